@@ -11,4 +11,4 @@ class PkiConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers the system checks."""
-        from pki import checks  # noqa: F401
+        from pki.health import system_checks  # noqa: F401

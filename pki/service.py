@@ -1,39 +1,38 @@
 """The door of `pki`: what other applications may call. Functions named `plan_*` join the caller's transaction."""
 
-from pki.approvals import LIFETIME as APPROVAL_LIFETIME
-from pki.approvals import REQUIRED as APPROVALS_REQUIRED
-from pki.approvals import decide as decide_approval
-from pki.approvals import withdraw as withdraw_approval
-from pki.authorities import AuthorityView, authorities, chain
-from pki.ca_states import carry_out as carry_out_ca_state
-from pki.ca_states import plan_change as plan_ca_state
-from pki.ca_states import targets as ca_state_targets
-from pki.card_checks import certificate_names
-from pki.ceremonies import CeremonyRecord, CeremonyView, OutputView, ParticipantView, ceremonies, ceremony
-from pki.ceremony_proposals import ApproverView, ProposalRecord, ProposalView, proposal, proposals
-from pki.ceremony_proposals import propose as propose_ceremony
-from pki.ceremony_proposals import register_signature as register_ceremony_signature
-from pki.ceremony_proposals import withdraw as withdraw_proposal
-from pki.clients import PermissionView, client_permissions, grant_client, withdraw_client
-from pki.clock_guard import Reading as ClockReading
-from pki.clock_guard import look as clock_reading
-from pki.deliveries import DeliveryView, delivery, destroy_delivery, plan_delivery, wait_for_delivery
+from pki.approvals.dual_control import LIFETIME as APPROVAL_LIFETIME
+from pki.approvals.dual_control import REQUIRED as APPROVALS_REQUIRED
+from pki.approvals.dual_control import decide as decide_approval
+from pki.approvals.dual_control import withdraw as withdraw_approval
+from pki.authorities.ca_states import carry_out as carry_out_ca_state
+from pki.authorities.ca_states import plan_change as plan_ca_state
+from pki.authorities.ca_states import targets as ca_state_targets
+from pki.authorities.lookup import certificates, revoked_since, wait_until_settled
+from pki.authorities.views import AuthorityView, authorities, chain
+from pki.ceremonies.ceremony_proposals import ApproverView, ProposalRecord, ProposalView, proposal, proposals
+from pki.ceremonies.ceremony_proposals import propose as propose_ceremony
+from pki.ceremonies.ceremony_proposals import register_signature as register_ceremony_signature
+from pki.ceremonies.ceremony_proposals import withdraw as withdraw_proposal
+from pki.ceremonies.records import CeremonyRecord, CeremonyView, OutputView, ParticipantView, ceremonies, ceremony
+from pki.clients.permissions import PermissionView, client_permissions, grant_client, withdraw_client
 from pki.domain.ca_states import is_final as ca_state_is_final
 from pki.domain.card_proof import CardProof
 from pki.domain.card_proof import Claims as CardClaims
 from pki.domain.ceremony_file import LONGEST_FILE as LONGEST_CEREMONY_FILE
+from pki.domain.findings import Severity
+from pki.domain.orders import CertificateOrder, CertificateView, SerialOnly
 from pki.domain.puk import MAX_DIGITS as PUK_MAX_DIGITS
 from pki.domain.puk import MIN_DIGITS as PUK_MIN_DIGITS
 from pki.domain.responder_life import RENEW_BEFORE as RESPONDER_RENEW_BEFORE
-from pki.findings import Severity
-from pki.health_reports import AuditCheckView, HealthView, SeenFinding, audit_checks
-from pki.health_reports import latest as health_report
-from pki.holds import held as held_certificates
-from pki.holds import plan_release, wait_until_released
-from pki.inventory_reports import InventoryReport
-from pki.inventory_reports import latest as key_inventory
-from pki.lookup import certificates, revoked_since, wait_until_settled
-from pki.mass_revocation import (
+from pki.health.health_reports import AuditCheckView, HealthView, SeenFinding, audit_checks
+from pki.health.health_reports import latest as health_report
+from pki.hsm.clock_guard import Reading as ClockReading
+from pki.hsm.clock_guard import look as clock_reading
+from pki.hsm.inventory_reports import InventoryReport
+from pki.hsm.inventory_reports import latest as key_inventory
+from pki.issuing.card_checks import certificate_names
+from pki.issuing.planning import plan_certificates, plan_serial_only
+from pki.mass_revocation.requests import (
     MassRevocationGrounds,
     MassRevocationView,
     mass_revocation,
@@ -42,8 +41,8 @@ from pki.mass_revocation import (
     start_mass_revocation,
     stop_mass_revocation,
 )
-from pki.mass_selection import MassRevocationDryRun, MassRevocationGroup, MassSelection
-from pki.mass_selection import dry_run as mass_revocation_dry_run
+from pki.mass_revocation.selection import MassRevocationDryRun, MassRevocationGroup, MassSelection
+from pki.mass_revocation.selection import dry_run as mass_revocation_dry_run
 from pki.models import ApprovalAction, ApprovalState, CaState, CertificateStatus, Decision, RevocationChannel, RevocationReason
 from pki.ocspd.telling import GIVEN_UP as OCSP_STORE_GIVEN_UP
 from pki.operators.approvals import (
@@ -98,12 +97,13 @@ from pki.operators.search import (
 )
 from pki.operators.status import COUNTED as STATUS_COUNTED
 from pki.operators.status import CaStatus, ListStatus, ResponderProcess, StoreStatus, ca_statuses, status_of_store
-from pki.orders import CertificateOrder, CertificateView, SerialOnly
-from pki.planning import plan_certificates, plan_serial_only
 from pki.ports import CardCertificate
-from pki.publication import PublicationView, publication
-from pki.revoking import SourceRecord, plan_revocation
-from pki.secrets import SecretOutcome, destroy_secrets, plan_secret, secret_jwks, secret_outcomes, secret_state
+from pki.revocation.holds import held as held_certificates
+from pki.revocation.holds import plan_release, wait_until_released
+from pki.revocation.publication import PublicationView, publication
+from pki.revocation.revoking import SourceRecord, plan_revocation
+from pki.secrets.deliveries import DeliveryView, delivery, destroy_delivery, plan_delivery, wait_for_delivery
+from pki.secrets.received import SecretOutcome, destroy_secrets, plan_secret, secret_jwks, secret_outcomes, secret_state
 
 __all__ = [
     "APPROVALS_REQUIRED",

@@ -4,29 +4,17 @@ from uuid import UUID
 
 from celery import shared_task
 
-from pki import (
-    approvals,
-    crl,
-    delivering,
-    first_lint,
-    health,
-    inventory,
-    issuance_sets,
-    issuing,
-    key_checks,
-    mass_running,
-    ocsp,
-    ocsp_unknown,
-    reconciling,
-    releasing,
-    resealing,
-    responders,
-    revoking,
-    sealing,
-    secrets,
-    shared_factors,
-    status_measures,
-)
+from pki.approvals import dual_control
+from pki.crl import building
+from pki.health import checking
+from pki.hsm import inventory
+from pki.issuing import first_lint, issuance_sets, key_checks, reconciling, responders, shared_factors, signing
+from pki.mass_revocation import running as mass_running
+from pki.ocsp import presigning
+from pki.ocsp import unknown as ocsp_unknown
+from pki.operators import status_measures
+from pki.revocation import releasing, revoking
+from pki.secrets import delivering, received, resealing, sealing
 from pki.takeover import signatures
 from siths_portal.lib import jobs
 
@@ -34,14 +22,14 @@ from siths_portal.lib import jobs
 @shared_task(name="pki.sign")  # type: ignore[untyped-decorator]
 def sign(certificate_ids: list[str]) -> None:
     """Signs certificates that were planned, and then, in batches, others that wait: under load their tasks find nothing left."""
-    issuing.sign_reserved([UUID(id_) for id_ in certificate_ids])
-    issuing.sign_waiting()
+    signing.sign_reserved([UUID(id_) for id_ in certificate_ids])
+    signing.sign_waiting()
 
 
 @shared_task(name="pki.settle")  # type: ignore[untyped-decorator]
 def settle() -> None:
     """Signs what a crash or a lost wake-up left reserved, and revokes what cannot be settled within an hour."""
-    issuing.settle()
+    signing.settle()
 
 
 @shared_task(name="pki.keep_whole")  # type: ignore[untyped-decorator]
@@ -74,13 +62,13 @@ def lint_sample() -> None:
 @shared_task(name="pki.presign")  # type: ignore[untyped-decorator]
 def presign(certificate_ids: list[str]) -> None:
     """Signs OCSP answers for certificates whose status has just changed."""
-    ocsp.presign(UUID(id_) for id_ in certificate_ids)
+    presigning.presign(UUID(id_) for id_ in certificate_ids)
 
 
 @shared_task(name="pki.presign_due")  # type: ignore[untyped-decorator]
 def presign_due() -> None:
     """Signs OCSP answers that are missing, out of version or past half their life."""
-    ocsp.presign_due()
+    presigning.presign_due()
 
 
 @shared_task(name="pki.sign_unknown")  # type: ignore[untyped-decorator]
@@ -92,13 +80,13 @@ def sign_unknown() -> None:
 @shared_task(name="pki.publish_due_crls")  # type: ignore[untyped-decorator]
 def publish_due_crls() -> None:
     """Publishes the CRL of each CA that is online and whose newest one is older than its period."""
-    crl.publish_due()
+    building.publish_due()
 
 
 @shared_task(name="pki.publish_crls")  # type: ignore[untyped-decorator]
 def publish_crls() -> None:
     """Publishes the CRL of each CA that is online now, whatever its age."""
-    crl.publish_online()
+    building.publish_online()
 
 
 @shared_task(name="pki.mass_revoke")  # type: ignore[untyped-decorator]
@@ -129,7 +117,7 @@ def open_secrets(secret_ids: list[str] | None = None) -> None:
 @shared_task(name="pki.tell_settled")  # type: ignore[untyped-decorator]
 def tell_settled(secret_ids: list[str]) -> None:
     """Tells those who listen that secrets were sealed or refused. Runs in the default worker: it needs no token."""
-    secrets.tell_settled([UUID(id_) for id_ in secret_ids])
+    received.tell_settled([UUID(id_) for id_ in secret_ids])
 
 
 @shared_task(name="pki.rotate_keks")  # type: ignore[untyped-decorator]
@@ -162,7 +150,7 @@ def renew_responders() -> None:
     responders.renew_due()
 
 
-@shared_task(name="pki.inventory")  # type: ignore[untyped-decorator]
+@shared_task(name="pki.hsm.inventory")  # type: ignore[untyped-decorator]
 def inventory_due() -> None:
     """Compares the tokens with the rows of keys once a day."""
     inventory.run_due()
@@ -177,7 +165,7 @@ def reconcile_cards() -> None:
 @shared_task(name="pki.expire_approvals")  # type: ignore[untyped-decorator]
 def expire_approvals() -> None:
     """Closes requests for approval that are too old. Runs in the default worker: it needs no token."""
-    approvals.expire()
+    dual_control.expire()
 
 
 @shared_task(name="pki.sign_import_reports")  # type: ignore[untyped-decorator]
@@ -195,4 +183,4 @@ def measure_status() -> None:
 @shared_task(name="pki.measure_health")  # type: ignore[untyped-decorator]
 def measure_health() -> None:
     """Looks at everything that `pki_check` looks at, for graphs and alarms."""
-    health.measure()
+    checking.measure()

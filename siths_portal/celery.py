@@ -37,7 +37,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.release_overdue_holds": ("pki.release_overdue_holds", 300, "pki"),
     "pki.renew_responders": ("pki.renew_responders", 3600, "pki"),
     "pki.rotate_keks": ("pki.rotate_keks", 3600, "pki"),
-    "pki.inventory": ("pki.inventory", 3600, "pki"),  # once a day; looking often makes a missed run cost an hour
+    "pki.hsm.inventory": ("pki.hsm.inventory", 3600, "pki"),  # once a day; looking often makes a missed run cost an hour
     # Once a day; a run works for a minute at most, and 4.8 million certificates take some.
     "pki.reconcile_cards": ("pki.reconcile_cards", 300, "pki"),
     "pki.mass_revoke_due": ("pki.mass_revoke_due", 15, "pki"),
@@ -91,7 +91,7 @@ def refuse_unsafe(**_facts: Any) -> None:
 
 def look_at_the_clock(**_facts: Any) -> None:
     """Tells of a clock that has gone back or ahead, before the worker takes work."""
-    from pki import clock_guard
+    from pki.hsm import clock_guard
 
     clock_guard.tell()
 
@@ -101,7 +101,7 @@ def answer_for_health(**_facts: Any) -> None:
     from django.conf import settings
 
     if settings.WORKER_HEALTH_BIND:
-        from pki import readiness  # loads the token library, which other workers must not
+        from pki.health import readiness  # loads the token library, which other workers must not
         from siths_portal.lib import health_server
 
         health_server.start(settings.WORKER_HEALTH_BIND, readiness.CHECKS)
@@ -116,7 +116,7 @@ def sign_while_they_wait(sender: Any, **_facts: Any) -> None:
 
     threads = type(sender.pool).__module__ == "celery.concurrency.thread"
     if threads and "pki" in app.amqp.queues.consume_from and settings.PKCS11_PIN_FILE:
-        from pki import ocsp_live  # loads the token library, which other workers must not
+        from pki.ocsp import live as ocsp_live  # loads the token library, which other workers must not
 
         ocsp_live.start()
 

@@ -227,8 +227,8 @@ SPECTACULAR_SETTINGS = {
         "OrderStatus": "issuance.suppliers.api.v1.serializers.STATUSES",
         "IssuedStatus": "issuance.suppliers.api.v1.serializers.ISSUED",
         "PendingStatus": "issuance.suppliers.api.v1.serializers.PENDING",
-        "CertificateStatus": "pki.api.v1.serializers.STATUSES",
-        "RevocationReason": "pki.api.v1.serializers.REASONS",
+        "CertificateStatus": "pki.clients.api.v1.serializers.STATUSES",
+        "RevocationReason": "pki.clients.api.v1.serializers.REASONS",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "siths_portal.lib.openapi.finish"],
 }

@@ -3,7 +3,7 @@
 from django.urls import re_path
 
 from issuance.suppliers.api.v1 import urls as supplier_v1
-from pki.api.v1 import urls as pki_v1
+from pki.clients.api.v1 import urls as pki_v1
 from siths_portal.lib import health, problem
 
 handler400 = problem.bad_request

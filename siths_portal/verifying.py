@@ -13,10 +13,11 @@ from django.apps import apps
 
 from billing import service as billing
 from issuance import service as issuance
-from pki import health_reports, status_integrity
-from pki.clock_guard import ClockWentBack
+from pki.health import health_reports
 from pki.hsm import HsmError
-from pki.ocsp import SelfCheckFailed
+from pki.hsm.clock_guard import ClockWentBack
+from pki.ocsp import status_integrity
+from pki.ocsp.presigning import SelfCheckFailed
 from siths_portal import chains, heads
 from siths_portal.lib import audit_heads, audit_verification, clock, documents
 
@@ -129,7 +130,7 @@ WALKS = (
 def verify_due() -> list[str]:
     """Walks each chain that was not walked whole for EACH, then the signed heads and WALKS. Returns the names that do not agree.
 
-    What does not agree is logged as an error and kept, and shows in `pki.health` until a later walk agrees.
+    What does not agree is logged as an error and kept, and shows in `pki.health.checking` until a later walk agrees.
     """
     newest = {each.chain: each.at for each in health_reports.audit_checks(whole=True)}
     now = clock.now()

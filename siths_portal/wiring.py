@@ -15,10 +15,10 @@ from issuance.people.adapters.directory_file import FilesOfTheCatalogue
 from issuance.people.ports import InvoiceReadiness, PersonRegister, StaffDirectory
 from issuance.people.ports_files import DirectoryFiles
 from issuance.roles.services.subjects import Subjects
-from pki import status as pki_status
-from pki.audit_keys import TokenAuditKeys
-from pki.holds import CardCodes
+from pki.hsm.audit_keys import TokenAuditKeys
+from pki.ocsp import status as pki_status
 from pki.ports import IssuanceCheck
+from pki.revocation.holds import CardCodes
 from siths_portal.lib import idempotency, ports
 from siths_portal.lib.audit_keys import AuditKeys
 

@@ -79,11 +79,13 @@ class DemoPki:
 
     def settle(self) -> None:
         """Does what the `pki` worker does: signs what is planned, ends holds, and signs OCSP answers that are due."""
-        from pki import issuing, ocsp, releasing
+        from pki.issuing import signing
+        from pki.ocsp import presigning
+        from pki.revocation import releasing
 
-        issuing.settle()
+        signing.settle()
         releasing.release_holds()
-        ocsp.presign_due()
+        presigning.presign_due()
 
 
 class _Snapshot:
@@ -120,7 +122,7 @@ class _Snapshot:
         return DemoPki(self.status, self.transcript)
 
     def _perform(self) -> None:
-        from pki import ceremony
+        from pki.ceremonies import ceremony
 
         self.transcript = ceremony.perform(approved(demo_file())).transcript
 

@@ -1,4 +1,4 @@
-"""The hold of a card's certificates: from issuance until the holder has chosen the code (`pki.holds`)."""
+"""The hold of a card's certificates: from issuance until the holder has chosen the code (`pki.revocation.holds`)."""
 
 from uuid import UUID
 

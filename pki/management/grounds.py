@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pki.models import RevocationChannel, RevocationReason
-from pki.revoking import SourceRecord
+from pki.revocation.revoking import SourceRecord
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError, Invalid
 

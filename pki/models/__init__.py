@@ -3,7 +3,11 @@
 Lock order everywhere: rows of `Certificate` by id, then the row of `CertificateAuthority`.
 """
 
-from pki.choices import (
+from pki.models.approvals import Approval, ApprovalRequest
+from pki.models.authorities import CertificateAuthority, CertificateAuthorityQuerySet, ProfileVersion, draw_status_versions
+from pki.models.ceremonies import CeremonyProposal, CeremonySignature, KeyCeremony
+from pki.models.certificates import Certificate, CertificateBlob, Fingerprint, Revocation
+from pki.models.choices import (
     ANSWERED,
     ANSWERING,
     COMPROMISE,
@@ -30,10 +34,6 @@ from pki.choices import (
     SerialMode,
     SetState,
 )
-from pki.models.approvals import Approval, ApprovalRequest
-from pki.models.authorities import CertificateAuthority, CertificateAuthorityQuerySet, ProfileVersion, draw_status_versions
-from pki.models.ceremonies import CeremonyProposal, CeremonySignature, KeyCeremony
-from pki.models.certificates import Certificate, CertificateBlob, Fingerprint, Revocation
 from pki.models.clients import ClientOrder, ClientPermission
 from pki.models.crls import Crl, CrlScope
 from pki.models.events import ClockMark, Event, EventMacs, EventSeal

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from pki.choices import ApprovalAction, ApprovalState, Decision
+from pki.models.choices import ApprovalAction, ApprovalState, Decision
 from siths_portal.lib.ids import new_id
 
 
@@ -10,8 +10,8 @@ class ApprovalRequest(models.Model):
     """An act of the PKI that one person alone may not carry out.
 
     `document` says exactly what is to be done, and `document_sha256` is the hash of its canonical JSON: approvals are of that
-    hash, and `pki.approvals.use` refuses another document. `required` counts distinct approvers, of whom the requester is none.
-    An approved request is used once. `*_ref` are the caller's opaque names of persons.
+    hash, and `pki.approvals.dual_control.use` refuses another document. `required` counts distinct approvers, of whom the
+    requester is none. An approved request is used once. `*_ref` are the caller's opaque names of persons.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

@@ -2,8 +2,8 @@
 
 from django.db import connection, models
 
-from pki.choices import CaState, NoncePolicy, SerialMode
 from pki.domain.crl_shards import SHARDS
+from pki.models.choices import CaState, NoncePolicy, SerialMode
 
 
 class CertificateAuthorityQuerySet(models.QuerySet["CertificateAuthority"]):

@@ -2,8 +2,8 @@
 
 from django.db import models
 
-from pki.choices import CeremonyState
 from pki.models.approvals import ApprovalRequest
+from pki.models.choices import CeremonyState
 from siths_portal.lib.ids import new_id
 
 

@@ -4,9 +4,9 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Right
 
-from pki.choices import CertificateStatus, RevocationChannel, RevocationReason
 from pki.models.approvals import ApprovalRequest
 from pki.models.authorities import CertificateAuthority, ProfileVersion
+from pki.models.choices import CertificateStatus, RevocationChannel, RevocationReason
 from siths_portal.lib.ids import new_id
 
 
@@ -18,8 +18,9 @@ class Certificate(models.Model):
     version, and `presigned_version` is the version that the stored answers were signed for, -1 for none. `reason` is one of
     `RevocationReason`; `invalidity_date` goes to the CRL entry's extension.
 
-    `held`: on hold from issuance until the card's code is set (`pki.holds`). OCSP then says `revoked, certificateHold`, by
-    answers that are signed for each request and never stored. The plan sets it, and the database refuses to set it later.
+    `held`: on hold from issuance until the card's code is set (`pki.revocation.holds`). OCSP then says `revoked,
+    certificateHold`, by answers that are signed for each request and never stored. The plan sets it, and the database refuses
+    to set it later.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

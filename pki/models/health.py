@@ -4,7 +4,7 @@ from django.db import models
 
 
 class HealthReport(models.Model):
-    """The newest run of `pki.health.measure`, in one row: it is replaced at each run, and graphs hold what was before.
+    """The newest run of `pki.health.checking.measure`, in one row: it is replaced at each run, and graphs hold what was before.
 
     `findings` are `{subject, severity, text, measure, value, since}` in the order in which they were found; `since` is ISO 8601,
     the run in which the severity became what it is.
@@ -19,7 +19,8 @@ class HealthReport(models.Model):
 
 
 class StatusReport(models.Model):
-    """The newest run of `pki.status_measures.measure`, in one row: what only the worker sees of the answers to relying parties.
+    """The newest run of `pki.operators.status_measures.measure`, in one row: what only the worker sees of the answers to
+    relying parties.
 
     `store` is what the OCSP store's header says, empty without one; `processes` are the responder's, by what each last told;
     `stored` counts current answers by the CA's id, as of `counted_at`.

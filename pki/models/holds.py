@@ -10,7 +10,7 @@ class HoldRelease(models.Model):
     """Append-only request to end the hold of a certificate, because the holder has chosen the code of its card.
 
     `delivery` carried the card's proof in that transaction, and `actor_ref` asked. The `pki` worker alone ends a hold, and only
-    for a proof that it verified (`pki.releasing`). The outcome is `Certificate.held`.
+    for a proof that it verified (`pki.revocation.releasing`). The outcome is `Certificate.held`.
     """
 
     certificate = models.ForeignKey(Certificate, on_delete=models.PROTECT, related_name="hold_releases", db_index=False)

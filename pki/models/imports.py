@@ -2,9 +2,9 @@
 
 from django.db import models
 
-from pki.choices import ImportState
 from pki.models.approvals import ApprovalRequest
 from pki.models.authorities import CertificateAuthority
+from pki.models.choices import ImportState
 from siths_portal.lib.ids import new_id
 
 

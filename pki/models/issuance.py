@@ -3,8 +3,8 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from pki.choices import SetState
 from pki.models.authorities import CertificateAuthority, ProfileVersion
+from pki.models.choices import SetState
 from siths_portal.lib.ids import new_id
 
 

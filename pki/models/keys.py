@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from pki.choices import KeyFinding, KeyProvenance, KeyPurpose
+from pki.models.choices import KeyFinding, KeyProvenance, KeyPurpose
 from siths_portal.lib.ids import new_id
 
 
@@ -47,7 +47,7 @@ class HsmKey(models.Model):
 class KeyInventory(models.Model):
     """One comparison of the tokens with the rows. `tokens` says which were read, `problems` what was not as recorded.
 
-    The shapes are those of `pki.inventory`: `TokenSeen` and `Problem`.
+    The shapes are those of `pki.hsm.inventory`: `TokenSeen` and `Problem`.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

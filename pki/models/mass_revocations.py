@@ -2,9 +2,9 @@
 
 from django.db import models
 
-from pki.choices import MassRevocationState, RevocationChannel, RevocationReason
 from pki.models.approvals import ApprovalRequest
 from pki.models.certificates import Certificate
+from pki.models.choices import MassRevocationState, RevocationChannel, RevocationReason
 from siths_portal.lib.ids import new_id
 
 

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from pki.choices import DeliveryState, SealVersion, SecretState
+from pki.models.choices import DeliveryState, SealVersion, SecretState
 from siths_portal.lib.ids import new_id
 
 

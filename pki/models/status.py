@@ -2,9 +2,9 @@
 
 from django.db import models
 
-from pki.choices import CertIdHash
 from pki.models.authorities import CertificateAuthority
 from pki.models.certificates import Certificate
+from pki.models.choices import CertIdHash
 from siths_portal.lib.events import CurrentTransactionId
 
 
@@ -26,7 +26,7 @@ class OcspResponse(models.Model):
 
     `ca` is the certificate's, repeated here so that each CA's ageing answers are found without a join. `signer` is the delegate
     that signed, null for a CA's own answers. `xid` is the transaction that wrote the row last, by which publishers find what is
-    new (see `pki.ocsp_feed`).
+    new (see `pki.ocsp.feed`).
     """
 
     ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -50,7 +50,7 @@ class OcspResponse(models.Model):
 class OcspUnknown(models.Model):
     """A serial that a CA never issued and that relying parties ask for, with its signed `unknown` answers of a short life.
 
-    Their number is bounded (see `pki.ocsp_unknown`). Both are empty, and `next_update` null, until they are signed.
+    Their number is bounded (see `pki.ocsp.unknown`). Both are empty, and `next_update` null, until they are signed.
     """
 
     ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="+", db_index=False)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import BooleanField, ExpressionWrapper, Prefetch, Q, QuerySet
 
-from pki import ca_states
+from pki.authorities import ca_states
 from pki.models import Approval, ApprovalRequest, ApprovalState, Decision
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound

@@ -10,8 +10,8 @@ from uuid import UUID
 from cryptography import x509
 from django.db.models import Count, Q, QuerySet
 
-from pki import ca_states
-from pki.authorities import addresses
+from pki.authorities import ca_states
+from pki.authorities.views import addresses
 from pki.domain import serials
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, OcspSigner
 from siths_portal.lib import clock

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from pki import ceremony_plan, transcript
+from pki.ceremonies import ceremony_plan, transcript
 from pki.domain.ceremony_file import CeremonyFileError, parse
 from pki.models import Event, KeyCeremony
 from siths_portal.lib.errors import DomainError, NotFound
@@ -67,6 +67,6 @@ def ceremony_protocol(ceremony_id: UUID) -> Protocol:
 
 
 def protocol_content(text: str) -> Mapping[str, Any]:
-    """A protocol's values, as `pki.transcript.describe` makes them."""
+    """A protocol's values, as `pki.ceremonies.transcript.describe` makes them."""
     content: Mapping[str, Any] = json.loads(text)
     return content

@@ -4,8 +4,8 @@ import datetime as dt
 
 from django.db.models import Exists
 
-from pki import mass_selection
-from pki.mass_selection import MassSelection
+from pki.mass_revocation import selection as mass_selection
+from pki.mass_revocation.selection import MassSelection
 from pki.operators.search import CertificateLine, line, lines_of
 
 SAMPLES = 5

@@ -13,7 +13,7 @@ from pki import decoding
 from pki.decoding import Decoded, SerialForms
 from pki.domain import serials
 from pki.models import Certificate, Crl, Event, OcspResponse, Revocation
-from pki.publication import PublicationView, publication
+from pki.revocation.publication import PublicationView, publication
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
 

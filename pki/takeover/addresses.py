@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from pki import foreign_lists
 from pki.domain import serials
 from pki.domain.crl_shards import list_name
 from pki.domain.imported_certificates import Address, addresses_of
 from pki.models import CaImport, CertificateAuthority, ImportFinding, OcspSigner
+from pki.takeover import foreign_lists
 from pki.takeover.findings import Ledger, plain
 
 KIND = "address"

@@ -12,8 +12,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from pki import crl
-from pki.crl_scopes import shards_of
+from pki.crl import building
+from pki.crl.scopes import shards_of
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, Event
 from pki.takeover import manifest
 from pki.takeover.records import HOLD
@@ -123,7 +123,7 @@ def _lists(ca: CertificateAuthority, folder: Path) -> list[int]:
     numbers = []
     for shard in shards_of(ca):
         newest = Crl.objects.filter(ca=ca, shard=shard).order_by("-number").first()
-        path = crl.crl_path(ca, shard)
+        path = building.crl_path(ca, shard)
         if newest is None or not path.is_file():
             continue
         content = path.read_bytes()

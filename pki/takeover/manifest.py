@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pki.choices import SerialMode
 from pki.domain.ceremony_nodes import CeremonyFileError, Node, load
 from pki.domain.crl_shards import SHARDS
+from pki.models.choices import SerialMode
 from pki.takeover import others, sources
 from pki.takeover.findings import plain
 from pki.takeover.records import RowFault, Source, der_of

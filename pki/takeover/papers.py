@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pki.domain import serials
 from pki.models import Certificate, CertificateAuthority, RevocationChannel
-from pki.revoking import RevocationRequest, SourceRecord, plan_revocation
+from pki.revocation.revoking import RevocationRequest, SourceRecord, plan_revocation
 from pki.takeover import sources
 from pki.takeover.findings import Ledger
 from pki.takeover.records import RowFault, moment, reason

@@ -5,12 +5,13 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.db import transaction
 
-from pki import responders
-from pki.ceremony_steps import describe
+from pki.ceremonies.ceremony_steps import describe
 from pki.domain import names, serials
 from pki.domain.imported_certificates import Checker, Expected, NotOurs
 from pki.domain.profiles import PROFILES
 from pki.hsm import HsmConfigError, HsmError, HsmKeyMissing, hsm_for
+from pki.hsm.token_keys import accept_imported
+from pki.issuing import responders
 from pki.models import (
     CaImport,
     CaState,
@@ -22,7 +23,6 @@ from pki.models import (
     KeyPurpose,
 )
 from pki.takeover.manifest import Manifest
-from pki.token_keys import accept_imported
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
 from siths_portal.lib.unreadable import UNREADABLE

@@ -14,9 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import transaction
 
-from pki import approvals, foreign_lists, responders
+from pki.approvals import dual_control
 from pki.domain.imported_certificates import Seen
 from pki.hsm import HsmError
+from pki.issuing import responders
 from pki.models import (
     ApprovalAction,
     ApprovalRequest,
@@ -29,7 +30,20 @@ from pki.models import (
     OcspSigner,
     draw_status_versions,
 )
-from pki.takeover import addresses, checking, following, holds, lists, manifest, papers, registering, reports, signatures, storing
+from pki.takeover import (
+    addresses,
+    checking,
+    following,
+    foreign_lists,
+    holds,
+    lists,
+    manifest,
+    papers,
+    registering,
+    reports,
+    signatures,
+    storing,
+)
 from pki.takeover.findings import Ledger
 from pki.takeover.lists import OldLists
 from pki.takeover.manifest import Manifest
@@ -103,7 +117,7 @@ def request(what: Asked, *, requester_ref: str, workers: int, say: Say) -> Appro
         raise holds.undecided(held)
     found = {name: report.values["counts"].get(name, 0) for name in ("rows", "new", "new_revoked", "revoked", "papers")}
     name = registering.common_name(x509.load_der_x509_certificate(what.manifest.certificate))
-    return approvals.request(
+    return dual_control.request(
         action=ApprovalAction.IMPORT,
         summary=f"{name}: import av certifikat och spärrlistor",
         document=what.document | found | {"findings": sum(report.findings.values()), "common_name": name},
@@ -227,7 +241,7 @@ def _begin(what: Asked, actor_ref: str) -> CaImport:
     row = ca or registering.check(what.manifest)
     registering.bind_key(what.manifest, document_sha256=approved.document_sha256, actor_ref=actor_ref, record=True)
     with transaction.atomic(durable=True):
-        approvals.use(request_id=approved.id, action=ApprovalAction.IMPORT, document=approved.document, actor_ref=actor_ref)
+        dual_control.use(request_id=approved.id, action=ApprovalAction.IMPORT, document=approved.document, actor_ref=actor_ref)
         if entered:
             registering.enter(row)
         made = CaImport.objects.create(

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pki import shared_factors
 from pki.domain import serials
 from pki.domain.imported_certificates import Seen
+from pki.issuing import shared_factors
 from pki.models import (
     HOLDER_REASONS,
     Certificate,

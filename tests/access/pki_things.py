@@ -10,7 +10,9 @@ from uuid import UUID, uuid4
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pki import approvals, ca_states, ceremony_proposals
+from pki.approvals import dual_control
+from pki.authorities import ca_states
+from pki.ceremonies import ceremony_proposals
 from pki.domain.ceremony_file import parse
 from pki.models import ApprovalAction, CaImport, CertificateAuthority, Decision, HsmKey, ImportFinding, KeyCeremony, KeyPurpose
 from siths_portal.lib import clock
@@ -30,7 +32,7 @@ def ca_matter(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]
     made = ca_states.plan_change(
         slug="person-hsaid-3", generation=1, target="retired", justification="Prov", requester_ref="user:nobody"
     )
-    approvals.decide(
+    dual_control.decide(
         request_id=made.pk, approver_ref="user:other", decision=Decision.APPROVED, document_sha256=made.document_sha256
     )
     return (made.pk,)
@@ -46,7 +48,7 @@ def ceremony(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]:
     if relation == "unknown":
         return NOBODY
     plan, now = parse(file()), clock.now()
-    request = approvals.request(
+    request = dual_control.request(
         action=ApprovalAction.CEREMONY, summary="Prov", document={"approvers": []}, requester_ref="participant:kim"
     )
     chapters = ("participants", "keys", "authorities", "ocsp_signers", "acts", "crls", "ocsp_answers")
@@ -72,7 +74,7 @@ def imported(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]:
         "slug": ca.slug, "generation": ca.generation, "certificate_sha256": "0" * 64, "format": "jsonl", "key_id": "",
         "inputs_sha256": "1" * 64, "rows": 2, "new": 1, "new_revoked": 0, "revoked": 0, "papers": 0, "findings": 1,
     }  # fmt: skip
-    request = approvals.request(action=ApprovalAction.IMPORT, summary="Prov", document=document, requester_ref="user:nobody")
+    request = dual_control.request(action=ApprovalAction.IMPORT, summary="Prov", document=document, requester_ref="user:nobody")
     public = ec.generate_private_key(ec.SECP256R1()).public_key()
     key = HsmKey.objects.create(
         key_id=uuid4().hex, purpose=KeyPurpose.AUDIT_HEAD, token_label="t", label=uuid4().hex, algorithm="ec-p256",

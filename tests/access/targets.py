@@ -14,7 +14,8 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.people.models.photos import Photo
 from issuance.search.models import Search
-from pki import approvals, mass_revocation
+from pki.approvals import dual_control
+from pki.mass_revocation import requests as mass_revocation
 from pki.models import ApprovalAction, Decision, MassRevocation
 from siths_portal.lib import clock
 from tests.access.world import AccessWorld, Who
@@ -151,7 +152,7 @@ def matter(access: AccessWorld, who: Who, relation: str, *, requester: str = "")
     """A matter under dual control that somebody else, or `requester`, asked for."""
     if relation == "unknown":
         return (UUID(int=1),)
-    made = approvals.request(
+    made = dual_control.request(
         action=ApprovalAction.MASS_REVOCATION, summary="Prov", document={}, requester_ref=requester or f"user:{uuid4()}"
     )
     return (made.pk,)
@@ -191,13 +192,13 @@ def mass(access: AccessWorld, who: Who, relation: str, *, state: str = "requeste
         reason="superseded", justification="Prov", received_at=clock.now(), channel="portal", requester="case:1",
         publish_crls=False, requested_by_ref=f"user:{uuid4()}", created_at=clock.now(), state=state,
     )  # fmt: skip
-    row.approval_request = approvals.request(
+    row.approval_request = dual_control.request(
         action=ApprovalAction.MASS_REVOCATION, summary="Prov", document=mass_revocation.document(row),
         requester_ref=row.requested_by_ref,
     )  # fmt: skip
     row.save(force_insert=True)
     for _ in range(row.approval_request.required):
-        approvals.decide(
+        dual_control.decide(
             request_id=row.approval_request.pk, approver_ref=f"user:{uuid4()}", decision=Decision.APPROVED,
             document_sha256=row.approval_request.document_sha256,
         )  # fmt: skip

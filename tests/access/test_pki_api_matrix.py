@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pki.clients import RIGHTS
+from pki.clients.permissions import RIGHTS
 from pki.domain.client_names import ANY_NAME
 from pki.models import CaState, Certificate, CertificateAuthority, ClientPermission
 from siths_portal.lib import clock
@@ -22,7 +22,7 @@ from tests.pki_api.service import order
 
 __all__ = ["api", "machines"]
 
-PKI_API = described("pki/api")
+PKI_API = described("pki/clients/api")
 CA, PROFILE = "person-id-3", "person-id-auth"
 UNKNOWN = "01ABCDEF"
 

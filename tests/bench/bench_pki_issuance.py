@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pki import issuing
+from pki.issuing import signing
 from tests.bench.durable import House, durable
 from tests.bench.processes import Workers
 
@@ -47,7 +47,7 @@ def test_certificates(house: House, report: Report, slug: str) -> None:
                 rates["token"].append(raw)
             for what in ("issued", "answered"):
                 workers.ask("prepare", ca=slug, profiles=profiles, count=200 if turn < 0 else stock)
-                answers = workers.ask("issue", seconds=SECONDS, batch=issuing.BATCH, answers=what == "answered")
+                answers = workers.ask("issue", seconds=SECONDS, batch=signing.BATCH, answers=what == "answered")
                 issued += sum(each["issued"] for each in answers)
                 if turn >= 0:
                     rates[what].append(sum(each["rate"] for each in answers))

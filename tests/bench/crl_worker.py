@@ -11,7 +11,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
 django.setup()
 
-from pki import crl  # noqa: E402
+from pki.crl import building  # noqa: E402
 from pki.models import CertificateAuthority  # noqa: E402
 
 
@@ -24,7 +24,7 @@ def peak() -> float:
 def main() -> None:
     ca = CertificateAuthority.objects.get(slug=sys.argv[1])
     before, cpu, started = peak(), time.process_time(), time.perf_counter()
-    made = crl.publish_crl(ca.id)
+    made = building.publish_crl(ca.id)
     took = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}
     print(json.dumps(took | {"before": before, "peak": peak(), "entries": made.entries, "size": made.size}))
 

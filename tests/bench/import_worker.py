@@ -14,7 +14,7 @@ django.setup()
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: E402
 
-from pki import approvals  # noqa: E402
+from pki.approvals import dual_control  # noqa: E402
 from pki.models import ApprovalAction, Decision  # noqa: E402
 from pki.takeover import running  # noqa: E402
 from tests.bench.crl_worker import peak  # noqa: E402
@@ -32,9 +32,11 @@ def main() -> None:
         return
     what = running.asked(folder)
     # Asked for without the dry run, whose peak of memory would hide that of the import.
-    asked = approvals.request(action=ApprovalAction.IMPORT, summary="bench", document=what.document, requester_ref="bench:0")
+    asked = dual_control.request(action=ApprovalAction.IMPORT, summary="bench", document=what.document, requester_ref="bench:0")
     for who in ("bench:1", "bench:2"):
-        approvals.decide(request_id=asked.id, approver_ref=who, decision=Decision.APPROVED, document_sha256=asked.document_sha256)
+        dual_control.decide(
+            request_id=asked.id, approver_ref=who, decision=Decision.APPROVED, document_sha256=asked.document_sha256
+        )
     at_fifth: list[float] = []
     before, cpu, started = peak(), time.process_time(), time.perf_counter()
     outcome = running.carry_out(

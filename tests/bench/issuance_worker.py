@@ -28,10 +28,12 @@ from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.db.backends.utils import CursorWrapper  # noqa: E402
 
-from pki import ceremony, issuing, service  # noqa: E402
-from pki.authorities import issuer_of  # noqa: E402
+from pki import service  # noqa: E402
+from pki.authorities.views import issuer_of  # noqa: E402
+from pki.ceremonies import ceremony  # noqa: E402
 from pki.domain import keys  # noqa: E402
 from pki.hsm import Hsm, Scheme, hsm_for  # noqa: E402
+from pki.issuing import signing  # noqa: E402
 from pki.models import CertificateAuthority  # noqa: E402
 from siths_portal.lib import clock  # noqa: E402
 
@@ -115,7 +117,7 @@ class Worker:
         for part in batched(self._stock, batch):
             with transaction.atomic():
                 ids = service.plan_certificates(part, actor_ref="client:bench", unit_ref="organisation:bench")
-            done += issuing.sign_reserved(ids, limit=batch, answers=answers)
+            done += signing.sign_reserved(ids, limit=batch, answers=answers)
             if (elapsed := time.perf_counter() - started) >= seconds:
                 break
         cpu = time.process_time() - cpu

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp as x509_ocsp
 
 from pki.domain import ocsp_answer, tbs
-from pki.ocsp import VERIFIED_EACH
+from pki.ocsp.presigning import VERIFIED_EACH
 from pki.ocspd import layout, routing
 from pki.ocspd.layout import Record
 from pki.ocspd.writing import Writer

@@ -24,9 +24,11 @@ from django.db import connection, transaction  # noqa: E402
 from django.db.models import QuerySet  # noqa: E402
 
 import siths_portal.celery  # noqa: E402, F401  (what wakes workers: a process that revokes has loaded it)
-from pki import ocsp, ocsp_unknown, service  # noqa: E402
+from pki import service  # noqa: E402
 from pki.models import Certificate, CertificateAuthority  # noqa: E402
-from pki.ocsp_publishing import LOOK_EACH  # noqa: E402
+from pki.ocsp import presigning  # noqa: E402
+from pki.ocsp import unknown as ocsp_unknown  # noqa: E402
+from pki.ocsp.publishing import LOOK_EACH  # noqa: E402
 from siths_portal.lib import clock  # noqa: E402
 
 HASHES = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256()}
@@ -56,7 +58,7 @@ class Worker:
 
     def presign(self, ca: str) -> dict[str, Any]:
         """Signs all answers of the CA."""
-        return {"signed": ocsp.presign_all(CertificateAuthority.objects.get(slug=ca))}
+        return {"signed": presigning.presign_all(CertificateAuthority.objects.get(slug=ca))}
 
     def requests(self, ca: str, known: str, unknown: str, drawn: str, count: int) -> dict[str, Any]:
         """Writes the files: of all live serials by both hashes, of `count` serials that were never issued, and one to draw by."""
@@ -102,7 +104,7 @@ class Worker:
                 waiting.append(id_)
                 self._revoked.append(id_)
             if now - signed_at >= SIGN_EACH:
-                ocsp.presign(waiting)
+                presigning.presign(waiting)
                 waiting, signed_at = [], now
             if now - asked_at >= LOOK_EACH:
                 ocsp_unknown.sign()
@@ -110,7 +112,7 @@ class Worker:
             due = began + len(self._revoked) / each_second
             self._stop.wait(max(0.0, min(due, signed_at + SIGN_EACH, asked_at + LOOK_EACH) - time.monotonic()))
         self._seconds = time.monotonic() - began
-        ocsp.presign(waiting)
+        presigning.presign(waiting)
         connection.close()
 
     def revoke_at_once(self, ca: str, count: int) -> dict[str, Any]:
@@ -119,7 +121,7 @@ class Worker:
         ids = list(holders(ca).order_by("id").values_list("id", flat=True)[:count])
         with transaction.atomic(durable=True):
             service.plan_revocation(ids, reason="superseded", actor_ref="user:bench", received_at=clock.now(), channel="portal")
-        ocsp.presign(ids)
+        presigning.presign(ids)
         return {"revoked": len(ids), "seconds": time.monotonic() - began}
 
 

@@ -17,13 +17,13 @@ def signer(demo_pki) -> Iterator[None]:
     """What the pki worker does, in a thread: signs what is reserved."""
     from django.db import connection
 
-    from pki import issuing
+    from pki.issuing import signing
 
     end = threading.Event()
 
     def work() -> None:
         while not end.wait(0.05):
-            issuing.sign_reserved()
+            signing.sign_reserved()
         connection.close()
 
     thread = threading.Thread(target=work)
@@ -45,7 +45,7 @@ def contents(var: Path) -> dict[Path, bytes]:
 
 def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_registered(signer: None, var: Path) -> None:
     from authn import service as authn
-    from pki import clients
+    from pki.clients import permissions
     from siths_portal.demo import tls
 
     assert tls.provide() == 3
@@ -68,9 +68,9 @@ def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_regis
         proved = authn.client_of_certificate(client.public_bytes(Encoding.DER))
         assert proved is not None
         assert (proved.client_ref, proved.kind) == known
-    (permission,) = clients.client_permissions()
+    (permission,) = permissions.client_permissions()
     assert (permission.client_ref, permission.ca, permission.profile) == (tls.SERVICE_REF, "function", "function")
-    assert permission.rights == clients.RIGHTS
+    assert permission.rights == permissions.RIGHTS
 
 
 def test_good_identities_stay_and_a_lost_key_is_made_anew(signer: None, var: Path) -> None:

@@ -59,7 +59,7 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
     ("importer", "statement", "contract"),
     [
         ("issuance/people/services/extra.py", "import billing.models", "App direction"),
-        ("pki/web/extra.py", "import authn.service", "App direction"),
+        ("pki/ocsp/web.py", "import authn.service", "App direction"),
         ("authn/models.py", "import pki.service", "App direction"),
         ("issuance/people/services/extra.py", "import siths_portal.settings", "Apps see only siths_portal.lib"),
         ("siths_portal/lib/errors.py", "import siths_portal.wiring", "Apps see only siths_portal.lib"),
@@ -75,7 +75,7 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
             "import issuance.people.adapters.extra",
             "Adapters are reached only through wiring",
         ),
-        ("pki/web/extra.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
+        ("pki/ocsp/web.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
         ("siths_portal/simulators/directory.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
         ("siths_portal/simulators/directory.py", "import issuance.service", "Simulators talk by wire and files only"),
         ("siths_portal/simulators/directory.py", "import siths_portal.lib.jobs", "Simulators talk by wire and files only"),

@@ -26,8 +26,10 @@ from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Post
 from issuance.suppliers.domain import Produced, Sent
 from issuance.suppliers.services import supplier_intake
-from pki import delivering, issuing, releasing, sealing
 from pki import service as pki
+from pki.issuing import signing
+from pki.revocation import releasing
+from pki.secrets import delivering, sealing
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.simulators.card import PROFILES, Card
@@ -222,7 +224,7 @@ def _make(order: CardOrder, keys: Any) -> None:
     ids = supplier_intake.request_certificates(
         client_ref=CLIENT, order_id=order.id, card_serial=keys.serial, card_key_spki=keys.key_spki(), csrs=keys.csrs()
     )
-    issuing.sign_reserved(ids)
+    signing.sign_reserved(ids)
     settled = pki.wait_until_settled(ids, seconds=60)  # where a worker runs beside the test, it may have been the quicker
     certificates = {view.profile: view.der or b"" for view in settled}
     assert set(certificates) == set(PROFILES)

@@ -26,7 +26,7 @@ from pki.models import (
     Secret,
     SecretState,
 )
-from pki.secrets import tell_settled
+from pki.secrets.received import tell_settled
 from siths_portal.lib import clock
 
 DAY = dt.timedelta(days=1)

@@ -19,10 +19,11 @@ from issuance.records.models.events import Document, Event
 from issuance.revocation.services import revocation
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import role_assignment
-from pki import delivering, issuing
 from pki import service as pki
+from pki.issuing import signing
 from pki.models import Event as PkiEvent
 from pki.models import SecretDelivery
+from pki.secrets import delivering
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.errors import Conflict, Invalid, TooManyRequests, Unauthenticated
@@ -126,7 +127,7 @@ def _with_transport(app: App, opened: Any) -> Proof:
     """A genuine transport certificate of a reserve card stands for one of the card's own."""
     ids = plan(order("transport"))
     with every_card.connected():
-        assert issuing.sign_reserved(ids) == 1
+        assert signing.sign_reserved(ids) == 1
     (view,) = pki.certificates(ids)
     return _changed(app.proof(opened), certificates=app.made.certificates | {"person-hsaid-auth": view.der})
 

@@ -18,7 +18,7 @@ from issuance.revocation.services import certificate_revocation, revocation
 from issuance.suppliers.services import supplier_intake
 from issuance.suppliers.services.supplier_intake import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, Outcome, Produced, Sent
 from pki.models import Certificate, Revocation, Secret, SecretState
-from pki.revoking import RevocationRequest, revoke_serial
+from pki.revocation.revoking import RevocationRequest, revoke_serial
 from pki.signals import certificate_revoked
 from siths_portal.lib import clock, feeds
 from tests.issuance.authorities import card, issue, open_puks, puk_jwe

@@ -17,10 +17,13 @@ from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.orders.models.orders import CardOrder
 from issuance.revocation.services import revocation
 from issuance.suppliers.services import supplier_intake
-from pki import delivering, issuing, ocsp, releasing, sealing, status, status_integrity
 from pki import service as pki
 from pki.domain.ocsp_request import CertId
+from pki.issuing import signing
 from pki.models import Certificate, CertificateAuthority, HsmKey, Secret, SecretDelivery
+from pki.ocsp import presigning, status, status_integrity
+from pki.revocation import releasing
+from pki.secrets import delivering, sealing
 from siths_portal import privileges
 from siths_portal.lib import clock
 from tests.database_roles import acting_as, connected_as
@@ -160,7 +163,7 @@ def test_an_own_key_with_invented_references_gets_no_certificate_by_any_process(
             plan(wanted)
     with acting_as("api"):
         ids = plan(wanted)
-    assert issuing.sign_reserved(ids) == 0
+    assert signing.sign_reserved(ids) == 0
     row = Certificate.objects.get(id=ids[0])
     assert (row.status, row.failure) == ("failed", "not ordered: no-order")
     row.id, row.serial, row.status, row.issued_at = uuid.uuid4(), "7" * 30, "issued", clock.now()
@@ -179,7 +182,7 @@ def test_one_cards_life_with_each_step_by_its_own_process(world: Any, demo_pki: 
             client_ref=CLIENT, order_id=ordered.id, card_serial=keys.serial, card_key_spki=keys.key_spki(), csrs=keys.csrs()
         )
     with acting_as("pki"):
-        issuing.settle()
+        signing.settle()
         demo_pki.settle()
     keys.store({view.profile: view.der or b"" for view in pki.certificates(ids)})
     with acting_as("api"):
@@ -235,7 +238,7 @@ def test_who_revokes_does_not_choose_the_status_version_nor_softens_a_revocation
     version = _revoked_by_hand(values)
     assert version > row.status_version
     assert Certificate.objects.get(id=id_).status_version == version
-    assert ocsp.presign_due() == 1
+    assert presigning.presign_due() == 1
     asked = CertId("sha256", row.ca.name_sha256, row.ca.key_sha256, int(row.serial, 16))
     assert status.answer(asked).status == "revoked"
     for softer in (values | {"reason": "superseded"}, values | {"at": clock.now()}):

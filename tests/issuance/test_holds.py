@@ -9,9 +9,11 @@ from issuance.activation.services import activation_app
 from issuance.carriers.models import Carrier
 from issuance.revocation.services import revocation
 from issuance.suppliers.services.card_certificates import PROFILES
-from pki import ocsp_live, releasing, status
 from pki.domain.ocsp_request import CertId
 from pki.models import Certificate, HoldRelease, SecretDelivery
+from pki.ocsp import live as ocsp_live
+from pki.ocsp import status
+from pki.revocation import releasing
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Unavailable
 from tests.issuance.activated import App, Made, identify, reopened, sent_card

@@ -16,8 +16,8 @@ from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Person
 from issuance.suppliers.services import supplier_intake
 from issuance.suppliers.services.issuance_check import OrderedCards
-from pki import issuing
 from pki import service as pki
+from pki.issuing import signing
 from pki.models import Certificate, Event
 from pki.ports import CardCertificate
 from siths_portal.lib import clock
@@ -43,7 +43,7 @@ def planned(world: Any) -> tuple[CardOrder, list[uuid.UUID]]:
 
 def refused_as(ids: list[uuid.UUID]) -> set[str]:
     """Signs, and returns why rows were given up."""
-    issuing.sign_reserved(ids)
+    signing.sign_reserved(ids)
     rows = list(Certificate.objects.filter(id__in=ids).values_list("status", "failure"))
     assert {status for status, _failure in rows} <= {"failed", "issued"}
     return {failure for status, failure in rows if status == "failed"}
@@ -68,7 +68,7 @@ def test_ones_own_key_with_invented_references_and_no_order_is_never_signed() ->
     assert Event.objects.filter(action="certificate.failed").count() == len(ids)
     (facts,) = {str(event.facts) for event in Event.objects.filter(action="certificate.failed")}
     assert "no-order" in facts
-    assert issuing.settle() == 0
+    assert signing.settle() == 0
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_issued_certificates_that_no_order_accounts_for_are_found(world: Any) ->
     made = sent_card(world)
     with every_card.connected():
         forged = plan(order("person-id-auth", carrier_ref="carrier:x"))
-        assert issuing.sign_reserved(forged) == 1
+        assert signing.sign_reserved(forged) == 1
     good = list(CarrierCertificate.objects.filter(carrier=made.carrier).values_list("certificate_id", flat=True))
     assert OrderedCards().without_order(dict.fromkeys([*good, *forged], f"carrier:{made.carrier.pk}")) == {forged[0]: "no-order"}
     assert OrderedCards().without_order(dict.fromkeys(good, "carrier:x")) == dict.fromkeys(good, "another-card")

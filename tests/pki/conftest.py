@@ -52,7 +52,7 @@ def own_tokens(request, monkeypatch, settings, tmp_path):
 @pytest.fixture
 def small_pki(own_tokens, transactional_db):
     """A root, two issuing CAs with responders and the bulk CA, in tokens that the test may spoil."""
-    from pki import ceremony
+    from pki.ceremonies import ceremony
     from tests.pki_fixtures import approved
 
     return ceremony.perform(approved(small_file()))

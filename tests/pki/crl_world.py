@@ -8,9 +8,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import transaction
 
-from pki import crl
+from pki.crl import building
 from pki.models import CertificateAuthority
-from pki.revoking import plan_revocation
+from pki.revocation.revoking import plan_revocation
 from siths_portal.lib import clock
 
 
@@ -23,7 +23,7 @@ def revoke(*rows, reason="superseded", **options):
 
 def published(ca, shard=None) -> x509.CertificateRevocationList:
     """The list that relying parties get now."""
-    return x509.load_der_x509_crl(crl.crl_path(ca, shard).read_bytes())
+    return x509.load_der_x509_crl(building.crl_path(ca, shard).read_bytes())
 
 
 def number(found) -> int:

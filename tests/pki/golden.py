@@ -12,10 +12,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki import lint
 from pki.domain import names, serials, tbs
 from pki.domain.profiles import PROFILES, Profile
 from pki.domain.tbs import Content, Issuer
+from pki.issuing import lint
 from tests.pki import orders, reference_builder
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(hours=1)

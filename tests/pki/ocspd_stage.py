@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cryptography.x509 import ocsp as x509_ocsp
 
-from pki.ocsp_publishing import Publisher
+from pki.ocsp.publishing import Publisher
 from pki.ocspd.app import Responder, Wanted
 from pki.ocspd.serving import Request, finished, respond
 from tests.ports import free_port

@@ -23,11 +23,14 @@ from cryptography.x509 import ocsp as x509_ocsp
 from django.conf import settings
 from django.db import connections, transaction
 
-from pki import claiming, crl, issuing, ocsp, service, status
+from pki import service
+from pki.crl import building
 from pki.domain.ocsp_request import CertId
 from pki.hsm import Hsm, Signatures
 from pki.hsm.module import module
+from pki.issuing import claiming, signing
 from pki.models import Certificate, CertificateAuthority, Crl
+from pki.ocsp import presigning, status
 from siths_portal.lib import clock
 from tests.forking import until_gone
 from tests.pki import orders
@@ -83,22 +86,22 @@ class Stage:
 @contextlib.contextmanager
 def signatures_logged(stage: Stage) -> Iterator[None]:
     """Logs the certificates that the token is given to sign, before it does: every one that it signed is there."""
-    log, sign, sign_many = stage.log("signatures"), Hsm.sign, issuing.sign_many
+    log, sign, sign_many = stage.log("signatures"), Hsm.sign, signing.sign_many
 
     def logged(self: Hsm, ref, data: bytes, scheme) -> bytes:
         log.write(data.hex())
         return sign(self, ref, data, scheme)
 
-    def many_logged(to_be_signed: list[bytes], signer: issuing.Signer, *, until: float) -> Signatures:
+    def many_logged(to_be_signed: list[bytes], signer: signing.Signer, *, until: float) -> Signatures:
         for each in to_be_signed:
             log.write(each.hex())
         return sign_many(to_be_signed, signer, until=until)
 
-    Hsm.sign, issuing.sign_many = logged, many_logged
+    Hsm.sign, signing.sign_many = logged, many_logged
     try:
         yield
     finally:
-        Hsm.sign, issuing.sign_many = sign, sign_many
+        Hsm.sign, signing.sign_many = sign, sign_many
 
 
 def _rows():
@@ -125,7 +128,7 @@ def sign(stage: Stage, rng: random.Random) -> None:
     claiming.CLAIM = dt.timedelta(seconds=CLAIM_SECONDS)
     with signatures_logged(stage):
         while True:
-            if issuing.sign_reserved(limit=rng.randint(1, 20), answers=rng.random() < 0.5) == 0:
+            if signing.sign_reserved(limit=rng.randint(1, 20), answers=rng.random() < 0.5) == 0:
                 time.sleep(0.01)
 
 
@@ -152,9 +155,9 @@ def revoke_now(ids, reason: str) -> None:
 def answer(_stage: Stage, rng: random.Random) -> None:
     """The sweepers of OCSP answers and CRLs."""
     while True:
-        ocsp.presign_due(limit=rng.randint(1, 100))
+        presigning.presign_due(limit=rng.randint(1, 100))
         if rng.random() < 0.1:
-            crl.publish_online()
+            building.publish_online()
         time.sleep(0.01)
 
 
@@ -194,7 +197,7 @@ def told(ca: CertificateAuthority, serial: str) -> str:
 
 def unlisted(ca: CertificateAuthority, revoked: list[Certificate]) -> list:
     """Ids of revoked rows that the published CRL leaves out although it was drawn after their revocation."""
-    found = x509.load_der_x509_crl(crl.crl_path(ca).read_bytes())
+    found = x509.load_der_x509_crl(building.crl_path(ca).read_bytes())
     number = found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     row = Crl.objects.filter(ca=ca, number=number).first()
     covered = [each for each in revoked if row is not None and each.status_version <= row.status_version]
@@ -322,7 +325,7 @@ def issue_while_the_token_restarts(stage: Stage, number: int, threads: int, turn
                 adopt(ids)
                 stage.log("planned").write(*ids)
                 while Certificate.objects.filter(id__in=ids, status="reserved").exists():
-                    if issuing.sign_reserved(ids, answers=False) == 0:
+                    if signing.sign_reserved(ids, answers=False) == 0:
                         time.sleep(0.02)  # until the circuit closes, or the claim of an attempt that may have signed has run out
         except Exception as error:  # noqa: BLE001  (whatever it is, the test tells it)
             faults.write(repr(error))

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from pki.crl_addresses import crl_url
+from pki.authorities.crl_addresses import crl_url
 from pki.domain.crl_shards import shard_of
 from pki.hsm import Algorithm, Hsm, KeySpec, hsm_for
 from pki.models import (

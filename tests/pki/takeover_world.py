@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from pki import approvals
+from pki.approvals import dual_control
 from pki.models import ApprovalRequest
 from tests.pki_fixtures import TEST_PIN
 
@@ -247,7 +247,7 @@ def approve(folder: Path) -> None:
     call_command("pki_import", str(folder), request=True, workers=1)
     row = ApprovalRequest.objects.filter(action="import", state="open").get()
     for who in ("user:1", "user:2"):
-        approvals.decide(request_id=row.id, approver_ref=who, decision="approved", document_sha256=row.document_sha256)
+        dual_control.decide(request_id=row.id, approver_ref=who, decision="approved", document_sha256=row.document_sha256)
 
 
 def run(folder: Path, **options: object) -> None:

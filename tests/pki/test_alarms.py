@@ -15,13 +15,18 @@ from prometheus_client import REGISTRY
 from issuance.orders.services import order_measures
 from issuance.roles.services import role_holder_reading
 from issuance.search.services import search_watch
-from pki import crl, crl_scopes, health, ocsp, ocsp_publishing, responders, status_measures, tasks
+from pki import tasks
+from pki.crl import building
+from pki.crl import scopes as crl_scopes
+from pki.health import checking
 from pki.hsm import HsmUnavailable
 from pki.hsm import metrics as hsm_metrics
+from pki.issuing import responders
 from pki.models import Certificate, CertificateAuthority, CrlScope, OcspSigner
+from pki.ocsp import presigning, publishing
 from pki.ocspd import telling
-from pki.operators import status
-from pki.revoking import plan_revocation
+from pki.operators import status, status_measures
+from pki.revocation.revoking import plan_revocation
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
 from tests.pki.orders import card, plan
@@ -31,7 +36,7 @@ FILES = sorted((ROOT / "docs" / "alarms").glob("*.rules.yml"))
 GROUPS = [group for file in FILES for group in yaml.safe_load(file.read_text())["groups"]]
 RULES = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 RUNBOOK = (ROOT / "docs" / "alarms.md").read_text()
-COUNTED_IN = (health, hsm_metrics, ocsp_publishing, order_measures, role_holder_reading, search_watch, status_measures, telling)
+COUNTED_IN = (checking, hsm_metrics, publishing, order_measures, role_holder_reading, search_watch, status_measures, telling)
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {
     "ocsp_stale_served_total", "ocsp_sign_queue_depth", "ocsp_response_age_seconds", "ocsp_status_lag_seconds",
@@ -121,7 +126,7 @@ def fresh(monkeypatch):
         metric = getattr(status_measures, name)
         if hasattr(metric, "_metrics") and getattr(metric, "_labelnames", ()):
             metric.clear()
-    health._STATE.clear()
+    checking._STATE.clear()
 
 
 OF_STATUS = {rule["alert"] for group in GROUPS if group["name"] == "pki-status" for rule in group["rules"]}
@@ -132,8 +137,8 @@ def well(demo_pki, fresh):
     """A PKI with a card, its answers, and lists of now."""
     plan(*card())
     demo_pki.settle()
-    ocsp.presign_due(limit=10_000)
-    crl.publish_online()
+    presigning.presign_due(limit=10_000)
+    building.publish_online()
     tasks.measure_status()
 
 
@@ -184,8 +189,8 @@ def test_attempts_that_fail_and_a_signer_that_ends(well):
 
 def test_a_revoked_signer_that_nobody_can_replace(small_pki, fresh, monkeypatch):
     """Its numbers are not the last good ones for ever."""
-    ocsp.presign_due(limit=10_000)
-    crl.publish_online()
+    presigning.presign_due(limit=10_000)
+    building.publish_online()
     status_measures.measure()
     assert firing() & OF_STATUS == set()
     ca = CertificateAuthority.objects.get(slug="function")
@@ -204,7 +209,7 @@ def test_a_revoked_signer_that_nobody_can_replace(small_pki, fresh, monkeypatch)
     assert REGISTRY.get_sample_value("ocsp_signer_left_seconds", {"ca": "function:1"}) == 0
     assert REGISTRY.get_sample_value("ocsp_sign_queue_depth", {"ca": "function:1"}) == 1
     tasks.renew_responders()
-    ocsp.presign_due(limit=10_000)
+    presigning.presign_due(limit=10_000)
     status_measures.measure()
     assert firing() & OF_STATUS == set()
 
@@ -257,6 +262,6 @@ def test_the_first_internal_error_of_a_process_is_seen():
 
 
 def test_a_chain_that_is_broken_pages(well, monkeypatch):
-    health._STATE.labels("händelsekedja pki").set(2)
+    checking._STATE.labels("händelsekedja pki").set(2)
     assert {"AuditChainBroken", "PkiWrong"} <= firing()
     assert dt.timedelta(seconds=1200) > crl_scopes.APART  # what CrlLacksRevocations takes for late

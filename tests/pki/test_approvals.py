@@ -7,7 +7,7 @@ import uuid
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from pki import approvals
+from pki.approvals import dual_control
 from pki.models import Approval, ApprovalAction, ApprovalRequest, ApprovalState, Decision, Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
@@ -17,16 +17,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def ask(action=ApprovalAction.MASS_REVOCATION):
-    return approvals.request(action=action, summary="Spärra tre", document=DOCUMENT, requester_ref="user:1")
+    return dual_control.request(action=action, summary="Spärra tre", document=DOCUMENT, requester_ref="user:1")
 
 
 def approve(row, who, **changes):
     values = {"decision": Decision.APPROVED, "document_sha256": row.document_sha256} | changes
-    return approvals.decide(request_id=row.id, approver_ref=who, **values)
+    return dual_control.decide(request_id=row.id, approver_ref=who, **values)
 
 
 def use(row, document=DOCUMENT, action=ApprovalAction.MASS_REVOCATION):
-    return approvals.use(request_id=row.id, action=action, document=document, actor_ref="user:1")
+    return dual_control.use(request_id=row.id, action=action, document=document, actor_ref="user:1")
 
 
 def test_two_others_approve_and_the_act_is_done_once():
@@ -35,7 +35,7 @@ def test_two_others_approve_and_the_act_is_done_once():
     with pytest.raises(Conflict):
         use(row)
     assert approve(row, "user:3").state == ApprovalState.APPROVED
-    assert approvals.approver_refs(row) == ["user:2", "user:3"]
+    assert dual_control.approver_refs(row) == ["user:2", "user:3"]
     assert use(row).state == ApprovalState.USED
     with pytest.raises(Conflict):
         use(row)
@@ -88,10 +88,10 @@ def test_one_rejection_ends_it_and_tells_why():
 def test_only_the_requester_withdraws_and_not_after_the_end():
     row = ask()
     with pytest.raises(Forbidden):
-        approvals.withdraw(request_id=row.id, requester_ref="user:2")
-    approvals.withdraw(request_id=row.id, requester_ref="user:1")
+        dual_control.withdraw(request_id=row.id, requester_ref="user:2")
+    dual_control.withdraw(request_id=row.id, requester_ref="user:1")
     with pytest.raises(Conflict):
-        approvals.withdraw(request_id=row.id, requester_ref="user:1")
+        dual_control.withdraw(request_id=row.id, requester_ref="user:1")
     with pytest.raises(Conflict):
         approve(row, "user:2")
 
@@ -99,19 +99,19 @@ def test_only_the_requester_withdraws_and_not_after_the_end():
 def test_what_is_too_old_is_neither_approved_nor_used(monkeypatch):
     waiting, approved = ask(), ask(ApprovalAction.CA_STATE)
     approve(approved, "user:2")
-    later = clock.now() + approvals.LIFETIME + dt.timedelta(seconds=1)
+    later = clock.now() + dual_control.LIFETIME + dt.timedelta(seconds=1)
     monkeypatch.setattr(clock, "now", lambda: later)
     with pytest.raises(Conflict):
         approve(waiting, "user:2")
     with pytest.raises(Conflict):
         use(approved, action=ApprovalAction.CA_STATE)
-    assert (approvals.expire(), approvals.expire()) == (2, 0)
+    assert (dual_control.expire(), dual_control.expire()) == (2, 0)
     assert set(ApprovalRequest.objects.values_list("state", flat=True)) == {"expired"}
 
 
 def test_an_unknown_request():
     with pytest.raises(NotFound):
-        approvals.decide(request_id=uuid.uuid4(), approver_ref="user:2", decision=Decision.APPROVED, document_sha256="")
+        dual_control.decide(request_id=uuid.uuid4(), approver_ref="user:2", decision=Decision.APPROVED, document_sha256="")
 
 
 def test_of_two_uses_at_once_one_wins():

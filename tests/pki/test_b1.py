@@ -16,9 +16,10 @@ from cryptography.x509.oid import NameOID
 from django.db import IntegrityError, transaction
 from django.test import Client
 
-from pki import issuing, key_checks, service
+from pki import service
 from pki.domain import serials
 from pki.domain.profiles import PROFILES
+from pki.issuing import key_checks, signing
 from pki.models import Certificate, CertificateAuthority, CertificateBlob
 from siths_portal.lib import checks, clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -31,7 +32,7 @@ cells = pytest.mark.parametrize(("profile", "issuer_key", "subject_key"), golden
 def issue(*wanted: service.CertificateOrder) -> list[bytes]:
     """DER of the certificates, signed in the token."""
     ids = plan(*wanted)
-    assert issuing.sign_reserved(ids) == len(ids)
+    assert signing.sign_reserved(ids) == len(ids)
     return [view.der for view in service.certificates(ids)]
 
 
@@ -92,7 +93,7 @@ def test_b1_1_the_time_of_a_serial_is_the_time_of_issuance(demo_pki):
 def test_b1_1_a_ca_keeps_its_own_way_and_openssl_reads_the_same_number(demo_pki, mode):
     CertificateAuthority.objects.filter(slug="person-hsaid-3").update(serial_mode=mode)
     ids = plan(*[order(csr_der=csr()) for _ in range(20)])
-    issuing.sign_reserved(ids)
+    signing.sign_reserved(ids)
     views = service.certificates(ids)
     assert len({view.serial for view in views}) == 20
     for view in views:
@@ -469,7 +470,7 @@ def test_b1_12_the_certified_key_is_the_requests(demo_pki):
 def test_b1_13_a_compromised_key_is_never_certified_again(demo_pki, before):
     request = csr()
     (id_,) = plan(order(csr_der=request))
-    issuing.sign_reserved([id_])
+    signing.sign_reserved([id_])
     for reason in filter(None, (before, "keyCompromise")):
         with transaction.atomic():
             service.plan_revocation([id_], reason=reason, actor_ref="user:1", received_at=clock.now(), channel="portal")
@@ -480,12 +481,12 @@ def test_b1_13_a_compromised_key_is_never_certified_again(demo_pki, before):
 def test_b1_13_what_was_under_way_with_the_key_is_never_good(demo_pki):
     request = csr()
     (first,) = plan(order(csr_der=request))
-    issuing.sign_reserved([first])
+    signing.sign_reserved([first])
     (second,) = plan(order(csr_der=request))
     with transaction.atomic():
         service.plan_revocation([first], reason="keyCompromise", actor_ref="user:1", received_at=clock.now(), channel="portal")
-    issuing.settle()
+    signing.settle()
     key_checks.revoke_compromised()
-    issuing.settle()
+    signing.settle()
     assert not CertificateBlob.objects.filter(certificate_id=second).exists()
     assert Certificate.objects.get(id=second).status == "revoked"

@@ -8,9 +8,11 @@ from asn1crypto.crl import CertificateList
 from cryptography import x509
 from django.conf import settings
 
-from pki import crl, inspection, status
+from pki.crl import building
 from pki.domain import crl_shards
+from pki.health import inspection
 from pki.models import Certificate, CertificateAuthority, Crl
+from pki.ocsp import status
 from pki.operators.authorities import authority_lines
 from siths_portal.lib import clock
 from tests.pki.crl_world import lint, number, pem, published, revoke, run, serials_of, sharded
@@ -27,7 +29,7 @@ KINDS = ["empty", "reasons", "shard", "empty-shard", "root", "last"]
 
 def parsed(ca, shard=None):
     """The published list as asn1crypto reads it, its lengths and order of octets checked."""
-    der = crl.crl_path(ca, shard).read_bytes()
+    der = building.crl_path(ca, shard).read_bytes()
     found = CertificateList.load(der, strict=True)
     assert found.dump(force=True) == der
     return found["tbs_cert_list"]
@@ -41,7 +43,7 @@ def end_everything(ca) -> None:
 def make(world, kind):
     """A published list of each kind: its CA and shard."""
     if kind == "root":
-        crl.publish_crl(world.root.id)
+        building.publish_crl(world.root.id)
         return world.root, None
     ca, shard = world.first, None
     if kind != "empty":
@@ -55,7 +57,7 @@ def make(world, kind):
     if kind == "last":
         end_everything(ca)
         CertificateAuthority.objects.filter(id=ca.id).update(state="retired")
-    crl.publish_crl(ca.id, shard)
+    building.publish_crl(ca.id, shard)
     return ca, shard
 
 
@@ -82,7 +84,7 @@ def test_b1_14_numbers_rise_strictly_in_each_scope(world):
     seen = {None: [], 0: [], 1: []}
     with clock.moved_to(clock.now()):
         for shard in (None, 0, 1, 1, 0, None, None, 1, 0):
-            crl.publish_crl(world.first.id, shard)
+            building.publish_crl(world.first.id, shard)
             seen[shard].append(number(published(world.first, shard)))
     assert all(a < b for numbers in seen.values() for a, b in itertools.pairwise(numbers))
 
@@ -114,8 +116,8 @@ def test_b1_17_reasons_are_those_on_offer_and_entry_extensions_are_not_critical(
     rows = {reason: world.issue() for reason in [*REASONS, "unspecified"]}
     for reason, row in rows.items():
         revoke(row, reason=reason, invalidity_date=clock.now() - dt.timedelta(days=1) if reason == "keyCompromise" else None)
-    crl.publish_crl(world.first.id)
-    text = run("openssl", "crl", "-inform", "DER", "-noout", "-text", "-in", crl.crl_path(world.first), check=True).stdout
+    building.publish_crl(world.first.id)
+    text = run("openssl", "crl", "-inform", "DER", "-noout", "-text", "-in", building.crl_path(world.first), check=True).stdout
     told = {part.split("\n", 1)[0].strip(): part for part in text.split("Serial Number: ")[1:]}
     for reason, row in rows.items():
         entry = told[row.serial]
@@ -150,9 +152,9 @@ def test_b1_18_an_entry_stays_until_one_list_after_its_end_has_shown_it(world, s
     for hours in (1, 9, 12, 13, 14):
         with clock.moved_to(start + dt.timedelta(hours=hours)):
             if shards == 2:
-                crl.publish_crl(world.first.id)
-                crl.publish_crl(world.first.id)
-            crl.publish_crl(world.first.id, shard)
+                building.publish_crl(world.first.id)
+                building.publish_crl(world.first.id)
+            building.publish_crl(world.first.id, shard)
         listed.append(len(published(world.first, shard)))
     assert listed == [1, 1, 1, 0, 0]
 
@@ -165,7 +167,7 @@ def test_b1_19_a_shard_says_so_by_a_critical_point_that_certificates_name(world)
     rows = [world.issue() for _ in range(30)]
     revoke(*rows[::2])
     for shard in (None, 0, 1, 2, 3):
-        crl.publish_crl(ca.id, shard)
+        building.publish_crl(ca.id, shard)
     whole = parsed(ca)
     assert "issuing_distribution_point" not in {each["extn_id"].native for each in whole["crl_extensions"]}
     revoked = {int(row.serial, 16) for row in rows[::2]}
@@ -213,7 +215,7 @@ def test_b1_21_a_retired_ca_publishes_until_nothing_of_it_can_be_revoked_then_on
     ends = []
     for days in (0, 2, 9, 11, 12):
         with clock.moved_to(start + dt.timedelta(days=days)):
-            outcomes = [each for each in crl.publish_due() if each.ca == ca]
+            outcomes = [each for each in building.publish_due() if each.ca == ca]
             ends.append([each.crl.next_update for each in outcomes])
     assert [len(each) for each in ends] == [1, 1, 1, 1, 0]
     assert [each[0] is None for each in ends[:4]] == [False, False, False, True]
@@ -222,7 +224,7 @@ def test_b1_21_a_retired_ca_publishes_until_nothing_of_it_can_be_revoked_then_on
     assert parsed(ca)["next_update"].chosen.contents == b"99991231235959Z"
     assert serials_of(last) == {int(early.serial, 16)}  # also what earlier lists had shown and dropped
     with clock.moved_to(start + dt.timedelta(days=13)):
-        again = crl.publish_crl(ca.id)
+        again = building.publish_crl(ca.id)
     assert again.number == number(last) == Crl.objects.filter(ca=ca).latest("number").number
 
 
@@ -231,18 +233,18 @@ def test_b1_21_the_last_list_comes_also_after_the_cas_own_end(world):
     ca, start = world.first, clock.now()
     world.issue(not_after=ca.not_after)
     CertificateAuthority.objects.filter(id=ca.id).update(state="retired")
-    crl.publish_crl(ca.id)
+    building.publish_crl(ca.id)
     assert published(ca).next_update_utc.year < 9999
     with clock.moved_to(ca.not_after + dt.timedelta(minutes=1)):
-        assert {each.ca for each in crl.publish_due()} == {ca}
+        assert {each.ca for each in building.publish_due()} == {ca}
         assert published(ca).next_update_utc.year == 9999
-        assert crl.publish_due() == []
+        assert building.publish_due() == []
     assert start < ca.not_after
 
 
 def test_b1_21_an_active_ca_has_no_last_list(world):
     end_everything(world.first)
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     assert published(world.first).next_update_utc.year < 9999
 
 
@@ -264,12 +266,12 @@ def test_pki_check_looks_at_each_shard(world):
         found = {each.subject: each for each in inspection.inspect()}
         return found[f"crl {ca.slug}:{ca.generation}"], found[f"crl {ca.slug}:{ca.generation} delar"]
 
-    crl.publish_crl(ca.id)
+    building.publish_crl(ca.id)
     whole, shards = looked()
     assert (whole.ok, shards.ok, shards.text) == (True, False, "4 av 4: del 0: ingen spärrlista är publicerad")
-    crl.publish_all(ca)
+    building.publish_all(ca)
     assert [each.ok for each in looked()] == [True, True]
-    crl.crl_path(ca, 2).write_bytes(b"another")
+    building.crl_path(ca, 2).write_bytes(b"another")
     _, shards = looked()
     assert (shards.ok, shards.text.startswith("1 av 4: del 2: ")) == (False, True)
 
@@ -280,7 +282,7 @@ def test_pki_check_looks_at_each_shard(world):
 @pytest.mark.parametrize("kind", KINDS)
 def test_pkilint_finds_nothing(world, kind):
     ca, shard = make(world, kind)
-    assert lint("ARL" if kind == "root" else "CRL", crl.crl_path(ca, shard)) == 0
+    assert lint("ARL" if kind == "root" else "CRL", building.crl_path(ca, shard)) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -288,10 +290,16 @@ def test_openssl_and_gnutls_verify_each_list(world, kind, tmp_path):
     ca, shard = make(world, kind)
     (tmp_path / "ca.pem").write_bytes(pem(ca.certificate_der))
     (tmp_path / "ca.der").write_bytes(bytes(ca.certificate_der))
-    done = run("openssl", "crl", "-inform", "DER", "-noout", "-in", crl.crl_path(ca, shard), "-CAfile", tmp_path / "ca.pem")
+    done = run("openssl", "crl", "-inform", "DER", "-noout", "-in", building.crl_path(ca, shard), "-CAfile", tmp_path / "ca.pem")
     assert "verify OK" in done.stdout + done.stderr
     done = run(
-        "certtool", "--verify-crl", "--inder", "--load-ca-certificate", tmp_path / "ca.der", "--infile", crl.crl_path(ca, shard)
+        "certtool",
+        "--verify-crl",
+        "--inder",
+        "--load-ca-certificate",
+        tmp_path / "ca.der",
+        "--infile",
+        building.crl_path(ca, shard),
     )
     assert "Verified" in done.stdout, done.stdout + done.stderr
 
@@ -302,10 +310,10 @@ def test_openssl_checks_the_chain_against_all_lists(world, tmp_path, shards):
     sharded(world.first, shards)
     row = world.issue()
     shard = None if shards == 1 else int(row.serial, 16) % shards
-    crl.publish_crl(world.root.id)
+    building.publish_crl(world.root.id)
     for verdict in ("OK", "certificate revoked"):
-        crl.publish_crl(world.first.id, shard)
-        lists = [crl.crl_path(world.root), crl.crl_path(world.first, shard)]
+        building.publish_crl(world.first.id, shard)
+        lists = [building.crl_path(world.root), building.crl_path(world.first, shard)]
         (tmp_path / "lists.pem").write_bytes(b"".join(as_pem(path.read_bytes()) for path in lists))
         (tmp_path / "root.pem").write_bytes(pem(world.root.certificate_der))
         (tmp_path / "ca.pem").write_bytes(pem(world.first.certificate_der))

@@ -13,9 +13,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from django.test import Client
 from django.utils.http import parse_http_date
 
-from pki import crl, crl_files, ocsp, ocsp_live, ocsp_unknown
+from pki.crl import building
+from pki.crl import files as crl_files
 from pki.domain import responder_life
 from pki.models import Certificate, CertificateBlob, OcspResponse, OcspSigner
+from pki.ocsp import live as ocsp_live
+from pki.ocsp import presigning
+from pki.ocsp import unknown as ocsp_unknown
 from siths_portal.lib import clock
 from tests.pki.ocspd_stage import Answer, Served, Status, call, ocspd, publisher, told
 from tests.pki.test_ocsp_live import question, signed
@@ -78,7 +82,7 @@ def verified(answer: Answer, world, folder) -> str:
     """What OpenSSL says of the response's signature and signer."""
     (folder / "answer").write_bytes(answer.body)
     bundle = b"".join(
-        x509.load_der_x509_certificate(bytes(ca.certificate_der)).public_bytes(ocsp.Encoding.PEM)
+        x509.load_der_x509_certificate(bytes(ca.certificate_der)).public_bytes(presigning.Encoding.PEM)
         for ca in (world.root, world.first, world.second)
     )
     (folder / "bundle").write_bytes(bundle)
@@ -90,7 +94,7 @@ def verified(answer: Answer, world, folder) -> str:
 @both
 def test_b1_22_the_answer_is_for_the_exact_certid_by_the_hash_that_was_asked(world, asker, algorithm, tmp_path):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     answer = asker.post(request_for(row, ALGORITHMS[algorithm]))
     cert_id = single(answer)["cert_id"]
     assert cert_id["hash_algorithm"]["algorithm"].native == algorithm
@@ -118,7 +122,7 @@ def test_b1_23_the_signer_is_a_short_lived_delegate_of_that_very_ca(small_pki):
 
 def test_b1_23_answers_name_their_signer_and_carry_it(world, asker):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     basic = asn1.OCSPResponse.load(asker.post(request_for(row)).body, strict=True).basic_ocsp_response
     signer = bytes(OcspSigner.objects.get(ca=world.first).certificate_der)
     (carried,) = basic["certs"]
@@ -132,7 +136,7 @@ def test_b1_24_good_is_for_the_issued_alone(world, asker, algorithm):
     states = {state: world.issue(status=state) for state in ("issued", "reserved", "failed")}
     revoked = world.issue()
     revoke(revoked)
-    ocsp.presign_due()
+    presigning.presign_due()
     hashed = ALGORITHMS[algorithm]
     assert single(asker.post(request_for(states["issued"], hashed)))["cert_status"].name == "good"
     assert single(asker.post(request_for(revoked, hashed)))["cert_status"].name == "revoked"
@@ -160,7 +164,7 @@ def test_b1_24_a_never_issued_serial_gets_a_signed_unknown_when_one_is_made(worl
 
 def test_b1_25_times_are_in_order_and_end_before_the_signer(world, asker):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     answer = asker.post(request_for(row))
     data = asn1.OCSPResponse.load(answer.body, strict=True).response_data
     found = single(answer)
@@ -173,7 +177,7 @@ def test_b1_25_no_answer_outlives_its_signer(world, asker):
     OcspSigner.objects.all().delete()
     signer = world.signer(world.first, world.keys.first_signer, valid=dt.timedelta(hours=5))
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     assert single(asker.post(request_for(row)))["next_update"].native == signer.not_after
 
 
@@ -195,7 +199,7 @@ def test_b1_26_errors_are_unsigned_with_status_200_and_for_no_cache(world, asker
 @pytest.mark.parametrize("length", [0, 1, 15, 16, 32, 33, 127, 128, 129, 200, 5000])
 def test_b1_27_a_nonce_is_left_out_within_rfc_9654_and_refused_outside(world, asker, length):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     answer = asker.post(request_for(row, nonce=b"n" * length))
     if 1 <= length <= 128:
         assert answer.ocsp.response_status == Status.SUCCESSFUL
@@ -206,7 +210,7 @@ def test_b1_27_a_nonce_is_left_out_within_rfc_9654_and_refused_outside(world, as
 
 def test_b1_28_get_takes_what_clients_send(world, asker):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     for extra in range(5000):
         der = request_for(row, nonce=extra.to_bytes(16))
         text = base64.b64encode(der).decode()
@@ -219,7 +223,7 @@ def test_b1_28_get_takes_what_clients_send(world, asker):
 
 def test_b1_29_get_carries_the_headers_of_rfc_9919(world, asker):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     answer = asker.get(base64.b64encode(request_for(row)).decode())
     found = single(answer)
     assert parse_http_date(answer.headers["Last-Modified"]) == found["this_update"].native.timestamp()
@@ -232,7 +236,7 @@ def test_b1_29_get_carries_the_headers_of_rfc_9919(world, asker):
 @pytest.mark.parametrize("count", [2, 20, 21, 1000])
 def test_b1_30_several_certids_are_refused(world, asker, count):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     parsed = asn1.OCSPRequest.load(request_for(row))
     listed = parsed["tbs_request"]["request_list"]
     for _ in range(count - 1):
@@ -248,7 +252,7 @@ def test_b1_30_a_request_is_at_most_10_kb(world, asker):
 def test_b1_31_each_hash_of_certid_sha256_among_them_has_an_answer_of_its_own(world, asker, algorithm):
     """RFC 9919 recommends SHA-256 CertIDs. Both answers are made together and differ in nothing but what they were asked by."""
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     stored = {each.cert_id_hash: bytes(each.der) for each in OcspResponse.objects.filter(certificate=row)}
     assert set(stored) == set(ALGORITHMS)
     other = OcspResponse.objects.filter(certificate=row).exclude(cert_id_hash=algorithm)
@@ -262,10 +266,10 @@ def test_b1_31_each_hash_of_certid_sha256_among_them_has_an_answer_of_its_own(wo
 
 def test_b1_32_no_archive_cutoff_since_no_status_is_kept_past_the_certificates_end(world, asker):
     row = world.issue(not_after=clock.now() + dt.timedelta(hours=30))
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     assert not single(asker.post(request_for(row)))["single_extensions"].native
     with clock.moved_to(clock.now() + dt.timedelta(hours=31)):
-        ocsp.presign_due()
+        presigning.presign_due()
     assert not OcspResponse.objects.filter(certificate=row).exists()
 
 
@@ -282,10 +286,10 @@ def test_s38_revoked_is_revoked_to_the_end_and_nothing_after_it(world, asker, al
         with clock.moved_to(begin + hours * hour):
             if hours == 32:
                 revoke(late)
-                crl.publish_crl(world.first.id)
-                listed = x509.load_der_x509_crl(crl.crl_path(world.first).read_bytes())
+                building.publish_crl(world.first.id)
+                listed = x509.load_der_x509_crl(building.crl_path(world.first).read_bytes())
                 assert listed.get_revoked_certificate_by_serial_number(int(late.serial, 16)) is not None
-            ocsp.presign_due()
+            presigning.presign_due()
             said = []
             for row in (early, late):
                 answer = asker.post(request_for(row, ALGORITHMS[algorithm])).ocsp
@@ -308,13 +312,13 @@ def test_s38_revoked_is_revoked_to_the_end_and_nothing_after_it(world, asker, al
 def test_b1_33_never_good_once_a_crl_lists_it(world, asker):
     """Also when the answer is not signed yet, and when an older answer is all that there is."""
     rows = [world.issue() for _ in range(3)]
-    ocsp.presign([row.id for row in rows])
+    presigning.presign([row.id for row in rows])
     for row in rows:
         assert single(asker.post(request_for(row)))["cert_status"].name == "good"
     revoke(*rows[:2])
-    crl.publish_crl(world.first.id)
-    listed = x509.load_der_x509_crl(crl.crl_path(world.first).read_bytes())
-    ocsp.presign([rows[0].id])
+    building.publish_crl(world.first.id)
+    listed = x509.load_der_x509_crl(building.crl_path(world.first).read_bytes())
+    presigning.presign([rows[0].id])
     for row in Certificate.objects.filter(id__in=[row.id for row in rows]).select_related("ca"):
         on_list = listed.get_revoked_certificate_by_serial_number(int(row.serial, 16)) is not None
         response = asker.post(request_for(row)).ocsp
@@ -327,7 +331,7 @@ def test_b1_33_without_a_publisher_the_responder_knows_before_the_list_is_out(wo
     """Both are processes. The publisher is dead, and who makes the list brings the responder's files up (ADR 0215)."""
     store = settings.PKI_OCSP_STORE_DIR = tmp_path / "ocsp"
     rows, before = [world.issue() for _ in range(3)], []
-    ocsp.presign([row.id for row in rows])
+    presigning.presign([row.id for row in rows])
     with publisher(store, tmp_path / "publisher.log") as keeper, ocspd(store, tmp_path / "log") as (url, _):
 
         def said():
@@ -338,7 +342,7 @@ def test_b1_33_without_a_publisher_the_responder_knows_before_the_list_is_out(wo
         keeper.kill()
         keeper.wait()
         revoke(*rows[:2])
-        ocsp.presign([rows[0].id])
+        presigning.presign([rows[0].id])
         assert said() == [{"GOOD"}] * 3  # nobody tells it
         publish = crl_files.publish
 
@@ -347,7 +351,7 @@ def test_b1_33_without_a_publisher_the_responder_knows_before_the_list_is_out(wo
             publish(built, path)
 
         monkeypatch.setattr(crl_files, "publish", ask_first)
-        crl.publish_crl(world.first.id)
+        building.publish_crl(world.first.id)
         assert before == [(False, [{"REVOKED"}, {"TRY_LATER"}, {"GOOD"}])]
-        listed = x509.load_der_x509_crl(crl.crl_path(world.first).read_bytes())
+        listed = x509.load_der_x509_crl(building.crl_path(world.first).read_bytes())
         assert {entry.serial_number for entry in listed} == {int(row.serial, 16) for row in rows[:2]}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from pki import crl
+from pki.crl import building
 from pki.models import CertificateAuthority
 from tests.pki import takeover_world
 from tests.pki.takeover_world import OldCa
@@ -16,12 +16,12 @@ def file_of(ca: CertificateAuthority) -> Path:
 
 
 def test_it_is_published_with_each_list_and_what_was_lost_or_spoilt_comes_back(world):
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     for each in (world.first, world.root):
         assert file_of(each).read_bytes() == bytes(each.certificate_der)
     file_of(world.root).unlink()
     file_of(world.first).write_bytes(b"spoilt")
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     for each in (world.first, world.root):
         assert file_of(each).read_bytes() == bytes(each.certificate_der)
 
@@ -29,8 +29,8 @@ def test_it_is_published_with_each_list_and_what_was_lost_or_spoilt_comes_back(w
 def test_a_folder_that_cannot_be_written_holds_no_list_up(world):
     file_of(world.first).parent.parent.mkdir(parents=True, exist_ok=True)
     file_of(world.first).parent.write_bytes(b"a file where the folder should be")
-    assert crl.publish_crl(world.first.id).entries == 0
-    assert crl.crl_path(world.first).is_file()
+    assert building.publish_crl(world.first.id).entries == 0
+    assert building.crl_path(world.first).is_file()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -43,6 +43,6 @@ def test_a_ca_that_was_taken_over_has_it_with_its_first_list(tmp_path):
     takeover_world.as_jsonl(folder, takeover_world.told(old))
     takeover_world.approve(folder)
     takeover_world.run(folder)
-    crl.publish_due()
+    building.publish_due()
     ca = CertificateAuthority.objects.get(slug="function")
     assert file_of(ca).read_bytes() == old.der()

@@ -14,11 +14,12 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from pki import ceremony, service
+from pki import service
+from pki.ceremonies import ceremony
 from pki.domain.ceremony_file import CeremonyFileError, parse
 from pki.hsm import hsm_for
+from pki.hsm.token_keys import SERVICE_KEYS
 from pki.models import Certificate, CertificateAuthority, Crl, Event, HsmKey, OcspResponse, OcspSigner
-from pki.token_keys import SERVICE_KEYS
 from siths_portal.lib.errors import Conflict
 from tests.forking import until_gone
 from tests.pki.conftest import small_file
@@ -241,7 +242,9 @@ class TestCut:
     """A ceremony that loses power at a named point is finished by following the same file again."""
 
     @pytest.mark.timeout(900)
-    @pytest.mark.parametrize("point", ["pki.key.before-commit", "pki.ceremony.after-key", "pki.ceremony.after-certificate"])
+    @pytest.mark.parametrize(
+        "point", ["pki.key.before-commit", "pki.ceremonies.ceremony.after-key", "pki.ceremonies.ceremony.after-certificate"]
+    )
     def test_repeating_finishes(self, point, tmp_path):
         path, armed = tmp_path / "cut.yaml", tmp_path / "armed"
         path.write_bytes(small_file())

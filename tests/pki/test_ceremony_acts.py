@@ -15,13 +15,18 @@ from cryptography.x509 import ocsp as x509_ocsp
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from pki import ca_states, ceremony, crl, issuing, ocsp, responders, second_opinion, service, status, transcript
-from pki.ceremony_steps import certificate_of
+from pki import service
+from pki.authorities import ca_states
+from pki.ceremonies import ceremony, transcript
+from pki.ceremonies.ceremony_steps import certificate_of
+from pki.crl import building
 from pki.domain import serials
 from pki.domain.ceremony_file import parse
 from pki.domain.ocsp_request import CertId
 from pki.hsm import HsmError, hsm_for
+from pki.issuing import responders, second_opinion, signing
 from pki.models import ApprovalAction, ApprovalRequest, CertificateAuthority, Crl, Decision, Event, KeyCeremony, OcspSigner
+from pki.ocsp import presigning, status
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, IllegalTransition, Invalid, NotFound
 from tests.pki.ceremony_people import ceremony_file, issued, openssl, person
@@ -111,7 +116,7 @@ def files(ca: CertificateAuthority, folder: Path) -> dict[str, Path]:
     found = {name: folder / f"{name}-{ca.file_stem}.pem" for name in ("root", "ca", "crls")}
     found["root"].write_text(pem(bytes(root.certificate_der)))
     found["ca"].write_text(pem(bytes(ca.certificate_der)))
-    lists = [x509.load_der_x509_crl(crl.crl_path(each).read_bytes()) for each in (ca, root)]
+    lists = [x509.load_der_x509_crl(building.crl_path(each).read_bytes()) for each in (ca, root)]
     found["crls"].write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in lists))
     return found
 
@@ -135,14 +140,14 @@ class TestTokenAway:
         with pytest.raises(HsmError):
             hsm_for(settings.PKCS11_ROOT_TOKEN).private_key(authority("root").key_id)
         made = issued("Dag", tmp_path)
-        issuing.settle()
-        ocsp.presign_due()
-        assert {each.error for each in crl.publish_online()} == {""}
+        signing.settle()
+        presigning.presign_due()
+        assert {each.error for each in building.publish_online()} == {""}
         assert "OK" in verified(made.certificate, authority("function"), tmp_path)
         told = answer_for(certificate_of(authority("function")))
         assert told.certificate_status == x509_ocsp.OCSPCertStatus.GOOD
         before = Crl.objects.get(ca__slug="root")
-        assert crl.crl_path(authority("root")).exists()
+        assert building.crl_path(authority("root")).exists()
         with pytest.raises(HsmError):
             follow(RENEW)
         assert KeyCeremony.objects.get(title="Prov").state == "failed"
@@ -177,7 +182,7 @@ class TestRevocation:
         told = answer_for(certificate_of(ca))
         assert told.certificate_status == x509_ocsp.OCSPCertStatus.REVOKED
         assert told.revocation_reason == x509.ReasonFlags.ca_compromise
-        listed = x509.load_der_x509_crl(crl.crl_path(authority("root")).read_bytes())
+        listed = x509.load_der_x509_crl(building.crl_path(authority("root")).read_bytes())
         assert listed.get_revoked_certificate_by_serial_number(int(certificate_of(ca).serial, 16)) is not None
         with pytest.raises(AssertionError, match="certificate revoked"):
             verified(made.certificate, ca, tmp_path)
@@ -199,15 +204,15 @@ class TestRollOver:
         parsed = {each.name: x509.load_pem_x509_certificate(each.pem.encode()) for each in (old, new)}
         assert parsed["New"].issuer.rfc4514_string().startswith("CN=DEMO SITHS e-id Function CA v2")
         assert parsed["Old"].issuer.rfc4514_string().startswith("CN=DEMO SITHS e-id Function CA v1")
-        issuing.settle()
+        signing.settle()
         for each, ca in ((old, first), (new, second)):
             assert "OK" in verified(each.certificate, ca, tmp_path)
             assert second_opinion.findings(parsed[each.name].public_bytes(Encoding.DER), "function") == []
             assert second_opinion.findings(bytes(ca.certificate_der), "issuing-ca") == []
         serial = parsed["Old"].serial_number
         call_command("pki_revoke", ca=first.common_name, serial=serial, reason="superseded")
-        ocsp.presign_due()
-        assert {each.error for each in crl.publish_online()} == {""}
+        presigning.presign_due()
+        assert {each.error for each in building.publish_online()} == {""}
         with pytest.raises(AssertionError, match="certificate revoked"):
             verified(old.certificate, first, tmp_path)
         assert "OK" in verified(new.certificate, second, tmp_path)
@@ -233,11 +238,11 @@ class TestRollOver:
         follow(next_function() + RETIRE)
         first = authority("function", 1)
         with clock.moved_to(first.not_after + dt.timedelta(seconds=1)):
-            assert [(each.ca, each.crl.next_update) for each in crl.publish_due()] == [(first, None)]
-            assert crl.publish_due() == []
+            assert [(each.ca, each.crl.next_update) for each in building.publish_due()] == [(first, None)]
+            assert building.publish_due() == []
         newest = Crl.objects.filter(ca=first).latest("number")
         with clock.moved_to(first.not_after + dt.timedelta(days=2)):
-            assert crl.publish_crl(first.id) == newest
+            assert building.publish_crl(first.id) == newest
 
     @pytest.mark.parametrize(("key", "signer"), [("ec-p384", "ec-p256"), ("rsa-4096", "rsa-2048")])
     def test_issuers_of_either_kind(self, small_pki, follow, tmp_path, key, signer):
@@ -249,8 +254,8 @@ class TestRollOver:
         else:
             assert isinstance(public, rsa.RSAPublicKey) and public.key_size == 4096  # noqa: PT018
         made = issued("Dag", tmp_path)
-        issuing.settle()
-        ocsp.presign_due()
+        signing.settle()
+        presigning.presign_due()
         assert "OK" in verified(made.certificate, second, tmp_path)
         row = second.certificates.get(subject_ref="function:dag.example.org")
         assert answer_for(row).certificate_status == x509_ocsp.OCSPCertStatus.GOOD

@@ -14,10 +14,13 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from pki import approvals, ceremonies, ceremony, ceremony_approvals, service
+from pki import service
+from pki.approvals import dual_control
+from pki.ceremonies import ceremony, ceremony_approvals
+from pki.ceremonies import records as ceremonies
 from pki.domain.ceremony_file import CeremonyFileError, parse
+from pki.hsm.token_keys import SERVICE_KEYS
 from pki.models import Approval, ApprovalRequest, Event, HsmKey, KeyCeremony
-from pki.token_keys import SERVICE_KEYS
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Invalid, NotFound
@@ -59,7 +62,7 @@ def test_two_of_three_signatures_by_openssl_are_enough_and_are_kept(file, people
     request = row.approval
     assert (request.action, request.state, request.requester_ref) == ("ceremony", "used", "participant:kim")
     assert (request.document["file_sha256"], request.document["required"]) == (row.file_sha256, 2)
-    assert approvals.approver_refs(request) == ["participant:alva", "participant:bo"]
+    assert dual_control.approver_refs(request) == ["participant:alva", "participant:bo"]
     # A stranger can check what is kept: the signature, with the certificate that stands in the file.
     (kept, ca) = (tmp_path / "kept.p7s", tmp_path / "all.pem")
     ca.write_text(alva.pem + bo.pem)
@@ -107,7 +110,7 @@ def test_the_plan_prints_how_to_approve(file, people, tmp_path, capsys):
         command = command.replace("NAMN.p7s", str(tmp_path / each.name))
         subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
     perform(file, *(tmp_path / each.name for each in people[1:]))
-    assert approvals.approver_refs(ApprovalRequest.objects.get()) == ["participant:bo", "participant:cia"]
+    assert dual_control.approver_refs(ApprovalRequest.objects.get()) == ["participant:bo", "participant:cia"]
 
 
 def test_a_file_is_followed_once(file, people, capsys):
@@ -307,7 +310,7 @@ class TestCut:
         assert died.returncode == -9, died.stderr
         until_gone("cut")  # till then another ceremony goes on
 
-    @pytest.mark.parametrize("point", ["pki.ceremony.after-begin", "pki.key.before-commit"])
+    @pytest.mark.parametrize("point", ["pki.ceremonies.ceremony.after-begin", "pki.key.before-commit"])
     def test_it_goes_on_without_new_ones(self, file, people, tmp_path, point):
         self.cut(file, point, tmp_path, *(each.sign(file) for each in people[:2]))
         assert KeyCeremony.objects.get().state == "running"
@@ -316,7 +319,7 @@ class TestCut:
         assert ApprovalRequest.objects.count() == 1
 
     def test_the_protocols_files_are_written_from_the_database(self, file, people, tmp_path):
-        self.cut(file, "pki.ceremony.before-transcript", tmp_path, *(each.sign(file) for each in people[:2]))
+        self.cut(file, "pki.ceremonies.ceremony.before-transcript", tmp_path, *(each.sign(file) for each in people[:2]))
         row = KeyCeremony.objects.get()
         assert row.state == "finished"
         assert not list(settings.PKI_CEREMONY_DIR.glob("*-transcript.*"))
@@ -327,8 +330,8 @@ class TestCut:
         assert row.transcript_sha256 in written.with_suffix(".txt").read_text()
 
     def test_not_when_they_have_become_too_old(self, file, people, tmp_path):
-        self.cut(file, "pki.ceremony.after-begin", tmp_path, *(each.sign(file) for each in people[:2]))
-        with clock.moved_to(clock.now() + approvals.LIFETIME + DAY), pytest.raises(CommandError, match="har gått ut"):
+        self.cut(file, "pki.ceremonies.ceremony.after-begin", tmp_path, *(each.sign(file) for each in people[:2]))
+        with clock.moved_to(clock.now() + dual_control.LIFETIME + DAY), pytest.raises(CommandError, match="har gått ut"):
             call_command("pki_ceremony", str(file))
         assert not HsmKey.objects.exists()
 

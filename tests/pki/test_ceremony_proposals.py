@@ -9,7 +9,7 @@ from cryptography import x509
 from django.core.management import call_command
 from django.db import DatabaseError, transaction
 
-from pki import ceremony, ceremony_approvals, ceremony_proposals
+from pki.ceremonies import ceremony, ceremony_approvals, ceremony_proposals
 from pki.domain.ceremony_file import parse
 from pki.models import Approval, CeremonyProposal, CeremonySignature, Event, KeyCeremony
 from siths_portal.lib import clock

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
-from pki import replay, scratch
+from pki.ceremonies import replay, scratch
 from pki.domain.ceremony_file import parse
 from pki.domain.protocols import differences, structure
 from pki.hsm import hsm_for

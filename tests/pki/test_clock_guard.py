@@ -10,9 +10,13 @@ import structlog
 from cryptography import x509
 from django.db import connection
 
-from pki import clock_guard, crl, issuing, ocsp, service
-from pki.clock_guard import ClockWentBack
+from pki import service
+from pki.crl import building
+from pki.hsm import clock_guard
+from pki.hsm.clock_guard import ClockWentBack
+from pki.issuing import signing
 from pki.models import Certificate, ClockMark, Crl, OcspResponse
+from pki.ocsp import presigning
 from siths_portal import heads
 from siths_portal.lib import audit_heads, clock
 from siths_portal.lib.errors import Unavailable
@@ -120,29 +124,29 @@ def test_a_start_with_a_clock_that_went_back_is_told(signed):
 
 
 def test_a_crl_is_not_published(world):
-    crl.publish_online()
-    before = crl.crl_path(world.first).read_bytes()
+    building.publish_online()
+    before = building.crl_path(world.first).read_bytes()
     with clock.moved_to(clock.now() - MINUTE):
         with pytest.raises(ClockWentBack):
-            crl.publish_crl(world.first.id)
-        assert [outcome.error for outcome in crl.publish_online()] == ["ClockWentBack"] * 2
-    assert crl.crl_path(world.first).read_bytes() == before
+            building.publish_crl(world.first.id)
+        assert [outcome.error for outcome in building.publish_online()] == ["ClockWentBack"] * 2
+    assert building.crl_path(world.first).read_bytes() == before
     assert Crl.objects.count() == 2
-    assert len(crl.publish_online()) == 2  # and goes on
+    assert len(building.publish_online()) == 2  # and goes on
     assert Crl.objects.count() == 4
 
 
 def test_no_ocsp_answer_is_signed(world):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     before = {answer.id: bytes(answer.der) for answer in OcspResponse.objects.all()}
     later = world.issue()
     with clock.moved_to(clock.now() - MINUTE):
         with pytest.raises(ClockWentBack):
-            ocsp.presign([row.id])
-        assert ocsp.presign_due() == 0
+            presigning.presign([row.id])
+        assert presigning.presign_due() == 0
     assert {answer.id: bytes(answer.der) for answer in OcspResponse.objects.all()} == before
-    assert ocsp.presign_due() > 0
+    assert presigning.presign_due() > 0
     assert OcspResponse.objects.filter(certificate=later).exists()
 
 
@@ -154,10 +158,10 @@ def test_no_certificate_is_planned_or_signed(demo_pki):
     assert not Certificate.objects.filter(subject_ref="person:1").exists()
     (id_,) = orders.plan(orders.order())
     with clock.moved_to(clock.now() - MINUTE):
-        assert issuing.sign_reserved([id_]) == 0
+        assert signing.sign_reserved([id_]) == 0
     row = Certificate.objects.get(id=id_)
     assert (row.status, row.signing_attempts) == ("reserved", 0)
-    assert issuing.sign_reserved([id_]) == 1
+    assert signing.sign_reserved([id_]) == 1
     (view,) = service.certificates([id_])
     assert x509.load_der_x509_certificate(view.der).not_valid_before_utc <= clock.now()
 

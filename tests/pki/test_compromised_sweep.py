@@ -6,9 +6,9 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from pki import key_checks
+from pki.issuing import key_checks
 from pki.models import Certificate
-from pki.revoking import plan_revocation
+from pki.revocation.revoking import plan_revocation
 from siths_portal.lib import clock
 from tests.pki.test_mass_revocation import rows_like
 

@@ -11,7 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from django.db import connection
 
-from pki import crl, crl_entries, crl_files
+from pki.crl import building
+from pki.crl import entries as crl_entries
+from pki.crl import files as crl_files
 from pki.domain import crl as der_crl
 from pki.models import Certificate, CertificateAuthority, Crl, Event
 from siths_portal.lib import clock
@@ -28,7 +30,7 @@ REASONS = {
 
 
 def test_an_empty_crl(world):
-    row = crl.publish_crl(world.first.id)
+    row = building.publish_crl(world.first.id)
     found = published(world.first)
     issuer = x509.load_der_x509_certificate(bytes(world.first.certificate_der))
     assert found.is_signature_valid(issuer.public_key())
@@ -36,7 +38,7 @@ def test_an_empty_crl(world):
     assert len(found) == 0
     from asn1crypto.crl import CertificateList
 
-    parsed = CertificateList.load(crl.crl_path(world.first).read_bytes())["tbs_cert_list"]
+    parsed = CertificateList.load(building.crl_path(world.first).read_bytes())["tbs_cert_list"]
     assert parsed["version"].native == "v2"
     assert parsed["revoked_certificates"].native is None  # absent, not an empty sequence (B1.15)
     aki = found.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
@@ -46,7 +48,7 @@ def test_an_empty_crl(world):
     assert found.last_update_utc <= clock.now()
     assert found.next_update_utc == found.last_update_utc + dt.timedelta(hours=48)
     assert (row.number, row.entries) == (number(found), 0)
-    assert row.sha256 == hashlib.sha256(crl.crl_path(world.first).read_bytes()).hexdigest()
+    assert row.sha256 == hashlib.sha256(building.crl_path(world.first).read_bytes()).hexdigest()
 
 
 def test_entries_tell_when_and_why(world):
@@ -56,7 +58,7 @@ def test_entries_tell_when_and_why(world):
         revoke(row, reason=reason, invalidity_date=earlier if reason == "keyCompromise" else None)
     world.issue()
     world.issue(status="failed")
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     found = published(world.first)
     assert len(found) == 6
     for reason, row in rows.items():
@@ -76,7 +78,7 @@ def test_a_cas_crl_holds_its_own_certificates_only(world):
     first, second = world.issue(world.first), world.issue(world.second)
     revoke(first, second)
     for ca, row in ((world.first, first), (world.second, second)):
-        crl.publish_crl(ca.id)
+        building.publish_crl(ca.id)
         assert [entry.serial_number for entry in published(ca)] == [int(row.serial, 16)]
     assert published(world.second).signature_hash_algorithm.name == hashes.SHA384.name
 
@@ -84,15 +86,15 @@ def test_a_cas_crl_holds_its_own_certificates_only(world):
 def test_a_reserved_certificate_that_was_revoked_stands_in_it(world):
     row = world.issue(status="reserved")
     revoke(row)
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     assert published(world.first).get_revoked_certificate_by_serial_number(int(row.serial, 16)) is not None
 
 
 def test_the_roots_list_is_made_on_order_and_lives_long(world):
     authority = Certificate.objects.filter(ca=world.root).first()
     revoke(authority)
-    assert {outcome.ca.slug for outcome in crl.publish_due()} == {"person-hsaid-3", "function"}
-    crl.publish_crl(world.root.id)
+    assert {outcome.ca.slug for outcome in building.publish_due()} == {"person-hsaid-3", "function"}
+    building.publish_crl(world.root.id)
     found = published(world.root)
     assert len(found) == 1
     assert found.next_update_utc - found.last_update_utc == dt.timedelta(days=365)
@@ -100,27 +102,27 @@ def test_the_roots_list_is_made_on_order_and_lives_long(world):
 
 def test_numbers_rise_also_when_the_clock_does_not(world):
     with clock.moved_to(clock.now()):
-        first = crl.publish_crl(world.first.id)
+        first = building.publish_crl(world.first.id)
         assert abs(first.number - clock.now().timestamp() * 1000) < 2
-        second = crl.publish_crl(world.first.id)
+        second = building.publish_crl(world.first.id)
     assert second.number == first.number + 1
     CertificateAuthority.objects.filter(id=world.first.id).update(last_crl_number=10**15)
-    assert crl.publish_crl(world.first.id).number == 10**15 + 1
+    assert building.publish_crl(world.first.id).number == 10**15 + 1
 
 
 def test_a_clock_that_went_back_publishes_nothing(world):
     revoke(world.issue())
-    crl.publish_crl(world.first.id)
-    before = crl.crl_path(world.first).read_bytes()
+    building.publish_crl(world.first.id)
+    before = building.crl_path(world.first).read_bytes()
     with clock.moved_to(clock.now() - dt.timedelta(minutes=2)):
-        with pytest.raises(crl.ClockWentBack):
-            crl.publish_crl(world.first.id)
-        outcomes = crl.publish_online()
+        with pytest.raises(building.ClockWentBack):
+            building.publish_crl(world.first.id)
+        outcomes = building.publish_online()
     assert [(each.ca.slug, each.error) for each in outcomes] == [
         ("person-hsaid-3", "ClockWentBack"),
         ("function", "ClockWentBack"),
     ]
-    assert crl.crl_path(world.first).read_bytes() == before
+    assert building.crl_path(world.first).read_bytes() == before
     assert Crl.objects.filter(ca=world.first).count() == 1
     assert Event.objects.filter(action="crl.published", facts__ca="person-hsaid-3").count() == 1
 
@@ -133,40 +135,40 @@ def test_an_entry_stays_until_it_stood_in_one_crl_after_the_certificates_end(wor
     listed = []
     for hours in (1, 9, 12, 13, 14):
         with clock.moved_to(start + dt.timedelta(hours=hours)):
-            crl.publish_crl(world.first.id)
+            building.publish_crl(world.first.id)
         listed.append(len(published(world.first)))
     assert listed == [1, 1, 1, 0, 0]
 
 
 def test_a_late_revocation_of_an_ended_certificate_stands_in_one_crl(world):
     row = world.issue(not_after=clock.now() - dt.timedelta(hours=5))
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     revoke(row)
     listed = []
     for _ in range(2):
-        crl.publish_crl(world.first.id)
+        building.publish_crl(world.first.id)
         listed.append(len(published(world.first)))
     assert listed == [1, 0]
 
 
 def test_publishing_is_an_event_and_leaves_no_temporary_file(world):
-    row = crl.publish_crl(world.first.id)
+    row = building.publish_crl(world.first.id)
     (event,) = Event.objects.filter(action="crl.published")
     assert event.facts["number"] == row.number
-    assert [path.name for path in crl.crl_path(world.first).parent.iterdir()] == [row.file_name]
+    assert [path.name for path in building.crl_path(world.first).parent.iterdir()] == [row.file_name]
 
 
 def test_only_due_lists_are_published(world):
-    assert len(crl.publish_due()) == 2
-    assert crl.publish_due() == []
-    assert len(crl.publish_online()) == 2
+    assert len(building.publish_due()) == 2
+    assert building.publish_due() == []
+    assert len(building.publish_online()) == 2
     with clock.moved_to(clock.now() + dt.timedelta(minutes=61)):
-        assert len(crl.publish_due()) == 2
+        assert len(building.publish_due()) == 2
 
 
 def test_one_cas_missing_key_does_not_hold_the_others_up(world):
     CertificateAuthority.objects.filter(id=world.first.id).update(key_id="00" * 20)
-    outcomes = crl.publish_due()
+    outcomes = building.publish_due()
     assert [(each.ca.slug, each.error) for each in outcomes] == [("person-hsaid-3", "HsmKeyMissing"), ("function", "")]
     assert outcomes[1].crl.entries == 0
 
@@ -176,7 +178,7 @@ def test_one_cas_row_that_no_list_can_hold_does_not_hold_the_others_up(world):
     revoke(row)
     with tampering() as cursor:
         cursor.execute("UPDATE pki_certificate SET revoked_at = '1900-01-01' WHERE id = %s", [str(row.id)])
-    outcomes = crl.publish_due()
+    outcomes = building.publish_due()
     assert [(each.ca.slug, each.error) for each in outcomes] == [("person-hsaid-3", "ValueError"), ("function", "")]
 
 
@@ -184,13 +186,13 @@ def test_publishers_at_once_never_go_backwards(world):
     """Eight threads publish while one reads the file: each read is a whole CRL, and numbers never fall."""
     for _ in range(20):
         revoke(world.issue())
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     failures, seen, stop = [], [], threading.Event()
 
     def publish():
         try:
             for _ in range(3):
-                crl.publish_crl(world.first.id)
+                building.publish_crl(world.first.id)
         except Exception as error:  # noqa: BLE001
             failures.append(error)
         finally:
@@ -214,20 +216,20 @@ def test_publishers_at_once_never_go_backwards(world):
     assert {entries for _, entries in seen} == {20}
     newest = Crl.objects.filter(ca=world.first).order_by("-number").first()
     assert number(published(world.first)) == newest.number
-    assert newest.sha256 == hashlib.sha256(crl.crl_path(world.first).read_bytes()).hexdigest()
+    assert newest.sha256 == hashlib.sha256(building.crl_path(world.first).read_bytes()).hexdigest()
 
 
 def test_the_token_signs_with_no_transaction_open(world, monkeypatch):
     digest, seen = crl_files.Maker.digest, []
     monkeypatch.setattr(crl_files.Maker, "digest", lambda maker: seen.append(connection.in_atomic_block) or digest(maker))
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     assert seen == [False]
 
 
 def _wrong_frame(**changes):
     def spoil(monkeypatch):
-        frame = crl._frame
-        monkeypatch.setattr(crl, "_frame", lambda *given: dataclasses.replace(frame(*given), **changes))
+        frame = building._frame
+        monkeypatch.setattr(building, "_frame", lambda *given: dataclasses.replace(frame(*given), **changes))
 
     return spoil
 
@@ -249,8 +251,8 @@ def _wrong_count(monkeypatch):
 
 def _wrong_draft(**changes):
     def spoil(monkeypatch):
-        frame = crl._frame
-        monkeypatch.setattr(crl, "_frame", lambda draft, *more: frame(dataclasses.replace(draft, **changes), *more))
+        frame = building._frame
+        monkeypatch.setattr(building, "_frame", lambda draft, *more: frame(dataclasses.replace(draft, **changes), *more))
 
     return spoil
 
@@ -270,14 +272,14 @@ SPOILED = {
 @pytest.mark.parametrize("fault", list(SPOILED))
 def test_a_crl_that_does_not_hold_what_it_must_is_not_published(world, monkeypatch, fault):
     revoke(world.issue())
-    crl.publish_crl(world.first.id)
-    before = crl.crl_path(world.first).read_bytes()
+    building.publish_crl(world.first.id)
+    before = building.crl_path(world.first).read_bytes()
     SPOILED[fault](monkeypatch)
-    with pytest.raises(crl.SelfCheckFailed, match=fault):
-        crl.publish_crl(world.first.id)
-    assert crl.crl_path(world.first).read_bytes() == before
+    with pytest.raises(building.SelfCheckFailed, match=fault):
+        building.publish_crl(world.first.id)
+    assert building.crl_path(world.first).read_bytes() == before
     assert Crl.objects.count() == 1
-    assert not list(crl.crl_path(world.first).parent.glob(".*"))
+    assert not list(building.crl_path(world.first).parent.glob(".*"))
 
 
 def test_many_entries_are_all_listed(world):
@@ -295,17 +297,17 @@ def test_many_entries_are_all_listed(world):
         )
         for index in range(8_000)
     )
-    assert crl.publish_crl(world.first.id).entries == len(published(world.first)) == 8_000
+    assert building.publish_crl(world.first.id).entries == len(published(world.first)) == 8_000
 
 
 def test_pkilint_finds_nothing_in_ocsp_answers(world, tmp_path):
-    from pki import ocsp
     from pki.models import OcspResponse
+    from pki.ocsp import presigning
 
     rows = [world.issue() for _ in range(2)]
     revoke(rows[1], reason="keyCompromise")
-    ocsp.presign([row.id for row in rows])
-    ocsp.presign_all(world.root)
+    presigning.presign([row.id for row in rows])
+    presigning.presign_all(world.root)
     for index, stored in enumerate(OcspResponse.objects.all()):
         path = tmp_path / f"{index}.ocsp"
         path.write_bytes(bytes(stored.der))

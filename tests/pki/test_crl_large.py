@@ -13,7 +13,8 @@ import pytest
 from cryptography import x509
 from django.conf import settings
 
-from pki import crl, crl_files
+from pki.crl import building
+from pki.crl import files as crl_files
 from pki.models import Certificate, Crl, CrlScope
 from tests.pki.crl_world import pem, run, serials_of, sharded
 from tests.pki.test_crl_leases import forked
@@ -54,7 +55,7 @@ def worker(slug) -> dict:
 def test_f10_7_a_large_list_is_made_in_bounded_memory_and_read_by_others(filled, tmp_path):
     ca = filled.first
     answer = worker(ca.slug)
-    path = crl.crl_path(ca)
+    path = building.crl_path(ca)
     assert answer["entries"] == ENTRIES
     assert answer["size"] == path.stat().st_size > crl_files.SMALL
     assert answer["peak"] - answer["before"] < GROWTH
@@ -80,30 +81,30 @@ def test_a_disk_that_is_full_half_way_leaves_the_connection_usable(filled):
 
     def work() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-        (outcome,) = crl.publish_each([filled.first])
+        (outcome,) = building.publish_each([filled.first])
         assert outcome.error == "OSError"
         assert CrlScope.objects.get(ca=filled.first).failures == 1
         assert Certificate.objects.filter(ca=filled.first, status="revoked").count() == ENTRIES
 
     assert forked(work) == 0
-    assert crl.publish_crl(filled.first.id).entries == ENTRIES
+    assert building.publish_crl(filled.first.id).entries == ENTRIES
 
 
 def test_shards_of_a_large_list_are_its_parts(filled):
     ca = sharded(filled.first, 16)
-    crl.publish_all(ca)
+    building.publish_all(ca)
     sizes = dict(Crl.objects.filter(ca=ca).values_list("shard", "entries"))
     assert sizes.pop(None) == sum(sizes.values()) == ENTRIES
     assert max(sizes.values()) < 2 * min(sizes.values())
     for shard in (0, 7, 15):
-        found = serials_of(x509.load_der_x509_crl(crl.crl_path(ca, shard).read_bytes()))
+        found = serials_of(x509.load_der_x509_crl(building.crl_path(ca, shard).read_bytes()))
         assert len(found) == sizes[shard]
         assert {serial % 16 for serial in found} == {shard}
 
 
 def test_a_list_reads_the_index_alone(filled):
     """What the list takes is all in `pki_cert_listed`, in its order: no table and no sort."""
-    from pki import crl_entries
+    from pki.crl import entries as crl_entries
 
     with tampering() as cursor:
         cursor.execute("ANALYZE pki_certificate")

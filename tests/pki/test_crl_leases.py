@@ -9,7 +9,8 @@ import threading
 import pytest
 from django.db import connection
 
-from pki import crl, crl_scopes
+from pki.crl import building
+from pki.crl import scopes as crl_scopes
 from pki.models import Certificate, CertificateAuthority, Crl, CrlScope, Event
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
@@ -51,11 +52,11 @@ def accounted(ca) -> list[int]:
 def whole(ca, shard=None) -> None:
     """What lies there is the newest list, whole, with nothing beside it."""
     scope = CrlScope.objects.get(ca=ca, shard=shard)
-    content = crl.crl_path(ca, shard).read_bytes()
+    content = building.crl_path(ca, shard).read_bytes()
     assert scope.newest.sha256 == hashlib.sha256(content).hexdigest()
     assert scope.newest.number == number(published(ca, shard)) == scope.number
     assert scope.lease is None
-    assert not list(crl.crl_path(ca).parent.glob(".*"))
+    assert not list(building.crl_path(ca).parent.glob(".*"))
 
 
 def test_eight_at_once_get_a_number_each(world):
@@ -73,7 +74,7 @@ def test_eight_at_once_get_a_number_each(world):
 
     def work():
         try:
-            made.append(crl.publish_crl(world.first.id).number)
+            made.append(building.publish_crl(world.first.id).number)
         except Exception as error:  # noqa: BLE001
             failures.append(error)
         finally:
@@ -95,22 +96,22 @@ def test_eight_at_once_get_a_number_each(world):
 
 def test_eight_at_once_with_failures_account_for_every_number(world, monkeypatch):
     """Half of them find a token that fails: their numbers are told of, and the others' lists are whole."""
-    check, failing = crl.crl_files.check, threading.local()
+    check, failing = building.crl_files.check, threading.local()
 
     def sometimes(built, expected, hash_name):
         if getattr(failing, "now", False):
-            raise crl.SelfCheckFailed("as the test wants")
+            raise building.SelfCheckFailed("as the test wants")
         check(built, expected, hash_name)
 
-    monkeypatch.setattr(crl.crl_files, "check", sometimes)
+    monkeypatch.setattr(building.crl_files, "check", sometimes)
     ends = []
 
     def work(fails):
         failing.now = fails
         try:
-            crl.publish_crl(world.first.id)
+            building.publish_crl(world.first.id)
             ends.append("made")
-        except crl.SelfCheckFailed:
+        except building.SelfCheckFailed:
             ends.append("failed")
         finally:
             connection.close()
@@ -121,7 +122,7 @@ def test_eight_at_once_with_failures_account_for_every_number(world, monkeypatch
     assert sorted(ends) == ["failed"] * 4 + ["made"] * 4
     assert len(accounted(world.first)) == 8
     assert Crl.objects.count() == 4
-    assert not list(crl.crl_path(world.first).parent.glob(".*"))
+    assert not list(building.crl_path(world.first).parent.glob(".*"))
 
 
 def test_sweepers_at_once_make_each_list_once(world):
@@ -132,7 +133,7 @@ def test_sweepers_at_once_make_each_list_once(world):
     def sweep():
         try:
             barrier.wait()
-            outcomes.extend(crl.publish_due())
+            outcomes.extend(building.publish_due())
         finally:
             connection.close()
 
@@ -149,27 +150,27 @@ def test_sweepers_at_once_make_each_list_once(world):
 def test_a_cut_at_each_point(world, armed, point):
     """kill -9: the old list or the new one lies there, whole; the next has a higher number, and holds what was revoked."""
     row = world.issue()
-    crl.publish_crl(world.first.id)
-    before = crl.crl_path(world.first).read_bytes()
+    building.publish_crl(world.first.id)
+    before = building.crl_path(world.first).read_bytes()
     old = number(published(world.first))
     revoke(row)
-    (armed / f"pki.crl.{point}").touch()
-    assert forked(lambda: crl.publish_crl(world.first.id), armed) == -signal.SIGKILL
+    (armed / f"pki.crl.building.{point}").touch()
+    assert forked(lambda: building.publish_crl(world.first.id), armed) == -signal.SIGKILL
     cut = CrlScope.objects.get(ca=world.first).number
     assert cut > old
-    left = crl.crl_path(world.first).read_bytes()
+    left = building.crl_path(world.first).read_bytes()
     assert (left == before) == (point in BEFORE_RENAME)
     assert number(published(world.first)) == (old if point in BEFORE_RENAME else cut)
     if point == "after-commit":
         whole(world.first)
     else:
-        assert [each.ca for each in crl.publish_due()] == [world.second]  # its lease keeps others away
-        with pytest.raises(crl.CrlBusy):
+        assert [each.ca for each in building.publish_due()] == [world.second]  # its lease keeps others away
+        with pytest.raises(building.CrlBusy):
             crl_scopes.take(world.first.id, None, wait=dt.timedelta())
     with clock.moved_to(clock.now() + crl_scopes.LEASE + SECOND):
-        errors = [each.error for each in crl.publish_due() if each.ca == world.first]
+        errors = [each.error for each in building.publish_due() if each.ca == world.first]
         assert errors == ([] if point == "after-commit" else [""])
-        newest = crl.publish_crl(world.first.id)
+        newest = building.publish_crl(world.first.id)
     assert serials_of(published(world.first)) == {int(row.serial, 16)}
     assert accounted(world.first)[0] == old
     assert cut in accounted(world.first)
@@ -182,31 +183,31 @@ def test_repeated_cuts_never_use_a_number_twice(world, armed):
     seen = []
     start = clock.now()
     for turn, point in enumerate(BEFORE_RENAME + AFTER_RENAME):
-        (armed / f"pki.crl.{point}").touch()
+        (armed / f"pki.crl.building.{point}").touch()
         with clock.moved_to(start + turn * (crl_scopes.LEASE + SECOND)):
-            assert forked(lambda: crl.publish_crl(world.first.id), armed) == -signal.SIGKILL
+            assert forked(lambda: building.publish_crl(world.first.id), armed) == -signal.SIGKILL
         seen.append(CrlScope.objects.get(ca=world.first).number)
     assert seen == sorted(set(seen))
     with clock.moved_to(start + 10 * crl_scopes.LEASE):
-        crl.publish_crl(world.first.id)
+        building.publish_crl(world.first.id)
     assert set(seen) < set(accounted(world.first))
     whole(world.first)
 
 
 def test_a_worker_that_was_too_slow_publishes_nothing(world, monkeypatch):
-    make, numbers = crl._make, []
+    make, numbers = building._make, []
 
     def slow(draft):
         built = make(draft)
         if not numbers:
             numbers.append(draft.number)
             with clock.moved_to(clock.now() + crl_scopes.LEASE + SECOND):
-                numbers.append(crl.publish_crl(world.first.id).number)
+                numbers.append(building.publish_crl(world.first.id).number)
         return built
 
-    monkeypatch.setattr(crl, "_make", slow)
-    with pytest.raises(crl.LeaseLost):
-        crl.publish_crl(world.first.id)
+    monkeypatch.setattr(building, "_make", slow)
+    with pytest.raises(building.LeaseLost):
+        building.publish_crl(world.first.id)
     assert number(published(world.first)) == numbers[1] > numbers[0]
     (told,) = Event.objects.filter(action="crl.abandoned")
     assert (told.facts["number"], told.facts["why"]) == (numbers[0], "lease ran out")
@@ -215,39 +216,39 @@ def test_a_worker_that_was_too_slow_publishes_nothing(world, monkeypatch):
 
 def test_a_full_disk_leaves_the_old_list(world):
     """F08: nothing is counted as published that was not written, and the list is made once there is room."""
-    crl.publish_crl(world.first.id)
-    before = crl.crl_path(world.first).read_bytes()
+    building.publish_crl(world.first.id)
+    before = building.crl_path(world.first).read_bytes()
     many(world.first, 2_000)
 
     def work() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
-        (outcome,) = crl.publish_each([world.first])
+        (outcome,) = building.publish_each([world.first])
         assert (outcome.error, outcome.crl) == ("OSError", None)
 
     assert forked(work) == 0
-    assert crl.crl_path(world.first).read_bytes() == before
+    assert building.crl_path(world.first).read_bytes() == before
     assert Crl.objects.count() == 1
     assert len(accounted(world.first)) == 2
-    assert not list(crl.crl_path(world.first).parent.glob(".*"))
-    assert crl.publish_crl(world.first.id).entries == 2_000
+    assert not list(building.crl_path(world.first).parent.glob(".*"))
+    assert building.publish_crl(world.first.id).entries == 2_000
     whole(world.first)
 
 
 def test_what_a_dead_process_left_is_removed(world):
-    folder = crl.crl_path(world.first).parent
+    folder = building.crl_path(world.first).parent
     folder.mkdir(parents=True)
-    left = folder / f".{crl.crl_path(world.first).name}.0123456789abcdef.tmp"
-    others = folder / f".{crl.crl_path(world.second).name}.0123456789abcdef.tmp"
+    left = folder / f".{building.crl_path(world.first).name}.0123456789abcdef.tmp"
+    others = folder / f".{building.crl_path(world.second).name}.0123456789abcdef.tmp"
     for path in (left, others):
         path.write_bytes(b"half")
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     assert (left.exists(), others.exists()) == (False, True)
 
 
 def test_an_unknown_scope_is_refused(world):
     for ca_id, shard in ((0, None), (world.first.id, 0), (world.first.id, 7)):
         with pytest.raises(NotFound):
-            crl.publish_crl(ca_id, shard)
+            building.publish_crl(ca_id, shard)
     assert not CrlScope.objects.exists()
 
 
@@ -271,7 +272,7 @@ WHOLE = [("person-hsaid-3", None)]
 
 def test_a_revocation_is_listed_when_none_follows(world):
     start = clock.now()
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     revoked_at(world, start, 10)
     assert due(world, start, 10.4) == []
     assert due(world, start, 10.5) == WHOLE
@@ -281,7 +282,7 @@ def test_a_revocation_is_listed_when_none_follows(world):
 def test_lists_come_no_closer_than_five_minutes_for_revocations(world):
     start = clock.now()
     with clock.moved_to(start):
-        crl.publish_crl(world.first.id)
+        building.publish_crl(world.first.id)
     revoked_at(world, start, 1)
     assert due(world, start, 4.9) == []
     assert due(world, start, 5.1) == WHOLE
@@ -289,7 +290,7 @@ def test_lists_come_no_closer_than_five_minutes_for_revocations(world):
 
 def test_revocations_that_never_pause_are_listed_after_five_minutes(world):
     start = clock.now()
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     for step in range(21):
         revoked_at(world, start, 20 + step / 4)
         assert due(world, start, 20 + step / 4 + 0.1) == (WHOLE if step == 20 else [])
@@ -298,7 +299,7 @@ def test_revocations_that_never_pause_are_listed_after_five_minutes(world):
 def test_what_was_issued_makes_no_list_due(world):
     start = clock.now()
     with clock.moved_to(start):
-        crl.publish_crl(world.first.id)
+        building.publish_crl(world.first.id)
     world.issue()
     CertificateAuthority.objects.filter(id=world.first.id).update(status_version=1000)
     assert due(world, start, 59) == []
@@ -308,7 +309,7 @@ def test_what_was_issued_makes_no_list_due(world):
 def test_a_revocation_makes_its_own_shard_due_and_the_whole(world):
     start, ca = clock.now(), sharded(world.first, 4)
     assert due(world, start, 0) == [*WHOLE, *(("person-hsaid-3", shard) for shard in range(4))]
-    crl.publish_all(ca)
+    building.publish_all(ca)
     row = revoked_at(world, start, 10)
     assert due(world, start, 11) == [*WHOLE, ("person-hsaid-3", int(row.serial, 16) % 4)]
 
@@ -319,12 +320,12 @@ def test_the_sweeper_waits_longer_after_each_failure(world):
     tried = []
     for seconds in range(0, 75, 5):
         with clock.moved_to(start + seconds * SECOND):
-            tried += [seconds for each in crl.publish_due() if each.ca == world.first]
+            tried += [seconds for each in building.publish_due() if each.ca == world.first]
     assert tried == [0, 10, 30, 70]
     assert CrlScope.objects.get(ca=world.first).failures == 4
     CertificateAuthority.objects.filter(id=world.first.id).update(key_id=world.first.key_id)
     with clock.moved_to(start + 75 * SECOND):
-        crl.publish_crl(world.first.id)  # on order at once
+        building.publish_crl(world.first.id)  # on order at once
     assert CrlScope.objects.get(ca=world.first).failures == 0
 
 

@@ -6,10 +6,13 @@ import pytest
 from cryptography import x509
 from django.conf import settings
 
-from pki import ceremony, crl, issuing, lint, service
-from pki.authorities import issuer_of
+from pki import service
+from pki.authorities.views import issuer_of
+from pki.ceremonies import ceremony
+from pki.crl import building
 from pki.domain.ceremony_file import CeremonyFileError, parse
 from pki.domain.profiles import PROFILES
+from pki.issuing import lint, signing
 from pki.models import Certificate, CertificateAuthority, Crl
 from tests.pki.conftest import small_file
 from tests.pki.crl_world import published, revoke, run, serials_of
@@ -58,13 +61,13 @@ def test_the_ceremony_publishes_each_list(sharded_pki):
 def test_certificates_point_to_their_shard_and_openssl_follows(sharded_pki, tmp_path):
     ca, root = CertificateAuthority.objects.get(slug="function"), CertificateAuthority.objects.get(slug="root")
     ids = plan(*(order("function", subject_ref=f"function:{index}") for index in range(12)))
-    assert issuing.sign_reserved(ids) == 12  # the check before each signature knows the address too
+    assert signing.sign_reserved(ids) == 12  # the check before each signature knows the address too
     rows = list(Certificate.objects.filter(id__in=ids).select_related("blob", "ca"))
     shards = {row.id: int(row.serial, 16) % 4 for row in rows}
     for row in rows:
         assert point_of(bytes(row.blob.der)) == f"{settings.STATUS_BASE_URL}/crl/{ca.file_stem}-{shards[row.id]}.crl"
     revoke(*rows[::2])
-    crl.publish_all(ca)
+    building.publish_all(ca)
     for row in rows:
         listed = int(row.serial, 16) in serials_of(published(ca, shards[row.id]))
         assert listed == (row in rows[::2]) == (int(row.serial, 16) in serials_of(published(ca)))
@@ -76,7 +79,7 @@ def test_certificates_point_to_their_shard_and_openssl_follows(sharded_pki, tmp_
         certificate = x509.load_der_x509_certificate(bytes(each.certificate_der))
         (tmp_path / f"{name}.pem").write_bytes(certificate.public_bytes(x509_pem()))
     for row, verdict in ((rows[0], "certificate revoked"), (rows[1], "OK")):
-        lists = [crl.crl_path(root).read_bytes(), crl.crl_path(ca, shards[row.id]).read_bytes()]
+        lists = [building.crl_path(root).read_bytes(), building.crl_path(ca, shards[row.id]).read_bytes()]
         (tmp_path / "lists.pem").write_bytes(b"".join(map(as_pem, lists)))
         leaf = x509.load_der_x509_certificate(bytes(row.blob.der))
         (tmp_path / "leaf.pem").write_bytes(leaf.public_bytes(x509_pem()))
@@ -97,12 +100,12 @@ def test_openssl_does_not_take_another_shards_list(sharded_pki, tmp_path):
     """The issuingDistributionPoint keeps a list from being taken for that of another shard."""
     ca, root = CertificateAuthority.objects.get(slug="function"), CertificateAuthority.objects.get(slug="root")
     ids = plan(order("function"))
-    issuing.sign_reserved(ids)
+    signing.sign_reserved(ids)
     row = Certificate.objects.select_related("blob").get(id=ids[0])
     other = (int(row.serial, 16) + 1) % 4
     for name, der in (("root", root.certificate_der), ("ca", ca.certificate_der), ("leaf", row.blob.der)):
         (tmp_path / f"{name}.pem").write_bytes(x509.load_der_x509_certificate(bytes(der)).public_bytes(x509_pem()))
-    lists = [crl.crl_path(root).read_bytes(), crl.crl_path(ca, other).read_bytes()]
+    lists = [building.crl_path(root).read_bytes(), building.crl_path(ca, other).read_bytes()]
     (tmp_path / "lists.pem").write_bytes(b"".join(map(as_pem, lists)))
     done = run(
         "openssl", "verify", "-crl_check_all", "-extended_crl", "-CAfile", tmp_path / "root.pem",

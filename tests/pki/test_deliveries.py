@@ -21,11 +21,12 @@ from joserfc.errors import DecodeError
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
-from pki import delivering, sealing, service
+from pki import service
 from pki.domain import jwe as jwe_format
 from pki.domain.card_proof import CardProof
 from pki.hsm import HsmUnavailable, hsm_for
 from pki.models import Event, HsmKey, Secret, SecretDelivery
+from pki.secrets import delivering, sealing
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid, NotFound, TooManyRequests

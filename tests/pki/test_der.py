@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pki import lint
 from pki.domain import der, tbs
+from pki.issuing import lint
 from tests.pki.test_lint import ARC, ISSUER, PROFILE, content
 
 MADE = tbs.build(PROFILE, ISSUER, content())

@@ -8,7 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from django.conf import settings
 
-from pki import crl, hsm
+from pki import hsm
+from pki.crl import building
 from pki.hsm import Algorithm, Hsm, KeySpec, Scheme, sessions
 from pki.hsm.module import module
 from pki.models import Certificate
@@ -85,8 +86,8 @@ def test_e2_14_what_is_large_is_hashed_here_and_its_digest_goes_to_the_token(wor
     )  # fmt: skip
     for ca, most in ((world.first, 19 + 32), (world.second, 48)):  # DigestInfo of SHA-256; a P-384 CA's digest
         with argument_of("C_Sign", 2) as lengths:
-            crl.publish_crl(ca.id)
-        written = crl.crl_path(ca).read_bytes()
+            building.publish_crl(ca.id)
+        written = building.crl_path(ca).read_bytes()
         assert len(written) > 15_000
         assert lengths
         assert max(lengths) <= most

@@ -7,9 +7,9 @@ from cryptography import x509
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
-from pki import crl
+from pki.crl import building
 from pki.models import Certificate, CertificateAuthority, CertificateBlob, Event
-from pki.revoking import plan_revocation
+from pki.revocation.revoking import plan_revocation
 from siths_portal.lib import clock
 from tests import superuser
 from tests.pki import takeover_world as world
@@ -41,7 +41,7 @@ def ca(tmp_path) -> CertificateAuthority:
             ids = [Certificate.objects.get(subject_ref=f"person:{number}").id]
             options = {"actor_ref": "x", "received_at": clock.now(), "channel": "portal", "invalidity_date": since}
             plan_revocation(ids, reason=reason, **options)
-    crl.publish_crl(made.id)
+    building.publish_crl(made.id)
     return made
 
 
@@ -72,7 +72,9 @@ def emptied() -> None:
 
 def test_a_round_trip_gives_the_same_certificates_statuses_times_and_reasons(ca, tmp_path):
     before, number = state(), ca.last_crl_number or CertificateAuthority.objects.get().last_crl_number
-    listed = {(entry.serial_number, entry.revocation_date_utc) for entry in x509.load_der_x509_crl(crl.crl_path(ca).read_bytes())}
+    listed = {
+        (entry.serial_number, entry.revocation_date_utc) for entry in x509.load_der_x509_crl(building.crl_path(ca).read_bytes())
+    }
     export(tmp_path / "out")
     emptied()
     assert not Certificate.objects.exists()
@@ -85,8 +87,8 @@ def test_a_round_trip_gives_the_same_certificates_statuses_times_and_reasons(ca,
     assert all(row[KEPT.index("subject_ref")].startswith("ocsp:") for row in extra)
     again = CertificateAuthority.objects.get(slug="function")
     assert (again.state, again.last_crl_number >= number) == ("status_only", True)
-    assert crl.publish_crl(again.id).number > number
-    ours = x509.load_der_x509_crl(crl.crl_path(again).read_bytes())
+    assert building.publish_crl(again.id).number > number
+    ours = x509.load_der_x509_crl(building.crl_path(again).read_bytes())
     assert {(entry.serial_number, entry.revocation_date_utc) for entry in ours} == listed
     call_command("pki_import", str(tmp_path / "out"), compare=True)
 
@@ -102,17 +104,17 @@ def test_a_ca_whose_certificates_name_lists_of_shards_goes_on_publishing_them(tm
     world.as_jsonl(folder, world.told(old))
     world.approve(folder)
     world.run(folder)
-    crl.publish_all(CertificateAuthority.objects.get(slug="function"))
+    building.publish_all(CertificateAuthority.objects.get(slug="function"))
     export(tmp_path / "out")
     emptied()
     world.approve(tmp_path / "out")
     world.run(tmp_path / "out")
     again = CertificateAuthority.objects.get(slug="function")
-    crl.publish_all(again)
+    building.publish_all(again)
     assert sorted(again.crls.values_list("shard", flat=True), key=str) == [0, 1, 2, 3, None]
     (revoked,) = Certificate.objects.filter(ca=again, status="revoked")
     shard = int(revoked.serial, 16) % 4
-    (entry,) = x509.load_der_x509_crl(crl.crl_path(again, shard).read_bytes())
+    (entry,) = x509.load_der_x509_crl(building.crl_path(again, shard).read_bytes())
     assert entry.serial_number == int(revoked.serial, 16)
     call_command("pki_import", str(tmp_path / "out"), compare=True)
 

@@ -24,10 +24,15 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 
-from pki import approvals, ca_states, claiming, clock_guard, crl, issuing, ocsp, responders, service
+from pki import service
+from pki.approvals import dual_control
+from pki.authorities import ca_states
+from pki.crl import building
 from pki.domain.profiles import PROFILES
+from pki.hsm import clock_guard
 from pki.hsm.module import module
-from pki.mass_selection import MassSelection
+from pki.issuing import claiming, responders, signing
+from pki.mass_revocation.selection import MassSelection
 from pki.models import (
     ApprovalRequest,
     Certificate,
@@ -40,6 +45,7 @@ from pki.models import (
     OcspResponse,
     OcspSigner,
 )
+from pki.ocsp import presigning
 from siths_portal import chains
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Unavailable
@@ -73,7 +79,7 @@ def revoke(*rows: Certificate, reason: str = "superseded") -> None:
 
 def issued(*wanted: service.CertificateOrder) -> list[Certificate]:
     ids = plan(*wanted)
-    assert issuing.sign_reserved(ids) == len(ids)
+    assert signing.sign_reserved(ids) == len(ids)
     rows = {row.id: row for row in Certificate.objects.filter(id__in=ids).select_related("ca")}
     return [rows[id_] for id_ in ids]
 
@@ -84,7 +90,7 @@ def der_of(row: Certificate) -> bytes:
 
 def listed(ca: CertificateAuthority) -> set[str]:
     """Serials in the published CRL."""
-    found = x509.load_der_x509_crl(crl.crl_path(ca).read_bytes())
+    found = x509.load_der_x509_crl(building.crl_path(ca).read_bytes())
     return {f"{entry.serial_number:X}".zfill(30) for entry in found}
 
 
@@ -121,12 +127,12 @@ def test_f10_1_pkilint_finds_nothing_in_lists_and_answers(world, tmp_path):
         reasons = ["keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"]
         for row, reason in zip(rows, reasons, strict=False):
             revoke(row, reason=reason)
-        crl.publish_crl(ca.id)
-        assert lint("lint_crl", "-t", "CRL", "-p", "PKIX", "-s", "WARNING", "-f", "CSV", crl.crl_path(ca)) == 0
-        ocsp.presign([row.id for row in rows])
-    crl.publish_crl(world.root.id)
-    assert lint("lint_crl", "-t", "ARL", "-p", "PKIX", "-s", "WARNING", "-f", "CSV", crl.crl_path(world.root)) == 0
-    ocsp.presign_all(world.root)
+        building.publish_crl(ca.id)
+        assert lint("lint_crl", "-t", "CRL", "-p", "PKIX", "-s", "WARNING", "-f", "CSV", building.crl_path(ca)) == 0
+        presigning.presign([row.id for row in rows])
+    building.publish_crl(world.root.id)
+    assert lint("lint_crl", "-t", "ARL", "-p", "PKIX", "-s", "WARNING", "-f", "CSV", building.crl_path(world.root)) == 0
+    presigning.presign_all(world.root)
     said = set()
     for number, answer in enumerate(OcspResponse.objects.select_related("certificate")):
         path = tmp_path / f"{number}.ocsp"
@@ -136,7 +142,7 @@ def test_f10_1_pkilint_finds_nothing_in_lists_and_answers(world, tmp_path):
             assert lint("lint_ocsp_response", "-s", "WARNING", "-f", "CSV", path) == 0
         said.add(kind)
     assert said >= {(ca.id, state) for ca in (world.first, world.second) for state in ("issued", "revoked")}
-    cut = crl.crl_path(world.first)
+    cut = building.crl_path(world.first)
     cut.write_bytes(cut.read_bytes().replace(bytes.fromhex("551d14"), bytes.fromhex("551d7f")))
     assert lint("lint_crl", "-t", "CRL", "-p", "PKIX", "-s", "WARNING", "-f", "CSV", cut) > 0, "a list without its number"
 
@@ -147,7 +153,7 @@ def test_f10_1_pkilint_finds_nothing_in_lists_and_answers(world, tmp_path):
 def killed_at(point: str, armed: Path, ids: list) -> None:
     """A worker of its own dies at the point."""
     (armed / point).touch()
-    assert forked(lambda: issuing.sign_reserved(ids), armed) == -9
+    assert forked(lambda: signing.sign_reserved(ids), armed) == -9
 
 
 CUTS = ["pki.sign.before-signature", "pki.sign.after-signature", "pki.sign.before-commit"]
@@ -163,9 +169,9 @@ def test_f10_4_what_a_kill_between_the_two_commits_left_is_signed_as_planned(dem
     assert not CertificateBlob.objects.filter(certificate=left).exists()
     assert told(CertificateAuthority.objects.get(id=left.ca_id), left.serial) == ""
     with clock.moved_to(left.signing_started_at):
-        assert issuing.settle() == 0  # the dead worker's claim holds
+        assert signing.settle() == 0  # the dead worker's claim holds
     with clock.moved_to(clock.now() + claiming.CLAIM + dt.timedelta(seconds=1)):
-        assert issuing.settle() == 1
+        assert signing.settle() == 1
     row = Certificate.objects.select_related("ca").get(id=ids[0])
     assert (row.status, row.serial) == ("issued", planned.serial)
     assert x509.load_der_x509_certificate(der_of(row)).tbs_certificate_bytes == bytes(planned.tbs_der)
@@ -181,12 +187,12 @@ def test_f10_4_what_may_have_been_signed_and_never_can_be_is_revoked_for_everybo
     row = Certificate.objects.select_related("ca").get(id=ids[0])
     monkeypatch.setattr(claiming, "MAX_ATTEMPTS", 1)  # nobody will try again
     with clock.moved_to(row.signing_started_at + dt.timedelta(minutes=59)):
-        assert issuing.settle() == 0
+        assert signing.settle() == 0
     with clock.moved_to(row.signing_started_at + dt.timedelta(minutes=61)):
-        assert issuing.settle() == 1
-        ocsp.presign_due()
+        assert signing.settle() == 1
+        presigning.presign_due()
         assert told(row.ca, row.serial) == "REVOKED"
-        crl.publish_crl(row.ca_id)
+        building.publish_crl(row.ca_id)
         assert row.serial in listed(row.ca)
     assert Certificate.objects.get(id=row.id).status == "revoked"
 
@@ -284,7 +290,7 @@ def _sign_after_fork(ids, sessions_of_parent, results) -> None:
     """As gunicorn with preload does: the parent has used the token, and the child goes on."""
     here = module(settings.PKCS11_MODULE, settings.HSM_LOCKING)
     untouched = not here._pools
-    signed = issuing.sign_reserved(ids)
+    signed = signing.sign_reserved(ids)
     pools = module(settings.PKCS11_MODULE, settings.HSM_LOCKING)._pools.values()
     own = [work.session for pool in pools for work in pool._idle]
     shared = [each for each in own if any(each is other for other in sessions_of_parent)]
@@ -322,17 +328,17 @@ def test_f10_11_after_a_step_back_nothing_is_signed_until_time_has_caught_up(dem
     revoke(row)
     ca = row.ca
     moment = clock.now()
-    crl.publish_crl(ca.id)
+    building.publish_crl(ca.id)
     waiting = plan(order(subject_ref="person:2"))
     stored = OcspResponse.objects.order_by("id").values_list("der", flat=True)
     numbers, answers = set(Crl.objects.values_list("number", flat=True)), list(stored)
     with clock.moved_to(moment - dt.timedelta(minutes=10)):
         with pytest.raises(Unavailable):
             plan(order(subject_ref="person:3"))
-        assert issuing.sign_reserved(waiting) == 0
+        assert signing.sign_reserved(waiting) == 0
         with pytest.raises(clock_guard.ClockWentBack):
-            crl.publish_crl(ca.id)
-        ocsp.presign_due()
+            building.publish_crl(ca.id)
+        presigning.presign_due()
         out = io.StringIO()
         with pytest.raises(CommandError):
             call_command("pki_check", stdout=out, stderr=out)
@@ -342,9 +348,9 @@ def test_f10_11_after_a_step_back_nothing_is_signed_until_time_has_caught_up(dem
     assert Certificate.objects.get(id=waiting[0]).status == "reserved"
     assert Certificate.objects.get(id=waiting[0]).signing_attempts == 0, "no attempt was used up"
     with clock.moved_to(moment + dt.timedelta(seconds=30)):
-        assert issuing.sign_reserved(waiting) == 1
-        ocsp.presign_due()
-        assert crl.publish_crl(ca.id).number > max(numbers)
+        assert signing.sign_reserved(waiting) == 1
+        presigning.presign_due()
+        assert building.publish_crl(ca.id).number > max(numbers)
         assert told(ca, row.serial) == "REVOKED"
 
 
@@ -369,7 +375,7 @@ def test_f10_12_the_key_of_one_person_is_refused_for_another(demo_pki, end):
     key = ec.generate_private_key(ec.SECP256R1())
     (first,) = plan(order(csr_der=csr(key)))
     if end != "reserved":
-        issuing.sign_reserved([first])
+        signing.sign_reserved([first])
     if end == "revoked":
         revoke(Certificate.objects.get(id=first))
     before = Certificate.objects.count()
@@ -422,7 +428,7 @@ def test_f10_13_who_asked_does_not_approve_and_nobody_counts_twice(demo_pki, ask
     row = ask("user:1")
 
     def decide(who: str) -> str:
-        return approvals.decide(
+        return dual_control.decide(
             request_id=row.id, approver_ref=who, decision=Decision.APPROVED, document_sha256=row.document_sha256
         ).state
 
@@ -434,7 +440,7 @@ def test_f10_13_who_asked_does_not_approve_and_nobody_counts_twice(demo_pki, ask
         with pytest.raises(Conflict):
             decide(f"user:{number}")
         assert state == ("approved" if number == row.required + 1 else "open")
-    assert approvals.approver_refs(row) == [f"user:{number}" for number in range(2, row.required + 2)]
+    assert dual_control.approver_refs(row) == [f"user:{number}" for number in range(2, row.required + 2)]
     assert not Event.objects.filter(action="approval.approved", actor_ref="user:1").exists()
 
 

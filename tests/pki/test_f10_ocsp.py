@@ -15,10 +15,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp as x509_ocsp
 
-from pki import crl, ocsp, ocsp_unknown
+from pki.crl import building
 from pki.domain import serials
 from pki.models import Certificate, RevocationReason
-from pki.ocsp_publishing import Publisher
+from pki.ocsp import presigning
+from pki.ocsp import unknown as ocsp_unknown
+from pki.ocsp.publishing import Publisher
 from siths_portal.lib import clock
 from tests.pki.ocspd_stage import Status, ask, ocspd, told
 from tests.pki.status_world import HOLDER_KEY
@@ -95,8 +97,8 @@ def views(url, wire, row, folder) -> tuple[set[tuple[str, str]], set[str]]:
 def test_f10_2_openssl_and_gnutls_see_good_alike(running, world, tmp_path):
     url, made = running
     rows = [world.issue(), world.issue(world.second)]
-    ocsp.presign([row.id for row in rows])
-    ocsp.presign_all(world.root)
+    presigning.presign([row.id for row in rows])
+    presigning.presign_all(world.root)
     authority = row_of(world, world.first)
     made.look()
     wire = Wire(url, world, tmp_path)
@@ -116,8 +118,8 @@ def test_f10_2_openssl_and_gnutls_see_a_revocation_and_its_reason_alike(running,
     url, made = running
     row = row_of(world, world.second) if reason == "cACompromise" else world.issue()
     revoke(row, reason=reason)
-    ocsp.presign([row.id])
-    ocsp.presign_all(world.root)
+    presigning.presign([row.id])
+    presigning.presign_all(world.root)
     made.look()
     named = "" if reason == "unspecified" else reason
     assert views(url, Wire(url, world, tmp_path), row, tmp_path) == ({("revoked", named)}, {"revoked"})
@@ -128,7 +130,7 @@ def never_issued(world) -> SimpleNamespace:
     start = clock.now().replace(microsecond=0)
     builder = world.builder(world.first, "Test", HOLDER_KEY.public_key(), start, start + dt.timedelta(days=7))
     made = builder.sign(world.token.private_key(world.first.key_id), hashes.SHA256())
-    blob = SimpleNamespace(der=made.public_bytes(ocsp.Encoding.DER))
+    blob = SimpleNamespace(der=made.public_bytes(presigning.Encoding.DER))
     return SimpleNamespace(ca=world.first, serial=serials.text(made.serial_number), blob=blob)
 
 
@@ -153,7 +155,7 @@ def test_f10_2_nonces_come_back_where_the_ca_echoes_and_are_left_out_elsewhere(r
     """OpenSSL is content without, and says so; GnuTLS wants the nonce that it sent."""
     url, made = running
     echoing, other = world.issue(), world.issue(world.second)
-    ocsp.presign([echoing.id, other.id])
+    presigning.presign([echoing.id, other.id])
     made.look()
     wire = Wire(url, world, tmp_path)
     wait_for(lambda: nonce_of(ask(url, request_for(echoing, nonce=b"n" * 32))) is not None)
@@ -228,8 +230,8 @@ def test_f10_3_each_strange_request_gets_its_answer(running, world, tmp_path):
     """By POST and by GET in every spelling, on connections that stay open, again and again."""
     url, published = running
     made = Made(world)
-    ocsp.presign([made.row.id])
-    ocsp.presign_all(world.root)
+    presigning.presign([made.row.id])
+    presigning.presign_all(world.root)
     published.look()
     connections = [http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=30) for _ in range(6)]
     for _ in range(2):
@@ -266,8 +268,8 @@ def said(connection) -> str:
 def test_f10_3_openssl_reads_the_errors(running, world, tmp_path):
     url, published = running
     made = Made(world)
-    ocsp.presign([made.row.id])
-    ocsp.presign_all(world.root)
+    presigning.presign([made.row.id])
+    presigning.presign_all(world.root)
     published.look()
     errors = {"UNAUTHORIZED": "unauthorized (6)", "MALFORMED_REQUEST": "malformedrequest (1)"}
     wire = Wire(url, world, tmp_path)
@@ -309,10 +311,10 @@ def test_f10_6_a_revocation_shows_in_every_process_within_five_seconds_and_the_n
     """On connections that were open before, to both processes; the publisher looks as often as it does by itself."""
     url, made = running
     rows = [world.issue() for _ in range(3)]
-    ocsp.presign([row.id for row in rows])
+    presigning.presign([row.id for row in rows])
     made.look()
-    crl.publish_crl(world.first.id)
-    before = x509.load_der_x509_crl(crl.crl_path(world.first).read_bytes())
+    building.publish_crl(world.first.id)
+    before = x509.load_der_x509_crl(building.crl_path(world.first).read_bytes())
     connections = [http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=30) for _ in range(16)]
 
     def statuses(row):
@@ -333,8 +335,8 @@ def test_f10_6_a_revocation_shows_in_every_process_within_five_seconds_and_the_n
 
     # Whatever else the machine does may hold one up, but not each of three.
     assert any(seconds(row) < 5 for row in rows)
-    crl.publish_crl(world.first.id)
-    after = x509.load_der_x509_crl(crl.crl_path(world.first).read_bytes())
+    building.publish_crl(world.first.id)
+    after = x509.load_der_x509_crl(building.crl_path(world.first).read_bytes())
     numbers = [each.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number for each in (before, after)]
     assert numbers[1] > numbers[0]
     assert after.get_revoked_certificate_by_serial_number(int(rows[0].serial, 16)) is not None

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki import ocsp
 from pki.models import Certificate, CertificateAuthority, CertificateBlob
-from pki.ocsp_publishing import Publisher
+from pki.ocsp import presigning
+from pki.ocsp.publishing import Publisher
 from tests.pki import takeover_world
 from tests.pki.ocspd_stage import ask, ocspd
 from tests.pki.takeover_world import OldCa
@@ -90,8 +90,8 @@ def test_f10_2_openssl_and_gnutls_are_refused_alike(unsigned, world, tmp_path):
 def test_f10_3_openssl_and_gnutls_read_each_answer_alike(unsigned, world, tmp_path):
     url, published = unsigned
     made, wire = Made(world), Wire(url, world, tmp_path)
-    ocsp.presign([made.row.id])
-    ocsp.presign_all(world.root)
+    presigning.presign([made.row.id])
+    presigning.presign_all(world.root)
     published.look()
     for name, (expected, request) in CASES.items():
         told = "UNAUTHORIZED" if expected == NEVER else expected  # nobody signs for who waits
@@ -119,7 +119,7 @@ def test_f10_2_openssl_and_gnutls_see_imported_certificates_and_bare_serials_ali
     serials = [takeover_world.text(each.serial_number) for each in made]
     assert Certificate.objects.filter(ca=ca, serial__in=serials).count() == 4
     assert CertificateBlob.objects.filter(certificate__serial__in=serials).count() == 2
-    ocsp.presign_due()
+    presigning.presign_due()
     wire = Wire("", SimpleNamespace(root=ca, first=ca, second=ca), tmp_path)
     with Publisher(tmp_path / "ocsp") as publisher:
         publisher.look()

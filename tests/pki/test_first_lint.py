@@ -2,7 +2,7 @@
 
 import pytest
 
-from pki import first_lint, issuing, second_opinion
+from pki.issuing import first_lint, second_opinion, signing
 from pki.models import Certificate, Event, ProfileLint
 from siths_portal.lib.errors import Invalid
 from tests.pki import orders
@@ -55,7 +55,7 @@ def test_what_it_finds_stops_the_first_certificate(demo_pki, asked, monkeypatch)
 
 def test_a_sample_of_what_was_issued_is_seen_as_signed(demo_pki, asked, monkeypatch):
     ids = plan(*[order(subject_ref=f"person:{number}") for number in range(4)])
-    issuing.sign_reserved(ids)
+    signing.sign_reserved(ids)
     asked.clear()
     assert first_lint.lint_sample(size=3) == 0
     assert len(asked) == 3

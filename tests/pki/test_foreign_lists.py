@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from pki import crl, foreign_lists, health
-from pki.findings import Severity
+from pki.crl import building
+from pki.domain.findings import Severity
+from pki.health import checking
 from pki.models import CertificateAuthority, Crl, Event
+from pki.takeover import foreign_lists
 from siths_portal.lib import clock
 from tests.pki import takeover_world as world
 from tests.pki.takeover_world import OldCa
@@ -74,7 +76,7 @@ def test_the_import_publishes_the_newest_list_as_it_is(old, tmp_path, settings):
     first, second = old.crl(), old.crl()
     ca = imported(tmp_path, old, second, first)
     assert ca.state == "external"
-    assert crl.crl_path(ca).read_bytes() == second
+    assert building.crl_path(ca).read_bytes() == second
     row = Crl.objects.get()
     assert (row.ca, row.shard, row.number, row.entries) == (ca, None, 42, 1)
     event = Event.objects.get(action="crl.published")
@@ -92,15 +94,15 @@ def test_the_command_publishes_later_lists_and_no_older_ones(old, tmp_path):
     later = old.crl()
     assert publish(tmp_path, later) == "function: nummer 42, 1 poster\n"
     assert publish(tmp_path, later) == "function: nummer 42, 1 poster\n"
-    assert crl.crl_path(ca).read_bytes() == later
+    assert building.crl_path(ca).read_bytes() == later
     for content in (made(old, 41, start=dt.datetime.now(dt.UTC)), made(old, 42), made(old, 43, start=clock.now() - 9 * DAY)):
         with pytest.raises(CommandError, match="nummer 42 är redan publicerad"):
             publish(tmp_path, content)
-    assert crl.crl_path(ca).read_bytes() == later
+    assert building.crl_path(ca).read_bytes() == later
     assert Crl.objects.count() == 2
-    crl.crl_path(ca).unlink()
+    building.crl_path(ca).unlink()
     publish(tmp_path, later)  # what is lost comes back
-    assert crl.crl_path(ca).read_bytes() == later
+    assert building.crl_path(ca).read_bytes() == later
 
 
 def test_a_list_for_ca_certificates_at_its_address_and_one_in_pem_are_published(old, tmp_path):
@@ -108,7 +110,7 @@ def test_a_list_for_ca_certificates_at_its_address_and_one_in_pem_are_published(
     assert not Crl.objects.exists()
     root = made(old, 5, point(f"http://crl1.old.test/{ca.file_stem}.crl", only_contains_ca_certs=True))
     publish(tmp_path, x509.load_der_x509_crl(root).public_bytes(Encoding.PEM))
-    assert crl.crl_path(ca).read_bytes() == root
+    assert building.crl_path(ca).read_bytes() == root
 
 
 def test_what_is_not_its_whole_list_is_refused(old, tmp_path):
@@ -139,7 +141,7 @@ def test_what_is_not_its_whole_list_is_refused(old, tmp_path):
     with pytest.raises(CommandError, match="--ca"):
         call_command("pki_publish_crls", "--file", str(tmp_path / "next.crl"))
     assert not Crl.objects.exists()
-    assert not crl.crl_path(ca).exists()
+    assert not building.crl_path(ca).exists()
 
 
 def test_a_ca_that_makes_its_lists_here_takes_none(old, tmp_path):
@@ -157,7 +159,7 @@ def test_an_import_with_an_older_list_leaves_the_newer_one_out(old, tmp_path):
     later = old.crl()
     ca = imported(tmp_path, old, later)
     imported(tmp_path, old, first, name="again")
-    assert crl.crl_path(ca).read_bytes() == later
+    assert building.crl_path(ca).read_bytes() == later
 
 
 def test_its_end_is_watched(old, tmp_path):
@@ -173,7 +175,7 @@ def test_its_end_is_watched(old, tmp_path):
         (41, Severity.ERROR),
     ):
         with clock.moved_to(start + day * DAY):
-            (found,) = [each for each in health.check_all() if each.subject == "crl function:1"]
+            (found,) = [each for each in checking.check_all() if each.subject == "crl function:1"]
         assert found.severity == severity, day
     with clock.moved_to(ca.not_after + DAY):
         assert list(foreign_lists.watched()) == []

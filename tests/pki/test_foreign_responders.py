@@ -12,11 +12,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from pki import foreign_lists, health, inspection, ocsp, ocsp_live, ocsp_unknown, responders
-from pki.findings import Severity
+from pki.domain.findings import Severity
+from pki.health import checking, inspection
+from pki.issuing import responders
 from pki.models import Certificate, CertificateAuthority, Event, HsmKey, OcspSigner, Revocation
+from pki.ocsp import live as ocsp_live
+from pki.ocsp import presigning
+from pki.ocsp import unknown as ocsp_unknown
 from pki.ocspd import routing
 from pki.operators.status import ca_statuses
+from pki.takeover import foreign_lists
 from pki.takeover.addresses import Addresses
 from pki.takeover.findings import Ledger
 from siths_portal.lib import clock
@@ -93,13 +98,13 @@ def answering(old: OldCa, tmp_path, **changes) -> OcspSigner:
 
 
 def found_of(subject: str) -> Severity:
-    (found,) = [each for each in health.check_all() if each.subject == f"{subject} function:1"]
+    (found,) = [each for each in checking.check_all() if each.subject == f"{subject} function:1"]
     return found.severity
 
 
 def test_without_a_responder_nothing_is_answered(ca, old, tmp_path):
     served = Served(tmp_path / "ocsp")
-    assert ocsp.presign_due() == 0
+    assert presigning.presign_due() == 0
     assert {served.told(request_for(row(old, number))) for number in range(3)} == {"UNAUTHORIZED"}
     assert not [each for each in inspection.inspect() if "function" in each.subject]
     assert not [each for each in ca_statuses() if each.slug == "function"]
@@ -118,7 +123,7 @@ def test_it_answers_as_the_data_tells_and_openssl_and_gnutls_believe_it(ca, old,
     signer = answering(old, tmp_path)
     event = Event.objects.get(action="ocsp_signer.activated")
     assert (event.facts["ca"], event.facts["certified"], event.subject_ref) == ("function", "elsewhere", str(ca.id))
-    assert ocsp.presign_due() == 5  # the CA's own certificate and the responder's are among its own
+    assert presigning.presign_due() == 5  # the CA's own certificate and the responder's are among its own
     served = Served(tmp_path / "ocsp")
     assert [served.told(request_for(row(old, number))) for number in range(3)] == ["GOOD", "REVOKED", "GOOD"]
     never = request_for(row(old, 0), serial=0x4711)
@@ -152,7 +157,7 @@ def test_it_answers_as_the_data_tells_and_openssl_and_gnutls_believe_it(ca, old,
 
 def test_b1_33_what_a_later_list_revokes_is_revoked_here_before_it_is_out(ca, old, tmp_path, monkeypatch, settings):
     answering(old, tmp_path)
-    ocsp.presign_due()
+    presigning.presign_due()
     served = Served(tmp_path / "ocsp")
     served.publisher.writer.close()  # nobody keeps the store up: who publishes does
     settings.PKI_OCSP_STORE_DIR = served.folder
@@ -180,7 +185,7 @@ def test_b1_33_what_a_later_list_revokes_is_revoked_here_before_it_is_out(ca, ol
     publish(tmp_path, later)
     assert Event.objects.filter(action="certificates.revoked_elsewhere").count() == 1
     assert ca.crls.latest("number").status_version == CertificateAuthority.objects.get(id=ca.id).status_version
-    ocsp.presign_due()
+    presigning.presign_due()
     for algorithm in (hashes.SHA1(), hashes.SHA256()):
         foreign_lists.ocsp_following._look(served.folder)
         told = [served.told(request_for(row(old, number), algorithm)) for number in range(4)]
@@ -216,17 +221,17 @@ def test_nothing_is_said_after_the_end_of_the_list_until_the_next_is_out(ca, old
     end = ca.crls.get().next_update
     served = Served(tmp_path / "ocsp")
     with clock.moved_to(end - dt.timedelta(hours=1)):
-        ocsp.presign_due()
+        presigning.presign_due()
         served.publisher.look()
         assert served.post(request_for(row(old, 0))).next_update_utc == end
     with clock.moved_to(end):
-        assert ocsp.presign_due() == 0
+        assert presigning.presign_due() == 0
         assert signed(ocsp_live.Signer(per_second=9).answer([question(row(old, 0))])[0]) is None
         assert served.told(request_for(row(old, 0))) == "TRY_LATER"
         assert (found_of("ocsp"), found_of("crl")) == (Severity.ERROR, Severity.ERROR)
         publish(tmp_path, made(old, 99, start=end.replace(microsecond=0)))
         assert row(old, 1).status == "revoked"  # the new list forgot it; here it stays
-        ocsp.presign_due()
+        presigning.presign_due()
         served.publisher.look()
         assert [served.told(request_for(row(old, number))) for number in range(2)] == ["GOOD", "REVOKED"]
         (told,) = [each for each in ca_statuses() if each.slug == "function"]
@@ -252,7 +257,7 @@ def test_its_end_is_told_in_time_and_then_it_is_silent(ca, old, tmp_path):
         assert OcspSigner.objects.get().retired_at is not None
         following = answering(old, tmp_path)  # goes on by another key
         assert following.key_id != signer.key_id
-        ocsp.presign_due()
+        presigning.presign_due()
         served.publisher.look()
         assert served.told(request_for(row(old, 0))) == "GOOD"
     served.close()
@@ -266,15 +271,15 @@ def test_a_responder_that_its_ca_revokes_signs_nothing_more(ca, old, tmp_path):
     builder = builder.add_extension(x509.CRLNumber(99), critical=False)
     key = load_pem_private_key(old.key.read_bytes(), None)
     publish(tmp_path, builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER))
-    assert ocsp.delegated_responder(ca, clock.now()) is None
-    assert ocsp.presign_due() == 0
+    assert presigning.delegated_responder(ca, clock.now()) is None
+    assert presigning.presign_due() == 0
     assert found_of("ocsp-signer") == Severity.ERROR
 
 
 def test_b1_33_what_a_responder_said_does_not_outlast_a_list_when_it_is_there_no_more(ca, old, tmp_path, settings, monkeypatch):
     """Nobody can sign that the certificate is revoked now, and so nothing is said of it, from a store made anew as well."""
     signer = answering(old, tmp_path)
-    ocsp.presign_due()
+    presigning.presign_due()
     served = Served(tmp_path / "ocsp")
     settings.PKI_OCSP_STORE_DIR = served.folder
     served.publisher.writer.close()
@@ -300,7 +305,7 @@ def test_a_key_that_was_moved_in_is_bound_by_a_challenge(ca, old, tmp_path):
     own = load_pem_private_key(old.key.read_bytes(), None)
     assert accept(tmp_path, certified(old, own.public_key()), *options).startswith("function: svarar med certifikat ")
     assert OcspSigner.objects.get().key_id == world.KEY_ID
-    ocsp.presign_due()
+    presigning.presign_due()
     served = Served(tmp_path / "ocsp")
     assert served.told(request_for(row(old, 0))) == "GOOD"
     served.close()

@@ -19,10 +19,12 @@ from django.db import connection
 from django.test import Client, override_settings
 from prometheus_client import REGISTRY
 
-from pki import clock_guard, health, inventory, tasks
-from pki.findings import Severity
+from pki import tasks
+from pki.domain.findings import Severity
+from pki.health import checking
+from pki.hsm import clock_guard, inventory
+from pki.hsm.token_keys import Wanted
 from pki.models import Certificate, CertificateAuthority, ClockMark, Event, HsmKey, KeyInventory, KeyPurpose
-from pki.token_keys import Wanted
 from siths_portal import tasks as portal_tasks
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock, health_server
@@ -35,7 +37,7 @@ MINUTE = dt.timedelta(minutes=1)
 
 def found(subject):
     """The one finding about this."""
-    (one,) = [each for each in health.check_all() if each.subject == subject]
+    (one,) = [each for each in checking.check_all() if each.subject == subject]
     return one
 
 
@@ -90,7 +92,7 @@ def test_a_fresh_system_has_nothing_to_look_after(own_tokens, transactional_db):
 
     def troubles():
         """Without the clock: whether this machine keeps time is no matter of the portal."""
-        return [(each.subject, each.text) for each in health.check_all() if each.severity and each.subject != "klocka"]
+        return [(each.subject, each.text) for each in checking.check_all() if each.severity and each.subject != "klocka"]
 
     assert troubles() == []
     assert check()[1] == 0
@@ -200,10 +202,10 @@ def test_the_task_shows_what_it_finds_as_numbers(world, probe):
 
 @override_settings(ROOT_URLCONF="siths_portal.urls_status")
 def test_the_status_face_is_ready_while_its_files_can_be_read(world, settings):
-    from pki import crl
+    from pki.crl import building
 
     assert Client().get("/healthz/ready").status_code == 200
-    crl.publish_online()
+    building.publish_online()
     assert Client().get("/healthz/ready").json()["checks"] == {"database": "ok", "published": "ok"}
     settings.PKI_STATUS_DIR = settings.PKI_STATUS_DIR / "elsewhere"
     answer = Client().get("/healthz/ready")

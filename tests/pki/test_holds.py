@@ -8,9 +8,14 @@ import pytest
 from cryptography.x509 import ReasonFlags
 from django.db import IntegrityError, ProgrammingError, transaction
 
-from pki import crl, issuing, ocsp, ocsp_feed, ocsp_live, service, status
+from pki import service
+from pki.crl import building
 from pki.domain.ocsp_request import CertId
+from pki.issuing import signing
 from pki.models import Certificate, CertificateBlob, Event, OcspResponse
+from pki.ocsp import feed as ocsp_feed
+from pki.ocsp import live as ocsp_live
+from pki.ocsp import presigning, status
 from pki.ocspd import layout
 from pki.ocspd.app import Live, Wanted
 from pki.takeover import exporting
@@ -48,23 +53,23 @@ def test_the_signer_says_certificate_hold_for_ten_minutes(world, name):
     assert [signed(packet).certificate_status.name for packet in both.values()] == ["REVOKED", "GOOD"]
     assert [signed(packet).next_update_utc - signed(packet).this_update_utc for packet in both.values()] == [
         dt.timedelta(minutes=10),
-        ocsp.LIFETIME,
+        presigning.LIFETIME,
     ]
 
 
 def test_no_answer_for_a_certificate_on_hold_is_stored(world):
     row = world.hold()
-    assert ocsp.presign([row.id]) == 0
-    ocsp.presign_due()
-    ocsp.presign_all(world.first)
+    assert presigning.presign([row.id]) == 0
+    presigning.presign_due()
+    presigning.presign_all(world.first)
     assert not OcspResponse.objects.filter(certificate=row).exists()
-    assert ocsp.backlog() == {}
+    assert presigning.backlog() == {}
 
 
 def test_a_stored_answer_for_a_certificate_on_hold_is_not_served(world, tmp_path):
     """One that somebody put there is given by neither the view nor the store."""
     row, good = world.hold(), world.issue()
-    ocsp.presign([good.id])
+    presigning.presign([good.id])
     for each in OcspResponse.objects.filter(certificate=good):
         each.pk, each.certificate, each.status_version = None, row, row.status_version
         each.save()
@@ -93,7 +98,7 @@ def test_the_responder_asks_the_signer_and_keeps_nothing(world, tmp_path, algori
     assert wanted.stored  # so that a flood of invented serials does not keep it from an answer
     answer = said_live(row, hash_name=algorithm.name)
     times = int(answer.this_update_utc.timestamp()), int(answer.next_update_utc.timestamp())
-    live = Live(row.status_version, *times, answer.public_bytes(ocsp.Encoding.DER))
+    live = Live(row.status_version, *times, answer.public_bytes(presigning.Encoding.DER))
     payload = served.responder.settle(wanted._replace(cached=True), live)
     assert payload.endswith(live.der)
     assert b"Cache-Control: max-age=60," in payload
@@ -126,15 +131,15 @@ def test_the_publisher_follows_holds_by_their_versions(world):
 
 def test_revoking_a_certificate_on_hold_is_final(world, tmp_path):
     row = world.hold()
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     assert len(published(world.first)) == 0
     served = Served(tmp_path / "ocsp")
     revoke(row, reason="keyCompromise")
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     answer = served.post(request_for(row))
     assert told(answer) == (CertStatus.REVOKED, ReasonFlags.key_compromise)
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     (entry,) = published(world.first)
     assert entry.serial_number == int(row.serial, 16)
     row.refresh_from_db()
@@ -170,8 +175,8 @@ def test_without_a_hold_nothing_is_held(demo_pki):
 
 def test_a_certificate_that_fails_is_not_on_hold(demo_pki, monkeypatch):
     (id_,) = planned(order(), held=True)
-    monkeypatch.setattr(issuing.lint, "faults", lambda *_: ["a fault"])
-    issuing.sign_reserved([id_])
+    monkeypatch.setattr(signing.lint, "faults", lambda *_: ["a fault"])
+    signing.sign_reserved([id_])
     row = Certificate.objects.get(id=id_)
     assert (row.status, row.held) == ("failed", False)
 

@@ -16,10 +16,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from pki import approvals, crl, issuing, mass_revocation, ocsp, service, status
+from pki import service
+from pki.approvals import dual_control
+from pki.crl import building
 from pki.domain.ocsp_request import CertId
 from pki.domain.profiles import PROFILES
-from pki.mass_selection import MassSelection
+from pki.issuing import signing
+from pki.mass_revocation import requests as mass_revocation
+from pki.mass_revocation.selection import MassSelection
 from pki.models import (
     Approval,
     ApprovalAction,
@@ -32,6 +36,7 @@ from pki.models import (
     Event,
     OcspResponse,
 )
+from pki.ocsp import presigning, status
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from tests.pki.orders import CARD, FUNCTION_SUBJECT, HSA_SUBJECT, order, plan
@@ -55,7 +60,7 @@ def refused(statement: str, *values: object) -> None:
 
 def issued(*wanted: service.CertificateOrder) -> list[Certificate]:
     ids = plan(*(wanted or (order(),)))
-    assert issuing.sign_reserved(ids) == len(ids)
+    assert signing.sign_reserved(ids) == len(ids)
     return list(Certificate.objects.filter(id__in=ids).select_related("ca"))
 
 
@@ -74,8 +79,8 @@ def told(row: Certificate) -> str:
 
 
 def listed(ca: CertificateAuthority, serial: str) -> bool:
-    crl.publish_crl(ca.id)
-    found = x509.load_der_x509_crl(crl.crl_path(ca).read_bytes())
+    building.publish_crl(ca.id)
+    found = x509.load_der_x509_crl(building.crl_path(ca).read_bytes())
     return found.get_revoked_certificate_by_serial_number(int(serial, 16)) is not None
 
 
@@ -192,11 +197,11 @@ def test_nothing_that_may_be_repeated_makes_a_revoked_certificate_good(demo_pki)
     later = clock.now() + dt.timedelta(hours=2)
     with clock.moved_to(later):
         for row in (signed, waiting):
-            assert issuing.sign_reserved([row.id]) == 0
-            assert not issuing.store(row, der)
+            assert signing.sign_reserved([row.id]) == 0
+            assert not signing.store(row, der)
             revoke(row, "cessationOfOperation")
-        issuing.settle()
-        ocsp.presign_due()
+        signing.settle()
+        presigning.presign_due()
     for row in (signed, waiting):
         found = Certificate.objects.get(id=row.id)
         assert (found.status, found.reason) == ("revoked", "superseded")
@@ -240,12 +245,12 @@ def test_an_answer_from_before_the_revocation_is_not_served_again(demo_pki):
     assert told(row) == "GOOD"
     revoke(row)
     assert told(row) == ""
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     for name, der in good.items():
         OcspResponse.objects.filter(certificate=row, cert_id_hash=name).update(der=der, status_version=row.status_version)
     assert told(row) == ""
     sql("UPDATE pki_certificate SET presigned_version = -1 WHERE id = %s", str(row.id))
-    ocsp.presign_due()
+    presigning.presign_due()
     assert told(row) == "REVOKED"
 
 
@@ -286,7 +291,7 @@ def test_a_certificate_that_does_not_verify_with_its_cas_is_not_stored(demo_pki)
             "UPDATE pki_certificateauthority a SET key_id = b.key_id FROM pki_certificateauthority b"
             " WHERE a.slug = 'person-hsaid-3' AND b.slug = 'person-hsaid-2'"
         )
-    assert issuing.sign_reserved(ids) == 0
+    assert signing.sign_reserved(ids) == 0
     assert not CertificateBlob.objects.filter(certificate__in=ids).exists()
 
 
@@ -296,17 +301,19 @@ DOCUMENT = {"certificates": 3}
 
 
 def asked(required: int = 1, **document: object) -> ApprovalRequest:
-    return approvals.request(
+    return dual_control.request(
         action=ApprovalAction.CA_STATE, summary="x", document=DOCUMENT | document, requester_ref="user:1", required=required
     )
 
 
 def approve(row: ApprovalRequest, who: str) -> ApprovalRequest:
-    return approvals.decide(request_id=row.id, approver_ref=who, decision=Decision.APPROVED, document_sha256=row.document_sha256)
+    return dual_control.decide(
+        request_id=row.id, approver_ref=who, decision=Decision.APPROVED, document_sha256=row.document_sha256
+    )
 
 
 def use(row: ApprovalRequest) -> ApprovalRequest:
-    return approvals.use(request_id=row.id, action=ApprovalAction.CA_STATE, document=row.document, actor_ref="user:1")
+    return dual_control.use(request_id=row.id, action=ApprovalAction.CA_STATE, document=row.document, actor_ref="user:1")
 
 
 def insert(row: ApprovalRequest, who: str, document_sha256: str = "") -> int:
@@ -322,7 +329,7 @@ def insert(row: ApprovalRequest, who: str, document_sha256: str = "") -> int:
 def test_a_matter_that_ended_is_not_opened_again(end, again):
     row = asked()
     if end == "rejected":
-        approvals.decide(
+        dual_control.decide(
             request_id=row.id, approver_ref="user:2", decision=Decision.REJECTED, document_sha256=row.document_sha256,
             justification="nej",
         )  # fmt: skip
@@ -331,10 +338,10 @@ def test_a_matter_that_ended_is_not_opened_again(end, again):
     if end == "used":
         use(row)
     elif end == "withdrawn":
-        approvals.withdraw(request_id=row.id, requester_ref="user:1")
+        dual_control.withdraw(request_id=row.id, requester_ref="user:1")
     elif end == "expired":
-        with clock.moved_to(clock.now() + approvals.LIFETIME + dt.timedelta(seconds=1)):
-            assert approvals.expire() == 1
+        with clock.moved_to(clock.now() + dual_control.LIFETIME + dt.timedelta(seconds=1)):
+            assert dual_control.expire() == 1
     refused("UPDATE pki_approvalrequest SET state = %s, closed_at = NULL WHERE id = %s", again, str(row.id))
     with pytest.raises(Conflict):
         use(row)
@@ -400,7 +407,7 @@ def test_the_last_of_many_at_once_is_not_counted_twice():
 @pytest.mark.parametrize("who", ["operator:root", "system:x", ""])
 def test_who_asked_by_another_name_than_the_portals_does_not_make_it_one_persons_act(who):
     """An operator of the machine may have an account in the portal too."""
-    row = approvals.request(action=ApprovalAction.CA_STATE, summary="x", document=DOCUMENT, requester_ref=who)
+    row = dual_control.request(action=ApprovalAction.CA_STATE, summary="x", document=DOCUMENT, requester_ref=who)
     assert row.required == 2
     assert approve(row, "user:1").state == ApprovalState.OPEN
     with pytest.raises(Conflict):

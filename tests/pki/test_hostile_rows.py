@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from django.db import transaction
 
-from pki import issuing, planning, profiles
-from pki.authorities import issuer_of
+from pki.authorities import profiles
+from pki.authorities.views import issuer_of
 from pki.domain import serials, tbs
 from pki.domain.profile import Profile
 from pki.domain.profiles import PROFILES
 from pki.domain.tbs import Content
+from pki.issuing import planning, signing
 from pki.models import Certificate, CertificateAuthority, CertificateBlob, ProfileVersion
 from siths_portal.lib import clock
 from tests.pki import orders
@@ -75,10 +76,10 @@ def signs_nothing(row: Certificate, tmp_path) -> None:
     folder.mkdir()
     stage = Stage(folder)
     with signatures_logged(stage):
-        issuing.sign_reserved([row.id], answers=False)
-        issuing.settle()
+        signing.sign_reserved([row.id], answers=False)
+        signing.settle()
         with clock.moved_to(clock.now() + dt.timedelta(hours=3)):
-            issuing.settle()
+            signing.settle()
     assert bytes(row.tbs_der).hex() not in {line[0] for line in stage.log("signatures").read()}
     assert not CertificateBlob.objects.filter(certificate=row).exists()
     assert Certificate.objects.get(id=row.id).status != "issued"
@@ -123,7 +124,7 @@ def test_a_responder_is_certified_for_a_key_of_the_token_alone(demo_pki, tmp_pat
 def test_a_row_that_says_something_else_than_its_bytes_is_not_signed(demo_pki, tmp_path, lie):
     """By such a row one serial would stand for two certificates, a compromised key go unseen, an entry leave the CRL too soon."""
     (signed,) = plan(order())
-    assert issuing.sign_reserved([signed]) == 1
+    assert signing.sign_reserved([signed]) == 1
     first = Certificate.objects.get(id=signed)
     (second,) = Certificate.objects.filter(id__in=plan(order(csr_der=csr(), subject_ref="person:2"))).select_related(
         "profile_version"

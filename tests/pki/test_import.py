@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp as x509_ocsp
 from django.core.management import CommandError, call_command
 
-from pki import crl, ocsp, status
+from pki.crl import building
 from pki.domain.ocsp_request import parse
 from pki.models import (
     ApprovalRequest,
@@ -20,6 +20,7 @@ from pki.models import (
     HsmKey,
     ImportFinding,
 )
+from pki.ocsp import presigning, status
 from tests.pki import takeover_world as world
 from tests.pki.takeover_world import OldCa
 
@@ -92,8 +93,8 @@ def test_openssl_takes_our_list_and_answers_and_numbers_continue(old, tmp_path):
     world.run(folder)
     ca = CertificateAuthority.objects.get(slug="function")
     assert ca.last_crl_number == 41
-    crl.publish_crl(ca.id)
-    ours = x509.load_der_x509_crl(crl.crl_path(ca).read_bytes())
+    building.publish_crl(ca.id)
+    ours = x509.load_der_x509_crl(building.crl_path(ca).read_bytes())
     before = x509.load_pem_x509_crl((old.folder / "old.crl").read_bytes())
     number = ours.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     assert number > before.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 41
@@ -106,7 +107,7 @@ def test_openssl_takes_our_list_and_answers_and_numbers_continue(old, tmp_path):
     world.openssl(*verify, old.issued[0])
     with pytest.raises(AssertionError, match="certificate revoked"):
         world.openssl(*verify, old.issued[1])
-    ocsp.presign_due()
+    presigning.presign_due()
     subject = x509.load_pem_x509_certificate(old.issued[1].read_bytes())
     issuer = x509.load_pem_x509_certificate(old.certificate.read_bytes())
     request = x509_ocsp.OCSPRequestBuilder().add_certificate(subject, issuer, hashes.SHA256()).build()
@@ -123,7 +124,7 @@ def test_a_number_higher_than_the_clock_is_continued(old, tmp_path):
     world.approve(folder)
     world.run(folder)
     ca = CertificateAuthority.objects.get(slug="function")
-    assert crl.publish_crl(ca.id).number == 0x7FFFFFFFFFFF01
+    assert building.publish_crl(ca.id).number == 0x7FFFFFFFFFFF01
 
 
 def test_without_another_persons_approval_nothing_is_imported(old, tmp_path):
@@ -277,7 +278,8 @@ def test_a_chain_is_imported_from_the_top_and_the_cas_certificate_stands_among_i
 
 
 def test_it_issues_only_when_another_person_has_approved_that_too(old, tmp_path):
-    from pki import approvals, ca_states
+    from pki.approvals import dual_control
+    from pki.authorities import ca_states
     from siths_portal.lib.errors import Conflict
 
     folder = filled(tmp_path, old)
@@ -288,7 +290,7 @@ def test_it_issues_only_when_another_person_has_approved_that_too(old, tmp_path)
     )
     with pytest.raises(Conflict):
         ca_states.carry_out(request_id=asked.id, actor_ref="user:1")
-    approvals.decide(request_id=asked.id, approver_ref="user:2", decision="approved", document_sha256=asked.document_sha256)
+    dual_control.decide(request_id=asked.id, approver_ref="user:2", decision="approved", document_sha256=asked.document_sha256)
     assert ca_states.carry_out(request_id=asked.id, actor_ref="user:1").state == "active"
     with pytest.raises(CommandError, match="tar inte emot"):
         world.run(filled(tmp_path, old, "csv"), dry_run=True)

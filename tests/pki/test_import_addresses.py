@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 from django.core.management import CommandError
 
-from pki.foreign_lists import publish
 from pki.models import CaImport, CertificateAuthority, ImportFinding
 from pki.takeover import checking, running
+from pki.takeover.foreign_lists import publish
 from siths_portal.lib import clock
 from tests.pki import takeover_world as world
 from tests.pki.takeover_world import OldCa, openssl

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from pki import ca_states
+from pki.authorities import ca_states
 from pki.models import (
     CaComparison,
     CaImport,
@@ -26,7 +26,7 @@ from pki.models import (
     Revocation,
     draw_status_versions,
 )
-from pki.revoking import plan_revocation
+from pki.revocation.revoking import plan_revocation
 from pki.takeover import lists
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict

@@ -14,9 +14,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import ocsp as x509_ocsp
 from django.core.management import CommandError, call_command
 
-from pki import approvals, ca_states, crl, ocsp, status
+from pki.approvals import dual_control
+from pki.authorities import ca_states
+from pki.crl import building
 from pki.domain.ocsp_request import parse
 from pki.models import ApprovalRequest, CaImport, Certificate, CertificateAuthority, ImportFinding, OcspSigner
+from pki.ocsp import presigning, status
 from pki.takeover import running
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
@@ -72,8 +75,8 @@ def folder_of(tmp_path, old: OldCa, form: str, content: bytes, *, hold: str = "r
 def said(old: OldCa) -> dict[int, tuple[bool, bool]]:
     """Of each certificate, whether OCSP calls it revoked, and whether our list has it."""
     ca = CertificateAuthority.objects.get(slug="function")
-    crl.publish_crl(ca.id)
-    ocsp.presign_due()
+    building.publish_crl(ca.id)
+    presigning.presign_due()
     listed = {entry.serial_number for entry in published(ca)}
     issuer, found = x509.load_pem_x509_certificate(old.certificate.read_bytes()), {}
     for place, each in enumerate(world.certificates(old)):
@@ -100,11 +103,11 @@ def run_with_findings(folder) -> None:
 
 def approve_anyhow(folder) -> None:
     """An approval that was asked for by another way than the command, which would have refused."""
-    row = approvals.request(
+    row = dual_control.request(
         action="import", summary="x", document=running.asked(folder).document, requester_ref="operator:somebody"
     )
     for who in ("user:1", "user:2"):
-        approvals.decide(request_id=row.id, approver_ref=who, decision="approved", document_sha256=row.document_sha256)
+        dual_control.decide(request_id=row.id, approver_ref=who, decision="approved", document_sha256=row.document_sha256)
 
 
 def dated(old: OldCa, content: bytes, moment: dt.datetime) -> bytes:
@@ -227,7 +230,7 @@ def test_nor_does_one_finish_that_was_approved_all_the_same(by, old, tmp_path):
     with pytest.raises(Conflict, match="ca-import-unfinished"):
         ca_states.check(ca, "active")
     assert not OcspSigner.objects.exists()
-    assert not crl.crl_path(ca).exists()
+    assert not building.crl_path(ca).exists()
 
 
 @pytest.mark.parametrize("crl_number", [1 << 159, 1 << 63, (1 << 63) - 1])

@@ -14,12 +14,11 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from pkcs11 import Attribute, ObjectClass
 
-from pki import inventory
-from pki.hsm import HsmConfigError, HsmKeyMissing, Scheme, hsm_for
+from pki.hsm import HsmConfigError, HsmKeyMissing, Scheme, hsm_for, inventory
 from pki.hsm.keys import verify
 from pki.hsm.module import module
+from pki.hsm.token_keys import accept_imported
 from pki.models import Event, HsmKey
-from pki.token_keys import accept_imported
 from tests.pki_fixtures import TEST_PIN
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki import shared_factors
 from pki.domain import moduli
+from pki.issuing import shared_factors
 from pki.models import Certificate, Event, ModulusBlock, RsaKey
 from tests.pki import takeover_world as world
 from tests.pki.orders import csr, order, plan

@@ -2,8 +2,8 @@
 
 import datetime as dt
 
-from pki import inspection
-from pki.findings import Severity
+from pki.domain.findings import Severity
+from pki.health import inspection
 from pki.models import Certificate, CertificateAuthority
 from siths_portal.lib import clock
 from tests.pki.test_mass_revocation import rows_like

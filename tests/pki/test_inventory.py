@@ -10,10 +10,9 @@ from django.db import connection
 from pkcs11 import Attribute, KeyType, ObjectClass
 from pkcs11.util.ec import encode_named_curve_parameters
 
-from pki import inventory
-from pki.hsm import HsmError, HsmUnavailable, hsm_for
+from pki.hsm import HsmError, HsmUnavailable, hsm_for, inventory
+from pki.hsm.token_keys import _LOCK, SERVICE_KEYS, Wanted, keys_at_rest, retire
 from pki.models import Event, HsmKey, KeyFinding, KeyInventory, KeyPurpose
-from pki.token_keys import _LOCK, SERVICE_KEYS, Wanted, keys_at_rest, retire
 from siths_portal.lib import clock
 from tests.pki.hsm_faults import intercepted
 from tests.pki_fixtures import raw_session

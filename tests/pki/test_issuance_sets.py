@@ -5,8 +5,9 @@ import datetime as dt
 import pytest
 from django.db import transaction
 
-from pki import issuance_sets, issuing, service, tasks
+from pki import service, tasks
 from pki.hsm import HsmKeyMissing, HsmUnavailable, Signatures
+from pki.issuing import issuance_sets, signing
 from pki.models import Certificate, Event, IssuanceSet, Revocation
 from siths_portal.lib import clock
 from tests.pki.orders import card, csr, order
@@ -46,7 +47,7 @@ def test_a_card_that_is_issued_whole_is_left_alone(demo_pki):
     ids = plan_card()
     assert issuance_sets.settle() == 0
     assert the_set().state == "open"
-    assert issuing.sign_reserved(ids) == 4
+    assert signing.sign_reserved(ids) == 4
     assert issuance_sets.settle() == 1
     assert (the_set().state, statuses(ids)) == ("whole", ["issued"] * 4)
     with transaction.atomic():
@@ -56,7 +57,7 @@ def test_a_card_that_is_issued_whole_is_left_alone(demo_pki):
 
 
 def test_a_certificate_that_fails_its_check_takes_the_others_with_it(broken):
-    assert issuing.sign_reserved(broken) == 3
+    assert signing.sign_reserved(broken) == 3
     assert statuses(broken) == ["issued", "failed", "issued", "issued"]
     tasks.keep_whole()
     assert statuses(broken) == ["revoked", "failed", "revoked", "revoked"]
@@ -69,16 +70,16 @@ def test_a_certificate_that_fails_its_check_takes_the_others_with_it(broken):
 
 
 def test_those_that_are_not_signed_yet_are_never_issued(broken):
-    issuing.sign_reserved([broken[1]])
+    signing.sign_reserved([broken[1]])
     tasks.keep_whole()
-    assert issuing.settle() == 0
+    assert signing.settle() == 0
     assert statuses(broken) == ["revoked", "failed", "revoked", "revoked"]
 
 
 def test_a_holder_who_revokes_one_at_once_revokes_one(demo_pki):
     """Before the sweeper has seen that the set was whole."""
     ids = plan_card()
-    issuing.sign_reserved(ids)
+    signing.sign_reserved(ids)
     with transaction.atomic():
         service.plan_revocation([ids[3]], reason="superseded", actor_ref="user:1", received_at=clock.now(), channel="portal")
     tasks.keep_whole()
@@ -87,7 +88,7 @@ def test_a_holder_who_revokes_one_at_once_revokes_one(demo_pki):
 
 
 def without_key_of(slug, error):
-    original = issuing.sign_many
+    original = signing.sign_many
 
     def sign(to_be_signed, signer, *, until):
         if Certificate.objects.filter(tbs_der__in=to_be_signed, ca__slug=slug).exists():
@@ -100,15 +101,15 @@ def without_key_of(slug, error):
 def test_a_key_that_is_away_for_one_ca_breaks_nothing(demo_pki, monkeypatch):
     ids = plan_card()
     with monkeypatch.context() as away:
-        away.setattr(issuing, "sign_many", without_key_of("person-id-3", HsmKeyMissing("away", began=False)))
+        away.setattr(signing, "sign_many", without_key_of("person-id-3", HsmKeyMissing("away", began=False)))
         for hours in range(5):
             with clock.moved_to(clock.now() + dt.timedelta(hours=hours)):
-                issuing.settle()
+                signing.settle()
                 tasks.keep_whole()
         assert statuses(ids) == ["issued", "issued", "reserved", "reserved"]
         assert the_set().state == "open"
     with clock.moved_to(clock.now() + dt.timedelta(hours=6)):
-        issuing.settle()
+        signing.settle()
         tasks.keep_whole()
     assert (statuses(ids), the_set().state) == (["issued"] * 4, "whole")
 
@@ -116,11 +117,11 @@ def test_a_key_that_is_away_for_one_ca_breaks_nothing(demo_pki, monkeypatch):
 def test_one_that_may_have_been_signed_and_never_comes_takes_the_others_with_it(demo_pki, monkeypatch):
     ids, start = plan_card(), clock.now()
     with monkeypatch.context() as away:
-        away.setattr(issuing, "sign_many", without_key_of("person-id-3", HsmUnavailable("away", began=True)))
-        issuing.settle()
-        away.setattr(issuing, "sign_many", without_key_of("person-id-3", HsmUnavailable("away", began=False)))
+        away.setattr(signing, "sign_many", without_key_of("person-id-3", HsmUnavailable("away", began=True)))
+        signing.settle()
+        away.setattr(signing, "sign_many", without_key_of("person-id-3", HsmUnavailable("away", began=False)))
         with clock.moved_to(start + dt.timedelta(minutes=61)):
-            issuing.settle()
+            signing.settle()
             tasks.keep_whole()
     assert statuses(ids) == ["revoked"] * 4
     assert dict(Certificate.objects.filter(id__in=ids).values_list("profile_version__name", "reason")) == {

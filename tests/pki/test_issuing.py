@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import OperationalError, connection, connections, transaction
 
-from pki import claiming, issuing, planning, profiles, service
+from pki import service
+from pki.authorities import profiles
 from pki.domain.profiles import PROFILES
 from pki.hsm import HsmKeyMissing, HsmPinError, HsmUnavailable, Signatures
+from pki.issuing import claiming, planning, signing
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateBlob, ClockMark, Event, OcspResponse, Revocation
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -176,13 +178,13 @@ def test_the_same_key_may_be_renewed_for_its_subject(demo_pki):
     first = plan(order(csr_der=request))
     second = plan(order(csr_der=request))
     assert first != second
-    assert issuing.sign_reserved([*first, *second]) == 2
+    assert signing.sign_reserved([*first, *second]) == 2
 
 
 def test_a_compromised_key_is_never_certified_again(demo_pki):
     request = csr()
     (id_,) = plan(order(csr_der=request))
-    issuing.sign_reserved([id_])
+    signing.sign_reserved([id_])
     revoke(id_, reason="keyCompromise")
     with pytest.raises(Conflict) as refused:
         plan(order(csr_der=request))
@@ -210,8 +212,8 @@ def test_eight_threads_with_one_key_for_eight_people(demo_pki):
 def test_nothing_is_signed_for_a_compromised_ca_and_what_was_reserved_is_revoked(demo_pki):
     ids = plan(*card())
     CertificateAuthority.objects.filter(slug="person-hsaid-3").update(state="compromised")
-    assert issuing.sign_reserved(ids) == 2  # the other two of the card are another CA's
-    assert issuing.settle() == 2
+    assert signing.sign_reserved(ids) == 2  # the other two of the card are another CA's
+    assert signing.settle() == 2
     rows = Certificate.objects.filter(id__in=ids, ca__slug="person-hsaid-3")
     assert set(rows.values_list("status", "signing_attempts")) == {("revoked", 0)}
     assert not CertificateBlob.objects.filter(certificate__in=rows).exists()
@@ -234,7 +236,7 @@ def test_a_ca_may_draw_plain_random_serials(demo_pki):
     CertificateAuthority.objects.filter(slug="function").update(serial_mode="random")
     (id_,) = plan(order("function"))
     assert len(Certificate.objects.get(id=id_).serial) == 32
-    assert issuing.sign_reserved([id_]) == 1
+    assert signing.sign_reserved([id_]) == 1
 
 
 # --- signing ------------------------------------------------------------------------------------------------------------
@@ -242,7 +244,7 @@ def test_a_ca_may_draw_plain_random_serials(demo_pki):
 
 def test_a_card_is_signed_and_answered_for(demo_pki):
     ids = plan(*card())
-    assert issuing.sign_reserved(ids) == 4
+    assert signing.sign_reserved(ids) == 4
     for view in service.wait_until_settled(ids, seconds=0):
         certificate = x509.load_der_x509_certificate(view.der)
         certificate.verify_directly_issued_by(x509.load_der_x509_certificate(service.chain(view.ca)[0]))
@@ -259,16 +261,16 @@ def test_a_card_is_signed_and_answered_for(demo_pki):
 
 def test_signing_again_changes_nothing(demo_pki):
     ids = plan(order())
-    issuing.sign_reserved(ids)
+    signing.sign_reserved(ids)
     before = service.certificates(ids), events(ids[0])
-    assert issuing.sign_reserved(ids) == 0
-    assert issuing.settle() == 0
+    assert signing.sign_reserved(ids) == 0
+    assert signing.settle() == 0
     assert (service.certificates(ids), events(ids[0])) == before
 
 
 def test_the_sweeper_signs_what_no_wake_up_reached(demo_pki):
     ids = plan(*card(), order("function"))
-    assert issuing.settle() == 5
+    assert signing.settle() == 5
     assert {view.status for view in service.certificates(ids)} == {"issued"}
 
 
@@ -277,7 +279,7 @@ def test_workers_share_the_work(demo_pki):
 
     def work(_number: int) -> int:
         try:
-            return issuing.sign_reserved(ids, limit=6)
+            return signing.sign_reserved(ids, limit=6)
         finally:
             connections.close_all()
 
@@ -292,32 +294,32 @@ def test_workers_share_the_work(demo_pki):
 def test_no_transaction_is_open_while_the_token_signs(demo_pki, monkeypatch):
     ids = plan(order())
     inside = []
-    original = issuing.sign_many
+    original = signing.sign_many
 
     def watched(*arguments, **limits):
         inside.append(connection.in_atomic_block)
         return original(*arguments, **limits)
 
-    monkeypatch.setattr(issuing, "sign_many", watched)
-    issuing.sign_reserved(ids)
+    monkeypatch.setattr(signing, "sign_many", watched)
+    signing.sign_reserved(ids)
     assert inside == [False]
 
 
 def test_a_revocation_in_the_meantime_wins(demo_pki, monkeypatch):
     ids = plan(order())
-    original = issuing.sign_many
+    original = signing.sign_many
 
     def revoked_meanwhile(*arguments, **limits):
         signatures = original(*arguments, **limits)
         revoke(*ids)
         return signatures
 
-    monkeypatch.setattr(issuing, "sign_many", revoked_meanwhile)
-    assert issuing.sign_reserved(ids) == 0
+    monkeypatch.setattr(signing, "sign_many", revoked_meanwhile)
+    assert signing.sign_reserved(ids) == 0
     (view,) = service.certificates(ids)
     assert (view.status, view.der) == ("revoked", None)
     assert events(ids[0]) == ["certificate.reserved", "certificate.revoked"]
-    assert issuing.settle() == 0
+    assert signing.settle() == 0
 
 
 def test_bytes_that_were_changed_in_the_table_are_never_signed(demo_pki):
@@ -325,7 +327,7 @@ def test_bytes_that_were_changed_in_the_table_are_never_signed(demo_pki):
     first, second = Certificate.objects.filter(id__in=ids)
     with tampering() as cursor:
         cursor.execute("UPDATE pki_certificate SET tbs_der = %s WHERE id = %s", [bytes(second.tbs_der), str(first.id)])
-    assert issuing.sign_reserved(ids) == 1
+    assert signing.sign_reserved(ids) == 1
     row = Certificate.objects.get(id=first.id)
     assert (row.status, row.failure) == ("failed", "the stored bytes are not those that were planned")
     assert events(first.id) == ["certificate.reserved", "certificate.failed"]
@@ -338,25 +340,25 @@ def test_bytes_that_break_the_profile_are_never_signed(demo_pki):
     with tampering() as cursor:
         definition = json.dumps(other.definition())
         cursor.execute("UPDATE pki_profileversion SET definition = %s WHERE id = %s", [definition, row.profile_version_id])
-    assert issuing.sign_reserved(ids) == 0
+    assert signing.sign_reserved(ids) == 0
     assert Certificate.objects.get(id=ids[0]).status == "failed"
 
 
 def test_a_token_that_is_away_leaves_the_row_for_later(demo_pki, monkeypatch):
     ids = plan(order())
     with monkeypatch.context() as patched:
-        patched.setattr(issuing, "sign_many", failing(began=False))
-        assert issuing.sign_reserved(ids) == 0
-        assert issuing.settle() == 0
+        patched.setattr(signing, "sign_many", failing(began=False))
+        assert signing.sign_reserved(ids) == 0
+        assert signing.settle() == 0
     row = Certificate.objects.get(id=ids[0])
     assert (row.status, row.signing_started_at, row.signing_attempts) == ("reserved", None, 0)
-    assert issuing.settle() == 1
+    assert signing.settle() == 1
 
 
 def test_what_the_token_refuses_stops_no_other_of_its_batch(demo_pki):
     ids = plan(*[order(csr_der=csr()) for _ in range(5)])
     with intercepted("C_SignInit", nth(2, lambda _call: CKR_DATA_LEN_RANGE)):
-        assert issuing.sign_reserved(ids, answers=False) == 4
+        assert signing.sign_reserved(ids, answers=False) == 4
     rows = Certificate.objects.filter(id__in=ids).order_by("created_at", "id").values_list("status", "signing_attempts")
     assert list(rows) == [("issued", 1)] * 2 + [("reserved", 1)] + [("issued", 1)] * 2
 
@@ -364,17 +366,17 @@ def test_what_the_token_refuses_stops_no_other_of_its_batch(demo_pki):
 def test_what_the_claim_leaves_no_time_for_is_free_at_once(demo_pki, monkeypatch):
     ids = plan(*card())
     with monkeypatch.context() as patched:
-        patched.setattr(issuing, "MAX_SIGNING", dt.timedelta(0))
-        assert issuing.sign_reserved(ids) == 0
+        patched.setattr(signing, "MAX_SIGNING", dt.timedelta(0))
+        assert signing.sign_reserved(ids) == 0
     rows = Certificate.objects.filter(id__in=ids).values_list("status", "signing_started_at", "signing_attempts")
     assert set(rows) == {("reserved", None, 0)}
-    assert issuing.settle() == 4
+    assert signing.settle() == 4
 
 
 def test_more_are_signed_than_one_call_into_the_token_takes(demo_pki, monkeypatch):
-    monkeypatch.setattr(issuing, "AT_ONCE", 2)
+    monkeypatch.setattr(signing, "AT_ONCE", 2)
     ids = plan(*[order(csr_der=csr()) for _ in range(5)], *card())
-    assert issuing.sign_reserved(ids, answers=False) == 9
+    assert signing.sign_reserved(ids, answers=False) == 9
     for view in service.certificates(ids):
         certificate = x509.load_der_x509_certificate(view.der)
         certificate.verify_directly_issued_by(x509.load_der_x509_certificate(service.chain(view.ca)[0]))
@@ -398,15 +400,15 @@ def failing(began: bool, kind=HsmUnavailable):
 def test_what_may_have_been_signed_is_revoked_after_an_hour_without_a_try(demo_pki, monkeypatch):
     ids, start = plan(order()), clock.now()
     with monkeypatch.context() as patched, clock.moved_to(start + dt.timedelta(minutes=30)):
-        patched.setattr(issuing, "sign_many", failing(began=True))
-        issuing.settle()
-    monkeypatch.setattr(issuing, "sign_many", failing(began=False))
+        patched.setattr(signing, "sign_many", failing(began=True))
+        signing.settle()
+    monkeypatch.setattr(signing, "sign_many", failing(began=False))
     for minutes in range(31, 90, 10):
         with clock.moved_to(start + dt.timedelta(minutes=minutes)):
-            assert issuing.settle() == 0
+            assert signing.settle() == 0
     assert Certificate.objects.get(id=ids[0]).signing_attempts == 1
     with clock.moved_to(start + dt.timedelta(minutes=91)):
-        assert issuing.settle() == 1
+        assert signing.settle() == 1
         row = Certificate.objects.get(id=ids[0])
         assert (row.status, row.reason) == ("revoked", "unspecified")
         assert Revocation.objects.get(certificate=row).requester == "system:possibly-signed"
@@ -419,13 +421,13 @@ def test_what_may_have_been_signed_is_revoked_after_an_hour_without_a_try(demo_p
 def test_an_outage_of_hours_in_which_nothing_was_signed_revokes_nothing(demo_pki, monkeypatch, kind):
     ids, start = plan(*card()), clock.now()
     with monkeypatch.context() as patched:
-        patched.setattr(issuing, "sign_many", failing(False, kind))
+        patched.setattr(signing, "sign_many", failing(False, kind))
         for hours in range(1, 6):
             with clock.moved_to(start + dt.timedelta(hours=hours)):
-                assert issuing.settle() == 0
+                assert signing.settle() == 0
     assert set(Certificate.objects.filter(id__in=ids).values_list("status", "signing_attempts")) == {("reserved", 0)}
     with clock.moved_to(start + dt.timedelta(hours=6)):
-        assert issuing.settle() == 4
+        assert signing.settle() == 4
 
 
 def test_a_row_that_is_old_when_it_is_first_tried_is_tried_again(demo_pki, monkeypatch):
@@ -433,23 +435,23 @@ def test_a_row_that_is_old_when_it_is_first_tried_is_tried_again(demo_pki, monke
     with clock.moved_to(clock.now() - dt.timedelta(hours=5)):
         ids = plan(order(not_after=clock.now() + dt.timedelta(days=30)))
     with monkeypatch.context() as patched:
-        patched.setattr(issuing, "sign_many", failing(began=True))
-        assert issuing.settle() == 0
-    assert issuing.settle() == 0  # the claim
+        patched.setattr(signing, "sign_many", failing(began=True))
+        assert signing.settle() == 0
+    assert signing.settle() == 0  # the claim
     with clock.moved_to(clock.now() + claiming.CLAIM + dt.timedelta(seconds=1)):
-        assert issuing.settle() == 1
+        assert signing.settle() == 1
     assert service.certificates(ids)[0].status == "issued"
 
 
 def test_a_row_that_fails_each_time_is_left_alone_at_last_and_revoked(demo_pki, monkeypatch):
     ids, start = plan(order()), clock.now()
-    monkeypatch.setattr(issuing, "sign_many", failing(began=True))
+    monkeypatch.setattr(signing, "sign_many", failing(began=True))
     for minute in range(claiming.MAX_ATTEMPTS + 5):
         with clock.moved_to(start + dt.timedelta(minutes=minute)):
-            assert issuing.settle() == 0
+            assert signing.settle() == 0
     assert Certificate.objects.get(id=ids[0]).signing_attempts == claiming.MAX_ATTEMPTS
     with clock.moved_to(start + dt.timedelta(minutes=claiming.MAX_ATTEMPTS + 60)):
-        assert issuing.settle() == 1
+        assert signing.settle() == 1
     assert service.certificates(ids)[0].status == "revoked"
 
 
@@ -464,7 +466,7 @@ def test_a_row_that_nobody_tried_is_signed_however_old(demo_pki):
     ClockMark.objects.all().delete()  # five hours ago the ceremony had not signed yet
     with clock.moved_to(clock.now() - dt.timedelta(hours=5)):
         ids = plan(order(not_after=clock.now() + dt.timedelta(days=30)))
-    assert issuing.settle() == 1
+    assert signing.settle() == 1
     assert service.certificates(ids)[0].status == "issued"
 
 
@@ -473,7 +475,7 @@ def test_waiting_ends_when_the_worker_is_done_or_the_time_is_out(demo_pki):
     assert service.wait_until_settled(ids, seconds=0)[0].status == "reserved"
 
     def work() -> None:
-        issuing.sign_reserved(ids)
+        signing.sign_reserved(ids)
         connections.close_all()
 
     worker = threading.Thread(target=work)
@@ -492,7 +494,7 @@ def plan_card() -> None:
 def sign_at_once() -> None:
     """As if the time had passed for which a dead worker's claim is respected."""
     claiming.CLAIM *= 0
-    issuing.settle()
+    signing.settle()
 
 
 def test_a_cut_before_the_plan_commits_leaves_nothing(demo_pki, armed):
@@ -534,10 +536,10 @@ def test_a_cut_while_signing_loses_and_doubles_nothing(demo_pki, armed, point):
 def test_a_claim_protects_a_row_from_other_workers_until_it_runs_out(demo_pki, armed):
     assert forked(plan_card) == 0
     (armed / "pki.sign.after-signature").touch()
-    assert forked(issuing.settle, armed) == -9
-    assert issuing.settle() == 0  # all four were claimed
+    assert forked(signing.settle, armed) == -9
+    assert signing.settle() == 0  # all four were claimed
     with clock.moved_to(clock.now() + dt.timedelta(seconds=21)):
-        assert issuing.settle() == 4
+        assert signing.settle() == 4
 
 
 # --- serial-only certificates -------------------------------------------------------------------------------------------

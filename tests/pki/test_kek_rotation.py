@@ -5,10 +5,10 @@ import datetime as dt
 import pytest
 from django.conf import settings as django_settings
 
-from pki import keks, resealing, sealing
 from pki.hsm import Hsm, HsmConfigError, HsmSealKeyLost, HsmUnavailable, hsm_for
+from pki.hsm.token_keys import Wanted
 from pki.models import Event, HsmKey, KeyPurpose, Secret, SecretState
-from pki.token_keys import Wanted
+from pki.secrets import keks, resealing, sealing
 from siths_portal.lib import clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -142,7 +142,7 @@ def _destroy_secret(work, key_id: str) -> None:
 
 
 def test_nothing_more_is_sealed_under_a_key_that_the_inventory_missed(own_tokens):
-    from pki import inventory
+    from pki.hsm import inventory
 
     kek = make_kek()
     hsm_for(kek.token_label)._run_writing(lambda work: _destroy_secret(work, kek.key_id))

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from django.core import checks as framework
 from django.db import connection, transaction
 
-from pki import issuing, key_checks, service, shared_factors
+from pki import service
 from pki.domain import keys, moduli, weak_keys
+from pki.issuing import key_checks, shared_factors, signing
 from pki.models import Certificate, CertificateAuthority, Event, HsmKey, ModulusBlock, Revocation, RsaKey
 from siths_portal.lib import checks, clock
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
@@ -190,7 +191,7 @@ def test_keys_certified_at_different_times_that_share_a_prime_are_found_and_revo
     monkeypatch.setattr(shared_factors, "LONGEST_WAIT", shared_factors.LONGEST_WAIT * 0)
     (first,) = plan(order(csr_der=csr(key_of(primes[0], primes[1]))))
     bystander = plan(order(subject_ref="person:2", csr_der=csr(orders.rsa_key())), order(subject_ref="person:4"))
-    issuing.sign_reserved()
+    signing.sign_reserved()
     assert shared_factors.compare_due() == 0
     (second,) = plan(order(subject_ref="person:3", csr_der=csr(key_of(primes[2], primes[1]))))
     assert shared_factors.compare_due() == 2
@@ -268,7 +269,7 @@ def test_keys_of_a_set_are_of_one_type(demo_pki):
 @pytest.mark.parametrize("purpose", ["ca", "ocsp"])
 def test_our_own_keys_are_not_certified_for_anybody(demo_pki, purpose, monkeypatch):
     """Nobody can prove to have such a key, so what proves it is taken away first."""
-    from pki import planning
+    from pki.issuing import planning
 
     own = HsmKey.objects.filter(purpose=purpose).first()
     public = load_der_public_key(bytes(own.public_key_der))
@@ -287,7 +288,7 @@ def test_a_ca_whose_key_is_elsewhere_keeps_its_key_too(demo_pki):
 def test_a_compromise_that_is_recorded_later_counts_too(demo_pki, first_reason):
     request = csr()
     (id_,) = plan(order(csr_der=request))
-    issuing.sign_reserved([id_])
+    signing.sign_reserved([id_])
     revoke(id_, reason=first_reason)
     if first_reason != "keyCompromise":
         plan(order(csr_der=request))  # a new card's superseding is no compromise
@@ -299,10 +300,10 @@ def test_a_compromise_that_is_recorded_later_counts_too(demo_pki, first_reason):
 def test_what_was_planned_with_a_key_is_not_signed_once_the_key_is_compromised(demo_pki):
     request = csr()
     (first,) = plan(order(csr_der=request))
-    issuing.sign_reserved([first])
+    signing.sign_reserved([first])
     (renewal,) = plan(order(csr_der=request))
     revoke(first)
-    assert issuing.sign_reserved([renewal]) == 0
+    assert signing.sign_reserved([renewal]) == 0
     assert Certificate.objects.get(id=renewal).status == "reserved"
     assert key_checks.revoke_compromised() == 1
     row = Certificate.objects.get(id=renewal)
@@ -312,7 +313,7 @@ def test_what_was_planned_with_a_key_is_not_signed_once_the_key_is_compromised(d
 def test_other_certificates_of_a_compromised_key_are_revoked(demo_pki):
     request = csr()
     first, second, other = (plan(order(csr_der=wanted))[0] for wanted in (request, request, csr()))
-    issuing.sign_reserved([first, second, other])
+    signing.sign_reserved([first, second, other])
     revoke(first)
     assert key_checks.revoke_compromised() == 1
     assert key_checks.revoke_compromised() == 0

@@ -10,10 +10,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from pki import lint
 from pki.domain import keys, names, serials, tbs
 from pki.domain.profiles import PROFILES, Profile
 from pki.domain.tbs import Content, Issuer
+from pki.issuing import lint
 from tests.pki.orders import FUNCTION_SUBJECT, HSA_SUBJECT, MAIL
 
 NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)

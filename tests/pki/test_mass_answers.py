@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from pki import mass_running
+from pki.mass_revocation import running as mass_running
 from pki.models import Certificate, OcspSigner
 from pki.service import MassSelection
 from siths_portal.lib import clock

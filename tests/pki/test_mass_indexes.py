@@ -6,7 +6,7 @@ import json
 import pytest
 from django.db import connection
 
-from pki import mass_selection
+from pki.mass_revocation import selection as mass_selection
 from pki.service import MassSelection
 from siths_portal.lib import clock
 from tests.pki.test_mass_revocation import FIRST, profile, rows_like

@@ -13,9 +13,12 @@ from cryptography.x509 import ocsp as x509_ocsp
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from pki import approvals, crl, mass_running, ocsp, service, status, tasks
+from pki import service, tasks
+from pki.approvals import dual_control
+from pki.crl import building
 from pki.domain.ocsp_request import CertId
 from pki.hsm import HsmUnavailable
+from pki.mass_revocation import running as mass_running
 from pki.models import (
     Certificate,
     CertificateStatus,
@@ -29,7 +32,8 @@ from pki.models import (
     ProfileVersion,
     Revocation,
 )
-from pki.revoking import plan_revocation
+from pki.ocsp import presigning, status
+from pki.revocation.revoking import plan_revocation
 from pki.service import MassRevocationGrounds, MassSelection, SourceRecord
 from pki.signals import certificate_revoked
 from siths_portal.lib import clock, jobs
@@ -112,7 +116,7 @@ def told(row):
 
 def listed(ca):
     """Serial, time and reason of each entry in the CA's CRL."""
-    found = x509.load_der_x509_crl(crl.crl_path(ca).read_bytes())
+    found = x509.load_der_x509_crl(building.crl_path(ca).read_bytes())
     return {
         entry.serial_number: (entry.revocation_date_utc, entry.extensions.get_extension_for_class(x509.CRLReason).value.reason)
         for entry in found
@@ -410,7 +414,7 @@ def test_a_rejected_withdrawn_or_expired_request_is_not_started(world):
     )
     service.withdraw_approval(request_id=withdrawn.approval_request_id, requester_ref="user:1")
     with clock.moved_to(clock.now() + 31 * DAY):
-        approvals.expire()
+        dual_control.expire()
     for view, state in ((rejected, "rejected"), (withdrawn, "withdrawn"), (expired, "expired")):
         assert service.mass_revocation(view.id).state == state
         with pytest.raises(Conflict):
@@ -474,8 +478,8 @@ def small_batches(monkeypatch):
 def test_crl_and_ocsp_agree_with_the_database_afterwards(world, small_batches):
     wanted = [*rows_like(world, 23), *rows_like(world, 9, world.second)]
     kept = rows_like(world, 4, client_ref="client:1")
-    ocsp.presign_due()
-    crl.publish_online()
+    presigning.presign_due()
+    building.publish_online()
     view = started(MassSelection(serials=tuple(row.serial for row in wanted)))
     view = run(view)
     assert (view.state, view.done, view.revoked) == ("finished", 32, 32)
@@ -572,9 +576,9 @@ def test_a_stop_holds_after_the_batch_and_goes_on_where_it_was(world, small_batc
 def test_a_crl_that_cannot_be_made_is_tried_again(world):
     rows_like(world, 2)
     view = started()
-    crl.crl_path(world.first).mkdir(parents=True)  # where the file should be
+    building.crl_path(world.first).mkdir(parents=True)  # where the file should be
     view = run(view)
-    crl.crl_path(world.first).rmdir()
+    building.crl_path(world.first).rmdir()
     assert (view.state, view.failure, view.report) == ("publishing", "person-hsaid-3:1 IsADirectoryError", None)
     assert mass_running.wake_due() == 0  # not at once
     with clock.moved_to(clock.now() + dt.timedelta(minutes=2)):
@@ -586,10 +590,10 @@ def test_a_crl_that_cannot_be_made_is_tried_again(world):
 
 def test_a_token_that_is_away_holds_the_end_up_and_nothing_is_good(world, monkeypatch):
     rows = rows_like(world, 3)
-    ocsp.presign_due()
+    presigning.presign_due()
     view = started(publish_crls=False)
     with monkeypatch.context() as patched:
-        patched.setattr(ocsp, "presign", lambda _ids: (_ for _ in ()).throw(HsmUnavailable("away")))
+        patched.setattr(presigning, "presign", lambda _ids: (_ for _ in ()).throw(HsmUnavailable("away")))
         view = run(view)
     assert (view.state, view.revoked, view.failure, view.report) == ("publishing", 3, "OCSP HsmUnavailable", None)
     assert {told(row) for row in rows} == {None}
@@ -611,14 +615,14 @@ def test_all_are_revoked_before_the_first_answer_is_signed(world, small_batches,
     """From its revocation on nothing is good: what takes long comes last."""
     rows_like(world, 25)
     view, left = started(), []
-    presign = ocsp.presign
+    presign = presigning.presign
 
     def watched(ids):
         left.append(Certificate.objects.filter(ca=world.first, status="issued", subject_ref="", profile_version=None).count())
         assert len(listed(world.first)) == 25
         return presign(ids)
 
-    monkeypatch.setattr(ocsp, "presign", watched)
+    monkeypatch.setattr(presigning, "presign", watched)
     run(view)
     assert left == [left[0]] * 3
     assert left[0] == 1  # the responder's own
@@ -629,7 +633,7 @@ def test_the_sweeper_signs_revoked_ones_before_those_that_were_just_issued(world
     row = rows_like(world, 1)[0]  # by its id the last
     with transaction.atomic():
         plan_revocation([row.id], reason="superseded", actor_ref="user:1", received_at=clock.now(), channel="portal")
-    assert ocsp.presign_due(limit=1) >= 1
+    assert presigning.presign_due(limit=1) >= 1
     assert told(row)[0] == "REVOKED"
     assert OcspResponse.objects.filter(certificate__in=fresh).count() == 0
 
@@ -668,7 +672,7 @@ def test_twenty_thousand_in_bounded_batches(world, monkeypatch):
     count, batch = 20_000, 500
     rows_like(world, count // 2)
     rows_like(world, count // 2, world.second)
-    monkeypatch.setattr(ocsp, "presign", lambda _ids: 0)  # none can be signed
+    monkeypatch.setattr(presigning, "presign", lambda _ids: 0)  # none can be signed
     view = started(MassSelection(cas=(FIRST, SECOND)), publish_crls=False)
     assert view.total == count
     superuser.analyze()  # a plan for the empty tables of the test before would ask each row about each
@@ -747,9 +751,9 @@ def test_single_revocations_answers_and_issuance_go_on_beside_it(world, small_ba
     def issue():
         for number in range(20):
             fresh.append(world.issue(world.first if number % 2 else world.second))
-            ocsp.presign_due(limit=20)
+            presigning.presign_due(limit=20)
 
-    at_once(turns, turns, lambda: singles(rows[::3]), lambda: singles(rows[::-4]), pairs, issue, crl.publish_online)
+    at_once(turns, turns, lambda: singles(rows[::3]), lambda: singles(rows[::-4]), pairs, issue, building.publish_online)
     view = run(view)
     assert (view.state, view.done) == ("finished", len(rows))
     wanted = {row.id for row in rows}
@@ -761,9 +765,9 @@ def test_single_revocations_answers_and_issuance_go_on_beside_it(world, small_ba
     assert set(Certificate.objects.filter(status="revoked").values_list("reason", flat=True)) == {"keyCompromise"}
     assert view.revoked + view.changed == len(rows)
     assert view.report["differences"]["not_revoked"] == 0
-    ocsp.presign_due(limit=1000)
+    presigning.presign_due(limit=1000)
     for ca in (world.first, world.second):
-        crl.publish_crl(ca.id)
+        building.publish_crl(ca.id)
         found = listed(ca)
         for row in Certificate.objects.filter(ca=ca, status="revoked"):
             assert told(row) == ("REVOKED", *found[int(row.serial, 16)])

@@ -7,8 +7,11 @@ import signal
 import pytest
 from django.db import connections
 
-from pki import crl, mass_running, ocsp, service
+from pki import service
+from pki.crl import building
+from pki.mass_revocation import running as mass_running
 from pki.models import Certificate, Event, MassRevocation, MassRevocationMember, Revocation
+from pki.ocsp import presigning
 from tests import superuser
 from tests.forking import forked
 from tests.pki.test_mass_revocation import FIRST, SECOND, approve, ask, listed, rows_like, started, told
@@ -46,7 +49,7 @@ def finished(view, world, count) -> None:
     assert view.report["differences"] == {"members": 0, "passed": 0, "revoked_meanwhile": 0, "not_revoked": 0}
     exact(view)
     assert Event.objects.filter(action="mass_revocation.finished").count() == 1
-    ocsp.presign_due(limit=1000)
+    presigning.presign_due(limit=1000)
     for ca in (world.first, world.second):
         found = listed(ca)
         rows = Certificate.objects.filter(ca=ca, status="revoked")
@@ -171,4 +174,4 @@ def test_a_wake_up_starts_it_without_the_scheduler(world, workers):
     view = started()
     workers.start("-c", "2")
     workers.wait_for(lambda: service.mass_revocation(view.id).state == "finished", "the end")
-    assert crl.crl_path(world.first).exists()
+    assert building.crl_path(world.first).exists()

@@ -8,7 +8,8 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from pki import mass_running, service
+from pki import service
+from pki.mass_revocation import running as mass_running
 from pki.models import Certificate, Event, MassRevocation
 from siths_portal.lib import clock
 from tests.pki.test_mass_revocation import FIRST, approve, ask, profile, rows_like

@@ -2,8 +2,9 @@
 
 from django.db import connection, transaction
 
-from pki import ocsp, ocsp_feed
 from pki.models import Certificate, OcspResponse
+from pki.ocsp import feed as ocsp_feed
+from pki.ocsp import presigning
 from pki.ocspd import layout
 from tests.pki.test_mass_revocation import rows_like
 from tests.pki_fixtures import tampering
@@ -61,7 +62,7 @@ def test_a_look_reads_nothing_that_is_as_it_was(world):
     waiting = rows_like(world, 5) + rows_like(world, 5, world.second)
     answered = world.issue()
     since = ocsp_feed.Snapshot.current()
-    ocsp.presign([answered.id])
+    presigning.presign([answered.id])
     written = OcspResponse.objects.filter(certificate=answered).values_list("xid", flat=True)[0]
     with transaction.atomic():
         before = _read()

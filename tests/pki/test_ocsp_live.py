@@ -23,9 +23,11 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from pki import ocsp, ocsp_live, ocsp_nonces, ocsp_unknown
 from pki.models import Certificate, Event, OcspResponse, OcspSigner, OcspUnknown
-from pki.ocsp_publishing import Publisher
+from pki.ocsp import live as ocsp_live
+from pki.ocsp import nonces, presigning
+from pki.ocsp import unknown as ocsp_unknown
+from pki.ocsp.publishing import Publisher
 from pki.ocspd import layout, line
 from pki.ocspd.app import Live, Wanted
 from siths_portal.lib import clock
@@ -42,7 +44,7 @@ by_each_hash = pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda each:
 
 
 def echo(ca) -> None:
-    ocsp_nonces.set_policy(slug=ca.slug, generation=ca.generation, policy="echo", actor_ref="operator:test")
+    nonces.set_policy(slug=ca.slug, generation=ca.generation, policy="echo", actor_ref="operator:test")
 
 
 @contextlib.contextmanager
@@ -124,7 +126,7 @@ def signed(packet) -> x509_ocsp.OCSPResponse | None:
 def test_b1_27_a_nonce_is_echoed_for_a_ca_that_says_so(running, world, algorithm):
     url, made = running
     row, other = world.issue(), world.issue(world.second)
-    ocsp.presign([row.id, other.id])
+    presigning.presign([row.id, other.id])
     made.look()
     wait_for(lambda: nonce_of(ask(url, request_for(row, algorithm, nonce=b"n" * 32))) == b"n" * 32)
     for length in (1, 15, 16, 32, 33, 127, 128):
@@ -133,8 +135,8 @@ def test_b1_27_a_nonce_is_echoed_for_a_ca_that_says_so(running, world, algorithm
         assert response.serial_number == int(row.serial, 16)
         assert response.hash_algorithm.name == algorithm.name
         signer = OcspSigner.objects.get(ca=world.first)
-        assert response.certificates[0].public_bytes(ocsp.Encoding.DER) == bytes(signer.certificate_der)
-        ocsp.verify(response.certificates[0], response.tbs_response_bytes, response.signature)
+        assert response.certificates[0].public_bytes(presigning.Encoding.DER) == bytes(signer.certificate_der)
+        presigning.verify(response.certificates[0], response.tbs_response_bytes, response.signature)
         assert response.this_update_utc <= response.produced_at_utc < response.next_update_utc
         assert nonce_of(ask(url, request_for(other, algorithm, nonce=nonce))) is None  # of a CA that leaves them out
     for length in (0, 129, 5000):
@@ -149,7 +151,7 @@ def test_b1_27_a_nonce_is_echoed_for_a_ca_that_says_so(running, world, algorithm
 def test_openssl_and_gnutls_see_their_nonce_again(running, world, tmp_path, digest):
     url, made = running
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     made.look()
     wait_for(lambda: nonce_of(ask(url, request_for(row, nonce=b"n" * 32))) is not None)
     wire = Wire(url, world, tmp_path)
@@ -193,7 +195,7 @@ def test_what_was_just_issued_is_answered_before_anything_is_stored(running, wor
 def test_a_status_that_no_stored_answer_tells_of_is_told(running, world):
     url, made = running
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     made.look()
     wait_for(lambda: told(url, request_for(row)) == "GOOD")
     revoke(row, reason="keyCompromise")
@@ -206,7 +208,7 @@ def test_many_who_wait_get_their_own_answers(running, world):
     """More at once than may be under way: some by the signer, the others from the store, each for its own certificate."""
     url, made = running
     rows = [world.issue() for _ in range(4)]
-    ocsp.presign([row.id for row in rows])
+    presigning.presign([row.id for row in rows])
     made.look()
     wait_for(lambda: nonce_of(ask(url, request_for(rows[0], nonce=b"n" * 32))) is not None)
     wrong, echoed = [], []
@@ -233,7 +235,7 @@ def test_without_a_signer_the_store_answers(world, tmp_path):
     """None was there, one ends, one is there and says nothing: the stored answer without a nonce, or `tryLater`."""
     store, row, fresh = tmp_path / "ocsp", world.issue(), world.issue()
     echo(world.first)
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     asked = request_for(row, nonce=b"n" * 32)
     with Publisher(store) as made:
         made.look()
@@ -263,7 +265,7 @@ def test_others_are_answered_while_one_waits(world, tmp_path):
     """One process, and a signer that says nothing: a request without a nonce does not stand behind those that wait."""
     store, row = tmp_path / "ocsp", world.issue()
     echo(world.first)
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     with Publisher(store) as made, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as mute:
         made.look()
         mute.bind(str(store / line.NAME))
@@ -291,7 +293,7 @@ def test_others_are_answered_while_one_waits(world, tmp_path):
 def test_a_killed_worker_leaves_the_others_their_signer(running, world, tmp_path):
     url, made = running
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     made.look()
     with ocspd(made.folder, tmp_path / "second.log", workers=1) as (other, process):
         wait_for(lambda: nonce_of(ask(other, request_for(row, nonce=b"n" * 32))) is not None)
@@ -303,7 +305,7 @@ def test_a_killed_worker_leaves_the_others_their_signer(running, world, tmp_path
 def test_an_answer_with_a_nonce_is_for_no_cache(running, world):
     url, made = running
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     made.look()
     tail = base64.b64encode(request_for(row, nonce=b"\x00" * 32)).decode().replace("/", "%2F").replace("+", "%2B")
 
@@ -347,7 +349,7 @@ def test_b1_24_who_asks_first_for_a_serial_that_was_never_issued_gets_a_signed_u
         response = in_the_end(partial(ask, url, request_for(each, serial=serial, nonce=nonce)), is_answered)
         assert (response.certificate_status.name, response.serial_number) == ("UNKNOWN", serial)
         assert nonce_of(response) == (nonce if each is row else None)
-        ocsp.verify(response.certificates[0], response.tbs_response_bytes, response.signature)
+        presigning.verify(response.certificates[0], response.tbs_response_bytes, response.signature)
         assert response.next_update_utc - response.this_update_utc == ocsp_unknown.LIFETIME
     assert not OcspUnknown.objects.exists()  # till the publisher hears of it
 
@@ -450,7 +452,7 @@ def test_with_the_token_or_the_database_away_nothing_is_said(world, monkeypatch)
         raise HsmUnavailable("away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(ocsp, "delegated_responder", away)
+        patched.setattr(presigning, "delegated_responder", away)
         assert signed(signer.answer([question(row)])[0]) is None
     assert signed(signer.answer([question(row)])[0]) is not None
     with monkeypatch.context() as patched:
@@ -539,7 +541,7 @@ def test_a_signers_answer_does_not_count_once_the_store_knows_better(world, serv
     revoke(row)
     served.publisher.look()
     assert body(served.responder.settle(asked, said)).response_status == Status.TRY_LATER
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     assert body(served.responder.settle(asked, said)).certificate_status.name == "REVOKED"
 
@@ -554,7 +556,7 @@ def test_a_signers_answer_counts_within_its_times(world, served):
 
 def test_what_the_store_holds_is_asked_of_nobody(world, served):
     row, other = world.issue(), world.issue(world.second)
-    ocsp.presign([row.id, other.id])
+    presigning.presign([row.id, other.id])
     served.publisher.look()
     served.responder.live = True
     for each in (row, other):
@@ -666,9 +668,9 @@ def test_the_policy_by_command(world, served):
     with pytest.raises(CommandError):
         call_command("pki_ocsp_nonce", world.first.slug, "1", "sometimes")
     with pytest.raises(Invalid):
-        ocsp_nonces.set_policy(slug=world.first.slug, generation=1, policy="sometimes", actor_ref="operator:test")
+        nonces.set_policy(slug=world.first.slug, generation=1, policy="sometimes", actor_ref="operator:test")
     with pytest.raises(NotFound):
-        ocsp_nonces.set_policy(slug="nobody", generation=1, policy="echo", actor_ref="operator:test")
+        nonces.set_policy(slug="nobody", generation=1, policy="echo", actor_ref="operator:test")
 
 
 def test_a_live_answer_lives_as_long_as_a_stored_one_and_not_longer_than_its_signer(world):

@@ -8,8 +8,9 @@ import urllib.parse
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from pki import ocsp, ocsp_live
-from pki.ocsp_publishing import Publisher
+from pki.ocsp import live as ocsp_live
+from pki.ocsp import presigning
+from pki.ocsp.publishing import Publisher
 from tests.pki.ocsp_oracle import Oracle
 from tests.pki.ocspd_stage import ask, in_the_end, ocspd
 from tests.pki.test_ocsp_core import mutations
@@ -31,7 +32,7 @@ def test_what_only_a_signer_can_say_is_bounded_and_never_good_for_what_was_not_i
     """Certificates that the store knows without an answer, such that it does not know, and such that have one, by turns."""
     store = tmp_path / "ocsp"
     stored, pending, revoked = world.issue(), world.issue(), world.issue()
-    ocsp.presign([stored.id])
+    presigning.presign([stored.id])
     revoke(revoked)
     other = world.issue(world.second)  # of a CA that leaves nonces out
     reserved, failed = world.issue(status="reserved"), world.issue(status="failed")
@@ -69,9 +70,9 @@ def test_what_only_a_signer_can_say_is_bounded_and_never_good_for_what_was_not_i
                     lambda row=row: ask(url, request_for(row, nonce=b"after")), lambda said: nonce_of(said) == b"after"
                 )
                 assert said.certificate_status.name == expected
-            ocsp.presign_due()
+            presigning.presign_due()
             made.look()
             truth = Oracle()
             for row in rows:
                 der = request_for(row)
-                truth.judge(der, ask(url, der).public_bytes(ocsp.Encoding.DER))
+                truth.judge(der, ask(url, der).public_bytes(presigning.Encoding.DER))

@@ -8,8 +8,9 @@ import pytest
 from django.db import connection
 from prometheus_client import REGISTRY
 
-from pki import ocsp, ocsp_signable, status_measures
+from pki.ocsp import presigning, signable
 from pki.ocspd import signing
+from pki.operators import status_measures
 from siths_portal.lib import clock
 from tests.pki import outages
 from tests.pki.ocspd_stage import Served, call
@@ -38,7 +39,7 @@ def health(served) -> tuple[str, str, str]:
 
 def tell(folder) -> str:
     """As the worker does each few seconds."""
-    why = ocsp_signable.look()
+    why = signable.look()
     signing.tell(folder, why, clock.now().timestamp())
     return why
 
@@ -50,7 +51,7 @@ def measured() -> float:
 
 def test_with_the_token_alone_gone_answers_stay_and_health_says_what_does_not_work_and_since_when(world, served):
     good, late = world.issue(), world.issue()
-    ocsp.presign_due()
+    presigning.presign_due()
     served.publisher.look()
     assert tell(served.folder) == ""
     assert health(served) == ("200 OK", "ok", "ok")
@@ -72,7 +73,7 @@ def test_with_the_token_alone_gone_answers_stay_and_health_says_what_does_not_wo
     wait_for(lambda: tell(served.folder) == "")
     assert health(served) == ("200 OK", "ok", "ok")
     assert measured() == 0
-    wait_for(lambda: ocsp.presign_due() == 1 or ocsp.backlog() == {})
+    wait_for(lambda: presigning.presign_due() == 1 or presigning.backlog() == {})
     served.publisher.look()
     assert [served.told(request_for(row)) for row in (good, late)] == ["GOOD", "REVOKED"]
 
@@ -97,7 +98,7 @@ def test_where_nobody_has_told_nothing_is_said(world, served):
 
 def test_the_thread_tells_until_the_block_ends(world, served):
     path = served.folder / signing.FILE
-    with ocsp_signable.told(served.folder):
+    with signable.told(served.folder):
         wait_for(path.exists)
     wait_for(lambda: "ocsp-signable" not in {thread.name for thread in threading.enumerate()})
     assert signing.fault(served.folder, clock.now().timestamp()) is None
@@ -105,6 +106,6 @@ def test_the_thread_tells_until_the_block_ends(world, served):
 
 def test_without_the_database_it_is_said_and_nothing_is_raised(world, monkeypatch):
     with outages.database_stopped():
-        assert ocsp_signable.look() in ("OperationalError", "InterfaceError")
+        assert signable.look() in ("OperationalError", "InterfaceError")
     connection.close()
-    assert ocsp_signable.look() == ""
+    assert signable.look() == ""

@@ -13,10 +13,15 @@ from cryptography.hazmat.primitives import hashes
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from pki import crl, crl_files, ocsp, ocsp_feed, ocsp_following, ocsp_unknown, status
+from pki.crl import building
+from pki.crl import files as crl_files
 from pki.domain import ocsp_request
 from pki.models import Certificate, CertificateAuthority, OcspResponse, OcspSigner, OcspUnknown
-from pki.ocsp_publishing import Publisher
+from pki.ocsp import feed as ocsp_feed
+from pki.ocsp import following as ocsp_following
+from pki.ocsp import presigning, status
+from pki.ocsp import unknown as ocsp_unknown
+from pki.ocsp.publishing import Publisher
 from pki.ocspd import layout, routing
 from pki.ocspd.app import Responder
 from siths_portal.lib import clock
@@ -55,7 +60,7 @@ def reference(body) -> bytes:
 @pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda each: each.name)
 def test_post_and_get_give_the_stored_bytes_again_and_again(world, served, algorithm):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     der = request_for(row, algorithm)
     stored = bytes(OcspResponse.objects.get(certificate=row, cert_id_hash=algorithm.name).der)
@@ -72,28 +77,28 @@ def test_a_life_good_revoked_changed(world, served):
     assert served.told(der) == "UNAUTHORIZED"  # not known here yet
     served.publisher.look()
     assert served.told(der) == "TRY_LATER"
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     assert served.told(der) == "GOOD"
     revoke(row)
     served.publisher.look()
     assert served.told(der) == "TRY_LATER"
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     assert served.told(der) == "REVOKED"
     revoke(row, reason="keyCompromise")
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     assert served.post(der).revocation_reason.name == "key_compromise"
 
 
 def test_a_revocation_that_was_answered_between_two_looks_is_seen_by_the_next(world, served):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     assert served.told(request_for(row)) == "GOOD"
     revoke(row)
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     assert served.told(request_for(row)) == "REVOKED"
 
@@ -101,7 +106,7 @@ def test_a_revocation_that_was_answered_between_two_looks_is_seen_by_the_next(wo
 def test_an_answer_that_commits_late_is_not_missed(world, served):
     """Its transaction began before a look that did not see it, and others committed in between."""
     slow, quick = world.issue(), world.issue()
-    ocsp.presign([slow.id])
+    presigning.presign([slow.id])
     der, held, go = OcspResponse.objects.filter(certificate=slow), threading.Event(), threading.Event()
     rows = list(der.values())
     der.delete()
@@ -118,7 +123,7 @@ def test_an_answer_that_commits_late_is_not_missed(world, served):
     thread = threading.Thread(target=commit_late)
     thread.start()
     assert held.wait(150)
-    ocsp.presign([quick.id])
+    presigning.presign([quick.id])
     served.publisher.look()
     assert served.told(request_for(quick)) == "GOOD"
     assert served.told(request_for(slow)) != "GOOD"
@@ -130,7 +135,7 @@ def test_an_answer_that_commits_late_is_not_missed(world, served):
 
 def test_nothing_to_say_costs_a_look_the_same_few_queries(world, served, django_assert_max_num_queries):
     for _ in range(30):
-        ocsp.presign([world.issue().id])
+        presigning.presign([world.issue().id])
     served.publisher.look()
     with django_assert_max_num_queries(11):  # one of them for certificates on hold
         assert served.publisher.look() == 0
@@ -138,11 +143,11 @@ def test_nothing_to_say_costs_a_look_the_same_few_queries(world, served, django_
 
 def test_the_publisher_goes_on_where_it_was(world, served):
     rows = [world.issue() for _ in range(3)]
-    ocsp.presign([row.id for row in rows])
+    presigning.presign([row.id for row in rows])
     served.publisher.look()
     served.publisher.writer.close()
     revoke(rows[0])
-    ocsp.presign([rows[0].id])
+    presigning.presign([rows[0].id])
     with Publisher(served.folder) as again:
         assert again.look() == 1
     assert [served.told(request_for(row)) for row in rows] == ["REVOKED", "GOOD", "GOOD"]
@@ -150,7 +155,7 @@ def test_the_publisher_goes_on_where_it_was(world, served):
 
 def test_a_lost_position_or_a_lost_store_is_made_good(world, served, tmp_path):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     served.publisher.writer.close()
     (served.folder / "position.json").write_text("{")
@@ -165,7 +170,7 @@ def test_a_lost_position_or_a_lost_store_is_made_good(world, served, tmp_path):
 def test_a_database_from_before_turns_nothing_back(world, served):
     """A restored copy says `good` again, signed later; the store has seen the revocation."""
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     version = Certificate.objects.get(id=row.id).status_version
     known = served.publisher.writer.get(layout.key(row.ca_id, int(row.serial, 16)))
@@ -182,8 +187,8 @@ def test_it_says_what_the_reference_says(world, served):
     rows = [world.issue(ca) for ca in (world.first, world.second) for _ in range(2)]
     rows += [world.issue(status="failed"), world.issue(status="reserved")]
     revoke(rows[1])
-    ocsp.presign_due()
-    ocsp.presign_all(world.root)
+    presigning.presign_due()
+    presigning.presign_all(world.root)
     revoke(rows[2])
     served.publisher.look()
     bodies = [
@@ -202,10 +207,10 @@ def test_it_says_what_the_reference_says(world, served):
 def test_an_answer_that_says_another_status_than_the_table_is_not_published(world, served):
     """Someone writes an older answer over the stored one, with the right version."""
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     good = {each.cert_id_hash: bytes(each.der) for each in OcspResponse.objects.filter(certificate=row)}
     revoke(row)
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     for name, der in good.items():
         OcspResponse.objects.filter(certificate=row, cert_id_hash=name).update(der=der, xid=CurrentTransactionId())
     served.publisher.look()
@@ -214,7 +219,7 @@ def test_an_answer_that_says_another_status_than_the_table_is_not_published(worl
 
 def test_one_cas_answer_is_not_anothers(world, served):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     row.ca = world.second
     assert served.told(request_for(row)) == "UNAUTHORIZED"
@@ -222,7 +227,7 @@ def test_one_cas_answer_is_not_anothers(world, served):
 
 def test_get_may_be_cached_a_minute_and_no_longer_than_the_answer_holds(world, served):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     stored = OcspResponse.objects.get(certificate=row, cert_id_hash="sha256")
     path = f"/ocsp/{base64.b64encode(request_for(row)).decode()}"
@@ -239,7 +244,7 @@ def test_get_may_be_cached_a_minute_and_no_longer_than_the_answer_holds(world, s
 
 def test_posted_answers_and_errors_are_not_for_caches(world, served):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     for answer in (
         call(served.responder, body=request_for(row)),
@@ -272,7 +277,7 @@ def test_a_body_of_no_size_that_a_request_has_is_refused(served, size):
 
 def test_the_memo_is_bounded_and_forgets_what_changed(world, tmp_path):
     rows = [world.issue() for _ in range(6)]
-    ocsp.presign([row.id for row in rows])
+    presigning.presign([row.id for row in rows])
     with Publisher(tmp_path / "ocsp") as publisher:
         publisher.look()
         responder = Responder(tmp_path / "ocsp", memo=4)
@@ -324,24 +329,24 @@ def test_a_crl_waits_until_the_responder_knows_what_it_tells(world, served, sett
     # As long as it takes: seconds in which a busy machine does something else are none that the store was behind.
     monkeypatch.setattr(ocsp_following, "WAIT", 200.0)
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     revoke(row)
 
     def publish():
-        crl.publish_crl(world.first.id)
+        building.publish_crl(world.first.id)
         connection.close()
 
     thread = threading.Thread(target=publish)
     thread.start()
     thread.join(1)
     assert thread.is_alive()
-    assert not crl.crl_path(world.first).exists()
+    assert not building.crl_path(world.first).exists()
     assert served.told(request_for(row)) == "GOOD"
     served.publisher.look()
     assert served.told(request_for(row)) != "GOOD"
     thread.join(150)
-    assert crl.crl_path(world.first).exists()
+    assert building.crl_path(world.first).exists()
 
 
 def test_a_crl_does_not_wait_for_good_for_a_publisher_that_hangs(world, served, settings, monkeypatch):
@@ -349,8 +354,8 @@ def test_a_crl_does_not_wait_for_good_for_a_publisher_that_hangs(world, served, 
     monkeypatch.setattr(ocsp_following, "WAIT", 0.5)
     served.publisher.writer.followed(clock.now().timestamp() - 60)
     assert not ocsp_following.await_store()  # this process has the lock, and does not look
-    crl.publish_crl(world.first.id)
-    assert crl.crl_path(world.first).exists()
+    building.publish_crl(world.first.id)
+    assert building.crl_path(world.first).exists()
     settings.PKI_OCSP_STORE_DIR = served.folder / "none"
     assert ocsp_following.await_store()
 
@@ -359,11 +364,11 @@ def test_who_makes_a_crl_brings_up_a_store_that_nobody_writes(world, served, set
     """Before the list is there, and hands the store back to a publisher."""
     settings.PKI_OCSP_STORE_DIR = served.folder
     rows, before = [world.issue() for _ in range(3)], []
-    ocsp.presign([row.id for row in rows])
+    presigning.presign([row.id for row in rows])
     served.publisher.look()
     served.publisher.writer.close()
     revoke(*rows[:2])
-    ocsp.presign([rows[0].id])
+    presigning.presign([rows[0].id])
     assert [served.told(request_for(row)) for row in rows] == ["GOOD"] * 3
     publish = crl_files.publish
 
@@ -372,7 +377,7 @@ def test_who_makes_a_crl_brings_up_a_store_that_nobody_writes(world, served, set
         publish(built, path)
 
     monkeypatch.setattr(crl_files, "publish", look_first)
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     assert before == [(False, ["REVOKED", "TRY_LATER", "GOOD"])]
     with Publisher(served.folder) as again:
         assert again.look() == 0
@@ -382,7 +387,7 @@ def test_a_store_that_was_followed_in_the_future_is_not_taken_to_know_what_is_co
     """The clock was ahead, and nobody writes the store since."""
     settings.PKI_OCSP_STORE_DIR = served.folder
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     served.publisher.writer.followed(clock.now().timestamp() + 3)
     served.publisher.writer.close()
@@ -400,8 +405,8 @@ def test_a_store_that_cannot_be_written_holds_no_list_up(world, served, settings
     started = time.monotonic()
     assert not ocsp_following.await_store()
     assert time.monotonic() - started < ocsp_following.WAIT
-    crl.publish_crl(world.first.id)
-    assert crl.crl_path(world.first).exists()
+    building.publish_crl(world.first.id)
+    assert building.crl_path(world.first).exists()
 
 
 # --- never issued -----------------------------------------------------------------------------------------------------------
@@ -427,7 +432,7 @@ def test_a_never_issued_serial_gets_a_signed_unknown_that_is_short_lived(world, 
         assert response.serial_number == 4711
         assert response.next_update_utc - response.this_update_utc == dt.timedelta(minutes=5)
         signer = OcspSigner.objects.get(ca=world.first)
-        assert bytes(signer.certificate_der) == response.certificates[0].public_bytes(ocsp.Encoding.DER)
+        assert bytes(signer.certificate_der) == response.certificates[0].public_bytes(presigning.Encoding.DER)
     with clock.moved_to(response.next_update_utc):
         assert served.told(request_for(row, serial=4711)) == "UNAUTHORIZED"
 
@@ -451,7 +456,7 @@ def test_a_serial_that_is_issued_after_all_is_no_longer_unknown(world, served):
     )
     served.publisher.look()
     assert served.told(request_for(other, serial=0x4711)) == "TRY_LATER"
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     served.publisher.look()
     assert served.told(request_for(other, serial=0x4711)) == "GOOD"
 
@@ -520,14 +525,14 @@ def test_a_stranger_and_a_ca_without_responder_have_nothing_signed(world, served
 def test_a_ca_for_which_nobody_signs_any_more_has_nothing_promised(world, served, monkeypatch):
     monkeypatch.setattr(routing, "_LOOK_EACH", 0.0)
     row, stored = world.issue(), world.issue()
-    ocsp.presign([stored.id])
+    presigning.presign([stored.id])
     served.publisher.look()
     assert served.post(request_for(row)).response_status == Status.TRY_LATER
     CertificateAuthority.objects.filter(id=world.first.id).update(state="compromised")
     served.publisher.look()
     for body in (request_for(row), request_for(row, serial=4711)):
         assert served.told(body) == "UNAUTHORIZED"
-        assert reference(body) == served.post(body).public_bytes(ocsp.Encoding.DER)
+        assert reference(body) == served.post(body).public_bytes(presigning.Encoding.DER)
     assert served.told(request_for(stored)) == "GOOD"  # till it ends: that CA's own certificate says more
     assert answer_wishes(served) == 0
 
@@ -553,7 +558,7 @@ def test_garbage_gets_no_error_of_ours_and_no_good_for_what_was_not_issued(world
     rows = [world.issue() for _ in range(4)]
     silent = [world.issue(status="reserved"), world.issue(status="failed")]
     revoke(rows[3])
-    ocsp.presign_due()
+    presigning.presign_due()
     served.publisher.look()
     oracle, dice, stored = Oracle(), random.Random(9), set()
     nonces = (None, b"n", b"n" * 32, b"n" * 128)
@@ -588,7 +593,7 @@ def test_a_snapshot_is_read_as_it_is_written():
 
 def test_the_publisher_by_hand(world, served, settings, capsys):
     settings.PKI_OCSP_STORE_DIR = served.folder
-    ocsp.presign_due()
+    presigning.presign_due()
     with pytest.raises(CommandError, match="skrivs redan av en annan process") as taken:
         call_command("pki_ocsp_publish", "--once")
     assert taken.value.returncode == 1

@@ -8,13 +8,16 @@ import stat
 import pytest
 from prometheus_client import REGISTRY
 
-from pki import health, ocsp, ocsp_unknown, status_measures
-from pki.findings import Severity
+from pki.domain.findings import Severity
+from pki.health import checking
 from pki.models import StatusReport
-from pki.ocsp_publishing import Publisher
+from pki.ocsp import presigning
+from pki.ocsp import unknown as ocsp_unknown
+from pki.ocsp.publishing import Publisher
 from pki.ocspd import presence, telling
 from pki.ocspd.presence import Presence
 from pki.ocspd.telling import Counts, Teller
+from pki.operators import status_measures
 from siths_portal.lib import clock
 from tests.pki.ocspd_stage import Served, call
 from tests.pki.test_status_face import request_for, revoke
@@ -40,7 +43,7 @@ def counts(answered: int, errors: int = 0) -> Counts:
 
 
 def finding(subject):
-    return next((each for each in health.responder() if each.subject == subject), None)
+    return next((each for each in checking.responder() if each.subject == subject), None)
 
 
 def test_a_process_tells_its_number_its_state_and_its_counts(folder):
@@ -84,7 +87,7 @@ def test_without_a_store_the_process_tells_that(folder, tmp_path):
 
 
 def test_the_worker_keeps_what_it_saw_and_health_tells_of_it(folder):
-    assert list(health.responder()) == []
+    assert list(checking.responder()) == []
     Presence(folder, counts(7)).tell()
     status_measures.measure()
     report = StatusReport.objects.get()
@@ -153,7 +156,7 @@ def served(world, tmp_path):
 def test_answers_are_counted_by_ca_and_status_whether_remembered_or_not(world, served):
     good, revoked = world.issue(), world.issue()
     revoke(revoked)
-    ocsp.presign([good.id, revoked.id])
+    presigning.presign([good.id, revoked.id])
     served.publisher.look()
     asked = [request_for(good)] * 3 + [request_for(revoked)] * 2 + [b"x"]
     for der in asked:

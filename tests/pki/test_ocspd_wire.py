@@ -16,8 +16,9 @@ import uvloop
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp as x509_ocsp
 
-from pki import ocsp, ocsp_unknown
-from pki.ocsp_publishing import Publisher
+from pki.ocsp import presigning
+from pki.ocsp import unknown as ocsp_unknown
+from pki.ocsp.publishing import Publisher
 from pki.ocspd.__main__ import listen, serve
 from tests.forking import forked
 from tests.pki.ocsp_oracle import Oracle
@@ -44,7 +45,7 @@ def running(world, tmp_path):
 
 
 def published(made, *rows):
-    ocsp.presign([row.id for row in rows])
+    presigning.presign([row.id for row in rows])
     made.look()
 
 
@@ -171,7 +172,7 @@ def test_a_revocation_shows_in_every_worker_within_five_seconds(world, tmp_path)
     Each shows in the end. The five seconds are those of one of some tries, since a machine that does much else may hold up any.
     """
     store, rows, took = tmp_path / "ocsp", [world.issue() for _ in range(8)], []
-    ocsp.presign([row.id for row in rows])
+    presigning.presign([row.id for row in rows])
     with publisher(store, tmp_path / "publisher.log"), ocspd(store, tmp_path / "log") as (url, process):
         assert len(children(process)) >= 2
         # Each process of the responder finds the store by itself.
@@ -181,7 +182,7 @@ def test_a_revocation_shows_in_every_worker_within_five_seconds(world, tmp_path)
             revoke(row)
             committed = time.monotonic()
             wait_for(lambda row=row: all(told(url, request_for(row)) != "GOOD" for _ in range(8)))  # by several connections
-            ocsp.presign([row.id])
+            presigning.presign([row.id])
             wait_for(lambda row=row: all(told(url, request_for(row)) == "REVOKED" for _ in range(8)))
             took.append(time.monotonic() - committed)
             if len(took) >= 4 and min(took) < PROMISED:
@@ -190,9 +191,9 @@ def test_a_revocation_shows_in_every_worker_within_five_seconds(world, tmp_path)
 
 
 def test_answers_live_long_enough_for_eight_hours_without_a_signer():
-    left = ocsp.REFRESH_BEFORE
+    left = presigning.REFRESH_BEFORE
     assert left.total_seconds() >= 8 * 3600
-    assert left < ocsp.LIFETIME
+    assert left < presigning.LIFETIME
 
 
 def test_a_killed_worker_is_replaced_and_answers_the_same(running, world):
@@ -240,27 +241,27 @@ def answers(url, row):
 
 def test_a_killed_publisher_is_followed_by_another(world, tmp_path):
     store, row = tmp_path / "ocsp", world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     with publisher(store, tmp_path / "publisher.log") as first, ocspd(store, tmp_path / "log") as (url, _):
         wait_for(lambda: told(url, request_for(row)) == "GOOD")
         first.kill()
         first.wait()
         revoke(row)
-        ocsp.presign([row.id])
+        presigning.presign([row.id])
         with publisher(store, tmp_path / "publisher.log"):
             wait_for(lambda: told(url, request_for(row)) == "REVOKED")
 
 
 def test_a_publisher_waits_for_a_worker_that_looks_in_its_place(world, tmp_path):
     store, log, row = tmp_path / "ocsp", tmp_path / "publisher.log", world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     with Publisher(store) as worker, publisher(store, log) as waiting:
         wait_for(lambda: b"ocsp_store.taken" in log.read_bytes())
         worker.look()
         with ocspd(store, tmp_path / "log") as (url, _):
             assert told(url, request_for(row)) == "GOOD"
             revoke(row)
-            ocsp.presign([row.id])
+            presigning.presign([row.id])
             worker.writer.close()
             wait_for(lambda: told(url, request_for(row)) == "REVOKED")
             assert waiting.poll() is None
@@ -291,7 +292,7 @@ def test_mutated_requests_through_the_socket(running, world):
     rows, reserved = [world.issue() for _ in range(3)], world.issue(status="reserved")
     revoke(rows[2])
     published(made, *rows)
-    ocsp.presign_due()
+    presigning.presign_due()
     made.look()
     oracle = Oracle()
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=30)

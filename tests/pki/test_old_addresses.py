@@ -14,8 +14,9 @@ import pytest
 from cryptography.x509 import ocsp as x509_ocsp
 from django.test import Client
 
-from pki import crl, ocsp
-from pki.ocsp_publishing import Publisher
+from pki.crl import building
+from pki.ocsp import presigning
+from pki.ocsp.publishing import Publisher
 from siths_portal.dev import nginx
 from siths_portal.dev.probes import accepts
 from tests.pki.crl_world import sharded
@@ -80,7 +81,7 @@ def test_openssl_asks_the_host_without_a_path(old_service, world, tmp_path):
     wire.about(row)
     common = ("-issuer", wire.issuer, "-cert", wire.certificate, "-CAfile", wire.bundle)
     for expected in ("good", "revoked"):
-        ocsp.presign([row.id])
+        presigning.presign([row.id])
         made.look()
         for url in (f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}/"):
             text = openssl("ocsp", *common, "-url", url)
@@ -92,7 +93,7 @@ def test_openssl_asks_the_host_without_a_path(old_service, world, tmp_path):
 def test_a_get_without_a_folder_is_answered_as_the_one_in_it(old_service, world):
     port, made, process = old_service
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     made.look()
     text = base64.b64encode(request_for(row)).decode()
     tails = [text, urllib.parse.quote(text, safe=""), f"/{text}", text.rstrip("=")]
@@ -122,9 +123,9 @@ def test_the_limits_are_those_of_the_address_with_a_path(old_service):
 
 def test_lists_and_certificates_lie_at_the_root_under_the_old_name(old_service, world):
     port, _made, _process = old_service
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     name = world.first.file_stem
-    for path in (crl.crl_path(world.first), crl.publish_ca_certificate(world.first)):
+    for path in (building.crl_path(world.first), building.publish_ca_certificate(world.first)):
         os.utime(path, (1_700_000_000, 1_700_000_000))  # long enough ago for a Last-Modified
     for bare, known in ((f"/{name}.crl", f"/crl/{name}.crl"), (f"/{name}.cer", f"/aia/{name}.cer")):
         one, other = ask(port, "GET", bare), ask(port, "GET", known)
@@ -147,7 +148,7 @@ def client(settings) -> Client:
 
 def test_the_face_alone_answers_at_them_and_the_page_of_links_stays(world, client):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     der = request_for(row)
     known = client.post("/ocsp", der, content_type="application/ocsp-request").content
     assert client.post("/", der, content_type="application/ocsp-request").content == known
@@ -160,9 +161,9 @@ def test_the_face_alone_answers_at_them_and_the_page_of_links_stays(world, clien
 
 def test_the_list_of_a_shard_lies_there_too(world, client):
     sharded(world.first, 2)
-    crl.publish_all(world.first)
+    building.publish_all(world.first)
     for shard in (None, 0, 1):
-        path = crl.crl_path(world.first, shard)
+        path = building.crl_path(world.first, shard)
         assert client.get(f"/{path.name}").getvalue() == path.read_bytes()
 
 
@@ -170,5 +171,5 @@ def test_the_list_of_a_shard_lies_there_too(world, client):
     "path", ["/unknown.crl", "/unknown.cer", "/..%2fsecret.crl", "/A.crl", "/.crl", "/%00.cer", "/x.der", "/Nxx", "/mFQw", "/M"]
 )
 def test_nothing_else_is_found_at_the_root(world, client, path):
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     assert client.get(path).status_code == 404

@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connection, transaction
 
-from pki import ca_states
+from pki.authorities import ca_states
 from pki.models import CaState, Certificate, CertificateAuthority
 from siths_portal.lib.errors import Conflict
 from tests.pki.orders import order, plan

@@ -7,10 +7,12 @@ import itertools
 import pytest
 from cryptography import x509
 
-from pki import issuing, planning, profiles, service
+from pki import service
+from pki.authorities import profiles
 from pki.domain.policies import POLICIES, Policy, PolicyEnded, suffix_at
 from pki.domain.profile_versions import KNOWN
 from pki.domain.profiles import PROFILES
+from pki.issuing import planning, signing
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 from tests.pki import golden, orders
@@ -63,7 +65,7 @@ def retired(monkeypatch):
     profile = dataclasses.replace(old, version=99, policy_table=tuple(table))
     for module in (planning, profiles):
         monkeypatch.setattr(module, "PROFILES", {**PROFILES, NAME: profile})
-    monkeypatch.setattr(issuing, "KNOWN", {*KNOWN, profile.sha256})
+    monkeypatch.setattr(signing, "KNOWN", {*KNOWN, profile.sha256})
     return profile
 
 
@@ -72,12 +74,12 @@ def test_a_retired_oid_is_not_issued_and_its_successor_is(demo_pki, retired, set
     ids = plan(order(NAME), order(NAME, subject=coordination, subject_ref="person:2"))
     # What was planned in time is signed after the end, by the policy of its own day.
     with clock.moved_to(clock.now() + dt.timedelta(days=2)):
-        assert issuing.sign_reserved(ids) == 2
+        assert signing.sign_reserved(ids) == 2
         assert [oid_of(view.der) for view in service.certificates(ids)] == [
             f"{settings.PKI_POLICY_ARC}.2.3.1", f"{settings.PKI_POLICY_ARC}.2.3.2",
         ]  # fmt: skip
         later = plan(order(NAME))
-        issuing.sign_reserved(later)
+        signing.sign_reserved(later)
         assert oid_of(service.certificates(later)[0].der) == f"{settings.PKI_POLICY_ARC}.2.3.9"
         with pytest.raises(Invalid) as refused:
             plan(order(NAME, subject=coordination, subject_ref="person:3"))

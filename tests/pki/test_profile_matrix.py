@@ -11,9 +11,9 @@ from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 
-from pki import second_opinion
 from pki.domain import keys, qc_statements
 from pki.domain.profiles import PROFILES
+from pki.issuing import second_opinion
 from tests.pki import golden, orders
 from tests.pki.golden import Golden
 

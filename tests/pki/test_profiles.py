@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from django.conf import settings
 
-from pki import issuing, planning, profiles, service
+from pki import service
+from pki.authorities import profiles
 from pki.domain.profile_versions import HASHES
 from pki.domain.profiles import PROFILES, Profile
+from pki.issuing import planning, signing
 from pki.models import Certificate, CertificateAuthority, CertificateBlob, ProfileVersion
 from siths_portal.lib import clock
 from tests.pki import orders
@@ -26,7 +28,7 @@ BIN = Path(sys.executable).parent
 
 def issue(*wanted: service.CertificateOrder) -> list[x509.Certificate]:
     ids = plan(*wanted)
-    issuing.sign_reserved(ids)
+    signing.sign_reserved(ids)
     return [x509.load_der_x509_certificate(view.der) for view in service.certificates(ids)]
 
 
@@ -205,10 +207,10 @@ def test_what_was_planned_by_a_first_version_is_signed_after_the_second_came(dem
         before.setattr(planning, "PROFILES", {profile: old})
         before.setattr(profiles, "PROFILES", {profile: old})
         ids = plan(order(profile))
-    assert issuing.sign_reserved(ids) == 1
+    assert signing.sign_reserved(ids) == 1
     row = Certificate.objects.select_related("profile_version").get(id=ids[0])
     assert (row.status, str(row.profile_version)) == ("issued", f"{profile} v1")
     second = plan(order(profile))
-    assert issuing.sign_reserved(second) == 1
+    assert signing.sign_reserved(second) == 1
     newer = Certificate.objects.select_related("profile_version").get(id=second[0])
     assert str(newer.profile_version) == f"{profile} v{PROFILES[profile].version}"

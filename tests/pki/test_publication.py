@@ -5,9 +5,11 @@ import datetime as dt
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from pki import crl, ocsp, service
+from pki import service
+from pki.crl import building
 from pki.models import CaState, CertificateAuthority
-from pki.revoking import plan_revocation
+from pki.ocsp import presigning
+from pki.revocation.revoking import plan_revocation
 from siths_portal.lib import clock
 
 
@@ -24,8 +26,8 @@ def seen(row):
 
 def test_a_revocation_is_seen_when_its_answers_are_signed_and_its_list_is_out(world):
     row = world.issue()
-    ocsp.presign([row.id])
-    first = crl.publish_crl(world.first.id)
+    presigning.presign([row.id])
+    first = building.publish_crl(world.first.id)
     assert seen(row).ocsp_since is not None
     assert (seen(row).crl_since, seen(row).crl_due) == (None, None)  # nothing to list
 
@@ -34,15 +36,15 @@ def test_a_revocation_is_seen_when_its_answers_are_signed_and_its_list_is_out(wo
     assert (waiting.status, waiting.answers_ocsp, waiting.ocsp_since, waiting.crl_since) == ("revoked", True, None, None)
     assert waiting.crl_due == first.this_update + world.first.crl_period
 
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     signed = seen(row)
     assert signed.ocsp_since is not None
     assert signed.ocsp_since >= waiting.revoked_at.replace(microsecond=0)
     assert signed.crl_since is None
 
     with clock.moved_to(clock.now() + dt.timedelta(minutes=1)):
-        second = crl.publish_crl(world.first.id)
-        crl.publish_crl(world.first.id)
+        second = building.publish_crl(world.first.id)
+        building.publish_crl(world.first.id)
         listed = seen(row)
         assert (listed.crl_since, listed.crl_due) == (second.this_update, None)
 
@@ -68,7 +70,7 @@ def test_what_gets_no_answer_is_not_waited_for(world):
 def test_an_old_answer_is_none(world):
     row = world.issue()
     revoke(row)
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     with clock.moved_to(clock.now() + dt.timedelta(days=3)):
         assert seen(row).ocsp_since is None
 

@@ -5,11 +5,15 @@ import datetime as dt
 import pytest
 from django.db import IntegrityError, ProgrammingError, transaction
 
-from pki import delivering, inspection, ocsp, releasing, service, status
+from pki import service
 from pki.domain.ocsp_request import CertId
+from pki.health import inspection
 from pki.hsm import HsmUnavailable
 from pki.models import Certificate, Event, HoldRelease, SecretDelivery
-from pki.ocsp_publishing import Publisher
+from pki.ocsp import presigning, status
+from pki.ocsp.publishing import Publisher
+from pki.revocation import releasing
+from pki.secrets import delivering
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
 from tests.pki.ocspd_stage import Served
@@ -182,10 +186,10 @@ def test_a_token_that_is_away_leaves_the_answers_to_their_sweeper(on_hold, monke
         raise HsmUnavailable("away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(ocsp, "presign", away)
+        patched.setattr(presigning, "presign", away)
         assert releasing.release_holds() == 4
     assert not any(map(good, on_hold))
-    ocsp.presign_due()
+    presigning.presign_due()
     assert all(map(good, on_hold))
 
 

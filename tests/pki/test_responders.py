@@ -13,10 +13,11 @@ from cryptography.x509 import ocsp as x509_ocsp
 from django.conf import settings
 from django.db import connection, transaction
 
-from pki import issuing, ocsp, responders
 from pki.hsm import HsmKeyMissing, HsmUnavailable, hsm_for
+from pki.issuing import responders, signing
 from pki.models import Certificate, CertificateAuthority, Event, HsmKey, OcspResponse, OcspSigner
-from pki.revoking import plan_revocation
+from pki.ocsp import presigning
+from pki.revocation.revoking import plan_revocation
 from siths_portal.lib import clock, jobs
 from tests import superuser
 from tests.pki.orders import order, plan
@@ -39,7 +40,7 @@ def test_a_responder_past_half_its_life_gets_a_successor(small_pki):
         assert responders.renew_due() == 0
         ca = CertificateAuthority.objects.current("person-hsaid-3")
         old, new = OcspSigner.objects.filter(ca=ca).order_by("not_after")
-        assert ocsp.delegated_signer(ca, clock.now()) == new
+        assert presigning.delegated_signer(ca, clock.now()) == new
     assert old.key_id != new.key_id
     certificate = x509.load_der_x509_certificate(bytes(new.certificate_der))
     certificate.verify_directly_issued_by(x509.load_der_x509_certificate(bytes(ca.certificate_der)))
@@ -141,7 +142,7 @@ def test_a_revoked_responder_is_replaced_at_once_and_its_answers_signed_anew(sma
     ca = CertificateAuthority.objects.current("function")
     old = OcspSigner.objects.get(ca=ca)
     held = issue_function()
-    ocsp.presign_due()
+    presigning.presign_due()
     assert OcspResponse.objects.get(certificate=held, cert_id_hash="sha256").signer == old
     revoke(old)
     assert responders.renew_due() == 1
@@ -153,19 +154,19 @@ def test_a_revoked_responder_is_replaced_at_once_and_its_answers_signed_anew(sma
     assert bytes(new.certificate_der) != bytes(old.certificate_der)
     with pytest.raises(HsmKeyMissing):
         hsm_for(settings.PKCS11_TOKEN).find(old.key_id)
-    assert ocsp.presign_due() > 0
+    assert presigning.presign_due() > 0
     assert not OcspResponse.objects.filter(signer=old).exists()
     stored = x509_ocsp.load_der_ocsp_response(bytes(OcspResponse.objects.get(certificate=held, cert_id_hash="sha256").der))
     assert stored.certificates[0].public_bytes(Encoding.DER) == bytes(new.certificate_der)
     assert f"0x{held.serial}: good" in openssl_accepts(ca, held, tmp_path)
     revoked = Certificate.objects.get(id=old.certificate_id)
     assert f"0x{revoked.serial}: revoked" in openssl_accepts(ca, revoked, tmp_path)
-    assert ocsp.presign_due() == 0
+    assert presigning.presign_due() == 0
 
 
 def issue_function() -> Certificate:
     (id_,) = plan(order("function"))
-    assert issuing.sign_reserved([id_]) == 1
+    assert signing.sign_reserved([id_]) == 1
     return Certificate.objects.get(id=id_)
 
 
@@ -183,7 +184,7 @@ def test_a_responder_revoked_again_the_same_day_is_replaced_again(small_pki):
 def test_a_responder_revoked_while_it_was_signed_never_answers(small_pki, monkeypatch):
     ca = CertificateAuthority.objects.current("function")
     revoke(OcspSigner.objects.get(ca=ca))
-    store = issuing.store
+    store = signing.store
 
     def revoked_after(row, der):
         done = store(row, der)
@@ -192,12 +193,12 @@ def test_a_responder_revoked_while_it_was_signed_never_answers(small_pki, monkey
         return done
 
     with monkeypatch.context() as patched:
-        patched.setattr(issuing, "store", revoked_after)
-        with pytest.raises(issuing.NotIssuable):
+        patched.setattr(signing, "store", revoked_after)
+        with pytest.raises(signing.NotIssuable):
             responders.ensure(ca)
-    assert ocsp.delegated_signer(ca, clock.now()) is None
+    assert presigning.delegated_signer(ca, clock.now()) is None
     assert responders.ensure(ca) is not None
-    assert ocsp.delegated_signer(ca, clock.now()) is not None
+    assert presigning.delegated_signer(ca, clock.now()) is not None
 
 
 def test_the_revocation_of_a_responder_wakes_its_replacement(small_pki, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from pki.models import Certificate, CertificateAuthority, Event, Revocation
-from pki.revoking import plan_revocation
+from pki.revocation.revoking import plan_revocation
 from pki.signals import certificate_revoked
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid, NotFound

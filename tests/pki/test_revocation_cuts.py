@@ -5,8 +5,10 @@ import signal
 import pytest
 from django.db import transaction
 
-from pki import crl, ocsp, service
+from pki import service
+from pki.crl import building
 from pki.models import Certificate, CertificateAuthority, Event, Revocation
+from pki.ocsp import presigning
 from siths_portal.lib import clock
 from tests.pki.test_mass_revocation import listed, told
 from tests.pki.test_mass_revocation_cuts import forked
@@ -18,7 +20,7 @@ BEFORE, AFTER = "pki.revoke.before-commit", "pki.revoke.after-commit"
 def four(world):
     """Certificates of two CAs, whose answers say good."""
     rows = [world.issue(ca) for ca in (world.first, world.second, world.first, world.second)]
-    ocsp.presign([row.id for row in rows])
+    presigning.presign([row.id for row in rows])
     assert said(rows) == {"GOOD"}
     return rows
 
@@ -64,8 +66,8 @@ def test_a_cut_before_the_commit_leaves_all_as_it_was(world, armed, four):
     assert said(four) == {"GOOD"}
     revoke(four)
     assert said(four) == {None}
-    ocsp.presign_due()
-    crl.publish_online()
+    presigning.presign_due()
+    building.publish_online()
     is_published(world, four)
 
 
@@ -77,8 +79,8 @@ def test_a_cut_after_the_commit_leaves_all_revoked_and_the_sweepers_publish_it(w
     assert Revocation.objects.count() == Event.objects.filter(action="certificate.revoked").count() == 4
     assert said(four) == {None}  # the stored answers said good
     assert set(service.revoked_since(moment)) == {row.id for row in four}  # by which those find it who were not told
-    ocsp.presign_due()
-    crl.publish_online()
+    presigning.presign_due()
+    building.publish_online()
     is_published(world, four)
     before = state()
     revoke(four)
@@ -88,12 +90,12 @@ def test_a_cut_after_the_commit_leaves_all_revoked_and_the_sweepers_publish_it(w
 @pytest.mark.parametrize("point", [BEFORE, AFTER])
 def test_a_cut_while_a_revocation_is_sharpened_leaves_it_revoked(world, armed, four, point):
     revoke(four)
-    ocsp.presign_due()
+    presigning.presign_due()
     (armed / point).touch()
     assert forked(lambda: revoke(four, "keyCompromise"), armed) == -signal.SIGKILL
     assert said(four) == ({"REVOKED"} if point == BEFORE else {None})
     revoke(four, "keyCompromise")
-    ocsp.presign_due()
-    crl.publish_online()
+    presigning.presign_due()
+    building.publish_online()
     is_published(world, four)
     assert {told(row)[2].name for row in four} == {"key_compromise"}

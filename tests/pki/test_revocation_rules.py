@@ -7,9 +7,9 @@ import pytest
 from cryptography import x509
 from django.db import DatabaseError, connection, transaction
 
-from pki import crl
+from pki.crl import building
 from pki.models import Certificate, Event, Revocation, RevocationReason
-from pki.revoking import Outcome, RevocationRequest, SourceRecord, plan_revocation, revoke
+from pki.revocation.revoking import Outcome, RevocationRequest, SourceRecord, plan_revocation, revoke
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
@@ -160,8 +160,8 @@ def test_ca_compromise_is_for_ca_certificates_alone(world):
     assert take(ask("cACompromise"), ca).changed == [ca.id]
     # One compromise is not another's correction.
     assert take(ask("keyCompromise"), ca) == Outcome(unchanged=1)
-    crl.publish_crl(world.root.id)
-    (entry,) = x509.load_der_x509_crl(crl.crl_path(world.root).read_bytes())
+    building.publish_crl(world.root.id)
+    (entry,) = x509.load_der_x509_crl(building.crl_path(world.root).read_bytes())
     assert entry.extensions.get_extension_for_class(x509.CRLReason).value.reason == x509.ReasonFlags.ca_compromise
 
 
@@ -179,8 +179,8 @@ def test_unspecified_leaves_the_extension_out(world, reason):
     row = world.issue()
     take(ask(reason, days=3), row)
     row.refresh_from_db()
-    crl.publish_crl(world.first.id)
-    (entry,) = x509.load_der_x509_crl(crl.crl_path(world.first).read_bytes())
+    building.publish_crl(world.first.id)
+    (entry,) = x509.load_der_x509_crl(building.crl_path(world.first).read_bytes())
     assert entry.revocation_date_utc == row.revoked_at.replace(microsecond=0)
     names = {type(extension.value).__name__ for extension in entry.extensions}
     assert names == ({"InvalidityDate"} if reason == "unspecified" else {"InvalidityDate", "CRLReason"})

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from cryptography import x509
 
-from pki import crl
+from pki.crl import building
 from pki.models import Event, Revocation
 from siths_portal.lib import clock
 from tests.pki.test_status_commands import run
@@ -36,8 +36,8 @@ def test_the_invalidity_date_stands_in_the_crl_and_the_revocation_keeps_its_own_
     assert revoke(row, "--invalidity-date", BAD, reason="keyCompromise")[2] == 0
     row.refresh_from_db()
     assert row.invalidity_date == dt.datetime(2026, 1, 1, tzinfo=clock.STOCKHOLM)
-    crl.publish_online()
-    (entry,) = x509.load_der_x509_crl(crl.crl_path(world.first).read_bytes())
+    building.publish_online()
+    (entry,) = x509.load_der_x509_crl(building.crl_path(world.first).read_bytes())
     assert entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc == row.invalidity_date
     assert entry.revocation_date_utc == row.revoked_at.replace(microsecond=0)
 

@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pki import sealing, secrets
 from pki.domain import jwe as jwe_format
 from pki.hsm import HsmSealBroken, HsmUnavailable
 from pki.models import Event, HsmKey, Secret
+from pki.secrets import received as secrets
+from pki.secrets import sealing
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid, NotFound
 

@@ -5,8 +5,8 @@ import threading
 import pytest
 from django.db import connection
 
-from pki import shared_factors
 from pki.domain import moduli
+from pki.issuing import shared_factors
 from pki.models import Certificate, ModulusBlock
 from tests.pki.orders import csr, order, plan
 from tests.pki.test_key_checks import key_of, primes

@@ -17,8 +17,10 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from django.db import connections
 
-from pki import claiming, crl, issuing, ocsp
+from pki.crl import building
+from pki.issuing import claiming, signing
 from pki.models import Certificate, CertificateAuthority, CertificateBlob, CrlScope, Event, Revocation
+from pki.ocsp import presigning
 from siths_portal.lib import clock
 from tests.pki import orders
 from tests.pki.soak_cast import (
@@ -76,7 +78,7 @@ def settle(stage: Stage) -> None:
     claim, claiming.CLAIM = claiming.CLAIM, dt.timedelta()
     try:
         with signatures_logged(stage):
-            while issuing.settle():
+            while signing.settle():
                 pass
     finally:
         claiming.CLAIM = claim
@@ -84,9 +86,9 @@ def settle(stage: Stage) -> None:
 
 
 def publish() -> None:
-    while ocsp.presign_due():
+    while presigning.presign_due():
         pass
-    assert not [each.error for each in crl.publish_online() if each.error]
+    assert not [each.error for each in building.publish_online() if each.error]
 
 
 def check(stage: Stage) -> collections.Counter[str]:
@@ -140,7 +142,7 @@ def check_status(stage: Stage, rows: dict[str, Certificate]) -> None:
     """Nobody was ever told otherwise, and now OCSP and CRL say of each certificate what the table says."""
     assert stage.log("faults").read() == []
     lists = {
-        ca.id: x509.load_der_x509_crl(crl.crl_path(ca).read_bytes())
+        ca.id: x509.load_der_x509_crl(building.crl_path(ca).read_bytes())
         for ca in CertificateAuthority.objects.filter(id__in={row.ca_id for row in rows.values()})
     }
     for row in rows.values():
@@ -217,7 +219,7 @@ def test_a_refused_insert_leaves_what_was_signed_findable_and_revocable(demo_pki
     adopt(ids)
     refusal(True)
     with signatures_logged(stage):
-        assert issuing.sign_reserved() == 0
+        assert signing.sign_reserved() == 0
     assert set(Certificate.objects.filter(id__in=ids).values_list("status", "signing_attempts")) == {("reserved", 1)}
     revoke_now(ids[:3], "keyCompromise")
     refusal(False)
@@ -231,10 +233,10 @@ def test_a_row_that_the_database_refuses_stops_no_other(demo_pki, stage, refusal
     adopt(ids)
     refusal(True, f"WHEN (NEW.certificate_id = '{ids[3]}')")
     with signatures_logged(stage):
-        assert issuing.sign_reserved() == 6
+        assert signing.sign_reserved() == 6
     assert list(Certificate.objects.filter(status="reserved").values_list("id", flat=True)) == [ids[3]]
     with clock.moved_to(clock.now() + dt.timedelta(minutes=61)):
-        assert issuing.revoke_possibly_signed() == 1
+        assert signing.revoke_possibly_signed() == 1
     publish()
     assert check(stage)["revoked"] == 1
 
@@ -256,7 +258,7 @@ def test_the_checks_can_fail(demo_pki, stage, spoil):
     ids = _plan(3)
     adopt(ids)
     with signatures_logged(stage):
-        issuing.sign_reserved()
+        signing.sign_reserved()
     publish()
     assert check(stage)["issued"] == 3
     if spoil:
@@ -275,7 +277,7 @@ THREADS, PROCESSES, TURNS = 8, 2, 40 if LONG else 6
 
 def test_threads_of_forked_processes_issue_while_the_token_restarts(demo_pki, stage):
     """F10 points 5 and 10: the parent has used the token, and no child goes on with a session of the parent's."""
-    issuing.sign_reserved(_plan(1))
+    signing.sign_reserved(_plan(1))
     connections.close_all()  # a child must not inherit them
     fork = multiprocessing.get_context("fork")
     arguments = [(stage, number, THREADS, TURNS) for number in range(PROCESSES)]

@@ -16,8 +16,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from django.db import connection
 
-from pki import crl, ocsp
+from pki.crl import building
 from pki.models import CrlScope
+from pki.ocsp import presigning
 from pki.ocspd.telling import GIVEN_UP
 from siths_portal.lib import clock
 from tests.pki import outages
@@ -127,7 +128,7 @@ def test_answers_stay_right_and_all_that_was_missed_is_made_good(house, world, w
     wait_for(lambda: house.told(fresh) == {"GOOD"})
     assert house.told(good) == {"GOOD"}
     wait_for(lambda: listed(late))
-    wait_for(lambda: ocsp.backlog() == {})  # the signer of those who wait may have been first
+    wait_for(lambda: presigning.backlog() == {})  # the signer of those who wait may have been first
     wait_for(lambda: house.health() == "ok")
     assert house.responder.poll() is None
 
@@ -139,7 +140,7 @@ def old_enough_for_the_next_list(ca) -> None:
 
 
 def listed(row) -> bool:
-    found = x509.load_der_x509_crl(crl.crl_path(row.ca).read_bytes())
+    found = x509.load_der_x509_crl(building.crl_path(row.ca).read_bytes())
     return found.get_revoked_certificate_by_serial_number(int(row.serial, 16)) is not None
 
 
@@ -150,11 +151,11 @@ def test_eight_hours_without_database_redis_and_token_and_health_says_so(world, 
     """It begins when the oldest answers were about to be renewed. The clock moves; the three are really gone."""
     good, revoked, late = world.issue(), world.issue(), world.issue()
     revoke(revoked)
-    ocsp.presign_due()
+    presigning.presign_due()
     served = Served(tmp_path / "ocsp")
-    begin = clock.now() + ocsp.LIFETIME - ocsp.REFRESH_BEFORE - dt.timedelta(minutes=1)
+    begin = clock.now() + presigning.LIFETIME - presigning.REFRESH_BEFORE - dt.timedelta(minutes=1)
     with clock.moved_to(begin):
-        assert ocsp.presign_due() >= 0  # what is spread out comes early
+        assert presigning.presign_due() >= 0  # what is spread out comes early
         served.publisher.look()
         assert health(served) == (200, "ok")
     with outages.database_stopped(), outages.redis_stopped(), outages.token_gone():
@@ -174,7 +175,7 @@ def test_eight_hours_without_database_redis_and_token_and_health_says_so(world, 
         revoke(late)
         served.publisher.turn()
         assert served.told(request_for(late)) == "TRY_LATER"
-        while ocsp.presign_due():
+        while presigning.presign_due():
             pass
         served.publisher.turn()
         assert [served.told(request_for(row)) for row in (good, revoked, late)] == ["GOOD", "REVOKED", "REVOKED"]
@@ -225,7 +226,7 @@ def test_f18_answers_have_a_pool_of_their_own(world, tmp_path):
     """
     good, revoked = world.issue(), world.issue()
     revoke(revoked)
-    ocsp.presign_due()
+    presigning.presign_due()
     store = tmp_path / "ocsp"
     with publisher(store, tmp_path / "publisher.log"), ocspd(store, tmp_path / "log") as (url, _):
         wait_for(lambda: (told(url, request_for(good)), told(url, request_for(revoked))) == ("GOOD", "REVOKED"))

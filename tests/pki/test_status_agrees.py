@@ -18,11 +18,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pki import crl, ocsp, releasing, service, status
+from pki import service
+from pki.crl import building
 from pki.domain.ocsp_request import CertId
 from pki.models import HOLDER_REASONS, CaState, Certificate, CertificateAuthority, SecretDelivery
-from pki.ocsp_publishing import Publisher
-from pki.revoking import plan_revocation
+from pki.ocsp import presigning, status
+from pki.ocsp.publishing import Publisher
+from pki.revocation import releasing
+from pki.revocation.revoking import plan_revocation
 from siths_portal.lib import clock
 from tests.pki.crl_world import published, sharded
 from tests.pki.ocspd_stage import Served, Status
@@ -117,10 +120,10 @@ def take(step, rows, stage):
     elif step[0] == "release":
         release(rows[step[1]])
     elif step[0] == "presign":
-        ocsp.presign_due()
+        presigning.presign_due()
     elif step[0] == "publish":
         name, shard = step[1]
-        crl.publish_crl(getattr(stage, name).id, shard)
+        building.publish_crl(getattr(stage, name).id, shard)
     else:
         with Publisher(stage.served.folder) as publisher:
             publisher.look()
@@ -142,7 +145,7 @@ def holds_now(step, rows, stage) -> None:
     """At every moment an answer, if there is one, is the database's, and "good" never meets a CRL that lists it."""
     revoked = set(Certificate.objects.filter(status="revoked").values_list("id", flat=True))
     on_hold = service.held_certificates(row.id for row in rows)
-    out = [(ca, published(ca, shard)) for ca, shard in lists(stage) if crl.crl_path(ca, shard).exists()]
+    out = [(ca, published(ca, shard)) for ca, shard in lists(stage) if building.crl_path(ca, shard).exists()]
     for row in rows:
         answer, from_files = told(row), served(stage, row)
         if answer is not None:
@@ -172,9 +175,9 @@ def test_f10_15_crl_ocsp_and_database_agree_on_every_certificate(stage, steps):
     for step in steps:
         take(step, rows, stage)
         holds_now(step, rows, stage)
-    ocsp.presign_due()
+    presigning.presign_due()
     for ca in (stage.first, stage.second):
-        crl.publish_all(ca)
+        building.publish_all(ca)
         assert len(published(ca)) == Certificate.objects.filter(ca=ca, status="revoked").count()
     out = {(ca.id, shard): published(ca, shard) for ca, shard in lists(stage)}
     for row in Certificate.objects.filter(ca__in=[stage.first, stage.second]).select_related("ca"):
@@ -194,17 +197,17 @@ def test_f10_15_crl_ocsp_and_database_agree_on_every_certificate(stage, steps):
 
 def test_the_comparison_can_fail(stage, settings):
     row = stage.world.issue()
-    ocsp.presign_due()
-    crl.publish_all(stage.first)
+    presigning.presign_due()
+    building.publish_all(stage.first)
     assert told(row) == served(stage, row) == listed(published(stage.first), row)
     take(("revoke", 0, "superseded", None), [row], stage)
-    ocsp.presign_due()
+    presigning.presign_due()
     with pytest.raises(AssertionError):
         assert told(row) == listed(published(stage.first), row)
     with pytest.raises(AssertionError):
         holds_now(("follow",), [row], stage)
     settings.PKI_OCSP_STORE_DIR = stage.served.folder / "none"  # a list that waits for nobody
-    crl.publish_crl(stage.first.id)
+    building.publish_crl(stage.first.id)
     with pytest.raises(AssertionError):
         holds_now(("publish",), [row], stage)
     with pytest.raises(AssertionError):

@@ -8,8 +8,9 @@ from cryptography import x509
 from cryptography.x509 import ocsp as x509_ocsp
 from django.core.management import CommandError, call_command
 
-from pki import crl, ocsp
+from pki.crl import building
 from pki.models import CertificateAuthority, OcspResponse, OcspSigner, Revocation, Secret
+from pki.ocsp import presigning
 from siths_portal.lib import clock
 from tests.pki_fixtures import tampering
 
@@ -30,12 +31,12 @@ def working(world, settings):
     settings.PKCS11_TOKEN = world.token.token_label
     world.secret_keys()
     for row in (world.issue(), world.issue(world.second)):
-        ocsp.presign([row.id])
+        presigning.presign([row.id])
     run("pki_revoke", "--ca", "function", "--serial", row.serial, "--reason", "superseded")
-    ocsp.presign_due()
-    ocsp.presign_all(world.root)
-    crl.publish_online()
-    crl.publish_crl(world.root.id)
+    presigning.presign_due()
+    presigning.presign_all(world.root)
+    building.publish_online()
+    building.publish_crl(world.root.id)
     return world
 
 
@@ -74,7 +75,7 @@ def test_pki_publish_crls(world):
     assert (code, len(out.splitlines())) == (0, 2)
     out, _, code = run("pki_publish_crls", "--ca", "root")
     assert (code, out.startswith("root: nummer ")) == (0, True)
-    assert len(x509.load_der_x509_crl(crl.crl_path(world.root).read_bytes())) == 0
+    assert len(x509.load_der_x509_crl(building.crl_path(world.root).read_bytes())) == 0
     assert run("pki_publish_crls", "--ca", "nosuch")[2] == 2
     CertificateAuthority.objects.filter(slug="function").update(key_id="00" * 20)
     out, error, code = run("pki_publish_crls")
@@ -129,7 +130,7 @@ def test_pki_check_tells_two_generations_of_a_ca_apart(working):
     """The older one's list is gone, and a certificate of it waits for its answer; the newer one's are as they should be."""
     old = CertificateAuthority.objects.get(id=working.first.id)
     working.issue(issued_at=clock.now() - dt.timedelta(minutes=1))
-    crl.crl_path(old).unlink()
+    building.crl_path(old).unlink()
     new = CertificateAuthority.objects.get(id=working.second.id)
     with tampering() as cursor:
         cursor.execute("UPDATE pki_certificateauthority SET slug = %s, generation = 2 WHERE id = %s", [old.slug, new.id])
@@ -145,7 +146,7 @@ def test_pki_check_warns_before_an_offline_cas_answers_end(working):
     start = clock.now()
     for part, mark in ((0.45, "ok "), (0.55, "OBS"), (0.8, "FEL"), (1.1, "FEL")):
         with clock.moved_to(start + part * working.root.crl_validity):
-            crl.publish_crl(working.root.id)
+            building.publish_crl(working.root.id)
             (line,) = [each for each in run("pki_check")[0].splitlines() if " ocsp-svar " in each]
         assert line.startswith(f"{mark} ocsp-svar root:1: "), part
     assert line.endswith(": har gått ut")
@@ -161,7 +162,7 @@ def test_pki_check_of_a_system_whose_only_ca_is_planned(working):
 
 
 def _swap_lists(world):
-    crl.crl_path(world.first).write_bytes(crl.crl_path(world.second).read_bytes())
+    building.crl_path(world.first).write_bytes(building.crl_path(world.second).read_bytes())
 
 
 def _as_if(world, **values):
@@ -169,7 +170,7 @@ def _as_if(world, **values):
 
 
 FAULTS = {
-    ("crl person-hsaid-3:1", "filen saknas"): lambda world: crl.crl_path(world.first).unlink(),
+    ("crl person-hsaid-3:1", "filen saknas"): lambda world: building.crl_path(world.first).unlink(),
     ("crl person-hsaid-3:1", "filen är en annan"): lambda world: _swap_lists(world),
     ("hsm function:1", "HSM svarar inte"): lambda world: _as_if(world, key_id="00" * 20),
     ("hsm function:1", "nyckeln i HSM är inte"): lambda world: _as_if(world, key_id=world.keys.second_signer),
@@ -200,11 +201,11 @@ def test_pki_check_finds(working, line):
 def test_pki_check_finds_an_answer_that_is_not_the_databases(working):
     """Someone writes the good answer back over the revoked one, with the right version."""
     revoked = OcspResponse.objects.filter(certificate__status="revoked", cert_id_hash="sha256").get()
-    responder = ocsp.delegated_responder(working.second, clock.now())
+    responder = presigning.delegated_responder(working.second, clock.now())
     row = revoked.certificate
     row.status = "issued"
     row.revoked_at = None
-    forged = next(each for each in ocsp._sign(ocsp.Signing(responder), [row]) if each.cert_id_hash == "sha256")
+    forged = next(each for each in presigning._sign(presigning.Signing(responder), [row]) if each.cert_id_hash == "sha256")
     OcspResponse.objects.filter(id=revoked.id).update(der=forged.der)
     assert x509_ocsp.load_der_ocsp_response(forged.der).certificate_status == x509_ocsp.OCSPCertStatus.GOOD
     out, _, code = run("pki_check")

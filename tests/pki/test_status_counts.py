@@ -12,8 +12,8 @@ from django.conf import settings
 from django.test import Client
 from prometheus_client import REGISTRY
 
-from pki import ocsp
 from pki.models import OcspResponse
+from pki.ocsp import presigning
 from tests.pki.test_status_face import request_for, revoke, status_urls  # noqa: F401  (a fixture for each test)
 from tests.pki.test_status_wire import status_face
 
@@ -32,7 +32,7 @@ def ask(body: bytes):
 @pytest.fixture
 def row(world):
     made = world.issue()
-    ocsp.presign([made.id])
+    presigning.presign([made.id])
     return made
 
 
@@ -41,7 +41,7 @@ def test_good_and_revoked_by_ca(row):
     ask(request_for(row))
     assert (counted(FIRST, "good"), counted(FIRST, "revoked")) == (before[0] + 1, before[1])
     revoke(row)
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     ask(request_for(row))
     assert (counted(FIRST, "good"), counted(FIRST, "revoked")) == (before[0] + 1, before[1] + 1)
 

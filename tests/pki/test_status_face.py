@@ -20,9 +20,10 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pki import crl, ocsp
+from pki.crl import building
 from pki.models import OcspResponse
-from pki.revoking import plan_revocation
+from pki.ocsp import presigning
+from pki.revocation.revoking import plan_revocation
 from siths_portal.lib import clock
 from tests import fork_server
 from tests.pki.crl_world import sharded
@@ -77,7 +78,7 @@ def revoke(*rows, reason="superseded"):
 @pytest.mark.parametrize("algorithm", [hashes.SHA1(), hashes.SHA256()], ids=lambda each: each.name)
 def test_post_and_get_give_the_stored_bytes(world, client, algorithm):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     der = request_for(row, algorithm)
     stored = bytes(OcspResponse.objects.get(certificate=row, cert_id_hash=algorithm.name).der)
     assert client.post("/ocsp", der, content_type="application/ocsp-request").content == stored
@@ -86,7 +87,7 @@ def test_post_and_get_give_the_stored_bytes(world, client, algorithm):
 
 def test_an_answer_takes_two_queries_at_most_and_opens_no_token(world, client):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     with CaptureQueriesContext(
         connection,
     ) as queries:
@@ -112,7 +113,7 @@ def test_the_status_face_loads_no_token_library():
 @pytest.mark.parametrize("variant", ["plain", "quoted", "unpadded", "double slash", "blanks", "line breaks"])
 def test_get_takes_what_clients_send(world, client, variant):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     # Serials differ, so search a request whose base64 holds both awkward characters.
     for extra in range(5000):
         der = request_for(row, nonce=extra.to_bytes(16))
@@ -134,7 +135,7 @@ def test_get_takes_what_clients_send(world, client, variant):
 
 def test_get_may_be_cached_a_minute(world, client):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     stored = OcspResponse.objects.get(certificate=row, cert_id_hash="sha256")
     tail = urllib.parse.quote(base64.b64encode(request_for(row)).decode(), safe="")
     response = get(client, tail)
@@ -146,7 +147,7 @@ def test_get_may_be_cached_a_minute(world, client):
     assert (again.status_code, again.content) == (304, b"")
     assert client.head(f"/ocsp/{tail}").status_code == 200
     revoke(row)
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     revoked = client.get(
         f"/ocsp/{tail}", headers={"If-None-Match": response["ETag"], "If-Modified-Since": response["Last-Modified"]}
     )
@@ -156,7 +157,7 @@ def test_get_may_be_cached_a_minute(world, client):
 
 def test_near_its_end_an_answer_is_cached_no_longer_than_it_holds(world, client):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     stored = OcspResponse.objects.get(certificate=row, cert_id_hash="sha256")
     with clock.moved_to(stored.next_update - dt.timedelta(seconds=7)):
         assert "max-age=7" in get(client, base64.b64encode(request_for(row)).decode())["Cache-Control"].split(", ")
@@ -190,7 +191,7 @@ def test_errors_are_unsigned_and_not_cached(world, client):
 )
 def test_a_nonce_is_ignored_within_rfc_9654_and_refused_outside(world, client, length, expected):
     row = world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     response = post(client, request_for(row, nonce=b"n" * length))
     assert response.response_status == expected
     if expected == Status.SUCCESSFUL:
@@ -201,7 +202,7 @@ def test_several_certids_are_refused(world, client):
     from asn1crypto.ocsp import OCSPRequest
 
     rows = [world.issue(), world.issue()]
-    ocsp.presign([row.id for row in rows])
+    presigning.presign([row.id for row in rows])
     parsed = [OCSPRequest.load(request_for(row)) for row in rows]
     listed = parsed[0]["tbs_request"]["request_list"]
     listed.append(parsed[1]["tbs_request"]["request_list"][0])
@@ -273,8 +274,8 @@ def test_garbage_never_gives_an_error_of_ours(client, garbage):
 
 
 def test_published_files(world, client):
-    crl.publish_ca_certificate(world.first)
-    published = crl.publish_crl(world.first.id)
+    building.publish_ca_certificate(world.first)
+    published = building.publish_crl(world.first.id)
     name = world.first.file_stem
     response = client.get(f"/crl/{name}.crl")
     content = response.getvalue()
@@ -283,7 +284,7 @@ def test_published_files(world, client):
     assert response["Cache-Control"] == "max-age=300, public, no-transform"
     assert response["Expires"]
     assert client.get(f"/crl/{name}.crl", headers={"If-None-Match": response["ETag"]}).status_code == 304
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     assert client.get(f"/crl/{name}.crl", headers={"If-None-Match": response["ETag"]}).status_code == 200
     response = client.get(f"/aia/{name}.cer")
     assert (response.status_code, response["Content-Type"]) == (200, "application/pkix-cert")
@@ -292,15 +293,15 @@ def test_published_files(world, client):
 
 def test_a_second_crl_within_the_same_second_is_not_taken_for_the_first(world, client):
     """Until the second is over no date is told that a client could ask by, and entity tags differ."""
-    path, address = crl.crl_path(world.first), f"/crl/{world.first.file_stem}.crl"
-    crl.publish_crl(world.first.id)
+    path, address = building.crl_path(world.first), f"/crl/{world.first.file_stem}.crl"
+    building.publish_crl(world.first.id)
     moment = path.stat().st_mtime_ns // 10**9 * 10**9
     os.utime(path, ns=(moment, moment))
     with clock.moved_to(dt.datetime.fromtimestamp(moment / 10**9 + 0.5, dt.UTC)):
         first = client.get(address)
     assert "Last-Modified" not in first
     content = first.getvalue()
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     os.utime(path, ns=(moment, moment))
     second = client.get(address, headers={"If-None-Match": first["ETag"]})
     assert second.status_code == 200
@@ -309,8 +310,8 @@ def test_a_second_crl_within_the_same_second_is_not_taken_for_the_first(world, c
 
 
 def test_clients_may_ask_by_the_date_of_a_crl(world, client):
-    path, address = crl.crl_path(world.first), f"/crl/{world.first.file_stem}.crl"
-    crl.publish_crl(world.first.id)
+    path, address = building.crl_path(world.first), f"/crl/{world.first.file_stem}.crl"
+    building.publish_crl(world.first.id)
     with clock.moved_to(clock.now() + dt.timedelta(seconds=3)):
         response = client.get(address)
         modified = int(path.stat().st_mtime)
@@ -326,7 +327,7 @@ def test_clients_may_ask_by_the_date_of_a_crl(world, client):
 
 
 def test_head_tells_of_a_crl_without_its_content(world, client):
-    row = crl.publish_crl(world.first.id)
+    row = building.publish_crl(world.first.id)
     response = client.head(f"/crl/{world.first.file_stem}.crl")
     assert (response.status_code, int(response["Content-Length"]), response.getvalue()) == (200, row.size, b"")
     assert response["Content-Type"] == "application/pkix-crl"
@@ -334,8 +335,8 @@ def test_head_tells_of_a_crl_without_its_content(world, client):
 
 def test_a_large_crl_is_streamed(world, client):
     """The face reads pieces of the file as they are sent, and what it began to send it ends, though another is published."""
-    path = crl.crl_path(world.first)
-    crl.publish_crl(world.first.id)
+    path = building.crl_path(world.first)
+    building.publish_crl(world.first.id)
     large = os.urandom(1 << 20) * 8
     path.write_bytes(large)
     response = client.get(f"/crl/{world.first.file_stem}.crl")
@@ -344,15 +345,15 @@ def test_a_large_crl_is_streamed(world, client):
     pieces = iter(response.streaming_content)
     received = next(pieces)
     assert len(received) < len(large) / 8
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     assert received + b"".join(pieces) == large
 
 
 def test_the_list_of_a_shard_has_an_address_of_its_own(world, client):
     sharded(world.first, 2)
-    crl.publish_all(world.first)
+    building.publish_all(world.first)
     for shard in (None, 0, 1):
-        path = crl.crl_path(world.first, shard)
+        path = building.crl_path(world.first, shard)
         response = client.get(f"/crl/{path.name}")
         assert (response.status_code, response["Content-Type"]) == (200, "application/pkix-crl")
         assert response.getvalue() == path.read_bytes()
@@ -374,12 +375,12 @@ def test_the_list_of_a_shard_has_an_address_of_its_own(world, client):
     ],
 )
 def test_other_files_are_not_found(world, client, path):
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     assert client.get(path).status_code == 404
 
 
 def test_the_page_lists_every_ca_with_its_files(world, client):
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     with CaptureQueriesContext(connection) as queries:
         response = client.get("/")
     assert len(queries) == 2

@@ -4,9 +4,10 @@ import pytest
 from cryptography.x509 import ocsp as x509_ocsp
 from django.db import transaction
 
-from pki import crl, status
+from pki.crl import building
 from pki.domain.ocsp_request import CertId
-from pki.revoking import plan_revocation
+from pki.ocsp import status
+from pki.revocation.revoking import plan_revocation
 from siths_portal.lib import clock, jobs
 from tests.pki.workers import Workers, forget_messages
 
@@ -49,7 +50,7 @@ def test_the_wake_up_alone_makes_the_answer_follow(world, workers):
     workers.wait_for(lambda: seen(row) == REVOKED, "the answer of the revocation")
     with transaction.atomic():
         jobs.enqueue("pki.publish_crls", queue="pki")
-    workers.wait_for(lambda: crl.crl_path(world.first).exists() and crl.crl_path(world.second).exists(), "the lists")
+    workers.wait_for(lambda: building.crl_path(world.first).exists() and building.crl_path(world.second).exists(), "the lists")
 
 
 def test_a_lost_wake_up_costs_no_more_than_the_sweepers_turn(world, workers):

@@ -4,8 +4,10 @@ import datetime as dt
 
 import pytest
 
-from pki import inspection, releasing, status_integrity
+from pki.health import inspection
 from pki.models import Certificate, Revocation
+from pki.ocsp import status_integrity
+from pki.revocation import releasing
 from siths_portal import verifying
 from siths_portal.lib import clock
 from tests import superuser

@@ -13,7 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import ocsp as x509_ocsp
 
-from pki import crl, ocsp
+from pki.crl import building
+from pki.ocsp import presigning
 from tests.pki.test_status_face import Status, request_for, revoke
 from tests.ports import free_port
 from tests.waiting import wait_for
@@ -62,14 +63,14 @@ def face(django_db_setup, tmp_path_factory):
 
 def test_without_its_database_the_face_says_try_later_and_still_serves_files(world, settings, tmp_path):
     row = world.issue()
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.first.id)
     away = f"postgres://siths_app@/siths?host={tmp_path}"
     with status_face(tmp_path, DATABASE_URL=away, PKI_STATUS_DIR=str(settings.PKI_STATUS_DIR)) as url:
         asked = urllib.request.Request(f"{url}/ocsp", request_for(row), {"Content-Type": "application/ocsp-request"})
         with urllib.request.urlopen(asked, timeout=30) as response:
             assert x509_ocsp.load_der_ocsp_response(response.read()).response_status == Status.TRY_LATER
         with urllib.request.urlopen(f"{url}/crl/{world.first.file_stem}.crl", timeout=30) as response:
-            assert response.read() == crl.crl_path(world.first).read_bytes()
+            assert response.read() == building.crl_path(world.first).read_bytes()
 
 
 class Wire:
@@ -111,12 +112,12 @@ def openssl(*arguments) -> str:
 def test_openssl_sees_good_then_revoked(wire, digest, nonce):
     for ca in (wire.world.first, wire.world.second):
         row = wire.world.issue(ca)
-        ocsp.presign([row.id])
+        presigning.presign([row.id])
         text = wire.ask(row, digest, nonce)
         assert "Response verify OK" in text
         assert "certificate.pem: good" in text
         revoke(row, reason="keyCompromise")
-        ocsp.presign([row.id])
+        presigning.presign([row.id])
         text = wire.ask(row, digest, nonce)
         assert "Response verify OK" in text
         assert "certificate.pem: revoked" in text
@@ -133,7 +134,7 @@ def test_openssl_does_not_call_a_serial_good_that_was_never_issued(wire):
 
 def test_gnutls_agrees(wire):
     row = wire.world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     wire.about(row)
     command = ["ocsptool", f"--ask={wire.url}/ocsp", "--load-cert", wire.certificate, "--load-issuer", wire.issuer]
     command += ["--load-trust", wire.bundle]
@@ -142,12 +143,12 @@ def test_gnutls_agrees(wire):
         assert expected in done.stdout, done.stdout + done.stderr
         assert "Verifying OCSP Response: Success" in done.stdout, done.stdout + done.stderr
         revoke(row)
-        ocsp.presign([row.id])
+        presigning.presign([row.id])
 
 
 def test_get_over_the_wire_keeps_slashes_and_plus_signs(wire):
     url, row = wire.url, wire.world.issue()
-    ocsp.presign([row.id])
+    presigning.presign([row.id])
     checked = set()
     for extra in range(5000):
         text = base64.b64encode(request_for(row, nonce=extra.to_bytes(16))).decode()
@@ -169,8 +170,8 @@ def test_openssl_reads_the_crl_and_refuses_the_revoked(wire):
     url, world, bundle, folder = wire.url, wire.world, wire.bundle, wire.folder
     good, bad = world.issue(), world.issue()
     revoke(bad)
-    crl.publish_crl(world.root.id)
-    crl.publish_crl(world.first.id)
+    building.publish_crl(world.root.id)
+    building.publish_crl(world.first.id)
     lists = folder / "crls.pem"
     lists.write_bytes(b"")
     for ca in (world.root, world.first):

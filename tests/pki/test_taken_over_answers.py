@@ -3,10 +3,13 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from pki import inspection, ocsp, status_measures, tasks
-from pki.findings import Severity
+from pki import tasks
+from pki.domain.findings import Severity
+from pki.health import inspection
 from pki.hsm import HsmUnavailable
 from pki.models import Certificate, CertificateAuthority, OcspSigner
+from pki.ocsp import presigning
+from pki.operators import status_measures
 from pki.operators.status import ca_statuses
 from pki.takeover import running
 from tests.pki import takeover_world as world
@@ -64,9 +67,9 @@ def test_it_is_wrong_and_counted(silent):
 
 def test_the_sweeper_gives_it_its_first_responder_and_all_is_well(silent):
     tasks.renew_responders()
-    ocsp.presign_due()
+    presigning.presign_due()
     assert of_signer(silent) == Severity.OK
-    assert not ocsp.backlog()
+    assert not presigning.backlog()
     status_measures.measure()
     assert value("ocsp_signer_left_seconds", silent) > 86_400
     assert value("ocsp_sign_queue_depth", silent) == 0

@@ -15,7 +15,7 @@ __all__ = ["pki_worker", "pytest_runtest_teardown", "running_stage", "start_work
 @pytest.fixture
 def api(demo_pki) -> Iterator[object]:
     """The API face in this process, over the demo's CAs; nobody signs."""
-    from pki.api.v1 import throttles
+    from pki.clients.api.v1 import throttles
     from tests.access.faces import face
     from tests.pki_api.service import Api
 
@@ -29,14 +29,14 @@ def signer(api, settings) -> Iterator[None]:
     """What the pki worker does, in a thread, and requests that wait for it."""
     from django.db import connection
 
-    from pki import issuing
+    from pki.issuing import signing
 
     end = threading.Event()
 
     def work() -> None:
         with contextlib.closing(connection):
             while not end.wait(0.02):
-                issuing.sign_reserved()
+                signing.sign_reserved()
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -61,7 +61,7 @@ def api_environment() -> dict[str, str]:
 @pytest.fixture
 def stage(running_stage, demo_pki, api_environment):
     """The face on the wire, with the services `a`, which may do everything with function certificates, and `b`."""
-    from pki.clients import grant_client
+    from pki.clients.permissions import grant_client
     from tests.pki_api.service import NAMES
 
     for left in running_stage.faults.iterdir():

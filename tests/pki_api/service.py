@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import Client
 
 from authn.models import ClientCertificate, ServiceClient
-from pki.clients import RIGHTS, grant_client
+from pki.clients.permissions import RIGHTS, grant_client
 from pki.domain.client_names import ANY_NAME
 from pki.domain.names import OIDS
 from pki.domain.possession import PURPOSE

@@ -15,7 +15,7 @@ from tests.pki_api.service import csr, issued, new_key, signed_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-DESCRIPTION = Path(__file__).resolve().parents[2] / "pki" / "api" / "v1" / "openapi.yaml"
+DESCRIPTION = Path(__file__).resolve().parents[2] / "pki" / "clients" / "api" / "v1" / "openapi.yaml"
 schema = schemathesis.openapi.from_path(DESCRIPTION)
 COUNT = 300 if os.environ.get("SITHS_LONG") else 15
 LAWFUL = 10 if os.environ.get("SITHS_LONG") else 2

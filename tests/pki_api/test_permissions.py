@@ -10,16 +10,17 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from authn.models import ServiceClient
-from pki import clients, planning
+from pki.clients import permissions
+from pki.domain.orders import CertificateOrder
+from pki.issuing import planning
 from pki.models import Certificate, ClientPermission, Event
-from pki.orders import CertificateOrder
 from siths_portal.lib.errors import Invalid, NotFound
 from tests.pki.orders import csr as csr_der
 from tests.pki.orders import order as certificate_order
 from tests.pki_api.service import SUBJECT, code, csr, issued, names, order
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SUBSETS = [" ".join(each) for count in range(4) for each in itertools.combinations(clients.RIGHTS, count)]
+SUBSETS = [" ".join(each) for count in range(4) for each in itertools.combinations(permissions.RIGHTS, count)]
 PERSON = "person-id-auth"
 ALLOWED = {"dNSName": ["api.demo.example.com"]}
 
@@ -110,10 +111,10 @@ def test_what_is_hidden_is_answered_as_what_does_not_exist(api, rows) -> None:
 def test_rights_count_from_the_next_request(api, rows) -> None:
     x, row = api.service("x", function="read"), rows["function", "y"]
     assert x.read(row).status_code == 200
-    withdrawn = clients.withdraw_client(client_ref="x", ca="function", profile="function", actor_ref="operator:o")
+    withdrawn = permissions.withdraw_client(client_ref="x", ca="function", profile="function", actor_ref="operator:o")
     assert withdrawn.rights == ()
     assert x.read(row).status_code == 404
-    clients.grant_client(
+    permissions.grant_client(
         client_ref="x", ca="function", profile="function", rights=["revoke"], names=["*"], actor_ref="operator:o"
     )
     assert (x.read(row).status_code, code(x.read(row))) == (403, "client-may-not-read")
@@ -123,7 +124,7 @@ def test_rights_count_from_the_next_request(api, rows) -> None:
 def test_a_certificate_that_was_ordered_is_read_no_more_without_rights(signer, api, a) -> None:
     body = order()
     assert a("POST", "certificates", key="k", body=body).status_code == 201
-    clients.withdraw_client(client_ref="a", ca="function", profile="function", actor_ref="operator:o")
+    permissions.withdraw_client(client_ref="a", ca="function", profile="function", actor_ref="operator:o")
     assert a("POST", "certificates", key="k", body=body).status_code == 404
 
 
@@ -146,10 +147,10 @@ def test_imported_serials_and_the_pkis_own_certificates_are_nobodys_to_order_or_
     for profile, ca in (("ocsp-signer", "function"), ("issuing-ca", "root")):
         for right in ("issue", "revoke"):
             with pytest.raises(Invalid) as refused:
-                clients.grant_client(client_ref="x", ca=ca, profile=profile, rights=[right], actor_ref="operator:o")
+                permissions.grant_client(client_ref="x", ca=ca, profile=profile, rights=[right], actor_ref="operator:o")
             assert refused.value.code == "profile-not-orderable"
     x = api.service("x")
-    clients.grant_client(client_ref="x", ca="root", profile="issuing-ca", rights=["read"], actor_ref="operator:o")
+    permissions.grant_client(client_ref="x", ca="root", profile="issuing-ca", rights=["read"], actor_ref="operator:o")
     row = Certificate.objects.select_related("ca").filter(ca__slug="root", profile_version__name="issuing-ca").first()
     assert x.read(row).status_code == 200
     assert x.revoke(row).status_code == 403
@@ -157,22 +158,22 @@ def test_imported_serials_and_the_pkis_own_certificates_are_nobodys_to_order_or_
 
 def test_each_change_of_rights_is_one_event_and_what_changes_nothing_none(api) -> None:
     def grant(*rights: str):
-        return clients.grant_client(
+        return permissions.grant_client(
             client_ref="x", ca="function", profile="function", rights=rights, names=["*"], actor_ref="operator:o"
         )
 
     assert grant("read").rights == ("read",)
     assert grant("issue", "read").rights == ("issue", "read")
     assert grant("read").rights == ("issue", "read")
-    gone = clients.withdraw_client(
+    gone = permissions.withdraw_client(
         client_ref="x", ca="function", profile="function", rights=["issue", "revoke"], actor_ref="operator:o"
     )
     assert gone.rights == ("read",)
-    assert clients.client_permissions() == clients.client_permissions("x") == [gone]
-    clients.withdraw_client(client_ref="x", ca="function", profile="function", actor_ref="operator:o")
+    assert permissions.client_permissions() == permissions.client_permissions("x") == [gone]
+    permissions.withdraw_client(client_ref="x", ca="function", profile="function", actor_ref="operator:o")
     assert not ClientPermission.objects.exists()
     with pytest.raises(NotFound):
-        clients.withdraw_client(client_ref="x", ca="function", profile="function", actor_ref="operator:o")
+        permissions.withdraw_client(client_ref="x", ca="function", profile="function", actor_ref="operator:o")
     told = Event.objects.filter(subject_type="client", subject_ref="x", actor_ref="operator:o").order_by("id")
     assert [(each.action, each.facts["rights"]) for each in told] == [
         ("client.granted", ["read"]),
@@ -187,18 +188,18 @@ def test_grants_at_once_lose_none(api) -> None:
     import threading
 
     def work(right: str) -> None:
-        clients.grant_client(
+        permissions.grant_client(
             client_ref="x", ca="function", profile="function", rights=[right], names=["*"], actor_ref="operator:o"
         )
         connection.close()
 
-    threads = [threading.Thread(target=work, args=(right,)) for right in clients.RIGHTS * 3]
+    threads = [threading.Thread(target=work, args=(right,)) for right in permissions.RIGHTS * 3]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    (held,) = clients.client_permissions("x")
-    assert held.rights == clients.RIGHTS
+    (held,) = permissions.client_permissions("x")
+    assert held.rights == permissions.RIGHTS
     assert Event.objects.filter(subject_type="client").count() == 3
 
 
@@ -208,7 +209,7 @@ class TestNames:
     @pytest.fixture
     def x(self, api):
         service = api.service("x")
-        clients.grant_client(
+        permissions.grant_client(
             client_ref="x", ca="function", profile="function", rights=["issue", "revoke"],
             names=["api.demo.example.com", "*.Units.Example.com", "192.0.2.1"], actor_ref="operator:o",
         )  # fmt: skip
@@ -276,7 +277,7 @@ class TestNames:
         assert x.revoke(rows["function", "x"]).status_code == 200
 
     def test_a_withdrawn_name_counts_from_the_next_order(self, x) -> None:
-        left = clients.withdraw_client(
+        left = permissions.withdraw_client(
             client_ref="x", ca="function", profile="function", names=["192.0.2.1"], actor_ref="operator:o"
         )
         assert (left.rights, left.names) == (("issue", "revoke"), ("*.units.example.com", "api.demo.example.com"))
@@ -307,7 +308,7 @@ class TestNames:
 def test_rights_that_mean_nothing_are_not_granted(api, changes, wrong: str) -> None:
     lawful = {"client_ref": "x", "ca": "function", "profile": "function", "rights": ["read"], "actor_ref": "operator:o"}
     with pytest.raises(Invalid) as refused:
-        clients.grant_client(**lawful | changes)
+        permissions.grant_client(**lawful | changes)
     assert refused.value.code == wrong
     assert not ClientPermission.objects.exists()
 

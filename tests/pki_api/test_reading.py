@@ -36,7 +36,7 @@ def test_the_whole_certificate_in_json(api, a) -> None:
 
 def test_a_serial_whose_first_bit_is_set_keeps_its_sign_octet(api, a) -> None:
     """Such ones come from elsewhere: our own never begin so."""
-    from pki.api.v1.serializers import CertificateSummary
+    from pki.clients.api.v1.serializers import CertificateSummary
 
     row = issued(api.pki)
     row.serial = "8001"
@@ -168,17 +168,17 @@ def test_each_client_has_a_budget_of_each_operation(api, settings, setting: str)
 
 def test_the_description_is_served_as_committed(api, a) -> None:
     answer = a("GET", "openapi.yaml")
-    committed = Path(__file__).resolve().parents[2] / "pki" / "api" / "v1" / "openapi.yaml"
+    committed = Path(__file__).resolve().parents[2] / "pki" / "clients" / "api" / "v1" / "openapi.yaml"
     assert (answer.status_code, answer.content) == (200, committed.read_bytes())
 
 
 def test_an_unforeseen_error_is_a_problem_without_its_text(api, a, monkeypatch, capsys) -> None:
-    from pki import client_acts
+    from pki.clients import acts
 
     def fail(**_: object) -> None:
         raise RuntimeError("18900101-9802")
 
-    monkeypatch.setattr(client_acts, "order_certificate", fail)
+    monkeypatch.setattr(acts, "order_certificate", fail)
     answer = a("POST", "certificates", key="k", body=order())
     assert (answer.status_code, code(answer)) == (500, "internal-error")
     assert "9802" not in without_chance(answer.content.decode() + "".join(capsys.readouterr()))

@@ -33,7 +33,8 @@ KINDS = {"supplier": "supplier", "pki": "service"}
 
 def certified(profile: str, folder: Path) -> tuple[str, str]:
     """A certificate of the profile with its issuer, and its key, in files."""
-    from pki import issuing, service
+    from pki import service
+    from pki.issuing import signing as issuing
 
     key = ec.generate_private_key(ec.SECP256R1())
     ids = plan(order(profile, csr_der=csr(key), subject_ref=f"subject:{profile}"))
@@ -108,7 +109,8 @@ def test_a_functions_certificate_does_when_it_is_registered(stage, front, tmp_pa
 
 def test_a_card_with_it_logs_nobody_in_at_the_identity_provider(demo_pki, tmp_path) -> None:
     """Whatever container on the card it lies in."""
-    from pki import issuing, service
+    from pki import service
+    from pki.issuing import signing as issuing
 
     card = Card.make(tmp_path / "cards", new_serial(), puk="12345678", transport_code="123456")
     requests_ = card.csrs(code="123456")

@@ -88,7 +88,7 @@ def test_a_certificate_that_the_function_ca_revoked_opens_nothing(stage, worker)
     """A service may live on a certificate of ours, and end its own."""
     from urllib.parse import quote
 
-    from pki.clients import grant_client
+    from pki.clients.permissions import grant_client
     from siths_portal.dev.nginx import CERTIFICATE_HEADER
     from siths_portal.dev.probes import UnixConnection
 

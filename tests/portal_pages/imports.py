@@ -5,7 +5,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-from pki import approvals
+from pki.approvals import dual_control
 from pki.models import (
     ApprovalAction,
     ApprovalRequest,
@@ -32,7 +32,7 @@ def asked(slug: str = "person-hsaid-3", *, inputs: str = SHA, **changes: Any) ->
         "slug": slug, "generation": 1, "certificate_sha256": "4c" * 32, "format": "jsonl", "key_id": "0a1b2c3d",
         "inputs_sha256": inputs,
     }  # fmt: skip
-    return approvals.request(
+    return dual_control.request(
         action=ApprovalAction.IMPORT, summary=f"{slug} 1: import av certifikat och spärrlistor",
         document=document | PLAN | changes, requester_ref="operator:kim",
     )  # fmt: skip
@@ -40,7 +40,7 @@ def asked(slug: str = "person-hsaid-3", *, inputs: str = SHA, **changes: Any) ->
 
 def approved(request: ApprovalRequest, *refs: str) -> ApprovalRequest:
     for ref in refs or ("user:1", "user:2"):
-        approvals.decide(
+        dual_control.decide(
             request_id=request.id, approver_ref=ref, decision=Decision.APPROVED, document_sha256=request.document_sha256
         )
     return request

@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.operators.services import pki_operations
-from pki import approvals
 from pki import service as pki
+from pki.approvals import dual_control
 from pki.models import Approval, ApprovalAction, ApprovalRequest, ApprovalState, Decision, Event
 from pki.operators import approvals as reading
 from siths_portal.lib import clock
@@ -29,7 +29,7 @@ DOCUMENT = {
 def asked(
     ref: str = "user:nobody", *, action: ApprovalAction = ApprovalAction.MASS_REVOCATION, **changes: Any
 ) -> ApprovalRequest:
-    made = approvals.request(action=action, summary="Avveckla Function CA", document=DOCUMENT, requester_ref=ref)
+    made = dual_control.request(action=action, summary="Avveckla Function CA", document=DOCUMENT, requester_ref=ref)
     ApprovalRequest.objects.filter(pk=made.pk).update(**changes)
     return ApprovalRequest.objects.get(pk=made.pk)
 
@@ -69,7 +69,7 @@ def test_what_ended_goes_on_page_by_page(world: Any, monkeypatch: pytest.MonkeyP
 
 def test_the_matter_shows_the_whole_document_its_hash_and_who_decided(world: Any) -> None:
     row = asked()
-    approvals.decide(
+    dual_control.decide(
         request_id=row.id, approver_ref=operator(world, "Nanna").ref, decision=Decision.APPROVED,
         document_sha256=row.document_sha256, justification="Kontrollerat mot protokollet",
     )  # fmt: skip
@@ -90,7 +90,7 @@ def test_an_import_is_told_in_words(world: Any) -> None:
         "inputs_sha256": "ef" * 32, "rows": 17, "new": 13, "new_revoked": 5, "revoked": 3, "papers": 2, "findings": 4,
         "hold": "revoke",
     }  # fmt: skip
-    row = approvals.request(action=ApprovalAction.IMPORT, summary="Import", document=document, requester_ref="user:nobody")
+    row = dual_control.request(action=ApprovalAction.IMPORT, summary="Import", document=document, requester_ref="user:nobody")
     text = text_of(client_of(operator(world)).get(reverse("pki_approval", args=[row.id])))
     for expected in (
         "Källans format ejbca", f"Nyckel (CKA_ID) {'cd' * 20}", f"Filernas SHA-256 {'ef' * 32}", "Rader i källan 17",
@@ -188,7 +188,7 @@ def test_somebody_who_decided_meanwhile_is_told_of_and_what_was_typed_is_kept(
     decide = pki_operations.decide
 
     def overtaken(**arguments: Any) -> None:
-        approvals.decide(
+        dual_control.decide(
             request_id=row.id, approver_ref="user:another", decision=Decision.REJECTED, document_sha256=row.document_sha256,
             justification="Nej",
         )  # fmt: skip

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from pki import approvals, health, health_reports, inventory
-from pki.findings import Finding, Severity
+from pki.approvals import dual_control
+from pki.domain.findings import Finding, Severity
+from pki.health import checking, health_reports
+from pki.hsm import inventory
 from pki.models import ApprovalAction, CaState, Certificate, CertificateAuthority, HealthReport, HsmKey, KeyCeremony, KeyInventory
 from siths_portal.lib import clock
 from tests.e2e.hands import Hands, Keyboard, Mouse
@@ -78,7 +80,7 @@ def test_authorities_keys_and_certificates_are_looked_at(demo_pki: Any, world: A
     )  # fmt: skip
     CertificateAuthority.objects.filter(slug="person-id-2").update(state=CaState.COMPROMISED)
     HsmKey.objects.filter(purpose="ocsp").exclude(label__contains="person").update(retired_at=clock.now())
-    health.measure()
+    checking.measure()
     eye, number = Looker("operators"), Certificate.objects.get(pk=ids[0]).serial
     with desk(browser, portal, operator(world)) as page:
         eye.follow(page.context)
@@ -251,7 +253,7 @@ def test_the_health_page_is_looked_at(demo_pki: Any, world: Any, portal: str, br
         eye.follow(page.context)
         page.goto(f"{portal}/pki/driftlage/")
         eye.look(page, "no report")
-        fine = [each for each in health.measure() if not each.severity]
+        fine = [each for each in checking.measure() if not each.severity]
         inventory.run()
         KeyInventory.objects.update(problems=[])
         health_reports.keep(fine)
@@ -297,7 +299,7 @@ def test_another_state_without_script(demo_pki: Any, world: Any, portal: str, br
         button(page, "Begär ändringen").click()
         expect(page.get_by_role("status").filter(has_text="Ändringen är begärd.")).to_be_visible()
         matter = page.url
-    row = approvals.ApprovalRequest.objects.get(action=ApprovalAction.CA_STATE)
+    row = dual_control.ApprovalRequest.objects.get(action=ApprovalAction.CA_STATE)
     with desk(browser, portal, colleague, java_script_enabled=False) as page:
         page.goto(matter)
         link(page, "Besluta").click()

@@ -9,7 +9,8 @@ from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from pki import approvals, ca_states
+from pki.approvals import dual_control
+from pki.authorities import ca_states
 from pki.models import ApprovalRequest, ApprovalState, CaImport, CaState, Certificate, CertificateAuthority, Decision, Event
 from siths_portal.lib import clock
 from tests.pki.orders import card, plan
@@ -30,7 +31,7 @@ def ca(slug: str = CA[0]) -> CertificateAuthority:
 
 def approved(world: Any, target: str = "retired", *, requester: str = "user:nobody", slug: str = CA[0]) -> ApprovalRequest:
     row = ca_states.plan_change(slug=slug, generation=1, target=target, justification="Prov", requester_ref=requester)
-    approvals.decide(
+    dual_control.decide(
         request_id=row.id, approver_ref="user:other", decision=Decision.APPROVED, document_sha256=row.document_sha256
     )
     row.refresh_from_db()
@@ -154,7 +155,7 @@ def test_a_ca_has_one_matter_at_a_time(world: Any) -> None:
     assert f'href="{ADDRESS}"' not in on_page.content.decode()
     assert "Ett annat tillstånd är begärt och väntar på beslut. Visa ärendet" in text_of(on_page)
     matter = matters().get()
-    approvals.decide(
+    dual_control.decide(
         request_id=matter.id, approver_ref="user:other", decision=Decision.APPROVED, document_sha256=matter.document_sha256
     )
     assert "godkänt och väntar på att genomföras" in text_of(client.get(reverse("pki_authority", args=CA)))
@@ -172,7 +173,7 @@ def test_a_ca_that_stays_what_it_is_says_why(world: Any) -> None:
 
 
 def test_a_ca_whose_import_is_not_finished_says_so_before_anything_is_typed(world: Any) -> None:
-    request = approvals.request(action="import", summary="Prov", document={}, requester_ref="user:nobody")  # type: ignore[arg-type]
+    request = dual_control.request(action="import", summary="Prov", document={}, requester_ref="user:nobody")  # type: ignore[arg-type]
     CaImport.objects.create(
         ca=ca(), approval_request=request, inputs=[], inputs_sha256="ab" * 32, actor_ref="user:nobody", started_at=clock.now()
     )
@@ -242,7 +243,7 @@ def test_help_on_the_pki_is_for_those_who_operate_it(world: Any) -> None:
 
 
 def test_other_matters_are_not_carried_out_here(world: Any) -> None:
-    other = approvals.request(action="mass-revocation", summary="Prov", document={}, requester_ref="user:nobody")  # type: ignore[arg-type]
+    other = dual_control.request(action="mass-revocation", summary="Prov", document={}, requester_ref="user:nobody")  # type: ignore[arg-type]
     assert client_of(operator(world)).get(reverse("pki_approval_carry_out", args=[other.id])).status_code == 404
 
 

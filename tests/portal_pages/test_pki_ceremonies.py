@@ -14,7 +14,7 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from pki import ceremony_proposals
+from pki.ceremonies import ceremony_proposals
 from pki.models import CeremonyProposal, CeremonySignature, Event, KeyCeremony
 from siths_portal.lib import clock
 from tests.pki.ceremony_people import Person, ceremony_file, person, three, written
@@ -49,11 +49,11 @@ def proposed(client: Client, file: Path) -> str:
 
 def failed(file: Path) -> KeyCeremony:
     """A ceremony that an error has cut off, beside the demo's."""
-    from pki import approvals
+    from pki.approvals import dual_control
     from pki.domain.ceremony_file import parse
 
     plan = parse(file.read_bytes())
-    request = approvals.request(action="ceremony", summary="Prov", document={"approvers": []}, requester_ref="participant:kim")  # type: ignore[arg-type]
+    request = dual_control.request(action="ceremony", summary="Prov", document={"approvers": []}, requester_ref="participant:kim")  # type: ignore[arg-type]
     return KeyCeremony.objects.create(
         title=plan.title, environment=plan.environment, file_text=plan.text, file_sha256=plan.sha256, approval=request,
         participants=[{"role": "Vittne", "name": "Lo"}], state="failed", started_at=clock.now(), failure="HsmUnavailable",

@@ -20,8 +20,8 @@ from issuance.operators.models import CertificateSearch
 from issuance.operators.queries import pki_words
 from issuance.records.models.events import Event
 from issuance.search.services import searching
-from pki import crl
 from pki import service as pki
+from pki.crl import building
 from pki.models import Certificate, CertificateBlob, RevocationChannel
 from pki.operators import search as finding
 from siths_portal.lib import clock
@@ -277,7 +277,7 @@ class TestCertificate:
             assert expected in text, expected
         assert " phone " not in text
         demo_pki.settle()
-        published = crl.publish_crl(row.ca_id)
+        published = building.publish_crl(row.ca_id)
         assert published
         assert f"nummer {published.number}, sedan" in text_of(client.get(address))
 

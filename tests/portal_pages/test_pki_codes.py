@@ -10,7 +10,7 @@ from django.db import models
 from django.test import Client
 from django.urls import reverse
 
-from pki import ca_states
+from pki.authorities import ca_states
 from pki.domain.profiles import PROFILES
 from pki.models import ApprovalRequest, ApprovalState, CertificateAuthority, MassRevocation
 from siths_portal.lib import clock

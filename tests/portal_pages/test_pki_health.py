@@ -13,8 +13,9 @@ from issuance.authz import Role
 from issuance.operators.queries import pki_health_words
 from issuance.people.models.persons import Post
 from issuance.roles.services import role_holder_reading
-from pki import health, health_reports, inventory
-from pki.findings import Finding, Severity
+from pki.domain.findings import Finding, Severity
+from pki.health import checking, health_reports
+from pki.hsm import inventory
 from pki.models import AuditCheck, ClockMark, HealthReport, KeyInventory
 from siths_portal.lib import clock
 from tests.portal_pages.operators import client_of, operator
@@ -61,7 +62,7 @@ def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
 def test_how_long_old_answers_are_given_is_what_the_responder_keeps_to(world: Any) -> None:
     health_reports.keep([Finding("ocsp-lager", Severity.OK, "följer databasen")])
     text = text_of(client_of(operator(world)).get(ADDRESS))
-    assert f"svar som gällde då, i högst {health.STORE_GIVEN_UP // dt.timedelta(hours=1)} timmar." in text
+    assert f"svar som gällde då, i högst {checking.STORE_GIVEN_UP // dt.timedelta(hours=1)} timmar." in text
 
 
 def test_an_old_report_is_not_taken_for_health(world: Any) -> None:
@@ -95,7 +96,7 @@ def test_since_when_something_is_wrong_is_kept_until_it_changes(world: Any) -> N
 @pytest.mark.usefixtures("demo_pki")
 def test_the_task_leaves_what_the_page_shows(world: Any) -> None:
     """Every kind of finding that there is has words and a remedy on the page."""
-    found = health.measure()
+    found = checking.measure()
     inventory.run()
     text = text_of(client_of(operator(world)).get(ADDRESS))
     assert len(health_reports.latest().findings) == len(found)  # type: ignore[union-attr]

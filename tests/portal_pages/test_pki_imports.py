@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from pki import approvals
+from pki.approvals import dual_control
 from pki.models import ApprovalAction, ApprovalRequest, CaImport, CertificateAuthority, ImportFinding
 from siths_portal.lib.canonical import sha256_hex
 from tests.pki import takeover_world
@@ -164,7 +164,7 @@ class TestPages:
             assert answer.status_code == status, kind
 
     def test_a_matter_of_another_kind_is_no_import(self, client: Client) -> None:
-        request = approvals.request(
+        request = dual_control.request(
             action=ApprovalAction.MASS_REVOCATION, summary="Prov", document={}, requester_ref="user:nobody"
         )
         assert client.get(address(request)).status_code == 404

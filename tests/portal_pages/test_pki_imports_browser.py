@@ -7,8 +7,10 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
-from pki import crl, ocsp, status_measures
+from pki.crl import building
 from pki.models import CaImport, CrlScope, StatusReport
+from pki.ocsp import presigning
+from pki.operators import status_measures
 from siths_portal.lib import clock
 from tests.e2e.looking import Looker
 from tests.lib.faces import serving
@@ -86,12 +88,12 @@ def test_the_status_page_is_looked_at(world: Any, demo_pki: Any, portal: str, br
     eye = Looker("operators-status")
     with desk(browser, portal, operator(world)) as page:
         eye.follow(page.context)
-        page.goto(f"{portal}/pki/status/")
+        page.goto(f"{portal}/pki/ocsp/status/")
         eye.look(page, "not looked")
         plan(*card())
         demo_pki.settle()
-        ocsp.presign_due(limit=10_000)
-        crl.publish_online()
+        presigning.presign_due(limit=10_000)
+        building.publish_online()
         status_measures.measure()
         now = clock.now().timestamp()
         process = {"generation": "index-12", "followed_at": now, "answered": 12_345_678, "errors": 4_711, "told_at": now}

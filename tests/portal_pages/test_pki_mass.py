@@ -16,9 +16,9 @@ from issuance.operators.models import MassTrial
 from issuance.operators.web.mass_forms import LONGEST_LIST
 from issuance.records.models.events import Event
 from issuance.search.services import searching
-from pki import mass_running
 from pki import models as pki_models
 from pki import service as pki
+from pki.mass_revocation import running as mass_running
 from pki.models import ApprovalRequest, Certificate, CertificateAuthority, MassRevocation
 from siths_portal.lib import clock
 from tests.pki.orders import PERSON_PROFILES, card, plan

@@ -8,8 +8,8 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Actor
-from pki import mass_running
 from pki import service as pki
+from pki.mass_revocation import running as mass_running
 from pki.models import CertificateAuthority, MassRevocation, ProfileVersion
 from siths_portal.lib import clock
 from tests.browser import look

@@ -12,15 +12,17 @@ from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from pki import crl, ocsp, status_measures
+from pki.crl import building
 from pki.models import CaState, Certificate, CertificateAuthority, Crl, CrlScope, Event, OcspSigner, StatusReport
-from pki.ocsp_publishing import Publisher
+from pki.ocsp import presigning
+from pki.ocsp.publishing import Publisher
+from pki.operators import status_measures
 from siths_portal.lib import clock
 from tests.pki.orders import card, plan
 from tests.portal_pages.operators import client_of, operator
 from tests.portal_pages.test_person import text_of
 
-ADDRESS = "/pki/status/"
+ADDRESS = "/pki/ocsp/status/"
 NAME = "DEMO SITHS e-id Person HSA-id 3 CA v1"
 HOUR = dt.timedelta(hours=1)
 
@@ -47,8 +49,8 @@ def published(demo_pki: Any) -> list[Certificate]:
     """A card's certificates with answers, and lists of now."""
     ids = plan(*card())
     demo_pki.settle()
-    ocsp.presign_due(limit=10_000)
-    crl.publish_online()
+    presigning.presign_due(limit=10_000)
+    building.publish_online()
     return list(Certificate.objects.filter(id__in=ids, ca__slug="person-hsaid-3"))
 
 
@@ -200,5 +202,5 @@ def test_the_page_costs_the_same_however_many_cas_and_lists_there_are(world: Any
             client.get(ADDRESS)
         counts.append(len(queries))
         CertificateAuthority.objects.exclude(slug="root").update(state=CaState.ACTIVE)
-        crl.publish_online()
+        building.publish_online()
     assert counts[0] == counts[1] <= 10

@@ -22,8 +22,9 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from issuance.carriers.models import Carrier, CarrierCertificate
-from pki import crl, ocsp
 from pki import service as pki
+from pki.crl import building
+from pki.ocsp import presigning
 from siths_portal.lib import clock
 from tests.browser import look
 from tests.issuance.activated import Made, sent_card
@@ -137,7 +138,7 @@ def test_relying_parties_see_it_within_five_seconds_of_the_click(
     actor, took = world.officer(), []
     for _ in range(TRIES):
         made = activated(world)
-        ocsp.presign_due()
+        presigning.presign_due()
         wait_for(partial(is_told, "good", status, made, tmp_path))  # what the worker has in hand it answers for itself
         with logged_in(browser, portal, actor) as page:
             page.goto(portal + reverse("carrier_revoke", args=[made.carrier.id]))
@@ -162,7 +163,7 @@ def test_the_page_tells_of_the_answer_and_of_the_list_as_they_come(
 ) -> None:
     """Without a worker the page says that it spreads; what the worker does then shows without a reload, or with one."""
     made, actor = sent_card(world), world.officer()
-    ocsp.presign_due()
+    presigning.presign_due()
     with (
         logged_in(browser, portal, actor) as page,
         logged_in(browser, portal, world.officer(protected=True), java_script_enabled=False) as plain,
@@ -191,7 +192,7 @@ def test_the_page_tells_of_the_answer_and_of_the_list_as_they_come(
         assert plain.get_by_text("Sprids").is_visible()
 
         ids = list(CarrierCertificate.objects.filter(carrier=made.carrier).values_list("certificate_id", flat=True))
-        ocsp.presign(ids)
+        presigning.presign(ids)
         page.get_by_text("Syns nu").wait_for()
         plain.reload()
         assert plain.get_by_text("Syns nu").is_visible()
@@ -201,7 +202,7 @@ def test_the_page_tells_of_the_answer_and_of_the_list_as_they_come(
             told = page.locator("dl > div", has_text=ca_name).inner_text()
             assert f"{moment.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}" in told
         with clock.moved_to(clock.now() + dt.timedelta(seconds=2)):
-            crl.publish_online()
+            building.publish_online()
         plain.reload()
         assert plain.get_by_text("Publicerad").count() == 2
     assert Carrier.objects.get(pk=made.carrier.pk).state == "revoked"

@@ -274,9 +274,9 @@ def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(worker, world:
 def test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing(
     start_worker, demo_pki, world: World, bureau: Bureau, tmp_path: Path, point: str
 ) -> None:
-    from pki import claiming
-    from pki.choices import CertificateStatus
+    from pki.issuing import claiming
     from pki.models import Certificate
+    from pki.models.choices import CertificateStatus
     from siths_portal.lib import clock
 
     armed = tmp_path / "faults"

@@ -1,4 +1,4 @@
-"""Which cards have the code that their holder chose (port `pki.holds.CardCodes`)."""
+"""Which cards have the code that their holder chose (port `pki.revocation.holds.CardCodes`)."""
 
 import datetime as dt
 from collections.abc import Collection

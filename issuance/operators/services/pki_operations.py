@@ -1,6 +1,6 @@
 """What operators of the PKI do: look for certificates, decide what others asked for, ask for changes.
 
-One person alone changes nothing: `pki.approvals` sees to that.
+One person alone changes nothing: `pki.approvals.dual_control` sees to that.
 """
 
 import datetime as dt
@@ -82,7 +82,8 @@ def own_search(*, actor: Actor, session_id: UUID, search_id: UUID) -> Certificat
 
 
 def decide(*, actor: Actor, request_id: UUID, approve: bool, document_sha256: str, justification: str) -> None:
-    """Records the actor's decision on a request whose document they saw. Raises as `pki.approvals.decide`, and Forbidden.
+    """Records the actor's decision on a request whose document they saw. Raises as `pki.approvals.dual_control.decide`, and
+    Forbidden.
 
     The actor's right must be older than the request (`two_persons`).
 
@@ -111,7 +112,9 @@ def withdraw(*, actor: Actor, request_id: UUID) -> None:
 
 
 def ask_for_ca_state(*, actor: Actor, slug: str, generation: int, target: str, justification: str) -> UUID:
-    """Asks for another state of a CA, and returns the matter's id. Raises as `pki.ca_states.plan_change`, and Forbidden."""
+    """Asks for another state of a CA, and returns the matter's id. Raises as `pki.authorities.ca_states.plan_change`, and
+    Forbidden.
+    """
     policy.require_global(actor, Action.CHANGE_CA_STATE)
     with transaction.atomic(durable=True):
         asked = pki.plan_ca_state(
@@ -121,14 +124,16 @@ def ask_for_ca_state(*, actor: Actor, slug: str, generation: int, target: str, j
 
 
 def carry_out_ca_state(*, actor: Actor, request_id: UUID) -> tuple[str, int]:
-    """Makes the change that was approved, and returns the CA's slug and generation. Raises as `pki.ca_states`, Forbidden."""
+    """Makes the change that was approved, and returns the CA's slug and generation. Raises as `pki.authorities.ca_states`,
+    Forbidden.
+    """
     policy.require_global(actor, Action.CHANGE_CA_STATE)
     ca = pki.carry_out_ca_state(request_id=request_id, actor_ref=actor.ref)
     return ca.slug, ca.generation
 
 
 def propose_ceremony(*, actor: Actor, content: bytes) -> UUID:
-    """Takes a ceremony file to be signed. Raises as `pki.ceremony_proposals.propose`, Forbidden, TooManyRequests."""
+    """Takes a ceremony file to be signed. Raises as `pki.ceremonies.ceremony_proposals.propose`, Forbidden, TooManyRequests."""
     policy.require_global(actor, Action.DECIDE_PKI)
     uploads.spend(actor)
     with transaction.atomic(durable=True):
@@ -137,7 +142,7 @@ def propose_ceremony(*, actor: Actor, content: bytes) -> UUID:
 
 def sign_ceremony(*, actor: Actor, proposal_id: UUID, signature: bytes) -> str:
     """Registers an approver's signature, which proves itself, and returns the approver's name. Raises as
-    `pki.ceremony_proposals.register_signature`, Forbidden, TooManyRequests.
+    `pki.ceremonies.ceremony_proposals.register_signature`, Forbidden, TooManyRequests.
     """
     policy.require_global(actor, Action.DECIDE_PKI)
     uploads.spend(actor)

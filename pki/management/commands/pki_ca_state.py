@@ -5,7 +5,8 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki import approvals, ca_states
+from pki.approvals import dual_control
+from pki.authorities import ca_states
 from pki.management import arguments
 from pki.models import ApprovalAction, ApprovalRequest, ApprovalState, CaState, CertificateAuthority
 from siths_portal.lib.errors import DomainError
@@ -57,5 +58,5 @@ class Command(BaseCommand):
 
     def _carry_out(self, options: dict[str, Any]) -> None:
         ca = ca_states.carry_out(request_id=options["request"], actor_ref=arguments.operator_ref())
-        who = ", ".join(approvals.approver_refs(ApprovalRequest.objects.get(id=options["request"])))
+        who = ", ".join(dual_control.approver_refs(ApprovalRequest.objects.get(id=options["request"])))
         self.stdout.write(f"{ca.slug} {ca.generation} är {ca.state}; godkänt av {who}")

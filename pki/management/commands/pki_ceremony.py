@@ -10,10 +10,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki import ceremony, ceremony_approvals, ceremony_plan, replay
+from pki.ceremonies import ceremony, ceremony_approvals, ceremony_plan, replay
 from pki.domain.ceremony_file import CeremonyFile, CeremonyFileError, parse
 from pki.hsm import HsmError
-from pki.issuing import NotIssuable
+from pki.issuing.signing import NotIssuable
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.path_arguments import readable_file
 

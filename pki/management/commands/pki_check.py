@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from pki import health
-from pki.findings import Severity
+from pki.domain.findings import Severity
+from pki.health import checking
 
 _MARKS = {Severity.OK: "ok ", Severity.WARNING: "OBS", Severity.ERROR: "FEL"}
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Checks."""
         wrong = 0
-        for finding in health.check_all():
+        for finding in checking.check_all():
             wrong += not finding.ok
             self.stdout.write(f"{_MARKS[finding.severity]} {finding.subject}: {finding.text}")
         if wrong:

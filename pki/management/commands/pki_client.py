@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki import clients
+from pki.clients import permissions
 from pki.management import arguments
 from siths_portal.lib.errors import DomainError
 
@@ -25,9 +25,9 @@ class Command(BaseCommand):
             act.add_argument(
                 "--right",
                 action="append",
-                choices=clients.RIGHTS,
+                choices=permissions.RIGHTS,
                 required=name == "grant",
-                metavar="|".join(clients.RIGHTS),
+                metavar="|".join(permissions.RIGHTS),
                 help="kan upprepas" if name == "grant" else "kan upprepas; utan den tas alla bort",
             )
             act.add_argument(
@@ -44,17 +44,17 @@ class Command(BaseCommand):
     def handle(self, *_arguments: Any, **options: Any) -> None:
         """Exit 0 with one line for each permission that was looked at, 1 if it is refused."""
         if options["act"] == "list":
-            for each in clients.client_permissions(options["client"]):
+            for each in permissions.client_permissions(options["client"]):
                 self._show(each)
             return
-        change = clients.grant_client if options["act"] == "grant" else clients.withdraw_client
+        change = permissions.grant_client if options["act"] == "grant" else permissions.withdraw_client
         try:
             self._show(
                 change(
                     client_ref=options["client"],
                     ca=options["ca"],
                     profile=options["profile"],
-                    rights=options["right"] or clients.RIGHTS,
+                    rights=options["right"] or permissions.RIGHTS,
                     names=options["name"],
                     actor_ref=arguments.operator_ref(),
                 )
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(error.message, returncode=1) from None
 
-    def _show(self, permission: clients.PermissionView) -> None:
+    def _show(self, permission: permissions.PermissionView) -> None:
         rights = ", ".join(permission.rights) or "inga rättigheter"
         names = f" för {', '.join(permission.names)}" if permission.names else ""
         self.stdout.write(f"{permission.client_ref} {permission.ca} {permission.profile}: {rights}{names}")

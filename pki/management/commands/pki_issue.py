@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from pki import issuing, service
+from pki import service
 from pki.domain import alternative_names, names
 from pki.domain.profiles import PROFILES, Profile
 from pki.hsm import HsmError
+from pki.issuing import signing
 from pki.management import arguments
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
@@ -99,7 +100,7 @@ class Command(BaseCommand):
 
 def _issue(order: service.CertificateOrder) -> list[service.CertificateView]:
     ids = _plan(order)
-    issuing.sign_reserved(ids)
+    signing.sign_reserved(ids)
     # The worker may have taken it before us.
     return service.wait_until_settled(ids, seconds=10)
 

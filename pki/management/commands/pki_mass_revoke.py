@@ -14,10 +14,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 
-from pki import approvals, mass_revocation, mass_selection
+from pki.approvals import dual_control
 from pki.management import arguments, grounds
-from pki.mass_revocation import MassRevocationGrounds, MassRevocationView
-from pki.mass_selection import MassRevocationDryRun, MassSelection
+from pki.mass_revocation import requests as mass_revocation
+from pki.mass_revocation import selection as mass_selection
+from pki.mass_revocation.requests import MassRevocationGrounds, MassRevocationView
+from pki.mass_revocation.selection import MassRevocationDryRun, MassSelection
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
 
@@ -126,7 +128,7 @@ class Command(BaseCommand):
 
     def _withdraw(self, options: dict[str, Any]) -> None:
         found = mass_revocation.mass_revocation(options["id"])
-        approvals.withdraw(request_id=found.approval_request_id, requester_ref=arguments.operator_ref())
+        dual_control.withdraw(request_id=found.approval_request_id, requester_ref=arguments.operator_ref())
         self._tell(mass_revocation.mass_revocation(found.id), options)
 
     def _tell(self, found: MassRevocationView, options: dict[str, Any]) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki import ocsp_nonces
 from pki.management import arguments
 from pki.models import NoncePolicy
+from pki.ocsp import nonces
 from siths_portal.lib.errors import DomainError
 
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def handle(self, *_arguments: Any, **options: Any) -> None:
         """Exit 1 for what is refused."""
         try:
-            ca = ocsp_nonces.set_policy(
+            ca = nonces.set_policy(
                 slug=options["ca"],
                 generation=options["generation"],
                 policy=options["policy"],

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
-from pki.ocsp_publishing import LOOK_EACH, Publisher
+from pki.ocsp.publishing import LOOK_EACH, Publisher
 from pki.ocspd.writing import Taken
 from siths_portal.lib.ending import Ending
 

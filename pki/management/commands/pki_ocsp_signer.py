@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki import foreign_responders
 from pki.management import arguments
 from pki.models import CertificateAuthority
+from pki.takeover import foreign_responders
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.path_arguments import output_file, readable_file
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki import clock_guard, ocsp
-from pki.hsm import HsmError
+from pki.hsm import HsmError, clock_guard
 from pki.management import arguments
+from pki.ocsp import presigning
 
 
 class Command(BaseCommand):
@@ -24,19 +24,19 @@ class Command(BaseCommand):
             self._anew(options["ca"])
             return
         total = 0
-        while done := ocsp.presign_due():
+        while done := presigning.presign_due():
             total += done
             if self.stderr.isatty():
                 self.stderr.write(f"\r{total}", ending="")
         self.stdout.write(f"svar signerade för {total} certifikat")
-        if waiting := ocsp.backlog():
+        if waiting := presigning.backlog():
             left = ", ".join(f"{slug} ({count})" for slug, count in waiting.items())
             raise CommandError(f"certifikat som saknar svar: {left}", returncode=1)
 
     def _anew(self, name: str) -> None:
         ca = arguments.authority(name)
         try:
-            count = ocsp.presign_all(ca)
-        except (HsmError, ocsp.SelfCheckFailed, clock_guard.ClockWentBack) as error:
+            count = presigning.presign_all(ca)
+        except (HsmError, presigning.SelfCheckFailed, clock_guard.ClockWentBack) as error:
             raise CommandError(f"{ca.slug}: inga svar kunde signeras ({type(error).__name__})", returncode=1) from error
         self.stdout.write(f"{ca.slug}: svar signerade för {count} certifikat")

@@ -5,9 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki import crl, foreign_lists
+from pki.crl import building
 from pki.management import arguments
 from pki.models import CertificateAuthority
+from pki.takeover import foreign_lists
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.path_arguments import readable_file
 
@@ -40,7 +41,7 @@ class Command(BaseCommand):
                 raise CommandError("--file gäller en utfärdare; ange den med --ca", returncode=2)
             outcomes = [self._from_file(named[0], options["file"], revoke_held=options["hold"] == "revoke")]
         else:
-            outcomes = crl.publish_each(named) if named else crl.publish_online()
+            outcomes = building.publish_each(named) if named else building.publish_online()
         if not outcomes:
             raise CommandError("ingen utfärdare kan publicera; kör pki_ceremony", returncode=1)
         for outcome in outcomes:
@@ -51,15 +52,17 @@ class Command(BaseCommand):
         if failed:
             raise CommandError(f"inte publicerat: {', '.join(failed)}", returncode=1)
 
-    def _from_file(self, ca: CertificateAuthority, path: Path, *, revoke_held: bool) -> crl.Outcome:
+    def _from_file(self, ca: CertificateAuthority, path: Path, *, revoke_held: bool) -> building.Outcome:
         actor_ref = arguments.operator_ref()
         try:
-            return crl.Outcome(ca, foreign_lists.publish(ca, path.read_bytes(), revoke_held=revoke_held, actor_ref=actor_ref))
+            return building.Outcome(
+                ca, foreign_lists.publish(ca, path.read_bytes(), revoke_held=revoke_held, actor_ref=actor_ref)
+            )
         except DomainError as error:
             raise CommandError(error.message, returncode=1) from None
         except OSError as error:
             raise CommandError(f"{path}: {type(error).__name__}", returncode=1) from None
 
 
-def _named(outcome: crl.Outcome) -> str:
+def _named(outcome: building.Outcome) -> str:
     return outcome.ca.slug if outcome.shard is None else f"{outcome.ca.slug} del {outcome.shard}"

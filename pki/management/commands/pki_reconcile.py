@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from pki import reconciling
+from pki.issuing import reconciling
 
 
 class Command(BaseCommand):

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki import revoking
 from pki.management import arguments, grounds
+from pki.revocation import revoking
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
 

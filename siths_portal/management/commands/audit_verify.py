@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from pki import health_reports
+from pki.health import health_reports
 from pki.management.arguments import operator_ref
 from siths_portal import chains, heads, verifying
 from siths_portal.lib import ports

@@ -1,0 +1,55 @@
+"""Certificates as other applications see them. Needs no token."""
+
+import datetime as dt
+import time
+from collections.abc import Iterable, Iterator
+from uuid import UUID
+
+from pki.domain.orders import CertificateView
+from pki.models import Certificate, CertificateBlob, CertificateStatus, Revocation
+
+POLL_SECONDS = 0.05
+
+
+def certificates(certificate_ids: Iterable[UUID]) -> list[CertificateView]:
+    """The certificates in the given order, as they stand now; unknown ids are left out."""
+    wanted = list(certificate_ids)
+    rows = Certificate.objects.filter(id__in=wanted).select_related("ca", "profile_version", "blob").defer("tbs_der")
+    found = {row.id: _view(row) for row in rows}
+    return [found[id_] for id_ in wanted if id_ in found]
+
+
+def revoked_since(moment: dt.datetime) -> Iterator[UUID]:
+    """Ids of the certificates whose revocation was decided at `moment` or later, read as they are taken. Some may come twice."""
+    rows = Revocation.objects.filter(decided_at__gte=moment).order_by("id")
+    return rows.values_list("certificate_id", flat=True).iterator(chunk_size=2000)
+
+
+def _view(row: Certificate) -> CertificateView:
+    blob: CertificateBlob | None = getattr(row, "blob", None)
+    return CertificateView(
+        id=row.id,
+        ca=row.ca.slug,
+        generation=row.ca.generation,
+        profile=row.profile_version.name if row.profile_version else "",
+        serial=row.serial,
+        status=row.status,
+        held=row.held,
+        der=bytes(blob.der) if blob else None,
+        not_before=row.not_before,
+        not_after=row.not_after,
+        subject_ref=row.subject_ref,
+        carrier_ref=row.carrier_ref,
+        revoked_at=row.revoked_at,
+        reason=row.reason,
+    )
+
+
+def wait_until_settled(certificate_ids: Iterable[UUID], *, seconds: float) -> list[CertificateView]:
+    """The certificates as soon as none of them is reserved, or as they stand after `seconds`. Not inside a transaction."""
+    wanted = list(certificate_ids)
+    deadline = time.monotonic() + seconds
+    waiting = Certificate.objects.filter(id__in=wanted, status=CertificateStatus.RESERVED)
+    while waiting.exists() and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return certificates(wanted)

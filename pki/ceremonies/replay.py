@@ -1,0 +1,130 @@
+"""Doing a ceremony again where nothing of it stays: on throwaway tokens, in tables of one session (spec F9, ADR 0127).
+
+The ceremonies before it are done first, since it may rest on theirs. What comes out is compared with the protocol by structure:
+keys, serials, moments and hashes differ by nature.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from pki.ceremonies import ceremony, scratch
+from pki.domain.ceremony_file import CeremonyFile, parse
+from pki.domain.protocols import differences, structure
+from pki.models import CeremonyState, KeyCeremony
+from siths_portal.lib.canonical import canonical_json
+from siths_portal.lib.errors import Conflict
+
+TOKENS = {"PKCS11_TOKEN": "replay-issuing", "PKCS11_ROOT_TOKEN": "replay-root"}
+_MODULE_CONF = "directories.tokendir = {folder}\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n"
+_ANSWER = "answer.json"
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What the replay made, by structure; `recorded` is False for a file that was never followed, and nothing was compared.
+
+    `differences` are lines in Swedish, none if the protocol and the replay agree.
+    """
+
+    recorded: bool
+    structure: Mapping[str, Any]
+    differences: list[str]
+
+
+def replay(file: CeremonyFile) -> Replayed:
+    """Does the ceremony again, or for the first time. Raises Conflict if it cannot be done, also there.
+
+    The real database is read, the real tokens and published files are not touched.
+    """
+    record = KeyCeremony.objects.filter(file_sha256=file.sha256, state=CeremonyState.FINISHED).first()
+    earlier = KeyCeremony.objects.filter(state=CeremonyState.FINISHED)
+    if record is not None:
+        earlier = earlier.filter(finished_at__lt=record.finished_at)
+    texts = list(earlier.order_by("finished_at").values_list("file_text", flat=True))
+    with tempfile.TemporaryDirectory(prefix="siths-replay-") as place:
+        made = structure(_elsewhere(Path(place), [*texts, file.text]))
+    found = differences(structure(json.loads(record.transcript)), made) if record else []
+    return Replayed(record is not None, made, found)
+
+
+def _elsewhere(place: Path, texts: list[str]) -> Mapping[str, Any]:
+    """The protocol of the last of these files, which a process of its own follows one after another."""
+    environment = _environment(place)
+    for number, text in enumerate(texts, 1):
+        (place / f"{number:04}.yaml").write_bytes(text.encode())
+    for label in TOKENS.values():
+        pins = ["--pin", (place / "pin").read_text(), "--so-pin", secrets.token_hex(8)]
+        _run(["softhsm2-util", "--init-token", "--free", "--label", label, *pins], environment)
+    last = str(place / f"{len(texts):04}.yaml")
+    _run([sys.executable, str(settings.BASE_DIR / "manage.py"), "pki_ceremony", last, "--inside", str(place)], environment)
+    answer: Mapping[str, Any] = json.loads((place / _ANSWER).read_bytes())
+    return answer
+
+
+def _environment(place: Path) -> dict[str, str]:
+    """This process's, but for everything that a ceremony writes to."""
+    (place / "tokens").mkdir(mode=0o700)
+    (place / "softhsm2.conf").write_text(_MODULE_CONF.format(folder=place / "tokens"))
+    (place / "pin").write_text(secrets.token_hex(8))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SITHS_FAULT_", "PGOPTIONS"))}
+    return kept | {
+        **TOKENS,
+        "SOFTHSM2_CONF": str(place / "softhsm2.conf"),
+        "PKCS11_MODULE": settings.PKI_REPLAY_MODULE,
+        "PKCS11_MODULE_ARGUMENTS": "",
+        "PKCS11_PIN_FILE": str(place / "pin"),
+        "PKI_STATUS_DIR": str(place / "status"),
+        "PKI_CEREMONY_DIR": str(place / "ceremony"),
+        "PGOPTIONS": scratch.READ_ONLY,
+        # Nobody is woken for rows that nobody else sees.
+        "CELERY_BROKER_URL": "memory://",
+    }
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        command,
+        env=dict(environment),
+        cwd=settings.BASE_DIR,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["inget svar"])[-1]
+        raise Conflict("ceremony-replay", f"Uppspelningen gick inte att göra: {reason}")
+
+
+def inside(place: Path) -> None:
+    """Follows the files that `replay` laid in the folder, and leaves the last one's protocol there. For that process alone.
+
+    Raises NotScratch in any other.
+    """
+    if not all(Path(path).is_relative_to(place) for path in (settings.PKI_STATUS_DIR, settings.PKI_CEREMONY_DIR)):
+        raise scratch.NotScratch
+    if {name: getattr(settings, name) for name in TOKENS} != TOKENS or not _own_tokens(place):
+        raise scratch.NotScratch
+    scratch.begin()
+    with connection.execute_wrapper(scratch.own_functions):
+        made = [ceremony.rehearse(parse(path.read_bytes())) for path in _files(place)]
+    (place / _ANSWER).write_bytes(canonical_json(made[-1]))
+
+
+def _own_tokens(place: Path) -> bool:
+    return Path(os.environ.get("SOFTHSM2_CONF", "/")).is_relative_to(place)
+
+
+def _files(place: Path) -> Iterator[Path]:
+    return iter(sorted(place.glob("*.yaml")))

@@ -1,0 +1,241 @@
+"""The JSON forms of the PKI API. Serials are hexadecimal text, bytes are PEM or Base64, moments have their offset."""
+
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from pki.clients.acts import PREFIX_DIGITS, SEARCH_SPAN
+from pki.decoding import serial_forms
+from pki.domain import keys, names
+from pki.domain.alternative_names import KINDS
+from pki.domain.possession import PURPOSE
+from pki.domain.profiles import PROFILES
+from pki.models import Certificate, CertificateStatus, RevocationReason
+from siths_portal.lib.api_fields import Base64Field, Closed, CsrField, Moment, PublicKeyField, Text, Whole
+from siths_portal.lib.openapi import CLOSED
+
+PENDING = ["pending"]
+STATUSES = [*PENDING, CertificateStatus.ISSUED.value, CertificateStatus.REVOKED.value, CertificateStatus.FAILED.value]
+REASONS = [reason for reason in RevocationReason.values if reason != "cACompromise"]
+"""Reasons that a client may give: a CA's compromise is for those who hold its key, and no client puts anything on hold (F5)."""
+
+SLUG = r"^[a-z0-9][a-z0-9-]{0,39}$"
+SERIAL = r"^[0-9A-Fa-f]{2,40}$"
+_REF = r"^[A-Za-z0-9][A-Za-z0-9:._/-]{0,79}$"
+_HEX_64 = r"^[0-9a-f]{64}$"
+_ISSUER_TEXT = "The CA's short name, for example function."
+_KEYS_TEXT = "The keys that each profile takes: {}.".format(
+    "; ".join(f"{each.name} {keys.description(each.keys)}" for each in PROFILES.values() if each.orderable)
+)
+
+
+@extend_schema_serializer(extensions=CLOSED)
+class Subject(Closed):
+    """The subject's name, by RFC 4519 attribute; the profile says which it has.
+
+    commonName must be a name that the client was granted, and each other attribute a value that is registered with the client.
+    """
+
+    def get_fields(self) -> dict[str, Any]:
+        """One for each attribute that any profile has."""
+        return {name: Text(required=False, max_length=128) for name in names.OIDS}
+
+
+@extend_schema_serializer(extensions=CLOSED)
+class AlternativeNames(Closed):
+    """Names for subjectAltName, by kind; the profile says which it has."""
+
+    def get_fields(self) -> dict[str, Any]:
+        """One list for each kind."""
+        return {kind: serializers.ListField(child=_AlternativeName(), required=False, max_length=100) for kind in KINDS}
+
+
+class _AlternativeName(Text):
+    def __init__(self) -> None:
+        super().__init__(pattern=r"^[^,]+$", max_length=254)
+
+
+_PROOF_TEXT = (
+    "With public_key: Base64 of the private key's signature over the UTF-8 bytes of the canonical JSON (RFC 8785: names sorted, "
+    "no white space) of this very object without proof, with two members more: idempotency_key, the value of Idempotency-Key, "
+    f'and purpose, "{PURPOSE}". RSA keys sign by RSASSA-PKCS1-v1_5 with SHA-256; P-256 keys by ECDSA with SHA-256 and P-384 '
+    "keys by ECDSA with SHA-384, as Ecdsa-Sig-Value in DER (RFC 3279 section 2.2.3)."
+)
+
+
+@extend_schema_serializer(extensions=CLOSED)
+class CertificateOrderForm(Closed):
+    """An order of one certificate. The key comes as csr, whose names are not used, or as public_key with proof."""
+
+    issuer = Text(pattern=SLUG, max_length=40, help_text=_ISSUER_TEXT)
+    profile = Text(pattern=SLUG, max_length=40, help_text=_KEYS_TEXT)
+    subject = Subject()
+    subject_alternative = AlternativeNames(required=False)
+    csr = CsrField(required=False, help_text="A PKCS #10 request signed with the key.")
+    public_key = PublicKeyField(required=False, help_text="SubjectPublicKeyInfo; proof shows that the client holds the key.")
+    proof = Base64Field(required=False, max_length=1500, help_text=_PROOF_TEXT)
+    subject_ref = Text(
+        pattern=_REF,
+        max_length=80,
+        help_text="The client's own name of whose the key is, without personal data. Only the same subject may have a key again.",
+    )
+    carrier_ref = Text(pattern=_REF, max_length=80, required=False, help_text="The client's own name of what holds the key.")
+    card_number = Text(pattern=r"^[0-9]{19}$", max_length=19, required=False, help_text="For the profiles of cards.")
+    not_after = Moment(
+        required=False,
+        help_text="The end of the certificate, at most as late as the profile and the CA allow; without it the latest there is.",
+    )
+
+    def validate(self, attrs: Any) -> Any:
+        """Exactly one of the two ways to give a key."""
+        if ("csr" in attrs) == ("public_key" in attrs):
+            raise serializers.ValidationError({"csr": ["Ange antingen csr, eller public_key och proof."]})
+        if ("public_key" in attrs) != ("proof" in attrs):
+            raise serializers.ValidationError({"proof": ["public_key och proof hör ihop."]})
+        if attrs["subject_ref"].startswith(("ocsp:", "ca:")):
+            raise serializers.ValidationError({"subject_ref": ["Namn som börjar med ocsp: eller ca: är PKI:ns egna."]})
+        return attrs
+
+
+def _status(row: Certificate) -> str:
+    return "pending" if row.status == CertificateStatus.RESERVED else str(row.status)
+
+
+class RevocationData(serializers.Serializer[Any]):
+    """What was decided of a revocation. `revoked_at` never changes."""
+
+    revoked_at = serializers.DateTimeField()
+    reason = serializers.ChoiceField(choices=REASONS)
+    invalidity_date = serializers.DateTimeField(allow_null=True)
+
+
+class CertificateSummary(serializers.Serializer[Any]):
+    """A certificate as a search lists it."""
+
+    issuer = serializers.CharField(source="ca.slug")
+    serial = serializers.CharField(help_text="Hexadecimal, upper case, whole octets.")
+    serial_reversed = serializers.SerializerMethodField(
+        help_text="The INTEGER's octets from the last to the first, as altSecurityIdentities has them after <SR>."
+    )
+    profile = serializers.CharField(source="profile_version.name")
+    status = serializers.SerializerMethodField()
+    held = serializers.BooleanField(
+        help_text="On hold until the holder has chosen the card's code: OCSP says revoked, certificateHold, and no CRL has it."
+    )
+    subject_ref = serializers.CharField()
+    carrier_ref = serializers.CharField()
+    public_key_sha256 = serializers.CharField(source="spki_sha256", help_text="SHA-256 of SubjectPublicKeyInfo.")
+    not_before = serializers.DateTimeField()
+    not_after = serializers.DateTimeField()
+    ordered_at = serializers.DateTimeField(source="created_at")
+    issued_at = serializers.DateTimeField(allow_null=True)
+    revocation = serializers.SerializerMethodField()
+
+    def get_serial_reversed(self, row: Certificate) -> str:
+        """The other byte order."""
+        return serial_forms(int(row.serial, 16)).reversed_octets
+
+    @extend_schema_field(serializers.ChoiceField(choices=STATUSES))
+    def get_status(self, row: Certificate) -> str:
+        """`pending` until it is signed."""
+        return _status(row)
+
+    @extend_schema_field(RevocationData(allow_null=True))
+    def get_revocation(self, row: Certificate) -> Any:
+        """None unless it is revoked."""
+        return RevocationData(row).data if row.status == CertificateStatus.REVOKED else None
+
+
+class CertificateDetail(CertificateSummary):
+    """A certificate. `certificate`, `der` and `chain` are null unless it was issued; a failed one never was."""
+
+    certificate = serializers.SerializerMethodField()
+    der = serializers.SerializerMethodField()
+    chain = serializers.SerializerMethodField()
+
+    @extend_schema_field({"type": ["string", "null"], "format": "pem"})
+    def get_certificate(self, row: Certificate) -> str | None:
+        """PEM."""
+        der = _der(row)
+        return None if der is None else pem(der)
+
+    @extend_schema_field({"type": ["string", "null"], "contentEncoding": "base64"})
+    def get_der(self, row: Certificate) -> str | None:
+        """DER in Base64."""
+        der = _der(row)
+        return None if der is None else Base64Field().to_representation(der)
+
+    @extend_schema_field({"type": ["string", "null"], "format": "pem", "description": "The issuing CA first, the root last."})
+    def get_chain(self, row: Certificate) -> str | None:
+        """PEM of the issuers, which the context brings."""
+        return None if _der(row) is None else "".join(pem(der) for der in self.context["chain"])
+
+
+def _der(row: Certificate) -> bytes | None:
+    return bytes(row.blob.der) if hasattr(row, "blob") else None
+
+
+def pem(der: bytes) -> str:
+    """A certificate in PEM (RFC 7468)."""
+    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
+
+
+class PendingCertificate(serializers.Serializer[Any]):
+    """The certificate is being signed; its serial is decided."""
+
+    status = serializers.ChoiceField(choices=PENDING)
+    issuer = serializers.CharField(source="ca.slug")
+    serial = serializers.CharField()
+
+
+@extend_schema_serializer(extensions=CLOSED)
+class RevocationForm(Closed):
+    """A request for a revocation, which is final."""
+
+    issuer = Text(pattern=SLUG, max_length=40, help_text=_ISSUER_TEXT)
+    serial = Text(pattern=SERIAL, max_length=40, help_text="Hexadecimal, in either case.")
+    reason = serializers.ChoiceField(choices=REASONS, help_text="RFC 5280 section 5.3.1.")
+    received_at = Moment(required=False, help_text="When the client was asked, if not now.")
+    invalidity_date = Moment(
+        required=False, help_text="Since when the certificate may not have been valid (RFC 5280 section 5.3.2)."
+    )
+    justification = Text(required=False, max_length=1000, help_text="For those who review; without personal data.")
+
+
+class RevokedCertificate(RevocationData):
+    """The certificate's revocation as it stands: the first one's time, and what later ones may change of it."""
+
+    issuer = serializers.CharField(source="ca.slug")
+    serial = serializers.CharField()
+
+
+@extend_schema_serializer(extensions=CLOSED)
+class SearchForm(Closed):
+    """What to search for, all of it at once. At least a subject, carrier, key, beginning of a serial, or a span of time."""
+
+    issuer = Text(required=False, pattern=SLUG, max_length=40, help_text=_ISSUER_TEXT)
+    profile = Text(required=False, pattern=SLUG, max_length=40)
+    status = serializers.ChoiceField(required=False, choices=STATUSES)
+    subject_ref = Text(required=False, pattern=_REF, max_length=80)
+    carrier_ref = Text(required=False, pattern=_REF, max_length=80)
+    public_key_sha256 = Text(required=False, pattern=_HEX_64, max_length=64)
+    serial_prefix = Text(
+        required=False,
+        pattern=rf"^[0-9A-Fa-f]{{{PREFIX_DIGITS},40}}$",
+        max_length=40,
+        help_text="The first digits of the serial.",
+    )
+    issued_from = Moment(required=False, help_text="Issued then or later; goes with issued_before.")
+    issued_before = Moment(required=False, help_text=f"Issued before then, at most {SEARCH_SPAN.days} days after issued_from.")
+    limit = Whole(required=False, min_value=1, max_value=200, default=50)
+    cursor = Text(required=False, max_length=200, help_text="next_cursor of the page before, with the same search.")
+
+
+class SearchPage(serializers.Serializer[Any]):
+    """A page of what the client may read, the newest first."""
+
+    certificates = CertificateSummary(many=True)
+    next_cursor = serializers.CharField(allow_null=True, help_text="Opaque; null on the last page.")

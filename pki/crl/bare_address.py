@@ -1,0 +1,14 @@
+"""The address without a path, which certificates of a CA that was taken over may name for OCSP (spec A4)."""
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+
+from pki.crl import web as published
+from pki.ocsp import web as ocsp
+
+
+@csrf_exempt
+def root(request: HttpRequest) -> HttpResponseBase:
+    """Answers OCSP by POST; otherwise the page of links."""
+    return ocsp.respond(request) if request.method == "POST" else published.index(request)

@@ -1,0 +1,192 @@
+"""Whether the PKI as a whole can do its work now (spec F9): for `pki_check`, for graphs, and for readiness of the worker."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import structlog
+from django.conf import settings
+from django.db.models import Min
+
+from pki.domain.findings import Finding, Severity, finding
+from pki.health import health_reports, inspection
+from pki.hsm import Algorithm, HsmError, KeyRef, clock_guard, hsm_for, inventory
+from pki.issuing import reconciling
+from pki.models import (
+    CardReconciliation,
+    CaState,
+    Certificate,
+    CertificateAuthority,
+    CertificateStatus,
+    Event,
+    EventMacs,
+    EventSeal,
+    HsmKey,
+    KeyPurpose,
+)
+from pki.ocspd import telling
+from pki.operators.status import status_of_store
+from pki.revocation import releasing
+from pki.takeover import foreign_lists
+from siths_portal.lib import audit_walk, clock, feeds, metrics
+
+log = structlog.get_logger(__name__)
+
+SIGNING_SLOW, SIGNING_STOPPED = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # the sweeper looks every 3 s
+SEAL_WAIT, MAC_WAIT = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # both jobs run every 5 s
+INVENTORY_AGE = dt.timedelta(days=2)  # made daily
+RECONCILED_AGE = dt.timedelta(days=2)  # compared daily
+VERIFIED_AGE = dt.timedelta(days=2)  # walked daily
+STORE_LATE, STORE_GIVEN_UP = dt.timedelta(seconds=telling.LATE), dt.timedelta(seconds=telling.GIVEN_UP)
+CLOCKS_APART = dt.timedelta(seconds=5)
+
+_STATE = metrics.gauge("pki_health", "0 as it should be, 1 look at it, 2 wrong", ["subject"], mode="mostrecent")
+_VALUE = metrics.gauge("pki_health_value", "The number that was judged", ["subject", "measure"], mode="mostrecent")
+
+
+def check_all() -> list[Finding]:
+    """Everything that is looked at, the token first. Never raises for what is wrong; needs the token's PIN."""
+    authorities = [*inspection.inspect(), *foreign_lists.watched()]
+    waiting = [signing(), releasing.watched(), *keys(), *cards()]
+    return [token(), *authorities, *waiting, *audit_chain(), *verified_chains(), *responder(), the_clock()]
+
+
+def measure() -> list[Finding]:
+    """Looks at everything, shows it as metrics and on the operators' page, and logs what is wrong; the findings."""
+    found = check_all()
+    health_reports.keep(found)
+    for each in found:
+        _STATE.labels(each.subject).set(int(each.severity))
+        if each.measure:
+            _VALUE.labels(each.subject, each.measure).set(each.value)
+        if not each.ok:
+            log.error("pki.unhealthy", subject=each.subject, text=each.text)
+    return found
+
+
+def token() -> Finding:
+    """The issuing token signs with its probe key, and the signature verifies. The first ceremony makes the key."""
+    subject = f"token {settings.PKCS11_TOKEN}"
+    row = HsmKey.objects.filter(purpose=KeyPurpose.HEALTH, token_label=settings.PKCS11_TOKEN, retired_at=None).first()
+    hsm = hsm_for(settings.PKCS11_TOKEN)
+    try:
+        if row is None:
+            hsm.health()
+            if not CertificateAuthority.objects.exists():
+                return finding(subject, True, "svarar; den första ceremonin gör provnyckeln")
+            return Finding(subject, Severity.WARNING, "svarar, men provnyckeln saknas; kör pki_ceremony")
+        hsm.prove(KeyRef(row.key_id, row.label, Algorithm(row.algorithm), bytes(row.public_key_der)))
+    except HsmError as error:
+        return finding(subject, False, f"HSM svarar inte ({type(error).__name__})")
+    except ValueError:
+        return finding(subject, False, "provnyckelns rad i nyckelregistret är skadad")
+    return finding(subject, True, "provnyckeln signerar och signaturen stämmer")
+
+
+def signing() -> Finding:
+    """How long the oldest certificate has been reserved and not issued, those of ceremonies aside."""
+    waiting = Certificate.objects.filter(status=CertificateStatus.RESERVED)
+    waiting = waiting.exclude(ca__state__in=[CaState.PLANNED, CaState.OFFLINE])
+    oldest = waiting.aggregate(oldest=Min("created_at"))["oldest"]
+    if oldest is None:
+        return finding("signering", True, "inget certifikat väntar", measure="seconds")
+    age = clock.now() - oldest
+    severity = Severity.OK if age < SIGNING_SLOW else Severity.WARNING if age < SIGNING_STOPPED else Severity.ERROR
+    text = f"det äldsta reserverade certifikatet har väntat {age.total_seconds():.0f} s"
+    return Finding("signering", severity, text, "seconds", age.total_seconds())
+
+
+def keys() -> Iterator[Finding]:
+    """What the newest inventory of keys found; before the first, whether it is late."""
+    report = inventory.latest()
+    if report is None:
+        first = HsmKey.objects.aggregate(first=Min("created_at"))["first"]
+        yield Finding("nyckelinventering", _first_is_late(first, INVENTORY_AGE), "ingen är gjord än")
+        return
+    age = clock.now() - report.ended_at
+    text = f"{len(report.problems)} avvikelser för {age.total_seconds() // 3600:.0f} timmar sedan"
+    yield finding("nyckelinventering", report.ok and age < INVENTORY_AGE, text, measure="count", value=len(report.problems))
+
+
+def cards() -> Iterator[Finding]:
+    """What the newest comparisons of certificates on cards with their orders found; nothing before the first."""
+    done = CardReconciliation.objects.exclude(ended_at=None).order_by("-started_at").first()
+    newest = reconciling.latest()
+    if done is None or newest is None:
+        return
+    found, age = max(done.found, newest.found), clock.now() - done.started_at
+    severity = Severity.ERROR if found else Severity.WARNING if age > RECONCILED_AGE else Severity.OK
+    hours = age.total_seconds() // 3600
+    text = f"{found} av {done.compared} certifikat saknade beställning eller kvittens för {hours:.0f} timmar sedan"
+    yield Finding("kortcertifikat", severity, text, "count", found)
+
+
+def audit_chain() -> Iterator[Finding]:
+    """How far sealing and MACs of `pki`'s own events lag behind."""
+    seal = EventSeal.objects.order_by("-seq").first()
+    after = audit_walk.beyond(Event, feeds.Cursor(seal.event_xid, seal.event_id) if seal else feeds.START)
+    yield _lag("händelsesigill", after.aggregate(oldest=Min("at"))["oldest"], SEAL_WAIT, "ingen händelse väntar på sigill")
+    block = EventMacs.objects.order_by("-first").first()
+    following = EventSeal.objects.filter(seq=block.last + 1 if block else 1).first()
+    event = Event.objects.filter(id=following.event_id).first() if following else None
+    yield _lag("MAC", event.at if event else None, MAC_WAIT, "inget sigill väntar på MAC")
+
+
+def verified_chains() -> Iterator[Finding]:
+    """What the last walk over each application's chain and over the signed heads found. A walk of a part mends no whole one.
+
+    Before the first walk, whether it is late.
+    """
+    whole, newest = ({each.chain: each for each in health_reports.audit_checks(whole=part)} for part in (True, False))
+    if not newest:
+        first = Event.objects.order_by("id").values_list("at", flat=True).first()
+        yield Finding("händelsekedja", _first_is_late(first, VERIFIED_AGE), "ingen kedja är genomgången än")
+    for chain, last in newest.items():
+        told = next((each for each in (last, whole.get(chain)) if each is not None and not each.ok), last)
+        walked = whole.get(chain)
+        days = (clock.now() - walked.at).days if walked else 0
+        severity = Severity.WARNING if walked is None or clock.now() - walked.at > VERIFIED_AGE else Severity.OK
+        yield Finding(f"händelsekedja {chain}", severity if told.ok else Severity.ERROR, told.text, "days", days)
+
+
+def _first_is_late(since: dt.datetime | None, limit: dt.timedelta) -> Severity:
+    """Judges a job that has never run: it is late if it has had something to look at since more than `limit` ago."""
+    return Severity.WARNING if since is not None and clock.now() - since > limit else Severity.OK
+
+
+def _lag(subject: str, oldest: dt.datetime | None, limit: dt.timedelta, nothing: str) -> Finding:
+    if oldest is None:
+        return finding(subject, True, nothing, measure="seconds")
+    age = max(clock.now() - oldest, dt.timedelta())
+    text = f"den äldsta händelsen har väntat {age.total_seconds():.0f} s"
+    return finding(subject, age < limit, text, measure="seconds", value=age.total_seconds())
+
+
+def responder() -> Iterator[Finding]:
+    """The OCSP responder's store and processes, by the newest look of `status_measures`; nothing where there is no store."""
+    seen = status_of_store()
+    if seen is None or not seen.generation or seen.followed_at is None:
+        return
+    age = max(seen.seen_at - seen.followed_at, dt.timedelta())
+    severity = Severity.OK if age <= STORE_LATE else Severity.WARNING if age <= STORE_GIVEN_UP else Severity.ERROR
+    text = f"följde databasen för {age.total_seconds():.0f} s sedan"
+    yield Finding("ocsp-lager", severity, text, "seconds", age.total_seconds())
+    count = len(seen.processes)
+    text = f"{count} {'process' if count == 1 else 'processer'} svarar ur lagret"
+    yield Finding("ocsp-process", Severity.OK if count else Severity.WARNING, text, "count", count)
+
+
+def the_clock() -> Finding:
+    """Whether the clock lets us sign, and how it differs from the database server's."""
+    reading = clock_guard.look()
+    apart = reading.ahead.total_seconds()
+    if reading.went_back:
+        text = f"har gått tillbaka: signering väntar i {reading.behind.total_seconds():.0f} s"
+        return finding("klocka", False, text, measure="seconds", value=apart)
+    text = f"{round(apart):+d} s mot databasservern" if round(apart) else "går lika med databasserverns"
+    if reading.is_far_ahead:
+        return finding("klocka", False, text, measure="seconds", value=apart)
+    if abs(reading.ahead) > CLOCKS_APART:
+        return Finding("klocka", Severity.WARNING, text, "seconds", apart)
+    if clock_guard.synchronised() is False and not settings.DEBUG:  # a developer's machine need not keep UTC
+        return Finding("klocka", Severity.WARNING, f"{text}; systemet är inte synkroniserat med UTC", "seconds", apart)
+    return finding("klocka", True, text, measure="seconds", value=apart)

@@ -1,0 +1,31 @@
+"""What the `pki` worker needs to do its work: a database, a token that signs, a clock that may be trusted, and its queue."""
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+from pki.health import checking
+from pki.hsm import clock_guard
+from siths_portal.lib import health as lib_health
+
+
+def token() -> str | None:
+    """The token signs with its probe key."""
+    return None if checking.token().ok else "HSM svarar inte"
+
+
+def clock() -> str | None:
+    """The clock has not gone back."""
+    return "klockan har gått tillbaka" if clock_guard.look().went_back else None
+
+
+def queue() -> str | None:
+    """The broker answers: without it nobody wakes the worker."""
+    try:
+        with current_app.connection_for_read() as connection:
+            connection.ensure_connection(max_retries=1, timeout=2, interval_start=0, interval_step=0)
+    except (OperationalError, OSError):
+        return "kön svarar inte"
+    return None
+
+
+CHECKS: dict[str, lib_health.Check] = {"database": lib_health.database, "hsm": token, "clock": clock, "queue": queue}

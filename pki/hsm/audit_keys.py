@@ -1,0 +1,65 @@
+"""The audit chain's keys: HMAC keys and signing keys in the token, one of each a year, kept as long as the chain is.
+
+Faces load this module to verify signatures, so it loads the token library (`audit_token`) only when the token is asked.
+"""
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from django.conf import settings
+
+from pki.models import HsmKey, KeyPurpose
+from siths_portal.lib.audit_keys import KeyUnknown
+
+
+class TokenAuditKeys:
+    """`lib.audit_keys.AuditKeys` by the issuing token: in the `pki` worker and in operators' commands."""
+
+    def usable(self) -> bool:
+        """Whether this process has a PIN."""
+        return bool(settings.PKCS11_PIN_FILE)
+
+    def mac_key(self) -> str:
+        """This year's MAC key."""
+        from pki.hsm import audit_token
+
+        return audit_token.of_the_year(KeyPurpose.AUDIT).key_id
+
+    def derive(self, key_id: str, label: bytes) -> bytes:
+        """One HMAC in the token."""
+        from pki.hsm import audit_token
+
+        return audit_token.mac(_row(key_id, KeyPurpose.AUDIT), label)
+
+    def sign(self, statement: bytes) -> tuple[str, bytes]:
+        """ECDSA over P-256 with SHA-256, as DER, by this year's signing key."""
+        from pki.hsm import audit_token
+
+        row = audit_token.of_the_year(KeyPurpose.AUDIT_HEAD)
+        return row.key_id, audit_token.sign(row, statement)
+
+    def verifies(self, key_id: str, statement: bytes, signature: bytes) -> bool:
+        """By the public key in the inventory."""
+        try:
+            self._public(key_id).verify(signature, statement, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            return False
+        return True
+
+    def public_key(self, key_id: str) -> bytes:
+        """PEM of its SubjectPublicKeyInfo."""
+        return self._public(key_id).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    def _public(self, key_id: str) -> ec.EllipticCurvePublicKey:
+        public = load_der_public_key(bytes(_row(key_id, KeyPurpose.AUDIT_HEAD).public_key_der))
+        if not isinstance(public, ec.EllipticCurvePublicKey):
+            raise KeyUnknown(key_id)
+        return public
+
+
+def _row(key_id: str, purpose: KeyPurpose) -> HsmKey:
+    row = HsmKey.objects.filter(key_id=key_id, purpose=purpose).first()
+    if row is None:
+        raise KeyUnknown(key_id)
+    return row

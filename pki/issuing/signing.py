@@ -1,0 +1,396 @@
+"""Signing what was planned, with no transaction open while the token works, and settling what a crash left (spec F3, F4).
+
+A reserved row holds the exact bytes. Each attempt signs those same bytes again; PKCS #1 v1.5 is deterministic, so a repeated
+attempt makes the same certificate. A row that may have been signed and that nobody has been able to try for an hour is revoked.
+An attempt in which the token provably did not sign does not count.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
+
+from pki.authorities.crl_addresses import issuer_for
+from pki.authorities.views import issuer_of
+from pki.domain import keys, tbs
+from pki.domain.profile_versions import KNOWN
+from pki.domain.profiles import Profile
+from pki.domain.tbs import Issuer
+from pki.hsm import HsmError, HsmUnavailable, Scheme, Signatures, clock_guard, hsm_for
+from pki.issuing import card_checks, lint
+from pki.issuing.claiming import CLAIM, Claimed, claim, reserved, take_back
+from pki.models import (
+    CaState,
+    Certificate,
+    CertificateAuthority,
+    CertificateBlob,
+    CertificateStatus,
+    Event,
+    ProfileVersion,
+    draw_status_versions,
+)
+from pki.ocsp import presigning
+from pki.revocation.revoking import plan_revocation
+from siths_portal.lib import bulk, clock, faults
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+
+log = structlog.get_logger(__name__)
+
+# After this a batch begins no further signature.
+MAX_SIGNING = CLAIM / 2
+POSSIBLY_SIGNED_AFTER = dt.timedelta(hours=1)
+BATCH = 200
+# So many signatures are one call into the token; before each call the clock is asked.
+AT_ONCE = 20
+# What one task signs of what waits, before others on the queue have their turn.
+BATCHES_OF_A_TASK = 10
+ACTOR = "system:pki-signer"
+
+type Row = Certificate | Claimed
+
+
+class NotIssuable(RuntimeError):
+    """The stored bytes, or what the token made of them, are not what they must be; nothing was stored."""
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A CA's key: the token's label, CKA_ID, and the public key that every signature is verified with."""
+
+    token_label: str
+    key_id: str
+    public_key: PublicKeyTypes
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A reserved row and the certificate that the token has made of it."""
+
+    row: Row
+    der: bytes = field(repr=False)
+
+
+def sign_tbs(to_be_signed: bytes, signer: Signer) -> bytes:
+    """DER of the certificate, signed in the token, verified with the CA's key and read back.
+
+    Raises ClockWentBack with nothing signed, HsmError, NotIssuable.
+    """
+    clock_guard.check()
+    signature = hsm_for(signer.token_label).sign(signer.key_id, to_be_signed, _scheme(to_be_signed, signer))
+    return _certificate(to_be_signed, signature, signer)
+
+
+def sign_many(to_be_signed: Sequence[bytes], signer: Signer, *, until: float) -> Signatures:
+    """Signatures over bytes that name the same algorithm, made in one call; none is begun after `until` (`time.monotonic`).
+
+    Raises ClockWentBack with nothing signed.
+    """
+    clock_guard.check()
+    scheme = _scheme(to_be_signed[0], signer)
+    return hsm_for(signer.token_label).sign_all(signer.key_id, to_be_signed, scheme, until=until)
+
+
+def _scheme(to_be_signed: bytes, signer: Signer) -> Scheme:
+    family = "rsa" if keys.kind(signer.public_key) == "rsa" else "ecdsa"
+    return Scheme(f"{family}-{tbs.signature_hash(to_be_signed)}")
+
+
+def _certificate(to_be_signed: bytes, signature: bytes, signer: Signer) -> bytes:
+    """DER of the certificate, verified with the CA's key and read back. Raises NotIssuable."""
+    der = tbs.assemble(to_be_signed, signature)
+    certificate = x509.load_der_x509_certificate(der)
+    if certificate.tbs_certificate_bytes != to_be_signed:
+        raise NotIssuable("the certificate does not hold the bytes that were planned")
+    try:
+        tbs.verify_signature(to_be_signed, certificate.signature, signer.public_key)
+    except InvalidSignature:
+        raise NotIssuable("the token's signature does not verify") from None
+    return der
+
+
+def sign_reserved(certificate_ids: Iterable[UUID] | None = None, *, limit: int = BATCH, answers: bool = True) -> int:
+    """Signs reserved certificates, those named or the oldest, and returns how many were issued.
+
+    Pre-signs their OCSP answers too, unless `answers` leaves those to their sweeper. May run in several workers at once and be
+    repeated. What fails stays reserved for the next attempt, and keeps no other from being issued.
+    """
+    claimed, moment = claim(None if certificate_ids is None else list(certificate_ids), limit)
+    issued = _store_batch(_sign_batch(claimed, moment)) if claimed else []
+    if issued and answers:
+        _presign(issued)
+    return len(issued)
+
+
+def sign_waiting(*, batches: int = BATCHES_OF_A_TASK) -> int:
+    """Signs reserved certificates that nobody signs, the oldest first, until none or enough for one task; returns how many."""
+    signed = 0
+    for _ in range(batches):
+        issued = sign_reserved()
+        if issued == 0:
+            break
+        signed += issued
+    return signed
+
+
+def settle() -> int:
+    """The sweeper: signs what is reserved and nobody signs, gives up what is too old, and returns how many it settled."""
+    return sign_waiting() + revoke_possibly_signed()
+
+
+def revoke_possibly_signed() -> int:
+    """Revokes what is still reserved an hour after the last attempt that may have signed it, or whose CA is compromised.
+
+    A signature may exist, so the serial must show as revoked in CRL and OCSP (spec F3). Returns how many.
+    """
+    overdue = reserved().filter(signing_started_at__lt=clock.now() - POSSIBLY_SIGNED_AFTER, signing_attempts__gt=0)
+    tried = _give_up(overdue, "Not issued, and untouched for an hour since it was tried: a signature may exist.")
+    return tried + _give_up(reserved().filter(ca__state=CaState.COMPROMISED), "Not issued: its CA is compromised.")
+
+
+def _give_up(rows: QuerySet[Certificate], justification: str) -> int:
+    with transaction.atomic(durable=True):
+        locked = rows.select_for_update(of=("self",), skip_locked=True)
+        ids = list(locked.order_by("id").values_list("id", flat=True)[:500])
+        if ids:
+            log.error("certificate.given_up", count=len(ids))
+            plan_revocation(
+                ids,
+                reason="unspecified",
+                actor_ref="system:possibly-signed",
+                received_at=clock.now(),
+                channel="system",
+                justification=justification,
+            )
+    return len(ids)
+
+
+def _sign_batch(claimed: list[Claimed], moment: dt.datetime) -> list[Signed]:
+    """Signs claimed rows, those of one CA and algorithm together. Those that fail, and those for which the claim leaves no time,
+    are left out.
+    """
+    # The claims must not run out under way: another worker would sign the same.
+    until = time.monotonic() + MAX_SIGNING.total_seconds()
+    signed: list[Signed] = []
+    freed: list[Claimed] = []
+    held: list[Claimed] = []
+    frames = _Frames()
+    for rows in _by_key(_may_be_signed(claimed, frames)):
+        left, signer = rows, frames.signer(rows[0].ca)
+        while left:
+            part = left[:AT_ONCE]
+            try:
+                signatures = _sign_part(part, signer, until)
+            except clock_guard.ClockWentBack:
+                break
+            signed += _certificates(part, signatures, signer)
+            left = left[len(signatures.made) :]
+            if signatures.error is not None:
+                failed, left = left[0], left[1:]
+                _postpone(failed, signatures.error, freed, held)
+            elif len(signatures.made) < len(part):
+                break
+        freed += left
+    take_back(freed, moment, free=True)
+    take_back(held, moment, free=False)
+    return signed
+
+
+def _by_key(rows: list[Claimed]) -> Iterable[list[Claimed]]:
+    """The rows of each CA and algorithm, in their order."""
+    found: dict[tuple[int, str], list[Claimed]] = {}
+    for row in rows:
+        found.setdefault((row.ca.id, tbs.signature_hash(row.tbs_der)), []).append(row)
+    return found.values()
+
+
+def _sign_part(part: list[Claimed], signer: Signer, until: float) -> Signatures:
+    faults.point("pki.sign.before-signature")
+    signatures = sign_many([row.tbs_der for row in part], signer, until=until)
+    faults.point("pki.sign.after-signature")
+    return signatures
+
+
+def _certificates(part: list[Claimed], signatures: Signatures, signer: Signer) -> Iterator[Signed]:
+    """The certificates of what was signed; one that is not as it must be is left out."""
+    for row, signature in zip(part, signatures.made, strict=False):
+        try:
+            yield Signed(row, _certificate(row.tbs_der, signature, signer))
+        except NotIssuable as error:
+            _log_failure("certificate.signing_failed", row, error)
+
+
+def _postpone(row: Claimed, error: HsmError, freed: list[Claimed], held: list[Claimed]) -> None:
+    """Notes of a row that the token did not sign whether its attempt counts, and whether its claim is given up."""
+    _log_failure("certificate.signing_postponed", row, error, began=error.began)
+    if not error.began:
+        (freed if isinstance(error, HsmUnavailable) else held).append(row)
+
+
+def _log_failure(event: str, row: Row, error: Exception, **facts: bool) -> None:
+    log.error(event, certificate=str(row.id), ca=row.ca.slug, error=type(error).__name__, **facts)
+
+
+def _may_be_signed(claimed: list[Claimed], frames: "_Frames") -> list[Claimed]:
+    """Returns the claimed rows that pass our own check and, on cards, agree with their orders. The others are given up."""
+    faultless = []
+    for row in claimed:
+        if broken := _lint(row, row.tbs_der, frames):
+            _fail(row, broken)
+        else:
+            faultless.append(row)
+    refused = card_checks.refusals(faultless, frames.profile)
+    for row in faultless:
+        if row.id in refused:
+            _fail(row, [f"not ordered: {refused[row.id]}"])
+    return [row for row in faultless if row.id not in refused]
+
+
+def store(row: Certificate, der: bytes) -> bool:
+    """Makes the reserved row issued with this certificate, in one transaction; False if it is reserved no longer.
+
+    A revocation that was decided in the meantime wins: the certificate is never good.
+    """
+    return bool(_store([Signed(row, der)]))
+
+
+def _store_batch(signed: list[Signed]) -> list[UUID]:
+    """Stores what was signed and returns the ids of what is issued now.
+
+    If the database refuses the batch, each half is tried by itself, so that one row that cannot be stored stops no other. Such a
+    row stays reserved: its signature exists, so it is issued by a later attempt or revoked in the end.
+    """
+    if not signed:
+        return []
+    try:
+        issued = _store(signed)
+    except DatabaseError as error:
+        if not connection.is_usable():
+            raise
+        if len(signed) == 1:
+            _log_failure("certificate.storing_failed", signed[0].row, error)
+            return []
+        half = len(signed) // 2
+        return _store_batch(signed[:half]) + _store_batch(signed[half:])
+    faults.point("pki.sign.after-commit")
+    return issued
+
+
+def _store(signed: list[Signed]) -> list[UUID]:
+    """Makes reserved rows issued, in one transaction. Those that are reserved no longer are left out."""
+    with transaction.atomic(durable=True):
+        states = _lock([each.row.id for each in signed])
+        current = [each for each in signed if states.get(each.row.id) == CertificateStatus.RESERVED]
+        if len(current) < len(signed):
+            overtaken = [str(each.row.id) for each in signed if states.get(each.row.id) != CertificateStatus.RESERVED]
+            log.info("certificate.overtaken", certificates=overtaken)
+        now = clock.now()
+        bulk.insert_values(CertificateBlob, ("certificate_id", "der"), ((each.row.id, each.der) for each in current))
+        subjects = ((str(each.row.id), _issued_facts(each)) for each in current)
+        Event.record_each(subjects, at=now, actor_ref=ACTOR, action="certificate.issued", subject_type="certificate")
+        _mark_issued(current, now)
+        faults.point("pki.sign.before-commit")
+    return [each.row.id for each in current]
+
+
+def _lock(ids: list[UUID]) -> dict[UUID, str]:
+    """Locks the rows, always in one order, and tells their status."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, status FROM pki_certificate WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE", [ids])
+        return dict(cursor.fetchall())
+
+
+def _issued_facts(signed: Signed) -> dict[str, str]:
+    row = signed.row
+    return {"ca": row.ca.slug, "serial": row.serial, "sha256": sha256_hex(signed.der), "tbs_sha256": row.tbs_sha256}
+
+
+def _mark_issued(signed: list[Signed], now: dt.datetime) -> None:
+    """Gives the locked rows their status and their CAs' next versions. Last in the transaction, since it locks the CAs' rows."""
+    by_ca: dict[int, list[UUID]] = {}
+    for each in signed:
+        by_ca.setdefault(each.row.ca.id, []).append(each.row.id)
+    for ca_id, ids in sorted(by_ca.items()):
+        first = draw_status_versions(ca_id, len(ids))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE pki_certificate SET status = %s, issued_at = %s, status_version = numbered.version"
+                " FROM unnest(%s::uuid[], %s::bigint[]) AS numbered (id, version) WHERE pki_certificate.id = numbered.id",
+                [CertificateStatus.ISSUED, now, ids, list(range(first, first + len(ids)))],
+            )
+
+
+class _Frames:
+    """What rows of one batch share: their issuers and profiles, each parsed once."""
+
+    def __init__(self) -> None:
+        self._issuers: dict[int, Issuer] = {}
+        self._profiles: dict[int, Profile | None] = {}
+
+    def issuer(self, ca: CertificateAuthority) -> Issuer:
+        """What certificates take from the CA."""
+        if ca.id not in self._issuers:
+            self._issuers[ca.id] = issuer_of(ca)
+        return self._issuers[ca.id]
+
+    def signer(self, ca: CertificateAuthority) -> Signer:
+        """The CA's key."""
+        return Signer(ca.token_label, ca.key_id, self.issuer(ca).public_key)
+
+    def profile(self, version: ProfileVersion) -> Profile | None:
+        """The profile as it was when the certificate was planned; None if it is none that this product ever had.
+
+        Who can write to the database could otherwise have anything signed, by a profile that allows it.
+        """
+        if version.id not in self._profiles:
+            known = sha256_hex(canonical_json(version.definition)) in KNOWN
+            self._profiles[version.id] = Profile.from_definition(version.definition) if known else None
+        return self._profiles[version.id]
+
+
+def _lint(row: Claimed, to_be_signed: bytes, frames: _Frames) -> list[str]:
+    if sha256_hex(to_be_signed) != row.tbs_sha256:
+        return ["the stored bytes are not those that were planned"]
+    if row.profile_version is None:
+        return ["no profile"]
+    profile, issuer = frames.profile(row.profile_version), issuer_for(row.ca, frames.issuer(row.ca), int(row.serial, 16))
+    if profile is None:
+        return ["the profile is none of ours"]
+    said = lint.Said(row.serial, row.spki_sha256, row.not_before, row.not_after)
+    return lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC, said)
+
+
+def _fail(row: Claimed, broken: list[str]) -> None:
+    """Gives a row up that was never signed; one that an earlier attempt may have signed stays, to be revoked in time."""
+    log.error("certificate.refused", certificate=str(row.id), faults=broken)
+    if row.signing_attempts:
+        return
+    with transaction.atomic(durable=True):
+        current = Certificate.objects.select_for_update(of=("self",)).defer("tbs_der").get(id=row.id)
+        if current.status != CertificateStatus.RESERVED or current.signing_attempts != 1:
+            return
+        current.status, current.failure, current.held = CertificateStatus.FAILED, broken[0][:80], False
+        current.save(update_fields=["status", "failure", "held"])
+        Event.record(
+            actor_ref=ACTOR,
+            action="certificate.failed",
+            subject_type="certificate",
+            subject_ref=str(row.id),
+            facts={"faults": broken},
+        )
+
+
+def _presign(issued: list[UUID]) -> None:
+    try:
+        presigning.presign(issued)
+    except (HsmError, presigning.SelfCheckFailed, clock_guard.ClockWentBack) as error:
+        # The sweeper of answers finds them.
+        log.error("certificate.presign_postponed", count=len(issued), error=type(error).__name__)

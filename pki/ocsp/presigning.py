@@ -1,0 +1,398 @@
+"""Signing OCSP answers ahead (RFC 6960, RFC 9919): at issuance, at revocation, and again about half their life.
+
+An answer carries the certificate's `status_version` it was signed for and is served only while that is current, so a late or
+lost run shows as `tryLater` and never as an outdated status. Answers for certificates on hold are never stored: `ocsp_live`
+signs them for each request. Runs in the `pki` worker, with no transaction open while the
+token signs.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import batched
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import structlog
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Count, Exists, F, OuterRef, Q
+
+from pki.authorities.views import known_until
+from pki.domain import ocsp_answer, tbs
+from pki.hsm import Hsm, HsmError, Scheme, clock_guard, hsm_for
+from pki.models import (
+    ANSWERED,
+    ANSWERING,
+    CaState,
+    CertIdHash,
+    Certificate,
+    CertificateAuthority,
+    CertificateStatus,
+    OcspResponse,
+    OcspSigner,
+)
+from siths_portal.lib import bulk, clock
+
+log = structlog.get_logger(__name__)
+
+LIFETIME = dt.timedelta(hours=24)
+HOLD_LIFETIME = dt.timedelta(minutes=10)
+"""Of an answer for a certificate on hold: relying parties may keep it for so long after the release."""
+REFRESH_BEFORE = dt.timedelta(hours=12)
+# So long before that a part of each turn goes to them, so that what was signed together is not due together.
+EARLY = dt.timedelta(hours=2)
+# An answer cut short by its signer's end is not signed again at once.
+MIN_AGE = dt.timedelta(hours=1)
+BATCH = 200
+# Signatures for which the token is held: others wait for their turn meanwhile.
+IN_ONE_CALL = 32
+# Which of a batch's signatures are verified before they are stored, beside the first and the last: see ADR 0162.
+VERIFIED_EACH = 16
+
+_HASHES: Final = tuple(CertIdHash.values)
+STORED: Final = Q(status__in=ANSWERED, held=False)
+"""Certificates whose answers are signed ahead and stored."""
+
+type PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
+
+class SelfCheckFailed(RuntimeError):
+    """What the token signed does not verify; it was not stored."""
+
+
+@dataclass(frozen=True)
+class Responder:
+    """A key in a token that may answer for one CA: a delegate's with its certificate, or the CA's own. Answers end by `until`."""
+
+    ca: CertificateAuthority
+    token: Hsm
+    key_id: str
+    certificate: x509.Certificate
+    lifetime: dt.timedelta
+    signer: OcspSigner | None = None
+    until: dt.datetime | None = None
+
+    @cached_property
+    def public_key(self) -> PublicKey:
+        """The certificate's. Raises SelfCheckFailed for a kind of key that nothing is signed with."""
+        public_key = self.certificate.public_key()
+        if not isinstance(public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+            raise SelfCheckFailed("no signature for this kind of key")
+        return public_key
+
+    @property
+    def end(self) -> dt.datetime:
+        """After which nothing that it signs holds."""
+        end = self.certificate.not_valid_after_utc
+        return end if self.until is None else min(end, self.until)
+
+    @property
+    def family(self) -> str:
+        """`ec` or `rsa`, as algorithms are listed."""
+        return "ec" if isinstance(self.public_key, ec.EllipticCurvePublicKey) else "rsa"
+
+    def signatures(self, data: Sequence[bytes]) -> list[bytes]:
+        """A signature over each piece of data, several in one call into the token. Raises HsmError."""
+        scheme = Scheme.ECDSA_SHA256 if self.family == "ec" else Scheme.RSA_SHA256
+        made: list[bytes] = []
+        for part in batched(data, IN_ONE_CALL, strict=False):
+            signed = self.token.sign_all(self.key_id, part, scheme)
+            if signed.error is not None:
+                raise signed.error
+            made += signed.made
+        return made
+
+
+def delegated_signer(ca: CertificateAuthority, now: dt.datetime) -> OcspSigner | None:
+    """The CA's delegated responder that is valid at `now` and has longest to go."""
+    valid = OcspSigner.objects.filter(
+        ca=ca, retired_at=None, not_before__lte=now, not_after__gt=now, certificate__status=CertificateStatus.ISSUED
+    )
+    return valid.order_by("-not_after").first()
+
+
+def delegated_responder(ca: CertificateAuthority, now: dt.datetime) -> Responder | None:
+    """The CA's delegated responder with its key in the token; None if the CA has none. Raises HsmError.
+
+    None also for a CA whose key is elsewhere, and no list of which holds now: nothing is known of its certificates then.
+    """
+    signer, until = delegated_signer(ca, now), known_until(ca) if ca.state == CaState.EXTERNAL else None
+    if signer is None or (ca.state == CaState.EXTERNAL and (until is None or until <= now)):
+        return None
+    certificate = x509.load_der_x509_certificate(bytes(signer.certificate_der))
+    return Responder(ca, hsm_for(signer.token_label), signer.key_id, certificate, LIFETIME, signer, until)
+
+
+def own_responder(ca: CertificateAuthority) -> Responder:
+    """The CA as its own responder, for a CA that is offline between ceremonies: answers live as long as its CRL does."""
+    certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der))
+    return Responder(ca, hsm_for(ca.token_label), ca.key_id, certificate, ca.crl_validity)
+
+
+def presign(certificate_ids: Iterable[UUID]) -> int:
+    """Signs and stores the answers for these certificates' present status; returns for how many. Raises HsmError, ClockWentBack.
+
+    Certificates that are reserved, failed, expired or on hold, and those of a CA without a delegated responder, are left out.
+    """
+    now = clock.now()
+    by_ca: dict[int, list[UUID]] = {}
+    found = Certificate.objects.filter(STORED, id__in=list(certificate_ids), not_after__gt=now)
+    for id_, ca_id in found.values_list("id", "ca_id"):
+        by_ca.setdefault(ca_id, []).append(id_)
+    done = 0
+    for ca in CertificateAuthority.objects.filter(id__in=by_ca, state__in=ANSWERING).order_by("id"):
+        responder = delegated_responder(ca, now)
+        if responder is not None:
+            done += _answer_for(responder, by_ca[ca.id])
+    return done
+
+
+def presign_due(*, limit: int = 500) -> int:
+    """Signs answers for up to `limit` certificates a CA whose answers are due; returns for how many.
+
+    Due are those missing, out of version, by a revoked signer, from the future, or past half their life; some come earlier, to
+    spread the work. One CA whose key does not answer does not hold the others up.
+    """
+    now = clock.now()
+    done = 0
+    signed_for = Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None))
+    for ca in CertificateAuthority.objects.filter(signed_for, state__in=ANSWERING).order_by("id"):
+        due = _due(ca, now, limit)
+        if not due:
+            continue
+        try:
+            responder = delegated_responder(ca, now)
+            if responder is None:
+                log.error("ocsp.no_valid_signer", ca=ca.slug, waiting=len(due))
+                continue
+            done += _answer_for(responder, due)
+            _drop_ended(ca, due, now)
+        except (HsmError, SelfCheckFailed, clock_guard.ClockWentBack) as error:
+            log.error("ocsp.presign_failed", ca=ca.slug, waiting=len(due), error=type(error).__name__)
+    return done
+
+
+def backlog(*, since: dt.datetime | None = None) -> dict[str, int]:
+    """How many certificates of each CA with a responder lack a current answer, by `slug:generation`; CAs with none are left out.
+
+    With `since`, only certificates that were issued and, if so, revoked before that moment.
+    """
+    lacking = Certificate.objects.filter(
+        STORED,
+        Exists(OcspSigner.objects.filter(ca=OuterRef("ca"), retired_at=None)),
+        ca__state__in=ANSWERING,
+        not_after__gt=clock.now(),
+    ).exclude(presigned_version=F("status_version"))
+    if since is not None:
+        lacking = lacking.exclude(issued_at__gte=since).exclude(revoked_at__gte=since)
+    found = lacking.order_by().values_list("ca__slug", "ca__generation").annotate(Count("id"))
+    return {f"{slug}:{generation}": number for slug, generation, number in found}
+
+
+def presign_all(ca: CertificateAuthority) -> int:
+    """Signs the answers for every live certificate of `ca` anew: by its delegate, or by its own key if it is offline."""
+    responder = delegated_responder(ca, clock.now())
+    if responder is None and ca.state == CaState.OFFLINE:
+        responder = own_responder(ca)
+    if responder is None:
+        return 0
+    live = Certificate.objects.filter(STORED, ca=ca, not_after__gt=clock.now()).values_list("id", flat=True)
+    return sum(_answer_for(responder, part) for part in batched(live.iterator(chunk_size=2000), 2000, strict=False))
+
+
+def _due(ca: CertificateAuthority, now: dt.datetime, limit: int) -> list[UUID]:
+    """Ids, most urgent first: revoked or issued since the answer, by a revoked signer, from the future, past half their life."""
+    live = Certificate.objects.filter(STORED, ca=ca, not_after__gt=now)
+    stale = live.exclude(presigned_version=F("status_version")).order_by("id").values_list("id", flat=True)
+    changed = list(stale.filter(status=CertificateStatus.REVOKED)[:limit])
+    changed += stale.filter(status=CertificateStatus.ISSUED)[: limit - len(changed)]
+    if len(changed) == limit:
+        return changed
+    answers = OcspResponse.objects.filter(ca=ca)
+    # No answer outlives its signer.
+    revoked = OcspSigner.objects.filter(ca=ca, not_after__gt=now, certificate__status=CertificateStatus.REVOKED)
+    wanted = [
+        answers.filter(signer__in=list(revoked)),
+        # Signed while the clock was ahead; by nextUpdate, since that is what the index holds.
+        answers.filter(next_update__gt=now + LIFETIME, this_update__gt=now).order_by("-next_update"),
+        answers.filter(next_update__lte=now + REFRESH_BEFORE, this_update__lte=now - MIN_AGE).order_by("next_update"),
+    ]
+    most = len(CertIdHash) * (limit - len(changed))
+    found = [id_ for rows in wanted for id_ in rows.values_list("certificate_id", flat=True)[:most]]
+    if len(changed) + len(found) < limit:
+        early = answers.filter(next_update__lte=now + REFRESH_BEFORE + EARLY, this_update__lte=now - MIN_AGE)
+        # Of answers that were signed together both hashes of one certificate come together, so that the part is a fifth.
+        found += early.order_by("next_update", "certificate_id").values_list("certificate_id", flat=True)[
+            : len(CertIdHash) * limit // 5
+        ]
+    return list(dict.fromkeys([*changed, *found]))[:limit]
+
+
+def _drop_ended(ca: CertificateAuthority, certificate_ids: Sequence[UUID], now: dt.datetime) -> None:
+    """Removes answers for certificates that ended: they are signed no more, and would stand first among the ageing for ever."""
+    OcspResponse.objects.filter(ca=ca, certificate_id__in=certificate_ids, certificate__not_after__lte=now).delete()
+
+
+def _answer_for(responder: Responder, certificate_ids: Sequence[UUID]) -> int:
+    done = 0
+    signing = Signing(responder)
+    for part in batched(certificate_ids, BATCH, strict=False):
+        rows = Certificate.objects.filter(STORED, id__in=part, not_after__gt=clock.now()).only(*STATUS_FIELDS)
+        done += _store(_sign(signing, rows))
+    return done
+
+
+class SignedAnswer(NamedTuple):
+    """A row of OcspResponse to be: what is stored, by the names of its columns."""
+
+    ca_id: int
+    certificate_id: UUID
+    signer_id: int | None
+    cert_id_hash: str
+    der: bytes
+    status_version: int
+    this_update: dt.datetime
+    next_update: dt.datetime
+
+
+def _sign(signing: "Signing", rows: Iterable[Certificate]) -> list[SignedAnswer]:
+    signer_id = signing.responder.signer.id if signing.responder.signer is not None else None
+    each = [(row, single) for row in rows for single in _singles(row)]
+    ders, this_update, next_update = signing.answers([single for _, single in each])
+    return [
+        SignedAnswer(row.ca_id, row.id, signer_id, single.hash, der, row.status_version, this_update, next_update)
+        for (row, single), der in zip(each, ders, strict=True)
+    ]
+
+
+def _singles(row: Certificate) -> list["Single"]:
+    status, serial = status_of(row), int(row.serial, 16)
+    return [Single(name, serial, status) for name in _HASHES]
+
+
+# What `status_of` and its callers read.
+STATUS_FIELDS: Final = ("ca", "serial", "status", "held", "status_version", "created_at", "issued_at", "revoked_at", "reason")
+
+
+def status_of(row: Certificate) -> bytes:
+    """The certStatus of an issued or revoked certificate. One on hold is so since it was issued."""
+    if row.status == CertificateStatus.REVOKED and row.revoked_at:
+        return ocsp_answer.revoked(row.revoked_at, row.reason)
+    return ocsp_answer.on_hold(row.issued_at or row.created_at) if row.held else ocsp_answer.GOOD
+
+
+class Single(NamedTuple):
+    """What an answer says: of the CertID by `hash` and the serial, a certStatus, and perhaps a nonce."""
+
+    hash: str
+    serial: int
+    status: bytes
+    nonce: bytes = b""
+
+
+class Signing:
+    """One responder at its work. What answers of the same second share is encoded once."""
+
+    def __init__(self, responder: Responder) -> None:
+        self.responder = responder
+        self._moment: dt.datetime | None = None
+        self._template: ocsp_answer.Template | None = None
+
+    def answers(
+        self, singles: Sequence[Single], *, lifetime: dt.timedelta | None = None
+    ) -> tuple[list[bytes], dt.datetime, dt.datetime]:
+        """The DER of an answer for each, and their thisUpdate and nextUpdate, which is not after the signer's end.
+
+        Raises HsmError, ClockWentBack, and SelfCheckFailed for a signature that does not verify: the first, each sixteenth and
+        the last are verified.
+        """
+        moment = clock_guard.check().replace(microsecond=0)
+        if moment != self._moment or self._template is None:
+            self._moment, self._template = moment, _template(self.responder, moment)
+        template = self._template
+        end = min(moment + (lifetime or self.responder.lifetime), self.responder.end)
+        data = [template.data(name, serial, status, end, nonce) for name, serial, status, nonce in singles]
+        signatures = self.responder.signatures(data)
+        for number in {*range(0, len(data), VERIFIED_EACH), len(data) - 1} if data else ():
+            _verify(self.responder.public_key, data[number], signatures[number])
+        return [*map(template.response, data, signatures)], moment, end
+
+
+def _template(responder: Responder, moment: dt.datetime) -> ocsp_answer.Template:
+    issuers = [
+        ocsp_answer.Issuer(
+            name, bytes.fromhex(getattr(responder.ca, f"name_{name}")), bytes.fromhex(getattr(responder.ca, f"key_{name}"))
+        )
+        for name in CertIdHash.values
+    ]
+    # A CA's own certificate is carried too: GnuTLS finds no signer by a key's hash but among the answer's certificates.
+    return ocsp_answer.Template(
+        responder_key_hash=x509.SubjectKeyIdentifier.from_public_key(responder.public_key).digest,
+        certificates=[responder.certificate.public_bytes(Encoding.DER)],
+        issuers=issuers,
+        this_update=moment,
+        signature=ocsp_answer.Signature(tbs.ALGORITHMS[responder.family, "sha256"], lambda data: responder.signatures([data])[0]),
+    )
+
+
+def verify(certificate: x509.Certificate, to_be_signed: bytes, signature: bytes) -> None:
+    """Checks an answer's signature with the responder's certificate. Raises SelfCheckFailed."""
+    _verify(certificate.public_key(), to_be_signed, signature)
+
+
+def _verify(public_key: object, to_be_signed: bytes, signature: bytes) -> None:
+    try:
+        if isinstance(public_key, ec.EllipticCurvePublicKey):
+            public_key.verify(signature, to_be_signed, ec.ECDSA(hashes.SHA256()))
+        elif isinstance(public_key, rsa.RSAPublicKey):
+            public_key.verify(signature, to_be_signed, padding.PKCS1v15(), hashes.SHA256())
+        else:
+            raise SelfCheckFailed("no verifier for this kind of key")
+    except InvalidSignature as error:
+        raise SelfCheckFailed("the signature does not verify") from error
+
+
+def _store(answers: list[SignedAnswer]) -> int:
+    """Stores the answers whose certificate still has the status they were signed for; returns for how many certificates."""
+    ids = {answer.certificate_id for answer in answers}
+    with transaction.atomic(durable=True):
+        locked = Certificate.objects.filter(id__in=ids).select_for_update(no_key=True).order_by("id")
+        current = dict(locked.values_list("id", "status_version"))
+        valid = [answer for answer in answers if current.get(answer.certificate_id) == answer.status_version]
+        with connection.cursor() as cursor:
+            make_piece(cursor)
+            bulk.insert_values(OcspResponse, SignedAnswer._fields, valid, table="pki_ocsp_piece")
+            cursor.execute(_FROM_PIECE)
+        stored = {answer.certificate_id for answer in valid}
+        lacking = Certificate.objects.filter(id__in=stored).exclude(presigned_version=F("status_version"))
+        lacking.update(presigned_version=F("status_version"))
+    return len(stored)
+
+
+def make_piece(cursor: CursorWrapper) -> None:
+    """The session's own table for answers on their way into the real one; one that is there is left alone.
+
+    Looked for first: a read-only session makes nothing, not even what would be there already (`scratch`).
+    """
+    cursor.execute("SELECT to_regclass('pg_temp.pki_ocsp_piece')")
+    if cursor.fetchone() == (None,):
+        cursor.execute(_PIECE)
+
+
+_COLUMNS: Final = ", ".join(SignedAnswer._fields)
+# Of the connection's own, and empty after each transaction.
+_PIECE: Final = f"""
+CREATE TEMPORARY TABLE pki_ocsp_piece ON COMMIT DELETE ROWS AS SELECT {_COLUMNS} FROM pki_ocspresponse WITH NO DATA
+"""  # noqa: S608  (names of our own)
+_FROM_PIECE: Final = f"""
+INSERT INTO pki_ocspresponse ({_COLUMNS}) SELECT {_COLUMNS} FROM pki_ocsp_piece ORDER BY certificate_id
+ON CONFLICT (certificate_id, cert_id_hash) DO UPDATE SET
+{", ".join(f"{name} = EXCLUDED.{name}" for name in ("signer_id", *SignedAnswer._fields[4:], "xid"))}
+"""  # noqa: S608

@@ -1,0 +1,182 @@
+"""Making the JWE of each delivery that was asked for; in the `pki` worker only.
+
+The worker verifies the card's proof by itself before it makes a JWE: whoever may write the table still gets no secret to a key
+of their own. A secret is in the clear between opening and encrypting, in the worker's memory and nowhere else (S23). The event
+that says who asked for it, and what for, is committed before it is opened (S24).
+"""
+
+import datetime as dt
+import secrets
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q, QuerySet
+
+from pki.domain import jwe as jwe_format
+from pki.domain.card_proof import CardProof, MalformedProof, ProofKind
+from pki.hsm import HsmError, HsmSealBroken, HsmSealKeyLost
+from pki.models import DeliveryState, Event, SealVersion, Secret, SecretDelivery, SecretState
+from pki.secrets import resealing
+from pki.secrets.deliveries import record
+from pki.secrets.sealing import Refused, open_sealed
+from siths_portal.lib import clock, faults
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+
+log = structlog.get_logger(__name__)
+# While one worker makes a delivery, others leave it alone for this long.
+CLAIM = dt.timedelta(seconds=10)
+# After as many attempts, five minutes apart from first to last, the delivery is refused and whoever asked must ask anew.
+MAX_ATTEMPTS = 10
+_LONGEST_WAIT = dt.timedelta(minutes=1)
+ACTOR = "system:pki"
+
+
+def deliver_secrets(delivery_ids: Iterable[UUID] | None = None, *, limit: int = 100) -> int:
+    """Makes the JWE of requested deliveries, those named or the oldest; returns how many were settled.
+
+    May run in several workers at once and be repeated. A token that does not answer leaves a delivery as requested, for longer
+    each time; after MAX_ATTEMPTS it is refused as `token-unavailable`.
+    """
+    settled, named = 0, None if delivery_ids is None else list(delivery_ids)
+    for row in _claim(named, limit):
+        try:
+            settled += _settle(row)
+        except HsmError as error:
+            log.error("delivery.token_failed", delivery=str(row.id), error=type(error).__name__)
+            # The claim is kept for as long as the wait, so that a short outage does not use up the attempts.
+            until = clock.now() + _wait(row.attempts + 1)
+            SecretDelivery.objects.filter(id=row.id, state=DeliveryState.REQUESTED).update(claimed_at=until - CLAIM)
+    return settled + _give_up(named, limit)
+
+
+def _wait(attempts: int) -> dt.timedelta:
+    """How long a delivery rests after so many attempts: 2, 4, 8 seconds and so on to a minute; none after the last."""
+    return min(dt.timedelta(seconds=2**attempts), _LONGEST_WAIT) if attempts < MAX_ATTEMPTS else dt.timedelta(0)
+
+
+def _waiting(delivery_ids: list[UUID] | None) -> QuerySet[SecretDelivery]:
+    """Requested deliveries that nobody is making, those named or all."""
+    free = Q(claimed_at=None) | Q(claimed_at__lte=clock.now() - CLAIM)
+    waiting = SecretDelivery.objects.filter(free, state=DeliveryState.REQUESTED)
+    return waiting if delivery_ids is None else waiting.filter(id__in=delivery_ids)
+
+
+def _give_up(delivery_ids: list[UUID] | None, limit: int) -> int:
+    """Refuses what has been tried too often, also where a worker died over the last attempt."""
+    spent = _waiting(delivery_ids).filter(attempts__gte=MAX_ATTEMPTS).order_by("created_at", "id")[:limit]
+    return sum(_close(row, DeliveryState.REFUSED, failure="token-unavailable") for row in spent)
+
+
+def _claim(delivery_ids: list[UUID] | None, limit: int) -> list[SecretDelivery]:
+    """Takes deliveries that nobody is making, and commits for each the event that its secret is about to be opened."""
+    waiting = _waiting(delivery_ids).filter(attempts__lt=MAX_ATTEMPTS)
+    with transaction.atomic(durable=True):
+        rows = waiting.select_for_update(of=("self",), skip_locked=True).select_related("secret")
+        found = list(rows.order_by("created_at", "id")[:limit])
+        ids = [row.id for row in found]
+        SecretDelivery.objects.filter(id__in=ids).update(claimed_at=clock.now(), attempts=F("attempts") + 1)
+        for row in found:
+            if row.secret_id and row.kind == ProofKind.ACTIVATE:
+                Event.record(
+                    actor_ref=row.actor_ref,
+                    action="secret.opening",
+                    subject_type="secret",
+                    subject_ref=str(row.secret_id),
+                    facts={"purpose": row.purpose, "delivery": str(row.id)},
+                )
+    return found
+
+
+def _settle(row: SecretDelivery) -> bool:
+    faults.point("pki.deliver.after-claim")
+    token = secrets.token_urlsafe(32)
+    content = {"step_token": token}
+    try:
+        secret = _proven_card(row)
+        if row.kind == ProofKind.ACTIVATE:
+            content["puk"] = _open(secret)
+    except Refused as refusal:
+        if refusal.code == "seal-key-lost":
+            log.critical("delivery.kek_lost", delivery=str(row.id), secret=str(row.secret_id))
+        return _close(row, DeliveryState.REFUSED, failure=refusal.code)
+    jwe = jwe_format.encrypt(canonical_json(content), row.recipient_jwk, row.header)
+    faults.point("pki.deliver.after-encryption")
+    now = clock.now()
+    made = {"jwe": jwe, "token_sha256": sha256_hex(token.encode()), "ready_at": now, "proof_verified_at": now}
+    try:
+        return _close(row, DeliveryState.READY, **made)
+    except IntegrityError:  # another delivery for the same proof was made at the same time
+        return _close(row, DeliveryState.REFUSED, failure="proof-used")
+
+
+def _proven_card(row: SecretDelivery) -> Secret:
+    """Returns the secret of the card whose key signed the row's proof for the row's recipient. Raises Refused.
+
+    What the row says beside the proof was written by whoever planned it, and counts only if the card signed the same.
+    """
+    secret = row.secret
+    if secret is None or not row.proof_message:
+        raise Refused("proof-missing")
+    if secret.state != SecretState.SEALED or secret.owner_ref != row.owner_ref:
+        raise Refused("secret-not-sealed")
+    proof = CardProof(bytes(row.proof_message), bytes(row.proof_signature))
+    try:
+        claims = proof.claims()
+    except MalformedProof:
+        raise Refused("proof-malformed") from None
+    as_planned = (row.recipient_jwk, row.kind, row.handle_sha256, secret.expected_header.get("serial"))
+    signed = (dict(claims.ephemeral_key), claims.kind, sha256_hex(claims.handle.encode()), claims.card_serial)
+    if as_planned != signed or row.header.get("card_serial") != claims.card_serial or claims.origin not in _origins():
+        raise Refused("proof-mismatch")
+    if not proof.is_by(bytes(secret.card_key_spki)):
+        raise Refused("proof-refused")
+    if abs(clock.now() - row.created_at) > dt.timedelta(seconds=settings.ACTIVATION_STARTED_SECONDS):
+        raise Refused("proof-stale")
+    if SecretDelivery.objects.filter(handle_sha256=row.handle_sha256, proof_verified_at__isnull=False).exists():
+        raise Refused("proof-used")
+    return secret
+
+
+def _origins() -> set[str]:
+    return {settings.PORTAL_BASE_URL, settings.MINASIDOR_BASE_URL}
+
+
+def _open(secret: Secret) -> str:
+    """Returns the secret in clear. Raises Refused, also if the seal does not bind the card key that verified the proof."""
+    try:
+        resealing.bind_card_key(secret)
+        if secret.state != SecretState.SEALED or secret.seal_version != SealVersion.CARD_KEY:
+            raise Refused("secret-not-sealed")
+        return open_sealed(secret).decode("ascii")
+    except HsmSealBroken:
+        raise Refused("seal-broken") from None
+    except HsmSealKeyLost:
+        raise Refused("seal-key-lost") from None
+    except UnicodeDecodeError:
+        # Its text would quote the secret.
+        raise Refused("not-text") from None
+
+
+def _close(row: SecretDelivery, state: DeliveryState, **changes: Any) -> bool:
+    """Stores the outcome, unless someone settled or destroyed the delivery, or its secret, meanwhile."""
+    with transaction.atomic(durable=True):
+        locked = SecretDelivery.objects.select_for_update(of=("self",)).select_related("secret").get(id=row.id)
+        if locked.state != DeliveryState.REQUESTED:
+            return False
+        locked.state = state
+        for name, value in changes.items():
+            setattr(locked, name, value)
+        facts = {"reason": locked.failure} if locked.failure else {"kind": locked.kind, "proof_sha256": _proof_sha256(locked)}
+        locked.proof_message = locked.proof_signature = b""
+        locked.save(update_fields=["state", "proof_message", "proof_signature", *changes])
+        record(locked, f"delivery.{state}", ACTOR, facts)
+    return True
+
+
+def _proof_sha256(row: SecretDelivery) -> str:
+    """Returns the hash of message and signature, which names the proof after both are erased: the message has the handle."""
+    return sha256_hex(bytes(row.proof_message) + bytes(row.proof_signature))
