@@ -52,7 +52,7 @@ def organisation_receipt_texts(request: HttpRequest, organisation_id: UUID) -> H
         **_versions(request, organisation_id),
         "edit_url": reverse("organisation_receipt_text", args=[organisation_id]) if may_edit else "",
     }
-    return organisation_page(request, "administration/receipt_texts.html", head, context, here="organisation_receipt_texts")
+    return organisation_page(request, "receipt_texts/receipt_texts.html", head, context, here="organisation_receipt_texts")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -87,7 +87,7 @@ def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> Ht
         "submit": _("Spara"),
         "cancel_url": reverse("organisation", args=[organisation_id]),
     }
-    template, step = "administration/receipt_text.html", _("Redigera kvittenstext")
+    template, step = "receipt_texts/receipt_text.html", _("Redigera kvittenstext")
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
 
 
@@ -121,7 +121,7 @@ def _from_above(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
 
 
 def _versions(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
-    """What `administration/receipt_versions.html` draws."""
+    """What `receipt_texts/receipt_versions.html` draws."""
     found = receipt_texts.receipt_texts(actor=actor_of(request), organisation_id=organisation_id, before=_before(request))
     return {
         "found": found,

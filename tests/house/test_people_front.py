@@ -160,8 +160,8 @@ def test_pages_with_files_accept_large_bodies(front: House) -> None:
     address = re.compile(next(line.split()[2] for line in template() if line.strip().startswith("location ~")))
     some = "00000000-0000-7000-8000-000000000000"
     pages = {
-        "ordering/photo.html": [reverse("order_photo", args=[some]), reverse("order_photo_upload", args=[some])],
-        "administration/import/start.html": [reverse("setup_import")],
+        "orders/photo.html": [reverse("order_photo", args=[some]), reverse("order_photo_upload", args=[some])],
+        "imports/start.html": [reverse("setup_import")],
         "operators/propose.html": [reverse("pki_ceremony_propose")],
         "operators/sign.html": [reverse("pki_proposal_sign", args=[some])],
         "operators/mass_new.html": [reverse("pki_mass_new")],
@@ -170,7 +170,7 @@ def test_pages_with_files_accept_large_bodies(front: House) -> None:
     taking = {str(page.relative_to(folder)) for page in folder.rglob("*.html") if "multipart/form-data" in page.read_text()}
     assert taking == set(pages), "add the new page here and its address to people.conf.template"
     assert all(address.match(each) for addresses in pages.values() for each in addresses)
-    assert ask(front, "POST", pages["ordering/photo.html"][0], b"x" * 6_000_000, **SESSION)[0] == 200
+    assert ask(front, "POST", pages["orders/photo.html"][0], b"x" * 6_000_000, **SESSION)[0] == 200
     assert Site.seen[-1][2] == 6_000_000
 
 

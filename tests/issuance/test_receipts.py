@@ -175,7 +175,7 @@ def test_every_word_of_the_terms_is_on_it(world: Any) -> None:
 
 def test_terms_that_were_signed_never_change() -> None:
     assert receipts.terms("1").sha256 == TERMS_1
-    assert receipts.terms("1").text.encode() == (Path("templates/receipts/terms-1.sv.txt")).read_bytes()
+    assert receipts.terms("1").text.encode() == (Path("templates/activation/receipt/terms-1.sv.txt")).read_bytes()
     with pytest.raises(KeyError):
         receipts.terms("0")
 

@@ -38,7 +38,7 @@ TEMPLATE_VERSION = "2"
 LANGUAGE = "sv"
 TERMS_VERSION = "1"
 # A version that somebody has signed stays as it is; a new wording is a new file.
-TERMS_FILES = {"1": "receipts/terms-1.sv.txt"}
+TERMS_FILES = {"1": "activation/receipt/terms-1.sv.txt"}
 SIGNING_PROFILE = "person-id-sign"
 HEADING = "Kvittens för mottagande av SITHS eID på kort"
 SUMMARY = (
@@ -230,7 +230,7 @@ def html(content: Mapping[str, Any]) -> str:
             for each in content["certificates"]
         ],
     }
-    return render_to_string("receipts/receipt.html", {**content, **extra})
+    return render_to_string("activation/receipt/receipt.html", {**content, **extra})
 
 
 def _kind(profile: str) -> str:

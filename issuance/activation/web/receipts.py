@@ -20,7 +20,7 @@ def receipt(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     page = receipt_view.receipt_view(actor=actor, carrier_id=carrier_id)
     head = person_view.person_head(actor=actor, person_id=page.person_id)
     disclosures.record(actor=actor, person_id=page.person_id, shown=Shown.RECEIPT, subject=carrier_id)
-    return render(request, "person/receipt.html", {"page": page, "head": head, "photo_url": photo_url(head)})
+    return render(request, "activation/receipt_page.html", {"page": page, "head": head, "photo_url": photo_url(head)})
 
 
 @require_safe

@@ -77,7 +77,7 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "cancel_url": reverse("area", args=[area_id]),
     }
     step = _("Välj artiklar för flera organisationer")
-    return area_page(request, "administration/area_articles.html", head, context, here="area", step=step, status=status)
+    return area_page(request, "articles/area_articles.html", head, context, here="area", step=step, status=status)
 
 
 def _tell(request: HttpRequest, added: Mapping[UUID, int], picked: int) -> None:

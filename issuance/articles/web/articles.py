@@ -42,7 +42,7 @@ from issuance.records.web.editing import answered, initial
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
-_FORM = "administration/form.html"
+_FORM = "components/form.html"
 
 
 @require_safe
@@ -62,7 +62,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     may_add = policy.holds(actor, Action.CREATE_ORGANISATION)
     return page(
         request,
-        "administration/articles.html",
+        "articles/articles.html",
         context,
         heading=_("Artiklar"),
         crumbs=[Crumb(_("Artiklar"))],
@@ -85,7 +85,7 @@ def article(request: HttpRequest, code: str) -> HttpResponse:
         "found": found,
         "edit_url": reverse("article_edit", args=[code]) if found.may_edit else "",
     }
-    return _page(request, "administration/article.html", found, context, here="article")
+    return _page(request, "articles/article.html", found, context, here="article")
 
 
 def _facts(found: ArticleFacts) -> Iterator[dict[str, Any]]:
@@ -234,7 +234,7 @@ def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpRe
         "parent": parent,
         "cancel_url": reverse("organisation", args=[organisation_id]),
     }
-    template, step = "administration/organisation_articles.html", _("Administrera artiklar")
+    template, step = "articles/organisation_articles.html", _("Administrera artiklar")
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
 
 

@@ -41,7 +41,7 @@ def area_customisations(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "generic_url": reverse("customisations") if Action.CREATE_ORGANISATION in head.rights else "",
     }
     step = _("Organisationer utan kortanpassning")
-    return area_page(request, "administration/area_customisations.html", head, context, here="area", step=step)
+    return area_page(request, "customisations/area_customisations.html", head, context, here="area", step=step)
 
 
 def _let_hold(request: HttpRequest, area_id: UUID, found: query.AreaWithout) -> HttpResponse:

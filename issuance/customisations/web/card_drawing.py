@@ -1,4 +1,4 @@
-"""How a card with a customisation looks, as data for `administration/card_drawing.html`.
+"""How a card with a customisation looks, as data for `customisations/card_drawing.html`.
 
 A drawing of our own in units of a tenth of a millimetre.
 """

@@ -86,7 +86,7 @@ def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpRe
         ),
     }
     step = _("Önska kortanpassning")
-    return organisation_page(request, "administration/form.html", head, context, here=_HERE, step=step, status=status)
+    return organisation_page(request, "components/form.html", head, context, here=_HERE, step=step, status=status)
 
 
 def _first(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def customisation_use_generic(request: HttpRequest, organisation_id: UUID) -> Ht
 
 
 def wish_context(request: HttpRequest, head: OrganisationHead, holds: Holding) -> dict[str, Any]:
-    """What `administration/customisation_wish.html` shows on an organisation's page."""
+    """What `customisations/customisation_wish.html` shows on an organisation's page."""
     verifies, administers = Action.VERIFY_CUSTOMISATION in head.rights, Action.CREATE_ORGANISATION in head.rights
     own = [head.id]
     # Read before the wish, as where it is written.

@@ -58,7 +58,7 @@ from issuance.records.web.editing import answered, initial, version_sent
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import id_of
 
-_FORM = "administration/form.html"
+_FORM = "components/form.html"
 _NONE = UUID(int=0)
 _LEAD = gettext_lazy(
     "Be först kortleverantören skapa kortanpassningen. Det görs utanför portalen. Leverantören svarar med kortanpassnings-id "
@@ -91,7 +91,7 @@ def customisations(request: HttpRequest) -> HttpResponse:
     link = Link(_("Skapa den generella kortanpassningen"), reverse("customisation_new_generic"))
     return page(
         request,
-        "administration/customisations.html",
+        "customisations/customisations.html",
         context,
         heading=_("Kortanpassningar"),
         crumbs=[Crumb(_("Kortanpassningar"))],
@@ -131,11 +131,11 @@ def customisation(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
         "next_url": next_url(request, having.after, fragment="organisationer"),
         "first_url": first_url(request, fragment="organisationer"),
     }
-    return _page(request, "administration/customisation.html", found, context, here="customisation", status=status)
+    return _page(request, "customisations/customisation.html", found, context, here="customisation", status=status)
 
 
 def _shown(found: CustomisationFacts) -> dict[str, Any]:
-    """What `administration/customisation_card.html` draws."""
+    """What `customisations/customisation_card.html` draws."""
     standing = found.standing
     verified = _("Nej")
     if standing.verified_on:
@@ -253,7 +253,7 @@ def organisation_customisation(request: HttpRequest, organisation_id: UUID) -> H
         "give_up_url": reverse("customisation_give_up", args=[organisation_id]) if gives_up else "",
         "withdraw_url": reverse("customisation_withdraw", args=[organisation_id]) if administers and holds.pending else "",
     }
-    template = "administration/organisation_customisation.html"
+    template = "customisations/organisation_customisation.html"
     return organisation_page(request, template, head, context, here="organisation_customisation")
 
 
@@ -326,7 +326,7 @@ def customisation_give_up(request: HttpRequest, organisation_id: UUID) -> HttpRe
         "refusal": refusal,
         "cancel_url": reverse("organisation_customisation", args=[organisation_id]),
     }
-    template, step = "administration/customisation_give_up.html", _("Ta bort den egna kortanpassningen")
+    template, step = "customisations/customisation_give_up.html", _("Ta bort den egna kortanpassningen")
     return organisation_page(request, template, head, context, here="organisation_customisation", step=step, status=status)
 
 

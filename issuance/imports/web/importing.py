@@ -135,7 +135,7 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
         "first_url": first_url(request, fragment="export"),
     }
     heading = _("Importera från fil")
-    answer = page(request, "administration/import/start.html", context, heading=heading, crumbs=[Crumb(heading)], status=status)
+    answer = page(request, "imports/start.html", context, heading=heading, crumbs=[Crumb(heading)], status=status)
     return told_when(answer, form.retry_after)
 
 
@@ -192,7 +192,7 @@ def _preview(
         "ends": kept.expires_at,
     }
     heading = _("Förhandsgranska importen")
-    answer = _page(request, "administration/import/preview.html", context, heading=heading, status=status)
+    answer = _page(request, "imports/preview.html", context, heading=heading, status=status)
     return in_step(answer) if plan.wrong else answer
 
 
@@ -260,4 +260,4 @@ def _result(request: HttpRequest, actor: Actor, kept: SetupImport) -> HttpRespon
         "first_url": request.path if begin else "",
         "done_at": kept.done_at,
     }
-    return _page(request, "administration/import/result.html", context, heading=_("Resultat av importen"))
+    return _page(request, "imports/result.html", context, heading=_("Resultat av importen"))

@@ -39,7 +39,7 @@ from issuance.records.web.editing import another_asked, at_first_field, initial,
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import ids_of
 
-_FORM = "administration/office_form.html"
+_FORM = "offices/office_form.html"
 _AFTER_ANOTHER = "fler"
 """The parameter that tells that an office was made just before this form."""
 
@@ -65,7 +65,7 @@ def office(request: HttpRequest, office_id: UUID) -> HttpResponse:
         "disconnect_url": connect_url if any(each.may_disconnect for each in connected.rows) else "",
         "invoice_line": _Example(actor, head.area.id).of(found.invoice_comment),
     }
-    return office_page(request, "administration/office.html", head, context, here="office")
+    return office_page(request, "offices/office.html", head, context, here="office")
 
 
 def _facts(area: places.Above, found: OfficeFacts, issuers: Sequence[str]) -> list[dict[str, Any]]:
@@ -206,7 +206,7 @@ def _asks_for_line_alone(request: HttpRequest) -> bool:
 
 def _line_alone(request: HttpRequest, line: _Example) -> HttpResponse:
     context = {"invoice_line": line.of(request.POST.get("invoice_comment")), "line_asked": True}
-    return render(request, "administration/invoice_line.html", context)
+    return render(request, "offices/invoice_line.html", context)
 
 
 def _form_context(request: HttpRequest, form: OfficeForm, line: _Example, cancel_url: str, submit: str) -> dict[str, Any]:
@@ -243,7 +243,7 @@ def office_close(request: HttpRequest, office_id: UUID) -> HttpResponse:
         "left_without": None if head.closed else offices.left_without(actor=actor, office_id=office_id),
         "cancel_url": reverse("office", args=[office_id]),
     }
-    return office_page(request, "administration/office_close.html", head, context, here="office", step=_("Stäng kontoret"))
+    return office_page(request, "offices/office_close.html", head, context, here="office", step=_("Stäng kontoret"))
 
 
 @require_POST
@@ -287,7 +287,7 @@ def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
         "cancel_url": reverse("office", args=[office_id]),
     }
     step = _("Koppla organisation")
-    return office_page(request, "administration/office_connect.html", head, context, here="office", step=step, status=status)
+    return office_page(request, "offices/office_connect.html", head, context, here="office", step=step, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -319,7 +319,7 @@ def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpRes
         "cancel_url": reverse("organisation", args=[organisation_id]),
         "new_url": new_url if Action.EDIT_OFFICE in head.rights else "",
     }
-    template, step = "administration/organisation_offices.html", _("Koppla kontor")
+    template, step = "offices/organisation_offices.html", _("Koppla kontor")
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
 
 

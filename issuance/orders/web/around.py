@@ -72,7 +72,7 @@ def restart(request: HttpRequest, draft_id: UUID) -> HttpResponse:
 def photo_rules(request: HttpRequest) -> HttpResponse:
     """Fotoregler, with the way back to the order that the address names; what may be done there that page decides."""
     draft_id = id_of(request.GET.get("bestallning", ""))
-    return render(request, "ordering/photo_rules.html", {"back_url": address(Step.PHOTO, draft_id) if draft_id else ""})
+    return render(request, "orders/photo_rules.html", {"back_url": address(Step.PHOTO, draft_id) if draft_id else ""})
 
 
 @_answered
@@ -109,4 +109,4 @@ def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
         ],
         "person_url": reverse("person", args=[person_id]),
     }
-    return render(request, "ordering/cancel.html", context, status=status)
+    return render(request, "orders/cancel.html", context, status=status)

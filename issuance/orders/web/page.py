@@ -42,11 +42,11 @@ _NAMES = {
 }
 
 _TEMPLATES = {
-    Step.ORGANISATION: "ordering/organisation.html",
-    Step.ARTICLE: "ordering/article.html",
-    Step.PHOTO: "ordering/photo.html",
-    Step.OFFICE: "ordering/office.html",
-    Step.REVIEW: "ordering/review.html",
+    Step.ORGANISATION: "orders/organisation.html",
+    Step.ARTICLE: "orders/article.html",
+    Step.PHOTO: "orders/photo.html",
+    Step.OFFICE: "orders/office.html",
+    Step.REVIEW: "orders/review.html",
 }
 
 

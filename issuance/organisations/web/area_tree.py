@@ -46,4 +46,4 @@ def tree(request: HttpRequest, area_id: UUID) -> HttpResponse:
     found = area_tree.tree(actor=actor, area_id=area_id, text=text, under=under)
     context = {"form": form, "searched": text, "found": found, "under": under}
     context["open"] = bool(text) or found.seen <= _OPEN_TREE
-    return area_page(request, "administration/area_tree.html", head, context, here="area_tree", status=status)
+    return area_page(request, "organisations/area_tree.html", head, context, here="area_tree", status=status)

@@ -33,7 +33,7 @@ from issuance.records.web.administration_frame import (
 from issuance.records.web.editing import answered, at_first_field, initial
 from siths_portal.lib.errors import Conflict
 
-_FORM = "administration/form.html"
+_FORM = "components/form.html"
 
 
 @require_safe
@@ -81,7 +81,7 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "offices_first_url": first_url(request, parameter="kontor_efter", fragment="kontor"),
     }
     removing = [Link(_("Ta bort utgivningsområdet"), reverse("area_remove", args=[area_id]))] if _is_removable(head) else []
-    return area_page(request, "administration/area.html", head, context, here="area", configuration=removing)
+    return area_page(request, "organisations/area.html", head, context, here="area", configuration=removing)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -144,7 +144,7 @@ def area_remove(request: HttpRequest, area_id: UUID) -> HttpResponse:
             messages.success(request, _("Utgivningsområdet {name} är borttaget.").format(name=head.name))
             return redirect("administration")
     context = {"removable": _is_removable(head), "name": head.name, "cancel_url": reverse("area", args=[area_id])}
-    template, step = "administration/area_remove.html", _("Ta bort utgivningsområdet")
+    template, step = "organisations/area_remove.html", _("Ta bort utgivningsområdet")
     return area_page(request, template, head, context, here="area", step=step, status=status)
 
 

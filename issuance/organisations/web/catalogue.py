@@ -13,7 +13,7 @@ DESPITE = "katalog"
 
 
 class Asking:
-    """One form's question. `to_read` is the answer that has to be ticked, for `administration/form.html`; empty if none."""
+    """One form's question. `to_read` is the answer that has to be ticked, for `components/form.html`; empty if none."""
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request

@@ -76,7 +76,7 @@ def organisation_end(request: HttpRequest, organisation_id: UUID) -> HttpRespons
         ],
         "cancel_url": reverse("organisation", args=[organisation_id]),
     }
-    template, step = "administration/organisation_end.html", _("Avsluta organisationen")
+    template, step = "organisations/organisation_end.html", _("Avsluta organisationen")
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
 
 
@@ -117,7 +117,7 @@ def organisation_reopen(request: HttpRequest, organisation_id: UUID) -> HttpResp
 
 
 def ended_context(request: HttpRequest, head: OrganisationHead) -> dict[str, object]:
-    """What `administration/ended.html` shows; nothing for one that lives."""
+    """What `organisations/ended.html` shows; nothing for one that lives."""
     if not head.ended:
         return {}
     found = ending.ended(actor=actor_of(request), organisation_id=head.id)

@@ -64,7 +64,7 @@ def _search_page(
     *,
     status: int = 200,
 ) -> HttpResponse:
-    return _page(request, "administration/move.html", head, {"form": form, **(context or {})}, status=status)
+    return _page(request, "organisations/move.html", head, {"form": form, **(context or {})}, status=status)
 
 
 def _asked(
@@ -89,7 +89,7 @@ def _asked(
         "others": history.told(actor, error.changes) if isinstance(error, Outdated) else (),
     }
     status = error.http_status if error else 200
-    return _page(request, "administration/move_confirm.html", head, context, status=status)
+    return _page(request, "organisations/move_confirm.html", head, context, status=status)
 
 
 def _moved(request: HttpRequest, actor: Actor, head: OrganisationHead, target: str) -> HttpResponse:

@@ -33,7 +33,7 @@ from issuance.records.web.administration_frame import actor_of, columns, cursor,
 from issuance.records.web.editing import another_asked, answered, at_first_field, initial
 from siths_portal.lib import clock
 
-_FORM = "administration/form.html"
+_FORM = "components/form.html"
 _GENERIC = {"generic": True, "above": False}
 """Choices of a card customisation, by what the form sends. What was sent counts also where it is no longer asked for."""
 
@@ -72,7 +72,7 @@ def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
         "new_url": reverse("sub_organisation_new", args=[head.id]) if Action.CREATE_SUB_ORGANISATION in head.rights else "",
         "edit_url": reverse("organisation_edit", args=[head.id]) if may_change(head) else "",
     }
-    return organisation_page(request, "administration/organisation.html", head, context, here="organisation")
+    return organisation_page(request, "organisations/organisation.html", head, context, here="organisation")
 
 
 def _facts(head: OrganisationHead, found: OrganisationFacts) -> list[dict[str, Any]]:
@@ -307,4 +307,4 @@ def organisation_fee(request: HttpRequest, organisation_id: UUID) -> HttpRespons
         "fees": organisations.fees_of(organisation_id),
     }
     step = _("Abonnemangsavgift")
-    return organisation_page(request, "administration/fee.html", head, context, here="organisation", step=step, status=status)
+    return organisation_page(request, "articles/fee.html", head, context, here="organisation", step=step, status=status)

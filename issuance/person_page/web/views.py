@@ -62,7 +62,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
         "photo_url": photo_url(page.head),
         "why_none": _why_no_carriers(page, own=page.head.id == actor.person_id),
     }
-    return render(request, "person/person.html", context)
+    return render(request, "person_page/person.html", context)
 
 
 def _why_no_carriers(page: person_view.PersonView, *, own: bool) -> str:
@@ -118,7 +118,7 @@ def _history(request: HttpRequest, page: HistoryView, shown: Shown, subject: UUI
         "next_url": f"{request.path}?fore={page.before}" if page.before else "",
         "first_url": request.path if "fore" in request.GET else "",
     }
-    return render(request, "person/history.html", context)
+    return render(request, "person_page/history.html", context)
 
 
 def _before(request: HttpRequest) -> int | None:
@@ -133,7 +133,7 @@ def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     page = certificate_view.certificate_view(actor=actor, certificate_id=certificate_id)
     disclosures.record(actor=actor, person_id=page.person_id, shown=Shown.CERTIFICATE, subject=certificate_id)
-    return render(request, "person/certificate.html", {"page": page})
+    return render(request, "person_page/certificate.html", {"page": page})
 
 
 @require_safe

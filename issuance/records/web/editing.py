@@ -25,7 +25,7 @@ _NO_VERSION = 0
 class EditForm(Form):
     """A form on a row with a version, which stands in a hidden field. `columns` maps fields to the columns they write.
 
-    `others` is what others changed meanwhile, for `administration/others.html`.
+    `others` is what others changed meanwhile, for `components/others.html`.
     """
 
     columns: ClassVar[Mapping[str, str]] = {}

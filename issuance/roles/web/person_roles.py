@@ -55,11 +55,11 @@ def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
     ]
     requested = role_request_query.of_person(actor=actor, person_id=person_id)
     context = {"found": found, "requested": requested, "functions": functions, **_ended(request, found.head)}
-    return person_page(request, "administration/roles/person.html", found.head, context)
+    return person_page(request, "roles/person.html", found.head, context)
 
 
 def _ended(request: HttpRequest, head: PersonHead) -> dict[str, Any]:
-    """What `administration/roles/ended.html` draws; read on demand."""
+    """What `roles/ended.html` draws; read on demand."""
     chosen = {"avslutade": "1"}
     if request.GET.get("avslutade") != "1":
         return {"ended_url": f"{request.path}?{urlencode(chosen)}#avslutade"}
@@ -85,7 +85,7 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
         pick = PickRoleForm(assignable, request.GET if asked else None)
         context = {"form": pick, "rights": role_words.table(assignable)}
         status = Invalid.http_status if asked and not pick.is_valid() else 200
-        return person_page(request, "administration/roles/pick.html", head, context, status=status)
+        return person_page(request, "roles/pick.html", head, context, status=status)
     may_protect = policy.may_give_add_on(actor)
     kind: type[RoleForm] = RequestRoleForm if role in GLOBAL_ROLES else PlacedRoleForm
     if request.method != "POST":
@@ -156,7 +156,7 @@ def _placing(
         "picked": request.POST.getlist("plats") or picked,
         "rights": role_words.table([role]),
     }
-    return person_page(request, "administration/roles/place.html", head, context, status=status)
+    return person_page(request, "roles/place.html", head, context, status=status)
 
 
 _OPEN_TREE = 40
@@ -185,7 +185,7 @@ def qualification_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
                 messages.success(request, _RECORDED[frozenset(kinds)])
                 return redirect("person_roles", person_id)
     context = {"form": form, "found": found}
-    return person_page(request, "administration/roles/qualification.html", found.head, context, status=status)
+    return person_page(request, "roles/qualification.html", found.head, context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

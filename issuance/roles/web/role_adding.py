@@ -218,7 +218,7 @@ def _adding(
     }
     shown = page(
         request,
-        "administration/roles/add.html",
+        "roles/add.html",
         context,
         heading=place.heading,
         kind=place.name,
@@ -229,7 +229,7 @@ def _adding(
 
 
 def _tree(request: HttpRequest, area_id: UUID, given: QueryDict) -> dict[str, Any]:
-    """What `administration/roles/area_places.html` draws."""
+    """What `roles/area_places.html` draws."""
     asked, ticked = given.get("ort", "").strip()[:_LONGEST], _picked(given)
     found = role_tree.of_area(actor=actor_of(request), area_id=area_id, text=asked, picked=set(ticked))
     few = found.is_large or role_tree.count(found.tops) <= _OPEN_TREE

@@ -30,6 +30,6 @@ def kept(request: HttpRequest) -> dict[str, str]:
 def person_page(
     request: HttpRequest, template: str, head: PersonHead, context: Mapping[str, Any], *, status: int = 200
 ) -> HttpResponse:
-    """A page of `administration/roles/frame.html`. That the person is shown is noted before (ADR 0080)."""
+    """A page of `roles/frame.html`. That the person is shown is noted before (ADR 0080)."""
     disclosures.record(actor=actor_of(request), person_id=head.id, shown=Shown.PERSON)
     return render(request, template, {"head": head, "photo_url": photo_url(head), **context}, status=status)

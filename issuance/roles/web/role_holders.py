@@ -133,7 +133,7 @@ def _holders_page(
 ) -> HttpResponse:
     return page(
         request,
-        "administration/roles/holders.html",
+        "roles/holders.html",
         {**context, "form": form, "order": order},
         heading=_("Rollinnehavare"),
         crumbs=[Crumb(_("Rollinnehavare"))],
@@ -179,7 +179,7 @@ def holders_training(request: HttpRequest) -> HttpResponse:
     heading = _("Registrera utbildning och personkontroll")
     crumbs = [*(way_to_area(head) if head else [Crumb(_("Rollinnehavare"), reverse("role_holders"))]), Crumb(heading)]
     kind = f"{_('Utgivningsområde')} {head.name}" if head else ""
-    return page(request, "administration/roles/training.html", context, heading=heading, kind=kind, crumbs=crumbs, status=status)
+    return page(request, "roles/training.html", context, heading=heading, kind=kind, crumbs=crumbs, status=status)
 
 
 def _area(request: HttpRequest, actor: Actor) -> AreaHead | None:
@@ -230,7 +230,7 @@ def role_rights(request: HttpRequest) -> HttpResponse:
     """The table of roles and rights, as the policy has it. Raises Forbidden."""
     return page(
         request,
-        "administration/roles/rights.html",
+        "roles/rights.html",
         {"rights": role_words.table(Role)},
         heading=_("Vad får rollen göra?"),
         crumbs=[Crumb(_("Vad får rollen göra?"))],

@@ -63,7 +63,7 @@ def requests(request: HttpRequest) -> HttpResponse:
     }
     return page(
         request,
-        "administration/roles/requests.html",
+        "roles/requests.html",
         context,
         heading=_("Begärda roller"),
         crumbs=[Crumb(_("Begärda roller"))],
@@ -122,7 +122,7 @@ def _shown(request: HttpRequest, found: RequestView, form: RoleDecisionForm | No
     functions = [] if own else [Link(_("Personens roller"), reverse("person_roles", args=[found.person_id]))]
     return page(
         request,
-        "administration/roles/request.html",
+        "roles/request.html",
         context,
         heading=_("Begärd roll"),
         crumbs=[Crumb(_("Begärda roller"), reverse("role_requests")), Crumb(_("Begärd roll"))],

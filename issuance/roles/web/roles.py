@@ -38,7 +38,7 @@ from issuance.roles.web.role_forms import ChangeRoleForm
 from issuance.roles.web.role_frame import kept, person_page, recent_login
 from siths_portal.lib.errors import Conflict, NotFound
 
-_END, _OVER = "administration/roles/end.html", "administration/roles/over.html"
+_END, _OVER = "roles/end.html", "roles/over.html"
 """Pages of two frames: of a person, and of one who has left (ADR 0235)."""
 
 
@@ -64,7 +64,7 @@ def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpRespo
     ]
     return page(
         request,
-        "administration/roles/organisation.html",
+        "roles/organisation.html",
         context,
         heading=_("Behörighetsroller"),
         kind=f"{_('Organisation')} {head.name}",
@@ -127,7 +127,7 @@ def role_change(request: HttpRequest, grant_id: UUID) -> HttpResponse:
 def _changing(request: HttpRequest, line: GrantLine, form: ChangeRoleForm, *, status: int = 200) -> HttpResponse:
     head = roles.person(actor=actor_of(request), person_id=line.person_id)
     context = {"form": form, "line": line, "role": role_words.name(line.role), "leaderless": _left_without(line.role, [line])}
-    return person_page(request, "administration/roles/change.html", head, context, status=status)
+    return person_page(request, "roles/change.html", head, context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -210,7 +210,7 @@ def _of_person(
 ) -> HttpResponse:
     """A page on a role of one whose own page opens."""
     head = roles.person(actor=actor_of(request), person_id=person_id)
-    return person_page(request, template, head, {**context, "page_frame": "administration/roles/frame.html"}, status=status)
+    return person_page(request, template, head, {**context, "page_frame": "roles/frame.html"}, status=status)
 
 
 def _of_leaver(

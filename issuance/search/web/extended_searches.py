@@ -40,4 +40,4 @@ def area_extended_searches(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "first_url": request.path if "fore" in request.GET else "",
     }
     step = _("Utökade sökningar")
-    return area_page(request, "administration/extended_searches.html", head, context, here="area", step=step)
+    return area_page(request, "search/extended_searches.html", head, context, here="area", step=step)

@@ -90,7 +90,7 @@ def organisation_holders(request: HttpRequest, organisation_id: UUID) -> HttpRes
     return organisation_page(request, _TEMPLATE, head, context, here=_HERE)
 
 
-_TEMPLATE = "administration/holders.html"
+_TEMPLATE = "search/holders.html"
 
 
 @require_safe
