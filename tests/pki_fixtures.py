@@ -199,7 +199,7 @@ def pki_snapshot(request: pytest.FixtureRequest, django_db_setup, tmp_path_facto
 def every_card_is_ordered(request: pytest.FixtureRequest):
     """Tests of the PKI alone have no orders: there every certificate on a card is as ordered, elsewhere issuance is asked."""
     name = request.module.__name__
-    if not name.startswith(("tests.pki.", "tests.pki_api.", "tests.bench.", "tests.portal_pages.test_pki")):
+    if not name.startswith(("tests.pki.", "tests.bench.", "tests.issuance.operators.")):
         yield
         return
     from tests.pki import every_card

@@ -35,7 +35,7 @@ class PkiWorker:
 
     def start(self, **env: str) -> Path:
         """Starts one in place of the one before; it ends with the test. Returns its log."""
-        from tests.supplier.stage import process
+        from tests.issuance.suppliers.api.stage import process
 
         self.end()
         self.log.unlink(missing_ok=True)

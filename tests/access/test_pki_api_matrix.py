@@ -1,6 +1,6 @@
 """Every operation of the PKI API, asked by machines of each kind and by people of each role (S08, S09).
 
-What each set of rights allows is walked in `tests/pki_api/test_permissions.py`; here is who gets in at all, and as what.
+What each set of rights allows is walked in `tests/pki/clients/test_permissions.py`; here is who gets in at all, and as what.
 """
 
 import re
@@ -18,7 +18,7 @@ from tests.access.test_api_matrix import METHODS, api, call, described, machines
 from tests.access.walker import Answer
 from tests.access.world import CALLERS, SUPPLIER, AccessWorld, undone
 from tests.issuance import authorities
-from tests.pki_api.service import order
+from tests.pki.clients.service import order
 
 __all__ = ["api", "machines"]
 

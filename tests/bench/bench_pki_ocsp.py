@@ -17,7 +17,7 @@ from pki.hsm import Algorithm, KeySpec, hsm_for
 from tests.bench import ocsp_peers
 from tests.bench.load import ROUNDS, Run, Server, against, interleaved, told
 from tests.bench.ocsp_corpus import Corpus, Responder
-from tests.pki.ocspd_stage import ask, ocspd
+from tests.pki.ocspd.ocspd_stage import ask, ocspd
 from tests.pki_fixtures import make_token
 
 pytestmark = pytest.mark.timeout(3600)

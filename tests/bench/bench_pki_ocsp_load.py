@@ -24,7 +24,7 @@ from tests.bench.durable import PYTHON, ROOT, House, durable
 from tests.bench.load import ROUNDS, SECONDS, WARM_UP, Run, Server, against, load, ratio, told, used_by
 from tests.bench.ocsp_corpus import SERIALS, Corpus
 from tests.bench.processes import Workers
-from tests.pki import ocspd_stage
+from tests.pki.ocspd import ocspd_stage
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(3600)

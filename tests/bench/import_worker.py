@@ -18,7 +18,7 @@ from pki.approvals import dual_control  # noqa: E402
 from pki.models import ApprovalAction, Decision  # noqa: E402
 from pki.takeover import running  # noqa: E402
 from tests.bench.crl_worker import peak  # noqa: E402
-from tests.pki import takeover_world as world  # noqa: E402
+from tests.pki.takeover import takeover_world as world  # noqa: E402
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from siths_portal.demo import receipts, status_client
 from siths_portal.demo.people import DemoPerson, person
 from siths_portal.demo.places import PLACES
 from tests.e2e.stage import Stage
-from tests.supplier.stage import wait_for
+from tests.issuance.suppliers.api.stage import wait_for
 
 LEADERS = [(place, role) for place in PLACES for role in place.roles]
 FIRST_CLERK, SECOND_CLERK = 5, 6
@@ -161,7 +161,7 @@ class Registry:
 def await_ocsp(pair: tuple[x509.Certificate, x509.Certificate], wanted: str, *, seconds: float = 150) -> None:
     """The responder that the certificate names comes to say `wanted`, by both CertID hashes.
 
-    That it does so within five seconds is measured where nothing else runs beside it: `tests/pki/test_f10_ocsp.py`.
+    That it does so within five seconds is measured where nothing else runs beside it: `tests/pki/ocsp/test_f10_ocsp.py`.
     """
     for algorithm in (hashes.SHA1(), hashes.SHA256()):
         status_client.await_ocsp(*pair, algorithm, wanted, seconds=seconds)

@@ -33,8 +33,8 @@ from pki.secrets import delivering, sealing
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.simulators.card import PROFILES, Card
+from tests.issuance.suppliers.api.cards import PaperCard
 from tests.issuance.world import World
-from tests.supplier.cards import PaperCard
 
 CLIENT = "bureau"
 PUK = "31415926"

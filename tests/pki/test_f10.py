@@ -51,10 +51,11 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Unavailable
 from tests.forking import forked
 from tests.lib.audit_world import attacker, verify
-from tests.pki import golden, orders
+from tests.pki import orders
+from tests.pki.authorities import golden
+from tests.pki.issuing.soak_cast import Stage, issue_while_the_token_restarts, told
+from tests.pki.issuing.test_soak_issuance import check, settle
 from tests.pki.orders import csr, order, plan
-from tests.pki.soak_cast import Stage, issue_while_the_token_restarts, told
-from tests.pki.test_soak_issuance import check, settle
 from tests.waiting import wait_for
 
 BIN = Path(sys.executable).parent

@@ -9,12 +9,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pki.models import Certificate, CertificateAuthority, CertificateBlob
 from pki.ocsp import presigning
 from pki.ocsp.publishing import Publisher
-from tests.pki import takeover_world
-from tests.pki.ocspd_stage import ask, ocspd
-from tests.pki.takeover_world import OldCa
-from tests.pki.test_f10_ocsp import CASES, NEVER, Made, gnutls, never_issued, views
-from tests.pki.test_status_face import request_for
-from tests.pki.test_status_wire import Wire, openssl
+from tests.pki.ocsp.test_f10_ocsp import CASES, NEVER, Made, gnutls, never_issued, views
+from tests.pki.ocsp.test_status_face import request_for
+from tests.pki.ocsp.test_status_wire import Wire, openssl
+from tests.pki.ocspd.ocspd_stage import ask, ocspd
+from tests.pki.takeover import takeover_world
+from tests.pki.takeover.takeover_world import OldCa
 
 SAID = {
     "GOOD": "good",

@@ -23,8 +23,8 @@ from pki.issuing import planning, signing
 from pki.models import Certificate, CertificateAuthority, CertificateBlob, ProfileVersion
 from siths_portal.lib import clock
 from tests.pki import orders
+from tests.pki.issuing.soak_cast import Stage, signatures_logged
 from tests.pki.orders import csr, order, plan
-from tests.pki.soak_cast import Stage, signatures_logged
 from tests.pki_fixtures import tampering
 
 pytestmark = pytest.mark.django_db(transaction=True)

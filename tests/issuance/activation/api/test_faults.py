@@ -1,0 +1,133 @@
+"""A portal and a worker that die in the middle of a transaction: repeating the call loses nothing and doubles nothing."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from celery import current_app
+from django.db import connections
+
+from issuance.carriers.models import Receipt
+from issuance.records.models.events import Event
+from pki.models import SecretDelivery
+from siths_portal.dev.private_services import PrivatePostgres
+from tests.issuance.activated import PUK, identify, sent_card
+from tests.issuance.activation.api.wire import Wire
+from tests.waiting import wait_for
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
+REPEATS = 10 if os.environ.get("SITHS_LONG") else 1
+STORY = ["transaction.created", "transaction.started", "transaction.code_set", "transaction.completed"]
+
+
+@pytest.fixture
+def armed(tmp_path: Path) -> Path:
+    folder = tmp_path / "faults"
+    folder.mkdir()
+    return folder
+
+
+def check_activated_once(wire: Wire) -> None:
+    carrier = wire.made.fresh()
+    assert (carrier.state, carrier.eids.get().state) == ("active", "active")
+    assert Receipt.objects.filter(carrier=carrier).count() == 1
+    told = Event.objects.filter(subject_type="transaction", subject_ref=str(wire.opened.transaction.pk)).order_by("id")
+    assert list(told.values_list("action", flat=True)) == STORY
+    assert Event.objects.filter(subject_type="carrier", subject_ref=str(carrier.pk)).count() == carrier.seq
+
+
+@pytest.mark.parametrize(
+    ("step", "point"),
+    [
+        ("start", "issuance.start.after-commit"),
+        ("code-set", "issuance.code-set.before-commit"),
+        ("code-set", "issuance.code-set.after-commit"),
+        ("complete", "issuance.complete.before-commit"),
+        ("complete", "issuance.complete.after-commit"),
+    ],
+)
+def test_a_portal_killed_at_a_named_point(portals: Any, world: Any, worker: Any, step: str, point: str) -> None:
+    for _ in range(REPEATS):
+        activate_with_a_death(portals, world, portals.faults / point, step)
+    assert SecretDelivery.objects.count() == REPEATS
+
+
+def activate_with_a_death(portals: Any, world: Any, trap: Path, step: str) -> None:
+    portals.ensure()
+    made = sent_card(world)
+    wire = Wire(portals, made, identify(world, made))
+    body = wire.body()
+
+    def dies(at: str, call: Callable[[], Any]) -> None:
+        """Lets the portal die in this call if its turn has come, and starts it again."""
+        if at == step:
+            trap.touch()
+            with pytest.raises(requests.ConnectionError):
+                call()
+            assert not trap.exists()
+            portals.ensure()
+
+    dies("start", lambda: portals.post("start", wire.opened.handle, body))
+    wire.start(body)
+    assert wire.secrets["puk"] == PUK
+    dies("code-set", wire.set_code)
+    assert wire.set_code().json() == {"state": "code_set"}
+    dies("complete", wire.complete)
+    assert wire.complete().json()["state"] == "completed"
+    check_activated_once(wire)
+
+
+def _repeated(call: Callable[[], requests.Response], answered: list[requests.Response]) -> requests.Response:
+    """Calls again, as the app does. Beat's sweeper, which this worker lacks, finds a release that the worker lost."""
+    current_app.send_task("pki.release_holds", queue="pki")
+    answered.append(call())
+    return answered[-1]
+
+
+def test_a_database_that_is_away_is_said_and_the_repeat_has_one_effect(portal: Any, world: Any, start_worker: Any) -> None:
+    start_worker()
+    root = Path(os.environ["SITHS_TEST_ROOT"])
+    postgres = PrivatePostgres(root / "pg" / "data", root / "pg", fsync=False)
+    made = sent_card(world)
+    wire = Wire(portal, made, identify(world, made))
+    wire.start()
+    answered: list[requests.Response] = []
+    for call in (wire.set_code, wire.complete):
+        connections.close_all()
+        postgres.psql("CHECKPOINT")  # the tests' cluster commits before it writes
+        postgres.stop()
+        try:
+            refused = call()
+        finally:
+            postgres.start()
+        assert (refused.status_code, refused.json()["code"]) == (503, "database-unavailable")
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        wait_for(lambda call=call: _repeated(call, answered).status_code != 503)
+        assert answered[-1].status_code == 200
+    check_activated_once(wire)
+
+
+@pytest.mark.parametrize("point", ["pki.deliver.after-claim", "pki.deliver.after-encryption"])
+def test_a_worker_killed_at_a_named_point(
+    portal: Any, world: Any, start_worker: Any, demo_pki: Any, armed: Path, point: str
+) -> None:
+    from celery import current_app
+
+    made = sent_card(world)
+    wire = Wire(portal, made, identify(world, made))
+    body = wire.body()
+    (armed / point).touch()
+    start_worker(SITHS_FAULT_DIR=str(armed))
+    assert portal.post("start", wire.opened.handle, body).status_code == 202
+    wait_for(lambda: not (armed / point).exists())  # the worker may come to it after the portal has answered
+    assert SecretDelivery.objects.get().state == "requested"
+    start_worker()
+    SecretDelivery.objects.update(claimed_at=None)  # as it is when the dead worker's claim has run out
+    current_app.send_task("pki.deliver_secrets", queue="pki", ignore_result=True)  # as beat does
+    wire.start(body)
+    assert wire.set_code().status_code == 200
+    assert wire.complete().status_code == 200
+    check_activated_once(wire)

@@ -1,0 +1,56 @@
+"""Importera från fil in Chromium at a real portal: a file with errors, then the mended one, axe and both widths."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from issuance.authz import Role
+from issuance.imports.domain import Kind
+from issuance.organisations.models import Organisation
+from siths_portal.lib import workbooks
+from tests.e2e.hands import Hands, Keyboard, Mouse
+from tests.e2e.looking import Looker
+from tests.issuance.imports.test_setup_import import OFFICE, table, whole
+from tests.issuance.operators.test_browser import Blind, button, heading
+from tests.issuance.organisations.test_browser import told
+from tests.issuance.search.test_browser import desk
+from tests.lib.faces import serving
+
+
+@pytest.fixture(scope="module")
+def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
+        yield url
+
+
+@pytest.mark.parametrize("hands", [Mouse(), Keyboard()], ids=lambda hands: hands.name)
+def test_from_the_file_to_what_was_made(world: Any, portal: str, browser: Browser, tmp_path: Path, hands: Hands) -> None:
+    content, _ = whole(world)
+    wrong = workbooks.build([table(Kind.OFFICES, OFFICE, {**OFFICE, "name": "Kontor C", "area": "Regionn", "postal_code": "1"})])
+    for name, workbook in (("fel.xlsx", wrong), ("rätt.xlsx", content)):
+        (tmp_path / name).write_bytes(workbook)
+    eye: Any = Looker("administration-import") if hands.name == "mus" else Blind()
+    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        eye.follow(page.context)
+        page.goto(f"{portal}/administrera/")
+        hands.press(page.get_by_role("link", name="Importera från fil"))
+        heading(page, "Importera från fil")
+        eye.look(page, "start")
+        hands.attach(page.get_by_label("Fil", exact=True), tmp_path / "fel.xlsx")
+        hands.press(button(page, "Granska filen"))
+        expect(page.get_by_text("1 rad är fel.")).to_be_visible()
+        eye.look(page, "errors")
+        hands.press(page.get_by_role("link", name="Välj en annan fil"))
+        hands.attach(page.get_by_label("Fil", exact=True), tmp_path / "rätt.xlsx")
+        hands.press(button(page, "Granska filen"))
+        expect(page.get_by_text("Inget är inläst än.")).to_be_visible()
+        eye.look(page, "preview")
+        hands.press(button(page, "Läs in"))
+        told(page, "Filen är inläst.")
+        eye.look(page, "result")
+        hands.press(page.get_by_role("link", name="Vårdcentralen"))
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Vårdcentralen")
+    assert Organisation.objects.filter(name="Mottagningen").exists()

@@ -1,0 +1,223 @@
+"""The health page: what the worker found, since when, what to do, and that silence is not taken for health."""
+
+import datetime as dt
+import io
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from issuance.authz import Role
+from issuance.operators.queries import pki_health_words
+from issuance.people.models.persons import Post
+from issuance.roles.services import role_holder_reading
+from pki.domain.findings import Finding, Severity
+from pki.health import checking, health_reports
+from pki.hsm import inventory
+from pki.models import AuditCheck, ClockMark, HealthReport, KeyInventory
+from siths_portal.lib import clock
+from tests.issuance.operators.operators import client_of, operator
+from tests.issuance.person_page.test_pages import text_of
+
+ADDRESS = "/pki/driftlage/"
+MINUTE = dt.timedelta(minutes=1)
+FINE = Finding("token siths-issuing", Severity.OK, "provnyckeln signerar och signaturen stämmer")
+LATE = Finding("crl function:1", Severity.ERROR, "nummer 7, 0 poster, 3 dagar gammal, har gått ut")
+SOON = Finding("ca person-hsaid-3:1", Severity.WARNING, "active, certifikatet gäller 200 dagar till", "days", 200)
+
+
+def test_without_a_report_the_page_says_so(world: Any) -> None:
+    client = client_of(operator(world))
+    text = text_of(client.get(ADDRESS))
+    for expected in ("Ingen kontroll är gjord", "Ingen genomgång är sparad.", "Ingen är gjord än.", "inget än"):
+        assert expected in text, expected
+    assert "Ingen kontroll av driften är gjord än" in text_of(client.get("/pki/"))
+
+
+def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
+    health_reports.keep([FINE, SOON, LATE])
+    client = client_of(operator(world))
+    page = client.get(ADDRESS)
+    text = text_of(page)
+    for expected in (
+        "1 fel och 1 sak att se över", "Spärrlista, function:1", "Nummer 7, 0 poster, 3 dagar gammal, har gått ut.",
+        "Kör pki_publish_crls för utfärdaren", "Utfärdarens certifikat, person-hsaid-3:1", "Planera en ceremoni",
+        "1 kontroll är som den ska", "Säkerhetsmodulen, siths-issuing", ", nyss.",
+    ):  # fmt: skip
+        assert expected in text, expected
+    places = [
+        text.index(each) for each in ("Spärrlista, function:1", "Utfärdarens certifikat, person-hsaid-3:1", "Säkerhetsmodulen")
+    ]
+    assert places == sorted(places)
+    assert "Kontrollen visar 1 fel." in text_of(client.get("/pki/"))
+    health_reports.keep([FINE])
+    assert "Allt är som det ska" in text_of(client.get(ADDRESS))
+    front = text_of(client.get("/pki/"))
+    assert "Kontrollen visar" not in front
+    assert "Driftläget är okänt" not in front
+
+
+def test_how_long_old_answers_are_given_is_what_the_responder_keeps_to(world: Any) -> None:
+    health_reports.keep([Finding("ocsp-lager", Severity.OK, "följer databasen")])
+    text = text_of(client_of(operator(world)).get(ADDRESS))
+    assert f"svar som gällde då, i högst {checking.STORE_GIVEN_UP // dt.timedelta(hours=1)} timmar." in text
+
+
+def test_an_old_report_is_not_taken_for_health(world: Any) -> None:
+    health_reports.keep([FINE])
+    HealthReport.objects.update(seen_at=clock.now() - 43 * MINUTE)
+    text = text_of(client_of(operator(world)).get(ADDRESS))
+    assert "Läget är okänt" in text
+    assert "för 43 minuter sedan" in text
+    assert "Kontrollera att processerna pki-worker och beat är igång" in text
+    assert "Allt är som det ska" not in text
+
+
+def test_since_when_something_is_wrong_is_kept_until_it_changes(world: Any) -> None:
+    start = clock.now()
+
+    def since(*found: Finding) -> list[int]:
+        health_reports.keep(found)
+        return [round((each.since - start) / MINUTE) for each in health_reports.latest().findings]  # type: ignore[union-attr]
+
+    twin = Finding("crl function:2", Severity.OK, "en annan generation")
+    assert since(LATE, FINE, twin) == [0, 0, 0]
+    with clock.moved_to(start + 5 * MINUTE):
+        assert since(LATE, FINE, twin) == [0, 0, 0]
+    with clock.moved_to(start + 10 * MINUTE):
+        assert since(Finding("crl function:1", Severity.OK, "bra"), FINE, twin) == [10, 0, 0]
+    with clock.moved_to(start + 15 * MINUTE):
+        assert since(LATE, twin) == [15, 0]
+    assert HealthReport.objects.count() == 1
+
+
+@pytest.mark.usefixtures("demo_pki")
+def test_the_task_leaves_what_the_page_shows(world: Any) -> None:
+    """Every kind of finding that there is has words and a remedy on the page."""
+    found = checking.measure()
+    inventory.run()
+    text = text_of(client_of(operator(world)).get(ADDRESS))
+    assert len(health_reports.latest().findings) == len(found)  # type: ignore[union-attr]
+    for each in found:
+        area, _name = pki_health_words.area_of(each.subject)
+        assert area.title, each.subject
+        assert pki_health_words.title_of(each.subject) in text
+    report = inventory.latest()
+    assert report is not None
+    for token in report.tokens:
+        assert token.label in text
+    for problem in report.problems:
+        assert problem.label in text
+
+
+def test_problems_of_the_inventory_are_listed(world: Any) -> None:
+    problem = {
+        "kind": "unknown",
+        "token": "siths-issuing",
+        "key_id": "ab" * 20,
+        "label": "okänd",
+        "facts": {"object": "secret_key"},
+    }
+    KeyInventory.objects.create(
+        started_at=clock.now(), ended_at=clock.now(), tokens=[{"label": "siths-root", "state": "offline", "objects": 0}],
+        problems=[problem],
+    )  # fmt: skip
+    text = text_of(client_of(operator(world)).get(ADDRESS))
+    for expected in ("Frånkopplad, som den ska", "Okänt objekt i modulen", "okänd", "ab" * 20, "object: secret_key"):
+        assert expected in text, expected
+
+
+def test_a_clock_that_went_back_is_told(world: Any) -> None:
+    client = client_of(operator(world))
+    ClockMark.objects.create(produced_at=clock.now())
+    assert "Släpper igenom signering" in text_of(client.get(ADDRESS))
+    ClockMark.objects.update(produced_at=clock.now() + 10 * MINUTE)
+    text = text_of(client.get(ADDRESS))
+    assert "Har gått tillbaka" in text
+    assert "Signering väntar i" in text
+
+
+def test_the_last_verification_of_each_chain_is_shown(world: Any) -> None:
+    client = client_of(operator(world))
+    call_command("audit_verify", "--app", "pki", stdout=io.StringIO(), stderr=io.StringIO())
+    text = text_of(client.get(ADDRESS))
+    assert "PKI Stämmer" in text
+    assert "MAC inte kontrollerade" in text or "styrkta av HSM" in text
+    assert "Filen med undertecknade huvuden Stämmer" in text
+    health_reports.keep_audit_check(
+        chain="pki", actor_ref="operator:x", ok=False, whole=False, checked=3, macs=None, text="FEL vid sigill 4: ändrad"
+    )
+    health_reports.keep_audit_check(
+        chain="billing", actor_ref="operator:x", ok=True, whole=True, checked=3, macs=3, text="3 sigill"
+    )
+    text = text_of(client.get(ADDRESS))
+    assert text.index("Att göra") < text.index("Händelseloggens kedja, PKI") < text.index("anmäl det som en säkerhetshändelse")
+    for expected in ("PKI Stämmer inte", "FEL vid sigill 4: ändrad", "bara en del av kedjan", "Fakturering Stämmer"):
+        assert expected in text, expected
+    assert AuditCheck.objects.count() == 6
+    with clock.moved_to(clock.now() + dt.timedelta(days=32)):
+        assert "Gammal kontroll" in text_of(client_of(operator(world, "Sigrid")).get(ADDRESS))
+
+
+def test_a_broken_chain_is_told_on_the_rooms_first_page(world: Any) -> None:
+    client = client_of(operator(world))
+    told = "Händelseloggens kedja stämmer inte."
+    health_reports.keep([FINE])
+    for ok in (True, False):
+        health_reports.keep_audit_check(
+            chain="billing", actor_ref="operator:x", ok=ok, whole=True, checked=3, macs=3, text="FEL vid sigill 4"
+        )
+        assert (told in text_of(client.get("/pki/"))) is not ok
+    health_reports.keep([LATE])
+    assert f"{told} Kontrollen visar 1 fel." in text_of(client.get("/pki/"))
+    HealthReport.objects.all().delete()
+    assert f"{told} Ingen kontroll av driften är gjord än." in text_of(client.get("/pki/"))
+
+
+def test_a_database_that_takes_no_rows_changes_no_result(world: Any) -> None:
+    """Who verifies may have a database that only reads."""
+    said = io.StringIO()
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        try:
+            call_command("audit_verify", "--app", "pki", stdout=said, stderr=said)
+        finally:
+            cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE")
+    assert "pki: 0 sigill stämmer" in said.getvalue()
+    assert "resultatet är inte sparat" in said.getvalue()
+    assert not AuditCheck.objects.exists()
+
+
+def test_the_page_costs_the_same_however_much_there_is(world: Any) -> None:
+    client = client_of(operator(world))
+    health_reports.keep([FINE])
+    client.get(ADDRESS)
+    with CaptureQueriesContext(connection) as few:
+        client.get(ADDRESS)
+    health_reports.keep([FINE, LATE, SOON] * 20)
+    for chain in ("authn", "billing", "issuance", "pki", "heads"):
+        for _ in range(3):
+            health_reports.keep_audit_check(
+                chain=chain, actor_ref="operator:x", ok=True, whole=True, checked=1, macs=None, text="1 sigill stämmer"
+            )
+    with CaptureQueriesContext(connection) as many:
+        client.get(ADDRESS)
+    assert len(few) == len(many) <= 10
+
+
+def test_losses_of_the_catalogue_that_were_held_stand_first(world: Any, settings: Any) -> None:
+    """So many role holders without a post that none was taken for a leaver (ADR 0234)."""
+    settings.ROLE_HOLDERS_READ_PER_SECOND = 0
+    health_reports.keep([FINE, LATE])
+    client = client_of(operator(world))
+    assert "Läsning av rollinnehavare" not in text_of(client.get(ADDRESS))
+    for role in (Role.READER, Role.REVOKER, Role.ID_ADMINISTRATOR, Role.DEPUTY_ISSUER):
+        world.outside.posts.pop(Post.objects.get(person=world.officer(role=role).person_id).hsa_id.upper())
+    role_holder_reading.read(role_holder_reading.due(since=clock.now()))
+    text = text_of(client.get(ADDRESS))
+    assert "2 fel" in text
+    assert text.index("Katalogen saknar uppdrag för 4 av") < text.index("Spärrlista, function:1")
+    assert "--accept-losses" in text
+    assert "Läsningen av rollinnehavare avslutade inget" in text_of(client.get("/pki/"))

@@ -1,0 +1,558 @@
+"""The order wizard in Chromium: axe and both widths in each state, keyboard alone, without script, a lost log-in, and uploads."""
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from issuance.articles.models import Article
+from issuance.offices.services import close_office, connect_office, create_office
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Person, Post
+from issuance.people.models.photos import Photo
+from issuance.people.services import photos
+from siths_portal.demo.portraits import portrait_of
+from siths_portal.lib import clock
+from tests.e2e.hands import Keyboard
+from tests.e2e.looking import Looker
+from tests.issuance.neighbours import directory, publish
+from tests.issuance.pictures import picture
+from tests.issuance.world import SETUP
+from tests.lib.faces import serving
+from tests.portal import session_cookie
+
+pytestmark = pytest.mark.usefixtures("authorities")
+
+
+class Portal:
+    """A running portal, its process's log, and the file that its catalogue is read from."""
+
+    def __init__(self, url: str, data: Path, log: Path) -> None:
+        self.url, self.data, self.log = url, data, log
+
+
+@pytest.fixture(scope="module")
+def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    folder = tmp_path_factory.mktemp("ordering")
+    with directory(folder) as (outside, data):
+        settings = {"DIRECTORY_URL": outside, "PERSON_REGISTER_URL": outside, "UPLOADS_AT_ONCE": "2"}
+        with serving("portal", folder / "log", **settings) as url:  # of four threads
+            yield Portal(url, data, folder / "log")
+
+
+@contextmanager
+def desk(browser: Browser, portal: Portal, world: Any, **options: Any) -> Iterator[Page]:
+    """A tab in which an ID-administrator is logged in, with what the outside says now."""
+    publish(world, portal.data)
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
+    log_in(context, portal, world)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    context.close()
+
+
+def log_in(context: Any, portal: Portal, world: Any) -> None:
+    context.add_cookies([session_cookie(Person.objects.get(pk=world.officer().person_id), portal.url)])
+
+
+def file(tmp_path: Path, content: bytes, name: str = "portratt.jpg") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+def person_with_two_posts(world: Any) -> Post:
+    """As on the slides: two posts, photo articles of both shapes, two offices."""
+    Article.objects.filter(code="631").update(name="Liggande kort utan foto")
+    Article.objects.filter(code="631-REK").update(name="Liggande kort utan foto")
+    Article.objects.filter(code="610").update(name="Stående kort med foto", orientation="portrait")
+    office = create_office(actor=SETUP, area_id=world.area.id, name="Kortkontor Ost (12)", invoice_comment="Kommun Ost")
+    connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
+    post = world.post(given_name="Elva", surname="Tolvansson")
+    other = world.post(world.clinic)
+    world.outside.change_post(other.hsa_id, person=world.key_of(post.person))
+    other.person = post.person
+    other.save(update_fields=["person"])
+    return post
+
+
+def begin(page: Page, portal: Portal, post: Post) -> None:
+    page.goto(f"{portal.url}/sok/person/{post.person_id}/")
+    page.get_by_role("button", name="Nytt SITHS eID ordinarie kort").click()
+    heading(page, "Val av organisation")
+
+
+def heading(page: Page, text: str) -> None:
+    expect(page.get_by_role("heading", level=1)).to_have_text(text)
+    page.wait_for_load_state("load")  # its script may move the focus until then
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("main").get_by_role("button", name=name, exact=True).click()
+
+
+def press_twice(page: Page, name: str) -> None:
+    """Both presses before any answer; of a double click the second may come on the next page, which stands as the mouse does."""
+    page.get_by_role("main").get_by_role("button", name=name, exact=True).evaluate("each => { each.click(); each.click(); }")
+
+
+def test_every_step_and_state_is_looked_at(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:
+    post = person_with_two_posts(world)
+    ended = world.post(world.city)
+    Post.objects.filter(pk=ended.pk).update(person=post.person, valid_to=clock.today().replace(year=2020))
+    eye = Looker("ordering")
+    with desk(browser, portal, world) as page:
+        eye.follow(page.context)
+        begin(page, portal, post)
+        eye.look(page, "organisation")
+        press(page, "Nästa")
+        expect(page.get_by_role("alert")).to_be_focused()
+        eye.said.clear()  # Chromium tells the console of each 4xx
+        eye.look(page, "organisation error")
+        page.get_by_role("radio", name="Regionen").check()
+        press(page, "Nästa")
+        heading(page, "Välj artikel")
+        page.get_by_role("radio", name=re.compile("610")).check()
+        eye.look(page, "article")
+        press(page, "Nästa")
+        heading(page, "Granska foto")
+        eye.look(page, "photo none")
+        page.get_by_label("Fil med fotografiet").set_input_files(file(tmp_path, picture(size=(800, 600))))
+        press(page, "Hämta fotografi")
+        expect(page.get_by_role("alert")).to_be_focused()
+        eye.said.clear()
+        eye.look(page, "photo error")
+        page.get_by_label("Fil med fotografiet").set_input_files(file(tmp_path, portrait_of(7)))
+        press(page, "Hämta fotografi")
+        expect(page.get_by_text("Foto uppladdat:")).to_be_visible()
+        eye.look(page, "photo")
+        press(page, "Nästa")
+        heading(page, "Välj kontor")
+        page.get_by_role("radio", name="Kortkontor Ost (12)").check()
+        eye.look(page, "office")
+        page.set_viewport_size({"width": 390, "height": 900})
+        fits = "frame => frame.scrollWidth <= frame.clientWidth"
+        assert page.locator(".table-frame").evaluate(fits), "a choice is made without scrolling sideways"
+        page.set_viewport_size({"width": 1440, "height": 900})
+        press(page, "Nästa")
+        heading(page, "Förhandsgranska")
+        eye.look(page, "review")
+        page.set_viewport_size({"width": 390, "height": 900})
+        for name in ("Val av organisation", "Granska foto", "Välj kontor"):
+            step = page.locator(".stepper").get_by_role("link", name=name)
+            step.focus()
+            box = step.bounding_box()
+            assert box is not None
+            assert min(box["width"], box["height"]) >= 24  # WCAG 2.5.8
+            assert box["x"] + box["width"] <= 390
+            assert step.evaluate("each => getComputedStyle(each).clipPath") == "none"
+            assert step.evaluate("each => getComputedStyle(each).color") != "rgba(0, 0, 0, 0)"  # its name is read on focus
+        page.set_viewport_size({"width": 320, "height": 700})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320  # WCAG 1.4.10
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.get_by_role("main").get_by_role("link", name="Ändra artikel").click()
+        heading(page, "Välj artikel")
+        press(page, "Nästa")
+        heading(page, "Förhandsgranska")
+        page.goto(f"{portal.url}/bestallning/fotoregler/")
+        eye.look(page, "photo rules")
+        page.go_back()
+        heading(page, "Förhandsgranska")
+        press(page, "Avbryt")
+        expect(page.get_by_text("Beställningen är avbruten.")).to_be_visible()
+        page.get_by_role("button", name="Nytt SITHS eID ordinarie kort").click()
+        heading(page, "Förhandsgranska")
+        expect(page.get_by_text("Du fortsätter på beställningen")).to_be_visible()
+        eye.look(page, "resumed")
+        close_office(actor=SETUP, office_id=OrderDraft.objects.get().office_id)
+        press(page, "Beställ")
+        heading(page, "Välj kontor")
+        expect(page.get_by_role("alert")).to_contain_text("stängt")
+        eye.look(page, "office closed")
+        page.get_by_role("radio", name="Kontor A").check()
+        press(page, "Nästa")
+        press(page, "Beställ")
+        expect(page.get_by_text("Kortet är beställt.")).to_be_visible()
+        eye.look(page, "ordered")
+        remove = {"name": "Ta bort beställning", "exact": True}
+        page.get_by_role("link", **remove).or_(page.get_by_role("button", **remove)).click()
+        heading(page, "Ta bort beställning")
+        eye.look(page, "remove")
+        press(page, "Ta bort beställningen")
+        expect(page.get_by_text("Beställningen är borttagen.")).to_be_visible()
+    assert CardOrder.objects.get().state == "cancelled"
+
+
+def test_one_more_card_is_ordered_by_an_answer(world: Any, portal: Portal, browser: Browser) -> None:
+    post = world.post(given_name="Elva", surname="Tolvansson")
+    world.order(post)
+    eye = Looker("one-more-card")
+    with desk(browser, portal, world) as page:
+        eye.follow(page.context)
+        begin(page, portal, post)
+        expect(page.get_by_role("heading", name="Personen har redan ett kort")).to_be_visible()
+        eye.look(page, "organisation")
+        press(page, "Nästa")
+        page.get_by_role("radio", name=re.compile("631 Kort")).first.check()
+        press(page, "Nästa")
+        press(page, "Nästa")
+        heading(page, "Förhandsgranska")
+        press(page, "Beställ")
+        expect(page.get_by_role("alert")).to_contain_text("Kryssa i rutan")
+        eye.look(page, "review refused")
+        page.get_by_label("Personen ska ha ett kort till").check()
+        press(page, "Beställ")
+        expect(page.get_by_text("Kortet är beställt.")).to_be_visible()
+    assert CardOrder.objects.count() == 2
+
+
+def test_by_keyboard_alone(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:
+    post, hands = person_with_two_posts(world), Keyboard()
+    with desk(browser, portal, world) as page:
+        page.goto(f"{portal.url}/sok/person/{post.person_id}/")
+        hands.press(page.get_by_role("button", name="Nytt SITHS eID ordinarie kort"))
+        heading(page, "Val av organisation")
+        hands.choose(page.get_by_role("radio", name="Regionen"))
+        page.keyboard.press("Control+Enter")  # from the radio: on, not to the filter
+        heading(page, "Välj artikel")
+        hands.choose(page.get_by_role("radio", name=re.compile("610")))
+        hands.press(page.get_by_role("button", name="Nästa"))
+        heading(page, "Granska foto")
+        hands.attach(page.locator('input[type="file"]'), file(tmp_path, portrait_of(3)))
+        hands.press(page.get_by_role("button", name="Hämta fotografi"))
+        expect(page.get_by_text("Foto uppladdat:")).to_be_visible()
+        hands.press(page.get_by_role("button", name="Nästa"))
+        heading(page, "Välj kontor")
+        hands.choose(page.get_by_role("radio", name="Kontor A"))
+        hands.press(page.get_by_role("button", name="Nästa"))
+        heading(page, "Förhandsgranska")
+        hands.press(page.get_by_role("button", name="Beställ"))
+        expect(page.get_by_text("Kortet är beställt.")).to_be_visible()
+    assert CardOrder.objects.get().photo is not None
+
+
+def test_the_chooser_of_files_speaks_our_language(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:
+    post = person_with_two_posts(world)
+    with desk(browser, portal, world) as page:
+        begin(page, portal, post)
+        page.get_by_role("radio", name="Regionen").check()
+        press(page, "Nästa")
+        page.get_by_role("radio", name=re.compile("610")).check()
+        press(page, "Nästa")
+        heading(page, "Granska foto")
+        button, own = page.get_by_text("Välj fil", exact=True), page.get_by_label("Fil med fotografiet")
+        before = button.evaluate("e => getComputedStyle(e).outlineStyle")
+        page.get_by_role("button", name="Hämta fotografi").focus()
+        page.keyboard.press("Shift+Tab")
+        expect(own).to_be_focused()
+        assert (before, button.evaluate("e => getComputedStyle(e).outlineStyle")) == ("none", "solid")
+        assert own.evaluate("e => getComputedStyle(e).opacity") == "0"  # its own words are the browser's
+        expect(page.get_by_text("Ingen fil är vald")).to_be_visible()
+        with page.expect_file_chooser() as chooser:
+            page.mouse.click(*middle_of(button))
+        chooser.value.set_files(file(tmp_path, portrait_of(3), "Elva <b>på jobbet.jpg"))
+        expect(page.get_by_text("Elva <b>på jobbet.jpg", exact=True)).to_be_visible()
+        press(page, "Hämta fotografi")
+        expect(page.get_by_text("Foto uppladdat:")).to_be_visible()
+
+
+def middle_of(element: Locator) -> tuple[float, float]:
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_an_address_is_broken_at_its_signs_alone(world: Any, portal: Portal, browser: Browser) -> None:
+    post = person_with_two_posts(world)
+    mail = "elva-maria.tolvansson@vardcentralen-eken.vastragotalandsregionen.example"
+    for each in Post.objects.filter(person=post.person):
+        world.outside.change_post(each.hsa_id, mail=mail)
+    with desk(browser, portal, world) as page:
+        begin(page, portal, post)
+        page.get_by_role("radio", name="Regionen").check()
+        press(page, "Nästa")
+        heading(page, "Välj artikel")  # with its styles
+        lines = page.locator("aside dd", has_text=mail).evaluate(LINES)
+        assert ("".join(lines), len(lines) > 1) == (mail, True)
+        assert all(line.endswith((".", "@")) for line in lines[:-1]), lines
+
+
+LINES = """element => {
+  const lines = [], walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  let top = null;
+  while (walker.nextNode()) for (let i = 0; i < walker.currentNode.length; i++) {
+    const range = document.createRange();
+    range.setStart(walker.currentNode, i);
+    range.setEnd(walker.currentNode, i + 1);
+    const at = range.getBoundingClientRect();
+    if (top === null || at.top - top > 4) lines.push("");
+    top = at.top;
+    lines[lines.length - 1] += walker.currentNode.data[i];
+  }
+  return lines.map(line => line.trim());
+}"""
+
+
+def test_without_script(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:
+    post = person_with_two_posts(world)
+    clinic = Post.objects.get(person=post.person, organisation=world.clinic)
+    with desk(browser, portal, world, java_script_enabled=False) as page:
+        begin(page, portal, post)
+        page.get_by_label("Filtrera").fill(clinic.hsa_id[-8:])
+        press(page, "Filtrera")
+        expect(page.get_by_role("radio")).to_have_count(1)
+        page.get_by_label("Filtrera").fill("")
+        press(page, "Filtrera")
+        page.get_by_role("radio", name="Regionen").check()
+        press(page, "Nästa")
+        page.get_by_role("radio", name=re.compile("610")).check()
+        press(page, "Nästa")
+        expect(page.get_by_text("Ingen fil är vald")).to_be_hidden()  # nothing of ours would say which file is chosen
+        assert page.get_by_label("Fil med fotografiet").evaluate("e => getComputedStyle(e).opacity") == "1"
+        page.get_by_label("Fil med fotografiet").set_input_files(file(tmp_path, picture()))
+        press(page, "Hämta fotografi")
+        expect(page.get_by_text("Foto uppladdat:")).to_be_visible()
+        press(page, "Nästa")
+        page.get_by_role("radio", name="Kontor A").check()
+        press(page, "Nästa")
+        press(page, "Beställ")
+        expect(page.get_by_text("Kortet är beställt.")).to_be_visible()
+    assert CardOrder.objects.count() == 1
+
+
+def test_the_filter_narrows_while_one_types(world: Any, portal: Portal, browser: Browser) -> None:
+    post = person_with_two_posts(world)
+    with desk(browser, portal, world) as page:
+        begin(page, portal, post)
+        address = page.url
+        expect(page.get_by_role("radio")).to_have_count(2)
+        page.get_by_role("radio", name="Regionen").check()
+        page.get_by_label("Filtrera").fill("klini")
+        expect(page.get_by_text("2 uppdrag visas")).to_be_visible()  # the picked one stays
+        page.get_by_role("radio", name="Kliniken").check()
+        page.get_by_label("Filtrera").fill("KLINI")
+        expect(page.get_by_text("1 uppdrag visas")).to_be_visible()
+        expect(page.get_by_role("radio", name="Regionen")).to_be_hidden()
+        page.keyboard.press("Enter")
+        assert page.url == address
+        page.get_by_label("Filtrera").fill("")
+        expect(page.get_by_role("radio", name="Regionen")).to_be_visible()
+
+
+def test_back_reload_and_a_lost_log_in_lose_nothing(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:
+    post = person_with_two_posts(world)
+    photos.store(actor=world.officer(), person_id=post.person_id, content=picture(90))
+    with desk(browser, portal, world) as page:
+        begin(page, portal, post)
+        page.get_by_role("radio", name="Regionen").check()
+        press(page, "Nästa")
+        page.get_by_role("radio", name=re.compile("610")).check()
+        press(page, "Nästa")
+        heading(page, "Granska foto")
+        page.reload()
+        heading(page, "Granska foto")
+        page.go_back()
+        heading(page, "Välj artikel")
+        expect(page.get_by_role("radio", name=re.compile("610"))).to_be_checked()
+        press(page, "Nästa")
+        heading(page, "Granska foto")
+        page.context.clear_cookies()
+        press(page, "Nästa")
+        expect(page.get_by_role("heading", level=1)).not_to_have_text("Granska foto")
+        log_in(page.context, portal, world)
+        page.goto(f"{portal.url}/bestallning/{OrderDraft.objects.get().pk}/foto/")
+        heading(page, "Granska foto")
+        press(page, "Nästa")
+        page.get_by_role("radio", name="Kontor A").check()
+        press_twice(page, "Nästa")
+        heading(page, "Förhandsgranska")
+        press_twice(page, "Beställ")
+        expect(page.get_by_text("Kortet är beställt.")).to_be_visible()
+        page.go_back()
+        expect(page.get_by_text(re.compile("redan skickad|Kortet är beställt"))).to_be_visible()
+    assert CardOrder.objects.count() == 1
+
+
+def resident(portal: Portal) -> int:
+    """Bytes of memory that the portal's processes hold: the group of the one that listens at its port."""
+    socket = f"socket:[{_listening(urlsplit(portal.url).port or 0)}]"
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and any(str(each.readlink()) == socket for each in (folder / "fd").iterdir()):
+                group = (folder / "stat").read_text().rsplit(")", 1)[1].split()[2]
+                return sum(_held(other, group) for other in Path("/proc").iterdir() if other.name.isdigit())
+        except OSError:
+            continue
+    raise AssertionError("the portal's process is not there")
+
+
+def _listening(port: int) -> str:
+    """The inode of the socket that listens at `port` (proc_pid_net(5))."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return next(row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A")
+
+
+def _held(folder: Path, group: str) -> int:
+    try:
+        if (folder / "stat").read_text().rsplit(")", 1)[1].split()[2] != group:
+            return 0
+        return int((folder / "statm").read_text().split()[1]) * 4096
+    except OSError:
+        return 0
+
+
+class Wire:
+    """Uploads byte by byte, as no browser would."""
+
+    tail = b"\r\n--x--\r\n"
+
+    def __init__(self, portal: Portal, world: Any, draft: OrderDraft) -> None:
+        self.parts = urlsplit(portal.url)
+        cookie = session_cookie(Person.objects.get(pk=world.officer().person_id), portal.url)
+        self.session = requests.Session()
+        self.session.cookies.set(str(cookie["name"]), str(cookie["value"]))
+        self.path = f"/bestallning/{draft.pk}/foto/hamta/"
+        page = self.session.get(f"{portal.url}/bestallning/{draft.pk}/foto/", timeout=60).text
+        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+        assert found
+        self.token = found[1]
+
+    def open(self, length: int, *, signed_in: bool = True) -> tuple[socket.socket, bytes]:
+        """A connection that says it brings a file of this length, and the form's beginning that comes before it."""
+        head = (
+            f'--x\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{self.token}\r\n'
+            '--x\r\nContent-Disposition: form-data; name="gor"\r\n\r\nutfor\r\n'
+            '--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+        ).encode()
+        cookies = "; ".join(
+            f"{cookie.name}={cookie.value}" for cookie in self.session.cookies if signed_in or "csrf" in cookie.name
+        )
+        request = (
+            f"POST {self.path} HTTP/1.1\r\nHost: {self.parts.netloc}\r\nConnection: close\r\nCookie: {cookies}\r\n"
+            f"Origin: http://{self.parts.netloc}\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            f"Content-Length: {len(head) + length + len(self.tail)}\r\n\r\n"
+        ).encode()
+        return socket.create_connection((str(self.parts.hostname), self.parts.port), timeout=60), request + head
+
+    def send(self, content: Iterator[bytes], length: int) -> bytes:
+        """Sends the form with the file's bytes, and reads what comes back."""
+        wire, head = self.open(length)
+        with wire:
+            try:
+                wire.sendall(head)
+                for piece in content:
+                    wire.sendall(piece)
+                wire.sendall(self.tail)
+            except OSError:
+                pass  # refused before everything was sent
+            answer = b""
+            try:
+                while piece := wire.recv(65536):
+                    answer += piece
+            except OSError:
+                pass
+        return answer
+
+
+@pytest.fixture
+def wire(world: Any, portal: Portal, browser: Browser) -> Wire:
+    """A draft at the photo step."""
+    post = person_with_two_posts(world)
+    with desk(browser, portal, world) as page:
+        begin(page, portal, post)
+        page.get_by_role("radio", name="Regionen").check()
+        press(page, "Nästa")
+        page.get_by_role("radio", name=re.compile("610")).check()
+        press(page, "Nästa")
+        heading(page, "Granska foto")
+    return Wire(portal, world, OrderDraft.objects.get())
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1]) if answer else 0
+
+
+def test_uploads_that_are_huge_cut_or_many_leave_memory_flat_and_the_draft_as_it_was(
+    world: Any, portal: Portal, wire: Wire
+) -> None:
+    """S36, F13: 1 GB told and streamed, 30 MB streamed, cut in the middle, a wrong length, and 24 at once."""
+    assert status(wire.send(iter([picture()]), len(picture()))) == 302
+    before, photo = OrderDraft.objects.values().get(), Photo.objects.get()
+    held = resident(portal)
+    block = b"\xff\xd8" + b"x" * (1024 * 1024 - 2)
+    assert status(wire.send((block for _ in range(1024)), 1024 * len(block))) in (0, 302)
+    assert status(wire.send((block for _ in range(30)), 30 * len(block))) == 422
+    assert status(wire.send(iter([picture()[:2000]]), 2000)) == 422
+    assert status(wire.send(iter([b""]), 0)) == 422
+    answers: list[int] = []
+
+    def too_large() -> None:
+        answers.append(status(wire.send((block for _ in range(6)), 6 * len(block))))
+
+    threads = [threading.Thread(target=too_large) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 24
+    assert set(answers) <= {422, 503}  # looked at and refused, or told to come again
+    assert 422 in answers
+    assert resident(portal) - held < 150 * 1024 * 1024
+    assert OrderDraft.objects.values().get() == before
+    assert Photo.objects.get() == photo
+    assert "a.jpg" not in portal.log.read_text()
+
+
+def test_uploads_that_trickle_in_leave_threads_to_the_pages(portal: Portal, wire: Wire) -> None:
+    """S36: a dozen that stop in the middle of a file hold two of the four threads, and no place once they are gone."""
+    before = OrderDraft.objects.values().get()
+    slow = []
+    for _ in range(12):
+        connection, head = wire.open(100_000)
+        connection.sendall(head + picture()[:500])
+        slow.append(connection)
+    try:
+        for _ in range(5):
+            assert requests.get(f"{portal.url}/tillganglighet/", timeout=60).status_code == 200
+        _until(lambda: status(wire.send(iter([b"x"]), 1)) == 503)
+    finally:
+        for connection in slow:
+            connection.close()
+    assert OrderDraft.objects.values().get() == before
+    _until(lambda: status(wire.send(iter([picture(7)]), len(picture(7)))) == 302)
+    assert Photo.objects.count() == 1
+
+
+def test_strangers_uploads_hold_neither_threads_nor_places(portal: Portal, wire: Wire) -> None:
+    """S36: two dozen that stop in the middle of a file, without a session; each is answered, unread."""
+    slow = []
+    try:
+        for number in range(24):
+            connection, head = wire.open(100_000, signed_in=False)
+            if number % 2:
+                head = head.replace(wire.path.encode(), b"/logga-in/", 1)  # where nobody has to be logged in
+            connection.sendall(head + picture()[:500])
+            slow.append(connection)
+        assert status(wire.send(iter([picture(8)]), len(picture(8)))) == 302
+        assert [status(connection.recv(100)) for connection in slow] == [302, 403] * 12  # to the log-in; no token
+    finally:
+        for connection in slow:
+            connection.close()
+    assert Photo.objects.count() == 1
+
+
+def _until(so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 150
+    while not so():
+        assert time.monotonic() < deadline

@@ -1,0 +1,161 @@
+"""How Administrera's pages lie in Chromium: long names, lists on a phone, lists beside the functions, and lists on paper."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Browser, Page, expect
+
+from issuance.authz import Role
+from issuance.offices.models import Office
+from issuance.organisations.models import IssuingArea
+from issuance.roles.models.grants import RoleGrant
+from siths_portal.lib import clock
+from tests.browser import look
+from tests.issuance.person_page.test_browser import logged_in
+from tests.issuance.roles.test_pages import assign
+from tests.issuance.search.test_holders import holder
+from tests.lib.faces import serving
+
+PHONE = {"width": 390, "height": 900}
+ONE_LONG_WORD = "Specialistläkarmottagningsverksamhetsutvecklingssamordningsenhet"
+OF_ALL = ("administration", "role_holders", "articles", "customisations", "setup_import", "help", "settings")
+OF_THE_AREA = ("area", "area_history", "area_articles")
+OF_THE_ORGANISATION = tuple(f"organisation{page}" for page in ("", "_holders", "_roles", "_history", "_articles"))
+_OVERFLOWS = """() => [...document.querySelectorAll(".table-frame")].filter(each => each.scrollWidth > each.clientWidth)
+  .map(each => each.getAttribute("aria-labelledby"))"""
+_LINES = """each => {
+  const words = document.createRange();
+  words.selectNodeContents(each);
+  return new Set([...words.getClientRects()].map(box => Math.round(box.y))).size;
+}"""
+
+
+@pytest.fixture(scope="module")
+def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
+        yield url
+
+
+def lists(world: Any) -> list[str]:
+    """Addresses of pages with lists."""
+    return [
+        *(
+            reverse(name)
+            for name in ("administration", "role_holders", "articles", "customisations", "setup_import", "help", "settings")
+        ),
+        *(reverse(name, args=[world.area.id]) for name in OF_THE_AREA),
+        *(reverse(name, args=[world.region.id]) for name in OF_THE_ORGANISATION),
+    ]
+
+
+def opened(page: Page) -> None:
+    """All that is folded on the page is opened."""
+    page.evaluate("document.querySelectorAll('main details').forEach(each => each.open = true)")
+
+
+def with_content(world: Any) -> Any:
+    """A responsible issuer of an area where somebody has a role and somebody a card."""
+    person = world.post(given_name="Bengt", surname="Almén").person
+    assign(world, person, Role.ID_ADMINISTRATOR, organisation_id=world.region.id)
+    world.region.name = "Västra Götalandsregionen"
+    world.region.save()
+    holder(world, "Götalandsson")
+    world.post(given_name="Cilla", surname="Almén")
+    return world.officer(role=Role.RESPONSIBLE_ISSUER)
+
+
+def test_long_names_stay_on_the_page(world: Any, browser: Browser, portal: str) -> None:
+    """As the longest organisation's name in one word, and an area's of a hundred characters."""
+    world.clinic.name = ONE_LONG_WORD
+    world.clinic.save()
+    Office.objects.filter(pk=world.office.pk).update(name=ONE_LONG_WORD[:60], invoice_comment=ONE_LONG_WORD[:60])
+    IssuingArea.objects.filter(pk=world.area.pk).update(name=("Samordnade rehabiliteringsverksamheter " * 3)[:100])
+    pages = (
+        *(reverse(name, args=[world.area.id]) for name in ("area", "area_tree", "office_new", "area_role_add")),
+        *(reverse(name, args=[world.clinic.id]) for name in ("organisation", "organisation_articles", "organisation_offices")),
+    )
+    with logged_in(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        for number, address in enumerate(pages):
+            page.goto(portal + address)
+            look(page, f"langa-namn-{number}")
+            assert page.evaluate(_OVERFLOWS) == [], address
+        page.set_viewport_size(PHONE)
+        page.goto(portal + pages[2])
+        name = page.get_by_role("navigation", name="Du är här").locator(f"a[href='{pages[0]}']")
+        below = name.evaluate("each => each.getBoundingClientRect().y - each.parentElement.getBoundingClientRect().y")
+        assert below < 8, "a name stands beside its slash"
+
+
+@pytest.mark.usefixtures("authorities")
+def test_on_a_phone_no_list_is_scrolled_sideways_and_all_can_be_sorted(world: Any, browser: Browser, portal: str) -> None:
+    with logged_in(browser, portal, with_content(world)) as page:
+        for width in (390, 320):
+            page.set_viewport_size({**PHONE, "width": width})
+            for address in lists(world):
+                page.goto(portal + address)
+                opened(page)
+                assert page.evaluate(_OVERFLOWS) == [], (width, address)
+            page.goto(portal + reverse("search"))
+            page.get_by_label("Namn", exact=True).fill("Almén")
+            page.get_by_label("Namn", exact=True).press("Enter")
+            expect(page.get_by_role("heading", name="2 träffar")).to_be_visible()
+            assert page.evaluate(_OVERFLOWS) == [], width
+        page.goto(portal + reverse("role_holders"))
+        page.get_by_role("link", name="Namn", exact=True).click()
+        page.wait_for_url("**ordning=-namn")
+        expect(page.get_by_role("columnheader", name="Namn")).to_have_attribute("aria-sort", "descending")
+        expect(page.get_by_role("row", name="Almén, Bengt")).to_contain_text("ID-administratör")
+
+
+@pytest.mark.usefixtures("authorities")
+def test_beside_the_functions_each_list_is_whole(world: Any, browser: Browser, portal: str) -> None:
+    with logged_in(browser, portal, with_content(world)) as page:
+        for address in lists(world):
+            page.goto(portal + address)
+            assert page.evaluate(_OVERFLOWS) == [], address
+        page.goto(portal + reverse("organisation_holders", args=[world.region.id]))
+        assert page.get_by_role("cell", name="TST2321000131-").first.evaluate(_LINES) == 1
+    with logged_in(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
+        page.goto(portal + reverse("articles"))
+        expect(page.get_by_role("link", name="Skapa artikel")).to_be_visible()
+        assert page.evaluate(_OVERFLOWS) == []
+
+
+@pytest.mark.usefixtures("authorities")
+def test_on_paper_a_list_goes_on_and_nothing_is_beyond_the_edge(world: Any, browser: Browser, portal: str) -> None:
+    with logged_in(browser, portal, with_content(world)) as page:
+        page.set_viewport_size({"width": 720, "height": 1000})
+        page.emulate_media(media="print")
+        for address in lists(world):
+            page.goto(portal + address)
+            frames = page.locator(".table-frame")
+            for frame in frames.all():
+                expect(frame).to_have_css("overflow-x", "visible")
+                expect(frame.locator("table").first).to_have_css("break-inside", "auto")
+            assert page.locator(".holder-filters").filter(visible=True).count() == 0
+
+
+def test_who_the_page_is_about_is_told_in_whole_words_on_a_phone(world: Any, browser: Browser, portal: str) -> None:
+    person = world.post(given_name="Bengt", surname="Almén").person
+    with logged_in(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        for width in (390, 360, 320):
+            page.set_viewport_size({**PHONE, "width": width})
+            page.goto(portal + reverse("person_roles", args=[person.id]))
+            for word in ("Förnamn", "Efternamn", "Person-id"):
+                assert page.locator(".person-head dt", has_text=word).evaluate(_LINES) == 1, (width, word)
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_the_main_menu_is_one_row_on_a_phone(world: Any, browser: Browser, portal: str) -> None:
+    """Of a person who has all three parts of the administration, and so every entry."""
+    admin = world.officer(role=Role.MASTER_DATA_ADMIN)
+    for role in (Role.PKI_OPERATOR, Role.FINANCE_ADMIN):
+        RoleGrant.objects.create(person_id=admin.person_id, role=role.value, valid_from=clock.now())
+    with logged_in(browser, portal, admin) as page:
+        page.set_viewport_size(PHONE)
+        page.goto(portal + reverse("administration"))
+        entries = page.get_by_role("navigation", name="Huvudmeny").get_by_role("link").all()
+        assert len(entries) == 4
+        assert len({box["y"] for each in entries if (box := each.bounding_box())}) == 1

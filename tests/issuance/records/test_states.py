@@ -1,0 +1,193 @@
+"""The transition tables, cell by cell against the specification, and what walks along them leave behind."""
+
+import datetime as dt
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from hypothesis import given
+from hypothesis import strategies as st
+
+from issuance.carriers.domain import carrier_states, eid_states
+from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
+from issuance.carriers.models import Carrier
+from issuance.orders.domain import order_states
+from issuance.records.models.events import Event
+from issuance.records.services import steps
+from issuance.suppliers.domain import Outcome, outcome_of
+from siths_portal.lib import clock
+from siths_portal.lib.errors import IllegalTransition
+
+# A row a state, a column an action, in the order of the enumerations; `.` is refused. domain.md 3.3.
+CARRIER = """
+          serial_bound produced sent code_set           code_blocked code_reset activated revoked expired cancelled
+ordered   ordered      ordered  sent .                  .            .          .         revoked .       cancelled
+sent      .            .        .    activated_unsigned .            .          .         revoked .       .
+activated_unsigned .            .        .    .                  activated_unsigned activated_unsigned active    revoked .       .
+active    .            .        .    .                  .            .          .         revoked expired .
+revoked   .            .        .    .                  .            .          .         .       .       .
+expired   .            .        .    .                  .            .          .         .       .       .
+cancelled .            .        .    .                  .            .          .         .       .       .
+"""
+EID = """
+            certificates_planned activated revoked expired cancelled
+ordered     ordered              active    revoked .       cancelled
+active      .                    .         revoked expired .
+revoked     .                    .         .       .       .
+expired     .                    .         .       .       .
+cancelled   .                    .         .       .       .
+"""
+ORDER = """
+            accepted production_started produced sent failed returned cancelled
+queued      accepted .                  .        .    .      .        cancelled
+accepted    .        in_production      .        .    failed .        .
+in_production .      .                  produced .    failed .        .
+produced    .        .                  .        sent failed .        .
+sent        .        .                  .        .    .      returned .
+failed      .        .                  .        .    .      .        .
+returned    .        .                  .        .    .      .        .
+cancelled   .        .                  .        .    .      .        .
+"""
+
+
+def cells(matrix: str) -> dict[tuple[str, str], str]:
+    head, *rows = [line.split() for line in matrix.strip().splitlines()]
+    return {(row[0], action): cell for row in rows for action, cell in zip(head, row[1:], strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("matrix", "table", "states", "actions"),
+    [
+        (CARRIER, carrier_states.TRANSITIONS, CarrierState, CarrierAction),
+        (EID, eid_states.TRANSITIONS, eid_states.EidState, eid_states.EidAction),
+        (ORDER, order_states.TRANSITIONS, order_states.OrderState, order_states.OrderAction),
+    ],
+)
+def test_every_cell_of_the_table(matrix: str, table: Any, states: type[StrEnum], actions: type[StrEnum]) -> None:
+    wanted = cells(matrix)
+    assert set(wanted) == {(state.value, action.value) for state in states for action in actions}
+    assert {(state, action): table.get((states(state), actions(action)), ".") for state, action in wanted} == wanted
+
+
+def test_invalid_carriers_have_no_way_out() -> None:
+    assert {state for state, _ in carrier_states.TRANSITIONS}.isdisjoint(carrier_states.INVALID)
+    assert set(CarrierState) - {state for state, _ in carrier_states.TRANSITIONS} == carrier_states.INVALID
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        # accepted, in_production, produced, sent, returned, failed
+        ("produced", "parked applied noted noted noted noted"),
+        ("sent", "parked parked applied noted noted noted"),
+        ("returned", "parked parked parked applied noted noted"),
+        ("failed", "applied applied applied noted noted noted"),
+    ],
+)
+def test_what_a_report_leads_to_in_each_state(kind: str, wanted: str) -> None:
+    states = [order_states.OrderState(name) for name in ["accepted", "in_production", "produced", "sent", "returned", "failed"]]
+    assert [outcome_of(kind, state) for state in states] == [Outcome(name) for name in wanted.split()]
+
+
+def carrier_in(world: Any, state: CarrierState) -> Carrier:
+    """A carrier that is put into a state without a history."""
+    now = clock.now()
+    post = world.post()
+    carrier = Carrier(
+        origin="migrated", person=post.person, organisation=post.organisation, article_id="631", state=state.value,
+        valid_from=now, valid_to=now + dt.timedelta(days=1000), created_at=now,
+    )  # fmt: skip
+    steps.begin([carrier], "migrated", actor_ref="system:migration", facts={})
+    return carrier
+
+
+@pytest.mark.parametrize("state", list(CarrierState))
+@pytest.mark.parametrize("action", list(CarrierAction))
+def test_a_step_follows_the_table_or_changes_nothing(world: Any, state: CarrierState, action: CarrierAction) -> None:
+    carrier = carrier_in(world, state)
+    wanted = carrier_states.TRANSITIONS.get((state, action))
+    if wanted is None:
+        with pytest.raises(IllegalTransition) as refused:
+            steps.step([carrier], action, actor_ref="system:setup")
+        assert refused.value.code == f"carrier-{state.value.replace('_', '-')}"
+    else:
+        steps.step([carrier], action, actor_ref="system:setup", facts={"why": "test"})
+    stored = Carrier.objects.get(pk=carrier.pk)
+    events = Event.objects.filter(subject_type="carrier", subject_ref=str(carrier.pk)).order_by("subject_seq")
+    assert stored.state == (wanted or state).value
+    assert stored.seq == len(events) == (2 if wanted else 1)
+    if wanted:
+        assert events[1].action == f"carrier.{action.value}"
+        assert events[1].facts == {"from": state.value, "to": wanted.value, "why": "test"}
+
+
+def test_all_rows_of_a_step_move_or_none(world: Any) -> None:
+    ready, done = carrier_in(world, CarrierState.ACTIVE), carrier_in(world, CarrierState.EXPIRED)
+    with pytest.raises(IllegalTransition):
+        steps.step([ready, done], CarrierAction.REVOKE, actor_ref="system:setup")
+    assert {row.state for row in Carrier.objects.all()} == {"active", "expired"}
+    assert Event.objects.filter(action="carrier.revoked").count() == 0
+
+
+@given(walk=st.lists(st.sampled_from(list(CarrierAction)), max_size=12))
+def test_any_walk_leaves_seq_equal_to_the_number_of_events(walk: list[CarrierAction]) -> None:
+    """Without a database: the table and the counting rule alone, as `step` applies them."""
+    state, seq = CarrierState.ORDERED, 1
+    events = ["ordered"]
+    for action in walk:
+        if (state, action) in carrier_states.TRANSITIONS:
+            state = carrier_states.TRANSITIONS[state, action]
+            seq += 1
+            events.append(action.value)
+    assert seq == len(events)
+    assert (state in carrier_states.INVALID) <= (seq >= 2)
+
+
+def test_a_state_cannot_be_set_past_the_steps(world: Any) -> None:
+    carrier = carrier_in(world, CarrierState.ACTIVE)
+    carrier.state = CarrierState.ORDERED.value
+    with pytest.raises(RuntimeError, match="only by a step"):
+        carrier.save()
+    loaded = Carrier.objects.get(pk=carrier.pk)
+    loaded.state = CarrierState.REVOKED.value
+    with pytest.raises(RuntimeError, match="only by a step"):
+        loaded.save(update_fields=["state"])
+    assert Carrier.objects.get(pk=carrier.pk).state == "active"
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ({"state": "lost"}, "issuance_carrier_state"),
+        ({"origin": "portal"}, "issuance_active_has_receipt"),
+        ({"valid_to": dt.datetime(2100, 1, 1, tzinfo=dt.UTC)}, "issuance_carrier_five_years"),
+        ({"card_serial": "123"}, "issuance_serial_19_digits"),
+        ({"kind": "ring"}, "issuance_carrier_kind"),
+    ],
+)
+def test_the_database_refuses_what_must_never_be(world: Any, change: dict[str, Any], constraint: str) -> None:
+    carrier = carrier_in(world, CarrierState.ACTIVE)
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        Carrier.objects.filter(pk=carrier.pk).update(**change)
+
+
+def test_a_serial_has_one_carrier_and_a_step_one_event(world: Any) -> None:
+    one, other = carrier_in(world, CarrierState.ACTIVE), carrier_in(world, CarrierState.ACTIVE)
+    Carrier.objects.filter(pk=one.pk).update(card_serial="9752" + "0" * 15)
+    with pytest.raises(IntegrityError, match="one_carrier_per_serial"), transaction.atomic():
+        Carrier.objects.filter(pk=other.pk).update(card_serial="9752" + "0" * 15)
+    with pytest.raises(IntegrityError, match="issuance_event_one_per_step"), transaction.atomic():
+        Event.record(
+            actor_ref="system:setup", action="carrier.sent", subject_type="carrier", subject_ref=str(one.pk), subject_seq=1
+        )
+
+
+def test_nothing_but_the_steps_writes_a_state() -> None:
+    """`update` and `bulk_update` pass by `save`, so the source is searched for them. Requests have a state of another kind."""
+    root = Path(__file__).parents[3] / "issuance"
+    writers = re.compile(r"""update\([^)]*\bstate=|update_fields=\[[^\]]*"state"|bulk_update\(""")
+    found = {path.name for path in root.rglob("*.py") if writers.search(path.read_text())}
+    assert found - {"revocation_limit.py", "role_requests.py"} == {"_steps.py"}

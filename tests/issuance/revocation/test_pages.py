@@ -1,0 +1,326 @@
+"""Revocation by the pages: the request, the question, one effect, and when relying parties see it."""
+
+import datetime as dt
+import re
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from authn.models import Session
+from issuance.authz import Role, system
+from issuance.carriers.models import Carrier, Eid
+from issuance.imports.services import migration
+from issuance.people.models.persons import Person
+from issuance.people.models.photos import Photo
+from issuance.records.models.events import Document, Event
+from issuance.revocation.web.forms import RevocationForm, empty_form
+from pki.models import Revocation
+from siths_portal.lib import clock
+from tests.issuance.migrated import CA, migrated_card
+from tests.issuance.person_page.test_pages import client_of, text_of
+
+pytestmark = pytest.mark.usefixtures("authorities")
+
+
+@pytest.fixture
+def card(world: Any) -> Carrier:
+    """An active card of a person in the region."""
+    return migration.register_migrated_card(actor=system("migration"), card=migrated_card(world.post()), ca=CA)
+
+
+def fields(**changes: Any) -> dict[str, Any]:
+    """A request as the form sends it."""
+    now = clock.now().astimezone(clock.STOCKHOLM)
+    return {
+        "reason": "lost_or_stolen", "justification": "", "requester": "holder", "requester_name": "", "channel": "phone",
+        "received_at": f"{now:%Y-%m-%dT%H:%M}", "step": "confirm",
+    } | changes  # fmt: skip
+
+
+def revoke(client: Client, carrier: Carrier, **changes: Any) -> Any:
+    return client.post(reverse("carrier_revoke", args=[carrier.id]), fields(**changes))
+
+
+def state_of(carrier: Carrier) -> str:
+    carrier.refresh_from_db()
+    return carrier.state
+
+
+def test_the_form_tells_what_follows_and_offers_the_reasons_that_people_may_give(world: Any, card: Carrier) -> None:
+    page = client_of(world.officer()).get(reverse("carrier_revoke", args=[card.id]))
+    text = text_of(page)
+    for expected in (
+        "Spärren är slutgiltig.", "klipp det genom chippet", "Dessa SITHS eID spärras samtidigt", card.eids.get().hsa_id,
+        "Förlorat eller stulet", "Misstanke om obehörig användning", "Avslutad anställning eller uppdrag",
+        "Ändrade uppgifter, till exempel namnbyte", "Skadat eller ur funktion", "Ersatt av nytt kort", "Felaktigt utfärdat",
+        "Avliden", "Annan orsak",
+    ):  # fmt: skip
+        assert expected in text, expected
+    assert "Ej aktiverat i tid" not in text
+    assert state_of(card) == "active"
+
+
+def test_the_person_is_shown_by_the_photo_to_those_who_may_see_it(world: Any, card: Carrier) -> None:
+    Photo.objects.create(
+        person=card.person, document=Document.store(b"\xff\xd8photo", "image/jpeg"), width=300, height=400,
+        uploaded_at=clock.now(), uploaded_by_ref="user:x", approved_at=clock.now(),
+    )  # fmt: skip
+    photo = f'src="{reverse("person_photo", args=[card.person_id])}"'
+    for role, seen in ((Role.ID_ADMINISTRATOR, True), (Role.REVOKER, False)):
+        client, address = client_of(world.officer(role=role)), reverse("carrier_revoke", args=[card.id])
+        asked = client.post(address, fields(step="check"))
+        for page in (client.get(address), client.get(asked["Location"])):
+            assert (photo in page.content.decode()) is seen
+            assert ("person-initials" in page.content.decode()) is not seen
+
+
+def test_a_request_is_asked_about_and_then_carried_out(world: Any, card: Carrier) -> None:
+    actor = world.officer()
+    client, address = client_of(actor), reverse("carrier_revoke", args=[card.id])
+    noon = clock.start_of_day(clock.today() - dt.timedelta(days=1)) + dt.timedelta(hours=12)  # which no day has twice
+    received = noon.astimezone(clock.STOCKHOLM)
+    request = fields(
+        reason="other", justification="Tappat i sjön", requester="organisation", requester_name="Chef Chefsson",
+        received_at=f"{received:%Y-%m-%dT%H:%M}", step="check",
+    )  # fmt: skip
+    asked = client.post(address, request)
+    assert (asked.status_code, asked["Location"]) == (302, f"{address}?fraga")
+    question = client.get(asked["Location"])
+    for expected in ("Vill du spärra kortet?", "Tappat i sjön", "Chef eller annan i organisationen, Chef Chefsson", "Telefon"):
+        assert expected in text_of(question)
+    assert state_of(card) == "active"
+    assert text_of(client.get(asked["Location"])) == text_of(question)  # reloaded, or gone back to
+    back = client.post(asked["Location"], request | {"step": "edit"}, follow=True)
+    assert "Tappat i sjön" in back.content.decode()
+    assert 'value="other" checked' in back.content.decode()
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', question.content.decode()))
+    done = client.post(address, hidden | {"step": "confirm"})
+    assert (done.status_code, done["Location"]) == (302, reverse("carrier_revoked", args=[card.id]))
+    assert state_of(card) == "revoked"
+    facts = Event.objects.get(action="carrier.revoked").facts
+    assert dt.datetime.fromisoformat(facts["received_at"]) == received
+    assert (facts["reason"], facts["justification"], facts["requester"], facts["requester_name"], facts["request_channel"]) == (
+        "other", "Tappat i sjön", "organisation", "Chef Chefsson", "phone",
+    )  # fmt: skip
+    assert set(Revocation.objects.values_list("received_at", "justification")) == {(received, "Tappat i sjön")}
+    result = text_of(client.get(done["Location"]))
+    assert "Kortet är spärrat" in result
+    assert "Annan orsak" in result
+    assert client.get(asked["Location"])["Location"] == done["Location"]  # back from the result
+
+
+def test_the_form_is_filled_in_by_nobody_else(world: Any, card: Carrier) -> None:
+    client, address = client_of(world.officer()), reverse("carrier_revoke", args=[card.id])
+    client.post(address, fields(justification="Tappat i sjön", step="check"))
+    assert "Tappat i sjön" not in client.get(address).content.decode()
+    assert "Tappat i sjön" not in client_of(world.officer()).get(f"{address}?fraga").content.decode()
+
+
+def test_one_eid_leaves_the_card(world: Any, card: Carrier) -> None:
+    client, eid = client_of(world.officer()), card.eids.get()
+    page = text_of(client.get(reverse("eid_revoke", args=[eid.id])))
+    assert f"tjänste-id {eid.hsa_id}" in page
+    assert "Kortet, certifikaten med person-id och kortets andra SITHS eID fungerar som förut." in page
+    done = client.post(reverse("eid_revoke", args=[eid.id]), fields(reason="assignment_ended"))
+    assert done["Location"] == reverse("eid_revoked", args=[eid.id])
+    assert (Eid.objects.get().state, state_of(card)) == ("revoked", "active")
+    assert "SITHS eID är spärrat" in text_of(client.get(done["Location"]))
+    assert Revocation.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reason": ""}, "Välj en spärrorsak i listan."),
+        ({"reason": "not_activated"}, "Välj en spärrorsak i listan."),
+        ({"reason": "other"}, "Beskriv orsaken när du väljer Annan orsak."),
+        ({"justification": "x" * 1001}, "Beskrivningen får vara högst 1 000 tecken."),
+        ({"requester": ""}, "Välj vem som begärde spärren."),
+        ({"requester": "other"}, "Ange namnet på den som begärde spärren."),
+        ({"channel": ""}, "Välj hur begäran kom in."),
+        ({"received_at": ""}, "Ange datum och klockslag då begäran kom in."),
+        ({"received_at": "i går"}, "Ange datum och klockslag, till exempel"),
+        ({"received_at": "2999-01-01T10:00"}, "Tiden när begäran kom in kan inte ligga i framtiden."),
+        ({"received_at": "9999-12-31T23:59"}, "Tiden när begäran kom in kan inte ligga i framtiden."),
+        ({"received_at": "0001-01-01T00:00"}, "Tiden när begäran kom in får vara högst ett år tillbaka."),
+        ({"received_at": "0001-01-01T00:00+05:00"}, "Tiden när begäran kom in får vara högst ett år tillbaka."),
+        ({"received_at": "2026-03-29T02:30"}, "Ange datum och klockslag, till exempel"),  # when there was no such hour
+    ],
+)
+@pytest.mark.parametrize("step", ["check", "confirm"])
+def test_what_is_missing_is_said_and_nothing_is_lost(
+    world: Any, card: Carrier, changes: dict[str, str], message: str, step: str
+) -> None:
+    given = {"justification": "Det jag skrev"} | changes | {"step": step}
+    if changes == {"reason": "other"}:
+        given["justification"] = ""
+    answer = revoke(client_of(world.officer()), card, **given)
+    assert answer.status_code == 422
+    text = text_of(answer)
+    assert "Rätta det här och försök igen" in text
+    assert text.count(message) >= 2  # in the summary and at the field
+    assert 'value="phone" checked' in answer.content.decode() or "channel" in changes
+    assert state_of(card) == "active"
+
+
+@pytest.mark.parametrize("step", ["check", "confirm"])
+def test_no_request_is_older_than_the_card(world: Any, card: Carrier, step: str) -> None:
+    before = (card.valid_from - dt.timedelta(minutes=1)).astimezone(clock.STOCKHOLM)
+    answer = revoke(client_of(world.officer()), card, received_at=f"{before:%Y-%m-%dT%H:%M}", step=step)
+    assert answer.status_code == 422
+    assert text_of(answer).count("Ange en tid efter att kortet beställdes.") >= 2
+    assert state_of(card) == "active"
+
+
+@pytest.mark.parametrize(
+    ("now", "shown", "received"),
+    [
+        ("2026-10-25T00:10Z", "2026-10-25T02:10", "2026-10-25T00:10Z"),  # the first time that the clock shows it
+        ("2026-10-25T01:10Z", "2026-10-25T02:10", "2026-10-25T01:10Z"),  # and the second
+        ("2026-10-25T01:10Z", "2026-10-25T02:40", "2026-10-25T00:40Z"),
+        ("2026-10-25T02:10Z", "2026-10-25T03:10", "2026-10-25T02:10Z"),
+        ("2026-03-29T01:10Z", "2026-03-29T03:10", "2026-03-29T01:10Z"),
+    ],
+)
+def test_the_form_takes_its_own_time_when_summer_time_begins_and_ends(now: str, shown: str, received: str) -> None:
+    with clock.moved_to(dt.datetime.fromisoformat(now)):
+        if now == received:
+            assert f'value="{shown}"' in str(empty_form()["received_at"])
+        form = RevocationForm(fields(received_at=shown))
+        assert form.is_valid(), form.errors
+        assert form.cleaned_data["received_at"].astimezone(dt.UTC) == dt.datetime.fromisoformat(received)
+
+
+class TestRepetition:
+    """S33: one effect, and the second click gets the first's result."""
+
+    def test_twice_one_after_the_other(self, world: Any, card: Carrier) -> None:
+        client = client_of(world.officer())
+        answers = [revoke(client, card), revoke(client, card, reason="replaced")]
+        assert [answer["Location"] for answer in answers] == [reverse("carrier_revoked", args=[card.id])] * 2
+        assert client.get(reverse("carrier_revoke", args=[card.id]))["Location"] == answers[0]["Location"]
+        assert Event.objects.filter(action="carrier.revoked").count() == 1
+        assert "Förlorat eller stulet" in text_of(client.get(answers[0]["Location"]))
+
+    def test_six_at_once(self, world: Any, card: Carrier) -> None:
+        clients = [client_of(world.officer())]
+        clients += [Client() for _ in range(5)]
+        for client in clients[1:]:
+            client.cookies = clients[0].cookies
+        start, answers = threading.Barrier(6), []
+
+        def click(client: Client) -> None:
+            start.wait()
+            try:
+                answers.append(revoke(client, card)["Location"])
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=click, args=(client,)) for client in clients]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert answers == [reverse("carrier_revoked", args=[card.id])] * 6
+        assert Event.objects.filter(action="carrier.revoked").count() == 1
+        assert Revocation.objects.count() == 4
+
+
+@pytest.mark.parametrize("state", ["expired", "cancelled"])
+def test_what_is_over_cannot_be_revoked(world: Any, card: Carrier, state: str) -> None:
+    Carrier.objects.update(state=state)
+    client = client_of(world.officer())
+    for answer in (client.get(reverse("carrier_revoke", args=[card.id])), revoke(client, card)):
+        assert answer.status_code == 409
+        assert "Kortet kan inte spärras" in text_of(answer)
+        assert reverse("person", args=[card.person_id]) in answer.content.decode()
+    assert state_of(card) == state
+
+
+def test_the_result_of_what_is_not_revoked_is_the_form(world: Any, card: Carrier) -> None:
+    answer = client_of(world.officer()).get(reverse("carrier_revoked", args=[card.id]))
+    assert answer["Location"] == reverse("carrier_revoke", args=[card.id])
+
+
+class TestAccess:
+    """Not visible: 404. Visible but not allowed: 403. Nothing without the form's token."""
+
+    @pytest.mark.parametrize("name", ["carrier_revoke", "carrier_revoked"])
+    def test_cards(self, world: Any, card: Carrier, name: str) -> None:
+        address = reverse(name, args=[card.id])
+        for actor, status in (
+            (world.officer(world.city), 404), (world.officer(world.stranger), 404), (world.officer(role=Role.READER), 403),
+            (world.officer(role=Role.GLOBAL_READER), 403),
+        ):  # fmt: skip
+            assert client_of(actor).get(address).status_code == status
+            if name == "carrier_revoke":
+                assert client_of(actor).post(address, fields()).status_code == status
+        assert state_of(card) == "active"
+        assert client_of(world.officer(role=Role.REVOKER)).get(reverse("carrier_revoke", args=[card.id])).status_code == 200
+
+    @pytest.mark.parametrize("name", ["eid_revoke", "eid_revoked"])
+    def test_eids(self, world: Any, card: Carrier, name: str) -> None:
+        address = reverse(name, args=[card.eids.get().id])
+        assert client_of(world.officer(world.city)).get(address).status_code == 404
+        assert client_of(world.officer(role=Role.READER)).get(address).status_code == 403
+
+    def test_a_protected_persons_card(self, world: Any) -> None:
+        carrier = migration.register_migrated_card(
+            actor=system("migration"), card=migrated_card(world.post(protected=True)), ca=CA
+        )
+        assert revoke(client_of(world.officer()), carrier).status_code == 404
+        assert revoke(client_of(world.officer(protected=True)), carrier).status_code == 302
+
+    def test_without_the_forms_token(self, world: Any, card: Carrier) -> None:
+        strict = Client(enforce_csrf_checks=True)
+        strict.cookies = client_of(world.officer()).cookies
+        assert revoke(strict, card).status_code == 403
+        assert state_of(card) == "active"
+
+
+def test_an_ordered_card_has_no_certificates_to_publish(world: Any) -> None:
+    order = world.order()
+    client = client_of(world.officer())
+    assert "Kortet kan aldrig aktiveras." in text_of(client.get(reverse("carrier_revoke", args=[order.carrier_id])))
+    done = revoke(client, order.carrier)
+    assert "Inga certifikat hade utfärdats" in text_of(client.get(done["Location"]))
+
+
+def test_the_result_page_costs_few_queries_and_a_poll_fewer(world: Any, card: Carrier) -> None:
+    client = client_of(world.officer())
+    address = revoke(client, card)["Location"]
+    for headers in ({}, {"HX-Request": "true"}):
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.get(address, headers=headers)
+        assert len(queries) <= 10
+        assert ("<html" in answer.content.decode()) == (not headers)
+
+
+def test_a_page_that_asks_for_its_answers_keeps_no_idle_session_alive(world: Any, card: Carrier) -> None:
+    client = client_of(world.officer())
+    address = revoke(client, card)["Location"]
+    before = clock.now() - dt.timedelta(minutes=10)
+    Session.objects.update(last_seen_at=before)
+    for headers, is_same in (({"HX-Request": "true"}, True), ({}, False)):
+        assert client.get(address, headers=headers).status_code == 200
+        assert (Session.objects.get(end_reason="").last_seen_at == before) is is_same
+
+
+def test_no_name_or_number_stands_in_a_title_or_an_address(world: Any, card: Carrier) -> None:
+    client, person = client_of(world.officer()), Person.objects.get(pk=card.person_id)
+    pages = [client.get(reverse("carrier_revoke", args=[card.id]))]
+    pages.append(client.get(revoke(client, card)["Location"]))
+    number = person.identifiers.get().value
+    for page in pages:
+        body = page.content.decode()
+        title = re.search(r"<title>(.*?)</title>", body)
+        assert title
+        links = " ".join(re.findall(r'(?:href|action|hx-get)="([^"]*)"', body))
+        for secret in (person.surname, card.card_serial, number, number[2:], card.eids.get().hsa_id):
+            assert secret not in title[1]
+            assert secret not in links
