@@ -86,7 +86,7 @@ def test_identification_is_noted_with_clerk_document_and_time(world: Any) -> Non
 def test_the_handle_is_128_bits_and_kept_as_a_hash_alone(world: Any, settings: Any) -> None:
     settings.EID_APP_URL = "https://app.example.org/"
     opened = identify(world, sent_card(world))
-    assert activation._transactions.is_handle(opened.handle)
+    assert activation.transactions.is_handle(opened.handle)
     assert opened.handle.startswith("act.")
     assert opened.link == f"https://app.example.org/#{opened.handle}"
     assert activated.transaction(opened).handle_sha256 == sha256_hex(opened.handle.encode())

@@ -190,4 +190,4 @@ def test_nothing_but_the_steps_writes_a_state() -> None:
     root = Path(__file__).parents[3] / "issuance"
     writers = re.compile(r"""update\([^)]*\bstate=|update_fields=\[[^\]]*"state"|bulk_update\(""")
     found = {path.name for path in root.rglob("*.py") if writers.search(path.read_text())}
-    assert found - {"revocation_limit.py", "role_requests.py"} == {"_steps.py"}
+    assert found - {"revocation_limit.py", "role_requests.py"} == {"steps.py"}
