@@ -81,7 +81,7 @@ def load(count: int, say: Callable[[str], None]) -> None:
 
 
 def write_organisations(places: Iterable[Place | NewPlace | ScalePlace]) -> None:
-    """Writes places as the directory simulator's organisations (docs/architecture.md), atomically."""
+    """Writes places as the directory simulator's organisations (docs/wire/README.md), atomically."""
     entries = [
         {"hsa_id": place.hsa_id, "name": place.name, "organisation_number": place.organisation_number.replace("-", "")}
         for place in places

@@ -95,7 +95,7 @@ def people(count: int) -> list[DemoPerson]:
 
 
 def write_directory(path: Path, count: int, others: Sequence[DemoPerson] = ()) -> None:
-    """Writes the first `count` people and `others` as the directory simulator's data (docs/architecture.md), atomically."""
+    """Writes the first `count` people and `others` as the directory simulator's data (docs/wire/README.md), atomically."""
     everyone = itertools.chain((person(index) for index in range(count)), others)
     entries = ",\n".join(json.dumps(_entry(one), ensure_ascii=False) for one in everyone)
     write_atomically(path, f"[\n{entries}\n]\n".encode())

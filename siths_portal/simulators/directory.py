@@ -1,4 +1,4 @@
-"""The catalogue and the person register, as JSON over HTTP from data files (wire format: docs/architecture.md).
+"""The catalogue and the person register, as JSON over HTTP from data files (wire format: docs/wire/README.md).
 
 Posts and persons are in one file, organisations in `organisations.json` beside it. Queries stand in bodies, so that no personal
 data is in an address or in this process's log. A file is read again when it changes. While a file `down` lies beside the data
@@ -44,7 +44,7 @@ class Directory:
 
     @classmethod
     def of(cls, people: list[dict[str, Any]]) -> "Directory":
-        """Indexes the data file's list. KeyError or TypeError if it is not as described in docs/architecture.md."""
+        """Indexes the data file's list. KeyError or TypeError if it is not as described in docs/wire/README.md."""
         by_hsa_id: dict[str, list[dict[str, Any]]] = {}
         by_person: dict[PersonKey, dict[str, Any]] = {}
         for person in people:
@@ -93,7 +93,7 @@ class Organisations:
 
     @classmethod
     def of(cls, organisations: list[dict[str, Any]]) -> "Organisations":
-        """Indexes the data file's list. KeyError or TypeError if it is not as described in docs/architecture.md."""
+        """Indexes the data file's list. KeyError or TypeError if it is not as described in docs/wire/README.md."""
         return cls({entry["hsa_id"].casefold(): entry for entry in organisations})
 
     def with_ids(self, query: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The eID app without a window: the app's side of `/api/eidapp/v1/` (docs/architecture.md) for one card.
+"""The eID app without a window: the app's side of `/api/eidapp/v1/` (docs/wire/README.md) for one card.
 
 The card proves itself with its card key; what comes back is opened with a key made for the transaction and checked before
 anything is signed: the app signs no document but the one that it was shown, and with no certificate but this card's.

@@ -1,4 +1,4 @@
-"""The catalogue of posts and organisations as JSON over HTTP (wire format: docs/architecture.md, Outside world over the wire)."""
+"""The catalogue of posts and organisations as JSON over HTTP (wire format: docs/wire/README.md)."""
 
 import datetime as dt
 import re

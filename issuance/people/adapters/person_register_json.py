@@ -1,4 +1,4 @@
-"""The person register as JSON over HTTP (wire format: docs/architecture.md, Outside world over the wire)."""
+"""The person register as JSON over HTTP (wire format: docs/wire/README.md)."""
 
 from typing import Any
 
