@@ -1,12 +1,19 @@
 """Activation: how the holder was identified, and the eID app transactions by which he sets the code and signs."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 
 from issuance.activation.domain.card_reports import CardReport
-from issuance.activation.domain.transaction_states import OPEN, TransactionKind, TransactionState
+from issuance.activation.domain.transaction_states import (
+    OPEN,
+    TRANSITIONS,
+    TransactionAction,
+    TransactionKind,
+    TransactionState,
+)
 from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.carriers.models import IDENTITY_DOCUMENTS, Carrier
 from issuance.receipt_texts.models import ReceiptText
@@ -55,6 +62,10 @@ class EidAppTransaction(Stateful):
     `card_report` is the latest `CardReport`, empty for none, with the tries that the card has left where it counts them;
     `card_reports` counts those of the app.
     """
+
+    subject = "transaction"
+    swedish = "Aktiveringen"
+    states = TransactionState
 
     id = models.UUIDField(primary_key=True, default=new_id)
     carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="transactions")
@@ -105,6 +116,11 @@ class EidAppTransaction(Stateful):
                 fields=["expires_at", "id"], condition=Q(state__in=[s.value for s in OPEN]), name="issuance_transaction_open"
             ),
         ]
+
+    @property
+    def transitions(self) -> Mapping[tuple[TransactionState, TransactionAction], TransactionState]:
+        """The transitions of every transaction."""
+        return TRANSITIONS
 
 
 class PreparedReceipt(models.Model):

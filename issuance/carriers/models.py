@@ -1,6 +1,7 @@
 """Carriers, the eIDs and certificates on them, and the receipts that holders signed."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django.db import models
@@ -8,8 +9,10 @@ from django.db.models import F, Q
 
 from issuance.articles.models import Article
 from issuance.authz.scope import ScopedManager, ScopeRule
-from issuance.carriers.domain.carrier_states import CarrierState
-from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.domain.carrier_states import TRANSITIONS as CARRIER_TRANSITIONS
+from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
+from issuance.carriers.domain.eid_states import TRANSITIONS as EID_TRANSITIONS
+from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person, Post
 from issuance.receipt_texts.models import ReceiptText
@@ -63,6 +66,10 @@ class Carrier(Stateful):
     `code_blocked_at` is set when the holder locks the code before the receipt is signed; ask `is_code_blocked`, since a card that
     is revoked then keeps it.
     """
+
+    subject = "carrier"
+    swedish = "Kortet"
+    states = CarrierState
 
     id = models.UUIDField(primary_key=True, default=new_id)
     kind = models.CharField(max_length=20, default="ordinary_card")
@@ -132,12 +139,21 @@ class Carrier(Stateful):
         """True while the card waits for its signature with a blocked code."""
         return self.state == CarrierState.ACTIVATED_UNSIGNED and self.code_blocked_at is not None
 
+    @property
+    def transitions(self) -> Mapping[tuple[CarrierState, CarrierAction], CarrierState]:
+        """The transitions of every carrier."""
+        return CARRIER_TRANSITIONS
+
 
 class Eid(Stateful):
     """SITHS eID: the certificate pair of one post on a carrier, with the post's values as they went into the certificates.
 
     `valid_to` (exclusive) is never past the carrier's. Scoped by its post's organisation.
     """
+
+    subject = "eid"
+    swedish = "SITHS eID:t"
+    states = EidState
 
     id = models.UUIDField(primary_key=True, default=new_id)
     carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="eids")
@@ -189,6 +205,11 @@ class Eid(Stateful):
                 name="issuance_eid_ending_page",
             ),
         ]
+
+    @property
+    def transitions(self) -> Mapping[tuple[EidState, EidAction], EidState]:
+        """The transitions of every eID."""
+        return EID_TRANSITIONS
 
 
 class CarrierCertificate(models.Model):

@@ -1,5 +1,6 @@
 """Card orders, which card suppliers pull."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django.db import models
@@ -10,7 +11,7 @@ from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
 from issuance.offices.models import Office
-from issuance.orders.domain.order_states import UNDER_WAY, OrderState
+from issuance.orders.domain.order_states import TRANSITIONS, UNDER_WAY, OrderAction, OrderState
 from issuance.orders.domain.puk_states import PukState
 from issuance.organisations.models import Organisation
 from issuance.people.models.photos import Photo
@@ -34,6 +35,10 @@ class CardOrder(Stateful):
     `idempotency_key` always mean the same order; `content_sha256` is the hash of what was asked for. `puk` is a `PukState`, or
     empty; `puk_refusal` the code of why it is refused.
     """
+
+    subject = "order"
+    swedish = "Beställningen"
+    states = OrderState
 
     id = models.UUIDField(primary_key=True, default=new_id)
     carrier = models.OneToOneField(Carrier, on_delete=models.PROTECT, related_name="order")
@@ -91,3 +96,8 @@ class CardOrder(Stateful):
             models.Index(fields=["puk", "id"], condition=Q(puk__in=WAITING_PUKS), name="issuance_order_puk_waits"),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="issuance_order_sent"),
         ]
+
+    @property
+    def transitions(self) -> Mapping[tuple[OrderState, OrderAction], OrderState]:
+        """The transitions of every order."""
+        return TRANSITIONS

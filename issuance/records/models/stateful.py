@@ -1,13 +1,21 @@
 """Base of the rows that have a life cycle: their state moves only by a step of `issuance.records.services.steps`."""
 
-from collections.abc import Collection, Iterable
-from typing import Any, Self
+from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
+from typing import Any, ClassVar, Self
 
 from django.db import models
 
 
 class Stateful(models.Model):
-    """A row with a state and `seq`, the number of its events. `save` refuses a changed state that no step has made."""
+    """A row with a state and `seq`, the number of its events. `save` refuses a changed state that no step has made.
+
+    Each model declares its life cycle: `subject` is its name in events, `swedish` how a refusal begins, `states` its states.
+    """
+
+    subject: ClassVar[str]
+    swedish: ClassVar[str]
+    states: ClassVar[type[StrEnum]]
 
     state = models.CharField(max_length=20)
     seq = models.PositiveIntegerField(default=0)
@@ -16,6 +24,11 @@ class Stateful(models.Model):
         abstract = True
 
     _state_as_loaded: str | None = None
+
+    @property
+    def transitions(self) -> Mapping[tuple[Any, Any], StrEnum]:
+        """The state that each action leads to from each state that admits it."""
+        raise TypeError(f"{type(self).__name__} declares no transitions")
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **options: Any) -> Self:

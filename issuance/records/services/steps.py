@@ -7,29 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from issuance.activation.domain import transaction_states
-from issuance.activation.models import EidAppTransaction
-from issuance.carriers.domain import carrier_states, eid_states
-from issuance.carriers.models import Carrier, Eid
-from issuance.orders.domain import order_states
-from issuance.orders.models.orders import CardOrder
 from issuance.records.models.events import Event
+from issuance.records.models.stateful import Stateful
 from siths_portal.lib import clock
 from siths_portal.lib.errors import IllegalTransition
 
 _BATCH = 500
-_Table = Mapping[tuple[Any, Any], Any]
-_TABLES: Mapping[type, tuple[str, type[StrEnum], _Table]] = {
-    Carrier: ("carrier", carrier_states.CarrierState, carrier_states.TRANSITIONS),
-    Eid: ("eid", eid_states.EidState, eid_states.TRANSITIONS),
-    CardOrder: ("order", order_states.OrderState, order_states.TRANSITIONS),
-    EidAppTransaction: ("transaction", transaction_states.TransactionState, transaction_states.TRANSITIONS),
-}
-_SWEDISH = {"carrier": "Kortet", "eid": "SITHS eID:t", "order": "Beställningen", "transaction": "Aktiveringen"}
 
 
 def begin(
-    rows: Sequence[Any], event: str, *, actor_ref: str, facts: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
+    rows: Sequence[Stateful], event: str, *, actor_ref: str, facts: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
 ) -> None:
     """Inserts new rows of one model with their first event (`carrier.<event>`), whose number is 1."""
     for row in rows:
@@ -40,7 +27,7 @@ def begin(
 
 
 def step(
-    rows: Sequence[Any],
+    rows: Sequence[Stateful],
     action: StrEnum,
     *,
     actor_ref: str,
@@ -53,16 +40,16 @@ def step(
     """
     if not rows:
         return
-    name, states, table = _TABLES[type(rows[0])]
+    model: type[Stateful] = type(rows[0])
     before = {row.pk: row.state for row in rows}
     after = {}
     for row in rows:
         try:
-            after[row.pk] = table[states(row.state), action]
+            after[row.pk] = row.transitions[model.states(row.state), action]
         except KeyError:
-            changed = f"{_SWEDISH[name]} har fått en annan status"
+            changed = f"{model.swedish} har fått en annan status"
             raise IllegalTransition(
-                f"{name}-{row.state.replace('_', '-')}",
+                f"{model.subject}-{row.state.replace('_', '-')}",
                 f"{changed}. Ladda om sidan och se vad du kan göra nu.",
                 api_message=f"{changed}, så åtgärden gick inte att göra.",
             ) from None
@@ -80,14 +67,14 @@ def step(
 
 
 def _record(
-    rows: Sequence[Any],
+    rows: Sequence[Stateful],
     event: str,
     *,
     actor_ref: str,
     facts: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]],
     before: Mapping[Any, str],
 ) -> None:
-    name = _TABLES[type(rows[0])][0]
+    name = type(rows[0]).subject
     now = clock.now()
     Event.objects.bulk_create(
         [
