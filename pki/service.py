@@ -7,13 +7,13 @@ from pki.approvals.dual_control import withdraw as withdraw_approval
 from pki.authorities.ca_states import carry_out as carry_out_ca_state
 from pki.authorities.ca_states import plan_change as plan_ca_state
 from pki.authorities.ca_states import targets as ca_state_targets
-from pki.authorities.lookup import certificates, revoked_since, wait_until_settled
-from pki.authorities.views import AuthorityView, authorities, chain
-from pki.ceremonies.ceremony_proposals import ApproverView, ProposalRecord, ProposalView, proposal, proposals
-from pki.ceremonies.ceremony_proposals import propose as propose_ceremony
-from pki.ceremonies.ceremony_proposals import register_signature as register_ceremony_signature
-from pki.ceremonies.ceremony_proposals import withdraw as withdraw_proposal
-from pki.ceremonies.records import CeremonyRecord, CeremonyView, OutputView, ParticipantView, ceremonies, ceremony
+from pki.authorities.certificates import certificates, revoked_since, wait_until_settled
+from pki.authorities.queries import AuthorityView, authorities, chain
+from pki.ceremonies.proposals import ApproverView, ProposalRecord, ProposalView, proposal, proposals
+from pki.ceremonies.proposals import propose as propose_ceremony
+from pki.ceremonies.proposals import register_signature as register_ceremony_signature
+from pki.ceremonies.proposals import withdraw as withdraw_proposal
+from pki.ceremonies.queries import CeremonyRecord, CeremonyView, OutputView, ParticipantView, ceremonies, ceremony
 from pki.clients.permissions import PermissionView, client_permissions, grant_client, withdraw_client
 from pki.domain.ca_states import is_final as ca_state_is_final
 from pki.domain.card_proof import CardProof
@@ -23,16 +23,16 @@ from pki.domain.findings import Severity
 from pki.domain.orders import CertificateOrder, CertificateView, SerialOnly
 from pki.domain.puk import MAX_DIGITS as PUK_MAX_DIGITS
 from pki.domain.puk import MIN_DIGITS as PUK_MIN_DIGITS
-from pki.domain.responder_life import RENEW_BEFORE as RESPONDER_RENEW_BEFORE
-from pki.health.health_reports import AuditCheckView, HealthView, SeenFinding, audit_checks
-from pki.health.health_reports import latest as health_report
+from pki.domain.responder_lifetime import RENEW_BEFORE as RESPONDER_RENEW_BEFORE
+from pki.health.reports import AuditCheckView, HealthView, SeenFinding, audit_checks
+from pki.health.reports import latest as health_report
 from pki.hsm.clock_guard import Reading as ClockReading
 from pki.hsm.clock_guard import look as clock_reading
 from pki.hsm.inventory_reports import InventoryReport
 from pki.hsm.inventory_reports import latest as key_inventory
 from pki.issuing.card_checks import certificate_names
 from pki.issuing.planning import plan_certificates, plan_serial_only
-from pki.mass_revocation.requests import (
+from pki.mass_revocation.lifecycle import (
     MassRevocationGrounds,
     MassRevocationView,
     mass_revocation,
@@ -44,7 +44,7 @@ from pki.mass_revocation.requests import (
 from pki.mass_revocation.selection import MassRevocationDryRun, MassRevocationGroup, MassSelection
 from pki.mass_revocation.selection import dry_run as mass_revocation_dry_run
 from pki.models import ApprovalAction, ApprovalState, CaState, CertificateStatus, Decision, RevocationChannel, RevocationReason
-from pki.ocspd.telling import GIVEN_UP as OCSP_STORE_GIVEN_UP
+from pki.ocspd.metrics import GIVEN_UP as OCSP_STORE_GIVEN_UP
 from pki.operators.approvals import (
     ApprovalPage,
     ApprovalView,
@@ -72,6 +72,15 @@ from pki.operators.ceremonies import (
     ceremony_remaining,
     protocol_content,
 )
+from pki.operators.certificate_search import (
+    CertificateCriteria,
+    CertificateLine,
+    CertificatePage,
+    certificate_criteria,
+    find_certificates,
+    profile_names,
+)
+from pki.operators.certificates import CertificateRecord, certificate_der, certificate_pem, certificate_record
 from pki.operators.imports import (
     ComparisonView,
     FindingCount,
@@ -85,16 +94,7 @@ from pki.operators.imports import (
     imports,
 )
 from pki.operators.keys import KeyPage, KeyView, destroyed_keys, keys_in_use
-from pki.operators.mass_samples import mass_revocation_samples
-from pki.operators.records import CertificateRecord, certificate_der, certificate_pem, certificate_record
-from pki.operators.search import (
-    CertificateCriteria,
-    CertificateLine,
-    CertificatePage,
-    certificate_criteria,
-    find_certificates,
-    profile_names,
-)
+from pki.operators.mass_revocation_samples import mass_revocation_samples
 from pki.operators.status import COUNTED as STATUS_COUNTED
 from pki.operators.status import CaStatus, ListStatus, ResponderProcess, StoreStatus, ca_statuses, status_of_store
 from pki.ports import CardCertificate

@@ -6,10 +6,10 @@ from celery import shared_task
 
 from pki.approvals import dual_control
 from pki.crl import building
-from pki.health import checking
+from pki.health import checks
 from pki.hsm import inventory
-from pki.issuing import first_lint, issuance_sets, key_checks, reconciling, responders, shared_factors, signing
-from pki.mass_revocation import running as mass_running
+from pki.issuing import issuance_sets, key_checks, pkilint_sampling, reconciling, responders, shared_factors, signing
+from pki.mass_revocation import execution
 from pki.ocsp import presigning
 from pki.ocsp import unknown as ocsp_unknown
 from pki.operators import status_measures
@@ -56,7 +56,7 @@ def compare_moduli() -> None:
 @shared_task(name="pki.lint_sample")  # type: ignore[untyped-decorator]
 def lint_sample() -> None:
     """Lets pkilint see some of the last hour's certificates."""
-    first_lint.lint_sample()
+    pkilint_sampling.lint_sample()
 
 
 @shared_task(name="pki.presign")  # type: ignore[untyped-decorator]
@@ -92,14 +92,14 @@ def publish_crls() -> None:
 @shared_task(name="pki.mass_revoke")  # type: ignore[untyped-decorator]
 def mass_revoke(mass_revocation_id: str) -> None:
     """Takes one turn of a mass revocation, and asks for the next."""
-    if mass_running.run(UUID(mass_revocation_id)):
+    if execution.run(UUID(mass_revocation_id)):
         jobs.enqueue("pki.mass_revoke", queue="pki", mass_revocation_id=mass_revocation_id)
 
 
 @shared_task(name="pki.mass_revoke_due")  # type: ignore[untyped-decorator]
 def mass_revoke_due() -> None:
     """Asks for turns of mass revocations that nobody works on, after a crash, a lost wake-up or a CRL that failed."""
-    mass_running.wake_due()
+    execution.wake_due()
 
 
 @shared_task(name="pki.tell_revoked")  # type: ignore[untyped-decorator]
@@ -183,4 +183,4 @@ def measure_status() -> None:
 @shared_task(name="pki.measure_health")  # type: ignore[untyped-decorator]
 def measure_health() -> None:
     """Looks at everything that `pki_check` looks at, for graphs and alarms."""
-    checking.measure()
+    checks.measure()

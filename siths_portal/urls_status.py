@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from pki.crl import bare_address
+from pki.crl import root_path
 from pki.crl import web as published
 from pki.ocsp import web as ocsp
 from siths_portal.lib import health, pages
@@ -14,7 +14,7 @@ handler500 = pages.server_error
 
 urlpatterns = [
     *health.urls(database=health.database, published=published.readable),
-    path("", bare_address.root, name="status-index"),
+    path("", root_path.root, name="status-index"),
     path("ocsp", ocsp.respond, name="ocsp"),
     # Base64 holds slashes, and some clients break its lines.
     re_path(r"\Aocsp/(?P<encoded>(?s:.*))\Z", ocsp.respond, name="ocsp-get"),

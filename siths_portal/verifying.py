@@ -13,7 +13,7 @@ from django.apps import apps
 
 from billing import service as billing
 from issuance import service as issuance
-from pki.health import health_reports
+from pki.health import reports
 from pki.hsm import HsmError
 from pki.hsm.clock_guard import ClockWentBack
 from pki.ocsp import status_integrity
@@ -130,14 +130,14 @@ WALKS = (
 def verify_due() -> list[str]:
     """Walks each chain that was not walked whole for EACH, then the signed heads and WALKS. Returns the names that do not agree.
 
-    What does not agree is logged as an error and kept, and shows in `pki.health.checking` until a later walk agrees.
+    What does not agree is logged as an error and kept, and shows in `pki.health.checks` until a later walk agrees.
     """
-    newest = {each.chain: each.at for each in health_reports.audit_checks(whole=True)}
+    newest = {each.chain: each.at for each in reports.audit_checks(whole=True)}
     now = clock.now()
     walks: dict[str, tuple[dt.timedelta, Callable[[], tuple[bool, str]]]] = {
         chain.app: (EACH, partial(_chain, chain)) for chain in chains.all_chains()
     }
-    walks |= {health_reports.HEADS: (EACH, _heads)} | {walk.name: (walk.each, partial(_compare, walk)) for walk in WALKS}
+    walks |= {reports.HEADS: (EACH, _heads)} | {walk.name: (walk.each, partial(_compare, walk)) for walk in WALKS}
     bad = []
     for name, (each, walk) in walks.items():
         if name in newest and newest[name] > now - each:
@@ -159,7 +159,7 @@ def _chain(chain: audit_verification.Tables) -> tuple[bool, str]:
 def _heads() -> tuple[bool, str]:
     report = heads.examine()
     text = describe_heads(report)
-    keep(health_reports.HEADS, text, not report.fault, report.count, None, actor_ref=ACTOR)
+    keep(reports.HEADS, text, not report.fault, report.count, None, actor_ref=ACTOR)
     return not report.fault, text
 
 
@@ -181,7 +181,7 @@ def _mend(name: str, mend: Callable[[], object]) -> None:
 
 def keep(chain: str, text: str, ok: bool, checked: int, macs: int | None, *, actor_ref: str, whole: bool = True) -> None:
     """Remembers one result. Raises DatabaseError where the database takes no rows."""
-    health_reports.keep_audit_check(chain=chain, actor_ref=actor_ref, ok=ok, whole=whole, checked=checked, macs=macs, text=text)
+    reports.keep_audit_check(chain=chain, actor_ref=actor_ref, ok=ok, whole=whole, checked=checked, macs=macs, text=text)
 
 
 def describe(result: audit_verification.Verification) -> str:

@@ -122,9 +122,9 @@ class _Snapshot:
         return DemoPki(self.status, self.transcript)
 
     def _perform(self) -> None:
-        from pki.ceremonies import ceremony
+        from pki.ceremonies import execution
 
-        self.transcript = ceremony.perform(approved(demo_file())).transcript
+        self.transcript = execution.perform(approved(demo_file())).transcript
 
     def _dump(self) -> None:
         from django.apps import apps

@@ -18,9 +18,9 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from pki.ceremonies import ceremony, scratch
+from pki.ceremonies import execution, scratch
 from pki.domain.ceremony_file import CeremonyFile, parse
-from pki.domain.protocols import differences, structure
+from pki.domain.transcripts import differences, structure
 from pki.models import CeremonyState, KeyCeremony
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.errors import Conflict
@@ -118,7 +118,7 @@ def inside(place: Path) -> None:
         raise scratch.NotScratch
     scratch.begin()
     with connection.execute_wrapper(scratch.own_functions):
-        made = [ceremony.rehearse(parse(path.read_bytes())) for path in _files(place)]
+        made = [execution.rehearse(parse(path.read_bytes())) for path in _files(place)]
     (place / _ANSWER).write_bytes(canonical_json(made[-1]))
 
 

@@ -15,7 +15,7 @@ from cryptography import x509
 from django.conf import settings
 from django.db.models import Q
 
-from pki.authorities.views import certificate_of
+from pki.authorities.queries import certificate_of
 from pki.domain.ceremony_file import Act, CeremonyFile
 from pki.models import (
     Approval,

@@ -1,8 +1,9 @@
 """Certificate revocation lists (RFC 5280 section 5): built in the worker, checked, published as files; never in a request.
 
-One worker at a time makes the list of a scope, under a lease (`crl_scopes`). Entries go from the database to a file; the token
-signs their digest with no transaction open; the list is read back as a stranger would; row and file follow in one transaction,
-if the lease is still the worker's. So numbers rise strictly, and what has stood in a CRL is never missing from the next.
+One worker at a time makes the list of a scope, under a lease (`pki.crl.scopes`). Entries go from the database to a file; the
+token signs their digest with no transaction open; the list is read back as a stranger would; row and file follow in one
+transaction, if the lease is still the worker's. So numbers rise strictly, and what has stood in a CRL is never missing from the
+next.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ from pki.domain.tbs import ALGORITHMS
 from pki.hsm import HsmError, Scheme, clock_guard, hsm_for
 from pki.hsm.clock_guard import ClockWentBack
 from pki.models import CertificateAuthority, Crl, Event
-from pki.ocsp import following as ocsp_following
+from pki.ocsp import store_sync
 from siths_portal.lib import clock, faults
 from siths_portal.lib.files import write_atomically
 
@@ -96,7 +97,7 @@ def publish_online() -> list[Outcome]:
 
 
 def publish_due() -> list[Outcome]:
-    """Publishes each list that is older than its period, or lacks a revocation for long enough (see `crl_scopes`).
+    """Publishes each list that is older than its period, or lacks a revocation for long enough (see `pki.crl.scopes`).
 
     Leaves alone what another worker makes just now.
     """
@@ -203,7 +204,7 @@ def _frame(draft: Draft, certificate: x509.Certificate, algorithm: bytes) -> der
 
 def _publish(draft: Draft, built: crl_files.Built) -> Crl:
     """Row, event and file, if the lease is still ours. Raises LeaseLost, OSError."""
-    ocsp_following.await_store()
+    store_sync.await_store()
     ca, path = draft.ca, crl_path(draft.ca, draft.shard)
     facts = {"ca": ca.slug, "number": draft.number, "entries": built.entries, "sha256": built.sha256}
     try:

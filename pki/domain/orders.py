@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from pki.domain.possession import SignedKey
+from pki.domain.proof_of_possession import SignedKey
 
 
 @dataclass(frozen=True)

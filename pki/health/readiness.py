@@ -3,14 +3,14 @@
 from celery import current_app
 from kombu.exceptions import OperationalError
 
-from pki.health import checking
+from pki.health import checks
 from pki.hsm import clock_guard
 from siths_portal.lib import health as lib_health
 
 
 def token() -> str | None:
     """The token signs with its probe key."""
-    return None if checking.token().ok else "HSM svarar inte"
+    return None if checks.token().ok else "HSM svarar inte"
 
 
 def clock() -> str | None:

@@ -20,8 +20,8 @@ from pki.hsm import metrics
 from pki.hsm.calls import inside
 from pki.hsm.errors import HsmConfigError, HsmUnavailable
 from pki.hsm.locks import SharedLock
+from pki.hsm.process_lock import turn
 from pki.hsm.sessions import SessionPool
-from pki.hsm.turns import turn
 
 if TYPE_CHECKING:
     from pkcs11 import _pkcs11

@@ -18,7 +18,7 @@ from pkcs11 import exceptions
 from pki.hsm import metrics
 from pki.hsm.calls import inside, is_lost, lent
 from pki.hsm.errors import HsmConfigError, HsmPinError, HsmUnavailable
-from pki.hsm.turns import turn
+from pki.hsm.process_lock import turn
 
 if TYPE_CHECKING:
     from pkcs11 import _pkcs11

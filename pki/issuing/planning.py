@@ -17,14 +17,14 @@ from django.db import IntegrityError, transaction
 
 from pki.authorities import profiles
 from pki.authorities.crl_addresses import issuer_for
-from pki.authorities.views import issuer_of
-from pki.domain import alternative_names, keys, names, possession, serials, tbs
+from pki.authorities.queries import issuer_of
+from pki.domain import alternative_names, keys, names, proof_of_possession, serials, tbs
 from pki.domain.orders import CertificateOrder, SerialOnly
 from pki.domain.policies import PolicyEnded
 from pki.domain.profiles import PROFILES, Profile
 from pki.domain.tbs import Content, Issuer
 from pki.hsm import clock_guard
-from pki.issuing import first_lint, issuance_sets, key_checks, lint, shared_factors
+from pki.issuing import issuance_sets, key_checks, lint, pkilint_sampling, shared_factors
 from pki.issuing.reserved import COLUMNS, Reserved
 from pki.models import (
     HOLDER_REASONS,
@@ -102,7 +102,7 @@ def plan_certificates(
             # A serial that was drawn before: the constraint says so, and another is drawn.
             if _SERIAL_CONSTRAINT not in str(error) or draw == _DRAWS - 1:
                 raise
-    first_lint.require(rows, {slug: issuer for slug, (_ca, issuer) in authorities.items()})
+    pkilint_sampling.require(rows, {slug: issuer for slug, (_ca, issuer) in authorities.items()})
     shared_factors.enter(uses, now)
     if whole:
         issuance_sets.open_set(ids)
@@ -221,8 +221,8 @@ def _policies(profile: Profile, order: CertificateOrder, not_before: dt.datetime
 
 def _proven_key(order: CertificateOrder) -> PublicKeyTypes:
     if order.signed_key is None:
-        return possession.key_of_request(order.csr_der, field=order.key_field)
-    return possession.key_of_signed(order.signed_key)
+        return proof_of_possession.key_of_request(order.csr_der, field=order.key_field)
+    return proof_of_possession.key_of_signed(order.signed_key)
 
 
 def _card_fault(profile: Profile, order: CertificateOrder) -> Mapping[str, list[str]]:

@@ -20,7 +20,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 
 from pki.authorities.crl_addresses import issuer_for
-from pki.authorities.views import issuer_of
+from pki.authorities.queries import issuer_of
 from pki.domain import keys, tbs
 from pki.domain.profile_versions import KNOWN
 from pki.domain.profiles import Profile

@@ -8,7 +8,7 @@ from typing import Any, Self
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
-from pki.authorities import views as authorities
+from pki.authorities import queries as authorities
 from pki.domain import serials
 from pki.models import Certificate, CertificateAuthority, CertificateStatus, OcspSigner, ProfileVersion
 from siths_portal.lib import clock

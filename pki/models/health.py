@@ -4,7 +4,7 @@ from django.db import models
 
 
 class HealthReport(models.Model):
-    """The newest run of `pki.health.checking.measure`, in one row: it is replaced at each run, and graphs hold what was before.
+    """The newest run of `pki.health.checks.measure`, in one row: it is replaced at each run, and graphs hold what was before.
 
     `findings` are `{subject, severity, text, measure, value, since}` in the order in which they were found; `since` is ISO 8601,
     the run in which the severity became what it is.

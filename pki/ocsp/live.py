@@ -2,9 +2,9 @@
 for certificates that have no stored answer yet, and for those on hold, which never have one.
 
 A thread of the `pki` worker, which has the token, listens at a socket in the store's folder. The responder's processes put
-questions there, few at a time, and give each up after a second (`pki.ocspd.line`); so the queue is bounded before it is here. A
-question names a certificate; its status is the database's at that moment, `unknown` if there never was one. Nothing is stored.
-Without this thread, without the database or without the token nothing is said, and the responder has its store.
+questions there, few at a time, and give each up after a second (`pki.ocspd.signer_client`); so the queue is bounded before it
+is here. A question names a certificate; its status is the database's at that moment, `unknown` if there never was one. Nothing
+is stored. Without this thread, without the database or without the token nothing is said, and the responder has its store.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from pki.domain import ocsp_answer, ocsp_request
+from pki.domain import ocsp_request, ocsp_response
 from pki.hsm import HsmError, clock_guard
 from pki.models import ANSWERED, ANSWERING, Certificate, CertificateAuthority, NoncePolicy
 from pki.ocsp import feed as ocsp_feed
-from pki.ocsp import presigning, signable
+from pki.ocsp import presigning, signer_checks
 from pki.ocsp import unknown as ocsp_unknown
 from pki.ocspd import layout
-from pki.ocspd.line import ANSWER, NAME, PACKET, QUESTION
+from pki.ocspd.signer_client import ANSWER, NAME, PACKET, QUESTION
 from siths_portal.lib import clock, metrics
 
 log = structlog.get_logger(__name__)
@@ -84,7 +84,7 @@ class _Status(NamedTuple):
         return cls(presigning.status_of(row), row.status_version, presigning.HOLD_LIFETIME if row.held else presigning.LIFETIME)
 
 
-_NEVER: Final = _Status(ocsp_answer.UNKNOWN, layout.UNKNOWN_VERSION, ocsp_unknown.LIFETIME)
+_NEVER: Final = _Status(ocsp_response.UNKNOWN, layout.UNKNOWN_VERSION, ocsp_unknown.LIFETIME)
 
 
 def _nothing(number: int) -> bytes:
@@ -278,7 +278,7 @@ def run(ended: threading.Event) -> None:
             ended.wait(AGAIN)
             continue
         try:
-            with signable.told(folder):
+            with signer_checks.told(folder):
                 desk.serve(ended)
         except Exception:
             log.exception("ocsp_live.fault")

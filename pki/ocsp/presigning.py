@@ -1,7 +1,7 @@
 """Signing OCSP answers ahead (RFC 6960, RFC 9919): at issuance, at revocation, and again about half their life.
 
 An answer carries the certificate's `status_version` it was signed for and is served only while that is current, so a late or
-lost run shows as `tryLater` and never as an outdated status. Answers for certificates on hold are never stored: `ocsp_live`
+lost run shows as `tryLater` and never as an outdated status. Answers for certificates on hold are never stored: `pki.ocsp.live`
 signs them for each request. Runs in the `pki` worker, with no transaction open while the
 token signs.
 """
@@ -24,8 +24,8 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Count, Exists, F, OuterRef, Q
 
-from pki.authorities.views import known_until
-from pki.domain import ocsp_answer, tbs
+from pki.authorities.queries import known_until
+from pki.domain import ocsp_response, tbs
 from pki.hsm import Hsm, HsmError, Scheme, clock_guard, hsm_for
 from pki.models import (
     ANSWERED,
@@ -284,8 +284,8 @@ STATUS_FIELDS: Final = ("ca", "serial", "status", "held", "status_version", "cre
 def status_of(row: Certificate) -> bytes:
     """The certStatus of an issued or revoked certificate. One on hold is so since it was issued."""
     if row.status == CertificateStatus.REVOKED and row.revoked_at:
-        return ocsp_answer.revoked(row.revoked_at, row.reason)
-    return ocsp_answer.on_hold(row.issued_at or row.created_at) if row.held else ocsp_answer.GOOD
+        return ocsp_response.revoked(row.revoked_at, row.reason)
+    return ocsp_response.on_hold(row.issued_at or row.created_at) if row.held else ocsp_response.GOOD
 
 
 class Single(NamedTuple):
@@ -303,7 +303,7 @@ class Signing:
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
         self._moment: dt.datetime | None = None
-        self._template: ocsp_answer.Template | None = None
+        self._template: ocsp_response.Template | None = None
 
     def answers(
         self, singles: Sequence[Single], *, lifetime: dt.timedelta | None = None
@@ -325,20 +325,22 @@ class Signing:
         return [*map(template.response, data, signatures)], moment, end
 
 
-def _template(responder: Responder, moment: dt.datetime) -> ocsp_answer.Template:
+def _template(responder: Responder, moment: dt.datetime) -> ocsp_response.Template:
     issuers = [
-        ocsp_answer.Issuer(
+        ocsp_response.Issuer(
             name, bytes.fromhex(getattr(responder.ca, f"name_{name}")), bytes.fromhex(getattr(responder.ca, f"key_{name}"))
         )
         for name in CertIdHash.values
     ]
     # A CA's own certificate is carried too: GnuTLS finds no signer by a key's hash but among the answer's certificates.
-    return ocsp_answer.Template(
+    return ocsp_response.Template(
         responder_key_hash=x509.SubjectKeyIdentifier.from_public_key(responder.public_key).digest,
         certificates=[responder.certificate.public_bytes(Encoding.DER)],
         issuers=issuers,
         this_update=moment,
-        signature=ocsp_answer.Signature(tbs.ALGORITHMS[responder.family, "sha256"], lambda data: responder.signatures([data])[0]),
+        signature=ocsp_response.Signature(
+            tbs.ALGORITHMS[responder.family, "sha256"], lambda data: responder.signatures([data])[0]
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from pki.ocsp import feed as ocsp_feed
 from pki.ocsp import unknown as ocsp_unknown
-from pki.ocspd import layout, routing, wishing
+from pki.ocspd import layout, refresh_requests, routing
 from pki.ocspd.writing import Writer
 from siths_portal.lib import clock, jobs, metrics, plans
 from siths_portal.lib.files import write_atomically
@@ -41,7 +41,7 @@ class Publisher:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.writer = Writer(folder)
-        (folder / wishing.FOLDER).mkdir(exist_ok=True)
+        (folder / refresh_requests.FOLDER).mkdir(exist_ok=True)
         self._position: ocsp_feed.Snapshot | None = self._remembered() if self.writer.found else None
         self._loaded_at = time.monotonic()
         self._walk: UUID | None = None
@@ -125,7 +125,7 @@ class Publisher:
 
     def grant(self) -> int:
         """Hands relying parties' wishes to the signer, by the queue; returns how many are taken up."""
-        wishes = list(dict.fromkeys(wishing.take(self.folder)))
+        wishes = list(dict.fromkeys(refresh_requests.take(self.folder)))
         if not wishes:
             return 0
         asked = {(wish.ca_id, wish.serial) for wish in wishes if not wish.unknown}

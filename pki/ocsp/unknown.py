@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
-from pki.domain import ocsp_answer, serials
+from pki.domain import ocsp_response, serials
 from pki.hsm import HsmError, clock_guard
 from pki.models import ANSWERING, CertIdHash, CertificateAuthority, OcspUnknown
 from pki.ocsp import feed as ocsp_feed
@@ -112,7 +112,7 @@ def _sign(ca: CertificateAuthority, rows: list[OcspUnknown]) -> int:
     taken = ocsp_feed.certificates((ca.id, serials.number(row.serial)) for row in rows)
     free = [row for row in rows if (ca.id, serials.number(row.serial)) not in taken]
     for name in CertIdHash.values:
-        singles = [presigning.Single(name, serials.number(row.serial), ocsp_answer.UNKNOWN) for row in free]
+        singles = [presigning.Single(name, serials.number(row.serial), ocsp_response.UNKNOWN) for row in free]
         ders, this_update, next_update = signing.answers(singles, lifetime=LIFETIME)
         for row, der in zip(free, ders, strict=True):
             setattr(row, f"der_{name}", der)

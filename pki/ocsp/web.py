@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from pki.domain import ocsp_request
 from pki.ocsp import status
-from pki.ocspd import telling
+from pki.ocspd import metrics
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 
@@ -37,7 +37,7 @@ def respond(request: HttpRequest, encoded: str = "") -> HttpResponseBase:
     try:
         ca, said, response = _answered(request, encoded)
     finally:
-        telling.counters()[0].labels(ca, said).inc()
+        metrics.counters()[0].labels(ca, said).inc()
     return response
 
 

@@ -21,9 +21,9 @@ import uvloop
 
 from pki.ocspd.accepting import Door
 from pki.ocspd.app import Responder
-from pki.ocspd.line import EACH, Line
 from pki.ocspd.presence import Presence
 from pki.ocspd.serving import Server
+from pki.ocspd.signer_client import EACH, Line
 
 log = logging.getLogger("pki.ocspd")
 

@@ -10,17 +10,17 @@ import binascii
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pki.domain import ocsp_answer, ocsp_request
+from pki.domain import ocsp_request, ocsp_response
 from pki.ocspd import layout
+from pki.ocspd.metrics import ON_HOLD, STATUS_MASK, Counts, Teller, said_in
 from pki.ocspd.reading import Found, Index, Store, StoreMissing
+from pki.ocspd.refresh_requests import Wishes
 from pki.ocspd.routing import Authority, Routes
-from pki.ocspd.telling import ON_HOLD, STATUS_MASK, Counts, Teller, said_in
-from pki.ocspd.wishing import Wishes
 from siths_portal.lib import clock
 
 TYPE: Final = b"Content-Type: application/ocsp-response\r\n"
 _SAFE = b"Cache-Control: max-age=%d, public, no-transform, must-revalidate\r\n"
-_CACHED: Final = TYPE + _SAFE % ocsp_answer.MAX_AGE
+_CACHED: Final = TYPE + _SAFE % ocsp_response.MAX_AGE
 _AGAIN = 60  # seconds before the end of a signed `unknown` at which it is asked for anew
 _KNOWN = 4096
 _ESCAPES: Final = ((b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="))
@@ -37,7 +37,7 @@ def _with_length(der: bytes) -> bytes:
 
 ERRORS: Final = {
     der: _with_length(der)
-    for der in (ocsp_answer.MALFORMED, ocsp_answer.INTERNAL, ocsp_answer.TRY_LATER, ocsp_answer.UNAUTHORIZED)
+    for der in (ocsp_response.MALFORMED, ocsp_response.INTERNAL, ocsp_response.TRY_LATER, ocsp_response.UNAUTHORIZED)
 }
 
 
@@ -160,7 +160,7 @@ class Responder:
         try:
             der = ocsp_request.decode_path(tail)
         except ocsp_request.MalformedRequest:
-            return self.error(ocsp_answer.MALFORMED)
+            return self.error(ocsp_response.MALFORMED)
         return self._said(der, b"", cached=True)
 
     def error(self, der: bytes) -> bytes:
@@ -172,14 +172,14 @@ class Responder:
         try:
             asked = self._asked(der, cached=cached)
             if asked is None:
-                return self.error(ocsp_answer.UNAUTHORIZED)
+                return self.error(ocsp_response.UNAUTHORIZED)
             index, found = self._store.look_up(asked.key, second=asked.second)
         except ocsp_request.MalformedRequest:
-            return self.error(ocsp_answer.MALFORMED)
+            return self.error(ocsp_response.MALFORMED)
         except ocsp_request.UnknownHash:
-            return self.error(ocsp_answer.UNAUTHORIZED)
+            return self.error(ocsp_response.UNAUTHORIZED)
         except StoreMissing:
-            return self.error(ocsp_answer.TRY_LATER)
+            return self.error(ocsp_response.TRY_LATER)
         if self.live and self._needs_signer(asked, found):
             # A nonce that is not echoed is left out.
             return asked._replace(nonce=asked.nonce if asked.authority.echo else b"", stored=found is not None)
@@ -226,7 +226,7 @@ class Responder:
         try:
             index, found = self._store.look_up(asked.key, second=asked.second)
         except StoreMissing:
-            return self.error(ocsp_answer.TRY_LATER)
+            return self.error(ocsp_response.TRY_LATER)
         later = found is not None and found.state != layout.UNKNOWN and said is not None and found.version > said.version
         if said is None or later or not said.this_update <= clock.timestamp() < said.next_update:
             return self._stored(asked, index, found, b"")
@@ -250,8 +250,8 @@ class Responder:
         rest = found.next_update - now
         if not asked.cached:
             payload, until = _with_length(found.part[found.headers :]), 0
-        elif rest > ocsp_answer.MAX_AGE:
-            payload, until = _CACHED + found.part, ocsp_answer.MAX_AGE
+        elif rest > ocsp_response.MAX_AGE:
+            payload, until = _CACHED + found.part, ocsp_response.MAX_AGE
         else:
             payload, until = TYPE + _SAFE % int(rest) + found.part, int(rest) + 1  # not to be remembered
         if found.state == layout.UNKNOWN:
@@ -270,10 +270,10 @@ class Responder:
             holds = found is not None and found.this_update <= now < found.next_update
             if authority.signs and (found is None or found.next_update - now < _AGAIN):
                 self._wishes.unknown(authority.id, serial)
-            return b"" if holds else ocsp_answer.UNAUTHORIZED
+            return b"" if holds else ocsp_response.UNAUTHORIZED
         if found.state == layout.ANSWER and found.this_update > now:
-            return ocsp_answer.TRY_LATER
+            return ocsp_response.TRY_LATER
         if not authority.signs or found.not_after <= now:
-            return ocsp_answer.UNAUTHORIZED
+            return ocsp_response.UNAUTHORIZED
         self._wishes.answer(authority.id, serial)
-        return ocsp_answer.TRY_LATER
+        return ocsp_response.TRY_LATER

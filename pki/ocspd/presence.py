@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from pki.ocspd.metrics import Counts
 from pki.ocspd.reading import Store, StoreMissing
-from pki.ocspd.telling import Counts
 from siths_portal.lib import clock
 
 FOLDER: Final = "processes"

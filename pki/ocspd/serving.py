@@ -14,10 +14,10 @@ from urllib.parse import unquote
 
 import httptools
 
-from pki.domain import ocsp_answer, ocsp_request
+from pki.domain import ocsp_request, ocsp_response
 from pki.ocspd.app import ERRORS, Live, Responder, Wanted
-from pki.ocspd.heads import END, Heads
-from pki.ocspd.telling import health
+from pki.ocspd.header_cache import END, Heads
+from pki.ocspd.metrics import health
 from siths_portal.lib import clock
 
 log = logging.getLogger(__name__)
@@ -251,8 +251,8 @@ class Connection(asyncio.Protocol):
     def _failed(self) -> bytes:
         """`internalError`, and the log: nobody is told more, and the connection serves on."""
         log.exception("a request could not be answered")
-        self._responder.counts.errors[ocsp_answer.INTERNAL[4]] += 1
-        return ERRORS[ocsp_answer.INTERNAL]
+        self._responder.counts.errors[ocsp_response.INTERNAL[4]] += 1
+        return ERRORS[ocsp_response.INTERNAL]
 
     # --- httptools ----------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from cryptography import x509
 from django.db.models import Count, Q, QuerySet
 
 from pki.authorities import ca_states
-from pki.authorities.views import addresses
+from pki.authorities.queries import addresses
 from pki.domain import serials
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, OcspSigner
 from siths_portal.lib import clock

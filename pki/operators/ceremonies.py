@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from pki.ceremonies import ceremony_plan, transcript
+from pki.ceremonies import plan, transcript
 from pki.domain.ceremony_file import CeremonyFileError, parse
 from pki.models import Event, KeyCeremony
 from siths_portal.lib.errors import DomainError, NotFound
@@ -51,7 +51,7 @@ def ceremony_events(file_sha256: str) -> list[CeremonyEvent]:
 def ceremony_remaining(file_text: str) -> Remaining:
     """What is left of a ceremony that was begun."""
     try:
-        return Remaining(tuple(ceremony_plan.intentions(parse(file_text.encode()))), "")
+        return Remaining(tuple(plan.intentions(parse(file_text.encode()))), "")
     except CeremonyFileError as error:
         return Remaining((), f"Filen går inte att följa. {error}.")
     except DomainError as error:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from pki.authorities.views import must_answer
+from pki.authorities.queries import must_answer
 from pki.models import ONLINE, CaState, CertificateAuthority, StatusReport
 from siths_portal.lib import clock
 

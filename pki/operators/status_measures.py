@@ -1,7 +1,7 @@
 """Numbers of what relying parties are told, for graphs, alarms and the operators' page (spec F6, F7).
 
 Runs in the `pki` worker, which sees database and files: every quarter of a minute, in a few short queries. Stored answers are
-counted every five minutes, since that walks an index. What the answering processes count themselves is in `pki.ocspd.telling`.
+counted every five minutes, since that walks an index. What the answering processes count themselves is in `pki.ocspd.metrics`.
 """
 
 import datetime as dt
@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Count
 
 from pki.models import CaImport, CertIdHash, ImportState, OcspResponse, StatusReport
-from pki.ocspd import presence, signing
+from pki.ocspd import presence, signer_health
 from pki.ocspd.reading import Store, StoreMissing
 from pki.operators import status
 from pki.operators.status import CaStatus, ListStatus
@@ -70,7 +70,7 @@ def measure() -> StatusReport:
         _STORE_LAG.set(now.timestamp() - report.store["followed_at"])
     elif (folder / "current").exists():
         _STORE_LAG.set(float("inf"))  # of another boot, or damaged: nobody answers from it
-    fault = signing.fault(folder, now.timestamp())
+    fault = signer_health.fault(folder, now.timestamp())
     _NOT_SIGNED.set(0 if fault is None else now.timestamp() - fault.since)
     _PROCESSES.set(len(report.processes))
     _IMPORT_IDLE.set(_import_idle(now))

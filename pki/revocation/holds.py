@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Protocol
 from uuid import UUID
 
-from pki.authorities.lookup import POLL_SECONDS
+from pki.authorities.certificates import POLL_SECONDS
 from pki.models import Certificate, Event, HoldRelease, SecretDelivery
 from siths_portal.lib import clock, jobs
 from siths_portal.lib.errors import NotFound

@@ -10,7 +10,7 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
-from pki.authorities import views as authorities
+from pki.authorities import queries as authorities
 from pki.domain import serials
 from pki.models import (
     COMPROMISE,

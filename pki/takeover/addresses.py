@@ -10,7 +10,7 @@ from pki.domain import serials
 from pki.domain.crl_shards import list_name
 from pki.domain.imported_certificates import Address, addresses_of
 from pki.models import CaImport, CertificateAuthority, ImportFinding, OcspSigner
-from pki.takeover import foreign_lists
+from pki.takeover import foreign_crls
 from pki.takeover.findings import Ledger, plain
 
 KIND = "address"
@@ -26,7 +26,7 @@ class Addresses:
         self, issuer: CertificateAuthority, ledger: Ledger, resumed: CaImport | None = None, *, listed: bool = False
     ) -> None:
         self._issuer, self._ledger = issuer, ledger
-        self._listed = bool(issuer.key_id) or listed or foreign_lists.has_list(issuer)
+        self._listed = bool(issuer.key_id) or listed or foreign_crls.has_list(issuer)
         self._answered = bool(issuer.key_id) or OcspSigner.objects.filter(ca=issuer, retired_at=None).exists()
         self._seen: set[str] = set()
         if resumed is not None and resumed.position:

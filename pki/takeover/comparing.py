@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from pki.models import CaComparison, CaImport, Certificate, CertificateAuthority, CertificateStatus, Event
-from pki.takeover import lists, registering
+from pki.takeover import old_crls as lists
+from pki.takeover import registering
 from pki.takeover.findings import DIFFERENCES, Ledger
+from pki.takeover.lifecycle import contents
 from pki.takeover.manifest import Manifest
-from pki.takeover.running import contents
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 

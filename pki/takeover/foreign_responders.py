@@ -27,7 +27,7 @@ from pki.models import (
     OcspSigner,
     draw_status_versions,
 )
-from pki.takeover import following, registering, storing
+from pki.takeover import foreign_revocations, registering, storing
 from pki.takeover.findings import Ledger
 from pki.takeover.records import Record, RowFault, der_of
 from siths_portal.lib import clock
@@ -146,7 +146,7 @@ def _bound(der: bytes, certificate: x509.Certificate, token_label: str, key_id: 
 def _enter(ca: CertificateAuthority, der: bytes, seen: Seen, key: HsmKey, actor_ref: str) -> OcspSigner:
     """The certificate among the CA's, and the responder, in one transaction."""
     ledger = Ledger()
-    with following.alone(), transaction.atomic(durable=True):
+    with foreign_revocations.alone(), transaction.atomic(durable=True):
         record = Record("ocsp-signer", der=der, subject_ref=f"ocsp:{key.key_id}", status_known=False)
         taken = storing.take(record, seen, ca, clock.now(), revoke_held=True)
         storing.store([taken], ca, ledger, lambda count: draw_status_versions(ca.id, count), lock=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pki.domain.ceremony_nodes import CeremonyFileError, Node, load
 from pki.domain.crl_shards import SHARDS
 from pki.models.choices import SerialMode
-from pki.takeover import others, sources
+from pki.takeover import ca_products, sources
 from pki.takeover.findings import plain
 from pki.takeover.records import RowFault, Source, der_of
 from siths_portal.lib.canonical import canonical_json, sha256_hex
@@ -51,12 +51,12 @@ class Manifest:
     def source(self) -> Source:
         """The folder's certificates, by its format."""
         if self.format == "xipki":
-            return others.XiPki(self.folder, self.xipki_name)
+            return ca_products.XiPki(self.folder, self.xipki_name)
         kinds: dict[str, Callable[[Path], Source]] = {
             "files": sources.Files,
             "jsonl": sources.JsonLines,
             "csv": sources.Table,
-            "ejbca": others.Ejbca,
+            "ejbca": ca_products.Ejbca,
         }
         return kinds[self.format](self.folder)
 

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.db import transaction
 
-from pki.ceremonies.ceremony_steps import describe
+from pki.ceremonies.steps import describe
 from pki.domain import names, serials
 from pki.domain.imported_certificates import Checker, Expected, NotOurs
 from pki.domain.profiles import PROFILES

@@ -7,8 +7,8 @@ from typing import Any
 
 from pki.models import Certificate, CertificateAuthority, CertificateStatus
 from pki.takeover.findings import KINDS, Ledger
-from pki.takeover.lists import OldLists
 from pki.takeover.manifest import Manifest
+from pki.takeover.old_crls import OldLists
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.files import write_atomically
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pki.approvals import dual_control
 from pki.authorities import ca_states
-from pki.ceremonies import ceremony_proposals
+from pki.ceremonies import proposals
 from pki.domain.ceremony_file import parse
 from pki.models import ApprovalAction, CaImport, CertificateAuthority, Decision, HsmKey, ImportFinding, KeyCeremony, KeyPurpose
 from siths_portal.lib import clock
@@ -40,7 +40,7 @@ def ca_matter(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]
 
 def proposal(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]:
     """A ceremony that waits for its approvers."""
-    return NOBODY if relation == "unknown" else (ceremony_proposals.propose(file(), actor_ref="user:nobody"),)
+    return NOBODY if relation == "unknown" else (proposals.propose(file(), actor_ref="user:nobody"),)
 
 
 def ceremony(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from issuance.people.models.persons import Post
 from issuance.people.models.photos import Photo
 from issuance.search.models import Search
 from pki.approvals import dual_control
-from pki.mass_revocation import requests as mass_revocation
+from pki.mass_revocation import lifecycle
 from pki.models import ApprovalAction, Decision, MassRevocation
 from siths_portal.lib import clock
 from tests.access.world import AccessWorld, Who
@@ -193,7 +193,7 @@ def mass(access: AccessWorld, who: Who, relation: str, *, state: str = "requeste
         publish_crls=False, requested_by_ref=f"user:{uuid4()}", created_at=clock.now(), state=state,
     )  # fmt: skip
     row.approval_request = dual_control.request(
-        action=ApprovalAction.MASS_REVOCATION, summary="Prov", document=mass_revocation.document(row),
+        action=ApprovalAction.MASS_REVOCATION, summary="Prov", document=lifecycle.document(row),
         requester_ref=row.requested_by_ref,
     )  # fmt: skip
     row.save(force_insert=True)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: E402
 
 from pki.approvals import dual_control  # noqa: E402
 from pki.models import ApprovalAction, Decision  # noqa: E402
-from pki.takeover import running  # noqa: E402
+from pki.takeover import lifecycle  # noqa: E402
 from tests.bench.crl_worker import peak  # noqa: E402
 from tests.pki.takeover import takeover_world as world  # noqa: E402
 
@@ -30,7 +30,7 @@ def main() -> None:
         manifest = folder / "import.yaml"
         manifest.write_text(manifest.read_text().replace("old-many", f"old-many-{kind}"))
         return
-    what = running.asked(folder)
+    what = lifecycle.asked(folder)
     # Asked for without the dry run, whose peak of memory would hide that of the import.
     asked = dual_control.request(action=ApprovalAction.IMPORT, summary="bench", document=what.document, requester_ref="bench:0")
     for who in ("bench:1", "bench:2"):
@@ -39,7 +39,7 @@ def main() -> None:
         )
     at_fifth: list[float] = []
     before, cpu, started = peak(), time.process_time(), time.perf_counter()
-    outcome = running.carry_out(
+    outcome = lifecycle.carry_out(
         what, actor_ref="bench:0", workers=workers, say=lambda _ledger, at: at_fifth.append(peak()) if at >= count // 5 else None
     )
     took = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}

@@ -29,8 +29,8 @@ from django.db import connection, transaction  # noqa: E402
 from django.db.backends.utils import CursorWrapper  # noqa: E402
 
 from pki import service  # noqa: E402
-from pki.authorities.views import issuer_of  # noqa: E402
-from pki.ceremonies import ceremony  # noqa: E402
+from pki.authorities.queries import issuer_of  # noqa: E402
+from pki.ceremonies import execution  # noqa: E402
 from pki.domain import keys  # noqa: E402
 from pki.hsm import Hsm, Scheme, hsm_for  # noqa: E402
 from pki.issuing import signing  # noqa: E402
@@ -129,7 +129,7 @@ def main() -> None:
     if len(sys.argv) > 1:
         from tests.pki_fixtures import approved
 
-        ceremony.perform(approved(Path(sys.argv[1]).read_bytes()))
+        execution.perform(approved(Path(sys.argv[1]).read_bytes()))
         return
     worker = Worker()
     watch()

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp as x509_ocsp
 
-from pki.domain import ocsp_answer, tbs
+from pki.domain import ocsp_response, tbs
 from pki.ocsp.presigning import VERIFIED_EACH
 from pki.ocspd import layout, routing
 from pki.ocspd.layout import Record
@@ -51,12 +51,12 @@ class Responder:
         self.keys = {name: self._hashed(name, bits) for name in HASHES}
         self.this_update, self.next_update = now, now + dt.timedelta(hours=24)
         algorithm = ec.ECDSA(hashes.SHA256())
-        self.template = ocsp_answer.Template(
+        self.template = ocsp_response.Template(
             responder_key_hash=x509.SubjectKeyIdentifier.from_public_key(public).digest,
             certificates=[self.certificate.public_bytes(DER)],
-            issuers=[ocsp_answer.Issuer(name, self.names[name], self.keys[name]) for name in HASHES],
+            issuers=[ocsp_response.Issuer(name, self.names[name], self.keys[name]) for name in HASHES],
             this_update=now,
-            signature=ocsp_answer.Signature(tbs.ALGORITHMS["ec", "sha256"], lambda data: self.key.sign(data, algorithm)),
+            signature=ocsp_response.Signature(tbs.ALGORITHMS["ec", "sha256"], lambda data: self.key.sign(data, algorithm)),
         )
         self.count = 0
 
@@ -66,7 +66,7 @@ class Responder:
 
     def sign(self) -> bytes:
         """One answer as the worker makes it, with its share of verifications."""
-        der, to_be_signed, signature = self.template.sign("sha256", self.count + (1 << 118), ocsp_answer.GOOD, self.next_update)
+        der, to_be_signed, signature = self.template.sign("sha256", self.count + (1 << 118), ocsp_response.GOOD, self.next_update)
         if self.count % VERIFIED_EACH == 0:
             self.certificate.public_key().verify(signature, to_be_signed, ec.ECDSA(hashes.SHA256()))
         self.count += 1
@@ -114,7 +114,7 @@ class Corpus:
 
     def _answer(self, writer: Writer, number: int, serial: int) -> None:
         responder = self.responder
-        both = {name: responder.template.sign(name, serial, ocsp_answer.GOOD, responder.next_update)[0] for name in HASHES}
+        both = {name: responder.template.sign(name, serial, ocsp_response.GOOD, responder.next_update)[0] for name in HASHES}
         times = int(responder.this_update.timestamp()), int(responder.next_update.timestamp())
         ends = times[1] + 10**7
         writer.put(Record(layout.key(1, serial), 1, layout.ANSWER, *times, ends, both["sha1"], both["sha256"]))

@@ -7,7 +7,7 @@ import structlog
 
 from issuance.operators.queries.pki_health_words import CHAIN
 from pki.domain.findings import Severity
-from pki.health import checking
+from pki.health import checks
 from pki.models import AuditCheck
 from siths_portal import chains, tasks, verifying
 from siths_portal.celery import SCHEDULE
@@ -30,19 +30,19 @@ def chain():
 
 def told(name):
     """The health finding about one chain."""
-    (one,) = [each for each in checking.verified_chains() if each.subject == f"händelsekedja {name}"]
+    (one,) = [each for each in checks.verified_chains() if each.subject == f"händelsekedja {name}"]
     return one
 
 
 def test_every_chain_and_the_heads_are_walked_once_a_day_with_macs(chain):
     assert {each.app for each in chains.all_chains()} == APPS
-    assert [each.severity for each in checking.verified_chains()] == [Severity.OK]
+    assert [each.severity for each in checks.verified_chains()] == [Severity.OK]
     tasks.verify()
     rows = {row.chain: row for row in AuditCheck.objects.all()}
     assert set(rows) == APPS | {"heads"} | {walk.name for walk in verifying.WALKS}
     assert {(row.ok, row.whole, row.actor_ref) for row in rows.values()} == {(True, True, "system:audit")}
     assert rows["pki"].macs == 12
-    assert {each.severity for each in checking.verified_chains()} == {Severity.OK}
+    assert {each.severity for each in checks.verified_chains()} == {Severity.OK}
     tasks.verify()
     assert AuditCheck.objects.count() == len(rows)
     with clock.moved_to(clock.now() + dt.timedelta(hours=23)):

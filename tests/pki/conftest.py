@@ -52,10 +52,10 @@ def own_tokens(request, monkeypatch, settings, tmp_path):
 @pytest.fixture
 def small_pki(own_tokens, transactional_db):
     """A root, two issuing CAs with responders and the bulk CA, in tokens that the test may spoil."""
-    from pki.ceremonies import ceremony
+    from pki.ceremonies import execution
     from tests.pki_fixtures import approved
 
-    return ceremony.perform(approved(small_file()))
+    return execution.perform(approved(small_file()))
 
 
 def small_file() -> bytes:

@@ -22,7 +22,7 @@ from pki.crl import building
 from pki.domain.ocsp_request import CertId
 from pki.domain.profiles import PROFILES
 from pki.issuing import signing
-from pki.mass_revocation import requests as mass_revocation
+from pki.mass_revocation import lifecycle
 from pki.mass_revocation.selection import MassSelection
 from pki.models import (
     Approval,
@@ -432,11 +432,11 @@ def test_who_asked_for_a_mass_revocation_through_another_does_not_approve_it(dem
             approve(row, who)
     approve(row, "user:2")
     with pytest.raises(Conflict):
-        mass_revocation.start_mass_revocation(made.id, actor_ref="user:clerk")
+        lifecycle.start_mass_revocation(made.id, actor_ref="user:clerk")
     approve(row, "user:3")
-    mass_revocation.start_mass_revocation(made.id, actor_ref="user:clerk")
+    lifecycle.start_mass_revocation(made.id, actor_ref="user:clerk")
     with pytest.raises(Conflict):
-        mass_revocation.start_mass_revocation(made.id, actor_ref="user:clerk")
+        lifecycle.start_mass_revocation(made.id, actor_ref="user:clerk")
     assert ApprovalRequest.objects.get(id=row.id).state == ApprovalState.USED
 
 

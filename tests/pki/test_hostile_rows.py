@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from pki.authorities import profiles
-from pki.authorities.views import issuer_of
+from pki.authorities.queries import issuer_of
 from pki.domain import serials, tbs
 from pki.domain.profile import Profile
 from pki.domain.profiles import PROFILES

@@ -1,6 +1,6 @@
 """What operators do with mass revocations: count on trial, ask, start or continue, stop.
 
-Two others approve in between; `pki.mass_revocation.requests` sees to that, and records an event of each step.
+Two others approve in between; `pki.mass_revocation.lifecycle` sees to that, and records an event of each step.
 """
 
 from dataclasses import asdict

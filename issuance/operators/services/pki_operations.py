@@ -133,7 +133,7 @@ def carry_out_ca_state(*, actor: Actor, request_id: UUID) -> tuple[str, int]:
 
 
 def propose_ceremony(*, actor: Actor, content: bytes) -> UUID:
-    """Takes a ceremony file to be signed. Raises as `pki.ceremonies.ceremony_proposals.propose`, Forbidden, TooManyRequests."""
+    """Takes a ceremony file to be signed. Raises as `pki.ceremonies.proposals.propose`, Forbidden, TooManyRequests."""
     policy.require_global(actor, Action.DECIDE_PKI)
     uploads.spend(actor)
     with transaction.atomic(durable=True):
@@ -142,7 +142,7 @@ def propose_ceremony(*, actor: Actor, content: bytes) -> UUID:
 
 def sign_ceremony(*, actor: Actor, proposal_id: UUID, signature: bytes) -> str:
     """Registers an approver's signature, which proves itself, and returns the approver's name. Raises as
-    `pki.ceremonies.ceremony_proposals.register_signature`, Forbidden, TooManyRequests.
+    `pki.ceremonies.proposals.register_signature`, Forbidden, TooManyRequests.
     """
     policy.require_global(actor, Action.DECIDE_PKI)
     uploads.spend(actor)

@@ -10,7 +10,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki.ceremonies import ceremony, ceremony_approvals, ceremony_plan, replay
+from pki.ceremonies import execution, replay, signatures
+from pki.ceremonies import plan as ceremony_plan
 from pki.domain.ceremony_file import CeremonyFile, CeremonyFileError, parse
 from pki.hsm import HsmError
 from pki.issuing.signing import NotIssuable
@@ -66,7 +67,7 @@ class Command(BaseCommand):
     def _perform(self, plan: CeremonyFile, files: list[Path] | None) -> None:
         started = time.monotonic()
         approvals = None if files is None else {str(each): _read(each) for each in files}
-        outcome = ceremony.perform(plan, approvals=approvals, say=self._say)
+        outcome = execution.perform(plan, approvals=approvals, say=self._say)
         if not outcome.changed:
             self.stdout.write(f"{outcome.authorities} utfärdare finns redan som filen säger; inget är ändrat")
             return
@@ -91,7 +92,7 @@ class Command(BaseCommand):
             return
         self.stdout.write(f"filens SHA-256: {plan.sha256}")
         self.stdout.write(f"begärs av {plan.requester}; minst {plan.required} av dessa ska godkänna:")
-        for known in ceremony_approvals.approvers(plan):
+        for known in signatures.approvers(plan):
             until = known.certificate.not_valid_after_utc.date().isoformat()
             self.stdout.write(f"  {known.approver.name}, certifikat {known.certificate_sha256}, gäller till {until}")
         quoted = shlex.quote(str(file))
@@ -99,7 +100,7 @@ class Command(BaseCommand):
         signer = "-signer CERTIFIKAT.pem -inkey NYCKEL.pem"
         self.stdout.write(f"  openssl cms -sign -binary -md sha256 -in {quoted} {signer} -outform DER -out NAMN.p7s")
         self.stdout.write(f"sedan: pki_ceremony {quoted} --approval NAMN.p7s --approval …")
-        self.stdout.write(f"eller utan --approval, med underskrifterna i {ceremony_approvals.folder(plan)}")
+        self.stdout.write(f"eller utan --approval, med underskrifterna i {signatures.folder(plan)}")
 
     def _say(self, line: str) -> None:
         if sys.stdout.isatty():

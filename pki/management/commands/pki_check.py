@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from pki.domain.findings import Severity
-from pki.health import checking
+from pki.health import checks
 
 _MARKS = {Severity.OK: "ok ", Severity.WARNING: "OBS", Severity.ERROR: "FEL"}
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Checks."""
         wrong = 0
-        for finding in checking.check_all():
+        for finding in checks.check_all():
             wrong += not finding.ok
             self.stdout.write(f"{_MARKS[finding.severity]} {finding.subject}: {finding.text}")
         if wrong:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pki.management import arguments
-from pki.takeover import comparing, findings, manifest, running, signatures
+from pki.takeover import comparing, findings, lifecycle, manifest, signatures
 from pki.takeover.findings import Ledger
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.path_arguments import readable_folder, writable_folder
@@ -52,16 +52,16 @@ class Command(BaseCommand):
             raise CommandError(error.message) from None
 
     def _request(self, options: dict[str, Any]) -> None:
-        what = running.asked(options["folder"])
-        made = running.request(what, requester_ref=arguments.operator_ref(), workers=options["workers"], say=self._progress)
+        what = lifecycle.asked(options["folder"])
+        made = lifecycle.request(what, requester_ref=arguments.operator_ref(), workers=options["workers"], say=self._progress)
         if options["json"]:
             self._dump({"request": str(made.id), "document": made.document})
         else:
             self.stdout.write(f"{made.id} väntar på godkännande av {made.required} andra: {made.summary}")
 
     def _import(self, options: dict[str, Any]) -> None:
-        run = running.dry_run if options["dry_run"] else running.carry_out
-        what = running.asked(options["folder"])
+        run = lifecycle.dry_run if options["dry_run"] else lifecycle.carry_out
+        what = lifecycle.asked(options["folder"])
         outcome = run(what, actor_ref=arguments.operator_ref(), workers=options["workers"], say=self._progress)
         report = outcome.report
         for path in self._written(options["report"], outcome) if options["report"] else ():
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         if report.findings:
             raise CommandError(f"{sum(report.findings.values())} avvikelser; se rapporten")
 
-    def _written(self, folder: Path, outcome: running.Outcome) -> list[Path]:
+    def _written(self, folder: Path, outcome: lifecycle.Outcome) -> list[Path]:
         paths = outcome.report.write(folder)
         return paths + (signatures.write(folder, outcome.report.stem, outcome.signature) if outcome.signature else [])
 

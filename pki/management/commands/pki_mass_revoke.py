@@ -16,9 +16,9 @@ from django.db import transaction
 
 from pki.approvals import dual_control
 from pki.management import arguments, grounds
-from pki.mass_revocation import requests as mass_revocation
+from pki.mass_revocation import lifecycle
 from pki.mass_revocation import selection as mass_selection
-from pki.mass_revocation.requests import MassRevocationGrounds, MassRevocationView
+from pki.mass_revocation.lifecycle import MassRevocationGrounds, MassRevocationView
 from pki.mass_revocation.selection import MassRevocationDryRun, MassSelection
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
@@ -85,7 +85,7 @@ class Command(BaseCommand):
 
     def _request(self, options: dict[str, Any]) -> None:
         given = MassRevocationGrounds(**grounds.given(options), publish_crls=not options["no_crls"])
-        made = mass_revocation.request_mass_revocation(
+        made = lifecycle.request_mass_revocation(
             _selection(options),
             given,
             as_of=options["as_of"],
@@ -95,7 +95,7 @@ class Command(BaseCommand):
         self._tell(made, options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        found = mass_revocation.mass_revocations(after=options["after"], limit=_PAGE)
+        found = lifecycle.mass_revocations(after=options["after"], limit=_PAGE)
         if options["json"]:
             self._dump([asdict(each) for each in found])
             return
@@ -105,11 +105,11 @@ class Command(BaseCommand):
             self.stdout.write("inga masspärrar" if options["after"] is None else "inga fler masspärrar")
 
     def _show(self, options: dict[str, Any]) -> None:
-        found = mass_revocation.mass_revocation(options["id"])
+        found = lifecycle.mass_revocation(options["id"])
         while options["follow"] and found.state in _LIVE:
             self._tell(found, options)
             time.sleep(FOLLOW_SECONDS)
-            found = mass_revocation.mass_revocation(options["id"])
+            found = lifecycle.mass_revocation(options["id"])
         self._tell(found, options)
         if not options["json"]:
             for line in _details(found):
@@ -117,19 +117,19 @@ class Command(BaseCommand):
 
     def _start(self, options: dict[str, Any]) -> None:
         with transaction.atomic(durable=True):
-            made = mass_revocation.start_mass_revocation(options["id"], actor_ref=arguments.operator_ref())
+            made = lifecycle.start_mass_revocation(options["id"], actor_ref=arguments.operator_ref())
         self._tell(made, options)
 
     def _stop(self, options: dict[str, Any]) -> None:
         actor_ref, why = arguments.operator_ref(), options["justification"]
         with transaction.atomic(durable=True):
-            made = mass_revocation.stop_mass_revocation(options["id"], actor_ref=actor_ref, justification=why)
+            made = lifecycle.stop_mass_revocation(options["id"], actor_ref=actor_ref, justification=why)
         self._tell(made, options)
 
     def _withdraw(self, options: dict[str, Any]) -> None:
-        found = mass_revocation.mass_revocation(options["id"])
+        found = lifecycle.mass_revocation(options["id"])
         dual_control.withdraw(request_id=found.approval_request_id, requester_ref=arguments.operator_ref())
-        self._tell(mass_revocation.mass_revocation(found.id), options)
+        self._tell(lifecycle.mass_revocation(found.id), options)
 
     def _tell(self, found: MassRevocationView, options: dict[str, Any]) -> None:
         if options["json"]:

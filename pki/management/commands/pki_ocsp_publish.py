@@ -56,7 +56,7 @@ def _follow(folder: Path) -> None:
 def _opened(folder: Path, ending: Ending) -> Publisher | None:
     """The store, once no other process writes it; None if the process is told to end before that.
 
-    While there was no publisher a worker may be looking in its place, for a list that it makes (`ocsp_following`).
+    While there was no publisher a worker may be looking in its place, for a list that it makes (`pki.ocsp.store_sync`).
     """
     waits = False
     while True:

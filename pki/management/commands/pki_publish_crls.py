@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from pki.crl import building
 from pki.management import arguments
 from pki.models import CertificateAuthority
-from pki.takeover import foreign_lists
+from pki.takeover import foreign_crls
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.path_arguments import readable_file
 
@@ -16,7 +16,7 @@ from siths_portal.lib.path_arguments import readable_file
 class Command(BaseCommand):
     """Publishes now, for every CA that is online or for those named, the list of each shard; an offline CA needs its token here.
 
-    Waits for a worker that makes the same list, up to `crl_scopes.WAIT`. Of an external CA it publishes a list that was made
+    Waits for a worker that makes the same list, up to `pki.crl.scopes.WAIT`. Of an external CA it publishes a list that was made
     elsewhere, from a file; what that calls revoked is revoked here first.
     """
 
@@ -55,9 +55,7 @@ class Command(BaseCommand):
     def _from_file(self, ca: CertificateAuthority, path: Path, *, revoke_held: bool) -> building.Outcome:
         actor_ref = arguments.operator_ref()
         try:
-            return building.Outcome(
-                ca, foreign_lists.publish(ca, path.read_bytes(), revoke_held=revoke_held, actor_ref=actor_ref)
-            )
+            return building.Outcome(ca, foreign_crls.publish(ca, path.read_bytes(), revoke_held=revoke_held, actor_ref=actor_ref))
         except DomainError as error:
             raise CommandError(error.message, returncode=1) from None
         except OSError as error:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from pki.health import health_reports
+from pki.health import reports
 from pki.management.arguments import operator_ref
 from siths_portal import chains, heads, verifying
 from siths_portal.lib import ports
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             unasked = unasked or verified.token_silent
         report = heads.examine()
         self.stdout.write(f"huvuden: {describe_heads(report)}")
-        self._remember(health_reports.HEADS, describe_heads(report), not report.fault, report.count, None)
+        self._remember(reports.HEADS, describe_heads(report), not report.fault, report.count, None)
         if report.fault:
             bad.append("huvuden")
         for walk in verifying.WALKS:

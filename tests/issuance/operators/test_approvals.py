@@ -84,7 +84,7 @@ def test_the_matter_shows_the_whole_document_its_hash_and_who_decided(world: Any
 
 
 def test_an_import_is_told_in_words(world: Any) -> None:
-    """Everything that `pki.takeover.running.request` asks for; `revoked` are already so in a mass revocation alone."""
+    """Everything that `pki.takeover.lifecycle.request` asks for; `revoked` are already so in a mass revocation alone."""
     document = {
         "slug": "function", "generation": 1, "certificate_sha256": "ab" * 32, "format": "ejbca", "key_id": "cd" * 20,
         "inputs_sha256": "ef" * 32, "rows": 17, "new": 13, "new_revoked": 5, "revoked": 3, "papers": 2, "findings": 4,

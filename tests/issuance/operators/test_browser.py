@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from pki.approvals import dual_control
 from pki.domain.findings import Finding, Severity
-from pki.health import checking, health_reports
+from pki.health import checks, reports
 from pki.hsm import inventory
 from pki.models import ApprovalAction, CaState, Certificate, CertificateAuthority, HealthReport, HsmKey, KeyCeremony, KeyInventory
 from siths_portal.lib import clock
@@ -80,7 +80,7 @@ def test_authorities_keys_and_certificates_are_looked_at(demo_pki: Any, world: A
     )  # fmt: skip
     CertificateAuthority.objects.filter(slug="person-id-2").update(state=CaState.COMPROMISED)
     HsmKey.objects.filter(purpose="ocsp").exclude(label__contains="person").update(retired_at=clock.now())
-    checking.measure()
+    checks.measure()
     eye, number = Looker("operators"), Certificate.objects.get(pk=ids[0]).serial
     with desk(browser, portal, operator(world)) as page:
         eye.follow(page.context)
@@ -253,12 +253,12 @@ def test_the_health_page_is_looked_at(demo_pki: Any, world: Any, portal: str, br
         eye.follow(page.context)
         page.goto(f"{portal}/pki/driftlage/")
         eye.look(page, "no report")
-        fine = [each for each in checking.measure() if not each.severity]
+        fine = [each for each in checks.measure() if not each.severity]
         inventory.run()
         KeyInventory.objects.update(problems=[])
-        health_reports.keep(fine)
+        reports.keep(fine)
         for chain in ("authn", "billing", "heads", "issuance", "pki"):
-            health_reports.keep_audit_check(
+            reports.keep_audit_check(
                 chain=chain, actor_ref="operator:x", ok=True, whole=True, checked=812, macs=812,
                 text="812 sigill stämmer, 812 styrkta av HSM, ingen händelse väntar på sigill",
             )  # fmt: skip
@@ -266,14 +266,14 @@ def test_the_health_page_is_looked_at(demo_pki: Any, world: Any, portal: str, br
         eye.look(page, "all well")
         open_all(page)
         eye.look(page, "all well opened")
-        health_reports.keep(
+        reports.keep(
             [
                 *fine,
                 Finding("ca person-hsaid-3:1", Severity.WARNING, "active, certifikatet gäller 200 dagar till", "days", 200),
                 Finding("crl function:1", Severity.ERROR, "nummer 7, 0 poster, 3 dagar gammal, har gått ut"),
             ]
         )
-        health_reports.keep_audit_check(
+        reports.keep_audit_check(
             chain="pki", actor_ref="operator:x", ok=False, whole=False, checked=3, macs=None,
             text="FEL vid sigill 4: raden är ändrad (3 sigill stämmer); händelser från 2026-11-01 till nu är inte styrkta",
         )  # fmt: skip

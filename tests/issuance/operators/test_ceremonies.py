@@ -14,7 +14,7 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from pki.ceremonies import ceremony_proposals
+from pki.ceremonies import proposals
 from pki.models import CeremonyProposal, CeremonySignature, Event, KeyCeremony
 from siths_portal.lib import clock
 from tests.issuance.operators.operators import client_of, operator
@@ -101,7 +101,7 @@ def test_a_signature_that_no_longer_holds_is_told_since_the_command_refuses_all(
     address = proposed(client_of(actor), file)
     proposal = CeremonyProposal.objects.get()
     for each in people:
-        ceremony_proposals.register_signature(proposal.id, each.sign(file).read_bytes(), actor_ref=actor.ref)
+        proposals.register_signature(proposal.id, each.sign(file).read_bytes(), actor_ref=actor.ref)
     assert "Klar att genomföra" in text_of(client_of(actor).get(address))
     with clock.moved_to(clock.now() + dt.timedelta(days=3)):
         client = client_of(actor)
@@ -299,10 +299,10 @@ def test_the_pages_cost_the_same_however_much_there_is(world: Any, people: list[
 
     (proposal,) = CeremonyProposal.objects.values_list("id", flat=True)
     first, *others = people
-    ceremony_proposals.register_signature(proposal, first.sign(file).read_bytes(), actor_ref=operator(world, first.name).ref)
+    proposals.register_signature(proposal, first.sign(file).read_bytes(), actor_ref=operator(world, first.name).ref)
     few = costs()
     for each in others:
-        ceremony_proposals.register_signature(proposal, each.sign(file).read_bytes(), actor_ref=operator(world, each.name).ref)
+        proposals.register_signature(proposal, each.sign(file).read_bytes(), actor_ref=operator(world, each.name).ref)
     other = tmp_path / "other.yaml"
     for number in range(3):
         other.write_text(ceremony_file(people, DONE) + f"# {number}\n")

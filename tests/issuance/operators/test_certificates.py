@@ -23,7 +23,7 @@ from issuance.search.services import searching
 from pki import service as pki
 from pki.crl import building
 from pki.models import Certificate, CertificateBlob, RevocationChannel
-from pki.operators import search as finding
+from pki.operators import certificate_search as finding
 from siths_portal.lib import clock
 from tests.issuance.activated import sent_card
 from tests.issuance.operators.operators import client_of, operator

@@ -14,7 +14,7 @@ from issuance.operators.queries import pki_health_words
 from issuance.people.models.persons import Post
 from issuance.roles.services import role_holder_reading
 from pki.domain.findings import Finding, Severity
-from pki.health import checking, health_reports
+from pki.health import checks, reports
 from pki.hsm import inventory
 from pki.models import AuditCheck, ClockMark, HealthReport, KeyInventory
 from siths_portal.lib import clock
@@ -37,7 +37,7 @@ def test_without_a_report_the_page_says_so(world: Any) -> None:
 
 
 def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
-    health_reports.keep([FINE, SOON, LATE])
+    reports.keep([FINE, SOON, LATE])
     client = client_of(operator(world))
     page = client.get(ADDRESS)
     text = text_of(page)
@@ -52,7 +52,7 @@ def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
     ]
     assert places == sorted(places)
     assert "Kontrollen visar 1 fel." in text_of(client.get("/pki/"))
-    health_reports.keep([FINE])
+    reports.keep([FINE])
     assert "Allt är som det ska" in text_of(client.get(ADDRESS))
     front = text_of(client.get("/pki/"))
     assert "Kontrollen visar" not in front
@@ -60,13 +60,13 @@ def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
 
 
 def test_how_long_old_answers_are_given_is_what_the_responder_keeps_to(world: Any) -> None:
-    health_reports.keep([Finding("ocsp-lager", Severity.OK, "följer databasen")])
+    reports.keep([Finding("ocsp-lager", Severity.OK, "följer databasen")])
     text = text_of(client_of(operator(world)).get(ADDRESS))
-    assert f"svar som gällde då, i högst {checking.STORE_GIVEN_UP // dt.timedelta(hours=1)} timmar." in text
+    assert f"svar som gällde då, i högst {checks.STORE_GIVEN_UP // dt.timedelta(hours=1)} timmar." in text
 
 
 def test_an_old_report_is_not_taken_for_health(world: Any) -> None:
-    health_reports.keep([FINE])
+    reports.keep([FINE])
     HealthReport.objects.update(seen_at=clock.now() - 43 * MINUTE)
     text = text_of(client_of(operator(world)).get(ADDRESS))
     assert "Läget är okänt" in text
@@ -79,8 +79,8 @@ def test_since_when_something_is_wrong_is_kept_until_it_changes(world: Any) -> N
     start = clock.now()
 
     def since(*found: Finding) -> list[int]:
-        health_reports.keep(found)
-        return [round((each.since - start) / MINUTE) for each in health_reports.latest().findings]  # type: ignore[union-attr]
+        reports.keep(found)
+        return [round((each.since - start) / MINUTE) for each in reports.latest().findings]  # type: ignore[union-attr]
 
     twin = Finding("crl function:2", Severity.OK, "en annan generation")
     assert since(LATE, FINE, twin) == [0, 0, 0]
@@ -96,10 +96,10 @@ def test_since_when_something_is_wrong_is_kept_until_it_changes(world: Any) -> N
 @pytest.mark.usefixtures("demo_pki")
 def test_the_task_leaves_what_the_page_shows(world: Any) -> None:
     """Every kind of finding that there is has words and a remedy on the page."""
-    found = checking.measure()
+    found = checks.measure()
     inventory.run()
     text = text_of(client_of(operator(world)).get(ADDRESS))
-    assert len(health_reports.latest().findings) == len(found)  # type: ignore[union-attr]
+    assert len(reports.latest().findings) == len(found)  # type: ignore[union-attr]
     for each in found:
         area, _name = pki_health_words.area_of(each.subject)
         assert area.title, each.subject
@@ -146,12 +146,10 @@ def test_the_last_verification_of_each_chain_is_shown(world: Any) -> None:
     assert "PKI Stämmer" in text
     assert "MAC inte kontrollerade" in text or "styrkta av HSM" in text
     assert "Filen med undertecknade huvuden Stämmer" in text
-    health_reports.keep_audit_check(
+    reports.keep_audit_check(
         chain="pki", actor_ref="operator:x", ok=False, whole=False, checked=3, macs=None, text="FEL vid sigill 4: ändrad"
     )
-    health_reports.keep_audit_check(
-        chain="billing", actor_ref="operator:x", ok=True, whole=True, checked=3, macs=3, text="3 sigill"
-    )
+    reports.keep_audit_check(chain="billing", actor_ref="operator:x", ok=True, whole=True, checked=3, macs=3, text="3 sigill")
     text = text_of(client.get(ADDRESS))
     assert text.index("Att göra") < text.index("Händelseloggens kedja, PKI") < text.index("anmäl det som en säkerhetshändelse")
     for expected in ("PKI Stämmer inte", "FEL vid sigill 4: ändrad", "bara en del av kedjan", "Fakturering Stämmer"):
@@ -164,13 +162,13 @@ def test_the_last_verification_of_each_chain_is_shown(world: Any) -> None:
 def test_a_broken_chain_is_told_on_the_rooms_first_page(world: Any) -> None:
     client = client_of(operator(world))
     told = "Händelseloggens kedja stämmer inte."
-    health_reports.keep([FINE])
+    reports.keep([FINE])
     for ok in (True, False):
-        health_reports.keep_audit_check(
+        reports.keep_audit_check(
             chain="billing", actor_ref="operator:x", ok=ok, whole=True, checked=3, macs=3, text="FEL vid sigill 4"
         )
         assert (told in text_of(client.get("/pki/"))) is not ok
-    health_reports.keep([LATE])
+    reports.keep([LATE])
     assert f"{told} Kontrollen visar 1 fel." in text_of(client.get("/pki/"))
     HealthReport.objects.all().delete()
     assert f"{told} Ingen kontroll av driften är gjord än." in text_of(client.get("/pki/"))
@@ -192,14 +190,14 @@ def test_a_database_that_takes_no_rows_changes_no_result(world: Any) -> None:
 
 def test_the_page_costs_the_same_however_much_there_is(world: Any) -> None:
     client = client_of(operator(world))
-    health_reports.keep([FINE])
+    reports.keep([FINE])
     client.get(ADDRESS)
     with CaptureQueriesContext(connection) as few:
         client.get(ADDRESS)
-    health_reports.keep([FINE, LATE, SOON] * 20)
+    reports.keep([FINE, LATE, SOON] * 20)
     for chain in ("authn", "billing", "issuance", "pki", "heads"):
         for _ in range(3):
-            health_reports.keep_audit_check(
+            reports.keep_audit_check(
                 chain=chain, actor_ref="operator:x", ok=True, whole=True, checked=1, macs=None, text="1 sigill stämmer"
             )
     with CaptureQueriesContext(connection) as many:
@@ -210,7 +208,7 @@ def test_the_page_costs_the_same_however_much_there_is(world: Any) -> None:
 def test_losses_of_the_catalogue_that_were_held_stand_first(world: Any, settings: Any) -> None:
     """So many role holders without a post that none was taken for a leaver (ADR 0234)."""
     settings.ROLE_HOLDERS_READ_PER_SECOND = 0
-    health_reports.keep([FINE, LATE])
+    reports.keep([FINE, LATE])
     client = client_of(operator(world))
     assert "Läsning av rollinnehavare" not in text_of(client.get(ADDRESS))
     for role in (Role.READER, Role.REVOKER, Role.ID_ADMINISTRATOR, Role.DEPUTY_ISSUER):

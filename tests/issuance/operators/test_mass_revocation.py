@@ -18,7 +18,7 @@ from issuance.records.models.events import Event
 from issuance.search.services import searching
 from pki import models as pki_models
 from pki import service as pki
-from pki.mass_revocation import running as mass_running
+from pki.mass_revocation import execution
 from pki.models import ApprovalRequest, Certificate, CertificateAuthority, MassRevocation
 from siths_portal.lib import clock
 from tests.issuance.operators.operators import client_of, operator
@@ -370,7 +370,7 @@ class TestRequest:
         assert not MassRevocation.objects.exists()
 
     def test_it_is_stopped_with_a_reason_and_goes_on(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(mass_running, "BATCH", 2)
+        monkeypatch.setattr(execution, "BATCH", 2)
         certificates(6)
         actor = operator(world)
         client = client_of(actor)
@@ -378,7 +378,7 @@ class TestRequest:
         assert client.post(address("stop", made), {"justification": "x"}).status_code == 409
         approve(world, made)
         client.post(address("start", made))
-        mass_running._batch(made.id)
+        execution._batch(made.id)
         refused = client.post(address("stop", made), {"justification": " "})
         assert (refused.status_code, "Skriv varför" in text_of(refused)) == (422, True)
         page = client.post(address("stop", made), {"justification": "Fel underlag"}, follow=True)
@@ -443,7 +443,7 @@ class TestProgress:
     def test_the_part_that_changes_is_fetched_and_a_new_state_draws_the_page_anew(
         self, world: Any, demo_pki: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(mass_running, "BATCH", 2)
+        monkeypatch.setattr(execution, "BATCH", 2)
         certificates(5)
         client = client_of(operator(world))
         made = asked(client)
@@ -458,11 +458,11 @@ class TestProgress:
             part = client.get(f"{where}?lage=running", **ask)
             assert (part.status_code, "<html" in part.content.decode()) == (200, False)
             assert f"{done} genomgångna" in text_of(part)
-            mass_running._batch(made.id)
-        mass_running._batch(made.id)
+            execution._batch(made.id)
+        execution._batch(made.id)
         assert client.get(f"{where}?lage=running", **ask)["HX-Refresh"] == "true"
         MassRevocation.objects.update(claimed_until=None)
-        while mass_running.run(made.id):
+        while execution.run(made.id):
             pass
         assert client.get(f"{where}?lage=publishing", **ask)["HX-Refresh"] == "true"
         answer = client.get(where)

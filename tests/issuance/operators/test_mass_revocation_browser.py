@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Actor
 from pki import service as pki
-from pki.mass_revocation import running as mass_running
+from pki.mass_revocation import execution
 from pki.models import CertificateAuthority, MassRevocation, ProfileVersion
 from siths_portal.lib import clock
 from tests.browser import look
@@ -101,7 +101,7 @@ def test_from_the_empty_list_to_the_report(
         look(page, "mass-start")
         press(page, "Starta masspärren")
         done(page, "0 av 1\u00a0203 genomgångna")
-        mass_running._batch(the_one().id)
+        execution._batch(the_one().id)
         done(page, "500 av 1\u00a0203 genomgångna")  # without a reload
         look(page, "mass-running")
         follow(page, "Stoppa masspärren")
@@ -126,7 +126,7 @@ def test_from_the_empty_list_to_the_report(
 def finish() -> None:
     """What the worker does."""
     MassRevocation.objects.update(claimed_until=None)
-    while mass_running.run(the_one().id):
+    while execution.run(the_one().id):
         pass
     assert the_one().state == "finished"
 
@@ -142,7 +142,7 @@ def test_without_script_it_is_followed_by_a_link(world: Any, demo_pki: Any, port
         follow(page, "Starta masspärren")
         press(page, "Starta masspärren")
         done(page, "0 av 700 genomgångna")
-        mass_running._batch(made.id)
+        execution._batch(made.id)
         follow(page, "Uppdatera läget")
         done(page, "500 av 700 genomgångna")
         follow(page, "Uppdatera med 10 sekunders mellanrum")

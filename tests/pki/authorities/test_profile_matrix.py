@@ -13,7 +13,7 @@ from django.conf import settings
 
 from pki.domain import keys, qc_statements
 from pki.domain.profiles import PROFILES
-from pki.issuing import second_opinion
+from pki.issuing import pkilint
 from tests.pki import orders
 from tests.pki.authorities import golden
 from tests.pki.authorities.golden import Golden
@@ -117,24 +117,24 @@ def test_nss_verifies_the_chain_for_its_uses_alone(made, tmp_path, nss):
 @cells
 def test_pkilint_finds_nothing(made, settings):
     settings.STATUS_BASE_URL = golden.STATUS
-    assert second_opinion.findings(made.der, made.profile) == []
+    assert pkilint.findings(made.der, made.profile) == []
 
 
-@pytest.mark.parametrize("name", sorted(second_opinion.ETSI_TYPES))
+@pytest.mark.parametrize("name", sorted(pkilint.ETSI_TYPES))
 def test_pkilint_tells_by_etsis_rules(settings, name):
     """The same certificate without what EN 319 412 wants of its kind of subject is found, and only by those rules."""
     settings.STATUS_BASE_URL = golden.STATUS
     profile = dataclasses.replace(PROFILES[name], subject=PROFILES[name].subject[:1], keys=("ec-p256",))
     leaf = golden.leaf(name, "ec-p384", "ec-p256")
-    assert second_opinion.findings(leaf.der, name) == []
+    assert pkilint.findings(leaf.der, name) == []
     ca = golden.issuer_of(next(iter(profile.issuers)), golden.issuing_ca("ec-p384", next(iter(profile.issuers))))
     content = golden.Content(
         {"countryName": "SE"}, {}, leaf.certificate.public_key(), golden.serial(), golden.NOW,
         leaf.certificate.not_valid_after_utc, (f"{golden.ARC}.1",), orders.CARD if profile.card_number else None,
     )  # fmt: skip
     broken = golden.sign(golden.tbs.build(profile, ca, content), golden.private_key("ec-p384", 2))
-    assert second_opinion.findings(broken, "function") == []
-    assert any(code.startswith("etsi.") for code in second_opinion.findings(broken, name))
+    assert pkilint.findings(broken, "function") == []
+    assert any(code.startswith("etsi.") for code in pkilint.findings(broken, name))
 
 
 def test_pkilint_tells_by_rfc_5280(settings):
@@ -143,7 +143,7 @@ def test_pkilint_tells_by_rfc_5280(settings):
     key_usage = bytes.fromhex("0603551d0f0101ff")
     assert key_usage in der
     broken = der.replace(key_usage, bytes.fromhex("0603551d0f010100"))
-    assert second_opinion.findings(broken, "person-id-auth") != []
+    assert pkilint.findings(broken, "person-id-auth") != []
 
 
 @pytest.mark.parametrize("issuer_key", golden.ISSUER_KEYS)
@@ -152,9 +152,9 @@ def test_what_is_to_be_signed_is_linted_under_a_throw_away_key(settings, issuer_
     leaf = golden.leaf("person-hsaid-auth", issuer_key, "rsa-2048")
     to_be_signed = leaf.certificate.tbs_certificate_bytes
     key = golden.private_key(issuer_key, 2).public_key()
-    assert second_opinion.findings_before_signing(to_be_signed, key, leaf.profile) == []
+    assert pkilint.findings_before_signing(to_be_signed, key, leaf.profile) == []
     not_critical = to_be_signed.replace(bytes.fromhex("0603551d0f0101ff"), bytes.fromhex("0603551d0f010100"))
-    assert second_opinion.findings_before_signing(not_critical, key, leaf.profile) != []
+    assert pkilint.findings_before_signing(not_critical, key, leaf.profile) != []
 
 
 def test_the_linter_of_chains_finds_nothing(tmp_path):
@@ -201,7 +201,7 @@ def test_a_profile_with_the_block_has_the_statements_and_another_hash(monkeypatc
     statements = qc_statements._Statements.load(extension.value.value)
     found = {each["statement_id"].native: each["statement_info"] for each in statements}
     assert list(found) == ["0.4.0.1862.1.1", "0.4.0.1862.1.4", "0.4.0.1862.1.5", "0.4.0.1862.1.6"]
-    assert second_opinion.findings(leaf.der, "function") == []  # RFC 5280 and RFC 3739
+    assert pkilint.findings(leaf.der, "function") == []  # RFC 5280 and RFC 3739
 
 
 def test_an_unknown_statement_is_refused():

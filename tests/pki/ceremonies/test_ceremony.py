@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from pki import service
-from pki.ceremonies import ceremony
+from pki.ceremonies import execution
 from pki.domain.ceremony_file import CeremonyFileError, parse
 from pki.hsm import hsm_for
 from pki.hsm.token_keys import SERVICE_KEYS
@@ -192,7 +192,7 @@ def test_a_new_ca_is_added_to_those_that_are(demo_pki, tmp_path):
         parse(demo_file() + addition)
     head, _, tail = demo_file().partition(b"  - slug: person-hsaid-3")
     rest = tail[tail.index(b"  - slug:") :]
-    outcome = ceremony.perform(approved(head + addition.lstrip(b"\n") + rest))
+    outcome = execution.perform(approved(head + addition.lstrip(b"\n") + rest))
     assert outcome.changed
     assert [ca.generation for ca in CertificateAuthority.objects.filter(slug="person-hsaid-3").order_by("id")] == [1, 2]
     assert CertificateAuthority.objects.current("person-hsaid-3").common_name.endswith("v2")
@@ -203,7 +203,7 @@ def test_a_new_ca_is_added_to_those_that_are(demo_pki, tmp_path):
 def test_a_name_that_is_not_the_demos_is_refused_in_development(settings):
     settings.DEBUG = True
     with pytest.raises(Conflict) as refused:
-        ceremony.perform(parse(demo_file().replace(b"common_name: DEMO SITHS e-id", b"common_name: Some")))
+        execution.perform(parse(demo_file().replace(b"common_name: DEMO SITHS e-id", b"common_name: Some")))
     assert refused.value.code == "ca-name-not-demo"
     assert not CertificateAuthority.objects.exists()
 
@@ -243,7 +243,7 @@ class TestCut:
 
     @pytest.mark.timeout(900)
     @pytest.mark.parametrize(
-        "point", ["pki.key.before-commit", "pki.ceremonies.ceremony.after-key", "pki.ceremonies.ceremony.after-certificate"]
+        "point", ["pki.key.before-commit", "pki.ceremony.after-key", "pki.ceremonies.execution.after-certificate"]
     )
     def test_repeating_finishes(self, point, tmp_path):
         path, armed = tmp_path / "cut.yaml", tmp_path / "armed"

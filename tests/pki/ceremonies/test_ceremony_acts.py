@@ -17,14 +17,14 @@ from django.core.management import CommandError, call_command
 
 from pki import service
 from pki.authorities import ca_states
-from pki.ceremonies import ceremony, transcript
-from pki.ceremonies.ceremony_steps import certificate_of
+from pki.ceremonies import execution, transcript
+from pki.ceremonies.steps import certificate_of
 from pki.crl import building
 from pki.domain import serials
 from pki.domain.ceremony_file import parse
 from pki.domain.ocsp_request import CertId
 from pki.hsm import HsmError, hsm_for
-from pki.issuing import responders, second_opinion, signing
+from pki.issuing import pkilint, responders, signing
 from pki.models import ApprovalAction, ApprovalRequest, CertificateAuthority, Crl, Decision, Event, KeyCeremony, OcspSigner
 from pki.ocsp import presigning, status
 from siths_portal.lib import clock
@@ -65,7 +65,7 @@ def follow(people, tmp_path):
         file = tmp_path / name
         file.write_text(ceremony_file(people, rest))
         given = {each.name: each.sign(file).read_bytes() for each in people}
-        return ceremony.perform(parse(file.read_bytes()), approvals=given)
+        return execution.perform(parse(file.read_bytes()), approvals=given)
 
     return work
 
@@ -207,8 +207,8 @@ class TestRollOver:
         signing.settle()
         for each, ca in ((old, first), (new, second)):
             assert "OK" in verified(each.certificate, ca, tmp_path)
-            assert second_opinion.findings(parsed[each.name].public_bytes(Encoding.DER), "function") == []
-            assert second_opinion.findings(bytes(ca.certificate_der), "issuing-ca") == []
+            assert pkilint.findings(parsed[each.name].public_bytes(Encoding.DER), "function") == []
+            assert pkilint.findings(bytes(ca.certificate_der), "issuing-ca") == []
         serial = parsed["Old"].serial_number
         call_command("pki_revoke", ca=first.common_name, serial=serial, reason="superseded")
         presigning.presign_due()
@@ -355,5 +355,5 @@ def test_a_demo_ceremony_touches_demo_cas_alone(small_pki):
     rest = b"acts:\n  - {act: state, ca: function, generation: 1, to: retired, justification: x}\n"
     CertificateAuthority.objects.filter(slug="function").update(common_name="SITHS e-id Function CA v1")
     with pytest.raises(Conflict) as refused:
-        ceremony.perform(approved(head.replace(b"secret_keys: true", b"secret_keys: false") + rest))
+        execution.perform(approved(head.replace(b"secret_keys: true", b"secret_keys: false") + rest))
     assert refused.value.code == "ca-name-not-demo"

@@ -16,8 +16,8 @@ from django.db import DatabaseError, connection, transaction
 
 from pki import service
 from pki.approvals import dual_control
-from pki.ceremonies import ceremony, ceremony_approvals
-from pki.ceremonies import records as ceremonies
+from pki.ceremonies import execution, signatures
+from pki.ceremonies import queries as ceremonies
 from pki.domain.ceremony_file import CeremonyFileError, parse
 from pki.hsm.token_keys import SERVICE_KEYS
 from pki.models import Approval, ApprovalRequest, Event, HsmKey, KeyCeremony
@@ -223,11 +223,11 @@ def test_a_certificate_of_ours_approves_until_it_is_revoked(small_pki, people, t
     file = tmp_path / "file.yaml"
     file.write_text(ceremony_file([people[0], approver]))
     given = {each.name: each.sign(file).read_bytes() for each in (people[0], approver)}
-    assert len(ceremony_approvals.check(parse(file.read_bytes()), given)) == 2
+    assert len(signatures.check(parse(file.read_bytes()), given)) == 2
     serial = x509.load_pem_x509_certificate(approver.pem.encode()).serial_number
     call_command("pki_revoke", ca="function", serial=serial, reason="superseded")
     with pytest.raises(Invalid) as refused:
-        ceremony_approvals.check(parse(file.read_bytes()), given)
+        signatures.check(parse(file.read_bytes()), given)
     assert "är spärrat" in refused.value.message
 
 
@@ -260,18 +260,18 @@ class TestFile:
         key = ec.generate_private_key(ec.SECP256R1())
         twins = [person(name, tmp_path, key=key) for name in ("Dag", "Eli")]
         with pytest.raises(Invalid, match="ceremony-approvers"):
-            ceremony.perform(parse(ceremony_file([people[0], *twins]).encode()), approvals={})
+            execution.perform(parse(ceremony_file([people[0], *twins]).encode()), approvals={})
 
     @pytest.mark.parametrize("key", [rsa_key(1024), ec.generate_private_key(ec.SECP224R1())])
     def test_weak_keys_sign_nothing(self, people, tmp_path, key):
         with pytest.raises(Invalid) as refused:
-            ceremony.perform(parse(ceremony_file([*people, person("Dag", tmp_path, key=key)]).encode()), approvals={})
+            execution.perform(parse(ceremony_file([*people, person("Dag", tmp_path, key=key)]).encode()), approvals={})
         assert "för svag" in refused.value.message
 
     def test_certificates_for_something_else_sign_nothing(self, people, tmp_path):
         usage = x509.KeyUsage(False, False, True, False, False, False, False, False, False)
         with pytest.raises(Invalid) as refused:
-            ceremony.perform(parse(ceremony_file([*people, person("Dag", tmp_path, usage=usage)]).encode()), approvals={})
+            execution.perform(parse(ceremony_file([*people, person("Dag", tmp_path, usage=usage)]).encode()), approvals={})
         assert "inte för underskrift" in refused.value.message
 
     def test_a_certificate_elsewhere_must_be_the_files_own(self, people, tmp_path):
@@ -310,7 +310,7 @@ class TestCut:
         assert died.returncode == -9, died.stderr
         until_gone("cut")  # till then another ceremony goes on
 
-    @pytest.mark.parametrize("point", ["pki.ceremonies.ceremony.after-begin", "pki.key.before-commit"])
+    @pytest.mark.parametrize("point", ["pki.ceremony.after-begin", "pki.key.before-commit"])
     def test_it_goes_on_without_new_ones(self, file, people, tmp_path, point):
         self.cut(file, point, tmp_path, *(each.sign(file) for each in people[:2]))
         assert KeyCeremony.objects.get().state == "running"
@@ -319,7 +319,7 @@ class TestCut:
         assert ApprovalRequest.objects.count() == 1
 
     def test_the_protocols_files_are_written_from_the_database(self, file, people, tmp_path):
-        self.cut(file, "pki.ceremonies.ceremony.before-transcript", tmp_path, *(each.sign(file) for each in people[:2]))
+        self.cut(file, "pki.ceremony.before-transcript", tmp_path, *(each.sign(file) for each in people[:2]))
         row = KeyCeremony.objects.get()
         assert row.state == "finished"
         assert not list(settings.PKI_CEREMONY_DIR.glob("*-transcript.*"))
@@ -330,7 +330,7 @@ class TestCut:
         assert row.transcript_sha256 in written.with_suffix(".txt").read_text()
 
     def test_not_when_they_have_become_too_old(self, file, people, tmp_path):
-        self.cut(file, "pki.ceremonies.ceremony.after-begin", tmp_path, *(each.sign(file) for each in people[:2]))
+        self.cut(file, "pki.ceremony.after-begin", tmp_path, *(each.sign(file) for each in people[:2]))
         with clock.moved_to(clock.now() + dual_control.LIFETIME + DAY), pytest.raises(CommandError, match="har gått ut"):
             call_command("pki_ceremony", str(file))
         assert not HsmKey.objects.exists()

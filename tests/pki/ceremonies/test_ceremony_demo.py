@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pki.ceremonies import ceremony_plan
+from pki.ceremonies import plan as ceremony_plan
 from pki.domain.ceremony_file import parse
 from pki.domain.names import file_stem
 from pki.models import CaState, CertificateAuthority

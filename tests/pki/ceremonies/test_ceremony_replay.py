@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection
 
 from pki.ceremonies import replay, scratch
 from pki.domain.ceremony_file import parse
-from pki.domain.protocols import differences, structure
+from pki.domain.transcripts import differences, structure
 from pki.hsm import hsm_for
 from pki.models import CertificateAuthority, KeyCeremony
 from tests.pki.conftest import small_file

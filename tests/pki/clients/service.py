@@ -17,7 +17,7 @@ from authn.models import ClientCertificate, ServiceClient
 from pki.clients.permissions import RIGHTS, grant_client
 from pki.domain.client_names import ANY_NAME
 from pki.domain.names import OIDS
-from pki.domain.possession import PURPOSE
+from pki.domain.proof_of_possession import PURPOSE
 from pki.models import Certificate
 from tests.tls import Identity, SmallCa
 

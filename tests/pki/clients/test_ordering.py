@@ -142,12 +142,12 @@ def test_an_order_whose_answer_was_lost_is_found_again(api, a, kept: int) -> Non
 
 def test_two_attempts_that_meet_in_the_database_make_one_certificate(api, a, monkeypatch) -> None:
     """The unique key decides, should the lock of the key have been lost meanwhile."""
-    from pki.clients import acts
+    from pki.clients import operations
 
     body = order()
     first = a("POST", "certificates", key="k", body=body)
-    found, looks = acts._ordered, iter([None])
-    monkeypatch.setattr(acts, "_ordered", lambda *given: next(looks, "asked") and found(*given))
+    found, looks = operations._ordered, iter([None])
+    monkeypatch.setattr(operations, "_ordered", lambda *given: next(looks, "asked") and found(*given))
     IdempotencyRecord.objects.all().delete()
     again = a("POST", "certificates", key="k", body=body)
     assert (again.status_code, again.content) == (202, first.content)

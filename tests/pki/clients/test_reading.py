@@ -173,12 +173,12 @@ def test_the_description_is_served_as_committed(api, a) -> None:
 
 
 def test_an_unforeseen_error_is_a_problem_without_its_text(api, a, monkeypatch, capsys) -> None:
-    from pki.clients import acts
+    from pki.clients import operations
 
     def fail(**_: object) -> None:
         raise RuntimeError("18900101-9802")
 
-    monkeypatch.setattr(acts, "order_certificate", fail)
+    monkeypatch.setattr(operations, "order_certificate", fail)
     answer = a("POST", "certificates", key="k", body=order())
     assert (answer.status_code, code(answer)) == (500, "internal-error")
     assert "9802" not in without_chance(answer.content.decode() + "".join(capsys.readouterr()))

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from pki.crl import building
 from pki.domain import crl_shards
-from pki.health import inspection
+from pki.health import authority_checks
 from pki.models import Certificate, CertificateAuthority, Crl
 from pki.ocsp import status
 from pki.operators.authorities import authority_lines
@@ -251,7 +251,7 @@ def test_b1_21_an_active_ca_has_no_last_list(world):
 def test_b1_21_the_last_list_is_never_called_late(world):
     ca, _ = make(world, "last")
     with clock.moved_to(clock.now() + dt.timedelta(days=900)):
-        (found,) = [each for each in inspection.inspect() if each.subject == f"crl {ca.slug}:{ca.generation}"]
+        (found,) = [each for each in authority_checks.inspect() if each.subject == f"crl {ca.slug}:{ca.generation}"]
         assert (found.ok, "den sista" in found.text) == (True, True)
     (line,) = [each for each in authority_lines() if each.slug == ca.slug]
     assert (line.newest_list.due, line.newest_list.next_update) == (None, None)
@@ -263,7 +263,7 @@ def test_pki_check_looks_at_each_shard(world):
     ca = sharded(world.first, 4)
 
     def looked():
-        found = {each.subject: each for each in inspection.inspect()}
+        found = {each.subject: each for each in authority_checks.inspect()}
         return found[f"crl {ca.slug}:{ca.generation}"], found[f"crl {ca.slug}:{ca.generation} delar"]
 
     building.publish_crl(ca.id)

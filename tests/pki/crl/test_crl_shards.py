@@ -7,8 +7,8 @@ from cryptography import x509
 from django.conf import settings
 
 from pki import service
-from pki.authorities.views import issuer_of
-from pki.ceremonies import ceremony
+from pki.authorities.queries import issuer_of
+from pki.ceremonies import execution
 from pki.crl import building
 from pki.domain.ceremony_file import CeremonyFileError, parse
 from pki.domain.profiles import PROFILES
@@ -34,7 +34,7 @@ def plans(content: bytes) -> dict:
 @pytest.fixture
 def sharded_pki(own_tokens, transactional_db):
     """The small PKI, whose Function CA has four shards."""
-    return ceremony.perform(approved(with_shards(small_file(), "function", 4)))
+    return execution.perform(approved(with_shards(small_file(), "function", 4)))
 
 
 def point_of(der: bytes) -> str:

@@ -18,13 +18,13 @@ from issuance.search.services import search_watch
 from pki import tasks
 from pki.crl import building
 from pki.crl import scopes as crl_scopes
-from pki.health import checking
+from pki.health import checks
 from pki.hsm import HsmUnavailable
 from pki.hsm import metrics as hsm_metrics
 from pki.issuing import responders
 from pki.models import Certificate, CertificateAuthority, CrlScope, OcspSigner
 from pki.ocsp import presigning, publishing
-from pki.ocspd import telling
+from pki.ocspd import metrics as ocspd_metrics
 from pki.operators import status, status_measures
 from pki.revocation.revoking import plan_revocation
 from siths_portal.celery import SCHEDULE
@@ -36,7 +36,7 @@ FILES = sorted((ROOT / "docs" / "alarms").glob("*.rules.yml"))
 GROUPS = [group for file in FILES for group in yaml.safe_load(file.read_text())["groups"]]
 RULES = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 RUNBOOK = (ROOT / "docs" / "alarms.md").read_text()
-COUNTED_IN = (checking, hsm_metrics, publishing, order_measures, role_holder_reading, search_watch, status_measures, telling)
+COUNTED_IN = (checks, hsm_metrics, publishing, order_measures, role_holder_reading, search_watch, status_measures, ocspd_metrics)
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {
     "ocsp_stale_served_total", "ocsp_sign_queue_depth", "ocsp_response_age_seconds", "ocsp_status_lag_seconds",
@@ -50,7 +50,7 @@ _PLAIN = re.compile(r"(max\()?(\w+)(?:\{(\w+)(=~?)\"([^\"]*)\"\})?\)? (>|<|==) (
 
 def metrics() -> dict[str, set[str]]:
     """Every name that is exposed, with its labels."""
-    telling.counters()
+    ocspd_metrics.counters()
     found = {}
     for metric in REGISTRY.collect():
         suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(metric.type, [""])
@@ -126,7 +126,7 @@ def fresh(monkeypatch):
         metric = getattr(status_measures, name)
         if hasattr(metric, "_metrics") and getattr(metric, "_labelnames", ()):
             metric.clear()
-    checking._STATE.clear()
+    checks._STATE.clear()
 
 
 OF_STATUS = {rule["alert"] for group in GROUPS if group["name"] == "pki-status" for rule in group["rules"]}
@@ -246,7 +246,7 @@ def test_nobody_who_tells_anything_is_an_alarm():
         assert RULES[alert]["expr"].endswith(f" or absent({name})")
 
 
-@pytest.mark.parametrize("said", telling._ERRORS.values())
+@pytest.mark.parametrize("said", ocspd_metrics._ERRORS.values())
 def test_of_what_the_responder_cannot_answer_each_kind_that_is_its_fault_has_an_alarm(said):
     """Requests that are malformed or of other CAs are their senders' faults."""
     covered = {found for rule in RULES.values() for found in re.findall(r'ocsp_requests_total\{status="(\w+)"\}', rule["expr"])}
@@ -262,6 +262,6 @@ def test_the_first_internal_error_of_a_process_is_seen():
 
 
 def test_a_chain_that_is_broken_pages(well, monkeypatch):
-    checking._STATE.labels("händelsekedja pki").set(2)
+    checks._STATE.labels("händelsekedja pki").set(2)
     assert {"AuditChainBroken", "PkiWrong"} <= firing()
     assert dt.timedelta(seconds=1200) > crl_scopes.APART  # what CrlLacksRevocations takes for late

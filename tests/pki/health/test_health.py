@@ -21,7 +21,7 @@ from prometheus_client import REGISTRY
 
 from pki import tasks
 from pki.domain.findings import Severity
-from pki.health import checking
+from pki.health import checks as checking
 from pki.hsm import clock_guard, inventory
 from pki.hsm.token_keys import Wanted
 from pki.models import Certificate, CertificateAuthority, ClockMark, Event, HsmKey, KeyInventory, KeyPurpose

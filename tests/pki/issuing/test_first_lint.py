@@ -2,7 +2,7 @@
 
 import pytest
 
-from pki.issuing import first_lint, second_opinion, signing
+from pki.issuing import pkilint, pkilint_sampling, signing
 from pki.models import Certificate, Event, ProfileLint
 from siths_portal.lib.errors import Invalid
 from tests.pki import orders
@@ -12,15 +12,15 @@ from tests.pki.orders import order, plan
 @pytest.fixture
 def asked(monkeypatch):
     """Counts what the linter sees; this process knows nothing of earlier answers."""
-    monkeypatch.setattr(first_lint, "_known", set())
+    monkeypatch.setattr(pkilint_sampling, "_known", set())
     seen = []
-    original = second_opinion.findings
+    original = pkilint.findings
 
     def counting(der: bytes, profile: str) -> list[str]:
         seen.append(profile)
         return original(der, profile)
 
-    monkeypatch.setattr(second_opinion, "findings", counting)
+    monkeypatch.setattr(pkilint, "findings", counting)
     return seen
 
 
@@ -28,14 +28,14 @@ def test_it_sees_one_certificate_of_each_profile_and_ca(demo_pki, asked, monkeyp
     plan(*[order(subject_ref=f"person:{number}") for number in range(3)], order("person-id-auth"))
     assert sorted(asked) == ["person-hsaid-auth", "person-id-auth"]
     plan(order(subject_ref="person:9"))
-    monkeypatch.setattr(first_lint, "_known", set())  # as another process
+    monkeypatch.setattr(pkilint_sampling, "_known", set())  # as another process
     plan(order(subject_ref="person:10"))
     assert len(asked) == 2
     plan(order(ca="person-hsaid-2", subject_ref="person:11"))
     assert len(asked) == 3
     rows = ProfileLint.objects.values_list("profile_version__name", "ca__slug", "linter")
     assert sorted(rows) == [
-        (profile, ca, second_opinion.linter_version())
+        (profile, ca, pkilint.linter_version())
         for profile, ca in [
             ("person-hsaid-auth", "person-hsaid-2"),
             ("person-hsaid-auth", "person-hsaid-3"),
@@ -45,7 +45,7 @@ def test_it_sees_one_certificate_of_each_profile_and_ca(demo_pki, asked, monkeyp
 
 
 def test_what_it_finds_stops_the_first_certificate(demo_pki, asked, monkeypatch):
-    monkeypatch.setattr(second_opinion, "findings", lambda _der, _profile: ["pkix.some_rule"])
+    monkeypatch.setattr(pkilint, "findings", lambda _der, _profile: ["pkix.some_rule"])
     before = Certificate.objects.count()
     with pytest.raises(Invalid) as refused:
         plan(order())
@@ -57,14 +57,12 @@ def test_a_sample_of_what_was_issued_is_seen_as_signed(demo_pki, asked, monkeypa
     ids = plan(*[order(subject_ref=f"person:{number}") for number in range(4)])
     signing.sign_reserved(ids)
     asked.clear()
-    assert first_lint.lint_sample(size=3) == 0
+    assert pkilint_sampling.lint_sample(size=3) == 0
     assert len(asked) == 3
-    assert first_lint.lint_sample() == 0
+    assert pkilint_sampling.lint_sample() == 0
     assert asked.count("person-hsaid-auth") >= 4
-    monkeypatch.setattr(
-        second_opinion, "findings", lambda _der, profile: ["pkix.some_rule"] if profile in orders.ORDERABLE else []
-    )
-    assert first_lint.lint_sample() == 4
+    monkeypatch.setattr(pkilint, "findings", lambda _der, profile: ["pkix.some_rule"] if profile in orders.ORDERABLE else [])
+    assert pkilint_sampling.lint_sample() == 4
     events = Event.objects.filter(action="certificate.lint_finding")
     assert {event.subject_ref for event in events} == {str(id_) for id_ in ids}
-    assert events[0].facts == {"findings": ["pkix.some_rule"], "linter": second_opinion.linter_version()}
+    assert events[0].facts == {"findings": ["pkix.some_rule"], "linter": pkilint.linter_version()}

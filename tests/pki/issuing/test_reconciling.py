@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from pki.domain.findings import Severity
-from pki.health import checking
+from pki.health import checks
 from pki.issuing import reconciling, signing
 from pki.models import CardReconciliation, Certificate, Event
 from pki.ports import IssuanceCheck
@@ -63,7 +63,7 @@ def test_all_are_compared_in_batches_and_those_without_order_are_told(cards, ord
     assert [(event.action, event.facts["found"]) for event in events] == [
         ("card_reconciliation.alarm", 1), ("card_reconciliation.alarm", 2),
     ]  # fmt: skip
-    (finding,) = checking.cards()
+    (finding,) = checks.cards()
     assert (finding.subject, finding.severity, finding.value) == ("kortcertifikat", Severity.ERROR, 2)
 
 
@@ -79,7 +79,7 @@ def test_a_turn_ends_and_the_next_goes_on_where_it_stopped(cards, orders, monkey
     with clock.moved_to(clock.now() + dt.timedelta(days=1)):
         assert reconciling.run_due().id != row.id
     with clock.moved_to(clock.now() + dt.timedelta(days=4)):
-        (finding,) = checking.cards()
+        (finding,) = checks.cards()
         assert finding.severity == Severity.WARNING
 
 
@@ -91,7 +91,7 @@ def test_a_revoked_certificate_is_compared_and_one_that_never_was_is_not(cards, 
 
 
 def test_before_the_first_nothing_is_said(demo_pki) -> None:
-    assert list(checking.cards()) == []
+    assert list(checks.cards()) == []
 
 
 def test_a_batch_costs_the_same_queries_whatever_it_holds(cards, orders) -> None:

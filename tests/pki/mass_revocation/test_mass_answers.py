@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from pki.mass_revocation import running as mass_running
+from pki.mass_revocation import execution
 from pki.models import Certificate, OcspSigner
 from pki.service import MassSelection
 from siths_portal.lib import clock
@@ -20,7 +20,7 @@ from tests.pki.mass_revocation.test_mass_revocation import FIRST, SECOND, rows_l
     ids=["retired", "ended"],
 )
 def test_a_ca_that_nobody_answers_for_keeps_no_others_answers_back(world, monkeypatch, change):
-    monkeypatch.setattr(mass_running, "BATCH", 10)
+    monkeypatch.setattr(execution, "BATCH", 10)
     held = rows_like(world, 5)
     rows_like(world, 15, world.second)
     OcspSigner.objects.filter(ca=world.second).update(**{name: value() for name, value in change.items()})

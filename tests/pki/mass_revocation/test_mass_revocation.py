@@ -18,7 +18,7 @@ from pki.approvals import dual_control
 from pki.crl import building
 from pki.domain.ocsp_request import CertId
 from pki.hsm import HsmUnavailable
-from pki.mass_revocation import running as mass_running
+from pki.mass_revocation import execution
 from pki.models import (
     Certificate,
     CertificateStatus,
@@ -83,7 +83,7 @@ def started(selection=ALL_OF_FIRST, **changes):
 
 def run(view):
     """Turns until nothing is left to do."""
-    while mass_running.run(view.id):
+    while execution.run(view.id):
         pass
     return service.mass_revocation(view.id)
 
@@ -330,7 +330,7 @@ def test_one_approver_is_not_enough_and_the_requester_is_none(world):
         approve(view, "user:2")
     with pytest.raises(Conflict):
         service.start_mass_revocation(view.id, actor_ref="user:1")
-    assert (service.mass_revocation(view.id).state, mass_running.run(view.id)) == ("requested", False)
+    assert (service.mass_revocation(view.id).state, execution.run(view.id)) == ("requested", False)
     assert not Certificate.objects.filter(status="revoked").exists()
     approve(view, "user:3")
     view = service.start_mass_revocation(view.id, actor_ref="user:1")
@@ -472,7 +472,7 @@ def test_the_list_is_newest_first_and_goes_on_after_a_key(world, django_assert_m
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    monkeypatch.setattr(mass_running, "BATCH", 10)
+    monkeypatch.setattr(execution, "BATCH", 10)
 
 
 def test_crl_and_ocsp_agree_with_the_database_afterwards(world, small_batches):
@@ -546,15 +546,15 @@ def test_without_the_flag_the_crl_waits_for_its_period(world):
 def test_a_stop_holds_after_the_batch_and_goes_on_where_it_was(world, small_batches, monkeypatch):
     rows_like(world, 35)
     view = started()
-    monkeypatch.setattr(mass_running, "TURN_SECONDS", 0.0001)  # one batch a turn
-    assert mass_running.run(view.id)
-    assert mass_running.run(view.id)
+    monkeypatch.setattr(execution, "TURN_SECONDS", 0.0001)  # one batch a turn
+    assert execution.run(view.id)
+    assert execution.run(view.id)
     with pytest.raises(Invalid):
         service.stop_mass_revocation(view.id, actor_ref="user:5", justification=" ")
     view = service.stop_mass_revocation(view.id, actor_ref="user:5", justification="Fel lista?")
     assert (view.state, view.done) == ("stopped", 20)
-    assert not mass_running.run(view.id)
-    assert mass_running.wake_due() == 0
+    assert not execution.run(view.id)
+    assert execution.wake_due() == 0
     assert Certificate.objects.filter(status="revoked").count() == 20
     with pytest.raises(Conflict):
         service.stop_mass_revocation(view.id, actor_ref="user:5", justification="Igen")
@@ -580,9 +580,9 @@ def test_a_crl_that_cannot_be_made_is_tried_again(world):
     view = run(view)
     building.crl_path(world.first).rmdir()
     assert (view.state, view.failure, view.report) == ("publishing", "person-hsaid-3:1 IsADirectoryError", None)
-    assert mass_running.wake_due() == 0  # not at once
+    assert execution.wake_due() == 0  # not at once
     with clock.moved_to(clock.now() + dt.timedelta(minutes=2)):
-        assert mass_running.wake_due() == 1
+        assert execution.wake_due() == 1
         view = run(view)
     assert (view.state, view.failure) == ("finished", "")
     assert len(listed(world.first)) == 2
@@ -677,18 +677,18 @@ def test_twenty_thousand_in_bounded_batches(world, monkeypatch):
     assert view.total == count
     superuser.analyze()  # a plan for the empty tables of the test before would ask each row about each
     queries, sizes = [], []
-    monkeypatch.setattr(mass_running, "TURN_SECONDS", 0.0001)
-    take = mass_running._take
+    monkeypatch.setattr(execution, "TURN_SECONDS", 0.0001)
+    take = execution._take
 
     def measured(row, ids):
         sizes.append(len(ids))
         return take(row, ids)
 
-    monkeypatch.setattr(mass_running, "_take", measured)
+    monkeypatch.setattr(execution, "_take", measured)
     more = True
     while more:
         with CaptureQueriesContext(connection) as captured:
-            more = mass_running.run(view.id)
+            more = execution.run(view.id)
         queries.append(len([each for each in captured if not each["sql"].startswith(("BEGIN", "COMMIT"))]))
     view = service.mass_revocation(view.id)
     assert (view.state, view.revoked, sizes) == ("finished", count, [batch] * (count // batch))
@@ -734,7 +734,7 @@ def test_single_revocations_answers_and_issuance_go_on_beside_it(world, small_ba
 
     def turns():
         while service.mass_revocation(view.id).state != "finished":
-            mass_running.run(view.id)
+            execution.run(view.id)
 
     def singles(order):
         for row in order:
@@ -777,7 +777,7 @@ def test_workers_that_hold_no_claim_pass_no_certificate_twice(world, small_batch
     """The claim spares work; that nothing is done twice does not hang on it."""
     rows = rows_like(world, 90)
     view = started(publish_crls=False)
-    monkeypatch.setattr(mass_running, "_claim", lambda _id: clock.now())
+    monkeypatch.setattr(execution, "_claim", lambda _id: clock.now())
     at_once(*[lambda: run(view)] * 4)
     assert Revocation.objects.count() == Event.objects.filter(action="certificate.revoked").count() == len(rows)
     assert service.mass_revocation(view.id).revoked == len(rows)
@@ -788,11 +788,11 @@ def test_one_at_a_time_and_a_claim_that_ran_out_is_taken_over(world, small_batch
     rows_like(world, 5, world.second)
     first, second = started(), started(MassSelection(cas=(SECOND,)))
     MassRevocation.objects.filter(id=first.id).update(claimed_until=clock.now() + dt.timedelta(seconds=60))
-    assert not mass_running.run(first.id)
-    assert not mass_running.run(second.id)
+    assert not execution.run(first.id)
+    assert not execution.run(second.id)
     assert not Certificate.objects.filter(status="revoked").exists()
     with clock.moved_to(clock.now() + dt.timedelta(seconds=61)):
-        assert mass_running.wake_due() == 2
+        assert execution.wake_due() == 2
         assert run(first).state == run(second).state == "finished"
 
 
@@ -800,7 +800,7 @@ def test_a_stop_and_a_batch_at_once_leave_an_exact_count(world, small_batches, m
     """The stop comes in the midst of a batch, and waits for it."""
     rows_like(world, 60)
     view = started()
-    take, taken, begun = mass_running._take, [], threading.Event()
+    take, taken, begun = execution._take, [], threading.Event()
 
     def watched(row, ids):
         taken.append(ids)
@@ -809,7 +809,7 @@ def test_a_stop_and_a_batch_at_once_leave_an_exact_count(world, small_batches, m
             wait_for(lambda: sessions_waiting() >= 1, "the stop to wait for the batch")
         return take(row, ids)
 
-    monkeypatch.setattr(mass_running, "_take", watched)
+    monkeypatch.setattr(execution, "_take", watched)
 
     def stop():
         assert begun.wait(150)

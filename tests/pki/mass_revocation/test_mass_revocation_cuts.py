@@ -9,7 +9,7 @@ from django.db import connections
 
 from pki import service
 from pki.crl import building
-from pki.mass_revocation import running as mass_running
+from pki.mass_revocation import execution
 from pki.models import Certificate, Event, MassRevocation, MassRevocationMember, Revocation
 from pki.ocsp import presigning
 from tests import superuser
@@ -26,8 +26,8 @@ def turns(view):
     """As a worker's: until nothing is left to do, as if the time had passed for which a dead worker's claim is respected."""
 
     def work() -> None:
-        mass_running.BATCH, mass_running.CLAIM = 10, mass_running.CLAIM * 0
-        while mass_running.run(view.id):
+        execution.BATCH, execution.CLAIM = 10, execution.CLAIM * 0
+        while execution.run(view.id):
             pass
 
     return work
@@ -109,12 +109,12 @@ def test_a_dead_workers_claim_is_respected_for_a_while(world, armed):
     (armed / "pki.mass.after-commit").touch()
 
     def with_its_claim() -> None:
-        mass_running.BATCH = 10
-        mass_running.run(view.id)
+        execution.BATCH = 10
+        execution.run(view.id)
 
     assert forked(with_its_claim, armed) == -signal.SIGKILL
-    assert mass_running.wake_due() == 0
-    assert not mass_running.run(view.id)
+    assert execution.wake_due() == 0
+    assert not execution.run(view.id)
     assert service.mass_revocation(view.id).done == 10
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from pki import service
-from pki.mass_revocation import running as mass_running
+from pki.mass_revocation import execution
 from pki.models import Certificate, Event, MassRevocation
 from siths_portal.lib import clock
 from tests.pki.mass_revocation.test_mass_revocation import FIRST, approve, ask, profile, rows_like
@@ -69,7 +69,7 @@ def test_from_the_count_to_the_report(world):
     out, _, code = run("start", made.id)
     assert (code, f"{made.id} running: Spärra 12 certifikat (keyCompromise)" in out) == (0, True)
     assert run("start", made.id)[1:] == ("Masspärren är redan startad.", 1)
-    while mass_running.run(made.id):
+    while execution.run(made.id):
         pass
     out, _, code = run("show", made.id, "--follow")
     assert code == 0
@@ -89,11 +89,11 @@ def test_it_is_stopped_and_continued(world, monkeypatch):
     assert run("stop", made.id, "--justification", " ")[2] == 1
     out, _, code = run("stop", made.id, "--justification", "Fel underlag")
     assert (code, " stopped: " in out) == (0, True)
-    assert not mass_running.run(made.id)
+    assert not execution.run(made.id)
     assert not Certificate.objects.filter(status="revoked").exists()
     assert run("stop", made.id, "--justification", "Igen")[1:] == ("Masspärren går inte nu, så den kan inte stoppas.", 1)
     assert " running: " in run("start", made.id)[0]
-    while mass_running.run(made.id):
+    while execution.run(made.id):
         pass
     assert service.mass_revocation(made.id).state == "finished"
 

@@ -15,7 +15,7 @@ from django.utils.http import parse_http_date
 
 from pki.crl import building
 from pki.crl import files as crl_files
-from pki.domain import responder_life
+from pki.domain import responder_lifetime
 from pki.models import Certificate, CertificateBlob, OcspResponse, OcspSigner
 from pki.ocsp import live as ocsp_live
 from pki.ocsp import presigning
@@ -117,7 +117,7 @@ def test_b1_23_the_signer_is_a_short_lived_delegate_of_that_very_ca(small_pki):
         tbs = asn1_x509.Certificate.load(bytes(signer.certificate_der), strict=True)["tbs_certificate"]
         (nocheck,) = [each for each in tbs["extensions"] if each["extn_id"].native == "ocsp_no_check"]
         assert nocheck["extn_value"].contents == b"\x05\x00"
-        assert certificate.not_valid_after_utc - certificate.not_valid_before_utc <= responder_life.LIFETIME
+        assert certificate.not_valid_after_utc - certificate.not_valid_before_utc <= responder_lifetime.LIFETIME
 
 
 def test_b1_23_answers_name_their_signer_and_carry_it(world, asker):

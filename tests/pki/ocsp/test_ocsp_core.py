@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp as x509_ocsp
 
-from pki.domain import crl_reasons, ocsp_answer, ocsp_request, tbs
+from pki.domain import crl_reasons, ocsp_request, ocsp_response, tbs
 from pki.domain.der import generalized_time, seconds
 from tests.pki.ocsp.ocsp_vectors import MALFORMED, UNKNOWN_HASH, VECTORS, made
 from tests.tls import SmallCa
@@ -139,15 +139,15 @@ class Case:
             return self.key.sign(data, ec.ECDSA(hashes.SHA256()))
 
         algorithm = tbs.ALGORITHMS["rsa" if isinstance(self.key, rsa.RSAPrivateKey) else "ec", "sha256"]
-        return ocsp_answer.Template(
+        return ocsp_response.Template(
             responder_key_hash=x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()).digest,
             certificates=[self.certificate.public_bytes(serialization.Encoding.DER)] if embedded else [],
             issuers=[
-                ocsp_answer.Issuer("sha1", b"a" * 20, b"b" * 20),
-                ocsp_answer.Issuer("sha256", b"a" * 32, b"b" * 32),
+                ocsp_response.Issuer("sha1", b"a" * 20, b"b" * 20),
+                ocsp_response.Issuer("sha256", b"a" * 32, b"b" * 32),
             ],
             this_update=self.moment,
-            signature=ocsp_answer.Signature(algorithm, sign),
+            signature=ocsp_response.Signature(algorithm, sign),
         )
 
 
@@ -164,7 +164,9 @@ def test_an_answer_has_the_bytes_of_the_librarys_builder(kind, status, monkeypat
     case = Case(kind)
     state, reason = STATUSES[status]
     revoked_at = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC) if reason else None
-    content = {"good": ocsp_answer.GOOD, "unknown": ocsp_answer.UNKNOWN}.get(status) or ocsp_answer.revoked(revoked_at, reason)
+    content = {"good": ocsp_response.GOOD, "unknown": ocsp_response.UNKNOWN}.get(status) or ocsp_response.revoked(
+        revoked_at, reason
+    )
     flag = x509.ReasonFlags(reason) if reason and reason != "unspecified" else None
     next_update = case.moment + dt.timedelta(hours=24)
     for name in ("sha1", "sha256"):

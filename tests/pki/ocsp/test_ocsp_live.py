@@ -28,7 +28,7 @@ from pki.ocsp import live as ocsp_live
 from pki.ocsp import nonces, presigning
 from pki.ocsp import unknown as ocsp_unknown
 from pki.ocsp.publishing import Publisher
-from pki.ocspd import layout, line
+from pki.ocspd import layout, signer_client
 from pki.ocspd.app import Live, Wanted
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid, NotFound
@@ -115,8 +115,8 @@ def question(row, *, hash_name="sha256", nonce=b"", number=1, serial=None, wait=
 
 def signed(packet) -> x509_ocsp.OCSPResponse | None:
     """The answer that a packet holds; None for one that says nothing."""
-    _, said, *_ = line.ANSWER.unpack_from(packet)
-    return x509_ocsp.load_der_ocsp_response(packet[line.ANSWER.size :]) if said else None
+    _, said, *_ = signer_client.ANSWER.unpack_from(packet)
+    return x509_ocsp.load_der_ocsp_response(packet[signer_client.ANSWER.size :]) if said else None
 
 
 # --- over the wire ----------------------------------------------------------------------------------------------------------
@@ -246,9 +246,9 @@ def test_without_a_signer_the_store_answers(world, tmp_path):
                 wait_for(lambda: nonce_of(ask(url, asked)) == b"n" * 32)
                 wait_for(lambda: told(url, request_for(fresh)) == "GOOD")
             wait_for(lambda: nonce_of(ask(url, asked)) is None)
-            (store / line.NAME).unlink()
+            (store / signer_client.NAME).unlink()
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as mute:
-                mute.bind(str(store / line.NAME))
+                mute.bind(str(store / signer_client.NAME))
                 mute.listen(5)
                 mute.settimeout(60)
                 held, _ = mute.accept()
@@ -256,7 +256,7 @@ def test_without_a_signer_the_store_answers(world, tmp_path):
                 assert nonce_of(ask(url, asked)) is None
                 assert told(url, request_for(fresh)) == "TRY_LATER"
                 held.settimeout(60)
-                assert len(held.recv(line.PACKET)) == line.QUESTION.size + 32
+                assert len(held.recv(signer_client.PACKET)) == signer_client.QUESTION.size + 32
                 held.send(b"nonsense")
                 assert nonce_of(ask(url, asked)) is None
 
@@ -268,7 +268,7 @@ def test_others_are_answered_while_one_waits(world, tmp_path):
     presigning.presign([row.id])
     with Publisher(store) as made, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as mute:
         made.look()
-        mute.bind(str(store / line.NAME))
+        mute.bind(str(store / signer_client.NAME))
         mute.listen(5)
         mute.settimeout(60)
         with ocspd(store, tmp_path / "log", workers=1) as (url, _):
@@ -283,7 +283,7 @@ def test_others_are_answered_while_one_waits(world, tmp_path):
                 thread.start()
             held.settimeout(60)
             for _ in threads:
-                held.recv(line.PACKET)
+                held.recv(signer_client.PACKET)
             assert told(url, request_for(row)) == "GOOD"
             for thread in threads:
                 thread.join(60)
@@ -333,8 +333,8 @@ def test_it_says_what_the_database_says(world, algorithm):
     )
     answers = [signed(said[place]) for place in range(5)]
     assert [each.certificate_status.name if each else None for each in answers] == ["GOOD", "REVOKED", None, None, "UNKNOWN"]
-    assert [line.ANSWER.unpack_from(said[place])[0] for place in range(5)] == [7, 7, 7, 7, 9]
-    _, _, version, this_update, next_update = line.ANSWER.unpack_from(said[1])
+    assert [signer_client.ANSWER.unpack_from(said[place])[0] for place in range(5)] == [7, 7, 7, 7, 9]
+    _, _, version, this_update, next_update = signer_client.ANSWER.unpack_from(said[1])
     assert version == Certificate.objects.get(id=revoked.id).status_version
     assert this_update == answers[1].this_update_utc.timestamp()
     assert next_update == answers[1].next_update_utc.timestamp()
@@ -390,8 +390,8 @@ def test_an_unknown_that_was_signed_live_is_wished_for_and_gives_way(world, serv
     row = world.issue()
     asked = wanted(served, request_for(row, serial=99))
     packet = ocsp_live.Signer(per_second=9).answer([question(row, serial=99)])[0]
-    _, _, *known = line.ANSWER.unpack_from(packet)
-    said = Live(*known, packet[line.ANSWER.size :])
+    _, _, *known = signer_client.ANSWER.unpack_from(packet)
+    said = Live(*known, packet[signer_client.ANSWER.size :])
     assert body(served.responder.settle(asked, said)).certificate_status.name == "UNKNOWN"
     served.responder._wishes._write()
     assert served.publisher.grant() == 1
@@ -465,11 +465,11 @@ def test_with_the_token_or_the_database_away_nothing_is_said(world, monkeypatch)
     "packet",
     [
         b"",
-        b"x" * (line.QUESTION.size - 1),
-        line.QUESTION.pack(1, 0.0, 1, layout.key(1, 5)) + b"n" * 129,
-        line.QUESTION.pack(1, 0.0, 1, layout.key(1, 0)),
-        line.QUESTION.pack(1, 0.0, 1, layout.key(1, (1 << 160) - 1)),
-        line.QUESTION.pack(1, 0.0, 1, layout.key((1 << 32) - 1, 5)),
+        b"x" * (signer_client.QUESTION.size - 1),
+        signer_client.QUESTION.pack(1, 0.0, 1, layout.key(1, 5)) + b"n" * 129,
+        signer_client.QUESTION.pack(1, 0.0, 1, layout.key(1, 0)),
+        signer_client.QUESTION.pack(1, 0.0, 1, layout.key(1, (1 << 160) - 1)),
+        signer_client.QUESTION.pack(1, 0.0, 1, layout.key((1 << 32) - 1, 5)),
     ],
     ids=["empty", "short", "a nonce too long", "zero", "a serial too long", "a CA that cannot be"],
 )
@@ -480,11 +480,11 @@ def test_what_is_no_question_is_not_read(packet):
 
 def test_one_signs_for_a_store_and_its_socket_is_for_owner_and_group(tmp_path):
     with signing(tmp_path):
-        assert (tmp_path / line.NAME).stat().st_mode & 0o707 == 0o600
+        assert (tmp_path / signer_client.NAME).stat().st_mode & 0o707 == 0o600
         with pytest.raises(ocsp_live.Taken):
             ocsp_live.Desk(tmp_path, ocsp_live.Signer(per_second=1))
     with signing(tmp_path):  # a socket that lies there from before is no obstacle
-        assert (tmp_path / line.NAME).exists()
+        assert (tmp_path / signer_client.NAME).exists()
 
 
 def test_the_worker_waits_for_its_turn_and_takes_it(tmp_path, monkeypatch):
@@ -496,7 +496,7 @@ def test_the_worker_waits_for_its_turn_and_takes_it(tmp_path, monkeypatch):
 
     def connected():
         try:
-            caller.connect(str(tmp_path / line.NAME))
+            caller.connect(str(tmp_path / signer_client.NAME))
         except OSError:
             return False
         return True
@@ -535,8 +535,8 @@ def test_a_signers_answer_does_not_count_once_the_store_knows_better(world, serv
     row = world.issue()
     asked = wanted(served, request_for(row))
     packet = ocsp_live.Signer(per_second=9).answer([question(row)])[0]
-    _, _, *known = line.ANSWER.unpack_from(packet)
-    said = Live(*known, packet[line.ANSWER.size :])
+    _, _, *known = signer_client.ANSWER.unpack_from(packet)
+    said = Live(*known, packet[signer_client.ANSWER.size :])
     assert body(served.responder.settle(asked, said)).certificate_status.name == "GOOD"
     revoke(row)
     served.publisher.look()
@@ -582,9 +582,9 @@ class Loop:
 def mute(world, served):
     """A line, and the other end of it."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listening.bind(str(served.folder / line.NAME))
+    listening.bind(str(served.folder / signer_client.NAME))
     listening.listen(1)
-    made = line.Line(served.folder, served.responder, Loop())
+    made = signer_client.Line(served.folder, served.responder, Loop())
     made.tick()
     other, _ = listening.accept()
     other.setblocking(False)
@@ -598,7 +598,7 @@ def packets(other):
     found = []
     with contextlib.suppress(BlockingIOError):
         while True:
-            found.append(other.recv(line.PACKET))
+            found.append(other.recv(signer_client.PACKET))
     return found
 
 
@@ -610,12 +610,12 @@ def test_questions_under_way_are_bounded_and_those_for_one_thing_are_one(world, 
     assert len(packets(other)) == 1
     many = [one._replace(key=layout.key(row.ca_id, serial)) for serial in range(1, 200)]
     taken = [made.ask(each, said.append) for each in many]
-    assert sum(taken) == line.AT_ONCE - 1 == len(packets(other))
+    assert sum(taken) == signer_client.AT_ONCE - 1 == len(packets(other))
     assert said == []
-    deadline = time.monotonic() + line.WAIT
+    deadline = time.monotonic() + signer_client.WAIT
     wait_for(lambda: time.monotonic() > deadline)
     made.tick()
-    assert said == [None] * (200 + line.AT_ONCE - 1)
+    assert said == [None] * (200 + signer_client.AT_ONCE - 1)
     assert made.ask(many[-1], said.append)
 
 
@@ -625,10 +625,10 @@ def test_questions_a_second_are_bounded(world, served, mute):
     for serial in range(1, 10_000):
         if made.ask(one._replace(key=layout.key(1, serial)), lambda _: None):
             count += 1
-            number, *_ = line.QUESTION.unpack_from(other.recv(line.PACKET))
-            other.send(line.ANSWER.pack(number, 0, 0, 0, 0))
+            number, *_ = signer_client.QUESTION.unpack_from(other.recv(signer_client.PACKET))
+            other.send(signer_client.ANSWER.pack(number, 0, 0, 0, 0))
             made._read()
-    assert count == line.MISSING_EACH_SECOND
+    assert count == signer_client.MISSING_EACH_SECOND
     # Those with a nonce, and those for what the store knows of, have bounds of their own.
     assert made.ask(one._replace(nonce=b"n"), lambda _: None)
     row = world.issue()
@@ -713,14 +713,14 @@ def test_the_worker_with_the_token_signs(world, tmp_path):
         def connected():
             assert process.poll() is None, (tmp_path / "log").read_text()
             with contextlib.suppress(OSError):
-                caller.connect(str(store / line.NAME))
+                caller.connect(str(store / signer_client.NAME))
                 return True
             return False
 
         wait_for(connected)
         caller.settimeout(60)
-        caller.send(line.QUESTION.pack(5, time.monotonic() + 60, 1, layout.key(row.ca_id, int(row.serial, 16))))
-        assert signed(caller.recv(line.PACKET)).certificate_status.name == "GOOD"
+        caller.send(signer_client.QUESTION.pack(5, time.monotonic() + 60, 1, layout.key(row.ca_id, int(row.serial, 16))))
+        assert signed(caller.recv(signer_client.PACKET)).certificate_status.name == "GOOD"
 
 
 @pytest.mark.parametrize(
@@ -732,4 +732,4 @@ def test_no_other_worker_does(world, tmp_path, queue, variables):
     store, log = tmp_path / "ocsp", tmp_path / "log"
     with worker(queue, store, log, **variables):
         wait_for(lambda: " ready." in log.read_text())
-    assert not (store / line.NAME).exists()
+    assert not (store / signer_client.NAME).exists()

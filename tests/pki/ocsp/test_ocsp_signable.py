@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from prometheus_client import REGISTRY
 
-from pki.ocsp import presigning, signable
-from pki.ocspd import signing
+from pki.ocsp import presigning, signer_checks
+from pki.ocspd import signer_health
 from pki.operators import status_measures
 from siths_portal.lib import clock
 from tests.pki.health.test_alarms import firing
@@ -39,8 +39,8 @@ def health(served) -> tuple[str, str, str]:
 
 def tell(folder) -> str:
     """As the worker does each few seconds."""
-    why = signable.look()
-    signing.tell(folder, why, clock.now().timestamp())
+    why = signer_checks.look()
+    signer_health.tell(folder, why, clock.now().timestamp())
     return why
 
 
@@ -91,21 +91,21 @@ def test_a_worker_that_is_silent_signs_nothing(world, served):
 
 def test_where_nobody_has_told_nothing_is_said(world, served):
     assert health(served) == ("200 OK", "ok", "ok")
-    (served.folder / signing.FILE).write_text("{")
+    (served.folder / signer_health.FILE).write_text("{")
     assert health(served) == ("200 OK", "ok", "ok")
     assert measured() == 0
 
 
 def test_the_thread_tells_until_the_block_ends(world, served):
-    path = served.folder / signing.FILE
-    with signable.told(served.folder):
+    path = served.folder / signer_health.FILE
+    with signer_checks.told(served.folder):
         wait_for(path.exists)
     wait_for(lambda: "ocsp-signable" not in {thread.name for thread in threading.enumerate()})
-    assert signing.fault(served.folder, clock.now().timestamp()) is None
+    assert signer_health.fault(served.folder, clock.now().timestamp()) is None
 
 
 def test_without_the_database_it_is_said_and_nothing_is_raised(world, monkeypatch):
     with outages.database_stopped():
-        assert signable.look() in ("OperationalError", "InterfaceError")
+        assert signer_checks.look() in ("OperationalError", "InterfaceError")
     connection.close()
-    assert signable.look() == ""
+    assert signer_checks.look() == ""

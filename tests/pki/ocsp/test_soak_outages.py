@@ -19,7 +19,7 @@ from django.db import connection
 from pki.crl import building
 from pki.models import CrlScope
 from pki.ocsp import presigning
-from pki.ocspd.telling import GIVEN_UP
+from pki.ocspd.metrics import GIVEN_UP
 from siths_portal.lib import clock
 from tests.pki.ocsp import outages
 from tests.pki.ocsp.test_status_face import request_for, revoke

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from pki.health import inspection
+from pki.health import authority_checks
 from pki.models import Certificate, Revocation
 from pki.ocsp import status_integrity
 from pki.revocation import releasing
@@ -90,7 +90,7 @@ def test_a_revoked_certificate_whose_answer_says_good_is_found_and_answered_for_
     lacking = f"certifikat {rows[0].id} är spärrat utan händelse"
     said_good = f"certifikat {rows[0].id} är spärrat men har ett OCSP-svar som säger giltigt"
     assert status_integrity.verify_revocations().wrong == (lacking, said_good)
-    assert any("ett annat än databasens status" in each.text for each in inspection.inspect())
+    assert any("ett annat än databasens status" in each.text for each in authority_checks.inspect())
     assert "revocations" in verifying.verify_due()
     assert status_integrity.verify_revocations().wrong == (lacking,)
     assert not good(rows[0])

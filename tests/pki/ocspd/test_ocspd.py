@@ -18,8 +18,7 @@ from pki.crl import files as crl_files
 from pki.domain import ocsp_request
 from pki.models import Certificate, CertificateAuthority, OcspResponse, OcspSigner, OcspUnknown
 from pki.ocsp import feed as ocsp_feed
-from pki.ocsp import following as ocsp_following
-from pki.ocsp import presigning, status
+from pki.ocsp import presigning, status, store_sync
 from pki.ocsp import unknown as ocsp_unknown
 from pki.ocsp.publishing import Publisher
 from pki.ocspd import layout, routing
@@ -45,16 +44,16 @@ def served(world, tmp_path):
 
 def reference(body) -> bytes:
     """What the Django view says, by the code that it shares: the stored answer, or the error."""
-    from pki.domain import ocsp_answer
+    from pki.domain import ocsp_response
 
     try:
         return status.answer(ocsp_request.parse(body)).der
     except ocsp_request.MalformedRequest:
-        return ocsp_answer.MALFORMED
+        return ocsp_response.MALFORMED
     except (ocsp_request.UnknownHash, status.Unauthorized):
-        return ocsp_answer.UNAUTHORIZED
+        return ocsp_response.UNAUTHORIZED
     except status.TryLater:
-        return ocsp_answer.TRY_LATER
+        return ocsp_response.TRY_LATER
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda each: each.name)
@@ -327,7 +326,7 @@ def test_a_new_ca_is_answered_for(world, served, monkeypatch):
 def test_a_crl_waits_until_the_responder_knows_what_it_tells(world, served, settings, monkeypatch):
     settings.PKI_OCSP_STORE_DIR = served.folder
     # As long as it takes: seconds in which a busy machine does something else are none that the store was behind.
-    monkeypatch.setattr(ocsp_following, "WAIT", 200.0)
+    monkeypatch.setattr(store_sync, "WAIT", 200.0)
     row = world.issue()
     presigning.presign([row.id])
     served.publisher.look()
@@ -351,13 +350,13 @@ def test_a_crl_waits_until_the_responder_knows_what_it_tells(world, served, sett
 
 def test_a_crl_does_not_wait_for_good_for_a_publisher_that_hangs(world, served, settings, monkeypatch):
     settings.PKI_OCSP_STORE_DIR = served.folder
-    monkeypatch.setattr(ocsp_following, "WAIT", 0.5)
+    monkeypatch.setattr(store_sync, "WAIT", 0.5)
     served.publisher.writer.followed(clock.now().timestamp() - 60)
-    assert not ocsp_following.await_store()  # this process has the lock, and does not look
+    assert not store_sync.await_store()  # this process has the lock, and does not look
     building.publish_crl(world.first.id)
     assert building.crl_path(world.first).exists()
     settings.PKI_OCSP_STORE_DIR = served.folder / "none"
-    assert ocsp_following.await_store()
+    assert store_sync.await_store()
 
 
 def test_who_makes_a_crl_brings_up_a_store_that_nobody_writes(world, served, settings, monkeypatch):
@@ -392,19 +391,19 @@ def test_a_store_that_was_followed_in_the_future_is_not_taken_to_know_what_is_co
     served.publisher.writer.followed(clock.now().timestamp() + 3)
     served.publisher.writer.close()
     revoke(row)
-    assert ocsp_following.await_store()
+    assert store_sync.await_store()
     assert served.told(request_for(row)) == "TRY_LATER"
 
 
 def test_a_store_that_cannot_be_written_holds_no_list_up(world, served, settings, monkeypatch):
     settings.PKI_OCSP_STORE_DIR = served.folder
-    monkeypatch.setattr(ocsp_following, "WAIT", 100.0)  # nothing else takes as long
+    monkeypatch.setattr(store_sync, "WAIT", 100.0)  # nothing else takes as long
     served.publisher.writer.close()
     (served.folder / "lock").unlink()
     (served.folder / "lock").mkdir()
     started = time.monotonic()
-    assert not ocsp_following.await_store()
-    assert time.monotonic() - started < ocsp_following.WAIT
+    assert not store_sync.await_store()
+    assert time.monotonic() - started < store_sync.WAIT
     building.publish_crl(world.first.id)
     assert building.crl_path(world.first).exists()
 

@@ -9,8 +9,8 @@ import urllib.parse
 
 import pytest
 
-from pki.domain import ocsp_answer
-from pki.ocspd import heads, layout, routing, serving
+from pki.domain import ocsp_response
+from pki.ocspd import header_cache, layout, routing, serving
 from pki.ocspd.app import Responder, Wanted
 from pki.ocspd.layout import Record
 from pki.ocspd.serving import Asker, Connection, Server
@@ -165,7 +165,7 @@ def test_each_gets_its_own_answer(responder):
 
 
 def test_heads_are_learnt_and_bounded(responder, monkeypatch):
-    monkeypatch.setattr(heads, "MOST", 4)
+    monkeypatch.setattr(header_cache, "MOST", 4)
     server = Server(responder)
     for number in range(20):
         for _ in range(2):
@@ -340,7 +340,7 @@ def test_what_comes_while_a_request_waits_is_answered_after_it(responder, known,
     assert isinstance(wanted, Wanted)
     then(None)
     assert transport.reading
-    assert replies(bytes(transport.written)) == [(200, ocsp_answer.UNAUTHORIZED), (200, b"sha256 1")]
+    assert replies(bytes(transport.written)) == [(200, ocsp_response.UNAUTHORIZED), (200, b"sha256 1")]
     connection.data_received(make(asked(127))[30:])
     assert transport.written.endswith(b"sha256 127")
 
@@ -358,7 +358,7 @@ def test_reading_goes_on_when_neither_the_signer_nor_the_client_is_waited_for(re
             assert not transport.reading
             end()
         assert transport.reading
-        assert replies(bytes(transport.written)) == [(200, ocsp_answer.UNAUTHORIZED), (200, b"sha256 1")]
+        assert replies(bytes(transport.written)) == [(200, ocsp_response.UNAUTHORIZED), (200, b"sha256 1")]
 
 
 def test_an_answer_for_a_client_that_left_goes_nowhere(responder):
@@ -381,7 +381,7 @@ def test_a_fault_of_ours_is_told_in_ocsps_words_and_in_the_log(responder, monkey
 
     monkeypatch.setattr(responder, "_said", broken)
     for request in (post(asked(127)), get(asked(127)), post(asked(127), "X: y"), get(asked(127), "X: y")):
-        assert replies(said(server, request)) == [(200, ocsp_answer.INTERNAL)]
+        assert replies(said(server, request)) == [(200, ocsp_response.INTERNAL)]
     assert caplog.text.count("RuntimeError: broken") == 4
     assert responder.counts.totals()[0, "internal"] == 4
 

@@ -9,14 +9,14 @@ import pytest
 from prometheus_client import REGISTRY
 
 from pki.domain.findings import Severity
-from pki.health import checking
+from pki.health import checks
 from pki.models import StatusReport
 from pki.ocsp import presigning
 from pki.ocsp import unknown as ocsp_unknown
 from pki.ocsp.publishing import Publisher
-from pki.ocspd import presence, telling
+from pki.ocspd import metrics, presence
+from pki.ocspd.metrics import Counts, Teller
 from pki.ocspd.presence import Presence
-from pki.ocspd.telling import Counts, Teller
 from pki.operators import status_measures
 from siths_portal.lib import clock
 from tests.pki.ocsp.test_status_face import request_for, revoke
@@ -37,13 +37,13 @@ def folder(settings, tmp_path):
 
 def counts(answered: int, errors: int = 0) -> Counts:
     made = Counts()
-    made.answered[5 << telling.STATUS_BITS | telling.GOOD] = answered
+    made.answered[5 << metrics.STATUS_BITS | metrics.GOOD] = answered
     made.errors[6] = errors
     return made
 
 
 def finding(subject):
-    return next((each for each in checking.responder() if each.subject == subject), None)
+    return next((each for each in checks.responder() if each.subject == subject), None)
 
 
 def test_a_process_tells_its_number_its_state_and_its_counts(folder):
@@ -87,7 +87,7 @@ def test_without_a_store_the_process_tells_that(folder, tmp_path):
 
 
 def test_the_worker_keeps_what_it_saw_and_health_tells_of_it(folder):
-    assert list(checking.responder()) == []
+    assert list(checks.responder()) == []
     Presence(folder, counts(7)).tell()
     status_measures.measure()
     report = StatusReport.objects.get()
@@ -117,7 +117,7 @@ def test_answers_of_an_older_state_are_counted_apart(folder):
 
     told = counts(3, 2)
     teller = Teller(told, folder)
-    telling.counters()
+    metrics.counters()
     good, unauthorized = {"ca": "person-x:2", "status": "good"}, {"ca": "", "status": "unauthorized"}
     (folder / "authorities.json").write_text(json.dumps([{"id": 5, "name": "person-x:2"}]))
     before = value("ocsp_requests_total", **unauthorized)
@@ -126,7 +126,7 @@ def test_answers_of_an_older_state_are_counted_apart(folder):
     assert value("ocsp_requests_total", **good) == 3
     assert value("ocsp_requests_total", **unauthorized) == before + 2
     assert value("ocsp_stale_served_total") == stale
-    told.answered[5 << telling.STATUS_BITS | telling.GOOD] += 4
+    told.answered[5 << metrics.STATUS_BITS | metrics.GOOD] += 4
     told.errors[6] += 1
     with clock.moved_to(clock.now() + 60 * SECOND):
         teller.tell()

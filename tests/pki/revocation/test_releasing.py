@@ -7,7 +7,7 @@ from django.db import IntegrityError, ProgrammingError, transaction
 
 from pki import service
 from pki.domain.ocsp_request import CertId
-from pki.health import inspection
+from pki.health import authority_checks
 from pki.hsm import HsmUnavailable
 from pki.models import Certificate, Event, HoldRelease, SecretDelivery
 from pki.ocsp import presigning, status
@@ -206,8 +206,8 @@ def test_an_overdue_request_is_reported_and_carried_out_in_the_end(on_hold):
 
 
 def test_pki_check_does_not_miss_answers_for_certificates_on_hold(on_hold):
-    with clock.moved_to(clock.now() + 2 * inspection.ANSWER_WAIT):
-        found = [each for each in inspection.inspect() if each.subject.startswith("ocsp person-")]
+    with clock.moved_to(clock.now() + 2 * authority_checks.ANSWER_WAIT):
+        found = [each for each in authority_checks.inspect() if each.subject.startswith("ocsp person-")]
     assert found
     assert all(each.ok for each in found), found
 

@@ -12,9 +12,9 @@ from django.test import Client
 
 from pki.crl import building
 from pki.domain.findings import Severity
-from pki.health import checking
+from pki.health import checks
 from pki.models import CertificateAuthority, Crl, Event
-from pki.takeover import foreign_lists
+from pki.takeover import foreign_crls
 from siths_portal.lib import clock
 from tests.pki.takeover import takeover_world as world
 from tests.pki.takeover.takeover_world import OldCa
@@ -164,7 +164,7 @@ def test_an_import_with_an_older_list_leaves_the_newer_one_out(old, tmp_path):
 
 def test_its_end_is_watched(old, tmp_path):
     ca = imported(tmp_path, old)
-    assert list(foreign_lists.watched()) == []
+    assert list(foreign_crls.watched()) == []
     start = dt.datetime.now(dt.UTC).replace(microsecond=0)
     publish(tmp_path, made(old, 7, start=start - DAY, days=41))
     for day, severity in (
@@ -175,7 +175,7 @@ def test_its_end_is_watched(old, tmp_path):
         (41, Severity.ERROR),
     ):
         with clock.moved_to(start + day * DAY):
-            (found,) = [each for each in checking.check_all() if each.subject == "crl function:1"]
+            (found,) = [each for each in checks.check_all() if each.subject == "crl function:1"]
         assert found.severity == severity, day
     with clock.moved_to(ca.not_after + DAY):
-        assert list(foreign_lists.watched()) == []
+        assert list(foreign_crls.watched()) == []

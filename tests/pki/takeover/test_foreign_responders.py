@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from pki.domain.findings import Severity
-from pki.health import checking, inspection
+from pki.health import authority_checks, checks
 from pki.issuing import responders
 from pki.models import Certificate, CertificateAuthority, Event, HsmKey, OcspSigner, Revocation
 from pki.ocsp import live as ocsp_live
@@ -21,7 +21,7 @@ from pki.ocsp import presigning
 from pki.ocsp import unknown as ocsp_unknown
 from pki.ocspd import routing
 from pki.operators.status import ca_statuses
-from pki.takeover import foreign_lists
+from pki.takeover import foreign_crls
 from pki.takeover.addresses import Addresses
 from pki.takeover.findings import Ledger
 from siths_portal.lib import clock
@@ -98,7 +98,7 @@ def answering(old: OldCa, tmp_path, **changes) -> OcspSigner:
 
 
 def found_of(subject: str) -> Severity:
-    (found,) = [each for each in checking.check_all() if each.subject == f"{subject} function:1"]
+    (found,) = [each for each in checks.check_all() if each.subject == f"{subject} function:1"]
     return found.severity
 
 
@@ -106,7 +106,7 @@ def test_without_a_responder_nothing_is_answered(ca, old, tmp_path):
     served = Served(tmp_path / "ocsp")
     assert presigning.presign_due() == 0
     assert {served.told(request_for(row(old, number))) for number in range(3)} == {"UNAUTHORIZED"}
-    assert not [each for each in inspection.inspect() if "function" in each.subject]
+    assert not [each for each in authority_checks.inspect() if "function" in each.subject]
     assert not [each for each in ca_statuses() if each.slug == "function"]
     assert not_served(ca) == ["ocsp http://ocsp1.old.test"]
     served.close()
@@ -171,7 +171,7 @@ def test_b1_33_what_a_later_list_revokes_is_revoked_here_before_it_is_out(ca, ol
         said.append((row(old, 2).status, served.told(request_for(row(old, 2)))))
         path.write_bytes(content)
 
-    monkeypatch.setattr(foreign_lists, "write_atomically", seen)
+    monkeypatch.setattr(foreign_crls, "write_atomically", seen)
     later = old.crl()
     publish(tmp_path, later)
     assert said == [("revoked", "TRY_LATER")]
@@ -187,7 +187,7 @@ def test_b1_33_what_a_later_list_revokes_is_revoked_here_before_it_is_out(ca, ol
     assert ca.crls.latest("number").status_version == CertificateAuthority.objects.get(id=ca.id).status_version
     presigning.presign_due()
     for algorithm in (hashes.SHA1(), hashes.SHA256()):
-        foreign_lists.ocsp_following._look(served.folder)
+        foreign_crls.store_sync._look(served.folder)
         told = [served.told(request_for(row(old, number), algorithm)) for number in range(4)]
         assert told == ["GOOD", "REVOKED", "REVOKED", "REVOKED"]
 

@@ -6,8 +6,8 @@ import pytest
 from django.core.management import CommandError
 
 from pki.models import CaImport, CertificateAuthority, ImportFinding
-from pki.takeover import checking, running
-from pki.takeover.foreign_lists import publish
+from pki.takeover import checking, lifecycle
+from pki.takeover.foreign_crls import publish
 from siths_portal.lib import clock
 from tests.pki.takeover import takeover_world as world
 from tests.pki.takeover.takeover_world import OldCa, openssl
@@ -84,13 +84,13 @@ def test_a_run_that_was_cut_off_does_not_tell_them_again(tmp_path, monkeypatch):
     folder = folder_of(tmp_path, old_ca(tmp_path, ELSEWHERE))
     world.approve(folder)
     monkeypatch.setattr(checking, "PIECE", 1)
-    monkeypatch.setattr(running, "BATCH", 1)
+    monkeypatch.setattr(lifecycle, "BATCH", 1)
 
     def cut(_ledger, _position) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        running.carry_out(running.asked(folder), actor_ref="x", workers=1, say=cut)
+        lifecycle.carry_out(lifecycle.asked(folder), actor_ref="x", workers=1, say=cut)
     assert CaImport.objects.get().position == 1
     with pytest.raises(CommandError, match="avvikelser"):
         world.run(folder)

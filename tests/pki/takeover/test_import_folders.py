@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pki.takeover import manifest
-from pki.takeover.others import XiPki
+from pki.takeover.ca_products import XiPki
 from pki.takeover.sources import Table
 from siths_portal.lib.errors import Invalid
 

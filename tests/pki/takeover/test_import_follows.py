@@ -4,7 +4,7 @@ import pytest
 
 from pki import service
 from pki.models import CaImport, Certificate, CertificateAuthority, Revocation
-from pki.takeover import running
+from pki.takeover import lifecycle
 from siths_portal.lib import clock, jobs
 from siths_portal.lib.errors import Conflict
 from tests.pki.takeover import takeover_world as world
@@ -57,10 +57,10 @@ def test_files_that_change_while_they_are_read_end_nothing_and_the_approved_ones
     approved = world.told(old)
     world.as_jsonl(folder, approved)
     world.approve(folder)
-    what = running.asked(folder)
+    what = lifecycle.asked(folder)
     world.as_jsonl(folder, [{"serial": each["serial"], "der": each["der"], "status": "issued"} for each in approved])
     with pytest.raises(Conflict, match="import-files-changed"):
-        running.carry_out(what, actor_ref="operator:x", workers=1, say=lambda _ledger, _position: None)
+        lifecycle.carry_out(what, actor_ref="operator:x", workers=1, say=lambda _ledger, _position: None)
     ca = CertificateAuthority.objects.get(slug="function")
     assert (ca.state, CaImport.objects.get().state) == ("planned", "certificates")
     world.as_jsonl(folder, approved)

@@ -27,7 +27,7 @@ from pki.models import (
     draw_status_versions,
 )
 from pki.revocation.revoking import plan_revocation
-from pki.takeover import lists
+from pki.takeover import old_crls
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 from tests import superuser
@@ -218,7 +218,7 @@ def test_certificates_are_locked_before_their_ca_as_others_do(old, tmp_path, mon
     """Another act has certificates that the list and a paper come to last: it gets the CA's lock, and the import waits."""
     rows = world.told(old)
     imported(folder_of(tmp_path, old, rows))
-    monkeypatch.setattr(lists, "_PIECE", 1)
+    monkeypatch.setattr(old_crls, "_PIECE", 1)
     for number in (0, 2):
         old.revoke(number)
     folder = folder_of(tmp_path, old, rows[1:2], name="later")

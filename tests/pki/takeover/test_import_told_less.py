@@ -20,7 +20,7 @@ from pki.crl import building
 from pki.domain.ocsp_request import parse
 from pki.models import ApprovalRequest, CaImport, Certificate, CertificateAuthority, ImportFinding, OcspSigner
 from pki.ocsp import presigning, status
-from pki.takeover import running
+from pki.takeover import lifecycle
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 from tests.pki.crl.crl_world import number, published
@@ -104,7 +104,7 @@ def run_with_findings(folder) -> None:
 def approve_anyhow(folder) -> None:
     """An approval that was asked for by another way than the command, which would have refused."""
     row = dual_control.request(
-        action="import", summary="x", document=running.asked(folder).document, requester_ref="operator:somebody"
+        action="import", summary="x", document=lifecycle.asked(folder).document, requester_ref="operator:somebody"
     )
     for who in ("user:1", "user:2"):
         dual_control.decide(request_id=row.id, approver_ref=who, decision="approved", document_sha256=row.document_sha256)

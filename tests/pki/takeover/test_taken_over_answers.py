@@ -5,13 +5,13 @@ from prometheus_client import REGISTRY
 
 from pki import tasks
 from pki.domain.findings import Severity
-from pki.health import inspection
+from pki.health import authority_checks
 from pki.hsm import HsmUnavailable
 from pki.models import Certificate, CertificateAuthority, OcspSigner
 from pki.ocsp import presigning
 from pki.operators import status_measures
 from pki.operators.status import ca_statuses
-from pki.takeover import running
+from pki.takeover import lifecycle
 from tests.pki.takeover import takeover_world as world
 from tests.pki.takeover.takeover_world import OldCa
 
@@ -32,7 +32,7 @@ def silent(tmp_path, monkeypatch) -> CertificateAuthority:
         raise HsmUnavailable("away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(running.responders, "ensure", away)
+        patched.setattr(lifecycle.responders, "ensure", away)
         with pytest.raises(world.CommandError, match="OCSP-signeraren saknas"):
             world.run(folder)
     ca = CertificateAuthority.objects.get(slug="function")
@@ -43,7 +43,7 @@ def silent(tmp_path, monkeypatch) -> CertificateAuthority:
 def of_signer(ca: CertificateAuthority) -> Severity:
     """What is found of the CA's responder; OK if it is nothing at all."""
     subject = f"ocsp-signer {ca.slug}:{ca.generation}"
-    return max([each.severity for each in inspection.inspect() if each.subject == subject], default=Severity.OK)
+    return max([each.severity for each in authority_checks.inspect() if each.subject == subject], default=Severity.OK)
 
 
 def all_of(ca: CertificateAuthority) -> int:

@@ -7,12 +7,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from pki.clients.acts import PREFIX_DIGITS, SEARCH_SPAN
+from pki.clients.operations import PREFIX_DIGITS, SEARCH_SPAN
 from pki.decoding import serial_forms
 from pki.domain import keys, names
 from pki.domain.alternative_names import KINDS
-from pki.domain.possession import PURPOSE
 from pki.domain.profiles import PROFILES
+from pki.domain.proof_of_possession import PURPOSE
 from pki.models import Certificate, CertificateStatus, RevocationReason
 from siths_portal.lib.api_fields import Base64Field, Closed, CsrField, Moment, PublicKeyField, Text, Whole
 from siths_portal.lib.openapi import CLOSED

@@ -14,14 +14,14 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from pki.authorities import lookup
-from pki.authorities import views as authorities
-from pki.clients import acts
+from pki.authorities import certificates
+from pki.authorities import queries as authorities
+from pki.clients import operations
 from pki.clients.api.v1 import serializers as forms
 from pki.clients.api.v1.renderers import DerRenderer, PemChainRenderer
 from pki.clients.api.v1.throttles import ClientThrottle
 from pki.domain.orders import CertificateOrder
-from pki.domain.possession import SignedKey, order_document
+from pki.domain.proof_of_possession import SignedKey, order_document
 from pki.models import Certificate, CertificateStatus
 from siths_portal.lib import idempotency, openapi
 from siths_portal.lib.api import (
@@ -67,7 +67,7 @@ class PkiView(JsonView):
 
 
 def _ordered_again(_view: JsonView, request: Request) -> Response:
-    row = acts.ordered_certificate(client_ref=client_ref(request), key=request.headers["Idempotency-Key"])
+    row = operations.ordered_certificate(client_ref=client_ref(request), key=request.headers["Idempotency-Key"])
     return _ordered(row)
 
 
@@ -92,15 +92,15 @@ class Certificates(PkiView):
         """201 with the certificate if it is signed within the time that a request may wait, else 202 with a Location."""
         given = valid(forms.CertificateOrderForm, request.data)
         key, caller = request.headers["Idempotency-Key"], client_ref(request)
-        planned = acts.order_certificate(
+        planned = operations.order_certificate(
             client_ref=caller,
             key=key,
             request_sha256=idempotency.request_hash("POST", request.path, request.body),
             order=_certificate_order(given, request.data, key),
             registered=_registered(request),
         )
-        lookup.wait_until_settled([planned], seconds=settings.CERTIFICATE_WAIT_SECONDS)
-        return _ordered(acts.ordered_certificate(client_ref=caller, key=key))
+        certificates.wait_until_settled([planned], seconds=settings.CERTIFICATE_WAIT_SECONDS)
+        return _ordered(operations.ordered_certificate(client_ref=caller, key=key))
 
 
 def _registered(request: Request) -> dict[str, list[str]]:
@@ -122,7 +122,7 @@ def _certificate_order(given: dict[str, Any], body: Any, key: str) -> Certificat
         subject_ref=given["subject_ref"],
         carrier_ref=given.get("carrier_ref", ""),
         card_number=given.get("card_number"),
-        not_after=given.get("not_after") or acts.longest(given["profile"]),
+        not_after=given.get("not_after") or operations.longest(given["profile"]),
         signed_key=signed,
         key_field="csr" if signed is None else "public_key",
     )
@@ -178,7 +178,7 @@ class OneCertificate(PkiView):
     )
     def get(self, request: Request, issuer: str, serial: str) -> HttpResponse:
         """202 while it is being signed. 409 if DER or PEM is asked of what was never issued."""
-        row = acts.read_certificate(client_ref=client_ref(request), ca=issuer, serial=serial)
+        row = operations.read_certificate(client_ref=client_ref(request), ca=issuer, serial=serial)
         if row.status == CertificateStatus.RESERVED:
             return _pending(row, {})
         wanted = request.accepted_renderer.media_type
@@ -208,30 +208,30 @@ class Search(PkiView):
         """A page, the newest first."""
         given = valid(forms.SearchForm, request.data)
         limit, cursor, status = given.pop("limit"), given.pop("cursor", ""), given.pop("status", "")
-        search = acts.Search(
+        search = operations.Search(
             ca=given.pop("issuer", ""),
             status=CertificateStatus.RESERVED if status == "pending" else status,
             spki_sha256=given.pop("public_key_sha256", ""),
             **given,
         )
         after = _position(cursor, search) if cursor else None
-        found = acts.search_certificates(client_ref=client_ref(request), search=search, after=after, limit=limit + 1)
+        found = operations.search_certificates(client_ref=client_ref(request), search=search, after=after, limit=limit + 1)
         last = _cursor(found[limit - 1], search) if len(found) > limit else None
         return Response(forms.SearchPage({"certificates": found[:limit], "next_cursor": last}).data)
 
 
-def _cursor(row: Certificate, search: acts.Search) -> str:
+def _cursor(row: Certificate, search: operations.Search) -> str:
     moment = row.issued_at.isoformat() if search.by_time and row.issued_at else ""
     return cursor_text([str(row.id), moment])
 
 
-def _position(text: str, search: acts.Search) -> acts.Position:
+def _position(text: str, search: operations.Search) -> operations.Position:
     try:
         id_, moment = (str(part) for part in cursor_position(text))
         issued_at = dt.datetime.fromisoformat(moment) if moment else None
         if (issued_at is not None) != search.by_time or (issued_at and issued_at.tzinfo is None):
             raise ValueError
-        return acts.Position(UUID(id_), issued_at)
+        return operations.Position(UUID(id_), issued_at)
     except (ValueError, OverflowError):
         raise ApiError("cursor-invalid", "cursor ska vara next_cursor ur ett tidigare svar på samma sökning.") from None
 
@@ -252,5 +252,5 @@ class Revocations(PkiView):
     def post(self, request: Request) -> Response:
         """The revocation as it stands. Again changes only a reason that becomes keyCompromise and an earlier invalidity date."""
         given = valid(forms.RevocationForm, request.data)
-        row = acts.revoke_certificate(client_ref=client_ref(request), ca=given.pop("issuer"), **given)
+        row = operations.revoke_certificate(client_ref=client_ref(request), ca=given.pop("issuer"), **given)
         return Response(forms.RevokedCertificate(row).data)

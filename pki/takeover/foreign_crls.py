@@ -12,9 +12,9 @@ from pki.crl.building import crl_path, publish_ca_certificate
 from pki.domain.crl_shards import list_name
 from pki.domain.findings import Finding, Severity
 from pki.models import CaState, CertificateAuthority, Crl, CrlScope, Event
-from pki.ocsp import following as ocsp_following
-from pki.takeover import following
-from pki.takeover.lists import OldList
+from pki.ocsp import store_sync
+from pki.takeover import foreign_revocations
+from pki.takeover.old_crls import OldList
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid
@@ -40,8 +40,8 @@ def publish(ca: CertificateAuthority, content: bytes, *, revoke_held: bool = Fal
         raise Conflict("ca-not-external", "Utfärdaren gör sina spärrlistor här.")
     found = _read(ca, content)
     _newer(found, _newest(ca))
-    told = following.follow(ca, found, revoke_held=revoke_held, actor_ref=actor_ref)
-    ocsp_following.await_store()
+    told = foreign_revocations.follow(ca, found, revoke_held=revoke_held, actor_ref=actor_ref)
+    store_sync.await_store()
     der, path = found.crl.public_bytes(Encoding.DER), crl_path(ca)
     with transaction.atomic(durable=True):
         scope = _locked(ca)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Min
 
 from pki.domain.findings import Finding, Severity, finding
-from pki.health import health_reports, inspection
+from pki.health import authority_checks, reports
 from pki.hsm import Algorithm, HsmError, KeyRef, clock_guard, hsm_for, inventory
 from pki.issuing import reconciling
 from pki.models import (
@@ -23,10 +23,10 @@ from pki.models import (
     HsmKey,
     KeyPurpose,
 )
-from pki.ocspd import telling
+from pki.ocspd import metrics as ocspd_metrics
 from pki.operators.status import status_of_store
 from pki.revocation import releasing
-from pki.takeover import foreign_lists
+from pki.takeover import foreign_crls
 from siths_portal.lib import audit_walk, clock, feeds, metrics
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ SEAL_WAIT, MAC_WAIT = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # both j
 INVENTORY_AGE = dt.timedelta(days=2)  # made daily
 RECONCILED_AGE = dt.timedelta(days=2)  # compared daily
 VERIFIED_AGE = dt.timedelta(days=2)  # walked daily
-STORE_LATE, STORE_GIVEN_UP = dt.timedelta(seconds=telling.LATE), dt.timedelta(seconds=telling.GIVEN_UP)
+STORE_LATE, STORE_GIVEN_UP = dt.timedelta(seconds=ocspd_metrics.LATE), dt.timedelta(seconds=ocspd_metrics.GIVEN_UP)
 CLOCKS_APART = dt.timedelta(seconds=5)
 
 _STATE = metrics.gauge("pki_health", "0 as it should be, 1 look at it, 2 wrong", ["subject"], mode="mostrecent")
@@ -45,7 +45,7 @@ _VALUE = metrics.gauge("pki_health_value", "The number that was judged", ["subje
 
 def check_all() -> list[Finding]:
     """Everything that is looked at, the token first. Never raises for what is wrong; needs the token's PIN."""
-    authorities = [*inspection.inspect(), *foreign_lists.watched()]
+    authorities = [*authority_checks.inspect(), *foreign_crls.watched()]
     waiting = [signing(), releasing.watched(), *keys(), *cards()]
     return [token(), *authorities, *waiting, *audit_chain(), *verified_chains(), *responder(), the_clock()]
 
@@ -53,7 +53,7 @@ def check_all() -> list[Finding]:
 def measure() -> list[Finding]:
     """Looks at everything, shows it as metrics and on the operators' page, and logs what is wrong; the findings."""
     found = check_all()
-    health_reports.keep(found)
+    reports.keep(found)
     for each in found:
         _STATE.labels(each.subject).set(int(each.severity))
         if each.measure:
@@ -136,7 +136,7 @@ def verified_chains() -> Iterator[Finding]:
 
     Before the first walk, whether it is late.
     """
-    whole, newest = ({each.chain: each for each in health_reports.audit_checks(whole=part)} for part in (True, False))
+    whole, newest = ({each.chain: each for each in reports.audit_checks(whole=part)} for part in (True, False))
     if not newest:
         first = Event.objects.order_by("id").values_list("at", flat=True).first()
         yield Finding("händelsekedja", _first_is_late(first, VERIFIED_AGE), "ingen kedja är genomgången än")

@@ -6,7 +6,7 @@ from django.db.models import Exists
 
 from pki.mass_revocation import selection as mass_selection
 from pki.mass_revocation.selection import MassSelection
-from pki.operators.search import CertificateLine, line, lines_of
+from pki.operators.certificate_search import CertificateLine, line, lines_of
 
 SAMPLES = 5
 """How many of the oldest and of the newest are shown."""

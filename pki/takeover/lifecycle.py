@@ -33,20 +33,20 @@ from pki.models import (
 from pki.takeover import (
     addresses,
     checking,
-    following,
-    foreign_lists,
+    foreign_crls,
+    foreign_revocations,
     holds,
-    lists,
     manifest,
-    papers,
+    old_crls,
+    paper_revocations,
     registering,
     reports,
     signatures,
     storing,
 )
 from pki.takeover.findings import Ledger
-from pki.takeover.lists import OldLists
 from pki.takeover.manifest import Manifest
+from pki.takeover.old_crls import OldLists
 from pki.takeover.records import HOLD, Record, RowFault
 from pki.takeover.storing import Draw, Taken
 from siths_portal.lib import clock, faults, jobs
@@ -153,7 +153,7 @@ def carry_out(what: Asked, *, actor_ref: str, workers: int, say: Say) -> Outcome
 
     Raises Conflict if it is not approved or another process imports now, and as `dry_run`.
     """
-    with following.alone():
+    with foreign_revocations.alone():
         return _carry_out(what, actor_ref, workers, say)
 
 
@@ -208,15 +208,15 @@ def _publish_list(what: Asked, ca: CertificateAuthority, actor_ref: str) -> None
         return
     found = [
         each
-        for each in lists.read(contents(what.manifest), ca, Ledger()).newest
-        if foreign_lists.is_whole(each.crl, ca.file_stem)
+        for each in old_crls.read(contents(what.manifest), ca, Ledger()).newest
+        if foreign_crls.is_whole(each.crl, ca.file_stem)
     ]
     if not found:
         return
     newest = max(found, key=lambda each: each.number)
     try:
         revoke_held = what.manifest.hold == "revoke"
-        foreign_lists.publish(ca, newest.crl.public_bytes(Encoding.DER), revoke_held=revoke_held, actor_ref=actor_ref)
+        foreign_crls.publish(ca, newest.crl.public_bytes(Encoding.DER), revoke_held=revoke_held, actor_ref=actor_ref)
     except Conflict:
         return
     except OSError:
@@ -353,38 +353,38 @@ class _Run:
     def old(self) -> None:
         """The old lists beside the table, then the requests on paper, in the caller's transaction."""
         given = self.what.manifest
-        self.old_lists = lists.read(contents(given), self.ca, self.ledger)
-        lists.load(self.old_lists, self.ledger, revoke_held=given.hold == "revoke")
+        self.old_lists = old_crls.read(contents(given), self.ca, self.ledger)
+        old_crls.load(self.old_lists, self.ledger, revoke_held=given.hold == "revoke")
         if self.row is not None:
-            lists.lock(self.ca, papers.serials_of(given.paper_file) if given.paper_file else [])
+            old_crls.lock(self.ca, paper_revocations.serials_of(given.paper_file) if given.paper_file else [])
         if self.old_lists.newest:
             self._beside()
         if given.paper_file is not None:
-            papers.revoke(given.paper_file, self.ca, self.ledger, actor_ref=self.actor_ref, dry=self.row is None)
+            paper_revocations.revoke(given.paper_file, self.ca, self.ledger, actor_ref=self.actor_ref, dry=self.row is None)
         self.ledger.store(self.row)
 
     def _beside(self) -> None:
         since = self.old_lists.since
         if since is None:
             raise Invalid("import-lists", "Spärrlistorna saknar tid.")
-        self._tell_all(lists.different(self.ca), "listed-differently")
-        self._tell_all(lists.not_listed(self.ca, since), "not-listed")
-        for found, kind in ((lists.not_revoked, "listed-not-revoked"), (lists.unknown, "listed-unknown")):
+        self._tell_all(old_crls.different(self.ca), "listed-differently")
+        self._tell_all(old_crls.not_listed(self.ca, since), "not-listed")
+        for found, kind in ((old_crls.not_revoked, "listed-not-revoked"), (old_crls.unknown, "listed-unknown")):
             for piece in found(self.ca):
                 self._revoke(piece, kind)
 
-    def _tell_all(self, pieces: Iterator[list[lists.Row]], kind: str) -> None:
+    def _tell_all(self, pieces: Iterator[list[old_crls.Row]], kind: str) -> None:
         for piece in pieces:
             for serial, *_rest in piece:
                 self.ledger.tell("crl", kind, serial)
             self.ledger.store(self.row)
 
-    def _revoke(self, piece: list[lists.Row], kind: str) -> None:
+    def _revoke(self, piece: list[old_crls.Row], kind: str) -> None:
         """What a list says and the data does not: revoked here too, so that neither CRL nor OCSP says less than before."""
         for serial, *_rest in piece:
             if kind == "listed-unknown" or self.what.manifest.tells_status:
                 self.ledger.tell("crl", kind, serial)
-        taken = following.rows_of(piece, self.ca, clock.now())
+        taken = foreign_revocations.rows_of(piece, self.ca, clock.now())
         storing.store(taken, self.ca, self.ledger, self._draw, lock=self.row is not None)
         self.ledger.store(self.row)
 

@@ -1,7 +1,7 @@
 """Whether OCSP answers can be signed now: each token that holds a responder's key is asked for a signature every few seconds.
 
-Told beside the store (`pki.ocspd.signing`), for the health of the processes that answer and for an alarm: with the token alone
-gone, the store follows the database, all stored answers hold, and nothing else would tell before they end.
+Told beside the store (`pki.ocspd.signer_health`), for the health of the processes that answer and for an alarm: with the token
+alone gone, the store follows the database, all stored answers hold, and nothing else would tell before they end.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from pki.hsm import HsmError
 from pki.hsm.token import CHALLENGE
 from pki.models import ANSWERING, CertificateAuthority, OcspSigner
 from pki.ocsp import presigning
-from pki.ocspd import signing
+from pki.ocspd import signer_health
 from siths_portal.lib import clock
 
 log = structlog.get_logger(__name__)
@@ -59,14 +59,14 @@ def told(folder: Path) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        thread.join(signing.EACH)
+        thread.join(signer_health.EACH)
 
 
 def _run(folder: Path, ended: threading.Event) -> None:
     try:
         while not ended.is_set():
             _tell(folder)
-            ended.wait(signing.EACH)
+            ended.wait(signer_health.EACH)
     finally:
         connection.close()
 
@@ -77,7 +77,7 @@ def _tell(folder: Path) -> None:
         why = look()
         if why:
             log.error("ocsp_signable.not", error=why)
-        signing.tell(folder, why, clock.now().timestamp())
+        signer_health.tell(folder, why, clock.now().timestamp())
     except OSError as error:
         log.error("ocsp_signable.not_told", error=type(error).__name__)
     except Exception:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pki.ocspd import routing, signing
+from pki.ocspd import routing, signer_health
 from pki.ocspd.reading import Store, StoreMissing
 from siths_portal.lib import clock
 
@@ -149,7 +149,7 @@ def health(path: str, store: Store) -> tuple[int, str, bytes]:
 
 def _signing(folder: Path) -> str:
     """Whether new answers can be signed, in words. It is no reason to be asked less: what is stored holds for hours."""
-    fault = signing.fault(folder, clock.now().timestamp())
+    fault = signer_health.fault(folder, clock.now().timestamp())
     if fault is None:
         return "ok"
     since = dt.datetime.fromtimestamp(fault.since, dt.UTC)

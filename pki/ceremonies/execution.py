@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from pki.ceremonies import ceremony_approvals, ceremony_plan, scratch, transcript
-from pki.ceremonies.ceremony_steps import Run, actor_ref
+from pki.ceremonies import plan, scratch, signatures, transcript
+from pki.ceremonies.steps import Run, actor_ref
 from pki.domain.ceremony_file import CeremonyFile
 from pki.models import (
     CeremonyState,
@@ -45,14 +45,14 @@ def perform(
     Raises Conflict, Invalid for an approval that does not hold, HsmError, NotIssuable; repeating goes on where it stopped.
     """
     with _alone():
-        record = ceremony_plan.recorded(ceremony)
-        if not ceremony_plan.intentions(ceremony):
+        record = plan.recorded(ceremony)
+        if not plan.intentions(ceremony):
             if record is not None:
                 transcript.keep(record)
             return Outcome(False, len(ceremony.authorities), None)
         record = record or _begin(ceremony, approvals)
         _resume(record)
-        faults.point("pki.ceremonies.ceremony.after-begin")
+        faults.point("pki.ceremony.after-begin")
         try:
             rows = Run(ceremony, record.started_at, say).follow()
         except Exception as error:
@@ -66,7 +66,7 @@ def perform(
 def rehearse(ceremony: CeremonyFile) -> dict[str, Any]:
     """Follows the file without approvals where nothing of it stays, and returns its protocol. Raises NotScratch elsewhere."""
     scratch.check()
-    ceremony_plan.refuse_conflicts(ceremony, ceremony_plan.rows())
+    plan.refuse_conflicts(ceremony, plan.rows())
     started = clock.now()
     rows = Run(ceremony, started, lambda line: None).follow()
     return transcript.describe(ceremony, rows, transcript.Span(started, clock.now()), {})
@@ -86,8 +86,8 @@ def _alone() -> Iterator[None]:
 
 def _begin(ceremony: CeremonyFile, given: Mapping[str, bytes] | None) -> KeyCeremony:
     """Records the approvals and that the ceremony begins, in one transaction."""
-    signatures = ceremony_approvals.stored(ceremony) if given is None else given
-    checked = ceremony_approvals.check(ceremony, signatures)
+    given = signatures.stored(ceremony) if given is None else given
+    checked = signatures.check(ceremony, given)
     who = actor_ref(ceremony)
     with transaction.atomic(durable=True):
         record = KeyCeremony.objects.create(
@@ -95,7 +95,7 @@ def _begin(ceremony: CeremonyFile, given: Mapping[str, bytes] | None) -> KeyCere
             environment=ceremony.environment,
             file_text=ceremony.text,
             file_sha256=ceremony.sha256,
-            approval=ceremony_approvals.record(ceremony, checked, actor_ref=who),
+            approval=signatures.record(ceremony, checked, actor_ref=who),
             participants=[{"role": each.role, "name": each.name} for each in ceremony.participants],
             started_at=clock.now(),
         )
@@ -133,7 +133,7 @@ def _finish(record: KeyCeremony, ceremony: CeremonyFile, rows: list[CertificateA
         record.save(update_fields=["state", "finished_at", "outputs", "transcript", "transcript_sha256"])
         facts = {"title": record.title, "transcript": transcript.file_name(record), "transcript_sha256": record.transcript_sha256}
         _tell(record, "ceremony.completed", facts)
-    faults.point("pki.ceremonies.ceremony.before-transcript")
+    faults.point("pki.ceremony.before-transcript")
     return transcript.keep(record)
 
 

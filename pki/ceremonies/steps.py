@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from pki.authorities import ca_states, profiles
-from pki.authorities.views import certificate_of, issuer_of
+from pki.authorities.queries import certificate_of, issuer_of
 from pki.crl import building
 from pki.domain import keys, names
 from pki.domain.ceremony_file import Act, AuthorityPlan, CeremonyFile
@@ -65,7 +65,7 @@ class Run:
         for row in rows:
             self.publish(row)
         for act in self.ceremony.acts:
-            faults.point("pki.ceremonies.ceremony.before-act")
+            faults.point("pki.ceremony.before-act")
             self.act(act)
         for ca in self.touched.values():
             if ca.state == CaState.OFFLINE:
@@ -84,13 +84,13 @@ class Run:
             return ca
         self.say(f"nyckel för {plan.common_name}")
         key = self._key(plan, ca)
-        faults.point("pki.ceremonies.ceremony.after-key")
+        faults.point("pki.ceremony.after-key")
         row = self._certificate_row(plan, ca, key)
         if row.status == CertificateStatus.RESERVED:
             to_be_signed = bytes(row.tbs_der or b"")
             signer = self._signer(ca, key)
             signing.store(row, signing.sign_tbs(to_be_signed, signer))
-        faults.point("pki.ceremonies.ceremony.after-certificate")
+        faults.point("pki.ceremony.after-certificate")
         self._activate(plan, ca, key, row)
         self.say(f"certifikat för {plan.common_name}")
         return ca

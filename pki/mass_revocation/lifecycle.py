@@ -1,6 +1,6 @@
 """Mass revocation (spec F5): asked for on a trial count, approved by two others, started and stopped by an operator.
 
-Its certificates are fixed when it is asked for, so that what was approved is what is revoked. `mass_running` carries it out.
+Its certificates are fixed when it is asked for, so that what was approved is what is revoked. `execution` carries it out.
 """
 
 import datetime as dt

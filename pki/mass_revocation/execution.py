@@ -17,7 +17,7 @@ from django.db.models import F, Max, Q, QuerySet
 
 from pki.crl import building
 from pki.hsm import HsmError, clock_guard
-from pki.mass_revocation import requests as mass_revocation
+from pki.mass_revocation import lifecycle
 from pki.models import (
     ONLINE,
     Certificate,
@@ -259,7 +259,7 @@ def _report(row: MassRevocation) -> dict[str, Any]:
     crl_numbers = (row.report or {}).get("crl_numbers", {})
     records = Revocation.objects.filter(approval_request_id=row.approval_request_id).order_by("id")
     first, last = records.first(), records.last()
-    total, digest = mass_revocation.members(row.id)
+    total, digest = lifecycle.members(row.id)
     not_revoked = Certificate.objects.filter(id__in=_member_ids(row), status__in=_LIVE).count()
     waiting = Certificate.objects.filter(id__in=_member_ids(row), status=CertificateStatus.REVOKED).exclude(
         presigned_version=F("status_version")

@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from pki.authorities import ca_states
-from pki.authorities.views import certificate_of
+from pki.authorities.queries import certificate_of
 from pki.domain import names
 from pki.domain.ca_states import may_become
 from pki.domain.ceremony_file import DEMO, Act, AuthorityPlan, CeremonyFile

@@ -18,7 +18,7 @@ from siths_portal.lib import clock
 log = structlog.get_logger(__name__)
 
 WAIT: Final = 60.0
-"""Seconds that a CRL waits for another process that writes the store: half of its lease (`crl_scopes.LEASE`)."""
+"""Seconds that a CRL waits for another process that writes the store: half of its lease (`pki.crl.scopes.LEASE`)."""
 _POLL: Final = 0.05
 
 

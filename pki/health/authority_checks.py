@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp as x509_ocsp
 from django.db.models import Q
 
-from pki.authorities.views import certificate_of, known_until, must_answer
+from pki.authorities.queries import certificate_of, known_until, must_answer
 from pki.crl import building
 from pki.domain.findings import Finding, Severity, finding
 from pki.domain.ocsp_request import CertId
@@ -69,7 +69,7 @@ def inspect() -> Iterator[Finding]:
             yield finding(f"hsm {_name(ca)}", True, "nyckeln är frånkopplad mellan ceremonierna")
         elif ca.state != CaState.EXTERNAL:
             yield _key(ca)
-        if ca.state != CaState.EXTERNAL:  # whose lists `foreign_lists` watches
+        if ca.state != CaState.EXTERNAL:  # whose lists `foreign_crls` watches
             yield from _lists(ca)
         yield from _answers(ca, waiting.get(_name(ca), 0))
     yield _secrets()

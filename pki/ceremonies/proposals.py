@@ -14,8 +14,9 @@ from cryptography import x509
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
-from pki.ceremonies import ceremony_approvals, ceremony_plan
-from pki.ceremonies.records import ParticipantView
+from pki.ceremonies import plan as ceremony_plan
+from pki.ceremonies import signatures
+from pki.ceremonies.queries import ParticipantView
 from pki.domain.ceremony_file import CeremonyFile, CeremonyFileError, parse
 from pki.models import CeremonyProposal, CeremonySignature, Event, KeyCeremony
 from siths_portal.lib import clock
@@ -41,7 +42,7 @@ class ProposalView:
 
     @property
     def is_signed(self) -> bool:
-        """Whether the signatures are enough. One that does not hold refuses all, as `ceremony_approvals.check` does."""
+        """Whether the signatures are enough. One that does not hold refuses all, as `signatures.check` does."""
         return not self.faulty and self.given >= self.required
 
 
@@ -106,7 +107,7 @@ def propose(content: bytes, *, actor_ref: str) -> UUID:
     if any(each.file for each in plan.approvers):
         reason = "Godkännarnas certifikat ska stå i filen (certificate), så att alla ser samma."
         raise Invalid("ceremony-file", reason, fields={"file": [reason]})
-    ceremony_approvals.approvers(plan)
+    signatures.approvers(plan)
     if KeyCeremony.objects.filter(file_sha256=plan.sha256).exists():
         raise Conflict("ceremony-followed", "Filen har redan följts, eller följs nu. En ny ceremoni är en ny fil.")
     if not ceremony_plan.intentions(plan):
@@ -136,7 +137,7 @@ def register_signature(proposal_id: UUID, content: bytes, *, actor_ref: str) -> 
     """
     row = _locked(proposal_id)
     plan = parse(row.file_text.encode())
-    given = ceremony_approvals.check_one(plan, ceremony_approvals.approvers(plan), "som du lämnade", content)
+    given = signatures.check_one(plan, signatures.approvers(plan), "som du lämnade", content)
     approver = given.known.approver
     if row.signatures.filter(approver_ref=approver.ref).exists():
         raise Conflict("ceremony-signed", f"{approver.name} har redan skrivit under.")
@@ -169,9 +170,7 @@ def proposals() -> list[ProposalView]:
     rows = _rows().filter(~Exists(followed), withdrawn_at=None).defer("file_text")
     found = list(rows.order_by("-id")[:MOST])
     given = [each for row in found for each in row.signatures.all()]
-    wrong = ceremony_approvals.faults(
-        [(x509.load_der_x509_certificate(bytes(each.certificate_der)), each.signed_at) for each in given]
-    )
+    wrong = signatures.faults([(x509.load_der_x509_certificate(bytes(each.certificate_der)), each.signed_at) for each in given])
     faulty = Counter(each.proposal_id for each, fault in zip(given, wrong, strict=True) if fault)
     return [_view(row, faulty[row.id]) for row in found]
 
@@ -213,11 +212,11 @@ def _intentions(plan: CeremonyFile) -> tuple[tuple[str, ...], str]:
         return (), error.message
 
 
-def _approvers(plan: CeremonyFile, signatures: Sequence[CeremonySignature]) -> tuple[ApproverView, ...]:
-    given = {each.approver_ref: each for each in signatures}
-    known = ceremony_approvals.approvers(plan)
+def _approvers(plan: CeremonyFile, registered: Sequence[CeremonySignature]) -> tuple[ApproverView, ...]:
+    given = {each.approver_ref: each for each in registered}
+    known = signatures.approvers(plan)
     signed = [given.get(each.approver.ref) for each in known]
-    faults = ceremony_approvals.faults(
+    faults = signatures.faults(
         [(each.certificate, signature.signed_at if signature else None) for each, signature in zip(known, signed, strict=True)]
     )
     found = []

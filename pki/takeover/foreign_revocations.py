@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from django.db import connection, transaction
 
 from pki.models import CertificateAuthority, Event, draw_status_versions
-from pki.takeover import lists, storing
+from pki.takeover import old_crls, storing
 from pki.takeover.findings import LOCK, Ledger
-from pki.takeover.lists import OldList, OldLists
+from pki.takeover.old_crls import OldList, OldLists
 from pki.takeover.records import Record
 from pki.takeover.storing import Taken
 from siths_portal.lib import clock
@@ -30,7 +30,7 @@ def alone() -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
-def rows_of(entries: Sequence[lists.Row], ca: CertificateAuthority, now: dt.datetime) -> list[Taken]:
+def rows_of(entries: Sequence[old_crls.Row], ca: CertificateAuthority, now: dt.datetime) -> list[Taken]:
     """Entries of a list as revoked certificates that are known by their serials alone."""
     # How long such a certificate lasts is not known; the CA's own end is the latest that it can be.
     records = [
@@ -56,11 +56,11 @@ def follow(ca: CertificateAuthority, found: OldList, *, revoke_held: bool, actor
     """
     ledger, serials = Ledger(), []
     with alone(), transaction.atomic(durable=True):
-        lists.load(OldLists([found], found.number), ledger, revoke_held=revoke_held)
+        old_crls.load(OldLists([found], found.number), ledger, revoke_held=revoke_held)
         if held := ledger.findings.get("on-hold"):
             raise _undecided(held)
-        lists.lock(ca, [])
-        for pieces in (lists.not_revoked, lists.unknown):
+        old_crls.lock(ca, [])
+        for pieces in (old_crls.not_revoked, old_crls.unknown):
             for piece in pieces(ca):
                 taken = rows_of(piece, ca, clock.now())
                 storing.store(taken, ca, ledger, lambda count: draw_status_versions(ca.id, count), lock=True)
@@ -81,7 +81,7 @@ def follow(ca: CertificateAuthority, found: OldList, *, revoke_held: bool, actor
                 subject_ref=str(ca.id),
                 facts=facts,
             )
-        return lists.told_up_to(ca, found.this_update)
+        return old_crls.told_up_to(ca, found.this_update)
 
 
 def _undecided(count: int) -> Conflict:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from pki.domain.tbs import Issuer
-from pki.issuing import second_opinion
+from pki.issuing import pkilint
 from pki.issuing.reserved import Reserved
 from pki.models import CertificateBlob, Event, ProfileLint
 from siths_portal.lib import clock
@@ -40,7 +40,7 @@ def _pair(row: Reserved) -> tuple[object, ...]:
 
 
 def _lint_unknown(unknown: Mapping[tuple[object, ...], Reserved], issuers: Mapping[str, Issuer]) -> None:
-    linter = second_opinion.linter_version()
+    linter = pkilint.linter_version()
     versions = {row.profile_version.id for row in unknown.values()}
     done = ProfileLint.objects.filter(profile_version__in=versions, linter=linter).values_list("profile_version_id", "ca_id")
     seen, now = set(done), clock.now()
@@ -49,7 +49,7 @@ def _lint_unknown(unknown: Mapping[tuple[object, ...], Reserved], issuers: Mappi
         if (row.profile_version.id, row.ca.id) in seen:
             continue
         profile = row.profile_version.name
-        found = second_opinion.findings_before_signing(row.tbs_der, issuers[row.ca.slug].public_key, profile)
+        found = pkilint.findings_before_signing(row.tbs_der, issuers[row.ca.slug].public_key, profile)
         if found:
             log.error("profile.lint_failed", profile=profile, ca=row.ca.slug, findings=found)
             raise Invalid("certificate-lint", f"Certifikatet har fel enligt pkilint: {', '.join(found)}.")
@@ -69,7 +69,7 @@ def lint_sample(*, since: dt.timedelta = dt.timedelta(hours=1), size: int = SAMP
     events = []
     for blob in blobs:
         version = blob.certificate.profile_version
-        found = second_opinion.findings(bytes(blob.der), version.name if version else "")
+        found = pkilint.findings(bytes(blob.der), version.name if version else "")
         if found:
             log.error("certificate.lint_finding", certificate=str(blob.certificate_id), findings=found)
             events.append(_event(blob, found))
@@ -84,5 +84,5 @@ def _event(blob: CertificateBlob, found: list[str]) -> Event:
         action="certificate.lint_finding",
         subject_type="certificate",
         subject_ref=str(blob.certificate_id),
-        facts={"findings": found, "linter": second_opinion.linter_version()},
+        facts={"findings": found, "linter": pkilint.linter_version()},
     )
