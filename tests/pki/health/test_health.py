@@ -21,7 +21,7 @@ from prometheus_client import REGISTRY
 
 from pki import tasks
 from pki.domain.findings import Severity
-from pki.health import checks as checking
+from pki.health import checks
 from pki.hsm import clock_guard, inventory
 from pki.hsm.token_keys import Wanted
 from pki.models import Certificate, CertificateAuthority, ClockMark, Event, HsmKey, KeyInventory, KeyPurpose
@@ -37,7 +37,7 @@ MINUTE = dt.timedelta(minutes=1)
 
 def found(subject):
     """The one finding about this."""
-    (one,) = [each for each in checking.check_all() if each.subject == subject]
+    (one,) = [each for each in checks.check_all() if each.subject == subject]
     return one
 
 
@@ -92,7 +92,7 @@ def test_a_fresh_system_has_nothing_to_look_after(own_tokens, transactional_db):
 
     def troubles():
         """Without the clock: whether this machine keeps time is no matter of the portal."""
-        return [(each.subject, each.text) for each in checking.check_all() if each.severity and each.subject != "klocka"]
+        return [(each.subject, each.text) for each in checks.check_all() if each.severity and each.subject != "klocka"]
 
     assert troubles() == []
     assert check()[1] == 0
