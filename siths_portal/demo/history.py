@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from billing.domain.periods import Month
 from issuance.authz import Action, Actor, Role, system
+from issuance.carriers.domain.profiles import PROFILES
 from issuance.carriers.models import Carrier
 from issuance.imports.services import migration
 from issuance.offices.models import Office
@@ -24,7 +25,7 @@ from issuance.people.models.persons import Post
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services.actors import actor_of_person
 from issuance.suppliers.services import supplier_intake
-from issuance.suppliers.services.supplier_intake import PROFILES, Produced, Sent
+from issuance.suppliers.services.supplier_intake import Produced, Sent
 from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.demo.places import PLACES, Place
 from siths_portal.lib import clock

@@ -13,7 +13,7 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
-from issuance.suppliers.services.supplier_intake import PROFILES
+from issuance.carriers.domain.profiles import PROFILES
 from pki import service as pki
 from pki.models import (
     CaState,

@@ -4,9 +4,9 @@ import datetime as dt
 import itertools
 import secrets
 
+from issuance.carriers.domain.profiles import PROFILES
 from issuance.imports.services.migration import MigratedCard
 from issuance.people.models.persons import Post
-from issuance.suppliers.services.supplier_intake import PROFILES
 from siths_portal.lib import clock
 
 CA = "demo-bulk"

@@ -16,6 +16,7 @@ from issuance.activation.domain.transaction_states import OPEN, TransactionActio
 from issuance.activation.models import EidAppTransaction, Identification
 from issuance.activation.services import identifications, receipts, transactions
 from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain.profiles import PROFILES
 from issuance.carriers.models import IDENTITY_DOCUMENTS, Carrier, Eid
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.rules import Obstacle
@@ -25,7 +26,6 @@ from issuance.people.services import people
 from issuance.records.models.events import Event
 from issuance.records.services import steps
 from issuance.revocation.services import revocation_limit
-from issuance.suppliers.services.card_certificates import PROFILES
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid

@@ -20,13 +20,13 @@ from issuance.authz import Action, policy
 from issuance.carriers import services as _holds
 from issuance.carriers.domain.carrier_states import CarrierAction
 from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.domain.profiles import PROFILES
+from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.records.models.events import Event
 from issuance.records.services import steps
-from issuance.revocation.services.revocation import carrier_ref
 from issuance.roles.services.actors import actor_of_person
 from issuance.roles.services.subjects import person_of
-from issuance.suppliers.services.card_certificates import PROFILES
 from pki import service as pki
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import sha256_hex

@@ -2,11 +2,10 @@
 
 import datetime as dt
 from collections.abc import Collection
-from uuid import UUID
 
 from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.references import carrier_id_of, carrier_ref
 from issuance.carriers.models import Carrier
-from issuance.revocation.services.revocation import carrier_ref
 
 _WITH_CODE = [CarrierState.ACTIVATED_UNSIGNED.value, CarrierState.ACTIVE.value]
 
@@ -16,14 +15,6 @@ class CardCodes:
 
     def chosen(self, carrier_refs: Collection[str], *, before: dt.datetime) -> set[str]:
         """Returns the refs of the carriers whose code was set before that moment. Passes over refs that name no carrier."""
-        ids = [id_ for ref in carrier_refs if (id_ := _carrier_id(ref)) is not None]
+        ids = [id_ for ref in carrier_refs if (id_ := carrier_id_of(ref)) is not None]
         rows = Carrier.objects.filter(pk__in=ids, state__in=_WITH_CODE, code_set_at__lt=before)
         return {carrier_ref(id_) for id_ in rows.values_list("pk", flat=True)}
-
-
-def _carrier_id(ref: str) -> UUID | None:
-    kind, _, text = ref.partition(":")
-    try:
-        return UUID(text) if kind == "carrier" else None
-    except ValueError:
-        return None

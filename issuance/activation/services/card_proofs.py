@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from issuance.activation.models import EidAppTransaction
+from issuance.carriers.domain.profiles import PROFILES
 from issuance.carriers.models import Carrier, CarrierCertificate
-from issuance.suppliers.services.card_certificates import PROFILES
 from pki import service as pki
 from siths_portal.lib.errors import Conflict, DomainError
 

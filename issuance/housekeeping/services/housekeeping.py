@@ -12,12 +12,13 @@ from issuance.activation.services import activation
 from issuance.authz import Action, system
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, Eid
 from issuance.orders.services import drafts
 from issuance.records.services import steps
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import certificate_revocation
-from issuance.revocation.services.revocation import carrier_ref, revoke_locked
+from issuance.revocation.services.revocation import revoke_locked
 from issuance.roles.services import ended_roles, role_requests
 from pki import service as pki
 from siths_portal.lib import clock

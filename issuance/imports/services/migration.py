@@ -11,6 +11,8 @@ from issuance.articles.models import Article
 from issuance.authz import Action, Actor, client, policy
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.domain.profiles import HSA_PROFILES, PROFILES
+from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.order_states import OrderAction
 from issuance.orders.services.ordering import eid_of_post
@@ -18,8 +20,7 @@ from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Post
 from issuance.records.domain.ids import parse_card_serial
 from issuance.records.services import steps
-from issuance.revocation.services.revocation import carrier_ref
-from issuance.suppliers.services.card_certificates import HSA_PROFILES, PROFILES, eid_valid_to
+from issuance.suppliers.services.card_certificates import eid_valid_to
 from issuance.suppliers.services.supplier_events import locked, replay_parked, require_accepted
 from pki import service as pki
 from siths_portal.lib import clock

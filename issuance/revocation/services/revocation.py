@@ -14,6 +14,7 @@ from issuance.activation.services import transactions
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.order_states import OrderAction, OrderState
 from issuance.orders.models.orders import CardOrder
@@ -174,11 +175,6 @@ def revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, reason: Revocati
     An order that no supplier has accepted is cancelled; one that a supplier has is the supplier's to report on (ADR 0033).
     """
     _revoke_locked(carriers, actor=actor, request=RevocationRequest(reason))
-
-
-def carrier_ref(carrier_id: UUID) -> str:
-    """How a carrier is named to `pki`, which knows no carriers."""
-    return f"carrier:{carrier_id}"
 
 
 def known_since(carrier: Carrier) -> dt.datetime:

@@ -15,6 +15,8 @@ from issuance.authz import Action, client
 from issuance.carriers import services as _holds
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction
+from issuance.carriers.domain.profiles import HSA_PROFILES, PROFILES
+from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain import rules
 from issuance.orders.domain.order_states import OrderAction
@@ -25,7 +27,6 @@ from issuance.people.models.persons import Person, Post
 from issuance.people.services import people
 from issuance.records.domain.ids import PersonId, parse_card_serial
 from issuance.records.services import steps
-from issuance.revocation.services.revocation import carrier_ref
 from issuance.suppliers.services.supplier_events import locked, replay_parked, require_accepted
 from pki import service as pki
 from siths_portal.lib import clock
@@ -40,9 +41,6 @@ _ENDED = {
     CarrierState.CANCELLED: ("order-closed", "Beställningen är avslutad. Inga certifikat utfärdas för den."),
 }
 """What the supplier is told of a card that ended before it was certified."""
-HSA_PROFILES = ("person-hsaid-auth", "person-hsaid-sign")
-PERSON_ID_PROFILES = ("person-id-auth", "person-id-sign")
-PROFILES = HSA_PROFILES + PERSON_ID_PROFILES
 
 
 def request_certificates(

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from issuance.carriers.domain.carrier_states import INVALID, CarrierState
 from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.domain.profiles import HSA_PROFILES, PROFILES
+from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import CarrierCertificate
 from issuance.carriers.services import HELD_KINDS
 from issuance.orders.domain.order_states import OrderState
@@ -17,19 +19,10 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.persons import PersonIdentifier
 from issuance.people.services.people import PREFERENCE
 from issuance.records.domain.ids import PersonId, PersonIdKind
-from issuance.revocation.services.revocation import carrier_ref
-from issuance.suppliers.services.card_certificates import (
-    HSA_PROFILES,
-    PROFILES,
-    ca_of,
-    hsa_subject,
-    person_id_subject,
-    subject_alternative,
-)
+from issuance.suppliers.services.card_certificates import ca_of, hsa_subject, person_id_subject, subject_alternative
 from pki import service as pki
 
 _IN_PRODUCTION = (OrderState.IN_PRODUCTION, OrderState.PRODUCED, OrderState.SENT)
-_CARRIER_PREFIX = "carrier:"
 
 
 @dataclass(frozen=True)

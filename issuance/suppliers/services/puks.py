@@ -7,11 +7,11 @@ the supplier's next report; each change of it is one event.
 from collections.abc import Iterable
 from uuid import UUID
 
+from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier
 from issuance.orders.domain.puk_states import PukState
 from issuance.orders.models.orders import CardOrder
 from issuance.records.models.events import Event
-from issuance.revocation.services.revocation import carrier_ref
 from pki import service as pki
 
 ACTOR = "system:puk"

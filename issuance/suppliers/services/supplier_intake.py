@@ -27,7 +27,7 @@ from issuance.records.models.events import Document, Event
 from issuance.records.services import steps
 from issuance.suppliers.domain import Failed, Outcome, Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import puks
-from issuance.suppliers.services.card_certificates import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, request_certificates
+from issuance.suppliers.services.card_certificates import request_certificates
 from issuance.suppliers.services.supplier_events import (
     locked,
     register_event,
@@ -41,9 +41,6 @@ from siths_portal.lib.errors import Conflict, Forbidden, Gone, Invalid, NotFound
 from siths_portal.lib.images import check_png
 
 __all__ = [
-    "HSA_PROFILES",
-    "PERSON_ID_PROFILES",
-    "PROFILES",
     "Delivery",
     "Failed",
     "Outcome",

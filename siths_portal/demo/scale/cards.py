@@ -15,14 +15,14 @@ from django.db import connection
 
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.domain.profiles import HSA_PROFILES, PERSON_ID_PROFILES
+from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import PukState
 from issuance.orders.models.orders import CardOrder
 from issuance.records.models.events import Event
 from issuance.revocation.domain import RFC_5280, RevocationReason
-from issuance.revocation.services.revocation import carrier_ref
-from issuance.suppliers.services.card_certificates import HSA_PROFILES, PERSON_ID_PROFILES
 from pki import service as pki
 from siths_portal.demo.history import BULK_CA
 from siths_portal.demo.logotypes import SUPPLIER

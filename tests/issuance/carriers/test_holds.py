@@ -6,9 +6,9 @@ import pytest
 
 from issuance.activation.models import EidAppTransaction
 from issuance.activation.services import activation_app
+from issuance.carriers.domain.profiles import PROFILES
 from issuance.carriers.models import Carrier
 from issuance.revocation.services import revocation
-from issuance.suppliers.services.card_certificates import PROFILES
 from pki.domain.ocsp_request import CertId
 from pki.models import Certificate, HoldRelease, SecretDelivery
 from pki.ocsp import live as ocsp_live

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from issuance import service
 from issuance.authz import system
+from issuance.carriers.domain.profiles import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES
 from issuance.carriers.models import Carrier, Eid
 from issuance.housekeeping.services import housekeeping
 from issuance.imports.services import migration
@@ -16,7 +17,7 @@ from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import certificate_revocation, revocation
 from issuance.suppliers.services import supplier_intake
-from issuance.suppliers.services.supplier_intake import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, Outcome, Produced, Sent
+from issuance.suppliers.services.supplier_intake import Outcome, Produced, Sent
 from pki.models import Certificate, Revocation, Secret, SecretState
 from pki.revocation.revoking import RevocationRequest, revoke_serial
 from pki.signals import certificate_revoked

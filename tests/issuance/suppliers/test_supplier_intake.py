@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from issuance import service
+from issuance.carriers.domain.profiles import PROFILES
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.customisations import verify_customisation
@@ -29,7 +30,7 @@ from issuance.revocation.services import revocation
 from issuance.suppliers.models import SupplierEvent
 from issuance.suppliers.queries import own_orders
 from issuance.suppliers.services import supplier_events, supplier_intake
-from issuance.suppliers.services.supplier_intake import PROFILES, Failed, Outcome, Produced, Returned, Sent
+from issuance.suppliers.services.supplier_intake import Failed, Outcome, Produced, Returned, Sent
 from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock, feeds
 from siths_portal.lib.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
