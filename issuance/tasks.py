@@ -4,10 +4,9 @@ from celery import shared_task
 
 from issuance.activation.services import activation
 from issuance.housekeeping.services import housekeeping as rules_of_time
-from issuance.orders.services import order_measures
 from issuance.roles.services import ended_roles, role_holder_reading
 from issuance.search.services import searching
-from issuance.suppliers.services import supplier_events
+from issuance.suppliers.services import order_measures, supplier_events
 
 
 @shared_task(name="issuance.housekeeping")  # type: ignore[untyped-decorator]

@@ -11,8 +11,10 @@ from authn.ports import CertificateStatusChecker, SubjectDirectory
 from billing.ports import IssuanceFacts
 from issuance import service as issuance
 from issuance.activation.services.card_codes import CardCodes as CodesOfCards
+from issuance.administration.ports import InvoiceReadiness
+from issuance.organisations.ports import OrganisationDirectory
 from issuance.people.adapters.directory_file import FilesOfTheCatalogue
-from issuance.people.ports import InvoiceReadiness, PersonRegister, StaffDirectory
+from issuance.people.ports import PersonRegister, StaffDirectory
 from issuance.people.ports_files import DirectoryFiles
 from issuance.roles.services.subjects import Subjects
 from pki.hsm.audit_keys import TokenAuditKeys
@@ -43,7 +45,9 @@ class OwnInvoicing:
 
 def connect() -> None:
     """Connects each port to its adapter. Called once, when all applications are loaded and a port is used."""
-    ports.connect(StaffDirectory, import_string(settings.DIRECTORY_BACKEND)())
+    directory = import_string(settings.DIRECTORY_BACKEND)()
+    ports.connect(OrganisationDirectory, directory)
+    ports.connect(StaffDirectory, directory)
     ports.connect(PersonRegister, import_string(settings.PERSON_REGISTER_BACKEND)())
     ports.connect(DirectoryFiles, FilesOfTheCatalogue())
     facts: IssuanceFacts = issuance

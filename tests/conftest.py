@@ -109,7 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _invoice_everybody() -> None:
     """Tests of set-up are not about customers and prices: nothing stops an invoice, unless a test connects the real adapter."""
-    from issuance.people.ports import InvoiceReadiness
+    from issuance.administration.ports import InvoiceReadiness
     from siths_portal.lib import ports
 
     class Invoiced:

@@ -15,7 +15,6 @@ from django.db.models import BooleanField, Case, Exists, OuterRef, Q, When
 
 from issuance.authz.actor import Actor, Grant
 from issuance.authz.roles import CONFIGURING, EXTENDED_REACH, READING, SYSTEM_ALLOWED, Action
-from issuance.orders.domain.order_states import UNDER_WAY
 
 _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
@@ -31,7 +30,8 @@ class ScopeRule:
     `path` looks up a `scope_path`; `through` names reverse relations that have it instead (a person's organisations).
     `shown_by` is a reverse relation whose rows in scope show this row, for reading only. `protected` looks up the flag of a
     protected person, `person` the attribute path to a person's id; `supplier` the column with the owning client's reference.
-    `supplied_for` is a reverse relation to orders: their supplier reads this row until the cards are sent.
+    `supplied_for` is a reverse relation to orders: their supplier reads this row while an order is in one of the
+    `supplied_states` that the orders' own rule names.
     `ended` is the column that tells when a place was ended: nobody sets anything up there.
     """
 
@@ -42,6 +42,7 @@ class ScopeRule:
     person: str = ""
     supplier: str = ""
     supplied_for: str = ""
+    supplied_states: tuple[str, ...] = ()
     ended: str = ""
 
 
@@ -96,7 +97,9 @@ class ScopedQuerySet(models.QuerySet[_Model]):
             return self.none()
         condition = Q(**{rule.supplier: actor.client_ref})
         if action is Action.READ_SUPPLIED and rule.supplied_for:
-            condition |= self._exists(rule.supplied_for, Q(supplier_ref=actor.client_ref, state__in=UNDER_WAY), row)
+            orders = cast(Any, self.model._meta.get_field(rule.supplied_for)).related_model.scope
+            under_way = Q(supplier_ref=actor.client_ref, state__in=orders.supplied_states)
+            condition |= self._exists(rule.supplied_for, under_way, row)
         return self.filter(condition)
 
     def _for_person(self, actor: Actor, action: Action, rule: ScopeRule, row: OuterRef | UUID = _ROW) -> Q:

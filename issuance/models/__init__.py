@@ -16,10 +16,11 @@ from issuance.people.models.photos import Photo
 from issuance.receipt_texts.models import ReceiptText
 from issuance.records.models.events import Document, Event, EventMacs, EventSeal
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
+from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.models.role_requests import RoleRequest, RoleRequestState
-from issuance.search.models import ExtendedReach, Search
+from issuance.search.models import Search
 from issuance.suppliers.models import SupplierEvent
 
 __all__ = [

@@ -1,10 +1,10 @@
 """What issuance needs from the outside: the catalogue of posts and the person register. Methods raise lib.errors only."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-from uuid import UUID
+
+from issuance.organisations.ports import OrganisationDirectory
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,6 @@ class DirectoryPost:
     mail: str = ""
     upn: str = ""
     valid_to: dt.date | None = None
-
-
-@dataclass(frozen=True)
-class DirectoryOrganisation:
-    """An organisation or unit as the catalogue has it now. `organisation_number` is empty for a unit without one of its own."""
-
-    hsa_id: str
-    name: str
-    organisation_number: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,8 +58,8 @@ class RegisterPerson:
         return self.protected_person_indicator or self.protected_population_record
 
 
-class StaffDirectory(Protocol):
-    """The catalogue of posts and organisations (HSA). Raises Unavailable if it does not answer, Refused if it declines."""
+class StaffDirectory(OrganisationDirectory, Protocol):
+    """The HSA directory with posts too. Raises Unavailable if it does not answer, Refused if it declines."""
 
     def find_posts_by_hsa_id(self, hsa_id: str) -> list[DirectoryPost]:
         """Posts with this HSA-id, whatever its case; normally none or one."""
@@ -78,22 +69,10 @@ class StaffDirectory(Protocol):
         """All posts of a person."""
         ...
 
-    def find_organisations(self, hsa_ids: Sequence[str]) -> list[DirectoryOrganisation]:
-        """The organisations and units with these HSA-ids, whatever their case; what the catalogue does not have is left out."""
-        ...
-
 
 class PersonRegister(Protocol):
     """The person register (Personuppgiftstjänsten). Raises Unavailable, Refused, or NotFound if it has no such person."""
 
     def read_person(self, person: PersonKey) -> RegisterPerson:
         """Name, protection flags and registered address as they are now."""
-        ...
-
-
-class InvoiceReadiness(Protocol):
-    """What the invoicing of cards lacks, so that an area's next steps can say so. `billing` implements it."""
-
-    def invoice_obstacles(self, party_id: UUID, article_codes: Collection[str]) -> Sequence[str]:
-        """Returns a Swedish sentence for each thing that stops the party's invoice today, if these articles are ordered."""
         ...

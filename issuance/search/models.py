@@ -1,4 +1,4 @@
-"""What people searched for, for a day, and whom an extended search opened to them, for half an hour."""
+"""What people searched for, kept for a day."""
 
 from django.db import models
 from django.db.models import Q
@@ -39,15 +39,3 @@ class Search(models.Model):
             models.Index(fields=["owner_ref", "created_at"], name="issuance_search_budget"),
             models.Index(fields=["created_at"], name="issuance_search_age"),
         ]
-
-
-class ExtendedReach(models.Model):
-    """That a person was found outside the scope of `owner_ref` by an extended search, and is open to him until a moment."""
-
-    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
-    owner_ref = models.CharField(max_length=200)
-    reason = models.CharField(max_length=200)
-    until = models.DateTimeField()
-
-    class Meta:
-        indexes = [models.Index(fields=["owner_ref", "until"], name="issuance_reach_owner")]

@@ -9,6 +9,7 @@ import pytest
 @pytest.fixture(scope="module")
 def access(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
     """The world, committed; the database is emptied after the module."""
+    from issuance.organisations.ports import OrganisationDirectory
     from issuance.people.ports import PersonRegister, StaffDirectory
     from siths_portal.lib import ports
     from tests.access.world import AccessWorld
@@ -17,7 +18,7 @@ def access(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
     from tests.issuance.outside import Outside
     from tests.issuance.world import World
 
-    before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
+    before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
 
     def connect(outside: Outside) -> None:
         for port in before:

@@ -25,8 +25,8 @@ from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
+from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.services.actors import actor_of_person
-from issuance.search.models import ExtendedReach
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, NotFound
 from tests.access import targets

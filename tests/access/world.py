@@ -45,8 +45,8 @@ from issuance.people.models.persons import Person
 from issuance.people.models.photos import Photo
 from issuance.records.models.events import Document
 from issuance.records.models.events import Event as IssuanceEvent
+from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.models.grants import RoleGrant
-from issuance.search.models import ExtendedReach
 from issuance.suppliers.domain import Produced, Sent
 from issuance.suppliers.services import supplier_intake
 from pki.models import Certificate, CertificateBlob

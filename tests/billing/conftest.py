@@ -48,13 +48,14 @@ def sketches(facts, prices):
 @pytest.fixture
 def page_world(facts):
     """The parties as organisations of the portal, with people who are logged in; the outside is in memory."""
+    from issuance.organisations.ports import OrganisationDirectory
     from issuance.people.ports import PersonRegister, StaffDirectory
     from siths_portal.lib import ports
     from tests.billing.page_world import PageWorld
     from tests.issuance.outside import Outside
     from tests.issuance.world import World
 
-    before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
+    before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
     outside = Outside()
     for port in before:
         ports.connect(port, outside)

@@ -8,6 +8,7 @@ from django.core.management import call_command
 from billing.domain.periods import Month
 from billing.models import Document, Event, Invoice, LedgerEntry
 from billing.service import load_demo_prices, previewed_line, reconcile, run_month
+from issuance.organisations.ports import OrganisationDirectory
 from issuance.people.ports import PersonRegister, StaffDirectory
 from siths_portal.lib import clock, ports
 from tests.issuance.outside import Outside
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def world(transactional_db):
-    before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
+    before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
     outside = Outside()
     for port in before:
         ports.connect(port, outside)

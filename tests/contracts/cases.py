@@ -4,7 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from issuance.people.ports import DirectoryOrganisation, DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
+from issuance.organisations.ports import DirectoryOrganisation
+from issuance.people.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
 from siths_portal.lib.errors import NotFound
 
 ANNA = PersonKey("personnummer", "189001019802")

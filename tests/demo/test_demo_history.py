@@ -14,6 +14,7 @@ from billing.domain.periods import Month
 from issuance import service
 from issuance.carriers.models import Carrier
 from issuance.orders.models.orders import CardOrder
+from issuance.organisations.ports import OrganisationDirectory
 from issuance.people.adapters.directory_json import JsonDirectory
 from issuance.people.adapters.person_register_json import JsonPersonRegister
 from issuance.people.models.persons import Post
@@ -33,12 +34,13 @@ pytestmark = pytest.mark.usefixtures("authorities")
 def neighbours(transactional_db: None) -> Iterator[None]:
     """The demo, with catalogue and register served by the simulator."""
     call_command("demo_load", persons=200, stdout=StringIO())
-    before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
+    before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "directory_simulator", "--bind", "127.0.0.1:0"]
     with subprocess.Popen([*command, "--data", str(loading.directory_file())], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
-        ports.connect(StaffDirectory, JsonDirectory(url))
+        for port in (OrganisationDirectory, StaffDirectory):
+            ports.connect(port, JsonDirectory(url))
         ports.connect(PersonRegister, JsonPersonRegister(url))
         yield
         process.terminate()
@@ -110,8 +112,9 @@ def test_wrong_use(db: Any, month: str) -> None:
 
 def test_a_neighbour_that_is_down_is_told(transactional_db: None) -> None:
     call_command("demo_load", persons=100, stdout=StringIO())
-    before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
-    ports.connect(StaffDirectory, JsonDirectory("http://127.0.0.1:1"))
+    before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
+    for port in (OrganisationDirectory, StaffDirectory):
+        ports.connect(port, JsonDirectory("http://127.0.0.1:1"))
     month = Month.of_day(clock.today().replace(day=1)).previous()
     with pytest.raises(CommandError, match="upstream-unreachable") as refused:
         load(f"{month.first_day:%Y-%m}")

@@ -36,11 +36,12 @@ def held(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[float]:
 @pytest.fixture
 def outside() -> Iterator[Any]:
     """Both outside systems, connected instead of the adapters."""
+    from issuance.organisations.ports import OrganisationDirectory
     from issuance.people.ports import PersonRegister, StaffDirectory
     from siths_portal.lib import ports
     from tests.issuance.outside import Outside
 
-    before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
+    before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
     system = Outside()
     for port in before:
         ports.connect(port, system)

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
-from issuance.people.ports import DirectoryOrganisation, DirectoryPost, PersonKey, RegisterPerson
+from issuance.organisations.ports import DirectoryOrganisation
+from issuance.people.ports import DirectoryPost, PersonKey, RegisterPerson
 from siths_portal.lib.errors import NotFound, Unavailable
 
 

@@ -10,15 +10,16 @@ from uuid import UUID
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, Q
 
+from issuance.administration.ports import InvoiceReadiness
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
 from issuance.customisations.services.customisations import missing
+from issuance.customisations.services.effective import prints
 from issuance.offices.models import Office
 from issuance.orders.services import order_checks
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries.places import paths_above
-from issuance.people.ports import InvoiceReadiness
 from issuance.roles.services.actors import issuing_in
 from siths_portal.lib import ports
 
@@ -138,7 +139,7 @@ def _unready(rows: Iterable[_Row], drawn: Mapping[str, CardCustomisation]) -> tu
         nearest = next((path for path in (row.path, *reversed(paths_above(row.path))) if path in drawn), None)
         if nearest is not None:
             held[drawn[nearest].pk] += 1
-    return tuple(unready(cards[pk], count) for pk, count in held.most_common() if not order_checks.prints(cards[pk]))
+    return tuple(unready(cards[pk], count) for pk, count in held.most_common() if not prints(cards[pk]))
 
 
 def unready(card: CardCustomisation, organisations: int = 1, *, pending: bool = False) -> Unready:

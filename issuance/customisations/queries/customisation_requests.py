@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from issuance.authz import Action, Actor
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
-from issuance.orders.services import order_checks
+from issuance.customisations.services.effective import prints
 from issuance.organisations.models import Organisation
 from issuance.records.queries import words
 from issuance.records.queries.history import names_of
@@ -49,7 +49,7 @@ def waiting(*, actor: Actor) -> int:
 def generic_is_ready() -> bool:
     """Whether there is a card customisation that is nobody's own, and cards can be made by it."""
     generic = CardCustomisation.objects.filter(generic=True).first()
-    return generic is not None and order_checks.prints(generic)
+    return generic is not None and prints(generic)
 
 
 def _open(actor: Actor) -> QuerySet[CustomisationRequest]:

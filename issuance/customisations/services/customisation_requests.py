@@ -9,8 +9,8 @@ from django.db.models import F
 from issuance.authz import Action, Actor, policy
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
 from issuance.customisations.services.customisations import answer_request, checked_back_text
+from issuance.customisations.services.effective import effective_customisations
 from issuance.customisations.services.wishing import REQUESTED, require_seen
-from issuance.orders.services.order_checks import effective_customisations
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.organisations.services.tree import lock_tree
 from issuance.records.models.events import Event

@@ -15,9 +15,9 @@ from django.db.models import Q
 from authn import service as authn
 from issuance.authz import Action, Actor, policy
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
+from issuance.customisations.services.effective import effective_customisations, prints
 from issuance.customisations.services.wishing import CLOSED, require_seen
 from issuance.orders.models.orders import CardOrder
-from issuance.orders.services.order_checks import effective_customisations, prints
 from issuance.organisations.models import Organisation
 from issuance.records.services.editing import edit, insert, line, lines, record, refuse
 from siths_portal.lib import clock

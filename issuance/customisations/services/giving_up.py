@@ -9,9 +9,9 @@ from django.db.models import QuerySet
 from issuance.authz import Action, Actor, policy
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.customisations import set_customisations
+from issuance.customisations.services.effective import effective_customisations, prints
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder
-from issuance.orders.services.order_checks import effective_customisations, prints
 from issuance.organisations.models import Organisation
 from issuance.records.services.editing import record
 from siths_portal.lib.errors import Conflict

@@ -68,6 +68,7 @@ class CardOrder(Stateful):
         protected="carrier__person__is_protected",
         person="carrier.person_id",
         supplier="supplier_ref",
+        supplied_states=tuple(UNDER_WAY),
     )
 
     class Meta:

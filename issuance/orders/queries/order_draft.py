@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from issuance.authz import Action, Actor
 from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.effective import effective_customisations
 from issuance.orders.domain.drafts import DraftState, Step, first_unanswered
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.services import order_checks
@@ -125,7 +126,7 @@ def post_choices(*, actor: Actor, person_id: UUID) -> list[PostGroup]:
     """The person's posts in the clerk's scope that have not left the catalogue, grouped by top organisation."""
     rows = Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).filter(person=person_id, ended_at=None)
     posts = list(rows.select_related("organisation__area").order_by("organisation__scope_path", "hsa_id"))
-    customisations = order_checks.effective_customisations([post.organisation for post in posts])
+    customisations = effective_customisations([post.organisation for post in posts])
     tops = {post.pk: "/".join(post.organisation.scope_path.split("/")[:3]) + "/" for post in posts}
     names = dict(Organisation.objects.filter(scope_path__in=set(tops.values())).values_list("scope_path", "name"))
     groups: dict[str, list[PostChoice]] = {}

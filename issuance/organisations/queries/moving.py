@@ -10,8 +10,8 @@ from django.db.models.functions import Coalesce
 
 from issuance.activation.services import receipt_content
 from issuance.authz import Action, Actor, policy
+from issuance.customisations.services.effective import effective_customisations
 from issuance.offices.models import OrganisationOffice
-from issuance.orders.services.order_checks import effective_customisations
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.organisations.queries.organisations import Customisation, customisation_of, described, fees_of
 from issuance.organisations.queries.places import paths_above

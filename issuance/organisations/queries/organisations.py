@@ -10,8 +10,8 @@ from issuance.administration.queries.readiness import Unready, unready
 from issuance.articles.models import SubscriptionFee
 from issuance.authz import Action, Actor, policy
 from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.effective import effective_customisations, prints
 from issuance.offices.models import Office
-from issuance.orders.services.order_checks import effective_customisations, prints
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries.areas import OfficePage, office_line
 from issuance.records.queries import paging, words

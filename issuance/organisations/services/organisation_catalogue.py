@@ -10,8 +10,8 @@ import structlog
 from django.db.models.functions import Upper
 
 from issuance.organisations.models import Organisation
+from issuance.organisations.ports import DirectoryOrganisation, OrganisationDirectory
 from issuance.organisations.services.organisations import OrganisationData
-from issuance.people.ports import DirectoryOrganisation, StaffDirectory
 from siths_portal.lib import ports
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Invalid, Refused, Unavailable
@@ -85,7 +85,7 @@ def asked(data: OrganisationData, *, before: Known | None = None, read: str = ""
 def answers(wanted: Sequence[OrganisationData]) -> list[Answer]:
     """What the catalogue says of each of these, which are in normal form; of all that it is silent where it does not answer."""
     try:
-        found = ports.get(StaffDirectory).find_organisations([data.hsa_id for data in wanted]) if wanted else []
+        found = ports.get(OrganisationDirectory).find_organisations([data.hsa_id for data in wanted]) if wanted else []
     except (Unavailable, Refused) as error:
         log.warning("catalogue_of_organisations_silent", code=error.code)
         return [Answer(Said.SILENT, {})] * len(wanted)

@@ -8,8 +8,9 @@ from typing import Any
 
 from django.conf import settings
 
+from issuance.organisations.ports import DirectoryOrganisation
 from issuance.people.adapters.wire import checked, listed, text
-from issuance.people.ports import DirectoryOrganisation, DirectoryPost, PersonKey
+from issuance.people.ports import DirectoryPost, PersonKey
 from siths_portal.lib.http import Client
 
 _LIMIT = 100

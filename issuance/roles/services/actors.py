@@ -16,9 +16,9 @@ from issuance.authz.roles import GLOBAL_ROLES, QUALIFIED_ROLES
 from issuance.people.models.persons import Post
 from issuance.roles import domain as qualifications
 from issuance.roles.domain import Held, QualificationKind
+from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
-from issuance.search.models import ExtendedReach
 from siths_portal.lib import clock
 
 _QUALIFIED = [role.value for role in QUALIFIED_ROLES]

@@ -6,11 +6,10 @@ The search is `searching.search`, with its budgets, its handle and its silence a
 from uuid import UUID
 
 from issuance.authz import Action, Actor
-from issuance.people.services import catalogue_searching
 from issuance.search.domain.search_names import looks_like_name, parse_name
 from issuance.search.domain.search_terms import Term, TermError, parse_term
 from issuance.search.models import Search
-from issuance.search.services import searching
+from issuance.search.services import catalogue_searching, searching
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid, NotFound
 

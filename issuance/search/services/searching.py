@@ -22,9 +22,10 @@ from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.records.domain.ids import PersonIdKind
 from issuance.records.models.events import Event
 from issuance.records.services import handles
+from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.search.domain.search_names import beginnings, looks_like_name, parse_name
 from issuance.search.domain.search_terms import Term, TermError, TermKind, clean, parse_term
-from issuance.search.models import ExtendedReach, Search
+from issuance.search.models import Search
 from issuance.search.services import search_watch
 from issuance.search.services.search_watch import GUESSABLE, HOUR, Tally
 from siths_portal.lib import clock

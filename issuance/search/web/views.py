@@ -14,13 +14,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.administration.web import next_steps
 from issuance.authz import Action, policy
-from issuance.people.services import catalogue_searching
 from issuance.records.queries import words
 from issuance.revocation.queries import held_revocations
 from issuance.roles.queries import own_training
 from issuance.search.domain.search_terms import TermKind
 from issuance.search.models import Search
-from issuance.search.services import searching
+from issuance.search.services import catalogue_searching, searching
 from issuance.search.web.forms import SearchForm
 from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Invalid, Refused, Unavailable

@@ -14,9 +14,9 @@ from billing.services.customers import CustomerTerms, put_customer
 from billing.services.prices import set_price
 from billing.services.readiness import invoice_obstacles
 from issuance import service as issuance
+from issuance.administration.ports import InvoiceReadiness
 from issuance.authz import Role
 from issuance.people.models.persons import Person
-from issuance.people.ports import InvoiceReadiness
 from siths_portal.lib import ports
 from siths_portal.wiring import OwnInvoicing
 from tests.issuance.activation.test_pages import text_of

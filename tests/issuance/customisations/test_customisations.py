@@ -23,6 +23,7 @@ from issuance.customisations.services.customisations import (
     register_customisation,
     verify_customisation,
 )
+from issuance.customisations.services.effective import effective_customisations
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import order_checks
 from issuance.organisations.models import Organisation
@@ -194,7 +195,7 @@ class TestGenericInAnArea:
             "before": {"customisation_id": None},
             "after": {"customisation_id": str(row.id)},
         }
-        held = order_checks.effective_customisations([world.clinic, world.city, world.stranger])
+        held = effective_customisations([world.clinic, world.city, world.stranger])
         assert held[world.clinic.id] == row
         assert held[world.city.id] != row
         assert world.stranger.id not in held

@@ -15,6 +15,7 @@ from issuance.customisations.services.customisations import (
     register_generic_customisation,
     verify_customisation,
 )
+from issuance.customisations.services.effective import effective_customisations
 from issuance.customisations.services.giving_up import give_up_customisation, withdraw_pending_customisation
 from issuance.orders.services import order_checks
 from issuance.organisations.models import Organisation
@@ -81,10 +82,10 @@ class TestRegistering:
         assert verified.facts["organisation"] == str(region.id)
 
     def test_the_one_from_above_holds_too(self, world: Any) -> None:
-        above = order_checks.effective_customisations([world.clinic])[world.clinic.id]
+        above = effective_customisations([world.clinic])[world.clinic.id]
         row = register(world.clinic)
         assert held(world.clinic) == (None, row.id)
-        assert order_checks.effective_customisations([world.clinic])[world.clinic.id] == above
+        assert effective_customisations([world.clinic])[world.clinic.id] == above
 
     def test_it_is_set_at_once_where_no_card_can_be_made(self, world: Any) -> None:
         CardCustomisation.objects.filter(organisations=world.region).update(verified_at=None)

@@ -6,7 +6,7 @@ import pytest
 
 from issuance.imports.domain import Kind
 from issuance.organisations.models import Organisation
-from issuance.people.ports import DirectoryOrganisation
+from issuance.organisations.ports import DirectoryOrganisation
 from issuance.records.models.events import Event
 from tests.issuance.imports.test_pages import preview_of
 from tests.issuance.imports.test_setup_import import csv

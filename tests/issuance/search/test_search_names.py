@@ -8,9 +8,10 @@ import pytest
 
 from issuance.authz import Action, Actor, Role
 from issuance.records.models.events import Event
+from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.search.domain.search_names import beginnings, parse_name
 from issuance.search.domain.search_terms import Term, TermError, TermKind, TermProblem
-from issuance.search.models import ExtendedReach, Search
+from issuance.search.models import Search
 from issuance.search.services import searching
 from siths_portal.lib.errors import DomainError, Invalid, TooManyRequests
 from tests.issuance.search.test_searching import REASON, answer_and_queries, fill, names, number_of

@@ -18,9 +18,10 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
 from issuance.records.models.events import Event
+from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.services.actors import actor_of_person
 from issuance.search.domain.search_terms import Term, TermError, TermKind, TermProblem, parse_term
-from issuance.search.models import ExtendedReach, Search
+from issuance.search.models import Search
 from issuance.search.services import searching
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests

@@ -22,14 +22,14 @@ from issuance.customisations.services.customisations import verify_customisation
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.rules import DeliveryMethod
 from issuance.orders.models.orders import CardOrder
-from issuance.orders.services import order_measures, ordering
+from issuance.orders.services import ordering
 from issuance.people.models.persons import Person, Post
 from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
 from issuance.suppliers.models import SupplierEvent
 from issuance.suppliers.queries import own_orders
-from issuance.suppliers.services import supplier_events, supplier_intake
+from issuance.suppliers.services import order_measures, supplier_events, supplier_intake
 from issuance.suppliers.services.supplier_intake import Failed, Outcome, Produced, Returned, Sent
 from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock, feeds

@@ -12,9 +12,9 @@ from django.db import transaction
 from django.db.models import F
 from prometheus_client import REGISTRY
 
-from issuance.orders.services import order_measures
 from issuance.roles.services import role_holder_reading
 from issuance.search.services import search_watch
+from issuance.suppliers.services import order_measures
 from pki import tasks
 from pki.crl import building
 from pki.crl import scopes as crl_scopes

@@ -19,12 +19,13 @@ def running_stage(django_db_setup):
 @pytest.fixture
 def stage(running_stage, transactional_db):
     """The running face, with two registered suppliers, `a` and `b`, and a service `s`, each with a certificate."""
+    from issuance.organisations.ports import OrganisationDirectory
     from issuance.people.adapters.directory_json import JsonDirectory
     from issuance.people.adapters.person_register_json import JsonPersonRegister
     from issuance.people.ports import PersonRegister, StaffDirectory
     from siths_portal.lib import ports
 
-    before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
+    before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
 
     if "s" not in running_stage.certificates:
         running_stage.give("s", running_stage.clients_ca.issue("s"))
@@ -35,7 +36,8 @@ def stage(running_stage, transactional_db):
         running_stage.entry("a", "a"), running_stage.entry("b", "b"), running_stage.entry("s", "s", kind="service")
     )
     url = running_stage.neighbours()["DIRECTORY_URL"]
-    ports.connect(StaffDirectory, JsonDirectory(url))
+    for port in (OrganisationDirectory, StaffDirectory):
+        ports.connect(port, JsonDirectory(url))
     ports.connect(PersonRegister, JsonPersonRegister(url))
     yield running_stage
     for port, adapter in before.items():

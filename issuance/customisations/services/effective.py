@@ -1,0 +1,32 @@
+"""Which card customisation holds for an organisation, and whether cards can be made by it."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from issuance.customisations.models import CardCustomisation
+from issuance.organisations.models import Organisation
+
+
+def effective_customisations(organisations: Iterable[Organisation]) -> dict[UUID, CardCustomisation]:
+    """By organisation its own card customisation, else the nearest one above it; absent where there is none."""
+    wanted = list(organisations)
+    paths = {path for organisation in wanted for path in _paths_upward(organisation.scope_path)}
+    rows = Organisation.objects.filter(scope_path__in=paths, customisation__isnull=False).select_related("customisation")
+    by_path = {row.scope_path: row.customisation for row in rows if row.customisation is not None}
+    found = {}
+    for organisation in wanted:
+        nearest = next((path for path in reversed(_paths_upward(organisation.scope_path)) if path in by_path), None)
+        if nearest is not None:
+            found[organisation.id] = by_path[nearest]
+    return found
+
+
+def _paths_upward(scope_path: str) -> list[str]:
+    parts = scope_path.strip("/").split("/")
+    return ["/" + "/".join(parts[:length]) + "/" for length in range(1, len(parts) + 1)]
+
+
+def prints(customisation: CardCustomisation) -> bool:
+    """Whether cards can be made by it: it has a supplier and its issuer number, and is verified."""
+    ready = customisation.verified_at is not None and bool(customisation.issuer_number)
+    return ready and bool(customisation.supplier_ref)
