@@ -13,11 +13,11 @@ _NARROWEST, _WIDEST = 12, 60
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet: its title, the headings, the rows. Every value is written as text."""
+    """A sheet: its title, the headings, the rows. Every value is written as text, as `csv_files.cell` writes it."""
 
     title: str
     header: Sequence[str]
-    rows: Iterable[Sequence[str]] = ()
+    rows: Iterable[Sequence[object]] = ()
 
 
 def build(sheets: Iterable[Sheet], *, author: str = "") -> bytes:

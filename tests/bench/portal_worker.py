@@ -26,11 +26,10 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.urls import reverse  # noqa: E402
 
 from issuance.organisations.models import Organisation  # noqa: E402
-from issuance.records.queries.paging import Order  # noqa: E402
 from issuance.roles.models.grants import RoleGrant  # noqa: E402
 from issuance.roles.services.actors import actor_of_person  # noqa: E402
-from issuance.search.queries import holders  # noqa: E402
-from issuance.search.queries.holders import Choice  # noqa: E402
+from issuance.search.queries.holders import Choice, Holders  # noqa: E402
+from siths_portal.lib.lists import List, Order  # noqa: E402
 from tests.bench.portal_requests import Country, Pairs, Request, names, pairs  # noqa: E402
 from tests.portal import portal_client  # noqa: E402
 
@@ -110,10 +109,8 @@ def _holders(count: int) -> dict[str, Any]:
     """The first and the last page of the holders of the largest region, in turns."""
     region = Organisation.objects.get(name="Region Prov 1")
     issuer = RoleGrant.objects.get(role="responsible_issuer", area=region.area_id).person
-    last = holders.holders(
-        actor=actor_of_person(issuer.pk), organisation_id=region.id, choice=Choice(), order=Order("namn", descending=True),
-        limit=holders.paging.PAGE + 1,
-    ).after  # fmt: skip
+    source = Holders(actor_of_person(issuer.pk), region.id, Choice())
+    last = source.page(Order("namn", descending=True), (), None, List.page_size + 1).next
     client, address = portal_client(issuer), reverse("organisation_holders", args=[region.id])
     both = {"first": Request(client, address), "last": Request(client, f"{address}?efter={last}")}
     found: dict[str, list[float]] = {name: [] for name in both}

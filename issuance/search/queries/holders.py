@@ -5,7 +5,7 @@ costs what the first does.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -22,9 +22,10 @@ from issuance.carriers.models import Eid
 from issuance.offices.models import Office
 from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import Organisation
-from issuance.records.queries import paging, words
-from issuance.records.queries.paging import Order
+from issuance.records.queries import words
 from siths_portal.lib import clock, plans
+from siths_portal.lib.ids import id_of
+from siths_portal.lib.lists import Cursor, Key, Order, Page, keyset
 
 STATUSES = ("ordered", "sent", "activated_unsigned", "active", "revoked", "expired", "cancelled")
 """How an eID stands, with what its card waits for while it is ordered; the codes of `components/tag.html`."""
@@ -86,14 +87,6 @@ class HolderLine:
     last_day: dt.date | None
 
 
-@dataclass(frozen=True)
-class HolderPage:
-    """A page of holders; `after` is where the next goes on, None on the last."""
-
-    rows: tuple[HolderLine, ...]
-    after: UUID | None
-
-
 class _Unnest(Func):
     """An array's elements as rows."""
 
@@ -102,29 +95,67 @@ class _Unnest(Func):
     output_field = UUIDField()
 
 
-def holders(
-    *, actor: Actor, organisation_id: UUID, choice: Choice, order: Order, after: UUID | None = None, limit: int = paging.PAGE
-) -> HolderPage:
-    """The eIDs in an organisation and below it that the actor sees. Raises NotFound, Forbidden.
+@dataclass(frozen=True)
+class Holders:
+    """The source of the list: the eIDs in an organisation and below it that the actor sees.
 
-    A cursor that is gone or out of sight begins from the start.
+    Each method raises NotFound, Forbidden.
     """
-    below, walk = _subtree(actor, organisation_id), _Walk(_chosen(actor, choice), choice, order, after)
-    first = walk.first_of_few(below, limit + 1) if choice.is_narrow else None
-    if first is None:
-        first = walk.first(below, limit + 1)
-    page = list(_read(Eid.objects.filter(pk__in=first).order_by(*_ordering(order, choice))))
-    return HolderPage(tuple(_line(row) for row in page[:limit]), page[limit - 1].pk if len(page) > limit else None)
+
+    actor: Actor
+    organisation_id: UUID
+    choice: Choice
+
+    def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[HolderLine]:
+        """Returns a page in the order of a column of `Choice.columns`; the first one if the cursor is gone or out of sight."""
+        below = _subtree(self.actor, self.organisation_id)
+        walk = _Walk(_chosen(self.actor, self.choice), self.choice, order, cursor)
+        first = walk.first_of_few(below, limit + 1) if self.choice.is_narrow else None
+        if first is None:
+            first = walk.first(below, limit + 1)
+        if walk.backwards and len(first) < limit:
+            return self.page(order, by, None, limit)
+        found = list(_read(Eid.objects.filter(pk__in=first).order_by(*_ordering(walk.reading, self.choice))))
+        page = keyset.cut(found, limit=limit, cursor=walk.has_begun, backwards=walk.backwards)
+        return Page(tuple(_line(row) for row in page.lines), page.previous, page.next)
+
+    def count(self, most: int | None = None) -> int:
+        """Returns how many lines `every` has, counted no further than `most`."""
+        return self._rows[:most].count()
+
+    def every(self, order: Order, by: Sequence[str | Key] = ()) -> Iterator[HolderLine]:
+        """Returns all lines of the list, read by a cursor of the database while they are used. Raises at once."""
+        found = _read(self._rows.order_by(*_ordering(order, self.choice))).iterator(_CHUNK)
+        return (_line(row) for row in found)
+
+    @property
+    def _rows(self) -> QuerySet[Eid]:
+        return _chosen(self.actor, self.choice).filter(organisation__in=_subtree(self.actor, self.organisation_id))
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """The way to a page of `rows` in their order, beyond the row `after`."""
+    """The way to a page of `rows` in the list's order, beyond the row of the cursor."""
 
     rows: QuerySet[Eid]
     choice: Choice
     order: Order
-    after: UUID | None
+    cursor: Cursor | None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the cursor's row is in the list, so that the page does not begin at its start."""
+        return self._last is not None
+
+    @property
+    def backwards(self) -> bool:
+        """Whether the page is read from its end to its start."""
+        return self.has_begun and self.cursor is not None and self.cursor.backwards
+
+    @cached_property
+    def reading(self) -> Order:
+        """The order in which the page is read."""
+        return Order(self.order.key, self.order.descending != self.backwards)
 
     def first_of_few(self, below: QuerySet[Organisation], limit: int) -> list[UUID] | None:
         """The first `limit` rows beyond, if a narrow choice leaves few enough to sort them all; else None."""
@@ -151,13 +182,13 @@ class _Walk:
         return self._nearest(chain(*found.values()), limit)
 
     def _nearest(self, pks: Iterable[UUID], limit: int, beyond: Q = _ALL) -> list[UUID]:
-        rows = Eid.objects.filter(beyond, pk__in=list(pks)).order_by(*_ordering(self.order, self.choice))
+        rows = Eid.objects.filter(beyond, pk__in=list(pks)).order_by(*_ordering(self.reading, self.choice))
         return list(rows.values_list("pk", flat=True)[:limit])
 
     def _first_of_each(self, organisations: QuerySet[Organisation], limit: int) -> dict[UUID, list[UUID]]:
         in_one = self.rows.filter(
             self._beyond(walked=True), organisation=OuterRef("pk"), carrier__person__scopes__organisation=OuterRef("pk")
-        ).order_by(*_ordering(self.order, self.choice, walked=True))  # fmt: skip
+        ).order_by(*_ordering(self.reading, self.choice, walked=True))  # fmt: skip
         firsts = organisations.annotate(first=_Unnest(ArraySubquery(in_one.values("pk")[:limit])))
         found: dict[UUID, list[UUID]] = {}
         with plans.walking_indexes():
@@ -166,11 +197,11 @@ class _Walk:
         return found
 
     def _beyond(self, *, walked: bool) -> Q:
-        """What comes behind the line `after`; `walked`: by the columns that the walk through one organisation is ordered by."""
+        """What comes beyond the cursor's row; `walked`: by the columns that the walk through one organisation is ordered by."""
         if self._last is None:
             return _ALL
         columns = _columns(self.order, self.choice, walked=walked)
-        side = "lt" if self.order.descending else "gt"
+        side = "lt" if self.reading.descending else "gt"
         behind, same = Q(), Q()
         for column, value in zip(columns, self._last, strict=True):
             behind |= same & Q(**{f"{column}__{side}": value})
@@ -180,21 +211,10 @@ class _Walk:
 
     @cached_property
     def _last(self) -> tuple[Any, ...] | None:
-        if self.after is None:
+        row = id_of(self.cursor.row) if self.cursor else None
+        if row is None:
             return None
-        return self.rows.filter(pk=self.after).values_list(*_columns(self.order, self.choice, walked=False)).first()
-
-
-def count(*, actor: Actor, organisation_id: UUID, choice: Choice) -> int:
-    """How many lines `every` has. Raises NotFound, Forbidden."""
-    return _chosen(actor, choice).filter(organisation__in=_subtree(actor, organisation_id)).count()
-
-
-def every(*, actor: Actor, organisation_id: UUID, choice: Choice, order: Order) -> Iterator[HolderLine]:
-    """All lines of the list, read by a cursor of the database while they are used. Raises NotFound, Forbidden at once."""
-    rows = _chosen(actor, choice).filter(organisation__in=_subtree(actor, organisation_id))
-    found = _read(rows.order_by(*_ordering(order, choice))).iterator(_CHUNK)
-    return (_line(row) for row in found)
+        return self.rows.filter(pk=row).values_list(*_columns(self.order, self.choice, walked=False)).first()
 
 
 def offices(*, actor: Actor, area_id: UUID) -> list[tuple[str, str]]:

@@ -1,31 +1,26 @@
 """The list of an organisation's holders, as a page and as a file. Addresses tell what is chosen, no name and no number."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import reverse
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from issuance.administration.web.frames import organisation_page
 from issuance.organisations.queries import places
-from issuance.organisations.queries.places import OrganisationHead
 from issuance.people.services import disclosures
-from issuance.records.queries import paging, words
-from issuance.records.queries.paging import Order
-from issuance.records.web.administration_frame import Column, actor_of, cursor
+from issuance.records.queries import words
+from issuance.records.web.administration_frame import actor_of
 from issuance.search.queries import holders
-from issuance.search.queries.holders import Choice, HolderLine
-from siths_portal.lib import clock, csv_files
-from siths_portal.lib.downloads import streamed_attachment
-from siths_portal.lib.errors import Invalid
+from issuance.search.queries.holders import Choice, HolderLine, Holders
 from siths_portal.lib.forms import Form
+from siths_portal.lib.lists import Column, Empty, Kind, List, Order, Tag
 
 LONGEST = 1827
 _HERE = "organisation_holders"
@@ -58,84 +53,102 @@ class HoldersForm(Form):
         super().__init__(*args, **kwargs)
         self.fields["kontor"].choices = [("", _("Alla")), *offices]  # type: ignore[attr-defined]
 
-    @property
+
+def _person_url(line: HolderLine) -> str:
+    return reverse("person", args=[line.person_id])
+
+
+class HolderList(List[HolderLine]):
+    """The holders of an organisation and of those below it. That they are shown or fetched is recorded before."""
+
+    columns = (
+        Column(
+            key="namn", heading=_("Namn"), value="name", sort="name", link=lambda each: reverse("person", args=[each.person_id])
+        ),
+        Column(key="id", heading=_("HSA-id"), value="hsa_id", kind=Kind.NUMBER, css="whole", sort="hsa_id"),
+        Column(key="organisation", heading=_("Organisation")),
+        Column(key="kontor", heading=_("Kontor"), value="office", in_file=False),
+        Column(
+            key="status",
+            heading=_("Status"),
+            kind=Kind.TAG,
+            value=lambda each: Tag(each.status),
+            file_value=lambda each: words.said(words.STATE, each.status),
+        ),
+        Column(key="till", heading=_("Giltig till"), value="last_day", kind=Kind.DAY, sort="valid_to"),
+        # Files have the office here; who reads them by position relies on it.
+        Column(key="kontor_i_fil", heading=_("Kontor"), value="office", on_page=False),
+        # In groups, so that a spreadsheet leaves the number as it is.
+        Column(
+            key="serienummer",
+            heading=_("Kortserienummer"),
+            value=lambda each: words.card_serial(each.card_serial),
+            on_page=False,
+        ),
+    )
+    caption = _("Innehavare")
+    table_id = "innehavare"
+    css = "table-close"
+    count_to = 0  # a tree may have half a million
+    files = ("csv", "xlsx")
+    empty = Empty(_("Ingen innehavare"), _("Ingen i organisationen eller under den har ett SITHS eID som du kan se."))
+    no_match = Empty(_("Ingen innehavare"), _("Ingen inom din behörighet stämmer med urvalet."))
+
+    def __init__(self, request: HttpRequest, organisation_id: UUID) -> None:
+        """Raises NotFound, Forbidden."""
+        super().__init__(request)
+        self.actor = actor_of(request)
+        self.head = places.organisation_head(actor=self.actor, organisation_id=organisation_id)
+        self.file_name = f"innehavare {self.head.name}"
+
+    def form(self) -> HoldersForm:
+        """The filters; the offices are those of the area."""
+        return HoldersForm(holders.offices(actor=self.actor, area_id=self.head.area.id), self.request.GET)
+
+    def rows(self) -> Holders:
+        """See `List`."""
+        return Holders(self.actor, self.head.id, self.choice)
+
+    @cached_property
     def choice(self) -> Choice:
-        """What was chosen, once the form is valid."""
-        given = self.cleaned_data
-        return Choice(given["status"], UUID(given["kontor"]) if given["kontor"] else None, given["inom"])
+        """What is chosen."""
+        office = self.chosen.get("kontor")
+        return Choice(self.chosen.get("status", ""), UUID(office) if office else None, self.chosen.get("inom"))
+
+    def sortable(self) -> Collection[str]:
+        """See `List`. The last day is certain only of those that end."""
+        return self.choice.columns
+
+    def default_order(self) -> Order:
+        """See `List`."""
+        return Order(self.choice.usual)
+
+    def page_url(self) -> str:
+        """See `List`."""
+        return reverse(_HERE, args=[self.head.id])
+
+    def note_page(self, lines: Sequence[HolderLine]) -> None:
+        """See `List`."""
+        shown = [line.person_id for line in lines]
+        disclosures.record_holders(actor=self.actor, organisation_id=self.head.id, person_ids=shown, chosen=self.choice.facts)
+
+    def note_file(self, kind: str, rows: int) -> None:
+        """See `List`."""
+        disclosures.record_holders_file(actor=self.actor, organisation_id=self.head.id, rows=rows, chosen=self.choice.facts)
 
 
 @require_safe
-def organisation_holders(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """The holders in an organisation and below it. That they are shown is noted before. Raises NotFound, Forbidden."""
-    head, form = _asked(request, organisation_id)
-    if not form.is_valid():
-        return organisation_page(request, _TEMPLATE, head, {"form": form}, here=_HERE, status=Invalid.http_status)
-    actor, choice = actor_of(request), form.choice
-    order = paging.order_of(request.GET.get("ordning", ""), choice.columns, choice.usual)
-    after = cursor(request)
-    found = holders.holders(actor=actor, organisation_id=head.id, choice=choice, order=order, after=after)
-    if found.rows:
-        shown = [row.person_id for row in found.rows]
-        disclosures.record_holders(actor=actor, organisation_id=head.id, person_ids=shown, chosen=choice.facts)
-    context = {
-        "form": form,
-        "rows": found.rows,
-        "columns": list(_columns(request, form, order)),
-        "narrowed": bool(choice.facts),
-        "next_url": _address(request.path, form, ordning=order.text, efter=found.after) if found.after else "",
-        "first_url": _address(request.path, form, ordning=order.text) if after else "",
-        "file_url": _address(reverse("organisation_holders_csv", args=[head.id]), form, ordning=order.text),
-    }
-    return organisation_page(request, _TEMPLATE, head, context, here=_HERE)
-
-
-_TEMPLATE = "search/holders.html"
+def organisation_holders(request: HttpRequest, organisation_id: UUID) -> HttpResponseBase:
+    """The holders in an organisation and below it. Raises NotFound, Forbidden."""
+    found = HolderList(request, organisation_id)
+    return found.answer(
+        lambda shown: organisation_page(
+            request, "search/holders.html", found.head, {"list": shown, "form": shown.form}, here=_HERE, status=shown.status
+        )
+    )
 
 
 @require_safe
 def organisation_holders_csv(request: HttpRequest, organisation_id: UUID) -> HttpResponseBase:
     """The same list whole, as a file that is made while it is sent. Raises NotFound, Forbidden."""
-    head, form = _asked(request, organisation_id)
-    if not form.is_valid():
-        return redirect(f"{reverse(_HERE, args=[head.id])}?{request.GET.urlencode()}")
-    actor, choice = actor_of(request), form.choice
-    order = paging.order_of(request.GET.get("ordning", ""), choice.columns, choice.usual)
-    rows = holders.every(actor=actor, organisation_id=head.id, choice=choice, order=order)
-    total = holders.count(actor=actor, organisation_id=head.id, choice=choice)
-    disclosures.record_holders_file(actor=actor, organisation_id=head.id, rows=total, chosen=choice.facts)
-    heads = ("Namn", "HSA-id", "Organisation", "Status", "Giltig till", "Kontor", "Kortserienummer")
-    return streamed_attachment(
-        csv_files.stream([gettext(each) for each in heads], _cells(rows)),
-        media_type="text/csv; charset=utf-8",
-        filename=f"innehavare {head.name} {clock.today()}.csv",
-    )
-
-
-def _asked(request: HttpRequest, organisation_id: UUID) -> tuple[OrganisationHead, HoldersForm]:
-    actor = actor_of(request)
-    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    return head, HoldersForm(holders.offices(actor=actor, area_id=head.area.id), request.GET)
-
-
-def _cells(rows: Iterable[HolderLine]) -> Iterator[tuple[str, ...]]:
-    for row in rows:
-        serial = words.card_serial(row.card_serial)  # in groups, so that a spreadsheet leaves it as it is
-        status, last = words.said(words.STATE, row.status), str(row.last_day or "")
-        yield (row.name, row.hsa_id, row.organisation, status, last, row.office, serial)
-
-
-def _columns(request: HttpRequest, form: HoldersForm, order: Order) -> Iterator[Column]:
-    """Headings of the list; a click keeps what is chosen, and turns the present order round."""
-    headings = (("namn", _("Namn")), ("id", _("HSA-id")), ("", _("Organisation")), ("", _("Kontor")), ("", _("Status")))
-    for key, text in (*headings, ("till", _("Giltig till"))):
-        here = key == order.key
-        sortable = key in form.choice.columns
-        turned = Order(key, here and not order.descending)
-        state = ("descending" if order.descending else "ascending") if here else ""
-        yield Column(str(text), _address(request.path, form, ordning=turned.text) if sortable else "", state)
-
-
-def _address(path: str, form: HoldersForm, **more: object) -> str:
-    given = {name: form.cleaned_data[name] for name in ("status", "kontor", "inom")} | more
-    return f"{path}?{urlencode({name: value for name, value in given.items() if value})}"
+    return HolderList(request, organisation_id).file("csv")

@@ -20,11 +20,12 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
 from issuance.records.models.events import Event
-from issuance.records.queries.paging import Order
 from issuance.records.queries.words import STATE
 from issuance.search.queries import holders
-from issuance.search.queries.holders import STATUSES, Choice
+from issuance.search.queries.holders import STATUSES, Choice, HolderLine, Holders
+from issuance.search.web.holders import HolderList
 from siths_portal.lib import clock
+from siths_portal.lib.lists import Cursor, Order, Page
 from tests.issuance.person_page.test_browser import migrated
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.roles.test_pages import rows_of
@@ -59,6 +60,13 @@ def page(client: Client, organisation: Organisation, **chosen: object) -> Any:
 
 def names(answer: Any) -> list[str]:
     return [row[0] for row in rows_of(answer)]
+
+
+def listed(
+    *, actor: Actor, organisation_id: Any, choice: Choice, order: Order, after: Any = None, before: Any = None, limit: int = 50
+) -> Page[HolderLine]:
+    cursor = Cursor(str(after or before), backwards=before is not None) if after or before else None
+    return Holders(actor, organisation_id, choice).page(order, (), cursor, limit)
 
 
 def file_rows(client: Client, organisation: Organisation, **chosen: object) -> list[list[str]]:
@@ -144,10 +152,10 @@ class TestProtectedPersons:
         for surname in ("Björk", "Ceder"):
             holder(world, surname)
         arguments: dict[str, Any] = {"organisation_id": world.region.id, "choice": Choice(), "order": Order("namn"), "limit": 2}
-        found = holders.holders(actor=issuer_of(world), **arguments)
-        assert [row.name for row in found.rows] == ["Björk, Prov", "Ceder, Prov"]
-        assert found.after is None
-        assert holders.holders(actor=issuer_of(world), after=hidden.pk, **arguments) == found
+        found = listed(actor=issuer_of(world), **arguments)
+        assert [row.name for row in found.lines] == ["Björk, Prov", "Ceder, Prov"]
+        assert found.next is None
+        assert listed(actor=issuer_of(world), after=hidden.pk, **arguments) == found
 
 
 class TestFilters:
@@ -170,12 +178,12 @@ class TestFilters:
         for order, state in zip(orders, ("ordered", "sent", "activated_unsigned", "active"), strict=True):
             type(order.carrier).objects.filter(pk=order.carrier_id).update(state=state, origin="migrated")
         arguments: dict[str, Any] = {"actor": issuer_of(world), "organisation_id": world.region.id, "order": Order("namn")}
-        everybody = holders.holders(choice=Choice(), **arguments).rows
-        by_status = [row for status in STATUSES for row in holders.holders(choice=Choice(status), **arguments).rows]
+        everybody = listed(choice=Choice(), **arguments).lines
+        by_status = [row for status in STATUSES for row in listed(choice=Choice(status), **arguments).lines]
         assert sorted(everybody, key=str) == sorted(by_status, key=str)
         assert {row.status for row in everybody} == {"ordered", "sent", "activated_unsigned"}
         for status in STATUSES:
-            assert {row.status for row in holders.holders(choice=Choice(status), **arguments).rows} <= {status}
+            assert {row.status for row in listed(choice=Choice(status), **arguments).lines} <= {status}
         assert set(STATE) == set(STATUSES)
 
     def test_office(self, world: Any) -> None:
@@ -226,15 +234,16 @@ class TestPages:
             holder(world, surname, (world.region, world.clinic)[number % 2], days=30 + number // 2)
         actor, choice, order = issuer_of(world), Choice(days=90), Order(key, descending)
         arguments: dict[str, Any] = {"actor": actor, "organisation_id": world.region.id, "choice": choice, "order": order}
-        whole: Sequence[holders.HolderLine] = holders.holders(**arguments).rows
+        whole: Sequence[HolderLine] = listed(**arguments).lines
         assert len(whole) == 7
-        assert list(holders.every(**arguments)) == list(whole)
-        assert holders.count(actor=actor, organisation_id=world.region.id, choice=choice) == 7
+        source = Holders(actor, world.region.id, choice)
+        assert list(source.every(order)) == list(whole)
+        assert source.count() == 7
         for size in (1, 2, 3):
             found, after, pages = [], None, 0
             while pages == 0 or after:
-                one = holders.holders(**arguments, after=after, limit=size)
-                found, after, pages = [*found, *one.rows], one.after, pages + 1
+                one = listed(**arguments, after=after, limit=size)
+                found, after, pages = [*found, *one.lines], one.next, pages + 1
             assert found == list(whole), size
             assert pages == -(-7 // size)
         if key == "namn":
@@ -245,17 +254,18 @@ class TestPages:
     def test_links_keep_what_is_chosen(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         for surname in ("Alm", "Björk", "Ceder"):
             holder(world, surname, days=40)
-        monkeypatch.setattr(holders.holders, "__kwdefaults__", {"after": None, "limit": 2})
+        monkeypatch.setattr(HolderList, "page_size", 2)
         client = client_of(issuer_of(world))
         first = page(client, world.region, status="active", inom=90, ordning="-namn")
         assert names(first) == ["Ceder, Prov", "Björk, Prov"]
-        second = client.get(first.context["next_url"])
+        shown = first.context["list"]
+        second = client.get(shown.next_url)
         assert names(second) == ["Alm, Prov"]
-        assert second.context["next_url"] == ""
-        assert names(client.get(second.context["first_url"])) == names(first)
-        for name in ("next_url", "file_url"):
-            assert "status=active" in first.context[name]
-            assert "inom=90" in first.context[name]
+        assert second.context["list"].next_url == ""
+        assert names(client.get(second.context["list"].first_url)) == names(first)
+        for url in (shown.next_url, *(file.url for file in shown.files)):
+            assert "status=active" in url
+            assert "inom=90" in url
 
     def test_every_page_costs_the_same_queries(self, world: Any, django_assert_max_num_queries: Any) -> None:
         for number in range(9):
@@ -264,12 +274,12 @@ class TestPages:
         page(client, world.region)
         for _ in range(3):
             with CaptureQueriesContext(connection) as queries:
-                found = holders.holders(
+                found = listed(
                     actor=issuer_of(world), organisation_id=world.region.id, choice=Choice(), order=Order("namn"), after=after,
                     limit=3,
                 )  # fmt: skip
             costs.append(len(queries))
-            after = found.after
+            after = found.next
         assert after is None
         assert costs == [7, 8, 8], (
             "the organisation, the cursor's row, the walk in its transaction, whose come first, and the page"
@@ -284,9 +294,7 @@ class TestPages:
         cursor = Eid.objects.get(post=post).pk
         for key, first in (("namn", '"sort_name" >='), ("id", '"hsa_id" >=')):
             with CaptureQueriesContext(connection) as queries:
-                holders.holders(
-                    actor=issuer_of(world), organisation_id=world.region.id, choice=Choice(), order=Order(key), after=cursor
-                )
+                listed(actor=issuer_of(world), organisation_id=world.region.id, choice=Choice(), order=Order(key), after=cursor)
             (sql,) = (each["sql"] for each in queries if "UNNEST" in each["sql"] and not each["sql"].startswith("INSERT"))
             assert "OFFSET" not in sql
             assert sql.count("LIMIT 8") == 1
@@ -310,12 +318,17 @@ class TestPages:
         arguments: dict[str, Any] = {"actor": actor, "organisation_id": world.region.id, "choice": choice, "order": order}
         paged, after = [], None
         while True:
-            found = holders.holders(**arguments, after=after, limit=3)
-            paged += found.rows
-            if (after := found.after) is None:
+            found = listed(**arguments, after=after, limit=3)
+            paged += found.lines
+            if (after := found.next) is None:
                 break
-        assert paged == list(holders.every(**arguments))
+        assert paged == list(Holders(actor, world.region.id, choice).every(order))
         assert len(paged) == 16
+        back: list[HolderLine] = []
+        while found.previous:
+            found = listed(**arguments, before=found.previous, limit=3)
+            back = [*found.lines, *back]
+        assert back == paged[:15], "what lies before the last page"
 
 
 class TestTheFile:

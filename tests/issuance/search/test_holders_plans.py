@@ -9,11 +9,12 @@ from django.test.utils import CaptureQueriesContext
 
 from issuance.authz import Role
 from issuance.carriers.models import Eid
-from issuance.records.queries.paging import Order
 from issuance.search.queries import holders
 from issuance.search.queries.holders import Choice
 from siths_portal.lib import plans
+from siths_portal.lib.lists import Order
 from tests import superuser
+from tests.issuance.search.test_holders import listed
 from tests.issuance.search.test_searching import fill
 
 
@@ -66,8 +67,8 @@ def test_the_last_page_is_no_more_work_than_the_first(world: Any, key: str, days
     cost = []
     for after in (None, rows[-52]):
         with CaptureQueriesContext(connection) as queries:
-            page = holders.holders(**arguments, after=after)
-        assert len(page.rows) == 50
+            page = listed(**arguments, after=after)
+        assert len(page.lines) == 50
         total = 0
         for walk in (each["sql"] for each in queries if "UNNEST" in each["sql"]):
             with plans.walking_indexes():
@@ -88,8 +89,8 @@ def test_those_of_a_rare_state_are_found_without_reading_the_others(world: Any) 
     superuser.analyze()
     arguments: dict[str, Any] = {"actor": world.officer(role=Role.RESPONSIBLE_ISSUER), "organisation_id": world.region.id}
     with CaptureQueriesContext(connection) as queries:
-        page = holders.holders(**arguments, choice=Choice(status="revoked"), order=Order("namn"))
-    assert len(page.rows) == 20
+        page = listed(**arguments, choice=Choice(status="revoked"), order=Order("namn"))
+    assert len(page.lines) == 20
     brought = [work(each["sql"]) for each in queries]
     assert any("issuance_eid_rare_state" in plan for plan, _ in brought)
     assert sum(rows for _, rows in brought) < 500

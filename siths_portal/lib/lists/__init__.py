@@ -1,0 +1,25 @@
+"""Lists: columns declared once give the table, sorting, keyset pages, filters, count and files (docs/lists.md, ADR 0345).
+
+Apps import from here. Scope belongs in the rows that a list is given, disclosure in its hooks.
+"""
+
+from siths_portal.lib.lists.columns import Column, Kind, Tag
+from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
+from siths_portal.lib.lists.listing import FILE_LIMITS, Empty, List, Shown
+from siths_portal.lib.lists.rows import Rows, Source
+
+__all__ = [
+    "FILE_LIMITS",
+    "Column",
+    "Cursor",
+    "Empty",
+    "Key",
+    "Kind",
+    "List",
+    "Order",
+    "Page",
+    "Rows",
+    "Shown",
+    "Source",
+    "Tag",
+]

@@ -1,0 +1,123 @@
+"""Columns of a list: one declaration gives heading, cell, order, the label on a phone, and the cell of a file."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString
+
+from siths_portal.lib.lists.keyset import Key
+
+NOTHING = "–"
+"""What stands on the page where a line has no value."""
+
+
+class Kind(StrEnum):
+    """What a column holds: it decides alignment and how values are written."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    AMOUNT = "amount"
+    DAY = "day"
+    MOMENT = "moment"
+    TAG = "tag"
+
+
+_CLASSES: Mapping[Kind, str] = {
+    Kind.TEXT: "",
+    Kind.NUMBER: "number",
+    Kind.AMOUNT: "amount",
+    Kind.DAY: "moment",
+    Kind.MOMENT: "moment",
+    Kind.TAG: "state",
+}
+
+
+@dataclass(frozen=True)
+class Tag:
+    """The value of a tag column: a kind of `components/tag.html`, and its text unless the kind's usual word says it."""
+
+    kind: str
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column[L]:
+    """A column. `key` names it in addresses, so it is Swedish; `heading` is its label on a phone too.
+
+    `value` gives what a line shows, as an attribute's name or a function; without it the attribute `key`. `link` gives an
+    address, empty for none. `template` draws the cell from `line` and `value` where text is not enough. `file_value` gives what
+    files hold where that is something else.
+    `sort`: the field, annotation or `Key` (or several) that rows are ordered by; without it the column cannot be sorted.
+    `row_header`: its cell names the row; without any the first column of the page does.
+    """
+
+    key: str
+    heading: str | Promise
+    value: str | Callable[[L], Any] = ""
+    kind: Kind = Kind.TEXT
+    link: Callable[[L], str] | None = None
+    template: str = ""
+    css: str = ""
+    sort: str | Key | Sequence[str | Key] = ()
+    row_header: bool = False
+    file_value: Callable[[L], object] | None = None
+    on_page: bool = True
+    in_file: bool = True
+
+    @property
+    def by(self) -> tuple[str | Key, ...]:
+        """The keys that the column orders by, none if it does not."""
+        return (self.sort,) if isinstance(self.sort, str | Key) else tuple(self.sort)
+
+    @property
+    def classes(self) -> str:
+        """The classes of its cells and heading."""
+        return " ".join(filter(None, (_CLASSES[self.kind], self.css)))
+
+    def value_of(self, line: L) -> Any:
+        """Returns what `line` has in this column."""
+        return getattr(line, self.value or self.key) if isinstance(self.value, str) else self.value(line)
+
+    def file_cell(self, line: L) -> object:
+        """Returns the cell of a file, as `csv_files.cell` takes it."""
+        if self.file_value:
+            return self.file_value(line)
+        value = self.value_of(line)
+        if isinstance(value, Tag):
+            return value.text or value.kind
+        return value if isinstance(value, Decimal) else written(value)
+
+    def html(self, line: L, tags: dict[Tag, SafeString]) -> SafeString:
+        """Returns the content of the cell. `tags` keeps those drawn, since a page has few different ones."""
+        value = self.value_of(line)
+        if self.template:
+            return render_to_string(self.template, {"line": line, "value": value})
+        if isinstance(value, Tag):
+            if value not in tags:
+                tags[value] = render_to_string("components/tag.html", {"kind": value.kind, "text": value.text})
+            return tags[value]
+        text = conditional_escape(written(value) or NOTHING)
+        url = self.link(line) if self.link else ""
+        return format_html('<a class="ds-link" href="{}">{}</a>', url, text) if url else text
+
+
+def written(value: Any) -> Any:
+    """Returns a value as people read it: days and times in Stockholm, decimals with comma, nothing as an empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, dt.datetime):
+        return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return number_format(value, force_grouping=True)
+    return value if isinstance(value, str) else str(value)

@@ -1,0 +1,170 @@
+"""Pages by keyset: a page begins after, or ends before, a row that the reader has seen.
+
+The cursor is that row's primary key, so addresses hold no value of the list. The last page of a long list costs what the first
+does.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import F, Model, Q, QuerySet
+from django.db.models.expressions import OrderBy
+
+
+@dataclass(frozen=True)
+class Order:
+    """By which column a list is ordered: `key` is the column's key, empty for the list's fixed order."""
+
+    key: str
+    descending: bool = False
+
+    @property
+    def text(self) -> str:
+        """The order as addresses hold it."""
+        return f"-{self.key}" if self.descending else self.key
+
+    @classmethod
+    def parse(cls, text: str, keys: Collection[str], default: "Order") -> "Order":
+        """Returns the order that an address holds; `default` if it names no sortable column."""
+        key = text.removeprefix("-")
+        return cls(key, text.startswith("-")) if key in keys else default
+
+
+@dataclass(frozen=True)
+class Key:
+    """A field or annotation that rows are ordered by. `-` before its name turns its direction.
+
+    Rows without a value come last in both directions. `nullable` None: taken from the model; an annotation counts as nullable.
+    Say False for an annotation that always has a value: then an ordinary index serves both directions.
+    """
+
+    name: str
+    nullable: bool | None = None
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page begins: after the row with this primary key, or before it if `backwards`."""
+
+    row: str
+    backwards: bool = False
+
+
+@dataclass(frozen=True)
+class Page[L]:
+    """The lines of a page, and the cursors of the pages on both sides, None where there is none."""
+
+    lines: tuple[L, ...]
+    previous: object = None
+    next: object = None
+
+
+@dataclass(frozen=True)
+class _By:
+    """A key of one query: its name, direction and whether it can be empty."""
+
+    name: str
+    descending: bool
+    nullable: bool
+
+    def ordering(self, *, backwards: bool) -> OrderBy:
+        descending = self.descending != backwards
+        nulls = {("nulls_first" if backwards else "nulls_last"): True} if self.nullable else {}
+        return F(self.name).desc(**nulls) if descending else F(self.name).asc(**nulls)
+
+    def beyond(self, value: Any, *, backwards: bool) -> Q | None:
+        """The condition for rows strictly beyond `value`; None if no row can be."""
+        if value is None:
+            return Q(**{f"{self.name}__isnull": False}) if backwards else None
+        side = "lt" if self.descending != backwards else "gt"
+        found = Q(**{f"{self.name}__{side}": value})
+        return found | Q(**{f"{self.name}__isnull": True}) if self.nullable and not backwards else found
+
+    def same(self, value: Any) -> Q:
+        return Q(**{f"{self.name}__isnull": True}) if value is None else Q(**{self.name: value})
+
+
+def ordering(rows: QuerySet[Any], by: Sequence[str | Key], *, descending: bool = False) -> list[OrderBy]:
+    """Returns what `rows.order_by` takes for `by`, ties broken by primary key."""
+    return [each.ordering(backwards=False) for each in _keys(rows, by, descending)]
+
+
+def page[M: Model](
+    rows: QuerySet[M], by: Sequence[str | Key], *, descending: bool = False, cursor: Cursor | None = None, limit: int
+) -> Page[M]:
+    """Returns at most `limit` of `rows`, ordered by `by` and then by primary key.
+
+    A cursor that is no key, or whose row is gone or out of sight, gives the first page. So does going back to fewer than `limit`.
+    """
+    keys = _keys(rows, by, descending)
+    last = _values(rows, keys, cursor.row) if cursor else None
+    backwards = last is not None and cursor is not None and cursor.backwards
+    part = rows.filter(_beyond(keys, last, backwards=backwards)) if last is not None else rows
+    found = list(part.order_by(*(each.ordering(backwards=backwards) for each in keys))[: limit + 1])
+    if backwards and len(found) < limit:
+        return page(rows, by, descending=descending, limit=limit)
+    return cut(found, limit=limit, cursor=last is not None, backwards=backwards)
+
+
+def cut[M: Model](found: Sequence[M], *, limit: int, cursor: bool, backwards: bool) -> Page[M]:
+    """Returns the page that `limit + 1` rows give, read from a cursor or from the start, in the order in which they were read."""
+    more, shown = len(found) > limit, list(found[:limit])
+    if backwards:
+        shown.reverse()
+    before, after = (more, True) if backwards else (cursor, more)
+    return Page(tuple(shown), shown[0].pk if shown and before else None, shown[-1].pk if shown and after else None)
+
+
+def _keys(rows: QuerySet[Any], by: Sequence[str | Key], descending: bool) -> list[_By]:
+    found = []
+    for each in by:
+        key = each if isinstance(each, Key) else Key(each)
+        name = key.name.removeprefix("-")
+        nullable = _nullable(rows, name) if key.nullable is None else key.nullable
+        found.append(_By(name, key.name.startswith("-") != descending, nullable))
+    return [*found, _By("pk", found[0].descending if found else descending, nullable=False)]
+
+
+def _nullable(rows: QuerySet[Any], name: str) -> bool:
+    """Whether a field, also one behind relations, can be empty; True for what is no field."""
+    if name in rows.query.annotations:
+        return True
+    model: Any = rows.model
+    for part in name.split("__"):
+        try:
+            field = model._meta.pk if part == "pk" else model._meta.get_field(part)
+        except (AttributeError, FieldDoesNotExist):
+            return True
+        if field.null or (field.auto_created and not field.concrete):
+            return True
+        model = field.related_model
+    return False
+
+
+def _values(rows: QuerySet[Any], keys: Sequence[_By], row: str) -> tuple[Any, ...] | None:
+    """What the cursor's row is ordered by; None if there is no such row."""
+    try:
+        pk = rows.model._meta.pk.to_python(row)
+    except ValidationError:
+        return None
+    return rows.filter(pk=pk).order_by().values_list(*(each.name for each in keys)).first()
+
+
+def _beyond(keys: Sequence[_By], values: Sequence[Any], *, backwards: bool) -> Q:
+    """The condition for rows beyond one with these values."""
+    ways, same = [], Q()
+    for key, value in zip(keys, values, strict=True):
+        further = key.beyond(value, backwards=backwards)
+        if further is not None:
+            ways.append(same & further)
+        same &= key.same(value)
+    found = reduce(or_, ways)
+    first, value = keys[0], values[0]
+    if first.nullable:
+        return found
+    # Said again of the first key alone: an index begins there.
+    return Q(**{f"{first.name}__{'lte' if first.descending != backwards else 'gte'}": value}) & found

@@ -1,0 +1,322 @@
+"""A list as pages and files show it, made from one declaration (docs/lists.md)."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django import forms
+from django.core.exceptions import ImproperlyConfigured
+from django.core.validators import EMPTY_VALUES
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django_filters import FilterSet
+
+from siths_portal.lib import clock, csv_files, workbooks
+from siths_portal.lib.downloads import attachment, streamed_attachment
+from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.lists.columns import Column
+from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
+from siths_portal.lib.lists.rows import Rows, Source
+
+PAGE = 50
+FILE_LIMITS: Mapping[str, int] = {"csv": 1_000_000, "xlsx": 20_000}
+"""How many rows a file may have. A workbook is built in memory, CSV is sent while it is read."""
+
+_FILE_NAMES = {"csv": gettext_lazy("Hämta som CSV"), "xlsx": gettext_lazy("Hämta som Excel")}
+Text = str | Promise
+
+
+@dataclass(frozen=True)
+class Empty:
+    """What stands in place of a table without rows: why, and what to do."""
+
+    heading: Text
+    text: Text = ""
+    action_url: str = ""
+    action_text: Text = ""
+
+
+_PAST_END = Empty(gettext_lazy("Här tar listan slut"), gettext_lazy("Det finns inga fler rader efter den du kom från."))
+
+
+@dataclass(frozen=True)
+class Head:
+    """A heading: `sort` is the address that orders the list by it, `state` what aria-sort says."""
+
+    text: Text
+    sort: str = ""
+    state: str = ""
+    css: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: `label` stands before it on a phone; a `header` names its row."""
+
+    html: SafeString
+    css: str
+    label: Text
+    header: bool
+
+
+@dataclass(frozen=True)
+class File:
+    """A link to the list as a file."""
+
+    text: Text
+    url: str
+
+
+@dataclass(frozen=True)
+class Shown[L]:
+    """A page of a list, as `components/list.html` and `components/list_filters.html` draw it."""
+
+    declared: "List[L]"
+    form: forms.BaseForm | None
+    status: int = 200
+    lines: tuple[L, ...] = ()
+    heads: Sequence[Head] = ()
+    rows: Sequence[Sequence[Cell]] = ()
+    count: str = ""
+    next_url: str = ""
+    previous_url: str = ""
+    first_url: str = ""
+    clear_url: str = ""
+    files: Sequence[File] = ()
+    empty: Empty | None = None
+
+
+class List[L]:
+    """A list. A subclass declares it and gives its rows, `rows()`; one instance serves one request.
+
+    Filters are a django-filter FilterSet over the rows' queryset, or a form of `form()` whose `chosen` values `rows()` uses. What
+    they hold stands in addresses, so a free-text filter is refused: a name or number is kept as a search's handle (ADR 0244).
+    `by` is the fixed order of a list whose columns cannot be sorted; else `order` names a column, `-` first for descending.
+    `count_to`: rows are counted no further; 0 for a list whose count costs too much. `prefix` and `fragment` tell the lists of
+    one page apart.
+    """
+
+    columns: ClassVar[Sequence[Column[Any]]]
+    caption: Text = ""
+    caption_hidden: bool = False
+    table_id: str = "lista"
+    css: str = ""
+    order: str = ""
+    by: Sequence[str | Key] = ()
+    page_size: int = PAGE
+    count_to: int = 1000
+    filters: type[FilterSet] | None = None
+    filter_button: Text = gettext_lazy("Filtrera")
+    files: Sequence[str] = ()
+    file_name: Text = gettext_lazy("lista")
+    empty: Empty = Empty(gettext_lazy("Inget att visa än"))
+    no_match: Empty = Empty(gettext_lazy("Inget stämmer med urvalet"), gettext_lazy("Ändra urvalet eller rensa det."))
+    heading_level: str = "2"
+    prefix: str = ""
+    fragment: str = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuses a filter whose text would stand in addresses and logs."""
+        super().__init_subclass__(**kwargs)
+        if cls.filters:
+            for name, each in cls.filters.base_filters.items():
+                if each.field_class is forms.CharField:
+                    raise ImproperlyConfigured(f"{cls.__name__}.{name}: a free-text filter puts what is typed into addresses")
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+
+    # What a list says of itself.
+
+    def rows(self) -> Source[L]:
+        """The lines in the reader's scope. Raises what the scope does."""
+        raise NotImplementedError
+
+    def form(self) -> forms.BaseForm | None:
+        """The filter form, bound to the address; None for a list without."""
+        return self._filterset.form if self._filterset else None
+
+    def sortable(self) -> Collection[str]:
+        """The keys of columns that the list can be ordered by now."""
+        return [column.key for column in self.columns if column.by]
+
+    def default_order(self) -> Order:
+        """The order when the address names none."""
+        return Order(self.order.removeprefix("-"), self.order.startswith("-"))
+
+    def count_text(self, count: int) -> str:
+        """The sum that the list begins with."""
+        return ngettext("{n} rad", "{n} rader", count).format(n=_number(count))
+
+    def file_url(self, kind: str) -> str:
+        """The address of the list as a file."""
+        return self._url(ordning=self._order.text, fil=kind)
+
+    def note_page(self, lines: Sequence[L]) -> None:
+        """Records that these lines are about to be shown. Called before they are, not for an empty page."""
+
+    def note_file(self, kind: str, rows: int) -> None:
+        """Records that a file of so many rows is about to be sent. Called before it is."""
+
+    # What pages and views use.
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """What the filters hold, by field; empty without filters and before they are valid."""
+        form = self._form
+        given = form.cleaned_data if form and self._valid else {}
+        return {name: value for name, value in given.items() if value not in EMPTY_VALUES}
+
+    def answer(self, draw: Callable[[Shown[L]], HttpResponseBase]) -> HttpResponseBase:
+        """Returns the list as a file if the address asks for one that the list offers; else the page that `draw` makes of it."""
+        kind = self.request.GET.get(f"{self.prefix}fil", "")
+        return self.file(kind) if kind in self.files else draw(self.shown())
+
+    def shown(self) -> Shown[L]:
+        """Returns the page that the address asks for; without rows and with status 422 if a filter is wrong."""
+        if not self._valid:
+            return Shown(self, self._form, status=Invalid.http_status, clear_url=self.request.path)
+        cursor = self._cursor()
+        found = self._source.page(self._order, self._by, cursor, self.page_size)
+        if found.lines:
+            self.note_page(found.lines)
+        return Shown(
+            self,
+            self._form,
+            lines=found.lines,
+            heads=list(self._heads()),
+            rows=self._cells(found.lines),
+            count=self._count(found, cursor),
+            next_url=self._turn("efter", found.next),
+            previous_url=self._turn("fore", found.previous),
+            first_url=self._url(ordning=self._order.text) if cursor else "",
+            clear_url=f"{self.request.path}{self._anchor}" if self.chosen else "",
+            files=[File(_FILE_NAMES[kind], self.file_url(kind)) for kind in self.files] if found.lines else (),
+            empty=None if found.lines else _PAST_END if cursor else self.no_match if self.chosen else self.empty,
+        )
+
+    def file(self, kind: str) -> HttpResponseBase:
+        """Returns the whole list as a file of `kind`. Raises Conflict if it has more rows than such a file may.
+
+        If a filter is wrong, the answer leads to the page, which says so.
+        """
+        if not self._valid:
+            query = self.request.GET.copy()
+            query.pop(f"{self.prefix}fil", None)
+            return redirect(f"{self.page_url()}?{query.urlencode()}")
+        limit = FILE_LIMITS[kind]
+        rows = self._source.count(limit + 1)
+        if rows > limit:
+            message = _("Listan har fler än {n} rader, som är det mesta en sådan fil kan ha. Begränsa urvalet och hämta igen.")
+            raise Conflict("list-too-long", message.format(n=_number(limit)))
+        self.note_file(kind, rows)
+        columns = [column for column in self.columns if column.in_file]
+        header = [str(column.heading) for column in columns]
+        lines = self._source.every(self._order, self._by)
+        cells = ([column.file_cell(line) for column in columns] for line in lines)
+        name = f"{self.file_name} {clock.today()}.{kind}"
+        if kind == "csv":
+            return streamed_attachment(csv_files.stream(header, cells), media_type="text/csv; charset=utf-8", filename=name)
+        content = workbooks.build([workbooks.Sheet(_("Lista"), header, cells)])
+        return attachment(content, media_type=workbooks.XLSX_TYPE, filename=name)
+
+    def page_url(self) -> str:
+        """The address of the list's page, also for a file that has an address of its own."""
+        return self.request.path
+
+    # How it is made.
+
+    @cached_property
+    def _filterset(self) -> Any:
+        if self.filters is None:
+            return None
+        if not isinstance(self._scoped, Rows):
+            raise ImproperlyConfigured(f"{type(self).__name__}: a FilterSet needs Rows; give a form by form() instead")
+        return self.filters(self.request.GET, queryset=self._scoped.queryset, request=self.request)
+
+    @cached_property
+    def _scoped(self) -> Source[L]:
+        return self.rows()
+
+    @cached_property
+    def _form(self) -> Any:
+        return self.form()
+
+    @cached_property
+    def _valid(self) -> bool:
+        return self._form is None or bool(self._form.is_valid())
+
+    @cached_property
+    def _source(self) -> Source[L]:
+        rows = self._scoped
+        return Rows(self._filterset.qs, rows.lines) if self._filterset and isinstance(rows, Rows) else rows
+
+    @cached_property
+    def _order(self) -> Order:
+        return Order.parse(self.request.GET.get(f"{self.prefix}ordning", ""), self.sortable(), self.default_order())
+
+    @property
+    def _by(self) -> Sequence[str | Key]:
+        return next((column.by for column in self.columns if column.key == self._order.key and column.by), self.by)
+
+    def _cursor(self) -> Cursor | None:
+        for parameter, backwards in (("efter", False), ("fore", True)):
+            if row := self.request.GET.get(f"{self.prefix}{parameter}", ""):
+                return Cursor(row, backwards)
+        return None
+
+    @property
+    def _anchor(self) -> str:
+        return f"#{self.fragment}" if self.fragment else ""
+
+    def _turn(self, parameter: str, row: object) -> str:
+        return self._url(ordning=self._order.text, **{parameter: str(row)}) if row is not None else ""
+
+    def _url(self, **more: str) -> str:
+        """The list's address with the filters and `more`."""
+        kept = [(name, each) for name in self.chosen for each in self._form.data.getlist(self._form.add_prefix(name)) if each]
+        query = urlencode([*kept, *((f"{self.prefix}{name}", value) for name, value in more.items() if value)])
+        return f"{self.page_url()}{f'?{query}' if query else ''}{self._anchor}"
+
+    def _heads(self) -> Iterator[Head]:
+        sortable = self.sortable()
+        for column in self._on_page:
+            here = column.key == self._order.key
+            turned = Order(column.key, here and not self._order.descending)
+            state = ("descending" if self._order.descending else "ascending") if here else ""
+            url = self._url(ordning=turned.text) if column.key in sortable else ""
+            yield Head(column.heading, url, state, column.classes)
+
+    @cached_property
+    def _on_page(self) -> Sequence[Column[Any]]:
+        return [column for column in self.columns if column.on_page]
+
+    def _cells(self, lines: Sequence[L]) -> list[list[Cell]]:
+        columns, tags = self._on_page, dict[Any, SafeString]()
+        header = next((column for column in columns if column.row_header), columns[0])
+        return [
+            [Cell(column.html(line, tags), column.classes, column.heading, column is header) for column in columns]
+            for line in lines
+        ]
+
+    def _count(self, found: Page[L], cursor: Cursor | None) -> str:
+        """The sum in words; empty if it is not counted or there is nothing."""
+        if cursor is None and found.next is None:
+            return self.count_text(len(found.lines)) if found.lines else ""
+        if not self.count_to:
+            return ""
+        count = self._source.count(self.count_to + 1)
+        if count > self.count_to:
+            return _("Fler än {count}").format(count=self.count_text(self.count_to))
+        return self.count_text(count)
+
+
+def _number(value: int) -> str:
+    return str(number_format(value, force_grouping=True))

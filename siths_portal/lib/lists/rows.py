@@ -1,0 +1,59 @@
+"""Where a list's lines come from: a queryset in the reader's scope, or anything else that can be paged."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import batched
+from typing import Any, Protocol, cast
+
+from django.db.models import Model, QuerySet
+
+from siths_portal.lib.lists import keyset
+from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
+
+_CHUNK = 500
+
+
+class Source[L](Protocol):
+    """What a list is made of. `by` are the keys that the column of `order` declares."""
+
+    def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[L]:
+        """Returns a page; the first one for a cursor that is not in the list."""
+        ...
+
+    def count(self, most: int) -> int:
+        """Returns the number of lines, counted no further than `most`."""
+        ...
+
+    def every(self, order: Order, by: Sequence[str | Key]) -> Iterator[L]:
+        """Returns all lines, read while they are used."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rows[M: Model, L]:
+    """Rows of a model, already narrowed to the reader's scope.
+
+    `lines` turns a page's rows into what columns show, with one query for each thing that it reads of all of them. Without it the
+    rows are the lines.
+    """
+
+    queryset: QuerySet[M]
+    lines: Callable[[Sequence[M]], Sequence[L]] | None = None
+
+    def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[L]:
+        """See `Source`."""
+        found = keyset.page(self.queryset, by, descending=order.descending, cursor=cursor, limit=limit)
+        return Page(tuple(self._lines(found.lines)), found.previous, found.next)
+
+    def count(self, most: int) -> int:
+        """See `Source`."""
+        return self.queryset.order_by()[:most].count()
+
+    def every(self, order: Order, by: Sequence[str | Key]) -> Iterator[L]:
+        """See `Source`."""
+        rows: Any = self.queryset.order_by(*keyset.ordering(self.queryset, by, descending=order.descending))
+        for chunk in batched(rows.iterator(_CHUNK), _CHUNK, strict=False):
+            yield from self._lines(chunk)
+
+    def _lines(self, found: Sequence[M]) -> Sequence[L]:
+        return self.lines(found) if self.lines else cast(Sequence[L], found)

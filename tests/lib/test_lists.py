@@ -1,0 +1,229 @@
+"""The list component on real rows: keyset pages with ties and empty values, and a whole list declared here."""
+
+import csv
+import datetime as dt
+import io
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import django_filters
+import openpyxl
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Q
+from django.template.loader import render_to_string
+from django.test import RequestFactory
+
+from issuance.offices.models import Office
+from issuance.organisations.models import IssuingArea
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict
+from siths_portal.lib.forms import Form
+from siths_portal.lib.lists import Column, Cursor, Empty, Key, Kind, List, Order, Rows, Tag, keyset, listing
+
+pytestmark = pytest.mark.django_db
+NOW = dt.datetime(2026, 5, 4, 10, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def offices() -> list[Office]:
+    """Seven offices: two of one name, three never closed, two closed at the same moment."""
+    area = IssuingArea.objects.create(name="Område", scope_path="/prov/", created_at=NOW)
+    closed = (None, NOW, NOW - dt.timedelta(days=3), None, NOW, None, NOW - dt.timedelta(days=1))
+    names = ("Öster", "Ek", "Alm", "Ek", "Åsen", "Bok", "Cedern")
+    return Office.objects.bulk_create(
+        Office(area=area, office_number=f"{number:010}", name=name, city=("Lindby", "Ekköping")[number % 2], closed_at=at)
+        for number, (name, at) in enumerate(zip(names, closed, strict=True))
+    )
+
+
+def walked(by: tuple[str | Key, ...], *, descending: bool, limit: int) -> tuple[list[Office], list[Office]]:
+    """All rows by going on from page to page, and those before the last page by going back from it."""
+    rows, forth, page = Office.objects.all(), [], None
+    while page is None or page.next:
+        cursor = Cursor(str(page.next)) if page else None
+        page = keyset.page(rows, by, descending=descending, cursor=cursor, limit=limit)
+        forth += page.lines
+    back: list[Office] = []
+    while page.previous:
+        page = keyset.page(rows, by, descending=descending, cursor=Cursor(str(page.previous), backwards=True), limit=limit)
+        back = [*page.lines, *back]
+    return forth, back
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7])
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("by", [("name",), ("closed_at",), ("closed_at", "name"), ("-closed_at",), ("pk",), ("area__name",)])
+def test_pages_put_together_are_the_list_both_ways(
+    offices: list[Office], by: tuple[str, ...], descending: bool, limit: int
+) -> None:
+    whole = list(Office.objects.order_by(*keyset.ordering(Office.objects.all(), by, descending=descending)))
+    forth, back = walked(by, descending=descending, limit=limit)
+    assert forth == whole
+    last = len(whole) % limit or limit
+    assert back == whole[: len(whole) - last]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_rows_without_a_value_come_last_both_ways(offices: list[Office], descending: bool) -> None:
+    found = keyset.page(Office.objects.all(), ["closed_at"], descending=descending, limit=7).lines
+    days = [office.closed_at for office in found]
+    assert days[4:] == [None] * 3
+    assert days[:4] == sorted((day for day in days if day), reverse=descending)
+
+
+def test_a_cursor_that_is_none_of_the_list_begins_from_the_start(offices: list[Office]) -> None:
+    rows = Office.objects.filter(city="Lindby")
+    first = keyset.page(rows, ["name"], limit=2)
+    hidden = next(office for office in offices if office.city != "Lindby")
+    for row, backwards in itertools.product(("", "x", "\0", str(hidden.pk), str(clock.now())), (False, True)):
+        assert keyset.page(rows, ["name"], cursor=Cursor(row, backwards), limit=2) == first
+
+
+def test_going_back_to_less_than_a_page_gives_the_first_one(offices: list[Office]) -> None:
+    whole = keyset.page(Office.objects.all(), ["name"], limit=7).lines
+    back = keyset.page(Office.objects.all(), ["name"], cursor=Cursor(str(whole[2].pk), backwards=True), limit=3)
+    assert back.lines == whole[:3]
+    assert back.previous is None
+
+
+class OfficeFilter(django_filters.FilterSet):
+    """By state, as a new list would have it."""
+
+    status = django_filters.ChoiceFilter(
+        label="Status", empty_label="Alla", choices=[("oppet", "Öppet"), ("stangt", "Stängt")], method="by_state"
+    )
+
+    class Meta:
+        form = Form
+
+    def by_state(self, rows: Any, name: str, value: str) -> Any:
+        return rows.filter(Q(closed_at=None) if value == "oppet" else ~Q(closed_at=None))
+
+
+class OfficeList(List[Office]):
+    """Ten columns."""
+
+    columns = (
+        Column(key="namn", heading="Kontor", value="name", sort="name", link=lambda each: f"/kontor/{each.pk}/"),
+        Column(key="nummer", heading="Kontorsnummer", value="office_number", kind=Kind.NUMBER, sort="office_number"),
+        Column(key="ort", heading="Ort", value="city", sort=("city", "name")),
+        Column(key="postnummer", heading="Postnummer", value="postal_code", kind=Kind.NUMBER),
+        Column(key="gata", heading="Gatuadress", value="street_address"),
+        Column(key="mottagare", heading="Mottagare", value="internal_recipient"),
+        Column(key="kommentar", heading="Fakturakommentar", value="invoice_comment"),
+        Column(key="omrade", heading="Utgivningsområde", value=lambda each: each.area.name),
+        Column(key="stangt", heading="Stängt", value="closed_at", kind=Kind.MOMENT, sort="closed_at"),
+        Column(key="status", heading="Status", kind=Kind.TAG, value=lambda each: STATES[each.closed_at is None]),
+    )
+    caption = "Kontor"
+    order = "namn"
+    page_size = 3
+    filters = OfficeFilter
+    files = ("csv", "xlsx")
+    file_name = "kontor"
+    empty = Empty("Inget kontor än", "Skapa det första.")
+
+    def rows(self) -> Rows[Office, Office]:
+        return Rows(Office.objects.select_related("area"))
+
+    def note_page(self, lines: Any) -> None:
+        noted.append(len(lines))
+
+    def note_file(self, kind: str, rows: int) -> None:
+        noted.append((kind, rows))
+
+
+STATES = {True: Tag("active", "Öppet"), False: Tag("cancelled", "Stängt")}
+noted: list[object] = []
+
+
+@pytest.fixture
+def ask() -> Callable[..., OfficeList]:
+    noted.clear()
+    return lambda url="/", **parameters: OfficeList(RequestFactory().get(url, parameters))
+
+
+def html(found: OfficeList) -> str:
+    shown = found.shown()
+    return "".join(render_to_string(f"components/{name}.html", {"list": shown}) for name in ("list_filters", "list"))
+
+
+def names(found: OfficeList) -> list[str]:
+    return [office.name for office in found.shown().lines]
+
+
+def test_a_declared_list_sorts_and_turns_its_pages(offices: list[Office], ask: Callable[..., OfficeList]) -> None:
+    first = ask().shown()
+    assert [line.name for line in first.lines] == ["Alm", "Bok", "Cedern"]
+    assert first.count == "7 rader"
+    assert noted == [3]
+    second = ask(first.next_url)
+    assert names(second) == ["Ek", "Ek", "Åsen"]
+    assert names(ask(second.shown().previous_url)) == ["Alm", "Bok", "Cedern"]
+    assert [head.state for head in first.heads][:2] == ["ascending", ""]
+    assert names(ask(first.heads[0].sort)) == ["Öster", "Åsen", "Ek"], "a second click turns the order round"
+    assert names(ask(ordning="-stangt"))[0] in ("Ek", "Åsen")
+    assert first.heads[3].sort == ""
+    assert names(ask(ordning="gata")) == ["Alm", "Bok", "Cedern"], "what cannot be sorted keeps the default order"
+
+
+def test_a_declared_list_filters_and_keeps_what_is_chosen(offices: list[Office], ask: Callable[..., OfficeList]) -> None:
+    closed = ask(status="stangt")
+    assert names(closed) == ["Alm", "Cedern", "Ek"]
+    shown = closed.shown()
+    assert "status=stangt" in shown.next_url
+    assert all("status=stangt" in head.sort for head in shown.heads if head.sort)
+    assert shown.clear_url == "/"
+    wrong = ask(status="borta").shown()
+    assert (wrong.status, wrong.lines, wrong.empty) == (422, (), None)
+    Office.objects.all().delete()
+    assert "Inget kontor än" in html(ask())
+    assert "Inget stämmer med urvalet" in html(ask(status="oppet"))
+    assert "Här tar listan slut" in html(ask(efter=str(offices[0].pk)))
+
+
+def test_a_declared_list_becomes_files(
+    offices: list[Office], ask: Callable[..., OfficeList], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Office.objects.filter(name="Alm").update(street_address="=1+1")
+    answer: Any = ask(status="stangt", fil="csv").answer(lambda shown: pytest.fail("a file was asked for"))
+    head, *rows = csv.reader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig")), delimiter=";")
+    assert head[:3] == ["Kontor", "Kontorsnummer", "Ort"]
+    assert [row[0] for row in rows] == ["Alm", "Cedern", "Ek", "Åsen"]
+    assert (rows[0][4], rows[0][8], rows[0][9]) == ("'=1+1", "2026-05-01 12:00", "Stängt")
+    assert noted == [("csv", 4)]
+    book = openpyxl.load_workbook(io.BytesIO(ask(fil="xlsx", ordning="-namn").file("xlsx").content))  # type: ignore[attr-defined]
+    assert [row[0] for row in book.active.iter_rows(values_only=True)][:3] == ["Kontor", "Öster", "Åsen"]  # type: ignore[union-attr]
+    monkeypatch.setattr(listing, "FILE_LIMITS", {"csv": 6})
+    with pytest.raises(Conflict, match="list-too-long"):
+        ask().file("csv")
+    assert ask(status="borta", fil="csv").file("csv").status_code == 302
+
+
+def test_a_declared_list_is_a_table_that_a_phone_shows_as_blocks(offices: list[Office], ask: Callable[..., OfficeList]) -> None:
+    page = html(ask())
+    assert '<caption id="lista">Kontor</caption>' in page
+    assert page.count('<th scope="row">') == 3
+    assert page.count('<th scope="col"') == 10
+    assert 'aria-sort="ascending"' in page
+    assert 'class="ds-table stacked"' in page
+    assert '<td class="moment" data-label="Stängt">2026-05-01 12:00</td>' in page
+    assert page.count("data-label=") == 27
+    assert f'<a class="ds-link" href="/kontor/{next(each.pk for each in offices if each.name == "Alm")}/">Alm</a>' in page
+    assert "Stängt</span></span>" in page
+
+
+def test_a_filter_that_would_put_typed_text_into_addresses_is_refused() -> None:
+    class Named(django_filters.FilterSet):
+        namn = django_filters.CharFilter()
+
+    with pytest.raises(ImproperlyConfigured, match="namn"):
+        type("Leaky", (List,), {"filters": Named})
+
+
+def test_a_count_stops_where_the_list_says(offices: list[Office], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OfficeList, "count_to", 5)
+    assert OfficeList(RequestFactory().get("/")).shown().count == "Fler än 5 rader"
+    assert Order.parse("-namn", ["namn"], Order("nummer")).text == "-namn"
