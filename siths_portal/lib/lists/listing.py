@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 from django import forms
@@ -16,7 +16,6 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django_filters import FilterSet
 
 from siths_portal.lib import clock, csv_files, workbooks
 from siths_portal.lib.downloads import attachment, streamed_attachment
@@ -24,6 +23,9 @@ from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.lists.columns import Column
 from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
 from siths_portal.lib.lists.rows import Rows, Source
+
+if TYPE_CHECKING:
+    from django_filters import FilterSet
 
 PAGE = 50
 FILE_LIMITS: Mapping[str, int] = {"csv": 1_000_000, "xlsx": 20_000}
@@ -112,7 +114,7 @@ class List[L]:
     by: Sequence[str | Key] = ()
     page_size: int = PAGE
     count_to: int = 1000
-    filters: type[FilterSet] | None = None
+    filters: "type[FilterSet] | None" = None
     filter_button: Text = gettext_lazy("Filtrera")
     files: Sequence[str] = ()
     file_name: Text = gettext_lazy("lista")
