@@ -100,9 +100,9 @@ def _printed(lines: Sequence[Line]) -> Sequence[Line]:
     """The lines themselves, or if they are too many one for each article, price and VAT rate, in the order of the first."""
     if len(lines) <= LINES_ON_PAPER:
         return lines
-    groups: dict[tuple[str, Decimal, Decimal], list[Line]] = {}
+    groups: dict[tuple[str, str, Decimal, Decimal], list[Line]] = {}
     for line in lines:
-        groups.setdefault((line.article_code, line.unit_price, line.vat_rate), []).append(line)
+        groups.setdefault((line.kind, line.article_code, line.unit_price, line.vat_rate), []).append(line)
     return [_summed(group) for group in groups.values()]
 
 
@@ -121,6 +121,7 @@ def _row(line: Line) -> dict[str, str]:
         "article": line.article_code,
         "text": line.text,
         "quantity": money.swedish(line.quantity),
+        "unit": line.declaration.unit_name,
         "unit_price": money.swedish(line.unit_price),
         "vat_rate": money.swedish(line.vat_rate, decimals=0),
         "net": money.swedish(line.net),

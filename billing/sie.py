@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from billing.domain.composition import CARD
+from billing.domain import line_kinds
 from billing.domain.invoices import NumberedInvoice
 
-RECEIVABLES, CARDS, SUBSCRIPTIONS, OUTPUT_VAT, ROUNDING = "1510", "3041", "3042", "2611", "3740"
+RECEIVABLES, OUTPUT_VAT, ROUNDING = "1510", "2611", "3740"
 ACCOUNTS = {
     RECEIVABLES: "Kundfordringar",
     OUTPUT_VAT: "Utgående moms",
-    CARDS: "Försäljning av kort",
-    SUBSCRIPTIONS: "Försäljning av abonnemang",
     ROUNDING: "Öres- och kronutjämning",
 }
 _NOT_IN_PC8 = str.maketrans({"§": "par.", "–": "-", "—": "-", "’": "'", "”": '"', "“": '"', "€": "EUR", "ø": "ö", "Ø": "Ö"})
@@ -32,12 +30,12 @@ class Voucher:
 def voucher(invoice: NumberedInvoice) -> Voucher:
     """The voucher of an invoice: receivable against sales, output VAT and rounding. Accounts without amount are left out."""
     content, totals = invoice.content, invoice.content.totals
-    cards = sum((line.net for line in content.lines if line.kind == CARD), Decimal(0))
-    subscriptions = sum((line.net for line in content.lines if line.kind != CARD), Decimal(0))
+    sales = {kind.sales_account.number: Decimal(0) for kind in line_kinds.declared()}
+    for line in content.lines:
+        sales[line.declaration.sales_account.number] -= line.net
     amounts = (
         (RECEIVABLES, totals.payable),
-        (CARDS, -cards),
-        (SUBSCRIPTIONS, -subscriptions),
+        *sales.items(),
         (OUTPUT_VAT, -totals.vat),
         (ROUNDING, -totals.rounding),
     )
@@ -47,6 +45,7 @@ def voucher(invoice: NumberedInvoice) -> Voucher:
 
 def build(vouchers: Sequence[Voucher], *, company: str, organisation_number: str, version: str, made_on: dt.date) -> bytes:
     """The whole file. Raises ValueError if a voucher does not sum to 0: such a file would be refused or, worse, booked."""
+    accounts = ACCOUNTS | {kind.sales_account.number: kind.sales_account.name for kind in line_kinds.declared()}
     lines = [
         "#FLAGGA 0",
         f"#PROGRAM {_quoted('SITHS eID Portal')} {_quoted(version)}",
@@ -55,7 +54,7 @@ def build(vouchers: Sequence[Voucher], *, company: str, organisation_number: str
         "#SIETYP 4",
         f"#ORGNR {organisation_number[:6]}-{organisation_number[6:]}",
         f"#FNAMN {_quoted(company)}",
-        *(f"#KONTO {account} {_quoted(name)}" for account, name in sorted(ACCOUNTS.items())),
+        *(f"#KONTO {account} {_quoted(name)}" for account, name in sorted(accounts.items())),
     ]
     for each in vouchers:
         if sum(amount for _, amount in each.amounts) != 0:

@@ -13,12 +13,10 @@ CAC = "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
 CBC = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"
 CUSTOMIZATION = "urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0"
 PROFILE = "urn:fdc:peppol.eu:2017:poacc:billing:01:1.0"
-TYPE_INVOICE = "380"
 ORGANISATION_NUMBER_SCHEME = "0007"
 F_TAX = "Godkänd för F-skatt"
 MEANS_CREDIT_TRANSFER = "30"
 BANKGIRO_BRANCH = "SE:BANKGIRO"
-PIECE = "EA"
 MEDIA_TYPE = "application/xml"
 VERSION = "ubl/1"
 """Stored with each document. Raise it with every change of the bytes that `build` gives; a test pins the two together."""
@@ -62,7 +60,7 @@ def _header(root: etree._Element, invoice: NumberedInvoice) -> None:
     _text(root, "ID", invoice.number)
     _text(root, "IssueDate", invoice.issue_date.isoformat())
     _text(root, "DueDate", invoice.due_date.isoformat())
-    _text(root, "InvoiceTypeCode", TYPE_INVOICE)
+    _text(root, "InvoiceTypeCode", content.document_type.value)
     _text(root, "Note", content.note)
     _text(root, "DocumentCurrencyCode", CURRENCY)
     _text(root, "BuyerReference", buyer.buyer_reference)
@@ -159,7 +157,7 @@ def _line(root: etree._Element, line: Line) -> None:
     """BG-25: BT-126, 129, 130, 131, BG-26, BT-153, 155, 151, 152, 146."""
     element = _group(root, "InvoiceLine")
     _text(element, "ID", str(line.position))
-    _text(element, "InvoicedQuantity", money.shortest(line.quantity), unitCode=PIECE)
+    _text(element, "InvoicedQuantity", money.shortest(line.quantity), unitCode=line.declaration.unit_code)
     _amount(element, "LineExtensionAmount", line.net)
     _period(element, line.period)
     item = _group(element, "Item")

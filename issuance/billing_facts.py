@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -66,7 +66,7 @@ class BillableFact:
 
     cursor: feeds.Cursor
     event_id: int
-    kind: Literal["card"]
+    kind: str
     order_id: UUID
     organisation_id: UUID
     party_id: UUID

@@ -1,49 +1,11 @@
 """From summed ledger entries to an invoice's lines: the order and texts of billing.md 5.5. Drafts and previews both use it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
-from uuid import UUID
+from collections.abc import Sequence
 
-from billing.domain import money
+from billing.domain import line_kinds, money
+from billing.domain.grouping import Group, Labels
 from billing.domain.invoices import Buyer, InvoiceContent, Line, Seller, total
 from billing.domain.periods import Month
-from billing.domain.text import one_line, swedish_key
-
-CARD = "card"
-SUBSCRIPTION = "subscription"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Ledger entries of one customer that make one line: same kind, office or organisation, article, price and month."""
-
-    kind: str
-    office_id: UUID | None
-    organisation_id: UUID | None
-    article_code: str
-    unit_price: Decimal
-    vat_rate: Decimal
-    period: Month
-    quantity: Decimal
-
-
-@dataclass(frozen=True)
-class Subscriber:
-    """An organisation whose subscription is billed. `direct` is the customer's own organisation."""
-
-    name: str
-    direct: bool
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What the lines' texts are made of: office id to its invoice comment, article code to printed name, and subscribers."""
-
-    offices: Mapping[UUID, str]
-    articles: Mapping[str, str]
-    subscribers: Mapping[UUID, Subscriber]
 
 
 def compose(*, month: Month, seller: Seller, buyer: Buyer, groups: Sequence[Group], labels: Labels) -> InvoiceContent:
@@ -66,32 +28,19 @@ def compose(*, month: Month, seller: Seller, buyer: Buyer, groups: Sequence[Grou
                 vat_rate=group.vat_rate,
                 net=money.to_ore(group.quantity * group.unit_price),
                 period=group.period,
+                grouping_key=group.key,
             )
         )
     totals = total(lines, round_to_krona=buyer.round_to_krona)
     return InvoiceContent(seller=seller, buyer=buyer, month=month, lines=tuple(lines), totals=totals)
 
 
-def _order(group: Group, labels: Labels) -> tuple[Any, ...]:
+def _order(group: Group, labels: Labels) -> tuple[object, ...]:
+    kind = line_kinds.of(group.kind)
     rest = (group.article_code, group.period, group.unit_price, group.vat_rate)
-    if group.kind == CARD:
-        comment = labels.offices[_known(group.office_id)]
-        return (0, swedish_key(comment), comment, str(group.office_id), *rest)
-    subscriber = labels.subscribers[_known(group.organisation_id)]
-    return (1 if subscriber.direct else 2, swedish_key(subscriber.name), subscriber.name, str(group.organisation_id), *rest)
+    return (kind.rank, kind.code, *kind.order(group, labels), *rest)
 
 
 def _text(group: Group, labels: Labels, month: Month) -> str:
-    if group.kind == CARD:
-        article = labels.articles.get(group.article_code, group.article_code)
-        text = ", ".join(part for part in (article, one_line(labels.offices[_known(group.office_id)])) if part)
-    else:
-        subscriber = labels.subscribers[_known(group.organisation_id)]
-        text = f"SITHS-abonnemang, {'direktanslutning' if subscriber.direct else one_line(subscriber.name)}"
+    text = line_kinds.of(group.kind).text(group, labels)
     return text if group.period == month else f"{text}, avser {group.period}"
-
-
-def _known(identifier: UUID | None) -> UUID:
-    if identifier is None:
-        raise KeyError("line without office or organisation")
-    return identifier

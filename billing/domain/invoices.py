@@ -4,14 +4,22 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from enum import StrEnum
 from itertools import groupby
 from typing import Any, Self
 from uuid import UUID
 
-from billing.domain import money
+from billing.domain import line_kinds, money
 from billing.domain.periods import Month
 
 CURRENCY = "SEK"
+
+
+class DocumentType(StrEnum):
+    """BT-3, codes of UNTDID 1001."""
+
+    INVOICE = "380"
+    CREDIT_NOTE = "381"
 
 
 @dataclass(frozen=True)
@@ -83,10 +91,17 @@ class Line:
     vat_rate: Decimal
     net: Decimal
     period: Month
+    grouping_key: str
+
+    @property
+    def declaration(self) -> line_kinds.LineKind:
+        """The declaration of the line's kind."""
+        return line_kinds.of(self.kind)
 
     def as_json(self) -> dict[str, Any]:
-        """The values that the invoice's content hash covers."""
-        plain = {name: str(value) for name, value in asdict(self).items() if name != "period"}
+        """The values that the invoice's content hash covers: everything that is printed, sent or summed."""
+        hidden = ("period", "grouping_key")
+        plain = {name: str(value) for name, value in asdict(self).items() if name not in hidden}
         amounts = {
             "quantity": format(self.quantity, ".2f"),
             "unit_price": format(self.unit_price, ".4f"),
@@ -118,14 +133,24 @@ class Totals:
 
 
 @dataclass(frozen=True)
+class PrecedingInvoice:
+    """BG-3, the invoice that a credit note corrects."""
+
+    number: str  # BT-25
+    issue_date: dt.date  # BT-26
+
+
+@dataclass(frozen=True)
 class InvoiceContent:
-    """Everything of an invoice that is known before it has a number."""
+    """Everything of an invoice that is known before it has a number. Only a credit note has a preceding invoice."""
 
     seller: Seller
     buyer: Buyer
     month: Month
     lines: tuple[Line, ...]
     totals: Totals
+    document_type: DocumentType = DocumentType.INVOICE
+    preceding: PrecedingInvoice | None = None
 
     @property
     def note(self) -> str:
@@ -143,15 +168,23 @@ class InvoiceContent:
         return max([self.month, *(line.period for line in self.lines)]).last_day
 
     def as_json(self) -> dict[str, Any]:
-        """What the content hash covers: every value that is printed, sent or summed."""
+        """What the content hash covers: every value that is printed, sent or summed.
+
+        The hash of an invoice does not name its document type: invoices were issued before there was another type.
+        """
         totals = {name: format(getattr(self.totals, name), ".2f") for name in ("net", "vat", "gross", "rounding", "payable")}
-        return {
+        covered = {
             "seller": self.seller.as_json(),
             "buyer": self.buyer.as_json(),
             "month": self.month.code(),
             "lines": [line.as_json() for line in self.lines],
             "totals": totals,
         }
+        if self.document_type != DocumentType.INVOICE:
+            covered["document_type"] = self.document_type.value
+        if self.preceding:
+            covered["preceding"] = {"number": self.preceding.number, "issue_date": self.preceding.issue_date.isoformat()}
+        return covered
 
 
 @dataclass(frozen=True)

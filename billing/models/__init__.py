@@ -12,7 +12,7 @@ from billing.models.invoices import (
     LineEvent,
     SeriesCorrection,
 )
-from billing.models.ledger import FeedPosition, LedgerEntry, LedgerKind, PriceItem, SubscriptionSnapshot, UnpricedFact
+from billing.models.ledger import FeedPosition, LedgerEntry, PriceItem, SubscriptionSnapshot, UnpricedFact
 from billing.models.runs import InvoiceRun, ItemState, RunItem, RunState
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "InvoiceState",
     "ItemState",
     "LedgerEntry",
-    "LedgerKind",
     "LineEvent",
     "PriceItem",
     "RunItem",

@@ -3,9 +3,10 @@
 from django.db import models
 from django.db.models import Q
 
+from billing.domain.invoices import DocumentType
 from billing.models.audit import Document
 from billing.models.customers import BillingCustomer
-from billing.models.ledger import LedgerEntry, LedgerKind
+from billing.models.ledger import GROUPING_KEY_LENGTH, LedgerEntry
 from billing.models.runs import InvoiceRun
 from siths_portal.lib.ids import new_id
 
@@ -18,7 +19,9 @@ class InvoiceState(models.TextChoices):
 
 
 class Invoice(models.Model):
-    """A consolidated invoice (BT-3 380) of one customer and month. Amounts are SEK with two decimals.
+    """A consolidated invoice of one customer and month, or a credit note. Amounts are SEK with two decimals.
+
+    `document_type` is BT-3. Only a credit note has `corrects`, the invoice that it credits (BG-3). Runs make no credit notes.
 
     `seller` and `buyer` are copies made with the draft. `content_sha256` covers them, the lines and the totals;
     `chain_hash` covers it, the number, dates and reference, and the hash before it in the series. `gate_version` names the rules
@@ -29,6 +32,8 @@ class Invoice(models.Model):
     run = models.ForeignKey(InvoiceRun, on_delete=models.PROTECT, related_name="invoices")
     customer = models.ForeignKey(BillingCustomer, on_delete=models.PROTECT, related_name="invoices")
     party_id = models.UUIDField()
+    document_type = models.CharField(max_length=3, default=DocumentType.INVOICE.value)
+    corrects = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="credit_notes")
     state = models.CharField(max_length=10, choices=InvoiceState, default=InvoiceState.DRAFT)
     period = models.DateField()
     seller = models.JSONField()
@@ -53,7 +58,16 @@ class Invoice(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["run", "party_id"], name="billing_invoice_once"),
+            models.UniqueConstraint(
+                fields=["run", "party_id"],
+                condition=Q(document_type=DocumentType.INVOICE.value),
+                name="billing_invoice_once",
+            ),
+            models.CheckConstraint(
+                name="billing_invoice_document_type",
+                condition=Q(document_type=DocumentType.INVOICE.value, corrects=None)
+                | Q(document_type=DocumentType.CREDIT_NOTE.value, corrects__isnull=False) & ~Q(corrects=models.F("id")),
+            ),
             models.UniqueConstraint(fields=["series", "sequence"], name="billing_invoice_number_once"),
             models.CheckConstraint(
                 name="billing_invoice_draft_has_no_number",
@@ -70,11 +84,12 @@ class Invoice(models.Model):
 
 
 class InvoiceLine(models.Model):
-    """A line, BG-25, with its text frozen. Its columns are also the key by which ledger entries are summed into it."""
+    """A line, BG-25, with its text frozen. `grouping_key` is that of the ledger entries that are summed into it."""
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
     position = models.PositiveIntegerField()
-    kind = models.CharField(max_length=20, choices=LedgerKind)
+    kind = models.CharField(max_length=20)
+    grouping_key = models.CharField(max_length=GROUPING_KEY_LENGTH)
     office_id = models.UUIDField(null=True)
     organisation_id = models.UUIDField(null=True)
     article_code = models.CharField(max_length=20)
@@ -86,7 +101,11 @@ class InvoiceLine(models.Model):
     period = models.DateField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["invoice", "position"], name="billing_line_position")]
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "position"], name="billing_line_position"),
+            models.UniqueConstraint(fields=["invoice", "grouping_key"], name="billing_line_grouping_key"),
+            models.CheckConstraint(name="billing_line_grouping_key_set", condition=~Q(grouping_key="")),
+        ]
 
 
 class LineEvent(models.Model):

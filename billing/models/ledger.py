@@ -8,7 +8,11 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Coalesce
 
+from billing.domain import line_kinds
+from billing.domain.grouping import Place
+
 GROSS_LIST = UUID(int=0)
+GROUPING_KEY_LENGTH = 200
 
 
 class PriceItem(models.Model):
@@ -49,21 +53,23 @@ class PriceItem(models.Model):
         ]
 
 
-class LedgerKind(models.TextChoices):
-    """What a ledger entry is for."""
-
-    CARD = "card", "Kort"
-    SUBSCRIPTION = "subscription", "Abonnemang"
+def _offices_by_kind() -> Q:
+    """Returns the condition that an entry has an office exactly if lines of its kind are separated by office."""
+    condition = Q()
+    for kind in line_kinds.declared():
+        condition &= ~Q(kind=kind.code) | Q(office_id__isnull=Place.OFFICE not in kind.group_by)
+    return condition
 
 
 class BillableEvent(models.Model):
     """What happened and can be invoiced, once: `source_key` names the happening and is unique.
 
+    `kind` is the code of a kind of `billing.domain.line_kinds`.
     `priced_on` is the day in Stockholm whose price applies, `period` the first day of the month in Stockholm it happened in.
     """
 
     source_key = models.CharField(max_length=100, unique=True)
-    kind = models.CharField(max_length=20, choices=LedgerKind)
+    kind = models.CharField(max_length=20)
     party_id = models.UUIDField()
     organisation_id = models.UUIDField()
     office_id = models.UUIDField(null=True)
@@ -79,11 +85,15 @@ class BillableEvent(models.Model):
 
 
 class LedgerEntry(BillableEvent):
-    """A billable event with its price copied in. Append-only: a later change of the price list cannot reach it."""
+    """A billable event with its price copied in. Append-only: a later change of the price list cannot reach it.
+
+    Entries of one customer with the same `grouping_key` make one invoice line (`LineKind.grouping_key`).
+    """
 
     price_item = models.ForeignKey(PriceItem, on_delete=models.PROTECT, related_name="entries")
     unit_price = models.DecimalField(max_digits=12, decimal_places=4)
     vat_rate = models.DecimalField(max_digits=5, decimal_places=2)
+    grouping_key = models.CharField(max_length=GROUPING_KEY_LENGTH)
 
     class Meta:
         indexes = [
@@ -92,10 +102,8 @@ class LedgerEntry(BillableEvent):
         ]
         constraints = [
             models.CheckConstraint(name="billing_ledger_quantity", condition=Q(quantity__gt=0)),
-            models.CheckConstraint(
-                name="billing_ledger_office_of_card",
-                condition=Q(kind=LedgerKind.CARD, office_id__isnull=False) | ~Q(kind=LedgerKind.CARD) & Q(office_id=None),
-            ),
+            models.CheckConstraint(name="billing_ledger_office_by_kind", condition=_offices_by_kind()),
+            models.CheckConstraint(name="billing_ledger_grouping_key", condition=~Q(grouping_key="")),
         ]
 
 

@@ -12,10 +12,12 @@ from uuid import UUID
 from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
 from billing import ports
+from billing.domain import line_kinds
 from billing.domain.invoices import NumberedInvoice
+from billing.domain.line_kinds import DrillDown
 from billing.domain.periods import Month
 from billing.domain.text import swedish_key
-from billing.models import BillingCustomer, Invoice, InvoiceLine, InvoiceState, LedgerEntry, LedgerKind, LineEvent
+from billing.models import BillingCustomer, Invoice, InvoiceLine, InvoiceState, LedgerEntry, LineEvent
 from billing.services import frozen
 from issuance import service as issuance
 from issuance.authz import Actor, policy
@@ -210,12 +212,12 @@ def _rows(entries: Iterator[LedgerEntry] | Sequence[LedgerEntry]) -> Iterator[Li
     for entry in entries:
         if office is None:
             office = _office(entry.office_id)
-        kind, _, reference = entry.source_key.partition(":")
+        kind = line_kinds.of(entry.kind)
         yield LineEventRow(
             entry_id=entry.id,
             occurred_at=entry.occurred_at,
-            kind=LedgerKind(entry.kind).label,
-            order_id=reference if kind == LedgerKind.CARD else "",
+            kind=kind.name,
+            order_id=entry.source_key.rpartition(":")[2] if kind.drill_down == DrillDown.ORDERS else "",
             office=office,
             article_code=entry.article_code,
             quantity=entry.quantity,

@@ -5,11 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, QuerySet, Sum, UUIDField, Value, When
+from django.db.models import Q, QuerySet, Sum, Window
 
 from billing import gate, ports, seller, ubl
-from billing.domain import composition, identifiers
-from billing.domain.composition import Group, Labels, Subscriber
+from billing.domain import composition, identifiers, line_kinds
+from billing.domain.grouping import Group, Labels, Subscriber
 from billing.domain.invoices import InvoiceContent, NumberedInvoice
 from billing.domain.periods import Month
 from billing.models import (
@@ -21,7 +21,6 @@ from billing.models import (
     InvoiceRun,
     ItemState,
     LedgerEntry,
-    LedgerKind,
     RunItem,
     SubscriptionSnapshot,
     UnpricedFact,
@@ -31,8 +30,6 @@ from siths_portal.lib import clock, faults
 from siths_portal.lib import ports as connected
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import DomainError, Unavailable
-
-_KEY = ("kind", "office_id", "subscriber_id", "article_code", "unit_price", "vat_rate", "period")
 
 
 class Blocked(DomainError):
@@ -104,26 +101,10 @@ def unbilled(party_id: UUID, month: Month) -> QuerySet[LedgerEntry]:
 
 
 def grouped(entries: QuerySet[LedgerEntry]) -> list[Group]:
-    """The entries summed by what makes a line: cards by office, subscriptions by organisation."""
-    subscriber = Case(
-        When(kind=LedgerKind.SUBSCRIPTION, then=F("organisation_id")),
-        default=Value(None, output_field=UUIDField(null=True)),
-        output_field=UUIDField(null=True),
-    )
-    rows = entries.annotate(subscriber_id=subscriber).order_by().values(*_KEY).annotate(pieces=Sum("quantity"))
-    return [
-        Group(
-            kind=row["kind"],
-            office_id=row["office_id"],
-            organisation_id=row["subscriber_id"],
-            article_code=row["article_code"],
-            unit_price=row["unit_price"],
-            vat_rate=row["vat_rate"],
-            period=Month.of_day(row["period"]),
-            quantity=row["pieces"],
-        )
-        for row in rows
-    ]
+    """Returns the entries summed by their grouping key."""
+    pieces = Window(Sum("quantity"), partition_by="grouping_key")
+    firsts = entries.annotate(pieces=pieces).order_by("grouping_key").distinct("grouping_key")
+    return [line_kinds.of(entry.kind).group(entry, entry.pieces) for entry in firsts]
 
 
 def customer_of(party_id: UUID, month: Month, groups: Sequence[Group]) -> BillingCustomer | None:
@@ -225,6 +206,7 @@ def _store(run: InvoiceRun, customer: BillingCustomer, content: InvoiceContent) 
             vat_rate=line.vat_rate,
             net=line.net,
             period=line.period.first_day,
+            grouping_key=line.grouping_key,
         )
         for line in content.lines
     )
@@ -241,20 +223,16 @@ HASH_JOINS = "SET LOCAL enable_nestloop = off"
 # that were just filled scans the month of all customers once for each line.
 _LINK = """
 WITH due AS MATERIALIZED (
-  SELECT id, kind, article_code, unit_price, vat_rate, period,
-         CASE kind WHEN 'subscription' THEN organisation_id ELSE office_id END AS place
+  SELECT id, grouping_key
   FROM billing_ledgerentry e
   WHERE party_id = %(party)s AND period + 0 <= %(period)s AND id + 0 <= %(cutoff)s
     AND (SELECT true FROM billing_lineevent x WHERE x.entry_id = e.id) IS NULL
 ), line AS MATERIALIZED (
-  SELECT id, kind, article_code, unit_price, vat_rate, period,
-         CASE kind WHEN 'subscription' THEN organisation_id ELSE office_id END AS place
-  FROM billing_invoiceline WHERE invoice_id = %(invoice)s
+  SELECT id, grouping_key FROM billing_invoiceline WHERE invoice_id = %(invoice)s
 )
 INSERT INTO billing_lineevent (entry_id, line_id)
 SELECT due.id, line.id
-FROM due JOIN line ON line.kind = due.kind AND line.article_code = due.article_code AND line.unit_price = due.unit_price
-  AND line.vat_rate = due.vat_rate AND line.period = due.period AND line.place = due.place
+FROM due JOIN line ON line.grouping_key = due.grouping_key
 """
 
 

@@ -73,6 +73,6 @@ def _csv(invoices: Iterable[Invoice]) -> bytes:
         buyer = invoice.content.buyer
         for line in invoice.content.lines:
             head = (invoice.number, invoice.issue_date.isoformat(), buyer.name, buyer.organisation_number)
-            what = (line.position, line.article_code, line.text, line.period.code(), line.quantity, "st")
-            rows.append((*head, *what, line.unit_price, line.vat_rate, line.net))
+            what = (line.position, line.article_code, line.text, line.period.code(), line.quantity)
+            rows.append((*head, *what, line.declaration.unit_name, line.unit_price, line.vat_rate, line.net))
     return csv_files.build(_HEADER, rows)

@@ -2,7 +2,17 @@
 
 from typing import cast
 
-from billing.domain.invoices import Buyer, InvoiceContent, Line, NumberedInvoice, Seller, Totals, total
+from billing.domain.invoices import (
+    Buyer,
+    DocumentType,
+    InvoiceContent,
+    Line,
+    NumberedInvoice,
+    PrecedingInvoice,
+    Seller,
+    Totals,
+    total,
+)
 from billing.domain.periods import Month
 from billing.models import Invoice, InvoiceLine
 
@@ -18,6 +28,8 @@ def content_of(invoice: Invoice) -> InvoiceContent:
         month=Month.of_day(invoice.period),
         lines=frozen,
         totals=Totals(invoice.net, invoice.vat, invoice.gross, invoice.rounding, invoice.payable, subtotals),
+        document_type=DocumentType(invoice.document_type),
+        preceding=_preceding(invoice.corrects),
     )
 
 
@@ -34,6 +46,14 @@ def numbered(invoice: Invoice) -> NumberedInvoice:
     )
 
 
+def _preceding(corrected: Invoice | None) -> PrecedingInvoice | None:
+    if corrected is None:
+        return None
+    if corrected.number is None or corrected.issue_date is None:
+        raise ValueError("only an issued invoice can be corrected")
+    return PrecedingInvoice(corrected.number, corrected.issue_date)
+
+
 def _line(line: InvoiceLine) -> Line:
     return Line(
         position=line.position,
@@ -47,4 +67,5 @@ def _line(line: InvoiceLine) -> Line:
         vat_rate=line.vat_rate,
         net=line.net,
         period=Month.of_day(line.period),
+        grouping_key=line.grouping_key,
     )

@@ -13,8 +13,9 @@ from django.db import transaction
 from django.db.models import Max
 
 from billing import ports
+from billing.domain import line_kinds
 from billing.domain.periods import Month
-from billing.models import FeedPosition, LedgerEntry, LedgerKind, UnpricedFact
+from billing.models import FeedPosition, LedgerEntry, PriceItem, UnpricedFact
 from billing.services.prices import PriceBook
 from siths_portal.lib import clock, faults
 from siths_portal.lib import ports as connected
@@ -71,9 +72,10 @@ def collect_batch(batch: int = BATCH) -> tuple[int, int]:
 
 
 def _fact(fact: ports.BillableFact) -> UnpricedFact:
+    kind = line_kinds.of(fact.kind)
     return UnpricedFact(
-        source_key=f"card:{fact.order_id}",
-        kind=LedgerKind.CARD,
+        source_key=kind.source_key(fact.order_id),
+        kind=kind.code,
         party_id=fact.party_id,
         organisation_id=fact.organisation_id,
         office_id=fact.office_id,
@@ -128,9 +130,16 @@ def _priced(facts: Sequence[UnpricedFact]) -> tuple[list[LedgerEntry], list[Unpr
         if item is None:
             without.append(fact)
             continue
-        copied = {name: getattr(fact, name) for name in _COPIED}
-        entries.append(LedgerEntry(**copied, price_item=item, unit_price=item.unit_price, vat_rate=item.vat_rate))
+        entries.append(entry_of(fact, item))
     return entries, without
+
+
+def entry_of(fact: UnpricedFact, item: PriceItem) -> LedgerEntry:
+    """Returns the ledger entry of `fact` at the price `item`, not stored."""
+    copied = {name: getattr(fact, name) for name in _COPIED}
+    entry = LedgerEntry(**copied, price_item=item, unit_price=item.unit_price, vat_rate=item.vat_rate)
+    entry.grouping_key = line_kinds.of(entry.kind).grouping_key(entry)
+    return entry
 
 
 def newest_entry() -> int:
@@ -142,8 +151,8 @@ def newest_entry() -> int:
 def subscription_fact(count: ports.SubscriptionCount, *, month: Month, article_code: str, taken_at: dt.datetime) -> UnpricedFact:
     """The subscription of one organisation for `month`: one piece a person, at the price of the month's last day."""
     return UnpricedFact(
-        source_key=f"sub:{month.code()}:{count.organisation_id}",
-        kind=LedgerKind.SUBSCRIPTION,
+        source_key=line_kinds.SUBSCRIPTION.source_key(month.code(), count.organisation_id),
+        kind=line_kinds.SUBSCRIPTION.code,
         party_id=count.party_id,
         organisation_id=count.organisation_id,
         article_code=article_code,

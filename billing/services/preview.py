@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from uuid import UUID
 
 from billing import ports, seller
-from billing.domain import codes, composition
-from billing.domain.composition import Group, Subscriber
+from billing.domain import codes, composition, line_kinds
+from billing.domain.grouping import Group, Subscriber
 from billing.domain.invoices import InvoiceContent
 from billing.domain.periods import Month
-from billing.models import LedgerEntry, LedgerKind
+from billing.models import LedgerEntry
 from billing.services import drafting, ledger
 from billing.services.customers import buyer_of
 from billing.services.prices import PriceBook
@@ -70,32 +69,26 @@ def _one(
 
 
 def _subscriptions(party_id: UUID, month: Month, counts: Iterable[ports.SubscriptionCount], book: PriceBook) -> Iterable[Group]:
+    now = clock.now()
     for count in counts:
-        item = book.price(codes.SUBSCRIPTION, party_id, month.last_day)
+        fact = ledger.subscription_fact(count, month=month, article_code=codes.SUBSCRIPTION, taken_at=now)
+        item = book.price(fact.article_code, party_id, fact.priced_on)
         if item is None:
-            raise drafting.Blocked([drafting.price_missing(codes.SUBSCRIPTION)])
-        yield Group(
-            kind=LedgerKind.SUBSCRIPTION,
-            office_id=None,
-            organisation_id=count.organisation_id,
-            article_code=codes.SUBSCRIPTION,
-            unit_price=item.unit_price,
-            vat_rate=item.vat_rate,
-            period=month,
-            quantity=Decimal(count.persons),
-        )
+            raise drafting.Blocked([drafting.price_missing(fact.article_code)])
+        entry = ledger.entry_of(fact, item)
+        yield line_kinds.of(entry.kind).group(entry, entry.quantity)
 
 
 def previewed_line(order_id: UUID) -> str | None:
     """The text of the line that the order's card is on in the running month's preview; None if it is not in it."""
     month = Month.of(clock.now())
     ledger.collect()
-    entry = LedgerEntry.objects.filter(source_key=f"card:{order_id}", line_event=None, period__lte=month.first_day).first()
+    key = line_kinds.CARD.source_key(order_id)
+    entry = LedgerEntry.objects.filter(source_key=key, line_event=None, period__lte=month.first_day).first()
     if entry is None:
         return None
     content = preview(entry.party_id)[0].content
     for line in content.lines if content else ():
-        same = (entry.office_id, entry.article_code, entry.unit_price, Month.of_day(entry.period))
-        if (line.office_id, line.article_code, line.unit_price, line.period) == same:
+        if line.grouping_key == entry.grouping_key:
             return line.text
     return None

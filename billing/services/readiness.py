@@ -7,10 +7,10 @@ from uuid import UUID
 from django.db.models import Q
 
 from billing import peppol, seller
-from billing.domain import codes
+from billing.domain import codes, line_kinds
 from billing.domain.invoices import InvoiceContent, Line, total
 from billing.domain.periods import Month
-from billing.models import BillingCustomer, CustomerState, LedgerKind
+from billing.models import BillingCustomer, CustomerState
 from billing.services import drafting
 from billing.services.customers import buyer_of
 from billing.services.prices import PriceBook
@@ -49,7 +49,20 @@ def invoice_obstacles(party_id: UUID, article_codes: Collection[str]) -> list[st
 def _wrong_data(customer: BillingCustomer) -> list[str]:
     """Returns what our own invoice rules say of an invoice of one krona to the customer."""
     month, krona = Month.of(clock.now()), Decimal("1.00")
-    line = Line(1, LedgerKind.SUBSCRIPTION, None, None, codes.SUBSCRIPTION, "SITHS", krona, krona, Decimal(25), krona, month)
+    line = Line(
+        position=1,
+        kind=line_kinds.SUBSCRIPTION.code,
+        office_id=None,
+        organisation_id=None,
+        article_code=codes.SUBSCRIPTION,
+        text="SITHS",
+        quantity=krona,
+        unit_price=krona,
+        vat_rate=Decimal(25),
+        net=krona,
+        period=month,
+        grouping_key="",
+    )
     lines = (line,)
     content = InvoiceContent(seller.configured(), buyer_of(customer), month, lines, total(lines, round_to_krona=False))
     findings = peppol.check(drafting.stand_in(content))

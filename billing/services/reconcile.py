@@ -9,8 +9,9 @@ from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import Coalesce
 
 from billing import ports, sie
-from billing.domain import money
+from billing.domain import line_kinds, money
 from billing.domain.invoices import total
+from billing.domain.line_kinds import Reconciliation
 from billing.domain.periods import Month
 from billing.models import (
     BillingCustomer,
@@ -21,7 +22,6 @@ from billing.models import (
     InvoiceRun,
     InvoiceState,
     LedgerEntry,
-    LedgerKind,
     LineEvent,
     SeriesCorrection,
     SubscriptionSnapshot,
@@ -123,7 +123,8 @@ def _name(invoice: Invoice) -> str:
 
 
 def _subscriptions(run: InvoiceRun) -> Difference:
-    billed = InvoiceLine.objects.filter(kind=LedgerKind.SUBSCRIPTION, period=run.period).values_list("organisation_id")
+    counted = line_kinds.reconciled_by(Reconciliation.SUBSCRIPTION_COUNT)
+    billed = InvoiceLine.objects.filter(kind__in=counted, period=run.period).values_list("organisation_id")
     pieces = dict(billed.annotate(pieces=Sum("quantity")).order_by())
     value, named = Decimal(0), []
     for row in SubscriptionSnapshot.objects.filter(period=run.period).order_by("organisation_id").iterator(chunk_size=1000):
@@ -138,7 +139,8 @@ def _subscriptions(run: InvoiceRun) -> Difference:
 
 def _cards(month: Month) -> Difference:
     sent = connected.get(ports.IssuanceFacts).sent_card_count(month.start, month.end)
-    entered = LedgerEntry.objects.filter(kind=LedgerKind.CARD, period=month.first_day).count()
+    cards = line_kinds.reconciled_by(Reconciliation.SENT_CARDS)
+    entered = LedgerEntry.objects.filter(kind__in=cards, period=month.first_day).count()
     named = [f"skickade {sent}, i liggaren {entered}"] if sent != entered else []
     return _difference(7, "Skickade kort mot kort i liggaren", named, Decimal(abs(sent - entered)))
 

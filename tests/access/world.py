@@ -272,6 +272,7 @@ def _invoice(run: InvoiceRun, price: PriceItem, party: Organisation, sequence: i
         "unit_price": Decimal(75),
         "vat_rate": Decimal(25),
         "period": run.period,
+        "grouping_key": "card|631",
     }
     line = InvoiceLine.objects.create(invoice=invoice, position=1, kind="card", text="631, A", net=Decimal(75), **amounts)
     entry = LedgerEntry.objects.create(

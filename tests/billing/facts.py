@@ -48,16 +48,24 @@ class Facts:
         return uid(name)
 
     def card(
-        self, party: UUID, office: UUID, article: str, sent: dt.datetime, *, ordered: dt.datetime | None = None, n: int = 1
+        self,
+        party: UUID,
+        office: UUID,
+        article: str,
+        sent: dt.datetime,
+        *,
+        ordered: dt.datetime | None = None,
+        n: int = 1,
+        kind: str = "card",
     ) -> None:
-        """Adds `n` cards sent at one moment."""
+        """Adds `n` cards, or items of another kind, sent at one moment."""
         for _ in range(n):
             number = len(self.cards) + 1
             self.cards.append(
                 BillableFact(
                     cursor=Cursor(1000 + number, number),
                     event_id=number,
-                    kind="card",
+                    kind=kind,
                     order_id=uid(f"order {number}"),
                     organisation_id=party,
                     party_id=party,
@@ -105,7 +113,7 @@ class Facts:
         return plain | {f"{n}-REK": ArticleView(f"{n}-REK", n, f"Kort {n}", True) for n in self.numbers}
 
     def sent_card_count(self, start: dt.datetime, end: dt.datetime) -> int:
-        return sum(start <= card.occurred_at < end for card in self.cards)
+        return sum(start <= card.occurred_at < end for card in self.cards if card.kind == "card")
 
     # --- other processes ----------------------------------------------------------------------------------------------
 

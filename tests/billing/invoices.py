@@ -43,7 +43,8 @@ BUYER = Buyer(
 
 def line(position: int, text: str, quantity: str, unit_price: str, *, rate: str = "25", month: Month = APRIL) -> Line:
     pieces, price = Decimal(quantity), Decimal(unit_price)
-    return Line(position, "card", uid("office"), None, "589", text, pieces, price, Decimal(rate), to_ore(pieces * price), month)
+    net = to_ore(pieces * price)
+    return Line(position, "card", uid("office"), None, "589", text, pieces, price, Decimal(rate), net, month, f"card|{position}")
 
 
 def invoice(*lines: Line, seller: Seller = SELLER, **buyer: object) -> NumberedInvoice:

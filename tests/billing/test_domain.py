@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.domain import identifiers, money
-from billing.domain.composition import Group, Labels, Subscriber, compose
+from billing.domain.composition import compose
+from billing.domain.grouping import Group, Labels, Subscriber
 from billing.domain.invoices import Line, total
 from billing.domain.periods import Month
 from billing.domain.text import one_line, swedish_key
@@ -59,7 +60,7 @@ def test_each_rate_has_its_own_vat():
 
 
 def _line(*, net: str, rate: str = "25") -> Line:
-    return Line(1, "card", uid("o"), None, "589", "589", D(1), D(net), D(rate), D(net), Month(2023, 4))
+    return Line(1, "card", uid("o"), None, "589", "589", D(1), D(net), D(rate), D(net), Month(2023, 4), "card|589")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def compose_lines(groups: list[Group]) -> list[str]:
 
 def _group(kind: str, key: str, code: str = "589", month: int = 4, price: str = "90") -> Group:
     office, organisation = (uid(key), None) if kind == "card" else (None, uid(key))
-    return Group(kind, office, organisation, code, D(price), D(25), Month(2023, month), D(1))
+    return Group(f"{kind}|{key}|{code}|{month}", kind, office, organisation, code, D(price), D(25), Month(2023, month), D(1))
 
 
 def test_order_and_texts_of_lines_do_not_depend_on_the_order_of_groups():

@@ -11,7 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing.domain.composition import Group, Labels, compose
+from billing.domain.composition import compose
+from billing.domain.grouping import Group, Labels
 from billing.domain.periods import Month
 from issuance.articles.models import Article, OrganisationArticle
 from issuance.articles.services.articles import ArticleData, register_article
@@ -263,7 +264,7 @@ class TestInvoiceLine:
 
     def test_as_billing_writes_it(self) -> None:
         office, month = uuid4(), Month(2023, 4)
-        group = Group("card", office, None, "631", Decimal(90), Decimal(25), month, Decimal(1))
+        group = Group("card|631", "card", office, None, "631", Decimal(90), Decimal(25), month, Decimal(1))
         labels = Labels({office: "Vård Ost"}, {"631": "631"}, {})
         content = compose(month=month, seller=SELLER, buyer=BUYER, groups=[group], labels=labels)
         assert [line.text for line in content.lines] == [invoice_line("631", "Vård Ost")]
