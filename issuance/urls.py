@@ -1,13 +1,33 @@
-"""Addresses of the issuing pages on the portal, room by room."""
+"""Addresses of the issuing pages on the portal. Each package has its own, and registers its tabs and functions there."""
 
 from issuance.activation.web.urls import urlpatterns as activation
 from issuance.administration.web.urls import urlpatterns as administration
+from issuance.articles.web.urls import urlpatterns as articles
+from issuance.customisations.web.urls import urlpatterns as customisations
 from issuance.imports.web.urls import urlpatterns as imports
-from issuance.operators.web.urls import urlpatterns as pki
-from issuance.orders.web.urls import urlpatterns as ordering
-from issuance.person_page.web.urls import urlpatterns as person
+from issuance.offices.web.urls import urlpatterns as offices
+from issuance.operators.web.urls import urlpatterns as operators
+from issuance.orders.web.urls import urlpatterns as orders
+from issuance.organisations.web.urls import urlpatterns as organisations
+from issuance.person_page.web.urls import urlpatterns as person_page
+from issuance.receipt_texts.web.urls import urlpatterns as receipt_texts
 from issuance.revocation.web.urls import urlpatterns as revocation
 from issuance.roles.web.urls import urlpatterns as roles
 from issuance.search.web.urls import urlpatterns as search
 
-urlpatterns = [*search, *person, *ordering, *activation, *revocation, *administration, *roles, *imports, *pki]
+urlpatterns = [
+    *search,
+    *person_page,
+    *orders,
+    *activation,
+    *revocation,
+    *administration,
+    *organisations,
+    *offices,
+    *articles,
+    *customisations,
+    *receipt_texts,
+    *roles,
+    *imports,
+    *operators,
+]

@@ -15,6 +15,7 @@ EXTRA = (
     "billing/web/extra.py",
     "issuance/people/adapters/extra.py",
     "issuance/people/queries/extra.py",
+    "issuance/records/web/extra.py",
     "issuance/service.py",
     "issuance/people/services/extra.py",
     "issuance/roles/web/extra.py",
@@ -69,6 +70,16 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
             "issuance/people/services/extra.py",
             "import issuance.roles.web.extra",
             "Services and queries of issuance know no pages, APIs, tasks or commands",
+        ),
+        (
+            "issuance/roles/web/extra.py",
+            "import issuance.offices.web.offices",
+            "Pages of issuance import the page kit, and no other package's pages",
+        ),
+        (
+            "issuance/records/web/extra.py",
+            "import issuance.roles.web.extra",
+            "Pages of issuance import the page kit, and no other package's pages",
         ),
         (
             "issuance/people/services/extra.py",

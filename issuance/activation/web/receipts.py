@@ -3,14 +3,14 @@
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from issuance.activation.queries import receipt_view
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
-from issuance.person_page.web.views import actor_of, photo_url
+from issuance.records.web.frame import SEARCH, actor_of, render_page
+from issuance.records.web.persons import photo_url
 
 
 @require_safe
@@ -20,7 +20,9 @@ def receipt(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     page = receipt_view.receipt_view(actor=actor, carrier_id=carrier_id)
     head = person_view.person_head(actor=actor, person_id=page.person_id)
     disclosures.record(actor=actor, person_id=page.person_id, shown=Shown.RECEIPT, subject=carrier_id)
-    return render(request, "activation/receipt_page.html", {"page": page, "head": head, "photo_url": photo_url(head)})
+    return render_page(
+        request, SEARCH, "activation/receipt_page.html", {"page": page, "head": head, "photo_url": photo_url(head)}
+    )
 
 
 @require_safe

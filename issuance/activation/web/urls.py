@@ -1,8 +1,8 @@
-"""Addresses of the room activation."""
+"""Addresses of activation and of receipts."""
 
 from django.urls import URLPattern, path
 
-from issuance.activation.web import views, withdrawing
+from issuance.activation.web import receipts, views, withdrawing
 
 urlpatterns: list[URLPattern] = [
     path("sok/barare/<uuid:carrier_id>/aktivera/", views.activate, name="activate"),
@@ -15,6 +15,8 @@ urlpatterns: list[URLPattern] = [
         withdrawing.identification_withdraw,
         name="identification_withdraw",
     ),
+    path("sok/barare/<uuid:carrier_id>/kvittens/", receipts.receipt, name="receipt"),
+    path("sok/barare/<uuid:carrier_id>/kvittens.pdf", receipts.receipt_pdf, name="receipt_pdf"),
     path("hjalp/identifiering/", views.identification_help, name="identification_help"),
     path("villkor/", views.terms, name="terms"),
 ]

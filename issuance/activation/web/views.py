@@ -32,7 +32,8 @@ from issuance.carriers.models import Carrier
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
-from issuance.person_page.web.views import actor_of, photo_url
+from issuance.records.web.frame import SEARCH, actor_of, render_page
+from issuance.records.web.persons import photo_url
 from issuance.records.web.refreshing import refreshing
 from issuance.revocation.services import revocation_limit
 from siths_portal.lib import clock
@@ -73,7 +74,7 @@ def _identification(
     page = activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id)
     disclosures.record(actor=actor_of(request), person_id=page.head.id, shown=Shown.PERSON, subject=carrier_id)
     context = {"page": page, "form": form, "steps": _steps(), "refusal": refusal, "photo_url": photo_url(page.head)}
-    return render(request, "activation/identify.html", context, status=status)
+    return render_page(request, SEARCH, "activation/identify.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -98,7 +99,7 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "is_withdrawn": identifications.is_withdrawn(view.transaction.identification),
     }
     context |= refreshing(request, live=view.is_open)
-    return render(request, "activation/sign.html", context | _live(request, view) | _withdrawal(request, view))
+    return render_page(request, SEARCH, "activation/sign.html", context | _live(request, view) | _withdrawal(request, view))
 
 
 def _reopen(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
@@ -173,7 +174,7 @@ def done(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     head = person_view.person_head(actor=actor_of(request), person_id=carrier.person_id)
     disclosures.record(actor=actor_of(request), person_id=head.id, shown=Shown.RECEIPT, subject=carrier.pk)
     context = {"page": page, "head": head, "photo_url": photo_url(head), "steps": _steps(), "transaction": view.transaction}
-    return render(request, "activation/done.html", context)
+    return render_page(request, SEARCH, "activation/done.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -203,7 +204,7 @@ def _said_of_cancelled(carrier: Carrier) -> str:
 @require_safe
 def identification_help(request: HttpRequest) -> HttpResponse:
     """How a holder is identified: the seven steps in our own words (domain.md 4.3)."""
-    return render(request, "activation/identification_help.html")
+    return render_page(request, SEARCH, "activation/identification_help.html")
 
 
 @login_not_required

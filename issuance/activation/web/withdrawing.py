@@ -5,7 +5,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,8 +18,9 @@ from issuance.carriers.models import Carrier
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
-from issuance.person_page.web.views import actor_of, photo_url
 from issuance.records.queries import history, words
+from issuance.records.web.frame import SEARCH, actor_of, render_page
+from issuance.records.web.persons import photo_url
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
 from siths_portal.lib.pages import leads_back
@@ -85,4 +86,4 @@ def _page(request: HttpRequest, found: Identification, form: WithdrawalForm, bac
         "back_url": back,
         "goes_on": found.carrier.state in READY,
     }
-    return render(request, "activation/withdraw.html", context, status=status)
+    return render_page(request, SEARCH, "activation/withdraw.html", context, status=status)

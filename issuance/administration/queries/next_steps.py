@@ -11,7 +11,6 @@ from django.utils.translation import ngettext
 
 from issuance.administration.queries import readiness
 from issuance.administration.queries.readiness import Unready
-from issuance.administration.web.frames import training_url
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import ASSIGNABLE
 from issuance.customisations.queries.customisation_requests import generic_is_ready
@@ -161,7 +160,7 @@ def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
             count,
         )
         why = _("De får inte beställa eller aktivera kort förrän utbildning och personkontroll är registrerade.")
-        yield NextStep(text.format(n=count), training_url(head), why)
+        yield NextStep(text.format(n=count), holders_to_train.training_url(head.id), why)
 
 
 def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, gives_clerks: bool) -> Iterator[NextStep]:

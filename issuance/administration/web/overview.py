@@ -7,29 +7,19 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from issuance.administration.queries import readiness
-from issuance.administration.web import next_steps
+from issuance.administration.queries import next_steps, readiness
 from issuance.authz import Action, Actor, policy
 from issuance.customisations.queries import customisation_requests
 from issuance.imports import services as setup_import
 from issuance.organisations.queries import areas
 from issuance.records.queries import paging
-from issuance.records.web.administration_frame import (
-    Crumb,
-    Link,
-    actor_of,
-    columns,
-    configuration_page,
-    cursor,
-    first_url,
-    next_url,
-    page,
-)
+from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, actor_of, render_page
+from issuance.records.web.lists import columns, cursor, first_url, next_url
 from issuance.roles.queries import own_training, role_holders, role_requests
 
 
 @require_safe
-@configuration_page
+@ADMINISTRATION.requires()
 def overview(request: HttpRequest) -> HttpResponse:
     """The issuing areas in sight, or the organisations of one's roles where no whole area is. Raises Forbidden."""
     actor = actor_of(request)
@@ -49,8 +39,9 @@ def overview(request: HttpRequest) -> HttpResponse:
         "next_url": next_url(request, found.after, order),
         "first_url": first_url(request, order),
     }
-    return page(
+    return render_page(
         request,
+        ADMINISTRATION,
         "administration/overview.html",
         context,
         heading=_("Översikt"),

@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
-from issuance.administration.web.frames import area_page
 from issuance.articles.queries import area_articles as query
 from issuance.articles.services.articles import add_articles
 from issuance.authz import Action
 from issuance.organisations.queries import places
-from issuance.organisations.web.forms import text_line
-from issuance.records.web.administration_frame import actor_of, demand
+from issuance.records.web.forms import text_line
+from issuance.records.web.frame import actor_of, demand
+from issuance.records.web.places import area_page
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
 from siths_portal.lib.ids import ids_of

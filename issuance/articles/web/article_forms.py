@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from issuance.articles.queries.articles import KINDS, ORIENTATIONS, STATES, Choice
 from issuance.articles.services.articles import ArticleData
-from issuance.organisations.web.forms import text_line
 from issuance.records.web.editing import EditForm
+from issuance.records.web.forms import text_line
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import DayInput, Form
 

@@ -15,9 +15,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.administration.queries import readiness
-from issuance.administration.web.frames import organisation_page
-from issuance.administration.web.history import TEMPLATE as HISTORY
-from issuance.administration.web.history import history_context
 from issuance.articles.queries import articles
 from issuance.articles.queries.articles import ArticleFacts
 from issuance.articles.services.articles import choose_articles, copy_articles, edit_article, register_article
@@ -26,19 +23,13 @@ from issuance.authz import Action, policy
 from issuance.organisations.queries import places
 from issuance.organisations.queries.places import Above, OrganisationHead
 from issuance.records.queries import paging
-from issuance.records.web.administration_frame import (
-    Crumb,
-    Link,
-    Tab,
-    actor_of,
-    columns,
-    configuration_page,
-    demand,
-    demand_there,
-    page,
-    row,
-)
 from issuance.records.web.editing import answered, initial
+from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, Tab, actor_of, demand, render_page
+from issuance.records.web.history import TEMPLATE as HISTORY
+from issuance.records.web.history import history_context
+from issuance.records.web.lists import columns
+from issuance.records.web.places import demand_there, organisation_page
+from issuance.records.web.values import row
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
@@ -46,7 +37,7 @@ _FORM = "components/form.html"
 
 
 @require_safe
-@configuration_page
+@ADMINISTRATION.requires()
 def catalogue(request: HttpRequest) -> HttpResponse:
     """The articles, those of a kind, delivery or status if it is chosen. Raises Forbidden."""
     actor, form = actor_of(request), ArticleChoiceForm(request.GET)
@@ -60,8 +51,9 @@ def catalogue(request: HttpRequest) -> HttpResponse:
         "columns": columns(request, order, [*headings, ("", _("Status"))], chosen=chosen),
     }
     may_add = policy.holds(actor, Action.CREATE_ORGANISATION)
-    return page(
+    return render_page(
         request,
+        ADMINISTRATION,
         "articles/articles.html",
         context,
         heading=_("Artiklar"),
@@ -76,7 +68,7 @@ def _unsorted() -> list[str]:
 
 
 @require_safe
-@configuration_page
+@ADMINISTRATION.requires()
 def article(request: HttpRequest, code: str) -> HttpResponse:
     """One article of the catalogue. Raises Forbidden, NotFound."""
     found = articles.article(actor=actor_of(request), code=code)
@@ -120,8 +112,9 @@ def _page(
 ) -> HttpResponse:
     code, title = found.line.code, found.line.title
     names = (("article", _("Uppgifter")), ("article_history", _("Historik")))
-    return page(
+    return render_page(
         request,
+        ADMINISTRATION,
         template,
         context,
         heading=step or title,
@@ -152,7 +145,7 @@ def article_new(request: HttpRequest) -> HttpResponse:
         return redirect("article", made.code)
     crumbs = [Crumb(_("Artiklar"), reverse("articles")), Crumb(_("Skapa artikel"))]
     context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("articles")}
-    return page(request, _FORM, context, heading=_("Skapa artikel"), crumbs=crumbs, status=status)
+    return render_page(request, ADMINISTRATION, _FORM, context, heading=_("Skapa artikel"), crumbs=crumbs, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -193,7 +186,7 @@ def _held(found: ArticleFacts) -> str:
 
 
 @require_safe
-@configuration_page
+@ADMINISTRATION.requires()
 def article_history(request: HttpRequest, code: str) -> HttpResponse:
     """What was done to an article. Raises Forbidden, NotFound."""
     found = articles.article(actor=actor_of(request), code=code)

@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from issuance.administration.web.frames import area_page
 from issuance.authz import Action
 from issuance.customisations.queries import area_customisations as query
 from issuance.customisations.queries.customisation_requests import generic_is_ready
 from issuance.customisations.services.customisation_requests import use_generic_customisation_in_area
 from issuance.organisations.queries import places
-from issuance.records.web.administration_frame import actor_of, demand
+from issuance.records.web.frame import actor_of, demand
+from issuance.records.web.places import area_page
 from siths_portal.lib.errors import Conflict
 
 

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from issuance.customisations.queries.customisations import STATES
 from issuance.customisations.services.customisations import BACK_LINES, BACK_TEXT_TOO_LONG, BACK_WIDTH, CustomisationData
-from issuance.organisations.web.forms import text_line
 from issuance.records.web.editing import EditForm
+from issuance.records.web.forms import text_line
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
 

@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from issuance.administration.web.frames import organisation_page
 from issuance.authz import Action
 from issuance.customisations.queries import customisation_requests as query
 from issuance.customisations.queries import customisations
@@ -29,8 +28,9 @@ from issuance.customisations.web.customisation_forms import back_text_field
 from issuance.organisations.queries import places
 from issuance.organisations.queries.places import OrganisationHead
 from issuance.records.services.editing import Outdated
-from issuance.records.web.administration_frame import actor_of, demand_there
 from issuance.records.web.editing import EditForm, answered, version_sent
+from issuance.records.web.frame import actor_of
+from issuance.records.web.places import demand_there, organisation_page
 from siths_portal.lib.errors import Conflict
 
 _HERE = "organisation_customisation"

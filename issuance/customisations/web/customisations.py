@@ -16,9 +16,6 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from authn import service as authn
-from issuance.administration.web.frames import organisation_page
-from issuance.administration.web.history import TEMPLATE as HISTORY
-from issuance.administration.web.history import history_context
 from issuance.authz import Action, policy
 from issuance.customisations.queries import customisation_requests as wishes
 from issuance.customisations.queries import customisations as query
@@ -39,22 +36,13 @@ from issuance.customisations.web.customisation_requests import wish_context
 from issuance.organisations.queries import organisations, places
 from issuance.organisations.queries.places import OrganisationHead
 from issuance.records.queries import paging
-from issuance.records.web.administration_frame import (
-    Crumb,
-    Link,
-    Tab,
-    actor_of,
-    columns,
-    configuration_page,
-    cursor,
-    demand,
-    demand_there,
-    first_url,
-    next_url,
-    page,
-    row,
-)
 from issuance.records.web.editing import answered, initial, version_sent
+from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, Tab, actor_of, demand, render_page
+from issuance.records.web.history import TEMPLATE as HISTORY
+from issuance.records.web.history import history_context
+from issuance.records.web.lists import columns, cursor, first_url, next_url
+from issuance.records.web.places import demand_there, organisation_page
+from issuance.records.web.values import row
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import id_of
 
@@ -67,7 +55,7 @@ _LEAD = gettext_lazy(
 
 
 @require_safe
-@configuration_page
+@ADMINISTRATION.requires()
 def customisations(request: HttpRequest) -> HttpResponse:
     """The card customisations in sight, with how far each has come. Raises Forbidden."""
     actor = actor_of(request)
@@ -89,8 +77,9 @@ def customisations(request: HttpRequest) -> HttpResponse:
     }
     may_add = policy.holds(actor, Action.CREATE_ORGANISATION) and not organisations.generic_exists()
     link = Link(_("Skapa den generella kortanpassningen"), reverse("customisation_new_generic"))
-    return page(
+    return render_page(
         request,
+        ADMINISTRATION,
         "customisations/customisations.html",
         context,
         heading=_("Kortanpassningar"),
@@ -171,8 +160,9 @@ def _page(
 ) -> HttpResponse:
     own = reverse("customisation", args=[found.id])
     names = (("customisation", _("Uppgifter")), ("customisation_history", _("Historik")))
-    return page(
+    return render_page(
         request,
+        ADMINISTRATION,
         template,
         context,
         heading=step or found.name,
@@ -361,7 +351,7 @@ def generic_new(request: HttpRequest) -> HttpResponse:
     step = _("Skapa den generella kortanpassningen")
     context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("customisations"), "lead": _LEAD}
     crumbs = [Crumb(_("Kortanpassningar"), reverse("customisations")), Crumb(step)]
-    return page(request, _FORM, context, heading=step, crumbs=crumbs, status=status)
+    return render_page(request, ADMINISTRATION, _FORM, context, heading=step, crumbs=crumbs, status=status)
 
 
 def _only(suppliers: Mapping[str, str]) -> str:

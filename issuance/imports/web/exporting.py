@@ -15,7 +15,7 @@ from issuance.imports.queries import Part
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries import places
 from issuance.people.services import disclosures
-from issuance.records.web.administration_frame import actor_of
+from issuance.records.web.frame import actor_of
 from siths_portal.lib import clock, csv_files, workbooks
 from siths_portal.lib.downloads import attachment
 from siths_portal.lib.workbooks import Sheet

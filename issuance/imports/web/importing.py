@@ -23,11 +23,12 @@ from issuance.imports.services import Line, Outcome, Plan, Stale
 from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries import areas
-from issuance.organisations.web.catalogue import DESPITE
 from issuance.people.services import disclosures
 from issuance.records.queries import paging
-from issuance.records.web.administration_frame import Crumb, actor_of, cursor, first_url, next_url, page, row
-from issuance.roles.web.role_frame import recent_login
+from issuance.records.web.forms import DESPITE
+from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, recent_login, render_page
+from issuance.records.web.lists import cursor, first_url, next_url
+from issuance.records.web.values import row
 from siths_portal.lib import tables
 from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Refused, TooManyRequests, Unavailable
@@ -135,7 +136,9 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
         "first_url": first_url(request, fragment="export"),
     }
     heading = _("Importera från fil")
-    answer = page(request, "imports/start.html", context, heading=heading, crumbs=[Crumb(heading)], status=status)
+    answer = render_page(
+        request, ADMINISTRATION, "imports/start.html", context, heading=heading, crumbs=[Crumb(heading)], status=status
+    )
     return told_when(answer, form.retry_after)
 
 
@@ -198,7 +201,7 @@ def _preview(
 
 def _page(request: HttpRequest, template: str, context: dict[str, object], *, heading: str, status: int = 200) -> HttpResponse:
     crumbs = [Crumb(_("Importera från fil"), reverse("setup_import")), Crumb(heading)]
-    return page(request, template, context, heading=heading, crumbs=crumbs, status=status)
+    return render_page(request, ADMINISTRATION, template, context, heading=heading, crumbs=crumbs, status=status)
 
 
 def _position(request: HttpRequest, count: int) -> int:

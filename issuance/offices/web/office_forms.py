@@ -8,8 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from issuance.offices.queries import OrganisationChoices
 from issuance.offices.services import OfficeAddress, OfficeData
-from issuance.organisations.web.forms import text_line
 from issuance.records.web.editing import EditForm
+from issuance.records.web.forms import text_line
 from siths_portal.lib.errors import Invalid
 
 LONGEST_COMMENT = 100

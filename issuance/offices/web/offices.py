@@ -16,8 +16,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from authn.web import kept_form
 from issuance.administration.queries import readiness
-from issuance.administration.web.frames import area_page, office_page, organisation_page
-from issuance.administration.web.history import TEMPLATE, history_context
 from issuance.authz import Action, Actor
 from issuance.offices import queries as offices
 from issuance.offices.models import OrganisationOffice
@@ -32,10 +30,15 @@ from issuance.offices.services import (
     reopen_office,
 )
 from issuance.offices.web.office_forms import LONGEST_COMMENT, OfficeForm
+from issuance.offices.web.office_frame import office_page
 from issuance.organisations.queries import areas, organisations, places
-from issuance.organisations.web import created
-from issuance.records.web.administration_frame import actor_of, cursor, demand, demand_there, first_url, next_url, row
+from issuance.records.web import created
 from issuance.records.web.editing import another_asked, at_first_field, initial, saved
+from issuance.records.web.frame import actor_of, demand
+from issuance.records.web.history import TEMPLATE, history_context
+from issuance.records.web.lists import cursor, first_url, next_url
+from issuance.records.web.places import area_page, demand_there, organisation_page
+from issuance.records.web.values import row
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import ids_of
 

@@ -16,29 +16,20 @@ from issuance.authz import Action
 from issuance.operators.queries import pki_consequences, pki_words
 from issuance.operators.queries.pki_words import minute, moment
 from issuance.operators.services import pki_operations
-from issuance.operators.web.around import (
-    AT_ONCE,
-    DONE,
-    Link,
-    actor_of,
-    cursor,
-    first_url,
-    names_of,
-    next_url,
-    operators,
-    page,
-    row,
-    tried,
-)
 from issuance.operators.web.documents import refs_of, rows_of
 from issuance.operators.web.forms import DecisionForm
+from issuance.operators.web.section import AT_ONCE, PKI, names_of
 from issuance.records.queries import words
+from issuance.records.web.forms import DONE, tried
+from issuance.records.web.frame import Link, actor_of, render_page
+from issuance.records.web.lists import cursor, first_url, next_url
+from issuance.records.web.values import row
 from pki import service as pki
 from siths_portal.lib.errors import Conflict
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def approval_list(request: HttpRequest) -> HttpResponse:
     """What waits, and what came to an end."""
     closed = pki.closed_approvals(after=cursor(request))
@@ -50,32 +41,36 @@ def approval_list(request: HttpRequest) -> HttpResponse:
         "next_url": next_url(request, closed.after),
         "first_url": first_url(request),
     }
-    return page(request, "operators/approvals.html", "approvals", context)
+    return render_page(request, PKI, "operators/approvals.html", context, here="approvals")
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def approval(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """One matter with the exact document and who has decided. Raises NotFound."""
     found = pki.approval(request_id)
-    return page(request, "operators/approval.html", "approvals", matter_context(request, found))
+    return render_page(request, PKI, "operators/approval.html", matter_context(request, found), here="approvals")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@operators(Action.DECIDE_PKI)
+@PKI.requires(Action.DECIDE_PKI)
 def approval_decide(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """The document again, with the decision. Demands a log-in made for it. Raises NotFound."""
     found = pki.approval(request_id)
     if pki_operations.refusal(actor_of(request), found):
         status = Conflict.http_status if request.method == "POST" else 200
-        return page(request, "operators/approval.html", "approvals", matter_context(request, found), status=status)
+        return render_page(
+            request, PKI, "operators/approval.html", matter_context(request, found), here="approvals", status=status
+        )
     if step_up := require_recent_login(request, AT_ONCE):
         return step_up
     if request.method != "POST":
         typed = kept_form(request)
         kept = {name: typed[name] for name in ("decision", "justification") if name in typed} if typed else {}
         form = DecisionForm(initial=kept | {"document_sha256": found.document_sha256})
-        return page(request, "operators/decide.html", "approvals", matter_context(request, found) | {"form": form})
+        return render_page(
+            request, PKI, "operators/decide.html", matter_context(request, found) | {"form": form}, here="approvals"
+        )
     form = DecisionForm(request.POST)
     _made, status = tried(
         form,
@@ -91,11 +86,13 @@ def approval_decide(request: HttpRequest, request_id: UUID) -> HttpResponse:
         messages.success(request, _("Ditt beslut är sparat."))
         return redirect("pki_approval", request_id)
     now = pki.approval(request_id)
-    return page(request, "operators/decide.html", "approvals", matter_context(request, now) | {"form": form}, status=status)
+    return render_page(
+        request, PKI, "operators/decide.html", matter_context(request, now) | {"form": form}, here="approvals", status=status
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@operators(Action.DECIDE_PKI)
+@PKI.requires(Action.DECIDE_PKI)
 def approval_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """Asks whether one's own matter is to be taken back; when posted, takes it back. Raises NotFound, Forbidden, Conflict."""
     found = pki.approval(request_id)
@@ -103,7 +100,7 @@ def approval_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
         pki_operations.withdraw(actor=actor_of(request), request_id=request_id)
         messages.success(request, _("Ärendet är återtaget."))
         return redirect("pki_approval", request_id)
-    return page(request, "operators/withdraw.html", "approvals", matter_head(found))
+    return render_page(request, PKI, "operators/withdraw.html", matter_head(found), here="approvals")
 
 
 def _line(found: pki.ApprovalView, names: Mapping[str, str]) -> dict[str, Any]:

@@ -9,13 +9,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from issuance.authz import Action
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
 from issuance.operators.web import ca_states
-from issuance.operators.web.around import Link, bytes_of, first_url, next_url, operators, page, row
 from issuance.operators.web.health import headline
+from issuance.operators.web.section import PKI
 from issuance.records.queries import words
+from issuance.records.web.frame import Link, render_page
+from issuance.records.web.lists import first_url, next_url
+from issuance.records.web.values import bytes_of, row
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.downloads import attachment
@@ -27,18 +29,22 @@ CA_SOON = dt.timedelta(days=90)
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def authority_list(request: HttpRequest) -> HttpResponse:
     """Every CA with its state, its list and its responder, and whether something waits for decisions."""
     lines = [_line(line) for line in pki.authority_lines()]
     waiting = pki.waiting_count()
-    return page(
-        request, "operators/authorities.html", "authorities", {"lines": lines, "waiting": waiting, "headline": headline()}
+    return render_page(
+        request,
+        PKI,
+        "operators/authorities.html",
+        {"lines": lines, "waiting": waiting, "headline": headline()},
+        here="authorities",
     )
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def authority(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     """Everything on one CA. Raises NotFound."""
     found, matter = pki.authority_record(slug, generation), pki.ca_state_matter(slug, generation)
@@ -55,11 +61,11 @@ def authority(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
         "estimated": any(each.estimated for each in found.counts),
         "functions": list(_functions(found)),
     }
-    return page(request, "operators/authority.html", "authorities", context)
+    return render_page(request, PKI, "operators/authority.html", context, here="authorities")
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def authority_pem(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     """The CA's certificate as a PEM file. Raises NotFound."""
     der = pki.authority_certificate(slug, generation)
@@ -67,7 +73,7 @@ def authority_pem(request: HttpRequest, slug: str, generation: int) -> HttpRespo
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def authority_der(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     """The CA's certificate as DER (RFC 2585 section 4.1). Raises NotFound."""
     der = pki.authority_certificate(slug, generation)
@@ -75,7 +81,7 @@ def authority_der(request: HttpRequest, slug: str, generation: int) -> HttpRespo
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def key_list(request: HttpRequest) -> HttpResponse:
     """The keys in the tokens, and those that were destroyed."""
     after = request.GET.get("efter", "")
@@ -86,7 +92,7 @@ def key_list(request: HttpRequest) -> HttpResponse:
         "next_url": next_url(request, destroyed.after),
         "first_url": first_url(request),
     }
-    return page(request, "operators/keys.html", "keys", context)
+    return render_page(request, PKI, "operators/keys.html", context, here="keys")
 
 
 def _state(state: str) -> dict[str, str]:

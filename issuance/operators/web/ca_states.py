@@ -16,9 +16,11 @@ from issuance.authz import Action
 from issuance.operators.queries import pki_consequences, pki_words
 from issuance.operators.services import pki_operations
 from issuance.operators.web.approvals import matter_context, matter_head
-from issuance.operators.web.around import AT_ONCE, actor_of, operators, page, tried
 from issuance.operators.web.forms import CaStateForm
+from issuance.operators.web.section import AT_ONCE, PKI
 from issuance.records.queries import words
+from issuance.records.web.forms import tried
+from issuance.records.web.frame import actor_of, render_page
 from pki import service as pki
 from siths_portal.lib.errors import Conflict, NotFound
 
@@ -26,7 +28,7 @@ FIELDS = ("state", "justification")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@operators(Action.CHANGE_CA_STATE)
+@PKI.requires(Action.CHANGE_CA_STATE)
 def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     """The states that the CA may have, each with its consequences; when posted, the matter. Raises NotFound."""
     found, matter = pki.authority_record(slug, generation), pki.ca_state_matter(slug, generation)
@@ -69,7 +71,7 @@ def obstacle(found: pki.AuthorityRecord) -> str:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@operators(Action.CHANGE_CA_STATE)
+@PKI.requires(Action.CHANGE_CA_STATE)
 def carry_out(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """Asks whether the approved change is to be made now; when posted, makes it. Raises NotFound for other matters."""
     matter = pki.approval(request_id)
@@ -77,7 +79,9 @@ def carry_out(request: HttpRequest, request_id: UUID) -> HttpResponse:
         raise NotFound("approval-unknown", "Ärendet finns inte.")
     if matter.state != pki.ApprovalState.APPROVED:
         status = Conflict.http_status if request.method == "POST" else 200
-        return page(request, "operators/approval.html", "approvals", matter_context(request, matter), status=status)
+        return render_page(
+            request, PKI, "operators/approval.html", matter_context(request, matter), here="approvals", status=status
+        )
     if step_up := require_recent_login(request, AT_ONCE):
         return step_up
     if request.method == "POST":
@@ -92,7 +96,7 @@ def carry_out(request: HttpRequest, request_id: UUID) -> HttpResponse:
         "consequences": pki_consequences.of_matter(matter),
         "final": pki.ca_state_is_final(matter.document["to"]),
     }
-    return page(request, "operators/carry_out.html", "approvals", context)
+    return render_page(request, PKI, "operators/carry_out.html", context, here="approvals")
 
 
 def _page(
@@ -111,7 +115,7 @@ def _page(
         "form": form,
         "options": [_option(found, target) for target in pki.ca_state_targets(found.line.state)],
     }
-    return page(request, "operators/ca_state.html", "authorities", {**context, **(more or {})}, status=status)
+    return render_page(request, PKI, "operators/ca_state.html", {**context, **(more or {})}, here="authorities", status=status)
 
 
 def _option(found: pki.AuthorityRecord, target: str) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from issuance.authz import Action
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
-from issuance.operators.web.around import Link, actor_of, cursor, first_url, next_url, operators, page, row
+from issuance.operators.web.section import PKI
 from issuance.people.queries import officers
 from issuance.records.queries import words
+from issuance.records.web.frame import Link, actor_of, render_page
+from issuance.records.web.lists import cursor, first_url, next_url
+from issuance.records.web.values import row
 from pki import service as pki
 from siths_portal.lib.downloads import attachment
 
@@ -28,7 +30,7 @@ SIGNED, PERFORMED, KEPT = 2, 3, 4
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def ceremony_list(request: HttpRequest) -> HttpResponse:
     """Ceremonies that are prepared, and those that were begun, the newest first."""
     after = cursor(request)
@@ -42,11 +44,11 @@ def ceremony_list(request: HttpRequest) -> HttpResponse:
         "first_url": first_url(request),
         "functions": [Link(_("Förbered en ceremoni"), reverse("pki_ceremony_propose"))],
     }
-    return page(request, "operators/ceremonies.html", SECTION, context)
+    return render_page(request, PKI, "operators/ceremonies.html", context, here=SECTION)
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def ceremony(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
     """One ceremony with everything that was noted of it. Raises NotFound."""
     found = pki.ceremony(ceremony_id)
@@ -69,11 +71,11 @@ def ceremony(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
         "outputs": [_output(each) for each in found.outputs],
         "functions": list(_functions(found)),
     }
-    return page(request, "operators/ceremony.html", SECTION, context)
+    return render_page(request, PKI, "operators/ceremony.html", context, here=SECTION)
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def protocol_json(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
     """The protocol, canonical JSON. Raises NotFound."""
     found = pki.ceremony_protocol(ceremony_id)
@@ -81,7 +83,7 @@ def protocol_json(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def protocol_text(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
     """The protocol to read and sign. Raises NotFound."""
     found = pki.ceremony_protocol(ceremony_id)
@@ -90,7 +92,7 @@ def protocol_text(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def ceremony_file(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
     """The file that was followed, byte for byte. Raises NotFound."""
     found = pki.ceremony(ceremony_id)

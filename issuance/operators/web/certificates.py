@@ -13,23 +13,27 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.authz import Action, Actor
+from issuance.authz import Actor
 from issuance.operators.queries import operator_certificates, pki_words
 from issuance.operators.queries.operator_certificates import Owner
 from issuance.operators.queries.pki_words import moment
 from issuance.operators.services import pki_operations
-from issuance.operators.web.around import Link, actor_of, cursor, first_url, next_url, operators, page, row, session_id_of, tried
 from issuance.operators.web.forms import CertificateSearchForm
+from issuance.operators.web.section import PKI
 from issuance.people.queries import officers
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.records.queries import words
+from issuance.records.web.forms import tried
+from issuance.records.web.frame import Link, actor_of, render_page, session_id_of
+from issuance.records.web.lists import cursor, first_url, next_url
+from issuance.records.web.values import row
 from pki import service as pki
 from siths_portal.lib.downloads import attachment
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def search(request: HttpRequest) -> HttpResponse:
     """The form, filled in with a CA by `?utfardare=`; when posted, a redirect to the hits."""
     if request.method != "POST":
@@ -41,7 +45,7 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
     """A page of what a search of one's own session finds now. Raises NotFound."""
     actor = actor_of(request)
@@ -58,7 +62,7 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     """A certificate with every field and all that was done to it. Raises NotFound."""
     actor = actor_of(request)
@@ -78,11 +82,11 @@ def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
         "sections": found.decoded.sections if found.decoded else (),
         "functions": list(_functions(found, owner)),
     }
-    return page(request, "operators/certificate.html", "certificates", context)
+    return render_page(request, PKI, "operators/certificate.html", context, here="certificates")
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def certificate_pem(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     """The certificate as a PEM file. Raises NotFound, also where none was signed."""
     return attachment(
@@ -91,7 +95,7 @@ def certificate_pem(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def certificate_der(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     """The certificate as DER (RFC 2585 section 4.1). Raises as `certificate_pem`."""
     return attachment(_file(request, certificate_id), media_type="application/pkix-cert", filename="certifikat.cer")
@@ -114,7 +118,9 @@ def _note(actor: Actor, owner: Owner, certificate_id: UUID) -> None:
 def _page(
     request: HttpRequest, form: CertificateSearchForm, context: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
-    return page(request, "operators/certificates.html", "certificates", {"form": form, **(context or {})}, status=status)
+    return render_page(
+        request, PKI, "operators/certificates.html", {"form": form, **(context or {})}, here="certificates", status=status
+    )
 
 
 def _line(line: pki.CertificateLine) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from issuance.authz import Action
 from issuance.operators.queries import pki_health_words as health_words
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
-from issuance.operators.web.around import operators, page, row
+from issuance.operators.web.section import PKI
 from issuance.records.queries import words
+from issuance.records.web.frame import render_page
+from issuance.records.web.values import row
 from issuance.roles.services import role_holder_reading
 from pki import service as pki
 from siths_portal.lib import clock
@@ -27,7 +28,7 @@ _HOURS = int(pki.OCSP_STORE_GIVEN_UP // 3600)
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def health(request: HttpRequest) -> HttpResponse:
     """How the PKI is: what is wrong first, then everything that was looked at."""
     report = pki.health_report()
@@ -51,7 +52,7 @@ def health(request: HttpRequest) -> HttpResponse:
         "clock": _clock(pki.clock_reading()),
         "chains": [_chain(each) for each in checks],
     }
-    return page(request, "operators/health.html", "health", context)
+    return render_page(request, PKI, "operators/health.html", context, here="health")
 
 
 def headline() -> str:

@@ -11,8 +11,9 @@ from django.utils.translation import ngettext
 from issuance.operators.queries import pki_import_words as import_words
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import moment
-from issuance.operators.web.around import Link, bytes_of, number, row
 from issuance.records.queries import words
+from issuance.records.web.frame import Link
+from issuance.records.web.values import bytes_of, number, row
 from pki import service as pki
 
 

@@ -12,9 +12,10 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from authn.web import made_by_the_page
-from issuance.authz import Action
 from issuance.operators.web import import_rows
-from issuance.operators.web.around import cursor, first_url, names_of, next_url, operators, page
+from issuance.operators.web.section import PKI, names_of
+from issuance.records.web.frame import render_page
+from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.refreshing import refreshing
 from pki import service as pki
 from siths_portal.lib.downloads import attachment
@@ -30,7 +31,7 @@ _MEDIA_TYPES = {
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def import_list(request: HttpRequest) -> HttpResponse:
     """Imports that were asked for, the newest first."""
     found = pki.imports(after=cursor(request), limit=PAGE + 1)
@@ -40,11 +41,11 @@ def import_list(request: HttpRequest) -> HttpResponse:
         "next_url": next_url(request, found[PAGE - 1].id if len(found) > PAGE else None),
         "first_url": first_url(request),
     }
-    return page(request, "operators/import_list.html", SECTION, context)
+    return render_page(request, PKI, "operators/import_list.html", context, here=SECTION)
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def import_one(request: HttpRequest, import_id: UUID) -> HttpResponse:
     """One import as it stands. htmx fetches the part that changes, `?lage=` being the state the page shows. Raises NotFound."""
     found = pki.import_record(import_id)
@@ -59,11 +60,11 @@ def import_one(request: HttpRequest, import_id: UUID) -> HttpResponse:
     names = names_of(request, refs)
     context = shown | import_rows.body(found, names)
     context |= {"address": reverse("pki_import", args=[import_id])} | refreshing(request, live=shown["follows"])
-    return page(request, "operators/import.html", SECTION, context)
+    return render_page(request, PKI, "operators/import.html", context, here=SECTION)
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def import_findings(request: HttpRequest, import_id: UUID, kind: str) -> HttpResponse:
     """The findings of one kind, in the order in which they were found. Raises NotFound."""
     text = request.GET.get("efter", "")
@@ -76,11 +77,11 @@ def import_findings(request: HttpRequest, import_id: UUID, kind: str) -> HttpRes
         "next_url": next_url(request, found.after),
         "first_url": first_url(request),
     }
-    return page(request, "operators/import_findings.html", SECTION, context)
+    return render_page(request, PKI, "operators/import_findings.html", context, here=SECTION)
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def import_report(request: HttpRequest, import_id: UUID, kind: str) -> HttpResponse:
     """The report as JSON or text, its signature, or the signature's public key, to save. Raises NotFound."""
     found = pki.import_report(import_id, kind)

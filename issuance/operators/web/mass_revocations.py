@@ -15,20 +15,11 @@ from issuance.authz import Action
 from issuance.operators.queries import operator_certificates, pki_words
 from issuance.operators.services import mass_revoking
 from issuance.operators.web import mass_rows
-from issuance.operators.web.around import (
-    AT_ONCE,
-    DONE,
-    actor_of,
-    cursor,
-    first_url,
-    names_of,
-    next_url,
-    operators,
-    page,
-    session_id_of,
-    tried,
-)
 from issuance.operators.web.mass_forms import MassGroundsForm, MassSelectionForm, MassStopForm, as_typed, empty_grounds
+from issuance.operators.web.section import AT_ONCE, PKI, names_of
+from issuance.records.web.forms import DONE, tried
+from issuance.records.web.frame import actor_of, render_page, session_id_of
+from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.refreshing import refreshing
 from pki import service as pki
 from siths_portal.lib.errors import Conflict
@@ -38,7 +29,7 @@ PAGE = 25
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def mass_list(request: HttpRequest) -> HttpResponse:
     """Mass revocations, the newest first."""
     found = pki.mass_revocations(after=cursor(request), limit=PAGE + 1)
@@ -51,26 +42,26 @@ def mass_list(request: HttpRequest) -> HttpResponse:
         "next_url": next_url(request, found[PAGE - 1].id if len(found) > PAGE else None),
         "first_url": first_url(request),
     }
-    return page(request, "operators/mass_list.html", SECTION, context)
+    return render_page(request, PKI, "operators/mass_list.html", context, here=SECTION)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@operators(Action.MASS_REVOKE)
+@PKI.requires(Action.MASS_REVOKE)
 def mass_new(request: HttpRequest) -> HttpResponse:
     """The criteria, filled in from an own trial count by `?fran=`; when posted, a redirect to what they take."""
     actor, session_id = actor_of(request), session_id_of(request)
     if request.method != "POST":
         form = MassSelectionForm(initial=_selection_of(request))
-        return page(request, "operators/mass_new.html", SECTION, {"form": form})
+        return render_page(request, PKI, "operators/mass_new.html", {"form": form}, here=SECTION)
     form = MassSelectionForm(request.POST)
     trial, status = tried(form, lambda: mass_revoking.count(actor=actor, session_id=session_id, selection=form.selection()))
     if trial is not None:
         return redirect("pki_mass_trial", trial.pk)
-    return page(request, "operators/mass_new.html", SECTION, {"form": form}, status=status)
+    return render_page(request, PKI, "operators/mass_new.html", {"form": form}, here=SECTION, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@operators(Action.MASS_REVOKE)
+@PKI.requires(Action.MASS_REVOKE)
 def mass_trial(request: HttpRequest, trial_id: UUID) -> HttpResponse:
     """What a trial count of one's own session gave, and the grounds; when posted, the request, once. Raises NotFound."""
     actor, session_id = actor_of(request), session_id_of(request)
@@ -96,11 +87,11 @@ def mass_trial(request: HttpRequest, trial_id: UUID) -> HttpResponse:
         "others": pki.APPROVALS_REQUIRED[pki.ApprovalAction.MASS_REVOCATION],
         "samples": [mass_rows.sample(each) for each in operator_certificates.mass_samples(actor=actor, trial=trial)],
     }
-    return page(request, "operators/mass_trial.html", SECTION, context, status=status)
+    return render_page(request, PKI, "operators/mass_trial.html", context, here=SECTION, status=status)
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def mass_revocation(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
     """One mass revocation as it stands. htmx fetches the part that changes, `?lage=` being the state the page shows.
 
@@ -116,7 +107,7 @@ def mass_revocation(request: HttpRequest, mass_revocation_id: UUID) -> HttpRespo
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@operators(Action.MASS_REVOKE)
+@PKI.requires(Action.MASS_REVOKE)
 def mass_start(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
     """Asks whether to start or continue; when posted, does. Demands a log-in made for it. Raises NotFound, Conflict."""
     found = pki.mass_revocation(mass_revocation_id)
@@ -125,14 +116,14 @@ def mass_start(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
     if step_up := require_recent_login(request, AT_ONCE):
         return step_up
     if request.method != "POST":
-        return page(request, "operators/mass_start.html", SECTION, _context(request, found))
+        return render_page(request, PKI, "operators/mass_start.html", _context(request, found), here=SECTION)
     mass_revoking.start(actor=actor_of(request), mass_revocation_id=mass_revocation_id)
     messages.success(request, _("Masspärren går."))
     return redirect("pki_mass_revocation", mass_revocation_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@operators(Action.MASS_REVOKE)
+@PKI.requires(Action.MASS_REVOKE)
 def mass_stop(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
     """Asks why it is to be stopped; when posted, stops it. No new log-in: a wrong one must end fast. Raises NotFound."""
     found = pki.mass_revocation(mass_revocation_id)
@@ -158,7 +149,7 @@ def mass_stop(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
         "address": _address(found),
         "form": form,
     }
-    return page(request, "operators/mass_stop.html", SECTION, context, status=status)
+    return render_page(request, PKI, "operators/mass_stop.html", context, here=SECTION, status=status)
 
 
 def _selection_of(request: HttpRequest) -> dict[str, object]:
@@ -179,7 +170,7 @@ def _refused(request: HttpRequest, found: pki.MassRevocationView) -> HttpRespons
 
 def _shown(request: HttpRequest, found: pki.MassRevocationView, *, status: int = 200) -> HttpResponse:
     context = _context(request, found) | refreshing(request, live=found.state in mass_rows.LIVE)
-    return page(request, "operators/mass_revocation.html", SECTION, context, status=status)
+    return render_page(request, PKI, "operators/mass_revocation.html", context, here=SECTION, status=status)
 
 
 def _context(request: HttpRequest, found: pki.MassRevocationView) -> dict[str, object]:

@@ -14,9 +14,10 @@ from issuance.operators.models import MassTrial
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
 from issuance.operators.services import mass_revoking
-from issuance.operators.web.around import Link, number, row
 from issuance.operators.web.documents import rows_of
 from issuance.records.queries import words
+from issuance.records.web.frame import Link
+from issuance.records.web.values import number, row
 from pki import service as pki
 
 LIVE = ("running", "publishing")

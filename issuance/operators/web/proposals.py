@@ -20,11 +20,14 @@ from issuance.authz import Action
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
 from issuance.operators.services import pki_operations
-from issuance.operators.web.around import AT_ONCE, Link, actor_of, operators, page, row, tried
 from issuance.operators.web.ceremonies import PERFORMED, SECTION, SIGNED, event, file_name, prepared_tag, steps, yaml_file
 from issuance.operators.web.forms import CeremonyFileForm, SignatureForm
+from issuance.operators.web.section import AT_ONCE, PKI
 from issuance.people.queries import officers
 from issuance.records.queries import words
+from issuance.records.web.forms import tried
+from issuance.records.web.frame import Link, actor_of, render_page
+from issuance.records.web.values import row
 from pki import service as pki
 from siths_portal.lib.pages import told_when
 from siths_portal.lib.uploads import takes_files
@@ -32,7 +35,7 @@ from siths_portal.lib.uploads import takes_files
 
 @takes_files
 @require_http_methods(["GET", "HEAD", "POST"])
-@operators(Action.DECIDE_PKI)
+@PKI.requires(Action.DECIDE_PKI)
 def propose(request: HttpRequest) -> HttpResponse:
     """Takes a ceremony file."""
     if step_up := require_recent_login(request, AT_ONCE):
@@ -44,22 +47,24 @@ def propose(request: HttpRequest) -> HttpResponse:
         if made is not None:
             messages.success(request, _("Filen är inlagd. Nu kan godkännarna skriva under den."))
             return redirect("pki_proposal", made)
-    return told_when(page(request, "operators/propose.html", SECTION, {"form": form}, status=status), form.retry_after)
+    return told_when(
+        render_page(request, PKI, "operators/propose.html", {"form": form}, here=SECTION, status=status), form.retry_after
+    )
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def proposal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """What a prepared ceremony would do, who has signed, and what is still needed. Raises NotFound."""
     found = pki.proposal(proposal_id)
     if found.ceremony_id is not None:
         return redirect("pki_ceremony", found.ceremony_id)
-    return page(request, "operators/proposal.html", SECTION, _context(request, found))
+    return render_page(request, PKI, "operators/proposal.html", _context(request, found), here=SECTION)
 
 
 @takes_files
 @require_http_methods(["GET", "HEAD", "POST"])
-@operators(Action.DECIDE_PKI)
+@PKI.requires(Action.DECIDE_PKI)
 def sign(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """Takes an approver's signature, which a closed proposal refuses. Raises NotFound."""
     found = pki.proposal(proposal_id)
@@ -78,11 +83,11 @@ def sign(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
             messages.success(request, _("Underskriften av {name} stämmer och är sparad.").format(name=name))
             return redirect("pki_proposal", proposal_id)
     context = {"found": found, "form": form, "days": pki.APPROVAL_LIFETIME.days}
-    return told_when(page(request, "operators/sign.html", SECTION, context, status=status), form.retry_after)
+    return told_when(render_page(request, PKI, "operators/sign.html", context, here=SECTION, status=status), form.retry_after)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@operators(Action.DECIDE_PKI)
+@PKI.requires(Action.DECIDE_PKI)
 def withdraw(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """Asks whether the prepared ceremony is to be taken back; when posted, takes it back. Raises NotFound, Conflict."""
     found = pki.proposal(proposal_id)
@@ -92,11 +97,11 @@ def withdraw(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
         pki_operations.withdraw_proposal(actor=actor_of(request), proposal_id=proposal_id)
         messages.success(request, _("Den förberedda ceremonin är återtagen."))
         return redirect("pki_ceremonies")
-    return page(request, "operators/proposal_withdraw.html", SECTION, {"found": found})
+    return render_page(request, PKI, "operators/proposal_withdraw.html", {"found": found}, here=SECTION)
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def proposal_file(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """The file to sign, byte for byte. Raises NotFound."""
     found = pki.proposal(proposal_id)

@@ -9,11 +9,12 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from issuance.authz import Action
 from issuance.operators.queries import pki_import_words as import_words
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import moment
-from issuance.operators.web.around import bytes_of, number, operators, page, row
+from issuance.operators.web.section import PKI
+from issuance.records.web.frame import render_page
+from issuance.records.web.values import bytes_of, number, row
 from pki import service as pki
 from siths_portal.lib import clock
 
@@ -27,7 +28,7 @@ ANSWER_LATE = dt.timedelta(minutes=1)
 
 
 @require_safe
-@operators(Action.VIEW_PKI)
+@PKI.requires()
 def status(request: HttpRequest) -> HttpResponse:
     """Lists, answers and processes of every CA that publishes status."""
     now, store = clock.now(), pki.status_of_store()
@@ -41,7 +42,7 @@ def status(request: HttpRequest) -> HttpResponse:
         "store": _store(store, now) if store else None,
         "processes": [_process(each, now) for each in store.processes] if store else [],
     }
-    return page(request, "operators/status.html", "status", context)
+    return render_page(request, PKI, "operators/status.html", context, here="status")
 
 
 def _authority(each: pki.CaStatus) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What lies around the steps: beginning a draft, putting it aside, beginning anew, and removing an order."""
+"""Starting a draft, putting it aside, starting it again, and removing an order."""
 
 import datetime as dt
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -20,10 +20,12 @@ from issuance.orders.models.orders import CardOrder
 from issuance.orders.queries import order_draft
 from issuance.orders.services import drafts, ordering
 from issuance.orders.services.drafts import DraftClosed
-from issuance.orders.web.page import actor_of, address, closed
+from issuance.orders.web.page import address, closed
 from issuance.orders.web.summary import article_name
 from issuance.people.services import disclosures
 from issuance.person_page.queries import person_view
+from issuance.records.web.frame import SEARCH, actor_of, render_page
+from issuance.records.web.persons import photo_url
 from siths_portal.lib.errors import IllegalTransition
 from siths_portal.lib.ids import id_of
 
@@ -72,7 +74,9 @@ def restart(request: HttpRequest, draft_id: UUID) -> HttpResponse:
 def photo_rules(request: HttpRequest) -> HttpResponse:
     """Fotoregler, with the way back to the order that the address names; what may be done there that page decides."""
     draft_id = id_of(request.GET.get("bestallning", ""))
-    return render(request, "orders/photo_rules.html", {"back_url": address(Step.PHOTO, draft_id) if draft_id else ""})
+    return render_page(
+        request, SEARCH, "orders/photo_rules.html", {"back_url": address(Step.PHOTO, draft_id) if draft_id else ""}
+    )
 
 
 @_answered
@@ -101,7 +105,7 @@ def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
         "order": order,
         "removable": order.state == OrderState.QUEUED,
         "head": head,
-        "photo_url": reverse("person_photo", args=[head.id]) if head.has_photo else "",
+        "photo_url": photo_url(head),
         "rows": [
             {"label": _("Artikel"), "value": article_name(order.article)},
             {"label": _("Organisation"), "value": order.organisation.name},
@@ -109,4 +113,4 @@ def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
         ],
         "person_url": reverse("person", args=[person_id]),
     }
-    return render(request, "orders/cancel.html", context, status=status)
+    return render_page(request, SEARCH, "orders/cancel.html", context, status=status)

@@ -1,13 +1,13 @@
-"""What the pages of the wizard share: who asks, whether a step may be shown, and what stands around the question."""
+"""What the pages of the wizard share: whether a step may be shown, and what is rendered around the question."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,6 +24,8 @@ from issuance.orders.services.drafts import DraftChanged
 from issuance.orders.web import summary
 from issuance.people.services import disclosures
 from issuance.person_page.queries import person_view
+from issuance.records.web.frame import SEARCH, actor_of, render_page
+from issuance.records.web.persons import photo_url
 
 FROM_REVIEW = "granska"
 TITLES = {
@@ -63,11 +65,6 @@ class Open:
     step: Step
     answers: Answers
     outside: Outside
-
-
-def actor_of(request: HttpRequest) -> Actor:
-    """Who asks."""
-    return cast(Actor, cast(Any, request).actor)
 
 
 def address(step: Step, draft_id: UUID) -> str:
@@ -119,7 +116,7 @@ def shown(request: HttpRequest, page: Open, form: Form | None, *, status: int = 
         "draft": draft,
         "form": form,
         "head": head,
-        "photo_url": reverse("person_photo", args=[head.id]) if head.has_photo else "",
+        "photo_url": photo_url(head),
         "title": TITLES[step],
         "steps": [{"text": TITLES[one], "url": address(one, draft.pk)} for one in order],
         "current": order.index(step) + 1,
@@ -132,7 +129,7 @@ def shown(request: HttpRequest, page: Open, form: Form | None, *, status: int = 
         "sections": summary.sections(draft, page.answers, page.outside),
         **more,
     }
-    return render(request, _TEMPLATES[step], context, status=status)
+    return render_page(request, SEARCH, _TEMPLATES[step], context, status=status)
 
 
 def changed_text(page: Open, error: DraftChanged) -> str:

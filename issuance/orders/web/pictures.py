@@ -10,8 +10,8 @@ from issuance.orders.domain.drafts import DraftState
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.queries import order_draft
 from issuance.orders.services import drafts
-from issuance.orders.web.page import actor_of
 from issuance.people.services import disclosures
+from issuance.records.web.frame import actor_of
 from siths_portal.lib.downloads import picture, serves_picture
 
 

@@ -18,10 +18,11 @@ from issuance.orders.queries.order_draft import PostGroup
 from issuance.orders.services import drafts, order_checks
 from issuance.orders.services.drafts import AnotherCard, DraftChanged, DraftClosed, StepMissing
 from issuance.orders.web.forms import ArticleForm, OfficeForm, OrganisationForm, PhotoForm, ReviewForm, StepForm, UploadForm
-from issuance.orders.web.page import FROM_REVIEW, Open, actor_of, address, changed_text, closed, opened, shown, to_carrier
+from issuance.orders.web.page import FROM_REVIEW, Open, address, changed_text, closed, opened, shown, to_carrier
 from issuance.orders.web.summary import article_name
 from issuance.people.models.persons import Post
 from issuance.records.queries import words
+from issuance.records.web.frame import actor_of
 from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests
 from siths_portal.lib.ids import id_of
 from siths_portal.lib.pages import told_when

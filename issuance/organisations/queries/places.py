@@ -62,6 +62,11 @@ class OrganisationHead:
         """Whether it lies below another organisation."""
         return bool(self.above)
 
+    @property
+    def may_change(self) -> bool:
+        """Whether the actor may edit the organisation and move it: those who may create one there (domain.md 1.2)."""
+        return (Action.CREATE_SUB_ORGANISATION if self.is_sub_organisation else Action.CREATE_ORGANISATION) in self.rights
+
 
 def area_head(*, actor: Actor, area_id: UUID | str) -> AreaHead:
     """An issuing area for the top of its pages. Raises NotFound, Forbidden."""

@@ -6,10 +6,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from issuance.administration.web.frames import area_page
 from issuance.organisations.queries import area_tree, places
-from issuance.organisations.web.forms import text_line
-from issuance.records.web.administration_frame import actor_of
+from issuance.records.web.forms import text_line
+from issuance.records.web.frame import actor_of
+from issuance.records.web.places import area_page
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
 from siths_portal.lib.ids import id_of

@@ -10,27 +10,18 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.administration.web import next_steps
-from issuance.administration.web.frames import area_page
+from issuance.administration.queries import next_steps
 from issuance.authz import Action, policy
 from issuance.organisations.queries import areas, ending, places
 from issuance.organisations.queries.places import AreaHead
 from issuance.organisations.services.areas import create_area, edit_area, is_empty_area, remove_area
 from issuance.organisations.web.forms import AreaForm
 from issuance.records.queries import paging
-from issuance.records.web.administration_frame import (
-    Crumb,
-    Link,
-    actor_of,
-    columns,
-    cursor,
-    demand,
-    first_url,
-    next_url,
-    page,
-    row,
-)
 from issuance.records.web.editing import answered, at_first_field, initial
+from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, actor_of, demand, render_page
+from issuance.records.web.lists import columns, cursor, first_url, next_url
+from issuance.records.web.places import area_page
+from issuance.records.web.values import row
 from siths_portal.lib.errors import Conflict
 
 _FORM = "components/form.html"
@@ -99,7 +90,7 @@ def area_new(request: HttpRequest) -> HttpResponse:
         return redirect("area", made.id)
     context = {"form": at_first_field(form), "submit": _("Skapa"), "cancel_url": reverse("administration")}
     heading = _("Skapa utgivningsområde")
-    return page(request, _FORM, context, heading=heading, crumbs=[Crumb(heading)], status=status)
+    return render_page(request, ADMINISTRATION, _FORM, context, heading=heading, crumbs=[Crumb(heading)], status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -7,9 +7,7 @@ from django.utils.translation import gettext as _
 from issuance.organisations.services import organisation_catalogue
 from issuance.organisations.services.organisation_catalogue import Differs, Known, Said
 from issuance.organisations.services.organisations import OrganisationData
-
-DESPITE = "katalog"
-"""The tick that says that what the catalogue answered has been read; its value names the answer."""
+from issuance.records.web.forms import DESPITE
 
 
 class Asking:

@@ -13,13 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from issuance.administration.web.frames import may_change, organisation_page
 from issuance.authz import Action
 from issuance.organisations.queries import ending, organisations, places
 from issuance.organisations.queries.places import OrganisationHead
 from issuance.organisations.services.ending import Hindrances, end_organisation, hindrances, reopen_organisation
-from issuance.records.web.administration_frame import actor_of, demand
 from issuance.records.web.editing import answered
+from issuance.records.web.frame import actor_of, demand
+from issuance.records.web.places import organisation_page
 from siths_portal.lib.errors import Conflict
 from siths_portal.lib.forms import Form
 
@@ -53,7 +53,7 @@ def organisation_end(request: HttpRequest, organisation_id: UUID) -> HttpRespons
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     if head.ended:
         return redirect("organisation", organisation_id)
-    demand(may_change(head))
+    demand(head.may_change)
     form, made, status = answered(
         request,
         ReasonForm,
@@ -106,7 +106,7 @@ def organisation_reopen(request: HttpRequest, organisation_id: UUID) -> HttpResp
     """Takes an ended organisation up again. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand(head.ended or may_change(head))
+    demand(head.ended or head.may_change)
     try:
         reopen_organisation(actor=actor, organisation_id=organisation_id)
     except Conflict as error:

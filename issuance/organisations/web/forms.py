@@ -12,22 +12,9 @@ from issuance.organisations.domain.counties import COUNTIES
 from issuance.organisations.services.organisation_catalogue import Differs
 from issuance.organisations.services.organisations import OrganisationData, hsa_id_taken
 from issuance.records.web.editing import EditForm
+from issuance.records.web.forms import text_line
 from siths_portal.lib.errors import DomainError, Invalid
 from siths_portal.lib.forms import DayInput, Form
-
-_LONG = {"max_length": _("Skriv högst %(limit_value)d tecken.")}
-
-
-def text_line(label: Any, longest: int, *, required: Any = None, help_text: Any = "", **attributes: Any) -> forms.CharField:
-    """A line of text; `required` is what is said where it is missing, without which it may be."""
-    return forms.CharField(
-        label=label,
-        help_text=help_text,
-        required=required is not None,
-        max_length=longest,
-        error_messages=_LONG | ({"required": required} if required is not None else {}),
-        widget=forms.TextInput(attrs={"autocomplete": "off", **attributes}),
-    )
 
 
 class AreaForm(EditForm):

@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from issuance.administration.queries import history
-from issuance.administration.web.frames import may_change, organisation_page
 from issuance.authz import Actor
 from issuance.organisations.queries import moving, places
 from issuance.organisations.queries.places import OrganisationHead
@@ -19,7 +18,8 @@ from issuance.organisations.services.moving import move_organisation
 from issuance.organisations.web.forms import PlaceSearchForm
 from issuance.organisations.web.organisations import customisation_words
 from issuance.records.services.editing import Outdated
-from issuance.records.web.administration_frame import actor_of, demand_there
+from issuance.records.web.frame import actor_of
+from issuance.records.web.places import demand_there, organisation_page
 from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 
 
@@ -28,7 +28,7 @@ def organisation_move(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     """Searches places; with a place tells what the move brings; confirmed, moves. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand_there(head, may_change(head))
+    demand_there(head, head.may_change)
     if request.method != "POST":
         return _search_page(request, head, PlaceSearchForm())
     target = request.POST.get("target", "")

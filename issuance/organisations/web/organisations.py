@@ -12,10 +12,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.administration.queries import readiness
+from issuance.administration.queries import next_steps, readiness
 from issuance.administration.queries.change_words import organisation_number
-from issuance.administration.web import next_steps
-from issuance.administration.web.frames import area_page, may_change, organisation_page
 from issuance.articles.queries import articles
 from issuance.articles.services.fees import fee_version, set_subscription_fee
 from issuance.authz import Action, Actor
@@ -24,13 +22,16 @@ from issuance.organisations.queries import areas, organisations, places
 from issuance.organisations.queries.organisations import Customisation, OrganisationFacts
 from issuance.organisations.queries.places import OrganisationHead
 from issuance.organisations.services.organisations import create_organisation, edit_organisation
-from issuance.organisations.web import created
 from issuance.organisations.web.catalogue import Asking
 from issuance.organisations.web.ending import ended_context
 from issuance.organisations.web.forms import FeeForm, OrganisationForm
 from issuance.records.queries import paging
-from issuance.records.web.administration_frame import actor_of, columns, cursor, demand, demand_there, first_url, next_url, row
+from issuance.records.web import created
 from issuance.records.web.editing import another_asked, answered, at_first_field, initial
+from issuance.records.web.frame import actor_of, demand
+from issuance.records.web.lists import columns, cursor, first_url, next_url
+from issuance.records.web.places import area_page, demand_there, organisation_page
+from issuance.records.web.values import row
 from siths_portal.lib import clock
 
 _FORM = "components/form.html"
@@ -70,7 +71,7 @@ def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
         "next_url": next_url(request, below.after, order),
         "first_url": first_url(request, order),
         "new_url": reverse("sub_organisation_new", args=[head.id]) if Action.CREATE_SUB_ORGANISATION in head.rights else "",
-        "edit_url": reverse("organisation_edit", args=[head.id]) if may_change(head) else "",
+        "edit_url": reverse("organisation_edit", args=[head.id]) if head.may_change else "",
     }
     return organisation_page(request, "organisations/organisation.html", head, context, here="organisation")
 
@@ -249,7 +250,7 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     """Changes an organisation. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand_there(head, may_change(head))
+    demand_there(head, head.may_change)
     found = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
     chooses = head.is_sub_organisation and not found.customisation.own
     asked = frozenset({"customisation"} if chooses and organisations.generic_exists() else ())

@@ -1,8 +1,7 @@
-"""Addresses of the room person: the person's page, history, certificates, photo and receipts."""
+"""Addresses of a person: the page, history, certificates and photo."""
 
 from django.urls import URLPattern, path
 
-from issuance.activation.web import receipts
 from issuance.person_page.web import views
 
 urlpatterns: list[URLPattern] = [
@@ -12,6 +11,4 @@ urlpatterns: list[URLPattern] = [
     path("sok/barare/<uuid:carrier_id>/historik/", views.carrier_history, name="carrier_history"),
     path("sok/certifikat/<uuid:certificate_id>/", views.certificate, name="certificate"),
     path("sok/certifikat/<uuid:certificate_id>/certifikat.pem", views.certificate_pem, name="certificate_pem"),
-    path("sok/barare/<uuid:carrier_id>/kvittens/", receipts.receipt, name="receipt"),
-    path("sok/barare/<uuid:carrier_id>/kvittens.pdf", receipts.receipt_pdf, name="receipt_pdf"),
 ]

@@ -1,16 +1,11 @@
 """Pages on a person. What is shown is noted before it is (ADR 0080)."""
 
-from dataclasses import dataclass
-from typing import Any, cast
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from issuance.authz import Actor
 from issuance.carriers import queries as certificate_view
 from issuance.people.queries import person_photo as photos
 from issuance.people.services import disclosures
@@ -18,31 +13,11 @@ from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
 from issuance.records.queries import history
 from issuance.records.queries.history import HistoryView
+from issuance.records.web.frame import SEARCH, Link, actor_of, render_page
+from issuance.records.web.lists import number_cursor
+from issuance.records.web.persons import photo_url
 from siths_portal.lib.downloads import attachment, picture, serves_picture
 from siths_portal.lib.ids import id_of
-
-_LARGEST_ID = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class Link:
-    """An entry of the function column that is no function of a service."""
-
-    name: str
-    url: str
-    allowed: bool = True
-    reason: str = ""
-    post: bool = False
-
-
-def actor_of(request: HttpRequest) -> Actor:
-    """Who asks."""
-    return cast(Actor, cast(Any, request).actor)
-
-
-def photo_url(head: person_view.PersonHead) -> str:
-    """Address of the photo for `components/person_head.html`; empty where there is none, or none for this actor."""
-    return reverse("person_photo", args=[head.id]) if head.has_photo else ""
 
 
 @require_safe
@@ -62,7 +37,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
         "photo_url": photo_url(page.head),
         "why_none": _why_no_carriers(page, own=page.head.id == actor.person_id),
     }
-    return render(request, "person_page/person.html", context)
+    return render_page(request, SEARCH, "person_page/person.html", context)
 
 
 def _why_no_carriers(page: person_view.PersonView, *, own: bool) -> str:
@@ -96,14 +71,14 @@ def _invalid_carriers(request: HttpRequest, page: person_view.PersonView) -> Lin
 @require_safe
 def person_history(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """What happened to a person and to what hangs on him. Raises NotFound, Forbidden."""
-    page = history.person_history(actor=actor_of(request), person_id=person_id, before=_before(request))
+    page = history.person_history(actor=actor_of(request), person_id=person_id, before=number_cursor(request))
     return _history(request, page, Shown.PERSON_HISTORY, person_id)
 
 
 @require_safe
 def carrier_history(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     """What happened to a carrier. Raises NotFound, Forbidden."""
-    page = history.carrier_history(actor=actor_of(request), carrier_id=carrier_id, before=_before(request))
+    page = history.carrier_history(actor=actor_of(request), carrier_id=carrier_id, before=number_cursor(request))
     return _history(request, page, Shown.CARRIER_HISTORY, carrier_id)
 
 
@@ -118,13 +93,7 @@ def _history(request: HttpRequest, page: HistoryView, shown: Shown, subject: UUI
         "next_url": f"{request.path}?fore={page.before}" if page.before else "",
         "first_url": request.path if "fore" in request.GET else "",
     }
-    return render(request, "person_page/history.html", context)
-
-
-def _before(request: HttpRequest) -> int | None:
-    """The event that the page ends before; the first page for what is no number of one."""
-    given = request.GET.get("fore", "")
-    return int(given) if given.isascii() and given.isdecimal() and int(given) <= _LARGEST_ID else None
+    return render_page(request, SEARCH, "person_page/history.html", context)
 
 
 @require_safe
@@ -133,7 +102,7 @@ def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     page = certificate_view.certificate_view(actor=actor, certificate_id=certificate_id)
     disclosures.record(actor=actor, person_id=page.person_id, shown=Shown.CERTIFICATE, subject=certificate_id)
-    return render(request, "person_page/certificate.html", {"page": page})
+    return render_page(request, SEARCH, "person_page/certificate.html", {"page": page})
 
 
 @require_safe

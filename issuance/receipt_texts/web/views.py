@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.administration.web.frames import organisation_page
 from issuance.authz import Action
 from issuance.organisations.queries import places
 from issuance.organisations.queries.places import OrganisationHead
@@ -21,11 +20,14 @@ from issuance.receipt_texts import queries as receipt_texts
 from issuance.receipt_texts.models import ReceiptText
 from issuance.receipt_texts.services import set_receipt_text, use_receipt_text_from_above
 from issuance.records.services.editing import Outdated
-from issuance.records.web.administration_frame import actor_of, demand_there
 from issuance.records.web.editing import EditForm, initial, saved, version_sent
+from issuance.records.web.frame import actor_of
+from issuance.records.web.lists import number_cursor
+from issuance.records.web.places import demand_there, organisation_page
 from siths_portal.lib.errors import Conflict
 
 _LARGEST = 2**31 - 1
+"""What the column of a version holds."""
 
 
 class ReceiptTextForm(EditForm):
@@ -122,15 +124,11 @@ def _from_above(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
 
 def _versions(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
     """What `receipt_texts/receipt_versions.html` draws."""
-    found = receipt_texts.receipt_texts(actor=actor_of(request), organisation_id=organisation_id, before=_before(request))
+    found = receipt_texts.receipt_texts(
+        actor=actor_of(request), organisation_id=organisation_id, before=number_cursor(request, largest=_LARGEST)
+    )
     return {
         "found": found,
         "next_url": f"{request.path}?fore={found.before}#versioner" if found.before else "",
         "first_url": f"{request.path}#versioner" if "fore" in request.GET else "",
     }
-
-
-def _before(request: HttpRequest) -> int | None:
-    """The version that the list ends before; its first page for what is none."""
-    given = request.GET.get("fore", "")
-    return int(given) if given.isascii() and given.isdecimal() and len(given) < 11 and int(given) <= _LARGEST else None

@@ -7,7 +7,7 @@ from django.utils.html import format_html
 from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries import namesakes as query
-from issuance.records.web.administration_frame import actor_of
+from issuance.records.web.frame import actor_of
 
 
 def tell(request: HttpRequest, text: str, made: Organisation | Office, url: str, *more: str) -> None:

@@ -11,7 +11,7 @@ from issuance.administration.queries import change_words, history
 from issuance.administration.queries.history import ToldChange
 from issuance.authz import Actor
 from issuance.records.services.editing import Outdated
-from issuance.records.web.administration_frame import actor_of
+from issuance.records.web.frame import actor_of
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.forms import Form
 

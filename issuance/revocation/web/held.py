@@ -1,18 +1,17 @@
 """Spärrar som väntar: revocations above an officer's limit, decided by a second officer (ADR 0297)."""
 
-from typing import Any, cast
-
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from issuance.authz import Action, Actor, policy
+from issuance.authz import Action, Actor
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
+from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.revocation.queries import held_revocations as query
 from issuance.revocation.services import revocation
 from siths_portal.lib.errors import Invalid
@@ -37,10 +36,10 @@ class HeldForm(Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@SEARCH.requires(Action.REVOKE_CARRIER)
 def held_revocations(request: HttpRequest) -> HttpResponse:
     """Lists what waits; posted, approves or rejects what is ticked, all or none. Raises Forbidden, NotFound."""
-    actor = cast(Actor, cast(Any, request).actor)
-    policy.reach(actor, Action.REVOKE_CARRIER)
+    actor = actor_of(request)
     if request.method != "POST":
         return _shown(request, actor, HeldForm())
     form = HeldForm(request.POST)
@@ -69,4 +68,4 @@ def _shown(request: HttpRequest, actor: Actor, form: HeldForm, *, status: int = 
     if form.errors and not decides:
         form.refuse(_("Ingen spärr väntar på ditt beslut."))
     context = {"rows": rows, "form": form, "picked": request.POST.getlist("sparr"), "decides": decides}
-    return render(request, "revocation/held.html", context, status=status)
+    return render_page(request, SEARCH, "revocation/held.html", context, status=status)

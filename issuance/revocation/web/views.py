@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,15 +15,15 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import made_by_the_page
-from issuance.authz import Actor
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.services import drafts
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
-from issuance.person_page.web.views import photo_url
 from issuance.records.queries import words
+from issuance.records.web.frame import SEARCH, actor_of, render_page
+from issuance.records.web.persons import photo_url
 from issuance.revocation.domain import SWEDISH, RequestChannel, Requester, RevocationReason
 from issuance.revocation.models import HeldRevocation
 from issuance.revocation.queries import held_revocations, revocation_view
@@ -59,7 +59,7 @@ QUESTION, EDIT = "fraga", "andra"
 @require_http_methods(["GET", "HEAD", "POST"])
 def carrier_revoke(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     """The form, the question and, when confirmed, the revocation of a card. Raises NotFound, Forbidden."""
-    actor = _actor(request)
+    actor = actor_of(request)
     subject = revocation_view.carrier_to_revoke(actor=actor, carrier_id=carrier_id)
     return _revoke(request, subject, lambda fields: revocation.revoke_carrier(actor=actor, carrier_id=carrier_id, **fields))
 
@@ -67,7 +67,7 @@ def carrier_revoke(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def carrier_replace(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     """The same for a card that is ordered again at once: leads on to the new order's draft. Raises NotFound, Forbidden."""
-    actor = _actor(request)
+    actor = actor_of(request)
     subject = revocation_view.carrier_to_replace(actor=actor, carrier_id=carrier_id)
     if subject.revoked_at is not None and (draft := drafts.begun(actor=actor, person_id=subject.person_id)):
         return redirect("order_review", draft.pk)  # a second click comes where the first one led
@@ -79,7 +79,7 @@ def carrier_replace(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def eid_revoke(request: HttpRequest, eid_id: UUID) -> HttpResponse:
     """The same for one eID."""
-    actor = _actor(request)
+    actor = actor_of(request)
     subject = revocation_view.eid_to_revoke(actor=actor, eid_id=eid_id)
     return _revoke(request, subject, lambda fields: revocation.revoke_eid(actor=actor, eid_id=eid_id, **fields))
 
@@ -87,17 +87,13 @@ def eid_revoke(request: HttpRequest, eid_id: UUID) -> HttpResponse:
 @require_safe
 def carrier_revoked(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     """That a card is revoked, and when relying parties see it. Raises NotFound, Forbidden."""
-    return _revoked(request, revocation_view.carrier_to_revoke(actor=_actor(request), carrier_id=carrier_id))
+    return _revoked(request, revocation_view.carrier_to_revoke(actor=actor_of(request), carrier_id=carrier_id))
 
 
 @require_safe
 def eid_revoked(request: HttpRequest, eid_id: UUID) -> HttpResponse:
     """The same for one eID."""
-    return _revoked(request, revocation_view.eid_to_revoke(actor=_actor(request), eid_id=eid_id))
-
-
-def _actor(request: HttpRequest) -> Actor:
-    return cast(Actor, cast(Any, request).actor)
+    return _revoked(request, revocation_view.eid_to_revoke(actor=actor_of(request), eid_id=eid_id))
 
 
 def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Mapping[str, Any]], object]) -> HttpResponse:
@@ -105,13 +101,13 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
     if subject.revoked_at is not None:
         return redirect(_RESULT[subject.kind], subject.id)  # the first one's result, also for a second click
     if not subject.possible:
-        return render(request, "revocation/not_possible.html", {"subject": subject}, status=Conflict.http_status)
+        return render_page(request, SEARCH, "revocation/not_possible.html", {"subject": subject}, status=Conflict.http_status)
     eid_id = subject.id if subject.kind == "eid" else None
-    if notice := held_revocations.repeated(actor=_actor(request), carrier_id=subject.carrier_id, eid_id=eid_id):
+    if notice := held_revocations.repeated(actor=actor_of(request), carrier_id=subject.carrier_id, eid_id=eid_id):
         messages.warning(request, _waits_already(notice))
         return redirect(_card_page(subject))
     if request.method != "POST":
-        disclosures.record(actor=_actor(request), person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
+        disclosures.record(actor=actor_of(request), person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
         return _shown(request, subject)
     form = RevocationForm(request.POST)
     if request.POST.get("step") == "edit":
@@ -182,7 +178,7 @@ def _checked(request: HttpRequest, subject: RevocationSubject, form: RevocationF
     given = {name: form.cleaned_data.get(name, "") for name in form.fields}
     given["received_at"] = given["received_at"] or None
     try:
-        revocation.check(actor=_actor(request), request=RevocationRequest(**given), since=subject.known_since)
+        revocation.check(actor=actor_of(request), request=RevocationRequest(**given), since=subject.known_since)
     except Invalid as error:
         form.take_beside(error)
     return None if form.errors else given
@@ -207,8 +203,10 @@ def _form(request: HttpRequest, subject: RevocationSubject, form: RevocationForm
 def _page(
     request: HttpRequest, template: str, subject: RevocationSubject, context: Mapping[str, Any], *, status: int = 200
 ) -> HttpResponse:
-    head = person_view.person_head(actor=_actor(request), person_id=subject.person_id)
-    return render(request, template, {"subject": subject, "head": head, "photo_url": photo_url(head), **context}, status=status)
+    head = person_view.person_head(actor=actor_of(request), person_id=subject.person_id)
+    return render_page(
+        request, SEARCH, template, {"subject": subject, "head": head, "photo_url": photo_url(head), **context}, status=status
+    )
 
 
 def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
@@ -224,4 +222,4 @@ def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
     if request.headers.get("HX-Request"):
         made_by_the_page(request)
         return render(request, "revocation/publication.html", context)
-    return render(request, "revocation/revoked.html", context)
+    return render_page(request, SEARCH, "revocation/revoked.html", context)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
 
 from issuance.authz import Action, Actor
 from issuance.authz.roles import QUALIFIED_ROLES
@@ -41,6 +42,11 @@ class HoldersToTrain:
 
     rows: tuple[HolderToTrain, ...]
     after: UUID | None
+
+
+def training_url(area_id: UUID) -> str:
+    """Returns the address where training of the area's role holders is recorded."""
+    return f"{reverse('holders_training')}?omrade={area_id}"
 
 
 def to_train(*, actor: Actor, area_id: UUID | None = None, after: UUID | None = None, limit: int = paging.PAGE) -> HoldersToTrain:

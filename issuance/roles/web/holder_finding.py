@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from issuance.authz import Actor
 from issuance.records.queries import words
-from issuance.records.web.administration_frame import actor_of
+from issuance.records.web.frame import actor_of
 from issuance.roles.queries import role_reach
 from issuance.roles.queries.role_holders import roles_told
 from issuance.roles.services import role_assignment

@@ -17,7 +17,8 @@ from authn.web import kept_form
 from issuance.authz import Actor, Role, policy
 from issuance.authz.roles import GLOBAL_ROLES
 from issuance.person_page.queries.person_view import PersonHead
-from issuance.records.web.administration_frame import Link, actor_of, cursor, demand, first_url, next_url
+from issuance.records.web.frame import Link, actor_of, demand, recent_login
+from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.roles.domain import QualificationKind
 from issuance.roles.queries import ended_roles, role_tree, role_words, roles
 from issuance.roles.queries import role_requests as role_request_query
@@ -25,7 +26,7 @@ from issuance.roles.services import qualifications, role_assignment, role_reques
 from issuance.roles.services.role_periods import Period
 from issuance.roles.web import role_given
 from issuance.roles.web.role_forms import PickRoleForm, PlacedRoleForm, QualificationForm, RequestRoleForm, RoleForm
-from issuance.roles.web.role_frame import kept, person_page, recent_login
+from issuance.roles.web.role_frame import kept, person_page
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import ids_of
 from siths_portal.lib.pages import leads_back

@@ -19,7 +19,8 @@ from issuance.authz import Action, Role, policy
 from issuance.authz.roles import AREA_ROLES, ORGANISATION_ROLES
 from issuance.organisations.models import IssuingArea
 from issuance.organisations.queries import places
-from issuance.records.web.administration_frame import Crumb, actor_of, page, way_to_area, way_to_organisation
+from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, recent_login, render_page
+from issuance.records.web.places import way_to_area, way_to_organisation
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import role_tree, role_words, roles
 from issuance.roles.services import role_assignment
@@ -27,7 +28,6 @@ from issuance.roles.services.role_periods import Period
 from issuance.roles.web import holder_finding, role_given
 from issuance.roles.web.holder_finding import Found
 from issuance.roles.web.role_forms import AddHolderForm
-from issuance.roles.web.role_frame import recent_login
 from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import ids_of
@@ -216,8 +216,9 @@ def _adding(
         "training": role_words.needs_training(place.assignable),
         **tree,
     }
-    shown = page(
+    shown = render_page(
         request,
+        ADMINISTRATION,
         "roles/add.html",
         context,
         heading=place.heading,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from issuance.authz import Role
 from issuance.authz.roles import QUALIFIED_ROLES
-from issuance.records.web.administration_frame import actor_of
+from issuance.records.web.frame import actor_of
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import qualifications as query
 from issuance.roles.queries import role_words

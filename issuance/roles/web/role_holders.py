@@ -19,25 +19,15 @@ from issuance.organisations.queries import places
 from issuance.organisations.queries.places import AreaHead
 from issuance.records.queries import paging
 from issuance.records.queries.paging import Order
-from issuance.records.web.administration_frame import (
-    Crumb,
-    actor_of,
-    columns,
-    configuration_page,
-    cursor,
-    demand,
-    first_url,
-    next_url,
-    page,
-    way_to_area,
-)
+from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, demand, recent_login, render_page, session_id_of
+from issuance.records.web.lists import columns, cursor, first_url, next_url
+from issuance.records.web.places import way_to_area
 from issuance.roles.domain import QualificationKind
 from issuance.roles.queries import holders_to_train, role_reach, role_words
 from issuance.roles.queries import role_holders as query
 from issuance.roles.queries.role_holders import Choice, Shown
 from issuance.roles.services import qualifications
 from issuance.roles.web.role_forms import RoleHoldersForm, SeveralForm
-from issuance.roles.web.role_frame import recent_login
 from issuance.search.domain.search_terms import TermKind
 from issuance.search.models import Search
 from issuance.search.services import holder_searching, searching
@@ -105,7 +95,7 @@ def _chosen(request: HttpRequest, actor: Actor, areas: Sequence[tuple[str, str]]
             parameters = {**form.cleaned_data, "ordning": order.text if order != query.USUAL else ""}
             name = parameters.pop("name")
             if name and not (named and holder_searching.is_for(named, name)):
-                named = searching.search(actor=actor, session_id=request.user.session_id, name=name)  # type: ignore[union-attr]
+                named = searching.search(actor=actor, session_id=session_id_of(request), name=name)
             parameters[NAMED] = str(named.pk) if named and name else ""
             kept = {key: value for key, value in parameters.items() if value and value != Shown.ALL}
             answer = redirect(f"{request.path}?{urlencode(kept)}" if kept else request.path)
@@ -119,7 +109,7 @@ def _chosen(request: HttpRequest, actor: Actor, areas: Sequence[tuple[str, str]]
 
 def _named(request: HttpRequest, actor: Actor, handle: str) -> Search | None:
     """The search by name of this session that the handle opens; None for any other."""
-    session_id = request.user.session_id  # type: ignore[union-attr]
+    session_id = session_id_of(request)
     found = holder_searching.own(actor=actor, session_id=session_id, search_id=id_of(handle))
     return found if found and found.kind == TermKind.NAME else None
 
@@ -131,8 +121,9 @@ def _order(text: str) -> Order:
 def _holders_page(
     request: HttpRequest, form: RoleHoldersForm, context: dict[str, Any], *, order: Order, status: int = 200
 ) -> HttpResponse:
-    return page(
+    return render_page(
         request,
+        ADMINISTRATION,
         "roles/holders.html",
         {**context, "form": form, "order": order},
         heading=_("Rollinnehavare"),
@@ -179,7 +170,9 @@ def holders_training(request: HttpRequest) -> HttpResponse:
     heading = _("Registrera utbildning och personkontroll")
     crumbs = [*(way_to_area(head) if head else [Crumb(_("Rollinnehavare"), reverse("role_holders"))]), Crumb(heading)]
     kind = f"{_('Utgivningsområde')} {head.name}" if head else ""
-    return page(request, "roles/training.html", context, heading=heading, kind=kind, crumbs=crumbs, status=status)
+    return render_page(
+        request, ADMINISTRATION, "roles/training.html", context, heading=heading, kind=kind, crumbs=crumbs, status=status
+    )
 
 
 def _area(request: HttpRequest, actor: Actor) -> AreaHead | None:
@@ -225,11 +218,12 @@ _TOLD = {
 
 
 @require_safe
-@configuration_page
+@ADMINISTRATION.requires()
 def role_rights(request: HttpRequest) -> HttpResponse:
     """The table of roles and rights, as the policy has it. Raises Forbidden."""
-    return page(
+    return render_page(
         request,
+        ADMINISTRATION,
         "roles/rights.html",
         {"rights": role_words.table(Role)},
         heading=_("Vad får rollen göra?"),

@@ -17,12 +17,14 @@ from issuance.authz import Action, Role, policy
 from issuance.operators.queries.pki_words import minute
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
-from issuance.records.web.administration_frame import Crumb, Link, actor_of, cursor, first_url, next_url, page, row
+from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, actor_of, recent_login, render_page
+from issuance.records.web.lists import cursor, first_url, next_url
+from issuance.records.web.values import row
 from issuance.roles.queries import role_requests as query
 from issuance.roles.queries import role_words
 from issuance.roles.queries.role_requests import RequestView
 from issuance.roles.services import role_requests
-from issuance.roles.web.role_frame import kept, recent_login
+from issuance.roles.web.role_frame import kept
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.forms import Form
@@ -61,8 +63,9 @@ def requests(request: HttpRequest) -> HttpResponse:
         "next_url": next_url(request, closed.after),
         "first_url": first_url(request),
     }
-    return page(
+    return render_page(
         request,
+        ADMINISTRATION,
         "roles/requests.html",
         context,
         heading=_("Begärda roller"),
@@ -120,8 +123,9 @@ def _shown(request: HttpRequest, found: RequestView, form: RoleDecisionForm | No
     }
     own = policy.is_own_matter(actor, Action.ASSIGN_ROLE, found.person_id)
     functions = [] if own else [Link(_("Personens roller"), reverse("person_roles", args=[found.person_id]))]
-    return page(
+    return render_page(
         request,
+        ADMINISTRATION,
         "roles/request.html",
         context,
         heading=_("Begärd roll"),

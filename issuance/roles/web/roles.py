@@ -18,24 +18,16 @@ from issuance.organisations.models import Organisation
 from issuance.organisations.queries import areas, places
 from issuance.people.services import disclosures
 from issuance.records.queries import paging
-from issuance.records.web.administration_frame import (
-    Crumb,
-    Link,
-    actor_of,
-    columns,
-    cursor,
-    first_url,
-    next_url,
-    page,
-    way_to_organisation,
-)
 from issuance.records.web.editing import saved
+from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, actor_of, recent_login, render_page
+from issuance.records.web.lists import columns, cursor, first_url, next_url
+from issuance.records.web.places import way_to_organisation
 from issuance.roles.queries import ended_roles, role_words, roles
 from issuance.roles.queries.role_holders import Shown
 from issuance.roles.queries.roles import AlikeChanges, GrantLine
 from issuance.roles.services import role_assignment
 from issuance.roles.web.role_forms import ChangeRoleForm
-from issuance.roles.web.role_frame import kept, person_page, recent_login
+from issuance.roles.web.role_frame import kept, person_page
 from siths_portal.lib.errors import Conflict, NotFound
 
 _END, _OVER = "roles/end.html", "roles/over.html"
@@ -62,8 +54,9 @@ def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpRespo
         Link(_("Alla rollinnehavare"), reverse("role_holders")),
         Link(_("Vad får rollen göra?"), reverse("role_rights")),
     ]
-    return page(
+    return render_page(
         request,
+        ADMINISTRATION,
         "roles/organisation.html",
         context,
         heading=_("Behörighetsroller"),
@@ -220,7 +213,7 @@ def _of_leaver(
     disclosures.record(actor=actor_of(request), person_id=person_id, shown=disclosures.Shown.PERSON)
     crumbs = [Crumb(_("Rollinnehavare"), _resting_url()), Crumb(heading)]
     framed = {**context, "page_frame": "administration/base.html"}
-    return page(request, template, framed, heading=heading, crumbs=crumbs, status=status)
+    return render_page(request, ADMINISTRATION, template, framed, heading=heading, crumbs=crumbs, status=status)
 
 
 def _ticked(typed: dict[str, str], name: str) -> dict[str, Any]:

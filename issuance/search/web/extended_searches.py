@@ -7,11 +7,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from issuance.administration.web.frames import area_page
-from issuance.administration.web.history import event_cursor
 from issuance.authz import Action
 from issuance.organisations.queries import places
-from issuance.records.web.administration_frame import actor_of, demand
+from issuance.records.web.frame import actor_of, demand
+from issuance.records.web.lists import number_cursor
+from issuance.records.web.places import area_page
 from issuance.search.domain.search_terms import TermKind
 from issuance.search.queries import extended_searches
 
@@ -32,7 +32,7 @@ def area_extended_searches(request: HttpRequest, area_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.ASSIGN_ROLE in head.rights)
-    found = extended_searches.extended_searches(actor=actor, area_id=area_id, before=event_cursor(request))
+    found = extended_searches.extended_searches(actor=actor, area_id=area_id, before=number_cursor(request))
     context = {
         "rows": [(row, KINDS.get(TermKind(row.kind), row.kind)) for row in found.rows],
         "patterns": found.patterns,

@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from issuance.administration.web.frames import organisation_page
 from issuance.organisations.queries import places
 from issuance.people.services import disclosures
 from issuance.records.queries import words
-from issuance.records.web.administration_frame import actor_of
+from issuance.records.web.frame import actor_of
+from issuance.records.web.places import organisation_page
 from issuance.search.queries import holders
 from issuance.search.queries.holders import Choice, HolderLine, Holders
 from siths_portal.lib.forms import Form

@@ -6,15 +6,17 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.administration.web import next_steps
+from issuance.administration.queries import next_steps
 from issuance.authz import Action, policy
 from issuance.records.queries import words
+from issuance.records.web.frame import SEARCH, actor_of, render_page, session_id_of
+from issuance.records.web.lists import cursor
 from issuance.revocation.queries import held_revocations
 from issuance.roles.queries import own_training
 from issuance.search.domain.search_terms import TermKind
@@ -23,7 +25,6 @@ from issuance.search.services import catalogue_searching, searching
 from issuance.search.web.forms import SearchForm
 from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Invalid, Refused, Unavailable
-from siths_portal.lib.ids import id_of
 
 _CATALOGUE_AWAY = _lazy(
     "Portalen har ingen sådan person inom din behörighet, och HSA-katalogen eller personregistret svarar inte just nu. "
@@ -32,11 +33,11 @@ _CATALOGUE_AWAY = _lazy(
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@SEARCH.requires()
 def search(request: HttpRequest) -> HttpResponse:
     """The form; when posted, a redirect to the one person found, or else to the hits. Raises Forbidden, TooManyRequests."""
-    policy.reach(request.actor, Action.VIEW)  # type: ignore[attr-defined]
     if request.method != "POST":
-        actor = request.actor  # type: ignore[attr-defined]
+        actor = actor_of(request)
         waits = {
             "unfinished": next_steps.unfinished_of_issuer(actor),
             "held_revocations": held_revocations.count_to_decide(actor=actor),
@@ -47,8 +48,8 @@ def search(request: HttpRequest) -> HttpResponse:
         return _page(request, form, status=Invalid.http_status)
     try:
         found = catalogue_searching.search(
-            actor=request.actor,  # type: ignore[attr-defined]
-            session_id=request.user.session_id,  # type: ignore[union-attr]
+            actor=actor_of(request),
+            session_id=session_id_of(request),
             action=Action.ORDER_ORDINARY_CARD,
             **form.cleaned_data,
         )
@@ -68,14 +69,14 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@SEARCH.requires()
 def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
     """A page of the hits of a search of one's own session. Raises NotFound."""
-    actor = request.actor  # type: ignore[attr-defined]
-    policy.reach(actor, Action.VIEW)
-    found = searching.own(actor=actor, session_id=request.user.session_id, search_id=search_id)  # type: ignore[union-attr]
+    actor = actor_of(request)
+    found = searching.own(actor=actor, session_id=session_id_of(request), search_id=search_id)
     if found.person_id is not None:
         return _to_person(request, found)
-    after = id_of(request.GET.get("efter", ""))
+    after = cursor(request)
     page = searching.hits(actor=actor, search=found, after=after)
     address = reverse("search_hits", args=[found.id])
     context = {
@@ -94,15 +95,15 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
 
 def _to_person(request: HttpRequest, found: Search) -> HttpResponse:
     """The person's page, with the card opened that was scanned."""
-    carrier_id = searching.found_carrier(actor=request.actor, search=found)  # type: ignore[attr-defined]
+    carrier_id = searching.found_carrier(actor=actor_of(request), search=found)
     address = reverse("person", args=[found.person_id])
     return redirect(f"{address}?barare={carrier_id}" if carrier_id else address)
 
 
 def _page(request: HttpRequest, form: SearchForm, context: dict[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
-    actor = request.actor  # type: ignore[attr-defined]
+    actor = actor_of(request)
     shown = {"form": form, "may_extend": searching.may_extend(actor), "training": own_training.notice(actor)}
-    return render(request, "search/search.html", {**shown, **(context or {})}, status=status)
+    return render_page(request, SEARCH, "search/search.html", {**shown, **(context or {})}, status=status)
 
 
 def _written(found: Search) -> str:

@@ -1,0 +1,51 @@
+"""The frame of an office's pages."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from issuance.offices.queries import OfficeHead
+from issuance.records.web.frame import Crumb, Link, Tab
+from issuance.records.web.places import place_page, way_to_area
+
+_TABS = (
+    ("office", gettext_lazy("Uppgifter")),
+    ("office_history", gettext_lazy("Historik")),
+)
+
+
+def office_page(
+    request: HttpRequest,
+    template: str,
+    head: OfficeHead,
+    context: Mapping[str, Any] | None = None,
+    *,
+    here: str,
+    step: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """Renders a page on an office: a tab, or with `step` a page below it. `here` is the name of the tab's address."""
+    return place_page(
+        request,
+        template,
+        context,
+        name=head.name,
+        kind=_("Kontor"),
+        way=[*way_to_area(head.area), Crumb(_("Kontor")), Crumb(head.name, reverse("office", args=[head.id]))],
+        step=step,
+        tabs=[Tab(str(text), reverse(name, args=[head.id]), name == here) for name, text in _TABS],
+        functions=_functions(head),
+        status=status,
+    )
+
+
+def _functions(head: OfficeHead) -> Iterator[Link]:
+    if head.may_link:
+        reason = _("Kontoret är stängt.") if head.closed else ""
+        yield Link(_("Koppla organisation"), reverse("office_connect", args=[head.id]), not reason, reason)
+    if head.may_edit and not head.closed:
+        yield Link(_("Stäng kontoret"), reverse("office_close", args=[head.id]))

@@ -1,0 +1,156 @@
+"""The frame of every page: who may open it, and what is rendered around it. How sections of the portal differ is data."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from authn.web import require_recent_login
+from issuance.authz import Action, Actor, policy
+from siths_portal.lib.errors import Forbidden
+
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True)
+class Link:
+    """An entry of the function column; `reason` tells why one is off."""
+
+    name: str
+    url: str
+    allowed: bool = True
+    reason: str = ""
+    post: bool = False
+
+
+@dataclass(frozen=True)
+class Crumb:
+    """A step of the breadcrumbs; without `url` it is text only."""
+
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One of an object's pages."""
+
+    text: str
+    url: str
+    here: bool = False
+
+
+@dataclass(frozen=True)
+class MenuEntry:
+    """An entry of a section's own menu: the key by which its pages mark it, the name of its address, and its text."""
+
+    key: str
+    url_name: str
+    text: Promise
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the portal with a tab in the main menu.
+
+    `tab` is the name of the address of that tab. An actor needs `right` to open the section's pages, somewhere or `everywhere`.
+    `first_crumb` begins the breadcrumbs where the frame renders them. `menu` is the section's own menu below the tabs.
+    """
+
+    tab: str
+    right: Action
+    everywhere: bool = False
+    first_crumb: Promise | None = None
+    menu: tuple[MenuEntry, ...] = ()
+
+    def requires(self, right: Action | None = None) -> Callable[[View], View]:
+        """Returns a decorator that opens a view to actors with `right`, by default the section's own. The view raises Forbidden.
+
+        Views of one object do not need it: they read the object with the right that they need.
+        """
+        needed = right or self.right
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+                if self.everywhere:
+                    policy.require_global(actor_of(request), needed)
+                else:
+                    policy.reach(actor_of(request), needed)
+                return view(request, *args, **kwargs)
+
+            return guarded
+
+        return decorate
+
+
+SEARCH = Section("search", Action.VIEW)
+"""Sök: search, and what is done with a person. Its pages write their own breadcrumbs."""
+
+ADMINISTRATION = Section("administration", Action.VIEW_CONFIGURATION, first_crumb=gettext_lazy("Administrera"))
+"""Administrera: areas, organisations and what is set up in them."""
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Returns the actor of the request."""
+    return cast(Actor, cast(Any, request).actor)
+
+
+def session_id_of(request: HttpRequest) -> UUID:
+    """Returns the id of the session that sent the request."""
+    return cast(UUID, cast(Any, request).user.session_id)
+
+
+def render_page(
+    request: HttpRequest,
+    section: Section,
+    template: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    here: str = "",
+    heading: str = "",
+    kind: str = "",
+    crumbs: Sequence[Crumb] = (),
+    tabs: Sequence[Tab] = (),
+    functions: Iterable[Link] = (),
+    configuration: Iterable[Link] = (),
+    status: int = 200,
+) -> HttpResponse:
+    """Renders a page of `section`. `context` is the page's own and may replace what the frame gives.
+
+    `here` is the key of the entry of the section's menu that the page belongs to. `heading` names the object or the step, `kind`
+    what it is a name of. The breadcrumbs end with the last of `crumbs`.
+    """
+    first = [Crumb(str(section.first_crumb), reverse(section.tab))] if section.first_crumb else []
+    frame = {
+        "tab": section.tab,
+        "menu": [{"text": str(entry.text), "url": reverse(entry.url_name), "here": entry.key == here} for entry in section.menu],
+        "page_heading": heading,
+        "kind": kind,
+        "crumbs": [*first, *crumbs],
+        "object_tabs": tabs,
+        "functions": list(functions),
+        "configuration": list(configuration),
+    }
+    return render(request, template, {**frame, **(context or {})}, status=status)
+
+
+def demand(allowed: bool) -> None:
+    """Passes if `allowed`. Raises Forbidden as the policy does."""
+    if not allowed:
+        raise Forbidden("forbidden", _("Din behörighetsroll tillåter inte åtgärden."))
+
+
+def recent_login(request: HttpRequest) -> HttpResponse | None:
+    """Returns the redirect to a new login if the last one is too old for changing roles (security.md 0.3), else None."""
+    return require_recent_login(request, dt.timedelta(seconds=settings.ROLES_LOGIN_MAX_AGE))
