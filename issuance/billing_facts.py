@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 
 from issuance.articles.models import Article
 from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain import kinds
 from issuance.offices.models import Office
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import order_checks
@@ -48,7 +49,7 @@ _SUBSCRIPTIONS = """
     ), holder AS (
         SELECT DISTINCT placed.top_id, c.person_id
         FROM issuance_eid e
-        JOIN issuance_carrier c ON c.id = e.carrier_id AND c.kind IN ('ordinary_card', 'reserve_card')
+        JOIN issuance_carrier c ON c.id = e.carrier_id AND c.kind = ANY(%(kinds)s)
         JOIN placed ON placed.id = e.organisation_id
         JOIN top ON top.id = placed.top_id
         WHERE e.activated_at < %(at)s AND e.valid_to >= %(at)s AND (e.ended_at IS NULL OR e.ended_at >= %(at)s)
@@ -187,7 +188,8 @@ def subscription_counts(at: dt.datetime, party_id: UUID | None = None) -> list[S
     history; with `party_id` over that party's organisations alone.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_SUBSCRIPTIONS, {"at": at, "party": party_id})
+        subscribed = kinds.codes(lambda kind: kind.subscribed)
+        cursor.execute(_SUBSCRIPTIONS, {"at": at, "party": party_id, "kinds": subscribed})
         return [
             SubscriptionCount(party_id, organisation_id, name, organisation_id == party_id, persons)
             for party_id, organisation_id, name, persons in cursor.fetchall()

@@ -29,7 +29,8 @@ class ScopeRule:
 
     `path` looks up a `scope_path`; `through` names reverse relations that have it instead (a person's organisations).
     `shown_by` is a reverse relation whose rows in scope show this row, for reading only. `protected` looks up the flag of a
-    protected person, `person` the attribute path to a person's id; `supplier` the column with the owning client's reference.
+    protected person; `holder` looks up the person where there may be none, and without one nobody is protected. `person` is the
+    attribute path to a person's id; `supplier` the column with the owning client's reference.
     `supplied_for` is a reverse relation to orders: their supplier reads this row while an order is in one of the
     `supplied_states` that the orders' own rule names.
     `ended` is the column that tells when a place was ended: nobody sets anything up there.
@@ -39,6 +40,7 @@ class ScopeRule:
     through: tuple[str, ...] = ()
     shown_by: str = ""
     protected: str = ""
+    holder: str = ""
     person: str = ""
     supplier: str = ""
     supplied_for: str = ""
@@ -118,7 +120,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         if extended and action in EXTENDED_REACH and rule.person and actor.extended_persons:
             found = Q(**{f"{rule.person.replace('.', '__')}__in": actor.extended_persons})
             if rule.protected and not any(grant.protected_persons for grant in extended):
-                found &= Q(**{rule.protected: False})
+                found &= Q(**{rule.protected: False})  # of persons that were found: there is a holder
             condition |= found
         return condition & _living(rule, action)
 
@@ -127,7 +129,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         condition = self._within([grant.scope_path for grant in everyone], action, rule, row) if everyone else _NOTHING
         if len(everyone) < len(grants):
             others = [grant.scope_path for grant in grants if grant not in everyone]
-            condition |= self._within(others, action, rule, row) & Q(**{rule.protected: False})
+            condition |= self._within(others, action, rule, row) & _unprotected(rule)
         return condition
 
     def _within(self, scope_paths: list[str], action: Action, rule: ScopeRule, row: OuterRef | UUID) -> Q:
@@ -165,6 +167,12 @@ class ScopedManager(models.Manager[_Model]):
     def with_rights(self, actor: Actor, actions: Iterable[Action]) -> ScopedQuerySet[_Model]:
         """All rows, each with what `actor` may do to it."""
         return self.get_queryset().with_rights(actor, actions)
+
+
+def _unprotected(rule: ScopeRule) -> Q:
+    """Rows of persons who are not protected, and of nobody."""
+    condition = Q(**{rule.protected: False})
+    return condition | Q(**{f"{rule.holder}__isnull": True}) if rule.holder else condition
 
 
 def _living(rule: ScopeRule, action: Action) -> Q:

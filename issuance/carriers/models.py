@@ -2,15 +2,18 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 from typing import ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
 
 from issuance.articles.models import Article
 from issuance.authz.scope import ScopedManager, ScopeRule
-from issuance.carriers.domain.carrier_states import TRANSITIONS as CARRIER_TRANSITIONS
-from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
+from issuance.carriers.domain import kinds
+from issuance.carriers.domain.carrier_states import INVALID, CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import TRANSITIONS as EID_TRANSITIONS
 from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.organisations.models import Organisation
@@ -18,6 +21,7 @@ from issuance.people.models.persons import Person, Post
 from issuance.receipt_texts.models import ReceiptText
 from issuance.records.models.events import Document
 from issuance.records.models.stateful import Stateful
+from siths_portal.lib.errors import NotFound
 from siths_portal.lib.ids import new_id
 
 IDENTITY_DOCUMENTS = ("driving_licence", "passport", "tax_agency_id", "sis_id", "national_id")
@@ -25,6 +29,22 @@ IDENTITY_DOCUMENTS = ("driving_licence", "passport", "tax_agency_id", "sis_id", 
 
 FIVE_YEARS = dt.timedelta(days=1827)
 """Five calendar years with two leap days: what Digg K6.5 allows an e-legitimation at most."""
+
+
+_BOUND = reduce(
+    or_,
+    (
+        Q(kind=kind.code, state__in=sorted(state.value for state in kind.unbound | INVALID))
+        for kind in kinds.all_kinds()
+        if kind.unbound
+    ),
+    Q(person__isnull=False),
+)
+"""A carrier has a holder, unless its kind is made in advance and it is in stock, or ended there."""
+
+
+def _no_holder() -> NotFound:
+    return NotFound("carrier-without-holder", "Kortet har ingen innehavare än.")
 
 
 class Receipt(models.Model):
@@ -59,7 +79,10 @@ class Receipt(models.Model):
 
 
 class Carrier(Stateful):
-    """Bärare: a card (or later a mobile) of one person, issued by the organisation of the post that it was ordered for.
+    """Bärare: a card or a mobile of one person, issued by the organisation of the post that it was ordered for.
+
+    `kind` is the code of its declaration (`carriers.domain.kinds`). `person` is empty while a kind that is made in advance
+    lies in stock; once bound to a person a carrier stays that person's.
 
     `valid_from` and `valid_to` (exclusive) are the card's. `origin` is `migrated` for cards made before this portal, which
     have no receipt of ours. `puk_secret_id` is `pki`'s. `card_key_spki` is the key without code that proves the card (DER).
@@ -74,7 +97,7 @@ class Carrier(Stateful):
     id = models.UUIDField(primary_key=True, default=new_id)
     kind = models.CharField(max_length=20, default="ordinary_card")
     origin = models.CharField(max_length=10, default="portal")
-    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="carriers")
+    person = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="carriers")
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="carriers")
     article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")
     assurance_level = models.PositiveSmallIntegerField(default=3)
@@ -95,17 +118,25 @@ class Carrier(Stateful):
     created_at = models.DateTimeField()
 
     objects: ClassVar[ScopedManager["Carrier"]] = ScopedManager()
-    scope = ScopeRule(path="organisation__scope_path", shown_by="eids", protected="person__is_protected", person="person_id")
+    scope = ScopeRule(
+        path="organisation__scope_path",
+        shown_by="eids",
+        protected="person__is_protected",
+        holder="person",
+        person="person_id",
+    )
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(state__in=[s.value for s in CarrierState]), name="issuance_carrier_state"),
-            models.CheckConstraint(
-                condition=Q(kind__in=["ordinary_card", "reserve_card", "mobile_eid", "test_card"]), name="issuance_carrier_kind"
-            ),
+            models.CheckConstraint(condition=Q(kind__in=kinds.codes()), name="issuance_carrier_kind"),
+            models.CheckConstraint(condition=_BOUND, name="issuance_carrier_has_holder"),
             models.CheckConstraint(condition=Q(origin__in=["portal", "migrated"]), name="issuance_carrier_origin"),
             models.CheckConstraint(
-                condition=~Q(state=CarrierState.ACTIVE.value) | Q(receipt__isnull=False) | Q(origin="migrated"),
+                condition=~Q(state=CarrierState.ACTIVE.value)
+                | Q(receipt__isnull=False)
+                | Q(origin="migrated")
+                | Q(kind__in=kinds.codes(lambda kind: kinds.Need.SIGNED_RECEIPT not in kind.activation)),
                 name="issuance_active_has_receipt",
             ),
             models.CheckConstraint(
@@ -135,14 +166,28 @@ class Carrier(Stateful):
         ]
 
     @property
+    def holder_id(self) -> UUID:
+        """The id of the person to whom it is bound. Raises NotFound while it has no holder."""
+        if self.person_id is None:
+            raise _no_holder()
+        return self.person_id
+
+    @property
+    def holder(self) -> Person:
+        """The person to whom it is bound. Raises NotFound while it has no holder."""
+        if self.person is None:
+            raise _no_holder()
+        return self.person
+
+    @property
     def is_code_blocked(self) -> bool:
         """True while the card waits for its signature with a blocked code."""
         return self.state == CarrierState.ACTIVATED_UNSIGNED and self.code_blocked_at is not None
 
     @property
     def transitions(self) -> Mapping[tuple[CarrierState, CarrierAction], CarrierState]:
-        """The transitions of every carrier."""
-        return CARRIER_TRANSITIONS
+        """The transitions of carriers of its kind."""
+        return kinds.kind_of(self.kind).transitions
 
 
 class Eid(Stateful):

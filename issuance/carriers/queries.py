@@ -106,7 +106,7 @@ def certificate_view(*, actor: Actor, certificate_id: UUID | str, with_pem: bool
     sections += list(_sections(certificate)) if certificate else [(gettext("Certifikatet"), tuple(_known(view)))]
     return CertificateView(
         id=view.id,
-        person_id=link.carrier.person_id,
+        person_id=link.carrier.holder_id,
         use=words.certificate_use(link.profile),
         kind=gettext("SITHS eID") if link.eid_id else gettext("Person-id"),
         status=_tag(view),

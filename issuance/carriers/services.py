@@ -1,15 +1,42 @@
-"""The hold of a card's certificates: from issuance until the holder has chosen the code (`pki.revocation.holds`)."""
+"""Carriers by what may be done with them, and the hold of their certificates.
+
+The hold lasts from issuance until the holder has chosen the code (`pki.revocation.holds`).
+"""
 
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Model, QuerySet
 
+from issuance.authz import Actor, policy
+from issuance.carriers.domain import kinds
+from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier, CarrierCertificate
 from pki import service as pki
-from siths_portal.lib.errors import Unavailable
+from siths_portal.lib.errors import NotFound, Unavailable
 
-HELD_KINDS = frozenset({"ordinary_card"})
-"""Kinds of carrier whose certificates are on hold when the supplier gets them."""
+
+def get[Row: Model](actor: Actor, function: Function, rows: QuerySet[Row], pk: UUID | str, *, kind: str = "kind") -> Row:
+    """The carrier among `rows`, or what belongs to one, if its kind has the function and the actor the right to it.
+
+    `kind` looks the carrier's kind up. Raises NotFound, Forbidden (role, own matter). Asks one query for each right that some
+    kind asks for.
+    """
+    missing = NotFound("not-found", "Kortet finns inte.")
+    for right, codes in kinds.rights(function).items():
+        try:
+            return policy.get(actor, right, rows.filter(**{f"{kind}__in": codes}), pk)
+        except NotFound as error:
+            missing = error
+    raise missing
+
+
+def reached(actor: Actor, function: Function) -> QuerySet[Carrier]:
+    """The carriers on which the actor may use the function, each by the right of its kind."""
+    found = Carrier.objects.none()
+    for right, codes in kinds.rights(function).items():
+        found |= Carrier.objects.visible_to(actor, right).filter(kind__in=codes)
+    return found
 
 
 def plan_release(carrier: Carrier, delivery_id: UUID, *, actor_ref: str) -> None:

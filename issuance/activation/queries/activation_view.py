@@ -9,15 +9,16 @@ from django.conf import settings
 
 from issuance.activation.domain.transaction_states import OPEN, TransactionState
 from issuance.activation.models import EidAppTransaction
-from issuance.authz import Action, Actor, policy
+from issuance.authz import Actor
+from issuance.carriers import services as carriers
+from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
 from issuance.person_page.queries import person_view
 from issuance.person_page.queries.person_view import CarrierView, PersonHead
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
-
-READY = (CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED)
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,17 @@ class ActivationView:
 
 def activation_view(*, actor: Actor, carrier_id: UUID | str) -> ActivationView:
     """The card that `actor` may activate, whatever its state. Raises NotFound, Forbidden (role, own matter)."""
-    rows = Carrier.objects.filter(kind="ordinary_card").defer("card_key_spki")
-    row = policy.get(actor, Action.ACTIVATE_ORDINARY_CARD, rows, carrier_id)
-    page = person_view.person_view(actor=actor, person_id=row.person_id, with_invalid=True)
+    row = carriers.get(actor, Function.ACTIVATE, Carrier.objects.defer("card_key_spki"), carrier_id)
+    page = person_view.person_view(actor=actor, person_id=row.holder_id, with_invalid=True)
     carrier = next((each for each in page.carriers if each.id == row.id), None)
     if carrier is None:
         raise NotFound("not-found", "Kortet finns inte.")
-    return ActivationView(page.head, carrier, carrier.state in READY, _under_way(actor, row))
+    return ActivationView(page.head, carrier, is_ready(row), _under_way(actor, row))
+
+
+def is_ready(carrier: Carrier) -> bool:
+    """True if the carrier's state admits an activation."""
+    return kinds.kind_of(carrier.kind).allows(Function.ACTIVATE, carrier.state)
 
 
 def waiting(transaction_ids: Iterable[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from issuance.activation.domain.card_reports import BEYOND_HELP, CardReport
 from issuance.activation.domain.transaction_states import OPEN, TransactionKind
 from issuance.activation.models import EidAppTransaction
-from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain import kinds
 from issuance.carriers.models import Carrier
 from siths_portal.lib import clock
 
@@ -61,11 +61,10 @@ def latest_of(carrier_ids: Collection[UUID]) -> dict[UUID, EidAppTransaction]:
 
 def may_be_replaced(carrier: Carrier) -> bool:
     """True for a card on its way to being activated: revoking it and ordering a new one is one errand."""
-    return carrier.kind == "ordinary_card" and carrier.state in _REPLACEABLE
+    return kinds.kind_of(carrier.kind).allows(kinds.Function.REPLACE, carrier.state)
 
 
 _REPORT = ("card_report", "card_tries_left", "card_reported_at", "expires_at")
-_REPLACEABLE = (carrier_states.CarrierState.SENT, carrier_states.CarrierState.ACTIVATED_UNSIGNED)
 
 
 def _current_report(transaction: EidAppTransaction, *, is_open: bool) -> CardReport | None:

@@ -61,7 +61,7 @@ def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
     number = content["holder"]["person_id"]
     return ReceiptView(
         carrier_id=carrier.id,
-        person_id=carrier.person_id,
+        person_id=carrier.holder_id,
         heading=content["receipt"]["heading"],
         serial=words.card_serial(content["carrier"]["card_serial"]),
         article=f"{content['carrier']['article']['code']} {content['carrier']['article']['name']}",
@@ -91,7 +91,7 @@ def receipt_document(*, actor: Actor, carrier_id: UUID | str) -> ReceiptDocument
     if receipt.content["identification"]["officer"]["name"] and officers.is_hidden(actor, signature.officer_ref):
         message = "Kvittensen namnger en handläggare med skyddade personuppgifter. Be någon med behörighet för dem att läsa den."
         raise Forbidden("receipt-names-protected", message)
-    return ReceiptDocument(carrier.id, carrier.person_id, receipt.document.read())
+    return ReceiptDocument(carrier.id, carrier.holder_id, receipt.document.read())
 
 
 def _officer(actor: Actor, receipt: Receipt, signature: Signature) -> str:

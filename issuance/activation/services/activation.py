@@ -15,8 +15,10 @@ from django.db.models import QuerySet
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, Identification
 from issuance.activation.services import identifications, receipts, transactions
-from issuance.authz import Action, Actor, policy
-from issuance.carriers.domain.profiles import PROFILES
+from issuance.authz import Actor
+from issuance.carriers import services as carriers
+from issuance.carriers.domain import kinds
+from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import IDENTITY_DOCUMENTS, Carrier, Eid
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.rules import Obstacle
@@ -34,7 +36,6 @@ from siths_portal.lib.ids import new_id
 BATCH = 200
 SECOND_CLICK = dt.timedelta(seconds=30)
 """For so long the same clerk's same request is a repetition (S33); later it is a new visit, with its own checks."""
-_ACTION = Action.ACTIVATE_ORDINARY_CARD
 _OBSTACLES = {
     Obstacle.DECEASED: "Personen är avliden enligt personregistret. Kortet kan inte aktiveras.",
     Obstacle.NOT_PERSONNUMMER: "Personen saknar personnummer. Kort på tillitsnivå 3 kräver personnummer.",
@@ -101,7 +102,7 @@ def identify(*, actor: Actor, carrier_id: UUID, identity_document: str) -> Opene
     if identity_document not in IDENTITY_DOCUMENTS:
         message = "Välj den id-handling som innehavaren visade."
         raise Invalid("identity-document", message, fields={"identity_document": [message]})
-    card = _ready(policy.get(actor, _ACTION, _carriers(), carrier_id))
+    card = _ready(carriers.get(actor, Function.ACTIVATE, _carriers(), carrier_id))
     if again := _second_click(actor, carrier_id, identity_document):
         return again
     post = card.order.eid.post
@@ -121,9 +122,9 @@ def reopen(*, actor: Actor, transaction_id: UUID) -> Opened:
     and works; a blocked code is chosen again (ADR 0289).
     Raises NotFound, Forbidden (another clerk's), Conflict (done, superseded, identification too old).
     """
-    seen = policy.get(actor, _ACTION, _transactions_seen(), transaction_id)
+    seen = carriers.get(actor, Function.ACTIVATE, _transactions_seen(), transaction_id, kind="carrier__kind")
     _require_reopenable(actor, seen)
-    card = _ready(policy.get(actor, _ACTION, _carriers(), seen.carrier_id))
+    card = _ready(carriers.get(actor, Function.ACTIVATE, _carriers(), seen.carrier_id))
     if renewed := _renew(actor, seen.id):
         return renewed
     return _open(actor, card, seen.identification)
@@ -131,7 +132,7 @@ def reopen(*, actor: Actor, transaction_id: UUID) -> Opened:
 
 def state(*, actor: Actor, transaction_id: UUID) -> TransactionView:
     """The transaction as it stands now. `transaction.carrier.person` is read. Raises NotFound, Forbidden."""
-    seen = policy.get(actor, _ACTION, _transactions_seen(), transaction_id)
+    seen = carriers.get(actor, Function.ACTIVATE, _transactions_seen(), transaction_id, kind="carrier__kind")
     try:
         _require_reopenable(actor, seen)
     except (Conflict, Forbidden):
@@ -150,7 +151,7 @@ def cancel(*, actor: Actor, transaction_id: UUID) -> EidAppTransaction:
 
     Raises NotFound, Forbidden, also for another clerk's whose holder is in the middle of it.
     """
-    seen = policy.get(actor, _ACTION, _transactions_seen(), transaction_id)
+    seen = carriers.get(actor, Function.ACTIVATE, _transactions_seen(), transaction_id, kind="carrier__kind")
     Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
     row = transactions.locked(seen.id)
     current = transactions.state_now(row)
@@ -207,7 +208,7 @@ def _ready(carrier: Carrier) -> _Card:
     if order is None or order.state != OrderState.SENT:
         raise Conflict("order-not-sent", "Kortleverantören har inte rapporterat kortet som skickat. Kortet kan inte aktiveras.")
     certificates = {view.profile: view for view in pki.certificates(_certificate_ids(carrier))}
-    if not carrier.card_key_spki or set(certificates) != set(PROFILES):
+    if not carrier.card_key_spki or set(certificates) != set(kinds.kind_of(carrier.kind).profiles()):
         message = "Kortet är inte tillverkat för den här portalen och kan inte aktiveras. Beställ ett nytt kort."
         raise Conflict("card-without-key", message)
     now = clock.now()
@@ -227,7 +228,8 @@ _NOT_READY = {
 
 
 def _certificate_ids(carrier: Carrier) -> list[UUID]:
-    return list(carrier.certificates.filter(profile__in=PROFILES).values_list("certificate_id", flat=True))
+    profiles = kinds.kind_of(carrier.kind).profiles()
+    return list(carrier.certificates.filter(profile__in=profiles).values_list("certificate_id", flat=True))
 
 
 def _puk_is_sealed(carrier: Carrier) -> bool:
@@ -268,7 +270,7 @@ def _clicked_just_before(at: dt.datetime, actor: Actor, carrier_id: UUID, identi
 def _renew(actor: Actor, transaction_id: UUID) -> Opened | None:
     """A new handle for a transaction that waits for the app; None if it does not."""
     with database.atomic(durable=True):
-        seen = policy.get(actor, _ACTION, _transactions_seen(), transaction_id)
+        seen = carriers.get(actor, Function.ACTIVATE, _transactions_seen(), transaction_id, kind="carrier__kind")
         Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
         row = transactions.locked(seen.id)
         if transactions.state_now(row) is not TransactionState.CREATED:
@@ -329,7 +331,7 @@ def _open(actor: Actor, card: _Card, identification: Identification) -> Opened:
 @database.atomic(durable=True)
 def _begin(actor: Actor, transaction_id: UUID, card: _Card, identification: Identification, draft: receipts.Draft) -> Opened:
     rows = _carriers().select_for_update(of=("self",), no_key=True)
-    carrier = policy.get(actor, _ACTION, rows, card.carrier.pk)
+    carrier = carriers.get(actor, Function.ACTIVATE, rows, card.carrier.pk)
     now_ready = _ready(carrier)
     if now_ready.printed() != card.printed():
         raise Conflict("carrier-changed", "Kortet har ändrats under tiden. Ladda om sidan.")

@@ -16,11 +16,12 @@ from issuance.activation.domain.transaction_states import OPEN, TransactionActio
 from issuance.activation.models import EidAppTransaction, PreparedReceipt
 from issuance.activation.services import card_reports, receipt_content, receipts, transactions
 from issuance.activation.services.card_proofs import Proof, card_proof, is_by_another_card, own_certificates, proof_fault
-from issuance.authz import Action, policy
+from issuance.authz import policy
 from issuance.carriers import services as _holds
+from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction
 from issuance.carriers.domain.eid_states import EidAction, EidState
-from issuance.carriers.domain.profiles import PROFILES
+from issuance.carriers.domain.kinds import Function
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.records.models.events import Event
@@ -197,19 +198,21 @@ def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: byt
 def _require_officer(row: EidAppTransaction, carrier: Carrier) -> None:
     """Passes if the clerk who identified the holder may still activate the card; a role that rests is none (S06)."""
     officer = actor_of_person(person_of(row.officer_ref))
-    if not policy.may(officer, Action.ACTIVATE_ORDINARY_CARD, carrier):
+    rule = kinds.kind_of(carrier.kind).rule(Function.ACTIVATE)
+    if rule is None or not policy.may(officer, rule.right, carrier):
         message = "ID-administratören som identifierade dig har inte längre behörighet. Be en annan ID-administratör börja om."
         raise Conflict("officer-not-allowed", message)
 
 
 def _require_as_signed(carrier: Carrier, eids: list[Eid], prepared: PreparedReceipt) -> None:
-    """Passes if the locked eIDs that wait are those the holder signed for, and all four certificates are in force."""
+    """Passes if the locked eIDs that wait are those the holder signed for, and all its certificates are in force."""
     if sorted(eid.hsa_id for eid in eids) != sorted(each["hsa_id"] for each in prepared.content["eids"]):
         raise Conflict("eids-changed", "Kortets e-legitimationer har ändrats. Be ID-administratören börja om.")
-    rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=PROFILES)
+    profiles = kinds.kind_of(carrier.kind).profiles()
+    rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=profiles)
     views = pki.certificates(rows.values_list("certificate_id", flat=True))
     in_force = [view.status == "issued" and not view.held and view.not_after > clock.now() for view in views]
-    if len(views) != len(PROFILES) or not all(in_force):
+    if len(views) != len(profiles) or not all(in_force):
         raise Conflict("certificates-not-in-force", "Alla certifikat på kortet är inte giltiga. Kortet kan inte aktiveras.")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from issuance.activation.models import EidAppTransaction
-from issuance.carriers.domain.profiles import PROFILES
+from issuance.carriers.domain import kinds
 from issuance.carriers.models import Carrier, CarrierCertificate
 from pki import service as pki
 from siths_portal.lib.errors import Conflict, DomainError
@@ -26,8 +26,8 @@ class Proof:
 
 
 def own_certificates(carrier: Carrier) -> dict[str, bytes]:
-    """The DER of the card's four certificates by profile."""
-    rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=PROFILES)
+    """The DER of the card's certificates by profile."""
+    rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=kinds.kind_of(carrier.kind).profiles())
     return {view.profile: view.der or b"" for view in pki.certificates(rows.values_list("certificate_id", flat=True))}
 
 

@@ -128,7 +128,7 @@ def regional_addition(organisation: Organisation) -> ReceiptText | None:
 def build(subject: Subject, addition: ReceiptText | None) -> dict[str, Any]:
     """The receipt's fields, as JSON values alone; canonical JSON of them is what machines read (see `digest`)."""
     carrier, order, identification = subject.carrier, subject.order, subject.identification
-    person_id = people.person_id_of(carrier.person_id)
+    person_id = people.person_id_of(carrier.holder_id)
     organisation = carrier.organisation
     in_force = current_terms()
     signing = subject.certificates[SIGNING_PROFILE]
@@ -139,9 +139,9 @@ def build(subject: Subject, addition: ReceiptText | None) -> dict[str, Any]:
         "terms": {"version": in_force.version, "title": in_force.title, "sha256": in_force.sha256, "summary": list(SUMMARY)},
         "regional_addition": _addition(addition),
         "holder": {
-            "name": common_name(carrier.person),
-            "given_name": carrier.person.given_name_in_use,
-            "surname": carrier.person.surname,
+            "name": common_name(carrier.holder),
+            "given_name": carrier.holder.given_name_in_use,
+            "surname": carrier.holder.surname,
             "person_id": {"kind": person_id.kind.value, "value": person_id.value},
         },
         "organisation": {"name": organisation.name, "hsa_id": organisation.hsa_id},

@@ -12,8 +12,11 @@ from django.conf import settings
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, PreparedReceipt
-from issuance.authz import Action, Actor
-from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.authz import Actor
+from issuance.carriers import services as carriers
+from issuance.carriers.domain import kinds
+from issuance.carriers.domain.carrier_states import CarrierAction
+from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
 from issuance.records.services import steps
 from pki import service as pki
@@ -107,11 +110,11 @@ def holder_ref(carrier: Carrier) -> str:
 
 def kind_for(carrier: Carrier) -> TransactionKind | None:
     """What the app does next with the carrier: a blocked code is chosen again with the PUK. None if nothing is left to do."""
-    if carrier.state == CarrierState.SENT:
+    if not kinds.kind_of(carrier.kind).allows(Function.ACTIVATE, carrier.state):
+        return None
+    if (carrier.state, CarrierAction.SET_CODE) in carrier.transitions or carrier.is_code_blocked:
         return TransactionKind.ACTIVATE
-    if carrier.state == CarrierState.ACTIVATED_UNSIGNED:
-        return TransactionKind.ACTIVATE if carrier.is_code_blocked else TransactionKind.SIGN
-    return None
+    return TransactionKind.SIGN
 
 
 def note_report(transaction: EidAppTransaction, report: CardReport, tries_left: int | None = None) -> None:
@@ -145,7 +148,7 @@ def end_of_officer(officer: Actor, *, actor_ref: str) -> int:
     carrier_ids = list(opened.order_by("carrier_id").values_list("carrier_id", flat=True))
     if not carrier_ids:
         return 0
-    reached = Carrier.objects.visible_to(officer, Action.ACTIVATE_ORDINARY_CARD).filter(pk__in=carrier_ids)
+    reached = carriers.reached(officer, Function.ACTIVATE).filter(pk__in=carrier_ids)
     lost = sorted(set(carrier_ids) - set(reached.values_list("pk", flat=True)))
     list(Carrier.objects.select_for_update(no_key=True).filter(pk__in=lost).order_by("id").values_list("pk"))
     rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(carrier__in=lost, officer_ref=officer.ref)

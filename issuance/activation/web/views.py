@@ -86,7 +86,7 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     if view.state is TransactionState.COMPLETED:
         return redirect("activation_done", transaction_id)
     carrier = view.transaction.carrier
-    head = person_view.person_head(actor=actor_of(request), person_id=carrier.person_id)
+    head = person_view.person_head(actor=actor_of(request), person_id=carrier.holder_id)
     disclosures.record(actor=actor_of(request), person_id=head.id, shown=Shown.PERSON, subject=carrier.pk)
     context = {
         "head": head,
@@ -171,7 +171,7 @@ def done(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         messages.success(request, _("Aktivering lyckades! Ordinarie kort aktiverat"))
         return redirect("person", carrier.person_id)
     page = receipt_view.receipt_view(actor=actor_of(request), carrier_id=carrier.pk)
-    head = person_view.person_head(actor=actor_of(request), person_id=carrier.person_id)
+    head = person_view.person_head(actor=actor_of(request), person_id=carrier.holder_id)
     disclosures.record(actor=actor_of(request), person_id=head.id, shown=Shown.RECEIPT, subject=carrier.pk)
     context = {"page": page, "head": head, "photo_url": photo_url(head), "steps": _steps(), "transaction": view.transaction}
     return render_page(request, SEARCH, "activation/done.html", context)

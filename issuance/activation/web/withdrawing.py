@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from issuance.activation.models import Identification
-from issuance.activation.queries.activation_view import READY
+from issuance.activation.queries.activation_view import is_ready
 from issuance.activation.services import identifications
 from issuance.carriers.models import Carrier
 from issuance.people.services import disclosures
@@ -66,14 +66,14 @@ def identification_withdraw(request: HttpRequest, identification_id: UUID) -> Ht
 
 
 def _said_of_withdrawn(carrier: Carrier) -> str:
-    if carrier.state in READY:
+    if is_ready(carrier):
         return _("Identifieringen är återtagen. Identifiera innehavaren igen innan kortet aktiveras.")
     return _("Identifieringen är återtagen.")
 
 
 def _page(request: HttpRequest, found: Identification, form: WithdrawalForm, back: str, *, status: int) -> HttpResponse:
     actor = actor_of(request)
-    head = person_view.person_head(actor=actor, person_id=found.carrier.person_id)
+    head = person_view.person_head(actor=actor, person_id=found.carrier.holder_id)
     disclosures.record(actor=actor, person_id=head.id, shown=Shown.PERSON, subject=found.carrier_id)
     context = {
         "found": found,
@@ -84,6 +84,6 @@ def _page(request: HttpRequest, found: Identification, form: WithdrawalForm, bac
         "serial": words.card_serial(found.carrier.card_serial),
         "officer": history.names_of(actor, [found.officer_ref])[found.officer_ref],
         "back_url": back,
-        "goes_on": found.carrier.state in READY,
+        "goes_on": is_ready(found.carrier),
     }
     return render_page(request, SEARCH, "activation/withdraw.html", context, status=status)

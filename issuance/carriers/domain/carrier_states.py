@@ -1,14 +1,21 @@
-"""States and transitions of a carrier (bärare), domain.md 3.2-3.3. The value of an action is its event's past participle."""
+"""States and actions of carriers (bärare), domain.md 3.2-3.4. `kinds` declares which kind goes through which.
 
-from collections.abc import Mapping
+The value of an action is its event's past participle.
+"""
+
 from enum import StrEnum
 
 
 class CarrierState(StrEnum):
-    """Where a carrier stands. REVOKED, EXPIRED and CANCELLED are final and make the group of invalid carriers."""
+    """Where a carrier stands. REVOKED, EXPIRED and CANCELLED are final and make the group of invalid carriers.
+
+    A card in IN_STOCK lies at an office and has no holder; one in RESERVED waits for its holder to activate it.
+    """
 
     ORDERED = "ordered"
     SENT = "sent"
+    IN_STOCK = "in_stock"
+    RESERVED = "reserved"
     ACTIVATED_UNSIGNED = "activated_unsigned"
     ACTIVE = "active"
     REVOKED = "revoked"
@@ -25,6 +32,8 @@ class CarrierAction(StrEnum):
     BIND_SERIAL = "serial_bound"
     REGISTER_PRODUCED = "produced"
     SEND = "sent"
+    RECEIVE = "received"
+    BIND_HOLDER = "holder_bound"
     SET_CODE = "code_set"
     BLOCK_CODE = "code_blocked"
     RESET_CODE = "code_reset"
@@ -35,19 +44,3 @@ class CarrierAction(StrEnum):
 
 
 INVALID = frozenset({CarrierState.REVOKED, CarrierState.EXPIRED, CarrierState.CANCELLED})
-
-TRANSITIONS: Mapping[tuple[CarrierState, CarrierAction], CarrierState] = {
-    (CarrierState.ORDERED, CarrierAction.BIND_SERIAL): CarrierState.ORDERED,
-    (CarrierState.ORDERED, CarrierAction.REGISTER_PRODUCED): CarrierState.ORDERED,
-    (CarrierState.ORDERED, CarrierAction.SEND): CarrierState.SENT,
-    (CarrierState.ORDERED, CarrierAction.CANCEL): CarrierState.CANCELLED,
-    (CarrierState.ORDERED, CarrierAction.REVOKE): CarrierState.REVOKED,
-    (CarrierState.SENT, CarrierAction.SET_CODE): CarrierState.ACTIVATED_UNSIGNED,
-    (CarrierState.SENT, CarrierAction.REVOKE): CarrierState.REVOKED,
-    (CarrierState.ACTIVATED_UNSIGNED, CarrierAction.BLOCK_CODE): CarrierState.ACTIVATED_UNSIGNED,
-    (CarrierState.ACTIVATED_UNSIGNED, CarrierAction.RESET_CODE): CarrierState.ACTIVATED_UNSIGNED,
-    (CarrierState.ACTIVATED_UNSIGNED, CarrierAction.SIGN_RECEIPT): CarrierState.ACTIVE,
-    (CarrierState.ACTIVATED_UNSIGNED, CarrierAction.REVOKE): CarrierState.REVOKED,
-    (CarrierState.ACTIVE, CarrierAction.REVOKE): CarrierState.REVOKED,
-    (CarrierState.ACTIVE, CarrierAction.EXPIRE): CarrierState.EXPIRED,
-}

@@ -1,5 +1,7 @@
-"""Certificate profiles of a card: one pair with the HSA-id, which belongs to the eID, and one with the person id."""
+"""Profiles of the certificates on ordinary cards, by what they belong to, in the order in which they are requested."""
 
-HSA_PROFILES = ("person-hsaid-auth", "person-hsaid-sign")
-PERSON_ID_PROFILES = ("person-id-auth", "person-id-sign")
+from issuance.carriers.domain.kinds import ORDINARY_CARD, Owner
+
+HSA_PROFILES = ORDINARY_CARD.profiles(Owner.EID)
+PERSON_ID_PROFILES = ORDINARY_CARD.profiles(Owner.CARRIER)
 PROFILES = HSA_PROFILES + PERSON_ID_PROFILES

@@ -71,7 +71,7 @@ def register_migrated_cards(*, actor: Actor, cards: Sequence[MigratedCard], ca: 
     steps.begin([carrier for carrier, _ in pairs], "migrated", actor_ref=actor.ref, facts=_carrier_facts)
     steps.begin([eid for _, eid in pairs], "migrated", actor_ref=actor.ref, facts=_eid_facts)
     _certify([(carrier, eid, new[carrier.card_serial].certificate_serials) for carrier, eid in pairs], ca=ca, actor_ref=actor.ref)
-    PersonScope.objects.refresh([carrier.person_id for carrier, _ in pairs])
+    PersonScope.objects.refresh([carrier.holder_id for carrier, _ in pairs])
     return len(pairs)
 
 

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from issuance.authz import Actor
-from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain import carrier_states, kinds
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, Eid
 from issuance.orders.models.orders import CardOrder
@@ -35,12 +35,17 @@ class OtherCard:
     valid_to: dt.date | None
 
 
+def ordered_kinds() -> list[str]:
+    """The kinds of carriers that are ordered for one person."""
+    return kinds.codes(lambda kind: kind.rule(kinds.Function.ORDER) is not None)
+
+
 def other_cards(*, actor: Actor, person_id: UUID) -> list[OtherCard]:
     """Those that the actor sees, newest first; a card out of scope is not told of."""
     eids = Eid.objects.filter(carrier=OuterRef("pk"), state__in=[EidState.ORDERED.value, EidState.ACTIVE.value])
     rows = list(
         Carrier.objects.visible_to(actor)
-        .filter(person=person_id, kind="ordinary_card")
+        .filter(person=person_id, kind__in=ordered_kinds())
         .exclude(state__in=[state.value for state in carrier_states.INVALID])
         .select_related("organisation")
         .annotate(has_eid=Exists(eids))
@@ -68,5 +73,5 @@ def other_cards(*, actor: Actor, person_id: UUID) -> list[OtherCard]:
 
 def _name(row: Carrier) -> str:
     if not row.card_serial:
-        return _("Ordinarie kort utan serienummer än")
-    return _("Ordinarie kort som slutar på {ending}").format(ending=row.card_serial[-4:])
+        return _("{kind} utan serienummer än").format(kind=words.carrier_kind(row.kind))
+    return _("{kind} som slutar på {ending}").format(kind=words.carrier_kind(row.kind), ending=row.card_serial[-4:])

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from issuance.articles.models import Article, OrganisationArticle
+from issuance.carriers.domain import kinds
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.effective import effective_customisations, prints
 from issuance.offices.models import Office, OrganisationOffice
@@ -24,9 +25,6 @@ from siths_portal.lib.errors import Conflict, Invalid
 _ADDRESS = re.compile(r"[^@,\s]+@[^@,\s]+")
 _NAME_LIMIT = 64
 """Upper bound of a name attribute in a certificate (RFC 5280 appendix A.1)."""
-
-_FOR_PERSONS = ("ordinary", "student", "company")
-"""Kinds of articles that are ordered for one person: reserve cards come in bundles, test cards are nobody's."""
 
 _OBSTACLES = {
     rules.Obstacle.DECEASED: "Personen är avliden enligt personregistret. Kort kan inte beställas.",
@@ -43,12 +41,18 @@ def require_current(post: Post) -> None:
         raise Conflict("post-ended", message)
 
 
+def kinds_for_persons() -> list[str]:
+    """Kinds of articles that are ordered for one person: reserve cards come in bundles, test cards are nobody's."""
+    ordered = (kind for kind in kinds.all_kinds() if kind.rule(kinds.Function.ORDER))
+    return sorted(article_kind for kind in ordered for article_kind in kind.article_kinds)
+
+
 def offers() -> QuerySet[OrganisationArticle]:
     """Which organisations may order which articles today: chosen there, sold now, and of a kind for persons."""
     today = clock.today()
     in_time = Q(article__valid_to=None) | Q(article__valid_to__gte=today)
     return OrganisationArticle.objects.filter(
-        in_time, orderable=True, article__valid_from__lte=today, article__kind__in=_FOR_PERSONS
+        in_time, orderable=True, article__valid_from__lte=today, article__kind__in=kinds_for_persons()
     )
 
 

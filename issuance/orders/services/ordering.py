@@ -11,8 +11,10 @@ from django.db import IntegrityError, transaction
 
 from issuance.articles.models import Article
 from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier, Eid
 from issuance.orders.domain import rules
 from issuance.orders.domain.order_states import OrderAction, OrderState
@@ -69,7 +71,7 @@ def submit_order(
         raise Invalid("idempotency-key", "Beställningen skickades inte. Ladda om sidan och försök igen.")
     if earlier := _earlier(request):
         return earlier
-    post = policy.get(actor, Action.ORDER_ORDINARY_CARD, Post.objects.select_related("person"), post_id)
+    post = policy.get(actor, order_right(article_code), Post.objects.select_related("person"), post_id)
     live = people.read_live(post)
     people.remember(post_id=post.id, live=live)
     try:
@@ -116,7 +118,7 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     list(locked.values_list("id"))
     hold_organisations(Post.objects.filter(pk=request.post_id).values_list("organisation_id", flat=True))
     posts = Post.objects.select_related("person", "organisation__area")
-    post = policy.get(actor, Action.ORDER_ORDINARY_CARD, posts, request.post_id)
+    post = policy.get(actor, order_right(request.article_code), posts, request.post_id)
     order_checks.require_current(post)
     customisation = order_checks.require_customisation(post.organisation)
     article = order_checks.require_article(post.organisation, request.article_code)
@@ -151,15 +153,27 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     return order
 
 
+def order_right(article_code: str) -> Action:
+    """The right that an order of the article needs. For an unknown article it is that of an ordinary card."""
+    rights = kinds.rights(Function.ORDER)
+    if len(rights) == 1:
+        return next(iter(rights))
+    article_kind = Article.objects.filter(pk=article_code).values_list("kind", flat=True).first()
+    found = next((kind.rule(Function.ORDER) for kind in kinds.all_kinds() if article_kind in kind.article_kinds), None)
+    return found.right if found else Action.ORDER_ORDINARY_CARD
+
+
 def _rows(post: Post, article: Article, now: dt.datetime) -> tuple[Carrier, Eid]:
+    kind = kinds.of_article(article.kind)
     carrier = Carrier(
+        kind=kind.code,
         person=post.person,
         organisation=post.organisation,
         article=article,
         assurance_level=article.assurance_level,
         state=CarrierState.ORDERED.value,
         valid_from=now,
-        valid_to=rules.years_after(now, settings.CARD_VALIDITY_YEARS),
+        valid_to=rules.years_after(now, getattr(settings, kind.carrier_years)),
         created_at=now,
     )
     eid = eid_of_post(post, carrier)

@@ -85,7 +85,7 @@ def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     rows = CardOrder.objects.select_related("carrier", "article", "organisation")
     order = policy.get(actor, Action.REMOVE_ORDER, rows, order_id)
-    person_id = order.carrier.person_id
+    person_id = order.carrier.holder_id
     status = 200
     if request.method == "POST" and "bekrafta" in request.POST:
         try:

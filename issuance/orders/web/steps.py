@@ -243,7 +243,7 @@ def review(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     except DomainError as error:
         return _not_ordered(request, draft_id, form, error)
     messages.success(request, _("Kortet är beställt. Det visas här med status Beställd."))
-    return redirect(to_carrier(order.carrier.person_id, order.carrier_id))
+    return redirect(to_carrier(order.carrier.holder_id, order.carrier_id))
 
 
 def _not_ordered(request: HttpRequest, draft_id: UUID, form: StepForm, error: DomainError) -> HttpResponse:

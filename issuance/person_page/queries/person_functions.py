@@ -6,9 +6,8 @@ from uuid import UUID
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from issuance.activation.queries import card_help
 from issuance.authz import Action, Actor, policy
-from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain import carrier_states, kinds
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, Eid
@@ -16,7 +15,16 @@ from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Person, Post
 
-CARRIER_RIGHTS = (Action.ACTIVATE_ORDINARY_CARD, Action.REVOKE_CARRIER, Action.VIEW_RECEIPT, Action.VIEW_HISTORY)
+
+def carrier_rights() -> list[Action]:
+    """The rights that functions of carriers ask for, each once."""
+    asked = [*kinds.rights(kinds.Function.ACTIVATE), *kinds.rights(kinds.Function.REVOKE)]
+    return list(dict.fromkeys([*asked, Action.VIEW_RECEIPT, Action.VIEW_HISTORY]))
+
+
+def order_rights() -> list[Action]:
+    """The rights that orders of a carrier ask for, each once."""
+    return list(kinds.rights(kinds.Function.ORDER))
 
 
 @dataclass(frozen=True)
@@ -42,15 +50,16 @@ class Function:
 
 
 def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]:
-    """The page's own functions, for the person's current posts that the actor sees, each with `may_order_ordinary_card`."""
-    order = Function(_("Nytt SITHS eID ordinarie kort"), "order_start", person.id, post=True, icon="plus")
-    history = Function(_("Personens historik"), "person_history", person.id)
-    found = [_unless(order, _why_no_order(actor, person, posts)), history]
+    """The page's own functions, for the person's current posts that the actor sees, each with the rights of `order_rights`."""
+    found = []
+    for kind in kinds.all_kinds():
+        if rule := kind.rule(kinds.Function.ORDER):
+            order = Function(_(rule.label), "order_start", person.id, post=True, icon="plus")
+            found.append(_unless(order, _why_no_order(actor, rule.right, person, posts)))
     if policy.holds(actor, Action.ASSIGN_ROLE):
-        found.insert(
-            1, _unless(Function(_("Administrera behörighetsroller"), "person_roles", person.id), _why_no_roles(actor, person))
-        )
-    return found
+        roles = Function(_("Administrera behörighetsroller"), "person_roles", person.id)
+        found.append(_unless(roles, _why_no_roles(actor, person)))
+    return [*found, Function(_("Personens historik"), "person_history", person.id)]
 
 
 def _why_no_roles(actor: Actor, person: Person) -> str:
@@ -59,16 +68,16 @@ def _why_no_roles(actor: Actor, person: Person) -> str:
     return "" if getattr(person, f"may_{Action.ASSIGN_ROLE}") else _no_right()
 
 
-def _why_no_order(actor: Actor, person: Person, posts: list[Post]) -> str:
-    if not policy.holds(actor, Action.ORDER_ORDINARY_CARD):
-        return _rests(actor, Action.ORDER_ORDINARY_CARD) or _no_right()
-    if policy.is_own_matter(actor, Action.ORDER_ORDINARY_CARD, person.id):
+def _why_no_order(actor: Actor, right: Action, person: Person, posts: list[Post]) -> str:
+    if not policy.holds(actor, right):
+        return _rests(actor, right) or _no_right()
+    if policy.is_own_matter(actor, right, person.id):
         return _own_matter()
     if person.deceased:
         return _("Personen är avliden enligt personregistret.")
     if not posts:
         return _("Personen har inget aktuellt uppdrag i din organisation.")
-    if not any(getattr(post, f"may_{Action.ORDER_ORDINARY_CARD}") for post in posts):
+    if not any(getattr(post, f"may_{right}") for post in posts):
         return _("Din roll gäller inte i den organisation där personen har sitt uppdrag.")
     return ""
 
@@ -76,18 +85,14 @@ def _why_no_order(actor: Actor, person: Person, posts: list[Post]) -> str:
 def of_carrier(
     actor: Actor, carrier: Carrier, order: CardOrder | None, *, may_remove: bool, revocation_waits: bool
 ) -> list[Function]:
-    """The functions of a carrier that was read with the rights of `CARRIER_RIGHTS`."""
+    """The functions of a carrier that was read with the rights of `carrier_rights`."""
     found = []
-    if carrier.kind == "ordinary_card" and carrier.state in _TO_ACTIVATE:
-        name = _("Aktivera kort") if carrier.state != CarrierState.ACTIVATED_UNSIGNED else _("Fortsätt aktiveringen")
-        activate = Function(name, "activate", carrier.id, primary=True)
-        found.append(_unless(activate, _why_not_activated(actor, carrier, revocation_waits=revocation_waits)))
-    if carrier.state not in carrier_states.INVALID:
-        revoke = Function(_("Spärra kort"), "carrier_revoke", carrier.id)
-        found.append(_unless(revoke, _why_no_right(carrier, Action.REVOKE_CARRIER)))
-    if card_help.may_be_replaced(carrier):
-        replace_it = Function(_("Spärra och beställ nytt kort"), "carrier_replace", carrier.id)
-        found.append(_unless(replace_it, _why_not_replaced(actor, carrier)))
+    state = CarrierState(carrier.state)
+    for function, rule in (kinds.kind_of(carrier.kind).functions or {}).items():
+        if state in rule.states:
+            address, primary, why_off = _OF_CARRIER[function]
+            link = Function(_(rule.label_in(state)), address, carrier.id, primary=primary)
+            found.append(_unless(link, why_off(actor, carrier, rule, revocation_waits)))
     if carrier.state == CarrierState.ORDERED and order is not None:
         remove = Function(_("Ta bort beställning"), "order_cancel", order.id)
         found.append(_unless(remove, _why_not_removed(order, may_remove=may_remove)))
@@ -103,25 +108,35 @@ def of_eid(eid: Eid) -> list[Function]:
     return [_unless(Function(_("Spärra SITHS eID"), "eid_revoke", eid.id), _why_no_right(eid, Action.REVOKE_EID))]
 
 
-_TO_ACTIVATE = (CarrierState.ORDERED, CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED)
-
-
-def _why_not_activated(actor: Actor, carrier: Carrier, *, revocation_waits: bool) -> str:
-    if reason := _why_no_right(carrier, Action.ACTIVATE_ORDINARY_CARD):
-        return _rests(actor, Action.ACTIVATE_ORDINARY_CARD) or reason
-    if policy.is_own_matter(actor, Action.ACTIVATE_ORDINARY_CARD, carrier.person_id):
+def _why_not_activated(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, revocation_waits: bool) -> str:
+    if reason := _why_no_right(carrier, rule.right):
+        return _rests(actor, rule.right) or reason
+    if policy.is_own_matter(actor, rule.right, carrier.holder_id):
         return _own_matter()
-    if carrier.state == CarrierState.ORDERED:
-        return _("Kortet kan aktiveras när det har status Skickat.")
+    if reason := rule.reason_in(CarrierState(carrier.state)):
+        return _(reason)
     return _("En spärr väntar på beslut. Avslås den kan kortet aktiveras.") if revocation_waits else ""
 
 
-def _why_not_replaced(actor: Actor, carrier: Carrier) -> str:
-    if reason := _why_no_right(carrier, Action.REVOKE_CARRIER):
+def _why_not_revoked(_actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, _revocation_waits: bool) -> str:
+    return _why_no_right(carrier, rule.right)
+
+
+def _why_not_replaced(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, _revocation_waits: bool) -> str:
+    if reason := _why_no_right(carrier, rule.right):
         return reason
-    if not policy.holds(actor, Action.ORDER_ORDINARY_CARD):
-        return _rests(actor, Action.ORDER_ORDINARY_CARD) or _no_right()
-    return _own_matter() if policy.is_own_matter(actor, Action.ORDER_ORDINARY_CARD, carrier.person_id) else ""
+    order = kinds.kind_of(carrier.kind).rule(kinds.Function.ORDER)
+    if order is None or not policy.holds(actor, order.right):
+        return (_rests(actor, order.right) if order else "") or _no_right()
+    return _own_matter() if policy.is_own_matter(actor, order.right, carrier.holder_id) else ""
+
+
+_OF_CARRIER = {
+    kinds.Function.ACTIVATE: ("activate", True, _why_not_activated),
+    kinds.Function.REVOKE: ("carrier_revoke", False, _why_not_revoked),
+    kinds.Function.REPLACE: ("carrier_replace", False, _why_not_replaced),
+}
+"""Of each function of a carrier: its address, whether it is what the carrier waits for, and why it may be off."""
 
 
 def _why_not_removed(order: CardOrder, *, may_remove: bool) -> str:

@@ -186,7 +186,7 @@ def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = Fal
     rows = list(_carriers(actor, person))
     invalid = sum(row.state in carrier_states.INVALID for row in rows)
     shown = [row for row in rows if with_invalid or row.id == opened or row.state not in carrier_states.INVALID]
-    posts = Post.objects.with_rights(actor, [Action.ORDER_ORDINARY_CARD]).visible_to(actor)
+    posts = Post.objects.with_rights(actor, person_functions.order_rights()).visible_to(actor)
     current = posts.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=person, ended_at=None)
     return PersonView(
         head=_head(person),
@@ -231,7 +231,7 @@ def _carriers(actor: Actor, person: Person) -> Iterable[Carrier]:
     """The person's carriers that the actor sees, newest first, with what he may do to each."""
     valid = Eid.objects.filter(carrier=OuterRef("pk"), state__in=_EID_VALID).order_by()
     total = valid.values("carrier").annotate(total=Count("pk")).values("total")
-    rows = Carrier.objects.with_rights(actor, person_functions.CARRIER_RIGHTS).with_own_scope(actor).visible_to(actor)
+    rows = Carrier.objects.with_rights(actor, person_functions.carrier_rights()).with_own_scope(actor).visible_to(actor)
     rows = rows.filter(person=person).select_related("organisation", "article")
     waiting = HeldRevocation.objects.filter(carrier=OuterRef("pk"), state=HeldRevocationState.OPEN)
     rows = rows.annotate(valid_eids=Coalesce(Subquery(total, output_field=IntegerField()), 0), waits=Exists(waiting))
@@ -284,8 +284,8 @@ def _carrier(
     may_remove = order is not None and getattr(order, f"may_{Action.REMOVE_ORDER}")
     return CarrierView(
         id=row.id,
-        type=words.said(words.CARRIER_TYPE, row.kind),
-        kind=words.said(words.CARD_KIND, row.kind),
+        type=words.carrier_type(row.kind),
+        kind=words.carrier_kind(row.kind),
         organisation=row.organisation.name,
         state=row.state,
         is_new=row.state == CarrierState.SENT,

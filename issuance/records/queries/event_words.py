@@ -38,6 +38,8 @@ WHAT: Mapping[str, str] = {
     "carrier.serial_bound": _("Kortets serienummer registrerades"),
     "carrier.produced": _("Kortet tillverkades"),
     "carrier.sent": _("Kortet skickades"),
+    "carrier.received": _("Kortet togs emot på kontoret"),
+    "carrier.holder_bound": _("Kortet knöts till innehavaren"),
     "holder.identified": _("Innehavaren identifierades vid besök"),
     "holder.identification_withdrawn": _("Identifieringen togs tillbaka"),
     "carrier.code_set": _("Innehavaren valde legitimeringskod"),

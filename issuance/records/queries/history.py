@@ -61,7 +61,7 @@ def carrier_history(*, actor: Actor, carrier_id: UUID | str, before: int | None 
     carrier = policy.get(actor, Action.VIEW_HISTORY, Carrier.objects.defer("card_key_spki"), carrier_id)
     subjects = _carrier_subjects(actor, [carrier])
     entries, further = _page(actor, subjects, before, limit)
-    return HistoryView(carrier.person_id, _carrier_name(carrier), entries, further)
+    return HistoryView(carrier.holder_id, _carrier_name(carrier), entries, further)
 
 
 def person_history(*, actor: Actor, person_id: UUID | str, before: int | None = None, limit: int = PAGE) -> HistoryView:
@@ -80,7 +80,7 @@ def person_history(*, actor: Actor, person_id: UUID | str, before: int | None = 
 
 def _carrier_name(carrier: Carrier) -> str:
     ending = f" …{carrier.card_serial[-4:]}" if carrier.card_serial else ""
-    return f"{words.said(words.CARRIER_TYPE, carrier.kind)}{ending}"
+    return f"{words.carrier_type(carrier.kind)}{ending}"
 
 
 def _carrier_subjects(actor: Actor, carriers: list[Carrier]) -> dict[tuple[str, str], str]:

@@ -6,27 +6,18 @@ from collections.abc import Mapping
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from issuance.carriers.domain import kinds
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import PukState
 from issuance.records.domain.ids import PersonIdKind
 from issuance.revocation.domain import SWEDISH, RequestChannel, Requester, RevocationReason
 from siths_portal.lib import clock
 
-CARRIER_TYPE: Mapping[str, str] = {
-    "ordinary_card": _("SITHS-kort"),
-    "reserve_card": _("SITHS-kort"),
-    "test_card": _("SITHS-kort"),
-    "mobile_eid": _("Mobilt SITHS"),
-}
-CARD_KIND: Mapping[str, str] = {
-    "ordinary_card": _("Ordinarie kort"),
-    "reserve_card": _("Reservkort"),
-    "test_card": _("Testkort"),
-    "mobile_eid": _("Mobil"),
-}
 STATE: Mapping[str, str] = {
     "ordered": _("Beställd"),
     "sent": _("Skickat"),
+    "in_stock": _("I lager"),
+    "reserved": _("Reserverad"),
     "activated_unsigned": _("Aktiverad – underskrift saknas"),
     "active": _("Aktiv"),
     "revoked": _("Spärrad"),
@@ -78,6 +69,16 @@ REQUEST_CHANNEL: Mapping[str, str] = {
     RequestChannel.OWN_FINDING: _("Egen iakttagelse"),
 }
 CERTIFICATE_USE: Mapping[str, str] = {"auth": _("Legitimering"), "sign": _("Underskrift")}
+
+
+def carrier_type(kind: str) -> str:
+    """What carriers of this kind are called: SITHS-kort, Mobilt SITHS."""
+    return gettext(kinds.kind_of(kind).type)
+
+
+def carrier_kind(kind: str) -> str:
+    """The name of the kind: Ordinarie kort, Reservkort."""
+    return gettext(kinds.kind_of(kind).name)
 
 
 def said(words: Mapping[str, str], code: str) -> str:

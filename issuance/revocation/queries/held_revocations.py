@@ -42,9 +42,9 @@ def waiting(*, actor: Actor) -> tuple[HeldView, ...]:
     return tuple(
         HeldView(
             id=row.pk,
-            person_id=row.carrier.person_id,
-            person=f"{row.carrier.person.surname}, {row.carrier.person.given_name_in_use}",
-            what="SITHS eID" if row.eid else words.said(words.CARRIER_TYPE, row.carrier.kind),
+            person_id=row.carrier.holder_id,
+            person=f"{row.carrier.holder.surname}, {row.carrier.holder.given_name_in_use}",
+            what="SITHS eID" if row.eid else words.carrier_type(row.carrier.kind),
             serial=words.card_serial(row.carrier.card_serial),
             organisation=(row.eid or row.carrier).organisation.name,
             reason=SWEDISH[RevocationReason(row.reason)],

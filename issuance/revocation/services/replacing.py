@@ -31,11 +31,11 @@ def revoke_and_draft(
     `revocation.revoke_carrier` and `drafts.start` raise.
     """
     seen = policy.get(actor, Action.REVOKE_CARRIER, Carrier.objects.defer("card_key_spki"), carrier_id)
-    policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), seen.person_id)
+    policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), seen.holder_id)
     done = revocation.revoke(actor=actor, carrier_id=carrier_id, request=RevocationRequest(**fields))
     if isinstance(done, HeldRevocation):
         return done
-    return drafts.propose(actor=actor, person_id=seen.person_id, answers=_answers(actor, carrier_id), carrier_id=carrier_id)
+    return drafts.propose(actor=actor, person_id=seen.holder_id, answers=_answers(actor, carrier_id), carrier_id=carrier_id)
 
 
 def _answers(actor: Actor, carrier_id: UUID) -> dict[str, Any]:

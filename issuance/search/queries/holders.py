@@ -276,8 +276,8 @@ def _read(rows: QuerySet[Eid]) -> QuerySet[Eid]:
 def _line(row: Eid) -> HolderLine:
     order = getattr(row.carrier, "order", None)
     return HolderLine(
-        person_id=row.carrier.person_id,
-        name=row.carrier.person.sort_name,
+        person_id=row.carrier.holder_id,
+        name=row.carrier.holder.sort_name,
         hsa_id=row.hsa_id,
         organisation=row.organisation.name,
         office=order.office.name if order else "",

@@ -12,10 +12,11 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from issuance.authz import Action, client
-from issuance.carriers import services as _holds
+from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction
-from issuance.carriers.domain.profiles import HSA_PROFILES, PROFILES
+from issuance.carriers.domain.kinds import CarrierKind, Owner, Stage
+from issuance.carriers.domain.profiles import HSA_PROFILES
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain import rules
@@ -46,21 +47,18 @@ _ENDED = {
 def request_certificates(
     *, client_ref: str, order_id: UUID, card_serial: str, card_key_spki: bytes, csrs: Mapping[str, bytes]
 ) -> list[UUID]:
-    """Binds the card to the accepted order's carrier and plans its four certificates, in one transaction.
+    """Binds the card to the accepted order's carrier and plans its certificates, in one transaction.
 
-    `csrs` has a DER request for each of `PROFILES`, in whose order the ids are returned, for four keys of one type; an error
-    names the request (`csrs.person-hsaid-auth`). `card_key_spki` is the DER of a P-256 key. The same call gives the same ids.
-    Raises NotFound, Invalid, Conflict (an order that is not accepted, was withdrawn or failed, a revoked card, other content, a
-    card or key that is bound).
+    `csrs` has a DER request for each certificate that a card of this kind gets while it is made, for keys of one type. The ids
+    are returned in the order of the kind's declaration. An error names the request (`csrs.person-hsaid-auth`). `card_key_spki`
+    is the DER of a P-256 key. The same call gives the same ids. Raises NotFound, Invalid, Conflict (an order that is not
+    accepted, was withdrawn or failed, a revoked card, other content, a card or key that is bound).
     """
     try:
         serial = parse_card_serial(card_serial)
     except ValueError:
         message = "Kortserienumret ska vara 19 siffror."
         raise Invalid("card-serial", message, fields={"card_serial": [message]}) from None
-    if set(csrs) != set(PROFILES):
-        message = "Skicka en certifikatbegäran för var och en av de fyra profilerna."
-        raise Invalid("csrs", message, fields={"csrs": [message]})
     _check_card_key(card_key_spki, csrs)
     card = _Card(serial, card_key_spki, csrs)
     try:
@@ -90,8 +88,12 @@ class _Card:
 def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
     actor = client(client_ref)
     rows = locked(actor, Action.SUPPLY, order_id)
-    require_accepted(rows.order)
     carrier, card_order = rows.carrier, rows.order
+    kind = kinds.kind_of(carrier.kind)
+    if set(card.csrs) != set(kind.profiles(stage=Stage.PERSONALISATION)):
+        message = "Skicka en certifikatbegäran för var och en av kortets profiler."
+        raise Invalid("csrs", message, fields={"csrs": [message]})
+    require_accepted(card_order)
     if not carrier.card_serial and (refusal := _ENDED.get(CarrierState(carrier.state))):
         raise Conflict(*refusal)
     if carrier.card_serial:
@@ -114,23 +116,23 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
         card_key_sha256=card.key_sha256,
     )
     ids = pki.plan_certificates(
-        _certificate_orders(carrier, eid, card, valid_to),
+        _certificate_orders(kind, carrier, eid, card, valid_to),
         actor_ref=actor.ref,
         unit_ref=f"organisation:{card_order.organisation_id}",
         whole=True,
-        held=carrier.kind in _holds.HELD_KINDS,
+        held=kind.held_until_code,
     )
-    planned = dict(zip(PROFILES, ids, strict=True))
+    planned = dict(zip(kind.profiles(stage=Stage.PERSONALISATION), ids, strict=True))
     steps.step(
         [row for row in rows.eids if row.pk == eid.pk],
         EidAction.PLAN_CERTIFICATES,
         actor_ref=actor.ref,
-        facts={"certificates": {profile: str(planned[profile]) for profile in HSA_PROFILES}},
+        facts={"certificates": {name: str(planned[name]) for name in kind.profiles(Owner.EID, Stage.PERSONALISATION)}},
         valid_from=now,
         valid_to=valid_to,
     )
     _remember(planned, carrier, eid, card)
-    certified = {"card_serial": card.serial, "certificates": {profile: str(planned[profile]) for profile in PROFILES}}
+    certified = {"card_serial": card.serial, "certificates": {profile: str(id_) for profile, id_ in planned.items()}}
     steps.step([card_order], OrderAction.START_PRODUCTION, actor_ref=actor.ref, facts=certified)
     replay_parked(actor, rows)
     return ids
@@ -140,7 +142,7 @@ def eid_valid_to(carrier: Carrier, post: Post, issued_at: dt.datetime) -> dt.dat
     """The end of an eID that is issued for the post on the carrier: the policy's, the card's or the post's, the first of them."""
     return rules.eid_valid_to(
         issued_at=issued_at,
-        policy_years=settings.EID_VALIDITY_YEARS,
+        policy_years=getattr(settings, kinds.kind_of(carrier.kind).eid_years),
         card_valid_to=carrier.valid_to,
         post_ends_at=post_ends_at(post),
     )
@@ -149,49 +151,53 @@ def eid_valid_to(carrier: Carrier, post: Post, issued_at: dt.datetime) -> dt.dat
 def _remember(planned: Mapping[str, UUID], carrier: Carrier, eid: Eid, card: _Card) -> None:
     CarrierCertificate.objects.bulk_create(
         CarrierCertificate(
-            certificate_id=planned[profile],
+            certificate_id=certificate_id,
             carrier=carrier,
-            eid=eid if profile in HSA_PROFILES else None,
+            eid=eid if kinds.kind_of(carrier.kind).certificate(profile).owner is Owner.EID else None,
             profile=profile,
             csr_sha256=card.csr_sha256(profile),
         )
-        for profile in PROFILES
+        for profile, certificate_id in planned.items()
     )
 
 
 def _same_again(carrier: Carrier, card: _Card) -> list[UUID]:
     """The ids of the earlier call if this one has its content. Raises Conflict otherwise."""
-    rows = {row.profile: row for row in CarrierCertificate.objects.filter(carrier=carrier, profile__in=PROFILES)}
+    rows = {row.profile: row for row in CarrierCertificate.objects.filter(carrier=carrier, profile__in=list(card.csrs))}
     same_card = carrier.card_serial == card.serial and carrier.card_key_sha256 == card.key_sha256
-    if not same_card or any(rows[profile].csr_sha256 != card.csr_sha256(profile) for profile in PROFILES):
+    if not same_card or any(rows[profile].csr_sha256 != card.csr_sha256(profile) for profile in card.csrs):
         message = "Certifikat är redan begärda för beställningen med andra uppgifter."
         raise Conflict("certificates-already-requested", message)
-    return [rows[profile].certificate_id for profile in PROFILES]
+    profiles = kinds.kind_of(carrier.kind).profiles(stage=Stage.PERSONALISATION)
+    return [rows[profile].certificate_id for profile in profiles]
 
 
-def _certificate_orders(carrier: Carrier, eid: Eid, card: _Card, valid_to: dt.datetime) -> list[pki.CertificateOrder]:
-    person = Person.objects.get(pk=carrier.person_id)
+def _certificate_orders(
+    kind: CarrierKind, carrier: Carrier, eid: Eid, card: _Card, valid_to: dt.datetime
+) -> list[pki.CertificateOrder]:
+    person = Person.objects.get(pk=carrier.holder_id)
     person_id, top = people.person_id_of(person.id), top_organisation(eid.organisation)
     return [
         pki.CertificateOrder(
-            ca=ca_of(profile, carrier.assurance_level),
-            profile=profile,
-            subject=hsa_subject(person, eid, top) if profile in HSA_PROFILES else person_id_subject(person, person_id),
-            subject_alternative=subject_alternative(eid, profile),
-            csr_der=card.csrs[profile],
+            ca=ca_of(kind, spec.profile, carrier.assurance_level),
+            profile=spec.profile,
+            subject=hsa_subject(person, eid, top) if spec.owner is Owner.EID else person_id_subject(person, person_id),
+            subject_alternative=subject_alternative(eid, spec.profile),
+            csr_der=card.csrs[spec.profile],
             subject_ref=f"person:{person.id}",
             carrier_ref=carrier_ref(carrier.id),
             card_number=card.serial,
             not_after=valid_to,
-            key_field=f"csrs.{profile}",
+            key_field=f"csrs.{spec.profile}",
         )
-        for profile in PROFILES
+        for spec in kind.certificates
+        if spec.stage is Stage.PERSONALISATION
     ]
 
 
-def ca_of(profile: str, assurance_level: int) -> str:
-    """Returns the slug of the CA that issues the profile on carriers of this level."""
-    return f"{'person-hsaid' if profile in HSA_PROFILES else 'person-id'}-{assurance_level}"
+def ca_of(kind: CarrierKind, profile: str, assurance_level: int) -> str:
+    """Returns the slug of the CA that issues the profile on carriers of this kind and level."""
+    return f"{kind.certificate(profile).ca}-{assurance_level}"
 
 
 def hsa_subject(person: Person, eid: Eid, top: Organisation) -> dict[str, str]:

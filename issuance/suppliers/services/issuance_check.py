@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import INVALID, CarrierState
 from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.domain.kinds import Need, Owner
 from issuance.carriers.domain.profiles import HSA_PROFILES, PROFILES
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import CarrierCertificate
-from issuance.carriers.services import HELD_KINDS
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import Organisation
@@ -64,19 +65,29 @@ class OrderedCards:
         """Returns a reason for each issued certificate that has no order, is on another card, or is in use without a receipt."""
         rows = CarrierCertificate.objects.filter(certificate_id__in=list(certificates))
         links = rows.values_list(
-            "certificate_id", "carrier_id", "carrier__origin", "carrier__state", "carrier__receipt_id", "carrier__order__id"
+            "certificate_id",
+            "carrier_id",
+            "carrier__kind",
+            "carrier__origin",
+            "carrier__state",
+            "carrier__receipt_id",
+            "carrier__order__id",
         )
         found = dict.fromkeys(certificates, "no-order")
-        for id_, carrier_id, origin, state, receipt, order in links:
+        for id_, carrier_id, kind, origin, state, receipt, order in links:
             if carrier_ref(carrier_id) != certificates[id_]:
                 found[id_] = "another-card"
             elif origin == "portal" and order is None:
                 found[id_] = "no-order"
-            elif origin == "portal" and state == CarrierState.ACTIVE and receipt is None:
+            elif origin == "portal" and state == CarrierState.ACTIVE and receipt is None and _is_signed_for(kind):
                 found[id_] = "no-receipt"
             else:
                 del found[id_]
         return found
+
+
+def _is_signed_for(kind: str) -> bool:
+    return Need.SIGNED_RECEIPT in kinds.kind_of(kind).activation
 
 
 def _fault(certificate: pki.CardCertificate, link: _Link, ordered: _Order) -> str:
@@ -84,17 +95,19 @@ def _fault(certificate: pki.CardCertificate, link: _Link, ordered: _Order) -> st
     carrier, eid = ordered.order.carrier, ordered.order.eid
     if ordered.order.state not in _IN_PRODUCTION or carrier.state in INVALID or eid.state != EidState.ORDERED:
         return "order-state"
-    if link.profile != certificate.profile or certificate.ca != ca_of(certificate.profile, carrier.assurance_level):
+    kind = kinds.kind_of(carrier.kind)
+    if link.profile != certificate.profile or link.profile not in kind.profiles():
         return "profile"
-    # The HSA-id pair belongs to the order's eID, the person-id pair to the carrier itself.
-    if link.eid_id != (eid.pk if link.profile in HSA_PROFILES else None):
+    if certificate.ca != ca_of(kind, link.profile, carrier.assurance_level):
+        return "profile"
+    if link.eid_id != (eid.pk if kind.certificate(link.profile).owner is Owner.EID else None):
         return "eid"
     if certificate.card_number != carrier.card_serial or certificate.carrier_ref != carrier_ref(carrier.pk):
         return "card"
     named = (certificate.subject, certificate.alternative)
     if certificate.subject_ref != f"person:{carrier.person_id}" or named != _names(certificate.profile, ordered):
         return "subject"
-    if certificate.held != (carrier.kind in HELD_KINDS):
+    if certificate.held != kind.held_until_code:
         return "hold"
     if eid.valid_to is None or certificate.not_after > eid.valid_to:
         return "validity"
@@ -103,7 +116,7 @@ def _fault(certificate: pki.CardCertificate, link: _Link, ordered: _Order) -> st
 
 def _names(profile: str, ordered: _Order) -> tuple[bytes, bytes] | None:
     """Returns subject and subjectAltName in DER as the order wants them. Returns None if the person has no number any more."""
-    person, eid = ordered.order.carrier.person, ordered.order.eid
+    person, eid = ordered.order.carrier.holder, ordered.order.eid
     if profile in HSA_PROFILES:
         subject = hsa_subject(person, eid, ordered.top)
     elif ordered.person_id is None:
@@ -117,10 +130,10 @@ def _orders(carrier_ids: Iterable[UUID]) -> dict[UUID, _Order]:
     """Returns the orders of these carriers that were made here, by carrier."""
     rows = CardOrder.objects.filter(carrier__in=list(carrier_ids), carrier__origin="portal")
     orders = list(rows.select_related("carrier__person", "eid__organisation").defer("carrier__card_key_spki"))
-    numbers = _person_ids({order.carrier.person_id for order in orders})
+    numbers = _person_ids({order.carrier.holder_id for order in orders})
     tops = _top_organisations({order.eid.organisation for order in orders})
     return {
-        order.carrier_id: _Order(order, numbers.get(order.carrier.person_id), tops[order.eid.organisation_id]) for order in orders
+        order.carrier_id: _Order(order, numbers.get(order.carrier.holder_id), tops[order.eid.organisation_id]) for order in orders
     }
 
 

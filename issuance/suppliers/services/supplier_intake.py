@@ -143,10 +143,10 @@ def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
     require_accepted(found)
     if not is_being_made(found):
         raise Conflict("order-closed", "Adressen lämnas bara ut medan kortet är under tillverkning.")
-    person_id = people.person_id_of(found.carrier.person_id)
+    person_id = people.person_id_of(found.carrier.holder_id)
     register = people.read_register(PersonKey(person_id.kind.value, person_id.value))
     with transaction.atomic(durable=True):
-        person = Person.objects.select_for_update(no_key=True).get(pk=found.carrier.person_id)
+        person = Person.objects.select_for_update(no_key=True).get(pk=found.carrier.holder_id)
         people.remember_register(person, register)
         PersonScope.objects.refresh([person.id])
         Event.record(actor_ref=actor.ref, action="order.address_read", subject_type="order", subject_ref=str(found.id))

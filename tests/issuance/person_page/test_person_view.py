@@ -338,14 +338,13 @@ class TestHistory:
     def test_every_event_of_the_life_has_words(self, world: Any) -> None:
         """Whatever issuance records on carriers, eIDs, orders, people and posts is told in Swedish."""
         from issuance.activation.domain import transaction_states
-        from issuance.carriers.domain import carrier_states, eid_states
+        from issuance.carriers.domain import eid_states, kinds
         from issuance.orders.domain import order_states
         from issuance.records.queries.event_words import WHAT
 
-        steps = {
-            "carrier": carrier_states, "eid": eid_states, "order": order_states, "transaction": transaction_states,
-        }  # fmt: skip
+        steps = {"eid": eid_states, "order": order_states, "transaction": transaction_states}
         recorded = {f"{name}.{action}" for name, module in steps.items() for _state, action in module.TRANSITIONS}
+        recorded |= {f"carrier.{action}" for kind in kinds.all_kinds() for _state, action in kind.transitions}
         assert recorded <= set(WHAT)
 
     def test_pages_follow_each_other_without_gap_or_repeat(self, world: Any) -> None:
