@@ -16,7 +16,8 @@ from django.views.decorators.http import require_safe
 from authn.web import with_login_form
 from issuance.authz import Action, policy
 from issuance.roles.queries.role_holders import RoleTold, roles_told
-from pki import service as pki
+from pki import approvals
+from pki.approvals import ApprovalAction
 
 _TABS = (
     ("search", _("Sök"), Action.VIEW),
@@ -135,7 +136,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
         "reach_minutes": settings.EXTENDED_REACH_MINUTES,
         "not_activated_days": settings.NOT_ACTIVATED_DAYS,
         "not_signed_days": settings.NOT_SIGNED_DAYS,
-        "mass_approvers": pki.APPROVALS_REQUIRED[pki.ApprovalAction.MASS_REVOCATION],
+        "mass_approvers": approvals.REQUIRED[ApprovalAction.MASS_REVOCATION],
         "contact": settings.ACCESSIBILITY_CONTACT,
     }
     return render(request, "portal/help.html", context)

@@ -8,7 +8,8 @@ from siths_portal.lib.ids import new_id
 class CertificateSearch(models.Model):
     """An operator's search for certificates. Its id is the handle in addresses, for its owner in its session alone (ADR 0077).
 
-    `form` is what was typed, `criteria` what it means (`pki.service.CertificateCriteria`). Rows go with the other searches.
+    `form` is what was typed, `criteria` what it means (`pki.operators.certificate_search.CertificateCriteria`). Rows go with
+    the other searches.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -25,9 +26,9 @@ class CertificateSearch(models.Model):
 class MassTrial(models.Model):
     """An operator's trial count. Its id is the handle in addresses, for its owner in its session alone (ADR 0077).
 
-    `selection` is what was counted (`pki.service.MassSelection.plain`), `counted` the numbers that it gave at `as_of`, and
-    `members_sha256` the hash of the certificates, which a request repeats. `mass_revocation_id` is what was asked for on it, so
-    that a second click asks for nothing more. Rows go with the searches.
+    `selection` is what was counted (`pki.mass_revocation.MassSelection.plain`), `counted` the numbers that it gave at `as_of`,
+    and `members_sha256` the hash of the certificates, which a request repeats. `mass_revocation_id` is what was asked for on
+    it, so that a second click asks for nothing more. Rows go with the searches.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)

@@ -1,0 +1,11 @@
+"""Certification authorities (CAs): their states, profile versions, chains and the addresses of their CRLs (RFC 5280,
+rules/pki 1).
+
+Start in `queries` for what a CA is, and in `ca_states` for how its state changes under dual control. The names below are for the
+operators' pages, which read CAs through `pki.operators.authorities`.
+"""
+
+from pki.authorities.ca_states import carry_out_state_change, plan_state_change, target_states
+from pki.domain.ca_states import is_final_state
+
+__all__ = ["carry_out_state_change", "is_final_state", "plan_state_change", "target_states"]

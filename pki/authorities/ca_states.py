@@ -29,13 +29,13 @@ from siths_portal.lib.errors import Conflict, IllegalTransition, Invalid, NotFou
 LONGEST_JUSTIFICATION = 1000
 
 
-def targets(state: str) -> tuple[str, ...]:
+def target_states(state: str) -> tuple[str, ...]:
     """The states that a CA in `state` may be given."""
     return TRANSITIONS.get(state, ())
 
 
 @transaction.atomic
-def plan_change(*, slug: str, generation: int, target: str, justification: str, requester_ref: str) -> ApprovalRequest:
+def plan_state_change(*, slug: str, generation: int, target: str, justification: str, requester_ref: str) -> ApprovalRequest:
     """Asks for the approval of another state. Raises NotFound, IllegalTransition, Invalid, and Conflict if it is asked for."""
     if not 0 < len(justification.strip()) <= LONGEST_JUSTIFICATION:
         reason = f"Skriv varför, högst {LONGEST_JUSTIFICATION} tecken."
@@ -57,7 +57,7 @@ def plan_change(*, slug: str, generation: int, target: str, justification: str, 
     return dual_control.request(action=ApprovalAction.CA_STATE, summary=summary, document=document, requester_ref=requester_ref)
 
 
-def carry_out(*, request_id: UUID, actor_ref: str) -> CertificateAuthority:
+def carry_out_state_change(*, request_id: UUID, actor_ref: str) -> CertificateAuthority:
     """Makes the change that was approved. Raises NotFound, Conflict if it is not approved, used or too old, IllegalTransition."""
     with transaction.atomic(durable=True):
         asked = ApprovalRequest.objects.filter(id=request_id, action=ApprovalAction.CA_STATE).first()
@@ -84,15 +84,15 @@ def locked(slug: str, generation: int) -> CertificateAuthority:
 def check(ca: CertificateAuthority, target: str) -> None:
     """Raises IllegalTransition unless the CA may be given the state now, and Conflict for one that has no certificate."""
     if not may_become(ca.state, target):
-        allowed = ", ".join(targets(ca.state)) or "inget annat"
+        allowed = ", ".join(target_states(ca.state)) or "inget annat"
         raise IllegalTransition("ca-state", f"En utfärdare som är {ca.state} kan inte bli {target}; den kan bli {allowed}.")
     if unfinished := _unfinished(ca):
         raise unfinished
 
 
 def obstacle(ca: CertificateAuthority) -> str:
-    """Why no other state of the CA can be asked for now, in Swedish; empty if one can. `plan_change` refuses for the same."""
-    if not targets(ca.state):
+    """Returns in Swedish why `plan_state_change` would refuse any change of this CA now, or an empty text if it would not."""
+    if not target_states(ca.state):
         return f"En utfärdare som är {ca.state} kan inte bli något annat."
     refusal = _unfinished(ca) or _asked(ca)
     return refusal.message if refusal else ""

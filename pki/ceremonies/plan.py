@@ -112,7 +112,7 @@ def _refuse_act(ceremony: CeremonyFile, act: Act, rows: Rows) -> None:
         raise Conflict("ca-name-not-demo", f"En democeremoni rör bara utfärdare som heter {DEMO_PREFIX}, inte {name}.")
     state = row.state if row and row.certificate_der else plan.state if plan else CaState.PLANNED
     if act.kind == "state" and not (state == act.value or may_become(state, act.value)):
-        allowed = ", ".join(ca_states.targets(state)) or "inget annat"
+        allowed = ", ".join(ca_states.target_states(state)) or "inget annat"
         raise Conflict("ca-state", f"{name} är {state} och kan inte bli {act.value}; den kan bli {allowed}.")
     if act.kind == "renew-status" and state != CaState.OFFLINE:
         raise Conflict("ca-not-offline", f"{name} publicerar sin status själv.")

@@ -156,7 +156,7 @@ def register_signature(proposal_id: UUID, content: bytes, *, actor_ref: str) -> 
 
 
 @transaction.atomic
-def withdraw(proposal_id: UUID, *, actor_ref: str) -> None:
+def withdraw_proposal(proposal_id: UUID, *, actor_ref: str) -> None:
     """Takes a proposal back; its signatures are not used. Raises NotFound, Conflict if it is closed."""
     row = _locked(proposal_id)
     row.withdrawn_by_ref, row.withdrawn_at = actor_ref, clock.now()
@@ -164,7 +164,7 @@ def withdraw(proposal_id: UUID, *, actor_ref: str) -> None:
     _tell(row, "ceremony.proposal_withdrawn", actor_ref, {})
 
 
-def proposals() -> list[ProposalView]:
+def open_proposals() -> list[ProposalView]:
     """Proposals that are neither followed nor withdrawn, the newest first; at most MOST."""
     followed = KeyCeremony.objects.filter(file_sha256=OuterRef("file_sha256"))
     rows = _rows().filter(~Exists(followed), withdrawn_at=None).defer("file_text")

@@ -1,6 +1,6 @@
-"""A certificate in words: every field of RFC 5280 with OIDs, string types and criticality.
+"""Certificates as text for the operators' pages: every field of RFC 5280 with OIDs, string types and criticality.
 
-What nobody here knows is outlined, never left out.
+Start in `decode`. `extensions` and `names` decode the parts. An unknown structure is outlined and never left out.
 """
 
 import hashlib

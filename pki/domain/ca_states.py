@@ -24,6 +24,6 @@ def may_become(state: str, target: str) -> bool:
     return target in TRANSITIONS.get(state, ())
 
 
-def is_final(state: str) -> bool:
+def is_final_state(state: str) -> bool:
     """Whether a CA that is given this state can never be given a working one again."""
     return state not in WORKING and not any(may_become(state, each) for each in WORKING)

@@ -1,0 +1,28 @@
+"""Health of the PKI: tokens, keys, CAs, CRLs, OCSP responders, clock and audit chains (rules/pki 8).
+
+Start in `checks`, which the `pki` worker runs every five minutes; `reports` keeps the result for processes without a token.
+The names below are for the operators' pages and read stored reports only.
+"""
+
+from pki.domain.findings import Severity
+from pki.domain.responder_lifetime import RENEW_BEFORE as RESPONDER_RENEW_BEFORE
+from pki.health.reports import AuditCheckView, SeenFinding, audit_checks, latest_report
+from pki.hsm.clock_guard import ClockReading
+from pki.hsm.clock_guard import look as clock_reading
+from pki.hsm.inventory_reports import InventoryReport
+from pki.hsm.inventory_reports import latest as latest_key_inventory
+from pki.ocspd.metrics import GIVEN_UP as OCSP_STORE_GIVEN_UP
+
+__all__ = [
+    "OCSP_STORE_GIVEN_UP",
+    "RESPONDER_RENEW_BEFORE",
+    "AuditCheckView",
+    "ClockReading",
+    "InventoryReport",
+    "SeenFinding",
+    "Severity",
+    "audit_checks",
+    "clock_reading",
+    "latest_key_inventory",
+    "latest_report",
+]

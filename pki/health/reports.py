@@ -76,7 +76,7 @@ def _since(findings: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
     return {(each["subject"], each["severity"]): each["since"] for each in findings}
 
 
-def latest() -> HealthView | None:
+def latest_report() -> HealthView | None:
     """The newest report; None before the first."""
     row = HealthReport.objects.first()
     if row is None:

@@ -28,7 +28,7 @@ class ClockWentBack(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Reading:
+class ClockReading:
     """The clock beside what it is compared with: the latest second that was signed for, and the database server's clock."""
 
     now: dt.datetime
@@ -88,20 +88,20 @@ def require() -> dt.datetime:
     return reading.now
 
 
-def look() -> Reading:
+def look() -> ClockReading:
     """The clock and what it is compared with, for `pki_check`."""
     now = clock.now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT (SELECT produced_at FROM pki_clockmark), clock_timestamp()")
         produced_at, database = cursor.fetchone()  # type: ignore[misc]
-    return Reading(now, produced_at, database)
+    return ClockReading(now, produced_at, database)
 
 
-def _remember(now: dt.datetime, second: dt.datetime) -> Reading:
+def _remember(now: dt.datetime, second: dt.datetime) -> ClockReading:
     with connection.cursor() as cursor:
         cursor.execute(_MARK, {"second": second, "limit": settings.PKI_CLOCK_AHEAD_SECONDS})
         produced_at, database = cursor.fetchone()  # type: ignore[misc]
-    return Reading(now, produced_at, database)
+    return ClockReading(now, produced_at, database)
 
 
 # A time that is too far ahead leaves the mark as it is.
@@ -113,7 +113,7 @@ RETURNING produced_at, clock_timestamp()
 """
 
 
-def _judge(reading: Reading) -> None:
+def _judge(reading: ClockReading) -> None:
     if reading.is_far_ahead:
         log.error("clock.far_ahead", seconds=int(reading.ahead.total_seconds()))
     if reading.went_back:

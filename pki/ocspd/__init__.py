@@ -1,4 +1,6 @@
-"""The OCSP responder as processes of its own (F6): one publishes what the database says into files, others answer from them.
+"""The OCSP responder (RFC 6960, RFC 9919, rules/pki 5.1): processes that answer HTTP from files, without database or token.
 
-`layout` says what the files hold, `writing` and `reading` are the two ends, `app` answers HTTP. None of these imports Django.
+Nothing here imports Django. Start in `app`, which answers a request, and in `layout`, which says what the files hold. `writing`
+is for the publisher (`pki.ocsp.publishing`), `reading` for the responder; `signer_client` asks the `pki` worker for a response
+that is not stored.
 """

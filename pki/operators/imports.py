@@ -156,7 +156,7 @@ class ReportFile:
     content: bytes = field(repr=False)
 
 
-def imports(*, after: UUID | None = None, limit: int = PAGE) -> list[ImportLine]:
+def import_lines(*, after: UUID | None = None, limit: int = PAGE) -> list[ImportLine]:
     """Imports, the newest request first: those before the one with id `after`."""
     rows = _rows() if after is None else _rows().filter(id__lt=after)
     return [_line(row) for row in rows.order_by("-id")[:limit]]

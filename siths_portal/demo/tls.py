@@ -17,6 +17,7 @@ from django.db import transaction
 
 from authn import service as authn
 from pki import service as pki
+from pki.clients import grant_client
 from siths_portal.lib import clock
 from siths_portal.lib.files import write_atomically
 
@@ -109,7 +110,7 @@ def provide() -> int:
     write_atomically(file, json.dumps({"clients": entries}, ensure_ascii=False, indent=1).encode() + b"\n")
     authn.sync_clients(file)
     rights = ("issue", "revoke", "read")
-    pki.grant_client(
+    grant_client(
         client_ref=SERVICE_REF, ca=FUNCTION_CA, profile="function", rights=rights, names=SERVICE_NAMES, actor_ref=ACTOR_REF
     )
     return len(missing)

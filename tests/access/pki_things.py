@@ -29,7 +29,7 @@ def ca_matter(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]
     """A change of a CA's state that somebody else asked for and others approved."""
     if relation == "unknown":
         return NOBODY
-    made = ca_states.plan_change(
+    made = ca_states.plan_state_change(
         slug="person-hsaid-3", generation=1, target="retired", justification="Prov", requester_ref="user:nobody"
     )
     dual_control.decide(

@@ -24,6 +24,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 
+from pki import mass_revocation as pki_mass_revocation
 from pki import service
 from pki.approvals import dual_control
 from pki.authorities import ca_states
@@ -32,6 +33,7 @@ from pki.domain.profiles import PROFILES
 from pki.hsm import clock_guard
 from pki.hsm.module import module
 from pki.issuing import claiming, responders, signing
+from pki.mass_revocation import MassRevocationGrounds
 from pki.mass_revocation.selection import MassSelection
 from pki.models import (
     ApprovalRequest,
@@ -406,15 +408,17 @@ def test_f10_12_nor_in_one_call_or_by_another_way_to_write_it(demo_pki):
 
 
 def ca_state(requester: str) -> ApprovalRequest:
-    return ca_states.plan_change(slug="function", generation=1, target="retired", justification="x", requester_ref=requester)
+    return ca_states.plan_state_change(
+        slug="function", generation=1, target="retired", justification="x", requester_ref=requester
+    )
 
 
 def mass_revocation(requester: str) -> ApprovalRequest:
     selection = MassSelection(profiles=("person-hsaid-auth",))
-    found = service.mass_revocation_dry_run(selection)
-    made = service.request_mass_revocation(
+    found = pki_mass_revocation.dry_run(selection)
+    made = pki_mass_revocation.request_mass_revocation(
         selection,
-        service.MassRevocationGrounds(reason="superseded", justification="x", received_at=clock.now(), channel="portal"),
+        MassRevocationGrounds(reason="superseded", justification="x", received_at=clock.now(), channel="portal"),
         as_of=found.as_of,
         members_sha256=found.members_sha256,
         actor_ref=requester,

@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from pki import service
+from pki import mass_revocation, service
 from pki.approvals import dual_control
 from pki.crl import building
 from pki.domain.ocsp_request import CertId
 from pki.domain.profiles import PROFILES
 from pki.issuing import signing
-from pki.mass_revocation import lifecycle
+from pki.mass_revocation import MassRevocationGrounds, lifecycle
 from pki.mass_revocation.selection import MassSelection
 from pki.models import (
     Approval,
@@ -419,11 +419,11 @@ def test_who_asked_by_another_name_than_the_portals_does_not_make_it_one_persons
 def test_who_asked_for_a_mass_revocation_through_another_does_not_approve_it(demo_pki):
     issued()
     selection = MassSelection(profiles=("person-hsaid-auth",))
-    counted = service.mass_revocation_dry_run(selection)
-    grounds = service.MassRevocationGrounds(
+    counted = mass_revocation.dry_run(selection)
+    grounds = MassRevocationGrounds(
         reason="superseded", justification="Fel nycklar", received_at=clock.now(), channel="phone", requester="user:boss"
     )
-    made = service.request_mass_revocation(
+    made = mass_revocation.request_mass_revocation(
         selection, grounds, as_of=counted.as_of, members_sha256=counted.members_sha256, actor_ref="user:clerk"
     )
     row = ApprovalRequest.objects.get(id=made.approval_request_id)

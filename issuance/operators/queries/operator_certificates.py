@@ -8,7 +8,10 @@ from django.db.models import Exists, OuterRef
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.models import Carrier, CarrierCertificate
 from issuance.operators.models import CertificateSearch, MassTrial
-from pki import service as pki
+from pki.mass_revocation import MassSelection
+from pki.operators.certificate_search import CertificateCriteria, CertificateLine, CertificatePage, find_certificates
+from pki.operators.certificates import CertificateRecord, certificate_der, certificate_record
+from pki.operators.mass_revocation_samples import mass_revocation_samples
 
 _NOBODY = UUID(int=0)
 
@@ -21,18 +24,18 @@ class Owner:
     carrier_id: UUID | None
 
 
-def hits(*, actor: Actor, search: CertificateSearch, after: UUID | None) -> pki.CertificatePage:
+def hits(*, actor: Actor, search: CertificateSearch, after: UUID | None) -> CertificatePage:
     """A page of what the search finds now, without the certificates of persons whom the actor may not see."""
     policy.require_global(actor, Action.VIEW_PKI)
-    wanted = pki.CertificateCriteria.from_json(search.criteria)
-    return pki.find_certificates(wanted, after=after, hidden=_hidden(actor))
+    wanted = CertificateCriteria.from_json(search.criteria)
+    return find_certificates(wanted, after=after, hidden=_hidden(actor))
 
 
-def mass_samples(*, actor: Actor, trial: MassTrial) -> tuple[pki.CertificateLine, ...]:
+def mass_samples(*, actor: Actor, trial: MassTrial) -> tuple[CertificateLine, ...]:
     """Some of the certificates that were counted, without those of persons whom the actor may not see."""
     policy.require_global(actor, Action.MASS_REVOKE)
-    selection = pki.MassSelection.from_plain(trial.selection)
-    return pki.mass_revocation_samples(selection, as_of=trial.as_of, hidden=_hidden(actor))
+    selection = MassSelection.from_plain(trial.selection)
+    return mass_revocation_samples(selection, as_of=trial.as_of, hidden=_hidden(actor))
 
 
 def _hidden(actor: Actor) -> Exists:
@@ -40,16 +43,16 @@ def _hidden(actor: Actor) -> Exists:
     return Exists(CarrierCertificate.objects.filter(~Exists(seen), certificate_id=OuterRef("pk")))
 
 
-def record(*, actor: Actor, certificate_id: UUID) -> tuple[pki.CertificateRecord, Owner]:
+def record(*, actor: Actor, certificate_id: UUID) -> tuple[CertificateRecord, Owner]:
     """A certificate and whose it is. Raises NotFound, also for a person's whom the actor may not see, and Forbidden."""
     owner = _owner(actor, certificate_id)
-    return pki.certificate_record(certificate_id if owner else _NOBODY), owner or Owner(None, None)
+    return certificate_record(certificate_id if owner else _NOBODY), owner or Owner(None, None)
 
 
 def der(*, actor: Actor, certificate_id: UUID) -> tuple[bytes, Owner]:
     """The certificate as DER, and whose it is. Raises as `record`."""
     owner = _owner(actor, certificate_id)
-    return pki.certificate_der(certificate_id if owner else _NOBODY), owner or Owner(None, None)
+    return certificate_der(certificate_id if owner else _NOBODY), owner or Owner(None, None)
 
 
 def _owner(actor: Actor, certificate_id: UUID) -> Owner | None:

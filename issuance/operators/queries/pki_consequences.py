@@ -5,22 +5,24 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from pki import service as pki
+from pki.approvals import ApprovalAction
+from pki.operators.approvals import ApprovalView
+from pki.operators.authorities import AuthorityRecord, authority_record
 
 
-def of_ca_state(found: pki.AuthorityRecord, target: str) -> list[str]:
+def of_ca_state(found: AuthorityRecord, target: str) -> list[str]:
     """The consequences of giving the CA this state, the gravest first."""
     return list({"active": _active, "status_only": _status_only, "retired": _retired, "compromised": _compromised}[target](found))
 
 
-def of_matter(matter: pki.ApprovalView) -> list[str]:
+def of_matter(matter: ApprovalView) -> list[str]:
     """What a matter brings about that may still be carried out; nothing for those that are no change of a CA's state."""
-    if matter.action != pki.ApprovalAction.CA_STATE or not matter.is_waiting:
+    if matter.action != ApprovalAction.CA_STATE or not matter.is_waiting:
         return []
-    return of_ca_state(pki.authority_record(matter.document["slug"], matter.document["generation"]), matter.document["to"])
+    return of_ca_state(authority_record(matter.document["slug"], matter.document["generation"]), matter.document["to"])
 
 
-def _active(found: pki.AuthorityRecord) -> Iterator[str]:
+def _active(found: AuthorityRecord) -> Iterator[str]:
     again = found.line.state == "status_only"
     yield _("Utfärdaren utfärdar certifikat igen.") if again else _("Utfärdaren tas i bruk och utfärdar certifikat.")
     if found.generations:
@@ -29,14 +31,14 @@ def _active(found: pki.AuthorityRecord) -> Iterator[str]:
     yield _("Går att ångra: utfärdaren kan sättas till bara status igen.")
 
 
-def _status_only(found: pki.AuthorityRecord) -> Iterator[str]:
+def _status_only(found: AuthorityRecord) -> Iterator[str]:
     yield _stops()
     yield from _certificates(found, _("gäller som förut och kan spärras."))
     yield _("Spärrlistor och OCSP-svar publiceras som förut.")
     yield _("Går att ångra: utfärdaren kan sättas att utfärda igen.")
 
 
-def _retired(found: pki.AuthorityRecord) -> Iterator[str]:
+def _retired(found: AuthorityRecord) -> Iterator[str]:
     yield _("Går inte att ångra. En ny generation får ta över.")
     yield _stops()
     yield from _certificates(found, _("gäller till giltighetstidens slut, och kan spärras."))
@@ -44,7 +46,7 @@ def _retired(found: pki.AuthorityRecord) -> Iterator[str]:
     yield _("Den sista spärrlistan gäller för alltid.")
 
 
-def _compromised(found: pki.AuthorityRecord) -> Iterator[str]:
+def _compromised(found: AuthorityRecord) -> Iterator[str]:
     yield _("Går inte att ångra.")
     yield _("Inga nya spärrlistor och OCSP-svar publiceras: det som nyckeln har signerat är inget värt.")
     yield from _certificates(found, _("går inte att lita på och slutar fungera när publicerade svar och listor har gått ut."))
@@ -61,7 +63,7 @@ def _stops() -> str:
     return _("Utfärdaren tar inte emot nya beställningar. Det som är beställt hos den färdigställs.")
 
 
-def _certificates(found: pki.AuthorityRecord, what: str) -> Iterator[str]:
+def _certificates(found: AuthorityRecord, what: str) -> Iterator[str]:
     """How many certificates that are neither revoked nor failed it concerns; those that have ended are among them."""
     counted = next((each for each in found.counts if each.status == "issued"), None)
     if counted is None or not counted.number:

@@ -8,7 +8,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
 from issuance.records.queries import words
-from pki import service as pki
+from pki.operators.certificate_search import CertificateLine
+from pki.operators.certificates import CertificateRecord
 from siths_portal.lib import clock
 
 _NAMED_CAS = 4
@@ -270,7 +271,7 @@ def ago(length: dt.timedelta) -> str:
     return gettext("nyss") if length < dt.timedelta(minutes=1) else gettext("för {span} sedan").format(span=span(length))
 
 
-def shown_status(each: pki.CertificateLine | pki.CertificateRecord) -> str:
+def shown_status(each: CertificateLine | CertificateRecord) -> str:
     """The status as people mean it: an issued certificate that has ended is `expired`, and one on hold `held`."""
     if each.status != "issued":
         return each.status

@@ -15,7 +15,7 @@ from authn.web import kept_form, require_recent_login
 from issuance.authz import Action
 from issuance.operators.queries import pki_consequences, pki_words
 from issuance.operators.queries.pki_words import minute, moment
-from issuance.operators.services import pki_operations
+from issuance.operators.services import approvals
 from issuance.operators.web.documents import refs_of, rows_of
 from issuance.operators.web.forms import DecisionForm
 from issuance.operators.web.section import AT_ONCE, PKI, names_of
@@ -24,7 +24,10 @@ from issuance.records.web.forms import DONE, tried
 from issuance.records.web.frame import Link, actor_of, render_page
 from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.values import row
-from pki import service as pki
+from pki.approvals import ApprovalAction, ApprovalState, Decision
+from pki.operators import approvals as pki_approvals
+from pki.operators.approvals import ApprovalView, DecisionView
+from pki.operators.authorities import authority_names
 from siths_portal.lib.errors import Conflict
 
 
@@ -32,8 +35,8 @@ from siths_portal.lib.errors import Conflict
 @PKI.requires()
 def approval_list(request: HttpRequest) -> HttpResponse:
     """What waits, and what came to an end."""
-    closed = pki.closed_approvals(after=cursor(request))
-    waiting = [] if cursor(request) else pki.waiting_approvals()
+    closed = pki_approvals.closed_approvals(after=cursor(request))
+    waiting = [] if cursor(request) else pki_approvals.waiting_approvals()
     names = names_of(request, [each.requester_ref for each in (*waiting, *closed.rows)])
     context = {
         "waiting": [_line(each, names) for each in waiting],
@@ -48,7 +51,7 @@ def approval_list(request: HttpRequest) -> HttpResponse:
 @PKI.requires()
 def approval(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """One matter with the exact document and who has decided. Raises NotFound."""
-    found = pki.approval(request_id)
+    found = pki_approvals.approval(request_id)
     return render_page(request, PKI, "operators/approval.html", matter_context(request, found), here="approvals")
 
 
@@ -56,8 +59,8 @@ def approval(request: HttpRequest, request_id: UUID) -> HttpResponse:
 @PKI.requires(Action.DECIDE_PKI)
 def approval_decide(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """The document again, with the decision. Demands a log-in made for it. Raises NotFound."""
-    found = pki.approval(request_id)
-    if pki_operations.refusal(actor_of(request), found):
+    found = pki_approvals.approval(request_id)
+    if approvals.refusal(actor_of(request), found):
         status = Conflict.http_status if request.method == "POST" else 200
         return render_page(
             request, PKI, "operators/approval.html", matter_context(request, found), here="approvals", status=status
@@ -74,7 +77,7 @@ def approval_decide(request: HttpRequest, request_id: UUID) -> HttpResponse:
     form = DecisionForm(request.POST)
     _made, status = tried(
         form,
-        lambda: pki_operations.decide(
+        lambda: approvals.decide(
             actor=actor_of(request),
             request_id=request_id,
             approve=form.cleaned_data["decision"] == "approved",
@@ -85,7 +88,7 @@ def approval_decide(request: HttpRequest, request_id: UUID) -> HttpResponse:
     if status == DONE:
         messages.success(request, _("Ditt beslut är sparat."))
         return redirect("pki_approval", request_id)
-    now = pki.approval(request_id)
+    now = pki_approvals.approval(request_id)
     return render_page(
         request, PKI, "operators/decide.html", matter_context(request, now) | {"form": form}, here="approvals", status=status
     )
@@ -95,15 +98,15 @@ def approval_decide(request: HttpRequest, request_id: UUID) -> HttpResponse:
 @PKI.requires(Action.DECIDE_PKI)
 def approval_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """Asks whether one's own matter is to be taken back; when posted, takes it back. Raises NotFound, Forbidden, Conflict."""
-    found = pki.approval(request_id)
+    found = pki_approvals.approval(request_id)
     if request.method == "POST":
-        pki_operations.withdraw(actor=actor_of(request), request_id=request_id)
+        approvals.withdraw(actor=actor_of(request), request_id=request_id)
         messages.success(request, _("Ärendet är återtaget."))
         return redirect("pki_approval", request_id)
     return render_page(request, PKI, "operators/withdraw.html", matter_head(found), here="approvals")
 
 
-def _line(found: pki.ApprovalView, names: Mapping[str, str]) -> dict[str, Any]:
+def _line(found: ApprovalView, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "request": found,
         "title": pki_words.matter(names, found.action, found.summary, found.document),
@@ -114,9 +117,9 @@ def _line(found: pki.ApprovalView, names: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def matter_head(found: pki.ApprovalView, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+def matter_head(found: ApprovalView, names: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What a page that asks whether to go on shows of the matter."""
-    names = pki.authority_names() if names is None else names
+    names = authority_names() if names is None else names
     return {
         "found": found,
         "title": pki_words.matter(names, found.action, found.summary, found.document),
@@ -124,7 +127,7 @@ def matter_head(found: pki.ApprovalView, names: Mapping[str, str] | None = None)
     }
 
 
-def matter_context(request: HttpRequest, found: pki.ApprovalView) -> dict[str, Any]:
+def matter_context(request: HttpRequest, found: ApprovalView) -> dict[str, Any]:
     """What the pages of one matter show."""
     actor = actor_of(request)
     refs = [found.requester_ref, *(each.approver_ref for each in found.decisions), *refs_of(found.document)]
@@ -140,7 +143,7 @@ def matter_context(request: HttpRequest, found: pki.ApprovalView) -> dict[str, A
     }
 
 
-def _facts(found: pki.ApprovalView, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _facts(found: ApprovalView, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     yield row(_("Begärt av"), pki_words.who(names, found.requester_ref))
     yield row(_("Begärt"), moment(found.created_at))
     yield row(_("Godkännanden"), _("{given} av {required}").format(given=found.approved_by, required=found.required))
@@ -148,8 +151,8 @@ def _facts(found: pki.ApprovalView, names: Mapping[str, str]) -> Iterator[dict[s
     yield row(_("Underlagets SHA-256"), found.document_sha256, code=True, copy=True)
 
 
-def _decision(each: pki.DecisionView, names: Mapping[str, str]) -> dict[str, Any]:
-    tag = {"kind": "active" if each.decision == pki.Decision.APPROVED else "failed"}
+def _decision(each: DecisionView, names: Mapping[str, str]) -> dict[str, Any]:
+    tag = {"kind": "active" if each.decision == Decision.APPROVED else "failed"}
     return {
         "who": pki_words.who(names, each.approver_ref),
         "tag": tag | {"text": words.said(pki_words.DECISION, each.decision)},
@@ -159,15 +162,15 @@ def _decision(each: pki.DecisionView, names: Mapping[str, str]) -> dict[str, Any
     }
 
 
-def _functions(actor: Any, found: pki.ApprovalView) -> Iterator[Link]:
-    why_not = pki_operations.refusal(actor, found)
+def _functions(actor: Any, found: ApprovalView) -> Iterator[Link]:
+    why_not = approvals.refusal(actor, found)
     if found.is_open:
         yield Link(_("Besluta"), reverse("pki_approval_decide", args=[found.id]), not why_not, why_not)
     if mass_revocation := found.document.get("mass_revocation"):
         yield Link(_("Visa masspärren"), reverse("pki_mass_revocation", args=[mass_revocation]))
-    if found.action == pki.ApprovalAction.IMPORT:
+    if found.action == ApprovalAction.IMPORT:
         yield Link(_("Visa importen"), reverse("pki_import", args=[found.id]))
-    if found.action == pki.ApprovalAction.CA_STATE and found.state == pki.ApprovalState.APPROVED:
+    if found.action == ApprovalAction.CA_STATE and found.state == ApprovalState.APPROVED:
         yield Link(_("Genomför ändringen"), reverse("pki_approval_carry_out", args=[found.id]))
     if found.requester_ref == actor.ref and found.is_waiting:
         yield Link(_("Ta tillbaka ärendet"), reverse("pki_approval_withdraw", args=[found.id]))

@@ -18,7 +18,10 @@ from issuance.records.queries import words
 from issuance.records.web.frame import Link, render_page
 from issuance.records.web.lists import first_url, next_url
 from issuance.records.web.values import bytes_of, row
-from pki import service as pki
+from pki.operators.approvals import ca_state_matter, waiting_count
+from pki.operators.authorities import AuthorityLine, AuthorityRecord, authority_certificate, authority_lines, authority_record
+from pki.operators.certificates import certificate_pem
+from pki.operators.keys import KeyView, destroyed_keys, keys_in_use
 from siths_portal.lib import clock
 from siths_portal.lib.downloads import attachment
 
@@ -32,8 +35,8 @@ CA_SOON = dt.timedelta(days=90)
 @PKI.requires()
 def authority_list(request: HttpRequest) -> HttpResponse:
     """Every CA with its state, its list and its responder, and whether something waits for decisions."""
-    lines = [_line(line) for line in pki.authority_lines()]
-    waiting = pki.waiting_count()
+    lines = [_line(line) for line in authority_lines()]
+    waiting = waiting_count()
     return render_page(
         request,
         PKI,
@@ -47,7 +50,7 @@ def authority_list(request: HttpRequest) -> HttpResponse:
 @PKI.requires()
 def authority(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     """Everything on one CA. Raises NotFound."""
-    found, matter = pki.authority_record(slug, generation), pki.ca_state_matter(slug, generation)
+    found, matter = authority_record(slug, generation), ca_state_matter(slug, generation)
     context = {
         "found": found,
         "matter": matter,
@@ -68,15 +71,15 @@ def authority(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
 @PKI.requires()
 def authority_pem(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     """The CA's certificate as a PEM file. Raises NotFound."""
-    der = pki.authority_certificate(slug, generation)
-    return attachment(pki.certificate_pem(der), media_type="application/x-pem-file", filename=f"{slug}-{generation}.pem")
+    der = authority_certificate(slug, generation)
+    return attachment(certificate_pem(der), media_type="application/x-pem-file", filename=f"{slug}-{generation}.pem")
 
 
 @require_safe
 @PKI.requires()
 def authority_der(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     """The CA's certificate as DER (RFC 2585 section 4.1). Raises NotFound."""
-    der = pki.authority_certificate(slug, generation)
+    der = authority_certificate(slug, generation)
     return attachment(der, media_type="application/pkix-cert", filename=f"{slug}-{generation}.cer")
 
 
@@ -85,9 +88,9 @@ def authority_der(request: HttpRequest, slug: str, generation: int) -> HttpRespo
 def key_list(request: HttpRequest) -> HttpResponse:
     """The keys in the tokens, and those that were destroyed."""
     after = request.GET.get("efter", "")
-    destroyed = pki.destroyed_keys(after=after)
+    destroyed = destroyed_keys(after=after)
     context = {
-        "in_use": [] if after else [_key(each) for each in pki.keys_in_use()],
+        "in_use": [] if after else [_key(each) for each in keys_in_use()],
         "destroyed": [_key(each) for each in destroyed.keys],
         "next_url": next_url(request, destroyed.after),
         "first_url": first_url(request),
@@ -99,7 +102,7 @@ def _state(state: str) -> dict[str, str]:
     return pki_words.tagged(pki_words.CA_TAG, pki_words.CA_STATE, state)
 
 
-def _line(line: pki.AuthorityLine) -> dict[str, Any]:
+def _line(line: AuthorityLine) -> dict[str, Any]:
     now = clock.now()
     newest = line.newest_list
     publishes = line.state in ("active", "status_only", "retired", "offline")
@@ -121,7 +124,7 @@ def _is_late(newest: Any, now: dt.datetime) -> bool:
     return any(moment is not None and moment < now for moment in (newest.due, newest.next_update))
 
 
-def _facts(found: pki.AuthorityRecord) -> list[dict[str, Any]]:
+def _facts(found: AuthorityRecord) -> list[dict[str, Any]]:
     parent = found.parent and reverse("pki_authority", args=found.parent)
     return [
         row(_("Kortnamn"), found.line.slug, code=True),
@@ -136,7 +139,7 @@ def _facts(found: pki.AuthorityRecord) -> list[dict[str, Any]]:
     ]
 
 
-def _published(found: pki.AuthorityRecord) -> list[dict[str, Any]]:
+def _published(found: AuthorityRecord) -> list[dict[str, Any]]:
     newest = found.line.newest_list
     rows = [
         row(_("Tid mellan spärrlistor"), pki_words.span(found.crl_period)),
@@ -160,7 +163,7 @@ def _published(found: pki.AuthorityRecord) -> list[dict[str, Any]]:
     ]
 
 
-def _identity(found: pki.AuthorityRecord) -> list[dict[str, Any]]:
+def _identity(found: AuthorityRecord) -> list[dict[str, Any]]:
     hashes = found.certificate_hashes
     return [
         row(_("Fingeravtryck SHA-256"), found.sha256, code=True, copy=True),
@@ -188,7 +191,7 @@ def _count(each: Any) -> dict[str, Any]:
     return {"label": words.said(pki_words.STATUS_COUNTED, each.status), "number": each.number, "estimated": each.estimated}
 
 
-def _functions(found: pki.AuthorityRecord) -> Iterable[Link]:
+def _functions(found: AuthorityRecord) -> Iterable[Link]:
     if found.certificate_id:
         yield Link(_("Visa certifikatet"), reverse("pki_certificate", args=[found.certificate_id]))
     arguments = [found.line.slug, found.line.generation]
@@ -200,7 +203,7 @@ def _functions(found: pki.AuthorityRecord) -> Iterable[Link]:
     yield Link(_("Ändra tillstånd"), reverse("pki_authority_state", args=arguments), not why_not, why_not)
 
 
-def _key(key: pki.KeyView) -> dict[str, Any]:
+def _key(key: KeyView) -> dict[str, Any]:
     facts = [
         row(_("CKA_ID"), key.key_id, code=True, copy=True),
         row(_("Modul"), key.token_label),
@@ -223,7 +226,7 @@ def _key(key: pki.KeyView) -> dict[str, Any]:
     return {"key": key, "purpose": words.said(pki_words.PURPOSE, key.purpose), "facts": facts, "finding": finding}
 
 
-def _attributes(key: pki.KeyView) -> str:
+def _attributes(key: KeyView) -> str:
     return ", ".join(
         name if value is True else f"{name}={value}" for name, value in sorted(key.attributes.items()) if value != ""
     )

@@ -14,14 +14,18 @@ from django.views.decorators.http import require_http_methods
 from authn.web import kept_form, require_recent_login
 from issuance.authz import Action
 from issuance.operators.queries import pki_consequences, pki_words
-from issuance.operators.services import pki_operations
+from issuance.operators.services import ca_states
 from issuance.operators.web.approvals import matter_context, matter_head
 from issuance.operators.web.forms import CaStateForm
 from issuance.operators.web.section import AT_ONCE, PKI
 from issuance.records.queries import words
 from issuance.records.web.forms import tried
 from issuance.records.web.frame import actor_of, render_page
-from pki import service as pki
+from pki import approvals as pki_approvals
+from pki.approvals import ApprovalAction, ApprovalState
+from pki.authorities import is_final_state, target_states
+from pki.operators.approvals import approval, ca_state_matter
+from pki.operators.authorities import AuthorityRecord, authority_record
 from siths_portal.lib.errors import Conflict, NotFound
 
 FIELDS = ("state", "justification")
@@ -31,7 +35,7 @@ FIELDS = ("state", "justification")
 @PKI.requires(Action.CHANGE_CA_STATE)
 def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     """The states that the CA may have, each with its consequences; when posted, the matter. Raises NotFound."""
-    found, matter = pki.authority_record(slug, generation), pki.ca_state_matter(slug, generation)
+    found, matter = authority_record(slug, generation), ca_state_matter(slug, generation)
     if why_not := obstacle(found):
         status = Conflict.http_status if request.method == "POST" else 200
         return _page(request, found, None, status=status, more={"why_not": why_not, "matter": matter})
@@ -44,7 +48,7 @@ def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     form = CaStateForm(found.line.state, request.POST)
     asked, status = tried(
         form,
-        lambda: pki_operations.ask_for_ca_state(
+        lambda: ca_states.request_state_change(
             actor=actor_of(request),
             slug=slug,
             generation=generation,
@@ -53,7 +57,7 @@ def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
         ),
     )
     if asked is not None:
-        others = pki.APPROVALS_REQUIRED[pki.ApprovalAction.CA_STATE]
+        others = pki_approvals.REQUIRED[ApprovalAction.CA_STATE]
         told = ngettext(
             "Ändringen är begärd. En annan person ska godkänna den.",
             "Ändringen är begärd. {n} andra personer ska godkänna den.",
@@ -64,7 +68,7 @@ def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     return _page(request, found, form, status=status)
 
 
-def obstacle(found: pki.AuthorityRecord) -> str:
+def obstacle(found: AuthorityRecord) -> str:
     """Why no other state can be asked for now; empty if one can."""
     stays = pki_words.CA_STATE_STAYS.get(found.line.state)
     return _(stays) if stays else found.state_obstacle
@@ -74,10 +78,10 @@ def obstacle(found: pki.AuthorityRecord) -> str:
 @PKI.requires(Action.CHANGE_CA_STATE)
 def carry_out(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """Asks whether the approved change is to be made now; when posted, makes it. Raises NotFound for other matters."""
-    matter = pki.approval(request_id)
-    if matter.action != pki.ApprovalAction.CA_STATE:
+    matter = approval(request_id)
+    if matter.action != ApprovalAction.CA_STATE:
         raise NotFound("approval-unknown", "Ärendet finns inte.")
-    if matter.state != pki.ApprovalState.APPROVED:
+    if matter.state != ApprovalState.APPROVED:
         status = Conflict.http_status if request.method == "POST" else 200
         return render_page(
             request, PKI, "operators/approval.html", matter_context(request, matter), here="approvals", status=status
@@ -86,7 +90,7 @@ def carry_out(request: HttpRequest, request_id: UUID) -> HttpResponse:
         return step_up
     if request.method == "POST":
         try:
-            slug, generation = pki_operations.carry_out_ca_state(actor=actor_of(request), request_id=request_id)
+            slug, generation = ca_states.carry_out_state_change(actor=actor_of(request), request_id=request_id)
         except Conflict as error:
             messages.error(request, error.message)
             return redirect("pki_approval", request_id)
@@ -94,14 +98,14 @@ def carry_out(request: HttpRequest, request_id: UUID) -> HttpResponse:
         return redirect("pki_authority", slug, generation)
     context = matter_head(matter) | {
         "consequences": pki_consequences.of_matter(matter),
-        "final": pki.ca_state_is_final(matter.document["to"]),
+        "final": is_final_state(matter.document["to"]),
     }
     return render_page(request, PKI, "operators/carry_out.html", context, here="approvals")
 
 
 def _page(
     request: HttpRequest,
-    found: pki.AuthorityRecord,
+    found: AuthorityRecord,
     form: CaStateForm | None,
     *,
     status: int = 200,
@@ -110,18 +114,18 @@ def _page(
     context: dict[str, Any] = {
         "found": found,
         "state": pki_words.tagged(pki_words.CA_TAG, pki_words.CA_STATE, found.line.state),
-        "others": pki.APPROVALS_REQUIRED[pki.ApprovalAction.CA_STATE],
+        "others": pki_approvals.REQUIRED[ApprovalAction.CA_STATE],
         "means": words.said(pki_words.CA_STATE_MEANS, found.line.state),
         "form": form,
-        "options": [_option(found, target) for target in pki.ca_state_targets(found.line.state)],
+        "options": [_option(found, target) for target in target_states(found.line.state)],
     }
     return render_page(request, PKI, "operators/ca_state.html", {**context, **(more or {})}, here="authorities", status=status)
 
 
-def _option(found: pki.AuthorityRecord, target: str) -> dict[str, Any]:
+def _option(found: AuthorityRecord, target: str) -> dict[str, Any]:
     return {
         "value": target,
         "label": words.said(pki_words.CA_STATE, target),
         "lines": pki_consequences.of_ca_state(found, target),
-        "grave": pki.ca_state_is_final(target),
+        "grave": is_final_state(target),
     }

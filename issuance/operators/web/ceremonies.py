@@ -20,7 +20,11 @@ from issuance.records.queries import words
 from issuance.records.web.frame import Link, actor_of, render_page
 from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.values import row
-from pki import service as pki
+from pki import ceremonies as pki_ceremonies
+from pki.ceremonies import CeremonyRecord, CeremonyView, OutputView, ProposalView
+from pki.operators import approvals
+from pki.operators.approvals import ApprovalView
+from pki.operators.ceremonies import CeremonyEvent, ceremony_events, ceremony_protocol, ceremony_remaining, protocol_content
 from siths_portal.lib.downloads import attachment
 
 PAGE = 25
@@ -34,8 +38,8 @@ SIGNED, PERFORMED, KEPT = 2, 3, 4
 def ceremony_list(request: HttpRequest) -> HttpResponse:
     """Ceremonies that are prepared, and those that were begun, the newest first."""
     after = cursor(request)
-    found = pki.ceremonies(after=after, limit=PAGE + 1)
-    prepared = [] if after else pki.proposals()
+    found = pki_ceremonies.ceremonies(after=after, limit=PAGE + 1)
+    prepared = [] if after else pki_ceremonies.open_proposals()
     names = officers.names(actor_of(request), [each.proposed_by_ref for each in prepared])
     context = {
         "prepared": [_prepared(each, names) for each in prepared],
@@ -51,12 +55,12 @@ def ceremony_list(request: HttpRequest) -> HttpResponse:
 @PKI.requires()
 def ceremony(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
     """One ceremony with everything that was noted of it. Raises NotFound."""
-    found = pki.ceremony(ceremony_id)
-    approval = pki.approval(found.approval_id)
-    events = pki.ceremony_events(found.view.file_sha256)
+    found = pki_ceremonies.ceremony(ceremony_id)
+    approval = approvals.approval(found.approval_id)
+    events = ceremony_events(found.view.file_sha256)
     names = officers.names(actor_of(request), [each.actor_ref for each in events])
     finished = bool(found.transcript)
-    content = pki.protocol_content(found.transcript) if finished else {}
+    content = protocol_content(found.transcript) if finished else {}
     context = {
         "found": found,
         "state": pki_words.tagged(pki_words.CEREMONY_TAG, pki_words.CEREMONY_STATE, found.view.state),
@@ -66,7 +70,7 @@ def ceremony(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
         "approvals": list(_approvals(approval)),
         "approval_facts": _approval_facts(approval),
         "history": [event(each, names) for each in events],
-        "remaining": None if finished else pki.ceremony_remaining(found.file_text),
+        "remaining": None if finished else ceremony_remaining(found.file_text),
         "made": list(_made(content)),
         "outputs": [_output(each) for each in found.outputs],
         "functions": list(_functions(found)),
@@ -78,7 +82,7 @@ def ceremony(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
 @PKI.requires()
 def protocol_json(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
     """The protocol, canonical JSON. Raises NotFound."""
-    found = pki.ceremony_protocol(ceremony_id)
+    found = ceremony_protocol(ceremony_id)
     return attachment(found.document, media_type="application/json", filename=found.name)
 
 
@@ -86,7 +90,7 @@ def protocol_json(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
 @PKI.requires()
 def protocol_text(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
     """The protocol to read and sign. Raises NotFound."""
-    found = pki.ceremony_protocol(ceremony_id)
+    found = ceremony_protocol(ceremony_id)
     filename = found.name.removesuffix(".json") + ".txt"
     return attachment(found.readable, media_type="text/plain; charset=utf-8", filename=filename)
 
@@ -95,7 +99,7 @@ def protocol_text(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
 @PKI.requires()
 def ceremony_file(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
     """The file that was followed, byte for byte. Raises NotFound."""
-    found = pki.ceremony(ceremony_id)
+    found = pki_ceremonies.ceremony(ceremony_id)
     return yaml_file(found.file_text, found.view.file_sha256)
 
 
@@ -126,14 +130,14 @@ def steps(now: int, *, failed: bool = False) -> list[dict[str, str]]:
     return found
 
 
-def event(each: pki.CeremonyEvent, names: Mapping[str, str]) -> dict[str, str]:
+def event(each: CeremonyEvent, names: Mapping[str, str]) -> dict[str, str]:
     """A line of the history. Ceremonies name themselves by their file."""
     by = _("Kommandot pki_ceremony") if each.actor_ref.startswith("ceremony:") else pki_words.who(names, each.actor_ref)
     what = words.said(pki_words.CEREMONY_EVENT, each.action)
     return {"at": moment(each.at), "what": what, "who": by, "failure": str(each.facts.get("failure", ""))}
 
 
-def prepared_tag(view: pki.ProposalView) -> dict[str, str]:
+def prepared_tag(view: ProposalView) -> dict[str, str]:
     """How far the signatures of a prepared ceremony have come."""
     if view.faulty:
         return {"kind": "missing", "text": _("Underskrift gäller inte längre")}
@@ -142,7 +146,7 @@ def prepared_tag(view: pki.ProposalView) -> dict[str, str]:
     return {"kind": "queued", "text": _("Väntar på underskrifter")}
 
 
-def _prepared(each: pki.ProposalView, names: Mapping[str, str]) -> dict[str, Any]:
+def _prepared(each: ProposalView, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "proposal": each,
         "tag": prepared_tag(each),
@@ -151,7 +155,7 @@ def _prepared(each: pki.ProposalView, names: Mapping[str, str]) -> dict[str, Any
     }
 
 
-def _line(each: pki.CeremonyView) -> dict[str, Any]:
+def _line(each: CeremonyView) -> dict[str, Any]:
     return {
         "view": each,
         "tag": pki_words.tagged(pki_words.CEREMONY_TAG, pki_words.CEREMONY_STATE, each.state),
@@ -160,7 +164,7 @@ def _line(each: pki.CeremonyView) -> dict[str, Any]:
     }
 
 
-def _facts(found: pki.CeremonyRecord) -> Iterator[dict[str, Any]]:
+def _facts(found: CeremonyRecord) -> Iterator[dict[str, Any]]:
     yield row(_("Miljö"), found.view.environment, code=True)
     yield row(_("Började"), moment(found.view.started_at))
     yield row(_("Avslutades"), moment(found.view.finished_at) or _("inte än"))
@@ -173,7 +177,7 @@ def _facts(found: pki.CeremonyRecord) -> Iterator[dict[str, Any]]:
         yield row(_("Protokollets SHA-256"), found.view.transcript_sha256, code=True, copy=True)
 
 
-def _approvals(approval: pki.ApprovalView) -> Iterator[dict[str, Any]]:
+def _approvals(approval: ApprovalView) -> Iterator[dict[str, Any]]:
     """Every approver whom the file names, and whether he approved."""
     for each in approval.document.get("approvers", ()):
         given = approval.decision_of(each["ref"])
@@ -185,7 +189,7 @@ def _approvals(approval: pki.ApprovalView) -> Iterator[dict[str, Any]]:
         }
 
 
-def _approval_facts(approval: pki.ApprovalView) -> dict[str, Any]:
+def _approval_facts(approval: ApprovalView) -> dict[str, Any]:
     return {
         "asked": approval.document.get("required", approval.required),
         "given": approval.approved_by,
@@ -221,11 +225,11 @@ def _act(entry: Mapping[str, Any]) -> tuple[str, str]:
     return what, about
 
 
-def _output(each: pki.OutputView) -> dict[str, str]:
+def _output(each: OutputView) -> dict[str, str]:
     return {"kind": words.said(pki_words.CEREMONY_OUTPUT, each.kind), "name": each.name, "sha256": each.sha256}
 
 
-def _functions(found: pki.CeremonyRecord) -> Iterator[Link]:
+def _functions(found: CeremonyRecord) -> Iterator[Link]:
     arguments = [found.view.id]
     if found.transcript:
         yield Link(_("Hämta protokollet (text)"), reverse("pki_ceremony_protocol_text", args=arguments))

@@ -17,7 +17,7 @@ from issuance.authz import Actor
 from issuance.operators.queries import operator_certificates, pki_words
 from issuance.operators.queries.operator_certificates import Owner
 from issuance.operators.queries.pki_words import moment
-from issuance.operators.services import pki_operations
+from issuance.operators.services import certificate_searches
 from issuance.operators.web.forms import CertificateSearchForm
 from issuance.operators.web.section import PKI
 from issuance.people.queries import officers
@@ -28,7 +28,9 @@ from issuance.records.web.forms import tried
 from issuance.records.web.frame import Link, actor_of, render_page, session_id_of
 from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.values import row
-from pki import service as pki
+from pki.operators import certificates
+from pki.operators.certificate_search import CertificateLine
+from pki.operators.certificates import CertificateRecord
 from siths_portal.lib.downloads import attachment
 
 
@@ -40,7 +42,7 @@ def search(request: HttpRequest) -> HttpResponse:
         return _page(request, CertificateSearchForm(initial={"ca": request.GET.get("utfardare", "")}))
     form = CertificateSearchForm(request.POST)
     actor, session_id = actor_of(request), session_id_of(request)
-    found, status = tried(form, lambda: pki_operations.search_certificates(actor=actor, session_id=session_id, **form.criteria()))
+    found, status = tried(form, lambda: certificate_searches.search(actor=actor, session_id=session_id, **form.criteria()))
     return redirect("pki_certificate_hits", found.id) if found else _page(request, form, status=status)
 
 
@@ -49,7 +51,7 @@ def search(request: HttpRequest) -> HttpResponse:
 def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
     """A page of what a search of one's own session finds now. Raises NotFound."""
     actor = actor_of(request)
-    found = pki_operations.own_search(actor=actor, session_id=session_id_of(request), search_id=search_id)
+    found = certificate_searches.own(actor=actor, session_id=session_id_of(request), search_id=search_id)
     result = operator_certificates.hits(actor=actor, search=found, after=cursor(request))
     context = {
         "result": result,
@@ -90,7 +92,9 @@ def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
 def certificate_pem(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     """The certificate as a PEM file. Raises NotFound, also where none was signed."""
     return attachment(
-        pki.certificate_pem(_file(request, certificate_id)), media_type="application/x-pem-file", filename="certifikat.pem"
+        certificates.certificate_pem(_file(request, certificate_id)),
+        media_type="application/x-pem-file",
+        filename="certifikat.pem",
     )
 
 
@@ -123,7 +127,7 @@ def _page(
     )
 
 
-def _line(line: pki.CertificateLine) -> dict[str, Any]:
+def _line(line: CertificateLine) -> dict[str, Any]:
     status = pki_words.shown_status(line)
     return {
         "line": line,
@@ -133,7 +137,7 @@ def _line(line: pki.CertificateLine) -> dict[str, Any]:
     }
 
 
-def _facts(found: pki.CertificateRecord, owner: Owner) -> Iterator[dict[str, Any]]:
+def _facts(found: CertificateRecord, owner: Owner) -> Iterator[dict[str, Any]]:
     ca_url = reverse("pki_authority", args=[found.ca, found.generation])
     yield row(_("Utfärdare"), f"{found.ca_name} ({found.generation})", url=ca_url, action=_("Visa"))
     version = f"{found.profile} v{found.profile_version}" if found.profile else _("bara serienumret finns här")
@@ -176,7 +180,7 @@ def _facts(found: pki.CertificateRecord, owner: Owner) -> Iterator[dict[str, Any
         yield row(_("Person"), _("känd i portalen"), url=reverse("person", args=[owner.person_id]), action=_("Visa"))
 
 
-def _published(found: pki.CertificateRecord) -> Iterator[dict[str, Any]]:
+def _published(found: CertificateRecord) -> Iterator[dict[str, Any]]:
     for answer in found.answers:
         text = _("{start} till {end}").format(start=moment(answer.this_update), end=moment(answer.next_update))
         note = _("aktuellt") if answer.current else _("ersätts eller har gått ut")
@@ -216,7 +220,7 @@ def _event(each: Any, names: dict[str, str]) -> dict[str, str]:
     return {"at": moment(each.at), "what": what, "who": pki_words.who(names, each.actor_ref)}
 
 
-def _functions(found: pki.CertificateRecord, owner: Owner) -> Iterator[Link]:
+def _functions(found: CertificateRecord, owner: Owner) -> Iterator[Link]:
     none = _("Det finns inget signerat certifikat.")
     yield Link(_("Hämta certifikatet (PEM)"), reverse("pki_certificate_pem", args=[found.id]), found.signed, none)
     yield Link(_("Hämta certifikatet (DER)"), reverse("pki_certificate_der", args=[found.id]), found.signed, none)

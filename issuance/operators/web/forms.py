@@ -8,7 +8,10 @@ from django.utils.translation import gettext_lazy as _
 
 from issuance.operators.queries import pki_words
 from issuance.records.queries import words
-from pki import service as pki
+from pki import ceremonies
+from pki.authorities import target_states
+from pki.operators.authorities import authority_lines
+from pki.operators.certificate_search import profile_names
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.forms import DayInput, Form
@@ -18,7 +21,7 @@ _DAY = {"required": _("Ange en dag."), "invalid": _("Skriv dagen som ÅÅÅÅ-MM
 
 def ca_choices() -> list[tuple[str, str]]:
     """Each generation of each CA, as the value `<slug>:<generation>`."""
-    return [(f"{line.slug}:{line.generation}", f"{line.common_name} ({line.generation})") for line in pki.authority_lines()]
+    return [(f"{line.slug}:{line.generation}", f"{line.common_name} ({line.generation})") for line in authority_lines()]
 
 
 def justification_field(help_text: Any, *, required: Any = None) -> forms.CharField:
@@ -68,10 +71,10 @@ class CertificateSearchForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["ca"].choices = [("", _("Alla")), *ca_choices()]  # type: ignore[attr-defined]
-        self.fields["profile"].choices = [("", _("Alla")), *((name, name) for name in pki.profile_names())]  # type: ignore[attr-defined]
+        self.fields["profile"].choices = [("", _("Alla")), *((name, name) for name in profile_names())]  # type: ignore[attr-defined]
 
     def criteria(self) -> dict[str, Any]:
-        """The valid form's values as `pki_operations.search_certificates` takes them; days are Stockholm's."""
+        """The valid form's values as `certificate_searches.search` takes them; days are Stockholm's."""
         given = self.cleaned_data
         slug, _colon, generation = given["ca"].partition(":")
         last = given["expires_to"]
@@ -104,7 +107,7 @@ class CaStateForm(Form):
 
     def __init__(self, state: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(target, words.said(pki_words.CA_STATE, target)) for target in pki.ca_state_targets(state)]
+        choices = [(target, words.said(pki_words.CA_STATE, target)) for target in target_states(state)]
         self.fields["state"].choices = choices  # type: ignore[attr-defined]
 
 
@@ -113,7 +116,7 @@ class FileForm(Form):
 
     def content(self) -> bytes:
         """The valid form's file, or so much of it that it is refused as too large."""
-        return bytes(self.cleaned_data["file"].read(pki.LONGEST_CEREMONY_FILE + 1))
+        return bytes(self.cleaned_data["file"].read(ceremonies.LONGEST_FILE + 1))
 
     def take(self, error: DomainError) -> None:
         """Puts a refusal of the domain at the file."""

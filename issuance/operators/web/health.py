@@ -17,23 +17,32 @@ from issuance.records.queries import words
 from issuance.records.web.frame import render_page
 from issuance.records.web.values import row
 from issuance.roles.services import role_holder_reading
-from pki import service as pki
+from pki import health as pki_health
+from pki.health import (
+    OCSP_STORE_GIVEN_UP,
+    RESPONDER_RENEW_BEFORE,
+    AuditCheckView,
+    ClockReading,
+    InventoryReport,
+    SeenFinding,
+    Severity,
+)
 from siths_portal.lib import clock
 
 LATE = dt.timedelta(minutes=15)
 """The worker looks every five minutes; a report older than this says little of now."""
 VERIFY_SOON = dt.timedelta(days=2)
 """Chains are walked each day."""
-_HOURS = int(pki.OCSP_STORE_GIVEN_UP // 3600)
+_HOURS = int(OCSP_STORE_GIVEN_UP // 3600)
 
 
 @require_safe
 @PKI.requires()
 def health(request: HttpRequest) -> HttpResponse:
     """How the PKI is: what is wrong first, then everything that was looked at."""
-    report = pki.health_report()
+    report = pki_health.latest_report()
     findings = [_finding(each) for each in report.findings] if report else []
-    checks = pki.audit_checks()
+    checks = pki_health.audit_checks()
     known = {each["title"] for each in findings if each["severity"]}
     broken = [each for each in (_broken(check) for check in checks if not check.ok) if each["title"] not in known]
     troubles = (
@@ -48,8 +57,8 @@ def health(request: HttpRequest) -> HttpResponse:
         "worst": max((each["severity"] for each in troubles), default=0),
         "troubles": troubles,
         "findings": [each for each in findings if not each["severity"]],
-        "inventory": _inventory(pki.key_inventory()),
-        "clock": _clock(pki.clock_reading()),
+        "inventory": _inventory(pki_health.latest_key_inventory()),
+        "clock": _clock(pki_health.clock_reading()),
         "chains": [_chain(each) for each in checks],
     }
     return render_page(request, PKI, "operators/health.html", context, here="health")
@@ -57,16 +66,16 @@ def health(request: HttpRequest) -> HttpResponse:
 
 def headline() -> str:
     """What is wrong, for the room's first page; empty if nothing is."""
-    report = pki.health_report()
+    report = pki_health.latest_report()
     said = []
-    if any(not each.ok for each in pki.audit_checks()):
+    if any(not each.ok for each in pki_health.audit_checks()):
         said.append(_("Händelseloggens kedja stämmer inte."))
     if report is None:
         said.append(_("Ingen kontroll av driften är gjord än. Den görs var femte minut."))
     elif clock.now() - report.seen_at > LATE:
         minutes = int(LATE.total_seconds() // 60)
         said.append(_("Driftläget är okänt: ingen kontroll har gjorts på {n} minuter.").format(n=minutes))
-    elif wrong := sum(each.severity == pki.Severity.ERROR for each in report.findings):
+    elif wrong := sum(each.severity == Severity.ERROR for each in report.findings):
         said.append(_("Kontrollen visar {n} fel.").format(n=wrong))
     if role_holder_reading.held_losses():
         said.append(_("Läsningen av rollinnehavare avslutade inget: katalogen saknar för många."))
@@ -74,7 +83,7 @@ def headline() -> str:
 
 
 def _summary(troubles: list[dict[str, Any]]) -> str:
-    wrong = sum(each["severity"] == pki.Severity.ERROR for each in troubles)
+    wrong = sum(each["severity"] == Severity.ERROR for each in troubles)
     look = len(troubles) - wrong
     parts = []
     if wrong:
@@ -84,11 +93,11 @@ def _summary(troubles: list[dict[str, Any]]) -> str:
     return _(" och ").join(parts) if parts else _("Allt är som det ska")
 
 
-def _finding(each: pki.SeenFinding) -> dict[str, Any]:
+def _finding(each: SeenFinding) -> dict[str, Any]:
     area, _name = health_words.area_of(each.subject)
     return {
         "title": health_words.title_of(each.subject),
-        "looks_at": _(area.looks_at).format(days=pki.RESPONDER_RENEW_BEFORE.days, hours=_HOURS) if area.looks_at else "",
+        "looks_at": _(area.looks_at).format(days=RESPONDER_RENEW_BEFORE.days, hours=_HOURS) if area.looks_at else "",
         "remedy": _(area.remedy),
         "severity": int(each.severity),
         "tag": _severity(int(each.severity)),
@@ -105,13 +114,13 @@ def _told(text: str) -> str:
     return capfirst(text)
 
 
-def _broken(each: pki.AuditCheckView) -> dict[str, Any]:
+def _broken(each: AuditCheckView) -> dict[str, Any]:
     """A chain that did not agree when it was last verified, as something to see to."""
     return {
         "title": _("Händelseloggens kedja, {chain}").format(chain=words.said(health_words.CHAIN, each.chain)),
         "remedy": _("Ändra inget. Spara databasen och mappen audit, och anmäl det som en säkerhetshändelse."),
-        "severity": int(pki.Severity.ERROR),
-        "tag": _severity(int(pki.Severity.ERROR)),
+        "severity": int(Severity.ERROR),
+        "tag": _severity(int(Severity.ERROR)),
         "text": _told(each.text),
         "since": minute(each.at),
     }
@@ -127,8 +136,8 @@ def _held_losses() -> list[dict[str, Any]]:
         {
             "title": _("Läsning av rollinnehavare"),
             "remedy": _("Kontrollera att katalogen är hel. Stämmer det, kör issuance_read_role_holders --accept-losses."),
-            "severity": int(pki.Severity.ERROR),
-            "tag": _severity(int(pki.Severity.ERROR)),
+            "severity": int(Severity.ERROR),
+            "tag": _severity(int(Severity.ERROR)),
             "text": text.format(held=found.held, read=found.read),
             "since": minute(found.at),
         }
@@ -139,7 +148,7 @@ def _severity(severity: int) -> dict[str, str]:
     return {"kind": health_words.SEVERITY_TAG[severity], "text": _(health_words.SEVERITY[severity])}
 
 
-def _inventory(report: pki.InventoryReport | None) -> dict[str, Any] | None:
+def _inventory(report: InventoryReport | None) -> dict[str, Any] | None:
     if report is None:
         return None
     return {
@@ -160,7 +169,7 @@ def _inventory(report: pki.InventoryReport | None) -> dict[str, Any] | None:
     }
 
 
-def _clock(reading: pki.ClockReading) -> dict[str, Any]:
+def _clock(reading: ClockReading) -> dict[str, Any]:
     if reading.went_back:
         tag = {"kind": "revoked", "text": _("Har gått tillbaka")}
     elif reading.is_far_ahead:
@@ -177,7 +186,7 @@ def _clock(reading: pki.ClockReading) -> dict[str, Any]:
     return {"tag": tag, "rows": rows}
 
 
-def _chain(each: pki.AuditCheckView) -> dict[str, Any]:
+def _chain(each: AuditCheckView) -> dict[str, Any]:
     old = clock.now() - each.at > VERIFY_SOON
     kind = "revoked" if not each.ok else "missing" if old else "active"
     text = _("Stämmer inte") if not each.ok else _("Gammal kontroll") if old else _("Stämmer")

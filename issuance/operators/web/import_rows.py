@@ -14,10 +14,10 @@ from issuance.operators.queries.pki_words import moment
 from issuance.records.queries import words
 from issuance.records.web.frame import Link
 from issuance.records.web.values import bytes_of, number, row
-from pki import service as pki
+from pki.operators.imports import ComparisonView, FindingCount, ImportLine, ImportRecord, ImportStep
 
 
-def line(found: pki.ImportLine, names: Mapping[str, str]) -> dict[str, Any]:
+def line(found: ImportLine, names: Mapping[str, str]) -> dict[str, Any]:
     """One of the list."""
     return {
         "found": found,
@@ -30,7 +30,7 @@ def line(found: pki.ImportLine, names: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def progress(found: pki.ImportRecord) -> dict[str, Any]:
+def progress(found: ImportRecord) -> dict[str, Any]:
     """The part of the page that changes while it is carried out. When `shown_state` changes, the page is drawn anew."""
     own = found.line
     follows = found.is_running
@@ -55,7 +55,7 @@ def progress(found: pki.ImportRecord) -> dict[str, Any]:
     }
 
 
-def _pace(found: pki.ImportRecord) -> str:
+def _pace(found: ImportRecord) -> str:
     """How fast, and how long it will take at that rate; empty while nothing can be said."""
     if not found.is_running or found.rate < 1:
         return ""
@@ -64,7 +64,7 @@ def _pace(found: pki.ImportRecord) -> str:
     return _("{rate} rader i sekunden, {left}.").format(rate=number(int(found.rate)), left=left)
 
 
-def body(found: pki.ImportRecord, names: Mapping[str, str]) -> dict[str, Any]:
+def body(found: ImportRecord, names: Mapping[str, str]) -> dict[str, Any]:
     """What is below: facts, plan beside outcome, differences, findings, files, the old lists and what was noted."""
     own, arguments = found.line, [found.line.id]
     listed = {each.kind for each in found.differences()}
@@ -83,7 +83,7 @@ def body(found: pki.ImportRecord, names: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _facts(found: pki.ImportRecord, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _facts(found: ImportRecord, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     own, matter = found.line, reverse("pki_approval", args=[found.line.id])
     approved = _("{given} av {required}").format(given=found.approval.approved_by, required=found.approval.required)
     who = ", ".join(pki_words.who(names, each.approver_ref) for each in found.approval.decisions if each.decision == "approved")
@@ -101,7 +101,7 @@ def _facts(found: pki.ImportRecord, names: Mapping[str, str]) -> Iterator[dict[s
     yield row(_("Underlagets SHA-256"), found.inputs_sha256, code=True, copy=True)
 
 
-def _outcome(found: pki.ImportRecord) -> list[dict[str, Any]]:
+def _outcome(found: ImportRecord) -> list[dict[str, Any]]:
     """What the dry run promised beside what was done; the dry run kept only some of the numbers."""
     done = dict(found.counts) | {"findings": found.line.findings}
     names = [name for name in import_words.IMPORT_COUNT if name in found.plan or done.get(name)]
@@ -116,7 +116,7 @@ def _outcome(found: pki.ImportRecord) -> list[dict[str, Any]]:
     ]
 
 
-def _finding(each: pki.FindingCount, arguments: list[Any]) -> dict[str, Any]:
+def _finding(each: FindingCount, arguments: list[Any]) -> dict[str, Any]:
     url = reverse("pki_import_findings", args=[*arguments, each.kind]) if each.number else ""
     return {"text": each.text[:1].upper() + each.text[1:], "number": number(each.number), "url": url}
 
@@ -125,7 +125,7 @@ def _list(each: Mapping[str, Any]) -> dict[str, Any]:
     return {"list": each, "entries": number(each["entries"]), "scope": each["scope"] or _("alla certifikat")}
 
 
-def _report(found: pki.ImportRecord) -> Iterator[dict[str, Any]]:
+def _report(found: ImportRecord) -> Iterator[dict[str, Any]]:
     report = found.report or {}
     yield row(_("Utfärdade här nu"), number(report["rows"]["issued"]))
     yield row(_("Spärrade här nu"), number(report["rows"]["revoked"]))
@@ -138,7 +138,7 @@ def _report(found: pki.ImportRecord) -> Iterator[dict[str, Any]]:
         yield row(_("Undertecknad"), _("inte än; pki-workern gör det när modulen svarar"))
 
 
-def _step(each: pki.ImportStep, names: Mapping[str, str]) -> dict[str, str]:
+def _step(each: ImportStep, names: Mapping[str, str]) -> dict[str, str]:
     facts, told = each.facts, ""
     if each.action == "certificates.imported":
         told = _("{count} rader, till rad {position}").format(count=number(facts["count"]), position=number(facts["position"]))
@@ -150,7 +150,7 @@ def _step(each: pki.ImportStep, names: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _comparison(each: pki.ComparisonView, names: Mapping[str, str]) -> dict[str, Any]:
+def _comparison(each: ComparisonView, names: Mapping[str, str]) -> dict[str, Any]:
     """One comparison with the old service's lists."""
     many = sum(kind.number for kind in each.differences)
     return {
@@ -165,7 +165,7 @@ def _comparison(each: pki.ComparisonView, names: Mapping[str, str]) -> dict[str,
     }
 
 
-def _functions(found: pki.ImportRecord) -> Iterator[Link]:
+def _functions(found: ImportRecord) -> Iterator[Link]:
     own = found.line
     if found.report:
         kinds = [("txt", _("Hämta rapporten (text)")), ("json", _("Hämta rapporten (JSON)"))]

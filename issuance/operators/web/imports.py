@@ -17,7 +17,7 @@ from issuance.operators.web.section import PKI, names_of
 from issuance.records.web.frame import render_page
 from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.refreshing import refreshing
-from pki import service as pki
+from pki.operators import imports
 from siths_portal.lib.downloads import attachment
 
 SECTION = "imports"
@@ -34,7 +34,7 @@ _MEDIA_TYPES = {
 @PKI.requires()
 def import_list(request: HttpRequest) -> HttpResponse:
     """Imports that were asked for, the newest first."""
-    found = pki.imports(after=cursor(request), limit=PAGE + 1)
+    found = imports.import_lines(after=cursor(request), limit=PAGE + 1)
     names = names_of(request, [each.requester_ref for each in found])
     context = {
         "rows": [import_rows.line(each, names) for each in found[:PAGE]],
@@ -48,7 +48,7 @@ def import_list(request: HttpRequest) -> HttpResponse:
 @PKI.requires()
 def import_one(request: HttpRequest, import_id: UUID) -> HttpResponse:
     """One import as it stands. htmx fetches the part that changes, `?lage=` being the state the page shows. Raises NotFound."""
-    found = pki.import_record(import_id)
+    found = imports.import_record(import_id)
     shown = import_rows.progress(found)
     if request.headers.get("HX-Request"):
         made_by_the_page(request)
@@ -69,7 +69,7 @@ def import_findings(request: HttpRequest, import_id: UUID, kind: str) -> HttpRes
     """The findings of one kind, in the order in which they were found. Raises NotFound."""
     text = request.GET.get("efter", "")
     after = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
-    found = pki.import_findings(import_id, kind, after=after)
+    found = imports.import_findings(import_id, kind, after=after)
     context = {
         "found": found,
         "title": found.text[:1].upper() + found.text[1:],
@@ -84,5 +84,5 @@ def import_findings(request: HttpRequest, import_id: UUID, kind: str) -> HttpRes
 @PKI.requires()
 def import_report(request: HttpRequest, import_id: UUID, kind: str) -> HttpResponse:
     """The report as JSON or text, its signature, or the signature's public key, to save. Raises NotFound."""
-    found = pki.import_report(import_id, kind)
+    found = imports.import_report(import_id, kind)
     return attachment(found.content, media_type=_MEDIA_TYPES[kind], filename=found.name)

@@ -10,6 +10,8 @@ from issuance.operators.queries import pki_words
 from issuance.operators.web.forms import ca_choices, justification_field
 from issuance.records.web.moments import MomentField, this_minute
 from pki import service as pki
+from pki.mass_revocation import MassRevocationGrounds, MassSelection
+from pki.operators.certificate_search import profile_names
 from siths_portal.lib import clock
 from siths_portal.lib.forms import Form
 
@@ -69,12 +71,12 @@ class MassSelectionForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["cas"].choices = ca_choices()  # type: ignore[attr-defined]
-        self.fields["profiles"].choices = [(name, name) for name in pki.profile_names()]  # type: ignore[attr-defined]
+        self.fields["profiles"].choices = [(name, name) for name in profile_names()]  # type: ignore[attr-defined]
 
-    def selection(self) -> pki.MassSelection:
+    def selection(self) -> MassSelection:
         """The valid form's criteria."""
         given = self.cleaned_data
-        return pki.MassSelection(
+        return MassSelection(
             cas=tuple(given["cas"]),
             profiles=tuple(given["profiles"]),
             issued_from=given["issued_from"],
@@ -99,7 +101,7 @@ def _lines(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
-def as_typed(selection: pki.MassSelection) -> dict[str, Any]:
+def as_typed(selection: MassSelection) -> dict[str, Any]:
     """A selection as the form's initial values."""
     values = {name: getattr(selection, name) for name in MassSelectionForm.base_fields}
     for name in ("issued_from", "issued_until"):
@@ -138,11 +140,11 @@ class MassGroundsForm(Form):
         label=_("Gör nya spärrlistor genast när allt är spärrat"), required=False, widget=forms.CheckboxInput()
     )
 
-    def grounds(self) -> pki.MassRevocationGrounds:
+    def grounds(self) -> MassRevocationGrounds:
         """The valid form's values."""
         given = self.cleaned_data
         paper = given["registered_by"], given["kept_at"]
-        return pki.MassRevocationGrounds(
+        return MassRevocationGrounds(
             reason=given["reason"],
             justification=given["justification"],
             received_at=given["received_at"],

@@ -13,7 +13,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from authn.web import kept_form, made_by_the_page, require_recent_login
 from issuance.authz import Action
 from issuance.operators.queries import operator_certificates, pki_words
-from issuance.operators.services import mass_revoking
+from issuance.operators.services import mass_revocations
 from issuance.operators.web import mass_rows
 from issuance.operators.web.mass_forms import MassGroundsForm, MassSelectionForm, MassStopForm, as_typed, empty_grounds
 from issuance.operators.web.section import AT_ONCE, PKI, names_of
@@ -21,7 +21,11 @@ from issuance.records.web.forms import DONE, tried
 from issuance.records.web.frame import actor_of, render_page, session_id_of
 from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.refreshing import refreshing
-from pki import service as pki
+from pki import approvals
+from pki import mass_revocation as pki_mass_revocation
+from pki.approvals import ApprovalAction
+from pki.mass_revocation import MassRevocationView, MassSelection
+from pki.operators.authorities import authority_names
 from siths_portal.lib.errors import Conflict
 
 SECTION = "mass"
@@ -32,13 +36,13 @@ PAGE = 25
 @PKI.requires()
 def mass_list(request: HttpRequest) -> HttpResponse:
     """Mass revocations, the newest first."""
-    found = pki.mass_revocations(after=cursor(request), limit=PAGE + 1)
+    found = pki_mass_revocation.mass_revocations(after=cursor(request), limit=PAGE + 1)
     actor = actor_of(request)
     names = names_of(request, [each.requested_by_ref for each in found])
     context = {
         "rows": [mass_rows.line(each, names) for each in found[:PAGE]],
         "functions": list(mass_rows.list_functions(actor)),
-        "others": pki.APPROVALS_REQUIRED[pki.ApprovalAction.MASS_REVOCATION],
+        "others": approvals.REQUIRED[ApprovalAction.MASS_REVOCATION],
         "next_url": next_url(request, found[PAGE - 1].id if len(found) > PAGE else None),
         "first_url": first_url(request),
     }
@@ -54,7 +58,7 @@ def mass_new(request: HttpRequest) -> HttpResponse:
         form = MassSelectionForm(initial=_selection_of(request))
         return render_page(request, PKI, "operators/mass_new.html", {"form": form}, here=SECTION)
     form = MassSelectionForm(request.POST)
-    trial, status = tried(form, lambda: mass_revoking.count(actor=actor, session_id=session_id, selection=form.selection()))
+    trial, status = tried(form, lambda: mass_revocations.count(actor=actor, session_id=session_id, selection=form.selection()))
     if trial is not None:
         return redirect("pki_mass_trial", trial.pk)
     return render_page(request, PKI, "operators/mass_new.html", {"form": form}, here=SECTION, status=status)
@@ -65,7 +69,7 @@ def mass_new(request: HttpRequest) -> HttpResponse:
 def mass_trial(request: HttpRequest, trial_id: UUID) -> HttpResponse:
     """What a trial count of one's own session gave, and the grounds; when posted, the request, once. Raises NotFound."""
     actor, session_id = actor_of(request), session_id_of(request)
-    trial = mass_revoking.own_trial(actor=actor, session_id=session_id, trial_id=trial_id)
+    trial = mass_revocations.own_trial(actor=actor, session_id=session_id, trial_id=trial_id)
     if trial.mass_revocation_id is not None:
         return redirect("pki_mass_revocation", trial.mass_revocation_id)
     form, status = MassGroundsForm(initial=empty_grounds()), 200
@@ -75,16 +79,16 @@ def mass_trial(request: HttpRequest, trial_id: UUID) -> HttpResponse:
         form = MassGroundsForm(request.POST)
         made, status = tried(
             form,
-            lambda: mass_revoking.request(actor=actor, session_id=session_id, trial_id=trial_id, grounds=form.grounds()),
+            lambda: mass_revocations.request(actor=actor, session_id=session_id, trial_id=trial_id, grounds=form.grounds()),
         )
         if made is not None:
             messages.success(request, _("Masspärren är begärd. Nu ska andra personer godkänna den."))
             return redirect("pki_mass_revocation", made)
     elif typed := kept_form(request):
         form = MassGroundsForm(initial=typed.dict() | {"publish_crls": "publish_crls" in typed})
-    context = mass_rows.trial(trial, pki.authority_names()) | {
+    context = mass_rows.trial(trial, authority_names()) | {
         "form": form,
-        "others": pki.APPROVALS_REQUIRED[pki.ApprovalAction.MASS_REVOCATION],
+        "others": approvals.REQUIRED[ApprovalAction.MASS_REVOCATION],
         "samples": [mass_rows.sample(each) for each in operator_certificates.mass_samples(actor=actor, trial=trial)],
     }
     return render_page(request, PKI, "operators/mass_trial.html", context, here=SECTION, status=status)
@@ -97,12 +101,12 @@ def mass_revocation(request: HttpRequest, mass_revocation_id: UUID) -> HttpRespo
 
     Raises NotFound.
     """
-    found = pki.mass_revocation(mass_revocation_id)
+    found = pki_mass_revocation.mass_revocation(mass_revocation_id)
     if request.headers.get("HX-Request"):
         made_by_the_page(request)
         if request.GET.get("lage") != found.state:
             return HttpResponseClientRefresh()
-        return render(request, "operators/mass_progress.html", mass_rows.progress(found, pki.authority_names()))
+        return render(request, "operators/mass_progress.html", mass_rows.progress(found, authority_names()))
     return _shown(request, found)
 
 
@@ -110,14 +114,14 @@ def mass_revocation(request: HttpRequest, mass_revocation_id: UUID) -> HttpRespo
 @PKI.requires(Action.MASS_REVOKE)
 def mass_start(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
     """Asks whether to start or continue; when posted, does. Demands a log-in made for it. Raises NotFound, Conflict."""
-    found = pki.mass_revocation(mass_revocation_id)
-    if mass_revoking.refusal(found):
+    found = pki_mass_revocation.mass_revocation(mass_revocation_id)
+    if mass_revocations.refusal(found):
         return _refused(request, found)
     if step_up := require_recent_login(request, AT_ONCE):
         return step_up
     if request.method != "POST":
         return render_page(request, PKI, "operators/mass_start.html", _context(request, found), here=SECTION)
-    mass_revoking.start(actor=actor_of(request), mass_revocation_id=mass_revocation_id)
+    mass_revocations.start(actor=actor_of(request), mass_revocation_id=mass_revocation_id)
     messages.success(request, _("Masspärren går."))
     return redirect("pki_mass_revocation", mass_revocation_id)
 
@@ -126,7 +130,7 @@ def mass_start(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
 @PKI.requires(Action.MASS_REVOKE)
 def mass_stop(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
     """Asks why it is to be stopped; when posted, stops it. No new log-in: a wrong one must end fast. Raises NotFound."""
-    found = pki.mass_revocation(mass_revocation_id)
+    found = pki_mass_revocation.mass_revocation(mass_revocation_id)
     if found.state != "running":
         return _refused(request, found)
     form, status = MassStopForm(), 200
@@ -134,7 +138,7 @@ def mass_stop(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
         form = MassStopForm(request.POST)
         _made, status = tried(
             form,
-            lambda: mass_revoking.stop(
+            lambda: mass_revocations.stop(
                 actor=actor_of(request),
                 mass_revocation_id=mass_revocation_id,
                 justification=form.cleaned_data["justification"],
@@ -145,7 +149,7 @@ def mass_stop(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
             return redirect("pki_mass_revocation", mass_revocation_id)
     context = {
         "found": found,
-        "title": pki_words.mass(pki.authority_names(), found.document),
+        "title": pki_words.mass(authority_names(), found.document),
         "address": _address(found),
         "form": form,
     }
@@ -158,26 +162,26 @@ def _selection_of(request: HttpRequest) -> dict[str, object]:
         trial_id = UUID(request.GET.get("fran", ""))
     except ValueError:
         return {}
-    trial = mass_revoking.own_trial(actor=actor_of(request), session_id=session_id_of(request), trial_id=trial_id)
-    return as_typed(pki.MassSelection.from_plain(trial.selection))
+    trial = mass_revocations.own_trial(actor=actor_of(request), session_id=session_id_of(request), trial_id=trial_id)
+    return as_typed(MassSelection.from_plain(trial.selection))
 
 
-def _refused(request: HttpRequest, found: pki.MassRevocationView) -> HttpResponse:
+def _refused(request: HttpRequest, found: MassRevocationView) -> HttpResponse:
     """The page, which shows why not."""
     status = Conflict.http_status if request.method == "POST" else 200
     return _shown(request, found, status=status)
 
 
-def _shown(request: HttpRequest, found: pki.MassRevocationView, *, status: int = 200) -> HttpResponse:
+def _shown(request: HttpRequest, found: MassRevocationView, *, status: int = 200) -> HttpResponse:
     context = _context(request, found) | refreshing(request, live=found.state in mass_rows.LIVE)
     return render_page(request, PKI, "operators/mass_revocation.html", context, here=SECTION, status=status)
 
 
-def _context(request: HttpRequest, found: pki.MassRevocationView) -> dict[str, object]:
+def _context(request: HttpRequest, found: MassRevocationView) -> dict[str, object]:
     actor = actor_of(request)
     refs = {found.requested_by_ref, found.started_by_ref, found.document["requester"], *found.approver_refs}
     return mass_rows.whole(actor, found, names_of(request, refs)) | {"address": _address(found)}
 
 
-def _address(found: pki.MassRevocationView) -> str:
+def _address(found: MassRevocationView) -> str:
     return reverse("pki_mass_revocation", args=[found.id])

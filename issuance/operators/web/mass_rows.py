@@ -13,12 +13,13 @@ from issuance.authz import Action, Actor, policy
 from issuance.operators.models import MassTrial
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
-from issuance.operators.services import mass_revoking
+from issuance.operators.services import mass_revocations
 from issuance.operators.web.documents import rows_of
 from issuance.records.queries import words
 from issuance.records.web.frame import Link
 from issuance.records.web.values import number, row
-from pki import service as pki
+from pki.mass_revocation import MassRevocationGroup, MassRevocationView
+from pki.operators.certificate_search import CertificateLine
 
 LIVE = ("running", "publishing")
 """States that change by themselves."""
@@ -28,7 +29,7 @@ _CA = re.compile(r"[\w-]+:\d+")
 """How a failure names a CA."""
 
 
-def line(found: pki.MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
+def line(found: MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
     """One of the list."""
     return {
         "found": found,
@@ -49,7 +50,7 @@ def list_functions(actor: Actor) -> Iterator[Link]:
 def trial(found: MassTrial, names: Mapping[str, str]) -> dict[str, Any]:
     """A trial count: numbers by CA and profile, what of the lists hit nothing, and the criteria."""
     counted = found.counted
-    groups = [pki.MassRevocationGroup(**each) for each in counted["groups"]]
+    groups = [MassRevocationGroup(**each) for each in counted["groups"]]
     return {
         "trial": found,
         "criteria": rows_of(_shown(found.selection), names),
@@ -99,7 +100,7 @@ def groups_of(groups: Any, names: Mapping[str, str]) -> list[dict[str, str]]:
     return rows
 
 
-def sample(each: pki.CertificateLine) -> dict[str, Any]:
+def sample(each: CertificateLine) -> dict[str, Any]:
     """One of the certificates that are shown for a look."""
     status = pki_words.shown_status(each)
     return {
@@ -110,7 +111,7 @@ def sample(each: pki.CertificateLine) -> dict[str, Any]:
     }
 
 
-def progress(found: pki.MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
+def progress(found: MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
     """The part of the page that changes while it is carried out."""
     return {
         "found": found,
@@ -138,7 +139,7 @@ def progress(found: pki.MassRevocationView, names: Mapping[str, str]) -> dict[st
     }
 
 
-def _pace(found: pki.MassRevocationView) -> str:
+def _pace(found: MassRevocationView) -> str:
     """How fast, and how long it will take at that rate; empty while nothing can be said."""
     if found.state != "running" or found.rate < 1:
         return ""
@@ -163,7 +164,7 @@ def _report(report: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[dic
         yield row(label, number(differences[name]))
 
 
-def whole(actor: Actor, found: pki.MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
+def whole(actor: Actor, found: MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
     """The whole page."""
     return progress(found, names) | {
         "facts": list(_facts(found, names)),
@@ -174,7 +175,7 @@ def whole(actor: Actor, found: pki.MassRevocationView, names: Mapping[str, str])
     }
 
 
-def _facts(found: pki.MassRevocationView, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _facts(found: MassRevocationView, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     document = found.document
     matter = reverse("pki_approval", args=[found.approval_request_id])
     approved = _("{given} av {required}").format(given=len(found.approver_refs), required=found.required)
@@ -191,10 +192,10 @@ def _facts(found: pki.MassRevocationView, names: Mapping[str, str]) -> Iterator[
         yield row(_("Klar"), moment(found.finished_at))
 
 
-def _functions(actor: Actor, found: pki.MassRevocationView) -> Iterator[Link]:
+def _functions(actor: Actor, found: MassRevocationView) -> Iterator[Link]:
     allowed = policy.holds(actor, Action.MASS_REVOKE)
     not_ones_role = _("Din behörighetsroll tillåter inte masspärr.")
-    why_not = mass_revoking.refusal(found) if allowed else not_ones_role
+    why_not = mass_revocations.refusal(found) if allowed else not_ones_role
     start = reverse("pki_mass_start", args=[found.id])
     if found.state == "stopped":
         yield Link(_("Fortsätt masspärren"), start, not why_not, why_not)
@@ -206,5 +207,5 @@ def _functions(actor: Actor, found: pki.MassRevocationView) -> Iterator[Link]:
     yield Link(_("Ny masspärr"), reverse("pki_mass_new"), allowed, not_ones_role)
 
 
-def _tag(found: pki.MassRevocationView) -> dict[str, str]:
+def _tag(found: MassRevocationView) -> dict[str, str]:
     return pki_words.tagged(pki_words.MASS_TAG, pki_words.MASS_STATE, found.state)

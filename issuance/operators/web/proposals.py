@@ -19,7 +19,7 @@ from authn.web import require_recent_login
 from issuance.authz import Action
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
-from issuance.operators.services import pki_operations
+from issuance.operators.services import ceremonies
 from issuance.operators.web.ceremonies import PERFORMED, SECTION, SIGNED, event, file_name, prepared_tag, steps, yaml_file
 from issuance.operators.web.forms import CeremonyFileForm, SignatureForm
 from issuance.operators.web.section import AT_ONCE, PKI
@@ -28,7 +28,10 @@ from issuance.records.queries import words
 from issuance.records.web.forms import tried
 from issuance.records.web.frame import Link, actor_of, render_page
 from issuance.records.web.values import row
-from pki import service as pki
+from pki import approvals
+from pki import ceremonies as pki_ceremonies
+from pki.ceremonies import ApproverView, ProposalRecord
+from pki.operators.ceremonies import ceremony_events
 from siths_portal.lib.pages import told_when
 from siths_portal.lib.uploads import takes_files
 
@@ -43,7 +46,7 @@ def propose(request: HttpRequest) -> HttpResponse:
     form, status = CeremonyFileForm(), 200
     if request.method == "POST":
         form = CeremonyFileForm(request.POST, request.FILES)
-        made, status = tried(form, lambda: pki_operations.propose_ceremony(actor=actor_of(request), content=form.content()))
+        made, status = tried(form, lambda: ceremonies.propose(actor=actor_of(request), content=form.content()))
         if made is not None:
             messages.success(request, _("Filen är inlagd. Nu kan godkännarna skriva under den."))
             return redirect("pki_proposal", made)
@@ -56,7 +59,7 @@ def propose(request: HttpRequest) -> HttpResponse:
 @PKI.requires()
 def proposal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """What a prepared ceremony would do, who has signed, and what is still needed. Raises NotFound."""
-    found = pki.proposal(proposal_id)
+    found = pki_ceremonies.proposal(proposal_id)
     if found.ceremony_id is not None:
         return redirect("pki_ceremony", found.ceremony_id)
     return render_page(request, PKI, "operators/proposal.html", _context(request, found), here=SECTION)
@@ -67,7 +70,7 @@ def proposal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 @PKI.requires(Action.DECIDE_PKI)
 def sign(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """Takes an approver's signature, which a closed proposal refuses. Raises NotFound."""
-    found = pki.proposal(proposal_id)
+    found = pki_ceremonies.proposal(proposal_id)
     if not found.is_open and request.method != "POST":
         return redirect("pki_proposal", proposal_id)
     if step_up := require_recent_login(request, AT_ONCE):
@@ -77,12 +80,12 @@ def sign(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
         form = SignatureForm(request.POST, request.FILES)
         name, status = tried(
             form,
-            lambda: pki_operations.sign_ceremony(actor=actor_of(request), proposal_id=proposal_id, signature=form.content()),
+            lambda: ceremonies.sign(actor=actor_of(request), proposal_id=proposal_id, signature=form.content()),
         )
         if name is not None:
             messages.success(request, _("Underskriften av {name} stämmer och är sparad.").format(name=name))
             return redirect("pki_proposal", proposal_id)
-    context = {"found": found, "form": form, "days": pki.APPROVAL_LIFETIME.days}
+    context = {"found": found, "form": form, "days": approvals.LIFETIME.days}
     return told_when(render_page(request, PKI, "operators/sign.html", context, here=SECTION, status=status), form.retry_after)
 
 
@@ -90,11 +93,11 @@ def sign(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 @PKI.requires(Action.DECIDE_PKI)
 def withdraw(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """Asks whether the prepared ceremony is to be taken back; when posted, takes it back. Raises NotFound, Conflict."""
-    found = pki.proposal(proposal_id)
+    found = pki_ceremonies.proposal(proposal_id)
     if not found.is_open and request.method != "POST":
         return redirect("pki_proposal", proposal_id)
     if request.method == "POST":
-        pki_operations.withdraw_proposal(actor=actor_of(request), proposal_id=proposal_id)
+        ceremonies.withdraw(actor=actor_of(request), proposal_id=proposal_id)
         messages.success(request, _("Den förberedda ceremonin är återtagen."))
         return redirect("pki_ceremonies")
     return render_page(request, PKI, "operators/proposal_withdraw.html", {"found": found}, here=SECTION)
@@ -104,12 +107,12 @@ def withdraw(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 @PKI.requires()
 def proposal_file(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """The file to sign, byte for byte. Raises NotFound."""
-    found = pki.proposal(proposal_id)
+    found = pki_ceremonies.proposal(proposal_id)
     return yaml_file(found.file_text, found.view.file_sha256)
 
 
-def _context(request: HttpRequest, found: pki.ProposalRecord) -> dict[str, Any]:
-    events = pki.ceremony_events(found.view.file_sha256)
+def _context(request: HttpRequest, found: ProposalRecord) -> dict[str, Any]:
+    events = ceremony_events(found.view.file_sha256)
     refs = [*(each.actor_ref for each in events), *(each.registered_by_ref for each in found.approvers)]
     names = officers.names(actor_of(request), [*refs, found.view.proposed_by_ref])
     return {
@@ -124,13 +127,13 @@ def _context(request: HttpRequest, found: pki.ProposalRecord) -> dict[str, Any]:
     }
 
 
-def _tag(found: pki.ProposalRecord) -> dict[str, str]:
+def _tag(found: ProposalRecord) -> dict[str, str]:
     if found.withdrawn_at:
         return {"kind": "cancelled", "text": _("Återtagen")}
     return {"kind": "sent", "text": _("Klar att genomföra")} if found.ready else prepared_tag(found.view)
 
 
-def _facts(found: pki.ProposalRecord, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _facts(found: ProposalRecord, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     yield row(_("Miljö"), found.view.environment, code=True)
     yield row(_("Begärs av"), found.requester)
     for each in found.participants:
@@ -142,7 +145,7 @@ def _facts(found: pki.ProposalRecord, names: Mapping[str, str]) -> Iterator[dict
     yield row(_("Filens SHA-256"), found.view.file_sha256, code=True, copy=True)
 
 
-def _approver(each: pki.ApproverView, names: Mapping[str, str]) -> dict[str, Any]:
+def _approver(each: ApproverView, names: Mapping[str, str]) -> dict[str, Any]:
     if each.fault:
         tag = {"kind": "missing", "text": capfirst(each.fault)}
     elif each.counts:
@@ -158,7 +161,7 @@ def _approver(each: pki.ApproverView, names: Mapping[str, str]) -> dict[str, Any
     }
 
 
-def _functions(found: pki.ProposalRecord) -> Iterator[Link]:
+def _functions(found: ProposalRecord) -> Iterator[Link]:
     arguments = [found.view.id]
     if found.is_open:
         yield Link(_("Lämna in en underskrift"), reverse("pki_proposal_sign", args=arguments))

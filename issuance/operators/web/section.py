@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from issuance.authz import Action
 from issuance.people.queries import officers
 from issuance.records.web.frame import MenuEntry, Section, actor_of
-from pki import service as pki
+from pki.operators.authorities import authority_names
 
 AT_ONCE = dt.timedelta(0)
 """Acts on the PKI follow a login that was made for them (ADR 0072)."""
@@ -34,4 +34,4 @@ PKI = Section(
 
 def names_of(request: HttpRequest, refs: Iterable[str]) -> Mapping[str, str]:
     """Returns the names of the people behind `refs` that the actor may see, and of all CAs by `<slug>:<generation>`."""
-    return officers.names(actor_of(request), refs) | pki.authority_names()
+    return officers.names(actor_of(request), refs) | authority_names()

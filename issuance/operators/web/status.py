@@ -15,7 +15,8 @@ from issuance.operators.queries.pki_words import moment
 from issuance.operators.web.section import PKI
 from issuance.records.web.frame import render_page
 from issuance.records.web.values import bytes_of, number, row
-from pki import service as pki
+from pki.operators import status as pki_status
+from pki.operators.status import CaStatus, ListStatus, ResponderProcess, StoreStatus
 from siths_portal.lib import clock
 
 SIGNER_SOON = dt.timedelta(days=10)
@@ -31,8 +32,8 @@ ANSWER_LATE = dt.timedelta(minutes=1)
 @PKI.requires()
 def status(request: HttpRequest) -> HttpResponse:
     """Lists, answers and processes of every CA that publishes status."""
-    now, store = clock.now(), pki.status_of_store()
-    authorities = pki.ca_statuses()
+    now, store = clock.now(), pki_status.status_of_store()
+    authorities = pki_status.ca_statuses()
     context = {
         "now": moment(now),
         "lists": [line for each in authorities for line in _lists(each, now)],
@@ -45,11 +46,11 @@ def status(request: HttpRequest) -> HttpResponse:
     return render_page(request, PKI, "operators/status.html", context, here="status")
 
 
-def _authority(each: pki.CaStatus) -> dict[str, str]:
+def _authority(each: CaStatus) -> dict[str, str]:
     return {"name": each.common_name, "url": reverse("pki_authority", args=[each.slug, each.generation])}
 
 
-def _lists(each: pki.CaStatus, now: dt.datetime) -> list[dict[str, Any]]:
+def _lists(each: CaStatus, now: dt.datetime) -> list[dict[str, Any]]:
     """The CA's list of all certificates, and one line for its shards together: the one that is worst off."""
     whole = [_list(each, found, now) | {"scope": _("alla certifikat")} for found in each.lists if found.shard is None]
     parts = [found for found in each.lists if found.shard is not None]
@@ -65,11 +66,11 @@ def _lists(each: pki.CaStatus, now: dt.datetime) -> list[dict[str, Any]]:
     return whole
 
 
-def _shards(each: pki.CaStatus, now: dt.datetime) -> list[dict[str, Any]]:
+def _shards(each: CaStatus, now: dt.datetime) -> list[dict[str, Any]]:
     return [_list(each, found, now) | {"scope": str(found.shard)} for found in each.lists if found.shard is not None]
 
 
-def _list(each: pki.CaStatus, found: pki.ListStatus, now: dt.datetime) -> dict[str, Any]:
+def _list(each: CaStatus, found: ListStatus, now: dt.datetime) -> dict[str, Any]:
     left = found.left(now)
     return _authority(each) | {
         "number": found.number or "",
@@ -95,14 +96,14 @@ def _list_tag(state: str) -> dict[str, str]:
 
 def _counted(value: int) -> str:
     """A number that was counted no further than `pki.STATUS_COUNTED`."""
-    return _("minst {n}").format(n=number(value)) if value >= pki.STATUS_COUNTED else number(value)
+    return _("minst {n}").format(n=number(value)) if value >= pki_status.COUNTED else number(value)
 
 
 def _decimal(value: float) -> str:
     return str(formats.number_format(value, decimal_pos=1))
 
 
-def _answers(each: pki.CaStatus, now: dt.datetime) -> dict[str, Any]:
+def _answers(each: CaStatus, now: dt.datetime) -> dict[str, Any]:
     found = each.answers
     left = found.signer_until - now if found.signer_until else None
     coverage = found.coverage
@@ -125,7 +126,7 @@ def _answers(each: pki.CaStatus, now: dt.datetime) -> dict[str, Any]:
     }
 
 
-def _store(found: pki.StoreStatus, now: dt.datetime) -> dict[str, Any]:
+def _store(found: StoreStatus, now: dt.datetime) -> dict[str, Any]:
     late = now - found.seen_at > LOOKED_LATE
     lag = max(found.seen_at - found.followed_at, dt.timedelta()) if found.followed_at else None
     if late:
@@ -148,7 +149,7 @@ def _store(found: pki.StoreStatus, now: dt.datetime) -> dict[str, Any]:
     return {"tag": tag, "rows": rows, "late": late}
 
 
-def _process(each: pki.ResponderProcess, now: dt.datetime) -> dict[str, Any]:
+def _process(each: ResponderProcess, now: dt.datetime) -> dict[str, Any]:
     return {
         "process": each,
         "started_at": moment(each.started_at)[:16],

@@ -1,0 +1,1 @@
+"""The PKI API, a package for each version."""

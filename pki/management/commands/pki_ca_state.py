@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
     def _list(self, _options: dict[str, Any]) -> None:
         for ca in CertificateAuthority.objects.order_by("slug", "generation"):
-            to = ", ".join(ca_states.targets(ca.state)) or "-"
+            to = ", ".join(ca_states.target_states(ca.state)) or "-"
             self.stdout.write(f"{ca.slug} {ca.generation} {ca.state} ({ca.common_name}); kan bli {to}")
         waiting = ApprovalRequest.objects.filter(
             action=ApprovalAction.CA_STATE, state__in=[ApprovalState.OPEN, ApprovalState.APPROVED]
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{row.id} {row.state}: {row.summary}")
 
     def _plan(self, options: dict[str, Any]) -> None:
-        asked = ca_states.plan_change(
+        asked = ca_states.plan_state_change(
             slug=options["ca"],
             generation=options["generation"],
             target=options["to"],
@@ -57,6 +57,6 @@ class Command(BaseCommand):
         self.stdout.write(f"{asked.id} väntar på godkännande av {asked.required} personer i portalen: {asked.summary}")
 
     def _carry_out(self, options: dict[str, Any]) -> None:
-        ca = ca_states.carry_out(request_id=options["request"], actor_ref=arguments.operator_ref())
+        ca = ca_states.carry_out_state_change(request_id=options["request"], actor_ref=arguments.operator_ref())
         who = ", ".join(dual_control.approver_refs(ApprovalRequest.objects.get(id=options["request"])))
         self.stdout.write(f"{ca.slug} {ca.generation} är {ca.state}; godkänt av {who}")

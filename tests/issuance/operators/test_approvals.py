@@ -9,11 +9,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from issuance.operators.services import pki_operations
-from pki import service as pki
+from issuance.operators.services import approvals
 from pki.approvals import dual_control
 from pki.models import Approval, ApprovalAction, ApprovalRequest, ApprovalState, Decision, Event
 from pki.operators import approvals as reading
+from pki.operators.approvals import approval
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden
 from tests.issuance.operators.operators import client_of, operator
@@ -182,10 +182,8 @@ def test_somebody_who_decided_meanwhile_is_told_of_and_what_was_typed_is_kept(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the look at the matter and the decision another person rejects it."""
-    from issuance.operators.services import pki_operations
-
     row, client = asked(), client_of(operator(world))
-    decide = pki_operations.decide
+    decide = approvals.decide
 
     def overtaken(**arguments: Any) -> None:
         dual_control.decide(
@@ -194,7 +192,7 @@ def test_somebody_who_decided_meanwhile_is_told_of_and_what_was_typed_is_kept(
         )  # fmt: skip
         decide(**arguments)
 
-    monkeypatch.setattr(pki_operations, "decide", overtaken)
+    monkeypatch.setattr(approvals, "decide", overtaken)
     answer = client.post(reverse("pki_approval_decide", args=[row.id]), decision(row, justification="Det jag skrev"))
     assert answer.status_code == 409
     text = text_of(answer)
@@ -280,6 +278,6 @@ def test_an_operator_whose_right_is_newer_than_the_matter_does_not_decide(world:
     assert refused.status_code == 409
     assert "Din behörighet är yngre än ärendet." in text_of(refused)
     with pytest.raises(Forbidden, match="second-person"):
-        pki_operations.decide(actor=newer, request_id=row.id, approve=True, document_sha256=row.document_sha256, justification="")
+        approvals.decide(actor=newer, request_id=row.id, approve=True, document_sha256=row.document_sha256, justification="")
     assert not row.approvals.exists()
-    assert pki_operations.refusal(older, pki.approval(row.id)) == ""
+    assert approvals.refusal(older, approval(row.id)) == ""

@@ -10,9 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from pki import service as pki
 from pki.models import CaState, CertificateAuthority, Crl, HsmKey, OcspSigner
 from pki.operators import authorities
+from pki.operators.authorities import authority_record
+from pki.operators.keys import destroyed_keys
 from siths_portal.lib import clock
 from tests.issuance.operators.operators import client_of, operator
 from tests.issuance.person_page.test_pages import text_of
@@ -86,11 +87,11 @@ def test_a_planned_ca_is_shown_and_has_no_file(world: Any) -> None:
 
 def test_many_certificates_are_estimated_and_few_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     plan(*card())
-    exact = {each.status: each for each in pki.authority_record(*CA).counts}
+    exact = {each.status: each for each in authority_record(*CA).counts}
     assert (exact["reserved"].number, exact["reserved"].estimated) == (2, False)
     monkeypatch.setattr(authorities, "COUNTED", 1)
     with CaptureQueriesContext(connection) as queries:
-        counts = pki.authority_record(*CA).counts
+        counts = authority_record(*CA).counts
     assert all(each.estimated for each in counts)
     assert len([query for query in queries if query["sql"].startswith("EXPLAIN")]) == len(counts)
     assert not [query for query in queries if "COUNT(*)" in query["sql"]]
@@ -122,7 +123,7 @@ def test_destroyed_keys_go_on_page_by_page(world: Any, monkeypatch: pytest.Monke
     seen: list[str] = []
     after = ""
     for _ in range(10):
-        found = pki.destroyed_keys(after=after)
+        found = destroyed_keys(after=after)
         seen += [key.key_id for key in found.keys]
         after = found.after
         if not after:
@@ -130,7 +131,7 @@ def test_destroyed_keys_go_on_page_by_page(world: Any, monkeypatch: pytest.Monke
     assert len(seen) == len(ids)
     assert set(seen) == ids
     client = client_of(operator(world))
-    second = client.get(f"{reverse('pki_keys')}?efter={pki.destroyed_keys().after}")
+    second = client.get(f"{reverse('pki_keys')}?efter={destroyed_keys().after}")
     assert "I bruk" not in text_of(second)
     assert "Från början" in text_of(second)
 

@@ -30,7 +30,7 @@ def ca(slug: str = CA[0]) -> CertificateAuthority:
 
 
 def approved(world: Any, target: str = "retired", *, requester: str = "user:nobody", slug: str = CA[0]) -> ApprovalRequest:
-    row = ca_states.plan_change(slug=slug, generation=1, target=target, justification="Prov", requester_ref=requester)
+    row = ca_states.plan_state_change(slug=slug, generation=1, target=target, justification="Prov", requester_ref=requester)
     dual_control.decide(
         request_id=row.id, approver_ref="user:other", decision=Decision.APPROVED, document_sha256=row.document_sha256
     )

@@ -24,6 +24,8 @@ from pki import service as pki
 from pki.crl import building
 from pki.models import Certificate, CertificateBlob, RevocationChannel
 from pki.operators import certificate_search as finding
+from pki.operators.certificate_search import certificate_criteria, find_certificates
+from pki.operators.certificates import certificate_record
 from siths_portal.lib import clock
 from tests.issuance.activated import sent_card
 from tests.issuance.operators.operators import client_of, operator
@@ -52,7 +54,7 @@ def found_by(client: Any, **fields: str) -> Any:
 
 
 def ids_of(**wanted: Any) -> set[uuid.UUID]:
-    page = pki.find_certificates(pki.certificate_criteria(**wanted))
+    page = find_certificates(certificate_criteria(**wanted))
     return {line.id for line in page.lines}
 
 
@@ -62,7 +64,7 @@ class TestSearch:
     def test_by_serial_in_both_orders_and_every_spelling(self, issued: dict[str, Certificate]) -> None:
         row = issued["person-hsaid-auth"]
         octets = bytes.fromhex(row.serial)
-        forms = pki.certificate_record(row.id).serial
+        forms = certificate_record(row.id).serial
         spellings = {
             row.serial, row.serial.lower(), octets.hex(":"), octets.hex(" "), f"0x{row.serial}", f"00{row.serial}",
             octets.hex("-"), octets[::-1].hex(), octets[::-1].hex(":").upper(), octets[::-1].hex() + "00",
@@ -95,11 +97,11 @@ class TestSearch:
             str(row.id),
         ]
         for text in texts:
-            wanted = pki.certificate_criteria(text=text)
+            wanted = certificate_criteria(text=text)
             with connection.cursor() as cursor:
                 cursor.execute("SET enable_seqscan = off")
             with CaptureQueriesContext(connection) as queries:
-                pki.find_certificates(wanted)
+                find_certificates(wanted)
             for query in queries:
                 if 'FROM "pki_certificate"' in query["sql"] or "pki_certificateblob" in query["sql"]:
                     with connection.cursor() as cursor:
@@ -130,11 +132,11 @@ class TestSearch:
         expected = list(Certificate.objects.filter(ca=ca).order_by("-serial").values_list("id", flat=True))
         for wanted, looked in (({}, 5), ({"status": "reserved"}, 3), ({"profile": "ocsp-signer"}, 3)):
             monkeypatch.setattr(finding, "LOOKED_THROUGH", looked)
-            criteria = pki.certificate_criteria(ca=(ca.slug, 1), **wanted)
+            criteria = certificate_criteria(ca=(ca.slug, 1), **wanted)
             seen: list[uuid.UUID] = []
             after = None
             for _ in range(20):
-                page = pki.find_certificates(criteria, after=after, limit=2)
+                page = find_certificates(criteria, after=after, limit=2)
                 seen += [line.id for line in page.lines]
                 after = page.after
                 if after is None:
@@ -235,7 +237,7 @@ class TestCertificate:
     def test_every_field_is_there(self, world: Any, issued: dict[str, Certificate]) -> None:
         row = issued["person-hsaid-auth"]
         text = text_of(client_of(operator(world)).get(reverse("pki_certificate", args=[row.id])))
-        record = pki.certificate_record(row.id)
+        record = certificate_record(row.id)
         assert record.decoded
         for section in record.decoded.sections:
             for line in section.lines:

@@ -78,7 +78,7 @@ def test_no_page_of_approvals_shows_a_code_and_all_agree_on_names_and_numbers(wo
     certificates(2, profile_version=version)
     certificates(1, profile_version=version, status="revoked", revoked_at=clock.now(), reason="superseded")
     made = asked(client, cas=[f"{CA}:1"], profiles=["person-hsaid-auth"])
-    ca_states.plan_change(slug=CA, generation=1, target="retired", justification="Prov", requester_ref="user:nobody")
+    ca_states.plan_state_change(slug=CA, generation=1, target="retired", justification="Prov", requester_ref="user:nobody")
     imports.begun(imports.approved(imports.asked("function", inputs="aa" * 32)))
 
     def look(pages: Iterator[tuple[str, str]]) -> None:

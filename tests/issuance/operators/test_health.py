@@ -80,7 +80,7 @@ def test_since_when_something_is_wrong_is_kept_until_it_changes(world: Any) -> N
 
     def since(*found: Finding) -> list[int]:
         reports.keep(found)
-        return [round((each.since - start) / MINUTE) for each in reports.latest().findings]  # type: ignore[union-attr]
+        return [round((each.since - start) / MINUTE) for each in reports.latest_report().findings]  # type: ignore[union-attr]
 
     twin = Finding("crl function:2", Severity.OK, "en annan generation")
     assert since(LATE, FINE, twin) == [0, 0, 0]
@@ -99,7 +99,7 @@ def test_the_task_leaves_what_the_page_shows(world: Any) -> None:
     found = checks.measure()
     inventory.run()
     text = text_of(client_of(operator(world)).get(ADDRESS))
-    assert len(reports.latest().findings) == len(found)  # type: ignore[union-attr]
+    assert len(reports.latest_report().findings) == len(found)  # type: ignore[union-attr]
     for each in found:
         area, _name = pki_health_words.area_of(each.subject)
         assert area.title, each.subject

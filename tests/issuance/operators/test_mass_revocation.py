@@ -17,8 +17,7 @@ from issuance.operators.web.mass_forms import LONGEST_LIST
 from issuance.records.models.events import Event
 from issuance.search.services import searching
 from pki import models as pki_models
-from pki import service as pki
-from pki.mass_revocation import execution
+from pki.mass_revocation import MassRevocationView, execution, mass_revocation
 from pki.models import ApprovalRequest, Certificate, CertificateAuthority, MassRevocation
 from siths_portal.lib import clock
 from tests.issuance.operators.operators import client_of, operator
@@ -51,13 +50,13 @@ def trial_of(client: Client, **criteria: Any) -> str:
     return str(answer["Location"])
 
 
-def asked(client: Client, **criteria: Any) -> pki.MassRevocationView:
+def asked(client: Client, **criteria: Any) -> MassRevocationView:
     answer = client.post(trial_of(client, **criteria), grounds())
     assert answer.status_code == 302, text_of(answer)
-    return pki.mass_revocation(uuid.UUID(answer["Location"].rstrip("/").rsplit("/", 1)[-1]))
+    return mass_revocation(uuid.UUID(answer["Location"].rstrip("/").rsplit("/", 1)[-1]))
 
 
-def approve(world: Any, made: pki.MassRevocationView) -> None:
+def approve(world: Any, made: MassRevocationView) -> None:
     """Two other persons, on the pages of matters."""
     for name in ("Nanna", "Sigrid"):
         client = client_of(operator(world, name))
@@ -65,7 +64,7 @@ def approve(world: Any, made: pki.MassRevocationView) -> None:
         assert client.post(reverse("pki_approval_decide", args=[made.approval_request_id]), form).status_code == 302
 
 
-def address(name: str, made: pki.MassRevocationView) -> str:
+def address(name: str, made: MassRevocationView) -> str:
     return reverse(f"pki_mass_{name}", args=[made.id])
 
 
@@ -315,9 +314,9 @@ class TestRequest:
         assert f'href="{address("start", made)}"' in page.content.decode()
         assert "Nanna Förvaltarsson, Sigrid Förvaltarsson" in text_of(page)
         assert "Vill du starta masspärren?" in text_of(client.get(address("start", made)))
-        assert pki.mass_revocation(made.id).state == "approved"
+        assert mass_revocation(made.id).state == "approved"
         assert "Masspärren går." in text_of(client.post(address("start", made), follow=True))
-        assert pki.mass_revocation(made.id).state == "running"
+        assert mass_revocation(made.id).state == "running"
         assert client.post(address("start", made)).status_code == 409
 
     def test_the_start_demands_a_log_in_of_now_and_the_stop_does_not(self, world: Any) -> None:
@@ -327,11 +326,11 @@ class TestRequest:
         approve(world, made)
         with clock.moved_to(clock.now() + dt.timedelta(minutes=10)):
             assert client.post(address("start", made))["Location"].startswith("/logga-in/")
-            assert pki.mass_revocation(made.id).state == "approved"
+            assert mass_revocation(made.id).state == "approved"
         client.post(address("start", made))
         with clock.moved_to(clock.now() + dt.timedelta(minutes=10)):
             client.post(address("stop", made), {"justification": "Fel underlag"})
-        assert pki.mass_revocation(made.id).state == "stopped"
+        assert mass_revocation(made.id).state == "stopped"
 
     def test_one_that_is_too_old_is_not_offered(self, world: Any) -> None:
         """Also before the approval is closed for that."""
@@ -389,7 +388,7 @@ class TestRequest:
         assert (event.actor_ref, event.facts["justification"]) == (actor.ref, "Fel underlag")
         assert "Vill du fortsätta masspärren?" in text_of(client.get(address("start", made)))
         client.post(address("start", made))
-        assert pki.mass_revocation(made.id).state == "running"
+        assert mass_revocation(made.id).state == "running"
         assert pki_models.Event.objects.filter(action="mass_revocation.continued", actor_ref=actor.ref).count() == 1
 
     @pytest.mark.parametrize("name", ["revocation", "start", "stop"])

@@ -8,8 +8,7 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Actor
-from pki import service as pki
-from pki.mass_revocation import execution
+from pki.mass_revocation import MassRevocationView, execution, mass_revocation
 from pki.models import CertificateAuthority, MassRevocation, ProfileVersion
 from siths_portal.lib import clock
 from tests.browser import look
@@ -53,8 +52,8 @@ def done(page: Page, text: str) -> None:
     expect(page.locator("label[for=framsteg]")).to_have_text(text, timeout=SECONDS)
 
 
-def the_one() -> pki.MassRevocationView:
-    return pki.mass_revocation(MassRevocation.objects.get().id)
+def the_one() -> MassRevocationView:
+    return mass_revocation(MassRevocation.objects.get().id)
 
 
 def count_and_ask(page: Page, portal: str) -> None:

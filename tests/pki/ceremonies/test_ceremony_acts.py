@@ -15,7 +15,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from pki import service
+from pki import approvals, service
 from pki.authorities import ca_states
 from pki.ceremonies import execution, transcript
 from pki.ceremonies.steps import certificate_of
@@ -265,26 +265,24 @@ class TestDualControl:
     """A CA's state changes when another person than the one who asked has approved it."""
 
     def ask(self, target, generation=1, who="user:1"):
-        return ca_states.plan_change(
+        return ca_states.plan_state_change(
             slug="function", generation=generation, target=target, justification="Byte", requester_ref=who
         )
 
     def approve(self, asked, who="user:2"):
-        service.decide_approval(
-            request_id=asked.id, approver_ref=who, decision=Decision.APPROVED, document_sha256=asked.document_sha256
-        )
+        approvals.decide(request_id=asked.id, approver_ref=who, decision=Decision.APPROVED, document_sha256=asked.document_sha256)
 
     def test_asked_for_approved_and_carried_out_once(self, small_pki):
         asked = self.ask("status_only")
         with pytest.raises(Conflict):
-            ca_states.carry_out(request_id=asked.id, actor_ref="user:1")
+            ca_states.carry_out_state_change(request_id=asked.id, actor_ref="user:1")
         with pytest.raises(Forbidden):
             self.approve(asked, "user:1")
         assert authority("function").state == "active"
         self.approve(asked)
-        assert ca_states.carry_out(request_id=asked.id, actor_ref="user:1").state == "status_only"
+        assert ca_states.carry_out_state_change(request_id=asked.id, actor_ref="user:1").state == "status_only"
         with pytest.raises(Conflict):
-            ca_states.carry_out(request_id=asked.id, actor_ref="user:1")
+            ca_states.carry_out_state_change(request_id=asked.id, actor_ref="user:1")
         event = Event.objects.get(action="authority.state_changed")
         assert (event.facts["from"], event.facts["to"], event.facts["approval"]) == ("active", "status_only", str(asked.id))
 
@@ -294,7 +292,9 @@ class TestDualControl:
         with pytest.raises(NotFound):
             self.ask("retired", generation=9)
         with pytest.raises(Invalid):
-            ca_states.plan_change(slug="function", generation=1, target="retired", justification=" ", requester_ref="user:1")
+            ca_states.plan_state_change(
+                slug="function", generation=1, target="retired", justification=" ", requester_ref="user:1"
+            )
         self.ask("retired")
         with pytest.raises(Conflict):
             self.ask("status_only")
@@ -304,7 +304,7 @@ class TestDualControl:
         self.approve(asked)
         CertificateAuthority.objects.filter(slug="function").update(state="retired")
         with pytest.raises(Conflict) as refused:
-            ca_states.carry_out(request_id=asked.id, actor_ref="user:1")
+            ca_states.carry_out_state_change(request_id=asked.id, actor_ref="user:1")
         assert refused.value.code == "ca-state-changed"
         asked.refresh_from_db()
         assert asked.state == "approved"
@@ -315,7 +315,7 @@ class TestDualControl:
         assert authority("function", 1).certificates.filter(subject_ref="function:dag.example.org").exists()
         asked = self.ask("active", generation=2)
         self.approve(asked)
-        ca_states.carry_out(request_id=asked.id, actor_ref="user:1")
+        ca_states.carry_out_state_change(request_id=asked.id, actor_ref="user:1")
         issued("Eli", tmp_path)
         assert authority("function", 2).certificates.filter(subject_ref="function:eli.example.org").exists()
 

@@ -14,13 +14,14 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from pki import service
+from pki import ceremonies as pki_ceremonies
 from pki.approvals import dual_control
 from pki.ceremonies import execution, signatures
 from pki.ceremonies import queries as ceremonies
 from pki.domain.ceremony_file import CeremonyFileError, parse
 from pki.hsm.token_keys import SERVICE_KEYS
 from pki.models import Approval, ApprovalRequest, Event, HsmKey, KeyCeremony
+from pki.operators.approvals import approval
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Invalid, NotFound
@@ -367,13 +368,13 @@ def test_the_database_keeps_what_was_approved_and_done(file, people, statement):
 
 def test_others_see_ceremonies_by_the_door(file, people):
     perform(file, *(each.sign(file) for each in people[:2]))
-    (view,) = service.ceremonies()
-    whole = service.ceremony(view.id)
+    (view,) = pki_ceremonies.ceremonies()
+    whole = pki_ceremonies.ceremony(view.id)
     assert (whole.view, view.state, view.title) == (view, "finished", "Prov")
     assert whole.file_text == file.read_text()
     assert sha256_hex(whole.transcript.encode()) == view.transcript_sha256
     assert {each.kind for each in whole.outputs} == {"key"}
-    assert service.approval(whole.approval_id).state == "used"
-    assert service.ceremonies(after=view.id) == []
+    assert approval(whole.approval_id).state == "used"
+    assert pki_ceremonies.ceremonies(after=view.id) == []
     with pytest.raises(NotFound):
         ceremonies.ceremony(whole.approval_id)

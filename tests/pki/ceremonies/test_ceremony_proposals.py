@@ -37,7 +37,7 @@ def proposed(file: Path) -> uuid.UUID:
 
 def test_a_file_is_proposed_once(file: Path, proposed: uuid.UUID) -> None:
     assert proposals.propose(file.read_bytes(), actor_ref="user:another") == proposed
-    (listed,) = proposals.proposals()
+    (listed,) = proposals.open_proposals()
     assert (listed.title, listed.required, listed.given, listed.proposed_by_ref) == ("Prov", 2, 0, ACTOR)
     found = proposals.proposal(proposed)
     assert found.file_text == file.read_text()
@@ -111,7 +111,7 @@ def test_what_has_become_too_old_does_not_count(people: list[Person], file: Path
     proposals.register_signature(proposed, people[0].sign(file).read_bytes(), actor_ref=ACTOR)
     with clock.moved_to(clock.now() + dt.timedelta(days=31)):
         found = proposals.proposal(proposed)
-        (listed,) = proposals.proposals()
+        (listed,) = proposals.open_proposals()
     assert (found.missing, found.view.faulty, listed) == (2, 1, found.view)
     assert {each.fault for each in found.approvers} == {"godkännarens certifikat gäller inte nu"}
 
@@ -153,7 +153,7 @@ def test_an_approver_whose_certificate_is_revoked_does_not_count(small_pki: None
     serial = x509.load_pem_x509_certificate(dag.pem.encode()).serial_number
     call_command("pki_revoke", ca="function", serial=serial, reason="superseded")
     found = proposals.proposal(made)
-    (listed,) = proposals.proposals()
+    (listed,) = proposals.open_proposals()
     assert [each.fault for each in found.approvers] == ["", "godkännarens certifikat är spärrat"]
     assert (found.missing, found.ready, listed.faulty) == (1, False, 1)
 
@@ -175,19 +175,19 @@ def test_the_command_finds_what_was_registered_beside_what_lies_in_the_folder(
     record = KeyCeremony.objects.get()
     found = proposals.proposal(proposed)
     assert (found.ceremony_id, found.is_open) == (record.id, False)
-    assert proposals.proposals() == []
+    assert proposals.open_proposals() == []
     with pytest.raises(Conflict, match="ceremony-closed"):
         proposals.register_signature(proposed, people[2].sign(file).read_bytes(), actor_ref=ACTOR)
     with pytest.raises(Conflict, match="ceremony-followed"):
         proposals.propose(file.read_bytes(), actor_ref=ACTOR)
     with pytest.raises(Conflict, match="ceremony-closed"):
-        proposals.withdraw(proposed, actor_ref=ACTOR)
+        proposals.withdraw_proposal(proposed, actor_ref=ACTOR)
 
 
 def test_what_was_withdrawn_is_not_used_and_may_come_again(people: list[Person], file: Path, proposed: uuid.UUID) -> None:
     proposals.register_signature(proposed, people[0].sign(file).read_bytes(), actor_ref=ACTOR)
-    proposals.withdraw(proposed, actor_ref="user:another")
-    assert proposals.proposals() == []
+    proposals.withdraw_proposal(proposed, actor_ref="user:another")
+    assert proposals.open_proposals() == []
     assert signatures.stored(parse(file.read_bytes())) == {}
     with pytest.raises(Conflict, match="ceremony-closed"):
         proposals.register_signature(proposed, people[1].sign(file).read_bytes(), actor_ref=ACTOR)
@@ -211,7 +211,7 @@ def test_the_database_keeps_what_was_proposed_and_signed(people: list[Person], f
         with pytest.raises(DatabaseError), transaction.atomic():
             change()
     assert row.get().file_text == file.read_text()
-    proposals.withdraw(proposed, actor_ref=ACTOR)
+    proposals.withdraw_proposal(proposed, actor_ref=ACTOR)
     with pytest.raises(DatabaseError), transaction.atomic():
         row.update(withdrawn_at=None)
 
@@ -220,7 +220,7 @@ def test_one_that_is_not_there() -> None:
     for act in (
         lambda: proposals.proposal(uuid.uuid4()),
         lambda: proposals.register_signature(uuid.uuid4(), b"x", actor_ref=ACTOR),
-        lambda: proposals.withdraw(uuid.uuid4(), actor_ref=ACTOR),
+        lambda: proposals.withdraw_proposal(uuid.uuid4(), actor_ref=ACTOR),
     ):
         with pytest.raises(NotFound):
             act()

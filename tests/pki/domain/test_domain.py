@@ -188,4 +188,4 @@ def test_a_key_type_that_the_profile_does_not_take():
 
 def test_states_from_which_a_ca_never_works_again():
     given = {target for targets in ca_states.TRANSITIONS.values() for target in targets}
-    assert {state for state in given if ca_states.is_final(state)} == {"retired", "compromised"}
+    assert {state for state in given if ca_states.is_final_state(state)} == {"retired", "compromised"}

@@ -4,9 +4,8 @@ import datetime as dt
 
 import pytest
 
-from pki.mass_revocation import execution
+from pki.mass_revocation import MassSelection, execution
 from pki.models import Certificate, OcspSigner
-from pki.service import MassSelection
 from siths_portal.lib import clock
 from tests.pki.mass_revocation.test_mass_revocation import FIRST, SECOND, rows_like, run, started, told
 

@@ -6,8 +6,8 @@ import json
 import pytest
 from django.db import connection
 
+from pki.mass_revocation import MassSelection
 from pki.mass_revocation import selection as mass_selection
-from pki.service import MassSelection
 from siths_portal.lib import clock
 from tests.pki.mass_revocation.test_mass_revocation import FIRST, profile, rows_like
 from tests.pki_fixtures import tampering

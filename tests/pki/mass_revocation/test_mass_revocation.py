@@ -13,12 +13,12 @@ from cryptography.x509 import ocsp as x509_ocsp
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from pki import service, tasks
+from pki import approvals, mass_revocation, tasks
 from pki.approvals import dual_control
 from pki.crl import building
 from pki.domain.ocsp_request import CertId
 from pki.hsm import HsmUnavailable
-from pki.mass_revocation import execution
+from pki.mass_revocation import MassRevocationGrounds, MassSelection, execution
 from pki.models import (
     Certificate,
     CertificateStatus,
@@ -34,7 +34,7 @@ from pki.models import (
 )
 from pki.ocsp import presigning, status
 from pki.revocation.revoking import plan_revocation
-from pki.service import MassRevocationGrounds, MassSelection, SourceRecord
+from pki.service import SourceRecord
 from pki.signals import certificate_revoked
 from siths_portal.lib import clock, jobs
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
@@ -59,15 +59,15 @@ def grounds(**changes):
 
 
 def ask(selection=ALL_OF_FIRST, *, actor_ref="user:1", **changes):
-    trial = service.mass_revocation_dry_run(selection)
-    return service.request_mass_revocation(
+    trial = mass_revocation.dry_run(selection)
+    return mass_revocation.request_mass_revocation(
         trial.selection, grounds(**changes), as_of=trial.as_of, members_sha256=trial.members_sha256, actor_ref=actor_ref
     )
 
 
 def approve(view, *who):
     for approver in who or ("user:2", "user:3"):
-        service.decide_approval(
+        approvals.decide(
             request_id=view.approval_request_id,
             approver_ref=approver,
             decision=Decision.APPROVED,
@@ -78,14 +78,14 @@ def approve(view, *who):
 def started(selection=ALL_OF_FIRST, **changes):
     view = ask(selection, **changes)
     approve(view)
-    return service.start_mass_revocation(view.id, actor_ref="user:1")
+    return mass_revocation.start_mass_revocation(view.id, actor_ref="user:1")
 
 
 def run(view):
     """Turns until nothing is left to do."""
     while execution.run(view.id):
         pass
-    return service.mass_revocation(view.id)
+    return mass_revocation.mass_revocation(view.id)
 
 
 def rows_like(world, count, ca=None, **changes):
@@ -141,20 +141,20 @@ def test_a_trial_count_is_exact_by_ca_profile_and_status_and_changes_nothing(wor
     rows_like(world, 1, profile_version=auth, status="revoked", revoked_at=clock.now(), reason="superseded")
     rows_like(world, 7, world.second, profile_version=auth)
     before = Event.objects.count()
-    trial = service.mass_revocation_dry_run(MassSelection(cas=(FIRST, SECOND)))
+    trial = mass_revocation.dry_run(MassSelection(cas=(FIRST, SECOND)))
     assert [(g.ca, g.generation, g.profile, g.reserved, g.issued, g.revoked) for g in trial.groups] == [
         ("function", 1, "person-hsaid-auth", 0, 7, 0),
         ("person-hsaid-3", 1, "person-hsaid-auth", 2, 5, 1),
         ("person-hsaid-3", 1, "person-hsaid-sign", 0, 3, 0),
     ]
     assert (trial.total, trial.revocable) == (18, 17)
-    assert service.mass_revocation_dry_run(trial.selection, as_of=trial.as_of) == trial
+    assert mass_revocation.dry_run(trial.selection, as_of=trial.as_of) == trial
     assert Event.objects.count() == before
     assert not MassRevocationMember.objects.exists()
 
 
 def members(selection, **options):
-    return service.mass_revocation_dry_run(selection, **options)
+    return mass_revocation.dry_run(selection, **options)
 
 
 def test_each_criterion_restricts(world):
@@ -257,8 +257,8 @@ def test_a_request_fixes_its_certificates_and_waits_for_two(world):
     assert view.document["members_sha256"] == hashlib.sha256(joined).hexdigest()
     assert "Spärra 3 certifikat (keyCompromise) från person-hsaid-3:1" in view.summary
     approve(view)
-    assert service.mass_revocation(view.id).state == "approved"
-    service.start_mass_revocation(view.id, actor_ref="user:1")
+    assert mass_revocation.mass_revocation(view.id).state == "approved"
+    mass_revocation.start_mass_revocation(view.id, actor_ref="user:1")
     run(view)
     assert set(Certificate.objects.filter(status="revoked").values_list("id", flat=True)) == {row.id for row in rows}
     assert not Certificate.objects.filter(id__in=[row.id for row in late], status="revoked").exists()
@@ -278,7 +278,7 @@ def test_a_request_for_others_than_the_trial_count_showed_is_refused(world):
     trial = members(ALL_OF_FIRST)
     rows_like(world, 1, created_at=trial.as_of - DAY)
     with pytest.raises(Conflict):
-        service.request_mass_revocation(
+        mass_revocation.request_mass_revocation(
             trial.selection, grounds(), as_of=trial.as_of, members_sha256=trial.members_sha256, actor_ref="user:1"
         )
     assert not MassRevocation.objects.exists()
@@ -290,9 +290,9 @@ def test_a_request_for_nothing_or_from_the_future_is_refused(world):
     trial = members(ALL_OF_FIRST)
     given = {"as_of": trial.as_of, "members_sha256": trial.members_sha256, "actor_ref": "user:1"}
     with pytest.raises(Invalid):
-        service.request_mass_revocation(trial.selection, grounds(), **given)
+        mass_revocation.request_mass_revocation(trial.selection, grounds(), **given)
     with pytest.raises(Invalid) as error:
-        service.request_mass_revocation(trial.selection, grounds(), **(given | {"as_of": clock.now() + DAY}))
+        mass_revocation.request_mass_revocation(trial.selection, grounds(), **(given | {"as_of": clock.now() + DAY}))
     assert "as_of" in error.value.fields
 
 
@@ -329,11 +329,11 @@ def test_one_approver_is_not_enough_and_the_requester_is_none(world):
     with pytest.raises(Conflict):
         approve(view, "user:2")
     with pytest.raises(Conflict):
-        service.start_mass_revocation(view.id, actor_ref="user:1")
-    assert (service.mass_revocation(view.id).state, execution.run(view.id)) == ("requested", False)
+        mass_revocation.start_mass_revocation(view.id, actor_ref="user:1")
+    assert (mass_revocation.mass_revocation(view.id).state, execution.run(view.id)) == ("requested", False)
     assert not Certificate.objects.filter(status="revoked").exists()
     approve(view, "user:3")
-    view = service.start_mass_revocation(view.id, actor_ref="user:1")
+    view = mass_revocation.start_mass_revocation(view.id, actor_ref="user:1")
     assert (view.state, view.approver_refs) == ("running", ("user:2", "user:3"))
 
 
@@ -342,7 +342,7 @@ def test_an_approval_starts_it_once(world):
     view = started()
     for _ in range(2):
         with pytest.raises(Conflict):
-            service.start_mass_revocation(view.id, actor_ref="user:1")
+            mass_revocation.start_mass_revocation(view.id, actor_ref="user:1")
         run(view)
 
 
@@ -350,7 +350,7 @@ def test_another_document_is_refused(world):
     rows_like(world, 2)
     view = ask()
     with pytest.raises(Conflict):
-        service.decide_approval(
+        approvals.decide(
             request_id=view.approval_request_id,
             approver_ref="user:2",
             decision=Decision.APPROVED,
@@ -380,7 +380,7 @@ def test_what_was_changed_after_the_approval_is_not_started(world, change):
         cursor.execute(change)
         assert cursor.rowcount == 1
     with pytest.raises(Conflict) as error:
-        service.start_mass_revocation(view.id, actor_ref="user:1")
+        mass_revocation.start_mass_revocation(view.id, actor_ref="user:1")
     assert error.value.code == "approval-other-document"
     assert not Certificate.objects.filter(status="revoked").exists()
 
@@ -405,54 +405,54 @@ def test_the_database_refuses_to_change_what_was_asked_for(world, change):
 def test_a_rejected_withdrawn_or_expired_request_is_not_started(world):
     rows_like(world, 2)
     rejected, withdrawn, expired = ask(), ask(), ask()
-    service.decide_approval(
+    approvals.decide(
         request_id=rejected.approval_request_id,
         approver_ref="user:2",
         decision=Decision.REJECTED,
         document_sha256=rejected.document_sha256,
         justification="Fel urval",
     )
-    service.withdraw_approval(request_id=withdrawn.approval_request_id, requester_ref="user:1")
+    approvals.withdraw(request_id=withdrawn.approval_request_id, requester_ref="user:1")
     with clock.moved_to(clock.now() + 31 * DAY):
         dual_control.expire()
     for view, state in ((rejected, "rejected"), (withdrawn, "withdrawn"), (expired, "expired")):
-        assert service.mass_revocation(view.id).state == state
+        assert mass_revocation.mass_revocation(view.id).state == state
         with pytest.raises(Conflict):
-            service.start_mass_revocation(view.id, actor_ref="user:1")
+            mass_revocation.start_mass_revocation(view.id, actor_ref="user:1")
 
 
 def test_one_whose_approval_is_too_old_says_so_before_that_is_closed(world):
     rows_like(world, 2)
     asked, approved = ask(), ask()
     for person in ("user:2", "user:3"):
-        service.decide_approval(
+        approvals.decide(
             request_id=approved.approval_request_id,
             approver_ref=person,
             decision=Decision.APPROVED,
             document_sha256=approved.document_sha256,
         )
-    assert [service.mass_revocation(view.id).state for view in (asked, approved)] == ["requested", "approved"]
+    assert [mass_revocation.mass_revocation(view.id).state for view in (asked, approved)] == ["requested", "approved"]
     with clock.moved_to(clock.now() + 31 * DAY):
-        assert [service.mass_revocation(view.id).state for view in (asked, approved)] == ["expired", "expired"]
-        assert {view.state for view in service.mass_revocations()} == {"expired"}
+        assert [mass_revocation.mass_revocation(view.id).state for view in (asked, approved)] == ["expired", "expired"]
+        assert {view.state for view in mass_revocation.mass_revocations()} == {"expired"}
         with pytest.raises(Conflict):
-            service.start_mass_revocation(approved.id, actor_ref="user:1")
+            mass_revocation.start_mass_revocation(approved.id, actor_ref="user:1")
 
 
 def test_looking_reads_no_long_lists(world):
     rows_like(world, 2)
     view = ask()
     with CaptureQueriesContext(connection) as queries:
-        service.mass_revocation(view.id)
-        service.mass_revocations()
+        mass_revocation.mass_revocation(view.id)
+        mass_revocation.mass_revocations()
     assert not [each["sql"] for each in queries if '"pki_massrevocation"."selection"' in each["sql"]]
 
 
 def test_an_unknown_one(db):
     for act in (
-        lambda id_: service.mass_revocation(id_),
-        lambda id_: service.start_mass_revocation(id_, actor_ref="user:1"),
-        lambda id_: service.stop_mass_revocation(id_, actor_ref="user:1", justification="x"),
+        lambda id_: mass_revocation.mass_revocation(id_),
+        lambda id_: mass_revocation.start_mass_revocation(id_, actor_ref="user:1"),
+        lambda id_: mass_revocation.stop_mass_revocation(id_, actor_ref="user:1", justification="x"),
     ):
         with pytest.raises(NotFound):
             act(uuid.uuid4())
@@ -462,9 +462,9 @@ def test_the_list_is_newest_first_and_goes_on_after_a_key(world, django_assert_m
     rows_like(world, 1)
     ids = [ask().id for _ in range(5)]
     with django_assert_max_num_queries(4):
-        page = service.mass_revocations(limit=2)
+        page = mass_revocation.mass_revocations(limit=2)
     assert [view.id for view in page] == ids[:2:-1]
-    assert [view.id for view in service.mass_revocations(after=page[-1].id, limit=10)] == ids[2::-1]
+    assert [view.id for view in mass_revocation.mass_revocations(after=page[-1].id, limit=10)] == ids[2::-1]
 
 
 # --- carrying out -------------------------------------------------------------------------------------------------------
@@ -515,7 +515,7 @@ def test_what_was_revoked_otherwise_is_told_apart(world, small_batches):
         revoke(rows[2], "keyCompromise")  # after it
     Certificate.objects.filter(id=rows[3].id).update(status="issued")
     approve(view)
-    service.start_mass_revocation(view.id, actor_ref="user:1")
+    mass_revocation.start_mass_revocation(view.id, actor_ref="user:1")
     view = run(view)
     assert (view.revoked, view.changed, view.unchanged, view.failed, view.done) == (9, 1, 2, 0, 12)
     assert view.report["differences"]["revoked_meanwhile"] == 1
@@ -528,7 +528,7 @@ def test_reserved_ones_are_revoked_and_those_that_failed_meanwhile_left(world, s
     view = ask()
     Certificate.objects.filter(id=rows[0].id).update(status="failed")
     approve(view)
-    service.start_mass_revocation(view.id, actor_ref="user:1")
+    mass_revocation.start_mass_revocation(view.id, actor_ref="user:1")
     view = run(view)
     assert (view.revoked, view.failed) == (3, 1)
     assert sorted(Certificate.objects.filter(ca=world.first, issued_at=None).values_list("status", flat=True)) == [
@@ -550,15 +550,15 @@ def test_a_stop_holds_after_the_batch_and_goes_on_where_it_was(world, small_batc
     assert execution.run(view.id)
     assert execution.run(view.id)
     with pytest.raises(Invalid):
-        service.stop_mass_revocation(view.id, actor_ref="user:5", justification=" ")
-    view = service.stop_mass_revocation(view.id, actor_ref="user:5", justification="Fel lista?")
+        mass_revocation.stop_mass_revocation(view.id, actor_ref="user:5", justification=" ")
+    view = mass_revocation.stop_mass_revocation(view.id, actor_ref="user:5", justification="Fel lista?")
     assert (view.state, view.done) == ("stopped", 20)
     assert not execution.run(view.id)
     assert execution.wake_due() == 0
     assert Certificate.objects.filter(status="revoked").count() == 20
     with pytest.raises(Conflict):
-        service.stop_mass_revocation(view.id, actor_ref="user:5", justification="Igen")
-    service.start_mass_revocation(view.id, actor_ref="user:6")
+        mass_revocation.stop_mass_revocation(view.id, actor_ref="user:5", justification="Igen")
+    mass_revocation.start_mass_revocation(view.id, actor_ref="user:6")
     view = run(view)
     assert (view.state, view.revoked, Revocation.objects.count()) == ("finished", 35, 35)
     events = Event.objects.filter(subject_ref=str(view.id)).order_by("id").values_list("action", "actor_ref")
@@ -570,7 +570,7 @@ def test_a_stop_holds_after_the_batch_and_goes_on_where_it_was(world, small_batc
         ("mass_revocation.finished", "system:mass-revocation"),
     ]
     with pytest.raises(Conflict):
-        service.stop_mass_revocation(view.id, actor_ref="user:5", justification="Sent")
+        mass_revocation.stop_mass_revocation(view.id, actor_ref="user:5", justification="Sent")
 
 
 def test_a_crl_that_cannot_be_made_is_tried_again(world):
@@ -690,7 +690,7 @@ def test_twenty_thousand_in_bounded_batches(world, monkeypatch):
         with CaptureQueriesContext(connection) as captured:
             more = execution.run(view.id)
         queries.append(len([each for each in captured if not each["sql"].startswith(("BEGIN", "COMMIT"))]))
-    view = service.mass_revocation(view.id)
+    view = mass_revocation.mass_revocation(view.id)
     assert (view.state, view.revoked, sizes) == ("finished", count, [batch] * (count // batch))
     # Claim, lock, members, certificates, records, one CA or two, update, events, progress, release.
     assert max(queries[:-1]) <= 16
@@ -733,7 +733,7 @@ def test_single_revocations_answers_and_issuance_go_on_beside_it(world, small_ba
     fresh: list[Certificate] = []
 
     def turns():
-        while service.mass_revocation(view.id).state != "finished":
+        while mass_revocation.mass_revocation(view.id).state != "finished":
             execution.run(view.id)
 
     def singles(order):
@@ -780,7 +780,7 @@ def test_workers_that_hold_no_claim_pass_no_certificate_twice(world, small_batch
     monkeypatch.setattr(execution, "_claim", lambda _id: clock.now())
     at_once(*[lambda: run(view)] * 4)
     assert Revocation.objects.count() == Event.objects.filter(action="certificate.revoked").count() == len(rows)
-    assert service.mass_revocation(view.id).revoked == len(rows)
+    assert mass_revocation.mass_revocation(view.id).revoked == len(rows)
 
 
 def test_one_at_a_time_and_a_claim_that_ran_out_is_taken_over(world, small_batches):
@@ -813,9 +813,9 @@ def test_a_stop_and_a_batch_at_once_leave_an_exact_count(world, small_batches, m
 
     def stop():
         assert begun.wait(150)
-        service.stop_mass_revocation(view.id, actor_ref="user:5", justification="Prov")
+        mass_revocation.stop_mass_revocation(view.id, actor_ref="user:5", justification="Prov")
 
     at_once(lambda: run(view), stop)
-    view = service.mass_revocation(view.id)
+    view = mass_revocation.mass_revocation(view.id)
     assert (view.state, view.done >= 30) == ("stopped", True)
     assert view.done == Certificate.objects.filter(status="revoked").count() == Revocation.objects.count()

@@ -7,9 +7,8 @@ import signal
 import pytest
 from django.db import connections
 
-from pki import service
 from pki.crl import building
-from pki.mass_revocation import execution
+from pki.mass_revocation import MassSelection, execution, mass_revocation, start_mass_revocation
 from pki.models import Certificate, Event, MassRevocation, MassRevocationMember, Revocation
 from pki.ocsp import presigning
 from tests import superuser
@@ -19,7 +18,7 @@ from tests.pki.workers import Workers, forget_messages, sessions
 
 BATCH_POINTS = ["pki.revoke.before-commit", "pki.mass.before-commit", "pki.mass.after-commit"]
 END_POINTS = ["pki.mass.after-crls", "pki.mass.after-note", "pki.mass.after-answers", "pki.mass.before-finish"]
-BOTH = service.MassSelection(cas=(FIRST, SECOND))
+BOTH = MassSelection(cas=(FIRST, SECOND))
 
 
 def turns(view):
@@ -44,7 +43,7 @@ def exact(view) -> None:
 
 
 def finished(view, world, count) -> None:
-    view = service.mass_revocation(view.id)
+    view = mass_revocation(view.id)
     assert (view.state, view.done, view.revoked, view.total) == ("finished", count, count, count)
     assert view.report["differences"] == {"members": 0, "passed": 0, "revoked_meanwhile": 0, "not_revoked": 0}
     exact(view)
@@ -68,9 +67,9 @@ def test_a_cut_in_each_batch(world, armed, point):
         assert forked(turns(view), armed) == -signal.SIGKILL
         exact(view)
         if point.endswith("before-commit"):
-            assert service.mass_revocation(view.id).done == 0
+            assert mass_revocation(view.id).done == 0
         else:
-            assert service.mass_revocation(view.id).done == min(10 * cuts, 35)
+            assert mass_revocation(view.id).done == min(10 * cuts, 35)
     assert forked(turns(view), armed) == 0
     finished(view, world, 35)
 
@@ -86,7 +85,7 @@ def test_a_cut_at_the_end(world, armed, point):
         # What is noted once is not noted again; answers come in three batches and then one more.
         assert ended == (0 if point == "pki.mass.after-note" and cuts > 1 else -signal.SIGKILL)
         exact(view)
-        assert service.mass_revocation(view.id).state == ("publishing" if ended else "finished")
+        assert mass_revocation(view.id).state == ("publishing" if ended else "finished")
         assert len(listed(world.first)) == 28  # the CRL went out
         (armed / point).unlink(missing_ok=True)
     assert forked(turns(view), armed) == 0
@@ -98,9 +97,9 @@ def test_a_cut_while_it_is_started_leaves_the_approval_unused(world, armed):
     view = ask()
     approve(view)
     (armed / "pki.mass.start.before-commit").touch()
-    assert forked(lambda: service.start_mass_revocation(view.id, actor_ref="user:1"), armed) == -signal.SIGKILL
-    assert service.mass_revocation(view.id).state == "approved"
-    assert service.start_mass_revocation(view.id, actor_ref="user:1").state == "running"
+    assert forked(lambda: start_mass_revocation(view.id, actor_ref="user:1"), armed) == -signal.SIGKILL
+    assert mass_revocation(view.id).state == "approved"
+    assert start_mass_revocation(view.id, actor_ref="user:1").state == "running"
 
 
 def test_a_dead_workers_claim_is_respected_for_a_while(world, armed):
@@ -115,7 +114,7 @@ def test_a_dead_workers_claim_is_respected_for_a_while(world, armed):
     assert forked(with_its_claim, armed) == -signal.SIGKILL
     assert execution.wake_due() == 0
     assert not execution.run(view.id)
-    assert service.mass_revocation(view.id).done == 10
+    assert mass_revocation(view.id).done == 10
 
 
 @pytest.fixture
@@ -152,18 +151,18 @@ def test_a_worker_that_is_killed_while_it_runs_is_replaced(world, workers):
     members = MassRevocationMember.objects.order_by("certificate_id").values_list("certificate_id", flat=True)
     with held(members[1_200]):
         worker = workers.start("-c", "2", "-B")
-        workers.wait_for(lambda: service.mass_revocation(view.id).done == 1_000, "the second batch")
+        workers.wait_for(lambda: mass_revocation(view.id).done == 1_000, "the second batch")
         workers.wait_for(lambda: bool(sessions("wait_event_type = 'Lock'")), "somebody to wait for the held certificate")
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait(60)
     workers.kill(worker)
     exact(view)
-    assert service.mass_revocation(view.id).done == 1_000
+    assert mass_revocation(view.id).done == 1_000
     forget_messages()
     # As if the dead worker's minute had passed.
     MassRevocation.objects.filter(id=view.id).update(claimed_until=None)
     worker = workers.start("-c", "2", "-B")
-    workers.wait_for(lambda: service.mass_revocation(view.id).state == "finished", "the end", seconds=600)
+    workers.wait_for(lambda: mass_revocation(view.id).state == "finished", "the end", seconds=600)
     workers.kill(worker)
     finished(view, world, count)
 
@@ -173,5 +172,5 @@ def test_a_wake_up_starts_it_without_the_scheduler(world, workers):
     rows_like(world, 3)
     view = started()
     workers.start("-c", "2")
-    workers.wait_for(lambda: service.mass_revocation(view.id).state == "finished", "the end")
+    workers.wait_for(lambda: mass_revocation(view.id).state == "finished", "the end")
     assert building.crl_path(world.first).exists()

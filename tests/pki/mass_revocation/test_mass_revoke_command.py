@@ -8,8 +8,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from pki import service
-from pki.mass_revocation import execution
+from pki.mass_revocation import execution, mass_revocation
 from pki.models import Certificate, Event, MassRevocation
 from siths_portal.lib import clock
 from tests.pki.mass_revocation.test_mass_revocation import FIRST, approve, ask, profile, rows_like
@@ -38,7 +37,7 @@ def counted(*criteria):
 def asked(*criteria, why=WHY):
     out, error, code = run("request", *criteria, *counted(*criteria), *why, "--json")
     assert (error, code) == ("", 0)
-    return service.mass_revocation(json.loads(out)["id"])
+    return mass_revocation(json.loads(out)["id"])
 
 
 def test_a_trial_count_says_numbers_by_ca_and_profile_and_changes_nothing(world):
@@ -95,7 +94,7 @@ def test_it_is_stopped_and_continued(world, monkeypatch):
     assert " running: " in run("start", made.id)[0]
     while execution.run(made.id):
         pass
-    assert service.mass_revocation(made.id).state == "finished"
+    assert mass_revocation(made.id).state == "finished"
 
 
 def test_ones_own_request_is_withdrawn_and_anothers_is_not(world):

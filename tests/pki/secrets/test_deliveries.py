@@ -26,7 +26,7 @@ from pki.domain import jwe as jwe_format
 from pki.domain.card_proof import CardProof
 from pki.hsm import HsmUnavailable, hsm_for
 from pki.models import Event, HsmKey, Secret, SecretDelivery
-from pki.secrets import delivering, sealing
+from pki.secrets import deliveries, delivering, sealing
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid, NotFound, TooManyRequests
@@ -86,15 +86,15 @@ class App:
             )  # fmt: skip
 
     def open(self, delivery: UUID) -> dict[str, str]:
-        return json.loads(jwe.decrypt_compact(service.delivery(delivery).jwe, self.key, registry=REGISTRY).plaintext)
+        return json.loads(jwe.decrypt_compact(deliveries.delivery(delivery).jwe, self.key, registry=REGISTRY).plaintext)
 
 
 def test_the_recipient_alone_gets_puk_and_step_token() -> None:
     app = App()
     delivery = app.ask(sealed())
-    assert service.delivery(delivery).state == "requested"
+    assert deliveries.delivery(delivery).state == "requested"
     assert delivering.deliver_secrets() == 1
-    view = service.delivery(delivery)
+    view = deliveries.delivery(delivery)
     assert view.state == "ready"
     content = app.open(delivery)
     assert set(content) == {"puk", "step_token"}
@@ -123,9 +123,9 @@ def test_a_made_delivery_stays_as_it_is() -> None:
     app = App()
     delivery = app.ask(sealed())
     delivering.deliver_secrets()
-    before = service.delivery(delivery)
+    before = deliveries.delivery(delivery)
     assert delivering.deliver_secrets([delivery]) == delivering.deliver_secrets() == 0
-    assert service.delivery(delivery) == before
+    assert deliveries.delivery(delivery) == before
 
 
 def test_the_event_is_committed_before_the_secret_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +176,7 @@ def test_a_token_that_does_not_answer_leaves_it_for_the_sweeper(monkeypatch: pyt
     with monkeypatch.context() as broken, clock.moved_to(now):
         broken.setattr(delivering, "open_sealed", down)
         assert delivering.deliver_secrets() == 0
-    assert service.delivery(delivery).state == "requested"
+    assert deliveries.delivery(delivery).state == "requested"
     with clock.moved_to(now):
         assert delivering.deliver_secrets() == 0  # not at once again
     with clock.moved_to(now + dt.timedelta(seconds=3)):
@@ -195,7 +195,7 @@ def attempts_until_refused(delivery: UUID, monkeypatch: pytest.MonkeyPatch, *, s
     began = now = clock.now()
     with monkeypatch.context() as broken:
         broken.setattr(delivering, "open_sealed", down)
-        while service.delivery(delivery).state == "requested" and now < began + dt.timedelta(hours=1):
+        while deliveries.delivery(delivery).state == "requested" and now < began + dt.timedelta(hours=1):
             with clock.moved_to(now):
                 delivering.deliver_secrets()
             now += step
@@ -205,7 +205,7 @@ def attempts_until_refused(delivery: UUID, monkeypatch: pytest.MonkeyPatch, *, s
 def test_a_token_that_never_answers_ends_the_delivery_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     delivery = App().ask(sealed())
     count, lasted = attempts_until_refused(delivery, monkeypatch, step=dt.timedelta(seconds=2))
-    view = service.delivery(delivery)
+    view = deliveries.delivery(delivery)
     assert (view.state, view.failure, view.jwe) == ("refused", "token-unavailable", "")
     assert count == delivering.MAX_ATTEMPTS
     assert lasted >= dt.timedelta(minutes=4)  # a short outage does not use up the attempts
@@ -221,7 +221,7 @@ def test_a_worker_that_dies_over_the_last_attempt_leaves_nothing_pending() -> No
         assert delivering.deliver_secrets() == 0
     with clock.moved_to(now + delivering.CLAIM * 2):
         assert delivering.deliver_secrets() == 1
-    assert service.delivery(delivery).failure == "token-unavailable"
+    assert deliveries.delivery(delivery).failure == "token-unavailable"
 
 
 def test_another_worker_leaves_a_claimed_one_alone_until_the_claim_ends() -> None:
@@ -263,8 +263,8 @@ def test_a_blob_of_another_card_is_not_delivered() -> None:
     app = App()
     delivery = app.ask(second, owner="carrier:2")
     delivering.deliver_secrets()
-    assert (service.delivery(delivery).state, service.delivery(delivery).failure) == ("refused", "seal-broken")
-    assert service.delivery(delivery).jwe == ""
+    assert (deliveries.delivery(delivery).state, deliveries.delivery(delivery).failure) == ("refused", "seal-broken")
+    assert deliveries.delivery(delivery).jwe == ""
 
 
 def test_a_blob_whose_key_is_lost_is_refused_as_such_at_once() -> None:
@@ -274,7 +274,7 @@ def test_a_blob_whose_key_is_lost_is_refused_as_such_at_once() -> None:
     Secret.objects.filter(id=secret).update(sealed=blob[:1] + b"\x00" * 20 + blob[21:])
     delivery = App().ask(secret)
     delivering.deliver_secrets()
-    assert (service.delivery(delivery).state, service.delivery(delivery).failure) == ("refused", "seal-key-lost")
+    assert (deliveries.delivery(delivery).state, deliveries.delivery(delivery).failure) == ("refused", "seal-key-lost")
 
 
 def test_a_destroyed_secret_takes_its_deliveries_along() -> None:
@@ -285,8 +285,8 @@ def test_a_destroyed_secret_takes_its_deliveries_along() -> None:
     with transaction.atomic():
         service.destroy_secrets(OWNER)
     assert delivering.deliver_secrets() == 0
-    assert {service.delivery(each).state for each in (made, asked)} == {"destroyed"}
-    assert {service.delivery(each).jwe for each in (made, asked)} == {""}
+    assert {deliveries.delivery(each).state for each in (made, asked)} == {"destroyed"}
+    assert {deliveries.delivery(each).jwe for each in (made, asked)} == {""}
     with pytest.raises(Conflict, match="secret-not-sealed"):
         app.ask(secret)
 
@@ -304,8 +304,8 @@ def test_a_secret_destroyed_while_it_is_opened_is_not_handed_out(monkeypatch: py
 
     monkeypatch.setattr(delivering, "open_sealed", overtaken)
     assert delivering.deliver_secrets() == 0
-    assert service.delivery(delivery).state == "destroyed"
-    assert service.delivery(delivery).jwe == ""
+    assert deliveries.delivery(delivery).state == "destroyed"
+    assert deliveries.delivery(delivery).jwe == ""
 
 
 def test_a_delivery_is_destroyed_when_its_use_has_ended() -> None:
@@ -315,7 +315,7 @@ def test_a_delivery_is_destroyed_when_its_use_has_ended() -> None:
     for _ in range(2):
         with transaction.atomic():
             service.destroy_delivery(delivery)
-    assert (service.delivery(delivery).state, service.delivery(delivery).jwe) == ("destroyed", "")
+    assert (deliveries.delivery(delivery).state, deliveries.delivery(delivery).jwe) == ("destroyed", "")
     assert Event.objects.filter(action="delivery.destroyed").count() == 1
 
 
@@ -340,7 +340,7 @@ def test_what_is_not_planned() -> None:
     with pytest.raises(NotFound):
         app.ask(secret, owner="carrier:2")
     with pytest.raises(NotFound):
-        service.delivery(uuid4())
+        deliveries.delivery(uuid4())
     assert not SecretDelivery.objects.exists()
 
 
@@ -422,7 +422,7 @@ def test_a_proof_is_good_for_one_delivery() -> None:
     proof = app.proof()
     first, second = app.ask(secret, proof=proof), app.ask(secret, proof=proof)
     assert delivering.deliver_secrets() == 2
-    assert sorted((service.delivery(each).state, service.delivery(each).failure) for each in (first, second)) == [
+    assert sorted((deliveries.delivery(each).state, deliveries.delivery(each).failure) for each in (first, second)) == [
         ("ready", ""), ("refused", "proof-used"),
     ]  # fmt: skip
 

@@ -285,12 +285,12 @@ def test_it_issues_only_when_another_person_has_approved_that_too(old, tmp_path)
     folder = filled(tmp_path, old)
     world.approve(folder)
     world.run(folder)
-    asked = ca_states.plan_change(
+    asked = ca_states.plan_state_change(
         slug="function", generation=1, target="active", justification="Övertagen", requester_ref="user:1"
     )
     with pytest.raises(Conflict):
-        ca_states.carry_out(request_id=asked.id, actor_ref="user:1")
+        ca_states.carry_out_state_change(request_id=asked.id, actor_ref="user:1")
     dual_control.decide(request_id=asked.id, approver_ref="user:2", decision="approved", document_sha256=asked.document_sha256)
-    assert ca_states.carry_out(request_id=asked.id, actor_ref="user:1").state == "active"
+    assert ca_states.carry_out_state_change(request_id=asked.id, actor_ref="user:1").state == "active"
     with pytest.raises(CommandError, match="tar inte emot"):
         world.run(filled(tmp_path, old, "csv"), dry_run=True)

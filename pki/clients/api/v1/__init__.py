@@ -1,0 +1,1 @@
+"""Version 1 of the PKI API. `openapi.yaml` describes it; start in `views`."""

@@ -12,18 +12,19 @@ from issuance.authz import Action, Actor, policy
 from issuance.operators.models import MassTrial
 from issuance.records.models.events import Event
 from issuance.records.services import handles
-from pki import service as pki
+from pki import mass_revocation
+from pki.mass_revocation import MassRevocationGrounds, MassRevocationView, MassSelection
 from siths_portal.lib import clock
 
 
 @transaction.atomic(durable=True)
-def count(*, actor: Actor, session_id: UUID, selection: pki.MassSelection) -> MassTrial:
+def count(*, actor: Actor, session_id: UUID, selection: MassSelection) -> MassTrial:
     """Counts what a selection takes and keeps the numbers as a handle of the actor's session. Raises Invalid, Forbidden.
 
     The event says which criteria were used and how many certificates they took.
     """
     policy.require_global(actor, Action.MASS_REVOKE)
-    trial = pki.mass_revocation_dry_run(selection)
+    trial = mass_revocation.dry_run(selection)
     row = MassTrial.objects.create(
         owner_ref=actor.ref,
         session_id=session_id,
@@ -57,16 +58,16 @@ def own_trial(*, actor: Actor, session_id: UUID, trial_id: UUID) -> MassTrial:
 
 
 @transaction.atomic(durable=True)
-def request(*, actor: Actor, session_id: UUID, trial_id: UUID, grounds: pki.MassRevocationGrounds) -> UUID:
+def request(*, actor: Actor, session_id: UUID, trial_id: UUID, grounds: MassRevocationGrounds) -> UUID:
     """Asks for the mass revocation of what was counted, once: the id of it, also when it is asked for again.
 
-    Raises as `own_trial` and `pki.service.request_mass_revocation`.
+    Raises as `own_trial` and `pki.mass_revocation.request_mass_revocation`.
     """
     policy.require_global(actor, Action.MASS_REVOKE)
     trial = handles.own(MassTrial.objects.select_for_update(), actor=actor, session_id=session_id, handle_id=trial_id)
     if trial.mass_revocation_id is None:
-        made = pki.request_mass_revocation(
-            pki.MassSelection.from_plain(trial.selection),
+        made = mass_revocation.request_mass_revocation(
+            MassSelection.from_plain(trial.selection),
             grounds,
             as_of=trial.as_of,
             members_sha256=trial.members_sha256,
@@ -78,20 +79,20 @@ def request(*, actor: Actor, session_id: UUID, trial_id: UUID, grounds: pki.Mass
 
 
 def start(*, actor: Actor, mass_revocation_id: UUID) -> None:
-    """Starts an approved mass revocation, or continues a stopped one. Raises as `pki.service.start_mass_revocation`."""
+    """Starts an approved mass revocation, or continues a stopped one. Raises as `pki.mass_revocation.start_mass_revocation`."""
     policy.require_global(actor, Action.MASS_REVOKE)
     with transaction.atomic(durable=True):
-        pki.start_mass_revocation(mass_revocation_id, actor_ref=actor.ref)
+        mass_revocation.start_mass_revocation(mass_revocation_id, actor_ref=actor.ref)
 
 
 def stop(*, actor: Actor, mass_revocation_id: UUID, justification: str) -> None:
-    """Stops a running mass revocation after its batch. Raises as `pki.service.stop_mass_revocation`."""
+    """Stops a running mass revocation after its batch. Raises as `pki.mass_revocation.stop_mass_revocation`."""
     policy.require_global(actor, Action.MASS_REVOKE)
     with transaction.atomic(durable=True):
-        pki.stop_mass_revocation(mass_revocation_id, actor_ref=actor.ref, justification=justification)
+        mass_revocation.stop_mass_revocation(mass_revocation_id, actor_ref=actor.ref, justification=justification)
 
 
-def refusal(found: pki.MassRevocationView) -> str:
+def refusal(found: MassRevocationView) -> str:
     """Why it cannot be started or continued; empty if it can."""
     return {
         "requested": f"{found.required} andra personer ska godkänna först.",

@@ -1,0 +1,76 @@
+"""Searches for certificates by operators, each kept as a handle of its session."""
+
+import datetime as dt
+from uuid import UUID
+
+from django.db import transaction
+
+from issuance.authz import Action, Actor, policy
+from issuance.operators.models import CertificateSearch
+from issuance.records.models.events import Event
+from issuance.records.services import handles
+from pki.operators.certificate_search import CertificateCriteria, certificate_criteria
+from siths_portal.lib import clock
+
+
+@transaction.atomic(durable=True)
+def search(
+    *,
+    actor: Actor,
+    session_id: UUID,
+    text: str = "",
+    ca: tuple[str, int] | None = None,
+    profile: str = "",
+    status: str = "",
+    expires_from: dt.datetime | None = None,
+    expires_before: dt.datetime | None = None,
+) -> CertificateSearch:
+    """Keeps a search for certificates as a handle of the actor's session. Raises Invalid, Forbidden.
+
+    The event says which fields were used, and holds no number: what the search shows tells of no holder.
+    """
+    policy.require_global(actor, Action.VIEW_PKI)
+    wanted = certificate_criteria(
+        text=text, ca=ca, profile=profile, status=status, expires_from=expires_from, expires_before=expires_before
+    )
+    row = CertificateSearch.objects.create(
+        owner_ref=actor.ref,
+        session_id=session_id,
+        form=_as_typed(wanted, text, ca, expires_from, expires_before),
+        criteria=wanted.as_json(),
+        created_at=clock.now(),
+    )
+    Event.record(
+        actor_ref=actor.ref,
+        action="certificate_search.made",
+        subject_type="certificate_search",
+        subject_ref=str(row.id),
+        facts={"fields": sorted(wanted.as_json())},
+    )
+    return row
+
+
+def _as_typed(
+    wanted: CertificateCriteria,
+    text: str,
+    ca: tuple[str, int] | None,
+    expires_from: dt.datetime | None,
+    expires_before: dt.datetime | None,
+) -> dict[str, str]:
+    """The form's values to be shown again. Of a whole certificate its hash alone is kept, since it tells of its holder."""
+    first = expires_from.astimezone(clock.STOCKHOLM).date() if expires_from else None
+    last = (expires_before - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date() if expires_before else None
+    return {
+        "text": wanted.sha256 or text.strip(),
+        "ca": f"{ca[0]}:{ca[1]}" if ca else "",
+        "profile": wanted.profile,
+        "status": wanted.status,
+        "expires_from": first.isoformat() if first else "",
+        "expires_to": last.isoformat() if last else "",
+    }
+
+
+def own(*, actor: Actor, session_id: UUID, search_id: UUID) -> CertificateSearch:
+    """The actor's search of this session. Raises NotFound for any other, Forbidden."""
+    policy.require_global(actor, Action.VIEW_PKI)
+    return handles.own(CertificateSearch.objects.all(), actor=actor, session_id=session_id, handle_id=search_id)
