@@ -91,7 +91,7 @@ def refuse_unsafe(**_facts: Any) -> None:
 
 def look_at_the_clock(**_facts: Any) -> None:
     """Tells of a clock that has gone back or ahead, before the worker takes work."""
-    from pki.hsm import clock_guard
+    from pki.authorities import clock_guard
 
     clock_guard.tell()
 

@@ -5,7 +5,7 @@ import datetime as dt
 import structlog
 from django.conf import settings
 
-from pki.hsm import clock_guard
+from pki.authorities import clock_guard
 from pki.models import Event
 from siths_portal import chains
 from siths_portal.lib import audit_heads, clock, ports

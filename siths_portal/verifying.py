@@ -13,9 +13,9 @@ from django.apps import apps
 
 from billing import service as billing
 from issuance import service as issuance
+from pki.authorities.clock_guard import ClockWentBack
 from pki.health import reports
 from pki.hsm import HsmError
-from pki.hsm.clock_guard import ClockWentBack
 from pki.ocsp import status_integrity
 from pki.ocsp.presigning import SelfCheckFailed
 from siths_portal import chains, heads

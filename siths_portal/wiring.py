@@ -17,7 +17,7 @@ from issuance.people.adapters.directory_file import FilesOfTheCatalogue
 from issuance.people.ports import PersonRegister, StaffDirectory
 from issuance.people.ports_files import DirectoryFiles
 from issuance.roles.services.subjects import Subjects
-from pki.hsm.audit_keys import TokenAuditKeys
+from pki.audit.keys import TokenAuditKeys
 from pki.ocsp import status as pki_status
 from pki.ports import IssuanceCheck
 from pki.revocation.holds import CardCodes

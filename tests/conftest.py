@@ -212,8 +212,8 @@ def flush_database() -> None:
     from django.db import connection
 
     superuser.empty_tables(but=first_rows.FRAMEWORK)
-    if "pki.hsm.clock_guard" in sys.modules:
-        sys.modules["pki.hsm.clock_guard"]._checked = None  # type: ignore[attr-defined]  # the next test's database: nothing signed
+    if "pki.authorities.clock_guard" in sys.modules:
+        sys.modules["pki.authorities.clock_guard"]._checked = None  # type: ignore[attr-defined]  # the next test's database: nothing signed
     for anchor in Path(settings.AUDIT_ANCHOR_DIR).glob(f"{connection.settings_dict['NAME']}.*"):
         anchor.unlink(missing_ok=True)
     forget_wake_ups()

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from django.db import transaction
 
+from pki.authorities import clock_guard
+from pki.authorities.clock_guard import ClockWentBack
 from pki.authorities.crl_addresses import crl_path, crl_url
 from pki.crl import entries as crl_entries
 from pki.crl import files as crl_files
@@ -27,8 +29,7 @@ from pki.crl.scopes import CrlBusy, Draft, Due, LeaseLost
 from pki.domain import crl as der_crl
 from pki.domain import keys
 from pki.domain.tbs import ALGORITHMS
-from pki.hsm import HsmError, Scheme, clock_guard, hsm_for
-from pki.hsm.clock_guard import ClockWentBack
+from pki.hsm import HsmError, Scheme, hsm_for
 from pki.models import CertificateAuthority, Crl, Event
 from pki.ocsp import store_sync
 from siths_portal.lib import clock, faults

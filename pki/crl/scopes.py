@@ -16,8 +16,8 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Right
 
+from pki.authorities.clock_guard import ClockWentBack
 from pki.domain import crl_shards
-from pki.hsm.clock_guard import ClockWentBack
 from pki.models import ONLINE, CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, CrlScope, Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound

@@ -4,13 +4,11 @@ Start in `checks`, which the `pki` worker runs every five minutes; `reports` kee
 The names below are for the operators' pages and read stored reports only.
 """
 
+from pki.authorities.clock_guard import ClockReading
+from pki.authorities.clock_guard import look as clock_reading
 from pki.domain.findings import Severity
 from pki.domain.responder_lifetime import RENEW_BEFORE as RESPONDER_RENEW_BEFORE
 from pki.health.reports import AuditCheckView, SeenFinding, audit_checks, latest_report
-from pki.hsm.clock_guard import ClockReading
-from pki.hsm.clock_guard import look as clock_reading
-from pki.hsm.inventory_reports import InventoryReport
-from pki.hsm.inventory_reports import latest as latest_key_inventory
 from pki.ocspd.metrics import GIVEN_UP as OCSP_STORE_GIVEN_UP
 
 __all__ = [
@@ -18,11 +16,9 @@ __all__ = [
     "RESPONDER_RENEW_BEFORE",
     "AuditCheckView",
     "ClockReading",
-    "InventoryReport",
     "SeenFinding",
     "Severity",
     "audit_checks",
     "clock_reading",
-    "latest_key_inventory",
     "latest_report",
 ]

@@ -7,9 +7,10 @@ import structlog
 from django.conf import settings
 from django.db.models import Min
 
+from pki.authorities import clock_guard
 from pki.domain.findings import Finding, Severity, finding
 from pki.health import authority_checks, reports
-from pki.hsm import Algorithm, HsmError, KeyRef, clock_guard, hsm_for, inventory
+from pki.hsm import Algorithm, HsmError, KeyRef, hsm_for
 from pki.issuing import reconciling
 from pki.models import (
     CardReconciliation,
@@ -21,6 +22,7 @@ from pki.models import (
     EventMacs,
     EventSeal,
     HsmKey,
+    KeyInventory,
     KeyPurpose,
 )
 from pki.ocspd import metrics as ocspd_metrics
@@ -97,11 +99,12 @@ def signing() -> Finding:
 
 def keys() -> Iterator[Finding]:
     """What the newest inventory of keys found; before the first, whether it is late."""
-    report = inventory.latest()
-    if report is None:
+    newest = KeyInventory.newest()
+    if newest is None:
         first = HsmKey.objects.aggregate(first=Min("created_at"))["first"]
         yield Finding("nyckelinventering", _first_is_late(first, INVENTORY_AGE), "ingen är gjord än")
         return
+    report = newest.report()
     age = clock.now() - report.ended_at
     text = f"{len(report.problems)} avvikelser för {age.total_seconds() // 3600:.0f} timmar sedan"
     yield finding("nyckelinventering", report.ok and age < INVENTORY_AGE, text, measure="count", value=len(report.problems))

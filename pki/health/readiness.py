@@ -3,8 +3,8 @@
 from celery import current_app
 from kombu.exceptions import OperationalError
 
+from pki.authorities import clock_guard
 from pki.health import checks
-from pki.hsm import clock_guard
 from siths_portal.lib import health as lib_health
 
 

@@ -13,16 +13,14 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from pki.domain.key_inventory import InventoryReport, Problem, ProblemKind, TokenSeen, TokenState
 from pki.hsm import HsmError, TokenObject, hsm_for
-from pki.hsm.inventory_reports import InventoryReport, Problem, ProblemKind, TokenSeen, TokenState, latest, report_of
 from pki.hsm.token_keys import SECRET_KEYS, keys_at_rest
 from pki.models import Event, HsmKey, KeyFinding, KeyInventory
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 
 log = structlog.get_logger(__name__)
-
-__all__ = ["InventoryReport", "Problem", "ProblemKind", "TokenSeen", "TokenState", "latest", "run", "run_due"]
 
 ACTOR = "system:key-inventory"
 PERIOD = dt.timedelta(days=1)
@@ -33,7 +31,7 @@ _IN_EVENT = 50
 
 def run_due() -> InventoryReport | None:
     """The day's inventory, unless it has been made. A key that the token has not confirmed yet is not left to wait for it."""
-    newest = KeyInventory.objects.order_by("-started_at").first()
+    newest = KeyInventory.newest()
     unconfirmed = HsmKey.objects.filter(retired_at=None, finding="").exists()
     if newest is not None and clock.now() - newest.started_at < PERIOD - _EARLY and not unconfirmed:
         return None
@@ -149,4 +147,4 @@ def _store(
                 "problems": row.problems[:_IN_EVENT],
             },
         )
-    return report_of(row)
+    return row.report()

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from pki.authorities import profiles
+from pki.authorities import clock_guard, profiles
 from pki.authorities.crl_addresses import issuer_for
 from pki.authorities.queries import issuer_of
 from pki.domain import alternative_names, keys, names, proof_of_possession, serials, tbs
@@ -23,7 +23,6 @@ from pki.domain.orders import CertificateOrder, SerialOnly
 from pki.domain.policies import PolicyEnded
 from pki.domain.profiles import PROFILES, Profile
 from pki.domain.tbs import Content, Issuer
-from pki.hsm import clock_guard
 from pki.issuing import issuance_sets, key_checks, lint, pkilint_sampling, shared_factors
 from pki.issuing.reserved import COLUMNS, Reserved
 from pki.models import (

@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.db import transaction
 from django.db.models import Q
 
-from pki.authorities import profiles
+from pki.authorities import clock_guard, profiles
 from pki.authorities.queries import given_a_responder, issuer_of
 from pki.domain.names import OIDS
 from pki.domain.profiles import PROFILES
 from pki.domain.responder_lifetime import LIFETIME, RENEW_BEFORE
 from pki.domain.tbs import Content
-from pki.hsm import HsmError, clock_guard, hsm_for
+from pki.hsm import HsmError, hsm_for
 from pki.hsm.token_keys import Wanted, retire
 from pki.issuing import planning, signing
 from pki.models import (

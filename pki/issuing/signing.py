@@ -19,13 +19,14 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 
+from pki.authorities import clock_guard
 from pki.authorities.crl_addresses import issuer_for
 from pki.authorities.queries import issuer_of
 from pki.domain import keys, tbs
 from pki.domain.profile_versions import KNOWN
 from pki.domain.profiles import Profile
 from pki.domain.tbs import Issuer
-from pki.hsm import HsmError, HsmUnavailable, Scheme, Signatures, clock_guard, hsm_for
+from pki.hsm import HsmError, HsmUnavailable, Scheme, Signatures, hsm_for
 from pki.issuing import card_checks, lint
 from pki.issuing.claiming import CLAIM, Claimed, claim, reserved, take_back
 from pki.models import (

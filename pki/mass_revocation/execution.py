@@ -15,8 +15,9 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import F, Max, Q, QuerySet
 
+from pki.authorities import clock_guard
 from pki.crl import building
-from pki.hsm import HsmError, clock_guard
+from pki.hsm import HsmError
 from pki.mass_revocation import lifecycle
 from pki.models import (
     ONLINE,

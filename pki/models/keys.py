@@ -1,7 +1,11 @@
 """The inventory of keys in tokens, and what each comparison with the tokens found."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
 from django.db import models
 
+from pki.domain.key_inventory import InventoryReport, Problem, TokenSeen
 from pki.models.choices import KeyFinding, KeyProvenance, KeyPurpose
 from siths_portal.lib.ids import new_id
 
@@ -47,7 +51,7 @@ class HsmKey(models.Model):
 class KeyInventory(models.Model):
     """One comparison of the tokens with the rows. `tokens` says which were read, `problems` what was not as recorded.
 
-    The shapes are those of `pki.hsm.inventory`: `TokenSeen` and `Problem`.
+    The shapes are `TokenSeen` and `Problem` of `pki.domain.key_inventory`.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -58,3 +62,18 @@ class KeyInventory(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["-started_at"], name="pki_inventory_newest")]
+
+    @classmethod
+    def newest(cls) -> Self | None:
+        """Returns the newest inventory, or None before the first."""
+        return cls.objects.order_by("-started_at").first()
+
+    def report(self) -> InventoryReport:
+        """Returns the row as plain values."""
+
+        def made[T](kind: type[T], values: Iterable[Mapping[str, Any]]) -> tuple[T, ...]:
+            return tuple(kind(**each) for each in values)
+
+        return InventoryReport(
+            self.id, self.started_at, self.ended_at, made(TokenSeen, self.tokens), made(Problem, self.problems)
+        )

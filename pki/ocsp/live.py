@@ -24,8 +24,9 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
+from pki.authorities import clock_guard
 from pki.domain import ocsp_request, ocsp_response
-from pki.hsm import HsmError, clock_guard
+from pki.hsm import HsmError
 from pki.models import ANSWERED, ANSWERING, Certificate, CertificateAuthority, NoncePolicy
 from pki.ocsp import feed as ocsp_feed
 from pki.ocsp import presigning, signer_checks

@@ -24,9 +24,10 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Count, Exists, F, OuterRef, Q
 
+from pki.authorities import clock_guard
 from pki.authorities.queries import known_until
 from pki.domain import ocsp_response, tbs
-from pki.hsm import Hsm, HsmError, Scheme, clock_guard, hsm_for
+from pki.hsm import Hsm, HsmError, Scheme, hsm_for
 from pki.models import (
     ANSWERED,
     ANSWERING,

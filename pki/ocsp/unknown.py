@@ -14,8 +14,9 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
+from pki.authorities import clock_guard
 from pki.domain import ocsp_response, serials
-from pki.hsm import HsmError, clock_guard
+from pki.hsm import HsmError
 from pki.models import ANSWERING, CertIdHash, CertificateAuthority, OcspUnknown
 from pki.ocsp import feed as ocsp_feed
 from pki.ocsp import presigning

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from pki.models import CertificateAuthority, HsmKey, OcspSigner
+from pki.domain.key_inventory import InventoryReport
+from pki.models import CertificateAuthority, HsmKey, KeyInventory, OcspSigner
+
+__all__ = ["InventoryReport", "KeyPage", "KeyView", "destroyed_keys", "keys_in_use", "latest_inventory"]
 
 PAGE = 25
 
@@ -39,6 +42,12 @@ class KeyPage:
 
     keys: tuple[KeyView, ...]
     after: str
+
+
+def latest_inventory() -> InventoryReport | None:
+    """Returns what the newest inventory of the tokens found, or None before the first."""
+    row = KeyInventory.newest()
+    return row.report() if row else None
 
 
 def keys_in_use() -> list[KeyView]:

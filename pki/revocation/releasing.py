@@ -13,9 +13,10 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
+from pki.authorities import clock_guard
 from pki.domain.card_proof import ProofKind
 from pki.domain.findings import Finding, finding
-from pki.hsm import HsmError, clock_guard
+from pki.hsm import HsmError
 from pki.models import (
     Certificate,
     CertificateStatus,

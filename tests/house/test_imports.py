@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ("siths_portal", "authn", "pki", "issuance", "billing")
+PUBLIC_PKI = "Applications enter pki through its public interfaces"
 EXTRA = (
     "authn/models.py",
     "billing/service.py",
@@ -91,21 +92,25 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
         ("siths_portal/simulators/directory.py", "import issuance.service", "Simulators talk by wire and files only"),
         ("siths_portal/simulators/directory.py", "import siths_portal.lib.jobs", "Simulators talk by wire and files only"),
         ("siths_portal/dev/steps.py", "import django", "The house knows commands and settings, no application"),
-        ("issuance/people/services/extra.py", "import pki.models", "Applications enter pki through its public interfaces"),
-        ("issuance/people/services/extra.py", "import pki.hsm.extra", "Applications enter pki through its public interfaces"),
-        ("issuance/people/services/extra.py", "import pki.approvals", "Applications enter pki through its public interfaces"),
-        ("issuance/people/services/extra.py", "import pki.operators.keys", "Applications enter pki through its public interfaces"),
+        ("issuance/people/services/extra.py", "import pki.models", PUBLIC_PKI),
+        ("issuance/people/services/extra.py", "import pki.hsm.extra", PUBLIC_PKI),
+        ("issuance/people/services/extra.py", "import pki.approvals", PUBLIC_PKI),
+        (
+            "issuance/people/services/extra.py",
+            "import pki.operators.keys",
+            PUBLIC_PKI,
+        ),
         (
             "issuance/operators/services/approvals.py",
             "import pki.approvals.dual_control",
-            "Applications enter pki through its public interfaces",
+            PUBLIC_PKI,
         ),
         (
             "issuance/operators/web/status.py",
             "import pki.operators.status_measures",
-            "Applications enter pki through its public interfaces",
+            PUBLIC_PKI,
         ),
-        ("siths_portal/demo/tls.py", "import pki.models", "Applications enter pki through its public interfaces"),
+        ("siths_portal/demo/tls.py", "import pki.models", PUBLIC_PKI),
         ("billing/web/extra.py", "import issuance.models", "Applications enter issuance through service and authz"),
         ("billing/web/extra.py", "import issuance.people.queries.extra", "Applications enter issuance through service and authz"),
         (

@@ -27,10 +27,9 @@ from django.db import connections, transaction
 from pki import mass_revocation as pki_mass_revocation
 from pki import service
 from pki.approvals import dual_control
-from pki.authorities import ca_states
+from pki.authorities import ca_states, clock_guard
 from pki.crl import building
 from pki.domain.profiles import PROFILES
-from pki.hsm import clock_guard
 from pki.hsm.module import module
 from pki.issuing import claiming, responders, signing
 from pki.mass_revocation import MassRevocationGrounds

@@ -23,10 +23,10 @@ from pki.health import (
     RESPONDER_RENEW_BEFORE,
     AuditCheckView,
     ClockReading,
-    InventoryReport,
     SeenFinding,
     Severity,
 )
+from pki.operators.keys import InventoryReport, latest_inventory
 from siths_portal.lib import clock
 
 LATE = dt.timedelta(minutes=15)
@@ -57,7 +57,7 @@ def health(request: HttpRequest) -> HttpResponse:
         "worst": max((each["severity"] for each in troubles), default=0),
         "troubles": troubles,
         "findings": [each for each in findings if not each["severity"]],
-        "inventory": _inventory(pki_health.latest_key_inventory()),
+        "inventory": _inventory(latest_inventory()),
         "clock": _clock(pki_health.clock_reading()),
         "chains": [_chain(each) for each in checks],
     }

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki.hsm import HsmError, clock_guard
+from pki.authorities import clock_guard
+from pki.hsm import HsmError
 from pki.management import arguments
 from pki.ocsp import presigning
 

@@ -17,6 +17,7 @@ from pki.domain.findings import Finding, Severity
 from pki.health import checks, reports
 from pki.hsm import inventory
 from pki.models import AuditCheck, ClockMark, HealthReport, KeyInventory
+from pki.operators.keys import latest_inventory
 from siths_portal.lib import clock
 from tests.issuance.operators.operators import client_of, operator
 from tests.issuance.person_page.test_pages import text_of
@@ -104,7 +105,7 @@ def test_the_task_leaves_what_the_page_shows(world: Any) -> None:
         area, _name = pki_health_words.area_of(each.subject)
         assert area.title, each.subject
         assert pki_health_words.title_of(each.subject) in text
-    report = inventory.latest()
+    report = latest_inventory()
     assert report is not None
     for token in report.tokens:
         assert token.label in text

@@ -20,9 +20,10 @@ from django.test import Client, override_settings
 from prometheus_client import REGISTRY
 
 from pki import tasks
+from pki.authorities import clock_guard
 from pki.domain.findings import Severity
 from pki.health import checks
-from pki.hsm import clock_guard, inventory
+from pki.hsm import inventory
 from pki.hsm.token_keys import Wanted
 from pki.models import Certificate, CertificateAuthority, ClockMark, Event, HsmKey, KeyInventory, KeyPurpose
 from siths_portal import tasks as portal_tasks

@@ -13,6 +13,7 @@ from pkcs11.util.ec import encode_named_curve_parameters
 from pki.hsm import HsmError, HsmUnavailable, hsm_for, inventory
 from pki.hsm.token_keys import _LOCK, SERVICE_KEYS, Wanted, keys_at_rest, retire
 from pki.models import Event, HsmKey, KeyFinding, KeyInventory, KeyPurpose
+from pki.operators.keys import latest_inventory
 from siths_portal.lib import clock
 from tests.pki.hsm.hsm_faults import intercepted
 from tests.pki_fixtures import raw_session
@@ -39,7 +40,7 @@ def found(report):
 
 def test_what_is_as_recorded_is_no_alarm(rows):
     before = clock.now()
-    assert inventory.latest() is None
+    assert latest_inventory() is None
     report = inventory.run()
     assert report.ok
     assert {(each.label, each.state) for each in report.tokens} == {
@@ -48,7 +49,7 @@ def test_what_is_as_recorded_is_no_alarm(rows):
     }
     assert {row.finding for row in HsmKey.objects.all()} == {"as-recorded"}
     assert all(before <= row.checked_at <= clock.now() for row in HsmKey.objects.all())
-    assert inventory.latest() == report
+    assert latest_inventory() == report
     event = Event.objects.get(action="inventory.completed")
     assert (event.subject_ref, event.facts["problem_count"], event.facts["keys"]) == (str(report.id), 0, len(rows))
 
@@ -186,7 +187,7 @@ def test_it_runs_once_a_day(rows):
     KeyInventory.objects.update(started_at=clock.now() - dt.timedelta(hours=24))
     second = inventory.run_due()
     assert second is not None
-    assert inventory.latest() == second
+    assert latest_inventory() == second
 
 
 # pg_locks shows the whole cluster, in which other test processes have databases of their own.

@@ -456,7 +456,7 @@ def test_a_row_that_fails_each_time_is_left_alone_at_last_and_revoked(demo_pki, 
 
 
 def test_the_settings_say_how_long_a_claim_holds():
-    program = "import django; django.setup(); from pki import claiming; print(claiming.CLAIM.total_seconds())"
+    program = "import django; django.setup(); from pki.issuing import claiming; print(claiming.CLAIM.total_seconds())"
     for variables, seconds in (({}, "20.0"), ({"PKI_SIGNING_CLAIM_SECONDS": "7"}, "7.0")):
         done = subprocess.run([sys.executable, "-c", program], env=os.environ | variables, capture_output=True, text=True)
         assert done.stdout.splitlines()[-1] == seconds, done.stderr

@@ -1,6 +1,6 @@
-"""The audit chain's keys: HMAC keys and signing keys in the token, one of each a year, kept as long as the chain is.
+"""The port `AuditKeys` by the issuing token: HMAC keys and signing keys, one of each a year, kept as long as the audit chain.
 
-Faces load this module to verify signatures, so it loads the token library (`audit_token`) only when the token is asked.
+Processes without a token load this module to verify signatures. So it imports `token` inside the functions that use the token.
 """
 
 from cryptography.exceptions import InvalidSignature
@@ -22,22 +22,22 @@ class TokenAuditKeys:
 
     def mac_key(self) -> str:
         """This year's MAC key."""
-        from pki.hsm import audit_token
+        from pki.audit import token
 
-        return audit_token.of_the_year(KeyPurpose.AUDIT).key_id
+        return token.of_the_year(KeyPurpose.AUDIT).key_id
 
     def derive(self, key_id: str, label: bytes) -> bytes:
         """One HMAC in the token."""
-        from pki.hsm import audit_token
+        from pki.audit import token
 
-        return audit_token.mac(_row(key_id, KeyPurpose.AUDIT), label)
+        return token.mac(_row(key_id, KeyPurpose.AUDIT), label)
 
     def sign(self, statement: bytes) -> tuple[str, bytes]:
         """ECDSA over P-256 with SHA-256, as DER, by this year's signing key."""
-        from pki.hsm import audit_token
+        from pki.audit import token
 
-        row = audit_token.of_the_year(KeyPurpose.AUDIT_HEAD)
-        return row.key_id, audit_token.sign(row, statement)
+        row = token.of_the_year(KeyPurpose.AUDIT_HEAD)
+        return row.key_id, token.sign(row, statement)
 
     def verifies(self, key_id: str, statement: bytes, signature: bytes) -> bool:
         """By the public key in the inventory."""

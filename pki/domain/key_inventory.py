@@ -1,13 +1,10 @@
-"""What inventories of keys found, read without a token: pages and checks ask this (spec E2 point 15)."""
+"""What an inventory of the keys in tokens found (E2.15), as plain values. `pki.hsm.inventory` makes it."""
 
 import datetime as dt
 import enum
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
-
-from pki.models import KeyInventory
 
 
 class ProblemKind(enum.StrEnum):
@@ -61,18 +58,3 @@ class InventoryReport:
     def ok(self) -> bool:
         """Everything is as recorded."""
         return not self.problems
-
-
-def latest() -> InventoryReport | None:
-    """The newest inventory; None before the first. Needs no token."""
-    row = KeyInventory.objects.order_by("-started_at").first()
-    return None if row is None else report_of(row)
-
-
-def report_of(row: KeyInventory) -> InventoryReport:
-    """The report that the row holds."""
-
-    def made[T](kind: type[T], values: Iterable[Mapping[str, Any]]) -> tuple[T, ...]:
-        return tuple(kind(**each) for each in values)
-
-    return InventoryReport(row.id, row.started_at, row.ended_at, made(TokenSeen, row.tokens), made(Problem, row.problems))

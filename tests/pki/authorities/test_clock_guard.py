@@ -11,9 +11,9 @@ from cryptography import x509
 from django.db import connection
 
 from pki import service
+from pki.authorities import clock_guard
+from pki.authorities.clock_guard import ClockWentBack
 from pki.crl import building
-from pki.hsm import clock_guard
-from pki.hsm.clock_guard import ClockWentBack
 from pki.issuing import signing
 from pki.models import Certificate, ClockMark, Crl, OcspResponse
 from pki.ocsp import presigning
@@ -72,7 +72,7 @@ def test_another_process_is_held_to_it(signed):
     """The mark is outside of memory: a process that starts with a clock behind is refused at once."""
     program = (
         "import datetime as dt, django; django.setup()\n"
-        "from pki import clock_guard\n"
+        "from pki.authorities import clock_guard\n"
         "from siths_portal.lib import clock\n"
         f"with clock.moved_to(dt.datetime.fromisoformat('{(signed - MINUTE).isoformat()}')):\n"
         "    clock_guard.check()\n"
