@@ -1,0 +1,1 @@
+"""Timed work on carriers, and the comparison of states with sealed events."""

@@ -1,0 +1,1 @@
+"""Set-up files: templates, preview, execution and export of organisations, offices and role holders."""

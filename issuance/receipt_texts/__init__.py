@@ -1,0 +1,1 @@
+"""Texts that organisations add to receipts, in versions."""

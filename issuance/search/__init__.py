@@ -1,0 +1,1 @@
+"""Searches for people and cards, extended searches, and lists of holders."""
