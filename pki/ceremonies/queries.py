@@ -6,8 +6,7 @@ from uuid import UUID
 
 from pki.models import KeyCeremony
 from siths_portal.lib.errors import NotFound
-
-PAGE = 50
+from siths_portal.lib.lists import Rows
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,10 @@ class CeremonyRecord:
     transcript: str = field(repr=False)
 
 
-def ceremonies(*, after: UUID | None = None, limit: int = PAGE) -> list[CeremonyView]:
-    """The newest ceremonies, at most `limit`, or those older than the one with id `after`."""
-    rows = KeyCeremony.objects.order_by("-id")
-    if after is not None:
-        rows = rows.filter(id__lt=after)
-    return [_view(row) for row in rows.defer("file_text", "transcript", "outputs")[:limit]]
+def ceremonies() -> Rows[KeyCeremony, CeremonyView]:
+    """Ceremonies. Their ids rise with time."""
+    rows = KeyCeremony.objects.defer("file_text", "transcript", "outputs")
+    return Rows(rows, lambda found: [_view(row) for row in found])
 
 
 def ceremony(ceremony_id: UUID) -> CeremonyRecord:

@@ -30,6 +30,7 @@ from pki.revocation.revoking import RevocationRequest, SourceRecord
 from siths_portal.lib import clock, faults, jobs
 from siths_portal.lib.errors import Conflict, Invalid, NotFound
 from siths_portal.lib.ids import new_id
+from siths_portal.lib.lists import Rows
 
 LONGEST_PAGE = 200
 _LONGEST_TEXT = 1000
@@ -215,10 +216,9 @@ def mass_revocation(mass_revocation_id: UUID) -> MassRevocationView:
     return _view(row)
 
 
-def mass_revocations(*, after: UUID | None = None, limit: int = 50) -> list[MassRevocationView]:
-    """Mass revocations, newest first: those before the one with id `after`, at most `limit` (and 200)."""
-    rows = _rows() if after is None else _rows().filter(id__lt=after)
-    return [_view(row) for row in rows.order_by("-id")[: min(limit, LONGEST_PAGE)]]
+def mass_revocations() -> Rows[MassRevocation, MassRevocationView]:
+    """Mass revocations. Their ids rise with time."""
+    return Rows(_rows(), lambda found: [_view(row) for row in found])
 
 
 def document(row: MassRevocation) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from pki.authorities import ca_states
 from pki.models import Approval, ApprovalRequest, ApprovalState, Decision
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
+from siths_portal.lib.lists import Rows
 
-PAGE = 25
 MOST_OPEN = 200
 WAITING = [ApprovalState.OPEN, ApprovalState.APPROVED]
 
@@ -65,14 +65,6 @@ class ApprovalView:
         return next((each for each in self.decisions if each.approver_ref == ref), None)
 
 
-@dataclass(frozen=True)
-class ApprovalPage:
-    """A page of closed requests, the newest first, and where the next one goes on."""
-
-    rows: tuple[ApprovalView, ...]
-    after: UUID | None
-
-
 def waiting_approvals() -> list[ApprovalView]:
     """Requests that wait for decisions or for being carried out, the oldest first; at most MOST_OPEN."""
     rows = _rows().filter(state__in=WAITING, expires_at__gt=clock.now())
@@ -84,11 +76,10 @@ def waiting_count() -> int:
     return ApprovalRequest.objects.filter(state=ApprovalState.OPEN, expires_at__gt=clock.now()).count()
 
 
-def closed_approvals(*, after: UUID | None = None) -> ApprovalPage:
-    """Requests that came to an end, the newest first. Their ids rise with time."""
-    rows = _rows().exclude(state__in=WAITING, expires_at__gt=clock.now()).order_by("-id")
-    found = list((rows.filter(id__lt=after) if after else rows)[: PAGE + 1])
-    return ApprovalPage(tuple(_view(row) for row in found[:PAGE]), found[PAGE - 1].id if len(found) > PAGE else None)
+def closed_approvals() -> Rows[ApprovalRequest, ApprovalView]:
+    """Requests that came to an end. Their ids rise with time."""
+    rows = _rows().exclude(state__in=WAITING, expires_at__gt=clock.now())
+    return Rows(rows, lambda found: [_view(row) for row in found])
 
 
 def approval(request_id: UUID) -> ApprovalView:

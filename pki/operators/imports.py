@@ -19,9 +19,8 @@ from pki.takeover.findings import DIFFERENCES, KINDS, LOCK
 from pki.takeover.reports import Report
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
+from siths_portal.lib.lists import Rows
 
-PAGE = 25
-FINDINGS = 100
 STEPS = 20
 COMPARISONS = 10
 SERIALS = 20
@@ -139,16 +138,6 @@ class FindingLine:
 
 
 @dataclass(frozen=True)
-class FindingPage:
-    """Findings of one kind in the order in which they were found, and where the next page goes on."""
-
-    kind: str
-    text: str
-    rows: tuple[FindingLine, ...]
-    after: int | None
-
-
-@dataclass(frozen=True)
 class ReportFile:
     """The report or its signature as a file to save."""
 
@@ -156,10 +145,9 @@ class ReportFile:
     content: bytes = field(repr=False)
 
 
-def import_lines(*, after: UUID | None = None, limit: int = PAGE) -> list[ImportLine]:
-    """Imports, the newest request first: those before the one with id `after`."""
-    rows = _rows() if after is None else _rows().filter(id__lt=after)
-    return [_line(row) for row in rows.order_by("-id")[:limit]]
+def imports() -> Rows[ApprovalRequest, ImportLine]:
+    """Imports. The ids of their requests rise with time."""
+    return Rows(_rows(), lambda found: [_line(row) for row in found])
 
 
 def import_record(import_id: UUID) -> ImportRecord:
@@ -187,14 +175,21 @@ def import_record(import_id: UUID) -> ImportRecord:
     )
 
 
-def import_findings(import_id: UUID, kind: str, *, after: int = 0) -> FindingPage:
-    """A page of an import's findings of one kind. Raises NotFound, also for a kind that there is not."""
+def import_findings(import_id: UUID, kind: str) -> Rows[ImportFinding, FindingLine]:
+    """An import's findings of one kind; ids rise in the order in which they were found.
+
+    Raises NotFound, also for a kind that there is not.
+    """
     _request, row = _found(import_id)
     if row is None or kind not in KINDS:
         raise _unknown()
-    found = list(ImportFinding.objects.filter(ca_import=row, kind=kind, id__gt=after).order_by("id")[: FINDINGS + 1])
-    lines = tuple(FindingLine(each.place, each.serial, each.detail) for each in found[:FINDINGS])
-    return FindingPage(kind, KINDS[kind], lines, found[FINDINGS - 1].id if len(found) > FINDINGS else None)
+    rows = ImportFinding.objects.filter(ca_import=row, kind=kind)
+    return Rows(rows, lambda found: [FindingLine(each.place, each.serial, each.detail) for each in found])
+
+
+def finding_text(kind: str) -> str:
+    """What a kind of findings is called."""
+    return KINDS[kind]
 
 
 def import_report(import_id: UUID, kind: str) -> ReportFile:

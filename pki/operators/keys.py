@@ -1,17 +1,14 @@
 """The inventory of keys in tokens as operators see it."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from django.db.models import Q
 
 from pki.domain.key_inventory import InventoryReport
 from pki.models import CertificateAuthority, HsmKey, KeyInventory, OcspSigner
+from siths_portal.lib.lists import Rows
 
-__all__ = ["InventoryReport", "KeyPage", "KeyView", "destroyed_keys", "keys_in_use", "latest_inventory"]
-
-PAGE = 25
+__all__ = ["InventoryReport", "KeyView", "destroyed_keys", "keys_in_use", "latest_inventory"]
 
 
 @dataclass(frozen=True)
@@ -36,12 +33,14 @@ class KeyView:
     used_by: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class KeyPage:
-    """A page of keys that are destroyed, the newest first, and where the next one goes on."""
+def keys_in_use() -> list[KeyView]:
+    """Every key that is not destroyed, by purpose and label."""
+    return _views(list(HsmKey.objects.defer("public_key_der").filter(retired_at=None).order_by("purpose", "label")))
 
-    keys: tuple[KeyView, ...]
-    after: str
+
+def destroyed_keys() -> Rows[HsmKey, KeyView]:
+    """Keys that were destroyed."""
+    return Rows(HsmKey.objects.defer("public_key_der").filter(retired_at__isnull=False), _views)
 
 
 def latest_inventory() -> InventoryReport | None:
@@ -50,21 +49,7 @@ def latest_inventory() -> InventoryReport | None:
     return row.report() if row else None
 
 
-def keys_in_use() -> list[KeyView]:
-    """Every key that is not destroyed, by purpose and label."""
-    return _views(list(HsmKey.objects.defer("public_key_der").filter(retired_at=None).order_by("purpose", "label")))
-
-
-def destroyed_keys(*, after: str = "") -> KeyPage:
-    """Keys that were destroyed. `after` is the last one of the page before."""
-    rows = HsmKey.objects.defer("public_key_der").filter(retired_at__isnull=False).order_by("-created_at", "-key_id")
-    if after and (last := HsmKey.objects.filter(pk=after).values_list("created_at", flat=True).first()):
-        rows = rows.filter(Q(created_at__lt=last) | Q(created_at=last, key_id__lt=after))
-    found = list(rows[: PAGE + 1])
-    return KeyPage(tuple(_views(found[:PAGE])), found[PAGE - 1].key_id if len(found) > PAGE else "")
-
-
-def _views(rows: list[HsmKey]) -> list[KeyView]:
+def _views(rows: Sequence[HsmKey]) -> list[KeyView]:
     ids = [row.key_id for row in rows]
     users: dict[str, list[str]] = {}
     for key_id, name in CertificateAuthority.objects.filter(key_id__in=ids).values_list("key_id", "common_name"):

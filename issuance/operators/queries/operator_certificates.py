@@ -1,5 +1,6 @@
 """Certificates for operators of the PKI. Those of protected persons are there for holders of the add-on alone (S10)."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,9 +10,11 @@ from issuance.authz import Action, Actor, policy
 from issuance.carriers.models import Carrier, CarrierCertificate
 from issuance.operators.models import CertificateSearch, MassTrial
 from pki.mass_revocation import MassSelection
-from pki.operators.certificate_search import CertificateCriteria, CertificateLine, CertificatePage, find_certificates
+from pki.operators.certificate_search import CertificateCriteria, CertificateLine, find_certificates
 from pki.operators.certificates import CertificateRecord, certificate_der, certificate_record
 from pki.operators.mass_revocation_samples import mass_revocation_samples
+from siths_portal.lib.ids import id_of
+from siths_portal.lib.lists import Cursor, Key, Order, Page
 
 _NOBODY = UUID(int=0)
 
@@ -24,11 +27,33 @@ class Owner:
     carrier_id: UUID | None
 
 
-def hits(*, actor: Actor, search: CertificateSearch, after: UUID | None) -> CertificatePage:
-    """A page of what the search finds now, without the certificates of persons whom the actor may not see."""
-    policy.require_global(actor, Action.VIEW_PKI)
-    wanted = CertificateCriteria.from_json(search.criteria)
-    return find_certificates(wanted, after=after, hidden=_hidden(actor))
+@dataclass
+class CertificateHits:
+    """The source of what the search finds now, without the certificates of persons whom the actor may not see.
+
+    Pages go forwards only. `looked_through`, of the page read last: it ends because many certificates were looked through.
+    """
+
+    actor: Actor
+    search: CertificateSearch
+    looked_through: bool = False
+
+    def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[CertificateLine]:
+        """Returns a page, the newest certificates first. Raises Forbidden."""
+        policy.require_global(self.actor, Action.VIEW_PKI)
+        wanted = CertificateCriteria.from_json(self.search.criteria)
+        after = id_of(cursor.row) if cursor else None
+        found = find_certificates(wanted, after=after, limit=limit, hidden=_hidden(self.actor))
+        self.looked_through = found.looked_through
+        return Page(found.lines, None, found.after)
+
+    def count(self, most: int) -> int:
+        """Not counted: to count is to look through them all."""
+        raise NotImplementedError
+
+    def every(self, order: Order, by: Sequence[str | Key]) -> Iterator[CertificateLine]:
+        """Not read whole, for the same reason."""
+        raise NotImplementedError
 
 
 def mass_samples(*, actor: Actor, trial: MassTrial) -> tuple[CertificateLine, ...]:

@@ -14,15 +14,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 from authn.web import kept_form, require_recent_login
 from issuance.authz import Action
 from issuance.operators.queries import pki_consequences, pki_words
-from issuance.operators.queries.pki_words import minute, moment
+from issuance.operators.queries.pki_words import moment
 from issuance.operators.services import approvals
 from issuance.operators.web.documents import refs_of, rows_of
 from issuance.operators.web.forms import DecisionForm
+from issuance.operators.web.lists import ApprovalList
 from issuance.operators.web.section import AT_ONCE, PKI, names_of
 from issuance.records.queries import words
 from issuance.records.web.forms import DONE, tried
 from issuance.records.web.frame import Link, actor_of, render_page
-from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.values import row
 from pki.approvals import ApprovalAction, ApprovalState, Decision
 from pki.operators import approvals as pki_approvals
@@ -35,15 +35,8 @@ from siths_portal.lib.errors import Conflict
 @PKI.requires()
 def approval_list(request: HttpRequest) -> HttpResponse:
     """What waits, and what came to an end."""
-    closed = pki_approvals.closed_approvals(after=cursor(request))
-    waiting = [] if cursor(request) else pki_approvals.waiting_approvals()
-    names = names_of(request, [each.requester_ref for each in (*waiting, *closed.rows)])
-    context = {
-        "waiting": [_line(each, names) for each in waiting],
-        "closed": [_line(each, names) for each in closed.rows],
-        "next_url": next_url(request, closed.after),
-        "first_url": first_url(request),
-    }
+    closed = ApprovalList(request).shown()
+    context = {"closed": closed, "waiting": None if closed.first_url else ApprovalList(request, waiting=True).shown()}
     return render_page(request, PKI, "operators/approvals.html", context, here="approvals")
 
 
@@ -104,17 +97,6 @@ def approval_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
         messages.success(request, _("Ärendet är återtaget."))
         return redirect("pki_approval", request_id)
     return render_page(request, PKI, "operators/withdraw.html", matter_head(found), here="approvals")
-
-
-def _line(found: ApprovalView, names: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "request": found,
-        "title": pki_words.matter(names, found.action, found.summary, found.document),
-        "action": words.said(pki_words.APPROVAL_ACTION, found.action),
-        "tag": pki_words.tagged(pki_words.APPROVAL_TAG, pki_words.APPROVAL_STATE, found.state),
-        "requester": pki_words.who(names, found.requester_ref),
-        "created_at": minute(found.created_at),
-    }
 
 
 def matter_head(found: ApprovalView, names: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -13,15 +13,15 @@ from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
 from issuance.operators.web import ca_states
 from issuance.operators.web.health import headline
+from issuance.operators.web.lists import DestroyedKeyList
 from issuance.operators.web.section import PKI
 from issuance.records.queries import words
 from issuance.records.web.frame import Link, render_page
-from issuance.records.web.lists import first_url, next_url
 from issuance.records.web.values import bytes_of, row
 from pki.operators.approvals import ca_state_matter, waiting_count
 from pki.operators.authorities import AuthorityLine, AuthorityRecord, authority_certificate, authority_lines, authority_record
 from pki.operators.certificates import certificate_pem
-from pki.operators.keys import KeyView, destroyed_keys, keys_in_use
+from pki.operators.keys import KeyView, keys_in_use
 from siths_portal.lib import clock
 from siths_portal.lib.downloads import attachment
 
@@ -87,13 +87,13 @@ def authority_der(request: HttpRequest, slug: str, generation: int) -> HttpRespo
 @PKI.requires()
 def key_list(request: HttpRequest) -> HttpResponse:
     """The keys in the tokens, and those that were destroyed."""
-    after = request.GET.get("efter", "")
-    destroyed = destroyed_keys(after=after)
+    destroyed = DestroyedKeyList(request).shown()
     context = {
-        "in_use": [] if after else [_key(each) for each in keys_in_use()],
-        "destroyed": [_key(each) for each in destroyed.keys],
-        "next_url": next_url(request, destroyed.after),
-        "first_url": first_url(request),
+        "in_use": [] if destroyed.first_url else [_key(each) for each in keys_in_use()],
+        "destroyed": [_key(each) for each in destroyed.lines],
+        "next_url": destroyed.next_url,
+        "previous_url": destroyed.previous_url,
+        "first_url": destroyed.first_url,
     }
     return render_page(request, PKI, "operators/keys.html", context, here="keys")
 

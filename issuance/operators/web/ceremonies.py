@@ -14,20 +14,19 @@ from django.views.decorators.http import require_safe
 
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
+from issuance.operators.web.lists import CeremonyList, PreparedList
 from issuance.operators.web.section import PKI
 from issuance.people.queries import officers
 from issuance.records.queries import words
 from issuance.records.web.frame import Link, actor_of, render_page
-from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.values import row
 from pki import ceremonies as pki_ceremonies
-from pki.ceremonies import CeremonyRecord, CeremonyView, OutputView, ProposalView
+from pki.ceremonies import CeremonyRecord, OutputView, ProposalView
 from pki.operators import approvals
 from pki.operators.approvals import ApprovalView
 from pki.operators.ceremonies import CeremonyEvent, ceremony_events, ceremony_protocol, ceremony_remaining, protocol_content
 from siths_portal.lib.downloads import attachment
 
-PAGE = 25
 SECTION = "ceremonies"
 SIGNED, PERFORMED, KEPT = 2, 3, 4
 """The steps of a ceremony after its preparation, as `steps` counts them."""
@@ -37,15 +36,10 @@ SIGNED, PERFORMED, KEPT = 2, 3, 4
 @PKI.requires()
 def ceremony_list(request: HttpRequest) -> HttpResponse:
     """Ceremonies that are prepared, and those that were begun, the newest first."""
-    after = cursor(request)
-    found = pki_ceremonies.ceremonies(after=after, limit=PAGE + 1)
-    prepared = [] if after else pki_ceremonies.open_proposals()
-    names = officers.names(actor_of(request), [each.proposed_by_ref for each in prepared])
+    shown = CeremonyList(request).shown()
     context = {
-        "prepared": [_prepared(each, names) for each in prepared],
-        "rows": [_line(each) for each in found[:PAGE]],
-        "next_url": next_url(request, found[PAGE - 1].id if len(found) > PAGE else None),
-        "first_url": first_url(request),
+        "list": shown,
+        "prepared": None if shown.first_url else PreparedList(request, prepared_tag).shown(),
         "functions": [Link(_("Förbered en ceremoni"), reverse("pki_ceremony_propose"))],
     }
     return render_page(request, PKI, "operators/ceremonies.html", context, here=SECTION)
@@ -144,24 +138,6 @@ def prepared_tag(view: ProposalView) -> dict[str, str]:
     if view.is_signed:
         return {"kind": "sent", "text": _("Undertecknad")}
     return {"kind": "queued", "text": _("Väntar på underskrifter")}
-
-
-def _prepared(each: ProposalView, names: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "proposal": each,
-        "tag": prepared_tag(each),
-        "by": pki_words.who(names, each.proposed_by_ref),
-        "at": minute(each.proposed_at),
-    }
-
-
-def _line(each: CeremonyView) -> dict[str, Any]:
-    return {
-        "view": each,
-        "tag": pki_words.tagged(pki_words.CEREMONY_TAG, pki_words.CEREMONY_STATE, each.state),
-        "started_at": minute(each.started_at),
-        "finished_at": minute(each.finished_at),
-    }
 
 
 def _facts(found: CeremonyRecord) -> Iterator[dict[str, Any]]:

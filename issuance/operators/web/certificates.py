@@ -15,10 +15,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Actor
 from issuance.operators.queries import operator_certificates, pki_words
-from issuance.operators.queries.operator_certificates import Owner
+from issuance.operators.queries.operator_certificates import CertificateHits, Owner
 from issuance.operators.queries.pki_words import moment
 from issuance.operators.services import certificate_searches
 from issuance.operators.web.forms import CertificateSearchForm
+from issuance.operators.web.lists import CertificateList
 from issuance.operators.web.section import PKI
 from issuance.people.queries import officers
 from issuance.people.services import disclosures
@@ -26,10 +27,8 @@ from issuance.people.services.disclosures import Shown
 from issuance.records.queries import words
 from issuance.records.web.forms import tried
 from issuance.records.web.frame import Link, actor_of, render_page, session_id_of
-from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.values import row
 from pki.operators import certificates
-from pki.operators.certificate_search import CertificateLine
 from pki.operators.certificates import CertificateRecord
 from siths_portal.lib.downloads import attachment
 
@@ -52,14 +51,8 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
     """A page of what a search of one's own session finds now. Raises NotFound."""
     actor = actor_of(request)
     found = certificate_searches.own(actor=actor, session_id=session_id_of(request), search_id=search_id)
-    result = operator_certificates.hits(actor=actor, search=found, after=cursor(request))
-    context = {
-        "result": result,
-        "rows": [_line(line) for line in result.lines],
-        "next_url": next_url(request, result.after),
-        "first_url": first_url(request),
-        "looked_through": result.looked_through,
-    }
+    result = CertificateHits(actor, found)
+    context = {"list": CertificateList(request, result).shown(), "looked_through": result.looked_through}
     return _page(request, CertificateSearchForm(initial=found.form), context)
 
 
@@ -125,16 +118,6 @@ def _page(
     return render_page(
         request, PKI, "operators/certificates.html", {"form": form, **(context or {})}, here="certificates", status=status
     )
-
-
-def _line(line: CertificateLine) -> dict[str, Any]:
-    status = pki_words.shown_status(line)
-    return {
-        "line": line,
-        "tag": pki_words.tagged(pki_words.CERTIFICATE_TAG, pki_words.CERTIFICATE_STATUS, status),
-        "not_before": words.day(line.not_before),
-        "not_after": words.last_day(line.not_after),
-    }
 
 
 def _facts(found: CertificateRecord, owner: Owner) -> Iterator[dict[str, Any]]:

@@ -13,15 +13,14 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from authn.web import made_by_the_page
 from issuance.operators.web import import_rows
+from issuance.operators.web.lists import FindingList, ImportList
 from issuance.operators.web.section import PKI, names_of
 from issuance.records.web.frame import render_page
-from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.refreshing import refreshing
 from pki.operators import imports
 from siths_portal.lib.downloads import attachment
 
 SECTION = "imports"
-PAGE = 25
 _MEDIA_TYPES = {
     "json": "application/json",
     "txt": "text/plain; charset=utf-8",
@@ -34,14 +33,7 @@ _MEDIA_TYPES = {
 @PKI.requires()
 def import_list(request: HttpRequest) -> HttpResponse:
     """Imports that were asked for, the newest first."""
-    found = imports.import_lines(after=cursor(request), limit=PAGE + 1)
-    names = names_of(request, [each.requester_ref for each in found])
-    context = {
-        "rows": [import_rows.line(each, names) for each in found[:PAGE]],
-        "next_url": next_url(request, found[PAGE - 1].id if len(found) > PAGE else None),
-        "first_url": first_url(request),
-    }
-    return render_page(request, PKI, "operators/import_list.html", context, here=SECTION)
+    return render_page(request, PKI, "operators/import_list.html", {"list": ImportList(request).shown()}, here=SECTION)
 
 
 @require_safe
@@ -67,16 +59,9 @@ def import_one(request: HttpRequest, import_id: UUID) -> HttpResponse:
 @PKI.requires()
 def import_findings(request: HttpRequest, import_id: UUID, kind: str) -> HttpResponse:
     """The findings of one kind, in the order in which they were found. Raises NotFound."""
-    text = request.GET.get("efter", "")
-    after = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
-    found = imports.import_findings(import_id, kind, after=after)
-    context = {
-        "found": found,
-        "title": found.text[:1].upper() + found.text[1:],
-        "import_url": reverse("pki_import", args=[import_id]),
-        "next_url": next_url(request, found.after),
-        "first_url": first_url(request),
-    }
+    shown = FindingList(request, import_id, kind).shown()
+    text = imports.finding_text(kind)
+    context = {"list": shown, "title": text[:1].upper() + text[1:], "import_url": reverse("pki_import", args=[import_id])}
     return render_page(request, PKI, "operators/import_findings.html", context, here=SECTION)
 
 

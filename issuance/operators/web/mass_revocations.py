@@ -15,11 +15,11 @@ from issuance.authz import Action
 from issuance.operators.queries import operator_certificates, pki_words
 from issuance.operators.services import mass_revocations
 from issuance.operators.web import mass_rows
+from issuance.operators.web.lists import CertificateList, MassList
 from issuance.operators.web.mass_forms import MassGroundsForm, MassSelectionForm, MassStopForm, as_typed, empty_grounds
 from issuance.operators.web.section import AT_ONCE, PKI, names_of
 from issuance.records.web.forms import DONE, tried
 from issuance.records.web.frame import actor_of, render_page, session_id_of
-from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.refreshing import refreshing
 from pki import approvals
 from pki import mass_revocation as pki_mass_revocation
@@ -27,25 +27,16 @@ from pki.approvals import ApprovalAction
 from pki.mass_revocation import MassRevocationView, MassSelection
 from pki.operators.authorities import authority_names
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.lists import Lines
 
 SECTION = "mass"
-PAGE = 25
 
 
 @require_safe
 @PKI.requires()
 def mass_list(request: HttpRequest) -> HttpResponse:
     """Mass revocations, the newest first."""
-    found = pki_mass_revocation.mass_revocations(after=cursor(request), limit=PAGE + 1)
-    actor = actor_of(request)
-    names = names_of(request, [each.requested_by_ref for each in found])
-    context = {
-        "rows": [mass_rows.line(each, names) for each in found[:PAGE]],
-        "functions": list(mass_rows.list_functions(actor)),
-        "others": approvals.REQUIRED[ApprovalAction.MASS_REVOCATION],
-        "next_url": next_url(request, found[PAGE - 1].id if len(found) > PAGE else None),
-        "first_url": first_url(request),
-    }
+    context = {"list": MassList(request).shown(), "functions": list(mass_rows.list_functions(actor_of(request)))}
     return render_page(request, PKI, "operators/mass_list.html", context, here=SECTION)
 
 
@@ -89,7 +80,7 @@ def mass_trial(request: HttpRequest, trial_id: UUID) -> HttpResponse:
     context = mass_rows.trial(trial, authority_names()) | {
         "form": form,
         "others": approvals.REQUIRED[ApprovalAction.MASS_REVOCATION],
-        "samples": [mass_rows.sample(each) for each in operator_certificates.mass_samples(actor=actor, trial=trial)],
+        "samples": CertificateList(request, Lines(operator_certificates.mass_samples(actor=actor, trial=trial))).shown(),
     }
     return render_page(request, PKI, "operators/mass_trial.html", context, here=SECTION, status=status)
 

@@ -19,7 +19,6 @@ from issuance.records.queries import words
 from issuance.records.web.frame import Link
 from issuance.records.web.values import number, row
 from pki.mass_revocation import MassRevocationGroup, MassRevocationView
-from pki.operators.certificate_search import CertificateLine
 
 LIVE = ("running", "publishing")
 """States that change by themselves."""
@@ -98,17 +97,6 @@ def groups_of(groups: Any, names: Mapping[str, str]) -> list[dict[str, str]]:
         counts = ("reserved", "issued", "revoked", "total")
         rows.append({"sum": "1"} | {name: number(sum(getattr(each, name) for each in groups)) for name in counts})
     return rows
-
-
-def sample(each: CertificateLine) -> dict[str, Any]:
-    """One of the certificates that are shown for a look."""
-    status = pki_words.shown_status(each)
-    return {
-        "line": each,
-        "tag": pki_words.tagged(pki_words.CERTIFICATE_TAG, pki_words.CERTIFICATE_STATUS, status),
-        "not_before": words.day(each.not_before),
-        "not_after": words.last_day(each.not_after),
-    }
 
 
 def progress(found: MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:

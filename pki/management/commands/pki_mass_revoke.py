@@ -22,6 +22,7 @@ from pki.mass_revocation.lifecycle import MassRevocationGrounds, MassRevocationV
 from pki.mass_revocation.selection import MassRevocationDryRun, MassSelection
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.lists import Cursor, Order
 
 FOLLOW_SECONDS = 2
 _LIVE = ("running", "publishing")
@@ -95,7 +96,8 @@ class Command(BaseCommand):
         self._tell(made, options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        found = lifecycle.mass_revocations(after=options["after"], limit=_PAGE)
+        cursor = Cursor(str(options["after"])) if options["after"] else None
+        found = lifecycle.mass_revocations().page(Order("", descending=True), (), cursor, _PAGE).lines
         if options["json"]:
             self._dump([asdict(each) for each in found])
             return

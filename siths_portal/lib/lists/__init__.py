@@ -6,7 +6,7 @@ Apps import from here. Scope belongs in the rows that a list is given, disclosur
 from siths_portal.lib.lists.columns import Column, Kind, Tag
 from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
 from siths_portal.lib.lists.listing import FILE_LIMITS, Empty, List, Shown
-from siths_portal.lib.lists.rows import Rows, Source
+from siths_portal.lib.lists.rows import Lines, Rows, Source
 
 __all__ = [
     "FILE_LIMITS",
@@ -15,6 +15,7 @@ __all__ = [
     "Empty",
     "Key",
     "Kind",
+    "Lines",
     "List",
     "Order",
     "Page",

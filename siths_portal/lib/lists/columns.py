@@ -53,7 +53,7 @@ class Tag:
 class Column[L]:
     """A column. `key` names it in addresses, so it is Swedish; `heading` is its label on a phone too.
 
-    `value` gives what a line shows, as an attribute's name or a function; without it the attribute `key`. `link` gives an
+    `value` gives what a line shows, as an attribute's or item's name or a function; without it that of `key`. `link` gives an
     address, empty for none. `template` draws the cell from `line` and `value` where text is not enough. `file_value` gives what
     files hold where that is something else.
     `sort`: the field, annotation or `Key` (or several) that rows are ordered by; without it the column cannot be sorted.
@@ -85,20 +85,27 @@ class Column[L]:
 
     def value_of(self, line: L) -> Any:
         """Returns what `line` has in this column."""
-        return getattr(line, self.value or self.key) if isinstance(self.value, str) else self.value(line)
+        if not isinstance(self.value, str):
+            return self.value(line)
+        name = self.value or self.key
+        return line[name] if isinstance(line, Mapping) else getattr(line, name)
+
+    def _tagged(self, line: L) -> Any:
+        value = self.value_of(line)
+        return Tag(**value) if self.kind == Kind.TAG and isinstance(value, Mapping) else value
 
     def file_cell(self, line: L) -> object:
         """Returns the cell of a file, as `csv_files.cell` takes it."""
         if self.file_value:
             return self.file_value(line)
-        value = self.value_of(line)
+        value = self._tagged(line)
         if isinstance(value, Tag):
             return value.text or value.kind
         return value if isinstance(value, Decimal) else written(value)
 
     def html(self, line: L, tags: dict[Tag, SafeString]) -> SafeString:
         """Returns the content of the cell. `tags` keeps those drawn, since a page has few different ones."""
-        value = self.value_of(line)
+        value = self._tagged(line)
         if self.template:
             return render_to_string(self.template, {"line": line, "value": value})
         if isinstance(value, Tag):

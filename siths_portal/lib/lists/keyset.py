@@ -24,8 +24,8 @@ class Order:
 
     @property
     def text(self) -> str:
-        """The order as addresses hold it."""
-        return f"-{self.key}" if self.descending else self.key
+        """The order as addresses hold it, empty for a fixed one."""
+        return f"-{self.key}" if self.key and self.descending else self.key
 
     @classmethod
     def parse(cls, text: str, keys: Collection[str], default: "Order") -> "Order":

@@ -100,7 +100,9 @@ class List[L]:
 
     Filters are a django-filter FilterSet over the rows' queryset, or a form of `form()` whose `chosen` values `rows()` uses. What
     they hold stands in addresses, so a free-text filter is refused: a name or number is kept as a search's handle (ADR 0244).
-    `by` is the fixed order of a list whose columns cannot be sorted; else `order` names a column, `-` first for descending.
+    `order` names the column that it is ordered by at first, after `-` for descending. A list whose columns cannot be sorted names
+    none and orders by `by`, or by primary key, which rises with time (`lib.ids`); `order = "-"` turns that round.
+    `caption` names the table; without it the page's heading with the id `table_id` does.
     `count_to`: rows are counted no further; 0 for a list whose count costs too much. `prefix` and `fragment` tell the lists of
     one page apart.
     """
@@ -157,6 +159,10 @@ class List[L]:
         """The sum that the list begins with."""
         return ngettext("{n} rad", "{n} rader", count).format(n=_number(count))
 
+    def nothing(self, *, past_end: bool) -> Empty | None:
+        """What stands in place of a page without rows; `past_end`: it would begin after a row that the reader has seen."""
+        return _PAST_END if past_end else self.no_match if self.chosen else self.empty
+
     def file_url(self, kind: str) -> str:
         """The address of the list as a file."""
         return self._url(ordning=self._order.text, fil=kind)
@@ -201,7 +207,7 @@ class List[L]:
             first_url=self._url(ordning=self._order.text) if cursor else "",
             clear_url=f"{self.request.path}{self._anchor}" if self.chosen else "",
             files=[File(_FILE_NAMES[kind], self.file_url(kind)) for kind in self.files] if found.lines else (),
-            empty=None if found.lines else _PAST_END if cursor else self.no_match if self.chosen else self.empty,
+            empty=None if found.lines else self.nothing(past_end=cursor is not None),
         )
 
     def file(self, kind: str) -> HttpResponseBase:
@@ -302,7 +308,7 @@ class List[L]:
 
     def _cells(self, lines: Sequence[L]) -> list[list[Cell]]:
         columns, tags = self._on_page, dict[Any, SafeString]()
-        header = next((column for column in columns if column.row_header), columns[0])
+        header = next((column for column in columns if column.row_header), next(iter(columns), None))
         return [
             [Cell(column.html(line, tags), column.classes, column.heading, column is header) for column in columns]
             for line in lines

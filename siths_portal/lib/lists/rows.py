@@ -55,5 +55,28 @@ class Rows[M: Model, L]:
         for chunk in batched(rows.iterator(_CHUNK), _CHUNK, strict=False):
             yield from self._lines(chunk)
 
+    def mapped[N](self, convert: Callable[[Sequence[L]], Sequence[N]]) -> "Rows[M, N]":
+        """Returns the same rows with `convert` applied to the lines of a page: for what another package adds to them."""
+        return Rows(self.queryset, lambda found: convert(self._lines(found)))
+
     def _lines(self, found: Sequence[M]) -> Sequence[L]:
         return self.lines(found) if self.lines else cast(Sequence[L], found)
+
+
+@dataclass(frozen=True)
+class Lines[L]:
+    """Lines that are read already and shown on one page."""
+
+    lines: Sequence[L]
+
+    def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[L]:
+        """See `Source`."""
+        return Page(tuple(self.lines))
+
+    def count(self, most: int) -> int:
+        """See `Source`."""
+        return len(self.lines)
+
+    def every(self, order: Order, by: Sequence[str | Key]) -> Iterator[L]:
+        """See `Source`."""
+        return iter(self.lines)

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.operators.services import approvals
+from issuance.operators.web.lists import ApprovalList
 from pki.approvals import dual_control
 from pki.models import Approval, ApprovalAction, ApprovalRequest, ApprovalState, Decision, Event
-from pki.operators import approvals as reading
 from pki.operators.approvals import approval
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden
@@ -55,14 +55,14 @@ def test_the_list_shows_what_waits_first_and_then_what_ended(world: Any) -> None
 
 
 def test_what_ended_goes_on_page_by_page(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "PAGE", 2)
+    monkeypatch.setattr(ApprovalList, "page_size", 2)
     ids = {asked(state=ApprovalState.USED, closed_at=clock.now()).pk for _ in range(5)}
     client, address = client_of(operator(world)), reverse("pki_approvals")
     seen: set[uuid.UUID] = set()
     for _ in range(3):
         page = client.get(address)
-        seen |= {row["request"].id for row in page.context["closed"]}
-        address = page.context["next_url"]
+        seen |= {row["request"].id for row in page.context["closed"].lines}
+        address = page.context["closed"].next_url
     assert seen == ids
     assert address == ""
 

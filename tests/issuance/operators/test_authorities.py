@@ -15,6 +15,7 @@ from pki.operators import authorities
 from pki.operators.authorities import authority_record
 from pki.operators.keys import destroyed_keys
 from siths_portal.lib import clock
+from siths_portal.lib.lists import Order
 from tests.issuance.operators.operators import client_of, operator
 from tests.issuance.person_page.test_pages import text_of
 from tests.pki.orders import card, plan
@@ -115,23 +116,21 @@ def test_the_keys_with_their_use_and_those_that_were_destroyed(world: Any) -> No
 
 
 def test_destroyed_keys_go_on_page_by_page(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pki.operators import keys
+    from issuance.operators.web.lists import DestroyedKeyList
 
-    monkeypatch.setattr(keys, "PAGE", 3)
+    monkeypatch.setattr(DestroyedKeyList, "page_size", 3)
     ids = set(HsmKey.objects.filter(purpose="ocsp").values_list("key_id", flat=True))
     HsmKey.objects.filter(key_id__in=ids).update(retired_at=clock.now())
-    seen: list[str] = []
-    after = ""
-    for _ in range(10):
-        found = destroyed_keys(after=after)
-        seen += [key.key_id for key in found.keys]
-        after = found.after
-        if not after:
-            break
+    client, seen, address = client_of(operator(world)), [], reverse("pki_keys")
+    first = client.get(address)
+    while address:
+        answer = client.get(address)
+        seen += [each["key"].key_id for each in answer.context["destroyed"]]
+        address = answer.context["next_url"]
     assert len(seen) == len(ids)
     assert set(seen) == ids
-    client = client_of(operator(world))
-    second = client.get(f"{reverse('pki_keys')}?efter={destroyed_keys().after}")
+    assert {key.key_id for key in destroyed_keys().every(Order(""), ("created_at",))} == ids
+    second = client.get(first.context["next_url"])
     assert "I bruk" not in text_of(second)
     assert "Från början" in text_of(second)
 

@@ -246,9 +246,9 @@ def test_a_proposal_that_is_followed_leads_to_the_ceremony(world: Any, file: Pat
 
 
 def test_the_list_goes_on_page_by_page(world: Any, people: list[Person], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from issuance.operators.web import ceremonies
+    from issuance.operators.web.lists import CeremonyList
 
-    monkeypatch.setattr(ceremonies, "PAGE", 2)
+    monkeypatch.setattr(CeremonyList, "page_size", 2)
     file = tmp_path / "many.yaml"
     for number in range(4):
         file.write_text(ceremony_file(people, DONE) + f"# {number}\n")
@@ -256,8 +256,8 @@ def test_the_list_goes_on_page_by_page(world: Any, people: list[Person], tmp_pat
     client, address, seen = client_of(operator(world)), LIST, []
     for _ in range(4):
         page = client.get(address)
-        seen += [each["view"].id for each in page.context["rows"]]
-        address = page.context["next_url"]
+        seen += [each["view"].id for each in page.context["list"].lines]
+        address = page.context["list"].next_url
         if not address:
             break
     assert len(seen) == len(set(seen)) == 5

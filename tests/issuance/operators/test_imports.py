@@ -132,9 +132,9 @@ class TestPages:
         assert "0177AB" not in text
 
     def test_findings_go_on_page_by_page(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        from pki.operators import imports as reading
+        from issuance.operators.web.lists import FindingList
 
-        monkeypatch.setattr(reading, "FINDINGS", 2)
+        monkeypatch.setattr(FindingList, "page_size", 2)
         row = imports.begun(imports.approved(imports.asked()))
         where = reverse("pki_import_findings", args=[row.approval_request_id, "serial"])
         assert f'href="{where}"' in client.get(address(row.approval_request)).content.decode()
@@ -142,12 +142,12 @@ class TestPages:
         following = where
         while following:
             page = client.get(following)
-            seen += [each.serial for each in page.context["found"].rows]
-            following = page.context["next_url"]
+            seen += [each.serial for each in page.context["list"].lines]
+            following = page.context["list"].next_url
         assert seen == list(ImportFinding.objects.filter(kind="serial").order_by("id").values_list("serial", flat=True))
         assert "certificates.jsonl:9 –" in text_of(page)
         for wrong in ("hej", "-1", "9" * 30, "²"):
-            assert [each.serial for each in client.get(f"{where}?efter={wrong}").context["found"].rows] == seen[:2]
+            assert [each.serial for each in client.get(f"{where}?efter={wrong}").context["list"].lines] == seen[:2]
 
     def test_what_is_not_there_is_404(self, client: Client) -> None:
         row = imports.begun(imports.approved(imports.asked()))
@@ -170,15 +170,15 @@ class TestPages:
         assert client.get(address(request)).status_code == 404
 
     def test_the_list_goes_on_page_by_page_the_newest_first(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        from issuance.operators.web import imports as pages
+        from issuance.operators.web.lists import ImportList
 
-        monkeypatch.setattr(pages, "PAGE", 2)
+        monkeypatch.setattr(ImportList, "page_size", 2)
         ids = [imports.asked(inputs=f"{number:064x}").id for number in range(5)]
         seen, where = [], LIST
         while where:
             page = client.get(where)
-            seen += [row["found"].id for row in page.context["rows"]]
-            where = page.context["next_url"]
+            seen += [row["found"].id for row in page.context["list"].lines]
+            where = page.context["list"].next_url
         assert seen == sorted(ids, reverse=True)  # an id begins with its time, to the millisecond (RFC 9562 section 5.7)
 
     def test_the_pages_cost_the_same_however_much_there_is(self, client: Client) -> None:

@@ -406,17 +406,17 @@ class TestList:
         assert f'href="{NEW}"' in answer.content.decode()
 
     def test_it_goes_on_page_by_page_the_newest_first(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        from issuance.operators.web import mass_revocations
+        from issuance.operators.web.lists import MassList
 
-        monkeypatch.setattr(mass_revocations, "PAGE", 2)
+        monkeypatch.setattr(MassList, "page_size", 2)
         certificates(1)
         client, where = client_of(operator(world)), LIST
         ids = [asked(client).id for _ in range(5)]
         seen = []
         while where:
             page = client.get(where)
-            seen += [row["found"].id for row in page.context["rows"]]
-            where = page.context["next_url"]
+            seen += [row["found"].id for row in page.context["list"].lines]
+            where = page.context["list"].next_url
         assert seen == ids[::-1]
         assert "0 av 1" in text_of(page)
         assert "Ester Förvaltarsson" in text_of(page)
