@@ -69,6 +69,7 @@ TABLES: Mapping[str, Rights] = {
         API: "SU(state seq supplier_ref accepted_at produced_at sent_at sent_on registered_mail_id failure_reason"
         " puk puk_refusal)",
     },
+    "issuance_orderitem": READ | {PORTAL: "SI", WORKER: "SI"},
     "issuance_carrier": READ
     | {
         PORTAL: "SIU",

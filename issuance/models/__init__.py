@@ -8,7 +8,7 @@ from issuance.imports.models import SetupImport
 from issuance.offices.models import Office, OrganisationOffice
 from issuance.operators.models import CertificateSearch, MassTrial
 from issuance.orders.models.drafts import OrderDraft
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, PersonIdentifier, Post
@@ -48,6 +48,7 @@ __all__ = [
     "MassTrial",
     "Office",
     "OrderDraft",
+    "OrderItem",
     "Organisation",
     "OrganisationArticle",
     "OrganisationOffice",

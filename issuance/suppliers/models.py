@@ -3,16 +3,16 @@
 from django.db import models
 from django.db.models import Q
 
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import OrderItem
 
 
 class SupplierEvent(models.Model):
-    """A report of a supplier on its order, once per kind. `parked` waits for its predecessor; `noted` changed nothing.
+    """A report of a supplier on an item of its order, once per kind. `parked` waits for its predecessor; `noted` changed nothing.
 
     `payload` holds what a parked report needs to be replayed, the PUK only as the JWE it came in.
     """
 
-    order = models.ForeignKey(CardOrder, on_delete=models.PROTECT, related_name="supplier_events")
+    item = models.ForeignKey(OrderItem, on_delete=models.PROTECT, related_name="supplier_events")
     kind = models.CharField(max_length=10)
     status = models.CharField(max_length=10)
     content_sha256 = models.CharField(max_length=64)
@@ -26,8 +26,8 @@ class SupplierEvent(models.Model):
                 condition=Q(kind__in=["produced", "sent", "failed", "returned"]), name="issuance_supplier_event_kind"
             ),
             models.CheckConstraint(condition=Q(status__in=["applied", "parked", "noted"]), name="issuance_supplier_event_status"),
-            models.UniqueConstraint(fields=["order", "kind"], name="issuance_supplier_event_once"),
+            models.UniqueConstraint(fields=["item", "kind"], name="issuance_supplier_event_once"),
         ]
         indexes = [
-            models.Index(fields=["kind", "order"], condition=Q(status="parked"), name="issuance_supplier_event_parked"),
+            models.Index(fields=["kind", "item"], condition=Q(status="parked"), name="issuance_supplier_event_parked"),
         ]

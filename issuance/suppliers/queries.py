@@ -7,12 +7,12 @@ from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder
 from issuance.suppliers.services import puks
 
-_SHOWN = ("article", "carrier", "customisation", "photo")
+_SHOWN = ("article", "customisation", "photo")
 
 
 def own_orders(*, client_ref: str, state: OrderState, after: UUID | None, limit: int) -> list[CardOrder]:
     """At most `limit` of the supplier's own orders in `state`, oldest first, beyond the id `after`, with their PUKs as of now."""
-    rows = CardOrder.objects.visible_to(client(client_ref), Action.SUPPLY).filter(state=state.value)
+    rows = CardOrder.objects.with_card().visible_to(client(client_ref), Action.SUPPLY).filter(state=state.value)
     if after is not None:
         rows = rows.filter(pk__gt=after)
     found = list(rows.select_related(*_SHOWN).order_by("pk")[:limit])

@@ -61,7 +61,7 @@ class CardLine:
         """The order of this card. Raises LineFault before `order`."""
         if self.order_id is None:
             raise LineFault("no card was ordered")
-        return CardOrder.objects.select_related("carrier").get(pk=self.order_id)
+        return CardOrder.objects.with_card().get(pk=self.order_id)
 
     @property
     def serial(self) -> str:

@@ -97,7 +97,7 @@ def _candidate(actor: Actor, article: str) -> Post | None:
 
 def order_of(who: Who) -> CardOrder:
     """The person's newest card order."""
-    return CardOrder.objects.filter(carrier__person=who.person_id).select_related("carrier", "photo").latest("ordered_at")
+    return CardOrder.objects.with_card().filter(person=who.person_id).select_related("photo").latest("ordered_at")
 
 
 def certificate_ids(order: CardOrder) -> list[UUID]:

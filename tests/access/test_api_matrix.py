@@ -75,7 +75,7 @@ def accepted(access: AccessWorld) -> str:
 
 def certified(access: AccessWorld) -> str:
     """An order of the supplier's whose card has its certificates."""
-    return str(CardOrder.objects.get(carrier_id=access.things["inside"].sent).pk)
+    return str(CardOrder.objects.get(items__carrier=access.things["inside"].sent).pk)
 
 
 def customisation(_access: AccessWorld) -> str:

@@ -189,7 +189,7 @@ class AccessWorld:
         supplier_intake.register_event(client_ref=SUPPLIER, order_id=order.id, event=Produced("0123456789", jwe))
         supplier_intake.register_event(client_ref=SUPPLIER, order_id=order.id, event=Sent(clock.today(), ""))
         authorities.open_puks()
-        return CardOrder.objects.select_related("carrier__person", "eid").get(pk=order.pk)
+        return CardOrder.objects.with_card("carrier__person").get(pk=order.pk)
 
     def _things(self, organisation: Organisation, *, protected: bool) -> Things:
         used, sent = (self._sent(organisation, protected=protected) for _ in range(2))

@@ -59,4 +59,4 @@ def test_a_supplier_that_was_first_is_no_fault(neighbours: Any, monkeypatch: pyt
     monkeypatch.setattr(ordering, "submit_order", taken_at_once)
     load()
     assert not Carrier.objects.filter(state="cancelled").exists()
-    assert Carrier.objects.filter(state="ordered", order__supplier_ref="kortleverantor-1").count() == 3 + states.READY
+    assert Carrier.objects.filter(state="ordered", item__order__supplier_ref="kortleverantor-1").count() == 3 + states.READY

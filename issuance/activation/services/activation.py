@@ -203,8 +203,8 @@ def _ready(carrier: Carrier) -> _Card:
     if revocation_limit.waits_for(carrier.pk):
         message = "En spärr av kortet väntar på beslut. Kortet kan inte aktiveras innan en kollega har beslutat."
         raise Conflict(revocation_limit.WAITS, message)
-    orders = CardOrder.objects.select_related("eid__post__organisation", "office", "article").filter(carrier=carrier)
-    order = orders.first()
+    orders = CardOrder.objects.with_card("eid__post__organisation").select_related("office", "article")
+    order = orders.filter(items__carrier=carrier).first()
     if order is None or order.state != OrderState.SENT:
         raise Conflict("order-not-sent", "Kortleverantören har inte rapporterat kortet som skickat. Kortet kan inte aktiveras.")
     certificates = {view.profile: view for view in pki.certificates(_certificate_ids(carrier))}

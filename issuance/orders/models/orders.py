@@ -1,34 +1,47 @@
 """Card orders, which card suppliers pull."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
 
 from issuance.articles.models import Article
-from issuance.authz.scope import ScopedManager, ScopeRule
+from issuance.authz.scope import ScopedManager, ScopedQuerySet, ScopeRule
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
 from issuance.offices.models import Office
+from issuance.orders.domain.items import ITEM_KINDS
 from issuance.orders.domain.order_states import TRANSITIONS, UNDER_WAY, OrderAction, OrderState
 from issuance.orders.domain.puk_states import PukState
 from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person
 from issuance.people.models.photos import Photo
 from issuance.records.models.stateful import Stateful
+from siths_portal.lib.errors import NotFound
 from siths_portal.lib.ids import new_id
 
 WAITING_PUKS = [PukState.PENDING.value, PukState.REFUSED.value]
-
-
 """PUKs that the portal does not have yet."""
-
 
 _UNOWNED = [OrderState.QUEUED.value, OrderState.CANCELLED.value]
 
 
+class CardOrderManager(ScopedManager["CardOrder"]):
+    """The manager of orders."""
+
+    def with_card(self, *related: str) -> ScopedQuerySet["CardOrder"]:
+        """All orders with their items and what they make, so that `card` asks nothing more. `related` is seen from an item."""
+        items = OrderItem.objects.select_related("carrier", "eid", *related).order_by("number")
+        return self.get_queryset().prefetch_related(models.Prefetch("items", items))
+
+
 class CardOrder(Stateful):
-    """Beställning of a card: the queued row is the outbox. `id` is the Beställnings-id.
+    """Beställning: the queued row is the outbox. `id` is the Beställnings-id. What is made stands in its `items`.
+
+    `person` is for whom it is; empty for a bundle, which is nobody's.
 
     `supplier_ref` is the registered client of its card customisation, and stays when the customisation gets another; it is empty
     only for orders from before each customisation had one, which no supplier sees. The same `ordered_by_ref` and
@@ -41,8 +54,7 @@ class CardOrder(Stateful):
     states = OrderState
 
     id = models.UUIDField(primary_key=True, default=new_id)
-    carrier = models.OneToOneField(Carrier, on_delete=models.PROTECT, related_name="order")
-    eid = models.OneToOneField(Eid, on_delete=models.PROTECT, related_name="card_order")
+    person = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="card_orders")
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="card_orders")
     article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")
     office = models.ForeignKey(Office, on_delete=models.PROTECT, related_name="card_orders")
@@ -62,11 +74,12 @@ class CardOrder(Stateful):
     puk = models.CharField(max_length=10, default="")
     puk_refusal = models.CharField(max_length=40, default="")
 
-    objects: ClassVar[ScopedManager["CardOrder"]] = ScopedManager()
+    objects: ClassVar["CardOrderManager"] = CardOrderManager()
     scope = ScopeRule(
         path="organisation__scope_path",
-        protected="carrier__person__is_protected",
-        person="carrier.person_id",
+        protected="person__is_protected",
+        holder="person",
+        person="person_id",
         supplier="supplier_ref",
         supplied_states=tuple(UNDER_WAY),
     )
@@ -102,3 +115,71 @@ class CardOrder(Stateful):
     def transitions(self) -> Mapping[tuple[OrderState, OrderAction], OrderState]:
         """The transitions of every order."""
         return TRANSITIONS
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        """Reads the row again, and its card when that is asked for next."""
+        super().refresh_from_db(*args, **kwargs)
+        self.__dict__.pop("card", None)
+
+    @cached_property
+    def card(self) -> "OrderItem":
+        """The card that the order is for: its latest item that makes a carrier. Raises NotFound if it makes none."""
+        made = [item for item in self.items.all() if item.carrier_id is not None]
+        if not made:
+            raise NotFound("order-without-card", "Beställningen gäller inget kort.")
+        return max(made, key=lambda item: item.number)
+
+    @property
+    def carrier(self) -> Carrier:
+        """The carrier of its card."""
+        return self.card.made
+
+    @property
+    def carrier_id(self) -> UUID:
+        """The id of the carrier of its card."""
+        return self.carrier.pk
+
+    @property
+    def eid(self) -> Eid:
+        """The eID that is ordered on its card. Raises NotFound if there is none."""
+        if self.card.eid is None:
+            raise NotFound("order-without-eid", "Beställningen gäller inget SITHS eID.")
+        return self.card.eid
+
+    @property
+    def eid_id(self) -> UUID:
+        """The id of the eID that is ordered on its card."""
+        return self.eid.pk
+
+
+_CARRIERLESS = [code for code, kind in ITEM_KINDS.items() if not kind.makes_carrier]
+
+
+class OrderItem(models.Model):
+    """One thing that an order asks the supplier to make: a card, one reserve card of a bundle, or a letter (`domain.items`).
+
+    `number` counts from 1 within the order. `carrier` is the new carrier, which no other item makes; `eid` the eID on it.
+    """
+
+    order = models.ForeignKey(CardOrder, on_delete=models.PROTECT, related_name="items")
+    number = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=20)
+    carrier = models.OneToOneField(Carrier, null=True, on_delete=models.PROTECT, related_name="item")
+    eid = models.OneToOneField(Eid, null=True, on_delete=models.PROTECT, related_name="item")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=list(ITEM_KINDS)), name="issuance_item_kind"),
+            models.CheckConstraint(
+                condition=Q(carrier__isnull=False) ^ Q(kind__in=_CARRIERLESS),
+                name="issuance_item_makes_carrier",
+            ),
+            models.UniqueConstraint(fields=["order", "number"], name="issuance_item_number"),
+        ]
+
+    @property
+    def made(self) -> Carrier:
+        """The carrier that it makes. Raises NotFound if it makes none."""
+        if self.carrier is None:
+            raise NotFound("item-without-carrier", "Beställningen gäller inget kort.")
+        return self.carrier

@@ -11,7 +11,7 @@ from issuance.authz import Actor
 from issuance.carriers.domain import carrier_states, kinds
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, Eid
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import OrderItem
 from issuance.people.queries import officers
 from issuance.records.queries import words
 
@@ -52,7 +52,7 @@ def other_cards(*, actor: Actor, person_id: UUID) -> list[OtherCard]:
         .defer("card_key_spki")
         .order_by("-created_at", "-id")
     )
-    ordered = dict(CardOrder.objects.filter(carrier__in=rows).values_list("carrier", "ordered_by_ref"))
+    ordered = dict(OrderItem.objects.filter(carrier__in=rows).values_list("carrier", "order__ordered_by_ref"))
     names = officers.names(actor, ordered.values())
     return [
         OtherCard(

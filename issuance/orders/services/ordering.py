@@ -16,9 +16,9 @@ from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier, Eid
-from issuance.orders.domain import rules
+from issuance.orders.domain import items, rules
 from issuance.orders.domain.order_states import OrderAction, OrderState
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.orders.services import order_checks
 from issuance.organisations.services.holding import hold_organisations
 from issuance.people.models.person_scope import PersonScope
@@ -88,7 +88,7 @@ def cancel_order(*, actor: Actor, order_id: UUID) -> CardOrder:
 
     Raises NotFound, Forbidden, IllegalTransition if a supplier has it.
     """
-    seen = policy.get(actor, Action.REMOVE_ORDER, CardOrder.objects.select_related("carrier"), order_id)
+    seen = policy.get(actor, Action.REMOVE_ORDER, CardOrder.objects.with_card(), order_id)
     carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
     eids = list(Eid.objects.select_for_update(no_key=True).filter(carrier=carrier).order_by("id"))
     order = CardOrder.objects.select_for_update(no_key=True).get(pk=seen.pk)
@@ -128,8 +128,7 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     order_checks.require_complete(post)
     carrier, eid = _rows(post, article, now)
     order = CardOrder(
-        carrier=carrier,
-        eid=eid,
+        person=post.person,
         organisation=post.organisation,
         article=article,
         office=office,
@@ -148,6 +147,7 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     if photo is not None:
         facts["photo"] = str(photo.id)
     steps.begin([order], "submitted", actor_ref=actor.ref, facts={**facts, "carrier": str(carrier.id)})
+    OrderItem.objects.create(order=order, number=1, kind=items.CARD.code, carrier=carrier, eid=eid)
     PersonScope.objects.refresh([post.person_id])
     request.placed(order)
     return order

@@ -83,7 +83,7 @@ def photo_rules(request: HttpRequest) -> HttpResponse:
 def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Ta bort beställning: says what it means, and does it when that is confirmed. Raises NotFound, Forbidden."""
     actor = actor_of(request)
-    rows = CardOrder.objects.select_related("carrier", "article", "organisation")
+    rows = CardOrder.objects.with_card().select_related("article", "organisation")
     order = policy.get(actor, Action.REMOVE_ORDER, rows, order_id)
     person_id = order.carrier.holder_id
     status = 200

@@ -191,7 +191,7 @@ def is_in_use(*, area_id: UUID) -> bool:
 
     Of each organisation by itself, by the index of its orders: one order of any of them would be sought among all there are.
     """
-    ordered = Exists(CardOrder.objects.filter(organisation=OuterRef("pk"), carrier__person__is_protected=False))
+    ordered = Exists(CardOrder.objects.filter(organisation=OuterRef("pk"), person__is_protected=False))
     return any(Organisation.objects.filter(area=area_id).values_list(ordered, flat=True))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
@@ -241,8 +241,9 @@ def _carriers(actor: Actor, person: Person) -> Iterable[Carrier]:
 def _assemble(actor: Actor, rows: list[Carrier]) -> Iterable[CarrierView]:
     ids = [row.id for row in rows]
     orders = {}
-    for order in CardOrder.objects.with_rights(actor, [Action.REMOVE_ORDER]).filter(carrier__in=ids).select_related("office"):
-        orders[order.carrier_id] = order
+    ordered = CardOrder.objects.with_rights(actor, [Action.REMOVE_ORDER]).filter(items__carrier__in=ids)
+    for order in ordered.annotate(ordered_carrier=F("items__carrier")).select_related("office"):
+        orders[order.ordered_carrier] = order
     eids: dict[UUID, list[Eid]] = {}
     visible = Eid.objects.with_rights(actor, [Action.REVOKE_EID]).visible_to(actor)
     for eid in visible.filter(carrier__in=ids).select_related("organisation").order_by("created_at", "id"):

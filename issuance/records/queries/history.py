@@ -14,7 +14,7 @@ from issuance.activation.models import EidAppTransaction, Identification, Identi
 from issuance.activation.services import identifications
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.models import Carrier, Eid
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import OrderItem
 from issuance.people.models.persons import Person, Post
 from issuance.people.queries import officers
 from issuance.records.domain.told_once import TELLS
@@ -86,7 +86,7 @@ def _carrier_name(carrier: Carrier) -> str:
 def _carrier_subjects(actor: Actor, carriers: list[Carrier]) -> dict[tuple[str, str], str]:
     names = {carrier.id: _carrier_name(carrier) for carrier in carriers}
     eids = Eid.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=names).values_list("id", "hsa_id")
-    orders = CardOrder.objects.filter(carrier__in=names).values_list("id", "carrier_id")
+    orders = OrderItem.objects.filter(carrier__in=names).values_list("order_id", "carrier_id")
     transactions = EidAppTransaction.objects.filter(carrier__in=names).values_list("id", "carrier_id")
     identifications = Identification.objects.filter(carrier__in=names).values_list("id", "carrier_id")
     return {

@@ -40,7 +40,7 @@ def revoke_and_draft(
 
 def _answers(actor: Actor, carrier_id: UUID) -> dict[str, Any]:
     """The answers of the card's order that still may be proposed."""
-    order = CardOrder.objects.filter(carrier=carrier_id).select_related("article", "office", "photo", "eid").first()
+    order = CardOrder.objects.with_card().select_related("article", "office", "photo").filter(items__carrier=carrier_id).first()
     if order is None:
         return {}
     post = Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).filter(pk=order.eid.post_id).first()

@@ -20,7 +20,7 @@ from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Eid
 from issuance.offices.models import Office
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import OrderItem
 from issuance.organisations.models import Organisation
 from issuance.records.queries import words
 from siths_portal.lib import clock, plans
@@ -162,7 +162,7 @@ class _Walk:
         rows = self.rows.filter(organisation__in=below)
         if self.choice.office:
             # The planner would rather look up the order of each eID in the tree.
-            ordered = CardOrder.objects.filter(office=self.choice.office).values_list("carrier", flat=True)
+            ordered = OrderItem.objects.filter(order__office=self.choice.office).values_list("carrier", flat=True)
             carriers = list(ordered[: _FEW + 1])
             if len(carriers) > _FEW:
                 return None
@@ -233,7 +233,7 @@ def _chosen(actor: Actor, choice: Choice) -> QuerySet[Eid]:
     if choice.status:
         rows = rows.filter(_status(choice.status))
     if choice.office:
-        rows = rows.filter(carrier__order__office=choice.office)
+        rows = rows.filter(carrier__item__order__office=choice.office)
     if choice.days:
         now = clock.now()
         end = clock.start_of_day(clock.today() + dt.timedelta(days=choice.days + 1))
@@ -270,17 +270,17 @@ def _ordering(order: Order, choice: Choice, *, walked: bool = False) -> list[Any
 
 
 def _read(rows: QuerySet[Eid]) -> QuerySet[Eid]:
-    return rows.select_related("carrier__person", "carrier__order__office", "organisation")
+    return rows.select_related("carrier__person", "carrier__item__order__office", "organisation")
 
 
 def _line(row: Eid) -> HolderLine:
-    order = getattr(row.carrier, "order", None)
+    item = getattr(row.carrier, "item", None)
     return HolderLine(
         person_id=row.carrier.holder_id,
         name=row.carrier.holder.sort_name,
         hsa_id=row.hsa_id,
         organisation=row.organisation.name,
-        office=order.office.name if order else "",
+        office=item.order.office.name if item else "",
         card_serial=row.carrier.card_serial,
         status=status_of(row),
         last_day=words.last_day(row.valid_to),

@@ -181,9 +181,9 @@ _OF_CARDS = (TermKind.CARD_SERIAL, TermKind.ORDER_ID)
 
 def _cards(carriers: QuerySet[Carrier], term: Term) -> QuerySet[Carrier]:
     """Those with the serial number or the order."""
-    return (
-        carriers.filter(card_serial=term.value) if term.kind is TermKind.CARD_SERIAL else carriers.filter(order=UUID(term.value))
-    )
+    if term.kind is TermKind.CARD_SERIAL:
+        return carriers.filter(card_serial=term.value)
+    return carriers.filter(item__order=UUID(term.value))
 
 
 def _terms(text: str, name: str, *, extended: bool) -> tuple[Term, Term | None]:

@@ -71,7 +71,7 @@ class OrderedCards:
             "carrier__origin",
             "carrier__state",
             "carrier__receipt_id",
-            "carrier__order__id",
+            "carrier__item__order_id",
         )
         found = dict.fromkeys(certificates, "no-order")
         for id_, carrier_id, kind, origin, state, receipt, order in links:
@@ -128,8 +128,9 @@ def _names(profile: str, ordered: _Order) -> tuple[bytes, bytes] | None:
 
 def _orders(carrier_ids: Iterable[UUID]) -> dict[UUID, _Order]:
     """Returns the orders of these carriers that were made here, by carrier."""
-    rows = CardOrder.objects.filter(carrier__in=list(carrier_ids), carrier__origin="portal")
-    orders = list(rows.select_related("carrier__person", "eid__organisation").defer("carrier__card_key_spki"))
+    rows = CardOrder.objects.with_card("carrier__person", "eid__organisation")
+    rows = rows.filter(items__carrier__in=list(carrier_ids), items__carrier__origin="portal")
+    orders = list(rows)
     numbers = _person_ids({order.carrier.holder_id for order in orders})
     tops = _top_organisations({order.eid.organisation for order in orders})
     return {

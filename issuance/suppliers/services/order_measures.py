@@ -18,6 +18,8 @@ _WAITING = metrics.gauge(
 def measure() -> None:
     """Sets the numbers."""
     _REFUSED.set(CardOrder.objects.filter(puk=PukState.REFUSED.value, state__in=UNDER_WAY).count())
-    parked = SupplierEvent.objects.filter(kind=Sent.kind, status=Outcome.PARKED.value, order__state=OrderState.PRODUCED.value)
+    parked = SupplierEvent.objects.filter(
+        kind=Sent.kind, status=Outcome.PARKED.value, item__order__state=OrderState.PRODUCED.value
+    )
     oldest = parked.aggregate(oldest=Min("received_at"))["oldest"]
     _WAITING.set((clock.now() - oldest).total_seconds() if oldest else 0)

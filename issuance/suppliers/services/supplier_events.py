@@ -14,7 +14,7 @@ from issuance.carriers.domain.eid_states import EidAction
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.order_states import OrderAction, OrderState
 from issuance.orders.domain.puk_states import PukState
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.records.models.events import Event
 from issuance.records.services import steps
 from issuance.revocation.domain import RevocationReason
@@ -42,20 +42,21 @@ _SEQUENCE = (Produced.kind, Sent.kind, Returned.kind)
 
 @dataclass(frozen=True)
 class OrderRows:
-    """The locked rows of one order."""
+    """The locked rows of one order, and the item that is its card."""
 
     carrier: Carrier
     eids: list[Eid]
     order: CardOrder
+    item: OrderItem
 
 
 def locked(actor: Actor, action: Action, order_id: UUID) -> OrderRows:
     """Locks carrier, eIDs and order, in this order, if `actor` may do `action` to the order. Raises NotFound."""
-    seen = policy.get(actor, action, CardOrder.objects.all(), order_id)
+    seen = policy.get(actor, action, CardOrder.objects.with_card(), order_id)
     carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
     eids = list(Eid.objects.select_for_update(no_key=True).filter(carrier=carrier).order_by("id"))
     rows = CardOrder.objects.select_for_update(of=("self",), no_key=True).select_related("article")
-    return OrderRows(carrier, eids, policy.get(actor, action, rows, order_id))
+    return OrderRows(carrier, eids, policy.get(actor, action, rows, order_id), seen.card)
 
 
 def require_not_withdrawn(order: CardOrder) -> None:
@@ -85,7 +86,7 @@ def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) ->
     _check_form(rows, event)
     replay_parked(actor, rows)
     content = sha256_hex(canonical_json(event.content()))
-    known = SupplierEvent.objects.filter(order=rows.order, kind=event.kind).first()
+    known = SupplierEvent.objects.filter(item=rows.item, kind=event.kind).first()
     if known is not None:
         return _again(actor, rows, known, event, content)
     outcome = _outcome(rows, event.kind)
@@ -99,7 +100,7 @@ def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) ->
     if outcome is not Outcome.PARKED:
         payload.pop("puk_jwe", None)
     SupplierEvent.objects.create(
-        order=rows.order,
+        item=rows.item,
         kind=event.kind,
         status=outcome.value,
         content_sha256=content,
@@ -117,7 +118,7 @@ def replay_parked(actor: Actor, rows: OrderRows) -> None:
     Learns first what became of the PUK, which `sent` waits for.
     """
     puks.learn(rows.order, rows.carrier)
-    parked = {row.kind: row for row in SupplierEvent.objects.filter(order=rows.order, status=Outcome.PARKED.value)}
+    parked = {row.kind: row for row in SupplierEvent.objects.filter(item=rows.item, status=Outcome.PARKED.value)}
     for row in [parked[kind] for kind in _SEQUENCE if kind in parked]:
         outcome = _outcome(rows, row.kind)
         if outcome is Outcome.PARKED:
@@ -143,7 +144,7 @@ def replay_reports(*, client_ref: str, order_id: UUID) -> None:
 
     Raises NotFound.
     """
-    parked = SupplierEvent.objects.filter(order=order_id, status=Outcome.PARKED.value)
+    parked = SupplierEvent.objects.filter(item__order=order_id, status=Outcome.PARKED.value)
     if parked.exists() or CardOrder.objects.filter(pk=order_id, puk=PukState.PENDING.value).exists():
         actor = client(client_ref)
         replay_parked(actor, locked(actor, Action.SUPPLY, order_id))
@@ -151,7 +152,7 @@ def replay_reports(*, client_ref: str, order_id: UUID) -> None:
 
 def puks_settled(*, secret_ids: Iterable[UUID], **_signal: Any) -> None:
     """Receiver of `pki.signals.secret_settled`: the orders learn what became of their PUKs, and what was parked goes on."""
-    orders = CardOrder.objects.filter(carrier__puk_secret_id__in=list(secret_ids))
+    orders = CardOrder.objects.filter(items__carrier__puk_secret_id__in=list(secret_ids))
     for client_ref, order_id in orders.order_by("pk").values_list("supplier_ref", "pk"):
         replay_reports(client_ref=client_ref, order_id=order_id)
 
@@ -163,12 +164,12 @@ def replay_all() -> int:
     A transaction for each order.
     """
     parked = SupplierEvent.objects.filter(
-        Q(kind=Produced.kind, order__state=OrderState.IN_PRODUCTION.value)
-        | Q(kind=Sent.kind, order__state=OrderState.PRODUCED.value),
+        Q(kind=Produced.kind, item__order__state=OrderState.IN_PRODUCTION.value)
+        | Q(kind=Sent.kind, item__order__state=OrderState.PRODUCED.value),
         status=Outcome.PARKED.value,
     )
     pending = CardOrder.objects.filter(puk=PukState.PENDING.value)
-    waiting = CardOrder.objects.filter(Q(pk__in=parked.values("order")) | Q(pk__in=pending.values("pk")))
+    waiting = CardOrder.objects.filter(Q(pk__in=parked.values("item__order")) | Q(pk__in=pending.values("pk")))
     keys = list(waiting.order_by("pk").values_list("supplier_ref", "pk"))
     for client_ref, order_id in keys:
         replay_reports(client_ref=client_ref, order_id=order_id)

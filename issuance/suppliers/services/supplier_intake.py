@@ -65,7 +65,7 @@ LOGOTYPE_LIMIT = 256 * 1024
 LOGOTYPE_SIDE = 2000
 _UNFINISHED = frozenset({OrderState.ACCEPTED, OrderState.IN_PRODUCTION})
 _OPEN = frozenset({OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED})
-_SHOWN = ("carrier__person", "eid", "article", "organisation", "customisation", "office", "photo")
+_SHOWN = ("article", "organisation", "customisation", "office", "photo")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 10
 
     An order whose card customisation is no longer verified waits: what nobody looked at is not printed (ADR 0189).
     """
-    rows = CardOrder.objects.visible_to(client(client_ref), Action.SUPPLY).filter(state=OrderState.QUEUED.value)
+    rows = CardOrder.objects.with_card("carrier__person").visible_to(client(client_ref), Action.SUPPLY)
+    rows = rows.filter(state=OrderState.QUEUED.value)
     rows = rows.filter(customisation__verified_at__isnull=False)
     if after is not None:
         rows = rows.filter(pk__gt=after)
@@ -96,7 +97,9 @@ def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 10
 
 def order(*, client_ref: str, order_id: UUID) -> CardOrder:
     """An order of the supplier's, with what became of its PUK by now. Raises NotFound."""
-    found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects.select_related(*_SHOWN), order_id)
+    found = policy.get(
+        client(client_ref), Action.SUPPLY, CardOrder.objects.with_card("carrier__person").select_related(*_SHOWN), order_id
+    )
     puks.look([found])
     return found
 
@@ -111,7 +114,7 @@ def is_being_made(card_order: CardOrder) -> bool:
 
 def certificate_ids(*, client_ref: str, order_id: UUID) -> dict[str, UUID]:
     """The ids of the certificates that were requested for the supplier's order, by profile. Raises NotFound, Conflict."""
-    found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects.all(), order_id)
+    found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects.with_card(), order_id)
     require_accepted(found)
     return dict(CarrierCertificate.objects.filter(carrier=found.carrier_id).values_list("profile", "certificate_id"))
 
@@ -139,7 +142,7 @@ def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
     Unavailable.
     """
     actor = client(client_ref)
-    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.select_related("carrier", "article"), order_id)
+    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.with_card().select_related("article"), order_id)
     require_accepted(found)
     if not is_being_made(found):
         raise Conflict("order-closed", "Adressen lämnas bara ut medan kortet är under tillverkning.")
@@ -168,7 +171,7 @@ def photo(*, client_ref: str, order_id: UUID) -> Document:
     the card is produced, given up or revoked.
     """
     actor = client(client_ref)
-    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.select_related("carrier", "photo__document"), order_id)
+    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.with_card().select_related("photo__document"), order_id)
     require_accepted(found)
     if found.photo is None or found.photo.document is None:
         raise NotFound("photo-none", "Beställningen har inget foto.")

@@ -18,9 +18,10 @@ from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.domain.profiles import HSA_PROFILES, PERSON_ID_PROFILES
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.orders.domain.items import CARD
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import PukState
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.records.models.events import Event
 from issuance.revocation.domain import RFC_5280, RevocationReason
 from pki import service as pki
@@ -44,10 +45,11 @@ _EID = (
     "valid_to", "activated_at", "ended_at", "revocation_reason", "created_at",
 )  # fmt: skip
 _ORDER = (
-    "id", "state", "carrier_id", "eid_id", "organisation_id", "article_id", "office_id", "customisation_id", "supplier_ref",
+    "id", "state", "person_id", "organisation_id", "article_id", "office_id", "customisation_id", "supplier_ref",
     "ordered_by_ref", "idempotency_key", "content_sha256", "ordered_at", "accepted_at", "produced_at", "sent_at", "sent_on",
     "puk",
 )  # fmt: skip
+_ITEM = ("order_id", "number", "kind", "carrier_id", "eid_id")
 _CERTIFICATE = ("certificate_id", "carrier_id", "eid_id", "profile")
 
 _STATES = (
@@ -108,6 +110,7 @@ class _Rows:
     carriers: list[Any] = field(default_factory=list)
     eids: list[Any] = field(default_factory=list)
     orders: list[Any] = field(default_factory=list)
+    items: list[Any] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
     certified: list[tuple[pki.SerialOnly, tuple[str, str | None, str]]] = field(default_factory=list)
 
@@ -128,6 +131,7 @@ def write_cards(people: Iterable[Loaded], now: dt.datetime) -> None:
     bulk.insert_values(Carrier, _CARRIER, rows.carriers, like=Carrier(origin="migrated"))
     bulk.insert_values(Eid, _EID, rows.eids, like=Eid())
     bulk.insert_values(CardOrder, _ORDER, rows.orders, like=CardOrder())
+    bulk.insert_values(OrderItem, _ITEM, rows.items, like=OrderItem())
     bulk.insert_values(Event, EVENT, rows.events, like=Event())
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -191,7 +195,7 @@ def _add(rows: _Rows, one: Loaded, card: Card, now: str, *, certified: bool) -> 
     # A second post has an eID on the newer card.
     posts = one.posts if certified else one.posts[:1]
     eids = [_add_eid(rows, card, post, row_id(f"eid {card.id} {number}", one.index), now) for number, post in enumerate(posts)]
-    _add_order(rows, card, first, eids[0], one.index)
+    _add_order(rows, one, card, eids[0])
     if certified:
         pairs: list[tuple[str | None, str, Placed]] = [
             (eid, profile, post) for eid, post in zip(eids, posts, strict=True) for profile in HSA_PROFILES
@@ -212,9 +216,9 @@ def _add_eid(rows: _Rows, card: Card, post: Placed, id_: str, now: str) -> str:
     return id_
 
 
-def _add_order(rows: _Rows, card: Card, post: Placed, eid: str, index: int) -> None:
+def _add_order(rows: _Rows, one: Loaded, card: Card, eid: str) -> None:
     """The order of a card that is under way, in use, or was withdrawn; others' are no longer known."""
-    made = card.made_at
+    made, index = card.made_at, one.index
     accepted, produced, sent = made, made + DAY, made + 2 * DAY
     times: tuple[dt.datetime | None, ...]
     if card.state is CarrierState.ORDERED:
@@ -226,9 +230,11 @@ def _add_order(rows: _Rows, card: Card, post: Placed, eid: str, index: int) -> N
         state, times = OrderState.CANCELLED, (None, None, None)
     else:
         return
-    place, key = post.place, f"demo-scale-{card.id}"
+    place, key = one.posts[0].place, f"demo-scale-{card.id}"
+    order_id = row_id(f"order {card.id}", index)
+    rows.items.append((order_id, 1, CARD.code, card.id, eid))
     rows.orders.append((
-        row_id(f"order {card.id}", index), state.value, card.id, eid, organisation_id(place), card.article,
+        order_id, state.value, one.id, organisation_id(place), card.article,
         place_id("office", place.offices[index % len(place.offices)]), place_id("customisation", customisation_number(place)),
         SUPPLIER, ACTOR, key, "", _stamp(made - DAY), *map(_stamp, times),
         times[2].date() if times[2] else None, PukState.NONE.value if times[1] else "",

@@ -10,6 +10,7 @@ from issuance.authz import system
 from issuance.carriers.models import Carrier, Eid
 from issuance.imports.services import migration
 from issuance.orders.services import drafts
+from issuance.people.services.people import person_id_of
 from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
@@ -73,8 +74,8 @@ def test_an_invalid_card_and_one_out_of_scope_are_not_told_of(world: Any) -> Non
     revocation.revoke_carrier(
         actor=world.officer(), carrier_id=revoked.carrier_id, reason=RevocationReason.DAMAGED, requester="officer"
     )
-    elsewhere = world.post(world.city)
-    Carrier.objects.filter(pk=world.order(elsewhere, actor=world.officer(world.city)).carrier_id).update(person=clerk.post.person)
+    elsewhere = world.post(world.city, person_id=person_id_of(clerk.post.person_id))
+    world.order(elsewhere, actor=world.officer(world.city))
     clerk.until("granska")
     assert "Personen har redan" not in text_of(clerk.page)
     clerk.send()

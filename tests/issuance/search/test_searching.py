@@ -424,7 +424,7 @@ def strange_order(world: Any, post: Post) -> CardOrder:
     CardOrder.objects.filter(pk=order.pk).update(organisation=world.stranger)
     refresh(post)
     assert Person.objects.visible_to(officer).filter(pk=post.person_id).exists()
-    return CardOrder.objects.select_related("carrier", "eid").get(pk=order.pk)
+    return CardOrder.objects.get(pk=order.pk)
 
 
 class TestBudgets:

@@ -74,7 +74,7 @@ def check_one_card(bureau: Bureau, order: str) -> Card:
     from pki import service as pki
     from pki.models import Certificate
 
-    row = CardOrder.objects.select_related("carrier").get(pk=order)
+    row = CardOrder.objects.get(pk=order)
     assert row.state == "sent"
     (card,) = [card for card in bureau.cards if card.serial == row.carrier.card_serial]
     views = {view.profile: view for view in pki.certificates(list(CarrierCertificate.objects.filter(
