@@ -34,7 +34,7 @@ one in the portal: what he asks for needs two approvers at least, so that it is 
 
 
 @dataclass(frozen=True)
-class Signed:
+class ApproverSignature:
     """An approver's signature, made with the key of `certificate_der` over what the document stands for; verified before.
 
     For a ceremony that is its file, whose hash the document holds: DER of a detached CMS.
@@ -80,7 +80,7 @@ def decide(
     decision: Decision,
     document_sha256: str,
     justification: str = "",
-    signed: Signed | None = None,
+    signed: ApproverSignature | None = None,
 ) -> ApprovalRequest:
     """Records the decision of one person, who saw the document with this hash. One rejection ends the request.
 

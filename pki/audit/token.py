@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from pki.hsm import HsmError, HsmKeyMissing, Scheme, hsm_for
-from pki.hsm.token_keys import SERVICE_KEYS, Wanted
+from pki.hsm.token_keys import SERVICE_KEYS, WantedKey
 from pki.models import HsmKey, KeyPurpose
 from siths_portal.lib import clock
 from siths_portal.lib.audit_keys import KeysUnavailable, KeyUnknown
@@ -22,7 +22,7 @@ def of_the_year(purpose: KeyPurpose) -> HsmKey:
         return found
     label = f"siths/{_environment()}/{purpose}{year}"
     with _asking(label):
-        return Wanted(hsm_for(settings.PKCS11_TOKEN), purpose, label, SERVICE_KEYS[purpose]).ensure(actor_ref=ACTOR)
+        return WantedKey(hsm_for(settings.PKCS11_TOKEN), purpose, label, SERVICE_KEYS[purpose]).ensure(actor_ref=ACTOR)
 
 
 def mac(key: HsmKey, data: bytes) -> bytes:

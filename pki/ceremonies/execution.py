@@ -29,7 +29,7 @@ _LOCK = 0x70_6B_69_01  # one ceremony at a time, in the whole database
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CeremonyResult:
     """What a ceremony came to: `changed` is False if everything was there; `transcript` is the file that tells, if changed."""
 
     changed: bool
@@ -39,7 +39,7 @@ class Outcome:
 
 def perform(
     ceremony: CeremonyFile, *, approvals: Mapping[str, bytes] | None = None, say: Callable[[str], None] = lambda line: None
-) -> Outcome:
+) -> CeremonyResult:
     """Follows the file; `say` is told each step. `approvals` are signatures by name, or else those that lie ready for the file.
 
     Raises Conflict, Invalid for an approval that does not hold, HsmError, NotIssuable; repeating goes on where it stopped.
@@ -49,7 +49,7 @@ def perform(
         if not plan.intentions(ceremony):
             if record is not None:
                 transcript.keep(record)
-            return Outcome(False, len(ceremony.authorities), None)
+            return CeremonyResult(False, len(ceremony.authorities), None)
         record = record or _begin(ceremony, approvals)
         _resume(record)
         faults.point("pki.ceremony.after-begin")
@@ -60,7 +60,7 @@ def perform(
             raise
         written = _finish(record, ceremony, rows)
         say(f"protokoll {written.name}")
-        return Outcome(True, len(ceremony.authorities), written)
+        return CeremonyResult(True, len(ceremony.authorities), written)
 
 
 def rehearse(ceremony: CeremonyFile) -> dict[str, Any]:

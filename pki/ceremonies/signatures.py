@@ -182,6 +182,6 @@ def record(ceremony: CeremonyFile, given: Sequence[Given], *, actor_ref: str) ->
             approver_ref=each.known.approver.ref,
             decision=Decision.APPROVED,
             document_sha256=row.document_sha256,
-            signed=dual_control.Signed(each.signature.der, certificate),
+            signed=dual_control.ApproverSignature(each.signature.der, certificate),
         )
     return dual_control.use(request_id=row.id, action=ApprovalAction.CEREMONY, document=what, actor_ref=actor_ref)

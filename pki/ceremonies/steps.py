@@ -18,7 +18,7 @@ from pki.domain.ceremony_file import Act, AuthorityPlan, CeremonyFile
 from pki.domain.profiles import PROFILES
 from pki.domain.tbs import Content, Issuer
 from pki.hsm import hsm_for
-from pki.hsm.token_keys import SERVICE_KEYS, Wanted
+from pki.hsm.token_keys import SERVICE_KEYS, WantedKey
 from pki.issuing import planning, responders, signing
 from pki.models import (
     CaState,
@@ -117,7 +117,7 @@ class Run:
 
     def _key(self, plan: AuthorityPlan, ca: CertificateAuthority) -> HsmKey:
         label = f"siths/{self.ceremony.environment}/{plan.slug}-g{plan.generation}/ca/{ca.created_at:%Y-%m}"
-        wanted = Wanted(hsm_for(ca.token_label), KeyPurpose.CA, label, plan.key)
+        wanted = WantedKey(hsm_for(ca.token_label), KeyPurpose.CA, label, plan.key)
         return wanted.ensure(actor_ref=self.actor_ref)
 
     @transaction.atomic(durable=True)
@@ -183,7 +183,7 @@ class Run:
             if HsmKey.objects.filter(purpose=purpose, retired_at=None).exists():
                 continue
             self.say(f"husets nyckel ({purpose})")
-            Wanted(token, purpose, f"siths/{environment}/{purpose}/{clock.today():%Y}", algorithm).ensure(
+            WantedKey(token, purpose, f"siths/{environment}/{purpose}/{clock.today():%Y}", algorithm).ensure(
                 actor_ref=self.actor_ref
             )
 

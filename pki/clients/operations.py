@@ -142,7 +142,7 @@ def revoke_certificate(
 
 
 @dataclass(frozen=True)
-class Search:
+class CertificateQuery:
     """What is searched for; empty values do not matter. Raises Invalid unless something narrows the search to few enough rows.
 
     That is a subject, carrier, key, at least PREFIX_DIGITS digits of a serial, or at most SEARCH_SPAN of issuance.
@@ -202,7 +202,7 @@ class Position:
     issued_at: dt.datetime | None = None
 
 
-def search_certificates(*, client_ref: str, search: Search, after: Position | None, limit: int) -> list[Certificate]:
+def search_certificates(*, client_ref: str, search: CertificateQuery, after: Position | None, limit: int) -> list[Certificate]:
     """At most `limit` of the certificates that the client may read and that the search names, the newest first, without DER."""
     rows = Certificate.objects.filter(Reach.of(client_ref).readable(), search.condition())
     if search.by_time:

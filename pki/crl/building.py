@@ -35,7 +35,7 @@ from pki.ocsp import store_sync
 from siths_portal.lib import clock, faults
 from siths_portal.lib.files import write_atomically
 
-__all__ = ["ClockWentBack", "CrlBusy", "LeaseLost", "Outcome", "SelfCheckFailed", "crl_path"]
+__all__ = ["ClockWentBack", "CrlBusy", "CrlResult", "LeaseLost", "SelfCheckFailed", "crl_path"]
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,7 @@ def publish_all(ca: CertificateAuthority) -> None:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CrlResult:
     """What became of the turn of one scope: its new CRL, or the name of the error."""
 
     ca: CertificateAuthority
@@ -87,17 +87,17 @@ class Outcome:
     shard: int | None = None
 
 
-def publish_each(authorities: Iterable[CertificateAuthority]) -> list[Outcome]:
+def publish_each(authorities: Iterable[CertificateAuthority]) -> list[CrlResult]:
     """Publishes every list of each of the CAs. One whose key does not answer does not hold the others up."""
     return [_outcome(ca, shard, crl_scopes.WAIT) for ca in authorities for shard in crl_scopes.shards_of(ca)]
 
 
-def publish_online() -> list[Outcome]:
+def publish_online() -> list[CrlResult]:
     """Publishes for every CA that is online, now."""
     return publish_each(crl_scopes.online(clock.now()))
 
 
-def publish_due() -> list[Outcome]:
+def publish_due() -> list[CrlResult]:
     """Publishes each list that is older than its period, or lacks a revocation for long enough (see `pki.crl.scopes`).
 
     Leaves alone what another worker makes just now.
@@ -109,15 +109,15 @@ def publish_due() -> list[Outcome]:
     return outcomes
 
 
-def _outcome(ca: CertificateAuthority, shard: int | None, wait: dt.timedelta, due: Due | None = None) -> Outcome:
+def _outcome(ca: CertificateAuthority, shard: int | None, wait: dt.timedelta, due: Due | None = None) -> CrlResult:
     """What became of one scope's turn; CrlBusy and AlreadyMade are the sweeper's."""
     try:
-        return Outcome(ca, _publish_once(ca.id, shard, wait, due), shard=shard)
+        return CrlResult(ca, _publish_once(ca.id, shard, wait, due), shard=shard)
     except _FAILURES as error:
         if due is not None and isinstance(error, CrlBusy):
             raise
         log.error("crl.publish_failed", ca=ca.slug, shard=shard, error=type(error).__name__)
-        return Outcome(ca, error=type(error).__name__, shard=shard)
+        return CrlResult(ca, error=type(error).__name__, shard=shard)
 
 
 def publish_ca_certificate(ca: CertificateAuthority) -> Path:
@@ -161,8 +161,8 @@ def _make(draft: Draft) -> crl_files.Built:
     return built
 
 
-def _expected(draft: Draft, certificate: x509.Certificate) -> crl_files.Expected:
-    return crl_files.Expected(
+def _expected(draft: Draft, certificate: x509.Certificate) -> crl_files.ExpectedCrl:
+    return crl_files.ExpectedCrl(
         certificate=certificate,
         issuer=bytes(draft.ca.subject_der),
         number=draft.number,

@@ -106,7 +106,7 @@ def publish(built: Built, path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedCrl:
     """What a list must say: who issues it, by which certificate, and what was drawn for it.
 
     `issuer` is the CA's subject, DER; `above` the number of the list before, -1 if there was none; `next_update` None for a last
@@ -122,7 +122,7 @@ class Expected:
     point: str | None
 
 
-def check(built: Built, expected: Expected, hash_name: str) -> None:
+def check(built: Built, expected: ExpectedCrl, hash_name: str) -> None:
     """Reads the file back as a stranger would. Raises SelfCheckFailed."""
     try:
         with built.path.open("rb") as file:

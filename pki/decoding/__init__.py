@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from pki.decoding.extensions import extension_lines
-from pki.decoding.names import NAMES_OF_OIDS, Line, hexadecimal, name_lines, short_name
+from pki.decoding.names import NAMES_OF_OIDS, DecodedLine, hexadecimal, name_lines, short_name
 
 
 class _Extension(core.Sequence):  # type: ignore[misc]
@@ -49,7 +49,7 @@ class Section:
     """A part of a certificate. `oid` and `critical` are an extension's; `critical` is None for what is none."""
 
     heading: str
-    lines: tuple[Line, ...]
+    lines: tuple[DecodedLine, ...]
     oid: str = ""
     critical: bool | None = None
 
@@ -74,13 +74,13 @@ class SerialForms:
     reversed_octets: str
     mapping: str = ""
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[DecodedLine]:
         """The forms, each to be copied."""
-        yield Line(_("Hexadecimalt"), self.octets, code=True, copy=True)
-        yield Line(_("Decimalt"), self.decimal, code=True, copy=True)
-        yield Line(_("Omvänd byteordning"), self.reversed_octets, code=True, copy=True)
+        yield DecodedLine(_("Hexadecimalt"), self.octets, code=True, copy=True)
+        yield DecodedLine(_("Decimalt"), self.decimal, code=True, copy=True)
+        yield DecodedLine(_("Omvänd byteordning"), self.reversed_octets, code=True, copy=True)
         if self.mapping:
-            yield Line("altSecurityIdentities", self.mapping, code=True, copy=True)
+            yield DecodedLine("altSecurityIdentities", self.mapping, code=True, copy=True)
 
 
 def serial_forms(serial: int, *, issuer_der: bytes = b"") -> SerialForms:
@@ -111,7 +111,7 @@ def decode_to_be_signed(der: bytes) -> Decoded:
 
 def unreadable(der: bytes) -> Decoded:
     """Bytes that are no certificate, as they are."""
-    return Decoded((Section(_("Går inte att läsa som certifikat"), (Line("DER", hexadecimal(der), code=True),)),))
+    return Decoded((Section(_("Går inte att läsa som certifikat"), (DecodedLine("DER", hexadecimal(der), code=True),)),))
 
 
 def _to_be_signed(tbs: _ToBeSigned) -> Iterator[Section]:
@@ -121,8 +121,8 @@ def _to_be_signed(tbs: _ToBeSigned) -> Iterator[Section]:
     yield Section(
         _("Certifikatet"),
         (
-            Line(_("Version"), f"{version} (0x{int(version) - 1:x})"),
-            Line(_("Signaturalgoritm"), algorithm_text(inner), oid=inner["algorithm"].dotted),
+            DecodedLine(_("Version"), f"{version} (0x{int(version) - 1:x})"),
+            DecodedLine(_("Signaturalgoritm"), algorithm_text(inner), oid=inner["algorithm"].dotted),
         ),
     )
     yield Section(_("Serienummer"), tuple(serial_forms(tbs["serial_number"].native, issuer_der=issuer).lines()))
@@ -132,54 +132,54 @@ def _to_be_signed(tbs: _ToBeSigned) -> Iterator[Section]:
     yield Section(_("Nyckel (subjectPublicKeyInfo)"), tuple(key_lines(tbs["subject_public_key_info"])))
     for name in ("issuer_unique_id", "subject_unique_id"):
         if tbs[name].native is not None:
-            yield Section(name, (Line(name, hexadecimal(tbs[name].contents), code=True),))
+            yield Section(name, (DecodedLine(name, hexadecimal(tbs[name].contents), code=True),))
     for extension in tbs["extensions"] if isinstance(tbs["extensions"], _Extensions) else ():
         oid = extension["extn_id"].dotted
         heading, lines = extension_lines(oid, extension["extn_value"].native)
         yield Section(heading, tuple(lines), oid, bool(extension["critical"].native))
 
 
-def _validity(validity: asn1.Validity) -> Iterator[Line]:
+def _validity(validity: asn1.Validity) -> Iterator[DecodedLine]:
     for label, name in ((gettext_noop("Giltigt från"), "not_before"), (gettext_noop("Giltigt till"), "not_after")):
         chosen = validity[name]
         moment = chosen.native
-        yield Line(_(label), f"{moment:%Y-%m-%d %H:%M:%S} UTC", kind=_KINDS[chosen.name], moment=moment)
+        yield DecodedLine(_(label), f"{moment:%Y-%m-%d %H:%M:%S} UTC", kind=_KINDS[chosen.name], moment=moment)
 
 
-def key_lines(key: keys.PublicKeyInfo) -> Iterator[Line]:
+def key_lines(key: keys.PublicKeyInfo) -> Iterator[DecodedLine]:
     """A subjectPublicKeyInfo: algorithm, parameters, the key itself, and its hashes."""
     algorithm = key["algorithm"]
     oid = algorithm["algorithm"].dotted
     whole = key.dump()
     bits = bytes(key["public_key"].contents[1:])
-    yield Line(_("Algoritm"), NAMES_OF_OIDS.get(oid, oid), oid=oid)
+    yield DecodedLine(_("Algoritm"), NAMES_OF_OIDS.get(oid, oid), oid=oid)
     yield from _KEYS.get(oid, _other_key)(key, bits)
-    yield Line(_("SHA-256 av hela fältet"), hashlib.sha256(whole).hexdigest(), code=True, copy=True)
-    yield Line(_("SHA-1 av nyckelbitarna"), hashlib.sha1(bits).hexdigest(), code=True)  # noqa: S324  (RFC 5280 section 4.2.1.2)
+    yield DecodedLine(_("SHA-256 av hela fältet"), hashlib.sha256(whole).hexdigest(), code=True, copy=True)
+    yield DecodedLine(_("SHA-1 av nyckelbitarna"), hashlib.sha1(bits).hexdigest(), code=True)  # noqa: S324  (RFC 5280 section 4.2.1.2)
 
 
-def _rsa_key(key: keys.PublicKeyInfo, bits: bytes) -> Iterator[Line]:
+def _rsa_key(key: keys.PublicKeyInfo, bits: bytes) -> Iterator[DecodedLine]:
     numbers = keys.RSAPublicKey.load(bits, strict=True)
     modulus = numbers["modulus"].native
-    yield Line(_("Längd"), _("{bits} bitar").format(bits=modulus.bit_length()))
-    yield Line(_("Modulus"), hexadecimal(modulus.to_bytes((modulus.bit_length() + 7) // 8)), code=True)
+    yield DecodedLine(_("Längd"), _("{bits} bitar").format(bits=modulus.bit_length()))
+    yield DecodedLine(_("Modulus"), hexadecimal(modulus.to_bytes((modulus.bit_length() + 7) // 8)), code=True)
     exponent = numbers["public_exponent"].native
-    yield Line(_("Exponent"), f"{exponent} (0x{exponent:x})", code=True)
+    yield DecodedLine(_("Exponent"), f"{exponent} (0x{exponent:x})", code=True)
 
 
-def _ec_key(key: keys.PublicKeyInfo, bits: bytes) -> Iterator[Line]:
+def _ec_key(key: keys.PublicKeyInfo, bits: bytes) -> Iterator[DecodedLine]:
     parameters = core.load(key["algorithm"]["parameters"].dump())
     oid = parameters.dotted if isinstance(parameters, core.ObjectIdentifier) else ""
-    yield Line(_("Kurva"), NAMES_OF_OIDS.get(oid, oid or _("inte namngiven")), oid=oid)
-    yield Line(_("Längd"), _("{bits} bitar").format(bits=(len(bits) - 1) // 2 * 8))
-    yield Line(_("Punkt"), hexadecimal(bits), code=True)
+    yield DecodedLine(_("Kurva"), NAMES_OF_OIDS.get(oid, oid or _("inte namngiven")), oid=oid)
+    yield DecodedLine(_("Längd"), _("{bits} bitar").format(bits=(len(bits) - 1) // 2 * 8))
+    yield DecodedLine(_("Punkt"), hexadecimal(bits), code=True)
 
 
-def _other_key(key: keys.PublicKeyInfo, bits: bytes) -> Iterator[Line]:
-    yield Line(_("Nyckelbitar"), hexadecimal(bits), code=True)
+def _other_key(key: keys.PublicKeyInfo, bits: bytes) -> Iterator[DecodedLine]:
+    yield DecodedLine(_("Nyckelbitar"), hexadecimal(bits), code=True)
 
 
-_KEYS: dict[str, Callable[[keys.PublicKeyInfo, bytes], Iterator[Line]]] = {
+_KEYS: dict[str, Callable[[keys.PublicKeyInfo, bytes], Iterator[DecodedLine]]] = {
     "1.2.840.113549.1.1.1": _rsa_key,
     "1.2.840.10045.2.1": _ec_key,
 }
@@ -198,16 +198,16 @@ def algorithm_text(algorithm: algos.SignedDigestAlgorithm) -> str:
     )
 
 
-def _signature(certificate: _Certificate) -> Iterator[Line]:
+def _signature(certificate: _Certificate) -> Iterator[DecodedLine]:
     algorithm = certificate["signature_algorithm"]
-    yield Line(_("Signaturalgoritm"), algorithm_text(algorithm), oid=algorithm["algorithm"].dotted)
+    yield DecodedLine(_("Signaturalgoritm"), algorithm_text(algorithm), oid=algorithm["algorithm"].dotted)
     same = algorithm.dump() == certificate["tbs_certificate"]["signature"].dump()
-    yield Line(_("Samma som i det signerade"), _("ja") if same else _("nej"))
+    yield DecodedLine(_("Samma som i det signerade"), _("ja") if same else _("nej"))
     value = bytes(certificate["signature_value"].contents[1:])
-    yield Line(_("Signatur"), hexadecimal(value), code=True)
+    yield DecodedLine(_("Signatur"), hexadecimal(value), code=True)
 
 
-def _fingerprints(der: bytes) -> Iterator[Line]:
-    yield Line("SHA-256", hexadecimal(hashlib.sha256(der).digest()), code=True, copy=True)
-    yield Line("SHA-1", hexadecimal(hashlib.sha1(der).digest()), code=True, copy=True)  # noqa: S324  (to compare with other tools)
-    yield Line(_("Storlek"), _("{octets} byte").format(octets=len(der)))
+def _fingerprints(der: bytes) -> Iterator[DecodedLine]:
+    yield DecodedLine("SHA-256", hexadecimal(hashlib.sha256(der).digest()), code=True, copy=True)
+    yield DecodedLine("SHA-1", hexadecimal(hashlib.sha1(der).digest()), code=True, copy=True)  # noqa: S324  (to compare with other tools)
+    yield DecodedLine(_("Storlek"), _("{octets} byte").format(octets=len(der)))

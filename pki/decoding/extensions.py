@@ -7,7 +7,7 @@ from asn1crypto import x509 as asn1
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from pki.decoding.names import NAMES_OF_OIDS, Line, general_name, hexadecimal, outline
+from pki.decoding.names import NAMES_OF_OIDS, DecodedLine, general_name, hexadecimal, outline
 
 _USAGES = (
     ("digital_signature", "digitalSignature", gettext_noop("digital signatur")),
@@ -31,7 +31,7 @@ _EXTENDED: Mapping[str, str] = {
 }
 
 
-def extension_lines(oid: str, value: bytes) -> tuple[str, list[Line]]:
+def extension_lines(oid: str, value: bytes) -> tuple[str, list[DecodedLine]]:
     """The heading and content of an extension. One that is unknown, or not built as its rules say, is outlined."""
     heading, read = _KNOWN.get(oid, (gettext_noop("Okänt tillägg"), _unknown))
     try:
@@ -41,85 +41,87 @@ def extension_lines(oid: str, value: bytes) -> tuple[str, list[Line]]:
     return _(heading), lines
 
 
-def _authority_key(value: bytes) -> Iterator[Line]:
+def _authority_key(value: bytes) -> Iterator[DecodedLine]:
     found = asn1.AuthorityKeyIdentifier.load(value, strict=True)
     if found["key_identifier"].native is not None:
-        yield Line("keyIdentifier", hexadecimal(found["key_identifier"].native), code=True)
+        yield DecodedLine("keyIdentifier", hexadecimal(found["key_identifier"].native), code=True)
     for name in found["authority_cert_issuer"] if found["authority_cert_issuer"].native is not None else ():
-        yield Line("authorityCertIssuer", general_name(name)[1])
+        yield DecodedLine("authorityCertIssuer", general_name(name)[1])
     if found["authority_cert_serial_number"].native is not None:
-        yield Line("authorityCertSerialNumber", f"{found['authority_cert_serial_number'].native:X}", code=True)
+        yield DecodedLine("authorityCertSerialNumber", f"{found['authority_cert_serial_number'].native:X}", code=True)
 
 
-def _subject_key(value: bytes) -> Iterator[Line]:
-    yield Line("keyIdentifier", hexadecimal(core.OctetString.load(value, strict=True).native), code=True)
+def _subject_key(value: bytes) -> Iterator[DecodedLine]:
+    yield DecodedLine("keyIdentifier", hexadecimal(core.OctetString.load(value, strict=True).native), code=True)
 
 
-def _key_usage(value: bytes) -> Iterator[Line]:
+def _key_usage(value: bytes) -> Iterator[DecodedLine]:
     found = asn1.KeyUsage.load(value, strict=True).native
     for name, standard, word in _USAGES:
         if name in found:
-            yield Line(standard, _(word))
+            yield DecodedLine(standard, _(word))
 
 
-def _extended_key_usage(value: bytes) -> Iterator[Line]:
+def _extended_key_usage(value: bytes) -> Iterator[DecodedLine]:
     for each in asn1.ExtKeyUsageSyntax.load(value, strict=True):
         oid = each.dotted
-        yield Line(NAMES_OF_OIDS.get(oid, oid), _(_EXTENDED[oid]) if oid in _EXTENDED else oid, oid=oid)
+        yield DecodedLine(NAMES_OF_OIDS.get(oid, oid), _(_EXTENDED[oid]) if oid in _EXTENDED else oid, oid=oid)
 
 
-def _policies(value: bytes) -> Iterator[Line]:
+def _policies(value: bytes) -> Iterator[DecodedLine]:
     for each in asn1.CertificatePolicies.load(value, strict=True):
         oid = each["policy_identifier"].dotted
-        yield Line(NAMES_OF_OIDS.get(oid, _("Policy")), oid, code=True)
+        yield DecodedLine(NAMES_OF_OIDS.get(oid, _("Policy")), oid, code=True)
         for qualifier in each["policy_qualifiers"] if each["policy_qualifiers"].native is not None else ():
             kind = qualifier["policy_qualifier_id"].dotted
-            yield Line(NAMES_OF_OIDS.get(kind, kind), "\n".join(outline(qualifier["qualifier"].dump())), oid=kind)
+            yield DecodedLine(NAMES_OF_OIDS.get(kind, kind), "\n".join(outline(qualifier["qualifier"].dump())), oid=kind)
 
 
-def _names(value: bytes) -> Iterator[Line]:
+def _names(value: bytes) -> Iterator[DecodedLine]:
     for name in asn1.GeneralNames.load(value, strict=True):
         kind, text, oid = general_name(name)
-        yield Line(kind, text, oid=oid)
+        yield DecodedLine(kind, text, oid=oid)
 
 
-def _basic_constraints(value: bytes) -> Iterator[Line]:
+def _basic_constraints(value: bytes) -> Iterator[DecodedLine]:
     found = asn1.BasicConstraints.load(value, strict=True)
-    yield Line("cA", _("ja, en utfärdare") if found["ca"].native else _("nej"))
+    yield DecodedLine("cA", _("ja, en utfärdare") if found["ca"].native else _("nej"))
     if found["path_len_constraint"].native is not None:
-        yield Line("pathLenConstraint", str(found["path_len_constraint"].native))
+        yield DecodedLine("pathLenConstraint", str(found["path_len_constraint"].native))
 
 
-def _distribution_points(value: bytes) -> Iterator[Line]:
+def _distribution_points(value: bytes) -> Iterator[DecodedLine]:
     for point in asn1.CRLDistributionPoints.load(value, strict=True):
         where = point["distribution_point"]
         if where.native is not None and where.name == "full_name":
             for name in where.chosen:
-                yield Line(general_name(name)[0], general_name(name)[1])
+                yield DecodedLine(general_name(name)[0], general_name(name)[1])
         elif where.native is not None:
-            yield Line("nameRelativeToCRLIssuer", "\n".join(outline(where.chosen.dump())))
+            yield DecodedLine("nameRelativeToCRLIssuer", "\n".join(outline(where.chosen.dump())))
         if point["reasons"].native is not None:
-            yield Line("reasons", ", ".join(sorted(point["reasons"].native)))
+            yield DecodedLine("reasons", ", ".join(sorted(point["reasons"].native)))
         for name in point["crl_issuer"] if point["crl_issuer"].native is not None else ():
-            yield Line("cRLIssuer", general_name(name)[1])
+            yield DecodedLine("cRLIssuer", general_name(name)[1])
 
 
-def _access(value: bytes) -> Iterator[Line]:
+def _access(value: bytes) -> Iterator[DecodedLine]:
     for each in asn1.AuthorityInfoAccessSyntax.load(value, strict=True):
         oid = each["access_method"].dotted
-        yield Line(NAMES_OF_OIDS.get(oid, oid), general_name(each["access_location"])[1], oid=oid)
+        yield DecodedLine(NAMES_OF_OIDS.get(oid, oid), general_name(each["access_location"])[1], oid=oid)
 
 
-def _no_check(value: bytes) -> Iterator[Line]:
+def _no_check(value: bytes) -> Iterator[DecodedLine]:
     core.Null.load(value, strict=True)
-    yield Line(_("Innebörd"), _("Spärr av svararens eget certifikat behöver inte kontrolleras."))
+    yield DecodedLine(_("Innebörd"), _("Spärr av svararens eget certifikat behöver inte kontrolleras."))
 
 
-def _card_number(value: bytes) -> Iterator[Line]:
-    yield Line(_("Kortets nummer"), str(core.PrintableString.load(value, strict=True).native), kind="PrintableString", code=True)
+def _card_number(value: bytes) -> Iterator[DecodedLine]:
+    yield DecodedLine(
+        _("Kortets nummer"), str(core.PrintableString.load(value, strict=True).native), kind="PrintableString", code=True
+    )
 
 
-def _statements(value: bytes) -> Iterator[Line]:
+def _statements(value: bytes) -> Iterator[DecodedLine]:
     class Statement(core.Sequence):  # type: ignore[misc]
         _fields = [("id", core.ObjectIdentifier), ("info", core.Any, {"optional": True})]
 
@@ -130,20 +132,20 @@ def _statements(value: bytes) -> Iterator[Line]:
         oid = each["id"].dotted
         info = each["info"]
         text = "\n".join(outline(info.dump())) if not isinstance(info, core.Void) else oid
-        yield Line(NAMES_OF_OIDS.get(oid, oid), text, oid=oid)
+        yield DecodedLine(NAMES_OF_OIDS.get(oid, oid), text, oid=oid)
 
 
-def _unknown(value: bytes) -> Iterator[Line]:
+def _unknown(value: bytes) -> Iterator[DecodedLine]:
     try:
         lines = outline(value)
     except ValueError:
         lines = []
     if lines:
-        yield Line(_("Innehåll"), "\n".join(lines), code=True)
-    yield Line(_("DER"), hexadecimal(value), code=True)
+        yield DecodedLine(_("Innehåll"), "\n".join(lines), code=True)
+    yield DecodedLine(_("DER"), hexadecimal(value), code=True)
 
 
-_KNOWN: Mapping[str, tuple[str, Callable[[bytes], Iterator[Line]]]] = {
+_KNOWN: Mapping[str, tuple[str, Callable[[bytes], Iterator[DecodedLine]]]] = {
     "2.5.29.35": (gettext_noop("Utfärdarens nyckel (authorityKeyIdentifier)"), _authority_key),
     "2.5.29.14": (gettext_noop("Innehavarens nyckel (subjectKeyIdentifier)"), _subject_key),
     "2.5.29.15": (gettext_noop("Nyckelanvändning (keyUsage)"), _key_usage),

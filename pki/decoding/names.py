@@ -73,7 +73,7 @@ _TEXT |= {28: "utf-32-be", 30: "utf-16-be"}
 
 
 @dataclass(frozen=True)
-class Line:
+class DecodedLine:
     """A labelled value. `kind` is its ASN.1 type where that can differ, `oid` what it is by number; `code` marks digits and the
     like, `copy` what is worth copying, `moment` a point in time that the page may write in its reader's zone."""
 
@@ -103,7 +103,7 @@ def hexadecimal(octets: bytes) -> str:
     return octets.hex(":").upper()
 
 
-def name_lines(der: bytes) -> Iterator[Line]:
+def name_lines(der: bytes) -> Iterator[DecodedLine]:
     """Each attribute of a Name in its order, with its string type; attributes that share a relative name say so."""
     for number, relative in enumerate(_Name.load(der, strict=True), start=1):
         for attribute in relative:
@@ -111,7 +111,7 @@ def name_lines(der: bytes) -> Iterator[Line]:
             kind, text = _text(attribute["value"].dump())
             label = _ATTRIBUTES.get(oid, ("", oid))[1]
             shared = _("del av RDN {number}").format(number=number) if len(relative) > 1 else ""
-            yield Line(label, text, kind=", ".join(filter(None, (kind, shared))), oid=oid)
+            yield DecodedLine(label, text, kind=", ".join(filter(None, (kind, shared))), oid=oid)
 
 
 def short_name(der: bytes) -> str:

@@ -26,7 +26,7 @@ class NotACrl(ValueError):
 
 
 @dataclass(frozen=True)
-class Found:
+class ParsedCrl:
     """A list without its entries, as the library reads it; its issuer as it stands there; how many entries there were; and the
     digest of what is signed."""
 
@@ -53,7 +53,7 @@ class Found:
         return True
 
 
-def read(file: BinaryIO, *, hash_name: str) -> Found:
+def read(file: BinaryIO, *, hash_name: str) -> ParsedCrl:
     """Reads the file from its start. Raises NotACrl."""
     try:
         return _Reader(file, hash_name).read()
@@ -67,7 +67,7 @@ class _Reader:
         self._file = file
         self._hash = hashlib.new(hash_name)
 
-    def read(self) -> Found:
+    def read(self) -> ParsedCrl:
         """The whole file, once."""
         start = self._file.read(_LONGEST_START)
         whole = _opened(start, 0)
@@ -95,7 +95,7 @@ class _Reader:
             raise ValueError("another algorithm than what is signed says, or not whole octets of signature")
         signed = der.encoded(der.SEQUENCE, start[tbs.content : position] + rest)
         frame = x509.load_der_x509_crl(der.encoded(der.SEQUENCE, signed + end))
-        return Found(frame, fields[2], entries, self._hash.digest())
+        return ParsedCrl(frame, fields[2], entries, self._hash.digest())
 
     def _take(self, length: int) -> bytes:
         """Reads and hashes so many octets."""

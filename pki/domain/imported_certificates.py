@@ -23,7 +23,7 @@ _RSA = bytes.fromhex("06092a864886f70d010101")  # rsaEncryption (RFC 8017 append
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedIssuer:
     """The CA as its certificates name it: subject and public key in DER, and its subject key identifier."""
 
     subject: bytes
@@ -37,7 +37,7 @@ _USES = {AuthorityInformationAccessOID.OCSP: "ocsp", AuthorityInformationAccessO
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CheckedContent:
     """What a certificate that is the CA's says. `serial` as rows hold it; hashes in lower-case hex."""
 
     serial: str
@@ -56,11 +56,11 @@ class NotOurs(ValueError):
 class Checker:
     """Checks certificates against one CA: issuer name byte for byte, key identifier, signature (B1.2, B1.4)."""
 
-    def __init__(self, expected: Expected) -> None:
+    def __init__(self, expected: ExpectedIssuer) -> None:
         self._expected = expected
         self._key = load_der_public_key(expected.public_key)
 
-    def check(self, content: bytes) -> Seen:
+    def check(self, content: bytes) -> CheckedContent:
         """What it says. Raises NotOurs."""
         try:
             certificate = x509.load_der_x509_certificate(content)
@@ -76,7 +76,7 @@ class Checker:
         tbs = certificate.tbs_certificate_bytes
         if fields.inner_algorithm != fields.outer_algorithm or not self._is_signed(certificate, tbs):
             raise NotOurs("signature")
-        return Seen(
+        return CheckedContent(
             serial,
             certificate.not_valid_before_utc,
             certificate.not_valid_after_utc,
@@ -146,9 +146,9 @@ def addresses_of(certificate: x509.Certificate) -> tuple[Address, ...]:
     return tuple((use, name.value) for use, name in found if isinstance(name, x509.UniformResourceIdentifier))
 
 
-def check_all(checker: Checker, contents: list[bytes]) -> list[Seen | str]:
+def check_all(checker: Checker, contents: list[bytes]) -> list[CheckedContent | str]:
     """What each says, or the kind of its fault."""
-    found: list[Seen | str] = []
+    found: list[CheckedContent | str] = []
     for content in contents:
         try:
             found.append(checker.check(content))
@@ -160,14 +160,14 @@ def check_all(checker: Checker, contents: list[bytes]) -> list[Seen | str]:
 _checker: Checker | None = None
 
 
-def prepare(expected: Expected) -> None:
+def prepare(expected: ExpectedIssuer) -> None:
     """Readies this process for `check_here`. It ends when its parent does, also by a kill."""
     global _checker
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     _checker = Checker(expected)
 
 
-def check_here(contents: list[bytes]) -> list[Seen | str]:
+def check_here(contents: list[bytes]) -> list[CheckedContent | str]:
     """As `check_all`, in a process of the pool."""
     if _checker is None:
         raise RuntimeError("the process was not prepared")

@@ -39,7 +39,7 @@ class UnknownHash(Exception):
     """The CertID is made with a hash that no answer is signed for: nothing authoritative can be said."""
 
 
-class Asked(NamedTuple):
+class OcspQuery(NamedTuple):
     """What a request asks: the hash's name, `sha1` or `sha256`, both hashes of the issuer, the serial; the nonce, or empty."""
 
     hash: str
@@ -65,7 +65,7 @@ def parse(der: bytes) -> CertId:
     return CertId(asked.hash, asked.issuer_name_hash.hex(), asked.issuer_key_hash.hex(), asked.serial)
 
 
-def read(der: bytes) -> Asked:
+def read(der: bytes) -> OcspQuery:
     """What a request asks.
 
     Raises MalformedRequest, also for several CertIDs (RFC 9919 section 3.1.1), a nonce outside RFC 9654's lengths and a critical
@@ -76,7 +76,7 @@ def read(der: bytes) -> Asked:
     return walk(der) or _read_by_library(der)
 
 
-def walk(der: bytes) -> Asked | None:
+def walk(der: bytes) -> OcspQuery | None:
     """What a request of the usual shape asks; None for any other bytes, about which this says nothing."""
     try:
         return _walk(der)
@@ -99,7 +99,7 @@ def _inside(der: bytes, at: int, tag: int) -> tuple[int, int]:
 _NOWHERE = 1 << 30
 
 
-def _walk(der: bytes) -> Asked | None:
+def _walk(der: bytes) -> OcspQuery | None:
     whole = len(der)
     at, end = _inside(der, 0, 0x30)  # OCSPRequest
     if end != whole:
@@ -138,7 +138,7 @@ def _walk(der: bytes) -> Asked | None:
         if found is None:
             return None
         nonce = found
-    return Asked(name, der[head : head + size], der[key:serial], int.from_bytes(der[value:listed]), nonce)
+    return OcspQuery(name, der[head : head + size], der[key:serial], int.from_bytes(der[value:listed]), nonce)
 
 
 def _nonce(der: bytes, at: int, whole: int) -> bytes | None:
@@ -158,7 +158,7 @@ def _nonce(der: bytes, at: int, whole: int) -> bytes | None:
     return der[at:end]
 
 
-def _read_by_library(der: bytes) -> Asked:
+def _read_by_library(der: bytes) -> OcspQuery:
     try:
         request = ocsp.load_der_ocsp_request(der)
         nonce = _checked_nonce(request.extensions)
@@ -168,7 +168,7 @@ def _read_by_library(der: bytes) -> Asked:
         name = _HASHES[request.hash_algorithm.name]
     except (UnsupportedAlgorithm, KeyError) as error:
         raise UnknownHash from error
-    return Asked(name, request.issuer_name_hash, request.issuer_key_hash, request.serial_number, nonce)
+    return OcspQuery(name, request.issuer_name_hash, request.issuer_key_hash, request.serial_number, nonce)
 
 
 def _checked_nonce(extensions: x509.Extensions) -> bytes:

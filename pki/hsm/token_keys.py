@@ -83,12 +83,12 @@ def accept_imported(
         wrong = [name for name, value in REQUIRED_OF_IMPORTED.items() if attributes.get(name) is not value]
         if wrong or not ref.label or len(key_id) > 40:
             raise HsmConfigError(f"the imported key is not as it must be: {', '.join(wrong) or 'its label or CKA_ID'}")
-        found = Found(token, purpose, ref, attributes, ceremony_sha256)
+        found = FoundKey(token, purpose, ref, attributes, ceremony_sha256)
         return found.record("key.imported", actor_ref)
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundKey:
     """A key that is in the token, as it will be recorded. `ceremony_sha256` is of the document that an imported one came with."""
 
     token: Hsm
@@ -129,7 +129,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedKey:
     """A key to be there: `label` names it for people and makes repeating safe, `algorithm` is a name of `hsm.Algorithm`."""
 
     token: Hsm
@@ -168,7 +168,7 @@ class Wanted:
         if wrong or ref.algorithm != self.algorithm:
             raise HsmConfigError(f"the key {self.label} is not as it must be: {', '.join(wrong) or ref.algorithm}")
         faults.point("pki.key.before-commit")
-        return Found(self.token, self.purpose, ref, attributes).record("key.generated", actor_ref)
+        return FoundKey(self.token, self.purpose, ref, attributes).record("key.generated", actor_ref)
 
     def _adopt(self, key_id: str) -> KeyRef:
         """A key that an earlier attempt made and did not live to record."""

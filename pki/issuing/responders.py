@@ -20,7 +20,7 @@ from pki.domain.profiles import PROFILES
 from pki.domain.responder_lifetime import LIFETIME, RENEW_BEFORE
 from pki.domain.tbs import Content
 from pki.hsm import HsmError, hsm_for
-from pki.hsm.token_keys import Wanted, retire
+from pki.hsm.token_keys import WantedKey, retire
 from pki.issuing import planning, signing
 from pki.models import (
     ONLINE,
@@ -70,7 +70,7 @@ def _ensure(ca: CertificateAuthority, algorithm: str, actor_ref: str) -> OcspSig
         return None
     if not algorithm and (last := OcspSigner.objects.filter(ca=ca).order_by("-not_after").first()):
         algorithm = HsmKey.objects.get(key_id=last.key_id).algorithm
-    wanted = Wanted(hsm_for(ca.token_label), KeyPurpose.OCSP, _label(ca, now), algorithm or "ec-p256")
+    wanted = WantedKey(hsm_for(ca.token_label), KeyPurpose.OCSP, _label(ca, now), algorithm or "ec-p256")
     responder = _Responder(ca, wanted.ensure(actor_ref=actor_ref))
     row = _reserved(responder, now, actor_ref)
     if row.status == CertificateStatus.RESERVED:

@@ -73,7 +73,7 @@ class Signer:
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedCertificate:
     """A reserved row and the certificate that the token has made of it."""
 
     row: Row
@@ -174,13 +174,13 @@ def _give_up(rows: QuerySet[Certificate], justification: str) -> int:
     return len(ids)
 
 
-def _sign_batch(claimed: list[Claimed], moment: dt.datetime) -> list[Signed]:
+def _sign_batch(claimed: list[Claimed], moment: dt.datetime) -> list[SignedCertificate]:
     """Signs claimed rows, those of one CA and algorithm together. Those that fail, and those for which the claim leaves no time,
     are left out.
     """
     # The claims must not run out under way: another worker would sign the same.
     until = time.monotonic() + MAX_SIGNING.total_seconds()
-    signed: list[Signed] = []
+    signed: list[SignedCertificate] = []
     freed: list[Claimed] = []
     held: list[Claimed] = []
     frames = _Frames()
@@ -220,11 +220,11 @@ def _sign_part(part: list[Claimed], signer: Signer, until: float) -> Signatures:
     return signatures
 
 
-def _certificates(part: list[Claimed], signatures: Signatures, signer: Signer) -> Iterator[Signed]:
+def _certificates(part: list[Claimed], signatures: Signatures, signer: Signer) -> Iterator[SignedCertificate]:
     """The certificates of what was signed; one that is not as it must be is left out."""
     for row, signature in zip(part, signatures.made, strict=False):
         try:
-            yield Signed(row, _certificate(row.tbs_der, signature, signer))
+            yield SignedCertificate(row, _certificate(row.tbs_der, signature, signer))
         except NotIssuable as error:
             _log_failure("certificate.signing_failed", row, error)
 
@@ -260,10 +260,10 @@ def store(row: Certificate, der: bytes) -> bool:
 
     A revocation that was decided in the meantime wins: the certificate is never good.
     """
-    return bool(_store([Signed(row, der)]))
+    return bool(_store([SignedCertificate(row, der)]))
 
 
-def _store_batch(signed: list[Signed]) -> list[UUID]:
+def _store_batch(signed: list[SignedCertificate]) -> list[UUID]:
     """Stores what was signed and returns the ids of what is issued now.
 
     If the database refuses the batch, each half is tried by itself, so that one row that cannot be stored stops no other. Such a
@@ -285,7 +285,7 @@ def _store_batch(signed: list[Signed]) -> list[UUID]:
     return issued
 
 
-def _store(signed: list[Signed]) -> list[UUID]:
+def _store(signed: list[SignedCertificate]) -> list[UUID]:
     """Makes reserved rows issued, in one transaction. Those that are reserved no longer are left out."""
     with transaction.atomic(durable=True):
         states = _lock([each.row.id for each in signed])
@@ -309,12 +309,12 @@ def _lock(ids: list[UUID]) -> dict[UUID, str]:
         return dict(cursor.fetchall())
 
 
-def _issued_facts(signed: Signed) -> dict[str, str]:
+def _issued_facts(signed: SignedCertificate) -> dict[str, str]:
     row = signed.row
     return {"ca": row.ca.slug, "serial": row.serial, "sha256": sha256_hex(signed.der), "tbs_sha256": row.tbs_sha256}
 
 
-def _mark_issued(signed: list[Signed], now: dt.datetime) -> None:
+def _mark_issued(signed: list[SignedCertificate], now: dt.datetime) -> None:
     """Gives the locked rows their status and their CAs' next versions. Last in the transaction, since it locks the CAs' rows."""
     by_ca: dict[int, list[UUID]] = {}
     for each in signed:

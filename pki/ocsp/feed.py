@@ -29,7 +29,7 @@ from pki.models import (
     OcspUnknown,
 )
 from pki.ocspd import layout
-from pki.ocspd.layout import Record
+from pki.ocspd.layout import StoreRecord
 from siths_portal.lib import plans
 
 log = structlog.get_logger(__name__)
@@ -87,7 +87,7 @@ def count() -> int:
     return OcspResponse.objects.count() // len(CertIdHash)
 
 
-def answers(since: Snapshot | None) -> Iterator[Record]:
+def answers(since: Snapshot | None) -> Iterator[StoreRecord]:
     """Stored answers: all of them, or those written by transactions that `since` did not see."""
     rows = OcspResponse.objects.all()
     if since is None:
@@ -136,7 +136,7 @@ class _Row(NamedTuple):
         return serial == int(self.serial, 16) and (said == status or self.signed_version != self.version)
 
 
-def _records(rows: "QuerySet[OcspResponse]") -> Iterator[Record]:
+def _records(rows: "QuerySet[OcspResponse]") -> Iterator[StoreRecord]:
     found = rows.order_by("certificate_id", "cert_id_hash").values_list(
         "certificate_id", "cert_id_hash", "ca_id", "certificate__serial", "certificate__status", "certificate__held",
         "certificate__status_version", "certificate__not_after", "status_version", "this_update", "next_update", "der",
@@ -147,7 +147,7 @@ def _records(rows: "QuerySet[OcspResponse]") -> Iterator[Record]:
             log.error("ocsp_store.answer_refused", certificate=str(id_))
             continue
         sha1, sha256 = both
-        yield Record(
+        yield StoreRecord(
             layout.key(sha1.ca_id, int(sha1.serial, 16)),
             sha1.signed_version,
             layout.ANSWER,
@@ -159,7 +159,7 @@ def _records(rows: "QuerySet[OcspResponse]") -> Iterator[Record]:
         )
 
 
-def pending(after: UUID | None) -> tuple[list[Record], UUID | None]:
+def pending(after: UUID | None) -> tuple[list[StoreRecord], UUID | None]:
     """Certificates whose present status no stored answer tells of: every revoked one; of the issued ones, those next after the id
     and the newest. With the id to go on from the next time, None for from the start. Within a transaction.
     """
@@ -182,7 +182,7 @@ def pending(after: UUID | None) -> tuple[list[Record], UUID | None]:
     return records, walk[-1][0] if len(walk) == ISSUED_AT_ONCE else None
 
 
-def held(cas: Iterable[int], since: Mapping[int, int]) -> tuple[list[Record], dict[int, int]]:
+def held(cas: Iterable[int], since: Mapping[int, int]) -> tuple[list[StoreRecord], dict[int, int]]:
     """Certificates of these CAs that came on hold after the status version `since` names for their CA, as PENDING: of them
     nothing is stored, and the signer is asked for each request. With the versions to go on from. Within a transaction.
 
@@ -237,17 +237,17 @@ def _lacking(cas: list[int], after: UUID | None, *, newest: bool = False, also_r
         return list(cursor.fetchall())
 
 
-def _pending(ca_id: int, serial: str, version: int, not_after: dt.datetime) -> Record:
+def _pending(ca_id: int, serial: str, version: int, not_after: dt.datetime) -> StoreRecord:
     key = layout.key(ca_id, int(serial, 16))
-    return Record(key, version, layout.PENDING, not_after=int(not_after.timestamp()))
+    return StoreRecord(key, version, layout.PENDING, not_after=int(not_after.timestamp()))
 
 
-def unknown(since: Snapshot | None) -> Iterator[Record]:
+def unknown(since: Snapshot | None) -> Iterator[StoreRecord]:
     """Signed `unknown`: all of them, or those written by transactions that `since` did not see."""
     rows = OcspUnknown.objects.filter(next_update__isnull=False)
     for row in rows.filter(since.unseen()) if since is not None else rows:
         if row.this_update and row.next_update:
-            yield Record(
+            yield StoreRecord(
                 layout.key(row.ca_id, int(row.serial, 16)),
                 layout.UNKNOWN_VERSION,
                 layout.UNKNOWN,

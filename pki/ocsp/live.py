@@ -194,7 +194,7 @@ class Signer:
         return signing
 
 
-class Taken(Exception):
+class SocketInUse(Exception):
     """Another process signs for this store."""
 
 
@@ -210,7 +210,7 @@ class Desk:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._lock.close()
-            raise Taken(str(folder)) from error
+            raise SocketInUse(str(folder)) from error
         path = folder / NAME
         path.unlink(missing_ok=True)  # of one that was killed
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -271,7 +271,7 @@ def run(ended: threading.Event) -> None:
     while not ended.is_set():
         try:
             desk = Desk(folder, Signer(per_second=settings.PKI_OCSP_LIVE_PER_SECOND))
-        except Taken:
+        except SocketInUse:
             ended.wait(AGAIN)
             continue
         except OSError as error:

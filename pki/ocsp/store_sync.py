@@ -12,7 +12,7 @@ from django.conf import settings
 
 from pki.ocsp.publishing import Publisher
 from pki.ocspd.reading import Store, StoreMissing
-from pki.ocspd.writing import Taken
+from pki.ocspd.writing import StoreLocked
 from siths_portal.lib import clock
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ def _look(folder: Path) -> bool:
     try:
         with Publisher(folder) as publisher:
             publisher.look()
-    except Taken:
+    except StoreLocked:
         return False
     log.warning("ocsp_store.followed_for_a_crl")
     return True

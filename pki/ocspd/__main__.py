@@ -23,7 +23,7 @@ from pki.ocspd.accepting import Door
 from pki.ocspd.app import Responder
 from pki.ocspd.presence import Presence
 from pki.ocspd.serving import Server
-from pki.ocspd.signer_client import EACH, Line
+from pki.ocspd.signer_client import EACH, SignerClient
 
 log = logging.getLogger("pki.ocspd")
 
@@ -53,7 +53,7 @@ async def serve(listening: socket.socket, store: Path, memo: int, keeper: int) -
     """A worker's life: answers until SIGTERM, or until its keeper, the process of this number, is gone."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     responder = Responder(store, memo=memo)
-    line = Line(store, responder, loop)
+    line = SignerClient(store, responder, loop)
     server = Server(responder, line)
     responder.teller.start()
     Presence(store, responder.counts).start()

@@ -3,7 +3,7 @@
 It answers from the store that a publisher writes. A memo of requests as they came in spares the reading of those that come
 often; an entry counts only while the certificate's slot says what it said, so that a new status shows at once in every process.
 Requests that are not in the memo mostly differ from others in their serial alone: what comes before it is known by its bytes.
-What only a signer can say (`Wanted`) is asked for elsewhere and comes back to `settle`.
+What only a signer can say (`SigningRequest`) is asked for elsewhere and comes back to `settle`.
 """
 
 import binascii
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from pki.domain import ocsp_request, ocsp_response
 from pki.ocspd import layout
 from pki.ocspd.metrics import ON_HOLD, STATUS_MASK, Counts, Teller, said_in
-from pki.ocspd.reading import Found, Index, Store, StoreMissing
+from pki.ocspd.reading import Index, Store, StoreHit, StoreMissing
 from pki.ocspd.refresh_requests import Wishes
 from pki.ocspd.routing import Authority, Routes
 from siths_portal.lib import clock
@@ -61,7 +61,7 @@ class _Remembered(NamedTuple):
     until: float
     payload: bytes
     said: int
-    """As `telling.said_in`."""
+    """As `metrics.said_in`."""
 
 
 class _Memo:
@@ -82,7 +82,7 @@ class _Memo:
         return len(self.newer) + len(self.older)
 
 
-class Wanted(NamedTuple):
+class SigningRequest(NamedTuple):
     """What only a signer can say now: an answer with the nonce, or for a status of which there is no stored answer yet."""
 
     authority: Authority
@@ -126,7 +126,7 @@ class Responder:
         """What it answers from."""
         return self._store
 
-    def post(self, der: bytes) -> bytes | Wanted:
+    def post(self, der: bytes) -> bytes | SigningRequest:
         """What is said to the request. OCSP errors are unsigned and for no cache (B1.26)."""
         found = self._posts.newer.get(der) or self._posts.older.get(der)
         if found is not None and found.slots[found.at] == found.word and clock.timestamp() < found.until:
@@ -134,7 +134,7 @@ class Responder:
             return found.payload
         return self._said(der, der, cached=False)
 
-    def get(self, tail: bytes) -> bytes | Wanted | None:
+    def get(self, tail: bytes) -> bytes | SigningRequest | None:
         """What is said to a GET whose address ends so (RFC 6960 appendix A.1), as it came.
 
         None for a spelling that is not the usual one: percent-decoded, it goes to `get_spelled`.
@@ -155,7 +155,7 @@ class Responder:
             return None
         return self._said(der, tail, cached=True) if der else None
 
-    def get_spelled(self, tail: str) -> bytes | Wanted:
+    def get_spelled(self, tail: str) -> bytes | SigningRequest:
         """What is said to a GET whose address ends so, percent-decoded once."""
         try:
             der = ocsp_request.decode_path(tail)
@@ -168,7 +168,7 @@ class Responder:
         self.counts.errors[der[4]] += 1
         return ERRORS[der]
 
-    def _said(self, der: bytes, memo_key: bytes, *, cached: bool) -> bytes | Wanted:
+    def _said(self, der: bytes, memo_key: bytes, *, cached: bool) -> bytes | SigningRequest:
         try:
             asked = self._asked(der, cached=cached)
             if asked is None:
@@ -185,7 +185,7 @@ class Responder:
             return asked._replace(nonce=asked.nonce if asked.authority.echo else b"", stored=found is not None)
         return self._stored(asked, index, found, memo_key if not asked.nonce else b"")
 
-    def _asked(self, der: bytes, *, cached: bool) -> Wanted | None:
+    def _asked(self, der: bytes, *, cached: bool) -> SigningRequest | None:
         """What a request asks; None for what is not ours. Raises as `ocsp_request.read`, and StoreMissing."""
         if self._routes.look() != self._generation:
             self._known, self._generation = {}, self._routes.generation
@@ -193,7 +193,7 @@ class Responder:
         known = self._known.get(der[:start])
         # A serial that is positive and in its shortest form, since what begins with zero is left to the walk.
         if known is not None and len(der) == known.length and 0 < der[start] < 0x80:
-            return Wanted(known.authority, known.head + der[start:], known.second, b"", cached)
+            return SigningRequest(known.authority, known.head + der[start:], known.second, b"", cached)
         asked = ocsp_request.read(der)
         authority = self._routes.find(asked.hash, asked.issuer_name_hash, asked.issuer_key_hash)
         if authority is None or not 0 < asked.serial.bit_length() <= 159 or asked.serial < 0:
@@ -203,9 +203,9 @@ class Responder:
             if len(self._known) >= _KNOWN:
                 self._known = {}
             self._known[der[:start]] = _Known(len(der), key[: start - len(der)], second, authority)
-        return Wanted(authority, key, second, asked.nonce, cached)
+        return SigningRequest(authority, key, second, asked.nonce, cached)
 
-    def _needs_signer(self, asked: Wanted, found: Found | None) -> bool:
+    def _needs_signer(self, asked: SigningRequest, found: StoreHit | None) -> bool:
         """Whether a signer says more than the store does."""
         authority = asked.authority
         if not authority.signs:
@@ -218,7 +218,7 @@ class Responder:
             return bool(asked.nonce) and authority.echo
         return found.not_after > clock.timestamp()
 
-    def settle(self, asked: Wanted, said: Live | None) -> bytes:
+    def settle(self, asked: SigningRequest, said: Live | None) -> bytes:
         """What is said after the signer was asked; None: it said nothing, and the store is all that there is.
 
         A signer's answer counts only if the store knows of no later status.
@@ -240,7 +240,7 @@ class Responder:
             return _with_length(said.der)
         return _CACHED + layout.headers(said.der, said.this_update, said.next_update) + said.der
 
-    def _stored(self, asked: Wanted, index: Index, found: Found | None, memo_key: bytes) -> bytes:
+    def _stored(self, asked: SigningRequest, index: Index, found: StoreHit | None, memo_key: bytes) -> bytes:
         """The stored answer, which is remembered, or an unsigned error."""
         now = clock.timestamp()
         if found is None or found.state != layout.ANSWER or not found.this_update <= now < found.next_update:
@@ -263,7 +263,7 @@ class Responder:
         self.counts.answered[told] += 1
         return payload
 
-    def _without_answer(self, asked: Wanted, found: Found | None, now: float) -> bytes:
+    def _without_answer(self, asked: SigningRequest, found: StoreHit | None, now: float) -> bytes:
         """The error for what has no answer now, which is wished for; nothing for a signed `unknown` that holds."""
         authority, serial = asked.authority, int.from_bytes(asked.key[4:])
         if found is None or found.state == layout.UNKNOWN:

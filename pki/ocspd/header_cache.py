@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pki.ocspd.app import Responder, Wanted
+from pki.ocspd.app import Responder, SigningRequest
 
 MOST: Final = 1024
 """Heads of each kind that are remembered."""
@@ -36,7 +36,7 @@ class Heads:
                     self.gets.clear()
                 self.gets.add(rest)
 
-    def answer(self, responder: Responder, data: bytes) -> bytes | Wanted | None:
+    def answer(self, responder: Responder, data: bytes) -> bytes | SigningRequest | None:
         """What is said to a request that came whole and has a known head; None for all others, of which nothing is concluded."""
         if data.startswith(_GET):
             end = data.find(_VERSION)

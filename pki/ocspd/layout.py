@@ -49,7 +49,7 @@ UNKNOWN: Final = 2
 UNKNOWN_VERSION: Final = -1
 
 
-class Record(NamedTuple):
+class StoreRecord(NamedTuple):
     """What is known of one serial. Times are seconds since 1970; answers are empty while `state` is PENDING."""
 
     key: bytes
@@ -74,7 +74,7 @@ HEAD_BYTES: Final = RECORD.size + KEY_BYTES
 """Where the first answer's headers begin in a record."""
 
 
-def encode(record: Record) -> bytes:
+def encode(record: StoreRecord) -> bytes:
     """The record's bytes, a multiple of eight."""
     first, second = (headers(der, record.this_update, record.next_update) for der in (record.sha1, record.sha256))
     parts = first + record.sha1, second + record.sha256
@@ -117,7 +117,7 @@ def _date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
-def decode(data: bytes, offset: int) -> Record | None:
+def decode(data: bytes, offset: int) -> StoreRecord | None:
     """The record at `offset`; None for bytes that are no whole record."""
     if offset + RECORD.size > len(data):
         return None
@@ -133,7 +133,7 @@ def decode(data: bytes, offset: int) -> Record | None:
     if [zlib.crc32(data[at:middle]), zlib.crc32(data[middle:end])] != checksums:
         return None
     key = data[at - KEY_BYTES : at]
-    return Record(key, version, state, this_update, next_update, not_after, data[at + h1 : middle], data[middle + h2 : end])
+    return StoreRecord(key, version, state, this_update, next_update, not_after, data[at + h1 : middle], data[middle + h2 : end])
 
 
 def slot(segment: int, offset: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pki.ocspd import layout
-from pki.ocspd.layout import Record
+from pki.ocspd.layout import StoreRecord
 
 _LOOK_EACH: Final = 0.5  # seconds between looks for a new index
 _TRIES: Final = 4
@@ -17,7 +17,7 @@ class StoreMissing(Exception):
     """There is no store that may be served from: none was written yet, or only before the machine last started."""
 
 
-class Found(NamedTuple):
+class StoreHit(NamedTuple):
     """What a record says, and the one answer that is asked for. Times are seconds since 1970."""
 
     at: int
@@ -60,7 +60,7 @@ class Index:
         """When the publisher last had everything that the database said, in seconds since 1970."""
         return float(layout.HEADER.unpack_from(self._map)[4])
 
-    def look_up(self, key: bytes, *, second: bool) -> Found | None:
+    def look_up(self, key: bytes, *, second: bool) -> StoreHit | None:
         """What the key's record says, with the second or the first of its answers; None for a key that is not there.
 
         Raises StoreMissing for a record that cannot be read.
@@ -71,7 +71,7 @@ class Index:
                 return found
         raise StoreMissing("a record that cannot be read")
 
-    def _look_up(self, key: bytes, second: bool) -> tuple[Found | None, bool]:
+    def _look_up(self, key: bytes, second: bool) -> tuple[StoreHit | None, bool]:
         slots, mask, unread = self.slots, self._mask, False
         at = layout.first_slot(key, mask)
         while (word := slots[at]) != layout.EMPTY:
@@ -88,7 +88,7 @@ class Index:
             at = (at + 1) & mask
         return None, unread
 
-    def find(self, key: bytes) -> tuple[int, int, Record | None]:
+    def find(self, key: bytes) -> tuple[int, int, StoreRecord | None]:
         """The number of the key's slot, what it said, and the record. The slot is -1 for a key that is not there.
 
         A record that cannot be read, as of a segment that was just removed or of bytes that are damaged, is None.
@@ -99,7 +99,7 @@ class Index:
                 return at, word, record
         return at, word, record
 
-    def _search(self, key: bytes) -> tuple[int, int, Record | None]:
+    def _search(self, key: bytes) -> tuple[int, int, StoreRecord | None]:
         slots, mask = self.slots, self._mask
         at, unread = layout.first_slot(key, mask), -1
         while (word := slots[at]) != layout.EMPTY:
@@ -132,7 +132,7 @@ class Index:
                 del self._segments[number]
 
 
-def _part(segment: mmap.mmap, start: int, at: int, word: int, second: bool) -> Found | None:
+def _part(segment: mmap.mmap, start: int, at: int, word: int, second: bool) -> StoreHit | None:
     """The record at `start` with one of its answers; None if the bytes do not match their checksums."""
     _, checksum, check1, check2, version, this_update, next_update, not_after, state, _, h1, h2, d1, d2 = (
         layout.RECORD.unpack_from(segment, start)
@@ -146,7 +146,7 @@ def _part(segment: mmap.mmap, start: int, at: int, word: int, second: bool) -> F
     part = segment[begin : begin + h1 + d1]
     if zlib.crc32(part) != check1:
         return None
-    return Found(at, word, state, version, this_update, next_update, not_after, h1, part)
+    return StoreHit(at, word, state, version, this_update, next_update, not_after, h1, part)
 
 
 class Store:
@@ -167,7 +167,7 @@ class Store:
             raise StoreMissing("no index")
         return self._index
 
-    def look_up(self, key: bytes, *, second: bool) -> tuple[Index, Found | None]:
+    def look_up(self, key: bytes, *, second: bool) -> tuple[Index, StoreHit | None]:
         """The index that holds now, and what it says of the key, as `Index.look_up`. Raises StoreMissing."""
         index = self.index()
         for _ in range(_TRIES):
@@ -179,7 +179,7 @@ class Store:
             index = self.index()
         raise StoreMissing("the index changes")
 
-    def find(self, key: bytes) -> tuple[Index, int, int, Record | None]:
+    def find(self, key: bytes) -> tuple[Index, int, int, StoreRecord | None]:
         """The index that holds now, and what it says of the key, as `Index.find`. Raises StoreMissing."""
         index = self.index()
         for _ in range(_TRIES):

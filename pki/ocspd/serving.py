@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import httptools
 
 from pki.domain import ocsp_request, ocsp_response
-from pki.ocspd.app import ERRORS, Live, Responder, Wanted
+from pki.ocspd.app import ERRORS, Live, Responder, SigningRequest
 from pki.ocspd.header_cache import END, Heads
 from pki.ocspd.metrics import health
 from siths_portal.lib import clock
@@ -54,8 +54,8 @@ class Reply(NamedTuple):
     status: HTTPStatus = HTTPStatus.OK
 
 
-def respond(responder: Responder, request: Request) -> Reply | Wanted:
-    """What is said to a request. For `Wanted` a signer is asked, and what it says goes through `finished`."""
+def respond(responder: Responder, request: Request) -> Reply | SigningRequest:
+    """What is said to a request. For `SigningRequest` a signer is asked, and what it says goes through `finished`."""
     target = request.target
     if not target.startswith(b"/"):
         target = httptools.parse_url(target).path or b"/"  # absolute (RFC 9112 section 3.2.2)
@@ -70,7 +70,7 @@ def respond(responder: Responder, request: Request) -> Reply | Wanted:
         said = responder.get_spelled(unquote(tail.decode("latin-1"), "latin-1")) if found is None else found
     else:
         return _plain(HTTPStatus.METHOD_NOT_ALLOWED, b"Allow: GET, HEAD, POST\r\n")
-    return said if isinstance(said, Wanted) else finished(request, said)
+    return said if isinstance(said, SigningRequest) else finished(request, said)
 
 
 def finished(request: Request, payload: bytes) -> Reply:
@@ -104,9 +104,9 @@ def _plain(status: HTTPStatus, *headers: bytes) -> Reply:
 
 
 class Asker:
-    """Whom `Wanted` is asked of."""
+    """Whom `SigningRequest` is asked of."""
 
-    def ask(self, wanted: Wanted, then: "Then") -> bool:
+    def ask(self, wanted: SigningRequest, then: "Then") -> bool:
         """Whether it is taken up: then `then` is called, once, within about a second. Here nobody is asked."""
         return False
 
@@ -114,7 +114,7 @@ class Asker:
 class Then:
     """What waits for a signer: a connection and its request. Called with what was said, or None."""
 
-    def __init__(self, connection: "Connection", request: Request, wanted: Wanted) -> None:
+    def __init__(self, connection: "Connection", request: Request, wanted: SigningRequest) -> None:
         self._connection, self._request, self._wanted = connection, request, wanted
 
     def __call__(self, said: Live | None) -> None:
@@ -160,7 +160,7 @@ class Server:
             said = self.last.answer(self.responder, data)
         except Exception:  # noqa: BLE001  (the connection that takes it over answers, and tells)
             return None
-        return None if said is None or isinstance(said, Wanted) else self.start + _CLOSE + said
+        return None if said is None or isinstance(said, SigningRequest) else self.start + _CLOSE + said
 
 
 class Connection(asyncio.Protocol):
@@ -243,7 +243,7 @@ class Connection(asyncio.Protocol):
             said = self._server.kept.answer(self._responder, data)
         except Exception:  # noqa: BLE001  (every request gets an answer)
             return self._failed()
-        if isinstance(said, Wanted):
+        if isinstance(said, SigningRequest):
             method, target = ("GET", b"/ocsp/") if said.cached else ("POST", b"/ocsp")
             return self._ask(Request(method, target), said)
         return said
@@ -337,14 +337,14 @@ class Connection(asyncio.Protocol):
                 request, said = request._replace(stays=False), _plain(HTTPStatus.BAD_REQUEST)
             except Exception:  # noqa: BLE001  (every request gets an answer)
                 said = Reply(self._failed())
-            if isinstance(said, Wanted):
+            if isinstance(said, SigningRequest):
                 payload = self._ask(request, said)
                 if not payload:
                     return
                 said = finished(request, payload)
             self._write(request, said)
 
-    def _ask(self, request: Request, wanted: Wanted) -> bytes:
+    def _ask(self, request: Request, wanted: SigningRequest) -> bytes:
         """Asks the signer; nothing if it is to be waited for, else the payload of the store."""
         self._waits = True
         if self._server.asker.ask(wanted, Then(self, request, wanted)):
@@ -352,7 +352,7 @@ class Connection(asyncio.Protocol):
         self._waits = False
         return self._responder.settle(wanted, None)
 
-    def resume(self, request: Request, wanted: Wanted, said: Live | None) -> None:
+    def resume(self, request: Request, wanted: SigningRequest, said: Live | None) -> None:
         """Answers a request that waited."""
         if self._closing:
             return

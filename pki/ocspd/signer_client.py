@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pki.ocspd.app import Live, Responder, Wanted
+from pki.ocspd.app import Live, Responder, SigningRequest
 from pki.ocspd.serving import Asker, Then
 
 NAME: Final = "live.sock"
@@ -52,7 +52,7 @@ class _Asked(NamedTuple):
     waiting: list[Then]
 
 
-class Line(Asker):
+class SignerClient(Asker):
     """One process's line. `tick` is to be called each `EACH` seconds."""
 
     def __init__(self, folder: Path, responder: Responder, loop: asyncio.AbstractEventLoop) -> None:
@@ -67,7 +67,7 @@ class Line(Asker):
         self._ticked_at = time.monotonic()
         self._tried_at = 0.0
 
-    def ask(self, wanted: Wanted, then: Then) -> bool:
+    def ask(self, wanted: SigningRequest, then: Then) -> bool:
         """Asks, unless nobody listens or too much is under way."""
         if self._socket is None or self._waiting >= WAITING:
             return False

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from pki.ocspd import layout
-from pki.ocspd.layout import Record
+from pki.ocspd.layout import StoreRecord
 from siths_portal.lib import clock
 from siths_portal.lib.files import write_atomically
 
@@ -20,7 +20,7 @@ _FEW: Final = 2000  # records that are worth moving to free a segment
 _SEGMENTS: Final = 4  # so many are left as they are
 
 
-class Taken(Exception):
+class StoreLocked(Exception):
     """Another process writes the store."""
 
 
@@ -37,7 +37,7 @@ class Writer:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._lock.close()
-            raise Taken(str(folder)) from error
+            raise StoreLocked(str(folder)) from error
         self._segments: dict[int, mmap.mmap] = {}
         self._live: Counter[int] = Counter()
         self._segment, self._offset = 0, segment_bytes
@@ -111,7 +111,7 @@ class Writer:
 
     # --- records ------------------------------------------------------------------------------------------------------------
 
-    def put(self, record: Record) -> bool:
+    def put(self, record: StoreRecord) -> bool:
         """Stores the record unless the store has a newer one of its key; whether it did.
 
         Newer is a higher version; at the same version an answer is newer than none, and one with a later thisUpdate, unless the
@@ -131,11 +131,11 @@ class Writer:
             self._live[self._slots[at] >> 32] -= 1
             self._slots[at] = layout.REMOVED
 
-    def get(self, key: bytes) -> Record | None:
+    def get(self, key: bytes) -> StoreRecord | None:
         """The key's record."""
         return self._find(key)[1]
 
-    def unknown(self) -> Iterator[Record]:
+    def unknown(self) -> Iterator[StoreRecord]:
         """All records of signed `unknown`, in no order."""
         for word in self._slots:
             if word > layout.REMOVED and (segment := self._mapped(word >> 32)) is not None:
@@ -143,7 +143,7 @@ class Writer:
                 if state == layout.UNKNOWN and (record := self._read(word)) is not None:
                     yield record
 
-    def _find(self, key: bytes) -> tuple[int, Record | None]:
+    def _find(self, key: bytes) -> tuple[int, StoreRecord | None]:
         """The slot of the key, or the one that it would get, and its record. A record that cannot be read has its slot, too."""
         at, free = layout.first_slot(key, self._mask), -1
         while (word := self._slots[at]) != layout.EMPTY:
@@ -154,7 +154,7 @@ class Writer:
             at = (at + 1) & self._mask
         return (at if free < 0 else free), None
 
-    def _read(self, word: int) -> Record | None:
+    def _read(self, word: int) -> StoreRecord | None:
         segment = self._mapped(word >> 32)
         return layout.decode(segment, word & 0xFFFFFFFF) if segment is not None else None  # type: ignore[arg-type]
 
@@ -252,7 +252,7 @@ class Writer:
                 self._point(at, self._append(layout.encode(record)))
 
 
-def _replaces(new: Record, old: Record) -> bool:
+def _replaces(new: StoreRecord, old: StoreRecord) -> bool:
     if layout.UNKNOWN in (new.state, old.state) and new.state != old.state:
         return old.state == layout.UNKNOWN
     if new.version != old.version:

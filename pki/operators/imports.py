@@ -16,7 +16,7 @@ from pki.models import ApprovalAction, ApprovalRequest, CaComparison, CaImport, 
 from pki.operators.approvals import ApprovalView, approval
 from pki.takeover import signatures
 from pki.takeover.findings import DIFFERENCES, KINDS, LOCK
-from pki.takeover.reports import Report
+from pki.takeover.reports import ImportReport
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
 from siths_portal.lib.lists import Rows
@@ -169,7 +169,7 @@ def import_record(import_id: UUID) -> ImportRecord:
         is_running=row is not None and row.state != ImportState.FINISHED and _is_running(row),
         is_external=not document["key_id"],
         report=report,
-        report_sha256=Report(report).sha256 if report else "",
+        report_sha256=ImportReport(report).sha256 if report else "",
         signed_at=row.signed_at if row else None,
         signature_key_id=row.signature_key_id if row else "",
     )
@@ -200,7 +200,7 @@ def import_report(import_id: UUID, kind: str) -> ReportFile:
     _request, row = _found(import_id)
     if row is None or row.report is None:
         raise _unknown()
-    report = Report(row.report)
+    report = ImportReport(row.report)
     name = f"{report.stem}.{kind}"
     if kind == "json":
         return ReportFile(name, report.content)

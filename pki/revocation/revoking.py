@@ -100,7 +100,7 @@ class RevocationRequest:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RevocationResult:
     """What became of certificates: revoked now, changed to a compromise or an earlier invalidity date, left as they were.
 
     `failed` were never signed, so there is nothing to revoke.
@@ -160,7 +160,7 @@ def revoke_serial(ca: CertificateAuthority, serial: int, request: RevocationRequ
     return Certificate.objects.get(id=row)
 
 
-def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_id: UUID | None = None) -> Outcome:
+def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_id: UUID | None = None) -> RevocationResult:
     """Revokes in the caller's transaction, in a number of queries that does not grow with the certificates, and wakes nobody
     but what replaces an OCSP responder: `plan_revocation` is for all but mass revocation. Raises Invalid, NotFound.
     """
@@ -182,7 +182,7 @@ def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_
         jobs.enqueue("pki.renew_responders", queue="pki")
     faults.point("pki.revoke.before-commit")
     failed = sum(row.status == CertificateStatus.FAILED for row in rows)
-    return Outcome(
+    return RevocationResult(
         revoked=[id_ for id_, action in actions.items() if action == _REVOKED],
         changed=[id_ for id_, action in actions.items() if action == _CHANGED],
         unchanged=len(rows) - len(actions) - failed,

@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from pki.hsm import Algorithm, HsmConfigError, hsm_for
-from pki.hsm.token_keys import Wanted
+from pki.hsm.token_keys import WantedKey
 from pki.models import HsmKey, KeyFinding, KeyPurpose
 from siths_portal.lib import clock
 
@@ -57,4 +57,4 @@ def ensure_current() -> HsmKey | None:
     names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
     label = next(name for name in names if name not in taken)
     log.info("kek.new", label=label, seals=newest.seals, lost=lost)
-    return Wanted(hsm_for(newest.token_label), KeyPurpose.KEK, label, Algorithm.AES_256).ensure(actor_ref=ACTOR)
+    return WantedKey(hsm_for(newest.token_label), KeyPurpose.KEK, label, Algorithm.AES_256).ensure(actor_ref=ACTOR)

@@ -20,7 +20,7 @@ from typing import Any
 from pki.domain import serials
 from pki.takeover import sources
 from pki.takeover.findings import plain
-from pki.takeover.records import Record, RowFault, der_of, epoch, reason_of_code
+from pki.takeover.records import RowFault, SourceCertificate, der_of, epoch, reason_of_code
 from siths_portal.lib.errors import Invalid
 
 _LARGEST_MEMBER = 1 << 26  # of a zip file, unpacked: an overview of 10,000 certificates is some 3 MB
@@ -43,7 +43,7 @@ class XiPki:
         sources.require([main] if main.is_file() else [], main.name)
         return [main, *self._manifests(), *self._zips("certs"), *self._zips("crls")]
 
-    def records(self, skip: int) -> Iterator[Record]:
+    def records(self, skip: int) -> Iterator[SourceCertificate]:
         """A record a certificate of the CA."""
         position, ca_id = 0, self._ca_id()
         for path in self._zips("certs"):
@@ -101,7 +101,7 @@ class Ejbca:
         """The file."""
         return sources.require([self._path] if self._path.is_file() else [], self.file_name)
 
-    def records(self, skip: int) -> Iterator[Record]:
+    def records(self, skip: int) -> Iterator[SourceCertificate]:
         """A record a row."""
         needed = {"base64cert", "serialnumber", "status", "revocationdate", "revocationreason", "expiredate"}
         for number, values in sources.table(self._path, self.file_name, needed, lower=True):
@@ -113,9 +113,9 @@ class Ejbca:
         return iter(())
 
 
-def _xipki(place: str, each: Mapping[str, Any], archive: zipfile.ZipFile) -> Record:
+def _xipki(place: str, each: Mapping[str, Any], archive: zipfile.ZipFile) -> SourceCertificate:
     revoked = each.get("rev") not in (None, 0)
-    return Record(
+    return SourceCertificate(
         place,
         der=der_of(_member(archive, str(each.get("file")))),
         serial=str(each.get("sn", "")),
@@ -125,7 +125,7 @@ def _xipki(place: str, each: Mapping[str, Any], archive: zipfile.ZipFile) -> Rec
     )
 
 
-def _ejbca(place: str, values: Mapping[str, str]) -> Record:
+def _ejbca(place: str, values: Mapping[str, str]) -> SourceCertificate:
     try:
         status, why = int(values["status"]), int(values["revocationreason"])
         serial = serials.text(int(values["serialnumber"]))
@@ -137,7 +137,7 @@ def _ejbca(place: str, values: Mapping[str, str]) -> Record:
     revoked = status == _EJBCA_REVOKED or (status == _EJBCA_ARCHIVED and why >= 0)
     text = "".join(values["base64cert"].split())
     before = values.get("notbefore", "")
-    return Record(
+    return SourceCertificate(
         place,
         der=sources.decoded(text) if text else None,
         serial=serial,

@@ -8,17 +8,17 @@ from contextlib import ExitStack
 from itertools import batched
 
 from pki.domain import imported_certificates
-from pki.domain.imported_certificates import Checker, Expected, Seen
-from pki.takeover.records import Record
+from pki.domain.imported_certificates import CheckedContent, Checker, ExpectedIssuer
+from pki.takeover.records import SourceCertificate
 
 PIECE = 1000
 """Certificates that a process takes at once."""
 
-Checked = tuple[Record, Seen | str | None]
+Checked = tuple[SourceCertificate, CheckedContent | str | None]
 """A record with what its certificate says, the kind of its fault, or None for a record without one."""
 
 
-def checked(records: Iterator[Record], expected: Expected, workers: int) -> Iterator[list[Checked]]:
+def checked(records: Iterator[SourceCertificate], expected: ExpectedIssuer, workers: int) -> Iterator[list[Checked]]:
     """The records in pieces, checked, in order. With one worker this process does it itself."""
     pieces = batched(records, PIECE, strict=False)
     if workers <= 1:
@@ -31,7 +31,7 @@ def checked(records: Iterator[Record], expected: Expected, workers: int) -> Iter
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(workers, context, imported_certificates.prepare, (expected,))
         stack.callback(pool.shutdown, cancel_futures=True)
-        under_way: deque[tuple[tuple[Record, ...], Future[list[Seen | str]]]] = deque()
+        under_way: deque[tuple[tuple[SourceCertificate, ...], Future[list[CheckedContent | str]]]] = deque()
         for piece in pieces:
             under_way.append((piece, pool.submit(imported_certificates.check_here, _contents(piece))))
             if len(under_way) > 2 * workers:
@@ -42,11 +42,11 @@ def checked(records: Iterator[Record], expected: Expected, workers: int) -> Iter
             yield _joined(first, future.result())
 
 
-def _contents(piece: tuple[Record, ...]) -> list[bytes]:
+def _contents(piece: tuple[SourceCertificate, ...]) -> list[bytes]:
     return [each.der for each in piece if each.der is not None]
 
 
-def _joined(piece: tuple[Record, ...], seen: list[Seen | str]) -> list[Checked]:
+def _joined(piece: tuple[SourceCertificate, ...], seen: list[CheckedContent | str]) -> list[Checked]:
     given = iter(seen)
     return [(each, None if each.der is None else next(given)) for each in piece]
 

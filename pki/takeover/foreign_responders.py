@@ -1,6 +1,6 @@
 """OCSP responders of a CA whose key is elsewhere: made here or moved in, and certified by that CA (spec F1, ADR 0230).
 
-Nothing here can renew such a responder: `inspection` tells in time that the next one must be fetched.
+Nothing here can renew such a responder: `pki.health.authority_checks` tells in time that the next one must be fetched.
 """
 
 import hashlib
@@ -13,9 +13,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.conf import settings
 from django.db import transaction
 
-from pki.domain.imported_certificates import Checker, NotOurs, Seen
+from pki.domain.imported_certificates import CheckedContent, Checker, NotOurs
 from pki.hsm import Algorithm, HsmConfigError, HsmError, HsmKeyMissing, hsm_for
-from pki.hsm.token_keys import Wanted, accept_imported
+from pki.hsm.token_keys import WantedKey, accept_imported
 from pki.models import (
     CaState,
     Certificate,
@@ -29,7 +29,7 @@ from pki.models import (
 )
 from pki.takeover import foreign_revocations, registering, storing
 from pki.takeover.findings import Ledger
-from pki.takeover.records import Record, RowFault, der_of
+from pki.takeover.records import RowFault, SourceCertificate, der_of
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
@@ -47,7 +47,7 @@ def request(ca: CertificateAuthority, *, actor_ref: str) -> bytes:
     stem = f"elsewhere/{ca.slug}-g{ca.generation}/ocsp/"
     # A key is spent once a certificate of it is in use, so the next label counts those.
     spent = OcspSigner.objects.filter(key_id__in=HsmKey.objects.filter(label__startswith=stem).values("key_id")).count()
-    wanted = Wanted(hsm_for(settings.PKCS11_TOKEN), KeyPurpose.OCSP, f"{stem}{spent + 1}", Algorithm.EC_P256)
+    wanted = WantedKey(hsm_for(settings.PKCS11_TOKEN), KeyPurpose.OCSP, f"{stem}{spent + 1}", Algorithm.EC_P256)
     issuer = x509.load_der_x509_certificate(bytes(ca.certificate_der)).subject
     names = [each for each in issuer if each.oid != NameOID.COMMON_NAME]
     names.append(x509.NameAttribute(NameOID.COMMON_NAME, f"{ca.common_name[:59].rstrip()} OCSP"))
@@ -143,11 +143,11 @@ def _bound(der: bytes, certificate: x509.Certificate, token_label: str, key_id: 
         raise Unavailable("hsm-unavailable", "Säkerhetsmodulen svarar inte. Försök igen.") from None
 
 
-def _enter(ca: CertificateAuthority, der: bytes, seen: Seen, key: HsmKey, actor_ref: str) -> OcspSigner:
+def _enter(ca: CertificateAuthority, der: bytes, seen: CheckedContent, key: HsmKey, actor_ref: str) -> OcspSigner:
     """The certificate among the CA's, and the responder, in one transaction."""
     ledger = Ledger()
     with foreign_revocations.alone(), transaction.atomic(durable=True):
-        record = Record("ocsp-signer", der=der, subject_ref=f"ocsp:{key.key_id}", status_known=False)
+        record = SourceCertificate("ocsp-signer", der=der, subject_ref=f"ocsp:{key.key_id}", status_known=False)
         taken = storing.take(record, seen, ca, clock.now(), revoke_held=True)
         storing.store([taken], ca, ledger, lambda count: draw_status_versions(ca.id, count), lock=True)
         row = Certificate.objects.get(ca=ca, serial=seen.serial)

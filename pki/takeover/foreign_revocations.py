@@ -10,8 +10,8 @@ from pki.models import CertificateAuthority, Event, draw_status_versions
 from pki.takeover import old_crls, storing
 from pki.takeover.findings import LOCK, Ledger
 from pki.takeover.old_crls import OldList, OldLists
-from pki.takeover.records import Record
-from pki.takeover.storing import Taken
+from pki.takeover.records import SourceCertificate
+from pki.takeover.storing import CheckedCertificate
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict
@@ -30,11 +30,11 @@ def alone() -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
-def rows_of(entries: Sequence[old_crls.Row], ca: CertificateAuthority, now: dt.datetime) -> list[Taken]:
+def rows_of(entries: Sequence[old_crls.Row], ca: CertificateAuthority, now: dt.datetime) -> list[CheckedCertificate]:
     """Entries of a list as revoked certificates that are known by their serials alone."""
     # How long such a certificate lasts is not known; the CA's own end is the latest that it can be.
     records = [
-        Record(
+        SourceCertificate(
             "crl",
             serial=serial,
             not_before=revoked_at,

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import transaction
 
 from pki.approvals import dual_control
-from pki.domain.imported_certificates import Seen
+from pki.domain.imported_certificates import CheckedContent
 from pki.hsm import HsmError
 from pki.issuing import responders
 from pki.models import (
@@ -47,8 +47,8 @@ from pki.takeover import (
 from pki.takeover.findings import Ledger
 from pki.takeover.manifest import Manifest
 from pki.takeover.old_crls import OldLists
-from pki.takeover.records import HOLD, Record, RowFault
-from pki.takeover.storing import Draw, Taken
+from pki.takeover.records import HOLD, RowFault, SourceCertificate
+from pki.takeover.storing import CheckedCertificate, Draw
 from siths_portal.lib import clock, faults, jobs
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
@@ -61,19 +61,19 @@ Say = Callable[[Ledger, int], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ImportResult:
     """A report, and whether it was there before: a finished import of the same files is not made again.
 
     `signature` is over the report of an import; None for a dry run, and until the token can be used.
     """
 
-    report: reports.Report
+    report: reports.ImportReport
     repeated: bool = False
     signature: signatures.Signature | None = None
 
 
 @dataclass(frozen=True)
-class Asked:
+class ImportInput:
     """A folder as it is to be imported. `document` stands for the bytes of every file."""
 
     manifest: Manifest
@@ -98,13 +98,13 @@ class Asked:
         }
 
 
-def asked(folder: Path) -> Asked:
+def asked(folder: Path) -> ImportInput:
     """Reads the manifest and hashes every file of the folder. Raises Invalid."""
     found = manifest.read(folder)
-    return Asked(found, found.inputs())
+    return ImportInput(found, found.inputs())
 
 
-def request(what: Asked, *, requester_ref: str, workers: int, say: Say) -> ApprovalRequest:
+def request(what: ImportInput, *, requester_ref: str, workers: int, say: Say) -> ApprovalRequest:
     """Asks for the approval of the import, with what a dry run finds, for those who decide.
 
     Raises Invalid, Conflict for what cannot be imported or is asked for already, also for certificates on hold that nobody has
@@ -125,13 +125,13 @@ def request(what: Asked, *, requester_ref: str, workers: int, say: Say) -> Appro
     )
 
 
-def _request_of(what: Asked, states: list[ApprovalState]) -> ApprovalRequest | None:
+def _request_of(what: ImportInput, states: list[ApprovalState]) -> ApprovalRequest | None:
     found = ApprovalRequest.objects.filter(action=ApprovalAction.IMPORT, state__in=states, expires_at__gt=clock.now())
     rows = found.filter(document__inputs_sha256=what.inputs_sha256).order_by("-created_at")
     return next((row for row in rows if what.document.items() <= row.document.items()), None)
 
 
-def dry_run(what: Asked, *, actor_ref: str, workers: int, say: Say) -> Outcome:
+def dry_run(what: ImportInput, *, actor_ref: str, workers: int, say: Say) -> ImportResult:
     """All that an import does, in one transaction that is taken back: the report is what it would be. Needs no approval.
 
     Holds no lock on a CA that is in use, and writes nothing that stays. Raises Invalid, Conflict, Unavailable.
@@ -145,10 +145,10 @@ def dry_run(what: Asked, *, actor_ref: str, workers: int, say: Say) -> Outcome:
             run.old()
         report = reports.made(what.manifest, what.inputs, ca, run.ledger, run.old_lists, dry=True)
         transaction.set_rollback(True)
-    return Outcome(report)
+    return ImportResult(report)
 
 
-def carry_out(what: Asked, *, actor_ref: str, workers: int, say: Say) -> Outcome:
+def carry_out(what: ImportInput, *, actor_ref: str, workers: int, say: Say) -> ImportResult:
     """Imports what was approved, or goes on where a run was cut off. Again for the same files, it changes nothing.
 
     Raises Conflict if it is not approved or another process imports now, and as `dry_run`.
@@ -157,12 +157,12 @@ def carry_out(what: Asked, *, actor_ref: str, workers: int, say: Say) -> Outcome
         return _carry_out(what, actor_ref, workers, say)
 
 
-def _carry_out(what: Asked, actor_ref: str, workers: int, say: Say) -> Outcome:
+def _carry_out(what: ImportInput, actor_ref: str, workers: int, say: Say) -> ImportResult:
     row = _begun(what)
     if row is not None and row.report is not None:
         _answer(row.ca, actor_ref)
         _publish_list(what, row.ca, actor_ref)
-        return Outcome(reports.Report(row.report), repeated=True, signature=signatures.sign(row, actor_ref=actor_ref))
+        return ImportResult(reports.ImportReport(row.report), repeated=True, signature=signatures.sign(row, actor_ref=actor_ref))
     if row is None:
         row = _begin(what, actor_ref)
     ca = row.ca
@@ -189,7 +189,7 @@ def _carry_out(what: Asked, actor_ref: str, workers: int, say: Say) -> Outcome:
     signature = signatures.sign(row, actor_ref=actor_ref)
     _answer(ca, actor_ref)
     _publish_list(what, ca, actor_ref)
-    return Outcome(report, signature=signature)
+    return ImportResult(report, signature=signature)
 
 
 def _answer(ca: CertificateAuthority, actor_ref: str) -> None:
@@ -202,7 +202,7 @@ def _answer(ca: CertificateAuthority, actor_ref: str) -> None:
             raise Unavailable("hsm-unavailable", "Importen är klar, men OCSP-signeraren saknas. Kör kommandot igen.") from None
 
 
-def _publish_list(what: Asked, ca: CertificateAuthority, actor_ref: str) -> None:
+def _publish_list(what: ImportInput, ca: CertificateAuthority, actor_ref: str) -> None:
     """The newest list of a CA that makes them elsewhere, unless a newer one is out (ADR 0218)."""
     if ca.state != CaState.EXTERNAL:
         return
@@ -223,7 +223,7 @@ def _publish_list(what: Asked, ca: CertificateAuthority, actor_ref: str) -> None
         raise Unavailable("status-folder", "Importen är klar, men spärrlistan är inte skriven. Kör kommandot igen.") from None
 
 
-def _begun(what: Asked) -> CaImport | None:
+def _begun(what: ImportInput) -> CaImport | None:
     rows = CaImport.objects.select_related("ca").filter(ca__slug=what.manifest.slug, ca__generation=what.manifest.generation)
     found = rows.filter(inputs_sha256=what.inputs_sha256).first()
     if found is None and rows.exclude(state=ImportState.FINISHED).exists():
@@ -231,7 +231,7 @@ def _begun(what: Asked) -> CaImport | None:
     return found
 
 
-def _begin(what: Asked, actor_ref: str) -> CaImport:
+def _begin(what: ImportInput, actor_ref: str) -> CaImport:
     """Uses the approval, and enters the CA and the import. The key is bound before: a token knows no transactions."""
     approved = _request_of(what, [ApprovalState.APPROVED])
     if approved is None:
@@ -256,7 +256,7 @@ def _begin(what: Asked, actor_ref: str) -> CaImport:
     return made
 
 
-def _finish(what: Asked, run: "_Run", row: CaImport) -> reports.Report:
+def _finish(what: ImportInput, run: "_Run", row: CaImport) -> reports.ImportReport:
     """Stores the report and lets the CA publish, in the caller's transaction."""
     ca = CertificateAuthority.objects.select_for_update(no_key=True).get(id=row.ca_id)
     ca.last_crl_number = max(ca.last_crl_number, run.old_lists.highest)
@@ -288,7 +288,7 @@ class _Run:
     """One run over the folder. Without a row of its import it is dry: one transaction of the caller's, that is taken back."""
 
     def __init__(
-        self, what: Asked, ca: CertificateAuthority, row: CaImport | None, actor_ref: str, workers: int, say: Say
+        self, what: ImportInput, ca: CertificateAuthority, row: CaImport | None, actor_ref: str, workers: int, say: Say
     ) -> None:
         self.what, self.ca, self.row, self.actor_ref = what, ca, row, actor_ref
         self.workers, self.say = workers, say
@@ -333,7 +333,7 @@ class _Run:
             _tell(self.row, "certificates.imported", self.actor_ref, facts)
         faults.point("pki.import.before-commit")
 
-    def _take(self, record: Record, seen: Seen | str | None, now: dt.datetime) -> Taken | None:
+    def _take(self, record: SourceCertificate, seen: CheckedContent | str | None, now: dt.datetime) -> CheckedCertificate | None:
         try:
             if isinstance(seen, str) and record.fault is None:
                 raise RowFault(seen)

@@ -39,7 +39,7 @@ class RowFault(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SourceCertificate:
     """One certificate as a source tells it, at `place`. `status_known` is False for a source of bare certificates.
 
     Without `der` it is known by `serial` and times alone. `reason` is as the source names it, also one that is not on offer here
@@ -69,7 +69,7 @@ class Source(Protocol):
         """The files that are read, in the order of reading. Raises Invalid if the folder lacks what the format needs."""
         ...
 
-    def records(self, skip: int) -> Iterator[Record]:
+    def records(self, skip: int) -> Iterator[SourceCertificate]:
         """The records from the one after the first `skip` on. A row that cannot be read is a record with its fault."""
         ...
 

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from pki.ceremonies.steps import describe
 from pki.domain import names, serials
-from pki.domain.imported_certificates import Checker, Expected, NotOurs
+from pki.domain.imported_certificates import Checker, ExpectedIssuer, NotOurs
 from pki.domain.profiles import PROFILES
 from pki.hsm import HsmConfigError, HsmError, HsmKeyMissing, hsm_for
 from pki.hsm.token_keys import accept_imported
@@ -103,10 +103,10 @@ def common_name(certificate: x509.Certificate) -> str:
     return str(found[0].value)
 
 
-def expected_of(ca: CertificateAuthority) -> Expected:
+def expected_of(ca: CertificateAuthority) -> ExpectedIssuer:
     """What the CA's certificates name it by, with the subject's bytes as they stand in its certificate (B1.2)."""
     certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der))
-    return Expected(bytes(ca.subject_der), _spki(certificate.public_key()), bytes.fromhex(ca.ski))
+    return ExpectedIssuer(bytes(ca.subject_der), _spki(certificate.public_key()), bytes.fromhex(ca.ski))
 
 
 def _spki(public_key: PublicKeyTypes) -> bytes:

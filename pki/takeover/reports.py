@@ -27,7 +27,7 @@ _COUNTS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Report:
+class ImportReport:
     """What an import did, or would do, as JSON values."""
 
     values: dict[str, Any]
@@ -85,11 +85,11 @@ def made(
     old: OldLists,
     *,
     dry: bool,
-) -> Report:
+) -> ImportReport:
     """The report of a run, in its last transaction."""
     rows = Certificate.objects.filter(ca=ca)
     counts = {name: count for name, count in ledger.counts.items() if not name.startswith("finding:")}
-    return Report(
+    return ImportReport(
         {
             "dry_run": dry,
             "ca": {

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pki.takeover.records import Record, RowFault, der_of, moment
+from pki.takeover.records import RowFault, SourceCertificate, der_of, moment
 from siths_portal.lib.errors import Invalid
 
 ENDINGS = (".der", ".cer", ".crt", ".pem")
@@ -34,7 +34,7 @@ class Files:
         found = sorted(path for path in self._folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
         return require(found, "certificates/ med .der-, .cer-, .crt- eller .pem-filer")
 
-    def records(self, skip: int) -> Iterator[Record]:
+    def records(self, skip: int) -> Iterator[SourceCertificate]:
         """A record a certificate."""
         position = 0
         for path in self.inputs():
@@ -65,7 +65,7 @@ class JsonLines:
         """The file."""
         return require([self._path] if self._path.is_file() else [], self.file_name)
 
-    def records(self, skip: int) -> Iterator[Record]:
+    def records(self, skip: int) -> Iterator[SourceCertificate]:
         """A record a line."""
         for number, line in numbered(self._path):
             if number > skip:
@@ -88,7 +88,7 @@ class Table:
         """The file."""
         return require([self._path] if self._path.is_file() else [], self.file_name)
 
-    def records(self, skip: int) -> Iterator[Record]:
+    def records(self, skip: int) -> Iterator[SourceCertificate]:
         """A record a row."""
         for number, values in table(self._path, self.file_name, {"serial", "der"}):
             if number > skip:
@@ -106,15 +106,15 @@ def require(found: list[Path], what: str) -> list[Path]:
     return found
 
 
-def row(place: str, read: Any, tell: Any) -> Record:
+def row(place: str, read: Any, tell: Any) -> SourceCertificate:
     """The record that `tell` makes of the values that `read` gives, or the one that tells what is wrong with the row."""
     try:
         return tell(place, read())  # type: ignore[no-any-return]
     except RowFault as fault:
-        return Record(place, fault=fault)
+        return SourceCertificate(place, fault=fault)
 
 
-def told(place: str, values: Mapping[str, Any]) -> Record:
+def told(place: str, values: Mapping[str, Any]) -> SourceCertificate:
     """A record of our own columns. Raises RowFault."""
     if unknown := set(values) - set(COLUMNS):
         raise RowFault("unreadable", f"okänd kolumn {min(map(str, unknown))}"[:200])
@@ -132,7 +132,7 @@ def told(place: str, values: Mapping[str, Any]) -> Record:
     if not (subject_ref + carrier_ref + unit_ref).isprintable():
         # Also half a surrogate pair, which no column holds.
         raise RowFault("unreadable", "referenser har bara tecken som går att skriva")
-    return Record(
+    return SourceCertificate(
         place,
         der=decoded(texts["der"]) if texts["der"] else None,
         serial=texts["serial"],
@@ -193,8 +193,8 @@ def _object(line: bytes) -> Mapping[str, Any]:
     return value
 
 
-def _bare(place: str, content: bytes) -> Record:
-    return row(place, lambda: content, lambda place, content: Record(place, der=der_of(content), status_known=False))
+def _bare(place: str, content: bytes) -> SourceCertificate:
+    return row(place, lambda: content, lambda place, content: SourceCertificate(place, der=der_of(content), status_known=False))
 
 
 def _content(path: Path) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pki.domain import serials
-from pki.domain.imported_certificates import Seen
+from pki.domain.imported_certificates import CheckedContent
 from pki.issuing import shared_factors
 from pki.models import (
     HOLDER_REASONS,
@@ -19,7 +19,7 @@ from pki.models import (
     RevocationReason,
 )
 from pki.takeover.findings import Ledger
-from pki.takeover.records import EARLIEST, HOLD, Record, RowFault
+from pki.takeover.records import EARLIEST, HOLD, RowFault, SourceCertificate
 from siths_portal.lib import bulk, clock, jobs
 from siths_portal.lib.ids import new_id
 
@@ -32,15 +32,17 @@ _CONTENT = ["tbs_sha256", "spki_sha256", "not_before", "not_after"]
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class CheckedCertificate:
     """A record that passed every check: the row that it is to be, its DER, and whether its key is an RSA key."""
 
-    record: Record
+    record: SourceCertificate
     row: Certificate
     is_rsa: bool = False
 
 
-def take(record: Record, seen: Seen | None, ca: CertificateAuthority, now: dt.datetime, *, revoke_held: bool) -> Taken:
+def take(
+    record: SourceCertificate, seen: CheckedContent | None, ca: CertificateAuthority, now: dt.datetime, *, revoke_held: bool
+) -> CheckedCertificate:
     """The record as a row, unsaved. A reason that is not on offer becomes `unspecified`, a date that no list can have the first
     that one can. Raises RowFault."""
     if record.fault is not None:
@@ -71,10 +73,10 @@ def take(record: Record, seen: Seen | None, ca: CertificateAuthority, now: dt.da
         reason=reason,
         invalidity_date=record.invalidity_date,
     )
-    return Taken(record, row, is_rsa=seen is not None and seen.is_rsa)
+    return CheckedCertificate(record, row, is_rsa=seen is not None and seen.is_rsa)
 
 
-def _serial(record: Record, seen: Seen | None) -> str:
+def _serial(record: SourceCertificate, seen: CheckedContent | None) -> str:
     told = ""
     if record.serial:
         try:
@@ -90,7 +92,7 @@ def _serial(record: Record, seen: Seen | None) -> str:
     return seen.serial
 
 
-def store(batch: Sequence[Taken], ca: CertificateAuthority, ledger: Ledger, draw: Draw, *, lock: bool) -> None:
+def store(batch: Sequence[CheckedCertificate], ca: CertificateAuthority, ledger: Ledger, draw: Draw, *, lock: bool) -> None:
     """Stores the batch in the caller's transaction, in a number of queries that does not grow with it."""
     wanted = _once(batch, ledger)
     rows = Certificate.objects.filter(ca=ca, serial__in=list(wanted)).defer("tbs_der").order_by("id")
@@ -156,9 +158,9 @@ def _record(changed: Sequence[Certificate]) -> None:
     jobs.enqueue("pki.tell_revoked", certificate_ids=[str(row.id) for row in changed])
 
 
-def _once(batch: Sequence[Taken], ledger: Ledger) -> dict[str, Taken]:
+def _once(batch: Sequence[CheckedCertificate], ledger: Ledger) -> dict[str, CheckedCertificate]:
     """By serial, each once: one that comes twice and alike is counted, the later of two that differ is told."""
-    wanted: dict[str, Taken] = {}
+    wanted: dict[str, CheckedCertificate] = {}
     for each in batch:
         first = wanted.setdefault(each.row.serial, each)
         if first is each:
@@ -174,7 +176,7 @@ def _essence(row: Certificate) -> tuple[object, ...]:
     return (row.tbs_sha256, row.status, row.revoked_at, row.reason, row.invalidity_date)
 
 
-def _same(each: Taken, row: Certificate, ledger: Ledger) -> bool:
+def _same(each: CheckedCertificate, row: Certificate, ledger: Ledger) -> bool:
     """Whether the known row may be of the same certificate; tells if not."""
     other = bool(row.tbs_sha256 and each.row.tbs_sha256 and row.tbs_sha256 != each.row.tbs_sha256)
     if other or row.status not in (CertificateStatus.ISSUED, CertificateStatus.REVOKED):
@@ -183,7 +185,7 @@ def _same(each: Taken, row: Certificate, ledger: Ledger) -> bool:
     return True
 
 
-def _sharpen(each: Taken, row: Certificate, ledger: Ledger) -> bool:
+def _sharpen(each: CheckedCertificate, row: Certificate, ledger: Ledger) -> bool:
     """Revokes the known row if the record says so; a difference the other way is told. Revocation is final."""
     wanted = each.row
     if not each.record.status_known or (row.revoked_at is None and wanted.revoked_at is None):

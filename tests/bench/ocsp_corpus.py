@@ -17,7 +17,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 from pki.domain import ocsp_response, tbs
 from pki.ocsp.presigning import VERIFIED_EACH
 from pki.ocspd import layout, routing
-from pki.ocspd.layout import Record
+from pki.ocspd.layout import StoreRecord
 from pki.ocspd.writing import Writer
 from tests.tls import SmallCa
 
@@ -117,7 +117,7 @@ class Corpus:
         both = {name: responder.template.sign(name, serial, ocsp_response.GOOD, responder.next_update)[0] for name in HASHES}
         times = int(responder.this_update.timestamp()), int(responder.next_update.timestamp())
         ends = times[1] + 10**7
-        writer.put(Record(layout.key(1, serial), 1, layout.ANSWER, *times, ends, both["sha1"], both["sha256"]))
+        writer.put(StoreRecord(layout.key(1, serial), 1, layout.ANSWER, *times, ends, both["sha1"], both["sha256"]))
         self.answers.append(both["sha256" if number % 2 else "sha1"])
 
     @property

@@ -95,7 +95,7 @@ def _list_tag(state: str) -> dict[str, str]:
 
 
 def _counted(value: int) -> str:
-    """A number that was counted no further than `pki.STATUS_COUNTED`."""
+    """A number that was counted no further than `pki.operators.status.COUNTED`."""
     return _("minst {n}").format(n=number(value)) if value >= pki_status.COUNTED else number(value)
 
 

@@ -76,7 +76,7 @@ class Command(BaseCommand):
         if report.findings:
             raise CommandError(f"{sum(report.findings.values())} avvikelser; se rapporten")
 
-    def _written(self, folder: Path, outcome: lifecycle.Outcome) -> list[Path]:
+    def _written(self, folder: Path, outcome: lifecycle.ImportResult) -> list[Path]:
         paths = outcome.report.write(folder)
         return paths + (signatures.write(folder, outcome.report.stem, outcome.signature) if outcome.signature else [])
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from pki.ocsp.publishing import LOOK_EACH, Publisher
-from pki.ocspd.writing import Taken
+from pki.ocspd.writing import StoreLocked
 from siths_portal.lib.ending import Ending
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ class Command(BaseCommand):
                     self.stdout.write(f"{publisher.writer.count} serienummer i {folder}")
             else:
                 _follow(folder)
-        except Taken as error:
+        except StoreLocked as error:
             raise CommandError(f"{folder} skrivs redan av en annan process", returncode=1) from error
         except OSError as error:
             raise CommandError(f"{folder}: {error.strerror}", returncode=1) from error
@@ -62,7 +62,7 @@ def _opened(folder: Path, ending: Ending) -> Publisher | None:
     while True:
         try:
             return Publisher(folder)
-        except Taken:
+        except StoreLocked:
             if not waits:
                 log.warning("ocsp_store.taken", folder=str(folder))
             waits = True

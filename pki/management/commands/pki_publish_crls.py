@@ -52,15 +52,17 @@ class Command(BaseCommand):
         if failed:
             raise CommandError(f"inte publicerat: {', '.join(failed)}", returncode=1)
 
-    def _from_file(self, ca: CertificateAuthority, path: Path, *, revoke_held: bool) -> building.Outcome:
+    def _from_file(self, ca: CertificateAuthority, path: Path, *, revoke_held: bool) -> building.CrlResult:
         actor_ref = arguments.operator_ref()
         try:
-            return building.Outcome(ca, foreign_crls.publish(ca, path.read_bytes(), revoke_held=revoke_held, actor_ref=actor_ref))
+            return building.CrlResult(
+                ca, foreign_crls.publish(ca, path.read_bytes(), revoke_held=revoke_held, actor_ref=actor_ref)
+            )
         except DomainError as error:
             raise CommandError(error.message, returncode=1) from None
         except OSError as error:
             raise CommandError(f"{path}: {type(error).__name__}", returncode=1) from None
 
 
-def _named(outcome: building.Outcome) -> str:
+def _named(outcome: building.CrlResult) -> str:
     return outcome.ca.slug if outcome.shard is None else f"{outcome.ca.slug} del {outcome.shard}"

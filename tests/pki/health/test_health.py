@@ -24,7 +24,7 @@ from pki.authorities import clock_guard
 from pki.domain.findings import Severity
 from pki.health import checks
 from pki.hsm import inventory
-from pki.hsm.token_keys import Wanted
+from pki.hsm.token_keys import WantedKey
 from pki.models import Certificate, CertificateAuthority, ClockMark, Event, HsmKey, KeyInventory, KeyPurpose
 from siths_portal import tasks as portal_tasks
 from siths_portal.celery import SCHEDULE
@@ -57,7 +57,7 @@ def probe(audit_token, settings, transactional_db):
     """The issuing token with its probe key."""
     from pki.hsm import issuing_hsm
 
-    return Wanted(issuing_hsm(), KeyPurpose.HEALTH, "siths/test/health/2026", "ec-p256").ensure(actor_ref="system:test")
+    return WantedKey(issuing_hsm(), KeyPurpose.HEALTH, "siths/test/health/2026", "ec-p256").ensure(actor_ref="system:test")
 
 
 def test_the_probe_key_signs_and_verifies(probe):

@@ -11,7 +11,7 @@ from pkcs11 import Attribute, KeyType, ObjectClass
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from pki.hsm import HsmError, HsmUnavailable, hsm_for, inventory
-from pki.hsm.token_keys import _LOCK, SERVICE_KEYS, Wanted, keys_at_rest, retire
+from pki.hsm.token_keys import _LOCK, SERVICE_KEYS, WantedKey, keys_at_rest, retire
 from pki.models import Event, HsmKey, KeyFinding, KeyInventory, KeyPurpose
 from pki.operators.keys import latest_inventory
 from siths_portal.lib import clock
@@ -26,11 +26,11 @@ def rows(own_tokens):
     """The house's own keys in a token that the test may spoil, and a CA's in the root's."""
     token = hsm_for(settings.PKCS11_TOKEN)
     made = {
-        purpose: Wanted(token, purpose, f"siths/test/{purpose}/2026", algorithm).ensure(actor_ref="test")
+        purpose: WantedKey(token, purpose, f"siths/test/{purpose}/2026", algorithm).ensure(actor_ref="test")
         for purpose, algorithm in SERVICE_KEYS.items()
     }
     root = hsm_for(settings.PKCS11_ROOT_TOKEN)
-    made[KeyPurpose.CA] = Wanted(root, KeyPurpose.CA, "siths/test/root-g1/ca/2026", "ec-p384").ensure(actor_ref="test")
+    made[KeyPurpose.CA] = WantedKey(root, KeyPurpose.CA, "siths/test/root-g1/ca/2026", "ec-p384").ensure(actor_ref="test")
     return made
 
 
@@ -164,7 +164,7 @@ def test_a_token_that_does_not_answer_is_an_alarm_and_changes_no_row(rows, monke
 def test_a_full_token_makes_no_key_no_row_and_no_alarm_once_it_has_room(rows, stored):
     """CKR_DEVICE_MEMORY for the public half or for the private one; the next attempt clears away what was left."""
     token = hsm_for(settings.PKCS11_TOKEN)
-    wanted = Wanted(token, KeyPurpose.OCSP, "siths/test/full/ocsp/2026", "ec-p256")
+    wanted = WantedKey(token, KeyPurpose.OCSP, "siths/test/full/ocsp/2026", "ec-p256")
     calls = []
 
     def full(call):
@@ -215,7 +215,7 @@ def test_no_key_is_made_or_destroyed_while_tokens_and_rows_are_compared(rows, mo
     monkeypatch.setattr(Hsm, "find_label", looking(Hsm.find_label))
     monkeypatch.setattr(Hsm, "everything", looking(Hsm.everything))
     token = hsm_for(settings.PKCS11_TOKEN)
-    row = Wanted(token, KeyPurpose.OCSP, "siths/test/new/ocsp/2026", "ec-p256").ensure(actor_ref="test")
+    row = WantedKey(token, KeyPurpose.OCSP, "siths/test/new/ocsp/2026", "ec-p256").ensure(actor_ref="test")
     retire(row, token, actor_ref="test")
     inventory.run()
     assert modes[:2] == ["ShareLock", "ShareLock"]

@@ -29,7 +29,7 @@ from pki.ocsp import nonces, presigning
 from pki.ocsp import unknown as ocsp_unknown
 from pki.ocsp.publishing import Publisher
 from pki.ocspd import layout, signer_client
-from pki.ocspd.app import Live, Wanted
+from pki.ocspd.app import Live, SigningRequest
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid, NotFound
 from tests.pki.ocsp.status_world import HOLDER_KEY
@@ -382,7 +382,7 @@ def test_a_nonce_that_is_left_out_keeps_nobody_from_an_answer(world, served):
     served.publisher.look()
     served.responder.live = True
     found = served.responder.post(request_for(row, nonce=b"n" * 32))
-    assert isinstance(found, Wanted)
+    assert isinstance(found, SigningRequest)
     assert found.nonce == b""
 
 
@@ -481,7 +481,7 @@ def test_what_is_no_question_is_not_read(packet):
 def test_one_signs_for_a_store_and_its_socket_is_for_owner_and_group(tmp_path):
     with signing(tmp_path):
         assert (tmp_path / signer_client.NAME).stat().st_mode & 0o707 == 0o600
-        with pytest.raises(ocsp_live.Taken):
+        with pytest.raises(ocsp_live.SocketInUse):
             ocsp_live.Desk(tmp_path, ocsp_live.Signer(per_second=1))
     with signing(tmp_path):  # a socket that lies there from before is no obstacle
         assert (tmp_path / signer_client.NAME).exists()
@@ -519,10 +519,10 @@ def served(world, tmp_path):
     made.close()
 
 
-def wanted(served, der) -> Wanted:
+def wanted(served, der) -> SigningRequest:
     served.responder.live = True
     found = served.responder.post(der)
-    assert isinstance(found, Wanted)
+    assert isinstance(found, SigningRequest)
     return found
 
 
@@ -584,7 +584,7 @@ def mute(world, served):
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listening.bind(str(served.folder / signer_client.NAME))
     listening.listen(1)
-    made = signer_client.Line(served.folder, served.responder, Loop())
+    made = signer_client.SignerClient(served.folder, served.responder, Loop())
     made.tick()
     other, _ = listening.accept()
     other.setblocking(False)

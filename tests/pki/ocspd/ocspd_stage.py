@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography.x509 import ocsp as x509_ocsp
 
 from pki.ocsp.publishing import Publisher
-from pki.ocspd.app import Responder, Wanted
+from pki.ocspd.app import Responder, SigningRequest
 from pki.ocspd.serving import Request, finished, respond
 from tests.ports import free_port
 from tests.waiting import wait_for
@@ -42,7 +42,7 @@ def call(responder, method="POST", path="/ocsp", body=b"", if_none_match=None) -
     """One request, without a signer."""
     request = Request(method, path.encode(), body, if_none_match)
     said = respond(responder, request)
-    if isinstance(said, Wanted):
+    if isinstance(said, SigningRequest):
         said = finished(request, responder.settle(said, None))
     head, _, content = said.payload.partition(b"\r\n\r\n")
     listed = [line.split(": ", 1) for line in head.decode().split("\r\n")] if head else []

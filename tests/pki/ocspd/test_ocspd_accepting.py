@@ -13,7 +13,7 @@ import uvloop
 from pki.ocspd import accepting, layout
 from pki.ocspd.__main__ import SILENT, listen
 from pki.ocspd.accepting import Door
-from pki.ocspd.layout import Record
+from pki.ocspd.layout import StoreRecord
 from pki.ocspd.serving import Server
 from pki.ocspd.writing import Writer
 from tests.pki.ocspd.test_ocspd_http import NOW, asked, get, post, replies, responder
@@ -154,7 +154,7 @@ def test_an_answer_that_has_no_room_at_once_comes_whole(responder, tmp_path, doo
 def big_store(folder, answer):
     (folder / "wishes").mkdir(parents=True)
     with Writer(folder) as writer:
-        writer.put(Record(layout.key(1, 5), 1, layout.ANSWER, NOW - 60, NOW + 80_000, NOW + 10**6, answer, answer))
+        writer.put(StoreRecord(layout.key(1, 5), 1, layout.ANSWER, NOW - 60, NOW + 80_000, NOW + 10**6, answer, answer))
         writer.finish_load()
     (folder / "authorities.json").write_text((folder.parent / "authorities.json").read_text())
     return folder

@@ -11,8 +11,8 @@ import pytest
 
 from pki.domain import ocsp_response
 from pki.ocspd import header_cache, layout, routing, serving
-from pki.ocspd.app import Responder, Wanted
-from pki.ocspd.layout import Record
+from pki.ocspd.app import Responder, SigningRequest
+from pki.ocspd.layout import StoreRecord
 from pki.ocspd.serving import Asker, Connection, Server
 from pki.ocspd.writing import Writer
 from tests.pki.ocsp.ocsp_vectors import made
@@ -49,7 +49,7 @@ def responder(tmp_path):
     with Writer(tmp_path, segment_bytes=1 << 16) as writer:
         for serial in SERIALS:
             answers = (b"sha1 %d" % serial, b"sha256 %d" % serial)
-            writer.put(Record(layout.key(1, serial), 1, layout.ANSWER, NOW - 60, NOW + 80_000, NOW + 10**6, *answers))
+            writer.put(StoreRecord(layout.key(1, serial), 1, layout.ANSWER, NOW - 60, NOW + 80_000, NOW + 10**6, *answers))
         writer.finish_load()
         (tmp_path / "wishes").mkdir()
         names = {f"{kind}_{name}": text.hex() for name, kind, text in HASHES}
@@ -337,7 +337,7 @@ def test_what_comes_while_a_request_waits_is_answered_after_it(responder, known,
     connection.data_received(make(asked(1)) + make(asked(127))[:30])
     assert (bytes(transport.written), transport.reading) == (b"", False)
     ((wanted, then),) = asker.waiting
-    assert isinstance(wanted, Wanted)
+    assert isinstance(wanted, SigningRequest)
     then(None)
     assert transport.reading
     assert replies(bytes(transport.written)) == [(200, ocsp_response.UNAUTHORIZED), (200, b"sha256 1")]

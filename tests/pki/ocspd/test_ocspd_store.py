@@ -11,9 +11,9 @@ import time
 import pytest
 
 from pki.ocspd import layout, refresh_requests, writing
-from pki.ocspd.layout import ANSWER, PENDING, UNKNOWN, UNKNOWN_VERSION, Record
+from pki.ocspd.layout import ANSWER, PENDING, UNKNOWN, UNKNOWN_VERSION, StoreRecord
 from pki.ocspd.reading import Store, StoreMissing
-from pki.ocspd.writing import Taken, Writer
+from pki.ocspd.writing import StoreLocked, Writer
 from tests import fork_server
 
 NOW = int(time.time())
@@ -21,9 +21,9 @@ NOW = int(time.time())
 
 def record(serial, version=1, *, state=ANSWER, signed=NOW - 60, text=b"", size=100):
     if state == PENDING:
-        return Record(layout.key(1, serial), version, PENDING, not_after=NOW + 10**6)
+        return StoreRecord(layout.key(1, serial), version, PENDING, not_after=NOW + 10**6)
     der = text or serial.to_bytes(20) * (size // 20)
-    return Record(layout.key(1, serial), version, state, signed, signed + 86_400, NOW + 10**6, der + b"1", der + b"256")
+    return StoreRecord(layout.key(1, serial), version, state, signed, signed + 86_400, NOW + 10**6, der + b"1", der + b"256")
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_against_a_dictionary(tmp_path):
 
 
 def test_one_process_writes(writer, tmp_path):
-    with pytest.raises(Taken):
+    with pytest.raises(StoreLocked):
         Writer(tmp_path)
 
 
@@ -192,7 +192,7 @@ KILLED = """
 import sys, time, random
 from pathlib import Path
 from pki.ocspd import layout
-from pki.ocspd.layout import Record
+from pki.ocspd.layout import StoreRecord
 from pki.ocspd.writing import Writer
 folder, now = Path(sys.argv[1]), int(time.time())
 writer = Writer(folder, segment_bytes=1 << 16)
@@ -203,7 +203,7 @@ while True:
     version += 1
     for serial in range(1, 200):
         der = version.to_bytes(8) * 20
-        writer.put(Record(layout.key(1, serial), version, layout.ANSWER, now, now + 9999, now + 9999, der, der))
+        writer.put(StoreRecord(layout.key(1, serial), version, layout.ANSWER, now, now + 9999, now + 9999, der, der))
 """
 
 

@@ -17,7 +17,7 @@ from pki.ocsp import feed as ocsp_feed
 from pki.ocsp import live as ocsp_live
 from pki.ocsp import presigning, status
 from pki.ocspd import layout
-from pki.ocspd.app import Live, Wanted
+from pki.ocspd.app import Live, SigningRequest
 from pki.takeover import exporting
 from siths_portal.lib import clock
 from tests.pki.crl.crl_world import published
@@ -94,7 +94,7 @@ def test_the_responder_asks_the_signer_and_keeps_nothing(world, tmp_path, algori
     assert served.told(request_for(row, algorithm)) == "TRY_LATER"  # without a signer
     served.responder.live = True
     wanted = served.responder.post(request_for(row, algorithm))
-    assert isinstance(wanted, Wanted)
+    assert isinstance(wanted, SigningRequest)
     assert wanted.stored  # so that a flood of invented serials does not keep it from an answer
     answer = said_live(row, hash_name=algorithm.name)
     times = int(answer.this_update_utc.timestamp()), int(answer.next_update_utc.timestamp())
@@ -103,7 +103,7 @@ def test_the_responder_asks_the_signer_and_keeps_nothing(world, tmp_path, algori
     assert payload.endswith(live.der)
     assert b"Cache-Control: max-age=60," in payload
     assert served.publisher.grant() == 0  # no answer is wished for
-    assert isinstance(served.responder.post(request_for(row, algorithm)), Wanted)
+    assert isinstance(served.responder.post(request_for(row, algorithm)), SigningRequest)
     assert served.responder.counts.totals()[world.first.id, "on_hold"] == 1
     served.close()
 

@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, transaction
 
 from pki.crl import building
 from pki.models import Certificate, Event, Revocation, RevocationReason
-from pki.revocation.revoking import Outcome, RevocationRequest, SourceRecord, plan_revocation, revoke
+from pki.revocation.revoking import RevocationRequest, RevocationResult, SourceRecord, plan_revocation, revoke
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
@@ -27,7 +27,7 @@ def ask(reason="superseded", *, received=None, days=None, **changes) -> Revocati
     return RevocationRequest(reason, invalidity_date=clock.now() - days * DAY if days else None, **values)
 
 
-def take(request, *rows) -> Outcome:
+def take(request, *rows) -> RevocationResult:
     with transaction.atomic(durable=True):
         return revoke([row.id for row in rows], request)
 
@@ -57,10 +57,10 @@ def test_the_first_request(world, status, reason, days):
     outcome = take(request, row)
     row.refresh_from_db()
     if status == "failed":
-        assert (outcome, row.status, row.revoked_at, row.reason) == (Outcome(failed=1), "failed", None, "")
+        assert (outcome, row.status, row.revoked_at, row.reason) == (RevocationResult(failed=1), "failed", None, "")
         assert Revocation.objects.count() == Event.objects.count() == 0
         return
-    assert outcome == Outcome(revoked=[row.id])
+    assert outcome == RevocationResult(revoked=[row.id])
     assert (row.status, row.reason, row.invalidity_date) == ("revoked", reason, request.invalidity_date)
     record = Revocation.objects.get()
     assert (record.effective_at, record.decided_at) == (row.revoked_at, row.revoked_at)
@@ -121,7 +121,7 @@ def test_a_third_request_cannot_undo_the_second(world):
     take(ask("superseded"), row)
     take(ask("keyCompromise", days=9), row)
     for reason, days in itertools.product(HOLDER, INVALIDITY):
-        assert take(ask(reason, days=days), row) == Outcome(unchanged=1), (reason, days)
+        assert take(ask(reason, days=days), row) == RevocationResult(unchanged=1), (reason, days)
 
 
 @pytest.mark.parametrize("status", [*STATUSES, "revoked"])
@@ -159,7 +159,7 @@ def test_ca_compromise_is_for_ca_certificates_alone(world):
     take(ask("superseded"), ca)
     assert take(ask("cACompromise"), ca).changed == [ca.id]
     # One compromise is not another's correction.
-    assert take(ask("keyCompromise"), ca) == Outcome(unchanged=1)
+    assert take(ask("keyCompromise"), ca) == RevocationResult(unchanged=1)
     building.publish_crl(world.root.id)
     (entry,) = x509.load_der_x509_crl(building.crl_path(world.root).read_bytes())
     assert entry.extensions.get_extension_for_class(x509.CRLReason).value.reason == x509.ReasonFlags.ca_compromise

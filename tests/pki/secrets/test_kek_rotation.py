@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings as django_settings
 
 from pki.hsm import Hsm, HsmConfigError, HsmSealKeyLost, HsmUnavailable, hsm_for
-from pki.hsm.token_keys import Wanted
+from pki.hsm.token_keys import WantedKey
 from pki.models import Event, HsmKey, KeyPurpose, Secret, SecretState
 from pki.secrets import keks, resealing, sealing
 from siths_portal.lib import clock
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def make_kek(label: str = "siths/test/kek/2026", *, age: dt.timedelta = dt.timedelta(0)) -> HsmKey:
     token = hsm_for(django_settings.PKCS11_TOKEN)
-    kek = Wanted(token, KeyPurpose.KEK, label, "aes-256").ensure(actor_ref="test")
+    kek = WantedKey(token, KeyPurpose.KEK, label, "aes-256").ensure(actor_ref="test")
     kek.created_at = clock.now() - age
     kek.save()
     return kek

@@ -208,7 +208,7 @@ class Search(PkiView):
         """A page, the newest first."""
         given = valid(forms.SearchForm, request.data)
         limit, cursor, status = given.pop("limit"), given.pop("cursor", ""), given.pop("status", "")
-        search = operations.Search(
+        search = operations.CertificateQuery(
             ca=given.pop("issuer", ""),
             status=CertificateStatus.RESERVED if status == "pending" else status,
             spki_sha256=given.pop("public_key_sha256", ""),
@@ -220,12 +220,12 @@ class Search(PkiView):
         return Response(forms.SearchPage({"certificates": found[:limit], "next_cursor": last}).data)
 
 
-def _cursor(row: Certificate, search: operations.Search) -> str:
+def _cursor(row: Certificate, search: operations.CertificateQuery) -> str:
     moment = row.issued_at.isoformat() if search.by_time and row.issued_at else ""
     return cursor_text([str(row.id), moment])
 
 
-def _position(text: str, search: operations.Search) -> operations.Position:
+def _position(text: str, search: operations.CertificateQuery) -> operations.Position:
     try:
         id_, moment = (str(part) for part in cursor_position(text))
         issued_at = dt.datetime.fromisoformat(moment) if moment else None
