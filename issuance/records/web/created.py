@@ -1,4 +1,4 @@
-"""What is told of something that was just made, on the page from which its form was opened (ADR 0237)."""
+"""The message about a row that a form has created, on the page that opened the form (ADR 0237)."""
 
 from django.contrib import messages
 from django.http import HttpRequest
@@ -11,9 +11,9 @@ from issuance.records.web.frame import actor_of
 
 
 def tell(request: HttpRequest, text: str, made: Organisation | Office, url: str, *more: str) -> None:
-    """Says on the next page what was made: `text`, where its name stands for `{name}` and leads to `url`, and then `more`.
+    """Shows on the next page what was created: `text` with its name, a link to `url`, for `{name}`; then `more`.
 
-    Also what else in the area bears the name.
+    The message ends with what else in the area has the same name.
     """
     before, after = text.split("{name}")
     namesakes = query.told(actor=actor_of(request), area_id=made.area_id, made=made)

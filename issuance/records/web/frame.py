@@ -24,7 +24,7 @@ View = Callable[..., HttpResponse]
 
 @dataclass(frozen=True)
 class Link:
-    """An entry of the function column; `reason` tells why one is off."""
+    """An entry of the function column; `reason` says why it is off."""
 
     name: str
     url: str

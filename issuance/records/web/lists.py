@@ -28,9 +28,9 @@ class Column:
 def columns(
     request: HttpRequest, order: Order, headings: Iterable[tuple[str, str]], *, chosen: Mapping[str, str] = NOTHING
 ) -> list[Column]:
-    """Headings of a list: (key of its order, or empty, and text). A click on the present order's turns it round.
+    """Returns the headings of a list from pairs of its order's key (or empty) and text.
 
-    `chosen` are the parameters that tell which rows are listed.
+    A click on the heading of the present order reverses it. `chosen` holds the parameters that select the rows.
     """
     made = []
     for key, text in headings:
@@ -50,9 +50,9 @@ def next_url(
     fragment: str = "",
     chosen: Mapping[str, str] = NOTHING,
 ) -> str:
-    """This page's address with where the next page of a list goes on, in the same order; empty on the last.
+    """Returns the address of the next page of a list in the same order; empty on the last page.
 
-    A page with two lists names the second one's `parameter`, and the `fragment` where it stands. `chosen`: as for `columns`.
+    A page with two lists gives the second one its own `parameter`, and the `fragment` that leads to it. `chosen` as in `columns`.
     """
     if not after:
         return ""
@@ -67,7 +67,7 @@ def first_url(
     fragment: str = "",
     chosen: Mapping[str, str] = NOTHING,
 ) -> str:
-    """This page's address in the same order, on every other page of the list than the first. `chosen`: as for `columns`."""
+    """Returns the address of the first page of a list in the same order; empty on that page. `chosen` as in `columns`."""
     if parameter not in request.GET:
         return ""
     return _address(request, {**chosen, **({"ordning": order.text} if order else {})}, fragment)
@@ -79,7 +79,7 @@ def _address(request: HttpRequest, parameters: Mapping[str, str], fragment: str 
 
 
 def cursor(request: HttpRequest, parameter: str = "efter") -> UUID | None:
-    """Where a list goes on from; its first page for what is no cursor."""
+    """Returns the id after which the page begins. Returns None, for the first page, if the parameter is not an id."""
     return id_of(request.GET.get(parameter, ""))
 
 
