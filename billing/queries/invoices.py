@@ -22,8 +22,8 @@ from billing.services import frozen
 from issuance import service as issuance
 from issuance.authz import Actor, policy
 from siths_portal.lib import ports as connected
+from siths_portal.lib.lists import Rows
 
-PAGE_SIZE = 50
 _CHUNK = 2000
 
 
@@ -37,7 +37,7 @@ class InvoiceRow:
     net: Decimal
     gross: Decimal
     payable: Decimal
-    due_date: dt.date
+    due_date: dt.date | None
     state: str
 
 
@@ -49,15 +49,6 @@ class Sums:
     net: Decimal
     gross: Decimal
     payable: Decimal
-
-
-@dataclass(frozen=True)
-class InvoicePage:
-    """A page of the list, newest number first. `next_after` is the number that the next page goes on from, empty on the last."""
-
-    rows: tuple[InvoiceRow, ...]
-    sums: Sums
-    next_after: str
 
 
 @dataclass(frozen=True)
@@ -105,15 +96,6 @@ class LineEventRow:
     unit_price: Decimal
 
 
-@dataclass(frozen=True)
-class LinePage:
-    """A page of a line's events in the order of the ledger. `next_after` is the entry to go on from, None on the last page."""
-
-    line: LineHead
-    rows: tuple[LineEventRow, ...]
-    next_after: int | None
-
-
 def visible(actor: Actor) -> QuerySet[Invoice]:
     """The issued invoices that `actor` may read. Raises Forbidden if no role of his has the right."""
     issued = Invoice.objects.filter(state=InvoiceState.ISSUED)
@@ -133,27 +115,43 @@ def choices(actor: Actor) -> Choices:
     )
 
 
-def page(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None, after: str = "") -> InvoicePage:
-    """The invoices of a customer, a month, both or neither, from the newest number below `after` on, with sums of all of them."""
+def rows(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None) -> Rows[Invoice, InvoiceRow]:
+    """The invoices of a customer, a month, both or neither."""
+    return Rows(_wanted(actor, party_id, month).only(*_LISTED), _invoice_rows)
+
+
+def sums(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None) -> Sums:
+    """What the same invoices come to."""
+    wanted = _wanted(actor, party_id, month)
+    found = wanted.aggregate(count=Count("id"), net=Sum("net"), gross=Sum("gross"), payable=Sum("payable"))
+    zero = Decimal("0.00")
+    return Sums(found["count"], found["net"] or zero, found["gross"] or zero, found["payable"] or zero)
+
+
+def _wanted(actor: Actor, party_id: UUID | None, month: Month | None) -> QuerySet[Invoice]:
     wanted = visible(actor)
     if party_id:
         wanted = wanted.filter(party_id=party_id)
-    if month:
-        wanted = wanted.filter(period=month.first_day)
-    sums = wanted.aggregate(count=Count("id"), net=Sum("net"), gross=Sum("gross"), payable=Sum("payable"))
-    rest = wanted.filter(number__lt=after) if after else wanted
-    names = ("number", "buyer__name", "period", "net", "gross", "payable", "due_date", "state")
-    found = list(rest.order_by("-number").values_list(*names)[: PAGE_SIZE + 1])
-    rows = tuple(
-        InvoiceRow(number, customer, Month.of_day(period), net, gross, payable, due, InvoiceState(state).label)
-        for number, customer, period, net, gross, payable, due, state in found[:PAGE_SIZE]
-    )
-    zero = Decimal("0.00")
-    return InvoicePage(
-        rows=rows,
-        sums=Sums(sums["count"], sums["net"] or zero, sums["gross"] or zero, sums["payable"] or zero),
-        next_after=rows[-1].number if len(found) > PAGE_SIZE else "",
-    )
+    return wanted.filter(period=month.first_day) if month else wanted
+
+
+_LISTED = ("number", "buyer", "period", "net", "gross", "payable", "due_date", "state")
+
+
+def _invoice_rows(found: Sequence[Invoice]) -> list[InvoiceRow]:
+    return [
+        InvoiceRow(
+            number=row.number or "",
+            customer=row.buyer["name"],
+            month=Month.of_day(row.period),
+            net=row.net,
+            gross=row.gross,
+            payable=row.payable,
+            due_date=row.due_date,
+            state=InvoiceState(row.state).label,
+        )
+        for row in found
+    ]
 
 
 def invoice(actor: Actor, number: str) -> InvoiceView:
@@ -166,16 +164,14 @@ def invoice(actor: Actor, number: str) -> InvoiceView:
     )
 
 
-def line_page(actor: Actor, number: str, position: int, *, after: int = 0) -> LinePage:
-    """A page of the events behind one line. Raises NotFound as `invoice` does, also if it has no such line."""
-    line = _line(actor, number, position)
-    found = list(_entries(line).filter(id__gt=after)[: PAGE_SIZE + 1])
-    rows = tuple(_rows(found[:PAGE_SIZE]))
-    return LinePage(_head(line), rows, rows[-1].entry_id if len(found) > PAGE_SIZE else None)
+def line(actor: Actor, number: str, position: int) -> tuple[LineHead, Rows[LedgerEntry, LineEventRow]]:
+    """A line and the events behind it. Raises NotFound as `invoice` does, also if it has no such line."""
+    found = _line(actor, number, position)
+    return _head(found), Rows(_entries(found), lambda entries: list(_rows(entries)))
 
 
 def line_events(actor: Actor, number: str, position: int) -> tuple[LineHead, Iterator[LineEventRow]]:
-    """The line and all its events, read from the server as they are asked for. Raises NotFound as `line_page` does."""
+    """The line and all its events, read from the server as they are asked for. Raises NotFound as `line` does."""
     line = _line(actor, number, position)
     return _head(line), _rows(_entries(line).iterator(chunk_size=_CHUNK))
 

@@ -1,10 +1,9 @@
 """Pages of invoices: the list, one invoice, what is behind a line, the files, and the running month."""
 
-import re
 from typing import Any, cast
-from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,52 +14,36 @@ from billing.models import FileFormat
 from billing.queries import invoices as queries
 from billing.queries.running import customers, running, without_terms
 from billing.web.forms import CustomerForm, FilterForm
+from billing.web.lists import InvoiceList, LineEventList
 from issuance.authz import Action, Actor, policy
 from siths_portal.lib.downloads import attachment
+from siths_portal.lib.lists import Shown
 
 TAB = "invoices"
-_NUMBER = re.compile(r"[0-9]{4}-[0-9]{6,10}")
-_LARGEST_ENTRY = 2**63 - 1
 
 
 def _actor(request: HttpRequest) -> Actor:
     return cast(Actor, cast(Any, request).actor)
 
 
-def _next(request: HttpRequest, after: str | int | None) -> str:
-    """This page's address with the place that the next page goes on from; empty on the last page."""
-    kept = {name: value for name, value in request.GET.items() if name != "efter" and value}
-    return f"{request.path}?{urlencode({**kept, 'efter': after})}" if after else ""
-
-
-def _first(request: HttpRequest) -> str:
-    """The address of the first page, on every other page."""
-    kept = {name: value for name, value in request.GET.items() if name != "efter" and value}
-    if "efter" not in request.GET:
-        return ""
-    return f"{request.path}?{urlencode(kept)}" if kept else request.path
-
-
 @require_safe
-def invoice_list(request: HttpRequest) -> HttpResponse:
+def invoice_list(request: HttpRequest) -> HttpResponseBase:
     """The issued invoices that the reader may see, by customer and month, with the sums of what is shown."""
     actor = _actor(request)
-    form = FilterForm(request.GET, queries.choices(actor))
-    after = request.GET.get("efter", "")
-    page = None
-    if form.is_valid():
-        after = after if _NUMBER.fullmatch(after) else ""
-        page = queries.page(actor, party_id=form.party_id, month=form.month, after=after)
+    return InvoiceList(request, actor).answer(lambda shown: _invoices_page(request, actor, shown))
+
+
+def _invoices_page(request: HttpRequest, actor: Actor, shown: Shown[queries.InvoiceRow]) -> HttpResponse:
+    form = cast(FilterForm, shown.form)
+    sums = queries.sums(actor, party_id=form.party_id, month=form.month) if form.is_valid() else None
     context = {
         "tab": TAB,
         "form": form,
-        "page": page,
-        "filtered": any(form.data.get(name) for name in form.fields),
-        "next_url": _next(request, page.next_after) if page else "",
-        "first_url": _first(request),
+        "list": shown,
+        "sums": sums,
         "may_correct_series": policy.holds(actor, Action.CORRECT_INVOICE_SERIES),
     }
-    return render(request, "billing/invoices.html", context, status=200 if page else 422)
+    return render(request, "billing/invoices.html", context, status=shown.status)
 
 
 @require_safe
@@ -129,16 +112,12 @@ def invoice_xml(request: HttpRequest, number: str) -> HttpResponse:
 @require_safe
 def invoice_line(request: HttpRequest, number: str, position: int) -> HttpResponse:
     """What happened behind one line: which orders, when, at what price, and nobody's name."""
-    given = request.GET.get("efter", "")
-    after = int(given) if re.fullmatch(r"[0-9]{1,19}", given) else 0
-    page = queries.line_page(_actor(request), number, position, after=min(after, _LARGEST_ENTRY))
+    line, found = queries.line(_actor(request), number, position)
     context = {
         "tab": TAB,
-        "line": page.line,
-        "rows": page.rows,
+        "line": line,
+        "list": LineEventList(request, found).shown(),
         "functions": [{"name": _("Hämta som CSV"), "url": reverse("invoice_line_csv", args=[number, position]), "allowed": True}],
-        "next_url": _next(request, page.next_after),
-        "first_url": _first(request),
     }
     return render(request, "billing/invoice_line.html", context)
 

@@ -1,0 +1,110 @@
+"""The lists of invoices' pages."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from billing.domain import money
+from billing.queries import invoices as queries
+from billing.queries.invoices import InvoiceRow, LineEventRow
+from billing.web.forms import FilterForm
+from issuance.authz import Actor
+from siths_portal.lib.clock import STOCKHOLM
+from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Source, Tag
+
+
+def _amount(key: str, heading: Any, name: str, *, css: str = "") -> Column[Any]:
+    """A column of an amount or a quantity; files get the number itself."""
+    return Column(
+        key=key,
+        heading=heading,
+        kind=Kind.AMOUNT,
+        css=css,
+        value=lambda row: money.swedish(getattr(row, name)),
+        file_value=lambda row: getattr(row, name),
+    )
+
+
+def _moment(row: LineEventRow) -> str:
+    return f"{row.occurred_at.astimezone(STOCKHOLM):%Y-%m-%d %H:%M:%S}"
+
+
+class InvoiceList(List[InvoiceRow]):
+    """Issued invoices that the reader may see, by customer and month, the newest number first."""
+
+    columns = (
+        Column(
+            key="nummer", heading=_("Nummer"), value="number", link=lambda row: reverse("invoice", args=[row.number])
+        ),
+        Column(key="kund", heading=_("Kund"), value="customer", css="name"),
+        Column(key="manad", heading=_("Månad"), value=lambda row: str(row.month).capitalize(), css="nowrap"),
+        _amount("exkl", _("Exkl. moms"), "net"),
+        _amount("inkl", _("Inkl. moms"), "gross"),
+        _amount("betala", _("Att betala"), "payable"),
+        Column(key="forfaller", heading=_("Förfaller"), value="due_date", css="nowrap"),
+        Column(key="status", heading=_("Status"), kind=Kind.TAG, value=lambda row: Tag("active", row.state)),
+    )  # fmt: skip
+    caption = _("Utfärdade fakturor, den senaste först. Belopp i svenska kronor.")
+    caption_hidden = True
+    table_id = "fakturor"
+    css = "amounts"
+    by = (Key("-number", nullable=False),)
+    count_to = 0  # the page shows the sums of all
+    filter_button = _("Visa")
+    files = ("csv", "xlsx")
+    file_name = _("fakturor")
+
+    def __init__(self, request: HttpRequest, actor: Actor) -> None:
+        """Raises Forbidden."""
+        super().__init__(request)
+        self.actor = actor
+        self.filter_form = FilterForm(request.GET, queries.choices(actor))
+        self.empty = Empty(
+            _("Inga fakturor än"),
+            _("Fakturor utfärdas i början av varje månad för månaden före. Vad som hittills hänt i månaden ser du under "
+              "Löpande månad."),
+            reverse("invoices_running"), _("Löpande månad"),
+        )  # fmt: skip
+        self.no_match = Empty(
+            _("Inga fakturor för det du valde"),
+            _("Välj en annan kund eller månad."),
+            reverse("invoices"),
+            _("Visa alla fakturor"),
+        )
+
+    def form(self) -> FilterForm:
+        """See `List`."""
+        return self.filter_form
+
+    def rows(self) -> Source[InvoiceRow]:
+        """See `List`."""
+        return queries.rows(self.actor, party_id=self.filter_form.party_id, month=self.filter_form.month)
+
+
+class LineEventList(List[LineEventRow]):
+    """What happened behind one line, in the order of the ledger."""
+
+    columns = (
+        Column(key="tidpunkt", heading=_("Tidpunkt"), value=_moment, css="nowrap"),
+        Column(key="slag", heading=_("Slag"), value="kind"),
+        Column(key="bestallning", heading=_("Beställnings-id"), value="order_id", css="code"),
+        Column(key="kontor", heading=_("Kontor"), value="office"),
+        Column(key="artikel", heading=_("Artikelnr"), value="article_code"),
+        _amount("antal", _("Antal"), "quantity"),
+        _amount("pris", _("À-pris"), "unit_price"),
+    )
+    caption = _("Händelser bakom raden, priser i svenska kronor exklusive moms")
+    caption_hidden = True
+    table_id = "handelser"
+    css = "amounts"
+    count_to = 0  # a line may have hundreds of thousands, and its quantity is their sum
+
+    def __init__(self, request: HttpRequest, found: Source[LineEventRow]) -> None:
+        super().__init__(request)
+        self.found = found
+
+    def rows(self) -> Source[LineEventRow]:
+        """See `List`."""
+        return self.found
