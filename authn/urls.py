@@ -1,4 +1,4 @@
-"""Addresses of log-in and sessions on the portal (security.md 1.4-1.5)."""
+"""Addresses of log-in and sessions on the portal (rules/authn 1, 2)."""
 
 from django.urls import path
 

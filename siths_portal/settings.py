@@ -299,7 +299,7 @@ PKI_API_REVOCATIONS_PER_MINUTE = env.int("PKI_API_REVOCATIONS_PER_MINUTE", defau
 PKI_API_READS_PER_MINUTE = env.int("PKI_API_READS_PER_MINUTE", default=1200)
 PKI_API_SEARCHES_PER_MINUTE = env.int("PKI_API_SEARCHES_PER_MINUTE", default=120)
 
-# --- issuance: numbers of the life cycle (domain.md 3.8) -----------------------------------------------------------------
+# --- issuance: numbers of the life cycle (rules/issuance 4.5) -----------------------------------------------------------------
 CARD_VALIDITY_YEARS = env.int("CARD_VALIDITY_YEARS", default=5)
 EID_VALIDITY_YEARS = env.int("EID_VALIDITY_YEARS", default=2)
 NOT_ACTIVATED_DAYS = env.int("NOT_ACTIVATED_DAYS", default=90)
@@ -307,8 +307,8 @@ NOT_SIGNED_DAYS = env.int("NOT_SIGNED_DAYS", default=5)
 ORDER_DRAFT_DAYS = env.int("ORDER_DRAFT_DAYS", default=7)
 MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
-# Role holders (domain.md 11.2): days that a training and a person check hold (0: without end), and days before the last one that
-# it is listed as due soon. Without both nobody issues (ADR 0294).
+# Role holders (rules/issuance 1.4): days that a training and a person check hold (0: without end), and days before the last one
+# that it is listed as due soon. Without both nobody issues (ADR 0294).
 TRAINING_VALID_DAYS = env.int("TRAINING_VALID_DAYS", default=365)
 PERSON_CHECK_VALID_DAYS = env.int("PERSON_CHECK_VALID_DAYS", default=0)
 QUALIFICATION_SOON_DAYS = env.int("QUALIFICATION_SOON_DAYS", default=60)
@@ -334,7 +334,7 @@ EID_APP_WAIT_SECONDS = env.float("EID_APP_WAIT_SECONDS", default=3.0)
 EID_APP_CALLS_PER_MINUTE = env.int("EID_APP_CALLS_PER_MINUTE", default=600)
 # Country parts of HSA-ids that are taken; empty takes the test catalogues' too.
 HSA_ID_PREFIXES = env.list("HSA_ID_PREFIXES", default=[] if DEBUG else ["SE"])
-# Search (domain.md 5): budgets a person and hour, which a clerk with 50 cards a day does not meet.
+# Search (rules/issuance 2.1): budgets a person and hour, which a clerk with 50 cards a day does not meet.
 SEARCHES_PER_HOUR = env.int("SEARCHES_PER_HOUR", default=240)
 SEARCHES_BY_ENDING_PER_HOUR = env.int("SEARCHES_BY_ENDING_PER_HOUR", default=60)
 SEARCHES_EXTENDED_PER_HOUR = env.int("SEARCHES_EXTENDED_PER_HOUR", default=20)
@@ -353,7 +353,7 @@ PERSON_REGISTER_BACKEND = env.str(
 )
 PERSON_REGISTER_URL = env.str("PERSON_REGISTER_URL", default=DIRECTORY_URL)
 
-# --- authn: people's log-in (security.md 1.4-1.5); lengths are seconds ------------------------------------------------------
+# --- authn: people's log-in (rules/authn 1.1, 2.1); lengths are seconds ------------------------------------------------------
 OIDC_ISSUER = env.str("OIDC_ISSUER", default=f"http://localhost:{PORT_BASE + 10}")
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="siths-portal")
 OIDC_CLIENT_KEY_FILE = env.str("OIDC_CLIENT_KEY_FILE", default="")

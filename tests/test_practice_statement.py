@@ -60,7 +60,7 @@ def test_each_statement_is_shown_by_something_that_exists(number: str) -> None:
 
 
 def test_it_cites_the_profile_that_holds_and_how_status_is_told() -> None:
-    """B1.31, and what the specification wants said: the nonce's policy, the hold, the root's answers of a year."""
+    """B1.31, and what must be said: the nonce's policy, the hold, the root's answers of a year."""
     texts = dict(sections())
     assert any("RFC 9919" in text and "RFC 5019" in text for text in texts["7.3"])
     for number, words in (

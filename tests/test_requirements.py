@@ -1,4 +1,4 @@
-"""`docs/requirements.md` holds each point of the specification once, and names only tests that exist."""
+"""`docs/requirements.md` holds each point once, and names only tests that exist."""
 
 import ast
 import re

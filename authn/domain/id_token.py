@@ -1,4 +1,4 @@
-"""What an ID token must be before it is believed (OpenID Connect Core 1.0 section 3.1.3.7, security.md 1.4, S03, S04)."""
+"""What an ID token must be before it is believed (OpenID Connect Core 1.0 section 3.1.3.7, rules/authn 1.3, S03, S04)."""
 
 import base64
 import binascii

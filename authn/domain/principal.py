@@ -1,4 +1,4 @@
-"""Who uses the portal: the principal of a log-in, or nobody. Roles are no concern of `authn` (security.md 1.6)."""
+"""Who uses the portal: the principal of a log-in, or nobody. Roles are no concern of `authn` (rules/authn 1.4)."""
 
 import datetime as dt
 from dataclasses import dataclass

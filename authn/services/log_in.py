@@ -111,7 +111,7 @@ def answer(session_id: UUID | None, query: Mapping[str, str]) -> Answered:
 
 
 def subject_of(hsa_id: str, person_id: str, session_id: UUID | None) -> Subject:
-    """Whom the identity means. Raises LogInRefused: nobody is created, and nobody enters without a role (security.md 1.6.1)."""
+    """Whom the identity means. Raises LogInRefused: nobody is created, and nobody enters without a role (rules/authn 1.4)."""
     try:
         return ports.get(SubjectDirectory).find(hsa_id, person_id)
     except SubjectUnknown as unknown:

@@ -82,7 +82,7 @@ def authorization_url(*, state: str, nonce: str, verifier: str, step_up: bool) -
     """The address of the provider's log-in, with nothing personal in it. Raises Unavailable.
 
     `prompt=login` and exact `acr_values` are checked in the reply again; of the claims only the HSA-id is essential
-    (security.md 1.2). A step-up asks with `max_age=0`.
+    (rules/authn 1.2). A step-up asks with `max_age=0`.
     """
     wanted = ("allEmployeeHsaIds", "credentialPersonalIdentityNumber", "given_name", "family_name", "name")
     claims: dict[str, Any] = {"employeeHsaId": {"essential": True}} | dict.fromkeys(wanted)

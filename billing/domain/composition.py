@@ -1,4 +1,4 @@
-"""From summed ledger entries to an invoice's lines: the order and texts of billing.md 5.5. Drafts and previews both use it."""
+"""From summed ledger entries to an invoice's lines: the order and texts of rules/billing 2.1. Drafts and previews both use it."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,5 @@
-"""The thirteen differences of a month (billing.md 5.7). Each must be 0, before review and after issue; what differs is named."""
+"""The thirteen differences of a month (rules/billing 4.1). Each must be 0, before review and after issue; what differs is
+named."""
 
 import datetime as dt
 from collections.abc import Iterator

@@ -22,7 +22,7 @@ from siths_portal.lib.ids import new_id
 
 
 class Identification(models.Model):
-    """A visit at which a clerk checked the holder's identity document against him (domain.md 4.3). Never changed."""
+    """A visit at which a clerk checked the holder's identity document against him (rules/issuance 5.2). Never changed."""
 
     id = models.UUIDField(primary_key=True, default=new_id)
     carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="identifications")

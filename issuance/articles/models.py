@@ -1,4 +1,4 @@
-"""Articles, the organisations that may order them, and the subscription fee of an organisation (domain.md 7.7)."""
+"""Articles, the organisations that may order them, and the subscription fee of an organisation (rules/issuance 7.7)."""
 
 from django.db import models
 

@@ -70,7 +70,7 @@ def may(actor: Actor, action: Action, row: Any) -> bool:
 
 
 def is_own_matter(actor: Actor, action: Action, person_id: UUID) -> bool:
-    """True if `actor` is the person himself and nobody does `action` for himself (domain.md 1.3)."""
+    """True if `actor` is the person himself and nobody does `action` for himself (rules/issuance 1.3)."""
     return action in NEVER_FOR_ONESELF and actor.person_id == person_id
 
 

@@ -1,4 +1,4 @@
-"""Roles, actions and who may do what: the permission matrix of domain.md 1.2 for the actions that the portal has."""
+"""Roles, actions and who may do what: the permission matrix of rules/issuance 1.2 for the actions that the portal has."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -79,7 +79,7 @@ QUALIFIED_ROLES = frozenset(
         Role.RESERVE_CARD_ADMIN_LOA2,
     }
 )
-"""Roles that issue, now or in what comes: their holders have a person check and a training each year (domain.md 11.2)."""
+"""Roles that issue, now or in what comes: their holders have a person check and a training each year (rules/issuance 1.4)."""
 
 _VIEWING = frozenset({Action.VIEW, Action.VIEW_HISTORY})
 _CONFIGURATION = frozenset({Action.VIEW_CONFIGURATION})
@@ -164,11 +164,11 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
 """What each named system actor may do, over all organisations and persons."""
 
 NEVER_FOR_ONESELF = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ASSIGN_ROLE})
-"""Nobody orders, activates or assigns for himself (domain.md 1.3)."""
+"""Nobody orders, activates or assigns for himself (rules/issuance 1.3)."""
 
 EXTENDED_REACH = _VIEWING | _REVOKING
 """What an extended search with a reason opens on the persons found, for those whose role has it anyway: nothing is issued
-across organisations (domain.md 5)."""
+across organisations (rules/issuance 2.2)."""
 
 READING = _VIEWING | _CONFIGURATION | {Action.VIEW_RECEIPT}
 """Actions that change nothing: an eID in the actor's scope shows its carrier for these alone."""
@@ -181,7 +181,7 @@ ASSIGNABLE: Mapping[Role, frozenset[Role]] = {
     Role.RESPONSIBLE_ISSUER: ORGANISATION_ROLES,
     Role.DEPUTY_ISSUER: ORGANISATION_ROLES - {Role.DEPUTY_ISSUER},
 }
-"""Which roles the holder of a role may hand out: always below his own (domain.md 1.1, 1.3)."""
+"""Which roles the holder of a role may hand out: always below his own (rules/issuance 1.1, 1.3)."""
 
 _LEVELS: Mapping[Role, int] = {
     **dict.fromkeys(GLOBAL_ROLES, 3),

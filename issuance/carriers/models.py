@@ -25,7 +25,7 @@ from siths_portal.lib.errors import NotFound
 from siths_portal.lib.ids import new_id
 
 IDENTITY_DOCUMENTS = ("driving_licence", "passport", "tax_agency_id", "sis_id", "national_id")
-"""The five full Swedish identity documents (domain.md 4.3)."""
+"""The five full Swedish identity documents (rules/issuance 5.2)."""
 
 FIVE_YEARS = dt.timedelta(days=1827)
 """Five calendar years with two leap days: what Digg K6.5 allows an e-legitimation at most."""

@@ -1,4 +1,4 @@
-"""Card customisations, and what issuers ask of them (domain.md 7.6)."""
+"""Card customisations, and what issuers ask of them (rules/issuance 7.6)."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ class CardCustomisation(models.Model):
 
     `supplier_ref` names the supplier that alone makes such cards, sees their orders and puts the logotype. It is empty only in
     rows from before it was required, by which nobody orders until the administration has chosen one. The one that is `generic`
-    has the logotype of SITHS eID, and may be chosen for sub-organisations (domain.md 7.4).
+    has the logotype of SITHS eID, and may be chosen for sub-organisations (rules/issuance 7.4).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)

@@ -1,4 +1,4 @@
-"""Files of the set-up: which tables there are, which columns each has, and what is said about them (domain.md 7, 1.1)."""
+"""Files of the set-up: which tables there are, which columns each has, and what is said about them (rules/issuance 7.8)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

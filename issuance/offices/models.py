@@ -1,4 +1,4 @@
-"""Offices, and the organisations that may choose them (domain.md 7.5)."""
+"""Offices, and the organisations that may choose them (rules/issuance 7.5)."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""One office: what is set on it, who may choose it, and what it is used for (domain.md 7.5)."""
+"""One office: what is set on it, who may choose it, and what it is used for (rules/issuance 7.5)."""
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Offices (domain.md 7.5) and which organisations may choose them."""
+"""Offices (rules/issuance 7.5) and which organisations may choose them."""
 
 import re
 import secrets

@@ -1,4 +1,4 @@
-"""Issuing areas and organisations: the tree on which everything is configured (domain.md 7).
+"""Issuing areas and organisations: the tree on which everything is configured (rules/issuance 7.1).
 
 `version` rises by one with each edit by people, so that the second of two editors is told (ADR 0180). Names are ordered the
 Swedish way.

@@ -1,4 +1,4 @@
-"""Regional additions to receipts (domain.md 7.3)."""
+"""Regional additions to receipts (rules/issuance 7.3)."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""Reasons for revocation (Spärrorsak, domain.md 3.6) and the RFC 5280 section 5.3.1 reason that each becomes in a CRL."""
+"""Reasons for revocation (Spärrorsak, rules/issuance 6.3) and the RFC 5280 section 5.3.1 reason that each becomes in a CRL."""
 
 from collections.abc import Mapping
 from enum import StrEnum

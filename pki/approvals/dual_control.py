@@ -1,4 +1,4 @@
-"""Dual control (spec F9): a document is requested, approved by enough other persons, and carried out once.
+"""Dual control (rules/pki 7.1): a document is requested, approved by enough other persons, and carried out once.
 
 Nobody approves what he asked for or what is asked for in his name (`requester` of the document), and nobody twice. Functions
 join the caller's transaction.

@@ -1,4 +1,4 @@
-"""Changing what a CA may do, under dual control (spec F9): asked for, approved by another person, carried out once.
+"""Changing what a CA may do, under dual control (rules/pki 7.1): asked for, approved by another person, carried out once.
 
 A CA that retires issues no more and publishes status until its last certificate has ended. One that is compromised publishes
 nothing: what it says is worth nothing, and its own certificate is revoked at a ceremony.

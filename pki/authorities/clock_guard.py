@@ -1,4 +1,4 @@
-"""The clock guard: nothing is signed by a clock that has gone back, since relying parties would follow it (spec F9).
+"""The clock guard: nothing is signed by a clock that has gone back, since relying parties would follow it (rules/pki 8.1).
 
 The latest second that anything was signed for lies in the database, in one row, so it is known to every process and survives
 restarts. Signing asks `check` for the time. A clock that shows more than five seconds less is refused until it has caught up;

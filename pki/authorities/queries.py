@@ -122,7 +122,7 @@ def certificate_of(ca: CertificateAuthority) -> Certificate | None:
 
 
 def addresses(file_stem: str) -> dict[str, str]:
-    """Where a CA's status and certificate are published, as they stand in the certificates that it issues (spec A4)."""
+    """Where a CA's status and certificate are published, as they stand in the certificates that it issues (rules/pki 1.3)."""
     base = settings.STATUS_BASE_URL.rstrip("/")
     return {
         "crl_url": f"{base}/crl/{file_stem}.crl",

@@ -1,4 +1,4 @@
-"""The key ceremony: does what a reviewed and approved file says, in the token, and writes down what was done (spec F9).
+"""The key ceremony: does what a reviewed and approved file says, in the token, and writes down what was done (rules/pki 7.2).
 
 A file is followed once, with the approvals that it demands. Every step asks first whether it is done, so a ceremony that was cut
 off is finished by following the same file again, and a finished one changes nothing. A CA that is there is never changed but by

@@ -1,4 +1,4 @@
-"""Who approved a ceremony: detached CMS signatures over its file, by the approvers whom the file names (spec F9).
+"""Who approved a ceremony: detached CMS signatures over its file, by the approvers whom the file names (rules/pki 7.2).
 
 A signature is used once, since a file is followed once.
 """

@@ -1,4 +1,5 @@
-"""The ceremony's protocol: who, when, with whose approval, which keys with which attributes, and the hash of every output (F9).
+"""The ceremony's protocol: who, when, with whose approval, which keys with which attributes, and the hash of every output
+(rules/pki 7.2).
 
 It is canonical JSON, kept in the database; the files in `PKI_CEREMONY_DIR`, one for machines and one to read and sign, are
 written from there.

@@ -1,4 +1,4 @@
-"""What a machine client orders, revokes, reads and searches, each within its permissions (spec F4, F5).
+"""What a machine client orders, revokes, reads and searches, each within its permissions (rules/pki 3.4).
 
 What a client may not know of is answered as what does not exist: NotFound, after the same queries. What it knows of and may
 not do is Forbidden.

@@ -1,4 +1,4 @@
-"""The address without a path, which certificates of a CA that was taken over may name for OCSP (spec A4)."""
+"""The address without a path, which certificates of a CA that was taken over may name for OCSP (rules/pki 1.3)."""
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase

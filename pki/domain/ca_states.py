@@ -1,4 +1,4 @@
-"""Which states a CA may go through once it has its certificate (spec F1). The ceremony that makes it sets the first one.
+"""Which states a CA may go through once it has its certificate (rules/pki 1.2). The ceremony that makes it sets the first one.
 
 There is no way back from `retired` but to `compromised`, and none from that: a new generation takes over.
 """

@@ -1,4 +1,4 @@
-"""The ceremony file: one reviewed YAML document is the whole input, so witnesses check one file (spec C4, F9).
+"""The ceremony file: one reviewed YAML document is the whole input, so witnesses check one file (rules/pki 7.2).
 
 It names those who take part, who may approve it and how many must, the CAs that are to be, and acts on CAs that are: a new list
 and new answers from an offline CA, the revocation of a CA's certificate, another state.
@@ -26,7 +26,7 @@ REASONS = ("unspecified", "cACompromise", "superseded", "cessationOfOperation")
 """RFC 5280 section 5.3.1: a CA's own certificate is revoked for cACompromise where another's is for keyCompromise."""
 TARGETS = ("active", "status_only", "retired", "compromised")
 LEAST_APPROVERS = 2
-"""Who must approve at least, beside the one who asks for the ceremony (spec F9)."""
+"""Who must approve at least, beside the one who asks for the ceremony (rules/pki 7.1)."""
 DEMO = "demo"
 """The one environment whose approvers' certificates need not be fixed by the file, and whose CAs may bear demo names alone."""
 LONGEST_FILE = 200_000

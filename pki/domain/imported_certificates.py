@@ -1,4 +1,4 @@
-"""Certificates that another installation issued: are they this CA's, and what do they say (spec F8).
+"""Certificates that another installation issued: are they this CA's, and what do they say (rules/pki 9.2).
 
 Knows neither Django nor tokens, so that processes which do nothing else can start in no time.
 """

@@ -1,4 +1,4 @@
-"""Distinguished names of subjects: which attributes, in which order, of which string type and length (spec A6, B1.11)."""
+"""Distinguished names of subjects: which attributes, in which order, of which string type and length (rules/pki 2.2, B1.11)."""
 
 import re
 import unicodedata
@@ -112,5 +112,5 @@ def _rdn(name: str, value: str) -> bytes:
 
 
 def file_stem(common_name: str) -> str:
-    """The CA's name in addresses: the CN in lower case without spaces and hyphens (spec A4)."""
+    """The CA's name in addresses: the CN in lower case without spaces and hyphens (rules/pki 1.3)."""
     return common_name.lower().replace(" ", "").replace("-", "")

@@ -1,4 +1,5 @@
-"""Certificate policies as dated data: which OID tells how a subject was identified, by CA and kind of subject (spec A6, B1.7).
+"""Certificate policies as dated data: which OID tells how a subject was identified, by CA and kind of subject (rules/pki 2.3,
+B1.7).
 
 An OID is a suffix under PKI_POLICY_ARC. Once certificates were issued by a row it only ever gets an end, and another row
 begins: what an OID meant is never changed. A profile holds the rows that concern it, so its hash covers them and each

@@ -1,4 +1,4 @@
-"""What a certificate profile is (spec A2, A6): plain values with a hash. The profiles themselves stand in `profiles`."""
+"""What a certificate profile is (rules/pki 2.1): plain values with a hash. The profiles themselves stand in `profiles`."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ CARD_NUMBER = "1.2.752.34.2.1"
 ANY_POLICY = "2.5.29.32.0"
 QC_STATEMENTS = "1.3.6.1.5.5.7.1.3"
 
-# Extensions by the names used below, in the order in which they stand in a certificate (spec A2).
+# Extensions by the names used below, in the order in which they stand in a certificate (rules/pki 2.1).
 EXTENSION_ORDER = (
     "authorityKeyIdentifier",
     "subjectKeyIdentifier",

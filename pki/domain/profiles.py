@@ -1,4 +1,4 @@
-"""The certificate profiles (spec A2, A6). A definition is immutable once used: a change is a new version with a new hash."""
+"""The certificate profiles (rules/pki 2.1). A definition is immutable once used: a change is a new version with a new hash."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whether each CA can do its work now: its key, its list, its answers and their signer (spec F9)."""
+"""Whether each CA can do its work now: its key, its list, its answers and their signer (rules/pki 8.2)."""
 
 import datetime as dt
 import hashlib

@@ -1,4 +1,5 @@
-"""Whether the PKI as a whole can do its work now (spec F9): for `pki_check`, for graphs, and for readiness of the worker."""
+"""Whether the PKI as a whole can do its work now (rules/pki 8.2): for `pki_check`, for graphs, and for readiness of the
+worker."""
 
 import datetime as dt
 from collections.abc import Iterator

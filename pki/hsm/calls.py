@@ -1,6 +1,6 @@
 """Calls that end: each operation runs in a thread of its own, which is given up when a C function does not return in time.
 
-A C function cannot be cut short (spec E2 point 7), so the caller goes on without it, and the thread is replaced. What the thread
+A C function cannot be cut short (E2.7), so the caller goes on without it, and the thread is replaced. What the thread
 holds in this process is `lent` to it and is taken back at that moment. Only time inside the module counts (`inside`): the waits
 for a lock or a session have limits of their own.
 """

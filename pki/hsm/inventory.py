@@ -1,4 +1,4 @@
-"""The inventory: every object in each token against the rows of `HsmKey` (spec E2 point 15). Runs in the `pki` worker.
+"""The inventory: every object in each token against the rows of `HsmKey` (E2.15). Runs in the `pki` worker.
 
 An object that no row knows, a key that is not there and one that is not as it was recorded are alarms: an event, a line in the
 log and, for a key that is known, its row. The root's token is away between ceremonies, which is as it should be.

@@ -1,4 +1,4 @@
-"""What the token boundary tells of itself (spec E2 point 16)."""
+"""What the token boundary tells of itself (E2.16)."""
 
 import os
 import re

@@ -17,7 +17,7 @@ from pki.hsm.types import Algorithm, KeyAttributes, KeyRef, TokenObject
 _CURVES = {Algorithm.EC_P256: "secp256r1", Algorithm.EC_P384: "secp384r1"}
 _RSA_BITS = {Algorithm.RSA_2048: 2048, Algorithm.RSA_3072: 3072, Algorithm.RSA_4096: 4096}
 
-# What must be so after a key was made, and what must not (spec E2 points 11 and 12).
+# What must be so after a key was made, and what must not (E2.11, E2.12).
 REQUIRED = {
     Attribute.TOKEN: True,
     Attribute.PRIVATE: True,

@@ -1,4 +1,4 @@
-"""Keys and their rows: made together (spec E2 point 11), or taken over when they were moved into the token (point 13).
+"""Keys and their rows: made together (E2.11), or taken over when they were moved into the token (E2.13).
 
 A crash between a key's making and its row is repaired by the next attempt.
 """
@@ -58,7 +58,7 @@ REQUIRED_OF_IMPORTED = {"TOKEN": True, "PRIVATE": True, "SENSITIVE": True, "EXTR
 def accept_imported(
     token: Hsm, *, key_id: str, certificate_der: bytes, ceremony_sha256: str, actor_ref: str, purpose: KeyPurpose = KeyPurpose.CA
 ) -> HsmKey:
-    """Records a key that was moved into the token at a ceremony, once it has proved to be the certificate's (spec E2 point 13).
+    """Records a key that was moved into the token at a ceremony, once it has proved to be the certificate's (E2.13).
 
     Its public half in the token must be the certificate's, and its signature over a challenge must verify with that. Repeatable.
     Raises HsmKeyMissing, and HsmConfigError if it is another key, can leave the token or is known with another provenance.

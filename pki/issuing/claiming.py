@@ -1,6 +1,6 @@
 """Which reserved certificates a worker signs now. A claim is committed before the token is asked, so a crash leaves its trace.
 
-While one worker has a row, others leave it alone; a claim runs out by itself (spec F3).
+While one worker has a row, others leave it alone; a claim runs out by itself (rules/pki 3.1).
 """
 
 import datetime as dt

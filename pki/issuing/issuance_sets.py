@@ -1,4 +1,5 @@
-"""Sets of certificates that are issued whole or not at all, such as a card's four (spec F4): one failed, the others revoked.
+"""Sets of certificates that are issued whole or not at all, such as a card's four (rules/pki 3.3): one failed, the others
+revoked.
 
 A set is opened in the transaction that plans its certificates and closed by a sweeper, which any worker may run at any time.
 """

@@ -1,4 +1,4 @@
-"""Our own check of a to-be-signed certificate against its profile, before every signature (RFC 5280, spec B1).
+"""Our own check of a to-be-signed certificate against its profile, before every signature (RFC 5280, B1).
 
 It reads the bytes back and knows nothing of how they were built, so a fault in the builder does not pass by itself.
 """

@@ -1,4 +1,4 @@
-"""What pkilint says of a certificate (spec B3): the second opinion beside our own check in `lint`.
+"""What pkilint says of a certificate (rules/pki 2.4): the second opinion beside our own check in `lint`.
 
 It takes whole certificates, so what is still to be signed gets the signature of a throw-away key of the issuer's type. The
 library is loaded at the first use: it costs a quarter of a second, and most processes never ask.

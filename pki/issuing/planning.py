@@ -1,4 +1,4 @@
-"""Planning certificates: everything is checked and written, with the serial, before a token is asked (spec F3, F4).
+"""Planning certificates: everything is checked and written, with the serial, before a token is asked (rules/pki 3.1).
 
 Runs in the caller's transaction and in processes without a token. What is committed here is what will be signed, byte for byte.
 """
@@ -236,7 +236,7 @@ def _card_fault(profile: Profile, order: CertificateOrder) -> Mapping[str, list[
 
 
 def _end(wanted: dt.datetime, not_before: dt.datetime, profile: Profile, issuer: Issuer) -> tuple[dt.datetime, str]:
-    """notAfter, never past the CA's (spec F10), and what is wrong with the wish."""
+    """notAfter, never past the CA's (F10.14), and what is wrong with the wish."""
     end = wanted.replace(microsecond=0)
     if issuer.not_after is not None:
         end = min(end, issuer.not_after)

@@ -1,4 +1,4 @@
-"""Signing what was planned, with no transaction open while the token works, and settling what a crash left (spec F3, F4).
+"""Signing what was planned, with no transaction open while the token works, and settling what a crash left (rules/pki 3.1, 3.2).
 
 A reserved row holds the exact bytes. Each attempt signs those same bytes again; PKCS #1 v1.5 is deterministic, so a repeated
 attempt makes the same certificate. A row that may have been signed and that nobody has been able to try for an hour is revoked.
@@ -150,7 +150,7 @@ def settle() -> int:
 def revoke_possibly_signed() -> int:
     """Revokes what is still reserved an hour after the last attempt that may have signed it, or whose CA is compromised.
 
-    A signature may exist, so the serial must show as revoked in CRL and OCSP (spec F3). Returns how many.
+    A signature may exist, so the serial must show as revoked in CRL and OCSP (rules/pki 3.2). Returns how many.
     """
     overdue = reserved().filter(signing_started_at__lt=clock.now() - POSSIBLY_SIGNED_AFTER, signing_attempts__gt=0)
     tried = _give_up(overdue, "Not issued, and untouched for an hour since it was tried: a signature may exist.")

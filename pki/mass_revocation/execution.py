@@ -1,4 +1,4 @@
-"""Carries out mass revocations in the `pki` worker: in bounded transactions, resumed after a crash at any point (spec F5).
+"""Carries out mass revocations in the `pki` worker: in bounded transactions, resumed after a crash at any point (rules/pki 4.4).
 
 One batch revokes and moves the position in one transaction, so that no certificate is passed twice or left out. All are revoked
 first, since from then on no answer says good; CRLs follow, and then the signed answers, which take longest. A turn is short, and

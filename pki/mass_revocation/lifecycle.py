@@ -1,4 +1,4 @@
-"""Mass revocation (spec F5): asked for on a trial count, approved by two others, started and stopped by an operator.
+"""Mass revocation (rules/pki 4.4): asked for on a trial count, approved by two others, started and stopped by an operator.
 
 Its certificates are fixed when it is asked for, so that what was approved is what is revoked. `execution` carries it out.
 """

@@ -1,4 +1,4 @@
-"""Which certificates a mass revocation takes: criteria, their check, and the trial count (spec F5)."""
+"""Which certificates a mass revocation takes: criteria, their check, and the trial count (rules/pki 4.4)."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping

@@ -28,7 +28,7 @@ STATES = [
     ("finished", "Finished"),
 ]
 
-# Beside 0004, by which `revoked` and its time are final. Spec F5: a reason may become a compromise, an invalidity date move back.
+# Beside 0004, by which `revoked` and its time are final. F5.1: a reason may become a compromise, an invalidity date move back.
 CERTIFICATE = """
 CREATE TRIGGER pki_certificate_status_order BEFORE UPDATE OF status ON pki_certificate
   FOR EACH ROW WHEN (

@@ -1,4 +1,4 @@
-"""Dual control: what waits for several persons' approval, and what each of them decided (spec F9)."""
+"""Dual control: what waits for several persons' approval, and what each of them decided (rules/pki 7.1)."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""Key ceremonies: what is proposed and signed, what was approved, what was done, and the protocol of it (spec F9)."""
+"""Key ceremonies: what is proposed and signed, what was approved, what was done, and the protocol of it (rules/pki 7.2)."""
 
 from django.db import models
 

@@ -130,7 +130,7 @@ class CertificateBlob(models.Model):
 
 
 class Revocation(models.Model):
-    """Append-only record of a revocation, or of a change to one (spec F5). `Certificate.status` is its projection.
+    """Append-only record of a revocation, or of a change to one (F5.2). `Certificate.status` is its projection.
 
     `received_at` is when the request came, `decided_at` when it was carried out here, `effective_at` the CRL's revocationDate,
     which never changes; older knowledge is `invalidity_date`. `requester` asked and `actor_ref` carried out; both are opaque.

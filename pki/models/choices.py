@@ -79,7 +79,8 @@ HOLDER_REASONS = [reason for reason in RevocationReason if reason != RevocationR
 
 
 class RevocationChannel(models.TextChoices):
-    """How a request for revocation came (spec F5). `system`: a rule, or an operator at the command line; nobody else asked."""
+    """How a request for revocation came (rules/pki 4.2). `system`: a rule, or an operator at the command line; nobody else
+    asked."""
 
     PORTAL = "portal"
     API = "api"
@@ -147,14 +148,14 @@ SERVICE_PURPOSES = (KeyPurpose.KEK, KeyPurpose.SECRET_DERIVE, KeyPurpose.AUDIT, 
 
 
 class KeyProvenance(models.TextChoices):
-    """Where a key came into being: in the token, or elsewhere and moved into it at a ceremony (spec E2 point 13)."""
+    """Where a key came into being: in the token, or elsewhere and moved into it at a ceremony (E2.13)."""
 
     GENERATED = "generated"
     IMPORTED = "imported"
 
 
 class KeyFinding(models.TextChoices):
-    """What the inventory found of a key that it knows (spec E2 point 15)."""
+    """What the inventory found of a key that it knows (E2.15)."""
 
     AS_RECORDED = "as-recorded"
     MISSING = "missing"
@@ -162,7 +163,7 @@ class KeyFinding(models.TextChoices):
 
 
 class ApprovalAction(models.TextChoices):
-    """Acts of the PKI under dual control (spec F9)."""
+    """Acts of the PKI under dual control (rules/pki 7.1)."""
 
     CEREMONY = "ceremony"
     CA_STATE = "ca-state"

@@ -39,7 +39,8 @@ class ClientPermission(models.Model):
 class ClientOrder(models.Model):
     """Which certificate a client's Idempotency-Key ordered; append-only, written in the transaction that reserves the serial.
 
-    So a repeat finds the certificate whatever died in between (spec F4). `request_sha256` tells another request from the same.
+    So a repeat finds the certificate whatever died in between (rules/pki 3.4). `request_sha256` tells another request from the
+    same.
     """
 
     client_ref = models.CharField(max_length=63)

@@ -30,7 +30,8 @@ class EventMacs(AuditMacs):
 
 
 class ClockMark(models.Model):
-    """The latest second for which something was signed, in one row: a clock that shows much less has gone back (spec F9)."""
+    """The latest second for which something was signed, in one row: a clock that shows much less has gone back
+    (rules/pki 8.1)."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     produced_at = models.DateTimeField()

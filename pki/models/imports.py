@@ -9,7 +9,7 @@ from siths_portal.lib.ids import new_id
 
 
 class CaImport(models.Model):
-    """An import of a CA's certificates and lists under dual control (spec F8). What it reads is fixed by `inputs_sha256`.
+    """An import of a CA's certificates and lists under dual control (rules/pki 9). What it reads is fixed by `inputs_sha256`.
 
     `inputs` are the files with size and SHA-256, `inputs_sha256` the hash of that list's canonical JSON. `position` is how many
     rows of the source a committed batch has passed, and `counts` what became of those. `report` stands when it is finished, and
@@ -57,7 +57,7 @@ class ImportFinding(models.Model):
 
 
 class CaComparison(models.Model):
-    """What the old service's lists said beside a CA's rows at a moment, in the shadow phase (spec F8 point 5). Stays as it is.
+    """What the old service's lists said beside a CA's rows at a moment, in the shadow phase (rules/pki 9.4). Stays as it is.
 
     `lists` are the lists that were read, with number and SHA-256; `differences` how many there are of each kind of
     `pki.takeover.findings.DIFFERENCES`, empty if the lists say the same; `serials` the first of them, as pairs of kind and

@@ -9,7 +9,8 @@ from siths_portal.lib.ids import new_id
 
 
 class IssuanceSet(models.Model):
-    """Certificates that are of use only together, such as a card's four: if one is not issued, the others are revoked (F4).
+    """Certificates that are of use only together, such as a card's four: if one is not issued, the others are revoked
+    (rules/pki 3.3).
 
     `open` until every certificate was issued (`whole`) or one was not (`broken`). What happens to a certificate later is its own.
     """

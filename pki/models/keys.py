@@ -14,7 +14,7 @@ class HsmKey(models.Model):
     """Inventory row of each key of ours in a token: how to find it and its public half, for processes without a token.
 
     `key_id` is CKA_ID in hex. For secret keys (KEK, audit MAC), `public_key_der` is empty. `attributes` are those that the token
-    reported when the row was made. An imported key names the ceremony document that it came with by its hash (spec E2 point 13).
+    reported when the row was made. An imported key names the ceremony document that it came with by its hash (E2.13).
     `checked_at`, `finding` and `finding_facts` are the newest inventory's. A key that was just made or taken over is as recorded,
     since the token has shown it; an empty finding says that the token has not confirmed the row. `seals`
     counts the encryptions that a KEK was taken for, which are limited (NIST SP 800-38D section 8.3).

@@ -1,4 +1,4 @@
-"""Mass revocation: what was asked for, certificate by certificate, and how far it has come (spec F5)."""
+"""Mass revocation: what was asked for, certificate by certificate, and how far it has come (rules/pki 4.4)."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""Signing OCSP answers while relying parties wait (spec F6 points 5 and 8): with the nonce that they sent, for CAs that echo it,
+"""Signing OCSP answers while relying parties wait (rules/pki 5.3): with the nonce that they sent, for CAs that echo it,
 for certificates that have no stored answer yet, and for those on hold, which never have one.
 
 A thread of the `pki` worker, which has the token, listens at a socket in the store's folder. The responder's processes put

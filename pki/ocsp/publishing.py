@@ -1,4 +1,4 @@
-"""The publisher of the OCSP store (F6 points 2, 3 and 7): follows the database into files that the responder answers from.
+"""The publisher of the OCSP store (rules/pki 5.1, 5.2): follows the database into files that the responder answers from.
 
 It needs no token. One look reads, in one snapshot of the database, which certificates have a status that no answer tells of,
 and which answers are new; then it writes. So a revocation shows within a look of its commit in every process of the responder,

@@ -1,4 +1,4 @@
-"""Which CA a CertID speaks of: by the hash's name, issuerNameHash and issuerKeyHash together (F6 point 13)."""
+"""Which CA a CertID speaks of: by the hash's name, issuerNameHash and issuerKeyHash together (rules/pki 5.4)."""
 
 import json
 import time

@@ -18,7 +18,7 @@ from pki.ocspd.serving import Asker, Then
 
 NAME: Final = "live.sock"
 WAIT: Final = 1.0
-"""Seconds after which nothing more is waited for (spec F6 point 5)."""
+"""Seconds after which nothing more is waited for (rules/pki 5.3)."""
 AT_ONCE: Final = 64
 """Questions under way, in a process of the responder."""
 WAITING: Final = 1024

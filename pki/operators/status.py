@@ -18,7 +18,7 @@ from siths_portal.lib import clock
 COUNTED = 10_000
 """Up to how many certificates that wait, or that a list lacks, are counted."""
 LATE = 1.5
-"""A list that is older than so many periods should have been replaced (spec F7)."""
+"""A list that is older than so many periods should have been replaced (rules/pki 6.1)."""
 SHOWN = [*ONLINE, CaState.OFFLINE]
 """States whose CAs are shown, beside those that must answer (`authorities.must_answer`)."""
 ANSWERS_SOON, ANSWERS_LAST = 0.5, 0.25

@@ -1,4 +1,4 @@
-"""Numbers of what relying parties are told, for graphs, alarms and the operators' page (spec F6, F7).
+"""Numbers of what relying parties are told, for graphs, alarms and the operators' page (rules/pki 5.5, 6.1).
 
 Runs in the `pki` worker, which sees database and files: every quarter of a minute, in a few short queries. Stored answers are
 counted every five minutes, since that walks an index. What the answering processes count themselves is in `pki.ocspd.metrics`.

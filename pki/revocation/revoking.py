@@ -34,7 +34,8 @@ _LIMITS = {"justification": 1000, "requester": 200, "registered_by": 200, "kept_
 
 @dataclass(frozen=True)
 class SourceRecord:
-    """Where a request on paper comes from (spec A5): who wrote it down, as an opaque reference, and where the paper lies."""
+    """Where a request on paper comes from (rules/pki 4.3): who wrote it down, as an opaque reference, and where the paper
+    lies."""
 
     registered_by: str
     kept_at: str
@@ -42,7 +43,7 @@ class SourceRecord:
 
 @dataclass(frozen=True)
 class RevocationRequest:
-    """A request for revocation: who asks, why, through which channel and since when (spec F5); checked when made.
+    """A request for revocation: who asks, why, through which channel and since when (rules/pki 4.2); checked when made.
 
     `requester` is who asked, where that is another than `actor_ref`, who carries it out. `received_at` may lie back, as for a
     request on paper, which needs its `source_record`; `invalidity_date` is since when the key or the certificate was bad.

@@ -1,4 +1,4 @@
-"""The AES keys that secrets are sealed under: one a year, each for a limited number of seals (spec E3).
+"""The AES keys that secrets are sealed under: one a year, each for a limited number of seals (E3).
 
 GCM with random IVs bears 2^32 encryptions under one key (NIST SP 800-38D section 8.3), so they are counted before they are made.
 An older key stays in the token when nothing is sealed under it any more: a database restored from a backup still needs it.

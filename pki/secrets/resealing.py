@@ -1,4 +1,4 @@
-"""Sealing secrets again: under the newest KEK (spec E3), and bound to the card key where the seal is older than that rule.
+"""Sealing secrets again: under the newest KEK (E3), and bound to the card key where the seal is older than that rule.
 
 Runs in the `pki` worker, in the background; may be cut off anywhere. A secret is in the clear in the worker's memory between
 opening and sealing, as when it was first sealed, and goes to nobody.

@@ -1,7 +1,7 @@
 """Opening secrets that were received and sealing them under the token's AES key; in the `pki` worker only.
 
 The plaintext exists in the worker's memory between the two, and nowhere else: not in a table, a log line, an exception's
-text or a queue (S23, `pki.md` E3).
+text or a queue (S23, E3.1).
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Addresses that imported certificates name: which of them lead to something that is served here (spec A4, ADR 0217)."""
+"""Addresses that imported certificates name: which of them lead to something that is served here (rules/pki 1.3, ADR 0217)."""
 
 import re
 from collections.abc import Iterable

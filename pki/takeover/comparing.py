@@ -1,4 +1,4 @@
-"""The shadow phase: does the old service's CRL say the same as our table (spec F8 point 5)? What was found is kept, no more."""
+"""The shadow phase: does the old service's CRL say the same as our table (rules/pki 9.4)? What was found is kept, no more."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

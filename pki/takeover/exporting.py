@@ -1,4 +1,4 @@
-"""Writing a CA out as `pki_import` reads it, so that a customer can leave (spec F8 point 8)."""
+"""Writing a CA out as `pki_import` reads it, so that a customer can leave (rules/pki 9.7)."""
 
 import base64
 import datetime as dt

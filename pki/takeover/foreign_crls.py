@@ -1,4 +1,4 @@
-"""Lists of a CA whose key is elsewhere, published here as they are once they verify (spec F7, ADR 0218)."""
+"""Lists of a CA whose key is elsewhere, published here as they are once they verify (rules/pki 6.2, ADR 0218)."""
 
 import datetime as dt
 from collections.abc import Iterator

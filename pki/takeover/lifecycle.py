@@ -193,7 +193,7 @@ def _carry_out(what: ImportInput, actor_ref: str, workers: int, say: Say) -> Imp
 
 
 def _answer(ca: CertificateAuthority, actor_ref: str) -> None:
-    """The CA's first OCSP responder, once (spec F8 point 4); later ones are made by `responders.renew_due`."""
+    """The CA's first OCSP responder, once (rules/pki 9.3); later ones are made by `responders.renew_due`."""
     ca.refresh_from_db()
     if ca.state == CaState.STATUS_ONLY and not OcspSigner.objects.filter(ca=ca).exists():
         try:

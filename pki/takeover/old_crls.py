@@ -1,4 +1,4 @@
-"""Old CRLs: whose they are, their numbers, and what they say beside the table (spec F8 points 3 to 5).
+"""Old CRLs: whose they are, their numbers, and what they say beside the table (rules/pki 9.3, 9.4).
 
 Entries go to a temporary table and are compared there, so that memory does not grow with them.
 """

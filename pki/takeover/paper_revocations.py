@@ -1,4 +1,4 @@
-"""Requests for revocation that were written on paper while the old service was frozen (spec A5, F8 point 6)."""
+"""Requests for revocation that were written on paper while the old service was frozen (rules/pki 4.3, 9.5)."""
 
 import contextlib
 import datetime as dt

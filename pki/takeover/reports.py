@@ -1,4 +1,4 @@
-"""The report of an import, for the auditor: as JSON, whose hash stands in the audit chain, and as text (spec F8 point 7)."""
+"""The report of an import, for the auditor: as JSON, whose hash stands in the audit chain, and as text (rules/pki 9.6)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

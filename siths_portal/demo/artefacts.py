@@ -13,7 +13,7 @@ from siths_portal.lib.files import write_atomically
 
 @dataclass
 class Artefacts:
-    """What a walk leaves: files under `folder` and the keys of `summary.json` (contract.md). Paths in it are relative."""
+    """What a walk leaves: files under `folder` and the keys of `summary.json`. Paths in it are relative."""
 
     folder: Path
     summary: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""How long an answer takes that must not tell whether something is there (security.md S09, S13, S46).
+"""How long an answer takes that must not tell whether something is there (S09, S13, S46).
 
 What is hidden is read before it is refused, and what is missing is not. Queries and bodies are alike; tens of microseconds are
 left, and a few thousand requests would measure them. So such an answer leaves at the end of a step of time.

@@ -32,7 +32,7 @@ OUTSIDE_URLS = ("DIRECTORY_URL", "PERSON_REGISTER_URL", "EID_APP_URL", "OIDC_ISS
 BACKENDS = ("DIRECTORY_BACKEND", "PERSON_REGISTER_BACKEND", "SIGNATURE_BACKEND")
 ISSUANCE_CHECK = "issuance.suppliers.services.issuance_check.OrderedCards"
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
-# Level 3 or higher in the two frameworks that Swedish work e-IDs use (security.md 1.2, S04).
+# Level 3 or higher in the two frameworks that Swedish work e-IDs use (rules/authn 1.2, S04).
 LOA3_VALUES = frozenset(
     {
         "http://id.sambi.se/loa/loa3",

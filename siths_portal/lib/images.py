@@ -91,7 +91,7 @@ def portrait(content: bytes, *, field: str, size: int | None = None) -> Portrait
 
     Of the file only the segments that carry the picture and its orientation are read, up to the end of the image; bytes, size
     and shape are judged before anything is decoded. `size` is the file's, where `content` is only its beginning. Raises Invalid
-    at `field`: not a JPEG, broken off, too large, too small, not a portrait of about 3:4, or without colours (domain.md 2.1,
+    at `field`: not a JPEG, broken off, too large, too small, not a portrait of about 3:4, or without colours (rules/issuance 3.3,
     S34).
     """
     size = max(size or 0, len(content))

@@ -1,4 +1,4 @@
-"""The process that WeasyPrint runs in: it can crash (billing.md 3), so it holds nothing and its word counts for nothing.
+"""The process that WeasyPrint runs in: it can crash (rules/billing 2.4), so it holds nothing and its word counts for nothing.
 
 Reads one JSON job a line on standard input, writes the PDF to a file, answers `done`. Knows neither Django nor the database.
 """

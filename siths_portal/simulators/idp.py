@@ -1,4 +1,4 @@
-"""The identity provider as a process of its own: OpenID Connect over HTTP, with the windows of the eID app (security.md 1).
+"""The identity provider as a process of its own: OpenID Connect over HTTP, with the windows of the eID app (rules/authn 1).
 
 It lists test persons while they have no activated card; who has one shows it and its code. Names, numbers and codes come in
 form bodies only, so that neither an address nor this process's log holds them.

@@ -164,7 +164,7 @@ class Provider:
         return self._end(request, error="access_denied")
 
     def finish(self, request: Request, hsa_id: str) -> str:
-        """The address back with a code; an acr that was not asked for is no log-in (exact comparison, security.md 1.2)."""
+        """The address back with a code; an acr that was not asked for is no log-in (exact comparison, rules/authn 1.2)."""
         if request.person is None:
             raise ValueError("nobody was authenticated")
         if request.acr_values and request.person.acr not in request.acr_values:
@@ -243,7 +243,7 @@ class Provider:
         every = [hsa_id for hsa_id, _unit in person.posts]
         claims = {
             "iss": self.issuer,
-            "sub": secrets.token_urlsafe(18),  # transient, as in the real one (security.md 1.2)
+            "sub": secrets.token_urlsafe(18),  # transient, as in the real one (rules/authn 1.2)
             "aud": request.client.client_id,
             "iat": now,
             "exp": now + _TOKEN_SECONDS,

@@ -1,4 +1,4 @@
-"""Attacks of the specification by their numbers (security.md 4) on every address that the matrix names: S08, S09, S10, S12.
+"""Attacks by their numbers in docs/requirements.md on every address that the matrix names: S08, S09, S10, S12.
 
 The matrix asks everybody about everything and compares with the rules; here somebody goes through and looks at what he gets.
 """

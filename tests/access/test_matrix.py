@@ -60,7 +60,7 @@ def test_walk(access: Any, rows: tuple[Row, ...]) -> None:
 
 
 class TestTheWalkerItself:
-    """The rules of the walker are those of domain.md 1.1 and 1.2, written down apart from the portal's own."""
+    """The rules of the walker are those of rules/issuance 1.1, 1.2, written down apart from the portal's own."""
 
     def test_scope_flows_downward_only(self) -> None:
         clerk, clerk_too = Who(Role.ID_ADMINISTRATOR), Who(Role.ID_ADMINISTRATOR, True)

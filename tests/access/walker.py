@@ -54,7 +54,7 @@ def _patterns(entries: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
 
 
 def sees(who: Who, relation: str, right: Action) -> bool:
-    """Whether something at that place is in the caller's sight for this: scope flows downward only (domain.md 1.1)."""
+    """Whether something at that place is in the caller's sight for this: scope flows downward only (rules/issuance 1.1)."""
     if who.role is None or relation == "unknown" or (relation == "protected" and not who.add_on):
         return False
     if who.role in GLOBAL_ROLES:

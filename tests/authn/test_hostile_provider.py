@@ -394,7 +394,7 @@ def test_who_cancels_comes_back_to_the_log_in_page(browser: Browser) -> None:
 NO_POST = "Portalen känner inte till ditt uppdrag"
 
 
-# --- who it is (security.md 1.6) -------------------------------------------------------------------------------------------
+# --- who it is (rules/authn 1.4) -------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_hsa_id_is_refused_and_nobody_is_made(browser: Browser) -> None:

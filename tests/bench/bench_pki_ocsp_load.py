@@ -32,7 +32,7 @@ CA = "function"
 UNKNOWN = 1000
 REVOCATIONS = 50  # a second
 PACE = 500  # requests a second, as F18 has it
-PROMISE_MS = 300  # 99 of 100 answers (security.md 6.3), at 200 a second
+PROMISE_MS = 300  # 99 of 100 answers (rules/pki 5.6), at 200 a second
 OVERLOAD_MS = 50
 
 Report = Callable[..., float]

@@ -235,7 +235,7 @@ class TestFiles:
 
 
 class TestRights:
-    """VIEW_INVOICE (domain.md 1.2 has no row for it; ADR 0100), within the scope of the role that has it."""
+    """VIEW_INVOICE (rules/issuance 1.2; ADR 0100), within the scope of the role that has it."""
 
     ADDRESSES = (
         "2023-000002/",

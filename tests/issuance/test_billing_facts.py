@@ -175,7 +175,7 @@ class TestFeed:
 
 
 class TestSubscriptions:
-    """Persons with a valid e-legitimation at a moment (billing.md 5.4)."""
+    """Persons with a valid e-legitimation at a moment (rules/billing 1.2)."""
 
     def test_persons_are_counted_once_and_sub_organisations_with_their_parent(self, world: Any) -> None:
         charge(world.region)

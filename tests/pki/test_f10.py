@@ -1,4 +1,4 @@
-"""What an expert reviewer runs first (spec F10), points 1, 4, 5 and 9 to 14, each as a test of its own.
+"""What an expert reviewer runs first (F10), points 1, 4, 5 and 9 to 14, each as a test of its own.
 
 Points 2, 3, 6 and 15 are the status services' (`test_status_wire`, `test_status_face`, `test_status_agrees`).
 """

@@ -1,4 +1,4 @@
-"""F10 point 2 where OpenSSL and GnuTLS get no signed answer, and where the certificates came from another installation."""
+"""F10.2 where OpenSSL and GnuTLS get no signed answer, and where the certificates came from another installation."""
 
 import re
 from types import SimpleNamespace

@@ -69,7 +69,7 @@ def test_revoked_is_final(authority, change):
     refused(lambda: Certificate.objects.bulk_update([row], list(change)))
     refused(row.save)
     earlier, later = (revoked_at + dt.timedelta(days=days) for days in (-1, 1))
-    refused(lambda: rows.update(invalidity_date=later))  # spec F5: back from the revocation's own time, and no other way
+    refused(lambda: rows.update(invalidity_date=later))  # F5.1: back from the revocation's own time, and no other way
     assert rows.update(reason="keyCompromise", invalidity_date=earlier, status="revoked", presigned_version=1) == 1
     refused(lambda: rows.update(invalidity_date=revoked_at))
     refused(lambda: rows.update(reason="superseded"))

@@ -1,4 +1,4 @@
-"""What the eID app reports from the card reader during an activation (contract.md, eID app transactions; ADR 0289)."""
+"""What the eID app reports from the card reader during an activation (rules/issuance 5.3; ADR 0289)."""
 
 from enum import StrEnum
 

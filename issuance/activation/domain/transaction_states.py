@@ -1,4 +1,4 @@
-"""States and transitions of an eID app transaction, by which a holder activates a card (contract.md, eID app transactions)."""
+"""States and transitions of an eID app transaction, by which a holder activates a card (rules/issuance 5.3)."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -1,4 +1,5 @@
-"""The pages of an activation (domain.md 4.1): the card that is to be activated, and how far the holder has come in the app."""
+"""The pages of an activation (rules/issuance 5.1): the card that is to be activated, and how far the holder has come in the
+app."""
 
 import datetime as dt
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Kvittens shown again (domain.md 4.2): what the holder signed, and the signed document itself."""
+"""Kvittens shown again (rules/issuance 5.5): what the holder signed, and the signed document itself."""
 
 import datetime as dt
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Activation of an ordinary card, the clerk's side (domain.md 4.1): identification, and the eID app transaction it opens.
+"""Activation of an ordinary card, the clerk's side (rules/issuance 5.1): identification, and the eID app transaction it opens.
 
 The app's side is `activation_app`.
 """

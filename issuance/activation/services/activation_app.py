@@ -1,4 +1,5 @@
-"""Activation of an ordinary card, the eID app's side. Nobody is logged in: the card in the reader is the proof (contract.md).
+"""Activation of an ordinary card, the eID app's side. Nobody is logged in: the card in the reader is the proof
+(rules/issuance 5.3).
 
 Who has the handle but not the card gets and changes nothing. Each call may be repeated and gives the same answer.
 """

@@ -1,6 +1,6 @@
 """What a receipt (kvittens) says: its fields as data, the terms in force, and the page that both are printed on.
 
-The fields are those of security.md 3.2. No code, photo, address or number of an identity document is ever among them. Texts of
+The fields are those of rules/issuance 5.5. No code, photo, address or number of an identity document is ever among them. Texts of
 users are values of the template, never a template (S39).
 """
 

@@ -1,4 +1,4 @@
-"""Receipts (kvittenser): made ready for the holder's signature, and completed with it (domain.md 4.2)."""
+"""Receipts (kvittenser): made ready for the holder's signature, and completed with it (rules/issuance 5.5)."""
 
 import datetime as dt
 from collections.abc import Mapping

@@ -10,7 +10,7 @@ from siths_portal.lib.forms import Form
 
 
 class IdentificationForm(Form):
-    """Which identity document the clerk compared with the holder (domain.md 4.3)."""
+    """Which identity document the clerk compared with the holder (rules/issuance 5.2)."""
 
     identity_document = forms.ChoiceField(widget=forms.RadioSelect)
 

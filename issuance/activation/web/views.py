@@ -1,4 +1,4 @@
-"""The three steps of an activation at the clerk's desk, and the texts beside them (domain.md 4.1).
+"""The three steps of an activation at the clerk's desk, and the texts beside them (rules/issuance 5.1).
 
 The holder's own steps are the eID app's, in a window of another origin that shares nothing with the clerk's session.
 """
@@ -203,7 +203,7 @@ def _said_of_cancelled(carrier: Carrier) -> str:
 
 @require_safe
 def identification_help(request: HttpRequest) -> HttpResponse:
-    """How a holder is identified: the seven steps in our own words (domain.md 4.3)."""
+    """How a holder is identified: the seven steps in our own words (rules/issuance 5.2)."""
     return render_page(request, SEARCH, "activation/identification_help.html")
 
 

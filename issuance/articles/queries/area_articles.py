@@ -1,4 +1,4 @@
-"""Articles for many organisations of an area: what may be picked, for whom, in the order of the tree (domain.md 7.7)."""
+"""Articles for many organisations of an area: what may be picked, for whom, in the order of the tree (rules/issuance 7.7)."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Articles: the catalogue, and which of them an organisation may order (domain.md 7.7)."""
+"""Articles: the catalogue, and which of them an organisation may order (rules/issuance 7.7)."""
 
 import datetime as dt
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Articles and who may order them (domain.md 7.7)."""
+"""Articles and who may order them (rules/issuance 7.7)."""
 
 import datetime as dt
 import re

@@ -1,4 +1,4 @@
-"""Välj artiklar för flera organisationer: articles are added to what organisations of an area may order (domain.md 7.7)."""
+"""Välj artiklar för flera organisationer: articles are added to what organisations of an area may order (rules/issuance 7.7)."""
 
 from collections.abc import Mapping
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Administrera artiklar: the catalogue, and what an organisation may order (domain.md 7.7)."""
+"""Administrera artiklar: the catalogue, and what an organisation may order (rules/issuance 7.7)."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""States and actions of carriers (bärare), domain.md 3.2-3.4. `kinds` declares which kind goes through which.
+"""States and actions of carriers (bärare), rules/issuance 4.2. `kinds` declares which kind goes through which.
 
 The value of an action is its event's past participle.
 """

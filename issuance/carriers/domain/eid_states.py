@@ -1,4 +1,4 @@
-"""States and transitions of a SITHS eID: the certificate pair of one post on one carrier (domain.md 3.1-3.3)."""
+"""States and transitions of a SITHS eID: the certificate pair of one post on one carrier (rules/issuance 4.3)."""
 
 from collections.abc import Mapping
 from enum import StrEnum

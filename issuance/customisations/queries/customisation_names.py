@@ -1,4 +1,4 @@
-"""Which card customisations histories name to whom (domain.md 7.6)."""
+"""Which card customisations histories name to whom (rules/issuance 7.6)."""
 
 from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Subquery, UUIDField
 from django.db.models.fields.json import KeyTextTransform

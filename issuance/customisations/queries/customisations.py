@@ -1,4 +1,4 @@
-"""Card customisations: the list of them, one with how it looks, and which one holds for an organisation (domain.md 7.6).
+"""Card customisations: the list of them, one with how it looks, and which one holds for an organisation (rules/issuance 7.6).
 
 They are seen where an organisation that has one is; the generic one is everybody's who sees configuration.
 """

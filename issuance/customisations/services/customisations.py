@@ -1,4 +1,5 @@
-"""Card customisations (domain.md 7.6): registered and changed by the administration, verified by the area's issuer (ADR 0189).
+"""Card customisations (rules/issuance 7.6): registered and changed by the administration, verified by the area's issuer
+(ADR 0189).
 
 What is verified is what is printed: logotype, issuer number and back text. Whatever changes one of them, or the supplier that
 prints them, ends the verification, and cards wait for a new one (`order_checks.ready_customisation`).

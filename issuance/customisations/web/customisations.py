@@ -1,4 +1,5 @@
-"""Pages of card customisations (domain.md 7.6): how the card looks, what is missing, and the issuer's verification (ADR 0189)."""
+"""Pages of card customisations (rules/issuance 7.6): how the card looks, what is missing, and the issuer's verification
+(ADR 0189)."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial

@@ -1,4 +1,5 @@
-"""Rules that time sets off: cards not activated or not signed for are revoked, and what has ended expires (domain.md 3.3)."""
+"""Rules that time sets off: cards not activated or not signed for are revoked, and what has ended expires
+(rules/issuance 4.4)."""
 
 import datetime as dt
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Rows of role holders: who has the role already, and who will get it, by the rules of the pages (domain.md 1.1-1.3)."""
+"""Rows of role holders: who has the role already, and who will get it, by the rules of the pages (rules/issuance 1)."""
 
 import datetime as dt
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Pages of offices (domain.md 7.5): made, changed, closed, and connected with organisations from both sides."""
+"""Pages of offices (rules/issuance 7.5): made, changed, closed, and connected with organisations from both sides."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

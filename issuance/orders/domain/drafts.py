@@ -1,4 +1,4 @@
-"""Steps of the order wizard and states of a draft (domain.md 2.1): which step comes when, and which may be shown."""
+"""Steps of the order wizard and states of a draft (rules/issuance 3.1): which step comes when, and which may be shown."""
 
 from collections.abc import Collection
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Rules of issuing that need no table: age, level, delivery, validity (domain.md 2.1, 3.5, 5.1)."""
+"""Rules of issuing that need no table: age, level, delivery, validity (rules/issuance 3.2, 3.4, 3.5)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def years_after(moment: dt.datetime, years: int) -> dt.datetime:
 def eid_valid_to(
     *, issued_at: dt.datetime, policy_years: int, card_valid_to: dt.datetime, post_ends_at: dt.datetime | None
 ) -> dt.datetime:
-    """End of an eID: the policy's years, never past the card, never past the post (domain.md 3.5)."""
+    """End of an eID: the policy's years, never past the card, never past the post (rules/issuance 3.5)."""
     ends = [years_after(issued_at, policy_years), card_valid_to]
     if post_ends_at is not None:
         ends.append(post_ends_at)

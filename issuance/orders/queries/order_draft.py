@@ -1,4 +1,5 @@
-"""What the order wizard shows of a draft: which answers hold, what may be chosen, and the summary that grows (domain.md 2.1)."""
+"""What the order wizard shows of a draft: which answers hold, what may be chosen, and the summary that grows
+(rules/issuance 3.1)."""
 
 import datetime as dt
 from collections.abc import Mapping

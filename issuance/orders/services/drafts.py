@@ -1,4 +1,4 @@
-"""Drafts of card orders: each answer of the order wizard is one durable step with its event (domain.md 2.1, ADR 0085).
+"""Drafts of card orders: each answer of the order wizard is one durable step with its event (rules/issuance 3.1, ADR 0085).
 
 A form says which version of the draft it was drawn from. If the draft has changed since, the answer is not taken and
 `DraftChanged` tells what did; giving the same answer again is no change.

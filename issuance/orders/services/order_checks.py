@@ -1,4 +1,4 @@
-"""What stands against an order (domain.md 2.1): rules on the post, article, photo, office, customisation, person and names.
+"""What stands against an order (rules/issuance 3.2): rules on the post, article, photo, office, customisation, person and names.
 
 The order wizard asks them at each step, the order itself asks them all again.
 """

@@ -1,4 +1,5 @@
-"""Ordering of ordinary cards (Nytt SITHS eID ordinarie kort, domain.md 2.1): checks, and the queued row that suppliers pull."""
+"""Ordering of ordinary cards (Nytt SITHS eID ordinarie kort, rules/issuance 3): checks, and the queued row that suppliers
+pull."""
 
 import datetime as dt
 import re

@@ -1,4 +1,4 @@
-"""The five steps (domain.md 2.1). A GET shows a step, a POST gives its answer and goes on; nothing else is kept here."""
+"""The five steps (rules/issuance 3.1). A GET shows a step, a POST gives its answer and goes on; nothing else is kept here."""
 
 from collections.abc import Callable
 from typing import Any

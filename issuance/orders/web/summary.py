@@ -1,4 +1,4 @@
-"""The summary that grows beside the steps, and that is checked at the last one (domain.md 2.1)."""
+"""The summary that grows beside the steps, and that is checked at the last one (rules/issuance 3.1)."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""An area's organisations as a tree, whole or narrowed to those that a text finds (domain.md 7.2)."""
+"""An area's organisations as a tree, whole or narrowed to those that a text finds (rules/issuance 7.2)."""
 
 from dataclasses import dataclass, field
 from uuid import UUID

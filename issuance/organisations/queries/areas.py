@@ -1,4 +1,4 @@
-"""Issuing areas: the overview, and one area with its organisations and offices (domain.md 7.1, 7.2)."""
+"""Issuing areas: the overview, and one area with its organisations and offices (rules/issuance 7.1, 7.2)."""
 
 import datetime as dt
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""One organisation: what is set on it and what follows from where it lies (domain.md 7.3, 7.4)."""
+"""One organisation: what is set on it and what follows from where it lies (rules/issuance 7.3, 7.4)."""
 
 import datetime as dt
 from dataclasses import dataclass

@@ -64,7 +64,7 @@ class OrganisationHead:
 
     @property
     def may_change(self) -> bool:
-        """Whether the actor may edit the organisation and move it: those who may create one there (domain.md 1.2)."""
+        """Whether the actor may edit the organisation and move it: those who may create one there (rules/issuance 1.2)."""
         return (Action.CREATE_SUB_ORGANISATION if self.is_sub_organisation else Action.CREATE_ORGANISATION) in self.rights
 
 

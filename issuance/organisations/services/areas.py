@@ -1,4 +1,4 @@
-"""Issuing areas (domain.md 7.2)."""
+"""Issuing areas (rules/issuance 7.2)."""
 
 from uuid import UUID
 

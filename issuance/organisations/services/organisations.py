@@ -1,4 +1,4 @@
-"""Organisations and sub-organisations (domain.md 7.3, 7.4)."""
+"""Organisations and sub-organisations (rules/issuance 7.3, 7.4)."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -291,7 +291,7 @@ def _make_issuer(area: IssuingArea, organisation: Organisation, actor: Actor) ->
 
 
 def _generic(parent: Organisation | None) -> CardCustomisation:
-    """The card customisation that is nobody's own; for sub-organisations alone (domain.md 7.4)."""
+    """The card customisation that is nobody's own; for sub-organisations alone (rules/issuance 7.4)."""
     generic = CardCustomisation.objects.filter(generic=True).first()
     message = ""
     if parent is None:
@@ -331,7 +331,7 @@ def edit_organisation(
 
 
 def _to_be_edited(actor: Actor, organisation_id: UUID) -> Organisation:
-    """The locked row, which the actor may change: those who may make one there (domain.md 1.2)."""
+    """The locked row, which the actor may change: those who may make one there (rules/issuance 1.2)."""
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
     row = policy.get(actor, Action.VIEW_CONFIGURATION, rows.select_related("customisation", "parent"), organisation_id)
     policy.require(actor, Action.CREATE_SUB_ORGANISATION if row.parent_id else Action.CREATE_ORGANISATION, row)

@@ -1,4 +1,4 @@
-"""Organisationsträd: an area's organisations under each other, and the way to find one (domain.md 7.2)."""
+"""Organisationsträd: an area's organisations under each other, and the way to find one (rules/issuance 7.2)."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Pages of issuing areas (domain.md 7.2)."""
+"""Pages of issuing areas (rules/issuance 7.2)."""
 
 from functools import partial
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Pages of organisations and sub-organisations (domain.md 7.3, 7.4)."""
+"""Pages of organisations and sub-organisations (rules/issuance 7.3, 7.4)."""
 
 from functools import partial
 from http import HTTPStatus

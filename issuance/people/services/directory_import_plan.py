@@ -109,7 +109,7 @@ JOIN (SELECT kind, value, bool_or(protected) AS protected FROM import_row WHERE 
 WHERE EXISTS (SELECT FROM import_post p WHERE p.person_id = named.person_id AND p.act = 'add')
 """
 
-# The register's names count before the file's (domain.md 2.1), and what it said of protection since the file was made.
+# The register's names count before the file's (rules/issuance 3.2), and what it said of protection since the file was made.
 # A file may tell that somebody is protected, never that he no longer is.
 _CHANGED = """
 CREATE TEMPORARY TABLE import_changed AS

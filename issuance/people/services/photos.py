@@ -1,4 +1,4 @@
-"""Photographs of holders: made anew on arrival, kept as documents once somebody has looked at them (domain.md 2.1, S34)."""
+"""Photographs of holders: made anew on arrival, kept as documents once somebody has looked at them (rules/issuance 3.3, S34)."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""The person's page (domain.md 5, 5.2): head, carriers with eIDs and orders, drafts, and what may be done.
+"""The person's page (rules/issuance 2.4): head, carriers with eIDs and orders, drafts, and what may be done.
 
 Nothing is read live: name and protection flags are the register's as last read. The number of queries does not depend on how
 many carriers there are.
@@ -38,7 +38,7 @@ from pki import service as pki
 from siths_portal.lib import clock
 
 EXPIRY_WARNINGS = (30, 60, 90)
-"""Days before the end from which a card or an eID is said to end soon; each is a step of urgency (security.md 7.4)."""
+"""Days before the end from which a card or an eID is said to end soon; each is a step of urgency (rules/issuance 2.4)."""
 
 _CARRIER_INVALID = [state.value for state in carrier_states.INVALID]
 _EID_VALID = [EidState.ORDERED.value, EidState.ACTIVE.value]

@@ -1,4 +1,4 @@
-"""Kvittenstext: the regional addition to receipts with its versions, to be read, and to be edited (domain.md 7.3)."""
+"""Kvittenstext: the regional addition to receipts with its versions, to be read, and to be edited (rules/issuance 7.3)."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar

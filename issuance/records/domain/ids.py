@@ -1,4 +1,4 @@
-"""Identifiers of persons, posts, organisations and cards: their forms and checks (domain.md 9)."""
+"""Identifiers of persons, posts, organisations and cards: their forms and checks (rules/issuance 8.1)."""
 
 import datetime as dt
 import re

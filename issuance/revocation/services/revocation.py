@@ -1,4 +1,4 @@
-"""Revocation (spärr): final, at once, of everything on a carrier or of one eID (domain.md 3.6)."""
+"""Revocation (spärr): final, at once, of everything on a carrier or of one eID (rules/issuance 6.1)."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ class RequestFields(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class RevocationRequest:
-    """Spärrbegäran (domain.md 3.6): the reason, and how the request came.
+    """Spärrbegäran (rules/issuance 6.2): the reason, and how the request came.
 
     `received_at` is when it came, if earlier than now (a form filled in while the portal was down): within a year, and not
     before the carrier was ordered. `requester` and `channel`

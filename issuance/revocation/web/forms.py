@@ -1,4 +1,4 @@
-"""The request for a revocation as a form (domain.md 3.6). What it must hold is checked by the service."""
+"""The request for a revocation as a form (rules/issuance 6.2). What it must hold is checked by the service."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Roles of persons in the portal (domain.md 1.1-1.3)."""
+"""Roles of persons in the portal (rules/issuance 1)."""
 
 from django.db import models
 from django.db.models import Q

@@ -1,4 +1,4 @@
-"""What qualifies a person for a role that issues: the person check, and the training of each year (domain.md 11.2)."""
+"""What qualifies a person for a role that issues: the person check, and the training of each year (rules/issuance 1.4)."""
 
 from django.db import models
 from django.db.models import F, Q

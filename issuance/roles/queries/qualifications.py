@@ -1,4 +1,4 @@
-"""Training and person check on pages: a person's records, and how he stands (domain.md 11.2)."""
+"""Training and person check on pages: a person's records, and how he stands (rules/issuance 1.4)."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""All role holders with training and last log-in, and those of them who are to be followed up (domain.md 11.2)."""
+"""All role holders with training and last log-in, and those of them who are to be followed up (rules/issuance 1.4)."""
 
 import datetime as dt
 from collections.abc import Sequence

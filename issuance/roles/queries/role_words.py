@@ -1,4 +1,5 @@
-"""What roles may do, in words: derived from the one table of the policy, so that what is told is what is done (domain.md 1.2)."""
+"""What roles may do, in words: derived from the one table of the policy, so that what is told is what is done
+(rules/issuance 1.2)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

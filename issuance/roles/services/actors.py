@@ -27,8 +27,8 @@ _QUALIFIED = [role.value for role in QUALIFIED_ROLES]
 def actor_of_person(person_id: UUID, *, hsa_id: str = "") -> Actor:
     """The person with the grants that are valid at this moment; none gives an actor that sees nothing. `hsa_id`: the log-in's.
 
-    A role rests while its holder has no valid post in its area, anywhere for a global one (domain.md 1.3), and issues nothing
-    while training or person check is overdue. Those of one who has died hold nothing.
+    A role rests while its holder has no valid post in its area, anywhere for a global one (rules/issuance 1.3), and issues
+    nothing while training or person check is overdue. Those of one who has died hold nothing.
     """
     statement, asked = _statement(), _Asked(person_id, user(person_id, ()).ref, clock.now(), clock.today())
     with connection.cursor() as cursor:

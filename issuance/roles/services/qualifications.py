@@ -1,4 +1,5 @@
-"""Person checks and trainings of role holders, recorded by those above them, never by themselves (domain.md 11.2, ADR 0187)."""
+"""Person checks and trainings of role holders, recorded by those above them, never by themselves (rules/issuance 1.4,
+ADR 0187)."""
 
 import datetime as dt
 from collections.abc import Collection, Sequence

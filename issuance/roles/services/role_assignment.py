@@ -1,4 +1,4 @@
-"""Roles of persons (Behörighetsroller, domain.md 1.1-1.3): given and ended by those above, in their scope, never to oneself.
+"""Roles of persons (Behörighetsroller, rules/issuance 1): given and ended by those above, in their scope, never to oneself.
 
 Whoever writes a person's roles locks the person first, so that of two who do it at once the later sees what the earlier did.
 """
@@ -309,7 +309,7 @@ def _all[M: IssuingArea | Organisation](actor: Actor, rows: QuerySet[M], reach: 
 
 
 def with_posts_in(area_id: UUID, person_ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the persons who have a valid post in the area, without which they get no role there (domain.md 1.3).
+    """Those of the persons who have a valid post in the area, without which they get no role there (rules/issuance 1.3).
 
     Says of each what giving him the role would, so it is asked of persons whom the actor sees alone.
     """
@@ -318,7 +318,8 @@ def with_posts_in(area_id: UUID, person_ids: Iterable[UUID]) -> set[UUID]:
 
 
 def _require_posts(person: Person, grants: Sequence[RoleGrant]) -> None:
-    """Passes if the person has a valid post in each grant's area, for a global role anywhere (domain.md 1.3). Raises Conflict."""
+    """Passes if the person has a valid post in each grant's area, for a global role anywhere (rules/issuance 1.3). Raises
+    Conflict."""
     areas = set(valid_posts().filter(person=person).values_list("organisation__area_id", flat=True))
     for grant in grants:
         needed = grant.area_id or (grant.organisation.area_id if grant.organisation else None)

@@ -1,4 +1,4 @@
-"""When a role of a person holds: from one day to another, both included, in Stockholm's time (domain.md 1.3)."""
+"""When a role of a person holds: from one day to another, both included, in Stockholm's time (rules/issuance 1.3)."""
 
 import datetime as dt
 from dataclasses import dataclass

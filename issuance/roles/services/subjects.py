@@ -21,7 +21,7 @@ class Subjects:
     def find(self, hsa_id: str, person_id: str) -> Subject:
         """The subject of a HSA-id (in any case) and a number of twelve digits.
 
-        Raises SubjectUnknown: `hsa-id-unknown`, `person-unknown`, `person-mismatch` (security.md 1.6.1) or `no-role`.
+        Raises SubjectUnknown: `hsa-id-unknown`, `person-unknown`, `person-mismatch` (rules/authn 1.4) or `no-role`.
         """
         post = _posts().filter(hsa_id__iexact=hsa_id).first()
         if post is None:

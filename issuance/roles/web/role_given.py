@@ -1,4 +1,4 @@
-"""What is said when a role has been given: who has which role where, and what he lacks to issue (domain.md 1.3)."""
+"""What is said when a role has been given: who has which role where, and what he lacks to issue (rules/issuance 1.3)."""
 
 from collections.abc import Sequence
 

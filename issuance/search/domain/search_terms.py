@@ -1,4 +1,4 @@
-"""What the text in the one search field means (domain.md 5): a person id, a HSA-id or its ending, a card's serial number
+"""What the text in the one search field means (rules/issuance 2.1): a person id, a HSA-id or its ending, a card's serial number
 or an order id. Names are `search_names`."""
 
 import datetime as dt
@@ -76,7 +76,7 @@ def parse_term(text: str, *, today: dt.date) -> Term:
 
     10 or 12 digits are a person id, 19 a card's serial number, fewer than 10 the ending of a HSA-id, 32 hexadecimal digits an
     order id. Whether a serial number's
-    check digit fits does not matter, since older cards' do not (domain.md 9.4).
+    check digit fits does not matter, since older cards' do not (rules/issuance 2.1).
     """
     text = clean(text)
     if not text:

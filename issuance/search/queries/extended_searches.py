@@ -1,5 +1,5 @@
-"""Searches by people of an area that its responsible issuer follows up: extended ones with their reasons (domain.md 5, S15), and
-hours that look like harvesting (S14)."""
+"""Searches by people of an area that its responsible issuer follows up: extended ones with their reasons (rules/issuance 2.2,
+S15), and hours that look like harvesting (S14)."""
 
 import datetime as dt
 from dataclasses import dataclass

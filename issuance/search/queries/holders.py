@@ -1,4 +1,5 @@
-"""All holders of an organisation and of those below it: one line for each SITHS eID, filtered, ordered and paged (domain.md 7).
+"""All holders of an organisation and of those below it: one line for each SITHS eID, filtered, ordered and paged
+(rules/issuance 7.9).
 
 A page is read organisation by organisation, each from where the page begins along an index, so that the last page of a long list
 costs what the first does.

@@ -1,4 +1,4 @@
-"""The search for whom to give a role: one field takes a name, a person id, or a HSA-id or its ending (domain.md 1.3, 5).
+"""The search for whom to give a role: one field takes a name, a person id, or a HSA-id or its ending (rules/issuance 1.3, 2.1).
 
 The search is `searching.search`, with its budgets, its handle and its silence about protected persons (S13, S14).
 """

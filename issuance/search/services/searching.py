@@ -1,4 +1,4 @@
-"""Search for persons (domain.md 5): within budgets, and in scope or with a reason outside it (S13-S15, S22, S47)."""
+"""Search for persons (rules/issuance 2.1, 2.2): within budgets, and in scope or with a reason outside it (S13-S15, S22, S47)."""
 
 import datetime as dt
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`pki_import DIR`: another installation's CA into this one (spec F8), under dual control; resumes what was cut off."""
+"""`pki_import DIR`: another installation's CA into this one (rules/pki 9), under dual control; resumes what was cut off."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`pki_mass_revoke count|request|list|show|start|stop|withdraw`: mass revocation under dual control (spec F5)."""
+"""`pki_mass_revoke count|request|list|show|start|stop|withdraw`: mass revocation under dual control (rules/pki 4.4)."""
 
 import argparse
 import datetime as dt

@@ -97,7 +97,7 @@ class Card:
 
     @property
     def eid_validity(self) -> tuple[dt.datetime | None, dt.datetime | None]:
-        """When its eIDs begin and end: two years, never past the card (domain.md 3.8); none without certificates."""
+        """When its eIDs begin and end: two years, never past the card (rules/issuance 3.5); none without certificates."""
         if self.state in (CarrierState.ORDERED, CarrierState.CANCELLED):
             return None, None
         return self.made_at, min(self.made_at + 2 * YEAR, self.valid_to)

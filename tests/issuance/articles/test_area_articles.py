@@ -1,4 +1,4 @@
-"""Articles for many organisations of an area over HTTP, and in Chromium (domain.md 7.7)."""
+"""Articles for many organisations of an area over HTTP, and in Chromium (rules/issuance 7.7)."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Articles for many organisations at once, and for one as for another: added, never taken away (domain.md 7.7)."""
+"""Articles for many organisations at once, and for one as for another: added, never taken away (rules/issuance 7.7)."""
 
 import datetime as dt
 from collections.abc import Collection

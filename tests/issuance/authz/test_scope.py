@@ -21,8 +21,8 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, NotFound
 from tests.issuance.world import SETUP, qualify
 
-# domain.md 1.2: rows of the matrix that exist, columns SYS in its three parts (master data, PKI, finance; ADR 0295), GSp GLä AU
-# Bitr ID-adm Res3 Res2 Spärr Läs.
+# rules/issuance 1.2: rows of the matrix that exist, columns SYS in its three parts (master data, PKI, finance; ADR 0295), GSp GLä
+# AU Bitr ID-adm Res3 Res2 Spärr Läs.
 ROLES = [
     Role.MASTER_DATA_ADMIN, Role.PKI_OPERATOR, Role.FINANCE_ADMIN, Role.GLOBAL_REVOKER, Role.GLOBAL_READER,
     Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.ID_ADMINISTRATOR, Role.RESERVE_CARD_ADMIN_LOA3,
@@ -37,7 +37,7 @@ MATRIX = {
     Action.ORDER_ORDINARY_CARD: "-----YYY----",
     Action.ACTIVATE_ORDINARY_CARD: "-----YYY----",
     Action.REMOVE_ORDER: "-----YYY----",
-    # Not in domain.md: a mistake is corrected by who made it, or by who answers for issuing.
+    # A mistake is corrected by who made it, or by who answers for issuing.
     Action.WITHDRAW_IDENTIFICATION: "-----YYY----",
     Action.WITHDRAW_ANOTHERS_IDENTIFICATION: "-----Y------",
     Action.REVOKE_CARRIER: "Y--Y-YYYYYY-",
@@ -55,9 +55,9 @@ MATRIX = {
     Action.VIEW_INVOICE: "--Y-YYY-----",
     Action.CORRECT_INVOICE_SERIES: "--Y---------",
     Action.REGISTER_MIGRATED_CARD: "Y-----------",
-    # Not in domain.md: who configures, and who reads everything, sees what is configured.
+    # Who configures, and who reads everything, sees what is configured.
     Action.VIEW_CONFIGURATION: "Y---YYY----Y",
-    # Nor this: the CAs are nobody's organisation, and pki.md F5 and F9 leave them to operators.
+    # The CAs belong to no organisation: only PKI operators see and change them (rules/issuance 1.2).
     Action.VIEW_PKI: "-Y----------",
     Action.DECIDE_PKI: "-Y----------",
     Action.CHANGE_CA_STATE: "-Y----------",
@@ -247,7 +247,7 @@ def test_a_page_of_people_in_scope_takes_one_query(world: Any) -> None:
 
 
 class TestRoles:
-    """Roles are given by those above, inside their scope, and never to oneself (domain.md 1.1, 1.3)."""
+    """Roles are given by those above, inside their scope, and never to oneself (rules/issuance 1.1, 1.3)."""
 
     @pytest.mark.parametrize(
         ("giver", "role", "allowed"),

@@ -1,4 +1,4 @@
-"""Drafts of card orders: every answer is kept, checked again, and taken once (domain.md 2.1, security.md 7.4, S33)."""
+"""Drafts of card orders: every answer is kept, checked again, and taken once (rules/issuance 3.1, S33)."""
 
 import datetime as dt
 import threading

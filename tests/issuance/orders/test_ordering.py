@@ -1,4 +1,4 @@
-"""Ordering an ordinary card (domain.md 2.1): what stands against it, and what an order leaves behind."""
+"""Ordering an ordinary card (rules/issuance 3): what stands against it, and what an order leaves behind."""
 
 import datetime as dt
 import threading

@@ -116,7 +116,7 @@ class TestVersions:
 
 
 class TestAreas:
-    """Utgivningsområde (domain.md 7.2)."""
+    """Utgivningsområde (rules/issuance 7.2)."""
 
     def edit(self, world: Any, *, actor: Actor = SETUP, **changes: Any) -> IssuingArea:
         area = IssuingArea.objects.get(pk=world.area.pk)
@@ -150,7 +150,7 @@ class TestAreas:
 
 
 class TestOrganisations:
-    """Organisation and Underorganisation (domain.md 7.3, 7.4)."""
+    """Organisation and Underorganisation (rules/issuance 7.3, 7.4)."""
 
     def test_a_top_organisation_is_the_administrations_a_sub_organisation_the_issuers(self, world: Any) -> None:
         with pytest.raises(Forbidden):

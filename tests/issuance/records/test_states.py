@@ -1,4 +1,4 @@
-"""The transition tables, cell by cell against the specification, and what walks along them leave behind."""
+"""The transition tables, cell by cell, and what walks along them leave behind."""
 
 import datetime as dt
 import re
@@ -22,7 +22,7 @@ from issuance.suppliers.domain import Outcome, outcome_of
 from siths_portal.lib import clock
 from siths_portal.lib.errors import IllegalTransition
 
-# A row a state, a column an action, in the order of the enumerations; `.` is refused. domain.md 3.3.
+# A row a state, a column an action, in the order of the enumerations; `.` is refused. rules/issuance 4.2, 4.3.
 CARRIER = """
           serial_bound produced sent received holder_bound code_set code_blocked code_reset activated revoked expired cancelled
 ordered   ordered      ordered  sent .        .            .        .            .          .         revoked .       cancelled

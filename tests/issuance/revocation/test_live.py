@@ -33,7 +33,7 @@ from tests.lib.faces import serving
 from tests.waiting import wait_for
 
 PROMISED = 5
-"""Seconds from the click until OCSP says it (README of the specification, OCSP)."""
+"""Seconds from the click until OCSP says it (rules/pki 5.6)."""
 
 TRIES = 8
 """A machine that is busy with something else may be late now and then; a service that is too slow is late each time."""

@@ -1,4 +1,4 @@
-"""Revocation is final, complete and repeatable; who may, and with which reasons (domain.md 3.6)."""
+"""Revocation is final, complete and repeatable; who may, and with which reasons (rules/issuance 6)."""
 
 import datetime as dt
 import threading
@@ -60,7 +60,7 @@ def test_everything_on_the_carrier_is_revoked(world: Any) -> None:
 
 
 def test_a_request_keeps_who_asked_and_how(world: Any) -> None:
-    """The minimum fields of a written request (domain.md 3.6), on the carrier's event and on each eID's."""
+    """The minimum fields of a written request (rules/issuance 6.2), on the carrier's event and on each eID's."""
     carrier = active(world)
     revocation.revoke_carrier(
         actor=world.officer(), carrier_id=carrier.id, reason=LOST, requester="organisation", requester_name="Chef Chefsson",

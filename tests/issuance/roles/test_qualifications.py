@@ -1,4 +1,4 @@
-"""Training and person check: recorded by those above, due on a day, and no cards for others when overdue (domain.md 11.2)."""
+"""Training and person check: recorded by those above, due on a day, and no cards for others when overdue (rules/issuance 1.4)."""
 
 import datetime as dt
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Roles are given, changed and ended by those above, in their scope, for a time, and by one at a time (domain.md 1.3)."""
+"""Roles are given, changed and ended by those above, in their scope, for a time, and by one at a time (rules/issuance 1.3)."""
 
 import datetime as dt
 from typing import Any
@@ -63,7 +63,7 @@ class TestPlaces:
         assert role_assignment.assign_roles(**arguments, role=Role.GLOBAL_READER, reach=[])
 
     def test_nobody_without_a_post_in_the_area_gets_a_role_there(self, world: Any) -> None:
-        """Visible in the area by an old card, with a post in another one (domain.md 1.3)."""
+        """Visible in the area by an old card, with a post in another one (rules/issuance 1.3)."""
         post = world.post(world.stranger)
         PersonScope.objects.create(organisation=world.region, person=post.person, sort_name=post.person.sort_name)
         with pytest.raises(Conflict, match="role-without-post"):

@@ -1,4 +1,4 @@
-"""Role holders' training and person check, and the list of all with what is to be followed up (domain.md 11.2)."""
+"""Role holders' training and person check, and the list of all with what is to be followed up (rules/issuance 1.4)."""
 
 import re
 import uuid

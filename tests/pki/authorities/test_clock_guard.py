@@ -1,4 +1,4 @@
-"""The clock guard: after a step back nothing is signed until time has caught up (spec F9, F10 point 11)."""
+"""The clock guard: after a step back nothing is signed until time has caught up (rules/pki 8.1, F10.11)."""
 
 import datetime as dt
 import os

@@ -1,4 +1,5 @@
-"""A ceremony begins with the signatures of enough approvers over its file, by OpenSSL, and with nothing less (spec F9, F10)."""
+"""A ceremony begins with the signatures of enough approvers over its file, by OpenSSL, and with nothing less (rules/pki 7.2,
+F10.13)."""
 
 import datetime as dt
 import os

@@ -127,7 +127,7 @@ def test_eight_requests_at_once_with_one_key_make_one_certificate(signer, a) -> 
 
 @pytest.mark.parametrize("kept", [0, 1])
 def test_an_order_whose_answer_was_lost_is_found_again(api, a, kept: int) -> None:
-    """As after a death between the commit and the answer, when nothing but the order itself is left (spec F4)."""
+    """As after a death between the commit and the answer, when nothing but the order itself is left (rules/pki 3.4)."""
     body = order()
     first = a("POST", "certificates", key="k", body=body)
     assert first.status_code == 202

@@ -1,4 +1,5 @@
-"""Alarm rules speak of metrics that there are, each has its page in the runbook, and they fire when things are wrong (F6, F7)."""
+"""Alarm rules speak of metrics that there are, each has its page in the runbook, and they fire when things are wrong
+(rules/pki 5.5, 6.1)."""
 
 import datetime as dt
 import operator
@@ -42,7 +43,7 @@ DEMANDED = {
     "ocsp_stale_served_total", "ocsp_sign_queue_depth", "ocsp_response_age_seconds", "ocsp_status_lag_seconds",
     "ocsp_requests_total", "crl_age_seconds",
 }  # fmt: skip
-"""What the specification's F6 and F7 name, with their applications before them."""
+"""What rules/pki 5.5 and 6.1 name, with their applications before them."""
 
 _WORDS = {"by", "le", "sum", "max", "min", "rate", "increase", "histogram_quantile", "time", "absent", "offset", "or", "unless"}
 _PLAIN = re.compile(r"(max\()?(\w+)(?:\{(\w+)(=~?)\"([^\"]*)\"\})?\)? (>|<|==) ([\d.]+)")

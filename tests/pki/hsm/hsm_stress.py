@@ -43,7 +43,7 @@ def main() -> None:
             progress.release()
 
     def patiently(data: bytes) -> bytes:
-        """As the worker does: a call is repeated once within (E2 point 6); who hits two ends in a row is told to come again."""
+        """As the worker does: a call is repeated once within (E2.6); who hits two ends in a row is told to come again."""
         while True:
             try:
                 return token.sign(key_id, data, Scheme.ECDSA_SHA256)

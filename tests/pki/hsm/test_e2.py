@@ -1,4 +1,4 @@
-"""Points of the token boundary (spec E2) that are proven where the module counts its calls; the others are in `test_hsm*`."""
+"""Points of the token boundary (E2) that are proven where the module counts its calls; the others are in `test_hsm*`."""
 
 import datetime as dt
 import threading

@@ -257,7 +257,7 @@ def test_a_token_that_is_away_fails_fast_and_returns(monkeypatch):
 
 
 def test_a_token_made_anew_under_the_old_label_is_another(monkeypatch):
-    """Deleted and initialised again, it has another serial number: nothing is signed until somebody has looked (E2 point 3)."""
+    """Deleted and initialised again, it has another serial number: nothing is signed until somebody has looked (E2.3)."""
     monkeypatch.setattr(sessions, "BACK_OFF_SECONDS", (0,))
     make_token("hsm-anew")
     token = opened("hsm-anew")

@@ -1,4 +1,4 @@
-"""The token boundary's contract, capability by capability, on SoftHSM and on NSS softokn (spec E2, building-blocks 2).
+"""The token boundary's contract, capability by capability, on SoftHSM and on NSS softokn (E2).
 
 What a module lacks stands in its row of MODULES, with what the boundary then says; nothing is passed over.
 """

@@ -1,4 +1,4 @@
-"""What the token boundary counts (spec E2 point 16)."""
+"""What the token boundary counts (E2.16)."""
 
 import threading
 

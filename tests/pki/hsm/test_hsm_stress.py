@@ -1,4 +1,4 @@
-"""Two processes, four threads each, sign while the token is finalised behind their backs (spec F10 point 5)."""
+"""Two processes, four threads each, sign while the token is finalised behind their backs (F10.5)."""
 
 import json
 import os

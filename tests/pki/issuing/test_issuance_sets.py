@@ -1,4 +1,4 @@
-"""A card's four certificates are issued whole or not at all (F4): what fails of them takes the others with it."""
+"""A card's four certificates are issued whole or not at all (rules/pki 3.3): what fails of them takes the others with it."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""Kill -9 at random instants of issuance and revocation under load (spec F3, F4, F10 points 4, 5 and 10), and what is left.
+"""Kill -9 at random instants of issuance and revocation under load (rules/pki 3.1, 3.2, F10.4, F10.5, F10.10), and what is left.
 
 The seed of a run is printed; SITHS_SOAK_SEED repeats one as far as the machine's timing allows.
 """
@@ -276,7 +276,7 @@ THREADS, PROCESSES, TURNS = 8, 2, 40 if LONG else 6
 
 
 def test_threads_of_forked_processes_issue_while_the_token_restarts(demo_pki, stage):
-    """F10 points 5 and 10: the parent has used the token, and no child goes on with a session of the parent's."""
+    """F10.5, F10.10: the parent has used the token, and no child goes on with a session of the parent's."""
     signing.sign_reserved(_plan(1))
     connections.close_all()  # a child must not inherit them
     fork = multiprocessing.get_context("fork")

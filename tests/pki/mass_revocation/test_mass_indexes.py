@@ -1,4 +1,4 @@
-"""How a mass revocation's certificates are found among many: by an index wherever criteria name a small part (spec F5)."""
+"""How a mass revocation's certificates are found among many: by an index wherever criteria name a small part (F5.6)."""
 
 import datetime as dt
 import json

@@ -1,4 +1,4 @@
-"""F10 points 2, 3 and 6 against the OCSP responder's processes, as OpenSSL, GnuTLS and plain clients see them."""
+"""F10.2, F10.3 and F10.6 against the OCSP responder's processes, as OpenSSL, GnuTLS and plain clients see them."""
 
 import base64
 import datetime as dt

@@ -1,5 +1,5 @@
 """Database, Redis, token and worker are taken away in turn, and for a whole night: answers stay right, and all that was missed
-is made good without anybody's help (pki.md F6 points 2 and 3; security.md F02-F04, F18).
+is made good without anybody's help (rules/pki 5.1, 5.2; F02-F04, F18).
 """
 
 import contextlib

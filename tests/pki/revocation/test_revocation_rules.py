@@ -1,4 +1,4 @@
-"""Spec F5 as a table: every status, every reason, every second request; and what the request itself must say."""
+"""Revocation (F5) as a table: every status, every reason, every second request; and what the request itself must say."""
 
 import datetime as dt
 import itertools
@@ -68,7 +68,7 @@ def test_the_first_request(world, status, reason, days):
 
 
 def after(first, first_days, second, second_days):
-    """What the specification says of a second request: reason and days since the invalidity date, and whether that is a change.
+    """What F5.1 says of a second request: reason and days since the invalidity date, and whether that is a change.
 
     Written out apart from the code: a reason becomes keyCompromise and nothing else; the date only moves back.
     """
@@ -266,7 +266,7 @@ def refused(row, **changes) -> bool:
 
 
 def test_the_database_knows_the_order_of_statuses(world):
-    """Every pair of statuses: only what F5 and F4 allow goes through, whoever writes it."""
+    """Every pair of statuses: only what rules/pki 4.1 allows goes through, whoever writes it."""
     allowed = {("reserved", "issued"), ("reserved", "revoked"), ("reserved", "failed"), ("issued", "revoked")}
     statuses = ["reserved", "issued", "failed", "revoked"]
     for start, end in itertools.product(statuses, statuses):

@@ -1,4 +1,5 @@
-"""What `pki_revoke` takes of a request: who asked, how and when, the paper, and since when the key was bad (spec A5, F5)."""
+"""What `pki_revoke` takes of a request: who asked, how and when, the paper, and since when the key was bad
+(rules/pki 4.2, 4.3)."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""KEKs: one a year, a limited number of seals, sealing anew in the background, and what is said when one is lost (spec E3)."""
+"""KEKs: one a year, a limited number of seals, sealing anew in the background, and what is said when one is lost (E3)."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""`pki_export`, and the round trip: what is written out and read into an empty database is the same (spec F8 point 8)."""
+"""`pki_export`, and the round trip: what is written out and read into an empty database is the same (rules/pki 9.7)."""
 
 import json
 

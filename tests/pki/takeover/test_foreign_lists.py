@@ -1,4 +1,5 @@
-"""Lists of a CA whose key is elsewhere: published as they are by its import and by command, and watched (F7, ADR 0218)."""
+"""Lists of a CA whose key is elsewhere: published as they are by its import and by command, and watched (rules/pki 6.2,
+ADR 0218)."""
 
 import datetime as dt
 import io

@@ -1,4 +1,4 @@
-"""OCSP of a CA whose key is elsewhere: by a responder that it certified, from what was imported (spec F1, ADR 0230)."""
+"""OCSP of a CA whose key is elsewhere: by a responder that it certified, from what was imported (rules/pki 1.2, ADR 0230)."""
 
 import datetime as dt
 import io

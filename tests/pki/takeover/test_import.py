@@ -1,4 +1,4 @@
-"""`pki_import`: a CA of another installation, its certificates in five formats, its old list, its key (spec F8)."""
+"""`pki_import`: a CA of another installation, its certificates in five formats, its old list, its key (rules/pki 9)."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What an import tells of addresses in certificates that nothing here answers at (spec A4, ADR 0217)."""
+"""What an import tells of addresses in certificates that nothing here answers at (rules/pki 1.3, ADR 0217)."""
 
 import datetime as dt
 

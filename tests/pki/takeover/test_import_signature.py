@@ -1,4 +1,4 @@
-"""The report of an import is signed by the token, and anybody can verify it (spec F8 point 7)."""
+"""The report of an import is signed by the token, and anybody can verify it (rules/pki 9.6)."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""RSA keys of a CA that was taken over take part in the search for shared primes (B1.12, spec F8)."""
+"""RSA keys of a CA that was taken over take part in the search for shared primes (B1.12, rules/pki 9.2)."""
 
 import base64
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Addresses in certificates of a CA that was taken over: OCSP without a path, files without a folder (spec A4, ADR 0217).
+"""Addresses in certificates of a CA that was taken over: OCSP without a path, files without a folder (rules/pki 1.3, ADR 0217).
 
 Over the wire with the front's own configuration: nginx, the responder and the status face, each as it runs in production.
 """

@@ -20,7 +20,8 @@ from siths_portal.lib.openapi import CLOSED
 PENDING = ["pending"]
 STATUSES = [*PENDING, CertificateStatus.ISSUED.value, CertificateStatus.REVOKED.value, CertificateStatus.FAILED.value]
 REASONS = [reason for reason in RevocationReason.values if reason != "cACompromise"]
-"""Reasons that a client may give: a CA's compromise is for those who hold its key, and no client puts anything on hold (F5)."""
+"""Reasons that a client may give: a CA's compromise is for those who hold its key, and no client puts anything on hold
+(rules/pki 3.4)."""
 
 SLUG = r"^[a-z0-9][a-z0-9-]{0,39}$"
 SERIAL = r"^[0-9A-Fa-f]{2,40}$"
