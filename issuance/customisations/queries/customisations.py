@@ -4,7 +4,7 @@ They are seen where an organisation that has one is; the generic one is everybod
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -26,13 +26,12 @@ from issuance.organisations.queries.areas import OrganisationPage, organisation_
 from issuance.organisations.queries.places import Above, is_seen, paths_above
 from issuance.records.queries import paging, words
 from issuance.records.queries.history import names_of
-from issuance.records.queries.paging import Order
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.lists import Rows
 
 NAMED = 10
 """So many of the organisations that follow another are named; the rest is counted."""
 
-COLUMNS = {"namn": "sort_name", "id": "customisation_id", "nummer": "issuer_number"}
 STATES: Mapping[str, str] = {
     "verified": _("Verifierad"),
     "waiting": _("Väntar på verifiering"),
@@ -74,14 +73,6 @@ class CustomisationLine:
     organisation: str
     generic: bool
     standing: Standing
-
-
-@dataclass(frozen=True)
-class CustomisationPage:
-    """A page of customisations; `after` is where the next goes on, None on the last."""
-
-    rows: tuple[CustomisationLine, ...]
-    after: UUID | None
 
 
 @dataclass(frozen=True)
@@ -155,35 +146,35 @@ class Replaced:
     more: int
 
 
-def customisations(
-    *, actor: Actor, order: Order, state: str = "", after: UUID | None = None, limit: int = paging.PAGE
-) -> CustomisationPage:
-    """The customisations in sight and the generic one, of one state if it is told. Raises Forbidden."""
+def customisations(*, actor: Actor, state: str = "") -> Rows[CardCustomisation, CustomisationLine]:
+    """The customisations in sight and the generic one, of one state if it is given. Raises Forbidden.
+
+    They can be ordered by `sort_name`, the Swedish way.
+    """
     policy.reach(actor, Action.VIEW_CONFIGURATION)
     seen = CardCustomisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).values("pk")
     rows = CardCustomisation.objects.filter(Q(pk__in=seen) | Q(generic=True), _IN_STATE.get(state, Q()))
-    rows = rows.annotate(sort_name=Collate("name", "sv-x-icu"))
-    found, further = paging.page(rows, column=COLUMNS[order.key], descending=order.descending, after=after, limit=limit)
+    return Rows(rows.annotate(sort_name=Collate("name", "sv-x-icu")), lambda found: _lines(actor, found))
+
+
+def _lines(actor: Actor, found: Sequence[CardCustomisation]) -> list[CustomisationLine]:
     owners = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
     owners = owners.filter(Q(customisation__in=found) | Q(pending_customisation__in=found)).order_by("-scope_path")
     names: dict[UUID | None, str] = {}
     for own, pending, name in owners.values_list("customisation_id", "pending_customisation_id", "name"):
         names |= dict.fromkeys((own, pending), name)
-    return CustomisationPage(
-        tuple(
-            CustomisationLine(
-                row.id,
-                row.name,
-                row.customisation_id,
-                row.issuer_number,
-                "" if row.generic else names.get(row.id, ""),
-                row.generic,
-                _standing(row),
-            )
-            for row in found
-        ),
-        further,
-    )
+    return [
+        CustomisationLine(
+            row.id,
+            row.name,
+            row.customisation_id,
+            row.issuer_number,
+            "" if row.generic else names.get(row.id, ""),
+            row.generic,
+            _standing(row),
+        )
+        for row in found
+    ]
 
 
 def customisation(*, actor: Actor, customisation_id: UUID) -> CustomisationFacts:

@@ -32,19 +32,19 @@ from issuance.customisations.services.customisations import (
 from issuance.customisations.services.giving_up import Replacing, give_up_customisation, withdraw_pending_customisation
 from issuance.customisations.services.wishing import wish_version
 from issuance.customisations.web.card_drawing import drawing
-from issuance.customisations.web.customisation_forms import CustomisationChoiceForm, CustomisationForm
+from issuance.customisations.web.customisation_forms import CustomisationForm
 from issuance.customisations.web.customisation_requests import wish_context
+from issuance.customisations.web.lists import CustomisationList
 from issuance.organisations.queries import organisations, places
 from issuance.organisations.queries.places import OrganisationHead
-from issuance.records.queries import paging
 from issuance.records.web.editing import answered, initial, version_sent
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, Tab, actor_of, demand, render_page
 from issuance.records.web.history import TEMPLATE as HISTORY
 from issuance.records.web.history import history_context
-from issuance.records.web.lists import columns, cursor, first_url, next_url
+from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.places import demand_there, organisation_page
 from issuance.records.web.values import row
-from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.errors import Conflict
 from siths_portal.lib.ids import id_of
 
 _FORM = "components/form.html"
@@ -60,22 +60,8 @@ _LEAD = gettext_lazy(
 def customisations(request: HttpRequest) -> HttpResponse:
     """The card customisations in sight, with how far each has come. Raises Forbidden."""
     actor = actor_of(request)
-    form, status = CustomisationChoiceForm(request.GET), 200
-    chosen = {"status": form.cleaned_data["status"]} if form.is_valid() and form.cleaned_data["status"] else {}
-    if form.errors:
-        status = Invalid.http_status
-    order = paging.order_of(request.GET.get("ordning", ""), query.COLUMNS, "namn")
-    found = query.customisations(actor=actor, order=order, state=chosen.get("status", ""), after=cursor(request))
-    headings = [("namn", _("Kortanpassning")), ("id", _("Kortanpassnings-id")), ("nummer", _("Utfärdarnummer"))]
-    context = {
-        "form": form,
-        "rows": found.rows,
-        "wishes": wishes.wishes(actor=actor),
-        "narrowed": bool(chosen),
-        "columns": columns(request, order, [*headings, ("", _("Organisation")), ("", _("Status"))], chosen=chosen),
-        "next_url": next_url(request, found.after, order, chosen=chosen),
-        "first_url": first_url(request, order, chosen=chosen),
-    }
+    shown = CustomisationList(request).shown()
+    context = {"form": shown.form, "list": shown, "wishes": wishes.wishes(actor=actor)}
     may_add = policy.holds(actor, Action.CREATE_ORGANISATION) and not organisations.generic_exists()
     link = Link(_("Skapa den generella kortanpassningen"), reverse("customisation_new_generic"))
     return render_page(
@@ -86,7 +72,7 @@ def customisations(request: HttpRequest) -> HttpResponse:
         heading=_("Kortanpassningar"),
         crumbs=[Crumb(_("Kortanpassningar"))],
         configuration=[link] if may_add else [],
-        status=status,
+        status=shown.status,
     )
 
 

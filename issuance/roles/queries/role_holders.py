@@ -16,8 +16,7 @@ from authn import service as authn
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import QUALIFIED_ROLES
 from issuance.people.models.persons import Person
-from issuance.records.queries import paging, words
-from issuance.records.queries.paging import Order
+from issuance.records.queries import words
 from issuance.roles.domain import QualificationKind
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
@@ -29,6 +28,7 @@ from issuance.roles.services.actors import current
 from issuance.roles.services.subjects import subject_ref
 from issuance.search.domain.search_names import beginnings
 from siths_portal.lib import clock
+from siths_portal.lib.lists import Rows
 
 MOST = 1_000
 """Role holders are counted no further than this."""
@@ -77,14 +77,6 @@ class HolderLine:
     own: bool
 
 
-@dataclass(frozen=True)
-class HolderPage:
-    """A page of role holders; `after` is where the next goes on, None on the last."""
-
-    rows: tuple[HolderLine, ...]
-    after: UUID | None
-
-
 class Shown(StrEnum):
     """Which role holders a list shows, as addresses call it."""
 
@@ -115,29 +107,25 @@ class Choice:
 
 EVERYBODY = Choice()
 
-COLUMNS = {"namn": "sort_name", "kontroll": "check_passed", "utbildning": "training_passed"}
-"""What the list can be ordered by. Who never had a person check or training comes as if it were longest ago."""
-
 _NEVER = dt.date(1, 1, 1)
-USUAL = Order("namn")
 
 
-def holders(
-    *,
-    actor: Actor,
-    choice: Choice = EVERYBODY,
-    order: Order = USUAL,
-    after: UUID | None = None,
-    limit: int = paging.PAGE,
-) -> HolderPage:
-    """Role holders in the actor's scope whom `choice` takes. Raises Forbidden."""
+def holders(*, actor: Actor, choice: Choice = EVERYBODY) -> Rows[Person, HolderLine]:
+    """Role holders in the actor's scope whom `choice` takes. Raises Forbidden.
+
+    They can be ordered by `sort_name`, `check_passed` and `training_passed`. Who never had a person check or training comes as if
+    it were longest ago.
+    """
     people = _people(actor, choice).annotate(
         check_passed=_passed(QualificationKind.PERSON_CHECK),
         training_passed=_passed(QualificationKind.TRAINING),
         held=actors.newest_qualifications("pk"),
         opens=Exists(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("pk"))),
     )
-    found, further = paging.page(people, column=COLUMNS[order.key], descending=order.descending, after=after, limit=limit)
+    return Rows(people, lambda found: _lines(actor, found))
+
+
+def _lines(actor: Actor, found: Sequence[Person]) -> list[HolderLine]:
     ids = [row.pk for row in found]
     awake = actors.awake_by_person(ids)
     resting = _resting_among(actor, ids, [grant.pk for grants in awake.values() for grant in grants])
@@ -161,7 +149,7 @@ def holders(
                 own=row.pk == actor.person_id,
             )
         )
-    return HolderPage(tuple(rows), further)
+    return rows
 
 
 def to_follow_up(*, actor: Actor) -> int:

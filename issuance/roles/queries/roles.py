@@ -17,8 +17,6 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person
 from issuance.person_page.queries import person_view
 from issuance.person_page.queries.person_view import PersonHead
-from issuance.records.queries import paging
-from issuance.records.queries.paging import Order
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import qualifications, role_reach, role_words
 from issuance.roles.queries.qualifications import QualificationsView
@@ -27,6 +25,7 @@ from issuance.roles.services.actors import current, scope_path_of, with_post
 from issuance.roles.services.role_periods import last_day_of
 from siths_portal.lib import clock
 from siths_portal.lib.ids import ids_of
+from siths_portal.lib.lists import Rows
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,6 @@ class AlikeChanges:
     given: tuple[str, ...]
     changed: tuple[str, ...]
     gone: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class GrantPage:
-    """A page of roles; `after` is where the next goes on, None on the last."""
-
-    rows: tuple[GrantLine, ...]
-    after: UUID | None
 
 
 @dataclass(frozen=True)
@@ -129,22 +120,17 @@ def person(*, actor: Actor, person_id: UUID | str) -> PersonHead:
     return person_view.person_head(actor=actor, person_id=found.pk)
 
 
-COLUMNS = {"namn": "person__sort_name", "roll": "role_place", "organisation": "organisation__name", "till": "until"}
-"""What the list of an organisation's roles can be ordered by. A role without a last day ends after all others."""
-
 _NO_END = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
-USUAL = Order("namn")
 
 
-def of_organisation(
-    *, actor: Actor, organisation: Organisation, order: Order = USUAL, after: UUID | None = None, limit: int = paging.PAGE
-) -> GrantPage:
-    """The roles in an organisation in which the actor may assign them, and in those below it."""
+def of_organisation(*, actor: Actor, organisation: Organisation) -> Rows[RoleGrant, GrantLine]:
+    """The roles in an organisation in which the actor may assign them, and in those below it.
+
+    They can be ordered by holder, `role_place`, organisation and `until`: a role without a last day ends after all others.
+    """
     below = Q(organisation__scope_path__startswith=organisation.scope_path)
     rows = _grants(actor).filter(below).annotate(role_place=_by_name(), until=Coalesce("valid_to", Value(_NO_END)))
-    column = COLUMNS[order.key]
-    found, further = paging.page(rows, column=column, descending=order.descending, after=after, limit=limit)
-    return GrantPage(tuple(_line(actor, row) for row in found), further)
+    return Rows(rows, lambda found: [_line(actor, row) for row in found])
 
 
 def of_person(*, actor: Actor, person_id: UUID | str) -> PersonRoles:

@@ -17,16 +17,14 @@ from authn.web import kept_form
 from issuance.authz import Action, Actor, Role, policy
 from issuance.organisations.queries import places
 from issuance.organisations.queries.places import AreaHead
-from issuance.records.queries import paging
-from issuance.records.queries.paging import Order
 from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, demand, recent_login, render_page, session_id_of
-from issuance.records.web.lists import columns, cursor, first_url, next_url
+from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.places import way_to_area
 from issuance.roles.domain import QualificationKind
 from issuance.roles.queries import holders_to_train, role_reach, role_words
-from issuance.roles.queries import role_holders as query
 from issuance.roles.queries.role_holders import Choice, Shown
 from issuance.roles.services import qualifications
+from issuance.roles.web.lists import RoleHolderList
 from issuance.roles.web.role_forms import RoleHoldersForm, SeveralForm
 from issuance.search.domain.search_terms import TermKind
 from issuance.search.models import Search
@@ -34,12 +32,14 @@ from issuance.search.services import holder_searching, searching
 from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Invalid, TooManyRequests
 from siths_portal.lib.ids import id_of, ids_of
+from siths_portal.lib.lists import Order
 from siths_portal.lib.pages import told_when
 
 AREA = "omrade"
 """The parameter that names the area whose role holders are listed; all in reach without it."""
 
 
+_USUAL = Order("namn")
 NAMED = "sokning"
 """The parameter that holds the handle of a search by name, whose name narrows the list."""
 
@@ -71,18 +71,11 @@ def _listed(
     order = _order(request.GET.get("ordning", ""))
     shown = Shown(chosen["visa"] or Shown.ALL)
     choice = Choice(shown, chosen["roll"], id_of(chosen[AREA]), named.value if named else "")
-    found = query.holders(actor=actor, choice=choice, order=order, after=cursor(request))
-    chosen = {name: value for name, value in chosen.items() if value and value != Shown.ALL}
-    context = {
-        "rows": found.rows,
-        "shown": shown,
-        "named": named,
-        "columns": columns(request, order, _headings(), chosen=chosen),
-        "next_url": next_url(request, found.after, order, chosen=chosen),
-        "first_url": first_url(request, order, chosen=chosen),
-    }
+    kept = {name: value for name, value in chosen.items() if value and value != Shown.ALL}
+    found = RoleHolderList(request, actor, choice, kept).shown()
+    context = {"list": found, "shown": shown, "named": named}
     answer = _holders_page(request, form, context, order=order)
-    return in_step(answer) if named and not found.rows else answer
+    return in_step(answer) if named and not found.lines else answer
 
 
 def _chosen(request: HttpRequest, actor: Actor, areas: Sequence[tuple[str, str]]) -> HttpResponse:
@@ -92,7 +85,7 @@ def _chosen(request: HttpRequest, actor: Actor, areas: Sequence[tuple[str, str]]
     status = Invalid.http_status
     if form.is_valid():
         try:
-            parameters = {**form.cleaned_data, "ordning": order.text if order != query.USUAL else ""}
+            parameters = {**form.cleaned_data, "ordning": order.text if order != _USUAL else ""}
             name = parameters.pop("name")
             if name and not (named and holder_searching.is_for(named, name)):
                 named = searching.search(actor=actor, session_id=session_id_of(request), name=name)
@@ -115,7 +108,7 @@ def _named(request: HttpRequest, actor: Actor, handle: str) -> Search | None:
 
 
 def _order(text: str) -> Order:
-    return paging.order_of(text, query.COLUMNS, query.USUAL.key)
+    return Order.parse(text, [column.key for column in RoleHolderList.columns if column.by], _USUAL)
 
 
 def _holders_page(
@@ -229,17 +222,6 @@ def role_rights(request: HttpRequest) -> HttpResponse:
         heading=_("Vad får rollen göra?"),
         crumbs=[Crumb(_("Vad får rollen göra?"))],
     )
-
-
-def _headings() -> list[tuple[str, str]]:
-    return [
-        ("namn", _("Namn")),
-        ("", _("Roller")),
-        ("kontroll", _("Personkontroll")),
-        ("utbildning", _("Utbildning")),
-        ("", _("Läge")),
-        ("", _("Senast inloggad")),
-    ]
 
 
 def _filters() -> list[tuple[Shown, str]]:

@@ -17,15 +17,14 @@ from issuance.authz.roles import ORGANISATION_ROLES
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries import areas, places
 from issuance.people.services import disclosures
-from issuance.records.queries import paging
 from issuance.records.web.editing import saved
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, actor_of, recent_login, render_page
-from issuance.records.web.lists import columns, cursor, first_url, next_url
 from issuance.records.web.places import way_to_organisation
 from issuance.roles.queries import ended_roles, role_words, roles
 from issuance.roles.queries.role_holders import Shown
 from issuance.roles.queries.roles import AlikeChanges, GrantLine
 from issuance.roles.services import role_assignment
+from issuance.roles.web.lists import OrganisationRoleList
 from issuance.roles.web.role_forms import ChangeRoleForm
 from issuance.roles.web.role_frame import kept, person_page
 from siths_portal.lib.errors import Conflict, NotFound
@@ -40,15 +39,7 @@ def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpRespo
     actor = actor_of(request)
     organisation = roles.organisation(actor=actor, organisation_id=organisation_id)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    order = paging.order_of(request.GET.get("ordning", ""), roles.COLUMNS, roles.USUAL.key)
-    found = roles.of_organisation(actor=actor, organisation=organisation, order=order, after=cursor(request))
-    context = {
-        "head": head,
-        "rows": found.rows,
-        "columns": columns(request, order, _headings()),
-        "next_url": next_url(request, found.after, order),
-        "first_url": first_url(request, order),
-    }
+    context = {"head": head, "list": OrganisationRoleList(request, actor, organisation).shown()}
     functions = [
         _add_link(actor, organisation),
         Link(_("Alla rollinnehavare"), reverse("role_holders")),
@@ -64,17 +55,6 @@ def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpRespo
         crumbs=[*way_to_organisation(head), Crumb(_("Behörighetsroller"))],
         functions=functions,
     )
-
-
-def _headings() -> list[tuple[str, str]]:
-    return [
-        ("namn", _("Namn")),
-        ("roll", _("Behörighetsroll")),
-        ("", _("Sekretess")),
-        ("organisation", _("Organisation")),
-        ("till", _("Gäller")),
-        ("", format_html('<span class="ds-sr-only">{}</span>', _("Åtgärder"))),
-    ]
 
 
 def _add_link(actor: Actor, organisation: Organisation) -> Link:

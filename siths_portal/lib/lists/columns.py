@@ -57,7 +57,7 @@ class Column[L]:
     address, empty for none. `template` draws the cell from `line` and `value` where text is not enough. `file_value` gives what
     files hold where that is something else.
     `sort`: the field, annotation or `Key` (or several) that rows are ordered by; without it the column cannot be sorted.
-    `row_header`: its cell names the row; without any the first column of the page does.
+    `row_header`: its cell names the row; without any the first column of the page does. `heading_hidden`: for readers only.
     """
 
     key: str
@@ -69,6 +69,7 @@ class Column[L]:
     css: str = ""
     sort: str | Key | Sequence[str | Key] = ()
     row_header: bool = False
+    heading_hidden: bool = False
     file_value: Callable[[L], object] | None = None
     on_page: bool = True
     in_file: bool = True

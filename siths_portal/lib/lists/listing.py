@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.formats import number_format
 from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -146,6 +147,11 @@ class List[L]:
     def form(self) -> forms.BaseForm | None:
         """The filter form, bound to the address; None for a list without."""
         return self._filterset.form if self._filterset else None
+
+    def kept(self) -> Sequence[tuple[str, str]]:
+        """What the list's addresses keep: the filters, as they were sent."""
+        form = self._form
+        return [(name, each) for name in self.chosen for each in form.data.getlist(form.add_prefix(name)) if each]
 
     def sortable(self) -> Collection[str]:
         """The keys of columns that the list can be ordered by now."""
@@ -288,9 +294,8 @@ class List[L]:
         return self._url(ordning=self._order.text, **{parameter: str(row)}) if row is not None else ""
 
     def _url(self, **more: str) -> str:
-        """The list's address with the filters and `more`."""
-        kept = [(name, each) for name in self.chosen for each in self._form.data.getlist(self._form.add_prefix(name)) if each]
-        query = urlencode([*kept, *((f"{self.prefix}{name}", value) for name, value in more.items() if value)])
+        """The list's address with what it keeps and `more`."""
+        query = urlencode([*self.kept(), *((f"{self.prefix}{name}", value) for name, value in more.items() if value)])
         return f"{self.page_url()}{f'?{query}' if query else ''}{self._anchor}"
 
     def _heads(self) -> Iterator[Head]:
@@ -300,7 +305,10 @@ class List[L]:
             turned = Order(column.key, here and not self._order.descending)
             state = ("descending" if self._order.descending else "ascending") if here else ""
             url = self._url(ordning=turned.text) if column.key in sortable else ""
-            yield Head(column.heading, url, state, column.classes)
+            heading = column.heading
+            if column.heading_hidden:
+                heading = format_html('<span class="ds-sr-only">{}</span>', heading)
+            yield Head(heading, url, state, column.classes)
 
     @cached_property
     def _on_page(self) -> Sequence[Column[Any]]:
@@ -310,7 +318,10 @@ class List[L]:
         columns, tags = self._on_page, dict[Any, SafeString]()
         header = next((column for column in columns if column.row_header), next(iter(columns), None))
         return [
-            [Cell(column.html(line, tags), column.classes, column.heading, column is header) for column in columns]
+            [
+                Cell(column.html(line, tags), column.classes, "" if column.heading_hidden else column.heading, column is header)
+                for column in columns
+            ]
             for line in lines
         ]
 

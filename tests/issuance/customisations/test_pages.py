@@ -196,16 +196,16 @@ def test_the_list_by_state_and_scope(world: Any) -> None:
     unverified(world, logotype=None)
     row = generic(world)
     client, address = issuer(world), reverse("customisations")
-    rows = client.get(f"{address}?ordning=-id").context["rows"]
+    rows = client.get(f"{address}?ordning=-id").context["list"].lines
     assert [each.customisation_id for each in rows] == ["7837803903", "7837803902", "1000000000"]
-    assert [each.name for each in client.get(f"{address}?status=verified").context["rows"]] == ["Kort"]
-    assert [each.organisation for each in client.get(f"{address}?status=incomplete&ordning=id").context["rows"]] == [
+    assert [each.name for each in client.get(f"{address}?status=verified").context["list"].lines] == ["Kort"]
+    assert [each.organisation for each in client.get(f"{address}?status=incomplete&ordning=id").context["list"].lines] == [
         "",
         "Regionen",
     ]
     assert client.get(f"{address}?status=vad").status_code == 422
     stranger = client_of(world.officer(world.stranger, Role.RESPONSIBLE_ISSUER))
-    assert [each.id for each in stranger.get(address).context["rows"]] == [row.id]
+    assert [each.id for each in stranger.get(address).context["list"].lines] == [row.id]
 
 
 def test_the_second_of_two_who_edit_is_told_and_loses_nothing_typed(world: Any) -> None:

@@ -13,15 +13,16 @@ from issuance.authz.roles import ALLOWED, ASSIGNABLE
 from issuance.organisations.models import Organisation
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person
-from issuance.records.queries import paging
 from issuance.roles.domain import QualificationKind
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.role_requests import RoleRequest
 from issuance.roles.queries import role_words, roles
 from issuance.roles.services import qualifications, role_assignment, role_periods
 from issuance.roles.services.actors import actor_of_person
+from issuance.roles.web.lists import OrganisationRoleList
 from issuance.search.models import Search
 from siths_portal.lib import clock
+from siths_portal.lib.lists import Cursor, Order
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.world import SETUP
 from tests.portal import portal_client
@@ -212,12 +213,14 @@ class TestFromTheOrganisation:
             person = world.post(surname=surname).person
             assign(world, person, role, organisation_id=place.id, period=role_periods.Period(None, last))
         Organisation.objects.filter(pk=world.city.pk).update(scope_path=f"{world.region.scope_path}ort/")
-        order = paging.order_of(asked, roles.COLUMNS, roles.USUAL.key)
+        columns = {column.key: column.by for column in OrganisationRoleList.columns if column.by}
+        order = Order.parse(asked, columns, Order("namn"))
         actor, found, after = issuer_of(world), [], None
         for _ in range(4):
-            page = roles.of_organisation(actor=actor, organisation=world.region, order=order, after=after, limit=1)
-            found += [row.holder.removesuffix(", Prov") for row in page.rows]
-            after = page.after
+            rows = roles.of_organisation(actor=actor, organisation=world.region)
+            page = rows.page(order, columns[order.key], Cursor(str(after)) if after else None, 1)
+            found += [row.holder.removesuffix(", Prov") for row in page.lines]
+            after = page.next
         assert after is None
         ties = {"-organisation": {"Alm", "Berg"}, "till": {"Alm", "Ceder"}}.get(asked, set())
         expected = names.split()

@@ -98,7 +98,7 @@ def test_a_name_stands_in_no_address_and_goes_with_filters_order_and_pages(
         names += names_on(answer)
         heads = re.findall(r'class="sort" href="([^"]+)"', answer.content.decode())
         assert all(f"sokning={search.pk}" in head for head in heads)
-        address = answer.context["next_url"]
+        address = answer.context["list"].next_url
     assert len(names) == PAGE + 1
     assert (names[0], names[-1], "Almén, Prov" in names) == ("Almén, Prov", "Almén aa, Prov", True)
     assert "Almén Ek, Prov" not in names

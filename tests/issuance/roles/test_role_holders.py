@@ -12,19 +12,24 @@ from issuance.authz import Role
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
 from issuance.records.models.events import Event
-from issuance.records.queries import paging
 from issuance.roles.domain import QualificationKind
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.queries import holders_to_train, role_holders
-from issuance.roles.queries.role_holders import Choice, RoleTold, Shown
+from issuance.roles.queries.role_holders import EVERYBODY, Choice, HolderLine, RoleTold, Shown
 from issuance.roles.services import qualifications, role_assignment, role_periods
+from issuance.roles.web.lists import RoleHolderList
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, NotFound
+from siths_portal.lib.lists import Cursor, Order
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.roles.test_pages import DAY, assign, client_of, issuer_of, rows_of, shown_on
 from tests.issuance.world import SETUP
 from tests.portal import portal_client
+
+
+def holders_listed(*, actor: Any, choice: Choice = EVERYBODY) -> list[HolderLine]:
+    return list(role_holders.holders(actor=actor, choice=choice).every(Order("namn"), ["sort_name"]))
 
 
 class TestQualifications:
@@ -80,7 +85,7 @@ class TestQualifications:
         rows = rows_of(client.get(reverse("role_holders") + f"?visa={Shown.FOLLOW_UP}"))
         assert [row[4] for row in rows if row[0].startswith("Framtid")] == [f"Får inte utfärda Rollen börjar {begins}"]
         assert [one.person_id for one in holders_to_train.to_train(actor=issuer).rows] == [person.id]
-        (blocked,) = role_holders.holders(actor=issuer, choice=Choice(Shown.BLOCKED)).rows
+        (blocked,) = holders_listed(actor=issuer, choice=Choice(Shown.BLOCKED))
         assert blocked.person_id == person.id
 
     def test_a_role_that_begins_later_is_not_shown_as_current(self, world: Any) -> None:
@@ -120,7 +125,7 @@ class TestQualifications:
         told = text_of(client.post(f"{where}?roll=id_administrator", sent, follow=True))
         assert "Utbildning har gått ut. Registrera utbildning eller personkontroll" in told
         assert f"Får inte utfärda Rollen börjar {begins}. Personen får inte beställa eller aktivera förrän" in told
-        (row,) = role_holders.holders(actor=issuer, choice=Choice(Shown.BLOCKED)).rows
+        (row,) = holders_listed(actor=issuer, choice=Choice(Shown.BLOCKED))
         assert (row.person_id, row.standing and row.standing.code) == (person.id, "blocked")
         assert [one.person_id for one in holders_to_train.to_train(actor=issuer).rows] == [person.id]
 
@@ -197,11 +202,11 @@ class TestHolders:
     def test_the_work_lists_are_the_rule(self, world: Any, shown: Shown, names: list[str]) -> None:
         """What the database is asked is what the rule says of each."""
         self.standing(world)
-        found = role_holders.holders(actor=issuer_of(world), choice=Choice(shown))
-        rows = [row for row in found.rows if row.name.split(",")[0] in ("Gäller", "Snart", "Stopp", "Ute")]
+        found = holders_listed(actor=issuer_of(world), choice=Choice(shown))
+        rows = [row for row in found if row.name.split(",")[0] in ("Gäller", "Snart", "Stopp", "Ute")]
         assert [row.name.split(",")[0] for row in rows] == names
         expected = {Shown.FOLLOW_UP: {"due_soon", "blocked"}, Shown.BLOCKED: {"blocked"}}.get(shown)
-        assert expected is None or {row.standing.code for row in found.rows if row.standing} <= expected
+        assert expected is None or {row.standing.code for row in found if row.standing} <= expected
 
     @pytest.mark.parametrize(
         ("asked", "names"),
@@ -216,11 +221,13 @@ class TestHolders:
         self.standing(world)
         assign(world, world.post(surname="Aldrig").person)
         issuer, found, after = issuer_of(world), [], None
-        order = paging.order_of(asked, role_holders.COLUMNS, role_holders.USUAL.key)
+        order = Order(asked.removeprefix("-"), asked.startswith("-"))
+        (by,) = [column.by for column in RoleHolderList.columns if column.key == order.key]
+        rows = role_holders.holders(actor=issuer, choice=Choice(role="id_administrator"))
         for _ in range(5):
-            page = role_holders.holders(actor=issuer, choice=Choice(role="id_administrator"), order=order, after=after, limit=1)
-            found += [row.name.split(",")[0] for row in page.rows]
-            after = page.after
+            page = rows.page(order, by, Cursor(str(after)) if after else None, 1)
+            found += [row.name.split(",")[0] for row in page.lines]
+            after = page.next
         assert after is None
         assert found == names.split()
 
@@ -238,7 +245,7 @@ class TestHolders:
         secret = world.post(world.clinic, protected=True, surname="Hemligsson").person
         assign(world, secret, Role.READER, organisation_id=world.clinic.id)
         deputy = world.officer(world.clinic, Role.DEPUTY_ISSUER)
-        rows = role_holders.holders(actor=deputy).rows
+        rows = holders_listed(actor=deputy)
         assert {row.person_id: row.roles for row in rows} == {
             person.id: (RoleTold("Läs", ("Kliniken",), 0),),
             deputy.person_id: (RoleTold("Biträdande utgivare", ("Kliniken",), 0),),
@@ -258,7 +265,7 @@ class TestHolders:
     ) -> None:
         self.standing(world)
         issuer = issuer_of(world)
-        listed = role_holders.holders(actor=issuer, choice=Choice(Shown.FOLLOW_UP)).rows
+        listed = holders_listed(actor=issuer, choice=Choice(Shown.FOLLOW_UP))
         client, address = client_of(issuer), reverse("administration")
         sees_two = client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
         with django_assert_max_num_queries(7):  # one of them for requested roles
@@ -401,5 +408,5 @@ class TestResting:
         assign(world, elsewhere.person, Role.READER)
         Post.objects.filter(pk__in=[later.pk, elsewhere.pk]).update(ended_at=clock.now())
         Post.objects.filter(pk=moved.pk).update(organisation=world.city)
-        found = role_holders.holders(actor=issuer_of(world), choice=Choice(Shown.RESTING))
-        assert [row.person_id for row in found.rows] == [elsewhere.person_id]
+        found = holders_listed(actor=issuer_of(world), choice=Choice(Shown.RESTING))
+        assert [row.person_id for row in found] == [elsewhere.person_id]

@@ -1,0 +1,68 @@
+"""The list of card customisations."""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from issuance.customisations.queries import customisations
+from issuance.customisations.queries.customisations import CustomisationLine
+from issuance.customisations.web.customisation_forms import CustomisationChoiceForm
+from issuance.records.web.frame import actor_of
+from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Source, Tag
+
+
+def _organisation(line: CustomisationLine) -> Any:
+    if line.organisation:
+        return line.organisation
+    return format_html('<span class="subtle">{}</span>', _("Den generella") if line.generic else _("Ingen"))
+
+
+class CustomisationList(List[CustomisationLine]):
+    """The card customisations in sight, with how far each has come."""
+
+    columns = (
+        Column(
+            key="namn",
+            heading=gettext_lazy("Kortanpassning"),
+            value="name",
+            sort=Key("sort_name", nullable=False),
+            link=lambda line: reverse("customisation", args=[line.id]),
+        ),
+        Column(
+            key="id",
+            heading=gettext_lazy("Kortanpassnings-id"),
+            value="customisation_id",
+            kind=Kind.NUMBER,
+            sort="customisation_id",
+        ),
+        Column(
+            key="nummer", heading=gettext_lazy("Utfärdarnummer"), value="issuer_number", kind=Kind.NUMBER, sort="issuer_number"
+        ),
+        Column(key="organisation", heading=gettext_lazy("Organisation"), value=_organisation),
+        Column(
+            key="status",
+            heading=gettext_lazy("Status"),
+            kind=Kind.TAG,
+            value=lambda line: Tag(line.standing.tag, line.standing.text),
+        ),
+    )
+    caption = gettext_lazy("Kortanpassningar")
+    caption_hidden = True
+    table_id = "kortanpassningar"
+    order = "namn"
+    empty = Empty(
+        gettext_lazy("Ingen kortanpassning"),
+        gettext_lazy("Förvaltningen skapar kortanpassningar på organisationernas sidor. Där önskar ansvarig utgivare en egen."),
+    )
+    no_match = Empty(gettext_lazy("Ingen kortanpassning"), gettext_lazy("Ingen inom din behörighet stämmer med urvalet."))
+
+    def form(self) -> CustomisationChoiceForm:
+        """See `List`."""
+        return CustomisationChoiceForm(self.request.GET)
+
+    def rows(self) -> Source[CustomisationLine]:
+        """See `List`."""
+        return customisations.customisations(actor=actor_of(self.request), state=self.chosen.get("status", ""))

@@ -1,0 +1,110 @@
+"""The lists of roles: all role holders, and the roles of an organisation."""
+
+from collections.abc import Sequence
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from issuance.authz import Actor
+from issuance.organisations.models import Organisation
+from issuance.roles.queries import role_holders, roles
+from issuance.roles.queries.role_holders import Choice, HolderLine
+from issuance.roles.queries.roles import GrantLine
+from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Source
+
+_CELLS = "roles/cells.html"
+
+
+def _by(name: str) -> Key:
+    return Key(name, nullable=False)
+
+
+class RoleHolderList(List[HolderLine]):
+    """Role holders whom `choice` takes. `kept` are the parameters that say so in addresses; a name is there as a handle."""
+
+    columns = (
+        Column(key="namn", heading=gettext_lazy("Namn"), value="name", template=f"{_CELLS}#holder", sort=_by("sort_name")),
+        Column(key="roller", heading=gettext_lazy("Roller"), value="roles", template=f"{_CELLS}#roles"),
+        Column(
+            key="kontroll",
+            heading=gettext_lazy("Personkontroll"),
+            value=lambda line: line.lines[0],
+            template=f"{_CELLS}#kind",
+            css="role-day",
+            sort=_by("check_passed"),
+        ),
+        Column(
+            key="utbildning",
+            heading=gettext_lazy("Utbildning"),
+            value=lambda line: line.lines[1],
+            template=f"{_CELLS}#kind",
+            css="role-day",
+            sort=_by("training_passed"),
+        ),
+        Column(key="lage", heading=gettext_lazy("Läge"), value="standing", template=f"{_CELLS}#standing", css="role-state"),
+        Column(
+            key="inloggad",
+            heading=gettext_lazy("Senast inloggad"),
+            value="last_log_in",
+            kind=Kind.MOMENT,
+            template=f"{_CELLS}#log-in",
+        ),
+    )
+    caption = gettext_lazy("Rollinnehavare")
+    caption_hidden = True
+    table_id = "rollinnehavare"
+    order = "namn"
+    count_to = 0  # to count them is to look at everybody's roles
+    empty = Empty(gettext_lazy("Ingen rollinnehavare"), gettext_lazy("Ingen inom din behörighet stämmer med urvalet."))
+
+    def __init__(self, request: HttpRequest, actor: Actor, choice: Choice, kept: dict[str, str]) -> None:
+        super().__init__(request)
+        self.actor, self.choice, self._parameters = actor, choice, kept
+
+    def rows(self) -> Source[HolderLine]:
+        """See `List`."""
+        return role_holders.holders(actor=self.actor, choice=self.choice)
+
+    def kept(self) -> Sequence[tuple[str, str]]:
+        """See `List`."""
+        return list(self._parameters.items())
+
+
+class OrganisationRoleList(List[GrantLine]):
+    """The roles in an organisation and in those below it."""
+
+    columns = (
+        Column(
+            key="namn",
+            heading=gettext_lazy("Namn"),
+            value="holder",
+            sort=_by("person__sort_name"),
+            link=lambda line: reverse("person_roles", args=[line.person_id]) if line.opens_person else "",
+        ),
+        Column(key="roll", heading=gettext_lazy("Behörighetsroll"), value="role_text", sort=_by("role_place")),
+        Column(
+            key="sekretess", heading=gettext_lazy("Sekretess"), value=lambda line: _("Ja") if line.protected_persons else _("Nej")
+        ),
+        Column(key="organisation", heading=gettext_lazy("Organisation"), value="place", sort=_by("organisation__name")),
+        Column(key="till", heading=gettext_lazy("Gäller"), value="last", template=f"{_CELLS}#time", sort=_by("until")),
+        Column(key="atgarder", heading=gettext_lazy("Åtgärder"), value="id", template=f"{_CELLS}#acts", heading_hidden=True),
+    )
+    caption = gettext_lazy("Behörighetsroller")
+    caption_hidden = True
+    table_id = "roller"
+    css = "role-table"
+    order = "namn"
+    empty = Empty(
+        gettext_lazy("Ingen har en roll här"),
+        gettext_lazy("Roller som gäller en organisation ovanför omfattar även den här, men står där."),
+    )
+
+    def __init__(self, request: HttpRequest, actor: Actor, organisation: Organisation) -> None:
+        super().__init__(request)
+        self.actor, self.organisation = actor, organisation
+
+    def rows(self) -> Source[GrantLine]:
+        """See `List`."""
+        return roles.of_organisation(actor=self.actor, organisation=self.organisation)
