@@ -5,35 +5,10 @@ pyHanko does the work and takes a third of a second to load, so it is loaded by 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from siths_portal.lib.pades_types import NotValid, Prepared, Signer
 
-class NotValid(Exception):
-    """The finished file is not what it must be. The text says which check failed and holds nothing of the content."""
-
-
-@dataclass(frozen=True)
-class Signer:
-    """Whose signature: certificate of an RSA-2048 or P-256 key, and its issuers up to the root, all DER.
-
-    `embed` takes the signature in the form of `signatures.CARD_FORMAT`.
-    """
-
-    certificate: bytes = field(repr=False)
-    chain: Sequence[bytes] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A PDF with room for one signature. `byte_range` is what is signed of it: two pairs of offset and length (ISO 32000).
-
-    `signed_attributes` is the DER SET OF to sign; it holds `document_digest`, the SHA-256 of those bytes.
-    """
-
-    pdf: bytes = field(repr=False)
-    byte_range: tuple[int, int, int, int]
-    document_digest: bytes = field(repr=False)
-    signed_attributes: bytes = field(repr=False)
+__all__ = ["NotValid", "Prepared", "Signer", "embed", "prepare", "validate"]
 
 
 def prepare(pdf: bytes, signer: Signer, *, field_name: str) -> Prepared:

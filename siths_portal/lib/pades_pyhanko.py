@@ -23,7 +23,7 @@ from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from siths_portal.lib import clock
-from siths_portal.lib.pades import NotValid, Prepared, Signer
+from siths_portal.lib.pades_types import NotValid, Prepared, Signer
 
 HASH = "sha256"
 # By the key's type: the mechanism (RFC 5754), and how long a signature is at most.
