@@ -30,7 +30,7 @@ def main() -> None:
         os.environ["SITHS_DATABASE_ROLE"] = _role(command)
     from django.core.management import execute_from_command_line
 
-    from siths_portal.lib.call_stack import with_room
+    from siths_portal.lib.processes.call_stack import with_room
 
     with_room(lambda: execute_from_command_line(sys.argv))
 

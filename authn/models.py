@@ -2,10 +2,11 @@
 
 from django.db import models
 
-from siths_portal.lib import clock, idempotency
-from siths_portal.lib.audit import AuditMacs, AuditSeal
+from siths_portal.lib import clock
+from siths_portal.lib.audit.seals import AuditMacs, AuditSeal
 from siths_portal.lib.events import AppendOnlyEvent
 from siths_portal.lib.ids import new_id
+from siths_portal.lib.rest import idempotency
 
 
 class ClientKind(models.TextChoices):

@@ -14,8 +14,9 @@ from authn.domain.principal import Anonymous, Principal, Subject
 from authn.models import ClientCertificate, ClientKind, Event, IdempotencyRecord, ServiceClient
 from authn.ports import CertificateStatusChecker
 from authn.services.sessions import ROLE_ENDED, LogIn, end_sessions, last_log_ins, start
-from siths_portal.lib import clock, idempotency, ports
+from siths_portal.lib import clock, ports
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.rest import idempotency
 
 __all__ = [
     "ROLE_ENDED",

@@ -1,4 +1,4 @@
-"""The human copy of an invoice: PDF/A-3a, tagged, Swedish, with the UBL attached (see `lib.pdf`)."""
+"""The human copy of an invoice: PDF/A-3a, tagged, Swedish, with the UBL attached (see `lib.pdf.rendering`)."""
 
 import re
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from django.template.loader import render_to_string
 from billing.domain import identifiers, money
 from billing.domain.invoices import Line, NumberedInvoice
 from billing.ubl import F_TAX, payment_terms
-from siths_portal.lib import pdf
-from siths_portal.lib.pdf import MEDIA_TYPE, text
-from siths_portal.lib.pdf_judge import judge
+from siths_portal.lib.pdf import rendering
+from siths_portal.lib.pdf.conformance import judge
+from siths_portal.lib.pdf.rendering import MEDIA_TYPE, text
 
 __all__ = ["MEDIA_TYPE", "VERSION", "PdfRenderer", "context", "html", "judge", "payable_text", "text"]
 
@@ -27,10 +27,10 @@ LINES_ON_PAPER = 1000
 
 
 class PdfRenderer:
-    """Makes the PDF files of invoices one after the other, in one child process (see `lib.pdf`). A context manager."""
+    """Makes the PDF files of invoices one after the other, in one child process (see `lib.pdf.rendering`). A context manager."""
 
     def __init__(self) -> None:
-        self._renderer = pdf.PdfRenderer()
+        self._renderer = rendering.PdfRenderer()
 
     def __enter__(self) -> Self:
         return self
@@ -40,7 +40,7 @@ class PdfRenderer:
 
     def render(self, invoice: NumberedInvoice, xml: bytes) -> bytes:
         """The PDF of `invoice` with `xml` attached; the same input gives the same bytes. Raises Unavailable."""
-        source = pdf.PdfSource(
+        source = rendering.PdfSource(
             html=html(invoice),
             attached=xml,
             name=f"{invoice.number}.xml",

@@ -6,7 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from issuance.service import ArticleView, BillableFact, BillingParty, OfficeView, SubscriptionCount
-from siths_portal.lib.feeds import Cursor
+from siths_portal.lib.database.feeds import Cursor
 
 __all__ = ["ArticleView", "BillableFact", "BillingParty", "IssuanceFacts", "OfficeView", "SubscriptionCount"]
 

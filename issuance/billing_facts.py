@@ -18,7 +18,7 @@ from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import order_checks
 from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
 from issuance.records.models.events import Event
-from siths_portal.lib import feeds
+from siths_portal.lib.database import feeds
 
 _SUBSCRIPTIONS = """
     WITH fee AS (

@@ -16,7 +16,7 @@ from pki.operators import status_measures
 from pki.revocation import releasing, revoking
 from pki.secrets import delivering, received, resealing, sealing
 from pki.takeover import signatures
-from siths_portal.lib import jobs
+from siths_portal.lib.processes import jobs
 
 
 @shared_task(name="pki.sign")  # type: ignore[untyped-decorator]

@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import Celery, signals
 
-from siths_portal.lib import logging as portal_logging
+from siths_portal.lib.monitoring import logging as portal_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
 # Celery would run Django's checks and not look at what they find; for them it would load every page of the portal, which no
@@ -68,7 +68,7 @@ app.conf.beat_schedule = {
 
 
 def keep_logging(**_facts: Any) -> None:
-    """Keeps Celery from setting up logging of its own beside `lib.logging`."""
+    """Keeps Celery from setting up logging of its own beside `lib.monitoring.logging`."""
 
 
 def bind_task(task_id: str, task: Any, **_facts: Any) -> None:
@@ -102,7 +102,7 @@ def answer_for_health(**_facts: Any) -> None:
 
     if settings.WORKER_HEALTH_BIND:
         from pki.health import readiness  # loads the token library, which other workers must not
-        from siths_portal.lib import health_server
+        from siths_portal.lib.monitoring import health_server
 
         health_server.start(settings.WORKER_HEALTH_BIND, readiness.CHECKS)
 

@@ -3,10 +3,12 @@
 import structlog
 from django.apps import apps
 
-from siths_portal.lib import anchors, audit, audit_heads, audit_macs, ports
-from siths_portal.lib.audit_keys import AuditKeys, KeysUnavailable
-from siths_portal.lib.audit_verification import Tables, Verification
-from siths_portal.lib.audit_verification import verify as verify_tables
+from siths_portal.lib import ports
+from siths_portal.lib.audit import anchors, macs, seals
+from siths_portal.lib.audit import heads as audit_heads
+from siths_portal.lib.audit.keys import AuditKeys, KeysUnavailable
+from siths_portal.lib.audit.verification import Tables, Verification
+from siths_portal.lib.audit.verification import verify as verify_tables
 
 log = structlog.get_logger(__name__)
 BATCH = 1000
@@ -32,9 +34,9 @@ def seal_all() -> int:
         if fault := anchor_fault(chain):
             log.error("audit.anchor_disagrees", app=chain.app, seal=fault[0], fault=fault[1])
             continue
-        sealed = done = audit.seal(chain.events, chain.seals, batch=BATCH)
+        sealed = done = seals.seal(chain.events, chain.seals, batch=BATCH)
         while done == BATCH:
-            done = audit.seal(chain.events, chain.seals, batch=BATCH)
+            done = seals.seal(chain.events, chain.seals, batch=BATCH)
             sealed += done
         if sealed:
             anchors.note(chain.app, chain.seals)
@@ -58,7 +60,7 @@ def mac_all(*, blocks: int = 50) -> int:
             continue
         try:
             total += _mac(chain, keys, blocks)
-        except audit_macs.Disagreement as error:
+        except macs.Disagreement as error:
             log.error("audit.chain_disagrees", app=chain.app, seal=error.fault.seq, fault=error.fault.text)
         except KeysUnavailable as error:
             log.error("audit.macs_postponed", app=chain.app, error=str(error))
@@ -68,11 +70,11 @@ def mac_all(*, blocks: int = 50) -> int:
 def _mac(chain: Tables, keys: AuditKeys, blocks: int) -> int:
     made = 0
     for _ in range(blocks):
-        done = audit_macs.extend(chain.app, chain.events, chain.seals, chain.macs, keys)
+        done = macs.extend(chain.app, chain.events, chain.seals, chain.macs, keys)
         made += done
         if done:
             anchors.note_macs(chain.app, chain.macs)
-        if done < audit_macs.BLOCK:
+        if done < macs.BLOCK:
             break
     return made
 

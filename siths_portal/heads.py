@@ -8,8 +8,9 @@ from django.conf import settings
 from pki.authorities import clock_guard
 from pki.models import Event
 from siths_portal import chains
-from siths_portal.lib import audit_heads, clock, ports
-from siths_portal.lib.audit_keys import AuditKeys, KeysUnavailable, KeyUnknown
+from siths_portal.lib import clock, ports
+from siths_portal.lib.audit import heads as audit_heads
+from siths_portal.lib.audit.keys import AuditKeys, KeysUnavailable, KeyUnknown
 from siths_portal.lib.errors import Conflict
 
 log = structlog.get_logger(__name__)

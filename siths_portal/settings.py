@@ -5,8 +5,8 @@ from pathlib import Path
 
 import environ
 
-from siths_portal.lib import databases
-from siths_portal.lib import logging as portal_logging
+from siths_portal.lib.database import connections
+from siths_portal.lib.monitoring import logging as portal_logging
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(environ.Env().str("SITHS_VAR_DIR", default=str(BASE_DIR / "var")))
@@ -58,10 +58,10 @@ _PEOPLE = FACE in ("portal", "minasidor")
 _LOG_IN = FACE == "portal"
 MIDDLEWARE = [
     # All that the status face has is public.
-    *(["siths_portal.lib.answer_times.AnswerTimeMiddleware"] if FACE != "status" else []),
-    "siths_portal.lib.logging.RequestIdMiddleware",
-    "siths_portal.lib.headers.SecurityHeadersMiddleware",
-    *(["siths_portal.lib.compression.CompressionMiddleware"] if _PEOPLE else []),
+    *(["siths_portal.lib.http.answer_times.AnswerTimeMiddleware"] if FACE != "status" else []),
+    "siths_portal.lib.monitoring.logging.RequestIdMiddleware",
+    "siths_portal.lib.http.headers.SecurityHeadersMiddleware",
+    *(["siths_portal.lib.http.compression.CompressionMiddleware"] if _PEOPLE else []),
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -69,15 +69,19 @@ MIDDLEWARE = [
     *(["authn.web.middleware.SessionMiddleware"] if _LOG_IN else []),
     "django.middleware.common.CommonMiddleware",
     *(["authn.web.middleware.LoginRequiredMiddleware"] if _LOG_IN else []),
-    *(["django.middleware.csrf.CsrfViewMiddleware", "siths_portal.lib.acting.NamedButtonMiddleware"] if _PEOPLE else []),
+    *(
+        ["django.middleware.csrf.CsrfViewMiddleware", "siths_portal.lib.pages.named_buttons.NamedButtonMiddleware"]
+        if _PEOPLE
+        else []
+    ),
     *(
         ["django.contrib.messages.middleware.MessageMiddleware", "issuance.roles.web.middleware.ActorMiddleware"]
         if _LOG_IN
         else []
     ),
     # The log-in and the form's token, which is in the body, are checked after all of these: `process_view` comes later.
-    *(["siths_portal.lib.uploads.UploadLimitMiddleware"] if _PEOPLE else []),
-    *(["siths_portal.lib.pages.ErrorPageMiddleware"] if FACE != "api" else []),
+    *(["siths_portal.lib.files.uploads.UploadLimitMiddleware"] if _PEOPLE else []),
+    *(["siths_portal.lib.pages.error_pages.ErrorPageMiddleware"] if FACE != "api" else []),
 ]
 
 ROOT_URLCONF = f"siths_portal.urls_{FACE}"
@@ -93,15 +97,15 @@ TEMPLATES = [
             "context_processors": [
                 "django.template.context_processors.request",
                 *(["django.contrib.messages.context_processors.messages"] if _LOG_IN else []),
-                "siths_portal.lib.pages.faces",
+                "siths_portal.lib.pages.error_pages.faces",
                 *(["siths_portal.frame.frame", "authn.web.context.session"] if _LOG_IN else []),
             ],
         },
     }
 ]
 
-_database = databases.read(env, FACE)
-DATABASE_AS_OWNER, DATABASE_PURPOSE, DATABASE_URLS = _database.as_owner, _database.purpose, databases.URLS
+_database = connections.read(env, FACE)
+DATABASE_AS_OWNER, DATABASE_PURPOSE, DATABASE_URLS = _database.as_owner, _database.purpose, connections.URLS
 DATABASES = {"default": _database.connection | {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
 DATABASE_OWNER_ROLE, DATABASE_ROLES = _database.owner_role, _database.roles
 DATABASE_APP_ROLE = DATABASE_ROLES["portal"]
@@ -146,7 +150,7 @@ WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = not STATIC_HASHED
 if STATIC_HASHED:
     STORAGES = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "siths_portal.lib.static_files.HashedStaticFilesStorage"},
+        "staticfiles": {"BACKEND": "siths_portal.lib.http.static_files.HashedStaticFilesStorage"},
     }
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -161,7 +165,7 @@ UPLOAD_MAX_REQUEST_BYTES = 32 * 1024 * 1024
 UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=4)
 UPLOADS_PER_MINUTE = env.int("UPLOADS_PER_MINUTE", default=600)
 UPLOADS_PER_MINUTE_BY_PERSON = env.int("UPLOADS_PER_MINUTE_BY_PERSON", default=20)
-FILE_UPLOAD_HANDLERS = ["siths_portal.lib.uploads.BoundedUploadHandler"]
+FILE_UPLOAD_HANDLERS = ["siths_portal.lib.files.uploads.BoundedUploadHandler"]
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "no-referrer"
@@ -191,7 +195,7 @@ CSRF_COOKIE_NAME = f"{'' if DEBUG else '__Host-'}{FACE}-csrf-{PORT_BASE}"
 CSRF_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "siths_portal.lib.pages.csrf_failure"
+CSRF_FAILURE_VIEW = "siths_portal.lib.pages.error_pages.csrf_failure"
 # Browsers' sessions live in a table of `authn`; the cookie holds a random key, and goes when the browser is closed.
 SESSION_ENGINE = "authn.sessions"
 SESSION_COOKIE_NAME = f"{'' if DEBUG else '__Host-'}{FACE}-session-{PORT_BASE}"
@@ -213,9 +217,9 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["authn.api.ClientCertificateAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["siths_portal.lib.strict_json.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["siths_portal.lib.rest.parser.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "siths_portal.lib.problem.exception_handler",
+    "EXCEPTION_HANDLER": "siths_portal.lib.rest.problem.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "NUM_PROXIES": TRUSTED_PROXIES,
 }
@@ -230,7 +234,7 @@ SPECTACULAR_SETTINGS = {
         "CertificateStatus": "pki.clients.api.v1.serializers.STATUSES",
         "RevocationReason": "pki.clients.api.v1.serializers.REASONS",
     },
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "siths_portal.lib.openapi.finish"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "siths_portal.lib.rest.openapi.finish"],
 }
 # Title and text of each API's description, by the prefix of its paths.
 API_DESCRIPTIONS = {

@@ -4,7 +4,8 @@ from django.urls import re_path
 
 from issuance.suppliers.api.v1 import urls as supplier_v1
 from pki.clients.api.v1 import urls as pki_v1
-from siths_portal.lib import health, problem
+from siths_portal.lib.monitoring import health
+from siths_portal.lib.rest import problem
 
 handler400 = problem.bad_request
 handler403 = problem.forbidden

@@ -10,12 +10,14 @@ from billing import urls as billing
 from issuance import urls as issuance
 from issuance.activation.api.v1 import urls as eidapp_v1
 from siths_portal import frame
-from siths_portal.lib import csp, health, pages
+from siths_portal.lib.http import csp
+from siths_portal.lib.monitoring import health
+from siths_portal.lib.pages import error_pages
 
-handler400 = pages.bad_request
-handler403 = pages.permission_denied
-handler404 = pages.page_not_found
-handler500 = pages.server_error
+handler400 = error_pages.bad_request
+handler403 = error_pages.permission_denied
+handler404 = error_pages.page_not_found
+handler500 = error_pages.server_error
 
 urlpatterns = [
     *health.urls(database=health.database),

@@ -19,7 +19,10 @@ from pki.hsm import HsmError
 from pki.ocsp import status_integrity
 from pki.ocsp.presigning import SelfCheckFailed
 from siths_portal import chains, heads
-from siths_portal.lib import audit_heads, audit_verification, clock, documents
+from siths_portal.lib import clock
+from siths_portal.lib.audit import heads as audit_heads
+from siths_portal.lib.audit import verification
+from siths_portal.lib.database import documents
 
 log = structlog.get_logger(__name__)
 
@@ -149,7 +152,7 @@ def verify_due() -> list[str]:
     return bad
 
 
-def _chain(chain: audit_verification.Tables) -> tuple[bool, str]:
+def _chain(chain: verification.Tables) -> tuple[bool, str]:
     result = chains.verify(chain)
     text = describe(result)
     keep(chain.app, text, result.ok, result.checked, result.macs, actor_ref=ACTOR)
@@ -184,7 +187,7 @@ def keep(chain: str, text: str, ok: bool, checked: int, macs: int | None, *, act
     reports.keep_audit_check(chain=chain, actor_ref=actor_ref, ok=ok, whole=whole, checked=checked, macs=macs, text=text)
 
 
-def describe(result: audit_verification.Verification) -> str:
+def describe(result: verification.Verification) -> str:
     """A line about one chain, in Swedish."""
     if not result.ok:
         span = f"händelser från {_time(result.since, 'början')} till {_time(result.until, 'nu')} är inte styrkta"
@@ -193,14 +196,14 @@ def describe(result: audit_verification.Verification) -> str:
     if result.macs_missing:
         parts.append(f"{result.macs_missing} väntar på MAC")
     if result.unsealed:
-        wait = audit_verification.age(result).total_seconds()
+        wait = verification.age(result).total_seconds()
         parts.append(f"{result.unsealed} händelser väntar på sigill, den äldsta sedan {wait:.0f} s")
     else:
         parts.append("ingen händelse väntar på sigill")
     return ", ".join(parts)
 
 
-def _macs(result: audit_verification.Verification) -> str:
+def _macs(result: verification.Verification) -> str:
     if result.macs is not None:
         return f"{result.macs} styrkta av HSM"
     return "MAC inte kontrollerade (token svarar inte)" if result.token_silent else "MAC inte kontrollerade (ingen PIN här)"

@@ -21,8 +21,9 @@ from pki.audit.keys import TokenAuditKeys
 from pki.ocsp import status as pki_status
 from pki.ports import IssuanceCheck
 from pki.revocation.holds import CardCodes
-from siths_portal.lib import idempotency, ports
-from siths_portal.lib.audit_keys import AuditKeys
+from siths_portal.lib import ports
+from siths_portal.lib.audit.keys import AuditKeys
+from siths_portal.lib.rest import idempotency
 
 
 class OwnAuthorities:

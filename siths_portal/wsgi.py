@@ -4,8 +4,8 @@ import os
 from importlib import import_module
 from typing import Any
 
-from siths_portal.lib.call_stack import with_room
-from siths_portal.lib.loading import uncollected, without
+from siths_portal.lib.processes.call_stack import with_room
+from siths_portal.lib.processes.loading import uncollected, without
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
 

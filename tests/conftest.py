@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from siths_portal.dev.private_services import API_ROLE, PrivatePostgres, PrivateRedis
-from siths_portal.lib.call_stack import with_room
+from siths_portal.lib.processes.call_stack import with_room
 from tests import first_rows, fork_server, midnight, ports, pressing, superuser, template
 from tests.database_roles import TEST_ROLE
 

@@ -10,14 +10,14 @@ from urllib.parse import urlencode
 from django.test import Client
 from django.test.client import MULTIPART_CONTENT
 
-from siths_portal.lib import acting
+from siths_portal.lib.pages import named_buttons
 
 FORM = "application/x-www-form-urlencoded"
-MAIN = {acting.BUTTON: acting.ACT}
-ENTER = {acting.BUTTON: acting.SHOW}
+MAIN = {named_buttons.BUTTON: named_buttons.ACT}
+ENTER = {named_buttons.BUTTON: named_buttons.SHOW}
 """What a browser adds to a form that its main button, or Enter in a field, sends."""
 
-NAMED = acting.SEARCHES | acting.OTHERS | {acting.BUTTON}
+NAMED = named_buttons.SEARCHES | named_buttons.OTHERS | {named_buttons.BUTTON}
 
 
 def press_by_default() -> None:

@@ -7,7 +7,7 @@ import redis
 from django.conf import settings
 from django.db import transaction
 
-from siths_portal.lib import jobs
+from siths_portal.lib.processes import jobs
 from tests.conftest import flush_database
 
 QUEUES = ("default", "pki")

@@ -17,8 +17,9 @@ from authn.domain.principal import Subject
 from authn.models import Event, LogInAttempt, UsedToken
 from authn.ports import Advice, SubjectDirectory, SubjectUnknown
 from authn.services import provider, sessions
-from siths_portal.lib import budgets, clock, ports
+from siths_portal.lib import clock, ports
 from siths_portal.lib.errors import Refused
+from siths_portal.lib.http import rate_limits
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +27,7 @@ _ATTEMPT_SECONDS = 900  # how long a person may take at the identity provider
 _USED_DAYS = 2
 # Answers whose state is wrong cost a stranger nothing: so many are recorded a minute and process, and of one browser.
 _STRAY_ANSWERS, _STRAY_ANSWERS_OF_ONE = 60, 20
-_stray, _told = budgets.MinuteBudget(), budgets.MinuteBudget()
+_stray, _told = rate_limits.MinuteBudget(), rate_limits.MinuteBudget()
 
 
 class LogInRefused(Exception):

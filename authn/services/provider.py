@@ -21,7 +21,7 @@ from joserfc.jwk import ECKey, RSAKey
 from authn.domain.id_token import ALGORITHMS
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound, Refused, Unavailable
-from siths_portal.lib.http import Client
+from siths_portal.lib.http.client import Client
 
 log = structlog.get_logger(__name__)
 

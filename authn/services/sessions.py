@@ -17,7 +17,7 @@ from authn.domain.principal import Subject
 from authn.models import Event, LastLogIn, LogInAttempt, Session
 from authn.services import kept_forms
 from siths_portal.lib import clock
-from siths_portal.lib.rows import the_only
+from siths_portal.lib.database.rows import the_only
 
 log = structlog.get_logger(__name__)
 

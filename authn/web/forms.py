@@ -11,7 +11,7 @@ from django.http import HttpResponse
 
 from authn.domain.principal import Subject
 from authn.services import provider
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages.forms import Form
 
 
 class PostForm(Form):

@@ -23,10 +23,12 @@ from authn.sessions import SessionStore
 from authn.web.forms import PostForm, let_forms_leave
 from authn.web.middleware import IN_VAIN, IS_KEPT, RESUBMIT, drop_cookie, not_activity
 from authn.web.step_up import KEPT, STEP_UP
-from siths_portal.lib import budgets, clock, pages
-from siths_portal.lib.logging import current_request_id
+from siths_portal.lib import clock
+from siths_portal.lib.http import rate_limits
+from siths_portal.lib.monitoring.logging import current_request_id
+from siths_portal.lib.pages import error_pages
 
-_STARTS = budgets.MinuteBudget()
+_STARTS = rate_limits.MinuteBudget()
 _CHOICE = "choice"
 _CHOICE_SECONDS = 600
 CANCELLED = "cancelled"
@@ -82,9 +84,9 @@ def _begin(request: HttpRequest, next_path: str) -> HttpResponse:
     user: Any = request.user
     row = store.live_row
     if not user.is_authenticated and not _STARTS.take(
-        settings.LOG_INS_PER_MINUTE, key=budgets.address(request), most_of_key=settings.LOG_INS_PER_MINUTE_BY_ADDRESS
+        settings.LOG_INS_PER_MINUTE, key=rate_limits.address(request), most_of_key=settings.LOG_INS_PER_MINUTE_BY_ADDRESS
     ):
-        return pages.error_page(request, 429)
+        return error_pages.error_page(request, 429)
     if row is None:
         store = request.session = SessionStore()  # never under a key that came from outside (S01)
         row = store.open()

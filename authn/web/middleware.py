@@ -19,7 +19,8 @@ from authn.domain.principal import Anonymous, Principal
 from authn.services import kept_forms, sessions
 from authn.sessions import SessionStore
 from authn.web import step_up
-from siths_portal.lib import clock, pages
+from siths_portal.lib import clock
+from siths_portal.lib.pages import error_pages
 
 log = structlog.get_logger(__name__)
 
@@ -132,9 +133,9 @@ class LoginRequiredMiddleware:
                 step_up.restore(request)
             return None
         if getattr(request, "sessions_unavailable", False):
-            return pages.error_page(request, 503)
+            return error_pages.error_page(request, 503)
         if getattr(request.user, "ended", "") == sessions.ROLE_ENDED:
-            response = pages.error_page(
+            response = error_pages.error_page(
                 request, 403, heading="Du har loggats ut", message="Din behörighet har ändrats. Logga in igen för att fortsätta."
             )
             drop_cookie(response)

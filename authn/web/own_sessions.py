@@ -14,7 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from authn.services import sessions
 from authn.web.middleware import IN_VAIN, RESUBMIT, not_activity
-from siths_portal.lib import clock, pages
+from siths_portal.lib import clock
+from siths_portal.lib.pages import error_pages
 
 ORIGINAL_URI_HEADER = "X-Original-URI"
 """Set by the reverse proxy: the address that an upload is sent to."""
@@ -69,7 +70,7 @@ def upload_session(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return HttpResponse(status=204)
     if getattr(request, "sessions_unavailable", False):
-        return pages.error_page(request, 503)
+        return error_pages.error_page(request, 503)
     query = urlencode({"next": request.headers.get(ORIGINAL_URI_HEADER, "/"), RESUBMIT: IN_VAIN})
     return HttpResponse(status=401, headers={"Location": f"{reverse('login')}?{query}", "Cache-Control": "no-store"})
 

@@ -9,7 +9,8 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
 from authn.services import kept_forms
-from siths_portal.lib import acting, clock
+from siths_portal.lib import clock
+from siths_portal.lib.pages import named_buttons
 
 STEP_UP, KEPT = "step_up", "kept_form"
 # What `max_age` 0 means in practice: the act follows the log-in that was made for it within this time.
@@ -34,7 +35,7 @@ def require_recent_login(request: HttpRequest, max_age: dt.timedelta) -> HttpRes
 def encoded_form(request: HttpRequest) -> str:
     """What the form holds, without its token and the button that sent it."""
     form = request.POST.copy()
-    for name in ("csrfmiddlewaretoken", acting.BUTTON):
+    for name in ("csrfmiddlewaretoken", named_buttons.BUTTON):
         form.pop(name, None)
     return form.urlencode()
 
@@ -44,7 +45,7 @@ def restore(request: HttpRequest) -> None:
     kept = request.session.get(KEPT)
     if kept and kept["path"] == request.path:
         del request.session[KEPT]
-        acting.keep(request, QueryDict(kept["form"]))
+        named_buttons.keep(request, QueryDict(kept["form"]))
 
 
 def kept_form(request: HttpRequest) -> QueryDict | None:

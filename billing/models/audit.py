@@ -1,6 +1,8 @@
 """The application's event table with its seals, and the documents table."""
 
-from siths_portal.lib import audit, documents, events
+from siths_portal.lib import events
+from siths_portal.lib.audit import seals
+from siths_portal.lib.database import documents
 
 
 class Event(events.AppendOnlyEvent):
@@ -10,11 +12,11 @@ class Event(events.AppendOnlyEvent):
         pass
 
 
-class EventSeal(audit.AuditSeal):
+class EventSeal(seals.AuditSeal):
     """The seal of one event."""
 
 
-class EventMacs(audit.AuditMacs):
+class EventMacs(seals.AuditMacs):
     """MACs by a key of the token over the seals."""
 
 

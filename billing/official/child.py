@@ -6,7 +6,7 @@ Reads one JSON string (the document) a line, answers a JSON list of pairs of rul
 import json
 import sys
 
-from siths_portal.lib.memory import limit_memory
+from siths_portal.lib.processes.memory import limit_memory
 
 MEMORY = 768 * 1024 * 1024
 """An invoice of 5,000 lines needs about 400 MB."""

@@ -7,8 +7,8 @@ import threading
 
 import structlog
 
-from siths_portal.lib.children import LineChild
 from siths_portal.lib.errors import Unavailable
+from siths_portal.lib.processes.children import LineChild
 
 log = structlog.get_logger(__name__)
 ATTEMPTS = 2

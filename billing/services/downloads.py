@@ -9,9 +9,9 @@ from billing import pdf, ubl
 from billing.models import Event, FileFormat, Invoice
 from billing.queries import invoices
 from issuance.authz import Actor, policy
-from siths_portal.lib import csv_files
 from siths_portal.lib.clock import STOCKHOLM
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.files import csv_files
 
 CSV_MEDIA_TYPE = "text/csv; charset=utf-8"
 _FORMS = {FileFormat.PDF: (pdf.MEDIA_TYPE, "pdf"), FileFormat.PEPPOL: (ubl.MEDIA_TYPE, "xml")}

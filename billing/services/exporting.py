@@ -9,9 +9,10 @@ from billing import seller, sie
 from billing.domain.periods import Month
 from billing.models import FileFormat, Invoice, InvoiceFile, InvoiceState
 from billing.services import frozen, rendering
-from siths_portal.lib import clock, csv_files
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, NotFound
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files import csv_files
+from siths_portal.lib.files.atomic import write_atomically
 
 _SUFFIX = {FileFormat.PEPPOL: "xml", FileFormat.PDF: "pdf"}
 FORMATS = ("peppol", "pdf", "sie", "csv")

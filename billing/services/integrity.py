@@ -12,7 +12,7 @@ from billing import pdf, ubl
 from billing.domain import money
 from billing.models import Event, EventSeal, FileFormat, Invoice, InvoiceFile, InvoiceState
 from billing.services import frozen, issuing
-from siths_portal.lib import audit
+from siths_portal.lib.audit import seals
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 
 _CHUNK = 50
@@ -48,7 +48,7 @@ def _evidence(invoices: Sequence[Invoice]) -> Iterator[Evidence]:
     events = list(
         Event.objects.filter(subject_type="invoice", subject_ref__in=references, action__in=(_ISSUED, _RENDERED)).order_by("id")
     )
-    broken = frozenset(audit.disagreeing(events, EventSeal))
+    broken = frozenset(seals.disagreeing(events, EventSeal))
     of: dict[str, list[Event]] = {reference: [] for reference in references}
     for event in events:
         of[event.subject_ref].append(event)

@@ -19,7 +19,7 @@ from billing.models import FeedPosition, LedgerEntry, PriceItem, UnpricedFact
 from billing.services.prices import PriceBook
 from siths_portal.lib import clock, faults
 from siths_portal.lib import ports as connected
-from siths_portal.lib.feeds import Cursor
+from siths_portal.lib.database.feeds import Cursor
 
 FEED = "issuance"
 BATCH = 1000

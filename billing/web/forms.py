@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.domain.periods import Month
 from billing.queries.invoices import Choices
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages.forms import Form
 
 _UNKNOWN = {"invalid_choice": _("Välj ett av alternativen i listan.")}
 

@@ -18,7 +18,7 @@ from billing import service
 from billing.web.views import TAB
 from issuance.authz import Actor
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages.forms import Form
 
 _AT_ONCE = dt.timedelta(0)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -16,7 +16,7 @@ from billing.queries.running import customers, running, without_terms
 from billing.web.forms import CustomerForm, FilterForm
 from billing.web.lists import InvoiceList, LineEventList
 from issuance.authz import Action, Actor, policy
-from siths_portal.lib.downloads import attachment
+from siths_portal.lib.files.downloads import attachment
 from siths_portal.lib.lists import Shown
 
 TAB = "invoices"

@@ -25,8 +25,8 @@ from issuance.authz.roles import (
     outranks,
 )
 from issuance.authz.scope import ScopedQuerySet
+from siths_portal.lib.database.rows import the_only
 from siths_portal.lib.errors import Forbidden, NotFound
-from siths_portal.lib.rows import the_only
 
 OVERDUE = (
     "Din utbildning eller personkontroll saknas eller har gått ut. "

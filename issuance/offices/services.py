@@ -16,8 +16,8 @@ from issuance.organisations.services.tree import lock_tree
 from issuance.records.models.events import Event
 from issuance.records.services.editing import edit, insert, line, record
 from siths_portal.lib import clock
+from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Conflict, Invalid
-from siths_portal.lib.locks import lock_until_commit
 
 _POSTAL_CODE = re.compile(r"([1-9]\d{2}) ?(\d{2})", re.ASCII)
 _POSTAL_CODE_SAID = "Skriv postnumret med fem siffror, till exempel 501 80. Det börjar aldrig med 0."

@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from django.conf import settings
 
 from pki.models import HsmKey, KeyPurpose
-from siths_portal.lib.audit_keys import KeyUnknown
+from siths_portal.lib.audit.keys import KeyUnknown
 
 
 class TokenAuditKeys:
-    """`lib.audit_keys.AuditKeys` by the issuing token: in the `pki` worker and in operators' commands."""
+    """`lib.audit.keys.AuditKeys` by the issuing token: in the `pki` worker and in operators' commands."""
 
     def usable(self) -> bool:
         """Whether this process has a PIN."""

@@ -9,7 +9,7 @@ from pki.hsm import HsmError, HsmKeyMissing, Scheme, hsm_for
 from pki.hsm.token_keys import SERVICE_KEYS, WantedKey
 from pki.models import HsmKey, KeyPurpose
 from siths_portal.lib import clock
-from siths_portal.lib.audit_keys import KeysUnavailable, KeyUnknown
+from siths_portal.lib.audit.keys import KeysUnavailable, KeyUnknown
 
 ACTOR = "system:audit"
 

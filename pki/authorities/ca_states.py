@@ -22,9 +22,10 @@ from pki.models import (
     Event,
     ImportState,
 )
-from siths_portal.lib import clock, jobs
+from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, IllegalTransition, Invalid, NotFound
+from siths_portal.lib.processes import jobs
 
 LONGEST_JUSTIFICATION = 1000
 

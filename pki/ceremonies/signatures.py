@@ -21,8 +21,8 @@ from pki.domain.detached_cms import NotSigned, Signature, key_fault, verify
 from pki.models import ApprovalAction, ApprovalRequest, CeremonySignature, Decision
 from pki.ocsp import status
 from siths_portal.lib import clock
+from siths_portal.lib.certificates.unreadable import UNREADABLE
 from siths_portal.lib.errors import Conflict, Invalid
-from siths_portal.lib.unreadable import UNREADABLE
 
 FUTURE = dt.timedelta(minutes=5)
 """How far the clock of an approver's computer may be ahead."""

@@ -33,7 +33,7 @@ from pki.models import (
 )
 from pki.models.choices import SERVICE_PURPOSES
 from siths_portal.lib.canonical import canonical_json, sha256_hex
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files.atomic import write_atomically
 
 
 def canonical(content: dict[str, Any]) -> tuple[str, str]:

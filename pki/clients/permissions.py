@@ -13,8 +13,8 @@ from pki.domain.client_names import ANY_NAME
 from pki.domain.profiles import PROFILES
 from pki.models import CertificateAuthority, ClientPermission, Event, ProfileVersion
 from siths_portal.lib import clock
+from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Forbidden, Invalid, NotFound
-from siths_portal.lib.locks import lock_until_commit
 
 RIGHTS = ("issue", "revoke", "read")
 _REF = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

@@ -33,7 +33,7 @@ from pki.hsm import HsmError, Scheme, hsm_for
 from pki.models import CertificateAuthority, Crl, Event
 from pki.ocsp import store_sync
 from siths_portal.lib import clock, faults
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files.atomic import write_atomically
 
 __all__ = ["ClockWentBack", "CrlBusy", "CrlResult", "LeaseLost", "SelfCheckFailed", "crl_path"]
 

@@ -17,7 +17,7 @@ from cryptography import x509
 
 from pki.crl.entries import Written
 from pki.domain import crl, crl_reader
-from siths_portal.lib.files import sync_folder
+from siths_portal.lib.files.atomic import sync_folder
 
 _CHUNK = 1 << 18
 SMALL = 1 << 20

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from siths_portal.lib.unreadable import UNREADABLE
+from siths_portal.lib.certificates.unreadable import UNREADABLE
 
 DIGESTS = ("sha256", "sha384", "sha512")
 LEAST_RSA_BITS = 2048

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from pki.domain import der, serials
-from siths_portal.lib.unreadable import UNREADABLE
+from siths_portal.lib.certificates.unreadable import UNREADABLE
 
 _ALGORITHM, _ISSUER, _SPKI = 2, 3, 6  # positions in TBSCertificate, after the version
 _RSA = bytes.fromhex("06092a864886f70d010101")  # rsaEncryption (RFC 8017 appendix C)

@@ -12,10 +12,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from siths_portal.lib import signatures
 from siths_portal.lib.canonical import canonical_json
+from siths_portal.lib.certificates import signatures
+from siths_portal.lib.certificates.unreadable import UNREADABLE
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.unreadable import UNREADABLE
 
 PURPOSE = "siths-portal certificate order"
 

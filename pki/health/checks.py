@@ -30,7 +30,10 @@ from pki.ocspd import metrics as ocspd_metrics
 from pki.operators.status import status_of_store
 from pki.revocation import releasing
 from pki.takeover import foreign_crls
-from siths_portal.lib import audit_walk, clock, feeds, metrics
+from siths_portal.lib import clock
+from siths_portal.lib.audit import traversal
+from siths_portal.lib.database import feeds
+from siths_portal.lib.monitoring import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +130,7 @@ def cards() -> Iterator[Finding]:
 def audit_chain() -> Iterator[Finding]:
     """How far sealing and MACs of `pki`'s own events lag behind."""
     seal = EventSeal.objects.order_by("-seq").first()
-    after = audit_walk.beyond(Event, feeds.Cursor(seal.event_xid, seal.event_id) if seal else feeds.START)
+    after = traversal.beyond(Event, feeds.Cursor(seal.event_xid, seal.event_id) if seal else feeds.START)
     yield _lag("händelsesigill", after.aggregate(oldest=Min("at"))["oldest"], SEAL_WAIT, "ingen händelse väntar på sigill")
     block = EventMacs.objects.order_by("-first").first()
     following = EventSeal.objects.filter(seq=block.last + 1 if block else 1).first()

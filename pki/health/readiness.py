@@ -5,7 +5,7 @@ from kombu.exceptions import OperationalError
 
 from pki.authorities import clock_guard
 from pki.health import checks
-from siths_portal.lib import health as lib_health
+from siths_portal.lib.monitoring import health as lib_health
 
 
 def token() -> str | None:

@@ -6,7 +6,7 @@ import threading
 
 from pkcs11 import exceptions
 
-from siths_portal.lib import metrics
+from siths_portal.lib.monitoring import metrics
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SIGN = metrics.histogram("hsm_sign_seconds", "Time in the token for one signature or MAC", ["purpose"], buckets=_BUCKETS)

@@ -13,8 +13,9 @@ from django.db import transaction
 
 from pki.hsm import Algorithm, Hsm, HsmConfigError, KeyRef, KeySpec
 from pki.models import Event, HsmKey, KeyFinding, KeyProvenance, KeyPurpose
-from siths_portal.lib import clock, faults, locks
+from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.database import locks
 
 # What a key of ours must be in the token; `never extractable` and `local` say that it was never anywhere else.
 REQUIRED = {

@@ -13,7 +13,8 @@ from pki.domain.profiles import PROFILES
 from pki.issuing.claiming import Claimed
 from pki.models import ProfileVersion
 from pki.ports import CardCertificate, IssuanceCheck
-from siths_portal.lib import metrics, ports
+from siths_portal.lib import ports
+from siths_portal.lib.monitoring import metrics
 
 log = structlog.get_logger(__name__)
 

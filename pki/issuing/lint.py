@@ -19,7 +19,7 @@ from pki.domain import alternative_names, der, keys, names, qc_statements, seria
 from pki.domain.policies import PolicyEnded
 from pki.domain.profile import CARD_NUMBER, QC_STATEMENTS, Profile
 from pki.domain.tbs import Issuer
-from siths_portal.lib.unreadable import UNREADABLE
+from siths_portal.lib.certificates.unreadable import UNREADABLE
 
 _EXTENSIONS = {
     "authorityKeyIdentifier": ExtensionOID.AUTHORITY_KEY_IDENTIFIER.dotted_string,

@@ -36,9 +36,11 @@ from pki.models import (
     SerialMode,
     draw_status_versions,
 )
-from siths_portal.lib import bulk, clock, faults, jobs
+from siths_portal.lib import clock, faults
+from siths_portal.lib.database import bulk
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import new_id
+from siths_portal.lib.processes import jobs
 
 # notBefore lies a little back, for clocks of relying parties that are behind.
 BACKDATE = dt.timedelta(minutes=1)

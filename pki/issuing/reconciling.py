@@ -14,7 +14,8 @@ from django.db.models import Q, QuerySet
 from pki.domain.profiles import PROFILES
 from pki.models import CardReconciliation, Certificate, Event, ProfileVersion
 from pki.ports import IssuanceCheck
-from siths_portal.lib import clock, locks, ports
+from siths_portal.lib import clock, ports
+from siths_portal.lib.database import locks
 
 log = structlog.get_logger(__name__)
 

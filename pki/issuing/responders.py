@@ -34,7 +34,8 @@ from pki.models import (
     KeyPurpose,
     OcspSigner,
 )
-from siths_portal.lib import clock, locks
+from siths_portal.lib import clock
+from siths_portal.lib.database import locks
 
 log = structlog.get_logger(__name__)
 

@@ -41,8 +41,9 @@ from pki.models import (
 )
 from pki.ocsp import presigning
 from pki.revocation.revoking import plan_revocation
-from siths_portal.lib import bulk, clock, faults
+from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.database import bulk
 
 log = structlog.get_logger(__name__)
 

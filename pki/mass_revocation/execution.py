@@ -35,7 +35,8 @@ from pki.models import (
 from pki.ocsp import presigning
 from pki.revocation import revoking
 from pki.revocation.revoking import RevocationRequest, SourceRecord
-from siths_portal.lib import clock, faults, jobs
+from siths_portal.lib import clock, faults
+from siths_portal.lib.processes import jobs
 
 log = structlog.get_logger(__name__)
 

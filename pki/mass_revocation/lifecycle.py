@@ -27,10 +27,11 @@ from pki.models import (
     RevocationReason,
 )
 from pki.revocation.revoking import RevocationRequest, SourceRecord
-from siths_portal.lib import clock, faults, jobs
+from siths_portal.lib import clock, faults
 from siths_portal.lib.errors import Conflict, Invalid, NotFound
 from siths_portal.lib.ids import new_id
 from siths_portal.lib.lists import Rows
+from siths_portal.lib.processes import jobs
 
 LONGEST_PAGE = 200
 _LONGEST_TEXT = 1000

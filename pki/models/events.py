@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from siths_portal.lib.audit import AuditMacs, AuditSeal
+from siths_portal.lib.audit.seals import AuditMacs, AuditSeal
 from siths_portal.lib.events import AppendOnlyEvent
 
 

@@ -30,7 +30,7 @@ from pki.models import (
 )
 from pki.ocspd import layout
 from pki.ocspd.layout import StoreRecord
-from siths_portal.lib import plans
+from siths_portal.lib.database import plans
 
 log = structlog.get_logger(__name__)
 

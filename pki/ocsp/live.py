@@ -33,7 +33,8 @@ from pki.ocsp import presigning, signer_checks
 from pki.ocsp import unknown as ocsp_unknown
 from pki.ocspd import layout
 from pki.ocspd.signer_client import ANSWER, NAME, PACKET, QUESTION
-from siths_portal.lib import clock, metrics
+from siths_portal.lib import clock
+from siths_portal.lib.monitoring import metrics
 
 log = structlog.get_logger(__name__)
 

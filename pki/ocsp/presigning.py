@@ -39,7 +39,8 @@ from pki.models import (
     OcspResponse,
     OcspSigner,
 )
-from siths_portal.lib import bulk, clock
+from siths_portal.lib import clock
+from siths_portal.lib.database import bulk
 
 log = structlog.get_logger(__name__)
 

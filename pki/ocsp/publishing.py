@@ -18,8 +18,11 @@ from pki.ocsp import feed as ocsp_feed
 from pki.ocsp import unknown as ocsp_unknown
 from pki.ocspd import layout, refresh_requests, routing
 from pki.ocspd.writing import Writer
-from siths_portal.lib import clock, jobs, metrics, plans
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib import clock
+from siths_portal.lib.database import plans
+from siths_portal.lib.files.atomic import write_atomically
+from siths_portal.lib.monitoring import metrics
+from siths_portal.lib.processes import jobs
 
 log = structlog.get_logger(__name__)
 

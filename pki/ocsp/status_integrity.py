@@ -14,7 +14,8 @@ from django.db import connection, transaction
 
 from pki.models import CertificateStatus
 from pki.ocsp import presigning
-from siths_portal.lib import clock, plans
+from siths_portal.lib import clock
+from siths_portal.lib.database import plans
 
 BATCH = 5000
 _ENDED: Final = (CertificateStatus.REVOKED, CertificateStatus.FAILED)

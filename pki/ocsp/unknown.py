@@ -20,8 +20,9 @@ from pki.hsm import HsmError
 from pki.models import ANSWERING, CertIdHash, CertificateAuthority, OcspUnknown
 from pki.ocsp import feed as ocsp_feed
 from pki.ocsp import presigning
-from siths_portal.lib import clock, jobs
+from siths_portal.lib import clock
 from siths_portal.lib.events import CurrentTransactionId
+from siths_portal.lib.processes import jobs
 
 log = structlog.get_logger(__name__)
 

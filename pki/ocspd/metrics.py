@@ -75,7 +75,7 @@ class Counts:
 @cache
 def counters() -> "tuple[prometheus_client.Counter, prometheus_client.Counter]":
     """Requests by CA and status, and those of them that were answered from a store that nobody kept up."""
-    from siths_portal.lib import metrics
+    from siths_portal.lib.monitoring import metrics
 
     return (
         metrics.counter("ocsp_requests", "OCSP requests by the CA and what was said; errors have no CA", ["ca", "status"]),

@@ -12,7 +12,7 @@ from typing import Final, Self
 from pki.ocspd import layout
 from pki.ocspd.layout import StoreRecord
 from siths_portal.lib import clock
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files.atomic import write_atomically
 
 MINIMUM_SLOTS: Final = 1 << 12
 _FULL: Final = 0.6  # of the slots, removed ones among them

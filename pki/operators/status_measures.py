@@ -16,7 +16,8 @@ from pki.ocspd import presence, signer_health
 from pki.ocspd.reading import Store, StoreMissing
 from pki.operators import status
 from pki.operators.status import CaStatus, ListStatus
-from siths_portal.lib import clock, metrics
+from siths_portal.lib import clock
+from siths_portal.lib.monitoring import metrics
 
 COUNT_EACH = dt.timedelta(minutes=5)
 NAN = float("nan")

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from pki.authorities.certificates import POLL_SECONDS
 from pki.models import Certificate, Event, HoldRelease, SecretDelivery
-from siths_portal.lib import clock, jobs
+from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
+from siths_portal.lib.processes import jobs
 
 
 class CardCodes(Protocol):

@@ -23,8 +23,10 @@ from pki.models import (
     RevocationReason,
 )
 from pki.signals import certificate_revoked
-from siths_portal.lib import bulk, clock, faults, jobs
+from siths_portal.lib import clock, faults
+from siths_portal.lib.database import bulk
 from siths_portal.lib.errors import Invalid, NotFound
+from siths_portal.lib.processes import jobs
 
 log = structlog.get_logger(__name__)
 

@@ -17,9 +17,10 @@ from django.db import connection
 from pki.domain import jwe as jwe_format
 from pki.domain.card_proof import CardProof, Claims, MalformedProof, ProofKind
 from pki.models import DeliveryState, Event, Secret, SecretDelivery, SecretState
-from siths_portal.lib import clock, jobs
+from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid, NotFound, TooManyRequests
+from siths_portal.lib.processes import jobs
 
 POLL_SECONDS = 0.05
 

@@ -18,8 +18,9 @@ from pki.domain.card_proof import card_key
 from pki.models import Event, HsmKey, KeyFinding, KeyPurpose, Secret
 from pki.secrets import deliveries
 from pki.signals import secret_settled
-from siths_portal.lib import clock, jobs
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid, NotFound
+from siths_portal.lib.processes import jobs
 
 log = structlog.get_logger(__name__)
 

@@ -18,8 +18,9 @@ from pki.domain import puk
 from pki.hsm import HsmError, hsm_for
 from pki.models import Event, HsmKey, KeyPurpose, SealVersion, Secret, SecretState
 from pki.secrets import keks
-from siths_portal.lib import clock, jobs
+from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json
+from siths_portal.lib.processes import jobs
 
 log = structlog.get_logger(__name__)
 _MOST_ATTEMPTS = 32_000  # what the column holds

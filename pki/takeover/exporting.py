@@ -20,7 +20,7 @@ from pki.takeover.records import HOLD
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict
-from siths_portal.lib.files import sync_folder, write_atomically
+from siths_portal.lib.files.atomic import sync_folder, write_atomically
 
 _PIECE = 2000
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pki.models import CaImport, ImportFinding
-from siths_portal.lib import bulk
+from siths_portal.lib.database import bulk
 
 KINDS: Mapping[str, str] = {
     "unreadable": "raden går inte att läsa",

@@ -17,9 +17,9 @@ from pki.takeover import foreign_revocations
 from pki.takeover.old_crls import OldList
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.certificates.unreadable import UNREADABLE
 from siths_portal.lib.errors import Conflict, Invalid
-from siths_portal.lib.files import write_atomically
-from siths_portal.lib.unreadable import UNREADABLE
+from siths_portal.lib.files.atomic import write_atomically
 
 LAST_PART = 0.25
 """Part of a list's validity below which the next one is asked for."""

@@ -32,8 +32,8 @@ from pki.takeover.findings import Ledger
 from pki.takeover.records import RowFault, SourceCertificate, der_of
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.certificates.unreadable import UNREADABLE
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
-from siths_portal.lib.unreadable import UNREADABLE
 
 _SMALLEST_RSA = 2048
 

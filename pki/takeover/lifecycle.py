@@ -49,9 +49,10 @@ from pki.takeover.manifest import Manifest
 from pki.takeover.old_crls import OldLists
 from pki.takeover.records import HOLD, RowFault, SourceCertificate
 from pki.takeover.storing import CheckedCertificate, Draw
-from siths_portal.lib import clock, faults, jobs
+from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
+from siths_portal.lib.processes import jobs
 
 BATCH = 5 * checking.PIECE
 """Rows of a source in a transaction."""

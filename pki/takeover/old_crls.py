@@ -17,7 +17,7 @@ from pki.takeover.findings import Ledger
 from pki.takeover.records import EARLIEST, HOLD, crl_of
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
-from siths_portal.lib.unreadable import UNREADABLE
+from siths_portal.lib.certificates.unreadable import UNREADABLE
 
 _PIECE = 5000
 _HIGHEST = (1 << 63) - (1 << 32)  # that the column holds, with room for ours above it

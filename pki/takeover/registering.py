@@ -24,8 +24,8 @@ from pki.models import (
 )
 from pki.takeover.manifest import Manifest
 from siths_portal.lib import clock
+from siths_portal.lib.certificates.unreadable import UNREADABLE
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
-from siths_portal.lib.unreadable import UNREADABLE
 
 OPEN = (CaState.PLANNED, CaState.STATUS_ONLY, CaState.EXTERNAL)
 """States in which a CA takes in certificates of another installation. `planned` is one whose first import is not finished."""

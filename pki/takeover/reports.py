@@ -10,7 +10,7 @@ from pki.takeover.findings import KINDS, Ledger
 from pki.takeover.manifest import Manifest
 from pki.takeover.old_crls import OldLists
 from siths_portal.lib.canonical import canonical_json, sha256_hex
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files.atomic import write_atomically
 
 _COUNTS: Mapping[str, str] = {
     "rows": "rader lästa",

@@ -15,10 +15,10 @@ from django.db import transaction
 
 from pki.models import CaImport, Event, HsmKey, ImportState, KeyPurpose
 from siths_portal.lib import clock, ports
-from siths_portal.lib.audit_keys import AuditKeys, KeysUnavailable, KeyUnknown
+from siths_portal.lib.audit.keys import AuditKeys, KeysUnavailable, KeyUnknown
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files.atomic import write_atomically
 
 log = structlog.get_logger(__name__)
 

@@ -20,8 +20,10 @@ from pki.models import (
 )
 from pki.takeover.findings import Ledger
 from pki.takeover.records import EARLIEST, HOLD, RowFault, SourceCertificate
-from siths_portal.lib import bulk, clock, jobs
+from siths_portal.lib import clock
+from siths_portal.lib.database import bulk
 from siths_portal.lib.ids import new_id
+from siths_portal.lib.processes import jobs
 
 Draw = Callable[[int], int]
 """Takes consecutive status versions and returns the first (see `draw_status_versions`)."""

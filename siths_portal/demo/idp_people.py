@@ -12,7 +12,7 @@ from issuance.records.queries import event_words
 from siths_portal.demo import newcomers
 from siths_portal.demo.people import DemoPerson, person
 from siths_portal.demo.places import PLACES
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files.atomic import write_atomically
 
 _UNITS = {place.hsa_id: place.name for place in PLACES} | {place.hsa_id: place.name for place in newcomers.PLACES}
 

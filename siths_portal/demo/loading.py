@@ -32,7 +32,7 @@ from siths_portal.demo.scale import loading as scale
 from siths_portal.demo.scale.places import ScalePlace
 from siths_portal.demo.scale.places import places as scale_places
 from siths_portal.lib import clock
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files.atomic import write_atomically
 
 LEAST = sum(len(place.roles) for place in PLACES)
 _CHUNK = 1000

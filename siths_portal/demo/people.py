@@ -17,7 +17,7 @@ from issuance.people.services.catalogue import CataloguePerson
 from issuance.records.domain.ids import PersonId, PersonIdKind, luhn_check_digit
 from siths_portal.demo.places import PLACES, Place
 from siths_portal.demo.scale.places import ScalePlace, other_place, place_of
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files.atomic import write_atomically
 
 SEED = 1549
 MOST = 600_000

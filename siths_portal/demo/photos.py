@@ -13,7 +13,7 @@ from issuance.roles.services.actors import actor_of_person
 from siths_portal.demo.people import person
 from siths_portal.demo.portraits import portrait_of
 from siths_portal.lib import clock
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files.atomic import write_atomically
 
 EVERY = 7
 OLD_EVERY = 4

@@ -27,7 +27,7 @@ from siths_portal.demo.history import BULK_CA, DAY, YEAR, new_serials, officer, 
 from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files.atomic import write_atomically
 
 PLACE = "TST2321000131-1000"
 READY = 5

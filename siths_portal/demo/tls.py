@@ -19,7 +19,7 @@ from authn import service as authn
 from pki import service as pki
 from pki.clients import grant_client
 from siths_portal.lib import clock
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files.atomic import write_atomically
 
 FUNCTION_CA = "function"
 SUPPLIER_REF = "kortleverantor-1"

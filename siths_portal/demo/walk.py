@@ -18,7 +18,7 @@ from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.card_line import CardLine
 from siths_portal.demo.clerk import Clerk
 from siths_portal.demo.status_client import await_ocsp, fetch_crl
-from siths_portal.lib import jobs
+from siths_portal.lib.processes import jobs
 
 ALGORITHMS: tuple[hashes.HashAlgorithm, ...] = (hashes.SHA1(), hashes.SHA256())  # noqa: S303  (CertID hashes, RFC 6960)
 

@@ -1,1 +1,1 @@
-"""What every application may use: errors, clock, events, feeds, documents, jobs, ports. Imports none of the applications."""
+"""What every application may use, in a package for each subject. Imports none of the applications."""

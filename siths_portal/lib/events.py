@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import models
 from django.db.migrations.operations import RunPython, RunSQL
 
-from siths_portal.lib import bulk, clock
+from siths_portal.lib import clock
+from siths_portal.lib.database import bulk
 
 
 class CurrentTransactionId(models.Func):

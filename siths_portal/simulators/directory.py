@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 
-from siths_portal.lib.ending import Ending
+from siths_portal.lib.processes.ending import Ending
 
 KINDS = frozenset({"personnummer", "samordningsnummer", "passport", "reserve"})
 BODY_LIMIT = 64 * 1024

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from django.template import Context, Engine
 
-from siths_portal.lib.ending import Ending
+from siths_portal.lib.processes.ending import Ending
 from siths_portal.simulators.eid_app_client import EidAppError
 from siths_portal.simulators.eid_app_tasks import EXPIRED, Mistake, Reader, Task, Tasks, problems
 

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.template import Context, Engine
 
-from siths_portal.lib.ending import Ending
+from siths_portal.lib.processes.ending import Ending
 from siths_portal.simulators.card import CardError
 from siths_portal.simulators.idp_cards import CardRefused, Cards, SeenCard
 from siths_portal.simulators.idp_people import Person, people

@@ -12,7 +12,9 @@ class _WhenDue(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Sets up the portal's logging in its own stead and hands the record on; of several threads the first does."""
-        from siths_portal.lib import logging as portal_logging  # before the lock: another thread may log while it imports
+        from siths_portal.lib.monitoring import (
+            logging as portal_logging,  # before the lock: another thread may log while it imports
+        )
 
         root = logging.getLogger()
         self.acquire()

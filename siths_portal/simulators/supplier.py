@@ -23,7 +23,7 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
-from siths_portal.lib.files import write_atomically
+from siths_portal.lib.files.atomic import write_atomically
 from siths_portal.simulators.card import PROFILES, Card, CardError, new_serial
 from siths_portal.simulators.supplier_client import Api, Refused, Unreachable
 

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from siths_portal.lib import acting
+from siths_portal.lib.pages import named_buttons
 
 register = template.Library()
 
@@ -112,12 +112,12 @@ def _first_input(field: BoundField) -> str:
 
 @register.simple_tag(takes_context=True)
 def changes(context: Context, search: str = "") -> SafeString:
-    """What a form that changes something begins with: its token, and the hidden button that Enter presses (`lib.acting`).
+    """What a form that changes something begins with: its token, and the hidden button that Enter presses (`named_buttons`).
 
     Enter shows the page again, or presses the button `search` of a form that is searched in before it is sent. `data-typed` tells
     the script that the form holds what was typed before.
     """
-    name, value = (search, "1") if search else (acting.BUTTON, acting.SHOW)
+    name, value = (search, "1") if search else (named_buttons.BUTTON, named_buttons.SHOW)
     token = format_html('<input type="hidden" name="csrfmiddlewaretoken" value="{}">', context.get("csrf_token", ""))
     typed = SafeString(" data-typed") if getattr(context.get("request"), "kept_form", None) is not None else ""
     button = '<button class="ds-sr-only" type="submit" name="{}" value="{}" tabindex="-1" aria-hidden="true"{}></button>'
@@ -127,7 +127,7 @@ def changes(context: Context, search: str = "") -> SafeString:
 @register.simple_tag
 def act() -> SafeString:
     """The name and value of a form's main button."""
-    return format_html('name="{}" value="{}"', acting.BUTTON, acting.ACT)
+    return format_html('name="{}" value="{}"', named_buttons.BUTTON, named_buttons.ACT)
 
 
 @register.simple_tag(takes_context=True)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.urls import Resolver404, resolve
 from lxml import html
 
-from siths_portal.lib import acting
+from siths_portal.lib.pages import named_buttons
 from tests import pressing
 from tests.access.asking import content
 
@@ -22,7 +22,7 @@ _TYPED = frozenset({"text", "search", "email", "tel", "url", "number", "date", "
 _SENDS = frozenset({"submit", "button", "file", "image"})
 _READ_ALOUD = ("title", "aria-label", "alt", "placeholder")
 _UNREAD = frozenset({"textarea", "script", "style"})
-_BUTTONS = pressing.NAMED | {acting.BUTTON, "csrfmiddlewaretoken"}
+_BUTTONS = pressing.NAMED | {named_buttons.BUTTON, "csrfmiddlewaretoken"}
 
 
 def parsed(response: Any) -> Any:

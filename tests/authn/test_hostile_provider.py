@@ -27,7 +27,7 @@ from issuance.organisations.models import IssuingArea
 from issuance.people.models.persons import Person
 from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock
-from siths_portal.lib.budgets import MinuteBudget
+from siths_portal.lib.http.rate_limits import MinuteBudget
 from tests.authn.hostile import EC, LOA3, RSA, STRANGER, WEAK, Provider
 from tests.pressing import MAIN
 

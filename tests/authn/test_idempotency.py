@@ -16,7 +16,7 @@ from authn.models import IdempotencyRecord, ServiceClient
 from authn.tasks import prune_idempotency
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, DomainError, Invalid
-from siths_portal.lib.idempotency import Answer, required_key
+from siths_portal.lib.rest.idempotency import Answer, required_key
 from tests.tls import DAY
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -153,7 +153,7 @@ SCRIPT = textwrap.dedent(
     django.setup()
     from authn import service
     from authn.models import ServiceClient
-    from siths_portal.lib.idempotency import Answer
+    from siths_portal.lib.rest.idempotency import Answer
 
     def act():
         ServiceClient.objects.get_or_create(client_ref="made", defaults={"kind": "service", "name": "x"})

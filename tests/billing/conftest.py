@@ -21,7 +21,7 @@ def facts(transactional_db, pdf_children, monkeypatch):
     from tests.billing.facts import Facts
     from tests.billing.world import IN_MAY
 
-    monkeypatch.setattr("siths_portal.lib.pdf.PdfRenderer", pdf_children.renderer)
+    monkeypatch.setattr("siths_portal.lib.pdf.rendering.PdfRenderer", pdf_children.renderer)
     real = ports.get(IssuanceFacts)
     with clock.moved_to(IN_MAY):
         yield Facts().connect()

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 from billing.ports import ArticleView, BillableFact, BillingParty, IssuanceFacts, OfficeView, SubscriptionCount
 from siths_portal.lib import ports
 from siths_portal.lib.clock import STOCKHOLM
-from siths_portal.lib.feeds import Cursor
+from siths_portal.lib.database.feeds import Cursor
 
 SPACE = UUID("0195a000-0000-7000-8000-000000000000")
 

@@ -1,9 +1,9 @@
 """Renderers as the product has them, but for the end: their children live on, warm, for the next run. `test_pdf` has none."""
 
-from siths_portal.lib import pdf
+from siths_portal.lib.pdf import rendering
 
 
-class _Kept(pdf.PdfRenderer):
+class _Kept(rendering.PdfRenderer):
     """Goes back to those who keep it when a run closes it."""
 
     def __init__(self, children: "Children") -> None:
@@ -25,7 +25,7 @@ class Children:
     def __init__(self) -> None:
         self.idle: list[_Kept] = []
 
-    def renderer(self) -> pdf.PdfRenderer:
+    def renderer(self) -> rendering.PdfRenderer:
         """One that was used before, or a new one."""
         return self.idle.pop() if self.idle else _Kept(self)
 

@@ -145,7 +145,7 @@ def test_exit_codes_and_streams_of_the_real_process(one):
 
 def test_events_hold_what_was_done_and_chain(one, shell):
     from billing.models import EventMacs, EventSeal
-    from siths_portal.lib import audit, audit_verification
+    from siths_portal.lib.audit import seals, verification
 
     shell("billing_run", "--month", "2023-04", "--issue")
     actions = list(Event.objects.order_by("id").values_list("action", flat=True))
@@ -158,5 +158,5 @@ def test_events_hold_what_was_done_and_chain(one, shell):
         "invoice.rendered",
         "invoice.rendered",
     ]
-    audit.seal(Event, EventSeal)
-    assert audit_verification.verify(audit_verification.Tables("billing", Event, EventSeal, EventMacs)).ok
+    seals.seal(Event, EventSeal)
+    assert verification.verify(verification.Tables("billing", Event, EventSeal, EventMacs)).ok

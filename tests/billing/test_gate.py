@@ -12,8 +12,8 @@ from billing import gate, peppol, ubl
 from billing.models import Invoice, RunItem
 from billing.official import UBL_XSD, texts, validator
 from billing.service import run_month
-from siths_portal.lib import children
 from siths_portal.lib.errors import Unavailable
+from siths_portal.lib.processes import children
 from tests.billing import official
 from tests.billing.facts import local, uid
 from tests.billing.invoices import invoice, line

@@ -15,9 +15,9 @@ from django.conf import settings
 
 from billing import pdf, ubl
 from billing.domain import money
-from siths_portal.lib import children
-from siths_portal.lib import pdf as lib_pdf
 from siths_portal.lib.errors import Unavailable
+from siths_portal.lib.pdf import rendering as lib_pdf
+from siths_portal.lib.processes import children
 from tests.billing.invoices import invoice, line
 
 TAGS = "<script>alert(1)</script> <img src=file:///etc/passwd> <link rel=attachment href=file:/etc/passwd>"
@@ -176,7 +176,7 @@ def test_the_child_fetches_nothing(tmp_path):
             "target": str(target),
         }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-m", "siths_portal.lib.pdf_child"],
+            [sys.executable, "-m", "siths_portal.lib.pdf.child"],
             cwd=settings.BASE_DIR,
             input=json.dumps(job) + "\n",
             capture_output=True,

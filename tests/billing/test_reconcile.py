@@ -11,7 +11,7 @@ from billing import ubl
 from billing.models import Document, Event, EventSeal, Invoice
 from billing.service import IssuedCheck, reconcile, run_month, verify_issued
 from billing.services import drafting, frozen, issuing, rendering
-from siths_portal.lib import audit
+from siths_portal.lib.audit import seals
 from siths_portal.lib.errors import Conflict, NotFound
 from tests.billing.facts import local, uid
 from tests.billing.world import APRIL, REGION, customer, tamper
@@ -127,7 +127,7 @@ def test_a_document_of_an_earlier_renderer_is_compared_but_not_rebuilt(issued):
 
 def test_a_superuser_who_forges_event_and_document_as_well_is_seen_by_the_seal(issued):
     """The row, its UBL document, both events and all hashes agree with each other; the seals do not."""
-    audit.seal(Event, EventSeal)
+    seals.seal(Event, EventSeal)
     forge("2023-000001", *FORGED)
     for invoice in Invoice.objects.all():
         tamper(
@@ -155,7 +155,7 @@ def test_an_invoice_that_is_gone_is_named_by_its_event(issued):
 
 
 def test_all_issued_invoices_agree(issued):
-    audit.seal(Event, EventSeal)
+    seals.seal(Event, EventSeal)
     assert verify_issued() == IssuedCheck(2, ())
 
 

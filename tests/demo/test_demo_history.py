@@ -25,7 +25,8 @@ from issuance.roles.services.actors import actor_of_person
 from pki.models import Certificate
 from siths_portal.demo import history, loading
 from siths_portal.demo.ordering import find_case
-from siths_portal.lib import clock, feeds, ports
+from siths_portal.lib import clock, ports
+from siths_portal.lib.database import feeds
 
 pytestmark = pytest.mark.usefixtures("authorities")
 

@@ -31,7 +31,8 @@ from siths_portal.demo import idp_people, loading, places
 from siths_portal.demo.newcomers import PLACES as NEW_PLACES
 from siths_portal.demo.newcomers import employees, newcomers
 from siths_portal.demo.people import people, person
-from siths_portal.lib import clock, images
+from siths_portal.lib import clock
+from siths_portal.lib.files import images
 
 
 def test_the_nth_person_is_always_the_same_and_nobody() -> None:

@@ -1,7 +1,7 @@
 """The demo's drawn faces are photographs that the portal takes, the same each time, and not all alike."""
 
 from siths_portal.demo.portraits import portrait_of
-from siths_portal.lib import images
+from siths_portal.lib.files import images
 
 
 def test_a_portrait_is_taken_by_the_portal_and_is_always_the_same() -> None:

@@ -19,7 +19,7 @@ def variables_of_settings() -> set[str]:
             names = [part.value for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)]
             found.update(name for name in names if isinstance(name, str))
     # The URL of a process's connection is read by a name out of a table.
-    databases = (ROOT / "siths_portal" / "lib" / "databases.py").read_text()
+    databases = (ROOT / "siths_portal" / "lib" / "database" / "connections.py").read_text()
     return found | set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', databases))
 
 

@@ -90,7 +90,11 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
         ("pki/ocsp/web.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
         ("siths_portal/simulators/directory.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
         ("siths_portal/simulators/directory.py", "import issuance.service", "Simulators talk by wire and files only"),
-        ("siths_portal/simulators/directory.py", "import siths_portal.lib.jobs", "Simulators talk by wire and files only"),
+        (
+            "siths_portal/simulators/directory.py",
+            "import siths_portal.lib.processes.jobs",
+            "Simulators talk by wire and files only",
+        ),
         ("siths_portal/dev/steps.py", "import django", "The house knows commands and settings, no application"),
         ("issuance/people/services/extra.py", "import pki.models", PUBLIC_PKI),
         ("issuance/people/services/extra.py", "import pki.hsm.extra", PUBLIC_PKI),

@@ -16,7 +16,7 @@ from django.urls import reverse
 from siths_portal.dev import nginx
 from siths_portal.dev.home import House
 from siths_portal.dev.probes import accepts
-from siths_portal.lib.uploads import REFUSED_HEADER
+from siths_portal.lib.files.uploads import REFUSED_HEADER
 from tests.house.conftest import copy_house
 from tests.house.test_nginx import UnixServer
 from tests.waiting import wait_for

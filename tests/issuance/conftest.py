@@ -25,7 +25,7 @@ def use_is_written_rarely() -> Iterator[None]:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[float]:
     """For how long each answer was held back; here none is, but it is noted."""
-    from siths_portal.lib import answer_times
+    from siths_portal.lib.http import answer_times
 
     settings.ANSWER_STEP_SECONDS = 0.025
     asked: list[float] = []

@@ -22,7 +22,8 @@ from issuance.people.models.persons import Post
 from issuance.people.services.people import PersonScope
 from issuance.records.models.events import Event
 from issuance.records.services import steps
-from siths_portal.lib import clock, feeds
+from siths_portal.lib import clock
+from siths_portal.lib.database import feeds
 from tests import superuser
 from tests.issuance.world import SETUP
 

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from pki.models import Event
-from siths_portal.lib import audit
+from siths_portal.lib.audit import seals
 
 COLUMNS = "id, xid, at, actor_ref, action, subject_type, subject_ref, subject_seq, facts"
 
@@ -103,7 +103,7 @@ class Attacker:
         """All digests from this seal on, by the same rule as the sealing job's."""
         self.sql("SELECT digest FROM pki_eventseal WHERE seq = %s", start - 1)
         found = self.cursor.fetchone()
-        digest = bytes(found[0]) if found else audit.GENESIS
+        digest = bytes(found[0]) if found else seals.GENESIS
         names = ", ".join(f"e.{name}" for name in COLUMNS.split(", "))
         self.sql(
             f"SELECT s.seq, {names} FROM pki_eventseal s JOIN pki_event e ON e.id = s.event_id WHERE s.seq >= %s ORDER BY s.seq",
@@ -111,7 +111,7 @@ class Attacker:
         )
         for seq, *values in self.cursor.fetchall():
             event = Event(**dict(zip(COLUMNS.split(", "), values, strict=True)))
-            digest = audit.link(digest, event)
+            digest = seals.link(digest, event)
             self.sql(
                 "UPDATE pki_eventseal SET digest = %s, event_xid = %s, event_id = %s WHERE seq = %s",
                 digest,

@@ -7,8 +7,8 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from siths_portal.lib import answer_times
-from siths_portal.lib.answer_times import AnswerTimeMiddleware, in_step, rest_of_step
+from siths_portal.lib.http import answer_times
+from siths_portal.lib.http.answer_times import AnswerTimeMiddleware, in_step, rest_of_step
 
 
 @pytest.mark.parametrize(

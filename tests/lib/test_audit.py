@@ -10,7 +10,8 @@ from django.db import connection, transaction
 from pki.models import Event, EventMacs, EventSeal
 from siths_portal import chains, tasks
 from siths_portal.celery import SCHEDULE
-from siths_portal.lib import audit, audit_verification, clock
+from siths_portal.lib import clock
+from siths_portal.lib.audit import seals, verification
 from tests.lib.audit_world import record, superuser, verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -140,9 +141,9 @@ def test_a_chain_computed_anew_is_named(sealed):
         cursor.execute("UPDATE pki_event SET actor_ref = 'user:other' WHERE id = %s", [sealed[4].event_id])
         digest = bytes(sealed[3].digest)
         for row in sealed[4:]:
-            digest = audit.link(digest, _as_edited(row.event_id, sealed[4].event_id))
+            digest = seals.link(digest, _as_edited(row.event_id, sealed[4].event_id))
             cursor.execute("UPDATE pki_eventseal SET digest = %s WHERE seq = %s", [digest, row.seq])
-    assert audit_verification.verify(audit_verification.Tables("pki", Event, EventSeal, EventMacs)).ok
+    assert verification.verify(verification.Tables("pki", Event, EventSeal, EventMacs)).ok
     text, code = verify()
     assert (code, "pki: FEL vid sigill 10: sigillet är inte det som ankrades" in text) == (1, True)
 
@@ -188,7 +189,7 @@ def test_two_sealing_jobs_at_once_make_one_chain():
 
     def run():
         for _ in range(5):
-            done.append(audit.seal(Event, EventSeal, batch=7))
+            done.append(seals.seal(Event, EventSeal, batch=7))
         connection.close()
 
     threads = [threading.Thread(target=run) for _ in range(4)]

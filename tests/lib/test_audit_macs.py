@@ -8,8 +8,9 @@ import pytest
 from pki.models import Event, EventMacs, EventSeal, HsmKey, KeyPurpose
 from siths_portal import chains, tasks
 from siths_portal.celery import SCHEDULE
-from siths_portal.lib import audit_macs, clock, ports
-from siths_portal.lib.audit_keys import AuditKeys
+from siths_portal.lib import clock, ports
+from siths_portal.lib.audit import macs
+from siths_portal.lib.audit.keys import AuditKeys
 from tests.lib.audit_world import attacker, record, verify
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("audit_token")]
@@ -282,7 +283,7 @@ def test_every_application_has_its_own(chain):
     """A block of one application's is none of another's, also with the same numbers."""
     keys = ports.get(AuditKeys)
     key_id = keys.mac_key()
-    made = {audit_macs._block_key(keys, key_id, each.app, 1) for each in chains.all_chains()}
+    made = {macs._block_key(keys, key_id, each.app, 1) for each in chains.all_chains()}
     assert len(made) == len(chains.all_chains()) == 4
 
 

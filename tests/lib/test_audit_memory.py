@@ -12,7 +12,7 @@ from django.db import connection
 
 from pki.models import Event, EventSeal
 from siths_portal import chains, tasks
-from siths_portal.lib import audit_macs
+from siths_portal.lib.audit import macs
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("audit_token")]
 LONG = bool(os.environ.get("SITHS_LONG"))
@@ -51,7 +51,7 @@ def seal() -> None:
 def test_memory_does_not_grow_with_the_chain():
     fill(SHORT)
     chains.seal_all()
-    for _ in range(1 + SHORT // (50 * audit_macs.BLOCK)):
+    for _ in range(1 + SHORT // (50 * macs.BLOCK)):
         tasks.mac()
     (chain,) = [each for each in chains.all_chains() if each.app == "pki"]
     tracemalloc.start()

@@ -8,7 +8,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from pki.models import Certificate, CertificateAuthority, CertificateBlob, Event
-from siths_portal.lib import bulk, clock
+from siths_portal.lib import clock
+from siths_portal.lib.database import bulk
 
 pytestmark = pytest.mark.django_db
 HOSTILE = ["", "\\N", "\\", "a\tb\nc\rd", "\\x00", "\\.", "Åsa 'Östberg' \"x\" \u2028 \x0b\x0c\x7f", "\\t", "🏥"]

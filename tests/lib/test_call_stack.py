@@ -1,11 +1,11 @@
-"""`siths_portal.lib.call_stack`: calls inside find their room mapped."""
+"""`siths_portal.lib.processes.call_stack`: calls inside find their room mapped."""
 
 import resource
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from siths_portal.lib.call_stack import with_room
+from siths_portal.lib.processes.call_stack import with_room
 
 LOOPS = 200
 DEPTHS = 300

@@ -6,7 +6,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from siths_portal.lib.compression import CompressionMiddleware, leave_uncompressed
+from siths_portal.lib.http.compression import CompressionMiddleware, leave_uncompressed
 
 TEXT = "<p>Kort</p>" * 100
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siths_portal.lib import csv_files
+from siths_portal.lib.files import csv_files
 
 
 def read(content: bytes) -> list[list[str]]:

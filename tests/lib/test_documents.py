@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.db import ProgrammingError, connection, transaction
 
-from siths_portal.lib import documents
+from siths_portal.lib.database import documents
 from siths_portal.lib.errors import Conflict
 from tests import superuser
 

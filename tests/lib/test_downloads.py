@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siths_portal.lib import downloads
+from siths_portal.lib.files import downloads
 
 
 def disposition(filename: str) -> str:

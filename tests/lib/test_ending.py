@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from siths_portal.lib.ending import Ending
+from siths_portal.lib.processes.ending import Ending
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

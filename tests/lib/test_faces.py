@@ -23,8 +23,8 @@ from django.urls import path
 from siths_portal.dev.checks import PRODUCTION
 from siths_portal.dev.private_services import APP_ROLE
 from siths_portal.dev.tokens import new_client_key
-from siths_portal.lib import pages
 from siths_portal.lib.errors import Altered, Conflict, Unavailable
+from siths_portal.lib.pages import error_pages
 from tests.chance import without_chance
 from tests.database_roles import TEST_ROLE
 from tests.lib.faces import serving
@@ -239,8 +239,8 @@ def raising(error: Exception) -> object:
 
 
 class Urls:
-    handler400, handler403 = pages.bad_request, pages.permission_denied
-    handler404, handler500 = pages.page_not_found, pages.server_error
+    handler400, handler403 = error_pages.bad_request, error_pages.permission_denied
+    handler404, handler500 = error_pages.page_not_found, error_pages.server_error
     urlpatterns = [
         path("fel", raising(ValueError("Provsson"))),
         path("borta", raising(Unavailable("hsm-away", "Korttjänsten svarar inte. Försök igen om en stund."))),

@@ -5,7 +5,7 @@ import pytest
 from django.db import connection
 
 from pki.models import Event
-from siths_portal.lib import feeds
+from siths_portal.lib.database import feeds
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

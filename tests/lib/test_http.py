@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.db import connection, transaction
 
-from siths_portal.lib import http
 from siths_portal.lib.errors import NotFound, Refused, Unavailable
+from siths_portal.lib.http import client as http
 from tests.chance import without_chance
 
 Answer = Callable[[BaseHTTPRequestHandler], None]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.images import check_png
+from siths_portal.lib.files.images import check_png
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30), **options) -> bytes:

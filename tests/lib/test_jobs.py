@@ -11,7 +11,7 @@ import redis
 from django.conf import settings
 from django.db import transaction
 
-from siths_portal.lib import jobs
+from siths_portal.lib.processes import jobs
 
 QUEUE = "test-wakeups"
 
@@ -54,7 +54,7 @@ def test_a_broker_that_is_gone_is_forgiven(broker_url: str) -> None:
         "import django; django.setup()\n"
         "from django.db import transaction\n"
         "from authn.models import Event\n"
-        "from siths_portal.lib import jobs\n"
+        "from siths_portal.lib.processes import jobs\n"
         "with transaction.atomic():\n"
         "    Event.record(actor_ref='system:test', action='a.b', subject_type='t', subject_ref='1')\n"
         "    jobs.enqueue('audit.seal', id='8ea5')\n"

@@ -19,8 +19,8 @@ from issuance.offices.models import Office
 from issuance.organisations.models import IssuingArea
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
-from siths_portal.lib.forms import Form
 from siths_portal.lib.lists import Column, Cursor, Empty, Key, Kind, List, Order, Rows, Tag, keyset, listing
+from siths_portal.lib.pages.forms import Form
 
 pytestmark = pytest.mark.django_db
 NOW = dt.datetime(2026, 5, 4, 10, tzinfo=dt.UTC)

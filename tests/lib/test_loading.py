@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 
 from siths_portal.lib import ports
-from siths_portal.lib.loading import without
+from siths_portal.lib.processes.loading import without
 from tests import fork_server
 
 FACES = ("portal", "minasidor", "api", "status")
@@ -106,7 +106,7 @@ def test_wiring_that_fails_fails_for_everybody(unwired: None) -> None:
 
 def test_the_collector_works_again_after_loading() -> None:
     code = (
-        "import gc; from siths_portal.lib.loading import uncollected\n"
+        "import gc; from siths_portal.lib.processes.loading import uncollected\n"
         "try:\n"
         "    with uncollected():\n"
         "        assert not gc.isenabled()\n"

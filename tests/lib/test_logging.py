@@ -20,9 +20,9 @@ from django.urls import path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siths_portal.lib import redaction
 from siths_portal.lib.errors import Conflict
-from siths_portal.lib.logging import RequestIdMiddleware
+from siths_portal.lib.monitoring import redaction
+from siths_portal.lib.monitoring.logging import RequestIdMiddleware
 from tests.chance import without_chance
 
 log = structlog.get_logger("siths_portal.tests")

@@ -11,11 +11,11 @@ import pytest
 import requests
 from django.conf import settings
 
-from siths_portal.lib import metrics
+from siths_portal.lib.monitoring import metrics
 
 COUNT = """
 import sys
-from siths_portal.lib import metrics
+from siths_portal.lib.monitoring import metrics
 counter = metrics.counter("things", "Things", ["kind"])
 gauge = metrics.gauge("now", "Now", ["kind"], mode="livesum")
 counter.labels("a").inc(int(sys.argv[1]))

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from siths_portal.lib import clock, pades, pdf
+from siths_portal.lib import clock
+from siths_portal.lib.pdf import pades, rendering
 
 HTML = (
     '<!DOCTYPE html><html lang="sv"><head><title>Prov</title><style>body{font-family:"DejaVu Sans"}</style></head>'
@@ -83,7 +84,7 @@ def _hand(*, p256: bool, **options: Any) -> Hand:
 
 @cache
 def plain() -> bytes:
-    return pdf.render(pdf.PdfSource(HTML, b'{"a":1}', "kvittens.json", "Uppgifterna", "2026-01-02"))
+    return rendering.render(rendering.PdfSource(HTML, b'{"a":1}', "kvittens.json", "Uppgifterna", "2026-01-02"))
 
 
 def prepared(*, p256: bool = False) -> pades.Prepared:
@@ -167,7 +168,7 @@ def test_the_cms_holds_signer_and_issuer_and_verifies_by_openssl(tmp_path: Path,
 
 
 def test_the_archive_form_and_the_attachment_survive() -> None:
-    assert pdf.judge(signed(), b'{"a":1}') is None
+    assert rendering.judge(signed(), b'{"a":1}') is None
     with pikepdf.open(BytesIO(signed())) as document:
         with document.open_metadata() as metadata:
             assert (metadata["pdfaid:part"], metadata["pdfaid:conformance"]) == ("3", "A")
@@ -224,5 +225,5 @@ def test_an_unsigned_file_is_not_valid() -> None:
 def test_attributes_of_cms_may_be_used_before_the_first_signature() -> None:
     """asn1crypto then knows the attribute's names already, without those that pyHanko adds."""
     use = "from asn1crypto.cms import CMSAttributeType as T; T('content_type')"
-    ours = "import siths_portal.lib.pades_pyhanko; T('commitment_type')"
+    ours = "import siths_portal.lib.pdf.pades_pyhanko; T('commitment_type')"
     subprocess.run([sys.executable, "-c", f"{use}; {ours}"], check=True)

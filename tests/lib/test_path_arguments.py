@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
-from siths_portal.lib import path_arguments
+from siths_portal.lib.files import path_arguments
 
 OURS = ("authn", "billing", "issuance", "pki", "siths_portal")
 MISSING = [

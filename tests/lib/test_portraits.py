@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from siths_portal.lib import images
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.images import portrait
+from siths_portal.lib.files import images
+from siths_portal.lib.files.images import portrait
 
 
 def jpeg(size: tuple[int, int] = (600, 800), mode: str = "RGB", **options: object) -> bytes:

@@ -15,7 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from siths_portal.lib import errors, problem
+from siths_portal.lib import errors
+from siths_portal.lib.rest import problem
 
 
 class Inner(serializers.Serializer):  # type: ignore[type-arg]

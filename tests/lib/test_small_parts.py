@@ -12,9 +12,10 @@ from django.test import Client, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siths_portal.lib import health, ports
+from siths_portal.lib import ports
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.ids import new_id
+from siths_portal.lib.monitoring import health
 from siths_portal.templatetags.portal import breakable
 
 VALUES = st.recursive(

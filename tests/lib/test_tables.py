@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from siths_portal.lib import csv_files, sheet_child, tables, workbooks
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.workbooks import Sheet
+from siths_portal.lib.files import csv_files, sheet_child, tables, workbooks
+from siths_portal.lib.files.workbooks import Sheet
 
 SHEET = "xl/worksheets/sheet1.xml"
 _OPENING = '<?xml version="1.0" encoding="UTF-8"?>'

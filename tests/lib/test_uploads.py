@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
-from siths_portal.lib.uploads import UploadLimitMiddleware, told_size
+from siths_portal.lib.files.uploads import UploadLimitMiddleware, told_size
 
 LIMIT = 5 * 1024 * 1024
 BOUNDARY = "grans"
@@ -130,7 +130,7 @@ def test_a_body_that_ends_early_is_what_came_of_it() -> None:
 
 
 def test_nothing_comes_onto_disk() -> None:
-    assert settings.FILE_UPLOAD_HANDLERS == ["siths_portal.lib.uploads.BoundedUploadHandler"]
+    assert settings.FILE_UPLOAD_HANDLERS == ["siths_portal.lib.files.uploads.BoundedUploadHandler"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from authn import service
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.path_arguments import readable_file
+from siths_portal.lib.files.path_arguments import readable_file
 
 
 class Command(BaseCommand):

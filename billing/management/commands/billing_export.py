@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from billing import service
 from billing.domain.periods import Month
 from billing.management.base import BillingCommand
-from siths_portal.lib.path_arguments import writable_folder
+from siths_portal.lib.files.path_arguments import writable_folder
 
 
 class Command(BillingCommand):

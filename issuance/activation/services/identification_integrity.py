@@ -11,7 +11,7 @@ from django.db.models.functions import Cast
 from issuance.activation.models import Identification, IdentificationWithdrawal
 from issuance.records.models.events import Event, EventSeal
 from issuance.records.services.comparing import Check
-from siths_portal.lib import audit
+from siths_portal.lib.audit import seals
 
 _CHUNK = 500
 _IDENTIFIED, _WITHDRAWN = "holder.identified", "holder.identification_withdrawn"
@@ -35,7 +35,7 @@ def _wrong(rows: Sequence[Identification]) -> Iterator[str]:
     references = [str(row.pk) for row in rows]
     found = Event.objects.filter(subject_type="identification", subject_ref__in=references, action__in=(_IDENTIFIED, _WITHDRAWN))
     events = list(found.order_by("-id"))  # of several the first counts
-    broken = set(audit.disagreeing(events, EventSeal))
+    broken = set(seals.disagreeing(events, EventSeal))
     told = {(event.action, UUID(event.subject_ref)): _told(event) for event in events if event.id not in broken}
     withdrawals = IdentificationWithdrawal.objects.in_bulk([row.pk for row in rows])
     for row in rows:

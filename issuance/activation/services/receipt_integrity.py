@@ -15,7 +15,7 @@ from issuance.carriers.domain.carrier_states import CarrierAction
 from issuance.carriers.models import Carrier, Receipt
 from issuance.records.models.events import Event, EventSeal
 from issuance.records.services.comparing import Check
-from siths_portal.lib import audit
+from siths_portal.lib.audit import seals
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 
 _CHUNK = 500
@@ -64,7 +64,7 @@ def _wrong(receipts: Sequence[Receipt]) -> Iterator[str]:
     carriers = dict(Carrier.objects.filter(receipt__in=receipts).values_list("receipt_id", "id"))
     references = [str(carrier) for carrier in carriers.values()]
     events = list(Event.objects.filter(subject_type="carrier", subject_ref__in=references, action=_SIGNED).order_by("id"))
-    broken = set(audit.disagreeing(events, EventSeal))
+    broken = set(seals.disagreeing(events, EventSeal))
     facts = {(event.subject_ref, event.facts.get("receipt")): event.facts for event in events if event.id not in broken}
     for receipt in receipts:
         signed = facts.get((str(carriers.get(receipt.pk)), str(receipt.pk)), {})

@@ -16,9 +16,11 @@ from issuance.carriers.models import Receipt
 from issuance.receipt_texts.models import ReceiptText
 from issuance.records.models.events import Document
 from pki import service as pki
-from siths_portal.lib import clock, pades, pdf, signatures
+from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.certificates import signatures
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.pdf import pades, rendering
 
 __all__ = [
     "Draft",
@@ -66,7 +68,7 @@ def prepare(subject: Subject) -> Draft:
     """
     addition = receipt_content.regional_addition(subject.carrier.organisation)
     content = receipt_content.build(subject, addition)
-    source = pdf.PdfSource(
+    source = rendering.PdfSource(
         html=receipt_content.html(content),
         attached=receipt_content.canonical(content),
         name=_ATTACHMENT,
@@ -74,7 +76,7 @@ def prepare(subject: Subject) -> Draft:
         day=clock.today().isoformat(),
     )
     signing = subject.certificates[SIGNING_PROFILE]
-    return Draft(content, pades.prepare(pdf.render(source), _signer(signing), field_name=_FIELD), addition, signing.id)
+    return Draft(content, pades.prepare(rendering.render(source), _signer(signing), field_name=_FIELD), addition, signing.id)
 
 
 def store_draft(draft: Draft, transaction: EidAppTransaction) -> PreparedReceipt:
@@ -137,7 +139,7 @@ def store(transaction: EidAppTransaction, prepared: PreparedReceipt, signed: byt
         raise Conflict("terms-changed", "Villkoren har ändrats. Be ID-administratören öppna appen på nytt.")
     return Receipt.objects.create(
         id=UUID(content["receipt"]["id"]),
-        document=Document.store(signed, pdf.MEDIA_TYPE),
+        document=Document.store(signed, rendering.MEDIA_TYPE),
         receipt_text=prepared.receipt_text,
         terms_version=accepted.version,
         identity_document=transaction.identification.identity_document,

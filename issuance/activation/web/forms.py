@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from issuance.records.queries import words
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages.forms import Form
 
 
 class IdentificationForm(Form):

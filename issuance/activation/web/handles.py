@@ -15,8 +15,8 @@ from django.http import HttpRequest
 from issuance.activation.domain.transaction_states import TransactionState
 from issuance.activation.queries import activation_view
 from issuance.activation.services.activation import Opened, TransactionView
-from siths_portal.lib import session_secrets
-from siths_portal.lib.compression import leave_uncompressed
+from siths_portal.lib.http.compression import leave_uncompressed
+from siths_portal.lib.pages import session_secrets
 
 _KEY = "eid_app_handles"
 _MOST = 5

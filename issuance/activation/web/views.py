@@ -38,7 +38,7 @@ from issuance.records.web.refreshing import refreshing
 from issuance.revocation.services import revocation_limit
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
-from siths_portal.lib.pages import leads_back
+from siths_portal.lib.pages.error_pages import leads_back
 
 
 def _steps() -> list[str]:

@@ -22,8 +22,8 @@ from issuance.records.queries import history, words
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.forms import Form
-from siths_portal.lib.pages import leads_back
+from siths_portal.lib.pages.error_pages import leads_back
+from siths_portal.lib.pages.forms import Form
 
 
 class WithdrawalForm(Form):

@@ -19,8 +19,8 @@ from issuance.records.web.forms import text_line
 from issuance.records.web.frame import actor_of, demand
 from issuance.records.web.places import area_page
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.forms import Form
 from siths_portal.lib.ids import ids_of
+from siths_portal.lib.pages.forms import Form
 
 _AT = {
     "article": ("artiklar", gettext_lazy("Artiklar")),

@@ -12,7 +12,7 @@ from issuance.articles.services.articles import ArticleData
 from issuance.records.web.editing import EditForm
 from issuance.records.web.forms import text_line
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.forms import DayInput, Form
+from siths_portal.lib.pages.forms import DayInput, Form
 
 _PICK = {"invalid_choice": _("Välj ett alternativ i listan.")}
 _YES_NO: list[tuple[str, Any]] = [("yes", _("Ja")), ("no", _("Nej"))]

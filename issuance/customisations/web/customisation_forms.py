@@ -12,7 +12,7 @@ from issuance.customisations.services.customisations import BACK_LINES, BACK_TEX
 from issuance.records.web.editing import EditForm
 from issuance.records.web.forms import text_line
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages.forms import Form
 
 
 def back_text_field(label: Any, help_text: Any) -> forms.CharField:

@@ -25,9 +25,10 @@ from issuance.people.models.persons import Person
 from issuance.records.models.events import Event
 from issuance.records.services import uploads
 from issuance.roles.services import role_assignment
-from siths_portal.lib import clock, tables
+from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+from siths_portal.lib.files import tables
 from siths_portal.lib.ids import new_id
 
 REFUSALS = (Invalid, Conflict, Forbidden, NotFound)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from issuance.imports.domain import HELP_SHEET, SHAPES, Column, Kind
-from siths_portal.lib import tables
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.tables import Line, Table
+from siths_portal.lib.files import tables
+from siths_portal.lib.files.tables import Line, Table
 
 FIELD = "file"
 """The form's field at which a file is refused."""

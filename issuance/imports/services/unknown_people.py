@@ -23,8 +23,8 @@ from issuance.records.models.events import SEARCHER, Event
 from issuance.search.services import search_watch
 from issuance.search.services.search_watch import HOUR, Pattern
 from siths_portal.lib import clock
+from siths_portal.lib.database.locks import held, lock_until_commit, number
 from siths_portal.lib.errors import Invalid, TooManyRequests
-from siths_portal.lib.locks import held, lock_until_commit, number
 
 ASKED_AT_ONCE = 50
 """HSA-ids that a file may ask the catalogue for; the next ones are asked when it is sent again."""

@@ -16,9 +16,10 @@ from issuance.organisations.models import Organisation
 from issuance.organisations.queries import places
 from issuance.people.services import disclosures
 from issuance.records.web.frame import actor_of
-from siths_portal.lib import clock, csv_files, workbooks
-from siths_portal.lib.downloads import attachment
-from siths_portal.lib.workbooks import Sheet
+from siths_portal.lib import clock
+from siths_portal.lib.files import csv_files, workbooks
+from siths_portal.lib.files.downloads import attachment
+from siths_portal.lib.files.workbooks import Sheet
 
 _CSV_TYPE = "text/csv; charset=utf-8"
 

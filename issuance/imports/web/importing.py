@@ -29,12 +29,12 @@ from issuance.records.web.forms import DESPITE
 from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, recent_login, render_page
 from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.values import row
-from siths_portal.lib import tables
-from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Refused, TooManyRequests, Unavailable
-from siths_portal.lib.forms import Form
-from siths_portal.lib.pages import told_when
-from siths_portal.lib.uploads import takes_files
+from siths_portal.lib.files import tables
+from siths_portal.lib.files.uploads import takes_files
+from siths_portal.lib.http.answer_times import in_step
+from siths_portal.lib.pages.error_pages import told_when
+from siths_portal.lib.pages.forms import Form
 
 PAGE = 50
 _TAGS = {Outcome.MAKE: "new", Outcome.CONNECT: "info", Outcome.SAME: "info", Outcome.WRONG: "failed"}

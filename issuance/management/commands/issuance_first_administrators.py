@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from issuance.roles.services import first_administrators
 from issuance.roles.services.administrators_file import LONGEST
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.path_arguments import readable_file
+from siths_portal.lib.files.path_arguments import readable_file
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from issuance.people.services.directory_import import Options, Outcome
 from issuance.people.services.directory_import_rows import PROBLEMS
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.path_arguments import readable_file
+from siths_portal.lib.files.path_arguments import readable_file
 
 _SHOWN = 1000
 

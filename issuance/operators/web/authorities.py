@@ -23,7 +23,7 @@ from pki.operators.authorities import AuthorityLine, AuthorityRecord, authority_
 from pki.operators.certificates import certificate_pem
 from pki.operators.keys import KeyView, keys_in_use
 from siths_portal.lib import clock
-from siths_portal.lib.downloads import attachment
+from siths_portal.lib.files.downloads import attachment
 
 SIGNER_SOON = dt.timedelta(days=10)
 """A responder is renewed when 15 days are left; this few mean that the renewal does not work."""

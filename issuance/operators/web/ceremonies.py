@@ -25,7 +25,7 @@ from pki.ceremonies import CeremonyRecord, OutputView, ProposalView
 from pki.operators import approvals
 from pki.operators.approvals import ApprovalView
 from pki.operators.ceremonies import CeremonyEvent, ceremony_events, ceremony_protocol, ceremony_remaining, protocol_content
-from siths_portal.lib.downloads import attachment
+from siths_portal.lib.files.downloads import attachment
 
 SECTION = "ceremonies"
 SIGNED, PERFORMED, KEPT = 2, 3, 4

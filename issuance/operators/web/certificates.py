@@ -30,7 +30,7 @@ from issuance.records.web.frame import Link, actor_of, render_page, session_id_o
 from issuance.records.web.values import row
 from pki.operators import certificates
 from pki.operators.certificates import CertificateRecord
-from siths_portal.lib.downloads import attachment
+from siths_portal.lib.files.downloads import attachment
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -14,7 +14,7 @@ from pki.operators.authorities import authority_lines
 from pki.operators.certificate_search import profile_names
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.forms import DayInput, Form
+from siths_portal.lib.pages.forms import DayInput, Form
 
 _DAY = {"required": _("Ange en dag."), "invalid": _("Skriv dagen som ÅÅÅÅ-MM-DD.")}
 

@@ -18,7 +18,7 @@ from issuance.operators.web.section import PKI, names_of
 from issuance.records.web.frame import render_page
 from issuance.records.web.refreshing import refreshing
 from pki.operators import imports
-from siths_portal.lib.downloads import attachment
+from siths_portal.lib.files.downloads import attachment
 
 SECTION = "imports"
 _MEDIA_TYPES = {

@@ -13,7 +13,7 @@ from pki import service as pki
 from pki.mass_revocation import MassRevocationGrounds, MassSelection
 from pki.operators.certificate_search import profile_names
 from siths_portal.lib import clock
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages.forms import Form
 
 LONGEST_LIST = 1_000_000
 """Characters of a list. Two are within what is taken of a form (DATA_UPLOAD_MAX_MEMORY_SIZE), since it is sent as multipart."""

@@ -32,8 +32,8 @@ from pki import approvals
 from pki import ceremonies as pki_ceremonies
 from pki.ceremonies import ApproverView, ProposalRecord
 from pki.operators.ceremonies import ceremony_events
-from siths_portal.lib.pages import told_when
-from siths_portal.lib.uploads import takes_files
+from siths_portal.lib.files.uploads import takes_files
+from siths_portal.lib.pages.error_pages import told_when
 
 
 @takes_files

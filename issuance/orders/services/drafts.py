@@ -24,9 +24,9 @@ from issuance.people.services import photos
 from issuance.records.models.events import Event
 from issuance.records.services import uploads
 from siths_portal.lib import clock
+from siths_portal.lib.database.rows import the_only
 from siths_portal.lib.errors import Conflict, Invalid, NotFound
-from siths_portal.lib.images import portrait
-from siths_portal.lib.rows import the_only
+from siths_portal.lib.files.images import portrait
 
 _BATCH = 200
 _STEP_OF = {
@@ -162,8 +162,8 @@ def put_photo(*, actor: Actor, draft_id: UUID, content: bytes, size: int | None 
     """Hämta fotografi: the uploaded file becomes the draft's photo, not yet approved. A file that is refused changes nothing.
 
     `size` is the file's, where `content` is only its beginning. The photo takes the place of any before, from whatever tab: what
-    goes onto the card is the one that is approved. Raises Invalid at `photo` (see `lib.images.portrait`), TooManyRequests, and
-    what `_open` raises.
+    goes onto the card is the one that is approved. Raises Invalid at `photo` (see `lib.files.images.portrait`), TooManyRequests,
+    and what `_open` raises.
     """
     get(actor=actor, draft_id=draft_id)
     uploads.spend(actor)

@@ -3,7 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages.forms import Form
 
 
 class StepForm(Form):

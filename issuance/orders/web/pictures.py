@@ -12,7 +12,7 @@ from issuance.orders.queries import order_draft
 from issuance.orders.services import drafts
 from issuance.people.services import disclosures
 from issuance.records.web.frame import actor_of
-from siths_portal.lib.downloads import picture, serves_picture
+from siths_portal.lib.files.downloads import picture, serves_picture
 
 
 @serves_picture

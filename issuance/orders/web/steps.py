@@ -24,9 +24,9 @@ from issuance.people.models.persons import Post
 from issuance.records.queries import words
 from issuance.records.web.frame import actor_of
 from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests
+from siths_portal.lib.files.uploads import takes_files
 from siths_portal.lib.ids import id_of
-from siths_portal.lib.pages import told_when
-from siths_portal.lib.uploads import takes_files
+from siths_portal.lib.pages.error_pages import told_when
 
 Choices = Callable[[Open, StepForm | None], dict[str, Any]]
 Answer = Callable[[StepForm], OrderDraft]

@@ -12,8 +12,8 @@ from issuance.organisations.services.tree import lock_tree, segment
 from issuance.records.services.editing import edit, insert, line, record, refused_as
 from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock
+from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Conflict, Invalid
-from siths_portal.lib.locks import lock_until_commit
 
 _TAKEN = ("area-exists", "Det finns redan ett utgivningsområde med namnet. Välj ett annat namn.")
 

@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from issuance.organisations.models import IssuingArea, Organisation
+from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Conflict
-from siths_portal.lib.locks import lock_until_commit
 
 
 def segment(letter: str, row_id: UUID) -> str:

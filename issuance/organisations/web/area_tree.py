@@ -11,8 +11,8 @@ from issuance.records.web.forms import text_line
 from issuance.records.web.frame import actor_of
 from issuance.records.web.places import area_page
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.forms import Form
 from siths_portal.lib.ids import id_of
+from siths_portal.lib.pages.forms import Form
 
 _OPEN_TREE = 30
 """A tree of no more organisations than these is shown unfolded."""

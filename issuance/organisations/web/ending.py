@@ -21,7 +21,7 @@ from issuance.records.web.editing import answered
 from issuance.records.web.frame import actor_of, demand
 from issuance.records.web.places import organisation_page
 from siths_portal.lib.errors import Conflict
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages.forms import Form
 
 
 class ReasonForm(Form):

@@ -14,7 +14,7 @@ from issuance.organisations.services.organisations import OrganisationData, hsa_
 from issuance.records.web.editing import EditForm
 from issuance.records.web.forms import text_line
 from siths_portal.lib.errors import DomainError, Invalid
-from siths_portal.lib.forms import DayInput, Form
+from siths_portal.lib.pages.forms import DayInput, Form
 
 
 class AreaForm(EditForm):

@@ -11,7 +11,7 @@ from django.conf import settings
 from issuance.organisations.ports import DirectoryOrganisation
 from issuance.people.adapters.wire import checked, listed, text
 from issuance.people.ports import DirectoryPost, PersonKey
-from siths_portal.lib.http import Client
+from siths_portal.lib.http.client import Client
 
 _LIMIT = 100
 ORGANISATIONS_AT_ONCE = 100

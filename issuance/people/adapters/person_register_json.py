@@ -6,7 +6,7 @@ from django.conf import settings
 
 from issuance.people.adapters.wire import checked, listed, text, truth
 from issuance.people.ports import PersonKey, RegisteredAddress, RegisterPerson
-from siths_portal.lib.http import Client
+from siths_portal.lib.http.client import Client
 
 
 class JsonPersonRegister:

@@ -26,7 +26,8 @@ from issuance.people.services import directory_import_apply, directory_import_pl
 from issuance.people.services.directory_import_plan import Counts, Problem
 from issuance.people.services.directory_import_rows import COLUMNS, Stager
 from issuance.records.models.events import Event
-from siths_portal.lib import bulk, clock, locks, ports
+from siths_portal.lib import clock, ports
+from siths_portal.lib.database import bulk, locks
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
 
 log = structlog.get_logger(__name__)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
-from siths_portal.lib import plans
+from siths_portal.lib.database import plans
 
 STAGING = "import_row"
 LEAVING = ("move", "end", "lapse")

@@ -9,7 +9,7 @@ from issuance.people.models.persons import Person
 from issuance.people.models.photos import Photo
 from issuance.records.models.events import Document, Event
 from siths_portal.lib import clock
-from siths_portal.lib.images import Portrait, portrait
+from siths_portal.lib.files.images import Portrait, portrait
 
 MEDIA_TYPE = "image/jpeg"
 
@@ -17,7 +17,7 @@ MEDIA_TYPE = "image/jpeg"
 def store(*, actor: Actor, person_id: UUID, content: bytes) -> Photo:
     """Stores an approved photo of the person, as a card office does with pictures from its archive.
 
-    Raises NotFound, Forbidden (role, own matter), Invalid (see `lib.images.portrait`).
+    Raises NotFound, Forbidden (role, own matter), Invalid (see `lib.files.images.portrait`).
     """
     policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), person_id)
     made = portrait(content, field="photo")

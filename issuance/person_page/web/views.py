@@ -16,7 +16,7 @@ from issuance.records.queries.history import HistoryView
 from issuance.records.web.frame import SEARCH, Link, actor_of, render_page
 from issuance.records.web.lists import number_cursor
 from issuance.records.web.persons import photo_url
-from siths_portal.lib.downloads import attachment, picture, serves_picture
+from siths_portal.lib.files.downloads import attachment, picture, serves_picture
 from siths_portal.lib.ids import id_of
 
 

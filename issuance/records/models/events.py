@@ -3,7 +3,9 @@
 from django.db import models
 from django.db.models.fields.json import KeyTransform
 
-from siths_portal.lib import audit, documents, events
+from siths_portal.lib import events
+from siths_portal.lib.audit import seals
+from siths_portal.lib.database import documents
 
 NAMING_AN_ORGANISATION = ("office", "customisation")
 """Subjects whose events may name an organisation in their facts, and stand in its history too."""
@@ -48,11 +50,11 @@ class Event(events.AppendOnlyEvent):
         ]
 
 
-class EventSeal(audit.AuditSeal):
+class EventSeal(seals.AuditSeal):
     """The audit chain over `Event`."""
 
 
-class EventMacs(audit.AuditMacs):
+class EventMacs(seals.AuditMacs):
     """MACs by a key of the token over the seals."""
 
 

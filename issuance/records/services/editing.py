@@ -18,8 +18,8 @@ from issuance.customisations.models import CardCustomisation
 from issuance.offices.models import Office
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.records.models.events import Event
-from siths_portal.lib import texts
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.pages import texts
 
 Versioned = IssuingArea | Organisation | Office | CardCustomisation | Article
 """Rows with a `version`, which begins at 1 and rises by one with each edit."""

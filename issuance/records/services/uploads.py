@@ -3,8 +3,8 @@
 from django.conf import settings
 
 from issuance.authz import Actor
-from siths_portal.lib.budgets import MinuteBudget
 from siths_portal.lib.errors import TooManyRequests
+from siths_portal.lib.http.rate_limits import MinuteBudget
 
 _FILES = MinuteBudget()
 

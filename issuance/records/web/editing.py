@@ -13,7 +13,7 @@ from issuance.authz import Actor
 from issuance.records.services.editing import Outdated
 from issuance.records.web.frame import actor_of
 from siths_portal.lib.errors import Conflict, Invalid
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages.forms import Form
 
 LARGEST_VERSION = 2**31 - 1
 """What the column of a version holds."""

@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, TooManyRequests
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages.forms import Form
 
 DESPITE = "katalog"
 """The checkbox that confirms that the user has read what the HSA directory answered; its value identifies the answer."""

@@ -23,9 +23,10 @@ from issuance.carriers.models import Carrier, Eid
 from issuance.records.models.events import REVOKING_ACTIONS, Event
 from issuance.records.services import two_persons
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
-from siths_portal.lib import clock, metrics
+from siths_portal.lib import clock
+from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Conflict, Invalid
-from siths_portal.lib.locks import lock_until_commit
+from siths_portal.lib.monitoring import metrics
 
 HOUR = dt.timedelta(hours=1)
 WAITS = "revocation-waits"

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from issuance.records.queries import words
 from issuance.records.web.moments import MomentField, this_minute
 from issuance.revocation.domain import SWEDISH, SYSTEM_REASONS, RevocationReason
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages.forms import Form
 
 
 class RevocationForm(Form):

@@ -15,8 +15,8 @@ from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.revocation.queries import held_revocations as query
 from issuance.revocation.services import revocation
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.forms import Form
 from siths_portal.lib.ids import ids_of
+from siths_portal.lib.pages.forms import Form
 
 
 class HeldForm(Form):

@@ -34,7 +34,7 @@ from issuance.revocation.services.revocation import RevocationRequest
 from issuance.revocation.web.forms import RevocationForm, empty_form
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
-from siths_portal.lib.pages import leads_back
+from siths_portal.lib.pages.error_pages import leads_back
 
 FOLLOWED_FOR = dt.timedelta(minutes=2)
 """How long after a revocation its page asks again by itself whether the answers are signed."""

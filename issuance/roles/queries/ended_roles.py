@@ -18,8 +18,8 @@ from issuance.roles.queries.role_places import place_of
 from issuance.roles.services.actors import scope_path_of
 from issuance.roles.services.role_periods import last_day_of
 from siths_portal.lib import clock
+from siths_portal.lib.database.rows import the_only
 from siths_portal.lib.errors import NotFound
-from siths_portal.lib.rows import the_only
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from issuance.roles.models.role_requests import RoleRequest, RoleRequestState
 from issuance.roles.queries import role_words
 from issuance.roles.services import role_requests as service
 from siths_portal.lib import clock
-from siths_portal.lib.rows import the_only
+from siths_portal.lib.database.rows import the_only
 
 MOST = 100
 """Open requests are listed and counted no further than this."""

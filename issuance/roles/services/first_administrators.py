@@ -22,8 +22,8 @@ from issuance.roles.services import qualifications, role_assignment
 from issuance.roles.services.actors import current, valid_posts
 from issuance.roles.services.administrators_file import AdministratorsFile, FirstAdministrator, FirstOrganisation, parse
 from siths_portal.lib import clock
+from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Conflict, NotFound
-from siths_portal.lib.locks import lock_until_commit
 
 SETUP = system("setup")
 _LOCK = "first-administrators"

@@ -36,8 +36,8 @@ from issuance.roles.services.role_periods import (
 )
 from issuance.roles.services.subjects import subject_ref
 from siths_portal.lib import clock
+from siths_portal.lib.database.rows import the_only
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
-from siths_portal.lib.rows import the_only
 
 _NOBODY = UUID(int=0)
 

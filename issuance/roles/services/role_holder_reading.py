@@ -24,8 +24,9 @@ from issuance.records.models.events import Event
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import ended_roles
 from issuance.roles.services.actors import current
-from siths_portal.lib import clock, metrics, ports
+from siths_portal.lib import clock, ports
 from siths_portal.lib.errors import Refused, Unavailable
+from siths_portal.lib.monitoring import metrics
 
 log = structlog.get_logger(__name__)
 

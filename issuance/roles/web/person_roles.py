@@ -29,7 +29,7 @@ from issuance.roles.web.role_forms import PickRoleForm, PlacedRoleForm, Qualific
 from issuance.roles.web.role_frame import kept, person_page
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import ids_of
-from siths_portal.lib.pages import leads_back
+from siths_portal.lib.pages.error_pages import leads_back
 
 
 @require_safe

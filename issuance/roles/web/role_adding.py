@@ -28,8 +28,8 @@ from issuance.roles.services.role_periods import Period
 from issuance.roles.web import holder_finding, role_given
 from issuance.roles.web.holder_finding import Found
 from issuance.roles.web.role_forms import AddHolderForm
-from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
+from siths_portal.lib.http.answer_times import in_step
 from siths_portal.lib.ids import ids_of
 
 

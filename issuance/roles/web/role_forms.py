@@ -10,7 +10,7 @@ from issuance.authz import Role
 from issuance.records.web.editing import EditForm
 from issuance.roles.domain import SWEDISH, QualificationKind
 from issuance.roles.queries import role_words
-from siths_portal.lib.forms import DayInput, Form
+from siths_portal.lib.pages.forms import DayInput, Form
 
 _DAY = "%Y-%m-%d"
 

@@ -29,11 +29,11 @@ from issuance.roles.web.role_forms import RoleHoldersForm, SeveralForm
 from issuance.search.domain.search_terms import TermKind
 from issuance.search.models import Search
 from issuance.search.services import holder_searching, searching
-from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Invalid, TooManyRequests
+from siths_portal.lib.http.answer_times import in_step
 from siths_portal.lib.ids import id_of, ids_of
 from siths_portal.lib.lists import Order
-from siths_portal.lib.pages import told_when
+from siths_portal.lib.pages.error_pages import told_when
 
 AREA = "omrade"
 """The parameter that names the area whose role holders are listed; all in reach without it."""

@@ -27,8 +27,8 @@ from issuance.roles.services import role_requests
 from issuance.roles.web.role_frame import kept
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
-from siths_portal.lib.forms import Form
-from siths_portal.lib.pages import leads_back
+from siths_portal.lib.pages.error_pages import leads_back
+from siths_portal.lib.pages.forms import Form
 
 
 class RoleDecisionForm(Form):

@@ -24,7 +24,8 @@ from issuance.offices.models import Office
 from issuance.orders.models.orders import OrderItem
 from issuance.organisations.models import Organisation
 from issuance.records.queries import words
-from siths_portal.lib import clock, plans
+from siths_portal.lib import clock
+from siths_portal.lib.database import plans
 from siths_portal.lib.ids import id_of
 from siths_portal.lib.lists import Cursor, Key, Order, Page, keyset
 

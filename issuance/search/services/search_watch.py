@@ -12,7 +12,8 @@ from django.db.models.functions import Coalesce
 from issuance.records.models.events import SEARCHER, SUSPECTED_SEARCHES, Event
 from issuance.search.domain.search_terms import TermKind
 from issuance.search.models import Search
-from siths_portal.lib import clock, metrics
+from siths_portal.lib import clock
+from siths_portal.lib.monitoring import metrics
 
 GUESSABLE = (TermKind.HSA_ID, TermKind.NAME)
 """What finds people by a part alone."""

@@ -29,8 +29,8 @@ from issuance.search.models import Search
 from issuance.search.services import search_watch
 from issuance.search.services.search_watch import GUESSABLE, HOUR, Tally
 from siths_portal.lib import clock
+from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Forbidden, Invalid, TooManyRequests
-from siths_portal.lib.locks import lock_until_commit
 
 PAGE = 20
 SHORTEST_REASON = 5

@@ -4,7 +4,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from issuance.search.services.searching import LONGEST_REASON
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages.forms import Form
 
 
 class SearchForm(Form):

@@ -19,8 +19,8 @@ from issuance.records.web.frame import actor_of
 from issuance.records.web.places import organisation_page
 from issuance.search.queries import holders
 from issuance.search.queries.holders import Choice, HolderLine, Holders
-from siths_portal.lib.forms import Form
 from siths_portal.lib.lists import Column, Empty, Kind, List, Order, Tag
+from siths_portal.lib.pages.forms import Form
 
 LONGEST = 1827
 _HERE = "organisation_holders"

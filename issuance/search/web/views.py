@@ -23,8 +23,8 @@ from issuance.search.domain.search_terms import TermKind
 from issuance.search.models import Search
 from issuance.search.services import catalogue_searching, searching
 from issuance.search.web.forms import SearchForm
-from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Invalid, Refused, Unavailable
+from siths_portal.lib.http.answer_times import in_step
 
 _CATALOGUE_AWAY = _lazy(
     "Portalen har ingen sådan person inom din behörighet, och HSA-katalogen eller personregistret svarar inte just nu. "

@@ -7,7 +7,8 @@ from issuance.orders.domain.puk_states import PukState
 from issuance.orders.models.orders import CardOrder
 from issuance.suppliers.domain import Outcome, Sent
 from issuance.suppliers.models import SupplierEvent
-from siths_portal.lib import clock, metrics
+from siths_portal.lib import clock
+from siths_portal.lib.monitoring import metrics
 
 _REFUSED = metrics.gauge("card_orders_puk_refused", "Card orders under way whose PUK was refused", mode="mostrecent")
 _WAITING = metrics.gauge(

@@ -38,7 +38,7 @@ from issuance.suppliers.services.supplier_events import (
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Forbidden, Gone, Invalid, NotFound
-from siths_portal.lib.images import check_png
+from siths_portal.lib.files.images import check_png
 
 __all__ = [
     "Delivery",

@@ -16,7 +16,7 @@ from pki.domain.ceremony_file import CeremonyFile, CeremonyFileError, parse
 from pki.hsm import HsmError
 from pki.issuing.signing import NotIssuable
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.path_arguments import readable_file
+from siths_portal.lib.files.path_arguments import readable_file
 
 
 class Command(BaseCommand):

@@ -9,7 +9,7 @@ from pki.management import arguments
 from pki.models import CertificateAuthority
 from pki.takeover import exporting
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.path_arguments import writable_folder
+from siths_portal.lib.files.path_arguments import writable_folder
 
 
 class Command(BaseCommand):

@@ -11,7 +11,7 @@ from pki.management import arguments
 from pki.takeover import comparing, findings, lifecycle, manifest, signatures
 from pki.takeover.findings import Ledger
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.path_arguments import readable_folder, writable_folder
+from siths_portal.lib.files.path_arguments import readable_folder, writable_folder
 
 _SHOWN = 1000
 

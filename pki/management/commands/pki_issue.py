@@ -20,10 +20,10 @@ from pki.hsm import HsmError
 from pki.issuing import signing
 from pki.management import arguments
 from siths_portal.lib import clock
+from siths_portal.lib.certificates.unreadable import UNREADABLE
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.files import write_atomically
-from siths_portal.lib.path_arguments import output_file, readable_file
-from siths_portal.lib.unreadable import UNREADABLE
+from siths_portal.lib.files.atomic import write_atomically
+from siths_portal.lib.files.path_arguments import output_file, readable_file
 
 _OFFERED = sorted(name for name, profile in PROFILES.items() if profile.orderable and not profile.is_on_carrier)
 

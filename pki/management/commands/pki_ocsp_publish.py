@@ -10,7 +10,7 @@ from django.db import OperationalError
 
 from pki.ocsp.publishing import LOOK_EACH, Publisher
 from pki.ocspd.writing import StoreLocked
-from siths_portal.lib.ending import Ending
+from siths_portal.lib.processes.ending import Ending
 
 log = structlog.get_logger(__name__)
 

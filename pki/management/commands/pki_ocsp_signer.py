@@ -8,7 +8,7 @@ from pki.management import arguments
 from pki.models import CertificateAuthority
 from pki.takeover import foreign_responders
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.path_arguments import output_file, readable_file
+from siths_portal.lib.files.path_arguments import output_file, readable_file
 
 
 class Command(BaseCommand):

@@ -10,7 +10,7 @@ from pki.management import arguments
 from pki.models import CertificateAuthority
 from pki.takeover import foreign_crls
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.path_arguments import readable_file
+from siths_portal.lib.files.path_arguments import readable_file
 
 
 class Command(BaseCommand):

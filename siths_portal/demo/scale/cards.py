@@ -30,7 +30,7 @@ from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.demo.scale.ids import Dice, place_id, row_id
 from siths_portal.demo.scale.people import EVENT, Loaded, Placed
 from siths_portal.demo.scale.tree import customisation_number, organisation_id
-from siths_portal.lib import bulk
+from siths_portal.lib.database import bulk
 
 DAY = dt.timedelta(days=1)
 YEAR = dt.timedelta(days=365)

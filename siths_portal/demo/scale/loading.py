@@ -21,8 +21,8 @@ from siths_portal.demo.scale.ids import row_id
 from siths_portal.demo.scale.people import write_people
 from siths_portal.demo.scale.tree import load_tree
 from siths_portal.lib import clock
+from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Conflict
-from siths_portal.lib.locks import lock_until_commit
 
 RUN = 2_500
 """People a transaction."""

@@ -21,7 +21,8 @@ from siths_portal.demo.places import SETUP
 from siths_portal.demo.scale.ids import place_id, row_id
 from siths_portal.demo.scale.places import ScalePlace, by_hsa_id, role_of
 from siths_portal.demo.scale.tree import organisation_id
-from siths_portal.lib import bulk, clock
+from siths_portal.lib import clock
+from siths_portal.lib.database import bulk
 
 _PERSON = (
     "id", "given_names", "given_name_in_use", "surname", "sort_name", "protected_person_indicator",

@@ -14,7 +14,8 @@ from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.demo.places import ARTICLES, FEE_SINCE, ORDERABLE, SETUP
 from siths_portal.demo.scale.ids import place_id
 from siths_portal.demo.scale.places import OFFICES_OF_A_REGION, REGIONS, TOP, ScalePlace, county, places
-from siths_portal.lib import bulk, clock
+from siths_portal.lib import clock
+from siths_portal.lib.database import bulk
 
 
 def load_tree() -> bool:

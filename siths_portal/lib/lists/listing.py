@@ -18,9 +18,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from siths_portal.lib import clock, csv_files, workbooks
-from siths_portal.lib.downloads import attachment, streamed_attachment
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.files import csv_files, workbooks
+from siths_portal.lib.files.downloads import attachment, streamed_attachment
 from siths_portal.lib.lists.columns import Column
 from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
 from siths_portal.lib.lists.rows import Rows, Source

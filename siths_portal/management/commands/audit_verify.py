@@ -10,7 +10,7 @@ from pki.health import reports
 from pki.management.arguments import operator_ref
 from siths_portal import chains, heads, verifying
 from siths_portal.lib import ports
-from siths_portal.lib.audit_keys import AuditKeys
+from siths_portal.lib.audit.keys import AuditKeys
 from siths_portal.verifying import describe, describe_heads
 
 MOST_NAMED = 1000

@@ -11,7 +11,7 @@ from billing.domain.periods import Month
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.walk import Walk
 from siths_portal.lib import clock
-from siths_portal.lib.path_arguments import result_folder
+from siths_portal.lib.files.path_arguments import result_folder
 
 
 class Command(BaseCommand):

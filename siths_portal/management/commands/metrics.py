@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from prometheus_client import start_http_server
 
-from siths_portal.lib import metrics
-from siths_portal.lib.ending import Ending
+from siths_portal.lib.monitoring import metrics
+from siths_portal.lib.processes.ending import Ending
 
 
 class Command(BaseCommand):

@@ -26,7 +26,8 @@ from issuance.records.domain.ids import PersonId, PersonIdKind
 from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
-from siths_portal.lib import clock, session_secrets
+from siths_portal.lib import clock
+from siths_portal.lib.pages import session_secrets
 from tests.issuance.activated import App, Made, activated_card, sent_card, transaction, unsigned_card
 from tests.issuance.migrated import CA, migrated_card
 from tests.portal import portal_client

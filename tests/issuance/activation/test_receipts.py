@@ -28,9 +28,10 @@ from issuance.records.queries import history
 from issuance.roles.services import role_assignment
 from issuance.roles.services.actors import actor_of_person
 from pki import service as pki
-from siths_portal.lib import clock, pades, pdf
+from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict, Forbidden
+from siths_portal.lib.pdf import pades, rendering
 from tests.chance import without_chance
 from tests.issuance import activated
 from tests.issuance.activated import CODE, PUK, App, Made, activated_card, identify, reopened, sent_card
@@ -145,7 +146,7 @@ def attached(content: bytes) -> bytes:
 def test_what_must_not_stand_in_it(world: Any) -> None:
     activated_card(world)
     content = content_of(Receipt.objects.get())
-    shown = without_chance(pdf.text(content) + attached(content).decode())
+    shown = without_chance(rendering.text(content) + attached(content).decode())
     for secret in (PUK, CODE, ADDRESS.postal_code, ADDRESS.lines[0], "0123456789"):
         assert secret not in shown
     with pikepdf.open(BytesIO(content)) as document:
@@ -155,7 +156,7 @@ def test_what_must_not_stand_in_it(world: Any) -> None:
 def test_signer_time_and_order_can_be_read_on_it(world: Any) -> None:
     made = activated_card(world)
     receipt = Receipt.objects.get()
-    shown = " ".join(pdf.text(content_of(receipt)).split())
+    shown = " ".join(rendering.text(content_of(receipt)).split())
     prepared = dt.datetime.fromisoformat(receipt.content["signature"]["prepared_at"]).astimezone(clock.STOCKHOLM)
     person = made.carrier.person
     assert f"Skrivs under av {person.given_name_in_use} {person.surname}, " in shown
@@ -165,7 +166,7 @@ def test_signer_time_and_order_can_be_read_on_it(world: Any) -> None:
 
 def test_every_word_of_the_terms_is_on_it(world: Any) -> None:
     activated_card(world)
-    shown = re.sub(r"\s+", "", pdf.text(content_of(Receipt.objects.get())))
+    shown = re.sub(r"\s+", "", rendering.text(content_of(Receipt.objects.get())))
     terms = receipts.current_terms()
     for section in terms.sections:
         for words in (section.heading, *section.paragraphs):
@@ -227,7 +228,7 @@ def test_a_hostile_addition_is_printed_literally(world: Any, tmp_path: Path) -> 
     addition(world, HOSTILE)
     activated_card(world)
     content = content_of(Receipt.objects.get())
-    shown = re.sub(r"\s+", "", pdf.text(content))
+    shown = re.sub(r"\s+", "", rendering.text(content))
     for part in HOSTILE.split():
         assert part in shown
     assert "root:" not in shown

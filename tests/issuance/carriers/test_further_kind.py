@@ -16,7 +16,8 @@ from issuance.carriers.domain.kinds import ORDINARY_CARD, CarrierKind, Function,
 from issuance.carriers.models import Carrier
 from issuance.person_page.queries.person_view import person_view
 from issuance.revocation.services import revocation
-from siths_portal.lib import clock, feeds
+from siths_portal.lib import clock
+from siths_portal.lib.database import feeds
 from tests import superuser
 from tests.issuance.activated import activated_card
 from tests.issuance.world import SETUP

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from issuance.authz import Role
 from issuance.imports.domain import Kind
 from issuance.organisations.models import Organisation
-from siths_portal.lib import workbooks
+from siths_portal.lib.files import workbooks
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.imports.test_setup_import import OFFICE, table, whole

@@ -22,7 +22,8 @@ from issuance.organisations.models import IssuingArea, Organisation
 from issuance.organisations.services.areas import create_area
 from issuance.records.models.events import Event
 from issuance.roles.models.grants import RoleGrant
-from siths_portal.lib import clock, tables, workbooks
+from siths_portal.lib import clock
+from siths_portal.lib.files import tables, workbooks
 from tests.issuance.imports.test_setup_import import OFFICE, ORGANISATION, csv, table, whole
 from tests.issuance.organisations.test_pages import MOST_QUERIES, admin, at, client_of, issuer
 from tests.issuance.person_page.test_pages import text_of

@@ -31,9 +31,10 @@ from issuance.records.models.events import Event
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import role_assignment, role_periods
 from issuance.roles.services.actors import actor_of_person
-from siths_portal.lib import clock, csv_files, workbooks
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests
-from siths_portal.lib.workbooks import Sheet
+from siths_portal.lib.files import csv_files, workbooks
+from siths_portal.lib.files.workbooks import Sheet
 from tests import superuser
 from tests.issuance.world import SETUP
 from tests.waiting import sessions_waiting, wait_for

@@ -21,7 +21,8 @@ from issuance.people.services import directory_import, directory_import_apply, p
 from issuance.people.services.directory_import import Options
 from issuance.records.domain.ids import PersonId, PersonIdKind
 from issuance.records.models.events import Event
-from siths_portal.lib import bulk, ports
+from siths_portal.lib import ports
+from siths_portal.lib.database import bulk
 from siths_portal.lib.errors import Conflict, Unavailable
 from tests import superuser
 from tests.issuance.people.directory_world import Importing, everything

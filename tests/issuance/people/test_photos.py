@@ -13,7 +13,7 @@ from issuance.people.services import photos
 from issuance.records.models.events import Document, Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, Invalid, NotFound
-from siths_portal.lib.images import portrait
+from siths_portal.lib.files.images import portrait
 from tests.issuance.pictures import picture
 
 

@@ -10,7 +10,8 @@ from django.test import Client
 from playwright.sync_api import Browser
 from structlog.testing import capture_logs
 
-from siths_portal.lib import clock, csp
+from siths_portal.lib import clock
+from siths_portal.lib.http import csp
 from tests.lib.faces import serving
 
 

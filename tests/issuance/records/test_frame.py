@@ -23,9 +23,10 @@ from issuance.authz.roles import ALLOWED
 from issuance.people.models.persons import Person
 from issuance.roles.models.grants import RoleGrant
 from siths_portal import urls_portal
-from siths_portal.lib import clock, pages
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Gone, Invalid, NotFound, TooManyRequests, Unavailable
-from siths_portal.lib.forms import Form
+from siths_portal.lib.pages import error_pages
+from siths_portal.lib.pages.forms import Form
 from tests.access import form_pages
 from tests.portal import portal_client
 
@@ -204,10 +205,10 @@ urlpatterns = [
     path("sag/", say),
 ]
 handler400, handler403, handler404, handler500 = (
-    pages.bad_request,
-    pages.permission_denied,
-    pages.page_not_found,
-    pages.server_error,
+    error_pages.bad_request,
+    error_pages.permission_denied,
+    error_pages.page_not_found,
+    error_pages.server_error,
 )
 
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from issuance.activation.models import Identification
 from issuance.authz import Role
-from siths_portal.lib import acting
+from siths_portal.lib.pages import named_buttons
 from tests.issuance.activated import sent_card
 from tests.issuance.organisations.test_pages import client_of
 from tests.pressing import ENTER
@@ -46,18 +46,18 @@ def test_every_posted_form_begins_with_the_button_that_changes_nothing_or_only_s
         assert inside.startswith("{% csrf_token %}"), name
         names = re.findall(r'<button[^>]* name="([^"]*)"', form) + re.findall(r'type="hidden" name="(sok)"', form)
         searched = "search_field.html" in form or 'id="filter"' in form
-        assert searched or (names and set(names) <= acting.SEARCHES), name
+        assert searched or (names and set(names) <= named_buttons.SEARCHES), name
 
 
 def test_every_button_of_a_posted_form_is_named() -> None:
-    known = {acting.BUTTON} | acting.SEARCHES | acting.OTHERS
+    known = {named_buttons.BUTTON} | named_buttons.SEARCHES | named_buttons.OTHERS
     for name, text in templates():
         posts = 'method="get"' not in text and name != SENT_ELSEWHERE
         for button in SUBMIT.findall(text) if posts else []:
             named = re.search(r' name="(\w+)"', button)
             assert "{% act %}" in button or "{% firstof name" in button or (named and named[1] in known), (name, button)
         for hidden in re.findall(r'<input type="hidden"[^>]* name="(\w+)"', text):
-            assert hidden not in acting.OTHERS | {acting.BUTTON}, (name, hidden)
+            assert hidden not in named_buttons.OTHERS | {named_buttons.BUTTON}, (name, hidden)
 
 
 def test_no_button_link_or_choice_has_the_focus_at_load() -> None:
@@ -71,7 +71,7 @@ def test_no_button_link_or_choice_has_the_focus_at_load() -> None:
 def test_what_no_button_sent_is_not_pressed(sent: dict[str, str]) -> None:
     data = QueryDict(mutable=True)
     data.update(sent)
-    assert not acting.pressed(data)
+    assert not named_buttons.pressed(data)
 
 
 @pytest.mark.usefixtures("demo_pki")

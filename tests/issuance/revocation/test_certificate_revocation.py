@@ -21,7 +21,8 @@ from issuance.suppliers.services.supplier_intake import Outcome, Produced, Sent
 from pki.models import Certificate, Revocation, Secret, SecretState
 from pki.revocation.revoking import RevocationRequest, revoke_serial
 from pki.signals import certificate_revoked
-from siths_portal.lib import clock, feeds
+from siths_portal.lib import clock
+from siths_portal.lib.database import feeds
 from tests.issuance.authorities import card, issue, open_puks, puk_jwe
 from tests.issuance.migrated import CA, migrated_card
 

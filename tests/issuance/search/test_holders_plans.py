@@ -11,7 +11,7 @@ from issuance.authz import Role
 from issuance.carriers.models import Eid
 from issuance.search.queries import holders
 from issuance.search.queries.holders import Choice
-from siths_portal.lib import plans
+from siths_portal.lib.database import plans
 from siths_portal.lib.lists import Order
 from tests import superuser
 from tests.issuance.search.test_holders import listed

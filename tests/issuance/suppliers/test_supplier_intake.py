@@ -32,7 +32,8 @@ from issuance.suppliers.queries import own_orders
 from issuance.suppliers.services import order_measures, supplier_events, supplier_intake
 from issuance.suppliers.services.supplier_intake import Failed, Outcome, Produced, Returned, Sent
 from pki.models import Certificate, Secret, SecretState
-from siths_portal.lib import clock, feeds
+from siths_portal.lib import clock
+from siths_portal.lib.database import feeds
 from siths_portal.lib.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
 from tests.issuance.authorities import Card, card, issue, open_puks, puk_jwe
 from tests.issuance.world import LOGOTYPE, SETUP

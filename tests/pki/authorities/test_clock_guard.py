@@ -18,7 +18,8 @@ from pki.issuing import signing
 from pki.models import Certificate, ClockMark, Crl, OcspResponse
 from pki.ocsp import presigning
 from siths_portal import heads
-from siths_portal.lib import audit_heads, clock
+from siths_portal.lib import clock
+from siths_portal.lib.audit import heads as audit_heads
 from siths_portal.lib.errors import Unavailable
 from tests.pki import orders
 

@@ -116,7 +116,7 @@ def test_what_is_too_wide_or_wrong_is_422_and_names_the_field(api, a, search, fi
 
 
 def test_a_cursor_of_another_search_or_of_ones_own_making_is_400(api, a) -> None:
-    from siths_portal.lib.api import cursor_text
+    from siths_portal.lib.rest.json_views import cursor_text
 
     some = "0192b0f4-8f4e-7d7e-9c3a-5d1f4f6b7a10"
     forged = [cursor_text(each) for each in (["x", ""], [some, 1], [], [1, 2, 3], [some, "x"])]

@@ -28,8 +28,9 @@ from pki.hsm.token_keys import WantedKey
 from pki.models import Certificate, CertificateAuthority, ClockMark, Event, HsmKey, KeyInventory, KeyPurpose
 from siths_portal import tasks as portal_tasks
 from siths_portal.celery import SCHEDULE
-from siths_portal.lib import clock, health_server
-from siths_portal.lib.health import database
+from siths_portal.lib import clock
+from siths_portal.lib.monitoring import health_server
+from siths_portal.lib.monitoring.health import database
 from tests.ports import free_port
 from tests.waiting import wait_for
 

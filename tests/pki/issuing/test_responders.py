@@ -18,7 +18,8 @@ from pki.issuing import responders, signing
 from pki.models import Certificate, CertificateAuthority, Event, HsmKey, OcspResponse, OcspSigner
 from pki.ocsp import presigning
 from pki.revocation.revoking import plan_revocation
-from siths_portal.lib import clock, jobs
+from siths_portal.lib import clock
+from siths_portal.lib.processes import jobs
 from tests import superuser
 from tests.pki.orders import order, plan
 from tests.waiting import sessions_waiting, wait_for

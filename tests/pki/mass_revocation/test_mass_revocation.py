@@ -36,9 +36,10 @@ from pki.ocsp import presigning, status
 from pki.revocation.revoking import plan_revocation
 from pki.service import SourceRecord
 from pki.signals import certificate_revoked
-from siths_portal.lib import clock, jobs
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from siths_portal.lib.lists import Cursor, Order
+from siths_portal.lib.processes import jobs
 from tests import superuser
 from tests.pki_fixtures import tampering
 from tests.waiting import sessions_waiting, wait_for

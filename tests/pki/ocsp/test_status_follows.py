@@ -8,7 +8,8 @@ from pki.crl import building
 from pki.domain.ocsp_request import CertId
 from pki.ocsp import status
 from pki.revocation.revoking import plan_revocation
-from siths_portal.lib import clock, jobs
+from siths_portal.lib import clock
+from siths_portal.lib.processes import jobs
 from tests.pki.workers import Workers, forget_messages
 
 GOOD, REVOKED = x509_ocsp.OCSPCertStatus.GOOD, x509_ocsp.OCSPCertStatus.REVOKED

@@ -538,7 +538,7 @@ def test_a_ca_for_which_nobody_signs_any_more_has_nothing_promised(world, served
 
 def test_a_missing_answer_is_asked_for_by_the_queue(world, served, monkeypatch):
     woken = []
-    monkeypatch.setattr("siths_portal.lib.jobs._wake", lambda name, queue, ids: woken.append((name, queue, ids)))
+    monkeypatch.setattr("siths_portal.lib.processes.jobs._wake", lambda name, queue, ids: woken.append((name, queue, ids)))
     row = world.issue()
     served.publisher.look()
     for _ in range(50):

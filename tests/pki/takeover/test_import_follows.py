@@ -5,8 +5,9 @@ import pytest
 from pki import service
 from pki.models import CaImport, Certificate, CertificateAuthority, Revocation
 from pki.takeover import lifecycle
-from siths_portal.lib import clock, jobs
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.processes import jobs
 from tests.pki.takeover import takeover_world as world
 from tests.pki.takeover.takeover_world import OldCa
 

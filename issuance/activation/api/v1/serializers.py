@@ -7,9 +7,9 @@ from rest_framework import serializers
 
 from issuance.activation.domain.card_reports import REPORTED, CardReport
 from issuance.activation.domain.transaction_states import TransactionKind, TransactionState
-from siths_portal.lib.api_fields import Base64Field, CertificateField, Closed, Text
-from siths_portal.lib.openapi import CLOSED
-from siths_portal.lib.signatures import CARD_FORMAT
+from siths_portal.lib.certificates.signatures import CARD_FORMAT
+from siths_portal.lib.rest.fields import Base64Field, CertificateField, Closed, Text
+from siths_portal.lib.rest.openapi import CLOSED
 
 KINDS = [kind.value for kind in TransactionKind]
 PENDING = ["pending"]

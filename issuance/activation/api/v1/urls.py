@@ -7,8 +7,8 @@ from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from issuance.activation.api.v1 import views
-from siths_portal.lib import problem
-from siths_portal.lib.api import description_view
+from siths_portal.lib.rest import problem
+from siths_portal.lib.rest.json_views import description_view
 
 BASE = "api/eidapp/v1/"
 urlpatterns = [

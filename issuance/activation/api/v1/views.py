@@ -13,9 +13,9 @@ from issuance.activation.api.v1 import serializers as forms
 from issuance.activation.api.v1.bearer import AddressThrottle, BearerAuthentication
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.services import activation_app, card_proofs, card_reports
-from siths_portal.lib import openapi
-from siths_portal.lib.api import JsonView, valid
-from siths_portal.lib.strict_json import StrictJSONParser
+from siths_portal.lib.rest import openapi
+from siths_portal.lib.rest.json_views import JsonView, valid
+from siths_portal.lib.rest.parser import StrictJSONParser
 
 BODY_LIMIT = 40_000
 """Bytes: four certificates of at most 8 kB, and the rest."""

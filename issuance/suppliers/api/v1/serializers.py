@@ -13,8 +13,8 @@ from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import REFUSALS, PukState
 from issuance.suppliers.domain import Outcome
 from pki import service as pki
-from siths_portal.lib.api_fields import Closed, CsrField, Flag, PublicKeyField, Text
-from siths_portal.lib.openapi import CLOSED
+from siths_portal.lib.rest.fields import Closed, CsrField, Flag, PublicKeyField, Text
+from siths_portal.lib.rest.openapi import CLOSED
 
 PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
 STATUSES = [state.value for state in OrderState]

@@ -6,7 +6,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from issuance.suppliers.api.v1 import views
-from siths_portal.lib.api import description_view
+from siths_portal.lib.rest.json_views import description_view
 
 
 class CustomisationId(StringConverter):

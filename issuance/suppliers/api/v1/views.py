@@ -23,8 +23,10 @@ from issuance.suppliers.api.v1 import serializers as forms
 from issuance.suppliers.domain import Failed, Outcome, Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import supplier_intake
 from pki import service as pki
-from siths_portal.lib import openapi
-from siths_portal.lib.api import (
+from siths_portal.lib.canonical import canonical_json
+from siths_portal.lib.errors import Conflict, NotFound
+from siths_portal.lib.rest import openapi
+from siths_portal.lib.rest.json_views import (
     ApiError,
     JpegRenderer,
     JsonView,
@@ -39,8 +41,6 @@ from siths_portal.lib.api import (
     tagged_bytes,
     valid,
 )
-from siths_portal.lib.canonical import canonical_json
-from siths_portal.lib.errors import Conflict, NotFound
 
 _MEANINGS = {
     409: "The order's state does not admit the call. `code` says why: order-withdrawn (the customer withdrew the order; make no "

@@ -14,8 +14,8 @@ from pki.domain.alternative_names import KINDS
 from pki.domain.profiles import PROFILES
 from pki.domain.proof_of_possession import PURPOSE
 from pki.models import Certificate, CertificateStatus, RevocationReason
-from siths_portal.lib.api_fields import Base64Field, Closed, CsrField, Moment, PublicKeyField, Text, Whole
-from siths_portal.lib.openapi import CLOSED
+from siths_portal.lib.rest.fields import Base64Field, Closed, CsrField, Moment, PublicKeyField, Text, Whole
+from siths_portal.lib.rest.openapi import CLOSED
 
 PENDING = ["pending"]
 STATUSES = [*PENDING, CertificateStatus.ISSUED.value, CertificateStatus.REVOKED.value, CertificateStatus.FAILED.value]

@@ -8,8 +8,8 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from siths_portal.lib.api import client_ref
-from siths_portal.lib.budgets import MinuteBudget
+from siths_portal.lib.http.rate_limits import MinuteBudget
+from siths_portal.lib.rest.json_views import client_ref
 
 _budgets: defaultdict[str, MinuteBudget] = defaultdict(MinuteBudget)
 

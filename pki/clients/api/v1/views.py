@@ -23,8 +23,9 @@ from pki.clients.api.v1.throttles import ClientThrottle
 from pki.domain.orders import CertificateOrder
 from pki.domain.proof_of_possession import SignedKey, order_document
 from pki.models import Certificate, CertificateStatus
-from siths_portal.lib import idempotency, openapi
-from siths_portal.lib.api import (
+from siths_portal.lib.errors import Conflict
+from siths_portal.lib.rest import idempotency, openapi
+from siths_portal.lib.rest.json_views import (
     ApiError,
     JsonView,
     client_ref,
@@ -35,7 +36,6 @@ from siths_portal.lib.api import (
     tagged_bytes,
     valid,
 )
-from siths_portal.lib.errors import Conflict
 
 BODY_LIMIT = 65_536
 _MEANINGS = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from siths_portal.lib.ending import Ending
+from siths_portal.lib.processes.ending import Ending
 from siths_portal.simulators.directory import Server
 
 

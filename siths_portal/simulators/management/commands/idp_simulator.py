@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 
-from siths_portal.lib.ending import Ending
+from siths_portal.lib.processes.ending import Ending
 from siths_portal.simulators.idp import Server
 
 

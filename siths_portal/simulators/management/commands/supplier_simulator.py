@@ -8,7 +8,7 @@ from typing import Any
 from cryptography import x509
 from django.core.management.base import BaseCommand, CommandError
 
-from siths_portal.lib.ending import Ending
+from siths_portal.lib.processes.ending import Ending
 from siths_portal.simulators.supplier import Records, Supplier
 from siths_portal.simulators.supplier_client import Api
 

@@ -7,7 +7,7 @@ import requests
 
 from siths_portal.dev.nginx import CERTIFICATE_HEADER
 from siths_portal.dev.probes import UnixConnection
-from siths_portal.lib import problem
+from siths_portal.lib.rest import problem
 from tests.tls import DAY, SmallCa
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,0 +1,1 @@
+"""The audit chain: seals, MACs, signed heads, and their verification."""

@@ -1,0 +1,161 @@
+"""MACs over an audit chain, by a key that never leaves the token: who rewrites the chain in the database cannot make them.
+
+Seals get their MACs in blocks. The token derives a block's key from the application and the block's first number (one
+HMAC), and HMAC-SHA-256 of number and digest under it, one for each seal, lie together in one row. So the cost in the token is
+one operation a block, and each seal still has a MAC of its own, which names the exact row that was changed.
+"""
+
+import hmac
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from siths_portal.lib.audit import traversal
+from siths_portal.lib.audit.keys import AuditKeys, KeyUnknown
+
+BLOCK = 1000
+LENGTH = 32
+_DOMAIN = b"siths-portal audit block 1\x00"
+
+
+class Disagreement(Exception):
+    """The chain is not what it was: MACs over it would vouch for what somebody changed. `fault` names the seal."""
+
+    def __init__(self, fault: traversal.Fault) -> None:
+        super().__init__(fault.text)
+        self.fault = fault
+
+
+def _block_key(keys: AuditKeys, key_id: str, app: str, first: int) -> bytes:
+    return keys.derive(key_id, _DOMAIN + app.encode() + b"\x00" + first.to_bytes(8))
+
+
+def _mac(block_key: bytes, seq: int, digest: bytes) -> bytes:
+    return hmac.digest(block_key, seq.to_bytes(8) + digest, "sha256")
+
+
+def extend(app: str, event_model: Any, seal_model: Any, mac_model: Any, keys: AuditKeys) -> int:
+    """MACs over up to a block of seals that have none; returns how many. Two runs at once make each block once.
+
+    The seals are compared with their events first, and the last MAC with its seal. Raises Disagreement, KeysUnavailable.
+    """
+    last = mac_model.objects.order_by("-first").first()
+    if last is not None:
+        _stands(app, seal_model, last, keys)
+    first = last.last + 1 if last else 1
+    rows = list(seal_model.objects.filter(seq__gte=first).order_by("seq")[:BLOCK])
+    if not rows:
+        return 0
+    position = traversal.begin(event_model, seal_model, first)
+    if isinstance(position, traversal.Fault):
+        raise Disagreement(position)
+    step = traversal.advance(event_model, seal_model, rows, position)
+    if step.fault:
+        raise Disagreement(step.fault)
+    key_id = keys.mac_key()
+    block_key = _block_key(keys, key_id, app, first)
+    macs = b"".join(_mac(block_key, each.seq, each.digest) for each in step.sealed)
+    try:
+        with transaction.atomic(durable=True):
+            mac_model.objects.create(first=first, last=step.position.seq, key_id=key_id, macs=macs)
+    except IntegrityError:
+        return 0  # another run was first
+    return len(step.sealed)
+
+
+def _stands(app: str, seal_model: Any, block: Any, keys: AuditKeys) -> None:
+    """Raises Disagreement unless the newest MAC is that of its seal."""
+    seal = seal_model.objects.filter(seq=block.last).first()
+    if seal is None:
+        raise Disagreement(traversal.Fault(block.last, "sigillet saknas"))
+    try:
+        expected = _mac(_block_key(keys, block.key_id, app, block.first), seal.seq, bytes(seal.digest))
+    except KeyUnknown:
+        expected = b""
+    if not hmac.compare_digest(bytes(block.macs)[-LENGTH:], expected):
+        raise Disagreement(traversal.Fault(block.last, "sigillet är inte det som HSM-nyckeln styrkte"))
+
+
+class Reader:
+    """Checks seals in rising order against the MACs, a block in memory at a time. Without keys only that MACs are there."""
+
+    def __init__(self, app: str, mac_model: Any, keys: AuditKeys | None, start: int) -> None:
+        self._app, self._keys = app, keys
+        self._blocks = self._from(mac_model, start)
+        self._block: Any = None
+        self._key = b""
+        self._wrong = ""
+        self.checked = self.present = self.waiting = 0
+
+    @staticmethod
+    def _from(mac_model: Any, start: int) -> Iterator[Any]:
+        """The block that holds `start` and those after it."""
+        holding = mac_model.objects.filter(first__lte=start).order_by("-first").first()
+        first = holding.first if holding else start
+        while part := list(mac_model.objects.filter(first__gte=first).order_by("first")[:20]):
+            yield from part
+            first = part[-1].first + 1
+
+    def _reach(self, seq: int) -> None:
+        """Makes the block that should hold `seq` the present one; None past the last."""
+        while self._block is None or self._block.last < seq:
+            self._block = next(self._blocks, None)
+            if self._block is None:
+                return
+            self._open()
+
+    def _open(self) -> None:
+        self._wrong = ""
+        if self._keys is None:
+            return
+        try:
+            self._key = _block_key(self._keys, self._block.key_id, self._app, self._block.first)
+        except KeyUnknown:
+            self._wrong = "MAC-nyckeln är okänd"
+
+    def _stored(self, seq: int) -> bytes | None:
+        """The MAC of this seal; None if there is none."""
+        self._reach(seq)
+        if self._block is None or self._block.first > seq:
+            return None
+        start = (seq - self._block.first) * LENGTH
+        found = bytes(self._block.macs)[start : start + LENGTH]
+        return found if len(found) == LENGTH else None
+
+    def first_wrong(self, sealed: Iterable[traversal.Sealed]) -> traversal.Fault | None:
+        """The first of these seals whose MAC is missing or another; those beyond the last block count as waiting."""
+        for each in sealed:
+            stored = self._stored(each.seq)
+            if stored is None:
+                if self._block is not None:
+                    return traversal.Fault(each.seq, "MAC saknas", each.event_id)
+                self.waiting += 1
+                continue
+            self.present += 1
+            if self._keys is None:
+                continue
+            if self._wrong:
+                return traversal.Fault(each.seq, self._wrong, each.event_id)
+            if not hmac.compare_digest(stored, _mac(self._key, each.seq, each.digest)):
+                text = f"sigillet är inte det som HSM-nyckeln styrkte: händelse {each.event_id}, dess sigill eller MAC är ändrat"
+                return traversal.Fault(each.seq, text, each.event_id)
+            self.checked += 1
+        return None
+
+    def judged(self, fault: traversal.Fault) -> traversal.Fault:
+        """The fault in better words, where the MAC knows which of event and seal is the old one."""
+        for digest, text in (
+            (fault.stored, f"händelse {fault.event_id} är ändrad; sigillet är det som HSM-nyckeln styrkte"),
+            (fault.computed, f"sigillet för händelse {fault.event_id} är ändrat; händelsen är den som HSM-nyckeln styrkte"),
+        ):
+            if digest and self.vouches(fault.seq, digest):
+                return traversal.Fault(fault.seq, text, fault.event_id, alone=True)
+        return fault
+
+    def vouches(self, seq: int, digest: bytes) -> bool:
+        """Whether the MAC of this seal, not before the last one that was asked for, is over this digest."""
+        stored = self._stored(seq)
+        if self._keys is None or stored is None or self._wrong:
+            return False
+        return hmac.compare_digest(stored, _mac(self._key, seq, digest))

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, feeds, locks, bulk writes, planner settings, stored documents."""

@@ -1,0 +1,223 @@
+"""Outbound HTTP: one small client with time limits, mutual TLS and no surprises, for every adapter that speaks to the outside.
+
+No redirect is followed, no proxy or credential is taken from the environment, no cookie is kept, and an answer may neither
+be larger nor take longer than was agreed. Log lines name the host and the path's template, never what filled it.
+"""
+
+import json
+import math
+import random
+import re
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from siths_portal.lib.errors import NotFound, Refused, Unavailable
+
+if TYPE_CHECKING:
+    import requests
+
+log = structlog.get_logger(__name__)
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110 section 9.2.2
+_CODE = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_FIELD = re.compile(r"\{(\w+)\}")
+_MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A 2xx answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def json(self) -> Any:
+        """The body as JSON. Raises Unavailable if it is not: a peer that answers so is not working."""
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            raise _unavailable("upstream-bad-reply") from None
+
+
+class Client:
+    """Speaks to one outside system at `base_url` (absolute, http or https).
+
+    `certificate` and `key` are PEM files for mutual TLS, `ca_bundle` the PEM file of the accepted issuers instead of the public
+    ones. Safe in threads and after a fork. Raises ValueError at once if the address is not one.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        certificate: str = "",
+        key: str = "",
+        ca_bundle: str = "",
+        connect_timeout: float | None = None,
+        read_timeout: float | None = None,
+        max_bytes: int = 4 * _MEBIBYTE,
+    ) -> None:
+        parts = urlsplit(base_url)
+        _ = parts.port  # ValueError if it is no number
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+            raise ValueError("an outside system's address must be http(s)://host[:port][/path]")
+        self.base_url = base_url.rstrip("/")
+        self.host = parts.netloc
+        self._certificate = (certificate, key) if certificate and key else certificate or None
+        self._ca_bundle = ca_bundle
+        self._connect_timeout = connect_timeout or settings.OUTBOUND_CONNECT_TIMEOUT
+        self._read_timeout = read_timeout or settings.OUTBOUND_READ_TIMEOUT
+        self._max_bytes = max_bytes
+        self._local = threading.local()
+
+    def get(self, path: str, **options: Any) -> Reply:
+        """`request` with GET."""
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Reply:
+        """`request` with POST."""
+        return self.request("POST", path, **options)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, object] | None = None,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        retries: int = 0,
+        idempotent: bool | None = None,
+    ) -> Reply:
+        """Sends one request and returns its 2xx answer.
+
+        `path` is a template such as `/orders/{id}` that `params` fill, percent-encoded; `body` is sent as JSON, or `content` as
+        given. `retries` repeats a call that got no usable answer; ValueError unless the method is idempotent (RFC 9110 section
+        9.2.2) or `idempotent` says that this call is. Raises Unavailable (no answer, 5xx, 429, too late, too large), NotFound
+        (404) or Refused (any other answer) with the peer's problem code where it gave one. RuntimeError in a transaction.
+        """
+        if retries and not (method in _IDEMPOTENT if idempotent is None else idempotent):
+            raise ValueError(f"{method} {path} is not idempotent and must not be repeated")
+        if any(not block._from_testcase for block in connection.atomic_blocks):  # type: ignore[attr-defined]
+            raise RuntimeError("no call to the outside inside a transaction: it would hold locks while the network waits")
+        values = dict(params or {})
+        filled = _FIELD.sub(lambda field: quote(str(values[field[1]]), safe=""), path)
+        sent = {"Accept": "application/json", "Accept-Encoding": "identity", "X-Request-Id": _request_id(), **(headers or {})}
+        if body is not None:
+            content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+            sent.setdefault("Content-Type", "application/json")
+        for attempt in range(retries + 1):
+            try:
+                return self._once(method, path, self.base_url + filled, query=query, content=content, headers=sent)
+            except Unavailable:
+                if attempt == retries:
+                    raise
+                time.sleep(random.uniform(0.5, 1.0) * min(2.0, 0.1 * 2**attempt))  # noqa: S311  (spreads repeats, no secret)
+        raise AssertionError("unreachable")
+
+    def _once(
+        self,
+        method: str,
+        template: str,
+        url: str,
+        *,
+        query: Mapping[str, str] | None,
+        content: bytes | None,
+        headers: Mapping[str, str],
+    ) -> Reply:
+        # Here, since most processes never call the outside, and the libraries for it take long to load.
+        from siths_portal.lib.http import client_sessions
+
+        started = time.monotonic()
+        deadline = started + self._connect_timeout + 3 * self._read_timeout
+        status: int | None = None
+        fault: str | None = None
+        try:
+            with client_sessions.session(self._local, self._certificate, self._ca_bundle).request(
+                method,
+                url,
+                params=query,
+                data=content,
+                headers=dict(headers),
+                timeout=(self._connect_timeout, self._read_timeout),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                status = response.status_code
+                received = _read(response, self._max_bytes, deadline)
+                reply = Reply(status, response.headers, received)
+        except client_sessions.FAULTS as error:
+            fault = type(error).__name__
+            raise _unavailable("upstream-unreachable") from None
+        except _Excess as error:
+            fault = str(error)
+            raise _unavailable(fault) from None
+        finally:
+            log.info(
+                "http.call",
+                method=method,
+                host=self.host,
+                path=template,
+                status=status,
+                fault=fault,
+                milliseconds=math.ceil((time.monotonic() - started) * 1000),
+            )
+        return _judge(reply)
+
+
+class _Excess(Exception):
+    """The answer broke the limit that its text names."""
+
+
+def _read(response: "requests.Response", limit: int, deadline: float) -> bytes:
+    """The body, read as it arrives so that neither size nor a trickle can hold a worker. Raises _Excess."""
+    received = bytearray()
+    while chunk := response.raw.read1(65536, decode_content=True):
+        received += chunk
+        if len(received) > limit:
+            raise _Excess("upstream-reply-too-large")
+        if time.monotonic() > deadline:
+            raise _Excess("upstream-too-slow")
+    return bytes(received)
+
+
+def _judge(reply: Reply) -> Reply:
+    """`reply` if it is 2xx, else the error that its status stands for."""
+    if 200 <= reply.status < 300:
+        return reply
+    code = _problem_code(reply)
+    if reply.status >= 500 or reply.status == 429:
+        raise _unavailable(code or "upstream-error")
+    if reply.status == 404:
+        raise NotFound(code or "upstream-not-found", "Det som söktes finns inte i det anslutna systemet.")
+    raise Refused(code or f"upstream-refused-{reply.status}", "Det anslutna systemet tog inte emot begäran.", status=reply.status)
+
+
+def _problem_code(reply: Reply) -> str | None:
+    """The `code` of a problem document (RFC 9457) if it is a plain kebab-case name; anything else might hold personal data."""
+    try:
+        code = json.loads(reply.content)["code"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else None
+
+
+def _unavailable(code: str) -> Unavailable:
+    return Unavailable(code, "Ett anslutet system svarar inte som det ska. Inget har ändrats. Försök igen om en stund.")
+
+
+def _request_id() -> str:
+    """The id of the request that is served, so that both systems' logs can be laid side by side; else a new one."""
+    return str(structlog.contextvars.get_contextvars().get("request_id") or uuid.uuid4().hex)

@@ -1,0 +1,1 @@
+"""What HTML pages share: forms, buttons, error pages, secrets of a session."""

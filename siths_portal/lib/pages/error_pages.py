@@ -1,0 +1,149 @@
+"""What every HTML page shares: names and addresses of the faces, and error pages that tell in Swedish what to do."""
+
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
+from django.db import Error, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from siths_portal.lib.errors import Altered, DomainError, TooManyRequests, Unavailable
+from siths_portal.lib.monitoring.logging import current_request_id
+
+log = structlog.get_logger(__name__)
+
+FACE_NAMES = {"portal": "SITHS eID Portal", "minasidor": "Mina sidor", "status": "Statustjänst", "api": "SITHS eID Portal"}
+RETRY_AFTER = 30  # seconds
+ALTERED = "Uppgifterna har skadats"
+"""Heading of the page for what the portal does not show, since it is not what was stored."""
+_RETRIABLE = (Unavailable.http_status, TooManyRequests.http_status)
+
+_ERRORS = {
+    400: ("Begäran går inte att tolka", "Adressen eller det som skickades är inte rätt utformat. Gå tillbaka och försök igen."),
+    403: (
+        "Åtgärden gick inte att göra",
+        "Sidan kan ha varit öppen för länge: ladda om den. Hjälper det inte saknar din roll rätt till åtgärden. "
+        "Kontakta din utgivare.",
+    ),
+    404: ("Sidan finns inte", "Kontrollera adressen, eller börja om från startsidan."),
+    405: ("Så går det inte att göra här", "Gå tillbaka och använd sidans egna knappar och länkar."),
+    409: ("Något har hunnit ändras", "Ladda om sidan, kontrollera vad som gäller nu och försök igen."),
+    410: ("Sidan finns inte längre", "Det som fanns här är borta. Börja om från startsidan."),
+    413: ("Det som skickades är för stort", "Välj en mindre fil, eller dela upp det, och försök igen."),
+    422: ("Något behöver rättas", "Gå tillbaka, rätta uppgifterna och försök igen."),
+    429: ("För många försök", "Inget har ändrats. Vänta en stund och försök igen."),
+    500: (
+        "Något gick fel hos oss",
+        "Felet är loggat. Det du gjorde sparades antingen helt eller inte alls. Försök igen om en stund.",
+    ),
+    503: ("Tjänsten svarar inte just nu", "Inget har ändrats. Försök igen om en stund."),
+}
+
+
+def faces(request: HttpRequest) -> dict[str, object]:
+    """Context processor: this face's name and the addresses of the faces that pages link to."""
+    return {
+        "face_name": FACE_NAMES[settings.FACE],
+        "is_start": request.path == "/",
+        "portal_url": settings.PORTAL_BASE_URL,
+        "minasidor_url": settings.MINASIDOR_BASE_URL,
+        "status_url": settings.STATUS_BASE_URL,
+    }
+
+
+def leads_back(request: HttpRequest, url: str, text: str) -> None:
+    """Lets an error page of this request lead to `url` first: to the thing that the user was about to change."""
+    request.error_page_link = {"url": url, "text": text}  # type: ignore[attr-defined]
+
+
+def error_page(request: HttpRequest, status: int, *, heading: str = "", message: str = "") -> HttpResponse:
+    """The error page for `status`. Needs neither database nor session, so that it also works when those do not."""
+    default_heading, default_message = _ERRORS.get(status, _ERRORS[400 if status < 500 else 500])
+    context: dict[str, object] = {
+        "heading": heading or default_heading,
+        "message": message or default_message,
+        "request_id": current_request_id(),
+        "back": getattr(request, "error_page_link", None),
+    }
+    response = _in_its_frame(request, status, context)
+    if status in _RETRIABLE:
+        response["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def told_when(response: HttpResponse, seconds: int | None) -> HttpResponse:
+    """The page with the header that says when to try again, if that is known (RFC 9110 section 10.2.3)."""
+    if seconds:
+        response["Retry-After"] = str(seconds)
+    return response
+
+
+def _in_its_frame(request: HttpRequest, status: int, context: dict[str, object]) -> HttpResponse:
+    """Inside the portal's frame for one who is logged in, plain for others and whenever session or database may be at fault."""
+    if settings.FACE == "portal" and status < 500:
+        try:
+            if getattr(request, "user", None) is not None and request.user.is_authenticated:
+                return render(request, "error.html", {**context, "frame_template": "portal/page.html", "tab": ""}, status=status)
+        except (Error, DomainError) as error:
+            log.warning("page.frame_failed", error=type(error).__name__)
+    return render(request, "error.html", {**context, "frame_template": "base.html"}, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """`handler400`. What the exception says is never shown; of a form that is too large it is told that it is."""
+    return error_page(request, 413 if isinstance(exception, RequestDataTooBig) else 400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """`handler403`."""
+    return error_page(request, 403)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """`CSRF_FAILURE_VIEW`: the same page as for other refusals."""
+    return error_page(request, 403)
+
+
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """`handler404`."""
+    return error_page(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """`handler500`. If even the error page cannot be made, its text alone."""
+    try:
+        return error_page(request, 500)
+    except Exception:
+        log.exception("page.error_page_failed")
+        return HttpResponse(". ".join(_ERRORS[500]), status=500, content_type="text/plain; charset=utf-8")
+
+
+class ErrorPageMiddleware:
+    """Turns a domain error, or a database that does not answer, into its page. REST views have turned theirs before."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serves the request."""
+        response = self.get_response(request)
+        if settings.DEBUG and response.status_code == 404 and request.resolver_match is None:
+            return error_page(request, 404)  # Django's own page for developers lists addresses and goes without CSP
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The page of `exception`, or None for what nobody foresaw, which Django logs and answers with 500."""
+        if isinstance(exception, DomainError):
+            heading = ALTERED if isinstance(exception, Altered) else ""
+            response = error_page(request, exception.http_status, heading=heading, message=exception.message)
+            return told_when(response, exception.retry_after if isinstance(exception, TooManyRequests) else None)
+        if isinstance(exception, Http404):
+            return error_page(request, 404)
+        if isinstance(exception, BadRequest | SuspiciousOperation):
+            return bad_request(request, exception)
+        if isinstance(exception, OperationalError | InterfaceError):
+            log.error("page.database_unavailable", error=type(exception).__name__)
+            return error_page(request, Unavailable.http_status)
+        return None

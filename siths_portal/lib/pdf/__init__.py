@@ -1,0 +1,1 @@
+"""PDF/A files and their signatures (PAdES)."""

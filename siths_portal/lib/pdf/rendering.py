@@ -1,0 +1,116 @@
+"""PDF/A-3a files, tagged, with their data attached: made by WeasyPrint in a child process and judged by the file (ADR 0054)."""
+
+import atexit
+import json
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Unavailable
+from siths_portal.lib.pdf.conformance import judge
+from siths_portal.lib.processes.children import LineChild
+
+log = structlog.get_logger(__name__)
+MEDIA_TYPE = "application/pdf"
+ATTEMPTS = 3
+SECONDS_PER_FILE = 120
+FILES_PER_CHILD = 100
+
+
+@dataclass(frozen=True)
+class PdfSource:
+    """What a PDF is made of: one HTML page that needs nothing else, and a UTF-8 text to attach with its file name.
+
+    `day` (ISO date) is the attachment's date. The same source gives the same bytes.
+    """
+
+    html: str
+    attached: bytes
+    name: str
+    description: str
+    day: str
+
+    def job(self, target: Path) -> bytes:
+        """One line for the child."""
+        job = {
+            "html": self.html,
+            "attached": self.attached.decode(),
+            "name": self.name,
+            "description": self.description,
+            "day": self.day,
+            "identifier": sha256_hex(self.attached)[:32],
+            "target": str(target),
+        }
+        return json.dumps(job).encode()
+
+
+class PdfRenderer:
+    """Makes PDF files one after the other in a child that is replaced when it dies, hangs or has made many. A context manager."""
+
+    def __init__(self) -> None:
+        self._child = LineChild("siths_portal.lib.pdf.child", jobs=FILES_PER_CHILD)
+        self._folder = tempfile.TemporaryDirectory(prefix="siths-pdf-")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the child and removes the files."""
+        self._child.end()
+        self._folder.cleanup()
+
+    def render(self, source: PdfSource) -> bytes:
+        """The PDF of `source`. Raises Unavailable if three children in a row left no sound file."""
+        target = Path(self._folder.name) / "made.pdf"
+        for attempt in range(1, ATTEMPTS + 1):
+            target.unlink(missing_ok=True)
+            answered = self._child.ask(source.job(target), seconds=SECONDS_PER_FILE) == b"done"
+            content = target.read_bytes() if target.exists() else b""
+            target.unlink(missing_ok=True)
+            fault = judge(content, source.attached)
+            if fault is None:
+                return content
+            log.warning("pdf.failed", attempt=attempt, answered=answered, fault=fault)
+            self._child.end()
+        raise Unavailable("pdf-failed", "PDF-filen kunde inte göras. Försök igen.")
+
+
+class _Shared:
+    """The one renderer of a process that makes PDFs in requests: its child is warm after the first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._renderer: PdfRenderer | None = None
+
+    def render(self, source: PdfSource) -> bytes:
+        with self._lock:
+            if self._renderer is None:
+                self._renderer = PdfRenderer()
+                atexit.register(self._renderer.close)
+            return self._renderer.render(source)
+
+
+_shared = _Shared()
+
+
+def render(source: PdfSource) -> bytes:
+    """The PDF of `source` by this process's own renderer, for one file at a time. Raises Unavailable."""
+    return _shared.render(source)
+
+
+def text(content: bytes) -> str:
+    """The text of a PDF as poppler's pdftotext reads it, laid out; empty if it cannot read the file."""
+    done = subprocess.run(
+        ["pdftotext", "-layout", "-enc", "UTF-8", "-", "-"], input=content, capture_output=True, check=False, timeout=60
+    )
+    return done.stdout.decode() if done.returncode == 0 else ""

@@ -1,0 +1,1 @@
+"""Processes: start, end, child processes, and waking workers."""

@@ -1,0 +1,1 @@
+"""JSON APIs: views, fields, idempotency, problem details, descriptions."""

@@ -1,0 +1,198 @@
+"""What our JSON APIs share: idempotent POST, entity tags, opaque cursors, one form of answers."""
+
+import base64
+import binascii
+import contextlib
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http.request import RawPostDataException
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+from rest_framework import serializers
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from siths_portal.lib import ports
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import DomainError, PreconditionFailed, PreconditionRequired
+from siths_portal.lib.rest import idempotency
+
+_KEPT_HEADERS = ("Location", "ETag", "Retry-After")
+_LONGEST_CURSOR = 200
+
+Handler = Callable[..., Response]
+
+
+class ApiError(DomainError):
+    """The request breaks the API's rules before any rule of the domain is asked (400)."""
+
+
+class JsonView(APIView):
+    """Base of our API views: answers are never cached by anyone, and only the methods that a view writes exist."""
+
+    http_method_names = ["get", "head", "post", "put"]
+    body_limit: int | None = None
+    """Bytes that a request may bring, if less than the process takes at all. For faces behind a front that buffers bodies."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuses a body that says it is too large (413), unparsed, once it is known who calls."""
+        super().initial(request, *args, **kwargs)
+        if self.body_limit is not None and _content_length(request) > self.body_limit:
+            raise RequestDataTooBig
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Adds `Cache-Control: no-store`, since answers may hold personal data."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final.headers.setdefault("Cache-Control", "no-store")
+        if self.body_limit is not None:
+            _drain(request)
+        return final
+
+
+def _drain(request: Request) -> None:
+    """Reads what was not read: a front that is still sending when the connection closes answers 502 in place of the refusal."""
+    with contextlib.suppress(RawPostDataException, RequestDataTooBig, UnreadablePostError):
+        _ = request.body
+
+
+def _content_length(request: Request) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0  # Django reads nothing then
+
+
+class JpegRenderer(JSONRenderer):
+    """Lets a client ask for `image/jpeg`; the picture itself is a plain response, and problems are JSON whatever was asked."""
+
+    media_type = "image/jpeg"
+
+
+def valid(form: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+    """The values of `data` by the form. Raises ValidationError (422) naming what is wrong."""
+    checked = form(data=data)
+    checked.is_valid(raise_exception=True)
+    return dict(checked.validated_data)
+
+
+def client_ref(request: Request) -> str:
+    """The name of the machine client that the request was authenticated as."""
+    caller: Any = request.user
+    return str(caller.client_ref)
+
+
+def idempotent(read_again: Handler | None = None) -> Callable[[Handler], Callable[..., HttpResponse]]:
+    """Makes a POST handler of a `JsonView` honour Idempotency-Key, per `request.user.client_ref` (see `idempotency`).
+
+    A repeated answer carries `Idempotency-Replayed: true`. 400 without a key, 422 if it was used for another request, 409 while
+    the same request is under way. With `read_again` the body of a 201, which may hold personal data, is not kept: a repeat gets
+    what `read_again` reads now, and its refusal if it refuses.
+    """
+
+    def decorate(handler: Handler) -> Callable[..., HttpResponse]:
+        @functools.wraps(handler)
+        def answered(view: JsonView, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+            key = idempotency.required_key(request.headers.get("Idempotency-Key"))
+            fresh: dict[str, str] = {}
+
+            def act() -> idempotency.Answer:
+                response = handler(view, request, *args, **kwargs)
+                headers = {name: response[name] for name in _KEPT_HEADERS if response.has_header(name)}
+                body = JSONRenderer().render(response.data).decode()
+                if read_again and response.status_code == 201:
+                    fresh["body"], body = body, ""
+                return idempotency.Answer(response.status_code, headers, body)
+
+            answer = ports.get(idempotency.Store).perform(
+                client_ref=client_ref(request), key=key, method=str(request.method), path=request.path, body=request.body, act=act
+            )
+            body = fresh.get("body", answer.body)
+            if read_again and answer.replayed and answer.status == 201:
+                body = JSONRenderer().render(read_again(view, request, *args, **kwargs).data).decode()
+            response = HttpResponse(body, status=answer.status, content_type="application/json", headers=answer.headers)
+            if answer.replayed:
+                response["Idempotency-Replayed"] = "true"
+            return response
+
+        return answered
+
+    return decorate
+
+
+def etag_of(content: bytes) -> str:
+    """A strong entity tag (RFC 9110 section 8.8.3) of `content`."""
+    return f'"{sha256_hex(content)[:32]}"'
+
+
+def tagged(request: Request, data: Any) -> Response:
+    """200 with `data` and its entity tag, or 304 if the client has that version (RFC 9110 section 13.1.2)."""
+    etag = etag_of(JSONRenderer().render(data))
+    if _names(request.headers.get("If-None-Match", ""), etag, weak=True):
+        return Response(status=304, headers={"ETag": etag})
+    return Response(data, headers={"ETag": etag})
+
+
+def tagged_bytes(request: Request, content: bytes, media_type: str) -> HttpResponse:
+    """As `tagged`, for bytes that are not JSON; nothing else may be made of them than the type says."""
+    etag = etag_of(content)
+    if _names(request.headers.get("If-None-Match", ""), etag, weak=True):
+        return HttpResponse(status=304, headers={"ETag": etag})
+    headers = {"ETag": etag, "X-Content-Type-Options": "nosniff"}
+    return HttpResponse(content, content_type=media_type, headers=headers)
+
+
+def required_match(request: Request) -> str:
+    """The value of If-Match. Raises PreconditionRequired (428) without it."""
+    condition = request.headers.get("If-Match")
+    if not condition:
+        raise PreconditionRequired("if-match-missing", "Ange i If-Match vilken version som ändras: värdet av ETag vid läsning.")
+    return condition
+
+
+def require_match(condition: str, etag: str) -> None:
+    """Raises PreconditionFailed (412) unless the If-Match value `condition` names `etag`."""
+    if not _names(condition, etag, weak=False):
+        raise PreconditionFailed("version-stale", "Uppgiften har ändrats sedan den lästes. Läs den igen och gör om ändringen.")
+
+
+def _names(condition: str, etag: str, *, weak: bool) -> bool:
+    candidates = [candidate.strip() for candidate in condition.split(",")]
+    if weak:
+        candidates = [candidate.removeprefix("W/") for candidate in candidates]
+    return "*" in candidates or etag in candidates
+
+
+def cursor_text(position: list[int | str]) -> str:
+    """An opaque cursor for `position`; its form is ours to change."""
+    return base64.urlsafe_b64encode(json.dumps(position, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def cursor_position(text: str) -> list[int | str]:
+    """The position that `cursor_text` wrote. Raises ApiError (400) if it did not write this."""
+    try:
+        if len(text) > _LONGEST_CURSOR:
+            raise ValueError
+        position = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+        if not isinstance(position, list) or not all(isinstance(part, int | str) for part in position):
+            raise ValueError
+    except (ValueError, binascii.Error):
+        raise ApiError("cursor-invalid", "cursor ska vara next_cursor ur ett tidigare svar.") from None
+    return position
+
+
+def description_view(file: Path) -> Callable[[HttpRequest], HttpResponse]:
+    """A view of an API's committed OpenAPI description (media type by RFC 9512). It has no form: any method but GET is 405."""
+
+    def describe(request: HttpRequest) -> HttpResponse:
+        content = file.read_bytes()
+        return HttpResponse(content, content_type="application/yaml", headers={"ETag": etag_of(content)})
+
+    return csrf_exempt(require_safe(describe))

@@ -1,0 +1,142 @@
+"""Problem details (RFC 9457): the one form of errors in APIs, with stable codes and Swedish details."""
+
+import math
+from typing import Any
+
+import structlog
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from siths_portal.lib.errors import DomainError, IllegalTransition, Invalid, NotFound, TooManyRequests, Unavailable
+from siths_portal.lib.rest.idempotency import UnderWay
+
+log = structlog.get_logger(__name__)
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+
+
+def body(error: DomainError) -> dict[str, Any]:
+    """The problem object of a domain error: type, title, status, detail, code and, where given, invalid-parameters."""
+    problem: dict[str, Any] = {
+        "type": f"urn:siths-portal:problem:{error.code}",
+        "title": error.code,
+        "status": error.http_status,
+        "detail": error.api_message if isinstance(error, IllegalTransition) else error.message,
+        "code": error.code,
+    }
+    if error.fields:
+        problem["invalid-parameters"] = [{"name": name, "reason": " ".join(reasons)} for name, reasons in error.fields.items()]
+    return problem
+
+
+def response(error: DomainError) -> JsonResponse:
+    """A plain Django response that carries the problem."""
+    return JsonResponse(body(error), status=error.http_status, content_type=MEDIA_TYPE)
+
+
+def _from_framework(error: Exception) -> DomainError | None:
+    if isinstance(error, DomainError):
+        return error
+    if isinstance(error, Http404):
+        return NotFound("not-found", _DETAILS[404])
+    if isinstance(error, PermissionDenied):
+        return _coded(exceptions.PermissionDenied())
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("api.database_unavailable", error=type(error).__name__)
+        return Unavailable("database-unavailable", "Tjänsten svarar inte just nu. Samma anrop är ofarligt att upprepa.")
+    if isinstance(error, RequestDataTooBig):
+        return _with_status(DomainError("too-large", "Begäran är för stor."), status.HTTP_413_REQUEST_ENTITY_TOO_LARGE)
+    if isinstance(error, BadRequest | SuspiciousOperation | UnreadablePostError):
+        return _coded(exceptions.ParseError())
+    if isinstance(error, exceptions.ValidationError):
+        return Invalid("invalid", "Uppgifterna uppfyller inte reglerna. Rätta de fält som anges.", fields=_flat(error.detail))
+    if isinstance(error, exceptions.APIException):
+        return _coded(error)
+    return None
+
+
+_DETAILS = {
+    400: "Begäran går inte att tolka.",
+    401: "Anslut med ett registrerat klientcertifikat.",
+    403: "Klienten saknar rätt till åtgärden.",
+    404: "Det du söker finns inte.",
+    405: "Metoden finns inte på denna adress.",
+    406: "Svar kan bara ges som JSON.",
+    415: "Innehållstypen stöds inte. Skicka JSON.",
+    429: "För många anrop. Vänta och försök igen.",
+}
+
+
+def _flat(detail: Any, prefix: str = "") -> dict[str, list[str]]:
+    """A validation error's nested detail as `field.inner: reasons`; the whole body's faults are named `body`."""
+    if isinstance(detail, dict):
+        found: dict[str, list[str]] = {}
+        for name, inner in detail.items():
+            whole = name == api_settings.NON_FIELD_ERRORS_KEY
+            found |= _flat(inner, prefix if whole else f"{prefix}.{name}" if prefix else str(name))
+        return found
+    reasons = detail if isinstance(detail, list) else [detail]
+    return {prefix or "body": [str(reason) for reason in reasons]}
+
+
+def _coded(error: exceptions.APIException) -> DomainError:
+    code = str(getattr(error, "default_code", "error")).replace("_", "-")
+    return _with_status(DomainError(code, _DETAILS.get(error.status_code, "Begäran kunde inte utföras.")), error.status_code)
+
+
+def _with_status(problem: DomainError, http_status: int) -> DomainError:
+    problem.http_status = http_status  # type: ignore[misc]
+    return problem
+
+
+def _internal() -> DomainError:
+    problem = DomainError("internal-error", "Ett oväntat fel inträffade. Försök igen, samma anrop är ofarligt att upprepa.")
+    return _with_status(problem, status.HTTP_500_INTERNAL_SERVER_ERROR)
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    """REST framework's exception handler. An unforeseen error is logged and becomes 500."""
+    problem = _from_framework(error)
+    if problem is None:
+        log.error("api.failed", exc_info=error)
+        problem = _internal()
+    answer = Response(body(problem), status=problem.http_status, content_type=MEDIA_TYPE)
+    answer["Content-Type"] = MEDIA_TYPE
+    if challenge := getattr(error, "auth_header", None):
+        answer["WWW-Authenticate"] = challenge
+    if isinstance(problem, UnderWay) or problem.http_status in (
+        status.HTTP_429_TOO_MANY_REQUESTS,
+        status.HTTP_503_SERVICE_UNAVAILABLE,
+    ):
+        answer["Retry-After"] = str(_wait(error))
+    return answer
+
+
+def _wait(error: Exception) -> int:
+    """Whole seconds after which the client may try again: what the budget says, else RETRY_AFTER_SECONDS."""
+    told = error.retry_after if isinstance(error, TooManyRequests) else getattr(error, "wait", None)
+    return max(1, math.ceil(told)) if told is not None else RETRY_AFTER_SECONDS
+
+
+def server_error(_request: HttpRequest) -> JsonResponse:
+    """`handler500` of API faces."""
+    return response(_internal())
+
+
+def not_found(_request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """`handler404` of API faces, and their last route: with DEBUG on Django would answer with a page."""
+    return response(NotFound("not-found", _DETAILS[404]))
+
+
+def bad_request(_request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """`handler400` of API faces."""
+    return response(_coded(exceptions.ParseError()))
+
+
+def forbidden(_request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """`handler403` of API faces."""
+    return response(_coded(exceptions.PermissionDenied()))
