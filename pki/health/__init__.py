@@ -1,7 +1,7 @@
 """Health of the PKI: tokens, keys, CAs, CRLs, OCSP responders, clock and audit chains (rules/pki 8).
 
 Start in `checks`, which the `pki` worker runs every five minutes; `reports` keeps the result for processes without a token.
-The names below are for the operators' pages and read stored reports only.
+The names below are for the operators' pages. They read the database and need no token.
 """
 
 from pki.authorities.clock_guard import ClockReading

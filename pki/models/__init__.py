@@ -1,4 +1,6 @@
-"""Tables of the certification authorities. They know no persons: `*_ref` columns are opaque text of the caller's.
+"""Tables of the certification authorities. They know no persons: `*_ref` columns are opaque text of the caller.
+
+Start in `authorities` and `certificates`; `choices` has the states. Transitions are in the package of their subject.
 
 Lock order everywhere: rows of `Certificate` by id, then the row of `CertificateAuthority`.
 """

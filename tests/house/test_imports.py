@@ -87,6 +87,7 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
             "import issuance.people.adapters.extra",
             "Adapters are reached only through wiring",
         ),
+        ("pki/approvals/dual_control.py", "import pki.issuing.signing", "Order of the packages of pki"),
         ("pki/ocsp/web.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
         ("siths_portal/simulators/directory.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
         ("siths_portal/simulators/directory.py", "import issuance.service", "Simulators talk by wire and files only"),
