@@ -375,6 +375,10 @@ SESSION_WARNING_SECONDS = env.int("SESSION_WARNING_SECONDS", default=120)
 LOG_INS_PER_MINUTE = env.int("LOG_INS_PER_MINUTE", default=600)
 LOG_INS_PER_MINUTE_BY_ADDRESS = env.int("LOG_INS_PER_MINUTE_BY_ADDRESS", default=120)
 SESSIONS_PER_SUBJECT = env.int("SESSIONS_PER_SUBJECT", default=1)
+# The same for holders on Mina sidor, who use their own devices.
+MINASIDOR_SESSION_IDLE_SECONDS = env.int("MINASIDOR_SESSION_IDLE_SECONDS", default=15 * 60)
+MINASIDOR_SESSION_ABSOLUTE_SECONDS = env.int("MINASIDOR_SESSION_ABSOLUTE_SECONDS", default=3600)
+MINASIDOR_SESSIONS_PER_SUBJECT = env.int("MINASIDOR_SESSIONS_PER_SUBJECT", default=2)
 
 # --- authn: machine clients -----------------------------------------------------------------------------------------------
 SUPPLIERS_FILE = env.str("SUPPLIERS_FILE", default="")

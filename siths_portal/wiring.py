@@ -16,7 +16,7 @@ from issuance.organisations.ports import OrganisationDirectory
 from issuance.people.adapters.directory_file import FilesOfTheCatalogue
 from issuance.people.ports import PersonRegister, StaffDirectory
 from issuance.people.ports_files import DirectoryFiles
-from issuance.roles.services.subjects import Subjects
+from issuance.roles.services.subjects import Holders, Subjects
 from pki.audit.keys import TokenAuditKeys
 from pki.ocsp import status as pki_status
 from pki.ports import IssuanceCheck
@@ -55,7 +55,7 @@ def connect() -> None:
     ports.connect(IssuanceFacts, facts)
     ports.connect(InvoiceReadiness, OwnInvoicing())
     ports.connect(CertificateStatusChecker, OwnAuthorities())
-    ports.connect(SubjectDirectory, Subjects())
+    ports.connect(SubjectDirectory, Holders() if settings.FACE == "minasidor" else Subjects())
     ports.connect(idempotency.Store, authn.idempotency_store())
     ports.connect(AuditKeys, TokenAuditKeys())
     ports.connect(CardCodes, CodesOfCards())

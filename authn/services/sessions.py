@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from authn.domain.principal import Subject
 from authn.models import Event, LastLogIn, LogInAttempt, Session
-from authn.services import kept_forms
+from authn.services import kept_forms, sites
 from siths_portal.lib import clock
 from siths_portal.lib.database.rows import the_only
 
@@ -87,7 +86,7 @@ def why_ended(session: Session) -> str:
 
 def idle_end(session: Session) -> dt.datetime:
     """When the session ends unless it is used before."""
-    return session.last_seen_at + dt.timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+    return session.last_seen_at + dt.timedelta(seconds=sites.site_of(session.subject_ref).idle_seconds)
 
 
 def touch(session: Session) -> None:
@@ -101,8 +100,16 @@ def touch(session: Session) -> None:
 def live() -> QuerySet[Session]:
     """The sessions of people that can be used now."""
     now = clock.now()
-    idle = now - dt.timedelta(seconds=settings.SESSION_IDLE_SECONDS)
-    return Session.objects.filter(ended_at=None, expires_at__gt=now, last_seen_at__gt=idle).exclude(subject_ref="")
+    return Session.objects.filter(~_idle(now), ended_at=None, expires_at__gt=now).exclude(subject_ref="")
+
+
+def _idle(now: dt.datetime) -> Q:
+    """Sessions that were not used for as long as their site allows."""
+    found = Q(pk__in=[])
+    for site in sites.all_sites():
+        since = now - dt.timedelta(seconds=site.idle_seconds)
+        found |= Q(subject_ref__startswith=site.prefix, last_seen_at__lte=since)
+    return found
 
 
 def own(subject_ref: str) -> list[Session]:
@@ -112,7 +119,7 @@ def own(subject_ref: str) -> list[Session]:
 
 @transaction.atomic(durable=True)
 def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) -> tuple[Session, str]:
-    """Begins a session with a new key, and ends the person's oldest ones beyond SESSIONS_PER_SUBJECT (rules/authn 2.1).
+    """Begins a session with a new key, and ends the person's oldest ones beyond what its site allows (security.md 1.5).
 
     `instead_of` is the browser's own session before, whose key is dead from now on (S01).
     """
@@ -122,7 +129,8 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
     if before is not None and before.subject_ref:
         _end([before], LOGGED_OUT, actor_ref=before.subject_ref)
     others = list(live().filter(subject_ref=subject.subject_ref).order_by("-created_at").select_for_update())
-    _end(others[settings.SESSIONS_PER_SUBJECT - 1 :], REPLACED, actor_ref=subject.subject_ref)
+    site = sites.site_of(subject.subject_ref)
+    _end(others[site.sessions_per_subject - 1 :], REPLACED, actor_ref=subject.subject_ref)
     key = new_key()
     session = Session(
         key_hash=key_hash(key),
@@ -134,7 +142,7 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
         created_at=now,
         authenticated_at=log_in.authenticated_at,
         last_seen_at=now,
-        expires_at=now + dt.timedelta(seconds=settings.SESSION_ABSOLUTE_SECONDS),
+        expires_at=now + dt.timedelta(seconds=site.absolute_seconds),
     )
     bind(session)
     session.save(force_insert=True)
@@ -203,8 +211,7 @@ def end_sessions(subject_ref: str, *, reason: str, actor_ref: str = "") -> int:
 def sweep() -> int:
     """Gives sessions that the clock ended their event, and forgets nobody's and old ones; returns how many ended."""
     now = clock.now()
-    idle = now - dt.timedelta(seconds=settings.SESSION_IDLE_SECONDS)
-    over = Q(expires_at__lte=now) | Q(last_seen_at__lte=idle)
+    over = Q(expires_at__lte=now) | _idle(now)
     rows = Session.objects.exclude(subject_ref="").filter(over, ended_at=None)
     due = list(rows.select_for_update(skip_locked=True).order_by("pk")[:500])
     for reason in (ABSOLUTE, IDLE):

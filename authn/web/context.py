@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from authn.services import sites
 from siths_portal.lib import clock
 
 
@@ -15,7 +16,8 @@ def session(request: HttpRequest) -> dict[str, object]:
     def left() -> int:
         store: Any = request.session
         absolute = (store.row.expires_at - clock.now()).total_seconds() if store.row else 0
-        seconds: float = min(settings.SESSION_IDLE_SECONDS, max(0, absolute))
+        idle = sites.site_of(store.row.subject_ref).idle_seconds if store.row else settings.SESSION_IDLE_SECONDS
+        seconds: float = min(idle, max(0, absolute))
         return math.ceil(seconds)
 
     return {"session_left": left, "session_warning": settings.SESSION_WARNING_SECONDS}

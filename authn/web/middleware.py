@@ -16,7 +16,7 @@ from django.utils.functional import SimpleLazyObject
 from django_htmx.http import HttpResponseClientRedirect
 
 from authn.domain.principal import Anonymous, Principal
-from authn.services import kept_forms, sessions
+from authn.services import kept_forms, sessions, sites
 from authn.sessions import SessionStore
 from authn.web import step_up
 from siths_portal.lib import clock
@@ -45,7 +45,7 @@ def made_by_the_page(request: HttpRequest) -> None:
 class SessionMiddleware:
     """Puts `request.session` and `request.user` (Principal or Anonymous) in place; both are read when first asked for.
 
-    A session ends after SESSION_IDLE_SECONDS without use and after SESSION_ABSOLUTE_SECONDS in any case.
+    A session ends after a time without use and after a longer one in any case, as its site says; it opens its own site alone.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -105,7 +105,7 @@ def _principal(request: HttpRequest, store: SessionStore) -> Principal | Anonymo
         log.error("authn.sessions_unavailable", error=type(error).__name__)
         request.sessions_unavailable = True  # type: ignore[attr-defined]
         return Anonymous()
-    if row is None or not row.subject_ref or row.authenticated_at is None:
+    if row is None or row.authenticated_at is None or not sites.is_here(row.subject_ref):
         return Anonymous()
     if ended := sessions.why_ended(row):
         return Anonymous(ended)
@@ -167,7 +167,9 @@ def _keep_typed(request: HttpRequest) -> bool:
     if row is None or getattr(request.user, "ended", "") not in sessions.KEEPING:
         return False
     fits = int(request.headers.get("Content-Length") or 0) <= kept_forms.LONGEST and request.content_type == FORM_TYPE
-    if not fits or row.last_seen_at < clock.now() - kept_forms.KEPT_FOR - dt.timedelta(seconds=settings.SESSION_IDLE_SECONDS):
+    if not fits or row.last_seen_at < clock.now() - kept_forms.KEPT_FOR - dt.timedelta(
+        seconds=sites.site_of(row.subject_ref).idle_seconds
+    ):
         return False
     token = CsrfViewMiddleware(lambda _request: HttpResponse())
     token.process_request(request)

@@ -7,6 +7,9 @@ from uuid import UUID
 
 from issuance.authz.roles import ALLOWED, ISSUING, SYSTEM_ALLOWED, Action, Role
 
+USER_PREFIX, HOLDER_PREFIX = "user:", "holder:"
+"""How references of persons begin: as users of the portal, and as holders who act for themselves."""
+
 
 @dataclass(frozen=True)
 class Grant:
@@ -29,7 +32,9 @@ class Grant:
 
 @dataclass(frozen=True)
 class Actor:
-    """A person with grants, a registered service client, or a named rule of the system. `ref` is what events store.
+    """A person with grants, a holder who acts for themself, a registered service client, or a named rule of the system.
+
+    `ref` is what events store.
 
     `extended_persons` are those whom a person found by an extended search with a reason, for as long as that lasts. `hsa_id` is
     the post that a person chose at the log-in, empty where nobody logged in; it gives no right. `issues_until` is the last day on
@@ -37,7 +42,7 @@ class Actor:
     """
 
     ref: str
-    kind: Literal["user", "client", "system"]
+    kind: Literal["user", "holder", "client", "system"]
     person_id: UUID | None = None
     grants: tuple[Grant, ...] = ()
     extended_persons: frozenset[UUID] = frozenset()
@@ -59,7 +64,12 @@ def user(
     issues_until: dt.date | None = None,
 ) -> Actor:
     """The actor of a person who holds `grants` now, reaches `extended_persons` beside them and logged in as `hsa_id`."""
-    return Actor(f"user:{person_id}", "user", person_id, grants, extended_persons, hsa_id, issues_until)
+    return Actor(f"{USER_PREFIX}{person_id}", "user", person_id, grants, extended_persons, hsa_id, issues_until)
+
+
+def holder(person_id: UUID) -> Actor:
+    """The actor of a person who acts for themself on Mina sidor, whatever roles they have in the portal."""
+    return Actor(f"{HOLDER_PREFIX}{person_id}", "holder", person_id)
 
 
 def client(client_ref: str) -> Actor:

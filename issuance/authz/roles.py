@@ -163,6 +163,9 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
 }
 """What each named system actor may do, over all organisations and persons."""
 
+HOLDER_ALLOWED = _VIEWING | _REVOKING | {Action.VIEW_RECEIPT}
+"""What a holder does on Mina sidor with what is their own: everybody may revoke what is theirs."""
+
 NEVER_FOR_ONESELF = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ASSIGN_ROLE})
 """Nobody orders, activates or assigns for himself (rules/issuance 1.3)."""
 

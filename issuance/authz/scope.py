@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, When
 
 from issuance.authz.actor import Actor, Grant
-from issuance.authz.roles import CONFIGURING, EXTENDED_REACH, READING, SYSTEM_ALLOWED, Action
+from issuance.authz.roles import CONFIGURING, EXTENDED_REACH, HOLDER_ALLOWED, READING, SYSTEM_ALLOWED, Action
 
 _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
@@ -72,6 +72,8 @@ class ScopedQuerySet(models.QuerySet[_Model]):
             return self.filter(_living(rule, action)) if action in SYSTEM_ALLOWED[actor.ref] else self.none()
         if actor.kind == "client":
             return self._supplied_by(actor, action, rule, row)
+        if actor.kind == "holder":
+            return self.filter(_own(rule, actor, action))
         if not any(grant.allows(action) for grant in actor.grants):
             return self.none()
         return self.filter(self._for_person(actor, action, rule, row))
@@ -112,6 +114,8 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         To search extended is to look everywhere; what is found opens for EXTENDED_REACH only, and for protected persons only
         with the add-on on a role that may search so.
         """
+        if actor.kind == "holder":
+            return _own(rule, actor, action)
         grants = [grant for grant in actor.grants if grant.allows(action)]
         if action is Action.EXTENDED_SEARCH:
             grants = [replace(grant, scope_path="/") for grant in grants]
@@ -167,6 +171,13 @@ class ScopedManager(models.Manager[_Model]):
     def with_rights(self, actor: Actor, actions: Iterable[Action]) -> ScopedQuerySet[_Model]:
         """All rows, each with what `actor` may do to it."""
         return self.get_queryset().with_rights(actor, actions)
+
+
+def _own(rule: ScopeRule, actor: Actor, action: Action) -> Q:
+    """Rows of the holder themself, whether protected or not, for what holders may do; otherwise none."""
+    if not rule.person or action not in HOLDER_ALLOWED:
+        return _NOTHING
+    return Q(**{rule.person.replace(".", "__"): actor.person_id})
 
 
 def _unprotected(rule: ScopeRule) -> Q:

@@ -94,16 +94,20 @@ def always(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[check
 @checks.register(TAG, checks.Tags.security)
 def log_in(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[checks.CheckMessage]:
     """People's log-in: session lengths in development too, the provider and our key at it when DEBUG is off (S04, S07)."""
-    idle, absolute = settings.SESSION_IDLE_SECONDS, settings.SESSION_ABSOLUTE_SECONDS
-    if not (60 <= idle <= LONGEST_IDLE and idle <= absolute <= LONGEST_SESSION and 0 < settings.SESSION_WARNING_SECONDS < idle):
-        yield _error(
-            18,
-            "The lengths of sessions do not fit together.",
-            f"60 <= SESSION_IDLE_SECONDS <= {LONGEST_IDLE}, no longer than SESSION_ABSOLUTE_SECONDS <= {LONGEST_SESSION}, and "
-            "SESSION_WARNING_SECONDS shorter than idle.",
-        )
-    if settings.SESSIONS_PER_SUBJECT < 1:
-        yield _error(18, "SESSIONS_PER_SUBJECT is below 1.", "Nobody could log in.")
+    for prefix in ("", "MINASIDOR_"):
+        idle = getattr(settings, f"{prefix}SESSION_IDLE_SECONDS")
+        absolute = getattr(settings, f"{prefix}SESSION_ABSOLUTE_SECONDS")
+        if not (
+            60 <= idle <= LONGEST_IDLE and idle <= absolute <= LONGEST_SESSION and 0 < settings.SESSION_WARNING_SECONDS < idle
+        ):
+            yield _error(
+                18,
+                "The lengths of sessions do not fit together.",
+                f"60 <= {prefix}SESSION_IDLE_SECONDS <= {LONGEST_IDLE}, no longer than {prefix}SESSION_ABSOLUTE_SECONDS <= "
+                f"{LONGEST_SESSION}, and SESSION_WARNING_SECONDS shorter than idle.",
+            )
+        if getattr(settings, f"{prefix}SESSIONS_PER_SUBJECT") < 1:
+            yield _error(18, f"{prefix}SESSIONS_PER_SUBJECT is below 1.", "Nobody could log in.")
     if settings.FACE != "portal":
         return
     values = settings.OIDC_ACR_VALUES

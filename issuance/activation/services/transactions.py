@@ -12,7 +12,7 @@ from django.conf import settings
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, PreparedReceipt
-from issuance.authz import Actor
+from issuance.authz import Actor, holder
 from issuance.carriers import services as carriers
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction
@@ -105,7 +105,7 @@ def locked_with_carrier(seen: EidAppTransaction) -> tuple[Carrier, EidAppTransac
 
 def holder_ref(carrier: Carrier) -> str:
     """Who acts in events when the card has proven itself."""
-    return f"holder:{carrier.person_id}"
+    return holder(carrier.holder_id).ref
 
 
 def kind_for(carrier: Carrier) -> TransactionKind | None:

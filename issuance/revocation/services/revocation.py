@@ -27,7 +27,7 @@ from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
-_CHANNELS = {"user": "portal", "client": "api", "system": "system"}
+_CHANNELS = {"user": "portal", "holder": "portal", "client": "api", "system": "system"}
 _LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
 _JUSTIFICATION_LIMIT = 1000
 _NAME_LIMIT = 200

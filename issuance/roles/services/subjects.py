@@ -1,4 +1,7 @@
-"""Which person a log-in means (port `authn.ports.SubjectDirectory`): post and number of one person, who holds a role."""
+"""Which person a log-in means (port `authn.ports.SubjectDirectory`), on the portal and on Mina sidor.
+
+On the portal it is the post and number of one person who holds a role. On Mina sidor it is whoever has the number.
+"""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,12 +9,13 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from authn.ports import Advice, Subject, SubjectUnknown
+from issuance.authz import Actor, holder
+from issuance.authz.actor import HOLDER_PREFIX, USER_PREFIX
 from issuance.people.models.persons import PersonIdentifier, Post
 from issuance.roles.services import no_access
 from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
 
-_PREFIX = "user:"
 _NUMBERS = ("personnummer", "samordningsnummer")
 
 
@@ -50,14 +54,49 @@ class Subjects:
         return [_subject(post) for post in _posts().filter(same, person_id__in=holders).order_by("organisation__name", "hsa_id")]
 
 
+class Holders:
+    """Asks the catalogue's mirror who has the number of a log-in on Mina sidor. No role is needed, and no post."""
+
+    def find(self, hsa_id: str, person_id: str) -> Subject:
+        """The holder with a number of twelve digits; `hsa_id` chooses nothing here.
+
+        Raises SubjectUnknown: `person-unknown`, also for one who is deceased.
+        """
+        identifiers = PersonIdentifier.objects.filter(kind__in=_NUMBERS, value=person_id, valid_to=None)
+        number = identifiers.select_related("person").filter(person__deceased=False).first()
+        if number is None:
+            raise SubjectUnknown("person-unknown", self.no_post())
+        person = number.person
+        return Subject(f"{HOLDER_PREFIX}{person.pk}", "", f"{person.given_name_in_use} {person.surname}", "")
+
+    def no_post(self) -> Advice:
+        """What to tell a person who has nothing here."""
+        message = "Det finns inget SITHS eID på ditt personnummer. Kontakta din ID-administratör om du ska ha ett."
+        return Advice("Du har inget SITHS eID", message)
+
+    def choices(self, hsa_ids: Sequence[str], person_id: str) -> list[Subject]:
+        """The holder alone: there is nothing to choose."""
+        try:
+            return [self.find("", person_id)]
+        except SubjectUnknown:
+            return []
+
+
 def subject_ref(person_id: UUID) -> str:
-    """What `authn` and the event tables call the person: the same as the actor's reference."""
-    return f"{_PREFIX}{person_id}"
+    """What `authn` and the event tables call a user of the portal: the same as the actor's reference."""
+    return f"{USER_PREFIX}{person_id}"
 
 
 def person_of(reference: str) -> UUID:
-    """The person of a subject's reference."""
-    return UUID(reference.removeprefix(_PREFIX))
+    """The person of a subject's reference, of either site."""
+    return UUID(reference.removeprefix(USER_PREFIX).removeprefix(HOLDER_PREFIX))
+
+
+def actor_of_subject(reference: str, *, hsa_id: str = "") -> Actor:
+    """Who acts in a session of this subject: a user with the roles that hold now, or a holder for themself."""
+    if reference.startswith(HOLDER_PREFIX):
+        return holder(person_of(reference))
+    return actor_of_person(person_of(reference), hsa_id=hsa_id)
 
 
 def _posts() -> QuerySet[Post]:

@@ -10,8 +10,7 @@ from authn import service as authn
 from authn.web import no_access_page
 from issuance.authz import Actor
 from issuance.roles.services import no_access
-from issuance.roles.services.actors import actor_of_person
-from issuance.roles.services.subjects import person_of
+from issuance.roles.services.subjects import actor_of_subject, person_of
 
 NOBODY = Actor("", "user")
 
@@ -19,7 +18,7 @@ NOBODY = Actor("", "user")
 class ActorMiddleware:
     """Puts `request.actor` in place, read once when first asked for; nobody's sees nothing.
 
-    A guarded page of a person who holds no role any more is 403, and the sessions end.
+    A guarded page of the portal, of a person who holds no role any more, is 403, and the sessions end. A holder needs no role.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -34,7 +33,8 @@ class ActorMiddleware:
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
         """403 instead of a guarded view if the person lost the last role without being logged out for it."""
-        if not getattr(view, "login_required", True) or request.actor.grants:  # type: ignore[attr-defined]
+        actor: Actor = request.actor  # type: ignore[attr-defined]
+        if not getattr(view, "login_required", True) or actor.grants or actor.kind == "holder":
             return None
         authn.end_sessions(request.user.subject_ref, reason=authn.ROLE_ENDED)  # type: ignore[union-attr]
         return no_access_page(request, no_access.advice(person_of(request.user.subject_ref)))  # type: ignore[union-attr]
@@ -42,4 +42,4 @@ class ActorMiddleware:
 
 def _actor(request: HttpRequest) -> Actor:
     user: Any = request.user
-    return actor_of_person(person_of(user.subject_ref), hsa_id=user.hsa_id) if user.is_authenticated else NOBODY
+    return actor_of_subject(user.subject_ref, hsa_id=user.hsa_id) if user.is_authenticated else NOBODY

@@ -1,0 +1,56 @@
+"""Sites on which people log in, each with sessions and limits of its own (docs/adr/0347).
+
+The same person is another subject on each site, so that a clerk who opens Mina sidor keeps the portal's session. All processes
+know all sites, since each of them may end sessions that are over.
+"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site. `prefix` begins the references of its subjects, `face` is the process that serves it; lengths are in seconds."""
+
+    prefix: str
+    face: str
+    idle_seconds: int
+    absolute_seconds: int
+    sessions_per_subject: int
+
+
+def all_sites() -> tuple[Site, ...]:
+    """Every site, with the limits that the settings give it."""
+    return (
+        Site(
+            "user:",
+            "portal",
+            settings.SESSION_IDLE_SECONDS,
+            settings.SESSION_ABSOLUTE_SECONDS,
+            settings.SESSIONS_PER_SUBJECT,
+        ),
+        Site(
+            "holder:",
+            "minasidor",
+            settings.MINASIDOR_SESSION_IDLE_SECONDS,
+            settings.MINASIDOR_SESSION_ABSOLUTE_SECONDS,
+            settings.MINASIDOR_SESSIONS_PER_SUBJECT,
+        ),
+    )
+
+
+def site_of(subject_ref: str) -> Site:
+    """The site of a subject; nobody's session is of the first site. Raises ValueError if no site has such subjects."""
+    sites = all_sites()
+    if not subject_ref:
+        return sites[0]
+    for site in sites:
+        if subject_ref.startswith(site.prefix):
+            return site
+    raise ValueError("no site has this kind of subject")
+
+
+def is_here(subject_ref: str) -> bool:
+    """True if the subject's site is the one that this process serves."""
+    return any(site.face == settings.FACE and subject_ref.startswith(site.prefix) for site in all_sites())
