@@ -119,7 +119,7 @@ def own(subject_ref: str) -> list[Session]:
 
 @transaction.atomic(durable=True)
 def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) -> tuple[Session, str]:
-    """Begins a session with a new key, and ends the person's oldest ones beyond what its site allows (security.md 1.5).
+    """Begins a session with a new key, and ends the person's oldest ones beyond what its site allows (rules/authn 2.1).
 
     `instead_of` is the browser's own session before, whose key is dead from now on (S01).
     """
