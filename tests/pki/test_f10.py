@@ -96,7 +96,7 @@ def listed(ca: CertificateAuthority) -> set[str]:
     return {f"{entry.serial_number:X}".zfill(30) for entry in found}
 
 
-# --- 1: pkilint on each profile, CRL, ARL and OCSP answer (B3) -------------------------------------------------------------
+# --- 1: pkilint on each profile, CRL, ARL and OCSP answer (rules/pki 2.4) ---------------------------------------------------
 
 
 KEY_USAGE, NOT_CRITICAL = bytes.fromhex("0603551d0f0101ff"), bytes.fromhex("0603551d0f010100")
@@ -104,7 +104,7 @@ KEY_USAGE, NOT_CRITICAL = bytes.fromhex("0603551d0f0101ff"), bytes.fromhex("0603
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
 def test_f10_1_pkilint_finds_nothing_in_any_profile(profile, tmp_path):
-    """By the commands of B3, under issuers of both kinds by turns; `test_profile_matrix` asks the library for every cell."""
+    """By pkilint's commands, under issuers of both kinds by turns; `test_profile_matrix` asks the library for every cell."""
     issuer_key = golden.ISSUER_KEYS[sorted(PROFILES).index(profile) % 2]
     file, _above = golden.golden(profile, issuer_key, issuer_key if PROFILES[profile].basic_constraints else "rsa-2048").write(
         tmp_path

@@ -1,4 +1,4 @@
-"""B1.14 to B1.21 and F10 2, 6: the points on CRLs, each proven on published files, read by other programs."""
+"""B1.14 to B1.21 and F10.2, F10.6: the points on CRLs, each proven on published files, read by other programs."""
 
 import datetime as dt
 import itertools

@@ -191,7 +191,7 @@ def test_unspecified_leaves_the_extension_out(world, reason):
 
 
 def test_a_request_on_paper_is_entered_with_its_own_time_and_place(world):
-    """A5: written down while the portal was out, entered afterwards."""
+    """Written down while the portal was out (rules/pki 4.3), entered afterwards."""
     row, written = world.issue(), clock.now() - dt.timedelta(hours=30)
     paper = SourceRecord(registered_by="SE2321000016-1003", kept_at="Arkiv B, pärm 7, blad 12")
     with transaction.atomic(durable=True):
