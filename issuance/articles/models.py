@@ -3,6 +3,7 @@
 from django.db import models
 
 from issuance.organisations.models import Organisation
+from issuance.records.models.versioned import Versioned
 
 
 class SubscriptionFee(models.Model):
@@ -16,11 +17,13 @@ class SubscriptionFee(models.Model):
         constraints = [models.UniqueConstraint(fields=["organisation", "valid_from"], name="issuance_fee_one_at_a_time")]
 
 
-class Article(models.Model):
+class Article(Versioned):
     """A product that can be ordered. `code` is the number, with `-REK` for the registered-mail variant; `name` has no REK.
 
     `generation` is the product generation (Produktgeneration) as the supplier calls it; both days of its time count.
     """
+
+    subject = "article"
 
     code = models.CharField(max_length=12, primary_key=True)
     number = models.CharField(max_length=8)
@@ -33,7 +36,6 @@ class Article(models.Model):
     generation = models.CharField(max_length=20, default="", db_default="")
     valid_from = models.DateField()
     valid_to = models.DateField(null=True)
-    version = models.PositiveIntegerField(default=1, db_default=1)
 
     class Meta:
         constraints = [

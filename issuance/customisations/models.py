@@ -6,16 +6,19 @@ from django.db import models
 
 from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.records.models.events import Document
+from issuance.records.models.versioned import Versioned
 from siths_portal.lib.ids import new_id
 
 
-class CardCustomisation(models.Model):
+class CardCustomisation(Versioned):
     """Kortanpassning: logotype, issuer number and back text of a card, verified by the area's issuer.
 
     `supplier_ref` names the supplier that alone makes such cards, sees their orders and puts the logotype. It is empty only in
     rows from before it was required, by which nobody orders until the administration has chosen one. The one that is `generic`
     has the logotype of SITHS eID, and may be chosen for sub-organisations (rules/issuance 7.4).
     """
+
+    subject = "customisation"
 
     id = models.UUIDField(primary_key=True, default=new_id)
     customisation_id = models.CharField(max_length=10, unique=True)
@@ -27,7 +30,6 @@ class CardCustomisation(models.Model):
     logotype = models.ForeignKey(Document, null=True, on_delete=models.PROTECT, related_name="+")
     verified_at = models.DateTimeField(null=True)
     verified_by_ref = models.CharField(max_length=200, default="")
-    version = models.PositiveIntegerField(default=1, db_default=1)
 
     objects: ClassVar[ScopedManager["CardCustomisation"]] = ScopedManager()
     scope = ScopeRule(path="scope_path", through=("organisations", "pending_at"), supplier="supplier_ref", supplied_for="orders")

@@ -6,11 +6,14 @@ from django.db import models
 
 from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.organisations.models import IssuingArea, Organisation
+from issuance.records.models.versioned import Versioned
 from siths_portal.lib.ids import new_id
 
 
-class Office(models.Model):
+class Office(Versioned):
     """Kontor: chosen at each order, steers the invoice line. The address is given only where bundles are received."""
+
+    subject = "office"
 
     id = models.UUIDField(primary_key=True, default=new_id)
     area = models.ForeignKey(IssuingArea, on_delete=models.PROTECT, related_name="offices")
@@ -23,7 +26,6 @@ class Office(models.Model):
     postal_code = models.CharField(max_length=10, default="")
     city = models.CharField(max_length=60, default="")
     closed_at = models.DateTimeField(null=True)
-    version = models.PositiveIntegerField(default=1, db_default=1)
     organisations: "models.ManyToManyField[Organisation, OrganisationOffice]" = models.ManyToManyField(
         Organisation, through="OrganisationOffice", related_name="offices"
     )

@@ -10,11 +10,14 @@ from django.db import models
 from django.db.models.functions import Upper
 
 from issuance.authz.scope import ScopedManager, ScopeRule
+from issuance.records.models.versioned import Versioned
 from siths_portal.lib.ids import new_id
 
 
-class IssuingArea(models.Model):
+class IssuingArea(Versioned):
     """Utgivningsområde. `issuing_organisation` is directly connected and pays; empty only until it has been made."""
+
+    subject = "area"
 
     id = models.UUIDField(primary_key=True, default=new_id)
     name = models.CharField(max_length=100, unique=True, db_collation="sv-x-icu")
@@ -22,19 +25,20 @@ class IssuingArea(models.Model):
     invoice_reference = models.CharField(max_length=50, default="")
     scope_path = models.CharField(max_length=1000, unique=True)
     created_at = models.DateTimeField()
-    version = models.PositiveIntegerField(default=1, db_default=1)
 
     objects: ClassVar[ScopedManager["IssuingArea"]] = ScopedManager()
     scope = ScopeRule(path="scope_path")
 
 
-class Organisation(models.Model):
+class Organisation(Versioned):
     """Organisation, or sub-organisation if it has a parent. `scope_path` is written by create and move alone.
 
     Without a card customisation of its own the nearest one above holds. `pending_customisation` becomes its own when it is
     verified for the first time; until then the present one holds (ADR 0323). One that is ended (`closed_at`) is in its place, and
     nothing new comes there.
     """
+
+    subject = "organisation"
 
     id = models.UUIDField(primary_key=True, default=new_id)
     area = models.ForeignKey(IssuingArea, on_delete=models.PROTECT, related_name="organisations")
@@ -51,7 +55,6 @@ class Organisation(models.Model):
     scope_path = models.CharField(max_length=1000, unique=True)
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
-    version = models.PositiveIntegerField(default=1, db_default=1)
 
     objects: ClassVar[ScopedManager["Organisation"]] = ScopedManager()
     scope = ScopeRule(path="scope_path", ended="closed_at")

@@ -12,17 +12,11 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from issuance.articles.models import Article
 from issuance.authz import Actor
-from issuance.customisations.models import CardCustomisation
-from issuance.offices.models import Office
-from issuance.organisations.models import IssuingArea, Organisation
 from issuance.records.models.events import Event
+from issuance.records.models.versioned import Versioned
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.pages import texts
-
-Versioned = IssuingArea | Organisation | Office | CardCustomisation | Article
-"""Rows with a `version`, which begins at 1 and rises by one with each edit."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +76,7 @@ def edit(
 def changes_since(row: Versioned, version: int) -> list[Change]:
     """What edits did to a row after `version`, oldest first, field by field."""
     found = []
-    events = Event.objects.filter(subject_type=subject_type(row), subject_ref=str(row.pk), facts__version__gt=version)
+    events = Event.objects.filter(subject_type=row.subject, subject_ref=str(row.pk), facts__version__gt=version)
     for event in events.order_by("id"):
         before, after = event.facts.get("before", {}), event.facts.get("after", {})
         found += [Change(event.at, event.actor_ref, name, before.get(name), after[name]) for name in after]
@@ -156,20 +150,6 @@ def parsed(parse: Callable[[str], str], text: str, field: str, message: str) -> 
 def record(actor: Actor, action: str, row: Any, **facts: Any) -> None:
     """One event on a row; the first part of `action` is its subject's type."""
     Event.record(actor_ref=actor.ref, action=action, subject_type=action.split(".")[0], subject_ref=str(row.pk), facts=facts)
-
-
-_SUBJECTS: Mapping[type, str] = {
-    IssuingArea: "area",
-    Organisation: "organisation",
-    Office: "office",
-    CardCustomisation: "customisation",
-    Article: "article",
-}
-
-
-def subject_type(row: Versioned) -> str:
-    """What events call such a row."""
-    return _SUBJECTS[type(row)]
 
 
 def as_fact(value: Any) -> Any:
