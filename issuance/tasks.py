@@ -4,8 +4,8 @@ from celery import shared_task
 
 from issuance.activation.services import activation
 from issuance.housekeeping.services import housekeeping as rules_of_time
+from issuance.housekeeping.services import short_lived
 from issuance.roles.services import ended_roles, role_holder_reading
-from issuance.search.services import searching
 from issuance.suppliers.services import order_measures, supplier_events
 
 
@@ -32,7 +32,7 @@ def replay_reports() -> None:
 @shared_task(name="issuance.forget_searches")  # type: ignore[untyped-decorator]
 def forget_searches() -> None:
     """Deletes what people searched for a day ago, and what extended searches opened until now."""
-    searching.forget()
+    short_lived.delete_old()
 
 
 @shared_task(name="issuance.read_role_holders")  # type: ignore[untyped-decorator]

@@ -252,3 +252,8 @@ def _record(actor: Actor, action: str, row: SetupImport, **facts: int) -> None:
         subject_ref=str(row.pk),
         facts={"sha256": row.sha256, "format": row.format, **facts},
     )
+
+
+def delete_expired() -> int:
+    """Deletes files whose time is out. Returns the number of rows."""
+    return SetupImport.objects.filter(expires_at__lte=clock.now()).delete()[0]

@@ -74,3 +74,8 @@ def own(*, actor: Actor, session_id: UUID, search_id: UUID) -> CertificateSearch
     """The actor's search of this session. Raises NotFound for any other, Forbidden."""
     policy.require_global(actor, Action.VIEW_PKI)
     return handles.own(CertificateSearch.objects.all(), actor=actor, session_id=session_id, handle_id=search_id)
+
+
+def delete_old(before: dt.datetime) -> int:
+    """Deletes searches for certificates from before this moment. Returns the number of rows."""
+    return CertificateSearch.objects.filter(created_at__lt=before).delete()[0]

@@ -3,6 +3,7 @@
 Two others approve in between; `pki.mass_revocation.lifecycle` sees to that, and records an event of each step.
 """
 
+import datetime as dt
 from dataclasses import asdict
 from uuid import UUID
 
@@ -103,3 +104,8 @@ def refusal(found: MassRevocationView) -> str:
         "publishing": "Alla certifikat är spärrade. Spärrlistor och svar görs nu.",
         "finished": "Masspärren är klar.",
     }.get(found.state, "")
+
+
+def delete_old_trials(before: dt.datetime) -> int:
+    """Deletes trial counts from before this moment. Returns the number of rows."""
+    return MassTrial.objects.filter(created_at__lt=before).delete()[0]

@@ -15,8 +15,6 @@ from django.db.models.functions import Lower, Reverse, Upper
 
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.models import Carrier
-from issuance.imports.models import SetupImport
-from issuance.operators.models import CertificateSearch, MassTrial
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.records.domain.ids import PersonIdKind
@@ -161,19 +159,11 @@ def found_carrier(*, actor: Actor, search: Search) -> UUID | None:
     return carriers.values_list("pk", flat=True).first()
 
 
-def forget() -> int:
-    """Deletes searches and trial counts older than SEARCH_KEEP_HOURS, and extended reaches and set-up files whose time is out.
-
-    Returns the number of rows.
-    """
-    now = clock.now()
-    old = now - dt.timedelta(hours=max(settings.SEARCH_KEEP_HOURS, 1))
-    searches, _ = Search.objects.filter(created_at__lt=old).delete()
-    operators, _ = CertificateSearch.objects.filter(created_at__lt=old).delete()
-    trials, _ = MassTrial.objects.filter(created_at__lt=old).delete()
-    reaches, _ = ExtendedReach.objects.filter(until__lt=now).delete()
-    files, _ = SetupImport.objects.filter(expires_at__lte=now).delete()
-    return searches + operators + trials + reaches + files
+def delete_old(before: dt.datetime) -> int:
+    """Deletes searches from before this moment, and extended reaches whose time is out. Returns the number of rows."""
+    searches, _ = Search.objects.filter(created_at__lt=before).delete()
+    reaches, _ = ExtendedReach.objects.filter(until__lt=clock.now()).delete()
+    return searches + reaches
 
 
 _OF_CARDS = (TermKind.CARD_SERIAL, TermKind.ORDER_ID)

@@ -16,10 +16,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.carriers.models import CarrierCertificate
+from issuance.housekeeping.services import short_lived
 from issuance.operators.models import CertificateSearch
 from issuance.operators.queries import pki_words
 from issuance.records.models.events import Event
-from issuance.search.services import searching
 from pki import service as pki
 from pki.crl import building
 from pki.models import Certificate, CertificateBlob, RevocationChannel
@@ -216,7 +216,7 @@ class TestSearch:
     def test_searches_are_forgotten(self, world: Any, issued: dict[str, Certificate]) -> None:
         client_of(operator(world)).post(SEARCH, {"text": "carrier:1"})
         with clock.moved_to(clock.now() + dt.timedelta(hours=settings.SEARCH_KEEP_HOURS, seconds=1)):
-            searching.forget()
+            short_lived.delete_old()
         assert not CertificateSearch.objects.exists()
 
 

@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.carriers.models import CarrierCertificate
+from issuance.housekeeping.services import short_lived
 from issuance.operators.models import MassTrial
 from issuance.operators.web.mass_forms import LONGEST_LIST
 from issuance.records.models.events import Event
-from issuance.search.services import searching
 from pki import models as pki_models
 from pki.mass_revocation import MassRevocationView, execution, mass_revocation
 from pki.models import ApprovalRequest, Certificate, CertificateAuthority, MassRevocation
@@ -180,7 +180,7 @@ class TestCount:
             assert other.get(f"{NEW}?fran={key}").status_code == 404
         assert not MassRevocation.objects.exists()
         with clock.moved_to(clock.now() + dt.timedelta(days=2)):
-            searching.forget()
+            short_lived.delete_old()
         assert not MassTrial.objects.exists()
 
     def test_long_lists_are_shown_by_their_number(self, world: Any) -> None:

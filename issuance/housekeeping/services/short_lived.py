@@ -1,0 +1,20 @@
+"""Rows that live for hours: what people searched for or counted, whom a search opened to them, and files that they set up by."""
+
+import datetime as dt
+
+from django.conf import settings
+
+from issuance.imports.services import imports
+from issuance.operators.services import certificate_searches, mass_revocations
+from issuance.search.services import searching
+from siths_portal.lib import clock
+
+
+def delete_old() -> int:
+    """Deletes searches and trial counts older than SEARCH_KEEP_HOURS, and extended reaches and set-up files whose time is out.
+
+    Returns the number of rows.
+    """
+    before = clock.now() - dt.timedelta(hours=max(settings.SEARCH_KEEP_HOURS, 1))
+    searched = searching.delete_old(before) + certificate_searches.delete_old(before)
+    return searched + mass_revocations.delete_old_trials(before) + imports.delete_expired()
