@@ -9,13 +9,13 @@ from django.db.models import Q, QuerySet
 
 from issuance.articles.models import SubscriptionFee
 from issuance.authz import Action, Actor, policy
+from issuance.authz.role_names import ROLE
 from issuance.imports.domain import NO, YES, Kind
 from issuance.imports.services import customisation_word
 from issuance.offices.models import OrganisationOffice
 from issuance.offices.services import offices_to_connect
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
-from issuance.records.queries.event_words import ROLE
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import role_reach
 from issuance.roles.services.actors import current

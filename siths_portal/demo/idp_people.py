@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from issuance.authz import Role
-from issuance.records.queries import event_words
+from issuance.authz.role_names import ROLE
 from siths_portal.demo import newcomers
 from siths_portal.demo.people import DemoPerson, person
 from siths_portal.demo.places import PLACES
@@ -61,4 +61,4 @@ def _title(role: Role, *, protected: bool) -> str:
 
 def _name(role: Role) -> str:
     """What the list calls holders of the role. Administrators have three roles and one name."""
-    return "Förvaltningsadministratör" if role is Role.MASTER_DATA_ADMIN else str(event_words.ROLE[role.value])
+    return "Förvaltningsadministratör" if role is Role.MASTER_DATA_ADMIN else str(ROLE[role.value])

@@ -19,8 +19,10 @@ from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils.translation import gettext
 
+from issuance.activation.domain.identity_documents import IDENTITY_DOCUMENT
 from issuance.activation.models import Identification
 from issuance.authz import Actor
+from issuance.carriers.domain.profiles import certificate_use
 from issuance.carriers.models import Carrier, Eid
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services.order_checks import common_name
@@ -28,7 +30,7 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person, Post
 from issuance.people.services import people
 from issuance.receipt_texts.models import ReceiptText
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
@@ -195,9 +197,9 @@ def preview(content: Mapping[str, Any]) -> Preview:
         terms_title=content["terms"]["title"],
         terms_version=content["terms"]["version"],
         sign_message=content["signature"]["sign_message"],
-        card_serial=words.card_serial(content["carrier"]["card_serial"]),
+        card_serial=wording.card_serial(content["carrier"]["card_serial"]),
         holder_name=content["holder"]["name"],
-        person_id=words.person_number(person_id["kind"], person_id["value"]),
+        person_id=wording.person_number(person_id["kind"], person_id["value"]),
         regional_addition=(content["regional_addition"] or {}).get("text", ""),
     )
 
@@ -212,7 +214,7 @@ def html(content: Mapping[str, Any]) -> str:
         "holder_number": shown.person_id,
         "card_number": shown.card_serial,
         "terms_text": terms(shown.terms_version),
-        "identity_document": words.said(words.IDENTITY_DOCUMENT, content["identification"]["document"]),
+        "identity_document": wording.said(IDENTITY_DOCUMENT, content["identification"]["document"]),
         "carrier_last_day": _last_day(content["carrier"]["valid_to"]),
         "identified_at": _local(content["identification"]["at"]),
         "ordered_at": _local(content["order"]["ordered_at"]),
@@ -222,7 +224,7 @@ def html(content: Mapping[str, Any]) -> str:
         "eid_rows": [eid | {"last_day": _last_day(eid["valid_to"])} for eid in content["eids"]],
         "certificate_rows": [
             {
-                "use": f"{words.certificate_use(each['profile'])}, {_kind(each['profile'])}",
+                "use": f"{certificate_use(each['profile'])}, {_kind(each['profile'])}",
                 "issuer": each["issuer"],
                 "serial": each["serial"],
                 "last_day": _last_day(each["not_after"]),
@@ -290,5 +292,5 @@ def _local(moment: str | None) -> str:
 
 
 def _last_day(moment: str | None) -> str:
-    day = words.last_day(dt.datetime.fromisoformat(moment)) if moment else None
+    day = wording.last_day(dt.datetime.fromisoformat(moment)) if moment else None
     return day.isoformat() if day else ""

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from issuance.authz import Action, Actor, Role, policy
+from issuance.authz.role_names import ROLE
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, RETIRED_ROLES
 from issuance.imports.services.known import Known, Place
 from issuance.imports.services.lines import ENDED, MISSING, Line, Outcome, Ref, RoleStep
 from issuance.people.models.persons import Person
-from issuance.records.queries.event_words import ROLE
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services.role_periods import Period, moments, overlap
 from siths_portal.lib import clock

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from issuance.activation.services import receipt_content
 from issuance.authz import Action, Actor, policy
+from issuance.authz.role_names import ROLE
 from issuance.customisations.services.effective import effective_customisations
 from issuance.offices.models import OrganisationOffice
 from issuance.organisations.models import IssuingArea, Organisation
@@ -18,7 +19,7 @@ from issuance.organisations.queries.places import paths_above
 from issuance.organisations.services.moving import require_movable
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.queries import officers
-from issuance.records.queries import event_words, words
+from issuance.records.queries import words
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import moving_roles
 from issuance.roles.services.actors import in_force
@@ -209,7 +210,7 @@ def _named(actor: Actor, *groups: list[RoleGrant]) -> list[Reachers]:
 
 def _reacher(row: RoleGrant, names: Mapping[str, str]) -> Reacher:
     place = row.area or row.organisation
-    return Reacher(names[f"user:{row.person_id}"], words.said(event_words.ROLE, row.role), place.name if place else "")
+    return Reacher(names[f"user:{row.person_id}"], words.said(ROLE, row.role), place.name if place else "")
 
 
 def _path(row: RoleGrant) -> str:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_noop as _
 
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.queries import transaction_ends
+from issuance.authz.role_names import ROLE
 from issuance.records.queries import words
 from issuance.revocation.domain import SWEDISH, RevocationReason
 from issuance.roles.domain import SWEDISH as QUALIFICATION
@@ -114,21 +115,6 @@ _FIELDS: Mapping[str, str] = {
     "upn": _("UPN"),
     "valid_to": _("slutdatum"),
     "hsa_id": _("Tjänste-id"),
-}
-ROLE: Mapping[str, str] = {
-    "master_data_admin": _("Förvaltningsadmin grunddata"),
-    "pki_operator": _("Förvaltningsadmin PKI"),
-    "finance_admin": _("Förvaltningsadmin ekonomi"),
-    "system_admin": _("Förvaltningsadministratör"),
-    "global_revoker": _("Global Spärr"),
-    "global_reader": _("Global Läs"),
-    "responsible_issuer": _("Ansvarig utgivare"),
-    "deputy_issuer": _("Biträdande utgivare"),
-    "id_administrator": _("ID-administratör"),
-    "reserve_card_admin_loa3": _("Reservkortshandläggare tillitsnivå 3"),
-    "reserve_card_admin_loa2": _("Reservkortshandläggare tillitsnivå 2"),
-    "revoker": _("Spärr"),
-    "reader": _("Läs"),
 }
 
 

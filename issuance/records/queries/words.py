@@ -1,17 +1,21 @@
 """How the portal says in Swedish what tables hold as codes, and how numbers are written for people (rules/issuance 8.2)."""
 
-import datetime as dt
 from collections.abc import Mapping
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from issuance.activation.domain.identity_documents import IDENTITY_DOCUMENT as IDENTITY_DOCUMENT
 from issuance.carriers.domain import kinds
+from issuance.carriers.domain.profiles import certificate_use as certificate_use
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import PukState
-from issuance.records.domain.ids import PersonIdKind
+from issuance.records.domain.wording import card_serial as card_serial
+from issuance.records.domain.wording import day as day
+from issuance.records.domain.wording import last_day as last_day
+from issuance.records.domain.wording import person_number as person_number
+from issuance.records.domain.wording import said as said
 from issuance.revocation.domain import SWEDISH, RequestChannel, Requester, RevocationReason
-from siths_portal.lib import clock
 
 STATE: Mapping[str, str] = {
     "ordered": _("Beställd"),
@@ -49,13 +53,6 @@ PUK_REFUSAL: Mapping[str, str] = {
     "header-mismatch": _("Upplåsningskoden hörde till en annan beställning eller ett annat kort"),
     "format": _("Upplåsningskoden hade inte rätt form"),
 }
-IDENTITY_DOCUMENT: Mapping[str, str] = {
-    "driving_licence": _("Körkort"),
-    "passport": _("Pass (vinröd bok)"),
-    "tax_agency_id": _("Skatteverkets id-kort"),
-    "sis_id": _("SIS-godkänt id-kort"),
-    "national_id": _("Nationellt id-kort"),
-}
 REQUESTER: Mapping[str, str] = {
     Requester.HOLDER: _("Innehavaren"),
     Requester.ORGANISATION: _("Chef eller annan i organisationen"),
@@ -68,7 +65,6 @@ REQUEST_CHANNEL: Mapping[str, str] = {
     RequestChannel.WRITTEN: _("E-post, brev eller blankett"),
     RequestChannel.OWN_FINDING: _("Egen iakttagelse"),
 }
-CERTIFICATE_USE: Mapping[str, str] = {"auth": _("Legitimering"), "sign": _("Underskrift")}
 
 
 def carrier_type(kind: str) -> str:
@@ -81,44 +77,11 @@ def carrier_kind(kind: str) -> str:
     return gettext(kinds.kind_of(kind).name)
 
 
-def said(words: Mapping[str, str], code: str) -> str:
-    """The word for `code` in the reader's language; the code itself where there is none."""
-    return gettext(words[code]) if code in words else code
-
-
 def article(number: str, title: str) -> str:
     """An article as all pages write it: its number and its name, with REK for registered mail."""
     return f"{number} {title}"
 
 
-def person_number(kind: str, value: str) -> str:
-    """A person id as people read it: ÅÅÅÅMMDD-NNNN for the two Swedish kinds, others as they are."""
-    if kind in (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER):
-        return f"{value[:8]}-{value[8:]}"
-    return value
-
-
-def card_serial(serial: str) -> str:
-    """A card's serial number in its groups of 4-4-3-4-4; empty while the card has none."""
-    ends = (4, 8, 11, 15, 19)
-    return " ".join(serial[start:end] for start, end in zip((0, *ends), ends, strict=False) if serial[start:end])
-
-
-def last_day(end: dt.datetime | None) -> dt.date | None:
-    """The last day in Stockholm of a validity that ends at `end` (exclusive)."""
-    return (end - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date() if end else None
-
-
-def day(moment: dt.datetime | None) -> dt.date | None:
-    """The day in Stockholm of a moment."""
-    return moment.astimezone(clock.STOCKHOLM).date() if moment else None
-
-
 def revocation_reason(reason: str) -> str:
     """The Swedish name of a Spärrorsak; empty for none."""
     return SWEDISH[RevocationReason(reason)] if reason else ""
-
-
-def certificate_use(profile: str) -> str:
-    """What a certificate of a person's profile is for."""
-    return said(CERTIFICATE_USE, profile.rsplit("-", 1)[-1])

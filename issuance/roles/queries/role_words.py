@@ -8,9 +8,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from issuance.authz import Action, Role
+from issuance.authz.role_names import ROLE
 from issuance.authz.roles import ALLOWED, AREA_ROLES, GLOBAL_ROLES, QUALIFIED_ROLES
 from issuance.records.queries import words
-from issuance.records.queries.event_words import ROLE
 
 GROUPS: Mapping[str, Mapping[Action, str]] = {
     _("Se"): {
