@@ -21,7 +21,7 @@ from issuance.people.models.persons import Post
 from issuance.records.domain.ids import parse_card_serial
 from issuance.records.services import steps
 from issuance.suppliers.services.card_certificates import eid_valid_to
-from issuance.suppliers.services.supplier_events import locked, replay_parked, require_accepted
+from issuance.suppliers.services.supplier_events import lock_order, replay_parked, require_accepted
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -86,7 +86,7 @@ def bind_externally_certified_card(
     actor = client(client_ref)
     serial = _serial(card_serial)
     _check_profiles(certificate_serials)
-    rows = locked(actor, Action.SUPPLY, order_id)
+    rows = lock_order(actor, Action.SUPPLY, order_id)
     require_accepted(rows.order)
     carrier = rows.carrier
     if carrier.card_serial == serial and not carrier.card_key_sha256:

@@ -28,7 +28,7 @@ from issuance.people.models.persons import Person, Post
 from issuance.people.services import people
 from issuance.records.domain.ids import PersonId, parse_card_serial
 from issuance.records.services import steps
-from issuance.suppliers.services.supplier_events import locked, replay_parked, require_accepted
+from issuance.suppliers.services.supplier_events import lock_order, replay_parked, require_accepted
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
@@ -87,7 +87,7 @@ class _Card:
 @transaction.atomic(durable=True)
 def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
     actor = client(client_ref)
-    rows = locked(actor, Action.SUPPLY, order_id)
+    rows = lock_order(actor, Action.SUPPLY, order_id)
     carrier, card_order = rows.carrier, rows.order
     kind = kinds.kind_of(carrier.kind)
     if set(card.csrs) != set(kind.profiles(stage=Stage.PERSONALISATION)):

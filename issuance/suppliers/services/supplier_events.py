@@ -50,7 +50,7 @@ class OrderRows:
     item: OrderItem
 
 
-def locked(actor: Actor, action: Action, order_id: UUID) -> OrderRows:
+def lock_order(actor: Actor, action: Action, order_id: UUID) -> OrderRows:
     """Locks carrier, eIDs and order, in this order, if `actor` may do `action` to the order. Raises NotFound."""
     seen = policy.get(actor, action, CardOrder.objects.with_card(), order_id)
     carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
@@ -81,7 +81,7 @@ def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) ->
     Invalid (form), Conflict (an order that is not accepted or was withdrawn; the same kind of report with another content).
     """
     actor = client(client_ref)
-    rows = locked(actor, Action.SUPPLY, order_id)
+    rows = lock_order(actor, Action.SUPPLY, order_id)
     require_accepted(rows.order)
     _check_form(rows, event)
     replay_parked(actor, rows)
@@ -147,7 +147,7 @@ def replay_reports(*, client_ref: str, order_id: UUID) -> None:
     parked = SupplierEvent.objects.filter(item__order=order_id, status=Outcome.PARKED.value)
     if parked.exists() or CardOrder.objects.filter(pk=order_id, puk=PukState.PENDING.value).exists():
         actor = client(client_ref)
-        replay_parked(actor, locked(actor, Action.SUPPLY, order_id))
+        replay_parked(actor, lock_order(actor, Action.SUPPLY, order_id))
 
 
 def puks_settled(*, secret_ids: Iterable[UUID], **_signal: Any) -> None:

@@ -29,7 +29,7 @@ from issuance.suppliers.domain import Failed, Outcome, Produced, Returned, Sent,
 from issuance.suppliers.services import puks
 from issuance.suppliers.services.card_certificates import request_certificates
 from issuance.suppliers.services.supplier_events import (
-    locked,
+    lock_order,
     register_event,
     replay_reports,
     require_accepted,
@@ -126,7 +126,7 @@ def accept(*, client_ref: str, order_id: UUID) -> CardOrder:
     Raises NotFound, Conflict if the order was withdrawn or while its card customisation waits to be verified.
     """
     actor = client(client_ref)
-    rows = locked(actor, Action.SUPPLY, order_id)
+    rows = lock_order(actor, Action.SUPPLY, order_id)
     require_not_withdrawn(rows.order)
     if rows.order.state == OrderState.QUEUED and rows.order.customisation.verified_at is None:
         raise Conflict("customisation-not-verified", "Kortanpassningen väntar på verifiering. Hämta beställningen senare.")
