@@ -12,17 +12,25 @@ class IssuanceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Listens to revocations that begin in `pki`, and to what became of PUKs there."""
+        """Listens to revocations that begin in `pki`, and to what became of PUKs there, and names what fills the registries."""
         from pki.signals import certificate_revoked, secret_settled
+        from siths_portal.lib import registry
 
         certificate_revoked.connect(_revoked, dispatch_uid="issuance.certificate_revocation")
         secret_settled.connect(_settled, dispatch_uid="issuance.puks")
+        registry.fill_by(_register)
 
 
 def _revoked(**signal: Any) -> None:
     from issuance.revocation.services import certificate_revocation  # loads the services, which most commands never need
 
     certificate_revocation.heard(**signal)
+
+
+def _register() -> None:
+    from issuance import registrations  # loads the services of most packages
+
+    registrations.register_all()
 
 
 def _settled(**signal: Any) -> None:

@@ -1,4 +1,4 @@
-"""Carriers by what may be done with them, and the hold of their certificates.
+"""Carriers by what may be done with them and by what they use, and the hold of their certificates.
 
 The hold lasts from issuance until the holder has chosen the code (`pki.revocation.holds`).
 """
@@ -6,14 +6,18 @@ The hold lasts from issuance until the holder has chosen the code (`pki.revocati
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Model, QuerySet
+from django.db.models import Model, OuterRef, QuerySet
 
 from issuance.authz import Actor, policy
-from issuance.carriers.domain import kinds
+from issuance.carriers.domain import carrier_states, kinds
+from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.domain.kinds import Function
-from issuance.carriers.models import Carrier, CarrierCertificate
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from pki import service as pki
 from siths_portal.lib.errors import NotFound, Unavailable
+
+_INVALID = [state.value for state in carrier_states.INVALID]
+_LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
 
 
 def get[Row: Model](actor: Actor, function: Function, rows: QuerySet[Row], pk: UUID | str, *, kind: str = "kind") -> Row:
@@ -37,6 +41,21 @@ def reached(actor: Actor, function: Function) -> QuerySet[Carrier]:
     for right, codes in kinds.rights(function).items():
         found |= Carrier.objects.visible_to(actor, right).filter(kind__in=codes)
     return found
+
+
+def carriers_of_organisation(organisation: OuterRef) -> QuerySet[Carrier]:
+    """Returns the organisation's carriers that are valid or on their way."""
+    return Carrier.objects.filter(organisation=organisation).exclude(state__in=_INVALID)
+
+
+def eids_of_organisation(organisation: OuterRef) -> QuerySet[Eid]:
+    """Returns the organisation's eIDs that are valid or on their way."""
+    return Eid.objects.filter(organisation=organisation, state__in=_LIVE)
+
+
+def have_article(code: str) -> bool:
+    """Returns True if a carrier was ever made by the article, also one that was migrated."""
+    return Carrier.objects.filter(article=code).exists()
 
 
 def plan_release(carrier: Carrier, delivery_id: UUID, *, actor_ref: str) -> None:

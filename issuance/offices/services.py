@@ -281,3 +281,20 @@ def _connect(actor: Actor, pairs: list[tuple[Office, UUID]]) -> int:
 def _wrong(field: str, message: str) -> Invalid:
     code = "office-of-another-area" if field == "office" else "organisation-not-connectable"
     return Invalid(code, message, fields={field: [message]})
+
+
+def disconnect_offices(actor: Actor, top: Organisation) -> None:
+    """Disconnects the offices of an organisation and of those below it, in the caller's transaction.
+
+    It goes to another area, and offices belong to one, or is closed.
+    """
+    connections = OrganisationOffice.objects.filter(organisation__scope_path__startswith=top.scope_path)
+    pairs = list(connections.order_by("id").values_list("office_id", "organisation_id"))
+    connections.delete()
+    Event.record_each(
+        ((str(office), {"organisation": str(organisation)}) for office, organisation in pairs),
+        at=clock.now(),
+        actor_ref=actor.ref,
+        action="office.disconnected",
+        subject_type="office",
+    )

@@ -4,7 +4,7 @@ The app's side is `activation_app`.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -27,13 +27,16 @@ from issuance.orders.services import order_checks
 from issuance.people.services import people
 from issuance.records.models.events import Event
 from issuance.records.services import steps
-from issuance.revocation.services import revocation_limit
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import new_id
+from siths_portal.lib.registry import Registry
 
 BATCH = 200
+REFUSALS = Registry[Callable[[UUID], Conflict | None]]()
+"""Why the carrier with this id must not be activated, None if it may be; the packages above register their reasons."""
+
 SECOND_CLICK = dt.timedelta(seconds=30)
 """For so long the same clerk's same request is a repetition (S33); later it is a new visit, with its own checks."""
 _OBSTACLES = {
@@ -141,7 +144,7 @@ def state(*, actor: Actor, transaction_id: UUID) -> TransactionView:
         may_reopen = transactions.kind_for(seen.carrier) is not None
     current = transactions.state_now(seen)
     if may_reopen and current not in OPEN:  # a request for a revocation ends what is open
-        may_reopen = not revocation_limit.waits_for(seen.carrier_id)
+        may_reopen = _obstacle(seen.carrier_id) is None
     return TransactionView(seen, current, may_reopen, _reopen_until(seen))
 
 
@@ -200,9 +203,8 @@ def _ready(carrier: Carrier) -> _Card:
     kind = transactions.kind_for(carrier)
     if kind is None:
         raise Conflict(f"carrier-{carrier.state.replace('_', '-')}", _NOT_READY.get(carrier.state, _NOT_READY["revoked"]))
-    if revocation_limit.waits_for(carrier.pk):
-        message = "En spärr av kortet väntar på beslut. Kortet kan inte aktiveras innan en kollega har beslutat."
-        raise Conflict(revocation_limit.WAITS, message)
+    if (obstacle := _obstacle(carrier.pk)) is not None:
+        raise obstacle
     orders = CardOrder.objects.with_card("eid__post__organisation").select_related("office", "article")
     order = orders.filter(items__carrier=carrier).first()
     if order is None or order.state != OrderState.SENT:
@@ -218,6 +220,11 @@ def _ready(carrier: Carrier) -> _Card:
         raise Conflict("puk-missing", "Portalen har inte fått kortets upplåsningskod (PUK) än. Försök igen om en stund.")
     eids = list(Eid.objects.filter(carrier=carrier).select_related("organisation").order_by("id"))
     return _Card(carrier, order, eids, certificates, kind)
+
+
+def _obstacle(carrier_id: UUID) -> Conflict | None:
+    """Why a package above does not allow the activation of the carrier; None if all allow it."""
+    return next((obstacle for refusal in REFUSALS if (obstacle := refusal(carrier_id)) is not None), None)
 
 
 _NOT_READY = {

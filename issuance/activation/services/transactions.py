@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Min
 
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
@@ -137,6 +138,12 @@ def end_of_carriers(carrier_ids: Sequence[UUID], action: TransactionAction, *, a
     rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(carrier__in=carrier_ids, state__in=_OPEN)
     for row in rows.order_by("id"):
         end(row, action, actor_ref=actor_ref, facts=facts)
+
+
+def oldest_open() -> list[tuple[str, dt.datetime]]:
+    """Returns references of clerks with open transactions, and when the oldest of each began."""
+    opened = EidAppTransaction.objects.filter(state__in=_OPEN)
+    return list(opened.values_list("officer_ref").annotate(begun=Min("created_at")).order_by("officer_ref"))
 
 
 def end_of_officer(officer: Actor, *, actor_ref: str) -> int:

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
@@ -12,13 +12,13 @@ from django.db.models import Q, QuerySet
 
 from issuance.articles.models import Article, OrganisationArticle
 from issuance.authz import Action, Actor, policy
-from issuance.carriers.models import Carrier
-from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.services.organisations import NewOrganisation
 from issuance.records.models.events import Event
 from issuance.records.services.editing import as_fact, edit, line, record, refuse
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid
+from siths_portal.lib.registry import Registry
 
 KINDS = ("ordinary", "student", "company", "reserve", "test")
 ORIENTATIONS = ("portrait", "landscape")
@@ -27,6 +27,9 @@ LEVELS = (3, 2)
 EARLIEST = dt.date(2000, 1, 1)
 LATEST_DAYS = 10 * 365
 """A day before the one, or in more days than the other, is refused as a slip of the keyboard."""
+
+USES = Registry[Callable[[str], bool]]()
+"""Whether something was ever made by the article with this code; the packages above register it."""
 
 _NUMBER = re.compile(r"\d{3,8}", re.ASCII)
 _BATCH = 2000
@@ -140,7 +143,7 @@ def _slips(**days: dt.date | None) -> dict[str, list[str]]:
 
 def is_ordered(code: str) -> bool:
     """Whether a card was ever ordered by the article, also one that was taken over."""
-    return CardOrder.objects.filter(article=code).exists() or Carrier.objects.filter(article=code).exists()
+    return any(uses(code) for uses in USES)
 
 
 @transaction.atomic(durable=True)
@@ -211,6 +214,20 @@ def offered_to(organisation_ids: Collection[UUID]) -> dict[UUID, list[str]]:
     for pk, code in rows.values_list("organisation_id", "article_id"):
         found[pk].append(code)
     return found
+
+
+def take_over_articles(actor: Actor, made: Sequence[tuple[NewOrganisation, Organisation]]) -> None:
+    """Makes orderable for the new organisations that ask for it what their parents may order, in the caller's transaction.
+
+    Raises Forbidden.
+    """
+    parents = {new.id: new.parent_id for new, _row in made if new.making.same_articles and new.parent_id is not None}
+    if not parents:
+        return
+    if Organisation.objects.visible_to(actor, Action.CHOOSE_ARTICLES).filter(pk__in=parents).count() < len(parents):
+        raise Forbidden("forbidden", "Din behörighetsroll tillåter inte att du väljer artiklar åt organisationen.")
+    theirs = offered_to(set(parents.values()))
+    offer({pk: dict.fromkeys(theirs[parent], True) for pk, parent in parents.items()}, actor=actor)
 
 
 def _are_sold(codes: Collection[str]) -> bool:

@@ -5,6 +5,7 @@ that was invoiced is touched.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from django.db import transaction
 from issuance.articles.models import SubscriptionFee
 from issuance.authz import Action, Actor, policy
 from issuance.organisations.models import Organisation
+from issuance.organisations.services.organisations import NewOrganisation
 from issuance.records.models.events import Event
 from issuance.records.services.editing import Change, Outdated, record
 from siths_portal.lib import clock
@@ -42,13 +44,16 @@ def set_subscription_fee(
     return _set_moment(actor, organisation, charged=charged, valid_from=valid_from)
 
 
-def set_first_fee(*, actor: Actor, organisation: Organisation, charged: bool) -> None:
-    """Sets the fee of an organisation that the caller's transaction makes, from the beginning of its first day."""
-    _require_no_sub_organisation(actor, organisation)
-    _insert(actor, organisation, charged=charged, valid_from=clock.start_of_day(_day_of(organisation.created_at)))
+def set_first_fees(actor: Actor, made: Sequence[tuple[NewOrganisation, Organisation]]) -> None:
+    """Sets the fees of organisations that the caller's transaction makes, from the beginning of their first day."""
+    for new, organisation in made:
+        if new.making.charged is not None:
+            _require_no_sub_organisation(actor, organisation)
+            begin = clock.start_of_day(_day_of(organisation.created_at))
+            _insert(actor, organisation, charged=new.making.charged, valid_from=begin)
 
 
-def end_fee(*, actor: Actor, organisation: Organisation) -> None:
+def end_fee(actor: Actor, organisation: Organisation) -> None:
     """Ends the fee of an organisation that is ended, or comes below another, in the caller's transaction: from today on, and
     whatever was to come."""
     today = clock.today()

@@ -19,8 +19,9 @@ from issuance.authz.scope import ScopedQuerySet
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.customisations import missing
 from issuance.customisations.services.effective import effective_customisations
-from issuance.customisations.services.giving_up import Replacing, queued_with, replacing
+from issuance.customisations.services.giving_up import Replacing, replacing
 from issuance.orders.services.order_checks import require_customisation
+from issuance.orders.services.uses import queued_with
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries.areas import OrganisationPage, organisation_line
 from issuance.organisations.queries.places import Above, is_seen, paths_above

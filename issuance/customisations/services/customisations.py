@@ -18,11 +18,11 @@ from issuance.authz import Action, Actor, policy
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
 from issuance.customisations.services.effective import effective_customisations, prints
 from issuance.customisations.services.wishing import CLOSED, require_seen
-from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import Organisation
 from issuance.records.services.editing import edit, insert, line, lines, record, refuse
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.registry import Registry
 
 BACK_LINES, BACK_WIDTH = 8, 45
 BACK_TEXT_TOO_LONG = f"Kortets baksida rymmer {BACK_LINES} rader med högst {BACK_WIDTH} tecken i varje."
@@ -30,6 +30,9 @@ BACK_TEXT_TOO_LONG = f"Kortets baksida rymmer {BACK_LINES} rader med högst {BAC
 
 PARTS = ("supplier", "logotype", "issuer_number", "back_text")
 """What a customisation must have before it can be verified, in the order in which it is told."""
+
+ON_FIRST_SUPPLIER = Registry[Callable[[CardCustomisation], None]]()
+"""What follows when a customisation that had no supplier gets one; the packages above register it."""
 
 _REGISTERED = "customisation.registered"
 _ID = re.compile(r"\d{10}", re.ASCII)
@@ -172,7 +175,8 @@ def edit_customisation(*, actor: Actor, customisation_id: UUID, version: int, da
     orphaned = not row.supplier_ref
     edit(row, version=version, changes=changes, actor=actor, action="customisation.changed", facts=organisation_fact(row))
     if orphaned:
-        CardOrder.objects.filter(customisation=row, supplier_ref="").update(supplier_ref=row.supplier_ref)
+        for follow in ON_FIRST_SUPPLIER:
+            follow(row)
     return row
 
 
@@ -224,6 +228,11 @@ def answer_request(actor: Actor, organisation: Organisation) -> bool:
         return False
     record(actor, CLOSED, organisation)
     return True
+
+
+def generic_customisation() -> UUID | None:
+    """The id of the customisation that is nobody's own, None if there is none yet."""
+    return CardCustomisation.objects.filter(generic=True).values_list("pk", flat=True).first()
 
 
 def organisation_fact(row: CardCustomisation) -> dict[str, str]:

@@ -1,20 +1,22 @@
 """An organisation gives its own card customisation up (ADR 0207), or one that is pending (ADR 0323)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from issuance.authz import Action, Actor, policy
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.customisations import set_customisations
 from issuance.customisations.services.effective import effective_customisations, prints
-from issuance.orders.domain.order_states import OrderState
-from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import Organisation
 from issuance.records.services.editing import record
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.registry import Registry
+
+WAITING_FOR_VERIFICATION = Registry[Callable[[CardCustomisation], bool]]()
+"""Whether orders wait for the verification of a customisation; the package above registers it."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,12 @@ def replacing(organisation: Organisation) -> Replacing:
 
 
 def _require_none_waiting(row: CardCustomisation) -> None:
-    if row.verified_at is None and queued_with(row).exists():
+    if row.verified_at is None and any(wait_for(row) for wait_for in WAITING_FOR_VERIFICATION):
         message = (
             "Beställningar väntar på att kortanpassningen verifieras. Låt den verifieras, eller ta bort beställningarna, "
             "innan den tas bort från organisationen."
         )
         raise Conflict("orders-wait-for-customisation", message)
-
-
-def queued_with(row: CardCustomisation) -> QuerySet[CardOrder]:
-    """The orders with a customisation that no supplier has accepted."""
-    return CardOrder.objects.filter(customisation=row, state=OrderState.QUEUED.value)
 
 
 @transaction.atomic(durable=True)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Min
 
 from issuance.authz import Action, Actor, policy
 from issuance.orders.domain.drafts import DraftState, Step
@@ -277,6 +278,12 @@ def restart(*, actor: Actor, draft_id: UUID) -> OrderDraft:
     draft = _step(draft, actor.ref, "restarted", **_NO_ANSWERS)
     _let_go(before, actor.ref)
     return draft
+
+
+def oldest_open() -> list[tuple[str, dt.datetime]]:
+    """Returns references of clerks with open drafts, and when the oldest of each began."""
+    opened = OrderDraft.objects.filter(state=DraftState.OPEN)
+    return list(opened.values_list("owner_ref").annotate(begun=Min("created_at")).order_by("owner_ref"))
 
 
 def abandon_of_officer(officer: Actor, *, actor_ref: str) -> int:

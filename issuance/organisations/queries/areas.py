@@ -13,7 +13,7 @@ from issuance.administration.queries.change_words import organisation_number
 from issuance.authz import Action, Actor, Role, policy
 from issuance.offices.models import Office
 from issuance.orders.models.orders import CardOrder
-from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
 from issuance.organisations.queries.places import RIGHTS, AreaHead, head_of
 from issuance.people.queries import officers
 from issuance.records.queries import paging, words
@@ -309,3 +309,9 @@ def issuer_choices(*, area_id: UUID) -> list[tuple[str, str]]:
 
 def _name(row: Organisation | None) -> str:
     return row.name if row else ""
+
+
+def is_empty_area(area_id: UUID) -> bool:
+    """Whether `areas.remove_area` would find nothing in the area, nor anything that was there once."""
+    all_of = (Organisation.objects, Office.objects, RoleGrant.objects, FormerPlace.objects, FormerIssuer.objects)
+    return not any(rows.filter(area=area_id).exists() for rows in all_of)

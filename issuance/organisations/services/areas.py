@@ -6,11 +6,9 @@ from django.db import transaction
 from django.db.models import ProtectedError, Q
 
 from issuance.authz import Action, Actor, policy
-from issuance.offices.models import Office
-from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
+from issuance.organisations.models import FormerIssuer, IssuingArea, Organisation
 from issuance.organisations.services.tree import lock_tree, segment
 from issuance.records.services.editing import edit, insert, line, record, refused_as
-from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock
 from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Conflict, Invalid
@@ -77,12 +75,6 @@ def remove_area(*, actor: Actor, area_id: UUID) -> None:
     except ProtectedError:
         message = "Utgivningsområdet har eller har haft organisationer eller kontor och kan inte tas bort."
         raise Conflict("area-in-use", message) from None
-
-
-def is_empty_area(area_id: UUID) -> bool:
-    """Whether `remove_area` would find nothing in the area, nor anything that was there once."""
-    all_of = (Organisation.objects, Office.objects, RoleGrant.objects, FormerPlace.objects, FormerIssuer.objects)
-    return not any(rows.filter(area=area_id).exists() for rows in all_of)
 
 
 def _require_free_name(name: str, *, but: UUID | None = None) -> None:

@@ -1,71 +1,53 @@
 """An organisation is ended when nothing that lives hangs on it, and may be taken up again (ADR 0222)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, QuerySet
 
-from issuance.articles.services.fees import end_fee
 from issuance.authz import Action, Actor, policy
-from issuance.carriers.domain import carrier_states
-from issuance.carriers.domain.eid_states import EidState
-from issuance.carriers.models import Carrier, Eid
-from issuance.customisations.services.customisations import answer_request
-from issuance.orders.domain.order_states import OrderState
-from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import IssuingArea, Organisation
-from issuance.organisations.services.moving import disconnect_offices
+from issuance.organisations.services.following import ON_LEAVING_TOP, Follower
 from issuance.organisations.services.tree import lock_tree
 from issuance.records.services.editing import edit, lines
-from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
+from siths_portal.lib.registry import Registry
 
 REASON_LIMIT = 500
 
-_ENDED_CARRIERS = [state.value for state in carrier_states.INVALID]
-_LIVE_EIDS = [EidState.ORDERED.value, EidState.ACTIVE.value]
-_LIVE_ORDERS = [state.value for state in (OrderState.QUEUED, OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED)]
-
 
 @dataclass(frozen=True)
-class Hindrances:
-    """What stands against ending an organisation, each True where it does."""
+class Hindrance:
+    """What prevents closing an organisation: it has such rows. Several may have one `kind`, by which pages explain it."""
 
-    issuing: bool
-    sub_organisations: bool
-    orders: bool
-    cards: bool
-    roles: bool
-
-    @property
-    def any(self) -> bool:
-        """Whether something does."""
-        return any(vars(self).values())
+    kind: str
+    rows: Callable[[OuterRef], QuerySet[Any]]
 
 
-def hindrances(organisation_id: UUID) -> Hindrances:
-    """What stands against ending an organisation. Nothing is counted: a number would tell of protected persons. One query."""
+HINDRANCES = Registry[Hindrance]()
+"""Hindrances of the packages above; the organisation's own are in `hindrances`."""
+
+ON_CLOSING = Registry[Follower]()
+"""What follows when an organisation is closed, in the closing transaction."""
+
+
+def hindrances(organisation_id: UUID) -> frozenset[str]:
+    """The kinds of what prevents closing an organisation. Nothing is counted: a number would tell of protected persons.
+
+    One query.
+    """
     this = OuterRef("pk")
-    asked = {
-        "issuing": IssuingArea.objects.filter(issuing_organisation=this),
-        "sub_organisations": Organisation.objects.filter(parent=this, closed_at=None),
-        "orders": CardOrder.objects.filter(organisation=this, state__in=_LIVE_ORDERS),
-        "carriers": Carrier.objects.filter(organisation=this).exclude(state__in=_ENDED_CARRIERS),
-        "eids": Eid.objects.filter(organisation=this, state__in=_LIVE_EIDS),
-        "roles": RoleGrant.objects.filter(Q(valid_to=None) | Q(valid_to__gt=clock.now()), organisation=this),
-    }
-    rows = Organisation.objects.filter(pk=organisation_id)
-    found = cast(dict[str, bool], rows.values(**{f"has_{name}": Exists(query) for name, query in asked.items()}).get())
-    return Hindrances(
-        issuing=found["has_issuing"],
-        sub_organisations=found["has_sub_organisations"],
-        orders=found["has_orders"],
-        cards=found["has_carriers"] or found["has_eids"],
-        roles=found["has_roles"],
-    )
+    rows: list[tuple[str, QuerySet[Any]]] = [
+        ("issuing", IssuingArea.objects.filter(issuing_organisation=this)),
+        ("sub_organisations", Organisation.objects.filter(parent=this, closed_at=None)),
+        *((each.kind, each.rows(this)) for each in HINDRANCES),
+    ]
+    found = Organisation.objects.filter(pk=organisation_id).values_list(*(Exists(query) for _kind, query in rows)).get()
+    return frozenset(kind for (kind, _query), hinders in zip(rows, found, strict=True) if hinders)
 
 
 @transaction.atomic(durable=True)
@@ -83,12 +65,10 @@ def end_organisation(*, actor: Actor, organisation_id: UUID, reason: str) -> Org
         raise Invalid("reason", message, fields={"reason": [message]})
     if row.closed_at is not None:
         return row
-    if hindrances(row.id).any:
+    if hindrances(row.id):
         raise Conflict("organisation-in-use", "Organisationen används fortfarande. Ta först hand om det som står på sidan.")
-    disconnect_offices(row, actor)
-    answer_request(actor, row)
-    if row.parent_id is None:
-        end_fee(actor=actor, organisation=row)
+    for follow in (*ON_CLOSING, *(ON_LEAVING_TOP if row.parent_id is None else ())):
+        follow(actor, row)
     edit(
         row, version=row.version, changes={"closed_at": clock.now()}, actor=actor, action="organisation.closed",
         facts={"reason": reason},

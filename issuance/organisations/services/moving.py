@@ -6,15 +6,14 @@ from django.db import transaction
 from django.db.models import Max, Value
 from django.db.models.functions import Concat, Length, Substr
 
-from issuance.articles.services.fees import end_fee
 from issuance.authz import Action, Actor, policy
-from issuance.offices.models import OrganisationOffice
 from issuance.organisations.models import FormerPlace, IssuingArea, Organisation
+from issuance.organisations.services.following import ON_LEAVING_AREA, ON_LEAVING_TOP, Follower
 from issuance.organisations.services.tree import child_path, lock_tree, require_room, top_path
-from issuance.records.models.events import Event
 from issuance.records.services.editing import Outdated, as_fact, changes_since, record
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.registry import Registry
 
 
 @transaction.atomic(durable=True)
@@ -43,9 +42,9 @@ def move_organisation(
     path = child_path(target, moved)
     after = {"parent_id": parent_id, "area_id": area_after, "scope_path": path}
     if area_after != moved.area_id:
-        disconnect_offices(moved, actor)
+        _follow(ON_LEAVING_AREA, actor, moved)
     if moved.parent_id is None and parent_id is not None:
-        end_fee(actor=actor, organisation=moved)
+        _follow(ON_LEAVING_TOP, actor, moved)
     _keep_places(moved, area_after, path)
     _rewrite_paths(moved.scope_path, path, area_after)
     Organisation.objects.filter(pk=moved.pk).update(parent=parent_id, version=moved.version + 1)
@@ -78,6 +77,11 @@ def _target(actor: Actor, moved: Organisation, parent_id: UUID | None, area_id: 
     return parent
 
 
+def _follow(followers: Registry[Follower], actor: Actor, moved: Organisation) -> None:
+    for follow in followers:
+        follow(actor, moved)
+
+
 def _keep_places(moved: Organisation, area_id: UUID, path: str) -> None:
     """Notes where everything that moves stood until now, if what billing counts by becomes another."""
     before, after = top_path(moved.scope_path), top_path(path)
@@ -96,18 +100,3 @@ def _rewrite_paths(before: str, after: str, area_id: UUID) -> None:
     deepest = below.aggregate(length=Max(Length("scope_path")))["length"]
     require_room(deepest - len(before) + len(after))
     below.update(scope_path=Concat(Value(after), Substr("scope_path", len(before) + 1)), area=area_id)
-
-
-def disconnect_offices(top: Organisation, actor: Actor) -> None:
-    """Ends that an organisation and those below it may choose offices, in the caller's transaction: what goes to another area,
-    since offices belong to one, and what is ended."""
-    connections = OrganisationOffice.objects.filter(organisation__scope_path__startswith=top.scope_path)
-    pairs = list(connections.order_by("id").values_list("office_id", "organisation_id"))
-    connections.delete()
-    Event.record_each(
-        ((str(office), {"organisation": str(organisation)}) for office, organisation in pairs),
-        at=clock.now(),
-        actor_ref=actor.ref,
-        action="office.disconnected",
-        subject_type="office",
-    )

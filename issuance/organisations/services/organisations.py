@@ -1,7 +1,7 @@
 """Organisations and sub-organisations (rules/issuance 7.3, 7.4)."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -11,10 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from issuance.articles.services.articles import offer, offered_to
-from issuance.articles.services.fees import set_first_fee
 from issuance.authz import Action, Actor, ScopedQuerySet, policy
-from issuance.customisations.models import CardCustomisation
 from issuance.organisations.domain.counties import COUNTIES
 from issuance.organisations.domain.countries import COUNTRIES
 from issuance.organisations.models import IssuingArea, Organisation
@@ -23,8 +20,9 @@ from issuance.records.domain.ids import parse_hsa_id, parse_organisation_number
 from issuance.records.models.events import Event
 from issuance.records.services.editing import as_fact, edit, line, parsed, refused_as
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Conflict, Forbidden, Invalid
+from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import new_id
+from siths_portal.lib.registry import Registry, Slot
 
 NAME_LIMIT = 64
 """Characters of organizationName in certificates (RFC 5280 appendix A.1), which any organisation may become the top of."""
@@ -177,6 +175,13 @@ class NewOrganisation:
     catalogue: str = ""
 
 
+ON_CREATION = Registry[Callable[[Actor, Sequence[tuple[NewOrganisation, Organisation]]], None]]()
+"""What sets up new organisations as their `Making` tells, in the creating transaction; the packages above register it."""
+
+GENERIC_CUSTOMISATION = Slot[Callable[[], UUID | None]]()
+"""Returns the id of the card customisation that is nobody's own, None if there is none yet."""
+
+
 def make_organisations(*, actor: Actor, wanted: Sequence[NewOrganisation]) -> list[Organisation]:
     """Makes organisations in the caller's transaction, all or none, in the order in which they are told, parents first.
 
@@ -194,22 +199,10 @@ def make_organisations(*, actor: Actor, wanted: Sequence[NewOrganisation]) -> li
         for new, row in zip(level, rows, strict=True):
             if new.making.issuing:
                 _make_issuer(row.area, row, actor)
-            if new.making.charged is not None:
-                set_first_fee(actor=actor, organisation=row, charged=new.making.charged)
-        _take_over_articles(actor, level)
+        for set_up in ON_CREATION:
+            set_up(actor, list(zip(level, rows, strict=True)))
         made += rows
     return made
-
-
-def _take_over_articles(actor: Actor, level: Sequence[NewOrganisation]) -> None:
-    """Makes orderable for the new organisations that ask for it what their parents may order."""
-    parents = {new.id: new.parent_id for new in level if new.making.same_articles and new.parent_id is not None}
-    if not parents:
-        return
-    if Organisation.objects.visible_to(actor, Action.CHOOSE_ARTICLES).filter(pk__in=parents).count() < len(parents):
-        raise Forbidden("forbidden", "Din behörighetsroll tillåter inte att du väljer artiklar åt organisationen.")
-    theirs = offered_to(set(parents.values()))
-    offer({pk: dict.fromkeys(theirs[parent], True) for pk, parent in parents.items()}, actor=actor)
 
 
 def _levels(wanted: Sequence[NewOrganisation]) -> list[list[NewOrganisation]]:
@@ -229,7 +222,7 @@ def _row(new: NewOrganisation, area: IssuingArea, parent: Organisation | None) -
     row.scope_path = child_path(parent or area, row)
     require_room(len(row.scope_path))
     if new.making.generic_customisation:
-        row.customisation = _generic(parent)
+        row.customisation_id = _generic(parent)
     return row
 
 
@@ -290,9 +283,9 @@ def _make_issuer(area: IssuingArea, organisation: Organisation, actor: Actor) ->
     edit(area, version=area.version, changes=changes, actor=actor, action="area.changed")
 
 
-def _generic(parent: Organisation | None) -> CardCustomisation:
+def _generic(parent: Organisation | None) -> UUID:
     """The card customisation that is nobody's own; for sub-organisations alone (rules/issuance 7.4)."""
-    generic = CardCustomisation.objects.filter(generic=True).first()
+    generic = GENERIC_CUSTOMISATION.get()()
     message = ""
     if parent is None:
         message = "Bara underorganisationer kan ha den generella kortanpassningen."
@@ -341,8 +334,8 @@ def _to_be_edited(actor: Actor, organisation_id: UUID) -> Organisation:
 def _chosen(row: Organisation, *, generic: bool, current: bool) -> UUID | None:
     """What was chosen. Who read another version than the row's (not `current`) writes nothing by it, and is told by the edit."""
     if not current:
-        return CardCustomisation.objects.filter(generic=True).values_list("pk", flat=True).first() if generic else None
+        return GENERIC_CUSTOMISATION.get()() if generic else None
     if row.customisation is not None and not row.customisation.generic:
         message = "Organisationen har en egen kortanpassning."
         raise Conflict("own-customisation", message, fields={"customisation": [message]})
-    return _generic(row.parent).id if generic or row.parent is None else None
+    return _generic(row.parent) if generic or row.parent is None else None

@@ -13,8 +13,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from issuance.administration.queries import next_steps
 from issuance.authz import Action, policy
 from issuance.organisations.queries import areas, ending, places
+from issuance.organisations.queries.areas import is_empty_area
 from issuance.organisations.queries.places import AreaHead
-from issuance.organisations.services.areas import create_area, edit_area, is_empty_area, remove_area
+from issuance.organisations.services.areas import create_area, edit_area, remove_area
 from issuance.organisations.web.forms import AreaForm
 from issuance.records.queries import paging
 from issuance.records.web.editing import answered, at_first_field, initial

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from issuance.authz import Action
 from issuance.organisations.queries import ending, organisations, places
 from issuance.organisations.queries.places import OrganisationHead
-from issuance.organisations.services.ending import Hindrances, end_organisation, hindrances, reopen_organisation
+from issuance.organisations.services.ending import end_organisation, hindrances, reopen_organisation
 from issuance.records.web.editing import answered
 from issuance.records.web.frame import actor_of, demand
 from issuance.records.web.places import organisation_page
@@ -80,23 +80,23 @@ def organisation_end(request: HttpRequest, organisation_id: UUID) -> HttpRespons
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
 
 
-def _against(head: OrganisationHead, found: Hindrances) -> Iterator[Hindrance]:
+def _against(head: OrganisationHead, found: frozenset[str]) -> Iterator[Hindrance]:
     own = reverse("organisation", args=[head.id])
-    if found.issuing:
+    if "issuing" in found:
         url = reverse("area_edit", args=[head.area.id]) if Action.CREATE_ORGANISATION in head.rights else ""
         yield Hindrance(_("Den är utgivande organisation i området."), _("Välj en annan utgivande organisation"), url)
-    if found.sub_organisations:
+    if "sub_organisations" in found:
         text = _("Den har underorganisationer. Avsluta eller flytta dem först.")
         yield Hindrance(text, _("Visa underorganisationerna"), f"{own}#underorganisationer")
-    if found.orders:
+    if "orders" in found:
         text = _(
             "Det finns beställningar som inte är skickade. Ta bort dem på personernas sidor, eller vänta tills korten är klara."
         )
         yield Hindrance(text, _("Visa innehavarna"), reverse("organisation_holders", args=[head.id]))
-    if found.cards:
+    if "cards" in found:
         text = _("Det finns kort eller SITHS eID som gäller eller är på väg. Spärra dem, eller vänta tills de har gått ut.")
         yield Hindrance(text, _("Visa innehavarna"), reverse("organisation_holders", args=[head.id]))
-    if found.roles:
+    if "roles" in found:
         url = reverse("organisation_roles", args=[head.id]) if Action.ASSIGN_ROLE in head.rights else ""
         yield Hindrance(_("Någon har en roll i organisationen, nu eller framöver."), _("Ta bort rollerna"), url)
 

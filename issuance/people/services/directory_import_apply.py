@@ -1,15 +1,33 @@
 """Carries out what `directory_import_plan` worked out, in the caller's transaction: people first, in the order of their ids."""
 
 import datetime as dt
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
 from issuance.people.models.person_scope import PersonScope
-from issuance.roles.services import ended_roles
+from siths_portal.lib.registry import Registry
 
 RULE = "system:directory-import"
+
+
+@dataclass(frozen=True)
+class LostPosts:
+    """What follows when people lose posts by an import.
+
+    `candidates` returns the people for whom something would follow, so that an import in which many leave costs no more;
+    `follow` does it for one of them who lost a post, in the importing transaction.
+    """
+
+    candidates: Callable[[], Collection[UUID]]
+    follow: Callable[[UUID], object]
+
+
+ON_LOST_POSTS = Registry[LostPosts]()
+"""The packages above register what follows."""
 
 _EVENT = "INSERT INTO issuance_event (at, actor_ref, action, subject_type, subject_ref, facts)"
 
@@ -115,7 +133,7 @@ UNION SELECT person_id FROM import_post WHERE act IN ('add', 'move', 'end')
 _LOSERS = """
 SELECT person_id FROM (
     SELECT person_id FROM import_lost UNION SELECT person_id FROM import_post WHERE act IN ('move', 'end', 'lapse')
-) lost WHERE person_id = ANY(%(clerks)s) ORDER BY person_id
+) lost WHERE person_id = ANY(%(candidates)s) ORDER BY person_id
 """
 
 
@@ -134,12 +152,13 @@ def carry_out(*, now: dt.datetime, as_of: dt.datetime) -> None:
         cursor.execute(_TOUCHED)
         cursor.execute("ANALYZE import_touched")
     PersonScope.objects.refresh_listed("import_touched")
-    for person_id in _losers():
-        ended_roles.end_of_clerk(person_id)
+    for lost in ON_LOST_POSTS:
+        for person_id in _losers(lost.candidates()):
+            lost.follow(person_id)
 
 
-def _losers() -> list[UUID]:
-    """Clerks who lose a post and have something under way, which ends with what their roles reach; few, however many leave."""
+def _losers(candidates: Collection[UUID]) -> list[UUID]:
+    """Those of the people who lose a post."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOSERS, {"clerks": sorted(ended_roles.with_something_under_way())})
+        cursor.execute(_LOSERS, {"candidates": sorted(candidates)})
         return [person_id for (person_id,) in cursor.fetchall()]

@@ -110,6 +110,13 @@ def waits_for(carrier_id: UUID) -> bool:
     return HeldRevocation.objects.filter(carrier=carrier_id, state=HeldRevocationState.OPEN).exists()
 
 
+def activation_obstacle(carrier_id: UUID) -> Conflict | None:
+    """Returns the refusal to activate a carrier whose revocation waits (ADR 0335), None if none waits."""
+    if not waits_for(carrier_id):
+        return None
+    return Conflict(WAITS, "En spärr av kortet väntar på beslut. Kortet kan inte aktiveras innan en kollega har beslutat.")
+
+
 def locked_open(actor: Actor, ids: Sequence[UUID]) -> list[HeldRevocation]:
     """Returns open requests that the actor decides as the second officer, locked with their carriers.
 

@@ -2,24 +2,45 @@
 
 import dataclasses
 import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, Min
+from django.db.models import Max
 
-from issuance.activation.domain.transaction_states import OPEN
-from issuance.activation.models import EidAppTransaction
-from issuance.activation.services import transactions
 from issuance.authz import Actor
-from issuance.orders.domain.drafts import DraftState
-from issuance.orders.models.drafts import OrderDraft
-from issuance.orders.services import drafts
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
+from siths_portal.lib.registry import Registry
 
 _RULE = "system:role-ended"
 _USER = "user:"
+
+
+class End(Protocol):
+    """Ends what the roles in `officer` no longer reach, in the caller's transaction. Returns how many it ended."""
+
+    def __call__(self, officer: Actor, *, actor_ref: str) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """Something that clerks begin and that ends with the role that allowed it.
+
+    `oldest` returns references of clerks and when the oldest that each has open began, in one query. `at_once`: it ends when
+    somebody takes the role or narrows it; otherwise only the sweeper ends it.
+    """
+
+    oldest: Callable[[], Iterable[tuple[str, dt.datetime]]]
+    end: End
+    at_once: bool
+
+
+UNDER_WAY = Registry[UnderWay]()
+"""The packages above register what their clerks begin."""
 
 
 def sweep(*, dry_run: bool = False) -> int:
@@ -38,25 +59,18 @@ def _holders() -> list[UUID]:
 
 
 def with_something_under_way() -> set[UUID]:
-    """The people who have an activation or the draft of an order open; two queries."""
+    """The people who have something open, as an activation or the draft of an order; a query for each kind."""
     return set(_begun())
 
 
 def _begun() -> dict[UUID, dt.datetime]:
     """The people with something under way, and when the oldest of it began."""
     begun: dict[UUID, dt.datetime] = {}
-    for ref, at in [
-        *_oldest(EidAppTransaction.objects.filter(state__in=[state.value for state in OPEN]), "officer_ref"),
-        *_oldest(OrderDraft.objects.filter(state=DraftState.OPEN), "owner_ref"),
-    ]:
+    for ref, at in (found for kind in UNDER_WAY for found in kind.oldest()):
         if ref.startswith(_USER):
             person_id = UUID(ref.removeprefix(_USER))
             begun[person_id] = min(at, begun.get(person_id, at))
     return begun
-
-
-def _oldest(rows: object, by: str) -> list[tuple[str, dt.datetime]]:
-    return list(rows.values_list(by).annotate(begun=Min("created_at")).order_by(by))  # type: ignore[attr-defined]
 
 
 def _end(person_id: UUID, *, dry_run: bool) -> int:
@@ -70,7 +84,15 @@ def _end(person_id: UUID, *, dry_run: bool) -> int:
 def end_of_clerk(person_id: UUID) -> int:
     """Ends what no role of one clerk reaches any more, as `sweep` does, in the caller's transaction; returns how many."""
     officer = _as_if_trained(actor_of_person(person_id))
-    return transactions.end_of_officer(officer, actor_ref=_RULE) + drafts.abandon_of_officer(officer, actor_ref=_RULE)
+    return sum(kind.end(officer, actor_ref=_RULE) for kind in UNDER_WAY)
+
+
+def end_at_once(person_id: UUID, *, actor_ref: str) -> None:
+    """Ends what must not outlast a role that `actor_ref` has just taken or narrowed, in the caller's transaction."""
+    officer = actor_of_person(person_id)
+    for kind in UNDER_WAY:
+        if kind.at_once:
+            kind.end(officer, actor_ref=actor_ref)
 
 
 def _as_if_trained(officer: Actor) -> Actor:

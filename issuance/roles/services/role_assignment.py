@@ -12,7 +12,6 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from authn import service as authn
-from issuance.activation.services import transactions
 from issuance.authz import Action, Actor, Role, ScopedQuerySet, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.organisations.models import IssuingArea, Organisation
@@ -22,7 +21,8 @@ from issuance.records.models.events import Event
 from issuance.records.services.editing import Change, Outdated
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.role_requests import RoleRequest
-from issuance.roles.services.actors import actor_of_person, current, scope_path_of, valid_posts, with_post
+from issuance.roles.services import ended_roles
+from issuance.roles.services.actors import current, scope_path_of, valid_posts, with_post
 from issuance.roles.services.role_periods import (
     ALWAYS,
     Period,
@@ -175,7 +175,7 @@ def change_role(*, actor: Actor, grant_id: UUID, version: int, protected_persons
     grant.protected_persons, grant.valid_to, grant.version = protected_persons, end, grant.version + 1
     _require_not_held(grant.person, Role(grant.role), [grant])
     grant.save(update_fields=["protected_persons", "valid_to", "version"])
-    transactions.end_of_officer(actor_of_person(grant.person_id), actor_ref=actor.ref)
+    ended_roles.end_at_once(grant.person_id, actor_ref=actor.ref)
     _record(actor, "role.changed", grant, version=grant.version, before=before, after=_held(grant))
     return grant
 
@@ -235,7 +235,7 @@ def end_roles(*, actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
     if in_force:
         person_id = going[0].person_id
         authn.end_sessions(subject_ref(person_id), reason=authn.ROLE_ENDED, actor_ref=actor.ref)
-        transactions.end_of_officer(actor_of_person(person_id), actor_ref=actor.ref)
+        ended_roles.end_at_once(person_id, actor_ref=actor.ref)
     for grant in going:
         _record(actor, "role.ended", grant, **_held(grant))
     return grants

@@ -9,7 +9,8 @@ from issuance.authz import Role
 from issuance.offices.models import Office
 from issuance.offices.services import close_office, create_office
 from issuance.organisations.models import IssuingArea, Organisation
-from issuance.organisations.services.areas import create_area, is_empty_area, remove_area
+from issuance.organisations.queries.areas import is_empty_area
+from issuance.organisations.services.areas import create_area, remove_area
 from issuance.organisations.services.ending import end_organisation
 from issuance.organisations.services.moving import move_organisation
 from issuance.organisations.services.organisations import create_organisation

@@ -1,0 +1,32 @@
+"""Orders that use what lower packages keep: an organisation, an article, a card customisation."""
+
+from django.db.models import OuterRef, QuerySet
+
+from issuance.customisations.models import CardCustomisation
+from issuance.orders.domain.order_states import UNDER_WAY, OrderState
+from issuance.orders.models.orders import CardOrder
+
+
+def orders_of_organisation(organisation: OuterRef) -> QuerySet[CardOrder]:
+    """Returns the organisation's orders that are not sent and not closed."""
+    return CardOrder.objects.filter(organisation=organisation, state__in=UNDER_WAY)
+
+
+def have_article(code: str) -> bool:
+    """Returns True if a card was ever ordered by the article."""
+    return CardOrder.objects.filter(article=code).exists()
+
+
+def queued_with(row: CardCustomisation) -> QuerySet[CardOrder]:
+    """Returns the orders with a card customisation that no supplier has accepted."""
+    return CardOrder.objects.filter(customisation=row, state=OrderState.QUEUED.value)
+
+
+def wait_for_verification(row: CardCustomisation) -> bool:
+    """Returns True if orders wait for the verification of a customisation that is not verified."""
+    return queued_with(row).exists()
+
+
+def give_first_supplier(row: CardCustomisation) -> None:
+    """Gives the customisation's first supplier the orders that had none."""
+    CardOrder.objects.filter(customisation=row, supplier_ref="").update(supplier_ref=row.supplier_ref)
