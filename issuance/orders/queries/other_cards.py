@@ -1,4 +1,4 @@
-"""The ordinary cards that a person has already, or that are on their way, as an order of one more needs to know (ADR 0291)."""
+"""What the page of an order shows of the ordinary cards that the person has already, or that are on their way (ADR 0291)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from issuance.authz import Actor
-from issuance.carriers.domain import carrier_states, kinds
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, Eid
 from issuance.orders.models.orders import OrderItem
+from issuance.orders.services import other_cards as services
 from issuance.people.queries import officers
 from issuance.records.queries import words
 
@@ -35,18 +35,11 @@ class OtherCard:
     valid_to: dt.date | None
 
 
-def ordered_kinds() -> list[str]:
-    """The kinds of carriers that are ordered for one person."""
-    return kinds.codes(lambda kind: kind.rule(kinds.Function.ORDER) is not None)
-
-
 def other_cards(*, actor: Actor, person_id: UUID) -> list[OtherCard]:
     """Those that the actor sees, newest first; a card out of scope is not told of."""
     eids = Eid.objects.filter(carrier=OuterRef("pk"), state__in=[EidState.ORDERED.value, EidState.ACTIVE.value])
     rows = list(
-        Carrier.objects.visible_to(actor)
-        .filter(person=person_id, kind__in=ordered_kinds())
-        .exclude(state__in=[state.value for state in carrier_states.INVALID])
+        services.other_cards(actor=actor, person_id=person_id)
         .select_related("organisation")
         .annotate(has_eid=Exists(eids))
         .defer("card_key_spki")

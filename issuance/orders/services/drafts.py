@@ -17,8 +17,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.orders.domain.drafts import DraftState, Step
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
-from issuance.orders.queries import order_draft, other_cards
-from issuance.orders.services import order_checks, ordering
+from issuance.orders.services import draft_answers, order_checks, ordering, other_cards
 from issuance.people.models.persons import Person, Post
 from issuance.people.models.photos import Photo
 from issuance.people.services import photos
@@ -127,11 +126,11 @@ def get(*, actor: Actor, draft_id: UUID) -> OrderDraft:
 
     Another's draft is NotFound, and so is one for a person whom the clerk may no longer see.
     """
-    draft = the_only(order_draft.with_answers().filter(pk=draft_id, owner_ref=actor.ref))
+    draft = the_only(draft_answers.with_answers().filter(pk=draft_id, owner_ref=actor.ref))
     if draft is None:
         raise policy.not_found()
     policy.require(actor, Action.ORDER_ORDINARY_CARD, draft.person)
-    order_draft.fetch_post(draft)
+    draft_answers.fetch_post(draft)
     return draft
 
 
@@ -223,7 +222,7 @@ def submit(*, actor: Actor, draft_id: UUID, version: int, beside: Collection[UUI
     if draft.state != DraftState.OPEN:
         raise DraftClosed(draft)
     _require_version(draft, version)
-    missing = order_draft.answers(actor=actor, draft=draft).first_unanswered
+    missing = draft_answers.answers(actor=actor, draft=draft).first_unanswered
     if missing is not Step.REVIEW or draft.post_id is None or draft.article is None or draft.office_id is None:
         raise StepMissing(missing)
 
@@ -311,13 +310,13 @@ def forget_photos(*, batch: int = _BATCH) -> int:
 
 def stale_count() -> int:
     """How many drafts `forget_photos` would take the photo out of."""
-    return order_draft.stale().count()
+    return draft_answers.stale().count()
 
 
 @transaction.atomic(durable=True)
 def _forget_some(batch: int) -> int:
-    ids = list(order_draft.stale().select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)[:batch])
-    for draft in order_draft.with_answers().filter(pk__in=ids).order_by("pk"):
+    ids = list(draft_answers.stale().select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)[:batch])
+    for draft in draft_answers.with_answers().filter(pk__in=ids).order_by("pk"):
         before = draft.photo
         _step(draft, "system:stale-draft", "photo_forgotten", photo=None, photo_approved=False)
         _let_go(before, "system:stale-draft")
@@ -326,7 +325,7 @@ def _forget_some(batch: int) -> int:
 
 def _require_answer(actor: Actor, person_id: UUID, beside: Collection[UUID]) -> set[UUID]:
     """The person's other cards, if all are among `beside`. Raises AnotherCard."""
-    others = {card.id for card in other_cards.other_cards(actor=actor, person_id=person_id)}
+    others = set(other_cards.other_cards(actor=actor, person_id=person_id).values_list("pk", flat=True))
     if not others <= set(beside):
         raise AnotherCard
     return others

@@ -17,8 +17,7 @@ from issuance.authz import Action, policy
 from issuance.orders.domain.drafts import Step
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder
-from issuance.orders.queries import order_draft
-from issuance.orders.services import drafts, ordering
+from issuance.orders.services import draft_answers, drafts, ordering
 from issuance.orders.services.drafts import DraftClosed
 from issuance.orders.web.page import address, closed
 from issuance.orders.web.summary import article_name
@@ -40,7 +39,7 @@ def start(request: HttpRequest, person_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     draft = drafts.get(actor=actor, draft_id=drafts.start(actor=actor, person_id=person_id).pk)
     begun = draft.post is not None
-    step = order_draft.answers(actor=actor, draft=draft).first_unanswered if begun else Step.ORGANISATION
+    step = draft_answers.answers(actor=actor, draft=draft).first_unanswered if begun else Step.ORGANISATION
     return redirect(address(step, draft.pk) + ("?fortsatt=1" if begun else ""))
 
 

@@ -16,9 +16,9 @@ from authn.web import kept_form
 from issuance.authz import Actor
 from issuance.orders.domain.drafts import DraftState, Step, may_show, previous_step, steps
 from issuance.orders.models.drafts import OrderDraft
-from issuance.orders.queries import order_draft, other_cards
-from issuance.orders.queries.order_draft import Answers
-from issuance.orders.services import draft_reading
+from issuance.orders.queries import other_cards
+from issuance.orders.services import draft_answers, draft_reading
+from issuance.orders.services.draft_answers import Answers
 from issuance.orders.services.draft_reading import Outside
 from issuance.orders.services.drafts import DraftChanged
 from issuance.orders.web import summary
@@ -81,7 +81,7 @@ def opened(request: HttpRequest, draft_id: UUID, step: Step) -> Open | HttpRespo
     draft, outside = draft_reading.look(actor=actor, draft_id=draft_id)
     if draft.state != DraftState.OPEN:
         return closed(request, draft)
-    answers = order_draft.answers(actor=actor, draft=draft)
+    answers = draft_answers.answers(actor=actor, draft=draft)
     if not may_show(step, answers.answered, photo=answers.photo):
         return redirect(address(answers.first_unanswered, draft.pk))
     return Open(actor, draft, step, answers, outside)

@@ -9,7 +9,7 @@ from issuance.authz import policy
 from issuance.orders.domain.drafts import DraftState
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.queries import order_draft
-from issuance.orders.services import drafts
+from issuance.orders.services import draft_answers, drafts
 from issuance.people.services import disclosures
 from issuance.records.web.frame import actor_of
 from siths_portal.lib.files.downloads import picture, serves_picture
@@ -33,7 +33,7 @@ def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
 def logotype(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """The logotype that the card will bear. Raises NotFound, Forbidden."""
     draft = _open(request, draft_id)
-    customisation = order_draft.answers(actor=actor_of(request), draft=draft).customisation
+    customisation = draft_answers.answers(actor=actor_of(request), draft=draft).customisation
     if customisation is None or customisation.logotype is None:
         raise policy.not_found()
     return picture(bytes(customisation.logotype.content), media_type="image/png")

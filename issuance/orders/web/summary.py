@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from issuance.articles.models import Article
 from issuance.orders.domain.drafts import Step
 from issuance.orders.models.drafts import OrderDraft
-from issuance.orders.queries.order_draft import Answers
+from issuance.orders.services.draft_answers import Answers
 from issuance.orders.services.draft_reading import Outside
 from issuance.people.models.persons import Post
 from issuance.people.ports import RegisteredAddress

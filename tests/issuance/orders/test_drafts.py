@@ -20,7 +20,7 @@ from issuance.orders.domain.drafts import DraftState, Step, first_unanswered, ma
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.queries import order_draft
-from issuance.orders.services import draft_reading, drafts
+from issuance.orders.services import draft_answers, draft_reading, drafts
 from issuance.people.models.persons import Person
 from issuance.people.models.photos import Photo
 from issuance.people.services import photos
@@ -114,8 +114,8 @@ class Clerk:
     def submit(self) -> CardOrder:
         return drafts.submit(actor=self.actor, draft_id=self.id, version=self.version)
 
-    def answers(self) -> order_draft.Answers:
-        return order_draft.answers(actor=self.actor, draft=drafts.get(actor=self.actor, draft_id=self.id))
+    def answers(self) -> draft_answers.Answers:
+        return draft_answers.answers(actor=self.actor, draft=drafts.get(actor=self.actor, draft_id=self.id))
 
 
 def at_once(count: int, act: Callable[[], Any]) -> tuple[list[Any], list[Exception]]:
@@ -619,7 +619,7 @@ def test_the_number_of_queries_does_not_grow_with_what_is_offered(world: Any) ->
     def count() -> int:
         with CaptureQueriesContext(connection) as queries:
             draft = drafts.get(actor=clerk.actor, draft_id=clerk.id)
-            order_draft.answers(actor=clerk.actor, draft=draft)
+            draft_answers.answers(actor=clerk.actor, draft=draft)
             order_draft.post_choices(actor=clerk.actor, person_id=clerk.person.id)
         return len(queries)
 
