@@ -67,6 +67,10 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
         ("siths_portal/lib/errors.py", "import siths_portal.wiring", "Apps see only siths_portal.lib"),
         ("pki/hsm/extra.py", "import siths_portal.simulators.card", "Apps see only siths_portal.lib"),
         ("issuance/people/models/__init__.py", "import issuance.people.services", "Layers inside each package of issuance"),
+        ("issuance/people/services/extra.py", "import issuance.roles.models", "Order of the packages of issuance"),
+        ("issuance/articles/models.py", "import issuance.orders.models.orders", "Order of the packages of issuance"),
+        ("issuance/orders/domain/rules.py", "import issuance.revocation.domain", "Order of the packages of issuance"),
+        ("issuance/authz/scope.py", "import issuance.records.models.events", "Order of the packages of issuance"),
         (
             "issuance/people/services/extra.py",
             "import issuance.roles.web.extra",
