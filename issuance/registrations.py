@@ -12,6 +12,7 @@ from issuance.orders.services import drafts, uses
 from issuance.organisations.services import ending, following, organisations
 from issuance.organisations.services.ending import Hindrance
 from issuance.people.services import directory_import_apply
+from issuance.people.services.directory_import_apply import LostPosts
 from issuance.revocation.services import revocation_limit
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import ended_roles
@@ -20,35 +21,32 @@ from issuance.roles.services.ended_roles import UnderWay
 
 
 def register_all() -> None:
-    """Fills the registries. Raises AlreadyRegistered the second time."""
+    """Fills the registries. Raises ValueError the second time."""
     _of_organisations()
     _of_people()
-    articles.USES.register("orders", uses.have_article)
-    articles.USES.register("carriers", carriers.have_article)
-    customisations.ON_FIRST_SUPPLIER.register("orders", uses.give_first_supplier)
-    giving_up.WAITING_FOR_VERIFICATION.register("orders", uses.wait_for_verification)
-    activation.REFUSALS.register("held revocation", revocation_limit.activation_obstacle)
+    articles.USES.register(uses.have_article, carriers.have_article)
+    customisations.ON_FIRST_SUPPLIER.register(uses.give_first_supplier)
+    giving_up.WAITING_FOR_VERIFICATION.register(uses.wait_for_verification)
+    activation.REFUSALS.register(revocation_limit.activation_obstacle)
 
 
 def _of_organisations() -> None:
-    ending.HINDRANCES.register("orders", Hindrance("orders", uses.orders_of_organisation))
-    ending.HINDRANCES.register("carriers", Hindrance("cards", carriers.carriers_of_organisation))
-    ending.HINDRANCES.register("eids", Hindrance("cards", carriers.eids_of_organisation))
     ending.HINDRANCES.register(
-        "roles", Hindrance("roles", lambda organisation: current(RoleGrant.objects.filter(organisation=organisation)))
+        Hindrance("orders", uses.orders_of_organisation),
+        Hindrance("cards", carriers.carriers_of_organisation),
+        Hindrance("cards", carriers.eids_of_organisation),
+        Hindrance("roles", lambda organisation: current(RoleGrant.objects.filter(organisation=organisation))),
     )
-    ending.ON_CLOSING.register("offices", offices.disconnect_offices)
-    ending.ON_CLOSING.register("customisation request", customisations.answer_request)
-    following.ON_LEAVING_AREA.register("offices", offices.disconnect_offices)
-    following.ON_LEAVING_TOP.register("fee", fees.end_fee)
-    organisations.ON_CREATION.register("fees", fees.set_first_fees)
-    organisations.ON_CREATION.register("articles", articles.take_over_articles)
+    ending.ON_CLOSING.register(offices.disconnect_offices, customisations.answer_request)
+    following.ON_LEAVING_AREA.register(offices.disconnect_offices)
+    following.ON_LEAVING_TOP.register(fees.end_fee)
+    organisations.ON_CREATION.register(fees.set_first_fees, articles.take_over_articles)
     organisations.GENERIC_CUSTOMISATION.register(customisations.generic_customisation)
 
 
 def _of_people() -> None:
-    directory_import_apply.ON_LOST_POSTS.register(
-        "roles", directory_import_apply.LostPosts(ended_roles.with_something_under_way, ended_roles.end_of_clerk)
+    directory_import_apply.ON_LOST_POSTS.register(LostPosts(ended_roles.with_something_under_way, ended_roles.end_of_clerk))
+    ended_roles.UNDER_WAY.register(
+        UnderWay(transactions.oldest_open, transactions.end_of_officer, at_once=True),
+        UnderWay(drafts.oldest_open, drafts.abandon_of_officer, at_once=False),
     )
-    ended_roles.UNDER_WAY.register("activations", UnderWay(transactions.oldest_open, transactions.end_of_officer, at_once=True))
-    ended_roles.UNDER_WAY.register("drafts of orders", UnderWay(drafts.oldest_open, drafts.abandon_of_officer, at_once=False))

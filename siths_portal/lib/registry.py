@@ -1,63 +1,61 @@
-"""Registries: a package declares what it needs from packages above it, and those register it, so that imports only point down.
+"""Registries: a package declares what it reads from packages above it, and those register it, so that imports only point down.
 
-`fill_by` names the one function that registers everything. It runs when a registry is first read: the services that it imports
-bring much to load, and most commands read no registry (as with `lib.ports`).
+`fill_by` names a function that registers what is expensive to load. It runs when a registry is first read: most commands read
+none (as with `lib.ports`). What is cheap, as the tabs of pages, packages register when their module is imported.
 """
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 _fill: Callable[[], None] | None = None
 _filling = False
 _lock = threading.RLock()
 
 
-class AlreadyRegistered(RuntimeError):
-    """Something is registered under this name already."""
+class Registry[Entry]:
+    """Entries in the order of `order`, and of registration where that is equal.
 
+    `key` identifies an entry, by default the entry itself. Entries are registered when a process starts or a registry is first
+    read, never later.
+    """
 
-class NotRegistered(RuntimeError):
-    """Nothing is registered in a slot."""
+    def __init__(
+        self, *, key: Callable[[Entry], Any] = lambda entry: entry, order: Callable[[Entry], Any] = lambda _entry: 0
+    ) -> None:
+        self._key = key
+        self._order = order
+        self._entries: dict[Any, Entry] = {}
 
+    def register(self, *entries: Entry) -> None:
+        """Adds entries. Raises ValueError if an entry has a key that is registered already."""
+        for entry in entries:
+            key = self._key(entry)
+            if key in self._entries:
+                raise ValueError(f"already registered: {key!r}")
+            self._entries[key] = entry
 
-class Registry[T]:
-    """Named entries, in the order in which they were registered."""
-
-    def __init__(self) -> None:
-        self._entries: dict[str, T] = {}
-
-    def register(self, name: str, entry: T) -> None:
-        """Adds an entry. Raises AlreadyRegistered if the name is taken."""
-        if name in self._entries:
-            raise AlreadyRegistered(name)
-        self._entries[name] = entry
-
-    def __iter__(self) -> Iterator[T]:
-        """Returns the entries, all of them: reading waits until everything is registered."""
+    def __iter__(self) -> Iterator[Entry]:
+        """Returns the entries in their order; whatever is still to be registered is registered first."""
         fill()
-        return iter(tuple(self._entries.values()))
-
-    def names(self) -> tuple[str, ...]:
-        """Returns the names of the entries."""
-        fill()
-        return tuple(self._entries)
+        return iter(sorted(self._entries.values(), key=self._order))
 
 
-class Slot[T]:
+class Slot[Entry]:
     """A registry with exactly one entry."""
 
     def __init__(self) -> None:
-        self._registry = Registry[T]()
+        self._registry = Registry[Entry](key=lambda _entry: "the entry of a slot")
 
-    def register(self, entry: T) -> None:
-        """Sets the entry. Raises AlreadyRegistered if there is one."""
-        self._registry.register("entry", entry)
+    def register(self, entry: Entry) -> None:
+        """Sets the entry. Raises ValueError if there is one."""
+        self._registry.register(entry)
 
-    def get(self) -> T:
-        """Returns the entry. Raises NotRegistered if there is none."""
+    def get(self) -> Entry:
+        """Returns the entry. Raises LookupError if there is none."""
         for entry in self._registry:
             return entry
-        raise NotRegistered
+        raise LookupError("nothing is registered")
 
 
 def fill_by(register_all: Callable[[], None]) -> None:

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 
 from issuance.authz import Action
 from issuance.organisations.queries.places import Above, AreaHead, OrganisationHead
-from issuance.records.registry import Registry
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, Tab, demand, render_page
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.registry import Registry
 
 
 @dataclass(frozen=True)
