@@ -63,7 +63,7 @@ def collect_batch(batch: int = BATCH) -> tuple[int, int]:
     """Pulls one batch in the caller's transaction; returns how many facts were read and how many entries were new."""
     with writing() as position:
         facts = connected.get(ports.IssuanceFacts).billable_facts(Cursor(position.xid, position.event_id), limit=batch)
-        added = record([_fact(fact) for fact in facts])
+        added = record([_unpriced_order(fact) for fact in facts])
         faults.point("billing.collect")
         if facts:
             position.xid, position.event_id = facts[-1].cursor
@@ -71,7 +71,8 @@ def collect_batch(batch: int = BATCH) -> tuple[int, int]:
     return len(facts), added
 
 
-def _fact(fact: ports.BillableFact) -> UnpricedFact:
+def _unpriced_order(fact: ports.BillableFact) -> UnpricedFact:
+    """The fact of an order, before it has a price."""
     kind = line_kinds.of(fact.kind)
     return UnpricedFact(
         source_key=kind.source_key(fact.order_id),
