@@ -3,31 +3,66 @@
 This is the only place where registries are filled. Entries are called in the order in which they stand here.
 """
 
+from issuance.activation.event_words import WORDS as ACTIVATION
 from issuance.activation.services import activation, transactions
+from issuance.articles.event_words import WORDS as ARTICLES
 from issuance.articles.services import articles, fees
 from issuance.carriers import services as carriers
+from issuance.carriers.event_words import WORDS as CARRIERS
+from issuance.customisations.event_words import WORDS as CUSTOMISATIONS
 from issuance.customisations.services import customisations, giving_up
+from issuance.housekeeping.event_words import WORDS as HOUSEKEEPING
+from issuance.imports.event_words import WORDS as IMPORTS
 from issuance.offices import services as offices
+from issuance.offices.event_words import WORDS as OFFICES
+from issuance.orders.event_words import WORDS as ORDERS
 from issuance.orders.services import drafts, uses
+from issuance.organisations.event_words import WORDS as ORGANISATIONS
 from issuance.organisations.services import ending, following, organisations
 from issuance.organisations.services.ending import Hindrance
+from issuance.people.event_words import WORDS as PEOPLE
 from issuance.people.services import directory_import_apply
 from issuance.people.services.directory_import_apply import LostPosts
+from issuance.receipt_texts.event_words import WORDS as RECEIPT_TEXTS
+from issuance.records.domain.event_words import WORDS
+from issuance.revocation.event_words import WORDS as REVOCATION
 from issuance.revocation.services import revocation_limit
+from issuance.roles.event_words import WORDS as ROLES
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import ended_roles
 from issuance.roles.services.actors import current
 from issuance.roles.services.ended_roles import UnderWay
+from issuance.suppliers.event_words import WORDS as SUPPLIERS
 
 
 def register_all() -> None:
     """Fills the registries. Raises ValueError the second time."""
+    _of_events()
     _of_organisations()
     _of_people()
     articles.USES.register(uses.have_article, carriers.have_article)
     customisations.ON_FIRST_SUPPLIER.register(uses.give_first_supplier)
     giving_up.WAITING_FOR_VERIFICATION.register(uses.wait_for_verification)
     activation.REFUSALS.register(revocation_limit.activation_obstacle)
+
+
+def _of_events() -> None:
+    WORDS.register(
+        ORGANISATIONS,
+        PEOPLE,
+        ROLES,
+        OFFICES,
+        ARTICLES,
+        CUSTOMISATIONS,
+        RECEIPT_TEXTS,
+        CARRIERS,
+        ORDERS,
+        ACTIVATION,
+        REVOCATION,
+        SUPPLIERS,
+        IMPORTS,
+        HOUSEKEEPING,
+    )
 
 
 def _of_organisations() -> None:

@@ -18,35 +18,6 @@ from issuance.organisations.models import IssuingArea, Organisation
 from issuance.records.queries import words
 from siths_portal.lib import clock
 
-WHAT: Mapping[str, str] = {
-    "area.created": _("Utgivningsområdet skapades"),
-    "area.changed": _("Uppgifter ändrades"),
-    "organisation.created": _("Organisationen skapades"),
-    "organisation.changed": _("Uppgifter ändrades"),
-    "organisation.moved": _("Organisationen flyttades"),
-    "organisation.closed": _("Organisationen avslutades"),
-    "organisation.reopened": _("Organisationen återupptogs"),
-    "organisation.customisation_requested": _("Kortanpassning önskades"),
-    "organisation.customisation_request_closed": _("Önskemålet om kortanpassning avslutades"),
-    "organisation.fee_set": _("Abonnemangsavgift bestämdes"),
-    "organisation.article_set": _("Beställningsbar artikel ändrades"),
-    "organisation.receipt_text_set": _("Kvittenstext ändrades"),
-    "office.created": _("Kontoret skapades"),
-    "office.changed": _("Uppgifter ändrades"),
-    "office.connected": _("Kontoret kopplades till en organisation"),
-    "office.disconnected": _("Kontoret kopplades bort från en organisation"),
-    "office.closed": _("Kontoret stängdes"),
-    "office.reopened": _("Kontoret öppnades igen"),
-    "article.registered": _("Artikeln lades upp"),
-    "article.changed": _("Uppgifter ändrades"),
-    "customisation.registered": _("Kortanpassningen lades upp"),
-    "customisation.changed": _("Uppgifter ändrades"),
-    "customisation.verified": _("Kortanpassningen verifierades"),
-    "customisation.given_up": _("Kortanpassningen togs bort från organisationen"),
-    "customisation.logotype_changed": _("Logotypen byttes av kortleverantören"),
-}
-"""What was done, by the event's action."""
-
 FIELDS: Mapping[str, str] = {
     "name": _("Namn"),
     "invoice_reference": _("Fakturareferens"),
@@ -129,11 +100,6 @@ _CODES: Mapping[str, Mapping[str, str]] = {
 
 type Names = Mapping[tuple[str, str], str]
 """The names of rows that events refer to, by kind and id."""
-
-
-def what(action: str) -> str:
-    """What was done."""
-    return words.said(WHAT, action)
 
 
 def label(field: str) -> str:

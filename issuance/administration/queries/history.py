@@ -141,7 +141,7 @@ def _entries(actor: Actor, rows: Sequence[Event], subject_type: str, places: Pla
     for row in rows:
         if row.id in facts:
             told = facts[row.id]
-            what, changes, other = change_words.what(row.action), _changes(told, names), _facts(told, names)
+            what, changes, other = event_words.what(row.action), _changes(told, names), _facts(told, names)
         else:
             holder = " ".join(each for each in (who[_holder(row)], hsa_ids.get(_holder(row))) if each)
             what, changes, other = _of_role(row, holder)

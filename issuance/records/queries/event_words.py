@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from django.utils.translation import gettext
@@ -10,99 +11,12 @@ from django.utils.translation import gettext_noop as _
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.queries import transaction_ends
 from issuance.authz.role_names import ROLE
+from issuance.records.domain.event_words import WORDS, merged
 from issuance.records.queries import words
 from issuance.revocation.domain import SWEDISH, RevocationReason
 from issuance.roles.domain import SWEDISH as QUALIFICATION
 from siths_portal.lib import clock
 
-WHAT: Mapping[str, str] = {
-    "person.registered": _("Personen lades upp från katalogen"),
-    "person.changed": _("Uppgifter ändrades efter personregister eller katalog"),
-    "post.registered": _("Uppdraget lades upp från katalogen"),
-    "post.changed": _("Uppdraget ändrades efter katalogen"),
-    "post.ended": _("Uppdraget avslutades i katalogen"),
-    "catalogue.losses_held": _("Inga uppdrag avslutades: för många rollinnehavare saknade uppdrag i HSA-katalogen"),
-    "catalogue.losses_accepted": _("Förluster i katalogen godtogs"),
-    "catalogue.imported": _("Katalogen lästes in från en fil"),
-    "role.assigned": _("Behörighetsroll tilldelades"),
-    "role.changed": _("Behörighetsroll ändrades"),
-    "role.ended": _("Behörighetsroll avslutades"),
-    "role_request.made": _("Behörighetsroll begärdes"),
-    "role_request.approved": _("Begäran om behörighetsroll godkändes"),
-    "role_request.rejected": _("Begäran om behörighetsroll avslogs"),
-    "role_request.withdrawn": _("Begäran om behörighetsroll togs tillbaka"),
-    "role_request.expired": _("Begäran om behörighetsroll löpte ut utan beslut"),
-    "qualification.recorded": _("Utbildning eller personkontroll registrerades"),
-    "qualification.withdrawn": _("Utbildning eller personkontroll återtogs"),
-    "carrier.ordered": _("Kortet beställdes"),
-    "carrier.migrated": _("Kortet fördes in från den tidigare portalen"),
-    "carrier.serial_bound": _("Kortets serienummer registrerades"),
-    "carrier.produced": _("Kortet tillverkades"),
-    "carrier.sent": _("Kortet skickades"),
-    "carrier.received": _("Kortet togs emot på kontoret"),
-    "carrier.holder_bound": _("Kortet knöts till innehavaren"),
-    "holder.identified": _("Innehavaren identifierades vid besök"),
-    "holder.identification_withdrawn": _("Identifieringen togs tillbaka"),
-    "carrier.code_set": _("Innehavaren valde legitimeringskod"),
-    "carrier.code_blocked": _("Koden spärrades efter tre felaktiga försök"),
-    "carrier.code_reset": _("Innehavaren valde en ny legitimeringskod"),
-    "carrier.activated": _("Innehavaren skrev under kvittensen och kortet aktiverades"),
-    "carrier.revoked": _("Kortet spärrades"),
-    "revocation.held": _("Spärren väntar på en andra handläggare"),
-    "revocation.approved": _("En andra handläggare godkände spärren"),
-    "revocation.rejected": _("En andra handläggare avslog spärren"),
-    "carrier.expired": _("Kortets giltighet gick ut"),
-    "carrier.cancelled": _("Kortet avbröts"),
-    "transaction.created": _("Aktivering påbörjades"),
-    "transaction.handle_renewed": _("Ny länk till eID-appen gavs"),
-    "transaction.started": _("Innehavaren öppnade eID-appen med kortet"),
-    "transaction.code_set": _("eID-appen meddelade att koden är satt"),
-    "transaction.card_reported": _("eID-appen rapporterade från kortet"),
-    "transaction.completed": _("eID-appen lämnade underskriften"),
-    "transaction.cancelled": _("Aktiveringen avbröts"),
-    "transaction.expired": _("Tiden för aktiveringen gick ut"),
-    "transaction.failed": _("Aktiveringen misslyckades"),
-    "transaction.superseded": _("Aktiveringen ersattes av en ny"),
-    "transaction.proof_refused": _("eID-appens bevis för kortet godtogs inte"),
-    "eid.ordered": _("SITHS eID beställdes"),
-    "eid.migrated": _("SITHS eID fördes in från den tidigare portalen"),
-    "eid.certificates_planned": _("Certifikat beställdes av certifikatutfärdaren"),
-    "eid.activated": _("SITHS eID aktiverades"),
-    "eid.revoked": _("SITHS eID spärrades"),
-    "eid.expired": _("SITHS eID gick ut"),
-    "eid.cancelled": _("SITHS eID avbröts"),
-    "order.submitted": _("Beställningen lades i kö till kortleverantören"),
-    "order.accepted": _("Kortleverantören tog emot beställningen"),
-    "order.production_started": _("Produktionen startade"),
-    "order.produced": _("Kortleverantören rapporterade kortet tillverkat"),
-    "order.sent": _("Kortleverantören rapporterade kortet skickat"),
-    "order.puk_sealed": _("Portalen tog emot kortets upplåsningskod (PUK)"),
-    "order.puk_refused": _("Kortets upplåsningskod (PUK) togs inte emot"),
-    "order.failed": _("Produktionen misslyckades"),
-    "order.returned": _("Försändelsen kom i retur"),
-    "order.cancelled": _("Beställningen togs bort"),
-    "order.address_read": _("Kortleverantören läste leveransadressen"),
-    "order.photo_read": _("Kortleverantören läste fotot"),
-    "order.report_noted": _("En rapport från kortleverantören noterades"),
-}
-
-_SYSTEM: Mapping[str, str] = {
-    "system:not-activated-in-time": _("Systemet: kortet aktiverades inte i tid"),
-    "system:receipt-not-signed": _("Systemet: kvittensen skrevs inte under i tid"),
-    "system:certificate-revoked": _("Systemet: certifikaten spärrades av certifikatutfärdaren"),
-    "system:expiry": _("Systemet: giltigheten gick ut"),
-    "system:migration": _("Systemet: införing från den tidigare portalen"),
-    "system:eid-app": _("Systemet: eID-appens anrop"),
-    "system:wrong-proofs": _("Systemet: för många fel bevis"),
-    "system:receipts": _("Systemet: den underskrivna kvittensen klarade inte kontrollen"),
-    "system:delivery": _("Systemet: kortets upplåsningskod kunde inte lämnas till appen"),
-    "system:puk": _("Systemet: läsning av upplåsningskoden"),
-    "system:setup": _("Systemet: uppsättning"),
-    "system:register-reading": _("Systemet: läsning i katalog och personregister"),
-    "system:directory-import": _("Systemet: inläsning av katalogen från en fil"),
-    "system:role-request-expiry": _("Systemet: begäran var för gammal"),
-    "system:role-ended": _("Systemet: handläggarens roll har upphört"),
-}
 _FIELDS: Mapping[str, str] = {
     "given_names": _("förnamn"),
     "given_name_in_use": _("tilltalsnamn"),
@@ -118,14 +32,25 @@ _FIELDS: Mapping[str, str] = {
 }
 
 
+@cache
+def actions() -> Mapping[str, str]:
+    """What was done, by the action of the event, of all packages."""
+    return merged({each.package: each.actions for each in WORDS})
+
+
+@cache
+def _rules() -> Mapping[str, str]:
+    return merged({each.package: each.rules for each in WORDS})
+
+
 def what(action: str) -> str:
     """What was done."""
-    return words.said(WHAT, action)
+    return words.said(actions(), action)
 
 
 def who(ref: str) -> str:
     """A rule of the system, or the holder himself; other references as they are."""
-    return gettext("Innehavaren") if ref.startswith("holder:") else words.said(_SYSTEM, ref)
+    return gettext("Innehavaren") if ref.startswith("holder:") else words.said(_rules(), ref)
 
 
 def facts_of(facts: Mapping[str, Any], further: Iterable[Mapping[str, Any]] = ()) -> tuple[tuple[str, str], ...]:

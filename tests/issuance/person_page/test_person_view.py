@@ -340,12 +340,12 @@ class TestHistory:
         from issuance.activation.domain import transaction_states
         from issuance.carriers.domain import eid_states, kinds
         from issuance.orders.domain import order_states
-        from issuance.records.queries.event_words import WHAT
+        from issuance.records.queries import event_words
 
         steps = {"eid": eid_states, "order": order_states, "transaction": transaction_states}
         recorded = {f"{name}.{action}" for name, module in steps.items() for _state, action in module.TRANSITIONS}
         recorded |= {f"carrier.{action}" for kind in kinds.all_kinds() for _state, action in kind.transitions}
-        assert recorded <= set(WHAT)
+        assert recorded <= set(event_words.actions())
 
     def test_pages_follow_each_other_without_gap_or_repeat(self, world: Any) -> None:
         order = world.order()

@@ -1,0 +1,30 @@
+"""The words of events of activation."""
+
+from django.utils.translation import gettext_noop as _
+
+from issuance.records.domain.event_words import EventWords
+
+WORDS = EventWords(
+    "activation",
+    actions={
+        "holder.identified": _("Innehavaren identifierades vid besök"),
+        "holder.identification_withdrawn": _("Identifieringen togs tillbaka"),
+        "transaction.created": _("Aktivering påbörjades"),
+        "transaction.handle_renewed": _("Ny länk till eID-appen gavs"),
+        "transaction.started": _("Innehavaren öppnade eID-appen med kortet"),
+        "transaction.code_set": _("eID-appen meddelade att koden är satt"),
+        "transaction.card_reported": _("eID-appen rapporterade från kortet"),
+        "transaction.completed": _("eID-appen lämnade underskriften"),
+        "transaction.cancelled": _("Aktiveringen avbröts"),
+        "transaction.expired": _("Tiden för aktiveringen gick ut"),
+        "transaction.failed": _("Aktiveringen misslyckades"),
+        "transaction.superseded": _("Aktiveringen ersattes av en ny"),
+        "transaction.proof_refused": _("eID-appens bevis för kortet godtogs inte"),
+    },
+    rules={
+        "system:eid-app": _("Systemet: eID-appens anrop"),
+        "system:wrong-proofs": _("Systemet: för många fel bevis"),
+        "system:receipts": _("Systemet: den underskrivna kvittensen klarade inte kontrollen"),
+        "system:delivery": _("Systemet: kortets upplåsningskod kunde inte lämnas till appen"),
+    },
+)

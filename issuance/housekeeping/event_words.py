@@ -1,0 +1,14 @@
+"""The words of events of housekeeping."""
+
+from django.utils.translation import gettext_noop as _
+
+from issuance.records.domain.event_words import EventWords
+
+WORDS = EventWords(
+    "housekeeping",
+    rules={
+        "system:not-activated-in-time": _("Systemet: kortet aktiverades inte i tid"),
+        "system:receipt-not-signed": _("Systemet: kvittensen skrevs inte under i tid"),
+        "system:expiry": _("Systemet: giltigheten gick ut"),
+    },
+)

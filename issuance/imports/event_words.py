@@ -1,0 +1,16 @@
+"""The words of events of imports."""
+
+from django.utils.translation import gettext_noop as _
+
+from issuance.records.domain.event_words import EventWords
+
+WORDS = EventWords(
+    "imports",
+    actions={
+        "carrier.migrated": _("Kortet fördes in från den tidigare portalen"),
+        "eid.migrated": _("SITHS eID fördes in från den tidigare portalen"),
+    },
+    rules={
+        "system:migration": _("Systemet: införing från den tidigare portalen"),
+    },
+)

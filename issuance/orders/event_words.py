@@ -1,0 +1,24 @@
+"""The words of events of orders."""
+
+from django.utils.translation import gettext_noop as _
+
+from issuance.records.domain.event_words import EventWords
+
+WORDS = EventWords(
+    "orders",
+    actions={
+        "order.submitted": _("Beställningen lades i kö till kortleverantören"),
+        "order.accepted": _("Kortleverantören tog emot beställningen"),
+        "order.production_started": _("Produktionen startade"),
+        "order.produced": _("Kortleverantören rapporterade kortet tillverkat"),
+        "order.sent": _("Kortleverantören rapporterade kortet skickat"),
+        "order.puk_sealed": _("Portalen tog emot kortets upplåsningskod (PUK)"),
+        "order.puk_refused": _("Kortets upplåsningskod (PUK) togs inte emot"),
+        "order.failed": _("Produktionen misslyckades"),
+        "order.returned": _("Försändelsen kom i retur"),
+        "order.cancelled": _("Beställningen togs bort"),
+        "order.address_read": _("Kortleverantören läste leveransadressen"),
+        "order.photo_read": _("Kortleverantören läste fotot"),
+        "order.report_noted": _("En rapport från kortleverantören noterades"),
+    },
+)

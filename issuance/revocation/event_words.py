@@ -1,0 +1,17 @@
+"""The words of events of revocation."""
+
+from django.utils.translation import gettext_noop as _
+
+from issuance.records.domain.event_words import EventWords
+
+WORDS = EventWords(
+    "revocation",
+    actions={
+        "revocation.held": _("Spärren väntar på en andra handläggare"),
+        "revocation.approved": _("En andra handläggare godkände spärren"),
+        "revocation.rejected": _("En andra handläggare avslog spärren"),
+    },
+    rules={
+        "system:certificate-revoked": _("Systemet: certifikaten spärrades av certifikatutfärdaren"),
+    },
+)

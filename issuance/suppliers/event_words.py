@@ -1,0 +1,12 @@
+"""The words of events of suppliers."""
+
+from django.utils.translation import gettext_noop as _
+
+from issuance.records.domain.event_words import EventWords
+
+WORDS = EventWords(
+    "suppliers",
+    rules={
+        "system:puk": _("Systemet: läsning av upplåsningskoden"),
+    },
+)
