@@ -1,4 +1,4 @@
-"""How codes, numbers and days are written for people (domain.md 9.3-9.4)."""
+"""How codes, numbers and days are written for people (rules/issuance 8.2)."""
 
 import datetime as dt
 from collections.abc import Mapping
