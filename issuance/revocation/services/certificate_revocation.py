@@ -73,7 +73,7 @@ def _follow(carrier_id: UUID) -> bool:
     if carrier.state in carrier_states.INVALID:
         return False
     eids = list(Eid.objects.select_for_update(no_key=True).filter(carrier=carrier).order_by("id"))
-    order = CardOrder.objects.select_for_update(no_key=True).filter(items__carrier=carrier).first()
+    order = CardOrder.objects.select_for_update(of=("self",), no_key=True).filter(items__carrier=carrier).first()
     by_owner = _revoked_by_owner(carrier)
     everything = [revoked for owned in by_owner.values() for revoked in owned]
     if any(everything) if carrier.state == CarrierState.ORDERED else all(by_owner.get(None, everything)):

@@ -237,7 +237,9 @@ def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: Revoca
     with_secret = [carrier.id for carrier in carriers if carrier.puk_secret_id is not None]
     live = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state__in=_LIVE)
     eids = list(live.order_by("id"))
-    waiting = CardOrder.objects.select_for_update(no_key=True).filter(items__carrier__in=ids, state=OrderState.QUEUED.value)
+    waiting = CardOrder.objects.select_for_update(of=("self",), no_key=True).filter(
+        items__carrier__in=ids, state=OrderState.QUEUED.value
+    )
     orders = list(waiting.order_by("id"))
     steps.step(
         carriers,
