@@ -1,4 +1,4 @@
-"""What billing needs from the issuing of cards. `siths_portal.wiring` connects `issuance.service`."""
+"""What billing needs from the issuing of cards. `siths_portal.wiring.ports` connects `issuance.service`."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence

@@ -20,7 +20,7 @@ class SithsPortalConfig(AppConfig):
 
 
 def _connect() -> None:
-    from siths_portal import wiring  # loads the services of all applications
+    from siths_portal.wiring import ports as wiring  # loads the services of all applications
 
     wiring.connect()
 
@@ -30,6 +30,6 @@ def _apply_privileges(**_facts: Any) -> None:
 
     Sent once for each application; after the first time there is nothing to do.
     """
-    from siths_portal import privileges
+    from siths_portal.wiring import privileges
 
     privileges.apply()

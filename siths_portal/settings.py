@@ -16,7 +16,7 @@ environ.Env.read_env(VAR_DIR / "portal.env")
 
 DEBUG = env.bool("DEBUG", default=False)
 FACE = env.str("SITHS_FACE", default="portal")
-_FACES = sorted(path.stem.removeprefix("urls_") for path in Path(__file__).parent.glob("urls_*.py"))
+_FACES = sorted(path.stem.removeprefix("urls_") for path in (Path(__file__).parent / "wiring").glob("urls_*.py"))
 if FACE not in _FACES:
     sys.stderr.write(f"SITHS_FACE is {FACE!r}. Use one of {', '.join(_FACES)}.\n")
     raise SystemExit(2)
@@ -84,7 +84,7 @@ MIDDLEWARE = [
     *(["siths_portal.lib.pages.error_pages.ErrorPageMiddleware"] if FACE != "api" else []),
 ]
 
-ROOT_URLCONF = f"siths_portal.urls_{FACE}"
+ROOT_URLCONF = f"siths_portal.wiring.urls_{FACE}"
 WSGI_APPLICATION = "siths_portal.wsgi.application"
 
 TEMPLATES = [
@@ -98,7 +98,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 *(["django.contrib.messages.context_processors.messages"] if _LOG_IN else []),
                 "siths_portal.lib.pages.error_pages.faces",
-                *(["siths_portal.frame.frame", "authn.web.context.session"] if _LOG_IN else []),
+                *(["siths_portal.wiring.frame.frame", "authn.web.context.session"] if _LOG_IN else []),
             ],
         },
     }

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from siths_portal import chains, heads, verifying
+from siths_portal.wiring import chains, heads, verifying
 
 
 @shared_task(name="audit.seal")  # type: ignore[untyped-decorator]

@@ -8,8 +8,8 @@ import psycopg2
 from django.conf import settings
 from django.db import connection
 
-from siths_portal import privileges
 from siths_portal.dev.private_services import ROLES
+from siths_portal.wiring import privileges
 
 TEST_ROLE = "siths_test"
 """A test process does what several processes do: its role is a member of theirs, and owns nothing."""

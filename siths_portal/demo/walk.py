@@ -12,13 +12,13 @@ from billing import service as billing
 from billing.domain.periods import Month
 from billing.models import FileFormat, Invoice
 from billing.services import rendering
-from siths_portal import chains
 from siths_portal.demo import log_scan, ordering, status_client
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.card_line import CardLine
 from siths_portal.demo.clerk import Clerk
 from siths_portal.demo.status_client import await_ocsp, fetch_crl
 from siths_portal.lib.processes import jobs
+from siths_portal.wiring import chains
 
 ALGORITHMS: tuple[hashes.HashAlgorithm, ...] = (hashes.SHA1(), hashes.SHA256())  # noqa: S303  (CertID hashes, RFC 6960)
 

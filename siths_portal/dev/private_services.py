@@ -19,7 +19,7 @@ ROLES = (OWNER_ROLE, APP_ROLE, API_ROLE, PKI_ROLE, WORKER_ROLE)
 DATABASE = "siths"
 PATIENCE = 180  # seconds for a server's start or end on a machine that has much else to do
 
-# The owner makes tables; what each other role may do with them, `migrate` grants in the end (`siths_portal.privileges`).
+# The owner makes tables; what each other role may do with them, `migrate` grants in the end (`siths_portal.wiring.privileges`).
 ROLES_SQL = "".join(
     f"""
 DO $$ BEGIN

@@ -18,7 +18,7 @@ from tests.access.row import PUBLIC, Gate, Key, Row
 from tests.access.world import CALLERS, INVOICED, RELATIONS, AccessWorld, Who, undone
 
 ANONYMOUS = None
-PORTAL = "siths_portal.urls_portal"
+PORTAL = "siths_portal.wiring.urls_portal"
 
 Questions = dict[Who | None, list[str | None]]
 """About which places each caller is asked, in this order."""

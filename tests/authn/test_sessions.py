@@ -20,8 +20,8 @@ from authn.models import Event, Session
 from authn.services import sessions
 from authn.web.middleware import not_activity
 from issuance.people.models.persons import Person
-from siths_portal import urls_portal
 from siths_portal.lib import clock
+from siths_portal.wiring import urls_portal
 from tests.lib.faces import serving
 from tests.portal import portal_client, session_key, sign_in
 

@@ -18,8 +18,8 @@ from django.urls import path
 from authn.models import Event, Session
 from authn.web import kept_form, require_recent_login
 from issuance.people.models.persons import Person
-from siths_portal import urls_portal
 from siths_portal.lib import clock
+from siths_portal.wiring import urls_portal
 from tests.authn.hostile import Provider
 from tests.authn.test_hostile_provider import FORM, Browser, browser, op
 from tests.portal import portal_client, sign_in

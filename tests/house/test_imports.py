@@ -64,7 +64,7 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
         ("pki/ocsp/web.py", "import authn.service", "App direction"),
         ("authn/models.py", "import pki.service", "App direction"),
         ("issuance/people/services/extra.py", "import siths_portal.settings", "Apps see only siths_portal.lib"),
-        ("siths_portal/lib/errors.py", "import siths_portal.wiring", "Apps see only siths_portal.lib"),
+        ("siths_portal/lib/errors.py", "import siths_portal.wiring.ports", "Apps see only siths_portal.lib"),
         ("pki/hsm/extra.py", "import siths_portal.simulators.card", "Apps see only siths_portal.lib"),
         ("issuance/people/models/__init__.py", "import issuance.people.services", "Layers inside each package of issuance"),
         ("issuance/people/services/extra.py", "import issuance.roles.models", "Order of the packages of issuance"),

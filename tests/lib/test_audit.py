@@ -8,10 +8,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from pki.models import Event, EventMacs, EventSeal
-from siths_portal import chains, tasks
+from siths_portal import tasks
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
 from siths_portal.lib.audit import seals, verification
+from siths_portal.wiring import chains
 from tests.lib.audit_world import record, superuser, verify
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,10 +11,11 @@ import structlog
 from django.core.management import CommandError, call_command
 
 from pki.models import Event, EventSeal, HsmKey, KeyPurpose
-from siths_portal import heads, tasks
+from siths_portal import tasks
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
 from siths_portal.lib.audit import heads as audit_heads
+from siths_portal.wiring import heads
 from tests.lib.audit_world import attacker, record, verify
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("audit_token")]

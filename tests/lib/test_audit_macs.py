@@ -6,11 +6,12 @@ import hmac
 import pytest
 
 from pki.models import Event, EventMacs, EventSeal, HsmKey, KeyPurpose
-from siths_portal import chains, tasks
+from siths_portal import tasks
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock, ports
 from siths_portal.lib.audit import macs
 from siths_portal.lib.audit.keys import AuditKeys
+from siths_portal.wiring import chains
 from tests.lib.audit_world import attacker, record, verify
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("audit_token")]

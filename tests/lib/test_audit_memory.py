@@ -11,8 +11,9 @@ from django.conf import settings
 from django.db import connection
 
 from pki.models import Event, EventSeal
-from siths_portal import chains, tasks
+from siths_portal import tasks
 from siths_portal.lib.audit import macs
+from siths_portal.wiring import chains
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("audit_token")]
 LONG = bool(os.environ.get("SITHS_LONG"))

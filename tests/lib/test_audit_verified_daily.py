@@ -9,9 +9,10 @@ from issuance.operators.queries.pki_health_words import CHAIN
 from pki.domain.findings import Severity
 from pki.health import checks
 from pki.models import AuditCheck
-from siths_portal import chains, tasks, verifying
+from siths_portal import tasks
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
+from siths_portal.wiring import chains, verifying
 from tests.lib.audit_world import attacker, record, verify
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("audit_token")]

@@ -20,7 +20,14 @@ NEVER = ("rich", "pygments", "weasyprint", "openpyxl", "pyhanko", "yaml")
 """Of no process that merely starts; `rich` is not there in production, and a start must not differ from it in development."""
 OUTWARDS = ("requests", "urllib3", "chardet", "charset_normalizer")
 QUEUE = ("celery", "kombu")
-SERVICES = ("pki.service", "issuance.service", "billing.service", "authn.service", "rest_framework.views", "siths_portal.wiring")
+SERVICES = (
+    "pki.service",
+    "issuance.service",
+    "billing.service",
+    "authn.service",
+    "rest_framework.views",
+    "siths_portal.wiring.ports",
+)
 
 
 def loaded(code: str, **environment: str) -> set[str]:
@@ -40,7 +47,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("face", FACES)
 def test_a_face_starts_without_what_it_rarely_needs(face: str) -> None:
     modules = loaded("import siths_portal.wsgi", SITHS_FACE=face)
-    assert {f"siths_portal.urls_{face}", "siths_portal.wiring"} <= modules, "the face is there"
+    assert {f"siths_portal.wiring.urls_{face}", "siths_portal.wiring.ports"} <= modules, "the face is there"
     assert modules & {*NEVER, *OUTWARDS, *QUEUE} == set()
 
 
@@ -55,7 +62,9 @@ def test_a_command_starts_without_the_services_of_the_applications() -> None:
 def test_a_worker_and_the_scheduler_start_without_what_they_rarely_need() -> None:
     modules = loaded("from siths_portal.celery import app; app.loader.import_default_modules()")
     assert {"pki.tasks", "issuance.tasks", "billing.tasks", "authn.tasks", "siths_portal.tasks"} <= modules
-    assert modules & {"rich", "pygments", "weasyprint", "openpyxl", "pyhanko", "siths_portal.urls_portal", *OUTWARDS} == set()
+    assert (
+        modules & {"rich", "pygments", "weasyprint", "openpyxl", "pyhanko", "siths_portal.wiring.urls_portal", *OUTWARDS} == set()
+    )
 
 
 @pytest.mark.parametrize("start", ["import siths_portal.wsgi", "from siths_portal import celery; celery.refuse_unsafe()"])

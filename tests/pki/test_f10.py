@@ -47,9 +47,9 @@ from pki.models import (
     OcspSigner,
 )
 from pki.ocsp import presigning
-from siths_portal import chains
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Unavailable
+from siths_portal.wiring import chains
 from tests.forking import forked
 from tests.lib.audit_world import attacker, verify
 from tests.pki import orders

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pki.management.arguments import operator_ref
-from siths_portal import chains, heads
 from siths_portal.lib.errors import DomainError
+from siths_portal.wiring import chains, heads
 
 
 class Command(BaseCommand):

@@ -8,10 +8,10 @@ from django.db import DatabaseError
 
 from pki.health import reports
 from pki.management.arguments import operator_ref
-from siths_portal import chains, heads, verifying
 from siths_portal.lib import ports
 from siths_portal.lib.audit.keys import AuditKeys
-from siths_portal.verifying import describe, describe_heads
+from siths_portal.wiring import chains, heads, verifying
+from siths_portal.wiring.verifying import describe, describe_heads
 
 MOST_NAMED = 1000
 """How many rows that differ are named, a line each beyond those of the walk's own line."""

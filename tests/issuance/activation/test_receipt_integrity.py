@@ -8,9 +8,9 @@ import pytest
 
 from issuance.activation.queries import receipt_view
 from issuance.carriers.models import Receipt
-from siths_portal import chains
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict
+from siths_portal.wiring import chains
 from tests import superuser
 from tests.issuance.activated import Made, activated_card
 from tests.lib.audit_world import verify

@@ -18,7 +18,7 @@ from issuance.administration.ports import InvoiceReadiness
 from issuance.authz import Role
 from issuance.people.models.persons import Person
 from siths_portal.lib import ports
-from siths_portal.wiring import OwnInvoicing
+from siths_portal.wiring.ports import OwnInvoicing
 from tests.issuance.activation.test_pages import text_of
 from tests.portal import portal_client
 

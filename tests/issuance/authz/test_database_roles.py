@@ -24,8 +24,8 @@ from pki.models import Certificate, CertificateAuthority, HsmKey, Secret, Secret
 from pki.ocsp import presigning, status, status_integrity
 from pki.revocation import releasing
 from pki.secrets import delivering, sealing
-from siths_portal import privileges
 from siths_portal.lib import clock
+from siths_portal.wiring import privileges
 from tests.database_roles import acting_as, connected_as
 from tests.issuance.activated import CLIENT, PUK, App, Made, _pooled_keys, sent_card
 from tests.pki.orders import csr, order, plan

@@ -3,7 +3,7 @@
 from typing import Any
 
 from issuance.housekeeping.services.state_integrity import verify_states
-from siths_portal import verifying
+from siths_portal.wiring import verifying
 from tests import superuser
 from tests.issuance.activated import sent_card
 

@@ -22,11 +22,11 @@ from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED
 from issuance.people.models.persons import Person
 from issuance.roles.models.grants import RoleGrant
-from siths_portal import urls_portal
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Gone, Invalid, NotFound, TooManyRequests, Unavailable
 from siths_portal.lib.pages import error_pages
 from siths_portal.lib.pages.forms import Form
+from siths_portal.wiring import urls_portal
 from tests.access import form_pages
 from tests.portal import portal_client
 

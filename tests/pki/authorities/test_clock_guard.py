@@ -17,10 +17,10 @@ from pki.crl import building
 from pki.issuing import signing
 from pki.models import Certificate, ClockMark, Crl, OcspResponse
 from pki.ocsp import presigning
-from siths_portal import heads
 from siths_portal.lib import clock
 from siths_portal.lib.audit import heads as audit_heads
 from siths_portal.lib.errors import Unavailable
+from siths_portal.wiring import heads
 from tests.pki import orders
 
 SECOND = dt.timedelta(seconds=1)

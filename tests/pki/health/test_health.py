@@ -202,7 +202,7 @@ def test_the_task_shows_what_it_finds_as_numbers(world, probe):
 # --- readiness of faces and the worker -----------------------------------------------------------------------------------
 
 
-@override_settings(ROOT_URLCONF="siths_portal.urls_status")
+@override_settings(ROOT_URLCONF="siths_portal.wiring.urls_status")
 def test_the_status_face_is_ready_while_its_files_can_be_read(world, settings):
     from pki.crl import building
 

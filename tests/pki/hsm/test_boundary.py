@@ -16,7 +16,7 @@ FACE = """
 import django, importlib, sys
 django.setup()
 importlib.import_module("siths_portal.wsgi")
-importlib.import_module(f"siths_portal.urls_{sys.argv[1]}")
+importlib.import_module(f"siths_portal.wiring.urls_{sys.argv[1]}")
 import pki.service
 print(sorted(name for name in sys.modules if name == "pkcs11" or name.startswith(("pkcs11.", "pki.hsm"))))
 """

@@ -299,7 +299,7 @@ def test_b1_8_status_addresses_are_plain_http_and_not_critical(profile, issuer_k
 
 
 def test_b1_9_ca_issuers_and_crl_are_served_as_the_certificate_says(demo_pki, settings):
-    settings.ROOT_URLCONF = "siths_portal.urls_status"
+    settings.ROOT_URLCONF = "siths_portal.wiring.urls_status"
     settings.MIDDLEWARE = [
         name for name in settings.MIDDLEWARE if not name.startswith(("authn.", "issuance.", "django.contrib."))
     ]

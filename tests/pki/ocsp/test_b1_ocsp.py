@@ -32,7 +32,7 @@ both = pytest.mark.parametrize("algorithm", ALGORITHMS)
 
 @pytest.fixture(autouse=True)
 def status_urls(settings):
-    settings.ROOT_URLCONF = "siths_portal.urls_status"
+    settings.ROOT_URLCONF = "siths_portal.wiring.urls_status"
     settings.MIDDLEWARE = []
 
 

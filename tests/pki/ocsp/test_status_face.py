@@ -34,7 +34,7 @@ DER = serialization.Encoding.DER
 
 @pytest.fixture(autouse=True)
 def status_urls(settings):
-    settings.ROOT_URLCONF = "siths_portal.urls_status"
+    settings.ROOT_URLCONF = "siths_portal.wiring.urls_status"
     settings.MIDDLEWARE = [
         name for name in settings.MIDDLEWARE if not name.startswith(("authn.", "issuance.", "django.contrib."))
     ]
@@ -100,7 +100,7 @@ def test_an_answer_takes_two_queries_at_most_and_opens_no_token(world, client):
 
 def test_the_status_face_loads_no_token_library():
     program = (
-        "import django, sys; django.setup(); import siths_portal.urls_status; "
+        "import django, sys; django.setup(); import siths_portal.wiring.urls_status; "
         "sys.exit([name for name in sys.modules if name == 'pkcs11' or name.startswith('pki.hsm')].__repr__() if "
         "any(name == 'pkcs11' or name.startswith('pki.hsm') for name in sys.modules) else 0)"
     )

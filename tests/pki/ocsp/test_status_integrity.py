@@ -8,8 +8,8 @@ from pki.health import authority_checks
 from pki.models import Certificate, Revocation
 from pki.ocsp import status_integrity
 from pki.revocation import releasing
-from siths_portal import verifying
 from siths_portal.lib import clock
+from siths_portal.wiring import verifying
 from tests import superuser
 from tests.pki.ocsp.test_status_face import revoke
 from tests.pki.orders import order, plan

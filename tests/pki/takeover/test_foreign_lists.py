@@ -82,7 +82,7 @@ def test_the_import_publishes_the_newest_list_as_it_is(old, tmp_path, settings):
     assert (row.ca, row.shard, row.number, row.entries) == (ca, None, 42, 1)
     event = Event.objects.get(action="crl.published")
     assert (event.facts["number"], event.facts["made"]) == (42, "elsewhere")
-    settings.ROOT_URLCONF = "siths_portal.urls_status"
+    settings.ROOT_URLCONF = "siths_portal.wiring.urls_status"
     settings.MIDDLEWARE = []
     assert Client().get(f"/{ca.file_stem}.crl").getvalue() == second
     assert Client().get(f"/{ca.file_stem}.cer").getvalue() == old.der()

@@ -139,7 +139,7 @@ def test_lists_and_certificates_lie_at_the_root_under_the_old_name(old_service, 
 
 @pytest.fixture
 def client(settings) -> Client:
-    settings.ROOT_URLCONF = "siths_portal.urls_status"
+    settings.ROOT_URLCONF = "siths_portal.wiring.urls_status"
     settings.MIDDLEWARE = [
         name for name in settings.MIDDLEWARE if not name.startswith(("authn.", "issuance.", "django.contrib."))
     ]

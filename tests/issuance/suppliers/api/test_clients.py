@@ -93,7 +93,7 @@ def test_nonsense_in_the_header_is_401(stage, value: str) -> None:
 
 
 def test_a_face_without_the_setting_hears_no_certificate(stage, client, settings) -> None:
-    settings.ROOT_URLCONF = "siths_portal.urls_api"
+    settings.ROOT_URLCONF = "siths_portal.wiring.urls_api"
     settings.MTLS_CERTIFICATE_HEADER = ""
     header = {CERTIFICATE_HEADER: quote(stage.identities["a"].pem.decode())}
     assert client.get(f"/api/supplier/v1/{ORDERS}", headers=header).status_code == 401

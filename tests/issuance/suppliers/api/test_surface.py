@@ -141,7 +141,7 @@ def test_an_unforeseen_error_is_a_problem_without_its_text(client, stage, settin
 
     from issuance.suppliers.services import supplier_intake
 
-    settings.ROOT_URLCONF = "siths_portal.urls_api"
+    settings.ROOT_URLCONF = "siths_portal.wiring.urls_api"
     settings.MTLS_CERTIFICATE_HEADER = "X-SSL-Client-Cert"
 
     def fail(**_: object) -> None:

@@ -147,7 +147,7 @@ def _rights(table: str) -> Rights:
     for beginning, rights in DEFAULTS.items():
         if table.startswith(beginning):
             return rights
-    raise LookupError(f"no privileges are declared for the table {table}: add it to siths_portal.privileges")
+    raise LookupError(f"no privileges are declared for the table {table}: add it to siths_portal.wiring.privileges")
 
 
 def _parse(letters: str) -> Iterator[str]:

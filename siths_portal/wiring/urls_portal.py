@@ -9,10 +9,10 @@ from authn import urls as authn
 from billing import urls as billing
 from issuance import urls as issuance
 from issuance.activation.api.v1 import urls as eidapp_v1
-from siths_portal import frame
 from siths_portal.lib.http import csp
 from siths_portal.lib.monitoring import health
 from siths_portal.lib.pages import error_pages
+from siths_portal.wiring import frame
 
 handler400 = error_pages.bad_request
 handler403 = error_pages.permission_denied

@@ -7,11 +7,11 @@ from django.conf import settings
 
 from pki.authorities import clock_guard
 from pki.models import Event
-from siths_portal import chains
 from siths_portal.lib import clock, ports
 from siths_portal.lib.audit import heads as audit_heads
 from siths_portal.lib.audit.keys import AuditKeys, KeysUnavailable, KeyUnknown
 from siths_portal.lib.errors import Conflict
+from siths_portal.wiring import chains
 
 log = structlog.get_logger(__name__)
 ACTOR = "system:audit"

@@ -18,11 +18,11 @@ from pki.health import reports
 from pki.hsm import HsmError
 from pki.ocsp import status_integrity
 from pki.ocsp.presigning import SelfCheckFailed
-from siths_portal import chains, heads
 from siths_portal.lib import clock
 from siths_portal.lib.audit import heads as audit_heads
 from siths_portal.lib.audit import verification
 from siths_portal.lib.database import documents
+from siths_portal.wiring import chains, heads
 
 log = structlog.get_logger(__name__)
 
