@@ -8,7 +8,7 @@ clients:
       - file: kortleverantor-1.pem      # PEM, beside this file; its first certificate counts
       - thumbprint: 5f0c…               # SHA-256 over the DER, 64 hex digits
         revoked: true
-    certificate_subject:                # services that order certificates: what their subjects may say (ADR 0330)
+    certificate_subject:                # services that order certificates: what their subjects may say (ADR 0138)
       countryName: SE                   # one value or a list; "*" allows every value
       organizationName: Driftpartner AB
       serialNumber: [SE2321000016-A1B2, SE2321000016-C3D4]

@@ -19,7 +19,7 @@ class ClientKind(models.TextChoices):
 class ServiceClient(models.Model):
     """A machine client. `client_ref` is its stable name towards the other applications; `seq` counts its events.
 
-    `certificate_subject` holds by attribute the values that subjects of the certificates that it orders may have (ADR 0330).
+    `certificate_subject` holds by attribute the values that subjects of the certificates that it orders may have (ADR 0138).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

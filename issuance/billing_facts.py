@@ -128,7 +128,7 @@ class ArticleView:
 def billable_facts(after: feeds.Cursor, *, limit: int) -> list[BillableFact]:
     """At most `limit` sent cards beyond `after`, in feed order and below the horizon: none is ever skipped.
 
-    Its party is who issued, when the card was sent, in the area where the organisation stood then (ADR 0257).
+    Its party is who issued, when the card was sent, in the area where the organisation stood then (ADR 0037).
     """
     events = list(feeds.after(Event.objects.filter(action="order.sent"), after)[:limit])
     orders = _with_party(CardOrder.objects.all()).in_bulk([event.subject_ref for event in events])
@@ -183,7 +183,7 @@ def subscription_counts(at: dt.datetime, party_id: UUID | None = None) -> list[S
     """Persons with at least one e-legitimation that was valid just before `at`, the end of the period that is charged.
 
     What begins at `at` is not counted yet, what ends at it still is: activation, expiry, revocation and the fee alike
-    (ADR 0037); tree, area and payer are those of that instant too (ADR 0257). Counted for each organisation with a fee; a
+    (ADR 0037); tree, area and payer are those of that instant too (ADR 0037). Counted for each organisation with a fee; a
     sub-organisation's with its top organisation's. Mobile eIDs and test cards do not count. One statement over the status
     history; with `party_id` over that party's organisations alone.
     """

@@ -312,7 +312,7 @@ ORDER_DRAFT_DAYS = env.int("ORDER_DRAFT_DAYS", default=7)
 MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
 # Role holders (rules/issuance 1.4): days that a training and a person check hold (0: without end), and days before the last one
-# that it is listed as due soon. Without both nobody issues (ADR 0294).
+# that it is listed as due soon. Without both nobody issues (ADR 0187).
 TRAINING_VALID_DAYS = env.int("TRAINING_VALID_DAYS", default=365)
 PERSON_CHECK_VALID_DAYS = env.int("PERSON_CHECK_VALID_DAYS", default=0)
 QUALIFICATION_SOON_DAYS = env.int("QUALIFICATION_SOON_DAYS", default=60)

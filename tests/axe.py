@@ -10,7 +10,7 @@ AXE = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
     "resultTypes": ["violations"],
 }
-# axe parses a colour again for each layer behind each text. This patch keeps the result for each colour text (ADR 0205).
+# axe parses a colour again for each layer behind each text. This patch keeps the result for each colour text (ADR 0105).
 _COLOURS_READ_ONCE = """
 ;(() => {
   const colour = axe.commons.color.Color.prototype;
@@ -83,7 +83,7 @@ def run_axe(page: Page) -> AxeResults:
 
 
 def ask_axe(page: Page, name: str) -> None:
-    """No finding of axe. A state that passed in this process at this width is not asked about again (ADR 0202).
+    """No finding of axe. A state that passed in this process at this width is not asked about again (ADR 0105).
 
     A page with frames is always asked about.
     """

@@ -1,4 +1,4 @@
-"""A plugin that finds tests of pages which pass by chance: `SITHS_LATENCY_MS=500 pytest -n 0 -p tests.slow_network …` (ADR 0250).
+"""A plugin that finds tests of pages which pass by chance: `SITHS_LATENCY_MS=500 pytest -n 0 -p tests.slow_network …` (ADR 0105).
 
 Every answer to a page that a test opens comes so much later: what reads or acts before the page is there fails each time.
 """

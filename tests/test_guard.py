@@ -1,4 +1,4 @@
-"""Tests reach nothing that they did not start: no process of theirs connects to a port or socket of others (ADR 0281)."""
+"""Tests reach nothing that they did not start: no process of theirs connects to a port or socket of others (ADR 0210)."""
 
 import os
 import socket

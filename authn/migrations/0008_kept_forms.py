@@ -1,4 +1,4 @@
-"""What people were filling in when their session ended (docs/adr/0285)."""
+"""What people were filling in when their session ended (docs/adr/0070)."""
 
 from django.db import migrations, models
 

@@ -1,4 +1,4 @@
-"""What the subjects of certificates that a service orders may say (ADR 0330). Services order nothing until it is registered."""
+"""What the subjects of certificates that a service orders may say (ADR 0138). Services order nothing until it is registered."""
 
 from django.db import migrations, models
 

@@ -1,4 +1,4 @@
-"""What a person was filling in when the session ended, until the next log-in of the same person (docs/adr/0285).
+"""What a person was filling in when the session ended, until the next log-in of the same person (docs/adr/0070).
 
 It is kept on the server and not in the browser: several people share a clerk's computer.
 """

@@ -62,7 +62,7 @@ def session_continue(request: HttpRequest) -> HttpResponse:
 @not_activity
 @require_safe
 def upload_session(request: HttpRequest) -> HttpResponse:
-    """Tells the reverse proxy, before it reads an upload, whether the sender has a live session (ADR 0334).
+    """Tells the reverse proxy, before it reads an upload, whether the sender has a live session (ADR 0319).
 
     204 with a session, else 401 with the address of the log-in that leads back to the page in `X-Original-URI`. The proxy lets
     nobody else ask. Not activity of the session. 503 if the database does not answer.

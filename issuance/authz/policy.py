@@ -138,7 +138,7 @@ def may_assign(actor: Actor, role: Role, scope_path: str, *, protected_persons: 
 
 def may_take(actor: Actor, role: Role, scope_path: str) -> bool:
     """True if `actor` may end `role` over `scope_path`, held with the add-on or without: who is above can always stop it, whether
-    he could give the add-on himself or not (ADR 0248)."""
+    he could give the add-on himself or not (ADR 0186)."""
     return may_assign(actor, role, scope_path, protected_persons=False)
 
 
@@ -149,7 +149,7 @@ def require_takeable(actor: Actor, role: Role, scope_path: str) -> None:
 
 
 def may_take_of_leaver(actor: Actor, role: Role, scope_path: str, *, protected: bool) -> bool:
-    """True if `actor` may take `role` of one whom nobody sees any more (ADR 0235).
+    """True if `actor` may take `role` of one whom nobody sees any more (ADR 0036).
 
     As for `may_take`; of a `protected` person only by a role that has the add-on itself.
     """
@@ -192,7 +192,7 @@ def require_above(actor: Actor, held: Iterable[tuple[Role, str]]) -> None:
 
 def is_above(actor: Actor, held: Iterable[tuple[Role, str]]) -> bool:
     """True if `actor` may assign roles and is above each of the roles `held` in his scope, one at least if any is held, and by
-    rank above those that issue beside or over it in an area of his (ADR 0247).
+    rank above those that issue beside or over it in an area of his (ADR 0187).
 
     Who vouches for somebody's training gives him as much as who gives the role, and for all his roles that issue.
     """

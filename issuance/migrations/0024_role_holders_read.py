@@ -1,4 +1,4 @@
-"""When a role holder's posts were last read from the catalogue (ADR 0234)."""
+"""When a role holder's posts were last read from the catalogue (ADR 0036)."""
 
 from django.db import migrations, models
 

@@ -1,4 +1,4 @@
-"""What issuers wish of card customisations (ADR 0223)."""
+"""What issuers wish of card customisations (ADR 0189)."""
 
 import django.db.models.deletion
 from django.db import migrations, models

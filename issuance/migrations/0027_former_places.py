@@ -1,4 +1,4 @@
-"""Where organisations stood and who issued in areas before, read from the events of moves and areas (ADR 0257)."""
+"""Where organisations stood and who issued in areas before, read from the events of moves and areas (ADR 0037)."""
 
 import datetime as dt
 from typing import Any

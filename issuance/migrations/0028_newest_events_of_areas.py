@@ -1,4 +1,4 @@
-"""Events by the organisation or the grant that they name also by age, for the newest of all in an area (ADR 0245)."""
+"""Events by the organisation or the grant that they name also by age, for the newest of all in an area (ADR 0212)."""
 
 from django.db import migrations, models
 from django.db.models.fields.json import KeyTransform

@@ -1,4 +1,4 @@
-"""Versions of receipt texts by which an organisation has the text from above again (ADR 0238)."""
+"""Versions of receipt texts by which an organisation has the text from above again (ADR 0184)."""
 
 from django.db import migrations, models
 

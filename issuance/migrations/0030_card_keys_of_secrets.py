@@ -1,4 +1,4 @@
-"""Copies the card key of each card to its PUK, so that the `pki` worker can bind it into the seal (ADR 0309)."""
+"""Copies the card key of each card to its PUK, so that the `pki` worker can bind it into the seal (ADR 0092)."""
 
 from django.db import migrations
 

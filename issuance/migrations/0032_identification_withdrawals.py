@@ -1,4 +1,4 @@
-"""Withdrawals of identifications (docs/adr/0286). Rows are never changed or deleted."""
+"""Withdrawals of identifications (docs/adr/0091). Rows are never changed or deleted."""
 
 import django.db.models.deletion
 from django.db import migrations, models

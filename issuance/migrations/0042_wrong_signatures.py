@@ -1,4 +1,4 @@
-"""Refused signatures are counted apart from refused proofs (ADR 0332)."""
+"""Refused signatures are counted apart from refused proofs (ADR 0090)."""
 
 from django.db import migrations, models
 

@@ -146,7 +146,7 @@ def close_office(*, actor: Actor, office_id: UUID) -> Office:
 
 @transaction.atomic(durable=True)
 def reopen_office(*, actor: Actor, office_id: UUID) -> Office:
-    """Opens a closed office again, with its number, its address and the organisations that could choose it (ADR 0227); an open
+    """Opens a closed office again, with its number, its address and the organisations that could choose it (ADR 0183); an open
     one stays open.
 
     Raises NotFound, Forbidden, Conflict if an open office of the area has taken its name.
@@ -247,7 +247,7 @@ def _lock_names(area_id: UUID) -> None:
 
 
 def _require_free_name(area_id: UUID, name: str, *, but: UUID | None = None) -> None:
-    """Passes if no open office of the area, `but` this one, has the name in small or capital letters (ADR 0239), the area's names
+    """Passes if no open office of the area, `but` this one, has the name in small or capital letters (ADR 0183), the area's names
     being locked. Raises Conflict."""
     if Office.objects.filter(~Q(pk=but), area=area_id, name__iexact=name, closed_at=None).exists():
         message = "Det finns redan ett kontor med namnet i utgivningsområdet. Skriv ett annat namn."

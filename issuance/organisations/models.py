@@ -34,7 +34,7 @@ class Organisation(Versioned):
     """Organisation, or sub-organisation if it has a parent. `scope_path` is written by create and move alone.
 
     Without a card customisation of its own the nearest one above holds. `pending_customisation` becomes its own when it is
-    verified for the first time; until then the present one holds (ADR 0323). One that is ended (`closed_at`) is in its place, and
+    verified for the first time; until then the present one holds (ADR 0189). One that is ended (`closed_at`) is in its place, and
     nothing new comes there.
     """
 
@@ -72,7 +72,7 @@ class Organisation(Versioned):
 class FormerPlace(models.Model):
     """Where an organisation stood until a moment: in which area and below which top organisation, itself if it was one.
 
-    Of a moment the first row with a later `until` holds; after the last one the organisation's own row does (ADR 0257).
+    Of a moment the first row with a later `until` holds; after the last one the organisation's own row does (ADR 0037).
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+", db_index=False)

@@ -36,7 +36,7 @@ def set_receipt_text(*, actor: Actor, organisation_id: UUID, regional_addition: 
 
 @transaction.atomic(durable=True)
 def use_receipt_text_from_above(*, actor: Actor, organisation_id: UUID, version: int | None = None) -> bool:
-    """Lets the text from above hold for a sub-organisation that has its own, by a new version (ADR 0238); True if it had one.
+    """Lets the text from above hold for a sub-organisation that has its own, by a new version (ADR 0184); True if it had one.
 
     `version` as for `set_receipt_text`. Raises NotFound, Forbidden, Conflict where nothing lies above, Outdated.
     """

@@ -1,4 +1,4 @@
-"""When training and person check stop a role from issuing (rules/issuance 1.4, ADR 0294). Days are days in Stockholm."""
+"""When training and person check stop a role from issuing (rules/issuance 1.4, ADR 0187). Days are days in Stockholm."""
 
 import datetime as dt
 from collections.abc import Iterable

@@ -98,7 +98,7 @@ def given_a_responder() -> Q:
 
 
 def must_answer() -> Q:
-    """Which CAs must have a responder that answers by OCSP for them: the one place of this rule (ADR 0216, 0230).
+    """Which CAs must have a responder that answers by OCSP for them: the one place of this rule (ADR 0216, 0218).
 
     All that issue or did; of those that publish status alone, those that are given responders; of those whose key is elsewhere,
     those that had one, which nobody here can renew. One that is offline answers by its own key, at ceremonies.
@@ -110,7 +110,7 @@ def must_answer() -> Q:
 
 def known_until(ca: CertificateAuthority) -> dt.datetime | None:
     """Until when something is known of the certificates of a CA whose key is elsewhere: the end of its list that is out, or its
-    own for a list without an end; None without a list (ADR 0230)."""
+    own for a list without an end; None without a list (ADR 0218)."""
     ends = CrlScope.objects.filter(ca=ca, shard=None, newest__isnull=False).values_list("newest__next_update", flat=True)
     return next((end or ca.not_after for end in ends), None)
 

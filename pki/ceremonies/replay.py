@@ -1,4 +1,4 @@
-"""Doing a ceremony again where nothing of it stays: on throwaway tokens, in tables of one session (rules/pki 7.2, ADR 0127).
+"""Doing a ceremony again where nothing of it stays: on throwaway tokens, in tables of one session (rules/pki 7.2, ADR 0125).
 
 The ceremonies before it are done first, since it may rest on theirs. What comes out is compared with the protocol by structure:
 keys, serials, moments and hashes differ by nature.

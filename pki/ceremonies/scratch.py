@@ -1,4 +1,4 @@
-"""A database in which nothing can be left behind: a session whose own empty tables stand before those of `pki` (ADR 0127).
+"""A database in which nothing can be left behind: a session whose own empty tables stand before those of `pki` (ADR 0125).
 
 The session is read only from its first moment, by `PGOPTIONS`, and PostgreSQL lets a read-only transaction write temporary tables
 alone: a statement that met another table would be refused, and all of it ends with the session. The database's functions look

@@ -1,4 +1,4 @@
-"""What machine clients may do with certificates, per CA, profile and name (ADR 0138, 0321). `authn` knows who a client is."""
+"""What machine clients may do with certificates, per CA, profile and name (ADR 0138). `authn` knows who a client is."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -2,7 +2,7 @@
 
 A granted name is a DNS name, an IP address, a common name, a DNS name that begins with "*." for every name directly or deeper
 below it, or ANY_NAME. Names compare case-insensitively. Values of the subject's other attributes are registered with the client
-(ADR 0330) and compare exactly.
+(ADR 0138) and compare exactly.
 """
 
 import ipaddress

@@ -97,7 +97,7 @@ class Content:
 def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
     """DER of the TBSCertificate. Extensions stand in the fixed order; moments are cut to seconds.
 
-    Put together from parts, of which most are the same in all certificates of a profile and CA (ADR 0151). ValueError for times
+    Put together from parts, of which most are the same in all certificates of a profile and CA (ADR 0150). ValueError for times
     before 1950 and for a negative serial.
     """
     family = "rsa" if issuer.key_kind == "rsa" else "ec"

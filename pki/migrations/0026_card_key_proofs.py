@@ -1,4 +1,4 @@
-"""Card keys that are bound into seals, and the card's proof that a delivery comes with (ADR 0309)."""
+"""Card keys that are bound into seals, and the card's proof that a delivery comes with (ADR 0092)."""
 
 from django.db import migrations, models
 

@@ -1,4 +1,4 @@
-"""Requests to end a hold, and the rule that a hold ends by one whose card the `pki` worker has proven (ADR 0316)."""
+"""Requests to end a hold, and the rule that a hold ends by one whose card the `pki` worker has proven (ADR 0315)."""
 
 import django.db.models.deletion
 from django.db import migrations, models

@@ -43,7 +43,7 @@ BATCH: Final = 64
 SIGNER_KEPT: Final = 5.0
 """Seconds after which a CA's responder is looked up anew."""
 UNKNOWN_EACH_SECOND: Final = 20
-"""Signed `unknown` for serials that a CA never issued, in a second: anybody can invent them (ADR 0232)."""
+"""Signed `unknown` for serials that a CA never issued, in a second: anybody can invent them (ADR 0020)."""
 AGAIN: Final = 2.0
 """Seconds before a process tries again to be the one that signs."""
 _LOOK_EACH: Final = 0.5

@@ -55,7 +55,7 @@ MIN_AGE = dt.timedelta(hours=1)
 BATCH = 200
 # Signatures for which the token is held: others wait for their turn meanwhile.
 IN_ONE_CALL = 32
-# Which of a batch's signatures are verified before they are stored, beside the first and the last: see ADR 0162.
+# Which of a batch's signatures are verified before they are stored, beside the first and the last: see ADR 0021.
 VERIFIED_EACH = 16
 
 _HASHES: Final = tuple(CertIdHash.values)

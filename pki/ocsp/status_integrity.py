@@ -1,4 +1,4 @@
-"""Comparing certificates' status and holds with the sealed events, and revocations with stored OCSP answers (ADR 0329).
+"""Comparing certificates' status and holds with the sealed events, and revocations with stored OCSP answers (ADR 0298).
 
 Each walk runs in batches along an index, in a number of queries that does not grow with the certificates of a batch.
 """

@@ -43,7 +43,7 @@ def export(ca: CertificateAuthority, folder: Path, *, actor_ref: str) -> dict[st
     """Writes the CA's certificate, its certificates with their statuses, its CRLs and a manifest; returns counts and hashes.
 
     A certificate on hold is written as OCSP tells it: revoked, certificateHold. The import refuses it, or revokes it if the
-    manifest says so (ADR 0214), so it never becomes good by the move.
+    manifest says so (ADR 0171), so it never becomes good by the move.
 
     Keys stay where they are. Raises Conflict for a folder that is missing or not empty, for a CA without a certificate, and while
     certificates are under way, which may be signed already.

@@ -1,4 +1,4 @@
-"""OCSP responders of a CA whose key is elsewhere: made here or moved in, and certified by that CA (rules/pki 1.2, ADR 0230).
+"""OCSP responders of a CA whose key is elsewhere: made here or moved in, and certified by that CA (rules/pki 1.2, ADR 0218).
 
 Nothing here can renew such a responder: `pki.health.authority_checks` tells in time that the next one must be fetched.
 """

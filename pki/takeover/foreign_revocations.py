@@ -1,4 +1,4 @@
-"""What a list that was made elsewhere calls revoked is revoked here, before the list is published (B1.33, ADR 0230)."""
+"""What a list that was made elsewhere calls revoked is revoked here, before the list is published (B1.33, ADR 0218)."""
 
 import contextlib
 import datetime as dt

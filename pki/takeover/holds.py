@@ -1,4 +1,4 @@
-"""Certificates on hold, which there are none of here: neither good nor revoked for good (ADR 0214)."""
+"""Certificates on hold, which there are none of here: neither good nor revoked for good (ADR 0171)."""
 
 from siths_portal.lib.errors import Conflict
 

@@ -1,4 +1,4 @@
-"""Signatures over the reports of imports (rules/pki 9.6), by the token's key for signed heads (ADR 0143, 0177).
+"""Signatures over the reports of imports (rules/pki 9.6), by the token's key for signed heads (ADR 0142, 0177).
 
 The command signs when its import is finished; if the token does not answer, or the command runs where there is none, the `pki`
 worker signs later. What is signed are DOMAIN and the report's canonical JSON, which is the file `import-<hash>.json` byte for

@@ -1,4 +1,4 @@
-"""System users of the processes of `make run`, and what each may read and write (ADR 0328). Standard library only.
+"""System users of the processes of `make run`, and what each may read and write (ADR 0311). Standard library only.
 
 They are made once on a machine and shared by its clones. Where they cannot be made or cannot read the clone, all processes run as
 the starting user, and `separate` says that roles are separated in the database only.

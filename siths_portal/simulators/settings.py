@@ -1,4 +1,4 @@
-"""Settings of the simulators (ADR 0204): no model, no database, nothing of the portal. `manage.py` takes them by command."""
+"""Settings of the simulators (ADR 0203): no model, no database, nothing of the portal. `manage.py` takes them by command."""
 
 import os
 from pathlib import Path

@@ -5,7 +5,7 @@ let end = 0;
 let timer;
 
 /* Only the server says that the session has ended. A form that was being filled in is sent in vain: the server keeps it for the
-   person's next log-in, and nothing of it stays in the browser (docs/adr/0285). */
+   person's next log-in, and nothing of it stays in the browser (docs/adr/0070). */
 function leave() {
   const typed = [...document.forms].find((form) => form.querySelector("[name=gor][value=visa]") && wasTyped(form));
   if (typed) return HTMLFormElement.prototype.submit.call(typed);

@@ -1,4 +1,4 @@
-"""An idle session ends when the server says so, and what was being filled in is there after the next log-in (docs/adr/0285)."""
+"""An idle session ends when the server says so, and what was being filled in is there after the next log-in (docs/adr/0070)."""
 
 import datetime as dt
 from collections.abc import Iterator

@@ -169,7 +169,7 @@ def test_a_chain_that_was_cut_is_found_by_the_heads(file, settings):
 
 
 def test_both_cut_to_the_same_point_are_not_told_apart(file):
-    """The limit of this (ADR 0143): who cuts database, anchors and file alike is seen in the log that was shipped alone."""
+    """The limit of this (ADR 0142): who cuts database, anchors and file alike is seen in the log that was shipped alone."""
     keep, *_ = audit_heads.statements()
     seq = keep.heads["pki"].seq
     with attacker() as who:

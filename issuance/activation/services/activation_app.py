@@ -297,7 +297,7 @@ def _require_card_waits(row: EidAppTransaction, carrier: Carrier) -> None:
 def _refuse_proof(row: EidAppTransaction, handle: str, proof: Proof, fault: DomainError) -> DomainError:
     """Records a refused proof on the locked row, up to a bound: a thief of the handle has no card, and ends and fills nothing.
 
-    The clerk is told of a wrong card only if another card of the portal proved itself (ADR 0332).
+    The clerk is told of a wrong card only if another card of the portal proved itself (ADR 0090).
     """
     if row.wrong_proofs < settings.ACTIVATION_WRONG_PROOFS:
         row.wrong_proofs += 1

@@ -1,4 +1,4 @@
-"""Withdrawal of an identification that was recorded by mistake (docs/adr/0286)."""
+"""Withdrawal of an identification that was recorded by mistake (docs/adr/0091)."""
 
 from uuid import UUID
 

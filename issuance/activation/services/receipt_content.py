@@ -253,7 +253,7 @@ def _addition(row: ReceiptText | None) -> dict[str, Any] | None:
 def _officer(actor: Actor, organisation: Organisation) -> dict[str, str]:
     """Name and HSA-id of the clerk: of the post he logged in by, else of his valid one nearest above the card's organisation.
 
-    A clerk with protected identity is told of by his HSA-id alone (ADR 0113).
+    A clerk with protected identity is told of by his HSA-id alone (ADR 0080).
     """
     person = Person.objects.get(pk=str(actor.person_id))
     valid = Post.objects.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=person, ended_at=None)

@@ -1,7 +1,7 @@
 """Where the handle of an eID app transaction is kept between the act that made it and the page that shows it: the session.
 
 The transaction's table holds only its hash, the session only a ciphertext that the browser's cookie opens. No address of the
-portal contains it. Only the clerk's acts write the session, never a page or poll, so no poll undoes an act (ADR 0096).
+portal contains it. Only the clerk's acts write the session, never a page or poll, so no poll undoes an act (ADR 0090).
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Withdrawal of an identification, after a question with its consequences (docs/adr/0286)."""
+"""Withdrawal of an identification, after a question with its consequences (docs/adr/0091)."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Historik of all that lies in an area: what stands in its own history and in those of its organisations and offices (ADR 0245).
+"""Historik of all that lies in an area: what stands in its own history and in those of its organisations and offices (ADR 0212).
 
 It holds what lies there now: an organisation that is moved takes its history along, as it does its page.
 """

@@ -37,7 +37,7 @@ class Party(Enum):
 class NextStep:
     """Something to do: `text` leads to `url`; `why` says what for, or who does it. `now`: nothing else can be done before it.
 
-    Without `url` it is for another to do (ADR 0240). `awaits`: for whom, where there is nothing that the reader must do first.
+    Without `url` it is for another to do (ADR 0221). `awaits`: for whom, where there is nothing that the reader must do first.
     `blocks` is False if orders are taken without it.
     """
 
@@ -57,7 +57,7 @@ def sets_up(head: AreaHead | OrganisationHead) -> bool:
 
 def of_area(actor: Actor, head: AreaHead, outline: AreaOutline) -> Iterator[NextStep]:
     """The steps of an area, of its organisations one for each thing that some lack: the same for all who set it up, those of
-    another told without a link (ADR 0240)."""
+    another told without a link (ADR 0221)."""
     if sets_up(head):
         administers = Action.CREATE_ORGANISATION in head.rights
         for step in _of_the_administration(head, outline):
@@ -195,7 +195,7 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
 def of_organisation(
     actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool, below: bool
 ) -> Iterator[NextStep]:
-    """The steps of an organisation, the same for the administration as for who gives its roles (ADR 0240). `offices`: whether one
+    """The steps of an organisation, the same for the administration as for who gives its roles (ADR 0221). `offices`: whether one
     that is open is connected; `below`: whether it has sub-organisations."""
     lacks = list(_lacked_by(actor, head, found, offices=offices))
     yield from lacks
@@ -327,7 +327,7 @@ def _of_none(head: AreaHead, text: str, *, wished: bool) -> NextStep:
 
 
 def _way_to_customisation(head: OrganisationHead) -> str:
-    """What its reader does first where there is no card customisation (ADR 0223)."""
+    """What its reader does first where there is no card customisation (ADR 0189)."""
     if Action.VERIFY_CUSTOMISATION in head.rights:
         return _("Önska en egen kortanpassning av förvaltningen. Den generella kan användas så länge, om den finns.")
     return _(

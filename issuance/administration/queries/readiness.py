@@ -40,7 +40,7 @@ class Unready:
     """A card customisation that holds for so many `organisations`, by which no card can be made yet.
 
     `missing` are the parts that it lacks (`services.configuration.PARTS`); none where it waits for its verification. A `pending`
-    one stops no cards: the present one holds until it is verified (ADR 0323).
+    one stops no cards: the present one holds until it is verified (ADR 0189).
     """
 
     id: UUID

@@ -1,4 +1,4 @@
-"""Abonnemangsavgift, a dated value: what an organisation is charged from a day on, and its corrections (ADR 0213).
+"""Abonnemangsavgift, a dated value: what an organisation is charged from a day on, and its corrections (ADR 0037).
 
 Billing asks for the value just before a month's end (ADR 0037). So a day of a month that is not over may be set anew, and nothing
 that was invoiced is touched.

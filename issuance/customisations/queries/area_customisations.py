@@ -1,4 +1,4 @@
-"""The organisations of an area for which no card customisation holds, and to how many below them one would come (ADR 0223)."""
+"""The organisations of an area for which no card customisation holds, and to how many below them one would come (ADR 0189)."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from siths_portal.lib.events import NEWEST_FIRST
 
 def named_to(actor: Actor) -> QuerySet[CardCustomisation]:
     """Those whose names the actor may read in histories: what he sees, the generic one, and what an organisation that he sees had
-    last, also when it is nobody's any more (ADR 0207). One that another has taken up since is named to those who see that one.
+    last, also when it is nobody's any more (ADR 0189). One that another has taken up since is named to those who see that one.
     """
     seen = CardCustomisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).values("pk")
     told = Event.objects.filter(

@@ -1,4 +1,4 @@
-"""What issuers wish of card customisations: of one organisation, and all that wait for the administration (ADR 0223)."""
+"""What issuers wish of card customisations: of one organisation, and all that wait for the administration (ADR 0189)."""
 
 import datetime as dt
 from collections.abc import Iterable

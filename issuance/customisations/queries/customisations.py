@@ -135,7 +135,7 @@ class GivingUp:
 
 @dataclass(frozen=True)
 class Replaced:
-    """The customisation by which an organisation orders cards now, and until its own is verified (ADR 0323).
+    """The customisation by which an organisation orders cards now, and until its own is verified (ADR 0189).
 
     `above` is the place that it comes from, None for the generic one. `below` are those under it that order by the same and
     get the new one too, by name and at most `NAMED`; `more` how many others.

@@ -1,4 +1,4 @@
-"""What an issuer wishes of a card customisation until it is done, and the generic one meanwhile (ADR 0223)."""
+"""What an issuer wishes of a card customisation until it is done, and the generic one meanwhile (ADR 0189)."""
 
 from collections.abc import Callable
 from uuid import UUID

@@ -106,10 +106,10 @@ def register_customisation(
     wish_version: int | None = None,
 ) -> CardCustomisation:
     """Gives an organisation a card customisation of its own, not yet verified. If another one is ready for the organisation's
-    cards, the new one is pending until its first verification, and the other one holds until then (ADR 0323). One that was given
-    up, and that no living organisation has any more, is taken up again by its id, with what is told now (ADR 0207, 0233).
+    cards, the new one is pending until its first verification, and the other one holds until then (ADR 0189). One that was given
+    up, and that no living organisation has any more, is taken up again by its id, with what is told now (ADR 0189).
 
-    What the organisation wished is done by it (ADR 0223), as it was read at `wish_version`; left out it is not compared.
+    What the organisation wished is done by it (ADR 0189), as it was read at `wish_version`; left out it is not compared.
 
     Raises NotFound, Forbidden, Invalid by field, Conflict (id taken, or it has one of its own already, also a pending one),
     Outdated if the wish was written anew or ended since.
@@ -143,7 +143,7 @@ def register_customisation(
 def register_generic_customisation(
     *, actor: Actor, customisation_id: str, name: str, issuer_number: str, back_text: str, supplier_ref: str
 ) -> CardCustomisation:
-    """Makes the card customisation that is nobody's own, not yet verified (ADR 0182).
+    """Makes the card customisation that is nobody's own, not yet verified (ADR 0189).
 
     Raises Forbidden, Invalid by field, Conflict (id taken, or there is a generic one already).
     """
@@ -222,7 +222,7 @@ def set_customisations(actor: Actor, organisation: Organisation, **changes: UUID
 
 
 def answer_request(actor: Actor, organisation: Organisation) -> bool:
-    """Ends what an organisation wishes in the caller's transaction, with an event; True if there was something (ADR 0223)."""
+    """Ends what an organisation wishes in the caller's transaction, with an event; True if there was something (ADR 0189)."""
     rows = CustomisationRequest.objects.filter(organisation=organisation, answered_at=None)
     if not rows.update(answered_at=clock.now()):
         return False
@@ -256,7 +256,7 @@ def _new(actor: Actor, customisation_id: str, data: CustomisationData) -> CardCu
 
 def _taken_up(told: CardCustomisation, actor: Actor, where: Mapping[str, str]) -> CardCustomisation | None:
     """The row of the same id that no living organisation has any more, now as it is `told`, with an event that says what it was
-    before; None where there is no such row. Ended organisations that have it give it up (ADR 0233)."""
+    before; None where there is no such row. Ended organisations that have it give it up (ADR 0189)."""
     rows = CardCustomisation.objects.select_for_update(of=("self",), no_key=True)
     row = rows.filter(customisation_id=told.customisation_id, generic=False).first()
     having = Q(customisation=row) | Q(pending_customisation=row)

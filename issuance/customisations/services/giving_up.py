@@ -1,4 +1,4 @@
-"""An organisation gives its own card customisation up (ADR 0207), or one that is pending (ADR 0323)."""
+"""An organisation gives its own card customisation up (ADR 0189), or one that is pending (ADR 0189)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Who acts on what an organisation wishes of its card customisation says which wish he read (ADR 0223, 0180)."""
+"""Who acts on what an organisation wishes of its card customisation says which wish he read (ADR 0189, 0180)."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Organisationer utan kortanpassning: the generic one meanwhile, in all of an area where none holds (ADR 0223)."""
+"""Organisationer utan kortanpassning: the generic one meanwhile, in all of an area where none holds (ADR 0189)."""
 
 from uuid import UUID
 

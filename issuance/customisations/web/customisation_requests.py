@@ -1,4 +1,4 @@
-"""Önska kortanpassning: what the issuer wishes, what is done with it, and the generic one meanwhile (ADR 0223)."""
+"""Önska kortanpassning: what the issuer wishes, what is done with it, and the generic one meanwhile (ADR 0189)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""Comparing the states of carriers, eIDs, orders and transactions with the events of their steps (ADR 0329)."""
+"""Comparing the states of carriers, eIDs, orders and transactions with the events of their steps (ADR 0298)."""
 
 from collections.abc import Iterator
 from uuid import UUID

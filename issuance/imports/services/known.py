@@ -55,7 +55,7 @@ class Place:
 class Known:
     """Keys of organisations, offices and posts are in upper case. `taken` are HSA-ids of organisations out of sight.
 
-    `beyond` are offices whose own pages the actor does not see, though he may connect them (ADR 0261).
+    `beyond` are offices whose own pages the actor does not see, though he may connect them (ADR 0183).
     """
 
     areas: dict[str, Place] = field(default_factory=dict)

@@ -75,7 +75,7 @@ def _rows(table: Table) -> tuple[Kind, list[Row]]:
 
 
 def _is_help(kind: Kind, line: Line, columns: Sequence[Column]) -> bool:
-    """True for the template's own line of help, also with columns moved or taken away. Nothing else is a comment (ADR 0242)."""
+    """True for the template's own line of help, also with columns moved or taken away. Nothing else is a comment (ADR 0194)."""
     shape = SHAPES[kind]
     helps = dict(zip(shape.columns, shape.help_line, strict=True))
     return list(line.cells) == [helps[column] for column in columns]

@@ -1,4 +1,4 @@
-"""`issuance_read_role_holders`: reads every role holder anew from the catalogue, as the task does each night (ADR 0234)."""
+"""`issuance_read_role_holders`: reads every role holder anew from the catalogue, as the task does each night (ADR 0036)."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -127,7 +127,7 @@ def _broken(each: AuditCheckView) -> dict[str, Any]:
 
 
 def _held_losses() -> list[dict[str, Any]]:
-    """That the catalogue had lost more role holders than it is believed, as something to see to (ADR 0234)."""
+    """That the catalogue had lost more role holders than it is believed, as something to see to (ADR 0036)."""
     found = role_holder_reading.held_losses()
     if found is None:
         return []

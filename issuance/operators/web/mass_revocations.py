@@ -1,4 +1,4 @@
-"""Pages of mass revocation: the list, a selection counted on trial, the request, its start, progress and report (ADR 0149)."""
+"""Pages of mass revocation: the list, a selection counted on trial, the request, its start, progress and report (ADR 0136)."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What the page of an order shows of the ordinary cards that the person has already, or that are on their way (ADR 0291)."""
+"""What the page of an order shows of the ordinary cards that the person has already, or that are on their way (ADR 0085)."""
 
 import datetime as dt
 from dataclasses import dataclass

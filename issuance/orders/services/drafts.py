@@ -213,7 +213,7 @@ def submit(*, actor: Actor, draft_id: UUID, version: int, beside: Collection[UUI
     """Beställ: the draft becomes an order, once; again it gives the same order. Draft and order change in one transaction.
 
     `beside` are the cards that the clerk saw and wants one more beside; the event keeps them. Raises AnotherCard if the person
-    has others that the clerk may see (ADR 0291), StepMissing (an answer is missing or no longer holds), DraftChanged,
+    has others that the clerk may see (ADR 0085), StepMissing (an answer is missing or no longer holds), DraftChanged,
     DraftClosed, and what `ordering.submit_order` raises; the draft is then as it was.
     """
     draft = get(actor=actor, draft_id=draft_id)

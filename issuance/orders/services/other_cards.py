@@ -1,4 +1,4 @@
-"""The ordinary cards that a person has already, or that are on their way, as an order of one more needs to know (ADR 0291)."""
+"""The ordinary cards that a person has already, or that are on their way, as an order of one more needs to know (ADR 0085)."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What else in an area bears a name: an area, its region and an office often do, and are told apart by their kind (ADR 0237)."""
+"""Other things in an area with the same name. Pages show the kind of each to tell them apart (docs/design.md#forms)."""
 
 from uuid import UUID
 

@@ -41,7 +41,7 @@ def edit_area(
 ) -> IssuingArea:
     """Changes an area that was read at `version`. Its issuer is one of its own top organisations, and once chosen never none.
 
-    Who issued and paid until now is kept for the months that are over (ADR 0257).
+    Who issued and paid until now is kept for the months that are over (ADR 0037).
 
     Raises NotFound, Forbidden, Invalid, Outdated, Conflict if the name is taken.
     """

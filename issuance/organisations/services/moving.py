@@ -23,7 +23,7 @@ def move_organisation(
     """Moves an organisation, read at `version`, with everything below it to another parent, or to the top of an area.
 
     The administration moves anything anywhere; who may make sub-organisations at both ends moves one between them within its
-    area. To another area offices do not come along, and to below another organisation no fee of its own (ADR 0257). Where it is
+    area. To another area offices do not come along, and to below another organisation no fee of its own (ADR 0037). Where it is
     already nothing changes.
 
     Raises NotFound, Forbidden, Outdated, Conflict if it would come below itself, or issues in the area that it would leave.

@@ -15,7 +15,7 @@ from siths_portal.lib.ids import new_id
 class Person(models.Model):
     """A human being. Name and protection flags are the register's, read at `register_read_at`; an address is never kept.
 
-    `catalogue_read_at` is when all posts were read at once, which is done for role holders alone (ADR 0234).
+    `catalogue_read_at` is when all posts were read at once, which is done for role holders alone (ADR 0036).
 
     `is_protected` covers both kinds, sekretessmarkering and skyddad folkbokföring. `sort_name` orders lists the Swedish way.
     """

@@ -1,4 +1,4 @@
-"""What clerks are called on pages: one with protected identity is named to those alone who may see him (S10, ADR 0113)."""
+"""What clerks are called on pages: one with protected identity is named to those alone who may see him (S10, ADR 0080)."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The catalogue from a file into the mirror of posts, all of it or nothing (ADR 0259, 0260, 0263).
+"""The catalogue from a file into the mirror of posts, all of it or nothing (ADR 0260, 0263).
 
 The rows are read and checked one after another and staged; what they would change is worked out beside the tables; one short
 transaction then changes what differs. People, posts and where people are visible follow, each change with its event.
@@ -191,7 +191,7 @@ def _planned(as_of: dt.datetime, options: Options) -> Counts:
 
 def _hold(counts: Counts, options: Options) -> None:
     """Takes losses out of the plan that are too many, or that something else may explain, unless they are accepted: an unreadable
-    row, or of protected people that whoever fetched the file may not read them (ADR 0266)."""
+    row, or of protected people that whoever fetched the file may not read them (ADR 0263)."""
     moves = sum(counts.posts.get(act, 0) for act in directory_import_plan.LEAVING)
     if options.accept_losses:
         return

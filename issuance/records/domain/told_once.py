@@ -1,4 +1,4 @@
-"""Which events tell of the same act: a transaction of the database writes one event for each thing that it changes (ADR 0292)."""
+"""Which events tell of the same act: a transaction of the database writes one event for each thing that it changes (ADR 0212)."""
 
 from collections.abc import Mapping
 

@@ -143,7 +143,7 @@ def _facts(row: Event) -> dict[str, Any]:
 
 
 def _told_by_others(concerned: Q) -> Q:
-    """The events of an act that another event of the same transaction tells of (ADR 0292)."""
+    """The events of an act that another event of the same transaction tells of (ADR 0212)."""
     tells: dict[str, set[int]] = {}
     for action, xid in Event.objects.filter(concerned, action__in=TELLS).values_list("action", "xid"):
         tells.setdefault(action, set()).add(xid)

@@ -1,4 +1,4 @@
-"""The budget of files that one person sends, which a person who works never meets (S47, ADR 0243)."""
+"""The budget of files that one person sends, which a person who works never meets (S47, ADR 0088)."""
 
 from django.conf import settings
 

@@ -1,4 +1,4 @@
-"""The message about a row that a form has created, on the page that opened the form (ADR 0237)."""
+"""The message about a row that a form has created, on the page that opened the form (docs/design.md#forms)."""
 
 from django.contrib import messages
 from django.http import HttpRequest

@@ -1,4 +1,4 @@
-"""Spärra och beställ nytt: a card that cannot be activated is revoked, and its order is proposed again as a draft (ADR 0290)."""
+"""Spärra och beställ nytt: a card that cannot be activated is revoked, and its order is proposed again as a draft (ADR 0289)."""
 
 from typing import Any, Unpack
 from uuid import UUID

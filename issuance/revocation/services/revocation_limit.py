@@ -81,7 +81,7 @@ def _carriers_of_hour(actor: Actor) -> set[UUID]:
 def hold(actor: Actor, asked: Asked, carrier: Carrier, eid: Eid | None = None) -> HeldRevocation:
     """Keeps the revocation for a second officer, in the caller's transaction, and counts it for the alarm.
 
-    Ends the carrier's open activation: a card is not put into use while its revocation waits (ADR 0335). Raises Conflict if a
+    Ends the carrier's open activation: a card is not put into use while its revocation waits (ADR 0297). Raises Conflict if a
     request for the same waits already.
     """
     now = clock.now()
@@ -111,7 +111,7 @@ def waits_for(carrier_id: UUID) -> bool:
 
 
 def activation_obstacle(carrier_id: UUID) -> Conflict | None:
-    """Returns the refusal to activate a carrier whose revocation waits (ADR 0335), None if none waits."""
+    """Returns the refusal to activate a carrier whose revocation waits (ADR 0297), None if none waits."""
     if not waits_for(carrier_id):
         return None
     return Conflict(WAITS, "En spärr av kortet väntar på beslut. Kortet kan inte aktiveras innan en kollega har beslutat.")

@@ -85,7 +85,7 @@ def ending(*, actor: Actor, grant_id: UUID) -> Ending:
 
 
 def _was_his_to_end(actor: Actor, row: RoleGrant) -> bool:
-    """True if the actor might have ended the role of one who has left his scope (ADR 0235)."""
+    """True if the actor might have ended the role of one who has left his scope (ADR 0036)."""
     if row.role in RETIRED_ROLES:
         return False
     role, path = Role(row.role), scope_path_of(row)

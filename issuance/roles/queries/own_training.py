@@ -1,4 +1,4 @@
-"""What a role holder is told of his own training and person check, before and after they stop him from issuing (ADR 0294)."""
+"""What a role holder is told of his own training and person check, before and after they stop him from issuing (ADR 0187)."""
 
 import datetime as dt
 from dataclasses import dataclass

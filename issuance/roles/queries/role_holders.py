@@ -166,7 +166,7 @@ def _people(actor: Actor, choice: Choice) -> QuerySet[Person]:
 
 
 def _begin_so(people: QuerySet[Person], name: str) -> QuerySet[Person]:
-    """Those whose name begins as a search by name would find it, by its index (ADR 0191)."""
+    """Those whose name begins as a search by name would find it, by its index (ADR 0077)."""
     if not name:
         return people
     begins = reduce(or_, (Q(lower_name__startswith=beginning) for beginning in beginnings(name)))
@@ -210,7 +210,7 @@ def roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
 
 
 def _to_end(actor: Actor, people: Sequence[Person]) -> dict[UUID, list[Resting]]:
-    """By person each resting role once, of those who have left the actor's scope and whose roles he may end (ADR 0235)."""
+    """By person each resting role once, of those who have left the actor's scope and whose roles he may end (ADR 0036)."""
     protected = {person.pk: person.is_protected for person in people if person.pk != actor.person_id}
     if not protected:
         return {}

@@ -69,7 +69,7 @@ def visible_holders(actor: Actor) -> Q:
 
 
 def takeable_holders(actor: Actor) -> Q:
-    """A condition on grants: those of holders whom the actor may read by name, or whose resting role he may end (ADR 0235)."""
+    """A condition on grants: those of holders whom the actor may read by name, or whose resting role he may end (ADR 0036)."""
     return visible_holders(actor) | of_protected_leavers(actor)
 
 

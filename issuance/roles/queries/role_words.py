@@ -66,7 +66,7 @@ ASSIGNED_TO = {
 
 @dataclass(frozen=True)
 class RightLine:
-    """An action, and for each role of the table whether it has it; or `nobody`, why no role has it (ADR 0254)."""
+    """An action, and for each role of the table whether it has it; or `nobody`, why no role has it (docs/design.md#texts)."""
 
     text: str
     cells: tuple[bool, ...] = ()

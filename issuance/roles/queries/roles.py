@@ -36,8 +36,8 @@ class GrantLine:
 
     `holder`: his name as lists have it, by whose surname they are ordered.
     `may_protect`: the actor may give it the add-on.
-    `may_end`: the actor may end it, also if it has an add-on that he may not give, and he may not change it (ADR 0248).
-    `left`: it rests, and its holder has left the actor's scope, so that it can be ended and no more (ADR 0235).
+    `may_end`: the actor may end it, also if it has an add-on that he may not give, and he may not change it (ADR 0186).
+    `left`: it rests, and its holder has left the actor's scope, so that it can be ended and no more (ADR 0036).
     """
 
     id: UUID

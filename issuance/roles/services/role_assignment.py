@@ -214,7 +214,7 @@ def _day(day: dt.date | None) -> str | None:
 def end_role(*, actor: Actor, grant_id: UUID) -> RoleGrant:
     """Ends a role at once, and with it the person's sessions and the activations it allowed (S06); an ended one stays as it is.
 
-    Raises NotFound, Forbidden as `assign_role` does, but for the add-on: it is taken by who could not give it (ADR 0248).
+    Raises NotFound, Forbidden as `assign_role` does, but for the add-on: it is taken by who could not give it (ADR 0186).
     """
     return end_roles(actor=actor, grant_ids=[grant_id])[0]
 
@@ -223,7 +223,7 @@ def end_role(*, actor: Actor, grant_id: UUID) -> RoleGrant:
 def end_roles(*, actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
     """Ends several roles of one person as `end_role` does, all or none; one that has not begun leaves the sessions alone.
 
-    Roles of one who has left the actor's scope, and which rest for that, are ended too: nobody else could (ADR 0235).
+    Roles of one who has left the actor's scope, and which rest for that, are ended too: nobody else could (ADR 0036).
     """
     grants = _locked(actor, grant_ids, to_end=True)
     going = [grant for grant in grants if not is_over(grant)]

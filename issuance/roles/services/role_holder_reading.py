@@ -1,4 +1,4 @@
-"""Role holders read anew from the catalogue each night, so that a leaver's roles rest though nobody orders for him (ADR 0234)."""
+"""Role holders read anew from the catalogue each night, so that a leaver's roles rest though nobody orders for him (ADR 0036)."""
 
 import datetime as dt
 import time

@@ -1,4 +1,4 @@
-"""Whom a role is to be given, on the pages that give one: searched for, shown, and confirmed (ADR 0225).
+"""Whom a role is to be given, on the pages that give one: searched for, shown, and confirmed (ADR 0188).
 
 The role goes to a person whom the search found that the text in the field names; a text that differs is searched for first.
 """

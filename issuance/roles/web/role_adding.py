@@ -1,6 +1,6 @@
 """Lägg till behörighetsroll: a role in an organisation, in several of an area, or the area's issuer, for a person searched for.
 
-One flow for the three pages (ADR 0225): search, see who was found, choose, give; then back, or on with the next person.
+One flow for the three pages (ADR 0188): search, see who was found, choose, give; then back, or on with the next person.
 """
 
 from collections.abc import Sequence

@@ -48,7 +48,7 @@ NAMED = "sokning"
 def role_holders(request: HttpRequest) -> HttpResponse:
     """Role holders in the actor's scope, as the address says; when posted, the way to the address of what was chosen.
 
-    A name is kept as a search's handle, and its searches count as such (ADR 0244). Raises Forbidden.
+    A name is kept as a search's handle, and its searches count as such (ADR 0188). Raises Forbidden.
     """
     actor = actor_of(request)
     areas = [(str(pk), name) for pk, name in role_reach.areas(actor)]

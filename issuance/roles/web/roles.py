@@ -30,7 +30,7 @@ from issuance.roles.web.role_frame import kept, person_page
 from siths_portal.lib.errors import Conflict, NotFound
 
 _END, _OVER = "roles/end.html", "roles/over.html"
-"""Pages of two frames: of a person, and of one who has left (ADR 0235)."""
+"""Pages of two frames: of a person, and of one who has left (ADR 0036)."""
 
 
 @require_safe
@@ -107,7 +107,7 @@ def _changing(request: HttpRequest, line: GrantLine, form: ChangeRoleForm, *, st
 def role_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     """Asks before a role ends, with `?alla=1` wherever the actor may end it; when posted, ends it. Raises NotFound, Forbidden.
 
-    Of several only those end that the page showed; if they are others now, it asks again and tells which (ADR 0241).
+    Of several only those end that the page showed; if they are others now, it asks again and tells which (ADR 0180).
     """
     actor = actor_of(request)
     try:

@@ -180,7 +180,7 @@ def _outcome(rows: OrderRows, kind: str) -> Outcome:
     """What the report leads to now: by the order's state and, on the way to a sent card, by its certificates and its PUK."""
     outcome = outcome_of(kind, OrderState(rows.order.state))
     if outcome is Outcome.APPLIED and kind == Returned.kind and rows.carrier.code_set_at is not None:
-        return Outcome.NOTED  # the holder has the card: a supplier neither revokes it nor ends its order (ADR 0333)
+        return Outcome.NOTED  # the holder has the card: a supplier neither revokes it nor ends its order (ADR 0033)
     if outcome is Outcome.APPLIED and kind == Sent.kind and puks.blocks_sending(rows.order):
         # A card that ended before its PUK was good is nothing that was delivered, and nobody pays for it.
         return Outcome.PARKED if rows.carrier.state == CarrierState.ORDERED else Outcome.NOTED

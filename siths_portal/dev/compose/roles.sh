@@ -1,5 +1,5 @@
 #!/bin/sh
-# First start of the database container: the owner makes tables, and each process has a role of its own (ADR 0002, 0311).
+# First start of the database container: the owner makes tables, and each process has a role of its own (ADR 0001, 0311).
 # What each role may do in the tables, `migrate` grants.
 set -eu
 password() { cat "/run/secrets/database_$1_password"; }

@@ -101,7 +101,7 @@ class List[L]:
     """A list. A subclass declares it and gives its rows, `rows()`; one instance serves one request.
 
     Filters are a django-filter FilterSet over the rows' queryset, or a form of `form()` whose `chosen` values `rows()` uses. What
-    they hold stands in addresses, so a free-text filter is refused: a name or number is kept as a search's handle (ADR 0244).
+    they hold stands in addresses, so a free-text filter is refused: a name or number is kept as a search's handle (ADR 0188).
     `order` names the column that it is ordered by at first, after `-` for descending. A list whose columns cannot be sorted names
     none and orders by `by`, or by primary key, which rises with time (`lib.ids`); `order = "-"` turns that round.
     `caption` names the table; without it the page's heading with the id `table_id` does.

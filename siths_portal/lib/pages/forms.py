@@ -44,7 +44,7 @@ def show_typed(typed: QueryDict) -> None:
 def _limit(field: forms.Field) -> None:
     """Limits what `field` takes, on the server alone, with errors that do not repeat what was sent.
 
-    A `maxlength` in the page would make browsers cut a pasted text without a word (docs/adr/0324).
+    A `maxlength` in the page would make browsers cut a pasted text without a word (docs/design.md#forms).
     """
     field.widget.attrs.pop("maxlength", None)
     if isinstance(field, forms.ChoiceField) and "%(value)s" in str(field.error_messages["invalid_choice"]):

@@ -1,4 +1,4 @@
-"""An identification that was recorded by mistake is withdrawn, and stays in the history as withdrawn (docs/adr/0286)."""
+"""An identification that was recorded by mistake is withdrawn, and stays in the history as withdrawn (docs/adr/0091)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What an issuer wishes of a card customisation: over HTTP from both sides, and in Chromium (ADR 0223)."""
+"""What an issuer wishes of a card customisation: over HTTP from both sides, and in Chromium (ADR 0189)."""
 
 from collections.abc import Iterator
 from typing import Any

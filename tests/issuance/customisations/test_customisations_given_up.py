@@ -1,4 +1,4 @@
-"""An organisation gives its own card customisation up (ADR 0207), and which supplier makes a customisation's cards."""
+"""An organisation gives its own card customisation up (ADR 0189), and which supplier makes a customisation's cards."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""A new card customisation is pending until it is verified, and the present one holds until then (ADR 0323)."""
+"""A new card customisation is pending until it is verified, and the present one holds until then (ADR 0189)."""
 
 import hashlib
 from typing import Any

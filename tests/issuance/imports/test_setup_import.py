@@ -705,7 +705,7 @@ def _but(kind: Kind, rows: Sequence[Sequence[str]], unset: str) -> list[tuple[st
 
 
 class TestADeputy:
-    """Who sees no area connects offices to his organisations, from what he fetches of them (ADR 0261)."""
+    """Who sees no area connects offices to his organisations, from what he fetches of them (ADR 0183)."""
 
     @staticmethod
     def office(world: Any, name: str = "Kontor B") -> Office:

@@ -207,7 +207,7 @@ def test_the_page_costs_the_same_however_much_there_is(world: Any) -> None:
 
 
 def test_losses_of_the_catalogue_that_were_held_stand_first(world: Any, settings: Any) -> None:
-    """So many role holders without a post that none was taken for a leaver (ADR 0234)."""
+    """So many role holders without a post that none was taken for a leaver (ADR 0036)."""
     settings.ROLE_HOLDERS_READ_PER_SECOND = 0
     reports.keep([FINE, LATE])
     client = client_of(operator(world))

@@ -83,7 +83,7 @@ def later() -> Iterator[None]:
 
 class TestOverdue:
     def test_a_new_role_issues_nothing_before_both_are_recorded(self, world: Any) -> None:
-        """There is no grace period (ADR 0294): not on the first day of the first role, and not with one of the two."""
+        """There is no grace period (ADR 0187): not on the first day of the first role, and not with one of the two."""
         world.qualifies = False
         post, clerk = world.post(), world.officer()
         reach = Q(person=clerk.person_id)
@@ -208,7 +208,7 @@ class TestRecords:
 
     @pytest.mark.parametrize("above", [Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER])
     def test_nor_by_a_lower_role_that_one_gave_him_to_that_end(self, world: Any, above: Role) -> None:
-        """A deputy of the clinic gives somebody over him, or beside him, a role there: that opens no way to vouch (ADR 0247)."""
+        """A deputy of the clinic gives somebody over him, or beside him, a role there: that opens no way to vouch (ADR 0187)."""
         deputy = self._deputy(world, world.clinic)
         person = world.post(world.clinic).person
         where = {"area": world.area} if above is Role.RESPONSIBLE_ISSUER else {"organisation": world.city}

@@ -407,7 +407,7 @@ class TestNextSteps:
         assert "Nästa steg" not in text_of(client.get(reverse("organisation", args=[world.clinic.id])))
 
     def test_the_administration_is_told_that_nobody_orders_and_who_mends_it(self, world: Any) -> None:
-        """The same steps as who gives the roles there (ADR 0240); that one is text alone, since it is another's."""
+        """The same steps as who gives the roles there (ADR 0221); that one is text alone, since it is another's."""
         new = world.organisation("Kommun Ek", "TST2120001562-1000", "2120001561", area=world.area)
         address = reverse("organisation", args=[new.id])
         issues, administers = (

@@ -1,4 +1,4 @@
-"""Lägg till roller: one person after the other in an area, each in several organisations at once (ADR 0225)."""
+"""Lägg till roller: one person after the other in an area, each in several organisations at once (ADR 0188)."""
 
 import datetime as dt
 import re

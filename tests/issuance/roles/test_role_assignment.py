@@ -255,7 +255,7 @@ class TestEnd:
         assert len(events("role.ended")) == 2
 
     def test_the_add_on_is_taken_by_who_could_not_give_it(self, world: Any) -> None:
-        """Whoever is above stops a role at once, and neither prolongs nor changes what he could not give (ADR 0248)."""
+        """Whoever is above stops a role at once, and neither prolongs nor changes what he could not give (ADR 0186)."""
         person = world.post().person
         grant = give(world, person, actor=world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True), protected_persons=True)
         without = world.officer(role=Role.RESPONSIBLE_ISSUER)

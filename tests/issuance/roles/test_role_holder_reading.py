@@ -1,4 +1,4 @@
-"""Role holders read anew from the catalogue each night: who has left acts no more, and an outage changes nothing (ADR 0234)."""
+"""Role holders read anew from the catalogue each night: who has left acts no more, and an outage changes nothing (ADR 0036)."""
 
 import dataclasses
 import datetime as dt

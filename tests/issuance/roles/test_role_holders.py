@@ -111,7 +111,7 @@ class TestQualifications:
         assert f"Prov Framtid : behörighetsroller : rollen börjar {day}" in area
 
     def test_whoever_gives_a_role_sees_at_once_that_training_has_run_out(self, world: Any) -> None:
-        """Whether the role holds now or begins later (ADR 0294)."""
+        """Whether the role holds now or begins later (ADR 0187)."""
         world.qualifies = True
         person, issuer, now = world.post(surname="Åter").person, issuer_of(world), clock.now()
         RoleGrant.objects.create(
@@ -327,7 +327,7 @@ class TestResting:
         return grant
 
     def test_the_issuer_ends_it_from_the_list_and_another_is_told(self, world: Any) -> None:
-        """Whether the role has the add-on, which the issuer lacks, or not (ADR 0248)."""
+        """Whether the role has the add-on, which the issuer lacks, or not (ADR 0186)."""
         grant, issuer = self.left(world, protected_persons=True), issuer_of(world)
         other = RoleGrant.objects.create(
             person=grant.person, role="reader", organisation=world.city, valid_from=clock.now(), protected_persons=True

@@ -204,7 +204,7 @@ def test_grants_at_once_lose_none(api) -> None:
 
 
 class TestNames:
-    """A service orders certificates only for names that it was granted, and revokes only what it ordered (ADR 0321)."""
+    """A service orders certificates only for names that it was granted, and revokes only what it ordered (ADR 0138)."""
 
     @pytest.fixture
     def x(self, api):

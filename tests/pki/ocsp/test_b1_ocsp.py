@@ -328,7 +328,7 @@ def test_b1_33_never_good_once_a_crl_lists_it(world, asker):
 
 
 def test_b1_33_without_a_publisher_the_responder_knows_before_the_list_is_out(world, settings, tmp_path, monkeypatch):
-    """Both are processes. The publisher is dead, and who makes the list brings the responder's files up (ADR 0215)."""
+    """Both are processes. The publisher is dead, and who makes the list brings the responder's files up (ADR 0164)."""
     store = settings.PKI_OCSP_STORE_DIR = tmp_path / "ocsp"
     rows, before = [world.issue() for _ in range(3)], []
     presigning.presign([row.id for row in rows])

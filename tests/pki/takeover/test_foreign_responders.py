@@ -1,4 +1,4 @@
-"""OCSP of a CA whose key is elsewhere: by a responder that it certified, from what was imported (rules/pki 1.2, ADR 0230)."""
+"""OCSP of a CA whose key is elsewhere: by a responder that it certified, from what was imported (rules/pki 1.2, ADR 0218)."""
 
 import datetime as dt
 import io

@@ -1,4 +1,4 @@
-"""What the old service calls revoked or on hold is never good after an import: up to what our OCSP and our CRL say (ADR 0214)."""
+"""What the old service calls revoked or on hold is never good after an import: up to what our OCSP and our CRL say (ADR 0171)."""
 
 import contextlib
 import datetime as dt
