@@ -15,11 +15,11 @@ from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import ASSIGNABLE
 from issuance.customisations.queries.customisation_requests import generic_is_ready
 from issuance.organisations.queries import areas, places
-from issuance.organisations.queries.areas import AreaLine, AreaOutline, AreaPage
+from issuance.organisations.queries.areas import AreaLine, AreaOutline
 from issuance.organisations.queries.organisations import OrganisationFacts
 from issuance.organisations.queries.places import AreaHead, OrganisationHead
-from issuance.records.queries.paging import Order
 from issuance.roles.queries import holders_to_train
+from siths_portal.lib.lists import Order
 
 _OF_THE_ADMINISTRATION = {"supplier", "issuer_number", "back_text"}
 """Parts of a card customisation that the administration fills in; the card supplier does the rest."""
@@ -87,14 +87,14 @@ def has_any(actor: Actor, area_id: UUID) -> bool:
     return any(True for _step in of_area(actor, head, areas.area_outline(actor=actor, area_id=area_id)))
 
 
-def unfinished(actor: Actor, found: AreaPage) -> AreaLine | None:
+def unfinished(actor: Actor, found: Sequence[AreaLine]) -> AreaLine | None:
     """The only area that the actor sees, while nobody has ordered in it, where he sets it up and steps are left.
 
     Of several, and of one that is in use, whose own page tells what has come to be missing, nothing is asked.
     """
-    if found.after is not None or len(found.rows) != 1:
+    if len(found) != 1:
         return None
-    (area,) = found.rows
+    (area,) = found
     return area if not areas.is_in_use(area_id=area.id) and has_any(actor, area.id) else None
 
 
@@ -103,7 +103,7 @@ def unfinished_of_issuer(actor: Actor) -> AreaLine | None:
     area is in use; for others none."""
     if not policy.holds(actor, Action.VERIFY_CUSTOMISATION):
         return None
-    return unfinished(actor, areas.areas(actor=actor, order=Order("namn"), limit=1))
+    return unfinished(actor, areas.areas(actor=actor).page(Order(""), ("name",), None, 2).lines)
 
 
 def _of_the_administration(head: AreaHead, outline: AreaOutline) -> Iterator[NextStep]:

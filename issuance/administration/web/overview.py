@@ -8,13 +8,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from issuance.administration.queries import next_steps, readiness
+from issuance.administration.web.lists import AreaList, GrantedOrganisationList
 from issuance.authz import Action, Actor, policy
 from issuance.customisations.queries import customisation_requests
 from issuance.imports import services as setup_import
 from issuance.organisations.queries import areas
-from issuance.records.queries import paging
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, actor_of, render_page
-from issuance.records.web.lists import columns, cursor, first_url, next_url
 from issuance.roles.queries import own_training, role_holders, role_requests
 
 
@@ -23,21 +22,20 @@ from issuance.roles.queries import own_training, role_holders, role_requests
 def overview(request: HttpRequest) -> HttpResponse:
     """The issuing areas in sight, or the organisations of one's roles where no whole area is. Raises Forbidden."""
     actor = actor_of(request)
-    order = paging.order_of(request.GET.get("ordning", ""), areas.AREA_COLUMNS, "namn")
-    found = areas.areas(actor=actor, order=order, after=cursor(request))
+    found = AreaList(request).shown()
+    granted = GrantedOrganisationList(request, areas.granted_organisations(actor=actor)).shown()
     context = {
-        "areas": found.rows,
-        "unfinished": None if first_url(request, order) else next_steps.unfinished(actor, found),
+        "areas": found.lines,
+        "list": found,
+        "unfinished": None if found.first_url else next_steps.unfinished(actor, found.lines),
         "training": own_training.notice(actor),
         "follow_up": role_holders.to_follow_up(actor=actor) if policy.holds(actor, Action.ASSIGN_ROLE) else 0,
         "role_requests": role_requests.count_to_decide(actor=actor),
         "wishes": customisation_requests.waiting(actor=actor) if policy.holds(actor, Action.CREATE_ORGANISATION) else 0,
         "to_verify": readiness.to_verify(actor=actor) if policy.holds(actor, Action.VERIFY_CUSTOMISATION) else 0,
         "follow_up_most": role_holders.MOST,
-        "columns": columns(request, order, [("namn", _("Utgivningsområde")), ("utgivare", _("Utgivande organisation"))]),
-        "organisations": areas.granted_organisations(actor=actor),
-        "next_url": next_url(request, found.after, order),
-        "first_url": first_url(request, order),
+        "organisations": granted.lines,
+        "granted": granted,
     }
     return render_page(
         request,

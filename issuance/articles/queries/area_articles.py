@@ -12,7 +12,7 @@ from issuance.authz import Action, Actor
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries.area_tree import matches
 from issuance.organisations.queries.nesting import nested
-from issuance.records.queries.paging import Order
+from siths_portal.lib.lists import Order
 
 MOST = 100
 """Organisations that the page lists; beyond them one searches, and what is ticked stays."""
@@ -59,7 +59,7 @@ def area_articles(*, actor: Actor, area_id: UUID, text: str = "", picked: Collec
     counts = _counted([place.id for place in places])
     for place in places:
         place.orderable = counts.get(place.id, 0)
-    lines = catalogue(actor=actor, order=Order("artikel"), choice=Choice())
+    lines = catalogue(actor=actor, choice=Choice()).every(Order("artikel"), ("number",))
     return AreaArticles(tuple(line for line in lines if line.state != "ended"), places, len(everything), len(found))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -14,8 +14,8 @@ from issuance.articles.services.articles import is_ordered
 from issuance.authz import Action, Actor, policy
 from issuance.organisations.models import Organisation
 from issuance.records.queries import words
-from issuance.records.queries.paging import Order
 from siths_portal.lib import clock
+from siths_portal.lib.lists import Rows
 
 KINDS = {
     "ordinary": _("Ordinarie kort"),
@@ -26,7 +26,6 @@ KINDS = {
 }
 ORIENTATIONS = {"portrait": _("Stående"), "landscape": _("Liggande")}
 STATES = {"active": _("Godkänd"), "coming": _("Kommande"), "ended": _("Utgången")}
-COLUMNS = {"artikel": "number", "namn": "name", "galler": "valid_from"}
 _TAGS = {"active": "active", "coming": "new", "ended": "expired"}
 
 
@@ -115,12 +114,10 @@ class ArticleFacts:
     may_edit: bool
 
 
-def catalogue(*, actor: Actor, order: Order, choice: Choice) -> tuple[ArticleLine, ...]:
+def catalogue(*, actor: Actor, choice: Choice) -> Rows[Article, ArticleLine]:
     """The articles of the catalogue. Raises Forbidden for those who see no configuration."""
     policy.reach(actor, Action.VIEW_CONFIGURATION)
-    by = F(COLUMNS[order.key])
-    rows = Article.objects.filter(choice.condition).order_by(by.desc() if order.descending else by.asc(), "code")
-    return tuple(_lines(rows))
+    return Rows(Article.objects.filter(choice.condition), lambda found: list(_lines(found)))
 
 
 def article(*, actor: Actor, code: str) -> ArticleFacts:

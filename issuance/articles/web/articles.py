@@ -18,16 +18,15 @@ from issuance.administration.queries import readiness
 from issuance.articles.queries import articles
 from issuance.articles.queries.articles import ArticleFacts
 from issuance.articles.services.articles import choose_articles, copy_articles, edit_article, register_article
-from issuance.articles.web.article_forms import MADE, NUMBERED, ArticleChoiceForm, ArticleForm
+from issuance.articles.web.article_forms import MADE, NUMBERED, ArticleForm
+from issuance.articles.web.lists import ArticleList
 from issuance.authz import Action, policy
 from issuance.organisations.queries import places
 from issuance.organisations.queries.places import Above, OrganisationHead
-from issuance.records.queries import paging
 from issuance.records.web.editing import answered, initial
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, Tab, actor_of, demand, render_page
 from issuance.records.web.history import TEMPLATE as HISTORY
 from issuance.records.web.history import history_context
-from issuance.records.web.lists import columns
 from issuance.records.web.places import demand_there, organisation_page
 from issuance.records.web.values import row
 from siths_portal.lib import clock
@@ -40,31 +39,18 @@ _FORM = "components/form.html"
 @ADMINISTRATION.requires()
 def catalogue(request: HttpRequest) -> HttpResponse:
     """The articles, those of a kind, delivery or status if it is chosen. Raises Forbidden."""
-    actor, form = actor_of(request), ArticleChoiceForm(request.GET)
-    chosen = form.chosen
-    order = paging.order_of(request.GET.get("ordning", ""), articles.COLUMNS, "artikel")
-    headings = [("artikel", _("Nummer")), ("namn", _("Namn")), *(("", text) for text in _unsorted()), ("galler", _("Gäller"))]
-    context = {
-        "form": form,
-        "articles": articles.catalogue(actor=actor, order=order, choice=form.choice),
-        "narrowed": bool(chosen),
-        "columns": columns(request, order, [*headings, ("", _("Status"))], chosen=chosen),
-    }
+    actor, shown = actor_of(request), ArticleList(request).shown()
     may_add = policy.holds(actor, Action.CREATE_ORGANISATION)
     return render_page(
         request,
         ADMINISTRATION,
         "articles/articles.html",
-        context,
+        {"form": shown.form, "list": shown},
         heading=_("Artiklar"),
         crumbs=[Crumb(_("Artiklar"))],
         configuration=[Link(_("Skapa artikel"), reverse("article_new"))] if may_add else [],
-        status=Invalid.http_status if form.errors else 200,
+        status=shown.status,
     )
-
-
-def _unsorted() -> list[str]:
-    return [_("Slag"), _("Utförande"), _("Generation")]
 
 
 @require_safe

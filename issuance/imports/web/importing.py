@@ -23,16 +23,16 @@ from issuance.imports.services import Line, Outcome, Plan, Stale
 from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries import areas
+from issuance.organisations.queries.areas import AreaLine
 from issuance.people.services import disclosures
-from issuance.records.queries import paging
 from issuance.records.web.forms import DESPITE
 from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, recent_login, render_page
-from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.values import row
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Refused, TooManyRequests, Unavailable
 from siths_portal.lib.files import tables
 from siths_portal.lib.files.uploads import takes_files
 from siths_portal.lib.http.answer_times import in_step
+from siths_portal.lib.lists import List, Source
 from siths_portal.lib.pages.error_pages import told_when
 from siths_portal.lib.pages.forms import Form
 
@@ -85,6 +85,19 @@ class Shown:
     doubts: tuple[str, ...]
 
 
+class ExportedAreaList(List[AreaLine]):
+    """The issuing areas in sight by name, which the page draws with what can be exported of each."""
+
+    columns = ()
+    by = ("name",)
+    fragment = "export"
+    count_to = 0
+
+    def rows(self) -> Source[AreaLine]:
+        """See `List`."""
+        return areas.areas(actor=actor_of(self.request))
+
+
 @dataclass(frozen=True)
 class _Place:
     """An area or an organisation whose set-up can be fetched."""
@@ -121,19 +134,19 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
             except (Invalid, Unavailable, Refused, TooManyRequests) as error:
                 form.take(error)
                 status = error.http_status
-    after = cursor(request)
-    seen = areas.areas(actor=actor, order=paging.Order("namn"), after=after)
-    granted = () if after else areas.granted_organisations(actor=actor)
+    seen = ExportedAreaList(request).shown()
+    granted = () if seen.first_url else areas.granted_organisations(actor=actor)
     context = {
         "form": form,
         "shapes": [(kind.value, shape) for kind, shape in SHAPES.items()],
         "places": [
-            *(_Place("area", line.id, line.name) for line in seen.rows),
+            *(_Place("area", line.id, line.name) for line in seen.lines),
             *(_Place("organisation", line.id, line.name) for line in granted),
         ],
         "organisations": bool(granted),
-        "next_url": next_url(request, seen.after, fragment="export"),
-        "first_url": first_url(request, fragment="export"),
+        "next_url": seen.next_url,
+        "previous_url": seen.previous_url,
+        "first_url": seen.first_url,
     }
     heading = _("Importera från fil")
     answer = render_page(

@@ -29,6 +29,7 @@ from issuance.offices.services import (
     edit_office,
     reopen_office,
 )
+from issuance.offices.web.lists import OfficeList
 from issuance.offices.web.office_forms import LONGEST_COMMENT, OfficeForm
 from issuance.offices.web.office_frame import office_page
 from issuance.organisations.queries import areas, organisations, places
@@ -304,16 +305,13 @@ def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpRes
         refusal, status = _change(request, actor, organisation_id)
         if not refusal:
             return redirect("organisation_offices", organisation_id)
-    connected = organisations.connected_offices(
-        actor=actor, organisation_id=organisation_id, after=cursor(request, "kontor_efter")
-    )
+    connected = OfficeList(request, organisations.connected_offices(actor=actor, organisation_id=organisation_id)).shown()
     choices = offices.connectable_offices(organisation_id=organisation_id, area_id=head.area.id, after=cursor(request))
     new_url = f"{reverse('office_new', args=[head.area.id])}?organisation={head.id}"
     context = {
         "head": head,
-        "offices": connected.rows,
-        "offices_next_url": next_url(request, connected.after, parameter="kontor_efter"),
-        "offices_first_url": first_url(request, parameter="kontor_efter"),
+        "offices": connected.lines,
+        "offices_list": connected,
         "choices": choices.rows,
         "picked": (kept_form(request) or request.POST).getlist("office"),
         "refusal": refusal,

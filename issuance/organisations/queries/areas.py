@@ -1,7 +1,7 @@
 """Issuing areas: the overview, and one area with its organisations and offices (rules/issuance 7.1, 7.2)."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -16,16 +16,13 @@ from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
 from issuance.organisations.queries.places import RIGHTS, AreaHead, head_of
 from issuance.people.queries import officers
-from issuance.records.queries import paging, words
-from issuance.records.queries.paging import Order
+from issuance.records.queries import words
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries.role_reach import may_get_roles
 from issuance.roles.services.actors import current, in_force, with_post
 from issuance.roles.services.role_periods import last_day_of
 from siths_portal.lib import clock
-
-AREA_COLUMNS = {"namn": "name", "utgivare": "issuer"}
-ORGANISATION_COLUMNS = {"namn": "name", "nummer": "organisation_number", "id": "hsa_id"}
+from siths_portal.lib.lists import Rows
 
 
 @dataclass(frozen=True)
@@ -36,14 +33,6 @@ class AreaLine:
     name: str
     issuing_organisation: str
     issuers: bool
-
-
-@dataclass(frozen=True)
-class AreaPage:
-    """A page of areas; `after` is where the next goes on, None on the last."""
-
-    rows: tuple[AreaLine, ...]
-    after: UUID | None
 
 
 @dataclass(frozen=True)
@@ -96,18 +85,18 @@ class OrganisationLine:
     organisation_number: str
     hsa_id: str
     area: str
+    area_id: UUID
     issuing: bool
     below: int = 0
+    parent: str = ""
 
 
 @dataclass(frozen=True)
 class OrganisationPage:
-    """A page of organisations; `after` is where the next goes on, None on the last; `below`: how many in all lie below those of
-    an area's list."""
+    """A page of organisations; `after` is where the next goes on, None on the last."""
 
     rows: tuple[OrganisationLine, ...]
     after: UUID | None
-    below: int = 0
 
 
 @dataclass(frozen=True)
@@ -121,24 +110,20 @@ class OfficeLine:
     closed: bool
 
 
-@dataclass(frozen=True)
-class OfficePage:
-    """A page of offices; `after` is where the next goes on, None on the last."""
-
-    rows: tuple[OfficeLine, ...]
-    after: UUID | None
-
-
-def areas(*, actor: Actor, order: Order, after: UUID | None = None, limit: int = paging.PAGE) -> AreaPage:
-    """The issuing areas that the actor sees."""
+def areas(*, actor: Actor) -> Rows[IssuingArea, AreaLine]:
+    """The issuing areas that the actor sees. They can be ordered by `issuer`, the issuing organisation's name."""
     rows = (
         IssuingArea.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
         .select_related("issuing_organisation")
         .annotate(issuer=Coalesce(F("issuing_organisation__name"), Value("")), has_issuers=_has_issuers())
     )
-    found, further = paging.page(rows, column=AREA_COLUMNS[order.key], descending=order.descending, after=after, limit=limit)
-    lines = (AreaLine(row.id, row.name, _name(row.issuing_organisation), row.has_issuers) for row in found)  # type: ignore[attr-defined]
-    return AreaPage(tuple(lines), further)
+    return Rows(
+        rows,
+        lambda found: [
+            AreaLine(row.id, row.name, _name(row.issuing_organisation), row.has_issuers)  # type: ignore[attr-defined]
+            for row in found
+        ],
+    )
 
 
 def granted_organisations(*, actor: Actor) -> tuple[OrganisationLine, ...]:
@@ -243,38 +228,29 @@ def without_issuer(*, grant_ids: Collection[UUID]) -> list[tuple[UUID, str]]:
     return list(rows.order_by("name").values_list("pk", "name"))
 
 
-def organisations_in(
-    *, actor: Actor, area_id: UUID, order: Order, after: UUID | None = None, limit: int = paging.PAGE
-) -> OrganisationPage:
+def organisations_in(*, actor: Actor, area_id: UUID, below: Mapping[UUID, int]) -> Rows[Organisation, OrganisationLine]:
     """The organisations of an area that lie below no other, as far as the actor sees them; without those that are ended.
 
-    Each with how many lie directly below it: one more query, of a row for each that has any.
+    `below`: as `counts_below` gives it.
     """
-    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
-    found = _organisation_page(rows.filter(parent=None), order, after, limit)
-    counted = rows.exclude(parent=None).order_by().values("parent_id").annotate(count=Count("pk"))
-    below = dict(counted.values_list("parent_id", "count"))
-    lines = tuple(replace(line, below=below.get(line.id, 0)) for line in found.rows)
-    return replace(found, rows=lines, below=sum(below.values()))
+    rows = _open_in(actor, area_id).filter(parent=None).select_related("area")
+    return Rows(rows, lambda found: [replace(organisation_line(row), below=below.get(row.id, 0)) for row in found])
 
 
-def organisations_below(
-    *, actor: Actor, organisation_id: UUID, order: Order, after: UUID | None = None, limit: int = paging.PAGE
-) -> OrganisationPage:
-    """The organisations directly below one, as far as the actor sees them; without those that are ended."""
+def counts_below(*, actor: Actor, area_id: UUID) -> dict[UUID, int]:
+    """How many organisations lie directly below each of an area's, of those that have any; without those that are ended."""
+    counted = _open_in(actor, area_id).exclude(parent=None).order_by().values("parent_id").annotate(count=Count("pk"))
+    return dict(counted.values_list("parent_id", "count"))
+
+
+def _open_in(actor: Actor, area_id: UUID) -> QuerySet[Organisation]:
+    return Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
+
+
+def organisations_below(*, actor: Actor, organisation_id: UUID, parent: str) -> Rows[Organisation, OrganisationLine]:
+    """The organisations directly below one, which is called `parent`, as far as the actor sees them; without ended ones."""
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(parent=organisation_id, closed_at=None)
-    return _organisation_page(rows, order, after, limit)
-
-
-def _organisation_page(rows: object, order: Order, after: UUID | None, limit: int) -> OrganisationPage:
-    found, further = paging.page(
-        rows.select_related("area"),  # type: ignore[attr-defined]
-        column=ORGANISATION_COLUMNS[order.key],
-        descending=order.descending,
-        after=after,
-        limit=limit,
-    )
-    return OrganisationPage(tuple(organisation_line(row) for row in found), further)
+    return Rows(rows.select_related("area"), lambda found: [replace(organisation_line(row), parent=parent) for row in found])
 
 
 def organisation_line(row: Organisation) -> OrganisationLine:
@@ -285,15 +261,15 @@ def organisation_line(row: Organisation) -> OrganisationLine:
         organisation_number=organisation_number(row.organisation_number),
         hsa_id=row.hsa_id,
         area=row.area.name,
+        area_id=row.area_id,
         issuing=row.area.issuing_organisation_id == row.id,
     )
 
 
-def offices_in(*, actor: Actor, area_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> OfficePage:
-    """The offices of an area that the actor sees, by name."""
+def offices_in(*, actor: Actor, area_id: UUID) -> Rows[Office, OfficeLine]:
+    """The offices of an area that the actor sees."""
     rows = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
-    found, further = paging.page(rows, column="name", after=after, limit=limit)
-    return OfficePage(tuple(office_line(row) for row in found), further)
+    return Rows(rows, lambda found: [office_line(row) for row in found])
 
 
 def office_line(row: Office) -> OfficeLine:

@@ -13,9 +13,10 @@ from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.effective import effective_customisations, prints
 from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
-from issuance.organisations.queries.areas import OfficePage, office_line
-from issuance.records.queries import paging, words
+from issuance.organisations.queries.areas import OfficeLine, office_line
+from issuance.records.queries import words
 from siths_portal.lib import clock
+from siths_portal.lib.lists import Rows
 
 
 @dataclass(frozen=True)
@@ -135,13 +136,12 @@ def fees_of(organisation_id: UUID) -> list[Fee]:
     ]
 
 
-def connected_offices(*, actor: Actor, organisation_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> OfficePage:
-    """The offices that an organisation may choose, by name, as far as the actor sees them."""
+def connected_offices(*, actor: Actor, organisation_id: UUID) -> Rows[Office, OfficeLine]:
+    """The offices that an organisation may choose, as far as the actor sees them."""
     rows = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(
         Q(pk__in=Office.organisations.through.objects.filter(organisation=organisation_id).values("office"))
     )
-    found, further = paging.page(rows, column="name", after=after, limit=limit)
-    return OfficePage(tuple(office_line(row) for row in found), further)
+    return Rows(rows, lambda found: [office_line(row) for row in found])
 
 
 def generic_exists() -> bool:

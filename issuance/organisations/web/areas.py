@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.administration.queries import next_steps
@@ -17,15 +18,19 @@ from issuance.organisations.queries.areas import is_empty_area
 from issuance.organisations.queries.places import AreaHead
 from issuance.organisations.services.areas import create_area, edit_area, remove_area
 from issuance.organisations.web.forms import AreaForm
-from issuance.records.queries import paging
+from issuance.organisations.web.lists import AreaOrganisationList, OfficeList
 from issuance.records.web.editing import answered, at_first_field, initial
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, actor_of, demand, render_page
-from issuance.records.web.lists import columns, cursor, first_url, next_url
 from issuance.records.web.places import area_page
 from issuance.records.web.values import row
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.lists import Empty
 
 _FORM = "components/form.html"
+_NO_OFFICE = Empty(
+    gettext_lazy("Inget kontor än"),
+    gettext_lazy("Här visas alla kontor inom utgivningsområdet. Ett kontor väljs vid varje beställning och styr fakturaraden."),
+)
 
 
 @require_safe
@@ -33,13 +38,12 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
     """An area with its organisations and offices. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head, facts = areas.area_with_head(actor=actor, area_id=area_id)
-    order = paging.order_of(request.GET.get("ordning", ""), areas.ORGANISATION_COLUMNS, "namn")
-    found = areas.organisations_in(actor=actor, area_id=area_id, order=order, after=cursor(request))
-    offices = areas.offices_in(actor=actor, area_id=area_id, after=cursor(request, "kontor_efter"))
-    headings = [("namn", _("Organisationsnamn")), ("nummer", _("Organisationsnummer")), ("id", _("Organisations-id"))]
+    below = areas.counts_below(actor=actor, area_id=area_id)
+    found = AreaOrganisationList(request, area_id, below).shown()
+    offices = OfficeList(request, areas.offices_in(actor=actor, area_id=area_id), _NO_OFFICE).shown()
     issuer = facts.issuing_organisation_id
     outline = areas.AreaOutline(
-        facts.issuing_organisation_id, bool(facts.responsible_issuers), bool(found.rows), bool(offices.rows)
+        facts.issuing_organisation_id, bool(facts.responsible_issuers), bool(found.lines), bool(offices.lines)
     )
     steps = list(next_steps.of_area(actor, head, outline))
     context = {
@@ -56,21 +60,17 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "incomplete": not issuer and not next_steps.sets_up(head),
         "steps": steps,
         "left_to": next_steps.left_to(steps),
-        "ready": not steps and found.rows and next_steps.sets_up(head),
+        "ready": not steps and found.lines and next_steps.sets_up(head),
         "issuers": facts.responsible_issuers,
         "resting_issuers": facts.resting_issuers,
         "coming_issuers": facts.coming_issuers,
         "leaderless": not facts.responsible_issuers and not next_steps.sets_up(head),
         "head": head,
-        "organisations": found.rows,
-        "below": found.below,
-        "columns": columns(request, order, [*headings, ("", _("Utgivningsområde"))]),
-        "next_url": next_url(request, found.after, order),
-        "first_url": first_url(request, order),
+        "organisations": found.lines,
+        "list": found,
+        "below": sum(below.values()),
         "ended": ending.ended_in(actor=actor, area_id=area_id),
-        "offices": offices.rows,
-        "offices_next_url": next_url(request, offices.after, parameter="kontor_efter", fragment="kontor"),
-        "offices_first_url": first_url(request, parameter="kontor_efter", fragment="kontor"),
+        "offices": offices,
     }
     removing = [Link(_("Ta bort utgivningsområdet"), reverse("area_remove", args=[area_id]))] if _is_removable(head) else []
     return area_page(request, "organisations/area.html", head, context, here="area", configuration=removing)

@@ -63,14 +63,14 @@ def organisation_end(request: HttpRequest, organisation_id: UUID) -> HttpRespons
         messages.success(request, _("Organisationen är avslutad."))
         return redirect("organisation", organisation_id)
     against = list(_against(head, hindrances(organisation_id)))
-    offices = organisations.connected_offices(actor=actor, organisation_id=organisation_id)
+    offices = organisations.connected_offices(actor=actor, organisation_id=organisation_id).count(1)
     context = {
         "form": None if against else form,
         "against": against,
         "consequences": [
             _("Organisationen kan inte väljas någonstans, och inga kort kan beställas i den."),
             _("Uppgifter, historik och fakturor finns kvar."),
-            *([_("Kontoren som är kopplade till den kopplas bort.")] if offices.rows else []),
+            *([_("Kontoren som är kopplade till den kopplas bort.")] if offices else []),
             *([] if head.is_sub_organisation else [_("Abonnemangsavgiften upphör i dag.")]),
             _("Den kan återupptas senare."),
         ],

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.administration.queries import next_steps, readiness
@@ -25,16 +26,21 @@ from issuance.organisations.services.organisations import create_organisation, e
 from issuance.organisations.web.catalogue import Asking
 from issuance.organisations.web.ending import ended_context
 from issuance.organisations.web.forms import FeeForm, OrganisationForm
-from issuance.records.queries import paging
+from issuance.organisations.web.lists import OfficeList, SubOrganisationList
 from issuance.records.web import created
 from issuance.records.web.editing import another_asked, answered, at_first_field, initial
 from issuance.records.web.frame import actor_of, demand
-from issuance.records.web.lists import columns, cursor, first_url, next_url
+from issuance.records.web.lists import cursor
 from issuance.records.web.places import area_page, demand_there, organisation_page
 from issuance.records.web.values import row
 from siths_portal.lib import clock
+from siths_portal.lib.lists import Empty
 
 _FORM = "components/form.html"
+_NO_OFFICE = Empty(
+    gettext_lazy("Inget kopplat kontor"),
+    gettext_lazy("Utan ett kopplat kontor kan inga kort beställas för organisationens användare."),
+)
 _GENERIC = {"generic": True, "above": False}
 """Choices of a card customisation, by what the form sends. What was sent counts also where it is no longer asked for."""
 
@@ -48,29 +54,25 @@ def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     found = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
-    offices = organisations.connected_offices(actor=actor, organisation_id=organisation_id, after=cursor(request, "kontor_efter"))
-    order = paging.order_of(request.GET.get("ordning", ""), areas.ORGANISATION_COLUMNS, "namn")
-    below = areas.organisations_below(actor=actor, organisation_id=organisation_id, order=order, after=cursor(request))
-    headings = [("namn", _("Organisationsnamn")), ("id", _("Organisations-id")), ("", _("Tillhör organisation"))]
-    has_offices = any(not line.closed for line in offices.rows) or readiness.has_offices(head.id)
-    steps = list(next_steps.of_organisation(actor, head, found, offices=has_offices, below=bool(below.rows or below.after)))
+    connected = organisations.connected_offices(actor=actor, organisation_id=organisation_id)
+    offices = OfficeList(request, connected, _NO_OFFICE).shown()
+    new_url = reverse("sub_organisation_new", args=[head.id]) if Action.CREATE_SUB_ORGANISATION in head.rights else ""
+    below = SubOrganisationList(request, head, new_url).shown()
+    has_offices = any(not line.closed for line in offices.lines) or readiness.has_offices(head.id)
+    steps = list(next_steps.of_organisation(actor, head, found, offices=has_offices, below=bool(below.lines)))
     context = {
         "head": head,
         "steps": steps,
         "ready": next_steps.takes_orders(head, found, steps),
-        "all_closed": bool(offices.rows) and not has_offices,
+        "all_closed": bool(offices.lines) and not has_offices,
         **ended_context(request, head),
         "facts": list(_facts(head, found)),
         "articles": articles.chosen(organisation_id=organisation_id),
         "articles_url": reverse("organisation_articles", args=[head.id]) if Action.CHOOSE_ARTICLES in head.rights else "",
-        "offices": offices.rows,
-        "offices_next_url": next_url(request, offices.after, parameter="kontor_efter", fragment="kontor"),
-        "offices_first_url": first_url(request, parameter="kontor_efter", fragment="kontor"),
-        "organisations": below.rows,
-        "columns": columns(request, order, [*headings, ("", _("Utgivningsområde"))]),
-        "next_url": next_url(request, below.after, order),
-        "first_url": first_url(request, order),
-        "new_url": reverse("sub_organisation_new", args=[head.id]) if Action.CREATE_SUB_ORGANISATION in head.rights else "",
+        "offices": offices,
+        "organisations": below.lines,
+        "list": below,
+        "new_url": new_url,
         "edit_url": reverse("organisation_edit", args=[head.id]) if head.may_change else "",
     }
     return organisation_page(request, "organisations/organisation.html", head, context, here="organisation")

@@ -142,8 +142,8 @@ class List[L]:
     # What a list says of itself.
 
     def rows(self) -> Source[L]:
-        """The lines in the reader's scope. Raises what the scope does."""
-        raise NotImplementedError
+        """The lines in the reader's scope. Raises what the scope does. Each list overrides it."""
+        raise ImproperlyConfigured(f"{type(self).__name__} has no rows")
 
     def form(self) -> forms.BaseForm | None:
         """The filter form, bound to the address; None for a list without."""

@@ -171,12 +171,12 @@ class TestAreaPage:
             first = client.get(f"{address}?ordning=-namn")
         assert len(queries) <= MOST_QUERIES
         with CaptureQueriesContext(connection) as again:
-            second = client.get(first.context["next_url"])
+            second = client.get(first.context["list"].next_url)
         assert len(again) <= len(queries) + 1
         names = [each.name for page in (first, second) for each in page.context["organisations"]]
         assert names == sorted(names, reverse=True)
         assert len(names) == len(set(names)) == 62
-        assert second.context["next_url"] == ""
+        assert second.context["list"].next_url == ""
         assert client.get(f"{address}?ordning=vad&efter=vad").context["organisations"][0].name == "Ort 000"
 
     def test_an_area_without_issuer_says_what_to_do(self, world: Any) -> None:
@@ -348,7 +348,7 @@ class TestNextSteps:
         CardCustomisation.objects.update(verified_at=None)
         step = {step.text: step for step in self.steps(client, world.area)}["Verifiera 2 kortanpassningar"]
         assert step.why.startswith("3 organisationer kan inte beställa kort än.")
-        assert [row.organisation for row in client.get(step.url).context["rows"]] == ["Regionen", "Staden"]
+        assert [row.organisation for row in client.get(step.url).context["list"].lines] == ["Regionen", "Staden"]
         assert "2 kortanpassningar väntar på att du verifierar dem." in text_of(client.get(reverse("administration")))
         assert asked() == before
         assert before[0] <= MOST_QUERIES
