@@ -1,8 +1,8 @@
-"""What a publisher of OCSP answers reads: all that the database says, and then only what is new.
+"""The publisher's queries for OCSP responses: everything in the database at first, and then only what is new.
 
-Rows carry the number of the transaction that wrote them. A publisher remembers the snapshot that it read by
-(`pg_current_snapshot`), and what is new later was written by transactions that this snapshot did not see: those that were
-running then, and all after. So a long transaction delays nothing, and nothing that commits late is missed.
+Each row has the number of the transaction that wrote it. A publisher keeps the snapshot that it read with
+(`pg_current_snapshot`). Later, new rows are those of transactions that this snapshot did not see: those that were running then,
+and all later ones. So a long transaction delays nothing, and no row is missed because it was committed late.
 """
 
 import datetime as dt
@@ -36,18 +36,18 @@ log = structlog.get_logger(__name__)
 
 CHUNK = 2000
 ISSUED_AT_ONCE = 5000
-"""How many issued certificates without an answer one look takes; revoked ones are taken all, each time."""
+"""How many issued certificates without a response one query reads; revoked ones are all read each time."""
 
 
 class Snapshot(NamedTuple):
-    """What a transaction saw: everything below `end` but what was still `running`."""
+    """What a transaction saw: everything below `end` except transactions that were still `running`."""
 
     end: int
     running: tuple[int, ...]
 
     @classmethod
     def current(cls, *, lasts: bool = False) -> "Snapshot":
-        """The snapshot of the running transaction. `lasts`: which begins with this, and reads nothing newer."""
+        """Returns the current transaction's snapshot. `lasts` makes later statements of the transaction read nothing newer."""
         setting = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; " if lasts else ""
         with connection.cursor() as cursor:
             cursor.execute(f"{setting}SELECT pg_current_snapshot()::text")
@@ -56,24 +56,24 @@ class Snapshot(NamedTuple):
 
     @classmethod
     def from_text(cls, text: str) -> "Snapshot":
-        """Of PostgreSQL's text form `xmin:xmax:xip,…`. Raises ValueError."""
+        """Parses PostgreSQL's text form `xmin:xmax:xip,…`. Raises ValueError."""
         _, end, running = text.split(":")
         return cls(int(end), tuple(int(number) for number in running.split(",") if number))
 
     @property
     def text(self) -> str:
-        """As `from_text` reads it."""
+        """Returns the form that `from_text` parses."""
         return f"0:{self.end}:{','.join(map(str, self.running))}"
 
     def unseen(self) -> Q:
-        """Rows that were written by transactions that this snapshot did not see."""
+        """Rows written by transactions that this snapshot did not see."""
         return Q(xid__gte=self.end) | Q(xid__in=self.running)
 
 
 def authorities() -> list[dict[str, Any]]:
-    """The CAs that are answered for, as readers of the store want them.
+    """Returns the CAs that the responder answers for, in the store's format.
 
-    `signs`: what is missing will be signed; `nonce`: what answers do with nonces; `name`: what counts call the CA.
+    `signs`: missing responses will be signed; `nonce`: the CA's nonce policy; `name`: the CA's name in metrics.
     """
     signs = Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None)) & Q(state__in=ANSWERING)
     fields = ("id", "name_sha1", "name_sha256", "key_sha1", "key_sha256", "signs", "nonce")
@@ -83,17 +83,17 @@ def authorities() -> list[dict[str, Any]]:
 
 
 def count() -> int:
-    """How many certificates have answers, about."""
+    """Returns about how many certificates have responses."""
     return OcspResponse.objects.count() // len(CertIdHash)
 
 
 def answers(since: Snapshot | None) -> Iterator[StoreRecord]:
-    """Stored answers: all of them, or those written by transactions that `since` did not see."""
+    """Yields the stored responses: all of them, or those written by transactions that `since` did not see."""
     rows = OcspResponse.objects.all()
     if since is None:
         yield from _records(rows)
         return
-    # In the order of `pki_ocsp_feed`, and each part apart: any other order the database may find by walking all that there is.
+    # In the order of `pki_ocsp_feed`, and one query per part: for any other order the database may scan the whole table.
     parts = [rows.filter(xid__gte=since.end).order_by("xid")]
     if since.running:
         parts.append(rows.filter(xid__in=since.running))
@@ -104,7 +104,7 @@ def answers(since: Snapshot | None) -> Iterator[StoreRecord]:
 
 
 class _Row(NamedTuple):
-    """One stored answer beside its certificate's row."""
+    """One stored response with columns of its certificate."""
 
     certificate_id: UUID
     cert_id_hash: str
@@ -121,9 +121,9 @@ class _Row(NamedTuple):
 
     @property
     def is_true(self) -> bool:
-        """Whether its bytes are an answer for this serial that says the certificate's status, as far as that can be told now.
+        """Whether `der` is a response for this serial with the certificate's current status, as far as can be told now.
 
-        Nothing that is stored is an answer for a certificate on hold.
+        No stored response is valid for a certificate on hold.
         """
         if self.held:
             return False
@@ -160,18 +160,20 @@ def _records(rows: "QuerySet[OcspResponse]") -> Iterator[StoreRecord]:
 
 
 def pending(after: UUID | None) -> tuple[list[StoreRecord], UUID | None]:
-    """Certificates whose present status no stored answer tells of: every revoked one; of the issued ones, those next after the id
-    and the newest. With the id to go on from the next time, None for from the start. Within a transaction.
+    """Returns certificates whose status no stored response has, and the id to continue after; None starts from the beginning.
+
+    Returns every revoked one; of the issued ones, the next after the id, and the newest. Call it inside a transaction.
     """
-    # By their ids: a CA without a responder may have a million certificates that wait for nothing, which a join would walk.
+    # Query by certificate id: a CA without a responder may have a million certificates without a response, which a join would
+    # scan.
     signers = OcspSigner.objects.filter(ca=OuterRef("id"))
     cas = CertificateAuthority.objects.filter(Exists(signers) | Q(state=CaState.OFFLINE))
     signs = dict(
         cas.annotate(signs=Exists(signers.filter(retired_at=None)) | Q(state=CaState.OFFLINE)).values_list("id", "signs")
     )
     answered = [ca_id for ca_id, now in signs.items() if now]
-    # Also of a CA whose last responder is gone, if that ever spoke of them: what it said holds for hours, and nobody can say
-    # otherwise (B1.33).
+    # Includes revoked certificates of a CA whose last responder is gone, if it has signed for them: its responses are valid for
+    # hours, and no other response can replace them (B1.33).
     with plans.only_indexed():
         rows = _lacking(answered, after, also_revoked_of=list(signs))
         found = [row for row in rows if row[-1] == CertificateStatus.REVOKED]
@@ -183,10 +185,11 @@ def pending(after: UUID | None) -> tuple[list[StoreRecord], UUID | None]:
 
 
 def held(cas: Iterable[int], since: Mapping[int, int]) -> tuple[list[StoreRecord], dict[int, int]]:
-    """Certificates of these CAs that came on hold after the status version `since` names for their CA, as PENDING: of them
-    nothing is stored, and the signer is asked for each request. With the versions to go on from. Within a transaction.
+    """Returns certificates of these CAs that were put on hold after the CA's status version in `since`, and the new versions.
 
-    Versions are drawn under the CA's row lock, so who sees one sees all that are lower (ADR 0021).
+    They are PENDING: no response for them is stored, and the signer is asked for each request. Call it inside a transaction.
+
+    Versions are drawn under the CA's row lock, so a reader who sees one version sees all lower ones (ADR 0021).
     """
     after = {ca_id: since.get(ca_id, -1) for ca_id in cas}
     with plans.only_indexed(), connection.cursor() as cursor:
@@ -199,9 +202,9 @@ def held(cas: Iterable[int], since: Mapping[int, int]) -> tuple[list[StoreRecord
 
 type _Lacking = tuple[UUID, int, str, int, dt.datetime, str]
 
-# From each CA's own part of `pki_cert_presign`, in its order. Asked for all CAs at once, or for one by `=`, the database would
-# read the whole table by its ids to find none: it cannot know how two columns of a row go together, and expects every row to lack
-# its answer. An order by the CA, too, which no equation makes needless, is that index's alone.
+# One index scan of `pki_cert_presign` per CA, in the index's order. For all CAs at once, or with `=` for one, the database would
+# read the whole table by id to find no row: it cannot know that the two columns correlate, and expects every row to lack its
+# response. ORDER BY the CA, which no `=` makes redundant, is also possible only with that index.
 _ISSUED: Final = """
 SELECT row.* FROM unnest(%(cas)s::bigint[]) AS answered (ca) CROSS JOIN LATERAL (
     SELECT id, ca_id, serial, status_version, not_after, status FROM pki_certificate
@@ -226,8 +229,10 @@ _FIRST: Final = UUID(int=0)
 
 
 def _lacking(cas: list[int], after: UUID | None, *, newest: bool = False, also_revoked_of: Sequence[int] = ()) -> list[_Lacking]:
-    """Issued certificates of these CAs without an answer, at most `ISSUED_AT_ONCE`: from the id on, or the newest; and all
-    revoked ones of the others. In no order."""
+    """Returns at most `ISSUED_AT_ONCE` issued certificates of these CAs without a response, in no order.
+
+    They come after the id, or are the newest. Adds all revoked ones of the CAs in `also_revoked_of`.
+    """
     statement = _ISSUED.format(way="DESC" if newest else "")
     if also_revoked_of:
         statement = f"{_REVOKED} UNION ALL ({statement})"
@@ -243,7 +248,7 @@ def _pending(ca_id: int, serial: str, version: int, not_after: dt.datetime) -> S
 
 
 def unknown(since: Snapshot | None) -> Iterator[StoreRecord]:
-    """Signed `unknown`: all of them, or those written by transactions that `since` did not see."""
+    """Yields signed `unknown` responses: all of them, or those written by transactions that `since` did not see."""
     rows = OcspUnknown.objects.filter(next_update__isnull=False)
     for row in rows.filter(since.unseen()) if since is not None else rows:
         if row.this_update and row.next_update:
@@ -260,16 +265,16 @@ def unknown(since: Snapshot | None) -> Iterator[StoreRecord]:
 
 
 def certificates(wanted: Iterable[tuple[int, int]], *, stored: bool = False) -> dict[tuple[int, int], UUID]:
-    """The ids of the certificates with these CAs and serials, whatever their status; those that do not exist are left out.
+    """Returns the ids of the certificates with these CAs and serials, whatever their status; leaves out those that do not exist.
 
-    `stored` leaves those on hold out: answers for them are not stored.
+    `stored` leaves out those on hold, because their responses are not stored.
     """
     rows = Certificate.objects.filter(named(wanted), *([Q(held=False)] if stored else [])).values_list("ca_id", "serial", "id")
     return {(ca_id, int(serial, 16)): id_ for ca_id, serial, id_ in rows}
 
 
 def named(wanted: Iterable[tuple[int, int]]) -> Q:
-    """Certificates with these CAs and serials, as a condition."""
+    """A condition for certificates with these CAs and serials."""
     by_ca: dict[int, list[str]] = {}
     for ca_id, serial in wanted:
         by_ca.setdefault(ca_id, []).append(serials.text(serial))

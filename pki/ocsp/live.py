@@ -1,10 +1,13 @@
-"""Signing OCSP answers while relying parties wait (rules/pki 5.3): with the nonce that they sent, for CAs that echo it,
-for certificates that have no stored answer yet, and for those on hold, which never have one.
+"""Signs OCSP responses while relying parties wait (rules/pki 5.3).
 
-A thread of the `pki` worker, which has the token, listens at a socket in the store's folder. The responder's processes put
-questions there, few at a time, and give each up after a second (`pki.ocspd.signer_client`); so the queue is bounded before it
-is here. A question names a certificate; its status is the database's at that moment, `unknown` if there never was one. Nothing
-is stored. Without this thread, without the database or without the token nothing is said, and the responder has its store.
+Signs for CAs that repeat the request's nonce, for certificates without a stored response yet, and for certificates on hold, which
+never have one.
+
+A thread of the `pki` worker, which has the token, listens at a socket in the store's folder. The responder's processes send
+signing requests there, few at a time, and give each up after a second (`pki.ocspd.signer_client`); that bounds the queue. A
+signing request identifies a certificate; the response has its status in the database at that moment, or `unknown` if no such
+certificate exists. No response is stored. If this thread, the database or the token is missing, there is no response, and the
+responder serves what the store has.
 """
 
 import contextlib
@@ -39,13 +42,13 @@ from siths_portal.lib.monitoring import metrics
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 64
-"""Questions that are answered together: one look at the database for all."""
+"""Signing requests that are answered together, with one query for all."""
 SIGNER_KEPT: Final = 5.0
-"""Seconds after which a CA's responder is looked up anew."""
+"""Seconds after which a CA's responder is looked up again."""
 UNKNOWN_EACH_SECOND: Final = 20
-"""Signed `unknown` for serials that a CA never issued, in a second: anybody can invent them (ADR 0020)."""
+"""Signed `unknown` per second for serials that a CA never issued: anyone can invent such serials (ADR 0020)."""
 AGAIN: Final = 2.0
-"""Seconds before a process tries again to be the one that signs."""
+"""Seconds before a process tries again to become the signer."""
 _LOOK_EACH: Final = 0.5
 _LONGEST: Final = QUESTION.size + ocsp_request.LONGEST_NONCE
 
@@ -53,7 +56,7 @@ _SIGNED = metrics.counter("ocsp_live", "Questions of the OCSP responder by what 
 
 
 class Question(NamedTuple):
-    """What the responder asks. `deadline` is by the monotonic clock."""
+    """A signing request from the responder. `deadline` is by the monotonic clock."""
 
     number: int
     deadline: float
@@ -64,7 +67,7 @@ class Question(NamedTuple):
 
     @classmethod
     def read(cls, packet: bytes) -> "Question":
-        """Raises ValueError for a packet that is none."""
+        """Parses a packet. Raises ValueError for an invalid one."""
         if not QUESTION.size <= len(packet) <= _LONGEST:
             raise ValueError("length")
         number, deadline, second, key = QUESTION.unpack_from(packet)
@@ -75,7 +78,7 @@ class Question(NamedTuple):
 
 
 class _Status(NamedTuple):
-    """The certStatus that is signed, the status version that it is of, and how long the answer lives."""
+    """The certStatus to sign, its status version, and the lifetime of the response."""
 
     content: bytes
     version: int
@@ -94,8 +97,11 @@ def _nothing(number: int) -> bytes:
 
 
 class Signer:
-    """Answers questions, at most `per_second` signatures for each CA, and a few for what it never issued: the token has time for
-    all else."""
+    """Answers signing requests.
+
+    Signs at most `per_second` responses for each CA, and a few for serials that it never issued, so that the token has time for
+    other work.
+    """
 
     def __init__(self, *, per_second: int) -> None:
         self._per_second = per_second
@@ -104,7 +110,7 @@ class Signer:
         self._signings: dict[int, tuple[float, presigning.Signing]] = {}
 
     def answer(self, questions: Iterable[Question]) -> dict[int, bytes]:
-        """A packet for each question, by its place; those that nothing is said to get one that says so. Raises nothing."""
+        """Returns a packet for each signing request, by index; a refused one gets a packet without a response. Never raises."""
         asked = list(questions)
         said = {place: _nothing(question.number) for place, question in enumerate(asked)}
         try:
@@ -141,7 +147,7 @@ class Signer:
         return said
 
     def _grant(self, ca_id: int, wanted: int, *, issued: bool) -> int:
-        """How many signatures the CA has left in this second for what it issued, or for what it never did, at most `wanted`."""
+        """Returns how many of the `wanted` signatures the CA may make in this second, for issued or for never issued serials."""
         limit = self._per_second if issued else min(self._per_second, UNKNOWN_EACH_SECOND)
         second = int(time.monotonic())
         if second != self._second:
@@ -200,10 +206,10 @@ class SocketInUse(Exception):
 
 
 class Desk:
-    """A unix socket of packets for requests, which only its owner and the group of its folder may use."""
+    """A unix socket for signing requests in packets. Only its owner and the group of the folder may use it."""
 
     def __init__(self, folder: Path, signer: Signer) -> None:
-        """Raises OSError, Taken."""
+        """Raises OSError, SocketInUse."""
         folder.mkdir(parents=True, exist_ok=True)
         self._signer = signer
         self._lock: IO[str] = (folder / "live.lock").open("w")
@@ -213,9 +219,9 @@ class Desk:
             self._lock.close()
             raise SocketInUse(str(folder)) from error
         path = folder / NAME
-        path.unlink(missing_ok=True)  # of one that was killed
+        path.unlink(missing_ok=True)  # left by a process that was killed
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        os.fchmod(self._listening.fileno(), 0o660)  # what `bind` makes has this mode
+        os.fchmod(self._listening.fileno(), 0o660)  # `bind` creates the socket with this mode
         self._listening.bind(str(path))
         self._listening.listen(BATCH)
         self._listening.setblocking(False)
@@ -223,14 +229,14 @@ class Desk:
         self._selector.register(self._listening, selectors.EVENT_READ)
 
     def close(self) -> None:
-        """Hangs up on everybody."""
+        """Closes all connections."""
         for key in list(self._selector.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]
         self._selector.close()
         self._lock.close()
 
     def serve(self, ended: threading.Event) -> None:
-        """Answers until it is told to end."""
+        """Answers signing requests until `ended` is set."""
         while not ended.is_set():
             asked: list[tuple[socket.socket, Question]] = []
             for key, _ in self._selector.select(_LOOK_EACH):
@@ -244,7 +250,7 @@ class Desk:
                 continue
             said = self._signer.answer(question for _, question in asked)
             for place, (line, _) in enumerate(asked):
-                with contextlib.suppress(OSError):  # nobody there, or nobody who reads: it is given up in time
+                with contextlib.suppress(OSError):  # the client is gone or does not read: its request times out
                     line.send(said[place])
 
     def _accept(self) -> None:
@@ -267,7 +273,7 @@ class Desk:
 
 
 def run(ended: threading.Event) -> None:
-    """Signs for the store until it is told to end; waits while another process does, and begins anew after a fault."""
+    """Signs for the store until `ended` is set; waits while another process does, and starts again after an error."""
     folder = Path(settings.PKI_OCSP_STORE_DIR)
     while not ended.is_set():
         try:
@@ -290,7 +296,7 @@ def run(ended: threading.Event) -> None:
 
 
 def start() -> threading.Event:
-    """Begins in a thread of this process; what it returns ends it."""
+    """Starts `run` in a thread of this process. Setting the returned event ends it."""
     ended = threading.Event()
     threading.Thread(target=run, args=[ended], name="ocsp-live", daemon=True).start()
     return ended

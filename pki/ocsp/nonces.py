@@ -1,4 +1,4 @@
-"""Which CAs echo nonces in OCSP answers (RFC 9654): a switch for each CA, since each such answer is signed for itself."""
+"""Which CAs repeat the nonce in OCSP responses (RFC 9654): a setting per CA, since each such response is signed separately."""
 
 from django.db import transaction
 
@@ -8,7 +8,7 @@ from siths_portal.lib.errors import Invalid
 
 
 def set_policy(*, slug: str, generation: int, policy: str, actor_ref: str) -> CertificateAuthority:
-    """Gives the CA the policy, with one event if it is another; responders follow within seconds. Raises NotFound, Invalid."""
+    """Sets the CA's nonce policy, with one event if it changes; responders follow within seconds. Raises NotFound, Invalid."""
     if policy not in NoncePolicy.values:
         reason = f"Ange {' eller '.join(NoncePolicy.values)}."
         raise Invalid("nonce-policy", reason, fields={"policy": [reason]})

@@ -1,9 +1,8 @@
-"""Signing OCSP answers ahead (RFC 6960, RFC 9919): at issuance, at revocation, and again about half their life.
+"""Signs OCSP responses ahead (RFC 6960, RFC 9919): at issuance, at revocation, and again at about half their lifetime.
 
-An answer carries the certificate's `status_version` it was signed for and is served only while that is current, so a late or
-lost run shows as `tryLater` and never as an outdated status. Answers for certificates on hold are never stored: `pki.ocsp.live`
-signs them for each request. Runs in the `pki` worker, with no transaction open while the
-token signs.
+A response carries the certificate's `status_version` it was signed for and is served only while that is current, so a late or
+failed run results in `tryLater` and never in an outdated status. Responses for certificates on hold are never stored:
+`pki.ocsp.live` signs them for each request. Runs in the `pki` worker, with no transaction open while the token signs.
 """
 
 import datetime as dt
@@ -46,32 +45,32 @@ log = structlog.get_logger(__name__)
 
 LIFETIME = dt.timedelta(hours=24)
 HOLD_LIFETIME = dt.timedelta(minutes=10)
-"""Of an answer for a certificate on hold: relying parties may keep it for so long after the release."""
+"""Lifetime of a response for a certificate on hold: relying parties may keep it so long after the release."""
 REFRESH_BEFORE = dt.timedelta(hours=12)
-# So long before that a part of each turn goes to them, so that what was signed together is not due together.
+# A part of each run renews responses so much early, so that responses that were signed together are not due together.
 EARLY = dt.timedelta(hours=2)
-# An answer cut short by its signer's end is not signed again at once.
+# A response whose lifetime is cut short by its signer's end is not signed again at once.
 MIN_AGE = dt.timedelta(hours=1)
 BATCH = 200
-# Signatures for which the token is held: others wait for their turn meanwhile.
+# Signatures per call into the token; other callers wait in the meantime.
 IN_ONE_CALL = 32
-# Which of a batch's signatures are verified before they are stored, beside the first and the last: see ADR 0021.
+# Besides the first and the last of a batch, each signature at this interval is verified before it is stored: see ADR 0021.
 VERIFIED_EACH = 16
 
 _HASHES: Final = tuple(CertIdHash.values)
 STORED: Final = Q(status__in=ANSWERED, held=False)
-"""Certificates whose answers are signed ahead and stored."""
+"""Certificates whose responses are signed ahead and stored."""
 
 type PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 class SelfCheckFailed(RuntimeError):
-    """What the token signed does not verify; it was not stored."""
+    """A signature from the token does not verify; the response was not stored."""
 
 
 @dataclass(frozen=True)
 class Responder:
-    """A key in a token that may answer for one CA: a delegate's with its certificate, or the CA's own. Answers end by `until`."""
+    """A key in a token that may sign for one CA: a delegate's with its certificate, or the CA's own. Responses end by `until`."""
 
     ca: CertificateAuthority
     token: Hsm
@@ -83,7 +82,7 @@ class Responder:
 
     @cached_property
     def public_key(self) -> PublicKey:
-        """The certificate's. Raises SelfCheckFailed for a kind of key that nothing is signed with."""
+        """The certificate's public key. Raises SelfCheckFailed if we do not sign with this type of key."""
         public_key = self.certificate.public_key()
         if not isinstance(public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
             raise SelfCheckFailed("no signature for this kind of key")
@@ -91,17 +90,17 @@ class Responder:
 
     @property
     def end(self) -> dt.datetime:
-        """After which nothing that it signs holds."""
+        """Nothing that it signs is valid after this moment."""
         end = self.certificate.not_valid_after_utc
         return end if self.until is None else min(end, self.until)
 
     @property
     def family(self) -> str:
-        """`ec` or `rsa`, as algorithms are listed."""
+        """`ec` or `rsa`, as the algorithms are listed."""
         return "ec" if isinstance(self.public_key, ec.EllipticCurvePublicKey) else "rsa"
 
     def signatures(self, data: Sequence[bytes]) -> list[bytes]:
-        """A signature over each piece of data, several in one call into the token. Raises HsmError."""
+        """Returns a signature over each piece of data, several in one call into the token. Raises HsmError."""
         scheme = Scheme.ECDSA_SHA256 if self.family == "ec" else Scheme.RSA_SHA256
         made: list[bytes] = []
         for part in batched(data, IN_ONE_CALL, strict=False):
@@ -113,7 +112,7 @@ class Responder:
 
 
 def delegated_signer(ca: CertificateAuthority, now: dt.datetime) -> OcspSigner | None:
-    """The CA's delegated responder that is valid at `now` and has longest to go."""
+    """Returns the CA's delegated responder that is valid at `now` and ends last."""
     valid = OcspSigner.objects.filter(
         ca=ca, retired_at=None, not_before__lte=now, not_after__gt=now, certificate__status=CertificateStatus.ISSUED
     )
@@ -121,9 +120,9 @@ def delegated_signer(ca: CertificateAuthority, now: dt.datetime) -> OcspSigner |
 
 
 def delegated_responder(ca: CertificateAuthority, now: dt.datetime) -> Responder | None:
-    """The CA's delegated responder with its key in the token; None if the CA has none. Raises HsmError.
+    """Returns the CA's delegated responder with its key in the token; None if the CA has none. Raises HsmError.
 
-    None also for a CA whose key is elsewhere, and no list of which holds now: nothing is known of its certificates then.
+    Also returns None for a CA with an external key without a current CRL: then the status of its certificates is not known.
     """
     signer, until = delegated_signer(ca, now), known_until(ca) if ca.state == CaState.EXTERNAL else None
     if signer is None or (ca.state == CaState.EXTERNAL and (until is None or until <= now)):
@@ -133,15 +132,17 @@ def delegated_responder(ca: CertificateAuthority, now: dt.datetime) -> Responder
 
 
 def own_responder(ca: CertificateAuthority) -> Responder:
-    """The CA as its own responder, for a CA that is offline between ceremonies: answers live as long as its CRL does."""
+    """Returns the CA as its own responder, for a CA that is offline between ceremonies: responses live as long as its CRL."""
     certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der))
     return Responder(ca, hsm_for(ca.token_label), ca.key_id, certificate, ca.crl_validity)
 
 
 def presign(certificate_ids: Iterable[UUID]) -> int:
-    """Signs and stores the answers for these certificates' present status; returns for how many. Raises HsmError, ClockWentBack.
+    """Signs and stores responses for these certificates' current status; returns for how many.
 
-    Certificates that are reserved, failed, expired or on hold, and those of a CA without a delegated responder, are left out.
+    Leaves out certificates that are reserved, failed, expired or on hold, and those of a CA without a delegated responder.
+
+    Raises HsmError, ClockWentBack.
     """
     now = clock.now()
     by_ca: dict[int, list[UUID]] = {}
@@ -157,10 +158,10 @@ def presign(certificate_ids: Iterable[UUID]) -> int:
 
 
 def presign_due(*, limit: int = 500) -> int:
-    """Signs answers for up to `limit` certificates a CA whose answers are due; returns for how many.
+    """Signs responses for up to `limit` certificates per CA whose responses are due; returns for how many.
 
-    Due are those missing, out of version, by a revoked signer, from the future, or past half their life; some come earlier, to
-    spread the work. One CA whose key does not answer does not hold the others up.
+    Due are responses that are missing, for an old status version, by a revoked signer, from the future, or past half their
+    lifetime; some are signed earlier, to spread the work. A CA whose key does not work does not delay the others.
     """
     now = clock.now()
     done = 0
@@ -182,9 +183,10 @@ def presign_due(*, limit: int = 500) -> int:
 
 
 def backlog(*, since: dt.datetime | None = None) -> dict[str, int]:
-    """How many certificates of each CA with a responder lack a current answer, by `slug:generation`; CAs with none are left out.
+    """Returns how many certificates of each CA with a responder lack a current response, by `slug:generation`.
 
-    With `since`, only certificates that were issued and, if so, revoked before that moment.
+    CAs without such certificates are left out. With `since`, counts only certificates that were issued and, if so, revoked before
+    that moment.
     """
     lacking = Certificate.objects.filter(
         STORED,
@@ -199,7 +201,7 @@ def backlog(*, since: dt.datetime | None = None) -> dict[str, int]:
 
 
 def presign_all(ca: CertificateAuthority) -> int:
-    """Signs the answers for every live certificate of `ca` anew: by its delegate, or by its own key if it is offline."""
+    """Signs new responses for every live certificate of `ca`: by its delegate, or by its own key if it is offline."""
     responder = delegated_responder(ca, clock.now())
     if responder is None and ca.state == CaState.OFFLINE:
         responder = own_responder(ca)
@@ -210,7 +212,7 @@ def presign_all(ca: CertificateAuthority) -> int:
 
 
 def _due(ca: CertificateAuthority, now: dt.datetime, limit: int) -> list[UUID]:
-    """Ids, most urgent first: revoked or issued since the answer, by a revoked signer, from the future, past half their life."""
+    """Ids, most urgent first: revoked or issued since the response, by a revoked signer, from the future, past half its time."""
     live = Certificate.objects.filter(STORED, ca=ca, not_after__gt=now)
     stale = live.exclude(presigned_version=F("status_version")).order_by("id").values_list("id", flat=True)
     changed = list(stale.filter(status=CertificateStatus.REVOKED)[:limit])
@@ -218,11 +220,11 @@ def _due(ca: CertificateAuthority, now: dt.datetime, limit: int) -> list[UUID]:
     if len(changed) == limit:
         return changed
     answers = OcspResponse.objects.filter(ca=ca)
-    # No answer outlives its signer.
+    # No response outlives its signer.
     revoked = OcspSigner.objects.filter(ca=ca, not_after__gt=now, certificate__status=CertificateStatus.REVOKED)
     wanted = [
         answers.filter(signer__in=list(revoked)),
-        # Signed while the clock was ahead; by nextUpdate, since that is what the index holds.
+        # Signed while the clock was ahead; filtered by nextUpdate, which the index has.
         answers.filter(next_update__gt=now + LIFETIME, this_update__gt=now).order_by("-next_update"),
         answers.filter(next_update__lte=now + REFRESH_BEFORE, this_update__lte=now - MIN_AGE).order_by("next_update"),
     ]
@@ -230,7 +232,7 @@ def _due(ca: CertificateAuthority, now: dt.datetime, limit: int) -> list[UUID]:
     found = [id_ for rows in wanted for id_ in rows.values_list("certificate_id", flat=True)[:most]]
     if len(changed) + len(found) < limit:
         early = answers.filter(next_update__lte=now + REFRESH_BEFORE + EARLY, this_update__lte=now - MIN_AGE)
-        # Of answers that were signed together both hashes of one certificate come together, so that the part is a fifth.
+        # Responses for both hashes of a certificate that were signed together sort together, so the part is a fifth.
         found += early.order_by("next_update", "certificate_id").values_list("certificate_id", flat=True)[
             : len(CertIdHash) * limit // 5
         ]
@@ -238,7 +240,7 @@ def _due(ca: CertificateAuthority, now: dt.datetime, limit: int) -> list[UUID]:
 
 
 def _drop_ended(ca: CertificateAuthority, certificate_ids: Sequence[UUID], now: dt.datetime) -> None:
-    """Removes answers for certificates that ended: they are signed no more, and would stand first among the ageing for ever."""
+    """Removes the responses for expired certificates: they are never renewed, and would always sort first among the old ones."""
     OcspResponse.objects.filter(ca=ca, certificate_id__in=certificate_ids, certificate__not_after__lte=now).delete()
 
 
@@ -252,7 +254,7 @@ def _answer_for(responder: Responder, certificate_ids: Sequence[UUID]) -> int:
 
 
 class SignedAnswer(NamedTuple):
-    """A row of OcspResponse to be: what is stored, by the names of its columns."""
+    """A future row of OcspResponse; the fields are its columns."""
 
     ca_id: int
     certificate_id: UUID
@@ -279,19 +281,19 @@ def _singles(row: Certificate) -> list["Single"]:
     return [Single(name, serial, status) for name in _HASHES]
 
 
-# What `status_of` and its callers read.
+# The fields that `status_of` and its callers read.
 STATUS_FIELDS: Final = ("ca", "serial", "status", "held", "status_version", "created_at", "issued_at", "revoked_at", "reason")
 
 
 def status_of(row: Certificate) -> bytes:
-    """The certStatus of an issued or revoked certificate. One on hold is so since it was issued."""
+    """Returns the certStatus of an issued or revoked certificate. A hold dates from the issuance."""
     if row.status == CertificateStatus.REVOKED and row.revoked_at:
         return ocsp_response.revoked(row.revoked_at, row.reason)
     return ocsp_response.on_hold(row.issued_at or row.created_at) if row.held else ocsp_response.GOOD
 
 
 class Single(NamedTuple):
-    """What an answer says: of the CertID by `hash` and the serial, a certStatus, and perhaps a nonce."""
+    """The content of one response: a CertID by `hash` and serial, a certStatus, and perhaps a nonce."""
 
     hash: str
     serial: int
@@ -300,7 +302,7 @@ class Single(NamedTuple):
 
 
 class Signing:
-    """One responder at its work. What answers of the same second share is encoded once."""
+    """Signs for one responder. Encodes once what the responses of a second have in common."""
 
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
@@ -310,10 +312,10 @@ class Signing:
     def answers(
         self, singles: Sequence[Single], *, lifetime: dt.timedelta | None = None
     ) -> tuple[list[bytes], dt.datetime, dt.datetime]:
-        """The DER of an answer for each, and their thisUpdate and nextUpdate, which is not after the signer's end.
+        """Returns the DER of each response, and their thisUpdate and nextUpdate; nextUpdate is not after the signer's end.
 
-        Raises HsmError, ClockWentBack, and SelfCheckFailed for a signature that does not verify: the first, each sixteenth and
-        the last are verified.
+        Verifies the first, each sixteenth and the last signature. Raises HsmError, ClockWentBack, and SelfCheckFailed if one does
+        not verify.
         """
         moment = clock_guard.check().replace(microsecond=0)
         if moment != self._moment or self._template is None:
@@ -334,7 +336,8 @@ def _template(responder: Responder, moment: dt.datetime) -> ocsp_response.Templa
         )
         for name in CertIdHash.values
     ]
-    # A CA's own certificate is carried too: GnuTLS finds no signer by a key's hash but among the answer's certificates.
+    # Includes the certificate of a CA that signs itself: GnuTLS looks up a signer by key hash only among the response's
+    # certificates.
     return ocsp_response.Template(
         responder_key_hash=x509.SubjectKeyIdentifier.from_public_key(responder.public_key).digest,
         certificates=[responder.certificate.public_bytes(Encoding.DER)],
@@ -347,7 +350,7 @@ def _template(responder: Responder, moment: dt.datetime) -> ocsp_response.Templa
 
 
 def verify(certificate: x509.Certificate, to_be_signed: bytes, signature: bytes) -> None:
-    """Checks an answer's signature with the responder's certificate. Raises SelfCheckFailed."""
+    """Verifies a response's signature with the responder's certificate. Raises SelfCheckFailed."""
     _verify(certificate.public_key(), to_be_signed, signature)
 
 
@@ -364,7 +367,7 @@ def _verify(public_key: object, to_be_signed: bytes, signature: bytes) -> None:
 
 
 def _store(answers: list[SignedAnswer]) -> int:
-    """Stores the answers whose certificate still has the status they were signed for; returns for how many certificates."""
+    """Stores the responses whose certificate still has the status they were signed for; returns for how many certificates."""
     ids = {answer.certificate_id for answer in answers}
     with transaction.atomic(durable=True):
         locked = Certificate.objects.filter(id__in=ids).select_for_update(no_key=True).order_by("id")
@@ -381,9 +384,9 @@ def _store(answers: list[SignedAnswer]) -> int:
 
 
 def make_piece(cursor: CursorWrapper) -> None:
-    """The session's own table for answers on their way into the real one; one that is there is left alone.
+    """Creates the session's temporary table for responses that are about to be stored, unless it exists.
 
-    Looked for first: a read-only session makes nothing, not even what would be there already (`scratch`).
+    Checks for it first: a read-only session cannot run CREATE, not even IF NOT EXISTS (`scratch`).
     """
     cursor.execute("SELECT to_regclass('pg_temp.pki_ocsp_piece')")
     if cursor.fetchone() == (None,):
@@ -391,7 +394,7 @@ def make_piece(cursor: CursorWrapper) -> None:
 
 
 _COLUMNS: Final = ", ".join(SignedAnswer._fields)
-# Of the connection's own, and empty after each transaction.
+# The table belongs to the connection and is emptied after each transaction.
 _PIECE: Final = f"""
 CREATE TEMPORARY TABLE pki_ocsp_piece ON COMMIT DELETE ROWS AS SELECT {_COLUMNS} FROM pki_ocspresponse WITH NO DATA
 """  # noqa: S608  (names of our own)

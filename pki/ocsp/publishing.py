@@ -1,8 +1,8 @@
-"""The publisher of the OCSP store (rules/pki 5.1, 5.2): follows the database into files that the responder answers from.
+"""Publishes the OCSP store (rules/pki 5.1, 5.2): copies from the database to the files that the responder serves.
 
-It needs no token. One look reads, in one snapshot of the database, which certificates have a status that no answer tells of,
-and which answers are new; then it writes. So a revocation shows within a look of its commit in every process of the responder,
-as `tryLater` until its answer is signed. Without a publisher the responder goes on with what it has, and says so.
+It needs no token. One run reads in one snapshot of the database which certificates have no response for their current status, and
+which responses are new; then it writes them. So within one run of its commit, every process of the responder serves a revocation,
+as `tryLater` until its response is signed. Without a publisher the responder serves what it has, and reports it.
 """
 
 import json
@@ -29,9 +29,9 @@ log = structlog.get_logger(__name__)
 LOOK_EACH = 0.5
 """Seconds between looks."""
 RELOAD_EACH = 86_400.0
-"""Seconds after which everything is compared anew, whatever was followed."""
+"""Seconds after which the whole store is compared with the database again."""
 ANSWERS_AT_ONCE = 200
-"""How many certificates' answers are asked for at once on relying parties' wishes."""
+"""Certificates per task whose responses the readers of the store requested."""
 
 _POSITION = "position.json"
 _FOLLOWED = metrics.gauge("ocsp_store_followed_seconds", "When the OCSP store last followed the database", mode="mostrecent")
@@ -39,7 +39,7 @@ _RECORDS = metrics.gauge("ocsp_store_records", "Serials in the OCSP store", mode
 
 
 class Publisher:
-    """Keeps one store. Use as a context; raises Taken while another does."""
+    """Keeps one store up to date. Use as a context manager; raises StoreLocked while another process writes the store."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -65,22 +65,22 @@ class Publisher:
             return None
 
     def look(self) -> int:
-        """Brings the store up to what is committed now; returns how many records changed.
+        """Updates the store to what is committed now; returns how many records changed.
 
-        Raises OperationalError, InterfaceError. The first look, and one each day, compares everything.
+        The first run, and one each day, compares everything. Raises OperationalError, InterfaceError.
         """
         started, moment = time.monotonic(), clock.now().timestamp()
         whole = self._position is None or started - self._loaded_at > RELOAD_EACH
         with transaction.atomic(durable=True):
             snapshot = ocsp_feed.Snapshot.current(lasts=True)
             if self._position is not None and snapshot.end < self._position.end:
-                log.error("ocsp_store.another_database")  # a copy from a time before: its numbers say nothing of what is new
+                log.error("ocsp_store.another_database")  # an older copy: its snapshot does not tell what is new
                 whole = True
             since = None if whole else self._position
             answered = self._publish_routes()
             if whole:
                 self.writer.grow(ocsp_feed.count())
-            # What is no longer true goes first.
+            # Remove outdated records first.
             with plans.only_indexed():
                 pending, walk = ocsp_feed.pending(self._walk)
                 on_hold, held = ocsp_feed.held(answered, {} if whole else self._held)
@@ -103,7 +103,7 @@ class Publisher:
         return changed
 
     def _publish_routes(self) -> list[int]:
-        """Publishes the list of CAs, and returns those for which answers are signed."""
+        """Publishes the list of CAs, and returns the CAs whose responses are signed here."""
         authorities = ocsp_feed.authorities()
         routes = json.dumps(authorities).encode()
         if routes != self._routes:
@@ -112,7 +112,7 @@ class Publisher:
         return [each["id"] for each in authorities if each["signs"]]
 
     def _forget(self, now: int) -> None:
-        """Removes signed `unknown` that ended, and what a clock that was ahead signed."""
+        """Removes signed `unknown` records that expired, and those signed while the clock was ahead."""
         last = now + int(ocsp_unknown.AHEAD.total_seconds())
         for key in [key for key, end in self._unknown.items() if not now < end <= last]:
             del self._unknown[key]
@@ -121,13 +121,13 @@ class Publisher:
                 self.writer.remove(key)
 
     def _remember(self, snapshot: ocsp_feed.Snapshot, *, anew: bool) -> None:
-        """Keeps the position; on disk only if something was written, since to read something twice is harmless."""
+        """Keeps the position; writes it to disk only if records were written, because reading a row twice does no harm."""
         self._position = snapshot
         if anew:
             write_atomically(self.folder / _POSITION, json.dumps({"snapshot": snapshot.text}).encode())
 
     def grant(self) -> int:
-        """Hands relying parties' wishes to the signer, by the queue; returns how many are taken up."""
+        """Queues the readers' requests for the signer; returns how many were accepted."""
         wishes = list(dict.fromkeys(refresh_requests.take(self.folder)))
         if not wishes:
             return 0
@@ -139,7 +139,7 @@ class Publisher:
         return len(ids) + ocsp_unknown.ask(unknown[: ocsp_unknown.EACH_TURN])
 
     def turn(self) -> None:
-        """One look and the wishes. A database that does not answer is told in the log, and asked again the next time."""
+        """Runs `look` and `grant`. Logs a database error; the next turn tries again."""
         try:
             self.look()
             self.grant()

@@ -1,7 +1,8 @@
-"""Whether OCSP answers can be signed now: each token that holds a responder's key is asked for a signature every few seconds.
+"""Checks whether OCSP responses can be signed: every few seconds, each token with a responder's key makes a signature.
 
-Told beside the store (`pki.ocspd.signer_health`), for the health of the processes that answer and for an alarm: with the token
-alone gone, the store follows the database, all stored answers hold, and nothing else would tell before they end.
+The result is stored next to the OCSP store (`pki.ocspd.signer_health`), for the health checks of the responder's processes and
+for an alarm. If only the token is gone, the store follows the database and all stored responses are valid, so nothing else would
+show the fault before they expire.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 def look() -> str:
-    """Why no answer can be signed with some responder's token; empty if each signs, or none is to. Never raises."""
+    """Returns why some responder's token cannot sign; empty if each one signs, or if there is no responder. Never raises."""
     try:
         responders = _one_for_each_token()
         for responder in responders:
@@ -51,7 +52,7 @@ def _one_for_each_token() -> list[presigning.Responder]:
 
 @contextlib.contextmanager
 def told(folder: Path) -> Iterator[None]:
-    """Tells of it inside the block, in a thread apart: a token that hangs must not hold up who waits for answers."""
+    """Reports inside the block, in a thread of its own: a token that hangs must not delay waiting relying parties."""
     ended = threading.Event()
     thread = threading.Thread(target=_run, args=[folder, ended], name="ocsp-signable", daemon=True)
     thread.start()
@@ -72,7 +73,7 @@ def _run(folder: Path, ended: threading.Event) -> None:
 
 
 def _tell(folder: Path) -> None:
-    """One look. What fails unforeseen is told in the log, and the next look is made all the same."""
+    """Makes one check and reports it. Logs an unexpected error, so that the next check still runs."""
     try:
         why = look()
         if why:

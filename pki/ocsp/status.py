@@ -1,4 +1,4 @@
-"""What the status face reads: stored OCSP answers and published files. No token, no signing, at most two queries."""
+"""Queries for the status HTTP service: stored OCSP responses and published files. No token, no signing, at most two queries."""
 
 import datetime as dt
 import hashlib
@@ -15,19 +15,19 @@ from pki.models import ANSWERING, CaState, Certificate, CertificateAuthority, Ce
 from siths_portal.lib import clock
 
 MACHINE_PROFILE = "function"
-"""The profile by which a machine client may show a certificate of ours."""
+"""The profile of the certificates that machine clients of ours authenticate with."""
 
 
 class Unauthorized(Exception):
-    """Nothing authoritative can be said (RFC 9919 section 3.2.3): another's certificate, or a serial that was never issued."""
+    """No authoritative response is possible (RFC 9919 section 3.2.3): the CertID has another CA, or a serial never issued."""
 
 
 class TryLater(Exception):
-    """The certificate is ours, and the answer for its present state is not signed yet."""
+    """The certificate is ours, but the response for its current status is not signed yet."""
 
 
 class Contradiction(TryLater):
-    """The stored answer is of the certificate's status version and yet says another status: it was not stored by us."""
+    """The stored response has the certificate's status version but another status: we did not store it."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class StoredAnswer:
 
 
 def answer(asked: CertId) -> StoredAnswer:
-    """The stored answer for the CertID, if it was signed for the certificate's present status and now lies within its times.
+    """Returns the stored response for the CertID, if it was signed for the certificate's current status and is valid now.
 
-    A certificate on hold has none (TryLater): its answers are signed for each request, which this does not do.
+    A certificate on hold has none (TryLater): its responses are signed for each request, which this function does not do.
 
-    Raises Unauthorized or TryLater. A stale answer, one from the future, or one that says another status than the table is
-    never returned (B1.24, B1.33).
+    Raises Unauthorized or TryLater. A stale response, one from the future, or one with another status than the table is never
+    returned (B1.24, B1.33).
     """
     if not 0 < asked.serial.bit_length() <= 160 or asked.serial < 0:
         raise Unauthorized
@@ -96,22 +96,22 @@ def answer(asked: CertId) -> StoredAnswer:
 
 
 def _says(der: bytes, serial: int, status: str) -> bool:
-    """Whether the answer is of this serial and says this status, so that its row alone makes nothing good."""
+    """Whether the response is for this serial and has this status. So a changed row alone cannot make a certificate good."""
     response = ocsp.load_der_ocsp_response(der)
     says = ocsp.OCSPCertStatus.REVOKED if status == CertificateStatus.REVOKED else ocsp.OCSPCertStatus.GOOD
     return (response.serial_number, response.certificate_status) == (serial, says)
 
 
 def is_revoked(der: bytes) -> bool:
-    """True if one of our CAs has revoked the certificate or has it on hold; False also for a certificate of another issuer.
+    """Returns True if one of our CAs has revoked the certificate or has it on hold; False also for another CA's certificate.
 
-    Asked of the table itself, so a revocation counts at once. It does not say that the certificate is genuine.
+    Reads the table itself, so a revocation counts at once. It does not say that the certificate is genuine.
     """
     return bool(revoked([der]))
 
 
 def revoked(ders: Iterable[bytes]) -> frozenset[bytes]:
-    """Those of the certificates of which `is_revoked` is true, by one query."""
+    """Returns those of the certificates for which `is_revoked` is true, with one query."""
     named = {der: _named(der) for der in ders}
     names, numbers = {name for name, _serial in named.values()}, {serial for _name, serial in named.values()}
     not_good = Q(status=CertificateStatus.REVOKED) | Q(held=True)
@@ -121,8 +121,10 @@ def revoked(ders: Iterable[bytes]) -> frozenset[bytes]:
 
 
 def refusal_of_machine(der: bytes) -> str:
-    """Why the certificate proves no machine, by our own table: `revoked`, `on-hold`, or `no-function` for one that we made for
-    something else, such as a card; empty otherwise, and for a certificate of another issuer. It does not say that it is genuine.
+    """Returns why our own table says that the certificate does not authenticate a machine; empty if it says nothing.
+
+    `revoked`, `on-hold`, or `no-function` for a certificate that we issued for another use, such as a card; empty also for a
+    certificate of another issuer. It does not say that the certificate is genuine.
     """
     found = _found(der).values_list("status", "held", "profile_version__name").first()
     if found is None:
@@ -132,7 +134,7 @@ def refusal_of_machine(der: bytes) -> str:
         return "revoked"
     if held:
         return "on-hold"
-    # One that was imported by its serial alone has no profile that we know.
+    # A certificate that was imported only by its serial has no known profile.
     return "" if profile in (None, MACHINE_PROFILE) else "no-function"
 
 
@@ -142,14 +144,14 @@ def _found(der: bytes) -> QuerySet[Certificate]:
 
 
 def _named(der: bytes) -> tuple[str, str]:
-    """The hash of the issuer's name, and the serial."""
+    """Returns the hash of the issuer's name, and the serial."""
     certificate = x509.load_der_x509_certificate(der)
     return hashlib.sha256(certificate.issuer.public_bytes()).hexdigest(), serials.text(certificate.serial_number)
 
 
 @dataclass(frozen=True)
 class PublishedAuthority:
-    """A CA as the index page of the status face shows it. Times are None until its first CRL; a last one has no nextUpdate."""
+    """A CA as shown on the index page of the status service. Times are None until its first CRL; a last CRL has no nextUpdate."""
 
     common_name: str
     file_stem: str
@@ -160,7 +162,7 @@ class PublishedAuthority:
 
 
 def published_authorities() -> list[PublishedAuthority]:
-    """Every CA that has a certificate, roots first, with the newest of its CRLs."""
+    """Returns every CA that has a certificate, roots first, with its newest CRL."""
     newest = {crl.ca_id: crl for crl in Crl.objects.filter(shard=None).order_by("ca_id", "-number").distinct("ca_id")}
     found = []
     authorities = CertificateAuthority.objects.exclude(state=CaState.PLANNED)

@@ -1,6 +1,6 @@
-"""Comparing certificates' status and holds with the sealed events, and revocations with stored OCSP answers (ADR 0298).
+"""Compares certificates' status and holds with the sealed events, and revocations with stored OCSP responses (ADR 0298).
 
-Each walk runs in batches along an index, in a number of queries that does not grow with the certificates of a batch.
+Each comparison reads in batches along an index; the number of queries does not depend on the certificates in a batch.
 """
 
 import datetime as dt
@@ -25,14 +25,14 @@ _NOWHERE: Final = (-1, -1, UUID(int=0))
 
 @dataclass(frozen=True)
 class StatusCheck:
-    """How many certificates were compared, and what does not agree: one line each, in Swedish, with the certificate's id."""
+    """How many certificates were compared, and one line in Swedish for each mismatch, with the certificate's id."""
 
     checked: int
     wrong: tuple[str, ...]
 
 
 def verify_statuses() -> StatusCheck:
-    """Compares every certificate that has events with what they say: that it was issued, is on hold, was released or revoked."""
+    """Compares every certificate that has events with them: whether it was issued, is on hold, was released or revoked."""
     checked, wrong = 0, list[str]()
     for told in _told():
         checked += 1
@@ -41,7 +41,7 @@ def verify_statuses() -> StatusCheck:
 
 
 def verify_revocations() -> StatusCheck:
-    """Looks at every revoked certificate: each that was made here has its event, and none a stored OCSP answer that says good."""
+    """Checks every revoked certificate: one issued here must have its event, and none may have a stored OCSP response `good`."""
     checked, wrong = 0, list[str]()
     for row in _revoked():
         checked += 1
@@ -53,15 +53,15 @@ def verify_revocations() -> StatusCheck:
 
 
 def sign_contradicted() -> int:
-    """Signs new OCSP answers for revoked certificates whose stored ones say good; returns for how many.
+    """Signs new OCSP responses for revoked certificates whose stored ones say good; returns for how many.
 
-    In the `pki` worker. Raises HsmError, ClockWentBack.
+    Runs in the `pki` worker. Raises HsmError, ClockWentBack.
     """
     return presigning.presign([row.id for row in _revoked() if row.said_good])
 
 
 class _Told(NamedTuple):
-    """What events say of a certificate (`revocation` are the facts of the newest), and its row; `status` is None without one."""
+    """A certificate's events (`revocation` has the facts of the newest), and its row; `status` is None without a row."""
 
     certificate: str
     reserved: bool
@@ -78,7 +78,7 @@ class _Told(NamedTuple):
     has_record: bool
 
 
-# A batch ends between certificates: the first statement finds where, the second reads all events up to there.
+# A batch ends between two certificates: the first statement finds its end, the second reads all events up to there.
 _END: Final = """
 SELECT max(subject_ref) FROM (
   SELECT subject_ref FROM pki_event WHERE subject_type = 'certificate' AND subject_ref > %s ORDER BY subject_ref LIMIT %s
@@ -159,8 +159,8 @@ class _Revoked(NamedTuple):
     said_good: bool
 
 
-# Along `pki_cert_changed`. In an answer certStatus follows the serial (RFC 6960 section 4.2.1): good is [0] NULL. Certificates
-# that were issued elsewhere, which have no profile, may have come here revoked.
+# Reads along `pki_cert_changed`. In a response certStatus follows the serial (RFC 6960 section 4.2.1): good is [0] NULL.
+# Certificates issued elsewhere, which have no profile, may have been imported as revoked.
 _REVOKED: Final = """
 WITH part AS (
   SELECT ca_id, status_version, id, profile_version_id,

@@ -1,6 +1,7 @@
-"""Whether the OCSP responder knows what a CRL is about to tell (B1.33): a revocation shows there first, or at the same time.
+"""Ensures that the OCSP store has every revocation before a CRL lists it, or at the same time (B1.33).
 
-The publisher keeps the store up. While it is gone nobody has the store's lock, and who makes a list looks in its place.
+A running publisher keeps the store up to date. If none runs, its lock on the store is free, and the process that makes the CRL
+updates the store itself.
 """
 
 import time
@@ -23,11 +24,11 @@ _POLL: Final = 0.05
 
 
 def await_store() -> bool:
-    """Sees to it that the store has everything that is committed now; whether it has, or there is no store.
+    """Updates the store to everything that is committed now. Returns whether it is up to date; True also if there is no store.
 
-    Waits for a publisher that is at work, and looks itself if there is none. A store that cannot be written, or that another
-    process has without following, is told in the log and holds no list up for good: a CRL that is due is worth more than the
-    order of the two, and the responder says that its answers are old. Raises OperationalError, InterfaceError.
+    Waits for a running publisher, and updates the store itself if there is none. A failure is logged and does not block the CRL:
+    the store may not be writable, or its writer may not follow the database. A due CRL matters more than the order of the two,
+    and the responder reports that its responses are old. Raises OperationalError, InterfaceError.
     """
     folder, moment = Path(settings.PKI_OCSP_STORE_DIR), clock.now().timestamp()
     store, deadline = Store(folder), time.monotonic() + WAIT
@@ -37,7 +38,7 @@ def await_store() -> bool:
         except StoreMissing:
             return True
         try:
-            # One that was followed in the future was so by a clock that has gone back since, which says nothing.
+            # A time in the future comes from a clock that has gone back since, and proves nothing.
             if moment <= followed <= clock.now().timestamp() or _look(folder):
                 return True
             why = "Taken"
@@ -50,7 +51,10 @@ def await_store() -> bool:
 
 
 def _look(folder: Path) -> bool:
-    """Brings the store up, unless another process writes it; whether it did. Raises OSError, OperationalError, InterfaceError."""
+    """Updates the store unless another process writes it; returns whether it did.
+
+    Raises OSError, OperationalError, InterfaceError.
+    """
     try:
         with Publisher(folder) as publisher:
             publisher.look()

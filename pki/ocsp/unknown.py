@@ -1,7 +1,8 @@
-"""Signed `unknown` for serials that a CA never issued (RFC 6960 section 2.2): few, and of a short life.
+"""Signed `unknown` for serials that a CA never issued (RFC 6960 section 2.2): few, and with a short lifetime.
 
-Anyone can invent serials, so what is signed is bounded: so many at once, so many new ones a second. Beyond, and until it is
-signed, the answer is the unsigned `unauthorized`. Nothing is signed for a serial that has a row, of whatever status.
+Anyone can invent serials, so the number of signed responses is limited, in total and of new ones per second. Beyond the limits,
+and until the response is signed, the response is the unsigned `unauthorized`. No `unknown` is signed for a serial with a
+certificate row, whatever its status.
 """
 
 import datetime as dt
@@ -29,17 +30,17 @@ log = structlog.get_logger(__name__)
 LIFETIME = dt.timedelta(minutes=5)
 RENEW_BEFORE = dt.timedelta(minutes=2)
 AHEAD = LIFETIME + dt.timedelta(minutes=1)
-"""What ends later than this from now was signed by a clock that was ahead. Above LIFETIME: who looks may be a moment behind."""
+"""A row that ends later than this from now was signed while the clock was ahead. LIFETIME and a margin for clock differences."""
 LIMIT = 4096
-"""How many serials have a row at once; those of one CA at most half as many, so that others find room."""
+"""How many serials may have a row; those of one CA at most half as many, so that other CAs have space."""
 EACH_TURN = 200
-"""How many are signed at once, of each CA in turn."""
+"""How many are signed in one run, taking one of each CA in turn."""
 
 
 def ask(wanted: Iterable[tuple[int, int]]) -> int:
-    """Notes (CA, serial) pairs that were asked for, and wakes the signer; returns how many are to be signed.
+    """Records requested (CA, serial) pairs and wakes the signer; returns how many will be signed.
 
-    Those with a certificate's row are left out, and those that find no room.
+    Leaves out those with a certificate row, and those beyond the limit.
     """
     pairs = set(wanted)
     pairs -= ocsp_feed.certificates(pairs).keys()
@@ -60,7 +61,7 @@ def ask(wanted: Iterable[tuple[int, int]]) -> int:
 
 
 def _with_room(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those for which there is room yet."""
+    """Returns the pairs that fit within the limits."""
     rows = dict(OcspUnknown.objects.order_by().values_list("ca_id").annotate(Count("id")))
     room, found = max(0, LIMIT - sum(rows.values())), list[tuple[int, int]]()
     for ca_id, serials_of_ca in groupby(pairs, key=itemgetter(0)):
@@ -76,12 +77,13 @@ def _rows(pairs: Iterable[tuple[int, int]]) -> "QuerySet[OcspUnknown]":
 
 
 def sign() -> int:
-    """Signs what was asked for, in the `pki` worker, and forgets what nobody asks for any more; returns how many were signed.
+    """Signs the requested `unknown`, in the `pki` worker, and removes those no longer requested; returns how many were signed.
 
-    Safe to run twice and at once: each row gets an answer that is as good. One CA whose key does not answer holds up no other.
+    Safe to run twice and concurrently: each row gets an equally good response. A CA whose key does not work does not delay
+    others.
     """
     now = clock.now()
-    # What a clock that was ahead signed or noted would stay, and be of no use, until time has come up with it.
+    # Rows that were signed or recorded while the clock was ahead would stay useless until time has caught up with them.
     signed = Q(next_update__lte=now) | Q(next_update__gt=now + AHEAD)
     asked = Q(asked_at__lte=now - LIFETIME) | Q(asked_at__gt=now + AHEAD)
     OcspUnknown.objects.filter(signed | Q(next_update=None) & asked).delete()
@@ -96,7 +98,7 @@ def sign() -> int:
 
 
 def _waiting() -> dict[int, list[OcspUnknown]]:
-    """What waits longest, by CA: one of each, then the next of each, until the turn is full."""
+    """Returns the rows that have waited longest, by CA: one of each CA, then the next of each, up to the limit of a run."""
     place = Window(RowNumber(), partition_by=F("ca_id"), order_by=F("asked_at").asc())
     waiting = OcspUnknown.objects.filter(next_update=None).annotate(place=place).order_by("place", "asked_at")
     by_ca: dict[int, list[OcspUnknown]] = {}
@@ -110,7 +112,7 @@ def _sign(ca: CertificateAuthority, rows: list[OcspUnknown]) -> int:
     if responder is None:
         return 0
     signing = presigning.Signing(responder)
-    # A certificate may have got the serial since it was asked for.
+    # A certificate may have been given the serial since the request.
     taken = ocsp_feed.certificates((ca.id, serials.number(row.serial)) for row in rows)
     free = [row for row in rows if (ca.id, serials.number(row.serial)) not in taken]
     for name in CertIdHash.values:

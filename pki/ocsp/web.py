@@ -1,6 +1,6 @@
-"""The OCSP responder's HTTP face (RFC 6960 appendix A.1, RFC 9919): it looks stored answers up, and signs nothing.
+"""The OCSP responder as a Django view (RFC 6960 appendix A.1, RFC 9919): it serves stored responses, and signs none.
 
-It answers while `ocspd` is away, and counts what it said as that does.
+It answers while `ocspd` is down, and counts its responses in the same way.
 """
 
 from typing import Final
@@ -33,7 +33,7 @@ _UNAUTHORIZED: Final = b"\x30\x03\x0a\x01\x06"
 @require_http_methods(["GET", "HEAD", "POST"])
 def respond(request: HttpRequest, encoded: str = "") -> HttpResponseBase:
     """Answers one OCSP request. Errors are unsigned, with HTTP status 200 and no cache headers (B1.26)."""
-    ca, said = "", "internal"  # unless something is said
+    ca, said = "", "internal"  # unless a response is found
     try:
         ca, said, response = _answered(request, encoded)
     finally:
@@ -42,7 +42,7 @@ def respond(request: HttpRequest, encoded: str = "") -> HttpResponseBase:
 
 
 def _answered(request: HttpRequest, encoded: str) -> tuple[str, str, HttpResponseBase]:
-    """The CA, what is said, and the response; errors have no CA."""
+    """Returns the CA, the status for the metrics, and the response; errors have no CA."""
     try:
         der = _body(request) if request.method == "POST" else ocsp_request.decode_path(encoded)
         found = status.answer(ocsp_request.parse(der))
@@ -77,13 +77,13 @@ def _error(der: bytes) -> HttpResponse:
 
 
 def _cacheable(request: HttpRequest, response: HttpResponse, found: status.StoredAnswer) -> HttpResponseBase:
-    """Adds RFC 9919 section 6's headers, or makes it a 304 if the caller holds this very answer."""
+    """Adds the headers of RFC 9919 section 6, or returns a 304 if the client already has this response."""
     etag = f'"{sha256_hex(found.der)}"'
     max_age = max(0, min(MAX_AGE, int((found.next_update - clock.now()).total_seconds())))
     response["ETag"] = etag
     response["Last-Modified"] = http_date(int(found.this_update.timestamp()))
     response["Expires"] = http_date(int(found.next_update.timestamp()))
     response["Cache-Control"] = f"max-age={max_age}, public, no-transform, must-revalidate"
-    # By entity tag alone: "revoked" may be signed in the same second as "good", and dates cannot tell them apart.
+    # Compared by entity tag only: `revoked` may be signed in the same second as `good`, so dates cannot tell them apart.
     conditional: HttpResponseBase | None = get_conditional_response(request, etag, None, response)
     return conditional if conditional is not None else response

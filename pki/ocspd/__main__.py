@@ -1,7 +1,7 @@
-"""`python -m pki.ocspd --store FOLDER --bind ADDRESS:PORT`: the responder's processes, and the one that keeps them.
+"""`python -m pki.ocspd --store FOLDER --bind ADDRESS:PORT`: the responder's workers, and the keeper that restarts them.
 
-Each worker has a listening socket of its own at the same address (SO_REUSEPORT), which outlives it: what was not yet accepted
-when a worker died is accepted by the next one. The keeper reads no request.
+Each worker has its own listening socket at the same address (SO_REUSEPORT). The socket outlives the worker: the next worker
+accepts the connections that a dead worker had not accepted yet. The keeper reads no request.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Final
 
 import uvloop
 
-from pki.ocspd.accepting import Door
+from pki.ocspd.accepting import Acceptor
 from pki.ocspd.app import Responder
 from pki.ocspd.presence import Presence
 from pki.ocspd.serving import Server
@@ -29,15 +29,15 @@ log = logging.getLogger("pki.ocspd")
 
 BACKLOG: Final = 1024
 SILENT: Final = 1
-"""Seconds after which a connection is accepted though its client has sent nothing."""
+"""Seconds after which the kernel hands over a connection although its client has sent nothing."""
 AGAIN: Final = 0.2
-"""Seconds before a worker that ended is followed by another."""
+"""Seconds to wait before a worker that ended is replaced."""
 ENDING: Final = 5.0
-"""Seconds that workers have to end."""
+"""Seconds that workers have to shut down."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket at an address that others of this user may listen at, too. Raises OSError."""
+    """Returns a listening socket; other processes of this user may listen at the same address. Raises OSError."""
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     opened = socket.socket(family, socket.SOCK_STREAM)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -50,7 +50,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def serve(listening: socket.socket, store: Path, memo: int, keeper: int) -> None:
-    """A worker's life: answers until SIGTERM, or until its keeper, the process of this number, is gone."""
+    """Runs a worker: answers until SIGTERM, or until the process with id `keeper` is gone."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     responder = Responder(store, memo=memo)
     line = SignerClient(store, responder, loop)
@@ -59,8 +59,8 @@ async def serve(listening: socket.socket, store: Path, memo: int, keeper: int) -
     Presence(store, responder.counts).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    door = Door(listening, server, loop)
-    door.open()
+    acceptor = Acceptor(listening, server, loop)
+    acceptor.open()
     gc.collect()
     gc.freeze()
     ticked = loop.time()
@@ -70,7 +70,7 @@ async def serve(listening: socket.socket, store: Path, memo: int, keeper: int) -
             ticked += 1
             server.tick()
         await asyncio.sleep(EACH)
-    door.close()
+    acceptor.close()
     server.ending = True
     until = loop.time() + ENDING / 2
     while server.connections and loop.time() < until:
@@ -91,7 +91,7 @@ def _worker(listening: socket.socket, store: Path, memo: int, keeper: int) -> in
 
 
 class Keeper:
-    """Keeps a worker at each socket until it is told to end."""
+    """Runs one worker for each socket until it receives SIGTERM or SIGINT."""
 
     def __init__(self, sockets: list[socket.socket], store: Path, memo: int) -> None:
         self._sockets, self._store, self._memo = sockets, store, memo
@@ -113,9 +113,10 @@ class Keeper:
                 self._start(listening)
 
     def _start(self, listening: socket.socket) -> None:
-        # A signal that came between fork and note would leave a worker behind; one to a new worker is not for its keeper's hands.
+        # A signal between fork and the entry in `_workers` would leave a worker behind; the keeper's handlers must not run in the
+        # new worker.
         held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-        keeper = os.getpid()  # asked here: a worker that asks may be told who took it over
+        keeper = os.getpid()  # read before the fork: in the worker, getppid() may already return the process that adopted it
         pid = os.fork()
         if pid == 0:
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -124,7 +125,7 @@ class Keeper:
             os._exit(_worker(listening, self._store, self._memo, keeper))
         self._workers[pid] = listening
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
-        if self._ending:  # since it was last looked at
+        if self._ending:  # a signal may have come since `run` checked
             self._tell(signal.SIGTERM)
 
     def _end(self, *_: object) -> None:
@@ -139,12 +140,12 @@ class Keeper:
 
     def _tell(self, number: signal.Signals) -> None:
         for pid in list(self._workers):
-            with contextlib.suppress(ProcessLookupError):  # it ended, and `run` has yet to note it
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and `run` has not removed it yet
                 os.kill(pid, number)
 
 
 def main() -> int:
-    """Exit 0 at the end that was asked for, 1 if the address is taken."""
+    """Returns exit code 0 after a requested shutdown, 1 if the address is in use."""
     parser = argparse.ArgumentParser(prog="pki.ocspd")
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--bind", required=True, metavar="ADDRESS:PORT")

@@ -1,8 +1,9 @@
-"""Where connections come in. One whose only request is there is answered and closed at once; all others go to the loop.
+"""Accepts connections. Answers and closes at once a connection whose only request is already here; passes others to the loop.
 
-Who asks about one certificate mostly makes a connection for it and says so. What the loop does for a connection (transport,
-watcher, turns) costs more than the answer, so such a one is accepted, read, answered and closed in four calls. The kernel tells
-of a connection when its first octets are there (TCP_DEFER_ACCEPT), or when a client that waits has been told so once more.
+Most clients open a connection for one request and ask us to close it. What the loop does for a connection (transport, watcher,
+turns) costs more than the response, so such a connection is accepted, read, answered and closed in four calls. The kernel reports
+a connection when its first octets have arrived, or after it has retransmitted a SYN-ACK to a client that sends nothing
+(TCP_DEFER_ACCEPT).
 """
 
 import asyncio
@@ -17,9 +18,9 @@ from pki.ocspd.serving import Connection, Server
 log = logging.getLogger(__name__)
 
 AT_A_TIME: Final = 64
-"""Connections taken in a turn of the loop."""
+"""Connections accepted in one turn of the loop."""
 _READ: Final = 8192
-_WAIT: Final = 1.0  # seconds until the next try when the process or the machine can open nothing more
+_WAIT: Final = 1.0  # seconds until the next try when the process or the machine is out of file descriptors or memory
 # As numbers: each use of a flag as an enumeration costs as much as a system call.
 _NOW: Final = int(socket.MSG_DONTWAIT)
 _NOW_OR_GONE: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
@@ -27,20 +28,20 @@ _FULL: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Tail(asyncio.Protocol):
-    """Takes what a client's socket had no room for, then closes it."""
+    """Sends the part of a response that did not fit the client's socket buffer, then closes the connection."""
 
     def __init__(self, rest: bytes) -> None:
         self._rest = rest
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Writes it; the kernel gives the client up that does not take it."""
+        """Writes the rest and closes; the kernel ends the connection if the client does not read it."""
         opened = cast("asyncio.Transport", transport)
         opened.write(self._rest)
         opened.close()
 
 
-class Door:
-    """Takes the connections of one listening socket, which is another's to close."""
+class Acceptor:
+    """Accepts the connections of one listening socket. The caller closes the socket."""
 
     def __init__(self, listening: socket.socket, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         self._listening, self._server, self._loop = listening, server, loop
@@ -49,26 +50,26 @@ class Door:
         self._closed = False
 
     def open(self) -> None:
-        """Begins, unless it was closed."""
+        """Starts to accept, unless `close` was called."""
         if not self._closed:
             self._loop.add_reader(self._listening.fileno(), self._accept)
 
     def close(self) -> None:
-        """Takes no more; what waits in the socket waits there."""
+        """Accepts no more connections; those not yet accepted stay in the socket's queue."""
         self._closed = True
         self._loop.remove_reader(self._listening.fileno())
 
     def _accept(self) -> None:
         for _ in range(AT_A_TIME):
             try:
-                # What `accept` does, without the object that it makes of the descriptor.
+                # The same as `accept`, without the socket object that it makes of the descriptor.
                 descriptor, _address = self._listening._accept()  # type: ignore[attr-defined]
             except BlockingIOError:
                 return
             except OSError as error:
                 if error.errno not in _FULL:
-                    continue  # it left before it was taken
-                log.error("no connection can be taken: %s", error.strerror)
+                    continue  # the client left before the connection was accepted
+                log.error("cannot accept connections: %s", error.strerror)
                 self._loop.remove_reader(self._listening.fileno())
                 self._loop.call_later(_WAIT, self.open)
                 return
@@ -83,7 +84,7 @@ class Door:
         except OSError:
             data = b""
         if not data:
-            accepted.close()  # nobody is there
+            accepted.close()  # the client has closed
             return
         said = self._server.said_last(data)
         if said is None:
@@ -101,7 +102,7 @@ class Door:
             accepted.close()
 
     def _enter(self, accepted: socket.SocketType, protocol: asyncio.Protocol) -> None:
-        """Gives the connection to the loop."""
+        """Passes the connection to the event loop."""
         opened = socket.socket(*self._kind, accepted.detach())
         opened.setblocking(False)
         task = self._loop.create_task(self._entered(opened, protocol))

@@ -1,9 +1,9 @@
-"""What the OCSP responder says to a request (RFC 6960, RFC 9919), in bytes of HTTP: no Django, no database, no key.
+"""Makes the OCSP responder's response to a request (RFC 6960, RFC 9919), as bytes of HTTP: no Django, no database, no key.
 
-It answers from the store that a publisher writes. A memo of requests as they came in spares the reading of those that come
-often; an entry counts only while the certificate's slot says what it said, so that a new status shows at once in every process.
-Requests that are not in the memo mostly differ from others in their serial alone: what comes before it is known by its bytes.
-What only a signer can say (`SigningRequest`) is asked for elsewhere and comes back to `settle`.
+Responses come from the store that a publisher writes. A memo of requests, by their bytes, saves parsing those that come often; an
+entry is valid only while the certificate's slot is unchanged, so every process serves a new status at once. Requests that are not
+in the memo usually differ from others only in the serial, so the bytes before the serial are cached too. If only a signer can
+answer (`SigningRequest`), the caller asks it and passes its response to `settle`.
 """
 
 import binascii
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from pki.domain import ocsp_request, ocsp_response
 from pki.ocspd import layout
-from pki.ocspd.metrics import ON_HOLD, STATUS_MASK, Counts, Teller, said_in
+from pki.ocspd.metrics import ON_HOLD, STATUS_MASK, Counts, MetricsReporter, said_in
 from pki.ocspd.reading import Index, Store, StoreHit, StoreMissing
 from pki.ocspd.refresh_requests import Wishes
 from pki.ocspd.routing import Authority, Routes
@@ -21,12 +21,12 @@ from siths_portal.lib import clock
 TYPE: Final = b"Content-Type: application/ocsp-response\r\n"
 _SAFE = b"Cache-Control: max-age=%d, public, no-transform, must-revalidate\r\n"
 _CACHED: Final = TYPE + _SAFE % ocsp_response.MAX_AGE
-_AGAIN = 60  # seconds before the end of a signed `unknown` at which it is asked for anew
+_AGAIN = 60  # a signed `unknown` is requested again when it has so many seconds left
 _KNOWN = 4096
 _ESCAPES: Final = ((b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="))
 
-# Where the serial's value begins in a request of the usual shape without a nonce, by the octet that is the length of the
-# AlgorithmIdentifier: five headers before it, two hashes behind it, and the serial's own header. See `ocsp_request`.
+# Where the serial's value begins in a request of the usual shape without a nonce, by the length octet of the AlgorithmIdentifier:
+# five headers come before it, and after it two hashes and the serial's own header. See `ocsp_request`.
 _LENGTH_AT: Final = 11
 _SERIAL_AT: Final = {0x09: 67, 0x07: 65, 0x0D: 95, 0x0B: 93}
 
@@ -42,10 +42,10 @@ ERRORS: Final = {
 
 
 class _Known(NamedTuple):
-    """What a request says before its serial, known by those bytes."""
+    """The parsed content of a request up to its serial; cached by those bytes."""
 
     length: int
-    """Of the whole request."""
+    """Length of the complete request."""
     head: bytes
     """The store's key up to the serial."""
     second: bool
@@ -53,7 +53,7 @@ class _Known(NamedTuple):
 
 
 class _Remembered(NamedTuple):
-    """An answer that may be served while its slot says `word`, and until `until`."""
+    """A response that may be served while its slot holds `word`, and until `until`."""
 
     slots: "memoryview[int]"
     at: int
@@ -65,7 +65,7 @@ class _Remembered(NamedTuple):
 
 
 class _Memo:
-    """At most twice `size` answers: when it is full, what was remembered before goes."""
+    """Keeps at most twice `size` responses: when the newer half is full, the older half is dropped."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -73,7 +73,7 @@ class _Memo:
         self.older: dict[bytes, _Remembered] = {}
 
     def put(self, key: bytes, answer: _Remembered) -> None:
-        """Remembers."""
+        """Stores the response under this key."""
         if len(self.newer) >= self._size:
             self.older, self.newer = self.newer, {}
         self.newer[key] = answer
@@ -83,20 +83,20 @@ class _Memo:
 
 
 class SigningRequest(NamedTuple):
-    """What only a signer can say now: an answer with the nonce, or for a status of which there is no stored answer yet."""
+    """A request that only a signer can answer now: the response needs a nonce, or the status has no stored response yet."""
 
     authority: Authority
     key: bytes
     second: bool
     nonce: bytes
     cached: bool
-    """Whether caches may keep the answer: it was asked for by GET and carries no nonce."""
+    """Whether caches may keep the response: the request came by GET and has no nonce."""
     stored: bool = False
-    """Whether the store knows of the serial, which nobody can invent."""
+    """Whether the store has the serial. A client cannot invent such serials."""
 
 
 class Live(NamedTuple):
-    """What the signer said. Times are seconds since 1970."""
+    """The signer's response. Times are seconds since 1970."""
 
     version: int
     this_update: int
@@ -105,9 +105,9 @@ class Live(NamedTuple):
 
 
 class Responder:
-    """Answers requests from the store in `folder`. At most twice `memo` requests are remembered.
+    """Answers requests from the store in `folder`. Remembers at most twice `memo` requests.
 
-    Payloads are the headers and body that follow `HTTP/1.1 200 OK` and Date; `live` says whether a signer may be asked.
+    Payloads are the headers and body that follow `HTTP/1.1 200 OK` and Date; `live` tells whether a signer may be asked.
     """
 
     def __init__(self, folder: Path, *, memo: int = 10_000) -> None:
@@ -119,15 +119,15 @@ class Responder:
         self._posts, self._gets = _Memo(memo // 2), _Memo(memo // 2)
         self.live = False
         self.counts = Counts()
-        self.teller = Teller(self.counts, folder)
+        self.teller = MetricsReporter(self.counts, folder)
 
     @property
     def store(self) -> Store:
-        """What it answers from."""
+        """The store that responses come from."""
         return self._store
 
     def post(self, der: bytes) -> bytes | SigningRequest:
-        """What is said to the request. OCSP errors are unsigned and for no cache (B1.26)."""
+        """Returns the response to a POST with body `der`. OCSP errors are unsigned, and caches must not keep them (B1.26)."""
         found = self._posts.newer.get(der) or self._posts.older.get(der)
         if found is not None and found.slots[found.at] == found.word and clock.timestamp() < found.until:
             self.counts.answered[found.said] += 1
@@ -135,9 +135,9 @@ class Responder:
         return self._said(der, der, cached=False)
 
     def get(self, tail: bytes) -> bytes | SigningRequest | None:
-        """What is said to a GET whose address ends so (RFC 6960 appendix A.1), as it came.
+        """Returns the response to a GET whose URL ends with `tail`, as received (RFC 6960 appendix A.1).
 
-        None for a spelling that is not the usual one: percent-decoded, it goes to `get_spelled`.
+        Returns None for an unusual encoding; the caller percent-decodes it and calls `get_spelled`.
         """
         found = self._gets.newer.get(tail) or self._gets.older.get(tail)
         if found is not None and found.slots[found.at] == found.word and clock.timestamp() < found.until:
@@ -156,7 +156,7 @@ class Responder:
         return self._said(der, tail, cached=True) if der else None
 
     def get_spelled(self, tail: str) -> bytes | SigningRequest:
-        """What is said to a GET whose address ends so, percent-decoded once."""
+        """Returns the response to a GET whose URL ends with `tail`, percent-decoded once."""
         try:
             der = ocsp_request.decode_path(tail)
         except ocsp_request.MalformedRequest:
@@ -164,7 +164,7 @@ class Responder:
         return self._said(der, b"", cached=True)
 
     def error(self, der: bytes) -> bytes:
-        """An unsigned error, and counted."""
+        """Returns an unsigned error, and counts it."""
         self.counts.errors[der[4]] += 1
         return ERRORS[der]
 
@@ -186,12 +186,12 @@ class Responder:
         return self._stored(asked, index, found, memo_key if not asked.nonce else b"")
 
     def _asked(self, der: bytes, *, cached: bool) -> SigningRequest | None:
-        """What a request asks; None for what is not ours. Raises as `ocsp_request.read`, and StoreMissing."""
+        """Parses a request. Returns None if it is not for one of our CAs. Raises as `ocsp_request.read`, and StoreMissing."""
         if self._routes.look() != self._generation:
             self._known, self._generation = {}, self._routes.generation
         start = _SERIAL_AT.get(der[_LENGTH_AT], 0) if len(der) > _LENGTH_AT else 0
         known = self._known.get(der[:start])
-        # A serial that is positive and in its shortest form, since what begins with zero is left to the walk.
+        # Only for a positive serial in its shortest form: the full parser handles one that begins with zero.
         if known is not None and len(der) == known.length and 0 < der[start] < 0x80:
             return SigningRequest(known.authority, known.head + der[start:], known.second, b"", cached)
         asked = ocsp_request.read(der)
@@ -206,7 +206,7 @@ class Responder:
         return SigningRequest(authority, key, second, asked.nonce, cached)
 
     def _needs_signer(self, asked: SigningRequest, found: StoreHit | None) -> bool:
-        """Whether a signer says more than the store does."""
+        """Whether a signer can give a better response than the store."""
         authority = asked.authority
         if not authority.signs:
             return False
@@ -219,9 +219,9 @@ class Responder:
         return found.not_after > clock.timestamp()
 
     def settle(self, asked: SigningRequest, said: Live | None) -> bytes:
-        """What is said after the signer was asked; None: it said nothing, and the store is all that there is.
+        """Returns the response after the signer was asked. `said` is None if the signer did not respond; then the store decides.
 
-        A signer's answer counts only if the store knows of no later status.
+        The signer's response counts only if the store has no later status.
         """
         try:
             index, found = self._store.look_up(asked.key, second=asked.second)
@@ -241,7 +241,7 @@ class Responder:
         return _CACHED + layout.headers(said.der, said.this_update, said.next_update) + said.der
 
     def _stored(self, asked: SigningRequest, index: Index, found: StoreHit | None, memo_key: bytes) -> bytes:
-        """The stored answer, which is remembered, or an unsigned error."""
+        """Returns the stored response, and remembers it, or returns an unsigned error."""
         now = clock.timestamp()
         if found is None or found.state != layout.ANSWER or not found.this_update <= now < found.next_update:
             error = self._without_answer(asked, found, now)
@@ -253,7 +253,7 @@ class Responder:
         elif rest > ocsp_response.MAX_AGE:
             payload, until = _CACHED + found.part, ocsp_response.MAX_AGE
         else:
-            payload, until = TYPE + _SAFE % int(rest) + found.part, int(rest) + 1  # not to be remembered
+            payload, until = TYPE + _SAFE % int(rest) + found.part, int(rest) + 1  # too short-lived to remember
         if found.state == layout.UNKNOWN:
             until = max(until, _AGAIN)
         told = said_in(found.part, found.headers, asked.authority.id, asked.key[4:])
@@ -264,7 +264,7 @@ class Responder:
         return payload
 
     def _without_answer(self, asked: SigningRequest, found: StoreHit | None, now: float) -> bytes:
-        """The error for what has no answer now, which is wished for; nothing for a signed `unknown` that holds."""
+        """Requests a missing response from the publisher and returns the error; returns b"" if a signed `unknown` is current."""
         authority, serial = asked.authority, int.from_bytes(asked.key[4:])
         if found is None or found.state == layout.UNKNOWN:
             holds = found is not None and found.this_update <= now < found.next_update

@@ -1,28 +1,28 @@
-"""Heads of HTTP requests that were read before, known by their bytes: what comes behind them need not be parsed again."""
+"""A cache of HTTP request headers by their bytes: if the headers are known, only the rest of the request needs to be parsed."""
 
 from typing import Final
 
 from pki.ocspd.app import Responder, SigningRequest
 
 MOST: Final = 1024
-"""Heads of each kind that are remembered."""
+"""Entries kept of each kind."""
 END: Final = b"\r\n\r\n"
 _GET: Final = b"GET /ocsp/"
 _VERSION: Final = b" HTTP/1.1\r\n"
 _POSTS: Final = (b"POST /ocsp HTTP/1.1\r\n", b"POST /ocsp HTTP/1.0\r\n")
 
 
-class Heads:
-    """Heads that `httptools` has read, and on which nothing but the request itself depends."""
+class HeaderCache:
+    """Headers that `httptools` has parsed, and that have no effect beyond the OCSP request itself."""
 
     def __init__(self) -> None:
         self.posts: dict[bytes, int] = {}
-        """Heads of POSTs, and how long a body they announce."""
+        """Headers of POSTs, with the Content-Length that they declare."""
         self.gets: set[bytes] = set()
-        """Heads of GETs from the end of their address on."""
+        """Headers of GETs, from the end of the URL on."""
 
     def learn(self, data: bytes, method: str, target: bytes, body: bytes) -> None:
-        """Remembers the head of a request that came whole as `data`, if it is of the usual shape."""
+        """Caches the headers of the complete request `data`, if they are of the usual shape."""
         if method == "POST":
             head = data[: len(data) - len(body)]
             if head.startswith(_POSTS) and head.endswith(END) and head.count(END) == 1 and body:
@@ -37,7 +37,7 @@ class Heads:
                 self.gets.add(rest)
 
     def answer(self, responder: Responder, data: bytes) -> bytes | SigningRequest | None:
-        """What is said to a request that came whole and has a known head; None for all others, of which nothing is concluded."""
+        """Returns the response to a complete request whose headers are cached. None means only that the cache cannot decide."""
         if data.startswith(_GET):
             end = data.find(_VERSION)
             if end < 0 or data[end:] not in self.gets:

@@ -1,16 +1,16 @@
-"""What the files of the OCSP store hold.
+"""The file format of the OCSP store.
 
 A folder with one index, a few segments, and a list of CAs:
 
-- `current`: the index's file name, replaced whole when a new index takes over.
-- `index-<n>`: a header, then a hash table of 64-bit slots. A slot says where a certificate's record lies: segment and offset.
-  It is the one thing that is written in place, by one writer, and one aligned word: readers see the old or the new.
+- `current`: the index's file name, replaced atomically when a new index takes over.
+- `index-<n>`: a header, then a hash table of 64-bit slots. A slot holds the place of a certificate's record: segment and offset.
+  Only slots are written in place. Each is one aligned word with one writer, so readers see the old or the new value.
 - `segment-<n>`: records, appended and never changed.
-- `authorities.json`: the CAs that are answered for.
-- `wishes/`: what readers ask the publisher for.
+- `authorities.json`: the CAs that the responder answers for.
+- `wishes/`: the readers' requests to the publisher.
 
-A record carries its key and checksums, so that a reader trusts no slot: what does not match is not served. Before each answer
-stand the HTTP headers that go with it, so that a reader copies one piece of memory.
+A record includes its key and checksums, so a reader does not trust slots and serves no record that does not match. The HTTP
+headers of each response precede it, so a reader copies one piece of memory.
 """
 
 import struct
@@ -25,7 +25,7 @@ MAGIC: Final = b"SITHSOCSP0000002"
 HEADER_BYTES: Final = 4096
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
 
-# Magic, capacity in slots, the boot it was written in, whether the first load is finished, when the database was last followed.
+# Magic, capacity in slots, id of the boot, whether the first load is complete, when the store last held all of the database.
 HEADER: Final = struct.Struct("<16sQ36sIxxxxd")
 COMPLETE_AT: Final = 16 + 8 + 36
 FOLLOWED_AT: Final = COMPLETE_AT + 8
@@ -33,24 +33,24 @@ FOLLOWED_AT: Final = COMPLETE_AT + 8
 EMPTY: Final = 0
 REMOVED: Final = 1
 
-# Length; checksums of the rest of this with the key, and of each answer with its headers; version; thisUpdate, nextUpdate,
-# notAfter in seconds; state; length of the key; lengths of both answers' headers and of both answers.
+# Length; checksums of the rest of this with the key, and of each response with its headers; version; thisUpdate, nextUpdate,
+# notAfter in seconds; state; length of the key; lengths of both responses' headers and of both responses.
 RECORD: Final = struct.Struct("<IIIIqqqqBBHHHHxxxxxx")
 CHECKED_FROM: Final = 8
 STATE: Final = 8
-"""Which of RECORD's values says the state."""
+"""Index of the state among RECORD's values."""
 
 PENDING: Final = 0
-"""The certificate's status is another than any stored answer's: nothing is told until the new one is signed."""
+"""No stored response has the certificate's current status: nothing is served until a new response is signed."""
 ANSWER: Final = 1
 UNKNOWN: Final = 2
-"""A signed `unknown` for a serial that was never issued. Gives way to everything."""
+"""A signed `unknown` for a serial that was never issued. Any other record replaces it."""
 
 UNKNOWN_VERSION: Final = -1
 
 
 class StoreRecord(NamedTuple):
-    """What is known of one serial. Times are seconds since 1970; answers are empty while `state` is PENDING."""
+    """The status and responses of one serial. Times are seconds since 1970; responses are empty while `state` is PENDING."""
 
     key: bytes
     version: int
@@ -63,7 +63,7 @@ class StoreRecord(NamedTuple):
 
 
 def key(ca_id: int, serial: int) -> bytes:
-    """The key of a serial of a CA."""
+    """Returns the store's key for a serial of a CA."""
     return ca_id.to_bytes(4) + serial.to_bytes(20)
 
 
@@ -71,11 +71,11 @@ KEY_BYTES: Final = 24
 
 
 HEAD_BYTES: Final = RECORD.size + KEY_BYTES
-"""Where the first answer's headers begin in a record."""
+"""Offset of the first response's headers in a record."""
 
 
 def encode(record: StoreRecord) -> bytes:
-    """The record's bytes, a multiple of eight."""
+    """Returns the record's bytes, padded to a multiple of eight."""
     first, second = (headers(der, record.this_update, record.next_update) for der in (record.sha1, record.sha256))
     parts = first + record.sha1, second + record.sha256
     length = HEAD_BYTES + len(parts[0]) + len(parts[1])
@@ -101,9 +101,9 @@ def encode(record: StoreRecord) -> bytes:
 
 
 def headers(der: bytes, this_update: int, next_update: int) -> bytes:
-    """The HTTP headers of an answer that caches may keep, but Cache-Control (RFC 9919 section 6), and the empty line.
+    """Returns the HTTP headers of a cacheable response, except Cache-Control (RFC 9919 section 6), and the empty line.
 
-    Content-Length is the first. Nothing for no answer.
+    Content-Length is the first. Returns b"" for an empty response.
     """
     if not der:
         return b""
@@ -118,7 +118,7 @@ def _date(second: int) -> str:
 
 
 def decode(data: bytes, offset: int) -> StoreRecord | None:
-    """The record at `offset`; None for bytes that are no whole record."""
+    """Returns the record at `offset`, or None if there is no complete record."""
     if offset + RECORD.size > len(data):
         return None
     length, checksum, *checksums, version, this_update, next_update, not_after, state, keyed, h1, h2, d1, d2 = RECORD.unpack_from(
@@ -137,20 +137,20 @@ def decode(data: bytes, offset: int) -> StoreRecord | None:
 
 
 def slot(segment: int, offset: int) -> int:
-    """The word of a record's place. Segments are numbered from 1, so that it is neither EMPTY nor REMOVED."""
+    """Returns the slot value for a record's place. Segments count from 1, so it is neither EMPTY nor REMOVED."""
     return segment << 32 | offset
 
 
 def first_slot(key_bytes: bytes, mask: int) -> int:
-    """Where the search for a key begins. Serials are random, or count up; both spread."""
+    """Returns the slot where the search for a key begins. Serials are random or consecutive; both spread well."""
     return zlib.crc32(key_bytes) & mask
 
 
 def segment_path(folder: Path, number: int) -> Path:
-    """The file of a segment."""
+    """Returns the path of a segment."""
     return folder / f"segment-{number:08d}"
 
 
 def boot_id() -> bytes:
-    """Names this run of the machine: files that were written in another may lack what was not yet on disk when it ended."""
+    """Returns the id of this boot. Files from an earlier boot may lack what was not on disk when the machine stopped."""
     return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()

@@ -1,4 +1,4 @@
-"""What a process of the responder tells of itself: health, and counts."""
+"""Health checks and counts of a responder process."""
 
 import contextlib
 import datetime as dt
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import prometheus_client
 
 LATE: Final = 10.0
-"""Seconds without a sign of the publisher after which answers are told to be of an older state."""
+"""Seconds since the publisher's last update after which the health check reports old responses."""
 GIVEN_UP: Final = 8 * 3600.0
-"""Seconds after which the process is not ready: answers end, and other places may know more."""
+"""Seconds after which the process is not ready: stored responses expire, and other instances may be more current."""
 
 GOOD: Final = 0
 REVOKED: Final = 1
@@ -32,18 +32,18 @@ STATUS_MASK: Final = (1 << STATUS_BITS) - 1
 
 _STATUSES = {GOOD: "good", REVOKED: "revoked", UNKNOWN: "unknown", ON_HOLD: "on_hold"}
 _ERRORS = {1: "malformed", 2: "internal", 3: "try_later", 6: "unauthorized"}
-# What follows the serial in a SingleResponse: the status, and the header of thisUpdate (RFC 6960 section 4.2.1).
+# The octets after the serial in a SingleResponse: the status, and the header of thisUpdate (RFC 6960 section 4.2.1).
 _STATUS = {b"\x80\x00\x18\x0f": GOOD, b"\x82\x00\x18\x0f": UNKNOWN}
-# A RevokedInfo whose reason is certificateHold: what precedes its time, how long that is, and what follows it.
+# A RevokedInfo with reason certificateHold: the octets before its time, the length of the time, and the octets after it.
 _HOLD, _TIME, _HOLD_REASON = b"\xa1\x16\x18\x0f", 15, b"\xa0\x03\x0a\x01\x06"
-_LONG = 8  # octets of a serial that stand nowhere by chance
-_WITHIN = 320  # octets of an answer within which its first SingleResponse tells the status
+_LONG = 8  # octets of a serial that do not occur elsewhere by chance
+_WITHIN = 320  # octets of a response within which its first SingleResponse has the status
 
 
 def said_in(answer: bytes, start: int, ca_id: int, serial: bytes) -> int:
-    """What `Counts` knows the answer by that begins at `start`: the CA, and the status that it tells of the serial.
+    """Returns the number under which `Counts` counts the response that begins at `start`: the CA and the status for the serial.
 
-    `serial` are its octets, with or without leading zeros. For counts alone: the answer is not read, but looked at.
+    `serial` is its octets, with or without leading zeros. For counts only: the response is searched for patterns, not parsed.
     """
     tail = serial.lstrip(b"\0")
     at = answer.find(tail, start, start + _WITHIN) + len(tail)
@@ -51,21 +51,21 @@ def said_in(answer: bytes, start: int, ca_id: int, serial: bytes) -> int:
     if answer[at : at + 4] == _HOLD and answer.startswith(_HOLD_REASON, at + len(_HOLD) + _TIME):
         status = ON_HOLD
     if status == REVOKED and len(tail) < _LONG:
-        # So few octets may stand before the serial, too.
+        # A short serial may also occur by chance earlier in the response.
         found = (each for mark, each in _STATUS.items() if answer.find(tail + mark, start, start + _WITHIN) >= 0)
         status = next(found, REVOKED)
     return ca_id << STATUS_BITS | status
 
 
 class Counts:
-    """Answers by CA and status, as `said_in` puts them in a number, and unsigned errors by theirs, since the process began."""
+    """Counts since the process began: responses by the number from `said_in`, and unsigned errors by their error number."""
 
     def __init__(self) -> None:
         self.answered: Counter[int] = Counter()
         self.errors: Counter[int] = Counter()
 
     def totals(self) -> dict[tuple[int, str], int]:
-        """All counts by CA and status; errors by 0 and their name."""
+        """Returns all counts by CA and status; for errors, by 0 and the error's name."""
         found = {(0, name): self.errors[number] for number, name in _ERRORS.items()}
         for said, count in list(self.answered.items()):
             found[said >> STATUS_BITS, _STATUSES[said & STATUS_MASK]] = count
@@ -74,7 +74,7 @@ class Counts:
 
 @cache
 def counters() -> "tuple[prometheus_client.Counter, prometheus_client.Counter]":
-    """Requests by CA and status, and those of them that were answered from a store that nobody kept up."""
+    """Returns the counters of requests by CA and status, and of responses served from a store that was not up to date."""
     from siths_portal.lib.monitoring import metrics
 
     return (
@@ -83,8 +83,8 @@ def counters() -> "tuple[prometheus_client.Counter, prometheus_client.Counter]":
     )
 
 
-class Teller:
-    """Hands the counts on to the metrics once a second, apart from the requests: no line and no metric is written for one."""
+class MetricsReporter:
+    """Adds the counts to the metrics once a second, in a thread of its own, so that no request writes a log line or a metric."""
 
     def __init__(self, counts: Counts, folder: Path) -> None:
         self._counts = counts
@@ -94,7 +94,7 @@ class Teller:
         self._told: Counter[tuple[int, str]] = Counter()
 
     def start(self) -> None:
-        """Begins, if there is a folder of metrics."""
+        """Starts, if a folder for metrics is configured."""
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             threading.Thread(target=self._run, name="counts", daemon=True).start()
 
@@ -104,7 +104,7 @@ class Teller:
             self.tell()
 
     def tell(self) -> None:
-        """Adds what was counted since the last time."""
+        """Adds the requests counted since the last call."""
         requests, stale = counters()
         late = self._is_late()
         for key, total in self._counts.totals().items():
@@ -117,7 +117,7 @@ class Teller:
                     stale.inc(grown)
 
     def _name(self, ca_id: int) -> str:
-        """What operators call the CA, by the publisher's list."""
+        """Returns the CA's name for operators, from the publisher's list."""
         if ca_id not in self._names:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 self._names |= {each["id"]: each["name"] for each in json.loads(self._list.read_bytes())}
@@ -127,12 +127,14 @@ class Teller:
         try:
             return clock.now().timestamp() - self._store.index().followed_at > LATE
         except StoreMissing:
-            return False  # nothing is answered from it
+            return False  # without a store no response is served
 
 
 def health(path: str, store: Store) -> tuple[int, str, bytes]:
-    """HTTP status, content type and body. Ready is also who answers from a store that nobody has brought up to date lately, or
-    while nothing new can be signed."""
+    """Returns HTTP status, content type and body.
+
+    A process is also ready if the store has not been updated lately, or while nothing can be signed.
+    """
     if path == "/healthz/live":
         return 200, "application/json", b'{"status": "ok"}'
     try:
@@ -148,7 +150,7 @@ def health(path: str, store: Store) -> tuple[int, str, bytes]:
 
 
 def _signing(folder: Path) -> str:
-    """Whether new answers can be signed, in words. It is no reason to be asked less: what is stored holds for hours."""
+    """Returns "ok", or why no response can be signed. The process stays ready: stored responses are valid for hours."""
     fault = signer_health.fault(folder, clock.now().timestamp())
     if fault is None:
         return "ok"

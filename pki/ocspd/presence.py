@@ -1,6 +1,6 @@
-"""What a process of the responder tells of itself to operators: a small file beside the store, written anew every few seconds.
+"""A responder process's heartbeat for operators: a small file next to the store, rewritten every few seconds.
 
-It is no health check: a process that does not answer may still write. Who reads it takes what is old for gone.
+It is not a health check: a process that no longer answers may still write it. Readers treat a process with an old file as gone.
 """
 
 import json
@@ -16,14 +16,14 @@ from siths_portal.lib import clock
 
 FOLDER: Final = "processes"
 EACH: Final = 5.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
 GONE: Final = 30.0
-"""Seconds without one after which a process is taken for gone."""
+"""Seconds without a heartbeat after which a process counts as gone."""
 FORGOTTEN: Final = 3600.0
 
 
 class Presence:
-    """One process's sign of life in `folder`."""
+    """One process's heartbeat in `folder`."""
 
     def __init__(self, folder: Path, counts: Counts) -> None:
         self._folder = folder / FOLDER
@@ -32,7 +32,7 @@ class Presence:
         self._started_at = clock.now().timestamp()
 
     def start(self) -> None:
-        """Tells from now on, in a thread apart from the requests; never if the folder cannot be written."""
+        """Starts to write heartbeats in a thread of its own; the thread ends if the folder cannot be written."""
         threading.Thread(target=self._run, name="presence", daemon=True).start()
 
     def _run(self) -> None:
@@ -68,7 +68,7 @@ class Presence:
         self._forget()
 
     def _forget(self) -> None:
-        """Removes what processes left that ended long ago."""
+        """Removes the files of processes that ended long ago."""
         limit = clock.now().timestamp() - FORGOTTEN
         for path in self._folder.iterdir():
             try:
@@ -79,7 +79,7 @@ class Presence:
 
 
 def processes(folder: Path) -> list[dict[str, Any]]:
-    """What the processes of the store in `folder` told last, by their start; those that are gone are left out."""
+    """Returns the last heartbeats of the processes that use the store in `folder`, by start time; skips those that are gone."""
     found = []
     limit = clock.now().timestamp() - GONE
     for path in (folder / FOLDER).glob("*.json"):

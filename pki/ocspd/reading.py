@@ -1,4 +1,4 @@
-"""The reading end of the OCSP store: shared memory maps, no lock, no copy but of what is served."""
+"""Reads the OCSP store: shared memory maps, no locks, and only the served response is copied."""
 
 import mmap
 import time
@@ -9,33 +9,33 @@ from typing import Final, NamedTuple
 from pki.ocspd import layout
 from pki.ocspd.layout import StoreRecord
 
-_LOOK_EACH: Final = 0.5  # seconds between looks for a new index
+_LOOK_EACH: Final = 0.5  # seconds between checks for a new index
 _TRIES: Final = 4
 
 
 class StoreMissing(Exception):
-    """There is no store that may be served from: none was written yet, or only before the machine last started."""
+    """No usable store exists: none was written yet, or the last one is from before the machine restarted."""
 
 
 class StoreHit(NamedTuple):
-    """What a record says, and the one answer that is asked for. Times are seconds since 1970."""
+    """A record's fields, and the requested one of its two responses. Times are seconds since 1970."""
 
     at: int
     """The number of the slot."""
     word: int
-    """What the slot says. The record holds as long as the slot says it."""
+    """The slot's value. The record is valid as long as the slot holds it."""
     state: int
     version: int
     this_update: int
     next_update: int
     not_after: int
     headers: int
-    """How many octets of `part` are HTTP headers, with the empty line; the answer is the rest."""
+    """How many octets of `part` are HTTP headers, with the empty line; the rest is the response."""
     part: bytes
 
 
 class Index:
-    """One index file, and the segments that it speaks of, mapped for reading."""
+    """One index file and the segments that it refers to, mapped for reading."""
 
     def __init__(self, folder: Path, name: str) -> None:
         """Raises OSError, StoreMissing."""
@@ -45,31 +45,31 @@ class Index:
         magic, capacity, boot, complete, _followed = layout.HEADER.unpack_from(self._map)
         whole = layout.HEADER_BYTES + 8 * capacity == len(self._map)
         if magic != layout.MAGIC or boot != layout.boot_id() or not complete or not whole:
-            raise StoreMissing("an index of another kind, of another boot, or not whole")
+            raise StoreMissing("the index has another format, is from another boot, or is incomplete")
         self.slots = memoryview(self._map)[layout.HEADER_BYTES :].cast("Q")
         self._mask = capacity - 1
         self._segments: dict[int, mmap.mmap] = {}
 
     @property
     def holds(self) -> bool:
-        """Whether this is still the index that is written."""
+        """Whether the publisher still writes this index."""
         return bool(layout.HEADER.unpack_from(self._map)[3])
 
     @property
     def followed_at(self) -> float:
-        """When the publisher last had everything that the database said, in seconds since 1970."""
+        """When the store last held everything in the database, in seconds since 1970."""
         return float(layout.HEADER.unpack_from(self._map)[4])
 
     def look_up(self, key: bytes, *, second: bool) -> StoreHit | None:
-        """What the key's record says, with the second or the first of its answers; None for a key that is not there.
+        """Returns the key's record with the second or the first of its responses, or None if the store does not have the key.
 
-        Raises StoreMissing for a record that cannot be read.
+        Raises StoreMissing if the record cannot be read.
         """
         for _ in range(_TRIES):
             found, unread = self._look_up(key, second)
             if found is not None or not unread:
                 return found
-        raise StoreMissing("a record that cannot be read")
+        raise StoreMissing("unreadable record")
 
     def _look_up(self, key: bytes, second: bool) -> tuple[StoreHit | None, bool]:
         slots, mask, unread = self.slots, self._mask, False
@@ -89,9 +89,9 @@ class Index:
         return None, unread
 
     def find(self, key: bytes) -> tuple[int, int, StoreRecord | None]:
-        """The number of the key's slot, what it said, and the record. The slot is -1 for a key that is not there.
+        """Returns the key's slot number (-1 if the store lacks the key), the slot's value, and the record.
 
-        A record that cannot be read, as of a segment that was just removed or of bytes that are damaged, is None.
+        The record is None if it cannot be read, because its segment was just removed or its bytes are damaged.
         """
         for _ in range(_TRIES):
             at, word, record = self._search(key)
@@ -126,14 +126,14 @@ class Index:
         return found
 
     def forget_removed(self) -> None:
-        """Lets go of segments whose files are gone."""
+        """Unmaps segments whose files are gone."""
         for number in list(self._segments):
             if not layout.segment_path(self.folder, number).exists():
                 del self._segments[number]
 
 
 def _part(segment: mmap.mmap, start: int, at: int, word: int, second: bool) -> StoreHit | None:
-    """The record at `start` with one of its answers; None if the bytes do not match their checksums."""
+    """Returns the record at `start` with one of its responses; None if the bytes do not match their checksums."""
     _, checksum, check1, check2, version, this_update, next_update, not_after, state, _, h1, h2, d1, d2 = (
         layout.RECORD.unpack_from(segment, start)
     )
@@ -150,7 +150,7 @@ def _part(segment: mmap.mmap, start: int, at: int, word: int, second: bool) -> S
 
 
 class Store:
-    """The store of a folder, as the publisher writes it now."""
+    """The store in a folder, always by the current index."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -158,7 +158,7 @@ class Store:
         self._looked_at = 0.0
 
     def index(self) -> Index:
-        """The index that holds now. Raises StoreMissing."""
+        """Returns the current index. Raises StoreMissing."""
         now = time.monotonic()
         if self._index is None or now - self._looked_at > _LOOK_EACH:
             self._looked_at = now
@@ -168,25 +168,25 @@ class Store:
         return self._index
 
     def look_up(self, key: bytes, *, second: bool) -> tuple[Index, StoreHit | None]:
-        """The index that holds now, and what it says of the key, as `Index.look_up`. Raises StoreMissing."""
+        """Returns the current index, and its result for the key, as `Index.look_up`. Raises StoreMissing."""
         index = self.index()
         for _ in range(_TRIES):
             found = index.look_up(key, second=second)
             if found is not None or index.holds:
                 return index, found
-            # Its successor took over, and its slots are empty now.
+            # A new index has replaced this one, and the slots of this one are empty now.
             self._look()
             index = self.index()
         raise StoreMissing("the index changes")
 
     def find(self, key: bytes) -> tuple[Index, int, int, StoreRecord | None]:
-        """The index that holds now, and what it says of the key, as `Index.find`. Raises StoreMissing."""
+        """Returns the current index, and its result for the key, as `Index.find`. Raises StoreMissing."""
         index = self.index()
         for _ in range(_TRIES):
             at, word, record = index.find(key)
             if at >= 0 or index.holds:
                 return index, at, word, record
-            # Its successor took over, and its slots are empty now.
+            # A new index has replaced this one, and the slots of this one are empty now.
             self._look()
             index = self.index()
         raise StoreMissing("the index changes")
@@ -197,6 +197,6 @@ class Store:
             if self._index is None or self._index.name != name:
                 self._index = Index(self.folder, name)
         except (OSError, ValueError, StoreMissing):
-            # The last one goes on being served: it is right until its answers end.
+            # Keep serving from the last one: it is valid until its responses expire.
             return
         self._index.forget_removed()

@@ -1,7 +1,7 @@
-"""What readers of the store ask its publisher for: bounded, each thing once, and forgotten when nobody takes it.
+"""Requests from readers of the store to its publisher: limited in number, not repeated, dropped if no publisher reads them.
 
-Wishes are files, since readers have neither queue nor database. A wish changes nothing by itself: the publisher asks the
-database about each.
+Requests are files, because readers have neither queue nor database. A request changes nothing by itself: the publisher checks
+each one in the database.
 """
 
 import os
@@ -12,15 +12,15 @@ from typing import Final, NamedTuple
 
 FOLDER: Final = "wishes"
 _EACH: Final = 0.25  # seconds between files of one reader
-_AT_ONCE: Final = 100  # wishes in a file
-_FILES: Final = 20  # that lie there untaken; a publisher that is gone must not fill the disk
+_AT_ONCE: Final = 100  # requests in a file
+_FILES: Final = 20  # unread files; the folder must not fill the disk if the publisher is gone
 _REMEMBERED: Final = 10_000
-_AGAIN: Final = 5.0  # seconds after which the same thing is wished for anew
+_AGAIN: Final = 5.0  # seconds after which the same request may be sent again
 _LINE: Final = 80
 
 
 class Wish(NamedTuple):
-    """An answer that is missing: of a certificate, or for a serial that was never issued."""
+    """A missing response: for a certificate, or for a serial that was never issued."""
 
     ca_id: int
     serial: int
@@ -28,7 +28,7 @@ class Wish(NamedTuple):
 
 
 class Wishes:
-    """The wishes of one reader."""
+    """The requests of one reader."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
@@ -38,11 +38,11 @@ class Wishes:
         self._number = 0
 
     def answer(self, ca_id: int, serial: int) -> None:
-        """Asks for a certificate's present answer."""
+        """Requests the current response for a certificate."""
         self._wish(Wish(ca_id, serial, unknown=False))
 
     def unknown(self, ca_id: int, serial: int) -> None:
-        """Asks for a signed `unknown`."""
+        """Requests a signed `unknown`."""
         self._wish(Wish(ca_id, serial, unknown=True))
 
     def _wish(self, wish: Wish) -> None:
@@ -67,11 +67,11 @@ class Wishes:
             (self._folder / f".{name}").write_text(lines)
             (self._folder / f".{name}").replace(self._folder / name)
         except OSError:
-            return  # no publisher has made the folder, or it is full: the sweepers find what is missing
+            return  # no publisher has made the folder, or it is full: the sweepers find missing responses
 
 
 def take(folder: Path) -> Iterator[Wish]:
-    """Wishes that lie in the store's folder, and removes them. What is no wish is passed over."""
+    """Yields the requests in the store's folder and removes their files. Skips invalid ones."""
     for entry in sorted((folder / FOLDER).glob("[!.]*"))[: 2 * _FILES]:
         try:
             with entry.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Which CA a CertID speaks of: by the hash's name, issuerNameHash and issuerKeyHash together (rules/pki 5.4)."""
+"""Finds the CA that a CertID refers to: by hash algorithm, issuerNameHash and issuerKeyHash together (rules/pki 5.4)."""
 
 import json
 import time
@@ -9,12 +9,12 @@ from pki.ocspd.reading import StoreMissing
 
 FILE: Final = "authorities.json"
 ECHO: Final = "echo"
-"""The nonce policy by which an answer carries the request's nonce (RFC 9654)."""
+"""The nonce policy under which a response repeats the request's nonce (RFC 9654)."""
 _LOOK_EACH: Final = 0.5  # seconds
 
 
 class Authority(NamedTuple):
-    """A CA that is answered for. `signs`: it has a responder, so what is missing will be signed. `echo`: nonces are echoed."""
+    """A CA in the store. `signs`: it has a responder, so missing responses will be signed. `echo`: responses repeat the nonce."""
 
     id: int
     signs: bool
@@ -22,7 +22,7 @@ class Authority(NamedTuple):
 
 
 class Routes:
-    """The publisher's list of CAs, read again when it changes."""
+    """The publisher's list of CAs, reloaded when it changes."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
@@ -30,17 +30,17 @@ class Routes:
         self._looked_at = 0.0
         self._routes: dict[tuple[str, bytes, bytes], Authority] | None = None
         self.generation = 0
-        """Which list it is that was read last: what was concluded from another is void."""
+        """Number of the list that was loaded last. Results derived from an earlier list are invalid."""
 
     def find(self, hash_name: str, name_hash: bytes, key_hash: bytes) -> Authority | None:
-        """The CA, or None for a stranger's. Raises StoreMissing before there is a list: nobody is known to be a stranger then."""
+        """Returns the CA, or None if the list lacks it. Raises StoreMissing before there is a list: any CA may be ours."""
         self.look()
         if self._routes is None:
             raise StoreMissing("no list of CAs")
         return self._routes.get((hash_name, name_hash, key_hash))
 
     def look(self) -> int:
-        """Reads the list again if it is time to; its generation."""
+        """Reloads the list if it is time to. Returns its generation."""
         now = time.monotonic()
         if now - self._looked_at > _LOOK_EACH:
             self._looked_at = now

@@ -1,7 +1,7 @@
-"""HTTP/1.1 for the OCSP responder, on asyncio: what most clients send is recognised by its bytes, `httptools` reads the rest.
+"""HTTP/1.1 for the OCSP responder, on asyncio. Recognises most clients' requests by their bytes; `httptools` parses the rest.
 
-Recognised is a request that came whole in one piece and whose head `httptools` has read before: nothing is concluded from bytes
-that it did not see. A connection says one thing after another; while it waits for a signer, what comes next waits with it.
+A request is recognised only if it arrived complete in one piece and `httptools` has parsed the same headers before. A connection
+answers its requests in order; while one waits for a signer, the next ones wait too.
 """
 
 import asyncio
@@ -16,27 +16,27 @@ import httptools
 
 from pki.domain import ocsp_request, ocsp_response
 from pki.ocspd.app import ERRORS, Live, Responder, SigningRequest
-from pki.ocspd.header_cache import END, Heads
+from pki.ocspd.header_cache import END, HeaderCache
 from pki.ocspd.metrics import health
 from siths_portal.lib import clock
 
 log = logging.getLogger(__name__)
 
 IDLE: Final = 75
-"""Seconds that a connection may say nothing."""
+"""Seconds that a connection may be idle."""
 READING: Final = 10
-"""Seconds that a request may take to come, and an answer to be taken."""
+"""Seconds that a client has to send a request, and to read a response."""
 CONNECTIONS: Final = 4096
-"""Open at once, in a process."""
+"""Open connections in one process."""
 MAX_HEAD: Final = 64 * 1024
 MAX_BODY: Final = 1024 * 1024
-"""What is read of a body that is too large, so that its sender sees the answer."""
+"""Octets read of a body that is too large, so that the client receives the error response."""
 _PATH: Final = b"/ocsp"
 _CLOSE: Final = b"Connection: close\r\n"
 
 
 class Request(NamedTuple):
-    """One request, read."""
+    """One parsed request."""
 
     method: str
     target: bytes
@@ -48,14 +48,14 @@ class Request(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """Status line, and headers and body that follow Date; what is HEAD's has no body."""
+    """Status line, then the headers and body that follow Date; without the body for HEAD."""
 
     payload: bytes
     status: HTTPStatus = HTTPStatus.OK
 
 
 def respond(responder: Responder, request: Request) -> Reply | SigningRequest:
-    """What is said to a request. For `SigningRequest` a signer is asked, and what it says goes through `finished`."""
+    """Returns the response, or a `SigningRequest` for the signer, whose response the caller passes to `finished`."""
     target = request.target
     if not target.startswith(b"/"):
         target = httptools.parse_url(target).path or b"/"  # absolute (RFC 9112 section 3.2.2)
@@ -74,12 +74,12 @@ def respond(responder: Responder, request: Request) -> Reply | SigningRequest:
 
 
 def finished(request: Request, payload: bytes) -> Reply:
-    """The reply with this payload: all of it, its head alone, or that the caller has it already."""
+    """Returns the reply with this payload: complete, only the headers for HEAD, or 304 Not Modified."""
     head, _, _ = payload.partition(END)
     if request.match is not None and b"\r\nETag: " in head:
         lines = head.split(b"\r\n")
         etag = next(line[6:].decode() for line in lines if line.startswith(b"ETag: "))
-        # By entity tag alone: "revoked" may be signed in the same second as "good", and dates cannot tell them apart.
+        # Compared by entity tag only: `revoked` may be signed in the same second as `good`, so dates cannot tell them apart.
         if _matches(request.match, etag):
             kept = [line for line in lines if not line.startswith(b"Content-")]
             return Reply(b"\r\n".join(kept) + END, HTTPStatus.NOT_MODIFIED)
@@ -103,42 +103,42 @@ def _plain(status: HTTPStatus, *headers: bytes) -> Reply:
     return Reply(b"".join((*headers, b"Content-Type: text/plain\r\nContent-Length: 0\r\n\r\n")), status)
 
 
-class Asker:
-    """Whom `SigningRequest` is asked of."""
+class SigningBackend:
+    """Interface of the signer that answers a `SigningRequest`."""
 
     def ask(self, wanted: SigningRequest, then: "Then") -> bool:
-        """Whether it is taken up: then `then` is called, once, within about a second. Here nobody is asked."""
+        """Returns True if it accepts; then it calls `then` once, within about a second. This class has no signer."""
         return False
 
 
 class Then:
-    """What waits for a signer: a connection and its request. Called with what was said, or None."""
+    """A connection and a request that wait for the signer. Called with the signer's response, or with None."""
 
     def __init__(self, connection: "Connection", request: Request, wanted: SigningRequest) -> None:
         self._connection, self._request, self._wanted = connection, request, wanted
 
     def __call__(self, said: Live | None) -> None:
-        """Answers, and goes on with what came meanwhile."""
+        """Answers, and continues with the requests that arrived in the meantime."""
         self._connection.resume(self._request, self._wanted, said)
 
 
 class Server:
-    """What the connections of a process share."""
+    """State that the connections of a process share."""
 
-    def __init__(self, responder: Responder, asker: Asker | None = None) -> None:
+    def __init__(self, responder: Responder, asker: SigningBackend | None = None) -> None:
         self.responder = responder
-        self.asker = asker or Asker()
+        self.asker = asker or SigningBackend()
         self.connections: set[Connection] = set()
         self.beat = 0
-        """Seconds since the start, as `tick` counts them."""
-        self.kept, self.last = Heads(), Heads()
-        """Heads that were read before, of requests whose connection stays open and of those with which it ends."""
+        """Seconds since the start, counted by `tick`."""
+        self.kept, self.last = HeaderCache(), HeaderCache()
+        """Cached headers, of requests that keep the connection open and of requests that close it."""
         self.start = b""
         self.ending = False
         self.tick()
 
     def tick(self) -> None:
-        """Once a second: a new Date, and an end for connections that say nothing or take nothing."""
+        """Runs once a second: sets a new Date, and closes connections that are idle or too slow."""
         self.beat += 1
         date = formatdate(clock.timestamp(), usegmt=True).encode()
         self.start = b"HTTP/1.1 200 OK\r\nDate: %b\r\n" % date
@@ -146,16 +146,16 @@ class Server:
             connection.check()
 
     def head(self, status: HTTPStatus) -> bytes:
-        """Status line and Date."""
+        """Returns the status line and Date."""
         return self.start.replace(b"200 OK", f"{status} {status.phrase}".encode(), 1)
 
     def learn(self, data: bytes, request: Request) -> None:
-        """Remembers the head of a request that came whole as `data`, if nothing but what is recognised depends on it."""
+        """Caches the headers of the complete request `data`, if nothing outside the recognised parts depends on them."""
         heads = self.kept if request.stays else self.last
         heads.learn(data, request.method, request.target, request.body)
 
     def said_last(self, data: bytes) -> bytes | None:
-        """All that is said to a client that sent `data` and wants its connection closed then; None if more is to be known."""
+        """Returns the whole response for a client that sent `data` and wants the connection closed; None if it needs parsing."""
         try:
             said = self.last.answer(self.responder, data)
         except Exception:  # noqa: BLE001  (the connection that takes it over answers, and tells)
@@ -164,7 +164,7 @@ class Server:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection. `first` was read of it before the loop had it."""
+    """One client's connection. `first` is what was read from it before the loop had it."""
 
     def __init__(self, server: Server, first: bytes = b"") -> None:
         self._server = server
@@ -172,25 +172,25 @@ class Connection(asyncio.Protocol):
         self._responder = server.responder
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._parser: httptools.HttpRequestParser | None = None
-        self._between = True  # no part of a request is waiting for its rest
+        self._between = True  # no request is partly received
         self._waits = False  # for a signer
         self._closing = False
         self._paused = False
-        self._held = False  # nothing more is read while a request waits for a signer
+        self._held = False  # reading is paused while a request waits for a signer
         self._requests: deque[Request] = deque()
-        self._since = server.beat  # when it last said something whole, or began to
+        self._since = server.beat  # when the last complete request came, or the current one began
         self._new()
 
     def _new(self) -> None:
         self._target, self._body = bytearray(), bytearray()
         self._size = 0
         self._match: str | None = None
-        self._special = False  # something in the head that only `httptools` is to judge
+        self._special = False  # only `httptools` can judge a header of this request
 
     # --- asyncio ------------------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Takes it, or turns it away where there are too many."""
+        """Accepts the connection, or closes it if too many are open."""
         self._transport = cast("asyncio.Transport", transport)
         if len(self._server.connections) >= CONNECTIONS or self._server.ending:
             transport.close()
@@ -201,18 +201,18 @@ class Connection(asyncio.Protocol):
             self.data_received(first)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forgets it; a signer's answer that is under way goes nowhere."""
+        """Removes the connection; a signer's response on its way is dropped."""
         self._closing = True
         self._server.connections.discard(self)
 
     def pause_writing(self) -> None:
-        """Reads no more while the client does not take what it asked for."""
+        """Pauses reading while the client does not read its responses."""
         self._paused = True
         self._since = self._server.beat
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Reads again, unless a request waits for a signer."""
+        """Resumes reading, unless a request waits for a signer."""
         self._paused = False
         self._read_on()
 
@@ -221,13 +221,13 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def check(self) -> None:
-        """Ends it if it has been silent, or slow, for too long."""
+        """Closes the connection if it has been idle or slow for too long."""
         silent = self._server.beat - self._since
         if not self._waits and silent > (IDLE if self._between and not self._paused else READING):
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Answers what is recognised; gives the rest to the parser."""
+        """Answers recognised requests; passes the rest to the parser."""
         if self._between and not self._waits and not self._closing:
             self._since = self._server.beat
             said = self._recognised(data)
@@ -238,7 +238,7 @@ class Connection(asyncio.Protocol):
         self._parse(data)
 
     def _recognised(self, data: bytes) -> bytes | None:
-        """The payload for a request that is whole and has a known head, empty if it waits for a signer; None for all others."""
+        """Returns the payload for a complete request with known headers, b"" if it waits for a signer, None for all others."""
         try:
             said = self._server.kept.answer(self._responder, data)
         except Exception:  # noqa: BLE001  (every request gets an answer)
@@ -249,8 +249,8 @@ class Connection(asyncio.Protocol):
         return said
 
     def _failed(self) -> bytes:
-        """`internalError`, and the log: nobody is told more, and the connection serves on."""
-        log.exception("a request could not be answered")
+        """Logs the exception and returns `internalError`. The client gets no details, and the connection stays open."""
+        log.exception("could not answer a request")
         self._responder.counts.errors[ocsp_response.INTERNAL[4]] += 1
         return ERRORS[ocsp_response.INTERNAL]
 
@@ -269,7 +269,7 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             if self._requests:
-                self._requests[-1] = self._requests[-1]._replace(stays=False)  # no other protocol is spoken
+                self._requests[-1] = self._requests[-1]._replace(stays=False)  # no other protocol is supported
         except httptools.HttpParserError:
             self._requests.append(Request("", b"", stays=False))
         if whole and self._between and len(self._requests) == 1 and not self._special:
@@ -277,19 +277,19 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Begins a request."""
         self._new()
         if self._between:
             self._since = self._server.beat
         self._between = False
 
     def on_url(self, url: bytes) -> None:
-        """A piece of its address."""
+        """Receives a part of the URL."""
         self._target += url
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One of its headers."""
+        """Receives one header."""
         name = name.lower()
         self._count(len(name) + len(value) + 4)
         if name == b"if-none-match":
@@ -304,18 +304,18 @@ class Connection(asyncio.Protocol):
     def _count(self, octets: int) -> None:
         self._size += octets
         if self._size > MAX_HEAD:
-            raise httptools.HttpParserError("a head that is too long")
+            raise httptools.HttpParserError("the headers are too long")
 
     def on_body(self, body: bytes) -> None:
-        """A piece of its body; of one that is too long the beginning is kept, which is too long as well."""
+        """Receives a part of the body. Of a body that is too long, keeps a beginning that is too long as well."""
         self._size += len(body)
         if len(self._body) <= ocsp_request.MAX_BYTES:
             self._body += body
         if self._size > MAX_BODY + MAX_HEAD:
-            raise httptools.HttpParserError("a body that is too long")
+            raise httptools.HttpParserError("the body is too long")
 
     def on_message_complete(self) -> None:
-        """The whole request is here."""
+        """The request is complete."""
         parser = cast("httptools.HttpRequestParser", self._parser)
         method = parser.get_method().decode("latin-1")
         request = Request(method, bytes(self._target), bytes(self._body), self._match, parser.should_keep_alive())
@@ -325,7 +325,7 @@ class Connection(asyncio.Protocol):
     # --- answers ------------------------------------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
-        """Answers what is read, in order, until one has to wait."""
+        """Answers the requests that are parsed, in order, until one has to wait."""
         while self._requests and not self._waits and not self._closing:
             request = self._requests.popleft()
             if not request.method:
@@ -345,7 +345,7 @@ class Connection(asyncio.Protocol):
             self._write(request, said)
 
     def _ask(self, request: Request, wanted: SigningRequest) -> bytes:
-        """Asks the signer; nothing if it is to be waited for, else the payload of the store."""
+        """Asks the signer. Returns b"" if it accepted, else the payload from the store."""
         self._waits = True
         if self._server.asker.ask(wanted, Then(self, request, wanted)):
             return b""
@@ -376,6 +376,6 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def end(self) -> None:
-        """Closes it, unless a request is under way."""
+        """Closes the connection, unless a request is in progress."""
         if self._between and not self._waits and not self._requests:
             self._transport.close()

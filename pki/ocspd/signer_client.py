@@ -1,8 +1,8 @@
-"""The responder's line to the process that signs for a request: bounded, and given up after a second.
+"""The responder's connection to the process that signs on request. Requests are limited in number and time out after a second.
 
-A unix socket of packets in the store's folder. What is asked is a CA, a serial, a hash and perhaps a nonce; the signer looks the
-status up by itself, so that nothing that the responder says is signed but the nonce. Without a signer, or beyond the bounds, the
-store is all that there is.
+It is a unix socket of packets in the store's folder. A request holds a CA, a serial, a hash and perhaps a nonce; the signer looks
+up the status itself, so the nonce is the only value from the responder that is signed. If there is no signer, or a limit is
+reached, the responder answers from the store.
 """
 
 import asyncio
@@ -14,46 +14,46 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pki.ocspd.app import Live, Responder, SigningRequest
-from pki.ocspd.serving import Asker, Then
+from pki.ocspd.serving import SigningBackend, Then
 
 NAME: Final = "live.sock"
 WAIT: Final = 1.0
-"""Seconds after which nothing more is waited for (rules/pki 5.3)."""
+"""Seconds to wait for a response (rules/pki 5.3)."""
 AT_ONCE: Final = 64
-"""Questions under way, in a process of the responder."""
+"""Signing requests in progress, in one process of the responder."""
 WAITING: Final = 1024
-"""Requests that wait for them: many may wait for the same answer."""
+"""OCSP requests that wait for them: many may wait for the same response."""
 MISSING_EACH_SECOND: Final = 100
 NONCES_EACH_SECOND: Final = 500
-"""Questions a second, in a process: for what the store has no answer of, and for answers with a nonce.
+"""Signing requests a second, in one process: for responses that the store does not have, and for responses with a nonce.
 
-Of serials that the store does not know, as many again: who invents them keeps nobody from asking about a certificate.
+Serials that the store does not have get an equal limit of their own, so invented serials do not block requests for certificates.
 """
-# By whether the store knows of the serial, and whether there is a nonce.
+# Keyed by whether the store has the serial, and whether there is a nonce.
 _RATES: Final = {
     (stored, nonce): NONCES_EACH_SECOND if nonce else MISSING_EACH_SECOND for stored in (False, True) for nonce in (False, True)
 }
 EACH: Final = 0.05
-"""Seconds between looks at what is to be given up."""
+"""Seconds between checks for time-outs."""
 _AT_A_TIME: Final = 64
 
 # Number, deadline by the monotonic clock, which hash, the store's key; the nonce follows.
 QUESTION: Final = struct.Struct("<QdB24s")
-# Number, whether something is said, status version, thisUpdate, nextUpdate in seconds; the answer follows.
+# Number, whether there is a response, status version, thisUpdate, nextUpdate in seconds; the response follows.
 ANSWER: Final = struct.Struct("<QBqqq")
 PACKET: Final = 65_536
 
 
 class _Asked(NamedTuple):
-    """A question under way, and who waits for it. `key` is nothing for one with a nonce, which is nobody else's."""
+    """A signing request in progress and its waiting OCSP requests. `key` is None with a nonce: no other request can share it."""
 
     deadline: float
     key: tuple[bytes, bool] | None
     waiting: list[Then]
 
 
-class SignerClient(Asker):
-    """One process's line. `tick` is to be called each `EACH` seconds."""
+class SignerClient(SigningBackend):
+    """One process's connection to the signer. The caller runs `tick` every `EACH` seconds."""
 
     def __init__(self, folder: Path, responder: Responder, loop: asyncio.AbstractEventLoop) -> None:
         self._path = folder / NAME
@@ -68,7 +68,7 @@ class SignerClient(Asker):
         self._tried_at = 0.0
 
     def ask(self, wanted: SigningRequest, then: Then) -> bool:
-        """Asks, unless nobody listens or too much is under way."""
+        """Sends the request. Returns False if no signer listens or a limit is reached."""
         if self._socket is None or self._waiting >= WAITING:
             return False
         key = None if wanted.nonce else (wanted.key, wanted.second)
@@ -96,7 +96,7 @@ class SignerClient(Asker):
         return True
 
     def tick(self) -> None:
-        """Calls if nobody is on the line, and gives up what has taken too long."""
+        """Connects if there is no connection, and gives up requests that took too long."""
         now = time.monotonic()
         passed, self._ticked_at = now - self._ticked_at, now
         for kind, rate in _RATES.items():
@@ -108,7 +108,7 @@ class SignerClient(Asker):
             self._call()
 
     def close(self) -> None:
-        """Ends the line."""
+        """Closes the connection."""
         if self._socket is not None:
             self._hang_up()
 

@@ -1,6 +1,6 @@
-"""Whether new answers can be signed, as the process with the token last told it: a small file beside the store.
+"""Whether new responses can be signed, as last reported by the process with the token: a small file next to the store.
 
-Answers that are there are given whatever it says; what is missing, what carries a nonce, and what must be renewed wait.
+Stored responses are served in any case; missing ones, those with a nonce, and renewals have to wait.
 """
 
 import json
@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 FILE: Final = "signing.json"
 EACH: Final = 5.0
-"""Seconds between two times that it is told."""
+"""Seconds between two reports."""
 GONE: Final = 30.0
-"""Seconds without a word after which nobody is there who signs."""
+"""Seconds without a report after which there is no signer."""
 
 
 class Fault(NamedTuple):
@@ -22,7 +22,7 @@ class Fault(NamedTuple):
 
 
 def tell(folder: Path, why: str, now: float) -> None:
-    """Notes that signing works (`why` empty) or not. Who told before is gone on with: a fault began when it was first told.
+    """Records that signing works (empty `why`) or why it does not. A continuing fault keeps the time of its first report.
 
     Raises OSError.
     """
@@ -35,7 +35,7 @@ def tell(folder: Path, why: str, now: float) -> None:
 
 
 def fault(folder: Path, now: float) -> Fault | None:
-    """What is wrong; None if signing works, and where nobody has told of it yet."""
+    """Returns what is wrong; None if signing works, or if nothing has been reported yet."""
     found = _read(folder)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""The writing end of the OCSP store: one writer at a time, and nothing is ever turned back."""
+"""Writes the OCSP store: one writer at a time, and an older record never replaces a newer one."""
 
 import contextlib
 import fcntl
@@ -15,9 +15,9 @@ from siths_portal.lib import clock
 from siths_portal.lib.files.atomic import write_atomically
 
 MINIMUM_SLOTS: Final = 1 << 12
-_FULL: Final = 0.6  # of the slots, removed ones among them
-_FEW: Final = 2000  # records that are worth moving to free a segment
-_SEGMENTS: Final = 4  # so many are left as they are
+_FULL: Final = 0.6  # of the slots, removed ones included
+_FEW: Final = 2000  # live records that are worth moving to free a segment
+_SEGMENTS: Final = 4  # the newest, which are left as they are
 
 
 class StoreLocked(Exception):
@@ -25,10 +25,10 @@ class StoreLocked(Exception):
 
 
 class Writer:
-    """Writes records and moves slots. A killed writer leaves a store that is whole; the next one goes on from it."""
+    """Writes records and updates slots. If it is killed the store stays consistent, and the next writer continues with it."""
 
     def __init__(self, folder: Path, *, segment_bytes: int = layout.SEGMENT_BYTES) -> None:
-        """Opens the store, or founds one. Raises OSError, Taken."""
+        """Opens the store, or creates one. Raises OSError, StoreLocked."""
         self.folder = folder
         self._segment_bytes = segment_bytes
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,12 +53,12 @@ class Writer:
         self.close()
 
     def close(self) -> None:
-        """Gives the store up for another writer."""
+        """Releases the store for another writer."""
         self._slots.release()
         self._lock.close()
 
     def _open_current(self) -> bool:
-        """Whether the folder holds a store of this boot that had its first load."""
+        """Whether the folder holds a store of this boot whose first load was completed."""
         with contextlib.suppress(OSError, ValueError):
             name = (self.folder / "current").read_text().strip()
             with (self.folder / name).open("r+b") as file:
@@ -88,7 +88,7 @@ class Writer:
         return name
 
     def _use(self, name: str, *, complete: bool) -> None:
-        """Makes `name` the index that is written, and that readers see if it is complete."""
+        """Makes `name` the index that is written; readers see it if it is complete."""
         with (self.folder / name).open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), 0)
         self._take_up(name, layout.HEADER.unpack_from(self._map)[1])
@@ -96,26 +96,26 @@ class Writer:
             self.finish_load()
 
     def finish_load(self) -> None:
-        """Tells readers that the index holds everything."""
+        """Marks the index as complete for readers."""
         self._map[layout.COMPLETE_AT : layout.COMPLETE_AT + 4] = (1).to_bytes(4, "little")
         write_atomically(self.folder / "current", self.name.encode())
 
     def followed(self, moment: float) -> None:
-        """Notes that everything that was committed by `moment` (seconds since 1970) is in the store."""
+        """Records that the store holds everything committed by `moment` (seconds since 1970)."""
         self._map[layout.FOLLOWED_AT : layout.FOLLOWED_AT + 8] = layout.HEADER.pack(b"", 0, b"", 0, moment)[-8:]
 
     @property
     def count(self) -> int:
-        """How many records are live."""
+        """Returns how many records are live."""
         return sum(self._live.values())
 
     # --- records ------------------------------------------------------------------------------------------------------------
 
     def put(self, record: StoreRecord) -> bool:
-        """Stores the record unless the store has a newer one of its key; whether it did.
+        """Stores the record unless the store has a newer one for its key. Returns whether it did.
 
-        Newer is a higher version; at the same version an answer is newer than none, and one with a later thisUpdate, unless the
-        stored one is from the future. A signed `unknown` yields to all others and to a later one.
+        A higher version is newer. At the same version a response is newer than none, and one with a later thisUpdate is newer,
+        unless the stored one is from the future. A signed `unknown` is replaced by all others and by a later one.
         """
         at, old = self._find(record.key)
         if old is not None and not _replaces(record, old):
@@ -125,18 +125,18 @@ class Writer:
         return True
 
     def remove(self, key: bytes) -> None:
-        """Takes the key's record away."""
+        """Removes the key's record."""
         at, old = self._find(key)
         if old is not None:
             self._live[self._slots[at] >> 32] -= 1
             self._slots[at] = layout.REMOVED
 
     def get(self, key: bytes) -> StoreRecord | None:
-        """The key's record."""
+        """Returns the key's record."""
         return self._find(key)[1]
 
     def unknown(self) -> Iterator[StoreRecord]:
-        """All records of signed `unknown`, in no order."""
+        """Yields all records of signed `unknown`, in no order."""
         for word in self._slots:
             if word > layout.REMOVED and (segment := self._mapped(word >> 32)) is not None:
                 state = layout.RECORD.unpack_from(segment, word & 0xFFFFFFFF)[layout.STATE]
@@ -144,7 +144,7 @@ class Writer:
                     yield record
 
     def _find(self, key: bytes) -> tuple[int, StoreRecord | None]:
-        """The slot of the key, or the one that it would get, and its record. A record that cannot be read has its slot, too."""
+        """Returns the key's slot, or the free slot for it, and its record. An unreadable record also keeps its slot."""
         at, free = layout.first_slot(key, self._mask), -1
         while (word := self._slots[at]) != layout.EMPTY:
             if word == layout.REMOVED:
@@ -190,7 +190,7 @@ class Writer:
     # --- room ---------------------------------------------------------------------------------------------------------------
 
     def grow(self, records: int) -> None:
-        """Makes a new index with room for so many records, and lets it take over. Nothing changes if there is room."""
+        """Makes a new index with space for so many records and switches to it. Changes nothing if there is enough space."""
         capacity = MINIMUM_SLOTS
         while capacity * _FULL <= records:
             capacity *= 2
@@ -211,7 +211,8 @@ class Writer:
         before, old_map, old_slots = self.folder / self.name, self._map, self._slots
         self._use(name, complete=bool(complete))
         self.followed(followed)
-        # Readers see that it holds no more, before they miss anything in it; what they remember of its slots is void.
+        # Readers see that it is no longer current before they miss anything in it; what they cached from its slots is then
+        # invalid.
         old_map[layout.COMPLETE_AT : layout.COMPLETE_AT + 4] = bytes(4)
         old_slots.release()
         old_map[layout.HEADER_BYTES :] = bytes(len(old_map) - layout.HEADER_BYTES)
@@ -221,15 +222,16 @@ class Writer:
         number = max(self._numbers("segment"), default=0) + 1
         path = layout.segment_path(self.folder, number)
         with path.open("x+b") as file:
-            os.posix_fallocate(file.fileno(), 0, self._segment_bytes)  # a full disk is found here, not by a fault of memory
+            os.posix_fallocate(file.fileno(), 0, self._segment_bytes)  # reports a full disk here, instead of a memory fault later
             self._segments[number] = mmap.mmap(file.fileno(), 0)
         self._segment, self._offset = number, 0
         self._clean()
         self._free_one()
 
     def _clean(self) -> None:
-        """Removes segments that no slot speaks of, and indexes that are not current."""
-        # The newest stays, so that no number comes twice: a reader may have the segment mapped that had it before.
+        """Removes segments that no slot refers to, and indexes that are not current."""
+        # The newest one stays, so that no number is used twice: a reader may still have the earlier segment of that number
+        # mapped.
         for number in self._numbers("segment")[:-1]:
             if not self._live[number]:
                 self._segments.pop(number, None)
@@ -240,14 +242,14 @@ class Writer:
                 (self.folder / name).unlink(missing_ok=True)
 
     def _free_one(self) -> None:
-        """Moves the last records out of an old segment that holds few."""
+        """Moves the last live records out of an old segment that has few."""
         old = self._numbers("segment")[:-_SEGMENTS]
         fewest = min(old, key=lambda number: self._live[number], default=0)
         if not fewest or self._live[fewest] > _FEW:
             return
         for at, word in enumerate(self._slots):
             if self._offset > self._segment_bytes // 2:
-                return  # the rest the next time: what is written meanwhile needs room
+                return  # the rest next time: records written in the meantime need space
             if word >> 32 == fewest and (record := self._read(word)) is not None:
                 self._point(at, self._append(layout.encode(record)))
 

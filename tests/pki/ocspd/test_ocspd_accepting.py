@@ -12,7 +12,7 @@ import uvloop
 
 from pki.ocspd import accepting, layout
 from pki.ocspd.__main__ import SILENT, listen
-from pki.ocspd.accepting import Door
+from pki.ocspd.accepting import Acceptor
 from pki.ocspd.layout import StoreRecord
 from pki.ocspd.serving import Server
 from pki.ocspd.writing import Writer
@@ -23,7 +23,7 @@ __all__ = ["responder"]
 CLOSE = "Connection: close"
 
 
-class Watched(Door):
+class Watched(Acceptor):
     """Notes what it gives to the loop."""
 
     def __init__(self, *arguments) -> None:
@@ -36,8 +36,8 @@ class Watched(Door):
 
 
 @pytest.fixture
-def door(responder):
-    """An open door in a loop of its own thread. Gives it and its address."""
+def acceptor(responder):
+    """An open acceptor in a loop of its own thread. Gives it and its address."""
     listening = listen("127.0.0.1", 0)
     loop, made = uvloop.new_event_loop(), []
 
@@ -90,8 +90,8 @@ def read(client) -> bytes:
 
 
 @pytest.mark.parametrize("make", [post, get], ids=["post", "get"])
-def test_who_asks_once_is_answered_at_the_door_when_his_kind_of_request_is_known(door, make):
-    watched, address = door
+def test_who_asks_once_is_answered_at_the_door_when_his_kind_of_request_is_known(acceptor, make):
+    watched, address = acceptor
     first = exchanged(address, make(asked(1), CLOSE))
     assert replies(first) == [(200, b"sha256 1")]
     assert watched.entered == ["Connection"]
@@ -101,8 +101,8 @@ def test_who_asks_once_is_answered_at_the_door_when_his_kind_of_request_is_known
     assert at_once(watched, address, make(asked(1), CLOSE)) == (first, [])
 
 
-def test_who_stays_or_comes_in_pieces_is_answered_by_the_loop(door):
-    watched, address = door
+def test_who_stays_or_comes_in_pieces_is_answered_by_the_loop(acceptor):
+    watched, address = acceptor
     exchanged(address, post(asked(1), CLOSE))
     whole = post(asked(127), CLOSE)
     with socket.create_connection(address, timeout=30) as client:
@@ -119,9 +119,9 @@ def test_who_stays_or_comes_in_pieces_is_answered_by_the_loop(door):
     assert watched.entered == ["Connection"] * 3
 
 
-def test_who_says_nothing_is_let_in_and_who_leaves_is_forgotten(door):
+def test_who_says_nothing_is_let_in_and_who_leaves_is_forgotten(acceptor):
     """The kernel waits a second for a client's first octets, and no longer."""
-    watched, address = door
+    watched, address = acceptor
     with socket.create_connection(address, timeout=30):
         pass
     with socket.create_connection(address, timeout=30) as client:
@@ -130,8 +130,8 @@ def test_who_says_nothing_is_let_in_and_who_leaves_is_forgotten(door):
         assert replies(read(client)) == [(200, b"sha256 1")]
 
 
-def test_an_answer_that_has_no_room_at_once_comes_whole(responder, tmp_path, door):
-    watched, address = door
+def test_an_answer_that_has_no_room_at_once_comes_whole(responder, tmp_path, acceptor):
+    watched, address = acceptor
     large = b"x" * 60_000
     watched._listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     watched._server.responder.__init__(big_store(tmp_path / "big", large))
@@ -176,8 +176,8 @@ class Full:
         return self._listening._accept()
 
 
-def test_where_nothing_more_can_be_opened_it_is_tried_again(door, monkeypatch, caplog):
-    watched, address = door
+def test_where_nothing_more_can_be_opened_it_is_tried_again(acceptor, monkeypatch, caplog):
+    watched, address = acceptor
     monkeypatch.setattr(accepting, "_WAIT", 0.05)
     watched._listening = full = Full(watched._listening)
     assert replies(exchanged(address, post(asked(1), CLOSE))) == [(200, b"sha256 1")]

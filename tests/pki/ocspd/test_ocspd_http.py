@@ -13,7 +13,7 @@ from pki.domain import ocsp_response
 from pki.ocspd import header_cache, layout, routing, serving
 from pki.ocspd.app import Responder, SigningRequest
 from pki.ocspd.layout import StoreRecord
-from pki.ocspd.serving import Asker, Connection, Server
+from pki.ocspd.serving import Connection, Server, SigningBackend
 from pki.ocspd.writing import Writer
 from tests.pki.ocsp.ocsp_vectors import made
 
@@ -313,7 +313,7 @@ def test_connections_are_bounded(responder, monkeypatch):
     assert not connect(server)[1].closed
 
 
-class Slow(Asker):
+class Slow(SigningBackend):
     """A signer that answers when the test says so."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from pki.ocsp import presigning
 from pki.ocsp import unknown as ocsp_unknown
 from pki.ocsp.publishing import Publisher
 from pki.ocspd import metrics, presence
-from pki.ocspd.metrics import Counts, Teller
+from pki.ocspd.metrics import Counts, MetricsReporter
 from pki.ocspd.presence import Presence
 from pki.operators import status_measures
 from siths_portal.lib import clock
@@ -116,7 +116,7 @@ def test_answers_of_an_older_state_are_counted_apart(folder):
         return REGISTRY.get_sample_value(name, labels) or 0
 
     told = counts(3, 2)
-    teller = Teller(told, folder)
+    teller = MetricsReporter(told, folder)
     metrics.counters()
     good, unauthorized = {"ca": "person-x:2", "status": "good"}, {"ca": "", "status": "unauthorized"}
     (folder / "authorities.json").write_text(json.dumps([{"id": 5, "name": "person-x:2"}]))
