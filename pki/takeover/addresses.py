@@ -1,4 +1,4 @@
-"""Addresses that imported certificates name: which of them lead to something that is served here (rules/pki 1.3, ADR 0217)."""
+"""URLs in imported certificates: which of them we serve (rules/pki 1.3, ADR 0217)."""
 
 import re
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ from pki.takeover.findings import Ledger, plain
 
 KIND = "address"
 MOST = 2000
-"""Addresses of an import that are looked at. A CA with 256 shards has fewer."""
-_SERVED_STEM = re.compile(r"[a-z0-9]{1,64}")  # as the status face takes it
+"""The limit of different URLs that one import checks. A CA with 256 shards has fewer."""
+_SERVED_STEM = re.compile(r"[a-z0-9]{1,64}")  # the form that the status service accepts
 
 
 class Addresses:
-    """Tells each address once that certificates of the issuer name and that nothing here answers at."""
+    """The URLs in one issuer's certificates. Records each URL that we do not serve, once."""
 
     def __init__(
         self, issuer: CertificateAuthority, ledger: Ledger, resumed: CaImport | None = None, *, listed: bool = False
@@ -34,7 +34,7 @@ class Addresses:
             self._seen.update(told.values_list("detail", flat=True))
 
     def look(self, place: str, serial: str, addresses: Iterable[Address]) -> None:
-        """Looks at the addresses of one certificate."""
+        """Checks the URLs of one certificate."""
         for use, url in addresses:
             said = plain(f"{use} {url}")[:200]
             if said in self._seen or len(self._seen) >= MOST:
@@ -45,15 +45,16 @@ class Addresses:
 
 
 def look_at_own(ca: CertificateAuthority, ledger: Ledger) -> None:
-    """Looks at the addresses in the CA's own certificate, which are those of its parent."""
+    """Checks the URLs in the CA's own certificate, which its parent serves."""
     certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der))
     serial = serials.text(certificate.serial_number)
     Addresses(ca.parent or ca, ledger).look("ca", serial, addresses_of(certificate))
 
 
 def is_served(use: str, url: str, issuer: CertificateAuthority, *, listed: bool, answered: bool) -> bool:
-    """Whether the address, of whatever host, leads to what is published here: the issuer's lists, if it is `listed`, its answers
-    by OCSP, if it is `answered`, and its certificate.
+    """Returns whether we serve this URL for the issuer, whatever its host is.
+
+    We serve the issuer's certificate, its CRLs if `listed` and its OCSP responses if `answered`.
     """
     try:
         parts = urlsplit(url)

@@ -1,10 +1,10 @@
-"""Formats of other CAs' programs, as their documentation and their own exporters show them (ADR 0172).
+"""Export formats of other CA products, after their documentation and their own exporters (ADR 0172).
 
-XiPKI: what `ca:export-ca-certstore` writes. `ca-certstore.json` lists the CAs with id and name; `certs.mf` and `crls.mf` name zip
-files of `certs/` and `crls/`, each with an `overview.json` (`certs`: file, caId, sn, rev, rr, rt, rit; `crls`: file, caId) beside
-the DER files. Times are seconds since 1970.
+XiPKI: the output of `ca:export-ca-certstore`. `ca-certstore.json` lists the CAs with id and name. `certs.mf` and `crls.mf` list
+zip files of `certs/` and `crls/`. Each has the DER files and an `overview.json` (`certs`: file, caId, sn, rev, rr, rt, rit;
+`crls`: file, caId). Times are seconds since 1970.
 
-EJBCA has no exporter of its own: the database writes out the table `CertificateData` (`COPY … CSV HEADER`), with the columns
+EJBCA has no exporter of its own: PostgreSQL exports the table `CertificateData` (`COPY … CSV HEADER`), with the columns
 base64Cert, serialNumber (decimal), status, revocationDate (milliseconds, -1 for none), revocationReason (-1 for none), expireDate
 and, from version 7 on, notBefore. Statuses are those of its page "Certificate Statuses".
 """
@@ -24,27 +24,27 @@ from pki.takeover.records import RowFault, SourceCertificate, der_of, epoch, rea
 from siths_portal.lib.errors import Invalid
 
 _LARGEST_MEMBER = 1 << 26  # of a zip file, unpacked: an overview of 10,000 certificates is some 3 MB
-# Of a file that is cut or spoilt, encrypted, or packed in a way that the library does not know.
+# Errors that `zipfile` raises for a truncated, damaged or encrypted file, or for an unknown compression method.
 _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
 _EJBCA_LISTED = {20, 21, 40, 60}  # active, notified, revoked, archived
 _EJBCA_REVOKED, _EJBCA_ARCHIVED = 40, 60
 
 
 class XiPki:
-    """A folder that XiPKI's export of the certificate store wrote, of the CA with this name there."""
+    """A folder with XiPKI's export of the certificate store; `name` is the CA's name in XiPKI."""
 
     def __init__(self, folder: Path, ca_name: str) -> None:
         self._folder = folder
         self._ca_name = ca_name
 
     def inputs(self) -> list[Path]:
-        """The store's file, the two lists of zip files, and those."""
+        """Returns `ca-certstore.json`, the two lists of zip files, and the zip files."""
         main = self._folder / "ca-certstore.json"
         sources.require([main] if main.is_file() else [], main.name)
         return [main, *self._manifests(), *self._zips("certs"), *self._zips("crls")]
 
     def records(self, skip: int) -> Iterator[SourceCertificate]:
-        """A record a certificate of the CA."""
+        """Yields one record for each certificate of the CA."""
         position, ca_id = 0, self._ca_id()
         for path in self._zips("certs"):
             with _opened(path) as archive:
@@ -56,7 +56,7 @@ class XiPki:
                         yield sources.row(place, lambda each=each: each, lambda place, each: _xipki(place, each, archive))
 
     def lists(self) -> Iterator[tuple[str, bytes]]:
-        """The CA's CRLs."""
+        """Yields the CA's CRLs."""
         ca_id = self._ca_id()
         for path in self._zips("crls"):
             with _opened(path) as archive:
@@ -90,7 +90,7 @@ class XiPki:
 
 
 class Ejbca:
-    """`CertificateData.csv`: EJBCA's table as the database writes it out, of one CA's certificates."""
+    """`CertificateData.csv`: PostgreSQL's export of EJBCA's table, with the certificates of one CA."""
 
     file_name = "CertificateData.csv"
 
@@ -98,18 +98,18 @@ class Ejbca:
         self._path = folder / self.file_name
 
     def inputs(self) -> list[Path]:
-        """The file."""
+        """Returns the file."""
         return sources.require([self._path] if self._path.is_file() else [], self.file_name)
 
     def records(self, skip: int) -> Iterator[SourceCertificate]:
-        """A record a row."""
+        """Yields one record for each row."""
         needed = {"base64cert", "serialnumber", "status", "revocationdate", "revocationreason", "expiredate"}
         for number, values in sources.table(self._path, self.file_name, needed, lower=True):
             if number > skip:
                 yield sources.row(f"{self.file_name}:{number + 1}", lambda values=values: values, _ejbca)
 
     def lists(self) -> Iterator[tuple[str, bytes]]:
-        """None beside those of `crls/`."""
+        """Yields no CRL: the format has only those of `crls/`."""
         return iter(())
 
 
@@ -133,7 +133,7 @@ def _ejbca(place: str, values: Mapping[str, str]) -> SourceCertificate:
         raise RowFault("unreadable", "tal") from None
     if status not in _EJBCA_LISTED:
         raise RowFault("status", str(status))
-    # Archived ones keep the reason that they were revoked for; one released from hold is active and keeps removeFromCRL.
+    # An archived certificate keeps its revocation reason; one released from hold is active and has removeFromCRL.
     revoked = status == _EJBCA_REVOKED or (status == _EJBCA_ARCHIVED and why >= 0)
     text = "".join(values["base64cert"].split())
     before = values.get("notbefore", "")
@@ -173,7 +173,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _list(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A list of the zip file; nothing where it cannot be read, which is told as of any list that is none."""
+    """Returns a CRL from the zip file, or b"" if it cannot be read; the import then reports it like any invalid CRL."""
     try:
         return _member(archive, name)
     except RowFault:

@@ -1,4 +1,4 @@
-"""Checking certificates of a source in several processes, in the source's order and with a bounded number under way."""
+"""Checks a source's certificates in several processes: in the source's order, with a bounded number at a time."""
 
 import multiprocessing
 from collections import deque
@@ -12,14 +12,14 @@ from pki.domain.imported_certificates import CheckedContent, Checker, ExpectedIs
 from pki.takeover.records import SourceCertificate
 
 PIECE = 1000
-"""Certificates that a process takes at once."""
+"""Certificates that a process checks at a time."""
 
 Checked = tuple[SourceCertificate, CheckedContent | str | None]
-"""A record with what its certificate says, the kind of its fault, or None for a record without one."""
+"""A record with its certificate's content or the kind of its fault; None for a record without a certificate."""
 
 
 def checked(records: Iterator[SourceCertificate], expected: ExpectedIssuer, workers: int) -> Iterator[list[Checked]]:
-    """The records in pieces, checked, in order. With one worker this process does it itself."""
+    """Checks the records and yields them in order, in pieces. With one worker this process checks them itself."""
     pieces = batched(records, PIECE, strict=False)
     if workers <= 1:
         checker = Checker(expected)
@@ -27,7 +27,7 @@ def checked(records: Iterator[SourceCertificate], expected: ExpectedIssuer, work
             yield _joined(piece, imported_certificates.check_all(checker, _contents(piece)))
         return
     with ExitStack() as stack:
-        # Started anew, not forked: this process holds sessions of the database and perhaps of a token.
+        # Spawned, not forked: this process has database sessions and perhaps a token session.
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(workers, context, imported_certificates.prepare, (expected,))
         stack.callback(pool.shutdown, cancel_futures=True)
@@ -52,7 +52,7 @@ def _joined(piece: tuple[SourceCertificate, ...], seen: list[CheckedContent | st
 
 
 def gathered(pieces: Iterator[list[Checked]], size: int) -> Iterator[list[Checked]]:
-    """Pieces put together to batches of a transaction."""
+    """Joins pieces into batches, one for each transaction."""
     batch: list[Checked] = []
     for piece in pieces:
         batch += piece

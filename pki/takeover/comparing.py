@@ -1,4 +1,4 @@
-"""The shadow phase: does the old service's CRL say the same as our table (rules/pki 9.4)? What was found is kept, no more."""
+"""The shadow phase: compares the old service's CRLs with our table and stores the result (rules/pki 9.4)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
 KEPT = 1000
-"""Serials that differ and that are kept of a comparison; the counts are of all."""
+"""The limit of differing serials that a comparison stores; the counts cover all of them."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs, by kind and serial; `later` are revocations here since the old list, which differ by nature."""
+    """The differences by kind and serial. `later` counts revocations here after the old CRL, which are expected to differ."""
 
     lists: list[dict[str, object]]
     differences: dict[str, int]
@@ -29,14 +29,14 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether nothing differs."""
+        """Returns whether there is no difference."""
         return not self.differences
 
 
 def compare(manifest: Manifest, *, actor_ref: str) -> Comparison:
-    """The lists of the folder's `crls/` beside the CA's rows: serial, second, reason. The outcome is kept, with an event.
+    """Compares the CRLs in the folder's `crls/` with the CA's rows by serial, time in seconds and reason.
 
-    Raises Invalid, Conflict; then there is no outcome.
+    Stores the result with an event. Raises Invalid or Conflict; then it stores nothing.
     """
     ca = registering.known(manifest)
     if ca is None:
@@ -74,7 +74,7 @@ def _keep(found: Comparison, ca: CertificateAuthority, actor_ref: str) -> None:
         serials=found.serials[:KEPT],
         later=found.later,
     )
-    # Told of the CA's newest import, where operators follow it.
+    # Recorded on the CA's newest import, whose page operators read.
     newest = CaImport.objects.filter(ca=ca).order_by("-id").values_list("id", flat=True).first()
     Event.record(
         actor_ref=actor_ref,

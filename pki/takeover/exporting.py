@@ -1,4 +1,4 @@
-"""Writing a CA out as `pki_import` reads it, so that a customer can leave (rules/pki 9.7)."""
+"""Exports a CA in the format that `pki_import` reads, so that a customer can leave (rules/pki 9.7)."""
 
 import base64
 import datetime as dt
@@ -24,7 +24,7 @@ from siths_portal.lib.files.atomic import sync_folder, write_atomically
 
 _PIECE = 2000
 
-# One statement with a cursor on the server: a snapshot of all of it, in little memory.
+# One statement with a server-side cursor: a consistent snapshot that needs little memory.
 _ROWS = """
 SELECT row.serial, blob.der, row.not_before, row.not_after, row.issued_at,
        CASE WHEN row.held THEN 'revoked' ELSE row.status END,
@@ -42,11 +42,11 @@ _NAMES = (
 def export(ca: CertificateAuthority, folder: Path, *, actor_ref: str) -> dict[str, Any]:
     """Writes the CA's certificate, its certificates with their statuses, its CRLs and a manifest; returns counts and hashes.
 
-    A certificate on hold is written as OCSP tells it: revoked, certificateHold. The import refuses it, or revokes it if the
-    manifest says so (ADR 0171), so it never becomes good by the move.
+    A certificate on hold is written as OCSP shows it: revoked, certificateHold. The import refuses it, or revokes it if the
+    manifest says so (ADR 0171), so the move never makes it good.
 
-    Keys stay where they are. Raises Conflict for a folder that is missing or not empty, for a CA without a certificate, and while
-    certificates are under way, which may be signed already.
+    Keys are not exported. Raises Conflict if the folder is missing or not empty, if the CA has no certificate, and while
+    certificates are being issued, since some may be signed already.
     """
     if not ca.certificate_der or ca.state == CaState.PLANNED:
         raise Conflict("ca-without-certificate", "Utfärdaren har inget certifikat i bruk.")
@@ -59,7 +59,7 @@ def export(ca: CertificateAuthority, folder: Path, *, actor_ref: str) -> dict[st
     write_atomically(folder / "ca.cer", bytes(ca.certificate_der))
     counts, digest = _certificates(ca, folder / "certificates.jsonl")
     numbers = _lists(ca, folder / "crls")
-    # Last: a folder without it is not whole, and is not imported.
+    # Written last: `pki_import` refuses an incomplete folder, which has no manifest.
     write_atomically(folder / manifest.NAME, _manifest(ca).encode())
     summary = {
         "slug": ca.slug,
@@ -97,7 +97,7 @@ def _certificates(ca: CertificateAuthority, path: Path) -> tuple[dict[str, int],
 
 
 def _rows(ca: CertificateAuthority) -> Iterator[dict[str, Any]]:
-    # What `QuerySet.iterator` reads by: a cursor on the server, of the transaction.
+    # A server-side cursor of this transaction, as `QuerySet.iterator` uses.
     with transaction.atomic(), closing(connection.chunked_cursor()) as cursor:
         cursor.execute(_ROWS, [HOLD, ca.id])
         while rows := cursor.fetchmany(_PIECE):
@@ -106,7 +106,7 @@ def _rows(ca: CertificateAuthority) -> Iterator[dict[str, Any]]:
 
 
 def _told(values: dict[str, Any]) -> dict[str, str]:
-    """The row without what is empty; times with microseconds, since a round trip loses nothing."""
+    """Returns the row without empty values. Times keep their microseconds, so that an import gives the same row."""
     told = {}
     for name, value in values.items():
         if value in (None, ""):
@@ -119,7 +119,10 @@ def _told(values: dict[str, Any]) -> dict[str, str]:
 
 
 def _lists(ca: CertificateAuthority, folder: Path) -> list[int]:
-    """The newest CRL of each scope, as it is published; one that is not on disk as it was recorded is not written."""
+    """Writes the newest published CRL of each scope that is on disk and returns their CRL numbers.
+
+    Raises Conflict if a file is not the newest CRL that we recorded.
+    """
     numbers = []
     for shard in shards_of(ca):
         newest = Crl.objects.filter(ca=ca, shard=shard).order_by("-number").first()
@@ -152,7 +155,7 @@ def _manifest(ca: CertificateAuthority) -> str:
 
 
 def _span(value: dt.timedelta) -> str:
-    """As a manifest writes it: at most four digits and a unit."""
+    """Returns the manifest's form of a duration: at most four digits and a unit."""
     minutes = max(1, int(value.total_seconds()) // 60)
     if minutes % 1440 == 0:
         return f"{minutes // 1440}d"

@@ -1,4 +1,4 @@
-"""What an import counts, and the rows that it tells of."""
+"""The counts of an import, and the rows that it reports."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ KINDS: Mapping[str, str] = {
     "paper-unknown": "begäran på papper gäller ett serienummer som inte finns",
     "paper-invalid": "begäran på papper går inte att läsa eller inte att utföra",
 }
-"""Kinds of findings, in Swedish for the report."""
+"""The kinds of findings, with the report's Swedish texts."""
 DIFFERENCES: Mapping[str, str] = {
     "only-old-unknown": "bara på gamla listan; serienumret finns inte här",
     "only-old": "bara på gamla listan; inte spärrat här",
@@ -41,38 +41,38 @@ DIFFERENCES: Mapping[str, str] = {
     "reason": "gamla listan har en orsak som inte finns här",
     "on-hold": "tillfälligt spärrat på gamla listan",
 }
-"""Kinds of differences between an old service's lists and the rows here, in Swedish."""
+"""The kinds of differences between an old service's CRLs and our rows, with Swedish texts."""
 
 LOCK = 0x70_6B_69_03
-"""The advisory lock of whoever carries out an import."""
+"""The advisory lock of the process that executes an import."""
 
 SHOWN = 100
-"""How many findings a report shows; the table has them all."""
+"""The limit of findings that a report shows; the table has all of them."""
 
 
 def plain(text: str) -> str:
-    """Text of strangers as a column and a line of a report can hold it: what is not printable, or no character, is escaped."""
+    """Returns external text for a column or a line of a report; unprintable and invalid characters are escaped."""
     kept = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text[:1000])
     return kept.encode(errors="backslashreplace").decode()
 
 
 @dataclass
 class Ledger:
-    """Counts of the whole import, findings since the last batch that was stored, and the first ones to show."""
+    """The counts of the complete import, the findings since the last stored batch, and the first findings to show."""
 
     counts: Counter[str] = field(default_factory=Counter)
     found: list[ImportFinding] = field(default_factory=list)
     shown: list[ImportFinding] = field(default_factory=list)
 
     def tell(self, place: str, kind: str, serial: str = "", detail: str = "") -> None:
-        """Notes a row."""
+        """Records a finding about a row."""
         self.counts[f"finding:{kind}"] += 1
         self.found.append(
             ImportFinding(place=plain(place)[-200:], kind=kind, serial=plain(serial)[:40], detail=plain(detail)[:200])
         )
 
     def store(self, ca_import: CaImport | None) -> None:
-        """Writes the findings in the caller's transaction. A dry run, which has no import, keeps those that are shown."""
+        """Writes the findings in the caller's transaction. A dry run has no import and keeps only those that it shows."""
         self.shown += self.found[: SHOWN - len(self.shown)]
         if ca_import is not None:
             for each in self.found:
@@ -81,11 +81,11 @@ class Ledger:
         self.found.clear()
 
     def resume(self, ca_import: CaImport) -> None:
-        """Takes up the counts and the first findings of an import that was cut off."""
+        """Loads the counts and the first findings of an interrupted import."""
         self.counts.update(ca_import.counts)
         self.shown = list(ImportFinding.objects.filter(ca_import=ca_import).order_by("id")[:SHOWN])
 
     @property
     def findings(self) -> dict[str, int]:
-        """Number by kind."""
+        """Returns the count of each kind."""
         return {name.removeprefix("finding:"): n for name, n in sorted(self.counts.items()) if name.startswith("finding:")}

@@ -1,4 +1,4 @@
-"""Lists of a CA whose key is elsewhere, published here as they are once they verify (rules/pki 6.2, ADR 0218)."""
+"""CRLs of a CA whose key is in another system: we verify and publish them unchanged (rules/pki 6.2, ADR 0218)."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -22,19 +22,19 @@ from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.files.atomic import write_atomically
 
 LAST_PART = 0.25
-"""Part of a list's validity below which the next one is asked for."""
-_HIGHEST = (1 << 63) - 1  # the column's
+"""The remaining fraction of a CRL's validity below which `pki_check` asks for the next CRL."""
+_HIGHEST = (1 << 63) - 1  # of the column
 
 
 def publish(ca: CertificateAuthority, content: bytes, *, revoke_held: bool = False, actor_ref: str) -> Crl:
-    """Publishes a list of the CA, in DER or PEM, and the CA's certificate. The list that is out already is returned again.
+    """Publishes a CRL of the CA, in DER or PEM, and the CA's certificate. Returns the same row if the CRL is published already.
 
-    What it calls revoked is revoked here before, for good, and the OCSP responder knows it (B1.33); entries on hold only with
+    Its certificates are first revoked here permanently, so that the OCSP responder knows them (B1.33); entries on hold only with
     `revoke_held`.
 
-    Raises Conflict for a CA that makes its lists here, for a list that is not newer than the one that is out and for one with
-    entries on hold, Invalid for one that is not the CA's, does not verify or does not hold for all that its address is asked for,
-    and OSError.
+    Raises Conflict for a CA that makes its CRLs here, for a CRL that is not newer than the published one and for one with
+    entries on hold. Raises Invalid for a CRL that is not the CA's, does not verify or does not cover every certificate that
+    names its URL. Raises OSError if the file cannot be written.
     """
     if ca.state != CaState.EXTERNAL:
         raise Conflict("ca-not-external", "Utfärdaren gör sina spärrlistor här.")
@@ -49,14 +49,14 @@ def publish(ca: CertificateAuthority, content: bytes, *, revoke_held: bool = Fal
         if _newer(found, newest) or newest is None:
             newest = scope.newest = _entered(ca, found, told, path.name, actor_ref)
             scope.save(update_fields=["newest"])
-        # Under the scope's lock, so that an older list is never renamed over a newer one.
+        # Under the scope's lock, so that an older CRL never replaces a newer one.
         write_atomically(path, der)
     publish_ca_certificate(ca)
     return newest
 
 
 def _newer(found: OldList, newest: Crl | None) -> bool:
-    """Whether the list is to replace the one that is out; False if it is that one. Raises Conflict for an older one."""
+    """Returns whether the CRL replaces the published one; False if it is the same. Raises Conflict for an older one."""
     if newest is None:
         return True
     if newest.sha256 == found.sha256:
@@ -120,7 +120,7 @@ def _read(ca: CertificateAuthority, content: bytes) -> OldList:
 
 
 def is_whole(found: x509.CertificateRevocationList, file_stem: str) -> bool:
-    """Whether a list holds for all certificates of its CA, or for all CA certificates of it, at the CA's one address."""
+    """Returns whether a CRL at the CA's one URL covers all of its certificates, or all of its CA certificates."""
     for extension in found.extensions:
         value = extension.value
         if isinstance(value, x509.DeltaCRLIndicator):
@@ -136,12 +136,12 @@ def is_whole(found: x509.CertificateRevocationList, file_stem: str) -> bool:
 
 
 def has_list(ca: CertificateAuthority) -> bool:
-    """Whether a list of the CA is out."""
+    """Returns whether a CRL of the CA is published."""
     return CrlScope.objects.filter(ca=ca, shard=None, newest__isnull=False).exists()
 
 
 def watched() -> Iterator[Finding]:
-    """One finding for each CA with a list from elsewhere: whether the next one must be fetched."""
+    """Yields one finding for each CA with a CRL from another system: whether an operator must fetch the next one."""
     scopes = CrlScope.objects.filter(ca__state=CaState.EXTERNAL, ca__not_after__gt=clock.now(), newest__isnull=False)
     for scope in scopes.select_related("ca", "newest").order_by("ca_id"):
         if scope.newest is not None:

@@ -1,6 +1,6 @@
-"""OCSP responders of a CA whose key is elsewhere: made here or moved in, and certified by that CA (rules/pki 1.2, ADR 0218).
+"""OCSP responders of a CA whose key is in another system, which certifies keys in our token (rules/pki 1.2, ADR 0218).
 
-Nothing here can renew such a responder: `pki.health.authority_checks` tells in time that the next one must be fetched.
+We cannot renew such a responder: `pki.health.authority_checks` warns in time that an operator must fetch the next certificate.
 """
 
 import hashlib
@@ -39,13 +39,14 @@ _SMALLEST_RSA = 2048
 
 
 def request(ca: CertificateAuthority, *, actor_ref: str) -> bytes:
-    """A certificate request in PEM for the CA's next responder, over a P-256 key that is made in the token and stays there.
+    """Returns a PKCS #10 request in PEM for the CA's next responder, over a P-256 key that is made in the token and stays there.
 
-    The same key until it is in use, so that asking again makes no other. Raises Conflict for a CA whose key is here, Unavailable.
+    Uses the same key until it is in use, so that a second call makes no other. Raises Conflict for a CA whose key is here, and
+    Unavailable.
     """
     _is_elsewhere(ca)
     stem = f"elsewhere/{ca.slug}-g{ca.generation}/ocsp/"
-    # A key is spent once a certificate of it is in use, so the next label counts those.
+    # A key is not used for a second certificate, so the next label counts the keys that are in use.
     spent = OcspSigner.objects.filter(key_id__in=HsmKey.objects.filter(label__startswith=stem).values("key_id")).count()
     wanted = WantedKey(hsm_for(settings.PKCS11_TOKEN), KeyPurpose.OCSP, f"{stem}{spent + 1}", Algorithm.EC_P256)
     issuer = x509.load_der_x509_certificate(bytes(ca.certificate_der)).subject
@@ -60,11 +61,12 @@ def request(ca: CertificateAuthority, *, actor_ref: str) -> bytes:
 
 
 def accept(ca: CertificateAuthority, content: bytes, *, token_label: str = "", key_id: str = "", actor_ref: str) -> OcspSigner:
-    """Lets the holder of the certificate, in DER or PEM, answer for the CA; one that does already is returned again.
+    """Registers the certificate, in DER or PEM, as an OCSP responder of the CA. Returns the same row if it is registered already.
 
-    The certificate must be the CA's, for OCSP alone and with `nocheck` (B1.23), and hold now. The key in the token must be its
-    own, by its public half and by a challenge: that of a request, or one that was moved in (`token_label`, `key_id`). No second
-    person approves it: the CA's signature does. Raises Invalid, Conflict, Unavailable, with nothing changed but the key's row.
+    The CA must have issued the certificate for OCSP only, with `nocheck` (B1.23), and it must be valid now. Its private key must
+    be in the token, checked by its public half and by a challenge: the key of a request, or one that was moved in
+    (`token_label`, `key_id`). It needs no second person's approval, since the CA has signed it. Raises Invalid, Conflict,
+    Unavailable, with nothing changed but the key's row.
     """
     _is_elsewhere(ca)
     try:
@@ -89,7 +91,7 @@ def _is_elsewhere(ca: CertificateAuthority) -> None:
 
 
 def _fits(certificate: x509.Certificate) -> None:
-    """Whether it is a responder's (RFC 6960 section 4.2.2.2) with a key that answers are signed with. Raises Invalid."""
+    """Checks that it is a responder's certificate (RFC 6960 section 4.2.2.2) with a supported key. Raises Invalid."""
     key, now = certificate.public_key(), clock.now()
     if not _is_for_answers(certificate):
         reason = "Certifikatet ska ha keyUsage digitalSignature, extendedKeyUsage enbart OCSPSigning, och id-pkix-ocsp-nocheck."
@@ -144,7 +146,7 @@ def _bound(der: bytes, certificate: x509.Certificate, token_label: str, key_id: 
 
 
 def _enter(ca: CertificateAuthority, der: bytes, seen: CheckedContent, key: HsmKey, actor_ref: str) -> OcspSigner:
-    """The certificate among the CA's, and the responder, in one transaction."""
+    """Stores the certificate and the responder in one transaction."""
     ledger = Ledger()
     with foreign_revocations.alone(), transaction.atomic(durable=True):
         record = SourceCertificate("ocsp-signer", der=der, subject_ref=f"ocsp:{key.key_id}", status_known=False)

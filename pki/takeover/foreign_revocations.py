@@ -1,4 +1,4 @@
-"""What a list that was made elsewhere calls revoked is revoked here, before the list is published (B1.33, ADR 0218)."""
+"""Revokes here what another system's CRL has revoked, before we publish that CRL (B1.33, ADR 0218)."""
 
 import contextlib
 import datetime as dt
@@ -19,7 +19,7 @@ from siths_portal.lib.errors import Conflict
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Nobody else takes in what was made elsewhere meanwhile. Raises Conflict if somebody does; one session may hold it twice."""
+    """Holds the import lock while the block runs. Raises Conflict if another session holds it. A session may take it twice."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
         if cursor.fetchone() != (True,):
@@ -31,8 +31,8 @@ def alone() -> Iterator[None]:
 
 
 def rows_of(entries: Sequence[old_crls.Row], ca: CertificateAuthority, now: dt.datetime) -> list[CheckedCertificate]:
-    """Entries of a list as revoked certificates that are known by their serials alone."""
-    # How long such a certificate lasts is not known; the CA's own end is the latest that it can be.
+    """Returns entries of a CRL as revoked certificates of which only the serial is known."""
+    # The CRL does not show notAfter; the CA's own notAfter is the latest possible.
     records = [
         SourceCertificate(
             "crl",
@@ -49,10 +49,10 @@ def rows_of(entries: Sequence[old_crls.Row], ca: CertificateAuthority, now: dt.d
 
 
 def follow(ca: CertificateAuthority, found: OldList, *, revoke_held: bool, actor_ref: str) -> int:
-    """Revokes what a verified list of the CA calls revoked and is not revoked here, in one transaction with its event.
+    """Revokes certificates that a verified CRL of the CA lists and that are not revoked here, in one transaction with its event.
 
-    Returns the status version up to which the list tells of everything that is revoked here. Raises Conflict for entries on hold
-    that nobody has decided about, with nothing changed, and while an import runs.
+    Returns the status version up to which the CRL has every revocation that is recorded here. Raises Conflict, with nothing
+    changed, for entries on hold without a decision and while an import runs.
     """
     ledger, serials = Ledger(), []
     with alone(), transaction.atomic(durable=True):

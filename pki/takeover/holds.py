@@ -1,10 +1,10 @@
-"""Certificates on hold, which there are none of here: neither good nor revoked for good (ADR 0171)."""
+"""Imported certificates on hold, a status that we do not take over: neither good nor finally revoked (ADR 0171)."""
 
 from siths_portal.lib.errors import Conflict
 
 
 def undecided(count: int) -> Conflict:
-    """Why an import with so many of them is not asked for and never finishes."""
+    """Returns the error for an import with `count` undecided holds: it can be neither requested nor finished."""
     return Conflict(
         "import-on-hold",
         f"{count} uppgifter om certifikat som är tillfälligt spärrade (certificateHold), vilket inte finns här. Provkörningens "

@@ -1,8 +1,8 @@
-"""An import from beginning to end: asked for, approved by another person, carried out in batches that a kill cannot undo.
+"""The life cycle of an import: requested, approved by another person, executed in batches that survive a kill.
 
-Each batch is one transaction with its rows, its findings and the position behind it; a run that was cut off goes on there. The CA
-is `planned` until all is in, so that it publishes nothing that is half told, and then `status_only` (or `external` without a key
-here). It issues when `ca_states` makes it active, under an approval of its own.
+Each batch is one transaction with its rows, its findings and the position after it; an interrupted run continues there. The CA
+is `planned` until the import is complete, so that it publishes no partial status, and then `status_only` (or `external` without
+a key here). It issues after `ca_states` makes it active, under a separate approval.
 """
 
 import datetime as dt
@@ -55,17 +55,17 @@ from siths_portal.lib.errors import Conflict, Invalid, Unavailable
 from siths_portal.lib.processes import jobs
 
 BATCH = 5 * checking.PIECE
-"""Rows of a source in a transaction."""
+"""Rows of a source in one transaction."""
 
 Say = Callable[[Ledger, int], None]
-"""Told after each batch: the counts, and how many rows the run has passed."""
+"""Called after each batch with the counts and the number of rows that the run has processed."""
 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """A report, and whether it was there before: a finished import of the same files is not made again.
+    """A report, and whether it existed before: a finished import of the same files is not repeated.
 
-    `signature` is over the report of an import; None for a dry run, and until the token can be used.
+    `signature` is the signature over an import's report; None for a dry run, and until the token can be used.
     """
 
     report: reports.ImportReport
@@ -75,19 +75,19 @@ class ImportResult:
 
 @dataclass(frozen=True)
 class ImportInput:
-    """A folder as it is to be imported. `document` stands for the bytes of every file."""
+    """A folder to import. `document` has the hash of every file."""
 
     manifest: Manifest
     inputs: list[dict[str, object]]
 
     @property
     def inputs_sha256(self) -> str:
-        """Hash of the list of inputs."""
+        """Returns the hash of the list of inputs."""
         return sha256_hex(canonical_json(self.inputs))
 
     @property
     def document(self) -> dict[str, object]:
-        """What is imported; approvals are of this and of what a dry run found."""
+        """Returns the description of the import that people approve, together with a dry run's findings."""
         return {
             "slug": self.manifest.slug,
             "generation": self.manifest.generation,
@@ -106,10 +106,10 @@ def asked(folder: Path) -> ImportInput:
 
 
 def request(what: ImportInput, *, requester_ref: str, workers: int, say: Say) -> ApprovalRequest:
-    """Asks for the approval of the import, with what a dry run finds, for those who decide.
+    """Requests approval of the import, with the findings of a dry run for the approvers.
 
-    Raises Invalid, Conflict for what cannot be imported or is asked for already, also for certificates on hold that nobody has
-    decided about, Unavailable.
+    Raises Invalid; Conflict for a folder that cannot be imported or is requested already, also for certificates on hold without
+    a decision; and Unavailable.
     """
     if _request_of(what, [ApprovalState.OPEN, ApprovalState.APPROVED]) is not None:
         raise Conflict("import-asked", "Importen är redan begärd.")
@@ -133,9 +133,9 @@ def _request_of(what: ImportInput, states: list[ApprovalState]) -> ApprovalReque
 
 
 def dry_run(what: ImportInput, *, actor_ref: str, workers: int, say: Say) -> ImportResult:
-    """All that an import does, in one transaction that is taken back: the report is what it would be. Needs no approval.
+    """Runs the complete import in one transaction that is rolled back, and returns its report. Needs no approval.
 
-    Holds no lock on a CA that is in use, and writes nothing that stays. Raises Invalid, Conflict, Unavailable.
+    Holds no lock on a CA that is in use, and stores nothing. Raises Invalid, Conflict, Unavailable.
     """
     registering.bind_key(what.manifest, document_sha256="", actor_ref=actor_ref, record=False)
     with transaction.atomic(durable=True):
@@ -150,9 +150,9 @@ def dry_run(what: ImportInput, *, actor_ref: str, workers: int, say: Say) -> Imp
 
 
 def carry_out(what: ImportInput, *, actor_ref: str, workers: int, say: Say) -> ImportResult:
-    """Imports what was approved, or goes on where a run was cut off. Again for the same files, it changes nothing.
+    """Executes an approved import, or continues an interrupted one. Repeated for the same files, it changes nothing.
 
-    Raises Conflict if it is not approved or another process imports now, and as `dry_run`.
+    Raises Conflict if it is not approved or another process imports now, and the errors of `dry_run`.
     """
     with foreign_revocations.alone():
         return _carry_out(what, actor_ref, workers, say)
@@ -173,7 +173,7 @@ def _carry_out(what: ImportInput, actor_ref: str, workers: int, say: Say) -> Imp
         faults.point("pki.import.before-lists")
     with transaction.atomic(durable=True):
         run.old()
-        # They were read since they were hashed, and what was approved are the bytes that were hashed.
+        # The run read the files after they were hashed, and the approval covers only the hashed bytes.
         same = asked(what.manifest.folder).inputs == what.inputs
         held = run.ledger.findings.get("on-hold", 0)
         if same and not held:
@@ -194,7 +194,7 @@ def _carry_out(what: ImportInput, actor_ref: str, workers: int, say: Say) -> Imp
 
 
 def _answer(ca: CertificateAuthority, actor_ref: str) -> None:
-    """The CA's first OCSP responder, once (rules/pki 9.3); later ones are made by `responders.renew_due`."""
+    """Makes the CA's first OCSP responder, once (rules/pki 9.3); `responders.renew_due` makes later ones."""
     ca.refresh_from_db()
     if ca.state == CaState.STATUS_ONLY and not OcspSigner.objects.filter(ca=ca).exists():
         try:
@@ -204,7 +204,7 @@ def _answer(ca: CertificateAuthority, actor_ref: str) -> None:
 
 
 def _publish_list(what: ImportInput, ca: CertificateAuthority, actor_ref: str) -> None:
-    """The newest list of a CA that makes them elsewhere, unless a newer one is out (ADR 0218)."""
+    """Publishes the newest CRL of a CA whose key is in another system, unless a newer one is published (ADR 0218)."""
     if ca.state != CaState.EXTERNAL:
         return
     found = [
@@ -233,7 +233,7 @@ def _begun(what: ImportInput) -> CaImport | None:
 
 
 def _begin(what: ImportInput, actor_ref: str) -> CaImport:
-    """Uses the approval, and enters the CA and the import. The key is bound before: a token knows no transactions."""
+    """Uses the approval, and stores the CA and the import. The key is bound before, since a token has no transactions."""
     approved = _request_of(what, [ApprovalState.APPROVED])
     if approved is None:
         raise Conflict("approval-missing", "Importen är inte godkänd av en annan person. Begär den med --request.")
@@ -258,7 +258,7 @@ def _begin(what: ImportInput, actor_ref: str) -> CaImport:
 
 
 def _finish(what: ImportInput, run: "_Run", row: CaImport) -> reports.ImportReport:
-    """Stores the report and lets the CA publish, in the caller's transaction."""
+    """Stores the report and allows the CA to publish, in the caller's transaction."""
     ca = CertificateAuthority.objects.select_for_update(no_key=True).get(id=row.ca_id)
     ca.last_crl_number = max(ca.last_crl_number, run.old_lists.highest)
     if ca.state == CaState.PLANNED:
@@ -286,7 +286,7 @@ def _tell(row: CaImport, action: str, actor_ref: str, facts: dict[str, object]) 
 
 
 class _Run:
-    """One run over the folder. Without a row of its import it is dry: one transaction of the caller's, that is taken back."""
+    """One run over the folder. Without an import row it is a dry run, in one transaction that the caller rolls back."""
 
     def __init__(
         self, what: ImportInput, ca: CertificateAuthority, row: CaImport | None, actor_ref: str, workers: int, say: Say
@@ -302,7 +302,7 @@ class _Run:
         self._draw: Draw = (lambda _count: 1) if row is None else (lambda count: draw_status_versions(ca.id, count))
 
     def certificates(self) -> None:
-        """Every certificate of the source from where the last run stopped."""
+        """Imports the source's certificates, from the position where the last run stopped."""
         position = self.row.position if self.row else 0
         if position == 0:
             addresses.look_at_own(self.ca, self.ledger)
@@ -352,7 +352,7 @@ class _Run:
         return taken
 
     def old(self) -> None:
-        """The old lists beside the table, then the requests on paper, in the caller's transaction."""
+        """Compares the old CRLs with the table, then executes the requests on paper, in the caller's transaction."""
         given = self.what.manifest
         self.old_lists = old_crls.read(contents(given), self.ca, self.ledger)
         old_crls.load(self.old_lists, self.ledger, revoke_held=given.hold == "revoke")
@@ -381,7 +381,7 @@ class _Run:
             self.ledger.store(self.row)
 
     def _revoke(self, piece: list[old_crls.Row], kind: str) -> None:
-        """What a list says and the data does not: revoked here too, so that neither CRL nor OCSP says less than before."""
+        """Revokes certificates that only a CRL shows as revoked, so that our CRL and OCSP show no less than before."""
         for serial, *_rest in piece:
             if kind == "listed-unknown" or self.what.manifest.tells_status:
                 self.ledger.tell("crl", kind, serial)
@@ -391,7 +391,7 @@ class _Run:
 
 
 def contents(given: Manifest) -> Iterator[tuple[str, bytes]]:
-    """The old lists of the folder and of its format, one at a time."""
+    """Yields the old CRLs in the folder and in its format, one at a time."""
     for path in given.list_files:
         yield f"crls/{path.name}", path.read_bytes()
     yield from given.source.lists()

@@ -1,4 +1,4 @@
-"""`import.yaml`: which CA a folder holds, in which format, and how the CA is to live here."""
+"""`import.yaml`: which CA a folder holds, in which format, and how we shall operate the CA."""
 
 import datetime as dt
 import hashlib
@@ -25,9 +25,8 @@ _FEW = 100
 class Manifest:
     """A folder to import. `key_id` is CKA_ID in hex, empty for a CA whose key is not here; `parent` a slug, empty for a root.
 
-    `crl_shards` is above 1 for a CA whose certificates name the lists of shards, as ours do (`domain.crl_shards`), and no other.
-    `hold` says what becomes of certificates on hold, which there are none of here: `refuse` (no import with them) or `revoke`
-    (for good).
+    `crl_shards` is above 1 only for a CA whose certificates name the CRLs of shards, as ours do (`domain.crl_shards`).
+    `hold` decides about certificates on hold, a status that we do not take over: `refuse` (the import) or `revoke` (permanently).
     """
 
     folder: Path
@@ -49,7 +48,7 @@ class Manifest:
 
     @property
     def source(self) -> Source:
-        """The folder's certificates, by its format."""
+        """Returns the reader of the folder's certificates, by its format."""
         if self.format == "xipki":
             return ca_products.XiPki(self.folder, self.xipki_name)
         kinds: dict[str, Callable[[Path], Source]] = {
@@ -62,24 +61,24 @@ class Manifest:
 
     @property
     def tells_status(self) -> bool:
-        """Whether the format tells which certificates are revoked."""
+        """Returns whether the format has the certificates' status."""
         return self.format != "files"
 
     @property
     def list_files(self) -> list[Path]:
-        """The old CRLs of `crls/`, by name."""
+        """Returns the old CRLs of `crls/`, by name."""
         return sorted(path for path in (self.folder / "crls").glob("*") if path.suffix.lower() in (".crl", ".der", ".pem"))
 
     @property
     def paper_file(self) -> Path | None:
-        """Requests for revocation on paper, if there are."""
+        """Returns the file of revocation requests on paper, or None if there is none."""
         path = self.folder / "revocations.csv"
         return path if path.is_file() else None
 
     def inputs(self) -> list[dict[str, object]]:
-        """Every file that the import reads, with size and SHA-256; many certificate files as one, by the list of theirs.
+        """Returns every file that the import reads, with size and SHA-256.
 
-        Reads them all, a piece at a time. Raises Invalid.
+        Many certificate files count as one, with the hash of their list. Reads all files, a piece at a time. Raises Invalid.
         """
         others_ = [self.folder / NAME, self.certificate_file, *self.list_files, *filter(None, [self.paper_file])]
         described, source = [_described(path, self.folder) for path in others_], self.source.inputs()
@@ -94,7 +93,7 @@ class Manifest:
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest of the folder. Raises Invalid."""
+    """Returns the manifest of the folder. Raises Invalid."""
     path = folder / NAME
     try:
         content = path.read_bytes()

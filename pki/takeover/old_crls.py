@@ -1,6 +1,6 @@
-"""Old CRLs: whose they are, their numbers, and what they say beside the table (rules/pki 9.3, 9.4).
+"""Old CRLs: their issuer and CRL number, and how their entries differ from the table (rules/pki 9.3, 9.4).
 
-Entries go to a temporary table and are compared there, so that memory does not grow with them.
+The entries are compared in a temporary table, so that memory does not grow with them.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.certificates.unreadable import UNREADABLE
 
 _PIECE = 5000
-_HIGHEST = (1 << 63) - (1 << 32)  # that the column holds, with room for ours above it
+_HIGHEST = (1 << 63) - (1 << 32)  # of the column, with room for our own numbers above it
 _LONGEST = 160  # bits (RFC 5280 section 5.2.3)
 
 _TABLE = """
@@ -34,7 +34,7 @@ Row = tuple[str, dt.datetime, str, dt.datetime | None]
 
 @dataclass(frozen=True)
 class OldList:
-    """A CRL of the CA: `scope` is the address in its issuingDistributionPoint, empty for one of all certificates."""
+    """A CRL of the CA. `scope` is the URL in its issuingDistributionPoint, empty for a CRL of all certificates."""
 
     place: str
     number: int
@@ -46,7 +46,7 @@ class OldList:
 
     @property
     def told(self) -> dict[str, object]:
-        """For the report."""
+        """Returns the values that the report shows."""
         return {
             "place": self.place,
             "number": str(self.number),
@@ -59,19 +59,19 @@ class OldList:
 
 @dataclass(frozen=True)
 class OldLists:
-    """The newest list of each scope, and the highest number that any had; -1 without lists."""
+    """The newest CRL of each scope, and the highest CRL number of all; -1 without CRLs."""
 
     newest: list[OldList]
     highest: int
 
     @property
     def since(self) -> dt.datetime | None:
-        """The oldest of the newest lists' thisUpdate: what was revoked before must stand on them."""
+        """Returns the oldest thisUpdate of the newest CRLs, which must list every earlier revocation."""
         return min((each.this_update for each in self.newest), default=None)
 
 
 def read(found: Iterable[tuple[str, bytes]], ca: CertificateAuthority, ledger: Ledger) -> OldLists:
-    """The CA's lists among these. One that is not, that does not verify, or that is a delta is told and not taken."""
+    """Returns the CA's CRLs. Reports and skips another issuer's CRL, one that does not verify, and a delta CRL."""
     issuer = x509.load_der_x509_certificate(bytes(ca.certificate_der))
     newest: dict[str, OldList] = {}
     highest = -1
@@ -83,7 +83,7 @@ def read(found: Iterable[tuple[str, bytes]], ca: CertificateAuthority, ledger: L
             continue
         ledger.counts["lists"] += 1
         if each.number > _HIGHEST:
-            # Ours cannot go on above it; what the list says of certificates holds all the same.
+            # Our CRL numbers cannot continue above it, but the CRL's entries are valid all the same.
             ledger.tell(place, "list-number", detail=str(each.number))
         else:
             highest = max(highest, each.number)
@@ -161,7 +161,7 @@ def _pieces(each: OldList, ledger: Ledger, *, revoke_held: bool) -> Iterator[io.
 
 
 def _entry(entry: x509.RevokedCertificate) -> tuple[str, dt.datetime | None]:
-    """Why, by the name that the list has for it, and since when; why is empty where the entry does not let itself be read."""
+    """Returns the reason, by its RFC 5280 name, and the invalidity date. The reason is "" if the entry cannot be read."""
     why, since = RevocationReason.UNSPECIFIED.value, None
     try:
         extensions = entry.extensions
@@ -175,7 +175,7 @@ def _entry(entry: x509.RevokedCertificate) -> tuple[str, dt.datetime | None]:
     return why, since
 
 
-# What of the lists and the table does not agree; each a condition on `listed` and `row`, and how the two are joined.
+# Differences between the CRLs and the table: each query joins `listed` with `row` and has its condition.
 _UNKNOWN = (
     "SELECT listed.serial, listed.revoked_at, listed.reason, listed.invalidity_date FROM import_listed listed "
     "LEFT JOIN pki_certificate row ON row.ca_id = %(ca)s AND row.serial = listed.serial WHERE row.id IS NULL"
@@ -184,7 +184,7 @@ _NOT_REVOKED = (
     "SELECT listed.serial, listed.revoked_at, listed.reason, listed.invalidity_date FROM import_listed listed "
     "JOIN pki_certificate row ON row.ca_id = %(ca)s AND row.serial = listed.serial WHERE row.status = 'issued'"
 )
-# What a run over the lists and the papers may change.
+# The rows that a run over the CRLs and the requests on paper may change.
 _LOCK = """
 SELECT count(*) FROM (
     SELECT row.id FROM pki_certificate row WHERE row.id IN (
@@ -204,7 +204,7 @@ _NOT_LISTED = (
     "LEFT JOIN import_listed other ON other.serial = listed.serial WHERE listed.ca_id = %(ca)s AND listed.status = 'revoked' "
     "AND other.serial IS NULL AND listed.revoked_at <= %(since)s AND listed.not_after > %(since)s"
 )
-# The first change here that the lists lack.
+# The first change of status here that the CRLs do not have.
 _LACKING = """
 SELECT min(row.status_version), (SELECT status_version FROM pki_certificateauthority WHERE id = %(ca)s)
 FROM pki_certificate row LEFT JOIN import_listed other ON other.serial = row.serial
@@ -213,36 +213,36 @@ WHERE row.ca_id = %(ca)s AND row.status = 'revoked' AND other.serial IS NULL AND
 
 
 def lock(ca: CertificateAuthority, serials: Sequence[str]) -> None:
-    """Locks every certificate that the loaded lists or these serials may have revoked, in the order of ids as others do.
+    """Locks every certificate that the loaded CRLs or these serials may revoke, in the order of ids like all other code.
 
-    To be called before any status version is drawn: that locks the CA, and who has the CA's lock may wait for no certificate.
+    Call it before a status version is drawn, which locks the CA: the holder of a CA's lock must not wait for a certificate.
     """
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, {"ca": ca.id, "serials": list(serials)})
 
 
 def unknown(ca: CertificateAuthority) -> Iterator[list[Row]]:
-    """Entries whose serial the table does not have, in pieces."""
+    """Yields entries whose serial is not in the table, in pieces."""
     return _chunks(_UNKNOWN, {"ca": ca.id})
 
 
 def not_revoked(ca: CertificateAuthority) -> Iterator[list[Row]]:
-    """Entries whose certificate is not revoked here."""
+    """Yields entries whose certificate is not revoked here."""
     return _chunks(_NOT_REVOKED, {"ca": ca.id})
 
 
 def different(ca: CertificateAuthority) -> Iterator[list[Row]]:
-    """Entries that say another second or reason than the table."""
+    """Yields entries with another time (in seconds) or reason than the table."""
     return _chunks(_DIFFERENT, {"ca": ca.id})
 
 
 def not_listed(ca: CertificateAuthority, since: dt.datetime) -> Iterator[list[Row]]:
-    """Revoked ones that lists of that time should have and do not: not ended then, and revoked before. Rows are the table's."""
+    """Yields rows of certificates that were revoked and not expired at `since` and are missing from the CRLs of that time."""
     return _chunks(_NOT_LISTED, {"ca": ca.id, "since": since})
 
 
 def told_up_to(ca: CertificateAuthority, since: dt.datetime) -> int:
-    """The status version up to which lists of that time tell of everything that is revoked here and had not ended then."""
+    """Returns the status version up to which CRLs of that time have every revocation here of a certificate not yet expired."""
     with connection.cursor() as cursor:
         cursor.execute(_LACKING, {"ca": ca.id, "since": since})
         first, newest = cursor.fetchone() or (None, 0)
@@ -250,7 +250,7 @@ def told_up_to(ca: CertificateAuthority, since: dt.datetime) -> int:
 
 
 def _chunks(query: str, values: dict[str, int | dt.datetime]) -> Iterator[list[Row]]:
-    """By serial, a piece at a time, each after what the one before left: what is mended meanwhile is passed by."""
+    """Yields rows by serial, in pieces; each query starts after the last serial, so rows corrected in between are skipped."""
     last = ""
     while True:
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Requests for revocation that were written on paper while the old service was frozen (rules/pki 4.3, 9.5)."""
+"""Revocation requests that were written on paper while the old service was frozen (rules/pki 4.3, 9.5)."""
 
 import contextlib
 import datetime as dt
@@ -13,14 +13,14 @@ from pki.takeover.records import RowFault, moment, reason
 from siths_portal.lib.errors import DomainError
 
 COLUMNS = {"serial", "received_at", "reason", "registered_by", "kept_at"}
-"""And, if wanted, `invalid_since`, `requester` and `justification`. References are opaque: never a name."""
+"""Required columns; `invalid_since`, `requester` and `justification` are optional. References are opaque, never a name."""
 
 
 def revoke(path: Path, ca: CertificateAuthority, ledger: Ledger, *, actor_ref: str, dry: bool) -> None:
-    """Revokes what the file asks for, in the caller's transaction; what cannot be done is told, the rest is done.
+    """Executes the file's revocation requests in the caller's transaction. Reports those that fail and executes the rest.
 
-    The CRL's date is today's; `invalid_since`, or when the paper came in, is the entry's invalidityDate, so that a relying party
-    sees since when the certificate was reported (RFC 5280 section 5.3.2).
+    The CRL entry's revocationDate is today; its invalidityDate is `invalid_since` or the time when the paper came in, so that a
+    relying party sees since when the certificate was reported (RFC 5280 section 5.3.2).
     """
     for number, values in sources.table(path, path.name, COLUMNS):
         place = f"{path.name}:{number + 1}"
@@ -41,7 +41,7 @@ def revoke(path: Path, ca: CertificateAuthority, ledger: Ledger, *, actor_ref: s
 
 
 def serials_of(path: Path) -> list[str]:
-    """The serials that the file names, as far as they are any."""
+    """Returns the file's valid serials."""
     found = []
     for _number, values in sources.table(path, path.name, COLUMNS):
         with contextlib.suppress(ValueError):
@@ -55,7 +55,7 @@ def _serial(values: dict[str, str]) -> str:
 
 def _request(values: dict[str, str], actor_ref: str) -> RevocationRequest:
     if "\0" in "".join(values.values()):
-        # No column holds it, and the database's refusal would end the whole import.
+        # PostgreSQL cannot store a NUL, and its error would end the complete import.
         raise RowFault("unreadable")
     received_at = moment(values["received_at"])
     if received_at is None:

@@ -1,4 +1,4 @@
-"""What a source tells of a certificate, and what every source must be able to do."""
+"""The record of a certificate in a source, and the interface of every source."""
 
 import base64
 import datetime as dt
@@ -14,7 +14,7 @@ from pki.models import HOLDER_REASONS, RevocationReason
 HOLD = "certificateHold"
 
 EARLIEST = dt.datetime(1950, 1, 1, tzinfo=dt.UTC)
-"""The first moment that a date of revocation has an encoding for (RFC 5280 section 4.1.2.5): what was earlier is of this one."""
+"""The earliest revocation date that can be encoded (RFC 5280 section 4.1.2.5); it replaces earlier dates."""
 
 REASON_CODES: Mapping[int, str] = {
     0: RevocationReason.UNSPECIFIED,
@@ -26,11 +26,11 @@ REASON_CODES: Mapping[int, str] = {
     6: HOLD,
     9: RevocationReason.PRIVILEGE_WITHDRAWN,
 }
-"""CRLReason (RFC 5280 section 5.3.1) by number, those that are on offer and `certificateHold`."""
+"""CRLReason (RFC 5280 section 5.3.1) by number: the reasons that we support, and `certificateHold`."""
 
 
 class RowFault(ValueError):
-    """A row that cannot be read or not be taken; `kind` is one of `findings.KINDS`."""
+    """A row that cannot be read or imported; `kind` is one of `findings.KINDS`."""
 
     def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(kind)
@@ -40,10 +40,10 @@ class RowFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SourceCertificate:
-    """One certificate as a source tells it, at `place`. `status_known` is False for a source of bare certificates.
+    """One certificate of a source, found at `place`. `status_known` is False for a source that has only certificates.
 
-    Without `der` it is known by `serial` and times alone. `reason` is as the source names it, also one that is not on offer here
-    (`storing.take` says what becomes of it). A `fault` says why the row could not be read; nothing else holds then.
+    Without `der` only `serial` and times are known. `reason` is the source's own, also one that we do not support
+    (`storing.take` converts it). A `fault` says why the row could not be read; the other fields are then not valid.
     """
 
     place: str
@@ -63,36 +63,36 @@ class SourceCertificate:
 
 
 class Source(Protocol):
-    """A folder in one format. The same folder gives the same records in the same order each time."""
+    """A folder in one format. It yields the same records in the same order each time."""
 
     def inputs(self) -> list[Path]:
-        """The files that are read, in the order of reading. Raises Invalid if the folder lacks what the format needs."""
+        """Returns the files in the order of reading. Raises Invalid if the folder lacks a file that the format needs."""
         ...
 
     def records(self, skip: int) -> Iterator[SourceCertificate]:
-        """The records from the one after the first `skip` on. A row that cannot be read is a record with its fault."""
+        """Yields the records after the first `skip`. A row that cannot be read is a record with its fault."""
         ...
 
     def lists(self) -> Iterator[tuple[str, bytes]]:
-        """The old CRLs that come with the format itself, each with its place; DER or PEM."""
+        """Yields the old CRLs that belong to the format itself, each with its place, in DER or PEM."""
         ...
 
 
 def reason(name: str) -> str:
-    """A reason by its RFC 5280 name. Raises RowFault, also for one of CAs' certificates; `certificateHold` is the caller's."""
+    """Returns the reason with this RFC 5280 name. Raises RowFault, also for CA reasons; the caller handles `certificateHold`."""
     if name == HOLD or name in HOLDER_REASONS:
         return name
     raise RowFault("reason", name[:40])
 
 
 def reason_of_code(code: object) -> str:
-    """A reason by its number; of one that is not on offer the number itself, empty for none."""
+    """Returns the reason with this number; the number itself if we do not support it, and "" without one."""
     found = REASON_CODES.get(code) if isinstance(code, int) else None
     return found or str("" if code is None else code)[:40]
 
 
 def moment(text: object) -> dt.datetime | None:
-    """ISO 8601 with a zone, None for nothing. Raises RowFault."""
+    """Parses ISO 8601 with a zone. Returns None for an empty value. Raises RowFault."""
     if text in (None, ""):
         return None
     try:
@@ -107,7 +107,7 @@ def moment(text: object) -> dt.datetime | None:
 
 
 def epoch(value: object, *, milliseconds: bool = False) -> dt.datetime:
-    """Seconds or milliseconds since 1970. Raises RowFault."""
+    """Returns the time of seconds or milliseconds since 1970. Raises RowFault."""
     try:
         number = int(str(value))
         return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(**{"milliseconds" if milliseconds else "seconds": number})
@@ -116,7 +116,7 @@ def epoch(value: object, *, milliseconds: bool = False) -> dt.datetime:
 
 
 def der_of(content: bytes) -> bytes:
-    """DER of a certificate in DER or PEM. Raises RowFault."""
+    """Returns the DER of a certificate in DER or PEM. Raises RowFault."""
     if not content.lstrip().startswith(b"-----BEGIN"):
         return content
     try:
@@ -126,7 +126,7 @@ def der_of(content: bytes) -> bytes:
 
 
 def pem_body(content: bytes) -> bytes:
-    """The DER in one PEM block (RFC 7468). Raises ValueError."""
+    """Returns the DER in one PEM block (RFC 7468). Raises ValueError."""
     lines = content.strip().splitlines()
     if len(lines) < 3 or not lines[-1].startswith(b"-----END"):
         raise ValueError("not PEM")
@@ -134,6 +134,6 @@ def pem_body(content: bytes) -> bytes:
 
 
 def crl_of(content: bytes) -> x509.CertificateRevocationList:
-    """A list in DER or PEM. Raises ValueError."""
+    """Parses a CRL in DER or PEM. Raises ValueError."""
     pem = content.lstrip().startswith(b"-----BEGIN")
     return x509.load_pem_x509_crl(content) if pem else x509.load_der_x509_crl(content)

@@ -1,4 +1,4 @@
-"""Entering a CA that came into being elsewhere: its certificate as it is, its chain, and its key in the token if that is here."""
+"""Registers a CA from another system: its certificate unchanged, its chain, and its key if that is in our token."""
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -28,11 +28,11 @@ from siths_portal.lib.certificates.unreadable import UNREADABLE
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
 
 OPEN = (CaState.PLANNED, CaState.STATUS_ONLY, CaState.EXTERNAL)
-"""States in which a CA takes in certificates of another installation. `planned` is one whose first import is not finished."""
+"""States in which a CA accepts imports from another installation. `planned`: its first import is not finished."""
 
 
 def known(manifest: Manifest) -> CertificateAuthority | None:
-    """The CA, if it is here already. Raises Conflict for another certificate, and for a CA that takes no imports."""
+    """Returns the CA if it is registered. Raises Conflict for another certificate, and for a CA that accepts no imports."""
     ca = CertificateAuthority.objects.filter(slug=manifest.slug, generation=manifest.generation).first()
     if ca is None:
         return None
@@ -44,7 +44,7 @@ def known(manifest: Manifest) -> CertificateAuthority | None:
 
 
 def check(manifest: Manifest) -> CertificateAuthority:
-    """The CA's row, unsaved, once its certificate is a CA's and verifies with its parent's. Raises Invalid, Conflict."""
+    """Checks that it is a CA certificate and that the parent signed it; returns an unsaved row. Raises Invalid, Conflict."""
     certificate = _ca_certificate(manifest)
     if manifest.key_id and manifest.slug not in PROFILES[responders.PROFILE].issuers:
         names_ = ", ".join(sorted(PROFILES[responders.PROFILE].issuers))
@@ -104,7 +104,7 @@ def common_name(certificate: x509.Certificate) -> str:
 
 
 def expected_of(ca: CertificateAuthority) -> ExpectedIssuer:
-    """What the CA's certificates name it by, with the subject's bytes as they stand in its certificate (B1.2)."""
+    """Returns the issuer fields of the CA's certificates, with the exact bytes of the CA's own subject (B1.2)."""
     certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der))
     return ExpectedIssuer(bytes(ca.subject_der), _spki(certificate.public_key()), bytes.fromhex(ca.ski))
 
@@ -114,9 +114,10 @@ def _spki(public_key: PublicKeyTypes) -> bytes:
 
 
 def bind_key(manifest: Manifest, *, document_sha256: str, actor_ref: str, record: bool) -> None:
-    """Sees that the key in the token is the CA's, by its public half and by a challenge, and records it unless it is recorded.
+    """Checks that the key in the token is the CA's, by its public half and by a challenge, and records it once.
 
-    Raises Conflict for another key or none, and Unavailable for a token that does not answer. None here, nothing done.
+    Raises Conflict if the key is missing or another one, and Unavailable if the token does not respond. Does nothing if the
+    manifest names no key.
     """
     if not manifest.key_id:
         return
@@ -147,7 +148,7 @@ def bind_key(manifest: Manifest, *, document_sha256: str, actor_ref: str, record
 
 @transaction.atomic
 def enter(ca: CertificateAuthority) -> CertificateAuthority:
-    """Saves the CA, and its certificate among its parent's unless it stands there. In the caller's transaction."""
+    """Saves the CA, and its certificate as one of its parent's unless it is there, in the caller's transaction."""
     ca.save(force_insert=True)
     certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der))
     issuer, serial = ca.parent or ca, serials.text(certificate.serial_number)

@@ -1,4 +1,4 @@
-"""The report of an import, for the auditor: as JSON, whose hash stands in the audit chain, and as text (rules/pki 9.6)."""
+"""The report of an import, for the auditor: as JSON, whose hash is in the audit chain, and as text (rules/pki 9.6)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,27 +28,27 @@ _COUNTS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import did, or would do, as JSON values."""
+    """The report of an import or a dry run, as JSON values."""
 
     values: dict[str, Any]
 
     @property
     def sha256(self) -> str:
-        """Hash of `content`."""
+        """Returns the hash of `content`."""
         return sha256_hex(self.content)
 
     @property
     def content(self) -> bytes:
-        """Its canonical JSON, which is what `write` writes and what is signed."""
+        """Returns its canonical JSON, which `write` writes and the token signs."""
         return canonical_json(self.values)
 
     @property
     def findings(self) -> dict[str, int]:
-        """Number of findings by kind."""
+        """Returns the number of findings of each kind."""
         return dict(self.values["findings"])
 
     def text(self) -> str:
-        """In Swedish, a line a fact."""
+        """Returns the report in Swedish, one fact a line."""
         values = self.values
         lines = [
             f"{'Provkörning' if values['dry_run'] else 'Import'} av {values['ca']['slug']} {values['ca']['generation']}",
@@ -66,7 +66,7 @@ class ImportReport:
 
     @property
     def stem(self) -> str:
-        """What its files are called, without what tells their kinds."""
+        """Returns the name of its files, without suffix."""
         return f"import-{self.values['inputs_sha256'][:12]}{'-prov' if self.values['dry_run'] else ''}"
 
     def write(self, folder: Path) -> list[Path]:
@@ -86,7 +86,7 @@ def made(
     *,
     dry: bool,
 ) -> ImportReport:
-    """The report of a run, in its last transaction."""
+    """Returns the report of a run, in the run's last transaction."""
     rows = Certificate.objects.filter(ca=ca)
     counts = {name: count for name, count in ledger.counts.items() if not name.startswith("finding:")}
     return ImportReport(

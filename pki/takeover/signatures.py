@@ -1,8 +1,8 @@
 """Signatures over the reports of imports (rules/pki 9.6), by the token's key for signed heads (ADR 0142, 0177).
 
-The command signs when its import is finished; if the token does not answer, or the command runs where there is none, the `pki`
-worker signs later. What is signed are DOMAIN and the report's canonical JSON, which is the file `import-<hash>.json` byte for
-byte, so that anybody with the public key can verify it with openssl.
+The command signs when its import is finished; if the token does not respond, or the process has no token, the `pki` worker
+signs later. The signed bytes are DOMAIN and the report's canonical JSON, which is the file `import-<hash>.json` byte for byte,
+so that anybody with the public key can verify it with openssl.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found of one file: the key of ours that signed it, empty if none did, and whether the audit chain tells of it."""
+    """The result for one file: the id of our key that signed it ("" if none did), and whether the audit chain has it."""
 
     name: str
     key_id: str
@@ -45,19 +45,19 @@ class Verified:
 
     @property
     def ok(self) -> bool:
-        """Whether a key of ours signed it and the chain tells of it."""
+        """Returns whether one of our keys signed it and the audit chain has it."""
         return bool(self.key_id) and self.recorded
 
 
 def of(row: CaImport) -> Signature | None:
-    """The signature over the import's report; None until it is made."""
+    """Returns the signature over the import's report, or None until it is made."""
     if not row.signature:
         return None
     return Signature(bytes(row.signature), row.signature_key_id, ports.get(AuditKeys).public_key(row.signature_key_id))
 
 
 def sign(row: CaImport, *, actor_ref: str = ACTOR) -> Signature | None:
-    """Signs the report of a finished import once, with no transaction open; None if the token cannot be used now."""
+    """Signs the report of a finished import once, outside a transaction. Returns None if the token cannot be used now."""
     keys = ports.get(AuditKeys)
     if not row.signature:
         if not keys.usable():
@@ -74,7 +74,7 @@ def sign(row: CaImport, *, actor_ref: str = ACTOR) -> Signature | None:
 
 @transaction.atomic(durable=True)
 def _store(pk: UUID, key_id: str, signature: bytes, actor_ref: str) -> None:
-    """Keeps the signature, unless another process was first."""
+    """Stores the signature, unless another process was first."""
     row = CaImport.objects.select_for_update(no_key=True).get(pk=pk)
     if row.signature:
         return
@@ -90,7 +90,7 @@ def _store(pk: UUID, key_id: str, signature: bytes, actor_ref: str) -> None:
 
 
 def sign_waiting() -> int:
-    """Signs the reports that no command could sign; returns how many. Needs the token: the `pki` worker."""
+    """Signs the reports that no command could sign and returns their number. Runs in the `pki` worker: it needs the token."""
     waiting = CaImport.objects.filter(state=ImportState.FINISHED, signature=b"").order_by("id")
     return sum(sign(row) is not None for row in waiting)
 
@@ -104,9 +104,9 @@ def write(folder: Path, stem: str, signature: Signature) -> list[Path]:
 
 
 def verify(folder: Path) -> Iterator[Verified]:
-    """Each report of the folder that has a signature beside it, verified by our own keys. The PEM file there is not believed.
+    """Verifies each signed report of the folder with our own keys; the PEM file in the folder is not trusted.
 
-    Raises Invalid if there is none, or if a file cannot be read.
+    Raises Invalid if the folder has no signed report, or if a file cannot be read.
     """
     signed = [path for path in sorted(folder.glob("import-*.json")) if path.with_suffix(".sig").exists()]
     if not signed:

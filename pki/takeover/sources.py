@@ -1,4 +1,4 @@
-"""Folders of certificates: DER and PEM files, JSON Lines and CSV tables of our own columns."""
+"""Folders of certificates: DER and PEM files, and JSON Lines and CSV tables with our own columns."""
 
 import base64
 import binascii
@@ -16,26 +16,26 @@ COLUMNS = (
     "der", "serial", "not_before", "not_after", "issued_at", "status", "revoked_at", "reason", "invalidity_date",
     "subject_ref", "carrier_ref", "unit_ref",
 )  # fmt: skip
-"""Of a JSON Lines row or a CSV file: `der` in Base64, times in ISO 8601 with zone, `status` `issued` or `revoked`."""
+"""Columns of JSON Lines and CSV: `der` in Base64, times in ISO 8601 with zone, `status` `issued` or `revoked`."""
 
-_LONGEST_LINE = 1 << 20  # no certificate is near it; a row past it is told and not read
+_LONGEST_LINE = 1 << 20  # bytes, far more than a certificate needs; the import reports a longer row and does not parse it
 _LONGEST_FILE = 1 << 20
 _REF = 80
 
 
 class Files:
-    """`certificates/`: a certificate a file in DER, one or several in PEM. Their status is what the old CRLs say."""
+    """`certificates/`: one certificate a file in DER, one or several in PEM. The old CRLs give their status."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "certificates"
 
     def inputs(self) -> list[Path]:
-        """By name, folder by folder."""
+        """Returns the files by name, folder by folder."""
         found = sorted(path for path in self._folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
         return require(found, "certificates/ med .der-, .cer-, .crt- eller .pem-filer")
 
     def records(self, skip: int) -> Iterator[SourceCertificate]:
-        """A record a certificate."""
+        """Yields one record for each certificate."""
         position = 0
         for path in self.inputs():
             name = path.relative_to(self._folder.parent).as_posix()
@@ -54,7 +54,7 @@ class Files:
 
 
 class JsonLines:
-    """`certificates.jsonl`: an object a line, as `pki_export` writes it."""
+    """`certificates.jsonl`: one object a line, as `pki_export` writes it."""
 
     file_name = "certificates.jsonl"
 
@@ -66,7 +66,7 @@ class JsonLines:
         return require([self._path] if self._path.is_file() else [], self.file_name)
 
     def records(self, skip: int) -> Iterator[SourceCertificate]:
-        """A record a line."""
+        """Yields one record for each line."""
         for number, line in numbered(self._path):
             if number > skip:
                 yield row(f"{self.file_name}:{number}", lambda line=line: _object(line), told)
@@ -77,7 +77,7 @@ class JsonLines:
 
 
 class Table:
-    """`certificates.csv`: the same columns, comma between them, a header line."""
+    """`certificates.csv`: the same columns, separated by commas, with a header line."""
 
     file_name = "certificates.csv"
 
@@ -89,7 +89,7 @@ class Table:
         return require([self._path] if self._path.is_file() else [], self.file_name)
 
     def records(self, skip: int) -> Iterator[SourceCertificate]:
-        """A record a row."""
+        """Yields one record for each row."""
         for number, values in table(self._path, self.file_name, {"serial", "der"}):
             if number > skip:
                 yield row(f"{self.file_name}:{number + 1}", lambda values=values: values, told)
@@ -100,14 +100,14 @@ class Table:
 
 
 def require(found: list[Path], what: str) -> list[Path]:
-    """The files. Raises Invalid if there are none."""
+    """Returns the files. Raises Invalid if there are none."""
     if not found:
         raise Invalid("import-folder", f"Mappen saknar {what}.")
     return found
 
 
 def row(place: str, read: Any, tell: Any) -> SourceCertificate:
-    """The record that `tell` makes of the values that `read` gives, or the one that tells what is wrong with the row."""
+    """Returns `tell(place, read())`, or a record with the fault if one of them raises RowFault."""
     try:
         return tell(place, read())  # type: ignore[no-any-return]
     except RowFault as fault:
@@ -115,7 +115,7 @@ def row(place: str, read: Any, tell: Any) -> SourceCertificate:
 
 
 def told(place: str, values: Mapping[str, Any]) -> SourceCertificate:
-    """A record of our own columns. Raises RowFault."""
+    """Returns the record of a row with our own columns. Raises RowFault."""
     if unknown := set(values) - set(COLUMNS):
         raise RowFault("unreadable", f"okänd kolumn {min(map(str, unknown))}"[:200])
     texts = {name: values.get(name) or "" for name in COLUMNS}
@@ -130,7 +130,7 @@ def told(place: str, values: Mapping[str, Any]) -> SourceCertificate:
     if max(len(subject_ref), len(carrier_ref), len(unit_ref)) > _REF:
         raise RowFault("unreadable", f"referenser har högst {_REF} tecken")
     if not (subject_ref + carrier_ref + unit_ref).isprintable():
-        # Also half a surrogate pair, which no column holds.
+        # Refuses a lone surrogate too, which PostgreSQL cannot store.
         raise RowFault("unreadable", "referenser har bara tecken som går att skriva")
     return SourceCertificate(
         place,
@@ -150,7 +150,7 @@ def told(place: str, values: Mapping[str, Any]) -> SourceCertificate:
 
 
 def decoded(text: str) -> bytes:
-    """Base64. Raises RowFault."""
+    """Decodes Base64. Raises RowFault."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -158,7 +158,7 @@ def decoded(text: str) -> bytes:
 
 
 def numbered(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The file's lines with their numbers, from 1; one that is too long comes cut short, and is unreadable by that."""
+    """Yields the file's lines with their numbers, from 1; a line that is too long is truncated and so unreadable."""
     with path.open("rb") as file:
         number = 0
         while line := file.readline(_LONGEST_LINE):
@@ -169,7 +169,7 @@ def numbered(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def table(path: Path, name: str, needed: set[str], *, lower: bool = False) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file by its header, with their numbers, from 1. Raises Invalid for a header without what is needed."""
+    """Yields the rows of a CSV file as dicts, with their numbers, from 1. Raises Invalid if the header lacks a needed column."""
     csv.field_size_limit(_LONGEST_LINE)
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.reader(file)
@@ -203,7 +203,7 @@ def _content(path: Path) -> bytes:
 
 
 def _blocks(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
-    """The certificates of a PEM file, in order; text between them is passed over, as RFC 7468 lets it stand there."""
+    """Yields the certificates of a PEM file in order; skips the text between them, which RFC 7468 allows."""
     block: list[bytes] = []
     number = 0
     for _number, line in numbered(path):

@@ -1,4 +1,4 @@
-"""Storing a batch of an import: what is new by COPY, what is known compared, what follows the batch in the same transaction."""
+"""Stores a batch of an import: COPY for new rows, a comparison for known ones, and events in the same transaction."""
 
 import datetime as dt
 from collections import Counter
@@ -26,7 +26,7 @@ from siths_portal.lib.ids import new_id
 from siths_portal.lib.processes import jobs
 
 Draw = Callable[[int], int]
-"""Takes consecutive status versions and returns the first (see `draw_status_versions`)."""
+"""Reserves consecutive status versions and returns the first (see `draw_status_versions`)."""
 
 ACTOR = "system:import"
 _STATUS = ["status", "held", "revoked_at", "reason", "invalidity_date", "status_version"]
@@ -35,7 +35,7 @@ _CONTENT = ["tbs_sha256", "spki_sha256", "not_before", "not_after"]
 
 @dataclass(frozen=True, slots=True)
 class CheckedCertificate:
-    """A record that passed every check: the row that it is to be, its DER, and whether its key is an RSA key."""
+    """A record that passed every check: its unsaved row, its DER, and whether its key is an RSA key."""
 
     record: SourceCertificate
     row: Certificate
@@ -45,8 +45,10 @@ class CheckedCertificate:
 def take(
     record: SourceCertificate, seen: CheckedContent | None, ca: CertificateAuthority, now: dt.datetime, *, revoke_held: bool
 ) -> CheckedCertificate:
-    """The record as a row, unsaved. A reason that is not on offer becomes `unspecified`, a date that no list can have the first
-    that one can. Raises RowFault."""
+    """Returns the record as an unsaved row. Raises RowFault.
+
+    A reason that we do not support becomes `unspecified`; a date before the earliest that a CRL can encode becomes that one.
+    """
     if record.fault is not None:
         raise record.fault
     serial = _serial(record, seen)
@@ -138,7 +140,7 @@ def store(batch: Sequence[CheckedCertificate], ca: CertificateAuthority, ledger:
 
 
 def _record(changed: Sequence[Certificate]) -> None:
-    """Tells those above of certificates that were good here: at once, and when they look for what they missed."""
+    """Records revocations of certificates that were good here, for other apps: by signal, and in a table for missed signals."""
     if not changed:
         return
     now = clock.now()
@@ -161,7 +163,7 @@ def _record(changed: Sequence[Certificate]) -> None:
 
 
 def _once(batch: Sequence[CheckedCertificate], ledger: Ledger) -> dict[str, CheckedCertificate]:
-    """By serial, each once: one that comes twice and alike is counted, the later of two that differ is told."""
+    """Returns the batch by serial. Counts an identical duplicate; reports the later of two different ones."""
     wanted: dict[str, CheckedCertificate] = {}
     for each in batch:
         first = wanted.setdefault(each.row.serial, each)
@@ -179,7 +181,7 @@ def _essence(row: Certificate) -> tuple[object, ...]:
 
 
 def _same(each: CheckedCertificate, row: Certificate, ledger: Ledger) -> bool:
-    """Whether the known row may be of the same certificate; tells if not."""
+    """Returns whether the known row can be the same certificate; reports it if not."""
     other = bool(row.tbs_sha256 and each.row.tbs_sha256 and row.tbs_sha256 != each.row.tbs_sha256)
     if other or row.status not in (CertificateStatus.ISSUED, CertificateStatus.REVOKED):
         ledger.tell(each.record.place, "other-certificate", row.serial)
@@ -188,7 +190,7 @@ def _same(each: CheckedCertificate, row: Certificate, ledger: Ledger) -> bool:
 
 
 def _sharpen(each: CheckedCertificate, row: Certificate, ledger: Ledger) -> bool:
-    """Revokes the known row if the record says so; a difference the other way is told. Revocation is final."""
+    """Revokes the known row if the record is revoked; reports the opposite difference, since revocation is final."""
     wanted = each.row
     if not each.record.status_known or (row.revoked_at is None and wanted.revoked_at is None):
         return False
@@ -200,7 +202,7 @@ def _sharpen(each: CheckedCertificate, row: Certificate, ledger: Ledger) -> bool
         row.revoked_at, row.reason = wanted.revoked_at, wanted.reason
         row.invalidity_date = wanted.invalidity_date
         return True
-    # Lists tell seconds, and a row that came from one is not another for that.
+    # CRLs have whole seconds, so a row from a CRL does not differ by its fractions.
     if row.revoked_at.replace(microsecond=0) != wanted.revoked_at.replace(microsecond=0) or row.reason != wanted.reason:
         ledger.tell(each.record.place, "other-revocation", row.serial)
     return False
