@@ -1,8 +1,8 @@
-"""Deliveries of a step token, and with it of a sealed secret, to one recipient's key, as every process sees them.
+"""Deliveries of a step token, and with it a sealed secret, to one recipient's key: the part for every process.
 
-A process without the token plans a delivery with the card's proof and reads the JWE that the `pki` worker made (`delivering`)
-once it had verified the proof; it never sees the content. Of the step token, which authenticates the recipient afterwards, only
-the hash is here.
+A process without the token plans a delivery with the card's proof and reads the JWE that the `pki` worker makes (`delivering`)
+after it has verified the proof; it never sees the content. The step token authenticates the recipient afterwards; only its hash
+is stored here.
 """
 
 import datetime as dt
@@ -27,7 +27,7 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class DeliveryView:
-    """A delivery as it stands now: `state` is a `DeliveryState`; `jwe` and `token_sha256` are there once it is ready."""
+    """A delivery: `state` is a `DeliveryState`; `jwe` and `token_sha256` are set once it is ready."""
 
     id: UUID
     state: str
@@ -39,7 +39,7 @@ class DeliveryView:
 def plan_delivery(
     *, secret_id: UUID, proof: CardProof, header: Mapping[str, str], owner_ref: str, actor_ref: str, purpose: str
 ) -> UUID:
-    """Asks for a JWE to the ephemeral key in `proof` with a new step token and, if its kind is ACTIVATE, the owner's secret.
+    """Requests a JWE to the ephemeral key in `proof` with a new step token and, if its kind is ACTIVATE, the owner's secret.
 
     `secret_id` names the card whose key made the proof. Returns the delivery's id. Joins the caller's transaction and wakes the
     worker, which verifies the proof by itself, and writes an event before it opens the secret (S24). Raises Invalid for a key
@@ -81,7 +81,7 @@ def _claims(proof: CardProof) -> Claims:
 
 
 def delivery(delivery_id: UUID) -> DeliveryView:
-    """The delivery as it stands now. Raises NotFound."""
+    """Returns the delivery. Raises NotFound."""
     row = SecretDelivery.objects.filter(id=delivery_id).first()
     if row is None:
         raise NotFound("delivery-unknown", "Leveransen finns inte.")
@@ -89,7 +89,7 @@ def delivery(delivery_id: UUID) -> DeliveryView:
 
 
 def wait_for_delivery(delivery_id: UUID, *, seconds: float) -> DeliveryView:
-    """The delivery as soon as it is no longer just requested, or as it stands after `seconds`. Not inside a transaction."""
+    """Waits until the delivery is no longer `requested`, at most `seconds`, and returns it. Not inside a transaction."""
     deadline = time.monotonic() + seconds
     while (view := delivery(delivery_id)).state == DeliveryState.REQUESTED and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
@@ -97,12 +97,12 @@ def wait_for_delivery(delivery_id: UUID, *, seconds: float) -> DeliveryView:
 
 
 def destroy_delivery(delivery_id: UUID) -> None:
-    """Overwrites what the delivery holds, made or not, in the caller's transaction. Repeatable."""
+    """Overwrites the delivery's content, made or not, in the caller's transaction. Repeatable."""
     _destroy("", [delivery_id])
 
 
 def destroy_of_owner(owner_ref: str) -> None:
-    """Overwrites all that is on its way of this owner's, in the caller's transaction."""
+    """Overwrites the content of all deliveries of this owner's secrets, in the caller's transaction."""
     _destroy(owner_ref, [])
 
 
@@ -129,7 +129,7 @@ def _check_secret(secret_id: UUID, owner_ref: str, *, opens: bool) -> None:
 
 
 def record(row: SecretDelivery, action: str, actor_ref: str, facts: Mapping[str, str]) -> None:
-    """Writes one event of the delivery's, in the caller's transaction. Names the secret but never what is in it."""
+    """Writes one event about the delivery, in the caller's transaction. It has the secret's id but never its content."""
     named = {"secret": str(row.secret_id)} if row.secret_id else {}
     Event.record(
         actor_ref=actor_ref,

@@ -1,8 +1,8 @@
-"""Making the JWE of each delivery that was asked for; in the `pki` worker only.
+"""Makes the JWE of each requested delivery; in the `pki` worker only.
 
-The worker verifies the card's proof by itself before it makes a JWE: whoever may write the table still gets no secret to a key
-of their own. A secret is in the clear between opening and encrypting, in the worker's memory and nowhere else (S23). The event
-that says who asked for it, and what for, is committed before it is opened (S24).
+The worker verifies the card's proof itself before it makes a JWE, so a process that may write the table still gets no secret for
+a key of its own. A secret is in plaintext between opening and encrypting, only in the worker's memory (S23). The event that
+records who requested it, and why, is committed before the worker opens it (S24).
 """
 
 import datetime as dt
@@ -29,16 +29,16 @@ from siths_portal.lib.canonical import canonical_json, sha256_hex
 log = structlog.get_logger(__name__)
 # While one worker makes a delivery, others leave it alone for this long.
 CLAIM = dt.timedelta(seconds=10)
-# After as many attempts, five minutes apart from first to last, the delivery is refused and whoever asked must ask anew.
+# After so many attempts, within about five minutes, the delivery is refused and the requester must plan a new one.
 MAX_ATTEMPTS = 10
 _LONGEST_WAIT = dt.timedelta(minutes=1)
 ACTOR = "system:pki"
 
 
 def deliver_secrets(delivery_ids: Iterable[UUID] | None = None, *, limit: int = 100) -> int:
-    """Makes the JWE of requested deliveries, those named or the oldest; returns how many were settled.
+    """Makes the JWE of requested deliveries, those given or the oldest; returns the number of settled ones.
 
-    May run in several workers at once and be repeated. A token that does not answer leaves a delivery as requested, for longer
+    May run in several workers at once and be repeated. If the token does not respond, a delivery stays requested and waits longer
     each time; after MAX_ATTEMPTS it is refused as `token-unavailable`.
     """
     settled, named = 0, None if delivery_ids is None else list(delivery_ids)
@@ -47,32 +47,32 @@ def deliver_secrets(delivery_ids: Iterable[UUID] | None = None, *, limit: int = 
             settled += _settle(row)
         except HsmError as error:
             log.error("delivery.token_failed", delivery=str(row.id), error=type(error).__name__)
-            # The claim is kept for as long as the wait, so that a short outage does not use up the attempts.
+            # The claim lasts as long as the wait, so that a short outage does not use up the attempts.
             until = clock.now() + _wait(row.attempts + 1)
             SecretDelivery.objects.filter(id=row.id, state=DeliveryState.REQUESTED).update(claimed_at=until - CLAIM)
     return settled + _give_up(named, limit)
 
 
 def _wait(attempts: int) -> dt.timedelta:
-    """How long a delivery rests after so many attempts: 2, 4, 8 seconds and so on to a minute; none after the last."""
+    """Returns the wait after so many attempts: 2, 4, 8 seconds and so on up to a minute; no wait after the last."""
     return min(dt.timedelta(seconds=2**attempts), _LONGEST_WAIT) if attempts < MAX_ATTEMPTS else dt.timedelta(0)
 
 
 def _waiting(delivery_ids: list[UUID] | None) -> QuerySet[SecretDelivery]:
-    """Requested deliveries that nobody is making, those named or all."""
+    """Returns requested deliveries without a claim, those given or all."""
     free = Q(claimed_at=None) | Q(claimed_at__lte=clock.now() - CLAIM)
     waiting = SecretDelivery.objects.filter(free, state=DeliveryState.REQUESTED)
     return waiting if delivery_ids is None else waiting.filter(id__in=delivery_ids)
 
 
 def _give_up(delivery_ids: list[UUID] | None, limit: int) -> int:
-    """Refuses what has been tried too often, also where a worker died over the last attempt."""
+    """Refuses deliveries with too many attempts, also if a worker died during the last one."""
     spent = _waiting(delivery_ids).filter(attempts__gte=MAX_ATTEMPTS).order_by("created_at", "id")[:limit]
     return sum(_close(row, DeliveryState.REFUSED, failure="token-unavailable") for row in spent)
 
 
 def _claim(delivery_ids: list[UUID] | None, limit: int) -> list[SecretDelivery]:
-    """Takes deliveries that nobody is making, and commits for each the event that its secret is about to be opened."""
+    """Claims deliveries without a claim, and commits for each the event that its secret is about to be opened."""
     waiting = _waiting(delivery_ids).filter(attempts__lt=MAX_ATTEMPTS)
     with transaction.atomic(durable=True):
         rows = waiting.select_for_update(of=("self",), skip_locked=True).select_related("secret")
@@ -116,7 +116,7 @@ def _settle(row: SecretDelivery) -> bool:
 def _proven_card(row: SecretDelivery) -> Secret:
     """Returns the secret of the card whose key signed the row's proof for the row's recipient. Raises Refused.
 
-    What the row says beside the proof was written by whoever planned it, and counts only if the card signed the same.
+    The row's other columns come from the process that planned it and count only if the card has signed the same values.
     """
     secret = row.secret
     if secret is None or not row.proof_message:
@@ -146,7 +146,7 @@ def _origins() -> set[str]:
 
 
 def _open(secret: Secret) -> str:
-    """Returns the secret in clear. Raises Refused, also if the seal does not bind the card key that verified the proof."""
+    """Returns the plaintext secret. Raises Refused, also if the seal does not bind the card key that verified the proof."""
     try:
         resealing.bind_card_key(secret)
         if secret.state != SecretState.SEALED or secret.seal_version != SealVersion.CARD_KEY:
@@ -157,12 +157,12 @@ def _open(secret: Secret) -> str:
     except HsmSealKeyLost:
         raise Refused("seal-key-lost") from None
     except UnicodeDecodeError:
-        # Its text would quote the secret.
+        # The exception's text would contain the secret.
         raise Refused("not-text") from None
 
 
 def _close(row: SecretDelivery, state: DeliveryState, **changes: Any) -> bool:
-    """Stores the outcome, unless someone settled or destroyed the delivery, or its secret, meanwhile."""
+    """Stores the outcome, unless another process has settled or destroyed the delivery or its secret in the meantime."""
     with transaction.atomic(durable=True):
         locked = SecretDelivery.objects.select_for_update(of=("self",)).select_related("secret").get(id=row.id)
         if locked.state != DeliveryState.REQUESTED:
@@ -178,5 +178,5 @@ def _close(row: SecretDelivery, state: DeliveryState, **changes: Any) -> bool:
 
 
 def _proof_sha256(row: SecretDelivery) -> str:
-    """Returns the hash of message and signature, which names the proof after both are erased: the message has the handle."""
+    """Returns the hash of message and signature. It identifies the proof after both, with the handle in them, are erased."""
     return sha256_hex(bytes(row.proof_message) + bytes(row.proof_signature))

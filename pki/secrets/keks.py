@@ -1,7 +1,7 @@
-"""The AES keys that secrets are sealed under: one a year, each for a limited number of seals (E3).
+"""The AES keys that seal secrets (KEKs): one a year, each for a limited number of seals (E3).
 
-GCM with random IVs bears 2^32 encryptions under one key (NIST SP 800-38D section 8.3), so they are counted before they are made.
-An older key stays in the token when nothing is sealed under it any more: a database restored from a backup still needs it.
+GCM with random IVs allows 2^32 encryptions under one key (NIST SP 800-38D section 8.3), so seals are counted before they are
+made. An older key stays in the token after all its seals are replaced: a database restored from a backup still needs it.
 """
 
 from itertools import count
@@ -19,17 +19,17 @@ from siths_portal.lib import clock
 log = structlog.get_logger(__name__)
 
 ACTOR = "system:kek-rotation"
-# A new key is made when this share of the newest one's seals is taken.
+# A new key is made when this share of the newest one's seals is used.
 FULL = 0.9
 
 
 def all_keks() -> QuerySet[HsmKey]:
-    """Every KEK that is not retired, the newest first."""
+    """Returns every KEK that is not retired, the newest first."""
     return HsmKey.objects.filter(purpose=KeyPurpose.KEK, retired_at=None).order_by("-created_at", "key_id")
 
 
 def take(seals: int = 1) -> HsmKey:
-    """The KEK to seal under: the newest that is not lost and has room for so many seals more, which are counted at once.
+    """Returns the KEK to seal under: the newest that is not lost and allows so many more seals. Counts them at once.
 
     Raises HsmConfigError if there is none.
     """
@@ -41,9 +41,9 @@ def take(seals: int = 1) -> HsmKey:
 
 
 def ensure_current() -> HsmKey | None:
-    """This year's KEK, made if need be: when the year is new, the newest is nearly full or was found to be lost. Raises HsmError.
+    """Returns this year's KEK. Makes one in a new year, or if the newest is nearly used up or lost. Raises HsmError.
 
-    None before a ceremony has made the first.
+    Returns None before a ceremony has made the first.
     """
     newest = all_keks().first()
     if newest is None:

@@ -1,6 +1,6 @@
-"""Secrets in the token's keeping (a card's PUK), as every process sees them: a JWE comes in, and out goes one to one recipient.
+"""Secrets sealed by the token (a card's PUK), the part for every process: receives a JWE, and its state can be read.
 
-The worker's halves are `sealing` and `delivering`.
+The worker's parts are `sealing` and `delivering`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,21 +26,21 @@ log = structlog.get_logger(__name__)
 
 
 def secret_jwks() -> dict[str, list[dict[str, str]]]:
-    """The JWK Set (RFC 7517 section 5) of public keys that secrets may be encrypted to, the newest first."""
+    """Returns the JWK Set (RFC 7517 section 5) of public keys that secrets may be encrypted to, the newest first."""
     return {"keys": [jwe_format.public_jwk(_public_key(key), key.key_id) for key in _keys().order_by("-created_at")]}
 
 
 def _keys() -> QuerySet[HsmKey]:
-    """Keys that secrets may be encrypted to: the token has confirmed them, and they are not retired.
+    """Returns keys that secrets may be encrypted to: the token has confirmed them, and they are not retired.
 
-    Only the role with the token writes the finding (ADR 0311): a row that somebody else entered is never offered.
+    Only the role with the token writes the finding (ADR 0311), so a row from another process is never offered.
     """
     return HsmKey.objects.filter(purpose=KeyPurpose.SECRET_DERIVE, retired_at=None, finding=KeyFinding.AS_RECORDED)
 
 
 @dataclass(frozen=True)
 class SecretOutcome:
-    """What became of a secret: its `SecretState`, and for a refused one the code that says why."""
+    """The outcome for a secret: its `SecretState`, and the reason code of a refused one."""
 
     state: str
     failure: str
@@ -58,7 +58,7 @@ def plan_secret(
     """Stores the JWE as received, in the caller's transaction, and wakes the worker that opens it; returns the secret's id.
 
     `expected_header` holds the values that its protected header must have, among them the card's `serial`. The worker delivers
-    the secret only for a proof by the card key. Raises Invalid, under the name `field`, for what can be seen without the token:
+    the secret only for a proof by the card key. Raises Invalid, for the field `field`, for faults that show without the token:
     not a JWE of this kind, or for a key that is not in `secret_jwks`. Raises ValueError for a card key that is not on P-256.
     """
     card_key(card_key_spki)
@@ -89,7 +89,7 @@ def plan_secret(
 
 
 def secret_state(secret_id: UUID) -> str:
-    """The secret's `SecretState`. Raises NotFound."""
+    """Returns the secret's `SecretState`. Raises NotFound."""
     state = Secret.objects.filter(id=secret_id).values_list("state", flat=True).first()
     if state is None:
         raise NotFound("secret-unknown", "Koden finns inte.")
@@ -97,20 +97,20 @@ def secret_state(secret_id: UUID) -> str:
 
 
 def secret_outcomes(ids: Iterable[UUID]) -> dict[UUID, SecretOutcome]:
-    """What became of these secrets, by id. One that is not known is left out."""
+    """Returns the outcome for each of these secrets, by id, without unknown ids."""
     rows = Secret.objects.filter(id__in=list(ids)).values_list("id", "state", "failure")
     return {id_: SecretOutcome(state, failure) for id_, state, failure in rows}
 
 
 def tell_settled(ids: list[UUID]) -> None:
-    """Sends `secret_settled`. A listener that fails is logged, and does not keep the others from hearing."""
+    """Sends `secret_settled`. A failing listener is logged and does not stop the others."""
     for receiver, outcome in secret_settled.send_robust(sender=Secret, secret_ids=ids):
         if isinstance(outcome, Exception):
             log.error("secret_settled.listener_failed", listener=repr(receiver), error=type(outcome).__name__)
 
 
 def destroy_secrets(owner_ref: str, *, actor_ref: str = "system:pki") -> int:
-    """Overwrites every secret of the owner and what is on its way of them, in the caller's transaction; how many secrets.
+    """Overwrites every secret of the owner and their deliveries, in the caller's transaction; returns the number of secrets.
 
     Repeatable.
     """

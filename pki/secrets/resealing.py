@@ -1,7 +1,7 @@
-"""Sealing secrets again: under the newest KEK (E3), and bound to the card key where the seal is older than that rule.
+"""Reseals secrets: under the newest KEK (E3), and bound to the card key if the seal is older than that rule.
 
-Runs in the `pki` worker, in the background; may be cut off anywhere. A secret is in the clear in the worker's memory between
-opening and sealing, as when it was first sealed, and goes to nobody.
+Runs in the `pki` worker, in the background; may be interrupted anywhere. A secret is in plaintext in the worker's memory between
+opening and sealing, as when it was first sealed, and is sent to nobody.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ BATCH = 100
 
 @dataclass
 class Resealed:
-    """What one run came to: secrets sealed anew, blobs that do not open, KEKs that are not in the token, and what is left."""
+    """The result of one run: resealed secrets, blobs that do not open, KEKs missing from the token, and remaining secrets."""
 
     done: int = 0
     broken: int = 0
@@ -32,9 +32,9 @@ class Resealed:
 
 
 def rotate(*, limit: int = 2000) -> Resealed:
-    """Makes this year's KEK if need be and moves up to `limit` secrets from older ones to it; the rest is for the next run.
+    """Makes this year's KEK if needed and reseals up to `limit` secrets from older KEKs; the next run takes the rest.
 
-    Never raises for a token that fails: what was stored stays, and the log tells.
+    Never raises if the token fails: the stored seals stay, and the log records the error.
     """
     result = Resealed()
     try:
@@ -54,9 +54,9 @@ def rotate(*, limit: int = 2000) -> Resealed:
 
 
 def bind_card_key(secret: Secret) -> None:
-    """Seals one secret again so that its seal binds its card key, and reads the row again. Returns None at once if it does.
+    """Reseals one secret so that its seal binds its card key, and reloads the row. Does nothing if the seal does so already.
 
-    The card key of such a row was copied from the card's record when the rule came. Raises HsmError, HsmSealBroken.
+    The card key of such a row was copied from the card's record when the rule was introduced. Raises HsmError, HsmSealBroken.
     """
     if secret.seal_version == SealVersion.ROW and secret.card_key_spki:
         _store([secret], {secret.id: _sealed_again(secret, kek := keks.take())}, kek)
@@ -68,7 +68,7 @@ def _sealed() -> QuerySet[Secret]:
 
 
 def _unbound() -> QuerySet[Secret]:
-    """Sealed secrets whose seal does not bind the card key that the row names."""
+    """Returns sealed secrets whose seal does not bind the row's card key."""
     return _sealed().filter(seal_version=SealVersion.ROW).exclude(card_key_spki=b"")
 
 
@@ -78,7 +78,7 @@ def _sealed_again(secret: Secret, kek: HsmKey) -> bytes:
 
 
 def _move(old: HsmKey, sealed: QuerySet[Secret], limit: int, result: Resealed) -> None:
-    """Moves `sealed`, all under `old`, batch by batch in the order of ids."""
+    """Reseals `sealed`, all under `old`, batch by batch in the order of ids."""
     batch = list(sealed[:BATCH])
     while batch and result.done < limit:
         try:
@@ -104,7 +104,7 @@ def _move_batch(batch: Sequence[Secret], result: Resealed) -> int:
 
 @transaction.atomic(durable=True)
 def _store(batch: Sequence[Secret], blobs: dict[UUID, bytes], kek: HsmKey) -> int:
-    """Stores the new blobs of secrets that are still as they were opened; one event tells of them all."""
+    """Stores the new blobs of secrets that are unchanged since they were opened, with one event for all of them."""
     opened = {secret.id: secret for secret in batch}
     locked = Secret.objects.select_for_update().filter(id__in=list(blobs), state=SecretState.SEALED).order_by("id")
     moved = [secret for secret in locked if bytes(secret.sealed or b"") == bytes(opened[secret.id].sealed or b"")]

@@ -1,7 +1,6 @@
-"""Opening secrets that were received and sealing them under the token's AES key; in the `pki` worker only.
+"""Opens received secrets and seals them under the token's AES key; in the `pki` worker only.
 
-The plaintext exists in the worker's memory between the two, and nowhere else: not in a table, a log line, an exception's
-text or a queue (S23, E3.1).
+In between, the plaintext is only in the worker's memory: not in a table, a log line, an exception's text or a queue (S23, E3.1).
 """
 
 from collections.abc import Iterable
@@ -23,11 +22,11 @@ from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.processes import jobs
 
 log = structlog.get_logger(__name__)
-_MOST_ATTEMPTS = 32_000  # what the column holds
+_MOST_ATTEMPTS = 32_000  # the column's maximum
 
 
 class Refused(Exception):
-    """The secret cannot be taken; `code` says why."""
+    """The secret is refused; `code` is the reason."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -35,9 +34,9 @@ class Refused(Exception):
 
 
 def open_secrets(secret_ids: Iterable[UUID] | None = None, *, limit: int = 200) -> int:
-    """Opens and seals what was received, all or these; returns how many were settled. Runs in the `pki` worker only.
+    """Opens and seals received secrets, all or these; returns the number of settled ones. Runs in the `pki` worker only.
 
-    A token that does not answer leaves a secret as received, for a later run, in which those that were tried less come first.
+    If the token does not respond, a secret stays received for a later run, which takes those with fewer attempts first.
     """
     waiting = Secret.objects.filter(state=SecretState.RECEIVED).order_by("attempts", "created_at")
     if secret_ids is not None:
@@ -76,7 +75,7 @@ def _plaintext(secret: Secret) -> bytes:
         plaintext = jwe_format.decrypt(parsed, shared_secret)
     except jwe_format.NotDecrypted:
         raise Refused("not-decrypted") from None
-    # Only after the tag was right: before, anyone could have written the header.
+    # Only after the tag is verified: before that, anyone could have written the header.
     if any(parsed.header.get(name) != value for name, value in secret.expected_header.items()):
         raise Refused("header-mismatch")
     if not puk.is_puk(plaintext):
@@ -85,9 +84,9 @@ def _plaintext(secret: Secret) -> bytes:
 
 
 def associated_data(secret: Secret, version: int) -> bytes:
-    """Binds a sealed blob to its row, owner, card and order, and since version CARD_KEY to the card key whose proof opens it.
+    """Returns data that binds a sealed blob to its row, owner, card and order, and from version CARD_KEY to its card key.
 
-    A blob that was moved, or whose row has another card key since, does not open.
+    Only a proof by that card key opens the blob. A blob does not open in another row, or if its row has got another card key.
     """
     bound = {"id": secret.id, "owner_ref": secret.owner_ref, "header": secret.expected_header}
     if version != SealVersion.ROW:
@@ -96,7 +95,7 @@ def associated_data(secret: Secret, version: int) -> bytes:
 
 
 def _close(secret: Secret, state: SecretState, **changes: Any) -> bool:
-    """Stores the outcome and overwrites the JWE, unless someone settled or destroyed the secret meanwhile."""
+    """Stores the outcome and overwrites the JWE, unless another process has settled or destroyed the secret in the meantime."""
     with transaction.atomic(durable=True):
         locked = Secret.objects.select_for_update().get(id=secret.id)
         if locked.state != SecretState.RECEIVED:
@@ -121,7 +120,7 @@ def _close(secret: Secret, state: SecretState, **changes: Any) -> bool:
 
 
 def open_sealed(secret: Secret) -> bytes:
-    """The plaintext of a sealed secret, in the worker's memory.
+    """Returns the plaintext of a sealed secret, in the worker's memory.
 
     Raises HsmSealBroken if the blob is not this row's, HsmSealKeyLost if its KEK is not in the token.
     """
