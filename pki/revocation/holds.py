@@ -1,7 +1,7 @@
-"""Certificates on hold, as every process sees them: a process without the token asks for the release of a hold and waits for it.
+"""Certificates on hold, the part for every process: requests the release of a hold and waits for it, without the token.
 
 A card's certificates are on hold from issuance until its holder has chosen its code (`plan_certificates`). The `pki` worker ends
-the hold (`pki.revocation.releasing`), and no process sets one again.
+the hold (`pki.revocation.releasing`), and no process sets it again.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from siths_portal.lib.processes import jobs
 
 
 class CardCodes(Protocol):
-    """Knows of which cards the holder has chosen the code."""
+    """A source that knows for which cards the holder has chosen the code."""
 
     def chosen(self, carrier_refs: Collection[str], *, before: dt.datetime) -> set[str]:
         """Returns the refs of the cards whose code was chosen before that moment and that are in use or wait for a signature."""
@@ -31,10 +31,10 @@ def held(certificate_ids: Iterable[UUID]) -> set[UUID]:
 
 
 def plan_release(certificate_ids: Iterable[UUID], *, delivery_id: UUID, actor_ref: str) -> None:
-    """Asks the worker to end the holds of these certificates, and wakes it. Joins the caller's transaction.
+    """Requests that the worker ends the holds of these certificates, and wakes it. Joins the caller's transaction.
 
-    `delivery_id` names the delivery that carried the proof of the card that they are on. Certificates that are not on hold are
-    left out, and a second request with the same delivery changes nothing. Raises NotFound for an unknown delivery.
+    `delivery_id` is the delivery with the proof of their card. Certificates that are not on hold are left out, and a second
+    request with the same delivery changes nothing. Raises NotFound for an unknown delivery.
     """
     if not SecretDelivery.objects.filter(id=delivery_id).exists():
         raise NotFound("delivery-unknown", "Leveransen finns inte.")
@@ -51,7 +51,7 @@ def plan_release(certificate_ids: Iterable[UUID], *, delivery_id: UUID, actor_re
 
 
 def wait_until_released(certificate_ids: Iterable[UUID], *, seconds: float) -> bool:
-    """Waits until none of the certificates is on hold. Returns False if one still is after `seconds`. Not in a transaction."""
+    """Waits until no certificate is on hold. Returns False if one still is after `seconds`. Not in a transaction."""
     wanted = list(certificate_ids)
     deadline = time.monotonic() + seconds
     on_hold = Certificate.objects.filter(id__in=wanted, held=True)

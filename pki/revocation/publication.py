@@ -1,4 +1,4 @@
-"""When relying parties see a revocation: whether the OCSP answers for it are signed, and which CRL holds it or will."""
+"""When relying parties see a revocation: whether its OCSP responses are signed, and which CRL lists it or will list it."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from siths_portal.lib import clock
 
 
 class LastOctet(Func):
-    """The last octet of a serial, which tells its shard (`domain.crl_shards`)."""
+    """The last octet of a serial, which determines its shard (`domain.crl_shards`)."""
 
     template = "get_byte(decode(right(%(expressions)s, 2), 'hex'), 0)"
     output_field = IntegerField()
@@ -20,13 +20,13 @@ class LastOctet(Func):
 
 @dataclass(frozen=True)
 class PublicationView:
-    """What is published of one certificate's present status.
+    """The published status of one certificate.
 
-    `answers_ocsp` is False where no answer is signed ahead: the CA has no responder, or the certificate has ended, was never
-    issued or is on hold (`held`), when answers are signed for each request. `ocsp_since` is the thisUpdate of the older of its
-    two current answers, None until both are signed. `crl_since` is the thisUpdate of the first CRL that lists it, None if none
-    does; `crl_due` is then when the next CRL is planned, None where no CRL will list it. A plan in the past means that the CRL
-    is late.
+    `answers_ocsp` is False if no response is pre-signed: the CA has no responder, or the certificate has expired, was never
+    issued or is on hold (`held`), whose responses are signed for each request. `ocsp_since` is the thisUpdate of the older of
+    its two current responses, None until both are signed. `crl_since` is the thisUpdate of the first CRL that lists it, None if
+    no CRL does; `crl_due` is then when the next CRL is planned, None if no CRL will list it. A `crl_due` in the past means that
+    the CRL is late.
     """
 
     id: UUID
@@ -42,17 +42,17 @@ class PublicationView:
 
 
 def publication(certificate_ids: Iterable[UUID]) -> list[PublicationView]:
-    """What relying parties can see of each of the certificates now, by one query, in no order; unknown ids are left out."""
+    """Returns the published status of each certificate, by one query, in no order, without unknown ids."""
     now = clock.now()
     current = Q(
         ocsp_responses__status_version=F("status_version"),
         ocsp_responses__this_update__lte=now,
         ocsp_responses__next_update__gt=now,
     )
-    # Where the certificate points: to the list of its shard if its CA has shards.
+    # The CRL that the certificate names: its shard's if the CA has shards.
     own_shard = LastOctet(OuterRef("serial")) % F("ca__crl_shards")
     lists = Crl.objects.filter(Q(shard=None, ca__crl_shards=1) | Q(shard=own_shard), ca=OuterRef("ca"))
-    # A CRL holds every change of status up to its version.
+    # A CRL contains every change of status up to its version.
     holding = lists.filter(status_version__gte=OuterRef("status_version")).order_by("number")
     rows = (
         Certificate.objects.filter(id__in=list(certificate_ids))

@@ -1,7 +1,7 @@
-"""Ending the hold of certificates; in the `pki` worker only.
+"""Ends the hold of certificates; in the `pki` worker only.
 
-Any process may ask for it (`pki.revocation.holds`). The worker decides by a delivery of the same card whose proof it has
-verified itself: so neither a supplier, who makes the card, nor a process of the portal makes a certificate good alone.
+Any process may request it (`pki.revocation.holds`). The worker requires a delivery of the same card whose proof it has verified
+itself, so neither a supplier, who makes the card, nor a process of the portal can make a certificate good without that proof.
 """
 
 import datetime as dt
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 ACTOR = "system:pki-releaser"
 BATCH = 500
 RECENT = dt.timedelta(minutes=15)
-"""Requests that each sweep looks at; older ones that were not carried out are looked at less often."""
+"""The limit of requests that each sweep checks; older requests that are not executed are checked less often."""
 LATE = dt.timedelta(minutes=5)
 """After this `pki_check` reports a hold that should have ended."""
 
@@ -43,10 +43,10 @@ _RELEASED, _REFUSED = "certificate.released", "certificate.release_refused"
 
 
 def release_holds(certificate_ids: Iterable[UUID] | None = None, *, overdue: bool = False, limit: int = BATCH) -> int:
-    """Ends the holds that were asked for, of the certificates named or of all, and signs their OCSP answers.
+    """Ends the requested holds, of these certificates or of all, and signs their OCSP responses.
 
-    Without names it looks at recent requests, with `overdue` at all. Returns how many holds ended. May run in several workers at
-    once and be repeated. A request whose card was not proven is refused, which is an event and an error in the log.
+    Without ids it checks recent requests, with `overdue` all of them. Returns the number of ended holds. May run in several
+    workers at once and be repeated. Refuses a request without the card's proof, with an event and an error in the log.
     """
     asked = HoldRelease.objects.filter(certificate__held=True, certificate__status=CertificateStatus.ISSUED)
     if certificate_ids is not None:
@@ -60,7 +60,7 @@ def release_holds(certificate_ids: Iterable[UUID] | None = None, *, overdue: boo
         try:
             presigning.presign(released)
         except (HsmError, presigning.SelfCheckFailed, clock_guard.ClockWentBack) as error:
-            # The sweeper of answers finds them.
+            # The sweeper of OCSP responses finds them.
             log.error("hold.presign_postponed", count=len(released), error=type(error).__name__)
     return len(released)
 
@@ -79,7 +79,7 @@ def _release(ids: list[UUID]) -> list[UUID]:
 
 
 def _ground(row: Certificate, releases: list[HoldRelease]) -> HoldRelease | None:
-    """Returns the request that the certificate is released by, None if there is none. Records those that are refused."""
+    """Returns the request that releases the certificate, or None. Records the refused requests."""
     for release in releases:
         fault = _fault(row, release.delivery)
         if not fault:
@@ -90,7 +90,7 @@ def _ground(row: Certificate, releases: list[HoldRelease]) -> HoldRelease | None
 
 
 def _fault(row: Certificate, delivery: SecretDelivery) -> str:
-    """Returns why the delivery is no reason to release the certificate; empty if it is one."""
+    """Returns why the delivery does not allow the release of the certificate; empty if it does."""
     if not row.carrier_ref or delivery.owner_ref != row.carrier_ref:
         return "other-carrier"
     # Only the seal of the PUK, which ACTIVATE opens, shows that the card key is the one that the supplier reported.
@@ -148,7 +148,7 @@ def _end_holds(released: list[tuple[Certificate, HoldRelease]]) -> None:
 
 
 def watched() -> Finding:
-    """Whether a certificate is on hold although its release was requested, or its card has its code, for longer than LATE."""
+    """Checks that no certificate is still on hold more than LATE after its release was requested or its card got its code."""
     before = clock.now() - LATE
     late = Exists(HoldRelease.objects.filter(certificate=OuterRef("pk"), requested_at__lt=before))
     on_hold = Certificate.objects.filter(held=True, status=CertificateStatus.ISSUED)

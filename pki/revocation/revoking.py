@@ -36,8 +36,7 @@ _LIMITS = {"justification": 1000, "requester": 200, "registered_by": 200, "kept_
 
 @dataclass(frozen=True)
 class SourceRecord:
-    """Where a request on paper comes from (rules/pki 4.3): who wrote it down, as an opaque reference, and where the paper
-    lies."""
+    """The source of a request on paper (rules/pki 4.3): who wrote it down, as an opaque reference, and where the paper is."""
 
     registered_by: str
     kept_at: str
@@ -45,13 +44,13 @@ class SourceRecord:
 
 @dataclass(frozen=True)
 class RevocationRequest:
-    """A request for revocation: who asks, why, through which channel and since when (rules/pki 4.2); checked when made.
+    """A revocation request: requester, reason, channel and time (rules/pki 4.2). It is checked when it is created.
 
-    `requester` is who asked, where that is another than `actor_ref`, who carries it out. `received_at` may lie back, as for a
-    request on paper, which needs its `source_record`; `invalidity_date` is since when the key or the certificate was bad.
+    `requester` is empty if `actor_ref`, who executes the revocation, also requested it. `received_at` may be in the past, as for
+    a request on paper, which needs its `source_record`; `invalidity_date` is since when the key or the certificate was invalid.
 
-    Raises Invalid, by field, for a reason that is not on offer (`certificateHold` and `removeFromCRL` are not: revocation is
-    final), a channel that is not, a moment in the future, a paper without its record, and texts that are too long.
+    Raises Invalid, by field, for an unsupported reason (`certificateHold` and `removeFromCRL` are unsupported: revocation is
+    final), an unknown channel, a time in the future, a paper without its record, and texts that are too long.
     """
 
     reason: str
@@ -98,15 +97,15 @@ class RevocationRequest:
 
     @property
     def asked_by(self) -> str:
-        """Who asked for it."""
+        """Returns the requester."""
         return self.requester or self.actor_ref
 
 
 @dataclass(frozen=True)
 class RevocationResult:
-    """What became of certificates: revoked now, changed to a compromise or an earlier invalidity date, left as they were.
+    """The certificates by outcome: revoked now, changed to a compromise or an earlier invalidity date, or unchanged.
 
-    `failed` were never signed, so there is nothing to revoke.
+    `failed` certificates were never signed, so they cannot be revoked.
     """
 
     revoked: list[UUID] = field(default_factory=list)
@@ -116,7 +115,7 @@ class RevocationResult:
 
     @property
     def touched(self) -> list[UUID]:
-        """Ids of those whose status version rose."""
+        """Returns the ids of certificates with a new status version."""
         return self.revoked + self.changed
 
 
@@ -132,12 +131,12 @@ def plan_revocation(
     requester: str = "",
     source_record: SourceRecord | None = None,
 ) -> None:
-    """Revokes the certificates when the caller's transaction commits, and wakes the signer of OCSP answers and, for a responder's
-    certificate, what replaces it.
+    """Revokes the certificates in the caller's transaction and wakes the signer of OCSP responses at its commit.
 
-    Final: revoked certificates stay as they are, but for a reason that becomes a compromise and an invalidity date that moves
-    back. A reserved certificate is revoked too and is never issued; a failed one was never signed and is left. One call takes
-    all certificates of an act, so that locks are taken in one order. The arguments are those of `RevocationRequest`.
+    Also wakes the job that replaces a responder whose certificate is revoked. Revocation is final: a revoked certificate changes
+    only if the reason becomes a compromise or the invalidity date becomes earlier. A reserved certificate is revoked too and is
+    never issued; a failed one was never signed and stays. Pass all certificates of one act in one call, so that locks are taken
+    in one order. The arguments are those of `RevocationRequest`.
 
     Raises Invalid, also for cACompromise of a certificate that is not a CA's, and NotFound for an unknown id.
     """
@@ -146,14 +145,14 @@ def plan_revocation(
     if touched:
         jobs.enqueue("pki.presign", queue="pki", certificate_ids=[str(id_) for id_ in touched])
         if settings.DATABASE_PURPOSE == "pki":
-            # Listeners write what this process may not write (ADR 0311), so they listen in the default worker.
+            # Listeners write rows that this process may not write (ADR 0311), so they run in the default worker.
             jobs.enqueue("pki.tell_revoked", queue="default", certificate_ids=[str(id_) for id_ in touched])
         else:
             transaction.on_commit(lambda: _committed(touched))
 
 
 def revoke_serial(ca: CertificateAuthority, serial: int, request: RevocationRequest) -> Certificate:
-    """Revokes the CA's certificate with this serial, in a transaction of its own. Raises NotFound, and as `plan_revocation`."""
+    """Revokes the CA's certificate with this serial, in its own transaction. Raises NotFound, and as `plan_revocation`."""
     with transaction.atomic(durable=True):
         row = Certificate.objects.filter(ca=ca, serial=serials.text(serial)).values_list("id", flat=True).first()
         if row is None:
@@ -164,8 +163,10 @@ def revoke_serial(ca: CertificateAuthority, serial: int, request: RevocationRequ
 
 
 def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_id: UUID | None = None) -> RevocationResult:
-    """Revokes in the caller's transaction, in a number of queries that does not grow with the certificates, and wakes nobody
-    but what replaces an OCSP responder: `plan_revocation` is for all but mass revocation. Raises Invalid, NotFound.
+    """Revokes in the caller's transaction, in a number of queries that does not grow with the certificates.
+
+    Wakes only the job that replaces an OCSP responder. Only mass revocation calls it; other callers use `plan_revocation`.
+    Raises Invalid, NotFound.
     """
     wanted = set(ids)
     rows = _locked(wanted)
@@ -178,7 +179,7 @@ def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_
     changed = [row for row in rows if row.id in actions]
     if changed:
         bulk.insert(_record(row, request, now, approval_request_id) for row in changed)
-        # From here the CAs' rows are locked, and nobody issues.
+        # From here the CAs' rows are locked, and no process issues.
         _update(changed)
         bulk.insert(_event(row, actions[row.id], request, now) for row in changed)
     if any(row.subject_ref.startswith("ocsp:") for row in changed):
@@ -195,7 +196,7 @@ def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_
 
 @dataclass
 class _Row:
-    """What a revocation reads and changes of a certificate. The mapper's object of all columns costs five times the query."""
+    """The columns that a revocation reads and changes. An ORM object with all columns costs five times the query."""
 
     id: UUID
     ca_id: int
@@ -212,7 +213,7 @@ _COLUMNS: Final = ", ".join(each.name for each in fields(_Row))
 
 
 def _locked(ids: set[UUID]) -> list[_Row]:
-    """The certificates that there are of these, locked in the order of their ids."""
+    """Returns the existing certificates of these, locked in the order of their ids."""
     statement = f"SELECT {_COLUMNS} FROM pki_lock_certificates(%s::uuid[])"  # noqa: S608  (ours)
     with connection.cursor() as cursor:
         cursor.execute(statement, [[str(id_) for id_ in ids]])
@@ -220,7 +221,7 @@ def _locked(ids: set[UUID]) -> list[_Row]:
 
 
 def _refuse_holders(ids: set[UUID]) -> None:
-    """RFC 5280 section 5.3.1: cACompromise tells of a CA's key."""
+    """Raises Invalid for a certificate that is not a CA's: cACompromise is about a CA's key (RFC 5280 section 5.3.1)."""
     if Certificate.objects.filter(authorities.ca_certificates(), id__in=ids).count() != len(ids):
         raise Invalid(
             "revocation-reason-ca",
@@ -230,7 +231,7 @@ def _refuse_holders(ids: set[UUID]) -> None:
 
 
 def _apply(row: _Row, request: RevocationRequest, now: dt.datetime) -> str:
-    """Changes `row` as far as the request may, and names the event; empty if nothing changed."""
+    """Applies the request to `row` and returns the event's name; empty if nothing changed."""
     if row.status == CertificateStatus.FAILED:
         return ""
     if row.status != CertificateStatus.REVOKED:
@@ -251,11 +252,11 @@ def _apply(row: _Row, request: RevocationRequest, now: dt.datetime) -> str:
 
 
 def _update(rows: list[_Row]) -> None:
-    """Writes what `_apply` changed, all of it revoked now, in one statement, and numbers the rows.
+    """Writes the changes of `_apply` in one statement, and gives the rows their status versions.
 
-    The database carries out what is recorded in `Revocation` and gives each row its CA's next status version: who revokes has no
-    right to change a certificate (ADR 0311), and whoever chose the version could leave an outdated OCSP answer in use. A hold
-    ends with the revocation: relying parties then see its own time and reason.
+    A database function executes the acts in `Revocation` and gives each row its CA's next status version. The process that
+    revokes has no right to change a certificate (ADR 0311): if it chose the version, it could keep an outdated OCSP response in
+    use. A hold ends with the revocation; relying parties then see the revocation's own time and reason.
     """
     values = [(str(row.id), row.revoked_at, row.reason, row.invalidity_date) for row in rows]
     with connection.cursor() as cursor:
@@ -316,7 +317,7 @@ def _committed(touched: list[UUID]) -> None:
 
 
 def tell(certificate_ids: list[UUID]) -> None:
-    """Sends `certificate_revoked`. A listener that fails is logged, and does not keep the others from hearing."""
+    """Sends `certificate_revoked`. A failing listener is logged and does not stop the others."""
     for receiver, outcome in certificate_revoked.send_robust(sender=Certificate, certificate_ids=certificate_ids):
         if isinstance(outcome, Exception):
             log.error("certificate_revoked.listener_failed", listener=repr(receiver), error=type(outcome).__name__)
