@@ -6,16 +6,13 @@ every query is answered 503, and so is a query whose file is not there.
 """
 
 import json
-import re
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 
-from siths_portal.lib.processes.ending import Ending
+from siths_portal.simulators import http_server
 
 KINDS = frozenset({"personnummer", "samordningsnummer", "passport", "reserve"})
 BODY_LIMIT = 64 * 1024
@@ -133,31 +130,25 @@ class Source[T]:
             return self._content
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers the three queries and `GET /healthz/live`. Logs method, path and status only."""
+class Handler(http_server.Handler):
+    """Answers the three queries."""
 
-    protocol_version = "HTTP/1.1"
     server_version = "directory-simulator"
-    sys_version = ""
     timeout = 30
+    body_limit = BODY_LIMIT
     source: Source[Directory]
     organisations: Source[Organisations]
 
-    def do_GET(self) -> None:
-        """Serves the health address."""
-        if self.path == "/healthz/live":
-            self._answer(200, {"status": "ok"})
-        else:
-            self._problem(404, "not-found")
+    def get(self) -> None:
+        """Nothing can be read by GET."""
+        self._problem(404, "not-found")
 
-    def do_POST(self) -> None:
+    def refuse_body(self, status: int) -> None:
+        """Answers with a problem."""
+        self._problem(status, "bad-length")
+
+    def post(self, body: bytes) -> None:
         """Serves the queries."""
-        length = self.headers.get("Content-Length", "")
-        if not re.fullmatch(r"\d{1,9}", length) or int(length) > BODY_LIMIT:
-            self.close_connection = True
-            self._problem(413 if length.isdigit() else 411, "bad-length")
-            return
-        body = self.rfile.read(int(length))
         if self.path not in (POSTS, PERSONS, ORGANISATIONS):
             self._problem(404, "not-found")
             return
@@ -180,46 +171,24 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError:
             self._problem(400, "bad-json")
 
+    def known_path(self, path: str) -> str:
+        """Returns the path of a query."""
+        return path if path in (POSTS, PERSONS, ORGANISATIONS) else "-"
+
     def _problem(self, status: int, code: str, detail: str = "") -> None:
         problem = {"type": f"urn:directory-simulator:{code}", "title": code, "status": status, "code": code}
         self._answer(status, problem | ({"detail": detail} if detail else {}), "application/problem+json")
 
     def _answer(self, status: int, body: dict[str, Any], media_type: str = "application/json") -> None:
-        content = json.dumps(body, ensure_ascii=False).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", media_type)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing but `log_request` logs: the base class would write what a stranger sent."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """One line with the method, the known path and the status."""
-        path = self.path if self.path in (POSTS, PERSONS, ORGANISATIONS, "/healthz/live") else "-"
-        sys.stdout.write(f"{self.command} {path} {int(code)}\n")
-        sys.stdout.flush()
+        self.send(status, json.dumps(body, ensure_ascii=False).encode(), media_type)
 
 
-class Server(ThreadingHTTPServer):
+class Server(http_server.Server):
     """The simulator's server; `port` 0 takes a free one."""
 
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(self, host: str, port: int, data: Path) -> None:
-        sources = {
-            "source": Source(data, Directory.of),
-            "organisations": Source(data.with_name("organisations.json"), Organisations.of),
-        }
-        handler = type("BoundHandler", (Handler,), sources)
-        super().__init__((host, port), handler)
-
-    def serve_until(self, stop: Ending) -> None:
-        """Serves until waiting for `stop` is over."""
-        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
-        thread.start()
-        stop.wait()
-        self.shutdown()
-        thread.join()
+        super().__init__(host, port, Handler)
+        self.share(
+            source=Source(data, Directory.of),
+            organisations=Source(data.with_name("organisations.json"), Organisations.of),
+        )

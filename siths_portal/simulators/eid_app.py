@@ -4,12 +4,8 @@ The app reaches the portal by `/api/eidapp/v1/` alone and knows nothing of who i
 go to the card; neither they, nor the PUK, nor the handle stand in an address, a log line or a file.
 """
 
-import datetime as dt
 import re
-import sys
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.template import Context, Engine
 
-from siths_portal.lib.processes.ending import Ending
+from siths_portal.simulators import http_server
 from siths_portal.simulators.eid_app_client import EidAppError
 from siths_portal.simulators.eid_app_tasks import EXPIRED, Mistake, Reader, Task, Tasks, problems
 
@@ -78,22 +74,19 @@ class App:
         )
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Serves the pages. Logs the method, the address without what names a task, and the status."""
+class Handler(http_server.Handler):
+    """Serves the pages."""
 
-    protocol_version = "HTTP/1.1"
     server_version = "eid-app-simulator"
-    sys_version = ""
-    timeout = 60
+    body_limit = BODY_LIMIT
+    common_headers = HEADERS
     app: App
     origins: frozenset[str]
 
-    def do_GET(self) -> None:
+    def get(self) -> None:
         """Pages and files; changes nothing."""
         path = urlsplit(self.path).path
-        if path == "/healthz/live":
-            self._answer(200, b"ok", "text/plain; charset=utf-8")
-        elif not self._is_own_host():
+        if not self._is_own_host():
             self._lost(400, "Fel adress", "Appen svarar bara på sin egen adress.")
         elif path in FILES:
             self._answer(200, (PAGES / path[1:]).read_bytes(), FILES[path])
@@ -104,14 +97,12 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._lost(404, "Sidan finns inte", "Börja om från portalens sida.")
 
-    def do_POST(self) -> None:
+    def refuse_body(self, status: int) -> None:
+        """Shows a page that leads back."""
+        self._lost(status, "Begäran går inte att tolka", "Gå tillbaka och försök igen.")
+
+    def post(self, body: bytes) -> None:
         """The steps' forms. Every one ends in a redirect, or shows its page again with what went wrong."""
-        length = self.headers.get("Content-Length", "")
-        if not re.fullmatch(r"\d{1,6}", length) or int(length) > BODY_LIMIT:
-            self.close_connection = True
-            self._lost(413 if length.isdigit() else 411, "Begäran går inte att tolka", "Gå tillbaka och försök igen.")
-            return
-        body = self.rfile.read(int(length))
         # A page of another origin may neither reach the app by a name of its own nor post a form to it.
         if not self._is_own_host() or self.headers.get("Origin") not in self.origins:
             self._lost(403, "Appen tog inte emot formuläret", "Det kom inte från appens egen sida.")
@@ -191,41 +182,18 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(
         self, status: int, content: bytes, media_type: str = "text/html; charset=utf-8", headers: dict[str, str] | None = None
     ) -> None:
-        self.send_response(status)
-        for name, value in {**HEADERS, **(headers or {}), "Content-Type": media_type}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        self.send(status, content, media_type, headers)
 
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing but `log_request` logs: the base class would write what a stranger sent."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """One line with the method, the known address without its token, and the status."""
-        path = urlsplit(self.path).path if hasattr(self, "path") else "-"
-        found = _STEP.fullmatch(path)
-        known = f"/steg/-{found['rest']}" if found else path if path in ("/", "/oppna", "/healthz/live", *FILES) else "-"
-        moment = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        sys.stdout.write(f"{moment} {self.command or '-'} {known} {int(code)}\n")
-        sys.stdout.flush()
+    def known_path(self, path: str) -> str:
+        """Returns the path without the token of a step."""
+        if found := _STEP.fullmatch(path):
+            return f"/steg/-{found['rest']}"
+        return path if path in ("/", "/oppna", *FILES) else "-"
 
 
-class Server(ThreadingHTTPServer):
+class Server(http_server.Server):
     """The app's server; `port` 0 takes a free one. Serves `http://localhost:<port>` and `http://127.0.0.1:<port>` only."""
 
-    daemon_threads = True
-    request_queue_size = 64
-
     def __init__(self, host: str, port: int, *, portal_url: str, cards: Path) -> None:
-        super().__init__((host, port), Handler)
-        origins = frozenset(f"http://{name}:{self.server_port}" for name in ("localhost", "127.0.0.1"))
-        self.RequestHandlerClass = type("BoundHandler", (Handler,), {"app": App(portal_url, cards), "origins": origins})
-
-    def serve_until(self, stop: Ending | threading.Event) -> None:
-        """Serves until waiting for `stop` is over."""
-        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
-        thread.start()
-        stop.wait()
-        self.shutdown()
-        thread.join()
+        super().__init__(host, port, Handler)
+        self.share(app=App(portal_url, cards), origins=self.own_origins())

@@ -4,21 +4,17 @@ It lists test persons while they have no activated card; who has one shows it an
 form bodies only, so that neither an address nor this process's log holds them.
 """
 
-import datetime as dt
 import json
 import re
-import sys
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.template import Context, Engine
 
-from siths_portal.lib.processes.ending import Ending
+from siths_portal.simulators import http_server
 from siths_portal.simulators.card import CardError
 from siths_portal.simulators.idp_cards import CardRefused, Cards, SeenCard
 from siths_portal.simulators.idp_people import Person, people
@@ -140,22 +136,19 @@ def _text(person: Person) -> str:
     return f"{person.name} {person.role} {person.group} {' '.join(unit for _hsa_id, unit in person.posts)}".casefold()
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Serves the protocol and the pages. Logs the method, the address without what names a request, and the status."""
+class Handler(http_server.Handler):
+    """Serves the protocol and the pages."""
 
-    protocol_version = "HTTP/1.1"
     server_version = "idp-simulator"
-    sys_version = ""
-    timeout = 60
+    body_limit = BODY_LIMIT
+    common_headers = HEADERS
     app: App
     origins: frozenset[str]
 
-    def do_GET(self) -> None:
+    def get(self) -> None:
         """Metadata, keys, the start of a log-in, and its pages."""
         parts = urlsplit(self.path)
-        if parts.path == "/healthz/live":
-            self._json(200, {"status": "ok"})
-        elif parts.path == "/.well-known/openid-configuration":
+        if parts.path == "/.well-known/openid-configuration":
             self._json(200, self.app.provider.metadata())
         elif parts.path == "/jwks.json":
             self._json(200, self.app.provider.jwks())
@@ -171,14 +164,13 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._lost(404, "Sidan finns inte", "Börja om från tjänsten som du ville logga in i.")
 
-    def do_POST(self) -> None:
+    def refuse_body(self, status: int) -> None:
+        """Shows a page that leads back."""
+        self._lost(status, "Begäran går inte att tolka", "Gå tillbaka och försök igen.")
+
+    def post(self, body: bytes) -> None:
         """The token endpoint, the log-out, and the pages' forms."""
-        length = self.headers.get("Content-Length", "")
-        if not re.fullmatch(r"\d{1,6}", length) or int(length) > BODY_LIMIT:
-            self.close_connection = True
-            self._lost(413 if length.isdigit() else 411, "Begäran går inte att tolka", "Gå tillbaka och försök igen.")
-            return
-        form = _form(self.rfile.read(int(length)).decode("utf-8", "replace"))
+        form = _form(body.decode("utf-8", "replace"))
         path = urlsplit(self.path).path
         if path == "/token":
             self._token(form)
@@ -297,25 +289,14 @@ class Handler(BaseHTTPRequestHandler):
             f"default-src 'none'; style-src 'self'; img-src data:; form-action 'self' {leads_to}; base-uri 'none'; "
             "frame-ancestors 'none'"
         )
-        self.send_response(status)
-        for name, value in {**HEADERS, "Content-Security-Policy": policy, **(headers or {}), "Content-Type": media_type}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        self.send(status, content, media_type, {"Content-Security-Policy": policy, **(headers or {})})
 
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing but `log_request` logs: the base class would write what a stranger sent."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """One line with the method, the known address without its token and query, and the status."""
-        path = urlsplit(self.path).path if hasattr(self, "path") else "-"
-        found = _STEP.fullmatch(path)
-        plain = ("/authorize", "/token", "/logout", "/jwks.json", "/healthz/live", "/.well-known/openid-configuration", *FILES)
-        known = f"/legitimera/-{found['rest']}" if found else path if path in plain else "-"
-        moment = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        sys.stdout.write(f"{moment} {self.command or '-'} {known} {int(code)}\n")
-        sys.stdout.flush()
+    def known_path(self, path: str) -> str:
+        """Returns the path without the token of a log-in."""
+        if found := _STEP.fullmatch(path):
+            return f"/legitimera/-{found['rest']}"
+        plain = ("/authorize", "/token", "/logout", "/jwks.json", "/.well-known/openid-configuration", *FILES)
+        return path if path in plain else "-"
 
 
 def _form(text: str) -> dict[str, str]:
@@ -323,23 +304,11 @@ def _form(text: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
 
 
-class Server(ThreadingHTTPServer):
+class Server(http_server.Server):
     """The provider's server; `port` 0 takes a free one. `issuer` is `http://localhost:<port>` unless given."""
 
-    daemon_threads = True
-    request_queue_size = 64
-
     def __init__(self, host: str, port: int, *, folder: Path, cards: Path, trust: Path, issuer: str = "") -> None:
-        super().__init__((host, port), Handler)
+        super().__init__(host, port, Handler)
         provider = Provider(issuer or f"http://localhost:{self.server_port}", folder)
         app = App(provider, folder / "people.json", Cards(cards, trust))
-        origins = frozenset({provider.issuer, *(f"http://{name}:{self.server_port}" for name in ("localhost", "127.0.0.1"))})
-        self.RequestHandlerClass = type("BoundHandler", (Handler,), {"app": app, "origins": origins})
-
-    def serve_until(self, stop: Ending | threading.Event) -> None:
-        """Serves until waiting for `stop` is over."""
-        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
-        thread.start()
-        stop.wait()
-        self.shutdown()
-        thread.join()
+        self.share(app=app, origins=self.own_origins() | {provider.issuer})

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -111,4 +112,6 @@ def test_logs_no_personal_data(running: Running) -> None:
     requests.get(f"{running.url}/person/{ANNA['value']}?q=Demosson", timeout=60)
     running.process.send_signal(signal.SIGTERM)
     assert running.process.stdout
-    assert running.process.stdout.read() == "POST /person-register/v1/persons/query 200\nGET - 404\n"
+    moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    lines = rf"{moment} POST /person-register/v1/persons/query 200\n{moment} GET - 404\n"
+    assert re.fullmatch(lines, running.process.stdout.read())

@@ -16,7 +16,7 @@ from tests import fork_server
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ROOT / "siths_portal" / "simulators" / "management" / "commands"
 NAMES = sorted(path.stem for path in COMMANDS.glob("*_simulator.py"))
-KNOWN = re.compile(r"siths_portal(\.simulators(\..+)?|\.lib(\.(ending|files))?)?")
+KNOWN = re.compile(r"siths_portal(\.simulators(\..+)?|\.lib(\.(processes(\.ending)?|files(\.atomic)?))?)?")
 PORTALS = ("PORT_BASE", "PORTAL_BASE_URL", "SECRET_KEY_FILE", "DATABASE_URL")
 NOT_THEIRS = {"authn", "billing", "celery", "issuance", "pki", "psycopg2", "rest_framework", "structlog"}
 

@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from siths_portal.lib.processes.ending import Ending
 from siths_portal.simulators.eid_app import Server
+from siths_portal.simulators.management.base import ServerCommand
 
 
-class Command(BaseCommand):
+class Command(ServerCommand):
     """Serves the app on `--bind` for the cards in `--cards` until it is told to stop."""
 
     help = "Serves the SITHS eID app's windows: shows cards, sets their code, signs receipts, all by the portal's API."
-    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declares the address, the portal and the card reader."""
@@ -28,18 +27,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serves; exit 2 if an address is not one or is taken."""
-        host, _, port = options["bind"].rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            raise CommandError(f"--bind: {options['bind']} är inte VÄRD:PORT", returncode=2)
+        self.address(options["bind"])
         portal = urlsplit(options["portal"])
         if portal.scheme not in ("http", "https") or not portal.hostname or portal.path.strip("/"):
             raise CommandError(f"--portal: {options['portal']} är ingen portals adress", returncode=2)
-        ending = Ending()  # before anybody can see that we listen
-        try:
-            server = Server(host, int(port), portal_url=options["portal"], cards=options["cards"])
-        except OSError as error:
-            raise CommandError(f"--bind: {options['bind']}: {error.strerror}", returncode=2) from None
-        self.stdout.write(f"SITHS eID-appen på http://localhost:{server.server_port}")
-        self.stdout.flush()
-        with server:
-            server.serve_until(ending)
+        self.serve(
+            options["bind"],
+            lambda host, port: Server(host, port, portal_url=options["portal"], cards=options["cards"]),
+            lambda server: f"SITHS eID-appen på http://localhost:{server.server_port}",
+        )

@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from siths_portal.lib.processes.ending import Ending
 from siths_portal.simulators.idp import Server
+from siths_portal.simulators.management.base import ServerCommand
 
 
-class Command(BaseCommand):
+class Command(ServerCommand):
     """Serves the provider on `--bind` until it is told to stop."""
 
     help = "Serves an OpenID provider that signs in test persons, and holders of cards with card and code."
-    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declares the address, the issuer, and the folders of clients and people, of cards, and of trusted CAs."""
@@ -30,20 +29,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serves; exit 2 if an address is not one or is taken."""
-        host, _, port = options["bind"].rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            raise CommandError(f"--bind: {options['bind']} är inte VÄRD:PORT", returncode=2)
+        self.address(options["bind"])
         issuer = urlsplit(options["issuer"])
         if options["issuer"] and (issuer.scheme not in ("http", "https") or not issuer.hostname or issuer.query):
             raise CommandError(f"--issuer: {options['issuer']} är ingen adress", returncode=2)
-        ending = Ending()  # before anybody can see that we listen
-        try:
-            server = Server(
-                host, int(port), folder=options["data"], cards=options["cards"], trust=options["trust"], issuer=options["issuer"]
-            )
-        except OSError as error:
-            raise CommandError(f"--bind: {options['bind']}: {error.strerror}", returncode=2) from None
-        self.stdout.write(f"inloggningstjänsten på {options['issuer'] or f'http://localhost:{server.server_port}'}")
-        self.stdout.flush()
-        with server:
-            server.serve_until(ending)
+        self.serve(
+            options["bind"],
+            lambda host, port: Server(
+                host, port, folder=options["data"], cards=options["cards"], trust=options["trust"], issuer=options["issuer"]
+            ),
+            lambda server: f"inloggningstjänsten på {options['issuer'] or f'http://localhost:{server.server_port}'}",
+        )

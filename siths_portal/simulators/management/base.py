@@ -1,0 +1,34 @@
+"""What the commands share that serve a simulator over HTTP."""
+
+from collections.abc import Callable
+
+from django.core.management.base import BaseCommand, CommandError
+
+from siths_portal.lib.processes.ending import Ending
+from siths_portal.simulators.http_server import Server
+
+
+class ServerCommand(BaseCommand):
+    """Serves until it is told to stop."""
+
+    requires_system_checks = []
+
+    def address(self, bind: str) -> tuple[str, int]:
+        """Returns host and port of `--bind`. Raises CommandError with exit status 2 if it is not HOST:PORT."""
+        host, _, port = bind.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise CommandError(f"--bind: {bind} är inte VÄRD:PORT", returncode=2)
+        return host, int(port)
+
+    def serve[S: Server](self, bind: str, make: Callable[[str, int], S], greeting: Callable[[S], str]) -> None:
+        """Serves what `make` makes of host and port. Raises CommandError with exit status 2 if the address is taken."""
+        host, port = self.address(bind)
+        ending = Ending()  # before anybody can see that we listen
+        try:
+            server = make(host, port)
+        except OSError as error:
+            raise CommandError(f"--bind: {bind}: {error.strerror}", returncode=2) from None
+        self.stdout.write(greeting(server))
+        self.stdout.flush()
+        with server:
+            server.serve_until(ending)
