@@ -1,4 +1,4 @@
-"""What `pki` asks of others before it signs. It names people and cards by opaque references only."""
+"""Ports: what `pki` asks other applications before it signs. It identifies persons and cards by opaque references only."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class CardCertificate:
-    """A certificate for a card or a mobile, as its bytes say. `subject` and `alternative` (empty without one) are DER values.
+    """A certificate for a card or a mobile, by its content. `subject` and `alternative` (empty if absent) are DER values.
 
-    `profile` is the name in the definition that it is signed by; `alternative` is the value of subjectAltName. `held` says that
-    it will be on hold from its issuance.
+    `profile` is the name in the definition that it is signed by; `alternative` is the value of subjectAltName. `held`: it will be
+    on hold from its issuance.
     """
 
     id: UUID
@@ -33,13 +33,13 @@ class IssuanceCheck(Protocol):
     def refusals(self, certificates: Sequence[CardCertificate]) -> Mapping[UUID, str]:
         """Returns a reason code for each certificate that must not be signed: no order, or another subject, profile or card.
 
-        Asks the database a fixed number of times, however many certificates there are.
+        Runs a fixed number of database queries, however many certificates there are.
         """
         ...
 
     def without_order(self, certificates: Mapping[UUID, str]) -> Mapping[UUID, str]:
-        """Returns a reason code for each issued certificate, given with its `carrier_ref`, that no order or receipt accounts for.
+        """Returns a reason code for each issued certificate, given with its `carrier_ref`, that has no order or receipt.
 
-        Asks the database a fixed number of times, however many certificates there are.
+        Runs a fixed number of database queries, however many certificates there are.
         """
         ...

@@ -1,7 +1,7 @@
 """The public interface of `pki` for other applications: issue, hold, release and revoke certificates, and keep a card's PUK.
 
-Functions named `plan_*` join the caller's transaction; `wait_*` wait for the `pki` worker. The operators' pages use the public
-interfaces of the packages besides (ADR 0342).
+Functions named `plan_*` join the caller's transaction; `wait_*` wait for the `pki` worker. The operators' pages also use the
+public interfaces of the packages (ADR 0342).
 """
 
 from pki.authorities.certificates import certificates, revoked_since, wait_until_settled

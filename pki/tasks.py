@@ -1,4 +1,4 @@
-"""Tasks of the `pki` worker. Arguments are ids; each task may run twice or be missed, since a sweeper finds its work."""
+"""Tasks of the `pki` worker. Arguments are ids; each task may run twice or be lost, because a sweeper finds its work."""
 
 from uuid import UUID
 
@@ -21,144 +21,142 @@ from siths_portal.lib.processes import jobs
 
 @shared_task(name="pki.sign")  # type: ignore[untyped-decorator]
 def sign(certificate_ids: list[str]) -> None:
-    """Signs certificates that were planned, and then, in batches, others that wait: under load their tasks find nothing left."""
+    """Signs planned certificates, then other waiting ones in batches: under load, the tasks of those then find nothing to do."""
     signing.sign_reserved([UUID(id_) for id_ in certificate_ids])
     signing.sign_waiting()
 
 
 @shared_task(name="pki.settle")  # type: ignore[untyped-decorator]
 def settle() -> None:
-    """Signs what a crash or a lost wake-up left reserved, and revokes what cannot be settled within an hour."""
+    """Signs certificates that a crash or a lost task left reserved, and revokes those that cannot be settled within an hour."""
     signing.settle()
 
 
 @shared_task(name="pki.keep_whole")  # type: ignore[untyped-decorator]
 def keep_whole() -> None:
-    """Revokes what is left of sets that were not issued whole, and what has a key that another certificate just showed to be
-    compromised.
-    """
+    """Revokes the rest of incomplete sets, and certificates whose key another certificate just showed to be compromised."""
     issuance_sets.settle()
     key_checks.revoke_compromised()
 
 
 @shared_task(name="pki.revoke_compromised")  # type: ignore[untyped-decorator]
 def revoke_compromised() -> None:
-    """As `keep_whole` does with keys that were compromised lately, with all that ever were."""
+    """Like `keep_whole`, but for all keys that were ever compromised, not only the recent ones."""
     key_checks.revoke_compromised(whole=True)
 
 
 @shared_task(name="pki.compare_moduli")  # type: ignore[untyped-decorator]
 def compare_moduli() -> None:
-    """Goes on searching for RSA keys that share a prime."""
+    """Continues the search for RSA keys that share a prime."""
     shared_factors.compare_due()
 
 
 @shared_task(name="pki.lint_sample")  # type: ignore[untyped-decorator]
 def lint_sample() -> None:
-    """Lets pkilint see some of the last hour's certificates."""
+    """Checks some of the last hour's certificates with pkilint."""
     pkilint_sampling.lint_sample()
 
 
 @shared_task(name="pki.presign")  # type: ignore[untyped-decorator]
 def presign(certificate_ids: list[str]) -> None:
-    """Signs OCSP answers for certificates whose status has just changed."""
+    """Signs OCSP responses for certificates whose status has just changed."""
     presigning.presign(UUID(id_) for id_ in certificate_ids)
 
 
 @shared_task(name="pki.presign_due")  # type: ignore[untyped-decorator]
 def presign_due() -> None:
-    """Signs OCSP answers that are missing, out of version or past half their life."""
+    """Signs OCSP responses that are missing, for an old status version, or past half their lifetime."""
     presigning.presign_due()
 
 
 @shared_task(name="pki.sign_unknown")  # type: ignore[untyped-decorator]
 def sign_unknown() -> None:
-    """Signs `unknown` for serials that were asked for and never issued."""
+    """Signs `unknown` for serials that were requested and never issued."""
     ocsp_unknown.sign()
 
 
 @shared_task(name="pki.publish_due_crls")  # type: ignore[untyped-decorator]
 def publish_due_crls() -> None:
-    """Publishes the CRL of each CA that is online and whose newest one is older than its period."""
+    """Publishes the CRL of each online CA whose newest CRL is older than its period."""
     building.publish_due()
 
 
 @shared_task(name="pki.publish_crls")  # type: ignore[untyped-decorator]
 def publish_crls() -> None:
-    """Publishes the CRL of each CA that is online now, whatever its age."""
+    """Publishes a CRL of each online CA now, whatever the age of its newest one."""
     building.publish_online()
 
 
 @shared_task(name="pki.mass_revoke")  # type: ignore[untyped-decorator]
 def mass_revoke(mass_revocation_id: str) -> None:
-    """Takes one turn of a mass revocation, and asks for the next."""
+    """Runs one turn of a mass revocation, and queues the next."""
     if execution.run(UUID(mass_revocation_id)):
         jobs.enqueue("pki.mass_revoke", queue="pki", mass_revocation_id=mass_revocation_id)
 
 
 @shared_task(name="pki.mass_revoke_due")  # type: ignore[untyped-decorator]
 def mass_revoke_due() -> None:
-    """Asks for turns of mass revocations that nobody works on, after a crash, a lost wake-up or a CRL that failed."""
+    """Queues turns of mass revocations that no worker works on, after a crash, a lost task or a failed CRL."""
     execution.wake_due()
 
 
 @shared_task(name="pki.tell_revoked")  # type: ignore[untyped-decorator]
 def tell_revoked(certificate_ids: list[str]) -> None:
-    """Tells those who listen that certificates were revoked. Runs in the default worker: it needs no token."""
+    """Sends the signal that certificates were revoked. Runs in the default worker: it needs no token."""
     revoking.tell([UUID(id_) for id_ in certificate_ids])
 
 
 @shared_task(name="pki.open_secrets")  # type: ignore[untyped-decorator]
 def open_secrets(secret_ids: list[str] | None = None) -> None:
-    """Opens and seals secrets that were received."""
+    """Opens and seals received secrets."""
     sealing.open_secrets(None if secret_ids is None else [UUID(id_) for id_ in secret_ids])
 
 
 @shared_task(name="pki.tell_settled")  # type: ignore[untyped-decorator]
 def tell_settled(secret_ids: list[str]) -> None:
-    """Tells those who listen that secrets were sealed or refused. Runs in the default worker: it needs no token."""
+    """Sends the signal that secrets were sealed or refused. Runs in the default worker: it needs no token."""
     received.tell_settled([UUID(id_) for id_ in secret_ids])
 
 
 @shared_task(name="pki.rotate_keks")  # type: ignore[untyped-decorator]
 def rotate_keks() -> None:
-    """Makes the year's key to seal secrets under, and seals anew what lies under older ones."""
+    """Creates the year's key encryption key, and seals again the secrets that are under older ones."""
     resealing.rotate()
 
 
 @shared_task(name="pki.deliver_secrets")  # type: ignore[untyped-decorator]
 def deliver_secrets(delivery_ids: list[str] | None = None) -> None:
-    """Encrypts step tokens, and the secrets that go with them, to their recipients."""
+    """Encrypts step tokens, and the secrets that belong to them, to their recipients."""
     delivering.deliver_secrets(None if delivery_ids is None else [UUID(id_) for id_ in delivery_ids])
 
 
 @shared_task(name="pki.release_holds")  # type: ignore[untyped-decorator]
 def release_holds(certificate_ids: list[str] | None = None) -> None:
-    """Ends the holds of certificates whose cards have their code."""
+    """Ends the holds of certificates on cards whose holder has chosen the code."""
     releasing.release_holds(None if certificate_ids is None else [UUID(id_) for id_ in certificate_ids])
 
 
 @shared_task(name="pki.release_overdue_holds")  # type: ignore[untyped-decorator]
 def release_overdue_holds() -> None:
-    """As `release_holds` does with recent requests, with all that were not carried out."""
+    """Like `release_holds`, but for all requests that were not carried out, not only the recent ones."""
     releasing.release_holds(overdue=True)
 
 
 @shared_task(name="pki.renew_responders")  # type: ignore[untyped-decorator]
 def renew_responders() -> None:
-    """Renews OCSP responders that are past half their life, and destroys the keys of those that ended."""
+    """Renews OCSP responders that are past half their lifetime, and destroys the keys of expired ones."""
     responders.renew_due()
 
 
 @shared_task(name="pki.hsm.inventory")  # type: ignore[untyped-decorator]
 def inventory_due() -> None:
-    """Compares the tokens with the rows of keys once a day."""
+    """Compares the tokens with the rows of keys, once a day."""
     inventory.run_due()
 
 
 @shared_task(name="pki.reconcile_cards")  # type: ignore[untyped-decorator]
 def reconcile_cards() -> None:
-    """Goes on with the day's comparison of issued certificates on cards with orders and receipts."""
+    """Continues the day's comparison of issued certificates on cards with orders and receipts."""
     reconciling.run_due()
 
 
@@ -170,17 +168,17 @@ def expire_approvals() -> None:
 
 @shared_task(name="pki.sign_import_reports")  # type: ignore[untyped-decorator]
 def sign_import_reports() -> None:
-    """Signs the reports of imports that were finished where there was no token."""
+    """Signs the reports of imports that were finished in a process without a token."""
     signatures.sign_waiting()
 
 
 @shared_task(name="pki.measure_status")  # type: ignore[untyped-decorator]
 def measure_status() -> None:
-    """Looks at what relying parties are told: lists, answers, and the OCSP responder's store and processes."""
+    """Measures what relying parties receive: CRLs, OCSP responses, and the state of the OCSP store and its processes."""
     status_measures.measure()
 
 
 @shared_task(name="pki.measure_health")  # type: ignore[untyped-decorator]
 def measure_health() -> None:
-    """Looks at everything that `pki_check` looks at, for graphs and alarms."""
+    """Runs all checks of `pki_check`, for graphs and alarms."""
     checks.measure()

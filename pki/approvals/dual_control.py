@@ -1,7 +1,7 @@
-"""Dual control (rules/pki 7.1): a document is requested, approved by enough other persons, and carried out once.
+"""Dual control (rules/pki 7.1): a person requests an act, enough other persons approve it, and it is carried out once.
 
-Nobody approves what he asked for or what is asked for in his name (`requester` of the document), and nobody twice. Functions
-join the caller's transaction.
+Nobody may approve their own request or a request made in their name (`requester` of the document), and nobody may approve twice.
+Functions join the caller's transaction.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 
 LIFETIME = dt.timedelta(days=30)
-"""How long a request may wait for its approvals, and an approved one for its use."""
+"""How long a request may wait for its approvals, and an approved request for its use."""
 
 REQUIRED: Mapping[str, int] = {
     ApprovalAction.CEREMONY: 2,
@@ -26,18 +26,21 @@ REQUIRED: Mapping[str, int] = {
     ApprovalAction.MASS_REVOCATION: 2,
     ApprovalAction.IMPORT: 1,
 }
-"""Approvers beside the requester, by action."""
+"""Number of approvers besides the requester, by action."""
 
 KNOWN_REQUESTERS = ("user:", "participant:")
-"""Whom approvers can be told apart from. Another, such as `operator:`, is known by a system's name and may approve by a second
-one in the portal: what he asks for needs two approvers at least, so that it is never one person's act."""
+"""Prefixes of requesters who can be told apart from the approvers.
+
+Other requesters, such as `operator:`, are known by a system account, and the same person may approve with another account in the
+portal. Their requests need at least two approvers, so that one person alone can never act.
+"""
 
 
 @dataclass(frozen=True)
 class ApproverSignature:
-    """An approver's signature, made with the key of `certificate_der` over what the document stands for; verified before.
+    """An approver's signature, by the key of `certificate_der`, over what the document refers to; already verified.
 
-    For a ceremony that is its file, whose hash the document holds: DER of a detached CMS.
+    For a ceremony this is a detached CMS (DER) over the ceremony file, whose hash is in the document.
     """
 
     signature: bytes
@@ -45,7 +48,7 @@ class ApproverSignature:
 
 
 def document_hash(document: Mapping[str, Any]) -> str:
-    """What approvals are of: SHA-256 of the document's canonical JSON, in hex."""
+    """Returns the hash that approvals refer to: SHA-256 of the document's canonical JSON, in hex."""
     return sha256_hex(canonical_json(dict(document)))
 
 
@@ -53,7 +56,7 @@ def document_hash(document: Mapping[str, Any]) -> str:
 def request(
     *, action: ApprovalAction, summary: str, document: Mapping[str, Any], requester_ref: str, required: int = 0
 ) -> ApprovalRequest:
-    """Asks for the approvals that `action` and the requester need, or for more if `required` is more.
+    """Requests the approvals that `action` and the requester need, or more if `required` is higher.
 
     `summary` is one Swedish line without personal data.
     """
@@ -82,10 +85,10 @@ def decide(
     justification: str = "",
     signed: ApproverSignature | None = None,
 ) -> ApprovalRequest:
-    """Records the decision of one person, who saw the document with this hash. One rejection ends the request.
+    """Records the decision of a person who saw the document with hash `document_sha256`. A rejection ends the request.
 
-    Raises NotFound; Forbidden for the requester's own; Conflict for a request that is closed or too old, a second decision of
-    the same person and another document; Invalid for a rejection without a reason.
+    Raises NotFound; Forbidden for the requester; Conflict for a request that is closed or too old, a second decision of the same
+    person and another document; Invalid for a rejection without a reason.
     """
     row = _locked(request_id)
     now = clock.now()
@@ -119,7 +122,7 @@ def decide(
 
 @transaction.atomic
 def withdraw(*, request_id: UUID, requester_ref: str) -> ApprovalRequest:
-    """Takes back what was asked for and is not carried out. Raises NotFound, Forbidden for another's, Conflict."""
+    """Withdraws a request that is not carried out. Raises NotFound, Forbidden for another person's request, Conflict."""
     row = _locked(request_id)
     if row.requester_ref != requester_ref:
         raise Forbidden("approval-not-yours", "Bara den som har begärt ärendet kan ta tillbaka det.")
@@ -132,9 +135,9 @@ def withdraw(*, request_id: UUID, requester_ref: str) -> ApprovalRequest:
 
 @transaction.atomic
 def use(*, request_id: UUID, action: ApprovalAction, document: Mapping[str, Any], actor_ref: str) -> ApprovalRequest:
-    """Takes an approved request for the act that the caller's transaction carries out: once, and for this document alone.
+    """Uses an approved request for the act that the caller's transaction carries out: once, and only for this document.
 
-    Raises NotFound, and Conflict if it is of another action or document, not approved, used or too old.
+    Raises NotFound, and Conflict if it is for another action or document, not approved, used or too old.
     """
     row = _locked(request_id)
     if row.action != action or row.document_sha256 != document_hash(document):
@@ -147,7 +150,7 @@ def use(*, request_id: UUID, action: ApprovalAction, document: Mapping[str, Any]
 
 
 def approver_refs(row: ApprovalRequest) -> list[str]:
-    """Who approved, in the order of their decisions."""
+    """Returns the approvers, in the order of their decisions."""
     return list(row.approvals.filter(decision=Decision.APPROVED).order_by("at", "id").values_list("approver_ref", flat=True))
 
 
@@ -162,7 +165,7 @@ def expire() -> int:
 
 
 def _enough(row: ApprovalRequest) -> bool:
-    """Whether enough others have approved this document, by what they decided and not by what the request says of itself."""
+    """Whether enough others have approved this document. Counts their decisions; does not trust the request's own state."""
     given = row.approvals.filter(decision=Decision.APPROVED, document_sha256=row.document_sha256)
     others = given.exclude(approver_ref__in=[row.requester_ref, row.document.get("requester") or ""])
     return others.values("approver_ref").distinct().count() >= max(row.required, _least(row.action, row.requester_ref))

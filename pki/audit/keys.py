@@ -1,4 +1,4 @@
-"""The port `AuditKeys` by the issuing token: HMAC keys and signing keys, one of each a year, kept as long as the audit chain.
+"""Implements the port `AuditKeys` with the issuing token: a MAC key and a signing key per year, kept as long as the chain.
 
 Processes without a token load this module to verify signatures. So it imports `token` inside the functions that use the token.
 """
@@ -14,33 +14,33 @@ from siths_portal.lib.audit.keys import KeyUnknown
 
 
 class TokenAuditKeys:
-    """`lib.audit.keys.AuditKeys` by the issuing token: in the `pki` worker and in operators' commands."""
+    """Implements `lib.audit.keys.AuditKeys` with the issuing token: in the `pki` worker and in operators' commands."""
 
     def usable(self) -> bool:
         """Whether this process has a PIN."""
         return bool(settings.PKCS11_PIN_FILE)
 
     def mac_key(self) -> str:
-        """This year's MAC key."""
+        """Returns this year's MAC key."""
         from pki.audit import token
 
         return token.of_the_year(KeyPurpose.AUDIT).key_id
 
     def derive(self, key_id: str, label: bytes) -> bytes:
-        """One HMAC in the token."""
+        """Returns one HMAC, made in the token."""
         from pki.audit import token
 
         return token.mac(_row(key_id, KeyPurpose.AUDIT), label)
 
     def sign(self, statement: bytes) -> tuple[str, bytes]:
-        """ECDSA over P-256 with SHA-256, as DER, by this year's signing key."""
+        """Signs with this year's key: ECDSA over P-256 with SHA-256, as DER."""
         from pki.audit import token
 
         row = token.of_the_year(KeyPurpose.AUDIT_HEAD)
         return row.key_id, token.sign(row, statement)
 
     def verifies(self, key_id: str, statement: bytes, signature: bytes) -> bool:
-        """By the public key in the inventory."""
+        """Verifies with the public key in the inventory."""
         try:
             self._public(key_id).verify(signature, statement, ec.ECDSA(hashes.SHA256()))
         except InvalidSignature:
@@ -48,7 +48,7 @@ class TokenAuditKeys:
         return True
 
     def public_key(self, key_id: str) -> bytes:
-        """PEM of its SubjectPublicKeyInfo."""
+        """Returns the key's SubjectPublicKeyInfo as PEM."""
         return self._public(key_id).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     def _public(self, key_id: str) -> ec.EllipticCurvePublicKey:

@@ -1,4 +1,4 @@
-"""What the audit chain asks of the token: a year's keys, a MAC, a signature."""
+"""The audit chain's use of the token: a year's keys, a MAC, a signature."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ ACTOR = "system:audit"
 
 
 def of_the_year(purpose: KeyPurpose) -> HsmKey:
-    """The key whose label ends with this year in Stockholm, made if it is not there. Raises KeysUnavailable."""
+    """Returns the key whose label ends with this year in Stockholm; creates it if it is missing. Raises KeysUnavailable."""
     year = f"/{clock.today():%Y}"
     keys = HsmKey.objects.filter(purpose=purpose, label__endswith=year, retired_at=None).order_by("-created_at")
     if found := keys.first():
@@ -26,19 +26,19 @@ def of_the_year(purpose: KeyPurpose) -> HsmKey:
 
 
 def mac(key: HsmKey, data: bytes) -> bytes:
-    """HMAC-SHA-256. Raises KeysUnavailable, KeyUnknown if the token has lost the key."""
+    """Returns HMAC-SHA-256. Raises KeysUnavailable, and KeyUnknown if the token has lost the key."""
     with _asking(key.key_id):
         return hsm_for(key.token_label).mac(key.key_id, data)
 
 
 def sign(key: HsmKey, data: bytes) -> bytes:
-    """ECDSA with SHA-256, as DER. Raises as `mac`."""
+    """Signs by ECDSA with SHA-256, as DER. Raises as `mac`."""
     with _asking(key.key_id):
         return hsm_for(key.token_label).sign(key.key_id, data, Scheme.ECDSA_SHA256)
 
 
 def _environment() -> str:
-    """As the keys of the ceremony are labelled: `siths/<environment>/…`."""
+    """Returns the environment in the labels of the ceremony's keys: `siths/<environment>/…`."""
     labels = HsmKey.objects.filter(label__startswith="siths/").order_by("created_at").values_list("label", flat=True)
     return next((label.split("/")[1] for label in labels[:1]), "portal")
 

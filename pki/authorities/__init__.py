@@ -1,7 +1,6 @@
-"""Certification authorities (CAs): their states, profile versions, chains and the addresses of their CRLs (RFC 5280,
-rules/pki 1).
+"""Certification authorities (CAs): states, profile versions, chains and CRL addresses (RFC 5280, rules/pki 1).
 
-Start in `queries` for what a CA is, and in `ca_states` for how its state changes under dual control. The names below are for the
+Start in `queries` for a CA's data, and in `ca_states` for how its state changes under dual control. The names below are for the
 operators' pages, which read CAs through `pki.operators.authorities`.
 """
 

@@ -1,7 +1,7 @@
-"""Changing what a CA may do, under dual control (rules/pki 7.1): asked for, approved by another person, carried out once.
+"""Changes of a CA's state under dual control (rules/pki 7.1): requested, approved by another person, carried out once.
 
-A CA that retires issues no more and publishes status until its last certificate has ended. One that is compromised publishes
-nothing: what it says is worth nothing, and its own certificate is revoked at a ceremony.
+A retired CA issues no more and publishes status until its last certificate has expired. A compromised CA publishes nothing,
+because its signatures cannot be trusted; its own certificate is revoked at a ceremony.
 """
 
 from typing import Any
@@ -31,13 +31,13 @@ LONGEST_JUSTIFICATION = 1000
 
 
 def target_states(state: str) -> tuple[str, ...]:
-    """The states that a CA in `state` may be given."""
+    """Returns the states that a CA in `state` may change to."""
     return TRANSITIONS.get(state, ())
 
 
 @transaction.atomic
 def plan_state_change(*, slug: str, generation: int, target: str, justification: str, requester_ref: str) -> ApprovalRequest:
-    """Asks for the approval of another state. Raises NotFound, IllegalTransition, Invalid, and Conflict if it is asked for."""
+    """Requests approval of another state. Raises NotFound, IllegalTransition, Invalid, and Conflict if a request exists."""
     if not 0 < len(justification.strip()) <= LONGEST_JUSTIFICATION:
         reason = f"Skriv varför, högst {LONGEST_JUSTIFICATION} tecken."
         raise Invalid("ca-state-justification", reason, fields={"justification": [reason]})
@@ -59,7 +59,7 @@ def plan_state_change(*, slug: str, generation: int, target: str, justification:
 
 
 def carry_out_state_change(*, request_id: UUID, actor_ref: str) -> CertificateAuthority:
-    """Makes the change that was approved. Raises NotFound, Conflict if it is not approved, used or too old, IllegalTransition."""
+    """Carries out the approved change. Raises NotFound, IllegalTransition, Conflict if it is not approved, used or too old."""
     with transaction.atomic(durable=True):
         asked = ApprovalRequest.objects.filter(id=request_id, action=ApprovalAction.CA_STATE).first()
         if asked is None:
@@ -75,7 +75,7 @@ def carry_out_state_change(*, request_id: UUID, actor_ref: str) -> CertificateAu
 
 
 def locked(slug: str, generation: int) -> CertificateAuthority:
-    """The CA, locked until the caller's transaction ends. Raises NotFound."""
+    """Returns the CA, locked until the caller's transaction ends. Raises NotFound."""
     found = next(iter(CertificateAuthority.objects.raw("SELECT * FROM pki_lock_authority(%s, %s)", [slug, generation])), None)
     if found is None:
         raise NotFound("ca-unknown", "Utfärdaren finns inte.")
@@ -83,7 +83,7 @@ def locked(slug: str, generation: int) -> CertificateAuthority:
 
 
 def check(ca: CertificateAuthority, target: str) -> None:
-    """Raises IllegalTransition unless the CA may be given the state now, and Conflict for one that has no certificate."""
+    """Raises IllegalTransition unless the CA may change to the state now, and Conflict if it has no certificate."""
     if not may_become(ca.state, target):
         allowed = ", ".join(target_states(ca.state)) or "inget annat"
         raise IllegalTransition("ca-state", f"En utfärdare som är {ca.state} kan inte bli {target}; den kan bli {allowed}.")
@@ -100,7 +100,7 @@ def obstacle(ca: CertificateAuthority) -> str:
 
 
 def waits_for(slug: str, generation: int) -> Q:
-    """Requests for another state of the CA that wait for decisions or for being carried out, as a condition."""
+    """A condition for requests for another state of the CA that are not yet decided, or not yet carried out."""
     about = Q(action=ApprovalAction.CA_STATE, document__slug=slug, document__generation=generation)
     return about & Q(state__in=[ApprovalState.OPEN, ApprovalState.APPROVED], expires_at__gt=clock.now())
 
@@ -120,10 +120,10 @@ def _asked(ca: CertificateAuthority) -> Conflict | None:
 
 
 def apply(ca: CertificateAuthority, target: str, *, actor_ref: str, facts: dict[str, Any], approval: UUID | None = None) -> None:
-    """Gives a locked CA another state, in the caller's transaction, and wakes what then has work. Raises as `check`.
+    """Changes the state of a locked CA, in the caller's transaction, and queues the work that follows. Raises as `check`.
 
-    With `approval`, which was used in this transaction, any process may: the database compares. Without, only the process with
-    the token may, and the approval is the caller's to have.
+    With `approval`, which was used in this transaction, any process may call it: the database compares. Without it, only the
+    process with the token may, and the caller is responsible for the approval.
     """
     check(ca, target)
     before, ca.state = ca.state, CaState(target)
@@ -139,6 +139,6 @@ def apply(ca: CertificateAuthority, target: str, *, actor_ref: str, facts: dict[
         subject_ref=str(ca.id),
         facts={"slug": ca.slug, "generation": ca.generation, "from": before, "to": target} | facts,
     )
-    # One that comes online may lack a list or a responder of today.
+    # A CA that comes online may lack a current CRL or responder.
     jobs.enqueue("pki.renew_responders", queue="pki")
     jobs.enqueue("pki.publish_due_crls", queue="pki")

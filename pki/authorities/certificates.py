@@ -1,4 +1,4 @@
-"""Certificates as other applications see them. Needs no token."""
+"""Certificates for other applications. Needs no token."""
 
 import datetime as dt
 import time
@@ -12,7 +12,7 @@ POLL_SECONDS = 0.05
 
 
 def certificates(certificate_ids: Iterable[UUID]) -> list[CertificateView]:
-    """The certificates in the given order, as they stand now; unknown ids are left out."""
+    """Returns the certificates in the given order, with their current state; leaves out unknown ids."""
     wanted = list(certificate_ids)
     rows = Certificate.objects.filter(id__in=wanted).select_related("ca", "profile_version", "blob").defer("tbs_der")
     found = {row.id: _view(row) for row in rows}
@@ -20,7 +20,7 @@ def certificates(certificate_ids: Iterable[UUID]) -> list[CertificateView]:
 
 
 def revoked_since(moment: dt.datetime) -> Iterator[UUID]:
-    """Ids of the certificates whose revocation was decided at `moment` or later, read as they are taken. Some may come twice."""
+    """Yields ids of certificates whose revocation was decided at `moment` or later, by a streamed query. Some may repeat."""
     rows = Revocation.objects.filter(decided_at__gte=moment).order_by("id")
     return rows.values_list("certificate_id", flat=True).iterator(chunk_size=2000)
 
@@ -46,7 +46,7 @@ def _view(row: Certificate) -> CertificateView:
 
 
 def wait_until_settled(certificate_ids: Iterable[UUID], *, seconds: float) -> list[CertificateView]:
-    """The certificates as soon as none of them is reserved, or as they stand after `seconds`. Not inside a transaction."""
+    """Returns the certificates once none of them is reserved, or in their state after `seconds`. Not inside a transaction."""
     wanted = list(certificate_ids)
     deadline = time.monotonic() + seconds
     waiting = Certificate.objects.filter(id__in=wanted, status=CertificateStatus.RESERVED)

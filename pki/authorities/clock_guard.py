@@ -1,8 +1,8 @@
-"""The clock guard: nothing is signed by a clock that has gone back, since relying parties would follow it (rules/pki 8.1).
+"""The clock guard: nothing is signed if the clock has gone back, because relying parties would rely on its time (rules/pki 8.1).
 
-The latest second that anything was signed for lies in the database, in one row, so it is known to every process and survives
-restarts. Signing asks `check` for the time. A clock that shows more than five seconds less is refused until it has caught up;
-one that is far ahead of the database server's is told in the log, and not remembered, so that it does no lasting harm.
+One database row holds the latest second for which something was signed, so every process knows it and it survives restarts. Code
+that signs calls `check` for the time. A clock that is more than five seconds behind the row is refused until it has caught up. A
+clock that is far ahead of the database server's is logged but not stored, so that it does no lasting harm.
 """
 
 import contextlib
@@ -20,16 +20,16 @@ from siths_portal.lib.errors import Unavailable
 log = structlog.get_logger(__name__)
 
 TOLERANCE = dt.timedelta(seconds=5)
-_TIMEX, _TIME_ERROR = 256, 5  # more octets than struct timex has; the state of a clock that nobody keeps
+_TIMEX, _TIME_ERROR = 256, 5  # more octets than struct timex has; adjtimex's state of a clock without synchronisation
 
 
 class ClockWentBack(RuntimeError):
-    """The clock shows a time more than five seconds before what was signed last; nothing was signed."""
+    """The clock is more than five seconds before the latest signing time; nothing was signed."""
 
 
 @dataclass(frozen=True)
 class ClockReading:
-    """The clock beside what it is compared with: the latest second that was signed for, and the database server's clock."""
+    """The clock, with the latest second that was signed for and the database server's clock to compare."""
 
     now: dt.datetime
     produced_at: dt.datetime | None
@@ -42,14 +42,14 @@ class ClockReading:
 
     @property
     def behind(self) -> dt.timedelta:
-        """How much time the clock has to catch up before signing goes on."""
+        """How much time the clock has to catch up before signing continues."""
         if self.produced_at is None or not self.went_back:
             return dt.timedelta()
         return self.produced_at - TOLERANCE - self.now
 
     @property
     def ahead(self) -> dt.timedelta:
-        """How far the clock is before the database server's; negative if it is behind."""
+        """How far the clock is ahead of the database server's; negative if it is behind."""
         return self.now - self.database
 
     @property
@@ -58,13 +58,13 @@ class ClockReading:
         return self.ahead > dt.timedelta(seconds=settings.PKI_CLOCK_AHEAD_SECONDS)
 
 
-_checked: dt.datetime | None = None  # the second that this process compared last; read and written whole
+_checked: dt.datetime | None = None  # the second that this process compared last; a single value, so no lock is needed
 
 
 def check() -> dt.datetime:
-    """The present moment, for what is signed now, and remembered as such. Raises ClockWentBack.
+    """Returns the current time to sign with, and stores it as the latest signing time. Raises ClockWentBack.
 
-    Asks the database once a second and process. Call it outside of transactions: the row is everybody's.
+    Queries the database once a second per process. Call it outside transactions: all processes update the same row.
     """
     global _checked
     now = clock.now()
@@ -76,7 +76,7 @@ def check() -> dt.datetime:
 
 
 def require() -> dt.datetime:
-    """The present moment, for what others will sign. Joins the caller's transaction and remembers nothing.
+    """Returns the current time for data that others will sign. Joins the caller's transaction and stores nothing.
 
     Raises Unavailable where `check` raises ClockWentBack.
     """
@@ -89,7 +89,7 @@ def require() -> dt.datetime:
 
 
 def look() -> ClockReading:
-    """The clock and what it is compared with, for `pki_check`."""
+    """Returns the clock and the times that it is compared with, for `pki_check`."""
     now = clock.now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT (SELECT produced_at FROM pki_clockmark), clock_timestamp()")
@@ -104,7 +104,7 @@ def _remember(now: dt.datetime, second: dt.datetime) -> ClockReading:
     return ClockReading(now, produced_at, database)
 
 
-# A time that is too far ahead leaves the mark as it is.
+# A time that is too far ahead does not change the row.
 _MARK = """
 INSERT INTO pki_clockmark AS mark (id, produced_at)
 VALUES (1, CASE WHEN %(second)s <= clock_timestamp() + make_interval(secs => %(limit)s) THEN %(second)s ELSE 'epoch' END)
@@ -122,13 +122,13 @@ def _judge(reading: ClockReading) -> None:
 
 
 def tell() -> None:
-    """At a worker's start: logs what is wrong with the clock. Work goes on or waits by itself, so nothing is stopped."""
+    """Logs what is wrong with the clock when a worker starts. Does not stop it: `check` lets work continue or wait."""
     with contextlib.suppress(ClockWentBack, DatabaseError):
         _judge(look())
 
 
 def synchronised() -> bool | None:
-    """Whether the kernel's clock is kept by a time service (adjtimex); None where the system does not tell."""
+    """Whether a time service keeps the kernel's clock (adjtimex); None if the system does not tell."""
     try:
         state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX))
     except (OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""Stored versions of profiles: which definition each certificate was made from."""
+"""Stored versions of profiles: the definition that each certificate was made from."""
 
 from collections.abc import Iterable
 
@@ -12,8 +12,8 @@ class ProfileChanged(RuntimeError):
 
 
 def versions(names: Iterable[str]) -> dict[str, ProfileVersion]:
-    """The stored row of each profile's definition, made if it is new, in the caller's transaction. Raises ProfileChanged."""
-    # In one order everywhere, since each new row makes others who enter it wait for this transaction.
+    """Returns the stored row of each profile, creating new ones in the caller's transaction. Raises ProfileChanged."""
+    # Always in the same order: each new row makes other transactions that insert it wait for this one.
     wanted = {name: PROFILES[name] for name in sorted(names)}
     hashes = {profile.sha256: name for name, profile in wanted.items()}
     found = {hashes[row.sha256]: row for row in ProfileVersion.objects.filter(sha256__in=hashes)}

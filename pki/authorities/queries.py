@@ -1,4 +1,4 @@
-"""CAs as others see them: views, chains, and what a certificate takes from its issuer."""
+"""Queries for CAs: views, chains, and the values that a certificate takes from its issuer."""
 
 import datetime as dt
 import functools
@@ -39,7 +39,7 @@ class AuthorityView:
 
 
 def authorities() -> list[AuthorityView]:
-    """Every CA that has a certificate, roots first."""
+    """Returns every CA that has a certificate, roots first."""
     rows = CertificateAuthority.objects.exclude(state=CaState.PLANNED).select_related("parent")
     views = [
         AuthorityView(
@@ -59,7 +59,7 @@ def authorities() -> list[AuthorityView]:
 
 
 def chain(ca: str, generation: int | None = None) -> list[bytes]:
-    """DER certificates from the CA with slug `ca` up to its root: of that generation, or the newest in use. Raises NotFound."""
+    """Returns DER certificates from CA `ca` to its root, of that generation or the newest in use. Raises NotFound."""
     rows = CertificateAuthority.objects.filter(slug=ca).exclude(state=CaState.PLANNED)
     row = rows.filter(**({} if generation is None else {"generation": generation})).order_by("-generation").first()
     if row is None:
@@ -68,7 +68,7 @@ def chain(ca: str, generation: int | None = None) -> list[bytes]:
 
 
 def chain_of(ca: CertificateAuthority) -> list[bytes]:
-    """DER certificates from this generation of a CA up to its root."""
+    """Returns DER certificates from this generation of a CA to its root."""
     found = [bytes(ca.certificate_der)]
     while ca.parent is not None:
         ca = ca.parent
@@ -77,9 +77,9 @@ def chain_of(ca: CertificateAuthority) -> list[bytes]:
 
 
 def ca_certificates() -> Q:
-    """Which rows of `Certificate` are certificates of CAs: by profile, and by issuer and serial for those that came without one.
+    """A condition for CA certificates in `Certificate`: by profile, and by issuer and serial for imported ones without a profile.
 
-    Never by a reference, since clients choose theirs.
+    Never by a reference, because clients choose theirs.
     """
     profiles = ProfileVersion.objects.filter(definition__basic_constraints=True).values_list("id", flat=True)
     known = Q(profile_version__in=list(profiles))
@@ -91,17 +91,17 @@ def ca_certificates() -> Q:
 
 
 def given_a_responder() -> Q:
-    """Which CAs are given responders by themselves: those that had one, and those taken over with their key (ADR 0216)."""
+    """A condition for CAs that get responders automatically: those that had one, and those imported with their key (ADR 0216)."""
     had = Exists(OcspSigner.objects.filter(ca=OuterRef("pk")))
     taken_over = Exists(CaImport.objects.filter(ca=OuterRef("pk")))
     return (Q(had) | Q(taken_over)) & ~Q(key_id="")
 
 
 def must_answer() -> Q:
-    """Which CAs must have a responder that answers by OCSP for them: the one place of this rule (ADR 0216, 0218).
+    """A condition for CAs that must have a working OCSP responder: the only place of this rule (ADR 0216, 0218).
 
-    All that issue or did; of those that publish status alone, those that are given responders; of those whose key is elsewhere,
-    those that had one, which nobody here can renew. One that is offline answers by its own key, at ceremonies.
+    CAs that issue or are retired; `status_only` CAs that we give a responder; `external` CAs that have had one, although we
+    cannot renew it. An offline CA signs its responses with its own key, at ceremonies.
     """
     by_themselves = given_a_responder() & Q(state=CaState.STATUS_ONLY)
     had = Exists(OcspSigner.objects.filter(ca=OuterRef("pk")))
@@ -109,20 +109,22 @@ def must_answer() -> Q:
 
 
 def known_until(ca: CertificateAuthority) -> dt.datetime | None:
-    """Until when something is known of the certificates of a CA whose key is elsewhere: the end of its list that is out, or its
-    own for a list without an end; None without a list (ADR 0218)."""
+    """Returns until when the status of the certificates of a CA with an external key is known (ADR 0218).
+
+    That is the end of its published CRL, or of the CA's certificate if the CRL never expires; None without a CRL.
+    """
     ends = CrlScope.objects.filter(ca=ca, shard=None, newest__isnull=False).values_list("newest__next_update", flat=True)
     return next((end or ca.not_after for end in ends), None)
 
 
 def certificate_of(ca: CertificateAuthority) -> Certificate | None:
-    """The row of the CA's own certificate among those of its parent, or among its own for a root; None before it is planned."""
+    """Returns the CA's own certificate, among its parent's or for a root its own; None before it is planned."""
     rows = Certificate.objects.filter(ca=ca.parent or ca, subject_ref=f"ca:{ca.slug}:{ca.generation}")
     return rows.exclude(status=CertificateStatus.FAILED).first()
 
 
 def addresses(file_stem: str) -> dict[str, str]:
-    """Where a CA's status and certificate are published, as they stand in the certificates that it issues (rules/pki 1.3)."""
+    """Returns the URLs of a CA's status and certificate, as in the certificates that it issues (rules/pki 1.3)."""
     base = settings.STATUS_BASE_URL.rstrip("/")
     return {
         "crl_url": f"{base}/crl/{file_stem}.crl",
@@ -132,7 +134,7 @@ def addresses(file_stem: str) -> dict[str, str]:
 
 
 def issuer_of(ca: CertificateAuthority) -> Issuer:
-    """What certificates take from `ca`. ValueError for a CA without a certificate."""
+    """Returns the issuer data for certificates from `ca`. Raises ValueError if the CA has no certificate."""
     return _issuer(ca.slug, bytes(ca.certificate_der), tuple(addresses(ca.file_stem).items()))
 
 

@@ -1,9 +1,9 @@
-"""Certificate revocation lists (RFC 5280 section 5): built in the worker, checked, published as files; never in a request.
+"""Builds certificate revocation lists (RFC 5280 section 5) in the worker, checks them, and publishes them as files.
 
-One worker at a time makes the list of a scope, under a lease (`pki.crl.scopes`). Entries go from the database to a file; the
-token signs their digest with no transaction open; the list is read back as a stranger would; row and file follow in one
-transaction, if the lease is still the worker's. So numbers rise strictly, and what has stood in a CRL is never missing from the
-next.
+One worker at a time makes the CRL of a scope, under a lease (`pki.crl.scopes`), never in a web request. Entries go from the
+database to a file; the token signs their digest with no transaction open; the worker reads the CRL back as a relying party would;
+one transaction stores the row and the file, if the worker still has the lease. So CRL numbers rise strictly, and the next CRL
+never lacks an entry of the last one.
 """
 
 import contextlib
@@ -39,19 +39,19 @@ __all__ = ["ClockWentBack", "CrlBusy", "CrlResult", "LeaseLost", "SelfCheckFaile
 
 log = structlog.get_logger(__name__)
 
-# ValueError: a row holds what has no encoding, which must not hold up the lists of other CAs.
+# ValueError: a row has a value without an encoding, which must not delay the CRLs of other CAs.
 _FAILURES = (HsmError, SelfCheckFailed, ClockWentBack, CrlBusy, LeaseLost, OSError, ValueError)
 
 
 def publish_crl(ca_id: int, shard: int | None = None) -> Crl:
-    """Makes and publishes a CRL: of all the CA's certificates, or of one of its shards. Waits for another worker that does.
+    """Makes and publishes a CRL of all the CA's certificates, or of one of its shards. Waits for another worker that makes it.
 
-    It lists every revoked certificate until it has stood in one CRL made after the certificate's notAfter (B1.18). Once nothing
-    of a retired CA's can be revoked any more, the list is the last, which lists all that ever were and never ends (B1.20, B1.21);
-    after it none is made, and it is returned again.
+    A CRL has every revoked certificate until one CRL made after the certificate's notAfter has had it (B1.18). Once no
+    certificate of a retired CA can be revoked any more, its CRL is the last one: it has all that were ever revoked and never
+    expires (B1.20, B1.21). After it no CRL is made, and the last one is returned again.
 
-    Raises HsmError, SelfCheckFailed, ClockWentBack, CrlBusy, LeaseLost, OSError, and ValueError for a row with what has no
-    encoding, with nothing published.
+    Raises HsmError, SelfCheckFailed, ClockWentBack, CrlBusy, LeaseLost, OSError, and ValueError for a row with a value that has
+    no encoding, with nothing published.
     """
     return _publish_once(ca_id, shard, crl_scopes.WAIT)
 
@@ -72,14 +72,14 @@ def _publish_once(ca_id: int, shard: int | None, wait: dt.timedelta, due: Due | 
 
 
 def publish_all(ca: CertificateAuthority) -> None:
-    """Publishes every list of a CA: of all its certificates, then of its shards. Raises as `publish_crl`, at the first fault."""
+    """Publishes every CRL of a CA: of all its certificates, then of its shards. Raises as `publish_crl`, at the first error."""
     for shard in crl_scopes.shards_of(ca):
         publish_crl(ca.id, shard)
 
 
 @dataclass(frozen=True)
 class CrlResult:
-    """What became of the turn of one scope: its new CRL, or the name of the error."""
+    """The result for one scope: its new CRL, or the name of the error."""
 
     ca: CertificateAuthority
     crl: Crl | None = None
@@ -88,19 +88,19 @@ class CrlResult:
 
 
 def publish_each(authorities: Iterable[CertificateAuthority]) -> list[CrlResult]:
-    """Publishes every list of each of the CAs. One whose key does not answer does not hold the others up."""
+    """Publishes every CRL of each of the CAs. A CA whose key does not work does not delay the others."""
     return [_outcome(ca, shard, crl_scopes.WAIT) for ca in authorities for shard in crl_scopes.shards_of(ca)]
 
 
 def publish_online() -> list[CrlResult]:
-    """Publishes for every CA that is online, now."""
+    """Publishes for every online CA, now."""
     return publish_each(crl_scopes.online(clock.now()))
 
 
 def publish_due() -> list[CrlResult]:
-    """Publishes each list that is older than its period, or lacks a revocation for long enough (see `pki.crl.scopes`).
+    """Publishes each CRL that is older than its period, or has lacked a revocation for long enough (see `pki.crl.scopes`).
 
-    Leaves alone what another worker makes just now.
+    Skips CRLs that another worker is making.
     """
     now, outcomes = clock.now(), []
     for due in crl_scopes.find_due(crl_scopes.online(now), now):
@@ -110,7 +110,7 @@ def publish_due() -> list[CrlResult]:
 
 
 def _outcome(ca: CertificateAuthority, shard: int | None, wait: dt.timedelta, due: Due | None = None) -> CrlResult:
-    """What became of one scope's turn; CrlBusy and AlreadyMade are the sweeper's."""
+    """Publishes one scope's CRL and returns the result; the sweeper handles CrlBusy and AlreadyMade."""
     try:
         return CrlResult(ca, _publish_once(ca.id, shard, wait, due), shard=shard)
     except _FAILURES as error:
@@ -121,7 +121,7 @@ def _outcome(ca: CertificateAuthority, shard: int | None, wait: dt.timedelta, du
 
 
 def publish_ca_certificate(ca: CertificateAuthority) -> Path:
-    """Writes the CA's certificate to where caIssuers points (RFC 5280 section 4.2.2.1), unless it is there; returns the file."""
+    """Writes the CA's certificate to the caIssuers path (RFC 5280 section 4.2.2.1), unless it is there; returns the file."""
     path, content = Path(settings.PKI_STATUS_DIR) / "aia" / f"{ca.file_stem}.cer", bytes(ca.certificate_der)
     if not path.is_file() or path.read_bytes() != content:
         write_atomically(path, content)
@@ -129,8 +129,11 @@ def publish_ca_certificate(ca: CertificateAuthority) -> Path:
 
 
 def _keep_certificates(ca: CertificateAuthority) -> None:
-    """The certificates of the CA and of those above it beside each new list: an imported CA had no ceremony to publish them, and
-    what is lost comes back. What cannot be written now is told, and holds no list up."""
+    """Writes the certificates of the CA and of those above it, with each new CRL.
+
+    An imported CA had no ceremony to publish them; lost files are also restored. A write error is logged and does not stop the
+    CRL.
+    """
     each: CertificateAuthority | None = ca
     while each is not None:
         try:
@@ -141,7 +144,7 @@ def _keep_certificates(ca: CertificateAuthority) -> None:
 
 
 def _make(draft: Draft) -> crl_files.Built:
-    """The signed and checked list in a file that nobody reads yet."""
+    """Makes the signed and checked CRL in a file that is not published yet."""
     ca, previous = draft.ca, draft.previous
     certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der))
     family, hash_name = _algorithm(certificate)
@@ -178,7 +181,7 @@ def _address(draft: Draft) -> str | None:
 
 
 def _algorithm(certificate: x509.Certificate) -> tuple[str, str]:
-    """Family and hash of the CA's signatures: SHA-384 for curves that are longer than SHA-256."""
+    """Returns family and hash of the CA's signatures: SHA-384 for curves longer than SHA-256."""
     key = certificate.public_key()
     if isinstance(key, ec.EllipticCurvePublicKey):
         return "ec", "sha384" if key.key_size > 256 else "sha256"
@@ -197,14 +200,14 @@ def _frame(draft: Draft, certificate: x509.Certificate, algorithm: bytes) -> der
             ski=ski.digest,
             number=draft.number,
             point=_address(draft),
-            # Nothing that it revoked is ever left out of its last list.
+            # A CA's last CRL omits no certificate that it ever revoked.
             expired_since=int(certificate.not_valid_before_utc.timestamp()) if is_last else None,
         ),
     )
 
 
 def _publish(draft: Draft, built: crl_files.Built) -> Crl:
-    """Row, event and file, if the lease is still ours. Raises LeaseLost, OSError."""
+    """Stores row and event and publishes the file, if the lease is still ours. Raises LeaseLost, OSError."""
     store_sync.await_store()
     ca, path = draft.ca, crl_path(draft.ca, draft.shard)
     facts = {"ca": ca.slug, "number": draft.number, "entries": built.entries, "sha256": built.sha256}
@@ -232,7 +235,7 @@ def _publish(draft: Draft, built: crl_files.Built) -> Crl:
             )
             crl_scopes.settle(draft, published)
             faults.point("pki.crl.building.before-rename")
-            # Under the scope's lock, so that an older CRL is never renamed over a newer one.
+            # Under the scope's lock, so that an older CRL never replaces a newer one.
             crl_files.publish(built, path)
             faults.point("pki.crl.building.after-rename")
     finally:

@@ -1,4 +1,4 @@
-"""Entries of a CRL straight from PostgreSQL: rows by COPY in the binary format, a few at a time, so no list is ever in memory."""
+"""CRL entries straight from PostgreSQL: rows by COPY in binary format, a few at a time, so no CRL is ever whole in memory."""
 
 import datetime as dt
 import struct
@@ -10,10 +10,10 @@ from django.db import connection
 
 from pki.domain import crl, crl_reasons, crl_shards, der
 
-# PGCOPY, flags and an empty extension; then a row a message; then the count -1.
+# PGCOPY, flags and an empty extension; then one row per message; then the count -1.
 _PREAMBLE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
-# Count of columns; length and microseconds since 2000; length and reason; length of the serial, which follows.
+# Column count; length and microseconds since 2000; length and reason; length of the serial, which follows.
 _ROW = struct.Struct(">hiqihi")
 _FIXED = _ROW.size
 _SINCE_1970 = 946_684_800  # seconds from 1970 to PostgreSQL's epoch
@@ -21,7 +21,7 @@ _NULL = b"\xff\xff\xff\xff"
 _DAY = 86_400
 _BATCH = 2_000
 
-# Serials in the order of the index that holds all columns. The CASE leaves the reason as the code that entries have.
+# Serials in the order of the index that has all columns. CASE turns the reason into its code in the entries.
 _ROWS = """
 COPY (
   SELECT revoked_at, (CASE reason {codes} END)::smallint, decode(serial, 'hex'), invalidity_date
@@ -37,7 +37,7 @@ _KEPT = "AND (not_after >= %(since)s OR status_version > %(version)s)"
 
 @dataclass(frozen=True)
 class Kept:
-    """Of revoked certificates, those whose notAfter is not before `since`, and those that changed after `version`."""
+    """The revoked certificates to list: those with notAfter at or after `since`, and those that changed after `version`."""
 
     since: dt.datetime
     version: int
@@ -45,16 +45,16 @@ class Kept:
 
 @dataclass(frozen=True)
 class Written:
-    """How many entries, and their octets in all."""
+    """The number of entries, and their total length in octets."""
 
     count: int
     size: int
 
 
 def write(file: BinaryIO, *, ca_id: int, shard: int | None, shards: int, kept: Kept | None) -> Written:
-    """Appends to `file` an entry for each revoked certificate of the CA, or of one of its shards, that the list is to hold.
+    """Appends to `file` an entry for each revoked certificate of the CA, or of one of its shards, that the CRL must have.
 
-    All if `kept` is None. One statement, so one snapshot. Raises OSError, and ValueError for a row that has no entry.
+    Writes all if `kept` is None. One statement, so one snapshot. Raises OSError, and ValueError for a row that has no entry.
     """
     statement = _ROWS.format(codes=_CODES, shard="" if shard is None else _SHARD, kept="" if kept is None else _KEPT)
     values: dict[str, object] = {"ca": ca_id}
@@ -69,7 +69,7 @@ def write(file: BinaryIO, *, ca_id: int, shard: int | None, shards: int, kept: K
 
 
 class _Entries:
-    """What psycopg2 writes messages of COPY to. `write` is a closure: it runs once a row, a million times a list."""
+    """The file object that psycopg2 writes COPY messages to. `write` is a closure: it runs once per row, a million times a CRL."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -116,13 +116,13 @@ class _Entries:
         self._parts.clear()
 
     def end(self) -> Written:
-        """Writes what is left."""
+        """Writes the rest."""
         self._flush()
         return Written(self._count, self._size)
 
 
 def _heads(code: int) -> list[bytes]:
-    """What stands before the serial in entries with this reason and a UTCTime: at twice its length, plus 1 if it needs a zero."""
+    """The octets before the serial in entries with this reason and a UTCTime, at 2 * length, plus 1 if it needs a zero octet."""
     found = [b"", b""]
     for length in range(1, crl.LONGEST_SERIAL + 1):
         for padding in (b"", b"\0"):
@@ -133,7 +133,7 @@ def _heads(code: int) -> list[bytes]:
 
 
 def _start_of(day: int) -> bytes:
-    """UTCTime of a day up to the hour; empty if its times are not UTCTime."""
+    """UTCTime of a day up to the hour; empty if UTCTime cannot express it."""
     midnight = der.time(day * _DAY)
     return midnight[:8] if midnight[0] == der.UTC_TIME else b""
 

@@ -1,4 +1,4 @@
-"""CRLs as files: written in pieces beside the published one, checked by reading back, renamed into its place."""
+"""CRL files: written in pieces next to the published one, read back for a check, and renamed into place."""
 
 import contextlib
 import datetime as dt
@@ -21,18 +21,18 @@ from siths_portal.lib.files.atomic import sync_folder
 
 _CHUNK = 1 << 18
 SMALL = 1 << 20
-"""Lists up to so many octets are read by the library as a whole too."""
+"""CRLs up to this size in octets are also read by the library."""
 
 _NEVER = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
 
 
 class SelfCheckFailed(RuntimeError):
-    """A CRL that was built does not hold what it must; it was not published."""
+    """A CRL was built that lacks a required value; it was not published."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """A whole list in a file that nobody reads yet."""
+    """A complete CRL in a file that is not published yet."""
 
     path: Path
     entries: int
@@ -41,9 +41,9 @@ class Built:
 
 
 class Maker:
-    """Makes one list beside `path`: `entries`, then `digest`, then `finish` with the signature over it.
+    """Makes one CRL next to `path`: call `entries`, then `digest`, then `finish` with the signature over the digest.
 
-    A context: what was written is removed if it ends by an error. Its start removes what a dead process left of the same list.
+    A context manager: removes its files if it ends by an error. On entry it removes files that a dead process left for this CRL.
     """
 
     def __init__(self, path: Path, frame: crl.Frame, hash_name: str) -> None:
@@ -59,14 +59,14 @@ class Maker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
-        # What could not be flushed to a full disk cannot be on closing either.
+        # Data that cannot be flushed to a full disk fails again when the file is closed.
         with contextlib.suppress(OSError):
             self._entries.close()
         if kind is not None:
             self._temporary.unlink(missing_ok=True)
 
     def entries(self, write: Callable[[BinaryIO], Written]) -> None:
-        """Lets `write` append the entries. Raises what it raises, and OSError."""
+        """Calls `write` to append the entries. Raises what it raises, and OSError."""
         self._written = write(self._entries)
         self._entries.flush()
 
@@ -78,14 +78,14 @@ class Maker:
         yield self._frame.after()
 
     def digest(self) -> bytes:
-        """The digest of the TBSCertList, to be signed."""
+        """Returns the digest of the TBSCertList, for the signature."""
         hashed = hashlib.new(self._hash_name)
         for piece in self._pieces():
             hashed.update(piece)
         return hashed.digest()
 
     def finish(self, signature: bytes) -> Built:
-        """Writes and syncs the whole list."""
+        """Writes and syncs the complete CRL."""
         start, end = self._frame.wrapped(self._written.size, signature)
         hashed, size = hashlib.sha256(), 0
         descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -100,17 +100,17 @@ class Maker:
 
 
 def publish(built: Built, path: Path) -> None:
-    """Renames the list into its place: a reader sees the old one or the new, also after a power cut. Raises OSError."""
+    """Renames the CRL into place: a reader sees the old or the new one, also after a power failure. Raises OSError."""
     built.path.replace(path)
     sync_folder(path.parent)
 
 
 @dataclass(frozen=True)
 class ExpectedCrl:
-    """What a list must say: who issues it, by which certificate, and what was drawn for it.
+    """The values that a CRL must have: its issuer, the certificate of the signing key, and the times and number drawn for it.
 
-    `issuer` is the CA's subject, DER; `above` the number of the list before, -1 if there was none; `next_update` None for a last
-    list; `point` the address of a shard's list, None for that of all certificates.
+    `issuer` is the CA's subject, DER; `above` the number of the previous CRL, -1 if there was none; `next_update` None for a last
+    CRL; `point` the URL of a shard's CRL, None for the CRL of all certificates.
     """
 
     certificate: x509.Certificate
@@ -123,7 +123,7 @@ class ExpectedCrl:
 
 
 def check(built: Built, expected: ExpectedCrl, hash_name: str) -> None:
-    """Reads the file back as a stranger would. Raises SelfCheckFailed."""
+    """Reads the file back as a relying party would. Raises SelfCheckFailed."""
     try:
         with built.path.open("rb") as file:
             found = crl_reader.read(file, hash_name=hash_name)
@@ -161,7 +161,7 @@ def _subject_key(certificate: x509.Certificate) -> bytes:
 
 
 def _point(found: x509.CertificateRevocationList) -> str | None:
-    """The one address of a critical issuingDistributionPoint; None without the extension. ValueError for another kind."""
+    """Returns the URL of a critical issuingDistributionPoint; None without the extension. Raises ValueError for another kind."""
     try:
         extension = found.extensions.get_extension_for_class(x509.IssuingDistributionPoint)
     except x509.ExtensionNotFound:

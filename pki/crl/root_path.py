@@ -1,4 +1,4 @@
-"""The address without a path, which certificates of a CA that was taken over may name for OCSP (rules/pki 1.3)."""
+"""The URL without a path, which certificates of an imported CA may have as OCSP URL (rules/pki 1.3)."""
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -10,5 +10,5 @@ from pki.ocsp import web as ocsp
 
 @csrf_exempt
 def root(request: HttpRequest) -> HttpResponseBase:
-    """Answers OCSP by POST; otherwise the page of links."""
+    """Answers OCSP requests by POST; otherwise shows the page of links."""
     return ocsp.respond(request) if request.method == "POST" else published.index(request)

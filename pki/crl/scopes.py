@@ -1,8 +1,8 @@
-"""Who may make a CRL now, and which are due: a lease for each scope, numbers that only rise, and a pause after revocations.
+"""Which CRLs are due and which worker may make one: a lease for each scope, rising numbers, and a pause after revocations.
 
 A scope is all of a CA's certificates, or one shard of them. A worker takes the scope's lease and draws a number in one short
-transaction; it publishes only if the lease is still its own. A lease that a dead worker left runs out. A number is drawn once:
-those that did not become a list are told by an event, `crl.abandoned`.
+transaction; it publishes only if it still has the lease. The lease of a dead worker expires. A number is drawn once; the event
+`crl.abandoned` records a number that did not become a CRL.
 """
 
 import datetime as dt
@@ -25,26 +25,26 @@ from siths_portal.lib.errors import NotFound
 log = structlog.get_logger(__name__)
 
 LEASE = dt.timedelta(minutes=2)
-"""Longer than the largest list takes to make. So long a dead worker keeps others from its scope."""
+"""Longer than the largest CRL takes to make. A dead worker blocks its scope for so long."""
 
 WAIT = LEASE + dt.timedelta(seconds=10)
-"""How long one who asks for a list waits for another's lease: until a dead worker's has run out."""
+"""How long `take` waits for another worker's lease: until a dead worker's lease has expired."""
 
 QUIET = dt.timedelta(seconds=30)
 APART = dt.timedelta(minutes=5)
-"""A revocation is listed once none has followed for QUIET, or after APART; lists come no closer than APART for it."""
+"""A revocation is published once none has followed for QUIET, or after APART. CRLs for revocations are at least APART apart."""
 
 _FIRST_RETRY, _MOST_RETRIES = dt.timedelta(seconds=10), 6  # then every 10 minutes
-_POLL = 0.05  # seconds between looks at another's lease
+_POLL = 0.05  # seconds between checks of another worker's lease
 ACTOR = "system:crl"
 
 
 class CrlBusy(RuntimeError):
-    """Another worker makes this list and did not end in time."""
+    """Another worker makes this CRL and did not finish in time."""
 
 
 class LastListIsOut(Exception):
-    """The scope has its last list, which is `crl`: nothing is drawn for it any more."""
+    """The scope has its last CRL, which is `crl`: no number is drawn for it any more."""
 
     def __init__(self, crl: Crl) -> None:
         super().__init__("the last list is out")
@@ -52,7 +52,7 @@ class LastListIsOut(Exception):
 
 
 class AlreadyMade(Exception):
-    """Another worker has made the list since it was found to be due."""
+    """Another worker has made the CRL since it was found to be due."""
 
 
 class LeaseLost(RuntimeError):
@@ -61,9 +61,9 @@ class LeaseLost(RuntimeError):
 
 @dataclass(frozen=True)
 class Draft:
-    """The right to make one list, and what it is to say. The number is drawn and never used again.
+    """The right to make one CRL, and its contents. The number is drawn and never used again.
 
-    Every status change up to `status_version` was committed before `this_update`. `next_update` is None for the CA's last list.
+    Every status change up to `status_version` was committed before `this_update`. `next_update` is None for the CA's last CRL.
     """
 
     scope_id: int
@@ -78,13 +78,13 @@ class Draft:
 
 
 def shards_of(ca: CertificateAuthority) -> list[int | None]:
-    """The scopes of the CA: all of its certificates, and its shards if it has more than one."""
+    """Returns the scopes of the CA: all of its certificates, and its shards if it has more than one."""
     return [None, *(range(ca.crl_shards) if ca.crl_shards > 1 else ())]
 
 
 @dataclass(frozen=True)
 class Due:
-    """A scope whose list is to be made, and the list that was found too old, if there is one."""
+    """A scope whose CRL is due, and the CRL that is too old, if there is one."""
 
     ca: CertificateAuthority
     shard: int | None
@@ -94,8 +94,8 @@ class Due:
 def take(ca_id: int, shard: int | None, *, wait: dt.timedelta = WAIT, due: Due | None = None) -> Draft:
     """Takes the lease, and draws a number.
 
-    Raises CrlBusy, NotFound for an unknown scope, and with nothing drawn ClockWentBack, LastListIsOut, and AlreadyMade if the
-    newest list is not the one that `due` found too old.
+    Raises CrlBusy, NotFound for an unknown scope, and with no number drawn ClockWentBack, LastListIsOut, and AlreadyMade if the
+    newest CRL is not the one that `due` found too old.
     """
     end = time.monotonic() + wait.total_seconds()
     while (draft := _take(ca_id, shard, due)) is None:
@@ -119,7 +119,7 @@ def _take(ca_id: int, shard: int | None, due: Due | None) -> Draft | None:
     if scope.lease is not None:
         _tell_abandoned(scope, "lease ran out")
     ca = CertificateAuthority.objects.select_for_update(no_key=True).get(id=ca_id)
-    # Read after the CA's lock was had: every status change up to its version is committed and older than this.
+    # Read after taking the CA's lock: every status change up to its version is committed and older than this.
     now = clock.now()
     ca.last_crl_number = max(ca.last_crl_number + 1, int(now.timestamp() * 1000))
     ca.save(update_fields=["last_crl_number"])
@@ -158,7 +158,7 @@ def _check_clock(scope: CrlScope, now: dt.datetime) -> None:
 
 
 def _is_over(ca: CertificateAuthority, shard: int | None, now: dt.datetime) -> bool:
-    """Whether nothing that the list covers can be revoked any more (EN 319 411-1 section 6.3.9): time for its last list."""
+    """Whether no certificate of the scope can be revoked any more (EN 319 411-1 section 6.3.9), so that its last CRL is due."""
     if ca.state != CaState.RETIRED:
         return False
     live = Certificate.objects.filter(ca=ca, status__in=[CertificateStatus.RESERVED, CertificateStatus.ISSUED], not_after__gt=now)
@@ -166,7 +166,7 @@ def _is_over(ca: CertificateAuthority, shard: int | None, now: dt.datetime) -> b
 
 
 def within(rows: QuerySet[Certificate], ca: CertificateAuthority, shard: int | None) -> QuerySet[Certificate]:
-    """Those of a CA's certificates that the list of the scope covers."""
+    """Returns those of a CA's certificates that the scope's CRL covers."""
     if shard is None:
         return rows
     ending = Right("serial", 2)
@@ -174,12 +174,12 @@ def within(rows: QuerySet[Certificate], ca: CertificateAuthority, shard: int | N
 
 
 def settle(draft: Draft, published: Crl) -> None:
-    """Gives the lease back with the list that was made, in the caller's transaction, which `hold` began."""
+    """Releases the lease and records the published CRL, in the caller's transaction, which `hold` began."""
     CrlScope.objects.filter(id=draft.scope_id).update(newest=published, lease=None, leased_until=None, failures=0, retry_at=None)
 
 
 def hold(draft: Draft) -> None:
-    """Locks the scope until the caller's transaction ends. Raises LeaseLost if the lease is another's by now."""
+    """Locks the scope until the caller's transaction ends. Raises LeaseLost if another worker has the lease by now."""
     scope = CrlScope.objects.select_for_update(no_key=True).get(id=draft.scope_id)
     if scope.lease != draft.lease:
         raise LeaseLost("another worker has taken the lease over")
@@ -187,7 +187,7 @@ def hold(draft: Draft) -> None:
 
 @transaction.atomic(durable=True)
 def give_up(draft: Draft, error: str) -> None:
-    """Gives the lease back without a list and tells so, unless another has it by now; the sweeper waits before it tries again."""
+    """Releases the lease without a CRL and records why, unless another worker has it by now; the sweeper waits for a retry."""
     scope = CrlScope.objects.select_for_update(no_key=True).get(id=draft.scope_id)
     if scope.lease != draft.lease:
         return
@@ -209,7 +209,7 @@ def _tell_abandoned(scope: CrlScope, why: str) -> None:
 
 
 def find_due(authorities: Iterable[CertificateAuthority], now: dt.datetime) -> Iterator[Due]:
-    """The scopes of these CAs whose list is to be made now and that nobody works on."""
+    """Yields the scopes of these CAs whose CRL is due and that no worker works on."""
     by_id = {ca.id: ca for ca in authorities}
     known = {(row.ca_id, row.shard): row for row in _with_changes(by_id)}
     for ca in by_id.values():
@@ -221,7 +221,7 @@ def find_due(authorities: Iterable[CertificateAuthority], now: dt.datetime) -> I
 
 @dataclass(frozen=True)
 class _Scope:
-    """A scope with its newest list's times, and between which moments what that list lacks was revoked."""
+    """A scope with the times of its newest CRL, and the first and last revocation that this CRL lacks."""
 
     ca_id: int
     shard: int | None
@@ -234,7 +234,7 @@ class _Scope:
     last_change: dt.datetime | None
 
 
-# What a list lacks are few rows, found by `pki_cert_changed`.
+# A CRL lacks few rows, which `pki_cert_changed` finds.
 _CHANGES = """
 SELECT scope.ca_id, scope.shard, crl.id, crl.this_update, crl.id IS NOT NULL AND crl.next_update IS NULL,
        CASE WHEN scope.lease IS NOT NULL THEN scope.leased_until END, scope.retry_at, lacks.first, lacks.last
@@ -260,7 +260,7 @@ def _is_due(scope: _Scope, ca: CertificateAuthority, now: dt.datetime) -> bool:
     if scope.is_last:
         return False
     if scope.leased_until is not None:
-        return scope.leased_until <= now  # its worker died: the file may be newer than the row says
+        return scope.leased_until <= now  # its worker died: the published file may be newer than the row
     if scope.retry_at is not None:
         return scope.retry_at <= now
     if scope.this_update is None or scope.this_update + ca.crl_period <= now:
@@ -271,8 +271,10 @@ def _is_due(scope: _Scope, ca: CertificateAuthority, now: dt.datetime) -> bool:
 
 
 def online(now: dt.datetime) -> QuerySet[CertificateAuthority]:
-    """CAs that publish by themselves: until their certificates end, since none that they issued outlives them, and a retired one
-    until its last list is out."""
+    """CAs that publish by themselves: until their certificates expire, since no certificate outlives its CA.
+
+    A retired CA publishes until its last CRL is out.
+    """
     rows = CertificateAuthority.objects.filter(state__in=ONLINE).exclude(key_id="")
     lacking = CrlScope.objects.filter(newest=None) | CrlScope.objects.exclude(newest__next_update=None)
     ended_without = Q(state=CaState.RETIRED) & Q(id__in=lacking.values("ca_id"))

@@ -15,24 +15,27 @@ from django.views.decorators.http import require_safe
 from pki.ocsp import status
 from siths_portal.lib import clock
 
-CRL_MAX_AGE = 300  # seconds: a new CRL reaches those who poll through a cache
+CRL_MAX_AGE = 300  # seconds: relying parties that poll through a cache get a new CRL within this time
 AIA_MAX_AGE = 86_400
 FRESH = 2
-"""Seconds after a publication in which no Last-Modified is told: another may follow within the same second, and clients that ask
-by that date would take the first for it. Later the date is a strong validator (RFC 9110 section 8.8.2.2)."""
+"""Seconds after a publication in which responses have no Last-Modified.
+
+Another CRL may follow within the same second, and clients that ask by that date would keep the first. Later the date is a strong
+validator (RFC 9110 section 8.8.2.2).
+"""
 
 _NAMES = {"cer": re.compile(r"[a-z0-9]{1,64}"), "crl": re.compile(r"[a-z0-9]{1,64}(-(0|[1-9][0-9]{0,2}))?")}
 
 
 @require_safe
 def crl(request: HttpRequest, stem: str) -> HttpResponseBase:
-    """The newest published CRL of the CA, or of one of its shards, as stored."""
+    """Returns the newest published CRL of the CA, or of one of its shards, as stored."""
     return _file(request, "crl", stem, "application/pkix-crl", CRL_MAX_AGE)
 
 
 @require_safe
 def ca_certificate(request: HttpRequest, stem: str) -> HttpResponseBase:
-    """The CA's certificate, a single one in DER (B1.9)."""
+    """Returns the CA's certificate, a single one in DER (B1.9)."""
     return _file(request, "cer", stem, "application/pkix-cert", AIA_MAX_AGE)
 
 
@@ -53,7 +56,7 @@ def _file(request: HttpRequest, suffix: str, stem: str, media_type: str, max_age
         file = path.open("rb")
     except OSError as error:
         raise Http404 from error
-    # The open file is one publication, also if the next is renamed into its place meanwhile.
+    # The open file is one publication, even if the next one is renamed into its place in the meantime.
     stat = os.fstat(file.fileno())
     etag = f'"{stat.st_mtime_ns:x}-{stat.st_ino:x}-{stat.st_size:x}"'
     now, modified = int(clock.now().timestamp()), int(stat.st_mtime)
@@ -73,7 +76,7 @@ def _file(request: HttpRequest, suffix: str, stem: str, media_type: str, max_age
 
 
 def readable() -> str | None:
-    """For readiness: once a CRL was published, the folder of the files can be read; else what is wrong."""
+    """For the readiness check: returns what is wrong if a CRL was published but the folder of files cannot be read, else None."""
     folder = Path(settings.PKI_STATUS_DIR) / "crl"
     if os.access(folder, os.R_OK | os.X_OK) or all(ca.crl_number is None for ca in status.published_authorities()):
         return None
