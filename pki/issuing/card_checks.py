@@ -26,9 +26,9 @@ _CARD_NUMBER = ObjectIdentifier(CARD_NUMBER).dump()
 
 
 def refusals(rows: Sequence[Claimed], profile_of: Callable[[ProfileVersion], Profile | None]) -> Mapping[UUID, str]:
-    """Returns a reason for each claimed row of a card's profile that no order agrees with. `rows` have readable bytes.
+    """Returns a reason for each claimed row of a card's profile without a matching order. `rows` have readable bytes.
 
-    A row of another profile needs no order. Raises PortNotConnected where nobody knows the orders: then nothing is signed.
+    A row of another profile needs no order. Raises PortNotConnected if no app provides orders: then nothing is signed.
     """
     cards = [_card_certificate(row, profile) for row in rows if (profile := _card_profile(row, profile_of))]
     if not cards:
@@ -71,7 +71,7 @@ def _card_certificate(row: Claimed, profile: Profile) -> CardCertificate:
 
 
 def _extensions(data: bytes, found: der.Element) -> dict[bytes, bytes]:
-    """Returns the DER that each extension holds, by its OID in DER."""
+    """Returns the DER content of each extension, by its OID in DER."""
     (sequence,) = der.children(data, found)
     values = {}
     for each in der.children(data, sequence):

@@ -1,6 +1,6 @@
-"""Which reserved certificates a worker signs now. A claim is committed before the token is asked, so a crash leaves its trace.
+"""Claims reserved certificates for signing. A claim is committed before the token signs, so a crash leaves a trace.
 
-While one worker has a row, others leave it alone; a claim runs out by itself (rules/pki 3.1).
+While a worker has claimed a row, others do not sign it; a claim expires by itself (rules/pki 3.1).
 """
 
 import datetime as dt
@@ -17,13 +17,13 @@ from pki.models import CaState, Certificate, CertificateAuthority, CertificateSt
 from siths_portal.lib import clock
 
 CLAIM = dt.timedelta(seconds=settings.PKI_SIGNING_CLAIM_SECONDS)
-# After as many attempts that count a row is left alone, to be revoked in time.
+# After so many counted attempts a row is no longer claimed; the sweeper revokes it in time.
 MAX_ATTEMPTS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What signing needs of a reserved row, as the row was before it was claimed."""
+    """The values of a reserved row that signing needs, from before it was claimed."""
 
     id: UUID
     ca: CertificateAuthority
@@ -60,9 +60,9 @@ _COLUMNS = (
 
 
 def reserved() -> QuerySet[Certificate]:
-    """Reserved rows but those of the PKI itself, CAs' and responders', which ceremonies and `responders` sign themselves.
+    """Returns reserved rows except those of CAs and OCSP responders, which ceremonies and `responders` sign themselves.
 
-    So that nobody who can enter a row gets the power over others' status by it.
+    Otherwise a process that can insert a row could get a certificate that controls the status of others.
     """
     own = ProfileVersion.objects.filter(Q(definition__basic_constraints=True) | Q(definition__no_check=True))
     rows = Certificate.objects.filter(status=CertificateStatus.RESERVED).exclude(profile_version__in=own)
@@ -70,7 +70,7 @@ def reserved() -> QuerySet[Certificate]:
 
 
 def claim(certificate_ids: list[UUID] | None, limit: int) -> tuple[list[Claimed], dt.datetime]:
-    """Marks rows as being signed, those named or the oldest, and commits; what they were, and the moment of the claim."""
+    """Claims rows, those given or the oldest, and commits. Returns the rows as they were before, and the time of the claim."""
     with transaction.atomic(durable=True):
         rows = _claimable(certificate_ids).select_for_update(of=("self",), skip_locked=True, no_key=True)
         found = list(_claimed(list(rows.order_by("created_at", "id").values_list(*_COLUMNS)[:limit])))
@@ -100,15 +100,15 @@ def _claimed(rows: Sequence[tuple[object, ...]]) -> Iterator[Claimed]:
 
 
 def take_back(rows: Sequence[Claimed], moment: dt.datetime, *, free: bool) -> None:
-    """Undoes the count of attempts in which nothing was signed; `free` gives up the claims of `moment` too.
+    """Decrements the attempts of rows that were not signed; with `free` also releases the claims made at `moment`.
 
-    Without that a claim runs out by itself, so that a CA whose key is missing does not come before all others at once.
+    Without `free` a claim expires by itself, so that the rows of a CA without its key are not claimed before all others again.
     """
     if not rows:
         return
     reserved_still = Certificate.objects.filter(id__in=[row.id for row in rows], status=CertificateStatus.RESERVED)
     with transaction.atomic(durable=True):
-        # In one order, as those take the locks who revoke several: else each could wait for the other.
+        # In the order of ids, as revocations of several certificates lock: another order could deadlock.
         locked = reserved_still.select_for_update(no_key=True).order_by("id").values_list("id", flat=True)
         ours = Certificate.objects.filter(id__in=list(locked))
         ours.update(signing_attempts=F("signing_attempts") - 1)

@@ -1,5 +1,4 @@
-"""Sets of certificates that are issued whole or not at all, such as a card's four (rules/pki 3.3): one failed, the others
-revoked.
+"""Sets of certificates that are issued atomically, such as a card's four (rules/pki 3.3): if one fails, the others are revoked.
 
 A set is opened in the transaction that plans its certificates and closed by a sweeper, which any worker may run at any time.
 """
@@ -22,12 +21,12 @@ REASON = "cessationOfOperation"
 
 
 def open_set(certificate_ids: Sequence[UUID]) -> None:
-    """Binds planned certificates together, in the caller's transaction."""
+    """Creates a set of planned certificates, in the caller's transaction."""
     IssuanceSet.objects.create(certificate_ids=list(certificate_ids), created_at=clock.now())
 
 
 def settle() -> int:
-    """Closes the sets that are issued or broken, and revokes what is left of the broken ones; returns how many it closed."""
+    """Closes issued and broken sets, and revokes the other certificates of broken ones. Returns the number of closed sets."""
     closed = 0
     after = UUID(int=0)
     while True:
@@ -43,7 +42,7 @@ def settle() -> int:
 def _close(sets: list[IssuanceSet]) -> int:
     ids = [id_ for each in sets for id_ in each.certificate_ids]
     rows = Certificate.objects.filter(id__in=ids).values_list("id", "status", "issued_at")
-    # One that was issued and revoked later did not break its set: what is revoked when is the holder's matter.
+    # A certificate that was issued and revoked later does not break its set: the holder may revoke one at any time.
     outcomes = {id_: _outcome(status, issued_at is not None) for id_, status, issued_at in rows}
     by_state: dict[SetState, list[IssuanceSet]] = {SetState.WHOLE: [], SetState.BROKEN: []}
     for each in sets:
@@ -71,7 +70,7 @@ def _state(outcomes: list[SetState]) -> SetState:
 
 
 def _revoke_rest(broken: list[IssuanceSet]) -> None:
-    """Revokes every certificate of broken sets that is not revoked yet; one that was never signed stays failed."""
+    """Revokes every certificate of the broken sets that is not revoked yet; one that was never signed stays failed."""
     if not broken:
         return
     log.error("issuance_set.broken", count=len(broken))

@@ -1,4 +1,4 @@
-"""Whether public keys may be certified, by what is known of others (B1.12, B1.13). What a key shows by itself is in `keys`."""
+"""Checks of public keys against other keys and certificates (B1.12, B1.13). `keys` has the checks of a key by itself."""
 
 import datetime as dt
 import functools
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 ACTOR = "system:compromised-keys"
 RECENT = dt.timedelta(seconds=30)
-"""How long a compromise is looked at each few seconds; what is missed then waits for the search through all of them."""
+"""The age up to which compromises are checked every few seconds; the search through all of them finds missed ones."""
 
 _PIECE = 1000
 _LIVE = [CertificateStatus.RESERVED, CertificateStatus.ISSUED]
@@ -33,7 +33,7 @@ _LIVE = [CertificateStatus.RESERVED, CertificateStatus.ISSUED]
 
 @dataclass(frozen=True)
 class Use:
-    """A key, and whose it is for what: `profile` is a profile's name."""
+    """A key with its subject and its use: `profile` is a profile's name."""
 
     public_key: PublicKeyTypes
     spki_sha256: str
@@ -43,12 +43,12 @@ class Use:
 
 
 def refuse(uses: Sequence[Use], *, one_set: bool = False) -> None:
-    """Raises Invalid for a key that is on the list of weak keys or shares a prime with another of these, by its field.
+    """Raises Invalid, by field, for a key that is on the list of weak keys or shares a prime with another of `uses`.
 
-    With `one_set` also for a key that two of these have, and for keys of different types. Raises Conflict for a key that another
-    subject or use has, that is one of our own, or that was compromised.
+    With `one_set` also for a key that occurs twice in `uses`, and for keys of different types. Raises Conflict for a key of
+    another subject or use, for one of our own keys, and for a compromised key.
 
-    In the caller's transaction, in which the keys stay locked: two orders for one key wait for each other.
+    Keeps the keys locked until the caller's transaction ends, so that two orders for one key wait for each other.
     """
     if one_set:
         _refuse_repeated(uses)
@@ -138,7 +138,7 @@ def _conflict(code: str, field: str, reason: str) -> Conflict:
 
 
 def lock(spki_hashes: Iterable[str]) -> None:
-    """Holds the keys until the transaction ends: of two that certify one key, neither sees the other's rows."""
+    """Locks the keys until the transaction ends, since two transactions that certify one key do not see each other's rows."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(number) FROM (SELECT hashtextextended(spki, 0) AS number"
@@ -148,16 +148,16 @@ def lock(spki_hashes: Iterable[str]) -> None:
 
 
 def with_keys(spki_hashes: Iterable[str]) -> Q:
-    """Which rows of `Certificate` have one of the keys, by `pki_cert_spki`.
+    """Returns the condition for rows of `Certificate` with one of the keys, by the index `pki_cert_spki`.
 
-    It says that the hash is not empty: of a list of more than 100 PostgreSQL does not see by itself that the partial index has
-    all of them, and would read the whole table.
+    It includes that the hash is not empty: for a list of more than 100 values PostgreSQL does not infer that the partial index
+    covers them, and would read the complete table.
     """
     return Q(spki_sha256__in=list(spki_hashes)) & ~Q(spki_sha256="")
 
 
 def without_compromised(rows: QuerySet[Certificate]) -> QuerySet[Certificate]:
-    """The rows whose key was not revoked as compromised in another certificate, also since they were planned (B1.13)."""
+    """Returns the rows whose key is not revoked as compromised in another certificate, also after they were planned (B1.13)."""
     siblings = _compromised().filter(spki_sha256=OuterRef("spki_sha256")).exclude(spki_sha256="")
     return rows.exclude(Exists(siblings))
 
@@ -167,10 +167,10 @@ def _compromised() -> QuerySet[Certificate]:
 
 
 def revoke_compromised(*, whole: bool = False) -> int:
-    """Revokes what has a key that was revoked as compromised in another certificate; returns how many (BR section 4.9.1.1).
+    """Revokes certificates whose key is revoked as compromised in another certificate; returns their number (BR section 4.9.1.1).
 
-    That is what was planned or issued with it before the compromise was known. Looks at the compromises of the last RECENT, or
-    with `whole` at all there are. A sweeper: it goes from these to their siblings, and never through all that is good.
+    They were planned or issued with that key before the compromise was known. Checks the compromises of the last RECENT, or with
+    `whole` all of them. A sweeper: it searches from compromised keys and never reads all good certificates.
     """
     return sum(_revoke_siblings(part) for part in (_all_pieces() if whole else _recent_pieces()))
 
@@ -182,7 +182,7 @@ def _recent_pieces() -> Iterator[Sequence[str]]:
 
 
 def _all_pieces() -> Iterator[Sequence[str]]:
-    """By the index of compromised keys, a piece at a time."""
+    """Yields the hashes of compromised keys from their index, a piece at a time."""
     known = _compromised().order_by("spki_sha256").values_list("spki_sha256", flat=True).distinct()
     last = ""
     while part := list(known.filter(spki_sha256__gt=last)[:_PIECE]):
@@ -191,7 +191,7 @@ def _all_pieces() -> Iterator[Sequence[str]]:
 
 
 def _revoke_siblings(spki_hashes: Sequence[str]) -> int:
-    """In a transaction of its own. The hashes are values, so that the database looks each up."""
+    """Revokes the other certificates of these keys, in a transaction of its own. The hashes are values, so each is looked up."""
     with transaction.atomic(durable=True):
         rows = Certificate.objects.filter(with_keys(spki_hashes), status__in=_LIVE).order_by("id")
         ids = list(rows.values_list("id", flat=True))
@@ -200,7 +200,7 @@ def _revoke_siblings(spki_hashes: Sequence[str]) -> int:
 
 
 def revoke_keys(ids: Sequence[object], actor_ref: str, justification: str) -> None:
-    """Revokes certificates as compromised, by a rule, in the caller's transaction."""
+    """Revokes certificates as compromised for a rule, in the caller's transaction."""
     if ids:
         plan_revocation(
             ids,  # type: ignore[arg-type]
@@ -213,7 +213,7 @@ def revoke_keys(ids: Sequence[object], actor_ref: str, justification: str) -> No
 
 
 def weak_list() -> WeakKeys:
-    """The list in PKI_WEAK_KEYS_FILE as the file stands now, empty without one. Raises Unavailable if the file cannot be used."""
+    """Returns the current list in PKI_WEAK_KEYS_FILE, empty without a file. Raises Unavailable if the file cannot be used."""
     name = settings.PKI_WEAK_KEYS_FILE
     if not name:
         return WeakKeys()
@@ -225,7 +225,7 @@ def weak_list() -> WeakKeys:
 
 
 def read_weak_list(name: str) -> WeakKeys:
-    """The list in the file, read anew when the file has changed. Raises OSError, WeakKeyFileError."""
+    """Returns the list in the file, and reads the file again if it has changed. Raises OSError, WeakKeyFileError."""
     path = Path(name)
     state = path.stat()
     return _read(path, state.st_mtime_ns, state.st_size, state.st_ino)

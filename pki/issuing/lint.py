@@ -1,6 +1,6 @@
 """Our own check of a to-be-signed certificate against its profile, before every signature (RFC 5280, B1).
 
-It reads the bytes back and knows nothing of how they were built, so a fault in the builder does not pass by itself.
+It parses the bytes and shares no code with their builder, so it finds the builder's faults.
 """
 
 import datetime as dt
@@ -36,7 +36,7 @@ _EXTENSIONS = {
     "qcStatements": QC_STATEMENTS,
 }
 _BY_OID = {ObjectIdentifier(oid).contents: name for name, oid in _EXTENSIONS.items()}
-# What certificates of one profile and CA have in common, byte for byte, but for few variants.
+# The bytes that certificates of one profile and CA have in common, in few variants.
 _REPEATED = frozenset(_EXTENSIONS) - {"subjectKeyIdentifier", "subjectAltName", "cardNumber"}
 _TRUE = b"\x01\x01\xff"
 _NAMES_BY_OID = {ObjectIdentifier(oid.dotted_string).contents: name for name, oid in names.OIDS.items()}
@@ -47,7 +47,7 @@ CARD_NUMBER_DIGITS = 19
 
 @dataclass(frozen=True)
 class Said:
-    """What is stored of a certificate beside its bytes: `serial` as of `serials.text`, SHA-256 of SubjectPublicKeyInfo in hex."""
+    """The columns next to a certificate's bytes: `serial` as by `serials.text`, SHA-256 of SubjectPublicKeyInfo in hex."""
 
     serial: str
     spki_sha256: str
@@ -56,10 +56,10 @@ class Said:
 
 
 def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str, said: Said | None = None) -> list[str]:
-    """Names of the rules that the bytes break, without personal data; empty if the certificate may be signed.
+    """Returns the names of the broken rules, without personal data; empty if the certificate may be signed.
 
-    `arc` is the OID under which certificate policies lie; which of them it must be follows from the bytes and the profile.
-    Bytes in which this process found no fault for the same profile and CA are not read again.
+    `arc` is the OID arc of our certificate policies; the bytes and the profile determine which of them is required.
+    Bytes in which this process has found no fault for the same profile and CA are not read again.
     """
     mark = (hashlib.sha256(to_be_signed).digest(), profile.sha256, issuer.identity, arc)
     read = _faultless.get(mark)
@@ -99,7 +99,7 @@ def _read(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str) -> tu
 
 
 class _Extension(NamedTuple):
-    """`value` is the content of extnValue, `der` the whole extension."""
+    """An extension: `value` is the content of extnValue, `der` the complete extension."""
 
     critical: bool
     value: bytes
@@ -108,7 +108,7 @@ class _Extension(NamedTuple):
 
 @functools.lru_cache(maxsize=256)  # most are the same in all certificates of a profile and CA
 def _extension(encoded: bytes) -> tuple[str, _Extension]:
-    """The name of an extension, the OID in hex for one that is not ours, and what it holds. Raises ValueError."""
+    """Returns an extension and its name; the name of an unknown one is its OID in hex. Raises ValueError."""
     oid, *critical, value = der.children(encoded, der.whole(encoded, der.SEQUENCE))
     type_ = encoded[oid.content : oid.end]
     if len(critical) > 1 or (critical and encoded[critical[0].start : critical[0].end] != _TRUE):
@@ -118,7 +118,7 @@ def _extension(encoded: bytes) -> tuple[str, _Extension]:
 
 @functools.lru_cache(maxsize=4096)
 def _passed(*_profile_and_issuer: object) -> set[tuple[str, object, bytes]]:
-    """Extensions that were read and found right for a profile and a CA: the same bytes need not be read again."""
+    """Returns the set of extensions that were checked for a profile and a CA; the same bytes are not read again."""
     return set()
 
 
@@ -141,25 +141,25 @@ class _Check:
 
     @functools.cached_property
     def public_key(self) -> CertificatePublicKeyTypes:
-        """The subject's key. Raises ValueError, UnsupportedAlgorithm."""
+        """Returns the subject's key. Raises ValueError, UnsupportedAlgorithm."""
         return self.certificate.public_key()
 
     def said(self) -> Said:
-        """What the bytes say of what is also stored beside them."""
+        """Returns the values of the bytes that are also stored in columns."""
         spki = hashlib.sha256(self._bytes(self.fields.public_key)).hexdigest()
         start, end = self.times
         return Said(serials.text(self.certificate.serial_number), spki, start, end)
 
     @functools.cached_property
     def times(self) -> tuple[dt.datetime, dt.datetime]:
-        """notBefore and notAfter. Raises ValueError."""
+        """Returns notBefore and notAfter. Raises ValueError."""
         return self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
 
     def _bytes(self, found: der.Element) -> bytes:
         return self.raw[found.start : found.end]
 
     def frame(self) -> Iterator[str]:
-        """Version, serial (B1.1), issuer (B1.2), signature algorithm, times (B1.3)."""
+        """Checks version, serial (B1.1), issuer (B1.2), signature algorithm and times (B1.3)."""
         if self.certificate.version is not x509.Version.v3:
             yield "version is not 3"
         if not MIN_SERIAL_BITS <= self.certificate.serial_number.bit_length() <= MAX_SERIAL_BITS:
@@ -182,7 +182,7 @@ class _Check:
                 yield f"{name} has the wrong time type"
 
     def subject(self) -> Iterator[str]:
-        """Attributes, their order, string types and lengths (B1.11)."""
+        """Checks attributes, their order, string types and lengths (B1.11)."""
         values = self.values
         for rdn in der.children(self.raw, self.fields.subject):
             pairs = list(der.children(self.raw, rdn))
@@ -203,12 +203,12 @@ class _Check:
         yield from (f"{name} in subject" for name in names.faults(self.profile.subject, values))
 
     def key(self) -> Iterator[str]:
-        """Key policy (B1.12)."""
+        """Checks the key policy (B1.12)."""
         if keys.fault(self.public_key, self.profile.keys) is not None:
             yield "public key"
 
     def extensions(self) -> Iterator[str]:
-        """Which extensions there are, in which order, how critical, and what each holds (B1.4 to B1.10)."""
+        """Checks presence, order, criticality and content of the extensions (B1.4 to B1.10)."""
         found = self._split()
         expected = list(self.profile.extensions)
         if "subjectAltName" not in found and not self.profile.alternative_name_required:
@@ -230,7 +230,7 @@ class _Check:
                 passed.add(mark)
 
     def _split(self) -> dict[str, "_Extension"]:
-        """The extensions by name, in their order. Raises ValueError, x509.DuplicateExtension."""
+        """Returns the extensions by name, in their order. Raises ValueError, x509.DuplicateExtension."""
         found: dict[str, _Extension] = {}
         (sequence,) = der.children(self.raw, self.fields.extensions)
         for each in der.children(self.raw, sequence):
@@ -241,7 +241,7 @@ class _Check:
         return found
 
     def _depends_on(self, name: str) -> object:
-        """What the right content of the extension follows from, beside the profile and the CA."""
+        """Returns what determines the extension's correct content in addition to the profile and the CA."""
         if name == "keyUsage":
             return keys.kind(self.public_key) == "rsa"
         return tuple(self._policies()) if name == "certificatePolicies" else None
@@ -260,7 +260,7 @@ class _Check:
         return value == x509.AuthorityKeyIdentifier(self.issuer.ski, None, None)
 
     def _is_key_identifier(self, value: bytes) -> bool:
-        """The SHA-1 of the key's bits (RFC 5280 section 4.2.1.2 method 1)."""
+        """Returns whether it is the SHA-1 of the key's bits (RFC 5280 section 4.2.1.2 method 1)."""
         _algorithm, bit_string = der.children(self.raw, self.fields.public_key)
         bits = self.raw[bit_string.content + 1 : bit_string.end]
         return value == der.encoded(der.OCTET_STRING, hashlib.sha1(bits, usedforsecurity=False).digest())
@@ -292,7 +292,7 @@ class _Check:
         return value.ca and value.path_length == self.profile.path_length
 
     def _has_known_names(self, value: bytes) -> bool:
-        """Names there are, all of kinds that the profile has, each an IA5String or UTF8String of the right kind."""
+        """Returns whether it has names, only of the profile's kinds, each with that kind's type: IA5String or UTF8String."""
         names_ = der.children(value, der.whole(value, der.SEQUENCE))
         return bool(names_) and {_kind_of_name(value, each) for each in names_} <= set(self.profile.alternative_names)
 
@@ -327,7 +327,7 @@ def _is_http(url: str) -> bool:
 
 
 def _kind_of_name(data: bytes, name: der.Element) -> str:
-    """Which of our kinds a GeneralName (RFC 5280 section 4.2.1.6) is, if it is written as that kind must be; else empty."""
+    """Returns the kind of a GeneralName (RFC 5280 section 4.2.1.6), or "" if it is not encoded as that kind must be."""
     if name.tag == _OTHER_NAME:
         type_, value = der.children(data, name)
         (string,) = der.children(data, value)

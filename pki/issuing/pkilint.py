@@ -1,7 +1,7 @@
-"""What pkilint says of a certificate (rules/pki 2.4): the second opinion beside our own check in `lint`.
+"""Findings of pkilint in a certificate (rules/pki 2.4): a second check in addition to our own in `lint`.
 
-It takes whole certificates, so what is still to be signed gets the signature of a throw-away key of the issuer's type. The
-library is loaded at the first use: it costs a quarter of a second, and most processes never ask.
+pkilint needs complete certificates, so to-be-signed bytes get the signature of a temporary key of the issuer's type. The library
+is loaded at first use: loading takes a quarter of a second, and most processes never need it.
 """
 
 import functools
@@ -15,7 +15,7 @@ from django.conf import settings
 
 from pki.domain import keys, tbs
 
-# What a certificate of a profile is in the terms of ETSI (EN 319 412-2 and 412-3). Others are linted by RFC 5280 alone.
+# The ETSI certificate type of a profile (EN 319 412-2 and 412-3). Other profiles are linted by RFC 5280 only.
 _NATURAL, _LEGAL = "NCP_NATURAL_PERSON_CERTIFICATE", "NCP_LEGAL_PERSON_CERTIFICATE"
 ETSI_TYPES = {
     "person-hsaid-auth": _NATURAL,
@@ -27,21 +27,21 @@ ETSI_TYPES = {
     "seal": _LEGAL,
     "time-stamp": _LEGAL,
 }
-# RFC 3161 section 2.3 demands what EN 319 412-2 advises against.
+# RFC 3161 section 2.3 requires this, although EN 319 412-2 advises against it.
 _EXCUSED = {"time-stamp": {"etsi.en_319_412_2.gen-4.3.10-1.eku_extension_is_critical"}}
-# In development this machine has certificates for its own name, which has no dot.
+# In development the host name in certificates has no dot.
 _LOCAL_NAME = "pkix.invalid_domain_name_syntax"
 
 
 def linter_version() -> str:
-    """Which linter it is that answers."""
+    """Returns the name and version of the linter."""
     from importlib.metadata import version
 
     return f"pkilint {version('pkilint')}"
 
 
 def findings(certificate_der: bytes, profile: str) -> list[str]:
-    """Codes of what pkilint finds at WARNING or worse, sorted, without what stands in the certificate; empty if it is content."""
+    """Returns the sorted codes of findings at WARNING or worse, without content of the certificate; empty if there is none."""
     from pkilint import loader
     from pkilint.document import SubstrateDecodingFailedError
     from pkilint.validation import ValidationFindingSeverity
@@ -67,7 +67,7 @@ def findings(certificate_der: bytes, profile: str) -> list[str]:
 
 
 def findings_before_signing(to_be_signed: bytes, issuer_key: PublicKeyTypes, profile: str) -> list[str]:
-    """The findings in what is to be signed by a CA with this key."""
+    """Returns the findings in bytes that a CA with this key will sign."""
     key = _throw_away(keys.kind(issuer_key))
     algorithm = tbs.HASHES[tbs.signature_hash(to_be_signed)]
     if isinstance(key, rsa.RSAPrivateKey):
@@ -89,7 +89,7 @@ def _throw_away(kind: str) -> PrivateKeyTypes:
 
 @functools.cache
 def _linters(etsi_type: str) -> list[tuple[Any, list[Any]]]:
-    """Validators with the filters of their findings: RFC 5280's, and ETSI's for the type."""
+    """Returns validators with the filters of their findings: for RFC 5280, and ETSI's for the type."""
     from pkilint import etsi
     from pkilint.etsi.etsi_constants import CertificateType
     from pkilint.pkix import certificate, extension, name
@@ -114,7 +114,7 @@ def _linters(etsi_type: str) -> list[tuple[Any, list[Any]]]:
 
 
 def _is_public() -> bool:
-    """Whether status addresses are names, as ETSI's rules want them; in development they are this machine's number."""
+    """Returns whether status URLs have host names, as ETSI's rules require; in development they have an IP address."""
     host = urlsplit(settings.STATUS_BASE_URL).hostname or ""
     try:
         ipaddress.ip_address(host)

@@ -1,6 +1,6 @@
-"""pkilint where it says something new (ADR 0134): on the first certificate of a profile version from a CA, and on a sample.
+"""Runs pkilint on a CA's first certificate of a profile version, and on a sample (ADR 0134).
 
-Our own checker sees every certificate. The linter finds faults of profiles, which one certificate shows as well as a million.
+Our own check covers every certificate. The linter finds faults of profiles, which one certificate shows as well as a million.
 """
 
 import datetime as dt
@@ -19,14 +19,14 @@ log = structlog.get_logger(__name__)
 
 SAMPLE = 50
 ACTOR = "system:certificate-sample"
-# What this process knows to be there: profile version and CA, by what cannot be another's after a database was made anew.
+# The checked profile versions and CAs that this process knows, by values that stay unique if the database is recreated.
 _known: set[tuple[object, ...]] = set()
 
 
 def require(rows: Sequence[Reserved], issuers: Mapping[str, Issuer]) -> None:
-    """Lets pkilint see one certificate of each profile version and CA that it has not seen, before they are reserved.
+    """Runs pkilint on one certificate of each new combination of profile version and CA, before the rows are reserved.
 
-    Joins the caller's transaction. Raises Invalid if it finds something.
+    Joins the caller's transaction. Raises Invalid if pkilint has a finding.
     """
     firsts = {_pair(row): row for row in reversed(rows)}
     if unknown := {pair: row for pair, row in firsts.items() if pair not in _known}:
@@ -54,15 +54,15 @@ def _lint_unknown(unknown: Mapping[tuple[object, ...], Reserved], issuers: Mappi
             log.error("profile.lint_failed", profile=profile, ca=row.ca.slug, findings=found)
             raise Invalid("certificate-lint", f"Certifikatet har fel enligt pkilint: {', '.join(found)}.")
         new.append(ProfileLint(profile_version=row.profile_version, ca=row.ca, linter=linter, at=now))
-    # In one order everywhere: others who enter the same wait for this transaction.
+    # In the same order everywhere: another transaction that inserts the same row waits for this one.
     new.sort(key=lambda row: (row.profile_version_id, row.ca_id))
     ProfileLint.objects.bulk_create(new, ignore_conflicts=True)
 
 
 def lint_sample(*, since: dt.timedelta = dt.timedelta(hours=1), size: int = SAMPLE) -> int:
-    """Lets pkilint see some certificates that were issued lately, as they were signed; returns how many it found fault with.
+    """Runs pkilint on a sample of recently issued certificates; returns the number of certificates with findings.
 
-    A finding is an error in the log and an event of the certificate; whether to revoke is for people to decide.
+    A finding is an error in the log and an event of the certificate; people decide whether to revoke it.
     """
     issued = CertificateBlob.objects.filter(certificate__issued_at__gt=clock.now() - since)
     blobs = issued.select_related("certificate__profile_version").defer("certificate__tbs_der").order_by("?")[:size]

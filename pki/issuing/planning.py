@@ -1,6 +1,6 @@
-"""Planning certificates: everything is checked and written, with the serial, before a token is asked (rules/pki 3.1).
+"""Plans certificates: checks and stores everything, with the serial, before the token signs (rules/pki 3.1).
 
-Runs in the caller's transaction and in processes without a token. What is committed here is what will be signed, byte for byte.
+Runs in the caller's transaction and in processes without a token. The `pki` worker signs exactly the bytes that are stored here.
 """
 
 import datetime as dt
@@ -42,7 +42,7 @@ from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import new_id
 from siths_portal.lib.processes import jobs
 
-# notBefore lies a little back, for clocks of relying parties that are behind.
+# notBefore is slightly in the past, for relying parties whose clocks are behind.
 BACKDATE = dt.timedelta(minutes=1)
 _SERIAL_CONSTRAINT = "pki_certificate_serial"
 _DRAWS = 3
@@ -51,14 +51,14 @@ _SERIAL_ONLY_COLUMNS = (
     "reason", "status_version",
 )  # fmt: skip
 _DIGITS = frozenset("0123456789")
-# The lock that the new rows' foreign key takes anyway, taken when the state is read: a CA that stops issuing (`ca_states.locked`)
-# waits for what is being planned, and what comes later sees that it has stopped, so nothing is reserved after its last CRL.
+# Takes the lock of the new rows' foreign key already when the state is read. A CA that stops issuing (`ca_states.locked`) waits
+# for transactions that plan, and later ones see that it has stopped, so no row is reserved after its last CRL.
 _CAS_KEPT = "SELECT * FROM pki_keep_authorities(%s)"
 
 
 @dataclass(frozen=True)
 class Planned:
-    """An order that has passed every check but has no serial yet."""
+    """An order that has passed every check and has no serial yet."""
 
     order: CertificateOrder
     ca: CertificateAuthority
@@ -79,10 +79,10 @@ def plan_certificates(
 ) -> list[UUID]:
     """Reserves a serial and stores the to-be-signed bytes for each order, and wakes the signer when the transaction commits.
 
-    Joins the caller's transaction. Ids come in the orders' order. With `whole` the certificates are one set: each has a key of
-    its own, all keys are of one type, and if one certificate is not issued in the end, the others are revoked. With `held` they
-    are on hold from issuance until the hold is released (`pki.revocation.holds`), as those of a card whose holder has not
-    chosen its code. Raises Invalid (a field, a request, a key that is not certified), Conflict (a CA that does not issue, a key
+    Joins the caller's transaction. Returns ids in the order of `orders`. With `whole` the certificates are one set: each has a
+    key of its own, all keys are of one type, and if one certificate is not issued in the end, the others are revoked. With `held`
+    they are on hold from issuance until the hold is released (`pki.revocation.holds`), as for a card whose holder has not chosen
+    its code. Raises Invalid (a field, a request, a key that is not certified), Conflict (a CA that does not issue, a key
     that another subject has or that was compromised) and Unavailable (the list of weak keys, a clock that went back).
     """
     now = clock_guard.require()
@@ -100,7 +100,7 @@ def plan_certificates(
                 bulk.insert_values(Certificate, COLUMNS, (row.values() for row in rows), like=alike)
             break
         except IntegrityError as error:
-            # A serial that was drawn before: the constraint says so, and another is drawn.
+            # The constraint refuses a serial that exists already; another one is drawn.
             if _SERIAL_CONSTRAINT not in str(error) or draw == _DRAWS - 1:
                 raise
     pkilint_sampling.require(rows, {slug: issuer for slug, (_ca, issuer) in authorities.items()})
@@ -114,7 +114,7 @@ def plan_certificates(
 
 
 def plan_serial_only(rows: Iterable[SerialOnly], *, ca: str, actor_ref: str) -> list[UUID]:
-    """Enters certificates that were issued elsewhere, by serial alone, under a CA with state `status_only`; returns their ids.
+    """Inserts certificates of another system, known only by serial, under a CA with state `status_only`; returns their ids.
 
     Joins the caller's transaction, in batches, with one event for all. Raises Invalid for a serial or reason, and Conflict for a
     CA of another state and for a serial that is known.
@@ -148,7 +148,7 @@ def plan_serial_only(rows: Iterable[SerialOnly], *, ca: str, actor_ref: str) -> 
 
 
 def _serial_only(given: SerialOnly, versions: Iterator[int]) -> tuple[Any, ...]:
-    """The values of `_SERIAL_ONLY_COLUMNS`; a revoked one takes the next status version."""
+    """Returns the values of `_SERIAL_ONLY_COLUMNS`; a revoked certificate gets the next status version."""
     try:
         serial = serials.text(serials.number(given.serial))
     except ValueError:
@@ -212,7 +212,7 @@ def _check(order: CertificateOrder, authority: tuple[CertificateAuthority, Issue
 
 
 def _policies(profile: Profile, order: CertificateOrder, not_before: dt.datetime, wrong: dict[str, list[str]]) -> tuple[str, ...]:
-    """The policies that hold when the certificate begins; a retired one is added to what is wrong."""
+    """Returns the policies in force at notBefore; adds a retired policy to `wrong`."""
     try:
         return tuple(profile.policies(order.ca, order.subject, settings.PKI_POLICY_ARC, not_before))
     except PolicyEnded:
@@ -238,7 +238,7 @@ def _card_fault(profile: Profile, order: CertificateOrder) -> Mapping[str, list[
 
 
 def _end(wanted: dt.datetime, not_before: dt.datetime, profile: Profile, issuer: Issuer) -> tuple[dt.datetime, str]:
-    """notAfter, never past the CA's (F10.14), and what is wrong with the wish."""
+    """Returns notAfter, never after the CA's (F10.14), and the fault of the requested one, if any."""
     end = wanted.replace(microsecond=0)
     if issuer.not_after is not None:
         end = min(end, issuer.not_after)
@@ -250,7 +250,7 @@ def _end(wanted: dt.datetime, not_before: dt.datetime, profile: Profile, issuer:
 
 
 def draw_serial(ca: CertificateAuthority) -> int:
-    """A new serial in the way of the CA. Unique by the table's constraint, in the end."""
+    """Returns a new serial by the CA's method. The table's constraint guarantees that it is unique."""
     if ca.serial_mode == SerialMode.RANDOM:
         return serials.random()
     return serials.time_random(int(clock.now().timestamp() * 1000))
@@ -269,12 +269,12 @@ def _reserved(id_: UUID, planned: Planned, version: ProfileVersion, *, held: boo
 
 
 def reserve_row(ca: CertificateAuthority, issuer: Issuer, profile: Profile, content: Content, now: dt.datetime) -> Certificate:
-    """An unsaved row with a serial and linted to-be-signed bytes. Raises Invalid if our own check finds a fault in them."""
+    """Returns an unsaved row with a serial and linted to-be-signed bytes. Raises Invalid if our own check finds a fault."""
     return Certificate(ca=ca, status=CertificateStatus.RESERVED, created_at=now, **_linted(ca, issuer, profile, content))
 
 
 def _linted(ca: CertificateAuthority, issuer: Issuer, profile: Profile, content: Content) -> dict[str, Any]:
-    """A serial, to-be-signed bytes in which our own check finds no fault, and the columns that say what they say."""
+    """Returns a serial, to-be-signed bytes without a fault in our own check, and the columns with the same values."""
     start, end = content.not_before.replace(microsecond=0), content.not_after.replace(microsecond=0)
     content = replace(content, serial=draw_serial(ca), not_before=start, not_after=end)
     issuer = issuer_for(ca, issuer, content.serial)
@@ -294,7 +294,7 @@ def _linted(ca: CertificateAuthority, issuer: Issuer, profile: Profile, content:
 
 
 def record_reservation(rows: Sequence[Certificate | Reserved], actor_ref: str, now: dt.datetime) -> None:
-    """One event for each reserved row, in the caller's transaction."""
+    """Writes one event for each reserved row, in the caller's transaction."""
     subjects = ((str(row.id), _reserved_facts(row)) for row in rows)
     Event.record_each(subjects, at=now, actor_ref=actor_ref, action="certificate.reserved", subject_type="certificate")
 

@@ -1,6 +1,6 @@
-"""Comparing issued certificates on cards with orders and receipts, once a day, a bounded number at a time (ADR 0310).
+"""Compares issued certificates on cards with orders and receipts, once a day, a bounded number at a time (ADR 0310).
 
-The check before each signature keeps false certificates from being made. This one finds what was made past it.
+The check before each signature prevents certificates without an order. This one finds those that bypassed that check.
 """
 
 import datetime as dt
@@ -28,7 +28,7 @@ ACTOR = "system:card-reconciliation"
 
 
 def run_due() -> CardReconciliation | None:
-    """Goes on with the day's comparison for a minute. Returns it, or None if the day's is done."""
+    """Continues the day's comparison for a minute. Returns it, or None if the day's comparison is finished."""
     newest = latest()
     if newest is not None and newest.ended_at is not None and clock.now() - newest.started_at < PERIOD - _EARLY:
         return None
@@ -36,9 +36,9 @@ def run_due() -> CardReconciliation | None:
 
 
 def run(*, seconds: float | None = None) -> CardReconciliation:
-    """Goes on with the comparison that is under way, or begins one, to its end or for `seconds`. Waits for another process.
+    """Continues an unfinished comparison, or begins one, to its end or for `seconds`. Waits for another process.
 
-    Memory holds one batch, however many certificates there are.
+    Keeps only one batch in memory, however many certificates there are.
     """
     until = None if seconds is None else time.monotonic() + seconds
     with locks.held(locks.number("pki.card-reconciliation")):
@@ -56,7 +56,7 @@ def latest() -> CardReconciliation | None:
 
 
 def _compare_batch(row: CardReconciliation) -> None:
-    """Compares the next certificates and stores how far it came, with an event and an alarm for those that have no order."""
+    """Compares the next certificates and stores the position, with an event and an alarm for those without an order."""
     batch = dict(_issued(row.position).values_list("id", "carrier_ref")[:BATCH])
     reasons = ports.get(IssuanceCheck).without_order(batch) if batch else {}
     with transaction.atomic(durable=True):
@@ -84,7 +84,7 @@ def _record(row: CardReconciliation, new: list[dict[str, str]]) -> None:
 
 
 def _issued(after: UUID | None) -> "QuerySet[Certificate]":
-    """Returns certificates on cards that were issued here, also those that were revoked since, in the order of their ids."""
+    """Returns certificates on cards that we issued, including revoked ones, in the order of their ids."""
     names = [name for name, profile in PROFILES.items() if profile.is_on_carrier]
     versions = list(ProfileVersion.objects.filter(name__in=names).values_list("id", flat=True))
     rows = Certificate.objects.filter(profile_version__in=versions, issued_at__isnull=False)

@@ -1,4 +1,4 @@
-"""What is stored of a certificate that is planned: a serial of its CA, and the bytes that will be signed."""
+"""The stored values of a planned certificate: a serial of its CA, and the bytes to sign."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ from pki.models import CertificateAuthority, ProfileVersion
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """A row of `Certificate` as it is planned, but for what all of one call have in common.
+    """A planned row of `Certificate`, without the values that all rows of one call share.
 
-    Plain values, since a model's object costs as much as the rest of writing the row (ADR 0150).
+    Plain values, since a model object costs as much as the rest of writing the row (ADR 0150).
     """
 
     id: UUID
@@ -28,7 +28,7 @@ class Reserved:
     held: bool = False
 
     def values(self) -> tuple[object, ...]:
-        """The values of `COLUMNS`."""
+        """Returns the values of `COLUMNS`."""
         return (
             self.id, self.ca.id, self.profile_version.id, self.serial, self.tbs_der, self.tbs_sha256, self.spki_sha256,
             self.subject_ref, self.carrier_ref, self.not_before, self.not_after, self.held,

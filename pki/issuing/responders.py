@@ -1,6 +1,7 @@
-"""Delegated OCSP responders (RFC 6960 section 4.2.2.2): one P-256 key a CA, 30 days, renewed when 15 are left, then destroyed.
+"""Delegated OCSP responders (RFC 6960 section 4.2.2.2): one P-256 key per CA, valid 30 days, renewed when 15 are left.
 
-One whose certificate is revoked is replaced at once, by another key, and what it signed is signed anew (see `ocsp`).
+The key is destroyed after its certificate expires. A responder whose certificate is revoked is replaced at once, with another
+key, and its OCSP responses are signed again (see `ocsp`).
 """
 
 import datetime as dt
@@ -50,16 +51,16 @@ class _Responder:
 
 
 def ensure(ca: CertificateAuthority, *, algorithm: str = "", actor_ref: str = ACTOR) -> OcspSigner | None:
-    """Gives the CA a responder unless it has one with more than 15 days left; returns the new one. Raises HsmError, NotIssuable.
+    """Makes a responder unless the CA has one with more than 15 days left; returns the new one. Raises HsmError, NotIssuable.
 
-    The key type is the last responder's if none is named. Safe to repeat after a crash at any point, and for several at once.
+    Without `algorithm` it uses the last responder's key type. Safe to repeat after a crash, and to run several times at once.
     """
     with _alone(ca):
         return _ensure(ca, algorithm, actor_ref)
 
 
 def _alone(ca: CertificateAuthority) -> AbstractContextManager[None]:
-    """One process at a time renews and retires a CA's responders."""
+    """Holds the lock under which one process at a time renews and retires a CA's responders."""
     return locks.held(locks.number(f"pki.issuing.responders {ca.id}"))
 
 
@@ -81,8 +82,8 @@ def _ensure(ca: CertificateAuthority, algorithm: str, actor_ref: str) -> OcspSig
 
 
 def _label(ca: CertificateAuthority, now: dt.datetime) -> str:
-    """The day's key label, the same for each attempt, and numbered from 2 once a key of that day was revoked or destroyed."""
-    # A key that was moved in has the label that others gave it, which may be another CA's too.
+    """Returns the day's key label, the same for each attempt; numbered from 2 after a key of that day is revoked or destroyed."""
+    # A key that was moved in keeps its old label, which another CA's key may have too.
     stem = HsmKey.objects.get(key_id=ca.key_id).label.rpartition("/ca/")[0] or f"imported/{ca.slug}-g{ca.generation}"
     day = f"{stem}/ocsp/{now:%Y-%m-%d}"
     keys = dict(HsmKey.objects.filter(label__startswith=day).values_list("label", "key_id"))
@@ -100,7 +101,7 @@ def _subject_ref(key_id: str) -> str:
 
 @transaction.atomic(durable=True)
 def _reserved(responder: _Responder, now: dt.datetime, actor_ref: str) -> Certificate:
-    """The responder's certificate row, left by an earlier attempt or new."""
+    """Returns the responder's certificate row, new or from an earlier attempt."""
     ca, key = responder.ca, responder.key
     spent = [CertificateStatus.FAILED, CertificateStatus.REVOKED]
     known = Certificate.objects.filter(ca=ca, subject_ref=_subject_ref(key.key_id)).exclude(status__in=spent).first()
@@ -125,7 +126,7 @@ def _reserved(responder: _Responder, now: dt.datetime, actor_ref: str) -> Certif
 
 
 def _subject(ca: CertificateAuthority) -> dict[str, str]:
-    """The CA's name with another CN, within 64 characters (B1.11)."""
+    """Returns the CA's name with another CN, at most 64 characters (B1.11)."""
     subject = _issuer_subject(ca)
     return subject | {"commonName": f"{ca.common_name[:59].rstrip()} OCSP"}
 
@@ -137,7 +138,7 @@ def _issuer_subject(ca: CertificateAuthority) -> dict[str, str]:
 
 @transaction.atomic(durable=True)
 def _activate(responder: _Responder, row: Certificate, actor_ref: str) -> OcspSigner | None:
-    """The signer of an issued certificate; None if it answers already. Raises NotIssuable for a certificate that is revoked."""
+    """Stores and returns the signer; None if it is in use already. Raises NotIssuable for a revoked certificate."""
     current = Certificate.objects.select_for_update(of=("self",), no_key=True).defer("tbs_der").get(id=row.id)
     if current.status != CertificateStatus.ISSUED:
         raise signing.NotIssuable("the responder's certificate was revoked before it came into use")
@@ -165,9 +166,9 @@ def _activate(responder: _Responder, row: Certificate, actor_ref: str) -> OcspSi
 
 
 def renew_due() -> int:
-    """Renews responders past half their life or revoked, destroys keys of those that ended; returns how many were renewed.
+    """Renews responders past half their life or revoked, and destroys keys of expired ones; returns the number of renewals.
 
-    A CA that was taken over and has none yet is given its first. One CA whose token does not answer does not hold the others up.
+    Makes the first responder of an imported CA. A CA whose token does not respond does not stop the others.
     """
     renewed = 0
     answering = CertificateAuthority.objects.filter(given_a_responder(), state__in=ONLINE, not_after__gt=clock.now())
@@ -178,7 +179,7 @@ def renew_due() -> int:
                 _retire_ended(ca)
         except (HsmError, signing.NotIssuable, clock_guard.ClockWentBack) as error:
             log.error("ocsp_signer.renewal_failed", ca=ca.slug, error=type(error).__name__)
-    # Certified elsewhere: nothing here renews them.
+    # Certified by a CA in another system: we cannot renew them.
     for ca in (
         CertificateAuthority.objects.filter(state=CaState.EXTERNAL, ocsp_signers__retired_at=None).distinct().order_by("id")
     ):

@@ -1,8 +1,8 @@
 """The search for RSA keys that share a prime with another certified key (B1.12): blocks of moduli, compared by a job (ADR 0132).
 
-A broken generator gives itself away only beside other keys of it. Each RSA key that is certified, here or by a CA that was taken
-over, is entered once; the job folds keys into blocks, each with the product of its moduli, and compares every new block with
-every older one. Both keys of a pair are anybody's to compute, so their certificates are revoked as compromised.
+Only a comparison of several keys shows a broken generator. Each RSA key that is certified, here or by an imported CA, is inserted
+once. The job combines keys into blocks, each with the product of its moduli, and compares every new block with every older one.
+Anybody can compute both private keys of a pair, so their certificates are revoked as compromised.
 """
 
 import datetime as dt
@@ -26,30 +26,30 @@ log = structlog.get_logger(__name__)
 
 ACTOR = "system:shared-factors"
 BLOCK = 1024
-# A block is folded when it is full, or when its oldest key has waited for this long.
+# A block is made when it is full, or when its oldest key has waited for this long.
 LONGEST_WAIT = dt.timedelta(hours=6)
 SECONDS = 60.0
-_LOCK = 0x70_6B_69_04  # of whoever folds keys into a block
+_LOCK = 0x70_6B_69_04  # of the process that combines keys into a block
 LEAST = 512
-"""Bits of a modulus that is compared: an imported certificate may hold any number, and zero is a multiple of all."""
+"""Bits of a compared modulus. Imported certificates may have any number, and zero is a multiple of every modulus."""
 _LIVE = [CertificateStatus.RESERVED, CertificateStatus.ISSUED]
 
 
 def enter(uses: Iterable[key_checks.Use], now: dt.datetime) -> None:
-    """Enters RSA keys that are certified for the first time, in the caller's transaction."""
+    """Inserts RSA keys that are certified for the first time, in the caller's transaction."""
     enter_hashes({use.spki_sha256 for use in uses if isinstance(use.public_key, rsa.RSAPublicKey)}, now)
 
 
 def enter_hashes(found: Collection[str], now: dt.datetime) -> None:
-    """As `enter`, for RSA keys by their SHA-256 of SubjectPublicKeyInfo; also those of certificates that others issued."""
+    """As `enter`, for RSA keys by SHA-256 of SubjectPublicKeyInfo, including keys in certificates of other issuers."""
     if found:
         RsaKey.objects.bulk_create([RsaKey(spki_sha256=spki, created_at=now) for spki in sorted(found)], ignore_conflicts=True)
 
 
 def compare_due(*, seconds: float = SECONDS) -> int:
-    """Folds what is due and goes on comparing for about `seconds`; returns how many keys were found to share a prime.
+    """Makes due blocks and continues comparing for about `seconds`; returns the number of keys that share a prime.
 
-    May be stopped anywhere and run in several workers: a block says how far it has come, and only one works on it.
+    May be stopped anywhere and run in several workers: a block stores its position, and one worker at a time works on it.
     """
     deadline = time.monotonic() + seconds
     found = 0
@@ -66,7 +66,7 @@ def compare_due(*, seconds: float = SECONDS) -> int:
 
 
 def _fold() -> int | None:
-    """Makes one block of what waits, and revokes what shares a prime in it; how many keys that were, None if nothing is due."""
+    """Makes one block of waiting keys and revokes those that share a prime. Returns their number; None if no block is due."""
     now = clock.now()
     with transaction.atomic(durable=True):
         if not _alone():
@@ -84,8 +84,9 @@ def _fold() -> int | None:
 
 
 def _alone() -> bool:
-    """Whether this transaction may fold: blocks come one after the other, or one could be done with all that it sees before a
-    block with a lower number is seen, and the two would never be compared.
+    """Returns whether this transaction may make a block: one transaction at a time may.
+
+    Otherwise a block could finish its comparisons before one with a lower number is visible, and the two would never be compared.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
@@ -93,9 +94,9 @@ def _alone() -> bool:
 
 
 def _compare() -> int | None:
-    """Compares the newest block that is not done with the next older one; None if there is nothing to compare.
+    """Compares the newest unfinished block with the next older one. Returns None if there is no block to compare.
 
-    The newest goes first, so that a take-over of a million keys, which takes weeks, keeps no card's key waiting.
+    The newest goes first, so that an import of a million keys, which takes weeks, does not delay the keys of new cards.
     """
     with transaction.atomic(durable=True):
         waiting = ModulusBlock.objects.filter(compared_at=None).order_by("-id").select_for_update(skip_locked=True, no_key=True)
@@ -111,7 +112,7 @@ def _compare() -> int | None:
 
 
 def _shared(block: ModulusBlock, older: ModulusBlock) -> list[str]:
-    """The keys of both blocks that share a prime with one of the other block."""
+    """Returns the keys of both blocks that share a prime with a key of the other block."""
     mine = _moduli(block.keys.values_list("spki_sha256", flat=True))
     product = int.from_bytes(older.product, "big")
     hits = _with_product(mine, product)
@@ -123,15 +124,15 @@ def _shared(block: ModulusBlock, older: ModulusBlock) -> list[str]:
 
 
 def _with_product(values: Mapping[str, int], product: int) -> dict[str, int]:
-    """The keys whose moduli have a divisor in common with the product."""
+    """Returns the keys whose moduli have a common divisor with the product."""
     divisors = moduli.divisors(list(values.values()), product)
     return {spki: values[spki] for spki, divisor in zip(values, divisors, strict=True) if divisor != 1}
 
 
 def _factored(keys: Mapping[str, int], others: Mapping[str, int]) -> list[str]:
-    """The keys that one of the others tells a prime of, or that have another's modulus.
+    """Returns the keys that share a prime with one of `others`, or have the same modulus.
 
-    A modulus that another is a multiple of is told by nothing: who has such a certificate must not get the key revoked.
+    A modulus that divides another one shows no prime: the holder of such a certificate must not get this key revoked.
     """
     return [
         spki
@@ -141,7 +142,7 @@ def _factored(keys: Mapping[str, int], others: Mapping[str, int]) -> list[str]:
 
 
 def _moduli(spki_hashes: Iterable[str]) -> dict[str, int]:
-    """Moduli by the key's hash. Keys of imported certificates may be anything; those that are no RSA keys are left out."""
+    """Returns moduli by the key's hash, without keys of imported certificates that are not RSA keys."""
     known = Q(tbs_der__isnull=False) | Q(blob__isnull=False)
     rows = Certificate.objects.filter(known, key_checks.with_keys(spki_hashes))
     found: dict[str, int] = {}
@@ -163,7 +164,7 @@ def _bytes(number: int) -> bytes:
 
 
 def _revoke(spki_hashes: Iterable[str]) -> int:
-    """Revokes the live certificates of these keys as compromised, in the caller's transaction; returns how many keys."""
+    """Revokes the valid certificates of these keys as compromised, in the caller's transaction; returns the number of keys."""
     found: Sequence[str] = sorted(set(spki_hashes))
     if not found:
         return 0

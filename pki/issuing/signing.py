@@ -1,8 +1,8 @@
-"""Signing what was planned, with no transaction open while the token works, and settling what a crash left (rules/pki 3.1, 3.2).
+"""Signs planned certificates, with no transaction open while the token works; settles rows after a crash (rules/pki 3.1, 3.2).
 
-A reserved row holds the exact bytes. Each attempt signs those same bytes again; PKCS #1 v1.5 is deterministic, so a repeated
-attempt makes the same certificate. A row that may have been signed and that nobody has been able to try for an hour is revoked.
-An attempt in which the token provably did not sign does not count.
+A reserved row has the exact bytes. Each attempt signs those same bytes again; PKCS #1 v1.5 is deterministic, so a repeated
+attempt makes the same certificate. A row that may have been signed is revoked if no attempt was possible for an hour. An attempt
+in which the token provably did not sign does not count.
 """
 
 import datetime as dt
@@ -47,13 +47,13 @@ from siths_portal.lib.database import bulk
 
 log = structlog.get_logger(__name__)
 
-# After this a batch begins no further signature.
+# After this time a batch starts no further signature.
 MAX_SIGNING = CLAIM / 2
 POSSIBLY_SIGNED_AFTER = dt.timedelta(hours=1)
 BATCH = 200
-# So many signatures are one call into the token; before each call the clock is asked.
+# Signatures in one call into the token; the clock is checked before each call.
 AT_ONCE = 20
-# What one task signs of what waits, before others on the queue have their turn.
+# The batches that one task signs before other tasks on the queue have their turn.
 BATCHES_OF_A_TASK = 10
 ACTOR = "system:pki-signer"
 
@@ -61,7 +61,7 @@ type Row = Certificate | Claimed
 
 
 class NotIssuable(RuntimeError):
-    """The stored bytes, or what the token made of them, are not what they must be; nothing was stored."""
+    """The stored bytes or the token's signature are wrong; nothing was stored."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ class Signer:
 
 @dataclass(frozen=True)
 class SignedCertificate:
-    """A reserved row and the certificate that the token has made of it."""
+    """A reserved row and the certificate that the token has signed for it."""
 
     row: Row
     der: bytes = field(repr=False)
 
 
 def sign_tbs(to_be_signed: bytes, signer: Signer) -> bytes:
-    """DER of the certificate, signed in the token, verified with the CA's key and read back.
+    """Signs in the token and returns the DER of the certificate, verified with the CA's key and parsed.
 
     Raises ClockWentBack with nothing signed, HsmError, NotIssuable.
     """
@@ -92,7 +92,7 @@ def sign_tbs(to_be_signed: bytes, signer: Signer) -> bytes:
 
 
 def sign_many(to_be_signed: Sequence[bytes], signer: Signer, *, until: float) -> Signatures:
-    """Signatures over bytes that name the same algorithm, made in one call; none is begun after `until` (`time.monotonic`).
+    """Signs bytes with the same algorithm in one call; starts no signature after `until` (`time.monotonic`).
 
     Raises ClockWentBack with nothing signed.
     """
@@ -107,7 +107,7 @@ def _scheme(to_be_signed: bytes, signer: Signer) -> Scheme:
 
 
 def _certificate(to_be_signed: bytes, signature: bytes, signer: Signer) -> bytes:
-    """DER of the certificate, verified with the CA's key and read back. Raises NotIssuable."""
+    """Returns the DER of the certificate, verified with the CA's key and parsed. Raises NotIssuable."""
     der = tbs.assemble(to_be_signed, signature)
     certificate = x509.load_der_x509_certificate(der)
     if certificate.tbs_certificate_bytes != to_be_signed:
@@ -120,10 +120,10 @@ def _certificate(to_be_signed: bytes, signature: bytes, signer: Signer) -> bytes
 
 
 def sign_reserved(certificate_ids: Iterable[UUID] | None = None, *, limit: int = BATCH, answers: bool = True) -> int:
-    """Signs reserved certificates, those named or the oldest, and returns how many were issued.
+    """Signs reserved certificates, those given or the oldest, and returns the number of issued ones.
 
-    Pre-signs their OCSP answers too, unless `answers` leaves those to their sweeper. May run in several workers at once and be
-    repeated. What fails stays reserved for the next attempt, and keeps no other from being issued.
+    Pre-signs their OCSP responses too, unless `answers` is False, which leaves them to their sweeper. May run in several workers
+    at once and be repeated. A certificate that fails stays reserved for the next attempt, and does not stop the others.
     """
     claimed, moment = claim(None if certificate_ids is None else list(certificate_ids), limit)
     issued = _store_batch(_sign_batch(claimed, moment)) if claimed else []
@@ -133,7 +133,7 @@ def sign_reserved(certificate_ids: Iterable[UUID] | None = None, *, limit: int =
 
 
 def sign_waiting(*, batches: int = BATCHES_OF_A_TASK) -> int:
-    """Signs reserved certificates that nobody signs, the oldest first, until none or enough for one task; returns how many."""
+    """Signs unclaimed reserved certificates, the oldest first, at most `batches` batches; returns the number of issued ones."""
     signed = 0
     for _ in range(batches):
         issued = sign_reserved()
@@ -144,14 +144,14 @@ def sign_waiting(*, batches: int = BATCHES_OF_A_TASK) -> int:
 
 
 def settle() -> int:
-    """The sweeper: signs what is reserved and nobody signs, gives up what is too old, and returns how many it settled."""
+    """The sweeper: signs unclaimed reserved certificates, revokes those that are too old, and returns the number of both."""
     return sign_waiting() + revoke_possibly_signed()
 
 
 def revoke_possibly_signed() -> int:
-    """Revokes what is still reserved an hour after the last attempt that may have signed it, or whose CA is compromised.
+    """Revokes rows still reserved an hour after the last attempt that may have signed them, or whose CA is compromised.
 
-    A signature may exist, so the serial must show as revoked in CRL and OCSP (rules/pki 3.2). Returns how many.
+    A signature may exist, so the serial must show as revoked in CRL and OCSP (rules/pki 3.2). Returns the number of rows.
     """
     overdue = reserved().filter(signing_started_at__lt=clock.now() - POSSIBLY_SIGNED_AFTER, signing_attempts__gt=0)
     tried = _give_up(overdue, "Not issued, and untouched for an hour since it was tried: a signature may exist.")
@@ -176,10 +176,11 @@ def _give_up(rows: QuerySet[Certificate], justification: str) -> int:
 
 
 def _sign_batch(claimed: list[Claimed], moment: dt.datetime) -> list[SignedCertificate]:
-    """Signs claimed rows, those of one CA and algorithm together. Those that fail, and those for which the claim leaves no time,
-    are left out.
+    """Signs claimed rows, those of one CA and algorithm together.
+
+    Leaves out rows that fail and rows whose claim leaves too little time.
     """
-    # The claims must not run out under way: another worker would sign the same.
+    # The claims must not expire while this worker signs: another one would sign the same rows.
     until = time.monotonic() + MAX_SIGNING.total_seconds()
     signed: list[SignedCertificate] = []
     freed: list[Claimed] = []
@@ -207,7 +208,7 @@ def _sign_batch(claimed: list[Claimed], moment: dt.datetime) -> list[SignedCerti
 
 
 def _by_key(rows: list[Claimed]) -> Iterable[list[Claimed]]:
-    """The rows of each CA and algorithm, in their order."""
+    """Yields the rows of each CA and algorithm, in their order."""
     found: dict[tuple[int, str], list[Claimed]] = {}
     for row in rows:
         found.setdefault((row.ca.id, tbs.signature_hash(row.tbs_der)), []).append(row)
@@ -222,7 +223,7 @@ def _sign_part(part: list[Claimed], signer: Signer, until: float) -> Signatures:
 
 
 def _certificates(part: list[Claimed], signatures: Signatures, signer: Signer) -> Iterator[SignedCertificate]:
-    """The certificates of what was signed; one that is not as it must be is left out."""
+    """Yields the certificates of the signed rows, without those that do not verify."""
     for row, signature in zip(part, signatures.made, strict=False):
         try:
             yield SignedCertificate(row, _certificate(row.tbs_der, signature, signer))
@@ -231,7 +232,7 @@ def _certificates(part: list[Claimed], signatures: Signatures, signer: Signer) -
 
 
 def _postpone(row: Claimed, error: HsmError, freed: list[Claimed], held: list[Claimed]) -> None:
-    """Notes of a row that the token did not sign whether its attempt counts, and whether its claim is given up."""
+    """Decides for a row that the token did not sign whether its attempt counts and whether its claim is released."""
     _log_failure("certificate.signing_postponed", row, error, began=error.began)
     if not error.began:
         (freed if isinstance(error, HsmUnavailable) else held).append(row)
@@ -242,7 +243,7 @@ def _log_failure(event: str, row: Row, error: Exception, **facts: bool) -> None:
 
 
 def _may_be_signed(claimed: list[Claimed], frames: "_Frames") -> list[Claimed]:
-    """Returns the claimed rows that pass our own check and, on cards, agree with their orders. The others are given up."""
+    """Returns the claimed rows that pass our own check and, on cards, match their orders. Marks the others as failed."""
     faultless = []
     for row in claimed:
         if broken := _lint(row, row.tbs_der, frames):
@@ -257,18 +258,18 @@ def _may_be_signed(claimed: list[Claimed], frames: "_Frames") -> list[Claimed]:
 
 
 def store(row: Certificate, der: bytes) -> bool:
-    """Makes the reserved row issued with this certificate, in one transaction; False if it is reserved no longer.
+    """Makes the reserved row issued with this certificate, in one transaction. Returns False if it is no longer reserved.
 
-    A revocation that was decided in the meantime wins: the certificate is never good.
+    A revocation in the meantime wins: the certificate is never good.
     """
     return bool(_store([SignedCertificate(row, der)]))
 
 
 def _store_batch(signed: list[SignedCertificate]) -> list[UUID]:
-    """Stores what was signed and returns the ids of what is issued now.
+    """Stores signed certificates and returns the ids of those that are issued now.
 
-    If the database refuses the batch, each half is tried by itself, so that one row that cannot be stored stops no other. Such a
-    row stays reserved: its signature exists, so it is issued by a later attempt or revoked in the end.
+    If the database refuses the batch, it tries each half by itself, so that one row that cannot be stored stops no other. Such a
+    row stays reserved: its signature exists, so a later attempt issues it or the sweeper revokes it.
     """
     if not signed:
         return []
@@ -287,7 +288,7 @@ def _store_batch(signed: list[SignedCertificate]) -> list[UUID]:
 
 
 def _store(signed: list[SignedCertificate]) -> list[UUID]:
-    """Makes reserved rows issued, in one transaction. Those that are reserved no longer are left out."""
+    """Makes reserved rows issued, in one transaction, without rows that are no longer reserved."""
     with transaction.atomic(durable=True):
         states = _lock([each.row.id for each in signed])
         current = [each for each in signed if states.get(each.row.id) == CertificateStatus.RESERVED]
@@ -304,7 +305,7 @@ def _store(signed: list[SignedCertificate]) -> list[UUID]:
 
 
 def _lock(ids: list[UUID]) -> dict[UUID, str]:
-    """Locks the rows, always in one order, and tells their status."""
+    """Locks the rows, always in the same order, and returns their status."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, status FROM pki_certificate WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE", [ids])
         return dict(cursor.fetchall())
@@ -316,7 +317,7 @@ def _issued_facts(signed: SignedCertificate) -> dict[str, str]:
 
 
 def _mark_issued(signed: list[SignedCertificate], now: dt.datetime) -> None:
-    """Gives the locked rows their status and their CAs' next versions. Last in the transaction, since it locks the CAs' rows."""
+    """Gives the locked rows their status and their CAs' next status versions. Last in the transaction: it locks the CAs' rows."""
     by_ca: dict[int, list[UUID]] = {}
     for each in signed:
         by_ca.setdefault(each.row.ca.id, []).append(each.row.id)
@@ -331,26 +332,26 @@ def _mark_issued(signed: list[SignedCertificate], now: dt.datetime) -> None:
 
 
 class _Frames:
-    """What rows of one batch share: their issuers and profiles, each parsed once."""
+    """The issuers and profiles that rows of one batch share, each parsed once."""
 
     def __init__(self) -> None:
         self._issuers: dict[int, Issuer] = {}
         self._profiles: dict[int, Profile | None] = {}
 
     def issuer(self, ca: CertificateAuthority) -> Issuer:
-        """What certificates take from the CA."""
+        """Returns the CA's values that its certificates contain."""
         if ca.id not in self._issuers:
             self._issuers[ca.id] = issuer_of(ca)
         return self._issuers[ca.id]
 
     def signer(self, ca: CertificateAuthority) -> Signer:
-        """The CA's key."""
+        """Returns the CA's key."""
         return Signer(ca.token_label, ca.key_id, self.issuer(ca).public_key)
 
     def profile(self, version: ProfileVersion) -> Profile | None:
-        """The profile as it was when the certificate was planned; None if it is none that this product ever had.
+        """Returns the profile version of the planned certificate; None if this product never had that version.
 
-        Who can write to the database could otherwise have anything signed, by a profile that allows it.
+        Otherwise a process that can write to the database could get any content signed, by a profile that allows it.
         """
         if version.id not in self._profiles:
             known = sha256_hex(canonical_json(version.definition)) in KNOWN
@@ -371,7 +372,7 @@ def _lint(row: Claimed, to_be_signed: bytes, frames: _Frames) -> list[str]:
 
 
 def _fail(row: Claimed, broken: list[str]) -> None:
-    """Gives a row up that was never signed; one that an earlier attempt may have signed stays, to be revoked in time."""
+    """Marks a row as failed that was never signed; a row that may be signed stays reserved until the sweeper revokes it."""
     log.error("certificate.refused", certificate=str(row.id), faults=broken)
     if row.signing_attempts:
         return
@@ -394,5 +395,5 @@ def _presign(issued: list[UUID]) -> None:
     try:
         presigning.presign(issued)
     except (HsmError, presigning.SelfCheckFailed, clock_guard.ClockWentBack) as error:
-        # The sweeper of answers finds them.
+        # The sweeper of OCSP responses finds them.
         log.error("certificate.presign_postponed", count=len(issued), error=type(error).__name__)
