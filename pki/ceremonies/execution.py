@@ -1,8 +1,8 @@
-"""The key ceremony: does what a reviewed and approved file says, in the token, and writes down what was done (rules/pki 7.2).
+"""The key ceremony: executes a reviewed and approved file in the token, and writes the ceremony record (rules/pki 7.2).
 
-A file is followed once, with the approvals that it demands. Every step asks first whether it is done, so a ceremony that was cut
-off is finished by following the same file again, and a finished one changes nothing. A CA that is there is never changed but by
-an act that the file names: another description of it stops everything before it starts.
+A file is executed once, with the approvals that it requires. Every step first checks whether it is done, so executing the same
+file again completes an interrupted ceremony and changes nothing in a finished one. Only an act in the file changes an existing
+CA: a file that describes the CA differently stops before the first step.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _LOCK = 0x70_6B_69_01  # one ceremony at a time, in the whole database
 
 @dataclass(frozen=True)
 class CeremonyResult:
-    """What a ceremony came to: `changed` is False if everything was there; `transcript` is the file that tells, if changed."""
+    """The result of a ceremony. `changed` is False if every step was done before; `transcript` is the record's file, if changed."""
 
     changed: bool
     authorities: int
@@ -40,9 +40,9 @@ class CeremonyResult:
 def perform(
     ceremony: CeremonyFile, *, approvals: Mapping[str, bytes] | None = None, say: Callable[[str], None] = lambda line: None
 ) -> CeremonyResult:
-    """Follows the file; `say` is told each step. `approvals` are signatures by name, or else those that lie ready for the file.
+    """Executes the file and calls `say` for each step. `approvals` are signatures by name; None uses those stored for the file.
 
-    Raises Conflict, Invalid for an approval that does not hold, HsmError, NotIssuable; repeating goes on where it stopped.
+    Raises Conflict, Invalid for an approval that is not valid, HsmError, NotIssuable; a repeated call continues where it stopped.
     """
     with _alone():
         record = plan.recorded(ceremony)
@@ -64,7 +64,7 @@ def perform(
 
 
 def rehearse(ceremony: CeremonyFile) -> dict[str, Any]:
-    """Follows the file without approvals where nothing of it stays, and returns its protocol. Raises NotScratch elsewhere."""
+    """Executes the file without approvals in a scratch session and returns its record. Raises NotScratch in any other session."""
     scratch.check()
     plan.refuse_conflicts(ceremony, plan.rows())
     started = clock.now()
@@ -85,7 +85,7 @@ def _alone() -> Iterator[None]:
 
 
 def _begin(ceremony: CeremonyFile, given: Mapping[str, bytes] | None) -> KeyCeremony:
-    """Records the approvals and that the ceremony begins, in one transaction."""
+    """Records the approvals and the beginning of the ceremony, in one transaction."""
     given = signatures.stored(ceremony) if given is None else given
     checked = signatures.check(ceremony, given)
     who = actor_ref(ceremony)
@@ -104,7 +104,7 @@ def _begin(ceremony: CeremonyFile, given: Mapping[str, bytes] | None) -> KeyCere
 
 
 def _resume(record: KeyCeremony) -> None:
-    """Takes up one that was cut off. Raises Conflict if what was approved is too old by now."""
+    """Resumes an interrupted ceremony. Raises Conflict if the approval is now too old."""
     if record.approval.expires_at <= clock.now():
         raise Conflict("ceremony-too-old", "Ceremonins godkännanden har gått ut. Godkänn en ny fil.")
     if record.state == CeremonyState.FAILED:
@@ -122,7 +122,7 @@ def _fail(record: KeyCeremony, error: Exception) -> None:
 
 
 def _finish(record: KeyCeremony, ceremony: CeremonyFile, rows: list[CertificateAuthority]) -> Path:
-    """Keeps the protocol in the database, then as files: those can be written again from there."""
+    """Stores the record in the database, then as files, which can be written again from the database."""
     record.finished_at = clock.now()
     span = transcript.Span(record.started_at, record.finished_at)
     written = transcript.describe(ceremony, rows, span, transcript.approval(ceremony, record))

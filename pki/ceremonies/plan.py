@@ -1,4 +1,4 @@
-"""What following a ceremony's file would do, and why it cannot be followed, known without a token: pages ask this too."""
+"""The steps that executing a ceremony's file would perform, and what prevents it; pages use it too, since it needs no token."""
 
 from django.conf import settings
 
@@ -18,7 +18,7 @@ type Rows = dict[tuple[str, int], CertificateAuthority]
 
 
 def intentions(ceremony: CeremonyFile) -> list[str]:
-    """What following the file would do, one line each in Swedish; empty if all is done. Raises Conflict as `perform` would."""
+    """Returns the steps that are not done, one Swedish line each; empty if all are done. Raises Conflict as `perform` would."""
     record = recorded(ceremony)
     if record is not None and record.state == CeremonyState.FINISHED:
         return []
@@ -50,17 +50,17 @@ def _told(act: Act) -> str:
 
 
 def rows() -> Rows:
-    """Every CA by slug and generation."""
+    """Returns every CA by slug and generation."""
     return {(row.slug, row.generation): row for row in CertificateAuthority.objects.select_related("parent")}
 
 
 def recorded(ceremony: CeremonyFile) -> KeyCeremony | None:
-    """The record of the ceremony that followed this file, or is following it."""
+    """Returns the ceremony that executes or has executed this file, or None."""
     return KeyCeremony.objects.select_related("approval").filter(file_sha256=ceremony.sha256).first()
 
 
 def refuse_conflicts(ceremony: CeremonyFile, rows: Rows) -> None:
-    """Raises Conflict for a file that does not fit what is there."""
+    """Raises Conflict for a file that does not match the existing CAs."""
     stems = {row.file_stem: place for place, row in rows.items()}
     if ceremony.environment == DEMO:
         _refuse_real(ceremony, rows)
@@ -82,7 +82,7 @@ def refuse_conflicts(ceremony: CeremonyFile, rows: Rows) -> None:
 
 
 def _refuse_real(ceremony: CeremonyFile, rows: Rows) -> None:
-    """A demo's approvers are not fixed by its file, so it makes no CA under a real one and no generation beside it (ADR 0125)."""
+    """Raises Conflict if a demo file touches a real CA: a demo's file does not fix its approvers (ADR 0125)."""
     real = {slug: row.common_name for (slug, _generation), row in rows.items() if not row.common_name.startswith(DEMO_PREFIX)}
     for plan in ceremony.authorities:
         if found := real.get(plan.slug) or real.get(plan.parent):
@@ -90,7 +90,7 @@ def _refuse_real(ceremony: CeremonyFile, rows: Rows) -> None:
 
 
 def _refuse_parent(ceremony: CeremonyFile, plan: AuthorityPlan, rows: Rows) -> None:
-    """A CA that is to be certified needs a root that is here, in use, and outlives it."""
+    """Raises Conflict unless the new CA's root exists here, is in use, and expires later than the CA."""
     if not plan.parent or any(other.slug == plan.parent for other in ceremony.authorities):
         return
     generations = [row for (slug, _generation), row in rows.items() if slug == plan.parent and row.certificate_der]
@@ -121,7 +121,7 @@ def _refuse_act(ceremony: CeremonyFile, act: Act, rows: Rows) -> None:
 
 
 def _refuse_revocation(name: str, row: CertificateAuthority | None, act: Act) -> None:
-    """Only a CA that is certified by a root here can have its certificate revoked, once."""
+    """Raises Conflict unless a root here has certified the CA and its certificate is not revoked yet."""
     certificate = certificate_of(row) if row else None
     if row is None or row.parent is None or row.parent.state != CaState.OFFLINE or certificate is None:
         raise Conflict("ca-not-revocable", f"{name} har ingen rot här som kan spärra dess certifikat.")

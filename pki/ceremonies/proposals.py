@@ -1,7 +1,7 @@
-"""Ceremonies that are prepared: a file is proposed, its approvers' signatures are registered, and the command finds them (F9).
+"""Preparing ceremonies: proposals of files, and registered signatures of their approvers for the command `pki_ceremony` (F9).
 
-Keys stay with their owners: what comes in here are detached signatures, made elsewhere, and the command checks each again when
-it follows the file. Functions that write join the caller's transaction.
+Approvers keep their keys and upload detached signatures. The command verifies each signature again when it executes the file.
+Functions that write join the caller's transaction.
 """
 
 import datetime as dt
@@ -23,12 +23,12 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, DomainError, Invalid, NotFound
 
 MOST = 100
-"""How many open proposals are listed."""
+"""The limit of open proposals in the list."""
 
 
 @dataclass(frozen=True)
 class ProposalView:
-    """A proposal in a list. `given` counts signatures that were registered, `faulty` those of them that no longer hold."""
+    """A proposal in a list. `given` counts the registered signatures, `faulty` those that are no longer valid."""
 
     id: UUID
     title: str
@@ -42,13 +42,13 @@ class ProposalView:
 
     @property
     def is_signed(self) -> bool:
-        """Whether the signatures are enough. One that does not hold refuses all, as `signatures.check` does."""
+        """Returns whether there are enough signatures. One invalid signature refuses all, as in `signatures.check`."""
         return not self.faulty and self.given >= self.required
 
 
 @dataclass(frozen=True)
 class ApproverView:
-    """Somebody who may approve. `signed_at` is by the signer's clock, None before; `fault` is Swedish: why it does not count."""
+    """An approver. `signed_at` is by the signer's clock, None before the signature; `fault` says in Swedish why it is invalid."""
 
     name: str
     certificate_sha256: str
@@ -60,15 +60,15 @@ class ApproverView:
 
     @property
     def counts(self) -> bool:
-        """Whether the approval is there and holds."""
+        """Returns whether the approver has signed and the signature is valid."""
         return self.signed_at is not None and not self.fault
 
 
 @dataclass(frozen=True)
 class ProposalRecord:
-    """A proposal whole. `intentions` are what following it would do now, `obstacle` why it cannot be followed; both Swedish.
+    """A complete proposal. `intentions` are the remaining steps, `obstacle` why the file cannot be executed; both Swedish.
 
-    `ceremony_id` is of the ceremony that followed or follows it, `withdrawn_at` when it was taken back; None otherwise.
+    `ceremony_id` is the ceremony that executes or has executed it, `withdrawn_at` the time of withdrawal; None otherwise.
     """
 
     view: ProposalView
@@ -83,25 +83,25 @@ class ProposalRecord:
 
     @property
     def missing(self) -> int:
-        """How many more must sign."""
+        """Returns how many more approvers must sign."""
         return max(self.view.required - sum(each.counts for each in self.approvers), 0)
 
     @property
     def is_open(self) -> bool:
-        """Whether signatures are taken."""
+        """Returns whether signatures are accepted."""
         return self.ceremony_id is None and self.withdrawn_at is None
 
     @property
     def ready(self) -> bool:
-        """Whether the command would follow the file now, as far as can be seen without the tokens."""
+        """Returns whether the command would execute the file now, as far as can be seen without the tokens."""
         return self.is_open and self.view.is_signed and not self.obstacle
 
 
 @transaction.atomic
 def propose(content: bytes, *, actor_ref: str) -> UUID:
-    """Takes a ceremony file to be signed, and returns the proposal's id: of the one that is there, if it is the same file.
+    """Stores a ceremony file for signing and returns the proposal's id; the existing proposal's id if the file is the same.
 
-    Raises Invalid for a file that cannot be followed, Conflict for one that was followed or would do nothing.
+    Raises Invalid for a file that cannot be executed, Conflict for one that was executed already or would change nothing.
     """
     plan = _parsed(content)
     if any(each.file for each in plan.approvers):
@@ -133,7 +133,7 @@ def propose(content: bytes, *, actor_ref: str) -> UUID:
 def register_signature(proposal_id: UUID, content: bytes, *, actor_ref: str) -> str:
     """Registers an approver's signature over the file and returns the approver's name.
 
-    Raises NotFound, Invalid for a signature that does not hold, Conflict for a second one or a proposal that is closed.
+    Raises NotFound, Invalid for an invalid signature, Conflict for a second one or a closed proposal.
     """
     row = _locked(proposal_id)
     plan = parse(row.file_text.encode())
@@ -157,7 +157,7 @@ def register_signature(proposal_id: UUID, content: bytes, *, actor_ref: str) -> 
 
 @transaction.atomic
 def withdraw_proposal(proposal_id: UUID, *, actor_ref: str) -> None:
-    """Takes a proposal back; its signatures are not used. Raises NotFound, Conflict if it is closed."""
+    """Withdraws a proposal; its signatures are not used. Raises NotFound, Conflict if it is closed."""
     row = _locked(proposal_id)
     row.withdrawn_by_ref, row.withdrawn_at = actor_ref, clock.now()
     row.save(update_fields=["withdrawn_by_ref", "withdrawn_at"])
@@ -165,7 +165,7 @@ def withdraw_proposal(proposal_id: UUID, *, actor_ref: str) -> None:
 
 
 def open_proposals() -> list[ProposalView]:
-    """Proposals that are neither followed nor withdrawn, the newest first; at most MOST."""
+    """Returns proposals that are neither executed nor withdrawn, the newest first; at most MOST."""
     followed = KeyCeremony.objects.filter(file_sha256=OuterRef("file_sha256"))
     rows = _rows().filter(~Exists(followed), withdrawn_at=None).defer("file_text")
     found = list(rows.order_by("-id")[:MOST])
@@ -176,7 +176,7 @@ def open_proposals() -> list[ProposalView]:
 
 
 def proposal(proposal_id: UUID) -> ProposalRecord:
-    """One proposal. Raises NotFound."""
+    """Returns one proposal. Raises NotFound."""
     row = _rows().filter(id=proposal_id).first()
     if row is None:
         raise NotFound("ceremony-unknown", "Ceremonin finns inte.")
@@ -263,5 +263,5 @@ def _locked(proposal_id: UUID) -> CeremonyProposal:
 
 
 def _tell(row: CeremonyProposal, action: str, actor_ref: str, facts: dict[str, object]) -> None:
-    # The subject is the file's hash, as of the ceremony itself, so that one history tells all.
+    # The subject is the file's hash, as in the ceremony's own events, so that one history has all of them.
     Event.record(actor_ref=actor_ref, action=action, subject_type="ceremony", subject_ref=row.file_sha256, facts=dict(facts))

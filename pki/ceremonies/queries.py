@@ -1,4 +1,4 @@
-"""Key ceremonies as others see them: what was followed, with whose approval, what came out, and the protocol."""
+"""Views of key ceremonies for other packages: the executed file, its approvals, the outputs, and the ceremony record."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from siths_portal.lib.lists import Rows
 
 @dataclass(frozen=True)
 class CeremonyView:
-    """A ceremony in a list: `state` is of `CeremonyState`, `failure` names what ended the last attempt of a failed one."""
+    """A ceremony in a list. `state` is a `CeremonyState`; `failure` is the error that ended the last attempt of a failed one."""
 
     id: UUID
     title: str
@@ -26,7 +26,7 @@ class CeremonyView:
 
 @dataclass(frozen=True)
 class ParticipantView:
-    """Somebody who took part, with the role at the ceremony."""
+    """A participant with the role at the ceremony."""
 
     role: str
     name: str
@@ -34,7 +34,7 @@ class ParticipantView:
 
 @dataclass(frozen=True)
 class OutputView:
-    """Something that was made: `kind` is key, certificate, ocsp-signer, crl or ocsp-answer; `sha256` is of its bytes."""
+    """An output. `kind` is key, certificate, ocsp-signer, crl or ocsp-answer; `sha256` is the hash of its bytes."""
 
     kind: str
     name: str
@@ -43,7 +43,7 @@ class OutputView:
 
 @dataclass(frozen=True)
 class CeremonyRecord:
-    """A ceremony whole. `file_text` is the file that was approved, `transcript` canonical JSON, empty until it is finished."""
+    """A complete ceremony. `file_text` is the approved file, `transcript` its record as canonical JSON, empty until the end."""
 
     view: CeremonyView
     approval_id: UUID
@@ -54,13 +54,13 @@ class CeremonyRecord:
 
 
 def ceremonies() -> Rows[KeyCeremony, CeremonyView]:
-    """Ceremonies. Their ids rise with time."""
+    """Returns ceremonies. Their ids rise with time."""
     rows = KeyCeremony.objects.defer("file_text", "transcript", "outputs")
     return Rows(rows, lambda found: [_view(row) for row in found])
 
 
 def ceremony(ceremony_id: UUID) -> CeremonyRecord:
-    """One ceremony. Raises NotFound."""
+    """Returns one ceremony. Raises NotFound."""
     row = KeyCeremony.objects.filter(id=ceremony_id).first()
     if row is None:
         raise NotFound("ceremony-unknown", "Ceremonin finns inte.")

@@ -1,7 +1,7 @@
-"""Doing a ceremony again where nothing of it stays: on throwaway tokens, in tables of one session (rules/pki 7.2, ADR 0125).
+"""Repeats a ceremony without lasting effects: on temporary tokens, in temporary tables (rules/pki 7.2, ADR 0125).
 
-The ceremonies before it are done first, since it may rest on theirs. What comes out is compared with the protocol by structure:
-keys, serials, moments and hashes differ by nature.
+Repeats the earlier ceremonies first, since it may depend on them. Compares the result with the ceremony record by structure:
+keys, serials, times and hashes are expected to differ.
 """
 
 import json
@@ -32,9 +32,9 @@ _ANSWER = "answer.json"
 
 @dataclass(frozen=True)
 class Replayed:
-    """What the replay made, by structure; `recorded` is False for a file that was never followed, and nothing was compared.
+    """The result of a replay, by structure. `recorded` is False for a file that was never executed; then nothing is compared.
 
-    `differences` are lines in Swedish, none if the protocol and the replay agree.
+    `differences` are lines in Swedish; empty if the record and the replay agree.
     """
 
     recorded: bool
@@ -43,9 +43,9 @@ class Replayed:
 
 
 def replay(file: CeremonyFile) -> Replayed:
-    """Does the ceremony again, or for the first time. Raises Conflict if it cannot be done, also there.
+    """Executes the ceremony again, or for the first time, without lasting effects. Raises Conflict if it cannot be executed.
 
-    The real database is read, the real tokens and published files are not touched.
+    Reads the real database, and does not touch the real tokens and published files.
     """
     record = KeyCeremony.objects.filter(file_sha256=file.sha256, state=CeremonyState.FINISHED).first()
     earlier = KeyCeremony.objects.filter(state=CeremonyState.FINISHED)
@@ -59,7 +59,7 @@ def replay(file: CeremonyFile) -> Replayed:
 
 
 def _elsewhere(place: Path, texts: list[str]) -> Mapping[str, Any]:
-    """The protocol of the last of these files, which a process of its own follows one after another."""
+    """Executes these files in order in a separate process and returns the last one's record."""
     environment = _environment(place)
     for number, text in enumerate(texts, 1):
         (place / f"{number:04}.yaml").write_bytes(text.encode())
@@ -73,7 +73,7 @@ def _elsewhere(place: Path, texts: list[str]) -> Mapping[str, Any]:
 
 
 def _environment(place: Path) -> dict[str, str]:
-    """This process's, but for everything that a ceremony writes to."""
+    """Returns this process's environment, except for the settings of places that a ceremony writes to."""
     (place / "tokens").mkdir(mode=0o700)
     (place / "softhsm2.conf").write_text(_MODULE_CONF.format(folder=place / "tokens"))
     (place / "pin").write_text(secrets.token_hex(8))
@@ -87,7 +87,7 @@ def _environment(place: Path) -> dict[str, str]:
         "PKI_STATUS_DIR": str(place / "status"),
         "PKI_CEREMONY_DIR": str(place / "ceremony"),
         "PGOPTIONS": scratch.READ_ONLY,
-        # Nobody is woken for rows that nobody else sees.
+        # No worker is woken for rows that only this session sees.
         "CELERY_BROKER_URL": "memory://",
     }
 
@@ -108,7 +108,7 @@ def _run(command: list[str], environment: Mapping[str, str]) -> None:
 
 
 def inside(place: Path) -> None:
-    """Follows the files that `replay` laid in the folder, and leaves the last one's protocol there. For that process alone.
+    """Executes the files that `replay` wrote to the folder, and writes the last one's record there. Only for that process.
 
     Raises NotScratch in any other.
     """

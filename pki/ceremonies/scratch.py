@@ -1,8 +1,8 @@
-"""A database in which nothing can be left behind: a session whose own empty tables stand before those of `pki` (ADR 0125).
+"""A database session that stores nothing: its own empty temporary tables hide those of `pki` (ADR 0125).
 
-The session is read only from its first moment, by `PGOPTIONS`, and PostgreSQL lets a read-only transaction write temporary tables
-alone: a statement that met another table would be refused, and all of it ends with the session. The database's functions look
-at the real tables first, so the session has its own of those that a ceremony calls (`own_functions`).
+`PGOPTIONS` makes the session read-only from its start, and PostgreSQL allows a read-only transaction to write only temporary
+tables: it refuses a write to any other table, and drops the temporary ones with the session. The database's functions search the
+real tables first, so the session has its own copies of those that a ceremony calls (`own_functions`).
 """
 
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from django.db.backends.utils import CursorWrapper
 from pki.ocsp import presigning
 
 READ_ONLY = "-c default_transaction_read_only=on"
-"""What `PGOPTIONS` must hold in the environment of the process."""
+"""The required value of `PGOPTIONS` in the environment of the process."""
 _FUNCTIONS = ("pki_draw_status_versions",)
 _REAL, _OWN = "SET search_path TO 'public', 'pg_temp'", "SET search_path TO 'pg_temp', 'public'"
 
 
 class NotScratch(RuntimeError):
-    """The session may write what stays."""
+    """The session may write lasting data."""
 
 
 def begin() -> None:
@@ -40,7 +40,7 @@ def begin() -> None:
 
 
 def _make_own(cursor: CursorWrapper, function: str) -> None:
-    """Makes the session's own of a function: it does the same as the caller, in the session's tables. Raises NotScratch."""
+    """Makes the session's copy of a function, which runs with the caller's rights on the session's tables. Raises NotScratch."""
     cursor.execute("SELECT pg_get_functiondef(%s::regproc)", [f"public.{function}"])
     text = cursor.fetchone()[0]
     for real, own in ((f"FUNCTION public.{function}", f"FUNCTION pg_temp.{function}"), ("SECURITY DEFINER", ""), (_REAL, _OWN)):
@@ -51,14 +51,14 @@ def _make_own(cursor: CursorWrapper, function: str) -> None:
 
 
 def own_functions(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """For `connection.execute_wrapper`: calls the session's own functions, which PostgreSQL finds by their schema alone."""
+    """For `connection.execute_wrapper`: calls the session's own functions, which PostgreSQL finds only with their schema."""
     for function in _FUNCTIONS:
         sql = sql.replace(f"SELECT {function}(", f"SELECT pg_temp.{function}(")
     return execute(sql, params, many, context)
 
 
 def check() -> None:
-    """Raises NotScratch unless every table of `pki` is the session's own, and everything else is read only."""
+    """Raises NotScratch unless every table of `pki` is the session's own, and everything else is read-only."""
     _refuse_writable()
     tables = [model._meta.db_table for model in apps.get_app_config("pki").get_models()]
     with connection.cursor() as cursor:

@@ -1,6 +1,6 @@
-"""Who approved a ceremony: detached CMS signatures over its file, by the approvers whom the file names (rules/pki 7.2).
+"""Approvals of a ceremony: detached CMS signatures over its file, by the approvers in the file (rules/pki 7.2).
 
-A signature is used once, since a file is followed once.
+A signature is used once, since a file is executed once.
 """
 
 import datetime as dt
@@ -25,43 +25,43 @@ from siths_portal.lib.certificates.unreadable import UNREADABLE
 from siths_portal.lib.errors import Conflict, Invalid
 
 FUTURE = dt.timedelta(minutes=5)
-"""How far the clock of an approver's computer may be ahead."""
+"""The tolerance for an approver's computer with a fast clock."""
 SUFFIX = ".p7s"
 
 
 @dataclass(frozen=True)
 class Known:
-    """An approver of the file, with the certificate."""
+    """An approver in the file, with the certificate."""
 
     approver: Approver
     certificate: x509.Certificate = field(repr=False)
 
     @property
     def certificate_sha256(self) -> str:
-        """The hash of the certificate's DER, in hex."""
+        """Returns the hash of the certificate's DER, in hex."""
         return hashlib.sha256(self.certificate.public_bytes(Encoding.DER)).hexdigest()
 
 
 @dataclass(frozen=True)
 class Given:
-    """An approval that was checked."""
+    """A verified approval."""
 
     known: Known
     signature: Signature
 
     @property
     def certificate_der(self) -> bytes:
-        """The approver's certificate."""
+        """Returns the approver's certificate in DER."""
         return self.known.certificate.public_bytes(Encoding.DER)
 
 
 def folder(ceremony: CeremonyFile) -> Path:
-    """Where approvals of this file are looked for if none are named: one `.p7s` a person."""
+    """Returns the folder that has this file's approvals if the caller passes none: one `.p7s` a person."""
     return Path(settings.PKI_CEREMONY_DIR) / "approvals" / ceremony.sha256
 
 
 def stored(ceremony: CeremonyFile) -> dict[str, bytes]:
-    """The approvals that were registered in the portal, by person, and those that lie in `folder`, by file name; each once."""
+    """Returns the approvals registered in the portal, by person, and those in `folder`, by file name; each once."""
     registered = CeremonySignature.objects.filter(proposal__file_sha256=ceremony.sha256, proposal__withdrawn_at=None)
     found = {f"i portalen av {each.approver_ref}": bytes(each.signature) for each in registered.order_by("id")}
     files = {path.name: path.read_bytes() for path in sorted(folder(ceremony).glob(f"*{SUFFIX}"))}
@@ -69,7 +69,7 @@ def stored(ceremony: CeremonyFile) -> dict[str, bytes]:
 
 
 def approvers(ceremony: CeremonyFile) -> list[Known]:
-    """The file's approvers with their certificates. Raises Invalid for a certificate that is not there or not the file's."""
+    """Returns the file's approvers with their certificates. Raises Invalid for a certificate that is missing or not the file's."""
     found = [Known(each, _certificate(each, number)) for number, each in enumerate(ceremony.approvers, 1)]
     if len({keys.spki_sha256(each.certificate.public_key()) for each in found}) < len(found):
         raise Invalid("ceremony-approvers", "Två av filens godkännare har samma nyckel. Var och en ska ha sin egen.")
@@ -79,7 +79,7 @@ def approvers(ceremony: CeremonyFile) -> list[Known]:
 def _certificate(approver: Approver, number: int) -> x509.Certificate:
     whose = f"Certifikatet för godkännare {number}"
     try:
-        # A path that is not absolute is read from the ceremonies' folder.
+        # A relative path is relative to the ceremonies' folder.
         pem = approver.pem.encode() or (Path(settings.PKI_CEREMONY_DIR) / approver.file).read_bytes()
         certificate = x509.load_pem_x509_certificate(pem)
         fault = key_fault(certificate)
@@ -96,9 +96,9 @@ def _certificate(approver: Approver, number: int) -> x509.Certificate:
 
 
 def check(ceremony: CeremonyFile, signatures: Mapping[str, bytes]) -> list[Given]:
-    """The approvals, by names for messages, if they are enough. One that is not right refuses all.
+    """Verifies the approvals, given by their names in messages, and returns them if they are enough. One fault refuses all.
 
-    Raises Invalid for a signature that does not hold, and Conflict for too few.
+    Raises Invalid for an invalid signature, and Conflict for too few.
     """
     known = approvers(ceremony)
     given: list[Given] = []
@@ -117,7 +117,7 @@ def check(ceremony: CeremonyFile, signatures: Mapping[str, bytes]) -> list[Given
 
 
 def check_one(ceremony: CeremonyFile, known: Sequence[Known], name: str, content: bytes) -> Given:
-    """One approval by one of `known`. Raises Invalid, which calls it by `name`, if it does not hold now."""
+    """Verifies and returns one approval by one of `known`. Raises Invalid, with `name` in the message, if it is not valid now."""
     try:
         signature = verify(content, ceremony.text.encode(), [each.certificate for each in known])
         (fault,) = faults([(signature.certificate, signature.signed_at)])
@@ -130,8 +130,9 @@ def check_one(ceremony: CeremonyFile, known: Sequence[Known], name: str, content
 
 
 def faults(given: Sequence[tuple[x509.Certificate, dt.datetime | None]]) -> list[str]:
-    """Why each approval does not hold now, in Swedish, empty if it does: by the approver's certificate and when it was signed,
-    None for one that is still to be. One query.
+    """Returns why each approval is not valid now, in Swedish, or "" if it is. Uses one query.
+
+    An approval is the approver's certificate and the time of signing, None before the signature.
     """
     ders = [certificate.public_bytes(Encoding.DER) for certificate, _signed_at in given]
     revoked = status.revoked(ders)
@@ -152,7 +153,7 @@ def _fault(certificate: x509.Certificate, signed_at: dt.datetime | None, *, is_r
 
 
 def document(ceremony: CeremonyFile, known: Sequence[Known]) -> dict[str, Any]:
-    """What is approved, for the record: the file by its hash, and whose approval counts."""
+    """Returns the document that is approved: the hash of the file, and its approvers."""
     return {
         "ceremony": ceremony.title,
         "environment": ceremony.environment,
@@ -166,7 +167,7 @@ def document(ceremony: CeremonyFile, known: Sequence[Known]) -> dict[str, Any]:
 
 
 def record(ceremony: CeremonyFile, given: Sequence[Given], *, actor_ref: str) -> ApprovalRequest:
-    """Records the approvals and uses them, in the caller's transaction, which begins what they are for."""
+    """Records the approvals and uses them, in the transaction in which the ceremony begins."""
     what = document(ceremony, approvers(ceremony))
     row = dual_control.request(
         action=ApprovalAction.CEREMONY,

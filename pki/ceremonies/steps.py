@@ -1,4 +1,4 @@
-"""The steps of a ceremony. Each asks first whether it is done, so that a ceremony that was cut off goes on where it stopped."""
+"""The steps of a ceremony. Each first checks whether it is done, so that an interrupted ceremony continues where it stopped."""
 
 import datetime as dt
 import hashlib
@@ -40,12 +40,12 @@ from siths_portal.lib.errors import Conflict
 
 
 def actor_ref(ceremony: CeremonyFile) -> str:
-    """Who did it, for events: the ceremony."""
+    """Returns the ceremony as the actor of events."""
     return f"ceremony:{ceremony.sha256[:16]}"
 
 
 class Run:
-    """One following of a file. `since` is when the ceremony first began; `say` is told each step."""
+    """One execution of a file. `since` is when the ceremony first began; `say` is called for each step."""
 
     def __init__(self, ceremony: CeremonyFile, since: dt.datetime, say: Callable[[str], None]) -> None:
         self.ceremony = ceremony
@@ -55,7 +55,7 @@ class Run:
         self.touched: dict[int, CertificateAuthority] = {}
 
     def follow(self) -> list[CertificateAuthority]:
-        """Does all that the file says and returns the CAs that it concerns, parents among them."""
+        """Executes every step of the file and returns the CAs that it concerns, including parents."""
         plans = self.ceremony.authorities
         rows = [self._touch(self.authority(plan)) for plan in plans]
         if self.ceremony.secret_keys:
@@ -78,7 +78,7 @@ class Run:
         return ca
 
     def authority(self, plan: AuthorityPlan) -> CertificateAuthority:
-        """The CA with key and certificate, in the state that the file says."""
+        """Makes and returns the CA with key and certificate, in the state that the file gives."""
         ca = self._row(plan)
         if ca.certificate_der:
             return ca
@@ -122,7 +122,7 @@ class Run:
 
     @transaction.atomic(durable=True)
     def _certificate_row(self, plan: AuthorityPlan, ca: CertificateAuthority, key: HsmKey) -> Certificate:
-        """The reserved row of the CA's certificate, under its parent, or under itself for a root."""
+        """Returns the reserved row of the CA's certificate, under its parent, or under itself for a root."""
         known = certificate_of(ca)
         if known is not None:
             return known
@@ -158,7 +158,7 @@ class Run:
             raise signing.NotIssuable("the CA's certificate was revoked before it was issued")
         described = describe(ca, bytes(blob.der))
         ca.state, ca.key_id = plan.state, key.key_id
-        # Not the counters: they have moved since the row was read.
+        # Without the counters, which have changed since the row was read.
         ca.save(update_fields=["state", "key_id", *described])
         Event.record(
             actor_ref=self.actor_ref,
@@ -177,7 +177,7 @@ class Run:
         )
 
     def secret_keys(self) -> None:
-        """The keys of the house itself: those for secrets, for the audit chain and for the probe of the token."""
+        """Makes the keys that belong to no CA: those for secrets, for the audit chain and for the token's probe."""
         token, environment = hsm_for(settings.PKCS11_TOKEN), self.ceremony.environment
         for purpose, algorithm in SERVICE_KEYS.items():
             if HsmKey.objects.filter(purpose=purpose, retired_at=None).exists():
@@ -188,13 +188,13 @@ class Run:
             )
 
     def responder(self, plan: AuthorityPlan, ca: CertificateAuthority) -> None:
-        """The CA's first OCSP responder; later ones are made by `responders.renew_due`."""
+        """Makes the CA's first OCSP responder; `responders.renew_due` makes later ones."""
         if plan.ocsp_signer and not OcspSigner.objects.filter(ca=ca).exists():
             self.say(f"OCSP-signerare för {plan.common_name}")
             responders.ensure(ca, algorithm=plan.ocsp_signer, actor_ref=self.actor_ref)
 
     def publish(self, ca: CertificateAuthority) -> None:
-        """The CA's certificate where caIssuers points, and its first CRL."""
+        """Publishes the CA's certificate at its caIssuers URL, and its first CRL."""
         building.publish_ca_certificate(ca)
         if not Crl.objects.filter(ca=ca).exists():
             self._list(ca)
@@ -204,11 +204,11 @@ class Run:
         building.publish_all(ca)
 
     def act(self, act: Act) -> None:
-        """Does one of the file's acts."""
+        """Executes one of the file's acts."""
         ca = CertificateAuthority.objects.select_related("parent").get(slug=act.slug, generation=act.generation)
         self._touch(ca)
         if act.kind == "renew-status":
-            # A list of this ceremony is as new as it can be. One of the second in which it began may be an older one.
+            # A CRL of this ceremony needs no newer one. A CRL from the second in which the ceremony began may be older than it.
             if not Crl.objects.filter(ca=ca, this_update__gt=self.since).exists():
                 self._list(ca)
         elif act.kind == "revoke":
@@ -259,7 +259,7 @@ def _self_issuer(plan: AuthorityPlan, key: HsmKey) -> Issuer:
 
 
 def describe(ca: CertificateAuthority, der: bytes) -> list[str]:
-    """Fills the columns that follow from the CA's certificate, both halves of CertIDs among them, and returns their names."""
+    """Fills the columns derived from the CA's certificate, including both hashes of CertIDs; returns the columns' names."""
     certificate = x509.load_der_x509_certificate(der)
     parsed = asn1_x509.Certificate.load(der)["tbs_certificate"]
     subject = parsed["subject"].dump()

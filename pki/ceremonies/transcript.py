@@ -1,7 +1,6 @@
-"""The ceremony's protocol: who, when, with whose approval, which keys with which attributes, and the hash of every output
-(rules/pki 7.2).
+"""The ceremony record: participants, times, approvals, keys with attributes, and the hash of every output (rules/pki 7.2).
 
-It is canonical JSON, kept in the database; the files in `PKI_CEREMONY_DIR`, one for machines and one to read and sign, are
+It is canonical JSON, stored in the database. The files in `PKI_CEREMONY_DIR`, one for machines and one to read and sign, are
 written from there.
 """
 
@@ -37,23 +36,23 @@ from siths_portal.lib.files.atomic import write_atomically
 
 
 def canonical(content: dict[str, Any]) -> tuple[str, str]:
-    """The protocol's text in canonical form, and the hash of its bytes."""
+    """Returns the record's text in canonical form, and the hash of its bytes."""
     document = canonical_json(content)
     return document.decode(), sha256_hex(document)
 
 
 def file_name(record: KeyCeremony) -> str:
-    """What the protocol's file is called; the one to read has the ending `.txt`."""
+    """Returns the name of the record's JSON file; the file to read has the suffix `.txt`."""
     return f"{record.started_at:%Y-%m-%d}-{record.file_sha256[:12]}-transcript.json"
 
 
 def readable(record: KeyCeremony) -> bytes:
-    """The protocol of a finished ceremony as text to read and sign, in UTF-8."""
+    """Returns the record of a finished ceremony as text to read and sign, in UTF-8."""
     return "\n".join(lines(json.loads(record.transcript), record.transcript_sha256)).encode() + b"\n"
 
 
 def keep(record: KeyCeremony) -> Path:
-    """Writes the protocol of a finished ceremony to its folder, unless it is there, and returns the JSON file."""
+    """Writes the record of a finished ceremony to its folder, unless it is there, and returns the JSON file."""
     path = Path(settings.PKI_CEREMONY_DIR) / file_name(record)
     for each, content in ((path.with_suffix(".txt"), readable(record)), (path, record.transcript.encode())):
         if not each.exists() or each.read_bytes() != content:
@@ -63,7 +62,7 @@ def keep(record: KeyCeremony) -> Path:
 
 @dataclass(frozen=True)
 class Span:
-    """When the ceremony first began and when it ended, by the clock that all its times come from."""
+    """When the ceremony first began and when it ended, by the clock of all its times."""
 
     started: dt.datetime
     finished: dt.datetime
@@ -72,7 +71,7 @@ class Span:
 def describe(
     ceremony: CeremonyFile, authorities: Sequence[CertificateAuthority], span: Span, approval: dict[str, Any]
 ) -> dict[str, Any]:
-    """The protocol as plain values. `authorities` are all that the ceremony concerned, `approval` what `approval` gives."""
+    """Returns the record as plain values. `authorities` are all CAs that the ceremony concerns; `approval()` gives `approval`."""
     since = span.started.replace(microsecond=0)
     made = [ca for ca in authorities if ca.created_at >= span.started]
     offline = [ca for ca in authorities if ca.state == CaState.OFFLINE]
@@ -98,7 +97,7 @@ def describe(
 
 
 def outputs(content: dict[str, Any]) -> list[dict[str, str]]:
-    """Everything that was made, by kind, name and hash."""
+    """Returns every output by kind, name and hash."""
     made = [("key", key["label"], key["public_key_sha256"]) for key in content["keys"] if key["public_key_sha256"]]
     made += [("certificate", each["file"], each["certificate_sha256"]) for each in content["authorities"] if each["made"]]
     made += [("ocsp-signer", each["ca"], each["certificate_sha256"]) for each in content["ocsp_signers"]]
@@ -112,7 +111,7 @@ def _seconds(moment: dt.datetime) -> str:
 
 
 def approval(ceremony: CeremonyFile, record: KeyCeremony) -> dict[str, Any]:
-    """Who asked for the ceremony, and who approved it with which certificate."""
+    """Returns who requested the ceremony, and who approved it with which certificate."""
     rows = Approval.objects.filter(request_id=record.approval_id).order_by("id")
     names = {each.ref: each.name for each in ceremony.approvers}
     return {
@@ -134,7 +133,7 @@ def approval(ceremony: CeremonyFile, record: KeyCeremony) -> dict[str, Any]:
 
 
 def _profiles(made: Sequence[CertificateAuthority], signers: Iterable[OcspSigner]) -> dict[str, str]:
-    """The hash of each profile version that a certificate was made by."""
+    """Returns the hash of each profile version that a certificate uses."""
     own = [row.profile_version_id for row in map(certificate_of, made) if row]
     used = ProfileVersion.objects.filter(id__in=[*own, *(each.certificate.profile_version_id for each in signers)])
     return {str(each): each.sha256 for each in used.order_by("name", "version")}
@@ -198,17 +197,17 @@ def _act(act: Act) -> dict[str, Any]:
 
 
 def _lists(made: Sequence[CertificateAuthority], offline: Sequence[CertificateAuthority], started: dt.datetime) -> list[Crl]:
-    """The first list of each CA that was made, since later ones are the worker's, and every list of those that are offline."""
+    """Returns the first CRL of each new CA, since the worker makes later ones, and every CRL of offline CAs."""
     recent = Crl.objects.filter(this_update__gte=started.replace(microsecond=0)).select_related("ca").order_by("ca_id", "number")
     others = [ca for ca in made if ca not in offline]
-    # A list tells its second alone; that it came out before, in the second in which the ceremony began, its event tells.
+    # A CRL has whole seconds; only its event shows that it was published before the ceremony began, within the same second.
     before = _published(offline, started.replace(microsecond=0), started)
     own = [each for each in recent.filter(ca__in=offline) if (str(each.ca_id), each.number) not in before]
     return [*own, *recent.filter(ca__in=others).distinct("ca_id")]
 
 
 def _published(authorities: Sequence[CertificateAuthority], since: dt.datetime, until: dt.datetime) -> set[tuple[str, int]]:
-    """The lists that came out from one moment on and before another, by CA and number."""
+    """Returns the CRLs that were published from `since` and before `until`, by CA and number."""
     about = Event.objects.filter(subject_type="certificate_authority", subject_ref__in=[str(ca.id) for ca in authorities])
     found = about.filter(action="crl.published", at__gte=since, at__lt=until)
     return set(found.values_list("subject_ref", "facts__number"))
@@ -243,7 +242,7 @@ def _answers(offline: Sequence[CertificateAuthority], since: dt.datetime) -> Ite
 
 
 def lines(content: dict[str, Any], digest: str) -> Iterator[str]:
-    """The protocol as text for witnesses to read and sign; `digest` is of its canonical form."""
+    """Yields the record as text for witnesses to read and sign; `digest` is the hash of its canonical form."""
     yield f"PROTOKOLL: {content['ceremony']}"
     yield f"Miljö: {content['environment']}"
     yield f"Ceremonifilens SHA-256: {content['file_sha256']}"
