@@ -1,4 +1,4 @@
-"""Whether each CA can do its work now: its key, its list, its answers and their signer (rules/pki 8.2)."""
+"""Health checks of each CA: its key, its CRLs, its OCSP responses and their signer (rules/pki 8.2)."""
 
 import datetime as dt
 import hashlib
@@ -39,16 +39,16 @@ from siths_portal.lib import clock
 CA_WARNING = dt.timedelta(days=365)
 CA_LAST = dt.timedelta(days=90)
 SIGNER_WARNING = dt.timedelta(days=10)  # renewed when 15 days are left
-SIGNER_ELSEWHERE = dt.timedelta(days=30)  # certified elsewhere, which takes people
-ANSWER_WAIT = dt.timedelta(seconds=30)  # the sweeper looks every 2 s
+SIGNER_ELSEWHERE = dt.timedelta(days=30)  # certified in another system, by people
+ANSWER_WAIT = dt.timedelta(seconds=30)  # the sweeper runs every 2 s
 SECRET_WAIT = dt.timedelta(minutes=5)
 SAMPLE = 20
 
 
 def inspect() -> Iterator[Finding]:
-    """Looks at every CA; each finding is given as it is found. Never raises for what is wrong.
+    """Checks every CA and yields each finding at once. Never raises for a fault.
 
-    A system before its first ceremony has no CA and no keys, which is no fault.
+    A system before its first ceremony has no CA and no keys, which is not a fault.
     """
     if not CertificateAuthority.objects.exists():
         yield finding("ca", True, "ingen utfärdare finns än; pki_ceremony gör den första")
@@ -60,23 +60,23 @@ def inspect() -> Iterator[Finding]:
     waiting = presigning.backlog(since=clock.now() - ANSWER_WAIT)
     for ca in authorities:
         if ca.state == CaState.COMPROMISED:
-            yield _compromised(ca)  # and nothing else: it publishes nothing, for ever
+            yield _compromised(ca)  # no other check: it never publishes again
             continue
         yield _certificate(ca)
         if ca.not_after is not None and ca.not_after <= clock.now():
-            continue  # none that it issued outlives it: there is no status left to tell
+            continue  # its certificates have expired with it, so there is no status to publish
         if ca.state == CaState.OFFLINE:
             yield finding(f"hsm {_name(ca)}", True, "nyckeln är frånkopplad mellan ceremonierna")
         elif ca.state != CaState.EXTERNAL:
             yield _key(ca)
-        if ca.state != CaState.EXTERNAL:  # whose lists `foreign_crls` watches
+        if ca.state != CaState.EXTERNAL:  # `foreign_crls` checks the CRLs of those
             yield from _lists(ca)
         yield from _answers(ca, waiting.get(_name(ca), 0))
     yield _secrets()
 
 
 def _name(ca: CertificateAuthority) -> str:
-    """How findings name the CA: two generations share a slug."""
+    """Returns the CA's name in findings, with its generation, since generations share a slug."""
     return f"{ca.slug}:{ca.generation}"
 
 
@@ -92,7 +92,7 @@ def _certificate(ca: CertificateAuthority) -> Finding:
 
 
 def _compromised(ca: CertificateAuthority) -> Finding:
-    """Whether those who rely on it can know: what it said itself is worth nothing, so its own certificate must be revoked."""
+    """Checks that a compromised CA's own certificate is revoked: relying parties can no longer trust what the CA signs."""
     own, subject = certificate_of(ca), f"ca {_name(ca)}"
     if own is not None and own.status != CertificateStatus.REVOKED and own.not_after > clock.now():
         return Finding(subject, Severity.WARNING, "röjd, men dess certifikat är inte spärrat; gör en ceremoni med act: revoke")
@@ -100,7 +100,7 @@ def _compromised(ca: CertificateAuthority) -> Finding:
 
 
 def _key(ca: CertificateAuthority) -> Finding:
-    """The key is in the token and the certificate's. It signs nothing for this: the token's own probe key does (`health`)."""
+    """Checks that the token has the certificate's key, without signing: the token's probe key signs for the check (`health`)."""
     subject = f"hsm {_name(ca)}"
     certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der)).public_key()
     expected = certificate.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -113,7 +113,7 @@ def _key(ca: CertificateAuthority) -> Finding:
 
 
 def _lists(ca: CertificateAuthority) -> Iterator[Finding]:
-    """One finding for the CA's list, and one for the lists of all of its shards."""
+    """Yields one finding for the CA's CRL, and one for the CRLs of all of its shards."""
     newest = {row.shard: row.newest for row in CrlScope.objects.filter(ca=ca).select_related("newest")}
     yield _list(ca, None, newest.get(None))
     if ca.crl_shards == 1:
@@ -174,7 +174,7 @@ def _answers(ca: CertificateAuthority, waiting: int) -> Iterator[Finding]:
 
 
 def _signer(ca: CertificateAuthority, signer: OcspSigner, now: dt.datetime) -> Finding:
-    """How long the responder lasts. One that was certified elsewhere is told earlier, since people must fetch the next."""
+    """Checks the responder's remaining validity. Warns earlier for one that people must renew in another system."""
     left, subject = signer.not_after - now, f"ocsp-signer {_name(ca)}"
     text, severity = f"gäller {left.days} dagar till", Severity.OK if left > SIGNER_WARNING else Severity.ERROR
     early = min(SIGNER_ELSEWHERE, (signer.not_after - signer.not_before) / 2)
@@ -184,11 +184,11 @@ def _signer(ca: CertificateAuthority, signer: OcspSigner, now: dt.datetime) -> F
 
 
 def _answers_left(ca: CertificateAuthority) -> Iterator[Finding]:
-    """How much is left of answers that only a ceremony renews: its list may have been renewed without them."""
+    """Checks the remaining validity of responses that only a ceremony renews: it may have renewed only the CRL."""
     now = clock.now()
     first = OcspResponse.objects.filter(ca=ca, certificate__not_after__gt=now).order_by("next_update").first()
     if first is None:
-        return  # what lacks an answer is told below
+        return  # another finding reports certificates without a response
     part, left = part_left(first.this_update, first.next_update, now), first.next_update - now
     severity = Severity.OK if part > ANSWERS_SOON else Severity.WARNING if part > ANSWERS_LAST else Severity.ERROR
     text = f"det första går ut om {left.days} dagar" if left > dt.timedelta() else "har gått ut"
@@ -200,7 +200,7 @@ def _is_asked(ca: CertificateAuthority) -> bool:
 
 
 def _sample(ca: CertificateAuthority, subject: str, signer: x509.Certificate) -> Finding:
-    """Asks, as a relying party would, for the newest and the last revoked certificates by both hashes, and compares."""
+    """Requests the status of the newest and the last revoked certificates like a relying party, by both hashes, and compares."""
     asked, live = 0, Certificate.objects.filter(ca=ca, held=False, not_after__gt=clock.now())
     last = list(Revocation.objects.order_by("-decided_at").values_list("certificate_id", flat=True)[:SAMPLE])
     samples = [live.filter(status=state).order_by("-id")[:SAMPLE] for state in ANSWERED]

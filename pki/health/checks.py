@@ -1,5 +1,4 @@
-"""Whether the PKI as a whole can do its work now (rules/pki 8.2): for `pki_check`, for graphs, and for readiness of the
-worker."""
+"""Health checks of the PKI (rules/pki 8.2): for `pki_check`, for graphs, and for readiness of the worker."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -37,11 +36,11 @@ from siths_portal.lib.monitoring import metrics
 
 log = structlog.get_logger(__name__)
 
-SIGNING_SLOW, SIGNING_STOPPED = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # the sweeper looks every 3 s
+SIGNING_SLOW, SIGNING_STOPPED = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # the sweeper runs every 3 s
 SEAL_WAIT, MAC_WAIT = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # both jobs run every 5 s
 INVENTORY_AGE = dt.timedelta(days=2)  # made daily
 RECONCILED_AGE = dt.timedelta(days=2)  # compared daily
-VERIFIED_AGE = dt.timedelta(days=2)  # walked daily
+VERIFIED_AGE = dt.timedelta(days=2)  # verified daily
 STORE_LATE, STORE_GIVEN_UP = dt.timedelta(seconds=ocspd_metrics.LATE), dt.timedelta(seconds=ocspd_metrics.GIVEN_UP)
 CLOCKS_APART = dt.timedelta(seconds=5)
 
@@ -50,14 +49,14 @@ _VALUE = metrics.gauge("pki_health_value", "The number that was judged", ["subje
 
 
 def check_all() -> list[Finding]:
-    """Everything that is looked at, the token first. Never raises for what is wrong; needs the token's PIN."""
+    """Runs every check, the token's first, and returns the findings. Never raises for a fault; needs the token's PIN."""
     authorities = [*authority_checks.inspect(), *foreign_crls.watched()]
     waiting = [signing(), releasing.watched(), *keys(), *cards()]
     return [token(), *authorities, *waiting, *audit_chain(), *verified_chains(), *responder(), the_clock()]
 
 
 def measure() -> list[Finding]:
-    """Looks at everything, shows it as metrics and on the operators' page, and logs what is wrong; the findings."""
+    """Runs every check, sets the metrics, stores the operators' page and logs the faults; returns the findings."""
     found = check_all()
     reports.keep(found)
     for each in found:
@@ -70,7 +69,7 @@ def measure() -> list[Finding]:
 
 
 def token() -> Finding:
-    """The issuing token signs with its probe key, and the signature verifies. The first ceremony makes the key."""
+    """Checks that the issuing token signs with its probe key and the signature verifies. The first ceremony makes the key."""
     subject = f"token {settings.PKCS11_TOKEN}"
     row = HsmKey.objects.filter(purpose=KeyPurpose.HEALTH, token_label=settings.PKCS11_TOKEN, retired_at=None).first()
     hsm = hsm_for(settings.PKCS11_TOKEN)
@@ -89,7 +88,7 @@ def token() -> Finding:
 
 
 def signing() -> Finding:
-    """How long the oldest certificate has been reserved and not issued, those of ceremonies aside."""
+    """Checks how long the oldest certificate has been reserved and not issued, without those of ceremonies."""
     waiting = Certificate.objects.filter(status=CertificateStatus.RESERVED)
     waiting = waiting.exclude(ca__state__in=[CaState.PLANNED, CaState.OFFLINE])
     oldest = waiting.aggregate(oldest=Min("created_at"))["oldest"]
@@ -102,7 +101,7 @@ def signing() -> Finding:
 
 
 def keys() -> Iterator[Finding]:
-    """What the newest inventory of keys found; before the first, whether it is late."""
+    """Yields the result of the newest inventory of keys; before the first, whether it is late."""
     newest = KeyInventory.newest()
     if newest is None:
         first = HsmKey.objects.aggregate(first=Min("created_at"))["first"]
@@ -115,7 +114,7 @@ def keys() -> Iterator[Finding]:
 
 
 def cards() -> Iterator[Finding]:
-    """What the newest comparisons of certificates on cards with their orders found; nothing before the first."""
+    """Yields the result of the newest comparisons of certificates on cards with their orders, if there is one."""
     done = CardReconciliation.objects.exclude(ended_at=None).order_by("-started_at").first()
     newest = reconciling.latest()
     if done is None or newest is None:
@@ -128,7 +127,7 @@ def cards() -> Iterator[Finding]:
 
 
 def audit_chain() -> Iterator[Finding]:
-    """How far sealing and MACs of `pki`'s own events lag behind."""
+    """Checks how far sealing and MACs of `pki`'s own events are behind."""
     seal = EventSeal.objects.order_by("-seq").first()
     after = traversal.beyond(Event, feeds.Cursor(seal.event_xid, seal.event_id) if seal else feeds.START)
     yield _lag("händelsesigill", after.aggregate(oldest=Min("at"))["oldest"], SEAL_WAIT, "ingen händelse väntar på sigill")
@@ -139,9 +138,9 @@ def audit_chain() -> Iterator[Finding]:
 
 
 def verified_chains() -> Iterator[Finding]:
-    """What the last walk over each application's chain and over the signed heads found. A walk of a part mends no whole one.
+    """Yields the last verification of each application's chain and of the signed heads.
 
-    Before the first walk, whether it is late.
+    A partial verification does not replace a failed complete one. Before the first verification, yields whether it is late.
     """
     whole, newest = ({each.chain: each for each in reports.audit_checks(whole=part)} for part in (True, False))
     if not newest:
@@ -156,7 +155,7 @@ def verified_chains() -> Iterator[Finding]:
 
 
 def _first_is_late(since: dt.datetime | None, limit: dt.timedelta) -> Severity:
-    """Judges a job that has never run: it is late if it has had something to look at since more than `limit` ago."""
+    """Returns the severity for a job that has never run: it is late if it has had work for longer than `limit`."""
     return Severity.WARNING if since is not None and clock.now() - since > limit else Severity.OK
 
 
@@ -169,7 +168,7 @@ def _lag(subject: str, oldest: dt.datetime | None, limit: dt.timedelta, nothing:
 
 
 def responder() -> Iterator[Finding]:
-    """The OCSP responder's store and processes, by the newest look of `status_measures`; nothing where there is no store."""
+    """Checks the OCSP responder's store and processes, by the newest `status_measures`; yields nothing without a store."""
     seen = status_of_store()
     if seen is None or not seen.generation or seen.followed_at is None:
         return
@@ -183,7 +182,7 @@ def responder() -> Iterator[Finding]:
 
 
 def the_clock() -> Finding:
-    """Whether the clock lets us sign, and how it differs from the database server's."""
+    """Checks whether the clock allows signing, and how it differs from the database server's."""
     reading = clock_guard.look()
     apart = reading.ahead.total_seconds()
     if reading.went_back:

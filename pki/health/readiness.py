@@ -1,4 +1,4 @@
-"""What the `pki` worker needs to do its work: a database, a token that signs, a clock that may be trusted, and its queue."""
+"""Readiness of the `pki` worker: a database, a token that signs, a trusted clock, and its queue."""
 
 from celery import current_app
 from kombu.exceptions import OperationalError
@@ -9,17 +9,17 @@ from siths_portal.lib.monitoring import health as lib_health
 
 
 def token() -> str | None:
-    """The token signs with its probe key."""
+    """Checks that the token signs with its probe key."""
     return None if checks.token().ok else "HSM svarar inte"
 
 
 def clock() -> str | None:
-    """The clock has not gone back."""
+    """Checks that the clock has not gone back."""
     return "klockan har gått tillbaka" if clock_guard.look().went_back else None
 
 
 def queue() -> str | None:
-    """The broker answers: without it nobody wakes the worker."""
+    """Checks that the broker responds: without it no process can wake the worker."""
     try:
         with current_app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1, timeout=2, interval_start=0, interval_step=0)

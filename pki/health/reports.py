@@ -1,4 +1,4 @@
-"""The newest health report and verified audit chains, kept for pages: who shows them has no token and does not look himself."""
+"""The newest health report and audit chain verifications, stored for pages, whose processes have no token to run checks."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -12,12 +12,12 @@ from pki.models import AuditCheck, HealthReport
 from siths_portal.lib import clock
 
 HEADS = "heads"
-"""What the file of signed heads is called beside the chains."""
+"""The name of the file of signed heads among the chains."""
 
 
 @dataclass(frozen=True)
 class SeenFinding:
-    """A finding as it was at the last look. `since` is the look at which its severity became what it is."""
+    """A finding of the last check. `since` is the check at which it got its severity."""
 
     subject: str
     severity: Severity
@@ -29,7 +29,7 @@ class SeenFinding:
 
 @dataclass(frozen=True)
 class HealthView:
-    """What the last look found, in the order in which it looked."""
+    """The findings of the last check, in the order of the checks."""
 
     seen_at: dt.datetime
     findings: tuple[SeenFinding, ...]
@@ -51,7 +51,7 @@ class AuditCheckView:
 
 @transaction.atomic
 def keep(found: Iterable[Finding]) -> None:
-    """Replaces the report. Two that come at once wait for each other."""
+    """Replaces the report. Two concurrent calls wait for each other."""
     now = clock.now()
     HealthReport.objects.get_or_create(id=1, defaults={"seen_at": now})
     row = HealthReport.objects.select_for_update().get(id=1)
@@ -72,12 +72,12 @@ def keep(found: Iterable[Finding]) -> None:
 
 
 def _since(findings: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
-    """Since when each finding of a report has had its severity, by subject and severity."""
+    """Returns since when each finding of a report has had its severity, by subject and severity."""
     return {(each["subject"], each["severity"]): each["since"] for each in findings}
 
 
 def latest_report() -> HealthView | None:
-    """The newest report; None before the first."""
+    """Returns the newest report, or None before the first."""
     row = HealthReport.objects.first()
     if row is None:
         return None
@@ -98,7 +98,7 @@ def latest_report() -> HealthView | None:
 
 
 def keep_audit_check(*, chain: str, actor_ref: str, ok: bool, whole: bool, checked: int, macs: int | None, text: str) -> None:
-    """Remembers one verification of a chain, for pages."""
+    """Stores one verification of a chain, for pages."""
     AuditCheck.objects.create(
         chain=chain,
         at=clock.now(),
@@ -112,6 +112,6 @@ def keep_audit_check(*, chain: str, actor_ref: str, ok: bool, whole: bool, check
 
 
 def audit_checks(*, whole: bool = False) -> list[AuditCheckView]:
-    """The last verification of each chain that has been verified, by its name; with `whole` the last from its first seal."""
+    """Returns the last verification of each verified chain, by name; with `whole` the last one from the chain's first seal."""
     rows = AuditCheck.objects.filter(**({"whole": True} if whole else {})).order_by("chain", "-id").distinct("chain")
     return [AuditCheckView(row.chain, row.at, row.actor_ref, row.ok, row.whole, row.checked, row.macs, row.text) for row in rows]

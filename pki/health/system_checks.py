@@ -1,4 +1,4 @@
-"""System checks of the PKI: what stops the start, and what needs the table of CAs."""
+"""System checks of the PKI: faults that prevent the start, and checks that need the table of CAs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ DEMO_PREFIX = "DEMO "
 def no_demo_authorities(
     app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **_options: Any
 ) -> Iterator[checks.CheckMessage]:
-    """No CA of a demonstration when DEBUG is off: relying parties could not tell its certificates from real ones."""
+    """Refuses demo CAs when DEBUG is off: relying parties cannot distinguish their certificates from real ones."""
     if settings.DEBUG or not databases:
         return
     try:
@@ -32,11 +32,11 @@ def no_demo_authorities(
 
 @checks.register(TAG, checks.Tags.security)
 def weak_keys_readable(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[checks.CheckMessage]:
-    """The list of weak keys, if one is named, where certificates are planned: all but the status services (B1.12)."""
+    """Checks that the configured list of weak keys can be read, in all processes except the status services (B1.12)."""
     if not settings.PKI_WEAK_KEYS_FILE or settings.FACE == "status":
         return
     from pki.domain.weak_keys import WeakKeyFileError
-    from pki.issuing import key_checks  # loads what plans revocations, and without a list there is nothing to read
+    from pki.issuing import key_checks  # loads the modules that plan revocations; only a list needs it
 
     try:
         key_checks.read_weak_list(settings.PKI_WEAK_KEYS_FILE)
