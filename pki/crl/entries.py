@@ -69,7 +69,7 @@ def write(file: BinaryIO, *, ca_id: int, shard: int | None, shards: int, kept: K
 
 
 class _Entries:
-    """The file object that psycopg2 writes COPY messages to. `write` is a closure: it runs once per row, a million times a CRL."""
+    """The file object that psycopg2 writes COPY messages to. `write` is a closure, because a CRL has a million rows."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""One operation in a token: in a thread that can be given up, and once more after a reconnect when the sessions have died."""
+"""Runs one operation in a token: in a thread that can be abandoned, and a second time after a reconnect if the sessions died."""
 
 from collections.abc import Callable
 
@@ -13,10 +13,11 @@ from pki.hsm.sessions import WorkSession
 log = structlog.get_logger(__name__)
 
 CALL_SECONDS = 10.0
-# An RSA-4096 key takes seconds, and luck.
+# Creating an RSA-4096 key takes seconds, and the time varies.
 LONG_FACTOR = 12
 
-# After these the sessions are not to be trusted: the module is initialised anew, keys are found again, the call is repeated once.
+# After these errors the sessions cannot be trusted: the module is re-initialised, keys are looked up again, the call is repeated
+# once.
 _DEAD = (
     exceptions.DeviceError,
     exceptions.DeviceRemoved,
@@ -30,7 +31,7 @@ _DEAD = (
     exceptions.TokenNotPresent,
     exceptions.UserNotLoggedIn,
 )
-# Said when the function is invoked, before any work (PKCS #11 2.40 section 5.1). CKR_SESSION_CLOSED comes during the work.
+# Returned when the function is invoked, before any work (PKCS #11 2.40 section 5.1). CKR_SESSION_CLOSED comes during the work.
 _NOT_BEGUN = (
     exceptions.KeyHandleInvalid,
     exceptions.ObjectHandleInvalid,
@@ -126,14 +127,15 @@ class Attempts:
                 metrics.failed(error)
                 cause, dead = f"{type(error).__name__}: {error}".rstrip(": "), _is_dead(error)
                 began = began and not isinstance(error, _NOT_BEGUN) and not _is_uninitialised(error)
-            # The error is let go before the module is: what hangs on it would otherwise end a search of a later session.
+            # The error is released before the module is: an object that it refers to would otherwise end a search of a later
+            # session.
         if not dead:
             raise HsmError(cause, began=began)
         log.warning("hsm.session_died", error=cause)
         raise _SessionsDied(generation, cause, began=began)
 
     def is_present(self) -> bool:
-        """Whether a token with this label is there. Nothing is opened for it, and its absence is no failure of the module."""
+        """Whether a token with this label is present. Opens no session; an absent token is not a failure of the module."""
         here = self.module
 
         def look() -> bool:
@@ -154,7 +156,7 @@ class Attempts:
             raise HsmUnavailable(type(error).__name__) from None
 
     def _run_writing[T](self, operation: Callable[[WorkSession], T], *, factor: int = 1) -> T:
-        """Runs `operation` in a session of its own that may make token objects."""
+        """Runs `operation` in a separate session that may create token objects."""
         here = self.module
 
         def in_new_session(_work: WorkSession) -> T:

@@ -1,8 +1,8 @@
-"""Calls that end: each operation runs in a thread of its own, which is given up when a C function does not return in time.
+"""Calls with a time limit: each operation runs in its own thread, which is abandoned if a C function does not return in time.
 
-A C function cannot be cut short (E2.7), so the caller goes on without it, and the thread is replaced. What the thread
-holds in this process is `lent` to it and is taken back at that moment. Only time inside the module counts (`inside`): the waits
-for a lock or a session have limits of their own.
+A C function cannot be interrupted (E2.7), so the caller continues without it, and a new thread replaces the old one. What the
+thread holds in this process is `lent` to it and is taken back at that moment. Only time inside the module counts (`inside`):
+waiting for a lock or a session has its own limit.
 """
 
 import contextlib
@@ -16,19 +16,19 @@ from typing import Any
 
 
 class GivenUp(Exception):
-    """A call did not return in time. `began`: the token was at work, and may have done what was asked or do it yet."""
+    """A call did not return in time. `began`: the token had started, and may have carried out the operation or still do so."""
 
     def __init__(self, *, began: bool) -> None:
         super().__init__("a call into the module does not return")
         self.began = began
 
 
-class _NobodyWaits(Exception):
-    """Ends a thread that was given up and came back, before it takes anything more."""
+class _Abandoned(Exception):
+    """Ends an abandoned thread that came back, before it acquires anything more."""
 
 
 class _Call:
-    """One operation: what to do, what its thread holds meanwhile, and how it ended."""
+    """One operation: the work, what its thread holds in the meantime, and how it ended."""
 
     def __init__(self, work: Callable[[], Any], seconds: float) -> None:
         self.began = False
@@ -45,7 +45,7 @@ class _Call:
         self._ended.acquire()
 
     def execute(self, worker: "_Worker") -> None:
-        """In the call's thread: does the work and tells the caller, unless nobody waits any more."""
+        """Runs the work in the call's thread and wakes the caller, unless the call was abandoned."""
         _here.call = self
         try:
             self._result = self._context.run(self._work)
@@ -61,7 +61,7 @@ class _Call:
             self._ended.release()
 
     def outcome(self) -> Any:
-        """In the caller's thread: waits for the result. Raises what the work raised, or GivenUp."""
+        """Waits in the caller's thread for the result. Raises what the work raised, or GivenUp."""
         pause = self._seconds
         while not self._ended.acquire(timeout=pause):
             since = self._since
@@ -75,7 +75,7 @@ class _Call:
         try:
             raise error
         finally:
-            del error  # which would hold on to this frame, and this frame to it
+            del error  # a local `error` would refer to this frame, and this frame to it
 
     def _give_up(self) -> bool:
         with self._guard:
@@ -88,10 +88,10 @@ class _Call:
         return True
 
     def enter(self) -> None:
-        """Starts the clock. Raises _NobodyWaits in a thread that was given up."""
+        """Starts the clock. Raises _Abandoned in an abandoned thread."""
         with self._guard:
             if self.lost:
-                raise _NobodyWaits
+                raise _Abandoned
             self._since = time.monotonic()
 
     def leave(self) -> None:
@@ -99,20 +99,20 @@ class _Call:
         self._since = None
 
     def lend(self, loan: object, when_lost: Callable[[], None]) -> None:
-        """Notes what to do if the call is given up. Raises _NobodyWaits in a thread that was."""
+        """Registers what to do if the call is abandoned. Raises _Abandoned in an abandoned thread."""
         with self._guard:
             if self.lost:
-                raise _NobodyWaits
+                raise _Abandoned
             self._loans[loan] = when_lost
 
     def settle(self, loan: object) -> bool:
-        """True if what was lent is still the thread's to give back."""
+        """Returns True if the thread still has to give back the loan."""
         with self._guard:
             return self._loans.pop(loan, None) is not None
 
 
 class _Worker:
-    """A thread that does one call after the other until one of them is given up."""
+    """A thread that executes one call after another until one of them is abandoned."""
 
     def __init__(self) -> None:
         self.inbox: SimpleQueue[_Call] = SimpleQueue()
@@ -124,7 +124,7 @@ class _Worker:
             call = self.inbox.get()
             call.execute(self)
             lost = call.lost
-            del call  # and with it the result, which may be a secret
+            del call  # and thereby the result, which may be a secret
 
 
 class _Here(threading.local):
@@ -136,9 +136,9 @@ _idle: list[_Worker] = []
 
 
 def run[T](work: Callable[[], T], seconds: float) -> T:
-    """The result of `work`, done in another thread. Raises GivenUp if that is inside the module for longer than `seconds`.
+    """Returns the result of `work`, run in another thread. Raises GivenUp if it is inside the module for more than `seconds`.
 
-    With 0 the work is done in this thread, without a limit; so it is for work within work.
+    With 0 the work runs in this thread, without a limit; so does work that is started within work.
     """
     if seconds <= 0 or _here.call is not None:
         return work()
@@ -153,25 +153,25 @@ def run[T](work: Callable[[], T], seconds: float) -> T:
 
 
 def begin() -> None:
-    """Notes that the token is now asked to do what the call is for."""
+    """Marks that the token now starts the operation of this call."""
     if _here.call is not None:
         _here.call.began = True
 
 
 def step() -> None:
-    """Begins the next part of a long call: the limit counts anew from here. Ends a thread that was given up."""
+    """Begins the next part of a long call: the limit restarts here. Ends an abandoned thread."""
     if _here.call is not None:
         _here.call.enter()
 
 
 def is_lost() -> bool:
-    """True in a thread that was given up."""
+    """Returns True in an abandoned thread."""
     return _here.call is not None and _here.call.lost
 
 
 @contextlib.contextmanager
 def inside() -> Iterator[None]:
-    """The calling thread is in the module, where the limit counts."""
+    """Marks that the calling thread is in the module, where the limit counts."""
     call = _here.call
     if call is None:
         yield
@@ -187,15 +187,15 @@ def inside() -> Iterator[None]:
 def lent(
     give_back: Callable[[], None], *, when_lost: Callable[[], None] | None = None, late: Callable[[], None] | None = None
 ) -> Iterator[None]:
-    """Holds what was just acquired; `give_back` is called once: at the end, or when the call is given up.
+    """Holds what was just acquired; `give_back` is called once: at the end, or when the call is abandoned.
 
-    Where giving back means something else then, `when_lost` is called at that moment and `late` when the thread comes back.
+    If an abandoned call needs something else, `when_lost` is called at that moment and `late` when the thread comes back.
     """
     call, loan = _here.call, object()
     if call is not None:
         try:
             call.lend(loan, when_lost or give_back)
-        except _NobodyWaits:
+        except _Abandoned:
             give_back()
             raise
     try:
@@ -212,5 +212,5 @@ def _forget_threads() -> None:
     _here.call = None
 
 
-# The threads of the parent are not in the child.
+# A forked child does not have the parent's threads.
 os.register_at_fork(after_in_child=_forget_threads)

@@ -1,8 +1,8 @@
-"""What can go wrong with a token. No message holds a PIN, a plaintext or personal data."""
+"""Errors of a token. No message contains a PIN, a plaintext or personal data."""
 
 
 class HsmError(Exception):
-    """Base of all faults of the token. `began`: the token was at work when it failed, and may have done what was asked."""
+    """Base of all token errors. `began`: the token had started when it failed, and may have carried out the operation."""
 
     def __init__(self, *arguments: str, began: bool = False) -> None:
         super().__init__(*arguments)
@@ -10,28 +10,28 @@ class HsmError(Exception):
 
 
 class HsmUnavailable(HsmError):
-    """The token does not answer now, also after one reconnect; later is worth a try. Nothing was done unless `began`."""
+    """The token does not respond, also after one reconnect; try again later. Nothing was done unless `began`."""
 
 
 class HsmKeyMissing(HsmError):
-    """No key with this CKA_ID is in the token."""
+    """The token has no key with this CKA_ID."""
 
 
 class HsmKeyExists(HsmError):
-    """A key with this CKA_ID or label is in the token already."""
+    """The token already has a key with this CKA_ID or label."""
 
 
 class HsmPinError(HsmError):
-    """The token refused the PIN. Never tried again with the same PIN, since the token locks after a few attempts."""
+    """The token refused the PIN. The same PIN is never tried again, because the token locks after a few attempts."""
 
 
 class HsmConfigError(HsmError):
-    """The settings, or what the token holds, are wrong; trying again does not help."""
+    """The settings or the token's contents are wrong; trying again does not help."""
 
 
 class HsmSealKeyLost(HsmKeyMissing):
-    """The key that sealed a blob is not in the token: what it sealed is lost unless the HSM's backup has the key."""
+    """The token lacks the key that sealed a blob: the content is lost unless the HSM's backup has the key."""
 
 
 class HsmSealBroken(HsmError):
-    """The sealed blob, its key or its associated data is not what was sealed."""
+    """The sealed blob, its key or its associated data is not the one that was sealed."""

@@ -1,7 +1,7 @@
-"""The inventory: every object in each token against the rows of `HsmKey` (E2.15). Runs in the `pki` worker.
+"""The inventory: compares every object in each token with the rows of `HsmKey` (E2.15). Runs in the `pki` worker.
 
-An object that no row knows, a key that is not there and one that is not as it was recorded are alarms: an event, a line in the
-log and, for a key that is known, its row. The root's token is away between ceremonies, which is as it should be.
+An unknown object, a missing key and a key that differs from its row raise alarms: an event, a log line and, for a known key, the
+finding in its row. The root's token is expected to be absent between ceremonies.
 """
 
 import datetime as dt
@@ -24,13 +24,13 @@ log = structlog.get_logger(__name__)
 
 ACTOR = "system:key-inventory"
 PERIOD = dt.timedelta(days=1)
-_EARLY = dt.timedelta(hours=1)  # a run that comes somewhat early is still the day's
-# An event holds so many problems; the report holds all.
+_EARLY = dt.timedelta(hours=1)  # a run that comes slightly early still counts for the day
+# An event has at most this many problems; the report has all.
 _IN_EVENT = 50
 
 
 def run_due() -> InventoryReport | None:
-    """The day's inventory, unless it has been made. A key that the token has not confirmed yet is not left to wait for it."""
+    """Makes the day's inventory, unless it exists. Also runs for a key that the token has not confirmed yet."""
     newest = KeyInventory.newest()
     unconfirmed = HsmKey.objects.filter(retired_at=None, finding="").exists()
     if newest is not None and clock.now() - newest.started_at < PERIOD - _EARLY and not unconfirmed:
@@ -39,7 +39,7 @@ def run_due() -> InventoryReport | None:
 
 
 def run() -> InventoryReport:
-    """Compares now, stores what was found and raises the alarms. Keys are neither made nor destroyed meanwhile."""
+    """Compares now, stores the result and raises the alarms. No keys are created or destroyed in the meantime."""
     started = clock.now()
     problems: list[Problem] = []
     tokens: list[TokenSeen] = []
@@ -73,7 +73,7 @@ def _read(label: str) -> tuple[TokenSeen, list[TokenObject]]:
 
 
 def _compare(token: str, objects: Sequence[TokenObject], rows: Iterable[HsmKey]) -> list[Problem]:
-    """The token's problems; sets the finding of each row whose key should be there."""
+    """Returns the token's problems, and sets the finding of each row whose key should be in it."""
     problems: list[Problem] = []
     left = list(objects)
     retired = set()
@@ -95,7 +95,7 @@ def _compare(token: str, objects: Sequence[TokenObject], rows: Iterable[HsmKey])
 
 
 def _take(left: list[TokenObject], row: HsmKey, kinds: tuple[str, ...]) -> TokenObject | None:
-    """Takes the row's object out of those that are left; of several with its CKA_ID the one with its label."""
+    """Removes the row's object from `left` and returns it; if several have its CKA_ID, prefers the one with its label."""
     found = sorted(
         (each for each in left if each.key_id == row.key_id and each.kind in kinds), key=lambda each: each.label != row.label
     )
@@ -106,7 +106,7 @@ def _take(left: list[TokenObject], row: HsmKey, kinds: tuple[str, ...]) -> Token
 
 
 def _drift(row: HsmKey, key: TokenObject, public: TokenObject | None) -> dict[str, Any]:
-    """What of a key differs from its row: pairs of what was recorded and what was found."""
+    """Returns how a key differs from its row: pairs of the recorded and the found value."""
     facts: dict[str, Any] = {
         name: [value, key.attributes.get(name)] for name, value in row.attributes.items() if key.attributes.get(name) is not value
     }

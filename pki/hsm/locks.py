@@ -1,4 +1,4 @@
-"""A lock that many may share and one may hold alone; who wants it alone goes first. Threads that are given up count no more."""
+"""A shared lock with exclusive mode; an exclusive request goes first. Abandoned threads do not count."""
 
 import contextlib
 import threading
@@ -10,10 +10,10 @@ from pki.hsm.errors import HsmUnavailable
 
 
 class SharedLock:
-    """Shared by operations in the module, held alone while the module is finalised. Not re-entrant.
+    """Shared by operations in the module, held exclusively while the module is finalised. Not re-entrant.
 
-    `lost` counts threads that shared it and were given up inside the module. While one that held it alone is given up nobody gets
-    the lock: HsmUnavailable.
+    `lost` counts threads that shared it and were abandoned inside the module. While a thread that held it exclusively is
+    abandoned, nobody gets the lock: HsmUnavailable.
     """
 
     def __init__(self) -> None:
@@ -43,13 +43,13 @@ class SharedLock:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Holds the lock when everyone else has let go."""
+        """Holds the lock exclusively, once all others have released it."""
         self.acquire_alone(timeout=None)
         with lent(self.release_alone, when_lost=self._stick, late=self.release_alone):
             yield
 
     def acquire_alone(self, *, timeout: float | None) -> bool:
-        """Waits up to `timeout` seconds for the lock. False if it was not to be had."""
+        """Waits up to `timeout` seconds for exclusive mode. Returns False if the time ran out."""
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._condition:
             self._waiting += 1
@@ -67,7 +67,7 @@ class SharedLock:
                 self._condition.notify_all()
 
     def release_alone(self) -> None:
-        """Lets go of what `acquire_alone` took."""
+        """Releases the lock that `acquire_alone` took."""
         with self._condition:
             self._alone = self._stuck = False
             self._condition.notify_all()

@@ -1,4 +1,4 @@
-"""What the token boundary tells of itself (E2.16)."""
+"""Metrics of the token (E2.16)."""
 
 import os
 import re
@@ -16,48 +16,48 @@ _SESSIONS = metrics.gauge("hsm_sessions_in_use", "Sessions at work now", ["token
 _CIRCUIT = metrics.gauge("hsm_circuit_open", "1 while calls fail fast because the token failed", ["token"], mode="livemax")
 _GIVEN_UP = metrics.counter("hsm_calls_given_up", "Calls that did not return in time")
 
-# prometheus_client keeps locks of its own; a fork while one is taken would stop the child at its first count.
+# prometheus_client has locks of its own; a fork while one is held would block the child at its first count.
 _guard = threading.Lock()
 
 
 def signed(purpose: str, seconds: float) -> None:
-    """One signature or MAC was made by a key of this purpose."""
+    """Counts a signature or MAC by a key of this purpose."""
     with _guard:
         _SIGN.labels(purpose).observe(seconds)
 
 
 def failed(error: exceptions.PKCS11Error) -> None:
-    """The module returned an error."""
+    """Counts an error that the module returned."""
     with _guard:
         _ERRORS.labels(ckr(error)).inc()
 
 
 def reconnected() -> None:
-    """The module was initialised anew."""
+    """Counts a re-initialisation of the module."""
     with _guard:
         _RECONNECTS.inc()
 
 
 def given_up() -> None:
-    """A call did not return in time."""
+    """Counts a call that did not return in time."""
     with _guard:
         _GIVEN_UP.inc()
 
 
 def session_taken(token: str) -> None:
-    """A session is at work."""
+    """Counts a session as in use."""
     with _guard:
         _SESSIONS.labels(token).inc()
 
 
 def session_given_back(token: str) -> None:
-    """A session is at rest."""
+    """Counts a session as no longer in use."""
     with _guard:
         _SESSIONS.labels(token).dec()
 
 
 def circuit(token: str, *, is_open: bool) -> None:
-    """Calls fail fast, or do so no longer."""
+    """Records whether calls fail fast."""
     with _guard:
         _CIRCUIT.labels(token).set(int(is_open))
 
@@ -67,7 +67,7 @@ OTHER = "other"
 
 
 def purpose_of(label: str) -> str:
-    """The purpose in a label of ours, `other` for a key with another label: labels must stay few."""
+    """Returns the purpose in a label of ours, `other` for a key with another label, because metrics need few label values."""
     found = _PURPOSE.fullmatch(label)
     return found[1] if found else OTHER
 
@@ -77,7 +77,7 @@ _UNMAPPED = re.compile(r"0x[0-9a-f]+", re.I)
 
 
 def ckr(error: exceptions.PKCS11Error) -> str:
-    """The standard's name of an error (PKCS #11 section 5.1), as far as the library tells."""
+    """Returns the standard's name of an error (PKCS #11 section 5.1), as far as the library has it."""
     if type(error) is not exceptions.PKCS11Error:
         return "CKR_" + _WORD.sub("_", type(error).__name__).upper()
     if "not initialized" in str(error):

@@ -1,8 +1,8 @@
-"""The PKCS #11 module in this process: initialised for threads, finalised by one thread alone, forgotten in a forked child.
+"""The PKCS #11 module in this process: initialised for threads, finalised by a single thread, discarded in a forked child.
 
-python-pkcs11 calls C_Initialize(NULL), which tells the module that there is one thread, and then lets threads run inside
-it at once; so the module is finalised and initialised again with CKF_OS_LOCKING_OK (PKCS #11 2.40 section 5.4). Where the
-module refuses that, every call goes under one lock instead.
+python-pkcs11 calls C_Initialize(NULL), which declares a single thread to the module, and then lets threads run in it at once; so
+the module is finalised and initialised again with CKF_OS_LOCKING_OK (PKCS #11 2.40 section 5.4). If the module refuses that,
+every call takes one lock instead.
 """
 
 import contextlib
@@ -59,9 +59,9 @@ class _FunctionList(ctypes.Structure):
 class Module:
     """One module in one process.
 
-    `locking` is `auto`, `os` or `global` and is used at the next initialisation. `arguments` is the text that some modules want
-    (`pReserved` of CK_C_INITIALIZE_ARGS; NSS finds its database by it). `generation` counts initialisations; sessions of an
-    earlier one are never used.
+    `locking` is `auto`, `os` or `global` and is used at the next initialisation. `arguments` is the text that some modules
+    require (`pReserved` of CK_C_INITIALIZE_ARGS; NSS finds its database by it). `generation` counts initialisations; sessions of
+    an earlier one are never used.
     """
 
     def __init__(self, path: str, locking: str, arguments: str = "") -> None:
@@ -76,7 +76,7 @@ class Module:
 
     @property
     def lib(self) -> "_pkcs11.lib":
-        """python-pkcs11's handle of the module."""
+        """The module as an object of python-pkcs11."""
         return pkcs11.lib(self.path)
 
     def pool(self, token_label: str) -> SessionPool:
@@ -88,14 +88,14 @@ class Module:
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[int]:
-        """Lets the calling thread into the module, beside others if the module bears it, and gives the generation."""
+        """Lets the calling thread into the module, with others if the module allows it, and yields the generation."""
         if self.generation == 0:
             self.restart(0)
         with self._lock.alone() if self.global_lock else self._lock.shared():
             yield self.generation
 
     def restart(self, generation: int) -> None:
-        """Initialises the module anew unless another thread did so since `generation`. Raises HsmUnavailable."""
+        """Re-initialises the module unless another thread has done so since `generation`. Raises HsmUnavailable."""
         with self._lock.alone():
             if self.generation != generation:
                 return
@@ -112,8 +112,8 @@ class Module:
     def _initialise(self, threads_inside: int) -> None:
         """Finalises and initialises the library.
 
-        With threads inside that were given up it is not finalised, which would be undefined (PKCS #11 2.40 section 5.4): the
-        sessions are opened anew, and that is all that can be done in this process.
+        With abandoned threads inside it is not finalised, which would be undefined (PKCS #11 2.40 section 5.4): new sessions are
+        opened, and this process can do no more.
         """
         try:
             pkcs11.lib(self.path)
@@ -129,7 +129,7 @@ class Module:
             log.error("hsm.not_finalised", threads_inside=threads_inside)
             good.add(CKR_CRYPTOKI_ALREADY_INITIALIZED)
         else:
-            # In a forked child some modules say "not initialised" here, which is as good.
+            # In a forked child some modules return "not initialised" here, which has the same effect.
             functions.contents.finalize(None)
         if self.locking != "global":
             if self._call_initialize(functions.contents, CKF_OS_LOCKING_OK) in good:
@@ -145,14 +145,14 @@ class Module:
         reserved = self.arguments.encode() or None
         if not flags and reserved is None:
             return int(functions.initialize(None))
-        # Named, so that it outlives the call.
+        # A variable, so that it outlives the call.
         arguments = _InitializeArguments(flags=flags, reserved=reserved)
         return int(functions.initialize(ctypes.addressof(arguments)))
 
     def pause_for_fork(self) -> bool:
-        """Waits until no thread is inside the module, so that a child inherits no lock in use. False if that took too long.
+        """Waits until no thread is inside the module, so that a child inherits no held lock. Returns False if that took too long.
 
-        Threads that were given up are not waited for: the child's first call may hang on a lock of theirs, and then ends in time.
+        Does not wait for abandoned threads: the child's first call may block on a lock of theirs, and then times out.
         """
         try:
             return self._lock.acquire_alone(timeout=FORK_WAIT_SECONDS)
@@ -167,12 +167,12 @@ class Module:
 _modules: dict[str, Module] = {}
 _modules_lock = threading.Lock()
 _paused: list[Module] = []
-# A child keeps the parent's objects but never uses them: the session numbers in them are the parent's.
+# A child keeps the parent's objects but never uses them: their session numbers belong to the parent.
 _inherited: list[dict[str, Module]] = []
 
 
 def module(path: str, locking: str, arguments: str = "") -> Module:
-    """The module of this process, one a path. Nothing of it is touched before its first use."""
+    """Returns this process's module, one for each path. It is not touched before its first use."""
     with _modules_lock:
         if path not in _modules:
             _modules[path] = Module(path, locking, arguments)

@@ -1,4 +1,4 @@
-"""Objects in a token: what attributes our keys have, how they are made, found and described. All inside one session."""
+"""Objects in a token: the attributes of our keys, and how keys are created, found and described. All inside one session."""
 
 import hashlib
 from typing import Any
@@ -17,7 +17,7 @@ from pki.hsm.types import Algorithm, KeyAttributes, KeyRef, TokenObject
 _CURVES = {Algorithm.EC_P256: "secp256r1", Algorithm.EC_P384: "secp384r1"}
 _RSA_BITS = {Algorithm.RSA_2048: 2048, Algorithm.RSA_3072: 3072, Algorithm.RSA_4096: 4096}
 
-# What must be so after a key was made, and what must not (E2.11, E2.12).
+# Attributes that must be true after a key was created, and those that must not (E2.11, E2.12).
 REQUIRED = {
     Attribute.TOKEN: True,
     Attribute.PRIVATE: True,
@@ -49,20 +49,20 @@ def _public_template(*, verify: bool) -> dict[Attribute, Any]:
 
 
 def key_id_of(public_key_der: bytes) -> str:
-    """CKA_ID of a key pair: the first 20 octets of SHA-256 of its SubjectPublicKeyInfo, in hex."""
+    """Returns the CKA_ID of a key pair: the first 20 octets of SHA-256 of its SubjectPublicKeyInfo, in hex."""
     return hashlib.sha256(public_key_der).hexdigest()[:40]
 
 
 def public_key_der(public: pkcs11.PublicKey) -> bytes:
-    """SubjectPublicKeyInfo of a public key object."""
+    """Returns the SubjectPublicKeyInfo of a public key object."""
     der = encode_ec_public_key(public) if public.key_type == KeyType.EC else encode_rsa_public_key(public)
     return load_der_public_key(der).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def make_pair(session: pkcs11.Session, algorithm: Algorithm, label: str, *, derive: bool = False) -> KeyRef:
-    """Makes a key pair in the token, for signatures or for key agreement alone.
+    """Creates a key pair in the token, either for signatures or for key agreement.
 
-    It is made as session objects and copied into the token with its final CKA_ID, since CKA_ID follows from the public key and
+    Creates session objects and copies them into the token with the final CKA_ID, because CKA_ID follows from the public key and
     the token's object may never be modified.
     """
     refuse_taken(session, label=label)
@@ -93,7 +93,7 @@ def make_pair(session: pkcs11.Session, algorithm: Algorithm, label: str, *, deri
     return KeyRef(key_id, label, algorithm, der)
 
 
-# Key type and abilities of each kind of secret key. A MAC is compared on our side, so its key need not verify.
+# Key type and abilities of each kind of secret key. We compare MACs ourselves, so a MAC key need not verify.
 _SECRETS = {
     Algorithm.AES_256: (KeyType.AES, MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT),
     Algorithm.HMAC_SHA256: (KeyType.GENERIC_SECRET, MechanismFlag.SIGN),
@@ -101,7 +101,7 @@ _SECRETS = {
 
 
 def make_secret_key(session: pkcs11.Session, algorithm: Algorithm, key_id: str, label: str) -> KeyRef:
-    """Makes a 256-bit key that either encrypts and decrypts data or makes MACs, and does nothing else."""
+    """Creates a 256-bit key that either encrypts and decrypts data or makes MACs, and does nothing else."""
     refuse_taken(session, label=label, key_id=key_id)
     key_type, capabilities = _SECRETS[algorithm]
     key = session.generate_key(
@@ -130,7 +130,7 @@ def make_secret_key(session: pkcs11.Session, algorithm: Algorithm, key_id: str, 
 
 
 def _require(key: pkcs11.Object, *others: pkcs11.Object) -> None:
-    """Destroys a new key, and what was made with it, unless it is as it must be: HsmConfigError."""
+    """Destroys a new key and what was created with it, and raises HsmConfigError, unless it has the required attributes."""
     wrong = [attribute.name for attribute, value in REQUIRED.items() if key[attribute] is not value]
     if wrong:
         for each in (key, *others):
@@ -141,7 +141,7 @@ def _require(key: pkcs11.Object, *others: pkcs11.Object) -> None:
 def refuse_taken(session: pkcs11.Session, *, label: str | None = None, key_id: str | None = None) -> None:
     """Raises HsmKeyExists if a private or secret key has the label or CKA_ID.
 
-    A public object without its private half, left by a crash between the two, is removed.
+    Removes a public object without its private half, which a crash left when only one of them was created.
     """
     for attribute, value in ((Attribute.LABEL, label), (Attribute.ID, bytes.fromhex(key_id) if key_id else None)):
         if value is None:
@@ -155,13 +155,13 @@ def refuse_taken(session: pkcs11.Session, *, label: str | None = None, key_id: s
 
 
 def lookup(work: WorkSession, kind: ObjectClass, key_id: str) -> Any:
-    """The one token object of `kind` with this CKA_ID, from the session's own memory if it was found before.
+    """Returns the one token object of `kind` with this CKA_ID, from the session's cache if it was found before.
 
-    Raises HsmKeyMissing, or HsmConfigError where the token holds several.
+    Raises HsmKeyMissing, or HsmConfigError if the token has several.
     """
     known = work.found.get((kind, key_id))
     if known is None:
-        # Always to the end: an abandoned search would be ended by the garbage collector, in whatever session has its number then.
+        # Always to the end: the garbage collector would end an abandoned search in whatever session has its number then.
         found = list(
             work.session.get_objects({Attribute.CLASS: kind, Attribute.ID: bytes.fromhex(key_id), Attribute.TOKEN: True})
         )
@@ -175,14 +175,14 @@ def lookup(work: WorkSession, kind: ObjectClass, key_id: str) -> Any:
 
 
 def able[T](key: Any, ability: type[T]) -> T:
-    """`key` as one that may do what the mixin says. Raises HsmConfigError if its attributes do not let it."""
+    """Returns `key` as a type that may do what the mixin allows. Raises HsmConfigError if its attributes do not allow it."""
     if not isinstance(key, ability):
         raise HsmConfigError(f"the key is not for this use ({ability.__name__})")
     return key
 
 
 def describe_pair(work: WorkSession, key_id: str, *, ours: bool = True) -> KeyRef:
-    """The key pair with this CKA_ID. Raises HsmConfigError if CKA_ID is not the public key's and we chose it."""
+    """Returns the key pair with this CKA_ID. Raises HsmConfigError if CKA_ID does not match the public key and we chose it."""
     public = lookup(work, ObjectClass.PUBLIC_KEY, key_id)
     private = lookup(work, ObjectClass.PRIVATE_KEY, key_id)
     der = public_key_der(public)
@@ -192,7 +192,7 @@ def describe_pair(work: WorkSession, key_id: str, *, ours: bool = True) -> KeyRe
 
 
 def describe_secret(work: WorkSession, key_id: str) -> KeyRef:
-    """The AES or MAC key with this CKA_ID. Raises HsmError for another kind."""
+    """Returns the AES or MAC key with this CKA_ID. Raises HsmError for another kind."""
     key = lookup(work, ObjectClass.SECRET_KEY, key_id)
     for algorithm, (key_type, _) in _SECRETS.items():
         if key.key_type == key_type:
@@ -211,7 +211,7 @@ def _algorithm(der: bytes) -> Algorithm:
 
 
 def inventory(session: pkcs11.Session) -> list[KeyAttributes]:
-    """Every private and secret key of the token with the attributes that it has."""
+    """Returns every private and secret key of the token with its attributes."""
     found = []
     for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.SECRET_KEY):
         for key in list(session.get_objects({Attribute.CLASS: kind, Attribute.TOKEN: True})):
@@ -220,7 +220,7 @@ def inventory(session: pkcs11.Session) -> list[KeyAttributes]:
 
 
 def everything(session: pkcs11.Session) -> list[TokenObject]:
-    """Every object of the token."""
+    """Returns every object of the token."""
     found = []
     for each in list(session.get_objects({Attribute.TOKEN: True})):
         kind: Any = each[Attribute.CLASS]
@@ -241,7 +241,7 @@ def _described(key: pkcs11.Object) -> dict[str, bool]:
 
 
 def _read(each: pkcs11.Object, attribute: Attribute, default: Any) -> Any:
-    """An attribute that some kinds of objects lack: data has no CKA_ID."""
+    """Returns an attribute, or `default` if this kind of object lacks it: data has no CKA_ID."""
     try:
         return each[attribute]
     except pkcs11.exceptions.AttributeTypeInvalid:
@@ -249,7 +249,7 @@ def _read(each: pkcs11.Object, attribute: Attribute, default: Any) -> Any:
 
 
 def _public_digest(public: Any) -> str:
-    """Empty for a key of a kind that we never make."""
+    """Returns an empty text for a kind of key that we never create."""
     if public.key_type not in (KeyType.EC, KeyType.RSA):
         return ""
     return hashlib.sha256(public_key_der(public)).hexdigest()

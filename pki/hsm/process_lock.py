@@ -1,7 +1,8 @@
-"""One process at a time starts or logs in.
+"""Lets only one process at a time start or log in.
 
-SoftHSM rewrites the token's file in place at each log-in, and a process that starts at that moment finds no token. Starting
-workers together would meet that; so each takes a turn, by a lock on the module's own file, which needs no place to lie in.
+SoftHSM rewrites the token's file in place at each login, and a process that starts at that moment finds no token. Workers that
+start together would run into this; so each waits for its turn, with a lock on the module's own file, which needs no extra lock
+file.
 """
 
 import contextlib
@@ -18,9 +19,9 @@ _POLL_SECONDS = 0.005
 
 @contextlib.contextmanager
 def turn(module_path: str) -> Iterator[None]:
-    """Holds this machine's turn. After `TURN_SECONDS` it goes ahead without: a process that hangs must not stop the others."""
+    """Holds this machine's turn. Continues without it after `TURN_SECONDS`: a hanging process must not stop the others."""
     with contextlib.ExitStack() as stack:
-        # A module that is not there has no turns; loading it tells so.
+        # A missing module needs no turns; loading it raises the error.
         with contextlib.suppress(FileNotFoundError):
             file = Path(module_path).open("rb")  # noqa: SIM115  (closed by what follows)
             stack.enter_context(lent(file.close))

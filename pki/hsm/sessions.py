@@ -1,6 +1,6 @@
-"""Sessions of one token: one that is logged in and never works, and a few that work and are never logged in.
+"""Sessions of one token: one that is logged in and does no work, and a few that do the work and never log in.
 
-A login belongs to the process and token, not to the session; closing the session that logged in would log all out.
+A login belongs to process and token, not to the session; closing the session that logged in would log out all.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ PIN_ERRORS = (
     exceptions.PinLocked,
 )
 
-# Digests of refused PINs. They outlive a fork, so that each new child does not spend one more of the token's attempts.
+# Digests of refused PINs. They survive a fork, so that no child spends one more of the token's attempts.
 _refused_pins: dict[str, bytes] = {}
 
 
@@ -55,7 +55,7 @@ class WorkSession:
 
 
 class SessionPool:
-    """At most `MAX_SESSIONS` work sessions, last used first, and the circuit that fails fast while the token is away."""
+    """At most `MAX_SESSIONS` work sessions, last used first, and the circuit breaker that fails fast while the token is away."""
 
     def __init__(self, token_label: str) -> None:
         self.token_label = token_label
@@ -71,7 +71,7 @@ class SessionPool:
         self._closed_until = 0.0
 
     def forget(self) -> None:
-        """Drops all sessions without a call to the module: they died with its generation."""
+        """Drops all sessions without a call to the module: they ended with its generation."""
         with self._idle_lock:
             self._idle.clear()
             self._epoch += 1
@@ -79,7 +79,7 @@ class SessionPool:
 
     @contextlib.contextmanager
     def session(self, lib: "_pkcs11.lib", read_pin: Callable[[], str]) -> Iterator[WorkSession]:
-        """A work session of a token that is logged in. A session in which something failed is not used again."""
+        """Yields a work session of a logged-in token. A session in which something failed is not used again."""
         if not self._free.acquire(timeout=BUSY_SECONDS):
             raise HsmUnavailable("all sessions of the token are busy")
         metrics.session_taken(self.token_label)
@@ -90,8 +90,8 @@ class SessionPool:
                 with inside():
                     yield work
             except BaseException:
-                # It may have an operation under way. If it died with its token, closing it fails and does not matter. That of a
-                # thread which was given up and came back may have another's number by now.
+                # An operation may be active in it. If it died with its token, closing it fails and does not matter. In an
+                # abandoned thread that came back, another session may have its number by now.
                 if not is_lost():
                     with contextlib.suppress(exceptions.PKCS11Error):
                         work.session.close()
@@ -103,7 +103,7 @@ class SessionPool:
         self._free.release()
 
     def open_for_writing(self, lib: "_pkcs11.lib", read_pin: Callable[[], str]) -> pkcs11.Session:
-        """A new session that may make token objects; the caller closes it."""
+        """Returns a new session that may create token objects; the caller closes it."""
         return self._logged_in(lib, read_pin).open(rw=True)
 
     def _take(self, token: pkcs11.Token) -> tuple[WorkSession, int]:
@@ -165,12 +165,12 @@ class SessionPool:
             return token.open()
 
     def check_circuit(self) -> None:
-        """Raises HsmUnavailable at once while the token has lately failed twice in a row."""
+        """Raises HsmUnavailable at once while the token has recently failed twice in a row."""
         if time.monotonic() < self._closed_until:
             raise HsmUnavailable("the token failed a moment ago")
 
     def succeeded(self) -> None:
-        """Closes the circuit."""
+        """Closes the circuit breaker."""
         if not self._failures:
             return
         with self._circuit_lock:
@@ -178,7 +178,7 @@ class SessionPool:
             metrics.circuit(self.token_label, is_open=False)
 
     def failed(self) -> None:
-        """Opens the circuit for 1, 2, 5, 10 and then 30 seconds. Calls that were under way together fail once."""
+        """Opens the circuit breaker for 1, 2, 5, 10 and then 30 seconds. Concurrent calls count as one failure."""
         with self._circuit_lock:
             now = time.monotonic()
             if now < self._closed_until:

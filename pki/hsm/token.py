@@ -1,4 +1,4 @@
-"""One token: what it is asked to do. How that is tried, and given up, is in `attempts`."""
+"""The operations of one token. `attempts` has their retries and time limits."""
 
 import hashlib
 import math
@@ -53,22 +53,22 @@ _SEAL_HEAD = 1 + _KEY_ID_LENGTH + _IV_LENGTH
 
 
 class Hsm(Attempts):
-    """A token of this process, found by its label. Opens on first use; may be used by threads at once and after a fork.
+    """A token of this process, found by its label. Opens on first use; threads may use it at once, also after a fork.
 
-    Every method may raise HsmUnavailable (later is worth a try), HsmPinError or HsmConfigError.
+    Every method may raise HsmUnavailable (try again later), HsmPinError or HsmConfigError.
     """
 
     def generate(self, spec: KeySpec) -> KeyRef:
-        """Makes a key pair that signs and never leaves the token, and proves it by a signature.
+        """Creates a key pair that signs and never leaves the token, and proves it by a signature.
 
-        Raises HsmKeyExists if the label is taken, HsmConfigError if the key is not as it must be.
+        Raises HsmKeyExists if the label is taken, HsmConfigError if the key lacks a required attribute.
         """
         ref = self._run_writing(lambda work: objects.make_pair(work.session, spec.algorithm, spec.label), factor=LONG_FACTOR)
         self.prove(ref)
         return ref
 
     def prove(self, ref: KeyRef) -> None:
-        """Signs a challenge and verifies it with the reference's public key. HsmConfigError if the key is another's.
+        """Signs a challenge and verifies it with the reference's public key. Raises HsmConfigError if another key signed.
 
         No signature over the challenge can be taken for one over a certificate, a CRL or an OCSP response, which begin with 0x30.
         """
@@ -80,11 +80,11 @@ class Hsm(Attempts):
             raise HsmConfigError("the key's signature does not verify") from None
 
     def generate_kek(self, label: str) -> KeyRef:
-        """Makes an AES-256 key for `seal` and `open`, with a random CKA_ID."""
+        """Creates an AES-256 key for `seal` and `open`, with a random CKA_ID."""
         return self._generate_secret(Algorithm.AES_256, label)
 
     def generate_mac_key(self, label: str) -> KeyRef:
-        """Makes a 256-bit key that can do nothing but `mac`, with a random CKA_ID, and proves it by a MAC made twice."""
+        """Creates a 256-bit key that can do nothing but `mac`, with a random CKA_ID, and proves it by a MAC made twice."""
         ref = self._generate_secret(Algorithm.HMAC_SHA256, label)
         challenge = secrets.token_bytes(32)
         if self.mac(ref, challenge) != self.mac(ref, challenge):
@@ -96,7 +96,7 @@ class Hsm(Attempts):
         return self._run_writing(lambda work: objects.make_secret_key(work.session, algorithm, key_id, label))
 
     def generate_derive_key(self, label: str) -> KeyRef:
-        """Makes a P-256 key pair that can do nothing but `ecdh_derive`, and proves it by an agreement with itself."""
+        """Creates a P-256 key pair that can do nothing but `ecdh_derive`, and proves it by an agreement with itself."""
         ref = self._run_writing(lambda work: objects.make_pair(work.session, Algorithm.EC_P256, label, derive=True))
         ours = ec.generate_private_key(ec.SECP256R1())
         theirs = load_der_public_key(ref.public_key_der)
@@ -107,7 +107,7 @@ class Hsm(Attempts):
         return ref
 
     def destroy(self, ref: KeyRef | str) -> None:
-        """Removes a key pair for ever: that of a responder whose certificate has ended. HsmKeyMissing if it is not there."""
+        """Removes a key pair permanently: that of a responder whose certificate has expired. Raises HsmKeyMissing."""
         key_id = _key_id(ref)
 
         def operation(work: WorkSession) -> None:
@@ -124,7 +124,7 @@ class Hsm(Attempts):
         return self._run(lambda work: objects.describe_pair(work, key_id, ours=ours))
 
     def attributes(self, key_id: str) -> KeyAttributes:
-        """What the token says of the private or secret key with this CKA_ID. HsmKeyMissing; HsmConfigError if several."""
+        """Returns the attributes of the private or secret key with this CKA_ID. HsmKeyMissing; HsmConfigError if several."""
         found = [each for each in self.inventory() if each.key_id == key_id]
         if not found:
             raise HsmKeyMissing(f"no key with CKA_ID {key_id}")
@@ -133,47 +133,47 @@ class Hsm(Attempts):
         return found[0]
 
     def find_secret(self, key_id: str) -> KeyRef:
-        """The AES or MAC key with this CKA_ID (hex). Raises HsmKeyMissing."""
+        """Returns the AES or MAC key with this CKA_ID (hex). Raises HsmKeyMissing."""
         return self._run(lambda work: objects.describe_secret(work, key_id))
 
     def find_label(self, label: str) -> str | None:
-        """CKA_ID of the private or secret key with this label, None if there is none. HsmConfigError if there are several."""
+        """Returns the CKA_ID of the private or secret key with this label, or None. HsmConfigError if there are several."""
         found = [each.key_id for each in self.inventory() if each.label == label]
         if len(found) > 1:
             raise HsmConfigError("several keys have the same label")
         return found[0] if found else None
 
     def public_key(self, ref: KeyRef | str) -> PublicKeyTypes:
-        """The public half as the token holds it."""
+        """Returns the public half as the token has it."""
         return load_der_public_key(self.find(_key_id(ref)).public_key_der)
 
     def private_key(self, ref: KeyRef | str) -> TokenPrivateKey:
-        """A private key for cryptography's builders (certificates, CRLs, OCSP responses) that signs here."""
+        """Returns a private key for cryptography's builders (certificates, CRLs, OCSP responses) that signs in the token."""
         found = ref if isinstance(ref, KeyRef) and ref.public_key_der else self.find(_key_id(ref), ours=False)
         return private_key(found, lambda digest, scheme: self.sign_digest(found, digest, scheme))
 
     def sign(self, ref: KeyRef | str, data: bytes, scheme: Scheme) -> bytes:
-        """Signs `data`, hashed on this side so that nothing large goes to the token."""
+        """Signs `data`, which is hashed in this process so that nothing large goes to the token."""
         return self.sign_digest(ref, hashlib.new(scheme.hash_name, data).digest(), scheme)
 
     def sign_digest(self, ref: KeyRef | str, digest: bytes, scheme: Scheme) -> bytes:
-        """Signs a digest of the scheme's hash. ECDSA signatures come as DER. Raises ValueError for another length."""
+        """Signs a digest of the scheme's hash. ECDSA signatures are DER. Raises ValueError for another length."""
         if len(digest) != hashlib.new(scheme.hash_name).digest_size:
             raise ValueError("the digest does not belong to the scheme")
         key_id = _key_id(ref)
         return self._run(lambda work: _signature(work, key_id, digest, scheme))
 
     def sign_all(self, ref: KeyRef | str, data: Sequence[bytes], scheme: Scheme, *, until: float = math.inf) -> Signatures:
-        """Signs one piece of data after the other in one call, each within the limit of a call, and begins none after `until`.
+        """Signs the pieces of data in order in one call, each within a call's time limit, and starts none after `until`.
 
-        `until` is a time of `time.monotonic`. A fault of the token is not raised: it is in the result, beside what was signed.
+        `until` is a time of `time.monotonic`. A token error is not raised: it is in the result, with the signatures made.
         """
         digests = [hashlib.new(scheme.hash_name, each).digest() for each in data]
         key_id = _key_id(ref)
         made: list[bytes] = []
 
         def operation(work: WorkSession) -> None:
-            # After a reconnect it goes on where it was.
+            # After a reconnect it continues where it was.
             while len(made) < len(digests) and time.monotonic() < until:
                 calls.step()
                 made.append(_signature(work, key_id, digests[len(made)], scheme))
@@ -185,7 +185,7 @@ class Hsm(Attempts):
         return Signatures(tuple(made))
 
     def mac(self, key_id: KeyRef | str, data: bytes) -> bytes:
-        """HMAC-SHA-256 (RFC 2104) of `data`, 32 octets, by a key of `generate_mac_key`; compare it in constant time."""
+        """Returns HMAC-SHA-256 (RFC 2104) of `data`, 32 octets, by a key of `generate_mac_key`; compare it in constant time."""
         id_ = _key_id(key_id)
 
         def operation(work: WorkSession) -> bytes:
@@ -195,7 +195,7 @@ class Hsm(Attempts):
         return self._run(operation)
 
     def seal(self, kek: KeyRef | str, plaintext: bytes, aad: bytes) -> bytes:
-        """AES-256-GCM under the KEK: version, CKA_ID, 12-octet IV, ciphertext, 16-octet tag. `aad` is needed to open it."""
+        """Encrypts by AES-256-GCM under the KEK: version, CKA_ID, 12-octet IV, ciphertext, 16-octet tag. `open` needs `aad`."""
         key_id = _key_id(kek)
         iv = secrets.token_bytes(_IV_LENGTH)
 
@@ -206,7 +206,7 @@ class Hsm(Attempts):
         return bytes([SEAL_VERSION]) + bytes.fromhex(key_id) + iv + self._run(operation)
 
     def open(self, blob: bytes, aad: bytes) -> bytes:
-        """The plaintext of a blob made by `seal`.
+        """Returns the plaintext of a blob made by `seal`.
 
         Raises HsmSealBroken if blob or `aad` is not what was sealed, HsmSealKeyLost if the KEK is not in the token.
         """
@@ -222,14 +222,14 @@ class Hsm(Attempts):
             try:
                 return _octets(key.decrypt(blob[_SEAL_HEAD:], mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(iv, aad)))
             except _SEAL_FAULTS:
-                # SoftHSM says GeneralError for a wrong tag; a session that still works tells it from a dead token.
+                # SoftHSM returns GeneralError for a wrong tag; a session that still works distinguishes it from a dead token.
                 work.session.generate_random(64)
                 raise HsmSealBroken("the blob does not open") from None
 
         return self._run(operation)
 
     def ecdh_derive(self, ref: KeyRef | str, peer: ec.EllipticCurvePublicKey) -> bytes:
-        """The shared secret Z (RFC 7518 section 4.6) with a public key on P-256, as 32 octets in this process's memory."""
+        """Returns the shared secret Z (RFC 7518 section 4.6) with a P-256 public key, as 32 octets in this process's memory."""
         if not isinstance(peer.curve, ec.SECP256R1):
             raise ValueError("the peer's key is not on P-256")
         point = b"\x04" + peer.public_numbers().x.to_bytes(32) + peer.public_numbers().y.to_bytes(32)
@@ -252,11 +252,11 @@ class Hsm(Attempts):
         return self._run(operation)
 
     def random(self, octets: int) -> bytes:
-        """Random octets from the token."""
+        """Returns random octets from the token."""
         return self._run(lambda work: bytes(work.session.generate_random(octets * 8)))
 
     def health(self) -> Health:
-        """Opens the token if need be, counts its private keys and says how calls are kept apart."""
+        """Opens the token if necessary, counts its private keys and reports how calls are kept apart."""
         here = self.module
 
         def operation(work: WorkSession) -> Health:
@@ -267,11 +267,11 @@ class Hsm(Attempts):
         return self._run(operation)
 
     def inventory(self) -> list[KeyAttributes]:
-        """Every private and secret key of the token with its attributes, by label."""
+        """Returns every private and secret key of the token with its attributes, by label."""
         return self._run(lambda work: objects.inventory(work.session))
 
     def everything(self) -> list[TokenObject]:
-        """Every object that the token keeps, of whatever kind, by label; other than by hand there is nothing but keys."""
+        """Returns every object in the token, of any kind, by label; unless somebody added others by hand, all are keys."""
         return self._run(lambda work: objects.everything(work.session))
 
 

@@ -1,6 +1,6 @@
-"""Keys and their rows: made together (E2.11), or taken over when they were moved into the token (E2.13).
+"""Keys and their rows: created together (E2.11), or registered after a key was moved into the token (E2.13).
 
-A crash between a key's making and its row is repaired by the next attempt.
+A crash between creating a key and its row is repaired by the next attempt.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.database import locks
 
-# What a key of ours must be in the token; `never extractable` and `local` say that it was never anywhere else.
+# Attributes that a key of ours must have in the token; `never extractable` and `local` prove that it was never outside it.
 REQUIRED = {
     "TOKEN": True,
     "PRIVATE": True,
@@ -31,7 +31,7 @@ REQUIRED = {
 
 # Purposes whose keys are secret keys, without a public half.
 SECRET_KEYS = {KeyPurpose.KEK, KeyPurpose.AUDIT}
-# What the keys of SERVICE_PURPOSES are.
+# The algorithm of the keys of SERVICE_PURPOSES.
 SERVICE_KEYS: dict[KeyPurpose, str] = {
     KeyPurpose.KEK: Algorithm.AES_256,
     KeyPurpose.SECRET_DERIVE: Algorithm.EC_P256,
@@ -40,7 +40,7 @@ SERVICE_KEYS: dict[KeyPurpose, str] = {
     KeyPurpose.HEALTH: Algorithm.EC_P256,
 }
 
-_LOCK = 0x70_6B_69_02  # shared by those who make or destroy keys, held alone by the inventory
+_LOCK = 0x70_6B_69_02  # shared by processes that create or destroy keys, held exclusively by the inventory
 
 
 def _changing_keys() -> AbstractContextManager[None]:
@@ -48,21 +48,21 @@ def _changing_keys() -> AbstractContextManager[None]:
 
 
 def keys_at_rest() -> AbstractContextManager[None]:
-    """Nobody makes or destroys a key meanwhile, so that tokens and rows can be compared."""
+    """No process creates or destroys a key inside the block, so tokens and rows can be compared."""
     return locks.held(_LOCK)
 
 
-# What an imported key must be: it came from elsewhere, and will go nowhere else.
+# Attributes that an imported key must have: it came from outside, and cannot leave.
 REQUIRED_OF_IMPORTED = {"TOKEN": True, "PRIVATE": True, "SENSITIVE": True, "EXTRACTABLE": False, "SIGN": True}
 
 
 def accept_imported(
     token: Hsm, *, key_id: str, certificate_der: bytes, ceremony_sha256: str, actor_ref: str, purpose: KeyPurpose = KeyPurpose.CA
 ) -> HsmKey:
-    """Records a key that was moved into the token at a ceremony, once it has proved to be the certificate's (E2.13).
+    """Records a key that was moved into the token at a ceremony, after it has proved to be the certificate's (E2.13).
 
-    Its public half in the token must be the certificate's, and its signature over a challenge must verify with that. Repeatable.
-    Raises HsmKeyMissing, and HsmConfigError if it is another key, can leave the token or is known with another provenance.
+    Its public half in the token must be the certificate's, and must verify its signature over a challenge. Repeatable. Raises
+    HsmKeyMissing, and HsmConfigError if it is another key, can leave the token or is recorded with another provenance.
     """
     public = x509.load_der_x509_certificate(certificate_der).public_key()
     spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -90,7 +90,7 @@ def accept_imported(
 
 @dataclass(frozen=True)
 class FoundKey:
-    """A key that is in the token, as it will be recorded. `ceremony_sha256` is of the document that an imported one came with."""
+    """A key in the token, as it will be recorded. `ceremony_sha256` is of the document that an imported key came with."""
 
     token: Hsm
     purpose: KeyPurpose
@@ -100,7 +100,7 @@ class FoundKey:
 
     @transaction.atomic(durable=True)
     def record(self, action: str, actor_ref: str) -> HsmKey:
-        """The key's row, with the event."""
+        """Creates the key's row and the event."""
         ref = self.ref
         row = HsmKey.objects.create(
             key_id=ref.key_id,
@@ -112,7 +112,7 @@ class FoundKey:
             attributes=self.attributes,
             provenance=KeyProvenance.IMPORTED if self.ceremony_sha256 else KeyProvenance.GENERATED,
             ceremony_sha256=self.ceremony_sha256,
-            finding=KeyFinding.AS_RECORDED,  # the token has just shown it
+            finding=KeyFinding.AS_RECORDED,  # the token has just confirmed it
             created_at=clock.now(),
         )
         facts = {
@@ -131,7 +131,7 @@ class FoundKey:
 
 @dataclass(frozen=True)
 class WantedKey:
-    """A key to be there: `label` names it for people and makes repeating safe, `algorithm` is a name of `hsm.Algorithm`."""
+    """A required key: `label` identifies it for people and makes repeating safe, `algorithm` is a name of `hsm.Algorithm`."""
 
     token: Hsm
     purpose: KeyPurpose
@@ -149,9 +149,9 @@ class WantedKey:
         return lambda: self.token.generate(KeySpec(Algorithm(self.algorithm), self.label))
 
     def ensure(self, *, actor_ref: str) -> HsmKey:
-        """The key's row; the key is made unless it is there, once by whoever asks at the same time.
+        """Returns the key's row; creates the key if it is missing, only once for concurrent callers.
 
-        Raises HsmError, HsmConfigError if the token holds another kind.
+        Raises HsmError, HsmConfigError if the token has another kind.
         """
         if known := self._known():
             return known
@@ -172,7 +172,7 @@ class WantedKey:
         return FoundKey(self.token, self.purpose, ref, attributes).record("key.generated", actor_ref)
 
     def _adopt(self, key_id: str) -> KeyRef:
-        """A key that an earlier attempt made and did not live to record."""
+        """Returns a key that an earlier attempt created but did not record."""
         return self.token.find_secret(key_id) if self.purpose in SECRET_KEYS else self.token.find(key_id)
 
 

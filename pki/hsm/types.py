@@ -1,4 +1,4 @@
-"""Values that cross the boundary of the token, in and out."""
+"""Values that go to the token and come from it."""
 
 import enum
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pki.hsm.errors import HsmError
 
 
 class Algorithm(enum.StrEnum):
-    """Key types that we make."""
+    """Types of the keys that we create."""
 
     RSA_2048 = "rsa-2048"
     RSA_3072 = "rsa-3072"
@@ -45,7 +45,7 @@ class Scheme(enum.StrEnum):
 
 @dataclass(frozen=True)
 class KeySpec:
-    """A signing key to be made. `label` is for people: `siths/<environment>/<ca>/<purpose>/<yyyy-mm>`."""
+    """A signing key to be created. `label` is for people: `siths/<environment>/<ca>/<purpose>/<yyyy-mm>`."""
 
     algorithm: Algorithm
     label: str
@@ -63,10 +63,10 @@ class KeyRef:
 
 @dataclass(frozen=True)
 class Signatures:
-    """What became of several pieces of data that were to be signed: `made` are the signatures of the first ones, in their order.
+    """The result of signing several pieces of data: `made` has the signatures of the first ones, in their order.
 
-    `error` is what kept the token from signing the next, and says whether that had begun; None if all are signed or the time was
-    out. Of those after the next none was begun.
+    `error` is what kept the token from signing the next one, and tells whether that had begun; None if all are signed or the time
+    ran out. None of the later ones was begun.
     """
 
     made: tuple[bytes, ...]
@@ -75,7 +75,7 @@ class Signatures:
 
 @dataclass(frozen=True)
 class KeyAttributes:
-    """A private or secret key as the token describes it (PKCS #11 section 4.9)."""
+    """The attributes of a private or secret key in the token (PKCS #11 section 4.9)."""
 
     key_id: str
     label: str
@@ -85,7 +85,7 @@ class KeyAttributes:
 
 @dataclass(frozen=True)
 class TokenObject:
-    """An object that a token keeps. `kind` is CKO_'s name in lower case; `public_key_sha256` is of the SubjectPublicKeyInfo."""
+    """An object in a token. `kind` is CKO_'s name in lower case; `public_key_sha256` is of the SubjectPublicKeyInfo."""
 
     kind: str
     key_id: str
@@ -96,7 +96,7 @@ class TokenObject:
 
 @dataclass(frozen=True)
 class Health:
-    """What a probe of the token found: `token` its label, `serial` its number, `locking` `os` or `global`."""
+    """The result of a probe of the token: `token` its label, `serial` its number, `locking` `os` or `global`."""
 
     token: str
     serial: str
