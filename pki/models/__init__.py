@@ -1,6 +1,6 @@
-"""Tables of the certification authorities. They know no persons: `*_ref` columns are opaque text of the caller.
+"""Tables of the certification authorities. They contain no persons: `*_ref` columns are opaque text from the caller.
 
-Start in `authorities` and `certificates`; `choices` has the states. Transitions are in the package of their subject.
+Start in `authorities` and `certificates`; `choices` has the states. Each package makes the state transitions of its subject.
 
 Lock order everywhere: rows of `Certificate` by id, then the row of `CertificateAuthority`.
 """

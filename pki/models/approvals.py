@@ -1,4 +1,4 @@
-"""Dual control: what waits for several persons' approval, and what each of them decided (rules/pki 7.1)."""
+"""Dual control: requests that need several persons' approval, and each person's decision (rules/pki 7.1)."""
 
 from django.db import models
 
@@ -9,9 +9,9 @@ from siths_portal.lib.ids import new_id
 class ApprovalRequest(models.Model):
     """An act of the PKI that one person alone may not carry out.
 
-    `document` says exactly what is to be done, and `document_sha256` is the hash of its canonical JSON: approvals are of that
-    hash, and `pki.approvals.dual_control.use` refuses another document. `required` counts distinct approvers, of whom the
-    requester is none. An approved request is used once. `*_ref` are the caller's opaque names of persons.
+    `document` describes exactly the act, and `document_sha256` is the hash of its canonical JSON: approvals refer to that hash,
+    and `pki.approvals.dual_control.use` refuses another document. `required` counts distinct approvers other than the requester.
+    An approved request is used once. `*_ref` are the caller's opaque references to persons.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -38,9 +38,9 @@ class ApprovalRequest(models.Model):
 
 
 class Approval(models.Model):
-    """One person's decision on a request; append-only. `document_sha256` is what that person saw.
+    """One person's decision on a request; append-only. `document_sha256` is the hash of the document that the person saw.
 
-    `signature` and `certificate_der` are there where the decision was signed with the approver's own certificate.
+    `signature` and `certificate_der` are present if the person signed the decision with their own certificate.
     """
 
     request = models.ForeignKey(ApprovalRequest, on_delete=models.PROTECT, related_name="approvals")

@@ -1,4 +1,4 @@
-"""CAs and the profiles that they issue by."""
+"""CAs and the profiles that they use to issue."""
 
 from django.db import connection, models
 
@@ -7,10 +7,10 @@ from pki.models.choices import CaState, NoncePolicy, SerialMode
 
 
 class CertificateAuthorityQuerySet(models.QuerySet["CertificateAuthority"]):
-    """Finds CAs."""
+    """Queries for CAs."""
 
     def current(self, slug: str) -> "CertificateAuthority":
-        """The newest generation of `slug` that is in use or was. Raises CertificateAuthority.DoesNotExist."""
+        """Returns the newest generation of `slug` that is or was in use. Raises CertificateAuthority.DoesNotExist."""
         found = self.filter(slug=slug).exclude(state=CaState.PLANNED).order_by("-generation").first()
         if found is None:
             raise CertificateAuthority.DoesNotExist(slug)
@@ -20,12 +20,13 @@ class CertificateAuthorityQuerySet(models.QuerySet["CertificateAuthority"]):
 class CertificateAuthority(models.Model):
     """A CA. Hash columns are lower-case hex; binary and hash columns are empty until it has its certificate.
 
-    A CA with a certificate may be `planned` still: made at a ceremony, to be taken into use later.
+    A CA with a certificate may still be `planned`: created at a ceremony, to be taken into use later.
 
     `name_*` and `key_*` are the issuerNameHash and issuerKeyHash of a CertID (RFC 6960 section 4.1.1). `file_stem` is the CN
     lower-cased without spaces and hyphens: `<stem>.crl`, `<stem>.cer`. `status_version` numbers status changes (see
-    `draw_status_versions`). `key_id` is empty for a CA whose key is not here. `crl_shards` is fixed with the CA, since its
-    certificates name their shard; 1 for a single list. `last_crl_number` counts the lists of all of a CA's scopes.
+    `draw_status_versions`). `key_id` is empty for a CA whose key is not in our token. `crl_shards` never changes, because the
+    CA's certificates contain the URL of their shard; 1 means a single CRL. `last_crl_number` counts the CRLs of all the CA's
+    scopes.
     """
 
     slug = models.SlugField(max_length=40)
@@ -74,10 +75,10 @@ class CertificateAuthority(models.Model):
 
 
 def draw_status_versions(ca_id: int, count: int = 1) -> int:
-    """Takes `count` consecutive numbers for status changes of a CA and returns the first.
+    """Draws `count` consecutive numbers for status changes of a CA and returns the first.
 
     The CA's row stays locked until the caller's transaction ends, so a reader who sees number n sees all below it. Lock the
-    certificates' rows before.
+    certificates' rows first.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pki_draw_status_versions(%s, %s)", [ca_id, count])
@@ -88,7 +89,7 @@ def draw_status_versions(ca_id: int, count: int = 1) -> int:
 
 
 class ProfileVersion(models.Model):
-    """An immutable definition of a profile, addressed by the SHA-256 of its canonical JSON. Certificates point at theirs."""
+    """An immutable definition of a profile, identified by the SHA-256 of its canonical JSON. Certificates refer to theirs."""
 
     name = models.SlugField(max_length=40)
     version = models.PositiveIntegerField()

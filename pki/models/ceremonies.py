@@ -1,4 +1,4 @@
-"""Key ceremonies: what is proposed and signed, what was approved, what was done, and the protocol of it (rules/pki 7.2)."""
+"""Key ceremonies: the proposal and its signatures, the approval, the acts and their record (rules/pki 7.2)."""
 
 from django.db import models
 
@@ -8,12 +8,12 @@ from siths_portal.lib.ids import new_id
 
 
 class KeyCeremony(models.Model):
-    """One following of one ceremony file. A file is followed once: a new ceremony is a new file.
+    """One execution of one ceremony file. A file is executed once: a new ceremony needs a new file.
 
     `file_text` is the whole file; `file_sha256` is the hash of its bytes, which the approvers signed. `participants` are its
-    `{role, name}`. `outputs` are `{kind, name, sha256}` of everything that was made. `transcript` is canonical JSON and
-    `transcript_sha256` its hash; they come with the state `finished`, after which the row never changes. `failure` names the
-    error that ended the last attempt. What was approved never changes, and no row is removed.
+    `{role, name}`. `outputs` are `{kind, name, sha256}` of everything that was created. `transcript` is canonical JSON and
+    `transcript_sha256` its hash; they are set with the state `finished`, after which the row never changes. `failure` is the name
+    of the error that ended the last attempt. The approved content never changes, and no row is removed.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -46,10 +46,10 @@ class KeyCeremony(models.Model):
 
 
 class CeremonyProposal(models.Model):
-    """A ceremony file that waits for its approvers' signatures. What was proposed never changes, and no row is removed.
+    """A ceremony file that waits for its approvers' signatures. The proposed content never changes, and no row is removed.
 
-    `required` of the approvers that the file names must sign. It is done with once a `KeyCeremony` has the same `file_sha256`,
-    or somebody withdrew it; a withdrawn file may be proposed anew.
+    `required` of the approvers in the file must sign. The proposal is closed once a `KeyCeremony` has the same `file_sha256`, or
+    somebody withdrew it; a withdrawn file may be proposed again.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -77,7 +77,7 @@ class CeremonyProposal(models.Model):
 class CeremonySignature(models.Model):
     """An approver's detached CMS over the file of a proposal, verified when it was registered; append-only.
 
-    `approver_ref` is as in the file, `registered_by_ref` the operator who handed it in.
+    `approver_ref` is as in the file, `registered_by_ref` the operator who registered it.
     """
 
     proposal = models.ForeignKey(CeremonyProposal, on_delete=models.PROTECT, related_name="signatures")

@@ -1,4 +1,4 @@
-"""Certificates and their ends."""
+"""Certificates and their revocations."""
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
@@ -13,14 +13,14 @@ from siths_portal.lib.ids import new_id
 class Certificate(models.Model):
     """A serial of a CA and, unless the row is serial-only, the to-be-signed bytes that belong to it.
 
-    The row is committed before the token signs. `serial` is upper-case hex without a leading zero octet (see
-    `domain.serials`). `status_version` is 0 until the status first changes; a stored OCSP answer is valid only for the same
-    version, and `presigned_version` is the version that the stored answers were signed for, -1 for none. `reason` is one of
+    The row is committed before the token signs. `serial` is upper-case hex without a leading zero octet (see `domain.serials`).
+    `status_version` is 0 until the status first changes; a stored OCSP response is valid only for the same version, and
+    `presigned_version` is the version that the stored responses were signed for, -1 for none. `reason` is one of
     `RevocationReason`; `invalidity_date` goes to the CRL entry's extension.
 
-    `held`: on hold from issuance until the card's code is set (`pki.revocation.holds`). OCSP then says `revoked,
-    certificateHold`, by answers that are signed for each request and never stored. The plan sets it, and the database refuses
-    to set it later.
+    `held`: on hold from issuance until the card's holder has chosen the code (`pki.revocation.holds`). OCSP responses then have
+    `revoked, certificateHold`; they are signed for each request and never stored. The plan sets it, and the database refuses to
+    set it later.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -64,7 +64,7 @@ class Certificate(models.Model):
             ),
         ]
         indexes = [
-            # Everything that a CRL takes, in its order, so that a list is made from the index alone.
+            # All columns of a CRL, in its order, so that a CRL is built from the index only.
             models.Index(
                 "ca",
                 Right("serial", 2),
@@ -81,9 +81,9 @@ class Certificate(models.Model):
                 condition=models.Q(status__in=["issued", "revoked"], held=False)
                 & ~models.Q(presigned_version=models.F("status_version")),
             ),
-            # Those on hold, in the order in which the publisher of the OCSP store follows them.
+            # Certificates on hold, in the order in which the publisher of the OCSP store reads them.
             models.Index(fields=["ca", "status_version"], name="pki_cert_held", condition=models.Q(status="issued", held=True)),
-            # Revoked ones come first, and are few beside those that were just issued.
+            # Revoked ones come first; they are few compared with newly issued ones.
             models.Index(
                 fields=["ca", "id"],
                 name="pki_cert_presign_revoked",
@@ -92,16 +92,16 @@ class Certificate(models.Model):
             models.Index(fields=["carrier_ref"], name="pki_cert_carrier", condition=~models.Q(carrier_ref="")),
             models.Index(fields=["subject_ref"], name="pki_cert_subject", condition=~models.Q(subject_ref="")),
             models.Index(fields=["spki_sha256"], name="pki_cert_spki", condition=~models.Q(spki_sha256="")),
-            # Compromised keys: few, and asked for by every signature.
+            # Compromised keys: few, and each signing queries them.
             models.Index(
                 fields=["spki_sha256"],
                 name="pki_cert_compromised",
                 condition=models.Q(status="revoked", reason__in=["keyCompromise", "cACompromise"]),
             ),
             models.Index(fields=["not_after"], name="pki_cert_not_after"),
-            # One for profile, client and unit: issuance pays for each index, and the first two have few values.
+            # One index for profile, client and unit: each index slows down issuance, and the first two have few values.
             models.Index(fields=["profile_version", "client_ref", "unit_ref"], name="pki_cert_origin"),
-            # Rows lie in the order in which they were planned; several ranges a block, since a revocation moves a row.
+            # Rows are stored in the order in which they were planned; several ranges per block, because a revocation moves a row.
             BrinIndex(
                 fields=["created_at"], name="pki_cert_created", opclasses=["timestamptz_minmax_multi_ops"], autosummarize=True
             ),
@@ -113,14 +113,14 @@ class Certificate(models.Model):
 
 
 class Fingerprint(models.Func):
-    """SHA-256 of a binary column, as `pki_blob_sha256` indexes it."""
+    """SHA-256 of a binary column, as in the index `pki_blob_sha256`."""
 
     function = "sha256"
     output_field = models.BinaryField()
 
 
 class CertificateBlob(models.Model):
-    """The certificate's DER, apart from the hot table. Exists exactly for those that the token signed and we stored."""
+    """The certificate's DER, apart from the frequently updated table. Exists exactly for certificates signed and stored here."""
 
     certificate = models.OneToOneField(Certificate, primary_key=True, on_delete=models.PROTECT, related_name="blob")
     der = models.BinaryField()
@@ -133,9 +133,9 @@ class Revocation(models.Model):
     """Append-only record of a revocation, or of a change to one (F5.2). `Certificate.status` is its projection.
 
     `received_at` is when the request came, `decided_at` when it was carried out here, `effective_at` the CRL's revocationDate,
-    which never changes; older knowledge is `invalidity_date`. `requester` asked and `actor_ref` carried out; both are opaque.
-    `source_record` says of a request on paper who registered it and where the paper lies: {"registered_by", "kept_at"}.
-    `approval_request` is the dual control that a mass revocation was carried out under.
+    which never changes; an earlier known date is `invalidity_date`. `requester` requested and `actor_ref` carried out; both are
+    opaque. `source_record` of a request on paper has who registered it and where the paper is kept: {"registered_by", "kept_at"}.
+    `approval_request` is the dual control under which a mass revocation was carried out.
     """
 
     certificate = models.ForeignKey(Certificate, on_delete=models.PROTECT, related_name="revocations")

@@ -1,4 +1,4 @@
-"""What columns of `pki` may hold, as Django choices, and the sets of states that the rules speak of."""
+"""Django choices for columns of `pki`, and the sets of states that rules use."""
 
 from django.db import models
 
@@ -18,7 +18,7 @@ class CaState(models.TextChoices):
 ONLINE = [CaState.ACTIVE, CaState.STATUS_ONLY, CaState.RETIRED]
 """States in which a CA publishes status by itself."""
 ANSWERING = [*ONLINE, CaState.EXTERNAL]
-"""States in which a delegated responder, if there is one, answers by OCSP for a CA."""
+"""States in which a CA's delegated responder, if there is one, answers by OCSP."""
 
 
 class SerialMode(models.TextChoices):
@@ -29,14 +29,14 @@ class SerialMode(models.TextChoices):
 
 
 class NoncePolicy(models.TextChoices):
-    """What OCSP answers of a CA do with the nonce of a request: leave it out, or carry it (RFC 9654), each signed for itself."""
+    """What a CA's OCSP responses do with a request's nonce: omit it, or repeat it (RFC 9654), each signed separately."""
 
     IGNORE = "ignore"
     ECHO = "echo"
 
 
 class CertificateStatus(models.TextChoices):
-    """Life of a certificate. `reserved` may already be signed; `revoked` is final; `failed` was provably never signed."""
+    """States of a certificate. `reserved` may already be signed; `revoked` is final; `failed` was provably never signed."""
 
     RESERVED = "reserved"
     ISSUED = "issued"
@@ -45,11 +45,11 @@ class CertificateStatus(models.TextChoices):
 
 
 ANSWERED = [CertificateStatus.ISSUED, CertificateStatus.REVOKED]
-"""Statuses that OCSP tells of."""
+"""Statuses that have OCSP responses."""
 
 
 class SetState(models.TextChoices):
-    """Life of certificates that are issued together: under way, all issued, or one of them not and so the others revoked."""
+    """States of certificates that are issued together: in progress, all issued, or one not issued and so the others revoked."""
 
     OPEN = "open"
     WHOLE = "whole"
@@ -57,9 +57,9 @@ class SetState(models.TextChoices):
 
 
 class RevocationReason(models.TextChoices):
-    """Reason codes on offer, by their RFC 5280 section 5.3.1 names. `unspecified` leaves the extension out.
+    """Available reason codes, by their RFC 5280 section 5.3.1 names. `unspecified` omits the extension.
 
-    `cACompromise` is for CA certificates alone. `certificateHold` and `removeFromCRL` are not here: revocation is final.
+    `cACompromise` is only for CA certificates. `certificateHold` and `removeFromCRL` are missing: revocation is final.
     """
 
     UNSPECIFIED = "unspecified"
@@ -72,15 +72,17 @@ class RevocationReason(models.TextChoices):
 
 
 COMPROMISE = [RevocationReason.KEY_COMPROMISE, RevocationReason.CA_COMPROMISE]
-"""Reasons that a revocation may be changed to, and from which it does not change again."""
+"""Reasons that a revocation may be changed to, and then does not change again."""
 
 HOLDER_REASONS = [reason for reason in RevocationReason if reason != RevocationReason.CA_COMPROMISE]
-"""Reasons for certificates that are not a CA's."""
+"""Reasons for certificates of subjects other than CAs."""
 
 
 class RevocationChannel(models.TextChoices):
-    """How a request for revocation came (rules/pki 4.2). `system`: a rule, or an operator at the command line; nobody else
-    asked."""
+    """How a request for revocation came (rules/pki 4.2).
+
+    `system`: a rule, or an operator at the command line, without another requester.
+    """
 
     PORTAL = "portal"
     API = "api"
@@ -90,7 +92,7 @@ class RevocationChannel(models.TextChoices):
 
 
 class MassRevocationState(models.TextChoices):
-    """Life of a mass revocation: `requested` until it is started with its approval; `publishing` makes the CRLs at the end."""
+    """States of a mass revocation: `requested` until it is started with its approval; `publishing` makes the CRLs at the end."""
 
     REQUESTED = "requested"
     RUNNING = "running"
@@ -100,14 +102,14 @@ class MassRevocationState(models.TextChoices):
 
 
 class CertIdHash(models.TextChoices):
-    """Hash algorithm of an OCSP CertID (RFC 6960 section 4.1.1); both are answered."""
+    """Hash algorithm of an OCSP CertID (RFC 6960 section 4.1.1); the responder supports both."""
 
     SHA1 = "sha1"
     SHA256 = "sha256"
 
 
 class SecretState(models.TextChoices):
-    """Life of a secret: as received, sealed under the KEK, refused for its header, destroyed."""
+    """States of a secret: as received, sealed under the KEK, refused for its header, destroyed."""
 
     RECEIVED = "received"
     SEALED = "sealed"
@@ -123,7 +125,7 @@ class SealVersion(models.IntegerChoices):
 
 
 class DeliveryState(models.TextChoices):
-    """Life of a delivery: asked for, encrypted to its recipient, refused, destroyed."""
+    """States of a delivery: requested, encrypted to its recipient, refused, destroyed."""
 
     REQUESTED = "requested"
     READY = "ready"
@@ -132,7 +134,7 @@ class DeliveryState(models.TextChoices):
 
 
 class KeyPurpose(models.TextChoices):
-    """What a key in the token is for."""
+    """The use of a key in the token."""
 
     CA = "ca"
     OCSP = "ocsp"
@@ -144,18 +146,18 @@ class KeyPurpose(models.TextChoices):
 
 
 SERVICE_PURPOSES = (KeyPurpose.KEK, KeyPurpose.SECRET_DERIVE, KeyPurpose.AUDIT, KeyPurpose.AUDIT_HEAD, KeyPurpose.HEALTH)
-"""Keys that the house itself needs beside those of CAs and responders."""
+"""Keys of the service itself, besides those of CAs and responders."""
 
 
 class KeyProvenance(models.TextChoices):
-    """Where a key came into being: in the token, or elsewhere and moved into it at a ceremony (E2.13)."""
+    """Where a key was created: in the token, or in another system and moved into it at a ceremony (E2.13)."""
 
     GENERATED = "generated"
     IMPORTED = "imported"
 
 
 class KeyFinding(models.TextChoices):
-    """What the inventory found of a key that it knows (E2.15)."""
+    """The inventory's result for a recorded key (E2.15)."""
 
     AS_RECORDED = "as-recorded"
     MISSING = "missing"
@@ -172,7 +174,7 @@ class ApprovalAction(models.TextChoices):
 
 
 class ApprovalState(models.TextChoices):
-    """Life of a request: waiting, approved by enough, then used once; or rejected, withdrawn or too old."""
+    """States of a request: waiting, approved by enough persons, then used once; or rejected, withdrawn or too old."""
 
     OPEN = "open"
     APPROVED = "approved"
@@ -183,14 +185,14 @@ class ApprovalState(models.TextChoices):
 
 
 class Decision(models.TextChoices):
-    """What an approver decided."""
+    """An approver's decision."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
 
 
 class CeremonyState(models.TextChoices):
-    """How far a ceremony has come. `running` and `failed` ones are finished by following the same file again."""
+    """Progress of a ceremony. To finish one that is `running` or `failed`, execute the same file again."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -198,7 +200,7 @@ class CeremonyState(models.TextChoices):
 
 
 class ImportState(models.TextChoices):
-    """How far an import has come: certificates, then the old lists and requests on paper, then `finished`."""
+    """Progress of an import: certificates, then the old CRLs and requests on paper, then `finished`."""
 
     CERTIFICATES = "certificates"
     LISTS = "lists"

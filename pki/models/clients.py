@@ -1,4 +1,4 @@
-"""What machine clients may do, and what they ordered. A `client_ref` is opaque text here: who it is, is known elsewhere."""
+"""Permissions and orders of machine clients. A `client_ref` is opaque text here; other applications know the client."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -9,9 +9,9 @@ from pki.models.certificates import Certificate
 class ClientPermission(models.Model):
     """What one client may do with the certificates of one CA (by slug: all its generations) and one profile.
 
-    `may_issue` lets the client read what it ordered itself, `may_read` everybody's. A row has at least one right. `names` are the
-    names that it may order certificates for (`pki.domain.client_names`); ANY_NAME among them also allows it to revoke
-    certificates that others ordered.
+    `may_issue` lets the client also read what it ordered itself, `may_read` all certificates. A row has at least one right.
+    `names` are the names that it may order certificates for (`pki.domain.client_names`); ANY_NAME among them also allows it to
+    revoke certificates that others ordered.
     """
 
     client_ref = models.CharField(max_length=63)
@@ -37,10 +37,10 @@ class ClientPermission(models.Model):
 
 
 class ClientOrder(models.Model):
-    """Which certificate a client's Idempotency-Key ordered; append-only, written in the transaction that reserves the serial.
+    """The certificate that a client's Idempotency-Key ordered; append-only, written in the transaction that reserves the serial.
 
-    So a repeat finds the certificate whatever died in between (rules/pki 3.4). `request_sha256` tells another request from the
-    same.
+    So a repeated request finds the certificate, whichever process died in between (rules/pki 3.4). `request_sha256` tells whether
+    the request is the same.
     """
 
     client_ref = models.CharField(max_length=63)

@@ -1,4 +1,4 @@
-"""CRLs: what was published, and the right to make the next."""
+"""CRLs: the published ones, and the right to make the next."""
 
 from django.db import models
 
@@ -6,9 +6,9 @@ from pki.models.authorities import CertificateAuthority
 
 
 class Crl(models.Model):
-    """A published CRL (or ARL, for the root): what it covered and where it lies. Numbers rise strictly per CA.
+    """A published CRL (or ARL, for the root): what it covers and its file. Numbers rise strictly per CA.
 
-    `shard` is None for the list of all of a CA's certificates. `next_update` is None for a CA's last list, which never ends.
+    `shard` is None for the CRL of all of a CA's certificates. `next_update` is None for a CA's last CRL, which never expires.
     """
 
     ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="crls", db_index=False)
@@ -27,10 +27,11 @@ class Crl(models.Model):
 
 
 class CrlScope(models.Model):
-    """What one CRL covers: all of a CA's certificates (`shard` None) or one shard of them. One worker at a time makes its list.
+    """What one CRL covers: all of a CA's certificates (`shard` None) or one shard of them. One worker at a time makes its CRL.
 
-    `lease` is the worker's secret while it does, and `number` what it has drawn; a lease that ran out is another's to take, and
-    its holder publishes nothing. `newest` is the list that is out. After `failures` in a row the sweeper waits until `retry_at`.
+    `lease` is the worker's secret in that time, and `number` the CRL number that it has drawn. After a lease expires another
+    worker may take it, and the old holder must not publish. `newest` is the published CRL. After `failures` in a row the sweeper
+    waits until `retry_at`.
     """
 
     ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="crl_scopes", db_index=False)

@@ -1,4 +1,4 @@
-"""What was done, and its chain."""
+"""Events of `pki`, and their audit chain."""
 
 from django.db import models
 
@@ -7,7 +7,7 @@ from siths_portal.lib.events import AppendOnlyEvent
 
 
 class Event(AppendOnlyEvent):
-    """What was done in `pki`, by whom, when."""
+    """An act in `pki`: what, by whom, when."""
 
     objects: "models.Manager[Event]" = models.Manager()
 
@@ -23,15 +23,17 @@ class EventSeal(AuditSeal):
 
 
 class EventMacs(AuditMacs):
-    """MACs by a key of the token over the seals of `pki`."""
+    """MACs over the seals of `pki`, by a key of the token."""
 
     class Meta(AuditMacs.Meta):
         abstract = False
 
 
 class ClockMark(models.Model):
-    """The latest second for which something was signed, in one row: a clock that shows much less has gone back
-    (rules/pki 8.1)."""
+    """The latest second for which something was signed, in one row (rules/pki 8.1).
+
+    A clock that is much earlier has gone back.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     produced_at = models.DateTimeField()

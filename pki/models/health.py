@@ -1,13 +1,13 @@
-"""What the last looks at the PKI found, for those who have no token: the newest health report, and verified audit chains."""
+"""Results for processes without a token: the newest health report, and verified audit chains."""
 
 from django.db import models
 
 
 class HealthReport(models.Model):
-    """The newest run of `pki.health.checks.measure`, in one row: it is replaced at each run, and graphs hold what was before.
+    """The newest run of `pki.health.checks.measure`, in one row: each run replaces it, and graphs have the earlier ones.
 
     `findings` are `{subject, severity, text, measure, value, since}` in the order in which they were found; `since` is ISO 8601,
-    the run in which the severity became what it is.
+    the run in which the severity last changed.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
@@ -19,11 +19,10 @@ class HealthReport(models.Model):
 
 
 class StatusReport(models.Model):
-    """The newest run of `pki.operators.status_measures.measure`, in one row: what only the worker sees of the answers to
-    relying parties.
+    """The newest run of `pki.operators.status_measures.measure`, in one row: what only the worker sees of the published status.
 
-    `store` is what the OCSP store's header says, empty without one; `processes` are the responder's, by what each last told;
-    `stored` counts current answers by the CA's id, as of `counted_at`.
+    `store` is the OCSP store's header, empty without one; `processes` are the responder's last heartbeats; `stored` counts
+    current responses by the CA's id, as of `counted_at`.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
@@ -40,9 +39,8 @@ class StatusReport(models.Model):
 class AuditCheck(models.Model):
     """One verification of one audit chain, or of the file of signed heads (`chain` is then `heads`); append-only.
 
-    `whole` is False if it began after the first seal. `checked` counts seals, or statements of the file, that agree. `macs`
-    counts those that were recomputed with the token, and is None where it was not asked. `text` is what the command said,
-    in Swedish.
+    `whole` is False if it began after the first seal. `checked` counts matching seals, or statements of the file. `macs` counts
+    those that were recomputed with the token, and is None if that was not requested. `text` is the command's output, in Swedish.
     """
 
     chain = models.CharField(max_length=40)

@@ -9,7 +9,7 @@ from pki.models.secrets import SecretDelivery
 class HoldRelease(models.Model):
     """Append-only request to end the hold of a certificate, because the holder has chosen the code of its card.
 
-    `delivery` carried the card's proof in that transaction, and `actor_ref` asked. The `pki` worker alone ends a hold, and only
+    `delivery` had the card's proof in that transaction, and `actor_ref` requested it. Only the `pki` worker ends a hold, and only
     for a proof that it verified (`pki.revocation.releasing`). The outcome is `Certificate.held`.
     """
 

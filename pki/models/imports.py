@@ -1,4 +1,4 @@
-"""Take-overs of CAs: what was imported, how far each import has come, and what it found."""
+"""Imports of CAs: the input, the progress of each import, and its findings."""
 
 from django.db import models
 
@@ -9,11 +9,12 @@ from siths_portal.lib.ids import new_id
 
 
 class CaImport(models.Model):
-    """An import of a CA's certificates and lists under dual control (rules/pki 9). What it reads is fixed by `inputs_sha256`.
+    """An import of a CA's certificates and CRLs under dual control (rules/pki 9). `inputs_sha256` fixes what it reads.
 
     `inputs` are the files with size and SHA-256, `inputs_sha256` the hash of that list's canonical JSON. `position` is how many
-    rows of the source a committed batch has passed, and `counts` what became of those. `report` stands when it is finished, and
-    is fixed then; `signature` over it is by the token's key `signature_key_id` (see `pki.takeover.signatures`), empty until made.
+    rows of the source committed batches have passed, and `counts` their outcomes. `report` is set when the import is finished and
+    does not change; `signature` over it is by the token's key `signature_key_id` (see `pki.takeover.signatures`), empty until
+    made.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -41,7 +42,7 @@ class CaImport(models.Model):
 
 
 class ImportFinding(models.Model):
-    """A row that was not taken as it stands, or that two sources tell differently.
+    """A row that was not imported unchanged, or on which two sources differ.
 
     `place` is the row (`certificates.jsonl:12`), `kind` one of `pki.takeover.findings.KINDS`, `serial` empty if the row has none.
     """
@@ -57,11 +58,11 @@ class ImportFinding(models.Model):
 
 
 class CaComparison(models.Model):
-    """What the old service's lists said beside a CA's rows at a moment, in the shadow phase (rules/pki 9.4). Stays as it is.
+    """The old service's CRLs compared with a CA's rows at one moment of the shadow phase (rules/pki 9.4). Never changes.
 
-    `lists` are the lists that were read, with number and SHA-256; `differences` how many there are of each kind of
-    `pki.takeover.findings.DIFFERENCES`, empty if the lists say the same; `serials` the first of them, as pairs of kind and
-    serial; `later` is how many were revoked here since, which differ by nature.
+    `lists` are the CRLs that were read, with number and SHA-256; `differences` the count of each kind of
+    `pki.takeover.findings.DIFFERENCES`, empty if there are none; `serials` the first of them, as pairs of kind and serial;
+    `later` counts certificates that were revoked here since, which are expected to differ.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

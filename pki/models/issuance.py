@@ -1,4 +1,4 @@
-"""What issuance remembers beside certificates: sets that are issued whole, RSA keys, what pkilint said."""
+"""Issuance data besides certificates: sets that are issued atomically, RSA keys, results of pkilint."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -9,10 +9,10 @@ from siths_portal.lib.ids import new_id
 
 
 class IssuanceSet(models.Model):
-    """Certificates that are of use only together, such as a card's four: if one is not issued, the others are revoked
-    (rules/pki 3.3).
+    """Certificates that are useful only together, such as a card's four (rules/pki 3.3).
 
-    `open` until every certificate was issued (`whole`) or one was not (`broken`). What happens to a certificate later is its own.
+    If one is not issued, the others are revoked. `open` until every certificate was issued (`whole`) or one was not (`broken`).
+    Later changes of a certificate do not affect the set.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -37,7 +37,7 @@ class IssuanceSet(models.Model):
 
 
 class ModulusBlock(models.Model):
-    """The product of `count` certified RSA moduli, big-endian, for the search of shared factors (B1.12, ADR 0132).
+    """The product of `count` certified RSA moduli, big-endian, for the search for shared factors (B1.12, ADR 0132).
 
     `compared_to` is the id of the newest older block that this one was compared with; `compared_at` is set when none is left.
     """
@@ -56,9 +56,9 @@ class ModulusBlock(models.Model):
 
 
 class RsaKey(models.Model):
-    """An RSA key that was certified, once whatever the number of its certificates. Without a block until it is folded into one.
+    """A certified RSA key, one row however many certificates it has. Its block is empty until it is multiplied into one.
 
-    The modulus itself stands in the certificates' to-be-signed bytes.
+    The modulus itself is in the certificates' to-be-signed bytes.
     """
 
     spki_sha256 = models.CharField(max_length=64, unique=True)
@@ -73,9 +73,9 @@ class RsaKey(models.Model):
 
 
 class ProfileLint(models.Model):
-    """That pkilint of this version found nothing in what the CA issues by the profile version; append-only (ADR 0134).
+    """A record that this version of pkilint found no fault in the CA's use of the profile version; append-only (ADR 0134).
 
-    A profile version that has no row for a CA is linted before its first certificate from there.
+    A profile version without a row for a CA is linted before its first certificate from that CA.
     """
 
     profile_version = models.ForeignKey(ProfileVersion, on_delete=models.PROTECT, related_name="lints")

@@ -11,13 +11,13 @@ from siths_portal.lib.ids import new_id
 
 
 class HsmKey(models.Model):
-    """Inventory row of each key of ours in a token: how to find it and its public half, for processes without a token.
+    """Inventory row of one of our keys in a token: how to find it, and its public half for processes without a token.
 
     `key_id` is CKA_ID in hex. For secret keys (KEK, audit MAC), `public_key_der` is empty. `attributes` are those that the token
-    reported when the row was made. An imported key names the ceremony document that it came with by its hash (E2.13).
-    `checked_at`, `finding` and `finding_facts` are the newest inventory's. A key that was just made or taken over is as recorded,
-    since the token has shown it; an empty finding says that the token has not confirmed the row. `seals`
-    counts the encryptions that a KEK was taken for, which are limited (NIST SP 800-38D section 8.3).
+    reported when the row was created. The row of an imported key has the hash of the ceremony document that it came with (E2.13).
+    `checked_at`, `finding` and `finding_facts` are from the newest inventory. A key that was just created or imported is as
+    recorded, because the token has confirmed it; an empty finding means that the token has not confirmed the row. `seals` counts
+    the encryptions with a KEK, which are limited (NIST SP 800-38D section 8.3).
     """
 
     key_id = models.CharField(max_length=40, primary_key=True)
@@ -49,7 +49,7 @@ class HsmKey(models.Model):
 
 
 class KeyInventory(models.Model):
-    """One comparison of the tokens with the rows. `tokens` says which were read, `problems` what was not as recorded.
+    """One comparison of the tokens with the rows. `tokens` are those that were read, `problems` the differences.
 
     The shapes are `TokenSeen` and `Problem` of `pki.domain.key_inventory`.
     """

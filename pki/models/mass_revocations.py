@@ -1,4 +1,4 @@
-"""Mass revocation: what was asked for, certificate by certificate, and how far it has come (rules/pki 4.4)."""
+"""Mass revocation: the request, its certificates, and its progress (rules/pki 4.4)."""
 
 from django.db import models
 
@@ -9,14 +9,14 @@ from siths_portal.lib.ids import new_id
 
 
 class MassRevocation(models.Model):
-    """A revocation of many certificates under dual control. Its certificates are fixed when it is asked for.
+    """A revocation of many certificates under dual control. Its certificates are fixed by the request.
 
-    `selection` is what they were found by, `as_of` the moment up to which certificates were taken in, `groups` their number by
-    CA, profile and status at the request, and `members_sha256` the SHA-256 of their ids (16 octets each, in rising order).
-    These, the grounds and the request's number never change.
+    `selection` is the search that found them, `as_of` the moment up to which certificates were included, `groups` their number by
+    CA, profile and status at the request, and `members_sha256` the SHA-256 of their ids (16 octets each, in rising order). These,
+    the grounds and the request's number never change.
 
-    `position` is the last certificate that a committed batch has passed; the counters beside it tell what became of those up to
-    it. Who works on it holds `claimed_until`, which a crash leaves to run out. `resumed_*` are for the rate.
+    `position` is the last certificate that a committed batch has passed; the counters count the outcomes up to it. The worker
+    that processes it holds `claimed_until`, which expires after a crash. `resumed_*` are for the rate.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -68,12 +68,12 @@ class MassRevocation(models.Model):
 
     @property
     def done(self) -> int:
-        """How many of its certificates have been passed."""
+        """Returns how many of its certificates have been processed."""
         return self.revoked + self.changed + self.unchanged + self.failed
 
 
 class MassRevocationMember(models.Model):
-    """One certificate of a mass revocation; append-only. Certificates are never removed, so the database need not look."""
+    """One certificate of a mass revocation; append-only. No foreign key check is needed: certificates are never removed."""
 
     pk = models.CompositePrimaryKey("mass_revocation_id", "certificate_id")
     mass_revocation = models.ForeignKey(MassRevocation, on_delete=models.PROTECT, related_name="members", db_index=False)

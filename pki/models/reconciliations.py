@@ -6,10 +6,10 @@ from siths_portal.lib.ids import new_id
 
 
 class CardReconciliation(models.Model):
-    """One walk over all issued certificates on cards, in the order of their ids, which may take several turns.
+    """One comparison of all issued certificates on cards, in the order of their ids, which may take several turns.
 
-    `position` is the last certificate that was compared. `found` counts those that no order or receipt accounts for, and
-    `examples` holds the first of them: {"certificate", "reason"}.
+    `position` is the last certificate that was compared. `found` counts certificates without an order or receipt, and `examples`
+    has the first of them: {"certificate", "reason"}.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

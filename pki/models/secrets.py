@@ -1,4 +1,4 @@
-"""Secrets in the token's keeping, and their ways out."""
+"""Secrets that the token protects, and their deliveries."""
 
 from django.db import models
 
@@ -7,11 +7,11 @@ from siths_portal.lib.ids import new_id
 
 
 class Secret(models.Model):
-    """A secret in the token's keeping (a card's PUK): the JWE as received, then the blob sealed under the KEK.
+    """A secret that the token protects (a card's PUK): the JWE as received, then the blob sealed under the KEK.
 
-    `owner_ref` is the caller's; `expected_header` is compared with the JWE's protected header before sealing. `card_key_spki`
-    is the key whose proof opens it; `seal_version` says what the seal binds (`sealing.associated_data`). `attempts` counts how
-    often the token failed at it.
+    `owner_ref` is the caller's; `expected_header` is compared with the JWE's protected header before sealing. `card_key_spki` is
+    the key whose proof opens it; `seal_version` tells what the seal binds (`sealing.associated_data`). `attempts` counts how
+    often the token failed on it.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -19,7 +19,7 @@ class Secret(models.Model):
     state = models.CharField(max_length=10, choices=SecretState.choices, default=SecretState.RECEIVED)
     expected_header = models.JSONField(default=dict)
     card_key_spki = models.BinaryField(default=bytes)
-    jwe = models.TextField(null=True)  # null says that it was erased
+    jwe = models.TextField(null=True)  # null after it was erased
     sealed = models.BinaryField(null=True)
     kek_id = models.CharField(max_length=40, default="")
     seal_version = models.PositiveSmallIntegerField(default=SealVersion.CARD_KEY, choices=SealVersion.choices)
@@ -38,12 +38,12 @@ class Secret(models.Model):
 
 
 class SecretDelivery(models.Model):
-    """A step token, and the sealed secret if the proof's `kind` asks for it, on the way to one recipient as a JWE.
+    """A delivery of a step token, and of the sealed secret if the proof's `kind` requires it, to one recipient as a JWE.
 
-    `secret` names the card; `proof_message` and `proof_signature` are what its card key signed, and are erased once the worker
-    has read them. `proof_verified_at` is the worker's alone: the card's own key signed for this `recipient_jwk` and `kind`. For
-    `activate` the key is also the one that the seal binds. `header` goes into the JWE's protected header. Only hashes of handle
-    and step token are kept. `actor_ref` is who asked, and `purpose` what for (S24).
+    `secret` identifies the card; `proof_message` and `proof_signature` are what its card key signed, and are erased once the
+    worker has read them. Only the worker sets `proof_verified_at`: the card's own key signed for this `recipient_jwk` and `kind`.
+    For `activate` the key is also the one that the seal binds. `header` goes into the JWE's protected header. Only hashes of
+    handle and step token are kept. `actor_ref` requested the delivery, and `purpose` says why (S24).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -59,7 +59,7 @@ class SecretDelivery(models.Model):
     proof_verified_at = models.DateTimeField(null=True)
     recipient_jwk = models.JSONField()
     header = models.JSONField()
-    jwe = models.TextField(null=True)  # null says that it is not made yet, or was erased
+    jwe = models.TextField(null=True)  # null until it is made, and after it was erased
     token_sha256 = models.CharField(max_length=64, default="")
     failure = models.CharField(max_length=80, default="")
     attempts = models.PositiveSmallIntegerField(default=0)

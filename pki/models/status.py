@@ -1,4 +1,4 @@
-"""What relying parties are told by OCSP."""
+"""OCSP responders and their responses."""
 
 from django.db import models
 
@@ -22,11 +22,11 @@ class OcspSigner(models.Model):
 
 
 class OcspResponse(models.Model):
-    """A pre-signed OCSP answer for one certificate and one CertID hash. Served only if its `status_version` is current.
+    """A pre-signed OCSP response for one certificate and one CertID hash. Served only if its `status_version` is current.
 
-    `ca` is the certificate's, repeated here so that each CA's ageing answers are found without a join. `signer` is the delegate
-    that signed, null for a CA's own answers. `xid` is the transaction that wrote the row last, by which publishers find what is
-    new (see `pki.ocsp.feed`).
+    `ca` is the certificate's, repeated here so that each CA's ageing responses are found without a join. `signer` is the delegate
+    that signed, null for a CA's own responses. `xid` is the transaction that last wrote the row, by which publishers find new
+    rows (see `pki.ocsp.feed`).
     """
 
     ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -48,9 +48,9 @@ class OcspResponse(models.Model):
 
 
 class OcspUnknown(models.Model):
-    """A serial that a CA never issued and that relying parties ask for, with its signed `unknown` answers of a short life.
+    """A serial that a CA never issued and that relying parties request, with its signed `unknown` responses of a short lifetime.
 
-    Their number is bounded (see `pki.ocsp.unknown`). Both are empty, and `next_update` null, until they are signed.
+    Their number is limited (see `pki.ocsp.unknown`). Both are empty, and `next_update` null, until they are signed.
     """
 
     ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="+", db_index=False)
