@@ -30,7 +30,7 @@ _LOCK = 0x70_6B_69_01  # one ceremony at a time, in the whole database
 
 @dataclass(frozen=True)
 class CeremonyResult:
-    """The result of a ceremony. `changed` is False if every step was done before; `transcript` is the record's file, if changed."""
+    """The result of a ceremony. `changed` is False if every step was done before; otherwise `transcript` is the record's file."""
 
     changed: bool
     authorities: int

@@ -69,7 +69,7 @@ def stored(ceremony: CeremonyFile) -> dict[str, bytes]:
 
 
 def approvers(ceremony: CeremonyFile) -> list[Known]:
-    """Returns the file's approvers with their certificates. Raises Invalid for a certificate that is missing or not the file's."""
+    """Returns the file's approvers with their certificates. Raises Invalid if a certificate is missing or not the file's."""
     found = [Known(each, _certificate(each, number)) for number, each in enumerate(ceremony.approvers, 1)]
     if len({keys.spki_sha256(each.certificate.public_key()) for each in found}) < len(found):
         raise Invalid("ceremony-approvers", "Två av filens godkännare har samma nyckel. Var och en ska ha sin egen.")
