@@ -1,4 +1,4 @@
-"""Revoking many certificates of a CA at once: counted, approved by two persons, then carried out in batches (rules/pki 4.4).
+"""Revoking many certificates of a CA at once: counted, approved by two persons, then executed in batches (rules/pki 4.4).
 
 Start in `lifecycle`. `selection` finds the certificates; `execution` revokes them in the `pki` worker. The names below are for
 the operators' pages.

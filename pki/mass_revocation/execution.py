@@ -1,9 +1,9 @@
-"""Carries out mass revocations in the `pki` worker: in bounded transactions, resumed after a crash at any point (rules/pki 4.4).
+"""Executes mass revocations in the `pki` worker: in bounded transactions, resumed after a crash at any point (rules/pki 4.4).
 
-One batch revokes and moves the position in one transaction, so that no certificate is passed twice or left out. All are revoked
-first, since from then on no answer says good; CRLs follow, and then the signed answers, which take longest. A turn is short, and
-the next is asked for at its end, so that the queue stays free for single revocations; a sweeper asks for what a crash or a lost
-wake-up left.
+One batch revokes and moves the position in one transaction, so that no certificate is processed twice or left out. All
+certificates are revoked first, since from then on no OCSP response says good; CRLs follow, and then the pre-signed responses,
+which take longest. A turn is short and enqueues the next one at its end, so that the queue stays free for single revocations. A
+sweeper enqueues turns that a crash or a lost wake-up left out.
 """
 
 import datetime as dt
@@ -41,27 +41,27 @@ from siths_portal.lib.processes import jobs
 log = structlog.get_logger(__name__)
 
 BATCH = 500
-"""Certificates in one transaction."""
+"""The number of certificates in one transaction."""
 
 TURN_SECONDS = 20.0
-"""After so long a worker's thread is given back."""
+"""The time after which a turn ends and frees the worker's thread."""
 
 CLAIM = dt.timedelta(seconds=60)
-"""After so long without a batch another worker takes over."""
+"""The time without a batch after which another worker takes over."""
 
 ACTOR = "system:mass-revocation"
 _LIVE = [CertificateStatus.RESERVED, CertificateStatus.ISSUED]
 _UNDER_WAY = [MassRevocationState.RUNNING, MassRevocationState.PUBLISHING]
-# Any number that no other lock has: one mass revocation at a time, so that workers have threads left for the rest.
+# A number that no other lock has. One mass revocation runs at a time, so that workers have threads for other tasks.
 _ONE_AT_A_TIME = 0x6D617373
 
 
 class _NotPublished(RuntimeError):
-    """CRLs could not be made; says of which CAs, and why."""
+    """CRLs could not be made; the text has the CAs and the reasons."""
 
 
 def run(mass_revocation_id: UUID) -> bool:
-    """One turn of a mass revocation; True if there is more to do. Does nothing if it, or another one, is being worked on."""
+    """Runs one turn; returns True if more work remains. Does nothing while a worker runs this or another mass revocation."""
     claim = _claim(mass_revocation_id)
     if claim is None:
         return False
@@ -80,7 +80,7 @@ def run(mass_revocation_id: UUID) -> bool:
 
 
 def wake_due() -> int:
-    """Asks for a turn of each mass revocation that is under way and that nobody works on; returns how many."""
+    """Enqueues a turn of each running mass revocation that no worker has claimed; returns their number."""
     due = MassRevocation.objects.filter(_free(), state__in=_UNDER_WAY).order_by("id").values_list("id", flat=True)
     ids = list(due[:100])
     for id_ in ids:
@@ -94,7 +94,7 @@ def _free() -> Q:
 
 @transaction.atomic(durable=True)
 def _claim(mass_revocation_id: UUID) -> dt.datetime | None:
-    """Until when this worker has it to itself; None if it is not due."""
+    """Claims the mass revocation and returns when the claim expires; None if it is not due."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ONE_AT_A_TIME])
     if MassRevocation.objects.filter(state__in=_UNDER_WAY, claimed_until__gt=clock.now()).exists():
@@ -116,9 +116,9 @@ def _release(mass_revocation_id: UUID, claim: dt.datetime | None) -> None:
 
 
 def _batch(mass_revocation_id: UUID) -> dt.datetime | None:
-    """Revokes the next certificates, or moves on if there are none; the claim afterwards."""
+    """Revokes the next certificates, or starts publishing if none are left; returns the claim's new expiry."""
     with transaction.atomic(durable=True):
-        # Locked first, so that two workers never take the same certificates, and a stop waits for the batch.
+        # Locked first, so that two workers never revoke the same certificates, and a stop waits for the batch.
         row = MassRevocation.objects.select_for_update(no_key=True).get(id=mass_revocation_id)
         if row.state != MassRevocationState.RUNNING:
             return None
@@ -152,7 +152,7 @@ def _take(row: MassRevocation, ids: list[UUID]) -> None:
     row.unchanged += outcome.unchanged
     row.failed += outcome.failed
     row.last_batch_at = clock.now()
-    # Listeners may have much to do for each certificate: they hear in the default worker, and find by themselves what they miss.
+    # Listeners may do much work for each certificate: they run in the default worker, and find missed signals by themselves.
     if outcome.touched:
         jobs.enqueue("pki.tell_revoked", certificate_ids=[str(id_) for id_ in outcome.touched])
 
@@ -171,9 +171,9 @@ def _request(row: MassRevocation) -> RevocationRequest:
 
 
 def _publish(row: MassRevocation) -> bool:
-    """One step of telling relying parties: the CRLs if that was asked for, then a batch of OCSP answers, then the end.
+    """Executes one step of publishing: the CRLs if requested, then a batch of OCSP responses, then the end.
 
-    False if it has ended, or cannot go on now: then the claim stays, and the next attempt is when it has run out.
+    Returns False if it has ended, or cannot continue now: then the claim stays until it expires, before the next attempt.
     """
     concerned = _concerned(row)
     try:
@@ -204,13 +204,13 @@ def _concerned(row: MassRevocation) -> list[CertificateAuthority]:
 
 
 def _make_crls(concerned: list[CertificateAuthority]) -> dict[str, int | None]:
-    """The numbers of the new CRLs by CA, None for a CA that publishes none by itself. Raises _NotPublished."""
+    """Makes the CRLs and returns their numbers by CA; None for a CA whose CRLs the worker cannot make. Raises _NotPublished."""
     online = [ca for ca in concerned if ca.state in ONLINE and ca.key_id]
     outcomes = building.publish_each(online)
     faults.point("pki.mass.after-crls")
     if failures := [f"{_named(each.ca)} {each.error}" for each in outcomes if each.error]:
         raise _NotPublished(", ".join(failures))
-    # Their entries were read after the last batch was committed.
+    # Their entries are read after the last batch was committed.
     lists = Crl.objects.filter(ca__in=online, shard=None).values("ca_id")
     by_ca = dict(lists.annotate(newest=Max("number")).values_list("ca_id", "newest"))
     return {_named(ca): by_ca.get(ca.id) for ca in concerned}
@@ -221,10 +221,10 @@ def _named(ca: CertificateAuthority) -> str:
 
 
 def _sign_answers(concerned: list[CertificateAuthority]) -> int:
-    """Signs answers for a batch of revoked certificates that wait; returns for how many.
+    """Signs responses for a batch of revoked certificates that lack one; returns the number of certificates.
 
-    From the last to the first, since the sweeper of answers, which goes on beside it, comes from the other end. Those of CAs that
-    nobody answers for now are passed by: they would fill each batch and keep the others' answers back.
+    Goes from the last to the first, since the sweeper of responses, which runs at the same time, starts at the other end. Skips
+    CAs without a responder now: their certificates would fill each batch and delay the others' responses.
     """
     now = clock.now()
     signers = OcspSigner.objects.filter(
@@ -257,7 +257,7 @@ def _finish(row: MassRevocation) -> None:
 
 
 def _report(row: MassRevocation) -> dict[str, Any]:
-    """What was done against what was approved. Each count of `differences` is 0 if all went as approved."""
+    """Returns the comparison of the result with the approval. Each count of `differences` is 0 if they agree."""
     crl_numbers = (row.report or {}).get("crl_numbers", {})
     records = Revocation.objects.filter(approval_request_id=row.approval_request_id).order_by("id")
     first, last = records.first(), records.last()

@@ -1,6 +1,6 @@
-"""Mass revocation (rules/pki 4.4): asked for on a trial count, approved by two others, started and stopped by an operator.
+"""Mass revocation (rules/pki 4.4): requested after a trial count, approved by two others, started and stopped by an operator.
 
-Its certificates are fixed when it is asked for, so that what was approved is what is revoked. `execution` carries it out.
+The request fixes its certificates, so that exactly the approved certificates are revoked. `execution` executes it.
 """
 
 import datetime as dt
@@ -40,9 +40,9 @@ _NAMED_CAS = 4
 
 @dataclass(frozen=True)
 class MassRevocationGrounds:
-    """Why, on whose word and how: as the fields of `RevocationRequest`, but that a justification is demanded.
+    """The grounds: the fields of `RevocationRequest`, but with a required justification.
 
-    `publish_crls` makes the CRLs of the CAs concerned anew at once when the last certificate is revoked.
+    `publish_crls` makes new CRLs of the CAs concerned at once when the last certificate is revoked.
     """
 
     reason: str
@@ -57,14 +57,14 @@ class MassRevocationGrounds:
 
 @dataclass(frozen=True)
 class MassRevocationView:
-    """A mass revocation as it stands.
+    """A mass revocation.
 
     `state`: requested, approved, rejected, withdrawn, expired (all before the start), running, stopped, publishing, finished.
-    `document` is what people approve, under `document_sha256`, by
-    `pki.approvals.dual_control.decide(request_id=approval_request_id, …)`. `done` of `total` certificates have been passed:
+    People approve `document`, under `document_sha256`, by
+    `pki.approvals.dual_control.decide(request_id=approval_request_id, …)`. `done` of `total` certificates have been processed:
     `revoked` now, `changed` to a compromise or an earlier invalidity date, `unchanged` since they were revoked already,
-    `failed` since they were never signed. `rate` is certificates a second since it was started or continued last, 0 before
-    there is one. `failure` says what holds the end up. `report` is None until then.
+    `failed` since they were never signed. `rate` is certificates a second since the last start or continuation, 0 before the
+    first batch. `failure` says what delays the end. `report` is None until the end.
     """
 
     id: UUID
@@ -106,10 +106,10 @@ def request_mass_revocation(
     members_sha256: str,
     actor_ref: str,
 ) -> MassRevocationView:
-    """Asks for the revocation of what a trial count found: `as_of` and `members_sha256` are the count's.
+    """Requests the revocation of the certificates of a trial count, whose `as_of` and `members_sha256` the caller passes.
 
-    Joins the caller's transaction. Raises Invalid, by field, for the selection and the grounds, and for one that hits nothing;
-    Conflict if the certificates are no longer those of the trial count.
+    Joins the caller's transaction. Raises Invalid, by field, for the selection and the grounds, and for a selection without
+    certificates; Conflict if the certificates are no longer those of the trial count.
     """
     wanted = mass_selection.normal(selection)
     _check(grounds, actor_ref)
@@ -191,7 +191,7 @@ def start_mass_revocation(mass_revocation_id: UUID, *, actor_ref: str) -> MassRe
 
 @transaction.atomic
 def stop_mass_revocation(mass_revocation_id: UUID, *, actor_ref: str, justification: str) -> MassRevocationView:
-    """Stops a running mass revocation after the batch that is under way. What is revoked stays so; it may be continued.
+    """Stops a running mass revocation after the current batch. Revoked certificates stay revoked; it may be continued.
 
     Joins the caller's transaction. Raises NotFound; Invalid without a justification; Conflict if it is not running.
     """
@@ -210,7 +210,7 @@ def stop_mass_revocation(mass_revocation_id: UUID, *, actor_ref: str, justificat
 
 
 def mass_revocation(mass_revocation_id: UUID) -> MassRevocationView:
-    """One mass revocation. Raises NotFound."""
+    """Returns one mass revocation. Raises NotFound."""
     row = _rows().filter(id=mass_revocation_id).first()
     if row is None:
         raise NotFound("mass-revocation-unknown", "Masspärren finns inte.")
@@ -218,12 +218,12 @@ def mass_revocation(mass_revocation_id: UUID) -> MassRevocationView:
 
 
 def mass_revocations() -> Rows[MassRevocation, MassRevocationView]:
-    """Mass revocations. Their ids rise with time."""
+    """Returns mass revocations. Their ids rise with time."""
     return Rows(_rows(), lambda found: [_view(row) for row in found])
 
 
 def document(row: MassRevocation) -> dict[str, Any]:
-    """What people approve, made from what the row holds now, so that a row that was changed is not what was approved."""
+    """Returns the document that people approve, from the row's present values, so that a changed row is no longer approved."""
     return {
         "mass_revocation": str(row.id),
         "selection": mass_selection.told(row.selection),
@@ -244,7 +244,7 @@ def document(row: MassRevocation) -> dict[str, Any]:
 
 
 def _check(grounds: MassRevocationGrounds, actor_ref: str) -> None:
-    """Raises Invalid for grounds that a revocation would be refused for when it comes to it."""
+    """Raises Invalid for grounds that a revocation would refuse later."""
     if not grounds.justification.strip():
         raise Invalid("mass-justification", "Skriv varför.", fields={"justification": ["Skriv varför certifikaten ska spärras."]})
     if grounds.reason == RevocationReason.CA_COMPROMISE:
@@ -263,7 +263,7 @@ def _check(grounds: MassRevocationGrounds, actor_ref: str) -> None:
 
 
 def _fix_members(id_: UUID, rows: QuerySet[Certificate]) -> tuple[int, str]:
-    """Writes down which certificates are meant, in one statement; their number and hash."""
+    """Stores the selected certificates in one statement; returns their number and hash."""
     sql, parameters = rows.order_by().values("id").query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -275,7 +275,7 @@ def _fix_members(id_: UUID, rows: QuerySet[Certificate]) -> tuple[int, str]:
 
 
 def members(id_: UUID) -> tuple[int, str]:
-    """Number and hash of the certificates that are meant."""
+    """Returns the number and hash of the stored certificates."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT count(*), {mass_selection.digest_sql('certificate_id')} "  # noqa: S608  (a constant)
@@ -301,7 +301,7 @@ def _locked(mass_revocation_id: UUID) -> MassRevocation:
 
 def _rows() -> QuerySet[MassRevocation]:
     rows = MassRevocation.objects.select_related("approval_request").prefetch_related("approval_request__approvals")
-    return rows.defer("selection")  # may hold long lists, and pages ask every other second
+    return rows.defer("selection")  # may have long lists, and pages poll every other second
 
 
 def _view(row: MassRevocation) -> MassRevocationView:
@@ -340,7 +340,7 @@ def _view(row: MassRevocation) -> MassRevocationView:
 
 
 def _state(row: MassRevocation, request: ApprovalRequest) -> str:
-    """Until the start, the state is the approval's, which is too old before it is closed for that."""
+    """Returns the state: until the start the approval's, which may have expired before it is closed."""
     if row.state != MassRevocationState.REQUESTED:
         return row.state
     if request.state in (ApprovalState.OPEN, ApprovalState.APPROVED) and request.expires_at <= clock.now():

@@ -1,4 +1,4 @@
-"""Which certificates a mass revocation takes: criteria, their check, and the trial count (rules/pki 4.4)."""
+"""The selection of a mass revocation: criteria, their check, and the trial count (rules/pki 4.4)."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -16,12 +16,12 @@ from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Invalid
 
 LONGEST_LIST = 100_000
-"""Serials or key hashes in one selection."""
+"""The limit of serials or key hashes in one selection."""
 
 EXAMPLES = 10
-"""How many of a list's values that hit nothing are shown."""
+"""The limit of a list's unmatched values that are shown."""
 
-# Two walks from value to value, since entries without a profile come last in the index.
+# Two index scans from value to value, since entries without a profile come last in the index.
 _CLIENTS = """
 WITH RECURSIVE profiled AS (
     (SELECT profile_version_id AS profile, client_ref AS client FROM pki_certificate WHERE profile_version_id IS NOT NULL
@@ -51,8 +51,8 @@ class MassSelection:
 
     `cas` are `slug:generation`. `issued_from` is included, `issued_until` is not; a certificate that is still reserved counts
     from when it was planned. `key_hashes` are SHA-256 of SubjectPublicKeyInfo in hex, `serials` hex, of the named CAs or of all.
-    Failed certificates were never signed and are never taken; expired ones only with `include_expired`. Certificates of CAs and
-    of OCSP responders are taken only where profiles, keys or serials name them.
+    Failed certificates were never signed and are never selected; expired ones only with `include_expired`. Certificates of CAs
+    and of OCSP responders are selected only if profiles, keys or serials name them.
     """
 
     cas: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class MassSelection:
     include_expired: bool = False
 
     def plain(self) -> dict[str, Any]:
-        """The criteria that restrict, as JSON values."""
+        """Returns the criteria that restrict, as JSON values."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {
             name: utc(value) if isinstance(value, dt.datetime) else list(value) if isinstance(value, tuple) else value
@@ -76,7 +76,7 @@ class MassSelection:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
-        """What `plain` gave."""
+        """Returns the selection from the values of `plain`."""
         moments = {"issued_from", "issued_until"}
         plain: dict[str, Any] = {
             name: dt.datetime.fromisoformat(value) if name in moments else tuple(value) if isinstance(value, list) else value
@@ -86,13 +86,13 @@ class MassSelection:
 
     @property
     def sha256(self) -> str:
-        """Hash of the criteria's canonical JSON."""
+        """Returns the hash of the criteria's canonical JSON."""
         return sha256_hex(canonical_json(self.plain()))
 
 
 @dataclass(frozen=True)
 class MassRevocationGroup:
-    """Certificates of one CA generation and profile, by status; `profile` is empty for those known by serial alone."""
+    """Certificates of one CA generation and profile, by status; `profile` is empty if only the serial is known."""
 
     ca: str
     generation: int
@@ -103,16 +103,16 @@ class MassRevocationGroup:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Returns the number of all of them."""
         return self.reserved + self.issued + self.revoked
 
 
 @dataclass(frozen=True)
 class MassRevocationDryRun:
-    """What a mass revocation would take, exactly, at the moment it was counted.
+    """The exact certificates that a mass revocation would revoke at the time of the count.
 
-    `revocable` are not revoked yet. `members_sha256` is what the request must repeat, with `as_of`: certificates made after
-    that moment are not in. `unmatched_*` count values of the lists that hit nothing, with the first of them.
+    `revocable` are not revoked yet. The request must repeat `members_sha256` and `as_of`: certificates made after that time are
+    not included. `unmatched_*` count the values of the lists without a certificate, with the first of them.
     """
 
     selection: MassSelection
@@ -127,7 +127,7 @@ class MassRevocationDryRun:
 
 
 def dry_run(selection: MassSelection, *, as_of: dt.datetime | None = None) -> MassRevocationDryRun:
-    """Counts, and changes nothing. `as_of` is now unless given. Raises Invalid, by field."""
+    """Counts without changes. `as_of` is now unless given. Raises Invalid, by field."""
     wanted = normal(selection)
     moment = as_of or clock.now()
     rows = found(wanted, moment)
@@ -148,7 +148,7 @@ def dry_run(selection: MassSelection, *, as_of: dt.datetime | None = None) -> Ma
 
 
 def normal(selection: MassSelection) -> MassSelection:
-    """The selection in one spelling: lists sorted, without doubles. Raises Invalid, by field."""
+    """Returns the selection in normal form: lists sorted, without duplicates. Raises Invalid, by field."""
     faults: dict[str, list[str]] = {}
     cas = tuple(sorted(set(selection.cas)))
     if unknown := set(cas) - set(_generations()):
@@ -179,10 +179,10 @@ def normal(selection: MassSelection) -> MassSelection:
 
 
 def found(selection: MassSelection, as_of: dt.datetime) -> QuerySet[Certificate]:
-    """The certificates that a selection in normal form takes, in no order."""
+    """Returns the certificates of a selection in normal form, in no order."""
     rows = Certificate.objects.exclude(status=CertificateStatus.FAILED).filter(created_at__lte=as_of)
     generations = _generations()
-    # With serials all CAs stand for none, since the index of serials begins with the CA.
+    # With serials and no CA it names every CA, since the index of serials begins with the CA.
     if selection.cas or selection.serials:
         rows = rows.filter(ca__in=[id_ for name, id_ in generations.items() if not selection.cas or name in selection.cas])
     if selection.serials:
@@ -198,7 +198,7 @@ def found(selection: MassSelection, as_of: dt.datetime) -> QuerySet[Certificate]
 
 
 def _issued_within(selection: MassSelection) -> Q:
-    """The time of issuance, that of planning for what has none, as ranges that indexes know."""
+    """Returns the condition on the time of issuance, or of planning for rows without one, as ranges that use the indexes."""
     within = {"gte": selection.issued_from, "lt": selection.issued_until}
     given = {name: moment for name, moment in within.items() if moment is not None}
     if not given:
@@ -208,7 +208,7 @@ def _issued_within(selection: MassSelection) -> Q:
 
 
 def _of_origin(selection: MassSelection) -> Q:
-    """Profile, client and unit as `pki_cert_origin` knows them: what stands before a named one has all its values named."""
+    """Returns the condition on profile, client and unit for `pki_cert_origin`: columns before a given one list all values."""
     if not (selection.profiles or selection.client_ref or selection.unit_ref):
         return Q()
     rest = Q()
@@ -222,14 +222,14 @@ def _of_origin(selection: MassSelection) -> Q:
 
 
 def _clients() -> list[str]:
-    """Every client that certificates are of, read from one index entry to the next other one."""
+    """Returns every client that has certificates, by skipping in the index from each value to the next."""
     with connection.cursor() as cursor:
         cursor.execute(_CLIENTS)
         return [row[0] for row in cursor.fetchall()]
 
 
 def grouped(rows: QuerySet[Certificate]) -> tuple[MassRevocationGroup, ...]:
-    """The certificates' number by CA generation, profile and status."""
+    """Returns the number of certificates by CA generation, profile and status."""
     counted = rows.order_by().values_list("ca__slug", "ca__generation", "profile_version__name", "status").annotate(Count("id"))
     by_group: dict[tuple[str, int, str], dict[str, int]] = {}
     for slug, generation, profile, status, count in counted:
@@ -247,18 +247,18 @@ def grouped(rows: QuerySet[Certificate]) -> tuple[MassRevocationGroup, ...]:
 
 
 def utc(moment: dt.datetime) -> str:
-    """A moment in one spelling, whatever its zone was."""
+    """Returns a time in one form, whatever its zone."""
     return moment.astimezone(dt.UTC).isoformat()
 
 
 def told(plain: dict[str, Any]) -> dict[str, Any]:
-    """The criteria with their two long lists by number and hash, for the document that people approve."""
+    """Returns the criteria, with number and hash instead of their two long lists, for the document that people approve."""
     lists = {name: plain[name] for name in ("key_hashes", "serials") if name in plain}
     return plain | {name: {"count": len(values), "sha256": sha256_hex(canonical_json(values))} for name, values in lists.items()}
 
 
 def digest_sql(column: str) -> str:
-    """SQL of the SHA-256 in hex over the ids of a column, 16 octets each in rising order."""
+    """Returns SQL for the SHA-256 in hex over the ids of a column, 16 octets each in rising order."""
     return _MEMBERS_SHA256.format(column)
 
 
@@ -271,7 +271,7 @@ def _members_sha256(rows: QuerySet[Certificate]) -> str:
 
 
 def _generations() -> dict[str, int]:
-    """The id of each CA, by `slug:generation`."""
+    """Returns the id of each CA, by `slug:generation`."""
     rows = CertificateAuthority.objects.values_list("slug", "generation", "id")
     return {f"{slug}:{generation}": id_ for slug, generation, id_ in rows}
 
@@ -281,7 +281,7 @@ def _profile_versions(condition: Q) -> list[int]:
 
 
 def _own() -> Q:
-    """The PKI's own certificates: those of CAs and of OCSP responders. By profile and tables, not by what a client can choose."""
+    """Returns the condition for certificates of CAs and OCSP responders, by profile and tables that no client can choose."""
     profiles = _profile_versions(Q(definition__no_check=True))
     signers = OcspSigner.objects.values("certificate_id")
     return Q(profile_version__in=profiles) | Q(id__in=signers) | authorities.ca_certificates()
@@ -314,7 +314,7 @@ def _key_hash(text: str) -> str:
 
 
 def _unmatched(values: tuple[str, ...], rows: QuerySet[Certificate], column: str) -> list[str]:
-    """Values of a list that hit no certificate, sorted."""
+    """Returns the values of a list without a certificate, sorted."""
     if not values:
         return []
     hit = set(rows.order_by().values_list(column, flat=True).distinct().iterator(chunk_size=10_000))
