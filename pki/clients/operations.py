@@ -1,7 +1,7 @@
-"""What a machine client orders, revokes, reads and searches, each within its permissions (rules/pki 3.4).
+"""The operations of machine clients, within their permissions: order, revoke, read and search (rules/pki 3.4).
 
-What a client may not know of is answered as what does not exist: NotFound, after the same queries. What it knows of and may
-not do is Forbidden.
+A certificate that the client may not know of raises NotFound, like a missing one and after the same queries. An operation on a
+known certificate without the permission raises Forbidden.
 """
 
 import datetime as dt
@@ -30,14 +30,14 @@ _MARGIN = dt.timedelta(minutes=5)
 
 
 def actor_ref(client_ref: str) -> str:
-    """How events name the client."""
+    """Returns the client as the actor of events."""
     return f"client:{client_ref}"
 
 
 def longest(profile: str) -> dt.datetime:
-    """The latest notAfter that an order by `profile` may ask for now, a little less than its limit.
+    """Returns the latest notAfter that an order by `profile` may request now, slightly less than its limit.
 
-    An unknown profile has none and is not told here: the order is refused as one that the client may not see.
+    An unknown profile gives no error here: the order is refused later, like one that the client may not see.
     """
     known = PROFILES.get(profile)
     return clock.now() + dt.timedelta(days=known.max_days if known else 0) - _MARGIN
@@ -46,11 +46,11 @@ def longest(profile: str) -> dt.datetime:
 def order_certificate(
     *, client_ref: str, key: str, request_sha256: str, order: CertificateOrder, registered: Mapping[str, Collection[str]]
 ) -> UUID:
-    """Plans the certificate that is ordered under the client's idempotency key, or finds the one that was; returns its id.
+    """Plans a certificate under the client's idempotency key, or finds the one planned before; returns its id.
 
-    The key is written in the transaction that reserves the serial, so one key never makes two certificates. `registered` holds
-    by attribute the values that are registered with the client. Raises NotFound and Forbidden as the permissions say and for an
-    attribute that is not registered, Invalid for a key that was used for another request, and as `plan_certificates`.
+    The key is written in the transaction that reserves the serial, so one key never makes two certificates. `registered` has the
+    client's registered values by attribute. Raises NotFound and Forbidden by the permissions and for an attribute that is not
+    registered, Invalid for a key that was used for another request, and as `plan_certificates`.
     """
     names = client_names.ordered(order.subject, order.subject_alternative)
     Reach.of(client_ref).require_issue(order.ca, order.profile, names)
@@ -68,7 +68,7 @@ def order_certificate(
                 created_at=clock.now(),
             )
     except IntegrityError as error:
-        # Another attempt with the same key came first.
+        # A concurrent request with the same key was first.
         if _ORDER_CONSTRAINT not in str(error) or (known := _ordered(client_ref, key, request_sha256)) is None:
             raise
         return known
@@ -94,15 +94,15 @@ def _ordered(client_ref: str, key: str, request_sha256: str) -> UUID | None:
 
 
 def ordered_certificate(*, client_ref: str, key: str) -> Certificate:
-    """The certificate that was ordered under the key, if the client may still read it. Raises NotFound and Forbidden."""
+    """Returns the certificate ordered under the key, if the client may still read it. Raises NotFound and Forbidden."""
     found = ClientOrder.objects.filter(client_ref=client_ref, key=key).values_list("certificate_id", flat=True).first()
     return _readable(client_ref, Q(pk=found))
 
 
 def read_certificate(*, client_ref: str, ca: str, serial: str) -> Certificate:
-    """The certificate of the CA with this hexadecimal serial, with its DER.
+    """Returns the CA's certificate with this hexadecimal serial, with its DER.
 
-    Raises NotFound for what the client may not know of, and Forbidden for what it may revoke alone.
+    Raises NotFound if the client may not know of it, and Forbidden if the client may only revoke it.
     """
     return _readable(client_ref, _named(ca, serial))
 
@@ -117,9 +117,9 @@ def revoke_certificate(
     invalidity_date: dt.datetime | None = None,
     justification: str = "",
 ) -> Certificate:
-    """Revokes, finally; again changes only what `plan_revocation` says. Without `received_at` the request came now.
+    """Revokes, finally; a repeated call changes only what `plan_revocation` allows. `received_at` is now unless given.
 
-    Raises NotFound and Forbidden as the permissions say, Conflict for a certificate that was never made, and Invalid.
+    Raises NotFound and Forbidden by the permissions, Conflict for a certificate that was never made, and Invalid.
     """
     reach = Reach.of(client_ref)
     with transaction.atomic(durable=True):
@@ -143,9 +143,9 @@ def revoke_certificate(
 
 @dataclass(frozen=True)
 class CertificateQuery:
-    """What is searched for; empty values do not matter. Raises Invalid unless something narrows the search to few enough rows.
+    """The criteria of a search; empty values do not restrict. Raises Invalid unless a value limits the search to few enough rows.
 
-    That is a subject, carrier, key, at least PREFIX_DIGITS digits of a serial, or at most SEARCH_SPAN of issuance.
+    Such a value is a subject, carrier, key, at least PREFIX_DIGITS digits of a serial, or at most SEARCH_SPAN of issuance.
     """
 
     ca: str = ""
@@ -171,11 +171,11 @@ class CertificateQuery:
 
     @property
     def by_time(self) -> bool:
-        """Whether hits come by their time of issuance, else by when they were ordered; the newest first."""
+        """Returns whether results are sorted by time of issuance, otherwise by time of the order; the newest first."""
         return self.issued_from is not None
 
     def condition(self) -> Q:
-        """The search as a condition on `Certificate`."""
+        """Returns the search as a condition on `Certificate`."""
         columns: Mapping[str, object] = {
             "ca__slug": self.ca,
             "profile_version__name": self.profile,
@@ -188,7 +188,7 @@ class CertificateQuery:
         }
         wanted = Q(**{name: value for name, value in columns.items() if value})
         if self.serial_prefix:
-            # G comes after every hexadecimal digit, in any collation.
+            # G sorts after every hexadecimal digit, in any collation.
             prefix = self.serial_prefix.upper()
             wanted &= Q(serial__gte=prefix, serial__lt=f"{prefix}G")
         return wanted
@@ -196,14 +196,14 @@ class CertificateQuery:
 
 @dataclass(frozen=True)
 class Position:
-    """Where a page of a search ended: the last hit's id, and its time of issuance if the search is by time."""
+    """The end of a search's page: the last result's id, and its time of issuance if the search is by time."""
 
     id: UUID
     issued_at: dt.datetime | None = None
 
 
 def search_certificates(*, client_ref: str, search: CertificateQuery, after: Position | None, limit: int) -> list[Certificate]:
-    """At most `limit` of the certificates that the client may read and that the search names, the newest first, without DER."""
+    """Returns at most `limit` matching certificates that the client may read, the newest first, without DER."""
     rows = Certificate.objects.filter(Reach.of(client_ref).readable(), search.condition())
     if search.by_time:
         rows = rows.order_by("-issued_at", "-id")
@@ -229,7 +229,7 @@ def _named(ca: str, serial: str) -> Q:
 
 
 def _one(reach: Reach, named: Q) -> Certificate:
-    """The newest generation's, should two have the serial: our own draw none twice, but imported ones may."""
+    """Returns the certificate; the newest generation's if two have the serial, which only imported CAs may."""
     rows = Certificate.objects.filter(reach.visible(), named).select_related("ca", "profile_version").defer("tbs_der")
     found = rows.order_by("-ca__generation").first()
     if found is None:

@@ -1,4 +1,4 @@
-"""What machine clients may do with certificates, per CA, profile and name (ADR 0138). `authn` knows who a client is."""
+"""Permissions of machine clients for certificates, per CA, profile and name (ADR 0138). `authn` identifies the clients."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -36,13 +36,13 @@ def grant_client(
 ) -> PermissionView:
     """Adds rights and names, with one event if any is new. The client need not be registered yet.
 
-    `issue` reaches as far as the names of `pki.domain.client_names` do, and `revoke` to the certificates that the client
-    ordered itself; with ANY_NAME both reach every certificate of the CA and profile.
+    `issue` covers the names by the rules of `pki.domain.client_names`, and `revoke` the certificates that the client ordered
+    itself; with ANY_NAME both cover every certificate of the CA and profile.
 
-    Raises Invalid for a malformed reference, an unknown CA, a profile that the CA does not have, an unknown right, for `issue`
-    and `revoke` of what the PKI makes for itself (certificates of CAs and of OCSP responders), and for `issue` of persons' eIDs:
-    who grants himself that, and has a client, could make one in anybody's name (DIGG K3.4). Raises Invalid too for a malformed
-    name, for `issue` without a name, and for `revoke` of persons' eIDs without ANY_NAME, since no client orders those.
+    Raises Invalid for a malformed reference, an unknown CA, a profile that the CA does not have and an unknown right. Raises
+    Invalid for `issue` and `revoke` of certificates of CAs and of OCSP responders, and for `issue` of persons' eIDs: otherwise
+    an operator with a client could make an eID in anybody's name (DIGG K3.4). Raises Invalid too for a malformed name, for
+    `issue` without a name, and for `revoke` of persons' eIDs without ANY_NAME, since no client orders those.
     """
     wanted, new_names = _rights(rights), _names(names)
     _check(client_ref, ca, profile, wanted)
@@ -56,9 +56,9 @@ def grant_client(
 def withdraw_client(
     *, client_ref: str, ca: str, profile: str, rights: Iterable[str] = RIGHTS, actor_ref: str, names: Iterable[str] = ()
 ) -> PermissionView:
-    """Takes rights away from the next request on, or only `names` if any is given, with one event if any was held.
+    """Withdraws rights from the client's next request on, or only `names` if given, with one event if the client had any.
 
-    Certificates that the client ordered stay as they are. Raises NotFound if the client has no right there, and Invalid for an
+    Certificates that the client ordered do not change. Raises NotFound if the client has no right there, and Invalid for an
     unknown right or a malformed name.
     """
     unwanted, unwanted_names = _rights(rights), _names(names)
@@ -71,14 +71,14 @@ def withdraw_client(
 
 
 def client_permissions(client_ref: str | None = None) -> list[PermissionView]:
-    """Every permission, or those of one client, by client, CA and profile."""
+    """Returns every permission, or those of one client, by client, CA and profile."""
     rows = ClientPermission.objects.order_by("client_ref", "ca", "profile")
     return [_view(row) for row in (rows if client_ref is None else rows.filter(client_ref=client_ref))]
 
 
 @dataclass(frozen=True)
 class Reach:
-    """A client's permissions, as conditions on `Certificate`: the same for what is hidden and for what does not exist."""
+    """A client's permissions as conditions on `Certificate`: hidden and missing certificates look the same."""
 
     client_ref: str
     permissions: tuple[ClientPermission, ...]
@@ -87,7 +87,7 @@ class Reach:
 
     @classmethod
     def of(cls, client_ref: str) -> Self:
-        """What the client may do now."""
+        """Returns the client's present permissions."""
         rows = tuple(ClientPermission.objects.filter(client_ref=client_ref).order_by("ca", "profile"))
         cas = CertificateAuthority.objects.filter(slug__in={row.ca for row in rows}).only("id", "slug")
         versions = ProfileVersion.objects.filter(name__in={row.profile for row in rows}).only("id", "name")
@@ -102,7 +102,7 @@ class Reach:
         held = next((row for row in self.permissions if (row.ca, row.profile) == (ca, profile)), None)
         if held is None:
             raise NotFound("profile-unknown", "Utfärdaren finns inte, eller har inte profilen.")
-        # Also where a row says otherwise: it was not written by `grant_client`.
+        # Even if a row grants it: then `grant_client` has not written that row.
         if not held.may_issue or (profile in PROFILES and PROFILES[profile].is_on_carrier):
             raise Forbidden("client-may-not-issue", "Klienten har inte rätt att beställa certifikat med profilen.")
         if refused := client_names.outside(names, held.names):
@@ -112,17 +112,17 @@ class Reach:
             raise Forbidden("client-may-not-use-name", message, fields=reasons)
 
     def readable(self) -> Q:
-        """Certificates that the client may read: all of a CA and profile, or those that it ordered itself."""
+        """Returns the condition for certificates that the client may read: all of a CA and profile, or its own orders."""
         own = self._where("issue") & Q(client_ref=self.client_ref)
         return self._where("read") | own
 
     def revocable(self) -> Q:
-        """Certificates that the client may revoke: those that it ordered itself, or all where it has ANY_NAME."""
+        """Returns the condition for certificates that the client may revoke: its own orders, or all with ANY_NAME."""
         own = self._where("revoke") & Q(client_ref=self.client_ref)
         return own | self._where("revoke", any_name=True)
 
     def visible(self) -> Q:
-        """Certificates that the client may know of."""
+        """Returns the condition for certificates whose existence the client may know."""
         return self.readable() | self.revocable()
 
     def _where(self, right: str, *, any_name: bool = False) -> Q:
@@ -180,7 +180,7 @@ def _check(client_ref: str, ca: str, profile: str, wanted: set[str]) -> None:
 
 
 def _locked(client_ref: str, ca: str, profile: str) -> ClientPermission:
-    """The client's row, unsaved if there is none; changes of the client's rights wait for each other."""
+    """Returns the client's row, unsaved if there is none; changes of the client's rights wait for each other."""
     lock_until_commit(f"pki.client {client_ref}")
     key = {"client_ref": client_ref, "ca": ca, "profile": profile}
     return ClientPermission.objects.filter(**key).first() or ClientPermission(**key)
