@@ -235,7 +235,8 @@ def _system_actions(actor: Actor) -> frozenset[Action]:
 
 
 def _refuse(actor: Actor, action: Action, queryset: ScopedQuerySet[Any], pk: UUID) -> NoReturn:
-    if action is not Action.VIEW and queryset.visible_to(actor, Action.VIEW, pk=pk).exists():
+    # Reads the row: `exists` drops the `of` of a queryset that locks, and PostgreSQL locks no row of an outer join.
+    if action is not Action.VIEW and the_only(queryset.visible_to(actor, Action.VIEW, pk=pk)) is not None:
         raise _forbidden(resting=rests(actor, action))
     raise not_found()
 
