@@ -1,4 +1,4 @@
-"""What waits for approval and what was decided, for those who decide."""
+"""Approval requests and decisions, for the approvers."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ WAITING = [ApprovalState.OPEN, ApprovalState.APPROVED]
 
 @dataclass(frozen=True)
 class DecisionView:
-    """What one person decided."""
+    """One person's decision."""
 
     approver_ref: str
     decision: str
@@ -30,7 +30,7 @@ class DecisionView:
 
 @dataclass(frozen=True)
 class ApprovalView:
-    """A request for approval. `state` is `expired` from the moment at which it may no longer be used."""
+    """An approval request. `state` is `expired` from the time when it may no longer be used."""
 
     id: UUID
     action: str
@@ -47,43 +47,43 @@ class ApprovalView:
 
     @property
     def approved_by(self) -> int:
-        """How many have approved it."""
+        """Returns the number of approvals."""
         return sum(each.decision == Decision.APPROVED for each in self.decisions)
 
     @property
     def is_open(self) -> bool:
-        """Whether decisions are taken."""
+        """Returns whether decisions are accepted."""
         return self.state == ApprovalState.OPEN
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it can still come to be carried out."""
+        """Returns whether it can still be executed."""
         return self.state in WAITING
 
     def decision_of(self, ref: str) -> DecisionView | None:
-        """What this person decided, if anything."""
+        """Returns this person's decision, or None."""
         return next((each for each in self.decisions if each.approver_ref == ref), None)
 
 
 def waiting_approvals() -> list[ApprovalView]:
-    """Requests that wait for decisions or for being carried out, the oldest first; at most MOST_OPEN."""
+    """Returns requests that wait for decisions or execution, the oldest first; at most MOST_OPEN."""
     rows = _rows().filter(state__in=WAITING, expires_at__gt=clock.now())
     return [_view(row) for row in rows.order_by("created_at", "id")[:MOST_OPEN]]
 
 
 def waiting_count() -> int:
-    """How many requests wait for decisions."""
+    """Returns the number of requests that wait for decisions."""
     return ApprovalRequest.objects.filter(state=ApprovalState.OPEN, expires_at__gt=clock.now()).count()
 
 
 def closed_approvals() -> Rows[ApprovalRequest, ApprovalView]:
-    """Requests that came to an end. Their ids rise with time."""
+    """Returns closed requests. Their ids rise with time."""
     rows = _rows().exclude(state__in=WAITING, expires_at__gt=clock.now())
     return Rows(rows, lambda found: [_view(row) for row in found])
 
 
 def approval(request_id: UUID) -> ApprovalView:
-    """One request. Raises NotFound."""
+    """Returns one request. Raises NotFound."""
     row = _rows().filter(pk=request_id).first()
     if row is None:
         raise NotFound("approval-unknown", "Ärendet finns inte.")
@@ -91,7 +91,7 @@ def approval(request_id: UUID) -> ApprovalView:
 
 
 def ca_state_matter(slug: str, generation: int) -> ApprovalView | None:
-    """The request for another state of this CA that waits for decisions or for being carried out, if there is one."""
+    """Returns the request for another state of this CA that waits for decisions or execution, or None."""
     row = _rows().filter(ca_states.waits_for(slug, generation)).order_by("-id").first()
     return _view(row) if row else None
 

@@ -1,4 +1,4 @@
-"""CAs as operators see them: state, lists, responders, and how many certificates there are."""
+"""CAs for the operators' pages: state, CRLs, responders, and the number of certificates."""
 
 import datetime as dt
 import hashlib
@@ -18,13 +18,15 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
 
 COUNTED = 20_000
-"""Up to how many certificates of a CA are counted one by one; above that the planner's statistics are asked."""
+"""The limit up to which a CA's certificates are counted; above it the number is the planner's estimate."""
 
 
 @dataclass(frozen=True)
 class PublishedList:
-    """The newest CRL of a CA. `due` is when the next one is planned; in the past it is late. `due` and `next_update` are None for
-    the last list of a CA that retired."""
+    """The newest CRL of a CA. `due` is when the next one is planned; if it is in the past, the CRL is late.
+
+    `due` and `next_update` are None for the last CRL of a retired CA.
+    """
 
     number: int
     this_update: dt.datetime
@@ -38,7 +40,7 @@ class PublishedList:
 
 @dataclass(frozen=True)
 class Responder:
-    """A delegated OCSP responder. `days_left` are whole days to its end, negative after it."""
+    """A delegated OCSP responder. `days_left` are whole days until notAfter, negative after it."""
 
     certificate_id: UUID
     key_id: str
@@ -51,7 +53,7 @@ class Responder:
 
 @dataclass(frozen=True)
 class AuthorityLine:
-    """A CA in a list. `parent` names the CA that certified it, empty for a root; `signer_until` is when its responder ends."""
+    """A CA in a list. `parent` is the name of its issuer, empty for a root; `signer_until` is its responder's notAfter."""
 
     slug: str
     generation: int
@@ -67,7 +69,7 @@ class AuthorityLine:
 
 @dataclass(frozen=True)
 class StatusCount:
-    """How many certificates of a CA have a status; `estimated` where it is about so many."""
+    """The number of a CA's certificates with a status; `estimated` if it is not exact."""
 
     status: str
     number: int
@@ -76,9 +78,12 @@ class StatusCount:
 
 @dataclass(frozen=True)
 class AuthorityRecord:
-    """Everything on one CA. `certificate_id` is its own certificate's row, None where that is another's or none. `children` are
-    slug, generation and name of the CAs that it certified, `generations` of those that share its slug. `state_obstacle` is
-    Swedish: why no other state can be asked for now, empty if one can."""
+    """All data of one CA.
+
+    `certificate_id` is the row of its own certificate, None if it has no row here. `children` are slug, generation and name of
+    the CAs that it certified, `generations` of the CAs that share its slug. `state_obstacle` says in Swedish why no other state
+    can be requested now, and is empty if one can.
+    """
 
     line: AuthorityLine
     parent: tuple[str, int] | None
@@ -106,7 +111,7 @@ class AuthorityRecord:
 
 
 def authority_lines() -> list[AuthorityLine]:
-    """Every CA, also planned ones: roots first, then by name and generation."""
+    """Returns every CA, including planned ones: roots first, then by name and generation."""
     rows = CertificateAuthority.objects.select_related("parent").defer("certificate_der", "parent__certificate_der")
     lists = {row.ca_id: row for row in Crl.objects.filter(shard=None).order_by("ca_id", "-number").distinct("ca_id")}
     signers = OcspSigner.objects.filter(retired_at=None).order_by("ca_id", "-not_after").distinct("ca_id")
@@ -116,13 +121,13 @@ def authority_lines() -> list[AuthorityLine]:
 
 
 def authority_names() -> dict[str, str]:
-    """The common name of every CA by `<slug>:<generation>`, as documents and mass revocations refer to it."""
+    """Returns the common name of every CA by `<slug>:<generation>`, the reference in documents and mass revocations."""
     rows = CertificateAuthority.objects.values_list("slug", "generation", "common_name")
     return {f"{slug}:{generation}": name for slug, generation, name in rows}
 
 
 def authority_record(slug: str, generation: int) -> AuthorityRecord:
-    """Everything on the CA. Raises NotFound."""
+    """Returns all data of the CA. Raises NotFound."""
     row = CertificateAuthority.objects.filter(slug=slug, generation=generation).select_related("parent").first()
     if row is None:
         raise NotFound("ca-unknown", "Utfärdaren finns inte.")
@@ -162,7 +167,7 @@ def authority_record(slug: str, generation: int) -> AuthorityRecord:
 
 
 def authority_certificate(slug: str, generation: int) -> bytes:
-    """The CA's certificate, DER. Raises NotFound for an unknown CA, and for one that has none yet."""
+    """Returns the CA's certificate in DER. Raises NotFound for an unknown CA, and for a CA without a certificate."""
     rows = CertificateAuthority.objects.filter(slug=slug, generation=generation).exclude(state=CaState.PLANNED)
     der = rows.values_list("certificate_der", flat=True).first()
     if not der:
@@ -211,7 +216,7 @@ def _responder(row: OcspSigner) -> Responder:
 
 
 def _counts(ca: CertificateAuthority) -> list[StatusCount]:
-    """By status: counted if there are at most COUNTED, else estimated, so that the page costs the same for millions."""
+    """Returns the numbers by status: exact up to COUNTED, otherwise estimated, so that the page is fast for millions."""
     own = Certificate.objects.filter(ca=ca)
     some = own.order_by("serial").values("pk")[: COUNTED + 1]
     counted = dict(Certificate.objects.filter(pk__in=some).order_by().values_list("status").annotate(number=Count("pk")))
@@ -223,7 +228,7 @@ def _counts(ca: CertificateAuthority) -> list[StatusCount]:
 
 
 def _about(rows: QuerySet[Certificate]) -> int:
-    """The planner's guess at the number of rows, in two figures."""
+    """Returns the planner's estimate of the number of rows, rounded to two significant digits."""
     plan = json.loads(rows.order_by().explain(format="json"))
     guess = int(plan[0]["Plan"]["Plan Rows"])
     scale = int(10 ** max(len(str(guess)) - 2, 0))

@@ -1,4 +1,4 @@
-"""A ceremony as operators look at it: its history, what is left to do, and its protocol as files."""
+"""A ceremony for the operators' pages: its history, its remaining steps, and its record as files."""
 
 import datetime as dt
 import json
@@ -17,7 +17,7 @@ MOST_EVENTS = 100
 
 @dataclass(frozen=True)
 class CeremonyEvent:
-    """Something that was noted of a ceremony file, from its proposal to its end. `facts` are the event's."""
+    """An event of a ceremony file, from its proposal to its end. `facts` are the event's."""
 
     at: dt.datetime
     action: str
@@ -27,7 +27,7 @@ class CeremonyEvent:
 
 @dataclass(frozen=True)
 class Remaining:
-    """What following the file once more would do, in Swedish, one line each; `obstacle` why it cannot be followed, or empty."""
+    """The remaining steps of a file, one Swedish line each; `obstacle` says why it cannot be executed, or is empty."""
 
     lines: tuple[str, ...]
     obstacle: str
@@ -35,7 +35,7 @@ class Remaining:
 
 @dataclass(frozen=True)
 class Protocol:
-    """The protocol as it was written: canonical JSON, the same for people to read and sign, and the JSON's file name."""
+    """The ceremony record as written: canonical JSON, the text for people to read and sign, and the JSON's file name."""
 
     name: str
     document: bytes = field(repr=False)
@@ -43,13 +43,13 @@ class Protocol:
 
 
 def ceremony_events(file_sha256: str) -> list[CeremonyEvent]:
-    """The history of a file, the oldest first; at most MOST_EVENTS."""
+    """Returns the history of a file, the oldest event first; at most MOST_EVENTS."""
     rows = Event.objects.filter(subject_type="ceremony", subject_ref=file_sha256).order_by("id")
     return [CeremonyEvent(row.at, row.action, row.actor_ref, row.facts) for row in rows[:MOST_EVENTS]]
 
 
 def ceremony_remaining(file_text: str) -> Remaining:
-    """What is left of a ceremony that was begun."""
+    """Returns the remaining steps of a ceremony that has begun."""
     try:
         return Remaining(tuple(plan.intentions(parse(file_text.encode()))), "")
     except CeremonyFileError as error:
@@ -59,7 +59,7 @@ def ceremony_remaining(file_text: str) -> Remaining:
 
 
 def ceremony_protocol(ceremony_id: UUID) -> Protocol:
-    """The protocol of a finished ceremony. Raises NotFound for one that is not there or not finished."""
+    """Returns the record of a finished ceremony. Raises NotFound if it does not exist or is not finished."""
     row = KeyCeremony.objects.filter(id=ceremony_id).exclude(transcript="").first()
     if row is None:
         raise NotFound("ceremony-unknown", "Ceremonin finns inte, eller har inget protokoll än.")
@@ -67,6 +67,6 @@ def ceremony_protocol(ceremony_id: UUID) -> Protocol:
 
 
 def protocol_content(text: str) -> Mapping[str, Any]:
-    """A protocol's values, as `pki.ceremonies.transcript.describe` makes them."""
+    """Returns a record's values, in the form of `pki.ceremonies.transcript.describe`."""
     content: Mapping[str, Any] = json.loads(text)
     return content

@@ -1,4 +1,4 @@
-"""Certificates looked for by operators: by a number that names few, or through those of one CA."""
+"""The operators' certificate search: by a selective value, or through the certificates of one CA."""
 
 import base64
 import datetime as dt
@@ -17,7 +17,7 @@ from siths_portal.lib.errors import Invalid
 
 PAGE = 25
 LOOKED_THROUGH = 20_000
-"""How many certificates of a CA one page looks through for those that are wanted."""
+"""The limit of a CA's certificates that one page scans for matches."""
 
 LONGEST_TEXT = 16_000
 _PARTS = re.compile(r"[\s:.\-]+")
@@ -31,10 +31,10 @@ _LONGEST_DECIMAL = 49  # digits of a number of 20 octets
 
 @dataclass(frozen=True)
 class CertificateCriteria:
-    """What is looked for.
+    """Search criteria.
 
-    Of `serials`, `sha256` (of a certificate or of its key), `certificate_id`, `subject_ref` and `carrier_ref` one at most is
-    given; without any, `ca_id` is. `expires_from` (inclusive) and `expires_before` (exclusive) bound notAfter, in ISO 8601.
+    At most one of `serials`, `sha256` (of a certificate or of its key), `certificate_id`, `subject_ref` and `carrier_ref` is
+    given; otherwise `ca_id` is. `expires_from` (inclusive) and `expires_before` (exclusive) bound notAfter, in ISO 8601.
     """
 
     serials: tuple[str, ...] = ()
@@ -50,28 +50,28 @@ class CertificateCriteria:
 
     @property
     def names_few(self) -> bool:
-        """Whether a number is given that an index finds."""
+        """Returns whether a value with a selective index is given."""
         return bool(self.serials or self.sha256 or self.certificate_id or self.subject_ref or self.carrier_ref)
 
     @property
     def is_filtered(self) -> bool:
-        """Whether not all certificates of the CA are wanted."""
+        """Returns whether the criteria exclude some certificates of the CA."""
         return bool(self.profile or self.status or self.expires_from or self.expires_before)
 
     def as_json(self) -> dict[str, Any]:
-        """The criteria as plain values, without those that are not given."""
+        """Returns the given criteria as plain values."""
         return {name: value for name, value in asdict(self).items() if value}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """What `as_json` gave."""
+        """Returns the criteria from the values of `as_json`."""
         plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
         return cls(**plain)
 
 
 @dataclass(frozen=True)
 class CertificateLine:
-    """A certificate in a list. Nothing on it tells of its holder."""
+    """A certificate in a list, without any data about its holder."""
 
     id: UUID
     ca: str
@@ -87,8 +87,10 @@ class CertificateLine:
 
 @dataclass(frozen=True)
 class CertificatePage:
-    """A page of what was found. `after` is where the next one goes on, None at the end. `looked_through` says that this page
-    ended because LOOKED_THROUGH certificates had been gone through."""
+    """A page of results. `after` is the start of the next page, None at the end.
+
+    `looked_through` is True if this page ended because it had scanned LOOKED_THROUGH certificates.
+    """
 
     lines: tuple[CertificateLine, ...]
     after: UUID | None
@@ -96,10 +98,10 @@ class CertificatePage:
 
 
 def parse_text(text: str) -> dict[str, Any]:
-    """What a text means, as fields of CertificateCriteria; nothing for no text. Raises Invalid (field text).
+    """Parses a search text into fields of CertificateCriteria; an empty text gives no field. Raises Invalid (field text).
 
-    A serial number is hex in either byte order, with or without spaces and colons, or decimal, or what altSecurityIdentities
-    holds; 64 hex digits are a SHA-256; an id of ours, a reference and a whole certificate in PEM are understood too.
+    A serial number is hex in either byte order, with or without spaces and colons, or decimal, or the value of
+    altSecurityIdentities; 64 hex digits are a SHA-256. The text may also be our id, a reference or a certificate in PEM.
     """
     text = text.strip()
     if not text:
@@ -119,14 +121,14 @@ def parse_text(text: str) -> dict[str, Any]:
 
 
 def is_uuid(text: str) -> bool:
-    """Whether a text is a UUID with its hyphens; without them it could be a serial number."""
+    """Returns whether a text is a UUID with hyphens; without them it could be a serial number."""
     return re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text) is not None
 
 
 def _serials(digits: str) -> list[str]:
     octets = bytes.fromhex(digits.zfill(len(digits) + len(digits) % 2))
     numbers = [int.from_bytes(octets), int.from_bytes(octets, "little")]
-    # Python refuses to read a number of thousands of decimal digits, which is no serial number anyway.
+    # Python refuses to parse thousands of decimal digits, and no serial number is that long.
     if digits.isdecimal() and len(significant := digits.lstrip("0")) <= _LONGEST_DECIMAL:
         numbers.append(int(significant or "0"))
     found = dict.fromkeys(serials.text(number) for number in numbers if 0 < number < 1 << 160)
@@ -155,7 +157,7 @@ def certificate_criteria(
     expires_from: dt.datetime | None = None,
     expires_before: dt.datetime | None = None,
 ) -> CertificateCriteria:
-    """What a form's values mean. `ca` is slug and generation. Raises Invalid (fields text, ca, expires_before)."""
+    """Returns the criteria of form values. `ca` is slug and generation. Raises Invalid (fields text, ca, expires_before)."""
     meant = parse_text(text)
     ca_id = None
     if ca is not None:
@@ -180,17 +182,17 @@ def certificate_criteria(
 
 
 def profile_names() -> list[str]:
-    """The names of profiles that certificates may have."""
+    """Returns the names of profiles that certificates may have."""
     return list(ProfileVersion.objects.order_by("name").distinct().values_list("name", flat=True))
 
 
 def find_certificates(
     wanted: CertificateCriteria, *, after: UUID | None = None, limit: int = PAGE, hidden: Exists | None = None
 ) -> CertificatePage:
-    """A page of certificates, the newest first. `hidden` is a condition on a certificate's `pk` for those that are left out.
+    """Returns a page of certificates, the newest first. `hidden` is a condition on a certificate's `pk` for excluded ones.
 
-    By a number the index of that number is read. Through a CA the index of its serial numbers is, from the end, at most
-    LOOKED_THROUGH of them a page, so that no filter can make the database read millions of rows for one page.
+    A search by a selective value reads that value's index. A search through a CA reads the index of the CA's serials from the
+    end, at most LOOKED_THROUGH a page, so that no filter can make the database read millions of rows for one page.
     """
     rows = lines_of(Certificate.objects.all(), hidden)
     if wanted.names_few:
@@ -216,7 +218,7 @@ def _through_ca(rows: QuerySet[Certificate], wanted: CertificateCriteria, after:
 
 def _numbers(wanted: CertificateCriteria) -> Q:
     if wanted.serials:
-        # All CAs by name, so that the index that begins with the CA serves.
+        # Every CA is listed, so that PostgreSQL uses the index that begins with the CA.
         cas = list(CertificateAuthority.objects.values_list("id", flat=True))
         return Q(ca_id__in=cas, serial__in=wanted.serials)
     if wanted.sha256:
@@ -247,7 +249,7 @@ def _filters(wanted: CertificateCriteria) -> Q:
 
 
 def lines_of(rows: QuerySet[Certificate], hidden: Exists | None = None) -> QuerySet[Certificate]:
-    """The rows with what `line` needs and no more. `hidden` is a condition on a certificate's `pk` for those left out."""
+    """Returns the rows with only the columns that `line` needs. `hidden` is a condition on `pk` for excluded certificates."""
     wanted = rows.select_related("ca", "profile_version").only(
         "serial", "status", "held", "not_before", "not_after", "ca__slug", "ca__generation", "ca__common_name",
         "profile_version__name",
@@ -256,7 +258,7 @@ def lines_of(rows: QuerySet[Certificate], hidden: Exists | None = None) -> Query
 
 
 def line(row: Certificate) -> CertificateLine:
-    """A row as a line of a list."""
+    """Returns a row as a line of a list."""
     return CertificateLine(
         id=row.id,
         ca=row.ca.slug,

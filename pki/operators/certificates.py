@@ -1,4 +1,4 @@
-"""One certificate with everything that is known of it: the row, its acts, what is published, and the bytes decoded."""
+"""All data of one certificate: the row, its revocations, its published status, and the decoded bytes."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ EVENTS = 100
 
 @dataclass(frozen=True)
 class RevocationRecord:
-    """An act of revocation, or of making one graver."""
+    """A revocation, or a change of one to a more serious reason."""
 
     received_at: dt.datetime
     decided_at: dt.datetime
@@ -36,7 +36,7 @@ class RevocationRecord:
 
 @dataclass(frozen=True)
 class StoredAnswer:
-    """A pre-signed OCSP answer. `current` says that it tells of the certificate's present status and has not ended."""
+    """A pre-signed OCSP response. `current` is True if it has the certificate's present status and has not expired."""
 
     cert_id_hash: str
     this_update: dt.datetime
@@ -47,7 +47,7 @@ class StoredAnswer:
 
 @dataclass(frozen=True)
 class CertificateEvent:
-    """What was done to the certificate, by whom."""
+    """An event of the certificate, with its actor."""
 
     at: dt.datetime
     actor_ref: str
@@ -57,9 +57,11 @@ class CertificateEvent:
 
 @dataclass(frozen=True)
 class CertificateRecord:
-    """A certificate as an operator sees it. `decoded` is of the certificate, or of what is to be signed, or None where only the
-    serial number is kept here; `verified` says whether the CA's certificate verifies the signature, None where there is none;
-    `crl_number` is the first CRL that lists it."""
+    """A certificate for the operators' page.
+
+    `decoded` is the decoded certificate or TBSCertificate, or None if only the serial number is stored. `verified` says whether
+    the CA's certificate verifies the signature, None without a signature. `crl_number` is the first CRL that lists it.
+    """
 
     id: UUID
     ca: str
@@ -99,12 +101,12 @@ class CertificateRecord:
 
     @property
     def signed(self) -> bool:
-        """Whether there is a certificate to save as a file."""
+        """Returns whether there is a certificate to save as a file."""
         return self.der is not None
 
 
 def certificate_record(certificate_id: UUID) -> CertificateRecord:
-    """Everything on a certificate. Raises NotFound."""
+    """Returns all data of a certificate. Raises NotFound."""
     row = Certificate.objects.select_related("ca", "profile_version", "blob").filter(pk=certificate_id).first()
     if row is None:
         raise unknown()
@@ -151,7 +153,7 @@ def certificate_record(certificate_id: UUID) -> CertificateRecord:
 
 
 def certificate_der(certificate_id: UUID) -> bytes:
-    """The certificate alone, DER. Raises NotFound, also where none was signed or only the serial number is kept here."""
+    """Returns only the certificate, in DER. Raises NotFound, also if it was not signed or only its serial number is stored."""
     row = Certificate.objects.select_related("blob").only("blob__der").filter(pk=certificate_id, blob__isnull=False).first()
     if row is None:
         raise unknown()
@@ -159,12 +161,12 @@ def certificate_der(certificate_id: UUID) -> bytes:
 
 
 def certificate_pem(der: bytes) -> bytes:
-    """A DER certificate as a PEM file."""
+    """Returns a DER certificate as a PEM file."""
     return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
 
 
 def unknown() -> NotFound:
-    """The one answer for a certificate that is not there."""
+    """Returns the error for a missing certificate, the same in all cases."""
     return NotFound("certificate-unknown", "Certifikatet finns inte.")
 
 

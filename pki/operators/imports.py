@@ -1,6 +1,6 @@
-"""Imports of CAs as operators follow them: what was asked for, how far each has come, what it found, and its report.
+"""Imports of CAs for the operators' pages: the request, the progress, the findings and the report.
 
-An import is known by its request for approval, since it is there from the first; nothing is imported before two others approve.
+The id of an import is its approval request's, which exists from the start; the import begins after two others have approved it.
 """
 
 import datetime as dt
@@ -25,7 +25,7 @@ STEPS = 20
 COMPARISONS = 10
 SERIALS = 20
 OF_LISTS = ("listed-unknown", "listed-not-revoked", "listed-differently", "not-listed", "list-unreadable")
-"""Kinds of findings that tell how the old service's lists differ from the rest."""
+"""Kinds of findings about differences between the old service's CRLs and the other data."""
 _PLANNED = ("rows", "new", "new_revoked", "revoked", "papers", "findings")
 
 
@@ -34,8 +34,8 @@ class ImportLine:
     """An import in a list.
 
     `state` is `open`, `approved`, `rejected`, `withdrawn` or `expired` until it begins, then `certificates`, `lists` or
-    `finished`. `position` rows of the source are stored, of `rows` that the dry run counted. `common_name` is the CA's, empty in
-    requests of older versions.
+    `finished`. `position` rows of the source are stored, of the dry run's `rows`. `common_name` is the CA's, empty in requests of
+    older versions.
     """
 
     id: UUID
@@ -54,13 +54,13 @@ class ImportLine:
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything may have been imported."""
+        """Returns whether the import has begun, so that some rows may be stored."""
         return self.started_at is not None
 
 
 @dataclass(frozen=True)
 class FindingCount:
-    """How many findings there are of a kind; `text` says in Swedish what it is."""
+    """The number of findings of a kind; `text` is its Swedish description."""
 
     kind: str
     text: str
@@ -69,7 +69,7 @@ class FindingCount:
 
 @dataclass(frozen=True)
 class ImportStep:
-    """Something that was noted of an import; `facts` are the event's."""
+    """An event of an import; `facts` are the event's."""
 
     at: dt.datetime
     action: str
@@ -79,8 +79,11 @@ class ImportStep:
 
 @dataclass(frozen=True)
 class ComparisonView:
-    """What the old service's lists said beside our rows at a moment. `differences` are empty if they say the same; `serials` are
-    the first SERIALS of them with what differs, in Swedish; `later` were revoked here since the old list."""
+    """One comparison of the old service's CRLs with our rows.
+
+    `differences` is empty if they agree; `serials` has the first SERIALS of them, with the kind in Swedish. `later` counts
+    revocations here after the old CRL.
+    """
 
     at: dt.datetime
     actor_ref: str
@@ -92,9 +95,11 @@ class ComparisonView:
 
 @dataclass(frozen=True)
 class ImportRecord:
-    """Everything on one import. `plan` is what the dry run found, `counts` what has been done; `inputs` are the files with size
-    and SHA-256. `is_running`: a process has it in hand now. `report` stands when it is finished. `comparisons` are the CA's, the
-    newest first."""
+    """All data of one import.
+
+    `plan` is the dry run's result, `counts` the progress; `inputs` are the files with size and SHA-256. `is_running`: a process
+    executes it now. `report` is set when it is finished. `comparisons` are the CA's, the newest first.
+    """
 
     line: ImportLine
     approval: ApprovalView
@@ -116,21 +121,21 @@ class ImportRecord:
 
     @property
     def rate(self) -> float:
-        """Rows a second from its beginning to its newest batch; 0 while that says nothing."""
+        """Returns rows a second from its beginning to its newest batch; 0 while that cannot be calculated."""
         if self.line.started_at is None or self.line.last_batch_at is None or self.line.finished_at is not None:
             return 0
         seconds = (self.line.last_batch_at - self.line.started_at).total_seconds()
         return self.line.position / seconds if seconds > 0 else 0
 
     def differences(self) -> tuple[FindingCount, ...]:
-        """What of the findings tells how the old lists differ, every kind, also those that were not found."""
+        """Returns the number of findings of each kind about the old CRLs, also the kinds without findings."""
         found = {each.kind: each.number for each in self.findings}
         return tuple(FindingCount(kind, KINDS[kind], found.get(kind, 0)) for kind in OF_LISTS)
 
 
 @dataclass(frozen=True)
 class FindingLine:
-    """A row that was not taken as it stands, or that two sources tell differently."""
+    """A row that was not imported unchanged, or on which two sources differ."""
 
     place: str
     serial: str
@@ -139,19 +144,19 @@ class FindingLine:
 
 @dataclass(frozen=True)
 class ReportFile:
-    """The report or its signature as a file to save."""
+    """The report or its signature, as a file to save."""
 
     name: str
     content: bytes = field(repr=False)
 
 
 def imports() -> Rows[ApprovalRequest, ImportLine]:
-    """Imports. The ids of their requests rise with time."""
+    """Returns imports. The ids of their requests rise with time."""
     return Rows(_rows(), lambda found: [_line(row) for row in found])
 
 
 def import_record(import_id: UUID) -> ImportRecord:
-    """Everything on one import. Raises NotFound."""
+    """Returns all data of one import. Raises NotFound."""
     request, row = _found(import_id)
     document, report = request.document, row.report if row else None
     return ImportRecord(
@@ -176,9 +181,9 @@ def import_record(import_id: UUID) -> ImportRecord:
 
 
 def import_findings(import_id: UUID, kind: str) -> Rows[ImportFinding, FindingLine]:
-    """An import's findings of one kind; ids rise in the order in which they were found.
+    """Returns an import's findings of one kind; their ids rise in the order of the import.
 
-    Raises NotFound, also for a kind that there is not.
+    Raises NotFound, also for an unknown kind.
     """
     _request, row = _found(import_id)
     if row is None or kind not in KINDS:
@@ -188,12 +193,12 @@ def import_findings(import_id: UUID, kind: str) -> Rows[ImportFinding, FindingLi
 
 
 def finding_text(kind: str) -> str:
-    """What a kind of findings is called."""
+    """Returns the description of a kind of findings."""
     return KINDS[kind]
 
 
 def import_report(import_id: UUID, kind: str) -> ReportFile:
-    """A finished import's report as `json` or `txt`, its signature as `sig` (DER), or the signature's key as `pem`.
+    """Returns a finished import's report as `json` or `txt`, its signature as `sig` (DER), or the signature's key as `pem`.
 
     Raises NotFound.
     """
@@ -249,14 +254,14 @@ def _line(request: ApprovalRequest) -> ImportLine:
 
 
 def _counted(row: CaImport) -> list[FindingCount]:
-    """By kind, in the order in which an import comes to them."""
+    """Returns the number of each kind, in the order of an import's steps."""
     return [
         FindingCount(kind, text, row.counts[f"finding:{kind}"]) for kind, text in KINDS.items() if f"finding:{kind}" in row.counts
     ]
 
 
 def _steps(row: CaImport) -> list[ImportStep]:
-    """What was noted of it, the newest STEPS, the newest first: its beginning and end, and each batch that is stored."""
+    """Returns its newest STEPS events, the newest first: its beginning and end, and each stored batch."""
     events = Event.objects.filter(subject_type="certificate_authority", subject_ref=str(row.ca_id), facts__import=str(row.pk))
     return [ImportStep(each.at, each.action, each.actor_ref, each.facts) for each in events.order_by("-id")[:STEPS]]
 
@@ -277,8 +282,9 @@ def _comparisons(row: CaImport) -> list[ComparisonView]:
 
 
 def _is_running(row: CaImport) -> bool:
-    """Whether a process holds the lock under which imports are carried out, in this database, and works on this one: on the one
-    of those that are not finished that stored a batch last.
+    """Returns whether a process executes this import now.
+
+    It does if a process holds the import lock in this database, and this is the unfinished import that stored a batch last.
     """
     with connection.cursor() as cursor:
         cursor.execute(

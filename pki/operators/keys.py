@@ -1,4 +1,4 @@
-"""The inventory of keys in tokens as operators see it."""
+"""The inventory of keys in tokens, for the operators' pages."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,10 @@ __all__ = ["InventoryReport", "KeyView", "destroyed_keys", "keys_in_use", "lates
 
 @dataclass(frozen=True)
 class KeyView:
-    """A key of the inventory. `used_by` names the CAs whose key it is, or whose responder's; `finding` is the newest inventory's,
-    empty before the first."""
+    """A key of the inventory. `used_by` has the names of the CAs that use it, themselves or in their responder.
+
+    `finding` is the newest inventory's, empty before the first.
+    """
 
     key_id: str
     purpose: str
@@ -34,17 +36,17 @@ class KeyView:
 
 
 def keys_in_use() -> list[KeyView]:
-    """Every key that is not destroyed, by purpose and label."""
+    """Returns every key that is not destroyed, by purpose and label."""
     return _views(list(HsmKey.objects.defer("public_key_der").filter(retired_at=None).order_by("purpose", "label")))
 
 
 def destroyed_keys() -> Rows[HsmKey, KeyView]:
-    """Keys that were destroyed."""
+    """Returns destroyed keys."""
     return Rows(HsmKey.objects.defer("public_key_der").filter(retired_at__isnull=False), _views)
 
 
 def latest_inventory() -> InventoryReport | None:
-    """Returns what the newest inventory of the tokens found, or None before the first."""
+    """Returns the result of the newest inventory of the tokens, or None before the first."""
     row = KeyInventory.newest()
     return row.report() if row else None
 

@@ -1,6 +1,6 @@
-"""What relying parties are told of each CA now: its lists and their ages, its responder and answers, and what is behind.
+"""The published status of each CA: its CRLs and their ages, its responder and OCSP responses, and their delays.
 
-Read from the database in one query a kind, however many CAs there are; what lies in files is told by the worker (`StatusReport`).
+Reads the database with one query for each kind, however many CAs there are; the worker reports on files (`StatusReport`).
 """
 
 import datetime as dt
@@ -16,22 +16,22 @@ from pki.models import ONLINE, CaState, CertificateAuthority, StatusReport
 from siths_portal.lib import clock
 
 COUNTED = 10_000
-"""Up to how many certificates that wait, or that a list lacks, are counted."""
+"""The limit up to which certificates without a response, or missing from a CRL, are counted."""
 LATE = 1.5
-"""A list that is older than so many periods should have been replaced (rules/pki 6.1)."""
+"""A CRL older than so many periods is late (rules/pki 6.1)."""
 SHOWN = [*ONLINE, CaState.OFFLINE]
-"""States whose CAs are shown, beside those that must answer (`authorities.must_answer`)."""
+"""States whose CAs are shown, in addition to CAs that must have a responder (`authorities.must_answer`)."""
 ANSWERS_SOON, ANSWERS_LAST = 0.5, 0.25
-"""Parts of their validity below which answers want to be renewed: by a ceremony that must be planned, and at all."""
+"""The remaining fractions of responses' validity that trigger a warning: for a ceremony to plan, and for any renewal."""
 
 
 @dataclass(frozen=True)
 class ListStatus:
-    """A scope of a CA's revocations and the list that is out: all of them (`shard` None), or one shard.
+    """A scope of a CA's revocations, all (`shard` None) or one shard, and its published CRL.
 
-    `number` is None before the first list; `next_update` for a CA's last one. `lacks` counts revocations that came after it, at
-    most COUNTED; `first_lacking` is the oldest of those. `leased_until` is set while a worker makes the next. `failures` in a row
-    end with `failure`, in the words of the error; the next attempt is at `retry_at`.
+    `number` is None before the first CRL, `next_update` for a CA's last one. `lacks` counts later revocations, at most COUNTED;
+    `first_lacking` is the oldest of those. `leased_until` is set while a worker makes the next CRL. `failures` counts failed
+    attempts in a row, and `failure` is the last error's text; the next attempt is at `retry_at`.
     """
 
     shard: int | None
@@ -48,15 +48,15 @@ class ListStatus:
     retry_at: dt.datetime | None
 
     def age(self, now: dt.datetime) -> dt.timedelta:
-        """Since thisUpdate; nothing before the first list."""
+        """Returns the time since thisUpdate; zero before the first CRL."""
         return now - self.this_update if self.this_update else dt.timedelta()
 
     def left(self, now: dt.datetime) -> dt.timedelta | None:
-        """Until nextUpdate; None for a list without an end and before the first."""
+        """Returns the time until nextUpdate; None for a CRL without nextUpdate and before the first CRL."""
         return self.next_update - now if self.next_update else None
 
     def state(self, period: dt.timedelta, now: dt.datetime) -> str:
-        """`missing`, `last` for a list without an end, `ended`, `late`, or `current`."""
+        """Returns `missing`, `last` for a CRL without nextUpdate, `ended`, `late`, or `current`."""
         if self.this_update is None:
             return "missing"
         if self.next_update is None:
@@ -68,14 +68,15 @@ class ListStatus:
 
 @dataclass(frozen=True)
 class AnswerStatus:
-    """A CA's OCSP answers. `signer_until` is None without a responder; a CA that is offline answers by its own key. `expected`
-    says whether the CA must have one: only a CA that never was to answer has none by right (ADR 0216).
+    """A CA's OCSP responses. `signer_until` is None without a responder; an offline CA signs responses with its own key.
 
-    `held` certificates are on hold, at most COUNTED; answers for them are signed for each request.
+    `expected` says whether the CA must have a responder: only a CA that never had to respond needs none (ADR 0216).
 
-    `waiting` certificates lack an answer of their present status, at most COUNTED; `waiting_since` is when the first of them got
-    that status. `oldest` and `first_end` are the thisUpdate and nextUpdate of the answer that ends first. `stored` certificates
-    had a current answer when the worker last counted, None before.
+    `held` certificates are on hold, at most COUNTED; their responses are signed for each request.
+
+    `waiting` certificates lack a response with their present status, at most COUNTED; `waiting_since` is when the first of them
+    got that status. `oldest` and `first_end` are the thisUpdate and nextUpdate of the response that expires first. `stored`
+    certificates had a current response at the worker's last count, None before it.
     """
 
     expected: bool
@@ -91,26 +92,26 @@ class AnswerStatus:
 
     @property
     def coverage(self) -> float | None:
-        """Which part of the certificates that have or want an answer has one, 0 to 1; None before the first count."""
+        """Returns the fraction of certificates that have the response they need, 0 to 1; None before the first count."""
         if self.stored is None:
             return None
         return self.stored / (self.stored + self.waiting) if self.stored + self.waiting else 1.0
 
     def part_left(self, now: dt.datetime) -> float | None:
-        """Which part of its validity is left of the answer that ends first, 1 to 0 and below; None without answers."""
+        """Returns the remaining fraction of the first expiring response's validity, 1 to 0 and below; None without responses."""
         if self.oldest is None or self.first_end is None:
             return None
         return part_left(self.oldest, self.first_end, now)
 
 
 def part_left(begin: dt.datetime, end: dt.datetime, now: dt.datetime) -> float:
-    """Which part is left of what is valid from `begin` to `end`."""
+    """Returns the remaining fraction of a validity from `begin` to `end`."""
     return (end - now) / (end - begin) if end > begin else 0.0
 
 
 @dataclass(frozen=True)
 class CaStatus:
-    """One CA that publishes status. `lists` begin with that of all certificates."""
+    """One CA that publishes status. The first of `lists` is the CRL of all certificates."""
 
     id: int
     slug: str
@@ -125,23 +126,23 @@ class CaStatus:
 
     @property
     def answers_itself(self) -> bool:
-        """Whether it signs its own answers, at ceremonies."""
+        """Returns whether it signs its own responses, at ceremonies."""
         return self.state == CaState.OFFLINE
 
     @property
     def has_answers(self) -> bool:
-        """Whether it is asked by OCSP at all, if it can answer now or not."""
+        """Returns whether relying parties use OCSP for it, even if it has no valid response now."""
         return self.answers_itself or self.answers.expected
 
     def answers_end_soon(self, now: dt.datetime) -> bool:
-        """Whether answers should have been renewed, or a ceremony that renews them must be planned."""
+        """Returns whether the renewal of responses is late, or a ceremony that renews them must be planned."""
         part = self.answers.part_left(now)
         return part is not None and part <= (ANSWERS_SOON if self.answers_itself else ANSWERS_LAST)
 
 
 @dataclass(frozen=True)
 class ResponderProcess:
-    """A process of the OCSP responder by what it last told. `followed_at` is of the store's state that it answers from."""
+    """A process of the OCSP responder, by its last report. `followed_at` is the time of the store's state that it uses."""
 
     pid: int
     started_at: dt.datetime
@@ -154,7 +155,7 @@ class ResponderProcess:
 
 @dataclass(frozen=True)
 class StoreStatus:
-    """What the worker last saw of the OCSP store and its processes. `generation` is the index's name, empty without a store."""
+    """The worker's last report on the OCSP store and its processes. `generation` is the index's name, empty without a store."""
 
     seen_at: dt.datetime
     counted_at: dt.datetime | None
@@ -164,13 +165,13 @@ class StoreStatus:
 
 
 def ca_statuses() -> list[CaStatus]:
-    """Every CA that publishes status and whose certificate has not ended, by its name and generation."""
+    """Returns every CA that publishes status and whose certificate has not expired, by name and generation."""
     report = StatusReport.objects.first()
     return _statuses(report.stored if report and report.counted_at else None)
 
 
 def status_of_store() -> StoreStatus | None:
-    """What the worker last saw; None before its first look."""
+    """Returns the worker's last report, or None before the first."""
     report = StatusReport.objects.first()
     if report is None:
         return None
@@ -264,7 +265,7 @@ def _rows(query: str, **given: Any) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-# Lists, with what each lacks by `pki_cert_changed` and, where attempts fail, the last error by the index of events.
+# CRLs, with the missing revocations of each by `pki_cert_changed` and, if attempts fail, the last error by the events' index.
 _LISTS = """
 SELECT ca.id AS ca_id, ca.slug, ca.generation, ca.common_name, ca.state, ca.key_id <> '' AS has_key,
        ca.crl_period, ca.crl_validity, scope.id AS scope_id, scope.shard,
@@ -292,8 +293,8 @@ WHERE (ca.state = ANY(%(shown)s) OR ca.id = ANY(%(expected)s)) AND ca.not_after 
 ORDER BY ca.common_name, ca.generation, scope.shard NULLS FIRST
 """
 
-# Answers, by the partial index of certificates that lack one and the index of ageing answers. Those that an offline CA gave for
-# certificates that ended stay; an online one's are removed (`ocsp.presign_due`).
+# Responses, by the partial index of certificates without one and the index of ageing responses. An offline CA's responses for
+# expired certificates stay; an online CA's are removed (`ocsp.presign_due`).
 _ANSWERS = """
 SELECT ca.id AS ca_id, ca.id = ANY(%(expected)s) AS expected, signer.not_after AS signer_until, signer.key_id AS signer_key_id,
        signer.certificate_id AS signer_certificate, held.count AS held,
