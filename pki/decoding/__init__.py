@@ -29,7 +29,7 @@ class _Extensions(core.SequenceOf):  # type: ignore[misc]
 
 
 class _ToBeSigned(core.Sequence):  # type: ignore[misc]
-    """asn1crypto's, but for extensions, which it would refuse as a whole for one that is not built as it should be."""
+    """asn1crypto's class with raw extensions, since asn1crypto refuses all extensions if one is malformed."""
 
     _fields = [*asn1.TbsCertificate._fields[:-1], ("extensions", _Extensions, {"explicit": 3, "optional": True})]
 
@@ -46,7 +46,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a certificate. `oid` and `critical` are an extension's; `critical` is None for what is none."""
+    """A part of a certificate. `oid` and `critical` are an extension's; `critical` is None for other parts."""
 
     heading: str
     lines: tuple[DecodedLine, ...]
@@ -56,17 +56,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Decoded:
-    """All that stands in a certificate, or in the bytes that one is to be made of, in the order in which it stands there."""
+    """The complete content of a certificate or a TBSCertificate, in its order."""
 
     sections: tuple[Section, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
 class SerialForms:
-    """A serial number as people and programs write it.
+    """A serial number in the forms that people and programs use.
 
-    `octets` is the INTEGER's content with its sign octet, `reversed_octets` the same from the other end, as Active Directory's
-    altSecurityIdentities has it after `<SR>` (Microsoft KB5014754); `mapping` is that whole value where the issuer is known.
+    `octets` is the INTEGER's content with its sign octet, `reversed_octets` the same in reverse order, as in Active Directory's
+    altSecurityIdentities after `<SR>` (Microsoft KB5014754); `mapping` is that complete value if the issuer is known.
     """
 
     octets: str
@@ -75,7 +75,7 @@ class SerialForms:
     mapping: str = ""
 
     def lines(self) -> Iterator[DecodedLine]:
-        """The forms, each to be copied."""
+        """Yields the forms as lines to copy."""
         yield DecodedLine(_("Hexadecimalt"), self.octets, code=True, copy=True)
         yield DecodedLine(_("Decimalt"), self.decimal, code=True, copy=True)
         yield DecodedLine(_("Omvänd byteordning"), self.reversed_octets, code=True, copy=True)
@@ -84,7 +84,7 @@ class SerialForms:
 
 
 def serial_forms(serial: int, *, issuer_der: bytes = b"") -> SerialForms:
-    """The forms of a positive serial number. No octet is lost, neither a leading zero nor the sign's."""
+    """Returns the forms of a positive serial number, with every octet, including leading zeros and the sign octet."""
     octets = serial.to_bytes(serial.bit_length() // 8 + 1)
     backwards = octets[::-1].hex().upper()
     mapping = f"X509:<I>{short_name(issuer_der)}<SR>{backwards}" if issuer_der else ""
@@ -92,7 +92,7 @@ def serial_forms(serial: int, *, issuer_der: bytes = b"") -> SerialForms:
 
 
 def decode(der: bytes) -> Decoded:
-    """Everything in a DER certificate (RFC 5280 section 4.1). Raises ValueError for what is none."""
+    """Decodes a DER certificate (RFC 5280 section 4.1). Raises ValueError if it is not one."""
     try:
         certificate = _Certificate.load(der, strict=True)
         sections = [*_to_be_signed(certificate["tbs_certificate"]), Section(_("Signatur"), tuple(_signature(certificate)))]
@@ -102,7 +102,7 @@ def decode(der: bytes) -> Decoded:
 
 
 def decode_to_be_signed(der: bytes) -> Decoded:
-    """The same of a TBSCertificate that is not signed yet. Raises ValueError."""
+    """Decodes a TBSCertificate that is not signed yet. Raises ValueError if it is not one."""
     try:
         return Decoded(tuple(_to_be_signed(_ToBeSigned.load(der, strict=True))))
     except (ValueError, TypeError, KeyError):
@@ -110,7 +110,7 @@ def decode_to_be_signed(der: bytes) -> Decoded:
 
 
 def unreadable(der: bytes) -> Decoded:
-    """Bytes that are no certificate, as they are."""
+    """Returns bytes that are not a certificate, undecoded."""
     return Decoded((Section(_("Går inte att läsa som certifikat"), (DecodedLine("DER", hexadecimal(der), code=True),)),))
 
 
@@ -147,7 +147,7 @@ def _validity(validity: asn1.Validity) -> Iterator[DecodedLine]:
 
 
 def key_lines(key: keys.PublicKeyInfo) -> Iterator[DecodedLine]:
-    """A subjectPublicKeyInfo: algorithm, parameters, the key itself, and its hashes."""
+    """Yields the lines of a subjectPublicKeyInfo: algorithm, parameters, the key itself, and its hashes."""
     algorithm = key["algorithm"]
     oid = algorithm["algorithm"].dotted
     whole = key.dump()
@@ -186,7 +186,7 @@ _KEYS: dict[str, Callable[[keys.PublicKeyInfo, bytes], Iterator[DecodedLine]]] =
 
 
 def algorithm_text(algorithm: algos.SignedDigestAlgorithm) -> str:
-    """A signature algorithm by name, with what its parameters say beside."""
+    """Returns the name of a signature algorithm, with its parameters."""
     oid = algorithm["algorithm"].dotted
     name: str = NAMES_OF_OIDS.get(oid, oid)
     if oid != "1.2.840.113549.1.1.10":

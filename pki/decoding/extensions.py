@@ -1,4 +1,4 @@
-"""Extensions of certificates in words (RFC 5280 section 4.2, and those that Swedish cards have)."""
+"""Extensions of certificates as text (RFC 5280 section 4.2, and those of Swedish cards)."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -32,7 +32,7 @@ _EXTENDED: Mapping[str, str] = {
 
 
 def extension_lines(oid: str, value: bytes) -> tuple[str, list[DecodedLine]]:
-    """The heading and content of an extension. One that is unknown, or not built as its rules say, is outlined."""
+    """Returns the heading and content of an extension. An unknown or malformed one is outlined."""
     heading, read = _KNOWN.get(oid, (gettext_noop("Okänt tillägg"), _unknown))
     try:
         lines = list(read(value))

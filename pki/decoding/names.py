@@ -46,7 +46,7 @@ NAMES_OF_OIDS: Mapping[str, str] = {
     "0.4.0.1862.1.6": "QcType",
     "0.4.0.1862.1.6.2": "eseal",
 }
-"""How the standards call what stands in our certificates and in those of our readers' tools."""
+"""The standards' names for OIDs in our certificates, and in those that other tools show."""
 
 _ATTRIBUTES: Mapping[str, tuple[str, str]] = {
     "2.5.4.3": ("CN", "commonName"),
@@ -74,8 +74,10 @@ _TEXT |= {28: "utf-32-be", 30: "utf-16-be"}
 
 @dataclass(frozen=True)
 class DecodedLine:
-    """A labelled value. `kind` is its ASN.1 type where that can differ, `oid` what it is by number; `code` marks digits and the
-    like, `copy` what is worth copying, `moment` a point in time that the page may write in its reader's zone."""
+    """A labelled value. `kind` is its ASN.1 type if it can vary, `oid` its object identifier; `code` marks digits and the like.
+
+    `copy` marks a value that users copy, `moment` a time that the page may show in the reader's zone.
+    """
 
     label: str
     value: str
@@ -99,12 +101,12 @@ class _Name(core.SequenceOf):  # type: ignore[misc]
 
 
 def hexadecimal(octets: bytes) -> str:
-    """Octets in upper-case hex, parted by colons."""
+    """Returns octets in upper-case hex, separated by colons."""
     return octets.hex(":").upper()
 
 
 def name_lines(der: bytes) -> Iterator[DecodedLine]:
-    """Each attribute of a Name in its order, with its string type; attributes that share a relative name say so."""
+    """Yields each attribute of a Name in order, with its string type; marks attributes of a multi-valued RDN."""
     for number, relative in enumerate(_Name.load(der, strict=True), start=1):
         for attribute in relative:
             oid = attribute["type"].dotted
@@ -115,7 +117,7 @@ def name_lines(der: bytes) -> Iterator[DecodedLine]:
 
 
 def short_name(der: bytes) -> str:
-    """A Name in one line, in the order of its encoding, as Active Directory writes an issuer."""
+    """Returns a Name in one line, in the order of its encoding, as Active Directory writes an issuer."""
     parts = []
     for relative in _Name.load(der, strict=True):
         for attribute in relative:
@@ -126,14 +128,14 @@ def short_name(der: bytes) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A value as Windows' CertNameToStr writes it: in quotation marks if it holds what parts a name."""
+    """Returns a value in the form of Windows' CertNameToStr: in quotation marks if it contains a separator."""
     if text == text.strip() and not any(character in ',+="\n<>#;' for character in text):
         return text
     return '"' + text.replace('"', '""') + '"'
 
 
 def _text(der: bytes) -> tuple[str, str]:
-    """The ASN.1 type of a value and its text; hex for what is no text."""
+    """Returns the ASN.1 type of a value and its text; hex if it is not text."""
     class_, _method, tag, _header, content, _trailer = parser.parse(der, strict=True)
     if class_ == 0 and tag in _TEXT:
         return _UNIVERSAL[tag], content.decode(_TEXT[tag], "replace")
@@ -141,7 +143,7 @@ def _text(der: bytes) -> tuple[str, str]:
 
 
 def general_name(name: asn1.GeneralName) -> tuple[str, str, str]:
-    """The kind of a GeneralName, its text, and for another's kind of name its OID."""
+    """Returns the kind of a GeneralName, its text, and for an otherName its OID."""
     if name.name == "other_name":
         oid = name.chosen["type_id"].dotted
         tagged = parser.parse(name.chosen["value"].dump())  # [0] EXPLICIT around the value
@@ -154,7 +156,7 @@ def general_name(name: asn1.GeneralName) -> tuple[str, str, str]:
 
 
 def outline(der: bytes, depth: int = 0) -> list[str]:
-    """A structure that nobody here knows, one line an element: its type and, where it holds no others, its value."""
+    """Returns an unknown structure, one line an element: its type and, if it is primitive, its value."""
     lines: list[str] = []
     rest = der
     while rest:
