@@ -1,1 +1,1 @@
-"""Commands of the PKI for operators at the command line. They call the packages, and check no permission themselves."""
+"""The PKI's commands for operators at the command line. They call the packages and check no permission themselves."""

@@ -1,4 +1,4 @@
-"""Arguments that the commands share."""
+"""Arguments that several commands use."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from pki.models import CaState, CertificateAuthority
 
 
 def authority(name: str) -> CertificateAuthority:
-    """The CA by slug (its newest generation) or common name. Raises CommandError with exit status 2."""
+    """Returns the CA with this slug (the newest generation) or common name. Raises CommandError with exit status 2."""
     known = CertificateAuthority.objects.exclude(state=CaState.PLANNED).order_by("-generation")
     found = known.filter(slug=name).first() or known.filter(common_name=name).first()
     if found is None:
@@ -22,7 +22,7 @@ def authority(name: str) -> CertificateAuthority:
 
 
 def serial(text: str) -> int:
-    """A serial in hex, with or without colons. Raises argparse.ArgumentTypeError."""
+    """Parses a serial in hex, with or without colons. Raises argparse.ArgumentTypeError."""
     try:
         return serials.number(text.replace(":", ""))
     except ValueError:
@@ -34,9 +34,9 @@ _NOBODY = (1 << 32) - 1
 
 
 def operator_ref() -> str:
-    """Who runs the command, for events: who logged in, as the kernel remembers it also under sudo, else whose process this is.
+    """Returns the operator for events: the user who logged in, which the kernel keeps under sudo, or else the process's user.
 
-    Never by the environment (LOGNAME, USER), where anybody could write another's name.
+    Never uses the environment (LOGNAME, USER), where anybody could set another user's name.
     """
     number = _logged_in()
     number = os.getuid() if number is None else number
@@ -47,7 +47,7 @@ def operator_ref() -> str:
 
 
 def _logged_in() -> int | None:
-    """The number of the user who logged in; None for a process that no log-in began, or where the kernel does not tell."""
+    """Returns the uid of the user who logged in; None for a process without a login, or if the kernel does not show it."""
     try:
         number = int(_LOGGED_IN.read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Arguments of the commands that revoke: why, on whose word and since when."""
+"""Arguments of the commands that revoke: reason, requester and time."""
 
 import argparse
 import datetime as dt
@@ -12,7 +12,7 @@ from siths_portal.lib.errors import DomainError, Invalid
 
 
 def moment(text: str) -> dt.datetime:
-    """A moment as ISO 8601, in Stockholm if it names no zone. Raises argparse.ArgumentTypeError."""
+    """Parses a time in ISO 8601, in Stockholm time if it has no zone. Raises argparse.ArgumentTypeError."""
     try:
         value = dt.datetime.fromisoformat(text)
     except ValueError:
@@ -21,7 +21,7 @@ def moment(text: str) -> dt.datetime:
 
 
 def add(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Declares the arguments; the reason is demanded by the parser if `required`."""
+    """Declares the arguments; the parser requires the reason if `required`."""
     parser.add_argument("--reason", required=required, choices=RevocationReason.values, help="spärrorsak enligt RFC 5280")
     parser.add_argument("--justification", default="", metavar="TEXT", help="varför, för dem som granskar")
     parser.add_argument("--received-at", type=moment, metavar="TID", help="när begäran kom in, om inte nu")
@@ -40,7 +40,7 @@ def add(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as values of a request for revocation, all but who carries it out.
+    """Returns the arguments as values of a revocation request, without the actor.
 
     Raises Invalid for a request on paper without its time.
     """
@@ -60,6 +60,6 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def told(error: DomainError) -> str:
-    """The error's sentence, and each argument that it is about."""
+    """Returns the error's message and each argument that it concerns."""
     fields = [f"  --{name.replace('_', '-')}: {' '.join(texts)}" for name, texts in error.fields.items()]
     return "\n".join([error.message, *fields])

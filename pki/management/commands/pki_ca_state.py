@@ -1,4 +1,4 @@
-"""`pki_ca_state plan CA GENERATION STATE --justification TEXT`, then, once two persons have approved it, `carry-out ID`."""
+"""`pki_ca_state plan CA GENERATION STATE --justification TEXT`, then `carry-out ID` after two persons have approved it."""
 
 from typing import Any
 from uuid import UUID
@@ -13,12 +13,12 @@ from siths_portal.lib.errors import DomainError
 
 
 class Command(BaseCommand):
-    """Changes what a CA may do, under dual control. Approving is done in the portal, by two persons who have logged in."""
+    """Changes a CA's state under dual control. Two persons approve in the portal, after they have logged in."""
 
     help = "Ändrar en utfärdares tillstånd: begär, och genomför när två personer har godkänt i portalen."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """`list`, `plan` and `carry-out`."""
+        """Declares `list`, `plan` and `carry-out`."""
         acts = parser.add_subparsers(dest="act", required=True, metavar="list | plan | carry-out")
         acts.add_parser("list", help="visa utfärdarna, deras tillstånd och ärenden som väntar")
         plan = acts.add_parser("plan", help="begär en ändring")
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         carry_out.add_argument("request", type=UUID, metavar="ID", help="ärendet, som plan skrev ut")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 1 for what is refused."""
+        """Exits with 1 for a refused request."""
         try:
             {"list": self._list, "plan": self._plan, "carry-out": self._carry_out}[options["act"]](options)
         except DomainError as error:

@@ -20,12 +20,12 @@ from siths_portal.lib.files.path_arguments import readable_file
 
 
 class Command(BaseCommand):
-    """Makes keys and CA certificates as the approved file says, publishes CRLs and certificates, and writes the transcript."""
+    """Makes the keys and CA certificates of an approved file, publishes CRLs and certificates, and writes the ceremony record."""
 
     help = "Nyckelceremoni: gör nycklar och utfärdarcertifikat som den godkända filen säger. Att upprepa ändrar inget."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """`file`, `--approval`, and what to do with them."""
+        """Declares `file`, `--approval`, and the modes."""
         parser.add_argument("file", type=readable_file, metavar="FIL", help="ceremonifilen (YAML)")
         parser.add_argument(
             "--approval",
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         instead.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 0 when all is as the file says, 1 when it cannot become so, 2 for a file that cannot be followed."""
+        """Exits with 0 if every step of the file is done, 1 if a step fails, 2 for a file that cannot be executed."""
         file = options["file"]
         try:
             content = _read(file)

@@ -1,4 +1,4 @@
-"""Checks the CAs."""
+"""`pki_check`: runs the health checks of the PKI."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _MARKS = {Severity.OK: "ok ", Severity.WARNING: "OBS", Severity.ERROR: "FEL"}
 
 
 class Command(BaseCommand):
-    """One line for each thing looked at: ok, OBS (look at it) or FEL; exits 1 if anything is wrong."""
+    """Prints one line for each check: ok, OBS (warning) or FEL (error); exits with 1 if there is an error."""
 
     help = (
         "Kontrollerar HSM, utfärdare, spärrlistor, OCSP-svar, signering, nyckelinventering, kortcertifikat, händelsesigill och "
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Checks."""
+        """Runs the checks."""
         wrong = 0
         for finding in checks.check_all():
             wrong += not finding.ok

@@ -1,4 +1,4 @@
-"""`pki_client grant|withdraw|list`: what machine clients may do with certificates, by CA and profile."""
+"""`pki_client grant|withdraw|list`: permissions of machine clients for certificates, by CA and profile."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from siths_portal.lib.errors import DomainError
 
 
 class Command(BaseCommand):
-    """Changes count from the client's next request. The client itself is registered by `authn_sync_clients`."""
+    """Changes apply from the client's next request. `authn_sync_clients` registers the client itself."""
 
     help = "Ger, tar bort och visar klienters rättigheter i PKI:ns API."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declares the three acts."""
+        """Declares the three subcommands."""
         acts = parser.add_subparsers(dest="act", required=True, metavar="grant|withdraw|list")
         for name, text in (("grant", "ge rättigheter"), ("withdraw", "ta bort rättigheter")):
             act = acts.add_parser(name, help=text)
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         acts.add_parser("list", help="visa rättigheter").add_argument("--client", metavar="NAMN", help="bara denna klient")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 0 with one line for each permission that was looked at, 1 if it is refused."""
+        """Exits with 0 and one line for each permission, 1 if the change is refused."""
         if options["act"] == "list":
             for each in permissions.client_permissions(options["client"]):
                 self._show(each)

@@ -1,4 +1,4 @@
-"""`pki_export DIR --ca NAME`: a CA's certificates, statuses and CRLs as `pki_import` reads them."""
+"""`pki_export DIR --ca NAME`: exports a CA's certificates, statuses and CRLs in the format of `pki_import`."""
 
 import json
 from typing import Any
@@ -18,13 +18,13 @@ class Command(BaseCommand):
     help = "Skriver ut en utfärdares certifikat, statusar och spärrlistor till en tom mapp, så som pki_import läser dem."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The folder and the CA."""
+        """Declares the folder and the CA."""
         parser.add_argument("folder", type=writable_folder, metavar="MAPP", help="en tom mapp")
         parser.add_argument("--ca", required=True, metavar="NAMN", help="utfärdaren, till exempel person-hsaid-3")
         parser.add_argument("--generation", type=int, help="utan: den senaste")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 1 for what is refused, 2 for a CA that is not there."""
+        """Exits with 1 for a refused export, 2 for an unknown CA."""
         ca = arguments.authority(options["ca"])
         if options["generation"]:
             found = CertificateAuthority.objects.filter(slug=ca.slug, generation=options["generation"]).first()

@@ -1,4 +1,4 @@
-"""`pki_import DIR`: another installation's CA into this one (rules/pki 9), under dual control; resumes what was cut off."""
+"""`pki_import DIR`: imports another installation's CA (rules/pki 9), under dual control; resumes an interrupted import."""
 
 import json
 import os
@@ -17,12 +17,12 @@ _SHOWN = 1000
 
 
 class Command(BaseCommand):
-    """The folder holds `import.yaml`, the CA's certificate, its certificates in one of five formats, and its old CRLs."""
+    """Imports a folder: `import.yaml`, the CA's certificate, its certificates in one of five formats, and its old CRLs."""
 
     help = "Tar över en utfärdare: kontrollera (--dry-run), begär (--request), importera, jämför (--compare), granska (--verify)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The folder and what to do with it."""
+        """Declares the folder and the modes."""
         parser.add_argument("folder", type=readable_folder, metavar="MAPP", help="mappen med import.yaml")
         act = parser.add_mutually_exclusive_group()
         act.add_argument("--dry-run", action="store_true", help="kontrollera allt, ändra inget, skriv rapporten")
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="skriv resultatet som JSON")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 1 for refused imports, for findings, lists that differ and invalid signatures; 2 for wrong use."""
+        """Exits with 1 for refused imports, findings, CRLs that differ and invalid signatures; 2 for wrong use."""
         if options["workers"] < 1:
             raise CommandError("ange minst en process", returncode=2)
         try:

@@ -1,4 +1,4 @@
-"""`pki_issue --profile P --csr F`: one certificate, for operators, by the same service as everyone else's."""
+"""`pki_issue --profile P --csr F`: issues one certificate for an operator, through the same service as other callers."""
 
 import datetime as dt
 from argparse import ArgumentTypeError
@@ -29,16 +29,16 @@ _OFFERED = sorted(name for name, profile in PROFILES.items() if profile.orderabl
 
 
 def _profile(name: str) -> str:
-    """Returns the name of a profile. Raises ArgumentTypeError if there is none; the service refuses what is not offered."""
+    """Returns the name of a profile. Raises ArgumentTypeError if it is unknown; the service refuses one that no CA offers."""
     if name not in PROFILES:
         raise ArgumentTypeError(f"okänd certifikatprofil; välj bland {', '.join(_OFFERED)}")
     return name
 
 
 class Command(BaseCommand):
-    """Plans and signs here, so the process needs the token's PIN. Names not given as options are taken from the request.
+    """Plans and signs in this process, which needs the token's PIN. The request gives names that no option gives.
 
-    Refuses the profiles of cards and mobiles: no operator gets an eID in another's name alone (DIGG K3.4).
+    Refuses the profiles of cards and mobiles: no operator may alone get an eID in another person's name (DIGG K3.4).
     """
 
     help = "Utfärdar ett certifikat från en certifikatbegäran (PKCS #10, PEM eller DER)."
@@ -61,7 +61,7 @@ class Command(BaseCommand):
         parser.add_argument("--chain", action="store_true", help="ta med utfärdarnas certifikat utom roten")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 0 with the certificate, 1 if it is not issued, 2 for wrong use."""
+        """Exits with 0 and the certificate, 1 if it is not issued, 2 for wrong use."""
         profile = PROFILES[options["profile"]]
         if profile.is_on_carrier:
             reason = "personers e-legitimationer beställs i portalen, där ingen kan skaffa en ensam"
@@ -101,7 +101,7 @@ class Command(BaseCommand):
 def _issue(order: service.CertificateOrder) -> list[service.CertificateView]:
     ids = _plan(order)
     signing.sign_reserved(ids)
-    # The worker may have taken it before us.
+    # The worker may have claimed it before this process.
     return service.wait_until_settled(ids, seconds=10)
 
 

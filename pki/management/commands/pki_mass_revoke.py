@@ -31,12 +31,12 @@ _OPTIONS = {"cas": "ca", "profiles": "profile", "key_hashes": "keys", "client_re
 
 
 class Command(BaseCommand):
-    """The `pki` worker carries it out. Approving is done in the portal, by persons who have logged in."""
+    """Requests and controls mass revocations. Persons approve in the portal, and the `pki` worker executes them."""
 
     help = "Masspärr: räkna på prov, begär, och starta när två andra personer har godkänt i portalen."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declares the acts."""
+        """Declares the subcommands."""
         acts = parser.add_subparsers(dest="act", required=True, metavar="count|request|list|show|start|stop|withdraw")
         count = acts.add_parser("count", help="räkna på prov; inget ändras")
         _add_selection(count)
@@ -61,7 +61,7 @@ class Command(BaseCommand):
             act.add_argument("--json", action="store_true", help="skriv resultatet som JSON")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 1 for what is refused."""
+        """Exits with 1 for a refused request."""
         acts = {
             "count": self._count,
             "request": self._request,
@@ -144,7 +144,7 @@ class Command(BaseCommand):
 
 
 def _told(error: DomainError) -> str:
-    """The refusal in one line, with each argument that it is about."""
+    """Returns the error in one line, with each argument that it concerns."""
     fields = [
         f"--{_OPTIONS.get(name, name.replace('_', '-'))}: {' '.join(texts)}"
         for name, texts in error.fields.items()
@@ -154,7 +154,7 @@ def _told(error: DomainError) -> str:
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
-    """Criteria joined by "and"; what may be given more than once is joined by "or" within itself."""
+    """Declares the criteria. They are joined by "and"; the values of a repeatable option are joined by "or"."""
     parser.add_argument("--ca", action="append", default=[], metavar="NAMN:GENERATION", help="till exempel person-hsaid-3:1")
     parser.add_argument("--profile", action="append", default=[], metavar="PROFIL", help="till exempel person-hsaid-auth")
     parser.add_argument("--issued-from", type=grounds.moment, metavar="TID", help="utfärdade från och med")
@@ -167,7 +167,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 
 def _values(name: str) -> tuple[str, ...]:
-    """The values of a file, one a line; empty lines and those that begin with # are passed over."""
+    """Returns the values of a file, one a line; skips empty lines and lines that begin with #."""
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -175,7 +175,7 @@ def _values(name: str) -> tuple[str, ...]:
     lines = (line.strip() for line in text.splitlines())
     values = tuple(line for line in lines if line and not line.startswith("#"))
     if not values:
-        # An empty list does not restrict, and would take everything.
+        # An empty list does not restrict, and would select every certificate.
         raise argparse.ArgumentTypeError(f"filen {name} innehåller inga värden")
     return values
 

@@ -1,4 +1,4 @@
-"""`pki_ocsp_nonce CA GENERATION ignore|echo`: what a CA's OCSP answers do with nonces."""
+"""`pki_ocsp_nonce CA GENERATION ignore|echo`: sets how a CA's OCSP responses treat nonces."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from siths_portal.lib.errors import DomainError
 
 
 class Command(BaseCommand):
-    """Responders follow within seconds."""
+    """Sets the nonce policy; responders apply it within seconds."""
 
     help = "Anger om en utfärdares OCSP-svar bär begärans nonce (echo) eller utelämnar den (ignore)."
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("policy", choices=NoncePolicy.values, metavar="|".join(NoncePolicy.values))
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 1 for what is refused."""
+        """Exits with 1 for a refused request."""
         try:
             ca = nonces.set_policy(
                 slug=options["ca"],

@@ -1,4 +1,4 @@
-"""Publishes what the OCSP responder answers from."""
+"""`pki_ocsp_publish`: writes the OCSP store, from which the OCSP responder responds."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
-    """Follows the database into the OCSP store until it is told to end."""
+    """Copies changes in the database to the OCSP store until a signal ends it."""
 
     help = "Publicerar OCSP-svar till de filer som pki_ocspd svarar ur."
 
@@ -54,9 +54,9 @@ def _follow(folder: Path) -> None:
 
 
 def _opened(folder: Path, ending: Ending) -> Publisher | None:
-    """The store, once no other process writes it; None if the process is told to end before that.
+    """Returns the store when no other process writes it; None if a signal ends the process before.
 
-    While there was no publisher a worker may be looking in its place, for a list that it makes (`pki.ocsp.store_sync`).
+    Without a publisher, a worker that makes a CRL may hold the store until it is updated (`pki.ocsp.store_sync`).
     """
     waits = False
     while True:

@@ -1,4 +1,4 @@
-"""`pki_ocsp_signer CA`: the OCSP responder of a CA whose key is elsewhere."""
+"""`pki_ocsp_signer CA`: registers the OCSP responder of a CA whose key is in another system."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from siths_portal.lib.files.path_arguments import output_file, readable_file
 
 
 class Command(BaseCommand):
-    """First a request for the CA to certify, over a key in the token; then the certificate that it gave."""
+    """First writes a request for the CA, over a key in the token; then accepts the certificate that the CA issued."""
 
     help = "OCSP-svarare för en extern utfärdare: skriv en certifikatbegäran (--request), ta certifikatet i bruk (--certificate)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The CA and what to do."""
+        """Declares the CA and the modes."""
         parser.add_argument("ca", metavar="NAMN", help="den externa utfärdaren, till exempel root")
         act = parser.add_mutually_exclusive_group(required=True)
         act.add_argument("--request", type=output_file, metavar="FIL", help="gör en nyckel i modulen och skriv begäran hit (PEM)")
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--key-id", default="", metavar="HEX", help="nyckelns CKA_ID, om nyckeln flyttades in")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 1 for what is refused, 2 for wrong use."""
+        """Exits with 1 for a refused request, 2 for wrong use."""
         if bool(options["token"]) != bool(options["key_id"]) or (options["request"] and options["token"]):
             raise CommandError("--token och --key-id hör ihop, och till --certificate", returncode=2)
         ca = arguments.authority(options["ca"])

@@ -1,4 +1,4 @@
-"""The OCSP responder as its own process."""
+"""`pki_ocspd`: the OCSP responder as its own process."""
 
 import os
 import sys
@@ -7,12 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-# Nothing of the database, the queue or the token reaches the process that strangers ask.
+# The public OCSP process gets no environment variable for the database, the queue or the token.
 KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "PROMETHEUS_MULTIPROC_DIR", "PYTHONPATH", "SITHS_HOUSE", "SITHS_PROGRAM", "TMPDIR")
 
 
 class Command(BaseCommand):
-    """Becomes the keeper of `pki.ocspd`."""
+    """Replaces this process by the supervisor of `pki.ocspd`."""
 
     help = "OCSP-svararen som egen process: utan databas och nycklar, ur de filer som pki_ocsp_publish skriver."
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--workers", metavar="N", type=int, default=2)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Starts the server in this process's place."""
+        """Replaces this process by the server."""
         host, _, port = options["bind"].rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise CommandError("--bind ska vara ADRESS:PORT", returncode=2)

@@ -1,4 +1,4 @@
-"""Signs OCSP answers ahead."""
+"""`pki_presign_ocsp`: pre-signs OCSP responses."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pki.ocsp import presigning
 
 
 class Command(BaseCommand):
-    """Signs what is missing, out of version or past half its life; for a named CA everything anew."""
+    """Signs responses that are missing, outdated or past half their validity; for a given CA signs all of them again."""
 
     help = "Signerar OCSP-svar i förväg."
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--ca", metavar="NAMN", help="alla svar för denna utfärdare på nytt; för roten krävs dess token")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Signs."""
+        """Signs the responses."""
         if options["ca"]:
             self._anew(options["ca"])
             return

@@ -1,4 +1,4 @@
-"""Publishes CRLs."""
+"""`pki_publish_crls`: publishes CRLs."""
 
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from siths_portal.lib.files.path_arguments import readable_file
 
 
 class Command(BaseCommand):
-    """Publishes now, for every CA that is online or for those named, the list of each shard; an offline CA needs its token here.
+    """Publishes the CRL of each shard now, for every online CA or for the given CAs; an offline CA needs its token here.
 
-    Waits for a worker that makes the same list, up to `pki.crl.scopes.WAIT`. Of an external CA it publishes a list that was made
-    elsewhere, from a file; what that calls revoked is revoked here first.
+    Waits for a worker that makes the same CRL, up to `pki.crl.scopes.WAIT`. For an external CA it publishes a CRL of the other
+    system from a file, and first revokes here the certificates that the CRL lists.
     """
 
     help = "Publicerar spärrlistor (CRL)."
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Publishes."""
+        """Publishes the CRLs."""
         named = [arguments.authority(name) for name in options["ca"] or []]
         if options["file"] is not None:
             if len(named) != 1:

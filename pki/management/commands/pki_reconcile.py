@@ -1,4 +1,4 @@
-"""Compares issued certificates on cards with orders and receipts."""
+"""`pki_reconcile`: compares issued certificates on cards with orders and receipts."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from pki.issuing import reconciling
 
 
 class Command(BaseCommand):
-    """Walks all of them now. Prints one line for each that has no order or receipt, and exits 1 if there is one."""
+    """Compares all of them now. Prints one line for each without an order or receipt, and exits with 1 if there is one."""
 
     help = "Jämför utfärdade certifikat på kort med beställningar och kvittenser."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Compares."""
+        """Runs the comparison."""
         row = reconciling.run()
         for each in row.examples:
             self.stdout.write(f"{each['certificate']}: {each['reason']}")

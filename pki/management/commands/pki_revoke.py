@@ -1,4 +1,4 @@
-"""Revokes a certificate."""
+"""`pki_revoke`: revokes a certificate."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from siths_portal.lib.errors import DomainError
 
 
 class Command(BaseCommand):
-    """Final. The OCSP answer follows within seconds, the CRL at its next publication."""
+    """Revokes finally. The OCSP response changes within seconds, the CRL at its next publication."""
 
     help = "Spärrar ett certifikat. Går inte att ta tillbaka."
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         grounds.add(parser, required=True)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Revokes."""
+        """Revokes the certificate."""
         ca = arguments.authority(options["ca"])
         try:
             request = revoking.RevocationRequest(actor_ref=arguments.operator_ref(), **grounds.given(options))
