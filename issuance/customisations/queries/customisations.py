@@ -23,9 +23,9 @@ from issuance.customisations.services.giving_up import Replacing, replacing
 from issuance.orders.services.order_checks import require_customisation
 from issuance.orders.services.uses import queued_with
 from issuance.organisations.models import Organisation
-from issuance.organisations.queries.areas import OrganisationPage, organisation_line
+from issuance.organisations.queries.areas import OrganisationLine, organisation_line
 from issuance.organisations.queries.places import Above, is_seen, paths_above
-from issuance.records.queries import paging, words
+from issuance.records.queries import words
 from issuance.records.queries.history import names_of
 from siths_portal.lib.errors import Conflict
 from siths_portal.lib.lists import Rows
@@ -189,13 +189,10 @@ def customisation(*, actor: Actor, customisation_id: UUID) -> CustomisationFacts
     return _facts(actor, row)
 
 
-def organisations_with(
-    *, actor: Actor, customisation_id: UUID, after: UUID | None = None, limit: int = paging.PAGE
-) -> OrganisationPage:
-    """The organisations in sight that have it themselves, by name; what lies below them and has none of its own has it too."""
+def organisations_with(*, actor: Actor, customisation_id: UUID) -> Rows[Organisation, OrganisationLine]:
+    """The organisations in sight that have it themselves; what lies below them and has none of its own has it too."""
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(customisation=customisation_id)
-    found, further = paging.page(rows.select_related("area"), column="name", after=after, limit=limit)
-    return OrganisationPage(tuple(organisation_line(row) for row in found), further)
+    return Rows(rows.select_related("area"), lambda found: [organisation_line(row) for row in found])
 
 
 def pending_at(*, actor: Actor, customisation_id: UUID) -> Above | None:

@@ -34,14 +34,13 @@ from issuance.customisations.services.wishing import wish_version
 from issuance.customisations.web.card_drawing import drawing
 from issuance.customisations.web.customisation_forms import CustomisationForm
 from issuance.customisations.web.customisation_requests import wish_context
-from issuance.customisations.web.lists import CustomisationList
+from issuance.customisations.web.lists import CustomisationList, HavingList
 from issuance.organisations.queries import organisations, places
 from issuance.organisations.queries.places import OrganisationHead
 from issuance.records.web.editing import answered, initial, version_sent
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, Tab, actor_of, demand, render_page
 from issuance.records.web.history import TEMPLATE as HISTORY
 from issuance.records.web.history import history_context
-from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.places import demand_there, organisation_page
 from issuance.records.web.values import row
 from siths_portal.lib.errors import Conflict
@@ -97,15 +96,12 @@ def customisation(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
                 text = _("Kortanpassningen är verifierad och gäller nu för nya kort för {name}.").format(name=pending.name)
             messages.success(request, text)
             return redirect("customisation", customisation_id)
-    having = query.organisations_with(actor=actor, customisation_id=customisation_id, after=cursor(request))
     context = {
         **_shown(found),
         "refusal": refusal,
         "edit_url": reverse("customisation_edit", args=[customisation_id]) if found.may_edit else "",
         "pending": pending,
-        "organisations": having.rows,
-        "next_url": next_url(request, having.after, fragment="organisationer"),
-        "first_url": first_url(request, fragment="organisationer"),
+        "list": HavingList(request, found).shown(),
     }
     return _page(request, "customisations/customisation.html", found, context, here="customisation", status=status)
 

@@ -1,15 +1,17 @@
-"""The list of card customisations."""
+"""The lists of card customisations, and of the organisations that have one."""
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from issuance.customisations.queries import customisations
-from issuance.customisations.queries.customisations import CustomisationLine
+from issuance.customisations.queries.customisations import CustomisationFacts, CustomisationLine
 from issuance.customisations.web.customisation_forms import CustomisationChoiceForm
+from issuance.organisations.queries.areas import OrganisationLine
 from issuance.records.web.frame import actor_of
 from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Source, Tag
 
@@ -66,3 +68,39 @@ class CustomisationList(List[CustomisationLine]):
     def rows(self) -> Source[CustomisationLine]:
         """See `List`."""
         return customisations.customisations(actor=actor_of(self.request), state=self.chosen.get("status", ""))
+
+
+class HavingList(List[OrganisationLine]):
+    """The organisations that have a customisation themselves, by name. The page's heading names the table."""
+
+    columns = (
+        Column(
+            key="namn",
+            heading=gettext_lazy("Organisationsnamn"),
+            value="name",
+            link=lambda line: reverse("organisation", args=[line.id]),
+        ),
+        Column(key="id", heading=gettext_lazy("Organisations-id"), value="hsa_id", kind=Kind.NUMBER),
+        Column(key="omrade", heading=gettext_lazy("Utgivningsområde"), value="area", css="row-name"),
+    )
+    table_id = "organisationer"
+    order = "namn"
+    by = ("name",)
+    fragment = "organisationer"
+    heading_level = "3"
+
+    def __init__(self, request: HttpRequest, found: CustomisationFacts) -> None:
+        super().__init__(request)
+        self.customisation = found
+        why = _("Ingen organisation som du ser har den.")
+        if found.may_edit and not found.generic:
+            why = _(
+                "Inga nya kort får den. Skapas den med samma kortanpassnings-id på en organisations sida gäller den igen, när "
+                "den har verifierats."
+            )
+        self.empty = Empty(_("Ingen organisation"), why)
+
+    def rows(self) -> Source[OrganisationLine]:
+        """See `List`."""
+        actor = actor_of(self.request)
+        return customisations.organisations_with(actor=actor, customisation_id=self.customisation.id)

@@ -92,14 +92,6 @@ class OrganisationLine:
 
 
 @dataclass(frozen=True)
-class OrganisationPage:
-    """A page of organisations; `after` is where the next goes on, None on the last."""
-
-    rows: tuple[OrganisationLine, ...]
-    after: UUID | None
-
-
-@dataclass(frozen=True)
 class OfficeLine:
     """An office in a list."""
 

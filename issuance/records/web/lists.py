@@ -1,14 +1,12 @@
-"""Heads, cursors and addresses of sorted and paged lists."""
+"""Cursors and addresses of paged lists that are no `siths_portal.lib.lists.List`: histories, and lists that are forms."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest
 
-from issuance.records.queries.paging import Order
 from siths_portal.lib.ids import id_of
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -16,61 +14,35 @@ LARGEST_ID = 2**63 - 1
 """What a column of event ids holds."""
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column's heading; `sort` is the address by which the list is ordered by it, `state` what aria-sort says of it."""
-
-    text: str
-    sort: str = ""
-    state: str = ""
-
-
-def columns(
-    request: HttpRequest, order: Order, headings: Iterable[tuple[str, str]], *, chosen: Mapping[str, str] = NOTHING
-) -> list[Column]:
-    """Returns the headings of a list from pairs of its order's key (or empty) and text.
-
-    A click on the heading of the present order reverses it. `chosen` holds the parameters that select the rows.
-    """
-    made = []
-    for key, text in headings:
-        here = key == order.key
-        turned = Order(key, here and not order.descending)
-        state = ("descending" if order.descending else "ascending") if here else ""
-        made.append(Column(text, _address(request, {**chosen, "ordning": turned.text}) if key else "", state))
-    return made
-
-
 def next_url(
     request: HttpRequest,
     after: object,
-    order: Order | None = None,
     *,
     parameter: str = "efter",
     fragment: str = "",
     chosen: Mapping[str, str] = NOTHING,
 ) -> str:
-    """Returns the address of the next page of a list in the same order; empty on the last page.
+    """Returns the address of the next page of a list; empty on the last page.
 
-    A page with two lists gives the second one its own `parameter`, and the `fragment` that leads to it. `chosen` as in `columns`.
+    A page with two lists gives the second one its own `parameter`, and the `fragment` that leads to it. `chosen` are the
+    parameters that say which rows are listed.
     """
     if not after:
         return ""
-    return _address(request, {**chosen, **({"ordning": order.text} if order else {}), parameter: str(after)}, fragment)
+    return _address(request, {**chosen, parameter: str(after)}, fragment)
 
 
 def first_url(
     request: HttpRequest,
-    order: Order | None = None,
     *,
     parameter: str = "efter",
     fragment: str = "",
     chosen: Mapping[str, str] = NOTHING,
 ) -> str:
-    """Returns the address of the first page of a list in the same order; empty on that page. `chosen` as in `columns`."""
+    """Returns the address of the first page of a list; empty on that page. `chosen` as in `next_url`."""
     if parameter not in request.GET:
         return ""
-    return _address(request, {**chosen, **({"ordning": order.text} if order else {})}, fragment)
+    return _address(request, chosen, fragment)
 
 
 def _address(request: HttpRequest, parameters: Mapping[str, str], fragment: str = "") -> str:

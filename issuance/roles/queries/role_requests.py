@@ -11,13 +11,13 @@ from django.utils.translation import gettext_noop as _
 
 from issuance.authz import Action, Actor, policy
 from issuance.people.models.persons import Person
-from issuance.records.queries import paging
 from issuance.records.queries.history import names_of
 from issuance.roles.models.role_requests import RoleRequest, RoleRequestState
 from issuance.roles.queries import role_words
 from issuance.roles.services import role_requests as service
 from siths_portal.lib import clock
 from siths_portal.lib.database.rows import the_only
+from siths_portal.lib.lists import Rows
 
 MOST = 100
 """Open requests are listed and counted no further than this."""
@@ -58,24 +58,14 @@ class RequestView:
     mine: bool
 
 
-@dataclass(frozen=True)
-class RequestPage:
-    """Closed requests, the newest first; `after` is where the next page goes on, None on the last."""
-
-    rows: tuple[RequestView, ...]
-    after: UUID | None
-
-
 def waiting(*, actor: Actor) -> tuple[RequestView, ...]:
     """Returns the open requests for persons whom the actor may give roles, the oldest first. Raises Forbidden."""
     return _views(actor, _seen(actor).filter(**_open()).order_by("created_at", "pk")[:MOST])
 
 
-def closed(*, actor: Actor, after: UUID | None, limit: int = paging.PAGE) -> RequestPage:
-    """Returns a page of the requests that do not wait any more. Raises Forbidden."""
-    rows = _seen(actor).exclude(**_open())
-    found, further = paging.page(rows, column="created_at", descending=True, after=after, limit=limit)
-    return RequestPage(_views(actor, found), further)
+def closed(*, actor: Actor) -> Rows[RoleRequest, RequestView]:
+    """Returns the requests that do not wait any more. Raises Forbidden."""
+    return Rows(_seen(actor).exclude(**_open()), lambda found: _views(actor, found))
 
 
 def of_person(*, actor: Actor, person_id: UUID) -> tuple[RequestView, ...]:

@@ -1,4 +1,4 @@
-"""The lists of roles: all role holders, and the roles of an organisation."""
+"""The lists of roles: all role holders, the roles of an organisation, and requests for global roles."""
 
 from collections.abc import Sequence
 
@@ -11,6 +11,7 @@ from issuance.authz import Actor
 from issuance.organisations.models import Organisation
 from issuance.roles.queries import role_holders, roles
 from issuance.roles.queries.role_holders import Choice, HolderLine
+from issuance.roles.queries.role_requests import RequestView
 from issuance.roles.queries.roles import GrantLine
 from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Source
 
@@ -108,3 +109,24 @@ class OrganisationRoleList(List[GrantLine]):
     def rows(self) -> Source[GrantLine]:
         """See `List`."""
         return roles.of_organisation(actor=self.actor, organisation=self.organisation)
+
+
+class RoleRequestList(List[RequestView]):
+    """Requests for global roles. The page's heading with the id `table_id` names the table."""
+
+    columns = (
+        Column(key="person", heading=gettext_lazy("Person"), template=f"{_CELLS}#request"),
+        Column(key="roll", heading=gettext_lazy("Behörighetsroll"), value="role"),
+        Column(key="av", heading=gettext_lazy("Begärd av"), value="requester"),
+        Column(key="begard", heading=gettext_lazy("Begärd"), value="created_at", kind=Kind.MOMENT),
+        Column(key="status", heading=gettext_lazy("Status"), value="state", template=f"{_CELLS}#request-state"),
+    )
+    by = ("-created_at",)
+
+    def __init__(self, request: HttpRequest, found: Source[RequestView], *, table_id: str) -> None:
+        super().__init__(request)
+        self.found, self.table_id = found, table_id
+
+    def rows(self) -> Source[RequestView]:
+        """See `List`."""
+        return self.found

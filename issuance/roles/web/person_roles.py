@@ -25,10 +25,12 @@ from issuance.roles.queries import role_requests as role_request_query
 from issuance.roles.services import qualifications, role_assignment, role_requests
 from issuance.roles.services.role_periods import Period
 from issuance.roles.web import role_given
+from issuance.roles.web.lists import RoleRequestList
 from issuance.roles.web.role_forms import PickRoleForm, PlacedRoleForm, QualificationForm, RequestRoleForm, RoleForm
 from issuance.roles.web.role_frame import kept, person_page
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import ids_of
+from siths_portal.lib.lists import Lines
 from siths_portal.lib.pages.error_pages import leads_back
 
 
@@ -55,7 +57,9 @@ def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
         Link(_("Personens historik"), reverse("person_history", args=[person_id])),
     ]
     requested = role_request_query.of_person(actor=actor, person_id=person_id)
-    context = {"found": found, "requested": requested, "functions": functions, **_ended(request, found.head)}
+    listed = RoleRequestList(request, Lines(requested), table_id="begarda").shown()
+    context = {"found": found, "requested": requested, "requested_list": listed, "functions": functions}
+    context |= _ended(request, found.head)
     return person_page(request, "roles/person.html", found.head, context)
 
 

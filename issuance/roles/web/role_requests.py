@@ -18,15 +18,16 @@ from issuance.operators.queries.pki_words import minute
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, actor_of, recent_login, render_page
-from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.values import row
 from issuance.roles.queries import role_requests as query
 from issuance.roles.queries import role_words
 from issuance.roles.queries.role_requests import RequestView
 from issuance.roles.services import role_requests
+from issuance.roles.web.lists import RoleRequestList
 from issuance.roles.web.role_frame import kept
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.lists import Lines
 from siths_portal.lib.pages.error_pages import leads_back
 from siths_portal.lib.pages.forms import Form
 
@@ -56,13 +57,11 @@ class RoleDecisionForm(Form):
 def requests(request: HttpRequest) -> HttpResponse:
     """Lists the requests that wait, and those that are closed. Raises Forbidden."""
     actor = actor_of(request)
-    closed = query.closed(actor=actor, after=cursor(request))
-    context = {
-        "waiting": () if cursor(request) else query.waiting(actor=actor),
-        "closed": closed.rows,
-        "next_url": next_url(request, closed.after),
-        "first_url": first_url(request),
-    }
+    closed = RoleRequestList(request, query.closed(actor=actor), table_id="avslutade").shown()
+    waiting = None
+    if not closed.first_url:
+        waiting = RoleRequestList(request, Lines(query.waiting(actor=actor)), table_id="vantar").shown()
+    context = {"waiting": waiting, "closed": closed}
     return render_page(
         request,
         ADMINISTRATION,

@@ -134,7 +134,7 @@ def test_on_paper_a_list_goes_on_and_nothing_is_beyond_the_edge(world: Any, brow
             for frame in frames.all():
                 expect(frame).to_have_css("overflow-x", "visible")
                 expect(frame.locator("table").first).to_have_css("break-inside", "auto")
-            assert page.locator(".holder-filters").filter(visible=True).count() == 0
+            assert page.locator(".list-filters").filter(visible=True).count() == 0
 
 
 def test_who_the_page_is_about_is_told_in_whole_words_on_a_phone(world: Any, browser: Browser, portal: str) -> None:
