@@ -96,7 +96,7 @@ def _pytest(*arguments: str) -> None:
 
 
 def test() -> None:
-    """Every test, the long suites in their short form. Tests that failed are repeated once at the end (ADR 0280)."""
+    """Every test, the long suites in their short form. Tests that failed are repeated once at the end (ADR 0210)."""
     # One more than there are cores: tests wait for processes and browsers.
     workers = min(4, (os.cpu_count() or 1) + 1)
     spread = ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")  # the order is tests/conftest.py's

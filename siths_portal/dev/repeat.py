@@ -1,4 +1,4 @@
-"""A pytest plugin: at a run's end, tests that failed are repeated once, alone, in a fresh process (ADR 0280).
+"""A pytest plugin: at a run's end, tests that failed are repeated once, alone, in a fresh process (ADR 0210).
 
 A test that passes then is FLAKY: the run prints its first failure and may be green. A test that fails twice is red.
 Nothing is repeated, and the run stays red, if anything but a test failed: collection, a worker process, pytest itself.
