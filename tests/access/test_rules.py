@@ -52,7 +52,7 @@ LIES: dict[type[Model], Lies] = {
     Post: Lies(("organisation",), person="person"),
     Carrier: Lies(("organisation",), person="person", shown_in="eids__organisation"),
     Eid: Lies(("organisation",), person="carrier__person"),
-    CardOrder: Lies(("organisation",), person="carrier__person"),
+    CardOrder: Lies(("organisation",), person="person"),
     Identification: Lies(("carrier__organisation",), person="carrier__person"),
     EidAppTransaction: Lies(("carrier__organisation",), person="carrier__person"),
     Organisation: Lies(("id",)),

@@ -332,10 +332,9 @@ class TestExtended:
     @pytest.mark.parametrize("role", MAY_EXTEND)
     def test_what_is_found_opens_for_looking_and_revoking_alone(self, world: Any, role: Role) -> None:
         """Every action on every thing of a person in another area, by each role that may search so."""
-        post = world.post(world.stranger)
         mover = world.post(world.region)  # not looked for: stays shut when outside
-        order = strange_order(world, post)
-        other = strange_order(world, world.post(world.stranger))
+        order, other = strange_order(world), strange_order(world)
+        post = order.eid.post
         before = world.officer(role=role)
         actor = extended_actor(world, role, post)
         rows, strangers = things(order), things(other)
@@ -416,12 +415,14 @@ def things(order: CardOrder) -> dict[Any, uuid.UUID]:
     return {Person: person_id, Post: post_id, Carrier: order.carrier_id, Eid: order.eid_id, CardOrder: order.id}
 
 
-def strange_order(world: Any, post: Post) -> CardOrder:
+def strange_order(world: Any) -> CardOrder:
     """An ordered card of a person whom nobody in the region sees."""
     officer = world.officer(world.stranger)
-    order = world.order(world.post(world.region), actor=world.officer())
-    Carrier.objects.filter(pk=order.carrier_id).update(person=post.person_id, organisation=world.stranger)
-    Eid.objects.filter(pk=order.eid_id).update(post=post, organisation=world.stranger)
+    order = world.order(actor=world.officer())
+    post = order.eid.post
+    Post.objects.filter(pk=post.pk).update(organisation=world.stranger)
+    Carrier.objects.filter(pk=order.carrier_id).update(organisation=world.stranger)
+    Eid.objects.filter(pk=order.eid_id).update(organisation=world.stranger)
     CardOrder.objects.filter(pk=order.pk).update(organisation=world.stranger)
     refresh(post)
     assert Person.objects.visible_to(officer).filter(pk=post.person_id).exists()
