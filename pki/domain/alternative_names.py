@@ -1,7 +1,7 @@
 """subjectAltName (RFC 5280 section 4.2.1.6) from and to plain text: several values of one kind are separated by commas.
 
-A mailbox is an rfc822Name, in ASCII, its domain in A-labels; one whose local part has other characters is a SmtpUTF8Mailbox
-(RFC 9598), and no other may be one. Domains of mailboxes may be given in either form and are written as A-labels (B1.10).
+A mailbox is an rfc822Name, in ASCII, its domain in A-labels. A mailbox whose local part has other characters, and only such a
+mailbox, is a SmtpUTF8Mailbox (RFC 9598). Domains of mailboxes may be given in either form and are written as A-labels (B1.10).
 """
 
 import functools
@@ -26,12 +26,12 @@ LONGEST_MAILBOX, LONGEST_LOCAL_PART = 254, 64  # RFC 5321 section 4.5.3.1, in oc
 
 
 def split(value: str) -> list[str]:
-    """The values of one kind."""
+    """Returns the values of one kind."""
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def faults(allowed: tuple[str, ...], required: bool, values: Mapping[str, str]) -> dict[str, list[str]]:
-    """What is wrong with the names, in Swedish, by kind. Values themselves are not repeated."""
+    """Returns the faults of the names, in Swedish, by kind. Does not repeat the values."""
     found: dict[str, list[str]] = {}
     for kind in sorted(set(values) - set(allowed)):
         found[kind] = ["Uppgiften får inte finnas i ett sådant certifikat."]
@@ -67,7 +67,7 @@ def _is_valid(kind: str, value: str) -> bool:
 
 
 def _mailbox(kind: str, value: str) -> str | None:
-    """The mailbox as the certificate holds it: domain in A-labels, local part composed; None if it is none of this kind."""
+    """The mailbox as in the certificate: domain in A-labels, local part composed; None if it is not a valid one of this kind."""
     local, at, domain = unicodedata.normalize("NFC", value).rpartition("@")
     # RFC 9598 section 3: a local part in ASCII has one form only, so that two certificates for one mailbox do not differ.
     if not at or local.isascii() != (kind == "rfc822Name") or not 1 <= len(local.encode()) <= LONGEST_LOCAL_PART:
@@ -81,7 +81,7 @@ def _mailbox(kind: str, value: str) -> str | None:
 
 
 def _a_labels(domain: str) -> str:
-    """The domain in A-labels (RFC 5891); empty if it is none. What is ASCII stays as it is."""
+    """Returns the domain in A-labels (RFC 5891); empty if it is invalid. Does not change an ASCII domain."""
     if domain.isascii():
         return domain if _DNS.fullmatch(domain) else ""
     try:
@@ -91,12 +91,12 @@ def _a_labels(domain: str) -> str:
 
 
 def build(allowed: tuple[str, ...], values: Mapping[str, str]) -> x509.SubjectAlternativeName | None:
-    """The extension's value, kinds in the profile's order; None if there are no names."""
+    """Returns the extension's value, kinds in the profile's order; None if there are no names."""
     names = [_general_name(kind, part) for kind in allowed for part in split(values.get(kind, ""))]
     return x509.SubjectAlternativeName(names) if names else None
 
 
-@functools.lru_cache(maxsize=256)  # the certificates of one person follow each other
+@functools.lru_cache(maxsize=256)  # a person's certificates are usually built one after another
 def _general_name(kind: str, value: str) -> x509.GeneralName:
     if kind == "iPAddress":
         return x509.IPAddress(ipaddress.ip_address(value))
@@ -114,7 +114,7 @@ _NAMES = {"IPAddress": "iPAddress", "DNSName": "dNSName", "RFC822Name": "rfc822N
 
 
 def kinds(names: Iterable[x509.GeneralName]) -> Iterator[str]:
-    """The kind of each name of an extension; the class's name for a kind that is not ours."""
+    """Yields the kind of each name of an extension; the class's name for an unsupported kind."""
     for name in names:
         kind = type(name).__name__
         if isinstance(name, x509.OtherName):
@@ -124,7 +124,7 @@ def kinds(names: Iterable[x509.GeneralName]) -> Iterator[str]:
 
 
 def texts(names: Iterable[x509.GeneralName]) -> dict[str, str]:
-    """The names of an extension as plain text by kind, as `faults` and `build` take them; kinds that are not ours are left out.
+    """Returns the names of an extension as plain text by kind, as for `faults` and `build`; leaves out unsupported kinds.
 
     Raises ValueError for an otherName that is not a UTF8String.
     """

@@ -1,6 +1,6 @@
-"""Which states a CA may go through once it has its certificate (rules/pki 1.2). The ceremony that makes it sets the first one.
+"""The states that a CA may change to once it has its certificate (rules/pki 1.2). The ceremony that creates it sets the first.
 
-There is no way back from `retired` but to `compromised`, and none from that: a new generation takes over.
+From `retired` a CA can only become `compromised`, and from that nothing: a new generation takes over.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ TRANSITIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 WORKING = ("active", "status_only")
-"""States between which a CA may go to and fro."""
+"""States between which a CA may change in both directions."""
 
 
 def may_become(state: str, target: str) -> bool:
-    """Whether a CA may go from one state to the other."""
+    """Whether a CA may change from one state to the other."""
     return target in TRANSITIONS.get(state, ())
 
 
 def is_final_state(state: str) -> bool:
-    """Whether a CA that is given this state can never be given a working one again."""
+    """Whether a CA in this state can never work again."""
     return state not in WORKING and not any(may_become(state, each) for each in WORKING)

@@ -1,4 +1,4 @@
-"""Proofs of a card in a reader: what its card key signs, and how the signature is verified (contract: eID app transactions)."""
+"""Proofs of a card in a reader: the message that its card key signs, and its verification (contract: eID app transactions)."""
 
 import json
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ _MEMBERS = frozenset({"card_serial", "ephemeral_key", "handle", "kind", "origin"
 
 
 class MalformedProof(Exception):
-    """Not a message that a card key signs. The text says why and quotes nothing of it."""
+    """The message is not one that a card key signs. The text says why and does not quote the message."""
 
 
 class ProofKind(StrEnum):
-    """What the proven card asks for. Only ACTIVATE opens the card's PUK."""
+    """What the proven card is used for. Only ACTIVATE opens the card's PUK."""
 
     ACTIVATE = "activate"
     SIGN = "sign"
@@ -30,7 +30,7 @@ class ProofKind(StrEnum):
 
 @dataclass(frozen=True)
 class Claims:
-    """The content of a signed message. `handle` is the transaction's, in clear: whoever holds it may be the app."""
+    """The content of a signed message. `handle` is the transaction's secret in plain text: its holder may act as the app."""
 
     card_serial: str = field(repr=False)
     ephemeral_key: Mapping[str, str] = field(repr=False)
@@ -67,14 +67,14 @@ class CardProof:
             raise MalformedProof("kind")
         try:
             same = claims.message() == self.message
-        except ValueError:  # a lone surrogate has no bytes
+        except ValueError:  # a lone surrogate cannot be encoded
             same = False
         if not same:
             raise MalformedProof("not canonical")
         return claims
 
     def is_by(self, card_key_spki: bytes) -> bool:
-        """Returns True if the P-256 key in `card_key_spki` (DER) made the signature. A key of another kind made none."""
+        """Returns True if the P-256 key in `card_key_spki` (DER) made the signature; False for another type of key."""
         try:
             key = card_key(card_key_spki)
             key.verify(self.signature, self.message, ec.ECDSA(hashes.SHA256()))

@@ -1,7 +1,7 @@
 """The ceremony file: one reviewed YAML document is the whole input, so witnesses check one file (rules/pki 7.2).
 
-It names those who take part, who may approve it and how many must, the CAs that are to be, and acts on CAs that are: a new list
-and new answers from an offline CA, the revocation of a CA's certificate, another state.
+It lists the participants, the possible approvers and how many must approve, the CAs to create, and acts on existing CAs: a new
+CRL and new OCSP responses of an offline CA, the revocation of a CA's certificate, another state.
 """
 
 import datetime as dt
@@ -23,18 +23,18 @@ TOKENS = ("root", "issuing")
 SERIALS = ("time_random", "random")
 ACTS = ("renew-status", "revoke", "state")
 REASONS = ("unspecified", "cACompromise", "superseded", "cessationOfOperation")
-"""RFC 5280 section 5.3.1: a CA's own certificate is revoked for cACompromise where another's is for keyCompromise."""
+"""RFC 5280 section 5.3.1: a CA's own certificate is revoked for cACompromise, other certificates for keyCompromise."""
 TARGETS = ("active", "status_only", "retired", "compromised")
 LEAST_APPROVERS = 2
-"""Who must approve at least, beside the one who asks for the ceremony (rules/pki 7.1)."""
+"""The least number of approvers, besides the person who requests the ceremony (rules/pki 7.1)."""
 DEMO = "demo"
-"""The one environment whose approvers' certificates need not be fixed by the file, and whose CAs may bear demo names alone."""
+"""The only environment that does not require the file to fix its approvers' certificates, and whose CAs may have demo names."""
 LONGEST_FILE = 200_000
 
 
 @dataclass(frozen=True)
 class Participant:
-    """Somebody who takes part, with the role at the ceremony."""
+    """A participant, with the role at the ceremony."""
 
     role: str
     name: str
@@ -42,7 +42,7 @@ class Participant:
 
 @dataclass(frozen=True)
 class Approver:
-    """Who may approve. The certificate stands in the file as PEM, or lies in `file`, then fixed by the hash of its DER."""
+    """A possible approver. The certificate is in the file as PEM, or in `file`; then the ceremony file has its DER's hash."""
 
     name: str
     pem: str = field(default="", repr=False)
@@ -51,13 +51,13 @@ class Approver:
 
     @property
     def ref(self) -> str:
-        """The person, for records and for telling persons apart."""
+        """Returns the reference to the person, for records and for telling persons apart."""
         return person_ref(self.name)
 
 
 @dataclass(frozen=True)
 class AuthorityPlan:
-    """A CA as the file wants it. `token` is `root` or `issuing`; `ocsp_signer` is its delegate's key type, or empty."""
+    """A CA as described in the file. `token` is `root` or `issuing`; `ocsp_signer` is its delegate's key type, or empty."""
 
     slug: str
     generation: int
@@ -77,14 +77,14 @@ class AuthorityPlan:
 
     @property
     def profile(self) -> str:
-        """The profile of its certificate."""
+        """Returns the profile of its certificate."""
         return "issuing-ca" if self.parent else "root-ca"
 
     @property
     def sha256(self) -> str:
-        """Hash of everything that the file says of this CA, in hex."""
+        """Returns the hash of everything in the file about this CA, in hex."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        # Says something only where it is used, so that files from before there were shards keep their hashes.
+        # Included only if used, so that files from before there were shards keep their hashes.
         if self.crl_shards == 1:
             del values["crl_shards"]
         values |= {name: values[name].total_seconds() for name in ("crl_period", "crl_validity")}
@@ -92,13 +92,13 @@ class AuthorityPlan:
 
     @property
     def subject(self) -> dict[str, str]:
-        """The CA's name."""
+        """Returns the CA's name."""
         return {"countryName": self.country, "organizationName": self.organization, "commonName": self.common_name}
 
 
 @dataclass(frozen=True)
 class Act:
-    """Something done to a CA that is there: `kind` is of ACTS, `value` the revocation's reason or the new state, or empty."""
+    """An act on an existing CA: `kind` is one of ACTS, `value` the revocation's reason or the new state, or empty."""
 
     kind: str
     slug: str
@@ -109,10 +109,10 @@ class Act:
 
 @dataclass(frozen=True)
 class CeremonyFile:
-    """A whole ceremony; `sha256` is of the file's bytes, which are `text` in UTF-8.
+    """A whole ceremony; `sha256` is the hash of the file's bytes, which are `text` in UTF-8.
 
-    CAs stand after their parents, unless those are there already. `secret_keys`: the house's own keys. `required` of `approvers`
-    must approve; `requester`, a participant, is none of them.
+    CAs come after their parents, unless those exist already. `secret_keys` are the service's own keys. `required` of `approvers`
+    must approve; `requester`, a participant, is not an approver.
     """
 
     title: str
@@ -129,17 +129,17 @@ class CeremonyFile:
 
     @property
     def requester_ref(self) -> str:
-        """Who asks for it."""
+        """Returns the reference to the requester."""
         return person_ref(self.requester)
 
 
 def person_ref(name: str) -> str:
-    """A person's name in a form in which two spellings of it are one."""
+    """Returns a normalised name of a person, so that two spellings of it are equal."""
     return f"participant:{' '.join(unicodedata.normalize('NFKC', name).casefold().split())}"
 
 
 def parse(content: bytes) -> CeremonyFile:
-    """The ceremony of a file's bytes. Raises CeremonyFileError for anything that is missing, unknown or out of bounds."""
+    """Parses the file's bytes. Raises CeremonyFileError for anything that is missing, unknown or out of bounds."""
     if len(content) > LONGEST_FILE:
         raise CeremonyFileError(f"filen är för stor, den får ha högst {LONGEST_FILE // 1000} kB")
     try:

@@ -10,14 +10,14 @@ __all__ = ["Twice", "YAMLError", "values"]
 
 
 class Twice(Exception):
-    """Keys stand twice in a mapping; the text is the keys."""
+    """A mapping has duplicate keys; the text is the keys."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which a reader would see one and the program take the other."""
+    """Refuses duplicate keys, of which a reviewer might read one and the program use the other."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """A mapping's values."""
+        """Returns a mapping's values."""
         keys = [key.value for key, _value in node.value]
         if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
             raise Twice(", ".join(twice))
@@ -25,5 +25,5 @@ class _Loader(yaml.SafeLoader):
 
 
 def values(text: str) -> Any:
-    """The document's values. Raises Twice, YAMLError, ValueError for a day that no month has, RecursionError."""
+    """Parses the document. Raises Twice, YAMLError, ValueError for an impossible date, RecursionError."""
     return yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)

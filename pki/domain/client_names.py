@@ -1,7 +1,7 @@
-"""What a machine client may have in the certificates that it orders: names that it was granted, and registered attributes.
+"""Names and attributes that a machine client may have in the certificates that it orders: granted names, registered attributes.
 
 A granted name is a DNS name, an IP address, a common name, a DNS name that begins with "*." for every name directly or deeper
-below it, or ANY_NAME. Names compare case-insensitively. Values of the subject's other attributes are registered with the client
+below it, or ANY_NAME. Names compare case-insensitively. Values of the subject's other attributes are registered for the client
 (ADR 0138) and compare exactly.
 """
 
@@ -23,7 +23,7 @@ def normal(name: str) -> str:
 
 
 def ordered(subject: Mapping[str, str], subject_alternative: Mapping[str, str]) -> dict[str, list[str]]:
-    """Returns the names that an order is for, its alternative names and its common name, by the order's field."""
+    """Returns the names in an order, its alternative names and its common name, by the order's field."""
     names = {
         f"subject_alternative.{kind}": [name for name in subject_alternative.get(kind, "").split(",") if name]
         for kind in _ALTERNATIVES
@@ -32,9 +32,9 @@ def ordered(subject: Mapping[str, str], subject_alternative: Mapping[str, str]) 
 
 
 def unregistered(subject: Mapping[str, str], registered: Mapping[str, Collection[str]]) -> list[str]:
-    """Returns the attributes of `subject` whose value is not registered; commonName is a name and not among them.
+    """Returns the attributes of `subject` whose value is not registered; commonName is excluded, because it is a name.
 
-    `registered` holds values by attribute, and ANY_NAME for every value. An attribute without a registered value may not occur.
+    `registered` has values by attribute, and ANY_NAME for every value. An attribute without a registered value may not occur.
     """
     return [
         name for name, value in subject.items() if name != _COMMON_NAME and not {value, ANY_NAME} & set(registered.get(name, ()))
@@ -42,7 +42,7 @@ def unregistered(subject: Mapping[str, str], registered: Mapping[str, Collection
 
 
 def outside(names: Mapping[str, Iterable[str]], granted: Iterable[str]) -> dict[str, list[str]]:
-    """Returns those of `names` that no granted name allows, by field; fields without one are left out."""
+    """Returns those of `names` that no granted name allows, by field; leaves out fields without such names."""
     allowed = set(granted)
     if ANY_NAME in allowed:
         return {}

@@ -1,4 +1,4 @@
-"""DER of certificate revocation lists (RFC 5280 section 5), in pieces, so that a list of any length needs little memory.
+"""DER encoding of CRLs (RFC 5280 section 5), in pieces, so that a CRL of any length needs little memory.
 
 Times are whole seconds since 1970 in UTC. An entry is at most 83 octets, so its lengths are single octets.
 """
@@ -20,17 +20,17 @@ _EXTENSIONS = 0xA0
 
 
 def entry(serial: bytes, revoked_at: int, reason: int, invalidity: int | None = None) -> bytes:
-    """One entry of revokedCertificates. `serial` is big-endian without a leading zero octet, `reason` of `crl_reasons.NUMBERS`.
+    """Encodes a revokedCertificates entry; `serial` big-endian without a leading zero octet, `reason` of `crl_reasons.NUMBERS`.
 
-    ValueError for a serial that is zero, has a leading zero octet or is too long, for an unknown reason, and for times that have
-    no encoding.
+    Raises ValueError for a serial that is zero, has a leading zero octet or is too long, for an unknown reason, and for times
+    that have no encoding.
     """
     content = serial_content(serial) + der.time(revoked_at) + entry_extensions(reason, invalidity)
     return bytes((der.SEQUENCE, len(content))) + content
 
 
 def serial_content(serial: bytes) -> bytes:
-    """The serial as INTEGER. ValueError as `entry`."""
+    """Returns the serial as INTEGER. Raises ValueError as `entry`."""
     if not serial or not serial[0] or len(serial) > LONGEST_SERIAL:
         raise ValueError("not a serial number")
     padding = b"\0" if serial[0] >= 0x80 else b""
@@ -38,7 +38,7 @@ def serial_content(serial: bytes) -> bytes:
 
 
 def entry_extensions(reason: int, invalidity: int | None) -> bytes:
-    """crlEntryExtensions, absent if there is nothing to tell: reasonCode, then invalidityDate, neither critical."""
+    """Encodes crlEntryExtensions, absent if both are empty: reasonCode, then invalidityDate, neither critical."""
     if reason not in _CODES:
         raise ValueError("not a reason on offer")
     found = _REASON + bytes((reason,)) if reason else b""
@@ -52,23 +52,23 @@ _CODES = frozenset(NUMBERS.values())
 
 @dataclass(frozen=True)
 class Extension:
-    """One of crlExtensions; `value` is the DER that extnValue holds."""
+    """One of crlExtensions; `value` is the DER inside extnValue."""
 
     oid: x509.ObjectIdentifier
     critical: bool
     value: bytes
 
     def encoded(self) -> bytes:
-        """DER."""
+        """Returns the DER."""
         return der.extension(self.oid.dotted_string, self.critical, self.value)
 
 
 def extensions(*, ski: bytes, number: int, point: str | None = None, expired_since: int | None = None) -> tuple[Extension, ...]:
-    """crlExtensions (section 5.2): the CA's key identifier as its certificate has it, and the number.
+    """Returns crlExtensions (section 5.2): the CA's key identifier as in its certificate, and the number.
 
-    `point`, for a list of one shard, is the address that its certificates name: a critical issuingDistributionPoint.
-    `expired_since` is expiredCertsOnCRL (X.509 section 9.5.2.8): expired certificates are kept from then on. ValueError for a
-    number that is negative or has more than 20 octets.
+    `point`, for the CRL of one shard, is the URL in the shard's certificates: a critical issuingDistributionPoint.
+    `expired_since` is expiredCertsOnCRL (X.509 section 9.5.2.8): the CRL keeps expired certificates from then on. Raises
+    ValueError for a number that is negative or has more than 20 octets.
     """
     if number < 0 or number.bit_length() > 159:
         raise ValueError("a CRL number has at most 20 octets")
@@ -94,10 +94,10 @@ def extensions(*, ski: bytes, number: int, point: str | None = None, expired_sin
 
 @dataclass(frozen=True)
 class Frame:
-    """Everything in a list but its entries and its signature.
+    """Everything in a CRL except its entries and its signature.
 
-    `issuer` is the CA's subject as it stands in its certificate, DER; `algorithm` the AlgorithmIdentifier; `next_update` None for
-    a list that never ends.
+    `issuer` is the CA's subject as in its certificate, DER; `algorithm` the AlgorithmIdentifier; `next_update` None for a CRL
+    that never expires.
     """
 
     issuer: bytes
@@ -107,7 +107,7 @@ class Frame:
     extensions: tuple[Extension, ...]
 
     def before(self, entries: int) -> bytes:
-        """The TBSCertList up to the first entry, for entries of so many octets in all; without the list if that is 0 (B1.15)."""
+        """The TBSCertList up to the first entry, for entries of so many octets in all; omits revokedCertificates if 0 (B1.15)."""
         start = self._start()
         listed = der.header(der.SEQUENCE, entries) if entries else b""
         return der.header(der.SEQUENCE, len(start) + len(listed) + entries + len(self.after())) + start + listed
@@ -117,18 +117,18 @@ class Frame:
         return VERSION_2 + self.algorithm + self.issuer + der.time(self.this_update) + ends
 
     def after(self) -> bytes:
-        """The TBSCertList after the last entry."""
+        """Returns the TBSCertList after the last entry."""
         listed = der.encoded(der.SEQUENCE, b"".join(each.encoded() for each in self.extensions))
         return der.encoded(_EXTENSIONS, listed)
 
     def wrapped(self, entries: int, signature: bytes) -> tuple[bytes, bytes]:
-        """What stands before and after the TBSCertList in the CertificateList."""
+        """Returns the octets before and after the TBSCertList in the CertificateList."""
         end = self.algorithm + der.encoded(der.BIT_STRING, b"\0" + signature)
         length = len(self.before(entries)) + entries + len(self.after()) + len(end)
         return der.header(der.SEQUENCE, length), end
 
     def whole(self, entries: Iterable[bytes], signature: bytes) -> bytes:
-        """The whole CertificateList in memory: for short lists."""
+        """Returns the complete CertificateList in memory: for short CRLs."""
         body = b"".join(entries)
         start, end = self.wrapped(len(body), signature)
         return start + self.before(len(body)) + body + self.after() + end

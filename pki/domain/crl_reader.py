@@ -1,4 +1,4 @@
-"""Reads a CRL of any length as a stranger would, in little memory: walks its entries, hashes what is signed, keeps the rest."""
+"""Reads a CRL of any length as a relying party would, in little memory: skips over its entries and hashes the signed part."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from pki.domain import der
 
 _CHUNK = 1 << 18
-_LONGEST_START = 64 * 1024  # more than version, algorithm, issuer and times need
+_LONGEST_START = 64 * 1024  # more than the fields before the entries need
 _BIT_STRING = 0x03
 _TIMES = (der.UTC_TIME, der.GENERALIZED_TIME)
 # Version, algorithm, issuer, thisUpdate, and nextUpdate, which ours always have (B1.16).
@@ -27,8 +27,7 @@ class NotACrl(ValueError):
 
 @dataclass(frozen=True)
 class ParsedCrl:
-    """A list without its entries, as the library reads it; its issuer as it stands there; how many entries there were; and the
-    digest of what is signed."""
+    """A CRL without its entries, as the library parses it; its issuer's DER, the number of entries, the signed part's digest."""
 
     frame: x509.CertificateRevocationList
     issuer: bytes
@@ -68,7 +67,7 @@ class _Reader:
         self._hash = hashlib.new(hash_name)
 
     def read(self) -> ParsedCrl:
-        """The whole file, once."""
+        """Reads the whole file, once."""
         start = self._file.read(_LONGEST_START)
         whole = _opened(start, 0)
         tbs = _opened(start, whole.content)
@@ -106,7 +105,7 @@ class _Reader:
         return found
 
     def _walk(self, listed: der.Element) -> int:
-        """Counts entries: each a SEQUENCE of less than 128 octets, one after the other up to the list's end."""
+        """Counts entries: each a SEQUENCE of less than 128 octets, one after another up to the end of revokedCertificates."""
         self._take(listed.content - listed.start)
         left, count, buffer = listed.end - listed.content, 0, b""
         if not left:
@@ -130,7 +129,7 @@ class _Reader:
 
 
 def _opened(data: bytes, start: int) -> der.Element:
-    """The element that begins at `start`, whose end may lie beyond `data`."""
+    """Returns the element that begins at `start`; its end may be beyond `data`."""
     tag, length, content = data[start], data[start + 1], start + 2
     if length >= 0x80:
         content += length & 0x7F

@@ -1,4 +1,4 @@
-"""CRLReason (RFC 5280 section 5.3.1) by the names that rows hold, for entries of lists and for OCSP answers."""
+"""CRLReason (RFC 5280 section 5.3.1) by the names in the database, for CRL entries and for OCSP responses."""
 
 from collections.abc import Mapping
 
@@ -11,4 +11,4 @@ NUMBERS: Mapping[str, int] = {
     "cessationOfOperation": 5,
     "privilegeWithdrawn": 9,
 }
-"""0 is told by leaving the reason out, in both."""
+"""0 is expressed by omitting the reason, in both."""

@@ -1,6 +1,6 @@
-"""DER (X.690 section 10): where elements begin and end, in place, and elements put together. Makes no objects of them.
+"""DER (X.690 section 10): finds the bounds of elements in place, and builds elements, without creating objects.
 
-For what every certificate, answer and list goes through; what needs values takes a library.
+For data that every certificate, response and CRL passes through; code that needs values uses a library.
 """
 
 import calendar
@@ -27,7 +27,7 @@ class Element(NamedTuple):
 
 
 def element(data: bytes, start: int, end: int) -> Element:
-    """The element that begins at `start`, no further than `end`.
+    """Returns the element that begins at `start` and ends at `end` or earlier.
 
     Raises ValueError for a tag number above 30, and for a length that is not definite, not the shortest, or past the end.
     """
@@ -50,7 +50,7 @@ def element(data: bytes, start: int, end: int) -> Element:
 
 
 def whole(data: bytes, tag: int) -> Element:
-    """The element that `data` consists of. Raises ValueError if it has another tag, or if something follows."""
+    """Returns the single element in `data`. Raises ValueError if it has another tag, or if more octets follow."""
     found = element(data, 0, len(data))
     if found.tag != tag or found.end != len(data):
         raise ValueError("not one element of the expected type")
@@ -58,7 +58,7 @@ def whole(data: bytes, tag: int) -> Element:
 
 
 def children(data: bytes, parent: Element) -> list[Element]:
-    """The elements that the content of `parent` consists of, in order. Raises ValueError as `element` does."""
+    """Returns the elements in the content of `parent`, in order. Raises ValueError as `element` does."""
     found: list[Element] = []
     position, end = parent.content, parent.end
     while position < end:
@@ -69,7 +69,7 @@ def children(data: bytes, parent: Element) -> list[Element]:
 
 
 def _short(data: bytes, start: int, end: int) -> Element | None:
-    """The element if its tag and its length are one octet each, as most are; None for all others, also for what is wrong."""
+    """Returns the element if its tag and length are one octet each, as most are; None for all others, including invalid ones."""
     content = start + 2
     if content > end or data[start] & 0x1F == 0x1F:
         return None
@@ -80,7 +80,7 @@ def _short(data: bytes, start: int, end: int) -> Element | None:
 
 
 def header(tag: int, length: int) -> bytes:
-    """Identifier and length octets of an element whose content has `length` octets."""
+    """Returns identifier and length octets of an element whose content has `length` octets."""
     if length < 0x80:
         return bytes((tag, length))
     octets = length.to_bytes((length.bit_length() + 7) // 8)
@@ -88,12 +88,12 @@ def header(tag: int, length: int) -> bytes:
 
 
 def encoded(tag: int, content: bytes) -> bytes:
-    """The element with this content."""
+    """Returns the element with this content."""
     return header(tag, len(content)) + content
 
 
 def integer(value: int) -> bytes:
-    """The INTEGER of a number. ValueError if it is negative."""
+    """Encodes a number as INTEGER. Raises ValueError if it is negative."""
     if value < 0:
         raise ValueError("a negative number")
     return encoded(INTEGER, value.to_bytes(value.bit_length() // 8 + 1))
@@ -103,16 +103,16 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _FIRST = int((dt.datetime(1, 1, 1, tzinfo=dt.UTC) - _EPOCH).total_seconds())
 _UTC_FROM, _UTC_BEFORE = calendar.timegm((1950, 1, 1, 0, 0, 0)), calendar.timegm((2050, 1, 1, 0, 0, 0))
 NEVER = calendar.timegm((9999, 12, 31, 23, 59, 59))
-"""A time that stands for none (RFC 5280 section 4.1.2.5), and the last moment that has an encoding; seconds since 1970."""
+"""The time that means no expiry (RFC 5280 section 4.1.2.5), and the last time that has an encoding; seconds since 1970."""
 
 
 def seconds(moment: dt.datetime) -> int:
-    """Whole seconds since 1970 in UTC, cut."""
+    """Returns whole seconds since 1970 in UTC, truncated."""
     return (moment - _EPOCH) // dt.timedelta(seconds=1)
 
 
 def generalized_time(since_1970: int) -> bytes:
-    """GeneralizedTime with seconds and Z (RFC 5280 section 4.1.2.5.2). ValueError before year 1 and after 9999."""
+    """Encodes GeneralizedTime with seconds and Z (RFC 5280 section 4.1.2.5.2). ValueError before year 1 and after 9999."""
     if not _FIRST <= since_1970 <= NEVER:
         raise ValueError("a time outside of the years 1 to 9999")
     at = _EPOCH + dt.timedelta(seconds=since_1970)
@@ -121,7 +121,7 @@ def generalized_time(since_1970: int) -> bytes:
 
 
 def time(since_1970: int) -> bytes:
-    """Time: UTCTime through 2049, GeneralizedTime from 2050 on (RFC 5280 section 4.1.2.5). ValueError before 1950."""
+    """Encodes Time: UTCTime through 2049, GeneralizedTime from 2050 (RFC 5280 section 4.1.2.5). ValueError before 1950."""
     if since_1970 < _UTC_FROM:
         raise ValueError("a time before 1950")
     if since_1970 >= _UTC_BEFORE:
@@ -133,7 +133,7 @@ _TRUE = bytes.fromhex("0101ff")
 
 
 def extension(oid: str, critical: bool, value: bytes) -> bytes:
-    """An Extension (RFC 5280 section 4.1); `value` is the DER that extnValue holds."""
+    """Encodes an Extension (RFC 5280 section 4.1); `value` is the DER inside extnValue."""
     flag = _TRUE if critical else b""
     return encoded(SEQUENCE, _oid(oid) + flag + encoded(OCTET_STRING, value))
 

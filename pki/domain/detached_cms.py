@@ -23,16 +23,16 @@ _PEM = re.compile(rb"-----BEGIN (CMS|PKCS7)-----(.+?)-----END \1-----", re.S)
 
 
 class NotSigned(ValueError):
-    """The signature is not one over this content by one of these certificates; the text is Swedish and tells why."""
+    """The signature is not one over this content by one of these certificates; the text is Swedish and says why."""
 
 
-# What the libraries for CMS raise besides, of bytes that are none, and of algorithms and types of values that they do not know.
+# Other exceptions of the CMS libraries, for invalid bytes and for unknown algorithms and types of values.
 _NO_CMS: Final = (*UNREADABLE, KeyError, IndexError, AttributeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
 class Signature:
-    """A signature that verified: DER of the CMS, whose certificate, and when the signer says that it was made."""
+    """A verified signature: DER of the CMS, the signer's certificate, and the signing time that the signer states."""
 
     der: bytes = field(repr=False)
     certificate: x509.Certificate = field(repr=False)
@@ -40,12 +40,12 @@ class Signature:
 
 
 def verify(signature: bytes, content: bytes, certificates: Sequence[x509.Certificate]) -> Signature:
-    """The signature, in DER or PEM, if it is over `content` and by one of `certificates`. Raises NotSigned.
+    """Returns the signature, in DER or PEM, if it is over `content` and by one of `certificates`. Raises NotSigned.
 
-    It must have signed attributes with the time of signing, and one signer. Certificates inside it are not looked at. Whether the
-    certificate is valid is the caller's to check.
+    It must have signed attributes with the signing time, and one signer. Certificates inside it are ignored. The caller checks
+    whether the certificate is valid.
     """
-    # Here, since the library takes 15 MB in every process that loads it, and ceremonies are few.
+    # Imported here, because the library takes 15 MB in every process that loads it, and ceremonies are rare.
     from pyhanko.sign.validation.errors import SignatureValidationError
     from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 
@@ -73,7 +73,7 @@ def verify(signature: bytes, content: bytes, certificates: Sequence[x509.Certifi
 
 
 def key_fault(certificate: x509.Certificate) -> str:
-    """Why the certificate's key may not sign approvals, in Swedish; empty if it may."""
+    """Returns why the certificate's key may not sign approvals, in Swedish; empty if it may."""
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         strong = key.key_size >= LEAST_RSA_BITS
@@ -128,7 +128,7 @@ def _signer(sid: cms.SignerIdentifier, certificates: Sequence[x509.Certificate])
 
 
 def _signature_digest(algorithm: cms.SignedDigestAlgorithm, digest: str) -> str:
-    """The hash that the signature itself is over; `rsaEncryption`, as OpenSSL writes it, names none and means the digest's."""
+    """Returns the hash of the signature itself; `rsaEncryption`, as OpenSSL writes it, has none and means the digest's."""
     if algorithm["algorithm"].native == "rsassa_pkcs1v15":
         return digest
     return str(algorithm.hash_algo)

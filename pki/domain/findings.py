@@ -1,11 +1,11 @@
-"""What a look at the CAs finds: one line each, with a severity and, where there is one, a number for graphs."""
+"""Results of checks of the CAs: one line each, with a severity and, if there is one, a number for graphs."""
 
 import enum
 from dataclasses import dataclass
 
 
 class Severity(enum.IntEnum):
-    """`OK`; `WARNING`: somebody should look, work goes on; `ERROR`: something is not as it must be."""
+    """`OK`; `WARNING`: somebody should check, work continues; `ERROR`: something is wrong."""
 
     OK = 0
     WARNING = 1
@@ -14,9 +14,9 @@ class Severity(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of `pki_check`: what was looked at, how it is, and a text in Swedish.
+    """One line of `pki_check`: what was checked, the severity, and a text in Swedish.
 
-    `value` is the number that was judged, in the unit that `measure` names (`seconds`, `days`, `count`).
+    `value` is the measured number, in the unit that `measure` gives (`seconds`, `days`, `count`).
     """
 
     subject: str
@@ -27,10 +27,10 @@ class Finding:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong, though somebody should perhaps look."""
+        """Whether nothing is wrong; a warning also counts as ok."""
         return self.severity < Severity.ERROR
 
 
 def finding(subject: str, fine: object, text: str, *, measure: str = "", value: float = 0) -> Finding:
-    """A finding that is either as it should be or wrong."""
+    """Returns a finding that is either OK or an error."""
     return Finding(subject, Severity.OK if fine else Severity.ERROR, text, measure, value)

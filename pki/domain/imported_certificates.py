@@ -1,6 +1,6 @@
-"""Certificates that another installation issued: are they this CA's, and what do they say (rules/pki 9.2).
+"""Certificates that another installation issued: checks that they are this CA's, and reads them (rules/pki 9.2).
 
-Knows neither Django nor tokens, so that processes which do nothing else can start in no time.
+Uses neither Django nor tokens, so that processes which only do this start quickly.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ _RSA = bytes.fromhex("06092a864886f70d010101")  # rsaEncryption (RFC 8017 append
 
 @dataclass(frozen=True, slots=True)
 class ExpectedIssuer:
-    """The CA as its certificates name it: subject and public key in DER, and its subject key identifier."""
+    """The CA as in its certificates: subject and public key in DER, and its subject key identifier."""
 
     subject: bytes
     public_key: bytes
@@ -32,13 +32,13 @@ class ExpectedIssuer:
 
 
 Address = tuple[str, str]
-"""An address that a certificate names, and what for before it: `crl`, `ocsp` or `caIssuers`."""
+"""The use of a URL in a certificate (`crl`, `ocsp` or `caIssuers`), and the URL."""
 _USES = {AuthorityInformationAccessOID.OCSP: "ocsp", AuthorityInformationAccessOID.CA_ISSUERS: "caIssuers"}
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedContent:
-    """What a certificate that is the CA's says. `serial` as rows hold it; hashes in lower-case hex."""
+    """The content of a certificate of the CA. `serial` as in the database; hashes in lower-case hex."""
 
     serial: str
     not_before: dt.datetime
@@ -61,7 +61,7 @@ class Checker:
         self._key = load_der_public_key(expected.public_key)
 
     def check(self, content: bytes) -> CheckedContent:
-        """What it says. Raises NotOurs."""
+        """Returns the content of a certificate. Raises NotOurs."""
         try:
             certificate = x509.load_der_x509_certificate(content)
             fields = _fields(content)
@@ -135,7 +135,7 @@ def _is_rsa(spki: bytes) -> bool:
 
 
 def addresses_of(certificate: x509.Certificate) -> tuple[Address, ...]:
-    """The addresses of lists, OCSP and the issuer's certificate that it names, in its order. Raises UNREADABLE."""
+    """Returns the URLs of CRLs, OCSP and the issuer's certificate in the certificate, in its order. Raises UNREADABLE."""
     found: list[tuple[str, x509.GeneralName]] = []
     for extension in certificate.extensions:
         value = extension.value
@@ -147,7 +147,7 @@ def addresses_of(certificate: x509.Certificate) -> tuple[Address, ...]:
 
 
 def check_all(checker: Checker, contents: list[bytes]) -> list[CheckedContent | str]:
-    """What each says, or the kind of its fault."""
+    """Returns the content of each certificate, or the kind of its fault."""
     found: list[CheckedContent | str] = []
     for content in contents:
         try:
@@ -161,14 +161,14 @@ _checker: Checker | None = None
 
 
 def prepare(expected: ExpectedIssuer) -> None:
-    """Readies this process for `check_here`. It ends when its parent does, also by a kill."""
+    """Prepares this process for `check_here`. The process ends when its parent ends, even if that is killed."""
     global _checker
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     _checker = Checker(expected)
 
 
 def check_here(contents: list[bytes]) -> list[CheckedContent | str]:
-    """As `check_all`, in a process of the pool."""
+    """Like `check_all`, in a process of the pool."""
     if _checker is None:
         raise RuntimeError("the process was not prepared")
     return check_all(_checker, contents)

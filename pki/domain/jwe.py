@@ -1,7 +1,7 @@
 """JWE compact serialization with ECDH-ES in direct agreement and A256GCM on P-256 (RFC 7516, RFC 7518 section 4.6).
 
-What comes in is decrypted with a shared secret Z that the caller brings, so that the key can stay in a token; what goes out is
-encrypted by joserfc to the recipient's key.
+Received content is decrypted with a shared secret Z that the caller supplies, so that the key can stay in a token; joserfc
+encrypts sent content to the recipient's key.
 """
 
 import base64
@@ -27,16 +27,16 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 
 
 class MalformedJwe(Exception):
-    """Not a JWE of the one kind that is taken. The text says why and holds nothing of the content."""
+    """The text is not a JWE of the only supported kind. The message says why and contains none of the content."""
 
 
 class NotDecrypted(Exception):
-    """The content does not decrypt with this key: another key, or changed bytes."""
+    """The content does not decrypt with this key: the key is another one, or bytes were changed."""
 
 
 @dataclass(frozen=True)
 class Jwe:
-    """A parsed JWE: its protected header, the key that it is meant for and the sender's ephemeral public key."""
+    """A parsed JWE: its protected header, the recipient's key id and the sender's ephemeral public key."""
 
     header: dict[str, Any]
     kid: str
@@ -50,7 +50,7 @@ class Jwe:
 
 
 def parse(compact: str) -> Jwe:
-    """Reads a JWE and checks all that needs no key. Raises MalformedJwe, also for `zip`, `crit` and other algorithms."""
+    """Parses a JWE and checks everything that needs no key. Raises MalformedJwe, also for `zip`, `crit` and other algorithms."""
     if len(compact) > MAX_LENGTH:
         raise MalformedJwe("too long")
     parts = compact.split(".")
@@ -80,7 +80,7 @@ def parse(compact: str) -> Jwe:
 
 
 def decrypt(jwe: Jwe, shared_secret: bytes) -> bytes:
-    """The content, by the key that the Concat KDF makes of the shared secret Z. Raises NotDecrypted."""
+    """Decrypts with the key that the Concat KDF derives from the shared secret Z. Raises NotDecrypted."""
     info = b"".join(_prefixed(part) for part in (ENCRYPTION.encode(), jwe.party_u, jwe.party_v)) + (256).to_bytes(4)
     key = ConcatKDFHash(algorithm=hashes.SHA256(), length=32, otherinfo=info).derive(shared_secret)
     try:
@@ -90,7 +90,7 @@ def decrypt(jwe: Jwe, shared_secret: bytes) -> bytes:
 
 
 def encrypt(plaintext: bytes, recipient_jwk: Mapping[str, str], header: Mapping[str, str]) -> str:
-    """A JWE of `plaintext` to a P-256 key, with `header` among the protected parameters. Raises MalformedJwe for another key."""
+    """Encrypts `plaintext` to a P-256 key, with `header` among the protected parameters. Raises MalformedJwe for another key."""
     require_public_jwk(recipient_jwk)
     parameters = {name: HeaderParameter(name, "str") for name in header}
     registry = jwe.JWERegistry(header_registry=parameters, algorithms=[ALGORITHM, ENCRYPTION])
@@ -99,14 +99,14 @@ def encrypt(plaintext: bytes, recipient_jwk: Mapping[str, str], header: Mapping[
 
 
 def require_public_jwk(jwk: Any) -> None:
-    """Passes for the public JWK of a point on P-256, with the members of RFC 7518 section 6.2.1 alone. Raises MalformedJwe."""
+    """Raises MalformedJwe unless `jwk` is a public JWK of a point on P-256, with only the members of RFC 7518 section 6.2.1."""
     if not isinstance(jwk, Mapping) or set(jwk) != {"kty", "crv", "x", "y"}:
         raise MalformedJwe("jwk")
     _point(dict(jwk))
 
 
 def public_jwk(key: ec.EllipticCurvePublicKey, kid: str) -> dict[str, str]:
-    """The public JWK of a P-256 key for ECDH-ES (RFC 7517, RFC 7518 section 6.2.1)."""
+    """Returns the public JWK of a P-256 key for ECDH-ES (RFC 7517, RFC 7518 section 6.2.1)."""
     numbers = key.public_numbers()
     return {
         "kty": "EC",
@@ -147,7 +147,7 @@ def _point(jwk: Any) -> ec.EllipticCurvePublicKey:
     if len(x) != 32 or len(y) != 32:
         raise MalformedJwe("epk")
     try:
-        # Refuses a point that is not on the curve: with one, the answer would leak bits of the private key.
+        # Rejects a point that is not on the curve: with such a point, the response would leak bits of the private key.
         return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), ec.SECP256R1()).public_key()
     except ValueError:
         raise MalformedJwe("epk") from None

@@ -1,4 +1,4 @@
-"""What an inventory of the keys in tokens found (E2.15), as plain values. `pki.hsm.inventory` makes it."""
+"""Results of an inventory of the keys in tokens (E2.15), as plain values. `pki.hsm.inventory` creates them."""
 
 import datetime as dt
 import enum
@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 class ProblemKind(enum.StrEnum):
-    """What can be wrong: an object that no row knows, a key that is gone or changed, a token that could not be read."""
+    """Kinds of problems: an unknown object, a key that is missing or changed, a token that could not be read."""
 
     UNKNOWN = "unknown"
     MISSING = "missing"
@@ -18,7 +18,7 @@ class ProblemKind(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is not as recorded. `facts` tells how: pairs of what was recorded and what was found."""
+    """One difference from the records. `facts` are pairs of the recorded and the found value."""
 
     kind: str
     token: str
@@ -28,7 +28,7 @@ class Problem:
 
 
 class TokenState(enum.StrEnum):
-    """What became of a token: read, absent as the root's may be, or not to be read."""
+    """Result for a token: read, absent as the root's may be, or unreadable."""
 
     READ = "read"
     OFFLINE = "offline"
@@ -37,7 +37,7 @@ class TokenState(enum.StrEnum):
 
 @dataclass(frozen=True)
 class TokenSeen:
-    """A token of the inventory and how many objects it keeps."""
+    """A token of the inventory and the number of objects in it."""
 
     label: str
     state: str
@@ -46,7 +46,7 @@ class TokenSeen:
 
 @dataclass(frozen=True)
 class InventoryReport:
-    """What one inventory found."""
+    """The result of one inventory."""
 
     id: UUID
     started_at: dt.datetime
@@ -56,5 +56,5 @@ class InventoryReport:
 
     @property
     def ok(self) -> bool:
-        """Everything is as recorded."""
+        """Whether everything is as recorded."""
         return not self.problems

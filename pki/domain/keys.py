@@ -1,6 +1,6 @@
-"""Which public keys are certified (B1.12): type, size, exponent, and what the modulus of an RSA key shows by itself.
+"""The public keys that we certify (B1.12): type, size, exponent, and checks of an RSA modulus by itself.
 
-An EC key's point is checked to be on its curve when the key is read, which for curves of cofactor 1 is all that can be checked
+The library checks that an EC key's point is on its curve when it reads the key. For curves of cofactor 1 no more can be checked
 (NIST SP 800-56A section 5.6.2.3.3).
 """
 
@@ -17,17 +17,17 @@ RSA_EXPONENT = 65537
 
 
 def spki(public_key: PublicKeyTypes) -> bytes:
-    """SubjectPublicKeyInfo in DER."""
+    """Returns SubjectPublicKeyInfo in DER."""
     return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def spki_sha256(public_key: PublicKeyTypes) -> str:
-    """SHA-256 of SubjectPublicKeyInfo in hex: the identity of a key, for re-use checks."""
+    """Returns SHA-256 of SubjectPublicKeyInfo in hex: the identity of a key, for re-use checks."""
     return hashlib.sha256(spki(public_key)).hexdigest()
 
 
 def identifier(spki_der: bytes) -> bytes:
-    """The key identifier by method 1 of RFC 5280 section 4.2.1.2: SHA-1 of the octets of a SubjectPublicKeyInfo's BIT STRING."""
+    """Returns the key identifier by method 1 of RFC 5280 section 4.2.1.2: SHA-1 of a SubjectPublicKeyInfo's BIT STRING octets."""
     _algorithm, bits = der.children(spki_der, der.whole(spki_der, der.SEQUENCE))
     return hashlib.sha1(spki_der[bits.content + 1 : bits.end], usedforsecurity=False).digest()
 
@@ -36,14 +36,14 @@ _CURVES = {"secp256r1": "ec-p256", "secp384r1": "ec-p384"}
 
 
 def kind(public_key: PublicKeyTypes) -> str:
-    """`rsa`, `ec-p256`, `ec-p384`, or `other`."""
+    """Returns `rsa`, `ec-p256`, `ec-p384`, or `other`."""
     if isinstance(public_key, ec.EllipticCurvePublicKey):
         return _CURVES.get(public_key.curve.name, "other")
     return "rsa" if isinstance(public_key, rsa.RSAPublicKey) else "other"
 
 
 def description(allowed: tuple[str, ...]) -> str:
-    """The keys that `allowed`, a profile's `keys`, admits, in English for descriptions: `RSA-2048 or P-256`."""
+    """Describes the keys in `allowed`, a profile's `keys`, in English: `RSA-2048 or P-256`."""
     *first, last = [_DESCRIPTIONS[name] for name in allowed]
     return f"{', '.join(first)} or {last}" if first else last
 
@@ -57,7 +57,7 @@ _DESCRIPTIONS = {
 
 
 def fault(public_key: PublicKeyTypes, allowed: tuple[str, ...]) -> str | None:
-    """Why the key is not certified, in Swedish; None if it may be. `allowed` are a profile's `keys`."""
+    """Returns in Swedish why the key cannot be certified; None if it can. `allowed` are a profile's `keys`."""
     type_ = kind(public_key)
     if type_ in allowed:
         return _rsa_fault(public_key) if isinstance(public_key, rsa.RSAPublicKey) else None

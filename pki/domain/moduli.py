@@ -1,4 +1,4 @@
-"""What is wrong with an RSA modulus that arithmetic alone shows (B1.12; CA/B BR sections 6.1.1.3 and 6.1.6)."""
+"""Weaknesses of an RSA modulus that arithmetic alone shows (B1.12; CA/B BR sections 6.1.1.3 and 6.1.6)."""
 
 import functools
 import math
@@ -12,24 +12,24 @@ _EXPONENT = 65537
 
 
 def has_small_factor(modulus: int) -> bool:
-    """Whether a prime below FACTOR_BOUND divides it: one gcd with the product of them all."""
+    """Whether a prime below FACTOR_BOUND divides it: one gcd with the product of all those primes."""
     return math.gcd(modulus, _primorial()) != 1
 
 
 def is_roca(modulus: int) -> bool:
-    """Whether it is of the form that the flawed library of cards makes (CVE-2017-15361)."""
+    """Whether it has the form that a flawed library for cards generates (CVE-2017-15361)."""
     return all(modulus % prime in _powers(prime) for prime in _ROCA_PRIMES)
 
 
 def has_close_primes(modulus: int) -> bool:
-    """Whether FERMAT_ROUNDS rounds of Fermat's method factor it (CVE-2022-26320); a square is found in the first."""
+    """Whether FERMAT_ROUNDS rounds of Fermat's method factor it (CVE-2022-26320); the first round finds a square."""
     root = math.isqrt(modulus)
     if root * root == modulus:
         return True
     step = root + 1
     rest = step * step - modulus
     for _ in range(FERMAT_ROUNDS):
-        # Few numbers are squares modulo 64 and 45045, so that most roots need not be drawn.
+        # Few numbers are squares modulo 64 and 45045, so this avoids most square roots.
         if rest & 63 in _SQUARES_64 and rest % 45045 in _SQUARES_45045 and math.isqrt(rest) ** 2 == rest:
             return True
         rest += 2 * step + 1
@@ -42,7 +42,7 @@ _SQUARES_45045 = frozenset(number * number % 45045 for number in range(45045))
 
 
 def shared_factors(moduli: Sequence[int]) -> list[int]:
-    """For each modulus its greatest common divisor with the product of all the others: 1 unless a prime is shared.
+    """Returns for each modulus its greatest common divisor with the product of all the others: 1 unless a prime is shared.
 
     Bernstein's batch gcd: a tree of products, and remainders down it, so the cost per modulus grows with the logarithm of the
     number of moduli instead of with the number.
@@ -57,7 +57,7 @@ def shared_factors(moduli: Sequence[int]) -> list[int]:
 
 
 def divisors(moduli: Sequence[int], other: int) -> list[int]:
-    """For each modulus its greatest common divisor with `other`, by remainders down the tree of products."""
+    """Returns for each modulus its greatest common divisor with `other`, by remainders down the tree of products."""
     remainders = [other]
     for level in reversed(product_tree(moduli)):
         remainders = [_rest(remainders[position // 2], node) for position, node in enumerate(level)]
@@ -65,17 +65,17 @@ def divisors(moduli: Sequence[int], other: int) -> list[int]:
 
 
 def _rest(number: int, divisor: int) -> int:
-    # Python's divmod divides long numbers by a fast method, its % does not.
+    # Python's divmod divides long numbers by a fast method; its % does not.
     return divmod(number, divisor)[1]
 
 
 def product(moduli: Sequence[int]) -> int:
-    """The product of them all."""
+    """Returns the product of all the moduli."""
     return product_tree(moduli)[-1][0] if moduli else 1
 
 
 def product_tree(moduli: Sequence[int]) -> list[list[int]]:
-    """Levels of pairwise products, the moduli first, one product last."""
+    """Returns levels of pairwise products, from the moduli to the single product."""
     levels = [list(moduli)]
     while len(levels[-1]) > 1:
         below = levels[-1]

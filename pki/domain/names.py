@@ -1,4 +1,4 @@
-"""Distinguished names of subjects: which attributes, in which order, of which string type and length (rules/pki 2.2, B1.11)."""
+"""Distinguished names of subjects: attributes, their order, string types and lengths (rules/pki 2.2, B1.11)."""
 
 import re
 import unicodedata
@@ -36,7 +36,7 @@ SWEDISH = {
     "serialNumber": "Identiteten",
     "title": "Titeln",
 }
-# What the library says of 64 characters that are more octets, each time it reads or writes them.
+# The library's warning about 64 characters that are more octets, each time it reads or writes them.
 warnings.filterwarnings("ignore", message="Attribute's length must be")
 PRINTABLE = frozenset({"countryName", "serialNumber"})
 _PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,\-./:=?]*")
@@ -46,8 +46,8 @@ _PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,\-./:=?]*")
 class Attribute:
     """One attribute of a profile's subject. `pattern` must match the whole value.
 
-    `max_length` counts the characters that the certificate holds, so after composition (NFC). What is longer is refused, never
-    shortened: a cut name is another name (B1.11).
+    `max_length` counts the characters in the certificate, so after composition (NFC). A longer value is refused, never shortened:
+    a truncated name is another name (B1.11).
     """
 
     name: str
@@ -57,7 +57,7 @@ class Attribute:
 
 
 def faults(attributes: tuple[Attribute, ...], values: Mapping[str, str]) -> dict[str, list[str]]:
-    """What is wrong with the values, in Swedish, by attribute. Values themselves are not repeated: they are personal data."""
+    """Returns the faults of the values, in Swedish, by attribute. Does not repeat the values: they are personal data."""
     found: dict[str, list[str]] = {}
     known = {attribute.name for attribute in attributes}
     for name in sorted(set(values) - known):
@@ -89,8 +89,8 @@ def _is_invisible(character: str) -> bool:
 
 
 def build(attributes: tuple[Attribute, ...], values: Mapping[str, str]) -> x509.Name:
-    """The name, one attribute an RDN, in the profile's order; UTF8String in form NFC, country and serial PrintableString."""
-    # The library counts octets where RFC 5280 counts characters; `faults` has counted those.
+    """Returns the name, one attribute per RDN, in the profile's order; UTF8String in NFC, country and serial PrintableString."""
+    # The library counts octets where RFC 5280 counts characters; `faults` has counted characters.
     return x509.Name(
         x509.NameAttribute(OIDS[attribute.name], unicodedata.normalize("NFC", values[attribute.name]), _validate=False)
         for attribute in attributes
@@ -99,7 +99,7 @@ def build(attributes: tuple[Attribute, ...], values: Mapping[str, str]) -> x509.
 
 
 def encode(attributes: tuple[Attribute, ...], values: Mapping[str, str]) -> bytes:
-    """The DER of the name that `build` makes."""
+    """Returns the DER of the name that `build` makes."""
     rdns = [_rdn(attribute.name, values[attribute.name]) for attribute in attributes if values.get(attribute.name)]
     return der.encoded(der.SEQUENCE, b"".join(rdns))
 
@@ -112,5 +112,5 @@ def _rdn(name: str, value: str) -> bytes:
 
 
 def file_stem(common_name: str) -> str:
-    """The CA's name in addresses: the CN in lower case without spaces and hyphens (rules/pki 1.3)."""
+    """Returns the CA's name in URLs: the CN in lower case without spaces and hyphens (rules/pki 1.3)."""
     return common_name.lower().replace(" ", "").replace("-", "")

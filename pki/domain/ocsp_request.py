@@ -1,7 +1,7 @@
-"""Reading OCSP requests (RFC 6960 section 4.1, in the lightweight profile of RFC 9919).
+"""Parses OCSP requests (RFC 6960 section 4.1, in the lightweight profile of RFC 9919).
 
-One core for every process that answers: a strict walk over the DER of the usual shape (one CertID by SHA-1 or SHA-256, no
-extension but a nonce), and `cryptography` for all other shapes. Where the walk says something, the library says the same.
+The parser of every process that answers OCSP: a strict parser for DER of the usual shape (one CertID by SHA-1 or SHA-256, no
+extension but a nonce), and `cryptography` for all other shapes. Where the strict parser has a result, the library has the same.
 """
 
 import base64
@@ -27,20 +27,20 @@ _USUAL = {
     bytes.fromhex("300d060960864801650304020105000420"): ("sha256", 32),
     bytes.fromhex("300b06096086480165030402010420"): ("sha256", 32),
 }
-_USUAL_LENGTHS = {head[1]: len(head) for head in _USUAL}  # by the AlgorithmIdentifier's length octet, which tells them apart
+_USUAL_LENGTHS = {head[1]: len(head) for head in _USUAL}  # keyed by the AlgorithmIdentifier's length octet, which is unique
 _NONCE_OID = bytes.fromhex("06092b0601050507300102")
 
 
 class MalformedRequest(Exception):
-    """The bytes are no OCSP request, or one that this responder must or may refuse as `malformedRequest`."""
+    """The bytes are not an OCSP request, or one that this responder must or may refuse as `malformedRequest`."""
 
 
 class UnknownHash(Exception):
-    """The CertID is made with a hash that no answer is signed for: nothing authoritative can be said."""
+    """The CertID uses a hash that we sign no responses for: no authoritative response is possible."""
 
 
 class OcspQuery(NamedTuple):
-    """What a request asks: the hash's name, `sha1` or `sha256`, both hashes of the issuer, the serial; the nonce, or empty."""
+    """The content of a request: the hash, `sha1` or `sha256`, both hashes of the issuer, the serial; the nonce, or empty."""
 
     hash: str
     issuer_name_hash: bytes
@@ -51,7 +51,7 @@ class OcspQuery(NamedTuple):
 
 @dataclass(frozen=True)
 class CertId:
-    """What is asked for: the hash's name, `sha1` or `sha256`, issuerNameHash and issuerKeyHash in hex, and the serial."""
+    """The CertID of a request: the hash, `sha1` or `sha256`, issuerNameHash and issuerKeyHash in hex, and the serial."""
 
     hash: str
     issuer_name_hash: str
@@ -60,13 +60,13 @@ class CertId:
 
 
 def parse(der: bytes) -> CertId:
-    """The one CertID of a request. Raises as `read`."""
+    """Returns the one CertID of a request. Raises as `read`."""
     asked = read(der)
     return CertId(asked.hash, asked.issuer_name_hash.hex(), asked.issuer_key_hash.hex(), asked.serial)
 
 
 def read(der: bytes) -> OcspQuery:
-    """What a request asks.
+    """Parses a request.
 
     Raises MalformedRequest, also for several CertIDs (RFC 9919 section 3.1.1), a nonce outside RFC 9654's lengths and a critical
     extension that is not the nonce; UnknownHash for a hash other than SHA-1 and SHA-256. A signature on the request is ignored.
@@ -77,7 +77,7 @@ def read(der: bytes) -> OcspQuery:
 
 
 def walk(der: bytes) -> OcspQuery | None:
-    """What a request of the usual shape asks; None for any other bytes, about which this says nothing."""
+    """Parses a request of the usual shape. Returns None for all other bytes, valid or not."""
     try:
         return _walk(der)
     except IndexError:
@@ -85,7 +85,7 @@ def walk(der: bytes) -> OcspQuery | None:
 
 
 def _inside(der: bytes, at: int, tag: int) -> tuple[int, int]:
-    """Where the content of the element at `at` begins and ends. An end beyond all bytes stands for what is not of this shape."""
+    """Returns where the content of the element at `at` begins and ends. An end beyond all bytes means another shape."""
     length = der[at + 1]
     if der[at] != tag:
         return at, _NOWHERE
@@ -142,7 +142,7 @@ def _walk(der: bytes) -> OcspQuery | None:
 
 
 def _nonce(der: bytes, at: int, whole: int) -> bytes | None:
-    """The nonce of requestExtensions that hold a nonce that is not critical, of a length that is taken, and nothing else."""
+    """Returns the nonce of requestExtensions with only a nonce that is not critical and of an accepted length."""
     for tag in (0xA2, 0x30, 0x30):
         at, end = _inside(der, at, tag)
         if end != whole:
@@ -184,15 +184,15 @@ def _checked_nonce(extensions: x509.Extensions) -> bytes:
 
 
 def decode_path(text: str) -> bytes:
-    """The request's DER from the tail of a GET address (RFC 6960 appendix A.1), already percent-decoded once.
+    """Returns the request's DER from the tail of a GET URL (RFC 6960 appendix A.1), already percent-decoded once.
 
-    Takes what clients send: leading slashes, line breaks, missing padding, a blank where a plus sign stood. Raises
+    Accepts what clients send: leading slashes, line breaks, missing padding, a space instead of a plus sign. Raises
     MalformedRequest.
     """
     try:
         if len(text) < _USUAL_PATH and (der := binascii.a2b_base64(text, strict_mode=True)):
             return der
-    except ValueError:  # of which binascii.Error is one: not as most send it
+    except ValueError:  # includes binascii.Error: an unusual encoding
         pass
     text = text.lstrip("/").translate(_AS_SENT).rstrip("=")
     if not text or len(text) > MAX_BYTES * 4 // 3 + 4:

@@ -1,4 +1,4 @@
-"""Writing OCSP answers (RFC 6960 section 4.2) by hand: what a batch shares is encoded once, and each answer is put together.
+"""Builds OCSP responses (RFC 6960 section 4.2): encodes once what a batch has in common, then assembles each response.
 
 The bytes are those of `cryptography`'s builder for the same values; the tests compare them.
 """
@@ -30,16 +30,16 @@ UNAUTHORIZED: Final = b"\x30\x03\x0a\x01\x06"
 
 MEDIA_TYPE: Final = "application/ocsp-response"
 MAX_AGE: Final = 60
-"""Seconds that caches may keep an answer: a revocation must not hide longer in them."""
+"""Seconds that caches may keep a response: a cache must not hide a revocation longer."""
 
 CERTIFICATE_HOLD: Final = 6
-"""CRLReason of a hold. No CRL of ours has it, so it is not in `crl_reasons`."""
+"""CRLReason of a hold. Our CRLs never contain it, so it is not in `crl_reasons`."""
 
 GOOD: Final = b"\x80\x00"
 UNKNOWN: Final = b"\x82\x00"
 
 _EXPLICIT_0, _EXPLICIT_1, _EXPLICIT_2 = 0xA0, 0xA1, 0xA2
-_SHARED = 2  # octets of a certStatus that many answers have: `good` and `unknown`, which hold no time of their own
+_SHARED = 2  # octets of a certStatus that many responses share: `good` and `unknown`, which contain no time
 _NONCE = "1.3.6.1.5.5.7.48.1.2"
 _SUCCESSFUL = b"\x0a\x01\x00"
 _BASIC = bytes.fromhex("06092b0601050507300101")
@@ -62,12 +62,12 @@ def _time(moment: dt.datetime) -> bytes:
 
 
 def revoked(moment: dt.datetime, reason: str) -> bytes:
-    """The certStatus of a certificate that was revoked at `moment` for a reason by its name."""
+    """Returns the certStatus of a certificate that was revoked at `moment`, for a reason by its name."""
     return _revoked(moment, NUMBERS.get(reason, 0))
 
 
 def on_hold(moment: dt.datetime) -> bytes:
-    """The certStatus of a certificate that is on hold since `moment`: revoked, with the reason certificateHold."""
+    """Returns the certStatus of a certificate on hold since `moment`: revoked, with the reason certificateHold."""
     return _revoked(moment, CERTIFICATE_HOLD)
 
 
@@ -80,16 +80,16 @@ def _revoked(moment: dt.datetime, reason: int) -> bytes:
 
 @dataclass(frozen=True)
 class Signature:
-    """How answers are signed: the AlgorithmIdentifier, and what signs the bytes of a ResponseData."""
+    """How responses are signed: the AlgorithmIdentifier, and the function that signs the bytes of a ResponseData."""
 
     algorithm: bytes
     sign: Callable[[bytes], bytes]
 
 
 class Template:
-    """Answers of one responder that are signed in the same second. CertIDs are given by `issuers`.
+    """Builds responses of one responder that are signed in the same second. CertIDs are given by `issuers`.
 
-    What surrounds the serial, and what surrounds a signature of a length, is put together once: an answer is then a few copies.
+    The octets around the serial, and those around a signature of a given length, are built once: a response is then a few copies.
     """
 
     def __init__(
@@ -119,13 +119,13 @@ class Template:
     def sign(
         self, hash_name: str, serial: int, status: bytes, next_update: dt.datetime, nonce: bytes = b""
     ) -> tuple[bytes, bytes, bytes]:
-        """The answer's DER, the bytes that were signed, and the signature."""
+        """Returns the response's DER, the bytes that were signed, and the signature."""
         to_be_signed = self.data(hash_name, serial, status, next_update, nonce)
         signature = self._sign(to_be_signed)
         return self.response(to_be_signed, signature), to_be_signed, signature
 
     def data(self, hash_name: str, serial: int, status: bytes, next_update: dt.datetime, nonce: bytes = b"") -> bytes:
-        """A ResponseData to be signed; with a nonce it carries that (RFC 9654). Raises OverflowError for a negative serial."""
+        """Returns a ResponseData to be signed; a `nonce` is included (RFC 9654). Raises OverflowError for a negative serial."""
         size = serial.bit_length() // 8 + 1
         if nonce or len(status) > _SHARED:
             before, after = self._data(hash_name, size, status, next_update, nonce)
@@ -138,7 +138,7 @@ class Template:
         return before + serial.to_bytes(size) + after
 
     def response(self, to_be_signed: bytes, signature: bytes) -> bytes:
-        """The answer's DER, of what `data` made and its signature."""
+        """Returns the response's DER, from the bytes that `data` returned and their signature."""
         lengths = len(to_be_signed), len(signature)
         around = self._around_signature.get(lengths)
         if around is None:
@@ -146,8 +146,8 @@ class Template:
         return b"".join((around[0], to_be_signed, around[1], signature, self._tail))
 
     def _data(self, hash_name: str, size: int, status: bytes, next_update: dt.datetime, nonce: bytes) -> tuple[bytes, bytes]:
-        """A ResponseData up to the content of a serial of `size` octets, and what follows it."""
-        serial = bytes((0x7F,)) * size  # its place
+        """Returns a ResponseData up to the content of a serial of `size` octets, and the octets after it."""
+        serial = bytes((0x7F,)) * size  # a placeholder
         cert_id = encoded(SEQUENCE, self._issuers[hash_name] + encoded(INTEGER, serial))
         single = encoded(SEQUENCE, cert_id + status + self._this_update + encoded(_EXPLICIT_0, _time(next_update)))
         content = self._head + encoded(SEQUENCE, single)
@@ -160,7 +160,7 @@ class Template:
         return whole[: len(whole) - len(after) - size], after
 
     def _response(self, data: int, signature: int) -> tuple[bytes, bytes]:
-        """An OCSPResponse up to its ResponseData, and what stands between that and the signature, for these lengths."""
+        """Returns an OCSPResponse up to its ResponseData, and the octets between that and the signature, for these lengths."""
         between = self._algorithm + header(BIT_STRING, signature + 1) + b"\x00"
         basic = header(SEQUENCE, data + len(between) + signature + len(self._tail))
         inside = data + len(between) + signature + len(self._tail) + len(basic)

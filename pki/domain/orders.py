@@ -1,4 +1,4 @@
-"""What is ordered of the CAs and what they answer, as plain values."""
+"""Orders for certificates and their results, as plain values."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -10,12 +10,13 @@ from pki.domain.proof_of_possession import SignedKey
 
 @dataclass(frozen=True)
 class CertificateOrder:
-    """A wish for one certificate from the CA with slug `ca`.
+    """An order for one certificate from the CA with slug `ca`.
 
     Keys of `subject` are RFC 4519 names, those of `subject_alternative` rfc822Name, userPrincipalName, dNSName and iPAddress,
     with several values separated by commas. `csr_der` is a PKCS #10 request: its key is certified, its signature proves
     possession, its names are ignored. With `signed_key` that key is certified instead and `csr_der` is empty. Errors about the
-    key are reported under the field name `key_field`. Refs are opaque text; one `subject_ref` may have a key certified again.
+    key are reported under the field name `key_field`. Refs are opaque text; the same `subject_ref` may have a key certified
+    again.
     """
 
     ca: str
@@ -33,10 +34,10 @@ class CertificateOrder:
 
 @dataclass(frozen=True)
 class CertificateView:
-    """A certificate as it stands now. `serial` is upper-case hex; `der` is there once the status is `issued` or later.
+    """A certificate in its current state. `serial` is upper-case hex; `der` is set once the status is `issued` or later.
 
-    `held`: on hold until the card's code is set; OCSP then says `revoked, certificateHold`. `ca` and `generation` name the CA:
-    certificates of an earlier generation have another chain.
+    `held`: on hold until the card's holder has chosen the code; OCSP responses then have `revoked, certificateHold`. `ca` and
+    `generation` identify the CA: certificates of an earlier generation have another chain.
     """
 
     id: UUID

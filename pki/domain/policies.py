@@ -1,9 +1,9 @@
-"""Certificate policies as dated data: which OID tells how a subject was identified, by CA and kind of subject (rules/pki 2.3,
-B1.7).
+"""Certificate policies as dated data (rules/pki 2.3, B1.7).
 
-An OID is a suffix under PKI_POLICY_ARC. Once certificates were issued by a row it only ever gets an end, and another row
-begins: what an OID meant is never changed. A profile holds the rows that concern it, so its hash covers them and each
-certificate points at the rows that it was issued by.
+The OID tells how a subject was identified, by CA and kind of subject. An OID is a suffix under PKI_POLICY_ARC. After a
+certificate was issued by a row, the only permitted change is an end date, and a new row begins: the meaning of an OID never
+changes. A profile includes the rows for it, so its hash covers them and each certificate refers to the rows that it was issued
+by.
 """
 
 import datetime as dt
@@ -27,15 +27,15 @@ PERSONS = frozenset({HSA_ID, PERSON_NUMBER})
 
 
 class PolicyEnded(LookupError):
-    """No policy holds on that day for that CA and kind of subject: it has not begun, or its OID was retired."""
+    """No policy is valid on that day for that CA and kind of subject: it has not begun, or its OID was retired."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """`suffix` under the arc says that CA `issuer` certifies subjects of `kind` at assurance level `level`.
+    """`suffix` under the arc means that CA `issuer` certifies subjects of `kind` at assurance level `level`.
 
-    `level` is empty for what is no person. Days are ISO dates in Stockholm: from `valid_from`, before `valid_to`; an empty
-    `valid_to` is open.
+    `level` is empty for subjects other than persons. Days are ISO dates in Stockholm: from `valid_from`, before `valid_to`; an
+    empty `valid_to` means no end.
     """
 
     suffix: str
@@ -46,7 +46,7 @@ class Policy:
     valid_to: str = ""
 
     def holds(self, at: dt.datetime) -> bool:
-        """Whether certificates are issued by this row at the moment."""
+        """Whether this row is valid for certificates issued at the moment."""
         day = at.astimezone(STOCKHOLM).date().isoformat()
         return self.valid_from <= day and (not self.valid_to or day < self.valid_to)
 
@@ -68,13 +68,13 @@ POLICIES = (
 
 
 def rows(*kinds: str, issuers: Iterable[str]) -> tuple[Policy, ...]:
-    """The rows of these CAs for these kinds of subjects, in the table's order."""
+    """Returns the rows of these CAs for these kinds of subjects, in the table's order."""
     wanted = set(issuers)
     return tuple(row for row in POLICIES if row.kind in kinds and row.issuer in wanted)
 
 
 def suffix_at(table: Iterable[Policy], issuer: str, kind: str, at: dt.datetime) -> str:
-    """The suffix of the policy that holds at the moment. Raises PolicyEnded."""
+    """Returns the suffix of the policy that is valid at the moment. Raises PolicyEnded."""
     for row in table:
         if row.issuer == issuer and row.kind == kind and row.holds(at):
             return row.suffix
@@ -82,10 +82,10 @@ def suffix_at(table: Iterable[Policy], issuer: str, kind: str, at: dt.datetime) 
 
 
 def kind_of(kind: str, subject: Mapping[str, str]) -> str:
-    """The kind of this subject: the profile's, or for PERSON_NUMBER the one that serialNumber shows."""
+    """Returns the kind of this subject: the profile's, or for PERSON_NUMBER the kind of the number in serialNumber."""
     return person_number_kind(subject.get("serialNumber", "")) if kind == PERSON_NUMBER else kind
 
 
 def person_number_kind(person_id: str) -> str:
-    """`samordningsnummer` if the day of a 12-digit number has 60 added, else `personnummer`."""
+    """Returns `samordningsnummer` if 60 is added to the day of a 12-digit number, else `personnummer`."""
     return SAMORDNINGSNUMMER if person_id[6:8].isdigit() and int(person_id[6:8]) > 60 else PERSONNUMMER

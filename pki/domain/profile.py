@@ -1,4 +1,4 @@
-"""What a certificate profile is (rules/pki 2.1): plain values with a hash. The profiles themselves stand in `profiles`."""
+"""A certificate profile (rules/pki 2.1): plain values with a hash. The profiles themselves are in `profiles`."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ CARD_NUMBER = "1.2.752.34.2.1"
 ANY_POLICY = "2.5.29.32.0"
 QC_STATEMENTS = "1.3.6.1.5.5.7.1.3"
 
-# Extensions by the names used below, in the order in which they stand in a certificate (rules/pki 2.1).
+# Extensions by the names used below, in their order in a certificate (rules/pki 2.1).
 EXTENSION_ORDER = (
     "authorityKeyIdentifier",
     "subjectKeyIdentifier",
@@ -34,15 +34,15 @@ _CURVE_HASHES = {"ec-p256": "sha256", "ec-p384": "sha384"}
 
 @dataclass(frozen=True)
 class Profile:
-    """What a certificate of this kind holds.
+    """The contents of certificates of one kind.
 
     `issuers` are the slugs of the CAs that may issue it. Its policy is the row of `policy_table` for the CA, the kind of subject
     and the day; definitions from before there were rows map each CA to suffixes instead (`any`, `personnummer`,
-    `samordningsnummer`). `key_usage_rsa` is added for RSA keys (RFC 8813 forbids it for EC). `keys` are algorithms that a
+    `samordningsnummer`). `key_usage_rsa` is added for RSA keys (RFC 8813 forbids it for EC). `keys` are the algorithms that a
     subject's key may have: `rsa` of any size, or `rsa-2048`, `ec-p256`, `ec-p384`. `max_days` is the hard limit of validity.
-    `signature_hash` is for RSA issuers, and with `hash_by_curve` off for all; with it on an EC issuer's hash is as long as its
-    curve (FIPS 186-5). `subject_is_card`: serialNumber is the card number. `qc_statements` is the optional block of
-    EN 319 412-5, see `qc_statements.build`.
+    `signature_hash` is for RSA issuers, and with `hash_by_curve` off for all; with it on, an EC issuer's hash is as long as its
+    curve (FIPS 186-5). `subject_is_card`: serialNumber is the card number. `qc_statements` is the optional block of EN 319 412-5,
+    see `qc_statements.build`.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Profile:
     status_addresses: bool = True
     no_check: bool = False
     signature_hash: str = "sha256"
-    # Fields that came later stand in a definition only where they say something, so that older definitions keep their hash.
+    # A definition includes newer fields only if they have a value, so that older definitions keep their hash.
     subject_kind: str = ""
     policy_table: tuple[Policy, ...] = ()
     hash_by_curve: bool = False
@@ -72,7 +72,7 @@ class Profile:
     qc_statements: Mapping[str, Any] = field(default_factory=dict)
 
     def definition(self) -> dict[str, Any]:
-        """The profile as plain values, with the order of extensions, for storage and hash."""
+        """Returns the profile as plain values, with the order of extensions, for storage and hash."""
         plain = {each.name: getattr(self, each.name) for each in fields(self)}
         plain["issuers"] = {slug: dict(suffixes) for slug, suffixes in self.issuers.items()}
         plain["subject"] = [_plain(each) for each in self.subject]
@@ -84,7 +84,7 @@ class Profile:
 
     @classmethod
     def from_definition(cls, definition: Mapping[str, Any]) -> Self:
-        """The profile of a stored definition, of any age."""
+        """Returns the profile of a stored definition, of any age."""
         values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in definition.items()}
         values["subject"] = tuple(Attribute(**each) for each in definition["subject"])
         values["policy_table"] = tuple(Policy(**each) for each in definition.get("policy_table", ()))
@@ -92,34 +92,36 @@ class Profile:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the canonical JSON of `definition`, in hex."""
+        """Returns SHA-256 of the canonical JSON of `definition`, in hex."""
         return sha256_hex(canonical_json(self.definition()))
 
     @property
     def orderable(self) -> bool:
-        """False for what only the PKI makes for itself: certificates of CAs and OCSP responders."""
+        """False for certificates that only the PKI makes for itself: those of CAs and OCSP responders."""
         return not (self.basic_constraints or self.no_check)
 
     @property
     def is_for_persons(self) -> bool:
-        """Whether a certificate is a person's eID. Nobody gets one in another's name alone (DIGG K3.4): such certificates are
-        planned where more than one takes part, and neither by an operator's command nor by a machine client.
+        """Whether a certificate is a person's eID.
+
+        One person alone may never order such a certificate in another's name (DIGG K3.4): they are planned where several persons
+        take part, and neither by an operator's command nor by a machine client.
         """
         return self.subject_kind in PERSONS
 
     @property
     def is_on_carrier(self) -> bool:
-        """Whether a certificate is on a holder's card or mobile. The worker signs it only for an order (ADR 0310)."""
+        """Whether a certificate is on a holder's card or mobile. The worker signs it only if there is an order (ADR 0310)."""
         return self.is_for_persons or self.subject_is_card
 
     @cached_property
     def extensions(self) -> tuple[str, ...]:
-        """The extensions that a certificate has, or for subjectAltName may have, in their order."""
+        """Returns the extensions that a certificate has, or for subjectAltName may have, in their order."""
         return tuple(name for name in EXTENSION_ORDER if self.has_extension(name))
 
     @cached_property
     def critical(self) -> frozenset[str]:
-        """The extensions that are critical (RFC 5280 section 4.2.1; RFC 3161 section 2.3 for a time stamp's key usage)."""
+        """Returns the critical extensions (RFC 5280 section 4.2.1; RFC 3161 section 2.3 for a time stamp's key usage)."""
         return frozenset({"keyUsage", "basicConstraints"} | ({"extendedKeyUsage"} if self.extended_key_usage_critical else set()))
 
     def has_extension(self, name: str) -> bool:
@@ -140,13 +142,13 @@ class Profile:
         }[name]
 
     def hash_for(self, issuer_key: str) -> str:
-        """The hash of the issuer's signature, by the kind of its key (see `keys.kind`)."""
+        """Returns the hash of the issuer's signature, by the kind of its key (see `keys.kind`)."""
         return _CURVE_HASHES.get(issuer_key, self.signature_hash) if self.hash_by_curve else self.signature_hash
 
     def policies(self, issuer: str, subject: Mapping[str, str], arc: str, at: dt.datetime | None = None) -> list[str]:
-        """The policy OIDs of a certificate that CA `issuer` issues at the moment, which profiles without dated rows do not need.
+        """Returns the policy OIDs of a certificate that CA `issuer` issues at the moment; only dated rows need the moment.
 
-        Raises KeyError if the CA may not issue the profile, and PolicyEnded if none of its policies holds then.
+        Raises KeyError if the CA may not issue the profile, and PolicyEnded if none of its policies is valid then.
         """
         suffixes = self.issuers[issuer]
         if self.any_policy:

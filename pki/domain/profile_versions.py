@@ -1,6 +1,6 @@
-"""Every definition of a profile that this code has ever had, by hash: a token signs by these and by nothing that a table says.
+"""Every definition of a profile that this code has ever had, by hash. The token signs only by these, never by stored definitions.
 
-A definition that changes needs a new version number; then its hash is entered here. None is ever removed.
+A changed definition needs a new version number; then its hash is entered here. No hash is ever removed.
 """
 
 from collections.abc import Mapping

@@ -18,10 +18,10 @@ OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
 
 # Years to the end of the last day, leap days counted.
 TWO_YEARS, FIVE_YEARS = 732, 1828
-HSA_ID = r"[A-Za-z]{2,6}\d{10}-[A-Za-z0-9]{1,18}"  # SE; the test catalogues' ids begin TST, TSTNMT and the like
+HSA_ID = r"[A-Za-z]{2,6}\d{10}-[A-Za-z0-9]{1,18}"  # SE; ids of the test HSA directories begin with TST, TSTNMT and the like
 PERSON_ID = r"\d{12}"
 CARD_DIGITS = r"\d{19}"
-# EN 319 412-1 section 5.1.4: which register, of which country, and the number there.
+# EN 319 412-1 section 5.1.4: the type of register, its country, and the number in it.
 ORGANISATION_ID = r"(?:NTR|VAT|LEI)[A-Z]{2}-[0-9A-Za-z]{1,40}"
 
 
@@ -50,7 +50,7 @@ _FUNCTION_SUBJECT = _names(
     "countryName", "localityName", "organizationName", "organizationIdentifier", "commonName", "serialNumber",
     localityName={"required": False}, organizationIdentifier={"required": False}, serialNumber={"required": False},
 )  # fmt: skip
-# EN 319 412-3 section 4.2.1: a legal person's name has the organisation's number in its register.
+# EN 319 412-3 section 4.2.1: a legal person's name includes the organisation's number in its register.
 _LEGAL_SUBJECT = _names(
     "countryName", "organizationName", "organizationIdentifier", "commonName", "serialNumber", serialNumber={"required": False}
 )
@@ -140,7 +140,7 @@ _ALL = (
         **_MOBILE,
     ),
     Profile(name="mobile-sign", version=1, key_usage=("contentCommitment",), **_MOBILE),
-    # A blank reserve card's: it names the card and no person, and its policy is none that a person's log-in is accepted by.
+    # For a blank reserve card: it identifies the card and no person, and no service accepts its policy for a person's login.
     Profile(
         name="transport",
         version=1,
@@ -168,7 +168,7 @@ _ALL = (
         max_days=398,
         **_of_function_ca(policies.FUNCTION),
     ),
-    # EN 319 412-3 section 4.3.1 with EN 319 412-2 section 4.3.2: type A, the seal alone.
+    # EN 319 412-3 section 4.3.1 with EN 319 412-2 section 4.3.2: type A, for seals only.
     Profile(
         name="seal",
         version=1,

@@ -1,4 +1,4 @@
-"""Proof that who orders a certificate holds the key: a PKCS #10 request (RFC 2986), or a signature over the order itself.
+"""Proof that the client that orders a certificate has the key: a PKCS #10 request (RFC 2986), or a signature over the order.
 
 The order's text begins with `{`, so that no signature over it can be taken for one over a certificate or a request in DER.
 """
@@ -22,7 +22,7 @@ PURPOSE = "siths-portal certificate order"
 
 @dataclass(frozen=True)
 class SignedKey:
-    """A public key (SubjectPublicKeyInfo) and its private key's signature over `document`, which names what is ordered."""
+    """A public key (SubjectPublicKeyInfo) and its private key's signature over `document`, which describes the order."""
 
     spki_der: bytes = field(repr=False)
     document: bytes = field(repr=False)
@@ -30,7 +30,7 @@ class SignedKey:
 
 
 def order_document(order: Mapping[str, Any], idempotency_key: str) -> bytes:
-    """What a `SignedKey` signs: the order's members but `proof`, with its key and a purpose, as canonical JSON (RFC 8785)."""
+    """Returns what a `SignedKey` signs: the order without `proof`, with its key and a purpose, as canonical JSON (RFC 8785)."""
     members = {name: value for name, value in order.items() if name != "proof"}
     return canonical_json(members | {"idempotency_key": idempotency_key, "purpose": PURPOSE})
 
@@ -38,7 +38,7 @@ def order_document(order: Mapping[str, Any], idempotency_key: str) -> bytes:
 def key_of_request(csr_der: bytes, *, field: str = "csr") -> PublicKeyTypes:
     """Returns the key of a PKCS #10 request that the key signed.
 
-    Raises Invalid, which names `field`, for a malformed request and for another key's signature.
+    Raises Invalid, with `field`, for a malformed request and for another key's signature.
     """
     try:
         request = x509.load_der_x509_csr(csr_der)
@@ -53,7 +53,7 @@ def key_of_request(csr_der: bytes, *, field: str = "csr") -> PublicKeyTypes:
 
 
 def key_of_signed(signed: SignedKey) -> PublicKeyTypes:
-    """The key, if the signature is its own: PKCS #1 v1.5 with SHA-256, or ECDSA with SHA-256 on P-256, SHA-384 on P-384.
+    """Returns the key if its own signature verifies: PKCS #1 v1.5 or ECDSA on P-256 with SHA-256, ECDSA on P-384 with SHA-384.
 
     Raises Invalid for a malformed key, for one that cannot sign in these ways, and for another key's or document's signature.
     """

@@ -1,4 +1,4 @@
-"""The form of a card's PUK inside its JWE: the digits themselves, as a card's keypad gives them, and nothing else."""
+"""The format of a card's PUK inside its JWE: only the digits, as typed on a card reader's keypad."""
 
 import re
 
@@ -8,5 +8,5 @@ _PUK = re.compile(rb"[0-9]{%d,%d}" % (MIN_DIGITS, MAX_DIGITS))
 
 
 def is_puk(plaintext: bytes) -> bool:
-    """True for 8 to 16 ASCII digits without spaces, line end, quotes or a character set's mark."""
+    """Returns True for 8 to 16 ASCII digits without spaces, line end, quotes or byte order mark."""
     return _PUK.fullmatch(plaintext) is not None

@@ -1,4 +1,4 @@
-"""The optional block of statements of a qualified certificate (RFC 3739 section 3.2.6, EN 319 412-5). No profile has it on."""
+"""The optional block of statements of a qualified certificate (RFC 3739 section 3.2.6, EN 319 412-5). No profile uses it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,10 +34,10 @@ class _Types(core.SequenceOf):  # type: ignore[misc]
 
 
 def build(block: Mapping[str, Any]) -> bytes:
-    """DER of QCStatements for a profile's block. Raises ValueError for a kind of statement that is not known.
+    """Returns DER of QCStatements for a profile's block. Raises ValueError for an unknown kind of statement.
 
-    `compliance` and `sscd` are true where stated; `type` is a key of TYPES; `pds` lists pairs of an https address of the PKI
-    disclosure statement and the language of that text (ISO 639-1).
+    `compliance` and `sscd` are true if stated; `type` is a key of TYPES; `pds` lists pairs of an https URL of the PKI disclosure
+    statement and the language of that text (ISO 639-1).
     """
     if unknown := set(block) - set(KINDS):
         raise ValueError(f"unknown QC statements: {', '.join(sorted(unknown))}")

@@ -7,24 +7,24 @@ PLAIN_BITS = 127
 
 
 def time_random(milliseconds: int) -> int:
-    """15 octets: 48 bits of Unix time in milliseconds, then 72 random bits. Near in the index, unguessable, positive to 6429."""
+    """15 octets: 48 bits of Unix time in milliseconds, then 72 random bits. Ordered in time, unguessable, positive to 6429."""
     return (milliseconds & ((1 << TIME_BITS) - 1)) << RANDOM_BITS | secrets.randbits(RANDOM_BITS)
 
 
 def random() -> int:
-    """16 octets, 126 random bits under a leading one, so that the length is always the same and the sign bit is clear."""
+    """16 octets, 126 random bits after a leading one, so that the length is constant and the sign bit is clear."""
     return 1 << (PLAIN_BITS - 1) | secrets.randbits(PLAIN_BITS - 1)
 
 
 def text(serial: int) -> str:
-    """The serial as rows hold it: upper-case hex of whole octets without a leading zero octet. ValueError if not positive."""
+    """Returns the serial as stored: upper-case hex of whole octets without a leading zero octet. ValueError if not positive."""
     if serial <= 0:
         raise ValueError("a serial is positive")
     return serial.to_bytes((serial.bit_length() + 7) // 8).hex().upper()
 
 
 def number(serial: str) -> int:
-    """The serial of a row's text. ValueError for what is not hex, or longer than 20 octets as an INTEGER."""
+    """Parses a stored serial. Raises ValueError if it is not hex, or longer than 20 octets as an INTEGER."""
     value = int(serial, 16)
     if not 0 < value < 1 << 159:
         raise ValueError("a serial is positive and at most 20 octets")

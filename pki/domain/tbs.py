@@ -1,4 +1,4 @@
-"""To-be-signed certificates (RFC 5280 section 4.1): built from a profile, without any key of a CA."""
+"""To-be-signed certificates (RFC 5280 section 4.1): built from a profile, without a CA's private key."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,7 +47,7 @@ KEY_USAGES = {
 
 @dataclass(frozen=True)
 class Issuer:
-    """What a certificate takes from its CA: the name and key identifier as they stand in the CA's certificate, and addresses."""
+    """The values that a certificate takes from its CA: name and key identifier as in the CA's certificate, and URLs."""
 
     slug: str
     name: x509.Name
@@ -60,24 +60,24 @@ class Issuer:
 
     @cached_property
     def name_der(self) -> bytes:
-        """The name in DER."""
+        """Returns the name in DER."""
         return self.name.public_bytes()
 
     @cached_property
     def key_kind(self) -> str:
-        """The kind of its key (see `keys.kind`)."""
+        """Returns the kind of its key (see `keys.kind`)."""
         return keys.kind(self.public_key)
 
     @cached_property
     def identity(self) -> tuple[object, ...]:
-        """Equal for two issuers exactly if the same bytes are right for both; hashable, which keys are not."""
+        """Equal for two issuers exactly if both need the same bytes; hashable, unlike keys."""
         key = keys.spki_sha256(self.public_key)
         return (self.slug, self.name_der, self.ski, key, self.not_after, self.crl_url, self.ocsp_url, self.aia_url)
 
 
 @dataclass(frozen=True)
 class Content:
-    """Everything that varies between certificates of one profile. `policies` are OIDs."""
+    """The values that differ between certificates of one profile. `policies` are OIDs."""
 
     subject: Mapping[str, str] = field(repr=False)
     alternative: Mapping[str, str] = field(repr=False)
@@ -90,14 +90,14 @@ class Content:
 
     @cached_property
     def spki(self) -> bytes:
-        """The key's SubjectPublicKeyInfo in DER."""
+        """Returns the key's SubjectPublicKeyInfo in DER."""
         return keys.spki(self.public_key)
 
 
 def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
-    """DER of the TBSCertificate. Extensions stand in the fixed order; moments are cut to seconds.
+    """Returns the DER of the TBSCertificate. Extensions come in the fixed order; times are truncated to seconds.
 
-    Put together from parts, of which most are the same in all certificates of a profile and CA (ADR 0150). ValueError for times
+    It is assembled from parts, most of which all certificates of a profile and CA share (ADR 0150). Raises ValueError for times
     before 1950 and for a negative serial.
     """
     family = "rsa" if issuer.key_kind == "rsa" else "ec"
@@ -117,13 +117,13 @@ def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
 
 
 def key_usages(profile: Profile, public_key: PublicKeyTypes) -> set[str]:
-    """The key usages of a certificate for this key."""
+    """Returns the key usages of a certificate for this key."""
     extra = profile.key_usage_rsa if isinstance(public_key, rsa.RSAPublicKey) else ()
     return {*profile.key_usage, *extra}
 
 
 def _extensions(profile: Profile, issuer: Issuer, content: Content) -> Iterator[bytes]:
-    """Extensions in DER, in their order."""
+    """Yields extensions in DER, in their order."""
     usages = frozenset(key_usages(profile, content.public_key))
     repeated = _repeated(profile, issuer, usages, content.policies)
     for name in profile.extensions:
@@ -142,7 +142,7 @@ _VARYING = {
 
 
 def _varying(profile: Profile, name: str, content: Content) -> bytes | None:
-    """The DER value of an extension that each certificate has its own of; None without one."""
+    """Returns the DER value of an extension that differs in each certificate; None if the certificate lacks it."""
     if name == "subjectKeyIdentifier":
         return der.encoded(der.OCTET_STRING, keys.identifier(content.spki))
     if name == "subjectAltName":
@@ -158,7 +158,7 @@ _MOST_MADE = 1000
 
 
 def _repeated(profile: Profile, issuer: Issuer, usages: frozenset[str], policies: tuple[str, ...]) -> dict[str, bytes]:
-    """The extensions that certificates of one profile and CA have in common, made once by the library, in DER."""
+    """Returns the extensions that certificates of one profile and CA share, in DER; the library encodes them once."""
     key = (profile.sha256, issuer.identity, usages, policies)
     found = _made.get(key)
     if found is None:
@@ -175,7 +175,7 @@ def _repeated(profile: Profile, issuer: Issuer, usages: frozenset[str], policies
 def _values(profile: Profile, issuer: Issuer, usages: frozenset[str], policies: tuple[str, ...]) -> dict[str, x509.ExtensionType]:
     has = profile.has_extension
     values: dict[str, x509.ExtensionType] = {
-        # The issuer's identifier as its certificate has it, not computed anew (B1.4).
+        # The issuer's identifier as in its certificate, not computed again (B1.4).
         "authorityKeyIdentifier": x509.AuthorityKeyIdentifier(issuer.ski, None, None),
         "keyUsage": x509.KeyUsage(**{field_name: name in usages for name, field_name in KEY_USAGES.items()}),
     }
@@ -208,11 +208,11 @@ def _policies(oids: Iterable[str]) -> list[x509.PolicyInformation]:
 
 
 class NotVersionThree(ValueError):
-    """Not the fields of a certificate of version 3 with extensions and without unique identifiers."""
+    """The fields are not those of a version 3 certificate with extensions and without unique identifiers."""
 
 
 class Fields(NamedTuple):
-    """Where the fields of a TBSCertificate lie."""
+    """The positions of the fields of a TBSCertificate."""
 
     version: der.Element
     serial: der.Element
@@ -225,27 +225,27 @@ class Fields(NamedTuple):
 
 
 def fields(to_be_signed: bytes) -> Fields:
-    """The fields. Raises NotVersionThree, and ValueError for what is not DER."""
+    """Returns the positions. Raises NotVersionThree, and ValueError for bytes that are not DER."""
     found = der.children(to_be_signed, der.whole(to_be_signed, der.SEQUENCE))
     if [each.tag for each in found] != _FIELDS:
         raise NotVersionThree
     return Fields(*found)
 
 
-@lru_cache(maxsize=256)  # asked for several times while the certificates of one batch are made
+@lru_cache(maxsize=256)  # called several times for the certificates of one batch
 def _algorithm(to_be_signed: bytes) -> bytes:
     found = fields(to_be_signed).algorithm
     return to_be_signed[found.start : found.end]
 
 
 def assemble(to_be_signed: bytes, signature: bytes) -> bytes:
-    """DER of the Certificate: the TBS as it is, its own signature algorithm, the signature. ValueError as `fields`."""
+    """Returns DER of the Certificate: the unchanged TBS, its own signature algorithm, the signature. ValueError as `fields`."""
     bits = der.encoded(der.BIT_STRING, b"\0" + signature)
     return der.encoded(der.SEQUENCE, to_be_signed + _algorithm(to_be_signed) + bits)
 
 
 def signature_hash(to_be_signed: bytes) -> str:
-    """`sha256`, `sha384` or `sha512`, as the TBS says. ValueError for anything else."""
+    """Returns `sha256`, `sha384` or `sha512`, as in the TBS. Raises ValueError for anything else."""
     name = _HASH_OF.get(_algorithm(to_be_signed))
     if name is None:
         raise ValueError("an unknown signature algorithm")
@@ -253,7 +253,7 @@ def signature_hash(to_be_signed: bytes) -> str:
 
 
 def subject(to_be_signed: bytes) -> dict[str, str]:
-    """The subject's attributes by their RFC 4519 names; those that are not ours are left out."""
+    """Returns the subject's attributes by their RFC 4519 names; leaves out unsupported ones."""
     rdns = x509.load_der_x509_certificate(assemble(to_be_signed, bytes(8))).subject.rdns
     by_oid = {oid: name for name, oid in names.OIDS.items()}
     return {by_oid[each.oid]: str(each.value) for rdn in rdns for each in rdn if each.oid in by_oid}
@@ -265,7 +265,7 @@ def verify(certificate: x509.Certificate, public_key: PublicKeyTypes) -> None:
 
 
 def verify_signature(to_be_signed: bytes, signature: bytes, public_key: PublicKeyTypes) -> None:
-    """Verifies a signature over the TBS, by the algorithm that it names. Raises cryptography's InvalidSignature."""
+    """Verifies a signature over the TBS, by the algorithm in it. Raises cryptography's InvalidSignature."""
     algorithm = HASHES[signature_hash(to_be_signed)]
     if isinstance(public_key, rsa.RSAPublicKey):
         public_key.verify(signature, to_be_signed, padding.PKCS1v15(), algorithm)

@@ -1,4 +1,4 @@
-"""Protocols of ceremonies, compared by structure: what the file decides, and not what is drawn or told by the clock."""
+"""Ceremony records, compared by structure: what the file determines, without random values and times."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ _CERTIFICATE = ("profile", "issuer", "subject", "signature_algorithm", "extensio
 
 
 def structure(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What two followings of one file must have in common: names, profiles, validity, states, attributes of keys."""
+    """Returns what two executions of one file must have in common: names, profiles, validity, states, attributes of keys."""
     return {
         "ceremony": content["ceremony"],
         "environment": content["environment"],
@@ -28,7 +28,7 @@ def structure(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(recorded: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
-    """Where two structures differ, one line in Swedish each."""
+    """Returns the differences of two structures, one line in Swedish each."""
     return list(_differences("", recorded, made))
 
 
@@ -47,7 +47,7 @@ def _differences(place: str, recorded: Any, made: Any) -> Iterator[str]:
 
 
 def _label(key: Mapping[str, Any]) -> str:
-    """The key's label without the day or month in which it was made."""
+    """Returns the key's label without the day or month in which it was created."""
     return str(key["label"]).rpartition("/")[0]
 
 

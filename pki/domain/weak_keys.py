@@ -1,8 +1,8 @@
-"""A list of keys that are never certified, in a file: known compromised keys, and those of Debian's broken generator (B1.12).
+"""A file of keys that are never certified: known compromised keys, and those of Debian's broken generator (B1.12).
 
 A line is either the SHA-256 of a SubjectPublicKeyInfo (64 hex digits), or an entry of the packages openssl-blacklist and
 openssl-blacklist-extra: the last 20 hex digits of the SHA-1 of `Modulus=<upper-case hex>` and a line feed (CVE-2008-0166). Lines
-that are empty or begin with # say nothing.
+that are empty or begin with # are ignored.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ _SPKI, _MODULUS = 32, 10
 
 
 class WeakKeyFileError(ValueError):
-    """The file is not such a list; the text names the line."""
+    """The file is not a list of weak keys; the text gives the line."""
 
 
 class _Packed(Sequence[bytes]):
-    """Sorted values of one length, without an object for each: lists of millions stay small."""
+    """Sorted values of one length, without an object for each, so that lists of millions use little memory."""
 
     def __init__(self, values: Iterable[bytes], length: int) -> None:
         self._length = length
@@ -46,13 +46,13 @@ class _Packed(Sequence[bytes]):
 
 @dataclass(frozen=True)
 class WeakKeys:
-    """The list as read."""
+    """The parsed list."""
 
     spki: Sequence[bytes] = field(default=(), repr=False)
     modulus: Sequence[bytes] = field(default=(), repr=False)
 
     def holds(self, public_key: PublicKeyTypes) -> bool:
-        """Whether the key is on the list."""
+        """Whether the list has the key."""
         if self.spki and bytes.fromhex(keys.spki_sha256(public_key)) in self.spki:
             return True
         if not self.modulus or not isinstance(public_key, rsa.RSAPublicKey):
@@ -62,7 +62,7 @@ class WeakKeys:
 
 
 def parse(lines: Iterable[bytes]) -> WeakKeys:
-    """The list of a file's lines. Raises WeakKeyFileError for a line of another form, and for a list of nothing."""
+    """Parses a file's lines. Raises WeakKeyFileError for a line of another form, and for an empty list."""
     found: dict[int, list[bytes]] = {_SPKI: [], _MODULUS: []}
     for number, line in enumerate(lines, 1):
         text = line.strip()
