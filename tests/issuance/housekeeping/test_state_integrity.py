@@ -10,6 +10,7 @@ from tests.issuance.activated import sent_card
 
 def test_a_state_that_no_step_made_is_found(world: Any, demo_pki: Any) -> None:
     made, other = sent_card(world), world.order()
+    eid_id = other.eid_id
     before = verify_states()
     assert (before.wrong, before.checked) == ((), 6)
     with superuser.cursor() as cursor:
@@ -18,7 +19,7 @@ def test_a_state_that_no_step_made_is_found(world: Any, demo_pki: Any) -> None:
         cursor.execute("DELETE FROM issuance_eid WHERE carrier_id = %s", [str(other.carrier_id)])
     assert verify_states().wrong == (
         f"kort {made.carrier.pk} är ordered och enligt händelserna sent",
-        f"e-legitimation {other.eid_id} finns i händelserna men inte i tabellen",
+        f"e-legitimation {eid_id} finns i händelserna men inte i tabellen",
         f"beställning {made.order.pk} är sent och enligt händelserna sent",
     )
     (walk,) = [each for each in verifying.WALKS if each.name == "states"]
