@@ -20,8 +20,7 @@ from siths_portal.lib.rest.openapi import CLOSED
 PENDING = ["pending"]
 STATUSES = [*PENDING, CertificateStatus.ISSUED.value, CertificateStatus.REVOKED.value, CertificateStatus.FAILED.value]
 REASONS = [reason for reason in RevocationReason.values if reason != "cACompromise"]
-"""Reasons that a client may give: a CA's compromise is for those who hold its key, and no client puts anything on hold
-(rules/pki 3.4)."""
+"""Reasons that a client may give: not cACompromise, which only the holder of a CA's key reports, and no hold (rules/pki 3.4)."""
 
 SLUG = r"^[a-z0-9][a-z0-9-]{0,39}$"
 SERIAL = r"^[0-9A-Fa-f]{2,40}$"
@@ -35,22 +34,22 @@ _KEYS_TEXT = "The keys that each profile takes: {}.".format(
 
 @extend_schema_serializer(extensions=CLOSED)
 class Subject(Closed):
-    """The subject's name, by RFC 4519 attribute; the profile says which it has.
+    """The subject's name, by RFC 4519 attribute; the profile defines the attributes.
 
-    commonName must be a name that the client was granted, and each other attribute a value that is registered with the client.
+    commonName must be a name that the client was granted, and each other attribute a value that is registered for the client.
     """
 
     def get_fields(self) -> dict[str, Any]:
-        """One for each attribute that any profile has."""
+        """Returns one field for each attribute of any profile."""
         return {name: Text(required=False, max_length=128) for name in names.OIDS}
 
 
 @extend_schema_serializer(extensions=CLOSED)
 class AlternativeNames(Closed):
-    """Names for subjectAltName, by kind; the profile says which it has."""
+    """Names for subjectAltName, by kind; the profile defines the kinds."""
 
     def get_fields(self) -> dict[str, Any]:
-        """One list for each kind."""
+        """Returns one list field for each kind."""
         return {kind: serializers.ListField(child=_AlternativeName(), required=False, max_length=100) for kind in KINDS}
 
 
@@ -81,17 +80,17 @@ class CertificateOrderForm(Closed):
     subject_ref = Text(
         pattern=_REF,
         max_length=80,
-        help_text="The client's own name of whose the key is, without personal data. Only the same subject may have a key again.",
+        help_text="The client's reference to the key's subject, without personal data. Only the same subject may reuse a key.",
     )
-    carrier_ref = Text(pattern=_REF, max_length=80, required=False, help_text="The client's own name of what holds the key.")
+    carrier_ref = Text(pattern=_REF, max_length=80, required=False, help_text="The client's reference to the key's carrier.")
     card_number = Text(pattern=r"^[0-9]{19}$", max_length=19, required=False, help_text="For the profiles of cards.")
     not_after = Moment(
         required=False,
-        help_text="The end of the certificate, at most as late as the profile and the CA allow; without it the latest there is.",
+        help_text="notAfter, at most as late as the profile and the CA allow; without it the latest allowed time.",
     )
 
     def validate(self, attrs: Any) -> Any:
-        """Exactly one of the two ways to give a key."""
+        """Requires either csr, or public_key with proof."""
         if ("csr" in attrs) == ("public_key" in attrs):
             raise serializers.ValidationError({"csr": ["Ange antingen csr, eller public_key och proof."]})
         if ("public_key" in attrs) != ("proof" in attrs):
@@ -106,7 +105,7 @@ def _status(row: Certificate) -> str:
 
 
 class RevocationData(serializers.Serializer[Any]):
-    """What was decided of a revocation. `revoked_at` never changes."""
+    """A revocation. `revoked_at` never changes."""
 
     revoked_at = serializers.DateTimeField()
     reason = serializers.ChoiceField(choices=REASONS)
@@ -114,12 +113,12 @@ class RevocationData(serializers.Serializer[Any]):
 
 
 class CertificateSummary(serializers.Serializer[Any]):
-    """A certificate as a search lists it."""
+    """A certificate in a search result."""
 
     issuer = serializers.CharField(source="ca.slug")
     serial = serializers.CharField(help_text="Hexadecimal, upper case, whole octets.")
     serial_reversed = serializers.SerializerMethodField(
-        help_text="The INTEGER's octets from the last to the first, as altSecurityIdentities has them after <SR>."
+        help_text="The INTEGER's octets in reverse order, as in altSecurityIdentities after <SR>."
     )
     profile = serializers.CharField(source="profile_version.name")
     status = serializers.SerializerMethodField()
@@ -136,17 +135,17 @@ class CertificateSummary(serializers.Serializer[Any]):
     revocation = serializers.SerializerMethodField()
 
     def get_serial_reversed(self, row: Certificate) -> str:
-        """The other byte order."""
+        """Returns the serial in reverse byte order."""
         return serial_forms(int(row.serial, 16)).reversed_octets
 
     @extend_schema_field(serializers.ChoiceField(choices=STATUSES))
     def get_status(self, row: Certificate) -> str:
-        """`pending` until it is signed."""
+        """Returns the status, `pending` until it is signed."""
         return _status(row)
 
     @extend_schema_field(RevocationData(allow_null=True))
     def get_revocation(self, row: Certificate) -> Any:
-        """None unless it is revoked."""
+        """Returns the revocation, or None."""
         return RevocationData(row).data if row.status == CertificateStatus.REVOKED else None
 
 
@@ -159,19 +158,19 @@ class CertificateDetail(CertificateSummary):
 
     @extend_schema_field({"type": ["string", "null"], "format": "pem"})
     def get_certificate(self, row: Certificate) -> str | None:
-        """PEM."""
+        """Returns the certificate in PEM."""
         der = _der(row)
         return None if der is None else pem(der)
 
     @extend_schema_field({"type": ["string", "null"], "contentEncoding": "base64"})
     def get_der(self, row: Certificate) -> str | None:
-        """DER in Base64."""
+        """Returns the DER in Base64."""
         der = _der(row)
         return None if der is None else Base64Field().to_representation(der)
 
     @extend_schema_field({"type": ["string", "null"], "format": "pem", "description": "The issuing CA first, the root last."})
     def get_chain(self, row: Certificate) -> str | None:
-        """PEM of the issuers, which the context brings."""
+        """Returns the PEM of the issuers, which the context provides."""
         return None if _der(row) is None else "".join(pem(der) for der in self.context["chain"])
 
 
@@ -180,7 +179,7 @@ def _der(row: Certificate) -> bytes | None:
 
 
 def pem(der: bytes) -> str:
-    """A certificate in PEM (RFC 7468)."""
+    """Returns a certificate in PEM (RFC 7468)."""
     return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
 
 
@@ -199,15 +198,15 @@ class RevocationForm(Closed):
     issuer = Text(pattern=SLUG, max_length=40, help_text=_ISSUER_TEXT)
     serial = Text(pattern=SERIAL, max_length=40, help_text="Hexadecimal, in either case.")
     reason = serializers.ChoiceField(choices=REASONS, help_text="RFC 5280 section 5.3.1.")
-    received_at = Moment(required=False, help_text="When the client was asked, if not now.")
+    received_at = Moment(required=False, help_text="When the client got the request, if not now.")
     invalidity_date = Moment(
         required=False, help_text="Since when the certificate may not have been valid (RFC 5280 section 5.3.2)."
     )
-    justification = Text(required=False, max_length=1000, help_text="For those who review; without personal data.")
+    justification = Text(required=False, max_length=1000, help_text="For reviewers; without personal data.")
 
 
 class RevokedCertificate(RevocationData):
-    """The certificate's revocation as it stands: the first one's time, and what later ones may change of it."""
+    """The certificate's revocation: the first request's time, with the changes that later requests may make."""
 
     issuer = serializers.CharField(source="ca.slug")
     serial = serializers.CharField()
@@ -215,7 +214,7 @@ class RevokedCertificate(RevocationData):
 
 @extend_schema_serializer(extensions=CLOSED)
 class SearchForm(Closed):
-    """What to search for, all of it at once. At least a subject, carrier, key, beginning of a serial, or a span of time."""
+    """Search criteria, joined by "and". At least a subject, carrier, key, beginning of a serial, or a span of time."""
 
     issuer = Text(required=False, pattern=SLUG, max_length=40, help_text=_ISSUER_TEXT)
     profile = Text(required=False, pattern=SLUG, max_length=40)
@@ -236,7 +235,7 @@ class SearchForm(Closed):
 
 
 class SearchPage(serializers.Serializer[Any]):
-    """A page of what the client may read, the newest first."""
+    """A page of certificates that the client may read, the newest first."""
 
     certificates = CertificateSummary(many=True)
     next_cursor = serializers.CharField(allow_null=True, help_text="Opaque; null on the last page.")

@@ -15,19 +15,19 @@ _budgets: defaultdict[str, MinuteBudget] = defaultdict(MinuteBudget)
 
 
 class ClientThrottle(BaseThrottle):
-    """Calls a minute by client of the operation whose setting the view names as `rate_setting`, counted in each process.
+    """Limits a client's calls of one operation a minute, in each process. The view names the setting in `rate_setting`.
 
-    The keys that are counted are of registered clients, so there are few.
+    Only registered clients are counted, so there are few keys.
     """
 
     budget: MinuteBudget
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Whether the client has calls of this operation left in this minute; takes one."""
+        """Returns whether the client has calls of this operation left in this minute, and counts one."""
         self.budget = _budgets[view.rate_setting]
         most: int = getattr(settings, view.rate_setting)
         return self.budget.take(sys.maxsize, key=client_ref(request), most_of_key=most)
 
     def wait(self) -> float:
-        """Seconds until the next minute, for Retry-After."""
+        """Returns the seconds until the next minute, for Retry-After."""
         return self.budget.left()

@@ -1,4 +1,4 @@
-"""Addresses of the PKI API. They stand whole here, so that the description made of this module has them whole."""
+"""URLs of the PKI API. They are complete here, so that the OpenAPI description of this module has complete URLs."""
 
 from pathlib import Path
 

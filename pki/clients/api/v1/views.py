@@ -1,4 +1,4 @@
-"""The PKI API, version 1: what a registered service may order, revoke, read and search."""
+"""The PKI API, version 1: a registered service orders, revokes, reads and searches certificates."""
 
 import datetime as dt
 from typing import Any
@@ -50,7 +50,7 @@ def _problems(*statuses: int) -> Any:
 
 
 class IsService(BasePermission):
-    """Lets registered services in, and no other machine client; what each may do is asked of its permissions."""
+    """Allows registered services and no other machine client; the operations check each client's permissions."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """True for clients of kind service; a caller without a certificate is unauthenticated."""
@@ -104,7 +104,7 @@ class Certificates(PkiView):
 
 
 def _registered(request: Request) -> dict[str, list[str]]:
-    """What is registered with the client that the request was authenticated as, by attribute of a subject."""
+    """Returns the values registered for the authenticated client, by subject attribute."""
     caller: Any = request.user
     return dict(caller.certificate_subject)
 
@@ -129,7 +129,7 @@ def _certificate_order(given: dict[str, Any], body: Any, key: str) -> Certificat
 
 
 def _ordered(row: Certificate) -> Response:
-    """201 with the certificate or 202. Raises Conflict if it will not be, or is no longer, of use."""
+    """Returns 201 with the certificate or 202. Raises Conflict if the certificate failed or is revoked."""
     if row.status == CertificateStatus.FAILED:
         raise Conflict("certificate-failed", "Certifikatet kunde inte utfärdas. Beställ på nytt med ett nytt Idempotency-Key.")
     if row.status == CertificateStatus.REVOKED:
@@ -168,16 +168,16 @@ class OneCertificate(PkiView):
         responses={
             (200, JSONRenderer.media_type): forms.CertificateDetail,
             (200, DerRenderer.media_type): OpenApiResponse(OpenApiTypes.BINARY, description="DER."),
-            (200, PemChainRenderer.media_type): OpenApiResponse(OpenApiTypes.STR, description="PEM, the root left out."),
+            (200, PemChainRenderer.media_type): OpenApiResponse(OpenApiTypes.STR, description="PEM, without the root."),
             (202, JSONRenderer.media_type): OpenApiResponse(
-                forms.PendingCertificate, description="It is being signed; ask again."
+                forms.PendingCertificate, description="It is being signed; request it again."
             ),
             **openapi.not_modified(),
             **_problems(404, 409),
         },
     )
     def get(self, request: Request, issuer: str, serial: str) -> HttpResponse:
-        """202 while it is being signed. 409 if DER or PEM is asked of what was never issued."""
+        """202 while it is being signed. 409 if the request is for DER or PEM and the certificate was never issued."""
         row = operations.read_certificate(client_ref=client_ref(request), ca=issuer, serial=serial)
         if row.status == CertificateStatus.RESERVED:
             return _pending(row, {})
@@ -194,7 +194,7 @@ class OneCertificate(PkiView):
 
 
 class Search(PkiView):
-    """Searching certificates. A POST, since an address is no place for what is searched for."""
+    """Searching certificates. A POST, since search values must not be in URLs."""
 
     rate_setting = "PKI_API_SEARCHES_PER_MINUTE"
 
@@ -250,7 +250,7 @@ class Revocations(PkiView):
     )
     @idempotent()
     def post(self, request: Request) -> Response:
-        """The revocation as it stands. Again changes only a reason that becomes keyCompromise and an earlier invalidity date."""
+        """The revocation. A repeated request changes only to keyCompromise and to an earlier invalidity date."""
         given = valid(forms.RevocationForm, request.data)
         row = operations.revoke_certificate(client_ref=client_ref(request), ca=given.pop("issuer"), **given)
         return Response(forms.RevokedCertificate(row).data)
