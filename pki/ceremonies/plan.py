@@ -36,11 +36,11 @@ def intentions(ceremony: CeremonyFile) -> list[str]:
     if ceremony.secret_keys:
         made = set(HsmKey.objects.filter(retired_at=None).values_list("purpose", flat=True))
         lines += [f"gör husets nyckel ({each})" for each in SERVICE_PURPOSES if each not in made]
-    lines += [_told(act) for act in ceremony.acts]
+    lines += [_act_line(act) for act in ceremony.acts]
     return [*lines, "skriv protokoll"] if lines or record is not None else []
 
 
-def _told(act: Act) -> str:
+def _act_line(act: Act) -> str:
     ca = f"{act.slug}, generation {act.generation}"
     return {
         "renew-status": f"publicera ny spärrlista och nya OCSP-svar för {ca}",

@@ -188,12 +188,18 @@ def _certificate(der: bytes) -> dict[str, Any]:
 
 def _act(act: Act) -> dict[str, Any]:
     ca = CertificateAuthority.objects.select_related("parent").get(slug=act.slug, generation=act.generation)
-    told = {"act": act.kind, "ca": act.slug, "generation": act.generation, "value": act.value, "justification": act.justification}
+    described = {
+        "act": act.kind,
+        "ca": act.slug,
+        "generation": act.generation,
+        "value": act.value,
+        "justification": act.justification,
+    }
     row = certificate_of(ca)
     if act.kind == "revoke" and row is not None and row.revoked_at is not None:
         blob = CertificateBlob.objects.get(certificate=row)
-        told |= {"revoked_at": _seconds(row.revoked_at), "certificate_sha256": sha256_hex(bytes(blob.der))}
-    return told
+        described |= {"revoked_at": _seconds(row.revoked_at), "certificate_sha256": sha256_hex(bytes(blob.der))}
+    return described
 
 
 def _lists(made: Sequence[CertificateAuthority], offline: Sequence[CertificateAuthority], started: dt.datetime) -> list[Crl]:

@@ -147,11 +147,11 @@ def verified_chains() -> Iterator[Finding]:
         first = Event.objects.order_by("id").values_list("at", flat=True).first()
         yield Finding("händelsekedja", _first_is_late(first, VERIFIED_AGE), "ingen kedja är genomgången än")
     for chain, last in newest.items():
-        told = next((each for each in (last, whole.get(chain)) if each is not None and not each.ok), last)
+        shown = next((each for each in (last, whole.get(chain)) if each is not None and not each.ok), last)
         walked = whole.get(chain)
         days = (clock.now() - walked.at).days if walked else 0
         severity = Severity.WARNING if walked is None or clock.now() - walked.at > VERIFIED_AGE else Severity.OK
-        yield Finding(f"händelsekedja {chain}", severity if told.ok else Severity.ERROR, told.text, "days", days)
+        yield Finding(f"händelsekedja {chain}", severity if shown.ok else Severity.ERROR, shown.text, "days", days)
 
 
 def _first_is_late(since: dt.datetime | None, limit: dt.timedelta) -> Severity:

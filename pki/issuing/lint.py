@@ -46,7 +46,7 @@ CARD_NUMBER_DIGITS = 19
 
 
 @dataclass(frozen=True)
-class Said:
+class StoredValues:
     """The columns next to a certificate's bytes: `serial` as by `serials.text`, SHA-256 of SubjectPublicKeyInfo in hex."""
 
     serial: str
@@ -55,7 +55,7 @@ class Said:
     not_after: dt.datetime
 
 
-def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str, said: Said | None = None) -> list[str]:
+def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str, stored: StoredValues | None = None) -> list[str]:
     """Returns the names of the broken rules, without personal data; empty if the certificate may be signed.
 
     `arc` is the OID arc of our certificate policies; the bytes and the profile determine which of them is required.
@@ -68,21 +68,21 @@ def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str, said
         if found or read is None:
             return found
         _remember(mark, read)
-    return [] if said in (None, read) else ["what is stored of the certificate is not what its bytes say"]
+    return [] if stored in (None, read) else ["the stored columns differ from the bytes"]
 
 
 type _Mark = tuple[bytes, str, tuple[object, ...], str]
-_faultless: dict[_Mark, Said] = {}
+_faultless: dict[_Mark, StoredValues] = {}
 _MOST_REMEMBERED = 10_000
 
 
-def _remember(mark: _Mark, read: Said) -> None:
+def _remember(mark: _Mark, read: StoredValues) -> None:
     if len(_faultless) >= _MOST_REMEMBERED:
         _faultless.clear()
     _faultless[mark] = read
 
 
-def _read(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str) -> tuple[list[str], Said | None]:
+def _read(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str) -> tuple[list[str], StoredValues | None]:
     if issuer.slug not in profile.issuers:
         return ["the CA may not issue this profile"], None
     try:
@@ -91,7 +91,7 @@ def _read(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str) -> tu
             return ["not DER"], None
         check = _Check(to_be_signed, certificate, profile, issuer, arc)
         found = [*check.frame(), *check.subject(), *check.key(), *check.extensions()]
-        return found, None if found else check.said()
+        return found, None if found else check.stored()
     except tbs.NotVersionThree:
         return ["fields are not those of version 3"], None
     except UNREADABLE as error:
@@ -144,11 +144,11 @@ class _Check:
         """Returns the subject's key. Raises ValueError, UnsupportedAlgorithm."""
         return self.certificate.public_key()
 
-    def said(self) -> Said:
+    def stored(self) -> StoredValues:
         """Returns the values of the bytes that are also stored in columns."""
         spki = hashlib.sha256(self._bytes(self.fields.public_key)).hexdigest()
         start, end = self.times
-        return Said(serials.text(self.certificate.serial_number), spki, start, end)
+        return StoredValues(serials.text(self.certificate.serial_number), spki, start, end)
 
     @functools.cached_property
     def times(self) -> tuple[dt.datetime, dt.datetime]:

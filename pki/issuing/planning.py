@@ -279,15 +279,15 @@ def _linted(ca: CertificateAuthority, issuer: Issuer, profile: Profile, content:
     content = replace(content, serial=draw_serial(ca), not_before=start, not_after=end)
     issuer = issuer_for(ca, issuer, content.serial)
     to_be_signed = tbs.build(profile, issuer, content)
-    said = lint.Said(serials.text(content.serial), hashlib.sha256(content.spki).hexdigest(), start, end)
-    found = lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC, said)
+    stored = lint.StoredValues(serials.text(content.serial), hashlib.sha256(content.spki).hexdigest(), start, end)
+    found = lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC, stored)
     if found:
         raise Invalid("certificate-lint", f"Certifikatet uppfyller inte sin profil: {', '.join(found)}.")
     return {
-        "serial": said.serial,
+        "serial": stored.serial,
         "tbs_der": to_be_signed,
         "tbs_sha256": hashlib.sha256(to_be_signed).hexdigest(),
-        "spki_sha256": said.spki_sha256,
+        "spki_sha256": stored.spki_sha256,
         "not_before": start,
         "not_after": end,
     }

@@ -367,8 +367,8 @@ def _lint(row: Claimed, to_be_signed: bytes, frames: _Frames) -> list[str]:
     profile, issuer = frames.profile(row.profile_version), issuer_for(row.ca, frames.issuer(row.ca), int(row.serial, 16))
     if profile is None:
         return ["the profile is none of ours"]
-    said = lint.Said(row.serial, row.spki_sha256, row.not_before, row.not_after)
-    return lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC, said)
+    stored = lint.StoredValues(row.serial, row.spki_sha256, row.not_before, row.not_after)
+    return lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC, stored)
 
 
 def _fail(row: Claimed, broken: list[str]) -> None:

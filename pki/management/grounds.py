@@ -59,7 +59,7 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def told(error: DomainError) -> str:
+def error_line(error: DomainError) -> str:
     """Returns the error's message and each argument that it concerns."""
     fields = [f"  --{name.replace('_', '-')}: {' '.join(texts)}" for name, texts in error.fields.items()]
     return "\n".join([error.message, *fields])

@@ -226,7 +226,7 @@ def document(row: MassRevocation) -> dict[str, Any]:
     """Returns the document that people approve, from the row's present values, so that a changed row is no longer approved."""
     return {
         "mass_revocation": str(row.id),
-        "selection": mass_selection.told(row.selection),
+        "selection": mass_selection.summarised(row.selection),
         "as_of": mass_selection.utc(row.as_of),
         "groups": row.groups,
         "total": row.total,

@@ -251,7 +251,7 @@ def utc(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).isoformat()
 
 
-def told(plain: dict[str, Any]) -> dict[str, Any]:
+def summarised(plain: dict[str, Any]) -> dict[str, Any]:
     """Returns the criteria, with number and hash instead of their two long lists, for the document that people approve."""
     lists = {name: plain[name] for name in ("key_hashes", "serials") if name in plain}
     return plain | {name: {"count": len(values), "sha256": sha256_hex(canonical_json(values))} for name, values in lists.items()}

@@ -30,18 +30,18 @@ class Addresses:
         self._answered = bool(issuer.key_id) or OcspSigner.objects.filter(ca=issuer, retired_at=None).exists()
         self._seen: set[str] = set()
         if resumed is not None and resumed.position:
-            told = ImportFinding.objects.filter(ca_import=resumed, kind=KIND)
-            self._seen.update(told.values_list("detail", flat=True))
+            reported = ImportFinding.objects.filter(ca_import=resumed, kind=KIND)
+            self._seen.update(reported.values_list("detail", flat=True))
 
     def look(self, place: str, serial: str, addresses: Iterable[Address]) -> None:
         """Checks the URLs of one certificate."""
         for use, url in addresses:
-            said = plain(f"{use} {url}")[:200]
-            if said in self._seen or len(self._seen) >= MOST:
+            line = plain(f"{use} {url}")[:200]
+            if line in self._seen or len(self._seen) >= MOST:
                 continue
-            self._seen.add(said)
+            self._seen.add(line)
             if not is_served(use, url, self._issuer, listed=self._listed, answered=self._answered):
-                self._ledger.tell(place, KIND, serial, said)
+                self._ledger.report(place, KIND, serial, line)
 
 
 def look_at_own(ca: CertificateAuthority, ledger: Ledger) -> None:

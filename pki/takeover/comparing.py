@@ -58,7 +58,7 @@ def compare(manifest: Manifest, *, actor_ref: str) -> Comparison:
         transaction.set_rollback(True)
     kinds = [kind for kind, _serial in serials]
     counts = {kind: kinds.count(kind) for kind in DIFFERENCES if kind in kinds}
-    outcome = Comparison([each.told for each in found.newest], counts, serials, later)
+    outcome = Comparison([each.summary for each in found.newest], counts, serials, later)
     _keep(outcome, ca, actor_ref)
     return outcome
 

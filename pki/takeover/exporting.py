@@ -85,7 +85,7 @@ def _certificates(ca: CertificateAuthority, path: Path) -> tuple[dict[str, int],
     counts, hashed = {"issued": 0, "revoked": 0, "on_hold": 0, "serial_only": 0}, hashlib.sha256()
     with path.open("wb") as file:
         for values in _rows(ca):
-            line = json.dumps(_told(values), separators=(",", ":")).encode() + b"\n"
+            line = json.dumps(_exported(values), separators=(",", ":")).encode() + b"\n"
             file.write(line)
             hashed.update(line)
             counts["on_hold" if values["reason"] == HOLD else values["status"]] += 1
@@ -105,17 +105,17 @@ def _rows(ca: CertificateAuthority) -> Iterator[dict[str, Any]]:
                 yield dict(zip(_NAMES, row, strict=True))
 
 
-def _told(values: dict[str, Any]) -> dict[str, str]:
+def _exported(values: dict[str, Any]) -> dict[str, str]:
     """Returns the row without empty values. Times keep their microseconds, so that an import gives the same row."""
-    told = {}
+    exported = {}
     for name, value in values.items():
         if value in (None, ""):
             continue
         if name == "der":
-            told[name] = base64.b64encode(bytes(value)).decode()
+            exported[name] = base64.b64encode(bytes(value)).decode()
         else:
-            told[name] = value if isinstance(value, str) else value.isoformat()
-    return told
+            exported[name] = value if isinstance(value, str) else value.isoformat()
+    return exported
 
 
 def _lists(ca: CertificateAuthority, folder: Path) -> list[int]:

@@ -64,7 +64,7 @@ class Ledger:
     found: list[ImportFinding] = field(default_factory=list)
     shown: list[ImportFinding] = field(default_factory=list)
 
-    def tell(self, place: str, kind: str, serial: str = "", detail: str = "") -> None:
+    def report(self, place: str, kind: str, serial: str = "", detail: str = "") -> None:
         """Records a finding about a row."""
         self.counts[f"finding:{kind}"] += 1
         self.found.append(

@@ -40,14 +40,14 @@ def publish(ca: CertificateAuthority, content: bytes, *, revoke_held: bool = Fal
         raise Conflict("ca-not-external", "Utfärdaren gör sina spärrlistor här.")
     found = _read(ca, content)
     _newer(found, _newest(ca))
-    told = foreign_revocations.follow(ca, found, revoke_held=revoke_held, actor_ref=actor_ref)
+    status_version = foreign_revocations.follow(ca, found, revoke_held=revoke_held, actor_ref=actor_ref)
     store_sync.await_store()
     der, path = found.crl.public_bytes(Encoding.DER), crl_path(ca)
     with transaction.atomic(durable=True):
         scope = _locked(ca)
         newest = scope.newest
         if _newer(found, newest) or newest is None:
-            newest = scope.newest = _entered(ca, found, told, path.name, actor_ref)
+            newest = scope.newest = _entered(ca, found, status_version, path.name, actor_ref)
             scope.save(update_fields=["newest"])
         # Under the scope's lock, so that an older CRL never replaces a newer one.
         write_atomically(path, der)
@@ -77,7 +77,7 @@ def _locked(ca: CertificateAuthority) -> CrlScope:
     return rows.get(ca=ca, shard=None)
 
 
-def _entered(ca: CertificateAuthority, found: OldList, told: int, file_name: str, actor_ref: str) -> Crl:
+def _entered(ca: CertificateAuthority, found: OldList, status_version: int, file_name: str, actor_ref: str) -> Crl:
     row = Crl.objects.create(
         ca=ca,
         number=found.number,
@@ -87,7 +87,7 @@ def _entered(ca: CertificateAuthority, found: OldList, told: int, file_name: str
         size=len(found.crl.public_bytes(Encoding.DER)),
         sha256=found.sha256,
         file_name=file_name,
-        status_version=told,
+        status_version=status_version,
     )
     facts = {"ca": ca.slug, "number": row.number, "entries": row.entries, "sha256": row.sha256, "made": "elsewhere"}
     Event.record(

@@ -343,12 +343,12 @@ class _Run:
                 self.addresses.look(record.place, found.serial, found.addresses)
             taken = storing.take(record, found, self.ca, now, revoke_held=self.what.manifest.hold == "revoke")
         except RowFault as fault:
-            self.ledger.tell(record.place, fault.kind, record.serial, fault.detail)
+            self.ledger.report(record.place, fault.kind, record.serial, fault.detail)
             return None
         if record.revoked_at != taken.row.revoked_at:
-            self.ledger.tell(record.place, "times", taken.row.serial, str(record.revoked_at))
+            self.ledger.report(record.place, "times", taken.row.serial, str(record.revoked_at))
         if record.reason not in (taken.row.reason, HOLD):
-            self.ledger.tell(record.place, "reason", taken.row.serial, record.reason)
+            self.ledger.report(record.place, "reason", taken.row.serial, record.reason)
         return taken
 
     def old(self) -> None:
@@ -377,14 +377,14 @@ class _Run:
     def _tell_all(self, pieces: Iterator[list[old_crls.Row]], kind: str) -> None:
         for piece in pieces:
             for serial, *_rest in piece:
-                self.ledger.tell("crl", kind, serial)
+                self.ledger.report("crl", kind, serial)
             self.ledger.store(self.row)
 
     def _revoke(self, piece: list[old_crls.Row], kind: str) -> None:
         """Revokes certificates that only a CRL shows as revoked, so that our CRL and OCSP show no less than before."""
         for serial, *_rest in piece:
             if kind == "listed-unknown" or self.what.manifest.tells_status:
-                self.ledger.tell("crl", kind, serial)
+                self.ledger.report("crl", kind, serial)
         taken = foreign_revocations.rows_of(piece, self.ca, clock.now())
         storing.store(taken, self.ca, self.ledger, self._draw, lock=self.row is not None)
         self.ledger.store(self.row)

@@ -45,7 +45,7 @@ class OldList:
     crl: x509.CertificateRevocationList
 
     @property
-    def told(self) -> dict[str, object]:
+    def summary(self) -> dict[str, object]:
         """Returns the values that the report shows."""
         return {
             "place": self.place,
@@ -79,12 +79,12 @@ def read(found: Iterable[tuple[str, bytes]], ca: CertificateAuthority, ledger: L
         try:
             each = _read(place, content, issuer)
         except (*UNREADABLE, x509.ExtensionNotFound) as error:
-            ledger.tell(place, "list-unreadable", detail=str(error)[:200])
+            ledger.report(place, "list-unreadable", detail=str(error)[:200])
             continue
         ledger.counts["lists"] += 1
         if each.number > _HIGHEST:
             # Our CRL numbers cannot continue above it, but the CRL's entries are valid all the same.
-            ledger.tell(place, "list-number", detail=str(each.number))
+            ledger.report(place, "list-number", detail=str(each.number))
         else:
             highest = max(highest, each.number)
         before = newest.get(each.scope)
@@ -140,15 +140,15 @@ def _pieces(each: OldList, ledger: Ledger, *, revoke_held: bool) -> Iterator[io.
         serial = serial if len(serial) % 2 == 0 else f"0{serial}"
         why, since = _entry(entry)
         if why == HOLD and not revoke_held:
-            ledger.tell(each.place, "on-hold", serial)
+            ledger.report(each.place, "on-hold", serial)
             continue
         if why not in HOLDER_REASONS:
             if why != HOLD:
-                ledger.tell(each.place, "reason", serial, why)
+                ledger.report(each.place, "reason", serial, why)
             why = RevocationReason.UNSPECIFIED.value
         at = entry.revocation_date_utc
         if not EARLIEST <= at <= now:
-            ledger.tell(each.place, "times", serial, at.isoformat())
+            ledger.report(each.place, "times", serial, at.isoformat())
             at = min(max(at, EARLIEST), now)
         piece.write(f"{serial}\t{at.isoformat()}\t{why}\t{since.isoformat() if since else chr(92) + 'N'}\n")
         count += 1

@@ -28,11 +28,11 @@ def revoke(path: Path, ca: CertificateAuthority, ledger: Ledger, *, actor_ref: s
             serial = _serial(values)
             request = _request(values, actor_ref)
         except (RowFault, DomainError, ValueError) as error:
-            ledger.tell(place, "paper-invalid", values["serial"], error.code if isinstance(error, DomainError) else "")
+            ledger.report(place, "paper-invalid", values["serial"], error.code if isinstance(error, DomainError) else "")
             continue
         found = Certificate.objects.filter(ca=ca, serial=serial).values_list("id", "revoked_at").first()
         if found is None:
-            ledger.tell(place, "paper-unknown", serial)
+            ledger.report(place, "paper-unknown", serial)
             continue
         id_, revoked_at = found
         ledger.counts["papers" if revoked_at is None else "papers_already_revoked"] += 1

@@ -106,7 +106,7 @@ def made(
                 "issued": rows.filter(status=CertificateStatus.ISSUED).count(),
                 "revoked": rows.filter(status=CertificateStatus.REVOKED).count(),
             },
-            "lists": [each.told for each in old.newest],
+            "lists": [each.summary for each in old.newest],
             "crl_number_above": str(max(ca.last_crl_number, old.highest)),
             "findings": ledger.findings,
             "examples": _examples(ledger),

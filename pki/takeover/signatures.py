@@ -119,5 +119,5 @@ def verify(folder: Path) -> Iterator[Verified]:
         except OSError as error:
             raise Invalid("report-unreadable", f"{path.name} går inte att läsa: {error.strerror}.") from None
         signer = next((key_id for key_id in known if keys.verifies(key_id, DOMAIN + content, signature)), "")
-        told = Event.objects.filter(action="import.report_signed", facts__report_sha256=sha256_hex(content))
-        yield Verified(path.name, signer, told.filter(facts__key_id=signer).exists())
+        signed_events = Event.objects.filter(action="import.report_signed", facts__report_sha256=sha256_hex(content))
+        yield Verified(path.name, signer, signed_events.filter(facts__key_id=signer).exists())

@@ -69,7 +69,7 @@ class JsonLines:
         """Yields one record for each line."""
         for number, line in numbered(self._path):
             if number > skip:
-                yield row(f"{self.file_name}:{number}", lambda line=line: _object(line), told)
+                yield row(f"{self.file_name}:{number}", lambda line=line: _object(line), record_of)
 
     def lists(self) -> Iterator[tuple[str, bytes]]:
         """None beside those of `crls/`."""
@@ -92,7 +92,7 @@ class Table:
         """Yields one record for each row."""
         for number, values in table(self._path, self.file_name, {"serial", "der"}):
             if number > skip:
-                yield row(f"{self.file_name}:{number + 1}", lambda values=values: values, told)
+                yield row(f"{self.file_name}:{number + 1}", lambda values=values: values, record_of)
 
     def lists(self) -> Iterator[tuple[str, bytes]]:
         """None beside those of `crls/`."""
@@ -106,15 +106,15 @@ def require(found: list[Path], what: str) -> list[Path]:
     return found
 
 
-def row(place: str, read: Any, tell: Any) -> SourceCertificate:
-    """Returns `tell(place, read())`, or a record with the fault if one of them raises RowFault."""
+def row(place: str, read: Any, convert: Any) -> SourceCertificate:
+    """Returns `convert(place, read())`, or a record with the fault if one of them raises RowFault."""
     try:
-        return tell(place, read())  # type: ignore[no-any-return]
+        return convert(place, read())  # type: ignore[no-any-return]
     except RowFault as fault:
         return SourceCertificate(place, fault=fault)
 
 
-def told(place: str, values: Mapping[str, Any]) -> SourceCertificate:
+def record_of(place: str, values: Mapping[str, Any]) -> SourceCertificate:
     """Returns the record of a row with our own columns. Raises RowFault."""
     if unknown := set(values) - set(COLUMNS):
         raise RowFault("unreadable", f"okänd kolumn {min(map(str, unknown))}"[:200])

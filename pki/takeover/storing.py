@@ -81,17 +81,17 @@ def take(
 
 
 def _serial(record: SourceCertificate, seen: CheckedContent | None) -> str:
-    told = ""
+    stated = ""
     if record.serial:
         try:
-            told = serials.text(serials.number(record.serial))
+            stated = serials.text(serials.number(record.serial))
         except ValueError:
             raise RowFault("serial") from None
     if seen is None:
-        if not told:
+        if not stated:
             raise RowFault("serial")
-        return told
-    if told and told != seen.serial:
+        return stated
+    if stated and stated != seen.serial:
         raise RowFault("serial", f"certifikatet har {seen.serial}")
     return seen.serial
 
@@ -109,7 +109,7 @@ def store(batch: Sequence[CheckedCertificate], ca: CertificateAuthority, ledger:
         each = wanted[serial]
         if not _same(each, row, ledger):
             continue
-        completes, told = not row.tbs_sha256 and each.row.tbs_sha256 != "", len(ledger.found)
+        completes, findings_before = not row.tbs_sha256 and each.row.tbs_sha256 != "", len(ledger.found)
         if completes:
             for name in _CONTENT:
                 setattr(row, name, getattr(each.row, name))
@@ -117,7 +117,7 @@ def store(batch: Sequence[CheckedCertificate], ca: CertificateAuthority, ledger:
         revokes = _sharpen(each, row, ledger)
         if revokes:
             changed.append(row)
-        ledger.counts["unchanged"] += not completes and not revokes and len(ledger.found) == told
+        ledger.counts["unchanged"] += not completes and not revokes and len(ledger.found) == findings_before
     _number([each.row for each in new], changed, draw)
     bulk.insert(each.row for each in new)
     blobs = [(each.row, each) for each in new] + completed
@@ -172,7 +172,7 @@ def _once(batch: Sequence[CheckedCertificate], ledger: Ledger) -> dict[str, Chec
         if _essence(first.row) == _essence(each.row):
             ledger.counts["unchanged"] += 1
         else:
-            ledger.tell(each.record.place, "twice", each.row.serial)
+            ledger.report(each.record.place, "twice", each.row.serial)
     return wanted
 
 
@@ -184,7 +184,7 @@ def _same(each: CheckedCertificate, row: Certificate, ledger: Ledger) -> bool:
     """Returns whether the known row can be the same certificate; reports it if not."""
     other = bool(row.tbs_sha256 and each.row.tbs_sha256 and row.tbs_sha256 != each.row.tbs_sha256)
     if other or row.status not in (CertificateStatus.ISSUED, CertificateStatus.REVOKED):
-        ledger.tell(each.record.place, "other-certificate", row.serial)
+        ledger.report(each.record.place, "other-certificate", row.serial)
         return False
     return True
 
@@ -195,7 +195,7 @@ def _sharpen(each: CheckedCertificate, row: Certificate, ledger: Ledger) -> bool
     if not each.record.status_known or (row.revoked_at is None and wanted.revoked_at is None):
         return False
     if wanted.revoked_at is None:
-        ledger.tell(each.record.place, "revoked-here", row.serial)
+        ledger.report(each.record.place, "revoked-here", row.serial)
         return False
     if row.revoked_at is None:
         row.status, row.held = CertificateStatus.REVOKED, False
@@ -204,7 +204,7 @@ def _sharpen(each: CheckedCertificate, row: Certificate, ledger: Ledger) -> bool
         return True
     # CRLs have whole seconds, so a row from a CRL does not differ by its fractions.
     if row.revoked_at.replace(microsecond=0) != wanted.revoked_at.replace(microsecond=0) or row.reason != wanted.reason:
-        ledger.tell(each.record.place, "other-revocation", row.serial)
+        ledger.report(each.record.place, "other-revocation", row.serial)
     return False
 
 

@@ -74,7 +74,7 @@ class Command(BaseCommand):
         try:
             acts[options["act"]](options)
         except DomainError as error:
-            raise CommandError(_told(error), returncode=1) from None
+            raise CommandError(_error_line(error), returncode=1) from None
 
     def _count(self, options: dict[str, Any]) -> None:
         trial = mass_selection.dry_run(_selection(options))
@@ -143,7 +143,7 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False))
 
 
-def _told(error: DomainError) -> str:
+def _error_line(error: DomainError) -> str:
     """Returns the error in one line, with each argument that it concerns."""
     fields = [
         f"--{_OPTIONS.get(name, name.replace('_', '-'))}: {' '.join(texts)}"

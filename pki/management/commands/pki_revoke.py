@@ -28,6 +28,6 @@ class Command(BaseCommand):
             request = revoking.RevocationRequest(actor_ref=arguments.operator_ref(), **grounds.given(options))
             row = revoking.revoke_serial(ca, options["serial"], request)
         except DomainError as error:
-            raise CommandError(grounds.told(error), returncode=1) from error
+            raise CommandError(grounds.error_line(error), returncode=1) from error
         when = row.revoked_at.astimezone(clock.STOCKHOLM).strftime("%Y-%m-%d %H:%M:%S") if row.revoked_at else ""
         self.stdout.write(f"{ca.slug} {row.serial}: {row.status} {when} {row.reason}".rstrip())
