@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from siths_portal.lib.processes.ending import Ending
 HEALTH = "/healthz/live"
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler, ABC):
     """Answers the health address and leaves other requests to `get` and `post`. Logs method, `known_path` and status only."""
 
     protocol_version = "HTTP/1.1"
@@ -24,21 +25,21 @@ class Handler(BaseHTTPRequestHandler):
     body_limit: ClassVar[int]
     common_headers: ClassVar[Mapping[str, str]] = {}
 
+    @abstractmethod
     def get(self) -> None:
         """Answers a GET that does not ask for health."""
-        raise NotImplementedError
 
+    @abstractmethod
     def post(self, body: bytes) -> None:
         """Answers a POST whose body is within the limit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse_body(self, status: int) -> None:
         """Answers a POST whose body is too long (413) or has no length (411)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def known_path(self, path: str) -> str:
         """Returns what the log may hold of `path`, which anybody may have made up: a known address, else `-`."""
-        raise NotImplementedError
 
     def do_GET(self) -> None:
         """Answers the health address, or as `get`."""
