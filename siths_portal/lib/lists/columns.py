@@ -81,8 +81,13 @@ class Column[L]:
 
     @property
     def classes(self) -> str:
-        """The classes of its cells and heading."""
+        """The classes of its cells."""
         return " ".join(filter(None, (_CLASSES[self.kind], self.css)))
+
+    @property
+    def heading_class(self) -> str:
+        """The class of its heading, which stands over amounts as they stand."""
+        return _CLASSES[Kind.AMOUNT] if self.kind == Kind.AMOUNT else ""
 
     def value_of(self, line: L) -> Any:
         """Returns what `line` has in this column."""

@@ -309,7 +309,7 @@ class List[L]:
             heading = column.heading
             if column.heading_hidden:
                 heading = format_html('<span class="ds-sr-only">{}</span>', heading)
-            yield Head(heading, url, state, column.classes)
+            yield Head(heading, url, state, column.heading_class)
 
     @cached_property
     def _on_page(self) -> Sequence[Column[Any]]:
