@@ -78,7 +78,7 @@ class _Reader:
         for tags in _FIELDS:
             field = _opened(start, position)
             if field.tag not in tags:
-                raise ValueError("not the fields of a list of version 2")
+                raise ValueError("not the fields of a version 2 CRL")
             fields.append(start[field.start : field.end])
             position = field.end
         listed = _opened(start, position) if start[position] == der.SEQUENCE else None
@@ -88,10 +88,10 @@ class _Reader:
         rest = self._take(tbs.end - (listed.end if listed else position))
         end = self._file.read(whole.end - tbs.end)
         if self._file.read(1) or len(end) != whole.end - tbs.end:
-            raise ValueError("something follows, or the end is missing")
+            raise ValueError("trailing octets, or the end is missing")
         bits = _opened(end, len(fields[1]))
         if not end.startswith(fields[1]) or bits.end != len(end) or end[bits.start] != _BIT_STRING or end[bits.content]:
-            raise ValueError("another algorithm than what is signed says, or not whole octets of signature")
+            raise ValueError("the algorithm differs from the signed one, or the signature is not whole octets")
         signed = der.encoded(der.SEQUENCE, start[tbs.content : position] + rest)
         frame = x509.load_der_x509_crl(der.encoded(der.SEQUENCE, signed + end))
         return ParsedCrl(frame, fields[2], entries, self._hash.digest())
@@ -117,7 +117,7 @@ class _Reader:
             position, end = 0, len(buffer)
             while position + 1 < end:
                 if buffer[position] != der.SEQUENCE or buffer[position + 1] >= 0x80:
-                    raise ValueError("an entry that is not one")
+                    raise ValueError("an invalid entry")
                 following = position + 2 + buffer[position + 1]
                 if following > end:
                     break

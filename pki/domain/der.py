@@ -53,7 +53,7 @@ def whole(data: bytes, tag: int) -> Element:
     """Returns the single element in `data`. Raises ValueError if it has another tag, or if more octets follow."""
     found = element(data, 0, len(data))
     if found.tag != tag or found.end != len(data):
-        raise ValueError("not one element of the expected type")
+        raise ValueError("not a single element of the expected type")
     return found
 
 

@@ -11,7 +11,7 @@ from siths_portal.lib.monitoring import metrics
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SIGN = metrics.histogram("hsm_sign_seconds", "Time in the token for one signature or MAC", ["purpose"], buckets=_BUCKETS)
 _ERRORS = metrics.counter("hsm_errors", "Errors that the module returned", ["ckr"])
-_RECONNECTS = metrics.counter("hsm_reconnects", "How often the module was initialised anew")
+_RECONNECTS = metrics.counter("hsm_reconnects", "How often the module was re-initialised")
 _SESSIONS = metrics.gauge("hsm_sessions_in_use", "Sessions at work now", ["token"], mode="livesum")
 _CIRCUIT = metrics.gauge("hsm_circuit_open", "1 while calls fail fast because the token failed", ["token"], mode="livemax")
 _GIVEN_UP = metrics.counter("hsm_calls_given_up", "Calls that did not return in time")

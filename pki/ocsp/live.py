@@ -52,7 +52,7 @@ AGAIN: Final = 2.0
 _LOOK_EACH: Final = 0.5
 _LONGEST: Final = QUESTION.size + ocsp_request.LONGEST_NONCE
 
-_SIGNED = metrics.counter("ocsp_live", "Questions of the OCSP responder by what became of them", ["said"])
+_SIGNED = metrics.counter("ocsp_live", "Signing requests of the OCSP responder by result", ["said"])
 
 
 class Question(NamedTuple):

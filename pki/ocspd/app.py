@@ -60,7 +60,7 @@ class _Remembered(NamedTuple):
     word: int
     until: float
     payload: bytes
-    said: int
+    count_key: int
     """As `metrics.said_in`."""
 
 
@@ -130,9 +130,9 @@ class Responder:
         """Returns the response to a POST with body `der`. OCSP errors are unsigned, and caches must not keep them (B1.26)."""
         found = self._posts.newer.get(der) or self._posts.older.get(der)
         if found is not None and found.slots[found.at] == found.word and clock.timestamp() < found.until:
-            self.counts.answered[found.said] += 1
+            self.counts.answered[found.count_key] += 1
             return found.payload
-        return self._said(der, der, cached=False)
+        return self._respond(der, der, cached=False)
 
     def get(self, tail: bytes) -> bytes | SigningRequest | None:
         """Returns the response to a GET whose URL ends with `tail`, as received (RFC 6960 appendix A.1).
@@ -141,7 +141,7 @@ class Responder:
         """
         found = self._gets.newer.get(tail) or self._gets.older.get(tail)
         if found is not None and found.slots[found.at] == found.word and clock.timestamp() < found.until:
-            self.counts.answered[found.said] += 1
+            self.counts.answered[found.count_key] += 1
             return found.payload
         text = tail
         if b"%" in text:
@@ -153,7 +153,7 @@ class Responder:
             der = binascii.a2b_base64(text, strict_mode=True)
         except ValueError:
             return None
-        return self._said(der, tail, cached=True) if der else None
+        return self._respond(der, tail, cached=True) if der else None
 
     def get_spelled(self, tail: str) -> bytes | SigningRequest:
         """Returns the response to a GET whose URL ends with `tail`, percent-decoded once."""
@@ -161,14 +161,14 @@ class Responder:
             der = ocsp_request.decode_path(tail)
         except ocsp_request.MalformedRequest:
             return self.error(ocsp_response.MALFORMED)
-        return self._said(der, b"", cached=True)
+        return self._respond(der, b"", cached=True)
 
     def error(self, der: bytes) -> bytes:
         """Returns an unsigned error, and counts it."""
         self.counts.errors[der[4]] += 1
         return ERRORS[der]
 
-    def _said(self, der: bytes, memo_key: bytes, *, cached: bool) -> bytes | SigningRequest:
+    def _respond(self, der: bytes, memo_key: bytes, *, cached: bool) -> bytes | SigningRequest:
         try:
             asked = self._asked(der, cached=cached)
             if asked is None:
@@ -218,8 +218,8 @@ class Responder:
             return bool(asked.nonce) and authority.echo
         return found.not_after > clock.timestamp()
 
-    def settle(self, asked: SigningRequest, said: Live | None) -> bytes:
-        """Returns the response after the signer was asked. `said` is None if the signer did not respond; then the store decides.
+    def settle(self, asked: SigningRequest, signed: Live | None) -> bytes:
+        """Returns the response after the signer was asked. If `signed` is None it did not respond, and the store decides.
 
         The signer's response counts only if the store has no later status.
         """
@@ -227,18 +227,18 @@ class Responder:
             index, found = self._store.look_up(asked.key, second=asked.second)
         except StoreMissing:
             return self.error(ocsp_response.TRY_LATER)
-        later = found is not None and found.state != layout.UNKNOWN and said is not None and found.version > said.version
-        if said is None or later or not said.this_update <= clock.timestamp() < said.next_update:
+        later = found is not None and found.state != layout.UNKNOWN and signed is not None and found.version > signed.version
+        if signed is None or later or not signed.this_update <= clock.timestamp() < signed.next_update:
             return self._stored(asked, index, found, b"")
-        told = said_in(said.der, 0, asked.authority.id, asked.key[4:])
+        count_key = said_in(signed.der, 0, asked.authority.id, asked.key[4:])
         # Answers for a certificate on hold are never stored.
-        if not asked.nonce and told & STATUS_MASK != ON_HOLD:
-            wish = self._wishes.unknown if said.version == layout.UNKNOWN_VERSION else self._wishes.answer
+        if not asked.nonce and count_key & STATUS_MASK != ON_HOLD:
+            wish = self._wishes.unknown if signed.version == layout.UNKNOWN_VERSION else self._wishes.answer
             wish(asked.authority.id, int.from_bytes(asked.key[4:]))
-        self.counts.answered[told] += 1
+        self.counts.answered[count_key] += 1
         if asked.nonce or not asked.cached:
-            return _with_length(said.der)
-        return _CACHED + layout.headers(said.der, said.this_update, said.next_update) + said.der
+            return _with_length(signed.der)
+        return _CACHED + layout.headers(signed.der, signed.this_update, signed.next_update) + signed.der
 
     def _stored(self, asked: SigningRequest, index: Index, found: StoreHit | None, memo_key: bytes) -> bytes:
         """Returns the stored response, and remembers it, or returns an unsigned error."""
@@ -256,11 +256,11 @@ class Responder:
             payload, until = TYPE + _SAFE % int(rest) + found.part, int(rest) + 1  # too short-lived to remember
         if found.state == layout.UNKNOWN:
             until = max(until, _AGAIN)
-        told = said_in(found.part, found.headers, asked.authority.id, asked.key[4:])
+        count_key = said_in(found.part, found.headers, asked.authority.id, asked.key[4:])
         if memo_key and until < rest:
             memo = self._gets if asked.cached else self._posts
-            memo.put(memo_key, _Remembered(index.slots, found.at, found.word, found.next_update - until, payload, told))
-        self.counts.answered[told] += 1
+            memo.put(memo_key, _Remembered(index.slots, found.at, found.word, found.next_update - until, payload, count_key))
+        self.counts.answered[count_key] += 1
         return payload
 
     def _without_answer(self, asked: SigningRequest, found: StoreHit | None, now: float) -> bytes:

@@ -78,7 +78,7 @@ def counters() -> "tuple[prometheus_client.Counter, prometheus_client.Counter]":
     from siths_portal.lib.monitoring import metrics
 
     return (
-        metrics.counter("ocsp_requests", "OCSP requests by the CA and what was said; errors have no CA", ["ca", "status"]),
+        metrics.counter("ocsp_requests", "OCSP requests by CA and status; errors have no CA", ["ca", "status"]),
         metrics.counter("ocsp_stale_served", "Answers from a store that had not followed the database for ten seconds"),
     )
 

@@ -158,7 +158,7 @@ class Server:
         """Returns the whole response for a client that sent `data` and wants the connection closed; None if it needs parsing."""
         try:
             said = self.last.answer(self.responder, data)
-        except Exception:  # noqa: BLE001  (the connection that takes it over answers, and tells)
+        except Exception:  # noqa: BLE001  (the connection that takes over answers and logs)
             return None
         return None if said is None or isinstance(said, SigningRequest) else self.start + _CLOSE + said
 

@@ -379,7 +379,7 @@ def test_a_fault_of_ours_is_told_in_ocsps_words_and_in_the_log(responder, monkey
     def broken(*_arguments, **_options):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(responder, "_said", broken)
+    monkeypatch.setattr(responder, "_respond", broken)
     for request in (post(asked(127)), get(asked(127)), post(asked(127), "X: y"), get(asked(127), "X: y")):
         assert replies(said(server, request)) == [(200, ocsp_response.INTERNAL)]
     assert caplog.text.count("RuntimeError: broken") == 4
