@@ -13,7 +13,7 @@ _REGISTERED_MAIL_ID = re.compile(r"[A-Z]{2}[0-9A-Z]{9}SE")
 _REASON = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
-class Outcome(StrEnum):
+class EventOutcome(StrEnum):
     """What became of a report. `parked` waits for what must come first; `noted` is kept but changes nothing any more."""
 
     APPLIED = "applied"
@@ -105,19 +105,19 @@ _PREDECESSOR = {"produced": OrderState.IN_PRODUCTION, "sent": OrderState.PRODUCE
 _COURSE = (OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED, OrderState.SENT, OrderState.RETURNED)
 
 
-def outcome_of(kind: str, state: OrderState) -> Outcome:
+def outcome_of(kind: str, state: OrderState) -> EventOutcome:
     """What a first report of `kind` leads to when the order is in `state`.
 
     A failure counts until the card is sent. After a failure, a return or a cancellation nothing counts any more.
     """
     if state not in _COURSE:
-        return Outcome.NOTED
+        return EventOutcome.NOTED
     if kind == Failed.kind:
-        return Outcome.APPLIED if _COURSE.index(state) < _COURSE.index(OrderState.SENT) else Outcome.NOTED
+        return EventOutcome.APPLIED if _COURSE.index(state) < _COURSE.index(OrderState.SENT) else EventOutcome.NOTED
     wanted = _PREDECESSOR[kind]
     if state is wanted:
-        return Outcome.APPLIED
-    return Outcome.PARKED if _COURSE.index(state) < _COURSE.index(wanted) else Outcome.NOTED
+        return EventOutcome.APPLIED
+    return EventOutcome.PARKED if _COURSE.index(state) < _COURSE.index(wanted) else EventOutcome.NOTED
 
 
 def to_payload(report: SupplierReport) -> dict[str, Any]:

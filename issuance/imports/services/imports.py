@@ -15,7 +15,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.imports.domain import Format
 from issuance.imports.models import SetupImport
 from issuance.imports.services import planning, unknown_people
-from issuance.imports.services.lines import Line, OfficeStep, OrganisationStep, Plan, RoleStep
+from issuance.imports.services.lines import ImportPlan, OfficeStep, OrganisationStep, PlannedRow, RoleStep
 from issuance.imports.services.reading import FIELD, Row, rows_of
 from issuance.offices.services import link_organisations, make_office
 from issuance.organisations.services import organisation_catalogue
@@ -74,7 +74,7 @@ def keep(*, actor: Actor, content: bytes) -> SetupImport:
         return _keep(actor, content, rows)
 
 
-def _with_catalogue(plan: Plan) -> list[Row]:
+def _with_catalogue(plan: ImportPlan) -> list[Row]:
     """The plan's rows, those of new organisations with what the catalogue says of them."""
     steps = {index: line.step.data for index, line in enumerate(plan.lines) if isinstance(line.step, OrganisationStep)}
     said = dict(zip(steps, organisation_catalogue.answers(list(steps.values())), strict=True))
@@ -86,7 +86,7 @@ def _with_catalogue(plan: Plan) -> list[Row]:
     ]
 
 
-def _require_short(plan: Plan) -> None:
+def _require_short(plan: ImportPlan) -> None:
     """Passes for what is done at once. Raises Invalid at the file."""
     if plan.too_long:
         raise Invalid("too-many-new", plan.too_long, fields={FIELD: [plan.too_long]})
@@ -118,7 +118,7 @@ def own(*, actor: Actor, import_id: UUID, rows: QuerySet[SetupImport] | None = N
     return row
 
 
-def planned(*, actor: Actor, row: SetupImport) -> Plan:
+def planned(*, actor: Actor, row: SetupImport) -> ImportPlan:
     """What becomes of an import that was not carried out, as things stand now."""
     return planning.plan(actor, [Row.of(plain) for plain in row.rows])
 
@@ -159,7 +159,7 @@ def give_up(*, actor: Actor, import_id: UUID) -> None:
         row.delete()
 
 
-def _make(actor: Actor, plan: Plan) -> dict[str, Any]:
+def _make(actor: Actor, plan: ImportPlan) -> dict[str, Any]:
     """Makes all that is new. Returns the ids of organisations and offices, and counts of the rest."""
     made = _make_organisations(actor, plan.order)
     _lock_people(plan)
@@ -181,7 +181,7 @@ def _make(actor: Actor, plan: Plan) -> dict[str, Any]:
 
 
 @contextmanager
-def _at(line: Line) -> Iterator[None]:
+def _at(line: PlannedRow) -> Iterator[None]:
     """Tells what refuses a row together with the row, since the preview could not know it."""
     try:
         yield
@@ -194,7 +194,7 @@ def _said(error: DomainError) -> str:
     return next(iter(error.fields.values()), [error.message])[0]
 
 
-def _make_organisations(actor: Actor, order: Sequence[Line]) -> dict[str, UUID]:
+def _make_organisations(actor: Actor, order: Sequence[PlannedRow]) -> dict[str, UUID]:
     """The ids of the new organisations by their HSA-ids, made all at once: changes of the tree wait for them.
 
     What refuses them is told by making them one by one, until that row.
@@ -226,7 +226,7 @@ def _make_office(actor: Actor, step: OfficeStep, made: Mapping[str, UUID]) -> li
     return new
 
 
-def _lock_people(plan: Plan) -> None:
+def _lock_people(plan: ImportPlan) -> None:
     """Locks those who get roles in the order of their ids, as everybody does who locks several: the rows stand in any order."""
     ids = {line.step.person_id for line in plan.lines if isinstance(line.step, RoleStep)}
     list(Person.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk"))

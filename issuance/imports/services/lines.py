@@ -28,7 +28,7 @@ def grouped(count: int) -> str:
     return f"{count:,}".replace(",", "\u00a0")
 
 
-class Outcome(StrEnum):
+class RowOutcome(StrEnum):
     """What carrying out does with a row."""
 
     MAKE = "make"
@@ -87,11 +87,11 @@ Step = OrganisationStep | OfficeStep | RoleStep
 
 
 @dataclass
-class Line:
+class PlannedRow:
     """A row and what becomes of it: `told` in words, `wrong` by field, `bound` what it rests on, `person_id` whom it concerns."""
 
     row: Row
-    outcome: Outcome = Outcome.SAME
+    outcome: RowOutcome = RowOutcome.SAME
     told: str = ""
     wrong: dict[str, list[str]] = field(default_factory=dict)
     step: Step | None = None
@@ -101,11 +101,11 @@ class Line:
     @property
     def doubts(self) -> Mapping[str, str]:
         """By field what the catalogue has otherwise, of an organisation that would be made."""
-        return self.row.differences if self.outcome is Outcome.MAKE else {}
+        return self.row.differences if self.outcome is RowOutcome.MAKE else {}
 
     def refuse(self, field: str, message: str) -> None:
         """Notes that something is wrong at a field."""
-        self.outcome, self.step = Outcome.WRONG, None
+        self.outcome, self.step = RowOutcome.WRONG, None
         self.wrong.setdefault(field, []).append(message)
 
     def take(self, error: DomainError, *, field: str) -> None:
@@ -135,21 +135,21 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImportPlan:
     """What becomes of a whole file. `order` are the rows of new organisations, each after the one above it."""
 
-    lines: Sequence[Line]
-    order: Sequence[Line]
+    lines: Sequence[PlannedRow]
+    order: Sequence[PlannedRow]
 
     @property
     def wrong(self) -> bool:
         """Whether a row stands against it all."""
-        return any(line.outcome is Outcome.WRONG for line in self.lines)
+        return any(line.outcome is RowOutcome.WRONG for line in self.lines)
 
     @property
     def nothing(self) -> bool:
         """Whether all of it is there already."""
-        return all(line.outcome is Outcome.SAME for line in self.lines)
+        return all(line.outcome is RowOutcome.SAME for line in self.lines)
 
     @property
     def too_long(self) -> str:
@@ -175,7 +175,7 @@ class Plan:
     @property
     def gives_roles(self) -> bool:
         """Whether it gives somebody a role."""
-        return any(line.outcome is Outcome.MAKE and line.row.kind is Kind.ROLES for line in self.lines)
+        return any(line.outcome is RowOutcome.MAKE and line.row.kind is Kind.ROLES for line in self.lines)
 
     @property
     def sha256(self) -> str:
@@ -183,11 +183,11 @@ class Plan:
         told = [[line.row.sheet, line.row.number, line.outcome.value, line.told, line.wrong, line.bound] for line in self.lines]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
-    def count(self, outcome: Outcome, kind: Kind | None = None) -> int:
+    def count(self, outcome: RowOutcome, kind: Kind | None = None) -> int:
         """How many rows, of one table or of all, come to this."""
         return self.number(lambda line: line.outcome is outcome and kind in (None, line.row.kind))
 
-    def number(self, condition: Callable[[Line], bool]) -> int:
+    def number(self, condition: Callable[[PlannedRow], bool]) -> int:
         """How many rows are so."""
         return sum(1 for line in self.lines if condition(line))
 
@@ -196,10 +196,10 @@ class Plan:
         """What will be made, as events and pages tell it."""
         connections = sum(len(line.step.organisations) for line in self.lines if isinstance(line.step, OfficeStep))
         return {
-            "organisations": self.count(Outcome.MAKE, Kind.ORGANISATIONS),
-            "offices": self.count(Outcome.MAKE, Kind.OFFICES),
+            "organisations": self.count(RowOutcome.MAKE, Kind.ORGANISATIONS),
+            "offices": self.count(RowOutcome.MAKE, Kind.OFFICES),
             "connections": connections,
-            "roles": self.count(Outcome.MAKE, Kind.ROLES),
-            "same": self.count(Outcome.SAME),
-            "wrong": self.count(Outcome.WRONG),
+            "roles": self.count(RowOutcome.MAKE, Kind.ROLES),
+            "same": self.count(RowOutcome.SAME),
+            "wrong": self.count(RowOutcome.WRONG),
         }

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from issuance.authz import Action
 from issuance.imports.services.known import Known, Place, ids_in
-from issuance.imports.services.lines import ENDED, MISSING, Line, OfficeStep, Outcome, Ref
+from issuance.imports.services.lines import ENDED, MISSING, OfficeStep, PlannedRow, Ref, RowOutcome
 from issuance.offices.models import Office
 from issuance.offices.services import OfficeAddress, OfficeData
 from siths_portal.lib.errors import Invalid
@@ -13,7 +13,7 @@ from siths_portal.lib.errors import Invalid
 _ADDRESS = tuple(asdict(OfficeAddress()))
 
 
-def plan(lines: list[Line], known: Known) -> None:
+def plan(lines: list[PlannedRow], known: Known) -> None:
     """Says what becomes of the lines; organisations have been planned."""
     numbered = {office.office_number: office for office in known.offices}
     named: dict[tuple[UUID, str], list[Office]] = {}
@@ -43,11 +43,11 @@ def plan(lines: list[Line], known: Known) -> None:
         elif Action.EDIT_OFFICE not in area.rights:
             line.refuse("area", "Din behörighetsroll tillåter inte att du skapar kontor i utgivningsområdet.")
         else:
-            _plan(line, Outcome.MAKE, area.pk, data, None, known)
+            _plan(line, RowOutcome.MAKE, area.pk, data, None, known)
         seen.add(key)
 
 
-def _require_area(line: Line, area: Place | None) -> None:
+def _require_area(line: PlannedRow, area: Place | None) -> None:
     """Notes that there is no area. That of an office with its number is only compared: it may lie above the actor's reach."""
     if not line.row.get("area"):
         if "area" not in line.wrong:
@@ -56,7 +56,7 @@ def _require_area(line: Line, area: Place | None) -> None:
         line.refuse("area", f"Utgivningsområdet {MISSING} För ett kontor som redan finns räcker det att ange Kontorsid.")
 
 
-def _checked(line: Line) -> OfficeData | None:
+def _checked(line: PlannedRow) -> OfficeData | None:
     """The line's own data in normal form; None after noting what is wrong with it."""
     row = line.row
     try:
@@ -67,7 +67,7 @@ def _checked(line: Line) -> OfficeData | None:
         return None
 
 
-def _numbered(line: Line, there: Office, data: OfficeData, known: Known) -> None:
+def _numbered(line: PlannedRow, there: Office, data: OfficeData, known: Known) -> None:
     """Compares the line with the office of its number. Only who sees the office's page is shown another address."""
     for name, value in data.columns.items():
         kept = getattr(there, name)
@@ -77,19 +77,19 @@ def _numbered(line: Line, there: Office, data: OfficeData, known: Known) -> None
     if there.closed_at is not None:
         line.refuse("office_number", "Kontoret är stängt.")
     if not line.wrong:
-        _plan(line, Outcome.CONNECT, there.area_id, data, there, known)
+        _plan(line, RowOutcome.CONNECT, there.area_id, data, there, known)
 
 
-def _named(line: Line, there: list[Office], data: OfficeData, known: Known) -> None:
+def _named(line: PlannedRow, there: list[Office], data: OfficeData, known: Known) -> None:
     """Takes the office of that name that is alike, since the same file may come twice."""
     alike = [office for office in there if all(getattr(office, name) == value for name, value in data.columns.items())]
     if not alike:
         line.refuse("name", "Det finns redan ett kontor med namnet, men med andra uppgifter. Ändra det på kontorets sida.")
         return
-    _plan(line, Outcome.CONNECT, alike[0].area_id, data, alike[0], known)
+    _plan(line, RowOutcome.CONNECT, alike[0].area_id, data, alike[0], known)
 
 
-def _plan(line: Line, outcome: Outcome, area_id: UUID, data: OfficeData, there: Office | None, known: Known) -> None:
+def _plan(line: PlannedRow, outcome: RowOutcome, area_id: UUID, data: OfficeData, there: Office | None, known: Known) -> None:
     """The step of a line that is not wrong in itself: an office that is there already is only connected."""
     wanted = []
     for key in ids_in(line.row.get("organisations")):

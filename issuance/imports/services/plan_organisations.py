@@ -5,7 +5,7 @@ from collections import deque
 from issuance.authz import Action
 from issuance.imports.domain import GENERIC, NO, OWN, SAME_AS_ABOVE, YES
 from issuance.imports.services.known import Known, Place
-from issuance.imports.services.lines import ENDED, MISSING, Line, OrganisationStep, Outcome, Ref
+from issuance.imports.services.lines import ENDED, MISSING, OrganisationStep, PlannedRow, Ref, RowOutcome
 from issuance.organisations.models import Organisation
 from issuance.organisations.services.organisations import Making, OrganisationData
 from issuance.organisations.services.tree import require_room, segment
@@ -17,17 +17,17 @@ _NO_RIGHT = "Din behörighetsroll tillåter inte att du skapar en organisation h
 _OF_SUB = "Underorganisationer räknas med den organisation som de ligger under. Lämna cellen tom."
 
 
-def plan(lines: list[Line], known: Known) -> list[Line]:
+def plan(lines: list[PlannedRow], known: Known) -> list[PlannedRow]:
     """Says what becomes of the lines; returns those of new organisations, each after the one above it.
 
     What will be made is a place from then on, for the lines of other tables too.
     """
     waiting = _waiting(lines, known)
-    below: dict[str, list[Line]] = {}
+    below: dict[str, list[PlannedRow]] = {}
     for line in waiting.values():
         below.setdefault(_above(line), []).append(line)
     ready = deque(line for line in waiting.values() if _above(line) not in waiting)
-    order: list[Line] = []
+    order: list[PlannedRow] = []
     failed = {key for key, line in waiting.items() if line.wrong}
     while ready:
         line = ready.popleft()
@@ -37,7 +37,7 @@ def plan(lines: list[Line], known: Known) -> list[Line]:
             line.refuse("parent", "Raden för organisationen ovanför är fel. Rätta den först.")
         elif key not in failed:
             _new(line, known)
-        if line.outcome is Outcome.MAKE:
+        if line.outcome is RowOutcome.MAKE:
             order.append(line)
         else:
             failed.add(key)
@@ -47,17 +47,17 @@ def plan(lines: list[Line], known: Known) -> list[Line]:
     return order
 
 
-def _key(line: Line) -> str:
+def _key(line: PlannedRow) -> str:
     return line.row.get("hsa_id").upper()
 
 
-def _above(line: Line) -> str:
+def _above(line: PlannedRow) -> str:
     return line.row.get("parent").upper()
 
 
-def _waiting(lines: list[Line], known: Known) -> dict[str, Line]:
+def _waiting(lines: list[PlannedRow], known: Known) -> dict[str, PlannedRow]:
     """The first line of each organisation that is not there, by its key. The others get what becomes of them."""
-    found: dict[str, Line] = {}
+    found: dict[str, PlannedRow] = {}
     seen: set[str] = set()
     for line in lines:
         key = _key(line)
@@ -75,7 +75,7 @@ def _waiting(lines: list[Line], known: Known) -> dict[str, Line]:
     return found
 
 
-def _there(line: Line, there: Organisation, known: Known) -> None:
+def _there(line: PlannedRow, there: Organisation, known: Known) -> None:
     """Compares the line with an organisation that is there."""
     data = _checked(line)
     if data is None:
@@ -105,7 +105,7 @@ def customisation_word(row: Organisation) -> str:
     return GENERIC if row.customisation.generic else OWN
 
 
-def _checked(line: Line) -> OrganisationData | None:
+def _checked(line: PlannedRow) -> OrganisationData | None:
     """The line's own data in normal form; None after noting what is wrong with it."""
     row = line.row
     typed = {name: row.get(name) for name in ("name", "hsa_id", "organisation_number", "county")}
@@ -116,7 +116,7 @@ def _checked(line: Line) -> OrganisationData | None:
         return None
 
 
-def _new(line: Line, known: Known) -> None:
+def _new(line: PlannedRow, known: Known) -> None:
     """What becomes of an organisation that is not there."""
     data = _checked(line)
     above = _place(line, known)
@@ -141,7 +141,7 @@ def _new(line: Line, known: Known) -> None:
         None, data.name, above.area_id, above.area_name, above.scope_path, above.length + _SEGMENT, above.rights
     )
     ref, making = Ref(parent, above.pk) if parent else None, Making(issuing, charged, generic)
-    line.outcome = Outcome.MAKE
+    line.outcome = RowOutcome.MAKE
     line.step = OrganisationStep(key, above.area_id, ref, data, making, line.row.catalogue)
     line.told = f"Ny organisation under {above.name}" if parent else f"Ny organisation i {above.area_name}"
     if word not in ("", SAME_AS_ABOVE.casefold()) and not generic:
@@ -149,7 +149,7 @@ def _new(line: Line, known: Known) -> None:
     line.bound = (str(above.pk or parent),)
 
 
-def _place(line: Line, known: Known) -> Place | None:
+def _place(line: PlannedRow, known: Known) -> Place | None:
     """Where a new organisation comes, which the actor may put it to; None after noting what is wrong."""
     if above := _above(line):
         place = known.places.get(above)
@@ -172,7 +172,7 @@ def _place(line: Line, known: Known) -> Place | None:
     return place
 
 
-def _require_consistent(line: Line, known: Known, *, issuing: bool, charged: bool | None) -> None:
+def _require_consistent(line: PlannedRow, known: Known, *, issuing: bool, charged: bool | None) -> None:
     """Notes what does not go with where a new organisation lies."""
     customisation = line.row.get("customisation").casefold()
     if customisation not in ("", SAME_AS_ABOVE.casefold(), GENERIC.casefold(), OWN.casefold()):

@@ -8,7 +8,7 @@ from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.role_names import ROLE
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, RETIRED_ROLES
 from issuance.imports.services.known import Known, Place
-from issuance.imports.services.lines import ENDED, MISSING, Line, Outcome, Ref, RoleStep
+from issuance.imports.services.lines import ENDED, MISSING, PlannedRow, Ref, RoleStep, RowOutcome
 from issuance.people.models.persons import Person
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services.role_periods import Period, moments, overlap
@@ -20,7 +20,7 @@ _EVERYWHERE = "/"
 _NO_RIGHT = "Din behörighetsroll tillåter inte att du ger rollen här."
 
 
-def plan(lines: list[Line], known: Known, actor: Actor) -> None:
+def plan(lines: list[PlannedRow], known: Known, actor: Actor) -> None:
     """Says what becomes of the lines; organisations have been planned."""
     given: dict[tuple[UUID, Role, str], list[Period]] = {}
     for line in lines:
@@ -41,17 +41,17 @@ def plan(lines: list[Line], known: Known, actor: Actor) -> None:
         _plan(line, known, actor, RoleStep(person.pk, role, *_reach(line, role, place), protected, period), person, place)
 
 
-def _key(line: Line, place: Place | None) -> str:
+def _key(line: PlannedRow, place: Place | None) -> str:
     return _EVERYWHERE if place is None else str(place.pk or line.row.get("organisation").upper())
 
 
-def _reach(line: Line, role: Role, place: Place | None) -> tuple[UUID | None, Ref | None]:
+def _reach(line: PlannedRow, role: Role, place: Place | None) -> tuple[UUID | None, Ref | None]:
     if place is None:
         return None, None
     return (place.area_id, None) if role in AREA_ROLES else (None, Ref(line.row.get("organisation").upper(), place.pk))
 
 
-def _role(line: Line) -> Role | None:
+def _role(line: PlannedRow) -> Role | None:
     text = line.row.get("role")
     role = _ROLES.get(text.casefold())
     if role is None and "role" not in line.wrong:
@@ -61,7 +61,7 @@ def _role(line: Line) -> Role | None:
     return role
 
 
-def _person(line: Line, known: Known) -> Person | None:
+def _person(line: PlannedRow, known: Known) -> Person | None:
     """The holder, if the actor sees the post and may give its person roles; a hidden one is answered as one who is not there."""
     text = line.row.get("hsa_id")
     person = known.people.get(text.upper())
@@ -70,7 +70,7 @@ def _person(line: Line, known: Known) -> Person | None:
     return person
 
 
-def _place(line: Line, known: Known, role: Role) -> Place | None:
+def _place(line: PlannedRow, known: Known, role: Role) -> Place | None:
     """Where the role is to hold; None for a global one, and after noting what is wrong."""
     wanted = "" if role in GLOBAL_ROLES else "area" if role in AREA_ROLES else "organisation"
     for field, words in (("organisation", "organisation"), ("area", "utgivningsområde")):
@@ -92,7 +92,7 @@ def _place(line: Line, known: Known, role: Role) -> Place | None:
     return found
 
 
-def _period(line: Line) -> Period:
+def _period(line: PlannedRow) -> Period:
     """The row's days. A first day that has passed says that the role holds now: files of roles in force have such days."""
     first = _day(line, "valid_from")
     return Period(None if first is not None and first <= clock.today() else first, _day(line, "valid_to"))
@@ -104,7 +104,7 @@ def _meet(one: Period, other: Period) -> bool:
     return latest_first <= min(one.last or dt.date.max, other.last or dt.date.max)
 
 
-def _day(line: Line, field: str) -> dt.date | None:
+def _day(line: PlannedRow, field: str) -> dt.date | None:
     text = line.row.get(field)
     if not text:
         return None
@@ -115,7 +115,7 @@ def _day(line: Line, field: str) -> dt.date | None:
         return None
 
 
-def _plan(line: Line, known: Known, actor: Actor, step: RoleStep, person: Person, place: Place | None) -> None:
+def _plan(line: PlannedRow, known: Known, actor: Actor, step: RoleStep, person: Person, place: Place | None) -> None:
     """What becomes of a line whose values are understood."""
     held = [grant for grant in known.grants.get((person.pk, step.role.value), []) if _is_in(grant, step.role, place)]
     same = [grant for grant in held if _same(grant, step)]
@@ -136,13 +136,13 @@ def _plan(line: Line, known: Known, actor: Actor, step: RoleStep, person: Person
     if line.wrong:
         return
     where = place.name if place else "hela portalen"
-    line.outcome, line.step = Outcome.MAKE, step
+    line.outcome, line.step = RowOutcome.MAKE, step
     add_on = " med Sekretess" if step.protected_persons else ""
     line.told = f"{person.given_name_in_use} {person.surname} får rollen {ROLE[step.role.value]}{add_on} i {where}"
     line.bound = (str(person.pk), _key(line, place))
 
 
-def _require_assignable(line: Line, actor: Actor, step: RoleStep, person: Person, place: Place | None) -> None:
+def _require_assignable(line: PlannedRow, actor: Actor, step: RoleStep, person: Person, place: Place | None) -> None:
     if policy.is_own_matter(actor, Action.ASSIGN_ROLE, person.pk):
         line.refuse("hsa_id", "Du kan inte ge dig själv en roll.")
     path = place.scope_path if place else _EVERYWHERE

@@ -6,11 +6,11 @@ from issuance.authz import Actor
 from issuance.imports.domain import Kind
 from issuance.imports.services import plan_offices, plan_organisations, plan_roles
 from issuance.imports.services.known import known
-from issuance.imports.services.lines import Line, Outcome, Plan
+from issuance.imports.services.lines import ImportPlan, PlannedRow, RowOutcome
 from issuance.imports.services.reading import Row
 
 
-def plan(actor: Actor, rows: Sequence[Row]) -> Plan:
+def plan(actor: Actor, rows: Sequence[Row]) -> ImportPlan:
     """What becomes of each row, in a number of queries that does not depend on how many they are (S11)."""
     there = known(actor, rows)
     lines = [_line(row) for row in rows]
@@ -18,11 +18,11 @@ def plan(actor: Actor, rows: Sequence[Row]) -> Plan:
     order = plan_organisations.plan(of[Kind.ORGANISATIONS], there)
     plan_offices.plan(of[Kind.OFFICES], there)
     plan_roles.plan(of[Kind.ROLES], there, actor)
-    return Plan(lines, [line for line in order if line.outcome is Outcome.MAKE])
+    return ImportPlan(lines, [line for line in order if line.outcome is RowOutcome.MAKE])
 
 
-def _line(row: Row) -> Line:
-    line = Line(row)
+def _line(row: Row) -> PlannedRow:
+    line = PlannedRow(row)
     for field, message in row.odd.items():
         line.refuse(field, message)
     return line

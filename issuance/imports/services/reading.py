@@ -7,7 +7,7 @@ from typing import Any
 from issuance.imports.domain import HELP_SHEET, SHAPES, Column, Kind
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.files import tables
-from siths_portal.lib.files.tables import Line, Table
+from siths_portal.lib.files.tables import Table, TableRow
 
 FIELD = "file"
 """The form's field at which a file is refused."""
@@ -74,14 +74,14 @@ def _rows(table: Table) -> tuple[Kind, list[Row]]:
     return kind, [_row(kind, table, line, columns) for line in lines if not _is_help(kind, line, columns)]
 
 
-def _is_help(kind: Kind, line: Line, columns: Sequence[Column]) -> bool:
+def _is_help(kind: Kind, line: TableRow, columns: Sequence[Column]) -> bool:
     """True for the template's own line of help, also with columns moved or taken away. Nothing else is a comment (ADR 0194)."""
     shape = SHAPES[kind]
     helps = dict(zip(shape.columns, shape.help_line, strict=True))
     return list(line.cells) == [helps[column] for column in columns]
 
 
-def _kind(head: Line, where: str) -> Kind:
+def _kind(head: TableRow, where: str) -> Kind:
     """Which table has this header. Raises Invalid."""
     headings = {_key(cell) for cell in head.cells}
     for kind, shape in SHAPES.items():
@@ -90,7 +90,7 @@ def _kind(head: Line, where: str) -> Kind:
     raise _refused("unknown-table", f"{where}Rubrikraden är inte någon av mallarnas. Hämta mallen och behåll dess första rad.")
 
 
-def _columns(kind: Kind, head: Line, where: str) -> list[Column]:
+def _columns(kind: Kind, head: TableRow, where: str) -> list[Column]:
     """The header's columns. Raises Invalid for one that is unknown, given twice, or missing though every file needs it."""
     known = {_key(column.heading): column for column in SHAPES[kind].columns}
     found: list[Column] = []
@@ -114,13 +114,13 @@ def _key(heading: str) -> str:
     return heading.rstrip("* ").strip().casefold()
 
 
-def _row(kind: Kind, table: Table, line: Line, columns: Sequence[Column]) -> Row:
+def _row(kind: Kind, table: Table, line: TableRow, columns: Sequence[Column]) -> Row:
     values = {column.field: text for column, text in zip(columns, line.cells, strict=False) if text}
     odd = dict(_odd(line, columns))
     return Row(kind, table.name, line.number, values, odd)
 
 
-def _odd(line: Line, columns: Sequence[Column]) -> Iterator[tuple[str, str]]:
+def _odd(line: TableRow, columns: Sequence[Column]) -> Iterator[tuple[str, str]]:
     for index, message in line.odd.items():
         if index < len(columns):
             yield columns[index].field, message

@@ -19,7 +19,7 @@ from issuance.authz import Action, Actor
 from issuance.imports import services as setup_import
 from issuance.imports.domain import SHAPES, Kind
 from issuance.imports.models import SetupImport
-from issuance.imports.services import Line, Outcome, Plan, Stale
+from issuance.imports.services import ImportPlan, PlannedRow, RowOutcome, Stale
 from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries import areas
@@ -37,18 +37,18 @@ from siths_portal.lib.pages.error_pages import told_when
 from siths_portal.lib.pages.forms import Form
 
 PAGE = 50
-_TAGS = {Outcome.MAKE: "new", Outcome.CONNECT: "info", Outcome.SAME: "info", Outcome.WRONG: "failed"}
+_TAGS = {RowOutcome.MAKE: "new", RowOutcome.CONNECT: "info", RowOutcome.SAME: "info", RowOutcome.WRONG: "failed"}
 _WORDS = {
-    Outcome.MAKE: gettext_lazy("Ny"),
-    Outcome.CONNECT: gettext_lazy("Kopplas"),
-    Outcome.SAME: gettext_lazy("Finns redan"),
-    Outcome.WRONG: gettext_lazy("Fel"),
+    RowOutcome.MAKE: gettext_lazy("Ny"),
+    RowOutcome.CONNECT: gettext_lazy("Kopplas"),
+    RowOutcome.SAME: gettext_lazy("Finns redan"),
+    RowOutcome.WRONG: gettext_lazy("Fel"),
 }
-SHOWN: dict[str, tuple[Any, Callable[[Line], bool]]] = {
-    "fel": (gettext_lazy("Fel"), lambda line: line.outcome is Outcome.WRONG),
+SHOWN: dict[str, tuple[Any, Callable[[PlannedRow], bool]]] = {
+    "fel": (gettext_lazy("Fel"), lambda line: line.outcome is RowOutcome.WRONG),
     "katalog": (gettext_lazy("Stämmer inte med katalogen"), lambda line: bool(line.doubts)),
-    "nytt": (gettext_lazy("Nytt"), lambda line: line.outcome in (Outcome.MAKE, Outcome.CONNECT)),
-    "finns": (gettext_lazy("Finns redan"), lambda line: line.outcome is Outcome.SAME),
+    "nytt": (gettext_lazy("Nytt"), lambda line: line.outcome in (RowOutcome.MAKE, RowOutcome.CONNECT)),
+    "finns": (gettext_lazy("Finns redan"), lambda line: line.outcome is RowOutcome.SAME),
     "alla": (gettext_lazy("Alla rader"), lambda line: True),
 }
 """Which rows a preview shows, as addresses call it."""
@@ -182,7 +182,7 @@ def setup_import_preview(request: HttpRequest, import_id: UUID) -> HttpResponse:
 
 
 def _preview(
-    request: HttpRequest, actor: Actor, kept: SetupImport, plan: Plan, *, refusal: str = "", status: int = 200
+    request: HttpRequest, actor: Actor, kept: SetupImport, plan: ImportPlan, *, refusal: str = "", status: int = 200
 ) -> HttpResponse:
     usual = "fel" if plan.wrong else "katalog" if plan.doubted else "alla"
     chosen = request.GET.get("visa", usual)
@@ -190,7 +190,7 @@ def _preview(
     found = [line for line in plan.lines if SHOWN[chosen][1](line)]
     begin = _position(request, len(found))
     shown = found[begin : begin + PAGE]
-    people = [line.person_id for line in shown if line.person_id and line.outcome is Outcome.MAKE]
+    people = [line.person_id for line in shown if line.person_id and line.outcome is RowOutcome.MAKE]
     if people:
         disclosures.record_setup_people(actor=actor, import_id=kept.id, person_ids=people)
     context = {
@@ -237,7 +237,7 @@ def _counts(counts: Mapping[str, int]) -> list[dict[str, object]]:
     return [row(text, str(counts[key])) for key, text in words.items() if counts.get(key)]
 
 
-def _rows(lines: Sequence[Line]) -> Iterator[Shown]:
+def _rows(lines: Sequence[PlannedRow]) -> Iterator[Shown]:
     for line in lines:
         shape = SHAPES[line.row.kind]
         wrong = tuple((shape.heading(field), message) for field, messages in line.wrong.items() for message in messages)
@@ -246,13 +246,13 @@ def _rows(lines: Sequence[Line]) -> Iterator[Shown]:
             what=_what(line),
             tag=_TAGS[line.outcome],
             state=str(_WORDS[line.outcome]),
-            told=line.told if line.outcome in (Outcome.MAKE, Outcome.CONNECT) else "",
+            told=line.told if line.outcome in (RowOutcome.MAKE, RowOutcome.CONNECT) else "",
             wrong=wrong,
             doubts=tuple(line.doubts.values()),
         )
 
 
-def _what(line: Line) -> str:
+def _what(line: PlannedRow) -> str:
     fields = ("role", "hsa_id") if line.row.kind is Kind.ROLES else ("name", "hsa_id")
     return ", ".join(text for text in (line.row.get(field) for field in fields) if text) or "–"
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from issuance.people.services import directory_import
-from issuance.people.services.directory_import import Options, Outcome
+from issuance.people.services.directory_import import DirectoryImportResult, Options
 from issuance.people.services.directory_import_rows import PROBLEMS
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             raise CommandError(f"filen går inte att läsa: {error.strerror}", returncode=2) from None
         self._report(outcome, how)
 
-    def _report(self, outcome: Outcome, how: Options) -> None:
+    def _report(self, outcome: DirectoryImportResult, how: Options) -> None:
         counts = outcome.counts
         if self.stderr.isatty():
             self.stderr.write("")
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         self._require_whole(outcome, how)
 
     @staticmethod
-    def _require_whole(outcome: Outcome, how: Options) -> None:
+    def _require_whole(outcome: DirectoryImportResult, how: Options) -> None:
         counts, wrong = outcome.counts, []
         if counts.held and counts.lost_protected:
             wrong.append(

@@ -66,7 +66,7 @@ class Options:
 
 
 @dataclass
-class Outcome:
+class DirectoryImportResult:
     """What a file held and what it changed, or would change by a dry run; the first of the rows that were not taken."""
 
     counts: Counts
@@ -80,12 +80,13 @@ class Outcome:
         return not self.counts.refused and not self.counts.held
 
 
-def run(path: Path, options: Options, *, say: Say = lambda _octets, _rows: None, shown: int = 1000) -> Outcome:
+def run(path: Path, options: Options, *, say: Say = lambda _octets, _rows: None, shown: int = 1000) -> DirectoryImportResult:
     """Lets the mirror follow the file. No transaction may be open.
 
     The same file again changes nothing; a run that was cut off has changed nothing. Raises OSError for a file that cannot be
     read, Invalid for one that is not what it should be, Conflict while another import runs, Unavailable where others change the
-    same people again and again. Refused rows and losses that were held back are no error here: `Outcome.whole` tells.
+    same people again and again. Refused rows and losses that were held back are no error here: `DirectoryImportResult.whole`
+    tells.
     """
     begun = time.monotonic()
     with path.open("rb", buffering=0) as raw, _alone():
@@ -100,7 +101,7 @@ def run(path: Path, options: Options, *, say: Say = lambda _octets, _rows: None,
         finally:
             with contextlib.suppress(Error):  # a session that broke has no temporary tables any more
                 directory_import_plan.clear()
-    outcome = Outcome(counts, digested.sha256, time.monotonic() - begun, problems)
+    outcome = DirectoryImportResult(counts, digested.sha256, time.monotonic() - begun, problems)
     _tell(outcome, options)
     return outcome
 
@@ -232,7 +233,7 @@ def _record(counts: Counts, as_of: dt.datetime, options: Options, sha256: str) -
     )
 
 
-def _tell(outcome: Outcome, options: Options) -> None:
+def _tell(outcome: DirectoryImportResult, options: Options) -> None:
     counts = outcome.counts
     tell = log.error if counts.held else log.info
     tell(

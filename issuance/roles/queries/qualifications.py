@@ -35,7 +35,7 @@ _MISSING = dt.date(1, 1, 1)
 
 
 @dataclass(frozen=True)
-class Record:
+class QualificationRecord:
     """A training or person check as it was recorded; `newest` is the one of its kind that counts."""
 
     id: UUID
@@ -78,7 +78,7 @@ class QualificationsView:
 
     lines: tuple[KindLine, ...]
     standing: StandingView | None
-    records: tuple[Record, ...]
+    records: tuple[QualificationRecord, ...]
     may_record: bool
 
 
@@ -90,7 +90,7 @@ def of_person(*, actor: Actor, person_id: UUID) -> QualificationsView:
     who = officers.names(actor, {row.recorded_by_ref for row in rows})
     newest = {(one.kind, one.passed_on) for one in held}
     records = tuple(
-        Record(
+        QualificationRecord(
             id=row.id,
             kind=gettext(rules.SWEDISH[QualificationKind(row.kind)]),
             passed_on=row.passed_on,

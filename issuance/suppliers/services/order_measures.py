@@ -5,7 +5,7 @@ from django.db.models import Min
 from issuance.orders.domain.order_states import UNDER_WAY, OrderState
 from issuance.orders.domain.puk_states import PukState
 from issuance.orders.models.orders import CardOrder
-from issuance.suppliers.domain import Outcome, Sent
+from issuance.suppliers.domain import EventOutcome, Sent
 from issuance.suppliers.models import SupplierEvent
 from siths_portal.lib import clock
 from siths_portal.lib.monitoring import metrics
@@ -20,7 +20,7 @@ def measure() -> None:
     """Sets the numbers."""
     _REFUSED.set(CardOrder.objects.filter(puk=PukState.REFUSED.value, state__in=UNDER_WAY).count())
     parked = SupplierEvent.objects.filter(
-        kind=Sent.kind, status=Outcome.PARKED.value, item__order__state=OrderState.PRODUCED.value
+        kind=Sent.kind, status=EventOutcome.PARKED.value, item__order__state=OrderState.PRODUCED.value
     )
     oldest = parked.aggregate(oldest=Min("received_at"))["oldest"]
     _WAITING.set((clock.now() - oldest).total_seconds() if oldest else 0)

@@ -20,8 +20,8 @@ from issuance.records.services import steps
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services.revocation import revoke_locked
 from issuance.suppliers.domain import (
+    EventOutcome,
     Failed,
-    Outcome,
     Produced,
     Returned,
     Sent,
@@ -73,7 +73,7 @@ def require_accepted(order: CardOrder) -> None:
 
 
 @transaction.atomic(durable=True)
-def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) -> Outcome:
+def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) -> EventOutcome:
     """Takes a supplier's report on its accepted order: applied, repeated, parked for what must come first, or noted.
 
     A card is not produced before its certificates are issued, and never if they will not be: then the report is only noted. A
@@ -91,13 +91,13 @@ def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) ->
         return _again(actor, rows, known, event, content)
     outcome = _outcome(rows, event.kind)
     now = clock.now()
-    if outcome is Outcome.APPLIED:
+    if outcome is EventOutcome.APPLIED:
         _apply(actor, rows, event)
     else:
         facts = {"kind": event.kind, "outcome": outcome.value}
         _note(actor, rows.order, facts)
     payload = to_payload(event)
-    if outcome is not Outcome.PARKED:
+    if outcome is not EventOutcome.PARKED:
         payload.pop("puk_jwe", None)
     SupplierEvent.objects.create(
         item=rows.item,
@@ -106,7 +106,7 @@ def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) ->
         content_sha256=content,
         payload=payload,
         received_at=now,
-        applied_at=now if outcome is Outcome.APPLIED else None,
+        applied_at=now if outcome is EventOutcome.APPLIED else None,
     )
     replay_parked(actor, rows)
     return outcome
@@ -118,12 +118,12 @@ def replay_parked(actor: Actor, rows: OrderRows) -> None:
     Learns first what became of the PUK, which `sent` waits for.
     """
     puks.learn(rows.order, rows.carrier)
-    parked = {row.kind: row for row in SupplierEvent.objects.filter(item=rows.item, status=Outcome.PARKED.value)}
+    parked = {row.kind: row for row in SupplierEvent.objects.filter(item=rows.item, status=EventOutcome.PARKED.value)}
     for row in [parked[kind] for kind in _SEQUENCE if kind in parked]:
         outcome = _outcome(rows, row.kind)
-        if outcome is Outcome.PARKED:
+        if outcome is EventOutcome.PARKED:
             continue
-        if outcome is Outcome.APPLIED:
+        if outcome is EventOutcome.APPLIED:
             try:
                 _apply(actor, rows, from_payload(row.kind, row.payload))
             except Invalid as error:
@@ -144,7 +144,7 @@ def replay_reports(*, client_ref: str, order_id: UUID) -> None:
 
     Raises NotFound.
     """
-    parked = SupplierEvent.objects.filter(item__order=order_id, status=Outcome.PARKED.value)
+    parked = SupplierEvent.objects.filter(item__order=order_id, status=EventOutcome.PARKED.value)
     if parked.exists() or CardOrder.objects.filter(pk=order_id, puk=PukState.PENDING.value).exists():
         actor = client(client_ref)
         replay_parked(actor, lock_order(actor, Action.SUPPLY, order_id))
@@ -166,7 +166,7 @@ def replay_all() -> int:
     parked = SupplierEvent.objects.filter(
         Q(kind=Produced.kind, item__order__state=OrderState.IN_PRODUCTION.value)
         | Q(kind=Sent.kind, item__order__state=OrderState.PRODUCED.value),
-        status=Outcome.PARKED.value,
+        status=EventOutcome.PARKED.value,
     )
     pending = CardOrder.objects.filter(puk=PukState.PENDING.value)
     waiting = CardOrder.objects.filter(Q(pk__in=parked.values("item__order")) | Q(pk__in=pending.values("pk")))
@@ -176,21 +176,21 @@ def replay_all() -> int:
     return len(keys) - waiting.filter(pk__in=[order_id for _, order_id in keys]).count()
 
 
-def _outcome(rows: OrderRows, kind: str) -> Outcome:
+def _outcome(rows: OrderRows, kind: str) -> EventOutcome:
     """What the report leads to now: by the order's state and, on the way to a sent card, by its certificates and its PUK."""
     outcome = outcome_of(kind, OrderState(rows.order.state))
-    if outcome is Outcome.APPLIED and kind == Returned.kind and rows.carrier.code_set_at is not None:
-        return Outcome.NOTED  # the holder has the card: a supplier neither revokes it nor ends its order (ADR 0033)
-    if outcome is Outcome.APPLIED and kind == Sent.kind and puks.blocks_sending(rows.order):
+    if outcome is EventOutcome.APPLIED and kind == Returned.kind and rows.carrier.code_set_at is not None:
+        return EventOutcome.NOTED  # the holder has the card: a supplier neither revokes it nor ends its order (ADR 0033)
+    if outcome is EventOutcome.APPLIED and kind == Sent.kind and puks.blocks_sending(rows.order):
         # A card that ended before its PUK was good is nothing that was delivered, and nobody pays for it.
-        return Outcome.PARKED if rows.carrier.state == CarrierState.ORDERED else Outcome.NOTED
+        return EventOutcome.PARKED if rows.carrier.state == CarrierState.ORDERED else EventOutcome.NOTED
     if rows.order.state != OrderState.IN_PRODUCTION or kind not in _SEQUENCE or not rows.carrier.card_key_sha256:
         return outcome  # a card without a key of its own was certified by another CA
     ids = CarrierCertificate.objects.filter(carrier=rows.carrier).values_list("certificate_id", flat=True)
     statuses = {view.status for view in pki.certificates(ids)}
     if statuses & {"revoked", "failed"}:
-        return Outcome.NOTED
-    return outcome if statuses == {"issued"} else Outcome.PARKED
+        return EventOutcome.NOTED
+    return outcome if statuses == {"issued"} else EventOutcome.PARKED
 
 
 def _check_form(rows: OrderRows, event: SupplierReport) -> None:
@@ -210,17 +210,17 @@ def _check_form(rows: OrderRows, event: SupplierReport) -> None:
         raise Invalid("event", "Rapporten uppfyller inte reglerna. Rätta de fält som anges.", fields=faults)
 
 
-def _again(actor: Actor, rows: OrderRows, known: SupplierEvent, event: SupplierReport, content: str) -> Outcome:
+def _again(actor: Actor, rows: OrderRows, known: SupplierEvent, event: SupplierReport, content: str) -> EventOutcome:
     """A report of a kind that came before: no-op, unless it brings a new PUK for one that could not be opened."""
     if known.content_sha256 != content:
         raise Conflict("event-mismatch", "Händelsen är redan rapporterad för beställningen med andra uppgifter.")
     refused = rows.order.puk == PukState.REFUSED and rows.carrier.state == CarrierState.ORDERED
-    if not (isinstance(event, Produced) and event.puk_jwe and refused and known.status == Outcome.APPLIED.value):
-        return Outcome.REPEATED
+    if not (isinstance(event, Produced) and event.puk_jwe and refused and known.status == EventOutcome.APPLIED.value):
+        return EventOutcome.REPEATED
     rows.carrier.puk_secret_id = puks.receive(rows.order, rows.carrier, event.puk_jwe, actor_ref=actor.ref)
     rows.carrier.save(update_fields=["puk_secret_id"])
     _note(actor, rows.order, {"kind": event.kind, "outcome": "puk-renewed"})
-    return Outcome.APPLIED
+    return EventOutcome.APPLIED
 
 
 def _note(actor: Actor, order: CardOrder, facts: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ from issuance.people.ports import PersonKey, RegisteredAddress
 from issuance.people.services import people
 from issuance.records.models.events import Document, Event
 from issuance.records.services import steps
-from issuance.suppliers.domain import Failed, Outcome, Produced, Returned, Sent, SupplierReport
+from issuance.suppliers.domain import EventOutcome, Failed, Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import puks
 from issuance.suppliers.services.card_certificates import request_certificates
 from issuance.suppliers.services.supplier_events import (
@@ -42,8 +42,8 @@ from siths_portal.lib.files.images import check_png
 
 __all__ = [
     "Delivery",
+    "EventOutcome",
     "Failed",
-    "Outcome",
     "Produced",
     "Returned",
     "Sent",

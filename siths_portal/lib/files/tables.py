@@ -59,7 +59,7 @@ ODD: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Line:
+class TableRow:
     """A line with something in it: its number as the spreadsheet counts, its cells, and by column what is wrong with a cell."""
 
     number: int
@@ -72,7 +72,7 @@ class Table:
     """A sheet of a workbook, or a CSV file whole, which has no name."""
 
     name: str
-    lines: tuple[Line, ...]
+    lines: tuple[TableRow, ...]
 
 
 def is_workbook(content: bytes) -> bool:
@@ -119,12 +119,12 @@ def _workbook(content: bytes, skipped: str) -> list[Table]:
     return [Table(name, tuple(_bounded(lines))) for name, lines in answer["sheets"]]
 
 
-def _bounded(lines: Iterable[tuple[int, list[str], Mapping[str, str]]]) -> Iterator[Line]:
+def _bounded(lines: Iterable[tuple[int, list[str], Mapping[str, str]]]) -> Iterator[TableRow]:
     for number, cells, odd in lines:
         yield _line(number, cells, {int(index): code for index, code in odd.items()})
 
 
-def _line(number: int, cells: Iterable[str], odd: Mapping[int, str]) -> Line:
+def _line(number: int, cells: Iterable[str], odd: Mapping[int, str]) -> TableRow:
     wrong = {index: ODD[code] for index, code in odd.items()}
     texts = []
     for index, cell in enumerate(cells):
@@ -133,7 +133,7 @@ def _line(number: int, cells: Iterable[str], odd: Mapping[int, str]) -> Line:
             wrong[index] = ODD["long" if len(text) > MAX_CHARACTERS else "control"]
             text = ""
         texts.append(text)
-    return Line(number, tuple(texts), wrong)
+    return TableRow(number, tuple(texts), wrong)
 
 
 def _plain(text: str) -> str:
@@ -141,7 +141,7 @@ def _plain(text: str) -> str:
     return csv_files.undone(" ".join(composed(text).split()))
 
 
-def _csv_lines(content: bytes) -> Iterator[Line]:
+def _csv_lines(content: bytes) -> Iterator[TableRow]:
     """The records of a CSV file (RFC 4180), with the separator that its first line has most of, or that a spreadsheet names in a
     line of its own before the others. Raises Unreadable."""
     text = _decoded(content)

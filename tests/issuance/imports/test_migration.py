@@ -13,7 +13,7 @@ from issuance.imports.services import migration
 from issuance.people.queries.scope_check import scope_faults
 from issuance.records.models.events import Event
 from issuance.suppliers.services import supplier_intake
-from issuance.suppliers.services.supplier_intake import Outcome, Produced, Sent
+from issuance.suppliers.services.supplier_intake import EventOutcome, Produced, Sent
 from pki.models import Certificate
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
@@ -114,7 +114,7 @@ class TestExternallyCertified:
         self.bind(order, card)
         for event in (Produced("1", no_puk=True), Sent(clock.today())):
             outcome = supplier_intake.register_event(client_ref="bureau", order_id=order.id, event=event)
-            assert outcome is Outcome.APPLIED
+            assert outcome is EventOutcome.APPLIED
         order.refresh_from_db()
         assert (order.state, order.carrier.state, order.carrier.puk_secret_id) == ("sent", "sent", None)
         assert Certificate.objects.count() == 4

@@ -19,7 +19,7 @@ from issuance.imports import services as setup_import
 from issuance.imports.domain import SHAPES, Kind
 from issuance.imports.models import SetupImport
 from issuance.imports.queries import Part
-from issuance.imports.services import Outcome, Plan, Stale
+from issuance.imports.services import ImportPlan, RowOutcome, Stale
 from issuance.offices.models import Office
 from issuance.offices.services import OfficeAddress, close_office, connect_office, create_office
 from issuance.organisations.models import IssuingArea, Organisation
@@ -55,7 +55,7 @@ def csv(kind: Kind, *rows: Cells) -> bytes:
     return csv_files.build(sheet.header, sheet.rows)
 
 
-def kept(actor: Actor, content: bytes) -> tuple[SetupImport, Plan]:
+def kept(actor: Actor, content: bytes) -> tuple[SetupImport, ImportPlan]:
     row = setup_import.keep(actor=actor, content=content)
     return row, setup_import.planned(actor=actor, row=row)
 
@@ -65,7 +65,7 @@ def carried_out(actor: Actor, content: bytes) -> SetupImport:
     return setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
 
 
-def errors(plan: Plan) -> list[tuple[int, str, str]]:
+def errors(plan: ImportPlan) -> list[tuple[int, str, str]]:
     return [
         (line.row.number, field, message) for line in plan.lines for field, messages in line.wrong.items() for message in messages
     ]
@@ -485,7 +485,7 @@ class TestRows:
             with CaptureQueriesContext(connection) as queries:
                 plan = setup_import.planned(actor=actor, row=row)
             assert errors(plan) == []
-            assert plan.count(Outcome.MAKE) == 3 * count
+            assert plan.count(RowOutcome.MAKE) == 3 * count
             costs.append(len(queries))
         assert costs[0] == costs[1] <= 12
 
@@ -613,10 +613,10 @@ class TestExport:
     def test_an_area_is_found_in_small_and_capital_letters(self, world: Any) -> None:
         """As nobody tells such names apart, no two areas have them."""
         plan = kept(admin(world), csv(Kind.ORGANISATIONS, {**_TOP, "area": "REGIONEN"}, {**_SUB, "area": "regionen"}))[1]
-        assert [line.outcome for line in plan.lines] == [Outcome.MAKE, Outcome.WRONG]  # two of one HSA-id
+        assert [line.outcome for line in plan.lines] == [RowOutcome.MAKE, RowOutcome.WRONG]  # two of one HSA-id
         assert [field for _, field, _ in errors(plan)] == ["hsa_id"]
         plan = kept(issuer(world), csv(Kind.OFFICES, {**OFFICE, "area": "REGIONEN"}))[1]
-        assert [line.outcome for line in plan.lines] == [Outcome.MAKE]
+        assert [line.outcome for line in plan.lines] == [RowOutcome.MAKE]
 
     def test_a_name_that_begins_with_a_number_sign_is_made(self, world: Any) -> None:
         """Of all rows that begin so, the template's own line of help alone is none."""
@@ -625,9 +625,9 @@ class TestExport:
         carried_out(actor, csv_files.build(shape.headings, [shape.help_line, row]))
         assert Office.objects.get(invoice_comment="# 1").name == "#1 Mottagningen"
         turned = csv_files.build(shape.headings[2::-1], [shape.help_line[2::-1], row[::-1]])
-        assert [line.outcome for line in kept(actor, turned)[1].lines] == [Outcome.SAME]
+        assert [line.outcome for line in kept(actor, turned)[1].lines] == [RowOutcome.SAME]
         told = kept(actor, csv_files.build(shape.headings, [["# att göra"], row]))[1]
-        assert [line.outcome for line in told.lines] == [Outcome.WRONG, Outcome.SAME]
+        assert [line.outcome for line in told.lines] == [RowOutcome.WRONG, RowOutcome.SAME]
         for helped in SHAPES.values():
             with pytest.raises(Invalid, match="no-rows"):
                 setup_import.keep(actor=actor, content=csv_files.build(helped.headings, [helped.help_line]))

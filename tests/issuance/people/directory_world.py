@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.services import directory_import, people
-from issuance.people.services.directory_import import Options, Outcome
+from issuance.people.services.directory_import import DirectoryImportResult, Options
 from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from tests.issuance.world import person_number
@@ -60,7 +60,7 @@ class Importing:
         os.utime(self.path, (clock.now().timestamp() + 60,) * 2)
         return self.path
 
-    def run(self, **options: Any) -> Outcome:
+    def run(self, **options: Any) -> DirectoryImportResult:
         return directory_import.run(self.write(), Options(**options))
 
     def command(self, *arguments: str) -> str:
@@ -91,5 +91,5 @@ def new_events(before: dict[str, list[Any]]) -> list[tuple[str, str]]:
     return list(Event.objects.filter(id__gt=last).order_by("id").values_list("action", "subject_ref"))
 
 
-def codes(outcome: Outcome) -> list[tuple[int, str, str]]:
+def codes(outcome: DirectoryImportResult) -> list[tuple[int, str, str]]:
     return [(each.line, each.field, each.code) for each in outcome.problems]

@@ -18,7 +18,7 @@ from issuance.carriers.models import Carrier
 from issuance.orders.domain import order_states
 from issuance.records.models.events import Event
 from issuance.records.services import steps
-from issuance.suppliers.domain import Outcome, outcome_of
+from issuance.suppliers.domain import EventOutcome, outcome_of
 from siths_portal.lib import clock
 from siths_portal.lib.errors import IllegalTransition
 
@@ -87,7 +87,7 @@ def test_every_cell_of_the_table(matrix: str, table: Any, states: type[StrEnum],
 )
 def test_what_a_report_leads_to_in_each_state(kind: str, wanted: str) -> None:
     states = [order_states.OrderState(name) for name in ["accepted", "in_production", "produced", "sent", "returned", "failed"]]
-    assert [outcome_of(kind, state) for state in states] == [Outcome(name) for name in wanted.split()]
+    assert [outcome_of(kind, state) for state in states] == [EventOutcome(name) for name in wanted.split()]
 
 
 def carrier_in(world: Any, state: CarrierState) -> Carrier:

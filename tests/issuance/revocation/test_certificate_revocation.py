@@ -17,7 +17,7 @@ from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import certificate_revocation, revocation
 from issuance.suppliers.services import supplier_intake
-from issuance.suppliers.services.supplier_intake import Outcome, Produced, Sent
+from issuance.suppliers.services.supplier_intake import EventOutcome, Produced, Sent
 from pki.models import Certificate, Revocation, Secret, SecretState
 from pki.revocation.revoking import RevocationRequest, revoke_serial
 from pki.signals import certificate_revoked
@@ -94,7 +94,7 @@ def test_a_card_in_production_cannot_be_completed_without_one_of_the_four(world:
     assert (order.state, order.failure_reason) == ("failed", "certificate-revoked")
     assert (states(order.carrier), statuses(order.carrier)) == (("revoked", "revoked"), ["revoked"] * 4)
     for report in (Produced("1", puk_jwe(order.id, card(1).serial)), Sent(clock.today())):
-        assert supplier_intake.register_event(client_ref="bureau", order_id=order.id, event=report) is Outcome.NOTED
+        assert supplier_intake.register_event(client_ref="bureau", order_id=order.id, event=report) is EventOutcome.NOTED
     assert not service.billable_facts(feeds.START, limit=1)
 
 

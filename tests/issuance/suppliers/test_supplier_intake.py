@@ -30,7 +30,7 @@ from issuance.revocation.services import revocation
 from issuance.suppliers.models import SupplierEvent
 from issuance.suppliers.queries import own_orders
 from issuance.suppliers.services import order_measures, supplier_events, supplier_intake
-from issuance.suppliers.services.supplier_intake import Failed, Outcome, Produced, Returned, Sent
+from issuance.suppliers.services.supplier_intake import EventOutcome, Failed, Produced, Returned, Sent
 from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock
 from siths_portal.lib.database import feeds
@@ -62,7 +62,7 @@ def certify(order: CardOrder, made: Card | None = None, **changes: Any) -> list[
     return ids
 
 
-def report(order: CardOrder, event: Any, *, client_ref: str = ME) -> Outcome:
+def report(order: CardOrder, event: Any, *, client_ref: str = ME) -> EventOutcome:
     return supplier_intake.register_event(client_ref=client_ref, order_id=order.id, event=event)
 
 
@@ -399,13 +399,13 @@ class TestReports:
     def test_the_usual_course(self, world: Any) -> None:
         order = accepted(world, article="631-REK")
         certify(order)
-        assert report(order, produced(order)) is Outcome.APPLIED
+        assert report(order, produced(order)) is EventOutcome.APPLIED
         carrier = Carrier.objects.get()
         secret = Secret.objects.get()
         assert (carrier.state, carrier.mifare_id, carrier.puk_secret_id) == ("ordered", "0123456789", secret.id)
         assert secret.expected_header == {"order": str(order.id), "serial": card(1).serial}
         open_puks()
-        assert report(order, Sent(clock.today(), "LA00R351935SE")) is Outcome.APPLIED
+        assert report(order, Sent(clock.today(), "LA00R351935SE")) is EventOutcome.APPLIED
         order.refresh_from_db()
         carrier.refresh_from_db()
         assert (order.state, order.sent_on, order.registered_mail_id) == ("sent", clock.today(), "LA00R351935SE")
@@ -448,7 +448,7 @@ class TestReports:
             with pytest.raises(Invalid) as refused:
                 report(order, Sent(dt.date(2026, 5, 9)))
             assert "före beställningens dag" in refused.value.fields["sent_on"][0]
-            assert report(order, Sent(dt.date(2026, 5, 10))) is Outcome.APPLIED
+            assert report(order, Sent(dt.date(2026, 5, 10))) is EventOutcome.APPLIED
 
     def test_registered_mail_has_its_id(self, world: Any) -> None:
         order = accepted(world, article="631-REK")
@@ -458,13 +458,13 @@ class TestReports:
     def test_the_same_report_twice_and_another_of_its_kind(self, world: Any) -> None:
         order = accepted(world)
         certify(order)
-        assert report(order, produced(order)) is Outcome.APPLIED
-        assert report(order, produced(order)) is Outcome.REPEATED  # another JWE of the same card
+        assert report(order, produced(order)) is EventOutcome.APPLIED
+        assert report(order, produced(order)) is EventOutcome.REPEATED  # another JWE of the same card
         with pytest.raises(Conflict, match="event-mismatch"):
             report(order, Produced("9", puk_jwe(order.id, card(1).serial)))
         open_puks()
-        assert report(order, Sent(clock.today())) is Outcome.APPLIED
-        assert report(order, Sent(clock.today())) is Outcome.REPEATED
+        assert report(order, Sent(clock.today())) is EventOutcome.APPLIED
+        assert report(order, Sent(clock.today())) is EventOutcome.REPEATED
         with pytest.raises(Conflict, match="event-mismatch"):
             report(order, Sent(clock.today(), "LA00R351935SE"))
         assert Event.objects.filter(action="order.sent").count() == 1
@@ -475,20 +475,20 @@ class TestReports:
         certify(order)
         report(order, produced(order))
         open_puks("not-decrypted", heard=False)
-        assert report(order, produced(order)) is Outcome.APPLIED
+        assert report(order, produced(order)) is EventOutcome.APPLIED
         assert Secret.objects.count() == 2
         assert Secret.objects.get(state=SecretState.RECEIVED).id == Carrier.objects.get().puk_secret_id
         assert Event.objects.filter(action="order.produced").count() == 1
 
     def test_a_parked_puk_of_another_card_is_dropped_and_the_certificates_stand(self, world: Any) -> None:
         order = accepted(world)
-        assert report(order, Produced("1", "no.jwe.at.all.ever")) is Outcome.PARKED
+        assert report(order, Produced("1", "no.jwe.at.all.ever")) is EventOutcome.PARKED
         certify(order)
         assert CardOrder.objects.get().state == "in_production"
         assert not SupplierEvent.objects.exists()
         order.refresh_from_db()
         assert (order.puk, order.puk_refusal) == ("refused", "malformed")
-        assert report(order, produced(order)) is Outcome.APPLIED
+        assert report(order, produced(order)) is EventOutcome.APPLIED
         order.refresh_from_db()
         assert (order.puk, order.puk_refusal) == ("pending", "")
 
@@ -496,14 +496,14 @@ class TestReports:
         order = accepted(world)
         ids = certify(order)
         report(order, produced(order))
-        assert report(order, Failed("misprint")) is Outcome.APPLIED
+        assert report(order, Failed("misprint")) is EventOutcome.APPLIED
         order.refresh_from_db()
         assert (order.state, order.failure_reason, Carrier.objects.get().state, Eid.objects.get().state) == (
             "failed", "misprint", "revoked", "revoked",
         )  # fmt: skip
         assert {row.reason for row in Certificate.objects.filter(pk__in=ids)} == {"cessationOfOperation"}
         assert Secret.objects.get().state == SecretState.DESTROYED
-        assert report(order, Sent(clock.today())) is Outcome.NOTED
+        assert report(order, Sent(clock.today())) is EventOutcome.NOTED
         assert CardOrder.objects.get().state == "failed"
 
     def test_a_failure_before_certificates_cancels(self, world: Any) -> None:
@@ -521,7 +521,7 @@ class TestReports:
         open_puks()
         report(order, Sent(clock.today()))
         Carrier.objects.update(state="activated_unsigned", code_set_at=clock.now())
-        assert report(order, event) is Outcome.NOTED
+        assert report(order, event) is EventOutcome.NOTED
         assert (CardOrder.objects.get().state, Carrier.objects.get().state) == ("sent", "activated_unsigned")
         assert Event.objects.get(action="order.report_noted").facts == {"kind": event.kind, "outcome": "noted"}
 
@@ -540,7 +540,7 @@ class TestReports:
         certify(order)
         report(order, produced(order))
         revocation.revoke_carrier(actor=world.officer(), carrier_id=order.carrier_id, reason=RevocationReason.LOST_OR_STOLEN)
-        assert report(order, Sent(clock.today())) is Outcome.APPLIED
+        assert report(order, Sent(clock.today())) is EventOutcome.APPLIED
         carrier = Carrier.objects.get()
         assert (carrier.state, carrier.puk_secret_id, carrier.sent_at) == ("revoked", None, None)
         assert CardOrder.objects.get().state == "sent"  # the card was made and is charged
@@ -551,8 +551,8 @@ class TestReports:
         """The signer is down: the reports wait, three of four do not do, and the sweeper brings them on."""
         order = accepted(world)
         ids = request(order)
-        assert report(order, produced(order)) is Outcome.PARKED
-        assert report(order, Sent(clock.today())) is Outcome.PARKED
+        assert report(order, produced(order)) is EventOutcome.PARKED
+        assert report(order, Sent(clock.today())) is EventOutcome.PARKED
         issue(ids[:3])
         supplier_intake.replay_reports(client_ref=ME, order_id=order.id)
         assert supplier_events.replay_all() == 0
@@ -572,13 +572,13 @@ class TestReports:
     def test_the_suppliers_next_call_brings_on_what_waited(self, world: Any) -> None:
         order = accepted(world)
         request(order)
-        assert report(order, produced(order)) is Outcome.PARKED
+        assert report(order, produced(order)) is EventOutcome.PARKED
         issue()
-        assert report(order, produced(order)) is Outcome.REPEATED
+        assert report(order, produced(order)) is EventOutcome.REPEATED
         assert CardOrder.objects.get().state == "produced"
         other = accepted(world)
         request(other, card(2))
-        assert report(other, produced(other, card(2).serial)) is Outcome.PARKED
+        assert report(other, produced(other, card(2).serial)) is EventOutcome.PARKED
         issue()
         request(other, card(2))
         assert CardOrder.objects.get(pk=other.pk).state == "produced"
@@ -593,17 +593,17 @@ class TestReports:
         revoked = {"revoked_at": clock.now(), "reason": "unspecified"} if end == "revoked" else {}
         Certificate.objects.filter(pk=ids[3]).update(status=end, held=False, **revoked)
         if parked_first:
-            assert outcomes == [Outcome.PARKED] * 2
+            assert outcomes == [EventOutcome.PARKED] * 2
             assert supplier_events.replay_all() == 1
             assert supplier_events.replay_all() == 0
         else:
-            assert [report(order, produced(order)), report(order, Sent(clock.today()))] == [Outcome.NOTED] * 2
+            assert [report(order, produced(order)), report(order, Sent(clock.today()))] == [EventOutcome.NOTED] * 2
         assert set(SupplierEvent.objects.values_list("status", flat=True)) == {"noted"}
         assert all("puk_jwe" not in row.payload for row in SupplierEvent.objects.all())
         assert CardOrder.objects.get().state == "in_production"
         assert not service.billable_facts(feeds.START, limit=1)
         assert not Secret.objects.exists()
-        assert report(order, Failed("no-certificates")) is Outcome.APPLIED
+        assert report(order, Failed("no-certificates")) is EventOutcome.APPLIED
         assert (CardOrder.objects.get().state, Carrier.objects.get().state) == ("failed", "revoked")
 
     def test_eight_reports_at_once_are_one(self, world: Any) -> None:
@@ -625,7 +625,7 @@ class TestReports:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(outcomes) == [Outcome.APPLIED] + [Outcome.REPEATED] * 7
+        assert sorted(outcomes) == [EventOutcome.APPLIED] + [EventOutcome.REPEATED] * 7
         assert Event.objects.filter(action="order.sent").count() == 1
         assert Carrier.objects.get().seq == 4  # ordered, bound, produced, sent
 
@@ -637,8 +637,8 @@ class TestPuk:
         """An order whose supplier reported the card produced and sent before the PUK was opened."""
         order = accepted(world)
         certify(order)
-        assert report(order, produced(order)) is Outcome.APPLIED
-        assert report(order, Sent(clock.today())) is Outcome.PARKED
+        assert report(order, produced(order)) is EventOutcome.APPLIED
+        assert report(order, Sent(clock.today())) is EventOutcome.PARKED
         return order
 
     def seen(self, order: CardOrder) -> tuple[str, str, str]:
@@ -668,9 +668,9 @@ class TestPuk:
         assert self.seen(order) == ("produced", "refused", "not-decrypted")
         event = Event.objects.get(action="order.puk_refused")
         assert (event.subject_ref, event.facts) == (str(order.id), {"puk_refusal": "not-decrypted"})
-        assert report(order, Sent(clock.today())) is Outcome.REPEATED
+        assert report(order, Sent(clock.today())) is EventOutcome.REPEATED
         assert self.seen(order)[0] == "produced"
-        assert report(order, produced(order)) is Outcome.APPLIED
+        assert report(order, produced(order)) is EventOutcome.APPLIED
         assert self.seen(order) == ("produced", "pending", "")
         open_puks()
         assert self.seen(order) == ("sent", "sealed", "")

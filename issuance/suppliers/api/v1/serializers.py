@@ -11,7 +11,7 @@ from rest_framework import serializers
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import REFUSALS, PukState
-from issuance.suppliers.domain import Outcome
+from issuance.suppliers.domain import EventOutcome
 from pki import service as pki
 from siths_portal.lib.rest.fields import Closed, CsrField, Flag, PublicKeyField, Text
 from siths_portal.lib.rest.openapi import CLOSED
@@ -243,7 +243,7 @@ REPORTS: dict[str, type[serializers.Serializer[Any]]] = {
 class ReportOutcome(serializers.Serializer[Any]):
     """What became of a report."""
 
-    outcome = serializers.ChoiceField(choices=[outcome.value for outcome in Outcome])
+    outcome = serializers.ChoiceField(choices=[outcome.value for outcome in EventOutcome])
 
 
 class CustomisationSerializer(serializers.Serializer[Any]):

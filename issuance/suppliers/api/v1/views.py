@@ -20,7 +20,7 @@ from issuance.customisations.models import CardCustomisation
 from issuance.orders.domain.order_states import OrderState
 from issuance.suppliers import queries as supplier_orders
 from issuance.suppliers.api.v1 import serializers as forms
-from issuance.suppliers.domain import Failed, Outcome, Produced, Returned, Sent, SupplierReport
+from issuance.suppliers.domain import EventOutcome, Failed, Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import supplier_intake
 from pki import service as pki
 from siths_portal.lib.canonical import canonical_json
@@ -231,7 +231,7 @@ class Reports(SupplierView):
         """
         report = _report(request.data)
         outcome = supplier_intake.register_event(client_ref=client_ref(request), order_id=order_id, event=report)
-        waits = outcome is Outcome.PARKED or (outcome is Outcome.APPLIED and isinstance(report, Produced))
+        waits = outcome is EventOutcome.PARKED or (outcome is EventOutcome.APPLIED and isinstance(report, Produced))
         return Response({"outcome": outcome.value}, status=202 if waits else 200)
 
 
