@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from issuance import service
 from issuance.articles.models import Article, OrganisationArticle
 from issuance.articles.services.fees import set_subscription_fee
-from issuance.authz import Action, Actor
+from issuance.authz import Action, Actor, Role
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.kinds import ORDINARY_CARD, CarrierKind, Function, FunctionRule
 from issuance.carriers.models import Carrier
+from issuance.people.models.persons import Person
 from issuance.person_page.queries.person_view import person_view
 from issuance.revocation.services import revocation
 from siths_portal.lib import clock
@@ -21,6 +23,7 @@ from siths_portal.lib.database import feeds
 from tests import superuser
 from tests.issuance.activated import activated_card
 from tests.issuance.world import SETUP
+from tests.portal import portal_client
 
 VISITOR_CARD = dataclasses.replace(
     ORDINARY_CARD,
@@ -84,6 +87,10 @@ def test_from_the_order_to_the_revocation_and_the_bill(world: Any, visitor_card:
     made = activated_card(world, post)
     assert (made.carrier.kind, made.carrier.state) == ("visitor_card", "active")
     assert functions(officer, made.carrier)["Spärra besökskort"]
+
+    issuer = Person.objects.get(pk=world.officer(role=Role.RESPONSIBLE_ISSUER).person_id)
+    listed = portal_client(issuer).get(reverse("organisation_holders", args=[world.region.id])).content.decode()
+    assert order.eid.hsa_id in listed
 
     (fact,) = service.billable_facts(feeds.START, limit=10)
     assert (fact.order_id, fact.article_code) == (order.pk, "990")
