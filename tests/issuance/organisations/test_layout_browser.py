@@ -101,6 +101,7 @@ def test_on_a_phone_no_list_is_scrolled_sideways_and_all_can_be_sorted(world: An
             page.get_by_label("Namn", exact=True).fill("Almén")
             page.get_by_label("Namn", exact=True).press("Enter")
             expect(page.get_by_role("heading", name="2 träffar")).to_be_visible()
+            page.wait_for_load_state()  # to ask for a layout does not wait for style sheets
             assert page.evaluate(_OVERFLOWS) == [], width
         page.goto(portal + reverse("role_holders"))
         page.get_by_role("link", name="Namn", exact=True).click()

@@ -243,7 +243,7 @@ class TestCut:
 
     @pytest.mark.timeout(900)
     @pytest.mark.parametrize(
-        "point", ["pki.key.before-commit", "pki.ceremony.after-key", "pki.ceremonies.execution.after-certificate"]
+        "point", ["pki.key.before-commit", "pki.ceremony.after-key", "pki.ceremony.after-certificate"]
     )
     def test_repeating_finishes(self, point, tmp_path):
         path, armed = tmp_path / "cut.yaml", tmp_path / "armed"

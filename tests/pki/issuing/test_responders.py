@@ -86,7 +86,7 @@ def test_renewal_that_was_cut_off_goes_on(small_pki, monkeypatch):
 
     with days(16):
         with monkeypatch.context() as patched:
-            patched.setattr(responders.issuing, "sign_tbs", cut)
+            patched.setattr(responders.signing, "sign_tbs", cut)
             with pytest.raises(HsmUnavailable):
                 responders.ensure(ca)
         assert ca.certificates.filter(status="reserved").count() == 1
