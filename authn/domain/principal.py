@@ -1,4 +1,4 @@
-"""Who uses the portal: the principal of a log-in, or nobody. Roles are no concern of `authn` (rules/authn 1.4)."""
+"""Who sends a request: the person who logged in, or nobody. `authn` knows no roles (rules/authn 1.4)."""
 
 import datetime as dt
 from dataclasses import dataclass

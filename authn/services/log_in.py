@@ -112,7 +112,7 @@ def answer(session_id: UUID | None, query: Mapping[str, str]) -> Answered:
 
 
 def subject_of(hsa_id: str, person_id: str, session_id: UUID | None) -> Subject:
-    """Whom the identity means. Raises LogInRefused: nobody is created, and nobody enters without a role (rules/authn 1.4)."""
+    """Returns the subject of this identity. Raises LogInRefused for an unknown person or one without a role (rules/authn 1.4)."""
     try:
         return ports.get(SubjectDirectory).find(hsa_id, person_id)
     except SubjectUnknown as unknown:

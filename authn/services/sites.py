@@ -41,7 +41,7 @@ def all_sites() -> tuple[Site, ...]:
 
 
 def site_of(subject_ref: str) -> Site:
-    """The site of a subject; nobody's session is of the first site. Raises ValueError if no site has such subjects."""
+    """Returns the site of a subject, or the portal if the reference is empty. Raises ValueError if no site has the prefix."""
     sites = all_sites()
     if not subject_ref:
         return sites[0]

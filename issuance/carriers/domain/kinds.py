@@ -116,11 +116,6 @@ class CarrierKind:
         """The rule of a function; None if carriers of this kind do not have it."""
         return (self.functions or {}).get(function)
 
-    def offers(self, function: Function, state: str) -> bool:
-        """True if pages offer the function on a carrier in `state`."""
-        rule = self.rule(function)
-        return rule is not None and state in rule.states
-
     def allows(self, function: Function, state: str) -> bool:
         """True if the state of a carrier admits the function."""
         rule = self.rule(function)

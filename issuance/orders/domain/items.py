@@ -5,16 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ItemKind:
-    """A kind of item. `makes_carrier`: the item is a new carrier, which it alone orders. `most` is how many an order may hold."""
+    """A kind of item. `makes_carrier`: the item is a new carrier, which no other item orders."""
 
     code: str
     makes_carrier: bool
-    most: int
 
 
-CARD = ItemKind("card", makes_carrier=True, most=1)
-RESERVE_CARD = ItemKind("reserve_card", makes_carrier=True, most=2000)
-LETTER = ItemKind("letter", makes_carrier=False, most=1)
+CARD = ItemKind("card", makes_carrier=True)
+RESERVE_CARD = ItemKind("reserve_card", makes_carrier=True)
+LETTER = ItemKind("letter", makes_carrier=False)
 
 ITEM_KINDS = {kind.code: kind for kind in (CARD, RESERVE_CARD, LETTER)}
 """Every kind by its code. A bundle of reserve cards is an order of many items, each a card of its own."""

@@ -242,9 +242,7 @@ class TestCut:
     """A ceremony that loses power at a named point is finished by following the same file again."""
 
     @pytest.mark.timeout(900)
-    @pytest.mark.parametrize(
-        "point", ["pki.key.before-commit", "pki.ceremony.after-key", "pki.ceremony.after-certificate"]
-    )
+    @pytest.mark.parametrize("point", ["pki.key.before-commit", "pki.ceremony.after-key", "pki.ceremony.after-certificate"])
     def test_repeating_finishes(self, point, tmp_path):
         path, armed = tmp_path / "cut.yaml", tmp_path / "armed"
         path.write_bytes(small_file())
