@@ -15,7 +15,7 @@ from siths_portal.lib.audit import seals
 from siths_portal.lib.errors import Conflict, NotFound
 from tests.billing.facts import local, uid
 from tests.billing.world import APRIL, REGION, customer, tamper
-from tests.lib.audit_world import verify
+from tests.lib.audit.audit_world import verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

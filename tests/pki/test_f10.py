@@ -51,7 +51,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Unavailable
 from siths_portal.wiring import chains
 from tests.forking import forked
-from tests.lib.audit_world import attacker, verify
+from tests.lib.audit.audit_world import attacker, verify
 from tests.pki import orders
 from tests.pki.authorities import golden
 from tests.pki.issuing.soak_cast import Stage, issue_while_the_token_restarts, told

@@ -1,6 +1,6 @@
 """A hostile auditor with the application's own rights in the database, and a client with rights of its own, get nothing.
 
-What somebody with the rights of a superuser does is found by the audit chain (`tests/lib`), not prevented.
+What somebody with the rights of a superuser does is found by the audit chain (`tests/lib/audit`), not prevented.
 """
 
 import datetime as dt

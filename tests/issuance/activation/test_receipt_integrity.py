@@ -13,7 +13,7 @@ from siths_portal.lib.errors import Conflict
 from siths_portal.wiring import chains
 from tests import superuser
 from tests.issuance.activated import Made, activated_card
-from tests.lib.audit_world import verify
+from tests.lib.audit.audit_world import verify
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("demo_pki")]
 

@@ -18,7 +18,7 @@ from pki.models import (
 )
 from pki.takeover.findings import LOCK
 from siths_portal.lib import clock
-from tests.lib.audit_world import superuser
+from tests.lib.audit.audit_world import superuser
 
 PLAN = {"rows": 12_000, "new": 11_990, "new_revoked": 1_200, "revoked": 0, "papers": 2, "findings": 10}
 COUNTS = {"rows": 5_000, "new": 4_993, "new_revoked": 500, "new_serial_only": 3, "unchanged": 2}

@@ -12,7 +12,7 @@ from siths_portal.lib import clock, ports
 from siths_portal.lib.audit import macs
 from siths_portal.lib.audit.keys import AuditKeys
 from siths_portal.wiring import chains
-from tests.lib.audit_world import attacker, record, verify
+from tests.lib.audit.audit_world import attacker, record, verify
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("audit_token")]
 

@@ -13,7 +13,7 @@ from siths_portal import tasks
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
 from siths_portal.wiring import chains, verifying
-from tests.lib.audit_world import attacker, record, verify
+from tests.lib.audit.audit_world import attacker, record, verify
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("audit_token")]
 APPS = {"authn", "billing", "issuance", "pki"}

@@ -13,7 +13,7 @@ from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
 from siths_portal.lib.audit import seals, verification
 from siths_portal.wiring import chains
-from tests.lib.audit_world import record, superuser, verify
+from tests.lib.audit.audit_world import record, superuser, verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,7 +16,7 @@ from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
 from siths_portal.lib.audit import heads as audit_heads
 from siths_portal.wiring import heads
-from tests.lib.audit_world import attacker, record, verify
+from tests.lib.audit.audit_world import attacker, record, verify
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("audit_token")]
 HOUR = dt.timedelta(hours=1, seconds=1)
