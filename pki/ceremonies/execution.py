@@ -5,13 +5,12 @@ file again completes an interrupted ceremony and changes nothing in a finished o
 CA: a file that describes the CA differently stops before the first step.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from pki.ceremonies import plan, scratch, signatures, transcript
 from pki.ceremonies.steps import Run, actor_ref
@@ -23,6 +22,7 @@ from pki.models import (
     KeyCeremony,
 )
 from siths_portal.lib import clock, faults
+from siths_portal.lib.database import locks
 from siths_portal.lib.errors import Conflict
 
 _LOCK = 0x70_6B_69_01  # one ceremony at a time, in the whole database
@@ -44,7 +44,7 @@ def perform(
 
     Raises Conflict, Invalid for an approval that is not valid, HsmError, NotIssuable; a repeated call continues where it stopped.
     """
-    with _alone():
+    with locks.alone(_LOCK, Conflict("ceremony-running", "En annan ceremoni pågår.")):
         record = plan.recorded(ceremony)
         if not plan.intentions(ceremony):
             if record is not None:
@@ -70,18 +70,6 @@ def rehearse(ceremony: CeremonyFile) -> dict[str, Any]:
     started = clock.now()
     rows = Run(ceremony, started, lambda line: None).follow()
     return transcript.describe(ceremony, rows, transcript.Span(started, clock.now()), {})
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:  # type: ignore[index]
-            raise Conflict("ceremony-running", "En annan ceremoni pågår.")
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
 def _begin(ceremony: CeremonyFile, given: Mapping[str, bytes] | None) -> KeyCeremony:

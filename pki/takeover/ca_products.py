@@ -20,8 +20,9 @@ from typing import Any
 from pki.domain import serials
 from pki.takeover import sources
 from pki.takeover.findings import plain
-from pki.takeover.records import RowFault, SourceCertificate, der_of, epoch, reason_of_code
+from pki.takeover.records import SourceCertificate, der_of, epoch, reason_of_code
 from siths_portal.lib.errors import Invalid
+from siths_portal.lib.imports.row_faults import RowFault
 
 _LARGEST_MEMBER = 1 << 26  # of a zip file, unpacked: an overview of 10,000 certificates is some 3 MB
 # Errors that `zipfile` raises for a truncated, damaged or encrypted file, or for an unknown compression method.

@@ -91,5 +91,5 @@ def _keep(found: Comparison, ca: CertificateAuthority, actor_ref: str) -> None:
     )
 
 
-def _named(kind: str, pieces: Iterator[list[lists.Row]]) -> Iterator[tuple[str, str]]:
+def _named(kind: str, pieces: Iterator[list[lists.CrlEntry]]) -> Iterator[tuple[str, str]]:
     return ((kind, row[0]) for piece in pieces for row in piece)

@@ -29,11 +29,12 @@ from pki.models import (
 )
 from pki.takeover import foreign_revocations, registering, storing
 from pki.takeover.findings import Ledger
-from pki.takeover.records import RowFault, SourceCertificate, der_of
+from pki.takeover.records import SourceCertificate, der_of
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.certificates.unreadable import UNREADABLE
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
+from siths_portal.lib.imports.row_faults import RowFault
 
 _SMALLEST_RSA = 2048
 

@@ -1,10 +1,10 @@
 """Revokes here what another system's CRL has revoked, before we publish that CRL (B1.33, ADR 0218)."""
 
-import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from pki.models import CertificateAuthority, Event, draw_status_versions
 from pki.takeover import old_crls, storing
@@ -14,23 +14,16 @@ from pki.takeover.records import SourceCertificate
 from pki.takeover.storing import CheckedCertificate
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.database import locks
 from siths_portal.lib.errors import Conflict
 
 
-@contextlib.contextmanager
-def alone() -> Iterator[None]:
+def alone() -> AbstractContextManager[None]:
     """Holds the import lock while the block runs. Raises Conflict if another session holds it. A session may take it twice."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        if cursor.fetchone() != (True,):
-            raise Conflict("import-running", "En import pågår redan.")
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+    return locks.alone(LOCK, Conflict("import-running", "En import pågår redan."))
 
 
-def rows_of(entries: Sequence[old_crls.Row], ca: CertificateAuthority, now: dt.datetime) -> list[CheckedCertificate]:
+def rows_of(entries: Sequence[old_crls.CrlEntry], ca: CertificateAuthority, now: dt.datetime) -> list[CheckedCertificate]:
     """Returns entries of a CRL as revoked certificates of which only the serial is known."""
     # The CRL does not show notAfter; the CA's own notAfter is the latest possible.
     records = [

@@ -47,11 +47,12 @@ from pki.takeover import (
 from pki.takeover.findings import Ledger
 from pki.takeover.manifest import Manifest
 from pki.takeover.old_crls import OldLists
-from pki.takeover.records import HOLD, RowFault, SourceCertificate
+from pki.takeover.records import HOLD, SourceCertificate
 from pki.takeover.storing import CheckedCertificate, Draw
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
+from siths_portal.lib.imports.row_faults import RowFault
 from siths_portal.lib.processes import jobs
 
 BATCH = 5 * checking.PIECE
@@ -140,7 +141,7 @@ def dry_run(what: ImportInput, *, actor_ref: str, workers: int, say: Say) -> Imp
     registering.bind_key(what.manifest, document_sha256="", actor_ref=actor_ref, record=False)
     with transaction.atomic(durable=True):
         ca = registering.known(what.manifest) or registering.enter(registering.check(what.manifest))
-        run = _Run(what, ca, None, actor_ref, workers, say)
+        run = _ImportRun(what, ca, None, actor_ref, workers, say)
         run.certificates()
         with transaction.atomic():
             run.old()
@@ -167,7 +168,7 @@ def _carry_out(what: ImportInput, actor_ref: str, workers: int, say: Say) -> Imp
     if row is None:
         row = _begin(what, actor_ref)
     ca = row.ca
-    run = _Run(what, ca, row, actor_ref, workers, say)
+    run = _ImportRun(what, ca, row, actor_ref, workers, say)
     if row.state == ImportState.CERTIFICATES:
         run.certificates()
         faults.point("pki.import.before-lists")
@@ -257,7 +258,7 @@ def _begin(what: ImportInput, actor_ref: str) -> CaImport:
     return made
 
 
-def _finish(what: ImportInput, run: "_Run", row: CaImport) -> reports.ImportReport:
+def _finish(what: ImportInput, run: "_ImportRun", row: CaImport) -> reports.ImportReport:
     """Stores the report and allows the CA to publish, in the caller's transaction."""
     ca = CertificateAuthority.objects.select_for_update(no_key=True).get(id=row.ca_id)
     ca.last_crl_number = max(ca.last_crl_number, run.old_lists.highest)
@@ -285,7 +286,7 @@ def _tell(row: CaImport, action: str, actor_ref: str, facts: dict[str, object]) 
     )
 
 
-class _Run:
+class _ImportRun:
     """One run over the folder. Without an import row it is a dry run, in one transaction that the caller rolls back."""
 
     def __init__(
@@ -374,13 +375,13 @@ class _Run:
             for piece in found(self.ca):
                 self._revoke(piece, kind)
 
-    def _tell_all(self, pieces: Iterator[list[old_crls.Row]], kind: str) -> None:
+    def _tell_all(self, pieces: Iterator[list[old_crls.CrlEntry]], kind: str) -> None:
         for piece in pieces:
             for serial, *_rest in piece:
                 self.ledger.report("crl", kind, serial)
             self.ledger.store(self.row)
 
-    def _revoke(self, piece: list[old_crls.Row], kind: str) -> None:
+    def _revoke(self, piece: list[old_crls.CrlEntry], kind: str) -> None:
         """Revokes certificates that only a CRL shows as revoked, so that our CRL and OCSP show no less than before."""
         for serial, *_rest in piece:
             if kind == "listed-unknown" or self.what.manifest.tells_status:

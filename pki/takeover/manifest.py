@@ -11,9 +11,10 @@ from pki.domain.crl_shards import SHARDS
 from pki.models.choices import SerialMode
 from pki.takeover import ca_products, sources
 from pki.takeover.findings import plain
-from pki.takeover.records import RowFault, Source, der_of
+from pki.takeover.records import Source, der_of
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Invalid
+from siths_portal.lib.imports.row_faults import RowFault
 
 NAME = "import.yaml"
 FORMATS = ("files", "jsonl", "csv", "xipki", "ejbca")
@@ -52,9 +53,9 @@ class Manifest:
         if self.format == "xipki":
             return ca_products.XiPki(self.folder, self.xipki_name)
         kinds: dict[str, Callable[[Path], Source]] = {
-            "files": sources.Files,
-            "jsonl": sources.JsonLines,
-            "csv": sources.Table,
+            "files": sources.CertificateFiles,
+            "jsonl": sources.CertificateLines,
+            "csv": sources.CertificateTable,
             "ejbca": ca_products.Ejbca,
         }
         return kinds[self.format](self.folder)

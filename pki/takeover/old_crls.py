@@ -29,7 +29,8 @@ CREATE TEMPORARY TABLE import_listed (
 ) ON COMMIT DROP
 """
 
-Row = tuple[str, dt.datetime, str, dt.datetime | None]
+CrlEntry = tuple[str, dt.datetime, str, dt.datetime | None]
+"""A revoked certificate on an old CRL: serial, revocationDate, reason and invalidityDate."""
 
 
 @dataclass(frozen=True)
@@ -221,22 +222,22 @@ def lock(ca: CertificateAuthority, serials: Sequence[str]) -> None:
         cursor.execute(_LOCK, {"ca": ca.id, "serials": list(serials)})
 
 
-def unknown(ca: CertificateAuthority) -> Iterator[list[Row]]:
+def unknown(ca: CertificateAuthority) -> Iterator[list[CrlEntry]]:
     """Yields entries whose serial is not in the table, in pieces."""
     return _chunks(_UNKNOWN, {"ca": ca.id})
 
 
-def not_revoked(ca: CertificateAuthority) -> Iterator[list[Row]]:
+def not_revoked(ca: CertificateAuthority) -> Iterator[list[CrlEntry]]:
     """Yields entries whose certificate is not revoked here."""
     return _chunks(_NOT_REVOKED, {"ca": ca.id})
 
 
-def different(ca: CertificateAuthority) -> Iterator[list[Row]]:
+def different(ca: CertificateAuthority) -> Iterator[list[CrlEntry]]:
     """Yields entries with another time (in seconds) or reason than the table."""
     return _chunks(_DIFFERENT, {"ca": ca.id})
 
 
-def not_listed(ca: CertificateAuthority, since: dt.datetime) -> Iterator[list[Row]]:
+def not_listed(ca: CertificateAuthority, since: dt.datetime) -> Iterator[list[CrlEntry]]:
     """Yields rows of certificates that were revoked and not expired at `since` and are missing from the CRLs of that time."""
     return _chunks(_NOT_LISTED, {"ca": ca.id, "since": since})
 
@@ -249,7 +250,7 @@ def told_up_to(ca: CertificateAuthority, since: dt.datetime) -> int:
     return int(newest if first is None else first - 1)
 
 
-def _chunks(query: str, values: dict[str, int | dt.datetime]) -> Iterator[list[Row]]:
+def _chunks(query: str, values: dict[str, int | dt.datetime]) -> Iterator[list[CrlEntry]]:
     """Yields rows by serial, in pieces; each query starts after the last serial, so rows corrected in between are skipped."""
     last = ""
     while True:

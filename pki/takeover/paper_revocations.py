@@ -9,8 +9,9 @@ from pki.models import Certificate, CertificateAuthority, RevocationChannel
 from pki.revocation.revoking import RevocationRequest, SourceRecord, plan_revocation
 from pki.takeover import sources
 from pki.takeover.findings import Ledger
-from pki.takeover.records import RowFault, moment, reason
+from pki.takeover.records import moment, reason
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.imports.row_faults import RowFault
 
 COLUMNS = {"serial", "received_at", "reason", "registered_by", "kept_at"}
 """Required columns; `invalid_since`, `requester` and `justification` are optional. References are opaque, never a name."""

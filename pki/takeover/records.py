@@ -10,6 +10,7 @@ from typing import Protocol
 from cryptography import x509
 
 from pki.models import HOLDER_REASONS, RevocationReason
+from siths_portal.lib.imports.row_faults import RowFault
 
 HOLD = "certificateHold"
 
@@ -29,21 +30,13 @@ REASON_CODES: Mapping[int, str] = {
 """CRLReason (RFC 5280 section 5.3.1) by number: the reasons that we support, and `certificateHold`."""
 
 
-class RowFault(ValueError):
-    """A row that cannot be read or imported; `kind` is one of `findings.KINDS`."""
-
-    def __init__(self, kind: str, detail: str = "") -> None:
-        super().__init__(kind)
-        self.kind = kind
-        self.detail = detail
-
-
 @dataclass(frozen=True, slots=True)
 class SourceCertificate:
     """One certificate of a source, found at `place`. `status_known` is False for a source that has only certificates.
 
     Without `der` only `serial` and times are known. `reason` is the source's own, also one that we do not support
-    (`storing.take` converts it). A `fault` says why the row could not be read; the other fields are then not valid.
+    (`storing.take` converts it). A `fault`, of a kind of `findings.KINDS`, says why the row could not be read; the other fields
+    are then not valid.
     """
 
     place: str

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pki.takeover.records import RowFault, SourceCertificate, der_of, moment
+from pki.takeover.records import SourceCertificate, der_of, moment
 from siths_portal.lib.errors import Invalid
+from siths_portal.lib.files.lines import bounded
+from siths_portal.lib.imports.row_faults import RowFault
 
 ENDINGS = (".der", ".cer", ".crt", ".pem")
 COLUMNS = (
@@ -23,7 +25,7 @@ _LONGEST_FILE = 1 << 20
 _REF = 80
 
 
-class Files:
+class CertificateFiles:
     """`certificates/`: one certificate a file in DER, one or several in PEM. The old CRLs give their status."""
 
     def __init__(self, folder: Path) -> None:
@@ -53,7 +55,7 @@ class Files:
         return iter(())
 
 
-class JsonLines:
+class CertificateLines:
     """`certificates.jsonl`: one object a line, as `pki_export` writes it."""
 
     file_name = "certificates.jsonl"
@@ -76,7 +78,7 @@ class JsonLines:
         return iter(())
 
 
-class Table:
+class CertificateTable:
     """`certificates.csv`: the same columns, separated by commas, with a header line."""
 
     file_name = "certificates.csv"
@@ -160,12 +162,7 @@ def decoded(text: str) -> bytes:
 def numbered(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yields the file's lines with their numbers, from 1; a line that is too long is truncated and so unreadable."""
     with path.open("rb") as file:
-        number = 0
-        while line := file.readline(_LONGEST_LINE):
-            number += 1
-            yield number, line
-            while not line.endswith(b"\n") and (line := file.readline(_LONGEST_LINE)):
-                pass
+        yield from bounded(file, _LONGEST_LINE)
 
 
 def table(path: Path, name: str, needed: set[str], *, lower: bool = False) -> Iterator[tuple[int, dict[str, str]]]:

@@ -19,10 +19,11 @@ from pki.models import (
     RevocationReason,
 )
 from pki.takeover.findings import Ledger
-from pki.takeover.records import EARLIEST, HOLD, RowFault, SourceCertificate
+from pki.takeover.records import EARLIEST, HOLD, SourceCertificate
 from siths_portal.lib import clock
 from siths_portal.lib.database import bulk
 from siths_portal.lib.ids import new_id
+from siths_portal.lib.imports.row_faults import RowFault
 from siths_portal.lib.processes import jobs
 
 Draw = Callable[[int], int]

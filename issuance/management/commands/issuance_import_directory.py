@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from issuance.people.services import directory_import
-from issuance.people.services.directory_import import DirectoryImportResult, Options
+from issuance.people.services.directory_import import DirectoryImportOptions, DirectoryImportResult
 from issuance.people.services.directory_import_rows import PROBLEMS
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         """Exit 1 if rows were refused, losses held back or the file refused whole; 2 for a file that cannot be opened."""
-        how = Options(
+        how = DirectoryImportOptions(
             full=options["full"],
             accept_losses=options["accept_losses"],
             nobody_protected=options["nobody_protected"],
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             raise CommandError(f"filen går inte att läsa: {error.strerror}", returncode=2) from None
         self._report(outcome, how)
 
-    def _report(self, outcome: DirectoryImportResult, how: Options) -> None:
+    def _report(self, outcome: DirectoryImportResult, how: DirectoryImportOptions) -> None:
         counts = outcome.counts
         if self.stderr.isatty():
             self.stderr.write("")
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         self._require_whole(outcome, how)
 
     @staticmethod
-    def _require_whole(outcome: DirectoryImportResult, how: Options) -> None:
+    def _require_whole(outcome: DirectoryImportResult, how: DirectoryImportOptions) -> None:
         counts, wrong = outcome.counts, []
         if counts.held and counts.lost_protected:
             wrong.append(

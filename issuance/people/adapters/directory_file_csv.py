@@ -6,13 +6,13 @@ from typing import BinaryIO
 
 from issuance.people.adapters.directory_file_lines import MAX_VALUE, lines, refuse
 from issuance.people.ports_files import FIELDS, FileRow
+from siths_portal.lib.files import csv_files
 
 REQUIRED = ("hsa_id", "organisation_hsa_id", "person_id", "given_name", "surname", "protected")
 _ALSO: Mapping[str, str] = {
     "hsaidentity": "hsa_id", "hsapersonidentitynumber": "person_id", "givenname": "given_name", "sn": "surname",
     "userprincipalname": "upn", "hsaenddate": "valid_to", "hsaprotectedperson": "protected",
 }  # fmt: skip
-_SEPARATORS = (";", "\t", ",")
 
 
 class _Text:
@@ -39,7 +39,7 @@ def rows(stream: BinaryIO, encoding: str) -> Iterator[FileRow]:
     first = next(text, "")
     while first and not first.strip():
         first = next(text, "")
-    separator = max(_SEPARATORS, key=first.count)
+    separator = csv_files.separator_of(first)
     columns = _columns(next(csv.reader([first], delimiter=separator), []))
     reader = csv.reader(text, delimiter=separator, strict=True)
     while True:

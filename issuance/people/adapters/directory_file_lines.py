@@ -1,9 +1,10 @@
-"""Lines of a file that somebody brings: bounded, so that a file without line breaks costs no more memory than another."""
+"""Lines of an export of the HSA directory, and the refusal of a complete file."""
 
 from collections.abc import Iterator
 from typing import BinaryIO, NoReturn
 
 from siths_portal.lib.errors import Invalid
+from siths_portal.lib.files.lines import bounded
 
 MAX_LINE = 4 * 1024 * 1024
 """Octets of a line. Photos in LDIF stand in one line where the export does not fold."""
@@ -16,9 +17,7 @@ BOM = b"\xef\xbb\xbf"
 
 def lines(stream: BinaryIO) -> Iterator[bytes]:
     """The lines without their ends and without a byte order mark. Raises Invalid for one that is too long."""
-    number = 0
-    while line := stream.readline(MAX_LINE + 1):
-        number += 1
+    for number, line in bounded(stream, MAX_LINE):
         if len(line) > MAX_LINE:
             refuse("line-too-long", f"Rad {number} är längre än {MAX_LINE // 1024 // 1024} MB. Exportera filen på nytt.")
         if number == 1:

@@ -10,20 +10,20 @@ import hashlib
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BufferedReader, RawIOBase
 from pathlib import Path
 
 import structlog
 from django.conf import settings
-from django.db import Error, IntegrityError, OperationalError, connection, transaction
+from django.db import Error, IntegrityError, OperationalError, transaction
 from django.db.models.functions import Upper
 
 from issuance.organisations.models import Organisation
 from issuance.people.ports_files import DirectoryFiles
 from issuance.people.services import directory_import_apply, directory_import_plan
-from issuance.people.services.directory_import_plan import Counts, Problem
+from issuance.people.services.directory_import_plan import DirectoryImportCounts, RefusedRow
 from issuance.people.services.directory_import_rows import COLUMNS, Stager
 from issuance.records.models.events import Event
 from siths_portal.lib import clock, ports
@@ -51,7 +51,7 @@ type Say = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Options:
+class DirectoryImportOptions:
     """How a file is to be read. `as_of` is when it was made, without which its time of change tells.
 
     `full`: posts that are not in it end. `accept_losses`: however many. `nobody_protected`: it may say so by saying nothing.
@@ -69,10 +69,10 @@ class Options:
 class DirectoryImportResult:
     """What a file held and what it changed, or would change by a dry run; the first of the rows that were not taken."""
 
-    counts: Counts
+    counts: DirectoryImportCounts
     sha256: str
     seconds: float
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[RefusedRow] = field(default_factory=list)
 
     @property
     def whole(self) -> bool:
@@ -80,7 +80,9 @@ class DirectoryImportResult:
         return not self.counts.refused and not self.counts.held
 
 
-def run(path: Path, options: Options, *, say: Say = lambda _octets, _rows: None, shown: int = 1000) -> DirectoryImportResult:
+def run(
+    path: Path, options: DirectoryImportOptions, *, say: Say = lambda _octets, _rows: None, shown: int = 1000
+) -> DirectoryImportResult:
     """Lets the mirror follow the file. No transaction may be open.
 
     The same file again changes nothing; a run that was cut off has changed nothing. Raises OSError for a file that cannot be
@@ -89,7 +91,7 @@ def run(path: Path, options: Options, *, say: Say = lambda _octets, _rows: None,
     tells.
     """
     begun = time.monotonic()
-    with path.open("rb", buffering=0) as raw, _alone():
+    with path.open("rb", buffering=0) as raw, locks.alone(_LOCK, _running()):
         changed_at = dt.datetime.fromtimestamp(os.fstat(raw.fileno()).st_mtime, tz=dt.UTC)
         as_of = min(options.as_of or changed_at, clock.now())
         digested = _Digested(raw)
@@ -106,18 +108,8 @@ def run(path: Path, options: Options, *, say: Say = lambda _octets, _rows: None,
     return outcome
 
 
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Nobody else imports a file meanwhile; who dies lets go. Raises Conflict if somebody does."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        if cursor.fetchone() != (True,):
-            raise Conflict("import-running", "En import av katalogen pågår redan. Vänta tills den är klar.")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(Error), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+def _running() -> Conflict:
+    return Conflict("import-running", "En import av katalogen pågår redan. Vänta tills den är klar.")
 
 
 class _Digested(RawIOBase):
@@ -144,7 +136,7 @@ class _Digested(RawIOBase):
         return self._hash.hexdigest()
 
 
-def _stage(file: _Digested, options: Options, say: Say) -> None:
+def _stage(file: _Digested, options: DirectoryImportOptions, say: Say) -> None:
     """Fills the staging table, a chunk at a time."""
     keys = Organisation.objects.annotate(upper=Upper("hsa_id")).values_list("upper", "pk")
     stager = Stager(dict(keys), prefixes=frozenset(settings.HSA_ID_PREFIXES), today=clock.today())
@@ -157,7 +149,7 @@ def _stage(file: _Digested, options: Options, say: Say) -> None:
         raise Invalid("no-rows", "Filen har inga uppdrag. Ingenting har ändrats.")
 
 
-def _change(as_of: dt.datetime, options: Options, sha256: str) -> Counts:
+def _change(as_of: dt.datetime, options: DirectoryImportOptions, sha256: str) -> DirectoryImportCounts:
     for attempt in range(ATTEMPTS):
         counts = _planned(as_of, options)
         if options.dry_run or not counts.changes:
@@ -177,7 +169,7 @@ def _change(as_of: dt.datetime, options: Options, sha256: str) -> Counts:
     raise Unavailable("import-outrun", message)
 
 
-def _planned(as_of: dt.datetime, options: Options) -> Counts:
+def _planned(as_of: dt.datetime, options: DirectoryImportOptions) -> DirectoryImportCounts:
     """The plan, without the losses that are not believed. Raises Invalid for a file that tells of no protection at all."""
     counts = directory_import_plan.work_out(as_of=as_of, today=clock.today(), full=options.full)
     if not counts.protection_told and not options.nobody_protected and counts.refused < counts.rows:
@@ -190,7 +182,7 @@ def _planned(as_of: dt.datetime, options: Options) -> Counts:
     return counts
 
 
-def _hold(counts: Counts, options: Options) -> None:
+def _hold(counts: DirectoryImportCounts, options: DirectoryImportOptions) -> None:
     """Takes losses out of the plan that are too many, or that something else may explain, unless they are accepted: an unreadable
     row, or of protected people that whoever fetched the file may not read them (ADR 0263)."""
     moves = sum(counts.posts.get(act, 0) for act in directory_import_plan.LEAVING)
@@ -208,7 +200,7 @@ def _hold(counts: Counts, options: Options) -> None:
         counts.held, counts.lost = counts.lost_protected, counts.lost - counts.lost_protected
 
 
-def _record(counts: Counts, as_of: dt.datetime, options: Options, sha256: str) -> None:
+def _record(counts: DirectoryImportCounts, as_of: dt.datetime, options: DirectoryImportOptions, sha256: str) -> None:
     """The import's own event: which file, how it was read, and numbers."""
     Event.record(
         actor_ref=directory_import_apply.RULE,
@@ -233,7 +225,7 @@ def _record(counts: Counts, as_of: dt.datetime, options: Options, sha256: str) -
     )
 
 
-def _tell(outcome: DirectoryImportResult, options: Options) -> None:
+def _tell(outcome: DirectoryImportResult, options: DirectoryImportOptions) -> None:
     counts = outcome.counts
     tell = log.error if counts.held else log.info
     tell(

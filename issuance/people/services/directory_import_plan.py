@@ -170,7 +170,7 @@ SELECT (SELECT count(*) FROM import_row),
 
 
 @dataclass
-class Counts:
+class DirectoryImportCounts:
     """What a file holds and what it would change. `unread` are the refused rows of which even the HSA-id could not be read.
 
     `elsewhere` are rows of `strangers`, organisations that are none of ours; `live` is how many posts there are. `lost_protected`
@@ -205,7 +205,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Problem:
+class RefusedRow:
     """A row that was not taken: its line, the field and the code of what is wrong with it."""
 
     line: int
@@ -227,7 +227,7 @@ def clear(*, plan_only: bool = False) -> None:
             cursor.execute(f"DROP TABLE IF EXISTS pg_temp.{table}")
 
 
-def work_out(*, as_of: dt.datetime, today: dt.date, full: bool) -> Counts:
+def work_out(*, as_of: dt.datetime, today: dt.date, full: bool) -> DirectoryImportCounts:
     """Makes the plan of the staged rows against the mirror as it is now. What was planned before is forgotten.
 
     What somebody read from the catalogue after `as_of` is newer than the file and stays.
@@ -249,7 +249,7 @@ def work_out(*, as_of: dt.datetime, today: dt.date, full: bool) -> Counts:
         for table in ("import_new", "import_changed", "import_lost"):
             cursor.execute(f"ANALYZE {table}")
         cursor.execute(_COUNTS)
-        counts = Counts(*cursor.fetchone())
+        counts = DirectoryImportCounts(*cursor.fetchone())
         cursor.execute("SELECT act, count(*) FROM import_post GROUP BY act")
         counts.posts.update(cursor.fetchall())
         return counts
@@ -269,9 +269,9 @@ def hold_protected() -> None:
         cursor.execute("DELETE FROM import_lost USING issuance_person p WHERE p.id = person_id AND p.is_protected")
 
 
-def problems(limit: int) -> list[Problem]:
+def problems(limit: int) -> list[RefusedRow]:
     """The refused rows, in the file's order, at most so many."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT line, field, problem FROM import_row WHERE problem <> '' ORDER BY line LIMIT %s", [limit])
         rows: list[tuple[int, str, str]] = cursor.fetchall()
-    return [Problem(*row) for row in rows]
+    return [RefusedRow(*row) for row in rows]

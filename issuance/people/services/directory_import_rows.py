@@ -11,6 +11,7 @@ from issuance.people.services.people import sort_name
 from issuance.records.domain.ids import PersonId, PersonIdKind, parse_hsa_id, parse_swedish_number
 from siths_portal.lib import clock
 from siths_portal.lib.ids import new_id
+from siths_portal.lib.imports.row_faults import RowFault
 
 COLUMNS = (
     "line", "problem", "field", "hsa_id", "hsa_upper", "kind", "value", "synthetic", "given_name", "surname", "sort_name",
@@ -51,14 +52,6 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _NUMBER = re.compile(r"[A-Z0-9][A-Z0-9-]{2,39}")
 
 
-class _Wrong(Exception):
-    """What is wrong with a row, and with which field of it."""
-
-    def __init__(self, problem: str, field: str) -> None:
-        super().__init__(problem)
-        self.problem, self.field = problem, field
-
-
 class Stager:
     """Checks rows against the organisations that the portal has, by HSA-id in capitals."""
 
@@ -71,13 +64,13 @@ class Stager:
         try:
             hsa_id = self._hsa_id(values.get("hsa_id", "")) if "hsa_id" in values or not row.fault else ""
             if row.fault:
-                raise _Wrong(row.fault, row.field)
+                raise RowFault(row.fault, field=row.field)
             person_id = self._person_id(values.get("person_id", ""), values.get("person_id_kind", ""))
             texts = {name: _text(values.get(name, ""), name) for name in _LIMITS}
             valid_to, protected = _last_day(values.get("valid_to", "")), _truth(values.get("protected", ""))
             organisation_hsa, organisation = self._organisation(row.organisations)
-        except _Wrong as wrong:
-            return self._refused(row.line, wrong, hsa_id)
+        except RowFault as fault:
+            return self._refused(row.line, fault, hsa_id)
         return (
             row.line, "", "", hsa_id, hsa_id.upper(), person_id.kind.value, person_id.value, person_id.is_synthetic,
             texts["given_name"], texts["surname"], sort_name(texts["surname"], texts["given_name"]),
@@ -86,64 +79,64 @@ class Stager:
         )  # fmt: skip
 
     @staticmethod
-    def _refused(line: int, wrong: _Wrong, hsa_id: str) -> tuple[object, ...]:
+    def _refused(line: int, fault: RowFault, hsa_id: str) -> tuple[object, ...]:
         return (
-            line, wrong.problem, wrong.field, hsa_id, hsa_id.upper(), "", "", False, "", "", "", "", "", "", None, False, False,
+            line, fault.kind, fault.field, hsa_id, hsa_id.upper(), "", "", False, "", "", "", "", "", "", None, False, False,
             None, "", new_id(), new_id(),
         )  # fmt: skip
 
     def _hsa_id(self, text: str) -> str:
         if not text:
-            raise _Wrong("missing", "hsa_id")
+            raise RowFault("missing", field="hsa_id")
         try:
             return parse_hsa_id(text, prefixes=self._prefixes)
         except ValueError:
-            raise _Wrong("not-hsa-id", "hsa_id") from None
+            raise RowFault("not-hsa-id", field="hsa_id") from None
 
     def _person_id(self, text: str, kind: str) -> PersonId:
         """The number in normal form. Swedish numbers tell their kind themselves, and must be of the kind that is told."""
         if not text:
-            raise _Wrong("missing", "person_id")
+            raise RowFault("missing", field="person_id")
         if kind and kind not in PersonIdKind:
-            raise _Wrong("not-kind", "person_id_kind")
+            raise RowFault("not-kind", field="person_id_kind")
         if kind in (PersonIdKind.PASSPORT, PersonIdKind.RESERVE):
             number = text.upper()
             if not _NUMBER.fullmatch(number):
-                raise _Wrong("not-person-id", "person_id")
+                raise RowFault("not-person-id", field="person_id")
             return PersonId(PersonIdKind(kind), number)
         try:
             found = parse_swedish_number(text, today=self._today)
         except ValueError:
-            raise _Wrong("not-person-id", "person_id") from None
+            raise RowFault("not-person-id", field="person_id") from None
         if (kind and found.kind != kind) or not found.value.isascii():
-            raise _Wrong("not-person-id", "person_id")
+            raise RowFault("not-person-id", field="person_id")
         return found
 
     def _organisation(self, above: tuple[str, ...]) -> tuple[str, uuid.UUID | None]:
         """The nearest organisation that the portal has; else the nearest, and None."""
         if not above:
-            raise _Wrong("missing", "organisation_hsa_id")
+            raise RowFault("missing", field="organisation_hsa_id")
         for hsa_id in above:
             if not hsa_id:
-                raise _Wrong("unit-unreadable", "organisation_hsa_id")
+                raise RowFault("unit-unreadable", field="organisation_hsa_id")
             found = self._organisations.get(hsa_id.upper())
             if found is not None:
                 return hsa_id.upper(), found
         if len(above[0]) > 31:
-            raise _Wrong("too-long", "organisation_hsa_id")
+            raise RowFault("too-long", field="organisation_hsa_id")
         if not above[0].isprintable():
-            raise _Wrong("control", "organisation_hsa_id")
+            raise RowFault("control", field="organisation_hsa_id")
         return above[0].upper(), None
 
 
 def _text(text: str, name: str) -> str:
     text = unicodedata.normalize("NFC", " ".join(text.split()))
     if not text and name in _NEEDED:
-        raise _Wrong("missing", name)
+        raise RowFault("missing", field=name)
     if len(text) > _LIMITS[name]:
-        raise _Wrong("too-long", name)
+        raise RowFault("too-long", field=name)
     if not text.isprintable():
-        raise _Wrong("control", name)
+        raise RowFault("control", field=name)
     return text
 
 
@@ -156,7 +149,7 @@ def _truth(text: str) -> bool | None:
         return True
     if told in _FALSE:
         return False
-    raise _Wrong("not-yes-or-no", "protected")
+    raise RowFault("not-yes-or-no", field="protected")
 
 
 def _last_day(text: str) -> dt.date | None:
@@ -174,4 +167,4 @@ def _last_day(text: str) -> dt.date | None:
             return (ends - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date()
     except (ValueError, OverflowError):
         pass
-    raise _Wrong("not-date", "valid_to")
+    raise RowFault("not-date", field="valid_to")

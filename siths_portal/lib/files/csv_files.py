@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
+SEPARATORS = (";", "\t", ",")
 _ROWS_AT_A_TIME = 500
 _BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 _ARMED = re.compile(r"[\s']*[=+\-@\uff0b\uff0d\uff1d\uff20]")
@@ -31,6 +32,11 @@ def cell(value: object) -> str:
 def undone(text: str) -> str:
     """The text of a cell of ours that comes back, without the apostrophe that `cell` set before it."""
     return text[1:] if text.startswith("'") and _ARMED.match(text) else text
+
+
+def separator_of(first_line: str) -> str:
+    """The separator of a CSV file: of those that spreadsheets write, the one that its first line has most of."""
+    return max(SEPARATORS, key=first_line.count)
 
 
 def build(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

@@ -147,7 +147,7 @@ def _csv_lines(content: bytes) -> Iterator[TableRow]:
     text = _decoded(content)
     first = text.split("\n", 1)[0]
     named = _SEPARATOR_LINE.fullmatch(first.strip('\r" '))
-    separator = named[1] if named else max((";", "\t", ","), key=first.count)
+    separator = named[1] if named else csv_files.separator_of(first)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     taken = 0
     try:

@@ -11,14 +11,16 @@ import datetime as dt
 import hashlib
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, models
+from django.db import DatabaseError, models
 
 from siths_portal.lib import clock, faults
+from siths_portal.lib.database import locks
 from siths_portal.lib.errors import Conflict, DomainError, Invalid
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -159,18 +161,6 @@ class Store:
         return int(self._records.filter(claimed_at__lt=older_than).delete()[0])
 
 
-@contextlib.contextmanager
-def _held(client_ref: str, key: str) -> Iterator[bool]:
+def _held(client_ref: str, key: str) -> AbstractContextManager[bool]:
     """Holds the session's advisory lock of this key inside the block; False if another session has it."""
-    digest = hashlib.sha256(f"idempotency\0{client_ref}\0{key}".encode()).digest()
-    number = int.from_bytes(digest[:8], "big", signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [number])
-        held = bool(cursor.fetchone()[0])
-    try:
-        yield held
-    finally:
-        if held:
-            # A connection that broke has let go of the lock by itself.
-            with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [number])
+    return locks.held_if_free(locks.number(f"idempotency\0{client_ref}\0{key}"))

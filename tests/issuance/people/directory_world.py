@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.services import directory_import, people
-from issuance.people.services.directory_import import DirectoryImportResult, Options
+from issuance.people.services.directory_import import DirectoryImportOptions, DirectoryImportResult
 from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from tests.issuance.world import person_number
@@ -61,7 +61,7 @@ class Importing:
         return self.path
 
     def run(self, **options: Any) -> DirectoryImportResult:
-        return directory_import.run(self.write(), Options(**options))
+        return directory_import.run(self.write(), DirectoryImportOptions(**options))
 
     def command(self, *arguments: str) -> str:
         out = StringIO()

@@ -18,7 +18,7 @@ from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.ports import DirectoryPost, PersonKey, RegisterPerson
 from issuance.people.queries.scope_check import scope_faults
 from issuance.people.services import directory_import, people
-from issuance.people.services.directory_import import Options
+from issuance.people.services.directory_import import DirectoryImportOptions
 from issuance.people.services.people_integrity import verify_people
 from issuance.records.models.events import Event
 from issuance.roles.services.actors import actor_of_person
@@ -497,7 +497,7 @@ class TestRefusals:
     def test_many_refused_rows_are_counted_and_the_first_listed(self, importing: Importing) -> None:
         for _ in range(4):
             importing.row(person_id="1")
-        outcome = directory_import.run(importing.write(), Options(), shown=2)
+        outcome = directory_import.run(importing.write(), DirectoryImportOptions(), shown=2)
         assert ([each.line for each in outcome.problems], outcome.counts.refused) == ([2, 3], 4)
 
     def test_nobody_moves_up_where_his_unit_cannot_be_read(self, importing: Importing, tmp_path: Path) -> None:
@@ -508,7 +508,7 @@ class TestRefusals:
             f"dn: cn=Prov,ou=Kliniken,o=Regionen\nobjectClass: inetOrgPerson\nhsaIdentity: {post.hsa_id}\ngivenName: Prov\n"
             f"sn: Provsson\nhsaPersonIdentityNumber: {people.person_id_of(post.person_id).value}\nhsaProtectedPerson: FALSE\n"
         )
-        outcome = directory_import.run(path, Options(full=True))
+        outcome = directory_import.run(path, DirectoryImportOptions(full=True))
         assert codes(outcome) == [(5, "hsa_id", "not-utf-8"), (9, "organisation_hsa_id", "unit-unreadable")]
         assert Post.objects.get(hsa_id=post.hsa_id, ended_at=None).organisation == importing.world.clinic
 
@@ -547,7 +547,7 @@ class TestRefusals:
         path = importing.write()
         path.write_bytes(path.read_bytes() + b"\xff\n")
         with pytest.raises(Invalid) as refused:
-            directory_import.run(path, Options())
+            directory_import.run(path, DirectoryImportOptions())
         assert "Rad 3" in refused.value.message
         assert everything() == before
 

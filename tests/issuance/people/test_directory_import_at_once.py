@@ -18,7 +18,7 @@ from issuance.people.models.persons import Person, Post
 from issuance.people.ports_files import DirectoryFiles, FileRow
 from issuance.people.queries.scope_check import scope_faults
 from issuance.people.services import directory_import, directory_import_apply, people
-from issuance.people.services.directory_import import Options
+from issuance.people.services.directory_import import DirectoryImportOptions
 from issuance.records.domain.ids import PersonId, PersonIdKind
 from issuance.records.models.events import Event
 from siths_portal.lib import ports
@@ -255,7 +255,7 @@ class TestSize:
             importing.rows = importing.rows[1:]
             path = importing.write()
             with CaptureQueriesContext(connection) as queries:
-                directory_import.run(path, Options(full=True))
+                directory_import.run(path, DirectoryImportOptions(full=True))
             return len(queries)
 
         assert asked(2) == asked(20)

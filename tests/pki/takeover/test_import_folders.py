@@ -8,7 +8,7 @@ import pytest
 
 from pki.takeover import manifest
 from pki.takeover.ca_products import XiPki
-from pki.takeover.sources import Table
+from pki.takeover.sources import CertificateTable
 from siths_portal.lib.errors import Invalid
 
 NAMED = [{"id": 2, "name": "oldca"}]
@@ -99,7 +99,7 @@ def test_a_zip_file_that_is_packed_in_another_way_is_read_and_one_that_is_damage
 def test_a_header_line_that_is_too_long_is_refused(tmp_path):
     (tmp_path / "certificates.csv").write_text("serial,der," + "x" * (1 << 20) + "y\n")
     with pytest.raises(Invalid) as refused:
-        list(Table(tmp_path).records(0))
+        list(CertificateTable(tmp_path).records(0))
     assert refused.value.code == "import-table"
 
 
