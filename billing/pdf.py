@@ -1,4 +1,4 @@
-"""The human copy of an invoice: PDF/A-3a, tagged, Swedish, with the UBL attached (see `lib.pdf.rendering`)."""
+"""The readable copy of an invoice: a tagged PDF/A-3a in Swedish with the UBL document attached (see `lib.pdf.rendering`)."""
 
 import re
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ from siths_portal.lib.pdf.rendering import MEDIA_TYPE, text
 __all__ = ["MEDIA_TYPE", "VERSION", "PdfRenderer", "context", "html", "judge", "payable_text", "text"]
 
 VERSION = f"pdf/1 weasyprint/{version('weasyprint')}"
-"""What made a file, stored with it. A change of the template, the stylesheet or the child raises the first number."""
+"""The renderer's version, stored with each file. Increment the first number with each change of template, stylesheet or child."""
 
 LINES_ON_PAPER = 1000
-"""Beyond this the PDF shows sums by article and price: WeasyPrint keeps every cell in memory, 995 MiB for 5,000 lines."""
+"""A longer invoice shows sums by article and price in the PDF: WeasyPrint keeps every cell in memory, 995 MiB for 5,000 lines."""
 
 
 class PdfRenderer:
-    """Makes the PDF files of invoices one after the other, in one child process (see `lib.pdf.rendering`). A context manager."""
+    """A context manager that renders invoices one after the other in one child process (see `lib.pdf.rendering`)."""
 
     def __init__(self) -> None:
         self._renderer = rendering.PdfRenderer()
@@ -39,7 +39,7 @@ class PdfRenderer:
         self._renderer.close()
 
     def render(self, invoice: NumberedInvoice, xml: bytes) -> bytes:
-        """The PDF of `invoice` with `xml` attached; the same input gives the same bytes. Raises Unavailable."""
+        """Returns the PDF of `invoice` with `xml` attached. The same input gives the same bytes. Raises Unavailable."""
         source = rendering.PdfSource(
             html=html(invoice),
             attached=xml,
@@ -51,18 +51,18 @@ class PdfRenderer:
 
 
 def payable_text(content: bytes) -> str:
-    """The amount that a reader finds after "Att betala", with no-break spaces in it; empty if there is none."""
+    """Returns the amount after "Att betala" in the PDF's text, with no-break spaces; empty if the text has no such amount."""
     found = re.search(r"Att betala\s+(-?[0-9 \u00a0]+,[0-9]{2}) kr", text(content).replace(money.NO_BREAK_SPACE, " "))
     return f"{found[1].replace(' ', money.NO_BREAK_SPACE)} kr" if found else ""
 
 
 def html(invoice: NumberedInvoice) -> str:
-    """The invoice as one HTML page that needs nothing else. Texts are escaped by the template, never interpreted."""
+    """Returns the invoice as one self-contained HTML page. The template escapes all texts."""
     return render_to_string("billing/invoice.html", context(invoice))
 
 
 def context(invoice: NumberedInvoice) -> dict[str, Any]:
-    """What the template prints, written the Swedish way with no-break spaces."""
+    """Returns the template's context, with amounts in Swedish form with no-break spaces."""
     content = invoice.content
     seller, totals = content.seller, content.totals
     return {
@@ -97,7 +97,7 @@ def context(invoice: NumberedInvoice) -> dict[str, Any]:
 
 
 def _printed(lines: Sequence[Line]) -> Sequence[Line]:
-    """The lines themselves, or if they are too many one for each article, price and VAT rate, in the order of the first."""
+    """Returns the lines, or beyond LINES_ON_PAPER one sum for each kind, article, price and VAT rate, in order of first use."""
     if len(lines) <= LINES_ON_PAPER:
         return lines
     groups: dict[tuple[str, str, Decimal, Decimal], list[Line]] = {}

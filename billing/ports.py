@@ -1,4 +1,4 @@
-"""What billing needs from the issuing of cards. `siths_portal.wiring.ports` connects `issuance.service`."""
+"""What billing needs from `issuance`. `siths_portal.wiring.ports` connects `issuance.service`."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
@@ -12,28 +12,28 @@ __all__ = ["ArticleView", "BillableFact", "BillingParty", "IssuanceFacts", "Offi
 
 
 class IssuanceFacts(Protocol):
-    """The door of `issuance` as billing uses it. Everything is read only; the feed never skips a row that commits late."""
+    """The public interface of `issuance` that billing uses. It only reads, and the feed never skips a row that commits late."""
 
     def billable_facts(self, after: Cursor, *, limit: int) -> Sequence[BillableFact]:
-        """The next facts after `after` in feed order."""
+        """Returns up to `limit` facts after `after`, in feed order."""
         ...
 
     def subscription_counts(self, at: dt.datetime, party_id: UUID | None = None) -> Sequence[SubscriptionCount]:
-        """The counts as they were at `at`, for the organisations (of one party, or of all) that paid the fee then."""
+        """Returns the counts at `at`, for the organisations of one party or of all that paid the subscription fee then."""
         ...
 
     def billing_parties(self) -> Sequence[BillingParty]:
-        """Every directly connected organisation."""
+        """Returns every directly connected organisation."""
         ...
 
     def offices(self, ids: Collection[UUID]) -> Mapping[UUID, OfficeView]:
-        """Those of `ids` that exist."""
+        """Returns the offices by id. Leaves out ids that do not exist."""
         ...
 
     def articles(self) -> Mapping[str, ArticleView]:
-        """Every article by its code."""
+        """Returns every article by its code."""
         ...
 
     def sent_card_count(self, start: dt.datetime, end: dt.datetime) -> int:
-        """How many cards suppliers reported as sent from `start` up to, not including, `end`."""
+        """Returns how many cards suppliers reported as sent from `start` up to, not including, `end`."""
         ...

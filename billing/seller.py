@@ -1,4 +1,4 @@
-"""The seller of every invoice, from the settings `SELLER_*`, and the checks that refuse values no invoice may carry."""
+"""The seller of every invoice, from the settings `SELLER_*`, and the system checks of these settings."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ DEMO_NUMBER = "5599990008"
 
 
 def configured() -> Seller:
-    """The seller as the settings say."""
+    """Returns the seller of the settings."""
     return Seller(
         name=settings.SELLER_NAME,
         organisation_number=settings.SELLER_ORGNR,
@@ -29,7 +29,7 @@ def configured() -> Seller:
 
 @register()
 def check_seller(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """Refuses to start with a seller that Peppol's Swedish rules would reject on each invoice."""
+    """Reports an error for each value that Peppol's Swedish rules would reject on every invoice."""
     seller = configured()
     found: list[CheckMessage] = []
     if not identifiers.organisation_number_valid(seller.organisation_number):
@@ -46,7 +46,7 @@ def check_seller(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def check_demo_seller(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """Warns of a deployment that would invoice in the name of the invented demo company."""
+    """Warns if a deployment would invoice in the name of the invented demo company."""
     if settings.SELLER_ORGNR == DEMO_NUMBER and not settings.DEBUG:
         return [Warning("SELLER_* still name the invented demo company.", id="billing.W001")]
     return []

@@ -1,4 +1,4 @@
-"""The door of billing: a month's run from opening to files, its reconciliation and export, and the running month's preview."""
+"""The public interface of billing: a month's run from opening to files, reconciliation, export, and previews."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class CustomerResult:
-    """What a run made of one customer. `reasons` are Swedish sentences; amounts are SEK. Nothing in it names a person."""
+    """The result of a run for one customer. `reasons` are Swedish sentences; amounts are SEK. Contains no person's name."""
 
     party_id: UUID
     name: str
@@ -48,7 +48,7 @@ class CustomerResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run did: new drafts, newly issued invoices, new files, and the standing of each customer in order of name."""
+    """The numbers of new drafts, newly issued invoices and new files, and the result of each customer, sorted by name."""
 
     month: Month
     drafted: int
@@ -70,14 +70,14 @@ def run_month(
     dry_run: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> RunResult:
-    """Opens and drafts the month; with `issue` numbers, freezes and renders it; with `dry_run` leaves nothing behind.
+    """Opens and drafts the month. With `issue` also numbers, freezes and renders the invoices. With `dry_run` saves nothing.
 
-    Repeating changes nothing that is settled: it tries blocked customers again and makes missing files. Raises Invalid for a
-    month that is not over, and whatever rendering raises, after which repeating goes on where it stopped.
+    A repeated call keeps issued invoices and files, tries blocked customers again and makes missing files. Raises Invalid if the
+    month is not over, and Conflict or Unavailable if rendering fails; a repeated call then continues where it stopped.
     """
     runs.require_over(month)
     if dry_run:
-        return _rehearse(month, actor_ref)
+        return _dry_run(month, actor_ref)
     ledger.collect()
     with transaction.atomic(durable=True):
         run = runs.open_run(month, actor_ref=actor_ref)
@@ -96,8 +96,8 @@ def _review(run: InvoiceRun, actor_ref: str) -> None:
         runs.settle_review(run, actor_ref=actor_ref)
 
 
-def _rehearse(month: Month, actor_ref: str) -> RunResult:
-    """The same code in one transaction that is rolled back."""
+def _dry_run(month: Month, actor_ref: str) -> RunResult:
+    """Runs the same code in one transaction and rolls it back."""
     with transaction.atomic(durable=True):
         ledger.collect_all()
         run = runs.open_run(month, actor_ref=actor_ref)

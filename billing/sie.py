@@ -1,4 +1,4 @@
-"""Invoices as a SIE 4I file (`.si`, for import into bookkeeping): one balanced voucher for each invoice, code page 437."""
+"""Export of invoices as a SIE 4I file (`.si`, for import into bookkeeping): one balanced voucher each, in code page 437."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _NOT_IN_PC8 = str.maketrans({"§": "par.", "–": "-", "—": "-", "’": "'", "
 
 @dataclass(frozen=True)
 class Voucher:
-    """One invoice as bookkeeping sees it: debit positive, credit negative; the amounts sum to 0."""
+    """The voucher of one invoice. `amounts` are pairs of account and amount, debit positive, credit negative; they sum to 0."""
 
     number: str
     day: dt.date
@@ -28,7 +28,7 @@ class Voucher:
 
 
 def voucher(invoice: NumberedInvoice) -> Voucher:
-    """The voucher of an invoice: receivable against sales, output VAT and rounding. Accounts without amount are left out."""
+    """Returns the voucher of an invoice: receivable against sales, output VAT and rounding. Leaves out accounts with amount 0."""
     content, totals = invoice.content, invoice.content.totals
     sales = {kind.sales_account.number: Decimal(0) for kind in line_kinds.declared()}
     for line in content.lines:
@@ -44,7 +44,7 @@ def voucher(invoice: NumberedInvoice) -> Voucher:
 
 
 def build(vouchers: Sequence[Voucher], *, company: str, organisation_number: str, version: str, made_on: dt.date) -> bytes:
-    """The whole file. Raises ValueError if a voucher does not sum to 0: such a file would be refused or, worse, booked."""
+    """Returns the file. Raises ValueError if a voucher does not sum to 0, since a bookkeeping system might accept it."""
     accounts = ACCOUNTS | {kind.sales_account.number: kind.sales_account.name for kind in line_kinds.declared()}
     lines = [
         "#FLAGGA 0",

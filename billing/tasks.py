@@ -1,4 +1,4 @@
-"""Tasks of billing. Each is a sweeper: it may run twice and be missed."""
+"""Tasks of billing. Each is a sweeper: it may run twice, and a missed run does no harm."""
 
 from celery import shared_task
 
@@ -7,5 +7,5 @@ from billing.services import ledger
 
 @shared_task(name="billing.collect")  # type: ignore[untyped-decorator]
 def collect() -> None:
-    """Pulls what suppliers reported sent into the ledger, so that the running month's page is at most minutes behind."""
+    """Pulls the cards that suppliers reported sent into the ledger, so that the running month is at most minutes behind."""
     ledger.collect()

@@ -1,4 +1,4 @@
-"""An issued invoice as UBL 2.1 after Peppol BIS Billing 3.0. The order of elements is the XSD's; nothing empty is written."""
+"""An issued invoice as UBL 2.1 according to Peppol BIS Billing 3.0. Elements follow the order of the XSD; none is empty."""
 
 from decimal import Decimal
 
@@ -19,11 +19,11 @@ MEANS_CREDIT_TRANSFER = "30"
 BANKGIRO_BRANCH = "SE:BANKGIRO"
 MEDIA_TYPE = "application/xml"
 VERSION = "ubl/1"
-"""Stored with each document. Raise it with every change of the bytes that `build` gives; a test pins the two together."""
+"""The renderer's version, stored with each document. Increment it with every change of `build`'s output; a test checks this."""
 
 
 def build(invoice: NumberedInvoice) -> bytes:
-    """The invoice as UTF-8 XML. The same invoice always gives the same bytes."""
+    """Returns the invoice as UTF-8 XML. The same invoice always gives the same bytes."""
     content = invoice.content
     root = etree.Element(f"{{{INVOICE}}}Invoice", nsmap={None: INVOICE, "cac": CAC, "cbc": CBC})
     _header(root, invoice)
@@ -77,13 +77,13 @@ def _header(root: etree._Element, invoice: NumberedInvoice) -> None:
         _text(reference, "DocumentTypeCode", "130")
 
 
-def _address(party: etree._Element, who: Seller | Buyer) -> None:
+def _address(party: etree._Element, values: Seller | Buyer) -> None:
     """BG-5 or BG-8."""
     address = _group(party, "PostalAddress")
-    _text(address, "StreetName", who.street)
-    _text(address, "CityName", who.city)
-    _text(address, "PostalZone", who.postal_code)
-    _text(_group(address, "Country"), "IdentificationCode", who.country)
+    _text(address, "StreetName", values.street)
+    _text(address, "CityName", values.city)
+    _text(address, "PostalZone", values.postal_code)
+    _text(_group(address, "Country"), "IdentificationCode", values.country)
 
 
 def _seller(party: etree._Element, seller: Seller) -> None:
@@ -113,7 +113,7 @@ def _buyer(party: etree._Element, buyer: Buyer) -> None:
 
 
 def payment_terms(days: int) -> str:
-    """BT-20 in words."""
+    """Returns the payment terms, BT-20."""
     return f"{days} dagar netto"
 
 
@@ -173,7 +173,7 @@ def _period(parent: etree._Element, month: Month) -> None:
     _text(period, "EndDate", month.last_day.isoformat())
 
 
-# What a document states, by where it states it: the values that reconciliation compares with the row.
+# The values of a document that reconciliation compares with the row, by XPath.
 _STATED = {
     "number": "cbc:ID",
     "issue_date": "cbc:IssueDate",
@@ -199,7 +199,7 @@ _STATED = {
 
 
 def read(xml: bytes) -> dict[str, str]:
-    """Returns what a stored UBL document states of parties, dates and amounts, and its lines' amounts; empty if unreadable."""
+    """Returns parties, dates, totals and line amounts of a stored UBL document; empty if the document cannot be parsed."""
     try:
         root = etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
     except etree.XMLSyntaxError:
@@ -211,7 +211,7 @@ def read(xml: bytes) -> dict[str, str]:
 
 
 def statements(invoice: NumberedInvoice) -> dict[str, str]:
-    """Returns what `read` must find in the document of `invoice`, taken from its values and not from a document."""
+    """Returns the values that `read` must return for the document of `invoice`, without building the document."""
     content = invoice.content
     seller, buyer, totals = content.seller, content.buyer, content.totals
     return {

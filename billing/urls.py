@@ -1,4 +1,4 @@
-"""Addresses of the invoices on the portal. An invoice is named by its number, a line by its place on it: no personal data."""
+"""URLs of the invoice pages. They contain the invoice's number and the line's position, and no personal data."""
 
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
@@ -7,22 +7,22 @@ from billing.web import series, views
 
 
 class InvoiceNumber(StringConverter):
-    """An invoice's number: the year and its place in that year's series."""
+    """An invoice's number: the year and the number in that year's series."""
 
     regex = "[0-9]{4}-[0-9]{6,10}"
 
 
 class LinePosition(StringConverter):
-    """The place of a line on its invoice, from 1."""
+    """The position of a line on its invoice, from 1."""
 
     regex = "[1-9][0-9]{0,5}"
 
     def to_python(self, value: str) -> int:  # type: ignore[override]
-        """The place as a number."""
+        """Returns the position as a number."""
         return int(value)
 
     def to_url(self, value: int | str) -> str:
-        """The place as written in an address."""
+        """Returns the position as text."""
         return str(value)
 
 

@@ -1,4 +1,4 @@
-"""Article codes of what is no card article of the portal. A card article's code is its number, -REK for registered mail."""
+"""Codes of articles outside the portal's article list. A listed article's code is its number, with -REK for registered mail."""
 
 SUBSCRIPTION = "ABO"
 PUK_LETTER = "PUK"

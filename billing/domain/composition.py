@@ -1,4 +1,4 @@
-"""From summed ledger entries to an invoice's lines: the order and texts of rules/billing 2.1. Drafts and previews both use it."""
+"""Makes invoice lines of summed ledger entries, with the order and texts of rules/billing 2.1, for drafts and previews."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from billing.domain.periods import Month
 
 
 def compose(*, month: Month, seller: Seller, buyer: Buyer, groups: Sequence[Group], labels: Labels) -> InvoiceContent:
-    """The invoice of `month` over `groups`, whatever order they come in.
+    """Returns the invoice of `month` with one sorted line for each group. The order of `groups` does not matter.
 
-    Raises KeyError if a label is missing; the caller asks for them by the groups' ids.
+    Raises KeyError if `labels` lacks the label of an office, organisation or article of the groups.
     """
     lines = []
     for position, group in enumerate(sorted(groups, key=lambda group: _order(group, labels)), start=1):

@@ -1,4 +1,4 @@
-"""Which ledger entries make one invoice line, and what the texts of lines are made of."""
+"""Groups of ledger entries that make one invoice line, and the labels that line texts use."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from billing.domain.periods import Month
 
 
 class Place(StrEnum):
-    """What can separate the lines of one article: an attribute of the ledger entry."""
+    """The attribute of a ledger entry by which lines of one article are separated."""
 
     OFFICE = "office_id"
     ORGANISATION = "organisation_id"
 
 
 class PricedFact(Protocol):
-    """A ledger entry, as far as grouping reads it."""
+    """The part of a ledger entry that grouping reads."""
 
     kind: str
     office_id: UUID | None
@@ -32,7 +32,7 @@ class PricedFact(Protocol):
 
 @dataclass(frozen=True)
 class Group:
-    """Ledger entries of one customer that make one line. They have the same `key`, and so everything else but the quantity."""
+    """Ledger entries of one customer that make one line. Entries with the same `key` differ only in quantity."""
 
     key: str
     kind: str
@@ -55,18 +55,18 @@ class Subscriber:
 
 @dataclass(frozen=True)
 class Labels:
-    """What the lines' texts are made of: office id to its invoice comment, article code to printed name, and subscribers."""
+    """Labels for line texts: invoice comments by office id, printed names by article code, subscribers by organisation id."""
 
     offices: Mapping[UUID, str]
     articles: Mapping[str, str]
     subscribers: Mapping[UUID, Subscriber]
 
     def office(self, group: Group) -> str:
-        """Returns the invoice comment of the group's office. Raises KeyError if the caller did not ask for it."""
+        """Returns the invoice comment of the group's office. Raises KeyError if the labels lack it."""
         return self.offices[_known(group.office_id)]
 
     def subscriber(self, group: Group) -> Subscriber:
-        """Returns the group's organisation. Raises KeyError if the caller did not ask for it."""
+        """Returns the subscriber of the group's organisation. Raises KeyError if the labels lack it."""
         return self.subscribers[_known(group.organisation_id)]
 
     def article(self, group: Group) -> str:

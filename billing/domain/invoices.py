@@ -1,4 +1,4 @@
-"""What an invoice says, as frozen values: parties, lines, totals. Terms and BT numbers are those of EN 16931."""
+"""The content of an invoice as frozen values: parties, lines and totals. Terms and BT numbers are those of EN 16931."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -49,7 +49,7 @@ class Seller:
 
 @dataclass(frozen=True)
 class Buyer:
-    """The buyer, BG-7, with its electronic address (BT-49) and references. A reference that is not used is empty."""
+    """The buyer, BG-7, with its electronic address (BT-49) and references. An unused reference is empty."""
 
     name: str
     organisation_number: str
@@ -78,7 +78,7 @@ class Buyer:
 
 @dataclass(frozen=True)
 class Line:
-    """An invoice line, BG-25. `period` is the month its events happened in (BG-26); amounts are exclusive of VAT."""
+    """An invoice line, BG-25. `period` is the month of the billed events (BG-26); amounts exclude VAT."""
 
     position: int
     kind: str
@@ -99,7 +99,7 @@ class Line:
         return line_kinds.of(self.kind)
 
     def as_json(self) -> dict[str, Any]:
-        """The values that the invoice's content hash covers: everything that is printed, sent or summed."""
+        """Returns the values of the line that the invoice's content hash covers."""
         hidden = ("period", "grouping_key")
         plain = {name: str(value) for name, value in asdict(self).items() if name not in hidden}
         amounts = {
@@ -142,7 +142,7 @@ class PrecedingInvoice:
 
 @dataclass(frozen=True)
 class InvoiceContent:
-    """Everything of an invoice that is known before it has a number. Only a credit note has a preceding invoice."""
+    """The content of an invoice before it has a number. Only a credit note has a preceding invoice."""
 
     seller: Seller
     buyer: Buyer
@@ -168,9 +168,9 @@ class InvoiceContent:
         return max([self.month, *(line.period for line in self.lines)]).last_day
 
     def as_json(self) -> dict[str, Any]:
-        """What the content hash covers: every value that is printed, sent or summed.
+        """Returns what the content hash covers: every value that is printed, sent or summed.
 
-        The hash of an invoice does not name its document type: invoices were issued before there was another type.
+        The document type is covered only if it is not 380, so that hashes of invoices issued before credit notes existed hold.
         """
         totals = {name: format(getattr(self.totals, name), ".2f") for name in ("net", "vat", "gross", "rounding", "payable")}
         covered = {
@@ -189,7 +189,7 @@ class InvoiceContent:
 
 @dataclass(frozen=True)
 class NumberedInvoice:
-    """An invoice as issued."""
+    """An issued invoice: its content with number, dates and payment reference."""
 
     number: str  # BT-1
     issue_date: dt.date  # BT-2
@@ -199,7 +199,7 @@ class NumberedInvoice:
 
 
 def total(lines: Iterable[Line], *, round_to_krona: bool) -> Totals:
-    """Sums rounded lines, takes VAT once per rate, and rounds to whole kronor only where the buyer wants it."""
+    """Sums rounded line amounts, computes VAT once per rate, and rounds to whole kronor only if `round_to_krona` is set."""
     by_rate = sorted(lines, key=lambda line: line.vat_rate)
     subtotals = []
     for rate, group in groupby(by_rate, key=lambda line: line.vat_rate):

@@ -1,7 +1,7 @@
 """The kinds of invoice lines (BG-25), each declared once.
 
-Ledger, drafts, previews, files, reconciliation and pages read the declaration; none of them asks which kind a line has. A new
-kind is one more declaration here. It also changes a constraint of the ledger, so `makemigrations` writes a migration.
+Ledger, drafts, previews, files, reconciliation and pages read the declaration and never compare kind codes. A new kind is one
+more declaration here. It also changes a constraint of the ledger, so it needs a migration (`makemigrations`).
 """
 
 from collections.abc import Callable, Sequence
@@ -16,27 +16,27 @@ from billing.domain.text import one_line, swedish_key
 
 PIECE = "EA"
 UNIT_NAMES = {PIECE: "st"}
-"""What people read for each unit code in use, BT-130 (UN/ECE Recommendation 20)."""
+"""The Swedish name of each unit code in use, BT-130 (UN/ECE Recommendation 20)."""
 
 
 class DrillDown(StrEnum):
-    """What stands behind the quantity of a line."""
+    """What the drill-down page lists for the quantity of a line."""
 
     ORDERS = "orders"  # one ledger entry for each order; the source key ends with its id
     SUBSCRIPTION_COUNT = "subscription-count"  # one ledger entry: an organisation's count in `SubscriptionSnapshot`
 
 
 class Reconciliation(StrEnum):
-    """What the ledger is compared with, besides its own lines: a difference of `billing.services.reconcile`."""
+    """What reconciliation compares the ledger with, in addition to its lines (numbers of `billing.services.reconcile`)."""
 
     SENT_CARDS = "sent-cards"  # difference 7: one entry for each card that suppliers reported sent in the month
     SUBSCRIPTION_COUNT = "subscription-count"  # difference 6: the pieces billed against the snapshot of the month's end
-    LEDGER_ONLY = "ledger-only"  # nothing else: differences 1 to 3 compare every entry with its line
+    LEDGER_ONLY = "ledger-only"  # only the lines: differences 1 to 3 compare every entry with its line
 
 
 @dataclass(frozen=True)
 class Account:
-    """An account of sales in the chart of accounts (BAS)."""
+    """A sales account in the chart of accounts (BAS)."""
 
     number: str
     name: str
@@ -50,9 +50,9 @@ SUBSCRIPTION_SALES = Account("3042", "Försäljning av abonnemang")
 class LineKind:
     """One kind of invoice line.
 
-    `code` is stored on ledger entries and lines, `name` is shown to users. `source` is the first part of the source keys of its
-    ledger entries. `group_by` says what separates the lines of one article, price and month. `text` makes BT-153 and `order`
-    sorts the lines of the kind; `rank` sorts the kinds. The unit code of a kind never changes: stored documents state it.
+    `code` is stored on ledger entries and lines; pages show `name`. `source` begins the source keys of the kind's ledger
+    entries. `group_by` lists the attributes that separate lines of one article, price and month. `text` returns BT-153, `order`
+    the sort key among lines of the kind; `rank` sorts the kinds. The unit code of a kind never changes: stored documents have it.
     """
 
     code: str
@@ -69,17 +69,17 @@ class LineKind:
 
     @property
     def unit_name(self) -> str:
-        """The unit as people read it."""
+        """The Swedish name of the unit."""
         return UNIT_NAMES[self.unit_code]
 
     def source_key(self, *parts: object) -> str:
-        """Returns the unique name of what happened, for example `card:<order id>`."""
+        """Returns the unique key of a billable event, for example `card:<order id>`."""
         return ":".join([self.source, *map(str, parts)])
 
     def grouping_key(self, fact: PricedFact) -> str:
         """Returns the key that the ledger entries of one invoice line share.
 
-        Raises ValueError if the fact lacks an office or organisation that separates lines of this kind.
+        Raises ValueError if the fact lacks an office or organisation that `group_by` lists.
         """
         places = [getattr(fact, place) for place in self.group_by]
         if None in places:
@@ -88,7 +88,7 @@ class LineKind:
         return "|".join([self.code, fact.article_code, price, rate, f"{fact.period:%Y-%m}", *map(str, places)])
 
     def group(self, fact: PricedFact, quantity: Decimal) -> Group:
-        """Returns the group of `quantity` pieces that `fact` belongs to."""
+        """Returns the group of `fact` with a total of `quantity` pieces."""
         return Group(
             key=self.grouping_key(fact),
             kind=self.code,
@@ -108,7 +108,7 @@ def office_text(group: Group, labels: Labels) -> str:
 
 
 def office_order(group: Group, labels: Labels) -> tuple[Any, ...]:
-    """Sorts by the office's invoice comment in Swedish order."""
+    """Returns a sort key by the office's invoice comment in Swedish order."""
     comment = labels.office(group)
     return (swedish_key(comment), comment, str(group.office_id))
 
@@ -153,7 +153,7 @@ _KINDS = {kind.code: kind for kind in (CARD, SUBSCRIPTION)}
 
 
 def register(kind: LineKind) -> None:
-    """Adds a kind. Raises ValueError if its code or source is taken, or its unit has no name."""
+    """Adds a kind. Raises ValueError if another kind has its code or source, or `UNIT_NAMES` lacks its unit."""
     if any(kind.code == other.code or kind.source == other.source for other in _KINDS.values()):
         raise ValueError(f"line kind {kind.code} is registered already")
     if kind.unit_code not in UNIT_NAMES:
@@ -175,5 +175,5 @@ def declared() -> Sequence[LineKind]:
 
 
 def reconciled_by(reconciliation: Reconciliation) -> list[str]:
-    """Returns the codes of the kinds that are compared in this way."""
+    """Returns the codes of the kinds with this kind of reconciliation."""
     return [kind.code for kind in declared() if kind.reconciliation == reconciliation]

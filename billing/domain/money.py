@@ -8,29 +8,29 @@ NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
 def to_ore(amount: Decimal) -> Decimal:
-    """`amount` in whole öre, half an öre upwards (EN 16931: each line and each total is rounded once)."""
+    """Rounds `amount` to whole öre, half an öre up. EN 16931 rounds each line and each total once."""
     return amount.quantize(ORE, ROUND_HALF_UP)
 
 
 def krona_rounding(amount: Decimal) -> Decimal:
-    """What must be added to `amount` to make it whole kronor, 50 öre upwards (act 1970:1029); BT-114."""
+    """Returns the amount to add to `amount` for whole kronor, 50 öre rounded up (act 1970:1029); BT-114."""
     return amount.quantize(KRONA, ROUND_HALF_UP).quantize(ORE) - amount
 
 
 def vat_of(base: Decimal, rate: Decimal) -> Decimal:
-    """VAT on the sum of rounded lines, once per rate (BR-CO-17)."""
+    """Returns the VAT on `base`, the sum of the rounded lines of one rate (BR-CO-17)."""
     return to_ore(base * rate / 100)
 
 
 def shortest(value: Decimal, *, decimals: int = 2) -> str:
-    """`value` with a point, without needless zeros but with at least `decimals` decimals: 90.00, 12.3456."""
+    """Writes `value` with a decimal point and at least `decimals` decimals, without further trailing zeros: 90.00, 12.3456."""
     text = format(value.normalize(), "f")
     whole, _, fraction = text.partition(".")
     return f"{whole}.{fraction.ljust(decimals, '0')}" if decimals or fraction else whole
 
 
 def swedish(value: Decimal, *, decimals: int = 2) -> str:
-    """`value` with decimal comma and no-break spaces between thousands, at least `decimals` decimals: 302 618,75."""
+    """Writes `value` with a decimal comma, no-break spaces between thousands and at least `decimals` decimals: 302 618,75."""
     whole, _, fraction = shortest(value, decimals=decimals).partition(".")
     grouped = f"{int(whole):,}".replace(",", NO_BREAK_SPACE)
     if whole.startswith("-") and not grouped.startswith("-"):

@@ -1,4 +1,4 @@
-"""The billing period: a calendar month in Stockholm, decided once and stored as its first day."""
+"""The billing period: a calendar month in Stockholm, stored as its first day."""
 
 import datetime as dt
 import re
@@ -21,7 +21,7 @@ class Month:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The month written as YYYY-MM. Raises ValueError for anything else."""
+        """Parses YYYY-MM. Raises ValueError for any other form and for years outside 2000 to 9998."""
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}", text):
             raise ValueError(text)
         year, month = int(text[:4]), int(text[5:])
@@ -31,12 +31,12 @@ class Month:
 
     @classmethod
     def of_day(cls, day: dt.date) -> Self:
-        """The month that `day` lies in."""
+        """Returns the month of `day`."""
         return cls(day.year, day.month)
 
     @classmethod
     def of(cls, moment: dt.datetime) -> Self:
-        """The month that `moment` lies in by Stockholm's calendar, whatever zone the moment is written in."""
+        """Returns the month of `moment` in Stockholm. The moment may have any time zone."""
         return cls.of_day(moment.astimezone(clock.STOCKHOLM).date())
 
     @property
@@ -56,7 +56,7 @@ class Month:
 
     @property
     def end(self) -> dt.datetime:
-        """T: 00:00 in Stockholm of the next month's first day, as UTC. The month is half open and does not hold it."""
+        """T: 00:00 in Stockholm on the next month's first day, as UTC. The month does not include it."""
         return clock.start_of_day(self.following().first_day)
 
     def following(self) -> "Month":

@@ -1,4 +1,4 @@
-"""Identifiers of other countries by their type (ISO 6523 ICD, EAS): the forms and check digits that Peppol's rules demand."""
+"""Checks of foreign identifiers by their scheme (ISO 6523 ICD, EAS): form and check digit, as Peppol's rules require."""
 
 import re
 
@@ -17,7 +17,7 @@ def norwegian(number: str) -> bool:
 
 
 def danish(number: str) -> bool:
-    """0184, CVR: eight digits, with or without DK before them. The check digit is not part of Peppol's rule."""
+    """0184, CVR: eight digits, optionally after DK. Peppol's rule does not test the check digit."""
     return _form("(DK)?[0-9]{8}", number)
 
 
@@ -37,7 +37,7 @@ def belgian(number: str) -> bool:
 
 
 def australian(number: str) -> bool:
-    """0151, ABN: eleven digits, modulus 89 after 1 is taken from the first."""
+    """0151, ABN: eleven digits, modulus 89 after subtracting 1 from the first."""
     weights = (10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19)
     return _form("[0-9]{11}", number) and (_weighted(number, weights) - 10) % 89 == 0
 
@@ -55,7 +55,7 @@ def italian_tax_code(code: str) -> bool:
 def italian_vat(number: str) -> bool:
     """0211 and 9906, partita IVA: IT and eleven digits, the last of them a Luhn digit."""
     if not number.upper().startswith("IT"):
-        return True  # Peppol's rule judges Italian numbers only
+        return True  # Peppol's rule applies to Italian numbers only
     digits = number[2:]
     return _form("[0-9]{11}", digits) and sum(_doubled(int(d)) if i % 2 else int(d) for i, d in enumerate(digits)) % 10 == 0
 

@@ -1,4 +1,4 @@
-"""What the billing commands share: the month argument, and one clear line on standard error for a refusal."""
+"""The base of the billing commands: the month argument, and a refusal as one line on standard error."""
 
 import sys
 from abc import abstractmethod
@@ -11,14 +11,14 @@ from siths_portal.lib.errors import DomainError, Invalid
 
 
 class BillingCommand(BaseCommand):
-    """Exit 0: done. 1: what was asked for is not so. 2: wrong use, such as a month that is not over."""
+    """Exit 0: done. 1: the command found a fault or a conflict. 2: wrong use, such as a month that is not over."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Adds `--month`."""
         parser.add_argument("--month", required=True, metavar="YYYY-MM", help="månaden, till exempel 2026-10")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Runs `act` with the month and turns a refusal into one line and an exit code."""
+        """Runs `act` with the month. A DomainError ends the command with its message and exit 1, or 2 if it is Invalid."""
         try:
             month = Month.parse(options["month"])
         except ValueError:
@@ -30,13 +30,13 @@ class BillingCommand(BaseCommand):
 
     @abstractmethod
     def act(self, month: Month, options: dict[str, Any]) -> None:
-        """What the command does."""
+        """Does the command's work for the month. May raise DomainError."""
 
     def refuse(self, message: str, *, code: int) -> NoReturn:
         """Ends the command with `message` on standard error."""
         raise CommandError(message, returncode=code)
 
     def progress(self, done: int, total: int) -> None:
-        """Shows how far a long step has come, on a terminal only."""
+        """Shows the progress of a long step, on a terminal only."""
         if sys.stderr.isatty():
             self.stderr.write(f"\r{done} av {total}", ending="\n" if done == total else "")

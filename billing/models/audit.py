@@ -6,7 +6,7 @@ from siths_portal.lib.database import documents
 
 
 class Event(events.AppendOnlyEvent):
-    """What happened in billing: price and customer versions, runs, drafts, issued and rendered invoices."""
+    """An event of billing: a price or customer version, a run, a draft, an issued or rendered invoice."""
 
     class Meta(events.AppendOnlyEvent.Meta):
         pass
@@ -17,7 +17,7 @@ class EventSeal(seals.AuditSeal):
 
 
 class EventMacs(seals.AuditMacs):
-    """MACs by a key of the token over the seals."""
+    """MACs over the seals, made with a key of the token."""
 
 
 class Document(documents.Document):

@@ -1,4 +1,4 @@
-"""Who is invoiced, in versions: a change closes one row and opens the next, so that an issued invoice's customer never moves."""
+"""Customers in versions: a change closes one row and opens the next, so the customer row of an issued invoice never changes."""
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
@@ -19,7 +19,7 @@ class CustomerState(models.TextChoices):
 class BillingCustomer(models.Model):
     """One version of a directly connected organisation as customer, valid from `valid_from` up to, not including, `valid_until`.
 
-    The database lets nothing of a version change but `valid_until`, once, and lets no two versions of a party overlap.
+    The database allows only one change of a version, setting `valid_until`, and refuses overlapping versions of a party.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

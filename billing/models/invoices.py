@@ -1,4 +1,4 @@
-"""Invoices, their lines, which ledger entry is on which line, the number series, and the stored files."""
+"""Invoices, their lines, the link from ledger entries to lines, the number series, and the stored files."""
 
 from django.db import models
 from django.db.models import Q
@@ -23,9 +23,9 @@ class Invoice(models.Model):
 
     `document_type` is BT-3. Only a credit note has `corrects`, the invoice that it credits (BG-3). Runs make no credit notes.
 
-    `seller` and `buyer` are copies made with the draft. `content_sha256` covers them, the lines and the totals;
-    `chain_hash` covers it, the number, dates and reference, and the hash before it in the series. `gate_version` names the rules
-    that the draft passed; a draft that today's have not judged is made again before it gets a number.
+    `seller` and `buyer` are copies made with the draft. `content_sha256` covers the copies, the lines and the totals.
+    `chain_hash` covers `content_sha256`, the number, the dates, the payment reference and the previous invoice's `chain_hash`.
+    `gate_version` names the rules that the draft passed; a draft that other rules passed is made again before it gets a number.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -84,7 +84,7 @@ class Invoice(models.Model):
 
 
 class InvoiceLine(models.Model):
-    """A line, BG-25, with its text frozen. `grouping_key` is that of the ledger entries that are summed into it."""
+    """A line, BG-25, with its text frozen. The ledger entries summed into the line have the same `grouping_key`."""
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
     position = models.PositiveIntegerField()
@@ -109,14 +109,14 @@ class InvoiceLine(models.Model):
 
 
 class LineEvent(models.Model):
-    """The line that a ledger entry is on. The entry is the primary key: no entry is ever on two lines."""
+    """Links a ledger entry to its line. The entry is the primary key, so it cannot be on two lines."""
 
     entry = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, primary_key=True, related_name="line_event")
     line = models.ForeignKey(InvoiceLine, on_delete=models.CASCADE, related_name="events")
 
 
 class Counter(models.Model):
-    """The last number of a series (the year of issue) and its date. Its row is locked while numbers are given."""
+    """The last number of a series (the year of issue) and its date. Issuing locks the row while it assigns numbers."""
 
     series = models.CharField(max_length=10, primary_key=True)
     last = models.PositiveIntegerField(default=0)
@@ -125,10 +125,10 @@ class Counter(models.Model):
 
 
 class SeriesCorrection(models.Model):
-    """A step back in the dates of a series, after an invoice that was dated ahead: asked for by one person, approved by another.
+    """A step back in the dates of a series after an invoice was dated ahead. One person requests it, another approves it.
 
-    After invoice `after_sequence`, dated `wrong_date`, the next one may be dated from `from_date`. The database lets only the
-    approval be set, once, and by somebody else.
+    After invoice `after_sequence`, dated `wrong_date`, the next one may be dated from `from_date`. The database allows only one
+    change, the approval, and only by another person.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -155,7 +155,7 @@ class SeriesCorrection(models.Model):
 
 
 class FileFormat(models.TextChoices):
-    """The two forms of an issued invoice; `peppol` is the invoice, `pdf` the human copy."""
+    """The two formats of an issued invoice: `peppol` is the invoice itself, `pdf` a copy for reading."""
 
     PEPPOL = "peppol", "Peppol BIS Billing 3.0"
     PDF = "pdf", "PDF"
@@ -164,7 +164,8 @@ class FileFormat(models.TextChoices):
 class InvoiceFile(models.Model):
     """The stored bytes of an issued invoice in one format: made once, append-only.
 
-    `renderer_version` names what made them; today's renderer builds the same bytes again from the row. Empty: unknown.
+    `renderer_version` names the renderer that made the bytes; empty means unknown. A renderer of the same version builds the
+    same bytes from the row again.
     """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="files")

@@ -1,4 +1,4 @@
-"""What can be invoiced: the price list, and the append-only ledger of billable events with their prices copied in."""
+"""The price list, and the append-only ledger of billable events with a copy of their prices."""
 
 from uuid import UUID
 
@@ -18,8 +18,8 @@ GROUPING_KEY_LENGTH = 200
 class PriceItem(models.Model):
     """The price of an article from `valid_from` up to, not including, `valid_until`: SEK without VAT, four decimals.
 
-    `party_id` is the customer who agreed to it; null is the gross list, which holds where nothing else is agreed. The database
-    lets nothing change but `valid_until`, once, and not past a day on which the price was used.
+    `party_id` is the customer with an agreed price; null is the gross list, for customers without one. The database allows only
+    one change, setting `valid_until`, and only to a day after every use of the price.
     """
 
     article_code = models.CharField(max_length=20)
@@ -62,10 +62,10 @@ def _offices_by_kind() -> Q:
 
 
 class BillableEvent(models.Model):
-    """What happened and can be invoiced, once: `source_key` names the happening and is unique.
+    """An event that can be invoiced once; `source_key` is unique and identifies the event.
 
-    `kind` is the code of a kind of `billing.domain.line_kinds`.
-    `priced_on` is the day in Stockholm whose price applies, `period` the first day of the month in Stockholm it happened in.
+    `kind` is the code of a kind of `billing.domain.line_kinds`. `priced_on` is the day in Stockholm whose price applies.
+    `period` is the first day of the month in Stockholm in which the event occurred.
     """
 
     source_key = models.CharField(max_length=100, unique=True)
@@ -85,7 +85,7 @@ class BillableEvent(models.Model):
 
 
 class LedgerEntry(BillableEvent):
-    """A billable event with its price copied in. Append-only: a later change of the price list cannot reach it.
+    """A billable event with a copy of its price. Append-only: a later change of the price list does not affect it.
 
     Entries of one customer with the same `grouping_key` make one invoice line (`LineKind.grouping_key`).
     """
@@ -108,14 +108,14 @@ class LedgerEntry(BillableEvent):
 
 
 class UnpricedFact(BillableEvent):
-    """A billable event that found no price. It waits here, blocks its customer's invoice, and moves to the ledger when priced."""
+    """A billable event without a price. It blocks its customer's invoice, and moves to the ledger once it has a price."""
 
     class Meta:
         indexes = [models.Index(fields=["party_id", "period"], name="billing_unpriced_party")]
 
 
 class FeedPosition(models.Model):
-    """How far the pull from a feed has come; its row is the lock that lets one puller in at a time."""
+    """The position in a feed up to which facts were pulled. Its row lock admits one writer of the ledger at a time."""
 
     feed = models.CharField(max_length=40, primary_key=True)
     xid = models.BigIntegerField(default=0)
@@ -123,9 +123,9 @@ class FeedPosition(models.Model):
 
 
 class SubscriptionSnapshot(models.Model):
-    """How many persons of an organisation had a valid e-legitimation at the end of the month. Taken once, append-only.
+    """The number of persons of an organisation with a valid e-legitimation at the end of the month. Taken once, append-only.
 
-    `sha256` is over the row's canonical JSON, so that a later change shows; `rule_version` names the rule of counting.
+    `sha256` covers the row's canonical JSON, so reconciliation detects a later change. `rule_version` names the counting rule.
     """
 
     period = models.DateField()

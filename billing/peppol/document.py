@@ -1,4 +1,4 @@
-"""A UBL document read for the gate's rules, and the register that the rules enter themselves in."""
+"""A parsed UBL document as the own rules read it, and the register of these rules."""
 
 import datetime as dt
 import re
@@ -16,7 +16,7 @@ _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,10})?")
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that the invoice breaks, by its official id, with a sentence in Swedish."""
+    """A broken rule: its official id and a Swedish sentence."""
 
     rule: str
     message: str
@@ -47,7 +47,7 @@ class Node:
         return next((node.text for node in self.all(path)), "")
 
     def number(self, path: str, default: str = "0") -> Decimal:
-        """The first element's number; `default` if there is none; not a number if it is not one, which equals nothing."""
+        """Returns the number in the first element at `path`, `default` if missing or empty, or NaN if it is not a number."""
         text = self.at(path) or default
         return Decimal(text) if _DECIMAL.fullmatch(text) else Decimal("NaN")
 
@@ -57,7 +57,7 @@ class Node:
 
 
 def parse(xml: bytes) -> Node:
-    """The document's root. No entity is resolved and nothing is fetched. Raises lxml's XMLSyntaxError."""
+    """Returns the root of the document. Resolves no entity and fetches no file. Raises lxml's XMLSyntaxError."""
     return Node(etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)))
 
 
@@ -66,7 +66,7 @@ RULES: list[tuple[str, str, Rule]] = []
 
 
 def rule(rule_id: str, message: str) -> Callable[[Rule], Rule]:
-    """Enters a function that is true of a document which breaks the rule `rule_id`."""
+    """Registers the decorated function as rule `rule_id`. The function returns True if the document breaks the rule."""
 
     def register(broken: Rule) -> Rule:
         RULES.append((rule_id, message, broken))
@@ -76,12 +76,12 @@ def rule(rule_id: str, message: str) -> Callable[[Rule], Rule]:
 
 
 def lines(document: Node) -> list[Node]:
-    """BG-25, of an invoice or a credit note."""
+    """Returns the lines (BG-25) of an invoice or a credit note."""
     return document.all("cac:InvoiceLine|cac:CreditNoteLine")
 
 
 def line_amount(line: Node) -> Decimal:
-    """Quantity times price, with charges and allowances, before rounding."""
+    """Returns quantity times price plus charges minus allowances, not rounded. NaN if one of them is not a number."""
     base = line.number("cac:Price/cbc:BaseQuantity", "1") or Decimal(1)
     quantity = line.number("cbc:InvoicedQuantity|cbc:CreditedQuantity", "1")
     amount = quantity * line.number("cac:Price/cbc:PriceAmount") / base
@@ -91,12 +91,12 @@ def line_amount(line: Node) -> Decimal:
 
 
 def differs(one: Decimal, other: Decimal, slack: Decimal = Decimal(0)) -> bool:
-    """True if the amounts are further apart than `slack`, or one of them is no number."""
+    """True if the amounts differ by more than `slack`, or one of them is NaN."""
     return one.is_nan() or other.is_nan() or abs(one - other) > slack
 
 
 def day(text: str) -> dt.date | None:
-    """The date written as YYYY-MM-DD; None for anything else."""
+    """Parses YYYY-MM-DD. Returns None for any other text."""
     try:
         return dt.date.fromisoformat(text) if len(text) == 10 else None
     except ValueError:
@@ -104,5 +104,5 @@ def day(text: str) -> dt.date | None:
 
 
 def seller(document: Node) -> Node:
-    """BG-4, an empty node if there is none."""
+    """Returns the seller (BG-4), or an empty node if the document has none."""
     return next(iter(document.all("cac:AccountingSupplierParty/cac:Party")), Node(etree.Element("none")))

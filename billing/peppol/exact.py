@@ -1,4 +1,4 @@
-"""Our own rules, stricter than the official ones: each amount to the öre, a payable amount, and numbers a bank accepts."""
+"""Rules that are stricter than the official ones: amounts exact to the öre, no negative payment, valid bankgiro and OCR."""
 
 from collections import defaultdict
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The rules of Peppol BIS Billing 3.0 that can hit an invoice of ours. The order is that of the official list."""
+"""The rules of Peppol BIS Billing 3.0 that our invoices could break, in the order of the official list."""
 
 import datetime as dt
 import re

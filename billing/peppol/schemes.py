@@ -1,4 +1,4 @@
-"""PEPPOL-COMMON-R040 to R057: what an identifier of each type must look like. What Peppol marks as a warning stops as well."""
+"""PEPPOL-COMMON-R040 to R057: the form of identifiers by scheme. Peppol's warnings block the invoice too."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from billing.ubl import ORGANISATION_NUMBER_SCHEME
 ENDPOINT = "//cbc:EndpointID"
 ANY = "//cbc:EndpointID|//cac:PartyIdentification/cbc:ID|//cbc:CompanyID"
 
-# Rule, type of identifier, where it is read, what it is called, and its check.
+# Rule, scheme, XPath of the identifiers, Swedish name, check.
 _CHECKS: tuple[tuple[str, str, str, str, Callable[[str], bool]], ...] = (
     ("R040", "0088", ANY, "GLN", identifiers.gln_valid),
     ("R041", "0192", ANY, "norskt organisationsnummer", schemes.norwegian),
@@ -31,11 +31,11 @@ _CHECKS: tuple[tuple[str, str, str, str, Callable[[str], bool]], ...] = (
 )
 
 
-def _enter(number: str, scheme: str, path: str, name: str, valid: Callable[[str], bool]) -> None:
+def _register(number: str, scheme: str, path: str, name: str, valid: Callable[[str], bool]) -> None:
     @rule(f"PEPPOL-COMMON-{number}", f"En identitet av typ {scheme} är inte ett giltigt {name}.")
     def broken(document: Node) -> bool:
         return any(node.attribute("schemeID") == scheme and not valid(node.text) for node in document.all(path))
 
 
 for _check in _CHECKS:
-    _enter(*_check)
+    _register(*_check)

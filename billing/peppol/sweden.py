@@ -1,4 +1,4 @@
-"""The Swedish rules of Peppol BIS Billing 3.0, SE-R-001 to 013. What Peppol marks as a warning stops the invoice as well."""
+"""The Swedish rules of Peppol BIS Billing 3.0, SE-R-001 to 013. Peppol's warnings block the invoice too."""
 
 import re
 

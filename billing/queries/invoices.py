@@ -1,6 +1,6 @@
-"""Issued invoices as the pages show them, each only to those whose role reaches the party that it is for.
+"""Issued invoices as the pages show them, limited to the parties in the actor's access scope.
 
-A hidden invoice and one that does not exist are answered by the same query and the same error (S09). Nothing here names a person.
+A hidden invoice and one that does not exist give the same query and the same error (S09). The results contain no person's name.
 """
 
 import datetime as dt
@@ -43,7 +43,7 @@ class InvoiceRow:
 
 @dataclass(frozen=True)
 class Sums:
-    """What a filter's invoices come to, over all pages."""
+    """The number and sums of the invoices that match a filter, over all pages."""
 
     count: int
     net: Decimal
@@ -53,7 +53,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Choices:
-    """What the list can be filtered by: customers by name, months from the newest."""
+    """The choices of the list's filters: customers sorted by name, months from the newest."""
 
     customers: tuple[tuple[UUID, str], ...]
     months: tuple[Month, ...]
@@ -61,7 +61,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class InvoiceView:
-    """One invoice as it was frozen, with the line ids of its drill-down and the files that are made."""
+    """One invoice as it was frozen, with its state and the formats of its stored files."""
 
     invoice: NumberedInvoice
     state: str
@@ -70,7 +70,7 @@ class InvoiceView:
 
 @dataclass(frozen=True)
 class LineHead:
-    """A line whose events are shown."""
+    """The head of the page that lists a line's events."""
 
     number: str
     customer: str
@@ -84,7 +84,7 @@ class LineHead:
 
 @dataclass(frozen=True)
 class LineEventRow:
-    """What happened that the line is for: a sent card by its order, or the month-end count of an organisation."""
+    """An event behind a line: a sent card with its order id, or the month-end count of an organisation."""
 
     entry_id: int
     occurred_at: dt.datetime
@@ -97,14 +97,14 @@ class LineEventRow:
 
 
 def visible(actor: Actor) -> QuerySet[Invoice]:
-    """The issued invoices that `actor` may read. Raises Forbidden if no role of his has the right."""
+    """Returns the issued invoices that `actor` may read. Raises Forbidden if the actor has no role with this right."""
     issued = Invoice.objects.filter(state=InvoiceState.ISSUED)
     reach = issuance.parties_visible_to(actor)
     return issued if reach.everyone else issued.filter(party_id__in=reach.party_ids)
 
 
 def choices(actor: Actor) -> Choices:
-    """The customers and months among the invoices that `actor` may read."""
+    """Returns the customers and months of the invoices that `actor` may read."""
     shown = visible(actor)
     invoiced = BillingCustomer.objects.filter(Exists(shown.filter(customer=OuterRef("pk"))))
     parties = dict(invoiced.order_by("valid_from").values_list("party_id", "name"))
@@ -116,12 +116,12 @@ def choices(actor: Actor) -> Choices:
 
 
 def rows(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None) -> Rows[Invoice, InvoiceRow]:
-    """The invoices of a customer, a month, both or neither."""
+    """Returns the invoices that `actor` may read, optionally of one customer, one month or both. Raises Forbidden."""
     return Rows(_wanted(actor, party_id, month).only(*_LISTED), _invoice_rows)
 
 
 def sums(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None) -> Sums:
-    """What the same invoices come to."""
+    """Returns the sums of the invoices that `rows` returns for the same arguments. Raises Forbidden."""
     wanted = _wanted(actor, party_id, month)
     found = wanted.aggregate(count=Count("id"), net=Sum("net"), gross=Sum("gross"), payable=Sum("payable"))
     zero = Decimal("0.00")
@@ -155,7 +155,7 @@ def _invoice_rows(found: Sequence[Invoice]) -> list[InvoiceRow]:
 
 
 def invoice(actor: Actor, number: str) -> InvoiceView:
-    """One invoice with all its lines. Raises NotFound if there is none with this number among those that `actor` may read."""
+    """Returns one invoice with all its lines. Raises NotFound if `actor` may read no invoice with this number."""
     row = visible(actor).filter(number=number).prefetch_related("lines").first()
     if row is None:
         raise policy.not_found()
@@ -165,13 +165,13 @@ def invoice(actor: Actor, number: str) -> InvoiceView:
 
 
 def line(actor: Actor, number: str, position: int) -> tuple[LineHead, Rows[LedgerEntry, LineEventRow]]:
-    """A line and the events behind it. Raises NotFound as `invoice` does, also if it has no such line."""
-    found = _line(actor, number, position)
-    return _head(found), Rows(_entries(found), lambda entries: list(_rows(entries)))
+    """Returns a line and a pageable source of its events. Raises NotFound if `actor` may read no such invoice or line."""
+    line = _line(actor, number, position)
+    return _head(line), Rows(_entries(line), lambda entries: list(_rows(entries)))
 
 
 def line_events(actor: Actor, number: str, position: int) -> tuple[LineHead, Iterator[LineEventRow]]:
-    """The line and all its events, read from the server as they are asked for. Raises NotFound as `line` does."""
+    """Returns the line and an iterator that reads all its events in chunks. Raises NotFound as `line` does."""
     line = _line(actor, number, position)
     return _head(line), _rows(_entries(line).iterator(chunk_size=_CHUNK))
 
@@ -203,7 +203,7 @@ def _entries(line: InvoiceLine) -> QuerySet[LedgerEntry]:
 
 
 def _rows(entries: Iterator[LedgerEntry] | Sequence[LedgerEntry]) -> Iterator[LineEventRow]:
-    """The entries of one line, which all have its office."""
+    """Yields the entries of one line as rows. They all have the same office, so it is read once."""
     office: str | None = None
     for entry in entries:
         if office is None:

@@ -1,4 +1,4 @@
-"""The running month as a page: what a customer's invoice would say if the month ended now. Reads alone, unlike the pull."""
+"""The page of the running month: a customer's invoice as it would be if the month ended now. Does not pull the feed."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,15 +13,15 @@ from issuance.authz import Actor
 
 @dataclass(frozen=True)
 class Running:
-    """The running month of a customer, its name, and what will stop its invoice although nothing in the month needs it yet."""
+    """A customer's running month. `obstacles` will block the invoice, although no event of the month needs the data yet."""
 
-    shown: Preview
+    preview: Preview
     name: str
     obstacles: tuple[str, ...] = ()
 
 
 def customers(actor: Actor) -> tuple[tuple[UUID, str], ...]:
-    """The customers that an actor may choose among, by name. Raises Forbidden as `invoices.visible` does."""
+    """Returns id and name of the customers that `actor` may choose, sorted by name. Raises Forbidden."""
     reach = issuance.parties_visible_to(actor)
     current = BillingCustomer.objects.filter(valid_until=None)
     if not reach.everyone:
@@ -30,19 +30,22 @@ def customers(actor: Actor) -> tuple[tuple[UUID, str], ...]:
 
 
 def running(choice: tuple[tuple[UUID, str], ...], party_id: UUID | None) -> Running | None:
-    """The running month of the one of `customers` that is chosen, or of the only one; None if there is no such."""
+    """Returns the running month of the chosen customer, or of the only one if none is chosen.
+
+    `choice` is the result of `customers`. Returns None if the customer is not among them.
+    """
     if party_id is None and len(choice) == 1:
         party_id = choice[0][0]
     names = dict(choice)
     if party_id not in names:
         return None
-    shown = preview(party_id, pull=False)[0]
-    obstacles = () if shown.blocked else tuple(invoice_obstacles(party_id, issuance.offered_articles(party_id)))
-    return Running(shown, names[party_id], obstacles)
+    month = preview(party_id, pull=False)[0]
+    obstacles = () if month.blocked else tuple(invoice_obstacles(party_id, issuance.offered_articles(party_id)))
+    return Running(month, names[party_id], obstacles)
 
 
 def without_terms(actor: Actor) -> tuple[str, ...]:
-    """Returns the names of the parties that the actor may see and that have no customer data, in order. Raises Forbidden."""
+    """Returns the names of visible parties without customer data, sorted. Raises Forbidden."""
     reach = issuance.parties_visible_to(actor)
     known = set(BillingCustomer.objects.filter(valid_until=None).values_list("party_id", flat=True))
     seen = (party for party in issuance.billing_parties() if reach.everyone or party.id in reach.party_ids)

@@ -16,17 +16,17 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
 LONGEST_TERMS = 120
-"""Days to pay that a customer may have at most. A larger number is a slip: invoices would fall due years later."""
-# A version lasts at least this long, so that two changes within one tick of the clock are two versions.
+"""The longest payment terms in days. A larger number is a typing error: invoices would fall due years later."""
+# The shortest time between two versions, so that two changes within one tick of the clock do not overlap.
 _AN_INSTANT = dt.timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class CustomerTerms:
-    """How a directly connected organisation is invoiced. Texts are cleaned to one line; numbers lose hyphens and spaces.
+    """The data with which a directly connected organisation is invoiced.
 
-    What is missing or wrong is stored and stops the customer's invoice at the gate, with the rule's id. What the table cannot
-    hold is refused (`put_customer`).
+    `put_customer` stores missing and wrong values; validation then blocks the customer's invoice and reports the rule's id. It
+    refuses values that the table cannot hold.
     """
 
     name: str
@@ -46,7 +46,7 @@ class CustomerTerms:
     state: CustomerState = CustomerState.ACTIVE
 
     def cleaned(self) -> dict[str, object]:
-        """The columns of a version."""
+        """Returns the columns of a version: texts on one line, organisation numbers without hyphens and spaces."""
         values = {name: one_line(value) if isinstance(value, str) else value for name, value in asdict(self).items()}
         values["state"] = self.state.value
         number = identifiers.organisation_number_plain(str(values["organisation_number"]))
@@ -75,9 +75,9 @@ _LABELS = {
 
 
 def put_customer(*, actor_ref: str, party_id: UUID, terms: CustomerTerms) -> BillingCustomer:
-    """Makes `terms` the party's terms from now on. Without a difference nothing changes and the version in force is returned.
+    """Makes `terms` the party's terms from now on and returns the version. Returns the version in force if no value differs.
 
-    Raises Invalid, with the fields, for what the table cannot hold, and for days to pay outside 1 to LONGEST_TERMS.
+    Raises Invalid, with the fields, for values that the table cannot hold and for payment terms outside 1 to LONGEST_TERMS days.
     """
     values = terms.cleaned()
     require_fit(BillingCustomer(party_id=party_id, valid_from=clock.now(), **values), _LABELS)
@@ -104,6 +104,6 @@ def put_customer(*, actor_ref: str, party_id: UUID, terms: CustomerTerms) -> Bil
 
 
 def buyer_of(customer: BillingCustomer) -> Buyer:
-    """The buyer as an invoice freezes it."""
+    """Returns the buyer of an invoice, with every text on one line."""
     values = {name: getattr(customer, name) for name in Buyer.__dataclass_fields__}
     return Buyer.from_json({name: one_line(value) if isinstance(value, str) else value for name, value in values.items()})

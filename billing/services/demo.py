@@ -1,4 +1,4 @@
-"""Demo prices and customers: every article of the portal has a price, every directly connected organisation gets an invoice."""
+"""Demo prices for every article of the portal, and demo customer data for every directly connected organisation."""
 
 import datetime as dt
 from decimal import Decimal
@@ -13,7 +13,7 @@ from siths_portal.lib import ports as connected
 VALID_FROM = dt.date(2020, 1, 1)
 VAT = Decimal(25)
 ACTOR = "system:demo"
-# The slides' sketches give 589, 689 and the subscription; the rest is invented.
+# The prices of 589, 689 and the subscription are from the SITHS presentation; the others are invented.
 PRICES = {
     "589": Decimal(90),
     "689": Decimal(50),
@@ -30,16 +30,16 @@ REGISTERED_MAIL = Decimal(65)
 
 
 def load_demo_prices() -> tuple[int, int]:
-    """Gives each article without a price one, and each party without customer terms such. Returns how many; repeatable."""
+    """Adds a price to each article without one, and terms to each party without any. Returns both numbers. Can be repeated."""
     facts = connected.get(ports.IssuanceFacts)
-    wanted = dict(PRICES)
+    prices = dict(PRICES)
     for code, article in facts.articles().items():
         base = PRICES.get(article.number, OTHER_ARTICLE)
-        wanted[code] = base + REGISTERED_MAIL if article.registered_mail else base
+        prices[code] = base + REGISTERED_MAIL if article.registered_mail else base
     priced = set(PriceItem.objects.filter(party_id=None).values_list("article_code", flat=True))
-    new_prices = sorted(wanted.keys() - priced)
+    new_prices = sorted(prices.keys() - priced)
     for code in new_prices:
-        set_price(actor_ref=ACTOR, article_code=code, unit_price=wanted[code], vat_rate=VAT, valid_from=VALID_FROM)
+        set_price(actor_ref=ACTOR, article_code=code, unit_price=prices[code], vat_rate=VAT, valid_from=VALID_FROM)
     known = set(BillingCustomer.objects.values_list("party_id", flat=True))
     new_parties = {party.id: party for party in facts.billing_parties() if party.id not in known}
     for party in new_parties.values():

@@ -1,4 +1,4 @@
-"""Files of issued invoices handed out, each time with an event that says who took which."""
+"""Downloads of issued invoices and their lines' events. Each records an event with the actor and the file."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ _HEADER = ("Fakturanummer", "Rad", "Tidpunkt", "Slag", "Beställnings-id", "Kont
 
 @dataclass(frozen=True)
 class Download:
-    """Bytes for a browser to save. The file's name is made of the invoice's number, never of a name."""
+    """A file for the browser to save. Its name contains the invoice's number and no person's or organisation's name."""
 
     content: bytes
     media_type: str
@@ -28,9 +28,10 @@ class Download:
 
 
 def invoice_file(*, actor: Actor, number: str, file_format: FileFormat) -> Download:
-    """The stored bytes of an issued invoice, unchanged. One durable transaction with its event.
+    """Returns the stored bytes of an issued invoice and records the event in the same durable transaction.
 
-    Raises NotFound if the actor may not see it or there is none, Forbidden without the right, and Conflict until it is made.
+    Raises NotFound if the actor may read no invoice with this number, Forbidden if the actor has no role with this right, and
+    Conflict if the file is not made yet.
     """
     media_type, suffix = _FORMS[file_format]
     with transaction.atomic(durable=True):
@@ -45,7 +46,10 @@ def invoice_file(*, actor: Actor, number: str, file_format: FileFormat) -> Downl
 
 
 def line_events(*, actor: Actor, number: str, position: int) -> Download:
-    """What happened behind one line, as a CSV file that a spreadsheet opens without harm (S41). Raises as `invoice_file` does."""
+    """Returns the events behind one line as a CSV file in which no cell is a formula (S41), and records the event.
+
+    Raises NotFound and Forbidden as `invoice_file` does.
+    """
     with transaction.atomic(durable=True):
         line, rows = invoices.line_events(actor, number, position)
         content = csv_files.build(_HEADER, (_cells(number, position, row) for row in rows))

@@ -1,4 +1,4 @@
-"""Drafts: one customer, one transaction. A worker that dies leaves the item pending for the next."""
+"""Drafts of invoices: one transaction for each customer. If a worker dies, the item stays pending for the next worker."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet, Sum, Window
 
-from billing import gate, ports, seller, ubl
+from billing import ports, seller, ubl, validation
 from billing.domain import composition, identifiers, line_kinds
 from billing.domain.grouping import Group, Labels, Subscriber
 from billing.domain.invoices import InvoiceContent, NumberedInvoice
@@ -33,7 +33,7 @@ from siths_portal.lib.errors import DomainError, Unavailable
 
 
 class Blocked(DomainError):
-    """The customer cannot be invoiced yet. `reasons` are pairs of rule and Swedish sentence."""
+    """Raised if the customer cannot be invoiced yet. `reasons` are pairs of rule and Swedish sentence."""
 
     def __init__(self, reasons: Sequence[tuple[str, str]]) -> None:
         super().__init__("invoice-blocked", " ".join(message for _, message in reasons))
@@ -41,9 +41,9 @@ class Blocked(DomainError):
 
 
 def draft_items(run: InvoiceRun, *, actor_ref: str) -> int:
-    """Drafts every pending item of the run and returns how many this worker did. Any number of workers may run at once.
+    """Drafts every pending item of the run and returns how many this worker drafted. Any number of workers may run at once.
 
-    Returns when no item is pending: an item that another worker holds is waited for, and taken over if that worker dies.
+    Returns when no item is pending: it waits for items that other workers hold, and drafts them if those workers die.
     """
     printed = article_labels()
     done = 0
@@ -57,7 +57,7 @@ def draft_items(run: InvoiceRun, *, actor_ref: str) -> int:
 
 
 def draft_next(run: InvoiceRun, *, actor_ref: str, articles: dict[str, str], skip_locked: bool = True) -> bool:
-    """Drafts one pending item in the caller's transaction; False if there is none to take."""
+    """Drafts or blocks one pending item in the caller's transaction. Returns False if it finds none to lock."""
     pending = RunItem.objects.select_for_update(skip_locked=skip_locked, of=("self",)).filter(run=run, state=ItemState.PENDING)
     item = pending.order_by("party_id").first()
     if item is None:
@@ -82,7 +82,7 @@ def _draft(run: InvoiceRun, item: RunItem, actor_ref: str, articles: dict[str, s
         return ItemState.EMPTY
     labels = labels_of(groups, articles, snapshot_subscribers(groups))
     content = composition.compose(month=month, seller=seller.configured(), buyer=buyer_of(customer), groups=groups, labels=labels)
-    pass_gate(content)
+    require_valid(content)
     invoice = _store(run, customer, content)
     faults.point("billing.draft")
     _link(invoice, item)
@@ -96,19 +96,22 @@ def _record(actor_ref: str, action: str, item: RunItem, facts: dict[str, Any]) -
 
 
 def unbilled(party_id: UUID, month: Month) -> QuerySet[LedgerEntry]:
-    """The party's entries up to and with `month` that are on no line: late ones of earlier months are in."""
+    """Returns the party's entries of `month` and earlier months that are not on a line."""
     return LedgerEntry.objects.filter(party_id=party_id, period__lte=month.first_day, line_event=None)
 
 
 def grouped(entries: QuerySet[LedgerEntry]) -> list[Group]:
-    """Returns the entries summed by their grouping key."""
+    """Returns one group for each grouping key, with the sum of the entries' quantities."""
     pieces = Window(Sum("quantity"), partition_by="grouping_key")
     firsts = entries.annotate(pieces=pieces).order_by("grouping_key").distinct("grouping_key")
     return [line_kinds.of(entry.kind).group(entry, entry.pieces) for entry in firsts]
 
 
 def customer_of(party_id: UUID, month: Month, groups: Sequence[Group]) -> BillingCustomer | None:
-    """The customer to be invoiced; None if there is nothing to invoice. Raises Blocked for a price or an approval missing."""
+    """Returns the customer to invoice, or None if the party has nothing to invoice up to `month`.
+
+    Raises Blocked if a price, the customer data or the attestant's approval is missing.
+    """
     now = clock.now()
     in_force = BillingCustomer.objects.filter(Q(valid_until=None) | Q(valid_until__gt=now), valid_from__lte=now)
     customer = in_force.filter(party_id=party_id).first()
@@ -127,47 +130,47 @@ def customer_of(party_id: UUID, month: Month, groups: Sequence[Group]) -> Billin
 
 
 def price_missing(article_code: str) -> tuple[str, str]:
-    """The reason to block a customer whose article has no price on its day."""
+    """Returns the reason to block a customer because the article has no price on the day that decides it."""
     return "price-missing", f"Pris saknas för artikel {article_code} på dagen som bestämmer priset."
 
 
 def article_labels() -> dict[str, str]:
-    """Article code to what a line prints: the number, and REK for registered mail."""
+    """Returns the printed name by article code: the article's number, with REK for registered mail."""
     articles = connected.get(ports.IssuanceFacts).articles()
     return {code: f"{view.number} REK" if view.registered_mail else view.number for code, view in articles.items()}
 
 
 def snapshot_subscribers(groups: Iterable[Group]) -> dict[UUID, Subscriber]:
-    """The names that subscriptions are printed with, as they were when they were counted; the newest of several."""
-    wanted = {group.organisation_id for group in groups if group.organisation_id}
-    if not wanted:
+    """Returns the subscribers of the groups by organisation id, with the names of the newest month-end count."""
+    organisations = {group.organisation_id for group in groups if group.organisation_id}
+    if not organisations:
         return {}
-    rows = SubscriptionSnapshot.objects.filter(organisation_id__in=wanted).order_by("organisation_id", "-period")
+    rows = SubscriptionSnapshot.objects.filter(organisation_id__in=organisations).order_by("organisation_id", "-period")
     return {row.organisation_id: Subscriber(row.organisation_name, row.direct) for row in rows.distinct("organisation_id")}
 
 
 def labels_of(groups: Sequence[Group], articles: dict[str, str], subscribers: dict[UUID, Subscriber]) -> Labels:
-    """The texts of the groups' lines, the offices' invoice comments as they are now. Raises Blocked for an unknown office."""
-    wanted = {group.office_id for group in groups if group.office_id}
-    offices = connected.get(ports.IssuanceFacts).offices(wanted) if wanted else {}
-    if wanted - offices.keys():
+    """Returns the labels of the groups' lines, with the present invoice comments. Raises Blocked if an office is unknown."""
+    office_ids = {group.office_id for group in groups if group.office_id}
+    offices = connected.get(ports.IssuanceFacts).offices(office_ids) if office_ids else {}
+    if office_ids - offices.keys():
         raise Blocked([("office-missing", "Ett kontor som kort beställdes genom finns inte längre.")])
     return Labels({key: office.invoice_comment for key, office in offices.items()}, articles, subscribers)
 
 
-def stand_in(content: InvoiceContent) -> bytes:
-    """Returns the UBL document of an invoice that is not issued, under a number and dates of today."""
+def draft_document(content: InvoiceContent) -> bytes:
+    """Returns the UBL document of an invoice that is not issued, with a placeholder number and today's date."""
     today = clock.today()
     return ubl.build(NumberedInvoice("0", today, today, identifiers.ocr_reference(today.year, 1), content))
 
 
-def pass_gate(content: InvoiceContent) -> None:
-    """Judges the invoice as it will be sent, under a stand-in number of today.
+def require_valid(content: InvoiceContent) -> None:
+    """Validates the invoice's document, with a placeholder number and today's date.
 
-    Raises Blocked with every rule it breaks, or because the official rules could not be run.
+    Raises Blocked with every broken rule, or if the official rules cannot be run.
     """
     try:
-        findings = gate.check(stand_in(content))
+        findings = validation.check(draft_document(content))
     except Unavailable as error:
         raise Blocked([(error.code, error.message)]) from error
     if findings:
@@ -189,7 +192,7 @@ def _store(run: InvoiceRun, customer: BillingCustomer, content: InvoiceContent) 
         rounding=totals.rounding,
         payable=totals.payable,
         content_sha256=content_hash(content),
-        gate_version=gate.VERSION,
+        gate_version=validation.VERSION,
         drafted_at=clock.now(),
     )
     InvoiceLine.objects.bulk_create(
@@ -214,13 +217,13 @@ def _store(run: InvoiceRun, customer: BillingCustomer, content: InvoiceContent) 
 
 
 def content_hash(content: InvoiceContent) -> str:
-    """SHA-256 of everything the invoice says but its number, dates and reference."""
+    """Returns the SHA-256 of the invoice's content, without number, dates and payment reference."""
     return sha256_hex(canonical_json(content.as_json()))
 
 
 HASH_JOINS = "SET LOCAL enable_nestloop = off"
-# Both sides are read first, each by its own index, and hashed: a join that the planner may choose by the statistics of tables
-# that were just filled scans the month of all customers once for each line.
+# Both sides are read first, each by its own index, and hash-joined. The tables were just filled, so their statistics are old: the
+# planner might choose a join that scans the month of all customers once for each line.
 _LINK = """
 WITH due AS MATERIALIZED (
   SELECT id, grouping_key
@@ -237,7 +240,7 @@ FROM due JOIN line ON line.grouping_key = due.grouping_key
 
 
 def _link(invoice: Invoice, item: RunItem) -> None:
-    """Puts each entry of the draft on its line, in one statement whatever their number."""
+    """Links each entry of the draft to its line, in one statement."""
     values: dict[str, Any] = {
         "invoice": invoice.pk,
         "party": item.party_id,

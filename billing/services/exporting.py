@@ -1,4 +1,4 @@
-"""A month's issued invoices as files: e-invoices, PDF copies, a SIE voucher file, a CSV specification."""
+"""Export of a month's issued invoices: e-invoices, PDF copies, a SIE voucher file or a CSV specification."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,10 +23,10 @@ _HEADER = (
 
 
 def export(month: Month, file_format: str, folder: Path) -> list[Path]:
-    """Writes the month's files of one format into `folder`, each whole or not at all, and returns them.
+    """Writes the month's files of one format into `folder`, each atomically, and returns their paths.
 
-    File names are invoice numbers or the month, never names. Raises NotFound without issued invoices, Conflict while an
-    invoice lacks its file, and OSError where the folder cannot be written.
+    File names contain invoice numbers or the month, never names. Raises NotFound if the month has no issued invoice, Conflict if
+    an invoice lacks its file, and OSError if the folder cannot be written.
     """
     invoices = Invoice.objects.filter(period=month.first_day, state=InvoiceState.ISSUED).order_by("series", "sequence")
     if not invoices.exists():
@@ -58,11 +58,11 @@ def _write(path: Path, content: bytes) -> Path:
 
 def _sie(invoices: Iterable[Invoice]) -> bytes:
     vouchers = [sie.voucher(frozen.numbered(invoice)) for invoice in invoices]
-    who = seller.configured()
+    company = seller.configured()
     return sie.build(
         vouchers,
-        company=who.name,
-        organisation_number=who.organisation_number,
+        company=company.name,
+        organisation_number=company.organisation_number,
         version=settings.PROGRAM_VERSION,
         made_on=clock.today(),
     )
@@ -74,6 +74,6 @@ def _csv(invoices: Iterable[Invoice]) -> bytes:
         buyer = invoice.content.buyer
         for line in invoice.content.lines:
             head = (invoice.number, invoice.issue_date.isoformat(), buyer.name, buyer.organisation_number)
-            what = (line.position, line.article_code, line.text, line.period.code(), line.quantity)
-            rows.append((*head, *what, line.declaration.unit_name, line.unit_price, line.vat_rate, line.net))
+            item = (line.position, line.article_code, line.text, line.period.code(), line.quantity)
+            rows.append((*head, *item, line.declaration.unit_name, line.unit_price, line.vat_rate, line.net))
     return csv_files.build(_HEADER, rows)

@@ -1,4 +1,4 @@
-"""Values that a table cannot hold are refused before they are written, with a line for whoever gave them."""
+"""Refuses values that a table cannot hold before they are written, with a sentence for the user."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +12,9 @@ _MAY_BE_MISSING = {"blank", "null"}
 
 
 def require_fit(row: models.Model, labels: Mapping[str, str]) -> None:
-    """Passes if every labelled field of `row` can be stored. What is missing passes: it is asked for where it is needed.
+    """Checks that every field of `row` with a label can be stored. Missing values pass; the code that needs them checks them.
 
-    Raises Invalid with a sentence for each field that is too long, out of range or of another kind.
+    Raises Invalid with a sentence for each field that is too long, out of range or of another type.
     """
     others = {field.name for field in row._meta.concrete_fields} - labels.keys()
     try:

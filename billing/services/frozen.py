@@ -1,4 +1,4 @@
-"""An invoice read back from its frozen rows, for files, exports and reconciliation."""
+"""Reads an invoice's content back from its frozen rows, for files, exports and reconciliation."""
 
 from typing import cast
 
@@ -18,7 +18,10 @@ from billing.models import Invoice, InvoiceLine
 
 
 def content_of(invoice: Invoice) -> InvoiceContent:
-    """What the invoice says; `lines` are worth prefetching. Totals are the row's own, only their split by VAT rate is summed."""
+    """Returns the content of the invoice. The caller prefetches `lines`.
+
+    The totals are the stored ones; only the VAT subtotals are summed from the lines, since no column holds them.
+    """
     buyer = Buyer.from_json(invoice.buyer)
     frozen = tuple(_line(line) for line in sorted(invoice.lines.all(), key=lambda line: line.position))
     subtotals = total(frozen, round_to_krona=buyer.round_to_krona).subtotals
@@ -34,7 +37,7 @@ def content_of(invoice: Invoice) -> InvoiceContent:
 
 
 def numbered(invoice: Invoice) -> NumberedInvoice:
-    """The issued invoice. Raises ValueError for a draft."""
+    """Returns the content with number, dates and payment reference. Raises ValueError for a draft."""
     if invoice.number is None or invoice.issue_date is None or invoice.due_date is None:
         raise ValueError("a draft has no number")
     return NumberedInvoice(

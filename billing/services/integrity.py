@@ -1,4 +1,4 @@
-"""What proves that an issued invoice is as it was issued: its hashes, its sealed events, its stored files, and a rebuild."""
+"""Checks that an issued invoice is unchanged, by its hashes, its sealed events, its stored files and a rebuild."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Evidence:
 
 
 def issued(**conditions: Any) -> Iterator[Evidence]:
-    """Yields the evidence of each issued invoice that meets `conditions`, in the order of the numbers, in flat memory."""
+    """Yields the evidence of each issued invoice that meets `conditions`, in order of number. Memory use is constant."""
     numbered = Invoice.objects.filter(state=InvoiceState.ISSUED, **conditions).order_by("series", "sequence")
     rows = numbered.prefetch_related("lines", "files__document")
     for chunk in batched(rows.iterator(chunk_size=_CHUNK), _CHUNK, strict=False):
@@ -49,11 +49,11 @@ def _evidence(invoices: Sequence[Invoice]) -> Iterator[Evidence]:
         Event.objects.filter(subject_type="invoice", subject_ref__in=references, action__in=(_ISSUED, _RENDERED)).order_by("id")
     )
     broken = frozenset(seals.disagreeing(events, EventSeal))
-    of: dict[str, list[Event]] = {reference: [] for reference in references}
+    by_invoice: dict[str, list[Event]] = {reference: [] for reference in references}
     for event in events:
-        of[event.subject_ref].append(event)
+        by_invoice[event.subject_ref].append(event)
     for invoice in invoices:
-        own = of[str(invoice.pk)]
+        own = by_invoice[str(invoice.pk)]
         yield Evidence(
             invoice=invoice,
             files={file.file_format: file for file in invoice.files.all()},
@@ -64,7 +64,7 @@ def _evidence(invoices: Sequence[Invoice]) -> Iterator[Evidence]:
 
 
 def chain_holds(evidence: Evidence, previous: str) -> bool:
-    """Returns whether the row's hashes are those of its content and `previous`, and its sealed event has the same ones."""
+    """Returns whether the row's hashes match its content and `previous`, and whether its sealed event has the same hashes."""
     invoice, event = evidence.invoice, evidence.issued
     content = sha256_hex(canonical_json(frozen.content_of(invoice).as_json()))
     links = (invoice.previous_hash, invoice.content_sha256, invoice.chain_hash)
@@ -76,7 +76,7 @@ def chain_holds(evidence: Evidence, previous: str) -> bool:
 def wrong_files(evidence: Evidence) -> list[str]:
     """Returns the formats whose file is missing or differs from its hash, from the sealed event or from a rebuild.
 
-    Only a UBL document that today's renderer made is built again. The PDF must carry the stored UBL document.
+    Only UBL documents of the present renderer version are rebuilt. The PDF must have the stored UBL document attached.
     """
     return [each.value for each in FileFormat if not _file_holds(evidence, each)]
 
@@ -93,9 +93,9 @@ def _file_holds(evidence: Evidence, file_format: FileFormat) -> bool:
 
 
 def wrong_texts(evidence: Evidence) -> list[str]:
-    """Returns the formats that say something else than the row: the UBL's parties, dates and amounts, the PDF's amount.
+    """Returns the formats whose content differs from the row: parties, dates and amounts of the UBL, the amount of the PDF.
 
-    A missing file counts among the wrong files only.
+    Ignores missing files; `wrong_files` reports them.
     """
     wrong, numbered = [], frozen.numbered(evidence.invoice)
     xml, paper = evidence.content(FileFormat.PEPPOL), evidence.content(FileFormat.PDF)
@@ -107,14 +107,14 @@ def wrong_texts(evidence: Evidence) -> list[str]:
 
 
 def events_without_invoice() -> list[str]:
-    """Returns the number in each sealed event of an issued invoice whose row is gone."""
+    """Returns the invoice number of each event of issuing whose invoice row does not exist."""
     row = Invoice.objects.filter(pk=Cast(OuterRef("subject_ref"), UUIDField()), state=InvoiceState.ISSUED)
     events = Event.objects.filter(~Exists(row), subject_type="invoice", action=_ISSUED).order_by("id")
     return [str(facts.get("number")) for facts in events.values_list("facts", flat=True)]
 
 
 def broken_chain(series_of: Iterator[Evidence]) -> Iterator[Invoice]:
-    """Yields each invoice of `series_of`, which is whole series in order, whose chain does not hold."""
+    """Yields each invoice whose chain does not hold. `series_of` must yield complete series in order of number."""
     previous: dict[str | None, str] = {}
     for evidence in series_of:
         invoice = evidence.invoice
@@ -125,14 +125,14 @@ def broken_chain(series_of: Iterator[Evidence]) -> Iterator[Invoice]:
 
 @dataclass(frozen=True)
 class IssuedCheck:
-    """What a walk over all issued invoices found: how many were compared, and the numbers that differ."""
+    """The result of checking all issued invoices: how many were compared, and the numbers that differ."""
 
     checked: int
     wrong: tuple[str, ...]
 
 
 def verify_issued() -> IssuedCheck:
-    """Compares every issued invoice with its hashes, its sealed events and its files. A file not made yet is no fault."""
+    """Compares every issued invoice with its hashes, its sealed events and its files. A file that is not made yet passes."""
     checked, wrong = 0, []
     previous: dict[str | None, str] = {}
     for evidence in issued():

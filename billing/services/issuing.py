@@ -1,4 +1,4 @@
-"""Numbers, given at issue and never before: one short transaction, one locked counter row, in the customers' order."""
+"""Issues invoices: assigns numbers in one short transaction that locks the counter row, in order of organisation number."""
 
 import datetime as dt
 from typing import Any
@@ -26,15 +26,15 @@ WHERE i.id = n.id AND i.state = 'draft'
 def issue(run: InvoiceRun, *, actor_ref: str) -> int:
     """Numbers every draft of the run and returns how many. A second caller at the same time gets 0.
 
-    All or nothing: a crash before the commit leaves drafts and an unchanged counter. Raises Conflict if the clock stands
-    before the series' last date, since numbers and dates go the same way, unless two people let it step back.
+    The drafts are issued atomically: a crash before the commit leaves them and the counter unchanged. Dates must not decrease as
+    numbers increase: raises Conflict if today is before the series' last date, unless two people have approved a step back.
     """
     with transaction.atomic(durable=True):
         drafted = RunItem.objects.select_for_update().filter(run=run, state=ItemState.DRAFTED)
         items = dict(drafted.order_by("party_id").values_list("party_id", "pk"))
         if not items:
             return 0
-        # Only the locked items' drafts: another worker may have committed one more in between.
+        # Only drafts of the locked items: another worker may have committed one more in the meantime.
         drafts = Invoice.objects.select_for_update(of=("self",)).filter(run=run, party_id__in=items, state=InvoiceState.DRAFT)
         ordered = sorted(drafts, key=lambda draft: (draft.buyer["organisation_number"], str(draft.party_id)))
         today = clock.today()
@@ -48,7 +48,7 @@ def issue(run: InvoiceRun, *, actor_ref: str) -> int:
 
 
 def _counter(today: dt.date) -> Counter:
-    """The series of the year, locked. Locked last of all, so that it is held for milliseconds."""
+    """Locks and returns the counter of the year's series. The caller locks it last, to hold it for milliseconds only."""
     series = str(today.year)
     Counter.objects.bulk_create([Counter(series=series, last_hash=genesis(series))], ignore_conflicts=True)
     counter = Counter.objects.select_for_update().get(series=series)
@@ -59,18 +59,18 @@ def _counter(today: dt.date) -> Counter:
 
 
 def _may_step_back(counter: Counter, today: dt.date) -> bool:
-    """True if two people let the dates step back right after the series' last number; the next number uses that up."""
+    """True if a step back is approved for the series' last number. It holds only until the next number is assigned."""
     approved = SeriesCorrection.objects.filter(approved_at__isnull=False, from_date__lte=today)
     return approved.filter(series=counter.series, after_sequence=counter.last).exists()
 
 
 def genesis(series: str) -> str:
-    """The hash before a series' first invoice."""
+    """Returns the hash to which the first invoice of a series is chained."""
     return sha256_hex(f"billing series {series}".encode())
 
 
 def link_hash(invoice: Invoice, previous: str) -> str:
-    """The hash that chains an issued invoice to the one before it in the series."""
+    """Returns the hash that chains an issued invoice to the previous one in the series."""
     covered = {
         "previous": previous,
         "content": invoice.content_sha256,
@@ -118,7 +118,7 @@ def _event(draft: Invoice, actor_ref: str) -> Event:
 
 
 def facts_of(invoice: Invoice) -> dict[str, Any]:
-    """Returns what the event of issuing says of an invoice; reconciliation compares the row with the sealed event."""
+    """Returns the facts of the invoice's `invoice.issued` event. Reconciliation compares them with the row."""
     return {
         "number": invoice.number,
         "party_id": str(invoice.party_id),

@@ -1,7 +1,7 @@
-"""The ledger: facts of `issuance` pulled in, each exactly once, with the price of its day copied in.
+"""The ledger: pulls facts from `issuance`, each exactly once, and copies in the price of its day.
 
-One row lock, that of the feed position, lets one writer at a time into the ledger. So an entry that is seen has a higher id
-than every entry seen before, and a run's cutoff is exact.
+The row lock of the feed position admits one writer at a time. Ids therefore become visible in increasing order, and a run's
+cutoff is exact.
 """
 
 import datetime as dt
@@ -31,15 +31,15 @@ _COPIED = (
 
 @contextmanager
 def writing() -> Iterator[FeedPosition]:
-    """Joins the caller's transaction and holds the ledger's lock to its end."""
+    """Takes the ledger's lock, which the caller's transaction holds until its end, and yields the feed position."""
     FeedPosition.objects.bulk_create([FeedPosition(feed=FEED)], ignore_conflicts=True)
     yield FeedPosition.objects.select_for_update().get(feed=FEED)
 
 
 def collect(*, batch: int = BATCH) -> int:
-    """Pulls every fact below the feed's horizon into the ledger and returns how many entries were new.
+    """Pulls every fact that the feed returns into the ledger and returns how many entries were new.
 
-    Safe to repeat, to run twice at once and to kill: a batch and its cursor are one transaction, and a source key is unique.
+    It can be repeated, run twice at once and killed: a batch and its cursor commit together, and source keys are unique.
     """
     with transaction.atomic(durable=True), writing():
         added = price_waiting()
@@ -52,7 +52,7 @@ def collect(*, batch: int = BATCH) -> int:
 
 
 def collect_all() -> None:
-    """As `collect`, within the caller's transaction."""
+    """Does the same as `collect` within the caller's transaction."""
     with writing():
         price_waiting()
     while collect_batch()[0] == BATCH:
@@ -60,7 +60,7 @@ def collect_all() -> None:
 
 
 def collect_batch(batch: int = BATCH) -> tuple[int, int]:
-    """Pulls one batch in the caller's transaction; returns how many facts were read and how many entries were new."""
+    """Pulls one batch in the caller's transaction. Returns the number of facts read and of new entries."""
     with writing() as position:
         facts = connected.get(ports.IssuanceFacts).billable_facts(Cursor(position.xid, position.event_id), limit=batch)
         added = record([_unpriced_order(fact) for fact in facts])
@@ -72,7 +72,7 @@ def collect_batch(batch: int = BATCH) -> tuple[int, int]:
 
 
 def _unpriced_order(fact: ports.BillableFact) -> UnpricedFact:
-    """The fact of an order, before it has a price."""
+    """Returns the fact as a row without a price, not stored."""
     kind = line_kinds.of(fact.kind)
     return UnpricedFact(
         source_key=kind.source_key(fact.order_id),
@@ -90,9 +90,9 @@ def _unpriced_order(fact: ports.BillableFact) -> UnpricedFact:
 
 
 def record(facts: Sequence[UnpricedFact]) -> int:
-    """Enters `facts` whose source key is new: priced ones in the ledger, the rest waiting. Returns how many entries were new.
+    """Stores facts with new source keys, in the ledger or, without a price, as unpriced. Returns the number of ledger entries.
 
-    The caller holds `writing`. The first of several facts with one source key counts.
+    The caller holds `writing`. If several facts have the same source key, the first one is stored.
     """
     unique: dict[str, UnpricedFact] = {}
     for fact in facts:
@@ -110,7 +110,7 @@ def record(facts: Sequence[UnpricedFact]) -> int:
 
 
 def price_waiting() -> int:
-    """Moves every waiting fact whose day has got a price into the ledger. The caller holds `writing`."""
+    """Moves every unpriced fact that now has a price into the ledger and returns how many. The caller holds `writing`."""
     moved, last = 0, 0
     while waiting := list(UnpricedFact.objects.filter(id__gt=last).order_by("id")[:BATCH]):
         last = waiting[-1].id
@@ -136,7 +136,7 @@ def _priced(facts: Sequence[UnpricedFact]) -> tuple[list[LedgerEntry], list[Unpr
 
 
 def entry_of(fact: UnpricedFact, item: PriceItem) -> LedgerEntry:
-    """Returns the ledger entry of `fact` at the price `item`, not stored."""
+    """Returns the ledger entry of `fact` with the price `item`, not stored."""
     copied = {name: getattr(fact, name) for name in _COPIED}
     entry = LedgerEntry(**copied, price_item=item, unit_price=item.unit_price, vat_rate=item.vat_rate)
     entry.grouping_key = line_kinds.of(entry.kind).grouping_key(entry)
@@ -144,13 +144,13 @@ def entry_of(fact: UnpricedFact, item: PriceItem) -> LedgerEntry:
 
 
 def newest_entry() -> int:
-    """The highest id in the ledger, 0 if it is empty. The caller holds `writing`, so no lower one can appear later."""
+    """Returns the highest id in the ledger, or 0. The caller holds `writing`, so no lower id can appear later."""
     highest: int | None = LedgerEntry.objects.aggregate(highest=Max("id"))["highest"]
     return highest or 0
 
 
 def subscription_fact(count: ports.SubscriptionCount, *, month: Month, article_code: str, taken_at: dt.datetime) -> UnpricedFact:
-    """The subscription of one organisation for `month`: one piece a person, at the price of the month's last day."""
+    """Returns the subscription of one organisation for `month`: one piece for each person, priced on the month's last day."""
     return UnpricedFact(
         source_key=line_kinds.SUBSCRIPTION.source_key(month.code(), count.organisation_id),
         kind=line_kinds.SUBSCRIPTION.code,

@@ -1,4 +1,4 @@
-"""What a customer's invoice would say if the month ended now: the draft's own code, without a draft."""
+"""The preview of a customer's invoice as if the month ended now, made by the code of drafts without storing a draft."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from siths_portal.lib import ports as connected
 
 @dataclass(frozen=True)
 class Preview:
-    """One customer's running month. `content` is None when nothing can be invoiced yet; `blocked` says why, by rule and text."""
+    """One customer's running month. `content` is None if nothing can be invoiced; `blocked` holds pairs of rule and reason."""
 
     party_id: UUID
     month: Month
@@ -28,10 +28,10 @@ class Preview:
 
 
 def preview(party_id: UUID | None = None, *, pull: bool = True) -> list[Preview]:
-    """The running month of one party, or of every party with something in it: cards sent so far, subscriptions counted now.
+    """Returns the running month of one party, or of every party with entries: cards sent so far, subscriptions counted now.
 
-    Pulls the feed first and writes nothing but the ledger's new entries; without `pull` nothing at all, and cards that were
-    reported sent since the last pull are left out.
+    With `pull` it first pulls the feed into the ledger. Without `pull` it writes nothing, and leaves out cards that suppliers
+    reported sent since the last pull.
     """
     if pull:
         ledger.collect()
@@ -62,7 +62,7 @@ def _one(
         content = composition.compose(
             month=month, seller=seller.configured(), buyer=buyer_of(customer), groups=[*groups, *running], labels=labels
         )
-        drafting.pass_gate(content)
+        drafting.require_valid(content)
     except drafting.Blocked as blocked:
         return Preview(party_id, month, None, tuple(blocked.reasons))
     return Preview(party_id, month, content, ())
@@ -80,7 +80,10 @@ def _subscriptions(party_id: UUID, month: Month, counts: Iterable[ports.Subscrip
 
 
 def previewed_line(order_id: UUID) -> str | None:
-    """The text of the line that the order's card is on in the running month's preview; None if it is not in it."""
+    """Returns the text of the preview's line that includes the order's card, or None if the preview does not include it.
+
+    Pulls the feed first.
+    """
     month = Month.of(clock.now())
     ledger.collect()
     key = line_kinds.CARD.source_key(order_id)

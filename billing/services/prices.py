@@ -1,4 +1,4 @@
-"""The price list: what an article costs on a day, for one customer or for all."""
+"""The price list: the price of an article on a day, for one customer or for all."""
 
 import datetime as dt
 from collections import defaultdict
@@ -17,7 +17,7 @@ _LABELS = {"article_code": "Artikelnumret", "unit_price": "Priset", "vat_rate": 
 
 
 class PriceBook:
-    """The prices of some articles, read once. An agreed price comes before the gross list."""
+    """The prices of some articles, read once. A customer's agreed price precedes the gross list."""
 
     def __init__(self, article_codes: Iterable[str]) -> None:
         self._items: Mapping[tuple[str, UUID | None], list[PriceItem]] = defaultdict(list)
@@ -25,7 +25,7 @@ class PriceBook:
             self._items[item.article_code, item.party_id].append(item)
 
     def price(self, article_code: str, party_id: UUID, day: dt.date) -> PriceItem | None:
-        """The price item valid for the party on `day`; None if there is none."""
+        """Returns the price that is valid for the party on `day`, or None."""
         for owner in (party_id, None):
             for item in self._items.get((article_code, owner), ()):
                 if item.valid_from <= day and (item.valid_until is None or day < item.valid_until):
@@ -42,10 +42,10 @@ def set_price(
     valid_from: dt.date,
     party_id: UUID | None = None,
 ) -> PriceItem:
-    """Makes the price of an article `unit_price` SEK without VAT from `valid_from` on, closing the one before it.
+    """Sets the price of an article to `unit_price` SEK without VAT from `valid_from` on, and ends the previous price there.
 
-    Raises Invalid for a value that the table cannot hold, Conflict if a price that begins on or after that day exists, or if
-    the one before was used from that day on.
+    Raises Invalid for a negative value or one that the table cannot hold. Raises Conflict if another price begins or is valid on
+    or after that day, or if the previous price was already used from that day on.
     """
     values = {"article_code": article_code, "unit_price": unit_price, "vat_rate": vat_rate}
     require_fit(PriceItem(party_id=party_id, valid_from=valid_from, **values), _LABELS)

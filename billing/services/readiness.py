@@ -1,4 +1,4 @@
-"""What stops a party's invoice before there is anything to invoice: customer data that is missing or wrong, and prices."""
+"""Obstacles to a party's invoice, found before there is anything to invoice: wrong or missing customer data, missing prices."""
 
 from collections.abc import Collection
 from decimal import Decimal
@@ -23,10 +23,10 @@ _NO_REFERENCE = (
 
 
 def invoice_obstacles(party_id: UUID, article_codes: Collection[str]) -> list[str]:
-    """Returns a Swedish sentence for each obstacle: the customer, its approval and data, and articles without a price today.
+    """Returns a sentence for each obstacle: missing customer data or approval, wrong data, articles without a price today.
 
-    Every party needs a price for the subscription. The customer's data is judged by our own invoice rules, as the gate does;
-    the gate also runs the official rules, which take too long for a page.
+    Every party needs a price for the subscription. Only our own invoice rules check the customer's data here; validation of a
+    draft also runs the official rules, which take too long for a page.
     """
     now, today = clock.now(), clock.today()
     in_force = BillingCustomer.objects.filter(Q(valid_until=None) | Q(valid_until__gt=now), valid_from__lte=now)
@@ -47,7 +47,7 @@ def invoice_obstacles(party_id: UUID, article_codes: Collection[str]) -> list[st
 
 
 def _wrong_data(customer: BillingCustomer) -> list[str]:
-    """Returns what our own invoice rules say of an invoice of one krona to the customer."""
+    """Returns a sentence for each own rule that an invoice of one krona to the customer breaks."""
     month, krona = Month.of(clock.now()), Decimal("1.00")
     line = Line(
         position=1,
@@ -65,7 +65,7 @@ def _wrong_data(customer: BillingCustomer) -> list[str]:
     )
     lines = (line,)
     content = InvoiceContent(seller.configured(), buyer_of(customer), month, lines, total(lines, round_to_krona=False))
-    findings = peppol.check(drafting.stand_in(content))
+    findings = peppol.check(drafting.draft_document(content))
     return [
         _NO_REFERENCE if finding.rule == _REFERENCE else f"Kunduppgifterna behöver rättas: {finding.text}" for finding in findings
     ]

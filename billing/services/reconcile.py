@@ -1,5 +1,4 @@
-"""The thirteen differences of a month (rules/billing 4.1). Each must be 0, before review and after issue; what differs is
-named."""
+"""Reconciliation: the thirteen differences of a month (rules/billing 4.1). Each must be 0, before review and after issue."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -38,7 +37,7 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Difference:
-    """One of the thirteen: its number, what it compares, the difference, and what differs by number or key, never by person."""
+    """One of the thirteen differences. `named` holds up to five numbers or keys of what differs, never a person's name."""
 
     number: int
     title: str
@@ -52,7 +51,7 @@ class Difference:
 
 
 def reconcile(month: Month) -> list[Difference]:
-    """All thirteen differences of the month's run. Reads only. Raises NotFound if the month has no run."""
+    """Returns all thirteen differences of the month's run. Reads only. Raises NotFound if the month has no run."""
     run = InvoiceRun.objects.filter(period=month.first_day).first()
     if run is None:
         raise NotFound("no-run", f"Det finns ingen körning för {month}.")
@@ -88,11 +87,11 @@ def _entries_on_two_lines() -> Difference:
 
 
 def _ledger_against_lines(run: InvoiceRun) -> Difference:
-    worth = Coalesce(Sum(F("events__entry__quantity") * F("events__entry__unit_price")), Decimal(0))
-    lines = InvoiceLine.objects.filter(invoice__run=run).annotate(worth=worth).select_related("invoice")
+    priced = Coalesce(Sum(F("events__entry__quantity") * F("events__entry__unit_price")), Decimal(0))
+    lines = InvoiceLine.objects.filter(invoice__run=run).annotate(ledger_net=priced).select_related("invoice")
     value, named = Decimal(0), []
     for line in lines.order_by("invoice_id", "position").iterator(chunk_size=1000):
-        wrong = abs(line.net - money.to_ore(line.worth)) + abs(line.net - money.to_ore(line.quantity * line.unit_price))
+        wrong = abs(line.net - money.to_ore(line.ledger_net)) + abs(line.net - money.to_ore(line.quantity * line.unit_price))
         if wrong:
             value += wrong
             named.append(f"{_name(line.invoice)} rad {line.position}")
@@ -147,7 +146,7 @@ def _cards(month: Month) -> Difference:
 
 
 def _numbers() -> Difference:
-    """Over all series, since a missing number must be noticed wherever it is; the counter remembers the last one."""
+    """Compares counters, numbers and dates of all series, so that a gap in any of them is found."""
     issued = Invoice.objects.filter(state=InvoiceState.ISSUED)
     counted = {
         row["series"]: row for row in issued.values("series").annotate(highest=Max("sequence"), invoices=Count("pk")).order_by()
@@ -171,7 +170,7 @@ def _numbers() -> Difference:
 
 
 def _chain() -> Difference:
-    """Over all series: content, links and the sealed events of issuing, also of an invoice that is gone."""
+    """Checks content, chain and sealed events of all series, and finds events whose invoice row does not exist."""
     named = [_name(invoice) for invoice in integrity.broken_chain(integrity.issued())]
     named += [f"faktura {number} saknas" for number in integrity.events_without_invoice()]
     return _difference(9, "Fakturornas kedja mot raderna och de förseglade händelserna", named)

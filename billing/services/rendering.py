@@ -1,4 +1,4 @@
-"""Files of issued invoices: made after the commit from frozen rows, stored once. What lacks a file is the queue."""
+"""Files of issued invoices, made once from frozen rows after issuing commits. The queue is the invoices without a file."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from billing import gate, pdf, ubl
+from billing import pdf, ubl, validation
 from billing.models import Document, Event, FileFormat, Invoice, InvoiceFile, InvoiceRun, InvoiceState
 from billing.services import frozen
 from siths_portal.lib import clock, faults
@@ -18,10 +18,10 @@ _SUBJECT_SEQ = {FileFormat.PEPPOL: 2, FileFormat.PDF: 3}
 
 
 def render_missing(run: InvoiceRun, *, actor_ref: str, progress: Callable[[int, int], None] | None = None) -> int:
-    """Makes each file that an issued invoice of the run lacks; returns how many. Safe to repeat, at once and after a crash.
+    """Makes each missing file of the run's issued invoices and returns how many. Can be repeated, in parallel and after a crash.
 
-    Raises Conflict if the stored rows no longer pass the gate, and Unavailable if the official rules cannot be run or the PDF
-    cannot be made; others stay made.
+    Raises Conflict if the stored rows no longer pass validation, and Unavailable if the official rules cannot be run or the PDF
+    cannot be made. Files made before the error remain.
     """
     made = 0
     for invoice in (
@@ -40,20 +40,20 @@ def render_missing(run: InvoiceRun, *, actor_ref: str, progress: Callable[[int, 
 
 
 def lacking(*, period: dt.date, file_format: FileFormat) -> QuerySet[Invoice]:
-    """The month's issued invoices without a file of the format, in the order of their numbers."""
+    """Returns the month's issued invoices without a file of the format, in order of number."""
     has = InvoiceFile.objects.filter(invoice=OuterRef("pk"), file_format=file_format)
     return Invoice.objects.filter(~Exists(has), period=period, state=InvoiceState.ISSUED).order_by("series", "sequence")
 
 
 def stored(invoice: Invoice, file_format: FileFormat) -> bytes:
-    """The bytes of one file. Raises InvoiceFile.DoesNotExist."""
+    """Returns the bytes of one file. Raises InvoiceFile.DoesNotExist."""
     file = InvoiceFile.objects.select_related("document").get(invoice=invoice, file_format=file_format)
     return file.document.read()
 
 
 def _ubl(invoice: Invoice) -> bytes:
     xml = ubl.build(frozen.numbered(invoice))
-    if findings := gate.check(xml):
+    if findings := validation.check(xml):
         rules = ", ".join(finding.rule for finding in findings)
         raise Conflict("issued-invoice-broken", f"Faktura {invoice.number} bryter mot {rules}. Raderna kan ha ändrats.")
     return xml

@@ -1,11 +1,11 @@
-"""A month's run: opened once the month is over, drafted by any number of workers, reviewed."""
+"""A month's run: opened when the month is over, drafted by any number of workers, then reviewed."""
 
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q
 
-from billing import gate, ports
+from billing import ports, validation
 from billing.domain import codes
 from billing.domain.periods import Month
 from billing.models import (
@@ -32,7 +32,7 @@ RULE_VERSION = "persons-at-month-end/1"
 
 
 def require_over(month: Month) -> None:
-    """Raises Invalid before the month has ended in Stockholm: until then its events can still come."""
+    """Raises Invalid if the month has not ended in Stockholm, since more of its events can occur."""
     if not month.is_over(clock.now()):
         name = str(month)
         name = name[0].upper() + name[1:]
@@ -40,17 +40,17 @@ def require_over(month: Month) -> None:
 
 
 def open_run(month: Month, *, actor_ref: str) -> InvoiceRun:
-    """The month's run, opened if it is not: subscriptions counted at T once, the ledger cut off, an item for each customer.
+    """Returns the month's run and opens it if needed: counts subscriptions at T, sets the cutoff, adds an item for each customer.
 
-    Joins the caller's transaction. Opening again adds items for customers that came since, and tries blocked ones anew.
-    Raises Invalid for a month that is not over.
+    Joins the caller's transaction. Opening again keeps the count, adds items for new customers and makes blocked ones pending.
+    Raises Invalid if the month is not over.
     """
     require_over(month)
     now = clock.now()
     InvoiceRun.objects.bulk_create(
         [InvoiceRun(period=month.first_day, opened_at=now, program_version=settings.PROGRAM_VERSION)], ignore_conflicts=True
     )
-    run = InvoiceRun.objects.select_for_update(no_key=True).get(period=month.first_day)  # drafts may refer to it meanwhile
+    run = InvoiceRun.objects.select_for_update(no_key=True).get(period=month.first_day)  # drafts may refer to it at the same time
     with ledger.writing():
         if run.snapshot_at is None:
             _take_snapshot(month)
@@ -102,13 +102,13 @@ def _take_snapshot(month: Month) -> None:
 
 
 def snapshot_hash(row: SubscriptionSnapshot) -> str:
-    """SHA-256 of what the snapshot says."""
+    """Returns the SHA-256 of the snapshot's columns as canonical JSON."""
     names = ("period", "party_id", "organisation_id", "organisation_name", "direct", "persons", "rule_version")
     return sha256_hex(canonical_json({name: getattr(row, name) for name in names}))
 
 
 def _parties(month: Month, cutoff: int) -> set[UUID]:
-    """Active customers, and whoever has something to be invoiced: without a customer row it is blocked, not forgotten."""
+    """Returns active customers and all parties with something to invoice. A party without customer data gets a blocked item."""
     now = clock.now()
     in_force = BillingCustomer.objects.filter(Q(valid_until=None) | Q(valid_until__gt=now), valid_from__lte=now)
     unbilled = LedgerEntry.objects.filter(period__lte=month.first_day, id__lte=cutoff, line_event=None)
@@ -121,22 +121,25 @@ def _parties(month: Month, cutoff: int) -> set[UUID]:
 
 
 def _unsettle(run: InvoiceRun, cutoff: int) -> None:
-    """Makes blocked items pending again, and drafts that the gate did not judge as they are now.
+    """Makes blocked items pending again, and deletes outdated drafts and makes their items pending.
 
-    Such are those whose customer has got a new version since, and those that other rules judged.
+    A draft is outdated if its customer has a newer version or if another version of the rules validated it.
     """
     settled = RunItem.objects.select_for_update().filter(run=run, state__in=[ItemState.BLOCKED, ItemState.DRAFTED])
     items = list(settled.order_by("party_id"))
     drafts = Invoice.objects.filter(run=run, state=InvoiceState.DRAFT)
-    unjudged = Q(customer__valid_until__lte=clock.now()) | ~Q(gate_version=gate.VERSION)
-    outdated = set(drafts.filter(unjudged).values_list("party_id", flat=True))
+    is_outdated = Q(customer__valid_until__lte=clock.now()) | ~Q(gate_version=validation.VERSION)
+    outdated = set(drafts.filter(is_outdated).values_list("party_id", flat=True))
     again = [item.pk for item in items if item.state == ItemState.BLOCKED or item.party_id in outdated]
     drafts.filter(party_id__in=outdated).delete()
     RunItem.objects.filter(pk__in=again).update(state=ItemState.PENDING, cutoff=cutoff)
 
 
 def settle_review(run: InvoiceRun, *, actor_ref: str) -> None:
-    """Sets the run's state from its items, in the caller's transaction: no pending item means review, no draft means issued."""
+    """Sets the run's state from its items, in the caller's transaction.
+
+    A pending item means open; a draft, or no issued item, means review; else the run is issued.
+    """
     run = InvoiceRun.objects.select_for_update(no_key=True).get(pk=run.pk)
     states = set(run.items.values_list("state", flat=True).distinct())
     if ItemState.PENDING in states:

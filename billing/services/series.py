@@ -1,4 +1,4 @@
-"""A number series that a wrong clock dated ahead: two people let its dates step back, once."""
+"""Correction of a number series that a wrong clock dated ahead: two people allow one step back of its dates."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,7 +17,10 @@ LONGEST_REASON = 500
 
 @dataclass(frozen=True)
 class SeriesState:
-    """The series of this year: whether its last date is ahead of the clock, and the steps back that were asked for."""
+    """The series of this year. `locked` means that its last date is ahead of the clock without an approved step back.
+
+    `waiting` holds requests that can be approved now, `approved` the approved ones of all series, the newest first.
+    """
 
     counter: Counter | None
     locked: bool
@@ -40,7 +43,10 @@ def state(actor: Actor) -> SeriesState:
 
 
 def request_correction(*, actor: Actor, reason: str) -> SeriesCorrection:
-    """Asks that this year's series may step back to today, after its last invoice. Raises Forbidden, Invalid, Conflict."""
+    """Requests that this year's series may step back to today after its last invoice.
+
+    Raises Forbidden; Invalid if the reason is empty or too long; Conflict if the series is not ahead or a request exists.
+    """
     policy.require_global(actor, ACTION)
     reason = reason.strip()
     if not reason or len(reason) > LONGEST_REASON:
@@ -50,8 +56,8 @@ def request_correction(*, actor: Actor, reason: str) -> SeriesCorrection:
         counter = Counter.objects.select_for_update().filter(series=str(today.year)).first()
         if counter is None or counter.last_date is None or counter.last_date <= today:
             raise Conflict("series-not-ahead", "Seriens senaste faktura är inte daterad framåt i tiden. Inget behöver ändras.")
-        place = SeriesCorrection.objects.filter(series=counter.series, after_sequence=counter.last, from_date__lte=today)
-        if place.exists():
+        same = SeriesCorrection.objects.filter(series=counter.series, after_sequence=counter.last, from_date__lte=today)
+        if same.exists():
             raise Conflict("correction-exists", "Någon har redan begärt det här. En annan person kan godkänna.")
         correction = SeriesCorrection.objects.create(
             series=counter.series,
@@ -67,10 +73,10 @@ def request_correction(*, actor: Actor, reason: str) -> SeriesCorrection:
 
 
 def approve_correction(*, actor: Actor, correction_id: UUID) -> None:
-    """Approves a step back that somebody else asked for.
+    """Approves a step back that another person requested.
 
-    Raises NotFound, Conflict if it is approved or numbers were given since, Forbidden to the requester, and to an approver
-    whose right began after the request.
+    Raises NotFound; Conflict if it is already approved or later numbers were assigned; Forbidden if the actor is the requester or
+    got the right after the request.
     """
     policy.require_global(actor, ACTION)
     with transaction.atomic(durable=True):

@@ -1,4 +1,4 @@
-"""Amounts and quantities in the Swedish form, as the PDF prints them."""
+"""Template filters for amounts, quantities and numbers in Swedish form."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""What the pages of invoices can be filtered by. Organisations' names are no personal data: the choice stands in the address."""
+"""Filter forms of the invoice pages. They use GET: organisations are not personal data, so the URL may contain the choice."""
 
 from typing import Any
 from uuid import UUID
@@ -14,33 +14,33 @@ _UNKNOWN = {"invalid_choice": _("Välj ett av alternativen i listan.")}
 
 
 class CustomerForm(Form):
-    """One of the customers that the reader may see. A hidden one is refused as an unknown one is."""
+    """The choice of one visible customer. A hidden customer gets the same error as an unknown one."""
 
     kund = forms.ChoiceField(label=_("Kund"), required=False, error_messages=_UNKNOWN)
 
-    def __init__(self, data: Any, customers: tuple[tuple[UUID, str], ...], *, nobody: Any) -> None:
+    def __init__(self, data: Any, customers: tuple[tuple[UUID, str], ...], *, empty_label: Any) -> None:
         super().__init__(data)
-        self.fields["kund"].choices = [("", nobody), *((str(party_id), name) for party_id, name in customers)]  # type: ignore[attr-defined]
+        self.fields["kund"].choices = [("", empty_label), *((str(party_id), name) for party_id, name in customers)]  # type: ignore[attr-defined]
 
     @property
     def party_id(self) -> UUID | None:
-        """The chosen customer, if any."""
+        """The chosen customer, or None."""
         chosen = self.cleaned_data.get("kund", "")
         return UUID(chosen) if chosen else None
 
 
 class FilterForm(CustomerForm):
-    """Customer and month of the list."""
+    """The filter of the invoice list by customer and month."""
 
     manad = forms.ChoiceField(label=_("Månad"), required=False, error_messages=_UNKNOWN)
 
     def __init__(self, data: Any, choices: Choices) -> None:
-        super().__init__(data, choices.customers, nobody=_("Alla kunder"))
+        super().__init__(data, choices.customers, empty_label=_("Alla kunder"))
         months = [(month.code(), str(month).capitalize()) for month in choices.months]
         self.fields["manad"].choices = [("", _("Alla månader")), *months]  # type: ignore[attr-defined]
 
     @property
     def month(self) -> Month | None:
-        """The chosen month, if any."""
+        """The chosen month, or None."""
         chosen = self.cleaned_data.get("manad", "")
         return Month.parse(chosen) if chosen else None

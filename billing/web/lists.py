@@ -1,4 +1,4 @@
-"""The lists of invoices' pages."""
+"""The lists of the invoice pages."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Source, Tag
 
 
 def _amount(key: str, heading: Any, name: str, *, css: str = "") -> Column[Any]:
-    """A column of an amount or a quantity; files get the number itself."""
+    """Returns a column with an amount or a quantity. Exported files contain the number, not the Swedish text."""
     return Column(
         key=key,
         heading=heading,
@@ -32,7 +32,7 @@ def _moment(row: LineEventRow) -> str:
 
 
 class InvoiceList(List[InvoiceRow]):
-    """Issued invoices that the reader may see, by customer and month, the newest number first."""
+    """The issued invoices that the user may see, filtered by customer and month, the newest number first."""
 
     columns = (
         Column(
@@ -51,7 +51,7 @@ class InvoiceList(List[InvoiceRow]):
     table_id = "fakturor"
     css = "amounts"
     by = (Key("-number", nullable=False),)
-    count_to = 0  # the page shows the sums of all
+    count_to = 0  # the page shows the number with the sums
     filter_button = _("Visa")
     files = ("csv", "xlsx")
     file_name = _("fakturor")
@@ -84,7 +84,7 @@ class InvoiceList(List[InvoiceRow]):
 
 
 class LineEventList(List[LineEventRow]):
-    """What happened behind one line, in the order of the ledger."""
+    """The events behind one line, in order of the ledger."""
 
     columns = (
         Column(key="tidpunkt", heading=_("Tidpunkt"), value=_moment, css="nowrap"),
@@ -99,12 +99,12 @@ class LineEventList(List[LineEventRow]):
     caption_hidden = True
     table_id = "handelser"
     css = "amounts"
-    count_to = 0  # a line may have hundreds of thousands, and its quantity is their sum
+    count_to = 0  # a line may have hundreds of thousands, and the page shows their sum as the quantity
 
-    def __init__(self, request: HttpRequest, found: Source[LineEventRow]) -> None:
+    def __init__(self, request: HttpRequest, events: Source[LineEventRow]) -> None:
         super().__init__(request)
-        self.found = found
+        self.events = events
 
     def rows(self) -> Source[LineEventRow]:
         """See `List`."""
-        return self.found
+        return self.events

@@ -1,4 +1,4 @@
-"""The page of the number series: what it stands at, and a step back that two people agree on."""
+"""The page of the number series: its last number and date, and requests for a step back that another person approves."""
 
 import datetime as dt
 import re
@@ -25,7 +25,7 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class ReasonForm(Form):
-    """Why the series must step back."""
+    """The reason why the series must step back."""
 
     reason = forms.CharField(
         label=gettext_lazy("Skäl"),
@@ -37,7 +37,7 @@ class ReasonForm(Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def invoice_series(request: HttpRequest) -> HttpResponse:
-    """Shows this year's series. POST asks for a step back, or approves one; both demand a log-in made for it."""
+    """Shows this year's series. POST requests a step back or approves one; both require a new log-in (step-up)."""
     actor = cast(Actor, cast(Any, request).actor)
     state = service.series_state(actor)
     form, status = ReasonForm(), 200

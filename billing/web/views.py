@@ -28,7 +28,7 @@ def _actor(request: HttpRequest) -> Actor:
 
 @require_safe
 def invoice_list(request: HttpRequest) -> HttpResponseBase:
-    """The issued invoices that the reader may see, by customer and month, with the sums of what is shown."""
+    """Lists the issued invoices that the user may see, by customer and month, with their sums."""
     actor = _actor(request)
     return InvoiceList(request, actor).answer(lambda shown: _invoices_page(request, actor, shown))
 
@@ -48,7 +48,7 @@ def _invoices_page(request: HttpRequest, actor: Actor, shown: Shown[queries.Invo
 
 @require_safe
 def invoice(request: HttpRequest, number: str) -> HttpResponse:
-    """One invoice as it was frozen."""
+    """Shows one invoice as it was frozen. Raises NotFound."""
     view = queries.invoice(_actor(request), number)
     content = view.invoice.content
     context = {
@@ -63,7 +63,7 @@ def invoice(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def _facts(view: queries.InvoiceView) -> list[dict[str, Any]]:
-    """What stands beside the parties. A reference that is not used is left out."""
+    """Returns labels and values of dates and references. Leaves out unused references."""
     invoice, buyer = view.invoice, view.invoice.content.buyer
     start, end = invoice.content.period_start, invoice.content.period_end
     rows = [
@@ -79,8 +79,8 @@ def _facts(view: queries.InvoiceView) -> list[dict[str, Any]]:
 
 
 def _functions(view: queries.InvoiceView) -> list[dict[str, Any]]:
-    """The files; one that is not made yet says so."""
-    wanted = ((FileFormat.PDF, "invoice_pdf", _("Hämta PDF")), (FileFormat.PEPPOL, "invoice_xml", _("Hämta e-faktura (XML)")))
+    """Returns the download buttons. A button is off, with the reason, until its file is made."""
+    files = ((FileFormat.PDF, "invoice_pdf", _("Hämta PDF")), (FileFormat.PEPPOL, "invoice_xml", _("Hämta e-faktura (XML)")))
     number = view.invoice.number
     return [
         {
@@ -89,34 +89,34 @@ def _functions(view: queries.InvoiceView) -> list[dict[str, Any]]:
             "allowed": file_format in view.formats,
             "reason": _("Filen är inte gjord än."),
         }
-        for file_format, address, name in wanted
+        for file_format, address, name in files
     ]
 
 
-def _saved(download: service.Download) -> HttpResponse:
+def _attachment(download: service.Download) -> HttpResponse:
     return attachment(download.content, media_type=download.media_type, filename=download.filename)
 
 
 @require_safe
 def invoice_pdf(request: HttpRequest, number: str) -> HttpResponse:
-    """The PDF/A-3a as stored."""
-    return _saved(service.invoice_file(actor=_actor(request), number=number, file_format=FileFormat.PDF))
+    """Returns the stored PDF/A-3a."""
+    return _attachment(service.invoice_file(actor=_actor(request), number=number, file_format=FileFormat.PDF))
 
 
 @require_safe
 def invoice_xml(request: HttpRequest, number: str) -> HttpResponse:
-    """The Peppol BIS Billing 3.0 document as stored."""
-    return _saved(service.invoice_file(actor=_actor(request), number=number, file_format=FileFormat.PEPPOL))
+    """Returns the stored Peppol BIS Billing 3.0 document."""
+    return _attachment(service.invoice_file(actor=_actor(request), number=number, file_format=FileFormat.PEPPOL))
 
 
 @require_safe
 def invoice_line(request: HttpRequest, number: str, position: int) -> HttpResponse:
-    """What happened behind one line: which orders, when, at what price, and nobody's name."""
-    line, found = queries.line(_actor(request), number, position)
+    """Lists the events behind one line: orders, times and prices, without names of persons."""
+    line, events = queries.line(_actor(request), number, position)
     context = {
         "tab": TAB,
         "line": line,
-        "list": LineEventList(request, found).shown(),
+        "list": LineEventList(request, events).shown(),
         "functions": [{"name": _("Hämta som CSV"), "url": reverse("invoice_line_csv", args=[number, position]), "allowed": True}],
     }
     return render(request, "billing/invoice_line.html", context)
@@ -124,24 +124,24 @@ def invoice_line(request: HttpRequest, number: str, position: int) -> HttpRespon
 
 @require_safe
 def invoice_line_csv(request: HttpRequest, number: str, position: int) -> HttpResponse:
-    """All that happened behind one line as a CSV file."""
-    return _saved(service.line_events(actor=_actor(request), number=number, position=position))
+    """Returns all events behind one line as a CSV file."""
+    return _attachment(service.line_events(actor=_actor(request), number=number, position=position))
 
 
 @require_safe
 def running_month(request: HttpRequest) -> HttpResponse:
-    """What a customer's invoice would say if the month ended now. Preliminary, and marked so."""
+    """Shows a customer's invoice as it would be if the month ended now, marked as preliminary."""
     choice = customers(_actor(request))
-    form = CustomerForm(request.GET, choice, nobody=_("Välj kund"))
+    form = CustomerForm(request.GET, choice, empty_label=_("Välj kund"))
     valid = form.is_valid()
-    shown = running(choice, form.party_id) if valid else None
+    month = running(choice, form.party_id) if valid else None
     context = {
         "tab": TAB,
         "form": form,
         "may_choose": not valid or len(choice) != 1,
-        "nobody": valid and not choice,
-        "running": shown,
+        "no_customers": valid and not choice,
+        "running": month,
         "without_terms": without_terms(_actor(request)),
-        "content": shown and shown.shown.content,
+        "content": month and month.preview.content,
     }
     return render(request, "billing/running_month.html", context, status=200 if valid else 422)

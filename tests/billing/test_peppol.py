@@ -1,4 +1,4 @@
-"""The gate: a good invoice passes it and the official judges; one break gives the rule's id."""
+"""The own rules: a valid invoice passes them and the official ones; one change that breaks a rule gives its id."""
 
 import copy
 import hashlib
@@ -101,7 +101,7 @@ def again(path: str) -> Change:
 
 
 def add(path: str, xml: str) -> Change:
-    """Appends `xml` to the element at `path`; the gate does not care for order."""
+    """Appends `xml` to the element at `path`; the own rules ignore the order of elements."""
 
     def change(root):
         parent = first(root, path)

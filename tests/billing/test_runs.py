@@ -430,8 +430,8 @@ def test_a_draft_that_other_rules_judged_is_made_again_before_it_gets_a_number(f
     customer(REGION, country="XX")
     facts.card(REGION, facts.office("a", "Kontor A"), "589", SENT)
     with pytest.MonkeyPatch.context() as earlier:
-        earlier.setattr("billing.gate.check", lambda xml: [])
-        earlier.setattr("billing.gate.VERSION", "gate/0")
+        earlier.setattr("billing.validation.check", lambda xml: [])
+        earlier.setattr("billing.validation.VERSION", "gate/0")
         run_month(APRIL, actor_ref=ME)
     assert Invoice.objects.count() == 1
     result = run_month(APRIL, actor_ref=ME, issue=True)

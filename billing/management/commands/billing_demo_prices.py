@@ -9,12 +9,12 @@ from billing import service
 
 
 class Command(BaseCommand):
-    """Repeatable: what has a price or terms keeps them. Refused outside development."""
+    """Keeps existing prices and terms, so it can be repeated. Refuses to run with DEBUG off."""
 
     help = "Lägger in demopriser och demokunder."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Loads what is missing."""
+        """Adds the missing prices and terms."""
         if not settings.DEBUG:
             raise CommandError("Demopriser läggs bara in i utvecklingsläge (DEBUG).", returncode=2)
         prices, customers = service.load_demo_prices()

@@ -11,7 +11,7 @@ from siths_portal.lib.files.path_arguments import writable_folder
 
 
 class Command(BillingCommand):
-    """Writes the files and names each on standard output."""
+    """Writes the files and prints the path of each."""
 
     help = "Skriver en månads utfärdade fakturor som filer."
 

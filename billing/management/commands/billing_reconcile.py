@@ -10,7 +10,7 @@ from billing.management.base import BillingCommand
 
 
 class Command(BillingCommand):
-    """Says one line for each difference and names what differs."""
+    """Prints one line for each difference, with what differs."""
 
     help = "Stämmer av en månads fakturering: tretton differenser som alla ska vara 0."
 

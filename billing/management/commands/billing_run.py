@@ -1,4 +1,4 @@
-"""`billing_run --month YYYY-MM [--dry-run] [--issue]`: open, draft and review a month; `--issue` numbers and freezes it."""
+"""`billing_run --month YYYY-MM [--dry-run] [--issue]`: opens and drafts a month; `--issue` numbers and freezes the invoices."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _STATE = dict(ItemState.choices)
 
 
 class Command(BillingCommand):
-    """Says one line for each customer. Again changes nothing. Exit 1 if a customer is blocked; the others go on."""
+    """Prints one line for each customer. Can be repeated. Exit 1 if a customer is blocked; the others are drafted."""
 
     help = "Fakturerar en månad som är slut: utkast, och med --issue nummer och filer."
 

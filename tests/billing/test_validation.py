@@ -1,4 +1,4 @@
-"""The gate before a number: what the UBL XSD or EN 16931 stops gets no number, and the child that runs them is bounded."""
+"""Validation before numbering: an invoice that the UBL XSD or EN 16931 refuses gets no number; the child process is bounded."""
 
 import copy
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from lxml import etree
 
-from billing import gate, peppol, ubl
+from billing import peppol, ubl, validation
 from billing.models import Invoice, RunItem
 from billing.official import UBL_XSD, texts, validator
 from billing.service import run_month
@@ -100,11 +100,11 @@ def test_no_mutation_that_the_official_rules_stop_passes_the_gate():
     chosen = random.Random(14).sample(everything, min(SAMPLE, len(everything)))
     stopped = [(name, xml) for name, xml in chosen if official.xsd_errors(xml) or official.cen_errors(xml)]
     assert len(stopped) > len(chosen) // 2
-    assert [name for name, xml in stopped if not gate.check(xml)] == []
+    assert [name for name, xml in stopped if not validation.check(xml)] == []
 
 
 def test_a_good_invoice_passes():
-    assert gate.check(ubl.build(FULL)) == []
+    assert validation.check(ubl.build(FULL)) == []
 
 
 def test_our_own_rules_survive_every_mutation():
@@ -117,13 +117,13 @@ def test_an_official_finding_has_a_swedish_sentence_and_its_id():
     root = etree.fromstring(ubl.build(invoice()))
     number, date = root.find(f"{{{ubl.CBC}}}ID"), root.find(f"{{{ubl.CBC}}}IssueDate")
     number.addprevious(date)
-    (finding,) = gate.check(etree.tostring(root))
+    (finding,) = validation.check(etree.tostring(root))
     assert finding.text == "Fakturan följer inte filformatet UBL 2.1 (UBL-XSD)."
 
 
 def test_one_fault_is_told_once():
     xml = ubl.build(invoice(endpoint_scheme="9901"))
-    assert [finding.rule for finding in gate.check(xml)] == ["PEPPOL-EN16931-CL008"]
+    assert [finding.rule for finding in validation.check(xml)] == ["PEPPOL-EN16931-CL008"]
 
 
 @pytest.mark.parametrize("rule", [UBL_XSD, "BR-02", "BR-CL-99", "BR-CO-10", "BR-DEC-12", "BR-S-08", "BR-77", "UBL-CR-001", "new"])

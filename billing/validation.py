@@ -1,6 +1,7 @@
-"""The gate before an invoice gets its number, and again on its final bytes: our own rules, the UBL XSD and EN 16931.
+"""Validation of an invoice before it gets its number, and again of the final document: own rules, the UBL XSD and EN 16931.
 
-Own rules come first, since their Swedish sentences say what to do; an official rule that one of them reports is not repeated.
+The own rules run first, because their Swedish sentences say what to do. A fault that an own rule reports is not reported again
+by the corresponding official rule.
 """
 
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from billing.official import texts, validator
 from billing.peppol import Finding
 
 VERSION = f"gate/1 factur-x/{version('factur-x')}"
-"""What judged a draft, stored with it. A new own rule raises the first number."""
+"""The version of the rules, stored with each draft they passed. Increment the first number with each new own rule."""
 
 _REPORTED_BY = {
     "BR-CL-03": "PEPPOL-EN16931-CL007",
@@ -22,15 +23,15 @@ _REPORTED_BY = {
     "BR-CL-24": "PEPPOL-EN16931-CL001",
     "BR-CL-25": "PEPPOL-EN16931-CL008",
 }
-"""Official rules whose fault an own rule with another id reports."""
+"""Official rules by id, with the own rule of another id that reports the same fault."""
 
 log = structlog.get_logger(__name__)
 
 
 def check(xml: bytes) -> list[Finding]:
-    """Returns every rule that the UBL document breaks; empty if the invoice may be issued.
+    """Returns a finding for each rule that the UBL document breaks; empty if the invoice may be issued.
 
-    Raises Unavailable if the official rules cannot be run, since a document that nobody judged gets no number.
+    Raises Unavailable if the official rules cannot be run: an invoice that was not validated must not get a number.
     """
     found = peppol.check(xml)
     known = {finding.rule for finding in found}
