@@ -1,1 +1,1 @@
-"""Timed work on carriers, and the comparison of states with sealed events."""
+"""Scheduled work on carriers, and the comparison of states with sealed events."""

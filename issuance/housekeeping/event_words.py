@@ -1,4 +1,4 @@
-"""The words of events of housekeeping."""
+"""Labels of housekeeping's events."""
 
 from django.utils.translation import gettext_noop as _
 

@@ -1,4 +1,4 @@
-"""What operators of the PKI searched for and counted on trial, for a day."""
+"""Short-lived rows of the operators' pages: certificate searches and dry runs of mass revocations."""
 
 from django.db import models
 
@@ -6,10 +6,11 @@ from siths_portal.lib.ids import new_id
 
 
 class CertificateSearch(models.Model):
-    """An operator's search for certificates. Its id is the handle in addresses, for its owner in its session alone (ADR 0077).
+    """An operator's search for certificates.
 
-    `form` is what was typed, `criteria` what it means (`pki.operators.certificate_search.CertificateCriteria`). Rows go with
-    the other searches.
+    URLs contain only its id, which opens it only for its owner in the same session (ADR 0077). `form` holds what the operator
+    typed, `criteria` its meaning (`pki.operators.certificate_search.CertificateCriteria`). Housekeeping deletes rows with the
+    other searches.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -24,11 +25,12 @@ class CertificateSearch(models.Model):
 
 
 class MassTrial(models.Model):
-    """An operator's trial count. Its id is the handle in addresses, for its owner in its session alone (ADR 0077).
+    """A dry run of a mass revocation.
 
-    `selection` is what was counted (`pki.mass_revocation.MassSelection.plain`), `counted` the numbers that it gave at `as_of`,
-    and `members_sha256` the hash of the certificates, which a request repeats. `mass_revocation_id` is what was asked for on
-    it, so that a second click asks for nothing more. Rows go with the searches.
+    URLs contain only its id, which opens it only for its owner in the same session (ADR 0077). `selection` holds the criteria
+    (`pki.mass_revocation.MassSelection.plain`), `counted` the counts at `as_of`. `members_sha256` is the hash of the selected
+    certificates; the request repeats it. `mass_revocation_id` is the mass revocation requested from this dry run, so that a
+    second click requests no other. Housekeeping deletes rows with the searches.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)

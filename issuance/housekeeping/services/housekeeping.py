@@ -1,5 +1,6 @@
-"""Rules that time sets off: cards not activated or not signed for are revoked, and what has ended expires
-(rules/issuance 4.4)."""
+"""Rules that depend on time: housekeeping revokes cards that were not activated or not signed for in time, and expires carriers
+and eIDs past their end (rules/issuance 4.4).
+"""
 
 import datetime as dt
 from collections.abc import Callable
@@ -29,11 +30,12 @@ BATCH = 200
 
 @dataclass(frozen=True)
 class Housekeeping:
-    """How many rows each rule took; `certificates_revoked` counts carriers that `pki` had revoked, and no dry run does.
+    """The number of rows that each rule changed.
 
-    `draft_photos` counts drafts of orders that lost their photo because nobody went on with them, `transactions_ended` eID app
-    transactions whose time is out, `roles_ended` activations and drafts of orders whose clerk's role has ended since,
-    `role_requests` requests for a role that nobody decided in time.
+    `certificates_revoked` counts carriers revoked because `pki` had revoked their certificates; a dry run does not count them.
+    `draft_photos` counts abandoned order drafts whose photo was deleted, `transactions_ended` overdue eID app transactions,
+    `roles_ended` activations and order drafts of clerks whose role has ended, `role_requests` requests for a role that nobody
+    decided in time.
     """
 
     not_activated: int
@@ -48,9 +50,8 @@ class Housekeeping:
 
 
 def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
-    """Applies every rule, `batch` rows a transaction, or with `dry_run` only counts. A second run finds nothing.
-
-    Rows that somebody else holds are left to the next run.
+    """Applies every rule, `batch` rows in a transaction; with `dry_run` only counts. A second run finds nothing. Skips rows
+    that another transaction has locked; the next run takes them.
     """
     if dry_run:
         return Housekeeping(
@@ -79,7 +80,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
 
 
 def not_activated_in_time() -> Q:
-    """Cards in SENT since more than the allowed calendar days, each to the end of its day in Stockholm."""
+    """Selects cards in SENT for more than the allowed calendar days. The last day counts to its end in Stockholm."""
     return Q(state=CarrierState.SENT.value, sent_at__lt=_days_back(settings.NOT_ACTIVATED_DAYS))
 
 
@@ -96,14 +97,14 @@ def _eid_ended() -> Q:
 
 
 def _days_back(days: int) -> dt.datetime:
-    """What happened before this moment has seen the end of its `days`th following day in Stockholm."""
+    """Returns the moment before which an event is more than `days` calendar days old in Stockholm."""
     return clock.start_of_day(clock.today() - dt.timedelta(days=days))
 
 
-def _until_empty(take: Callable[[], int]) -> int:
+def _until_empty(apply_batch: Callable[[], int]) -> int:
     total = 0
-    while taken := take():
-        total += taken
+    while changed := apply_batch():
+        total += changed
     return total
 
 

@@ -1,4 +1,4 @@
-"""Rows that live for hours: what people searched for or counted, whom a search opened to them, and files that they set up by."""
+"""Rows with a lifetime of hours: searches, dry runs, people whom a search made visible, and uploaded set-up files."""
 
 import datetime as dt
 
@@ -11,9 +11,8 @@ from siths_portal.lib import clock
 
 
 def delete_old() -> int:
-    """Deletes searches and trial counts older than SEARCH_KEEP_HOURS, and extended reaches and set-up files whose time is out.
-
-    Returns the number of rows.
+    """Deletes searches and dry runs older than SEARCH_KEEP_HOURS, and expired extended scopes and set-up files. Returns the
+    number of rows.
     """
     before = clock.now() - dt.timedelta(hours=max(settings.SEARCH_KEEP_HOURS, 1))
     searched = searching.delete_old(before) + certificate_searches.delete_old(before)

@@ -1,4 +1,4 @@
-"""Comparing the states of carriers, eIDs, orders and transactions with the events of their steps (ADR 0298)."""
+"""Comparison of the states of carriers, eIDs, orders and transactions with the events of their steps (ADR 0298)."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -21,19 +21,18 @@ _MODELS: dict[type[models.Model], tuple[str, str]] = {
 
 
 def verify_states() -> Check:
-    """Compares each row's state and number of steps with its newest step's event, a batch at a time.
-
-    A row without an event and an event whose row is gone differ too.
+    """Compares each row's state and number of steps with the event of its newest step, in batches. Also reports rows without an
+    event and events whose row is missing.
     """
     checked, wrong = 0, list[str]()
     for model, (subject, word) in _MODELS.items():
         table = connection.ops.quote_name(model._meta.db_table)
-        for id_, state, seq, told_state, told_seq in _rows(table, subject):
+        for id_, state, seq, recorded_state, recorded_seq in _rows(table, subject):
             checked += 1
-            if told_seq is None:
+            if recorded_seq is None:
                 wrong.append(f"{word} {id_} har ingen händelse")
-            elif (state, seq) != (told_state, told_seq):
-                wrong.append(f"{word} {id_} är {state} och enligt händelserna {told_state}")
+            elif (state, seq) != (recorded_state, recorded_seq):
+                wrong.append(f"{word} {id_} är {state} och enligt händelserna {recorded_state}")
         wrong += [f"{word} {id_} finns i händelserna men inte i tabellen" for id_ in _gone(table, subject)]
     return Check(checked, tuple(wrong))
 

@@ -1,4 +1,6 @@
-"""Certificates for operators of the PKI. Those of protected persons are there for holders of the add-on alone (S10)."""
+"""Queries for certificates by operators. Only actors with the right to protected persons see those
+persons' certificates (S10).
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,13 +19,13 @@ from pki.operators.mass_revocation_samples import mass_revocation_samples
 from siths_portal.lib.ids import id_of
 from siths_portal.lib.lists import Cursor, Key, Order, Page
 
-_NOBODY = UUID(int=0)
+_NO_ID = UUID(int=0)
 _CHUNK = 500
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose certificate it is: a person on a carrier of the portal, or nobody whom it knows (both None)."""
+    """The person and carrier of a certificate. Both are None if no carrier of the portal has it."""
 
     person_id: UUID | None
     carrier_id: UUID | None
@@ -31,9 +33,10 @@ class Owner:
 
 @dataclass
 class CertificateHits:
-    """The source of what the search finds now, without the certificates of persons whom the actor may not see.
+    """The source of a search's hits, read at each call, without certificates of persons whom the actor may not see.
 
-    Pages go forwards only. `looked_through`, of the page read last: it ends because many certificates were looked through.
+    Pages go forwards only. `looked_through` is True if the last page is short because its query reached its limit of rows to
+    examine.
     """
 
     actor: Actor
@@ -50,11 +53,11 @@ class CertificateHits:
         return Page(found.lines, None, found.after)
 
     def count(self, most: int) -> int:
-        """Returns how many there are, counted no further than `most`. It looks through them all."""
+        """Returns the number of hits, or `most` if there are more. Reads every page to count."""
         return sum(1 for _line in islice(self.every(Order(""), ()), most))
 
     def every(self, order: Order, by: Sequence[str | Key]) -> Iterator[CertificateLine]:
-        """Returns all of them, page by page."""
+        """Yields all hits, page by page."""
         cursor = None
         while True:
             found = self.page(order, by, cursor, _CHUNK)
@@ -65,7 +68,9 @@ class CertificateHits:
 
 
 def mass_samples(*, actor: Actor, trial: MassTrial) -> tuple[CertificateLine, ...]:
-    """Some of the certificates that were counted, without those of persons whom the actor may not see."""
+    """Returns a sample of the certificates in a dry run, without those of persons whom the actor may
+    not see. Raises Forbidden.
+    """
     policy.require_global(actor, Action.MASS_REVOKE)
     selection = MassSelection.from_plain(trial.selection)
     return mass_revocation_samples(selection, as_of=trial.as_of, hidden=_hidden(actor))
@@ -77,22 +82,26 @@ def _hidden(actor: Actor) -> Exists:
 
 
 def record(*, actor: Actor, certificate_id: UUID) -> tuple[CertificateRecord, Owner]:
-    """A certificate and whose it is. Raises NotFound, also for a person's whom the actor may not see, and Forbidden."""
+    """Returns a certificate with its owner. Raises Forbidden, and NotFound if it does not exist or belongs to a person whom the
+    actor may not see.
+    """
     owner = _owner(actor, certificate_id)
-    return certificate_record(certificate_id if owner else _NOBODY), owner or Owner(None, None)
+    return certificate_record(certificate_id if owner else _NO_ID), owner or Owner(None, None)
 
 
 def der(*, actor: Actor, certificate_id: UUID) -> tuple[bytes, Owner]:
-    """The certificate as DER, and whose it is. Raises as `record`."""
+    """Returns the certificate as DER with its owner. Raises as `record`."""
     owner = _owner(actor, certificate_id)
-    return certificate_der(certificate_id if owner else _NOBODY), owner or Owner(None, None)
+    return certificate_der(certificate_id if owner else _NO_ID), owner or Owner(None, None)
 
 
 def _owner(actor: Actor, certificate_id: UUID) -> Owner | None:
-    """None for a certificate of a person whom the actor may not see. The same queries for that and for one that is not there."""
+    """Returns None for a certificate of a person whom the actor may not see. Runs the same queries whether or not the
+    certificate exists.
+    """
     policy.require_global(actor, Action.VIEW_PKI)
     link = CarrierCertificate.objects.select_related("carrier").filter(pk=certificate_id).first()
-    carrier_id = link.carrier_id if link else _NOBODY
+    carrier_id = link.carrier_id if link else _NO_ID
     seen = Carrier.objects.visible_to(actor, Action.VIEW_PKI).filter(pk=carrier_id).exists()
     if link is None:
         return Owner(None, None)

@@ -1,4 +1,4 @@
-"""What a change of a CA's state brings about, in Swedish, for those who ask for it, approve it and carry it out."""
+"""The consequences of a change of a CA's state, in Swedish, for the operators who request, approve and execute it."""
 
 from collections.abc import Iterator
 
@@ -11,12 +11,14 @@ from pki.operators.authorities import AuthorityRecord, authority_record
 
 
 def of_ca_state(found: AuthorityRecord, target: str) -> list[str]:
-    """The consequences of giving the CA this state, the gravest first."""
+    """Returns the consequences of changing the CA to state `target`, the gravest first."""
     return list({"active": _active, "status_only": _status_only, "retired": _retired, "compromised": _compromised}[target](found))
 
 
 def of_matter(matter: ApprovalView) -> list[str]:
-    """What a matter brings about that may still be carried out; nothing for those that are no change of a CA's state."""
+    """Returns the consequences of a change of a CA's state that can still be executed. Returns an empty list for other
+    approvals.
+    """
     if matter.action != ApprovalAction.CA_STATE or not matter.is_waiting:
         return []
     return of_ca_state(authority_record(matter.document["slug"], matter.document["generation"]), matter.document["to"])
@@ -64,7 +66,7 @@ def _stops() -> str:
 
 
 def _certificates(found: AuthorityRecord, what: str) -> Iterator[str]:
-    """How many certificates that are neither revoked nor failed it concerns; those that have ended are among them."""
+    """Yields a sentence with the number of issued certificates that are not revoked, expired ones included."""
     counted = next((each for each in found.counts if each.status == "issued"), None)
     if counted is None or not counted.number:
         return

@@ -1,4 +1,4 @@
-"""How the health page says what was looked at, and what to do when it is not as it should be."""
+"""Swedish labels and remedies for the findings on the health page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_noop as _
 
 @dataclass(frozen=True)
 class Area:
-    """A kind of finding: what it is called, what it looks at, and what to do if it is wrong."""
+    """A kind of finding: its title, what the check examines, and the remedy."""
 
     title: str
     looks_at: str
@@ -133,15 +133,15 @@ SEVERITY_TAG: Mapping[int, str] = {0: "active", 1: "missing", 2: "revoked"}
 
 
 def area_of(subject: str) -> tuple[Area, str]:
-    """The kind of a finding, and what of that kind it is about: a CA's or a token's name, or empty."""
+    """Returns the kind of a finding and the name of its CA or token, which may be empty."""
     kind, _space, name = subject.partition(" ")
     return AREAS.get(kind, UNKNOWN), name
 
 
 def title_of(subject: str) -> str:
-    """What a finding is about, in words; the subject itself where there are none."""
+    """Returns the title of a finding in words, or `subject` if its kind is unknown."""
     area, name = area_of(subject)
     if not area.title:
         return subject
-    told = gettext(CHAIN[name]) if subject.startswith("händelsekedja ") and name in CHAIN else name
-    return f"{gettext(area.title)}, {told}" if name else gettext(area.title)
+    label = gettext(CHAIN[name]) if subject.startswith("händelsekedja ") and name in CHAIN else name
+    return f"{gettext(area.title)}, {label}" if name else gettext(area.title)

@@ -1,4 +1,4 @@
-"""How the pages of imports and of the status services say in Swedish what the PKI holds as codes, and by which colour."""
+"""Swedish labels and tag colours for codes of the PKI on the pages of imports and status services."""
 
 from collections.abc import Mapping
 

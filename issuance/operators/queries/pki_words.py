@@ -1,4 +1,4 @@
-"""How the operators' pages say in Swedish what the PKI holds as codes, and by which colour they show it."""
+"""Swedish labels and tag colours for codes of the PKI on the operators' pages."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -246,17 +246,17 @@ SERIAL_MODE: Mapping[str, str] = {
 
 
 def moment(value: dt.datetime | None) -> str:
-    """A moment by the clock in Stockholm, to the second; empty for none."""
+    """Formats a moment in Stockholm time to the second. Returns an empty string for None."""
     return f"{value.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M:%S}" if value else ""
 
 
 def minute(value: dt.datetime | None) -> str:
-    """A moment by the clock in Stockholm, to the minute; empty for none."""
+    """Formats a moment in Stockholm time to the minute. Returns an empty string for None."""
     return moment(value)[:16]
 
 
 def span(length: dt.timedelta) -> str:
-    """A length of time in its largest whole unit."""
+    """Formats a duration in days, hours or minutes, whichever is the largest unit of at least two."""
     minutes = int(length.total_seconds() // 60)
     if minutes >= 2 * 24 * 60:
         days = minutes // (24 * 60)
@@ -267,19 +267,19 @@ def span(length: dt.timedelta) -> str:
 
 
 def ago(length: dt.timedelta) -> str:
-    """How long ago something was."""
+    """Formats the time since an event that happened `length` ago."""
     return gettext("nyss") if length < dt.timedelta(minutes=1) else gettext("för {span} sedan").format(span=span(length))
 
 
 def shown_status(each: CertificateLine | CertificateRecord) -> str:
-    """The status as people mean it: an issued certificate that has ended is `expired`, and one on hold `held`."""
+    """Returns the status that pages show: `expired` for an issued certificate past its end, `held` for one on hold."""
     if each.status != "issued":
         return each.status
     return "expired" if each.not_after <= clock.now() else "held" if each.held else "issued"
 
 
 def matter(names: Mapping[str, str], action: str, summary: str, document: Mapping[str, Any]) -> str:
-    """What a matter is about, in the pages' own words; `names` are those of CAs."""
+    """Returns the title of an approval, or `summary` if the action has no title of its own. `names` are the names of CAs."""
     if action == "mass-revocation" and "groups" in document:
         return mass(names, document)
     if action == "import" and "slug" in document:
@@ -293,7 +293,7 @@ def matter(names: Mapping[str, str], action: str, summary: str, document: Mappin
 
 
 def mass(names: Mapping[str, str], document: Mapping[str, Any]) -> str:
-    """What a mass revocation revokes: how many certificates, and of which CAs if they are few."""
+    """Returns the title of a mass revocation: the number of certificates and the CAs, by name if they are few."""
     cas = sorted({ca(names, each["ca"], each["generation"]) for each in document["groups"]})
     if len(cas) > _NAMED_CAS:
         cas = [gettext("{n} utfärdare").format(n=len(cas))]
@@ -302,22 +302,22 @@ def mass(names: Mapping[str, str], document: Mapping[str, Any]) -> str:
 
 
 def ca(names: Mapping[str, str], slug: str, generation: int) -> str:
-    """The common name of a CA, or its short name and generation if it is not here."""
+    """Returns the common name of a CA, or its slug and generation if it is not in `names`."""
     return names.get(f"{slug}:{generation}") or f"{slug} {generation}"
 
 
 def imported(names: Mapping[str, str], slug: str, generation: int, common_name: str) -> str:
-    """The name of a CA that an import brings: of its certificate, since it may not be here yet."""
+    """Returns the name of an imported CA. It comes from the CA's certificate, because the CA may not exist here yet."""
     return common_name or ca(names, slug, generation)
 
 
 def who(names: Mapping[str, str], ref: str) -> str:
-    """Who stands behind a reference: a clerk or a participant of a ceremony by name, a rule of the system in words."""
-    if ref.startswith(PARTICIPANT):  # which has the name in small letters, as names are compared
+    """Returns the name behind a reference: a person's, a ceremony participant's, or the label of a rule of the system."""
+    if ref.startswith(PARTICIPANT):  # the reference holds the name in lower case
         return ref.removeprefix(PARTICIPANT).title()
     return names.get(ref) or words.said(SYSTEM, ref)
 
 
 def tagged(tags: Mapping[str, str], texts: Mapping[str, str], code: str) -> dict[str, str]:
-    """What `components/tag.html` takes."""
+    """Returns the arguments of `components/tag.html`."""
     return {"kind": tags.get(code, "info"), "text": gettext(texts[code]) if code in texts else code}

@@ -1,4 +1,4 @@
-"""Decisions on what others requested in the PKI. `pki.approvals` keeps the rule that nobody changes anything alone."""
+"""Decisions on approval requests of the PKI. `pki.approvals` enforces that requester and approvers are different people."""
 
 from uuid import UUID
 
@@ -13,11 +13,8 @@ from siths_portal.lib.errors import Forbidden
 
 
 def decide(*, actor: Actor, request_id: UUID, approve: bool, document_sha256: str, justification: str) -> None:
-    """Records the actor's decision on a request whose document they saw. Raises as `pki.approvals.decide`, and Forbidden.
-
-    The actor's right must be older than the request (`two_persons`).
-
-    A ceremony is approved by signing its file, and not here.
+    """Records the actor's decision on a request whose document they saw. The actor's right must be older than the request
+    (`two_persons`). Raises as `pki.approvals.decide`, and Forbidden, also for a ceremony: approvers sign its file instead.
     """
     policy.require_global(actor, Action.DECIDE_PKI)
     found = approval(request_id)
@@ -35,14 +32,14 @@ def decide(*, actor: Actor, request_id: UUID, approve: bool, document_sha256: st
 
 
 def withdraw(*, actor: Actor, request_id: UUID) -> None:
-    """Takes back what the actor asked for. Raises NotFound, Forbidden, Conflict."""
+    """Withdraws the actor's own request. Raises NotFound, Forbidden, Conflict."""
     policy.require_global(actor, Action.DECIDE_PKI)
     with transaction.atomic(durable=True):
         pki_approvals.withdraw(request_id=request_id, requester_ref=actor.ref)
 
 
 def refusal(actor: Actor, request: ApprovalView) -> str:
-    """Returns in Swedish why the actor cannot decide this request; empty if they can."""
+    """Returns the reason, in Swedish, why the actor cannot decide this request. Returns an empty string if they can."""
     if request.action == ApprovalAction.CEREMONY:
         return "En ceremoni godkänns genom att godkännarna signerar filen."
     if not request.is_open:

@@ -1,4 +1,4 @@
-"""Changes of a CA's state by operators: requested, approved by another person, carried out."""
+"""Changes of a CA's state by operators: one requests, another approves, one executes."""
 
 from uuid import UUID
 
@@ -9,22 +9,20 @@ from pki import authorities
 
 
 def request_state_change(*, actor: Actor, slug: str, generation: int, target: str, justification: str) -> UUID:
-    """Requests another state of a CA, and returns the request's id.
-
-    Raises as `pki.authorities.plan_state_change`, and Forbidden.
+    """Requests a change of a CA's state and returns the id of the request. Raises as `pki.authorities.plan_state_change`, and
+    Forbidden.
     """
     policy.require_global(actor, Action.CHANGE_CA_STATE)
     with transaction.atomic(durable=True):
-        asked = authorities.plan_state_change(
+        request = authorities.plan_state_change(
             slug=slug, generation=generation, target=target, justification=justification, requester_ref=actor.ref
         )
-    return asked.id
+    return request.id
 
 
 def carry_out_state_change(*, actor: Actor, request_id: UUID) -> tuple[str, int]:
-    """Makes the change that was approved, and returns the CA's slug and generation.
-
-    Raises as `pki.authorities.carry_out_state_change`, and Forbidden.
+    """Executes the approved change and returns the CA's slug and generation. Raises as
+    `pki.authorities.carry_out_state_change`, and Forbidden.
     """
     policy.require_global(actor, Action.CHANGE_CA_STATE)
     ca = authorities.carry_out_state_change(request_id=request_id, actor_ref=actor.ref)

@@ -1,4 +1,4 @@
-"""Prepared key ceremonies by operators: a file is proposed, its approvers' signatures are registered."""
+"""Preparation of key ceremonies by operators: they upload a file and register its approvers' signatures."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from pki import ceremonies as pki_ceremonies
 
 
 def propose(*, actor: Actor, content: bytes) -> UUID:
-    """Takes a ceremony file to be signed. Raises as `pki.ceremonies.propose`, Forbidden, TooManyRequests."""
+    """Stores a ceremony file for signing and returns its id. Raises as `pki.ceremonies.propose`, Forbidden, TooManyRequests."""
     policy.require_global(actor, Action.DECIDE_PKI)
     uploads.spend(actor)
     with transaction.atomic(durable=True):
@@ -18,8 +18,8 @@ def propose(*, actor: Actor, content: bytes) -> UUID:
 
 
 def sign(*, actor: Actor, proposal_id: UUID, signature: bytes) -> str:
-    """Registers an approver's signature, which proves itself, and returns the approver's name. Raises as
-    `pki.ceremonies.register_signature`, Forbidden, TooManyRequests.
+    """Registers an approver's signature and returns the approver's name. The signature itself authenticates the approver.
+    Raises as `pki.ceremonies.register_signature`, Forbidden, TooManyRequests.
     """
     policy.require_global(actor, Action.DECIDE_PKI)
     uploads.spend(actor)
@@ -28,7 +28,7 @@ def sign(*, actor: Actor, proposal_id: UUID, signature: bytes) -> str:
 
 
 def withdraw(*, actor: Actor, proposal_id: UUID) -> None:
-    """Takes a proposed ceremony back. Raises NotFound, Conflict, Forbidden."""
+    """Withdraws a proposed ceremony. Raises NotFound, Conflict, Forbidden."""
     policy.require_global(actor, Action.DECIDE_PKI)
     with transaction.atomic(durable=True):
         pki_ceremonies.withdraw_proposal(proposal_id, actor_ref=actor.ref)

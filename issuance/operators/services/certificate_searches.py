@@ -1,4 +1,4 @@
-"""Searches for certificates by operators, each kept as a handle of its session."""
+"""Searches for certificates by operators, stored under an opaque id that only their session can use."""
 
 import datetime as dt
 from uuid import UUID
@@ -25,9 +25,8 @@ def search(
     expires_from: dt.datetime | None = None,
     expires_before: dt.datetime | None = None,
 ) -> CertificateSearch:
-    """Keeps a search for certificates as a handle of the actor's session. Raises Invalid, Forbidden.
-
-    The event says which fields were used, and holds no number: what the search shows tells of no holder.
+    """Stores a search for certificates for the actor's session. The event records which fields were used and no value. A
+    certificate's holder is not shown in the hits, so it is no disclosure. Raises Invalid, Forbidden.
     """
     policy.require_global(actor, Action.VIEW_PKI)
     wanted = certificate_criteria(
@@ -57,7 +56,7 @@ def _as_typed(
     expires_from: dt.datetime | None,
     expires_before: dt.datetime | None,
 ) -> dict[str, str]:
-    """The form's values to be shown again. Of a whole certificate its hash alone is kept, since it tells of its holder."""
+    """Returns the form's values to show again. A pasted certificate is kept only as its hash, because it names its holder."""
     first = expires_from.astimezone(clock.STOCKHOLM).date() if expires_from else None
     last = (expires_before - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date() if expires_before else None
     return {
@@ -71,11 +70,11 @@ def _as_typed(
 
 
 def own(*, actor: Actor, session_id: UUID, search_id: UUID) -> CertificateSearch:
-    """The actor's search of this session. Raises NotFound for any other, Forbidden."""
+    """Returns the actor's search of this session. Raises NotFound for any other, Forbidden."""
     policy.require_global(actor, Action.VIEW_PKI)
     return handles.own(CertificateSearch.objects.all(), actor=actor, session_id=session_id, handle_id=search_id)
 
 
 def delete_old(before: dt.datetime) -> int:
-    """Deletes searches for certificates from before this moment. Returns the number of rows."""
+    """Deletes searches for certificates created before `before`. Returns the number of rows."""
     return CertificateSearch.objects.filter(created_at__lt=before).delete()[0]

@@ -1,6 +1,6 @@
-"""What operators do with mass revocations: count on trial, ask, start or continue, stop.
+"""Mass revocations by operators: dry run, request, start or continue, stop.
 
-Two others approve in between; `pki.mass_revocation.lifecycle` sees to that, and records an event of each step.
+Two other people approve in between. `pki.mass_revocation.lifecycle` enforces that and records an event of each step.
 """
 
 import datetime as dt
@@ -20,9 +20,8 @@ from siths_portal.lib import clock
 
 @transaction.atomic(durable=True)
 def count(*, actor: Actor, session_id: UUID, selection: MassSelection) -> MassTrial:
-    """Counts what a selection takes and keeps the numbers as a handle of the actor's session. Raises Invalid, Forbidden.
-
-    The event says which criteria were used and how many certificates they took.
+    """Runs a selection dry and stores the counts for the actor's session. The event records the names of the criteria and the
+    number of certificates. Raises Invalid, Forbidden.
     """
     policy.require_global(actor, Action.MASS_REVOKE)
     trial = mass_revocation.dry_run(selection)
@@ -53,16 +52,15 @@ def count(*, actor: Actor, session_id: UUID, selection: MassSelection) -> MassTr
 
 
 def own_trial(*, actor: Actor, session_id: UUID, trial_id: UUID) -> MassTrial:
-    """The actor's trial count of this session. Raises NotFound for any other, Forbidden."""
+    """Returns the actor's dry run of this session. Raises NotFound for any other, Forbidden."""
     policy.require_global(actor, Action.MASS_REVOKE)
     return handles.own(MassTrial.objects.all(), actor=actor, session_id=session_id, handle_id=trial_id)
 
 
 @transaction.atomic(durable=True)
 def request(*, actor: Actor, session_id: UUID, trial_id: UUID, grounds: MassRevocationGrounds) -> UUID:
-    """Asks for the mass revocation of what was counted, once: the id of it, also when it is asked for again.
-
-    Raises as `own_trial` and `pki.mass_revocation.request_mass_revocation`.
+    """Requests the mass revocation of a dry run and returns its id. A repeated call returns the same id. Raises as `own_trial`
+    and `pki.mass_revocation.request_mass_revocation`.
     """
     policy.require_global(actor, Action.MASS_REVOKE)
     trial = handles.own(MassTrial.objects.select_for_update(), actor=actor, session_id=session_id, handle_id=trial_id)
@@ -87,14 +85,14 @@ def start(*, actor: Actor, mass_revocation_id: UUID) -> None:
 
 
 def stop(*, actor: Actor, mass_revocation_id: UUID, justification: str) -> None:
-    """Stops a running mass revocation after its batch. Raises as `pki.mass_revocation.stop_mass_revocation`."""
+    """Stops a running mass revocation after its current batch. Raises as `pki.mass_revocation.stop_mass_revocation`."""
     policy.require_global(actor, Action.MASS_REVOKE)
     with transaction.atomic(durable=True):
         mass_revocation.stop_mass_revocation(mass_revocation_id, actor_ref=actor.ref, justification=justification)
 
 
 def refusal(found: MassRevocationView) -> str:
-    """Why it cannot be started or continued; empty if it can."""
+    """Returns the reason why the mass revocation cannot be started or continued. Returns an empty string if it can."""
     return {
         "requested": f"{found.required} andra personer ska godkänna först.",
         "rejected": "Begäran är avslagen.",
@@ -107,5 +105,5 @@ def refusal(found: MassRevocationView) -> str:
 
 
 def delete_old_trials(before: dt.datetime) -> int:
-    """Deletes trial counts from before this moment. Returns the number of rows."""
+    """Deletes dry runs created before `before`. Returns the number of rows."""
     return MassTrial.objects.filter(created_at__lt=before).delete()[0]

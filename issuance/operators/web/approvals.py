@@ -1,4 +1,4 @@
-"""Pages of what waits for approval: the list, one matter with its document, the decision, and taking it back."""
+"""Pages of approval requests: the list, one request with its document, the decision, and the withdrawal."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -34,7 +34,7 @@ from siths_portal.lib.errors import Conflict
 @require_safe
 @PKI.requires()
 def approval_list(request: HttpRequest) -> HttpResponse:
-    """What waits, and what came to an end."""
+    """Shows the open and the closed requests."""
     closed = ApprovalList(request).shown()
     context = {"closed": closed, "waiting": None if closed.first_url else ApprovalList(request, waiting=True).shown()}
     return render_page(request, PKI, "operators/approvals.html", context, here="approvals")
@@ -43,7 +43,7 @@ def approval_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def approval(request: HttpRequest, request_id: UUID) -> HttpResponse:
-    """One matter with the exact document and who has decided. Raises NotFound."""
+    """Shows one request with its exact document and its decisions. Raises NotFound."""
     found = pki_approvals.approval(request_id)
     return render_page(request, PKI, "operators/approval.html", matter_context(request, found), here="approvals")
 
@@ -51,7 +51,7 @@ def approval(request: HttpRequest, request_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @PKI.requires(Action.DECIDE_PKI)
 def approval_decide(request: HttpRequest, request_id: UUID) -> HttpResponse:
-    """The document again, with the decision. Demands a log-in made for it. Raises NotFound."""
+    """Shows the document again and records the decision. Requires a fresh login. Raises NotFound."""
     found = pki_approvals.approval(request_id)
     if approvals.refusal(actor_of(request), found):
         status = Conflict.http_status if request.method == "POST" else 200
@@ -90,7 +90,7 @@ def approval_decide(request: HttpRequest, request_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @PKI.requires(Action.DECIDE_PKI)
 def approval_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
-    """Asks whether one's own matter is to be taken back; when posted, takes it back. Raises NotFound, Forbidden, Conflict."""
+    """Asks for confirmation and withdraws the actor's own request. Raises NotFound, Forbidden, Conflict."""
     found = pki_approvals.approval(request_id)
     if request.method == "POST":
         approvals.withdraw(actor=actor_of(request), request_id=request_id)
@@ -100,7 +100,7 @@ def approval_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
 
 
 def matter_head(found: ApprovalView, names: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What a page that asks whether to go on shows of the matter."""
+    """Returns the heading of a request for pages that ask for confirmation."""
     names = authority_names() if names is None else names
     return {
         "found": found,
@@ -110,7 +110,7 @@ def matter_head(found: ApprovalView, names: Mapping[str, str] | None = None) -> 
 
 
 def matter_context(request: HttpRequest, found: ApprovalView) -> dict[str, Any]:
-    """What the pages of one matter show."""
+    """Returns the context of the pages of one request."""
     actor = actor_of(request)
     refs = [found.requester_ref, *(each.approver_ref for each in found.decisions), *refs_of(found.document)]
     names = names_of(request, refs)

@@ -26,7 +26,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.files.downloads import attachment
 
 SIGNER_SOON = dt.timedelta(days=10)
-"""A responder is renewed when 15 days are left; this few mean that the renewal does not work."""
+"""Responders are renewed 15 days before they end; fewer days than this mean that the renewal fails."""
 
 CA_SOON = dt.timedelta(days=90)
 
@@ -34,7 +34,7 @@ CA_SOON = dt.timedelta(days=90)
 @require_safe
 @PKI.requires()
 def authority_list(request: HttpRequest) -> HttpResponse:
-    """Every CA with its state, its list and its responder, and whether something waits for decisions."""
+    """Shows every CA with its state, CRL and responder, and the number of open requests."""
     lines = [_line(line) for line in authority_lines()]
     waiting = waiting_count()
     return render_page(
@@ -49,7 +49,7 @@ def authority_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def authority(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
-    """Everything on one CA. Raises NotFound."""
+    """Shows one CA with all its data. Raises NotFound."""
     found, matter = authority_record(slug, generation), ca_state_matter(slug, generation)
     context = {
         "found": found,
@@ -70,7 +70,7 @@ def authority(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def authority_pem(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
-    """The CA's certificate as a PEM file. Raises NotFound."""
+    """Returns the CA's certificate as a PEM file. Raises NotFound."""
     der = authority_certificate(slug, generation)
     return attachment(certificate_pem(der), media_type="application/x-pem-file", filename=f"{slug}-{generation}.pem")
 
@@ -78,7 +78,7 @@ def authority_pem(request: HttpRequest, slug: str, generation: int) -> HttpRespo
 @require_safe
 @PKI.requires()
 def authority_der(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
-    """The CA's certificate as DER (RFC 2585 section 4.1). Raises NotFound."""
+    """Returns the CA's certificate as DER (RFC 2585 section 4.1). Raises NotFound."""
     der = authority_certificate(slug, generation)
     return attachment(der, media_type="application/pkix-cert", filename=f"{slug}-{generation}.cer")
 
@@ -86,7 +86,7 @@ def authority_der(request: HttpRequest, slug: str, generation: int) -> HttpRespo
 @require_safe
 @PKI.requires()
 def key_list(request: HttpRequest) -> HttpResponse:
-    """The keys in the tokens, and those that were destroyed."""
+    """Shows the keys in the tokens and the destroyed keys."""
     destroyed = DestroyedKeyList(request).shown()
     context = {
         "in_use": [] if destroyed.first_url else [_key(each) for each in keys_in_use()],
@@ -120,7 +120,7 @@ def _line(line: AuthorityLine) -> dict[str, Any]:
 
 
 def _is_late(newest: Any, now: dt.datetime) -> bool:
-    """Whether a list should have been replaced by now; the last one of a CA never is."""
+    """Returns whether a CRL should have been replaced by now. The last CRL of a CA has no due time and is never late."""
     return any(moment is not None and moment < now for moment in (newest.due, newest.next_update))
 
 

@@ -1,4 +1,4 @@
-"""Pages by which a CA gets another state: asked for with its consequences in view, and carried out once it is approved."""
+"""Pages on which operators request a change of a CA's state, with its consequences, and execute an approved one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +34,7 @@ FIELDS = ("state", "justification")
 @require_http_methods(["GET", "HEAD", "POST"])
 @PKI.requires(Action.CHANGE_CA_STATE)
 def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
-    """The states that the CA may have, each with its consequences; when posted, the matter. Raises NotFound."""
+    """Shows the states that the CA can change to, each with its consequences, and creates the request. Raises NotFound."""
     found, matter = authority_record(slug, generation), ca_state_matter(slug, generation)
     if why_not := obstacle(found):
         status = Conflict.http_status if request.method == "POST" else 200
@@ -46,7 +46,7 @@ def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
         initial = {name: typed[name] for name in FIELDS if name in typed} if typed else {}
         return _page(request, found, CaStateForm(found.line.state, initial=initial))
     form = CaStateForm(found.line.state, request.POST)
-    asked, status = tried(
+    made, status = tried(
         form,
         lambda: ca_states.request_state_change(
             actor=actor_of(request),
@@ -56,20 +56,20 @@ def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
             justification=form.cleaned_data["justification"],
         ),
     )
-    if asked is not None:
+    if made is not None:
         others = pki_approvals.REQUIRED[ApprovalAction.CA_STATE]
-        told = ngettext(
+        message = ngettext(
             "Ändringen är begärd. En annan person ska godkänna den.",
             "Ändringen är begärd. {n} andra personer ska godkänna den.",
             others,
         )
-        messages.success(request, told.format(n=others))
-        return redirect("pki_approval", asked)
+        messages.success(request, message.format(n=others))
+        return redirect("pki_approval", made)
     return _page(request, found, form, status=status)
 
 
 def obstacle(found: AuthorityRecord) -> str:
-    """Why no other state can be asked for now; empty if one can."""
+    """Returns the reason why no change of state can be requested now. Returns an empty string if one can."""
     stays = pki_words.CA_STATE_STAYS.get(found.line.state)
     return _(stays) if stays else found.state_obstacle
 
@@ -77,7 +77,7 @@ def obstacle(found: AuthorityRecord) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 @PKI.requires(Action.CHANGE_CA_STATE)
 def carry_out(request: HttpRequest, request_id: UUID) -> HttpResponse:
-    """Asks whether the approved change is to be made now; when posted, makes it. Raises NotFound for other matters."""
+    """Asks for confirmation and executes the approved change. Raises NotFound for requests of other kinds."""
     matter = approval(request_id)
     if matter.action != ApprovalAction.CA_STATE:
         raise NotFound("approval-unknown", "Ärendet finns inte.")

@@ -1,6 +1,6 @@
-"""Pages of key ceremonies: what is prepared, what was followed, and one ceremony with its approvals, history and protocol.
+"""Pages of key ceremonies: prepared and performed ones, and one ceremony with its approvals, history and ceremony record.
 
-A ceremony is performed at the command line by people who have the root's token before them. Pages show and explain.
+People with the root's token perform a ceremony at the command line. The pages only show and explain.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,13 +29,13 @@ from siths_portal.lib.files.downloads import attachment
 
 SECTION = "ceremonies"
 SIGNED, PERFORMED, KEPT = 2, 3, 4
-"""The steps of a ceremony after its preparation, as `steps` counts them."""
+"""The numbers of the steps after preparation, as `steps` counts them."""
 
 
 @require_safe
 @PKI.requires()
 def ceremony_list(request: HttpRequest) -> HttpResponse:
-    """Ceremonies that are prepared, and those that were begun, the newest first."""
+    """Shows the prepared ceremonies and the started ones, the newest first."""
     shown = CeremonyList(request).shown()
     context = {
         "list": shown,
@@ -48,7 +48,7 @@ def ceremony_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def ceremony(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
-    """One ceremony with everything that was noted of it. Raises NotFound."""
+    """Shows one ceremony with everything recorded about it. Raises NotFound."""
     found = pki_ceremonies.ceremony(ceremony_id)
     approval = approvals.approval(found.approval_id)
     events = ceremony_events(found.view.file_sha256)
@@ -75,7 +75,7 @@ def ceremony(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def protocol_json(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
-    """The protocol, canonical JSON. Raises NotFound."""
+    """Returns the ceremony record as canonical JSON. Raises NotFound."""
     found = ceremony_protocol(ceremony_id)
     return attachment(found.document, media_type="application/json", filename=found.name)
 
@@ -83,7 +83,7 @@ def protocol_json(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def protocol_text(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
-    """The protocol to read and sign. Raises NotFound."""
+    """Returns the ceremony record as text to read and sign. Raises NotFound."""
     found = ceremony_protocol(ceremony_id)
     filename = found.name.removesuffix(".json") + ".txt"
     return attachment(found.readable, media_type="text/plain; charset=utf-8", filename=filename)
@@ -92,23 +92,23 @@ def protocol_text(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def ceremony_file(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
-    """The file that was followed, byte for byte. Raises NotFound."""
+    """Returns the executed ceremony file, byte for byte. Raises NotFound."""
     found = pki_ceremonies.ceremony(ceremony_id)
     return yaml_file(found.file_text, found.view.file_sha256)
 
 
 def yaml_file(text: str, sha256: str) -> HttpResponse:
-    """A ceremony file to save: its hash is the one that was signed."""
+    """Returns a download of a ceremony file. Its hash is the one that the approvers signed."""
     return attachment(text.encode(), media_type="application/yaml", filename=file_name(sha256))
 
 
 def file_name(sha256: str) -> str:
-    """What the file with this hash is called once it is saved."""
+    """Returns the file name of the download of the file with this hash."""
     return f"ceremoni-{sha256[:12]}.yaml"
 
 
 def steps(now: int, *, failed: bool = False) -> list[dict[str, str]]:
-    """The way of a ceremony. Steps before `now` are done; the present one may have failed."""
+    """Returns the steps of a ceremony with their states. Steps before `now` are done; step `now` may have failed."""
     texts = (
         (_("Förberedd"), _("Filen är granskad och inlagd.")),
         (_("Undertecknad"), _("Godkännarna har skrivit under filen, var och en med sin egen nyckel.")),
@@ -125,14 +125,14 @@ def steps(now: int, *, failed: bool = False) -> list[dict[str, str]]:
 
 
 def event(each: CeremonyEvent, names: Mapping[str, str]) -> dict[str, str]:
-    """A line of the history. Ceremonies name themselves by their file."""
+    """Returns a line of the history. A ceremony's own events carry its file's hash as the actor."""
     by = _("Kommandot pki_ceremony") if each.actor_ref.startswith("ceremony:") else pki_words.who(names, each.actor_ref)
     what = words.said(pki_words.CEREMONY_EVENT, each.action)
     return {"at": moment(each.at), "what": what, "who": by, "failure": str(each.facts.get("failure", ""))}
 
 
 def prepared_tag(view: ProposalView) -> dict[str, str]:
-    """How far the signatures of a prepared ceremony have come."""
+    """Returns the tag for the progress of a prepared ceremony's signatures."""
     if view.faulty:
         return {"kind": "missing", "text": _("Underskrift gäller inte längre")}
     if view.is_signed:
@@ -154,7 +154,7 @@ def _facts(found: CeremonyRecord) -> Iterator[dict[str, Any]]:
 
 
 def _approvals(approval: ApprovalView) -> Iterator[dict[str, Any]]:
-    """Every approver whom the file names, and whether he approved."""
+    """Yields every approver in the file and whether they approved."""
     for each in approval.document.get("approvers", ()):
         given = approval.decision_of(each["ref"])
         yield {
@@ -174,7 +174,7 @@ def _approval_facts(approval: ApprovalView) -> dict[str, Any]:
 
 
 def _made(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The protocol's chapters, each with its lines; those without any are left out."""
+    """Yields the chapters of the ceremony record that have lines."""
     chapters: Sequence[tuple[str, str, Any]] = (
         (_("Nycklar"), "keys", lambda e: (words.said(pki_words.PURPOSE, e["purpose"]), f"{e['label']}, {e['algorithm']}")),
         (_("Utfärdare"), "authorities", _authority),
@@ -183,9 +183,9 @@ def _made(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         (_("Spärrlistor"), "crls", lambda e: (e["ca"], _("nr {n}, {m} poster").format(n=e["number"], m=e["entries"]))),
         (_("OCSP-svar"), "ocsp_answers", lambda e: (e["ca"], f"{e['of']}, {e['status']}, {e['cert_id_hash']}")),
     )
-    for heading, key, told in chapters:
+    for heading, key, columns in chapters:
         if content.get(key):
-            yield {"heading": heading, "rows": [row(*told(each)) for each in content[key]]}
+            yield {"heading": heading, "rows": [row(*columns(each)) for each in content[key]]}
 
 
 def _authority(entry: Mapping[str, Any]) -> tuple[str, str]:

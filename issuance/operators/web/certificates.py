@@ -1,6 +1,5 @@
-"""Pages of certificates: the search, its hits, one certificate with everything, and its files.
-
-Each showing is an event (ADR 0080).
+"""Pages of certificates: the search, its hits, one certificate with all its data, and its files. Every view of a certificate
+records an event (ADR 0080).
 """
 
 from collections.abc import Iterator
@@ -36,7 +35,7 @@ from siths_portal.lib.files.downloads import attachment
 @require_http_methods(["GET", "HEAD", "POST"])
 @PKI.requires()
 def search(request: HttpRequest) -> HttpResponse:
-    """The form, filled in with a CA by `?utfardare=`; when posted, a redirect to the hits."""
+    """Shows the form, with a CA preselected by `?utfardare=`, and redirects to the hits of a posted search."""
     if request.method != "POST":
         return _page(request, CertificateSearchForm(initial={"ca": request.GET.get("utfardare", "")}))
     form = CertificateSearchForm(request.POST)
@@ -48,7 +47,7 @@ def search(request: HttpRequest) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
-    """A page of what a search of one's own session finds now. Raises NotFound."""
+    """Shows a page of the current hits of a search of the user's own session. Raises NotFound."""
     actor = actor_of(request)
     found = certificate_searches.own(actor=actor, session_id=session_id_of(request), search_id=search_id)
     result = CertificateHits(actor, found)
@@ -59,10 +58,10 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
-    """A certificate with every field and all that was done to it. Raises NotFound."""
+    """Shows a certificate with every field and its history. Raises NotFound."""
     actor = actor_of(request)
     found, owner = operator_certificates.record(actor=actor, certificate_id=certificate_id)
-    _note(actor, owner, certificate_id)
+    _record_disclosure(actor, owner, certificate_id)
     refs = {each.actor_ref for each in found.events} | {each.requester for each in found.revocations}
     names = officers.names(actor, refs)
     status = pki_words.shown_status(found)
@@ -83,7 +82,7 @@ def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def certificate_pem(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
-    """The certificate as a PEM file. Raises NotFound, also where none was signed."""
+    """Returns the certificate as a PEM file. Raises NotFound, also if it was never signed."""
     return attachment(
         certificates.certificate_pem(_file(request, certificate_id)),
         media_type="application/x-pem-file",
@@ -94,18 +93,18 @@ def certificate_pem(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def certificate_der(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
-    """The certificate as DER (RFC 2585 section 4.1). Raises as `certificate_pem`."""
+    """Returns the certificate as DER (RFC 2585 section 4.1). Raises as `certificate_pem`."""
     return attachment(_file(request, certificate_id), media_type="application/pkix-cert", filename="certifikat.cer")
 
 
 def _file(request: HttpRequest, certificate_id: UUID) -> bytes:
     actor = actor_of(request)
     der, owner = operator_certificates.der(actor=actor, certificate_id=certificate_id)
-    _note(actor, owner, certificate_id)
+    _record_disclosure(actor, owner, certificate_id)
     return der
 
 
-def _note(actor: Actor, owner: Owner, certificate_id: UUID) -> None:
+def _record_disclosure(actor: Actor, owner: Owner, certificate_id: UUID) -> None:
     if owner.person_id is None:
         disclosures.record_certificate(actor=actor, certificate_id=certificate_id)
     else:

@@ -1,4 +1,4 @@
-"""A document under dual control as rows that people read: every value, none left out."""
+"""A document under dual control as labelled rows, with every value."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,7 +72,7 @@ _NAMES_OF: Mapping[str, Mapping[str, str]] = {
         "findings": _("Avvikelser"),
     }
 }
-"""Names in documents of an action alone; some mean something else elsewhere."""
+"""Labels that apply only to documents of this action. The same name means something else in other documents."""
 _CODED: Mapping[str, Mapping[str, str]] = {
     "from": pki_words.CA_STATE,
     "to": pki_words.CA_STATE,
@@ -86,13 +86,13 @@ _MOMENTS = frozenset({"as_of", "issued_from", "issued_until", "invalidity_date",
 
 
 def refs_of(document: Mapping[str, Any]) -> list[str]:
-    """The references of people that a document may name."""
+    """Returns the references of people that a document contains."""
     return [document[name] for name in _PEOPLE if isinstance(document.get(name), str)]
 
 
 def rows_of(document: Mapping[str, Any], names: Mapping[str, str], action: str = "") -> list[dict[str, Any]]:
-    """The values with their labels in documents of `action`, in the order of the labels here. The label of a value inside others
-    begins with theirs. `names` are the names of CAs (`authority_names`) and people by reference, which are shown instead.
+    """Returns the document's values with their labels, in the order of the labels here. The label of a nested value begins with
+    the labels around it. `names` replaces references of people and CAs (`authority_names`) by their names.
     """
     own = _NAMES_OF.get(action, {})
     labels = {name: text for name, text in _NAMES.items() if name not in own} | dict(own)
@@ -101,10 +101,10 @@ def rows_of(document: Mapping[str, Any], names: Mapping[str, str], action: str =
 
 def _rows(labels: Mapping[str, str], names: Mapping[str, str], path: str, value: Any, name: str = "") -> Iterator[dict[str, Any]]:
     if isinstance(value, Mapping):
-        if "ca" in value and "generation" in value:  # a CA by both, whose common name has the generation
+        if "ca" in value and "generation" in value:  # the common name of a CA identified by both contains the generation
             both = f"{value['ca']}:{value['generation']}"
             value = {key: each for key, each in value.items() if both not in names or key != "generation"} | {"ca": both}
-        # The database keeps no order of a document's own.
+        # PostgreSQL does not preserve the order of keys in JSON.
         places = {key: place for place, key in enumerate(labels)}
         for key, inner in sorted(value.items(), key=lambda item: places.get(item[0], len(places))):
             yield from _rows(labels, names, _joined(path, gettext(labels.get(key, key))), inner, key)

@@ -1,4 +1,4 @@
-"""Forms of the operators' pages. What they must hold is checked by the services."""
+"""Forms of the operators' pages. The services check the domain's rules."""
 
 import datetime as dt
 from typing import Any
@@ -20,12 +20,14 @@ _DAY = {"required": _("Ange en dag."), "invalid": _("Skriv dagen som ÅÅÅÅ-MM
 
 
 def ca_choices() -> list[tuple[str, str]]:
-    """Each generation of each CA, as the value `<slug>:<generation>`."""
+    """Returns every generation of every CA, as the value `<slug>:<generation>`."""
     return [(f"{line.slug}:{line.generation}", f"{line.common_name} ({line.generation})") for line in authority_lines()]
 
 
 def justification_field(help_text: Any, *, required: Any = None) -> forms.CharField:
-    """Why something is done, for others and the log; `required` is what is said where it is missing, without which it may be."""
+    """Returns a field for a justification, which others read and the log keeps. `required` is the message for an empty field;
+    without it the field is optional.
+    """
     messages = {"max_length": _("Motiveringen får ha högst %(limit_value)d tecken.")}
     return forms.CharField(
         label=_("Motivering"),
@@ -38,7 +40,7 @@ def justification_field(help_text: Any, *, required: Any = None) -> forms.CharFi
 
 
 class CertificateSearchForm(Form):
-    """What certificates are looked for: one field that understands numbers, and filters."""
+    """A search for certificates: one field that accepts several kinds of numbers, and filters."""
 
     text = forms.CharField(
         label=_("Serienummer, fingeravtryck eller referens"),
@@ -74,7 +76,7 @@ class CertificateSearchForm(Form):
         self.fields["profile"].choices = [("", _("Alla")), *((name, name) for name in profile_names())]  # type: ignore[attr-defined]
 
     def criteria(self) -> dict[str, Any]:
-        """The valid form's values as `certificate_searches.search` takes them; days are Stockholm's."""
+        """Returns the valid form's values as arguments of `certificate_searches.search`. Days are days in Stockholm."""
         given = self.cleaned_data
         slug, _colon, generation = given["ca"].partition(":")
         last = given["expires_to"]
@@ -93,7 +95,7 @@ def _start(day: dt.date) -> dt.datetime:
 
 
 class CaStateForm(Form):
-    """Another state for a CA, and why."""
+    """A new state of a CA, and the justification."""
 
     state = forms.ChoiceField(
         label=_("Nytt tillstånd"),
@@ -112,14 +114,14 @@ class CaStateForm(Form):
 
 
 class FileForm(Form):
-    """A form with a file, at which every refusal stands."""
+    """A form with a file. Every error appears at the file."""
 
     def content(self) -> bytes:
-        """The valid form's file, or so much of it that it is refused as too large."""
+        """Returns the valid form's file, read only one byte past the limit so that the service refuses a larger one."""
         return bytes(self.cleaned_data["file"].read(ceremonies.LONGEST_FILE + 1))
 
     def take(self, error: DomainError) -> None:
-        """Puts a refusal of the domain at the file."""
+        """Adds a domain error to the file field."""
         self.retry_after = getattr(error, "retry_after", None)
         self.add_error("file", error.message)
 
@@ -147,7 +149,7 @@ class SignatureForm(FileForm):
 
 
 class DecisionForm(Form):
-    """An approver's decision on a document that was shown with its hash."""
+    """An approver's decision on a document that the page showed with its hash."""
 
     document_sha256 = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput())
     decision = forms.ChoiceField(

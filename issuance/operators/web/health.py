@@ -1,4 +1,4 @@
-"""The health page: what the `pki` worker found at its last look, and what to do. This process has no token."""
+"""The health page: the latest findings of the `pki` worker, and their remedies. The web process has no token."""
 
 import datetime as dt
 from typing import Any
@@ -30,16 +30,16 @@ from pki.operators.keys import InventoryReport, latest_inventory
 from siths_portal.lib import clock
 
 LATE = dt.timedelta(minutes=15)
-"""The worker looks every five minutes; a report older than this says little of now."""
+"""The worker checks every five minutes. A report older than this no longer describes the present state."""
 VERIFY_SOON = dt.timedelta(days=2)
-"""Chains are walked each day."""
+"""Chains are verified daily."""
 _HOURS = int(OCSP_STORE_GIVEN_UP // 3600)
 
 
 @require_safe
 @PKI.requires()
 def health(request: HttpRequest) -> HttpResponse:
-    """How the PKI is: what is wrong first, then everything that was looked at."""
+    """Shows the health of the PKI: problems first, then everything that was checked."""
     report = pki_health.latest_report()
     findings = [_finding(each) for each in report.findings] if report else []
     checks = pki_health.audit_checks()
@@ -65,21 +65,21 @@ def health(request: HttpRequest) -> HttpResponse:
 
 
 def headline() -> str:
-    """What is wrong, for the room's first page; empty if nothing is."""
+    """Returns a sentence about what is wrong, for the first page of the section. Returns an empty string if nothing is."""
     report = pki_health.latest_report()
-    said = []
+    sentences = []
     if any(not each.ok for each in pki_health.audit_checks()):
-        said.append(_("Händelseloggens kedja stämmer inte."))
+        sentences.append(_("Händelseloggens kedja stämmer inte."))
     if report is None:
-        said.append(_("Ingen kontroll av driften är gjord än. Den görs var femte minut."))
+        sentences.append(_("Ingen kontroll av driften är gjord än. Den görs var femte minut."))
     elif clock.now() - report.seen_at > LATE:
         minutes = int(LATE.total_seconds() // 60)
-        said.append(_("Driftläget är okänt: ingen kontroll har gjorts på {n} minuter.").format(n=minutes))
+        sentences.append(_("Driftläget är okänt: ingen kontroll har gjorts på {n} minuter.").format(n=minutes))
     elif wrong := sum(each.severity == Severity.ERROR for each in report.findings):
-        said.append(_("Kontrollen visar {n} fel.").format(n=wrong))
+        sentences.append(_("Kontrollen visar {n} fel.").format(n=wrong))
     if role_holder_reading.held_losses():
-        said.append(_("Läsningen av rollinnehavare avslutade inget: katalogen saknar för många."))
-    return " ".join(said)
+        sentences.append(_("Läsningen av rollinnehavare avslutade inget: katalogen saknar för många."))
+    return " ".join(sentences)
 
 
 def _summary(troubles: list[dict[str, Any]]) -> str:
@@ -101,13 +101,13 @@ def _finding(each: SeenFinding) -> dict[str, Any]:
         "remedy": _(area.remedy),
         "severity": int(each.severity),
         "tag": _severity(int(each.severity)),
-        "text": _told(each.text),
+        "text": _sentence(each.text),
         "since": minute(each.since),
     }
 
 
-def _told(text: str) -> str:
-    """A finding's text as a sentence; a CA's state, with which some begin, in words."""
+def _sentence(text: str) -> str:
+    """Returns a finding's text as a sentence. A CA's state at its beginning becomes its label."""
     code, comma, rest = text.partition(",")
     if code in pki_words.CA_STATE:
         text = words.said(pki_words.CA_STATE, code) + comma + rest
@@ -115,19 +115,21 @@ def _told(text: str) -> str:
 
 
 def _broken(each: AuditCheckView) -> dict[str, Any]:
-    """A chain that did not agree when it was last verified, as something to see to."""
+    """Returns a chain whose last verification failed, as a problem."""
     return {
         "title": _("Händelseloggens kedja, {chain}").format(chain=words.said(health_words.CHAIN, each.chain)),
         "remedy": _("Ändra inget. Spara databasen och mappen audit, och anmäl det som en säkerhetshändelse."),
         "severity": int(Severity.ERROR),
         "tag": _severity(int(Severity.ERROR)),
-        "text": _told(each.text),
+        "text": _sentence(each.text),
         "since": minute(each.at),
     }
 
 
 def _held_losses() -> list[dict[str, Any]]:
-    """That the catalogue had lost more role holders than it is believed, as something to see to (ADR 0036)."""
+    """Returns a problem if the HSA directory lacked so many role holders that the last run refused to end their roles (ADR
+    0036).
+    """
     found = role_holder_reading.held_losses()
     if found is None:
         return []
@@ -195,5 +197,5 @@ def _chain(each: AuditCheckView) -> dict[str, Any]:
         "check": each,
         "tag": {"kind": kind, "text": text},
         "at": minute(each.at),
-        "text": _told(each.text),
+        "text": _sentence(each.text),
     }

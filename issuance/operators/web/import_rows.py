@@ -1,4 +1,4 @@
-"""What the pages of imports show, as rows and links."""
+"""Rows and links of the pages of imports."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from pki.operators.imports import ComparisonView, FindingCount, ImportLine, Impo
 
 
 def line(found: ImportLine, names: Mapping[str, str]) -> dict[str, Any]:
-    """One of the list."""
+    """Returns one row of the list."""
     return {
         "found": found,
         "name": pki_words.imported(names, found.slug, found.generation, found.common_name),
@@ -31,7 +31,9 @@ def line(found: ImportLine, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def progress(found: ImportRecord) -> dict[str, Any]:
-    """The part of the page that changes while it is carried out. When `shown_state` changes, the page is drawn anew."""
+    """Returns the part of the page that changes while the import runs. When `shown_state` changes, the browser reloads the
+    page.
+    """
     own = found.line
     follows = found.is_running
     return {
@@ -56,7 +58,7 @@ def progress(found: ImportRecord) -> dict[str, Any]:
 
 
 def _pace(found: ImportRecord) -> str:
-    """How fast, and how long it will take at that rate; empty while nothing can be said."""
+    """Returns the rate and the estimated time left. Returns an empty string while no estimate is possible."""
     if not found.is_running or found.rate < 1:
         return ""
     minutes = math.ceil(max(found.line.rows - found.line.position, 0) / found.rate / 60)
@@ -65,7 +67,7 @@ def _pace(found: ImportRecord) -> str:
 
 
 def body(found: ImportRecord, names: Mapping[str, str]) -> dict[str, Any]:
-    """What is below: facts, plan beside outcome, differences, findings, files, the old lists and what was noted."""
+    """Returns the rest of the page: facts, plan and outcome, differences, findings, files, the old CRLs and the events."""
     own, arguments = found.line, [found.line.id]
     listed = {each.kind for each in found.differences()}
     return {
@@ -102,7 +104,7 @@ def _facts(found: ImportRecord, names: Mapping[str, str]) -> Iterator[dict[str, 
 
 
 def _outcome(found: ImportRecord) -> list[dict[str, Any]]:
-    """What the dry run promised beside what was done; the dry run kept only some of the numbers."""
+    """Returns the counts of the dry run next to those of the import. The dry run keeps only some of them."""
     done = dict(found.counts) | {"findings": found.line.findings}
     names = [name for name in import_words.IMPORT_COUNT if name in found.plan or done.get(name)]
     return [
@@ -139,19 +141,19 @@ def _report(found: ImportRecord) -> Iterator[dict[str, Any]]:
 
 
 def _step(each: ImportStep, names: Mapping[str, str]) -> dict[str, str]:
-    facts, told = each.facts, ""
+    facts, detail = each.facts, ""
     if each.action == "certificates.imported":
-        told = _("{count} rader, till rad {position}").format(count=number(facts["count"]), position=number(facts["position"]))
+        detail = _("{count} rader, till rad {position}").format(count=number(facts["count"]), position=number(facts["position"]))
     return {
         "at": moment(each.at),
         "what": words.said(import_words.IMPORT_EVENT, each.action),
-        "told": told,
+        "told": detail,
         "who": pki_words.who(names, each.actor_ref),
     }
 
 
 def _comparison(each: ComparisonView, names: Mapping[str, str]) -> dict[str, Any]:
-    """One comparison with the old service's lists."""
+    """Returns one comparison with the old service's CRLs."""
     many = sum(kind.number for kind in each.differences)
     return {
         "at": moment(each.at),

@@ -1,6 +1,8 @@
-"""Pages of imports of CAs: the list, one with its plan, progress, findings and report, and the report as files (ADR 0177).
+"""Pages of imports of CAs: the list, one import with its plan, progress, findings and report, and the report as files (ADR
+0177).
 
-The import itself is a command, since it reads a folder where the operator has it; two others approve it on the pages of matters.
+A command executes the import, because it reads a folder on the operator's machine. Two other people approve it on the pages of
+approval requests.
 """
 
 from uuid import UUID
@@ -32,14 +34,14 @@ _MEDIA_TYPES = {
 @require_safe
 @PKI.requires()
 def import_list(request: HttpRequest) -> HttpResponse:
-    """Imports that were asked for, the newest first."""
+    """Shows the requested imports, the newest first."""
     return render_page(request, PKI, "operators/import_list.html", {"list": ImportList(request).shown()}, here=SECTION)
 
 
 @require_safe
 @PKI.requires()
 def import_one(request: HttpRequest, import_id: UUID) -> HttpResponse:
-    """One import as it stands. htmx fetches the part that changes, `?lage=` being the state the page shows. Raises NotFound."""
+    """Shows one import. htmx polls the part that changes, with the shown state in `?lage=`. Raises NotFound."""
     found = imports.import_record(import_id)
     shown = import_rows.progress(found)
     if request.headers.get("HX-Request"):
@@ -58,7 +60,7 @@ def import_one(request: HttpRequest, import_id: UUID) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def import_findings(request: HttpRequest, import_id: UUID, kind: str) -> HttpResponse:
-    """The findings of one kind, in the order in which they were found. Raises NotFound."""
+    """Shows the findings of one kind, in the order in which the import found them. Raises NotFound."""
     shown = FindingList(request, import_id, kind).shown()
     text = imports.finding_text(kind)
     context = {"list": shown, "title": text[:1].upper() + text[1:], "import_url": reverse("pki_import", args=[import_id])}
@@ -68,6 +70,6 @@ def import_findings(request: HttpRequest, import_id: UUID, kind: str) -> HttpRes
 @require_safe
 @PKI.requires()
 def import_report(request: HttpRequest, import_id: UUID, kind: str) -> HttpResponse:
-    """The report as JSON or text, its signature, or the signature's public key, to save. Raises NotFound."""
+    """Returns the report as JSON or text, its signature, or the public key of the signature, as a download. Raises NotFound."""
     found = imports.import_report(import_id, kind)
     return attachment(found.content, media_type=_MEDIA_TYPES[kind], filename=found.name)

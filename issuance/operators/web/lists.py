@@ -27,12 +27,12 @@ from siths_portal.lib.lists import Column, Empty, Kind, Lines, List, Source
 
 
 def _link(name: str, item: str) -> Any:
-    """Leads to the page `name` of what a row holds as `item`."""
+    """Returns a function that links a row's object `item` to the page `name`."""
     return lambda row: reverse(name, args=[row[item].id])
 
 
 class OperatorList(List[Any]):
-    """What these lists have in common. Rows are mappings."""
+    """The base of these lists. Rows are mappings."""
 
     css = "operators-table"
     order = "-"
@@ -45,7 +45,7 @@ def _approvals(row: Mapping[str, Any]) -> str:
 
 
 class ApprovalList(OperatorList):
-    """Matters under dual control that came to an end; with `waiting` those that wait, the oldest first."""
+    """Closed approval requests; with `waiting` the open ones, the oldest first."""
 
     columns = (
         Column(key="arende", heading=gettext_lazy("Ärende"), value="title", link=_link("pki_approval", "request")),
@@ -81,7 +81,7 @@ class ApprovalList(OperatorList):
 
 
 class CertificateList(OperatorList):
-    """Certificates that a search finds now, or that are given."""
+    """Certificates from a search, or given ones."""
 
     columns = (
         Column(key="serienummer", heading=gettext_lazy("Serienummer"), value="serial", css="code serial",
@@ -114,13 +114,13 @@ class CertificateList(OperatorList):
         return self.found
 
     def nothing(self, *, past_end: bool) -> Empty | None:
-        """See `List`. A page that ends early is not the end."""
+        """See `List`. Shows no empty state if a page ends early because the search reached its limit."""
         looked_through = isinstance(self.found, CertificateHits) and self.found.looked_through
         return None if looked_through else super().nothing(past_end=past_end)
 
 
 class ImportList(OperatorList):
-    """Imports that were asked for."""
+    """Requested imports."""
 
     columns = (
         Column(key="utfardare", heading=gettext_lazy("Utfärdare"), value="name", link=_link("pki_import", "found")),
@@ -148,7 +148,7 @@ class ImportList(OperatorList):
 
 
 class FindingList(OperatorList):
-    """The findings of an import of one kind, in the order in which they were found."""
+    """The findings of one kind of an import, in the order in which the import found them."""
 
     columns = (
         Column(key="serienummer", heading=gettext_lazy("Serienummer"), value="serial", css="code digest"),
@@ -203,7 +203,7 @@ _CEREMONY = Column[Any](key="ceremoni", heading=gettext_lazy("Ceremoni"), value=
 
 
 class CeremonyList(OperatorList):
-    """Ceremonies that were begun."""
+    """Started ceremonies."""
 
     columns = (
         _CEREMONY,
@@ -232,7 +232,7 @@ class CeremonyList(OperatorList):
 
 
 class PreparedList(OperatorList):
-    """Ceremonies that are prepared."""
+    """Prepared ceremonies."""
 
     columns = (
         _CEREMONY,
@@ -270,7 +270,7 @@ class PreparedList(OperatorList):
 
 
 class DestroyedKeyList(OperatorList):
-    """Keys that were destroyed, which the page draws as expanders."""
+    """Destroyed keys. The page draws them as expandable sections, so the list has no columns."""
 
     columns = ()
     by = ("created_at",)

@@ -1,4 +1,4 @@
-"""Forms of mass revocation: which certificates, and why. What they must hold is checked by `pki`."""
+"""Forms of mass revocation: the selection and the grounds. `pki` checks the domain's rules."""
 
 from typing import Any
 
@@ -16,7 +16,9 @@ from siths_portal.lib import clock
 from siths_portal.lib.pages.forms import Form
 
 LONGEST_LIST = 1_000_000
-"""Characters of a list. Two are within what is taken of a form (DATA_UPLOAD_MAX_MEMORY_SIZE), since it is sent as multipart."""
+"""The longest list, in characters. Two such lists stay below DATA_UPLOAD_MAX_MEMORY_SIZE, because the form is sent as
+multipart.
+"""
 
 _REF = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 
@@ -26,7 +28,7 @@ def _values(label: Any, help_text: Any) -> forms.CharField:
         label=label,
         help_text=help_text,
         required=False,
-        # No max_length: browsers would cut what is pasted, and say nothing.
+        # No max_length: browsers would silently truncate a pasted list.
         validators=[MaxLengthValidator(LONGEST_LIST, _("Listan är för lång för sidan. Använd kommandot pki_mass_revoke."))],
         widget=forms.Textarea(attrs=_REF | {"rows": 4}),
     )
@@ -44,7 +46,7 @@ def _reference(label: Any, help_text: Any = "", *, longest: int = 200, **attribu
 
 
 class MassSelectionForm(Form):
-    """Criteria that all must hold. Those that are left empty do not restrict."""
+    """Criteria of a selection. A certificate must meet all of them; empty ones do not restrict."""
 
     cas = forms.MultipleChoiceField(
         label=_("Utfärdare"),
@@ -74,7 +76,7 @@ class MassSelectionForm(Form):
         self.fields["profiles"].choices = [(name, name) for name in profile_names()]  # type: ignore[attr-defined]
 
     def selection(self) -> MassSelection:
-        """The valid form's criteria."""
+        """Returns the valid form's criteria."""
         given = self.cleaned_data
         return MassSelection(
             cas=tuple(given["cas"]),
@@ -89,11 +91,11 @@ class MassSelectionForm(Form):
         )
 
     def clean_serials(self) -> tuple[str, ...]:
-        """The values, one a line, without empty lines."""
+        """Returns the values, one per line, without empty lines."""
         return _lines(self.cleaned_data["serials"])
 
     def clean_key_hashes(self) -> tuple[str, ...]:
-        """The same."""
+        """Returns the values, one per line, without empty lines."""
         return _lines(self.cleaned_data["key_hashes"])
 
 
@@ -102,7 +104,7 @@ def _lines(text: str) -> tuple[str, ...]:
 
 
 def as_typed(selection: MassSelection) -> dict[str, Any]:
-    """A selection as the form's initial values."""
+    """Returns a selection as initial values of the form."""
     values = {name: getattr(selection, name) for name in MassSelectionForm.base_fields}
     for name in ("issued_from", "issued_until"):
         values[name] = values[name] and values[name].astimezone(clock.STOCKHOLM)
@@ -110,7 +112,9 @@ def as_typed(selection: MassSelection) -> dict[str, Any]:
 
 
 class MassGroundsForm(Form):
-    """Why, on whose word and since when. The form begins with the present minute and with nobody else having asked."""
+    """The grounds of a mass revocation: reason, requester and dates. The form begins with the present minute and no other
+    requester.
+    """
 
     reason = forms.ChoiceField(
         label=_("Spärrorsak"),
@@ -141,7 +145,7 @@ class MassGroundsForm(Form):
     )
 
     def grounds(self) -> MassRevocationGrounds:
-        """The valid form's values."""
+        """Returns the valid form's values."""
         given = self.cleaned_data
         paper = given["registered_by"], given["kept_at"]
         return MassRevocationGrounds(
@@ -157,11 +161,11 @@ class MassGroundsForm(Form):
 
 
 def empty_grounds() -> dict[str, Any]:
-    """The form's values as it is first shown."""
+    """Returns the initial values of the form."""
     return {"received_at": this_minute(), "publish_crls": True}
 
 
 class MassStopForm(Form):
-    """Why a mass revocation is stopped."""
+    """The reason for stopping a mass revocation."""
 
     justification = justification_field(_("Sparas i loggen. Skriv inga personuppgifter."))

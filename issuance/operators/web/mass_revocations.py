@@ -1,4 +1,4 @@
-"""Pages of mass revocation: the list, a selection counted on trial, the request, its start, progress and report (ADR 0136)."""
+"""Pages of mass revocation: the list, the dry run of a selection, the request, its start, progress and report (ADR 0136)."""
 
 from uuid import UUID
 
@@ -35,7 +35,7 @@ SECTION = "mass"
 @require_safe
 @PKI.requires()
 def mass_list(request: HttpRequest) -> HttpResponse:
-    """Mass revocations, the newest first."""
+    """Shows the mass revocations, the newest first."""
     context = {"list": MassList(request).shown(), "functions": list(mass_rows.list_functions(actor_of(request)))}
     return render_page(request, PKI, "operators/mass_list.html", context, here=SECTION)
 
@@ -43,7 +43,7 @@ def mass_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @PKI.requires(Action.MASS_REVOKE)
 def mass_new(request: HttpRequest) -> HttpResponse:
-    """The criteria, filled in from an own trial count by `?fran=`; when posted, a redirect to what they take."""
+    """Shows the criteria, prefilled from an own dry run by `?fran=`, and redirects to the dry run of posted ones."""
     actor, session_id = actor_of(request), session_id_of(request)
     if request.method != "POST":
         form = MassSelectionForm(initial=_selection_of(request))
@@ -58,7 +58,7 @@ def mass_new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @PKI.requires(Action.MASS_REVOKE)
 def mass_trial(request: HttpRequest, trial_id: UUID) -> HttpResponse:
-    """What a trial count of one's own session gave, and the grounds; when posted, the request, once. Raises NotFound."""
+    """Shows a dry run of the user's own session with the grounds, and creates the request once. Raises NotFound."""
     actor, session_id = actor_of(request), session_id_of(request)
     trial = mass_revocations.own_trial(actor=actor, session_id=session_id, trial_id=trial_id)
     if trial.mass_revocation_id is not None:
@@ -88,10 +88,7 @@ def mass_trial(request: HttpRequest, trial_id: UUID) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def mass_revocation(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
-    """One mass revocation as it stands. htmx fetches the part that changes, `?lage=` being the state the page shows.
-
-    Raises NotFound.
-    """
+    """Shows one mass revocation. htmx polls the part that changes, with the shown state in `?lage=`. Raises NotFound."""
     found = pki_mass_revocation.mass_revocation(mass_revocation_id)
     if request.headers.get("HX-Request"):
         made_by_the_page(request)
@@ -104,7 +101,7 @@ def mass_revocation(request: HttpRequest, mass_revocation_id: UUID) -> HttpRespo
 @require_http_methods(["GET", "HEAD", "POST"])
 @PKI.requires(Action.MASS_REVOKE)
 def mass_start(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
-    """Asks whether to start or continue; when posted, does. Demands a log-in made for it. Raises NotFound, Conflict."""
+    """Asks for confirmation and starts or continues. Requires a fresh login. Raises NotFound, Conflict."""
     found = pki_mass_revocation.mass_revocation(mass_revocation_id)
     if mass_revocations.refusal(found):
         return _refused(request, found)
@@ -120,7 +117,9 @@ def mass_start(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @PKI.requires(Action.MASS_REVOKE)
 def mass_stop(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
-    """Asks why it is to be stopped; when posted, stops it. No new log-in: a wrong one must end fast. Raises NotFound."""
+    """Asks for a justification and stops. Requires no fresh login, because an operator must be able to stop a mistake fast.
+    Raises NotFound.
+    """
     found = pki_mass_revocation.mass_revocation(mass_revocation_id)
     if found.state != "running":
         return _refused(request, found)
@@ -148,7 +147,9 @@ def mass_stop(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
 
 
 def _selection_of(request: HttpRequest) -> dict[str, object]:
-    """What an own trial count was made of, to be changed; nothing for what is none."""
+    """Returns the criteria of the user's own dry run in `?fran=`, to be changed. Returns an empty dict if the value is not a
+    UUID.
+    """
     try:
         trial_id = UUID(request.GET.get("fran", ""))
     except ValueError:
@@ -158,7 +159,7 @@ def _selection_of(request: HttpRequest) -> dict[str, object]:
 
 
 def _refused(request: HttpRequest, found: MassRevocationView) -> HttpResponse:
-    """The page, which shows why not."""
+    """Shows the page, which explains why the action is not possible."""
     status = Conflict.http_status if request.method == "POST" else 200
     return _shown(request, found, status=status)
 

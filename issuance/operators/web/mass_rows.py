@@ -1,4 +1,4 @@
-"""What the pages of mass revocation show, as rows and links."""
+"""Rows and links of the pages of mass revocation."""
 
 import math
 import re
@@ -21,15 +21,15 @@ from issuance.records.web.values import number, row
 from pki.mass_revocation import MassRevocationGroup, MassRevocationView
 
 LIVE = ("running", "publishing")
-"""States that change by themselves."""
+"""States that change without an operator's action."""
 
 _LONGEST_SHOWN = 20
 _CA = re.compile(r"[\w-]+:\d+")
-"""How a failure names a CA."""
+"""The form of a CA's name in a failure text."""
 
 
 def line(found: MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
-    """One of the list."""
+    """Returns one row of the list."""
     return {
         "found": found,
         "title": pki_words.mass(names, found.document),
@@ -41,13 +41,13 @@ def line(found: MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def list_functions(actor: Actor) -> Iterator[Link]:
-    """What can be done from the list."""
+    """Yields the actions that the list offers."""
     allowed = policy.holds(actor, Action.MASS_REVOKE)
     yield Link(_("Ny masspärr"), reverse("pki_mass_new"), allowed, _("Din behörighetsroll tillåter inte masspärr."))
 
 
 def trial(found: MassTrial, names: Mapping[str, str]) -> dict[str, Any]:
-    """A trial count: numbers by CA and profile, what of the lists hit nothing, and the criteria."""
+    """Returns a dry run for its page: counts by CA and profile, unmatched values of the lists, and the criteria."""
     counted = found.counted
     groups = [MassRevocationGroup(**each) for each in counted["groups"]]
     return {
@@ -64,7 +64,7 @@ def trial(found: MassTrial, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _shown(selection: Mapping[str, Any]) -> dict[str, Any]:
-    """The criteria, long lists by their number alone."""
+    """Returns the criteria, with long lists replaced by their length."""
     return {
         name: ngettext("{n} värde", "{n} värden", len(value)).format(n=number(len(value)))
         if isinstance(value, list) and len(value) > _LONGEST_SHOWN
@@ -81,7 +81,7 @@ def _unmatched(counted: Mapping[str, Any]) -> Iterator[str]:
 
 
 def groups_of(groups: Any, names: Mapping[str, str]) -> list[dict[str, str]]:
-    """Numbers by CA and profile, and their sum last if there are several."""
+    """Returns counts by CA and profile; the last row is the sum if there are several."""
     rows = [
         {
             "ca": pki_words.ca(names, each.ca, each.generation),
@@ -100,7 +100,7 @@ def groups_of(groups: Any, names: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def progress(found: MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
-    """The part of the page that changes while it is carried out."""
+    """Returns the part of the page that changes while the mass revocation runs."""
     return {
         "found": found,
         "state": _tag(found),
@@ -128,7 +128,7 @@ def progress(found: MassRevocationView, names: Mapping[str, str]) -> dict[str, A
 
 
 def _pace(found: MassRevocationView) -> str:
-    """How fast, and how long it will take at that rate; empty while nothing can be said."""
+    """Returns the rate and the estimated time left. Returns an empty string while no estimate is possible."""
     if found.state != "running" or found.rate < 1:
         return ""
     minutes = math.ceil((found.total - found.done) / found.rate / 60)
@@ -138,8 +138,8 @@ def _pace(found: MassRevocationView) -> str:
 
 def _report(report: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for ca, crl_number in report["crl_numbers"].items():
-        said = _("nummer {n}").format(n=crl_number) if crl_number is not None else _("ges inte ut härifrån")
-        yield row(_("Spärrlista, {ca}").format(ca=names.get(ca, ca)), said)
+        value = _("nummer {n}").format(n=crl_number) if crl_number is not None else _("ges inte ut härifrån")
+        yield row(_("Spärrlista, {ca}").format(ca=names.get(ca, ca)), value)
     yield row(_("OCSP-svar som väntar"), number(report["ocsp_waiting"]))
     yield row(_("Certifikatens SHA-256"), report["members_sha256"], code=True, copy=True)
     differences = report["differences"]
@@ -153,7 +153,7 @@ def _report(report: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[dic
 
 
 def whole(actor: Actor, found: MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
-    """The whole page."""
+    """Returns the context of the complete page."""
     return progress(found, names) | {
         "facts": list(_facts(found, names)),
         "title": pki_words.mass(names, found.document),
@@ -169,8 +169,8 @@ def _facts(found: MassRevocationView, names: Mapping[str, str]) -> Iterator[dict
     approved = _("{given} av {required}").format(given=len(found.approver_refs), required=found.required)
     who = ", ".join(pki_words.who(names, ref) for ref in found.approver_refs)
     yield row(_("Godkännanden"), f"{approved}: {who}" if who else approved, url=matter, action=_("Visa ärendet"))
-    told = ("reason", "justification", "invalidity_date", "received_at", "channel", "source_record", "publish_crls")
-    yield from rows_of({name: document[name] for name in told if document[name] is not None}, names)
+    fields = ("reason", "justification", "invalidity_date", "received_at", "channel", "source_record", "publish_crls")
+    yield from rows_of({name: document[name] for name in fields if document[name] is not None}, names)
     yield row(_("Begärd av"), pki_words.who(names, document["requester"]))
     yield row(_("Registrerad av"), pki_words.who(names, found.requested_by_ref))
     yield row(_("Registrerad"), moment(found.created_at))
@@ -182,17 +182,17 @@ def _facts(found: MassRevocationView, names: Mapping[str, str]) -> Iterator[dict
 
 def _functions(actor: Actor, found: MassRevocationView) -> Iterator[Link]:
     allowed = policy.holds(actor, Action.MASS_REVOKE)
-    not_ones_role = _("Din behörighetsroll tillåter inte masspärr.")
-    why_not = mass_revocations.refusal(found) if allowed else not_ones_role
+    not_allowed = _("Din behörighetsroll tillåter inte masspärr.")
+    why_not = mass_revocations.refusal(found) if allowed else not_allowed
     start = reverse("pki_mass_start", args=[found.id])
     if found.state == "stopped":
         yield Link(_("Fortsätt masspärren"), start, not why_not, why_not)
     elif found.state in ("requested", "approved"):
         yield Link(_("Starta masspärren"), start, not why_not, why_not)
     elif found.state == "running":
-        yield Link(_("Stoppa masspärren"), reverse("pki_mass_stop", args=[found.id]), allowed, not_ones_role)
+        yield Link(_("Stoppa masspärren"), reverse("pki_mass_stop", args=[found.id]), allowed, not_allowed)
     yield Link(_("Visa ärendet"), reverse("pki_approval", args=[found.approval_request_id]))
-    yield Link(_("Ny masspärr"), reverse("pki_mass_new"), allowed, not_ones_role)
+    yield Link(_("Ny masspärr"), reverse("pki_mass_new"), allowed, not_allowed)
 
 
 def _tag(found: MassRevocationView) -> dict[str, str]:

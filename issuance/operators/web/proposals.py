@@ -1,6 +1,7 @@
-"""Pages of ceremonies that are prepared: the file is laid in, signatures are handed in, and what is still needed is said.
+"""Pages of prepared ceremonies: upload of the file, registration of signatures, and what is still missing.
 
-Approvers sign outside the browser, with keys that never come here. Who hands a signature in proves nothing: the signature does.
+Approvers sign outside the browser with keys that never come here. Anyone may upload a signature: it authenticates the approver,
+not the uploader.
 """
 
 from collections.abc import Iterator, Mapping
@@ -40,7 +41,7 @@ from siths_portal.lib.pages.error_pages import told_when
 @require_http_methods(["GET", "HEAD", "POST"])
 @PKI.requires(Action.DECIDE_PKI)
 def propose(request: HttpRequest) -> HttpResponse:
-    """Takes a ceremony file."""
+    """Accepts a ceremony file."""
     if step_up := require_recent_login(request, AT_ONCE):
         return step_up
     form, status = CeremonyFileForm(), 200
@@ -58,7 +59,7 @@ def propose(request: HttpRequest) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def proposal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """What a prepared ceremony would do, who has signed, and what is still needed. Raises NotFound."""
+    """Shows the content of a prepared ceremony, its signatures and what is still missing. Raises NotFound."""
     found = pki_ceremonies.proposal(proposal_id)
     if found.ceremony_id is not None:
         return redirect("pki_ceremony", found.ceremony_id)
@@ -69,7 +70,7 @@ def proposal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @PKI.requires(Action.DECIDE_PKI)
 def sign(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """Takes an approver's signature, which a closed proposal refuses. Raises NotFound."""
+    """Accepts an approver's signature; a closed proposal refuses it. Raises NotFound."""
     found = pki_ceremonies.proposal(proposal_id)
     if not found.is_open and request.method != "POST":
         return redirect("pki_proposal", proposal_id)
@@ -92,7 +93,7 @@ def sign(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @PKI.requires(Action.DECIDE_PKI)
 def withdraw(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """Asks whether the prepared ceremony is to be taken back; when posted, takes it back. Raises NotFound, Conflict."""
+    """Asks for confirmation and withdraws the prepared ceremony. Raises NotFound, Conflict."""
     found = pki_ceremonies.proposal(proposal_id)
     if not found.is_open and request.method != "POST":
         return redirect("pki_proposal", proposal_id)
@@ -106,7 +107,7 @@ def withdraw(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 @require_safe
 @PKI.requires()
 def proposal_file(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """The file to sign, byte for byte. Raises NotFound."""
+    """Returns the file to sign, byte for byte. Raises NotFound."""
     found = pki_ceremonies.proposal(proposal_id)
     return yaml_file(found.file_text, found.view.file_sha256)
 

@@ -1,4 +1,4 @@
-"""The section of the operators' pages: the right that opens it and its menu; and the names that its pages show."""
+"""The section of the operators' pages: its required permission, its menu, and the names that its pages show."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from issuance.records.web.frame import MenuEntry, Section, actor_of
 from pki.operators.authorities import authority_names
 
 AT_ONCE = dt.timedelta(0)
-"""Acts on the PKI follow a login that was made for them (ADR 0072)."""
+"""Actions on the PKI require a login made for them (ADR 0072)."""
 
 PKI = Section(
     "pki_authorities",

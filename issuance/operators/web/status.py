@@ -1,4 +1,4 @@
-"""The page of what relying parties are told: lists and their ages, OCSP answers, and the processes that answer (ADR 0177)."""
+"""The page of published certificate status: CRLs and their ages, OCSP responses, and the responder processes (ADR 0177)."""
 
 import datetime as dt
 from typing import Any
@@ -20,18 +20,18 @@ from pki.operators.status import CaStatus, ListStatus, ResponderProcess, StoreSt
 from siths_portal.lib import clock
 
 SIGNER_SOON = dt.timedelta(days=10)
-"""A responder is renewed when 15 days are left; this few mean that the renewal does not work."""
+"""Responders are renewed 15 days before they end; fewer days than this mean that the renewal fails."""
 LOOKED_LATE = dt.timedelta(minutes=2)
-"""The worker looks each quarter of a minute; what it saw longer ago than this says little of now."""
+"""The worker checks every 15 seconds. An older report no longer describes the present state."""
 STORE_LATE = dt.timedelta(seconds=10)
 ANSWER_LATE = dt.timedelta(minutes=1)
-"""A new status is told within seconds; one that waits longer is a fault."""
+"""The responder publishes a new status within seconds; a longer wait is a fault."""
 
 
 @require_safe
 @PKI.requires()
 def status(request: HttpRequest) -> HttpResponse:
-    """Lists, answers and processes of every CA that publishes status."""
+    """Shows CRLs, responses and processes of every CA that publishes status."""
     now, store = clock.now(), pki_status.status_of_store()
     authorities = pki_status.ca_statuses()
     context = {
@@ -51,17 +51,17 @@ def _authority(each: CaStatus) -> dict[str, str]:
 
 
 def _lists(each: CaStatus, now: dt.datetime) -> list[dict[str, Any]]:
-    """The CA's list of all certificates, and one line for its shards together: the one that is worst off."""
+    """Returns a line for the CA's complete CRL and one for its worst shard, which stands for all shards."""
     whole = [_list(each, found, now) | {"scope": _("alla certifikat")} for found in each.lists if found.shard is None]
     parts = [found for found in each.lists if found.shard is not None]
     if not whole and each.has_key:
         whole = [_authority(each) | {"scope": _("alla certifikat"), "state": _list_tag("missing")}]
     if parts:
         oldest = max(parts, key=lambda found: (found.failures, found.age(now)))
-        told = _("{n} delar, den äldsta").format(n=len(parts))
+        scope = _("{n} delar, den äldsta").format(n=len(parts))
         whole.append(
             _list(each, oldest, now)
-            | {"scope": told, "entries": number(sum(f.entries for f in parts)), "size": bytes_of(sum(f.size for f in parts))}
+            | {"scope": scope, "entries": number(sum(f.entries for f in parts)), "size": bytes_of(sum(f.size for f in parts))}
         )
     return whole
 
@@ -95,7 +95,7 @@ def _list_tag(state: str) -> dict[str, str]:
 
 
 def _counted(value: int) -> str:
-    """A number that was counted no further than `pki.operators.status.COUNTED`."""
+    """Formats a count that stops at `pki.operators.status.COUNTED`."""
     return _("minst {n}").format(n=number(value)) if value >= pki_status.COUNTED else number(value)
 
 
@@ -114,7 +114,7 @@ def _answers(each: CaStatus, now: dt.datetime) -> dict[str, Any]:
         "signer_days": left.days if left is not None else None,
         "signer_soon": left is not None and left < SIGNER_SOON,
         "stored": number(found.stored) if found.stored is not None else "–",
-        # Never rounded up to a whole while something is missing.
+        # Rounds down, so that 100 % means that every response exists.
         "coverage": f"{_decimal(int(coverage * 1000) / 10)} %" if coverage is not None else "–",
         "oldest": pki_words.ago(now - found.oldest) if found.oldest else "–",
         "first_end": moment(found.first_end)[:16],

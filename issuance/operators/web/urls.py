@@ -1,4 +1,4 @@
-"""Addresses of the room of those who operate the PKI. CAs stand in them by slug and generation, everything else by an id."""
+"""URLs of the operators' pages. They identify CAs by slug and generation, and everything else by an id."""
 
 from django.urls import URLPattern, path
 
