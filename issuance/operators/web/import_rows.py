@@ -147,7 +147,7 @@ def _step(each: ImportStep, names: Mapping[str, str]) -> dict[str, str]:
     return {
         "at": moment(each.at),
         "what": words.said(import_words.IMPORT_EVENT, each.action),
-        "told": detail,
+        "detail": detail,
         "who": pki_words.who(names, each.actor_ref),
     }
 
