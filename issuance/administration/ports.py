@@ -1,4 +1,4 @@
-"""What the overview of administration needs from the invoicing."""
+"""The interface of the administration's overview to invoicing."""
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -6,8 +6,8 @@ from uuid import UUID
 
 
 class InvoiceReadiness(Protocol):
-    """What the invoicing of cards lacks, so that an area's next steps can say so. `billing` implements it."""
+    """What prevents the invoicing of cards in an area, for the area's next steps. `billing` implements it."""
 
     def invoice_obstacles(self, party_id: UUID, article_codes: Collection[str]) -> Sequence[str]:
-        """Returns a Swedish sentence for each thing that stops the party's invoice today, if these articles are ordered."""
+        """Returns a Swedish sentence for each obstacle to invoicing the party today, if it orders these articles."""
         ...

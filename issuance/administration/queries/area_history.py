@@ -1,6 +1,5 @@
-"""Historik of all that lies in an area: what stands in its own history and in those of its organisations and offices (ADR 0212).
-
-It holds what lies there now: an organisation that is moved takes its history along, as it does its page.
+"""Change history of an area with everything that belongs to it now: its organisations and offices (ADR 0212). An organisation
+that moves to another area takes its history with it.
 """
 
 from collections.abc import Iterable
@@ -26,43 +25,45 @@ _IN_AREA, _NOBODY = F("area_id"), Cast(Value(None), UUIDField())
 
 
 def history(*, actor: Actor, area_id: UUID, before: int | None = None, limit: int = PAGE) -> ConfigurationHistory:
-    """What was done to an area, to its organisations, also ended ones, and offices, to card customisations for them, and the
-    roles given, changed and ended in them. The caller has made sure that `actor` may see the area.
-
-    Four queries find it, however much lies there. The roles of a protected holder whom the actor may not see are left out (S13).
+    """Returns the changes of an area, its organisations (closed ones too), offices and card customisations, and of the roles in
+    them. Always runs four queries. Leaves out the roles of a protected holder whom the actor may not see (S13). The caller has
+    checked that `actor` may see the area.
     """
-    lying = list(_lying_in(actor, area_id))
-    # Asked whether or not anybody is protected, so that how many queries there are tells nothing: with the reader himself.
-    hidden = officers.hidden(actor, {cast(UUID, actor.person_id), *(person for *_, person in lying if person)})
+    members = list(_members_of(actor, area_id))
+    # Always queried, and always with at least the reader: otherwise the number of queries would show whether a holder is
+    # protected.
+    hidden = officers.hidden(actor, {cast(UUID, actor.person_id), *(person for *_, person in members if person)})
     found: dict[str, dict[str, UUID]] = {_ORGANISATION: {}, _OFFICE: {}, _GRANT: {}}
-    for kind, pk, place, person in lying:
+    for kind, pk, place, person in members:
         if person not in hidden:
             found[kind][str(pk)] = place
     organisations, grants = list(found[_ORGANISATION]), found[_GRANT]
     older, most = Event.objects.all() if before is None else Event.objects.filter(id__lt=before), limit + 1
-    things = _newest(
+    direct = _newest(
         older,
         most,
         Q(subject_type=_AREA, subject_ref=str(area_id)),
         Q(subject_type=_ORGANISATION, subject_ref__in=organisations),
         Q(subject_type=_OFFICE, subject_ref__in=list(found[_OFFICE])),
     )
-    # Of what names a place in its facts only so much is looked at as may be newer than those: no index tells of it alone.
-    newer = older.filter(id__gt=things[-1].id) if len(things) == most else older
-    naming = _newest(
+    # No index covers only events that refer to an organisation or a role in their facts. If the other events fill the page,
+    # only newer ones can still belong on it, so the query reads no older ones.
+    newer = older.filter(id__gt=direct[-1].id) if len(direct) == most else older
+    referring = _newest(
         newer,
         most,
         Q(subject_type__in=NAMING_AN_ORGANISATION, facts__organisation__in=organisations),
         Q(action__in=ROLE_ACTIONS, facts__grant__in=list(grants)),
     )
-    rows = sorted({row.id: row for row in (*things, *naming)}.values(), key=lambda row: -row.id)[:most]
+    rows = sorted({row.id: row for row in (*direct, *referring)}.values(), key=lambda row: -row.id)[:most]
     places = {ref: (_AREA if place == area_id else _ORGANISATION, str(place)) for ref, place in grants.items()}
     return single.page(actor, rows, limit, places=places)
 
 
-def _lying_in(actor: Actor, area_id: UUID) -> Iterable[tuple[str, UUID, UUID, UUID | None]]:
-    """What the actor sees in the area, by kind and id, each with the place where it lies, and all roles there, each with its
-    holder if he is protected. One query."""
+def _members_of(actor: Actor, area_id: UUID) -> Iterable[tuple[str, UUID, UUID, UUID | None]]:
+    """Returns the organisations and offices of the area that the actor sees, and all roles in it. Each row is kind, id, the id
+    of the area or organisation it belongs to, and for roles the holder's id if the holder is protected. Runs one query.
+    """
     organisations = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
     offices = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
     grants = RoleGrant.objects.filter(role_reach.of_areas(area_id))
@@ -79,9 +80,8 @@ def _listed(rows: QuerySet[Any], kind: str, *, place: Any = _IN_AREA, person: An
 
 
 def _newest(events: QuerySet[Event], count: int, *conditions: Q) -> list[Event]:
-    """The newest `count` of the events for which one of the conditions holds, the newest first. One query.
-
-    Each is asked by itself, for ids alone, so that each has an index of its own.
+    """Returns the newest `count` events that meet one of the conditions, the newest first. Runs one query: a union with a part
+    for each condition, so that each part can use its own index.
     """
     first, *others = (events.filter(each).order_by(NEWEST_FIRST).values("id")[:count] for each in conditions)
     return list(Event.objects.filter(pk__in=first.union(*others)).order_by("-id")[:count])

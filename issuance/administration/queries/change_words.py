@@ -1,4 +1,4 @@
-"""Changes of configuration in words: what was done, to which field, and values as people read them."""
+"""Changes of configuration in Swedish: the labels of fields and the display form of their values."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
@@ -66,7 +66,7 @@ FIELDS: Mapping[str, str] = {
     "protected_persons": _("Sekretess"),
     "catalogue": _("Katalogen"),
 }
-"""Names of fields and facts. What is not here stands in the log and is not shown."""
+"""Labels of fields and facts. Pages do not show a field without a label; the event keeps it."""
 
 _ORGANISATION, _AREA, _OFFICE, _CUSTOMISATION, _SUPPLIER = "organisation", "area", "office", "customisation", "supplier"
 _REFERENCES: Mapping[str, str] = {
@@ -103,18 +103,19 @@ type Names = Mapping[tuple[str, str], str]
 
 
 def label(field: str) -> str:
-    """A field's name; empty for what is not shown."""
+    """Returns a field's label, or an empty string if pages do not show the field."""
     return gettext(FIELDS[field]) if field in FIELDS else ""
 
 
 def kind(subject_type: str) -> str:
-    """What a subject of events is."""
+    """Returns the label of a subject type of events."""
     return label("area_id" if subject_type == _AREA else subject_type)
 
 
 def names_in(actor: Actor, values: Iterable[tuple[str, Any]], things: Iterable[tuple[str, str]] = ()) -> Names:
-    """The names of what these fields' values refer to, and of `things` by kind and id, as far as `actor` sees them: one query,
-    and one of suppliers."""
+    """Returns the names of the rows that `values` refer to, and of `things`, given as kind and id, if `actor` may see them.
+    Runs one query, and one more for suppliers.
+    """
     wanted: dict[str, set[str]] = {}
     for kind, ref in things:
         wanted.setdefault(kind, set()).add(ref)
@@ -125,16 +126,16 @@ def names_in(actor: Actor, values: Iterable[tuple[str, Any]], things: Iterable[t
             wanted.setdefault(_SUPPLIER, set()).add(str(value))
     suppliers = wanted.pop(_SUPPLIER, None)
     found = {(_SUPPLIER, ref): name for ref, name in authn.client_names(suppliers).items()} if suppliers else {}
-    asked = [
+    querysets = [
         _SEEN[kind](actor).filter(pk__in=ids).values_list(Value(kind, CharField()), "pk", "name")
         for kind, ids in sorted(wanted.items())
     ]
-    rows = asked[0].union(*asked[1:], all=True) if asked else ()
+    rows = querysets[0].union(*querysets[1:], all=True) if querysets else ()
     return found | {(kind, str(pk)): name for kind, pk, name in rows}
 
 
 def value(field: str, given: Any, names: Names) -> str:
-    """A field's value as people read it; – for none, but where none means that another holds."""
+    """Returns a field's value for display. An empty value is "–", or a phrase if an inherited value applies instead."""
     if field == "supplier_ref":
         return names.get((_SUPPLIER, str(given)), str(given)) if given else gettext("Ingen")
     if given is None or given == "":
@@ -153,7 +154,7 @@ def value(field: str, given: Any, names: Names) -> str:
 
 
 def organisation_number(number: str) -> str:
-    """An organisation number as people read it, with a hyphen before the last four."""
+    """Formats an organisation number with a hyphen before the last four digits."""
     return f"{number[:6]}-{number[6:]}"
 
 

@@ -1,4 +1,4 @@
-"""Historik of what is configured: who did what when, with each value before and after, newest first, in pages by keyset."""
+"""Change history of configuration: who changed what and when, with old and new values, the newest first. Pages by keyset."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,12 +29,12 @@ _KEPT = ("version", "before", "after")
 _WITH_ROLES = ("area", "organisation")
 
 type Places = Mapping[str, tuple[str, str]]
-"""By grant the kind and id of the place where it holds."""
+"""Maps a role grant's id to the kind and id of the place where the role applies."""
 
 
 @dataclass(frozen=True)
 class FieldChange:
-    """A field's values in words."""
+    """The old and new value of a field, for display."""
 
     label: str
     before: str
@@ -42,13 +42,15 @@ class FieldChange:
 
     @property
     def is_long(self) -> bool:
-        """Whether the values are text of lines, or more of it than stands well on one."""
+        """Returns whether the values contain line breaks or do not fit on one line together."""
         return "\n" in self.before + self.after or len(self.before) + len(self.after) > _ONE_LINE
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What something was done to: `kind` as events call it and its `label`; without `name` it is out of the reader's reach."""
+    """The subject of an event: `kind` is its type in events, `label` the type's Swedish label. `name` is empty if the reader
+    may not see the subject.
+    """
 
     kind: str
     ref: str
@@ -58,9 +60,8 @@ class Subject:
 
 @dataclass(frozen=True)
 class ConfigurationEntry:
-    """An event: when, what, who with the HSA-id of his post, fields that changed, and other facts in words.
-
-    `subject` is what it was done to, or where the role holds, in a history of several things.
+    """An event for display: time, action, actor with the HSA-id of their assignment, changed fields, and other facts. `subject`
+    is set in a history of several subjects: the event's subject, or the place where the role applies.
     """
 
     id: int
@@ -75,15 +76,15 @@ class ConfigurationEntry:
 
 @dataclass(frozen=True)
 class ConfigurationHistory:
-    """A page of history. `before` is what the next page is asked for with, None on the last."""
+    """A page of history. `before` is the cursor of the next page, None on the last one."""
 
     entries: tuple[ConfigurationEntry, ...]
     before: int | None
 
 
 @dataclass(frozen=True)
-class ToldChange:
-    """What another did to a field, for one whose edit came later."""
+class OtherChange:
+    """A field's change by another user, shown to a user whose edit came later."""
 
     at: dt.datetime
     who: str
@@ -93,10 +94,11 @@ class ToldChange:
 def history(
     *, actor: Actor, subject_type: str, subject_ref: UUID | str, before: int | None = None, limit: int = PAGE
 ) -> ConfigurationHistory:
-    """What was done to one subject. The caller has made sure that `actor` may see it; what it refers to is named by scope.
+    """Returns the history of one subject.
 
-    An organisation's holds also what was done to offices and card customisations for it; its and an area's hold the roles that
-    were given, changed and ended there (ADR 0212).
+    An organisation's history includes its offices and card customisations. The history of an organisation or area includes its
+    roles (ADR 0212). Names of other rows are shown only if `actor` may see them. The caller has checked that `actor` may see
+    the subject.
     """
     concerned = Q(subject_type=subject_type, subject_ref=str(subject_ref))
     if subject_type == "organisation":
@@ -113,10 +115,10 @@ def history(
 def page(
     actor: Actor, rows: Sequence[Event], limit: int, *, subject_type: str = "", places: Places | None = None
 ) -> ConfigurationHistory:
-    """The words of the newest `limit` of `rows`, of which one more tells that there are older ones.
+    """Returns a page of the newest `limit` of `rows`; one more row means that older ones exist.
 
-    They are of one subject of this type, and of what concerns it; or with `places`, where each grant that roles' events name
-    holds, of several things, and each entry tells which.
+    All rows belong to one subject of type `subject_type`. With `places` they belong to several subjects, and each entry names
+    its own; `places` maps the role grants in the rows to their place.
     """
     shown = rows[:limit]
     entries = tuple(_entries(actor, shown, subject_type, places))
@@ -124,9 +126,8 @@ def page(
 
 
 def _grants(actor: Actor, subject_type: str, subject_ref: UUID | str) -> list[str]:
-    """The roles that hold or held in the place. Those of a protected holder whom the actor may not see are not there (S13).
-
-    Read before the events, so that these are found by their index.
+    """Returns the ids of all roles, past ones included, in the place. Leaves out those of a protected holder whom the actor may
+    not see (S13). Reading them before the events lets the events' query use its index.
     """
     rows = RoleGrant.objects.filter(role_reach.visible_holders(actor), **{subject_type: subject_ref})
     return [str(pk) for pk in rows.values_list("pk", flat=True)]
@@ -135,13 +136,13 @@ def _grants(actor: Actor, subject_type: str, subject_ref: UUID | str) -> list[st
 def _entries(actor: Actor, rows: Sequence[Event], subject_type: str, places: Places | None) -> Iterator[ConfigurationEntry]:
     refs = {row.actor_ref for row in rows} | {_holder(row) for row in rows if row.action in ROLE_ACTIONS}
     who, hsa_ids = names_of(actor, refs), officers.hsa_ids(actor, refs)
-    facts = {row.id: _told(row, subject_type) for row in rows if row.action not in ROLE_ACTIONS} | _with_texts(rows)
+    facts = {row.id: _facts_for_subject(row, subject_type) for row in rows if row.action not in ROLE_ACTIONS} | _with_texts(rows)
     subjects = {} if places is None else {row.id: _subject(row, places) for row in rows}
     names = change_words.names_in(actor, (pair for each in facts.values() for pair in _values(each)), subjects.values())
     for row in rows:
         if row.id in facts:
-            told = facts[row.id]
-            what, changes, other = event_words.what(row.action), _changes(told, names), _facts(told, names)
+            row_facts = facts[row.id]
+            what, changes, other = event_words.what(row.action), _changes(row_facts, names), _facts(row_facts, names)
         else:
             holder = " ".join(each for each in (who[_holder(row)], hsa_ids.get(_holder(row))) if each)
             what, changes, other = _of_role(row, holder)
@@ -158,7 +159,7 @@ def _entries(actor: Actor, rows: Sequence[Event], subject_type: str, places: Pla
 
 
 def _subject(row: Event, places: Places) -> tuple[str, str]:
-    """What the event was done to, by kind and id: of a role the place where it holds."""
+    """Returns the kind and id of the event's subject; for a role the place where it applies."""
     return places[row.facts["grant"]] if row.action in ROLE_ACTIONS else (row.subject_type, row.subject_ref)
 
 
@@ -168,35 +169,34 @@ def _named(subject: tuple[str, str], names: change_words.Names) -> Subject:
 
 
 def _of_role(row: Event, holder: str) -> tuple[str, Iterator[FieldChange], Iterator[tuple[str, str]]]:
-    """The words of a role's event. The place is the one whose history this is, or the entry's subject."""
+    """Returns the texts of a role's event, without the place, which the page or the entry's subject shows."""
     changes = (FieldChange(*each) for each in event_words.changes(row.facts))
     return event_words.what(row.action), changes, iter([(_("Innehavare"), holder), *event_words.plain(row.facts)])
 
 
 def _holder(row: Event) -> str:
-    """The person of a role's event, as events name who acts."""
+    """Returns the person of a role's event in the form of an actor reference."""
     return f"user:{row.subject_ref}"
 
 
-def told(actor: Actor, changes: Iterable[Change]) -> list[ToldChange]:
-    """What others did, in words, for the page of an edit that came later; fields that are not shown are left out."""
+def changes_of_others(actor: Actor, changes: Iterable[Change]) -> list[OtherChange]:
+    """Returns the changes by other users for the page of a later edit. Leaves out fields without a label."""
     changes = list(changes)
     who = names_of(actor, {change.actor_ref for change in changes})
     names = change_words.names_in(actor, ((change.field, each) for change in changes for each in (change.before, change.after)))
     return [
-        ToldChange(change.at, who[change.actor_ref], _change(change.field, change.before, change.after, names))
+        OtherChange(change.at, who[change.actor_ref], _change(change.field, change.before, change.after, names))
         for change in changes
         if change_words.label(change.field)
     ]
 
 
-def _told(row: Event, subject_type: str) -> Mapping[str, Any]:
-    """The event's facts as the subject's history tells them: of another subject which it is, not whose history this is.
-
-    As they are in a history of several things, where the entry tells which.
+def _facts_for_subject(row: Event, subject_type: str) -> Mapping[str, Any]:
+    """Returns the event's facts with the event's subject among them, if it is not the subject whose history is shown. In a
+    history of several subjects the facts are unchanged, because each entry names its subject.
     """
     facts: dict[str, Any] = row.facts
-    if row.subject_type == _CUSTOMISATION and _NUMBER in facts:  # there it is the ten digits, elsewhere which row
+    if row.subject_type == _CUSTOMISATION and _NUMBER in facts:  # the ten-digit number here, the row id in other events
         facts = {**facts, "customisation_number": facts[_NUMBER], _NUMBER: None}
     if subject_type in ("", row.subject_type):
         return facts
@@ -204,12 +204,14 @@ def _told(row: Event, subject_type: str) -> Mapping[str, Any]:
 
 
 def _with_texts(rows: Iterable[Event]) -> dict[int, Mapping[str, Any]]:
-    """By event that tells a version of a receipt text the facts with this text and the one before, which the versions keep."""
-    told = [row for row in rows if row.action == _RECEIPT_TEXT_SET]
-    if not told:
+    """Returns, for each event of a new receipt text version, its facts with the new and the previous text. Events hold only
+    version numbers; the texts are in `ReceiptText`.
+    """
+    set_events = [row for row in rows if row.action == _RECEIPT_TEXT_SET]
+    if not set_events:
         return {}
     kept = Q(pk__in=[])
-    for row in told:
+    for row in set_events:
         version = row.facts["receipt_text_version"]
         kept |= Q(organisation=UUID(row.subject_ref), version__in=(version - 1, version))
     found = ReceiptText.objects.filter(kept).values_list("organisation_id", "version", "regional_addition", "from_above")
@@ -218,7 +220,7 @@ def _with_texts(rows: Iterable[Event]) -> dict[int, Mapping[str, Any]]:
     def part(row: Event, back: int) -> dict[str, str]:
         return {"regional_addition": texts.get((row.subject_ref, row.facts["receipt_text_version"] - back), "")}
 
-    return {row.id: {**row.facts, "before": part(row, 1), "after": part(row, 0)} for row in told}
+    return {row.id: {**row.facts, "before": part(row, 1), "after": part(row, 0)} for row in set_events}
 
 
 def _values(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -239,7 +241,7 @@ def _change(name: str, before: Any, after: Any, names: change_words.Names) -> Fi
 
 
 def _facts(facts: Mapping[str, Any], names: change_words.Names) -> Iterator[tuple[str, str]]:
-    told = facts.get("after", {})
+    facts_shown = facts.get("after", {})
     for name in change_words.FIELDS:
-        if name in facts and name not in told and facts[name] not in ("", None):
+        if name in facts and name not in facts_shown and facts[name] not in ("", None):
             yield change_words.label(name), change_words.value(name, facts[name], names)

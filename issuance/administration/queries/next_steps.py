@@ -1,4 +1,4 @@
-"""Nästa steg: what an area or an organisation still lacks before cards can be ordered there, for those who set it up."""
+"""Next steps: what an area or organisation still needs before cards can be ordered, for the people who set it up."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +22,11 @@ from issuance.roles.queries import holders_to_train
 from siths_portal.lib.lists import Order
 
 _OF_THE_ADMINISTRATION = {"supplier", "issuer_number", "back_text"}
-"""Parts of a card customisation that the administration fills in; the card supplier does the rest."""
+"""Parts of a card customisation that the SITHS administration fills in. The card supplier provides the rest."""
 
 
 class Party(Enum):
-    """Another than the reader, whom a step waits for."""
+    """Another party that a step waits for."""
 
     ADMINISTRATION = "administration"
     ISSUER = "issuer"
@@ -35,10 +35,11 @@ class Party(Enum):
 
 @dataclass(frozen=True)
 class NextStep:
-    """Something to do: `text` leads to `url`; `why` says what for, or who does it. `now`: nothing else can be done before it.
+    """A step: `text` links to `url`, and `why` gives the reason or the person who takes it.
 
-    Without `url` it is for another to do (ADR 0221). `awaits`: for whom, where there is nothing that the reader must do first.
-    `blocks` is False if orders are taken without it.
+    `now` means that no other step is possible before it. Without `url` another party takes the step (ADR 0221). `awaits` holds
+    the parties that the step waits for, if the reader has nothing to do first. `blocks` is False if cards can be ordered
+    without the step.
     """
 
     text: str
@@ -50,14 +51,16 @@ class NextStep:
 
 
 def sets_up(head: AreaHead | OrganisationHead) -> bool:
-    """Whether its reader is told of all that a place may lack: the administration, and who verifies card customisations there,
-    as the area's responsible issuers do."""
+    """Returns whether the reader sees every step of a place: the SITHS administration does, and those who verify card
+    customisations there, such as the area's responsible issuers.
+    """
     return bool(head.rights & {Action.CREATE_ORGANISATION, Action.VERIFY_CUSTOMISATION})
 
 
 def of_area(actor: Actor, head: AreaHead, outline: AreaOutline) -> Iterator[NextStep]:
-    """The steps of an area, of its organisations one for each thing that some lack: the same for all who set it up, those of
-    another told without a link (ADR 0221)."""
+    """Yields the steps of an area; for its organisations one step for each kind of gap. Everyone who sets up the area sees the
+    same steps. Steps of another party have no link (ADR 0221).
+    """
     if sets_up(head):
         administers = Action.CREATE_ORGANISATION in head.rights
         for step in _of_the_administration(head, outline):
@@ -75,11 +78,8 @@ def of_area(actor: Actor, head: AreaHead, outline: AreaOutline) -> Iterator[Next
 
 
 def has_any(actor: Actor, area_id: UUID) -> bool:
-    """Whether the page of an area has steps for the actor, who sets it up; False for one who only looks at it.
-
-    Asks no further than to the first step, so most where there is none.
-
-    Raises NotFound, Forbidden.
+    """Returns whether the page of an area shows steps to the actor. Returns False if the actor does not set up the area. Stops
+    at the first step, so it costs most if there are no steps. Raises NotFound, Forbidden.
     """
     head = places.area_head(actor=actor, area_id=area_id)
     if not sets_up(head):
@@ -88,9 +88,8 @@ def has_any(actor: Actor, area_id: UUID) -> bool:
 
 
 def unfinished(actor: Actor, found: Sequence[AreaLine]) -> AreaLine | None:
-    """The only area that the actor sees, while nobody has ordered in it, where he sets it up and steps are left.
-
-    Of several, and of one that is in use, whose own page tells what has come to be missing, nothing is asked.
+    """Returns the only area that the actor sees, if they set it up, nobody has ordered in it yet, and steps are left. Returns
+    None, without further queries, for several areas. An area in use shows its gaps on its own page.
     """
     if len(found) != 1:
         return None
@@ -99,15 +98,16 @@ def unfinished(actor: Actor, found: Sequence[AreaLine]) -> AreaLine | None:
 
 
 def unfinished_of_issuer(actor: Actor) -> AreaLine | None:
-    """The same for a page that nobody opens for its sake: of responsible issuers alone, for whom it asks two queries once the
-    area is in use; for others none."""
+    """Returns `unfinished` for the search page. Runs no query unless the actor is a responsible issuer, and two once the area
+    is in use.
+    """
     if not policy.holds(actor, Action.VERIFY_CUSTOMISATION):
         return None
     return unfinished(actor, areas.areas(actor=actor).page(Order(""), ("name",), None, 2).lines)
 
 
 def _of_the_administration(head: AreaHead, outline: AreaOutline) -> Iterator[NextStep]:
-    """What an area lacks itself, and the administration alone chooses."""
+    """Yields the area's own steps that only the SITHS administration can take."""
     if not outline.issuing:
         why = _("Området har ingen utgivande organisation, så kort kan inte beställas.")
         if outline.organisations:
@@ -120,7 +120,9 @@ def _of_the_administration(head: AreaHead, outline: AreaOutline) -> Iterator[Nex
 
 
 def _of_invoicing(party_id: UUID, offered: frozenset[str]) -> Iterator[NextStep]:
-    """Says what stops the area's invoice. The administration fills it in where customers and prices are kept."""
+    """Yields a step for the obstacles to the area's invoice. The SITHS administration resolves them where it keeps customers and
+    prices.
+    """
     if obstacles := readiness.invoice_obstacles(party_id, offered):
         why = _("{obstacles} Månaden kan inte faktureras förrän SITHS-förvaltningen har rättat det.")
         text = why.format(obstacles=" ".join(obstacles))
@@ -128,7 +130,7 @@ def _of_invoicing(party_id: UUID, offered: frozenset[str]) -> Iterator[NextStep]
 
 
 def left_to(steps: Collection[NextStep]) -> str:
-    """Whose all that is left is to do, where none of the steps is the reader's own; else empty."""
+    """Returns a sentence naming the parties that take the steps. Returns an empty string if the reader can take one of them."""
     if not all(step.awaits for step in steps):
         return ""
     parties = {party for step in steps for party in step.awaits}
@@ -142,7 +144,9 @@ def left_to(steps: Collection[NextStep]) -> str:
 
 
 def _of_another(step: NextStep, party: Party, who: str = "") -> NextStep:
-    """The step as it is told to one who may not do it; `who` says who does, where it is not the administration."""
+    """Returns the step for a reader who may not take it. `who` is the sentence about who takes it, by default
+    the SITHS administration.
+    """
     whose = who or _("Steget görs av förvaltningen.")
     return replace(step, url="", why=f"{step.why} {whose}", now=False, awaits=frozenset({party}))
 
@@ -152,7 +156,9 @@ def _of_who_gives_roles(step: NextStep) -> NextStep:
 
 
 def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
-    """How many of an area's role holders lack what lets them issue, of those for whom the actor may record it."""
+    """Yields a step with the number of role holders in the area who lack training or person check and whom the actor may
+    record.
+    """
     if count := holders_to_train.count_lacking(actor=actor, area_id=head.id):
         text = ngettext(
             "{n} rollinnehavare saknar utbildning eller personkontroll",
@@ -164,7 +170,7 @@ def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
 
 
 def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, gives_clerks: bool) -> Iterator[NextStep]:
-    """What some of an area's organisations lack, each with how many they are."""
+    """Yields the steps for gaps of an area's organisations, each with the number of organisations."""
     if Action.LINK_OFFICE in head.rights and offices and (first := lacks.offices.first):
         text = ngettext("{n} organisation saknar kontor", "{n} organisationer saknar kontor", lacks.offices.count)
         why = _("Utan ett kopplat kontor kan inga kort beställas.")
@@ -195,8 +201,9 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
 def of_organisation(
     actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool, below: bool
 ) -> Iterator[NextStep]:
-    """The steps of an organisation, the same for the administration as for who gives its roles (ADR 0221). `offices`: whether one
-    that is open is connected; `below`: whether it has sub-organisations."""
+    """Yields the steps of an organisation, the same for the SITHS administration and for those who assign its roles (ADR 0221).
+    `offices` is True if an open office is connected, `below` if the organisation has sub-organisations.
+    """
     lacks = list(_lacked_by(actor, head, found, offices=offices))
     yield from lacks
     if Action.CHOOSE_ARTICLES in head.rights and found.pending:
@@ -208,9 +215,11 @@ def of_organisation(
 
 
 def takes_orders(head: OrganisationHead, found: OrganisationFacts, steps: Collection[NextStep]) -> bool:
-    """Whether nothing stands against orders in an organisation, for a reader whose `steps` would tell of all that may lack."""
-    asked = {Action.LINK_OFFICE, Action.CHOOSE_ARTICLES} <= head.rights and sets_up(head)
-    return asked and not any(step.blocks for step in steps) and bool(found.party)
+    """Returns whether orders are possible in an organisation. Returns False for a reader to whom `steps` does not show every
+    gap.
+    """
+    sees_all_steps = {Action.LINK_OFFICE, Action.CHOOSE_ARTICLES} <= head.rights and sets_up(head)
+    return sees_all_steps and not any(step.blocks for step in steps) and bool(found.party)
 
 
 def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool) -> Iterator[NextStep]:
@@ -235,7 +244,7 @@ def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *
 
 
 def _of_no_office(head: OrganisationHead) -> NextStep:
-    """That an organisation has no office: one of its area is connected, or one is made where the area has none."""
+    """Returns the step for an organisation without an office: connect one of the area, or create one if the area has none."""
     if readiness.area_has_offices(head.area.id):
         why = _("Utan ett kopplat kontor kan inga kort beställas för organisationens användare.")
         return NextStep(_("Koppla kontor"), reverse("organisation_offices", args=[head.id]), why)
@@ -247,7 +256,9 @@ def _of_no_office(head: OrganisationHead) -> NextStep:
 
 
 def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *, verifies: bool) -> Iterator[NextStep]:
-    """Card customisations that hold, or are pending, and by which no card can be made: what each waits for, and who does it."""
+    """Yields steps for card customisations in use, or pending, that block card production: each with what it waits for and who
+    acts.
+    """
     administers = Action.CREATE_ORGANISATION in head.rights
     waiting = [one for one in unready if not one.missing and not one.generic]
     if waiting:
@@ -281,14 +292,14 @@ def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *
 
 
 def _way_to(unready: Sequence[Unready], state: str) -> str:
-    """The page of the only one, else the list of those in this state."""
+    """Returns the URL of the only customisation, or of the list filtered by `state`."""
     if len(unready) == 1:
         return reverse("customisation", args=[unready[0].id])
     return f"{reverse('customisations')}?status={state}"
 
 
 def _stopped(head: AreaHead | OrganisationHead, unready: Sequence[Unready]) -> str:
-    """What comes of it that they are not ready; either all of them are pending or none."""
+    """Returns the consequence of customisations that are not ready. Either all of them are pending or none is."""
     if unready[0].pending:
         return ngettext(
             "Den nuvarande kortanpassningen gäller tills den nya är verifierad.",
@@ -303,10 +314,10 @@ def _stopped(head: AreaHead | OrganisationHead, unready: Sequence[Unready]) -> s
 
 
 def _of_none(head: AreaHead, text: str, *, wished: bool) -> NextStep:
-    """That organisations of an area have no card customisation, and how that is mended.
+    """Returns the step for organisations of an area without a card customisation.
 
-    Where the generic one is ready the issuer chooses: that one, or to wait for an own. The administration has then nothing to do
-    until the supplier has answered, unless an own one is `wished`.
+    If the generic customisation is ready, the issuer chooses it or waits for an own one. The SITHS administration then has
+    nothing to do before the supplier responds, unless an own customisation is requested (`wished`).
     """
     url = reverse("area_customisations", args=[head.id])
     if not generic_is_ready():
@@ -327,7 +338,7 @@ def _of_none(head: AreaHead, text: str, *, wished: bool) -> NextStep:
 
 
 def _way_to_customisation(head: OrganisationHead) -> str:
-    """What its reader does first where there is no card customisation (ADR 0189)."""
+    """Returns what the reader does first if no card customisation exists (ADR 0189)."""
     if Action.VERIFY_CUSTOMISATION in head.rights:
         return _("Önska en egen kortanpassning av förvaltningen. Den generella kan användas så länge, om den finns.")
     return _(

@@ -28,8 +28,9 @@ _CLERKS = [role.value for role in Role if role in ORGANISATION_ROLES and ALLOWED
 
 @dataclass(frozen=True)
 class Lacking:
-    """How many organisations lack a thing, and the one of them that lies highest, the one made first of several; None where none
-    does."""
+    """The number of organisations that lack something, and the one highest in the tree; the oldest if there are several.
+    `first` is None if no organisation lacks it.
+    """
 
     count: int = 0
     first: UUID | None = None
@@ -37,10 +38,10 @@ class Lacking:
 
 @dataclass(frozen=True)
 class Unready:
-    """A card customisation that holds for so many `organisations`, by which no card can be made yet.
+    """A card customisation that is in use by `organisations` organisations but blocks card production.
 
-    `missing` are the parts that it lacks (`services.configuration.PARTS`); none where it waits for its verification. A `pending`
-    one stops no cards: the present one holds until it is verified (ADR 0189).
+    `missing` holds the parts that it lacks (`services.configuration.PARTS`); it is empty if only verification is missing. A
+    `pending` one blocks no cards, because the present one applies until it is verified (ADR 0189).
     """
 
     id: UUID
@@ -52,10 +53,13 @@ class Unready:
 
 @dataclass(frozen=True)
 class AreaLacks:
-    """What organisations of an area lack for orders to be taken (`orders.services.order_checks`). A card customisation and people
-    who order are there from above too; `unready` are the customisations that hold and are not ready, `pending` those that wait to
-    replace the present one. `wished`: one that lacks a customisation has a wish for one, which the administration has not
-    answered. `offered`: the codes of the articles that some of them may order today."""
+    """What the organisations of an area lack for ordering (`orders.services.order_checks`).
+
+    Organisations inherit a card customisation and people who order from those above. `unready` holds customisations in use that
+    are not ready, `pending` those that will replace the present one. `wished` is True if an organisation without a
+    customisation has an open request for one. `offered` holds the codes of articles that at least one organisation may order
+    today.
+    """
 
     offices: Lacking
     articles: Lacking
@@ -68,21 +72,20 @@ class AreaLacks:
 
 
 def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
-    """What the organisations of an area that the actor sees lack, but for ended ones. Two queries, however many they are.
-
-    Whether people order in them is asked of roles over all of them, whatever the actor may see of the people.
+    """Returns the gaps of the area's organisations that the actor sees, without closed ones. Always runs two queries. Roles
+    that order count even if the actor may not see their holders.
     """
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
     offered = order_checks.offers().filter(organisation=OuterRef("pk"))
     connected = order_checks.open_connections().filter(organisation=OuterRef("pk"))
     wishes = CustomisationRequest.objects.filter(organisation=OuterRef("pk"), answered_at=None)
     codes = ArraySubquery(offered.order_by().values("article"))
-    asked = rows.annotate(offered_codes=codes, has_offices=Exists(connected), has_wish=Exists(wishes)).order_by()
+    annotated = rows.annotate(offered_codes=codes, has_offices=Exists(connected), has_wish=Exists(wishes)).order_by()
     columns = [f"{relation}__{name}" for relation in ("customisation", "pending_customisation") for name in _DRAWING]
     found = []
     waits = []
     drawn: dict[str, CardCustomisation] = {}
-    for read in asked.values_list(*_PLACE, *columns):
+    for read in annotated.values_list(*_PLACE, *columns):
         row = _Row(*read[: len(_PLACE)])
         present, pending = (_card(each) for each in batched(read[len(_PLACE) :], len(_DRAWING)))
         found.append(row)
@@ -105,7 +108,7 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
 
 
 def is_under(path: str, places: Collection[str]) -> bool:
-    """Whether the organisation with this path, or one above it, is among `places`, which are paths too."""
+    """Returns whether the organisation with this path, or one above it, is among `places`, which are paths too."""
     return path in places or any(above in places for above in paths_above(path))
 
 
@@ -114,7 +117,7 @@ _DRAWING = ("id", "generic", "verified_at", "issuer_number", "back_text", "logot
 
 
 def _card(values: Sequence[Any]) -> CardCustomisation | None:
-    """The customisation with these values of `_DRAWING`, None for a row without one."""
+    """Returns the customisation with these values of `_DRAWING`, or None for a row without one."""
     return CardCustomisation(**dict(zip(_DRAWING, values, strict=True))) if values[0] is not None else None
 
 
@@ -132,7 +135,9 @@ def _lacking(rows: Iterable[_Row]) -> Lacking:
 
 
 def _unready(rows: Iterable[_Row], drawn: Mapping[str, CardCustomisation]) -> tuple[Unready, ...]:
-    """Those that are nearest to some of the rows, at or above them, and not ready; the one of most organisations first."""
+    """Returns the customisations that apply to the rows, own or inherited, and are not ready; the one of most organisations
+    first.
+    """
     held: Counter[UUID] = Counter()
     cards = {card.pk: card for card in drawn.values()}
     for row in rows:
@@ -143,18 +148,20 @@ def _unready(rows: Iterable[_Row], drawn: Mapping[str, CardCustomisation]) -> tu
 
 
 def unready(card: CardCustomisation, organisations: int = 1, *, pending: bool = False) -> Unready:
-    """What a customisation lacks that is not ready."""
+    """Returns what an unready customisation lacks."""
     return Unready(card.pk, card.generic, missing(card), organisations, pending)
 
 
 def may_verify(*, actor: Actor, customisation_id: UUID) -> bool:
-    """Whether the actor may verify the customisation of some organisation: his own, or one above that he sets up."""
+    """Returns whether the actor may verify the customisation, as that of their own organisation or of one above that they set
+    up.
+    """
     rows = CardCustomisation.objects.visible_to(actor, Action.VERIFY_CUSTOMISATION, pk=customisation_id)
     return rows.filter(generic=False).exists()
 
 
 def to_verify(*, actor: Actor) -> int:
-    """How many customisations of organisations that are not ended are whole and wait for the actor to verify them."""
+    """Returns the number of complete customisations of open organisations that wait for the actor's verification."""
     has = Organisation.objects.filter(Q(customisation=OuterRef("pk")) | Q(pending_customisation=OuterRef("pk")), closed_at=None)
     rows = CardCustomisation.objects.visible_to(actor, Action.VERIFY_CUSTOMISATION).filter(verified_at=None, generic=False)
     return sum(
@@ -163,26 +170,26 @@ def to_verify(*, actor: Actor) -> int:
 
 
 def has_offices(organisation_id: UUID) -> bool:
-    """Whether it may choose an office that is open."""
+    """Returns whether an open office is connected to the organisation."""
     return order_checks.open_connections().filter(organisation=organisation_id).exists()
 
 
 def area_has_offices(area_id: UUID) -> bool:
-    """Whether it has an office that is open, for those who connect its offices (ADR 0183)."""
+    """Returns whether the area has an open office, for users who connect its offices (ADR 0183)."""
     return Office.objects.filter(area=area_id, closed_at=None).exists()
 
 
 def has_articles(organisation_id: UUID) -> bool:
-    """Whether some article may be ordered in it today."""
+    """Returns whether at least one article may be ordered in the organisation today."""
     return order_checks.offers().filter(organisation=organisation_id).exists()
 
 
 def has_clerks(organisation_id: UUID) -> bool:
-    """Whether somebody below the issuer may order cards in it now: by a role in it, or in an organisation above."""
+    """Returns whether a role below the responsible issuer, in the organisation or one above it, may order cards in it now."""
     path = Organisation.objects.values_list("scope_path", flat=True).get(pk=organisation_id)
     return bool(issuing_in(Q(organisation__scope_path__in=[path, *paths_above(path)], role__in=_CLERKS)))
 
 
 def invoice_obstacles(party_id: UUID, article_codes: Collection[str]) -> tuple[str, ...]:
-    """Returns what stops the invoice of a party today, if these articles are ordered."""
+    """Returns the obstacles to invoicing a party today, if it orders these articles."""
     return tuple(ports.get(InvoiceReadiness).invoice_obstacles(party_id, article_codes))

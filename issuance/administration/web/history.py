@@ -1,4 +1,4 @@
-"""Historik of an area and of an organisation."""
+"""Pages of the change history of an area and of an organisation."""
 
 from uuid import UUID
 
@@ -22,12 +22,12 @@ _COVERS = {
         "kortanpassningar, kvittenstexter och roller. En organisation som flyttas till ett annat område tar sin historik med sig."
     ),
 }
-"""What an area's history tells of, by whether it is of all that lies in it."""
+"""Descriptions of an area's history; the key is True for the history with everything in the area."""
 
 
 @require_safe
 def area_history(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """What was done to an area; with `?visa=allt` to all that lies in it. Raises NotFound, Forbidden."""
+    """Shows the changes of an area, or with `?visa=allt` of everything in it. Raises NotFound, Forbidden."""
     head = places.area_head(actor=actor_of(request), area_id=area_id)
     whole = request.GET.get("visa") == _EVERYTHING
     if whole:
@@ -45,7 +45,7 @@ def area_history(request: HttpRequest, area_id: UUID) -> HttpResponse:
 
 @require_safe
 def organisation_history(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """What was done to an organisation. Raises NotFound, Forbidden."""
+    """Shows the changes of an organisation. Raises NotFound, Forbidden."""
     head = places.organisation_head(actor=actor_of(request), organisation_id=organisation_id)
     context = history_context(request, "organisation", organisation_id)
     return organisation_page(request, TEMPLATE, head, context, here="organisation_history")

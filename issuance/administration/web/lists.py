@@ -1,4 +1,4 @@
-"""The lists of the overview: issuing areas, and organisations of those who see no whole area."""
+"""The lists of the overview: issuing areas, and organisations for users who see no complete area."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ class AreaList(List[AreaLine]):
 
 
 class GrantedOrganisationList(List[OrganisationLine]):
-    """Organisations that the actor's roles were given in, by name."""
+    """Organisations of the actor's role grants, by name."""
 
     columns = (
         Column(

@@ -1,4 +1,4 @@
-"""Översikt: where Administrera begins."""
+"""Översikt: the first page of Administrera."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ from issuance.roles.queries import own_training, role_holders, role_requests
 @require_safe
 @ADMINISTRATION.requires()
 def overview(request: HttpRequest) -> HttpResponse:
-    """The issuing areas in sight, or the organisations of one's roles where no whole area is. Raises Forbidden."""
+    """Shows the issuing areas that the user sees, or the organisations of their roles if they see no area. Raises Forbidden."""
     actor = actor_of(request)
     found = AreaList(request).shown()
     granted = GrantedOrganisationList(request, areas.granted_organisations(actor=actor)).shown()

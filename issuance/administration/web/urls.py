@@ -1,4 +1,4 @@
-"""Addresses of the overview of Administrera and of what was changed in areas and organisations, with the tabs of history."""
+"""URLs of the overview of Administrera and of the change histories of areas and organisations, with their tabs."""
 
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _

@@ -86,7 +86,7 @@ def _asked(
         "customisation_before": customisation_words(brings.customisation_before),
         "customisation_after": customisation_words(brings.customisation_after),
         "error": error,
-        "others": history.told(actor, error.changes) if isinstance(error, Outdated) else (),
+        "others": history.changes_of_others(actor, error.changes) if isinstance(error, Outdated) else (),
     }
     status = error.http_status if error else 200
     return _page(request, "organisations/move_confirm.html", head, context, status=status)

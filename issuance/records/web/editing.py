@@ -8,7 +8,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
 from issuance.administration.queries import change_words, history
-from issuance.administration.queries.history import ToldChange
+from issuance.administration.queries.history import OtherChange
 from issuance.authz import Actor
 from issuance.records.services.editing import Outdated
 from issuance.records.web.frame import actor_of
@@ -34,7 +34,7 @@ class EditForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.others: list[ToldChange] = []
+        self.others: list[OtherChange] = []
 
     def clean_version(self) -> int:
         """The version that the page showed."""
@@ -50,7 +50,7 @@ class EditForm(Form):
 
         A field that was sent as it stood before the others' change was not typed in, so it takes what they wrote.
         """
-        self.others = history.told(actor, error.changes)
+        self.others = history.changes_of_others(actor, error.changes)
         data = cast(QueryDict, self.data).copy()
         data[self.add_prefix("version")] = str(error.version)
         self.data = data
