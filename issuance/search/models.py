@@ -1,4 +1,4 @@
-"""What people searched for, kept for a day."""
+"""Searches, kept for a day."""
 
 from django.db import models
 from django.db.models import Q
@@ -10,11 +10,11 @@ KINDS = ("person_id", "hsa_id", "card_serial", "order_id", "name")
 
 
 class Search(models.Model):
-    """A search. Its id is the handle in addresses (S22), and opens for its owner in its session alone.
+    """A search. URLs contain only its id (S22), which opens it only for its owner in the same session.
 
-    `value` is in normal form, a HSA-id's ending in upper case, a name in lower case. `hits` is how many persons were found, at
-    most one more than are shown; `person` the one, if there was one. Rows also measure the budgets (S14, S47), and go after a
-    day.
+    `value` is in normal form: an HSA-id or its ending in upper case, a name in lower case. `hits` is the number of persons
+    found, at most one more than the limit for display. `person` is set if exactly one was found. Rate limits count these rows
+    (S14, S47). Housekeeping deletes them after a day.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)

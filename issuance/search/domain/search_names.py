@@ -1,4 +1,4 @@
-"""What a name that is searched for means: the ways to read its words as surname and given name."""
+"""Names in searches: the ways to split the words into surname and given name."""
 
 import re
 import unicodedata
@@ -11,9 +11,8 @@ _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|['’.-])*")
 
 
 def parse_name(text: str) -> Term:
-    """The name in normal form: NFC, lower case, single spaces, a comma only between surname and given name.
-
-    Raises TermError. At least two letters, since a single one is a great part of everybody.
+    """Returns the name in normal form: NFC, lower case, single spaces, at most one comma, between surname and given name.
+    Requires at least two letters, because a single one matches too many people. Raises TermError.
     """
     text = " ".join(unicodedata.normalize("NFC", text).split()).lower()
     text = re.sub(r"\s*,\s*", ", ", text).strip(" ,")
@@ -21,7 +20,7 @@ def parse_name(text: str) -> Term:
         raise TermError(TermProblem.NAME_SHORT)
     if len(text) > LONGEST_NAME:
         raise TermError(TermProblem.NAME_LONG)
-    # The small letter of İ is an i with a mark, which no word of letters has.
+    # Lower-casing İ gives i with a combining mark, which `_WORD` does not match.
     letters = "".join(character for character in text if not unicodedata.combining(character))
     if text.count(",") > 1 or not all(_WORD.fullmatch(word) for word in letters.replace(",", " ").split()):
         raise TermError(TermProblem.NAME_CHARACTERS)
@@ -29,14 +28,13 @@ def parse_name(text: str) -> Term:
 
 
 def looks_like_name(text: str) -> bool:
-    """True for letters without a digit: where one field takes names and ids, an id is written with a digit of it."""
+    """Returns True for letters without a digit. In a field for names and ids, an id must include at least one digit."""
     return any(character.isalpha() for character in text) and not any(character.isdigit() for character in text)
 
 
 def beginnings(name: str) -> list[str]:
-    """What "surname, given name" in lower case may begin with when `name` is searched for, as `parse_name` gives it.
-
-    Without a comma each space may part the names, in either order; the whole may be the beginning of a surname.
+    """Returns the prefixes of "surname, given name" in lower case that match `name`, as `parse_name` returns it. Without a
+    comma every space may separate the names, in either order, and the complete text may be a prefix of a surname.
     """
     if "," in name:
         return [name]

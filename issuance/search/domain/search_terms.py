@@ -1,5 +1,6 @@
-"""What the text in the one search field means (rules/issuance 2.1): a person id, a HSA-id or its ending, a card's serial number
-or an order id. Names are `search_names`."""
+"""Parsing of the search field (rules/issuance 2.1): a person id, an HSA-id or its ending, a card serial number or an order id.
+`search_names` parses names.
+"""
 
 import datetime as dt
 import re
@@ -22,7 +23,7 @@ _ENDING = re.compile(r"[A-Z0-9-]+")
 
 
 class TermKind(StrEnum):
-    """What a search looks for."""
+    """The kind of value in a search."""
 
     PERSON_ID = "person_id"
     HSA_ID = "hsa_id"
@@ -32,7 +33,7 @@ class TermKind(StrEnum):
 
 
 class TermProblem(StrEnum):
-    """Why a text cannot be searched for, in the words that its writer reads."""
+    """A reason why a text cannot be searched for, as the message to the user."""
 
     EMPTY = "Skriv ett person-id, ett tjänste-id, ett kortserienummer eller ett namn."
     TOO_SHORT = "Skriv minst de tre sista tecknen i tjänste-id:t."
@@ -48,7 +49,7 @@ class TermProblem(StrEnum):
 
 
 class TermError(ValueError):
-    """A text that cannot be searched for; `problem` says why."""
+    """A text that cannot be searched for; `problem` holds the reason."""
 
     def __init__(self, problem: TermProblem) -> None:
         super().__init__(problem.name)
@@ -57,26 +58,29 @@ class TermError(ValueError):
 
 @dataclass(frozen=True)
 class Term:
-    """What is looked for. `value` is 12 digits, 19 digits, a HSA-id's ending in upper case, a UUID, or a name in lower case."""
+    """A parsed search. `value` is 12 digits, 19 digits, an HSA-id or its ending in upper case, a UUID,
+    or a name in lower case.
+    """
 
     kind: TermKind
     value: str
 
 
 def clean(text: str) -> str:
-    """The text without what scanners and word processors add: control characters, a symbology prefix (ISO/IEC 15424), a label
-    before a colon, other kinds of hyphens and spaces, full-width letters."""
+    """Removes what scanners and word processors add: control characters, a symbology prefix (ISO/IEC 15424), a label with a
+    colon. Replaces other hyphens, spaces and full-width letters by plain ones.
+    """
     text = _HYPHENS.sub("-", unicodedata.normalize("NFKC", text))
     text = "".join(" " if unicodedata.category(c) == "Zs" else c for c in text if unicodedata.category(c) not in ("Cc", "Cf"))
     return _LABEL.sub("", _SYMBOLOGY.sub("", text.strip())).strip()
 
 
 def parse_term(text: str, *, today: dt.date) -> Term:
-    """The term that `text` means. Raises TermError.
+    """Parses the text of a search.
 
-    10 or 12 digits are a person id, 19 a card's serial number, fewer than 10 the ending of a HSA-id, 32 hexadecimal digits an
-    order id. Whether a serial number's
-    check digit fits does not matter, since older cards' do not (rules/issuance 2.1).
+    10 or 12 digits are a person id, 19 a card serial number, fewer than 10 the ending of an HSA-id, 32 hexadecimal digits an
+    order id. Accepts a serial number with a wrong check digit, because older cards have them (rules/issuance 2.1). Raises
+    TermError.
     """
     text = clean(text)
     if not text:
@@ -97,7 +101,7 @@ def parse_term(text: str, *, today: dt.date) -> Term:
 
 
 def _numeric(compact: str, today: dt.date) -> Term | None:
-    """A person id or serial number; None for the few digits of a HSA-id's ending."""
+    """Returns a person id or serial number, or None for the few digits of an HSA-id's ending."""
     if _PERSON_ID.fullmatch(compact):
         return _person_id(compact, today)
     digits = re.sub(r"\D", "", compact)

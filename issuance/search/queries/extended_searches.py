@@ -1,5 +1,6 @@
-"""Searches by people of an area that its responsible issuer follows up: extended ones with their reasons (rules/issuance 2.2,
-S15), and hours that look like harvesting (S14)."""
+"""Searches that an area's responsible issuer follows up: extended searches with their reasons (rules/issuance 2.2, S15), and
+hours that look like harvesting (S14).
+"""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -18,12 +19,12 @@ from issuance.roles.queries import role_reach
 
 PAGE = 50
 MOST_PATTERNS = 20
-"""So many of the newest hours that look like harvesting are listed."""
+"""The page lists this many of the newest hours that look like harvesting."""
 
 
 @dataclass(frozen=True)
 class SearchLine:
-    """An extended search: when, who with the HSA-id of his post, by what kind of value, and why."""
+    """An extended search: time, searcher with the HSA-id of their assignment, kind of value, and reason."""
 
     at: dt.datetime
     who: str
@@ -34,9 +35,8 @@ class SearchLine:
 
 @dataclass(frozen=True)
 class PatternLine:
-    """An hour of somebody's searches, up to `at`, that looks like harvesting: so many found nobody, or so many people were shown.
-
-    One of the two is None.
+    """An hour of a user's searches, ending at `at`, that looks like harvesting. Either `misses` (searches without a hit) or
+    `shown` (people shown) is set; the other is None.
     """
 
     at: dt.datetime
@@ -48,9 +48,8 @@ class PatternLine:
 
 @dataclass(frozen=True)
 class SearchPage:
-    """A page, newest first. `before` is what the next page is asked for with, None on the last.
-
-    `patterns` stand on the first page.
+    """A page, the newest first. `before` is the cursor of the next page, None on the last one. Only the first page has
+    `patterns`.
     """
 
     rows: tuple[SearchLine, ...]
@@ -59,24 +58,25 @@ class SearchPage:
 
 
 def extended_searches(*, actor: Actor, area_id: UUID, before: int | None = None, limit: int = PAGE) -> SearchPage:
-    """What was searched for outside one's scope by people while they had a role in the area, and on the first page what looked
-    like harvesting of theirs. Raises NotFound, Forbidden.
+    """Returns extended searches by people while they had a role in the area; on the first page also their suspected harvesting.
 
-    Whom it found is not told, as they are others' people. A searcher with protected identity whom the actor does not see is
-    left out, so that neither page nor count tells of him.
+    The result does not contain whom a search found, because they belong to other organisations. It leaves out searchers with
+    protected identity whom the actor may not see, also from the paging. Raises NotFound, Forbidden.
     """
     policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id)
     refs_of_area = _refs(actor, area_id)
-    then = Q(valid_to=None) | Q(valid_to__gt=OuterRef("at"))
-    held = refs_of_area.filter(then, Q(ref=OuterRef("actor_ref")), valid_from__lte=OuterRef("at"))
-    # Whose searches they may be is asked first: each of the few that are left then asks when the role held.
+    still_held = Q(valid_to=None) | Q(valid_to__gt=OuterRef("at"))
+    held = refs_of_area.filter(still_held, Q(ref=OuterRef("actor_ref")), valid_from__lte=OuterRef("at"))
+    # The filter on searchers comes first; only the few remaining events need the check of when the role was held.
     events = Event.objects.filter(Exists(held), action=EXTENDED_SEARCH, actor_ref__in=refs_of_area)
     if before is not None:
         events = events.filter(id__lt=before)
     rows = list(events.order_by("-id")[: limit + 1])
     shown = rows[:limit]
-    noted = Event.objects.filter(Exists(held), subject_type=SEARCHER, subject_ref__in=refs_of_area, action=SUSPECTED_SEARCHES)
-    patterns = list(noted.order_by("-id")[:MOST_PATTERNS]) if before is None else []
+    suspicions = Event.objects.filter(
+        Exists(held), subject_type=SEARCHER, subject_ref__in=refs_of_area, action=SUSPECTED_SEARCHES
+    )
+    patterns = list(suspicions.order_by("-id")[:MOST_PATTERNS]) if before is None else []
     refs = {row.actor_ref for row in (*shown, *patterns)}
     who, hsa_ids = officers.names(actor, refs), officers.hsa_ids(actor, refs)
 
@@ -91,7 +91,7 @@ def extended_searches(*, actor: Actor, area_id: UUID, before: int | None = None,
 
 
 def _refs(actor: Actor, area_id: UUID) -> QuerySet[RoleGrant, str]:
-    """The references of those with a role in the area, now or before, whom the actor may know of."""
+    """Returns actor references of people with a role in the area, now or earlier, whom the actor may see."""
     visible = Person.objects.visible_to(actor).filter(pk=OuterRef("person"))
     seen = Q(person__is_protected=False) | Q(Exists(visible))
     grants = RoleGrant.objects.filter(role_reach.of_areas(area_id), seen)

@@ -1,8 +1,8 @@
-"""All holders of an organisation and of those below it: one line for each SITHS eID, filtered, ordered and paged
+"""The holders of an organisation and of those below it: one line for each SITHS eID, filtered, ordered and paged
 (rules/issuance 7.9).
 
-A page is read organisation by organisation, each from where the page begins along an index, so that the last page of a long list
-costs what the first does.
+Each page reads every organisation from the cursor onward along an index, so that the last page of a long list costs as much as
+the first.
 """
 
 import datetime as dt
@@ -30,7 +30,7 @@ from siths_portal.lib.ids import id_of
 from siths_portal.lib.lists import Cursor, Key, Order, Page, keyset
 
 STATUSES = ("ordered", "sent", "activated_unsigned", "active", "revoked", "expired", "cancelled")
-"""How an eID stands, with what its card waits for while it is ordered; the codes of `components/tag.html`."""
+"""Statuses of an eID; an ordered eID takes the status of its card once the card is sent. Codes of `components/tag.html`."""
 
 _FREQUENT = ("", EidState.ACTIVE.value, EidState.EXPIRED.value)
 _WAITING = (CarrierState.SENT.value, CarrierState.ACTIVATED_UNSIGNED.value)
@@ -38,15 +38,17 @@ _NAME, _HSA_ID, _LAST_DAY = "namn", "id", "till"
 _CHUNK = 2000
 _ALL = Q()
 _PROBE = 8
-"""How many rows of each organisation are read at first: in a tree of many, a page has few of most."""
+"""The number of rows read from each organisation at first: in a large tree a page has only a few from most of them."""
 
 _FEW = 2000
-"""How many rows are rather sorted for a page than looked for one by one among all others."""
+"""Up to this many rows are sorted for a page; more are read along indexes."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which holders a list shows: `status` of `STATUSES` or all, `office` of the order or any, `days` within which it ends."""
+    """Filters of the list: a `status` of `STATUSES`, the `office` of the order, and the number of `days` within which the eID
+    ends. Empty ones do not filter.
+    """
 
     status: str = ""
     office: UUID | None = None
@@ -54,30 +56,30 @@ class Choice:
 
     @property
     def columns(self) -> dict[str, str]:
-        """What the list can be ordered by. Only those that end have a last day for certain."""
+        """Returns the sortable columns. The last day is sortable only with `days`, when every row has one."""
         found = {_NAME: "carrier__person__sort_name", _HSA_ID: "hsa_id"}
         return found | ({_LAST_DAY: "valid_to"} if self.days else {})
 
     @property
     def is_narrow(self) -> bool:
-        """Whether it may leave few of many, so that those it leaves lie far apart in any order."""
+        """Returns whether the filter may leave few rows of many, which an index in list order finds slowly."""
         return bool(self.office or self.days or self.status not in _FREQUENT)
 
     @property
     def usual(self) -> str:
-        """The order that is not asked for: who ends first, or the name."""
+        """Returns the default order: by last day with `days`, else by name."""
         return _LAST_DAY if self.days else _NAME
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is chosen, for the event."""
+        """Returns the set filters, for the event."""
         chosen = {"status": self.status, "office": str(self.office or ""), "days": self.days or ""}
         return {name: value for name, value in chosen.items() if value}
 
 
 @dataclass(frozen=True)
 class HolderLine:
-    """An eID in a list: its holder, named by surname first, and how it stands. `last_day` is None until it has certificates."""
+    """An eID in the list, with its holder by surname first and its status. `last_day` is None until it has certificates."""
 
     person_id: UUID
     name: str
@@ -90,7 +92,7 @@ class HolderLine:
 
 
 class _Unnest(Func):
-    """An array's elements as rows."""
+    """The elements of an array as rows."""
 
     function = "UNNEST"
     set_returning = True
@@ -99,9 +101,8 @@ class _Unnest(Func):
 
 @dataclass(frozen=True)
 class Holders:
-    """The source of the list: the eIDs in an organisation and below it that the actor sees.
-
-    Each method raises NotFound, Forbidden.
+    """The source of the list: the eIDs in an organisation and below it that the actor sees. Each method raises NotFound,
+    Forbidden.
     """
 
     actor: Actor
@@ -109,24 +110,28 @@ class Holders:
     choice: Choice
 
     def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[HolderLine]:
-        """Returns a page in the order of a column of `Choice.columns`; the first one if the cursor is gone or out of sight."""
+        """Returns a page in the order of a column of `Choice.columns`. Returns the first page if the cursor's row no longer
+        exists or is not visible.
+        """
         below = _subtree(self.actor, self.organisation_id)
-        walk = _Walk(_chosen(self.actor, self.choice), self.choice, order, cursor)
-        first = walk.first_of_few(below, limit + 1) if self.choice.is_narrow else None
+        reader = _PageReader(_chosen(self.actor, self.choice), self.choice, order, cursor)
+        first = reader.first_of_few(below, limit + 1) if self.choice.is_narrow else None
         if first is None:
-            first = walk.first(below, limit + 1)
-        if walk.backwards and len(first) < limit:
+            first = reader.first(below, limit + 1)
+        if reader.backwards and len(first) < limit:
             return self.page(order, by, None, limit)
-        found = list(_read(Eid.objects.filter(pk__in=first).order_by(*_ordering(walk.reading, self.choice))))
-        page = keyset.cut(found, limit=limit, cursor=walk.has_begun, backwards=walk.backwards)
+        found = list(_read(Eid.objects.filter(pk__in=first).order_by(*_ordering(reader.reading, self.choice))))
+        page = keyset.cut(found, limit=limit, cursor=reader.has_begun, backwards=reader.backwards)
         return Page(tuple(_line(row) for row in page.lines), page.previous, page.next)
 
     def count(self, most: int | None = None) -> int:
-        """Returns how many lines `every` has, counted no further than `most`."""
+        """Returns the number of lines of `every`, or `most` if there are more."""
         return self._rows[:most].count()
 
     def every(self, order: Order, by: Sequence[str | Key] = ()) -> Iterator[HolderLine]:
-        """Returns all lines of the list, read by a cursor of the database while they are used. Raises at once."""
+        """Returns an iterator over all lines, which reads them through a database cursor. Raises at the call, not during
+        iteration.
+        """
         found = _read(self._rows.order_by(*_ordering(order, self.choice))).iterator(_CHUNK)
         return (_line(row) for row in found)
 
@@ -136,8 +141,8 @@ class Holders:
 
 
 @dataclass(frozen=True)
-class _Walk:
-    """The way to a page of `rows` in the list's order, beyond the row of the cursor."""
+class _PageReader:
+    """A reader of one page of `rows` in list order, from the row of the cursor onward."""
 
     rows: QuerySet[Eid]
     choice: Choice
@@ -146,37 +151,39 @@ class _Walk:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the cursor's row is in the list, so that the page does not begin at its start."""
+        """Returns whether the cursor's row is in the list, so that the page does not begin at the start."""
         return self._last is not None
 
     @property
     def backwards(self) -> bool:
-        """Whether the page is read from its end to its start."""
+        """Returns whether the page is read backwards."""
         return self.has_begun and self.cursor is not None and self.cursor.backwards
 
     @cached_property
     def reading(self) -> Order:
-        """The order in which the page is read."""
+        """Returns the order in which the page is read."""
         return Order(self.order.key, self.order.descending != self.backwards)
 
     def first_of_few(self, below: QuerySet[Organisation], limit: int) -> list[UUID] | None:
-        """The first `limit` rows beyond, if a narrow choice leaves few enough to sort them all; else None."""
+        """Returns the ids of the next `limit` rows if a narrow filter leaves few enough to sort. Returns None if not."""
         rows = self.rows.filter(organisation__in=below)
         if self.choice.office:
-            # The planner would rather look up the order of each eID in the tree.
+            # Without this the planner looks up the order of each eID in the tree.
             ordered = OrderItem.objects.filter(order__office=self.choice.office).values_list("carrier", flat=True)
             carriers = list(ordered[: _FEW + 1])
             if len(carriers) > _FEW:
                 return None
             rows = rows.filter(carrier__in=carriers)
         few = list(rows.order_by().values_list("pk", flat=True)[: _FEW + 1])
-        return self._nearest(few, limit, self._beyond(walked=False)) if len(few) <= _FEW else None
+        return self._nearest(few, limit, self._beyond(by_scope=False)) if len(few) <= _FEW else None
 
     def first(self, below: QuerySet[Organisation], limit: int) -> list[UUID]:
-        """The first `limit` rows beyond: of a few of each organisation, and of `limit` of those of which a few do not do."""
+        """Returns the ids of the next `limit` rows. Reads a few rows of each organisation, and `limit` of those that may have
+        more on the page.
+        """
         found = self._first_of_each(below, _PROBE)
         nearest = self._nearest(chain(*found.values()), limit)
-        # Those behind the last of an organisation's few can be among the first of all only if that one is.
+        # More rows of an organisation can be on the page only if the last of its first few is.
         longer = [organisation for organisation, pks in found.items() if len(pks) == _PROBE and pks[-1] in nearest]
         if not longer:
             return nearest
@@ -189,8 +196,8 @@ class _Walk:
 
     def _first_of_each(self, organisations: QuerySet[Organisation], limit: int) -> dict[UUID, list[UUID]]:
         in_one = self.rows.filter(
-            self._beyond(walked=True), organisation=OuterRef("pk"), carrier__person__scopes__organisation=OuterRef("pk")
-        ).order_by(*_ordering(self.reading, self.choice, walked=True))  # fmt: skip
+            self._beyond(by_scope=True), organisation=OuterRef("pk"), carrier__person__scopes__organisation=OuterRef("pk")
+        ).order_by(*_ordering(self.reading, self.choice, by_scope=True))  # fmt: skip
         firsts = organisations.annotate(first=_Unnest(ArraySubquery(in_one.values("pk")[:limit])))
         found: dict[UUID, list[UUID]] = {}
         with plans.walking_indexes():
@@ -198,17 +205,19 @@ class _Walk:
                 found.setdefault(organisation, []).append(pk)
         return found
 
-    def _beyond(self, *, walked: bool) -> Q:
-        """What comes beyond the cursor's row; `walked`: by the columns that the walk through one organisation is ordered by."""
+    def _beyond(self, *, by_scope: bool) -> Q:
+        """Returns the condition for rows after the cursor's row. `by_scope` uses the columns of the index of one organisation's
+        people.
+        """
         if self._last is None:
             return _ALL
-        columns = _columns(self.order, self.choice, walked=walked)
+        columns = _columns(self.order, self.choice, by_scope=by_scope)
         side = "lt" if self.reading.descending else "gt"
         behind, same = Q(), Q()
         for column, value in zip(columns, self._last, strict=True):
             behind |= same & Q(**{f"{column}__{side}": value})
             same &= Q(**{column: value})
-        # Said once more of the first column alone, which is where the index begins.
+        # Repeats the condition on the first column alone, so that the index scan starts there.
         return Q(**{f"{columns[0]}__{side}e": self._last[0]}) & behind
 
     @cached_property
@@ -216,11 +225,11 @@ class _Walk:
         row = id_of(self.cursor.row) if self.cursor else None
         if row is None:
             return None
-        return self.rows.filter(pk=row).values_list(*_columns(self.order, self.choice, walked=False)).first()
+        return self.rows.filter(pk=row).values_list(*_columns(self.order, self.choice, by_scope=False)).first()
 
 
 def offices(*, actor: Actor, area_id: UUID) -> list[tuple[str, str]]:
-    """The offices of an area that the actor sees, as choices of a form: ids and names."""
+    """Returns the offices of an area that the actor sees, as choices of a form: ids and names."""
     rows = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id).order_by("name", "pk")
     return [(str(pk), name) for pk, name in rows.values_list("pk", "name")]
 
@@ -244,7 +253,7 @@ def _chosen(actor: Actor, choice: Choice) -> QuerySet[Eid]:
 
 
 def _status(status: str) -> Q:
-    """The condition of `status_of`, as the database asks it."""
+    """Returns the condition for rows with this result of `status_of`."""
     if status in _WAITING:
         return Q(state=EidState.ORDERED.value, carrier__state=status)
     if status == EidState.ORDERED:
@@ -253,21 +262,23 @@ def _status(status: str) -> Q:
 
 
 def status_of(row: Eid) -> str:
-    """How an eID stands, of `STATUSES`; its carrier is read."""
+    """Returns the status of an eID, one of `STATUSES`. Reads its carrier."""
     waits = row.state == EidState.ORDERED and row.carrier.state in _WAITING
     return str(row.carrier.state if waits else row.state)
 
 
-def _columns(order: Order, choice: Choice, *, walked: bool) -> tuple[str, ...]:
-    """The columns of an order, the last one unique. `walked`: the name as it stands in the index of one organisation's people."""
+def _columns(order: Order, choice: Choice, *, by_scope: bool) -> tuple[str, ...]:
+    """Returns the columns of an order; the last one is unique. `by_scope` takes the name from the index of one organisation's
+    people.
+    """
     column = choice.columns[order.key]
     if order.key != _NAME:
         return (column, "pk")
-    return ("carrier__person__scopes__sort_name" if walked else column, "carrier__person", "pk")
+    return ("carrier__person__scopes__sort_name" if by_scope else column, "carrier__person", "pk")
 
 
-def _ordering(order: Order, choice: Choice, *, walked: bool = False) -> list[Any]:
-    columns = [F(f"{name}_id" if name == "carrier__person" else name) for name in _columns(order, choice, walked=walked)]
+def _ordering(order: Order, choice: Choice, *, by_scope: bool = False) -> list[Any]:
+    columns = [F(f"{name}_id" if name == "carrier__person" else name) for name in _columns(order, choice, by_scope=by_scope)]
     return [column.desc() if order.descending else column.asc() for column in columns]
 
 

@@ -1,4 +1,4 @@
-"""A search that asks the HSA directory for a person whom the portal does not know yet (ADR 0196)."""
+"""A search that also queries the HSA directory for a person who is not in the portal yet (ADR 0196)."""
 
 from uuid import UUID
 
@@ -21,20 +21,21 @@ def search(
     extended: bool = False,
     reason: str = "",
 ) -> Search:
-    """Does what `searching.search` does. A whole person id or HSA-id that finds nobody asks the directory, and looks again if
-    somebody came.
+    """Searches as `searching.search`. If a complete person id or HSA-id has no hit, reads the person from the HSA directory and
+    searches again.
 
-    The directory is asked for those who may do `action`, about posts in the organisations where they may. That is one search,
-    whatever came of it: a budget that shrank by two would tell that there is somebody. Raises Unavailable and Refused too.
+    The directory is queried only if the actor may do `action`, and only for assignments in organisations where they may. Both
+    searches count as one against the rate limit; counting two would reveal that the person exists. Raises Unavailable and
+    Refused too.
     """
     found = searching.search(actor=actor, session_id=session_id, text=text, name=name, extended=extended, reason=reason)
-    if not asks(actor, found, action) or not _read(actor, found, action):
+    if not queries_directory(actor, found, action) or not _read(actor, found, action):
         return found
     return searching.again(actor=actor, search=found)
 
 
-def asks(actor: Actor, found: Search, action: Action) -> bool:
-    """True for a search that asked the directory, since it found nobody in the portal and named somebody by a whole id."""
+def queries_directory(actor: Actor, found: Search, action: Action) -> bool:
+    """Returns whether a search led to a query of the directory: it had no hit in the portal and contained a complete id."""
     whole = found.kind == TermKind.PERSON_ID or (found.kind == TermKind.HSA_ID and _is_hsa_id(found.value))
     return whole and not found.hits and not found.extended and policy.holds(actor, action)
 

@@ -1,6 +1,5 @@
-"""The search for whom to give a role: one field takes a name, a person id, or a HSA-id or its ending (rules/issuance 1.3, 2.1).
-
-The search is `searching.search`, with its budgets, its handle and its silence about protected persons (S13, S14).
+"""The search for a person to give a role to: one field accepts a name, a person id, or an HSA-id or its ending (rules/issuance
+1.3, 2.1). Uses `searching.search` with its rate limits, its opaque ids and its treatment of protected persons (S13, S14).
 """
 
 from uuid import UUID
@@ -17,9 +16,8 @@ _EMPTY = "Skriv ett namn, ett person-id eller slutet av ett tjänste-id."
 
 
 def search(*, actor: Actor, session_id: UUID, text: str) -> Search:
-    """Looks for what `text` means. A whole id that finds nobody asks the directory.
-
-    Raises Invalid (field text), TooManyRequests, Unavailable, Refused.
+    """Searches for `text`. If a complete id has no hit, queries the directory. Raises Invalid (field text), TooManyRequests,
+    Unavailable, Refused.
     """
     if not text.strip():
         raise Invalid("search-empty", _EMPTY, fields={"text": [_EMPTY]})
@@ -36,7 +34,7 @@ def _by_name(actor: Actor, session_id: UUID, text: str) -> Search:
 
 
 def own(*, actor: Actor, session_id: UUID, search_id: UUID | None) -> Search | None:
-    """The actor's search of this session; None for any other, as after a new log-in."""
+    """Returns the actor's search of this session, or None for any other, for example one from before a new login."""
     if search_id is None:
         return None
     try:
@@ -46,7 +44,7 @@ def own(*, actor: Actor, session_id: UUID, search_id: UUID | None) -> Search | N
 
 
 def is_for(found: Search, text: str) -> bool:
-    """True if `text` means what was searched for: whom it found is then whom the text names."""
+    """Returns whether `text` parses to the same value as the search, so that its hits answer `text`."""
     try:
         term = _term(text)
     except TermError:

@@ -1,4 +1,6 @@
-"""Searches that look like harvesting (S14): noted once an hour, counted for an alarm, and listed for the responsible issuer."""
+"""Detection of searches that look like harvesting (S14). Each pattern is recorded once an hour, counted for an alarm, and
+listed for the responsible issuer.
+"""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -16,14 +18,16 @@ from siths_portal.lib import clock
 from siths_portal.lib.monitoring import metrics
 
 GUESSABLE = (TermKind.HSA_ID, TermKind.NAME)
-"""What finds people by a part alone."""
+"""Kinds of values that match people by a part."""
 
 HOUR = dt.timedelta(hours=1)
 _COUNTED = metrics.counter("searches_suspected", "Hours in which a person's searches looked like harvesting", ["pattern"])
 
 
 class Pattern(StrEnum):
-    """What is suspected of an hour's searches: numbers are tried, or many people are collected by parts of names and HSA-ids."""
+    """A suspicious pattern in an hour's searches: guessed numbers, or many people collected through
+    parts of names and HSA-ids.
+    """
 
     MISSES = "misses"
     SHOWN = "shown"
@@ -31,14 +35,14 @@ class Pattern(StrEnum):
 
 @dataclass(frozen=True)
 class Tally:
-    """How many searches of an hour found nobody, and how many persons those by a part showed."""
+    """The counts of an hour: searches without a hit, and persons shown by searches on a part."""
 
     misses: int
     shown: int
 
 
 def tallies() -> dict[str, Combinable]:
-    """The aggregates of a `Tally`, for a query of an hour's searches that is asked anyway."""
+    """Returns the aggregates of a `Tally`, for an existing query of an hour's searches."""
     listed = Q(extended=False, hits__lte=settings.SEARCH_MAX_HITS) | Q(extended=True, hits__lte=settings.SEARCH_EXTENDED_MAX_HITS)
     return {
         "misses": Count("pk", filter=Q(hits=0)),
@@ -47,9 +51,8 @@ def tallies() -> dict[str, Combinable]:
 
 
 def watch(row: Search, *, shown: int, before: Tally) -> None:
-    """Notes a pattern that this search, which showed so many persons, makes or continues; `before` is the hour before it.
-
-    Once an hour for each. The caller has made the person's searches wait for each other.
+    """Records a pattern if this search, which showed `shown` persons, makes or continues one. `before` counts the searches of
+    the hour before it. Each pattern is recorded once an hour. The caller holds the lock that serialises the person's searches.
     """
     if not row.hits and before.misses + 1 >= settings.SEARCH_MISSES_SUSPECT:
         suspect(row.owner_ref, Pattern.MISSES, before.misses + 1)
@@ -58,7 +61,7 @@ def watch(row: Search, *, shown: int, before: Tally) -> None:
 
 
 def suspect(owner_ref: str, pattern: Pattern, count: int) -> None:
-    """Notes that a person's searches of the hour make a pattern, once an hour."""
+    """Records that a person's searches of the hour match a pattern, at most once an hour."""
     searcher = owner_ref[:80]
     events = Event.objects.filter(subject_type=SEARCHER, subject_ref=searcher, action=SUSPECTED_SEARCHES)
     if events.filter(at__gt=clock.now() - HOUR, facts__has_key=pattern.value).exists():

@@ -1,4 +1,6 @@
-"""Search for persons (rules/issuance 2.1, 2.2): within budgets, and in scope or with a reason outside it (S13-S15, S22, S47)."""
+"""Search for persons (rules/issuance 2.1, 2.2), rate limited, within the access scope or outside it with a reason (S13-S15,
+S22, S47).
+"""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -34,12 +36,12 @@ PAGE = 20
 SHORTEST_REASON = 5
 LONGEST_REASON = 200
 PREFERENCE = (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER, PersonIdKind.PASSPORT, PersonIdKind.RESERVE)
-"""Which of a person's numbers stands in lists: the first of these that he has."""
+"""The order of preference for the number that lists show of a person."""
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A person found, named by surname first. `number` is in use, of the kind `number_kind`; `hsa_ids` are those in scope."""
+    """A found person, by surname first. `number` is a current number of kind `number_kind`; `hsa_ids` are those in scope."""
 
     person_id: UUID
     name: str
@@ -50,7 +52,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Hits:
-    """A page of what a search found. `after` is the cursor of the next page, None on the last; `too_many` means none is shown."""
+    """A page of hits. `after` is the cursor of the next page, None on the last one. With `too_many` the page shows no hits."""
 
     search: Search
     hits: tuple[Hit, ...]
@@ -59,23 +61,23 @@ class Hits:
 
 
 def may_extend(actor: Actor) -> bool:
-    """Whether some role of the actor may search outside its scope."""
+    """Returns whether one of the actor's roles may search outside its access scope."""
     return policy.holds(actor, Action.EXTENDED_SEARCH)
 
 
 @transaction.atomic(durable=True)
 def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", extended: bool = False, reason: str = "") -> Search:
-    """Looks for what `text` means, or for `name`, among the persons that `actor` sees; keeps the search as his session's handle.
+    """Searches for `text` or `name` among the persons that `actor` sees, and stores the search for the actor's session.
 
-    Letters without a digit in `text` are a name; if nobody has it, the ending of a HSA-id. A number in `text` stands above what
-    is left in `name`, since a scanner types into the one field. A name is looked for inside one's own scope alone. An extended
-    search looks everywhere, opens whom it finds for EXTENDED_REACH_MINUTES and is noted with its reason. Raises Invalid (fields
-    text, name, reason), Forbidden, TooManyRequests.
+    Letters without a digit in `text` are a name; if nobody has the name, they are the ending of an HSA-id. A number in `text`
+    takes precedence over `name`, because a scanner types into the first field. Names are searched only inside the actor's
+    access scope. An extended search has no scope: it makes its hits visible to the actor for EXTENDED_REACH_MINUTES, and its
+    event records the reason. Raises Invalid (fields text, name, reason), Forbidden, TooManyRequests.
     """
     term, other = _terms(text, name, extended=extended)
     reason = _reason(actor, reason) if extended else ""
     now = clock.now()
-    before = _spend(actor, term, extended=extended, now=now)
+    before = _check_limits(actor, term, extended=extended, now=now)
     action = Action.EXTENDED_SEARCH if extended else Action.VIEW
     most = _cap(extended=extended) + 1
     found = list(_persons(actor, action, term).order_by()[:most])
@@ -96,28 +98,28 @@ def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", ex
     shown = _shown(row, found)
     if extended:
         _open(row, shown)
-    _note(row, shown)
+    _record(row, shown)
     search_watch.watch(row, shown=len(shown), before=before)
     return row
 
 
 @transaction.atomic(durable=True)
 def again(*, actor: Actor, search: Search) -> Search:
-    """Looks once more, inside `actor`'s scope, for what a search of his found nobody by, since somebody has been taken in.
+    """Repeats a search without hits inside `actor`'s scope, after a person was read from the HSA directory.
 
-    It is the same search: it costs none of the budget, and is noted only if it finds somebody.
+    It remains the same search: it does not count against the rate limit, and an event is recorded only if it has a hit now.
     """
     row = Search.objects.select_for_update().get(pk=search.pk, owner_ref=actor.ref, extended=False)
     found = list(_persons(actor, Action.VIEW, Term(TermKind(row.kind), row.value)).order_by()[: _cap(extended=False) + 1])
     if found:
         row.hits, row.person = len(found), found[0] if len(found) == 1 else None
         row.save(update_fields=["hits", "person"])
-        _note(row, _shown(row, found), catalogue=True)
+        _record(row, _shown(row, found), catalogue=True)
     return row
 
 
 def _cap(*, extended: bool) -> int:
-    """How many persons a search shows at most; of more it shows none."""
+    """Returns the highest number of hits that a search shows. A search with more hits shows none."""
     return int(settings.SEARCH_EXTENDED_MAX_HITS if extended else settings.SEARCH_MAX_HITS)
 
 
@@ -126,19 +128,18 @@ def _shown(row: Search, found: Sequence[Person]) -> list[UUID]:
 
 
 def own(*, actor: Actor, session_id: UUID, search_id: UUID) -> Search:
-    """The actor's search of this session. Raises NotFound for any other, also one that was made before a new log-in."""
+    """Returns the actor's search of this session. Raises NotFound for any other, also one from before a new login."""
     return handles.own(Search.objects.all(), actor=actor, session_id=session_id, handle_id=search_id)
 
 
 def hits(*, actor: Actor, search: Search, after: UUID | None = None) -> Hits:
-    """What the search finds now, the Swedish way sorted by surname, PAGE persons after the person `after`.
-
-    Rights that ended since the search was made show nothing any more.
+    """Returns the search's present hits, sorted by surname in Swedish order: PAGE persons after the person `after`. Uses the
+    actor's present rights, not those at the time of the search.
     """
     if search.hits > _cap(extended=search.extended):
         return Hits(search, (), None, too_many=True)
     term = Term(TermKind(search.kind), search.value)
-    # Whom an extended search found, it opened: for as long as that lasts the ordinary scope shows them.
+    # An extended search made its hits visible to the actor, so VIEW finds them as long as that lasts.
     persons = _persons(actor, Action.VIEW, term)
     if after is not None:
         persons = _behind(persons, after)
@@ -152,7 +153,7 @@ def hits(*, actor: Actor, search: Search, after: UUID | None = None) -> Hits:
 
 
 def found_carrier(*, actor: Actor, search: Search) -> UUID | None:
-    """The card whose serial number or order was searched for; None after a search for something else."""
+    """Returns the card whose serial number or order id was searched for. Returns None for other kinds of search."""
     if search.kind not in _OF_CARDS:
         return None
     carriers = _cards(Carrier.objects.visible_to(actor), Term(TermKind(search.kind), search.value))
@@ -160,7 +161,7 @@ def found_carrier(*, actor: Actor, search: Search) -> UUID | None:
 
 
 def delete_old(before: dt.datetime) -> int:
-    """Deletes searches from before this moment, and extended reaches whose time is out. Returns the number of rows."""
+    """Deletes searches created before `before`, and expired extended scopes. Returns the number of rows."""
     searches, _ = Search.objects.filter(created_at__lt=before).delete()
     reaches, _ = ExtendedReach.objects.filter(until__lt=clock.now()).delete()
     return searches + reaches
@@ -170,14 +171,14 @@ _OF_CARDS = (TermKind.CARD_SERIAL, TermKind.ORDER_ID)
 
 
 def _cards(carriers: QuerySet[Carrier], term: Term) -> QuerySet[Carrier]:
-    """Those with the serial number or the order."""
+    """Returns the carriers with the serial number or the order id."""
     if term.kind is TermKind.CARD_SERIAL:
         return carriers.filter(card_serial=term.value)
     return carriers.filter(item__order=UUID(term.value))
 
 
 def _terms(text: str, name: str, *, extended: bool) -> tuple[Term, Term | None]:
-    """What to look for, and what else the same letters may mean if that finds nobody. Raises Invalid."""
+    """Returns the term to search for, and the alternative meaning of the same letters if the first has no hit. Raises Invalid."""
     if name.strip():
         if text.strip() and (number := _exact(text)):
             return number, None
@@ -191,7 +192,7 @@ def _terms(text: str, name: str, *, extended: bool) -> tuple[Term, Term | None]:
 
 
 def _exact(text: str) -> Term | None:
-    """The number that `text` means and only one person or card has; None for what finds people by a part."""
+    """Returns the term of `text` if it can match only one person or card. Returns None for a search on a part."""
     try:
         term = parse_term(text, today=clock.today())
     except TermError:
@@ -200,7 +201,7 @@ def _exact(text: str) -> Term | None:
 
 
 def _ending_of_letters(text: str) -> Term | None:
-    """The ending of a HSA-id that is written with letters alone; None for what can only be a name."""
+    """Returns the text as the ending of an HSA-id that has only letters, or None if it can only be a name."""
     try:
         return parse_term(text, today=clock.today()) if " " not in clean(text) else None
     except TermError:
@@ -239,9 +240,10 @@ def _reason(actor: Actor, reason: str) -> str:
     return reason
 
 
-def _spend(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> Tally:
-    """Passes if the last hour's searches leave room for this one, and tells what to watch of them. One person's searches wait for
-    each other here. Those by a part alone share one budget."""
+def _check_limits(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> Tally:
+    """Checks the rate limits of the last hour and returns its counts for `search_watch`. Takes a lock that serialises one
+    person's searches. Searches on a part share one limit. Raises TooManyRequests.
+    """
     lock_until_commit(f"search {actor.ref}")
     by_ending, wide = Q(kind__in=GUESSABLE), Q(extended=True)
     spent = Search.objects.filter(owner_ref=actor.ref, created_at__gt=now - HOUR).aggregate(
@@ -253,10 +255,10 @@ def _spend(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> Tal
         wide_since=Min("created_at", filter=wide),
         **search_watch.tallies(),
     )
-    budgets = [("all", settings.SEARCHES_PER_HOUR, True)]
-    budgets += [("ending", settings.SEARCHES_BY_ENDING_PER_HOUR, term.kind in GUESSABLE)]
-    budgets += [("wide", settings.SEARCHES_EXTENDED_PER_HOUR, extended)]
-    for name, limit, counts in budgets:
+    limits = [("all", settings.SEARCHES_PER_HOUR, True)]
+    limits += [("ending", settings.SEARCHES_BY_ENDING_PER_HOUR, term.kind in GUESSABLE)]
+    limits += [("wide", settings.SEARCHES_EXTENDED_PER_HOUR, extended)]
+    for name, limit, counts in limits:
         if counts and spent[name] >= limit:
             wait = spent[f"{name}_since"] + HOUR - now if spent[name] else HOUR
             raise TooManyRequests("search-budget", _too_many(name), retry_after=max(1, int(wait.total_seconds()) + 1))
@@ -273,7 +275,9 @@ def _too_many(name: str) -> str:
 
 
 def _persons(actor: Actor, action: Action, term: Term) -> QuerySet[Person]:
-    """The persons whom `term` means and on whom `actor` may do `action`. A hidden one costs the query that a missing one does."""
+    """Returns the persons that match `term` and on whom `actor` may do `action`. Runs the same query for a hidden person as for
+    a missing one.
+    """
     if term.kind is TermKind.NAME:
         found = _named(actor, action, term.value)
     else:
@@ -282,7 +286,7 @@ def _persons(actor: Actor, action: Action, term: Term) -> QuerySet[Person]:
 
 
 def _holders(actor: Actor, action: Action, term: Term) -> QuerySet[Any, Any]:
-    """Ids of those who have, or had, the number, the post or the card."""
+    """Returns the ids of persons who have or had the number, the assignment or the card."""
     if term.kind is TermKind.PERSON_ID:
         return PersonIdentifier.objects.filter(value=term.value).values("person_id")
     if term.kind in _OF_CARDS:
@@ -291,17 +295,18 @@ def _holders(actor: Actor, action: Action, term: Term) -> QuerySet[Any, Any]:
 
 
 def _named(actor: Actor, action: Action, name: str) -> QuerySet[Person]:
-    """Persons whose name begins so: for a role over everything by their own index, else organisation by organisation.
+    """Returns persons whose name begins with `name`. A global role uses the index on persons, other roles the index per
+    organisation.
 
-    Where a person is visible says the same of him as `Person.objects.visible_to`, and a scope's few organisations are asked for
-    the name at once, so that neither everybody of that name nor everybody in the scope is read.
+    `PersonScope` gives the same visibility as `Person.objects.visible_to`. Its index finds the name within the scope's
+    organisations, so the query reads neither everyone with the name nor everyone in the scope.
     """
     names = beginnings(name)
     if any(grant.scope_path == "/" and grant.allows(action) for grant in actor.grants):
         persons = Person.objects.visible_to(actor, action).annotate(lower_name=Lower("sort_name"))
         return persons.filter(reduce(or_, (Q(lower_name__startswith=beginning) for beginning in names)))
     scopes = PersonScope.objects.visible_to(actor, action).annotate(lower_name=Lower("sort_name"))
-    # Each beginning by itself, since the index of an organisation's people takes one at a time.
+    # One subquery for each prefix, because the index of an organisation's people serves one prefix at a time.
     each = [scopes.filter(lower_name__startswith=beginning).values("person_id") for beginning in names]
     return Person.objects.filter(pk__in=each[0].union(*each[1:]) if len(each) > 1 else each[0])
 
@@ -311,7 +316,7 @@ def _ending_with(posts: QuerySet[Post], ending: str) -> QuerySet[Post]:
 
 
 def _behind(persons: QuerySet[Person], after: UUID) -> QuerySet[Person]:
-    """Those who come after the person `after` in the list; a cursor that is not in it starts at the beginning."""
+    """Returns the persons after the person `after` in the list, or all if `after` is not in the list."""
     last = persons.filter(pk=after).first()
     if last is None:
         return persons
@@ -341,10 +346,9 @@ def _open(row: Search, person_ids: Sequence[UUID]) -> None:
     )
 
 
-def _note(row: Search, person_ids: Sequence[UUID], *, catalogue: bool = False) -> None:
-    """The search's event: whom it showed, not what was typed, so that nobody's mistyped number is kept for ever.
-
-    `catalogue`: they came from the HSA directory.
+def _record(row: Search, person_ids: Sequence[UUID], *, catalogue: bool = False) -> None:
+    """Records the search's event with the persons that it showed. It does not contain the typed text, because events are kept
+    forever and it may be another person's number. `catalogue` means that they came from the HSA directory.
     """
     facts: dict[str, Any] = {"kind": row.kind, "hits": row.hits, "persons": [str(person_id) for person_id in person_ids]}
     if row.extended:

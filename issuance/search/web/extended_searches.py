@@ -1,4 +1,4 @@
-"""The page of an area's searches that are to be followed up, for its responsible issuer."""
+"""The page of an area's searches that its responsible issuer follows up."""
 
 from uuid import UUID
 
@@ -25,9 +25,8 @@ KINDS = {
 
 @require_safe
 def area_extended_searches(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Extended searches by people of the area, newest first, and above them what looks like harvesting.
-
-    `?fore=` asks for older ones. Raises NotFound, Forbidden.
+    """Shows extended searches by people of the area, the newest first, above them suspected harvesting. `?fore=` is the cursor
+    of older ones. Raises NotFound, Forbidden.
     """
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)

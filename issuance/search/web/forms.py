@@ -1,4 +1,4 @@
-"""The search form: one field that understands numbers, one for names, and the way outside one's scope."""
+"""The search form: a field for numbers, a field for names, and the extended search."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -8,7 +8,7 @@ from siths_portal.lib.pages.forms import Form
 
 
 class SearchForm(Form):
-    """What is searched for. Whether it can be is the service's to say; `extended` is there for those who may."""
+    """The search form. The service validates the values; the page shows `extended` to users who may use it."""
 
     text = forms.CharField(
         label=_("Person-id, tjänste-id eller kortserienummer"),
@@ -42,7 +42,7 @@ class SearchForm(Form):
     )
 
     def clean(self) -> dict[str, object]:
-        """Lets a name in its own field win over one that an earlier search left in the first field."""
+        """Clears the first field if it holds a name from an earlier search and the name field has a new one."""
         data: dict[str, object] = super().clean() or self.cleaned_data
         if data.get("name") and not any(letter.isdigit() for letter in str(data.get("text", ""))):
             data["text"] = ""

@@ -1,4 +1,4 @@
-"""The list of an organisation's holders, as a page and as a file. Addresses tell what is chosen, no name and no number."""
+"""The list of an organisation's holders, as a page and as a file. URLs contain the filters, and no name or number."""
 
 from collections.abc import Collection, Sequence
 from functools import cached_property
@@ -27,7 +27,7 @@ _HERE = "organisation_holders"
 
 
 class HoldersForm(Form):
-    """Which holders are shown."""
+    """Filters of the list."""
 
     status = forms.ChoiceField(
         label=_("Status"),
@@ -59,7 +59,7 @@ def _person_url(line: HolderLine) -> str:
 
 
 class HolderList(List[HolderLine]):
-    """The holders of an organisation and of those below it. That they are shown or fetched is recorded before."""
+    """The holders of an organisation and of those below it. Records a disclosure before a page or file is sent."""
 
     columns = (
         Column(
@@ -76,9 +76,9 @@ class HolderList(List[HolderLine]):
             file_value=lambda each: words.said(words.STATE, each.status),
         ),
         Column(key="till", heading=_("Giltig till"), value="last_day", kind=Kind.DAY, sort="valid_to"),
-        # Files have the office here; who reads them by position relies on it.
+        # Files have the office in this position; programs that read them by position depend on it.
         Column(key="kontor_i_fil", heading=_("Kontor"), value="office", on_page=False),
-        # In groups, so that a spreadsheet leaves the number as it is.
+        # In groups, so that a spreadsheet does not convert the number.
         Column(
             key="serienummer",
             heading=_("Kortserienummer"),
@@ -102,7 +102,7 @@ class HolderList(List[HolderLine]):
         self.file_name = f"innehavare {self.head.name}"
 
     def form(self) -> HoldersForm:
-        """The filters; the offices are those of the area."""
+        """Returns the filter form; its offices are those of the area."""
         return HoldersForm(holders.offices(actor=self.actor, area_id=self.head.area.id), self.request.GET)
 
     def rows(self) -> Holders:
@@ -111,12 +111,12 @@ class HolderList(List[HolderLine]):
 
     @cached_property
     def choice(self) -> Choice:
-        """What is chosen."""
+        """Returns the chosen filters."""
         office = self.chosen.get("kontor")
         return Choice(self.chosen.get("status", ""), UUID(office) if office else None, self.chosen.get("inom"))
 
     def sortable(self) -> Collection[str]:
-        """See `List`. The last day is certain only of those that end."""
+        """See `List`. The last day is sortable only if every row has one."""
         return self.choice.columns
 
     def default_order(self) -> Order:
@@ -139,7 +139,7 @@ class HolderList(List[HolderLine]):
 
 @require_safe
 def organisation_holders(request: HttpRequest, organisation_id: UUID) -> HttpResponseBase:
-    """The holders in an organisation and below it. Raises NotFound, Forbidden."""
+    """Shows the holders in an organisation and below it. Raises NotFound, Forbidden."""
     found = HolderList(request, organisation_id)
     return found.answer(
         lambda shown: organisation_page(
@@ -150,5 +150,5 @@ def organisation_holders(request: HttpRequest, organisation_id: UUID) -> HttpRes
 
 @require_safe
 def organisation_holders_csv(request: HttpRequest, organisation_id: UUID) -> HttpResponseBase:
-    """The same list whole, as a file that is made while it is sent. Raises NotFound, Forbidden."""
+    """Returns the complete list as a file, streamed while it is read. Raises NotFound, Forbidden."""
     return HolderList(request, organisation_id).file("csv")

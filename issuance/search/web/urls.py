@@ -1,4 +1,4 @@
-"""Addresses of search, extended searches and the list of holders, with their entries on areas and organisations."""
+"""URLs of search, extended searches and the list of holders, with their entries on areas and organisations."""
 
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _

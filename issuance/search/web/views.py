@@ -1,4 +1,4 @@
-"""The search page and its hits. Values are posted and stay out of addresses: the handle is the search's id (S22)."""
+"""The search page and its hits. Values are posted and never appear in URLs; the search's id does (S22)."""
 
 from dataclasses import asdict
 from typing import Any
@@ -35,7 +35,7 @@ _CATALOGUE_AWAY = _lazy(
 @require_http_methods(["GET", "HEAD", "POST"])
 @SEARCH.requires()
 def search(request: HttpRequest) -> HttpResponse:
-    """The form; when posted, a redirect to the one person found, or else to the hits. Raises Forbidden, TooManyRequests."""
+    """Shows the form; after a post redirects to the only person found or else to the hits. Raises Forbidden, TooManyRequests."""
     if request.method != "POST":
         actor = actor_of(request)
         waits = {
@@ -71,7 +71,7 @@ def search(request: HttpRequest) -> HttpResponse:
 @require_safe
 @SEARCH.requires()
 def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
-    """A page of the hits of a search of one's own session. Raises NotFound."""
+    """Shows a page of hits of a search of the user's own session. Raises NotFound."""
     actor = actor_of(request)
     found = searching.own(actor=actor, session_id=session_id_of(request), search_id=search_id)
     if found.person_id is not None:
@@ -84,17 +84,17 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
         "rows": [asdict(hit) | {"number": words.person_number(hit.number_kind, hit.number)} for hit in page.hits],
         "next_url": f"{address}?efter={page.after}" if page.after else "",
         "first_url": address if after else "",
-        "asked_catalogue": catalogue_searching.asks(actor, found, Action.ORDER_ORDINARY_CARD),
+        "asked_catalogue": catalogue_searching.queries_directory(actor, found, Action.ORDER_ORDINARY_CARD),
         "may_ask_catalogue": policy.holds(actor, Action.ORDER_ORDINARY_CARD),
     }
-    # A name too is shown in the first field, which has the focus: the next scan replaces it.
+    # A name too is shown in the first field, which has the focus, so that the next scan replaces it.
     typed = {"text": _written(found), "extended": found.extended, "reason": found.reason}
     shown = _page(request, SearchForm(initial=typed), context)
     return shown if page.hits else in_step(shown)
 
 
 def _to_person(request: HttpRequest, found: Search) -> HttpResponse:
-    """The person's page, with the card opened that was scanned."""
+    """Redirects to the person's page, with the scanned card open."""
     carrier_id = searching.found_carrier(actor=actor_of(request), search=found)
     address = reverse("person", args=[found.person_id])
     return redirect(f"{address}?barare={carrier_id}" if carrier_id else address)
@@ -107,7 +107,7 @@ def _page(request: HttpRequest, form: SearchForm, context: dict[str, Any] | None
 
 
 def _written(found: Search) -> str:
-    """The value as people write it, to be corrected in the field."""
+    """Returns the value in its written form, for correction in the field."""
     if found.kind == TermKind.PERSON_ID:
         return f"{found.value[:8]}-{found.value[8:]}"
     return words.card_serial(found.value) if found.kind == TermKind.CARD_SERIAL else found.value
