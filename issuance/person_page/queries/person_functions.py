@@ -1,4 +1,6 @@
-"""What the person's page offers: each function by the state of its thing and the actor's right, or why it is off."""
+"""The functions on the person's page. The state of the subject and the actor's rights decide whether one is on; if not, it has
+a reason.
+"""
 
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -17,21 +19,20 @@ from issuance.people.models.persons import Person, Post
 
 
 def carrier_rights() -> list[Action]:
-    """The rights that functions of carriers ask for, each once."""
-    asked = [*kinds.rights(kinds.Function.ACTIVATE), *kinds.rights(kinds.Function.REVOKE)]
-    return list(dict.fromkeys([*asked, Action.VIEW_RECEIPT, Action.VIEW_HISTORY]))
+    """Returns the rights that functions of carriers need, each once."""
+    needed = [*kinds.rights(kinds.Function.ACTIVATE), *kinds.rights(kinds.Function.REVOKE)]
+    return list(dict.fromkeys([*needed, Action.VIEW_RECEIPT, Action.VIEW_HISTORY]))
 
 
 def order_rights() -> list[Action]:
-    """The rights that orders of a carrier ask for, each once."""
+    """Returns the rights that orders of a carrier need, each once."""
     return list(kinds.rights(kinds.Function.ORDER))
 
 
 @dataclass(frozen=True)
 class Function:
-    """A link or, with `post`, a button, with a symbol of the components'. `reason` says why it is off if it is not `allowed`.
-
-    `primary`: what the thing waits for; the page draws it as its one primary button.
+    """A link or, with `post`, a button, with an icon of the components. `reason` explains why it is not `allowed`. `primary`
+    marks the function that the subject waits for; the page draws it as the only primary button.
     """
 
     name: str
@@ -45,12 +46,14 @@ class Function:
 
     @property
     def url(self) -> str:
-        """Where it leads."""
+        """Returns the URL of the function."""
         return reverse(self.address, args=[self.subject])
 
 
 def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]:
-    """The page's own functions, for the person's current posts that the actor sees, each with the rights of `order_rights`."""
+    """Returns the page's own functions. `posts` are the person's current assignments that the actor sees, annotated with the
+    rights of `order_rights`.
+    """
     found = []
     for kind in kinds.all_kinds():
         if rule := kind.rule(kinds.Function.ORDER):
@@ -70,7 +73,7 @@ def _why_no_roles(actor: Actor, person: Person) -> str:
 
 def _why_no_order(actor: Actor, right: Action, person: Person, posts: list[Post]) -> str:
     if not policy.holds(actor, right):
-        return _rests(actor, right) or _no_right()
+        return _dormant(actor, right) or _no_right()
     if policy.is_own_matter(actor, right, person.id):
         return _own_matter()
     if person.deceased:
@@ -85,7 +88,7 @@ def _why_no_order(actor: Actor, right: Action, person: Person, posts: list[Post]
 def of_carrier(
     actor: Actor, carrier: Carrier, order: CardOrder | None, *, may_remove: bool, revocation_waits: bool
 ) -> list[Function]:
-    """The functions of a carrier that was read with the rights of `carrier_rights`."""
+    """Returns the functions of a carrier annotated with the rights of `carrier_rights`."""
     found = []
     state = CarrierState(carrier.state)
     for function, rule in (kinds.kind_of(carrier.kind).functions or {}).items():
@@ -102,7 +105,7 @@ def of_carrier(
 
 
 def of_eid(eid: Eid) -> list[Function]:
-    """The functions of an eID that was read with the right to revoke it."""
+    """Returns the functions of an eID annotated with the right to revoke it."""
     if eid.state not in (EidState.ORDERED, EidState.ACTIVE):
         return []
     return [_unless(Function(_("Spärra SITHS eID"), "eid_revoke", eid.id), _why_no_right(eid, Action.REVOKE_EID))]
@@ -110,7 +113,7 @@ def of_eid(eid: Eid) -> list[Function]:
 
 def _why_not_activated(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, revocation_waits: bool) -> str:
     if reason := _why_no_right(carrier, rule.right):
-        return _rests(actor, rule.right) or reason
+        return _dormant(actor, rule.right) or reason
     if policy.is_own_matter(actor, rule.right, carrier.holder_id):
         return _own_matter()
     if reason := rule.reason_in(CarrierState(carrier.state)):
@@ -127,7 +130,7 @@ def _why_not_replaced(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, 
         return reason
     order = kinds.kind_of(carrier.kind).rule(kinds.Function.ORDER)
     if order is None or not policy.holds(actor, order.right):
-        return (_rests(actor, order.right) if order else "") or _no_right()
+        return (_dormant(actor, order.right) if order else "") or _no_right()
     return _own_matter() if policy.is_own_matter(actor, order.right, carrier.holder_id) else ""
 
 
@@ -136,7 +139,9 @@ _OF_CARRIER = {
     kinds.Function.REVOKE: ("carrier_revoke", False, _why_not_revoked),
     kinds.Function.REPLACE: ("carrier_replace", False, _why_not_replaced),
 }
-"""Of each function of a carrier: its address, whether it is what the carrier waits for, and why it may be off."""
+"""For each function of a carrier: its URL name, whether the carrier waits for it, and the function
+that explains why it is off.
+"""
 
 
 def _why_not_removed(order: CardOrder, *, may_remove: bool) -> str:
@@ -167,7 +172,7 @@ def _no_right() -> str:
     return _("Din behörighetsroll tillåter inte åtgärden här.")
 
 
-def _rests(actor: Actor, action: Action) -> str:
+def _dormant(actor: Actor, action: Action) -> str:
     return _(policy.OVERDUE) if policy.rests(actor, action) else ""
 
 

@@ -1,7 +1,7 @@
-"""The person's page (rules/issuance 2.4): head, carriers with eIDs and orders, drafts, and what may be done.
+"""The person's page (rules/issuance 2.4): head, carriers with eIDs and orders, drafts, and functions.
 
-Nothing is read live: name and protection flags are the register's as last read. The number of queries does not depend on how
-many carriers there are.
+It reads nothing live: name and protection flags are those of the last read from the person register. The number of queries does
+not depend on the number of carriers.
 """
 
 import datetime as dt
@@ -38,7 +38,7 @@ from pki import service as pki
 from siths_portal.lib import clock
 
 EXPIRY_WARNINGS = (30, 60, 90)
-"""Days before the end from which a card or an eID is said to end soon; each is a step of urgency (rules/issuance 2.4)."""
+"""Days before the end at which the page warns about a card or an eID; each is a level of urgency (rules/issuance 2.4)."""
 
 _CARRIER_INVALID = [state.value for state in carrier_states.INVALID]
 _EID_VALID = [EidState.ORDERED.value, EidState.ACTIVE.value]
@@ -46,7 +46,7 @@ _EID_VALID = [EidState.ORDERED.value, EidState.ACTIVE.value]
 
 @dataclass(frozen=True)
 class PersonHead:
-    """Who the page is about. `register_read_at` is when name and flags were read from the person register."""
+    """The person of the page. `register_read_at` is when name and flags were read from the person register."""
 
     id: UUID
     given_name_in_use: str
@@ -63,7 +63,7 @@ class PersonHead:
 
 @dataclass(frozen=True)
 class CertificateLink:
-    """A certificate that the page leads to."""
+    """A certificate that the page links to."""
 
     id: UUID
     use: str
@@ -71,7 +71,7 @@ class CertificateLink:
 
 @dataclass(frozen=True)
 class EidView:
-    """A SITHS eID on a carrier. `valid_to` is its last day; `expires_in` the days to it where it ends soon."""
+    """A SITHS eID on a carrier. `valid_to` is its last day; `expires_in` is the days until then if it ends soon."""
 
     id: UUID
     organisation: str
@@ -93,9 +93,8 @@ class EidView:
 
 @dataclass(frozen=True)
 class OrderView:
-    """How a card's order stands at the supplier, in words. `id` is the Beställnings-id.
-
-    `puk_text` is empty until the card is produced; `puk_refused` says why the PUK was refused, so that the card cannot be used.
+    """The state of a card's order at the supplier. `id` is the Beställnings-id. `puk_text` is empty until the card is produced;
+    `puk_refused` is the reason why the PUK was refused, which makes the card unusable.
     """
 
     id: UUID
@@ -111,13 +110,14 @@ class OrderView:
 
 @dataclass(frozen=True)
 class CarrierView:
-    """A carrier with what hangs on it.
+    """A carrier with its order, certificates and eIDs.
 
-    `read_only` tells that the actor sees it by an eID alone, and `other_eids` counts valid eIDs on it that he does not see;
-    `has_eid` is False where none on it is ordered or valid. `held`: its certificates are on hold until the holder has chosen the
-    code. `activate_by` and `sign_by` are the last days before the system revokes it, with the whole days that are left;
-    `expires_in` are the days to its last. `help` is what the eID app last reported of a card that is being activated.
-    `waiting_revocations` wait for a second officer; `may_decide_revocations`: the actor may open the page where they do.
+    `read_only` means that the actor sees it only through an eID. `other_eids` counts valid eIDs on it that the actor does not
+    see; `has_eid` is False if no eID on it is ordered or valid. `held` means that its certificates are on hold until the holder
+    has chosen the code. `activate_by` and `sign_by` are the last days before the system revokes it, `activation_days` and
+    `signing_days` the days left. `expires_in` is the days until it ends. `help` holds what the eID app last reported about a
+    card under activation. `waiting_revocations` wait for a second officer; `may_decide_revocations` means that the actor may
+    open the page for that.
     """
 
     id: UUID
@@ -155,7 +155,7 @@ class CarrierView:
 
 @dataclass(frozen=True)
 class DraftView:
-    """Påbörjad beställning: a card order that the actor has begun."""
+    """Påbörjad beställning: a card order that the actor has started."""
 
     id: UUID
     organisation: str
@@ -165,7 +165,7 @@ class DraftView:
 
 @dataclass(frozen=True)
 class PersonView:
-    """Everything on the person's page. `invalid_count` counts the invalid carriers, which are among `carriers` if asked for."""
+    """Everything on the person's page. `invalid_count` counts the invalid carriers; `carriers` includes them if requested."""
 
     head: PersonHead
     carriers: tuple[CarrierView, ...]
@@ -176,12 +176,12 @@ class PersonView:
 
 
 def person_head(*, actor: Actor, person_id: UUID | str) -> PersonHead:
-    """Who a page is about, for the top of every page on a person. Raises NotFound."""
+    """Returns the head of every page on a person. Raises NotFound."""
     return _head(policy.get(actor, Action.VIEW, _people(actor), person_id))
 
 
 def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = False, opened: UUID | None = None) -> PersonView:
-    """The page of a person that the actor sees; the carrier `opened` is on it in every state. Raises NotFound."""
+    """Returns the page of a person that the actor sees. It includes the carrier `opened` in any state. Raises NotFound."""
     person = policy.get(actor, Action.VIEW, _people(actor), person_id)
     rows = list(_carriers(actor, person))
     invalid = sum(row.state in carrier_states.INVALID for row in rows)
@@ -199,7 +199,7 @@ def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = Fal
 
 
 def _people(actor: Actor) -> QuerySet[Person]:
-    """People with their current number, whether the actor may see their photo, and whether there is one."""
+    """Returns people with their identifiers, annotated with the right to see their photo and whether there is one."""
     photos = Photo.objects.filter(person=OuterRef("pk"), approved_at__isnull=False)
     people = Person.objects.with_rights(actor, [Action.VIEW_PHOTO, Action.ASSIGN_ROLE]).annotate(photographed=Exists(photos))
     return people.prefetch_related("identifiers")
@@ -228,7 +228,7 @@ def _head(person: Person) -> PersonHead:
 
 
 def _carriers(actor: Actor, person: Person) -> Iterable[Carrier]:
-    """The person's carriers that the actor sees, newest first, with what he may do to each."""
+    """Returns the person's carriers that the actor sees, the newest first, annotated with the actor's rights."""
     valid = Eid.objects.filter(carrier=OuterRef("pk"), state__in=_EID_VALID).order_by()
     total = valid.values("carrier").annotate(total=Count("pk")).values("total")
     rows = Carrier.objects.with_rights(actor, person_functions.carrier_rights()).with_own_scope(actor).visible_to(actor)
@@ -251,7 +251,8 @@ def _assemble(actor: Actor, rows: list[Carrier]) -> Iterable[CarrierView]:
     certificates: dict[tuple[UUID, UUID | None], list[CarrierCertificate]] = {}
     for certificate in CarrierCertificate.objects.filter(carrier__in=ids).order_by("profile"):
         certificates.setdefault((certificate.carrier_id, certificate.eid_id), []).append(certificate)
-    # After the code is set they are released at once, and before the card is sent their state says nothing yet.
+    # Only in these states can a carrier be on hold: certificates are released once the code is set, and may still fail before
+    # the card is sent.
     waiting = {row.id for row in rows if row.state in (CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED)}
     links = [each for (carrier_id, _), found in certificates.items() if carrier_id in waiting for each in found]
     on_hold = pki.held_certificates(each.certificate_id for each in links) if links else set()
@@ -331,7 +332,7 @@ def _eid(eid: Eid, carrier: Carrier, certificates: list[CarrierCertificate]) -> 
         valid_to=words.last_day(eid.valid_to),
         expires_in=_expires_in(eid.valid_to) if eid.valid_to and eid.state == EidState.ACTIVE else None,
         assurance_level=eid.assurance_level,
-        # Before the card is sent its certificates may still fail.
+        # The certificates may still fail before the card is sent.
         has_signature_certificate=carrier.state != CarrierState.ORDERED
         and any(certificate.profile.endswith("-sign") for certificate in certificates),
         revocation_reason=words.revocation_reason(eid.revocation_reason),
@@ -356,7 +357,7 @@ def _order(order: CardOrder) -> OrderView:
 
 
 def _puk_refused(order: CardOrder) -> str:
-    """Why the PUK of an order under way was refused, in words."""
+    """Returns the reason why the PUK of a pending order was refused."""
     return words.said(words.PUK_REFUSAL, order.puk_refusal) if order.puk_refusal and order.state in UNDER_WAY else ""
 
 
@@ -365,7 +366,7 @@ def _links(certificates: list[CarrierCertificate]) -> tuple[CertificateLink, ...
 
 
 def _drafts(actor: Actor, person: Person) -> tuple[DraftView, ...]:
-    """The actor's own open drafts for the person."""
+    """Returns the actor's own open drafts for the person."""
     rows = OrderDraft.objects.filter(person=person, owner_ref=actor.ref, state=DraftState.OPEN.value)
     return tuple(
         DraftView(
@@ -379,7 +380,7 @@ def _drafts(actor: Actor, person: Person) -> tuple[DraftView, ...]:
 
 
 def _last_day_after(since: dt.datetime | None, days: int) -> dt.date | None:
-    """The last day on which a rule of so many calendar days since `since` does not strike yet."""
+    """Returns the last day before a rule of `days` calendar days since `since` takes effect."""
     return since.astimezone(clock.STOCKHOLM).date() + dt.timedelta(days=days) if since else None
 
 
@@ -388,6 +389,6 @@ def _days_to(day: dt.date | None) -> int | None:
 
 
 def _expires_in(valid_to: dt.datetime) -> int | None:
-    """Days to the last day of a validity that ends within the longest of `EXPIRY_WARNINGS`."""
+    """Returns the days to the last day if it is within the longest of `EXPIRY_WARNINGS`, else None."""
     days = _days_to(words.last_day(valid_to))
     return days if days is not None and days <= EXPIRY_WARNINGS[-1] else None

@@ -1,4 +1,4 @@
-"""Addresses of a person: the page, history, certificates and photo."""
+"""URLs of a person: the page, history, certificates and photo."""
 
 from django.urls import URLPattern, path
 

@@ -1,4 +1,4 @@
-"""Pages on a person. What is shown is noted before it is (ADR 0080)."""
+"""Pages on a person. Each records a disclosure before it shows data (ADR 0080)."""
 
 from uuid import UUID
 
@@ -22,14 +22,14 @@ from siths_portal.lib.ids import id_of
 
 @require_safe
 def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    """The person's page; with `?ogiltiga=1` also invalid carriers, with `?barare=<id>` one of them opened. Raises NotFound."""
+    """Shows the person; with `?ogiltiga=1` also invalid carriers, with `?barare=<id>` one carrier open. Raises NotFound."""
     actor = actor_of(request)
-    wanted = id_of(request.GET.get("barare", ""))
+    requested_carrier = id_of(request.GET.get("barare", ""))
     page = person_view.person_view(
-        actor=actor, person_id=person_id, with_invalid=request.GET.get("ogiltiga") == "1", opened=wanted
+        actor=actor, person_id=person_id, with_invalid=request.GET.get("ogiltiga") == "1", opened=requested_carrier
     )
     disclosures.record(actor=actor, person_id=person_id, shown=Shown.PERSON)
-    opened = str(wanted) if wanted else _likely_wanted(page)
+    opened = str(requested_carrier) if requested_carrier else _carrier_to_open(page)
     context = {
         "page": page,
         "functions": [*page.functions, _invalid_carriers(request, page)],
@@ -41,19 +41,21 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 
 def _why_no_carriers(page: person_view.PersonView, *, own: bool) -> str:
-    """What is told where no carrier is shown: to order a card only to those who may order it, for oneself never."""
+    """Returns the text for a page without carriers. It suggests an order only to users who may order,
+    and never for themselves.
+    """
     if page.invalid_count:
         return _("Välj Visa ogiltiga bärare för att se personens spärrade och utgångna kort.")
     if own:
         return _("Du har inget kort som du kan se här. Be en annan ID-administratör beställa ett åt dig.")
-    told = _("Personen har inget kort som du kan se.")
+    text = _("Personen har inget kort som du kan se.")
     if any(function.address == "order_start" and function.allowed for function in page.functions):
-        told = f"{told} {_('Beställ ett med Nytt SITHS eID ordinarie kort.')}"
-    return told
+        text = f"{text} {_('Beställ ett med Nytt SITHS eID ordinarie kort.')}"
+    return text
 
 
-def _likely_wanted(page: person_view.PersonView) -> str:
-    """The id of the only carrier, or of the only one that waits for the actor; else empty."""
+def _carrier_to_open(page: person_view.PersonView) -> str:
+    """Returns the id of the only carrier, or of the only one that waits for the actor, else an empty string."""
     waiting = [one for one in page.carriers if any(function.primary and function.allowed for function in one.functions)]
     for candidates in (page.carriers, waiting):
         if len(candidates) == 1:
@@ -70,14 +72,14 @@ def _invalid_carriers(request: HttpRequest, page: person_view.PersonView) -> Lin
 
 @require_safe
 def person_history(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    """What happened to a person and to what hangs on him. Raises NotFound, Forbidden."""
+    """Shows the history of a person and of their carriers and roles. Raises NotFound, Forbidden."""
     page = history.person_history(actor=actor_of(request), person_id=person_id, before=number_cursor(request))
     return _history(request, page, Shown.PERSON_HISTORY, person_id)
 
 
 @require_safe
 def carrier_history(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
-    """What happened to a carrier. Raises NotFound, Forbidden."""
+    """Shows the history of a carrier. Raises NotFound, Forbidden."""
     page = history.carrier_history(actor=actor_of(request), carrier_id=carrier_id, before=number_cursor(request))
     return _history(request, page, Shown.CARRIER_HISTORY, carrier_id)
 
@@ -98,7 +100,7 @@ def _history(request: HttpRequest, page: HistoryView, shown: Shown, subject: UUI
 
 @require_safe
 def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
-    """A certificate in words. Raises NotFound."""
+    """Shows a certificate in words. Raises NotFound."""
     actor = actor_of(request)
     page = certificate_view.certificate_view(actor=actor, certificate_id=certificate_id)
     disclosures.record(actor=actor, person_id=page.person_id, shown=Shown.CERTIFICATE, subject=certificate_id)
@@ -107,7 +109,7 @@ def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
 
 @require_safe
 def certificate_pem(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
-    """The certificate as a PEM file. Raises NotFound, also where only its serial is kept here."""
+    """Returns the certificate as a PEM file. Raises NotFound, also if only its serial number is stored."""
     actor = actor_of(request)
     page = certificate_view.certificate_view(actor=actor, certificate_id=certificate_id, with_pem=True)
     disclosures.record(actor=actor, person_id=page.person_id, shown=Shown.CERTIFICATE, subject=certificate_id)
@@ -117,7 +119,7 @@ def certificate_pem(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
 @serves_picture
 @require_safe
 def person_photo(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    """The photo, for those who may see it. Raises NotFound, Forbidden."""
+    """Returns the photo, for users who may see it. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     photo = photos.person_photo(actor=actor, person_id=person_id)
     if photo.is_protected:
