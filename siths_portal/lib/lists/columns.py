@@ -1,7 +1,7 @@
 """Columns of a list: one declaration gives heading, cell, order, the label on a phone, and the cell of a file."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.functional import Promise
-from django.utils.html import conditional_escape, format_html
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from siths_portal.lib.lists.keyset import Key
@@ -21,13 +21,14 @@ NOTHING = "–"
 
 
 class Kind(StrEnum):
-    """What a column holds: it decides alignment and how values are written."""
+    """What a column holds: it decides alignment and how values are written. SECOND is a moment to the second."""
 
     TEXT = "text"
     NUMBER = "number"
     AMOUNT = "amount"
     DAY = "day"
     MOMENT = "moment"
+    SECOND = "second"
     TAG = "tag"
 
 
@@ -37,6 +38,7 @@ _CLASSES: Mapping[Kind, str] = {
     Kind.AMOUNT: "amount",
     Kind.DAY: "moment",
     Kind.MOMENT: "moment",
+    Kind.SECOND: "moment",
     Kind.TAG: "state",
 }
 
@@ -54,8 +56,9 @@ class Column[L]:
     """A column. `key` names it in addresses, so it is Swedish; `heading` is its label on a phone too.
 
     `value` gives what a line shows, as an attribute's or item's name or a function; without it that of `key`. `link` gives an
-    address, empty for none. `template` draws the cell from `line` and `value` where text is not enough. `file_value` gives what
-    files hold where that is something else.
+    address, empty for none. `below` gives lines that the page shows under the value; files hold them in columns of their own.
+    `template` draws the cell from `line` and `value` where text is not enough. `file_value` gives what files hold where that is
+    something else.
     `sort`: the field, annotation or `Key` (or several) that rows are ordered by; without it the column cannot be sorted.
     `row_header`: its cell names the row; without any the first column of the page does. `heading_hidden`: for readers only.
     """
@@ -65,6 +68,7 @@ class Column[L]:
     value: str | Callable[[L], Any] = ""
     kind: Kind = Kind.TEXT
     link: Callable[[L], str] | None = None
+    below: Callable[[L], Iterable[str]] | None = None
     template: str = ""
     css: str = ""
     sort: str | Key | Sequence[str | Key] = ()
@@ -107,7 +111,10 @@ class Column[L]:
         value = self._tagged(line)
         if isinstance(value, Tag):
             return value.text or value.kind
-        return value if isinstance(value, Decimal) else written(value)
+        return value if isinstance(value, Decimal) else self._written(value)
+
+    def _written(self, value: Any) -> Any:
+        return written(value, seconds=self.kind == Kind.SECOND)
 
     def html(self, line: L, tags: dict[Tag, SafeString]) -> SafeString:
         """Returns the content of the cell. `tags` keeps those drawn, since a page has few different ones."""
@@ -118,17 +125,22 @@ class Column[L]:
             if value not in tags:
                 tags[value] = render_to_string("components/tag.html", {"kind": value.kind, "text": value.text})
             return tags[value]
-        text = conditional_escape(written(value) or NOTHING)
-        url = self.link(line) if self.link else ""
-        return format_html('<a class="ds-link" href="{}">{}</a>', url, text) if url else text
+        text = conditional_escape(self._written(value) or NOTHING)
+        if self.kind == Kind.SECOND and value:
+            text = format_html('<time datetime="{}">{}</time>', timezone.localtime(value).isoformat(timespec="seconds"), text)
+        if url := self.link(line) if self.link else "":
+            text = format_html('<a class="ds-link" href="{}">{}</a>', url, text)
+        if self.below is None:
+            return text
+        return text + format_html_join("", '<span class="history-fact">{}</span>', ((each,) for each in self.below(line)))
 
 
-def written(value: Any) -> Any:
+def written(value: Any, *, seconds: bool = False) -> Any:
     """Returns a value as people read it: days and times in Stockholm, decimals with comma, nothing as an empty text."""
     if value is None:
         return ""
     if isinstance(value, dt.datetime):
-        return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+        return f"{timezone.localtime(value):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}}"
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, Decimal):

@@ -40,10 +40,13 @@ class Key:
 
     Rows without a value come last in both directions. `nullable` None: taken from the model; an annotation counts as nullable.
     Say False for an annotation that always has a value: then an ordinary index serves both directions.
+    `indexed` False, for a number: PostgreSQL finds the rows by the list's conditions and sorts them. It does not read the table
+    along this field's index until enough rows fit.
     """
 
     name: str
     nullable: bool | None = None
+    indexed: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,13 @@ class _By:
     name: str
     descending: bool
     nullable: bool
+    indexed: bool = True
 
     def ordering(self, *, backwards: bool) -> OrderBy:
         descending = self.descending != backwards
         nulls = {("nulls_first" if backwards else "nulls_last"): True} if self.nullable else {}
-        return F(self.name).desc(**nulls) if descending else F(self.name).asc(**nulls)
+        value = F(self.name) if self.indexed else F(self.name) + 0
+        return value.desc(**nulls) if descending else value.asc(**nulls)
 
     def beyond(self, value: Any, *, backwards: bool) -> Q | None:
         """The condition for rows strictly beyond `value`; None if no row can be."""
@@ -99,9 +104,10 @@ def page[M: Model](
     """Returns at most `limit` of `rows`, ordered by `by` and then by primary key.
 
     A cursor that is no key, or whose row is gone or out of sight, gives the first page. So does going back to fewer than `limit`.
+    Rows that are ordered by primary key alone need no look at the cursor's row, so the page begins where it was.
     """
     keys = _keys(rows, by, descending)
-    last = _values(rows, keys, cursor.row) if cursor else None
+    last = _values(rows, keys, key_of(rows.model, cursor))
     backwards = last is not None and cursor is not None and cursor.backwards
     part = rows.filter(_beyond(keys, last, backwards=backwards)) if last is not None else rows
     found = list(part.order_by(*(each.ordering(backwards=backwards) for each in keys))[: limit + 1])
@@ -119,13 +125,29 @@ def cut[M: Model](found: Sequence[M], *, limit: int, cursor: bool, backwards: bo
     return Page(tuple(shown), shown[0].pk if shown and before else None, shown[-1].pk if shown and after else None)
 
 
+def key_of(model: type[Model], cursor: Cursor | None) -> Any:
+    """Returns the primary key that the cursor holds; None if there is no cursor or it cannot be a key of `model`."""
+    if cursor is None:
+        return None
+    field: Any = model._meta.pk
+    try:
+        key = field.to_python(cursor.row)
+        field.run_validators(key)
+    except ValidationError:
+        return None
+    is_number = cursor.row.isascii() and cursor.row.isdecimal()
+    return key if is_number or not isinstance(key, int) else None
+
+
 def _keys(rows: QuerySet[Any], by: Sequence[str | Key], descending: bool) -> list[_By]:
-    found = []
+    found: list[_By] = []
     for each in by:
         key = each if isinstance(each, Key) else Key(each)
         name = key.name.removeprefix("-")
         nullable = _nullable(rows, name) if key.nullable is None else key.nullable
-        found.append(_By(name, key.name.startswith("-") != descending, nullable))
+        found.append(_By(name, key.name.startswith("-") != descending, nullable, key.indexed))
+        if name == "pk":
+            return found
     return [*found, _By("pk", found[0].descending if found else descending, nullable=False)]
 
 
@@ -145,12 +167,10 @@ def _nullable(rows: QuerySet[Any], name: str) -> bool:
     return False
 
 
-def _values(rows: QuerySet[Any], keys: Sequence[_By], row: str) -> tuple[Any, ...] | None:
+def _values(rows: QuerySet[Any], keys: Sequence[_By], pk: Any) -> tuple[Any, ...] | None:
     """What the cursor's row is ordered by; None if there is no such row."""
-    try:
-        pk = rows.model._meta.pk.to_python(row)
-    except ValidationError:
-        return None
+    if pk is None or keys[0].name == "pk":
+        return None if pk is None else (pk,)
     return rows.filter(pk=pk).order_by().values_list(*(each.name for each in keys)).first()
 
 

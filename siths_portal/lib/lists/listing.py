@@ -39,12 +39,14 @@ Text = str | Promise
 
 @dataclass(frozen=True)
 class Empty:
-    """What stands in place of a table without rows: why, and what to do."""
+    """What stands in place of a table without rows: why, and what to do. `more` are further paragraphs."""
 
     heading: Text
     text: Text = ""
     action_url: str = ""
     action_text: Text = ""
+    more: Sequence[Text] = ()
+    heading_id: str = ""
 
 
 _PAST_END = Empty(gettext_lazy("Här tar listan slut"), gettext_lazy("Det finns inga fler rader efter den du kom från."))
@@ -105,8 +107,8 @@ class List[L]:
     `order` names the column that it is ordered by at first, after `-` for descending. A list whose columns cannot be sorted names
     none and orders by `by`, or by primary key, which rises with time (`lib.ids`); `order = "-"` turns that round.
     `caption` names the table; without it the page's heading with the id `table_id` does.
-    `count_to`: rows are counted no further; 0 for a list whose count costs too much. `prefix` and `fragment` tell the lists of
-    one page apart.
+    `count_to`: rows are counted no further; 0 for a list whose count costs too much. `count_in_heading`: the page's heading is
+    the sum, so the list does not repeat it. `prefix` and `fragment` tell the lists of one page apart.
     """
 
     columns: ClassVar[Sequence[Column[Any]]]
@@ -118,6 +120,7 @@ class List[L]:
     by: Sequence[str | Key] = ()
     page_size: int = PAGE
     count_to: int = 1000
+    count_in_heading: bool = False
     filters: "type[FilterSet] | None" = None
     filter_button: Text = gettext_lazy("Filtrera")
     files: Sequence[str] = ()
@@ -149,10 +152,15 @@ class List[L]:
         """The filter form, bound to the address; None for a list without."""
         return self._filterset.form if self._filterset else None
 
+    def fixed(self) -> Sequence[tuple[str, str]]:
+        """The parameters that say which list it is, apart from its filters. Its addresses and the filter form keep them."""
+        return ()
+
     def kept(self) -> Sequence[tuple[str, str]]:
-        """What the list's addresses keep: the filters, as they were sent."""
+        """What the list's addresses keep: what is fixed, and the filters as they were sent."""
         form = self._form
-        return [(name, each) for name in self.chosen for each in form.data.getlist(form.add_prefix(name)) if each]
+        chosen = [(name, each) for name in self.chosen for each in form.data.getlist(form.add_prefix(name)) if each]
+        return [*self.fixed(), *chosen]
 
     def sortable(self) -> Collection[str]:
         """The keys of columns that the list can be ordered by now."""
@@ -197,7 +205,7 @@ class List[L]:
     def shown(self) -> Shown[L]:
         """Returns the page that the address asks for; without rows and with status 422 if a filter is wrong."""
         if not self._valid:
-            return Shown(self, self._form, status=Invalid.http_status, clear_url=self.request.path)
+            return Shown(self, self._form, status=Invalid.http_status, clear_url=self._address(self.fixed()))
         cursor = self._cursor()
         found = self._source.page(self._order, self._by, cursor, self.page_size)
         if found.lines:
@@ -212,7 +220,7 @@ class List[L]:
             next_url=self._turn("efter", found.next),
             previous_url=self._turn("fore", found.previous),
             first_url=self._url(ordning=self._order.text) if cursor else "",
-            clear_url=f"{self.request.path}{self._anchor}" if self.chosen else "",
+            clear_url=self._address(self.fixed()) if self.chosen else "",
             files=[File(_FILE_NAMES[kind], self.file_url(kind)) for kind in self.files] if found.lines else (),
             empty=None if found.lines else self.nothing(past_end=cursor is not None),
         )
@@ -296,7 +304,10 @@ class List[L]:
 
     def _url(self, **more: str) -> str:
         """The list's address with what it keeps and `more`."""
-        query = urlencode([*self.kept(), *((f"{self.prefix}{name}", value) for name, value in more.items() if value)])
+        return self._address([*self.kept(), *((f"{self.prefix}{name}", value) for name, value in more.items() if value)])
+
+    def _address(self, parameters: Sequence[tuple[str, str]]) -> str:
+        query = urlencode(parameters)
         return f"{self.page_url()}{f'?{query}' if query else ''}{self._anchor}"
 
     def _heads(self) -> Iterator[Head]:

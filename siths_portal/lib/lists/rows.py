@@ -34,11 +34,12 @@ class Rows[M: Model, L]:
     """Rows of a model, already narrowed to the reader's scope.
 
     `lines` turns a page's rows into what columns show, with one query for each thing that it reads of all of them. Without it the
-    rows are the lines.
+    rows are the lines. `total` is their number where the caller knows it, so that nobody counts them.
     """
 
     queryset: QuerySet[M]
     lines: Callable[[Sequence[M]], Sequence[L]] | None = None
+    total: int | None = None
 
     def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[L]:
         """See `Source`."""
@@ -47,7 +48,7 @@ class Rows[M: Model, L]:
 
     def count(self, most: int) -> int:
         """See `Source`."""
-        return self.queryset.order_by()[:most].count()
+        return self.queryset.order_by()[:most].count() if self.total is None else min(self.total, most)
 
     def every(self, order: Order, by: Sequence[str | Key]) -> Iterator[L]:
         """See `Source`."""
@@ -57,7 +58,7 @@ class Rows[M: Model, L]:
 
     def mapped[N](self, convert: Callable[[Sequence[L]], Sequence[N]]) -> "Rows[M, N]":
         """Returns the same rows with `convert` applied to the lines of a page: for what another package adds to them."""
-        return Rows(self.queryset, lambda found: convert(self._lines(found)))
+        return Rows(self.queryset, lambda found: convert(self._lines(found)), self.total)
 
     def _lines(self, found: Sequence[M]) -> Sequence[L]:
         return self.lines(found) if self.lines else cast(Sequence[L], found)

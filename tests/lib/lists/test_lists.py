@@ -17,6 +17,7 @@ from django.test import RequestFactory
 
 from issuance.offices.models import Office
 from issuance.organisations.models import IssuingArea
+from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 from siths_portal.lib.lists import Column, Cursor, Empty, Key, Kind, List, Order, Rows, Tag, keyset, listing
@@ -88,6 +89,25 @@ def test_going_back_to_less_than_a_page_gives_the_first_one(offices: list[Office
     assert back.previous is None
 
 
+def test_rows_by_primary_key_need_no_look_at_the_cursors_row(
+    offices: list[Office], django_assert_num_queries: Callable[..., Any]
+) -> None:
+    whole = sorted(offices, key=lambda office: office.pk, reverse=True)
+    cursor = Cursor(str(whole[2].pk))
+    Office.objects.filter(pk=whole[2].pk).delete()
+    with django_assert_num_queries(1):
+        assert keyset.page(Office.objects.all(), ["pk"], descending=True, cursor=cursor, limit=2).lines == tuple(whole[3:5])
+
+
+def test_an_order_without_its_index_sorts_what_the_conditions_find() -> None:
+    rows = Event.objects.filter(action="x")
+    by, cursor = (Key("pk", indexed=False),), Cursor("7")
+    assert str(rows.order_by(*keyset.ordering(rows, by, descending=True)).query).endswith('("issuance_event"."id" + 0) DESC')
+    for odd in ("x", "-1", "9" * 30, "٣"):
+        assert keyset.key_of(Event, Cursor(odd)) is None
+    assert keyset.key_of(Event, cursor) == 7
+
+
 class OfficeFilter(django_filters.FilterSet):
     """By state, as a new list would have it."""
 
@@ -107,14 +127,21 @@ class OfficeList(List[Office]):
 
     columns = (
         Column(key="namn", heading="Kontor", value="name", sort="name", link=lambda each: f"/kontor/{each.pk}/"),
-        Column(key="nummer", heading="Kontorsnummer", value="office_number", kind=Kind.NUMBER, sort="office_number"),
+        Column(
+            key="nummer",
+            heading="Kontorsnummer",
+            value="office_number",
+            kind=Kind.NUMBER,
+            below=lambda each: [each.area.name],
+            sort="office_number",
+        ),
         Column(key="ort", heading="Ort", value="city", sort=("city", "name")),
         Column(key="postnummer", heading="Postnummer", value="postal_code", kind=Kind.NUMBER),
         Column(key="gata", heading="Gatuadress", value="street_address"),
         Column(key="mottagare", heading="Mottagare", value="internal_recipient"),
         Column(key="kommentar", heading="Fakturakommentar", value="invoice_comment"),
         Column(key="omrade", heading="Utgivningsområde", value=lambda each: each.area.name),
-        Column(key="stangt", heading="Stängt", value="closed_at", kind=Kind.MOMENT, sort="closed_at"),
+        Column(key="stangt", heading="Stängt", value="closed_at", kind=Kind.SECOND, sort="closed_at"),
         Column(key="status", heading="Status", kind=Kind.TAG, value=lambda each: STATES[each.closed_at is None]),
     )
     caption = "Kontor"
@@ -124,6 +151,9 @@ class OfficeList(List[Office]):
     files = ("csv", "xlsx")
     file_name = "kontor"
     empty = Empty("Inget kontor än", "Skapa det första.")
+
+    def fixed(self) -> list[tuple[str, str]]:
+        return [("visa", "allt")] if "visa" in self.request.GET else []
 
     def rows(self) -> Rows[Office, Office]:
         return Rows(Office.objects.select_related("area"))
@@ -192,7 +222,7 @@ def test_a_declared_list_becomes_files(
     head, *rows = csv.reader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig")), delimiter=";")
     assert head[:3] == ["Kontor", "Kontorsnummer", "Ort"]
     assert [row[0] for row in rows] == ["Alm", "Cedern", "Ek", "Åsen"]
-    assert (rows[0][4], rows[0][8], rows[0][9]) == ("'=1+1", "2026-05-01 12:00", "Stängt")
+    assert (rows[0][4], rows[0][8], rows[0][9]) == ("'=1+1", "2026-05-01 12:00:00", "Stängt")
     assert noted == [("csv", 4)]
     book = openpyxl.load_workbook(io.BytesIO(ask(fil="xlsx", ordning="-namn").file("xlsx").content))  # type: ignore[attr-defined]
     assert [row[0] for row in book.active.iter_rows(values_only=True)][:3] == ["Kontor", "Öster", "Åsen"]  # type: ignore[union-attr]
@@ -209,10 +239,33 @@ def test_a_declared_list_is_a_table_that_a_phone_shows_as_blocks(offices: list[O
     assert page.count('<th scope="col"') == 10
     assert 'aria-sort="ascending"' in page
     assert 'class="ds-table stacked"' in page
-    assert '<td class="moment" data-label="Stängt">2026-05-01 12:00</td>' in page
+    moment = '<time datetime="2026-05-01T12:00:00+02:00">2026-05-01 12:00:00</time>'
+    assert f'<td class="moment" data-label="Stängt">{moment}</td>' in page
+    assert '<span class="history-fact">Område</span></td>' in page
     assert page.count("data-label=") == 27
     assert f'<a class="ds-link" href="/kontor/{next(each.pk for each in offices if each.name == "Alm")}/">Alm</a>' in page
     assert "Stängt</span></span>" in page
+
+
+def test_a_declared_list_keeps_what_says_which_list_it_is(offices: list[Office], ask: Callable[..., OfficeList]) -> None:
+    shown = ask(visa="allt", status="oppet").shown()
+    assert shown.clear_url == "/?visa=allt"
+    assert all("visa=allt" in head.sort for head in shown.heads if head.sort)
+    assert '<input type="hidden" name="visa" value="allt">' in html(ask(visa="allt"))
+
+
+def test_a_total_that_the_caller_knows_is_not_counted(
+    offices: list[Office], django_assert_num_queries: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OfficeList, "filters", None)
+    monkeypatch.setattr(OfficeList, "rows", lambda _self: Rows(Office.objects.select_related("area"), total=9))
+    monkeypatch.setattr(OfficeList, "empty", Empty("Inget", "Skapa ett.", more=["Eller två."], heading_id="inget"))
+    with django_assert_num_queries(1):
+        assert OfficeList(RequestFactory().get("/")).shown().count == "9 rader"
+    Office.objects.all().delete()
+    page = html(OfficeList(RequestFactory().get("/")))
+    assert '<h2 id="inget">Inget</h2>' in page
+    assert "<p>Skapa ett.</p>\n  <p>Eller två.</p>" in page
 
 
 def test_a_filter_that_would_put_typed_text_into_addresses_is_refused() -> None:
