@@ -23,6 +23,8 @@ from issuance.search.services import holder_searching, searching
 from siths_portal.lib.errors import Invalid, Refused, TooManyRequests, Unavailable
 from siths_portal.lib.ids import id_of
 
+_MOST = 20
+
 
 @dataclass(frozen=True)
 class Found:
@@ -87,12 +89,13 @@ def require_person(found: Found | None, picked: str) -> UUID:
 
 def _hits(request: HttpRequest, found: Search, area_id: UUID) -> Found:
     actor = actor_of(request)
-    page_of = searching.hits(actor=actor, search=found)
-    allowed = role_reach.may_get_roles(actor=actor, person_ids=[hit.person_id for hit in page_of.hits])
+    hits = searching.hits(actor=actor, search=found)
+    page = hits.first(_MOST)
+    allowed = role_reach.may_get_roles(actor=actor, person_ids=[hit.person_id for hit in page.lines])
     organisations = role_reach.organisations_of(actor=actor, person_ids=allowed)
     posted = role_assignment.with_posts_in(area_id, allowed)
     told = roles_told(role_reach.in_reach(actor), [pk for pk in allowed if pk != actor.person_id])
-    hits = [
+    shown = [
         {
             "id": hit.person_id,
             "name": hit.name,
@@ -102,10 +105,10 @@ def _hits(request: HttpRequest, found: Search, area_id: UUID) -> Found:
             "roles": told.get(hit.person_id, []),
             "reason": _reason(hit.person_id, actor, posted),
         }
-        for hit in page_of.hits
+        for hit in page.lines
         if hit.person_id in allowed
     ]
-    return Found(found, hits, page_of.too_many or page_of.after is not None)
+    return Found(found, shown, hits.too_many or page.next is not None)
 
 
 def _reason(person_id: UUID, actor: Actor, posted: Collection[UUID]) -> str:

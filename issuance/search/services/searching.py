@@ -31,12 +31,13 @@ from issuance.search.services.search_watch import GUESSABLE, HOUR, Tally
 from siths_portal.lib import clock
 from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Forbidden, Invalid, TooManyRequests
+from siths_portal.lib.lists import Order, Page, Rows
 
-PAGE = 20
 SHORTEST_REASON = 5
 LONGEST_REASON = 200
 PREFERENCE = (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER, PersonIdKind.PASSPORT, PersonIdKind.RESERVE)
 """The order of preference for the number that lists show of a person."""
+BY_NAME = ("sort_name",)
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,14 @@ class Hit:
 
 @dataclass(frozen=True)
 class Hits:
-    """A page of hits. `after` is the cursor of the next page, None on the last one. With `too_many` the page shows no hits."""
+    """What a search finds now. If there are `too_many` persons, `rows` has none of them."""
 
-    search: Search
-    hits: tuple[Hit, ...]
-    after: UUID | None
+    rows: Rows[Person, Hit]
     too_many: bool
+
+    def first(self, limit: int) -> Page[Hit]:
+        """Returns at most `limit` hits by name, for a page that shows no more of them."""
+        return self.rows.page(Order(""), BY_NAME, None, limit)
 
 
 def may_extend(actor: Actor) -> bool:
@@ -132,24 +135,24 @@ def own(*, actor: Actor, session_id: UUID, search_id: UUID) -> Search:
     return handles.own(Search.objects.all(), actor=actor, session_id=session_id, handle_id=search_id)
 
 
-def hits(*, actor: Actor, search: Search, after: UUID | None = None) -> Hits:
-    """Returns the search's present hits, sorted by surname in Swedish order: PAGE persons after the person `after`. Uses the
-    actor's present rights, not those at the time of the search.
+def hits(*, actor: Actor, search: Search) -> Hits:
+    """Returns the search's present hits. Uses the actor's present rights, not those at the time of the search.
+
+    Their number is the one that the search counted.
     """
     if search.hits > _cap(extended=search.extended):
-        return Hits(search, (), None, too_many=True)
+        return Hits(Rows(Person.objects.none(), lambda _page: ()), too_many=True)
     term = Term(TermKind(search.kind), search.value)
+
+    def lines(page: Sequence[Person]) -> Sequence[Hit]:
+        numbers, posts = _numbers(page), _posts(actor, term, page)
+        return [
+            Hit(person.id, person.sort_name, *numbers.get(person.id, ("", "")), tuple(posts.get(person.id, ())))
+            for person in page
+        ]
+
     # An extended search made its hits visible to the actor, so VIEW finds them as long as that lasts.
-    persons = _persons(actor, Action.VIEW, term)
-    if after is not None:
-        persons = _behind(persons, after)
-    page = list(persons[: PAGE + 1])
-    rest, page = len(page) > PAGE, page[:PAGE]
-    numbers, posts = _numbers(page), _posts(actor, term, page)
-    shown = tuple(
-        Hit(person.id, person.sort_name, *numbers.get(person.id, ("", "")), tuple(posts.get(person.id, ()))) for person in page
-    )
-    return Hits(search, shown, page[-1].id if rest else None, too_many=False)
+    return Hits(Rows(_persons(actor, Action.VIEW, term), lines, search.hits), too_many=False)
 
 
 def found_carrier(*, actor: Actor, search: Search) -> UUID | None:
@@ -313,14 +316,6 @@ def _named(actor: Actor, action: Action, name: str) -> QuerySet[Person]:
 
 def _ending_with(posts: QuerySet[Post], ending: str) -> QuerySet[Post]:
     return posts.annotate(reversed_hsa_id=Reverse(Upper("hsa_id"))).filter(reversed_hsa_id__startswith=ending[::-1])
-
-
-def _behind(persons: QuerySet[Person], after: UUID) -> QuerySet[Person]:
-    """Returns the persons after the person `after` in the list, or all if `after` is not in the list."""
-    last = persons.filter(pk=after).first()
-    if last is None:
-        return persons
-    return persons.filter(Q(sort_name__gt=last.sort_name) | Q(sort_name=last.sort_name, pk__gt=last.pk))
 
 
 def _numbers(page: Sequence[Person]) -> dict[UUID, tuple[str, str]]:

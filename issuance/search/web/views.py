@@ -1,6 +1,5 @@
 """The search page and its hits. Values are posted and never appear in URLs; the search's id does (S22)."""
 
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -13,16 +12,16 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.administration.queries import next_steps
-from issuance.authz import Action, policy
+from issuance.authz import Action
 from issuance.records.queries import words
 from issuance.records.web.frame import SEARCH, actor_of, render_page, session_id_of
-from issuance.records.web.lists import cursor
 from issuance.revocation.queries import held_revocations
 from issuance.roles.queries import own_training
 from issuance.search.domain.search_terms import TermKind
 from issuance.search.models import Search
 from issuance.search.services import catalogue_searching, searching
 from issuance.search.web.forms import SearchForm
+from issuance.search.web.lists import HitList
 from siths_portal.lib.errors import Invalid, Refused, Unavailable
 from siths_portal.lib.http.answer_times import in_step
 
@@ -71,26 +70,16 @@ def search(request: HttpRequest) -> HttpResponse:
 @require_safe
 @SEARCH.requires()
 def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
-    """Shows a page of hits of a search of the user's own session. Raises NotFound."""
+    """Shows the hits of a search of the user's own session, or redirects to its one hit. Raises NotFound."""
     actor = actor_of(request)
     found = searching.own(actor=actor, session_id=session_id_of(request), search_id=search_id)
     if found.person_id is not None:
         return _to_person(request, found)
-    after = cursor(request)
-    page = searching.hits(actor=actor, search=found, after=after)
-    address = reverse("search_hits", args=[found.id])
-    context = {
-        "found": page,
-        "rows": [asdict(hit) | {"number": words.person_number(hit.number_kind, hit.number)} for hit in page.hits],
-        "next_url": f"{address}?efter={page.after}" if page.after else "",
-        "first_url": address if after else "",
-        "asked_catalogue": catalogue_searching.queries_directory(actor, found, Action.ORDER_ORDINARY_CARD),
-        "may_ask_catalogue": policy.holds(actor, Action.ORDER_ORDINARY_CARD),
-    }
+    listed = HitList(request, actor, found).shown()
     # A name too is shown in the first field, which has the focus, so that the next scan replaces it.
     typed = {"text": _written(found), "extended": found.extended, "reason": found.reason}
-    shown = _page(request, SearchForm(initial=typed), context)
-    return shown if page.hits else in_step(shown)
+    page = _page(request, SearchForm(initial=typed), {"list": listed})
+    return page if listed.lines else in_step(page)
 
 
 def _to_person(request: HttpRequest, found: Search) -> HttpResponse:

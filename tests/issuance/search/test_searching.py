@@ -24,8 +24,10 @@ from issuance.roles.services.actors import actor_of_person
 from issuance.search.domain.search_terms import Term, TermError, TermKind, TermProblem, parse_term
 from issuance.search.models import Search
 from issuance.search.services import searching
+from issuance.search.services.searching import BY_NAME, Hit
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests
+from siths_portal.lib.lists import Cursor, Order, Page
 from tests import superuser
 from tests.issuance.world import person_number
 
@@ -94,8 +96,13 @@ def look(actor: Actor, text: str, **options: Any) -> Search:
     return searching.search(actor=actor, session_id=SESSION, text=text, **options)
 
 
-def names(actor: Actor, search: Search, **options: Any) -> list[str]:
-    return [hit.name for hit in searching.hits(actor=actor, search=search, **options).hits]
+def hits(actor: Actor, search: Search, after: object = None, limit: int = 20) -> Page[Hit]:
+    cursor = Cursor(str(after)) if after else None
+    return searching.hits(actor=actor, search=search).rows.page(Order("namn"), BY_NAME, cursor, limit)
+
+
+def names(actor: Actor, search: Search, after: object = None) -> list[str]:
+    return [hit.name for hit in hits(actor, search, after).lines]
 
 
 def number_of(post: Post) -> str:
@@ -173,9 +180,9 @@ class TestInScope:
         officer = world.officer(world.clinic)
         assert look(officer, there.hsa_id).hits == 0
         found = look(officer, here.hsa_id[-8:])
-        assert searching.hits(actor=officer, search=found).hits[0].hsa_ids == (here.hsa_id,)
+        assert hits(officer, found).lines[0].hsa_ids == (here.hsa_id,)
         both = look(world.officer(world.region, Role.RESPONSIBLE_ISSUER), number.value)
-        shown = searching.hits(actor=world.officer(world.region, Role.RESPONSIBLE_ISSUER), search=both).hits[0].hsa_ids
+        shown = hits(world.officer(world.region, Role.RESPONSIBLE_ISSUER), both).lines[0].hsa_ids
         assert set(shown) == {here.hsa_id, there.hsa_id}
 
     def test_every_role_that_sees_people_may_search(self, world: Any) -> None:
@@ -198,18 +205,17 @@ class TestList:
             Post.objects.filter(pk=post.pk).update(hsa_id=f"TST2321000131-{index}XQZ")
         return world
 
-    def test_sorted_the_swedish_way_and_paged(self, many: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_sorted_the_swedish_way_and_paged(self, many: Any) -> None:
         officer = many.officer()
         found = look(officer, "xqz")
         assert (found.hits, found.person_id) == (10, None)
         surnames = [name.split(",")[0] for name in names(officer, found)]
         assert surnames == ["af Klint", "Andersson", "Ek", "Vall", "Wall", "Zander", "Åberg", "Åberg", "Ärlig", "Öberg"]
-        monkeypatch.setattr(searching, "PAGE", 3)
         pages, after = [], None
         for _ in range(4):
-            page = searching.hits(actor=officer, search=found, after=after)
-            pages.append([hit.name for hit in page.hits])
-            after = page.after
+            page = hits(officer, found, after, limit=3)
+            pages.append([hit.name for hit in page.lines])
+            after = page.next
         assert [len(page) for page in pages] == [3, 3, 3, 1]
         assert after is None
         assert [name.split(",")[0] for page in pages for name in page] == surnames
@@ -226,7 +232,7 @@ class TestList:
         settings.SEARCH_MAX_HITS = 9
         found = look(many.officer(), "xqz")
         page = searching.hits(actor=many.officer(), search=found)
-        assert (found.hits, page.hits, page.too_many) == (10, (), True)
+        assert (found.hits, page.first(20).lines, page.too_many) == (10, (), True)
         assert Event.objects.filter(action="search.made").latest("id").facts["persons"] == []
         settings.SEARCH_MAX_HITS = 10
         assert len(names(many.officer(), look(many.officer(), "xqz"))) == 10
@@ -235,7 +241,7 @@ class TestList:
         officer = many.officer()
         found = look(officer, "xqz")
         with django_assert_num_queries(3):
-            searching.hits(actor=officer, search=found)
+            searching.hits(actor=officer, search=found).first(20)
 
 
 class TestHandle:
@@ -268,8 +274,9 @@ def answer_and_queries(actor: Actor, text: str, options: Any) -> tuple[Any, list
     """What a search and its page tell, and the text of every query but the literals in it."""
     with CaptureQueriesContext(connection) as queries:
         found = look(actor, text, **options)
-        page = searching.hits(actor=actor, search=found)
-    answer = (found.hits, found.person_id, page.hits, page.after, page.too_many)
+        page = hits(actor, found)
+        too_many = searching.hits(actor=actor, search=found).too_many
+    answer = (found.hits, found.person_id, page, too_many)
     return answer, [re.sub(r"'[^']*'(::\w+)?", "?", query["sql"]) for query in queries]
 
 
