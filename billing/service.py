@@ -9,7 +9,6 @@ from django.db import transaction
 from django.db.models import Count
 
 from billing.domain.periods import Month
-from billing.domain.text import swedish_key
 from billing.models import BillingCustomer, Invoice, InvoiceRun, ItemState, RunItem
 from billing.services import drafting, issuing, ledger, rendering, runs
 from billing.services.customers import CustomerTerms, put_customer
@@ -24,6 +23,7 @@ from billing.services.series import LONGEST_REASON, SeriesState
 from billing.services.series import approve_correction as approve_series_correction
 from billing.services.series import request_correction as request_series_correction
 from billing.services.series import state as series_state
+from siths_portal.lib.ordering import swedish_key
 
 __all__ = [
     "FORMATS", "LONGEST_REASON", "CustomerResult", "CustomerTerms", "Difference", "Download", "IssuedCheck", "Month", "Preview",

@@ -12,7 +12,8 @@ from typing import Any
 
 from billing.domain.grouping import Group, Labels, Place, PricedFact
 from billing.domain.periods import Month
-from billing.domain.text import one_line, swedish_key
+from billing.domain.text import one_line
+from siths_portal.lib.ordering import swedish_key
 
 PIECE = "EA"
 UNIT_NAMES = {PIECE: "st"}

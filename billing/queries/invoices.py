@@ -16,13 +16,13 @@ from billing.domain import line_kinds
 from billing.domain.invoices import NumberedInvoice
 from billing.domain.line_kinds import DrillDown
 from billing.domain.periods import Month
-from billing.domain.text import swedish_key
 from billing.models import BillingCustomer, Invoice, InvoiceLine, InvoiceState, LedgerEntry, LineEvent
 from billing.services import frozen
 from issuance import service as issuance
 from issuance.authz import Actor, policy
 from siths_portal.lib import ports as connected
 from siths_portal.lib.lists import Rows
+from siths_portal.lib.ordering import swedish_key
 
 _CHUNK = 2000
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from billing.domain.text import swedish_key
 from billing.models import BillingCustomer
 from billing.services.preview import Preview, preview
 from billing.services.readiness import invoice_obstacles
 from issuance import service as issuance
 from issuance.authz import Actor
+from siths_portal.lib.ordering import swedish_key
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The lists of the invoice pages."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -7,21 +8,23 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from billing.domain import money
+from billing.domain.invoices import Line
 from billing.queries import invoices as queries
 from billing.queries.invoices import InvoiceRow, LineEventRow
 from billing.web.forms import FilterForm
 from issuance.authz import Actor
 from siths_portal.lib.clock import STOCKHOLM
-from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Source, Tag
+from siths_portal.lib.lists import Column, Empty, Key, Kind, Lines, List, Source, Tag, Text
 
 
-def _amount(key: str, heading: Any, name: str, *, css: str = "") -> Column[Any]:
+def _amount(key: str, heading: Any, name: str, *, css: str = "", sort: str = "") -> Column[Any]:
     """Returns a column with an amount or a quantity. Exported files contain the number, not the Swedish text."""
     return Column(
         key=key,
         heading=heading,
         kind=Kind.AMOUNT,
         css=css,
+        sort=sort or (),
         value=lambda row: money.swedish(getattr(row, name)),
         file_value=lambda row: getattr(row, name),
     )
@@ -81,6 +84,59 @@ class InvoiceList(List[InvoiceRow]):
     def rows(self) -> Source[InvoiceRow]:
         """See `List`."""
         return queries.rows(self.actor, party_id=self.filter_form.party_id, month=self.filter_form.month)
+
+
+def _line_columns(link: Callable[[Line], str] | None = None) -> tuple[Column[Line], ...]:
+    return (
+        Column(key="artikel", heading=_("Artikelnr"), value="article_code", sort=("article_code", "position")),
+        Column(key="beskrivning", heading=_("Beskrivning"), value="text", css="name", row_header=True, sort="text", link=link),
+        _amount("antal", _("Antal"), "quantity", sort="quantity"),
+        Column(key="enhet", heading=_("Enhet"), value=lambda line: line.declaration.unit_name),
+        _amount("pris", _("À-pris"), "unit_price", sort="unit_price"),
+        Column(
+            key="moms",
+            heading=_("Moms %"),
+            kind=Kind.AMOUNT,
+            value=lambda line: money.swedish(line.vat_rate, decimals=0),
+            file_value=lambda line: line.vat_rate,
+        ),
+        _amount("belopp", _("Belopp exkl. moms"), "net", sort="net"),
+    )
+
+
+class LineList(List[Line]):
+    """The lines of the running month, in the order of its invoice. `fixed`: what the address says beside the list."""
+
+    columns = _line_columns()
+    caption = _("Fakturarader, belopp i svenska kronor.")
+    caption_hidden = True
+    table_id = "fakturarader"
+    css = "amounts"
+    files = ("csv", "xlsx")
+    file_name: Text = _("fakturarader löpande månad")
+
+    def __init__(self, request: HttpRequest, lines: Sequence[Line], fixed: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(request)
+        self.lines, self._fixed = lines, fixed
+
+    def rows(self) -> Source[Line]:
+        """See `List`."""
+        return Lines(self.lines)
+
+    def fixed(self) -> Sequence[tuple[str, str]]:
+        """See `List`."""
+        return self._fixed
+
+
+class InvoiceLineList(LineList):
+    """The lines of an issued invoice. Each leads to what is behind it."""
+
+    caption = _("Fakturarader, belopp i svenska kronor. Beskrivningen leder till vad som hänt bakom raden.")
+
+    def __init__(self, request: HttpRequest, lines: Sequence[Line], number: str) -> None:
+        super().__init__(request, lines)
+        self.file_name = f"fakturarader {number}"
+        self.columns = _line_columns(lambda line: reverse("invoice_line", args=[number, line.position]))
 
 
 class LineEventList(List[LineEventRow]):

@@ -1,5 +1,6 @@
 """Pages of invoices: the list, one invoice, what is behind a line, the files, and the running month."""
 
+from functools import partial
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
@@ -10,11 +11,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from billing import service
+from billing.domain.invoices import Line
 from billing.models import FileFormat
 from billing.queries import invoices as queries
 from billing.queries.running import customers, running, without_terms
 from billing.web.forms import CustomerForm, FilterForm
-from billing.web.lists import InvoiceList, LineEventList
+from billing.web.lists import InvoiceLineList, InvoiceList, LineEventList, LineList
 from issuance.authz import Action, Actor, policy
 from siths_portal.lib.files.downloads import attachment
 from siths_portal.lib.lists import Shown
@@ -47,15 +49,20 @@ def _invoices_page(request: HttpRequest, actor: Actor, shown: Shown[queries.Invo
 
 
 @require_safe
-def invoice(request: HttpRequest, number: str) -> HttpResponse:
+def invoice(request: HttpRequest, number: str) -> HttpResponseBase:
     """Shows one invoice as it was frozen. Raises NotFound."""
     view = queries.invoice(_actor(request), number)
-    content = view.invoice.content
+    lines = InvoiceLineList(request, view.invoice.content.lines, number)
+    return lines.answer(lambda shown: _invoice_page(request, view, shown))
+
+
+def _invoice_page(request: HttpRequest, view: queries.InvoiceView, shown: Shown[Line]) -> HttpResponse:
     context = {
         "tab": TAB,
+        "list": shown,
         "view": view,
         "invoice": view.invoice,
-        "content": content,
+        "content": view.invoice.content,
         "facts": _facts(view),
         "functions": _functions(view),
     }
@@ -129,12 +136,13 @@ def invoice_line_csv(request: HttpRequest, number: str, position: int) -> HttpRe
 
 
 @require_safe
-def running_month(request: HttpRequest) -> HttpResponse:
+def running_month(request: HttpRequest) -> HttpResponseBase:
     """Shows a customer's invoice as it would be if the month ended now, marked as preliminary."""
     choice = customers(_actor(request))
     form = CustomerForm(request.GET, choice, empty_label=_("Välj kund"))
     valid = form.is_valid()
     month = running(choice, form.party_id) if valid else None
+    content = month and month.preview.content
     context = {
         "tab": TAB,
         "form": form,
@@ -142,6 +150,10 @@ def running_month(request: HttpRequest) -> HttpResponse:
         "no_customers": valid and not choice,
         "running": month,
         "without_terms": without_terms(_actor(request)),
-        "content": month and month.preview.content,
+        "content": content,
     }
-    return render(request, "billing/running_month.html", context, status=200 if valid else 422)
+    draw = partial(render, request, "billing/running_month.html", status=200 if valid else 422)
+    if not content:
+        return draw(context)
+    fixed = [("kund", str(form.party_id))] if form.party_id else []
+    return LineList(request, content.lines, fixed).answer(lambda lines: draw({**context, "list": lines}))

@@ -12,8 +12,9 @@ from billing.domain.composition import compose
 from billing.domain.grouping import Group, Labels, Subscriber
 from billing.domain.invoices import Line, total
 from billing.domain.periods import Month
-from billing.domain.text import one_line, swedish_key
+from billing.domain.text import one_line
 from siths_portal.lib.clock import STOCKHOLM
+from siths_portal.lib.ordering import swedish_key
 from tests.billing.facts import local, uid
 from tests.billing.invoices import BUYER, SELLER
 

@@ -5,7 +5,7 @@ Apps import from here. Scope belongs in the rows that a list is given, disclosur
 
 from siths_portal.lib.lists.columns import Column, Kind, Tag
 from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
-from siths_portal.lib.lists.listing import FILE_LIMITS, Empty, List, Shown
+from siths_portal.lib.lists.listing import FILE_LIMITS, Empty, List, Shown, Text
 from siths_portal.lib.lists.rows import Lines, Rows, Source
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "Shown",
     "Source",
     "Tag",
+    "Text",
 ]

@@ -20,6 +20,11 @@ NOTHING = "–"
 """What stands on the page where a line has no value."""
 
 
+def value_of(line: Any, name: str) -> Any:
+    """Returns the attribute `name` of `line`, or its item if the line is a mapping."""
+    return line[name] if isinstance(line, Mapping) else getattr(line, name)
+
+
 class Kind(StrEnum):
     """What a column holds: it decides alignment and how values are written. SECOND is a moment to the second."""
 
@@ -97,8 +102,7 @@ class Column[L]:
         """Returns what `line` has in this column."""
         if not isinstance(self.value, str):
             return self.value(line)
-        name = self.value or self.key
-        return line[name] if isinstance(line, Mapping) else getattr(line, name)
+        return value_of(line, self.value or self.key)
 
     def _tagged(self, line: L) -> Any:
         value = self.value_of(line)

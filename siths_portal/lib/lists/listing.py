@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django import forms
@@ -111,7 +111,7 @@ class List[L]:
     the sum, so the list does not repeat it. `prefix` and `fragment` tell the lists of one page apart.
     """
 
-    columns: ClassVar[Sequence[Column[Any]]]
+    columns: Sequence[Column[Any]]
     caption: Text = ""
     caption_hidden: bool = False
     table_id: str = "lista"

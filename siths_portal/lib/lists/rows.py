@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched
+from operator import itemgetter
 from typing import Any, Protocol, cast
 
 from django.db.models import Model, QuerySet
 
 from siths_portal.lib.lists import keyset
+from siths_portal.lib.lists.columns import value_of
 from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
+from siths_portal.lib.ordering import swedish_key
 
 _CHUNK = 500
 
@@ -66,13 +69,16 @@ class Rows[M: Model, L]:
 
 @dataclass(frozen=True)
 class Lines[L]:
-    """Lines that are read already and shown on one page."""
+    """Lines that are read already and shown on one page, in their own order until the reader chooses a column's.
+
+    A column's `sort` names attributes or items of a line. Texts sort in Swedish order, lines without a value come last.
+    """
 
     lines: Sequence[L]
 
     def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[L]:
         """See `Source`."""
-        return Page(tuple(self.lines))
+        return Page(tuple(self.every(order, by)))
 
     def count(self, most: int) -> int:
         """See `Source`."""
@@ -80,4 +86,15 @@ class Lines[L]:
 
     def every(self, order: Order, by: Sequence[str | Key]) -> Iterator[L]:
         """See `Source`."""
-        return iter(self.lines)
+        found = list(self.lines)
+        for key in reversed(by) if order.key else ():  # the sort is stable, so the first key is applied last
+            given = key.name if isinstance(key, Key) else key
+            name, descending = given.removeprefix("-"), given.startswith("-") != order.descending
+            values = [(_sortable(value_of(line, name)), line) for line in found]
+            known = sorted((each for each in values if each[0] is not None), key=itemgetter(0), reverse=descending)
+            found = [line for _, line in known] + [line for value, line in values if value is None]
+        return iter(found)
+
+
+def _sortable(value: Any) -> Any:
+    return swedish_key(value) if isinstance(value, str) else value

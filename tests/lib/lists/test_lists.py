@@ -20,7 +20,7 @@ from issuance.organisations.models import IssuingArea
 from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
-from siths_portal.lib.lists import Column, Cursor, Empty, Key, Kind, List, Order, Rows, Tag, keyset, listing
+from siths_portal.lib.lists import Column, Cursor, Empty, Key, Kind, Lines, List, Order, Rows, Tag, keyset, listing
 from siths_portal.lib.pages.forms import Form
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +106,25 @@ def test_an_order_without_its_index_sorts_what_the_conditions_find() -> None:
     for odd in ("x", "-1", "9" * 30, "٣"):
         assert keyset.key_of(Event, Cursor(odd)) is None
     assert keyset.key_of(Event, cursor) == 7
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (Order(""), "Öster Ek Alm Åsen Bok"),
+        (Order("namn"), "Alm Bok Ek Åsen Öster"),
+        (Order("namn", descending=True), "Öster Åsen Ek Bok Alm"),
+        (Order("tal"), "Alm Ek Bok Öster Åsen"),
+        (Order("tal", descending=True), "Bok Ek Alm Åsen Öster"),
+    ],
+)
+def test_lines_that_are_read_already_are_sorted_like_rows(order: Order, expected: str) -> None:
+    given = [("Öster", None), ("Ek", 2), ("Alm", 1), ("Åsen", None), ("Bok", 2)]
+    lines = Lines([{"name": name, "number": number} for name, number in given])
+    by = {"namn": ["name"], "tal": ["number", "-name"]}.get(order.key, [])
+    found = lines.page(order, by, None, 3).lines
+    assert " ".join(line["name"] for line in found) == expected
+    assert list(lines.every(order, by)) == list(found)
 
 
 class OfficeFilter(django_filters.FilterSet):
