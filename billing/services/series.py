@@ -83,7 +83,7 @@ def approve_correction(*, actor: Actor, correction_id: UUID) -> None:
         correction = SeriesCorrection.objects.select_for_update().filter(pk=correction_id).first()
         if correction is None:
             raise NotFound("correction-unknown", "Begäran finns inte. Ladda om sidan.")
-        issuance.require_second(actor, ACTION, asked_by=correction.requested_by, asked_at=correction.requested_at)
+        issuance.require_second(actor, ACTION, requested_by=correction.requested_by, requested_at=correction.requested_at)
         counter = Counter.objects.select_for_update().get(series=correction.series)
         if correction.approved_at is not None or counter.last != correction.after_sequence:
             raise Conflict("correction-done", "Begäran gäller inte längre. Ladda om sidan.")

@@ -1,4 +1,4 @@
-"""Roles, actors, scope and policy: the only place that decides what an actor sees and does. Imports no models."""
+"""Roles, actors, scope and policy: the only package that decides what an actor sees and does. It imports no models."""
 
 from issuance.authz import policy
 from issuance.authz.actor import Actor, Grant, client, holder, system, user

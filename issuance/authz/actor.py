@@ -1,4 +1,4 @@
-"""Who acts. An actor is built for each request from rows that hold now, so that an ended role ends at once (S06)."""
+"""Actors. Each request builds its actor from grants that are valid at that moment, so an ended role has effect at once (S06)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from uuid import UUID
 from issuance.authz.roles import ALLOWED, ISSUING, SYSTEM_ALLOWED, Action, Role
 
 USER_PREFIX, HOLDER_PREFIX = "user:", "holder:"
-"""How references of persons begin: as users of the portal, and as holders who act for themselves."""
+"""Prefixes of person references: for portal users, and for holders who act for themselves."""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """A role over everything below `scope_path` (`/` is all), with or without the add-on for protected persons.
+    """A role over everything below `scope_path` (`/` is everything), with or without the add-on for protected persons.
 
-    `overdue`: the holder's training or person check is, so that nothing is issued by it (ADR 0187). `since` is when the role
-    began, which decides what its holder may approve; None never approves.
+    `overdue` means that the holder's training or person check is overdue, so the role issues nothing (ADR 0187). `since` is when
+    the role began, which decides what its holder may approve; with None the holder approves nothing.
     """
 
     role: Role
@@ -26,19 +26,17 @@ class Grant:
     since: dt.datetime | None = None
 
     def allows(self, action: Action) -> bool:
-        """True if the role has `action` and it does not rest."""
+        """True if the role allows `action` and is not dormant for it."""
         return action in ALLOWED[self.role] and not (self.overdue and action in ISSUING)
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A person with grants, a holder who acts for themself, a registered service client, or a named rule of the system.
+    """A person with grants, a holder who acts for themself, a registered service client, or a named system rule.
 
-    `ref` is what events store.
-
-    `extended_persons` are those whom a person found by an extended search with a reason, for as long as that lasts. `hsa_id` is
-    the post that a person chose at the log-in, empty where nobody logged in; it gives no right. `issues_until` is the last day on
-    which training and person check let a person issue, None without an end.
+    Events store `ref`. `extended_persons` are the persons found by an extended search with a reason, until that access ends.
+    `hsa_id` is the assignment that the person chose at login, empty without a login; it gives no right. `issues_until` is the
+    last day on which the person's training and person check allow issuing, None without an end.
     """
 
     ref: str
@@ -51,7 +49,7 @@ class Actor:
 
     @property
     def client_ref(self) -> str:
-        """The service client's own reference; empty for others."""
+        """The service client's own reference; empty for other actors."""
         return self.ref.removeprefix("client:") if self.kind == "client" else ""
 
 
@@ -63,27 +61,27 @@ def user(
     hsa_id: str = "",
     issues_until: dt.date | None = None,
 ) -> Actor:
-    """The actor of a person who holds `grants` now, reaches `extended_persons` beside them and logged in as `hsa_id`."""
+    """Returns the actor of a person with the valid `grants`, access to `extended_persons`, and the login assignment `hsa_id`."""
     return Actor(f"{USER_PREFIX}{person_id}", "user", person_id, grants, extended_persons, hsa_id, issues_until)
 
 
 def holder(person_id: UUID) -> Actor:
-    """The actor of a person who acts for themself on Mina sidor, whatever roles they have in the portal."""
+    """Returns the actor of a person who acts for themself on Mina sidor, regardless of their roles in the portal."""
     return Actor(f"{HOLDER_PREFIX}{person_id}", "holder", person_id)
 
 
 def client(client_ref: str) -> Actor:
-    """The actor of a registered service client, such as a card supplier. Raises ValueError if it has no name.
+    """Returns the actor of a registered service client, such as a card supplier. Raises ValueError for an empty reference.
 
-    An order without an owner has an empty reference, which must be nobody's.
+    An order without a supplier has an empty reference, and no client may match it.
     """
     if not client_ref:
-        raise ValueError("a service client has a name")
+        raise ValueError("a service client needs a reference")
     return Actor(f"client:{client_ref}", "client")
 
 
 def system(rule: str) -> Actor:
-    """The actor of a rule of the system. Raises KeyError if no such rule is registered in `roles.SYSTEM_ALLOWED`."""
+    """Returns the actor of a system rule. Raises KeyError if `roles.SYSTEM_ALLOWED` does not contain it."""
     ref = f"system:{rule}"
     if ref not in SYSTEM_ALLOWED:
         raise KeyError(ref)

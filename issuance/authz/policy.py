@@ -1,6 +1,6 @@
-"""Whether an actor may do a thing. Asks the scoped queryset, so that a check of one row and a list can never disagree.
+"""Permission checks. They use the scoped queryset, so the check of one row and a list never disagree.
 
-A row that the actor does not see is NotFound, answered by the same query as for a row that does not exist (S09, S13).
+Raises NotFound for a row that the actor does not see, by the same query as for a row that does not exist (S09, S13).
 """
 
 import datetime as dt
@@ -32,13 +32,13 @@ OVERDUE = (
     "Din utbildning eller personkontroll saknas eller har gått ut. "
     "Kontakta din utgivare, eller SITHS-förvaltningen om du är ansvarig utgivare."
 )
-"""Why a role issues nothing for now."""
+"""The reason why a dormant role issues nothing."""
 
 
 def get[M: Model](actor: Actor, action: Action, queryset: QuerySet[M], pk: UUID | str) -> M:
-    """The row `pk` of `queryset` if `actor` may do `action` to it.
+    """Returns the row `pk` of `queryset` if `actor` may do `action` to it.
 
-    Raises NotFound if the actor does not see it or it is not there, Forbidden if he sees it and may not do this.
+    Raises NotFound if the row does not exist or the actor does not see it, Forbidden if the actor sees it but may not do this.
     """
     try:
         pk = UUID(str(pk))
@@ -53,7 +53,7 @@ def get[M: Model](actor: Actor, action: Action, queryset: QuerySet[M], pk: UUID 
 
 
 def require(actor: Actor, action: Action, row: Any) -> None:
-    """Passes if `actor` may do `action` to `row`. Raises NotFound or Forbidden as `get` does."""
+    """Raises NotFound or Forbidden, like `get`, unless `actor` may do `action` to `row`."""
     queryset: ScopedQuerySet[Any] = type(row)._default_manager.all()
     if not queryset.visible_to(actor, action, pk=row.pk).exists():
         _refuse(actor, action, queryset, row.pk)
@@ -70,12 +70,12 @@ def may(actor: Actor, action: Action, row: Any) -> bool:
 
 
 def is_own_matter(actor: Actor, action: Action, person_id: UUID) -> bool:
-    """True if `actor` is the person himself and nobody does `action` for himself (rules/issuance 1.3)."""
+    """True if the actor is this person and nobody may do `action` for themself (rules/issuance 1.3)."""
     return action in NEVER_FOR_ONESELF and actor.person_id == person_id
 
 
 def require_global(actor: Actor, action: Action) -> None:
-    """Passes if `actor` may do `action` everywhere, as what makes new roots of the tree demands. Raises Forbidden."""
+    """Raises Forbidden unless `actor` may do `action` everywhere, for example to create new roots of the tree."""
     from_system = actor.kind == "system" and action in _system_actions(actor)
     from_grant = any(grant.scope_path == "/" and grant.allows(action) for grant in actor.grants)
     if not (from_system or from_grant):
@@ -83,9 +83,9 @@ def require_global(actor: Actor, action: Action) -> None:
 
 
 def held_since(actor: Actor, action: Action, path: str = "/") -> dt.datetime | None:
-    """Returns since when some role of the actor allows `action` at `path`, by default everywhere.
+    """Returns the moment since which a role of the actor allows `action` at `path`, by default everywhere.
 
-    None if no role does, or if that is not known.
+    Returns None if no role allows it, or if the moment is unknown.
     """
     moments = [
         grant.since for grant in actor.grants if path.startswith(grant.scope_path) and grant.allows(action) and grant.since
@@ -94,17 +94,17 @@ def held_since(actor: Actor, action: Action, path: str = "/") -> dt.datetime | N
 
 
 def holds(actor: Actor, action: Action) -> bool:
-    """True if some role of a person allows `action` somewhere: whether to show him the way to it."""
+    """True if a role of the person allows `action` somewhere, so that pages link to it."""
     return any(grant.allows(action) for grant in actor.grants)
 
 
 def rests(actor: Actor, action: Action) -> bool:
-    """True if a person's roles would allow `action` somewhere, were his training and person check not overdue (ADR 0187)."""
+    """True if a role of the person would allow `action` if their training and person check were not overdue (ADR 0187)."""
     return action in ISSUING and any(grant.overdue and action in ALLOWED[grant.role] for grant in actor.grants)
 
 
 def reach(actor: Actor, action: Action) -> list[str]:
-    """The scope paths of those of a person's roles that allow `action`. Raises Forbidden if none does."""
+    """Returns the scope paths of the person's roles that allow `action`. Raises Forbidden if no role does."""
     paths = sorted({grant.scope_path for grant in actor.grants if grant.allows(action)})
     if not paths:
         raise _forbidden()
@@ -112,10 +112,10 @@ def reach(actor: Actor, action: Action) -> list[str]:
 
 
 def require_assignable(actor: Actor, role: Role, scope_path: str, *, protected_persons: bool) -> None:
-    """Passes if `actor` may give or change `role` over `scope_path`. Raises Forbidden.
+    """Raises Forbidden unless `actor` may give or change `role` over `scope_path`.
 
-    Only roles below the actor's own, inside his scope, and the add-on only by one who has it or has none above him; where that
-    alone stands against it, the refusal names the field `protected_persons`.
+    Actors give only roles below their own, inside their scope. They give the add-on for protected persons only if they have it
+    themselves or are master data administrators. If only the add-on is refused, the error is at the field `protected_persons`.
     """
     if may_assign(actor, role, scope_path, protected_persons=protected_persons):
         return
@@ -137,21 +137,23 @@ def may_assign(actor: Actor, role: Role, scope_path: str, *, protected_persons: 
 
 
 def may_take(actor: Actor, role: Role, scope_path: str) -> bool:
-    """True if `actor` may end `role` over `scope_path`, held with the add-on or without: who is above can always stop it, whether
-    he could give the add-on himself or not (ADR 0186)."""
+    """True if `actor` may end `role` over `scope_path`, with or without the add-on.
+
+    A superior can always end a role, even if they could not give its add-on (ADR 0186).
+    """
     return may_assign(actor, role, scope_path, protected_persons=False)
 
 
 def require_takeable(actor: Actor, role: Role, scope_path: str) -> None:
-    """Passes if `may_take`. Raises Forbidden."""
+    """Raises Forbidden unless `may_take`."""
     if not may_take(actor, role, scope_path):
         raise _forbidden()
 
 
 def may_take_of_leaver(actor: Actor, role: Role, scope_path: str, *, protected: bool) -> bool:
-    """True if `actor` may take `role` of one whom nobody sees any more (ADR 0036).
+    """True if `actor` may end the role of a person who has left all organisations and whom no actor sees (ADR 0036).
 
-    As for `may_take`; of a `protected` person only by a role that has the add-on itself.
+    The rule is that of `may_take`; for a `protected` person the actor's own role must also have the add-on.
     """
     if not may_take(actor, role, scope_path):
         return False
@@ -162,12 +164,12 @@ def may_take_of_leaver(actor: Actor, role: Role, scope_path: str, *, protected: 
 
 
 def reach_of_protected(actor: Actor, action: Action) -> list[str]:
-    """The scope paths of those of a person's roles that allow `action` also on protected persons; empty without any."""
+    """Returns the scope paths of the person's roles that allow `action` on protected persons too; empty if no role does."""
     return sorted({grant.scope_path for grant in actor.grants if grant.protected_persons and grant.allows(action)})
 
 
 def may_give_add_on(actor: Actor) -> bool:
-    """True if some role of a person lets him give the add-on for protected persons: who has it, or has none above him."""
+    """True if a role of the person allows giving the add-on for protected persons: it has the add-on, or is master data."""
     return any(_passes_add_on_on(grant) for grant in actor.grants)
 
 
@@ -176,7 +178,7 @@ def _passes_add_on_on(grant: Grant) -> bool:
 
 
 def assignable(actor: Actor, scope_path: str) -> frozenset[Role]:
-    """The roles that a person may give over `scope_path`, without the add-on."""
+    """Returns the roles that the person may give over `scope_path`, without the add-on."""
     found: frozenset[Role] = frozenset()
     for grant in actor.grants:
         if scope_path.startswith(grant.scope_path):
@@ -185,16 +187,17 @@ def assignable(actor: Actor, scope_path: str) -> frozenset[Role]:
 
 
 def require_above(actor: Actor, held: Iterable[tuple[Role, str]]) -> None:
-    """Passes if `is_above`. Raises Forbidden."""
+    """Raises Forbidden unless `is_above`."""
     if not is_above(actor, held):
         raise _forbidden()
 
 
 def is_above(actor: Actor, held: Iterable[tuple[Role, str]]) -> bool:
-    """True if `actor` may assign roles and is above each of the roles `held` in his scope, one at least if any is held, and by
-    rank above those that issue beside or over it in an area of his (ADR 0187).
+    """True if `actor` may record training and person checks for a person with the roles `held`.
 
-    Who vouches for somebody's training gives him as much as who gives the role, and for all his roles that issue.
+    The actor must assign roles. At least one of the roles held, if any, must be in the actor's scope, and the actor must outrank
+    each of those. The actor must also outrank the issuing roles that the person holds elsewhere in the same areas (ADR 0187),
+    because a record of training takes effect on all issuing roles of its person.
     """
     if actor.kind == "system":
         return Action.ASSIGN_ROLE in _system_actions(actor)
@@ -210,9 +213,9 @@ def is_above(actor: Actor, held: Iterable[tuple[Role, str]]) -> bool:
 
 
 def unranked(actor: Actor, area: str) -> frozenset[Role]:
-    """The roles that issue and are not below any that the actor, a person, assigns by in this area, by its scope path.
+    """Returns the issuing roles that no role of the actor outranks in this area (its scope path).
 
-    None in an area where he assigns none.
+    The set is empty in an area where the actor, a person, assigns no roles.
     """
     mine = [
         grant.role for grant in actor.grants if grant.allows(Action.ASSIGN_ROLE) and area.startswith(area_path(grant.scope_path))
@@ -221,12 +224,12 @@ def unranked(actor: Actor, area: str) -> frozenset[Role]:
 
 
 def area_path(path: str) -> str:
-    """The scope path of the area in which a place lies; `/` for everywhere."""
+    """Returns the scope path of the area that contains `path`, or `/` for everywhere."""
     return "/".join(path.split("/")[:2]).rstrip("/") + "/"
 
 
 def not_found() -> NotFound:
-    """The one answer for what is not there and what may not be known."""
+    """Returns the same error for rows that do not exist and rows that the actor may not see."""
     return NotFound("not-found", "Uppgiften finns inte, eller så ligger den utanför din behörighet. Gå tillbaka och sök igen.")
 
 
@@ -235,7 +238,7 @@ def _system_actions(actor: Actor) -> frozenset[Action]:
 
 
 def _refuse(actor: Actor, action: Action, queryset: ScopedQuerySet[Any], pk: UUID) -> NoReturn:
-    # Reads the row: `exists` drops the `of` of a queryset that locks, and PostgreSQL locks no row of an outer join.
+    # Reads the row, because `exists` drops the `of` of a locking queryset, and PostgreSQL cannot lock the rows of an outer join.
     if action is not Action.VIEW and the_only(queryset.visible_to(actor, Action.VIEW, pk=pk)) is not None:
         raise _forbidden(resting=rests(actor, action))
     raise not_found()

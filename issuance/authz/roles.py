@@ -1,13 +1,13 @@
-"""Roles, actions and who may do what: the permission matrix of rules/issuance 1.2 for the actions that the portal has."""
+"""Roles, actions and the permission matrix of rules/issuance 1.2, for the actions that the portal implements."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """A role for persons. The first five are global, RESPONSIBLE_ISSUER has an issuing area, the others organisations.
+    """A role for persons. The first five are global; RESPONSIBLE_ISSUER covers an issuing area, the others organisations.
 
-    MASTER_DATA_ADMIN, PKI_OPERATOR and FINANCE_ADMIN are the administration's duties, held apart (ADR 0295).
+    MASTER_DATA_ADMIN, PKI_OPERATOR and FINANCE_ADMIN separate the administration's duties (ADR 0295).
     """
 
     MASTER_DATA_ADMIN = "master_data_admin"
@@ -25,7 +25,7 @@ class Role(StrEnum):
 
 
 class Action(StrEnum):
-    """What an actor may want to do. SUPPLY is the card suppliers', and READ_SUPPLIED too: what they read to make their orders."""
+    """What an actor may do. Card suppliers have SUPPLY, and READ_SUPPLIED for the data that they need to make their orders."""
 
     VIEW = "view"
     EXTENDED_SEARCH = "extended_search"
@@ -62,10 +62,10 @@ class Action(StrEnum):
 
 
 ADMINISTRATION = (Role.MASTER_DATA_ADMIN, Role.PKI_OPERATOR, Role.FINANCE_ADMIN)
-"""The three roles that together do all that the administration does."""
+"""The three roles that together cover all of the administration's duties."""
 
 RETIRED_ROLES = frozenset({"system_admin"})
-"""Codes of roles that nobody is given any more. Grants that have ended, and events, still have them."""
+"""Codes of roles that nobody is given any more. Only ended grants and events still have them."""
 
 GLOBAL_ROLES = frozenset({*ADMINISTRATION, Role.GLOBAL_REVOKER, Role.GLOBAL_READER})
 AREA_ROLES = frozenset({Role.RESPONSIBLE_ISSUER})
@@ -79,23 +79,26 @@ QUALIFIED_ROLES = frozenset(
         Role.RESERVE_CARD_ADMIN_LOA2,
     }
 )
-"""Roles that issue, now or in what comes: their holders have a person check and a training each year (rules/issuance 1.4)."""
+"""Roles that issue, now or in planned functions. Their holders need a person check and yearly training (rules/issuance 1.4)."""
 
 _VIEWING = frozenset({Action.VIEW, Action.VIEW_HISTORY})
 _CONFIGURATION = frozenset({Action.VIEW_CONFIGURATION})
-"""What is set on areas, organisations and offices is shown to those who configure it, and to those who read everything."""
+"""Configuration of areas, organisations and offices is shown to those who edit it and to those who read everything."""
 
 _REVOKING = frozenset({Action.REVOKE_CARRIER, Action.REVOKE_EID})
 _EXTENDED = frozenset({Action.EXTENDED_SEARCH})
 ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD})
-"""What a holder gets something by. It rests while training or person check is overdue; to look, remove and revoke does not."""
+"""Actions by which a holder obtains something.
+
+They are dormant while training or person check is overdue; viewing, removing and revoking are not.
+"""
 
 _ISSUING = ISSUING | {Action.REMOVE_ORDER, Action.WITHDRAW_IDENTIFICATION}
 _HANDLING_CARDS = frozenset({Action.VIEW_RECEIPT, Action.VIEW_PHOTO})
-"""Who meets holders or issues to them compares their faces; others see no photo (S12)."""
+"""Photos are shown only to those who meet holders or issue to them, because they compare faces (S12)."""
 
 _OPERATING_PKI = frozenset({Action.VIEW_PKI, Action.DECIDE_PKI, Action.CHANGE_CA_STATE, Action.MASS_REVOKE})
-"""The CAs belong to no organisation: only the PKI operators see and change them, and never one person alone."""
+"""CAs belong to no organisation. Only PKI operators see and change them, and every change needs two persons."""
 
 _DEPUTY_CONFIGURING = frozenset(
     {
@@ -161,30 +164,32 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
     "system:register-reading": frozenset({Action.CREATE_ORGANISATION}),
     "system:setup": _ISSUER_CONFIGURING | {Action.VIEW, Action.VIEW_CONFIGURATION, Action.CREATE_ORGANISATION},
 }
-"""What each named system actor may do, over all organisations and persons."""
+"""The actions of each named system actor, over all organisations and persons."""
 
 HOLDER_ALLOWED = _VIEWING | _REVOKING | {Action.VIEW_RECEIPT}
-"""What a holder does on Mina sidor with what is their own: everybody may revoke what is theirs."""
+"""The actions of holders on Mina sidor with their own carriers: everybody may revoke their own."""
 
 NEVER_FOR_ONESELF = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ASSIGN_ROLE})
-"""Nobody orders, activates or assigns for himself (rules/issuance 1.3)."""
+"""Nobody orders, activates or assigns for themself (rules/issuance 1.3)."""
 
 EXTENDED_REACH = _VIEWING | _REVOKING
-"""What an extended search with a reason opens on the persons found, for those whose role has it anyway: nothing is issued
-across organisations (rules/issuance 2.2)."""
+"""Actions that an extended search with a reason opens on the persons found, if the actor's role allows them at all.
+
+Nothing is issued across organisations (rules/issuance 2.2).
+"""
 
 READING = _VIEWING | _CONFIGURATION | {Action.VIEW_RECEIPT}
-"""Actions that change nothing: an eID in the actor's scope shows its carrier for these alone."""
+"""Actions that change nothing. An eID in the actor's scope also shows its carrier, but only for these."""
 
 CONFIGURING = _ISSUER_CONFIGURING | {Action.CREATE_ORGANISATION}
-"""Actions that set something up in a place: none of them is done in an organisation that is ended."""
+"""Actions that configure a place. Nobody does them in a closed organisation."""
 
 ASSIGNABLE: Mapping[Role, frozenset[Role]] = {
     Role.MASTER_DATA_ADMIN: GLOBAL_ROLES | AREA_ROLES,
     Role.RESPONSIBLE_ISSUER: ORGANISATION_ROLES,
     Role.DEPUTY_ISSUER: ORGANISATION_ROLES - {Role.DEPUTY_ISSUER},
 }
-"""Which roles the holder of a role may hand out: always below his own (rules/issuance 1.1, 1.3)."""
+"""The roles that the holder of a role may give: always lower than their own (rules/issuance 1.1, 1.3)."""
 
 _LEVELS: Mapping[Role, int] = {
     **dict.fromkeys(GLOBAL_ROLES, 3),
@@ -195,5 +200,5 @@ _LEVELS: Mapping[Role, int] = {
 
 
 def outranks(upper: Role, lower: Role) -> bool:
-    """Returns True if `lower` is a role below `upper`. Master data is above all roles; no other role is above an equal."""
+    """True if `lower` is a role below `upper`. Master data is above all roles; no other role is above an equal."""
     return upper is Role.MASTER_DATA_ADMIN or _LEVELS[upper] > _LEVELS[lower]

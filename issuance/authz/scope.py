@@ -1,6 +1,6 @@
-"""What an actor sees: the one place where scope and the protection of persons become a database condition.
+"""What an actor sees: the only module that turns scope and the protection of persons into a database condition.
 
-Scope flows downward only: a grant reaches every row whose organisation's `scope_path` begins with the grant's.
+Scope only goes downward: a grant covers every row whose organisation's `scope_path` begins with the grant's.
 """
 
 from collections.abc import Iterable
@@ -25,15 +25,15 @@ _ROW = OuterRef("pk")
 
 @dataclass(frozen=True)
 class ScopeRule:
-    """How a model's rows hang on the tree of organisations. Each model declares one as `scope`.
+    """The relation of a model's rows to the tree of organisations. Each model declares one as `scope`.
 
-    `path` looks up a `scope_path`; `through` names reverse relations that have it instead (a person's organisations).
-    `shown_by` is a reverse relation whose rows in scope show this row, for reading only. `protected` looks up the flag of a
-    protected person; `holder` looks up the person where there may be none, and without one nobody is protected. `person` is the
-    attribute path to a person's id; `supplier` the column with the owning client's reference.
+    `path` is the lookup of a `scope_path`. `through` names reverse relations that have that lookup instead (a person's
+    organisations). `shown_by` is a reverse relation: its rows in scope show this row for reading only. `protected` is the lookup
+    of the flag for protected persons. `holder` is the lookup of a person that may be missing; a row without a person is not
+    protected. `person` is the attribute path to a person's id. `supplier` is the column with the owning client's reference.
     `supplied_for` is a reverse relation to orders: their supplier reads this row while an order is in one of the
-    `supplied_states` that the orders' own rule names.
-    `ended` is the column that tells when a place was ended: nobody sets anything up there.
+    `supplied_states` that the rule of orders declares. `ended` is the column with the closing date of a place, where nobody then
+    configures anything.
     """
 
     path: str
@@ -55,13 +55,13 @@ class Scoped(Protocol):
 
 
 class ScopedQuerySet(models.QuerySet[_Model]):
-    """A queryset that knows what an actor may see."""
+    """A queryset that can be limited to what an actor may see."""
 
     def visible_to(self, actor: Actor, action: Action = Action.VIEW, *, pk: UUID | None = None) -> Self:
-        """Rows on which `actor` may do `action`. A hidden row and a missing one cannot be told apart by the result.
+        """Returns the rows on which `actor` may do `action`. The result does not distinguish hidden rows from missing ones.
 
-        With `pk`, that row alone: what is asked of related rows then names it, so that a hidden row costs no more than a
-        missing one (S46). The planner could not know that there is one row, and read all that hangs on any.
+        With `pk`, returns only that row. Subqueries on related rows then name the id, so a hidden row takes no longer than a
+        missing one (S46). Without the id, PostgreSQL cannot know that one row is meant and reads all related rows.
         """
         queryset = self if pk is None else self.filter(pk=pk)
         return queryset._visible_to(actor, action, _ROW if pk is None else pk)
@@ -79,9 +79,9 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         return self.filter(self._for_person(actor, action, rule, row))
 
     def with_rights(self, actor: Actor, actions: Iterable[Action]) -> Self:
-        """The rows with `may_<action>` for each action: whether `visible_to` for a person's roles would keep the row.
+        """Annotates each row with `may_<action>`: whether `visible_to` would keep the row for this person.
 
-        So a page of many rows asks once for all that it offers on them.
+        A page of many rows thus needs one query for everything that it offers on them.
         """
         rule = cast(Scoped, self.model).scope
         rights = {}
@@ -91,12 +91,12 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         return self.annotate(**rights)
 
     def with_own_scope(self, actor: Actor) -> Self:
-        """The rows with `in_own_scope`: whether the actor, a person, reaches them themselves, not only by what hangs on them."""
+        """Annotates each row with `in_own_scope`: the person's scope covers the row itself, not only a row that shows it."""
         condition = self._for_person(actor, Action.VIEW, replace(cast(Scoped, self.model).scope, shown_by=""))
         return self.annotate(in_own_scope=Case(When(condition, then=True), default=False, output_field=BooleanField()))
 
     def _supplied_by(self, actor: Actor, action: Action, rule: ScopeRule, row: OuterRef | UUID) -> Self:
-        """A supplier's own rows, and to read what its orders are made by. A client sees nothing else in the portal (S29)."""
+        """Selects a supplier's own rows and, for reading, the rows that its orders need. A client sees nothing else (S29)."""
         if action not in (Action.SUPPLY, Action.READ_SUPPLIED) or not rule.supplier:
             return self.none()
         condition = Q(**{rule.supplier: actor.client_ref})
@@ -107,12 +107,11 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         return self.filter(condition)
 
     def _for_person(self, actor: Actor, action: Action, rule: ScopeRule, row: OuterRef | UUID = _ROW) -> Q:
-        """Rows that a person's roles reach, and those of the persons whom he found by an extended search.
+        """Selects the rows that a person's roles cover, and the rows of persons found by an extended search.
 
-        `row` is what related rows are asked to hang on: whatever row is looked at, or a given one.
-
-        To search extended is to look everywhere; what is found opens for EXTENDED_REACH only, and for protected persons only
-        with the add-on on a role that may search so.
+        `row` is the id that related rows must refer to: that of the outer query's row, or a given one. An extended search covers
+        all organisations. Its finds open only EXTENDED_REACH, and protected persons only if a role that allows extended search
+        has the add-on.
         """
         if actor.kind == "holder":
             return _own(rule, actor, action)
@@ -124,7 +123,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         if extended and action in EXTENDED_REACH and rule.person and actor.extended_persons:
             found = Q(**{f"{rule.person.replace('.', '__')}__in": actor.extended_persons})
             if rule.protected and not any(grant.protected_persons for grant in extended):
-                found &= Q(**{rule.protected: False})  # of persons that were found: there is a holder
+                found &= Q(**{rule.protected: False})  # persons found by a search are holders, so `rule.holder` is not needed
             condition |= found
         return condition & _living(rule, action)
 
@@ -137,7 +136,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         return condition
 
     def _within(self, scope_paths: list[str], action: Action, rule: ScopeRule, row: OuterRef | UUID) -> Q:
-        """Rows below any of `scope_paths`."""
+        """Selects the rows below any of `scope_paths`."""
         paths = _outermost(scope_paths)
         if paths == ["/"]:
             return _EVERYTHING
@@ -146,7 +145,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         if rule.through:
             condition = reduce(or_, (self._exists(relation, own, row) for relation in rule.through))
         if rule.shown_by and action in READING:
-            if isinstance(row, UUID):  # asked before the row is looked for, so that both are asked whether or not it is there
+            if isinstance(row, UUID):  # evaluated without the row, so that hidden and missing rows take the same time
                 condition = Q(Exists(self.model._base_manager.filter(condition, pk=row)))
             condition |= self._exists(rule.shown_by, _below("organisation__scope_path", paths), row)
         return condition
@@ -161,38 +160,38 @@ class ScopedManager(models.Manager[_Model]):
     """The manager of every model with a scope rule."""
 
     def get_queryset(self) -> ScopedQuerySet[_Model]:
-        """All rows, as a queryset that knows scope."""
+        """Returns all rows as a scoped queryset."""
         return ScopedQuerySet(self.model, using=self._db)
 
     def visible_to(self, actor: Actor, action: Action = Action.VIEW, *, pk: UUID | None = None) -> ScopedQuerySet[_Model]:
-        """Rows on which `actor` may do `action`; with `pk`, that one alone."""
+        """Returns the rows on which `actor` may do `action`; with `pk`, only that row."""
         return self.get_queryset().visible_to(actor, action, pk=pk)
 
     def with_rights(self, actor: Actor, actions: Iterable[Action]) -> ScopedQuerySet[_Model]:
-        """All rows, each with what `actor` may do to it."""
+        """Annotates all rows with what `actor` may do to each."""
         return self.get_queryset().with_rights(actor, actions)
 
 
 def _own(rule: ScopeRule, actor: Actor, action: Action) -> Q:
-    """Rows of the holder themself, whether protected or not, for what holders may do; otherwise none."""
+    """Selects the holder's own rows, protected or not, for actions that holders may do; otherwise none."""
     if not rule.person or action not in HOLDER_ALLOWED:
         return _NOTHING
     return Q(**{rule.person.replace(".", "__"): actor.person_id})
 
 
 def _unprotected(rule: ScopeRule) -> Q:
-    """Rows of persons who are not protected, and of nobody."""
+    """Selects rows of persons who are not protected, and rows without a person."""
     condition = Q(**{rule.protected: False})
     return condition | Q(**{f"{rule.holder}__isnull": True}) if rule.holder else condition
 
 
 def _living(rule: ScopeRule, action: Action) -> Q:
-    """Rows of places that are not ended, where something would be set up; otherwise all."""
+    """Excludes closed places if `action` configures something; otherwise selects all rows."""
     return Q(**{rule.ended: None}) if rule.ended and action in CONFIGURING else Q()
 
 
 def _outermost(scope_paths: list[str]) -> list[str]:
-    """`scope_paths` without those that lie below another of them, sorted."""
+    """Returns `scope_paths` sorted, without paths below another of them."""
     kept: list[str] = []
     for path in sorted(set(scope_paths)):
         if not kept or not path.startswith(kept[-1]):

@@ -18,7 +18,7 @@ def decide(*, actor: Actor, request_id: UUID, approve: bool, document_sha256: st
     """
     policy.require_global(actor, Action.DECIDE_PKI)
     found = approval(request_id)
-    two_persons.require_second(actor, Action.DECIDE_PKI, asked_by=found.requester_ref, asked_at=found.created_at)
+    two_persons.require_second(actor, Action.DECIDE_PKI, requested_by=found.requester_ref, requested_at=found.created_at)
     if found.action == ApprovalAction.CEREMONY:
         raise Forbidden("approval-by-signature", "En ceremoni godkänns genom att godkännarna signerar filen, inte här.")
     with transaction.atomic(durable=True):
@@ -46,4 +46,4 @@ def refusal(actor: Actor, request: ApprovalView) -> str:
         return "Ärendet väntar inte på beslut."
     if request.decision_of(actor.ref):
         return "Du har redan lämnat ditt beslut. En annan person ska lämna nästa."
-    return two_persons.refusal(actor, Action.DECIDE_PKI, asked_by=request.requester_ref, asked_at=request.created_at)
+    return two_persons.refusal(actor, Action.DECIDE_PKI, requested_by=request.requester_ref, requested_at=request.created_at)

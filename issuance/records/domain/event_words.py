@@ -1,4 +1,4 @@
-"""Events in words: each package declares the words of its own events, and registers them (`issuance.registrations`)."""
+"""Labels of events. Each package declares those of its own events and registers them in `issuance.registrations`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,10 @@ from siths_portal.lib.registry import Registry
 
 @dataclass(frozen=True)
 class EventWords:
-    """The words of a package's events: by action what was done, and by reference the rules by which the system acts.
+    """The labels of one package's events.
 
-    The words are message ids of the translation.
+    `actions` maps the action of an event to its description. `rules` maps the actor reference of a system rule to its
+    description. The labels are message ids for translation.
     """
 
     package: str
@@ -23,10 +24,10 @@ WORDS = Registry[EventWords](key=attrgetter("package"))
 
 
 def merged(tables: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Returns the words of all packages in one table. Raises ValueError if two packages have words for the same."""
+    """Returns the labels of all packages in one table. Raises ValueError if two packages label the same code."""
     found: dict[str, str] = {}
     for package, words in tables.items():
         if twice := found.keys() & words.keys():
-            raise ValueError(f"words of {package} that another package has: {sorted(twice)}")
+            raise ValueError(f"labels of {package} that another package also has: {sorted(twice)}")
         found |= words
     return found

@@ -1,4 +1,4 @@
-"""Identifiers of persons, posts, organisations and cards: their forms and checks (rules/issuance 8.1)."""
+"""Identifiers of persons, assignments, organisations and cards: formats and validation (rules/issuance 8.1)."""
 
 import datetime as dt
 import re
@@ -15,7 +15,7 @@ _SYNTHETIC_NUMBERS = range(980, 1000)
 
 
 class PersonIdKind(StrEnum):
-    """Which register a person's number is of."""
+    """The register that issued a person's number."""
 
     PERSONNUMMER = "personnummer"
     SAMORDNINGSNUMMER = "samordningsnummer"
@@ -32,7 +32,7 @@ class PersonId:
 
     @property
     def birth_date(self) -> dt.date | None:
-        """The date that a Swedish number tells, a samordningsnummer's day less 60; None for the other kinds."""
+        """The birth date in a Swedish number, where a samordningsnummer adds 60 to the day. None for the other kinds."""
         if self.kind not in (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER):
             return None
         year, month, day = int(self.value[:4]), int(self.value[4:6]), int(self.value[6:8])
@@ -40,26 +40,26 @@ class PersonId:
 
     @property
     def is_synthetic(self) -> bool:
-        """True if nobody can have the number: born 1800-1899, birth number 980-999 (demo data)."""
+        """True for a demo number, which no living person has: born 1800-1899, birth number 980-999."""
         return self.birth_date is not None and self.birth_date.year < 1900 and int(self.value[8:11]) in _SYNTHETIC_NUMBERS
 
     def age_on(self, day: dt.date) -> int | None:
-        """Completed years on `day`; None if the number tells no birth date."""
+        """Returns the completed years on `day`, or None if the number contains no birth date."""
         born = self.birth_date
         return None if born is None else age_on(born, day)
 
 
 def age_on(born: dt.date, day: dt.date) -> int:
-    """Completed years on `day`. Who is born on 29 February completes a year on 1 March in common years."""
+    """Returns the completed years on `day`. A person born on 29 February completes a year on 1 March in common years."""
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
 
 
 def parse_swedish_number(text: str, *, today: dt.date) -> PersonId:
-    """A personnummer or samordningsnummer in any usual way of writing, check digit and date verified.
+    """Parses a personnummer or samordningsnummer in any usual notation and verifies its check digit and date.
 
-    Twelve digits are taken at their word, so that birth years 1800-1899 are possible. Ten digits mean the latest century
-    that is not in the future, and with `+` the one before (folkbokföringslagen 18 §). Digits are 0 to 9 alone, so that one
-    number has one form. Raises ValueError.
+    Twelve digits keep their century, so birth years 1800-1899 are possible. Ten digits mean the latest century that is not in the
+    future, or the century before that with `+` (folkbokföringslagen 18 §). Only the digits 0-9 are accepted, so each number has
+    one form. Raises ValueError.
     """
     text = text.strip()
     if match := _LONG.fullmatch(text):
@@ -88,9 +88,10 @@ def _with_century(ten_digits: str, *, over_hundred: bool, today: dt.date) -> str
 
 
 def parse_hsa_id(text: str, *, prefixes: frozenset[str] = frozenset()) -> str:
-    """A HSA-id as written, at most 31 characters; with `prefixes` its country part must be one of them. Raises ValueError.
+    """Returns a HSA-id of at most 31 characters as it was written. Raises ValueError if it is not one.
 
-    Production allows `SE` alone; test ids of the catalogue begin TST, TSTNMT, MTT, YTT and the like.
+    With `prefixes`, the letters before the digits must be one of them: production allows only `SE`; test ids of the HSA directory
+    begin with TST, TSTNMT, MTT, YTT and the like.
     """
     text = text.strip()
     if len(text) > 31 or not text.isascii() or not _HSA_ID.fullmatch(text):
@@ -101,12 +102,12 @@ def parse_hsa_id(text: str, *, prefixes: frozenset[str] = frozenset()) -> str:
 
 
 def same_hsa_id(one: str, other: str) -> bool:
-    """True if both are the same HSA-id: case does not count."""
+    """True if both are the same HSA-id; HSA-ids ignore case."""
     return one.upper() == other.upper()
 
 
 def parse_organisation_number(text: str) -> str:
-    """An organisation number as ten digits, its check digit verified (Luhn). Raises ValueError."""
+    """Returns an organisation number as ten digits after verifying its Luhn check digit. Raises ValueError."""
     digits = re.sub(r"[\s-]", "", text)
     if not re.fullmatch(r"\d{10}", digits) or not digits.isascii() or not luhn_valid(digits):
         raise ValueError("not an organisation number")
@@ -114,7 +115,7 @@ def parse_organisation_number(text: str) -> str:
 
 
 def parse_card_serial(text: str) -> str:
-    """A card's serial number as 19 digits, spaces removed. Raises ValueError."""
+    """Returns a card's serial number as 19 digits without spaces. Raises ValueError."""
     digits = re.sub(r"\s", "", text)
     if not digits.isascii() or not _SERIAL.fullmatch(digits):
         raise ValueError("not a card serial")
@@ -127,7 +128,7 @@ def luhn_valid(digits: str) -> bool:
 
 
 def luhn_check_digit(digits: str) -> str:
-    """The Luhn check digit to put after `digits` (ISO/IEC 7812-1 annex B)."""
+    """Returns the Luhn check digit to append to `digits` (ISO/IEC 7812-1 annex B)."""
     total = 0
     for position, digit in enumerate(reversed(digits)):
         doubled = int(digit) * (2 if position % 2 == 0 else 1)

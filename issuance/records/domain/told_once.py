@@ -1,4 +1,4 @@
-"""Which events tell of the same act: a transaction of the database writes one event for each thing that it changes (ADR 0212)."""
+"""Events of one act that a history shows as one: a transaction writes one event for each row that it changes (ADR 0212)."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ TELLS: Mapping[str, frozenset[str]] = {
     "carrier.expired": frozenset({"eid.expired"}),
     "carrier.cancelled": frozenset({"eid.cancelled", "order.cancelled"}),
 }
-"""By the event that a history shows, those of the same transaction that it leaves out."""
+"""Maps the event that a history shows to the events of the same transaction that the history leaves out."""
 
 LEFT_OUT = frozenset[str]().union(*TELLS.values())
-"""Every event that some other one may tell of."""
+"""Every event that a history may leave out."""

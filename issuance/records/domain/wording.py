@@ -1,4 +1,4 @@
-"""How codes, numbers and days are written for people (rules/issuance 8.2)."""
+"""How codes, numbers and days are shown to people (rules/issuance 8.2)."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -10,28 +10,28 @@ from siths_portal.lib import clock
 
 
 def said(words: Mapping[str, str], code: str) -> str:
-    """The word for `code` in the reader's language; the code itself where there is none."""
+    """Returns the label of `code` in the reader's language, or the code itself if `words` has no label for it."""
     return gettext(words[code]) if code in words else code
 
 
 def person_number(kind: str, value: str) -> str:
-    """A person id as people read it: ÅÅÅÅMMDD-NNNN for the two Swedish kinds, others as they are."""
+    """Formats a person id for people: ÅÅÅÅMMDD-NNNN for the two Swedish kinds; other kinds are unchanged."""
     if kind in (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER):
         return f"{value[:8]}-{value[8:]}"
     return value
 
 
 def card_serial(serial: str) -> str:
-    """A card's serial number in its groups of 4-4-3-4-4; empty while the card has none."""
+    """Formats a card's serial number in groups of 4-4-3-4-4. Returns an empty text for a card without a serial number."""
     ends = (4, 8, 11, 15, 19)
     return " ".join(serial[start:end] for start, end in zip((0, *ends), ends, strict=False) if serial[start:end])
 
 
 def last_day(end: dt.datetime | None) -> dt.date | None:
-    """The last day in Stockholm of a validity that ends at `end` (exclusive)."""
+    """Returns the last day, in Stockholm, of a validity period that ends at `end` (exclusive)."""
     return (end - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date() if end else None
 
 
 def day(moment: dt.datetime | None) -> dt.date | None:
-    """The day in Stockholm of a moment."""
+    """Returns the day of a moment in Stockholm."""
     return moment.astimezone(clock.STOCKHOLM).date() if moment else None

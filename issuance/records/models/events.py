@@ -1,4 +1,4 @@
-"""The audit of issuance: one event table, its seals, and the bytes that belong to records."""
+"""The audit trail of issuance: one event table, its seals, and the documents that belong to records."""
 
 from django.db import models
 from django.db.models.fields.json import KeyTransform
@@ -8,26 +8,29 @@ from siths_portal.lib.audit import seals
 from siths_portal.lib.database import documents
 
 NAMING_AN_ORGANISATION = ("office", "customisation")
-"""Subjects whose events may name an organisation in their facts, and stand in its history too."""
+"""Subject types whose events may have an organisation's id in their facts. That organisation's history shows such events too."""
 
 ROLE_ACTIONS = ("role.assigned", "role.changed", "role.ended")
-"""What is done to a person's role. Such events name the grant, and stand in the history of the place where it holds too."""
+"""Actions on a person's role.
+
+The facts of such events have the grant's id, and the history of the grant's place shows them too.
+"""
 
 QUALIFICATION_ACTIONS = ("qualification.recorded", "qualification.withdrawn")
-"""What is done to a record of training or person check."""
+"""Actions on a record of training or of a person check."""
 
 REVOKING_ACTIONS = ("carrier.revoked", "eid.revoked")
-"""What counts towards an officer's limit of revocations (ADR 0297)."""
+"""Actions that count towards an officer's limit of revocations (ADR 0297)."""
 
 EXTENDED_SEARCH = "search.extended"
 """The action of a search outside the searcher's scope."""
 
 SUSPECTED_SEARCHES, SEARCHER = "search.suspected", "searcher"
-"""The action of noting that a person's searches look like harvesting, and the type of its subject, which is who searched."""
+"""The action recorded if a person's searches look like harvesting, and its subject type: the person who searched."""
 
 
 class Event(events.AppendOnlyEvent):
-    """What was done in issuance. Subjects: carrier, eid, order (with `subject_seq`), person, organisation and the like."""
+    """An audit event. Subjects are carrier, eid, order (with `subject_seq`), person, organisation and the like."""
 
     class Meta(events.AppendOnlyEvent.Meta):
         abstract = False
@@ -55,8 +58,8 @@ class EventSeal(seals.AuditSeal):
 
 
 class EventMacs(seals.AuditMacs):
-    """MACs by a key of the token over the seals."""
+    """MACs over the seals, made with a key in the HSM."""
 
 
 class Document(documents.Document):
-    """Logotypes and receipts: bytes in the transaction of their record, never changed."""
+    """Logotypes and receipts. The bytes are stored in the transaction of their record and never change."""

@@ -1,4 +1,4 @@
-"""Base of the rows that people edit: each edit is made against the version that was read (ADR 0180)."""
+"""Base of rows that people edit. Each edit is based on the version that the editor read (ADR 0180)."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Versioned(models.Model):
-    """A row with a `version`, which begins at 1 and rises by one with each edit. `subject` is the row's name in events."""
+    """A row with a `version`, which starts at 1; each edit increments it. `subject` is the row's name in events."""
 
     subject: ClassVar[str]
 

@@ -1,4 +1,4 @@
-"""Events in words: what was done, by whom, and the facts that a reader understands."""
+"""Events as text: the action, the actor, and the facts that a reader understands."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +34,7 @@ _FIELDS: Mapping[str, str] = {
 
 @cache
 def actions() -> Mapping[str, str]:
-    """What was done, by the action of the event, of all packages."""
+    """Returns the labels of all packages' actions."""
     return merged({each.package: each.actions for each in WORDS})
 
 
@@ -44,19 +44,19 @@ def _rules() -> Mapping[str, str]:
 
 
 def what(action: str) -> str:
-    """What was done."""
+    """Returns the label of an action."""
     return words.said(actions(), action)
 
 
 def who(ref: str) -> str:
-    """A rule of the system, or the holder himself; other references as they are."""
+    """Returns the label of a system rule or of the holder; other references are returned unchanged."""
     return gettext("Innehavaren") if ref.startswith("holder:") else words.said(_rules(), ref)
 
 
 def facts_of(facts: Mapping[str, Any], further: Iterable[Mapping[str, Any]] = ()) -> tuple[tuple[str, str], ...]:
-    """Labels and values of those facts of an event that people read; ids and what the event's name says already are left out.
+    """Returns labels and values of an event's facts, without ids and without facts that the event's name already expresses.
 
-    `further` are the facts of events that it tells of too, of which each is told once.
+    `further` holds the facts of events that this one stands for (ADR 0212); duplicates appear once.
     """
     found = []
     before, after = facts.get("from"), facts.get("to")
@@ -70,12 +70,12 @@ def facts_of(facts: Mapping[str, Any], further: Iterable[Mapping[str, Any]] = ()
 
 
 def plain(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Those that are told by one value."""
+    """Returns label and value of each fact that has a single value."""
     return [(gettext(label), written(facts[name])) for name, (label, written) in _FACTS.items() if facts.get(name)]
 
 
 def changes(facts: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Labels of facts that an event tells with their values before and after, and these."""
+    """Returns the label, the earlier and the later value of each fact that changed."""
     before, after = facts.get("before"), facts.get("after")
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return []
@@ -116,7 +116,7 @@ def _day(text: str) -> str:
 
 
 def _last_day(text: str) -> str:
-    """The last day of what ends at a moment, which is a day's first where a day was chosen."""
+    """Returns the last day of a period that ends at a moment (exclusive), often midnight."""
     last = dt.datetime.fromisoformat(text) - dt.timedelta(microseconds=1)
     return f"{last.astimezone(clock.STOCKHOLM):%Y-%m-%d}"
 

@@ -1,4 +1,4 @@
-"""Historik of a carrier and of a person: the events in words, newest first, in pages by keyset."""
+"""History (Historik) of a carrier and of a person: its events as text, newest first, paged by keyset."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -26,14 +26,15 @@ from siths_portal.lib.events import NEWEST_FIRST
 PAGE = 50
 
 type Subjects = Mapping[tuple[str, str], str]
-"""What each subject of events, by its type and id, is called on the page."""
+"""The display name of each subject of events, by its type and id."""
 
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """An event: when, what, about which thing, who, and the facts in words.
+    """An event as the page shows it.
 
-    `is_withdrawn`: an identification that no longer counts; `withdraws`: its id if the reader may withdraw it.
+    `is_withdrawn` marks an identification that no longer counts. `withdraws` is the identification's id if the reader may
+    withdraw it.
     """
 
     id: int
@@ -48,7 +49,10 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class HistoryView:
-    """A page of history. `before` is what the next page is asked for with, None on the last; `carrier` the one it is about."""
+    """A page of history.
+
+    `before` is the cursor of the next page, None on the last. `carrier` is the carrier's name, empty in the history of a person.
+    """
 
     person_id: UUID
     carrier: str
@@ -57,7 +61,7 @@ class HistoryView:
 
 
 def carrier_history(*, actor: Actor, carrier_id: UUID | str, before: int | None = None, limit: int = PAGE) -> HistoryView:
-    """What happened to a carrier and to those of its eIDs that the actor sees. Raises NotFound, Forbidden."""
+    """Returns the events of a carrier and of those of its eIDs that the actor sees. Raises NotFound, Forbidden."""
     carrier = policy.get(actor, Action.VIEW_HISTORY, Carrier.objects.defer("card_key_spki"), carrier_id)
     subjects = _carrier_subjects(actor, [carrier])
     entries, further = _page(actor, subjects, before, limit)
@@ -65,7 +69,10 @@ def carrier_history(*, actor: Actor, carrier_id: UUID | str, before: int | None 
 
 
 def person_history(*, actor: Actor, person_id: UUID | str, before: int | None = None, limit: int = PAGE) -> HistoryView:
-    """What happened to a person and to those posts, carriers and eIDs of his that the actor sees. Raises NotFound, Forbidden."""
+    """Returns the events of a person and of those of their assignments, carriers and eIDs that the actor sees.
+
+    Raises NotFound, Forbidden.
+    """
     person = policy.get(actor, Action.VIEW_HISTORY, Person.objects.all(), person_id)
     carriers = Carrier.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person).defer("card_key_spki")
     posts = Post.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person)
@@ -134,7 +141,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
 
 
 def _facts(row: Event) -> dict[str, Any]:
-    """The event's facts. The page that withdraws an identification asks for a reason, not for a description."""
+    """Returns the event's facts. The form for withdrawing an identification labels its text as a reason, so the key differs."""
     if row.action != "holder.identification_withdrawn":
         return dict(row.facts)
     return {name: value for name, value in row.facts.items() if name != "justification"} | {
@@ -143,7 +150,7 @@ def _facts(row: Event) -> dict[str, Any]:
 
 
 def _told_by_others(concerned: Q) -> Q:
-    """The events of an act that another event of the same transaction tells of (ADR 0212)."""
+    """Selects the events that another event of the same transaction stands for (ADR 0212)."""
     tells: dict[str, set[int]] = {}
     for action, xid in Event.objects.filter(concerned, action__in=TELLS).values_list("action", "xid"):
         tells.setdefault(action, set()).add(xid)
@@ -154,7 +161,10 @@ def _told_by_others(concerned: Q) -> Q:
 
 
 def _facts_of_others(concerned: Q, shown: list[Event]) -> dict[int, list[Mapping[str, Any]]]:
-    """The facts of the events that each of `shown` tells of, by its id. None where two of one kind are of one transaction."""
+    """Returns the facts of the events that each of `shown` stands for, by its id.
+
+    Leaves them out if two events of the same action in one transaction could claim them.
+    """
     acts: dict[tuple[int, str], list[int]] = {}
     for row in shown:
         for action in TELLS.get(row.action, ()):
@@ -171,7 +181,10 @@ def _facts_of_others(concerned: Q, shown: list[Event]) -> dict[int, list[Mapping
 
 
 def names_of(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
-    """Who stands behind each reference of an event. A clerk with protected identity is named to those alone who may see him."""
+    """Returns a display name for each reference.
+
+    A clerk with protected identity is named only to actors who may see that person.
+    """
     refs = set(refs)
     found = officers.names(actor, refs)
     clients = {ref.removeprefix("client:") for ref in refs if ref.startswith("client:")}

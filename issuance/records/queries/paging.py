@@ -1,4 +1,4 @@
-"""Pages by name of what forms list; other lists are `siths_portal.lib.lists.List`."""
+"""Pages by name, for forms that list rows. Other lists use `siths_portal.lib.lists.List`."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""How the portal says in Swedish what tables hold as codes, and how numbers are written for people (rules/issuance 8.2)."""
+"""Swedish labels of the codes in tables, and number formats for people (rules/issuance 8.2)."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ STATE: Mapping[str, str] = {
     "expired": _("Utgången"),
     "cancelled": _("Avbruten"),
 }
-"""How a card or a SITHS eID stands, in the words of `components/tag.html`."""
+"""The status colour of a card or SITHS eID, for `components/tag.html`."""
 
 ORDER_STATE: Mapping[str, str] = {
     OrderState.QUEUED: _("I kö till kortleverantören"),
@@ -68,20 +68,20 @@ REQUEST_CHANNEL: Mapping[str, str] = {
 
 
 def carrier_type(kind: str) -> str:
-    """What carriers of this kind are called: SITHS-kort, Mobilt SITHS."""
+    """Returns the type name of carriers of this kind: SITHS-kort, Mobilt SITHS."""
     return gettext(kinds.kind_of(kind).type)
 
 
 def carrier_kind(kind: str) -> str:
-    """The name of the kind: Ordinarie kort, Reservkort."""
+    """Returns the name of the kind: Ordinarie kort, Reservkort."""
     return gettext(kinds.kind_of(kind).name)
 
 
 def article(number: str, title: str) -> str:
-    """An article as all pages write it: its number and its name, with REK for registered mail."""
+    """Returns an article as all pages write it: its number and its name."""
     return f"{number} {title}"
 
 
 def revocation_reason(reason: str) -> str:
-    """The Swedish name of a Spärrorsak; empty for none."""
+    """Returns the Swedish name of a revocation reason (spärrorsak), or an empty text without a reason."""
     return SWEDISH[RevocationReason(reason)] if reason else ""

@@ -1,11 +1,11 @@
-"""What a walk found that compares rows with their sealed events."""
+"""The result of comparing rows with their sealed events."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Check:
-    """How many rows were compared, and what does not agree: one line each, with ids and without a name."""
+    """The number of compared rows, and one line for each mismatch, with ids but without names."""
 
     checked: int
     wrong: tuple[str, ...]

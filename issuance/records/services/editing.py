@@ -1,7 +1,7 @@
-"""How configuration is written: rows inserted, edited against the version that was read, and each change as one event.
+"""Inserts and edits of configuration rows. Each change is one event.
 
-An edit is made by a person who saw the row at some version. If another has edited it since, he is told what and decides again
-(ADR 0180).
+An edit is based on the version that the user saw. If another user has edited the row since, the edit is refused and shows that
+user's changes (ADR 0180).
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ from siths_portal.lib.pages import texts
 
 @dataclass(frozen=True)
 class Change:
-    """What somebody did to one field: values as events hold them."""
+    """One user's change of one field, with values as events store them."""
 
     at: dt.datetime
     actor_ref: str
@@ -31,10 +31,10 @@ class Change:
 
 
 class Outdated(Conflict):
-    """The row was edited by others since the version that the caller read.
+    """The row has been edited since the version that the caller read.
 
-    `version` is the row's now; `changes` what was done since, oldest first; `now` the present value of each field that was to be
-    written. Code `changed-meanwhile`.
+    `version` is the current version. `changes` are the edits since the caller's version, oldest first. `now` holds the current
+    value of each field that the caller wanted to write. Code `changed-meanwhile`.
     """
 
     def __init__(self, version: int, changes: Iterable[Change], now: Mapping[str, Any]) -> None:
@@ -48,11 +48,13 @@ class Outdated(Conflict):
 def edit(
     row: Versioned, *, version: int, changes: Mapping[str, Any], actor: Actor, action: str, facts: Mapping[str, Any] | None = None
 ) -> bool:
-    """Writes `changes` (names of attributes to values) to a row that the caller has locked and may edit; True if one differed.
+    """Writes `changes` (attribute names to values) to a row that the caller has locked and may edit.
 
-    Nothing different writes nothing: no event, no new version. Otherwise the version rises, and the event `action` tells the
-    values before and after beside `facts`. Raises Outdated if `version` is not the row's and something would be changed. What a
-    constraint refuses the caller words with `refused_as`.
+    Returns True if a value changed.
+
+    Writes no event and no version if no value changes. Otherwise increments the version and records `action` with the old and new
+    values and `facts`. Raises Outdated if a value would change and `version` is not the row's version. The caller translates
+    constraint errors with `refused_as`.
     """
     before = {name: getattr(row, name) for name in changes}
     differing = [name for name, value in changes.items() if before[name] != value]
@@ -64,17 +66,17 @@ def edit(
         setattr(row, name, changes[name])
     row.version += 1
     row.save(update_fields=[*differing, "version"])
-    told = {
+    event_facts = {
         "version": row.version,
         "before": {name: as_fact(before[name]) for name in differing},
         "after": {name: as_fact(changes[name]) for name in differing},
     }
-    record(actor, action, row, **told, **(facts or {}))
+    record(actor, action, row, **event_facts, **(facts or {}))
     return True
 
 
 def changes_since(row: Versioned, version: int) -> list[Change]:
-    """What edits did to a row after `version`, oldest first, field by field."""
+    """Returns the field changes of a row after `version`, oldest first."""
     found = []
     events = Event.objects.filter(subject_type=row.subject, subject_ref=str(row.pk), facts__version__gt=version)
     for event in events.order_by("id"):
@@ -84,13 +86,13 @@ def changes_since(row: Versioned, version: int) -> list[Change]:
 
 
 def insert(row: Any, code: str, message: str, *, field: str = "") -> None:
-    """Inserts a row. Raises Conflict, at `field` if one is named, where a constraint refuses it."""
+    """Inserts a row. Raises Conflict if a constraint refuses it, at `field` if given."""
     with refused_as(code, message, field=field):
         row.save(force_insert=True)
 
 
-class refused_as:  # noqa: N801 - read as a phrase: with refused_as(…)
-    """A block whose refusal by a constraint of the database is a Conflict with this code and message, at `field` if named."""
+class refused_as:  # noqa: N801 - reads as a phrase: with refused_as(…)
+    """A block that turns IntegrityError into Conflict with this code and message, at `field` if given."""
 
     def __init__(self, code: str, message: str, *, field: str = "") -> None:
         self._error = Conflict(code, message, fields={field: [message]} if field else None)
@@ -106,9 +108,10 @@ class refused_as:  # noqa: N801 - read as a phrase: with refused_as(…)
 
 
 def line(text: str, field: str, *, longest: int, missing: str = "") -> str:
-    """`text` as one composed line (`texts.composed`) without spaces around.
+    """Returns `text` as one composed line (`texts.composed`) with single spaces and none at the ends.
 
-    Raises Invalid at `field` if it is too long, cannot be printed, or is empty where `missing` says so.
+    Raises Invalid at `field` if the line is too long, has unprintable characters, or is empty although `missing` has a message
+    for that.
     """
     text = " ".join(texts.composed(text).split())
     message = missing if not text else f"Skriv högst {longest} tecken." if len(text) > longest else ""
@@ -119,9 +122,9 @@ def line(text: str, field: str, *, longest: int, missing: str = "") -> str:
 
 
 def lines(given: str, field: str, *, longest: int) -> str:
-    """`given` as composed lines (`texts.composed`), without spaces after them and without empty ones around.
+    """Returns `given` as composed lines (`texts.composed`) without trailing spaces and without empty lines at the ends.
 
-    Raises Invalid at `field` for what is too long or cannot be printed.
+    Raises Invalid at `field` if the text is too long or has unprintable characters.
     """
     each = [one.rstrip() for one in texts.composed(given).splitlines()]
     text = "\n".join(each).strip()
@@ -134,13 +137,16 @@ def lines(given: str, field: str, *, longest: int) -> str:
 
 
 def refuse(wrong: Mapping[str, list[str]]) -> None:
-    """Passes if `wrong` is empty. Raises Invalid with every field in it."""
+    """Raises Invalid with every field of `wrong`; does nothing if it is empty."""
     for field, messages in wrong.items():
         raise Invalid(field.replace("_", "-"), messages[0], fields=dict(wrong))
 
 
 def parsed(parse: Callable[[str], str], text: str, field: str, message: str) -> str:
-    """`text`, composed, as `parse` makes it. Raises Invalid with `message` at `field` where that raises ValueError."""
+    """Returns the result of `parse` for the composed `text`.
+
+    Raises Invalid with `message` at `field` if `parse` raises ValueError.
+    """
     try:
         return str(parse(texts.composed(text)))
     except ValueError:
@@ -148,12 +154,12 @@ def parsed(parse: Callable[[str], str], text: str, field: str, message: str) -> 
 
 
 def record(actor: Actor, action: str, row: Any, **facts: Any) -> None:
-    """One event on a row; the first part of `action` is its subject's type."""
+    """Records one event on a row. The first part of `action` is the type of the subject."""
     Event.record(actor_ref=actor.ref, action=action, subject_type=action.split(".")[0], subject_ref=str(row.pk), facts=facts)
 
 
 def as_fact(value: Any) -> Any:
-    """A column's value as JSON keeps it: ids and days as text."""
+    """Returns a column's value as JSON stores it: ids, days and moments as text."""
     if isinstance(value, (UUID, dt.date, dt.datetime)):
         return str(value) if isinstance(value, UUID) else value.isoformat()
     return value

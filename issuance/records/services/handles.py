@@ -1,4 +1,4 @@
-"""Handles: rows that one session made and looks at again by their id, which alone stands in an address (ADR 0077)."""
+"""Handles: rows that belong to one session, which reads them again by id. URLs contain only that id (ADR 0077)."""
 
 from uuid import UUID
 
@@ -8,8 +8,9 @@ from issuance.authz import Actor, policy
 
 
 def own[Row: Model](rows: QuerySet[Row], *, actor: Actor, session_id: UUID, handle_id: UUID) -> Row:
-    """The one of `rows` with this id, if the actor made it in this session. Raises NotFound for any other, also one that was made
-    before a new log-in.
+    """Returns the row with this id if the actor created it in this session.
+
+    Raises NotFound for every other id, including rows that the actor created before a new login.
     """
     row = rows.filter(pk=handle_id, owner_ref=actor.ref, session_id=session_id).first()
     if row is None:

@@ -1,6 +1,6 @@
-"""The one way a state moves: by a row of a transition table, with the next `seq` and one event, in the caller's transaction.
+"""The only code that changes a state: by a transition table, with the next `seq` and one event, in the caller's transaction.
 
-Callers lock first, in this order: person, carrier, its eIDs by id, order, eID app transaction.
+Callers lock rows first, in this order: person, carrier, its eIDs by id, order, eID app transaction.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ _BATCH = 500
 def begin(
     rows: Sequence[Stateful], event: str, *, actor_ref: str, facts: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
 ) -> None:
-    """Inserts new rows of one model with their first event (`carrier.<event>`), whose number is 1."""
+    """Inserts new rows of one model with their first event (`<subject>.<event>`), which has `subject_seq` 1."""
     for row in rows:
         row.seq = 1
     if rows:
@@ -34,9 +34,9 @@ def step(
     facts: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]] | None = None,
     **changes: Any,
 ) -> None:
-    """Takes each locked row of one model through `action` and sets `changes` on it, all or none.
+    """Applies `action` and `changes` to all the locked rows of one model, or to none.
 
-    Raises IllegalTransition, before anything is written, if the table has no row for the state of any of them.
+    Raises IllegalTransition before anything is written if the table does not allow `action` in the state of some row.
     """
     if not rows:
         return

@@ -1,6 +1,6 @@
-"""The rule for what one person asks for and a second decides, in one place for every such act (ADR 0296).
+"""The rule for acts that one person requests and another decides (ADR 0296).
 
-Used for global roles, matters of the PKI, revocations above the limit, the release of an invoice run and a number series.
+It covers global roles, PKI approvals, revocations above the limit, the release of an invoice run and invoice number series.
 """
 
 import datetime as dt
@@ -15,27 +15,42 @@ TOO_NEW = "Din behörighet är yngre än ärendet. En person som redan hade beh�
 
 
 def refusal(
-    actor: Actor, action: Action, *, asked_by: str, asked_at: dt.datetime, concerned: Collection[str] = (), path: str = "/"
+    actor: Actor,
+    action: Action,
+    *,
+    requested_by: str,
+    requested_at: dt.datetime,
+    concerned: Collection[str] = (),
+    path: str = "/",
 ) -> str:
-    """Returns why the actor may not decide what `asked_by` asked for at `asked_at`; empty if they may.
+    """Returns why the actor may not decide a request by `requested_by` made at `requested_at`; an empty text if they may.
 
-    `action` is the right to decide, at `path`, by default over everything. It must have begun before the request, so that nobody
-    is given the right in order to approve. The requester never decides, nor do those whom the request concerns (`concerned`,
-    references as `asked_by`).
+    `action` is the right to decide at `path`, by default globally. The right must be older than the request, so that nobody
+    receives it in order to approve. The requester never decides, nor do the persons concerned (`concerned`, references like
+    `requested_by`).
     """
-    if actor.ref == asked_by:
+    if actor.ref == requested_by:
         return OWN
     if actor.ref in concerned:
         return CONCERNED
     since = policy.held_since(actor, action, path)
-    return TOO_NEW if since is None or since >= asked_at else ""
+    return TOO_NEW if since is None or since >= requested_at else ""
 
 
 def require_second(
-    actor: Actor, action: Action, *, asked_by: str, asked_at: dt.datetime, concerned: Collection[str] = (), path: str = "/"
+    actor: Actor,
+    action: Action,
+    *,
+    requested_by: str,
+    requested_at: dt.datetime,
+    concerned: Collection[str] = (),
+    path: str = "/",
 ) -> None:
-    """Passes if `refusal` is empty. Raises Forbidden, also if the actor lacks `action` everywhere, where no `path` is given."""
+    """Raises Forbidden unless `refusal` is empty.
+
+    Without a `path` it also raises Forbidden if the actor does not have `action` globally.
+    """
     if path == "/":
         policy.require_global(actor, action)
-    if why := refusal(actor, action, asked_by=asked_by, asked_at=asked_at, concerned=concerned, path=path):
+    if why := refusal(actor, action, requested_by=requested_by, requested_at=requested_at, concerned=concerned, path=path):
         raise Forbidden("second-person", why)

@@ -1,4 +1,4 @@
-"""The budget of files that one person sends, which a person who works never meets (S47, ADR 0088)."""
+"""The rate limit of file uploads per person, set above what a working person needs (S47, ADR 0088)."""
 
 from django.conf import settings
 
@@ -10,9 +10,9 @@ _FILES = MinuteBudget()
 
 
 def spend(actor: Actor) -> None:
-    """Passes if the actor may send one more file this minute, before anything of it is read; a file that is refused counts too.
+    """Counts one upload before any of the file is read, so a refused file counts too.
 
-    Raises TooManyRequests, with the seconds after which there is room again.
+    Raises TooManyRequests, with the seconds to wait, if the actor or the process has used up this minute's uploads.
     """
     if not _FILES.take(settings.UPLOADS_PER_MINUTE, key=actor.ref, most_of_key=settings.UPLOADS_PER_MINUTE_BY_PERSON):
         wait = int(_FILES.left()) + 1

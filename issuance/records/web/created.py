@@ -1,4 +1,4 @@
-"""The message about a row that a form has created, on the page that opened the form (docs/design.md#forms)."""
+"""The message about a row that a form has created, on the page from which the user opened it (docs/design.md#forms)."""
 
 from django.contrib import messages
 from django.http import HttpRequest
@@ -11,12 +11,12 @@ from issuance.records.web.frame import actor_of
 
 
 def tell(request: HttpRequest, text: str, made: Organisation | Office, url: str, *more: str) -> None:
-    """Shows on the next page what was created: `text` with its name, a link to `url`, for `{name}`; then `more`.
+    """Queues a message for the next page: `text` with a link to `url` in place of `{name}`, followed by `more`.
 
-    The message ends with what else in the area has the same name.
+    The message ends with other places in the area that have the same name.
     """
     before, after = text.split("{name}")
     namesakes = query.told(actor=actor_of(request), area_id=made.area_id, made=made)
     rest = " ".join(each for each in (after, *more, namesakes) if each)
-    said = format_html('{}<a class="ds-link" href="{}">{}</a>{}', before, url, made.name, rest)
-    messages.success(request, said)
+    message = format_html('{}<a class="ds-link" href="{}">{}</a>{}', before, url, made.name, rest)
+    messages.success(request, message)

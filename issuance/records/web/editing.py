@@ -1,4 +1,7 @@
-"""Forms that edit a row against the version that was read. Who comes second is told, and loses nothing typed (ADR 0180)."""
+"""Forms that edit a row against the version that the user read.
+
+The second editor sees the conflict and keeps what they typed (ADR 0180).
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
@@ -16,16 +19,16 @@ from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.pages.forms import Form
 
 LARGEST_VERSION = 2**31 - 1
-"""What the column of a version holds."""
+"""The largest value of a version column."""
 
 _NO_VERSION = 0
-"""No row has it: a form without its version is told what stands now."""
+"""A version that no row has. A form without a version always gets the conflict page with the current values."""
 
 
 class EditForm(Form):
-    """A form on a row with a version, which stands in a hidden field. `columns` maps fields to the columns they write.
+    """A form on a versioned row, with the version in a hidden field. `columns` maps fields to columns.
 
-    `others` is what others changed meanwhile, for `components/others.html`.
+    `others` holds the changes by other users since that version, for `components/others.html`.
     """
 
     columns: ClassVar[Mapping[str, str]] = {}
@@ -37,18 +40,19 @@ class EditForm(Form):
         self.others: list[OtherChange] = []
 
     def clean_version(self) -> int:
-        """The version that the page showed."""
+        """Returns the version that the page showed."""
         return self.cleaned_data.get("version") or _NO_VERSION
 
     @classmethod
     def as_typed(cls, column: str, value: Any) -> str:
-        """A column's value as its field shows it."""
+        """Returns a column's value as its field shows it."""
         return "" if value is None else str(value)
 
     def take_outdated(self, error: Outdated, actor: Actor) -> None:
-        """Makes the form ready to be saved over what others did: the new version, what was typed, and beside it what stands now.
+        """Prepares the form for saving over another user's edit: it gets the new version and keeps what the user typed.
 
-        A field that was sent as it stood before the others' change was not typed in, so it takes what they wrote.
+        Each field that both changed shows the current value as an error. A field that the user did not change takes the other
+        user's value.
         """
         self.others = history.changes_of_others(actor, error.changes)
         data = cast(QueryDict, self.data).copy()
@@ -59,7 +63,7 @@ class EditForm(Form):
         for field, column in self.columns.items():
             if field not in self.fields or column not in first or column not in error.now:
                 continue
-            # Browsers send lines with CRLF, whatever ends they were shown with.
+            # Browsers submit CRLF line endings.
             now, typed = self.as_typed(column, error.now[column]), data.get(self.add_prefix(field), "").replace("\r\n", "\n")
             if typed == self.as_typed(column, first[column]):
                 data[self.add_prefix(field)] = now
@@ -69,19 +73,22 @@ class EditForm(Form):
 
 
 def version_sent(request: HttpRequest) -> int:
-    """The version that a form of buttons alone sent; one that no row has for what is none."""
+    """Returns the version that a form without fields submitted, or `_NO_VERSION` if it submitted no valid number."""
     text = request.POST.get("version", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 11 and int(text) <= LARGEST_VERSION else _NO_VERSION
 
 
 def initial(form: type[EditForm], row: object) -> dict[str, Any]:
-    """What a form on `row` is first shown with: its columns and its version."""
+    """Returns the initial data of a form on `row`: its columns and its version."""
     values = {field: form.as_typed(column, getattr(row, column)) for field, column in form.columns.items()}
-    return {**values, "version": row.version}  # type: ignore[attr-defined]  # rows and facts alike have one
+    return {**values, "version": row.version}  # type: ignore[attr-defined]  # models and frozen views both have a version
 
 
 def saved[T](form: Form, actor: Actor, act: Callable[[dict[str, Any]], T]) -> tuple[T | None, int]:
-    """What `act` made of the form's values, or None with the refusal on the form, and the status to answer with."""
+    """Returns what `act` returned for the form's values, and the HTTP status.
+
+    If `act` refuses, returns None, and the form has the error.
+    """
     if not form.is_valid():
         return None, Invalid.http_status
     try:
@@ -103,7 +110,10 @@ def answered[F: Form, T](
     *,
     first: Callable[[], dict[str, Any]] = dict,
 ) -> tuple[F, T | None, int]:
-    """A form as it is first shown, with the values of `first`; or as it was sent, with what `act` made of it. And the status."""
+    """Returns the form, what `act` returned, and the HTTP status.
+
+    For GET the form is new with the values of `first`. For POST it holds the submitted values and any errors.
+    """
     if request.method != "POST":
         return make(initial=first()), None, 200
     form = make(request.POST)
@@ -112,14 +122,14 @@ def answered[F: Form, T](
 
 
 def another_asked(request: HttpRequest) -> bool:
-    """Whether what the form makes is to be followed by one more: its button Skapa och lägg till en till."""
+    """True if the user pressed "Skapa och lägg till en till"."""
     return "fler" in request.POST
 
 
 def at_first_field[F: Form](form: F) -> F:
-    """Returns the form with the focus in its first field if one types into it; with errors their summary has the focus.
+    """Sets the focus on the form's first field if it takes text and the form has no errors; the error summary takes it otherwise.
 
-    Never a choice, since a scan's Enter would answer it.
+    A choice never gets the focus, because the Enter of a scanner would submit an answer.
     """
     widget = next(iter(form.visible_fields())).field.widget
     if (not form.is_bound or not form.errors) and isinstance(widget, forms.TextInput | forms.Textarea):

@@ -1,4 +1,4 @@
-"""Fields that forms of several packages share, and how a form that is not an edit is acted on."""
+"""Form fields that several packages share, and the handling of forms that are not edits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +10,10 @@ from siths_portal.lib.errors import Conflict, Forbidden, Invalid, TooManyRequest
 from siths_portal.lib.pages.forms import Form
 
 DESPITE = "katalog"
-"""The checkbox that confirms that the user has read what the HSA directory answered; its value identifies the answer."""
+"""The checkbox that confirms that the user has read the HSA directory's response; its value identifies the response."""
 
 DONE = 200
-"""The status of `tried` when the act was done."""
+"""The status of `tried` if the act succeeded."""
 
 _LONG = {"max_length": _("Skriv högst %(limit_value)d tecken.")}
 
@@ -31,9 +31,9 @@ def text_line(label: Any, longest: int, *, required: Any = None, help_text: Any 
 
 
 def tried[Made](form: Form, act: Callable[[], Made]) -> tuple[Made | None, int]:
-    """Returns what `act` gave, and DONE, if the form is valid and the act is not refused.
+    """Returns the result of `act` and DONE if the form is valid and `act` does not refuse.
 
-    Otherwise returns None and the status to respond with. The form then has the error, and keeps what the user typed.
+    Otherwise returns None and the HTTP status. The form then has the error, and keeps what the user typed.
     """
     if not form.is_valid():
         return None, Invalid.http_status

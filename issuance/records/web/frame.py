@@ -1,4 +1,4 @@
-"""The frame of every page: who may open it, and what is rendered around it. How sections of the portal differ is data."""
+"""The frame of every page: the access check and the layout. Sections of the portal are declared as data."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ View = Callable[..., HttpResponse]
 
 @dataclass(frozen=True)
 class Link:
-    """An entry of the function column; `reason` says why it is off."""
+    """An entry in the function column; `reason` says why it is disabled."""
 
     name: str
     url: str
@@ -52,7 +52,7 @@ class Tab:
 
 @dataclass(frozen=True)
 class MenuEntry:
-    """An entry of a section's own menu: the key by which its pages mark it, the name of its address, and its text."""
+    """An entry of a section's own menu. `key` is how pages mark it as current, `url_name` the URL name."""
 
     key: str
     url_name: str
@@ -63,7 +63,7 @@ class MenuEntry:
 class Section:
     """A part of the portal with a tab in the main menu.
 
-    `tab` is the name of the address of that tab. An actor needs `right` to open the section's pages, somewhere or `everywhere`.
+    `tab` is the URL name of that tab. An actor needs `right` to open the section's pages, somewhere or `everywhere`.
     `first_crumb` begins the breadcrumbs where the frame renders them. `menu` is the section's own menu below the tabs.
     """
 
@@ -74,9 +74,10 @@ class Section:
     menu: tuple[MenuEntry, ...] = ()
 
     def requires(self, right: Action | None = None) -> Callable[[View], View]:
-        """Returns a decorator that opens a view to actors with `right`, by default the section's own. The view raises Forbidden.
+        """Returns a decorator that opens a view only to actors with `right`, by default the section's own right.
 
-        Views of one object do not need it: they read the object with the right that they need.
+        The view raises Forbidden for other actors. Views of one object do not need the decorator: they read the object with the
+        right that they need.
         """
         needed = right or self.right
 
@@ -95,10 +96,10 @@ class Section:
 
 
 SEARCH = Section("search", Action.VIEW)
-"""Sök: search, and what is done with a person. Its pages write their own breadcrumbs."""
+"""Sök: search, and the pages about one person. Its pages write their own breadcrumbs."""
 
 ADMINISTRATION = Section("administration", Action.VIEW_CONFIGURATION, first_crumb=gettext_lazy("Administrera"))
-"""Administrera: areas, organisations and what is set up in them."""
+"""Administrera: areas, organisations and their configuration."""
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -126,10 +127,10 @@ def render_page(
     configuration: Iterable[Link] = (),
     status: int = 200,
 ) -> HttpResponse:
-    """Renders a page of `section`. `context` is the page's own and may replace what the frame gives.
+    """Renders a page of `section`. Keys in `context` override those of the frame.
 
-    `here` is the key of the entry of the section's menu that the page belongs to. `heading` names the object or the step, `kind`
-    what it is a name of. The breadcrumbs end with the last of `crumbs`.
+    `here` is the key of the menu entry to mark as current. `heading` names the object or the step, `kind` the type of that
+    object. `crumbs` are the breadcrumbs after the section's first.
     """
     first = [Crumb(str(section.first_crumb), reverse(section.tab))] if section.first_crumb else []
     frame = {
@@ -146,7 +147,7 @@ def render_page(
 
 
 def demand(allowed: bool) -> None:
-    """Passes if `allowed`. Raises Forbidden as the policy does."""
+    """Raises Forbidden, like the policy, unless `allowed`."""
     if not allowed:
         raise Forbidden("forbidden", _("Din behörighetsroll tillåter inte åtgärden."))
 

@@ -1,4 +1,4 @@
-"""The history of a row that the actor sees, as `administration/history.html` renders it."""
+"""The history of a row that the actor sees, in the form that `administration/history.html` renders."""
 
 from typing import Any
 from uuid import UUID
@@ -14,14 +14,14 @@ TEMPLATE = "administration/history.html"
 
 
 def history_context(request: HttpRequest, subject_type: str, subject_ref: UUID | str) -> dict[str, Any]:
-    """Returns the context of `TEMPLATE` for a subject that the actor sees; `?fore=` asks for older events."""
+    """Returns the context of `TEMPLATE` for a subject that the actor sees; `?fore=` selects older events."""
     actor, before = actor_of(request), number_cursor(request)
     found = history.history(actor=actor, subject_type=subject_type, subject_ref=subject_ref, before=before)
     return context_of(request, found)
 
 
 def context_of(request: HttpRequest, found: ConfigurationHistory, chosen: str = "") -> dict[str, Any]:
-    """Returns a page of history with links to the older and the newest events. `chosen` is the rest of the address's query."""
+    """Returns a page of history with links to the older and the newest events. `chosen` is the rest of the query string."""
     older = "&".join(each for each in (chosen, f"fore={found.before}") if each)
     return {
         "entries": found.entries,

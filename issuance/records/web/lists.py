@@ -1,4 +1,4 @@
-"""Cursors and addresses of paged lists that are no `siths_portal.lib.lists.List`: histories, and lists that are forms."""
+"""Cursors and URLs of paged lists that do not use `siths_portal.lib.lists.List`: histories, and lists inside forms."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from siths_portal.lib.ids import id_of
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 LARGEST_ID = 2**63 - 1
-"""What a column of event ids holds."""
+"""The largest value of an event id column."""
 
 
 def next_url(
@@ -22,10 +22,10 @@ def next_url(
     fragment: str = "",
     chosen: Mapping[str, str] = NOTHING,
 ) -> str:
-    """Returns the address of the next page of a list; empty on the last page.
+    """Returns the URL of the next page of a list, or an empty text on the last page.
 
-    A page with two lists gives the second one its own `parameter`, and the `fragment` that leads to it. `chosen` are the
-    parameters that say which rows are listed.
+    A page with two lists gives the second list its own `parameter` and the `fragment` that leads to it. `chosen` holds the filter
+    parameters.
     """
     if not after:
         return ""
@@ -39,7 +39,7 @@ def first_url(
     fragment: str = "",
     chosen: Mapping[str, str] = NOTHING,
 ) -> str:
-    """Returns the address of the first page of a list; empty on that page. `chosen` as in `next_url`."""
+    """Returns the URL of the first page of a list, or an empty text on that page. `chosen` as in `next_url`."""
     if parameter not in request.GET:
         return ""
     return _address(request, chosen, fragment)
@@ -51,11 +51,11 @@ def _address(request: HttpRequest, parameters: Mapping[str, str], fragment: str 
 
 
 def cursor(request: HttpRequest, parameter: str = "efter") -> UUID | None:
-    """Returns the id after which the page begins. Returns None, for the first page, if the parameter is not an id."""
+    """Returns the id after which the page begins, or None (first page) if the parameter is not an id."""
     return id_of(request.GET.get(parameter, ""))
 
 
 def number_cursor(request: HttpRequest, *, largest: int = LARGEST_ID) -> int | None:
-    """Returns the number in `?fore=` that the page ends before, or None if it is missing or larger than `largest`."""
+    """Returns the number in `?fore=`, before which the page ends, or None if it is missing or larger than `largest`."""
     given = request.GET.get("fore", "")
     return int(given) if given.isascii() and given.isdecimal() and len(given) < 20 and int(given) <= largest else None

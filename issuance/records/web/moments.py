@@ -1,4 +1,4 @@
-"""Moments that people type, by the clock in Stockholm."""
+"""A form field for date and time in Stockholm."""
 
 import datetime as dt
 from typing import Any, cast
@@ -11,13 +11,15 @@ from siths_portal.lib import clock
 
 _FORMAT = "%Y-%m-%dT%H:%M"
 _WRONG = _("Ange datum och klockslag, till exempel 2026-11-25 13:45.")
-_BY_THE_CLOCK = dt.timezone(dt.timedelta(0), "by the clock")  # Django refuses the hours of a change itself, where a zone has any
+# A fixed zone, because Django refuses hours that a zone with summer time skips or repeats.
+_BY_THE_CLOCK = dt.timezone(dt.timedelta(0), "by the clock")
 
 
 class MomentField(forms.DateTimeField):
-    """A moment by the clock in Stockholm. Of the two that bear one name when summer time ends it is the later that has come.
+    """A date and time in Stockholm. `missing` is the error message for an empty field.
 
-    The hour that is left out when summer time begins is no moment. `missing` is what is said where there is none.
+    When summer time ends, a repeated hour means its second occurrence if that is in the past, otherwise the first. The hour that
+    is skipped when summer time begins is an error.
     """
 
     def __init__(self, *, missing: Any = _WRONG, **options: Any) -> None:
@@ -29,7 +31,7 @@ class MomentField(forms.DateTimeField):
         )
 
     def to_python(self, value: Any) -> dt.datetime | None:
-        """The moment with its zone. Raises ValidationError."""
+        """Returns the moment with its time zone. Raises ValidationError."""
         with timezone.override(_BY_THE_CLOCK):
             read = super().to_python(value)
         if read is None or read.tzinfo is not _BY_THE_CLOCK:
@@ -42,5 +44,5 @@ class MomentField(forms.DateTimeField):
 
 
 def this_minute() -> dt.datetime:
-    """The present minute in Stockholm, as a form is first shown with it."""
+    """Returns the current minute in Stockholm, as the initial value of a form."""
     return clock.now().astimezone(clock.STOCKHOLM).replace(second=0, microsecond=0)

@@ -1,4 +1,4 @@
-"""What pages on a person share."""
+"""Helpers that pages about a person share."""
 
 from django.urls import reverse
 
@@ -6,5 +6,5 @@ from issuance.person_page.queries.person_view import PersonHead
 
 
 def photo_url(head: PersonHead) -> str:
-    """Returns the photo's address for `components/person_head.html`; empty without a photo that this actor may see."""
+    """Returns the photo's URL for `components/person_head.html`, or an empty text without a photo that the actor may see."""
     return reverse("person_photo", args=[head.id]) if head.has_photo else ""

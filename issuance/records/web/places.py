@@ -1,4 +1,4 @@
-"""The frames of an area's and an organisation's pages. Each package registers its tabs and functions in its `web/urls.py`."""
+"""Pages of an area or an organisation. Each package registers its tabs and functions in its `web/urls.py`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from siths_portal.lib.registry import Registry
 
 @dataclass(frozen=True)
 class TabEntry:
-    """A page of every place of a kind. Its address takes the place's id alone. Tabs are in the order of `position`."""
+    """A tab of every place of a kind. Its URL takes only the place's id. Tabs are in the order of `position`."""
 
     url_name: str
     text: Promise
@@ -28,11 +28,10 @@ class TabEntry:
 
 @dataclass(frozen=True)
 class Function[Head: (AreaHead, OrganisationHead)]:
-    """A function of every place of a kind, offered to actors with `right` there, or without one to all who see the place.
+    """A function of every place of a kind, offered to actors with `right` there; without `right`, to all who see the place.
 
-    `text` may depend on the place. `offered` is a further condition. `reason` returns why the function is off, or an empty text
-    if it is on. `address` returns its address if that is not `url_name` with the place's id alone. Functions are in the order of
-    `position`.
+    `text` may depend on the place. `offered` is a further condition. `reason` returns why the function is disabled, or an empty
+    text. `address` returns its URL if it is not `url_name` with the place's id. Functions are in the order of `position`.
     """
 
     url_name: str
@@ -66,7 +65,7 @@ class PlaceFrame[Head: (AreaHead, OrganisationHead)]:
 
 AREA_PATH = "administrera/utgivningsomrade/<uuid:area_id>/"
 ORGANISATION_PATH = "administrera/organisation/<uuid:organisation_id>/"
-"""Addresses of pages on a place begin with these."""
+"""The beginning of the URLs of pages about a place."""
 
 AREA: PlaceFrame[AreaHead] = PlaceFrame()
 ORGANISATION: PlaceFrame[OrganisationHead] = PlaceFrame()
@@ -83,7 +82,7 @@ def area_page(
     configuration: Iterable[Link] = (),
     status: int = 200,
 ) -> HttpResponse:
-    """Renders a page on an area: a tab, or with `step` a page below it. `here` is the name of the tab's address.
+    """Renders a page about an area: a tab, or with `step` a page below it. `here` is the URL name of the tab.
 
     `configuration` holds the page's own entries, which follow those of all areas.
     """
@@ -112,7 +111,7 @@ def organisation_page(
     step: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """Renders a page on an organisation: a tab, or with `step` a page below it. `here` is the name of the tab's address."""
+    """Renders a page about an organisation: a tab, or with `step` a page below it. `here` is the URL name of the tab."""
     kind = _("Underorganisation") if head.is_sub_organisation else _("Organisation")
     return place_page(
         request,
@@ -143,10 +142,10 @@ def place_page(
     configuration: Iterable[Link] = (),
     status: int,
 ) -> HttpResponse:
-    """Renders a page on a place called `name`, to which the breadcrumbs `way` lead.
+    """Renders a page about the place `name`. The breadcrumbs `way` lead to it.
 
-    A `step` below the place has no tabs and no functions. Its heading also has the place's name, since places of several kinds
-    may have the same name.
+    A page for a `step` below the place has no tabs and no functions. The place's name is part of its heading, because places of
+    different kinds may have the same name.
     """
     return render_page(
         request,
@@ -176,9 +175,10 @@ def way_to_organisation(head: OrganisationHead) -> list[Crumb]:
 
 
 def demand_there(head: OrganisationHead, allowed: bool) -> None:
-    """Passes if `allowed` in the organisation. Raises Forbidden, or Conflict if the organisation is closed.
+    """Raises Forbidden unless `allowed` in the organisation, or Conflict if the organisation is closed.
 
-    Nobody sets anything up in a closed organisation (ADR 0222). A user whose form was open when it was closed sees that reason.
+    Nobody configures a closed organisation (ADR 0222). The Conflict explains this to a user whose form was open at the time of
+    the closing.
     """
     if head.ended and not allowed:
         message = _(
@@ -194,7 +194,7 @@ def _tabs[Head: (AreaHead, OrganisationHead)](frame: PlaceFrame[Head], head: Hea
 
 
 def _links[Head: (AreaHead, OrganisationHead)](entries: Iterable[Function[Head]], head: Head) -> Iterator[Link]:
-    """Yields the functions that the actor is offered on the place."""
+    """Yields the functions that the place offers the actor."""
     for entry in entries:
         if (entry.right is None or entry.right in head.rights) and entry.offered(head):
             yield entry.link(head)

@@ -1,16 +1,19 @@
-"""Pages that follow something and are drawn anew by the browser itself where script is off."""
+"""Pages that show a running process and reload themselves in browsers without script."""
 
 from django.http import HttpRequest
 
 from authn.web import made_by_the_page
 
 REFRESH_SECONDS = 10
-ASKED = "uppdatera"
+REFRESH_PARAMETER = "uppdatera"
 
 
 def refreshing(request: HttpRequest, *, live: bool) -> dict[str, int]:
-    """What `components/refresh.html` and the page's head draw by; a page that refreshes itself keeps nobody logged in."""
-    asked = ASKED in request.GET
-    if asked:
+    """Returns the context of `components/refresh.html` and of the page's head.
+
+    A reload by the page does not extend the session.
+    """
+    is_refresh = REFRESH_PARAMETER in request.GET
+    if is_refresh:
         made_by_the_page(request)
-    return {"refresh": REFRESH_SECONDS if live and asked else 0, "refresh_seconds": REFRESH_SECONDS}
+    return {"refresh": REFRESH_SECONDS if live and is_refresh else 0, "refresh_seconds": REFRESH_SECONDS}

@@ -1,4 +1,4 @@
-"""Values as rows and in words."""
+"""Values as rows and as text."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 
 def row(label: str, value: object, **more: Any) -> dict[str, Any]:
-    """Returns a line of `components/summary_list.html`, which shows an empty value as missing; zero is a value."""
+    """Returns a row of `components/summary_list.html`. The template shows an empty value as missing, but zero is a value."""
     return {"label": label, "value": str(value) if isinstance(value, int) else value, **more}
 
 
@@ -17,5 +17,5 @@ def bytes_of(size: int) -> str:
 
 
 def number(value: int) -> str:
-    """Returns a number in groups of three digits."""
+    """Returns a number with grouped digits."""
     return str(formats.number_format(value, force_grouping=True))

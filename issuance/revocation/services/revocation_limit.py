@@ -149,8 +149,8 @@ def _question(row: HeldRevocation) -> dict[str, Any]:
     return {
         "action": Action.REVOKE_EID if eid else Action.REVOKE_CARRIER,
         "path": (eid or row.carrier).organisation.scope_path,
-        "asked_by": row.requested_by_ref,
-        "asked_at": row.requested_at,
+        "requested_by": row.requested_by_ref,
+        "requested_at": row.requested_at,
     }
 
 

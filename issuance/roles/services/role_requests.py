@@ -77,7 +77,7 @@ def decide(*, actor: Actor, request_id: UUID, approve: bool, reason: str = "") -
     row = _locked(actor, request_id)
     _require_open(row)
     two_persons.require_second(
-        actor, _RIGHT, asked_by=row.requester_ref, asked_at=row.created_at, concerned=(subject_ref(row.person_id),)
+        actor, _RIGHT, requested_by=row.requester_ref, requested_at=row.created_at, concerned=(subject_ref(row.person_id),)
     )
     if approve:
         row.grant = role_assignment.give_approved(actor=actor, request=row)
@@ -107,7 +107,7 @@ def refusal(actor: Actor, row: RoleRequest) -> str:
     if row.state != RoleRequestState.OPEN or row.expires_at <= clock.now():
         return "Begäran väntar inte på beslut."
     return two_persons.refusal(
-        actor, _RIGHT, asked_by=row.requester_ref, asked_at=row.created_at, concerned=(subject_ref(row.person_id),)
+        actor, _RIGHT, requested_by=row.requester_ref, requested_at=row.created_at, concerned=(subject_ref(row.person_id),)
     )
 
 

@@ -167,9 +167,9 @@ class TestTheRule:
         actor = world.officer(role=Role.FINANCE_ADMIN)
         (since,) = RoleGrant.objects.filter(person_id=actor.person_id).values_list("valid_from", flat=True)
         moment = dt.timedelta(microseconds=1)
-        for asked_at, allowed in ((since + moment, True), (since, False), (since - moment, False)):
-            why = two_persons.refusal(actor, Action.VIEW_INVOICE, asked_by="user:other", asked_at=asked_at)
+        for requested_at, allowed in ((since + moment, True), (since, False), (since - moment, False)):
+            why = two_persons.refusal(actor, Action.VIEW_INVOICE, requested_by="user:other", requested_at=requested_at)
             assert (why == "") is allowed
-        two_persons.require_second(actor, Action.VIEW_INVOICE, asked_by="user:other", asked_at=since + moment)
+        two_persons.require_second(actor, Action.VIEW_INVOICE, requested_by="user:other", requested_at=since + moment)
         with pytest.raises(Forbidden, match="forbidden"):
-            two_persons.require_second(actor, Action.DECIDE_PKI, asked_by="user:other", asked_at=since + moment)
+            two_persons.require_second(actor, Action.DECIDE_PKI, requested_by="user:other", requested_at=since + moment)
