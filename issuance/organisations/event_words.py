@@ -1,4 +1,4 @@
-"""The words of events of organisations."""
+"""Labels of events of organisations."""
 
 from django.utils.translation import gettext_noop as _
 

@@ -1,7 +1,6 @@
-"""Issuing areas and organisations: the tree on which everything is configured (rules/issuance 7.1).
+"""Issuing areas and organisations: the tree that carries all configuration (rules/issuance 7.1).
 
-`version` rises by one with each edit by people, so that the second of two editors is told (ADR 0180). Names are ordered the
-Swedish way.
+Each edit by a user increments `version`, so the second of two editors sees the conflict (ADR 0180). Names sort in Swedish order.
 """
 
 from typing import ClassVar
@@ -15,7 +14,10 @@ from siths_portal.lib.ids import new_id
 
 
 class IssuingArea(Versioned):
-    """Utgivningsområde. `issuing_organisation` is directly connected and pays; empty only until it has been made."""
+    """An issuing area (utgivningsområde).
+
+    `issuing_organisation` is directly connected and pays. It is empty only until that organisation has been created.
+    """
 
     subject = "area"
 
@@ -31,11 +33,11 @@ class IssuingArea(Versioned):
 
 
 class Organisation(Versioned):
-    """Organisation, or sub-organisation if it has a parent. `scope_path` is written by create and move alone.
+    """An organisation, or a sub-organisation if it has a parent. Only create and move write `scope_path`.
 
-    Without a card customisation of its own the nearest one above holds. `pending_customisation` becomes its own when it is
-    verified for the first time; until then the present one holds (ADR 0189). One that is ended (`closed_at`) is in its place, and
-    nothing new comes there.
+    An organisation without its own card customisation uses that of the nearest one above. `pending_customisation` replaces the
+    current customisation when it is verified for the first time (ADR 0189). A closed organisation (`closed_at`) keeps its place,
+    but nothing new is created in it.
     """
 
     subject = "organisation"
@@ -70,9 +72,9 @@ class Organisation(Versioned):
 
 
 class FormerPlace(models.Model):
-    """Where an organisation stood until a moment: in which area and below which top organisation, itself if it was one.
+    """The area and top organisation of an organisation until a moment; `top` is the organisation itself if it was a top one.
 
-    Of a moment the first row with a later `until` holds; after the last one the organisation's own row does (ADR 0037).
+    The first row with a later `until` holds for a given moment; after the last row, the organisation's own row holds (ADR 0037).
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -85,7 +87,7 @@ class FormerPlace(models.Model):
 
 
 class FormerIssuer(models.Model):
-    """Which organisation issued in an area, and paid for it, until a moment: read as `FormerPlace` is."""
+    """The organisation that issued in an area, and paid for it, until a moment. Read like `FormerPlace`."""
 
     area = models.ForeignKey(IssuingArea, on_delete=models.PROTECT, related_name="+", db_index=False)
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")

@@ -1,4 +1,4 @@
-"""The HSA directory as organisations need it. Methods raise lib.errors only."""
+"""The HSA directory as organisations need it. Methods raise only lib.errors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class DirectoryOrganisation:
-    """An organisation or unit as the catalogue has it now. `organisation_number` is empty for a unit without one of its own."""
+    """An organisation or unit in the HSA directory now. `organisation_number` is empty for a unit without its own number."""
 
     hsa_id: str
     name: str
@@ -15,8 +15,8 @@ class DirectoryOrganisation:
 
 
 class OrganisationDirectory(Protocol):
-    """The organisations of the HSA directory. Raises Unavailable if it does not answer, Refused if it declines."""
+    """The organisations of the HSA directory. Raises Unavailable without a response, Refused if the directory declines."""
 
     def find_organisations(self, hsa_ids: Sequence[str]) -> list[DirectoryOrganisation]:
-        """The organisations and units with these HSA-ids, whatever their case; what the catalogue does not have is left out."""
+        """Returns the organisations and units with these HSA-ids, ignoring case. Unknown HSA-ids are left out."""
         ...

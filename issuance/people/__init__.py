@@ -1,1 +1,1 @@
-"""People, their numbers, HSA assignments, visibility and photos; the ports to HSA directory and person register."""
+"""People, their numbers, HSA assignments, visibility and photos; the ports to the HSA directory and the person register."""

@@ -1,4 +1,4 @@
-"""The words of events of people."""
+"""Labels of events of people."""
 
 from django.utils.translation import gettext_noop as _
 

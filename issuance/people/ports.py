@@ -1,4 +1,4 @@
-"""What issuance needs from the outside: the catalogue of posts and the person register. Methods raise lib.errors only."""
+"""Ports to the HSA directory and the person register. Methods raise only lib.errors."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from issuance.organisations.ports import OrganisationDirectory
 
 @dataclass(frozen=True)
 class PersonKey:
-    """A person's number as the outside names it: kind and value in normal form."""
+    """A person's number as external systems use it: kind and value in normal form."""
 
     kind: str
     value: str
@@ -17,7 +17,7 @@ class PersonKey:
 
 @dataclass(frozen=True)
 class DirectoryPost:
-    """A post as the catalogue has it now. `valid_to` is its last day."""
+    """An assignment in the HSA directory now. `valid_to` is its last day."""
 
     hsa_id: str
     organisation_hsa_id: str
@@ -32,7 +32,7 @@ class DirectoryPost:
 
 @dataclass(frozen=True)
 class RegisteredAddress:
-    """Folkbokföringsadress. Read when needed, stored nowhere."""
+    """A registered address (folkbokföringsadress). It is read when needed and never stored."""
 
     lines: tuple[str, ...]
     postal_code: str
@@ -42,7 +42,7 @@ class RegisteredAddress:
 
 @dataclass(frozen=True)
 class RegisterPerson:
-    """A person as the register has him now. A protected person has no address here."""
+    """A person in the register now. A protected person has no address here."""
 
     given_names: str
     given_name_in_use: str
@@ -59,14 +59,14 @@ class RegisterPerson:
 
 
 class StaffDirectory(OrganisationDirectory, Protocol):
-    """The HSA directory with posts too. Raises Unavailable if it does not answer, Refused if it declines."""
+    """The HSA directory including assignments. Raises Unavailable without a response, Refused if the directory declines."""
 
     def find_posts_by_hsa_id(self, hsa_id: str) -> list[DirectoryPost]:
-        """Posts with this HSA-id, whatever its case; normally none or one."""
+        """Returns the assignments with this HSA-id, ignoring case; normally none or one."""
         ...
 
     def find_posts_by_person_id(self, person: PersonKey) -> list[DirectoryPost]:
-        """All posts of a person."""
+        """Returns all assignments of a person."""
         ...
 
 
@@ -74,5 +74,5 @@ class PersonRegister(Protocol):
     """The person register (Personuppgiftstjänsten). Raises Unavailable, Refused, or NotFound if it has no such person."""
 
     def read_person(self, person: PersonKey) -> RegisterPerson:
-        """Name, protection flags and registered address as they are now."""
+        """Returns current name, protection flags and registered address."""
         ...

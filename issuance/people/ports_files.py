@@ -1,4 +1,4 @@
-"""What issuance needs from files of the catalogue that operators bring: its rows, one after another. Raises lib.errors only."""
+"""The port to files of the HSA directory that operators provide. Methods raise only lib.errors."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ FIELDS = (
     "hsa_id", "organisation_hsa_id", "person_id", "person_id_kind", "given_name", "surname", "title", "mail", "upn", "valid_to",
     "protected",
 )  # fmt: skip
-"""What a row may say, by our names."""
+"""The fields of a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A post as the file has it, unchecked: the line where it begins, and its values by FIELDS; what is not there is not said.
+    """An unchecked assignment of a file: its first line, and its values by FIELDS; missing fields are absent.
 
-    `organisations` are the HSA-ids of where the post lies, the nearest first; empty for one that cannot be read. `fault` is the
-    code of what could not be read at `field`; the values may then lack.
+    `organisations` are the HSA-ids of the units around the assignment, the nearest first; empty text for a unit that cannot be
+    read. `fault` is the code of an error at `field`; values may then be missing.
     """
 
     line: int
@@ -28,11 +28,11 @@ class FileRow:
 
 
 class DirectoryFiles(Protocol):
-    """Reads exports of the catalogue, LDIF (RFC 2849) or CSV, as the file itself tells."""
+    """Reads exports of the HSA directory, LDIF (RFC 2849) or CSV, and detects the format."""
 
     def rows(self, stream: BufferedReader, *, encoding: str = "utf-8") -> Iterator[FileRow]:
-        """The posts in the file, in its order, read as they are asked for; `encoding` is that of CSV, LDIF is UTF-8.
+        """Yields the assignments of the file lazily, in its order. `encoding` applies to CSV; LDIF is UTF-8.
 
-        Raises Invalid where the file is not what it should be, which may be after some rows.
+        Raises Invalid if the file is malformed, possibly after some rows.
         """
         ...

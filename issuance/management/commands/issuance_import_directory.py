@@ -48,7 +48,9 @@ class Command(BaseCommand):
         path: Path = options["file"]
         size = max(1, path.stat().st_size)
         try:
-            outcome = directory_import.run(path, how, say=lambda octets, rows: self._progress(octets / size, rows), shown=_SHOWN)
+            outcome = directory_import.run(
+                path, how, report_progress=lambda octets, rows: self._progress(octets / size, rows), shown=_SHOWN
+            )
         except DomainError as error:
             raise CommandError(error.message) from None
         except (OperationalError, InterfaceError):

@@ -1,4 +1,4 @@
-"""The counties of Sweden (län), as they are written in an organisation's data."""
+"""The counties of Sweden (län), as an organisation's data spells them."""
 
 COUNTIES = (
     "Blekinge län",

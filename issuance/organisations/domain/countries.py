@@ -1,4 +1,4 @@
-"""Countries by the two letters that certificates name them with (RFC 5280 appendix A.1, ISO 3166-1)."""
+"""Two-letter country codes for certificates (RFC 5280 appendix A.1, ISO 3166-1)."""
 
 _SECOND_LETTERS = {
     "A": "DEFGILMOQRSTUWXZ",
@@ -27,7 +27,7 @@ _SECOND_LETTERS = {
     "Y": "ET",
     "Z": "AMW",
 }
-"""Of the codes that are officially assigned, by the first letter."""
+"""The second letters of the officially assigned codes, by first letter."""
 
 COUNTRIES = frozenset(first + second for first, seconds in _SECOND_LETTERS.items() for second in seconds)
-"""The codes."""
+"""The officially assigned codes."""

@@ -1,4 +1,4 @@
-"""An area's organisations as a tree, whole or narrowed to those that a text finds (rules/issuance 7.2)."""
+"""An area's organisations as a tree, complete or filtered by a text (rules/issuance 7.2)."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -12,8 +12,10 @@ from issuance.organisations.queries.places import paths_above
 
 @dataclass
 class Branch:
-    """An organisation, with those below it. `found` where it is what was searched for, not only above it; `opened` where what
-    lies below is asked for, of it or of one below it."""
+    """An organisation and those below it.
+
+    `found` is False for one that is shown only because a match lies below it. `opened` marks the organisations to unfold.
+    """
 
     id: UUID
     name: str
@@ -26,7 +28,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class AreaTree:
-    """The topmost organisations that the actor sees; how many he sees in all, and how many of them the text found."""
+    """The topmost organisations that the actor sees, how many they see in all, and how many of those match the text."""
 
     tops: tuple[Branch, ...]
     seen: int
@@ -34,9 +36,11 @@ class AreaTree:
 
 
 def tree(*, actor: Actor, area_id: UUID, text: str = "", under: UUID | None = None) -> AreaTree:
-    """The organisations of an area that the actor sees, but for ended ones, by name on each level; with `text` those that have
-    it in name or number, or whose HSA-id begins with it, and those above them. Opened down to what lies directly below `under`,
-    if that is one of them. One query."""
+    """Returns the open organisations of an area that the actor sees, by name on each level.
+
+    With `text`, only those that `matches`, and those above them. Organisations are unfolded down to the level directly below
+    `under`, if the tree contains it. One query.
+    """
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
     rows = rows.order_by("name", "pk")
     branches = {
@@ -53,7 +57,7 @@ def tree(*, actor: Actor, area_id: UUID, text: str = "", under: UUID | None = No
 
 
 def matches(text: str, name: str, number: str, hsa_id: str) -> bool:
-    """True if the text is a part of an organisation's name or number, or the beginning of its HSA-id; an empty one is of all."""
-    wanted = " ".join(text.split()).casefold()
-    digits = wanted.replace("-", "")
-    return wanted in name.casefold() or hsa_id.casefold().startswith(wanted) or (digits.isdigit() and digits in number)
+    """True if `text` is part of an organisation's name or number, or begins its HSA-id. An empty text matches all."""
+    search_text = " ".join(text.split()).casefold()
+    digits = search_text.replace("-", "")
+    return search_text in name.casefold() or hsa_id.casefold().startswith(search_text) or (digits.isdigit() and digits in number)

@@ -27,7 +27,7 @@ from siths_portal.lib.lists import Rows
 
 @dataclass(frozen=True)
 class AreaLine:
-    """An area in the overview. `issuers`: whether somebody is responsible issuer in it now."""
+    """An area in the overview. `issuers` is True if it has a responsible issuer now."""
 
     id: UUID
     name: str
@@ -37,10 +37,10 @@ class AreaLine:
 
 @dataclass(frozen=True)
 class Issuer:
-    """A responsible issuer, named as the actor may read it; `opens` tells whether the actor may open his roles.
+    """A responsible issuer, with the name that the actor may see; `opens` is True if the actor may open the issuer's roles.
 
-    `last` is the role's last day, if it has one, and `begins` its first, if that is to come; `rests`: the issuer has no valid
-    post in the area, so that the role does not hold.
+    `last` is the role's last day, if any, and `begins` its first day if that is in the future. `rests` means that the role is
+    dormant because the issuer has no valid assignment in the area.
     """
 
     person_id: UUID
@@ -53,7 +53,7 @@ class Issuer:
 
 @dataclass(frozen=True)
 class AreaFacts:
-    """What is set on an area. The role of `resting_issuers` does not hold, the role of `coming_issuers` has not begun."""
+    """The configuration of an area. The roles of `resting_issuers` are dormant, those of `coming_issuers` have not begun."""
 
     version: int
     name: str
@@ -67,7 +67,7 @@ class AreaFacts:
 
 @dataclass(frozen=True)
 class AreaOutline:
-    """What an area has at all: one that issues, responsible issuers, and organisations and offices that its reader sees."""
+    """Whether an area has an issuing organisation, responsible issuers, and organisations and offices that the reader sees."""
 
     issuing: UUID | None
     issuers: bool
@@ -77,8 +77,10 @@ class AreaOutline:
 
 @dataclass(frozen=True)
 class OrganisationLine:
-    """An organisation in a list. `issuing`: it issues in its area; `below`: how many lie directly below it, in the list of an
-    area."""
+    """An organisation in a list. `issuing` means that it issues in its area.
+
+    `below` counts the organisations directly below it; only the list of an area sets it.
+    """
 
     id: UUID
     name: str
@@ -103,7 +105,7 @@ class OfficeLine:
 
 
 def areas(*, actor: Actor) -> Rows[IssuingArea, AreaLine]:
-    """The issuing areas that the actor sees. They can be ordered by `issuer`, the issuing organisation's name."""
+    """Returns the issuing areas that the actor sees. Callers may sort by `issuer`, the issuing organisation's name."""
     rows = (
         IssuingArea.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
         .select_related("issuing_organisation")
@@ -119,19 +121,19 @@ def areas(*, actor: Actor) -> Rows[IssuingArea, AreaLine]:
 
 
 def granted_organisations(*, actor: Actor) -> tuple[OrganisationLine, ...]:
-    """The organisations that the actor's roles were given in, by name; for those who see no whole area."""
+    """Returns the organisations in which the actor has a role, by name. Used for actors who see no complete area."""
     paths = policy.reach(actor, Action.VIEW_CONFIGURATION)
     rows = Organisation.objects.filter(scope_path__in=paths).select_related("area").order_by("name", "pk")
     return tuple(organisation_line(row) for row in rows)
 
 
 def area_facts(*, actor: Actor, area_id: UUID) -> AreaFacts:
-    """What is set on an area that the actor sees. Raises NotFound, Forbidden."""
+    """Returns the configuration of an area that the actor sees. Raises NotFound, Forbidden."""
     return area_with_head(actor=actor, area_id=area_id)[1]
 
 
 def area_with_head(*, actor: Actor, area_id: UUID) -> tuple[AreaHead, AreaFacts]:
-    """Returns the head and the facts of an area by one query for both. Raises NotFound, Forbidden."""
+    """Returns the head and the configuration of an area with one query for both. Raises NotFound, Forbidden."""
     rows = IssuingArea.objects.with_rights(actor, RIGHTS).select_related("issuing_organisation")
     row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, area_id)
     return head_of(actor, row), _facts(actor, row)
@@ -152,7 +154,7 @@ def _facts(actor: Actor, row: IssuingArea) -> AreaFacts:
 
 
 def area_outline(*, actor: Actor, area_id: UUID) -> AreaOutline:
-    """What an area that the actor sees has at all, where no more of it is shown. One query. Raises NotFound, Forbidden."""
+    """Returns which parts an area has, for pages that show no more of it. One query. Raises NotFound, Forbidden."""
     seen = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=OuterRef("pk"), closed_at=None)
     rows = IssuingArea.objects.annotate(
         has_issuers=_has_issuers(),
@@ -164,26 +166,26 @@ def area_outline(*, actor: Actor, area_id: UUID) -> AreaOutline:
 
 
 def is_in_use(*, area_id: UUID) -> bool:
-    """Whether a card was ever ordered in an area, for somebody who is not protected (S13). One query.
+    """True if a card was ever ordered in the area for a person who is not protected (S13). One query.
 
-    Of each organisation by itself, by the index of its orders: one order of any of them would be sought among all there are.
+    It checks each organisation separately, because each check then uses the index of that organisation's orders.
     """
     ordered = Exists(CardOrder.objects.filter(organisation=OuterRef("pk"), person__is_protected=False))
     return any(Organisation.objects.filter(area=area_id).values_list(ordered, flat=True))
 
 
 def _has_issuers() -> Exists:
-    """Whether somebody is responsible issuer now, with a post in the area, as a condition on areas."""
+    """Returns the condition that an area has a responsible issuer now, with an assignment in the area."""
     return Exists(with_post(in_force(RoleGrant.objects.filter(area=OuterRef("pk"), role=Role.RESPONSIBLE_ISSUER.value))))
 
 
 def _issuers(actor: Actor, row: IssuingArea) -> tuple[Issuer, ...]:
-    """Those who have the role of a responsible issuer in the area, or will, by name; who has it now and later counts as now."""
+    """Returns the current and coming responsible issuers of an area, by name. A person who has both roles counts as current."""
     now = clock.now()
     grants = {f"user:{grant.person_id}": grant for grant in _holding(row.pk).order_by("-valid_from")}
     people = {ref: grant.person_id for ref, grant in grants.items()}
-    asked = people.values() if policy.holds(actor, Action.ASSIGN_ROLE) else ()
-    opened = may_get_roles(actor=actor, person_ids=asked) - {actor.person_id}
+    openable_ids = people.values() if policy.holds(actor, Action.ASSIGN_ROLE) else ()
+    opened = may_get_roles(actor=actor, person_ids=openable_ids) - {actor.person_id}
     named = officers.names(actor, people).items()
     found = (_issuer(grants[ref], name, opens=people[ref] in opened, now=now) for ref, name in named)
     return tuple(sorted(found, key=lambda one: one.name))
@@ -202,35 +204,38 @@ def _issuer(grant: RoleGrant, name: str, *, opens: bool, now: dt.datetime) -> Is
 
 
 def issuer_names(*, actor: Actor, area_id: UUID) -> tuple[str, ...]:
-    """The names of an area's responsible issuers, as far as the actor may read them; for pages of what lies in the area."""
+    """Returns the names of an area's responsible issuers, as the actor may see them, for pages about places in the area."""
     refs = [f"user:{one.person_id}" for one in in_force(_holding(area_id)) if one.awake]  # type: ignore[attr-defined]
     return tuple(sorted(officers.names(actor, refs).values()))
 
 
 def _holding(area_id: UUID) -> QuerySet[RoleGrant]:
-    """The roles of responsible issuers in an area that have not ended, with `awake`: their holder has a valid post there."""
+    """Returns the current and coming roles of responsible issuers in an area.
+
+    `awake` is True if the holder has a valid assignment there.
+    """
     rows = current(RoleGrant.objects.filter(area=area_id, role=Role.RESPONSIBLE_ISSUER.value))
     return rows.annotate(awake=Exists(with_post(RoleGrant.objects.filter(pk=OuterRef("pk")))))
 
 
 def without_issuer(*, grant_ids: Collection[UUID]) -> list[tuple[UUID, str]]:
-    """The areas, by id and name, that have a responsible issuer now and have none when these roles are gone. One query."""
+    """Returns id and name of the areas that have a responsible issuer now but none without these roles. One query."""
     holding = with_post(in_force(RoleGrant.objects.filter(area=OuterRef("pk"), role=Role.RESPONSIBLE_ISSUER.value)))
     rows = IssuingArea.objects.filter(Exists(holding.filter(pk__in=grant_ids)), ~Exists(holding.exclude(pk__in=grant_ids)))
     return list(rows.order_by("name").values_list("pk", "name"))
 
 
 def organisations_in(*, actor: Actor, area_id: UUID, below: Mapping[UUID, int]) -> Rows[Organisation, OrganisationLine]:
-    """The organisations of an area that lie below no other, as far as the actor sees them; without those that are ended.
+    """Returns the top organisations of an area that the actor sees, without closed ones.
 
-    `below`: as `counts_below` gives it.
+    `below` is the result of `counts_below`.
     """
     rows = _open_in(actor, area_id).filter(parent=None).select_related("area")
     return Rows(rows, lambda found: [replace(organisation_line(row), below=below.get(row.id, 0)) for row in found])
 
 
 def counts_below(*, actor: Actor, area_id: UUID) -> dict[UUID, int]:
-    """How many organisations lie directly below each of an area's, of those that have any; without those that are ended."""
+    """Returns how many open organisations lie directly below each organisation of an area, if any do."""
     counted = _open_in(actor, area_id).exclude(parent=None).order_by().values("parent_id").annotate(count=Count("pk"))
     return dict(counted.values_list("parent_id", "count"))
 
@@ -240,13 +245,13 @@ def _open_in(actor: Actor, area_id: UUID) -> QuerySet[Organisation]:
 
 
 def organisations_below(*, actor: Actor, organisation_id: UUID, parent: str) -> Rows[Organisation, OrganisationLine]:
-    """The organisations directly below one, which is called `parent`, as far as the actor sees them; without ended ones."""
+    """Returns the open organisations directly below one called `parent`, as far as the actor sees them."""
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(parent=organisation_id, closed_at=None)
     return Rows(rows.select_related("area"), lambda found: [replace(organisation_line(row), parent=parent) for row in found])
 
 
 def organisation_line(row: Organisation) -> OrganisationLine:
-    """An organisation in a list; its area is read."""
+    """Returns a list line of an organisation whose area is loaded."""
     return OrganisationLine(
         id=row.id,
         name=row.name,
@@ -259,18 +264,18 @@ def organisation_line(row: Organisation) -> OrganisationLine:
 
 
 def offices_in(*, actor: Actor, area_id: UUID) -> Rows[Office, OfficeLine]:
-    """The offices of an area that the actor sees."""
+    """Returns the offices of an area that the actor sees."""
     rows = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
     return Rows(rows, lambda found: [office_line(row) for row in found])
 
 
 def office_line(row: Office) -> OfficeLine:
-    """An office in a list."""
+    """Returns a list line of an office."""
     return OfficeLine(row.id, row.name, row.invoice_comment, bool(row.street_address), row.closed_at is not None)
 
 
 def issuer_choices(*, area_id: UUID) -> list[tuple[str, str]]:
-    """The organisations of an area that may issue in it, as choices of a form: ids and names."""
+    """Returns the organisations that may issue in an area, as choices of a form: ids and names."""
     tops = Organisation.objects.filter(area=area_id, parent=None, closed_at=None).order_by("name", "pk")
     return [(str(pk), name) for pk, name in tops.values_list("pk", "name")]
 
@@ -280,6 +285,6 @@ def _name(row: Organisation | None) -> str:
 
 
 def is_empty_area(area_id: UUID) -> bool:
-    """Whether `areas.remove_area` would find nothing in the area, nor anything that was there once."""
+    """True if the area has no organisation, office or role, and never had one, so `areas.remove_area` may remove it."""
     all_of = (Organisation.objects, Office.objects, RoleGrant.objects, FormerPlace.objects, FormerIssuer.objects)
     return not any(rows.filter(area=area_id).exists() for rows in all_of)

@@ -1,4 +1,4 @@
-"""Organisations that were ended: in an area, and how one was (ADR 0222)."""
+"""Closed organisations: those of an area, and the details of one closing (ADR 0222)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from issuance.records.queries.history import names_of
 from siths_portal.lib.errors import Conflict, Forbidden
 
 MOST = 50
-"""Ended organisations that an area's page lists, the last ones first."""
+"""The maximum number of closed organisations on an area's page, the latest first."""
 
 
 @dataclass(frozen=True)
 class EndedLine:
-    """An ended organisation in a list."""
+    """A closed organisation in a list."""
 
     id: UUID
     name: str
@@ -28,7 +28,11 @@ class EndedLine:
 
 @dataclass(frozen=True)
 class Ended:
-    """How an organisation was ended. `may_reopen` tells whether the actor may take it up; `above` that the one above is ended."""
+    """The closing of an organisation.
+
+    `may_reopen` is True if the actor may reopen it. `above` is True if the organisation above is closed, which must be reopened
+    first.
+    """
 
     closed_on: dt.date
     who: str
@@ -38,14 +42,14 @@ class Ended:
 
 
 def ended_in(*, actor: Actor, area_id: UUID) -> tuple[EndedLine, ...]:
-    """The organisations of an area that were ended, as far as the actor sees them, the last ones first."""
+    """Returns the closed organisations of an area that the actor sees, the latest first."""
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at__isnull=False)
-    asked = rows.order_by("-closed_at", "pk").values_list("pk", "name", "hsa_id", "closed_at")[:MOST]
-    return tuple(EndedLine(pk, name, hsa_id, day) for pk, name, hsa_id, at in asked if (day := words.day(at)))
+    closed_rows = rows.order_by("-closed_at", "pk").values_list("pk", "name", "hsa_id", "closed_at")[:MOST]
+    return tuple(EndedLine(pk, name, hsa_id, day) for pk, name, hsa_id, at in closed_rows if (day := words.day(at)))
 
 
 def ended(*, actor: Actor, organisation_id: UUID) -> Ended | None:
-    """How an organisation was ended, None where it lives. The caller has made sure that the actor may see it."""
+    """Returns the closing of an organisation, or None if it is open. The caller has checked that the actor may see it."""
     row = Organisation.objects.select_related("area", "parent").filter(pk=organisation_id).get()
     day = words.day(row.closed_at) if row.closed_at else None
     if day is None:

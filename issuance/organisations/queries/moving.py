@@ -1,4 +1,4 @@
-"""Where an organisation may move, and what a move brings: who gains and who loses reach, and what follows along (ADR 0181)."""
+"""Where an organisation may move, and what a move changes: access, offices, fees, customisation and receipt text (ADR 0181)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ from issuance.roles.queries import moving_roles
 from issuance.roles.services.actors import in_force
 
 MOST = 20
-"""So many places are offered; who sees more writes more of the name."""
+"""The maximum number of places offered. If there are more, the user narrows the search."""
 
 NAMED = 50
-"""So many of those who gain or lose reach are named; the rest is counted."""
+"""The maximum number of persons named in each group; the page shows only a count of the others."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an organisation may move to: below an organisation, or to the top of an area."""
+    """A possible destination: an organisation, or the top of an area."""
 
     id: UUID
     name: str
@@ -43,13 +43,13 @@ class Place:
 
     @property
     def value(self) -> str:
-        """As a form sends it."""
+        """Returns the place as the form submits it."""
         return f"{'area' if self.is_area else 'organisation'}:{self.id}"
 
 
 @dataclass(frozen=True)
-class Reacher:
-    """Somebody whose role reaches the organisation at one end of the move alone. `place` is where the role was given."""
+class RoleHolder:
+    """A role that covers the organisation only before or only after the move. `place` is where the role was given."""
 
     who: str
     role: str
@@ -57,19 +57,19 @@ class Reacher:
 
 
 @dataclass(frozen=True)
-class Reachers:
-    """Those who are named, and how many `more` there are."""
+class RoleHolders:
+    """The named role holders, and how many `more` there are."""
 
-    named: tuple[Reacher, ...] = ()
+    named: tuple[RoleHolder, ...] = ()
     more: int = 0
 
 
 @dataclass(frozen=True)
 class Consequences:
-    """What a move of the organisation at `version` brings. `persons` counts those whom the reader sees (S13).
+    """The consequences of moving the organisation at `version`. `persons` counts only persons whom the reader sees (S13).
 
-    `rests` and `wakes`: whose roles begin to rest, or to hold again, in another area (`moving_roles`). `receipt_before` and
-    `receipt_after`: the organisations above whose receipt text holds at each end, if that changes; empty where none does.
+    `rests` and `wakes` are roles that become dormant or active in another area (`moving_roles`). `receipt_before` and
+    `receipt_after` name the organisations above whose receipt text applies before and after, if that changes; empty without one.
     """
 
     target: Place
@@ -77,10 +77,10 @@ class Consequences:
     same_place: bool
     along: int
     persons: int
-    loses: Reachers
-    gains: Reachers
-    rests: Reachers
-    wakes: Reachers
+    loses: RoleHolders
+    gains: RoleHolders
+    rests: RoleHolders
+    wakes: RoleHolders
     other_area: bool
     party_before: str
     party_after: str
@@ -95,7 +95,10 @@ class Consequences:
 
 
 def places(*, actor: Actor, organisation_id: UUID, text: str) -> list[Place]:
-    """At most MOST + 1 places by a part of their name or their HSA-id, to which the actor may move the organisation."""
+    """Returns at most MOST + 1 places to which the actor may move the organisation.
+
+    `text` is a part of the name or the beginning of the HSA-id.
+    """
     moved = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), organisation_id)
     tops = IssuingArea.objects.visible_to(actor, Action.CREATE_ORGANISATION).filter(name__icontains=text)
     found = [Place(row.id, row.name, row.name, is_area=True) for row in tops.order_by("name")[: MOST + 1]]
@@ -116,7 +119,10 @@ def _below(row: Organisation) -> Place:
 
 
 def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequences:
-    """What a move to the place with this form value brings. Raises NotFound for a place that is none, Conflict."""
+    """Returns the consequences of a move to the place with this form value.
+
+    Raises NotFound if there is no such place, Conflict if the organisation cannot move there.
+    """
     rows = Organisation.objects.select_related("area__issuing_organisation", "parent", "customisation")
     moved = policy.get(actor, Action.VIEW_CONFIGURATION, rows, organisation_id)
     place, row = _place(actor, target)
@@ -126,7 +132,7 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
     after = {area.scope_path} if isinstance(row, IssuingArea) else {area.scope_path, *paths_above(row.scope_path), row.scope_path}
     other_area = area.id != moved.area_id
     rests, wakes = moving_roles.changed(moved, area.id) if other_area else ([], [])
-    loses, gains, rests_named, wakes_named = _named(actor, *_reachers(before, after), rests, wakes)
+    loses, gains, rests_named, wakes_named = _named(actor, *_role_holders(before, after), rests, wakes)
     counts = _counts(actor, moved)
     receipt_before, receipt_after = _receipt_texts(moved, row)
     becomes_sub = isinstance(row, Organisation) and moved.parent_id is None
@@ -161,7 +167,7 @@ class _Counts(NamedTuple):
 
 
 def _counts(actor: Actor, moved: Organisation) -> _Counts:
-    """How many organisations move, how many persons in them the actor sees, and how many connections of offices. One query."""
+    """Counts the moving organisations, the persons in them whom the actor sees, and their connections to offices. One query."""
     inside = Organisation.objects.filter(scope_path__startswith=moved.scope_path)
     persons = PersonScope.objects.visible_to(actor).filter(organisation__in=inside)
     connections = OrganisationOffice.objects.filter(organisation__in=inside)
@@ -170,7 +176,7 @@ def _counts(actor: Actor, moved: Organisation) -> _Counts:
 
 
 def _count(rows: QuerySet[Any], column: str) -> Coalesce:
-    """How many values the rows have in a column, for a query of something else."""
+    """Returns a subquery that counts the distinct values of a column."""
     counted = rows.order_by().annotate(all=Value(1)).values("all").annotate(count=Count(column, distinct=True)).values("count")
     return Coalesce(Subquery(counted), 0)
 
@@ -186,10 +192,10 @@ def _place(actor: Actor, target: str) -> tuple[Place, IssuingArea | Organisation
     return _below(row), row
 
 
-def _reachers(before: set[str], after: set[str]) -> tuple[list[RoleGrant], list[RoleGrant]]:
-    """The roles over places that are above before the move alone, and those after it alone.
+def _role_holders(before: set[str], after: set[str]) -> tuple[list[RoleGrant], list[RoleGrant]]:
+    """Returns the roles that cover the organisation only before the move, and those that cover it only after.
 
-    Who has the same role above at both ends is in neither.
+    A person who has the same role above both places is in neither list.
     """
     over = Q(area__scope_path__in=before | after) | Q(organisation__scope_path__in=before | after)
     grants = in_force(RoleGrant.objects.filter(over))
@@ -202,15 +208,15 @@ def _reachers(before: set[str], after: set[str]) -> tuple[list[RoleGrant], list[
     )
 
 
-def _named(actor: Actor, *groups: list[RoleGrant]) -> list[Reachers]:
-    """The roles of each group as the actor may read their holders, whose names are asked once."""
+def _named(actor: Actor, *groups: list[RoleGrant]) -> list[RoleHolders]:
+    """Returns each group of roles with the holders' names as the actor may see them. One query for all names."""
     names = officers.names(actor, {f"user:{each.person_id}" for rows in groups for each in rows[:NAMED]})
-    return [Reachers(tuple(_reacher(each, names) for each in rows[:NAMED]), max(0, len(rows) - NAMED)) for rows in groups]
+    return [RoleHolders(tuple(_role_holder(each, names) for each in rows[:NAMED]), max(0, len(rows) - NAMED)) for rows in groups]
 
 
-def _reacher(row: RoleGrant, names: Mapping[str, str]) -> Reacher:
+def _role_holder(row: RoleGrant, names: Mapping[str, str]) -> RoleHolder:
     place = row.area or row.organisation
-    return Reacher(names[f"user:{row.person_id}"], words.said(ROLE, row.role), place.name if place else "")
+    return RoleHolder(names[f"user:{row.person_id}"], words.said(ROLE, row.role), place.name if place else "")
 
 
 def _path(row: RoleGrant) -> str:
@@ -225,7 +231,7 @@ def _customisation_after(moved: Organisation, row: IssuingArea | Organisation) -
 
 
 def _receipt_texts(moved: Organisation, row: IssuingArea | Organisation) -> tuple[str, str]:
-    """The organisations whose receipt text holds for `moved` now and below `row`; both empty where the same one's does."""
+    """Returns the organisations whose receipt text applies to `moved` now and below `row`; both empty if that does not change."""
     now = receipt_content.regional_addition(moved)
     if now is not None and now.organisation_id == moved.id:
         return "", ""

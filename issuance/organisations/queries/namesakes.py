@@ -10,9 +10,9 @@ from issuance.organisations.models import IssuingArea, Organisation
 
 
 def told(*, actor: Actor, area_id: UUID, made: Organisation | Office) -> str:
-    """What else of the area, as far as the actor sees it, bears the name of something just made there; empty if nothing.
+    """Returns a sentence about other places in the area with the name of `made`, as far as the actor sees them; else empty.
 
-    The organisation that issues in the area usually bears the area's name, which is not told.
+    The issuing organisation usually has the same name as its area, so the sentence leaves that pair out.
     """
     name = made.name
     kinds = []

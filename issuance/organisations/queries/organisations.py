@@ -1,4 +1,4 @@
-"""One organisation: what is set on it and what follows from where it lies (rules/issuance 7.3, 7.4)."""
+"""One organisation: its configuration and what it inherits from its place in the tree (rules/issuance 7.3, 7.4)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ from siths_portal.lib.lists import Rows
 
 @dataclass(frozen=True)
 class Customisation:
-    """The card customisation that holds: its own, everybody's, or the one from above. Empty where there is none.
+    """The card customisation that applies: the organisation's own, the generic one, or that of an organisation above.
 
-    `unready` tells what it lacks where no card can be made by it yet.
+    All fields are empty without one. `unready` says what the customisation lacks before cards can be made with it.
     """
 
     name: str = ""
@@ -35,10 +35,11 @@ class Customisation:
 
 @dataclass(frozen=True)
 class OrganisationFacts:
-    """What is set on an organisation. `charged` is None where no fee was ever set; `next_fee` is one that is still to come.
+    """The configuration of an organisation.
 
-    `party` is the organisation that issues in the area and pays; empty where there is none. `pending` is its own customisation
-    that is not verified yet, while another one holds.
+    `charged` is None if no fee was ever set; `next_fee` is a future change. `party` is the organisation that issues in the area
+    and pays, empty without one. `pending` describes the organisation's own customisation that is not verified yet, while another
+    one applies.
     """
 
     version: int
@@ -60,7 +61,7 @@ class OrganisationFacts:
 
 @dataclass(frozen=True)
 class Fee:
-    """A dated value of Abonnemangsavgift. `state` is past, now or future."""
+    """A dated value of the subscription fee (abonnemangsavgift). `state` is past, now or future."""
 
     charged: bool
     valid_from: dt.date | None
@@ -68,7 +69,7 @@ class Fee:
 
 
 def organisation_facts(*, actor: Actor, organisation_id: UUID) -> OrganisationFacts:
-    """What is set on an organisation that the actor sees. Raises NotFound, Forbidden."""
+    """Returns the configuration of an organisation that the actor sees. Raises NotFound, Forbidden."""
     rows = Organisation.objects.select_related("area__issuing_organisation", "customisation", "pending_customisation")
     row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, organisation_id)
     fees = fees_of(row.id)
@@ -94,8 +95,10 @@ def organisation_facts(*, actor: Actor, organisation_id: UUID) -> OrganisationFa
 
 
 def _changes_of(fees: list[Fee]) -> tuple[Fee | None, Fee | None]:
-    """Of an organisation's fees, the newest first, the one by which the present value began to hold, and the next that brings
-    another; a day may have been given the value that held already."""
+    """Returns the fee with which the current value began, and the next fee with another value. `fees` begins with the newest.
+
+    Consecutive fees may have the same value, so the current fee need not be the one that set the value.
+    """
     oldest_first = list(reversed(fees))
     changes = [
         fee
@@ -107,14 +110,14 @@ def _changes_of(fees: list[Fee]) -> tuple[Fee | None, Fee | None]:
 
 
 def customisation_of(row: Organisation) -> Customisation:
-    """The card customisation that holds for an organisation; its own is read."""
+    """Returns the card customisation that applies to an organisation whose own customisation is loaded."""
     if row.customisation is not None:
         return described(row.customisation, own=not row.customisation.generic)
     return described(effective_customisations([row]).get(row.id))
 
 
 def described(customisation: CardCustomisation | None, *, own: bool = False) -> Customisation:
-    """A card customisation, or none."""
+    """Returns the view of a card customisation, or an empty view for None."""
     if customisation is None:
         return Customisation()
     lacks = None if prints(customisation) else unready(customisation)
@@ -122,7 +125,7 @@ def described(customisation: CardCustomisation | None, *, own: bool = False) -> 
 
 
 def fees_of(organisation_id: UUID) -> list[Fee]:
-    """Every value of Abonnemangsavgift, the newest first."""
+    """Returns every value of the subscription fee (abonnemangsavgift), the newest first."""
     now = clock.now()
     rows = list(SubscriptionFee.objects.filter(organisation=organisation_id).order_by("-valid_from"))
     holds = next((row.valid_from for row in rows if row.valid_from <= now), None)
@@ -137,7 +140,7 @@ def fees_of(organisation_id: UUID) -> list[Fee]:
 
 
 def connected_offices(*, actor: Actor, organisation_id: UUID) -> Rows[Office, OfficeLine]:
-    """The offices that an organisation may choose, as far as the actor sees them."""
+    """Returns the offices connected to an organisation, as far as the actor sees them."""
     rows = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(
         Q(pk__in=Office.organisations.through.objects.filter(organisation=organisation_id).values("office"))
     )
@@ -145,5 +148,5 @@ def connected_offices(*, actor: Actor, organisation_id: UUID) -> Rows[Office, Of
 
 
 def generic_exists() -> bool:
-    """Whether there is a card customisation that is nobody's own."""
+    """True if the generic card customisation exists."""
     return CardCustomisation.objects.filter(generic=True).exists()

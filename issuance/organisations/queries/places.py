@@ -1,4 +1,4 @@
-"""What every page on an area or an organisation shows of it: its name, where it lies, and what the actor may do there."""
+"""The head of a page about an area or an organisation: name, place in the tree, and the actor's rights there."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ RIGHTS = (
     Action.VERIFY_CUSTOMISATION,
     Action.ASSIGN_ROLE,
 )
-"""What may be offered on a place."""
+"""Rights by which pages offer functions on a place."""
 
 
 @dataclass(frozen=True)
 class Above:
-    """A place further up; `seen` tells whether the actor may open it."""
+    """A place further up; `seen` is True if the actor may open it."""
 
     id: UUID
     name: str
@@ -32,7 +32,10 @@ class Above:
 
 @dataclass(frozen=True)
 class AreaHead:
-    """An issuing area, with the rights that the actor has in all of it; `gives_roles`: also those of its organisations."""
+    """An issuing area with the actor's rights in all of it.
+
+    `gives_roles` is True if the actor may give roles of its organisations.
+    """
 
     id: UUID
     name: str
@@ -42,10 +45,10 @@ class AreaHead:
 
 @dataclass(frozen=True)
 class OrganisationHead:
-    """An organisation, with the rights that the actor has in it; `above` are the organisations over it, the top one first;
-    `gives_roles`: the actor may give some role there.
+    """An organisation with the actor's rights in it.
 
-    In one that is `ended` nobody has a right to set anything up.
+    `above` are the organisations over it, the top one first. `gives_roles` is True if the actor may give some role there. In an
+    `ended` (closed) organisation nobody has a right to configure anything.
     """
 
     id: UUID
@@ -59,28 +62,28 @@ class OrganisationHead:
 
     @property
     def is_sub_organisation(self) -> bool:
-        """Whether it lies below another organisation."""
+        """True for an organisation below another."""
         return bool(self.above)
 
     @property
     def may_change(self) -> bool:
-        """Whether the actor may edit the organisation and move it: those who may create one there (rules/issuance 1.2)."""
+        """True if the actor may edit and move the organisation: the right to create one there (rules/issuance 1.2)."""
         return (Action.CREATE_SUB_ORGANISATION if self.is_sub_organisation else Action.CREATE_ORGANISATION) in self.rights
 
 
 def area_head(*, actor: Actor, area_id: UUID | str) -> AreaHead:
-    """An issuing area for the top of its pages. Raises NotFound, Forbidden."""
+    """Returns the head of an issuing area. Raises NotFound, Forbidden."""
     return head_of(actor, policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.with_rights(actor, RIGHTS), area_id))
 
 
 def head_of(actor: Actor, row: IssuingArea) -> AreaHead:
-    """Returns the head of an area that was read with `with_rights`."""
+    """Returns the head of an area that was read using `with_rights`."""
     gives_roles = bool(policy.assignable(actor, row.scope_path) & ORGANISATION_ROLES)
     return AreaHead(row.id, row.name, rights_on(row), gives_roles)
 
 
 def organisation_head(*, actor: Actor, organisation_id: UUID | str) -> OrganisationHead:
-    """An organisation for the top of its pages. Raises NotFound, Forbidden."""
+    """Returns the head of an organisation. Raises NotFound, Forbidden."""
     rows = Organisation.objects.with_rights(actor, RIGHTS).select_related("area")
     row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, organisation_id)
     above = organisations_above([row]).get(row.id, ())
@@ -97,24 +100,24 @@ def organisation_head(*, actor: Actor, organisation_id: UUID | str) -> Organisat
 
 
 def rights_on(row: IssuingArea | Organisation) -> frozenset[Action]:
-    """The actions of `RIGHTS` that `with_rights` found allowed on the row."""
+    """Returns the actions of `RIGHTS` that the annotations of `with_rights` allow on the row."""
     return frozenset(action for action in RIGHTS if getattr(row, f"may_{action}"))
 
 
 def is_seen(actor: Actor, scope_path: str) -> bool:
-    """Whether the actor's roles show the configuration of the place with this path."""
+    """True if the actor's roles show the configuration of the place with this path."""
     return any(scope_path.startswith(path) for path in policy.reach(actor, Action.VIEW_CONFIGURATION))
 
 
 def organisations_above(rows: Iterable[Organisation]) -> dict[UUID, tuple[Organisation, ...]]:
-    """By organisation those that it lies below, the top one first. One query, without regard to scope."""
+    """Returns the organisations above each organisation, the top one first. One query, which ignores scope."""
     paths = {row.id: paths_above(row.scope_path) for row in rows}
-    wanted = {path for each in paths.values() for path in each}
-    found = {row.scope_path: row for row in Organisation.objects.filter(scope_path__in=wanted)} if wanted else {}
+    paths_to_read = {path for each in paths.values() for path in each}
+    found = {row.scope_path: row for row in Organisation.objects.filter(scope_path__in=paths_to_read)} if paths_to_read else {}
     return {pk: tuple(found[path] for path in each if path in found) for pk, each in paths.items()}
 
 
 def paths_above(scope_path: str) -> list[str]:
-    """The scope paths of the organisations over the one with this path, the top one first."""
+    """Returns the scope paths of the organisations above this path, the top one first."""
     _empty, area, *organisations, _end = scope_path.split("/")
     return [f"/{area}/{'/'.join(organisations[:count])}/" for count in range(1, len(organisations))]

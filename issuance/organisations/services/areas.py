@@ -18,7 +18,7 @@ _TAKEN = ("area-exists", "Det finns redan ett utgivningsområde med namnet. Väl
 
 @transaction.atomic(durable=True)
 def create_area(*, actor: Actor, name: str, invoice_reference: str = "") -> IssuingArea:
-    """Makes an issuing area, still without an issuing organisation. Raises Forbidden, Invalid, Conflict if the name is taken."""
+    """Creates an issuing area without an issuing organisation. Raises Forbidden, Invalid, Conflict if the name is taken."""
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     name, invoice_reference = _values(name, invoice_reference)
     _require_free_name(name)
@@ -39,11 +39,10 @@ def edit_area(
     invoice_reference: str,
     issuing_organisation_id: UUID | None,
 ) -> IssuingArea:
-    """Changes an area that was read at `version`. Its issuer is one of its own top organisations, and once chosen never none.
+    """Edits an area that was read at `version`.
 
-    Who issued and paid until now is kept for the months that are over (ADR 0037).
-
-    Raises NotFound, Forbidden, Invalid, Outdated, Conflict if the name is taken.
+    The issuing organisation is one of the area's own top organisations and cannot be removed again. The previous one is kept for
+    the invoices of past months (ADR 0037). Raises NotFound, Forbidden, Invalid, Outdated, Conflict if the name is taken.
     """
     rows = IssuingArea.objects.select_for_update(of=("self",), no_key=True)
     area = policy.get(actor, Action.CREATE_ORGANISATION, rows, area_id)
@@ -52,7 +51,7 @@ def edit_area(
     issuer = area.issuing_organisation_id
     if name != area.name:
         _require_free_name(name, but=area.id)
-    if issuing_organisation_id != issuer and version == area.version:  # else others changed it, which the edit tells
+    if issuing_organisation_id != issuer and version == area.version:  # otherwise `edit` raises Outdated
         _require_issuer(area, issuing_organisation_id)
     with refused_as(*_TAKEN, field="name"):
         edit(area, version=version, changes=changes, actor=actor, action="area.changed")
@@ -63,11 +62,11 @@ def edit_area(
 
 @transaction.atomic(durable=True)
 def remove_area(*, actor: Actor, area_id: UUID) -> None:
-    """Takes an area away in which nothing was ever set up, as one made by mistake; the event keeps what it was called.
+    """Removes an area in which nothing was ever configured, such as one created by mistake. The event keeps its name.
 
-    Raises NotFound, Forbidden, Conflict where it has or had organisations or offices, ended and closed ones too.
+    Raises NotFound, Forbidden, Conflict if it has or had organisations or offices, closed ones included.
     """
-    lock_tree()  # so that no organisation and no office comes into it meanwhile
+    lock_tree()  # prevents new organisations and offices in the area until the commit
     area = policy.get(actor, Action.CREATE_ORGANISATION, IssuingArea.objects.select_for_update(of=("self",)), area_id)
     record(actor, "area.removed", area, name=area.name, invoice_reference=area.invoice_reference)
     try:
@@ -78,8 +77,7 @@ def remove_area(*, actor: Actor, area_id: UUID) -> None:
 
 
 def _require_free_name(name: str, *, but: UUID | None = None) -> None:
-    """Passes if no area, `but` this one, has the name in small or capital letters; areas that are named wait for each other.
-    Raises Conflict."""
+    """Raises Conflict if an area other than `but` has the name, ignoring case. Serialises all changes of area names."""
     lock_until_commit(f"{IssuingArea._meta.db_table}.name")
     if IssuingArea.objects.filter(~Q(pk=but), name__iexact=name).exists():
         code, message = _TAKEN
@@ -87,7 +85,7 @@ def _require_free_name(name: str, *, but: UUID | None = None) -> None:
 
 
 def _require_issuer(area: IssuingArea, organisation_id: UUID | None) -> None:
-    """The organisation is locked, so that it is not moved away meanwhile."""
+    """Raises Invalid unless the organisation may issue in the area. Locks it, so it cannot be moved away."""
     tops = Organisation.objects.select_for_update(of=("self",), no_key=True).filter(area=area, parent=None, closed_at=None)
     if organisation_id is None or not tops.filter(pk=organisation_id).exists():
         message = "Välj en av utgivningsområdets egna organisationer."

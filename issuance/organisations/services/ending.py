@@ -1,4 +1,4 @@
-"""An organisation is ended when nothing that lives hangs on it, and may be taken up again (ADR 0222)."""
+"""Closing an organisation that is no longer in use, and reopening it (ADR 0222)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,23 +22,23 @@ REASON_LIMIT = 500
 
 @dataclass(frozen=True)
 class Hindrance:
-    """What prevents closing an organisation: it has such rows. Several may have one `kind`, by which pages explain it."""
+    """Rows that prevent closing an organisation. Several hindrances may have the same `kind`, which pages explain."""
 
     kind: str
     rows: Callable[[OuterRef], QuerySet[Any]]
 
 
 HINDRANCES = Registry[Hindrance]()
-"""Hindrances of the packages above; the organisation's own are in `hindrances`."""
+"""Hindrances of the packages above. `hindrances` adds those of this package."""
 
 ON_CLOSING = Registry[Follower]()
-"""What follows when an organisation is closed, in the closing transaction."""
+"""What other packages do when an organisation is closed, in the closing transaction."""
 
 
 def hindrances(organisation_id: UUID) -> frozenset[str]:
-    """The kinds of what prevents closing an organisation. Nothing is counted: a number would tell of protected persons.
+    """Returns the kinds of hindrances to closing an organisation. One query.
 
-    One query.
+    It returns no counts, because a count could reveal protected persons.
     """
     this = OuterRef("pk")
     rows: list[tuple[str, QuerySet[Any]]] = [
@@ -52,11 +52,10 @@ def hindrances(organisation_id: UUID) -> frozenset[str]:
 
 @transaction.atomic(durable=True)
 def end_organisation(*, actor: Actor, organisation_id: UUID, reason: str) -> Organisation:
-    """Ends an organisation: nobody chooses, connects or orders in it any more, its offices are disconnected, and its fee ends
-    today. Its history, its HSA-id and what was invoiced stay. An ended one stays as it is.
+    """Closes an organisation and disconnects its offices. Its subscription fee ends today, and nobody can order in it.
 
-    Who may make an organisation in its place may end it. Raises NotFound, Forbidden, Invalid without a reason, Conflict while
-    something that lives hangs on it.
+    Its history, its HSA-id and past invoices are kept. Does nothing if it is already closed. An actor who may create an
+    organisation in its place may close it. Raises NotFound, Forbidden, Invalid without a reason, Conflict if it is in use.
     """
     row = _locked(actor, organisation_id)
     reason = lines(reason, "reason", longest=REASON_LIMIT)
@@ -78,9 +77,9 @@ def end_organisation(*, actor: Actor, organisation_id: UUID, reason: str) -> Org
 
 @transaction.atomic(durable=True)
 def reopen_organisation(*, actor: Actor, organisation_id: UUID) -> Organisation:
-    """Takes an ended organisation up again where it was, without offices and fee, which are set anew. A living one stays.
+    """Reopens a closed organisation in its old place, without offices and fee. Does nothing if it is open.
 
-    Raises NotFound, Forbidden, Conflict while the organisation above it is ended.
+    Raises NotFound, Forbidden, Conflict if the organisation above it is closed.
     """
     row = _locked(actor, organisation_id)
     if row.closed_at is not None:
@@ -89,7 +88,7 @@ def reopen_organisation(*, actor: Actor, organisation_id: UUID) -> Organisation:
 
 
 def _locked(actor: Actor, organisation_id: UUID) -> Organisation:
-    """The row, with the tree, so that nothing comes below it meanwhile; the actor may make organisations where it lies."""
+    """Locks the tree and the row, so nothing is created below it, and checks that the actor may create organisations there."""
     lock_tree()
     rows = Organisation.objects.select_for_update(of=("self",)).select_related("area", "parent")
     row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, organisation_id)
@@ -98,9 +97,9 @@ def _locked(actor: Actor, organisation_id: UUID) -> Organisation:
 
 
 def require_place(actor: Actor, row: Organisation) -> None:
-    """Passes if the actor may make organisations in the place of this one, whose area and parent are read.
+    """Raises Forbidden unless the actor may create organisations in the place of `row`, whose area and parent are loaded.
 
-    Raises Forbidden, and Conflict where the organisation above is ended.
+    Raises Conflict if the organisation above is closed.
     """
     if row.parent is not None and row.parent.closed_at is not None:
         raise Conflict("parent-ended", "Organisationen ovanför är avslutad. Återuppta den först.")

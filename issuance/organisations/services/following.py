@@ -1,4 +1,4 @@
-"""What follows in other packages when an organisation changes its place; they register it, in the order in which it is done."""
+"""What other packages do when an organisation moves or is closed. They register functions, which run in that order."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ type Follower = Callable[[Actor, Organisation], object]
 """Changes what depends on a locked organisation, in the caller's transaction."""
 
 ON_LEAVING_AREA = Registry[Follower]()
-"""What follows when an organisation, with those below it, goes to another area."""
+"""What happens when an organisation and those below it leave their area."""
 
 ON_LEAVING_TOP = Registry[Follower]()
-"""What follows when an organisation is no longer at the top of an area: it comes below another, or is closed."""
+"""What happens when a top organisation moves below another or is closed."""

@@ -1,4 +1,4 @@
-"""Organisations that must not end while something is made in them."""
+"""A lock that keeps organisations open while a transaction creates something in them."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -7,10 +7,12 @@ from django.db import connection
 
 
 def hold_organisations(organisation_ids: Iterable[UUID]) -> None:
-    """Waits for an ending of the organisations, or lets it wait (ADR 0222), until the caller's transaction ends.
+    """Locks the organisations against closing (ADR 0222) until the caller's transaction ends.
 
-    By the lock that a row which refers to them takes anyway; what is read afterwards tells whether one has ended.
+    Uses the row lock of a foreign key reference. The caller then reads whether an organisation was already closed.
     """
     with connection.cursor() as cursor:
-        wanted = sorted(set(organisation_ids))
-        cursor.execute("SELECT 1 FROM issuance_organisation WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [wanted])
+        organisation_ids_sorted = sorted(set(organisation_ids))
+        cursor.execute(
+            "SELECT 1 FROM issuance_organisation WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [organisation_ids_sorted]
+        )

@@ -1,4 +1,4 @@
-"""An organisation moves with everything below it: who reaches it changes at once, and by whom its cards are paid (ADR 0181)."""
+"""Moving an organisation with everything below it. Access and the payer of its cards change at once (ADR 0181)."""
 
 from uuid import UUID
 
@@ -20,13 +20,12 @@ from siths_portal.lib.registry import Registry
 def move_organisation(
     *, actor: Actor, organisation_id: UUID, parent_id: UUID | None, area_id: UUID | None = None, version: int | None = None
 ) -> Organisation:
-    """Moves an organisation, read at `version`, with everything below it to another parent, or to the top of an area.
+    """Moves an organisation, read at `version`, with everything below it to another parent or to the top of an area.
 
-    The administration moves anything anywhere; who may make sub-organisations at both ends moves one between them within its
-    area. To another area offices do not come along, and to below another organisation no fee of its own (ADR 0037). Where it is
-    already nothing changes.
-
-    Raises NotFound, Forbidden, Outdated, Conflict if it would come below itself, or issues in the area that it would leave.
+    The administration moves any organisation anywhere. An actor who may create sub-organisations in both places moves one between
+    them within its area. A move to another area disconnects offices; a move below another organisation ends the organisation's
+    own fee (ADR 0037). Does nothing if it is already there. Raises NotFound, Forbidden, Outdated, Conflict if it would be below
+    itself, or issues in the area that it would leave.
     """
     lock_tree()
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
@@ -49,14 +48,14 @@ def move_organisation(
     _rewrite_paths(moved.scope_path, path, area_after)
     Organisation.objects.filter(pk=moved.pk).update(parent=parent_id, version=moved.version + 1)
     changed = [name for name in after if after[name] != before[name]]
-    told = {part: {name: as_fact(values[name]) for name in changed} for part, values in (("before", before), ("after", after))}
-    record(actor, "organisation.moved", moved, version=moved.version + 1, **told)
+    changes = {part: {name: as_fact(values[name]) for name in changed} for part, values in (("before", before), ("after", after))}
+    record(actor, "organisation.moved", moved, version=moved.version + 1, **changes)
     moved.refresh_from_db()
     return moved
 
 
 def require_movable(moved: Organisation, target: IssuingArea | Organisation) -> None:
-    """Passes if the tree stays one when `moved` comes below `target`. Raises Conflict."""
+    """Raises Conflict unless `moved` can be below `target`."""
     if target.scope_path.startswith(moved.scope_path):
         raise Conflict("organisation-below-itself", "En organisation kan inte flyttas till en egen underorganisation.")
     leaves = isinstance(target, Organisation) or target.id != moved.area_id
@@ -66,7 +65,7 @@ def require_movable(moved: Organisation, target: IssuingArea | Organisation) -> 
 
 
 def _target(actor: Actor, moved: Organisation, parent_id: UUID | None, area_id: UUID | None) -> IssuingArea | Organisation:
-    """Where it goes, to which the actor may move it."""
+    """Returns the destination, to which the actor may move the organisation."""
     policy.require(actor, Action.CREATE_SUB_ORGANISATION if moved.parent_id else Action.CREATE_ORGANISATION, moved)
     if parent_id is None:
         return policy.get(actor, Action.CREATE_ORGANISATION, IssuingArea.objects.all(), area_id or moved.area_id)
@@ -83,7 +82,7 @@ def _follow(followers: Registry[Follower], actor: Actor, moved: Organisation) ->
 
 
 def _keep_places(moved: Organisation, area_id: UUID, path: str) -> None:
-    """Notes where everything that moves stood until now, if what billing counts by becomes another."""
+    """Records the former place of everything that moves, if the area or top organisation, by which billing counts, changes."""
     before, after = top_path(moved.scope_path), top_path(path)
     if before == after and moved.area_id == area_id:
         return

@@ -1,4 +1,7 @@
-"""What the catalogue says of an organisation before it is saved, told to whoever saves it, who corrects or goes on (ADR 0251)."""
+"""Compares an organisation with the HSA directory before it is saved.
+
+The user corrects differences or confirms them (ADR 0251).
+"""
 
 import unicodedata
 from collections.abc import Sequence
@@ -20,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 class Said(StrEnum):
-    """What the catalogue said, as events keep it."""
+    """The result of the comparison, as events store it."""
 
     AGREES = "agrees"
     DIFFERS = "differs"
@@ -29,7 +32,7 @@ class Said(StrEnum):
 
 
 class Known(Protocol):
-    """What is saved of an organisation already."""
+    """The stored data of an organisation."""
 
     @property
     def hsa_id(self) -> str: ...  # noqa: D102
@@ -43,16 +46,16 @@ class Known(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the catalogue said of an organisation as it is typed, and in plain words what differs, by field."""
+    """The result of comparing an organisation's typed data with the HSA directory; `differences` has a Swedish text by field."""
 
     said: Said
     differences: dict[str, str]
 
 
 class Differs(Invalid):
-    """The catalogue does not have the HSA-id, or has another name or number there; `fields` tell which. Code `catalogue-differs`.
+    """The HSA directory lacks the HSA-id, or has another name or number for it; see `fields`. Code `catalogue-differs`.
 
-    Who sends `answer` back has read it, and saves all the same.
+    A caller who sends back `answer` confirms the differences and saves.
     """
 
     def __init__(self, answer: str, differences: dict[str, str]) -> None:
@@ -62,11 +65,12 @@ class Differs(Invalid):
 
 
 def asked(data: OrganisationData, *, before: Known | None = None, read: str = "") -> str:
-    """What the catalogue says of an organisation that is about to be saved, for its event. No transaction may be open.
+    """Returns how the HSA directory describes an organisation that is about to be saved, for its event.
 
-    Empty where there is nothing to ask: neither HSA-id, number nor name are other than `before`, or the portal has the HSA-id for
-    another organisation, which saving refuses. A catalogue that does not answer stops nothing: `Said.SILENT`. The caller has made
-    sure of the right to save. Raises Invalid by field, and Differs unless `read` is the answer of the one raised before.
+    No transaction may be open, and the caller has checked the right to save. Returns an empty text without a query if HSA-id,
+    number and name are those of `before`, or if another organisation in the portal has the HSA-id, which saving refuses. If the
+    directory does not respond, returns `Said.SILENT`, and saving goes on. Raises Invalid by field, and Differs unless `read` is
+    the `answer` of an earlier Differs.
     """
     data = data.checked()
     if before is not None and _of(before) == _of(data):
@@ -82,15 +86,17 @@ def asked(data: OrganisationData, *, before: Known | None = None, read: str = ""
     return answer.said.value
 
 
-def answers(wanted: Sequence[OrganisationData]) -> list[Answer]:
-    """What the catalogue says of each of these, which are in normal form; of all that it is silent where it does not answer."""
+def answers(organisations: Sequence[OrganisationData]) -> list[Answer]:
+    """Compares these data, which are in normal form, with the HSA directory. All are `SILENT` if it does not respond."""
     try:
-        found = ports.get(OrganisationDirectory).find_organisations([data.hsa_id for data in wanted]) if wanted else []
+        found = (
+            ports.get(OrganisationDirectory).find_organisations([data.hsa_id for data in organisations]) if organisations else []
+        )
     except (Unavailable, Refused) as error:
         log.warning("catalogue_of_organisations_silent", code=error.code)
-        return [Answer(Said.SILENT, {})] * len(wanted)
+        return [Answer(Said.SILENT, {})] * len(organisations)
     by_id = {each.hsa_id.upper(): each for each in found}
-    return [_answer(data, by_id.get(data.hsa_id.upper())) for data in wanted]
+    return [_answer(data, by_id.get(data.hsa_id.upper())) for data in organisations]
 
 
 def _of(data: Known | OrganisationData) -> list[str]:

@@ -25,14 +25,14 @@ from siths_portal.lib.ids import new_id
 from siths_portal.lib.registry import Registry, Slot
 
 NAME_LIMIT = 64
-"""Characters of organizationName in certificates (RFC 5280 appendix A.1), which any organisation may become the top of."""
+"""The maximum length of organizationName in certificates (RFC 5280 appendix A.1). Any organisation may become a top one."""
 
 _TAKEN = ("organisation-exists", "HSA-id tillhör redan en annan organisation. Kontrollera HSA-id i katalogen.")
 
 
 @dataclass(frozen=True)
 class OrganisationData:
-    """What is told of an organisation itself, as it is typed."""
+    """An organisation's own data, as typed."""
 
     name: str
     hsa_id: str
@@ -41,7 +41,7 @@ class OrganisationData:
     county: str = ""
 
     def checked(self) -> "OrganisationData":
-        """The same in normal form. Raises Invalid with every field that is wrong."""
+        """Returns the data in normal form. Raises Invalid with every field that is wrong."""
         wrong: dict[str, list[str]] = {}
         found: dict[str, str] = {}
         for field, check in _CHECKS.items():
@@ -95,9 +95,9 @@ _CHECKS = {
 
 
 def hsa_id_taken(text: str, *, actor: Actor) -> str:
-    """What is said where the HSA-id of a new organisation is another's already; empty if it is not, or is none at all.
+    """Returns an error text if another organisation has the HSA-id; empty if not, or if the text is not an HSA-id.
 
-    Whose it is, is told to an actor who sees that organisation.
+    The text names the other organisation if the actor may see it.
     """
     try:
         hsa_id = _hsa_id(text)
@@ -114,7 +114,10 @@ def _taken_by(actor: Actor, hsa_id: str) -> str:
 
 @contextmanager
 def _refused_as_taken(actor: Actor, rows: Sequence[Organisation]) -> Iterator[None]:
-    """A block that writes these rows, of which one alone is told whose its HSA-id is. Raises Conflict if it is another's."""
+    """A block that writes these rows. Raises Conflict if another organisation has one of their HSA-ids.
+
+    The error names that organisation if there is only one row and the actor may see it.
+    """
     try:
         with refused_as(*_TAKEN, field="hsa_id"):
             yield
@@ -127,8 +130,11 @@ def _refused_as_taken(actor: Actor, rows: Sequence[Organisation]) -> Iterator[No
 
 @dataclass(frozen=True)
 class Making:
-    """How a new organisation is set up: `issuing` makes it the area's issuer, `charged` sets its fee from this day on, with
-    `generic_customisation` its cards look like everybody's, and with `same_articles` it may order what its parent may."""
+    """The configuration of a new organisation.
+
+    `issuing` makes it the area's issuer. `charged` sets its fee from today. `generic_customisation` selects the generic card
+    customisation. `same_articles` copies its parent's articles.
+    """
 
     issuing: bool = False
     charged: bool | None = None
@@ -153,10 +159,10 @@ def create_organisation(
     same_articles: bool = False,
     catalogue: str = "",
 ) -> Organisation:
-    """Makes an organisation in an area, or a sub-organisation below `parent_id`, set up as `Making` tells.
+    """Creates an organisation in an area, or a sub-organisation below `parent_id`, configured as in `Making`.
 
-    `catalogue` is what the catalogue said of it (`organisation_catalogue.asked`), for the event.
-    Raises NotFound, Forbidden, Invalid by field, Conflict if the HSA-id is another organisation's or the area has an issuer.
+    `catalogue` is the result of `organisation_catalogue.asked`, for the event. Raises NotFound, Forbidden, Invalid by field,
+    Conflict if another organisation has the HSA-id or the area has an issuer.
     """
     data = OrganisationData(name, hsa_id, organisation_number, country, county)
     making = Making(issuing, charged, generic_customisation, same_articles)
@@ -165,7 +171,7 @@ def create_organisation(
 
 @dataclass(frozen=True)
 class NewOrganisation:
-    """An organisation to be made with this id, in an area or below a parent, which may be another of those to be made."""
+    """An organisation to create with this id, in an area or below a parent, which may be another new organisation."""
 
     id: UUID
     area_id: UUID
@@ -176,17 +182,18 @@ class NewOrganisation:
 
 
 ON_CREATION = Registry[Callable[[Actor, Sequence[tuple[NewOrganisation, Organisation]]], None]]()
-"""What sets up new organisations as their `Making` tells, in the creating transaction; the packages above register it."""
+"""What the packages above do for new organisations according to their `Making`, in the creating transaction."""
 
 GENERIC_CUSTOMISATION = Slot[Callable[[], UUID | None]]()
-"""Returns the id of the card customisation that is nobody's own, None if there is none yet."""
+"""Returns the id of the generic card customisation, or None if it does not exist yet."""
 
 
 def make_organisations(*, actor: Actor, wanted: Sequence[NewOrganisation]) -> list[Organisation]:
-    """Makes organisations in the caller's transaction, all or none, in the order in which they are told, parents first.
+    """Creates all the organisations or none, parents first, in the caller's transaction.
 
-    Costs a number of queries for each level of the new ones, whatever their number, but for the fees and issuers of those at the
-    top. Raises NotFound, Forbidden, Invalid by field, Conflict if a HSA-id is another organisation's or an area has an issuer.
+    The number of queries depends on the levels, and on the fees and issuers of top organisations, not on the number of
+    organisations. Raises NotFound, Forbidden, Invalid by field, Conflict if another organisation has an HSA-id or an area has an
+    issuer.
     """
     lock_tree()
     made: list[Organisation] = []
@@ -206,7 +213,7 @@ def make_organisations(*, actor: Actor, wanted: Sequence[NewOrganisation]) -> li
 
 
 def _levels(wanted: Sequence[NewOrganisation]) -> list[list[NewOrganisation]]:
-    """The organisations by how many of the others they lie below."""
+    """Groups the organisations by their depth below each other."""
     depth: dict[UUID, int] = {}
     levels: list[list[NewOrganisation]] = []
     for new in wanted:
@@ -217,7 +224,7 @@ def _levels(wanted: Sequence[NewOrganisation]) -> list[list[NewOrganisation]]:
 
 
 def _row(new: NewOrganisation, area: IssuingArea, parent: Organisation | None) -> Organisation:
-    """The unsaved row at its place."""
+    """Returns the unsaved row."""
     row = Organisation(id=new.id, area=area, parent=parent, created_at=clock.now(), **vars(new.data.checked()))
     row.scope_path = child_path(parent or area, row)
     require_room(len(row.scope_path))
@@ -227,11 +234,13 @@ def _row(new: NewOrganisation, area: IssuingArea, parent: Organisation | None) -
 
 
 def _record_created(actor: Actor, made: Iterable[tuple[NewOrganisation, Organisation]]) -> None:
-    told = [*OrganisationData.__dataclass_fields__, "area_id", "parent_id", "customisation_id"]
+    fact_names = [*OrganisationData.__dataclass_fields__, "area_id", "parent_id", "customisation_id"]
     facts = (
         (
             str(row.id),
-            {name: as_fact(getattr(row, name)) for name in told} | {"issuing": new.making.issuing} | _catalogue(new.catalogue),
+            {name: as_fact(getattr(row, name)) for name in fact_names}
+            | {"issuing": new.making.issuing}
+            | _catalogue(new.catalogue),
         )
         for new, row in made
     )
@@ -240,12 +249,12 @@ def _record_created(actor: Actor, made: Iterable[tuple[NewOrganisation, Organisa
 
 
 def _catalogue(said: str) -> dict[str, str]:
-    """What the catalogue said, as a fact of the event; none where it was not asked."""
+    """Returns the fact for the event; empty if the HSA directory was not queried."""
     return {"catalogue": said} if said else {}
 
 
 def _places(actor: Actor, level: Sequence[NewOrganisation]) -> dict[UUID, tuple[IssuingArea, Organisation | None]]:
-    """Where each new organisation comes, by its id; the actor may put it there. What it lies below is locked."""
+    """Returns area and parent of each new organisation by its id. The actor may create it there. Parents and areas are locked."""
     tops = list(dict.fromkeys(new.area_id for new in level if new.parent_id is None))
     above = list(dict.fromkeys(new.parent_id for new in level if new.parent_id is not None))
     areas = _each(actor, Action.CREATE_ORGANISATION, IssuingArea.objects.all(), tops)
@@ -262,7 +271,10 @@ def _places(actor: Actor, level: Sequence[NewOrganisation]) -> dict[UUID, tuple[
 def _each[M: IssuingArea | Organisation](
     actor: Actor, action: Action, rows: QuerySet[M], wanted: Sequence[UUID]
 ) -> dict[UUID, M]:
-    """The locked rows of these ids, to each of which the actor may do this. Raises what `policy.get` does for the first other."""
+    """Returns the locked rows with these ids.
+
+    Raises like `policy.get` for the first one on which the actor may not do `action`.
+    """
     locked = cast(ScopedQuerySet[M], rows.select_for_update(of=("self",), no_key=True))
     found = {row.pk: row for row in locked.visible_to(actor, action).filter(pk__in=wanted).order_by("pk")} if wanted else {}
     missing = next((pk for pk in wanted if pk not in found), None)
@@ -284,7 +296,7 @@ def _make_issuer(area: IssuingArea, organisation: Organisation, actor: Actor) ->
 
 
 def _generic(parent: Organisation | None) -> UUID:
-    """The card customisation that is nobody's own; for sub-organisations alone (rules/issuance 7.4)."""
+    """Returns the id of the generic card customisation. Only sub-organisations may have it (rules/issuance 7.4)."""
     generic = GENERIC_CUSTOMISATION.get()()
     message = ""
     if parent is None:
@@ -306,13 +318,12 @@ def edit_organisation(
     generic_customisation: bool | None = None,
     catalogue: str = "",
 ) -> Organisation:
-    """Changes an organisation that was read at `version`. A top organisation is the administration's to change.
+    """Edits an organisation that was read at `version`. Only the administration edits a top organisation.
 
-    `generic_customisation` chooses for a sub-organisation without one of its own between everybody's and the one from above.
-    `catalogue` is what the catalogue said of it (`organisation_catalogue.asked`), for the event.
-
-    Raises NotFound, Forbidden, Invalid by field, Outdated, also where there is nothing to choose any more since `version`,
-    Conflict if the HSA-id is another organisation's, or one of its own stood there at `version` already.
+    `generic_customisation` chooses between the generic customisation and that of the organisation above, for a sub-organisation
+    without its own. `catalogue` is the result of `organisation_catalogue.asked`, for the event. Raises NotFound, Forbidden,
+    Invalid by field, Outdated, also if the choice of customisation has disappeared since `version`, Conflict if another
+    organisation has the HSA-id, or if this one had its own customisation at `version`.
     """
     row = _to_be_edited(actor, organisation_id)
     changes = dict(vars(data.checked()))
@@ -324,7 +335,7 @@ def edit_organisation(
 
 
 def _to_be_edited(actor: Actor, organisation_id: UUID) -> Organisation:
-    """The locked row, which the actor may change: those who may make one there (rules/issuance 1.2)."""
+    """Returns the locked row if the actor may edit it, which requires the right to create one there (rules/issuance 1.2)."""
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
     row = policy.get(actor, Action.VIEW_CONFIGURATION, rows.select_related("customisation", "parent"), organisation_id)
     policy.require(actor, Action.CREATE_SUB_ORGANISATION if row.parent_id else Action.CREATE_ORGANISATION, row)
@@ -332,7 +343,7 @@ def _to_be_edited(actor: Actor, organisation_id: UUID) -> Organisation:
 
 
 def _chosen(row: Organisation, *, generic: bool, current: bool) -> UUID | None:
-    """What was chosen. Who read another version than the row's (not `current`) writes nothing by it, and is told by the edit."""
+    """Returns the id of the chosen customisation. Without `current`, skips the checks, because `edit` raises Outdated."""
     if not current:
         return GENERIC_CUSTOMISATION.get()() if generic else None
     if row.customisation is not None and not row.customisation.generic:

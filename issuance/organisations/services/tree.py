@@ -1,4 +1,4 @@
-"""Paths of the tree: written by create and move alone, one change at a time."""
+"""Scope paths of the tree. Only create and move write them, one change at a time."""
 
 from uuid import UUID
 
@@ -8,26 +8,26 @@ from siths_portal.lib.errors import Conflict
 
 
 def segment(letter: str, row_id: UUID) -> str:
-    """A row's part of a scope path: its letter and the last 48 bits of its id, which are random."""
+    """Returns a row's part of a scope path: its letter and the last 48 bits of its id, which are random."""
     return letter + row_id.hex[-12:]
 
 
 def child_path(above: IssuingArea | Organisation, organisation: Organisation) -> str:
-    """The scope path of `organisation` directly below `above`."""
+    """Returns the scope path of `organisation` directly below `above`."""
     return f"{above.scope_path}{segment('o', organisation.id)}/"
 
 
 def top_path(path: str) -> str:
-    """The scope path of the top organisation above the one with this path, its own if it is at the top."""
+    """Returns the scope path of the top organisation of this path: the path itself if it is at the top."""
     return "/".join(path.split("/")[:3]) + "/"
 
 
 def require_room(length: int) -> None:
-    """Passes if a scope path of this length can be kept. Raises Conflict."""
+    """Raises Conflict if a scope path of this length does not fit in its column."""
     if length > (Organisation._meta.get_field("scope_path").max_length or 0):
         raise Conflict("tree-too-deep", "Organisationen skulle ligga för långt ner. Välj en organisation högre upp i trädet.")
 
 
 def lock_tree() -> None:
-    """Makes changes of the tree wait for each other, so that no path is built on one that is being moved."""
+    """Serialises changes of the tree, so that no path is derived from one that is being moved."""
     lock_until_commit(Organisation._meta.db_table)

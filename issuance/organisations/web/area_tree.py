@@ -1,4 +1,4 @@
-"""Organisationsträd: an area's organisations under each other, and the way to find one (rules/issuance 7.2)."""
+"""The page Organisationsträd: an area's organisations as a tree with a search field (rules/issuance 7.2)."""
 
 from uuid import UUID
 
@@ -15,11 +15,11 @@ from siths_portal.lib.ids import id_of
 from siths_portal.lib.pages.forms import Form
 
 _OPEN_TREE = 30
-"""A tree of no more organisations than these is shown unfolded."""
+"""The largest tree that is shown unfolded."""
 
 
 class TreeSearchForm(Form):
-    """What to look for; empty shows all."""
+    """The search field; an empty text shows all organisations."""
 
     text = text_line(
         _("Sök organisation"),
@@ -31,10 +31,10 @@ class TreeSearchForm(Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def tree(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """The tree; when posted, what a text finds in it: sent so, since people type persons' numbers into any field of search.
-    With `?under=` opened down to what lies below that organisation.
+    """Shows the tree, or for POST the organisations that match the text. `?under=` unfolds it down to that organisation's level.
 
-    Raises NotFound, Forbidden.
+    The search is a POST, because people type personal numbers into any search field, and those must not be in URLs. Raises
+    NotFound, Forbidden.
     """
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)

@@ -35,7 +35,7 @@ _NO_OFFICE = Empty(
 
 @require_safe
 def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """An area with its organisations and offices. Raises NotFound, Forbidden."""
+    """Shows an area with its organisations and offices. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head, facts = areas.area_with_head(actor=actor, area_id=area_id)
     below = areas.counts_below(actor=actor, area_id=area_id)
@@ -78,7 +78,7 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def area_new(request: HttpRequest) -> HttpResponse:
-    """Makes an area. Raises Forbidden."""
+    """Creates an area. Raises Forbidden."""
     actor = actor_of(request)
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     form, made, status = answered(
@@ -96,7 +96,7 @@ def area_new(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def area_edit(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Changes an area. Raises NotFound, Forbidden."""
+    """Edits an area. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.CREATE_ORGANISATION in head.rights)
@@ -122,7 +122,7 @@ def area_edit(request: HttpRequest, area_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def area_remove(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Takes an area away in which nothing was ever set up, after a question. Raises NotFound, Forbidden."""
+    """Removes an area in which nothing was ever configured, after confirmation. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.CREATE_ORGANISATION in head.rights)

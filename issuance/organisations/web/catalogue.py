@@ -1,4 +1,4 @@
-"""The catalogue asked about an organisation that a form saves; what differs is told, and saved over knowingly (ADR 0251)."""
+"""Compares the organisation in a form with the HSA directory. The user may save despite differences (ADR 0251)."""
 
 from django.contrib import messages
 from django.http import HttpRequest
@@ -10,21 +10,24 @@ from issuance.organisations.services.organisations import OrganisationData
 from issuance.records.web.forms import DESPITE
 
 
-class Asking:
-    """One form's question. `to_read` is the answer that has to be ticked, for `components/form.html`; empty if none."""
+class DirectoryCheck:
+    """The comparison for one request. `to_read` identifies the response that the user must confirm in `components/form.html`."""
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
         self.to_read = ""
 
     def said(self, data: OrganisationData, *, before: Known | None = None) -> str:
-        """What the catalogue said, for the event. A silent one is told on the next page. Raises Invalid, Differs."""
+        """Returns the result of the comparison for the event.
+
+        Warns on the next page if the directory is silent. Raises Invalid, Differs.
+        """
         try:
             answer = organisation_catalogue.asked(data, before=before, read=self._request.POST.get(DESPITE, ""))
         except Differs as error:
             self.to_read = error.answer
             raise
         if answer == Said.SILENT:
-            told = _("Katalogen svarar inte just nu, så HSA-id, organisationsnummer och namn är inte kontrollerade mot den.")
-            messages.warning(self._request, told)
+            message = _("Katalogen svarar inte just nu, så HSA-id, organisationsnummer och namn är inte kontrollerade mot den.")
+            messages.warning(self._request, message)
         return answer

@@ -1,4 +1,4 @@
-"""Avsluta organisationen: what stands against it with the way to mend it, the reason, and taking it up again (ADR 0222)."""
+"""The page Avsluta organisationen: hindrances with links to remove them, the reason, and reopening (ADR 0222)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from siths_portal.lib.pages.forms import Form
 
 
 class ReasonForm(Form):
-    """Why an organisation is ended. How long it may be the service tells, which counts a new line as one character."""
+    """The reason for closing an organisation. The service limits its length, because it counts a line break as one character."""
 
     reason = forms.CharField(
         label=gettext_lazy("Varför avslutas organisationen?"),
@@ -39,7 +39,7 @@ class ReasonForm(Form):
 
 @dataclass(frozen=True)
 class Hindrance:
-    """What stands against it, and the page where it is mended; without `url` the reader may not open that."""
+    """A hindrance to closing, and the page where it is removed. `url` is empty if the reader may not open that page."""
 
     text: str
     link: str
@@ -48,7 +48,7 @@ class Hindrance:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_end(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Ends an organisation with a reason, unless something lives on it. Raises NotFound, Forbidden."""
+    """Closes an organisation with a reason, or shows what prevents that. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     if head.ended:
@@ -103,7 +103,7 @@ def _against(head: OrganisationHead, found: frozenset[str]) -> Iterator[Hindranc
 
 @require_POST
 def organisation_reopen(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Takes an ended organisation up again. Raises NotFound, Forbidden."""
+    """Reopens a closed organisation. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand(head.ended or head.may_change)
@@ -117,7 +117,7 @@ def organisation_reopen(request: HttpRequest, organisation_id: UUID) -> HttpResp
 
 
 def ended_context(request: HttpRequest, head: OrganisationHead) -> dict[str, object]:
-    """What `organisations/ended.html` shows; nothing for one that lives."""
+    """Returns the context of `organisations/ended.html`; empty for an open organisation."""
     if not head.ended:
         return {}
     found = ending.ended(actor=actor_of(request), organisation_id=head.id)

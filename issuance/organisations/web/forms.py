@@ -1,4 +1,4 @@
-"""Forms of areas and organisations. What they must hold is checked by the services' rules."""
+"""Forms of areas and organisations. The services validate their content."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -50,7 +50,7 @@ _OWN = ("name", "hsa_id", "organisation_number", "country", "county")
 
 
 class OrganisationForm(EditForm):
-    """An organisation's own data, with what is asked for where it is new."""
+    """An organisation's own data, and for a new organisation its configuration."""
 
     columns: ClassVar[Mapping[str, str]] = {**{name: name for name in _OWN}, "customisation": "customisation_id"}
 
@@ -107,11 +107,11 @@ class OrganisationForm(EditForm):
     same_articles = forms.BooleanField(required=False)
 
     def __init__(
-        self, *args: Any, asked: frozenset[str] = frozenset(), above: str = "", maker: Actor | None = None, **kwargs: Any
+        self, *args: Any, extra_fields: frozenset[str] = frozenset(), above: str = "", maker: Actor | None = None, **kwargs: Any
     ) -> None:
-        """`asked` are those of customisation, charged, issuing and same_articles that the form has; `above` is whose articles.
+        """Keeps the fields in `extra_fields` out of customisation, charged, issuing and same_articles. `above` names the parent.
 
-        Of a new organisation, which its `maker` fills in, also a HSA-id that is another's is told beside what else is wrong.
+        With `maker`, who creates a new organisation, validation also reports an HSA-id that is already taken.
         """
         super().__init__(*args, **kwargs)
         self._maker = maker
@@ -124,11 +124,11 @@ class OrganisationForm(EditForm):
                 "Tio siffror, med eller utan bindestreck. Numret för {name} är ifyllt. Ändra det om organisationen är en privat "
                 "utförare med ett eget nummer."
             ).format(name=above)
-        for name in {"customisation", "charged", "issuing", "same_articles"} - asked:
+        for name in {"customisation", "charged", "issuing", "same_articles"} - extra_fields:
             del self.fields[name]
 
     def clean(self) -> dict[str, Any]:
-        """Tells also what the service would refuse, so that all that is wrong is seen at once."""
+        """Adds the errors that the service would raise, so the user sees all errors at once."""
         given = super().clean() or {}
         try:
             self.data_of(given).checked()
@@ -140,19 +140,19 @@ class OrganisationForm(EditForm):
         return self.cleaned_data
 
     def take(self, error: DomainError) -> None:
-        """Tells of what the catalogue has otherwise also how it is saved all the same."""
+        """Adds an error. If the HSA directory differs, also explains how to save anyway."""
         super().take(error)
         if isinstance(error, Differs):
             self.add_error(None, error.message)
 
     @staticmethod
     def data_of(given: Mapping[str, Any]) -> OrganisationData:
-        """The organisation's own data among the form's values."""
+        """Returns the organisation's own data from the form's values."""
         return OrganisationData(**{name: given.get(name, "") for name in _OWN})
 
     @classmethod
     def as_typed(cls, column: str, value: Any) -> str:
-        """A column's value as its field shows it."""
+        """Returns a column's value as its field shows it."""
         if column == "organisation_number" and value:
             return organisation_number(value)
         if column == "customisation_id":
@@ -161,7 +161,7 @@ class OrganisationForm(EditForm):
 
 
 class FeeForm(EditForm):
-    """A value of Abonnemangsavgift from a day on. Its version tells which settings of it the page showed."""
+    """A value of the subscription fee from a date. Its version identifies the fees that the page showed."""
 
     charged = forms.ChoiceField(
         label=_("Ta ut abonnemangsavgift"),
@@ -180,7 +180,7 @@ class FeeForm(EditForm):
 
 
 class PlaceSearchForm(Form):
-    """Where an organisation is to move: a part of a name."""
+    """A search for the new place of an organisation, by a part of its name."""
 
     text = text_line(
         _("Sök ny plats"),

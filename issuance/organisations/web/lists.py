@@ -1,4 +1,4 @@
-"""The lists on pages of areas and organisations. The page's heading names each table."""
+"""The lists on pages of areas and organisations. The page's heading titles each table."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ _AREA = Column[Any](key="omrade", heading=gettext_lazy("Utgivningsområde"), val
 
 
 class AreaOrganisationList(List[OrganisationLine]):
-    """The organisations of an area that lie below no other, with how many lie below each."""
+    """The top organisations of an area, with the number of organisations directly below each."""
 
     columns = (
         Column(
@@ -63,7 +63,7 @@ class AreaOrganisationList(List[OrganisationLine]):
 
 
 class SubOrganisationList(List[OrganisationLine]):
-    """The organisations directly below one."""
+    """The organisations directly below another."""
 
     columns = (
         Column(key="namn", heading=gettext_lazy("Organisationsnamn"), value="name", sort="name", link=_url),

@@ -1,4 +1,4 @@
-"""The page by which an organisation moves: find a place, see what the move brings, confirm (ADR 0181)."""
+"""The page that moves an organisation: search for a place, see the consequences, confirm (ADR 0181)."""
 
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, N
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_move(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Searches places; with a place tells what the move brings; confirmed, moves. Raises NotFound, Forbidden."""
+    """Searches for places, shows the consequences of a move to one, or moves after confirmation. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, head.may_change)
@@ -33,14 +33,14 @@ def organisation_move(request: HttpRequest, organisation_id: UUID) -> HttpRespon
         return _search_page(request, head, PlaceSearchForm())
     target = request.POST.get("target", "")
     if not target:
-        return _searched(request, actor, head)
+        return _places_page(request, actor, head)
     if "bekrafta" not in request.POST:
-        return _asked(request, actor, head, target)
-    return _moved(request, actor, head, target)
+        return _consequences_page(request, actor, head, target)
+    return _move(request, actor, head, target)
 
 
-def _searched(request: HttpRequest, actor: Actor, head: OrganisationHead) -> HttpResponse:
-    """The places that were found, or that none was chosen of them."""
+def _places_page(request: HttpRequest, actor: Actor, head: OrganisationHead) -> HttpResponse:
+    """Shows the places found, or an error if the user chose none of them."""
     form = PlaceSearchForm(request.POST)
     if not form.is_valid():
         return _search_page(request, head, form, status=Invalid.http_status)
@@ -67,16 +67,16 @@ def _search_page(
     return _page(request, "organisations/move.html", head, {"form": form, **(context or {})}, status=status)
 
 
-def _asked(
+def _consequences_page(
     request: HttpRequest, actor: Actor, head: OrganisationHead, target: str, *, error: DomainError | None = None
 ) -> HttpResponse:
-    """What the move brings; with an error, why it was not made."""
+    """Shows the consequences of the move, with `error` if the move was refused."""
     try:
         brings = moving.consequences(actor=actor, organisation_id=head.id, target=target)
     except (Conflict, Forbidden, NotFound) as refusal:
         form = PlaceSearchForm({})
         form.errors.clear()
-        # A place that was found and may not be chosen any more: it was ended, or the reader's role there.
+        # The place was offered but may no longer be chosen: it was closed, or the reader's role there ended.
         ended = _("Organisationen kan inte ligga där längre. Sök en annan plats.")
         form.add_error(None, ended if isinstance(refusal, Forbidden) else refusal.message)
         return _search_page(request, head, form, status=refusal.http_status)
@@ -92,14 +92,14 @@ def _asked(
     return _page(request, "organisations/move_confirm.html", head, context, status=status)
 
 
-def _moved(request: HttpRequest, actor: Actor, head: OrganisationHead, target: str) -> HttpResponse:
+def _move(request: HttpRequest, actor: Actor, head: OrganisationHead, target: str) -> HttpResponse:
     kind, _colon, pk = target.partition(":")
     given = request.POST.get("version", "")
     try:
         place = UUID(pk)
         version = int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else 0
     except ValueError:
-        return _asked(request, actor, head, target)
+        return _consequences_page(request, actor, head, target)
     try:
         move_organisation(
             actor=actor,
@@ -109,7 +109,7 @@ def _moved(request: HttpRequest, actor: Actor, head: OrganisationHead, target: s
             version=version,
         )
     except (Conflict, Forbidden, NotFound) as error:
-        return _asked(request, actor, head, target, error=error)
+        return _consequences_page(request, actor, head, target, error=error)
     messages.success(request, _("Organisationen är flyttad."))
     return redirect("organisation", head.id)
 

@@ -23,7 +23,7 @@ from issuance.organisations.queries import areas, organisations, places
 from issuance.organisations.queries.organisations import Customisation, OrganisationFacts
 from issuance.organisations.queries.places import OrganisationHead
 from issuance.organisations.services.organisations import create_organisation, edit_organisation
-from issuance.organisations.web.catalogue import Asking
+from issuance.organisations.web.catalogue import DirectoryCheck
 from issuance.organisations.web.ending import ended_context
 from issuance.organisations.web.forms import FeeForm, OrganisationForm
 from issuance.organisations.web.lists import OfficeList, SubOrganisationList
@@ -42,15 +42,15 @@ _NO_OFFICE = Empty(
     gettext_lazy("Utan ett kopplat kontor kan inga kort beställas för organisationens användare."),
 )
 _GENERIC = {"generic": True, "above": False}
-"""Choices of a card customisation, by what the form sends. What was sent counts also where it is no longer asked for."""
+"""The submitted choices of a card customisation. They count even if the form no longer offers the field."""
 
 _BEFORE = "som"
-"""The parameter that names the organisation made just before, where one more follows."""
+"""The parameter with the id of the previously created organisation, if the user adds another."""
 
 
 @require_safe
 def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """An organisation with its offices and sub-organisations. Raises NotFound, Forbidden."""
+    """Shows an organisation with its offices and sub-organisations. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     found = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
@@ -131,7 +131,7 @@ def _connection(head: OrganisationHead, found: OrganisationFacts) -> str:
 
 
 def customisation_words(found: Customisation) -> str:
-    """Which card customisation holds, and whose it is."""
+    """Returns the name of the card customisation that applies, and where it comes from."""
     if not found.name:
         return _("Ingen, kort kan inte beställas")
     whose = _("egen") if found.own else _("den generella") if found.generic else _("samma som organisationen ovanför")
@@ -140,16 +140,16 @@ def customisation_words(found: Customisation) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Makes an organisation in an area. Raises NotFound, Forbidden."""
+    """Creates an organisation in an area. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.CREATE_ORGANISATION in head.rights)
     has_issuer = areas.area_facts(actor=actor, area_id=area_id).issuing_organisation_id is not None
-    asked = frozenset({"charged"} if has_issuer else {"charged", "issuing"})
-    catalogue = Asking(request)
+    extra_fields = frozenset({"charged"} if has_issuer else {"charged", "issuing"})
+    catalogue = DirectoryCheck(request)
     form, made, status = answered(
         request,
-        partial(OrganisationForm, asked=asked, maker=actor),
+        partial(OrganisationForm, extra_fields=extra_fields, maker=actor),
         lambda given: create_organisation(
             actor=actor,
             area_id=area_id,
@@ -158,11 +158,13 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
             catalogue=catalogue.said(OrganisationForm.data_of(given)),
             **vars(OrganisationForm.data_of(given)),
         ),
-        first=lambda: {"country": "SE", "issuing": True, **_like_the_one_before(request, actor)},
+        first=lambda: {"country": "SE", "issuing": True, **_initial_from_previous(request, actor)},
     )
     if made is not None:
         created.tell(request, _("Organisationen {name} är skapad."), made, reverse("organisation", args=[made.id]))
-        return _onward(request, made, again=reverse("organisation_new", args=[area_id]), back=reverse("area", args=[area_id]))
+        return _redirect_after_creation(
+            request, made, again=reverse("organisation_new", args=[area_id]), back=reverse("area", args=[area_id])
+        )
     context = {
         **_form_context(request, form, catalogue),
         "cancel_url": reverse("area", args=[area_id]),
@@ -171,11 +173,8 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     return area_page(request, _FORM, head, context, here="area", step=_("Skapa organisation"), status=status)
 
 
-def _like_the_one_before(request: HttpRequest, actor: Actor) -> dict[str, Any]:
-    """What a new organisation probably has in common with the one made just before it, which the address names.
-
-    Raises NotFound, Forbidden.
-    """
+def _initial_from_previous(request: HttpRequest, actor: Actor) -> dict[str, Any]:
+    """Returns initial values from the previously created organisation, which the URL names. Raises NotFound, Forbidden."""
     before = cursor(request, _BEFORE)
     if before is None:
         return {}
@@ -187,13 +186,13 @@ def _like_the_one_before(request: HttpRequest, actor: Actor) -> dict[str, Any]:
     return kept
 
 
-def _onward(request: HttpRequest, made: Organisation, *, again: str, back: str) -> HttpResponse:
-    """Back to where the form was opened, or to the form of one more at `again`."""
+def _redirect_after_creation(request: HttpRequest, made: Organisation, *, again: str, back: str) -> HttpResponse:
+    """Redirects to the page that opened the form, or to `again` if the user adds another."""
     return redirect(f"{again}?{_BEFORE}={made.id}" if another_asked(request) else back)
 
 
-def _form_context(request: HttpRequest, form: OrganisationForm, catalogue: Asking) -> dict[str, Any]:
-    """How the form of a new organisation is drawn."""
+def _form_context(request: HttpRequest, form: OrganisationForm, catalogue: DirectoryCheck) -> dict[str, Any]:
+    """Returns the context that forms of new organisations share."""
     following = _BEFORE in request.GET
     return {
         "form": at_first_field(form),
@@ -206,20 +205,20 @@ def _form_context(request: HttpRequest, form: OrganisationForm, catalogue: Askin
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Makes an organisation below another. Raises NotFound, Forbidden."""
+    """Creates an organisation below another. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.CREATE_SUB_ORGANISATION in head.rights)
     above = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
-    asked = frozenset({"customisation"} if organisations.generic_exists() else ())
+    extra_fields = frozenset({"customisation"} if organisations.generic_exists() else ())
     if Action.CHOOSE_ARTICLES in head.rights and readiness.has_articles(organisation_id):
-        asked |= {"same_articles"}
+        extra_fields |= {"same_articles"}
     like_parent = {"country": above.country, "county": above.county, "customisation": "above", "same_articles": True}
     number = organisation_number(above.organisation_number)
-    catalogue = Asking(request)
+    catalogue = DirectoryCheck(request)
     form, made, status = answered(
         request,
-        partial(OrganisationForm, asked=asked, above=head.name, maker=actor),
+        partial(OrganisationForm, extra_fields=extra_fields, above=head.name, maker=actor),
         lambda given: create_organisation(
             actor=actor,
             area_id=head.area.id,
@@ -229,12 +228,12 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
             catalogue=catalogue.said(OrganisationForm.data_of(given)),
             **vars(OrganisationForm.data_of(given)),
         ),
-        first=lambda: {**like_parent, "organisation_number": number, **_like_the_one_before(request, actor)},
+        first=lambda: {**like_parent, "organisation_number": number, **_initial_from_previous(request, actor)},
     )
     if made is not None:
         created.tell(request, _("Underorganisationen {name} är skapad."), made, reverse("organisation", args=[made.id]))
         again, back = (reverse(name, args=[organisation_id]) for name in ("sub_organisation_new", "organisation"))
-        return _onward(request, made, again=again, back=back)
+        return _redirect_after_creation(request, made, again=again, back=back)
     context = {
         **_form_context(request, form, catalogue),
         "cancel_url": reverse("organisation", args=[organisation_id]),
@@ -249,17 +248,17 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Changes an organisation. Raises NotFound, Forbidden."""
+    """Edits an organisation. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, head.may_change)
     found = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
     chooses = head.is_sub_organisation and not found.customisation.own
-    asked = frozenset({"customisation"} if chooses and organisations.generic_exists() else ())
-    catalogue = Asking(request)
+    extra_fields = frozenset({"customisation"} if chooses and organisations.generic_exists() else ())
+    catalogue = DirectoryCheck(request)
     form, made, status = answered(
         request,
-        partial(OrganisationForm, asked=asked),
+        partial(OrganisationForm, extra_fields=extra_fields),
         lambda given: edit_organisation(
             actor=actor,
             organisation_id=organisation_id,
@@ -270,7 +269,7 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
         ),
         first=lambda: initial(OrganisationForm, found),
     )
-    if status != HTTPStatus.OK and not asked and request.POST.get("customisation") in _GENERIC:
+    if status != HTTPStatus.OK and not extra_fields and request.POST.get("customisation") in _GENERIC:
         form.add_error(None, _("Kortanpassning kan inte längre väljas här. Det du valde gäller inte."))
     if made is not None:
         messages.success(request, _("Organisationen är sparad."))
@@ -283,7 +282,7 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_fee(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """The dated values of the fee, and a new one. Raises NotFound, Forbidden."""
+    """Shows the dated values of the fee, and adds a new one. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.CREATE_ORGANISATION in head.rights)

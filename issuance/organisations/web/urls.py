@@ -1,4 +1,4 @@
-"""Addresses of areas and organisations, with their tabs and functions."""
+"""URLs of areas and organisations, with their tabs and functions."""
 
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _text
@@ -27,7 +27,7 @@ urlpatterns: list[URLPattern] = [
 
 
 def _why_fixed(head: OrganisationHead) -> str:
-    """Returns why the actor, who may change sub-organisations here, may not change the organisation itself."""
+    """Returns why an actor who may change sub-organisations here may not change the organisation itself."""
     return "" if head.may_change else _text("Förvaltningen ändrar och flyttar den här organisationen.")
 
 

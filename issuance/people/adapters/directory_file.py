@@ -1,4 +1,4 @@
-"""Exports of the catalogue as files: which format a file has, and its lines, of which none is longer than what fits in memory."""
+"""Exports of the HSA directory as files: detection of the format, and lines of bounded length."""
 
 from collections.abc import Iterator
 from io import BufferedReader
@@ -16,7 +16,7 @@ class FilesOfTheCatalogue:
     """`DirectoryFiles` for LDIF and CSV (docs/operations.md, The catalogue from a file)."""
 
     def rows(self, stream: BufferedReader, *, encoding: str = "utf-8") -> Iterator[FileRow]:
-        """The posts of the file, in its order. Raises Invalid."""
+        """Yields the assignments of the file, in its order. Raises Invalid."""
         begins = stream.peek(1024)[:1024]
         if not begins:
             _empty()

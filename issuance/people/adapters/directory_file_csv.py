@@ -1,4 +1,4 @@
-"""The catalogue as CSV (RFC 4180): columns by the names in the first line, semicolons, commas or tabs between them."""
+"""The HSA directory as CSV (RFC 4180), with column names in the first line, separated by semicolons, commas or tabs."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ _ALSO: Mapping[str, str] = {
 
 
 class _Text:
-    """The lines as text, and the number of the last one that was read."""
+    """The decoded lines of a file, and the number of the line read last."""
 
     def __init__(self, stream: BinaryIO, encoding: str) -> None:
         self._lines, self._encoding, self.number = lines(stream), encoding, 0
@@ -34,7 +34,10 @@ class _Text:
 
 
 def rows(stream: BinaryIO, encoding: str) -> Iterator[FileRow]:
-    """The rows below the header. A row that is not whole is a fault of its own; broken quoting makes the file unreadable."""
+    """Yields the rows below the header.
+
+    An incomplete row gets a fault; broken quoting makes the file unreadable. Raises Invalid.
+    """
     text = _Text(stream, encoding)
     first = next(text, "")
     while first and not first.strip():
@@ -55,7 +58,7 @@ def rows(stream: BinaryIO, encoding: str) -> Iterator[FileRow]:
 
 
 def _columns(header: Sequence[str]) -> list[str]:
-    """Our names of the columns, empty for those that are of no interest. Raises Invalid."""
+    """Returns our names of the columns, empty for columns that we do not need. Raises Invalid."""
     names = [name.strip().lower() for name in header]
     columns = [name if name in FIELDS else _ALSO.get(name, "") for name in names]
     known = [name for name in columns if name]
@@ -67,9 +70,9 @@ def _columns(header: Sequence[str]) -> list[str]:
 
 
 def _joined(line: int, columns: Sequence[str], cells: Sequence[str], separator: str) -> FileRow | None:
-    """The fault of a row that a stray quotation mark has made of several people's; None for any other.
+    """Returns a fault if a stray quotation mark has joined several rows into one, otherwise None.
 
-    Nothing that we want has several lines, and in any other cell the ends of two rows have the separators of one.
+    Our columns never have several lines. In other columns, two joined rows have the separators of one row inside the cell.
     """
     for name, cell in zip(columns, cells, strict=False):
         if "\n" in cell.strip() and (name or cell.count(separator) >= len(columns) - 1):
@@ -80,7 +83,7 @@ def _joined(line: int, columns: Sequence[str], cells: Sequence[str], separator: 
 def _row(line: int, columns: Sequence[str], cells: Sequence[str]) -> FileRow:
     values = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name}
     if len(cells) != len(columns):
-        # Which cell is which is not known, so nothing of the row is believed.
+        # The cells cannot be matched to columns, so the row's values are ignored.
         return FileRow(line, {}, fault="columns")
     if long := [name for name, value in values.items() if len(value) > MAX_VALUE]:
         return FileRow(line, {name: value for name, value in values.items() if name not in long}, (), "too-long", long[0])

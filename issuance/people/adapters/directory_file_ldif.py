@@ -1,6 +1,7 @@
-"""The catalogue as LDIF (RFC 2849): entries of content, read line by line; of each no more is kept than what a post needs.
+"""The HSA directory as LDIF content records (RFC 2849), read line by line. Each entry keeps only the attributes of assignments.
 
-A person's organisations are those above him in the tree, as the units' own entries, which stand before his, name them.
+The organisations of a person are the units above the person's DN. Their HSA-ids come from the units' own entries, which precede
+the person's.
 """
 
 import base64
@@ -14,7 +15,7 @@ from issuance.people.adapters.directory_file_lines import MAX_VALUE, lines, refu
 from issuance.people.ports_files import FileRow
 
 MAX_UNITS = 500_000
-"""Units above people, which are remembered while the file is read."""
+"""The maximum number of units above people. They are kept in memory while the file is read."""
 
 _WANTED: Mapping[bytes, str] = {
     b"dn": "dn", b"changetype": "changetype", b"objectclass": "objectclass", b"hsaidentity": "hsa_id",
@@ -29,7 +30,7 @@ _SPECIAL = frozenset('\\,+"<>;=#')
 
 @dataclass
 class _Entry:
-    """What has been read of an entry."""
+    """The part of an entry that has been read."""
 
     line: int
     values: dict[str, str] = field(default_factory=dict)
@@ -39,13 +40,13 @@ class _Entry:
     anything: bool = False
 
     def wrong(self, fault: str, name: str = "") -> None:
-        """Notes the first thing that is wrong."""
+        """Records the first fault of the entry."""
         if not self.fault:
             self.fault, self.field = fault, "" if name in ("dn", "changetype", "objectclass") else name
 
 
 def rows(stream: BinaryIO) -> Iterator[FileRow]:
-    """The people's entries. What is wrong with one is a fault of its own."""
+    """Yields the entries of people. A faulty entry is yielded with its fault."""
     units = _Units()
     for entry in _entries(stream):
         found = _row(entry, units)
@@ -54,9 +55,9 @@ def rows(stream: BinaryIO) -> Iterator[FileRow]:
 
 
 def _entries(stream: BinaryIO) -> Iterator[_Entry]:
-    """The entries, each as soon as its last line is read."""
+    """Yields each entry as soon as its last line is read."""
     entry: _Entry | None = None
-    name, parts, size = "", [b""], 0  # the value that the next line may go on
+    name, parts, size = "", [b""], 0  # the value that a folded line may continue
     for number, line in enumerate(lines(stream), start=1):
         if line[:1] == b" ":
             if name:
@@ -92,7 +93,7 @@ def _entries(stream: BinaryIO) -> Iterator[_Entry]:
 
 
 def _keep(entry: _Entry, name: str, parts: list[bytes], size: int) -> None:
-    """Takes in a whole value; of several of one name the first, but of classes each."""
+    """Stores a complete value: the first of each attribute, and every objectClass."""
     if name in entry.values:
         return
     value = b"".join(parts)
@@ -103,7 +104,7 @@ def _keep(entry: _Entry, name: str, parts: list[bytes], size: int) -> None:
         if value[:1] == b":":
             value = base64.b64decode(value[1:].strip(b" "), validate=True)
         elif value[:1] == b"<":
-            entry.wrong("url", name)  # nothing that a file names is fetched
+            entry.wrong("url", name)  # URLs in a file are never fetched
             return
         text = value.decode().strip(" ")
     except binascii.Error:
@@ -119,9 +120,9 @@ def _keep(entry: _Entry, name: str, parts: list[bytes], size: int) -> None:
 
 
 class _Units:
-    """Which HSA-ids lie above an entry, by the names of the units that were read; empty where one cannot be read.
+    """Maps entries to the HSA-ids of the units above them; an empty HSA-id is a unit that cannot be read.
 
-    `_missed` are the names above some entry that no unit had until then.
+    `_missed` holds the DNs above some entry for which no unit had been read at that time.
     """
 
     def __init__(self) -> None:
@@ -130,11 +131,11 @@ class _Units:
         self._last: tuple[str, tuple[str, ...]] = ("", ())
 
     def add(self, entry: _Entry, dn: str) -> None:
-        """Notes a unit. Raises Invalid if there are too many, or if it stands after what lies below it."""
+        """Adds a unit. Raises Invalid if there are too many, or if an entry below it came first."""
         self._require_room()
         name = _normal(dn)
         if name in self._missed:
-            # What stood before it has been told to lie in the unit above.
+            # Entries read before this unit were assigned to a unit above it.
             message = "står efter något som ligger under den. Exportera enheterna före personerna."
             refuse("unit-after-people", f"Enheten på rad {entry.line} {message}")
         self._chains[name] = (entry.values.get("hsa_id", ""), *self.above(dn))
@@ -145,7 +146,10 @@ class _Units:
             refuse("too-many-units", f"Filen har fler än {MAX_UNITS} enheter. Exportera en del av katalogen i taget.")
 
     def above(self, dn: str) -> tuple[str, ...]:
-        """The HSA-ids of the units above, the nearest first. Those of one unit mostly stand together."""
+        """Returns the HSA-ids of the units above, nearest first.
+
+        Caches the last parent, because entries of one unit are usually adjacent.
+        """
         match = _COMMA.search(dn)
         parent = dn[match.end() :] if match else ""
         if parent != self._last[0]:
@@ -165,13 +169,12 @@ class _Units:
 
 
 def _normal(dn: str) -> str:
-    """A name so that two ways of writing it are one: case, blanks around commas and equal signs, and how characters are escaped
-    do not count (RFC 4514)."""
+    """Returns a normal form of a DN, ignoring case, spaces around commas and equal signs, and the style of escapes (RFC 4514)."""
     return re.sub(r"\s*(?<!\\)([,=])\s*", r"\1", _ESCAPED.sub(_unescaped, dn.strip()).lower())
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    """Octets as the characters that they are, with a backslash before those that would not stand alone."""
+    """Decodes escaped octets, and escapes special characters with a backslash."""
     if match[0] == "\\\\":
         return match[0]
     text = bytes.fromhex(match[0].replace("\\", "")).decode(errors="replace")

@@ -7,16 +7,16 @@ from siths_portal.lib.errors import Invalid
 from siths_portal.lib.files.lines import bounded
 
 MAX_LINE = 4 * 1024 * 1024
-"""Octets of a line. Photos in LDIF stand in one line where the export does not fold."""
+"""The maximum octets of a line. LDIF exports without folding have a photo in one line."""
 
 MAX_VALUE = 4096
-"""Octets of a value in LDIF, characters of a cell. What is longer is no name, address or number."""
+"""The maximum octets of an LDIF value, or characters of a CSV cell. No name, address or number is longer."""
 
 BOM = b"\xef\xbb\xbf"
 
 
 def lines(stream: BinaryIO) -> Iterator[bytes]:
-    """The lines without their ends and without a byte order mark. Raises Invalid for one that is too long."""
+    """Yields the lines without line ends and byte order mark. Raises Invalid for a line that is too long."""
     for number, line in bounded(stream, MAX_LINE):
         if len(line) > MAX_LINE:
             refuse("line-too-long", f"Rad {number} är längre än {MAX_LINE // 1024 // 1024} MB. Exportera filen på nytt.")
@@ -26,5 +26,5 @@ def lines(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def refuse(code: str, message: str) -> NoReturn:
-    """Raises Invalid for the file as a whole."""
+    """Raises Invalid for the whole file."""
     raise Invalid(code, message)

@@ -1,4 +1,4 @@
-"""The catalogue of posts and organisations as JSON over HTTP (wire format: docs/wire/README.md)."""
+"""The HSA directory's assignments and organisations as JSON over HTTP (wire format: docs/wire/README.md)."""
 
 import datetime as dt
 import re
@@ -15,25 +15,25 @@ from siths_portal.lib.http.client import Client
 
 _LIMIT = 100
 ORGANISATIONS_AT_ONCE = 100
-"""HSA-ids of organisations that one question on the wire holds at most."""
+"""The maximum number of HSA-ids of organisations in one request."""
 
 
 class JsonDirectory:
-    """`StaffDirectory` over HTTP. A reply that is not of the wire format counts as no reply: Unavailable."""
+    """`StaffDirectory` over HTTP. Raises Unavailable for a reply that does not follow the wire format."""
 
     def __init__(self, base_url: str = "") -> None:
         self._client = Client(base_url or settings.DIRECTORY_URL, max_bytes=1024 * 1024)
 
     def find_posts_by_hsa_id(self, hsa_id: str) -> list[DirectoryPost]:
-        """Posts with this HSA-id."""
+        """Returns the assignments with this HSA-id."""
         return self._query({"hsa_id": hsa_id})
 
     def find_posts_by_person_id(self, person: PersonKey) -> list[DirectoryPost]:
-        """All posts of a person."""
+        """Returns all assignments of a person."""
         return self._query({"person_id": {"kind": person.kind, "value": person.value}})
 
     def find_organisations(self, hsa_ids: Sequence[str]) -> list[DirectoryOrganisation]:
-        """Organisations with these HSA-ids, asked ORGANISATIONS_AT_ONCE at a time."""
+        """Returns the organisations with these HSA-ids, in requests of ORGANISATIONS_AT_ONCE."""
         parts = batched(hsa_ids, ORGANISATIONS_AT_ONCE, strict=False)
         return [found for part in parts for found in self._organisations(part)]
 

@@ -10,13 +10,13 @@ from siths_portal.lib.http.client import Client
 
 
 class JsonPersonRegister:
-    """`PersonRegister` over HTTP. A reply that is not of the wire format counts as no reply: Unavailable."""
+    """`PersonRegister` over HTTP. Raises Unavailable for a reply that does not follow the wire format."""
 
     def __init__(self, base_url: str = "") -> None:
         self._client = Client(base_url or settings.PERSON_REGISTER_URL, max_bytes=256 * 1024)
 
     def read_person(self, person: PersonKey) -> RegisterPerson:
-        """Name, protection flags and registered address as they are now. Raises NotFound if there is no such person."""
+        """Returns current name, protection flags and registered address. Raises NotFound if there is no such person."""
         query = {"person_id": {"kind": person.kind, "value": person.value}}
         reply = self._client.post("/person-register/v1/persons/query", body=query, retries=2, idempotent=True)
         return checked(lambda: _person(reply.json()))

@@ -1,4 +1,4 @@
-"""Reading JSON of a peer: a reply of the wrong form is refused whole, and its content never reaches an error's text."""
+"""Validation of JSON replies. A malformed reply is refused as a whole, and error texts never contain its content."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,10 @@ from siths_portal.lib.errors import Unavailable
 
 
 def text(value: object, limit: int = 100) -> str:
-    """`value` if it is text of at most `limit` characters and no control characters, stripped. Raises TypeError, ValueError."""
+    """Returns `value` stripped, if it is text of at most `limit` characters without control characters.
+
+    Raises TypeError, ValueError.
+    """
     if not isinstance(value, str):
         raise TypeError("not text")
     if len(value) > limit:
@@ -18,21 +21,21 @@ def text(value: object, limit: int = 100) -> str:
 
 
 def truth(value: object) -> bool:
-    """`value` if it is a boolean. Raises TypeError, so that a missing protection flag never passes as false."""
+    """Returns `value` if it is a boolean. Raises TypeError, so a missing protection flag never counts as false."""
     if not isinstance(value, bool):
         raise TypeError("not a boolean")
     return value
 
 
 def listed(value: object) -> list[Any]:
-    """`value` if it is a list. Raises TypeError."""
+    """Returns `value` if it is a list. Raises TypeError."""
     if not isinstance(value, list):
         raise TypeError("not a list")
     return value
 
 
 def checked[T](read: Callable[[], T]) -> T:
-    """What `read` makes of a reply. Raises Unavailable if the reply is not of the wire format."""
+    """Returns the result of `read`. Raises Unavailable if the reply does not follow the wire format."""
     try:
         return read()
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):

@@ -1,4 +1,4 @@
-"""Where a person is visible: a table that follows from posts, carriers and eIDs, kept in their transactions."""
+"""Where a person is visible: a table derived from assignments, carriers and eIDs, updated in their transactions."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -22,19 +22,19 @@ _WANTED = """
 
 
 class PersonScopeManager(ScopedManager["PersonScope"]):
-    """Writes and checks the table, and knows whose people an actor sees."""
+    """Maintains and checks the table, and limits it to what an actor sees."""
 
     def refresh(self, person_ids: Iterable[UUID]) -> None:
-        """Makes the rows of these people follow from their posts, carriers and eIDs, in the caller's transaction.
+        """Recomputes the rows of these people in the caller's transaction.
 
-        Locks the people first, so that of two changes to one person the later sees what the earlier did.
+        Locks the people first, so of two concurrent changes to one person the later sees the earlier.
         """
         ids = sorted(set(person_ids))
         list(Person.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id").values_list("id"))
         self._follow("= ANY(%(ids)s)", {"ids": ids})
 
     def refresh_listed(self, table: str) -> None:
-        """The same for many: the people in `person_id` of a temporary table, whom the caller has locked or just made."""
+        """Recomputes the rows of the people in column `person_id` of a temporary table. The caller has locked or created them."""
         self._follow(f"IN (SELECT person_id FROM pg_temp.{connection.ops.quote_name(table)})", {})  # noqa: S608
 
     @staticmethod
@@ -42,7 +42,7 @@ class PersonScopeManager(ScopedManager["PersonScope"]):
         wanted = _WANTED.format(of_person=f"AND person_id {those}", of_carriers_person=f"AND c.person_id {those}")
         with connection.cursor() as cursor:
             cursor.execute(
-                # Only our own text goes into these statements.
+                # Only constants of this module are put into these statements.
                 f"""DELETE FROM issuance_personscope s WHERE s.person_id {those}
                     AND NOT EXISTS (SELECT FROM ({wanted}) w
                                     WHERE w.organisation_id = s.organisation_id AND w.person_id = s.person_id)""",  # noqa: S608
@@ -58,7 +58,7 @@ class PersonScopeManager(ScopedManager["PersonScope"]):
             )
 
     def differences(self) -> tuple[int, int, int]:
-        """How many rows are missing, are there without a reason, or have another name than their person's."""
+        """Returns the numbers of missing rows, surplus rows, and rows with another name than their person's."""
         wanted = _WANTED.format(of_person="", of_carriers_person="")
         with connection.cursor() as cursor:
             cursor.execute(
@@ -74,10 +74,10 @@ class PersonScopeManager(ScopedManager["PersonScope"]):
 
 
 class PersonScope(models.Model):
-    """That a person is visible in an organisation, by a current post there or a carrier or eID of its.
+    """A person's visibility in an organisation, because of a current assignment there or one of its carriers or eIDs.
 
-    It makes a page of people in one's scope a walk along one index. Written by `refresh` and `refresh_listed`
-    alone, checked by `issuance_check_scope`.
+    With this table, listing the people in a scope follows one index. Only `refresh` and `refresh_listed` write it;
+    `issuance_check_scope` checks it.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="person_scopes")
@@ -91,7 +91,7 @@ class PersonScope(models.Model):
         constraints = [models.UniqueConstraint(fields=["organisation", "person"], name="issuance_person_scope_once")]
         indexes = [
             models.Index(fields=["organisation", "sort_name", "person"], name="issuance_person_scope_page"),
-            # Search by the beginning of a name, in each organisation of a scope.
+            # Search by the beginning of a name in each organisation of a scope.
             models.Index(
                 F("organisation"), OpClass(Lower("sort_name"), name="text_pattern_ops"), name="issuance_person_scope_name"
             ),

@@ -1,4 +1,4 @@
-"""People: their identifiers, and their posts from the catalogue."""
+"""People, their identifiers, and their assignments from the HSA directory."""
 
 from typing import ClassVar
 
@@ -13,11 +13,11 @@ from siths_portal.lib.ids import new_id
 
 
 class Person(models.Model):
-    """A human being. Name and protection flags are the register's, read at `register_read_at`; an address is never kept.
+    """A person. Name and protection flags were read from the person register at `register_read_at`. Addresses are never stored.
 
-    `catalogue_read_at` is when all posts were read at once, which is done for role holders alone (ADR 0036).
-
-    `is_protected` covers both kinds, sekretessmarkering and skyddad folkbokföring. `sort_name` orders lists the Swedish way.
+    `catalogue_read_at` is when all the person's assignments were last read together, which is done only for role holders (ADR
+    0036). `is_protected` covers both kinds, sekretessmarkering and skyddad folkbokföring. `sort_name` sorts lists in Swedish
+    order.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -52,7 +52,7 @@ class Person(models.Model):
 
 
 class PersonIdentifier(models.Model):
-    """A number of a person, of one holder at a time. Kinds: personnummer, samordningsnummer, passport, reserve."""
+    """A person's number, which at most one person has at a time. Kinds: personnummer, samordningsnummer, passport, reserve."""
 
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="identifiers")
     kind = models.CharField(max_length=20)
@@ -75,7 +75,10 @@ class PersonIdentifier(models.Model):
 
 
 class Post(models.Model):
-    """A HSA-id of one person in one organisation. `valid_to` is its last day; `ended_at` when the catalogue lost it."""
+    """An assignment: an HSA-id of one person in one organisation.
+
+    `valid_to` is its last day. `ended_at` is when the portal found that the HSA directory no longer has it.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id)
     hsa_id = models.CharField(max_length=31)
@@ -96,6 +99,6 @@ class Post(models.Model):
             models.UniqueConstraint(Upper("hsa_id"), condition=Q(ended_at=None), name="issuance_post_hsa_id"),
         ]
         indexes = [
-            # Search by the ending of a HSA-id.
+            # Search by the end of an HSA-id.
             models.Index(OpClass(Reverse(Upper("hsa_id")), name="text_pattern_ops"), name="issuance_post_hsa_ending"),
         ]

@@ -1,4 +1,4 @@
-"""Photographs of holders, as they were re-encoded on arrival."""
+"""Photographs of holders, re-encoded on upload."""
 
 from uuid import UUID
 
@@ -11,20 +11,20 @@ from siths_portal.lib.ids import new_id
 
 
 class PhotoManager(models.Manager["Photo"]):
-    """Finds the photo that a person has."""
+    """Finds a person's photo."""
 
     def latest_of(self, person_id: UUID) -> "Photo | None":
-        """The newest approved photo of the person: the one that pages show and that a new order may use again."""
+        """Returns the person's newest approved photo, which pages show and a new order may reuse."""
         approved = self.filter(person_id=person_id, approved_at__isnull=False)
         return approved.defer("pending").order_by("-uploaded_at", "-id").first()
 
 
 class Photo(models.Model):
-    """Foto: a portrait of a person for a card, a JPEG of at most 600x800 pixels that is never changed.
+    """A portrait of a person for a card (foto): a JPEG of at most 600x800 pixels that never changes.
 
-    It becomes the person's when the clerk has looked at it and gone on (`approved_at`): only then do its bytes become a
-    document, which stays. Until then they stand in `pending`, belong to a draft alone, and go when it lets go of them. Who
-    may see a photo follows from who may see its person.
+    An approved photo (`approved_at`, when the clerk has looked at it and continued) is stored permanently as a document. Until
+    then its bytes are in `pending` and are deleted with the draft that they belong to. Access to a photo follows from access to
+    its person.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -58,5 +58,5 @@ class Photo(models.Model):
 
     @property
     def content(self) -> bytes:
-        """The JPEG."""
+        """Returns the JPEG."""
         return self.document.read() if self.document is not None else bytes(self.pending or b"")

@@ -1,4 +1,4 @@
-"""What clerks are called on pages: one with protected identity is named to those alone who may see him (S10, ADR 0080)."""
+"""Display names of clerks. Only actors who may see a clerk with protected identity see the name (S10, ADR 0080)."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _USER = re.compile(r"user:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def names(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
-    """The name of each `user:<uuid>` reference, as `actor` may read it."""
+    """Returns the display name of each `user:<uuid>` reference for `actor`."""
     ids = {ref.removeprefix("user:"): ref for ref in refs if _USER.fullmatch(ref)}
     if not ids:
         return {}
@@ -27,12 +27,12 @@ def names(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
 
 
 def unknown() -> str:
-    """What a clerk is called whose reference names no person."""
+    """Returns the display name for a reference to an unknown person."""
     return _("Okänd handläggare")
 
 
 def hidden(actor: Actor, protected: Iterable[UUID]) -> set[UUID]:
-    """Those of the protected persons whom `actor` may not see, by scope and add-on."""
+    """Returns the protected persons whom `actor` may not see, because of scope or a missing add-on."""
     concerned = set(protected)
     if not concerned:
         return set()
@@ -40,7 +40,7 @@ def hidden(actor: Actor, protected: Iterable[UUID]) -> set[UUID]:
 
 
 def is_hidden(actor: Actor, ref: str) -> bool:
-    """True if `ref` is a clerk with protected identity whom `actor` may not see, or cannot be read."""
+    """True if `ref` is not a clerk's reference, or is a clerk with protected identity whom `actor` may not see."""
     if not _USER.fullmatch(ref):
         return True
     protected = Person.objects.filter(pk=ref.removeprefix("user:"), is_protected=True).values_list("pk", flat=True)
@@ -48,7 +48,10 @@ def is_hidden(actor: Actor, ref: str) -> bool:
 
 
 def hsa_ids(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
-    """The HSA-id of the post that holds now, else of the last, of each `user:<uuid>` reference whom `actor` may read by name."""
+    """Returns the HSA-id of each `user:<uuid>` reference whose name `actor` may see.
+
+    It is that of the current assignment, otherwise of the last one.
+    """
     ids = {ref.removeprefix("user:"): ref for ref in refs if _USER.fullmatch(ref)}
     if not ids:
         return {}

@@ -1,4 +1,4 @@
-"""The photo of a person, for those who may see it (S12)."""
+"""The photo of a person, for actors who may see it (S12)."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -11,14 +11,14 @@ from siths_portal.lib.errors import NotFound
 
 @dataclass(frozen=True)
 class PhotoView:
-    """A JPEG, and whether it is of a protected person."""
+    """A JPEG; `is_protected` is True if it shows a protected person."""
 
     is_protected: bool
     content: bytes = field(repr=False)
 
 
 def person_photo(*, actor: Actor, person_id: UUID | str) -> PhotoView:
-    """The newest approved photo of the person. Raises NotFound, also where there is none, and Forbidden."""
+    """Returns the person's newest approved photo. Raises NotFound, also if there is no photo, and Forbidden."""
     person = policy.get(actor, Action.VIEW_PHOTO, Person.objects.all(), person_id)
     photo = Photo.objects.latest_of(person.id)
     if photo is None or photo.document is None:

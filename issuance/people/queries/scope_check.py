@@ -1,4 +1,4 @@
-"""Whether the stored paths and scopes agree with what they follow from."""
+"""Checks stored scope paths and person scopes against the rows from which they derive."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ _PATHS = """
 
 @dataclass(frozen=True)
 class ScopeFaults:
-    """What disagrees: rows of the tree with another path than their parents give, and rows of `PersonScope`."""
+    """Mismatches: rows of the tree whose path does not follow from their parent's, and rows of `PersonScope`."""
 
     paths: list[str]
     missing: int
@@ -30,12 +30,15 @@ class ScopeFaults:
 
     @property
     def ok(self) -> bool:
-        """True if nothing disagrees."""
+        """True without mismatches."""
         return not (self.paths or self.missing or self.surplus or self.misnamed)
 
 
 def scope_faults() -> ScopeFaults:
-    """Compares each path with its parent's, which proves all of them, and `PersonScope` with posts, carriers and eIDs."""
+    """Compares each path with its parent's, and `PersonScope` with assignments, carriers and eIDs.
+
+    Comparing each path with its parent's is enough to verify every path.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_PATHS)
         paths = [f"{kind} {row_id}" for kind, row_id in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""People and posts from the catalogue into the local mirror, many at a time."""
+"""Copies people and assignments from the HSA directory into the local mirror, many at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _BATCH = 1000
 
 @dataclass(frozen=True)
 class CataloguePerson:
-    """A person with what register and catalogue say of him."""
+    """A person with data from register and HSA directory."""
 
     person_id: PersonId
     register: RegisterPerson
@@ -34,7 +34,7 @@ class CataloguePerson:
 
 @dataclass(frozen=True)
 class Registered:
-    """How many rows were new."""
+    """The number of new rows."""
 
     persons: int
     posts: int
@@ -42,9 +42,11 @@ class Registered:
 
 @transaction.atomic(durable=True)
 def register_people(*, actor: Actor, people: Sequence[CataloguePerson]) -> Registered:
-    """Adds those people and posts that are not there, in one transaction; what is there stays (live reads refresh it).
+    """Adds the people and assignments that the portal lacks, in one transaction.
 
-    Raises Forbidden unless the actor may make organisations, and Invalid if a post's organisation is none of ours.
+    Existing rows do not change (live reads do that).
+
+    Raises Forbidden unless the actor may create organisations, and Invalid if the portal lacks an assignment's organisation.
     """
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     organisations = {row.hsa_id.upper(): row for row in Organisation.objects.all()}
@@ -60,11 +62,11 @@ def register_people(*, actor: Actor, people: Sequence[CataloguePerson]) -> Regis
         batch_size=_BATCH,
     )
     owners = known | persons
-    wanted = [(owners[entry.person_id], post) for entry in people for post in entry.posts]
-    taken = _taken_hsa_ids([post for _, post in wanted])
+    requested = [(owners[entry.person_id], post) for entry in people for post in entry.posts]
+    taken = _taken_hsa_ids([post for _, post in requested])
     posts = [
         new_post(post, person=owner, organisation_id=organisations[post.organisation_hsa_id.upper()].pk)
-        for owner, post in wanted
+        for owner, post in requested
         if post.hsa_id.upper() not in taken
     ]
     Post.objects.bulk_create(posts, batch_size=_BATCH)
@@ -74,19 +76,19 @@ def register_people(*, actor: Actor, people: Sequence[CataloguePerson]) -> Regis
 
 
 def _events(actor: Actor, persons: Mapping[PersonId, Person], posts: Sequence[Post]) -> Iterator[Event]:
-    """An event of each new person, which tells of the posts that came too, and of each new post of somebody known."""
+    """Yields an event for each new person, which includes their assignments, and for each new assignment of a known person."""
     now = clock.now()
-    came: dict[UUID, dict[str, Any]] = {row.id: {} for row in persons.values()}
+    assignments: dict[UUID, dict[str, Any]] = {row.id: {} for row in persons.values()}
     for post in posts:
         facts = post_facts(post)
-        if post.person_id in came:
-            came[post.person_id][str(post.pk)] = facts
+        if post.person_id in assignments:
+            assignments[post.person_id][str(post.pk)] = facts
         else:
             yield Event(
                 at=now, actor_ref=actor.ref, action="post.registered", subject_type="post", subject_ref=str(post.pk), facts=facts
             )
     for key, row in persons.items():
-        facts = registered_facts(row.id, [(key.kind.value, key.value)], came[row.id])
+        facts = registered_facts(row.id, [(key.kind.value, key.value)], assignments[row.id])
         yield Event(
             at=now, actor_ref=actor.ref, action="person.registered", subject_type="person", subject_ref=str(row.id), facts=facts
         )
@@ -99,8 +101,8 @@ def _known_persons(people: Sequence[CataloguePerson]) -> dict[PersonId, Person]:
 
 
 def _taken_hsa_ids(posts: Sequence[DirectoryPost]) -> set[str]:
-    wanted = [post.hsa_id.upper() for post in posts]
-    rows = Post.objects.filter(ended_at=None).alias(upper=Upper("hsa_id")).filter(upper__in=wanted)
+    requested = [post.hsa_id.upper() for post in posts]
+    rows = Post.objects.filter(ended_at=None).alias(upper=Upper("hsa_id")).filter(upper__in=requested)
     return {hsa_id.upper() for hsa_id in rows.values_list("hsa_id", flat=True)}
 
 

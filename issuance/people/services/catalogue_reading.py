@@ -1,4 +1,4 @@
-"""A person whom the mirror may lack, read from catalogue and register for a role or for an order (ADR 0196)."""
+"""Reads a person whom the mirror may lack from HSA directory and register, for a role or an order (ADR 0196)."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -16,11 +16,11 @@ from siths_portal.lib.errors import NotFound
 
 
 def read_person(*, actor: Actor, person_id: PersonId, action: Action) -> bool:
-    """Adds the person with the posts in the organisations where `actor` may do `action`. True if something was new.
+    """Adds the person with the assignments in organisations where `actor` may do `action`. Returns True if anything was new.
 
-    A protected one is added for those alone who would see him there, by the add-on; for others he is as one who is not there.
-    Catalogue, register and database are asked the same of both, so that nothing tells them apart (S13). No transaction may be
-    open. Raises Unavailable, Refused.
+    A protected person is added only for actors whose add-on would show that person there; for others the result is that of an
+    unknown person. Both cases send the same requests to directory, register and database, so that they cannot be told apart
+    (S13). No transaction may be open. Raises Unavailable, Refused.
     """
     key = PersonKey(person_id.kind.value, person_id.value)
     posts = ports.get(StaffDirectory).find_posts_by_person_id(key)
@@ -31,16 +31,16 @@ def read_person(*, actor: Actor, person_id: PersonId, action: Action) -> bool:
         return False
     try:
         found = register_people(actor=system("register-reading"), people=[CataloguePerson(person_id, register, tuple(within))])
-    except IntegrityError:  # somebody else read him at the same moment
+    except IntegrityError:  # another request added the person at the same time
         return True
     return found.persons + found.posts > 0
 
 
 def read_holder(*, actor: Actor, hsa_id: str, action: Action) -> bool:
-    """The same for the holder of the post with this whole HSA-id, if `actor` may do `action` in its organisation.
+    """Does the same for the holder of the assignment with this complete HSA-id, if `actor` may do `action` in its organisation.
 
-    For any other HSA-id catalogue and register are asked as often, about a number that nobody has: the time of an answer does
-    not tell whether a post that the actor may not see is there. Raises Unavailable, Refused.
+    For any other HSA-id it sends the same requests for a number that nobody has, so that response times do not reveal an
+    assignment that the actor may not see. Raises Unavailable, Refused.
     """
     within = _within(actor, action, ports.get(StaffDirectory).find_posts_by_hsa_id(hsa_id))
     holder = PersonId(PersonIdKind(within[0].person.kind), within[0].person.value) if within else _NOBODY
@@ -48,9 +48,9 @@ def read_holder(*, actor: Actor, hsa_id: str, action: Action) -> bool:
 
 
 def has_post(person_id: PersonId, *, places: Collection[str] = ()) -> bool:
-    """Returns True if the directory has a post of the person in an organisation of the portal, and the register has the person.
+    """True if the HSA directory has an assignment of the person in our organisations, and the register has the person.
 
-    `places` are HSA-ids in upper case of organisations that count too. Writes nothing. Raises Unavailable, Refused.
+    `places` are HSA-ids, in upper case, of organisations that count as well. Writes nothing. Raises Unavailable, Refused.
     """
     key = PersonKey(person_id.kind.value, person_id.value)
     posts = ports.get(StaffDirectory).find_posts_by_person_id(key)
@@ -60,11 +60,10 @@ def has_post(person_id: PersonId, *, places: Collection[str] = ()) -> bool:
 
 
 def read_posts(*, actor: Actor, hsa_ids: Iterable[str]) -> bool:
-    """Adds the holders of posts that are named by HSA-id, each with that post alone, where `actor` may give roles.
+    """Adds the holders of assignments given by HSA-id, each with only that assignment, where `actor` may give roles.
 
-    True if something was new.
-
-    Of posts that the mirror has the register is not asked, so that one out of sight costs the questions of one that is not there.
+    Returns True if anything was new. It does not query the register for assignments that the mirror has, so hidden and unknown
+    ones cost the same requests.
     """
     found = [post for hsa_id in hsa_ids for post in ports.get(StaffDirectory).find_posts_by_hsa_id(hsa_id)]
     within = _within(actor, Action.ASSIGN_ROLE, found)
@@ -80,7 +79,7 @@ def read_posts(*, actor: Actor, hsa_ids: Iterable[str]) -> bool:
         return False
     try:
         new = register_people(actor=system("register-reading"), people=people)
-    except IntegrityError:  # somebody else read one of them at the same moment
+    except IntegrityError:  # another request added one of them at the same time
         return True
     return new.persons + new.posts > 0
 
@@ -93,15 +92,15 @@ def _register(key: PersonKey) -> RegisterPerson | None:
 
 
 _NOTHING = ""
-"""No HSA-id: asked for beside those that are, so that the database is asked also where there is none."""
+"""An empty HSA-id, added to every lookup so that the query runs even without real ones."""
 
 
 _NOBODY = PersonId(PersonIdKind.PERSONNUMMER, "180001010008")
-"""A personnummer that nobody has: no birth number is 000."""
+"""A personnummer that nobody has, because no birth number is 000."""
 
 
 def _within(actor: Actor, action: Action, posts: list[DirectoryPost], paths: Sequence[str] = ("/",)) -> list[DirectoryPost]:
-    """Those of the posts that are where the actor may do `action`, below one of `paths`. One query, whatever the posts are."""
+    """Returns the assignments in organisations where the actor may do `action`, below one of `paths`. Always one query."""
     rows = Organisation.objects.visible_to(actor, action).annotate(upper=Upper("hsa_id"))
     named = {_NOTHING, *(post.organisation_hsa_id.upper() for post in posts)}
     places = rows.filter(upper__in=named).values_list("upper", "scope_path")

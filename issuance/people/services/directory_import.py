@@ -1,7 +1,7 @@
-"""The catalogue from a file into the mirror of posts, all of it or nothing (ADR 0260, 0263).
+"""Imports a file of the HSA directory into the mirror of assignments, completely or not at all (ADR 0260, 0263).
 
-The rows are read and checked one after another and staged; what they would change is worked out beside the tables; one short
-transaction then changes what differs. People, posts and where people are visible follow, each change with its event.
+The import checks the rows one by one and stages them, then computes the changes in temporary tables. One short transaction
+applies the changes to people, assignments and visibility, each with its event.
 """
 
 import contextlib
@@ -33,28 +33,29 @@ from siths_portal.lib.errors import Conflict, Invalid, Unavailable
 log = structlog.get_logger(__name__)
 
 CHUNK = 5_000
-"""Rows that are in memory at once."""
+"""The number of rows in memory at once."""
 
 FEW = 3
-"""So many posts may end by one file whatever share of all they are."""
+"""The number of assignments that one file may end regardless of their share of all."""
 
 ATTEMPTS = 5
-"""How often the change is planned anew where somebody else changes the same people meanwhile."""
+"""How often the import plans the change again after concurrent changes to the same people."""
 
 _OTHERS_WERE_FIRST = ("23505", "40P01", "55P03")
-"""SQLSTATE of a row that is there already, a deadlock, and a lock that was not to be had."""
+"""SQLSTATEs of a duplicate row, a deadlock, and a lock timeout."""
 
 _LOCK = locks.number("issuance.directory_import")
 
 type Say = Callable[[int, int], None]
-"""Told of progress: octets and rows that were read."""
+"""A progress callback, with the numbers of octets and rows read."""
 
 
 @dataclass(frozen=True)
 class DirectoryImportOptions:
-    """How a file is to be read. `as_of` is when it was made, without which its time of change tells.
+    """How to read a file. `as_of` is when the file was made, by default its modification time.
 
-    `full`: posts that are not in it end. `accept_losses`: however many. `nobody_protected`: it may say so by saying nothing.
+    `full`: assignments that are missing in the file end. `accept_losses`: however many those are. `nobody_protected`: a file
+    without any protection flags is accepted.
     """
 
     full: bool = False
@@ -67,7 +68,7 @@ class DirectoryImportOptions:
 
 @dataclass
 class DirectoryImportResult:
-    """What a file held and what it changed, or would change by a dry run; the first of the rows that were not taken."""
+    """The content of a file and its changes, or in a dry run the planned changes, with the first refused rows."""
 
     counts: DirectoryImportCounts
     sha256: str
@@ -76,19 +77,18 @@ class DirectoryImportResult:
 
     @property
     def whole(self) -> bool:
-        """True if every row was taken and nothing held back."""
+        """True if no row was refused and no loss was held back."""
         return not self.counts.refused and not self.counts.held
 
 
 def run(
     path: Path, options: DirectoryImportOptions, *, say: Say = lambda _octets, _rows: None, shown: int = 1000
 ) -> DirectoryImportResult:
-    """Lets the mirror follow the file. No transaction may be open.
+    """Imports the file into the mirror. No transaction may be open.
 
-    The same file again changes nothing; a run that was cut off has changed nothing. Raises OSError for a file that cannot be
-    read, Invalid for one that is not what it should be, Conflict while another import runs, Unavailable where others change the
-    same people again and again. Refused rows and losses that were held back are no error here: `DirectoryImportResult.whole`
-    tells.
+    Importing the same file again changes nothing; an interrupted run has changed nothing. Raises OSError if the file cannot be
+    read, Invalid if it is malformed, Conflict while another import runs, Unavailable if concurrent changes to the same people do
+    not stop. Refused rows and held losses raise no error; see `DirectoryImportResult.whole`.
     """
     begun = time.monotonic()
     with path.open("rb", buffering=0) as raw, locks.alone(_LOCK, _running()):
@@ -113,18 +113,18 @@ def _running() -> Conflict:
 
 
 class _Digested(RawIOBase):
-    """A file that is read once, from its beginning, with the hash and the number of what was read."""
+    """A file read once from its beginning, with the hash and the count of the octets read."""
 
     def __init__(self, raw: RawIOBase) -> None:
         super().__init__()
         self._raw, self._hash, self.octets = raw, hashlib.sha256(), 0
 
     def readable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Reads as the file does."""
+        """Reads from the file and updates hash and count."""
         count = self._raw.readinto(buffer) or 0
         self._hash.update(memoryview(buffer)[:count])
         self.octets += count
@@ -132,12 +132,12 @@ class _Digested(RawIOBase):
 
     @property
     def sha256(self) -> str:
-        """Of what was read."""
+        """The SHA-256 of what was read."""
         return self._hash.hexdigest()
 
 
 def _stage(file: _Digested, options: DirectoryImportOptions, say: Say) -> None:
-    """Fills the staging table, a chunk at a time."""
+    """Fills the staging table in chunks."""
     keys = Organisation.objects.annotate(upper=Upper("hsa_id")).values_list("upper", "pk")
     stager = Stager(dict(keys), prefixes=frozenset(settings.HSA_ID_PREFIXES), today=clock.today())
     found = ports.get(DirectoryFiles).rows(BufferedReader(file, 1 << 16), encoding=options.encoding)
@@ -170,7 +170,7 @@ def _change(as_of: dt.datetime, options: DirectoryImportOptions, sha256: str) ->
 
 
 def _planned(as_of: dt.datetime, options: DirectoryImportOptions) -> DirectoryImportCounts:
-    """The plan, without the losses that are not believed. Raises Invalid for a file that tells of no protection at all."""
+    """Returns the plan without the losses that are held back. Raises Invalid for a file without any protection flag."""
     counts = directory_import_plan.work_out(as_of=as_of, today=clock.today(), full=options.full)
     if not counts.protection_told and not options.nobody_protected and counts.refused < counts.rows:
         raise Invalid(
@@ -183,8 +183,11 @@ def _planned(as_of: dt.datetime, options: DirectoryImportOptions) -> DirectoryIm
 
 
 def _hold(counts: DirectoryImportCounts, options: DirectoryImportOptions) -> None:
-    """Takes losses out of the plan that are too many, or that something else may explain, unless they are accepted: an unreadable
-    row, or of protected people that whoever fetched the file may not read them (ADR 0263)."""
+    """Removes suspicious losses from the plan unless they are accepted (ADR 0263).
+
+    Losses are suspicious if there are too many, if some row could not be read, or if protected people lost assignments, because
+    the account that exported the file may lack the right to read those.
+    """
     moves = sum(counts.posts.get(act, 0) for act in directory_import_plan.LEAVING)
     if options.accept_losses:
         return
@@ -201,7 +204,7 @@ def _hold(counts: DirectoryImportCounts, options: DirectoryImportOptions) -> Non
 
 
 def _record(counts: DirectoryImportCounts, as_of: dt.datetime, options: DirectoryImportOptions, sha256: str) -> None:
-    """The import's own event: which file, how it was read, and numbers."""
+    """Records the import's own event: the file's hash, the options, and the counts."""
     Event.record(
         actor_ref=directory_import_apply.RULE,
         action="catalogue.imported",

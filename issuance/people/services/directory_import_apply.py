@@ -1,4 +1,4 @@
-"""Carries out what `directory_import_plan` worked out, in the caller's transaction: people first, in the order of their ids."""
+"""Applies the plan of `directory_import_plan` in the caller's transaction, locking people in the order of their ids."""
 
 import datetime as dt
 from collections.abc import Callable, Collection
@@ -16,10 +16,10 @@ RULE = "system:directory-import"
 
 @dataclass(frozen=True)
 class LostPosts:
-    """What follows when people lose posts by an import.
+    """What a package does when people lose assignments by an import.
 
-    `candidates` returns the people for whom something would follow, so that an import in which many leave costs no more;
-    `follow` does it for one of them who lost a post, in the importing transaction.
+    `candidates` returns the people whom it could concern, so an import in which many leave costs no more. `follow` runs in the
+    importing transaction for each of those who lost an assignment.
     """
 
     candidates: Callable[[], Collection[UUID]]
@@ -27,11 +27,11 @@ class LostPosts:
 
 
 ON_LOST_POSTS = Registry[LostPosts]()
-"""The packages above register what follows."""
+"""The registrations of the packages above."""
 
 _EVENT = "INSERT INTO issuance_event (at, actor_ref, action, subject_type, subject_ref, facts)"
 
-# Whoever changes a person locks him first, and many in the order of their ids, so that no two wait for each other.
+# Every change of people locks them first, several in the order of their ids, which prevents deadlocks.
 _LOCK = """
 SELECT count(*) FROM (
     SELECT id FROM issuance_person WHERE id IN (
@@ -42,7 +42,7 @@ SELECT count(*) FROM (
 ) locked
 """
 
-# A post that somebody read away since the plan was made does not come back, nor elsewhere, by a file that is older.
+# An older file does not restore or move an assignment that a live read has ended since the plan was made.
 _OVERTAKEN = """
 UPDATE import_post i SET act = 'newer' FROM issuance_post p
 WHERE i.act IN ('add', 'move') AND NOT i.is_new AND upper(p.hsa_id) = i.hsa_upper AND p.ended_at > %(as_of)s
@@ -58,7 +58,7 @@ _IDENTIFIERS = """
 INSERT INTO issuance_personidentifier (person_id, kind, value, valid_from)
 SELECT person_id, kind, value, %(now)s FROM import_new ORDER BY person_id
 """
-# What the events tell of numbers and posts is what `people_integrity` compares the rows with.
+# `people_integrity` compares rows with the numbers and assignments in these events.
 _TOLD = "jsonb_build_object('person', person_id, 'hsa_id', hsa_id, 'organisation', organisation_id, 'valid_to', valid_to)"
 _DIGEST = "encode(sha256(convert_to(concat_ws('|', person_id, kind, value), 'UTF8')), 'hex')"
 _REGISTERED = f"""
@@ -70,7 +70,7 @@ WITH came AS (
 SELECT %(now)s, %(rule)s, 'person.registered', 'person', person_id::text,
        jsonb_build_object('identifiers', jsonb_build_array({_DIGEST}), 'posts', coalesce(posts, '{{}}'::jsonb))
 FROM import_new LEFT JOIN came USING (person_id) ORDER BY person_id
-"""  # noqa: S608  (only our own text goes into these statements)
+"""  # noqa: S608  (only constants of this module are put into these statements)
 
 _RENAME = f"""
 WITH done AS (
@@ -117,7 +117,7 @@ INSERT INTO issuance_post (id, hsa_id, person_id, organisation_id, title, mail, 
 SELECT new_post_id, hsa_id, person_id, organisation_id, title, mail, upn, valid_to, %(as_of)s
 FROM import_post WHERE act IN ('add', 'move') ORDER BY new_post_id
 """
-# The posts that a new person comes with are told by his own event, as where people are registered otherwise.
+# The event of a new person includes the person's assignments, as in other registrations.
 _ADDED = f"""{_EVENT}
 SELECT %(now)s, %(rule)s, 'post.registered', 'post', new_post_id::text, {_TOLD}
 FROM import_post WHERE act IN ('add', 'move') AND NOT is_new ORDER BY new_post_id
@@ -138,13 +138,13 @@ SELECT person_id FROM (
 
 
 def carry_out(*, now: dt.datetime, as_of: dt.datetime) -> None:
-    """Lets the mirror follow the plan, with an event for each change. What has become newer than the file meanwhile stays.
+    """Applies the plan to the mirror, with an event for each change. Rows that are newer than the file are not changed.
 
-    Raises IntegrityError where somebody else added one of the people or posts since the plan was made: plan anew.
+    Raises IntegrityError if another transaction has added one of the people or assignments since planning: plan again.
     """
     values: dict[str, Any] = {"now": now, "as_of": as_of, "rule": RULE}
     with connection.cursor() as cursor:
-        # Who waits for us is a page; so it is we who give up where two wait for each other, before PostgreSQL looks for such.
+        # The import gives up before PostgreSQL's deadlock detection would abort the other side, which may be a page.
         cursor.execute("SET LOCAL lock_timeout = '700ms'")
         cursor.execute(_LOCK)
         for statement in (_OVERTAKEN, _PEOPLE, _IDENTIFIERS, _REGISTERED, _RENAME, _END, _CHANGE, _ADD, _ADDED):
@@ -158,7 +158,7 @@ def carry_out(*, now: dt.datetime, as_of: dt.datetime) -> None:
 
 
 def _losers(candidates: Collection[UUID]) -> list[UUID]:
-    """Those of the people who lose a post."""
+    """Returns the candidates who lose an assignment."""
     with connection.cursor() as cursor:
         cursor.execute(_LOSERS, {"candidates": sorted(candidates)})
         return [person_id for (person_id,) in cursor.fetchall()]

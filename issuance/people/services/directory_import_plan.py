@@ -1,7 +1,8 @@
-"""What a staged file of the catalogue would change, worked out in temporary tables before anything is locked.
+"""Computes in temporary tables, without locks, what a staged file of the HSA directory would change.
 
-`import_row` holds the file, `import_key` whom its numbers mean, `import_post` each post once with what is to be done (`act`),
-`import_new` the people who are new, `import_changed` those whose name or protection changes, `import_lost` posts that end.
+`import_row` holds the file. `import_key` maps its numbers to people. `import_post` has each assignment once, with the planned
+action (`act`). `import_new` holds new people, `import_changed` those whose name or protection changes, `import_lost` assignments
+that end.
 """
 
 import datetime as dt
@@ -13,7 +14,7 @@ from siths_portal.lib.database import plans
 
 STAGING = "import_row"
 LEAVING = ("move", "end", "lapse")
-"""Acts by which a post goes to another place, ends because its last day there has passed, or stays and is over for that."""
+"""Acts by which an assignment moves, ends because its last day in the new place has passed, or stays but is past its last day."""
 
 _TABLES = (STAGING, "import_key", "import_post", "import_new", "import_changed", "import_lost")
 
@@ -40,7 +41,7 @@ WHERE r.problem = ''
 ORDER BY r.kind, r.value, r.line
 """
 
-# A number that somebody had is nobody new's, and a HSA-id that the file gives to several is nobody's.
+# A number that a person had never goes to a new person. An HSA-id that the file gives to several people is refused.
 _REFUSE_ENDED = """
 UPDATE import_row r SET problem = 'person-id-ended', field = 'person_id'
 FROM import_key k WHERE k.has_ended AND r.kind = k.kind AND r.value = k.value AND r.problem = ''
@@ -56,7 +57,7 @@ FROM (
 WHERE r.hsa_upper = twice.hsa_upper AND r.problem = ''
 """
 
-# Of several rows of one post the one that lasts longest counts, of those the first.
+# If several rows have the same assignment, the one that lasts longest counts, then the first.
 _POSTS = """
 CREATE TEMPORARY TABLE import_post AS
 WITH one AS (
@@ -94,7 +95,7 @@ UPDATE import_row r SET problem = p.act, field = 'hsa_id' FROM import_post p
 WHERE p.act IN ('hsa-id-of-another', 'hsa-id-was-anothers') AND p.hsa_upper = r.hsa_upper AND r.problem = ''
 """
 
-# Names are those of a person's first row; protection is told by any row of his, also one that gives no post.
+# A person's name comes from their first row. Any row of theirs may set protection, also one without an assignment.
 _NEW = """
 CREATE TEMPORARY TABLE import_new AS
 SELECT named.*, told.protected
@@ -109,8 +110,8 @@ JOIN (SELECT kind, value, bool_or(protected) AS protected FROM import_row WHERE 
 WHERE EXISTS (SELECT FROM import_post p WHERE p.person_id = named.person_id AND p.act = 'add')
 """
 
-# The register's names count before the file's (rules/issuance 3.2), and what it said of protection since the file was made.
-# A file may tell that somebody is protected, never that he no longer is.
+# The register's names take precedence over the file's (rules/issuance 3.2), as does protection read after the file was made. A
+# file may mark a person as protected but never removes the mark.
 _CHANGED = """
 CREATE TEMPORARY TABLE import_changed AS
 WITH told AS (
@@ -136,7 +137,7 @@ SELECT person_id, given_name, surname, sort_name, given_names OR in_use OR surna
 FROM found WHERE given_names OR in_use OR surnamed OR shielded
 """
 
-# A post that stands in the file in any row is not lost, except where it now lies with an organisation that is none of ours.
+# An assignment in any row of the file is not lost, unless it is now in an organisation that the portal lacks.
 _LOST = """
 CREATE TEMPORARY TABLE import_lost AS
 WITH seen AS (
@@ -171,10 +172,10 @@ SELECT (SELECT count(*) FROM import_row),
 
 @dataclass
 class DirectoryImportCounts:
-    """What a file holds and what it would change. `unread` are the refused rows of which even the HSA-id could not be read.
+    """The content of a file and its planned changes. `unread` counts refused rows without a readable HSA-id.
 
-    `elsewhere` are rows of `strangers`, organisations that are none of ours; `live` is how many posts there are. `lost_protected`
-    are those of the lost posts whose people are protected, where the file names nobody who is.
+    `elsewhere` counts rows of `strangers`, the organisations that the portal lacks. `live` counts current assignments.
+    `lost_protected` counts lost assignments of protected people if the file marks nobody as protected.
     """
 
     rows: int
@@ -194,19 +195,19 @@ class DirectoryImportCounts:
 
     @property
     def changes(self) -> int:
-        """How many people and posts would be other than they are."""
+        """The number of people and assignments that would change."""
         acts = sum(self.posts.get(act, 0) for act in ("add", "change", *LEAVING))
         return acts + self.new_people + self.changed_people + self.lost
 
     @property
     def ended(self) -> int:
-        """How many posts would end or be over."""
+        """The number of assignments that would end or be past their last day."""
         return self.lost + self.posts.get("end", 0) + self.posts.get("lapse", 0)
 
 
 @dataclass(frozen=True)
 class RefusedRow:
-    """A row that was not taken: its line, the field and the code of what is wrong with it."""
+    """A refused row: its line, the field, and the error code."""
 
     line: int
     field: str
@@ -214,23 +215,23 @@ class RefusedRow:
 
 
 def stage() -> None:
-    """Makes the empty staging table, in the session, and removes what an earlier run of it left."""
+    """Creates the empty staging table in the session after removing that of an earlier run."""
     clear()
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
 
 
 def clear(*, plan_only: bool = False) -> None:
-    """Removes the temporary tables; with `plan_only` the staged rows stay, with what was wrong in themselves."""
+    """Drops the temporary tables. With `plan_only`, keeps the staged rows and their own errors."""
     with connection.cursor() as cursor:
         for table in _TABLES[1 if plan_only else 0 :]:
             cursor.execute(f"DROP TABLE IF EXISTS pg_temp.{table}")
 
 
 def work_out(*, as_of: dt.datetime, today: dt.date, full: bool) -> DirectoryImportCounts:
-    """Makes the plan of the staged rows against the mirror as it is now. What was planned before is forgotten.
+    """Plans the changes of the staged rows against the current mirror, replacing an earlier plan.
 
-    What somebody read from the catalogue after `as_of` is newer than the file and stays.
+    Assignments read from the HSA directory after `as_of` are newer than the file and do not change.
     """
     clear(plan_only=True)
     with plans.without_loops(), connection.cursor() as cursor:
@@ -256,7 +257,7 @@ def work_out(*, as_of: dt.datetime, today: dt.date, full: bool) -> DirectoryImpo
 
 
 def hold_losses(*, moves: bool) -> None:
-    """Takes out of the plan that posts end because the file lacks them; with `moves` also what it does to others by `LEAVING`."""
+    """Removes from the plan the ending of assignments that the file lacks; with `moves`, also the acts in `LEAVING`."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM import_lost")
         if moves:
@@ -264,13 +265,13 @@ def hold_losses(*, moves: bool) -> None:
 
 
 def hold_protected() -> None:
-    """Takes out of the plan that posts of protected people end because the file lacks them."""
+    """Removes from the plan the ending of protected people's assignments that the file lacks."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM import_lost USING issuance_person p WHERE p.id = person_id AND p.is_protected")
 
 
 def problems(limit: int) -> list[RefusedRow]:
-    """The refused rows, in the file's order, at most so many."""
+    """Returns at most `limit` refused rows, in the file's order."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT line, field, problem FROM import_row WHERE problem <> '' ORDER BY line LIMIT %s", [limit])
         rows: list[tuple[int, str, str]] = cursor.fetchall()

@@ -1,4 +1,4 @@
-"""Rows of a catalogue file as they are staged: checked one by one, with what is wrong in words that hold no personal data."""
+"""Validates the rows of an HSA directory file for staging. Error texts contain no personal data."""
 
 import datetime as dt
 import re
@@ -18,7 +18,7 @@ COLUMNS = (
     "title", "mail", "upn", "valid_to", "protected", "protection_told", "organisation_id", "organisation_hsa", "new_person_id",
     "new_post_id",
 )  # fmt: skip
-"""Columns of the staging table, in the order of what `staged` returns."""
+"""The columns of the staging table, in the order of `staged`."""
 
 PROBLEMS: Mapping[str, str] = {
     "malformed": "går inte att läsa",
@@ -42,7 +42,7 @@ PROBLEMS: Mapping[str, str] = {
     "hsa-id-was-anothers": "har tillhört en annan person i portalen; uppdraget läggs inte upp av en fil",
     "person-id-ended": "har slutat gälla för en person i portalen; personen läggs inte upp på nytt av en fil",
 }
-"""What is wrong with a row, by code. The field's name stands before."""
+"""Error texts by code. The field's name precedes the text."""
 
 _LIMITS: Mapping[str, int] = {"given_name": 100, "surname": 100, "title": 128, "mail": 254, "upn": 254}
 _NEEDED = ("given_name", "surname")
@@ -53,13 +53,13 @@ _NUMBER = re.compile(r"[A-Z0-9][A-Z0-9-]{2,39}")
 
 
 class Stager:
-    """Checks rows against the organisations that the portal has, by HSA-id in capitals."""
+    """Validates rows against the portal's organisations, which are given by HSA-id in upper case."""
 
     def __init__(self, organisations: Mapping[str, uuid.UUID], *, prefixes: frozenset[str], today: dt.date) -> None:
         self._organisations, self._prefixes, self._today = organisations, prefixes, today
 
     def staged(self, row: FileRow) -> tuple[object, ...]:
-        """The row's values by COLUMNS. With a problem all but the line, the problem and a HSA-id that could be read are empty."""
+        """Returns the row's values by COLUMNS. For an invalid row, only the line, the error and a readable HSA-id are set."""
         values, hsa_id = row.values, ""
         try:
             hsa_id = self._hsa_id(values.get("hsa_id", "")) if "hsa_id" in values or not row.fault else ""
@@ -94,7 +94,7 @@ class Stager:
             raise RowFault("not-hsa-id", field="hsa_id") from None
 
     def _person_id(self, text: str, kind: str) -> PersonId:
-        """The number in normal form. Swedish numbers tell their kind themselves, and must be of the kind that is told."""
+        """Returns the number in normal form. Swedish numbers contain their kind, which must agree with `kind` if given."""
         if not text:
             raise RowFault("missing", field="person_id")
         if kind and kind not in PersonIdKind:
@@ -113,7 +113,7 @@ class Stager:
         return found
 
     def _organisation(self, above: tuple[str, ...]) -> tuple[str, uuid.UUID | None]:
-        """The nearest organisation that the portal has; else the nearest, and None."""
+        """Returns HSA-id and id of the nearest organisation that the portal has; otherwise the nearest HSA-id and None."""
         if not above:
             raise RowFault("missing", field="organisation_hsa_id")
         for hsa_id in above:
@@ -141,7 +141,7 @@ def _text(text: str, name: str) -> str:
 
 
 def _truth(text: str) -> bool | None:
-    """What is said of protection; None if nothing is."""
+    """Parses the protection flag. Returns None if it is missing."""
     if not text:
         return None
     told = text.lower()
@@ -153,7 +153,7 @@ def _truth(text: str) -> bool | None:
 
 
 def _last_day(text: str) -> dt.date | None:
-    """The last day of a date, or of a moment as LDAP writes it: who ends at midnight has the day before as his last."""
+    """Returns the last day of a date or an LDAP time. A time of midnight means that the day before is the last."""
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""That somebody was shown what is known of a person: an event of its own, written before the page is (ADR 0080)."""
+"""Records that an actor was shown data of a person. The event is written before the page is sent (ADR 0080)."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -10,7 +10,7 @@ from issuance.records.models.events import Event
 
 
 class Shown(StrEnum):
-    """What was shown of a person."""
+    """The kind of data shown."""
 
     PERSON = "person"
     PERSON_HISTORY = "person_history"
@@ -24,26 +24,26 @@ class Shown(StrEnum):
 
 
 def record(*, actor: Actor, person_id: UUID, shown: Shown, subject: UUID | None = None) -> None:
-    """Notes that `actor`, whose right has been checked, is about to see this of the person; `subject` is the thing's id."""
+    """Records that `actor`, whose right has been checked, will see these data of the person; `subject` is the object."""
     facts = {"shown": shown.value} | ({"subject": str(subject)} if subject else {})
     Event.record(actor_ref=actor.ref, action="person.shown", subject_type="disclosure", subject_ref=str(person_id), facts=facts)
 
 
 def record_certificate(*, actor: Actor, certificate_id: UUID) -> None:
-    """Notes the same of a certificate whose holder is nobody whom the portal knows."""
+    """Records the same for a certificate whose holder the portal does not know."""
     Event.record(
         actor_ref=actor.ref, action="certificate.shown", subject_type="disclosure", subject_ref=str(certificate_id), facts={}
     )
 
 
 def record_holders(*, actor: Actor, organisation_id: UUID, person_ids: Iterable[UUID], chosen: Mapping[str, Any]) -> None:
-    """Notes that `actor` is about to see these people in the list of an organisation's holders, and what was chosen there."""
+    """Records that `actor` will see these people in the list of an organisation's holders, with the chosen filters."""
     facts = {**chosen, "persons": sorted({str(person_id) for person_id in person_ids})}
     _of_holders(actor, "holders.listed", organisation_id, facts)
 
 
 def record_holders_file(*, actor: Actor, organisation_id: UUID, rows: int, chosen: Mapping[str, Any]) -> None:
-    """Notes that `actor` is about to fetch the list of an organisation's holders as a file of so many rows."""
+    """Records that `actor` will download the list of an organisation's holders, with the number of rows."""
     _of_holders(actor, "holders.exported", organisation_id, {**chosen, "rows": rows})
 
 
@@ -52,14 +52,16 @@ def _of_holders(actor: Actor, action: str, organisation_id: UUID, facts: dict[st
 
 
 def record_setup_file(*, actor: Actor, place_id: UUID, rows: Mapping[str, int]) -> None:
-    """Notes that `actor` is about to fetch the set-up of an area or an organisation as a file: how many rows of each table, role
-    holders' too."""
+    """Records that `actor` will download the configuration of an area or organisation, including role holders.
+
+    `rows` counts the rows of each table.
+    """
     facts = {"rows": dict(rows)}
     Event.record(actor_ref=actor.ref, action="setup.exported", subject_type="disclosure", subject_ref=str(place_id), facts=facts)
 
 
 def record_setup_people(*, actor: Actor, import_id: UUID, person_ids: Iterable[UUID]) -> None:
-    """Notes that the preview of an import is about to show `actor` these people by name."""
+    """Records that the preview of an import will show `actor` the names of these people."""
     facts = {"persons": sorted({str(person_id) for person_id in person_ids})}
     Event.record(
         actor_ref=actor.ref, action="setup.people_shown", subject_type="disclosure", subject_ref=str(import_id), facts=facts

@@ -1,4 +1,4 @@
-"""People as the outside has them: name, protection and posts, read live and cached with the time of reading."""
+"""People in external systems: name, protection and assignments, read live and cached with the time of reading."""
 
 import dataclasses
 import unicodedata
@@ -28,7 +28,7 @@ _POST_FIELDS = ("title", "mail", "upn", "valid_to")
 
 @dataclasses.dataclass(frozen=True)
 class Live:
-    """What catalogue and register said now. `post` is None if the catalogue no longer has the post."""
+    """The current data from HSA directory and register. `post` is None if the directory no longer has the assignment."""
 
     person_id: PersonId
     post: DirectoryPost | None
@@ -36,7 +36,7 @@ class Live:
 
 
 def person_id_of(person_id: UUID) -> PersonId:
-    """The person's number in use, a personnummer before any other. Raises Conflict if he has none."""
+    """Returns the person's current number, preferring a personnummer. Raises Conflict if the person has none."""
     found = {row.kind: row.value for row in PersonIdentifier.objects.filter(person_id=person_id, valid_to=None)}
     for kind in PREFERENCE:
         if kind.value in found:
@@ -45,7 +45,7 @@ def person_id_of(person_id: UUID) -> PersonId:
 
 
 def read_live(post: Post) -> Live:
-    """Asks the catalogue for the post and the register for its person. No transaction may be open.
+    """Reads the assignment from the HSA directory and its person from the register. No transaction may be open.
 
     Raises Unavailable, Refused, or Conflict if the register does not know the person.
     """
@@ -56,7 +56,7 @@ def read_live(post: Post) -> Live:
 
 
 def read_register(key: PersonKey) -> RegisterPerson:
-    """The person as the register has him now. Raises Unavailable, Refused, or Conflict if it has no such person."""
+    """Returns the person's current data in the register. Raises Unavailable, Refused, or Conflict if it has no such person."""
     try:
         return ports.get(PersonRegister).read_person(key)
     except NotFound:
@@ -66,9 +66,9 @@ def read_register(key: PersonKey) -> RegisterPerson:
 
 @transaction.atomic(durable=True)
 def remember(*, post_id: UUID, live: Live) -> None:
-    """Caches what was read, as a step of its own: a protection that was found is kept even if what follows is refused.
+    """Caches the data read, in its own transaction, so a new protection flag is kept even if the next step fails.
 
-    A post that the catalogue has lost, or given to another person or organisation, ends.
+    The assignment ends if the HSA directory has lost it or given it to another person or organisation.
     """
     post = Post.objects.select_related("organisation").get(pk=post_id)
     person = Person.objects.select_for_update(no_key=True).get(pk=post.person_id)
@@ -79,14 +79,14 @@ def remember(*, post_id: UUID, live: Live) -> None:
 
 @transaction.atomic(durable=True)
 def remember_person(*, person_id: UUID, register: RegisterPerson) -> None:
-    """Caches what the register said of a person, as `remember` does, where no post was asked for."""
+    """Caches the register's data of a person, like `remember` but without an assignment."""
     person = Person.objects.select_for_update(no_key=True).get(pk=person_id)
     remember_register(person, register)
     PersonScope.objects.refresh([person.id])
 
 
 def is_news(person: Person, post: Post | None, live: Live) -> bool:
-    """True if what was read differs from what is cached. `post.organisation` is read."""
+    """True if the data read differ from those cached. `post.organisation` is loaded."""
     if any(getattr(person, name) != getattr(live.register, name) for name in _REGISTER_FIELDS):
         return True
     if post is None or post.ended_at is not None:
@@ -98,7 +98,7 @@ def is_news(person: Person, post: Post | None, live: Live) -> bool:
 
 
 def remember_register(person: Person, register: RegisterPerson) -> None:
-    """Caches the register's values on the locked `person`, with an event that names what changed, in the caller's transaction."""
+    """Caches the register's values on the locked `person`, in the caller's transaction. An event lists the changed fields."""
     changed = [name for name in _REGISTER_FIELDS if getattr(person, name) != getattr(register, name)]
     for name in changed:
         setattr(person, name, getattr(register, name))
@@ -117,7 +117,7 @@ def remember_register(person: Person, register: RegisterPerson) -> None:
 
 
 def new_post(found: DirectoryPost, *, person: Person, organisation_id: UUID) -> Post:
-    """The row, not saved, of a post that the catalogue has now."""
+    """Returns an unsaved row for an assignment of the HSA directory."""
     return Post(
         hsa_id=found.hsa_id,
         person=person,
@@ -131,9 +131,10 @@ def new_post(found: DirectoryPost, *, person: Person, organisation_id: UUID) -> 
 
 
 def remember_post(post: Post, found: DirectoryPost | None) -> bool:
-    """Caches what the catalogue said of a post of the locked person, in the caller's transaction; True if it ended so.
+    """Caches the HSA directory's data of an assignment of the locked person, in the caller's transaction.
 
-    `post.organisation` is read. One that the catalogue has lost, or given to another organisation, ends.
+    Returns True if the assignment thereby ended: the directory has lost it or given it to another organisation.
+    `post.organisation` is loaded.
     """
     now = clock.now()
     if found is None or not same_hsa_id(found.organisation_hsa_id, post.organisation.hsa_id):
@@ -156,5 +157,5 @@ def remember_post(post: Post, found: DirectoryPost | None) -> bool:
 
 
 def sort_name(surname: str, given_name: str) -> str:
-    """The text that orders people in lists and that they are searched by: surname first, composed (NFC)."""
+    """Returns the composed (NFC) text that sorts people in lists and by which they are searched: surname first."""
     return unicodedata.normalize("NFC", f"{surname}, {given_name}")

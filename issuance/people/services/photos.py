@@ -1,4 +1,4 @@
-"""Photographs of holders: made anew on arrival, kept as documents once somebody has looked at them (rules/issuance 3.3, S34)."""
+"""Photographs of holders: re-encoded on upload, stored as documents once a clerk has approved them (rules/issuance 3.3, S34)."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ MEDIA_TYPE = "image/jpeg"
 
 
 def store(*, actor: Actor, person_id: UUID, content: bytes) -> Photo:
-    """Stores an approved photo of the person, as a card office does with pictures from its archive.
+    """Stores an approved photo of the person, for example from a card office's archive.
 
     Raises NotFound, Forbidden (role, own matter), Invalid (see `lib.files.images.portrait`).
     """
@@ -29,7 +29,7 @@ def store(*, actor: Actor, person_id: UUID, content: bytes) -> Photo:
 
 
 def keep_pending(*, actor: Actor, person: Person, made: Portrait) -> Photo:
-    """A photo that nobody has approved yet, with its event, in the caller's transaction."""
+    """Creates a photo that nobody has approved yet, with its event, in the caller's transaction."""
     photo = Photo.objects.create(
         person=person,
         pending=made.jpeg,
@@ -43,7 +43,7 @@ def keep_pending(*, actor: Actor, person: Person, made: Portrait) -> Photo:
 
 
 def approve(photo: Photo, *, actor: Actor) -> None:
-    """Makes a pending photo the person's, in the caller's transaction; an approved one stays as it is."""
+    """Approves a pending photo of the person, in the caller's transaction. Does nothing if it is approved."""
     if photo.approved_at is not None:
         return
     photo.document = Document.store(photo.content, MEDIA_TYPE)
@@ -53,7 +53,7 @@ def approve(photo: Photo, *, actor: Actor) -> None:
 
 
 def discard(photo: Photo, *, actor_ref: str) -> None:
-    """Deletes a photo that was never approved, bytes and all, in the caller's transaction; an approved one stays."""
+    """Deletes an unapproved photo and its bytes, in the caller's transaction. Does nothing if it is approved."""
     if photo.approved_at is None:
         _record("photo.discarded", photo, actor_ref)
         photo.delete()
