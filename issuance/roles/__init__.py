@@ -1,1 +1,1 @@
-"""Roles in one place for a time, requests for global roles, training and person check, and actors."""
+"""Roles with their places and periods, requests for global roles, training and person checks, and actors."""

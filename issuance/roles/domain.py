@@ -1,4 +1,4 @@
-"""When training and person check stop a role from issuing (rules/issuance 1.4, ADR 0187). Days are days in Stockholm."""
+"""The rule by which overdue training or person checks stop issuing (rules/issuance 1.4, ADR 0187). Days are days in Stockholm."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class QualificationKind(StrEnum):
-    """What a holder of a role that issues must have."""
+    """A qualification that the holder of an issuing role needs."""
 
     PERSON_CHECK = "person_check"
     TRAINING = "training"
@@ -17,7 +17,7 @@ SWEDISH = {QualificationKind.PERSON_CHECK: "Personkontroll", QualificationKind.T
 
 
 class Standing(StrEnum):
-    """Whether a person may issue: yes, yes but something is due soon, or no."""
+    """Whether a person may issue: yes, yes but a qualification is due soon, or no."""
 
     HOLDS = "holds"
     DUE_SOON = "due_soon"
@@ -26,7 +26,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class Held:
-    """The newest record of one kind. `due_on` is its last day, None without an end."""
+    """The newest record of one kind. `due_on` is the last day on which it holds, None without an end."""
 
     kind: QualificationKind
     passed_on: dt.date
@@ -34,18 +34,18 @@ class Held:
 
 
 NEVER = dt.date.min
-"""The last day of a kind that has no record."""
+"""The last day if a kind has no record."""
 
 
 def last_day(held: Iterable[Held]) -> dt.date | None:
-    """Returns the last day on which the person may issue: None without an end, NEVER while a kind has no record."""
+    """Returns the last day on which the person may issue: None without an end, NEVER if a kind has no record."""
     due_on = {one.kind: one.due_on for one in held}
     ends = [due_on.get(kind, NEVER) for kind in QualificationKind]
     return min((end for end in ends if end is not None), default=None)
 
 
 def standing(held: Iterable[Held], *, today: dt.date, soon_days: int) -> Standing:
-    """Returns whether a person with these records may issue today. Something is due soon in its last `soon_days` days."""
+    """Returns whether a person with these records may issue today. A qualification is due soon in its last `soon_days` days."""
     end = last_day(held)
     if end is None or end > today + dt.timedelta(days=soon_days):
         return Standing.HOLDS

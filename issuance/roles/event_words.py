@@ -1,4 +1,4 @@
-"""The words of events of roles."""
+"""Labels of events of roles."""
 
 from django.utils.translation import gettext_noop as _
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from authn.web import with_login_form
 from issuance.authz import Action, policy
-from issuance.roles.queries.role_holders import RoleTold, roles_told
+from issuance.roles.queries.role_holders import RoleSummary, role_summaries
 from pki import approvals
 from pki.approvals import ApprovalAction
 
@@ -59,10 +59,10 @@ class Frame:
         return [Tab(name, str(text), reverse(name)) for name, text, action in _TABS if policy.holds(actor, action)]
 
     @cached_property
-    def own_roles(self) -> list[RoleTold]:
+    def own_roles(self) -> list[RoleSummary]:
         """The person's own roles that hold or will, with their places. One query."""
         person_id = self._request.actor.person_id  # type: ignore[attr-defined]
-        return roles_told(Q(), [person_id]).get(person_id, [])
+        return role_summaries(Q(), [person_id]).get(person_id, [])
 
     @property
     def may_search(self) -> bool:

@@ -117,7 +117,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
         events = events.filter(id__lt=before)
     rows = list(events.order_by(NEWEST_FIRST)[: limit + 1])
     shown = rows[:limit]
-    who, places = names_of(actor, {row.actor_ref for row in shown}), role_places.places_told(actor, shown)
+    who, places = names_of(actor, {row.actor_ref for row in shown}), role_places.places_of_events(actor, shown)
     identified = [UUID(row.subject_ref) for row in shown if row.action == "holder.identified"]
     withdrawn = set(IdentificationWithdrawal.objects.filter(pk__in=identified).values_list("pk", flat=True)) if identified else ()
     offered = identifications.withdrawable_of(actor, identified) if identified else ()

@@ -1,4 +1,4 @@
-"""Persons whom an extended search opened to a user for half an hour."""
+"""Persons whom an extended search has opened to a user for half an hour."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from issuance.people.models.persons import Person
 
 
 class ExtendedReach(models.Model):
-    """That a person was found outside the scope of `owner_ref` by an extended search, and is open to him until a moment."""
+    """A user's access to a person outside their scope, found by an extended search with a reason. It ends at `until`."""
 
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
     owner_ref = models.CharField(max_length=200)

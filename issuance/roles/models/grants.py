@@ -10,9 +10,10 @@ from siths_portal.lib.ids import new_id
 
 
 class RoleGrant(models.Model):
-    """Behörighetsroll of a person from a moment, until another: everywhere, in an area, or in an organisation and below.
+    """A role (behörighetsroll) of a person for a period: everywhere, in an area, or in an organisation and those below it.
 
-    `version` rises by each change. No two rows of one role and reach overlap in time (`roles.services.role_assignment`).
+    Each change increments `version`. No two rows with the same person, role and place overlap in time
+    (`roles.services.role_assignment`).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)

@@ -1,4 +1,4 @@
-"""What qualifies a person for a role that issues: the person check, and the training of each year (rules/issuance 1.4)."""
+"""Qualifications for issuing roles: the person check and the yearly training (rules/issuance 1.4)."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -9,9 +9,9 @@ from siths_portal.lib.ids import new_id
 
 
 class Qualification(models.Model):
-    """That a person passed a person check or a training on a day, recorded by somebody above him.
+    """A person check or training that a person passed on a day, recorded by a superior.
 
-    `due_on` is the last day that it holds; without one it has no end. A record that was wrong is withdrawn and stays.
+    `due_on` is the last day on which it holds, None without an end. A wrong record is withdrawn but never deleted.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)

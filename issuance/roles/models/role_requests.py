@@ -1,4 +1,4 @@
-"""Requests for global roles, which a second administrator decides (ADR 0296)."""
+"""Requests for global roles, each decided by a second administrator (ADR 0296)."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -10,7 +10,7 @@ from siths_portal.lib.ids import new_id
 
 
 class RoleRequestState(models.TextChoices):
-    """What has become of a request. Every state but OPEN is final."""
+    """The state of a request. Every state but OPEN is final."""
 
     OPEN = "open"
     APPROVED = "approved"
@@ -20,10 +20,10 @@ class RoleRequestState(models.TextChoices):
 
 
 class RoleRequest(models.Model):
-    """A global role that one administrator asks for on a person's behalf, until another decides (`decided_by_ref`).
+    """A global role that one administrator requests for a person and another decides (`decided_by_ref`).
 
-    `first_day` and `last_day` are the days in Stockholm; None from the approval on, and without an end. `grant` is the role
-    that an approval gave. The database keeps decided requests as they are, and refuses a decision by requester or receiver.
+    `first_day` and `last_day` are days in Stockholm; None means from the approval, or without an end. `grant` is the role that
+    the approval gave. The database refuses changes of decided requests, and decisions by the requester or the person.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)

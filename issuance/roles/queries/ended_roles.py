@@ -1,4 +1,4 @@
-"""Roles of a person that have ended, as far as the reader may give and take roles where they held (ADR 0188)."""
+"""Ended roles of a person, in places where the reader may give and end roles (ADR 0188)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from siths_portal.lib.errors import NotFound
 
 @dataclass(frozen=True)
 class EndedLine:
-    """A role that has ended. `last` is the last day on which it held; `began` is False if it was taken away before its first."""
+    """An ended role. `last` is its last day; `began` is False if it was ended before its first day."""
 
     role: str
     protected_persons: bool
@@ -37,14 +37,14 @@ class EndedLine:
 
 @dataclass(frozen=True)
 class EndedPage:
-    """A page of ended roles, the latest end first; `after` is where the next goes on, None on the last."""
+    """A page of ended roles, those that ended last first. `after` is the cursor of the next page, None on the last."""
 
     rows: tuple[EndedLine, ...]
     after: UUID | None
 
 
 def of_person(*, actor: Actor, person_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> EndedPage:
-    """The ended roles of a person whose roles the caller has shown that `actor` may read. Raises Forbidden."""
+    """Returns the ended roles of a person. The caller has checked that `actor` may read the person's roles. Raises Forbidden."""
     found, further = paging.page(
         _ended(actor).filter(person=person_id), column="valid_to", descending=True, after=after, limit=limit
     )
@@ -53,9 +53,9 @@ def of_person(*, actor: Actor, person_id: UUID, after: UUID | None = None, limit
 
 @dataclass(frozen=True)
 class Ending:
-    """How one role ended: `at`, and by whom in words; `by` is empty for a role whose last day has passed.
+    """How one role ended: `at` what moment, and the name of the person who ended it.
 
-    `left`: the holder has left the actor's scope.
+    `by` is empty if the role ended on its last day. `left` is True if the holder has left the actor's scope.
     """
 
     person_id: UUID
@@ -66,7 +66,10 @@ class Ending:
 
 
 def ending(*, actor: Actor, grant_id: UUID) -> Ending:
-    """How a role ended, for one who came to change or end it. Raises NotFound for any other, Forbidden as for those that last."""
+    """Returns how a role ended, for an actor who opened its page to change or end it.
+
+    Raises NotFound if there is no such ended role, and Forbidden like the pages of current roles.
+    """
     row = the_only(_ended(actor).filter(pk=grant_id))
     if row is None or row.valid_to is None:
         raise policy.not_found()
@@ -74,7 +77,7 @@ def ending(*, actor: Actor, grant_id: UUID) -> Ending:
     try:
         policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), row.person_id)
     except NotFound:
-        if not _was_his_to_end(actor, row):
+        if not _could_end(actor, row):
             raise
         left = True
     event = Event.objects.filter(
@@ -84,8 +87,8 @@ def ending(*, actor: Actor, grant_id: UUID) -> Ending:
     return Ending(row.person_id, _line(row), row.valid_to, by, left)
 
 
-def _was_his_to_end(actor: Actor, row: RoleGrant) -> bool:
-    """True if the actor might have ended the role of one who has left his scope (ADR 0036)."""
+def _could_end(actor: Actor, row: RoleGrant) -> bool:
+    """True if the actor could have ended this role of a person who has left the actor's scope (ADR 0036)."""
     if row.role in RETIRED_ROLES:
         return False
     role, path = Role(row.role), scope_path_of(row)
@@ -94,7 +97,7 @@ def _was_his_to_end(actor: Actor, row: RoleGrant) -> bool:
 
 
 def _ended(actor: Actor) -> QuerySet[RoleGrant]:
-    """Those in reach, of holders whom the actor may read by name."""
+    """Selects the ended roles in the actor's scope whose holders the actor may see by name."""
     rows = RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.takeable_holders(actor), valid_to__lte=clock.now())
     return rows.select_related("person", "area", "organisation")
 

@@ -1,4 +1,4 @@
-"""Role holders who need training or person check and get it recorded by the actor: in all his reach, or in one area."""
+"""Role holders who need training or a person check that the actor may record, in the actor's scope or in one area."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from issuance.records.queries import paging
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import qualifications, role_reach
 from issuance.roles.queries.qualifications import KindLine, StandingView
-from issuance.roles.queries.role_holders import MOST, RoleTold, roles_told
+from issuance.roles.queries.role_holders import MOST, RoleSummary, role_summaries
 from issuance.roles.services import actors
 from issuance.roles.services.actors import current
 from siths_portal.lib import clock
@@ -27,30 +27,30 @@ _QUALIFIED = [role.value for role in QUALIFIED_ROLES]
 
 @dataclass(frozen=True)
 class HolderToTrain:
-    """A holder of a role that issues, with what he has and how he stands."""
+    """A holder of an issuing role, with their qualifications and status."""
 
     person_id: UUID
     name: str
-    roles: tuple[RoleTold, ...]
+    roles: tuple[RoleSummary, ...]
     lines: tuple[KindLine, ...]
     standing: StandingView | None
 
 
 @dataclass(frozen=True)
 class HoldersToTrain:
-    """A page of them by name; `after` is where the next goes on, None on the last."""
+    """A page of role holders by name. `after` is the cursor of the next page, None on the last."""
 
     rows: tuple[HolderToTrain, ...]
     after: UUID | None
 
 
 def training_url(area_id: UUID) -> str:
-    """Returns the address where training of the area's role holders is recorded."""
+    """Returns the URL of the page that records training of the area's role holders."""
     return f"{reverse('holders_training')}?omrade={area_id}"
 
 
 def to_train(*, actor: Actor, area_id: UUID | None = None, after: UUID | None = None, limit: int = paging.PAGE) -> HoldersToTrain:
-    """Those whose training or person check is missing, has run out or soon will. Raises Forbidden."""
+    """Returns those whose training or person check is missing, has expired or will soon. Raises Forbidden."""
     soon = clock.today() + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS)
     people = _people(actor, area_id, Q(first_due__lte=soon))
     found, further = paging.page(
@@ -60,15 +60,15 @@ def to_train(*, actor: Actor, area_id: UUID | None = None, after: UUID | None = 
 
 
 def count_lacking(*, actor: Actor, area_id: UUID) -> int:
-    """How many of an area's role holders lack training or person check, or have one that has run out, counted to MOST.
+    """Counts an area's role holders without a valid training or person check that the actor may record, up to MOST.
 
-    Only those for whom the actor may record it. Raises Forbidden.
+    Raises Forbidden.
     """
     return _people(actor, area_id, Q(first_due__lt=clock.today())).values("pk")[:MOST].count()
 
 
 def _people(actor: Actor, area_id: UUID | None, due: Q) -> QuerySet[Person]:
-    """Holders of roles that issue, now or later, who are below the actor and lack a kind, as `due` says of `first_due`."""
+    """Selects current and coming holders of issuing roles whom the actor outranks, with the condition `due` on `first_due`."""
     mine = RoleGrant.objects.filter(role_reach.in_reach(actor), person=OuterRef("pk"), role__in=_QUALIFIED)
     if area_id is not None:
         mine = mine.filter(role_reach.of_areas(area_id))
@@ -80,7 +80,7 @@ def _people(actor: Actor, area_id: UUID | None, due: Q) -> QuerySet[Person]:
 
 def _rows(actor: Actor, people: Sequence[Person]) -> tuple[HolderToTrain, ...]:
     ids = [person.pk for person in people]
-    told = roles_told(role_reach.in_reach(actor), ids)
+    summaries = role_summaries(role_reach.in_reach(actor), ids)
     awake = actors.awake_by_person(ids)
     rows = []
     for person in people:
@@ -89,7 +89,7 @@ def _rows(actor: Actor, people: Sequence[Person]) -> tuple[HolderToTrain, ...]:
             HolderToTrain(
                 person_id=person.pk,
                 name=f"{person.surname}, {person.given_name_in_use}",
-                roles=tuple(told.get(person.pk, ())),
+                roles=tuple(summaries.get(person.pk, ())),
                 lines=qualifications.lines(held),
                 standing=qualifications.standing(held, awake.get(person.pk, [])),
             )

@@ -1,4 +1,4 @@
-"""Roles that begin to rest, or to hold again, when an organisation comes to another area: a role holds by a post in its area."""
+"""Roles that become dormant or active when an organisation moves to another area. A role needs an assignment in its area."""
 
 from uuid import UUID
 
@@ -11,10 +11,10 @@ from issuance.roles.services.actors import current, valid_posts, with_area
 
 
 def changed(moved: Organisation, area_id: UUID) -> tuple[list[RoleGrant], list[RoleGrant]]:
-    """The roles, in force or to come, that rest after the move of `moved` to this other area and do not now, and the reverse.
+    """Returns the current and coming roles that become dormant when `moved` goes to this area, and those that become active.
 
-    Roles in what moves come to the new area, and so do the posts there; those left in the old area have lost these posts. By the
-    rule of `actors.with_post`; global roles hold by a post anywhere and are in neither. One query.
+    Roles and assignments inside `moved` go to the new area; the roles that stay in the old area lose those assignments. The rule
+    is that of `actors.with_post`. Global roles are in neither list, because they need only an assignment anywhere. One query.
     """
     inside = Q(organisation__scope_path__startswith=moved.scope_path)
     posts = valid_posts().filter(person=OuterRef("person"))

@@ -1,4 +1,4 @@
-"""What a role holder is told of his own training and person check, before and after they stop him from issuing (ADR 0187)."""
+"""The notice to role holders about their own training and person check, before and after they block issuing (ADR 0187)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -12,16 +12,21 @@ from siths_portal.lib import clock
 
 @dataclass(frozen=True)
 class TrainingNotice:
-    """`last_day` is the last on which cards may be ordered and activated, None if a record is missing; `stopped`: it is over."""
+    """A notice about overdue or soon overdue qualifications.
+
+    `last_day` is the last day on which the holder may order and activate cards, None if a record is missing. `stopped` is True
+    after that day.
+    """
 
     last_day: dt.date | None
     stopped: bool
 
 
 def notice(actor: Actor) -> TrainingNotice | None:
-    """What the actor is told, from QUALIFICATION_SOON_DAYS before something is due; None while all holds, or nothing is needed.
+    """Returns the actor's notice, from QUALIFICATION_SOON_DAYS before the last day.
 
-    The moment is that of `qualifications.standing`, and no query is asked for it.
+    Returns None while everything holds, or if the actor needs no qualification. The rule is that of `qualifications.standing`. No
+    query.
     """
     last = actor.issues_until
     today = clock.today()

@@ -1,4 +1,4 @@
-"""Training and person check on pages: a person's records, and how he stands (rules/issuance 1.4)."""
+"""Training and person checks for pages: a person's records, and whether the person may issue (rules/issuance 1.4)."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ STANDING: Mapping[Standing, tuple[str, str]] = {
     Standing.DUE_SOON: ("sent", _("Ska snart förnyas")),
     Standing.BLOCKED: ("revoked", _("Får inte utfärda")),
 }
-"""A tag's kind and text for how somebody stands."""
+"""Colour and text of the tag for each status."""
 _COMING = ("ordered", _("Har inte börjat"))
 
 _NO_END = dt.date(9999, 12, 31)
@@ -36,7 +36,7 @@ _MISSING = dt.date(1, 1, 1)
 
 @dataclass(frozen=True)
 class QualificationRecord:
-    """A training or person check as it was recorded; `newest` is the one of its kind that counts."""
+    """A recorded training or person check. `newest` marks the record of its kind that counts."""
 
     id: UUID
     kind: str
@@ -50,7 +50,7 @@ class QualificationRecord:
 
 @dataclass(frozen=True)
 class KindLine:
-    """One kind as a person has it: passed on, due on; None where there is no record, or no end."""
+    """A kind of qualification of a person. `passed_on` is None without a record, `due_on` also without an end."""
 
     kind: str
     text: str
@@ -60,9 +60,9 @@ class KindLine:
 
 @dataclass(frozen=True)
 class StandingView:
-    """Whether a holder of a role that issues may do so: `kind` and `text` for a tag, the `last_day` on which they may issue.
+    """Whether the holder of an issuing role may issue: `kind` and `text` for a tag, and the `last_day` on which they may.
 
-    `last_day` is None without an end, and while a record is missing. `begins`: the role's first day if it is in the future.
+    `last_day` is None without an end, and if a record is missing. `begins` is the role's first day if it is in the future.
     """
 
     kind: str
@@ -74,7 +74,7 @@ class StandingView:
 
 @dataclass(frozen=True)
 class QualificationsView:
-    """What a person has, and how he stands; no standing where no role of his issues."""
+    """A person's qualifications. `standing` is None if the person has no issuing role."""
 
     lines: tuple[KindLine, ...]
     standing: StandingView | None
@@ -83,7 +83,7 @@ class QualificationsView:
 
 
 def of_person(*, actor: Actor, person_id: UUID) -> QualificationsView:
-    """The records of a person whom the actor may see for assigning roles."""
+    """Returns the records of a person. The actor may see that person for assigning roles."""
     rows = list(Qualification.objects.filter(person=person_id).order_by("-passed_on", "-recorded_at"))
     held = _newest(rows)
     grants = actors.awake_by_person([person_id]).get(person_id, [])
@@ -107,7 +107,7 @@ def of_person(*, actor: Actor, person_id: UUID) -> QualificationsView:
 
 
 def _newest(rows: Sequence[Qualification]) -> tuple[Held, ...]:
-    """Of records that are sorted by day, the newest of each kind that was not withdrawn."""
+    """Returns the newest record of each kind that is not withdrawn. `rows` are sorted by day, newest first."""
     found: dict[str, Held] = {}
     for row in rows:
         if row.withdrawn_at is None and row.kind not in found:
@@ -116,7 +116,7 @@ def _newest(rows: Sequence[Qualification]) -> tuple[Held, ...]:
 
 
 def lines(held: Sequence[Held]) -> tuple[KindLine, ...]:
-    """Each kind, with what is held of it."""
+    """Returns a line for each kind, with the person's newest record."""
     by_kind = {one.kind: one for one in held}
     return tuple(
         KindLine(
@@ -130,14 +130,17 @@ def lines(held: Sequence[Held]) -> tuple[KindLine, ...]:
 
 
 def standing(held: Sequence[Held], grants: Sequence[RoleGrant]) -> StandingView | None:
-    """How somebody stands with these roles, which hold or will (`actors.awake_by_person`); None where none of them issues."""
+    """Returns the status of a person with these current and coming roles (`actors.awake_by_person`);
+
+    None without an issuing role.
+    """
     begins = min((grant.valid_from for grant in grants if Role(grant.role) in QUALIFIED_ROLES), default=None)
     if begins is None:
         return None
     first_day = begins.astimezone(clock.STOCKHOLM).date()
     coming = begins > clock.now()
     code = rules.standing(held, today=clock.today(), soon_days=settings.QUALIFICATION_SOON_DAYS)
-    # A role that has not begun does not hold, whatever training its holder has.
+    # A role that has not begun allows nothing, whatever the holder's training.
     kind, text = _COMING if coming and code == Standing.HOLDS else STANDING[code]
     last_day = rules.last_day(held)
     return StandingView(
@@ -150,15 +153,17 @@ def standing(held: Sequence[Held], grants: Sequence[RoleGrant]) -> StandingView 
 
 
 def first_due() -> Least:
-    """For persons: the day on which the first of all kinds is over; far ahead where none ends, long ago where one is missing.
+    """Returns an expression on persons: the earliest last day of all kinds.
 
-    One comparison says then what is lacking, and each kind's newest record is looked up once.
+    A kind without an end is far ahead, a missing kind long ago.
+
+    One comparison with it finds all overdue persons, and each kind's newest record is read once.
     """
     return Least(*(_due(kind) for kind in QualificationKind))
 
 
 def _due(kind: QualificationKind) -> Coalesce:
-    """For persons: the newest record's last day."""
+    """Returns an expression on persons: the last day of the newest record."""
     rows = Qualification.objects.filter(person=OuterRef("pk"), kind=kind.value, withdrawn_at=None).order_by("-passed_on")
     newest = Subquery(rows.values(due=Coalesce(F("due_on"), Value(_NO_END), output_field=DateField()))[:1])
     return Coalesce(newest, Value(_MISSING), output_field=DateField())
@@ -166,14 +171,14 @@ def _due(kind: QualificationKind) -> Coalesce:
 
 @dataclass(frozen=True)
 class Lacks:
-    """The kinds that a person has no record of, and those whose newest record is over, in words."""
+    """The names of the kinds without a record, and of those whose newest record has expired."""
 
     missing: tuple[str, ...]
     over: tuple[str, ...]
 
 
 def lacks(person_id: UUID) -> Lacks:
-    """What a person lacks today to issue. One query."""
+    """Returns what a person lacks today in order to issue. One query."""
     held = _newest(list(Qualification.objects.filter(person=person_id, withdrawn_at=None).order_by("-passed_on", "-recorded_at")))
     kinds = {one.kind for one in held}
     over = {one.kind for one in held if one.due_on is not None and one.due_on < clock.today()}

@@ -1,4 +1,4 @@
-"""All role holders with training and last log-in, and those of them who are to be followed up (rules/issuance 1.4)."""
+"""All role holders with training and last login, and the role holders to follow up (rules/issuance 1.4)."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -31,17 +31,17 @@ from siths_portal.lib import clock
 from siths_portal.lib.lists import Rows
 
 MOST = 1_000
-"""Role holders are counted no further than this."""
+"""The limit to which role holders are counted."""
 
 _PLACES = 3
 _QUALIFIED = [role.value for role in QUALIFIED_ROLES]
 
 
 @dataclass(frozen=True)
-class RoleTold:
-    """A role in the actor's scope: its name, the first places where it holds by name, and how many more places there are.
+class RoleSummary:
+    """A role in the actor's scope: its name, its first places by name, and the number of further places.
 
-    `begins` is its first day, if that is to come.
+    `begins` is its first day if that is in the future.
     """
 
     name: str
@@ -51,8 +51,8 @@ class RoleTold:
 
 
 @dataclass(frozen=True)
-class Resting:
-    """A role of one who has left the actor's scope, for the way to end it."""
+class DormantRole:
+    """A dormant role of a person who has left the actor's scope, with the id that its end page needs."""
 
     grant_id: UUID
     name: str
@@ -60,25 +60,26 @@ class Resting:
 
 @dataclass(frozen=True)
 class HolderLine:
-    """A role holder: his roles in the actor's scope, training, person check, and when he last logged in.
+    """A role holder with roles in the actor's scope, training, person check and last login.
 
-    `rests`: one of these roles does, since he has no post in its area (ADR 0036). `own`: it is the actor himself.
+    `rests` is True if one of these roles is dormant, because the holder has no assignment in its area (ADR 0036). `own` marks the
+    actor.
     """
 
     person_id: UUID
     name: str
-    roles: tuple[RoleTold, ...]
+    roles: tuple[RoleSummary, ...]
     lines: tuple[KindLine, ...]
     standing: StandingView | None
     rests: bool
-    to_end: tuple[Resting, ...]
+    to_end: tuple[DormantRole, ...]
     last_log_in: dt.datetime | None
     opens: bool
     own: bool
 
 
 class Shown(StrEnum):
-    """Which role holders a list shows, as addresses call it."""
+    """The role holders that a list shows, with the value in the URL."""
 
     ALL = "alla"
     FOLLOW_UP = "folj-upp"
@@ -88,9 +89,9 @@ class Shown(StrEnum):
 
 @dataclass(frozen=True)
 class Choice:
-    """Which role holders are listed: as `shown` says, with a role, with a role in an area, whose name begins so.
+    """The filters of the list: `shown`, a role, an area, and the beginning of a name.
 
-    `name` is as `parse_name` gives it. What is empty narrows nothing.
+    `name` has the form that `parse_name` returns. An empty filter does not restrict.
     """
 
     shown: Shown = Shown.ALL
@@ -100,7 +101,7 @@ class Choice:
 
     @property
     def grants(self) -> Q:
-        """The condition on a role by which its holder is listed."""
+        """The condition on a role that lists its holder."""
         there = role_reach.of_areas(self.area_id) if self.area_id else ~Q(pk__in=[])
         return there & Q(role=self.role) if self.role else there
 
@@ -111,10 +112,9 @@ _NEVER = dt.date(1, 1, 1)
 
 
 def holders(*, actor: Actor, choice: Choice = EVERYBODY) -> Rows[Person, HolderLine]:
-    """Role holders in the actor's scope whom `choice` takes. Raises Forbidden.
+    """Returns the role holders in the actor's scope that match `choice`. Raises Forbidden.
 
-    They can be ordered by `sort_name`, `check_passed` and `training_passed`. Who never had a person check or training comes as if
-    it were longest ago.
+    Callers may sort by `sort_name`, `check_passed` and `training_passed`. A missing person check or training sorts as the oldest.
     """
     people = _people(actor, choice).annotate(
         check_passed=_passed(QualificationKind.PERSON_CHECK),
@@ -128,8 +128,8 @@ def holders(*, actor: Actor, choice: Choice = EVERYBODY) -> Rows[Person, HolderL
 def _lines(actor: Actor, found: Sequence[Person]) -> list[HolderLine]:
     ids = [row.pk for row in found]
     awake = actors.awake_by_person(ids)
-    resting = _resting_among(actor, ids, [grant.pk for grants in awake.values() for grant in grants])
-    told = roles_told(role_reach.in_reach(actor), ids)
+    resting = _with_dormant_role(actor, ids, [grant.pk for grants in awake.values() for grant in grants])
+    summaries = role_summaries(role_reach.in_reach(actor), ids)
     to_end = _to_end(actor, [row for row in found if row.pk in resting and not row.opens])  # type: ignore[attr-defined]
     log_ins = authn.last_log_ins(subject_ref(pk) for pk in ids)
     rows = []
@@ -139,7 +139,7 @@ def _lines(actor: Actor, found: Sequence[Person]) -> list[HolderLine]:
             HolderLine(
                 person_id=row.pk,
                 name=f"{row.surname}, {row.given_name_in_use}",
-                roles=tuple(told.get(row.pk, ())),
+                roles=tuple(summaries.get(row.pk, ())),
                 lines=qualifications.lines(held),
                 standing=qualifications.standing(held, awake.get(row.pk, [])),
                 rests=row.pk in resting,
@@ -153,7 +153,7 @@ def _lines(actor: Actor, found: Sequence[Person]) -> list[HolderLine]:
 
 
 def to_follow_up(*, actor: Actor) -> int:
-    """How many role holders in the actor's scope are to be followed up, counted to MOST. Raises Forbidden."""
+    """Counts the role holders in the actor's scope who need follow-up, up to MOST. Raises Forbidden."""
     return _people(actor, Choice(Shown.FOLLOW_UP))[:MOST].count()
 
 
@@ -162,11 +162,11 @@ def _people(actor: Actor, choice: Choice) -> QuerySet[Person]:
     seen = Person.objects.visible_to(actor).filter(pk=OuterRef("pk"))
     left = current(RoleGrant.objects.filter(role_reach.of_protected_leavers(actor), person=OuterRef("pk")))
     named = Q(is_protected=False) | Q(Exists(seen)) | Q(Exists(left))
-    return _shown(actor, _begin_so(Person.objects.filter(own).filter(named), choice.name), choice)
+    return _shown(actor, _with_name_beginning(Person.objects.filter(own).filter(named), choice.name), choice)
 
 
-def _begin_so(people: QuerySet[Person], name: str) -> QuerySet[Person]:
-    """Those whose name begins as a search by name would find it, by its index (ADR 0077)."""
+def _with_name_beginning(people: QuerySet[Person], name: str) -> QuerySet[Person]:
+    """Filters people by the beginning of the name, using the index of the name search (ADR 0077)."""
     if not name:
         return people
     begins = reduce(or_, (Q(lower_name__startswith=beginning) for beginning in beginnings(name)))
@@ -178,56 +178,56 @@ def _own_grants(actor: Actor, reach: Q) -> QuerySet[RoleGrant]:
     return rows
 
 
-def _resting(actor: Actor) -> QuerySet[RoleGrant]:
-    """Roles in the actor's scope that would hold now, had their holder a post in the area."""
+def _dormant(actor: Actor) -> QuerySet[RoleGrant]:
+    """Selects begun roles in the actor's scope whose holder has no assignment in the role's area."""
     return actors.without_post(actors.in_force(RoleGrant.objects.filter(role_reach.in_reach(actor))))
 
 
-def _resting_among(actor: Actor, ids: Sequence[UUID], awake: Sequence[UUID]) -> set[UUID]:
-    """Those of a page's people with a role as `_resting` has it; `awake` are the roles of theirs that hold.
+def _with_dormant_role(actor: Actor, ids: Sequence[UUID], awake: Sequence[UUID]) -> set[UUID]:
+    """Returns those of a page's people who have a dormant role. `awake` are their roles that are not dormant.
 
-    To ask each person of the list for it would read everybody's posts.
+    Applying `_dormant` to each person of the list would read the assignments of everybody.
     """
     rows = actors.in_force(RoleGrant.objects.filter(role_reach.in_reach(actor), person__in=ids)).exclude(pk__in=awake)
     return set(rows.values_list("person_id", flat=True))
 
 
-def roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
-    """By person the roles in the actor's scope with their places, each once, from the widest; a coming one by its first day."""
+def role_summaries(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleSummary]]:
+    """Returns each person's roles within `reach` with their places, the widest role first; coming roles by first day."""
     places: dict[tuple[UUID, str, dt.date | None], set[str]] = {}
     now = clock.now()
     for grant in current(RoleGrant.objects.filter(reach, person__in=ids)).select_related("area", "organisation"):
         begins = words.day(grant.valid_from) if grant.valid_from > now else None
         places.setdefault((grant.person_id, grant.role, begins), set()).add(place_of(grant))
     order = [role.value for role in Role]
-    found: dict[UUID, list[RoleTold]] = {}
+    found: dict[UUID, list[RoleSummary]] = {}
     for (person_id, code, begins), names in sorted(
         places.items(), key=lambda item: (order.index(item[0][1]), item[0][2] or dt.date.min)
     ):
         first = tuple(sorted(names)[:_PLACES])
-        found.setdefault(person_id, []).append(RoleTold(role_words.name(code), first, len(names) - len(first), begins))
+        found.setdefault(person_id, []).append(RoleSummary(role_words.name(code), first, len(names) - len(first), begins))
     return found
 
 
-def _to_end(actor: Actor, people: Sequence[Person]) -> dict[UUID, list[Resting]]:
-    """By person each resting role once, of those who have left the actor's scope and whose roles he may end (ADR 0036)."""
+def _to_end(actor: Actor, people: Sequence[Person]) -> dict[UUID, list[DormantRole]]:
+    """Returns the dormant roles of people who have left the actor's scope, one per role, if the actor may end them (ADR 0036)."""
     protected = {person.pk: person.is_protected for person in people if person.pk != actor.person_id}
     if not protected:
         return {}
     rows = actors.without_post(current(RoleGrant.objects.filter(role_reach.in_reach(actor), person__in=protected)))
-    found: dict[UUID, dict[str, Resting]] = {}
+    found: dict[UUID, dict[str, DormantRole]] = {}
     for grant in rows.select_related("area", "organisation").order_by("pk"):
         role, path = Role(grant.role), actors.scope_path_of(grant)
         if policy.may_take_of_leaver(actor, role, path, protected=protected[grant.person_id]):
-            found.setdefault(grant.person_id, {}).setdefault(grant.role, Resting(grant.pk, role_words.name(grant.role)))
+            found.setdefault(grant.person_id, {}).setdefault(grant.role, DormantRole(grant.pk, role_words.name(grant.role)))
     return {person_id: list(roles.values()) for person_id, roles in found.items()}
 
 
 def _shown(actor: Actor, people: QuerySet[Person], choice: Choice) -> QuerySet[Person]:
-    """Those that the list is asked for. The conditions on training are `rules.standing`'s, as the database asks them."""
+    """Applies the filter `choice.shown`. The conditions on training are those of `rules.standing` in SQL."""
     if choice.shown == Shown.ALL:
         return people
-    resting = _resting(actor).filter(choice.grants).values("person")
+    resting = _dormant(actor).filter(choice.grants).values("person")
     if choice.shown == Shown.RESTING:
         return people.filter(pk__in=resting)
     today = clock.today()
@@ -235,13 +235,13 @@ def _shown(actor: Actor, people: QuerySet[Person], choice: Choice) -> QuerySet[P
     people = people.alias(first_due=qualifications.first_due())
     if choice.shown == Shown.FOLLOW_UP:
         soon = today + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS)
-        # Each kind is found for itself, from the few who have roles: to ask either of each person would read everybody.
+        # A union, because one condition with OR would read the records and assignments of everybody.
         found = people.filter(Exists(issuing), first_due__lte=soon).values("pk").union(people.filter(pk__in=resting).values("pk"))
         return Person.objects.filter(pk__in=found)
     return people.filter(Exists(issuing), first_due__lt=today)
 
 
 def _passed(kind: QualificationKind) -> Coalesce:
-    """The day of the newest record, read from the index that keeps records apart; far back without one."""
+    """Returns an expression for the day of the newest record, long ago without one. It reads only the unique index."""
     rows = Qualification.objects.filter(person=OuterRef("pk"), kind=kind.value, withdrawn_at=None).order_by("-passed_on")
     return Coalesce(Subquery(rows.values("passed_on")[:1]), Value(_NEVER), output_field=DateField())

@@ -1,6 +1,6 @@
-"""Where roles hold, in words, for those who may know it: of grants, and of the events that name one (ADR 0212).
+"""The places of roles as text, for readers who may know them: of grants, and of events that name a grant (ADR 0212).
 
-Events before ADR 0212 name no place but a scope path, which a move makes untrue. A grant stays, and knows its place.
+Events from before ADR 0212 have only a scope path, which a move changes. The grant always has its place.
 """
 
 from collections.abc import Iterable
@@ -15,16 +15,16 @@ from issuance.roles.models.grants import RoleGrant
 
 
 def place_of(row: RoleGrant) -> str:
-    """Where a role holds."""
+    """Returns the place of a role."""
     if row.organisation is not None:
         return row.organisation.name
     return _("Utgivningsområdet {name}").format(name=row.area.name) if row.area is not None else _("Hela portalen")
 
 
-def places_told(actor: Actor, events: Iterable[Event]) -> dict[str, str]:
-    """By grant where the role of each event that names one holds; a place that the actor's roles do not reach is not named.
+def places_of_events(actor: Actor, events: Iterable[Event]) -> dict[str, str]:
+    """Returns the place of each grant that the events name; "utanför din behörighet" for places outside the actor's scope.
 
-    One query, none where no event names a grant.
+    One query; no query if no event names a grant.
     """
     grants = {str(event.facts["grant"]) for event in events if "grant" in event.facts}
     if not grants:

@@ -1,4 +1,4 @@
-"""Which roles and which of their holders an actor who assigns roles may read of."""
+"""Conditions for the roles, and their holders, that an actor who assigns roles may read."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -14,7 +14,7 @@ from issuance.roles.services.actors import with_post
 
 
 def in_reach(actor: Actor) -> Q:
-    """A condition on grants: those in places in which the actor may assign roles. Raises Forbidden if there are none."""
+    """Returns the condition on grants in places where the actor may assign roles. Raises Forbidden without such a place."""
     condition = Q(pk__in=[])
     for path in policy.reach(actor, Action.ASSIGN_ROLE):
         if path == "/":
@@ -24,7 +24,7 @@ def in_reach(actor: Actor) -> Q:
 
 
 def areas(actor: Actor) -> list[tuple[UUID, str]]:
-    """The issuing areas in which the actor may assign roles somewhere, by name. Raises Forbidden if there are none."""
+    """Returns the issuing areas in which the actor may assign roles somewhere, by name. Raises Forbidden without such a place."""
     paths = policy.reach(actor, Action.ASSIGN_ROLE)
     within = Q(pk__in=Organisation.objects.filter(scope_path__in=paths).values("area"))
     for path in paths:
@@ -33,15 +33,15 @@ def areas(actor: Actor) -> list[tuple[UUID, str]]:
 
 
 def of_areas(*area_ids: UUID) -> Q:
-    """A condition on grants: those over these areas, and over organisations in them."""
+    """Returns the condition on grants over these areas and the organisations in them."""
     return Q(area__in=area_ids) | Q(organisation__area__in=area_ids)
 
 
 def not_below(actor: Actor) -> Q:
-    """A condition on grants: those in reach that are not below a role of the actor's, and those of his areas that issue and are
-    not below by rank. For their holders he vouches not.
+    """Returns the condition on grants that prevent the actor from recording their holder's training.
 
-    What `policy.is_above` says of one person's roles, as the database asks it. Raises Forbidden as `in_reach` does.
+    These are grants in the actor's scope that the actor does not outrank, and issuing grants in the actor's areas that no role of
+    the actor outranks. It is the rule of `policy.is_above` in SQL. Raises Forbidden like `in_reach`.
     """
     below = Q(pk__in=[])
     areas = set()
@@ -56,25 +56,25 @@ def not_below(actor: Actor) -> Q:
 
 
 def _below(path: str) -> Q:
-    """A condition on grants: those whose place lies below a scope path; below the topmost all, the global ones too."""
+    """Returns the condition on grants whose place is below a scope path. `/` includes the global grants."""
     if path == "/":
         return ~Q(pk__in=[])
     return Q(organisation__scope_path__startswith=path) | Q(area__scope_path__startswith=path)
 
 
 def visible_holders(actor: Actor) -> Q:
-    """A condition on rows with a `person`: those whom the actor may read by name (S13)."""
+    """Returns the condition on rows with a `person` whom the actor may see by name (S13)."""
     seen = Person.objects.visible_to(actor).filter(pk=OuterRef("person"), is_protected=True)
     return Q(person__is_protected=False) | Q(Exists(seen))
 
 
 def takeable_holders(actor: Actor) -> Q:
-    """A condition on grants: those of holders whom the actor may read by name, or whose resting role he may end (ADR 0036)."""
+    """Returns the condition on grants with a holder whom the actor may see by name, or that the actor may end (ADR 0036)."""
     return visible_holders(actor) | of_protected_leavers(actor)
 
 
 def of_protected_leavers(actor: Actor) -> Q:
-    """A condition on grants: those that rest of protected persons, where a role of the actor's has the add-on."""
+    """Returns the condition on dormant grants of protected persons below a role of the actor's with the add-on."""
     paths = policy.reach_of_protected(actor, Action.ASSIGN_ROLE)
     if not paths:
         return Q(pk__in=[])
@@ -86,12 +86,12 @@ def of_protected_leavers(actor: Actor) -> Q:
 
 
 def may_get_roles(*, actor: Actor, person_ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the persons to whom the actor may give roles somewhere, himself among them if he is."""
+    """Returns those of the persons to whom the actor may give roles somewhere. It does not exclude the actor."""
     return set(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk__in=list(person_ids)).values_list("pk", flat=True))
 
 
 def organisations_of(*, actor: Actor, person_ids: Iterable[UUID]) -> dict[UUID, list[str]]:
-    """By person the names of the organisations of the posts that the actor sees, each once and sorted."""
+    """Returns the sorted names of each person's organisations, from the assignments that the actor sees."""
     posts = Post.objects.visible_to(actor).filter(person__in=list(person_ids), ended_at=None)
     found: dict[UUID, list[str]] = {}
     for person_id, name in posts.order_by("organisation__name").values_list("person_id", "organisation__name").distinct():

@@ -1,4 +1,4 @@
-"""Requests for global roles as pages show them: those that wait, those that are closed, and one of them (ADR 0296)."""
+"""Requests for global roles for pages: open ones, closed ones, and a single one (ADR 0296)."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from siths_portal.lib.database.rows import the_only
 from siths_portal.lib.lists import Rows
 
 MOST = 100
-"""Open requests are listed and counted no further than this."""
+"""The limit to which open requests are listed and counted."""
 
 STATE: Mapping[str, tuple[str, str]] = {
     RoleRequestState.OPEN: ("sent", _("Väntar på beslut")),
@@ -29,12 +29,15 @@ STATE: Mapping[str, tuple[str, str]] = {
     RoleRequestState.WITHDRAWN: ("cancelled", _("Återtagen")),
     RoleRequestState.EXPIRED: ("expired", _("Utgången utan beslut")),
 }
-"""A tag's kind and text for the state of a request."""
+"""Colour and text of the tag for the state of a request."""
 
 
 @dataclass(frozen=True)
 class RequestView:
-    """A request. `refusal` says in Swedish why the reader cannot decide it, empty if they can; `mine`: the reader made it."""
+    """A request. `refusal` is the Swedish reason why the reader cannot decide it, empty if they can.
+
+    `mine` marks the reader's own.
+    """
 
     id: UUID
     person_id: UUID
@@ -64,19 +67,19 @@ def waiting(*, actor: Actor) -> tuple[RequestView, ...]:
 
 
 def closed(*, actor: Actor) -> Rows[RoleRequest, RequestView]:
-    """Returns the requests that do not wait any more. Raises Forbidden."""
+    """Returns the closed requests. Raises Forbidden."""
     return Rows(_seen(actor).exclude(**_open()), lambda found: _views(actor, found))
 
 
 def of_person(*, actor: Actor, person_id: UUID) -> tuple[RequestView, ...]:
-    """Returns the open requests for a person, the oldest first; none to those who may not see requests."""
+    """Returns the open requests for a person, the oldest first; empty for actors who may not see requests."""
     if not policy.holds(actor, Action.ASSIGN_GLOBAL_ROLE):
         return ()
     return _views(actor, _seen(actor).filter(**_open(), person=person_id).order_by("created_at", "pk"))
 
 
 def one(*, actor: Actor, request_id: UUID) -> RequestView:
-    """Returns one request. Raises NotFound also for a person whom the actor may not see, and Forbidden."""
+    """Returns one request. Raises NotFound, also if the actor may not see its person, and Forbidden."""
     row = the_only(_seen(actor).filter(pk=request_id))
     if row is None:
         raise policy.not_found()
@@ -84,7 +87,7 @@ def one(*, actor: Actor, request_id: UUID) -> RequestView:
 
 
 def count_to_decide(*, actor: Actor) -> int:
-    """Returns how many open requests the actor may decide, counted to MOST; 0 without the right. One query."""
+    """Returns how many open requests the actor may decide, up to MOST; 0 without the right. One query."""
     if not policy.holds(actor, Action.ASSIGN_GLOBAL_ROLE):
         return 0
     return sum(not service.refusal(actor, row) for row in _seen(actor).filter(**_open()).order_by("created_at", "pk")[:MOST])

@@ -1,4 +1,4 @@
-"""The tree from which a role's places are picked, for a person or in one area."""
+"""The tree of places for which a role can be given, for a person or in one area."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from issuance.organisations.queries.nesting import nested
 from issuance.organisations.queries.places import paths_above
 
 MOST = 200
-"""An area's organisations are drawn all if they are no more than these, else as many of those that a text finds."""
+"""The largest area whose organisations are all shown. In a larger area, at most this number of search results is shown."""
 
 
 @dataclass
 class Place:
-    """An organisation or area of the tree; `held` where the person has the role already."""
+    """An organisation or area in the tree; `held` is True if the person already has the role there."""
 
     id: UUID
     name: str
@@ -29,7 +29,7 @@ class Place:
 
 
 def tree(*, actor: Actor, role: Role, held: Collection[UUID]) -> list[Place]:
-    """The places in which the actor may give `role`, each under the nearest one above it among them. One query."""
+    """Returns the places in which the actor may give `role`, each below its nearest ancestor among them. One query."""
     if role in AREA_ROLES:
         return [Place(row.id, row.name, "", "", row.id in held) for row in _areas(actor) if _may(actor, role, row)]
     return nested((row.scope_path, _organisation(row, held)) for row in _organisations(actor, role))
@@ -37,7 +37,7 @@ def tree(*, actor: Actor, role: Role, held: Collection[UUID]) -> list[Place]:
 
 @dataclass(frozen=True)
 class AreaPlaces:
-    """An area's organisations to pick among: all, or those of `seen` in all that were asked for; `found` by the text."""
+    """The organisations of an area to choose from, or the search results. `seen` counts all, `found` the search results."""
 
     tops: list[Place]
     seen: int
@@ -45,19 +45,19 @@ class AreaPlaces:
 
     @property
     def is_large(self) -> bool:
-        """Whether one must ask for organisations to see them."""
+        """True if the organisations are shown only after a search."""
         return self.seen > MOST
 
     @property
     def is_cut(self) -> bool:
-        """Whether the text finds more than are drawn."""
+        """True if the search found more than are shown."""
         return self.found > MOST
 
 
 def of_area(*, actor: Actor, area_id: UUID, text: str = "", picked: Collection[UUID] = ()) -> AreaPlaces:
-    """The organisations of an area in which the actor may assign roles, by name on each level. At most two queries.
+    """Returns the organisations of an area in which the actor may assign roles, by name on each level. At most two queries.
 
-    Of more than MOST those that `text` finds, no more than MOST of them, those above them, and those picked already.
+    If there are more than MOST, returns at most MOST that match `text`, their ancestors, and those already picked.
     """
     rows = Organisation.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(area=area_id).order_by("name", "id")
     seen = rows.count()
@@ -68,13 +68,13 @@ def of_area(*, actor: Actor, area_id: UUID, text: str = "", picked: Collection[U
     if seen <= MOST:
         return AreaPlaces(nested(map(_node, everything)), seen, seen)
     found = [row[0] for row in everything if text and matches(text, *row[2:])]
-    wanted = {*found[:MOST], *(row[0] for row in everything if row[1] in picked)}
-    kept = {each for path in wanted for each in (path, *paths_above(path))}
+    shown_paths = {*found[:MOST], *(row[0] for row in everything if row[1] in picked)}
+    kept = {each for path in shown_paths for each in (path, *paths_above(path))}
     return AreaPlaces(nested(_node(row) for row in everything if row[0] in kept), seen, len(found))
 
 
 def count(places: Iterable[Place]) -> int:
-    """How many places a tree has."""
+    """Returns the number of places in a tree."""
     return sum(1 + count(place.children) for place in places)
 
 

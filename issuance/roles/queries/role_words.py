@@ -1,5 +1,4 @@
-"""What roles may do, in words: derived from the one table of the policy, so that what is told is what is done
-(rules/issuance 1.2)."""
+"""Labels of rights. The table of rights is derived from the policy's permission matrix (rules/issuance 1.2)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,12 +50,12 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
         Action.MASS_REVOKE: _("Begära masspärr"),
     },
 }
-"""Everything that some role may do, as the table's rows."""
+"""All rights of all roles, in the order of the table's rows."""
 
 MISSED: Mapping[str, tuple[str, str]] = {
     _("Utfärda och spärra"): (_("Beställa och lämna ut reservkort"), _("Ingen: det görs inte i portalen i dag")),
 }
-"""By group what roles are named after and the portal does not do, for whom such a role could be given."""
+"""By group, tasks that a role's name suggests but the portal does not have yet."""
 
 ASSIGNED_TO = {
     **dict.fromkeys(GLOBAL_ROLES, _("Hela portalen")),
@@ -66,7 +65,10 @@ ASSIGNED_TO = {
 
 @dataclass(frozen=True)
 class RightLine:
-    """An action, and for each role of the table whether it has it; or `nobody`, why no role has it (docs/design.md#texts)."""
+    """A right, and for each role of the table whether it has it.
+
+    `nobody` is the reason if no role has it (docs/design.md#texts).
+    """
 
     text: str
     cells: tuple[bool, ...] = ()
@@ -75,7 +77,7 @@ class RightLine:
 
 @dataclass(frozen=True)
 class RightGroup:
-    """Actions of one kind."""
+    """A group of rights."""
 
     text: str
     lines: tuple[RightLine, ...]
@@ -83,7 +85,7 @@ class RightGroup:
 
 @dataclass(frozen=True)
 class RoleHead:
-    """A role as a column: its name, where it holds, and whether its holder needs training and person check."""
+    """A role as a column: its name, where it can be given, and whether its holder needs training and a person check."""
 
     text: str
     reach: str
@@ -92,14 +94,14 @@ class RoleHead:
 
 @dataclass(frozen=True)
 class RightTable:
-    """Vad får rollen göra? Columns are roles, from the widest to the narrowest."""
+    """The table on the page "Vad får rollen göra?". Columns are roles, from the widest to the narrowest."""
 
     roles: tuple[RoleHead, ...]
     groups: tuple[RightGroup, ...]
 
 
 def name(role: str) -> str:
-    """What a role is called."""
+    """Returns the label of a role."""
     return words.said(ROLE, role)
 
 
@@ -109,20 +111,20 @@ def needs_training(roles: Iterable[Role]) -> bool:
 
 
 def _breakable(text: str) -> str:
-    """The name with soft hyphens where a narrow column may break it."""
+    """Returns the name with soft hyphens for narrow columns."""
     for whole, parts in (("Förvaltningsadmin", "Förvaltnings\u00adadmin"), ("Reservkortshand", "Reservkorts\u00adhand")):
         text = text.replace(whole, parts)
     return text
 
 
 def table(roles: Iterable[Role]) -> RightTable:
-    """What these roles may do; those that none of them has are left out."""
+    """Returns the table of rights of these roles, without rights that none of them has."""
     shown = [role for role in Role if role in set(roles)]
     groups = []
     for text, actions in GROUPS.items():
         lines = [
-            RightLine(gettext(said), tuple(action in ALLOWED[role] for role in shown))
-            for action, said in actions.items()
+            RightLine(gettext(label), tuple(action in ALLOWED[role] for role in shown))
+            for action, label in actions.items()
             if any(action in ALLOWED[role] for role in shown)
         ]
         if text in MISSED and QUALIFIED_ROLES.intersection(shown):

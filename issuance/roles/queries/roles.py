@@ -1,6 +1,6 @@
-"""Behörighetsroller on pages: those of an organisation and of a person, as far as the actor may give and take roles there.
+"""The roles of an organisation and of a person, in places where the actor may give and end roles.
 
-A holder with protected identity stands on no page of an actor who may not see him, and is counted nowhere (S13).
+Actors who may not see a holder with protected identity never see that holder's roles, not even in counts (S13).
 """
 
 import datetime as dt
@@ -30,14 +30,12 @@ from siths_portal.lib.lists import Rows
 
 @dataclass(frozen=True)
 class GrantLine:
-    """A role of a person in one place. `last` is its last day; `begins` its first if that is to come.
+    """A role of a person in one place. `last` is its last day; `begins` its first day if that is in the future.
 
-    `rests`: it has begun, and its holder has no valid post in the area.
-
-    `holder`: his name as lists have it, by whose surname they are ordered.
-    `may_protect`: the actor may give it the add-on.
-    `may_end`: the actor may end it, also if it has an add-on that he may not give, and he may not change it (ADR 0186).
-    `left`: it rests, and its holder has left the actor's scope, so that it can be ended and no more (ADR 0036).
+    `rests`: the role is dormant, because it has begun but its holder has no valid assignment in the area. `holder` is the name as
+    lists show it, surname first. `may_protect`: the actor may give it the add-on. `may_end`: the actor may end it, even with an
+    add-on that they may not give and therefore not change (ADR 0186). `left`: the role is dormant and its holder has left the
+    actor's scope, so the actor can only end it (ADR 0036).
     """
 
     id: UUID
@@ -60,13 +58,13 @@ class GrantLine:
 
     @property
     def mark(self) -> str:
-        """Which role this is and as it now is, for a page to carry: one that was changed has another."""
+        """The id and version of the role, by which a form detects changes."""
         return f"{self.id}.{self.version}"
 
 
 @dataclass(frozen=True)
 class AlikeChanges:
-    """What became of a person's like roles since a page showed them, by places: given, changed, no longer among them."""
+    """The changes of a person's identical roles since a page showed them, by place: new, changed, and removed."""
 
     given: tuple[str, ...]
     changed: tuple[str, ...]
@@ -75,7 +73,7 @@ class AlikeChanges:
 
 @dataclass(frozen=True)
 class RoleGroup:
-    """A person's role of one kind, with all the places in which it holds, or will if `coming`. `key` names it on the page."""
+    """A person's role of one kind, with all its places. `coming` marks roles that have not begun. `key` is its id on the page."""
 
     key: str
     code: str
@@ -87,21 +85,18 @@ class RoleGroup:
 
     @property
     def ends(self) -> tuple[GrantLine, ...]:
-        """Those that the actor may end."""
+        """The grants that the actor may end."""
         return tuple(grant for grant in self.grants if grant.may_end)
 
     @property
     def may_grow(self) -> bool:
-        """Whether the actor may give it like some that is here."""
+        """True if the actor may give the role in further places."""
         return any(grant.may_change for grant in self.grants)
 
 
 @dataclass(frozen=True)
 class PersonRoles:
-    """The roles of a person in the actor's scope, and how the person stands with training and person check.
-
-    `coming` are the roles that have not begun.
-    """
+    """A person's roles in the actor's scope, and their qualifications. `coming` are the roles that have not begun."""
 
     head: PersonHead
     groups: tuple[RoleGroup, ...]
@@ -110,12 +105,15 @@ class PersonRoles:
 
 
 def organisation(*, actor: Actor, organisation_id: UUID | str) -> Organisation:
-    """An organisation in which the actor may assign roles. Raises NotFound, Forbidden."""
+    """Returns an organisation in which the actor may assign roles. Raises NotFound, Forbidden."""
     return policy.get(actor, Action.ASSIGN_ROLE, Organisation.objects.all(), organisation_id)
 
 
 def person(*, actor: Actor, person_id: UUID | str) -> PersonHead:
-    """A person to whom the actor may give roles. Raises NotFound, Forbidden, also for oneself."""
+    """Returns the head of a person to whom the actor may give roles.
+
+    Raises NotFound, Forbidden, also for the actor's own person.
+    """
     found = policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), person_id)
     return person_view.person_head(actor=actor, person_id=found.pk)
 
@@ -124,9 +122,9 @@ _NO_END = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 
 def of_organisation(*, actor: Actor, organisation: Organisation) -> Rows[RoleGrant, GrantLine]:
-    """The roles in an organisation in which the actor may assign them, and in those below it.
+    """Returns the roles in an organisation, where the actor may assign roles, and in those below it.
 
-    They can be ordered by holder, `role_place`, organisation and `until`: a role without a last day ends after all others.
+    Callers may sort by holder, `role_place`, organisation and `until`, where a role without a last day is the last.
     """
     below = Q(organisation__scope_path__startswith=organisation.scope_path)
     rows = _grants(actor).filter(below).annotate(role_place=_by_name(), until=Coalesce("valid_to", Value(_NO_END)))
@@ -134,7 +132,7 @@ def of_organisation(*, actor: Actor, organisation: Organisation) -> Rows[RoleGra
 
 
 def of_person(*, actor: Actor, person_id: UUID | str) -> PersonRoles:
-    """The roles of a person. Raises NotFound, Forbidden, also for oneself."""
+    """Returns the roles of a person. Raises NotFound, Forbidden, also for the actor's own person."""
     head = person(actor=actor, person_id=person_id)
     lines = [_line(actor, row) for row in _grants(actor).filter(person=head.id).order_by("valid_from", "pk")]
     present = _groups([line for line in lines if line.begins is None], coming=False)
@@ -143,9 +141,9 @@ def of_person(*, actor: Actor, person_id: UUID | str) -> PersonRoles:
 
 
 def grant(*, actor: Actor, grant_id: UUID | str, to_end: bool = False) -> GrantLine:
-    """A role, for the page that changes it. Raises NotFound (also for one that has ended), Forbidden (also for one's own).
+    """Returns a role for the page that changes it. Raises NotFound, also for an ended role, and Forbidden, also for one's own.
 
-    With `to_end` for the page that ends it: also one whose add-on the actor may not give, or whose holder has `left`.
+    With `to_end`, for the page that ends it, also returns a role whose add-on the actor may not give, or whose holder has `left`.
     """
     row = _grants(actor).filter(pk=grant_id).first()
     if row is None:
@@ -162,16 +160,16 @@ def grant(*, actor: Actor, grant_id: UUID | str, to_end: bool = False) -> GrantL
 
 
 def alike(*, actor: Actor, line: GrantLine) -> list[GrantLine]:
-    """The same role of the same person wherever the actor may end it, this one first."""
+    """Returns the person's identical roles in all places where the actor may end them, beginning with this one."""
     rows = _grants(actor).filter(person_id=line.person_id, role=line.role, protected_persons=line.protected_persons)
     found = [_line(actor, row) for row in rows.exclude(pk=line.id).order_by("organisation__name", "pk")]
     return [line, *(other for other in found if other.may_end)]
 
 
 def since_shown(*, actor: Actor, lines: Sequence[GrantLine], marks: Collection[str]) -> AlikeChanges | None:
-    """How `lines`, like roles as `alike` has them, differ from those whose marks a page carried; None if they do not.
+    """Returns how `lines` (from `alike`) differ from those whose marks a page submitted, or None if they do not.
 
-    Marks of anything else than such roles of the same person tell nothing.
+    Marks of other persons' roles or other kinds of role are ignored.
     """
     if {line.mark for line in lines} == set(marks):
         return None
@@ -187,13 +185,13 @@ def since_shown(*, actor: Actor, lines: Sequence[GrantLine], marks: Collection[s
 
 
 def places_held(*, person_id: UUID, role: Role) -> set[UUID]:
-    """The organisations and areas in which a person has the role now or later."""
+    """Returns the organisations and areas in which a person has the role now or later."""
     rows = current(RoleGrant.objects.filter(person_id=person_id, role=role.value)).values_list("area_id", "organisation_id")
     return {pk for pair in rows for pk in pair if pk is not None}
 
 
 def _grants(actor: Actor) -> QuerySet[RoleGrant]:
-    """Roles that have not ended, in reach, of holders whom the actor may read by name."""
+    """Selects current and coming roles in the actor's scope whose holders the actor may see by name."""
     rows = current(RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.takeable_holders(actor)))
     seen = Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("person"))
     awake = with_post(RoleGrant.objects.filter(pk=OuterRef("pk")))
@@ -204,7 +202,7 @@ def _grants(actor: Actor) -> QuerySet[RoleGrant]:
 
 
 def _by_name() -> Case:
-    """A role's place among all by what it is called."""
+    """Returns the sort position of a role by its label."""
     ordered = sorted(Role, key=lambda role: role_words.name(role.value))
     return Case(*(When(role=role.value, then=Value(place)) for place, role in enumerate(ordered)), output_field=IntegerField())
 

@@ -1,4 +1,4 @@
-"""The file that appoints a fresh system's first administrators (docs/first-administrators.md): read and checked, no database."""
+"""Parses the file with a new system's first administrators (docs/first-administrators.md). Does not use the database."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from issuance.roles.domain import QualificationKind
 from siths_portal.lib.errors import Invalid
 
 LEAST = 2
-"""How many people each role of the administration needs: one requests and another approves."""
+"""The minimum number of people with each administration role: one requests and another approves."""
 
 LONGEST = 64 * 1024
-"""Bytes of a file that is read."""
+"""The maximum number of bytes of the file."""
 
 _TOP = {"organisation", "administrators"}
 _ORGANISATION = {"area", "name", "hsa_id", "organisation_number"}
@@ -25,7 +25,7 @@ _PERSON = {"person_id", "roles", *(kind.value for kind in QualificationKind)}
 
 @dataclass(frozen=True)
 class FirstOrganisation:
-    """Where the administrators have their HSA assignments; created with an area of its own if the portal does not have it."""
+    """The organisation of the administrators' HSA assignments, created with its own area if the portal lacks it."""
 
     area: str
     name: str
@@ -35,7 +35,7 @@ class FirstOrganisation:
 
 @dataclass(frozen=True)
 class FirstAdministrator:
-    """A person, the roles, and the day on which each qualification was passed."""
+    """A person, their roles, and the day on which each qualification was passed."""
 
     person_id: PersonId
     roles: tuple[Role, ...]
@@ -44,14 +44,14 @@ class FirstAdministrator:
 
 @dataclass(frozen=True)
 class AdministratorsFile:
-    """What the file says."""
+    """The content of the file."""
 
     organisation: FirstOrganisation | None
     administrators: tuple[FirstAdministrator, ...]
 
 
 def parse(content: bytes, *, today: dt.date) -> AdministratorsFile:
-    """Returns what the file says. Raises Invalid with one Swedish line for the first fault; the line holds no person's number."""
+    """Returns the content of the file. Raises Invalid with one Swedish line for the first error, without personal numbers."""
     if len(content) > LONGEST:
         raise _wrong("filen är för stor")
     try:

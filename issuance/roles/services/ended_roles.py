@@ -1,4 +1,4 @@
-"""What a clerk has under way when his role's last day has passed: nobody ends it at that moment, so a sweeper does (S06)."""
+"""Ends a clerk's unfinished work when their role has expired. No user acts at that moment, so a sweeper does it (S06)."""
 
 import dataclasses
 import datetime as dt
@@ -21,17 +21,17 @@ _USER = "user:"
 
 
 class End(Protocol):
-    """Ends what the roles in `officer` no longer reach, in the caller's transaction. Returns how many it ended."""
+    """Ends the unfinished work that the roles of `officer` no longer cover, in the caller's transaction. Returns the count."""
 
     def __call__(self, officer: Actor, *, actor_ref: str) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
 class UnderWay:
-    """Something that clerks begin and that ends with the role that allowed it.
+    """A kind of unfinished work that ends with the role that allowed it.
 
-    `oldest` returns references of clerks and when the oldest that each has open began, in one query. `at_once`: it ends when
-    somebody takes the role or narrows it; otherwise only the sweeper ends it.
+    `oldest` returns the clerks' references, each with the time when their oldest unfinished item began, in one query. `at_once`
+    means that it ends as soon as a role is ended or restricted; otherwise only the sweeper ends it.
     """
 
     oldest: Callable[[], Iterable[tuple[str, dt.datetime]]]
@@ -40,31 +40,31 @@ class UnderWay:
 
 
 UNDER_WAY = Registry[UnderWay]()
-"""The packages above register what their clerks begin."""
+"""The kinds that the packages above register."""
 
 
 def sweep(*, dry_run: bool = False) -> int:
-    """Fails the activations and puts aside the drafts of orders that no role of their clerk reaches any more, with their events.
+    """Fails activations and discards order drafts that no role of their clerk covers any more, with events.
 
-    A clerk a transaction; a second run finds nothing. Overdue training ends nothing. Returns how many; `dry_run` only counts.
+    It uses one transaction per clerk and is idempotent. Overdue training ends nothing. Returns the count; `dry_run` only counts.
     """
     return sum(_end(person_id, dry_run=dry_run) for person_id in _holders())
 
 
 def _holders() -> list[UUID]:
-    """The clerks with something under way, of whose roles one has ended since it began."""
+    """Returns clerks with unfinished work who have lost a role since it began."""
     begun = _begun()
     ended = RoleGrant.objects.filter(person__in=begun, valid_to__lte=clock.now()).values_list("person_id")
     return sorted(person_id for person_id, last in ended.annotate(last=Max("valid_to")) if last >= begun[person_id])
 
 
 def with_something_under_way() -> set[UUID]:
-    """The people who have something open, as an activation or the draft of an order; a query for each kind."""
+    """Returns the people with unfinished work, such as an activation or an order draft. One query for each kind."""
     return set(_begun())
 
 
 def _begun() -> dict[UUID, dt.datetime]:
-    """The people with something under way, and when the oldest of it began."""
+    """Returns the people with unfinished work, and when their oldest item began."""
     begun: dict[UUID, dt.datetime] = {}
     for ref, at in (found for kind in UNDER_WAY for found in kind.oldest()):
         if ref.startswith(_USER):
@@ -82,13 +82,13 @@ def _end(person_id: UUID, *, dry_run: bool) -> int:
 
 
 def end_of_clerk(person_id: UUID) -> int:
-    """Ends what no role of one clerk reaches any more, as `sweep` does, in the caller's transaction; returns how many."""
+    """Does the work of `sweep` for one clerk, in the caller's transaction, and returns the count."""
     officer = _as_if_trained(actor_of_person(person_id))
     return sum(kind.end(officer, actor_ref=_RULE) for kind in UNDER_WAY)
 
 
 def end_at_once(person_id: UUID, *, actor_ref: str) -> None:
-    """Ends what must not outlast a role that `actor_ref` has just taken or narrowed, in the caller's transaction."""
+    """Ends work that must not outlast a role that `actor_ref` has just ended or restricted, in the caller's transaction."""
     officer = actor_of_person(person_id)
     for kind in UNDER_WAY:
         if kind.at_once:
@@ -96,5 +96,5 @@ def end_at_once(person_id: UUID, *, actor_ref: str) -> None:
 
 
 def _as_if_trained(officer: Actor) -> Actor:
-    """The clerk with what his roles reach, whether his training is overdue or not."""
+    """Returns the clerk with roles that overdue training does not restrict."""
     return dataclasses.replace(officer, grants=tuple(dataclasses.replace(grant, overdue=False) for grant in officer.grants))

@@ -1,7 +1,7 @@
-"""A fresh system's first administrators, appointed by a command (docs/first-administrators.md, ADR 0296).
+"""Appoints a new system's first administrators by a command (docs/first-administrators.md, ADR 0296).
 
-Later global roles are requested and approved by two persons, so the first must be two at once. That is refused from the moment
-on which somebody holds, or is to hold, a global role.
+Later global roles need two persons, so at least two are appointed at once. The command refuses as soon as anybody has a current
+or coming global role.
 """
 
 from dataclasses import dataclass
@@ -31,19 +31,18 @@ _LOCK = "first-administrators"
 
 @dataclass(frozen=True)
 class Appointed:
-    """How many people got how many roles, or would get them."""
+    """The number of people and roles appointed, or in a dry run to appoint."""
 
     people: int
     roles: int
 
 
 def appoint(content: bytes, *, dry_run: bool = False) -> Appointed:
-    """Gives the people of the file their roles, training and person check, all or none; with `dry_run` checks and writes nothing.
+    """Gives the people in the file their roles, training and person checks, all or none; with `dry_run` only checks.
 
-    The organisation of the file is created first if the portal does not have it, and the people are read from HSA directory and
-    person register; both stay if the appointment is then refused, and a repeated run finds them there.
-    Raises Invalid for the file, Conflict if a global role holds, NotFound for a person or organisation that cannot be found,
-    Unavailable for directory or register.
+    First it creates the file's organisation if the portal lacks it, and reads the people from HSA directory and person register.
+    Those rows stay if the appointment is then refused; a repeated run reuses them. Raises Invalid for the file, Conflict if
+    anybody has a global role, NotFound if a person cannot be found, Unavailable for directory or register.
     """
     file = parse(content, today=clock.today())
     _require_fresh()
@@ -71,7 +70,7 @@ def _require_fresh() -> None:
 
 
 def _checked(file: AdministratorsFile) -> Appointed:
-    """What the file would do. Raises what `appoint` raises, as far as it can be known without a write."""
+    """Returns what the file would do. Raises the errors of `appoint` that can be detected without writing."""
     if file.organisation is not None and _organisation(file.organisation.hsa_id) is None:
         if IssuingArea.objects.filter(name=file.organisation.area).exists():
             raise Conflict("area-exists", "utgivningsområdet finns redan, men inte organisationen i filen")
@@ -84,16 +83,16 @@ def _checked(file: AdministratorsFile) -> Appointed:
     return _counted(file)
 
 
-def _make(wanted: FirstOrganisation) -> None:
-    if _organisation(wanted.hsa_id) is not None:
+def _make(organisation: FirstOrganisation) -> None:
+    if _organisation(organisation.hsa_id) is not None:
         return
-    area = IssuingArea.objects.filter(name=wanted.area).first() or create_area(actor=SETUP, name=wanted.area)
+    area = IssuingArea.objects.filter(name=organisation.area).first() or create_area(actor=SETUP, name=organisation.area)
     create_organisation(
         actor=SETUP,
         area_id=area.pk,
-        name=wanted.name,
-        hsa_id=wanted.hsa_id,
-        organisation_number=wanted.organisation_number,
+        name=organisation.name,
+        hsa_id=organisation.hsa_id,
+        organisation_number=organisation.organisation_number,
         issuing=area.issuing_organisation_id is None,
     )
 
@@ -113,7 +112,7 @@ def _person_of(one: FirstAdministrator, number: int) -> UUID:
 
 
 def _known(one: FirstAdministrator) -> UUID | None:
-    """The person, if the portal has them with a valid HSA assignment."""
+    """Returns the person's id if the portal has the person with a valid HSA assignment."""
     rows = PersonIdentifier.objects.filter(kind=one.person_id.kind.value, value=one.person_id.value, valid_to=None)
     return rows.filter(person__in=valid_posts().values("person")).values_list("person_id", flat=True).first()
 

@@ -1,4 +1,4 @@
-"""What a person who is legitimated and holds no role at this moment is told: why, and who can help."""
+"""Messages to authenticated persons without a current role: the reason, and whom to contact."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from siths_portal.lib import clock
 
 
 def no_post() -> Advice:
-    """Returns what to tell a person whose HSA-id or number is not in the portal."""
+    """Returns the message to a person whose HSA-id or number is not in the portal."""
     return Advice(
         _("Portalen känner inte till ditt uppdrag"),
         _(
@@ -23,9 +23,11 @@ def no_post() -> Advice:
 
 
 def advice(person_id: UUID) -> Advice:
-    """Returns what to tell a person without a role in force: of the oldest that rests or will begin, else of the last that ended.
+    """Returns the message to a person without a current role.
 
-    A role that has begun rests if its holder has no valid post in its area (`actors.with_post`).
+    It describes their oldest dormant or coming role, or else the role that ended last.
+
+    A role that has begun is dormant if its holder has no valid assignment in its area (`actors.with_post`).
     """
     now = clock.now()
     grants = with_area(RoleGrant.objects.filter(person_id=person_id)).select_related("area", "organisation__area")
@@ -46,7 +48,7 @@ def advice(person_id: UUID) -> Advice:
 
 
 def _giver(grant: RoleGrant) -> str:
-    """Who can give such a role again."""
+    """Returns who can give such a role again."""
     if grant.role in {role.value for role in GLOBAL_ROLES}:
         return _("SITHS-förvaltningen")
     area = grant.area or (grant.organisation.area if grant.organisation else None)

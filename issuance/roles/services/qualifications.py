@@ -1,5 +1,7 @@
-"""Person checks and trainings of role holders, recorded by those above them, never by themselves (rules/issuance 1.4,
-ADR 0187)."""
+"""Records of person checks and training, made by the role holders' superiors, never by themselves.
+
+The rule is rules/issuance 1.4, ADR 0187.
+"""
 
 import datetime as dt
 from collections.abc import Collection, Sequence
@@ -21,23 +23,23 @@ from siths_portal.lib.errors import Conflict, Invalid
 
 _NOBODY = UUID(int=0)
 OLDEST_DAYS = 10 * 365
-"""What was passed longer ago is refused as a slip of the keyboard."""
+"""The oldest date accepted; an older one is probably a typing error."""
 
 MOST = 100
-"""Persons of whom one act records at most."""
+"""The maximum number of persons in one call."""
 
 
 @transaction.atomic(durable=True)
 def record(*, actor: Actor, person_id: UUID, kind: QualificationKind, passed_on: dt.date) -> Qualification:
-    """Records that a person passed a training or a person check on a day; the same again changes nothing.
+    """Records that a person passed a training or person check on a day. Recording it again changes nothing.
 
-    Raises NotFound, Forbidden (himself, or somebody who is not below the actor), Invalid (a day that lies ahead or far back).
+    Raises NotFound, Forbidden (own person, or a person whom the actor does not outrank), Invalid (a future or too old day).
     """
     return record_joining(actor=actor, person_id=person_id, kind=kind, passed_on=passed_on)
 
 
 def record_joining(*, actor: Actor, person_id: UUID, kind: QualificationKind, passed_on: dt.date) -> Qualification:
-    """`record` in the caller's transaction."""
+    """Does the work of `record` in the caller's transaction."""
     person = _locked(actor, person_id)
     _require_day(passed_on)
     row, made = Qualification.objects.get_or_create(
@@ -56,14 +58,14 @@ def record_joining(*, actor: Actor, person_id: UUID, kind: QualificationKind, pa
 def record_of_several(
     *, actor: Actor, person_ids: Collection[UUID], kinds: Collection[QualificationKind], passed_on: dt.date
 ) -> int:
-    """Records that each of several persons passed each of `kinds` on a day, all or none; what is recorded already stays.
+    """Records that several persons passed each of `kinds` on a day, all or none. Existing records stay.
 
-    Returns how many persons got a record. Raises what `record` does, for the first who is refused; Invalid also without persons
-    or kinds, and for more than MOST persons.
+    Returns how many persons got a record. Raises what `record` raises for the first person refused, and Invalid without persons
+    or kinds, or with more than MOST persons.
     """
-    wanted = sorted(set(person_ids))
-    _require_picked(wanted, kinds)
-    people = _all_locked(actor, wanted)
+    sorted_ids = sorted(set(person_ids))
+    _require_picked(sorted_ids, kinds)
+    people = _all_locked(actor, sorted_ids)
     _require_day(passed_on)
     codes = sorted({kind.value for kind in kinds})
     kept = Qualification.objects.filter(person__in=people, kind__in=codes, passed_on=passed_on, withdrawn_at=None)
@@ -77,7 +79,7 @@ def record_of_several(
             recorded_at=clock.now(),
             recorded_by_ref=actor.ref,
         )
-        for person_id in wanted
+        for person_id in sorted_ids
         for code in codes
         if (person_id, code) not in there
     ]
@@ -94,9 +96,9 @@ def record_of_several(
 
 @transaction.atomic(durable=True)
 def withdraw(*, actor: Actor, qualification_id: UUID) -> Qualification:
-    """Takes back a record that was wrong; the one before it holds again. A withdrawn one stays as it is.
+    """Withdraws a wrong record, after which the previous record counts. Does nothing if the actor already withdrew it.
 
-    Raises NotFound, Forbidden as `record` does, Conflict if somebody else withdrew it.
+    Raises NotFound, Forbidden like `record`, Conflict if another person withdrew it.
     """
     _locked(actor, holder_of(actor=actor, qualification_id=qualification_id))
     row = Qualification.objects.select_for_update(no_key=True).get(pk=qualification_id)
@@ -110,16 +112,16 @@ def withdraw(*, actor: Actor, qualification_id: UUID) -> Qualification:
 
 
 def holder_of(*, actor: Actor, qualification_id: UUID) -> UUID:
-    """The person whose record this is, if the actor may withdraw it. Raises NotFound, Forbidden."""
+    """Returns the person of a record that the actor may withdraw. Raises NotFound, Forbidden."""
     found = Qualification.objects.filter(pk=qualification_id).values_list("person_id", flat=True).first()
-    # What is not there is asked for as what is hidden is, by the same queries.
+    # An unknown id causes the same queries as a hidden one.
     person = policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), found or _NOBODY)
     policy.require_above(actor, _held(person.pk))
     return person.pk
 
 
 def may_record(actor: Actor, person_id: UUID) -> bool:
-    """True if `record` would take a person's training from the actor, who sees the person."""
+    """True if `record` would accept a record of this person, whom the actor sees."""
     if policy.is_own_matter(actor, Action.ASSIGN_ROLE, person_id) or not policy.holds(actor, Action.ASSIGN_ROLE):
         return False
     return policy.is_above(actor, _held(person_id))
@@ -145,7 +147,7 @@ def _require_picked(person_ids: Sequence[UUID], kinds: Collection[QualificationK
 
 
 def _all_locked(actor: Actor, person_ids: Sequence[UUID]) -> list[UUID]:
-    """The persons, locked, if the actor may vouch for each. Three queries, however many. Raises what `_locked` does."""
+    """Locks the persons, and returns their ids if the actor may record for each. Three queries. Raises like `_locked`."""
     people = cast(ScopedQuerySet[Person], Person.objects.select_for_update(of=("self",), no_key=True))
     seen = people.visible_to(actor, Action.ASSIGN_ROLE).filter(pk__in=person_ids).order_by("pk")
     found = list(seen.values_list("pk", flat=True))
@@ -163,7 +165,7 @@ def _all_locked(actor: Actor, person_ids: Sequence[UUID]) -> list[UUID]:
 
 
 def _locked(actor: Actor, person_id: UUID) -> Person:
-    """The person, locked, if the actor may vouch for him. Raises NotFound, Forbidden."""
+    """Locks and returns the person if the actor may record for them. Raises NotFound, Forbidden."""
     people = Person.objects.select_for_update(of=("self",), no_key=True)
     person = policy.get(actor, Action.ASSIGN_ROLE, people, person_id)
     policy.require_above(actor, _held(person.pk))
@@ -188,7 +190,7 @@ def _note(actor: Actor, action: str, row: Qualification) -> None:
 
 
 def _facts(row: Qualification) -> dict[str, Any]:
-    """What an event keeps of a record."""
+    """Returns the facts of an event on a record."""
     return {
         "qualification": str(row.pk),
         "qualification_kind": row.kind,

@@ -1,6 +1,6 @@
-"""Roles of persons (Behörighetsroller, rules/issuance 1): given and ended by those above, in their scope, never to oneself.
+"""Roles of persons (behörighetsroller, rules/issuance 1), given and ended by superiors in their scope, never for themselves.
 
-Whoever writes a person's roles locks the person first, so that of two who do it at once the later sees what the earlier did.
+Every change of a person's roles locks the person first, so of two concurrent changes the later sees the earlier.
 """
 
 import datetime as dt
@@ -52,10 +52,10 @@ def assign_role(
     protected_persons: bool = False,
     period: Period = ALWAYS,
 ) -> RoleGrant:
-    """Gives a person a role: a global one without a reach, an issuer's in an area, any other in an organisation.
+    """Gives a person a role: a global role without a place, a responsible issuer's in an area, any other in an organisation.
 
-    Raises NotFound, Forbidden (not below the actor's own role, outside his scope, or himself), Invalid (reach, period), Conflict
-    if the person has it already in some of that time or has no post there.
+    Raises NotFound, Forbidden (role not below the actor's own, place outside the actor's scope, or own person), Invalid (place,
+    period), Conflict if the person already has the role in part of that period or has no assignment there.
     """
     if (area_id is not None) != (role in AREA_ROLES) or (organisation_id is None) != (role in GLOBAL_ROLES | AREA_ROLES):
         raise _wrong_reach()
@@ -75,7 +75,9 @@ def assign_roles(
     protected_persons: bool = False,
     period: Period = ALWAYS,
 ) -> list[RoleGrant]:
-    """Gives a person a role in each of several organisations (an issuer's: areas; a global one: nowhere), all or none.
+    """Gives a person a role in each of several organisations, all or none.
+
+    A responsible issuer's role takes areas, a global one no place.
 
     Raises what `assign_role` raises.
     """
@@ -91,7 +93,10 @@ def give(
     protected_persons: bool = False,
     period: Period = ALWAYS,
 ) -> list[RoleGrant]:
-    """`assign_roles` in the caller's transaction. A person gives no global role alone (`role_requests`)."""
+    """Does the work of `assign_roles` in the caller's transaction.
+
+    Persons cannot give global roles directly (`role_requests`).
+    """
     if role in GLOBAL_ROLES and actor.kind != "system":
         raise Forbidden("role-needs-request", "En global roll begärs, och en annan person godkänner den.")
     begin, end = moments(period)
@@ -109,9 +114,9 @@ def give(
 
 
 def give_approved(*, actor: Actor, request: RoleRequest) -> RoleGrant:
-    """Gives the role of a request that the actor approves, in the caller's transaction, which has locked both.
+    """Gives the role of a request that the actor approves. The caller's transaction has locked request and person.
 
-    A first day that has passed while the request waited is today. Raises what `assign_roles` raises.
+    A first day that has passed is replaced by today. Raises what `assign_roles` raises.
     """
     first = request.first_day if request.first_day and request.first_day > clock.today() else None
     grant = _planned(request.person, Role(request.role), request.protected_persons, Period(first, request.last_day))
@@ -119,7 +124,7 @@ def give_approved(*, actor: Actor, request: RoleRequest) -> RoleGrant:
 
 
 def require_may_hold(actor: Actor, person: Person, role: Role, *, protected_persons: bool, period: Period) -> None:
-    """Passes if the actor could give the locked person this global role. Raises what `assign_roles` raises."""
+    """Raises what `assign_roles` raises unless the actor could give the locked person this global role."""
     _require_givable(actor, person, [_planned(person, role, protected_persons, period)])
 
 
@@ -129,7 +134,7 @@ def _planned(person: Person, role: Role, protected_persons: bool, period: Period
 
 
 def _insert(actor: Actor, person: Person, grants: Sequence[RoleGrant], **facts: Any) -> list[RoleGrant]:
-    """Writes grants of one role of the locked person, with their events. Raises what `assign_roles` raises."""
+    """Inserts grants of one role of the locked person, with their events. Raises what `assign_roles` raises."""
     _require_givable(actor, person, grants)
     made = RoleGrant.objects.bulk_create(grants)
     for grant in made:
@@ -149,10 +154,10 @@ def _require_givable(actor: Actor, person: Person, grants: Sequence[RoleGrant]) 
 
 @transaction.atomic(durable=True)
 def change_role(*, actor: Actor, grant_id: UUID, version: int, protected_persons: bool, last: dt.date | None) -> RoleGrant:
-    """Sets a role's add-on for protected persons and its last day; the same values change nothing.
+    """Sets a role's add-on for protected persons and its last day. Equal values change nothing.
 
-    What it no longer allows ends on the next request, and the activations under way that it alone allowed at once. Raises
-    NotFound, Forbidden as `assign_role` does, Invalid (last day), Conflict if it has ended, Outdated if it was changed since
+    The change takes effect with the next request, and ends at once the running activations that no role covers any more. Raises
+    NotFound, Forbidden like `assign_role`, Invalid (last day), Conflict if the role has ended, Outdated if it was changed since
     `version`.
     """
     grant = _locked(actor, [grant_id])[0]
@@ -181,7 +186,7 @@ def change_role(*, actor: Actor, grant_id: UUID, version: int, protected_persons
 
 
 def _require_narrower(actor: Actor, grant: RoleGrant, *, protected_persons: bool, end: dt.datetime | None) -> None:
-    """Passes unless a person gives more of a global role than was approved. Raises Forbidden."""
+    """Raises Forbidden if a person extends a global role beyond what was approved."""
     if Role(grant.role) not in GLOBAL_ROLES or actor.kind == "system":
         return
     longer = grant.valid_to is not None and (end is None or end > grant.valid_to)
@@ -192,7 +197,7 @@ def _require_narrower(actor: Actor, grant: RoleGrant, *, protected_persons: bool
 
 
 def _changes_since(grant: RoleGrant, version: int) -> list[Change]:
-    """What was changed after `version`, oldest first; of the role's end its last day."""
+    """Returns the changes after `version`, oldest first. The end of the role is given as its last day."""
     events = Event.objects.filter(
         action="role.changed", subject_type="person", subject_ref=str(grant.person_id), facts__grant=str(grant.pk),
         facts__version__gt=version,
@@ -212,18 +217,21 @@ def _day(day: dt.date | None) -> str | None:
 
 
 def end_role(*, actor: Actor, grant_id: UUID) -> RoleGrant:
-    """Ends a role at once, and with it the person's sessions and the activations it allowed (S06); an ended one stays as it is.
+    """Ends a role at once, and with it the person's sessions and the activations that it allowed (S06).
 
-    Raises NotFound, Forbidden as `assign_role` does, but for the add-on: it is taken by who could not give it (ADR 0186).
+    Does nothing if it has ended.
+
+    Raises NotFound, Forbidden like `assign_role`, except that an actor may end a role whose add-on they could not give (ADR
+    0186).
     """
     return end_roles(actor=actor, grant_ids=[grant_id])[0]
 
 
 @transaction.atomic(durable=True)
 def end_roles(*, actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
-    """Ends several roles of one person as `end_role` does, all or none; one that has not begun leaves the sessions alone.
+    """Ends several roles of one person like `end_role`, all or none. A role that has not begun does not end the sessions.
 
-    Roles of one who has left the actor's scope, and which rest for that, are ended too: nobody else could (ADR 0036).
+    Also ends dormant roles of a person who has left the actor's scope, because nobody else could (ADR 0036).
     """
     grants = _locked(actor, grant_ids, to_end=True)
     going = [grant for grant in grants if not is_over(grant)]
@@ -242,21 +250,22 @@ def end_roles(*, actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
 
 
 def _locked(actor: Actor, grant_ids: Sequence[UUID], *, to_end: bool = False) -> list[RoleGrant]:
-    """Grants of one person that the actor may give, the person and they locked. Raises NotFound, Forbidden.
+    """Locks and returns grants of one person that the actor may give, and their person. Raises NotFound, Forbidden.
 
-    With `to_end` such as he may take: also of one whom he does not see, if each of the grants rests and is his to take.
+    With `to_end`, the actor may end them. The actor then need not see the person if each grant is dormant and the actor may end
+    it.
     """
-    wanted = sorted(set(grant_ids))
-    holders = set(RoleGrant.objects.filter(pk__in=wanted).values_list("person_id", flat=True))
-    # What is not there is asked for as what is hidden is, by the same queries.
+    ids = sorted(set(grant_ids))
+    holders = set(RoleGrant.objects.filter(pk__in=ids).values_list("person_id", flat=True))
+    # An unknown id causes the same queries as a hidden one.
     holder = holders.pop() if len(holders) == 1 else _NOBODY
     left = not _lock_holder(actor, holder, of_leavers=to_end)
     rows = RoleGrant.objects.select_for_update(of=("self",), no_key=True).select_related("person", "area", "organisation")
-    grants = list(rows.filter(pk__in=wanted).order_by("pk"))
-    if len(grants) != len(wanted):
+    grants = list(rows.filter(pk__in=ids).order_by("pk"))
+    if len(grants) != len(ids):
         raise policy.not_found()
     if left and (
-        with_post(RoleGrant.objects.filter(pk__in=wanted)).exists() or not all(_is_takeable(actor, grant) for grant in grants)
+        with_post(RoleGrant.objects.filter(pk__in=ids)).exists() or not all(_is_takeable(actor, grant) for grant in grants)
     ):
         raise policy.not_found()
     for grant in grants:
@@ -269,7 +278,10 @@ def _locked(actor: Actor, grant_ids: Sequence[UUID], *, to_end: bool = False) ->
 
 
 def _lock_holder(actor: Actor, person_id: UUID, *, of_leavers: bool) -> bool:
-    """Locks a person; False if the actor does not see him, which he need not `of_leavers`. Raises NotFound, Forbidden."""
+    """Locks a person. Returns False if the actor does not see the person, which only `of_leavers` allows.
+
+    Raises NotFound, Forbidden.
+    """
     people = Person.objects.select_for_update(of=("self",), no_key=True)
     try:
         policy.get(actor, Action.ASSIGN_ROLE, people, person_id)
@@ -288,7 +300,10 @@ def _is_takeable(actor: Actor, grant: RoleGrant) -> bool:
 
 
 def _places(actor: Actor, role: Role, reach: Sequence[UUID]) -> Iterable[tuple[IssuingArea | None, Organisation | None]]:
-    """Area and organisation of each grant; of what the actor does not see or may not give in, policy raises."""
+    """Returns area and organisation of each grant.
+
+    Policy errors are raised for places that the actor does not see or may not give in.
+    """
     if role in GLOBAL_ROLES:
         return [(None, None)]
     if role in AREA_ROLES:
@@ -298,7 +313,7 @@ def _places(actor: Actor, role: Role, reach: Sequence[UUID]) -> Iterable[tuple[I
 
 
 def _all[M: IssuingArea | Organisation](actor: Actor, rows: QuerySet[M], reach: Sequence[UUID]) -> list[M]:
-    """The rows of these ids in which the actor may assign roles. Raises what `policy.get` does for the first that is none."""
+    """Returns the rows with these ids in which the actor may assign roles. Raises like `policy.get` for the first other id."""
     seen = cast(ScopedQuerySet[M], rows).visible_to(actor, Action.ASSIGN_ROLE)
     found = {row.pk: row for row in seen.filter(pk__in=reach)}
     missing = next((pk for pk in reach if pk not in found), None)
@@ -309,17 +324,19 @@ def _all[M: IssuingArea | Organisation](actor: Actor, rows: QuerySet[M], reach: 
 
 
 def with_posts_in(area_id: UUID, person_ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the persons who have a valid post in the area, without which they get no role there (rules/issuance 1.3).
+    """Returns the persons who have a valid assignment in the area, which a role there requires (rules/issuance 1.3).
 
-    Says of each what giving him the role would, so it is asked of persons whom the actor sees alone.
+    Callers pass only persons whom the actor sees, because the result reveals assignments.
     """
     posts = valid_posts().filter(person__in=list(person_ids), organisation__area=area_id)
     return set(posts.values_list("person_id", flat=True))
 
 
 def _require_posts(person: Person, grants: Sequence[RoleGrant]) -> None:
-    """Passes if the person has a valid post in each grant's area, for a global role anywhere (rules/issuance 1.3). Raises
-    Conflict."""
+    """Raises Conflict unless the person has a valid assignment in each grant's area, or for a global role anywhere.
+
+    The rule is rules/issuance 1.3.
+    """
     areas = set(valid_posts().filter(person=person).values_list("organisation__area_id", flat=True))
     for grant in grants:
         needed = grant.area_id or (grant.organisation.area_id if grant.organisation else None)
@@ -329,7 +346,7 @@ def _require_posts(person: Person, grants: Sequence[RoleGrant]) -> None:
 
 
 def _require_not_held(person: Person, role: Role, grants: Sequence[RoleGrant]) -> None:
-    """Passes if the locked person holds the role in none of the places at any moment of the grants' time. Raises Conflict."""
+    """Raises Conflict if the locked person holds the role in one of the places at any time in the grants' periods."""
     held = RoleGrant.objects.filter(person=person, role=role.value).exclude(pk__in=[grant.pk for grant in grants])
     rows = list(current(held))
     for grant in grants:
@@ -349,7 +366,7 @@ def _wrong_reach() -> Invalid:
 
 
 def _held(grant: RoleGrant) -> dict[str, Any]:
-    """What an event keeps of how a grant holds."""
+    """Returns the facts of an event on a grant."""
     return {
         "protected_persons": grant.protected_persons,
         "valid_from": grant.valid_from.isoformat(),

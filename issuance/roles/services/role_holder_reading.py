@@ -1,4 +1,4 @@
-"""Role holders read anew from the catalogue each night, so that a leaver's roles rest though nobody orders for him (ADR 0036)."""
+"""Re-reads role holders from the HSA directory each night, so the roles of people who have left become dormant (ADR 0036)."""
 
 import datetime as dt
 import time
@@ -31,13 +31,13 @@ from siths_portal.lib.monitoring import metrics
 log = structlog.get_logger(__name__)
 
 BATCH = 200
-"""Role holders that one run of the task reads at most."""
+"""The maximum number of role holders in one run of the task."""
 
 SECONDS = 60.0
-"""A run of the task begins no further reading after so long."""
+"""After this many seconds a run starts no further read."""
 
 FEW = 3
-"""So many leavers in one run are believed whatever share they are."""
+"""The number of people who may lose an assignment in one run regardless of their share."""
 
 _RULE = "system:register-reading"
 _HELD = metrics.counter("role_holders_losses_held", "Role holders that the catalogue had lost and none of whose posts was ended")
@@ -47,9 +47,9 @@ _CATALOGUE: Mapping[str, Any] = {"subject_type": "catalogue", "subject_ref": "ro
 
 @dataclass
 class Reading:
-    """What a run did: holders read, those of them with a post that ended or came, and those whose posts would end but were held.
+    """The result of a run: holders read, those who lost or gained an assignment, and those whose losses were held back.
 
-    `unanswered` is True if the catalogue stopped answering and the rest is left to a later run.
+    `unanswered` is True if the HSA directory stopped responding, which leaves the rest to a later run.
     """
 
     read: int = 0
@@ -60,8 +60,8 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """What the catalogue said of a person, asked at `at`."""
+class _DirectoryResponse:
+    """The HSA directory's assignments of a person, read at `at`."""
 
     person_id: UUID
     posts: tuple[DirectoryPost, ...]
@@ -69,15 +69,18 @@ class _Answer:
 
 
 def read_due() -> Reading:
-    """Reads those role holders who were not read since the night's hour, BATCH or SECONDS of them. Repeatable, and may be missed.
+    """Reads at most BATCH role holders who have not been read since this night's hour, for at most SECONDS.
 
-    No transaction may be open. Outages end the run and change nothing; they are not raised.
+    The task is repeatable, and a missed run does no harm. No transaction may be open. An outage ends the run and is not raised.
     """
     return read(due(since=_last_night(), limit=BATCH), seconds=SECONDS)
 
 
 def due(*, since: dt.datetime, limit: int | None = None) -> list[UUID]:
-    """Those with a role that has not ended who were not read since then, the longest unread first; none without a number."""
+    """Returns holders of current or coming roles not read since then, the longest unread first.
+
+    Requires a valid personal number.
+    """
     holders = current(RoleGrant.objects.all()).values("person")
     unread = Q(catalogue_read_at=None) | Q(catalogue_read_at__lt=since)
     known = Exists(PersonIdentifier.objects.filter(person=OuterRef("pk"), valid_to=None))
@@ -88,39 +91,40 @@ def due(*, since: dt.datetime, limit: int | None = None) -> list[UUID]:
 def read(
     person_ids: Sequence[UUID], *, seconds: float | None = None, accept_losses: bool = False, dry_run: bool = False
 ) -> Reading:
-    """Asks the catalogue for each person's posts and lets the mirror follow, a person a transaction.
+    """Reads each person's assignments from the HSA directory and updates the mirror, one transaction per person.
 
-    Posts that it no longer has end, which lets the roles rest that hung on them and ends what their holder has under way; posts
-    that are new come, if their organisation is ours. Where too many people of one run would lose a post at once, the catalogue
-    is believed to be broken and none does, unless `accept_losses`. `dry_run` asks and writes nothing.
+    Assignments that the directory no longer has end; roles that depended on them become dormant, and their holder's unfinished
+    work ends. New assignments are added if the portal has their organisation. If too large a share of one run would lose an
+    assignment at once, the directory is assumed to be broken and none ends, unless `accept_losses`. `dry_run` reads but writes
+    nothing.
     """
     done, lost = Reading(), []
     organisations = {hsa_id: pk for pk, hsa_id in Organisation.objects.annotate(upper=Upper("hsa_id")).values_list("pk", "upper")}
-    for answer in _answers(person_ids, seconds, done):
+    for response in _responses(person_ids, seconds, done):
         done.read += 1
-        if _ends_any(answer):
-            lost.append(answer)
+        if _ends_any(response):
+            lost.append(response)
         elif not dry_run:
-            done.came += _remember(answer, organisations, with_losses=False).came
+            done.came += _remember(response, organisations, with_losses=False).came
     if accept_losses and not dry_run:
         Event.record(actor_ref=_RULE, action=_LOSSES_ACCEPTED, facts={"lost": len(lost), "read": done.read}, **_CATALOGUE)
     if accept_losses or len(lost) <= max(FEW, done.read * settings.ROLE_HOLDERS_LOST_PERCENT // 100):
-        for answer in lost:
-            told = _Told(left=1) if dry_run else _remember(answer, organisations, with_losses=True)
-            done.left += told.left
-            done.came += told.came
+        for response in lost:
+            outcome = _Outcome(left=1) if dry_run else _remember(response, organisations, with_losses=True)
+            done.left += outcome.left
+            done.came += outcome.came
     else:
         done.held = len(lost)
         if not dry_run:
-            _tell_held(done)
-        for answer in () if dry_run else lost:
-            _remember(answer, organisations, with_losses=False)
+            _report_held(done)
+        for response in () if dry_run else lost:
+            _remember(response, organisations, with_losses=False)
     log.info("role_holders.read", read=done.read, left=done.left, came=done.came, unanswered=done.unanswered)
     return done
 
 
-def _tell_held(done: Reading) -> None:
-    """Says to the operators, by log, number and event, that losses were not believed."""
+def _report_held(done: Reading) -> None:
+    """Reports held losses to the operators by log, metric and event."""
     log.error("role_holders.losses_held", held=done.held, read=done.read)
     _HELD.inc(done.held)
     Event.record(actor_ref=_RULE, action=_LOSSES_HELD, facts={"held": done.held, "read": done.read}, **_CATALOGUE)
@@ -128,7 +132,7 @@ def _tell_held(done: Reading) -> None:
 
 @dataclass(frozen=True)
 class HeldLosses:
-    """So many of those `read` had no post any more, at `at`, and kept what they had."""
+    """Of the holders `read`, `held` would have lost an assignment, which the run at `at` held back."""
 
     held: int
     read: int
@@ -136,7 +140,7 @@ class HeldLosses:
 
 
 def held_losses() -> HeldLosses | None:
-    """The newest losses of this night's readings that were held, unless they were accepted since; one query."""
+    """Returns the losses held in this night's last run, or None if there are none or they were accepted. One query."""
     row = Event.objects.filter(**_CATALOGUE).order_by("-id").first()
     if row is None or row.action != _LOSSES_HELD or row.at < _last_night():
         return None
@@ -144,58 +148,61 @@ def held_losses() -> HeldLosses | None:
 
 
 def _last_night() -> dt.datetime:
-    """The newest moment at which the night's hour began in Stockholm."""
+    """Returns the last moment at which the night's hour began in Stockholm."""
     today = clock.today()
     hour = dt.time(settings.ROLE_HOLDERS_READ_HOUR, tzinfo=clock.STOCKHOLM)
     begun = dt.datetime.combine(today, hour)
     return begun if begun <= clock.now() else dt.datetime.combine(today - dt.timedelta(days=1), hour)
 
 
-def _answers(person_ids: Sequence[UUID], seconds: float | None, done: Reading) -> Iterator[_Answer]:
-    """What the catalogue says of each, no faster than the settings let; ends where it stops answering or the time is out."""
+def _responses(person_ids: Sequence[UUID], seconds: float | None, done: Reading) -> Iterator[_DirectoryResponse]:
+    """Yields the response for each person, at the rate of the settings.
+
+    Ends if the HSA directory stops responding or time is up.
+    """
     directory = ports.get(StaffDirectory)
     keys: dict[UUID, list[PersonKey]] = {pk: [] for pk in person_ids}
     for pk, kind, value in PersonIdentifier.objects.filter(person__in=person_ids, valid_to=None).values_list(
         "person_id", "kind", "value"
     ):
         keys[pk].append(PersonKey(kind, value))
-    begun, asked = time.monotonic(), 0
+    begun, request_count = time.monotonic(), 0
     for pk in person_ids:
         if seconds is not None and time.monotonic() - begun >= seconds:
             return
         at, posts = clock.now(), []
         for key in keys[pk]:
-            _wait(begun, asked)
-            asked += 1
+            _wait(begun, request_count)
+            request_count += 1
             try:
                 posts += [post for post in directory.find_posts_by_person_id(key) if post.person == key]
             except (Unavailable, Refused) as error:
-                # Nobody is read by half an answer, and who does not answer is not asked on.
+                # An incomplete response changes nobody, and an unavailable directory gets no further requests.
                 log.warning("role_holders.unanswered", code=error.code, read=done.read)
                 done.unanswered = True
                 return
-        yield _Answer(pk, tuple(posts), at)
+        yield _DirectoryResponse(pk, tuple(posts), at)
 
 
-def _wait(begun: float, asked: int) -> None:
-    """Until the next question may be asked, so that the night's readings leave the catalogue to others."""
+def _wait(begun: float, request_count: int) -> None:
+    """Waits until the rate limit allows the next request, which leaves capacity of the HSA directory to others."""
     if settings.ROLE_HOLDERS_READ_PER_SECOND > 0:
-        time.sleep(max(0.0, begun + asked / settings.ROLE_HOLDERS_READ_PER_SECOND - time.monotonic()))
+        time.sleep(max(0.0, begun + request_count / settings.ROLE_HOLDERS_READ_PER_SECOND - time.monotonic()))
 
 
-def _found(answer: _Answer, post: Post) -> DirectoryPost | None:
-    return next((found for found in answer.posts if same_hsa_id(found.hsa_id, post.hsa_id)), None)
+def _entry(response: _DirectoryResponse, post: Post) -> DirectoryPost | None:
+    return next((found for found in response.posts if same_hsa_id(found.hsa_id, post.hsa_id)), None)
 
 
-def _live(answer: _Answer) -> list[Post]:
-    """The person's posts in the mirror that nobody has read since he was asked for."""
-    rows = Post.objects.filter(person=answer.person_id, ended_at=None, synced_at__lte=answer.at)
+def _live(response: _DirectoryResponse) -> list[Post]:
+    """Returns the person's assignments in the mirror that no other read has updated since the request."""
+    rows = Post.objects.filter(person=response.person_id, ended_at=None, synced_at__lte=response.at)
     return list(rows.select_related("organisation").order_by("pk"))
 
 
-def _ends(answer: _Answer, post: Post) -> bool:
-    """Whether a post of the mirror is over by the answer: it is gone or elsewhere, or its last day has passed, which was news."""
-    found = _found(answer, post)
+def _ends(response: _DirectoryResponse, post: Post) -> bool:
+    """True if the response ends an assignment of the mirror: missing, in another organisation, or newly past its last day."""
+    found = _entry(response, post)
     if found is None or not same_hsa_id(found.organisation_hsa_id, post.organisation.hsa_id):
         return True
     return not _holds(found.valid_to) and _holds(post.valid_to)
@@ -205,46 +212,49 @@ def _holds(last: dt.date | None) -> bool:
     return last is None or last >= clock.today()
 
 
-def _ends_any(answer: _Answer) -> bool:
-    return any(_ends(answer, post) for post in _live(answer))
+def _ends_any(response: _DirectoryResponse) -> bool:
+    return any(_ends(response, post) for post in _live(response))
 
 
 @dataclass(frozen=True)
-class _Told:
-    """Whether a person lost a post by an answer, and whether he got one."""
+class _Outcome:
+    """1 if a person lost an assignment, and 1 if they gained one."""
 
     left: int = 0
     came: int = 0
 
 
-def _remember(answer: _Answer, organisations: dict[str, UUID], *, with_losses: bool) -> _Told:
-    """Lets one person's rows follow from an answer; without losses lost posts stay. A collision waits for the next run."""
+def _remember(response: _DirectoryResponse, organisations: dict[str, UUID], *, with_losses: bool) -> _Outcome:
+    """Updates one person's rows from a response; without `with_losses` no assignment ends.
+
+    A collision is left to the next run.
+    """
     try:
         with transaction.atomic(durable=True):
-            return _write(answer, organisations, with_losses=with_losses)
+            return _write(response, organisations, with_losses=with_losses)
     except IntegrityError:
         log.warning("role_holders.collision")
-        return _Told()
+        return _Outcome()
 
 
-def _write(answer: _Answer, organisations: dict[str, UUID], *, with_losses: bool) -> _Told:
-    person = Person.objects.select_for_update(no_key=True).get(pk=answer.person_id)
-    posts = [post for post in _live(answer) if with_losses or not _ends(answer, post)]
+def _write(response: _DirectoryResponse, organisations: dict[str, UUID], *, with_losses: bool) -> _Outcome:
+    person = Person.objects.select_for_update(no_key=True).get(pk=response.person_id)
+    posts = [post for post in _live(response) if with_losses or not _ends(response, post)]
     for post in posts:
-        remember_post(post, _found(answer, post))
-    left = any(_ends(answer, post) for post in posts)
-    came = [_add(person, found, organisations) for found in _new(answer)]
-    Person.objects.filter(pk=person.pk).update(catalogue_read_at=answer.at)
+        remember_post(post, _entry(response, post))
+    left = any(_ends(response, post) for post in posts)
+    came = [_add(person, found, organisations) for found in _new(response)]
+    Person.objects.filter(pk=person.pk).update(catalogue_read_at=response.at)
     if left or any(came):
         PersonScope.objects.refresh([person.pk])
     if left:
         ended_roles.end_of_clerk(person.pk)
-    return _Told(int(left), int(any(came)))
+    return _Outcome(int(left), int(any(came)))
 
 
-def _new(answer: _Answer) -> list[DirectoryPost]:
-    """Posts of the answer that hold today and are nobody's in the mirror."""
-    holding = [post for post in answer.posts if _holds(post.valid_to)]
+def _new(response: _DirectoryResponse) -> list[DirectoryPost]:
+    """Returns the response's valid assignments whose HSA-ids nobody has in the mirror."""
+    holding = [post for post in response.posts if _holds(post.valid_to)]
     named = {post.hsa_id.upper(): post for post in holding}
     rows = Post.objects.filter(ended_at=None).annotate(upper=Upper("hsa_id")).filter(upper__in=list(named))
     taken = set(rows.values_list("upper", flat=True))

@@ -1,4 +1,4 @@
-"""When a role of a person holds: from one day to another, both included, in Stockholm's time (rules/issuance 1.3)."""
+"""The period of a role: from one day to another, both included, in Stockholm (rules/issuance 1.3)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -10,8 +10,10 @@ from siths_portal.lib.errors import Invalid
 
 @dataclass(frozen=True)
 class Period:
-    """The days in Stockholm on which a role holds, both included; from now on without a first one, for good without a last or
-    with 9999-12-31, which is written for it."""
+    """The first and last day of a role in Stockholm, both included.
+
+    None means from now on, or without an end. The last day 9999-12-31 also means without an end.
+    """
 
     first: dt.date | None = None
     last: dt.date | None = None
@@ -21,19 +23,19 @@ ALWAYS = Period()
 
 
 def overlap(one: RoleGrant, other: RoleGrant) -> bool:
-    """True if both hold at some moment."""
+    """True if the periods of both roles overlap."""
     return (other.valid_to is None or one.valid_from < other.valid_to) and (
         one.valid_to is None or other.valid_from < one.valid_to
     )
 
 
 def is_over(grant: RoleGrant) -> bool:
-    """Returns whether the role has ended."""
+    """True if the role has ended."""
     return grant.valid_to is not None and grant.valid_to <= clock.now()
 
 
 def moments(period: Period) -> tuple[dt.datetime, dt.datetime | None]:
-    """When a period begins and ends. Raises Invalid for one that lies in the past or the wrong way round."""
+    """Returns the begin and end of a period. Raises Invalid if it begins before today or ends before it begins."""
     now, today = clock.now(), clock.today()
     if period.first is not None and period.first < today:
         message = "Rollen kan inte börja gälla före i dag."
@@ -46,23 +48,23 @@ def moments(period: Period) -> tuple[dt.datetime, dt.datetime | None]:
 
 
 def end_of(day: dt.date | None) -> dt.datetime | None:
-    """The moment after a last day; None for no end."""
+    """Returns the moment after a last day; None for no end."""
     return clock.end_of_day(day) if day is not None else None
 
 
 def wrong_last_day() -> Invalid:
-    """The error for a last day that has passed or precedes the first one."""
+    """Returns the error for a last day that has passed or precedes the first day."""
     message = "Ange en sista dag som inte har passerat och som inte ligger före den första."
     return Invalid("role-period", message, fields={"valid_to": [message]})
 
 
 def last_day_of(grant: RoleGrant) -> dt.date | None:
-    """The last day, in Stockholm, on which the role holds for a part at least; None without one."""
+    """Returns the last day in Stockholm on which the role holds, if only in part; None without one."""
     return last_day(grant.valid_to)
 
 
 def last_day(end: dt.datetime | str | None) -> dt.date | None:
-    """The last day before a moment, as a row or an event holds it."""
+    """Returns the last day before a moment from a row or an event."""
     if end is None:
         return None
     moment = dt.datetime.fromisoformat(end) if isinstance(end, str) else end

@@ -1,7 +1,7 @@
-"""Role grants and qualifications rebuilt from the events, and compared with the tables (ADR 0298).
+"""Rebuilds role grants and qualifications from the events and compares them with the tables (ADR 0298).
 
-The events are sealed in the audit chain. A row that no event explains was written by something else than the portal, and so was
-a row that differs from its events or is gone.
+The events are sealed in the audit chain. A row without events, or that differs from them, was not written by the portal; a
+missing row was deleted by something else.
 """
 
 import datetime as dt
@@ -13,13 +13,13 @@ from issuance.records.models.events import QUALIFICATION_ACTIONS, ROLE_ACTIONS, 
 from issuance.records.services.comparing import Check
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
-from issuance.roles.services.role_givers import REQUEST_ACTIONS, Givers, Told
+from issuance.roles.services.role_givers import REQUEST_ACTIONS, Givers, RoleEvent
 
 _Values = dict[str, Any]
 
 
 def verify_roles() -> Check:
-    """Compares every role grant and qualification with what the events say of it."""
+    """Compares every role grant and qualification with its events."""
     wrong: list[str] = []
     grants, qualifications = _rebuilt(wrong)
     rows = RoleGrant.objects.order_by("pk").iterator(chunk_size=2000)
@@ -30,9 +30,9 @@ def verify_roles() -> Check:
 
 
 def _rebuilt(wrong: list[str]) -> tuple[dict[str, _Values], dict[str, _Values]]:
-    """Grants and qualifications by id, as the events leave them. A field that old events do not tell is left out.
+    """Returns grants and qualifications by id, as the events describe them. Fields that old events lack are left out.
 
-    Adds to `wrong` what an event says that no service does (`role_givers`).
+    Adds to `wrong` the events that no service would write (`role_givers`).
     """
     grants: dict[str, _Values] = {}
     records: dict[str, _Values] = {}
@@ -40,16 +40,16 @@ def _rebuilt(wrong: list[str]) -> tuple[dict[str, _Values], dict[str, _Values]]:
     actions = [*ROLE_ACTIONS, *QUALIFICATION_ACTIONS, *REQUEST_ACTIONS]
     events = Event.objects.filter(subject_type="person", action__in=actions).order_by("id")
     read = ("xid", "at", "action", "subject_ref", "actor_ref", "facts")
-    for told in starmap(Told, events.values_list(*read).iterator(chunk_size=2000)):
+    for event in starmap(RoleEvent, events.values_list(*read).iterator(chunk_size=2000)):
         try:
-            givers.see(told)
-            if told.action in ROLE_ACTIONS:
-                _apply_role(grants, told.action, told.person, told.facts)
-            elif told.action in QUALIFICATION_ACTIONS:
-                _apply_record(records, told.action, told.person, told.actor, told.facts)
+            givers.check(event)
+            if event.action in ROLE_ACTIONS:
+                _apply_role(grants, event.action, event.person, event.facts)
+            elif event.action in QUALIFICATION_ACTIONS:
+                _apply_record(records, event.action, event.person, event.actor, event.facts)
         except (AttributeError, KeyError, TypeError, ValueError):
-            # No service writes such an event. It must not keep the walk from what comes after it.
-            wrong.append(f"en händelse {told.action} om person {told.person} går inte att läsa")
+            # No service writes such an event. The comparison continues with the next one.
+            wrong.append(f"en händelse {event.action} om person {event.person} går inte att läsa")
     wrong += [*givers.wrong, *givers.undecided()]
     return grants, records
 
@@ -61,27 +61,27 @@ def _apply_role(grants: dict[str, _Values], action: str, person: str, facts: Map
         place = {"area": facts.get("area"), "organisation": facts.get("organisation")}
         grants[key] = {"person": person, "role": facts["role"], **place}
     held = facts["after"] if action == "role.changed" else facts
-    told = {name: held[name] for name in ("protected_persons", "valid_from", "valid_to") if name in held}
-    if action == "role.ended" and "valid_to" not in told:
+    values = {name: held[name] for name in ("protected_persons", "valid_from", "valid_to") if name in held}
+    if action == "role.ended" and "valid_to" not in values:
         grants.get(key, {}).pop("valid_to", None)
-    grants.setdefault(key, {}).update(_moments(told))
+    grants.setdefault(key, {}).update(_moments(values))
 
 
 def _apply_record(records: dict[str, _Values], action: str, person: str, actor: str, facts: Mapping[str, Any]) -> None:
     if (key := facts.get("qualification")) is None:
         return
     if action == "qualification.recorded":
-        told = {name: facts[name] for name in ("passed_on", "due_on") if name in facts}
+        values = {name: facts[name] for name in ("passed_on", "due_on") if name in facts}
         kind = {"kind": facts["qualification_kind"]} if "qualification_kind" in facts else {}
-        records[key] = {"person": person, **kind, "recorded_by": actor, "withdrawn": False, **told}
+        records[key] = {"person": person, **kind, "recorded_by": actor, "withdrawn": False, **values}
     else:
         records.setdefault(key, {})["withdrawn"] = True
 
 
-def _moments(told: Mapping[str, Any]) -> _Values:
+def _moments(values: Mapping[str, Any]) -> _Values:
     return {
         name: dt.datetime.fromisoformat(value) if name in ("valid_from", "valid_to") and value else value
-        for name, value in told.items()
+        for name, value in values.items()
     }
 
 
@@ -109,15 +109,15 @@ def _of_record(row: Qualification) -> _Values:
 
 
 def _compare(kind: str, expected: dict[str, _Values], rows: Iterator[tuple[str, _Values]], wrong: list[str]) -> int:
-    """Compares rows with what the events say, adds what differs to `wrong`, and returns how many rows there were."""
+    """Compares rows with the expected values, adds mismatches to `wrong`, and returns the number of rows."""
     checked, seen = 0, set()
     for key, values in rows:
         checked += 1
         seen.add(key)
-        told = expected.get(key)
-        if told is None:
+        recorded = expected.get(key)
+        if recorded is None:
             wrong.append(f"{kind} {key} har ingen händelse")
-        elif differing := sorted(name for name, value in told.items() if values[name] != value):
+        elif differing := sorted(name for name, value in recorded.items() if values[name] != value):
             wrong.append(f"{kind} {key} skiljer sig från sina händelser: {', '.join(differing)}")
     wrong += [f"{kind} {key} finns i händelserna men inte i tabellen" for key in expected if key not in seen]
     return checked

@@ -1,6 +1,6 @@
 """Global roles by two persons: one administrator requests, another approves or rejects (ADR 0296).
 
-The right to decide must be older than the request, and neither requester nor receiver decides (`two_persons`).
+The decider's right must be older than the request, and neither requester nor receiver decides (`two_persons`).
 """
 
 import datetime as dt
@@ -36,10 +36,10 @@ def request_role(
     protected_persons: bool = False,
     period: Period = ALWAYS,
 ) -> RoleRequest:
-    """Requests a global role for another person; nothing is given before a second administrator approves.
+    """Requests a global role for another person. It takes effect only when a second administrator approves it.
 
-    Raises NotFound, Forbidden (no right, own matter), Invalid (role, period, reason), Conflict if the person has the role, has no
-    post, has died, or has an open request for the same role.
+    Raises NotFound, Forbidden (no right, own person), Invalid (role, period, reason), Conflict if the person has the role, has no
+    assignment, has died, or has an open request for the same role.
     """
     policy.require_global(actor, _RIGHT)
     if role not in GLOBAL_ROLES:
@@ -72,7 +72,7 @@ def decide(*, actor: Actor, request_id: UUID, approve: bool, reason: str = "") -
     """Approves the request, which gives the role in the same transaction, or rejects it.
 
     Raises NotFound, Forbidden (`two_persons.require_second`), Invalid for a rejection without a reason, Conflict if the request
-    is closed or too old, or if the role cannot be given any more.
+    is closed or expired, or if the role can no longer be given.
     """
     row = _locked(actor, request_id)
     _require_open(row)
@@ -92,7 +92,7 @@ def decide(*, actor: Actor, request_id: UUID, approve: bool, reason: str = "") -
 
 @transaction.atomic(durable=True)
 def withdraw(*, actor: Actor, request_id: UUID) -> RoleRequest:
-    """Takes back the actor's own request. Raises NotFound, Forbidden for another's, Conflict if it is closed."""
+    """Withdraws the actor's own request. Raises NotFound, Forbidden for another person's request, Conflict if it is closed."""
     row = _locked(actor, request_id)
     if row.requester_ref != actor.ref:
         raise Forbidden("role-request-not-yours", "Bara den som har begärt rollen kan ta tillbaka begäran.")
@@ -112,7 +112,7 @@ def refusal(actor: Actor, row: RoleRequest) -> str:
 
 
 def expire(*, dry_run: bool = False) -> int:
-    """Closes requests that nobody decided in time, and returns how many."""
+    """Closes requests that nobody decided in time, and returns the count."""
     overdue = RoleRequest.objects.filter(state=RoleRequestState.OPEN, expires_at__lte=clock.now())
     if dry_run:
         return overdue.count()
@@ -132,12 +132,15 @@ def expire(*, dry_run: bool = False) -> int:
 
 
 def _person(actor: Actor, person_id: UUID) -> Person:
-    """The person, locked, if the actor may give them roles. Raises NotFound, Forbidden."""
+    """Locks and returns the person if the actor may give them roles. Raises NotFound, Forbidden."""
     return policy.get(actor, Action.ASSIGN_ROLE, Person.objects.select_for_update(of=("self",), no_key=True), person_id)
 
 
 def _locked(actor: Actor, request_id: UUID) -> RoleRequest:
-    """The request, it and its person locked. Raises NotFound also for a person whom the actor may not see, and Forbidden."""
+    """Locks and returns the request, and locks its person.
+
+    Raises Forbidden, and NotFound, also if the actor may not see the person.
+    """
     policy.require_global(actor, _RIGHT)
     seen = Person.objects.visible_to(actor, Action.ASSIGN_ROLE)
     person_id = RoleRequest.objects.filter(pk=request_id, person__in=seen).values_list("person_id", flat=True).first()

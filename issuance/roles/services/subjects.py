@@ -1,6 +1,6 @@
-"""Which person a log-in means (port `authn.ports.SubjectDirectory`), on the portal and on Mina sidor.
+"""Maps logins to persons (port `authn.ports.SubjectDirectory`), on the portal and on Mina sidor.
 
-On the portal it is the post and number of one person who holds a role. On Mina sidor it is whoever has the number.
+On the portal, HSA-id and number must belong to one person, who has a role. On Mina sidor the number is enough.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ _NUMBERS = ("personnummer", "samordningsnummer")
 
 
 class Subjects:
-    """Asks the catalogue's mirror and the roles. Nobody is ever created by logging in."""
+    """Finds portal users in the mirror of the HSA directory. A login never creates a person."""
 
     def find(self, hsa_id: str, person_id: str) -> Subject:
-        """The subject of a HSA-id (in any case) and a number of twelve digits.
+        """Returns the subject with this HSA-id (ignoring case) and this number of twelve digits.
 
         Raises SubjectUnknown: `hsa-id-unknown`, `person-unknown`, `person-mismatch` (rules/authn 1.4) or `no-role`.
         """
@@ -40,11 +40,11 @@ class Subjects:
         return _subject(post)
 
     def no_post(self) -> Advice:
-        """What to tell a person none of whose HSA-ids is a valid post here."""
+        """Returns the message to a person without a HSA-id of a valid assignment in the portal."""
         return no_access.no_post()
 
     def choices(self, hsa_ids: Sequence[str], person_id: str) -> list[Subject]:
-        """Those of the HSA-ids that are valid posts of the person with the number, by the unit's name."""
+        """Returns the HSA-ids that are valid assignments of the person with this number, by the organisation's name."""
         same = Q()
         for hsa_id in hsa_ids:
             same |= Q(hsa_id__iexact=hsa_id)
@@ -55,12 +55,12 @@ class Subjects:
 
 
 class Holders:
-    """Asks the catalogue's mirror who has the number of a log-in on Mina sidor. No role is needed, and no post."""
+    """Finds holders for Mina sidor by their number, in the mirror of the HSA directory. Neither role nor assignment is needed."""
 
     def find(self, hsa_id: str, person_id: str) -> Subject:
-        """The holder with a number of twelve digits; `hsa_id` chooses nothing here.
+        """Returns the holder with this number of twelve digits; `hsa_id` is ignored.
 
-        Raises SubjectUnknown: `person-unknown`, also for one who is deceased.
+        Raises SubjectUnknown: `person-unknown`, also for a deceased person.
         """
         identifiers = PersonIdentifier.objects.filter(kind__in=_NUMBERS, value=person_id, valid_to=None)
         number = identifiers.select_related("person").filter(person__deceased=False).first()
@@ -70,12 +70,12 @@ class Holders:
         return Subject(f"{HOLDER_PREFIX}{person.pk}", "", f"{person.given_name_in_use} {person.surname}", "")
 
     def no_post(self) -> Advice:
-        """What to tell a person who has nothing here."""
+        """Returns the message to a person whom the portal does not know."""
         message = "Det finns inget SITHS eID på ditt personnummer. Kontakta din ID-administratör om du ska ha ett."
         return Advice("Du har inget SITHS eID", message)
 
     def choices(self, hsa_ids: Sequence[str], person_id: str) -> list[Subject]:
-        """The holder alone: there is nothing to choose."""
+        """Returns only the holder, because there is nothing to choose."""
         try:
             return [self.find("", person_id)]
         except SubjectUnknown:
@@ -83,17 +83,17 @@ class Holders:
 
 
 def subject_ref(person_id: UUID) -> str:
-    """What `authn` and the event tables call a user of the portal: the same as the actor's reference."""
+    """Returns the reference of a portal user in `authn` and in event tables, which equals the actor's reference."""
     return f"{USER_PREFIX}{person_id}"
 
 
 def person_of(reference: str) -> UUID:
-    """The person of a subject's reference, of either site."""
+    """Returns the person of a subject's reference, of either site."""
     return UUID(reference.removeprefix(USER_PREFIX).removeprefix(HOLDER_PREFIX))
 
 
 def actor_of_subject(reference: str, *, hsa_id: str = "") -> Actor:
-    """Who acts in a session of this subject: a user with the roles that hold now, or a holder for themself."""
+    """Returns the actor of this subject's session: a user with current roles, or a holder for themself."""
     if reference.startswith(HOLDER_PREFIX):
         return holder(person_of(reference))
     return actor_of_person(person_of(reference), hsa_id=hsa_id)

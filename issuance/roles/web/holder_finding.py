@@ -1,6 +1,6 @@
-"""Whom a role is to be given, on the pages that give one: searched for, shown, and confirmed (ADR 0188).
+"""The choice of a person on pages that give a role: search, result, confirmation (ADR 0188).
 
-The role goes to a person whom the search found that the text in the field names; a text that differs is searched for first.
+The role goes only to a person found by a search for the text in the field. If the text has changed, the page searches first.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,9 +28,9 @@ _MOST = 20
 
 @dataclass(frozen=True)
 class Found:
-    """Whom a search found among those to whom the actor may give roles; `more` than are shown.
+    """The search results among persons to whom the actor may give roles. `more` is True if not all are shown.
 
-    Oneself, and who has no valid post in the area, are told and off.
+    The actor, and persons without a valid assignment in the area, are shown as disabled.
     """
 
     search: Search
@@ -39,18 +39,18 @@ class Found:
 
     @property
     def open(self) -> int:
-        """How many of the hits can be picked."""
+        """The number of hits that can be picked."""
         return sum(not hit["reason"] for hit in self.hits)
 
     def person(self, text: str) -> UUID | None:
-        """The one of the hits who was picked."""
+        """Returns the picked hit, or None."""
         return next((hit["id"] for hit in self.hits if str(hit["id"]) == text), None)
 
 
 def search(request: HttpRequest, form: AddHolderForm, *, area_id: UUID) -> tuple[Found | None, int]:
-    """What the validated form's text finds, and the status of the page; a refusal stands on the form, which loses nothing.
+    """Returns the search result and the HTTP status. Adds errors to the form and keeps what the user typed.
 
-    `area_id`: where the role is to be given.
+    `area_id` is the area of the role.
     """
     if "text" in form.errors:
         return None, Invalid.http_status
@@ -68,19 +68,19 @@ def search(request: HttpRequest, form: AddHolderForm, *, area_id: UUID) -> tuple
 
 
 def searched(request: HttpRequest, search_id: str, *, area_id: UUID) -> Found | None:
-    """What an earlier search of this session finds now; None without one."""
+    """Returns the current result of an earlier search in this session, or None without one."""
     actor, user = actor_of(request), request.user
     found = holder_searching.own(actor=actor, session_id=user.session_id, search_id=id_of(search_id))  # type: ignore[union-attr]
     return _hits(request, found, area_id) if found else None
 
 
 def names_the_found(found: Found | None, text: str) -> bool:
-    """Whether the text in the field is that by which the hits were found."""
+    """True if the hits come from a search for the text in the field."""
     return found is not None and holder_searching.is_for(found.search, text)
 
 
 def require_person(found: Found | None, picked: str) -> UUID:
-    """The hit who was picked. Raises Invalid if none was."""
+    """Returns the picked hit. Raises Invalid without one."""
     person_id = found.person(picked) if found else None
     if person_id is None:
         raise Invalid("person-missing", _("Sök och välj en person."), fields={"text": [_("Sök och välj en person.")]})
@@ -112,7 +112,7 @@ def _hits(request: HttpRequest, found: Search, area_id: UUID) -> Found:
 
 
 def _reason(person_id: UUID, actor: Actor, posted: Collection[UUID]) -> str:
-    """Why the person cannot be given the role; empty if he can."""
+    """Returns why the person cannot be given the role; empty if they can."""
     if person_id == actor.person_id:
         return _("Du kan inte ge dig själv en roll.")
     return "" if person_id in posted else _("Har inget giltigt uppdrag i utgivningsområdet. Kontrollera katalogen.")

@@ -23,7 +23,7 @@ def _by(name: str) -> Key:
 
 
 class RoleHolderList(List[HolderLine]):
-    """Role holders whom `choice` takes. `kept` are the parameters that say so in addresses; a name is there as a handle."""
+    """Role holders that match `choice`. `kept` holds the query parameters; a name is represented by a handle."""
 
     columns = (
         Column(key="namn", heading=gettext_lazy("Namn"), value="name", template=f"{_CELLS}#holder", sort=_by("sort_name")),
@@ -57,7 +57,7 @@ class RoleHolderList(List[HolderLine]):
     caption_hidden = True
     table_id = "rollinnehavare"
     order = "namn"
-    count_to = 0  # to count them is to look at everybody's roles
+    count_to = 0  # counting would read the roles of everybody
     empty = Empty(gettext_lazy("Ingen rollinnehavare"), gettext_lazy("Ingen inom din behörighet stämmer med urvalet."))
 
     def __init__(self, request: HttpRequest, actor: Actor, choice: Choice, kept: dict[str, str]) -> None:
@@ -112,7 +112,7 @@ class OrganisationRoleList(List[GrantLine]):
 
 
 class RoleRequestList(List[RequestView]):
-    """Requests for global roles. The page's heading with the id `table_id` names the table."""
+    """Requests for global roles. The page's heading with the id `table_id` titles the table."""
 
     columns = (
         Column(key="person", heading=gettext_lazy("Person"), template=f"{_CELLS}#request"),

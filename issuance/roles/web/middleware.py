@@ -1,4 +1,4 @@
-"""Who acts in a request: the logged-in person with the grants that hold now (S06)."""
+"""The actor of a request: the logged-in person with the grants that are valid now (S06)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,23 +16,23 @@ NOBODY = Actor("", "user")
 
 
 class ActorMiddleware:
-    """Puts `request.actor` in place, read once when first asked for; nobody's sees nothing.
+    """Sets `request.actor`, which is built on first use. The actor of an anonymous request sees nothing.
 
-    A guarded page of the portal, of a person who holds no role any more, is 403, and the sessions end. A holder needs no role.
+    A protected portal page returns 403 to a person without any role, and ends the sessions. Holders on Mina sidor need no role.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Serves the request."""
+        """Handles the request."""
         request.actor = SimpleLazyObject(lambda: _actor(request))  # type: ignore[attr-defined]
         return self.get_response(request)
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
-        """403 instead of a guarded view if the person lost the last role without being logged out for it."""
+        """Returns 403 instead of a protected view if the person has lost the last role during the session."""
         actor: Actor = request.actor  # type: ignore[attr-defined]
         if not getattr(view, "login_required", True) or actor.grants or actor.kind == "holder":
             return None

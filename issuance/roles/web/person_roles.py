@@ -1,4 +1,4 @@
-"""Administrera behörighetsroller: the roles of a person with their places, and his training and person check."""
+"""Administrera behörighetsroller: the roles of a person with their places, training and person check."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,7 +36,7 @@ from siths_portal.lib.pages.error_pages import leads_back
 
 @require_safe
 def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    """Aktuella behörighetsroller, each with its organisations; training and person check; with `?avslutade=1` also what ended.
+    """Shows the person's current roles by place, training and person check; with `?avslutade=1` also ended roles.
 
     Raises NotFound, Forbidden.
     """
@@ -64,7 +64,7 @@ def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 
 def _ended(request: HttpRequest, head: PersonHead) -> dict[str, Any]:
-    """What `roles/ended.html` draws; read on demand."""
+    """Returns the context of `roles/ended.html`. Ended roles are read only on request."""
     chosen = {"avslutade": "1"}
     if request.GET.get("avslutade") != "1":
         return {"ended_url": f"{request.path}?{urlencode(chosen)}#avslutade"}
@@ -78,7 +78,7 @@ def _ended(request: HttpRequest, head: PersonHead) -> dict[str, Any]:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    """First the role (`?roll=`), then add-on, time and places in the tree; when posted, gives it. Raises NotFound, Forbidden."""
+    """Asks for the role (`?roll=`), then for add-on, period and places; POST gives it. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = roles.person(actor=actor, person_id=person_id)
     if step_up := recent_login(request):
@@ -86,10 +86,10 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
     assignable = _assignable(actor)
     role = next((one for one in assignable if one.value == request.GET.get("roll", "")), None)
     if role is None:
-        asked = request.method == "POST" or {"roll", "vidare"} & request.GET.keys()
-        pick = PickRoleForm(assignable, request.GET if asked else None)
+        submitted = request.method == "POST" or {"roll", "vidare"} & request.GET.keys()
+        pick = PickRoleForm(assignable, request.GET if submitted else None)
         context = {"form": pick, "rights": role_words.table(assignable)}
-        status = Invalid.http_status if asked and not pick.is_valid() else 200
+        status = Invalid.http_status if submitted and not pick.is_valid() else 200
         return person_page(request, "roles/pick.html", head, context, status=status)
     may_protect = policy.may_give_add_on(actor)
     kind: type[RoleForm] = RequestRoleForm if role in GLOBAL_ROLES else PlacedRoleForm
@@ -117,7 +117,10 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 
 def _give_or_request(request: HttpRequest, head: PersonHead, role: Role, form: RoleForm) -> None:
-    """Gives the role, or requests it if it is global (ADR 0296), and says so on the next page. Raises what the services raise."""
+    """Gives the role, or requests a global role (ADR 0296), and adds the message for the next page.
+
+    Raises what the services raise.
+    """
     given = {
         "actor": actor_of(request),
         "person_id": head.id,
@@ -134,7 +137,7 @@ def _give_or_request(request: HttpRequest, head: PersonHead, role: Role, form: R
 
 
 def _reach(request: HttpRequest) -> list[UUID]:
-    """Returns the places that were ticked. Raises Invalid if there is none."""
+    """Returns the ticked places. Raises Invalid without any."""
     picked = ids_of(request.POST.getlist("plats"))
     if not picked:
         message = _("Välj minst en organisation eller ett utgivningsområde i trädet.")
@@ -165,7 +168,7 @@ def _placing(
 
 
 _OPEN_TREE = 40
-"""A tree of no more places than these is shown unfolded."""
+"""The largest tree that is shown unfolded."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -195,7 +198,7 @@ def qualification_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def qualification_withdraw(request: HttpRequest, qualification_id: UUID) -> HttpResponse:
-    """Takes a wrong record back; not posted, shows the page that it stands on. Raises NotFound, Forbidden, Conflict."""
+    """Withdraws a wrong record; GET redirects to the person's roles. Raises NotFound, Forbidden, Conflict."""
     actor = actor_of(request)
     person_id = qualifications.holder_of(actor=actor, qualification_id=qualification_id)
     leads_back(request, reverse("person_roles", args=[person_id]), _("Till personens roller"))
@@ -216,6 +219,6 @@ _RECORDED = {
 
 
 def _assignable(actor: Actor) -> list[Role]:
-    """The roles that the actor may give somewhere."""
+    """Returns the roles that the actor may give somewhere."""
     found = frozenset[Role]().union(*(policy.assignable(actor, grant.scope_path) for grant in actor.grants))
     return [role for role in Role if role in found]

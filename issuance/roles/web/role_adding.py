@@ -1,6 +1,6 @@
-"""Lägg till behörighetsroll: a role in an organisation, in several of an area, or the area's issuer, for a person searched for.
+"""Lägg till behörighetsroll: a role in one or several organisations, or as an area's issuer, for a person found by search.
 
-One flow for the three pages (ADR 0188): search, see who was found, choose, give; then back, or on with the next person.
+All three pages have the same flow (ADR 0188): search, choose, give, then go back or continue with the next person.
 """
 
 from collections.abc import Sequence
@@ -35,9 +35,10 @@ from siths_portal.lib.ids import ids_of
 
 @dataclass(frozen=True)
 class Place:
-    """Where a role is given: `reach` as `assign_roles` takes it, or the area in whose tree it is picked; and the page's frame.
+    """The place of the new role, and the page's frame.
 
-    `post_area`: in which its holder must have a post.
+    `reach` is the argument of `assign_roles`; it is empty if the places are picked in the tree of `area_id`. `post_area` is the
+    area in which the holder needs an assignment.
     """
 
     name: str
@@ -53,18 +54,18 @@ class Place:
 
     @property
     def only(self) -> Role | None:
-        """The role, where one alone can be given."""
+        """The role, if only one can be given."""
         return self.assignable[0] if len(self.assignable) == 1 else None
 
     @property
     def button(self) -> str:
-        """The text of the button that gives the role."""
+        """The label of the submit button."""
         return _("Ge rollen") if self.goes_on else self.heading
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_role_add(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Picks a role, finds a person and gives him the role here. Raises NotFound, Forbidden."""
+    """Gives a person a role in the organisation. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     found = roles.organisation(actor=actor, organisation_id=organisation_id)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
@@ -80,28 +81,28 @@ def organisation_role_add(request: HttpRequest, organisation_id: UUID) -> HttpRe
         crumbs=[*way_to_organisation(head), Crumb(_("Behörighetsroller"), back_url), Crumb(_("Lägg till behörighetsroll"))],
         back_url=back_url,
     )
-    return _answer(request, place)
+    return _respond(request, place)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def area_role_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Finds a person, picks a role and its organisations in the area, and stays for the next person.
+    """Gives a person a role in organisations of the area, and stays on the page for the next person.
 
     Raises NotFound, Forbidden.
     """
     place = _in_area(request, area_id, ORGANISATION_ROLES, _("Lägg till roller"))
-    return _answer(request, replace(place, reach=[], area_id=area_id))
+    return _respond(request, replace(place, reach=[], area_id=area_id))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def area_issuer_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Finds a person and makes him responsible issuer of the area. Raises NotFound, Forbidden."""
+    """Makes a person responsible issuer of the area. Raises NotFound, Forbidden."""
     place = _in_area(request, area_id, AREA_ROLES, _("Utse ansvarig utgivare"))
-    return _answer(request, replace(place, goes_on=False))
+    return _respond(request, replace(place, goes_on=False))
 
 
 def _in_area(request: HttpRequest, area_id: UUID, within: frozenset[Role], heading: str) -> Place:
-    """The area itself as the place of a role."""
+    """Returns the area itself as the place of a role."""
     actor = actor_of(request)
     area = policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id)
     head = places.area_head(actor=actor, area_id=area_id)
@@ -118,20 +119,20 @@ def _in_area(request: HttpRequest, area_id: UUID, within: frozenset[Role], headi
     )
 
 
-def _answer(request: HttpRequest, place: Place) -> HttpResponse:
+def _respond(request: HttpRequest, place: Place) -> HttpResponse:
     if step_up := recent_login(request):
         return step_up
     if request.method != "POST":
         typed = kept_form(request) or QueryDict()
         initial = {"role": place.only.value if place.only else "", **{name: typed[name] for name in typed}}
         form = AddHolderForm(place.assignable, may_protect=place.may_protect, initial=initial)
-        found = holder_finding.searched(request, typed.get("sokning", ""), area_id=place.post_area)
+        found = holder_finding.earlier_search(request, typed.get("sokning", ""), area_id=place.post_area)
         return _adding(request, place, form, found, typed=typed)
     form = AddHolderForm(place.assignable, request.POST, may_protect=place.may_protect)
-    found = holder_finding.searched(request, request.POST.get("sokning", ""), area_id=place.post_area)
+    found = holder_finding.earlier_search(request, request.POST.get("sokning", ""), area_id=place.post_area)
     text = request.POST.get("text", "").strip()
-    unchanged = holder_finding.names_the_found(found, text)
-    if _narrows(request, unchanged=unchanged or not text):
+    unchanged = holder_finding.is_same_text(found, text)
+    if _searches_organisations(request, unchanged=unchanged or not text):
         form.fields["role"].required = False
         form.is_valid()
         return _adding(request, place, form, found if unchanged else None)
@@ -154,8 +155,8 @@ def _answer(request: HttpRequest, place: Place) -> HttpResponse:
     return redirect(request.path if stays else place.back_url)
 
 
-def _narrows(request: HttpRequest, *, unchanged: bool) -> bool:
-    """Whether organisations are asked for: by their own button, or by Enter in their field, which presses the first button."""
+def _searches_organisations(request: HttpRequest, *, unchanged: bool) -> bool:
+    """True if the user searches for organisations, by that button or by Enter in that field, which submits the first button."""
     if "sok_plats" in request.POST:
         return True
     other = request.POST.get("ort", "").strip() != request.POST.get("ort_sokt", "").strip()
@@ -163,7 +164,7 @@ def _narrows(request: HttpRequest, *, unchanged: bool) -> bool:
 
 
 def _give(request: HttpRequest, place: Place, form: AddHolderForm, found: Found | None) -> list[RoleGrant]:
-    """Gives the role to the person who was picked. Raises what `assign_roles` does, Invalid if nobody or no place was."""
+    """Gives the role to the picked person. Raises what `assign_roles` raises, and Invalid without a person or place."""
     person_id = holder_finding.require_person(found, request.POST.get("person", ""))
     reach = place.reach if place.area_id is None else _picked(request.POST)
     if not reach:
@@ -180,7 +181,7 @@ def _give(request: HttpRequest, place: Place, form: AddHolderForm, found: Found 
 
 
 def _picked(typed: QueryDict) -> list[UUID]:
-    """The organisations that are ticked, each once."""
+    """Returns the ticked organisations, each once."""
     return ids_of(typed.getlist("plats"))
 
 
@@ -195,8 +196,8 @@ def _adding(
     unconfirmed: bool = False,
 ) -> HttpResponse:
     given = request.POST if typed is None else typed
-    asks_whom = found is None and request.method != "POST"
-    if asks_whom or (found is not None and not found.hits):
+    needs_search = found is None and request.method != "POST"
+    if needs_search or (found is not None and not found.hits):
         form.fields["text"].widget.attrs["autofocus"] = True
     tree = _tree(request, place.area_id, given) if place.area_id and place.assignable else {}
     if tree:
@@ -230,7 +231,7 @@ def _adding(
 
 
 def _tree(request: HttpRequest, area_id: UUID, given: QueryDict) -> dict[str, Any]:
-    """What `roles/area_places.html` draws."""
+    """Returns the context of `roles/area_places.html`."""
     asked, ticked = given.get("ort", "").strip()[:_LONGEST], _picked(given)
     found = role_tree.of_area(actor=actor_of(request), area_id=area_id, text=asked, picked=set(ticked))
     few = found.is_large or role_tree.count(found.tops) <= _OPEN_TREE
@@ -238,7 +239,7 @@ def _tree(request: HttpRequest, area_id: UUID, given: QueryDict) -> dict[str, An
 
 
 def _first_of(shown: role_tree.AreaPlaces) -> str:
-    """The id of what an error of the organisations leads to: the first box, or the field that finds some, or their frame."""
+    """Returns the id to which an error of the organisations links: the first box, the search field, or their frame."""
     if shown.tops:
         return f"plats_{shown.tops[0].id}"
     return "id_ort" if shown.is_large else "platser"
@@ -246,11 +247,11 @@ def _first_of(shown: role_tree.AreaPlaces) -> str:
 
 _LONGEST = 100
 _OPEN_TREE = 40
-"""A tree of no more places than these is shown unfolded, and so are those that were asked for."""
+"""The largest tree that is shown unfolded. Search results are always unfolded."""
 
 
 def _assignable(request: HttpRequest, scope_path: str, within: frozenset[Role]) -> tuple[list[Role], bool]:
-    """Of the roles `within`, those that the actor may give over the path; and whether with the add-on."""
+    """Returns the roles in `within` that the actor may give over the path, and whether with the add-on."""
     actor = actor_of(request)
     found = [role for role in Role if role in policy.assignable(actor, scope_path) & within]
     protect = [policy.may_assign(actor, role, scope_path, protected_persons=True) for role in found]

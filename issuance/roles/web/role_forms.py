@@ -1,4 +1,4 @@
-"""Forms of roles, training and person check. Whether what they hold may be is the services' to say."""
+"""Forms of roles, training and person checks. The services validate their content."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ _DAY = "%Y-%m-%d"
 
 
 def day_field(label: Any, *, help_text: Any = "", required: bool = False) -> forms.DateField:
-    """A day, as the browser's own calendar gives it."""
+    """Returns a date field with the browser's own calendar."""
     wrong = _("Ange ett datum, till exempel 2026-11-25.")
     return forms.DateField(
         label=label,
@@ -29,7 +29,7 @@ def day_field(label: Any, *, help_text: Any = "", required: bool = False) -> for
 
 
 class RoleHoldersForm(Form):
-    """Which role holders are listed. It is posted, since a name stands in no address (S22)."""
+    """The filters of the list of role holders. The form is posted, because names must not be in URLs (S22)."""
 
     visa = forms.ChoiceField(
         label=_("Visa"), required=False, error_messages={"invalid_choice": _("Välj i listan vilka som ska visas.")}
@@ -61,12 +61,12 @@ class RoleHoldersForm(Form):
 
 
 def ticked_places(label: Any) -> forms.Field:
-    """Which places are ticked stands in the page's tree; the field carries what is wrong with them, and leads there."""
+    """Returns a field for errors about ticked places. The boxes themselves are in the page's tree."""
     return forms.Field(label=label, required=False, widget=forms.HiddenInput(attrs={"id": "platser"}))
 
 
 def role_field() -> forms.ChoiceField:
-    """A choice among roles. None is preselected, so that nobody gives a role by pressing on."""
+    """Returns a choice of roles without a default, so that nobody gives a role by just continuing."""
     return forms.ChoiceField(
         label=_("Behörighetsroll"),
         widget=forms.RadioSelect,
@@ -75,13 +75,13 @@ def role_field() -> forms.ChoiceField:
 
 
 def role_choices(roles: Iterable[Role]) -> list[tuple[str, str]]:
-    """These roles as choices, from the widest to the narrowest."""
+    """Returns these roles as choices, from the widest to the narrowest."""
     shown = set(roles)
     return [(role.value, role_words.name(role.value)) for role in Role if role in shown]
 
 
 class PickRoleForm(Form):
-    """Which role a person is given, as the first step of two; its answer is part of the next page's address."""
+    """The choice of a role, the first of two steps. The next page's URL contains it."""
 
     roll = role_field()
 
@@ -91,7 +91,7 @@ class PickRoleForm(Form):
 
 
 class RoleForm(Form):
-    """How a role is given: which, with or without the add-on, and for how long."""
+    """How a role is given: the role, the add-on, and the period."""
 
     role = role_field()
     protected_persons = forms.BooleanField(
@@ -109,18 +109,18 @@ class RoleForm(Form):
             del self.fields["protected_persons"]
 
     def settle_role(self) -> None:
-        """Makes the role the page's own: it is settled by the page's address, and no field asks for it."""
+        """Hides the role field, because the page's URL determines the role."""
         self.fields["role"].widget, self.fields["role"].label = forms.HiddenInput(), None
 
 
 class PlacedRoleForm(RoleForm):
-    """A role for a person whose page it is."""
+    """A role given from a person's page."""
 
     plats = ticked_places(_("Omfång"))
 
 
 class RequestRoleForm(RoleForm):
-    """A global role that a second administrator is to approve."""
+    """A global role that a second administrator must approve."""
 
     valid_from = day_field(_("Gäller från och med"), help_text=_("Lämna tomt om rollen ska gälla från godkännandet."))
     reason = forms.CharField(
@@ -136,7 +136,7 @@ class RequestRoleForm(RoleForm):
 
 
 class AddHolderForm(RoleForm):
-    """A role for a person who is searched for here."""
+    """A role for a person found by a search on the same page."""
 
     text = forms.CharField(
         label=_("Sök person"),
@@ -153,7 +153,7 @@ class AddHolderForm(RoleForm):
 
 
 class ChangeRoleForm(EditForm):
-    """What of a role can be changed: the add-on by those alone who may give it."""
+    """The changeable parts of a role. Only actors who may give the add-on see its field."""
 
     columns: ClassVar[Mapping[str, str]] = {name: name for name in ("protected_persons", "valid_to")}
 
@@ -167,7 +167,7 @@ class ChangeRoleForm(EditForm):
 
     @classmethod
     def as_typed(cls, column: str, value: Any) -> str:
-        """As a browser sends it: a box that is ticked, and one that is not."""
+        """Returns the value as a browser submits it: "on" for a ticked box, else an empty text."""
         return super().as_typed(column, value) if column != "protected_persons" else "on" if value else ""
 
 
@@ -189,15 +189,15 @@ class QualificationForm(Form):
 
     @property
     def kinds(self) -> tuple[QualificationKind, ...]:
-        """What was chosen."""
+        """The chosen kinds."""
         chosen = self.cleaned_data["kind"]
         return tuple(QualificationKind) if chosen == self.BOTH else (QualificationKind(chosen),)
 
 
 class SeveralForm(QualificationForm):
-    """The same of several role holders."""
+    """A record for several role holders."""
 
     field_order = ("person",)
 
     person = forms.CharField(label=_("Rollinnehavare"), required=False, widget=forms.HiddenInput(attrs={"id": "person_1"}))
-    """Whom is picked stands in the page's table; the field carries what is wrong with it, and leads to the first box there."""
+    """The boxes are in the page's table. This field has their errors and links to the first box."""

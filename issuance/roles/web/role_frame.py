@@ -1,4 +1,4 @@
-"""What the pages of roles share: what was filled in before a new login, and the frame of those on a person."""
+"""Shared parts of role pages: values kept over a new login, and the frame of pages about a person."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from issuance.records.web.persons import photo_url
 
 
 def kept(request: HttpRequest) -> dict[str, str]:
-    """What was filled in here before a new log-in was asked for."""
+    """Returns the values that the user had typed on this page before a new login was required."""
     found = kept_form(request)
     return {name: str(found[name]) for name in found} if found else {}
 
@@ -22,6 +22,6 @@ def kept(request: HttpRequest) -> dict[str, str]:
 def person_page(
     request: HttpRequest, template: str, head: PersonHead, context: Mapping[str, Any], *, status: int = 200
 ) -> HttpResponse:
-    """A page of `roles/frame.html`. That the person is shown is noted before (ADR 0080)."""
+    """Renders a page of `roles/frame.html` after recording that the person is shown (ADR 0080)."""
     disclosures.record(actor=actor_of(request), person_id=head.id, shown=Shown.PERSON)
     return render_page(request, SEARCH, template, {"head": head, "photo_url": photo_url(head), **context}, status=status)

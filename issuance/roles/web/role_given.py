@@ -1,4 +1,4 @@
-"""What is said when a role has been given: who has which role where, and what he lacks to issue (rules/issuance 1.3)."""
+"""The message after a role was given: who has which role where, and which qualifications are missing (rules/issuance 1.3)."""
 
 from collections.abc import Sequence
 
@@ -24,11 +24,13 @@ _NAMED = 4
 
 
 def tell(request: HttpRequest, grants: Sequence[RoleGrant]) -> None:
-    """Says on the next page that the person has the role that `grants` gave, and leads to where his training is registered."""
-    said = [
-        part for part in (_("Behörighetsrollen är tillagd."), _given(grants), _onward(grants), _missing(request, grants)) if part
+    """Adds the message about `grants` to the next page, with a link to the page that registers training."""
+    parts = [
+        part
+        for part in (_("Behörighetsrollen är tillagd."), _given(grants), _next_actor(grants), _missing(request, grants))
+        if part
     ]
-    messages.success(request, format_html_join(" ", "{}", ((part,) for part in said)))
+    messages.success(request, format_html_join(" ", "{}", ((part,) for part in parts)))
 
 
 def _given(grants: Sequence[RoleGrant]) -> str:
@@ -44,8 +46,8 @@ def _given(grants: Sequence[RoleGrant]) -> str:
     return _("{name} får rollen {role} i {places} från och med {day}.").format(**facts, day=day)
 
 
-def _onward(grants: Sequence[RoleGrant]) -> str:
-    """Who goes on where a new issuer takes over."""
+def _next_actor(grants: Sequence[RoleGrant]) -> str:
+    """Returns who acts next after a new responsible issuer was appointed."""
     if grants[0].role != Role.RESPONSIBLE_ISSUER:
         return ""
     return _("Den ansvariga utgivaren loggar nu in och ger rollerna i organisationerna.")
@@ -63,14 +65,16 @@ def _places(grants: Sequence[RoleGrant]) -> str:
 
 
 def _missing(request: HttpRequest, grants: Sequence[RoleGrant]) -> str | SafeString:
-    """What the person lacks if the role issues, or has had and is over, and the way to register it for those who may."""
+    """Returns which qualifications the holder of an issuing role lacks, with a link for actors who may record them."""
     first = grants[0]
     if Role(first.role) not in QUALIFIED_ROLES:
         return ""
     lacks = query.lacks(first.person_id)
     parts = ((_("{what} saknas."), lacks.missing), (_("{what} har gått ut."), lacks.over))
-    said = " ".join(text.format(what=get_text_list(list(kinds), _("och")).capitalize()) for text, kinds in parts if kinds)
-    if not said or not qualifications.may_record(actor_of(request), first.person_id):
-        return said
+    sentences = " ".join(text.format(what=get_text_list(list(kinds), _("och")).capitalize()) for text, kinds in parts if kinds)
+    if not sentences or not qualifications.may_record(actor_of(request), first.person_id):
+        return sentences
     address = reverse("qualification_add", args=[first.person_id])
-    return format_html('{} <a class="ds-link" href="{}">{}</a>', said, address, _("Registrera utbildning eller personkontroll"))
+    return format_html(
+        '{} <a class="ds-link" href="{}">{}</a>', sentences, address, _("Registrera utbildning eller personkontroll")
+    )

@@ -1,4 +1,4 @@
-"""All role holders with training and last log-in, training recorded of several of them, and what each role may do."""
+"""Pages with all role holders, training recorded for several of them, and the rights of each role."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -36,30 +36,30 @@ from siths_portal.lib.lists import Order
 from siths_portal.lib.pages.error_pages import told_when
 
 AREA = "omrade"
-"""The parameter that names the area whose role holders are listed; all in reach without it."""
+"""The parameter with the id of the area; without it the page covers the actor's whole scope."""
 
 
 _USUAL = Order("namn")
 NAMED = "sokning"
-"""The parameter that holds the handle of a search by name, whose name narrows the list."""
+"""The parameter with the handle of a name search that filters the list."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def role_holders(request: HttpRequest) -> HttpResponse:
-    """Role holders in the actor's scope, as the address says; when posted, the way to the address of what was chosen.
+    """Lists the role holders in the actor's scope that match the URL; POST redirects to the URL of the chosen filters.
 
-    A name is kept as a search's handle, and its searches count as such (ADR 0188). Raises Forbidden.
+    A name is stored as a search and represented by its handle; it counts towards the search limits (ADR 0188). Raises Forbidden.
     """
     actor = actor_of(request)
     areas = [(str(pk), name) for pk, name in role_reach.areas(actor)]
     if request.method == "POST":
-        return _chosen(request, actor, areas)
+        return _redirect_to_chosen(request, actor, areas)
     named = _named(request, actor, request.GET.get(NAMED, ""))
     if NAMED in request.GET and named is None:
         messages.info(request, _("Namnet är inte kvar. Skriv det igen."))
     given = {name: request.GET.get(name, "") for name in ("visa", "roll", AREA)}
     form = RoleHoldersForm(_filters(), areas, given)
-    form.is_valid()  # what an address names that is not to be chosen narrows nothing
+    form.is_valid()  # an invalid choice in the URL does not restrict the list
     chosen = {name: form.cleaned_data.get(name, "") for name in given}
     form = RoleHoldersForm(_filters(), areas, initial={**chosen, "name": named.value if named else ""})
     return _listed(request, actor, form, chosen | ({NAMED: str(named.pk)} if named else {}), named)
@@ -78,8 +78,8 @@ def _listed(
     return in_step(answer) if named and not found.lines else answer
 
 
-def _chosen(request: HttpRequest, actor: Actor, areas: Sequence[tuple[str, str]]) -> HttpResponse:
-    """The way to what was chosen in the form; the form again with what is wrong, and nothing typed is lost."""
+def _redirect_to_chosen(request: HttpRequest, actor: Actor, areas: Sequence[tuple[str, str]]) -> HttpResponse:
+    """Redirects to the URL of the filters in the form, or shows the form with errors and what the user typed."""
     form, order = RoleHoldersForm(_filters(), areas, request.POST), _order(request.POST.get("ordning", ""))
     named = _named(request, actor, request.POST.get(NAMED, ""))
     status = Invalid.http_status
@@ -101,7 +101,7 @@ def _chosen(request: HttpRequest, actor: Actor, areas: Sequence[tuple[str, str]]
 
 
 def _named(request: HttpRequest, actor: Actor, handle: str) -> Search | None:
-    """The search by name of this session that the handle opens; None for any other."""
+    """Returns the name search of this session with this handle, otherwise None."""
     session_id = session_id_of(request)
     found = holder_searching.own(actor=actor, session_id=session_id, search_id=id_of(handle))
     return found if found and found.kind == TermKind.NAME else None
@@ -127,7 +127,7 @@ def _holders_page(
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def holders_training(request: HttpRequest) -> HttpResponse:
-    """Records a training or person check of several role holders, of an area (`?omrade=`) or of all in reach.
+    """Records a training or person check for several role holders of an area (`?omrade=`) or the whole scope.
 
     Raises NotFound, Forbidden.
     """
@@ -140,7 +140,7 @@ def holders_training(request: HttpRequest) -> HttpResponse:
     picked, form, status = _picked(request), SeveralForm(), 200
     if request.method == "POST":
         form = SeveralForm(request.POST)
-        if _recorded(request, actor, form, picked):
+        if _record(request, actor, form, picked):
             return redirect(back)
         status = Invalid.http_status
     elif typed := kept_form(request):
@@ -169,7 +169,7 @@ def holders_training(request: HttpRequest) -> HttpResponse:
 
 
 def _area(request: HttpRequest, actor: Actor) -> AreaHead | None:
-    """The area that the address names. Raises NotFound, Forbidden; also for who assigns no roles, whatever it names."""
+    """Returns the area in the URL. Raises NotFound, Forbidden, also for every actor who assigns no roles."""
     policy.reach(actor, Action.ASSIGN_ROLE)
     if AREA not in request.GET:
         return None
@@ -182,12 +182,12 @@ def _area(request: HttpRequest, actor: Actor) -> AreaHead | None:
 
 
 def _picked(request: HttpRequest) -> Collection[UUID]:
-    """Those who were ticked; with `alla` all who were listed, and nobody who has come since."""
+    """Returns the ticked persons; with `alla` those that the page listed, without any added since."""
     return set(ids_of(request.POST.getlist("listad" if "alla" in request.POST else "person")))
 
 
-def _recorded(request: HttpRequest, actor: Actor, form: SeveralForm, picked: Collection[UUID]) -> bool:
-    """Whether what was asked for is done, which the next page tells; else the form tells what stands against it."""
+def _record(request: HttpRequest, actor: Actor, form: SeveralForm, picked: Collection[UUID]) -> bool:
+    """Records the qualifications and adds a message. Returns False, with errors on the form, if they were refused."""
     if not (form.is_valid() and picked):
         if not picked:
             form.add_error("person", _("Välj minst en person."))
@@ -199,11 +199,11 @@ def _recorded(request: HttpRequest, actor: Actor, form: SeveralForm, picked: Col
     except Invalid as error:
         form.take(error)
         return False
-    messages.success(request, _TOLD[frozenset(form.kinds)].format(n=count))
+    messages.success(request, _RECORDED[frozenset(form.kinds)].format(n=count))
     return True
 
 
-_TOLD = {
+_RECORDED = {
     frozenset({QualificationKind.PERSON_CHECK}): gettext_lazy("Personkontrollen är registrerad för {n} rollinnehavare."),
     frozenset({QualificationKind.TRAINING}): gettext_lazy("Utbildningen är registrerad för {n} rollinnehavare."),
     frozenset(QualificationKind): gettext_lazy("Personkontrollen och utbildningen är registrerade för {n} rollinnehavare."),
@@ -213,7 +213,7 @@ _TOLD = {
 @require_safe
 @ADMINISTRATION.requires()
 def role_rights(request: HttpRequest) -> HttpResponse:
-    """The table of roles and rights, as the policy has it. Raises Forbidden."""
+    """Shows the table of roles and rights from the policy. Raises Forbidden."""
     return render_page(
         request,
         ADMINISTRATION,

@@ -1,4 +1,4 @@
-"""Begärda roller: requests for global roles, the decision of a second person, and taking one's own back (ADR 0296)."""
+"""Begärda roller: requests for global roles, the second person's decision, and withdrawing one's own request (ADR 0296)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -55,7 +55,7 @@ class RoleDecisionForm(Form):
 
 @require_safe
 def requests(request: HttpRequest) -> HttpResponse:
-    """Lists the requests that wait, and those that are closed. Raises Forbidden."""
+    """Lists open and closed requests. Raises Forbidden."""
     actor = actor_of(request)
     closed = RoleRequestList(request, query.closed(actor=actor), table_id="avslutade").shown()
     waiting = None
@@ -75,7 +75,10 @@ def requests(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def role_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
-    """Shows one request, with the decision for those who may decide; posted, records it. Raises NotFound, Forbidden, Conflict."""
+    """Shows a request, with the decision form for those who may decide; POST records the decision.
+
+    Raises NotFound, Forbidden, Conflict.
+    """
     found = query.one(actor=actor_of(request), request_id=request_id)
     if request.method != "POST":
         form = None if found.refusal else RoleDecisionForm(initial=kept(request))
@@ -102,7 +105,7 @@ def role_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def role_request_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
-    """Takes one's own request back; not posted, leads to the request. Raises NotFound, Forbidden, Conflict."""
+    """Withdraws the user's own request; GET redirects to the request. Raises NotFound, Forbidden, Conflict."""
     found = query.one(actor=actor_of(request), request_id=request_id)
     leads_back(request, reverse("role_request", args=[request_id]), _("Till begäran"))
     if request.method == "POST":

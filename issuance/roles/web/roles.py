@@ -1,4 +1,4 @@
-"""Redigera roller: the roles of an organisation, and the pages that change or end one role."""
+"""Redigera roller: the roles of an organisation, and the pages that change or end a role."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,12 +30,12 @@ from issuance.roles.web.role_frame import kept, person_page
 from siths_portal.lib.errors import Conflict, NotFound
 
 _END, _OVER = "roles/end.html", "roles/over.html"
-"""Pages of two frames: of a person, and of one who has left (ADR 0036)."""
+"""Templates with two frames: for a person, and for a person who has left (ADR 0036)."""
 
 
 @require_safe
 def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """The roles in an organisation and below it. Raises NotFound, Forbidden."""
+    """Lists the roles in an organisation and below it. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     organisation = roles.organisation(actor=actor, organisation_id=organisation_id)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
@@ -58,7 +58,7 @@ def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpRespo
 
 
 def _add_link(actor: Actor, organisation: Organisation) -> Link:
-    """The way to give a role, off for those whose own roles are above an area's and give none in it (ADR 0188)."""
+    """Returns the link that gives a role, disabled for actors whose roles are above the area's and give none in it (ADR 0188)."""
     name, address = _("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[organisation.pk])
     if policy.assignable(actor, organisation.scope_path) & ORGANISATION_ROLES:
         return Link(name, address)
@@ -67,12 +67,12 @@ def _add_link(actor: Actor, organisation: Organisation) -> Link:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def role_change(request: HttpRequest, grant_id: UUID) -> HttpResponse:
-    """The add-on and the last day of one role. Raises NotFound, Forbidden."""
+    """Changes the add-on and last day of a role. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     try:
         line = roles.grant(actor=actor, grant_id=grant_id)
     except NotFound:
-        return _over(request, grant_id)
+        return _ended_page(request, grant_id)
     if step_up := recent_login(request):
         return step_up
     if request.method != "POST":
@@ -99,30 +99,36 @@ def role_change(request: HttpRequest, grant_id: UUID) -> HttpResponse:
 
 def _changing(request: HttpRequest, line: GrantLine, form: ChangeRoleForm, *, status: int = 200) -> HttpResponse:
     head = roles.person(actor=actor_of(request), person_id=line.person_id)
-    context = {"form": form, "line": line, "role": role_words.name(line.role), "leaderless": _left_without(line.role, [line])}
+    context = {
+        "form": form,
+        "line": line,
+        "role": role_words.name(line.role),
+        "leaderless": _areas_without_issuer(line.role, [line]),
+    }
     return person_page(request, "roles/change.html", head, context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def role_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
-    """Asks before a role ends, with `?alla=1` wherever the actor may end it; when posted, ends it. Raises NotFound, Forbidden.
+    """Asks for confirmation and ends a role, with `?alla=1` in all places where the actor may end it.
 
-    Of several only those end that the page showed; if they are others now, it asks again and tells which (ADR 0180).
+    Raises NotFound, Forbidden. Only roles that the page showed are ended; if they have changed, the page shows the changes and
+    asks again (ADR 0180).
     """
     actor = actor_of(request)
     try:
         line = roles.grant(actor=actor, grant_id=grant_id, to_end=True)
     except NotFound:
-        return _over(request, grant_id)
+        return _ended_page(request, grant_id)
     every = request.GET.get("alla") == "1"
     lines = roles.alike(actor=actor, line=line) if every else [line]
     if request.method != "POST":
-        return _asking(request, line, lines)
+        return _confirmation_page(request, line, lines)
     if step_up := recent_login(request):
         return step_up
     if every and (changes := roles.since_shown(actor=actor, lines=lines, marks=request.POST.getlist("visad"))):
-        return _asking(request, line, lines, changes=changes, status=Conflict.http_status)
-    leaderless = _left_without(line.role, lines)
+        return _confirmation_page(request, line, lines, changes=changes, status=Conflict.http_status)
+    leaderless = _areas_without_issuer(line.role, lines)
     role_assignment.end_roles(actor=actor, grant_ids=[each.id for each in lines])
     done = _("Behörighetsrollen är borttagen. Personens inloggningar har avslutats.")
     messages.success(request, done if _in_force(lines) else _("Behörighetsrollen är borttagen innan den började gälla."))
@@ -133,14 +139,14 @@ def role_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     return redirect(_resting_url()) if line.left else redirect("person_roles", line.person_id)
 
 
-def _left_without(role: str, lines: Sequence[GrantLine]) -> list[tuple[UUID, str]]:
-    """The areas that nobody is responsible issuer of when these roles are gone, though somebody is now: by id and name."""
+def _areas_without_issuer(role: str, lines: Sequence[GrantLine]) -> list[tuple[UUID, str]]:
+    """Returns the areas, by id and name, that have a responsible issuer now but none without these roles."""
     if Role(role) is not Role.RESPONSIBLE_ISSUER:
         return []
     return areas.without_issuer(grant_ids=[line.id for line in lines])
 
 
-def _asking(
+def _confirmation_page(
     request: HttpRequest, line: GrantLine, lines: Sequence[GrantLine], *, changes: AlikeChanges | None = None, status: int = 200
 ) -> HttpResponse:
     context = {
@@ -149,7 +155,7 @@ def _asking(
         "role": role_words.name(line.role),
         "in_force": _in_force(lines),
         "changes": changes,
-        "leaderless": _left_without(line.role, lines),
+        "leaderless": _areas_without_issuer(line.role, lines),
         "cancel_url": _resting_url() if line.left else reverse("person_roles", args=[line.person_id]),
     }
     if line.left:
@@ -158,12 +164,12 @@ def _asking(
 
 
 def _in_force(lines: Sequence[GrantLine]) -> bool:
-    """Whether a log-in rests on one of the roles: one that has not begun leaves it alone."""
+    """True if one of the roles has begun, so that ending it ends the holder's sessions."""
     return any(line.begins is None for line in lines)
 
 
-def _over(request: HttpRequest, grant_id: UUID) -> HttpResponse:
-    """Tells how a role ended that is no longer there to change or end. Raises NotFound, Forbidden."""
+def _ended_page(request: HttpRequest, grant_id: UUID) -> HttpResponse:
+    """Shows how a role ended that the user wanted to change or end. Raises NotFound, Forbidden."""
     found = ended_roles.ending(actor=actor_of(request), grant_id=grant_id)
     status = Conflict.http_status
     if found.left:
@@ -181,7 +187,7 @@ def _resting_url() -> str:
 def _of_person(
     request: HttpRequest, person_id: UUID, template: str, context: dict[str, Any], *, status: int = 200
 ) -> HttpResponse:
-    """A page on a role of one whose own page opens."""
+    """Renders a page about a role of a person whose own page the actor may open."""
     head = roles.person(actor=actor_of(request), person_id=person_id)
     return person_page(request, template, head, {**context, "page_frame": "roles/frame.html"}, status=status)
 
@@ -189,7 +195,10 @@ def _of_person(
 def _of_leaver(
     request: HttpRequest, person_id: UUID, template: str, context: dict[str, Any], heading: str, *, status: int = 200
 ) -> HttpResponse:
-    """A page on a role of one who has left, whose own page opens no more. That he is shown is noted before (ADR 0080)."""
+    """Renders a page about a role of a person who has left, whose own page the actor may not open.
+
+    Records first that the person is shown (ADR 0080).
+    """
     disclosures.record(actor=actor_of(request), person_id=person_id, shown=disclosures.Shown.PERSON)
     crumbs = [Crumb(_("Rollinnehavare"), _resting_url()), Crumb(heading)]
     framed = {**context, "page_frame": "administration/base.html"}
@@ -197,5 +206,5 @@ def _of_leaver(
 
 
 def _ticked(typed: dict[str, str], name: str) -> dict[str, Any]:
-    """What was typed, with the box as it was left, which a form does not send when it is empty."""
+    """Returns the typed values. A box that is missing was left empty, because browsers do not submit empty boxes."""
     return {**typed, name: name in typed} if typed else {}

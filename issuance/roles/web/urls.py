@@ -1,4 +1,4 @@
-"""Addresses of roles, with their functions on areas and organisations. A role's code is the only word in an address."""
+"""URLs of roles, with their functions on areas and organisations. A role's code is the only text value in a URL."""
 
 from django.urls import URLPattern, path
 from django.utils.functional import Promise
@@ -41,12 +41,12 @@ urlpatterns: list[URLPattern] = [
 
 
 def _why_above(head: AreaHead) -> str:
-    """Returns why the actor, whose own roles are above an area's, gives no roles in its organisations (ADR 0188)."""
+    """Returns why an actor whose roles are above an area's gives no roles in its organisations (ADR 0188)."""
     return "" if head.gives_roles else _text("Områdets ansvariga utgivare ger rollerna i organisationerna.")
 
 
 def _edit_or_show(head: OrganisationHead) -> Promise:
-    """Returns the function's name: actors whose own roles are above an area's only look at the roles (ADR 0188)."""
+    """Returns the function's name: actors whose roles are above an area's can only view the roles (ADR 0188)."""
     return _("Redigera roller") if head.gives_roles else _("Visa roller")
 
 
@@ -61,7 +61,7 @@ AREA.functions.register(
     ),
 )
 AREA.configuration.register(
-    # Who creates areas appoints their issuers.
+    # Actors who create areas appoint their issuers.
     Function("area_issuer_add", _("Utse ansvarig utgivare"), 30, Action.CREATE_ORGANISATION)
 )
 ORGANISATION.functions.register(Function("organisation_roles", _edit_or_show, 10, Action.ASSIGN_ROLE))

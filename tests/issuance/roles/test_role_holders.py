@@ -16,7 +16,7 @@ from issuance.roles.domain import QualificationKind
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.queries import holders_to_train, role_holders
-from issuance.roles.queries.role_holders import EVERYBODY, Choice, HolderLine, RoleTold, Shown
+from issuance.roles.queries.role_holders import EVERYBODY, Choice, HolderLine, RoleSummary, Shown
 from issuance.roles.services import qualifications, role_assignment, role_periods
 from issuance.roles.web.lists import RoleHolderList
 from siths_portal.lib import clock
@@ -247,8 +247,8 @@ class TestHolders:
         deputy = world.officer(world.clinic, Role.DEPUTY_ISSUER)
         rows = holders_listed(actor=deputy)
         assert {row.person_id: row.roles for row in rows} == {
-            person.id: (RoleTold("Läs", ("Kliniken",), 0),),
-            deputy.person_id: (RoleTold("Biträdande utgivare", ("Kliniken",), 0),),
+            person.id: (RoleSummary("Läs", ("Kliniken",), 0),),
+            deputy.person_id: (RoleSummary("Biträdande utgivare", ("Kliniken",), 0),),
         }  # fmt: skip
         assert [row.opens for row in rows if row.person_id == deputy.person_id] == [False]
 
