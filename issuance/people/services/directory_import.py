@@ -46,7 +46,7 @@ _OTHERS_WERE_FIRST = ("23505", "40P01", "55P03")
 
 _LOCK = locks.number("issuance.directory_import")
 
-type Say = Callable[[int, int], None]
+type ReportProgress = Callable[[int, int], None]
 """A progress callback, with the numbers of octets and rows read."""
 
 
@@ -82,7 +82,11 @@ class DirectoryImportResult:
 
 
 def run(
-    path: Path, options: DirectoryImportOptions, *, say: Say = lambda _octets, _rows: None, shown: int = 1000
+    path: Path,
+    options: DirectoryImportOptions,
+    *,
+    report_progress: ReportProgress = lambda _octets, _rows: None,
+    shown: int = 1000,
 ) -> DirectoryImportResult:
     """Imports the file into the mirror. No transaction may be open.
 
@@ -97,14 +101,14 @@ def run(
         digested = _Digested(raw)
         try:
             directory_import_plan.stage()
-            _stage(digested, options, say)
+            _stage(digested, options, report_progress)
             counts = _change(as_of, options, digested.sha256)
             problems = directory_import_plan.problems(shown)
         finally:
             with contextlib.suppress(Error):  # a session that broke has no temporary tables any more
                 directory_import_plan.clear()
     outcome = DirectoryImportResult(counts, digested.sha256, time.monotonic() - begun, problems)
-    _tell(outcome, options)
+    _log(outcome, options)
     return outcome
 
 
@@ -136,7 +140,7 @@ class _Digested(RawIOBase):
         return self._hash.hexdigest()
 
 
-def _stage(file: _Digested, options: DirectoryImportOptions, say: Say) -> None:
+def _stage(file: _Digested, options: DirectoryImportOptions, report_progress: ReportProgress) -> None:
     """Fills the staging table in chunks."""
     keys = Organisation.objects.annotate(upper=Upper("hsa_id")).values_list("upper", "pk")
     stager = Stager(dict(keys), prefixes=frozenset(settings.HSA_ID_PREFIXES), today=clock.today())
@@ -144,7 +148,7 @@ def _stage(file: _Digested, options: DirectoryImportOptions, say: Say) -> None:
     rows = 0
     for chunk in itertools.batched(found, CHUNK):
         rows += bulk.copy(directory_import_plan.STAGING, COLUMNS, (stager.staged(row) for row in chunk))
-        say(file.octets, rows)
+        report_progress(file.octets, rows)
     if not rows:
         raise Invalid("no-rows", "Filen har inga uppdrag. Ingenting har ändrats.")
 
@@ -178,11 +182,11 @@ def _planned(as_of: dt.datetime, options: DirectoryImportOptions) -> DirectoryIm
             "Filen säger inte om någon har skyddade personuppgifter (hsaProtectedPerson). Exportera det också. "
             "Har ingen i filen skyddade personuppgifter, kör med --nobody-protected.",
         )
-    _hold(counts, options)
+    _hold_losses(counts, options)
     return counts
 
 
-def _hold(counts: DirectoryImportCounts, options: DirectoryImportOptions) -> None:
+def _hold_losses(counts: DirectoryImportCounts, options: DirectoryImportOptions) -> None:
     """Removes suspicious losses from the plan unless they are accepted (ADR 0263).
 
     Losses are suspicious if there are too many, if some row could not be read, or if protected people lost assignments, because
@@ -228,10 +232,10 @@ def _record(counts: DirectoryImportCounts, as_of: dt.datetime, options: Director
     )
 
 
-def _tell(outcome: DirectoryImportResult, options: DirectoryImportOptions) -> None:
+def _log(outcome: DirectoryImportResult, options: DirectoryImportOptions) -> None:
     counts = outcome.counts
-    tell = log.error if counts.held else log.info
-    tell(
+    log_result = log.error if counts.held else log.info
+    log_result(
         "directory_import.held" if counts.held else "directory_import.done",
         dry_run=options.dry_run,
         rows=counts.rows,
