@@ -1,1 +1,1 @@
-"""Articles, which of them an organisation may order, and the dated subscription fee."""
+"""Articles, the articles that an organisation may order, and the dated subscription fee."""

@@ -1,4 +1,4 @@
-"""The words of events of articles."""
+"""Labels of events of articles."""
 
 from django.utils.translation import gettext_noop as _
 

@@ -7,7 +7,10 @@ from issuance.records.models.versioned import Versioned
 
 
 class SubscriptionFee(models.Model):
-    """Abonnemangsavgift Ja/Nej of an organisation from a moment on: the newest row at or before a moment holds at it."""
+    """The subscription fee (abonnemangsavgift) of an organisation from a moment on.
+
+    The newest row at or before a moment applies.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="subscription_fees")
     charged = models.BooleanField()
@@ -18,9 +21,10 @@ class SubscriptionFee(models.Model):
 
 
 class Article(Versioned):
-    """A product that can be ordered. `code` is the number, with `-REK` for the registered-mail variant; `name` has no REK.
+    """A product that can be ordered. `code` is the number, with `-REK` for the registered-mail variant; `name` is without REK.
 
-    `generation` is the product generation (Produktgeneration) as the supplier calls it; both days of its time count.
+    `generation` is the supplier's name of the product generation (produktgeneration). `valid_from` and `valid_to` are both
+    inclusive.
     """
 
     subject = "article"
@@ -50,12 +54,12 @@ class Article(Versioned):
 
     @property
     def title(self) -> str:
-        """The name as people tell variants apart by: with REK for registered mail."""
+        """The name that distinguishes variants: with REK for registered mail."""
         return f"{self.name} REK" if self.registered_mail else self.name
 
 
 class OrganisationArticle(models.Model):
-    """An article that an organisation is approved for; `orderable` is the issuer's tick (Beställningsbar)."""
+    """An article for an organisation. `orderable` is the issuer's choice (Beställningsbar)."""
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="articles")
     article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")

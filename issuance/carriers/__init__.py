@@ -1,1 +1,1 @@
-"""Cards and their eIDs: the declaration of each kind, states and steps, and the certificates on a carrier."""
+"""Cards and their eIDs: the declaration of each kind, states and transitions, and the certificates on a carrier."""

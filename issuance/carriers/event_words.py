@@ -1,4 +1,4 @@
-"""The words of events of carriers."""
+"""Labels of events of carriers."""
 
 from django.utils.translation import gettext_noop as _
 

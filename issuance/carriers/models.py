@@ -28,7 +28,7 @@ IDENTITY_DOCUMENTS = ("driving_licence", "passport", "tax_agency_id", "sis_id", 
 """The five full Swedish identity documents (rules/issuance 5.2)."""
 
 FIVE_YEARS = dt.timedelta(days=1827)
-"""Five calendar years with two leap days: what Digg K6.5 allows an e-legitimation at most."""
+"""Five calendar years with two leap days: the maximum validity of an e-legitimation by Digg K6.5."""
 
 
 _BOUND = reduce(
@@ -40,7 +40,7 @@ _BOUND = reduce(
     ),
     Q(person__isnull=False),
 )
-"""A carrier has a holder, unless its kind is made in advance and it is in stock, or ended there."""
+"""A carrier has a holder, unless its kind is made in advance and it is still in stock or ended there."""
 
 
 def _no_holder() -> NotFound:
@@ -48,11 +48,13 @@ def _no_holder() -> NotFound:
 
 
 class Receipt(models.Model):
-    """Kvittens: what the holder signed, with the texts' versions and how he was identified. Never changed.
+    """A receipt (kvittens): what the holder signed, with the versions of its texts and how the holder was identified.
 
-    `document` is the signed PDF and `terms` the terms as they read then, both verbatim, so that the two foreign keys are the
-    SHA-256 of their bytes. `content` is what stands in the PDF; `content_sha256` is that of its canonical JSON, which is
-    attached to the PDF.
+    Never changed.
+
+    `document` is the signed PDF and `terms` the terms at that time, both verbatim, so the two foreign keys are the SHA-256 of
+    their bytes. `content` is the content of the PDF; `content_sha256` is the hash of its canonical JSON, which is attached to the
+    PDF.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -74,20 +76,18 @@ class Receipt(models.Model):
 
     @property
     def terms_sha256(self) -> str:
-        """SHA-256 of the terms that the holder accepted."""
+        """The SHA-256 of the terms that the holder accepted."""
         return str(self.terms_id)
 
 
 class Carrier(Stateful):
-    """Bärare: a card or a mobile of one person, issued by the organisation of the post that it was ordered for.
+    """A carrier (bärare): a card or mobile device of one person. Its issuer is the organisation of the assignment in the order.
 
-    `kind` is the code of its declaration (`carriers.domain.kinds`). `person` is empty while a kind that is made in advance
-    lies in stock; once bound to a person a carrier stays that person's.
-
-    `valid_from` and `valid_to` (exclusive) are the card's. `origin` is `migrated` for cards made before this portal, which
-    have no receipt of ours. `puk_secret_id` is `pki`'s. `card_key_spki` is the key without code that proves the card (DER).
-    `code_blocked_at` is set when the holder locks the code before the receipt is signed; ask `is_code_blocked`, since a card that
-    is revoked then keeps it.
+    `kind` is the code of its declaration (`carriers.domain.kinds`). `person` is empty while a kind that is made in advance is in
+    stock; a carrier that has been bound to a person never changes to another. `valid_from` and `valid_to` (exclusive) are the
+    card's. `origin` is `migrated` for cards made before this portal, which have no receipt here. `puk_secret_id` is an id in
+    `pki`. `card_key_spki` is the key that proves the card without a code (DER). `code_blocked_at` is set when the holder blocks
+    the code before signing the receipt. Read `is_code_blocked` instead, because a card revoked in that state keeps the value.
     """
 
     subject = "carrier"
@@ -167,21 +167,21 @@ class Carrier(Stateful):
 
     @property
     def holder_id(self) -> UUID:
-        """The id of the person to whom it is bound. Raises NotFound while it has no holder."""
+        """The id of the holder. Raises NotFound while the carrier has no holder."""
         if self.person_id is None:
             raise _no_holder()
         return self.person_id
 
     @property
     def holder(self) -> Person:
-        """The person to whom it is bound. Raises NotFound while it has no holder."""
+        """The holder. Raises NotFound while the carrier has no holder."""
         if self.person is None:
             raise _no_holder()
         return self.person
 
     @property
     def is_code_blocked(self) -> bool:
-        """True while the card waits for its signature with a blocked code."""
+        """True if the code is blocked while the card waits for the holder's signature."""
         return self.state == CarrierState.ACTIVATED_UNSIGNED and self.code_blocked_at is not None
 
     @property
@@ -191,9 +191,9 @@ class Carrier(Stateful):
 
 
 class Eid(Stateful):
-    """SITHS eID: the certificate pair of one post on a carrier, with the post's values as they went into the certificates.
+    """A SITHS eID: the certificate pair of one assignment on a carrier, with the assignment's values as in the certificates.
 
-    `valid_to` (exclusive) is never past the carrier's. Scoped by its post's organisation.
+    `valid_to` (exclusive) is never later than the carrier's. Its scope is that of the assignment's organisation.
     """
 
     subject = "eid"
@@ -237,7 +237,7 @@ class Eid(Stateful):
             models.Index(
                 fields=["organisation", "carrier"], condition=Q(activated_at__isnull=False), name="issuance_eid_subscribed"
             ),
-            # The list of an organisation's holders: by HSA-id, those of a state that few are in, and those that end soon.
+            # The list of an organisation's holders: sorted by HSA-id, filtered by a rare state, or by an end that is near.
             models.Index(fields=["organisation", "hsa_id", "id"], name="issuance_eid_page"),
             models.Index(
                 fields=["organisation", "state"],
@@ -258,7 +258,7 @@ class Eid(Stateful):
 
 
 class CarrierCertificate(models.Model):
-    """A certificate of `pki` on a carrier. The person-id pair is the carrier's own, the HSA-id pair an eID's."""
+    """A certificate in `pki` on a carrier. The person-id pair belongs to the carrier, the HSA-id pair to an eID."""
 
     certificate_id = models.UUIDField(primary_key=True)
     carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="certificates")

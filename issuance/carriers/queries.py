@@ -1,4 +1,4 @@
-"""A certificate in words (Visa certifikat): what stands in it by RFC 5280, and its status."""
+"""A certificate as text (Visa certifikat): its content by RFC 5280, and its status."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from pki import service as pki
 from siths_portal.lib import clock
 
 CARD_NUMBER = x509.ObjectIdentifier("1.2.752.34.2.1")
-"""The number of the card that holds the key (SEIS cardNumber, SS 614331)."""
+"""The number of the card with the key (SEIS cardNumber, SS 614331)."""
 
 USER_PRINCIPAL_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 
@@ -61,7 +61,7 @@ _EXTENDED_KEY_USAGE = {
 
 @dataclass(frozen=True)
 class Row:
-    """A labelled line; `code` marks digits and the like, `copy` what is worth copying."""
+    """A line with a label. `code` marks numbers and hashes; `copy` adds a copy button."""
 
     label: str
     value: str
@@ -71,9 +71,11 @@ class Row:
 
 @dataclass(frozen=True)
 class CertificateView:
-    """A certificate on a carrier. `pem` is empty where only its serial is kept here; `siblings` are the eID's other ones.
+    """A certificate on a carrier.
 
-    `held`: on hold until the holder has chosen the card's code.
+    `pem` is empty if the portal has only its serial; `siblings` are the other certificates of its eID.
+
+    `held` means on hold until the holder has chosen the card's code.
     """
 
     id: UUID
@@ -89,9 +91,9 @@ class CertificateView:
 
 
 def certificate_view(*, actor: Actor, certificate_id: UUID | str, with_pem: bool = False) -> CertificateView:
-    """A certificate whose eID, or for the person-id pair whose carrier, the actor sees.
+    """Returns a certificate if the actor sees its eID, or for the person-id pair its carrier.
 
-    Raises NotFound; `with_pem` also for one of which only the serial is kept here.
+    Raises NotFound, with `with_pem` also for a certificate of which the portal has only the serial.
     """
     link = _link(actor, certificate_id)
     siblings = CarrierCertificate.objects.filter(carrier=link.carrier_id, eid=link.eid_id).order_by("profile")
@@ -124,7 +126,7 @@ def _link(actor: Actor, certificate_id: UUID | str) -> CarrierCertificate:
     except ValueError:
         raise policy.not_found() from None
     link = CarrierCertificate.objects.select_related("carrier").filter(pk=pk).first()
-    # The same queries for what is hidden and what is not there (S09).
+    # The same queries for hidden and missing certificates (S09).
     eids, carriers = Eid.objects.visible_to(actor, Action.VIEW), Carrier.objects.visible_to(actor, Action.VIEW)
     by_eid = eids.filter(pk=(link.eid_id if link else None) or _NOBODY).exists()
     by_carrier = carriers.filter(pk=link.carrier_id if link else _NOBODY).exists()

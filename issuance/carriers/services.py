@@ -1,4 +1,4 @@
-"""Carriers by what may be done with them and by what they use, and the hold of their certificates.
+"""Carriers by function, organisation and article, and the hold of their certificates.
 
 The hold lasts from issuance until the holder has chosen the code (`pki.revocation.holds`).
 """
@@ -21,10 +21,10 @@ _LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
 
 
 def get[Row: Model](actor: Actor, function: Function, rows: QuerySet[Row], pk: UUID | str, *, kind: str = "kind") -> Row:
-    """The carrier among `rows`, or what belongs to one, if its kind has the function and the actor the right to it.
+    """Returns the row `pk` of `rows`, a carrier or a row of one, if its kind has the function and the actor the right to it.
 
-    `kind` looks the carrier's kind up. Raises NotFound, Forbidden (role, own matter). Asks one query for each right that some
-    kind asks for.
+    `kind` is the lookup of the carrier's kind. It runs one query for each right that some kind requires. Raises NotFound,
+    Forbidden (role, own matter).
     """
     missing = NotFound("not-found", "Kortet finns inte.")
     for right, codes in kinds.rights(function).items():
@@ -36,7 +36,7 @@ def get[Row: Model](actor: Actor, function: Function, rows: QuerySet[Row], pk: U
 
 
 def reached(actor: Actor, function: Function) -> QuerySet[Carrier]:
-    """The carriers on which the actor may use the function, each by the right of its kind."""
+    """Returns the carriers on which the actor may use the function, each by the right that its kind requires."""
     found = Carrier.objects.none()
     for right, codes in kinds.rights(function).items():
         found |= Carrier.objects.visible_to(actor, right).filter(kind__in=codes)
@@ -54,17 +54,20 @@ def eids_of_organisation(organisation: OuterRef) -> QuerySet[Eid]:
 
 
 def have_article(code: str) -> bool:
-    """Returns True if a carrier was ever made by the article, also one that was migrated."""
+    """True if a carrier was ever made with the article, migrated carriers included."""
     return Carrier.objects.filter(article=code).exists()
 
 
 def plan_release(carrier: Carrier, delivery_id: UUID, *, actor_ref: str) -> None:
-    """Asks the `pki` worker to end the hold, by the proof that came with the delivery. Joins the caller's transaction."""
+    """Plans the release of the hold, which the `pki` worker does by the proof of this delivery.
+
+    Joins the caller's transaction.
+    """
     pki.plan_release(_certificate_ids(carrier), delivery_id=delivery_id, actor_ref=actor_ref)
 
 
 def await_release(carrier: Carrier) -> None:
-    """Waits until the hold has ended. Raises Unavailable if it has not within EID_APP_WAIT_SECONDS. Not in a transaction."""
+    """Waits until the hold has been released. Raises Unavailable after EID_APP_WAIT_SECONDS. Must not run in a transaction."""
     if not pki.wait_until_released(_certificate_ids(carrier), seconds=settings.EID_APP_WAIT_SECONDS):
         raise Unavailable("certificates-on-hold", "Kortets certifikat görs giltiga just nu. Vänta en stund och skriv under igen.")
 

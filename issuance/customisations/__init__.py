@@ -1,1 +1,1 @@
-"""Card customisations: how a card looks, who verifies that, and what issuers request."""
+"""Card customisations: the look of a card, its verification, and requests by issuers."""

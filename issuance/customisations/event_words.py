@@ -1,4 +1,4 @@
-"""The words of events of customisations."""
+"""Labels of events of customisations."""
 
 from django.utils.translation import gettext_noop as _
 

@@ -1,4 +1,4 @@
-"""Card customisations, and what issuers ask of them (rules/issuance 7.6)."""
+"""Card customisations, and issuers' requests for them (rules/issuance 7.6)."""
 
 from typing import ClassVar
 
@@ -11,11 +11,11 @@ from siths_portal.lib.ids import new_id
 
 
 class CardCustomisation(Versioned):
-    """Kortanpassning: logotype, issuer number and back text of a card, verified by the area's issuer.
+    """A card customisation (kortanpassning): logotype, issuer number and back text of a card, verified by the area's issuer.
 
-    `supplier_ref` names the supplier that alone makes such cards, sees their orders and puts the logotype. It is empty only in
-    rows from before it was required, by which nobody orders until the administration has chosen one. The one that is `generic`
-    has the logotype of SITHS eID, and may be chosen for sub-organisations (rules/issuance 7.4).
+    `supplier_ref` is the only supplier that makes such cards, sees their orders and uploads the logotype. It is empty only in
+    rows from before it was required; nobody can order by those until the administration has chosen one. The `generic` one has the
+    logotype of SITHS eID and may be chosen for sub-organisations (rules/issuance 7.4).
     """
 
     subject = "customisation"
@@ -38,7 +38,7 @@ class CardCustomisation(Versioned):
         constraints = [
             models.CheckConstraint(condition=models.Q(customisation_id__regex=r"^\d{10}$"), name="issuance_customisation_id"),
             models.CheckConstraint(condition=models.Q(issuer_number__regex=r"^(\d{4})?$"), name="issuance_issuer_number"),
-            # Older rows without a supplier keep it until their next change: the database may hold the constraint NOT VALID.
+            # Older rows may lack a supplier until their next change, because the database may hold this constraint as NOT VALID.
             models.CheckConstraint(condition=~models.Q(supplier_ref=""), name="issuance_customisation_supplier"),
             models.UniqueConstraint(
                 fields=["generic"], condition=models.Q(generic=True), name="issuance_customisation_one_generic"
@@ -47,7 +47,7 @@ class CardCustomisation(Versioned):
 
 
 class CustomisationRequest(models.Model):
-    """What an issuer wishes of an organisation's card customisation, until it is done or taken back (`answered_at`)."""
+    """An issuer's request about an organisation's card customisation, open until it is closed or withdrawn (`answered_at`)."""
 
     id = models.UUIDField(primary_key=True, default=new_id)
     organisation = models.ForeignKey("Organisation", on_delete=models.PROTECT, related_name="customisation_requests")

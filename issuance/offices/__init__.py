@@ -1,1 +1,1 @@
-"""Offices, at which cards are ordered and handed over, and the organisations that may choose them."""
+"""Offices, where cards are ordered and handed over, and the organisations that may choose them."""

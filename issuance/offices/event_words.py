@@ -1,4 +1,4 @@
-"""The words of events of offices."""
+"""Labels of events of offices."""
 
 from django.utils.translation import gettext_noop as _
 

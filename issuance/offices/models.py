@@ -11,7 +11,10 @@ from siths_portal.lib.ids import new_id
 
 
 class Office(Versioned):
-    """Kontor: chosen at each order, steers the invoice line. The address is given only where bundles are received."""
+    """An office (kontor), chosen for each order; it determines the invoice line.
+
+    Only offices that receive bundles have an address.
+    """
 
     subject = "office"
 
@@ -40,7 +43,7 @@ class Office(Versioned):
 
 
 class OrganisationOffice(models.Model):
-    """An office that an organisation may choose at order."""
+    """The permission for an organisation to choose an office when it orders."""
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="office_connections")
     office = models.ForeignKey(Office, on_delete=models.CASCADE, related_name="connections")

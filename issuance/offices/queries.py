@@ -1,4 +1,4 @@
-"""One office: what is set on it, who may choose it, and what it is used for (rules/issuance 7.5)."""
+"""One office: its data, the organisations that may choose it, and its use (rules/issuance 7.5)."""
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator
@@ -25,7 +25,7 @@ from issuance.records.queries import paging, words
 
 @dataclass(frozen=True)
 class OfficeHead:
-    """An office for the top of its pages, with what the actor may do there."""
+    """An office for the head of its pages, with the actor's rights there."""
 
     id: UUID
     name: str
@@ -37,7 +37,7 @@ class OfficeHead:
 
 @dataclass(frozen=True)
 class OfficeFacts:
-    """What is set on an office."""
+    """The data of an office."""
 
     version: int
     name: str
@@ -54,7 +54,7 @@ class OfficeFacts:
 
     @property
     def address(self) -> tuple[str, ...]:
-        """The delivery address as lines; none for an office that receives nothing."""
+        """The lines of the delivery address; empty for an office that receives no bundles."""
         if not self.street_address:
             return ()
         lines = (self.recipient_organisation, self.internal_recipient, self.street_address, f"{self.postal_code} {self.city}")
@@ -63,7 +63,7 @@ class OfficeFacts:
 
 @dataclass(frozen=True)
 class OfficeUse:
-    """What an office is used for, of what the actor sees: orders under way, drafts that chose it, and its last order's day."""
+    """The use of an office, as far as the actor sees it: open orders, drafts that chose it, and the day of its last order."""
 
     under_way: int
     drafts: int
@@ -72,7 +72,7 @@ class OfficeUse:
 
 @dataclass(frozen=True)
 class ConnectedLine:
-    """An organisation that may choose the office, or could be let. `may_disconnect` by the actor."""
+    """An organisation that may choose the office, or to which it can be connected. `may_disconnect` is the actor's right."""
 
     id: UUID
     name: str
@@ -83,7 +83,7 @@ class ConnectedLine:
 
 @dataclass(frozen=True)
 class ConnectedPage:
-    """A page of organisations; `after` is where the next goes on, None on the last."""
+    """A page of organisations. `after` is the cursor of the next page, None on the last."""
 
     rows: tuple[ConnectedLine, ...]
     after: UUID | None
@@ -91,7 +91,7 @@ class ConnectedPage:
 
 @dataclass(frozen=True)
 class LeftWithout:
-    """Organisations without an open office: the names of the first, and how many `more` there are."""
+    """Organisations without an open office: the first names, and how many `more` there are."""
 
     names: tuple[str, ...]
     more: int
@@ -99,19 +99,22 @@ class LeftWithout:
 
 @dataclass(frozen=True)
 class ChoicePage:
-    """A page of offices that an organisation may be connected to; `after` is where the next goes on, None on the last."""
+    """A page of offices to which an organisation may be connected. `after` is the cursor of the next page, None on the last."""
 
     rows: tuple[OfficeLine, ...]
     after: UUID | None
 
 
 MOST_CHOICES = 20
-"""Organisations that the form of a new office lists, where the others are connected on its page; and that closing one names."""
+"""The maximum number of organisations in the form of a new office, and on the page that closes an office.
+
+Others are connected on the office's own page.
+"""
 
 
 @dataclass
 class OrganisationChoice:
-    """An organisation that a new office may be connected to. `number` is its place in the list, from 0."""
+    """An organisation to which a new office may be connected. `number` is its position in the list, from 0."""
 
     id: UUID
     name: str
@@ -122,19 +125,19 @@ class OrganisationChoice:
 
 @dataclass(frozen=True)
 class OrganisationChoices:
-    """Organisations as a tree; by name without one where there are `more` than are listed."""
+    """Organisations as a tree, or as a flat list by name if there are `more` than are listed."""
 
     tops: tuple[OrganisationChoice, ...] = ()
     more: bool = False
 
     @property
     def all(self) -> list[OrganisationChoice]:
-        """Each of them as they stand below each other."""
+        """All organisations in the order of the tree."""
         return list(_flat(self.tops))
 
 
 def office_head(*, actor: Actor, office_id: UUID | str) -> OfficeHead:
-    """An office that the actor sees. Raises NotFound, Forbidden."""
+    """Returns the head of an office that the actor sees. Raises NotFound, Forbidden."""
     rows = Office.objects.with_rights(actor, (Action.EDIT_OFFICE,)).select_related("area")
     row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, office_id)
     return OfficeHead(
@@ -148,7 +151,7 @@ def office_head(*, actor: Actor, office_id: UUID | str) -> OfficeHead:
 
 
 def office_facts(*, actor: Actor, office_id: UUID) -> OfficeFacts:
-    """What is set on an office that the actor sees. Raises NotFound, Forbidden."""
+    """Returns the data of an office that the actor sees. Raises NotFound, Forbidden."""
     rows = Office.objects.select_related("area__issuing_organisation")
     row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, office_id)
     issuer = row.area.issuing_organisation
@@ -169,7 +172,7 @@ def office_facts(*, actor: Actor, office_id: UUID) -> OfficeFacts:
 
 
 def use_of(*, actor: Actor, office_id: UUID) -> OfficeUse:
-    """What an office is used for. Orders and drafts for persons out of the actor's sight are counted nowhere (S13)."""
+    """Returns the use of an office. Orders and drafts for persons whom the actor does not see are not counted (S13)."""
     orders = CardOrder.objects.visible_to(actor, Action.VIEW).filter(office=office_id)
     under_way = orders.filter(state__in=UNDER_WAY).count()
     last = orders.order_by("-ordered_at").values_list("ordered_at", flat=True).first()
@@ -179,7 +182,7 @@ def use_of(*, actor: Actor, office_id: UUID) -> OfficeUse:
 
 
 def organisations_of(*, actor: Actor, office_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> ConnectedPage:
-    """The organisations that may choose an office, by name, as far as the actor sees them."""
+    """Returns the organisations that may choose an office, by name, as far as the actor sees them."""
     connected = OrganisationOffice.objects.filter(office=office_id).values("organisation")
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(pk__in=connected)
     allowed = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(pk=OuterRef("pk"))
@@ -188,7 +191,7 @@ def organisations_of(*, actor: Actor, office_id: UUID, after: UUID | None = None
 
 
 def left_without(*, actor: Actor, office_id: UUID) -> LeftWithout:
-    """The organisations in sight that could choose no open office if this one were closed, by name; without ended ones."""
+    """Returns the open organisations that would have no open office if this one closed, by name, if the actor sees them."""
     connected = OrganisationOffice.objects.filter(office=office_id).values("organisation")
     others = order_checks.open_connections().filter(organisation=OuterRef("pk")).exclude(office=office_id)
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(~Exists(others), pk__in=connected)
@@ -201,7 +204,7 @@ def left_without(*, actor: Actor, office_id: UUID) -> LeftWithout:
 def connectable_organisations(
     *, actor: Actor, office_id: UUID, after: UUID | None = None, limit: int = paging.PAGE
 ) -> ConnectedPage:
-    """The organisations of the office's area that the actor may let choose it and that cannot yet, by name."""
+    """Returns the organisations of the office's area that the actor may connect and that are not connected, by name."""
     connected = OrganisationOffice.objects.filter(office=office_id).values("organisation")
     area = Office.objects.filter(pk=office_id).values("area")
     rows = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(area__in=area).exclude(pk__in=connected)
@@ -209,22 +212,27 @@ def connectable_organisations(
     return ConnectedPage(tuple(_line(row) for row in found), further)
 
 
-def choices_for_new_office(*, actor: Actor, area_id: UUID, wanted: Collection[UUID] = ()) -> OrganisationChoices:
-    """The organisations of an area that the actor may let choose an office that is to be made there, at most `MOST_CHOICES` by
-    name beside those `wanted`, which come first. At most two queries."""
+def choices_for_new_office(*, actor: Actor, area_id: UUID, selected_ids: Collection[UUID] = ()) -> OrganisationChoices:
+    """Returns the organisations of an area that the actor may connect to a new office there. At most two queries.
+
+    Returns at most `MOST_CHOICES` by name, and in addition those in `wanted`, which come first.
+    """
     rows = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(area=area_id).order_by("name", "pk")
     listed = list(rows[: MOST_CHOICES + 1])
     if len(listed) <= MOST_CHOICES:
         return _numbered(nested((row.scope_path, _choice(row)) for row in listed), more=False)
     del listed[MOST_CHOICES:]
-    missing = set(wanted) - {row.pk for row in listed}
+    missing = set(selected_ids) - {row.pk for row in listed}
     first = rows.filter(pk__in=missing)[:MOST_CHOICES] if missing else ()
     return _numbered([_choice(row) for row in (*first, *listed)], more=True)
 
 
 def example_article(*, actor: Actor, area_id: UUID) -> str:
-    """The number of an article sold today, as an example for an invoice: one that may be ordered in the area if there is one, as
-    far as the actor sees it, else of the catalogue; an ordinary card's before others. Empty where nothing is sold. One query."""
+    """Returns the number of an article sold today, as an example for an invoice line; empty if nothing is sold. One query.
+
+    Articles that organisations of the area, as far as the actor sees them, may order come first, and among those the articles of
+    ordinary cards.
+    """
     seen = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
     ticked = OrganisationArticle.objects.filter(article=OuterRef("pk"), orderable=True, organisation__in=seen.values("pk"))
     rows = Article.objects.filter(Choice(state="active").condition, registered_mail=False)
@@ -253,9 +261,9 @@ def _flat(choices: Iterable[OrganisationChoice]) -> Iterator[OrganisationChoice]
 def connectable_offices(
     *, organisation_id: UUID, area_id: UUID, after: UUID | None = None, limit: int = paging.PAGE
 ) -> ChoicePage:
-    """The open offices of an area that an organisation in it cannot choose yet, by name.
+    """Returns the open offices of an area to which an organisation in it is not connected, by name.
 
-    Shown to those who connect offices there, also where their own scope does not reach the whole area (ADR 0183).
+    Actors who connect offices see all of these, even if their scope does not cover the whole area (ADR 0183).
     """
     connected = OrganisationOffice.objects.filter(organisation=organisation_id).values("office")
     rows = Office.objects.filter(area=area_id, closed_at=None).exclude(pk__in=connected)

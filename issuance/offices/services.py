@@ -1,4 +1,4 @@
-"""Offices (rules/issuance 7.5) and which organisations may choose them."""
+"""Offices (rules/issuance 7.5) and the organisations that may choose them."""
 
 import re
 import secrets
@@ -20,12 +20,12 @@ from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Conflict, Invalid
 
 _POSTAL_CODE = re.compile(r"([1-9]\d{2}) ?(\d{2})", re.ASCII)
-_POSTAL_CODE_SAID = "Skriv postnumret med fem siffror, till exempel 501 80. Det börjar aldrig med 0."
+_POSTAL_CODE_ERROR = "Skriv postnumret med fem siffror, till exempel 501 80. Det börjar aldrig med 0."
 
 
 @dataclass(frozen=True)
 class OfficeAddress:
-    """Leveransadress: only for an office that receives bundles of cards. All but `internal_recipient` is needed."""
+    """A delivery address (leveransadress), for offices that receive bundles of cards. Only `internal_recipient` is optional."""
 
     recipient_organisation: str = ""
     internal_recipient: str = ""
@@ -36,14 +36,17 @@ class OfficeAddress:
 
 @dataclass(frozen=True)
 class OfficeData:
-    """What is told of an office, as it is typed. An address whose lines are all empty is none."""
+    """An office's data, as typed. An address with only empty lines means no address."""
 
     name: str
     invoice_comment: str
     address: OfficeAddress = OfficeAddress()
 
     def checked(self) -> "OfficeData":
-        """The same in normal form: lines composed, postal code as 501 80. Raises Invalid with every field that is wrong."""
+        """Returns the data in normal form: lines composed, postal code as 501 80.
+
+        Raises Invalid with every field that is wrong.
+        """
         given = {"name": self.name, "invoice_comment": self.invoice_comment, **asdict(self.address)}
         addressed = any(text.strip() for text in asdict(self.address).values())
         found: dict[str, str] = dict(given)
@@ -57,7 +60,7 @@ class OfficeData:
         if addressed and "postal_code" not in wrong:
             parts = _POSTAL_CODE.fullmatch(found["postal_code"])
             if parts is None:
-                wrong["postal_code"] = [_POSTAL_CODE_SAID]
+                wrong["postal_code"] = [_POSTAL_CODE_ERROR]
             else:
                 found["postal_code"] = f"{parts[1]} {parts[2]}"
         if wrong:
@@ -67,7 +70,7 @@ class OfficeData:
 
     @property
     def columns(self) -> dict[str, str]:
-        """The row's columns."""
+        """The values by column."""
         return {"name": self.name, "invoice_comment": self.invoice_comment, **asdict(self.address)}
 
 
@@ -92,14 +95,14 @@ def create_office(
     office_number: str = "",
     organisation_ids: Iterable[UUID] = (),
 ) -> Office:
-    """Makes an office in an area with a ten-digit number of its own, and lets `organisation_ids` choose it: all or nothing.
+    """Creates an office in an area, with its own ten-digit number, and connects it to `organisation_ids`: all or nothing.
 
-    Raises NotFound, Forbidden, Invalid by field, Conflict (number taken, or an open office of the area has the name, as when a
-    form is sent twice), and of the organisations what `connect_organisations` does.
+    Raises NotFound, Forbidden, Invalid by field, Conflict (number taken, or an open office of the area has the name, for example
+    because the form was sent twice), and what `connect_organisations` raises.
     """
     data, wanted = OfficeData(name, invoice_comment, address or OfficeAddress()), set(organisation_ids)
     with transaction.atomic(durable=True):
-        lock_tree()  # first, as where offices that are there are connected; and the area is not removed meanwhile
+        lock_tree()  # first, in the lock order of connecting offices; also keeps the area from being removed
         office = make_office(actor=actor, area_id=area_id, data=data, office_number=office_number)
         if wanted:
             link_organisations(actor=actor, office_id=office.id, organisation_ids=wanted)
@@ -107,7 +110,7 @@ def create_office(
 
 
 def make_office(*, actor: Actor, area_id: UUID, data: OfficeData, office_number: str = "") -> Office:
-    """`create_office` in the caller's transaction."""
+    """Does the work of `create_office` in the caller's transaction, without connections."""
     area = policy.get(actor, Action.EDIT_OFFICE, IssuingArea.objects.all(), area_id)
     data = data.checked()
     _lock_names(area.id)
@@ -121,7 +124,7 @@ def make_office(*, actor: Actor, area_id: UUID, data: OfficeData, office_number:
 
 @transaction.atomic(durable=True)
 def edit_office(*, actor: Actor, office_id: UUID, version: int, data: OfficeData) -> Office:
-    """Changes an office that was read at `version`; a closed one too, since its invoice line may be still to come.
+    """Edits an office that was read at `version`. Closed offices can be edited, because their invoice lines may still be issued.
 
     Raises NotFound, Forbidden, Invalid by field, Outdated, Conflict if another open office of the area has the name.
     """
@@ -135,7 +138,7 @@ def edit_office(*, actor: Actor, office_id: UUID, version: int, data: OfficeData
 
 @transaction.atomic(durable=True)
 def close_office(*, actor: Actor, office_id: UUID) -> Office:
-    """Closes an office for new orders; a closed one stays closed. Raises NotFound, Forbidden."""
+    """Closes an office for new orders. Does nothing if it is closed. Raises NotFound, Forbidden."""
     office = policy.get(actor, Action.EDIT_OFFICE, _rows(), office_id)
     if office.closed_at is None:
         office.closed_at = clock.now()
@@ -146,8 +149,7 @@ def close_office(*, actor: Actor, office_id: UUID) -> Office:
 
 @transaction.atomic(durable=True)
 def reopen_office(*, actor: Actor, office_id: UUID) -> Office:
-    """Opens a closed office again, with its number, its address and the organisations that could choose it (ADR 0183); an open
-    one stays open.
+    """Reopens a closed office with its number, address and connections (ADR 0183). Does nothing if it is open.
 
     Raises NotFound, Forbidden, Conflict if an open office of the area has taken its name.
     """
@@ -162,17 +164,17 @@ def reopen_office(*, actor: Actor, office_id: UUID) -> Office:
 
 
 def connect_office(*, actor: Actor, organisation_id: UUID, office_id: UUID) -> None:
-    """Lets an organisation choose an office of its own area; again changes nothing. Raises as `connect_offices`."""
+    """Allows an organisation to choose an office of its own area. Repeating it changes nothing. Raises like `connect_offices`."""
     connect_offices(actor=actor, organisation_id=organisation_id, office_ids=[office_id])
 
 
 @transaction.atomic(durable=True)
 def connect_offices(*, actor: Actor, organisation_id: UUID, office_ids: Iterable[UUID]) -> int:
-    """Lets an organisation choose offices of its own area, all or none; returns how many it could not before.
+    """Allows an organisation to choose offices of its own area, all or none. Returns the number of new connections.
 
-    Raises NotFound, Forbidden, Invalid (none given, or one of another area), Conflict if one is closed.
+    Raises NotFound, Forbidden, Invalid (no office, or one of another area), Conflict if one is closed.
     """
-    lock_tree()  # an organisation that is being moved to another area leaves the offices behind
+    lock_tree()  # a concurrent move to another area would leave the offices behind
     organisation = policy.get(actor, Action.LINK_OFFICE, Organisation.objects.all(), organisation_id)
     wanted = set(office_ids)
     offices = list(_rows().filter(pk__in=wanted, area=organisation.area_id).order_by("pk"))
@@ -183,9 +185,10 @@ def connect_offices(*, actor: Actor, organisation_id: UUID, office_ids: Iterable
 
 @transaction.atomic(durable=True)
 def connect_organisations(*, actor: Actor, office_id: UUID, organisation_ids: Iterable[UUID]) -> int:
-    """Lets organisations of an office's area choose it, all or none; returns how many could not before.
+    """Allows organisations of an office's area to choose it, all or none. Returns the number of new connections.
 
-    Raises NotFound, Forbidden, Invalid (none given, or one of another area or out of reach), Conflict if the office is closed.
+    Raises NotFound, Forbidden, Invalid (no organisation, one of another area, or one outside the actor's scope), Conflict if the
+    office is closed.
     """
     lock_tree()
     office = policy.get(actor, Action.VIEW_CONFIGURATION, _rows(), office_id)
@@ -193,7 +196,7 @@ def connect_organisations(*, actor: Actor, office_id: UUID, organisation_ids: It
 
 
 def link_organisations(*, actor: Actor, office_id: UUID, organisation_ids: Iterable[UUID]) -> int:
-    """`connect_organisations` in the caller's transaction, of an office among the `offices_to_connect`."""
+    """Does the work of `connect_organisations` in the caller's transaction, for an office in `offices_to_connect`."""
     lock_tree()
     office = _rows().filter(pk__in=offices_to_connect(actor).values("pk")).filter(pk=office_id).first()
     if office is None:
@@ -202,8 +205,11 @@ def link_organisations(*, actor: Actor, office_id: UUID, organisation_ids: Itera
 
 
 def offices_to_connect(actor: Actor) -> ScopedQuerySet[Office]:
-    """The offices that the actor can let some organisation choose: those in sight, and the open ones of every area in which he
-    connects an organisation, though the area lies above his reach (ADR 0183)."""
+    """Returns the offices to which the actor can connect some organisation.
+
+    These are the offices that the actor sees, and the open offices of every area where the actor may connect an organisation,
+    even if the area itself is above the actor's scope (ADR 0183).
+    """
     seen = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).values("pk")
     areas = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).order_by().values("area")
     return Office.objects.get_queryset().filter(Q(pk__in=seen) | Q(closed_at=None, area__in=areas))
@@ -223,9 +229,9 @@ def _link(actor: Actor, office: Office, organisation_ids: Iterable[UUID]) -> int
 
 @transaction.atomic(durable=True)
 def disconnect_office(*, actor: Actor, organisation_id: UUID, office_id: UUID) -> OrganisationOffice | None:
-    """Ends that an organisation may choose an office: the connection that was, None if there was none. Orders keep the office.
+    """Ends the permission of an organisation to choose an office. Existing orders keep the office.
 
-    Raises NotFound, Forbidden.
+    Returns the former connection, or None if there was none. Raises NotFound, Forbidden.
     """
     lock_tree()
     organisation = policy.get(actor, Action.LINK_OFFICE, Organisation.objects.all(), organisation_id)
@@ -239,16 +245,18 @@ def disconnect_office(*, actor: Actor, organisation_id: UUID, office_id: UUID) -
 
 
 def _lock_names(area_id: UUID) -> None:
-    """Makes offices of an area that are made or renamed wait for each other: of two with one name the second finds the first.
+    """Serialises changes of office names in an area, so two concurrent offices cannot take the same name.
 
-    Taken before any office is locked.
+    Must be taken before any office is locked.
     """
     lock_until_commit(f"{Office._meta.db_table}.name {area_id}")
 
 
 def _require_free_name(area_id: UUID, name: str, *, but: UUID | None = None) -> None:
-    """Passes if no open office of the area, `but` this one, has the name in small or capital letters (ADR 0183), the area's names
-    being locked. Raises Conflict."""
+    """Raises Conflict if an open office of the area other than `but` has the name, ignoring case (ADR 0183).
+
+    The caller has locked the area's names.
+    """
     if Office.objects.filter(~Q(pk=but), area=area_id, name__iexact=name, closed_at=None).exists():
         message = "Det finns redan ett kontor med namnet i utgivningsområdet. Skriv ett annat namn."
         raise Conflict("office-exists", message, fields={"name": [message]})
@@ -259,7 +267,7 @@ def _rows() -> QuerySet[Office]:
 
 
 def _connect(actor: Actor, pairs: list[tuple[Office, UUID]]) -> int:
-    """Connects those that are not, each with its event; the tree is locked."""
+    """Connects the pairs that are not connected, each with its event. The caller has locked the tree."""
     office_ids, organisation_ids = [office.id for office, _ in pairs], [pk for _, pk in pairs]
     there = OrganisationOffice.objects.filter(office__in=office_ids, organisation__in=organisation_ids)
     connected = set(there.values_list("office_id", "organisation_id"))
@@ -286,7 +294,7 @@ def _wrong(field: str, message: str) -> Invalid:
 def disconnect_offices(actor: Actor, top: Organisation) -> None:
     """Disconnects the offices of an organisation and of those below it, in the caller's transaction.
 
-    It goes to another area, and offices belong to one, or is closed.
+    Used when the organisation is closed or moves to another area, because an office belongs to one area.
     """
     connections = OrganisationOffice.objects.filter(organisation__scope_path__startswith=top.scope_path)
     pairs = list(connections.order_by("id").values_list("office_id", "organisation_id"))

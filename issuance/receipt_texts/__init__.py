@@ -1,1 +1,1 @@
-"""Texts that organisations add to receipts, in versions."""
+"""Versioned texts that organisations add to receipts."""

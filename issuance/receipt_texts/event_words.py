@@ -1,4 +1,4 @@
-"""The words of events of receipt texts."""
+"""Labels of events of receipt texts."""
 
 from django.utils.translation import gettext_noop as _
 

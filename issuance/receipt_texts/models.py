@@ -6,8 +6,10 @@ from issuance.organisations.models import Organisation
 
 
 class ReceiptText(models.Model):
-    """Regionalt tillägg: a version of what an organisation adds to the receipt. The newest version holds; one `from_above` has no
-    text, and lets the nearest one's above hold."""
+    """A version of an organisation's addition to receipts (regionalt tillägg). The newest version applies.
+
+    A version with `from_above` has no text, and the nearest text above applies.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="receipt_texts")
     version = models.PositiveIntegerField()

@@ -1,4 +1,4 @@
-"""Regionalt tillägg of an organisation: its versions, and which text holds."""
+"""An organisation's additions to receipts (regionalt tillägg): the versions, and the text that applies."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ PAGE = 20
 
 @dataclass(frozen=True)
 class TextVersion:
-    """A version: when, by whom, and the text; empty where nothing is added, or where that `from_above` holds."""
+    """A version. `text` is empty if nothing is added, or if the text `from_above` applies."""
 
     version: int
     at: dt.datetime
@@ -26,10 +26,10 @@ class TextVersion:
 
 @dataclass(frozen=True)
 class ReceiptTexts:
-    """The newest `version` (0: none) with its text, a page of versions, newest first, and where the next goes on.
+    """The newest `version` (0 without one) with its text, and a page of versions, newest first; `before` is the next cursor.
 
-    `own`: that text holds, which may be empty. `above` is the organisation whose text holds without it, with `text_above`; empty
-    where there is none.
+    `own` means that the organisation's own text applies, which may be empty. `above` is the organisation whose text would
+    otherwise apply, with `text_above`; both empty without one.
     """
 
     version: int
@@ -42,7 +42,7 @@ class ReceiptTexts:
 
 
 def receipt_texts(*, actor: Actor, organisation_id: UUID, before: int | None = None) -> ReceiptTexts:
-    """The additions of an organisation whose configuration the actor sees. Raises NotFound, Forbidden."""
+    """Returns the additions of an organisation whose configuration the actor sees. Raises NotFound, Forbidden."""
     organisations = Organisation.objects.select_related("parent")
     organisation = policy.get(actor, Action.VIEW_CONFIGURATION, organisations, organisation_id)
     newest = ReceiptText.objects.filter(organisation=organisation).order_by("-version").first()

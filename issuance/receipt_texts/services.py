@@ -1,4 +1,4 @@
-"""Additions to receipts (Regionalt tillägg)."""
+"""Additions to receipts (regionalt tillägg)."""
 
 from typing import Any
 from uuid import UUID
@@ -13,17 +13,17 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 
 LONGEST = 5000
-"""Characters of an addition, which stands on one receipt with everything else."""
+"""The maximum length of an addition, which must fit on a receipt."""
 
 _FIELD = "regional_addition"
 
 
 @transaction.atomic(durable=True)
 def set_receipt_text(*, actor: Actor, organisation_id: UUID, regional_addition: str, version: int | None = None) -> ReceiptText:
-    """Makes a new version of the organisation's addition to receipts; the same text again makes none.
+    """Creates a new version of the organisation's addition to receipts. An equal text creates no version.
 
-    `version` is the one that was read, 0 for none; left out it is not compared. An empty text is one too: nothing is added then,
-    also not what stands above. Raises NotFound, Forbidden, Invalid, Outdated.
+    `version` is the version that was read, 0 without one; None skips the check. An empty text means that nothing is added, not
+    even the text from above. Raises NotFound, Forbidden, Invalid, Outdated.
     """
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
     organisation = policy.get(actor, Action.EDIT_RECEIPT_TEXT, rows, organisation_id)
@@ -36,9 +36,9 @@ def set_receipt_text(*, actor: Actor, organisation_id: UUID, regional_addition: 
 
 @transaction.atomic(durable=True)
 def use_receipt_text_from_above(*, actor: Actor, organisation_id: UUID, version: int | None = None) -> bool:
-    """Lets the text from above hold for a sub-organisation that has its own, by a new version (ADR 0184); True if it had one.
+    """Replaces a sub-organisation's own text by the inherited one, as a new version (ADR 0184). Returns True if it had its own.
 
-    `version` as for `set_receipt_text`. Raises NotFound, Forbidden, Conflict where nothing lies above, Outdated.
+    `version` as in `set_receipt_text`. Raises NotFound, Forbidden, Conflict for a top organisation, Outdated.
     """
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
     organisation = policy.get(actor, Action.EDIT_RECEIPT_TEXT, rows, organisation_id)
@@ -56,21 +56,23 @@ def _latest(organisation: Organisation) -> ReceiptText | None:
     return ReceiptText.objects.filter(organisation=organisation).order_by("-version").first()
 
 
-def _new(actor: Actor, organisation: Organisation, latest: ReceiptText | None, version: int | None, **told: Any) -> ReceiptText:
-    """The version after `latest`. Raises Outdated if that is not the `version` which was read."""
+def _new(
+    actor: Actor, organisation: Organisation, latest: ReceiptText | None, version: int | None, **columns: Any
+) -> ReceiptText:
+    """Creates the version after `latest`. Raises Outdated if `latest` is not the `version` that was read."""
     newest = latest.version if latest else 0
     if version is not None and version != newest:
         now = {_FIELD: latest.regional_addition if latest else ""}
         raise Outdated(newest, _changes_since(organisation, version), now)
     row = ReceiptText.objects.create(
-        organisation=organisation, version=newest + 1, created_at=clock.now(), created_by_ref=actor.ref, **told
+        organisation=organisation, version=newest + 1, created_at=clock.now(), created_by_ref=actor.ref, **columns
     )
     record(actor, "organisation.receipt_text_set", organisation, receipt_text_version=row.version)
     return row
 
 
 def _changes_since(organisation: Organisation, version: int) -> list[Change]:
-    """What others wrote after `version`, oldest first."""
+    """Returns the changes by others after `version`, oldest first."""
     rows = list(ReceiptText.objects.filter(organisation=organisation, version__gte=version).order_by("version"))
     before = rows.pop(0).regional_addition if rows and rows[0].version == version else ""
     changes = []

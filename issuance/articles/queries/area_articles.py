@@ -1,4 +1,4 @@
-"""Articles for many organisations of an area: what may be picked, for whom, in the order of the tree (rules/issuance 7.7)."""
+"""Articles for many organisations of an area: the articles and organisations to pick, in tree order (rules/issuance 7.7)."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from issuance.organisations.queries.nesting import nested
 from siths_portal.lib.lists import Order
 
 MOST = 100
-"""Organisations that the page lists; beyond them one searches, and what is ticked stays."""
+"""The maximum number of organisations on the page. Others are found by a search, which keeps the ticked ones."""
 
 
 @dataclass
 class PickedPlace:
-    """An organisation that may be picked: `level` is how many of the listed ones it lies below, `orderable` its articles."""
+    """An organisation to pick. `level` is its depth among the listed organisations, `orderable` the number of its articles."""
 
     id: UUID
     name: str
@@ -33,7 +33,7 @@ class PickedPlace:
 
 @dataclass(frozen=True)
 class AreaArticles:
-    """What may be picked. `total` organisations could be; `found` of them fit the text, all where there is none."""
+    """The articles and organisations to pick. `total` counts the organisations, `found` those that match the search text."""
 
     articles: tuple[ArticleLine, ...]
     places: tuple[PickedPlace, ...]
@@ -42,17 +42,18 @@ class AreaArticles:
 
     @property
     def searched(self) -> bool:
-        """Whether there are more than the page lists, so that it has a search."""
+        """True if there are more organisations than the page lists, so it has a search field."""
         return self.total > MOST
 
 
 def area_articles(*, actor: Actor, area_id: UUID, text: str = "", picked: Collection[UUID] = ()) -> AreaArticles:
-    """The articles that are sold or come to be, and the organisations for which the actor may choose them: those that `text`
-    finds, at most `MOST`, and beside them those `picked`. Three queries. Raises Forbidden.
+    """Returns articles sold now or later, and the organisations for which the actor may choose them.
+
+    The organisations are those in `picked` and at most `MOST` that match `text`. Three queries. Raises Forbidden.
     """
     rows = Organisation.objects.visible_to(actor, Action.CHOOSE_ARTICLES).filter(area=area_id).order_by("name", "pk")
-    asked = rows.values_list("scope_path", "pk", "name", "organisation_number", "hsa_id")
-    tops = nested((path, PickedPlace(pk, name, number, hsa_id)) for path, pk, name, number, hsa_id in asked)
+    columns = rows.values_list("scope_path", "pk", "name", "organisation_number", "hsa_id")
+    tops = nested((path, PickedPlace(pk, name, number, hsa_id)) for path, pk, name, number, hsa_id in columns)
     everything = list(_flat(tops))
     found = [place.id for place in everything if matches(text, place.name, place.number, place.hsa_id)]
     places = tuple(_listed(tops, {*found[:MOST], *picked}))

@@ -1,4 +1,4 @@
-"""Articles: the catalogue, and which of them an organisation may order (rules/issuance 7.7)."""
+"""The article catalogue, and the articles that an organisation may order (rules/issuance 7.7)."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ _TAGS = {"active": "active", "coming": "new", "ended": "expired"}
 
 @dataclass(frozen=True)
 class ArticleLine:
-    """An article in the catalogue, in words. `state` is active, coming or ended, by its period."""
+    """An article of the catalogue with labels. `state` is active, coming or ended, by its period."""
 
     code: str
     number: str
@@ -53,18 +53,18 @@ class ArticleLine:
 
     @property
     def state_text(self) -> str:
-        """The state in words."""
+        """The label of the state."""
         return gettext(STATES[self.state])
 
     @property
     def tag(self) -> str:
-        """The kind of tag that the state is drawn as."""
+        """The colour of the state's tag."""
         return _TAGS[self.state]
 
 
 @dataclass(frozen=True)
 class OfferedLine:
-    """An article for an organisation: `orderable` is the issuer's tick (Beställningsbar)."""
+    """An article for an organisation. `orderable` is the issuer's choice (Beställningsbar)."""
 
     article: ArticleLine
     orderable: bool
@@ -72,7 +72,7 @@ class OfferedLine:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which articles of the catalogue are listed; empty means all. `delivery` is ordinary or registered."""
+    """The filters of the catalogue; empty means all. `delivery` is ordinary or registered."""
 
     kind: str = ""
     state: str = ""
@@ -80,7 +80,7 @@ class Choice:
 
     @property
     def condition(self) -> Q:
-        """As a condition on articles today."""
+        """The condition on articles today."""
         today = clock.today()
         ended, coming = Q(valid_to__lt=today), Q(valid_from__gt=today)
         states = {"active": ~ended & ~coming, "coming": coming & ~ended, "ended": ended}
@@ -92,9 +92,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class ArticleFacts:
-    """An article as it is kept, beside its line in words.
+    """An article's stored values, in addition to its line with labels.
 
-    `ordered`: what a card is made by is fixed; `orderable_in` counts the organisations in sight that may order it.
+    `ordered` means that the properties of the card can no longer change. `orderable_in` counts the organisations that may order
+    it, as far as the actor sees them.
     """
 
     version: int
@@ -115,13 +116,13 @@ class ArticleFacts:
 
 
 def catalogue(*, actor: Actor, choice: Choice) -> Rows[Article, ArticleLine]:
-    """The articles of the catalogue. Raises Forbidden for those who see no configuration."""
+    """Returns the articles of the catalogue. Raises Forbidden for actors who see no configuration."""
     policy.reach(actor, Action.VIEW_CONFIGURATION)
     return Rows(Article.objects.filter(choice.condition), lambda found: list(_lines(found)))
 
 
 def article(*, actor: Actor, code: str) -> ArticleFacts:
-    """One article of the catalogue. Raises Forbidden, NotFound."""
+    """Returns one article of the catalogue. Raises Forbidden, NotFound."""
     policy.reach(actor, Action.VIEW_CONFIGURATION)
     row = Article.objects.filter(pk=code).first()
     if row is None:
@@ -152,7 +153,7 @@ _KEPT = (
 
 
 def offered(*, actor: Actor, organisation_id: UUID) -> tuple[OfferedLine, ...]:
-    """The articles of the catalogue as one organisation may order them, without ended ones that it never could.
+    """Returns the articles for an organisation, without ended ones that it may not order.
 
     Raises NotFound, Forbidden.
     """
@@ -165,7 +166,7 @@ def offered(*, actor: Actor, organisation_id: UUID) -> tuple[OfferedLine, ...]:
 
 
 def chosen(*, organisation_id: UUID) -> tuple[ArticleLine, ...]:
-    """The articles that are ticked for an organisation, whose caller has made sure that it is in sight. One query."""
+    """Returns the articles that an organisation may order. The caller has checked that the actor sees it. One query."""
     ticked = OrganisationArticle.objects.filter(organisation=organisation_id, orderable=True).values("article")
     return tuple(_lines(Article.objects.filter(pk__in=ticked).order_by("number", "code")))
 

@@ -1,4 +1,4 @@
-"""Articles and who may order them (rules/issuance 7.7)."""
+"""Articles and the organisations that may order them (rules/issuance 7.7)."""
 
 import datetime as dt
 import re
@@ -26,21 +26,21 @@ LEVELS = (3, 2)
 
 EARLIEST = dt.date(2000, 1, 1)
 LATEST_DAYS = 10 * 365
-"""A day before the one, or in more days than the other, is refused as a slip of the keyboard."""
+"""Earlier dates, and dates more days ahead than this, are refused as typing errors."""
 
 USES = Registry[Callable[[str], bool]]()
-"""Whether something was ever made by the article with this code; the packages above register it."""
+"""Functions of the packages above that return whether the article with this code was ever used."""
 
 _NUMBER = re.compile(r"\d{3,8}", re.ASCII)
 _BATCH = 2000
-"""Rows of a statement."""
+"""The number of rows per statement."""
 _MADE = ("kind", "orientation", "photo", "assurance_level")
-"""What a card is made by: an article that was ordered keeps it."""
+"""The properties of the card. An article that was ordered keeps them."""
 
 
 @dataclass(frozen=True)
 class ArticleData:
-    """An article as it is typed; its code is the number, with `-REK` for the registered-mail variant. Both days count."""
+    """An article as typed. Its code is the number, with `-REK` for the registered-mail variant. Both days are inclusive."""
 
     number: str
     name: str
@@ -59,7 +59,7 @@ class ArticleData:
         return f"{self.number}-REK" if self.registered_mail else self.number
 
     def checked(self) -> "ArticleData":
-        """The same in normal form. Raises Invalid with every field that is wrong."""
+        """Returns the data in normal form. Raises Invalid with every field that is wrong."""
         wrong: dict[str, list[str]] = {}
         texts = {"name": self.name, "generation": self.generation}
         for field, longest, needed in (("name", 100, "Ange artikelns namn."), ("generation", 20, "")):
@@ -81,9 +81,9 @@ class ArticleData:
 
 @transaction.atomic(durable=True)
 def register_article(*, actor: Actor, article: ArticleData) -> Article:
-    """Adds an article; the same again changes nothing.
+    """Adds an article. Registering the same article again changes nothing.
 
-    Raises Forbidden, Invalid by field, Conflict if the code is another article's.
+    Raises Forbidden, Invalid by field, Conflict if another article has the code.
     """
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     article = article.checked()
@@ -100,13 +100,13 @@ def register_article(*, actor: Actor, article: ArticleData) -> Article:
 
 @transaction.atomic(durable=True)
 def edit_article(*, actor: Actor, code: str, version: int, article: ArticleData) -> Article:
-    """Changes an article that was read at `version`. Its number and delivery are what it is; what a card is made by stays once a
-    card was ordered by it, and its first day moves no later than it was.
+    """Edits an article that was read at `version`.
 
-    Raises Forbidden, NotFound, Invalid by field, Outdated, Conflict (ordered already).
+    Its number and delivery never change. After the first order the properties of the card are fixed, and its first day cannot be
+    later than it was. Raises Forbidden, NotFound, Invalid by field, Outdated, Conflict (ordered already).
     """
     policy.require_global(actor, Action.CREATE_ORGANISATION)
-    # For update, not less: an order that is being placed holds its article's key.
+    # FOR UPDATE, because a concurrent order holds a key-share lock on its article.
     row = Article.objects.select_for_update().filter(pk=code).first()
     if row is None:
         raise policy.not_found()
@@ -130,7 +130,7 @@ def edit_article(*, actor: Actor, code: str, version: int, article: ArticleData)
 
 
 def _slips(**days: dt.date | None) -> dict[str, list[str]]:
-    """What is said of days, by field, that nobody means."""
+    """Returns error texts by field for dates that are probably typing errors."""
     latest, wrong = clock.today() + dt.timedelta(days=LATEST_DAYS), {}
     for field, day in days.items():
         if day is not None and day < EARLIEST:
@@ -142,7 +142,7 @@ def _slips(**days: dt.date | None) -> dict[str, list[str]]:
 
 
 def is_ordered(code: str) -> bool:
-    """Whether a card was ever ordered by the article, also one that was taken over."""
+    """True if a card was ever ordered by the article, migrated cards included."""
     return any(uses(code) for uses in USES)
 
 
@@ -154,10 +154,10 @@ def offer_article(*, actor: Actor, organisation_id: UUID, article_code: str, ord
 
 @transaction.atomic(durable=True)
 def choose_articles(*, actor: Actor, organisation_id: UUID, shown: Collection[str], picked: Collection[str]) -> int:
-    """Makes the orderable articles `picked` of `shown`, those that the actor saw ticked; returns how many changed.
+    """Sets which articles are orderable: `picked`, compared with `shown`, the ones that the page showed as ticked.
 
-    What he did not touch stays as others may have set it meanwhile. Raises NotFound, Forbidden, Invalid for one that is unknown
-    or no longer sold.
+    Returns the number of changes. Articles that the actor did not change keep what other users have set in the meantime. Raises
+    NotFound, Forbidden, Invalid for an article that is unknown or no longer sold.
     """
     organisation = _locked(actor, organisation_id)
     added, removed = set(picked) - set(shown), set(shown) - set(picked)
@@ -172,11 +172,11 @@ def choose_articles(*, actor: Actor, organisation_id: UUID, shown: Collection[st
 def add_articles(
     *, actor: Actor, area_id: UUID, organisation_ids: Collection[UUID] | None, codes: Collection[str]
 ) -> dict[UUID, int]:
-    """Makes articles orderable for organisations of an area, all or none, and takes none away; None means every organisation
-    there that the actor may choose for. Returns how many were added for each that got one.
+    """Makes articles orderable for organisations of an area, all or none, and removes none.
 
-    Raises NotFound, Forbidden, Invalid (none picked, an article unknown or no longer sold, an organisation elsewhere or out of
-    reach).
+    None as `organisation_ids` means every organisation of the area for which the actor may choose. Returns the number of articles
+    added for each organisation that got any. Raises NotFound, Forbidden, Invalid (nothing picked, an article unknown or no longer
+    sold, an organisation of another area or outside the actor's scope).
     """
     area = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.all(), area_id)
     policy.require(actor, Action.CHOOSE_ARTICLES, area)
@@ -199,8 +199,9 @@ def add_articles(
 
 @transaction.atomic(durable=True)
 def copy_articles(*, actor: Actor, from_id: UUID, to_id: UUID) -> int:
-    """Adds to what an organisation may order what another may that the actor sees, but for what is no longer sold; returns how
-    many were added. Raises NotFound, Forbidden.
+    """Adds to an organisation's articles those of another that the actor sees, except those no longer sold.
+
+    Returns the number added. Raises NotFound, Forbidden.
     """
     source = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), from_id)
     target = _locked(actor, to_id)
@@ -208,7 +209,7 @@ def copy_articles(*, actor: Actor, from_id: UUID, to_id: UUID) -> int:
 
 
 def offered_to(organisation_ids: Collection[UUID]) -> dict[UUID, list[str]]:
-    """By organisation what it may order of what is still sold, or comes to be."""
+    """Returns for each organisation the articles that it may order and that are sold now or later."""
     found: dict[UUID, list[str]] = {pk: [] for pk in organisation_ids}
     rows = OrganisationArticle.objects.filter(organisation__in=found, orderable=True, article__in=_sold()).order_by("article")
     for pk, code in rows.values_list("organisation_id", "article_id"):
@@ -217,7 +218,7 @@ def offered_to(organisation_ids: Collection[UUID]) -> dict[UUID, list[str]]:
 
 
 def take_over_articles(actor: Actor, made: Sequence[tuple[NewOrganisation, Organisation]]) -> None:
-    """Makes orderable for the new organisations that ask for it what their parents may order, in the caller's transaction.
+    """Copies the parents' articles to new organisations with `same_articles`, in the caller's transaction.
 
     Raises Forbidden.
     """
@@ -231,12 +232,12 @@ def take_over_articles(actor: Actor, made: Sequence[tuple[NewOrganisation, Organ
 
 
 def _are_sold(codes: Collection[str]) -> bool:
-    """Whether each of the codes, which are told once, is of an article that is sold or comes to be."""
+    """True if each of the distinct codes belongs to an article sold now or later."""
     return _are_there(_sold(), codes)
 
 
 def _are_there(articles: QuerySet[Article], codes: Collection[str]) -> bool:
-    """Whether each of the codes is there; one with a NUL, which no text of the database has, is not even asked for."""
+    """True if each of the codes exists. A code with NUL, which PostgreSQL cannot store, does not, and causes no query."""
     return not any("\0" in code for code in codes) and articles.filter(pk__in=codes).count() == len(codes)
 
 
@@ -250,8 +251,10 @@ def _locked(actor: Actor, organisation_id: UUID) -> Organisation:
 
 
 def offer(wanted: Mapping[UUID, Mapping[str, bool]], *, actor: Actor) -> dict[UUID, int]:
-    """Sets by organisation the ticks that differ, each with its event, in the caller's transaction; those that were changed, and
-    how many. The organisations are locked, and the actor may choose for them. Raises Invalid for an unknown article.
+    """Sets the ticks that differ, by organisation, each with its event, in the caller's transaction.
+
+    Returns the number of changes for each changed organisation. The caller has locked the organisations and checked the right.
+    Raises Invalid for an unknown article.
     """
     codes = {code for ticks in wanted.values() for code in ticks}
     if not _are_there(Article.objects.all(), codes):

@@ -1,7 +1,7 @@
-"""Abonnemangsavgift, a dated value: what an organisation is charged from a day on, and its corrections (ADR 0037).
+"""The subscription fee (abonnemangsavgift) as a dated value, and its corrections (ADR 0037).
 
-Billing asks for the value just before a month's end (ADR 0037). So a day of a month that is not over may be set anew, and nothing
-that was invoiced is touched.
+Billing reads the value just before a month's end. So the value of a day can be corrected until its month ends, and nothing that
+was invoiced changes.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
 LATEST_DAYS = 10 * 365
-"""What begins later than in so many days is refused as a slip of the keyboard."""
+"""A fee that begins more days ahead than this is refused as a typing error."""
 
 _DAY = dt.timedelta(days=1)
 _FIELD = "charged"
@@ -31,11 +31,11 @@ _FEE_SET = "organisation.fee_set"
 def set_subscription_fee(
     *, actor: Actor, organisation_id: UUID, charged: bool, valid_from: dt.datetime, version: int | None = None
 ) -> SubscriptionFee:
-    """Sets Abonnemangsavgift from a moment on, a person from the beginning of its day; the same value again changes nothing.
+    """Sets the subscription fee from a moment on; a person sets it from the beginning of a day. An equal value changes nothing.
 
-    What a person says of a day replaces what was said of it. `version` is `fee_version` as it was read; left out it is not
-    compared. Raises NotFound, Forbidden, Invalid for a day in a month that is over or far ahead, Outdated if others set that day
-    since, and Conflict if no person asks and the moment has another value.
+    A person's value replaces the earlier value of that day. `version` is the `fee_version` that was read; None skips the check.
+    Raises NotFound, Forbidden, Invalid for a day in a past month or too far ahead, Outdated if others have set that day since,
+    and Conflict if the actor is not a person and the moment has another value.
     """
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
     organisation = policy.get(actor, Action.CREATE_ORGANISATION, rows, organisation_id)
@@ -45,7 +45,7 @@ def set_subscription_fee(
 
 
 def set_first_fees(actor: Actor, made: Sequence[tuple[NewOrganisation, Organisation]]) -> None:
-    """Sets the fees of organisations that the caller's transaction makes, from the beginning of their first day."""
+    """Sets the fees of organisations that the caller's transaction creates, from the beginning of their first day."""
     for new, organisation in made:
         if new.making.charged is not None:
             _require_no_sub_organisation(actor, organisation)
@@ -54,8 +54,10 @@ def set_first_fees(actor: Actor, made: Sequence[tuple[NewOrganisation, Organisat
 
 
 def end_fee(actor: Actor, organisation: Organisation) -> None:
-    """Ends the fee of an organisation that is ended, or comes below another, in the caller's transaction: from today on, and
-    whatever was to come."""
+    """Ends the fee of an organisation that is closed or moves below another, in the caller's transaction.
+
+    It ends today, and future fees are set to no.
+    """
     today = clock.today()
     holds = SubscriptionFee.objects.filter(organisation=organisation, valid_from__lt=clock.start_of_day(today + _DAY))
     last = holds.order_by("-valid_from").first()
@@ -66,12 +68,12 @@ def end_fee(actor: Actor, organisation: Organisation) -> None:
 
 
 def fee_version(organisation_id: UUID) -> int:
-    """How often the fee was set: a form carries it, so that of two who set one day the second is told."""
+    """Returns how often the fee was set. A form submits it, so the second of two editors of a day sees the conflict."""
     return Event.objects.filter(subject_type="organisation", subject_ref=str(organisation_id), action=_FEE_SET).count()
 
 
 def _set_day(actor: Actor, organisation: Organisation, *, charged: bool, day: dt.date, version: int | None) -> SubscriptionFee:
-    """The day's one value. Older rows may have begun within the day; the last of them is what the day came to."""
+    """Sets the only value of a day. Older rows may begin within the day; the last of them is the day's value."""
     _require_no_sub_organisation(actor, organisation)
     _require_open_month(day)
     begin, end = clock.start_of_day(day), clock.start_of_day(day + _DAY)
@@ -109,13 +111,13 @@ def _insert(actor: Actor, organisation: Organisation, *, charged: bool, valid_fr
 
 
 def _record(actor: Actor, fee: SubscriptionFee, *, before: bool | None) -> None:
-    """One event with the value that held at that moment before, None where none did."""
-    told = {_FIELD: fee.charged, "valid_from": fee.valid_from.isoformat()}
-    record(actor, _FEE_SET, fee.organisation, **told, before={_FIELD: before}, after={_FIELD: fee.charged})
+    """Records an event with the value that applied at that moment before, or None."""
+    values = {_FIELD: fee.charged, "valid_from": fee.valid_from.isoformat()}
+    record(actor, _FEE_SET, fee.organisation, **values, before={_FIELD: before}, after={_FIELD: fee.charged})
 
 
 def _changes_since(organisation: Organisation, day: dt.date, version: int) -> list[Change]:
-    """How others set this day after `version`, oldest first."""
+    """Returns how others have set this day after `version`, oldest first."""
     events = Event.objects.filter(subject_type="organisation", subject_ref=str(organisation.pk), action=_FEE_SET)
     return [
         Change(event.at, event.actor_ref, _FIELD, event.facts.get("before", {}).get(_FIELD), event.facts[_FIELD])

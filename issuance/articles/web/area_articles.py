@@ -1,4 +1,4 @@
-"""Välj artiklar för flera organisationer: articles are added to what organisations of an area may order (rules/issuance 7.7)."""
+"""Välj artiklar för flera organisationer: adds articles to what organisations of an area may order (rules/issuance 7.7)."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -26,11 +26,11 @@ _AT = {
     "article": ("artiklar", gettext_lazy("Artiklar")),
     "organisation": ("organisationer", gettext_lazy("Organisationer")),
 }
-"""Where on the page a field's refusal leads, and what the place is called."""
+"""The anchor and name of the part of the page to which an error of each field links."""
 
 
 class PlaceSearchForm(Form):
-    """Which organisations are listed where there are many; empty lists the first."""
+    """A search that selects the listed organisations; empty lists the first ones."""
 
     text = text_line(
         gettext_lazy("Sök organisation"),
@@ -44,7 +44,7 @@ class PlaceSearchForm(Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Adds the articles picked to the organisations picked, or lists others when a search is sent. Raises NotFound, Forbidden."""
+    """Adds the picked articles to the picked organisations, or searches for organisations. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.CHOOSE_ARTICLES in head.rights)
@@ -81,7 +81,7 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
 
 
 def _tell(request: HttpRequest, added: Mapping[UUID, int], picked: int) -> None:
-    """What was added: how many articles, where each organisation that got any got all that were `picked`."""
+    """Adds a message about the articles added. It states their number only if each organisation got all that were `picked`."""
     if not added:
         messages.info(request, _("Inget ändrades. Organisationerna kunde redan beställa artiklarna."))
         return

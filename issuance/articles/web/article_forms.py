@@ -1,4 +1,4 @@
-"""Forms of articles. What they must hold is checked by the services' rules."""
+"""Forms of articles. The services validate their content."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from siths_portal.lib.pages.forms import DayInput, Form
 _PICK = {"invalid_choice": _("Välj ett alternativ i listan.")}
 _YES_NO: list[tuple[str, Any]] = [("yes", _("Ja")), ("no", _("Nej"))]
 NUMBERED = ("number", "registered_mail")
-"""What an article's code is made of."""
+"""The parts of an article's code."""
 MADE = ("kind", "orientation", "photo", "assurance_level")
-"""What a card is made by, which stays once one was ordered."""
+"""The properties of the card, which are fixed after the first order."""
 
 
 def _radios(label: Any, choices: list[tuple[str, Any]], *, required: Any, help_text: Any = "") -> forms.ChoiceField:
@@ -38,7 +38,7 @@ def _day(label: Any, *, required: Any = None, help_text: Any = "") -> forms.Date
 
 
 class ArticleForm(EditForm):
-    """An article. `fixed` are fields that it does not have, since the article keeps them: a mapping of their values."""
+    """An article. `fixed` maps fields that cannot change, and that the form lacks, to their values."""
 
     side_by_side = True
     columns: ClassVar[Mapping[str, str]] = {name: name for name in ("name", *MADE, "generation", "valid_from", "valid_to")}
@@ -78,7 +78,10 @@ class ArticleForm(EditForm):
             del self.fields[name]
 
     def clean(self) -> dict[str, Any]:
-        """Tells also what the service would refuse, so that all that is wrong is seen at once. `article` is the whole of it."""
+        """Adds the errors that the service would raise, so the user sees all errors at once.
+
+        Sets `article` to the complete data.
+        """
         super().clean()
         if not self.errors:
             self.cleaned_data["article"] = self._article()
@@ -89,7 +92,7 @@ class ArticleForm(EditForm):
         return self.cleaned_data
 
     def _article(self) -> ArticleData:
-        """The form's values with those that are fixed."""
+        """Returns the article's data from the form and `fixed`."""
         given = self.cleaned_data
         values: dict[str, Any] = {name: given.get(name, "") for name in ("number", "name", "kind", "orientation", "generation")}
         values |= {name: given.get(name) == "yes" for name in ("photo", "registered_mail")}
@@ -99,14 +102,14 @@ class ArticleForm(EditForm):
 
     @classmethod
     def as_typed(cls, column: str, value: Any) -> str:
-        """A column's value as its field shows it."""
+        """Returns a column's value as its field shows it."""
         if isinstance(value, bool):
             return "yes" if value else "no"
         return super().as_typed(column, value)
 
 
 class ArticleChoiceForm(Form):
-    """Which articles of the catalogue are listed."""
+    """The filters of the catalogue."""
 
     slag = forms.ChoiceField(label=_("Slag"), required=False, error_messages=_PICK)
     leverans = forms.ChoiceField(
@@ -125,13 +128,13 @@ class ArticleChoiceForm(Form):
 
     @property
     def chosen(self) -> dict[str, str]:
-        """What was chosen, as addresses tell it; nothing of what is no choice."""
+        """The valid filters as query parameters."""
         if not self.is_valid():
             return {}
         return {name: value for name, value in self.cleaned_data.items() if value}
 
     @property
     def choice(self) -> Choice:
-        """What was chosen, as the query takes it."""
+        """The filters for the query."""
         chosen = self.chosen
         return Choice(chosen.get("slag", ""), chosen.get("status", ""), chosen.get("leverans", ""))

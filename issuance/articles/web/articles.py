@@ -1,4 +1,4 @@
-"""Administrera artiklar: the catalogue, and what an organisation may order (rules/issuance 7.7)."""
+"""Administrera artiklar: the catalogue, and the articles that an organisation may order (rules/issuance 7.7)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,7 +38,7 @@ _FORM = "components/form.html"
 @require_safe
 @ADMINISTRATION.requires()
 def catalogue(request: HttpRequest) -> HttpResponse:
-    """The articles, those of a kind, delivery or status if it is chosen. Raises Forbidden."""
+    """Lists the articles that match the filters. Raises Forbidden."""
     actor, shown = actor_of(request), ArticleList(request).shown()
     may_add = policy.holds(actor, Action.CREATE_ORGANISATION)
     return render_page(
@@ -56,7 +56,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
 @require_safe
 @ADMINISTRATION.requires()
 def article(request: HttpRequest, code: str) -> HttpResponse:
-    """One article of the catalogue. Raises Forbidden, NotFound."""
+    """Shows one article of the catalogue. Raises Forbidden, NotFound."""
     found = articles.article(actor=actor_of(request), code=code)
     context = {
         "facts": list(_facts(found)),
@@ -136,7 +136,7 @@ def article_new(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def article_edit(request: HttpRequest, code: str) -> HttpResponse:
-    """Changes an article. Raises Forbidden, NotFound."""
+    """Edits an article. Raises Forbidden, NotFound."""
     actor = actor_of(request)
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     found = articles.article(actor=actor, code=code)
@@ -150,12 +150,12 @@ def article_edit(request: HttpRequest, code: str) -> HttpResponse:
     if made is not None:
         messages.success(request, _("Artikeln är sparad."))
         return redirect("article", code)
-    context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("article", args=[code]), "lead": _held(found)}
+    context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("article", args=[code]), "lead": _restriction(found)}
     return _page(request, _FORM, found, context, step=_("Redigera artikeln"), status=status)
 
 
-def _held(found: ArticleFacts) -> str:
-    """What orders, or those who may place them, hold an article to."""
+def _restriction(found: ArticleFacts) -> str:
+    """Returns why parts of an article cannot change, because of its orders or of the organisations that may order it."""
     if found.ordered:
         return _(
             "Artikeln har beställts. Slag, utförande, foto och tillitsnivå ligger därför fast, och den första dagen kan inte "
@@ -174,14 +174,14 @@ def _held(found: ArticleFacts) -> str:
 @require_safe
 @ADMINISTRATION.requires()
 def article_history(request: HttpRequest, code: str) -> HttpResponse:
-    """What was done to an article. Raises Forbidden, NotFound."""
+    """Shows the history of an article. Raises Forbidden, NotFound."""
     found = articles.article(actor=actor_of(request), code=code)
     return _page(request, HISTORY, found, history_context(request, "article", code), here="article_history")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Which articles an organisation may order. Raises NotFound, Forbidden."""
+    """Chooses the articles that an organisation may order. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.CHOOSE_ARTICLES in head.rights)
@@ -189,7 +189,7 @@ def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpRe
     parent = head.above[-1] if head.above and head.above[-1].seen else None
     if "samma" in request.POST:
         demand(parent is not None)
-        return _same(request, head, cast(Above, parent))
+        return _copy_from_parent(request, head, cast(Above, parent))
     lines = articles.offered(actor=actor, organisation_id=organisation_id)
     shown = [line.article.code for line in lines if line.orderable]
     if request.method == "POST":
@@ -203,8 +203,8 @@ def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpRe
             if readiness.has_articles(organisation_id):
                 messages.success(request, _("Beställningsbara artiklar är sparade."))
             else:
-                told = _("Beställningsbara artiklar är sparade. Ingen säljs nu, så inga kort kan beställas i organisationen.")
-                messages.warning(request, told)
+                text = _("Beställningsbara artiklar är sparade. Ingen säljs nu, så inga kort kan beställas i organisationen.")
+                messages.warning(request, text)
             return redirect("organisation_articles", organisation_id)
     context = {
         "lines": lines,
@@ -217,8 +217,8 @@ def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpRe
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
 
 
-def _same(request: HttpRequest, head: OrganisationHead, parent: Above) -> HttpResponse:
-    """Adds what the organisation above may order."""
+def _copy_from_parent(request: HttpRequest, head: OrganisationHead, parent: Above) -> HttpResponse:
+    """Adds the articles of the organisation above."""
     added = copy_articles(actor=actor_of(request), from_id=parent.id, to_id=head.id)
     if added:
         text = ngettext("{count} artikel är tillagd.", "{count} artiklar är tillagda.", added)

@@ -1,4 +1,4 @@
-"""The list of the catalogue's articles."""
+"""The list of the articles in the catalogue."""
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -17,7 +17,7 @@ def _look(line: ArticleLine) -> str:
 
 
 class ArticleList(List[ArticleLine]):
-    """The articles, those of a kind, delivery or status if it is chosen."""
+    """The articles that match the filters."""
 
     columns = (
         Column(key="artikel", heading=gettext_lazy("Nummer"), value="number", kind=Kind.NUMBER, sort="number"),

@@ -1,4 +1,4 @@
-"""Addresses of articles, with their functions on areas and organisations. An article is called by its code."""
+"""URLs of articles, with their functions on areas and organisations. The URL of an article has its code."""
 
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _

@@ -1,15 +1,15 @@
-"""States and actions of carriers (bärare), rules/issuance 4.2. `kinds` declares which kind goes through which.
+"""States and actions of carriers (bärare), rules/issuance 4.2. `kinds` declares the transitions of each kind.
 
-The value of an action is its event's past participle.
+The value of an action is the past participle in its event's name.
 """
 
 from enum import StrEnum
 
 
 class CarrierState(StrEnum):
-    """Where a carrier stands. REVOKED, EXPIRED and CANCELLED are final and make the group of invalid carriers.
+    """The state of a carrier. REVOKED, EXPIRED and CANCELLED are final; pages call them invalid carriers.
 
-    A card in IN_STOCK lies at an office and has no holder; one in RESERVED waits for its holder to activate it.
+    A card in IN_STOCK is at an office and has no holder. A card in RESERVED waits for its holder's activation.
     """
 
     ORDERED = "ordered"
@@ -24,9 +24,9 @@ class CarrierState(StrEnum):
 
 
 class CarrierAction(StrEnum):
-    """What may be done to a carrier. The first two leave its state: they bind what the supplier made to the row.
+    """An action on a carrier. The first two do not change its state: they bind the supplier's data to the row.
 
-    BLOCK_CODE and RESET_CODE leave it too: the holder locked the code before signing, and chose a new one with the PUK.
+    BLOCK_CODE and RESET_CODE do not change it either: the holder blocked the code before signing, or chose a new one by the PUK.
     """
 
     BIND_SERIAL = "serial_bound"

@@ -1,4 +1,4 @@
-"""The kinds of carriers as a document: `docs/carrier-kinds.md` is made by `manage.py issuance_carrier_kinds`."""
+"""The kinds of carriers as a document: `manage.py issuance_carrier_kinds` writes `docs/carrier-kinds.md`."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +12,7 @@ Made by `manage.py issuance_carrier_kinds` from `issuance/carriers/domain/kinds.
 
 
 def document() -> str:
-    """The document as Markdown, with a diagram of states for each kind."""
+    """Returns the document as Markdown, with a state diagram for each kind."""
     return "\n".join([_HEAD, *(line for kind in all_kinds() for line in _kind(kind))])
 
 

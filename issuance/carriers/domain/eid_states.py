@@ -1,11 +1,11 @@
-"""States and transitions of a SITHS eID: the certificate pair of one post on one carrier (rules/issuance 4.3)."""
+"""States and transitions of a SITHS eID: the certificate pair of one assignment on one carrier (rules/issuance 4.3)."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class EidState(StrEnum):
-    """Where an eID stands. ACTIVE means that the holder signed for it; certificates exist already in ORDERED."""
+    """The state of an eID. ACTIVE means that the holder has signed the receipt; certificates already exist in ORDERED."""
 
     ORDERED = "ordered"
     ACTIVE = "active"
@@ -15,7 +15,7 @@ class EidState(StrEnum):
 
 
 class EidAction(StrEnum):
-    """What may be done to an eID. PLAN_CERTIFICATES leaves its state: it sets the validity."""
+    """An action on an eID. PLAN_CERTIFICATES does not change its state; it sets the validity."""
 
     PLAN_CERTIFICATES = "certificates_planned"
     ACTIVATE = "activated"

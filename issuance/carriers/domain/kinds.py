@@ -1,7 +1,7 @@
-"""Kinds of carriers. One declaration says everything in which a kind differs; pages, steps, lists and constraints read it.
+"""Kinds of carriers. One declaration holds all properties of a kind; pages, transitions, lists and constraints read it.
 
-A new kind is a new declaration, and a migration for the database's list of kinds. `docs/carrier-kinds.md` is made from them by
-`manage.py issuance_carrier_kinds`.
+A new kind needs a new declaration, and a migration for the database's list of kinds. `manage.py issuance_carrier_kinds` writes
+`docs/carrier-kinds.md` from the declarations.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ type Transitions = Mapping[tuple[CarrierState, CarrierAction], CarrierState]
 
 
 class Owner(StrEnum):
-    """What a certificate belongs to: an eID (one post of the holder), or the carrier itself."""
+    """The owner of a certificate: an eID (one assignment of the holder), or the carrier itself."""
 
     EID = "eid"
     CARRIER = "carrier"
@@ -32,7 +32,7 @@ class Stage(StrEnum):
 
 
 class Need(StrEnum):
-    """What an activation needs before the carrier is active."""
+    """A requirement of activation."""
 
     VISIT = "visit"
     PUK = "puk"
@@ -43,7 +43,7 @@ class Need(StrEnum):
 
 
 class Function(StrEnum):
-    """What an officer does with a carrier on pages."""
+    """A function that officers have on a carrier's page."""
 
     ORDER = "order"
     ACTIVATE = "activate"
@@ -53,9 +53,9 @@ class Function(StrEnum):
 
 @dataclass(frozen=True)
 class CertificateSpec:
-    """A certificate that carriers of a kind hold: its profile in `pki`, what it belongs to, and when it is issued.
+    """A certificate on carriers of a kind: its profile in `pki`, its owner, and when it is issued.
 
-    `ca` is the family of CAs that issue it; the assurance level makes the CA's name whole (`person-id-3`).
+    `ca` is the family of CAs that issue it; with the assurance level it makes the name of the CA (`person-id-3`).
     """
 
     profile: str
@@ -66,9 +66,10 @@ class CertificateSpec:
 
 @dataclass(frozen=True)
 class FunctionRule:
-    """When an officer may use a function: the right, and the states in which the page offers it.
+    """The conditions of a function: the right it needs, and the states in which the page offers it.
 
-    `label` is its text; `labels` are those of single states. `waits` says why the function is off in a state that offers it.
+    `label` is its text; `labels` has the texts for single states. `waits` gives the reason for states in which the page shows the
+    function as disabled.
     """
 
     right: Action
@@ -78,23 +79,23 @@ class FunctionRule:
     waits: Mapping[CarrierState, str] | None = None
 
     def label_in(self, state: CarrierState) -> str:
-        """The text of the function on a carrier in `state`."""
+        """Returns the text of the function for a carrier in `state`."""
         return (self.labels or {}).get(state, self.label)
 
     def reason_in(self, state: CarrierState) -> str:
-        """Why the function is off on a carrier in `state`; empty if its state allows it."""
+        """Returns why the function is disabled for a carrier in `state`; empty if the state allows it."""
         return (self.waits or {}).get(state, "")
 
 
 @dataclass(frozen=True)
 class CarrierKind:
-    """Everything in which a kind of carrier differs from others.
+    """All properties of a kind of carrier.
 
-    `type` and `name` are what pages call it. `article_kinds` are the kinds of articles that are ordered as it; none means that
-    no supplier makes it. `unbound` are the states in which it has no holder yet; in all others it has one. `held_until_code`:
-    its certificates are on hold from issuance until the holder has chosen the code. `assurance_levels` are those it may have.
-    `carrier_years` and `eid_years` name the settings of their validity. `subscribed`: a holder with a valid eID on it counts
-    for the subscription.
+    `type` and `name` are its names on pages. `article_kinds` are the kinds of articles that are ordered as it; if empty, no
+    supplier makes it. `unbound` are the states in which it has no holder yet. `held_until_code` means that its certificates are
+    on hold from issuance until the holder has chosen the code. `assurance_levels` are its possible levels. `carrier_years` and
+    `eid_years` are names of settings with the validity. `subscribed` means that a holder with a valid eID on it counts for the
+    subscription.
     """
 
     code: str
@@ -113,20 +114,20 @@ class CarrierKind:
     subscribed: bool = False
 
     def rule(self, function: Function) -> FunctionRule | None:
-        """The rule of a function; None if carriers of this kind do not have it."""
+        """Returns the rule of a function, or None if carriers of this kind do not have it."""
         return (self.functions or {}).get(function)
 
     def allows(self, function: Function, state: str) -> bool:
-        """True if the state of a carrier admits the function."""
+        """True if a carrier in `state` allows the function."""
         rule = self.rule(function)
         return rule is not None and state in rule.states and not rule.reason_in(CarrierState(state))
 
     def profiles(self, owner: Owner | None = None, stage: Stage | None = None) -> tuple[str, ...]:
-        """The certificate profiles, of one owner and stage if they are given, in the order in which they are requested."""
+        """Returns the certificate profiles, filtered by owner and stage if given, in the order in which they are requested."""
         return tuple(each.profile for each in self.certificates if owner in (None, each.owner) and stage in (None, each.stage))
 
     def certificate(self, profile: str) -> CertificateSpec:
-        """Returns the certificate with this profile. Raises KeyError if carriers of this kind hold none."""
+        """Returns the certificate with this profile. Raises KeyError if carriers of this kind have none."""
         for each in self.certificates:
             if each.profile == profile:
                 return each
@@ -265,7 +266,7 @@ _KINDS: dict[str, CarrierKind] = {kind.code: kind for kind in (ORDINARY_CARD, RE
 
 
 def all_kinds() -> Iterator[CarrierKind]:
-    """Every kind, in the order of their declarations."""
+    """Yields every kind, in the order of declaration."""
     yield from _KINDS.values()
 
 
@@ -275,7 +276,7 @@ def kind_of(code: str) -> CarrierKind:
 
 
 def rights(function: Function) -> dict[Action, list[str]]:
-    """The rights that a function needs, each with the codes of the kinds that need it."""
+    """Returns the rights that a function needs, each with the codes of the kinds that need it."""
     found: dict[Action, list[str]] = {}
     for kind in all_kinds():
         if rule := kind.rule(function):
@@ -284,12 +285,12 @@ def rights(function: Function) -> dict[Action, list[str]]:
 
 
 def codes(which: Callable[[CarrierKind], bool] = lambda _kind: True) -> list[str]:
-    """The codes of the kinds that `which` takes, in the order of their declarations."""
+    """Returns the codes of the kinds that `which` accepts, in the order of declaration."""
     return [kind.code for kind in all_kinds() if which(kind)]
 
 
 def of_article(article_kind: str) -> CarrierKind:
-    """Returns the kind that an article of this kind is ordered as. Raises KeyError if there is none."""
+    """Returns the kind for articles of this kind. Raises KeyError if there is none."""
     for kind in all_kinds():
         if article_kind in kind.article_kinds:
             return kind
@@ -298,7 +299,7 @@ def of_article(article_kind: str) -> CarrierKind:
 
 @contextmanager
 def added(kind: CarrierKind) -> Iterator[None]:
-    """Adds a kind for a while, for tests. Raises ValueError if its code or one of its article kinds is taken."""
+    """Adds a kind for the duration of a test. Raises ValueError if its code or one of its article kinds is taken."""
     if kind.code in _KINDS or any(kind.article_kinds & other.article_kinds for other in all_kinds()):
         raise ValueError(f"A kind of carrier with the code or articles of {kind.code} is declared already")
     _KINDS[kind.code] = kind

@@ -1,4 +1,4 @@
-"""Profiles of the certificates on ordinary cards, by what they belong to, in the order in which they are requested."""
+"""Certificate profiles of ordinary cards by owner, in the order in which they are requested."""
 
 from collections.abc import Mapping
 
@@ -14,5 +14,5 @@ CERTIFICATE_USE: Mapping[str, str] = {"auth": _("Legitimering"), "sign": _("Unde
 
 
 def certificate_use(profile: str) -> str:
-    """What a certificate of a person's profile is for."""
+    """Returns the label of a certificate's use."""
     return said(CERTIFICATE_USE, profile.rsplit("-", 1)[-1])

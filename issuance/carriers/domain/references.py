@@ -1,4 +1,4 @@
-"""How `pki`, which knows no carriers, names one: an opaque reference."""
+"""Opaque references to carriers for `pki`, which does not know carriers."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ def carrier_ref(carrier_id: UUID) -> str:
 
 
 def carrier_id_of(ref: str) -> UUID | None:
-    """Returns the id of the carrier that `ref` names. Returns None if it names something else."""
+    """Returns the id of the carrier in `ref`, or None if it refers to something else."""
     kind, _, text = ref.partition(":")
     try:
         return UUID(text) if kind == "carrier" else None

@@ -1,4 +1,4 @@
-"""What issuers wish of card customisations: of one organisation, and all that wait for the administration (ADR 0189)."""
+"""Requests for card customisations: of one organisation, and all open ones for the administration (ADR 0189)."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ from issuance.records.queries import words
 from issuance.records.queries.history import names_of
 
 MOST = 50
-"""Wishes that the list tells, the oldest first; when some are done the others follow."""
+"""The maximum number of open requests listed, the oldest first."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What an organisation wishes, since when and by whom."""
+    """An organisation's open request, with its day and author."""
 
     organisation_id: UUID
     organisation: str
@@ -31,23 +31,23 @@ class Wish:
 
 
 def wish_of(*, actor: Actor, organisation_id: UUID) -> Wish | None:
-    """What an organisation that the actor sees wishes; None for nothing. The caller has made sure that he sees it."""
+    """Returns an organisation's open request, or None. The caller has checked that the actor sees the organisation."""
     rows = CustomisationRequest.objects.filter(organisation=organisation_id, answered_at=None)
-    return next(iter(_wishes(actor, rows.select_related("organisation"))), None)
+    return next(iter(_views(actor, rows.select_related("organisation"))), None)
 
 
 def wishes(*, actor: Actor) -> tuple[Wish, ...]:
-    """What waits for the administration of what the actor sees, the oldest first, at most `MOST`."""
-    return tuple(_wishes(actor, _open(actor).select_related("organisation").order_by("created_at", "pk")[:MOST]))
+    """Returns the open requests of organisations that the actor sees, the oldest first, at most `MOST`."""
+    return tuple(_views(actor, _open(actor).select_related("organisation").order_by("created_at", "pk")[:MOST]))
 
 
 def waiting(*, actor: Actor) -> int:
-    """How many wait, counted to `MOST`."""
+    """Returns the number of open requests, up to `MOST`."""
     return _open(actor)[:MOST].count()
 
 
 def generic_is_ready() -> bool:
-    """Whether there is a card customisation that is nobody's own, and cards can be made by it."""
+    """True if the generic card customisation exists and cards can be made with it."""
     generic = CardCustomisation.objects.filter(generic=True).first()
     return generic is not None and prints(generic)
 
@@ -57,7 +57,7 @@ def _open(actor: Actor) -> QuerySet[CustomisationRequest]:
     return CustomisationRequest.objects.filter(answered_at=None, organisation__in=seen.values("pk"))
 
 
-def _wishes(actor: Actor, rows: Iterable[CustomisationRequest]) -> Iterable[Wish]:
+def _views(actor: Actor, rows: Iterable[CustomisationRequest]) -> Iterable[Wish]:
     rows = list(rows)
     names = names_of(actor, {row.created_by_ref for row in rows}) if rows else {}
     return [

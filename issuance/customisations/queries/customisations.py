@@ -1,6 +1,6 @@
-"""Card customisations: the list of them, one with how it looks, and which one holds for an organisation (rules/issuance 7.6).
+"""Card customisations: the list, a single one, and the one that applies to an organisation (rules/issuance 7.6).
 
-They are seen where an organisation that has one is; the generic one is everybody's who sees configuration.
+An actor who sees an organisation sees its customisation. Everyone who sees configuration sees the generic one.
 """
 
 import datetime as dt
@@ -31,7 +31,7 @@ from siths_portal.lib.errors import Conflict
 from siths_portal.lib.lists import Rows
 
 NAMED = 10
-"""So many of the organisations that follow another are named; the rest is counted."""
+"""The maximum number of inheriting organisations that are named; the page shows only a count of the others."""
 
 STATES: Mapping[str, str] = {
     "verified": _("Verifierad"),
@@ -47,25 +47,25 @@ _RIGHTS = (Action.CREATE_ORGANISATION, Action.VERIFY_CUSTOMISATION)
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a customisation has come: `state` is one of STATES."""
+    """The progress of a customisation: `state` is one of STATES."""
 
     state: str
     verified_on: dt.date | None
 
     @property
     def text(self) -> str:
-        """The state in words."""
+        """The label of the state."""
         return gettext(STATES[self.state])
 
     @property
     def tag(self) -> str:
-        """The kind of tag that the state is drawn as."""
+        """The colour of the state's tag."""
         return _TAGS[self.state]
 
 
 @dataclass(frozen=True)
 class CustomisationLine:
-    """A customisation in the list; `organisation` is whose it is, empty for the generic one and for one that is nobody's."""
+    """A customisation in the list. `organisation` is its owner, empty for the generic one and for one that nobody has."""
 
     id: UUID
     name: str
@@ -78,9 +78,9 @@ class CustomisationLine:
 
 @dataclass(frozen=True)
 class CustomisationFacts:
-    """A customisation, with what the actor may do to it. `logotype` is its PNG; `missing` of services.configuration PARTS.
+    """A customisation, with the actor's rights. `logotype` is its PNG; `missing` is a subset of `services.customisations.PARTS`.
 
-    `supplier` is the name of the supplier that alone makes such cards, empty if one must be chosen first.
+    `supplier` is the name of the only supplier that makes such cards, empty if none has been chosen yet.
     """
 
     id: UUID
@@ -103,10 +103,10 @@ class CustomisationFacts:
 
 @dataclass(frozen=True)
 class Holding:
-    """The customisation that holds for an organisation, None where there is none; whose it is, and whether the actor may open it.
+    """The customisation that applies to an organisation, or None; `opens` is True if the actor may open it.
 
-    `own` where it is the organisation's; `above` the place further up that it comes from, None where it is its own or generic.
-    `pending` is the organisation's own that holds once it is verified.
+    `own` is True if it is the organisation's own. `above` is the organisation from which it is inherited, None if it is the
+    organisation's own or the generic one. `pending` is the organisation's own, which applies once it is verified.
     """
 
     facts: CustomisationFacts | None
@@ -117,11 +117,11 @@ class Holding:
 
 
 @dataclass(frozen=True)
-class GivingUp:
-    """What comes of an organisation's giving its own customisation up.
+class Removal:
+    """The consequences of removing an organisation's own customisation.
 
-    `after` is the one that holds then, None where there is none, from `above`; `along` are the organisations below that follow,
-    `queued` the orders that no supplier has accepted and that keep the old one.
+    `after` is the customisation that applies then, inherited from `above`; None without one. `along` counts the organisations
+    below that inherit it. `queued` counts the orders that no supplier has accepted; they keep the old customisation.
     """
 
     replacing: Replacing
@@ -135,10 +135,10 @@ class GivingUp:
 
 @dataclass(frozen=True)
 class Replaced:
-    """The customisation by which an organisation orders cards now, and until its own is verified (ADR 0189).
+    """The customisation that an organisation uses now, until its own new one is verified (ADR 0189).
 
-    `above` is the place that it comes from, None for the generic one. `below` are those under it that order by the same and
-    get the new one too, by name and at most `NAMED`; `more` how many others.
+    `above` is the organisation from which it is inherited, None for the generic one. `below` names the organisations below that
+    inherit it and will get the new one too, at most `NAMED`; `more` counts the others.
     """
 
     name: str
@@ -148,9 +148,9 @@ class Replaced:
 
 
 def customisations(*, actor: Actor, state: str = "") -> Rows[CardCustomisation, CustomisationLine]:
-    """The customisations in sight and the generic one, of one state if it is given. Raises Forbidden.
+    """Returns the customisations that the actor sees and the generic one, filtered by `state` if given. Raises Forbidden.
 
-    They can be ordered by `sort_name`, the Swedish way.
+    Callers may sort by `sort_name`, in Swedish order.
     """
     policy.reach(actor, Action.VIEW_CONFIGURATION)
     seen = CardCustomisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).values("pk")
@@ -179,7 +179,7 @@ def _lines(actor: Actor, found: Sequence[CardCustomisation]) -> list[Customisati
 
 
 def customisation(*, actor: Actor, customisation_id: UUID) -> CustomisationFacts:
-    """A customisation in sight, or the generic one. Raises NotFound, Forbidden."""
+    """Returns a customisation that the actor sees, or the generic one. Raises NotFound, Forbidden."""
     rows = CardCustomisation.objects.with_rights(actor, _RIGHTS).select_related("logotype")
     row = rows.filter(pk=customisation_id, generic=True).first()
     if row is None:
@@ -190,20 +190,20 @@ def customisation(*, actor: Actor, customisation_id: UUID) -> CustomisationFacts
 
 
 def organisations_with(*, actor: Actor, customisation_id: UUID) -> Rows[Organisation, OrganisationLine]:
-    """The organisations in sight that have it themselves; what lies below them and has none of its own has it too."""
+    """Returns the organisations, as far as the actor sees them, that have the customisation themselves and do not inherit it."""
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(customisation=customisation_id)
     return Rows(rows.select_related("area"), lambda found: [organisation_line(row) for row in found])
 
 
 def pending_at(*, actor: Actor, customisation_id: UUID) -> Above | None:
-    """Returns the organisation in sight whose own the customisation becomes once it is verified, None if it is not pending."""
+    """Returns the organisation for which the customisation is pending, if the actor sees it; None otherwise."""
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(pending_customisation=customisation_id)
     row = rows.first()
     return Above(row.id, row.name, seen=True) if row else None
 
 
 def holding(*, actor: Actor, organisation_id: UUID) -> Holding:
-    """Which customisation holds for an organisation that the actor sees; how it looks is shown also where it comes from above.
+    """Returns the customisation that applies to an organisation that the actor sees, including its look if it is inherited.
 
     Raises NotFound, Forbidden.
     """
@@ -220,33 +220,32 @@ def holding(*, actor: Actor, organisation_id: UUID) -> Holding:
     return Holding(facts, own and not found.generic, above, found.generic or own or (above is not None and above.seen), pending)
 
 
-def giving_up(*, actor: Actor, organisation_id: UUID) -> GivingUp:
-    """What comes of it if an organisation gives its own customisation up.
+def giving_up(*, actor: Actor, organisation_id: UUID) -> Removal:
+    """Returns the consequences of removing an organisation's own customisation.
 
-    Raises NotFound, Forbidden, and Conflict as `services.configuration.replacing` where it cannot.
+    Raises NotFound, Forbidden, and Conflict like `giving_up.replacing`.
     """
     rows = Organisation.objects.select_related("customisation", "parent")
     organisation = policy.get(actor, Action.CREATE_ORGANISATION, rows, organisation_id)
-    told = replacing(organisation)
+    replaced = replacing(organisation)
     both = CardCustomisation.objects.with_rights(actor, _RIGHTS).select_related("logotype")
-    found = {row.id: row for row in both.filter(pk__in=[pk for pk in (told.own, told.above) if pk])}
-    after = found[told.above] if told.above else None
-    return GivingUp(
-        replacing=told,
-        name=found[told.own].name,
-        customisation_id=found[told.own].customisation_id,
+    found = {row.id: row for row in both.filter(pk__in=[pk for pk in (replaced.own, replaced.above) if pk])}
+    after = found[replaced.above] if replaced.above else None
+    return Removal(
+        replacing=replaced,
+        name=found[replaced.own].name,
+        customisation_id=found[replaced.own].customisation_id,
         after=_facts(actor, after) if after else None,
         above=_above(actor, organisation, after) if after else None,
-        along=len(_following(organisation)),
-        queued=queued_with(found[told.own]).count(),
+        along=len(_inheriting(organisation)),
+        queued=queued_with(found[replaced.own]).count(),
     )
 
 
 def replaced_by_own(*, actor: Actor, organisation_id: UUID) -> Replaced | None:
-    """The customisation that an own one would replace at an organisation; None if it cannot order cards by one now, or has an
-    own already.
+    """Returns the customisation that a new own one would replace.
 
-    Raises NotFound, Forbidden.
+    Returns None if the organisation cannot order cards now, or already has its own customisation. Raises NotFound, Forbidden.
     """
     rows = Organisation.objects.select_related("area")
     organisation = policy.get(actor, Action.CREATE_ORGANISATION, rows, organisation_id)
@@ -256,14 +255,13 @@ def replaced_by_own(*, actor: Actor, organisation_id: UUID) -> Replaced | None:
         return None
     if organisation.customisation_id == found.id and not found.generic:
         return None
-    below = _following(organisation)
+    below = _inheriting(organisation)
     above = None if found.generic else _above(actor, organisation, found)
     return Replaced(found.name, above, tuple(below[:NAMED]), len(below[NAMED:]))
 
 
-def _following(organisation: Organisation) -> list[str]:
-    """The names of the organisations below, but for ended ones, that have the customisation of this one, since none lies nearer
-    to them."""
+def _inheriting(organisation: Organisation) -> list[str]:
+    """Returns the names of the open organisations below that inherit this organisation's customisation."""
     below = Organisation.objects.filter(scope_path__startswith=organisation.scope_path).exclude(pk=organisation.pk)
     others = tuple(below.filter(customisation__isnull=False).values_list("scope_path", flat=True))
     rows = below.filter(closed_at=None).order_by("name", "pk").values_list("scope_path", "name")

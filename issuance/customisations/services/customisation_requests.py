@@ -1,4 +1,4 @@
-"""What an issuer wishes of a card customisation until it is done, and the generic one meanwhile (ADR 0189)."""
+"""Issuers' requests for card customisations, and the generic one in the meantime (ADR 0189)."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -25,46 +25,47 @@ NOTE_LIMIT = 500
 def request_customisation(
     *, actor: Actor, organisation_id: UUID, back_text: str, logotype_note: str, version: int | None = None
 ) -> CustomisationRequest:
-    """Writes what an organisation wishes of its card customisation, a new one or a changed one; the same again changes nothing.
+    """Stores an organisation's request for a new or changed card customisation. Repeating the same request changes nothing.
 
-    It takes the place of what was wished before. `version` is `wish_version` as it was read; left out it is not compared.
-    Raises NotFound, Forbidden, Invalid by field, Outdated if others wrote or ended the wish since.
+    It replaces an earlier open request. `version` is the `wish_version` that was read; None skips the check. Raises NotFound,
+    Forbidden, Invalid by field, Outdated if others have changed or closed the request since.
     """
     organisation = _locked(actor, Action.VERIFY_CUSTOMISATION, organisation_id)
-    told = _checked(back_text, logotype_note)
-    standing = CustomisationRequest.objects.filter(organisation=organisation, answered_at=None).first()
-    if standing is not None and all(getattr(standing, name) == text for name, text in told.items()):
-        return standing
+    texts = _checked(back_text, logotype_note)
+    open_request = CustomisationRequest.objects.filter(organisation=organisation, answered_at=None).first()
+    if open_request is not None and all(getattr(open_request, name) == text for name, text in texts.items()):
+        return open_request
     require_seen(organisation, version)
-    if standing is not None:
-        standing.answered_at = clock.now()
-        standing.save(update_fields=["answered_at"])
-    row = CustomisationRequest.objects.create(organisation=organisation, created_at=clock.now(), created_by_ref=actor.ref, **told)
-    record(actor, REQUESTED, organisation, **{name: text for name, text in told.items() if text})
+    if open_request is not None:
+        open_request.answered_at = clock.now()
+        open_request.save(update_fields=["answered_at"])
+    row = CustomisationRequest.objects.create(
+        organisation=organisation, created_at=clock.now(), created_by_ref=actor.ref, **texts
+    )
+    record(actor, REQUESTED, organisation, **{name: text for name, text in texts.items() if text})
     return row
 
 
 @transaction.atomic(durable=True)
 def withdraw_customisation_request(*, actor: Actor, organisation_id: UUID, version: int | None = None) -> bool:
-    """Ends what the organisation wishes, as it was read at `version`; True if there was something.
+    """Withdraws the organisation's request that was read at `version`. Returns True if there was one.
 
-    Raises NotFound, Forbidden, Outdated if something else is wished now.
+    Raises NotFound, Forbidden, Outdated if the request has changed.
     """
-    return _ended(actor, _locked(actor, Action.VERIFY_CUSTOMISATION, organisation_id), version)
+    return _close(actor, _locked(actor, Action.VERIFY_CUSTOMISATION, organisation_id), version)
 
 
 @transaction.atomic(durable=True)
 def close_customisation_request(*, actor: Actor, organisation_id: UUID, version: int | None = None) -> bool:
-    """Tells that the administration is done with what the organisation wishes, as it was read at `version`; True if there was
-    something.
+    """Closes, for the administration, the organisation's request that was read at `version`. Returns True if there was one.
 
-    Raises NotFound, Forbidden, Outdated if something else is wished now.
+    Raises NotFound, Forbidden, Outdated if the request has changed.
     """
-    return _ended(actor, _locked(actor, Action.CREATE_ORGANISATION, organisation_id), version)
+    return _close(actor, _locked(actor, Action.CREATE_ORGANISATION, organisation_id), version)
 
 
-def _ended(actor: Actor, organisation: Organisation, version: int | None) -> bool:
-    """Ends the wish if there is one; whoever ended it, ending it again is no news."""
+def _close(actor: Actor, organisation: Organisation, version: int | None) -> bool:
+    """Closes the open request, if any. If others have already closed it, that is not a conflict."""
     if CustomisationRequest.objects.filter(organisation=organisation, answered_at=None).exists():
         require_seen(organisation, version)
     return answer_request(actor, organisation)
@@ -72,9 +73,9 @@ def _ended(actor: Actor, organisation: Organisation, version: int | None) -> boo
 
 @transaction.atomic(durable=True)
 def use_generic_customisation(*, actor: Actor, organisation_id: UUID) -> Organisation:
-    """Gives an organisation for which no card customisation holds the generic one, until it has its own; also at the top.
+    """Gives an organisation without a card customisation the generic one until it has its own; also a top organisation.
 
-    Raises NotFound, Forbidden, Conflict where one holds, or where the generic one is not there or not verified.
+    Raises NotFound, Forbidden, Conflict if a customisation applies already, or if there is no verified generic one.
     """
     row = _locked(actor, Action.VERIFY_CUSTOMISATION, organisation_id)
     if row.id in effective_customisations([row]):
@@ -86,26 +87,25 @@ def use_generic_customisation(*, actor: Actor, organisation_id: UUID) -> Organis
 
 @transaction.atomic(durable=True)
 def use_generic_customisation_in_area(*, actor: Actor, area_id: UUID) -> list[UUID]:
-    """Gives every organisation at the top of an area for which no card customisation holds the generic one, as
-    `use_generic_customisation` does one; those below have it from above. Returns those that got it, none where all have one.
+    """Gives the generic customisation to every top organisation of an area that has none, like `use_generic_customisation`.
 
-    As many statements for many as for one. Raises NotFound, Forbidden, Conflict where the generic one is not there or not
-    verified.
+    Organisations below inherit it. Returns the ids of those that got it. The number of statements does not depend on the number
+    of organisations. Raises NotFound, Forbidden, Conflict if there is no verified generic one.
     """
     area = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.all(), area_id)
     policy.require(actor, Action.VERIFY_CUSTOMISATION, area)
     lock_tree()
     rows = Organisation.objects.visible_to(actor, Action.VERIFY_CUSTOMISATION)
-    # One that got its own while this waited for its lock no longer fits, and is left alone.
+    # The lock re-checks the filter, so an organisation that got its own in the meantime is left out.
     rows = rows.filter(area=area, parent=None, customisation=None).order_by("pk").select_for_update(of=("self",), no_key=True)
     versions = dict(rows.values_list("pk", "version"))
     if not versions:
         return []
     generic = _generic()
     Organisation.objects.filter(pk__in=versions).update(customisation=generic, version=F("version") + 1)
-    told = {"before": {"customisation_id": None}, "after": {"customisation_id": as_fact(generic.id)}}
+    texts = {"before": {"customisation_id": None}, "after": {"customisation_id": as_fact(generic.id)}}
     Event.record_each(
-        ((str(pk), {"version": version + 1, **told}) for pk, version in versions.items()),
+        ((str(pk), {"version": version + 1, **texts}) for pk, version in versions.items()),
         at=clock.now(),
         actor_ref=actor.ref,
         action="organisation.changed",

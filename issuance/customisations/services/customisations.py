@@ -1,8 +1,7 @@
-"""Card customisations (rules/issuance 7.6): registered and changed by the administration, verified by the area's issuer
-(ADR 0189).
+"""Card customisations (rules/issuance 7.6): created and edited by the administration, verified by the area's issuer (ADR 0189).
 
-What is verified is what is printed: logotype, issuer number and back text. Whatever changes one of them, or the supplier that
-prints them, ends the verification, and cards wait for a new one (`order_checks.ready_customisation`).
+Verification covers what is printed: logotype, issuer number and back text. Any change of these, or of the supplier that prints
+them, ends the verification, and orders wait for a new one (`order_checks.ready_customisation`).
 """
 
 import re
@@ -26,13 +25,13 @@ from siths_portal.lib.registry import Registry
 
 BACK_LINES, BACK_WIDTH = 8, 45
 BACK_TEXT_TOO_LONG = f"Kortets baksida rymmer {BACK_LINES} rader med högst {BACK_WIDTH} tecken i varje."
-"""How much back text a card has room for: lines, and characters of a line."""
+"""The space for back text on a card: lines, and characters per line."""
 
 PARTS = ("supplier", "logotype", "issuer_number", "back_text")
-"""What a customisation must have before it can be verified, in the order in which it is told."""
+"""What a customisation needs before it can be verified, in the order of the page."""
 
 ON_FIRST_SUPPLIER = Registry[Callable[[CardCustomisation], None]]()
-"""What follows when a customisation that had no supplier gets one; the packages above register it."""
+"""What the packages above do when a customisation without a supplier gets its first one."""
 
 _REGISTERED = "customisation.registered"
 _ID = re.compile(r"\d{10}", re.ASCII)
@@ -43,9 +42,9 @@ _TAKEN = ("customisation-exists", "Det finns redan en kortanpassning med detta k
 
 @dataclass(frozen=True)
 class CustomisationData:
-    """What people tell of a customisation, as it is typed. Issuer number and back text may come later.
+    """A customisation's data, as typed. Issuer number and back text may be added later.
 
-    `supplier_ref` is the supplier that alone makes such cards; each customisation has one.
+    `supplier_ref` is the only supplier that makes such cards; each customisation has one.
     """
 
     name: str
@@ -54,7 +53,7 @@ class CustomisationData:
     supplier_ref: str = ""
 
     def checked(self) -> "CustomisationData":
-        """The same in normal form: lines composed. Raises Invalid with every field that is wrong."""
+        """Returns the data in normal form, with composed lines. Raises Invalid with every field that is wrong."""
         found = {"issuer_number": self.issuer_number.strip(), "supplier_ref": self.supplier_ref.strip()}
         wrong: dict[str, list[str]] = {}
         if not found["supplier_ref"]:
@@ -76,14 +75,14 @@ class CustomisationData:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the one who verifies saw: the row's version, and the SHA-256 of the logotype, empty for none."""
+    """What the verifier saw: the row's version, and the SHA-256 of the logotype, empty without one."""
 
     version: int
     logotype_sha256: str
 
 
 def missing(row: CardCustomisation) -> tuple[str, ...]:
-    """Those of PARTS that the customisation does not have."""
+    """Returns the PARTS that the customisation lacks."""
     has = {
         "supplier": row.supplier_ref,
         "logotype": row.logotype_id is not None,
@@ -105,14 +104,13 @@ def register_customisation(
     supplier_ref: str,
     wish_version: int | None = None,
 ) -> CardCustomisation:
-    """Gives an organisation a card customisation of its own, not yet verified. If another one is ready for the organisation's
-    cards, the new one is pending until its first verification, and the other one holds until then (ADR 0189). One that was given
-    up, and that no living organisation has any more, is taken up again by its id, with what is told now (ADR 0189).
+    """Creates an unverified card customisation for an organisation, or reuses one that was removed (ADR 0189).
 
-    What the organisation wished is done by it (ADR 0189), as it was read at `wish_version`; left out it is not compared.
-
-    Raises NotFound, Forbidden, Invalid by field, Conflict (id taken, or it has one of its own already, also a pending one),
-    Outdated if the wish was written anew or ended since.
+    If another customisation is ready for the organisation's cards, that one applies until the new one is verified for the first
+    time. A removed customisation with the same id, which no open organisation has, is reused with the new data. This closes the
+    organisation's request that was read at `wish_version`; None skips the check. Raises NotFound, Forbidden, Invalid by field,
+    Conflict (id taken, or the organisation has its own customisation, pending included), Outdated if the request has changed or
+    closed since.
     """
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True).select_related("customisation")
@@ -123,15 +121,15 @@ def register_customisation(
         message = "En egen kortanpassning väntar redan på verifiering. Redigera den, eller ta bort den först."
         raise Conflict("pending-customisation", message)
     require_seen(organisation, wish_version)
-    told = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
+    new_row = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
     where = {"organisation": str(organisation.id)}
-    row = _taken_up(told, actor, where)
+    row = _reused(new_row, actor, where)
     if row is None:
-        row = told
+        row = new_row
         insert(row, *_TAKEN, field="customisation_id")
-        record(actor, _REGISTERED, row, **_told_of(row), **where)
-    present = effective_customisations([organisation]).get(organisation.id)
-    if present is not None and prints(present):
+        record(actor, _REGISTERED, row, **_facts_of(row), **where)
+    current = effective_customisations([organisation]).get(organisation.id)
+    if current is not None and prints(current):
         set_customisations(actor, organisation, pending_customisation_id=row.id)
     else:
         set_customisations(actor, organisation, customisation_id=row.id)
@@ -143,7 +141,7 @@ def register_customisation(
 def register_generic_customisation(
     *, actor: Actor, customisation_id: str, name: str, issuer_number: str, back_text: str, supplier_ref: str
 ) -> CardCustomisation:
-    """Makes the card customisation that is nobody's own, not yet verified (ADR 0189).
+    """Creates the unverified generic card customisation (ADR 0189).
 
     Raises Forbidden, Invalid by field, Conflict (id taken, or there is a generic one already).
     """
@@ -153,18 +151,16 @@ def register_generic_customisation(
     row = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
     row.generic = True
     insert(row, *_TAKEN, field="customisation_id")
-    record(actor, _REGISTERED, row, **_told_of(row))
+    record(actor, _REGISTERED, row, **_facts_of(row))
     return row
 
 
 @transaction.atomic(durable=True)
 def edit_customisation(*, actor: Actor, customisation_id: UUID, version: int, data: CustomisationData) -> CardCustomisation:
-    """Changes a customisation that was read at `version`. Another issuer number, back text or supplier ends its verification.
+    """Edits a customisation that was read at `version`. A new issuer number, back text or supplier ends its verification.
 
-    Another supplier gets the orders that come; the one before still reads the customisation while it has orders to make. The
-    first supplier of a customisation that had none also gets the queued orders.
-
-    Raises NotFound, Forbidden, Invalid by field, Outdated.
+    A new supplier gets future orders; the previous one still reads the customisation while it has orders to make. The first
+    supplier of a customisation that had none also gets the queued orders. Raises NotFound, Forbidden, Invalid by field, Outdated.
     """
     row = _locked(actor, Action.CREATE_ORGANISATION, customisation_id)
     changes: dict[str, object] = asdict(data.checked())
@@ -182,11 +178,11 @@ def edit_customisation(*, actor: Actor, customisation_id: UUID, version: int, da
 
 @transaction.atomic(durable=True)
 def verify_customisation(*, actor: Actor, customisation_id: UUID, seen: Seen | None = None) -> CardCustomisation:
-    """Confirms that logotype, issuer number and back text are right: the issuer's of the organisation; the generic one's are the
-    administration's to confirm, for every area. A verified one stays as it is. A pending one becomes its organisation's own.
+    """Confirms logotype, issuer number and back text. A pending customisation then becomes its organisation's own.
 
-    `seen` is what was on the page; left out, what stands now is meant. Raises NotFound, Forbidden, Conflict if something of it is
-    missing, or was changed since it was seen.
+    The issuer of the organisation verifies; the administration verifies the generic one, for every area. Does nothing if it is
+    verified. `seen` is what the page showed; None skips the check. Raises NotFound, Forbidden, Conflict if something is missing
+    or has changed since.
     """
     generic = CardCustomisation.objects.filter(pk=customisation_id, generic=True).exists()
     if generic:
@@ -201,12 +197,12 @@ def verify_customisation(*, actor: Actor, customisation_id: UUID, seen: Seen | N
         row.save(update_fields=["verified_at", "verified_by_ref"])
         facts = {"issuer_number": row.issuer_number, "logotype_sha256": row.logotype_id, **organisation_fact(row)}
         record(actor, "customisation.verified", row, **facts)
-        _replace_present(actor, row)
+        _activate_pending(actor, row)
     return row
 
 
-def _replace_present(actor: Actor, row: CardCustomisation) -> None:
-    """Makes a locked and verified customisation its organisation's own if it is pending there."""
+def _activate_pending(actor: Actor, row: CardCustomisation) -> None:
+    """Makes a locked, verified customisation its organisation's own if it is pending there."""
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
     organisation = rows.filter(pending_customisation=row).first()
     if organisation is not None:
@@ -216,13 +212,16 @@ def _replace_present(actor: Actor, row: CardCustomisation) -> None:
 def set_customisations(actor: Actor, organisation: Organisation, **changes: UUID | None) -> None:
     """Sets `customisation_id`, `pending_customisation_id` or both of a locked organisation in the caller's transaction.
 
-    It is an edit of the organisation: who has its form open is told (ADR 0180).
+    This is an edit of the organisation, so users with its form open see the conflict (ADR 0180).
     """
     edit(organisation, version=organisation.version, changes=changes, actor=actor, action="organisation.changed")
 
 
 def answer_request(actor: Actor, organisation: Organisation) -> bool:
-    """Ends what an organisation wishes in the caller's transaction, with an event; True if there was something (ADR 0189)."""
+    """Closes an organisation's open request, with an event, in the caller's transaction.
+
+    Returns True if there was one (ADR 0189).
+    """
     rows = CustomisationRequest.objects.filter(organisation=organisation, answered_at=None)
     if not rows.update(answered_at=clock.now()):
         return False
@@ -231,19 +230,19 @@ def answer_request(actor: Actor, organisation: Organisation) -> bool:
 
 
 def generic_customisation() -> UUID | None:
-    """The id of the customisation that is nobody's own, None if there is none yet."""
+    """Returns the id of the generic customisation, or None."""
     return CardCustomisation.objects.filter(generic=True).values_list("pk", flat=True).first()
 
 
 def organisation_fact(row: CardCustomisation) -> dict[str, str]:
-    """The organisation whose own it is or becomes, as events name it; none for the generic one."""
+    """Returns the organisation that has or will have the customisation, as an event fact; empty for the generic one."""
     having = Organisation.objects.filter(Q(customisation=row) | Q(pending_customisation=row))
     first = None if row.generic else having.order_by("scope_path").first()
     return {"organisation": str(first.id)} if first else {}
 
 
 def _new(actor: Actor, customisation_id: str, data: CustomisationData) -> CardCustomisation:
-    """An unsaved row. Raises Invalid with every field that is wrong."""
+    """Returns an unsaved row. Raises Invalid with every field that is wrong."""
     wrong = {} if _ID.fullmatch(customisation_id.strip()) else {"customisation_id": ["Skriv kortanpassnings-id, tio siffror."]}
     wrong |= _wrong_supplier(actor, data.supplier_ref)
     try:
@@ -254,11 +253,13 @@ def _new(actor: Actor, customisation_id: str, data: CustomisationData) -> CardCu
     return CardCustomisation(customisation_id=customisation_id.strip(), **asdict(data))
 
 
-def _taken_up(told: CardCustomisation, actor: Actor, where: Mapping[str, str]) -> CardCustomisation | None:
-    """The row of the same id that no living organisation has any more, now as it is `told`, with an event that says what it was
-    before; None where there is no such row. Ended organisations that have it give it up (ADR 0189)."""
+def _reused(new_row: CardCustomisation, actor: Actor, where: Mapping[str, str]) -> CardCustomisation | None:
+    """Reuses the row with the same id that no open organisation has, with an event of its old and new values.
+
+    Returns None if there is no such row. Closed organisations that have it lose it (ADR 0189).
+    """
     rows = CardCustomisation.objects.select_for_update(of=("self",), no_key=True)
-    row = rows.filter(customisation_id=told.customisation_id, generic=False).first()
+    row = rows.filter(customisation_id=new_row.customisation_id, generic=False).first()
     having = Q(customisation=row) | Q(pending_customisation=row)
     if row is None or Organisation.objects.filter(having, closed_at=None).exists():
         return None
@@ -266,28 +267,30 @@ def _taken_up(told: CardCustomisation, actor: Actor, where: Mapping[str, str]) -
     for each in list(ended):
         had = [name for name in ("customisation_id", "pending_customisation_id") if getattr(each, name) == row.id]
         set_customisations(actor, each, **dict.fromkeys(had))
-    changes = {name: getattr(told, name) for name in (*CustomisationData.__dataclass_fields__, "verified_at", "verified_by_ref")}
-    facts = {**_told_of(told), **where}
+    changes = {
+        name: getattr(new_row, name) for name in (*CustomisationData.__dataclass_fields__, "verified_at", "verified_by_ref")
+    }
+    facts = {**_facts_of(new_row), **where}
     if not edit(row, version=row.version, changes=changes, actor=actor, action=_REGISTERED, facts=facts):
         record(actor, _REGISTERED, row, **facts)
     return row
 
 
-def _told_of(row: CardCustomisation) -> dict[str, str]:
-    """All that people told of a new customisation, for its first event; what is empty was not told."""
-    told = {name: getattr(row, name) for name in ("customisation_id", *CustomisationData.__dataclass_fields__)}
-    return {name: value for name, value in told.items() if value}
+def _facts_of(row: CardCustomisation) -> dict[str, str]:
+    """Returns the non-empty values of a new customisation, for its first event."""
+    new_row = {name: getattr(row, name) for name in ("customisation_id", *CustomisationData.__dataclass_fields__)}
+    return {name: value for name, value in new_row.items() if value}
 
 
 def _wrong_supplier(actor: Actor, supplier_ref: str, *, now: str = "") -> dict[str, list[str]]:
-    """What is wrong, by field, where a person names a supplier that is not registered and was not there before."""
+    """Returns an error by field if a person chose an unregistered supplier that the row did not have before."""
     if actor.kind != "user" or supplier_ref in ("", now) or supplier_ref in authn.suppliers():
         return {}
     return {"supplier_ref": ["Välj en kortleverantör i listan."]}
 
 
 def checked_back_text(given: str) -> str:
-    """A back text in normal form. Raises Invalid at `back_text` if a card has no room for it, or it cannot be printed."""
+    """Returns a back text in normal form. Raises Invalid at `back_text` if it does not fit on a card or cannot be printed."""
     text = lines(given, "back_text", longest=BACK_LINES * (BACK_WIDTH + 1))
     each = text.split("\n")
     if len(each) > BACK_LINES or max(map(len, each)) > BACK_WIDTH:

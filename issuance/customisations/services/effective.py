@@ -1,4 +1,4 @@
-"""Which card customisation holds for an organisation, and whether cards can be made by it."""
+"""The card customisation that applies to an organisation, and whether cards can be made with it."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -8,7 +8,7 @@ from issuance.organisations.models import Organisation
 
 
 def effective_customisations(organisations: Iterable[Organisation]) -> dict[UUID, CardCustomisation]:
-    """By organisation its own card customisation, else the nearest one above it; absent where there is none."""
+    """Returns each organisation's own card customisation, or the nearest one above; organisations without one are absent."""
     wanted = list(organisations)
     paths = {path for organisation in wanted for path in _paths_upward(organisation.scope_path)}
     rows = Organisation.objects.filter(scope_path__in=paths, customisation__isnull=False).select_related("customisation")
@@ -27,6 +27,6 @@ def _paths_upward(scope_path: str) -> list[str]:
 
 
 def prints(customisation: CardCustomisation) -> bool:
-    """Whether cards can be made by it: it has a supplier and its issuer number, and is verified."""
+    """True if cards can be made with it: it has a supplier and an issuer number, and is verified."""
     ready = customisation.verified_at is not None and bool(customisation.issuer_number)
     return ready and bool(customisation.supplier_ref)

@@ -1,4 +1,4 @@
-"""An organisation gives its own card customisation up (ADR 0189), or one that is pending (ADR 0189)."""
+"""Removes an organisation's own card customisation, verified or pending (ADR 0189)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,23 +16,25 @@ from siths_portal.lib.errors import Conflict
 from siths_portal.lib.registry import Registry
 
 WAITING_FOR_VERIFICATION = Registry[Callable[[CardCustomisation], bool]]()
-"""Whether orders wait for the verification of a customisation; the package above registers it."""
+"""Functions of the packages above that return whether orders wait for the verification of a customisation."""
 
 
 @dataclass(frozen=True)
 class Replacing:
-    """The customisation that is given up, and the one that holds in its place: for a sub-organisation the one from above, None if
-    there is none; for a top organisation the generic one."""
+    """The customisation that is removed, and the one that applies afterwards.
+
+    For a sub-organisation that is the inherited one, None without one; for a top organisation the generic one.
+    """
 
     own: UUID
     above: UUID | None
 
 
 def replacing(organisation: Organisation) -> Replacing:
-    """What giving up brings. `customisation` and `parent` of the organisation are read.
+    """Returns what removing would replace. `customisation` and `parent` of the organisation are loaded.
 
-    Raises Conflict if the organisation has none of its own, if it is a top organisation and the generic one is not ready, and
-    while orders wait for the verification of its own, since nobody could verify it any more.
+    Raises Conflict if the organisation has no customisation of its own, if it is a top organisation and the generic one is not
+    ready, or while orders wait for the verification of its own, which nobody could verify afterwards.
     """
     own = organisation.customisation
     if own is None or own.generic:
@@ -59,10 +61,10 @@ def _require_none_waiting(row: CardCustomisation) -> None:
 
 @transaction.atomic(durable=True)
 def give_up_customisation(*, actor: Actor, organisation_id: UUID, seen: Replacing | None = None) -> None:
-    """Ends that an organisation has a card customisation of its own; the administration's to do, as registering it was.
+    """Removes an organisation's own card customisation. Only the administration does this, as it creates them.
 
-    Orders that are made keep theirs, and so the row stays. `seen` is what the page told; left out, what stands now is meant.
-    Raises NotFound, Forbidden, Conflict as `replacing`, or if the one or the other changed since it was seen.
+    Existing orders keep the customisation, so the row remains. `seen` is what the page showed; None skips the check. Raises
+    NotFound, Forbidden, Conflict like `replacing`, or if either customisation has changed since.
     """
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True).select_related("customisation", "parent")
@@ -77,10 +79,10 @@ def give_up_customisation(*, actor: Actor, organisation_id: UUID, seen: Replacin
 
 @transaction.atomic(durable=True)
 def withdraw_pending_customisation(*, actor: Actor, organisation_id: UUID, seen: UUID | None = None) -> None:
-    """Takes a pending customisation from its organisation; the present one holds as before, and the row stays.
+    """Removes a pending customisation from its organisation. The current one still applies, and the row remains.
 
-    `seen` is the one that the page showed; left out, whichever is pending. Raises NotFound, Forbidden, Conflict if none is
-    pending, or another one than `seen`, and while orders from before it was given up wait for its verification.
+    `seen` is the customisation that the page showed; None skips the check. Raises NotFound, Forbidden, Conflict if none is
+    pending or another one than `seen`, or while orders from before it was removed wait for its verification.
     """
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True).select_related("pending_customisation")
     organisation = policy.get(actor, Action.CREATE_ORGANISATION, rows, organisation_id)

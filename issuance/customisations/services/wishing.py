@@ -1,4 +1,4 @@
-"""Who acts on what an organisation wishes of its card customisation says which wish he read (ADR 0189, 0180)."""
+"""Versions of an organisation's request for a card customisation, for optimistic locking (ADR 0189, 0180)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,18 +13,18 @@ from issuance.records.services.editing import Change, Outdated
 
 REQUESTED, CLOSED = "organisation.customisation_requested", "organisation.customisation_request_closed"
 WISHED = ("back_text", "logotype_note")
-"""What is wished, by column; events tell those that are not empty."""
+"""The columns of a request. Events have those that are not empty."""
 
 
 def wish_version(organisation_id: UUID) -> int:
-    """How often the organisation's wish was written or ended: a form carries it, so that of two the second is told."""
+    """Returns how often the organisation's request was stored or closed. Forms submit it to detect conflicts."""
     return _events(organisation_id).count()
 
 
 def require_seen(organisation: Organisation, version: int | None) -> None:
-    """Passes if nobody wrote or ended the wish since `version`, or that is None. The organisation is locked.
+    """Raises Outdated if the request was stored or closed after `version`; None skips the check. The organisation is locked.
 
-    Raises Outdated with what was done since; `now` is empty where nothing is wished any more.
+    The error has the changes since; its `now` is empty if there is no open request.
     """
     newest = wish_version(organisation.pk)
     if version is None or version == newest:
@@ -35,18 +35,18 @@ def require_seen(organisation: Organisation, version: int | None) -> None:
 
 
 def _changes_since(organisation_id: UUID, version: int) -> Iterator[Change]:
-    """What was done to the wish after `version`, oldest first: texts that were written, and the moment of each end."""
-    stood: dict[str, Any] = {}
+    """Yields the changes of the request after `version`, oldest first: new texts, and the moment of each closing."""
+    previous: dict[str, Any] = {}
     for number, event in enumerate(_events(organisation_id).order_by("id"), start=1):
         written = {name: event.facts.get(name, "") for name in WISHED} if event.action == REQUESTED else {}
         if number > version:
             for name in written:
-                before = stood.get(name, "")
+                before = previous.get(name, "")
                 if written[name] != before:
                     yield Change(event.at, event.actor_ref, name, before, written[name])
             if not written:
                 yield Change(event.at, event.actor_ref, "wish_ended_at", None, event.at.isoformat())
-        stood = written
+        previous = written
 
 
 def _events(organisation_id: UUID) -> QuerySet[Event]:

@@ -1,4 +1,4 @@
-"""Organisationer utan kortanpassning: the generic one meanwhile, in all of an area where none holds (ADR 0189)."""
+"""Organisationer utan kortanpassning: gives the generic one to all organisations of an area that have none (ADR 0189)."""
 
 from uuid import UUID
 
@@ -22,9 +22,9 @@ from siths_portal.lib.errors import Conflict
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def area_customisations(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Lists where no card customisation holds, for all who set the area up, or lets the generic one hold there, for who verifies.
+    """Lists organisations without a card customisation for those who configure the area. POST gives them the generic one.
 
-    Raises NotFound, Forbidden.
+    POST requires the right to verify. Raises NotFound, Forbidden.
     """
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
@@ -32,7 +32,7 @@ def area_customisations(request: HttpRequest, area_id: UUID) -> HttpResponse:
     demand(verifies or (request.method != "POST" and Action.CHOOSE_ARTICLES in head.rights))
     found = query.without_customisation(actor=actor, area_id=area_id)
     if request.method == "POST":
-        return _let_hold(request, area_id, found)
+        return _use_generic(request, area_id, found)
     context = {
         "found": found,
         "ready": generic_is_ready(),
@@ -44,8 +44,8 @@ def area_customisations(request: HttpRequest, area_id: UUID) -> HttpResponse:
     return area_page(request, "customisations/area_customisations.html", head, context, here="area", step=step)
 
 
-def _let_hold(request: HttpRequest, area_id: UUID, found: query.AreaWithout) -> HttpResponse:
-    """Does it, and tells for how many of those that were found it holds now, with those below them."""
+def _use_generic(request: HttpRequest, area_id: UUID, found: query.AreaWithout) -> HttpResponse:
+    """Gives the generic customisation, and adds a message with the number of organisations, inheriting ones included."""
     try:
         changed = set(use_generic_customisation_in_area(actor=actor_of(request), area_id=area_id))
     except Conflict as error:

@@ -1,6 +1,6 @@
-"""How a card with a customisation looks, as data for `customisations/card_drawing.html`.
+"""The look of a card with a customisation, as data for `customisations/card_drawing.html`.
 
-A drawing of our own in units of a tenth of a millimetre.
+The unit of the drawing is a tenth of a millimetre.
 """
 
 import base64
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from issuance.customisations.queries.customisations import CustomisationFacts
 
 WIDTH = 760
-"""The room for a line of back text, of the 856 units of an ID-1 card (ISO/IEC 7810)."""
+"""The width available for back text, of the 856 units of an ID-1 card (ISO/IEC 7810)."""
 _FIRST, _STEP, _SIZE = 92, 38, 27
 _WIDE, _NARROW = "MWÅÄÖmw@%&", "Iijlft.,:;!'|()- "
 
 
 @dataclass(frozen=True)
 class BackLine:
-    """A line of back text at height `y`; one that is `squeezed` is drawn as wide as there is room."""
+    """A line of back text at height `y`; a `squeezed` line is compressed to the available width."""
 
     text: str
     y: int
@@ -25,7 +25,7 @@ class BackLine:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A card from both sides. `logotype` is a data URI; what is empty is drawn as missing."""
+    """Both sides of a card. `logotype` is a data URI. Empty parts are drawn as missing."""
 
     logotype: str
     issuer_number: str
@@ -34,7 +34,7 @@ class Drawing:
 
 
 def drawing(found: CustomisationFacts) -> Drawing:
-    """The card as it would be made now."""
+    """Returns the card as it would be made now."""
     lines = found.back_text.split("\n") if found.back_text else []
     return Drawing(
         logotype=f"data:image/png;base64,{base64.b64encode(found.logotype).decode()}" if found.logotype else "",
@@ -45,6 +45,6 @@ def drawing(found: CustomisationFacts) -> Drawing:
 
 
 def _width(text: str) -> float:
-    """How wide the line would be, rather too much than too little."""
+    """Estimates the width of a line, rounding up."""
     ems = sum(1 if c in _WIDE else 0.36 if c in _NARROW else 0.76 if c.isupper() else 0.6 for c in text)
     return ems * _SIZE

@@ -1,4 +1,4 @@
-"""Forms of card customisations. What they must hold is checked by the services' rules."""
+"""Forms of card customisations. The services validate their content."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
@@ -16,16 +16,16 @@ from siths_portal.lib.pages.forms import Form
 
 
 def back_text_field(label: Any, help_text: Any) -> forms.CharField:
-    """The text on a card's back, line by line as it is typed."""
+    """Returns a field for the text on a card's back, with its lines as typed."""
     widget = forms.Textarea(attrs={"rows": BACK_LINES})
     text = forms.CharField(label=label, help_text=help_text, required=False, strip=False, widget=widget)
-    # A browser sends two characters for the end of a line.
+    # Browsers submit a line end as two characters.
     text.validators.append(MaxLengthValidator(BACK_LINES * (BACK_WIDTH + 2), BACK_TEXT_TOO_LONG))
     return text
 
 
 class CustomisationForm(EditForm):
-    """A card customisation; its id is asked for where it is new and never changed."""
+    """A card customisation. Its id can be set only for a new one."""
 
     columns: ClassVar[Mapping[str, str]] = {name: name for name in ("name", "issuer_number", "back_text", "supplier_ref")}
 
@@ -57,7 +57,7 @@ class CustomisationForm(EditForm):
     )
 
     def __init__(self, *args: Any, suppliers: Mapping[str, str], new: bool = False, **kwargs: Any) -> None:
-        """`suppliers` are the names of those that may be chosen, by reference."""
+        """Creates the form. `suppliers` maps the references of the suppliers to choose from to their names."""
         super().__init__(*args, **kwargs)
         field = cast(forms.ChoiceField, self.fields["supplier_ref"])
         field.choices = [("", _("Välj kortleverantör")), *suppliers.items()]
@@ -67,7 +67,7 @@ class CustomisationForm(EditForm):
             del self.fields["customisation_id"]
 
     def clean(self) -> dict[str, Any]:
-        """Tells also what the service would refuse, so that all that is wrong is seen at once."""
+        """Adds the errors that the service would raise, so the user sees all errors at once."""
         given = super().clean() or {}
         try:
             self.data_of(given).checked()
@@ -77,12 +77,12 @@ class CustomisationForm(EditForm):
 
     @staticmethod
     def data_of(given: Mapping[str, Any]) -> CustomisationData:
-        """The form's values as the service takes them."""
+        """Returns the form's values as the service expects them."""
         return CustomisationData(**{name: given.get(name, "") for name in CustomisationForm.columns})
 
 
 class CustomisationChoiceForm(Form):
-    """Which customisations are listed."""
+    """The filter of the list."""
 
     status = forms.ChoiceField(
         label=_("Status"),

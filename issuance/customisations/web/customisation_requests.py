@@ -1,4 +1,4 @@
-"""Önska kortanpassning: what the issuer wishes, what is done with it, and the generic one meanwhile (ADR 0189)."""
+"""Önska kortanpassning: the issuer's request, closing it, and the generic customisation in the meantime (ADR 0189)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -36,8 +36,8 @@ from siths_portal.lib.errors import Conflict
 _HERE = "organisation_customisation"
 
 
-class WishForm(EditForm):
-    """What is wished, against the wish that was read. What must hold is checked by the service."""
+class CustomisationRequestForm(EditForm):
+    """A request, with the version that was read. The service validates it."""
 
     columns: ClassVar[Mapping[str, str]] = {name: name for name in ("back_text", "logotype_note")}
 
@@ -55,15 +55,15 @@ class WishForm(EditForm):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Writes what the organisation wishes, or takes it back. Raises NotFound, Forbidden."""
+    """Stores or withdraws the organisation's request. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.VERIFY_CUSTOMISATION in head.rights)
     if "ta_tillbaka" in request.POST:
-        return _ended(request, organisation_id, withdraw_customisation_request, _("Önskemålet är borttaget."))
+        return _close(request, organisation_id, withdraw_customisation_request, _("Önskemålet är borttaget."))
     form, made, status = answered(
         request,
-        WishForm,
+        CustomisationRequestForm,
         lambda given: request_customisation(
             actor=actor,
             organisation_id=organisation_id,
@@ -71,7 +71,7 @@ def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpRe
             logotype_note=given["logotype_note"],
             version=given["version"],
         ),
-        first=lambda: _first(request, organisation_id),
+        first=lambda: _initial(request, organisation_id),
     )
     if made is not None:
         messages.success(request, _("Önskemålet är sparat. Förvaltningen ser det i sin lista här i portalen."))
@@ -89,10 +89,10 @@ def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpRe
     return organisation_page(request, "components/form.html", head, context, here=_HERE, step=step, status=status)
 
 
-def _first(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
-    """What is wished already, else the back text that the organisation has of its own."""
+def _initial(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
+    """Returns the open request, or the organisation's current back text."""
     actor = actor_of(request)
-    # Read before the wish: who writes between the two is told of as later, never taken for seen.
+    # Read before the request, so a concurrent change counts as unseen.
     version = wish_version(organisation_id)
     wish = query.wish_of(actor=actor, organisation_id=organisation_id)
     if wish is not None:
@@ -103,13 +103,13 @@ def _first(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
 
 @require_POST
 def customisation_request_close(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Tells that the administration is done with a wish. Raises NotFound, Forbidden."""
+    """Closes a request for the administration. Raises NotFound, Forbidden."""
     done = _("Önskemålet är markerat som klart.")
-    return _ended(request, organisation_id, close_customisation_request, done)
+    return _close(request, organisation_id, close_customisation_request, done)
 
 
-def _ended(request: HttpRequest, organisation_id: UUID, end: Callable[..., bool], done: str) -> HttpResponse:
-    """Ends the wish that the page showed, and says so; another one that is there now is shown, and stays."""
+def _close(request: HttpRequest, organisation_id: UUID, end: Callable[..., bool], done: str) -> HttpResponse:
+    """Closes the request that the page showed and adds a message. A request that has changed since stays open."""
     try:
         ended = end(actor=actor_of(request), organisation_id=organisation_id, version=version_sent(request))
     except Outdated:
@@ -124,7 +124,7 @@ def _ended(request: HttpRequest, organisation_id: UUID, end: Callable[..., bool]
 
 @require_POST
 def customisation_use_generic(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Lets the generic customisation hold until there is an own one. Raises NotFound, Forbidden."""
+    """Uses the generic customisation until the organisation has its own. Raises NotFound, Forbidden."""
     try:
         use_generic_customisation(actor=actor_of(request), organisation_id=organisation_id)
     except Conflict as error:
@@ -135,10 +135,10 @@ def customisation_use_generic(request: HttpRequest, organisation_id: UUID) -> Ht
 
 
 def wish_context(request: HttpRequest, head: OrganisationHead, holds: Holding) -> dict[str, Any]:
-    """What `customisations/customisation_wish.html` shows on an organisation's page."""
+    """Returns the context of `customisations/customisation_wish.html` on an organisation's page."""
     verifies, administers = Action.VERIFY_CUSTOMISATION in head.rights, Action.CREATE_ORGANISATION in head.rights
     own = [head.id]
-    # Read before the wish, as where it is written.
+    # Read before the request, as in `_initial`.
     version = wish_version(head.id)
     return {
         "wish_version": version,

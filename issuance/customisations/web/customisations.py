@@ -1,5 +1,4 @@
-"""Pages of card customisations (rules/issuance 7.6): how the card looks, what is missing, and the issuer's verification
-(ADR 0189)."""
+"""Pages of card customisations (rules/issuance 7.6): the card's look, missing parts, and the issuer's verification (ADR 0189)."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -34,7 +33,7 @@ from issuance.customisations.services.wishing import wish_version
 from issuance.customisations.web.card_drawing import drawing
 from issuance.customisations.web.customisation_forms import CustomisationForm
 from issuance.customisations.web.customisation_requests import wish_context
-from issuance.customisations.web.lists import CustomisationList, HavingList
+from issuance.customisations.web.lists import CustomisationList, OwnerList
 from issuance.organisations.queries import organisations, places
 from issuance.organisations.queries.places import OrganisationHead
 from issuance.records.web.editing import answered, initial, version_sent
@@ -57,7 +56,7 @@ _LEAD = gettext_lazy(
 @require_safe
 @ADMINISTRATION.requires()
 def customisations(request: HttpRequest) -> HttpResponse:
-    """The card customisations in sight, with how far each has come. Raises Forbidden."""
+    """Lists the card customisations that the actor sees, with their progress. Raises Forbidden."""
     actor = actor_of(request)
     shown = CustomisationList(request).shown()
     context = {"form": shown.form, "list": shown, "wishes": wishes.wishes(actor=actor)}
@@ -77,7 +76,7 @@ def customisations(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def customisation(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
-    """A card customisation from both sides, and its verification. Raises NotFound, Forbidden."""
+    """Shows both sides of a card customisation, and verifies it. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     found = query.customisation(actor=actor, customisation_id=customisation_id)
     pending = query.pending_at(actor=actor, customisation_id=customisation_id)
@@ -101,13 +100,13 @@ def customisation(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
         "refusal": refusal,
         "edit_url": reverse("customisation_edit", args=[customisation_id]) if found.may_edit else "",
         "pending": pending,
-        "list": HavingList(request, found).shown(),
+        "list": OwnerList(request, found).shown(),
     }
     return _page(request, "customisations/customisation.html", found, context, here="customisation", status=status)
 
 
 def _shown(found: CustomisationFacts) -> dict[str, Any]:
-    """What `customisations/customisation_card.html` draws."""
+    """Returns the context of `customisations/customisation_card.html`."""
     standing = found.standing
     verified = _("Nej")
     if standing.verified_on:
@@ -162,7 +161,7 @@ def _page(
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def customisation_edit(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
-    """Changes a card customisation. Raises NotFound, Forbidden."""
+    """Edits a card customisation. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     found = query.customisation(actor=actor, customisation_id=customisation_id)
     demand(found.may_edit)
@@ -199,7 +198,7 @@ def customisation_edit(request: HttpRequest, customisation_id: UUID) -> HttpResp
 
 @require_safe
 def customisation_history(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
-    """What was done to a card customisation. Raises NotFound, Forbidden."""
+    """Shows the history of a card customisation. Raises NotFound, Forbidden."""
     found = query.customisation(actor=actor_of(request), customisation_id=customisation_id)
     context = history_context(request, "customisation", customisation_id)
     return _page(request, HISTORY, found, context, here="customisation_history")
@@ -207,7 +206,7 @@ def customisation_history(request: HttpRequest, customisation_id: UUID) -> HttpR
 
 @require_safe
 def organisation_customisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """How an organisation's cards look: its own customisation, the one from above, or the generic, and its own that is pending.
+    """Shows the look of an organisation's cards: its own customisation, inherited or generic, and its own pending one.
 
     Raises NotFound, Forbidden.
     """
@@ -232,11 +231,11 @@ def organisation_customisation(request: HttpRequest, organisation_id: UUID) -> H
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Gives an organisation a card customisation of its own. Raises NotFound, Forbidden."""
+    """Creates a card customisation for an organisation. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.CREATE_ORGANISATION in head.rights)
-    # Read before the wish: what is written between the two is told of as later, never taken for seen.
+    # Read before the request, so a concurrent change counts as unseen.
     version = wish_version(organisation_id)
     wish = wishes.wish_of(actor=actor, organisation_id=organisation_id)
     suppliers = authn.suppliers()
@@ -273,7 +272,7 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def customisation_give_up(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Takes an organisation's own card customisation from it, after what comes of it was told. Raises NotFound, Forbidden."""
+    """Removes an organisation's own card customisation after showing the consequences. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.CREATE_ORGANISATION in head.rights)
@@ -305,7 +304,7 @@ def customisation_give_up(request: HttpRequest, organisation_id: UUID) -> HttpRe
 
 @require_POST
 def customisation_withdraw(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Takes the pending customisation that the page showed from an organisation. Raises NotFound, Forbidden."""
+    """Removes the pending customisation that the page showed from an organisation. Raises NotFound, Forbidden."""
     seen = id_of(request.POST.get("kortanpassning", "")) or _NONE
     try:
         withdraw_pending_customisation(actor=actor_of(request), organisation_id=organisation_id, seen=seen)
@@ -318,7 +317,7 @@ def customisation_withdraw(request: HttpRequest, organisation_id: UUID) -> HttpR
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def generic_new(request: HttpRequest) -> HttpResponse:
-    """Makes the card customisation that is nobody's own. Raises Forbidden."""
+    """Creates the generic card customisation. Raises Forbidden."""
     actor = actor_of(request)
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     suppliers = authn.suppliers()
@@ -338,16 +337,16 @@ def generic_new(request: HttpRequest) -> HttpResponse:
 
 
 def _only(suppliers: Mapping[str, str]) -> str:
-    """The reference of the only supplier, which then needs no choice."""
+    """Returns the reference of the only supplier, which then needs no choice; empty if there are several."""
     return next(iter(suppliers)) if len(suppliers) == 1 else ""
 
 
 def _until_verified(head: OrganisationHead, found: Replaced | None) -> list[str]:
-    """Says that the present customisation holds until the new one is verified, and whose cards get the new one then."""
+    """Returns the consequences: until when the current customisation applies, and which cards get the new one."""
     if found is None:
         return []
     whose = _("från {name}").format(name=found.above.name) if found.above else _("den generella")
-    told = [
+    sentences = [
         _(
             "Kort för {place} beställs nu med kortanpassningen {name} ({whose}). Den fortsätter att gälla tills ansvarig eller "
             "biträdande utgivare har verifierat den nya. Den nya kan tas bort innan dess."
@@ -356,13 +355,13 @@ def _until_verified(head: OrganisationHead, found: Replaced | None) -> list[str]
     if found.below:
         names = ", ".join(found.below)
         listed = _("{names} och {more} till").format(names=names, more=found.more) if found.more else names
-        told.append(_("När den nya är verifierad gäller den också för {names}.").format(names=listed))
-    told.append(_("Beställningar som redan är gjorda påverkas inte."))
-    return [_in_lines(told)]
+        sentences.append(_("När den nya är verifierad gäller den också för {names}.").format(names=listed))
+    sentences.append(_("Beställningar som redan är gjorda påverkas inte."))
+    return [_in_lines(sentences)]
 
 
 def _lead(wish: Wish | None) -> str:
-    """What the administration does first, and what the issuer wishes of the logotype."""
+    """Returns the lead text: the administration's first step, and the requested logotype."""
     if wish is None or not wish.logotype_note:
         return str(_LEAD)
     return _("{lead} Önskad logotyp: {note}").format(lead=_LEAD, note=wish.logotype_note)

@@ -23,7 +23,7 @@ def _organisation(line: CustomisationLine) -> Any:
 
 
 class CustomisationList(List[CustomisationLine]):
-    """The card customisations in sight, with how far each has come."""
+    """The card customisations that the actor sees, with their progress."""
 
     columns = (
         Column(
@@ -70,8 +70,8 @@ class CustomisationList(List[CustomisationLine]):
         return customisations.customisations(actor=actor_of(self.request), state=self.chosen.get("status", ""))
 
 
-class HavingList(List[OrganisationLine]):
-    """The organisations that have a customisation themselves, by name. The page's heading names the table."""
+class OwnerList(List[OrganisationLine]):
+    """The organisations that have a customisation themselves, by name. The page's heading titles the table."""
 
     columns = (
         Column(

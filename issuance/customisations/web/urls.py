@@ -1,4 +1,4 @@
-"""Addresses of card customisations, with their tab on organisations."""
+"""URLs of card customisations, with their tab on organisations."""
 
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _

@@ -1,4 +1,4 @@
-"""The list of an organisation's offices, which its page draws as a form."""
+"""The list of an organisation's offices, which its page renders as a form."""
 
 from django.http import HttpRequest
 

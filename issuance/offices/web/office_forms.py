@@ -1,4 +1,4 @@
-"""Forms of offices. What they must hold is checked by the services' rules."""
+"""Forms of offices. The services validate their content."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -13,12 +13,15 @@ from issuance.records.web.forms import text_line
 from siths_portal.lib.errors import Invalid
 
 LONGEST_COMMENT = 100
-"""Characters of an invoice comment."""
+"""The maximum length of an invoice comment."""
 ADDRESS = ("recipient_organisation", "internal_recipient", "street_address", "postal_code", "city")
 
 
 class OfficeForm(EditForm):
-    """An office, with the address where it receives bundles of cards. A new one also has the organisations that may choose it."""
+    """An office, with an address if it receives bundles of cards.
+
+    The form of a new office also has the organisations to connect.
+    """
 
     columns: ClassVar[Mapping[str, str]] = {name: name for name in ("name", "invoice_comment", *ADDRESS)}
 
@@ -49,7 +52,7 @@ class OfficeForm(EditForm):
     )
 
     def __init__(self, *args: Any, organisations: OrganisationChoices | None = None, **kwargs: Any) -> None:
-        """`organisations` are those that a new office may be connected to."""
+        """Creates the form. `organisations` are those to which a new office may be connected."""
         super().__init__(*args, **kwargs)
         self.organisations = organisations
         if organisations is None:
@@ -59,7 +62,7 @@ class OfficeForm(EditForm):
             self.fields["organisation"].choices = choices  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        """Tells also what the service would refuse, so that all that is wrong is seen at once."""
+        """Adds the errors that the service would raise, so the user sees all errors at once."""
         given = super().clean() or {}
         try:
             self.data_of(given).checked()
@@ -69,13 +72,13 @@ class OfficeForm(EditForm):
 
     @staticmethod
     def data_of(given: Mapping[str, Any]) -> OfficeData:
-        """The form's values as the service takes them."""
+        """Returns the form's values as the service expects them."""
         address = OfficeAddress(**{name: given.get(name, "") for name in ADDRESS})
         return OfficeData(given.get("name", ""), given.get("invoice_comment", ""), address)
 
     @property
     def picked(self) -> list[str]:
-        """The organisations that are ticked. The only one there is to choose is from the start."""
+        """The ticked organisations. If there is only one to choose, it is ticked from the start."""
         if not self.is_bound and self.organisations and "organisation" not in self.initial and len(self.organisations.all) == 1:
             return [str(self.organisations.all[0].id)]
         return [str(value) for value in self["organisation"].value() or ()]
@@ -92,5 +95,5 @@ class OfficeForm(EditForm):
 
     @property
     def address_open(self) -> bool:
-        """Whether the delivery address is unfolded: where it has something in it, or something wrong."""
+        """True if the delivery address is unfolded, because it has a value or an error."""
         return any(field.value() or field.errors for field in self.address_fields)

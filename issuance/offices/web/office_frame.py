@@ -28,7 +28,7 @@ def office_page(
     step: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """Renders a page on an office: a tab, or with `step` a page below it. `here` is the name of the tab's address."""
+    """Renders a page about an office: a tab, or with `step` a page below it. `here` is the URL name of the tab."""
     return place_page(
         request,
         template,

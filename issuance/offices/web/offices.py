@@ -1,4 +1,4 @@
-"""Pages of offices (rules/issuance 7.5): made, changed, closed, and connected with organisations from both sides."""
+"""Pages of offices (rules/issuance 7.5): creating, editing, closing, and connecting with organisations from both sides."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -45,12 +45,12 @@ from siths_portal.lib.ids import ids_of
 
 _FORM = "offices/office_form.html"
 _AFTER_ANOTHER = "fler"
-"""The parameter that tells that an office was made just before this form."""
+"""The parameter that says that the user has just created another office."""
 
 
 @require_safe
 def office(request: HttpRequest, office_id: UUID) -> HttpResponse:
-    """An office, the organisations that may choose it and what it is used for. Raises NotFound, Forbidden."""
+    """Shows an office, the organisations that may choose it, and its use. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = offices.office_head(actor=actor, office_id=office_id)
     found = offices.office_facts(actor=actor, office_id=office_id)
@@ -88,24 +88,24 @@ def _facts(area: places.Above, found: OfficeFacts, issuers: Sequence[str]) -> li
 
 
 def invoice_line(number: str, comment: str) -> str:
-    """How a line of an invoice reads for a card of an article with this number, ordered through an office with this comment."""
+    """Returns the invoice line of a card with this article number, ordered through an office with this comment."""
     return f"{number}, {comment}"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Makes an office in an area, connected to organisations there. Raises NotFound, Forbidden."""
+    """Creates an office in an area, connected to organisations there. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.EDIT_OFFICE in head.rights)
     line = _Example(actor, area_id)
-    if _asks_for_line_alone(request):
-        return _line_alone(request, line)
+    if _requests_line_only(request):
+        return _line_response(request, line)
     found = areas.area_facts(actor=actor, area_id=area_id)
     opened_from = ids_of([request.GET.get("organisation", "")])
     back = reverse("organisation", args=opened_from) if opened_from else reverse("area", args=[area_id])
-    asked = _picked(request, "organisation") or opened_from
-    choices = offices.choices_for_new_office(actor=actor, area_id=area_id, wanted=asked)
+    selected_ids = _picked(request, "organisation") or opened_from
+    choices = offices.choices_for_new_office(actor=actor, area_id=area_id, selected_ids=selected_ids)
     make = partial(OfficeForm, organisations=choices)
     form, made, status = _answered(
         request,
@@ -116,7 +116,7 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
         connected = _connected(len(_picked(request, "organisation")), any_there=bool(choices.tops))
         created.tell(request, _("Kontoret {name} är skapat."), made, reverse("office", args=[made.id]), connected)
         return redirect(f"{request.path}?{_AFTER_ANOTHER}=1" if another_asked(request) else back)
-    form = form or make(initial={"organisation": [str(pk) for pk in asked]} if asked else {})
+    form = form or make(initial={"organisation": [str(pk) for pk in selected_ids]} if selected_ids else {})
     following = _AFTER_ANOTHER in request.GET
     context = {
         **_form_context(request, form if "visa" in request.POST else at_first_field(form), line, back, _("Skapa")),
@@ -142,24 +142,24 @@ def _new(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _connected(count: int, *, any_there: bool) -> str:
-    """What is told of a new office's organisations; `any_there`: some could be chosen."""
+    """Returns the sentence about a new office's connections. `any_there` is True if there was an organisation to choose."""
     if not any_there:
         return _("Det är inte kopplat till någon organisation. Koppla det på kontorets sida när organisationerna finns.")
     if not count:
         return _("Koppla det nu till de organisationer som ska kunna välja det.")
-    told = ngettext("Det är kopplat till {n} organisation.", "Det är kopplat till {n} organisationer.", count)
-    return told.format(n=count)
+    text = ngettext("Det är kopplat till {n} organisation.", "Det är kopplat till {n} organisationer.", count)
+    return text.format(n=count)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def office_edit(request: HttpRequest, office_id: UUID) -> HttpResponse:
-    """Changes an office. Raises NotFound, Forbidden."""
+    """Edits an office. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = offices.office_head(actor=actor, office_id=office_id)
     demand(head.may_edit)
     line = _Example(actor, head.area.id)
-    if _asks_for_line_alone(request):
-        return _line_alone(request, line)
+    if _requests_line_only(request):
+        return _line_response(request, line)
     form, made, status = _answered(
         request,
         OfficeForm,
@@ -176,7 +176,10 @@ def office_edit(request: HttpRequest, office_id: UUID) -> HttpResponse:
 def _answered[T](
     request: HttpRequest, make: Callable[..., OfficeForm], act: Callable[[dict[str, Any]], T]
 ) -> tuple[OfficeForm | None, T | None, int]:
-    """The form as it was sent (None where it was not), what `act` made of it unless the line was only to be shown, the status."""
+    """Returns the submitted form (None for GET), the result of `act`, and the HTTP status.
+
+    If the user only asked to see the invoice line, `act` is not called.
+    """
     if request.method != "POST":
         return None, None, 200
     form = make(request.POST)
@@ -189,13 +192,13 @@ def _answered[T](
 
 @dataclass(frozen=True)
 class _Example:
-    """How a line of an invoice reads in an area, by an article that is read when it is asked for."""
+    """An example invoice line of an area. Its article is read only when needed."""
 
     actor: Actor
     area_id: UUID
 
     def of(self, comment: object) -> str:
-        """The line for a comment as it stands in the field; empty without one, and for one that is too long for an invoice."""
+        """Returns the line for a comment as typed; empty without a comment, or if it is too long for an invoice."""
         words = " ".join(str(comment or "").split())
         if not 0 < len(words) <= LONGEST_COMMENT:
             return ""
@@ -203,34 +206,37 @@ class _Example:
         return invoice_line(number or _("Artikelns nummer"), words)
 
 
-def _asks_for_line_alone(request: HttpRequest) -> bool:
-    """Whether the form's script asks how the line reads now, which changes nothing."""
+def _requests_line_only(request: HttpRequest) -> bool:
+    """True if the form's script requests only the invoice line, which changes nothing."""
     return request.method == "POST" and "visa" in request.POST and "HX-Request" in request.headers
 
 
-def _line_alone(request: HttpRequest, line: _Example) -> HttpResponse:
+def _line_response(request: HttpRequest, line: _Example) -> HttpResponse:
     context = {"invoice_line": line.of(request.POST.get("invoice_comment")), "line_asked": True}
     return render(request, "offices/invoice_line.html", context)
 
 
 def _form_context(request: HttpRequest, form: OfficeForm, line: _Example, cancel_url: str, submit: str) -> dict[str, Any]:
-    """What the form's page draws. A line that was asked for and has no words yet leads to the field that they are written in."""
-    shown, asked = line.of(form["invoice_comment"].value()), "visa" in request.POST
-    if asked and not shown:
+    """Returns the context of the form's page.
+
+    If the user asked for the line without a comment, the comment field gets the focus.
+    """
+    shown, selected_ids = line.of(form["invoice_comment"].value()), "visa" in request.POST
+    if selected_ids and not shown:
         form.fields["invoice_comment"].widget.attrs["autofocus"] = True
-    return {"form": form, "cancel_url": cancel_url, "submit": submit, "invoice_line": shown, "line_asked": asked}
+    return {"form": form, "cancel_url": cancel_url, "submit": submit, "invoice_line": shown, "line_asked": selected_ids}
 
 
 @require_safe
 def office_history(request: HttpRequest, office_id: UUID) -> HttpResponse:
-    """What was done to an office. Raises NotFound, Forbidden."""
+    """Shows the history of an office. Raises NotFound, Forbidden."""
     head = offices.office_head(actor=actor_of(request), office_id=office_id)
     return office_page(request, TEMPLATE, head, history_context(request, "office", office_id), here="office_history")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def office_close(request: HttpRequest, office_id: UUID) -> HttpResponse:
-    """Closes an office, after what it is used for was told. Raises NotFound, Forbidden."""
+    """Closes an office after showing its use. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = offices.office_head(actor=actor, office_id=office_id)
     demand(head.may_edit)
@@ -252,7 +258,7 @@ def office_close(request: HttpRequest, office_id: UUID) -> HttpResponse:
 
 @require_POST
 def office_reopen(request: HttpRequest, office_id: UUID) -> HttpResponse:
-    """Opens a closed office again. Raises NotFound, Forbidden."""
+    """Reopens a closed office. Raises NotFound, Forbidden."""
     try:
         reopen_office(actor=actor_of(request), office_id=office_id)
     except Conflict as error:
@@ -264,7 +270,7 @@ def office_reopen(request: HttpRequest, office_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
-    """Koppla organisation: lets organisations choose the office, or one no more. Raises NotFound, Forbidden."""
+    """Koppla organisation: connects organisations to the office, or disconnects one. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = offices.office_head(actor=actor, office_id=office_id)
     demand(head.may_link)
@@ -296,7 +302,7 @@ def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Koppla kontor: which offices an organisation may choose. Raises NotFound, Forbidden."""
+    """Koppla kontor: the offices that an organisation may choose. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.LINK_OFFICE in head.rights)
@@ -325,7 +331,7 @@ def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpRes
 
 
 def _change(request: HttpRequest, actor: Actor, organisation_id: UUID) -> tuple[str, int]:
-    """Connects or disconnects what was asked for: what stands against it, and the status to answer with."""
+    """Connects or disconnects the submitted offices. Returns the error message, empty on success, and the HTTP status."""
     if ended := ids_of([request.POST.get("koppla_bort", "")]):
         link = disconnect_office(actor=actor, organisation_id=organisation_id, office_id=ended[0])
         _tell_disconnected(request, link, organisation_id)
@@ -339,7 +345,7 @@ def _change(request: HttpRequest, actor: Actor, organisation_id: UUID) -> tuple[
 
 
 def _tell_disconnected(request: HttpRequest, link: OrganisationOffice | None, organisation_id: UUID) -> None:
-    """Tells what is done, or was already, and what the organisation is left without."""
+    """Adds a message about the disconnection, with a warning if the organisation has no open office left."""
     done = _("Kopplingen fanns inte längre.")
     if link:
         names = {"organisation": link.organisation.name, "office": link.office.name}
@@ -352,7 +358,7 @@ def _tell_disconnected(request: HttpRequest, link: OrganisationOffice | None, or
 
 
 def _act(act: Callable[[], object]) -> tuple[str, int]:
-    """What the domain has against an act, empty if it was done, and the status to answer with."""
+    """Returns the error message of an act, empty on success, and the HTTP status."""
     try:
         act()
     except (Invalid, Conflict) as error:

@@ -1,4 +1,4 @@
-"""Addresses of offices, with their functions on areas and organisations."""
+"""URLs of offices, with their functions on areas and organisations."""
 
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _

@@ -1,4 +1,4 @@
-"""Addresses of receipt texts, with their tab and function on organisations."""
+"""URLs of receipt texts, with their tab and function on organisations."""
 
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _

@@ -1,4 +1,4 @@
-"""Kvittenstext: the regional addition to receipts with its versions, to be read, and to be edited (rules/issuance 7.3)."""
+"""Kvittenstext: reading and editing the regional addition to receipts and its versions (rules/issuance 7.3)."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -27,11 +27,11 @@ from issuance.records.web.places import demand_there, organisation_page
 from siths_portal.lib.errors import Conflict
 
 _LARGEST = 2**31 - 1
-"""What the column of a version holds."""
+"""The largest value of a version column."""
 
 
 class ReceiptTextForm(EditForm):
-    """The addition; what it may hold is the service's to say."""
+    """The addition. The service validates it."""
 
     columns: ClassVar[Mapping[str, str]] = {"regional_addition": "regional_addition"}
 
@@ -46,7 +46,7 @@ class ReceiptTextForm(EditForm):
 
 @require_safe
 def organisation_receipt_texts(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """The text that holds and its versions, for all who see the configuration. Raises NotFound, Forbidden."""
+    """Shows the current text and its versions to all who see the configuration. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     may_edit = Action.EDIT_RECEIPT_TEXT in head.rights
@@ -59,12 +59,12 @@ def organisation_receipt_texts(request: HttpRequest, organisation_id: UUID) -> H
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """An organisation's addition to receipts, and a new version of it. Raises NotFound, Forbidden."""
+    """Edits an organisation's addition to receipts, as a new version. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.EDIT_RECEIPT_TEXT in head.rights)
     if "samma" in request.POST:
-        return _from_above(request, organisation_id)
+        return _use_from_above(request, organisation_id)
     form, status = None, 200
     if request.method == "POST":
         form = ReceiptTextForm(request.POST)
@@ -94,7 +94,7 @@ def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> Ht
 
 
 def _tell_saved(request: HttpRequest, head: OrganisationHead, made: ReceiptText) -> None:
-    """Tells also what comes of an empty text, which a form saved as it was may have been meant for none at all."""
+    """Adds a message, with a warning about an empty text, since the user may have saved an unchanged empty form."""
     saved_, empty = _("Kvittenstexten är sparad."), _("Den är tom, så inget läggs till på kvittenser")
     if made.regional_addition:
         messages.success(request, saved_)
@@ -104,8 +104,8 @@ def _tell_saved(request: HttpRequest, head: OrganisationHead, made: ReceiptText)
         messages.success(request, f"{saved_} {empty}.")
 
 
-def _from_above(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Lets the text from above hold, unless another text stands there than the page showed."""
+def _use_from_above(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Uses the text from above, unless the text has changed since the page was shown."""
     try:
         left = use_receipt_text_from_above(
             actor=actor_of(request), organisation_id=organisation_id, version=version_sent(request)
@@ -123,7 +123,7 @@ def _from_above(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
 
 
 def _versions(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
-    """What `receipt_texts/receipt_versions.html` draws."""
+    """Returns the context of `receipt_texts/receipt_versions.html`."""
     found = receipt_texts.receipt_texts(
         actor=actor_of(request), organisation_id=organisation_id, before=number_cursor(request, largest=_LARGEST)
     )

@@ -15,7 +15,7 @@ from issuance.authz import Actor
 from issuance.records.queries import words
 from issuance.records.web.frame import actor_of
 from issuance.roles.queries import role_reach
-from issuance.roles.queries.role_holders import roles_told
+from issuance.roles.queries.role_holders import role_summaries
 from issuance.roles.services import role_assignment
 from issuance.roles.web.role_forms import AddHolderForm
 from issuance.search.models import Search
@@ -67,14 +67,14 @@ def search(request: HttpRequest, form: AddHolderForm, *, area_id: UUID) -> tuple
     return _hits(request, found, area_id), Invalid.http_status if form.errors else 200
 
 
-def searched(request: HttpRequest, search_id: str, *, area_id: UUID) -> Found | None:
+def earlier_search(request: HttpRequest, search_id: str, *, area_id: UUID) -> Found | None:
     """Returns the current result of an earlier search in this session, or None without one."""
     actor, user = actor_of(request), request.user
     found = holder_searching.own(actor=actor, session_id=user.session_id, search_id=id_of(search_id))  # type: ignore[union-attr]
     return _hits(request, found, area_id) if found else None
 
 
-def names_the_found(found: Found | None, text: str) -> bool:
+def is_same_text(found: Found | None, text: str) -> bool:
     """True if the hits come from a search for the text in the field."""
     return found is not None and holder_searching.is_for(found.search, text)
 
@@ -94,7 +94,7 @@ def _hits(request: HttpRequest, found: Search, area_id: UUID) -> Found:
     allowed = role_reach.may_get_roles(actor=actor, person_ids=[hit.person_id for hit in page.lines])
     organisations = role_reach.organisations_of(actor=actor, person_ids=allowed)
     posted = role_assignment.with_posts_in(area_id, allowed)
-    told = roles_told(role_reach.in_reach(actor), [pk for pk in allowed if pk != actor.person_id])
+    summaries = role_summaries(role_reach.in_reach(actor), [pk for pk in allowed if pk != actor.person_id])
     shown = [
         {
             "id": hit.person_id,
@@ -102,7 +102,7 @@ def _hits(request: HttpRequest, found: Search, area_id: UUID) -> Found:
             "number": words.person_number(hit.number_kind, hit.number),
             "hsa_ids": hit.hsa_ids,
             "organisations": organisations.get(hit.person_id, []),
-            "roles": told.get(hit.person_id, []),
+            "roles": summaries.get(hit.person_id, []),
             "reason": _reason(hit.person_id, actor, posted),
         }
         for hit in page.lines
