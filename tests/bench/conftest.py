@@ -15,6 +15,9 @@ import pytest
 
 ROUNDS = 5
 SECONDS = 0.5
+FEW = 100
+"""Rates below this are shown with a decimal."""
+
 RESULTS = Path(__file__).resolve().parent.parent.parent / "var" / "bench" / "results.json"
 
 
@@ -106,7 +109,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     what, by = (max(len(getattr(one, name)) for one in _results) + 2 for name in ("what", "by"))
     terminalreporter.write_line(f"{'area':<9}{'what':<{what}}{'by':<{by}}{'per second':>12}{'slowest':>12}{'fastest':>12}")
     for one in _results:
-        numbers = f"{one.median:>12,.0f}{one.slowest:>12,.0f}{one.fastest:>12,.0f}"
+        numbers = "".join(f"{rate:>12,.{0 if rate >= FEW else 1}f}" for rate in (one.median, one.slowest, one.fastest))
         terminalreporter.write_line(f"{one.area:<9}{one.what:<{what}}{one.by:<{by}}{numbers}  {one.note}".rstrip())
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(

@@ -10,8 +10,8 @@ from tests.bench.durable import PYTHON, ROOT
 class Workers:
     """Processes of one module, asked all at once."""
 
-    def __init__(self, module: str, environ: dict[str, str], count: int) -> None:
-        command = [*PYTHON, "-m", module]
+    def __init__(self, module: str, environ: dict[str, str], count: int, *arguments: str) -> None:
+        command = [*PYTHON, "-m", module, *arguments]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._processes = [subprocess.Popen(command, cwd=ROOT, env=environ, **pipes) for _ in range(count)]
         self.answers()

@@ -233,9 +233,11 @@ def stage() -> contextlib.AbstractContextManager[Stage]:
     return _running(_serve, ceremony=True)
 
 
-def started(wanted: Callable[[House], Iterable[programs.Program]]) -> contextlib.AbstractContextManager[Stage]:
-    """The house with demo people and only the `wanted` programs beside the data services, without a CA."""
-    return _running(lambda made: made.start(*wanted(made.house)), ceremony=False)
+def started(
+    wanted: Callable[[House], Iterable[programs.Program]], *, ceremony: bool = False
+) -> contextlib.AbstractContextManager[Stage]:
+    """The house with demo people and only the `wanted` programs beside the data services, without a CA unless `ceremony`."""
+    return _running(lambda made: made.start(*wanted(made.house)), ceremony=ceremony)
 
 
 @contextlib.contextmanager
