@@ -1,1 +1,1 @@
-"""What card suppliers do through their API: pull orders, request certificates, report; and the check of card certificates."""
+"""The API of card suppliers: they fetch orders, request certificates and report events. Also the check of card certificates."""

@@ -1,4 +1,4 @@
-"""What a card supplier reports on an order, and what a report leads to in each state of the order."""
+"""Reports of card suppliers, and their outcome in each state of the order."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ _REASON = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 class EventOutcome(StrEnum):
-    """What became of a report. `parked` waits for what must come first; `noted` is kept but changes nothing any more."""
+    """The outcome of a report. `parked` waits for an earlier step; `noted` is stored but changes nothing."""
 
     APPLIED = "applied"
     REPEATED = "repeated"
@@ -24,9 +24,8 @@ class EventOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class Produced:
-    """The card is made: its MIFARE-id (1-10 characters), and its PUK as a compact JWE to the portal's key.
-
-    A card without PUK says so by `no_puk`, so that a PUK that was left out by mistake is not taken for none.
+    """The card is produced: its MIFARE-id (1-10 characters), and its PUK as a compact JWE to the portal's key. A card without
+    PUK sets `no_puk`, so that a PUK left out by mistake is an error.
     """
 
     kind: ClassVar[str] = "produced"
@@ -35,7 +34,7 @@ class Produced:
     no_puk: bool = False
 
     def faults(self) -> dict[str, list[str]]:
-        """Swedish messages by field for what is not of the right form."""
+        """Returns Swedish messages, by field, for malformed values."""
         faults = {} if _MIFARE_ID.fullmatch(self.mifare_id) else {"mifare_id": ["Ange 1-10 bokstäver eller siffror."]}
         if self.puk_jwe and self.no_puk:
             faults["no_puk"] = ["Skicka antingen puk_jwe eller no_puk."]
@@ -44,42 +43,42 @@ class Produced:
         return faults
 
     def content(self) -> dict[str, Any]:
-        """What two reports of the same must agree on; a JWE is another each time it is made."""
+        """Returns the values that repeated reports must share. The JWE differs each time it is made."""
         return {"mifare_id": self.mifare_id}
 
 
 @dataclass(frozen=True)
 class Sent:
-    """The card was handed to the post on a day; `registered_mail_id` (REK-id) exactly for registered mail."""
+    """The card was handed to the post on `sent_on`. `registered_mail_id` (REK-id) is set only for registered mail."""
 
     kind: ClassVar[str] = "sent"
     sent_on: date
     registered_mail_id: str = ""
 
     def faults(self) -> dict[str, list[str]]:
-        """Swedish messages by field for what is not of the right form."""
+        """Returns Swedish messages, by field, for malformed values."""
         if not self.registered_mail_id or _REGISTERED_MAIL_ID.fullmatch(self.registered_mail_id):
             return {}
         return {"registered_mail_id": ["Ange REK-id på formen LA00R351935SE."]}
 
     def content(self) -> dict[str, Any]:
-        """What two reports of the same must agree on."""
+        """Returns the values that repeated reports must share."""
         return {"sent_on": self.sent_on, "registered_mail_id": self.registered_mail_id}
 
 
 @dataclass(frozen=True)
 class Failed:
-    """The card could not be made, or was spoilt; `reason` is the supplier's code (kebab-case)."""
+    """The card could not be made or was spoilt; `reason` is the supplier's code (kebab-case)."""
 
     kind: ClassVar[str] = "failed"
     reason: str
 
     def faults(self) -> dict[str, list[str]]:
-        """Swedish messages by field for what is not of the right form."""
+        """Returns Swedish messages, by field, for malformed values."""
         return {} if _REASON.fullmatch(self.reason) else {"reason": ["Ange en kod med små bokstäver, siffror och bindestreck."]}
 
     def content(self) -> dict[str, Any]:
-        """What two reports of the same must agree on."""
+        """Returns the values that repeated reports must share."""
         return {"reason": self.reason}
 
 
@@ -91,11 +90,11 @@ class Returned:
     reason: str = "undeliverable"
 
     def faults(self) -> dict[str, list[str]]:
-        """Swedish messages by field for what is not of the right form."""
+        """Returns Swedish messages, by field, for malformed values."""
         return {} if _REASON.fullmatch(self.reason) else {"reason": ["Ange en kod med små bokstäver, siffror och bindestreck."]}
 
     def content(self) -> dict[str, Any]:
-        """What two reports of the same must agree on."""
+        """Returns the values that repeated reports must share."""
         return {"reason": self.reason}
 
 
@@ -106,27 +105,26 @@ _COURSE = (OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED, O
 
 
 def outcome_of(kind: str, state: OrderState) -> EventOutcome:
-    """What a first report of `kind` leads to when the order is in `state`.
-
-    A failure counts until the card is sent. After a failure, a return or a cancellation nothing counts any more.
+    """Returns the outcome of a first report of `kind` on an order in `state`. A failure applies until the card is sent. After a
+    failure, a return or a cancellation every report is only noted.
     """
     if state not in _COURSE:
         return EventOutcome.NOTED
     if kind == Failed.kind:
         return EventOutcome.APPLIED if _COURSE.index(state) < _COURSE.index(OrderState.SENT) else EventOutcome.NOTED
-    wanted = _PREDECESSOR[kind]
-    if state is wanted:
+    required = _PREDECESSOR[kind]
+    if state is required:
         return EventOutcome.APPLIED
-    return EventOutcome.PARKED if _COURSE.index(state) < _COURSE.index(wanted) else EventOutcome.NOTED
+    return EventOutcome.PARKED if _COURSE.index(state) < _COURSE.index(required) else EventOutcome.NOTED
 
 
 def to_payload(report: SupplierReport) -> dict[str, Any]:
-    """The report as JSON values."""
+    """Returns the report as JSON values."""
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in asdict(report).items()}
 
 
 def from_payload(kind: str, payload: dict[str, Any]) -> SupplierReport:
-    """The report that `to_payload` made JSON of."""
+    """Returns the report from the JSON of `to_payload`."""
     if kind == Sent.kind:
         return Sent(date.fromisoformat(payload["sent_on"]), payload["registered_mail_id"])
     if kind == Produced.kind:

@@ -1,4 +1,4 @@
-"""The words of events of suppliers."""
+"""Labels of the suppliers' events."""
 
 from django.utils.translation import gettext_noop as _
 

@@ -1,4 +1,4 @@
-"""What card suppliers report on their orders."""
+"""Reports of card suppliers on their orders."""
 
 from django.db import models
 from django.db.models import Q
@@ -7,9 +7,8 @@ from issuance.orders.models.orders import OrderItem
 
 
 class SupplierEvent(models.Model):
-    """A report of a supplier on an item of its order, once per kind. `parked` waits for its predecessor; `noted` changed nothing.
-
-    `payload` holds what a parked report needs to be replayed, the PUK only as the JWE it came in.
+    """A report of a supplier on an item of its order, at most one per kind. `parked` waits for its predecessor; `noted` changed
+    nothing. `payload` holds the data to replay a parked report. It contains a PUK only as the received JWE.
     """
 
     item = models.ForeignKey(OrderItem, on_delete=models.PROTECT, related_name="supplier_events")

@@ -1,4 +1,4 @@
-"""The card that a supplier makes for an order: bound to its carrier once, and certified with four certificates."""
+"""The card that a supplier makes for an order: bound to its carrier once, and given four certificates."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ _ENDED = {
     ),
     CarrierState.CANCELLED: ("order-closed", "Beställningen är avslutad. Inga certifikat utfärdas för den."),
 }
-"""What the supplier is told of a card that ended before it was certified."""
+"""Errors for a card that ended before it was certified."""
 
 
 def request_certificates(
@@ -49,10 +49,10 @@ def request_certificates(
 ) -> list[UUID]:
     """Binds the card to the accepted order's carrier and plans its certificates, in one transaction.
 
-    `csrs` has a DER request for each certificate that a card of this kind gets while it is made, for keys of one type. The ids
-    are returned in the order of the kind's declaration. An error names the request (`csrs.person-hsaid-auth`). `card_key_spki`
-    is the DER of a P-256 key. The same call gives the same ids. Raises NotFound, Invalid, Conflict (an order that is not
-    accepted, was withdrawn or failed, a revoked card, other content, a card or key that is bound).
+    `csrs` has a DER request for each certificate that a card of this kind gets during production, with keys of one type.
+    `card_key_spki` is the DER of a P-256 key. Returns the ids in the order of the kind's declaration; a repeated call returns the
+    same ids. An error names the request as a field (`csrs.person-hsaid-auth`). Raises NotFound, Invalid, Conflict (an order that
+    is not accepted, was withdrawn or failed; a revoked card; other content than before; a card or key bound to another order).
     """
     try:
         serial = parse_card_serial(card_serial)
@@ -97,7 +97,7 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
     if not carrier.card_serial and (refusal := _ENDED.get(CarrierState(carrier.state))):
         raise Conflict(*refusal)
     if carrier.card_serial:
-        ids = _same_again(carrier, card)
+        ids = _earlier_ids(carrier, card)
         replay_parked(actor, rows)
         return ids
     now = clock.now().replace(microsecond=0)
@@ -131,7 +131,7 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
         valid_from=now,
         valid_to=valid_to,
     )
-    _remember(planned, carrier, eid, card)
+    _store_certificates(planned, carrier, eid, card)
     certified = {"card_serial": card.serial, "certificates": {profile: str(id_) for profile, id_ in planned.items()}}
     steps.step([card_order], OrderAction.START_PRODUCTION, actor_ref=actor.ref, facts=certified)
     replay_parked(actor, rows)
@@ -139,7 +139,9 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
 
 
 def eid_valid_to(carrier: Carrier, post: Post, issued_at: dt.datetime) -> dt.datetime:
-    """The end of an eID that is issued for the post on the carrier: the policy's, the card's or the post's, the first of them."""
+    """Returns the end of an eID for the assignment on the carrier: the earliest of the policy's end, the card's and the
+    assignment's.
+    """
     return rules.eid_valid_to(
         issued_at=issued_at,
         policy_years=getattr(settings, kinds.kind_of(carrier.kind).eid_years),
@@ -148,7 +150,7 @@ def eid_valid_to(carrier: Carrier, post: Post, issued_at: dt.datetime) -> dt.dat
     )
 
 
-def _remember(planned: Mapping[str, UUID], carrier: Carrier, eid: Eid, card: _Card) -> None:
+def _store_certificates(planned: Mapping[str, UUID], carrier: Carrier, eid: Eid, card: _Card) -> None:
     CarrierCertificate.objects.bulk_create(
         CarrierCertificate(
             certificate_id=certificate_id,
@@ -161,8 +163,8 @@ def _remember(planned: Mapping[str, UUID], carrier: Carrier, eid: Eid, card: _Ca
     )
 
 
-def _same_again(carrier: Carrier, card: _Card) -> list[UUID]:
-    """The ids of the earlier call if this one has its content. Raises Conflict otherwise."""
+def _earlier_ids(carrier: Carrier, card: _Card) -> list[UUID]:
+    """Returns the ids of the earlier call if this call has the same content. Raises Conflict if not."""
     rows = {row.profile: row for row in CarrierCertificate.objects.filter(carrier=carrier, profile__in=list(card.csrs))}
     same_card = carrier.card_serial == card.serial and carrier.card_key_sha256 == card.key_sha256
     if not same_card or any(rows[profile].csr_sha256 != card.csr_sha256(profile) for profile in card.csrs):
@@ -201,7 +203,9 @@ def ca_of(kind: CarrierKind, profile: str, assurance_level: int) -> str:
 
 
 def hsa_subject(person: Person, eid: Eid, top: Organisation) -> dict[str, str]:
-    """Subject of the HSA-id pair: the top organisation, the name in use and the HSA-id as the catalogue writes it."""
+    """Returns the subject of the HSA-id pair: the top organisation, the name in use, and the HSA-id as written in the HSA
+    directory.
+    """
     subject = {
         "countryName": eid.organisation.country,
         "organizationName": top.name,
@@ -214,7 +218,7 @@ def hsa_subject(person: Person, eid: Eid, top: Organisation) -> dict[str, str]:
 
 
 def person_id_subject(person: Person, person_id: PersonId) -> dict[str, str]:
-    """Subject of the person-id pair: the same name, the twelve-digit person id, and no organisation."""
+    """Returns the subject of the person-id pair: the same name, the twelve-digit person id, and no organisation."""
     return {
         "countryName": "SE",
         "commonName": common_name(person),
@@ -225,7 +229,7 @@ def person_id_subject(person: Person, person_id: PersonId) -> dict[str, str]:
 
 
 def subject_alternative(eid: Eid, profile: str) -> dict[str, str]:
-    """The post's mail, and for log-in its UPN; the person-id pair has none."""
+    """Returns the assignment's mail address, and for authentication its UPN. The person-id pair has no alternative names."""
     if profile not in HSA_PROFILES:
         return {}
     names = {"rfc822Name": eid.mail} if eid.mail else {}

@@ -1,6 +1,5 @@
-"""Which certificates on cards were ordered (port `pki.ports.IssuanceCheck`): order, subject, profile and card must agree.
-
-Runs in the `pki` worker before each signature, so that nobody who can write to one table gets a certificate (ADR 0310).
+"""The check that card certificates were ordered (port `pki.ports.IssuanceCheck`): order, subject, profile and card must agree.
+Runs in the `pki` worker before each signature, so that write access to a single table yields no certificate (ADR 0310).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +27,7 @@ _IN_PRODUCTION = (OrderState.IN_PRODUCTION, OrderState.PRODUCED, OrderState.SENT
 
 @dataclass(frozen=True)
 class _Order:
-    """What a card was ordered with. `person_id` is the person's number in use, `top` the organisation that certificates name."""
+    """The order of a card. `person_id` is the person's current number, `top` the organisation named in certificates."""
 
     order: CardOrder
     person_id: PersonId | None
@@ -37,7 +36,9 @@ class _Order:
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """Which card and profile a certificate was planned for. `eid_id` is None for the person-id pair, which is the card's own."""
+    """The card and profile that a certificate was planned for. `eid_id` is None for the person-id pair, which belongs to the
+    card.
+    """
 
     carrier_id: UUID
     eid_id: UUID | None
@@ -45,10 +46,10 @@ class _Link:
 
 
 class OrderedCards:
-    """Compares certificates with the orders of this portal. Each method asks a fixed number of queries."""
+    """Compares certificates with the orders of this portal. Each method runs a fixed number of queries."""
 
     def refusals(self, certificates: Sequence[pki.CardCertificate]) -> Mapping[UUID, str]:
-        """Returns a reason for each certificate that is not as its order wants it, byte for byte in subject and names."""
+        """Returns a reason for each certificate that differs from its order. Subject and names must be equal byte for byte."""
         rows = CarrierCertificate.objects.filter(certificate_id__in=[each.id for each in certificates], profile__in=PROFILES)
         columns = rows.values_list("certificate_id", "carrier_id", "eid_id", "profile")
         links = {id_: _Link(carrier_id, eid_id, profile) for id_, carrier_id, eid_id, profile in columns}
@@ -91,7 +92,7 @@ def _is_signed_for(kind: str) -> bool:
 
 
 def _fault(certificate: pki.CardCertificate, link: _Link, ordered: _Order) -> str:
-    """Returns why the certificate must not be signed; empty if it agrees with its order."""
+    """Returns the reason why the certificate must not be signed, or an empty string if it agrees with its order."""
     carrier, eid = ordered.order.carrier, ordered.order.eid
     if ordered.order.state not in _IN_PRODUCTION or carrier.state in INVALID or eid.state != EidState.ORDERED:
         return "order-state"
@@ -115,7 +116,7 @@ def _fault(certificate: pki.CardCertificate, link: _Link, ordered: _Order) -> st
 
 
 def _names(profile: str, ordered: _Order) -> tuple[bytes, bytes] | None:
-    """Returns subject and subjectAltName in DER as the order wants them. Returns None if the person has no number any more."""
+    """Returns subject and subjectAltName in DER as the order requires. Returns None if the person has no current number."""
     person, eid = ordered.order.carrier.holder, ordered.order.eid
     if profile in HSA_PROFILES:
         subject = hsa_subject(person, eid, ordered.top)
@@ -127,7 +128,7 @@ def _names(profile: str, ordered: _Order) -> tuple[bytes, bytes] | None:
 
 
 def _orders(carrier_ids: Iterable[UUID]) -> dict[UUID, _Order]:
-    """Returns the orders of these carriers that were made here, by carrier."""
+    """Returns the portal's own orders of these carriers, by carrier."""
     rows = CardOrder.objects.with_card("carrier__person", "eid__organisation")
     rows = rows.filter(items__carrier__in=list(carrier_ids), items__carrier__origin="portal")
     orders = list(rows)
@@ -139,7 +140,7 @@ def _orders(carrier_ids: Iterable[UUID]) -> dict[UUID, _Order]:
 
 
 def _person_ids(person_ids: Iterable[UUID]) -> dict[UUID, PersonId]:
-    """Returns each person's number in use, the preferred kind first, as `people.person_id_of` does for one."""
+    """Returns each person's current number, of the most preferred kind, as `people.person_id_of` does for one person."""
     rank = {kind.value: position for position, kind in enumerate(PREFERENCE)}
     rows = PersonIdentifier.objects.filter(person_id__in=list(person_ids), valid_to=None, kind__in=list(rank))
     found: dict[UUID, PersonId] = {}
@@ -149,7 +150,7 @@ def _person_ids(person_ids: Iterable[UUID]) -> dict[UUID, PersonId]:
 
 
 def _top_organisations(organisations: Iterable[Organisation]) -> dict[UUID, Organisation]:
-    """Returns the organisation without a parent that each one is in, or is, as `order_checks.top_organisation` does for one."""
+    """Returns the organisation without a parent above each organisation, as `order_checks.top_organisation` does for one."""
     paths = {each.pk: "/".join(each.scope_path.split("/")[:3]) + "/" for each in organisations}
     by_path = {row.scope_path: row for row in Organisation.objects.filter(scope_path__in=set(paths.values()))}
     return {pk: by_path[path] for pk, path in paths.items()}

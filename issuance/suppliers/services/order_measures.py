@@ -1,4 +1,4 @@
-"""What operators see of card orders: PUKs that were refused, and sent cards that wait for theirs (docs/alarms.md)."""
+"""Metrics of card orders: refused PUKs, and sent cards that wait for their PUK (docs/alarms.md)."""
 
 from django.db.models import Min
 
@@ -17,7 +17,7 @@ _WAITING = metrics.gauge(
 
 
 def measure() -> None:
-    """Sets the numbers."""
+    """Sets the gauges."""
     _REFUSED.set(CardOrder.objects.filter(puk=PukState.REFUSED.value, state__in=UNDER_WAY).count())
     parked = SupplierEvent.objects.filter(
         kind=Sent.kind, status=EventOutcome.PARKED.value, item__order__state=OrderState.PRODUCED.value

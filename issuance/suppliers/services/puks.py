@@ -1,7 +1,7 @@
-"""The PUK of a card on order, from the supplier's report to its seal: what the order says of it follows what `pki` made of it.
+"""The PUK of an ordered card, from the supplier's report to its seal.
 
-`CardOrder.puk` is a copy of what the `pki` worker decided. The worker's signal and a sweeper bring it up to date, and so does
-the supplier's next report; each change of it is one event.
+`CardOrder.puk` is a copy of the `pki` worker's decision. The worker's signal, a sweeper and the supplier's next report update
+it. Each change records one event.
 """
 
 from collections.abc import Iterable
@@ -18,14 +18,13 @@ ACTOR = "system:puk"
 
 
 def is_required(carrier: Carrier) -> bool:
-    """False only for a card that was recorded by its serial alone, without keys of its own: nobody activates it here."""
+    """Returns False only for a card recorded by serial number alone, without keys: it cannot be activated here."""
     return bool(carrier.card_key_sha256) or not carrier.card_serial
 
 
 def receive(order: CardOrder, carrier: Carrier, puk_jwe: str, *, actor_ref: str) -> UUID:
-    """Hands the PUK, still encrypted, to `pki`, and notes on the locked order that it is pending; the secret's id.
-
-    Raises Invalid if it is not a JWE of the right form.
+    """Passes the encrypted PUK to `pki`, marks the locked order as pending, and returns the secret's id. Raises Invalid if the
+    JWE is malformed.
     """
     secret_id = pki.plan_secret(
         puk_jwe,
@@ -40,19 +39,19 @@ def receive(order: CardOrder, carrier: Carrier, puk_jwe: str, *, actor_ref: str)
 
 
 def receive_none(order: CardOrder) -> None:
-    """Notes on the locked order that its card has no PUK."""
+    """Records on the locked order that its card has no PUK."""
     _set(order, PukState.NONE.value)
 
 
 def refuse(order: CardOrder, code: str) -> None:
-    """Notes on the locked order that a PUK was refused before `pki` took it; `code` is `pki`'s error."""
+    """Records on the locked order that a PUK was refused before `pki` accepted it; `code` is `pki`'s error."""
     refusal = code.removeprefix("jwe-")
     _set(order, PukState.REFUSED.value, refusal)
     _record(order, PukState.REFUSED.value, refusal)
 
 
-def learn(order: CardOrder, carrier: Carrier) -> None:
-    """Brings the locked order up to date with what `pki` made of its PUK. Repeatable; in the caller's transaction."""
+def update_from_pki(order: CardOrder, carrier: Carrier) -> None:
+    """Updates the locked order with `pki`'s decision on its PUK, in the caller's transaction. Repeatable."""
     if order.puk != PukState.PENDING:
         return
     state, refusal = _outcome(carrier)
@@ -63,8 +62,8 @@ def learn(order: CardOrder, carrier: Carrier) -> None:
         _record(order, state, refusal)
 
 
-def look(orders: Iterable[CardOrder]) -> None:
-    """Shows on orders in memory what `pki` made of their PUKs by now, for a reader that must not write; in one query."""
+def show_present_state(orders: Iterable[CardOrder]) -> None:
+    """Sets the PUK state of orders in memory to `pki`'s present decision, for a reader that must not write. Runs one query."""
     pending = [order for order in orders if order.puk == PukState.PENDING]
     ids = [order.carrier.puk_secret_id for order in pending if order.carrier.puk_secret_id]
     outcomes = pki.secret_outcomes(ids) if ids else {}
@@ -74,7 +73,7 @@ def look(orders: Iterable[CardOrder]) -> None:
 
 
 def blocks_sending(order: CardOrder) -> bool:
-    """True while the card's PUK is not sealed: a card that nobody can activate does not count as sent."""
+    """Returns True while the card's PUK is not sealed. Such a card cannot be activated, so it does not count as sent."""
     return order.puk in (PukState.PENDING, PukState.REFUSED)
 
 
@@ -84,7 +83,7 @@ def _outcome(carrier: Carrier) -> tuple[str, str]:
 
 
 def _state_of(outcome: pki.SecretOutcome | None) -> tuple[str, str]:
-    """The order's PUK state and refusal after `pki`'s outcome. A PUK that was destroyed unopened leaves neither."""
+    """Returns the order's PUK state and refusal for `pki`'s outcome. Both are empty for a PUK destroyed before it was opened."""
     return (_STATES[outcome.state], outcome.failure) if outcome else ("", "")
 
 

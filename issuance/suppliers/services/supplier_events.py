@@ -1,4 +1,4 @@
-"""What suppliers report on their orders. Reports come twice, late and in any order; each changes the order once at most."""
+"""Reports of suppliers on their orders. They arrive repeatedly, late and in any order; each changes the order at most once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -60,13 +60,13 @@ def lock_order(actor: Actor, action: Action, order_id: UUID) -> OrderRows:
 
 
 def require_not_withdrawn(order: CardOrder) -> None:
-    """Passes unless the customer withdrew the order, which it can until the supplier accepts it. Raises Conflict."""
+    """Raises Conflict if the customer withdrew the order, which is possible until the supplier accepts it."""
     if order.state == OrderState.CANCELLED:
         raise Conflict("order-withdrawn", "Beställningen är borttagen av kunden. Tillverka inget kort.")
 
 
 def require_accepted(order: CardOrder) -> None:
-    """Passes if the supplier has accepted the order. Raises Conflict, also if the order was withdrawn."""
+    """Raises Conflict unless the supplier has accepted the order, also if the customer withdrew it."""
     require_not_withdrawn(order)
     if order.state == OrderState.QUEUED:
         raise Conflict("order-not-accepted", "Beställningen är inte accepterad. Acceptera den först.")
@@ -74,11 +74,11 @@ def require_accepted(order: CardOrder) -> None:
 
 @transaction.atomic(durable=True)
 def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) -> EventOutcome:
-    """Takes a supplier's report on its accepted order: applied, repeated, parked for what must come first, or noted.
+    """Processes a supplier's report on its accepted order: applied, repeated, parked until an earlier step, or noted.
 
-    A card is not produced before its certificates are issued, and never if they will not be: then the report is only noted. A
-    card does not count as sent before its PUK is sealed. Nothing that is reported revives a revoked carrier. Raises NotFound,
-    Invalid (form), Conflict (an order that is not accepted or was withdrawn; the same kind of report with another content).
+    A report that a card is produced waits until its certificates are issued; if they fail, it is only noted. A card does not
+    count as sent before its PUK is sealed. No report makes a revoked carrier valid. Raises NotFound, Invalid (form), Conflict
+    (an order that is not accepted or was withdrawn; the same kind of report with other content).
     """
     actor = client(client_ref)
     rows = lock_order(actor, Action.SUPPLY, order_id)
@@ -88,14 +88,14 @@ def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) ->
     content = sha256_hex(canonical_json(event.content()))
     known = SupplierEvent.objects.filter(item=rows.item, kind=event.kind).first()
     if known is not None:
-        return _again(actor, rows, known, event, content)
+        return _repeated_report(actor, rows, known, event, content)
     outcome = _outcome(rows, event.kind)
     now = clock.now()
     if outcome is EventOutcome.APPLIED:
         _apply(actor, rows, event)
     else:
         facts = {"kind": event.kind, "outcome": outcome.value}
-        _note(actor, rows.order, facts)
+        _record_noted(actor, rows.order, facts)
     payload = to_payload(event)
     if outcome is not EventOutcome.PARKED:
         payload.pop("puk_jwe", None)
@@ -113,11 +113,10 @@ def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) ->
 
 
 def replay_parked(actor: Actor, rows: OrderRows) -> None:
-    """Applies what was parked and has its predecessor now, in its natural order; what can never apply becomes noted.
-
-    Learns first what became of the PUK, which `sent` waits for.
+    """Applies parked reports whose predecessor has been applied, in natural order. A report that can never apply becomes noted.
+    First updates the state of the PUK, which `sent` waits for.
     """
-    puks.learn(rows.order, rows.carrier)
+    puks.update_from_pki(rows.order, rows.carrier)
     parked = {row.kind: row for row in SupplierEvent.objects.filter(item=rows.item, status=EventOutcome.PARKED.value)}
     for row in [parked[kind] for kind in _SEQUENCE if kind in parked]:
         outcome = _outcome(rows, row.kind)
@@ -127,8 +126,8 @@ def replay_parked(actor: Actor, rows: OrderRows) -> None:
             try:
                 _apply(actor, rows, from_payload(row.kind, row.payload))
             except Invalid as error:
-                # What it was parked with is no good now: forget it, so that the supplier's next report counts as the first.
-                _note(actor, rows.order, {"kind": row.kind, "outcome": "dropped", "error": error.code})
+                # The parked report is no longer valid. Deleting it makes the supplier's next report count as the first.
+                _record_noted(actor, rows.order, {"kind": row.kind, "outcome": "dropped", "error": error.code})
                 puks.refuse(rows.order, error.code)
                 row.delete()
                 return
@@ -140,10 +139,7 @@ def replay_parked(actor: Actor, rows: OrderRows) -> None:
 
 @transaction.atomic(durable=True)
 def replay_reports(*, client_ref: str, order_id: UUID) -> None:
-    """Replays what the supplier reported while the certificates were being signed or the PUK opened. May be repeated.
-
-    Raises NotFound.
-    """
+    """Replays reports that arrived while the certificates were being signed or the PUK opened. Repeatable. Raises NotFound."""
     parked = SupplierEvent.objects.filter(item__order=order_id, status=EventOutcome.PARKED.value)
     if parked.exists() or CardOrder.objects.filter(pk=order_id, puk=PukState.PENDING.value).exists():
         actor = client(client_ref)
@@ -151,17 +147,15 @@ def replay_reports(*, client_ref: str, order_id: UUID) -> None:
 
 
 def puks_settled(*, secret_ids: Iterable[UUID], **_signal: Any) -> None:
-    """Receiver of `pki.signals.secret_settled`: the orders learn what became of their PUKs, and what was parked goes on."""
+    """Receives `pki.signals.secret_settled`: updates the orders' PUK states and replays their parked reports."""
     orders = CardOrder.objects.filter(items__carrier__puk_secret_id__in=list(secret_ids))
     for client_ref, order_id in orders.order_by("pk").values_list("supplier_ref", "pk"):
         replay_reports(client_ref=client_ref, order_id=order_id)
 
 
 def replay_all() -> int:
-    """Replays the parked reports of every order that something else may have brought on; how many orders went on.
-
-    The sweeper for certificates and PUKs that were settled after the supplier's last call, and for signals that nobody heard.
-    A transaction for each order.
+    """Replays the parked reports of every order that may have progressed, and returns how many orders did. Sweeps certificates
+    and PUKs that were settled after the supplier's last call, and lost signals. Runs a transaction for each order.
     """
     parked = SupplierEvent.objects.filter(
         Q(kind=Produced.kind, item__order__state=OrderState.IN_PRODUCTION.value)
@@ -177,15 +171,15 @@ def replay_all() -> int:
 
 
 def _outcome(rows: OrderRows, kind: str) -> EventOutcome:
-    """What the report leads to now: by the order's state and, on the way to a sent card, by its certificates and its PUK."""
+    """Returns the report's outcome now, by the order's state and, before the card is sent, by its certificates and its PUK."""
     outcome = outcome_of(kind, OrderState(rows.order.state))
     if outcome is EventOutcome.APPLIED and kind == Returned.kind and rows.carrier.code_set_at is not None:
-        return EventOutcome.NOTED  # the holder has the card: a supplier neither revokes it nor ends its order (ADR 0033)
+        return EventOutcome.NOTED  # the holder has the card, so a supplier neither revokes it nor ends its order (ADR 0033)
     if outcome is EventOutcome.APPLIED and kind == Sent.kind and puks.blocks_sending(rows.order):
-        # A card that ended before its PUK was good is nothing that was delivered, and nobody pays for it.
+        # A card that ended before its PUK was sealed was not delivered and is not charged.
         return EventOutcome.PARKED if rows.carrier.state == CarrierState.ORDERED else EventOutcome.NOTED
     if rows.order.state != OrderState.IN_PRODUCTION or kind not in _SEQUENCE or not rows.carrier.card_key_sha256:
-        return outcome  # a card without a key of its own was certified by another CA
+        return outcome  # a card without a card key was certified by another CA
     ids = CarrierCertificate.objects.filter(carrier=rows.carrier).values_list("certificate_id", flat=True)
     statuses = {view.status for view in pki.certificates(ids)}
     if statuses & {"revoked", "failed"}:
@@ -210,8 +204,8 @@ def _check_form(rows: OrderRows, event: SupplierReport) -> None:
         raise Invalid("event", "Rapporten uppfyller inte reglerna. Rätta de fält som anges.", fields=faults)
 
 
-def _again(actor: Actor, rows: OrderRows, known: SupplierEvent, event: SupplierReport, content: str) -> EventOutcome:
-    """A report of a kind that came before: no-op, unless it brings a new PUK for one that could not be opened."""
+def _repeated_report(actor: Actor, rows: OrderRows, known: SupplierEvent, event: SupplierReport, content: str) -> EventOutcome:
+    """Returns the outcome of a repeated kind of report. It changes nothing unless it brings a new PUK for a refused one."""
     if known.content_sha256 != content:
         raise Conflict("event-mismatch", "Händelsen är redan rapporterad för beställningen med andra uppgifter.")
     refused = rows.order.puk == PukState.REFUSED and rows.carrier.state == CarrierState.ORDERED
@@ -219,11 +213,11 @@ def _again(actor: Actor, rows: OrderRows, known: SupplierEvent, event: SupplierR
         return EventOutcome.REPEATED
     rows.carrier.puk_secret_id = puks.receive(rows.order, rows.carrier, event.puk_jwe, actor_ref=actor.ref)
     rows.carrier.save(update_fields=["puk_secret_id"])
-    _note(actor, rows.order, {"kind": event.kind, "outcome": "puk-renewed"})
+    _record_noted(actor, rows.order, {"kind": event.kind, "outcome": "puk-renewed"})
     return EventOutcome.APPLIED
 
 
-def _note(actor: Actor, order: CardOrder, facts: dict[str, Any]) -> None:
+def _record_noted(actor: Actor, order: CardOrder, facts: dict[str, Any]) -> None:
     Event.record(actor_ref=actor.ref, action="order.report_noted", subject_type="order", subject_ref=str(order.id), facts=facts)
 
 
@@ -261,7 +255,7 @@ def _produced(actor: Actor, rows: OrderRows, event: Produced) -> None:
 
 
 def _sent(actor: Actor, rows: OrderRows, event: Sent) -> None:
-    """The billable step. A carrier that was revoked meanwhile stays revoked; the card was made and is charged all the same."""
+    """Applies the billable step. A carrier that was revoked in the meantime stays revoked; the card was made and is charged."""
     now = clock.now()
     steps.step(
         [rows.order],
@@ -277,7 +271,7 @@ def _sent(actor: Actor, rows: OrderRows, event: Sent) -> None:
 
 
 def _failed(actor: Actor, rows: OrderRows, event: Failed) -> None:
-    """Ends the order. What was certified is revoked; what never was is cancelled."""
+    """Ends the order. A card with certificates is revoked, one without is cancelled."""
     carrier = rows.carrier
     facts = {"reason": event.reason, "carrier": carrier.state}
     steps.step([rows.order], OrderAction.FAIL, actor_ref=actor.ref, facts=facts, failure_reason=event.reason)

@@ -1,6 +1,7 @@
-"""What card suppliers do: pull orders, get the address, have certificates made, report. All scoped to the supplier's own.
+"""What card suppliers do: fetch orders and addresses, request certificates, report events.
 
-An order of another supplier is NotFound, as one that does not exist (S29). Every act may be repeated.
+Each function sees only the supplier's own orders: those of another supplier raise NotFound, like orders that do not exist
+(S29). Every function is repeatable.
 """
 
 from collections.abc import Callable
@@ -70,7 +71,7 @@ _SHOWN = ("article", "organisation", "customisation", "office", "photo")
 
 @dataclass(frozen=True)
 class Delivery:
-    """Where a card goes. `address` is None exactly when the tax agency forwards it; it is read live and kept nowhere."""
+    """The delivery of a card. `address` is None exactly if the tax agency forwards the card. It is read live and never stored."""
 
     method: rules.DeliveryMethod
     recipient: str
@@ -83,9 +84,8 @@ class Delivery:
 
 
 def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 100) -> list[CardOrder]:
-    """At most `limit` of the supplier's queued orders, oldest first, from beyond the id `after`.
-
-    An order whose card customisation is no longer verified waits: what nobody looked at is not printed (ADR 0189).
+    """Returns at most `limit` of the supplier's queued orders, the oldest first, after the id `after`. Leaves out orders whose
+    card customisation is no longer verified, because nobody has checked its print (ADR 0189).
     """
     rows = CardOrder.objects.with_card("carrier__person").visible_to(client(client_ref), Action.SUPPLY)
     rows = rows.filter(state=OrderState.QUEUED.value)
@@ -96,24 +96,23 @@ def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 10
 
 
 def order(*, client_ref: str, order_id: UUID) -> CardOrder:
-    """An order of the supplier's, with what became of its PUK by now. Raises NotFound."""
+    """Returns an order of the supplier with the present state of its PUK. Raises NotFound."""
     found = policy.get(
         client(client_ref), Action.SUPPLY, CardOrder.objects.with_card("carrier__person").select_related(*_SHOWN), order_id
     )
-    puks.look([found])
+    puks.show_present_state([found])
     return found
 
 
 def is_being_made(card_order: CardOrder) -> bool:
-    """Returns True while the supplier works on the card: accepted, not sent, and not revoked.
-
-    Only then does the supplier get the name, the photo and the address. Afterwards it still reads the order's state.
+    """Returns True while the supplier works on the card: accepted, not sent, and not revoked. Only then does the supplier get
+    the name, the photo and the address. Afterwards it still reads the order's state.
     """
     return card_order.state in _OPEN and card_order.carrier.state == CarrierState.ORDERED
 
 
 def certificate_ids(*, client_ref: str, order_id: UUID) -> dict[str, UUID]:
-    """The ids of the certificates that were requested for the supplier's order, by profile. Raises NotFound, Conflict."""
+    """Returns the ids of the certificates requested for the supplier's order, by profile. Raises NotFound, Conflict."""
     found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects.with_card(), order_id)
     require_accepted(found)
     return dict(CarrierCertificate.objects.filter(carrier=found.carrier_id).values_list("profile", "certificate_id"))
@@ -121,9 +120,8 @@ def certificate_ids(*, client_ref: str, order_id: UUID) -> dict[str, UUID]:
 
 @transaction.atomic(durable=True)
 def accept(*, client_ref: str, order_id: UUID) -> CardOrder:
-    """Accepts the supplier's queued order; one that it has accepted stays as it is.
-
-    Raises NotFound, Conflict if the order was withdrawn or while its card customisation waits to be verified.
+    """Accepts the supplier's queued order. An accepted order stays as it is. Raises NotFound, Conflict if the order was
+    withdrawn or its card customisation is not verified.
     """
     actor = client(client_ref)
     rows = lock_order(actor, Action.SUPPLY, order_id)
@@ -136,9 +134,9 @@ def accept(*, client_ref: str, order_id: UUID) -> CardOrder:
 
 
 def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
-    """Recipient and address of an accepted order until it is sent, read live from the register, with an event.
+    """Reads recipient and address of an accepted order live from the register until it is sent, and records an event.
 
-    Raises NotFound, Conflict (order not accepted, withdrawn or closed, carrier revoked, person deceased or without address),
+    Raises NotFound, Conflict (order not accepted, withdrawn or closed; carrier revoked; person deceased or without address),
     Unavailable.
     """
     actor = client(client_ref)
@@ -165,10 +163,10 @@ def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
 
 @transaction.atomic(durable=True)
 def photo(*, client_ref: str, order_id: UUID) -> Document:
-    """The photo (JPEG) for the card of the supplier's own order until the card is produced, with an event.
+    """Returns the photo (JPEG) for the card of the supplier's own order until the card is produced, and records an event.
 
-    Raises NotFound for another's order or one without photo, Conflict for one that is not accepted or was withdrawn, Gone once
-    the card is produced, given up or revoked.
+    Raises NotFound for another supplier's order or one without photo, Conflict for one that is not accepted or was withdrawn,
+    Gone once the card is produced, failed or revoked.
     """
     actor = client(client_ref)
     found = policy.get(actor, Action.SUPPLY, CardOrder.objects.with_card().select_related("photo__document"), order_id)
@@ -185,18 +183,18 @@ def photo(*, client_ref: str, order_id: UUID) -> Document:
 def put_logotype(
     *, client_ref: str, customisation_id: str, png: bytes, sha256: str, check: Callable[[CardCustomisation], None]
 ) -> CardCustomisation:
-    """Stores the logotype of a card customisation; the same bytes again change nothing.
+    """Stores the logotype of a card customisation. The same bytes change nothing.
 
-    `check` is called with the locked row before it is changed, and raises if the caller meant an older version. A new logotype
-    must be verified, the first one too, before cards can be ordered (ADR 0189). Raises NotFound, Forbidden if another supplier
-    has the customisation now, Invalid (not a PNG, too large, hash differs).
+    Calls `check` with the locked row before the change; it raises if the caller meant an older version. A new logotype, also
+    the first, must be verified before cards can be ordered (ADR 0189). Raises NotFound, Forbidden if the customisation now
+    belongs to another supplier, Invalid (not a PNG, too large, hash differs).
     """
     check_png(png, field="logotype", max_bytes=LOGOTYPE_LIMIT, max_side=LOGOTYPE_SIDE)
     if sha256_hex(png) != sha256:
         message = "Logotypens innehåll stämmer inte med den angivna SHA-256-summan."
         raise Invalid("logotype-hash", message, fields={"sha256": [message]})
     actor = client(client_ref)
-    # Locked and seen in one: another supplier may get the customisation meanwhile.
+    # One query locks and checks the row, because another supplier may get the customisation at the same time.
     rows = CardCustomisation.objects.visible_to(actor, Action.READ_SUPPLIED).select_for_update(no_key=True)
     row = _customisation(rows, customisation_id)
     if not CardCustomisation.objects.visible_to(actor, Action.SUPPLY).filter(pk=row.pk).exists():
@@ -219,8 +217,7 @@ def put_logotype(
 
 
 def customisation(*, client_ref: str, customisation_id: str) -> CardCustomisation:
-    """The card customisation with this ten-digit id, if the supplier makes such cards or has orders of it left.
-
+    """Returns the card customisation with this ten-digit id, if the supplier makes such cards or still has orders for it.
     Raises NotFound.
     """
     return _customisation(CardCustomisation.objects.visible_to(client(client_ref), Action.READ_SUPPLIED), customisation_id)

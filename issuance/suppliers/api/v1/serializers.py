@@ -1,4 +1,4 @@
-"""The JSON forms of the supplier API. Ids, serials and keys are strings, never numbers: a 19-digit number would lose digits."""
+"""The JSON forms of the supplier API. Ids, serials and keys are strings: a 19-digit JSON number would lose digits."""
 
 import base64
 import binascii
@@ -35,7 +35,7 @@ _REASON = r"^[a-z][a-z0-9-]{0,39}$"
 
 
 class ListQuery(serializers.Serializer[Any]):
-    """What `GET orders` is asked with."""
+    """Query parameters of `GET orders`."""
 
     status = serializers.ChoiceField(choices=STATUSES, default=OrderState.QUEUED.value)
     limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
@@ -43,7 +43,7 @@ class ListQuery(serializers.Serializer[Any]):
 
 
 class ArticleSerializer(serializers.Serializer[Any]):
-    """What kind of card."""
+    """The article of an order."""
 
     code = serializers.CharField(help_text="The number, with -REK for the variant by registered mail.")
     number = serializers.CharField()
@@ -54,29 +54,29 @@ class ArticleSerializer(serializers.Serializer[Any]):
 
 
 class PukField(serializers.ChoiceField):
-    """A `PukState`; null before there is one."""
+    """A `PukState`, or null before there is one."""
 
     def __init__(self) -> None:
         super().__init__(choices=[state.value for state in PukState], allow_null=True, help_text=_PUK_TEXT)
 
     def to_representation(self, value: Any) -> Any:
-        """The state's name, or null."""
+        """Returns the state's name, or None."""
         return value or None
 
 
 class PukRefusalField(serializers.ChoiceField):
-    """Why a PUK was refused; null if it was not."""
+    """The reason why a PUK was refused, or null."""
 
     def __init__(self) -> None:
         super().__init__(choices=list(REFUSALS), allow_null=True, help_text=_REFUSAL_TEXT)
 
     def to_representation(self, value: Any) -> Any:
-        """The code, or null."""
+        """Returns the code, or None."""
         return value or None
 
 
 class OrderSerializer(serializers.Serializer[Any]):
-    """An order of the supplier's, without personal data."""
+    """An order of the supplier, without personal data."""
 
     id = serializers.UUIDField(help_text="Beställnings-id.")
     status = serializers.ChoiceField(
@@ -102,7 +102,7 @@ class OrderPage(serializers.Serializer[Any]):
 
 
 class PrintSerializer(serializers.Serializer[Any]):
-    """What stands on the card."""
+    """The text and pictures printed on the card."""
 
     given_name = serializers.CharField(source="carrier.person.given_name_in_use")
     surname = serializers.CharField(source="carrier.person.surname")
@@ -121,7 +121,7 @@ class PrintSerializer(serializers.Serializer[Any]):
 
 
 class AddressSerializer(serializers.Serializer[Any]):
-    """Folkbokföringsadress, read from the register for this answer."""
+    """Folkbokföringsadress, read from the register for this response."""
 
     lines = serializers.ListField(child=serializers.CharField())
     postal_code = serializers.CharField()
@@ -130,7 +130,7 @@ class AddressSerializer(serializers.Serializer[Any]):
 
 
 class DeliverySerializer(serializers.Serializer[Any]):
-    """Where the card goes. Without address it goes through Skatteverkets förmedlingsuppdrag (protected persons)."""
+    """The delivery of the card. Without an address it is sent through Skatteverkets förmedlingsuppdrag (protected persons)."""
 
     method = serializers.CharField()
     recipient = serializers.CharField()
@@ -139,9 +139,8 @@ class DeliverySerializer(serializers.Serializer[Any]):
 
 
 class OrderDetail(OrderSerializer):
-    """An order with what is printed and where the card goes.
-
-    Both are null until the order is accepted, again once the card is sent, and if the card is revoked.
+    """An order with the printed data and the delivery. Both are null until the order is accepted, again once the card is sent,
+    and if the card is revoked.
     """
 
     print = PrintSerializer(allow_null=True)
@@ -149,12 +148,12 @@ class OrderDetail(OrderSerializer):
 
 
 class ProfileMap(serializers.Serializer[Any]):
-    """Base of objects keyed by the four profiles."""
+    """The base of objects keyed by the four profiles."""
 
     child: type[serializers.Field[Any, Any, Any, Any]] = serializers.CharField
 
     def get_fields(self) -> dict[str, Any]:
-        """One required field a profile."""
+        """Returns one required field for each profile."""
         return {profile: self.child() for profile in PROFILES}
 
 
@@ -170,7 +169,7 @@ class PemByProfile(ProfileMap):
 
 
 class CertificateRequest(serializers.Serializer[Any]):
-    """The card: its serial, its key without code, and requests for its four certificates."""
+    """The card: its serial number, its card key, which needs no code, and the requests for its four certificates."""
 
     card_serial = Text(pattern=r"^[0-9]{19}$")
     card_key = PublicKeyField(help_text="The card key (P-256, without code).")
@@ -178,7 +177,7 @@ class CertificateRequest(serializers.Serializer[Any]):
 
 
 class Certificates(serializers.Serializer[Any]):
-    """The certificates, and for each its issuers: the issuing CA first, the root last."""
+    """The certificates, and for each its chain: the issuing CA first, the root last."""
 
     status = serializers.ChoiceField(choices=ISSUED)
     certificates = PemByProfile()
@@ -192,7 +191,7 @@ class Pending(serializers.Serializer[Any]):
 
 
 class ProducedReport(serializers.Serializer[Any]):
-    """The card is made."""
+    """The card is produced."""
 
     type = serializers.ChoiceField(choices=["produced"])
     mifare_id = Text(pattern=r"^[0-9A-Za-z]{1,10}$")
@@ -203,7 +202,9 @@ class ProducedReport(serializers.Serializer[Any]):
 
 
 class SentReport(serializers.Serializer[Any]):
-    """The card is handed to the post. Parked until the card's PUK is sealed; then it applies, with the day that is given."""
+    """The card is handed to the post. The report is parked until the card's PUK is sealed, and then
+    applied with the given day.
+    """
 
     type = serializers.ChoiceField(choices=["sent"])
     sent_on = serializers.DateField(help_text="The day in Sweden, not in the future.")
@@ -213,9 +214,8 @@ class SentReport(serializers.Serializer[Any]):
 
 
 class FailedReport(serializers.Serializer[Any]):
-    """The card cannot be made or is spoilt; the order ends and its certificates are revoked.
-
-    Counts until the card is sent. Afterwards the report is noted and changes nothing.
+    """The card cannot be made or is spoilt. The order ends and its certificates are revoked. Applies until the card is sent. A
+    later report is noted and changes nothing.
     """
 
     type = serializers.ChoiceField(choices=["failed"])
@@ -223,9 +223,8 @@ class FailedReport(serializers.Serializer[Any]):
 
 
 class ReturnedReport(serializers.Serializer[Any]):
-    """The consignment came back; the order ends and the card is revoked.
-
-    If the holder has chosen the card's code, the report is noted and changes nothing: the issuer revokes a card in use.
+    """The consignment came back. The order ends and the card is revoked. If the holder has chosen the card's code, the report
+    is noted and changes nothing, because only the issuer revokes a card in use.
     """
 
     type = serializers.ChoiceField(choices=["returned"])
@@ -241,7 +240,7 @@ REPORTS: dict[str, type[serializers.Serializer[Any]]] = {
 
 
 class ReportOutcome(serializers.Serializer[Any]):
-    """What became of a report."""
+    """The outcome of a report."""
 
     outcome = serializers.ChoiceField(choices=[outcome.value for outcome in EventOutcome])
 
@@ -264,13 +263,13 @@ class CustomisationSerializer(serializers.Serializer[Any]):
 
 @extend_schema_field({"type": "string", "contentEncoding": "base64", "maxLength": 400_000})
 class Base64Field(Text):
-    """Base64 (RFC 4648 section 4); becomes bytes."""
+    """Base64 (RFC 4648 section 4), decoded to bytes."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=400_000, **options)
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
-        """The bytes."""
+        """Returns the decoded bytes."""
         try:
             return base64.b64decode(super().run_validation(data), validate=True)
         except (binascii.Error, ValueError):
@@ -297,6 +296,6 @@ class Jwk(serializers.Serializer[Any]):
 
 
 class JwkSet(serializers.Serializer[Any]):
-    """Keys that PUKs are encrypted to, the newest first."""
+    """The keys to encrypt PUKs to, the newest first."""
 
     keys = Jwk(many=True)

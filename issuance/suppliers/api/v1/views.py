@@ -1,4 +1,4 @@
-"""The supplier API, version 1: what a registered card supplier may read and do, each call one service function."""
+"""The supplier API, version 1: what a registered card supplier may read and do. Each call is one service function."""
 
 from typing import Any
 from uuid import UUID
@@ -53,15 +53,15 @@ def _problems(*statuses: int) -> Any:
 
 
 class IsSupplier(BasePermission):
-    """Lets card suppliers in, and no other machine client."""
+    """The permission of card suppliers. Other machine clients are refused."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """True for clients of kind supplier; a caller without a certificate is unauthenticated."""
+        """Returns True for clients of kind supplier. A caller without a client certificate is unauthenticated."""
         return getattr(request.user, "kind", None) == "supplier"
 
 
 class SupplierView(JsonView):
-    """Base of the views of this API."""
+    """The base of the views of this API."""
 
     permission_classes = [IsSupplier]
 
@@ -76,7 +76,7 @@ class Orders(SupplierView):
         responses={200: forms.OrderPage, **openapi.not_modified(), **openapi.problems(422)},
     )
     def get(self, request: Request) -> Response:
-        """A page of orders, oldest first."""
+        """Returns a page of orders, the oldest first."""
         query = valid(forms.ListQuery, request.query_params.dict())
         limit = query["limit"]
         after = _order_cursor(query["cursor"]) if query.get("cursor") else None
@@ -107,9 +107,8 @@ class Order(SupplierView):
         responses={200: forms.OrderDetail, **openapi.not_modified(), **openapi.problems(404, 409, 503)},
     )
     def get(self, request: Request, order_id: UUID) -> Response:
-        """The order. Print and delivery are null before it is accepted, once the card is sent, and if the card is revoked.
-
-        503 while the person register does not answer. 409 if the person is deceased or has no address.
+        """Returns the order. Print and delivery are null before it is accepted, once the card is sent, and if the card is
+        revoked. 503 while the person register does not respond. 409 if the person is deceased or has no address.
         """
         caller = client_ref(request)
         order = supplier_intake.order(client_ref=caller, order_id=order_id)
@@ -121,7 +120,7 @@ class Order(SupplierView):
 
 
 class Acceptance(SupplierView):
-    """Accepting an order."""
+    """The acceptance of an order."""
 
     @extend_schema(
         operation_id="accept_order",
@@ -132,7 +131,7 @@ class Acceptance(SupplierView):
     )
     @idempotent()
     def post(self, request: Request, order_id: UUID) -> Response:
-        """The accepted order."""
+        """Returns the accepted order."""
         return Response(forms.OrderSerializer(supplier_intake.accept(client_ref=client_ref(request), order_id=order_id)).data)
 
 
@@ -149,7 +148,7 @@ class OrderCertificates(SupplierView):
         },
     )
     def get(self, request: Request, order_id: UUID) -> Response:
-        """200 with the certificates, 202 while they are being signed, 404 before they were requested."""
+        """Returns 200 with the certificates, 202 while they are being signed, 404 before they were requested."""
         ids = supplier_intake.certificate_ids(client_ref=client_ref(request), order_id=order_id)
         if not ids:
             raise NotFound("certificates-not-requested", "Inga certifikat är begärda för beställningen.")
@@ -168,7 +167,9 @@ class OrderCertificates(SupplierView):
     )
     @idempotent(read_again=get)
     def post(self, request: Request, order_id: UUID) -> Response:
-        """201 with the certificates if they are signed within the time that a request may wait, else 202 with a Location."""
+        """Returns 201 with the certificates if they are signed within the time that a request may wait, else 202 with a
+        Location.
+        """
         given = valid(forms.CertificateRequest, request.data)
         ids = supplier_intake.request_certificates(
             client_ref=client_ref(request),
@@ -183,7 +184,7 @@ class OrderCertificates(SupplierView):
 
 
 def _certificates(views: list[pki.CertificateView], order_id: UUID, *, done: int) -> Response:
-    """`done` with the certificates, or 202. Raises Conflict if they will not be, or are no longer, of use."""
+    """Returns `done` with the certificates, or 202. Raises Conflict if they failed or are revoked."""
     statuses = {view.status for view in views}
     if "failed" in statuses:
         raise Conflict("certificates-failed", "Certifikaten kunde inte utfärdas. Rapportera beställningen som misslyckad.")
@@ -207,7 +208,7 @@ def _pem(der: bytes | None) -> str:
 
 
 class Reports(SupplierView):
-    """What the supplier reports on an order."""
+    """Reports of the supplier on an order."""
 
     @extend_schema(
         operation_id="report_event",
@@ -225,9 +226,8 @@ class Reports(SupplierView):
     )
     @idempotent()
     def post(self, request: Request, order_id: UUID) -> Response:
-        """The outcome: applied, repeated (nothing changed), parked (waits for the report before it, or for the PUK), noted.
-
-        A report that came too late is noted: it changes nothing any more.
+        """Returns the outcome: applied, repeated (nothing changed), parked (waits for an earlier report or the PUK), noted
+        (came too late and changes nothing).
         """
         report = _report(request.data)
         outcome = supplier_intake.register_event(client_ref=client_ref(request), order_id=order_id, event=report)
@@ -268,13 +268,13 @@ class Photo(SupplierView):
         },
     )
     def get(self, request: Request, order_id: UUID) -> HttpResponse:
-        """The JPEG whose SHA-256 stands in the order. 404 if the order has none, 410 once the card is produced."""
+        """Returns the JPEG whose SHA-256 is in the order. 404 if the order has none, 410 once the card is produced."""
         photo = supplier_intake.photo(client_ref=client_ref(request), order_id=order_id)
         return tagged_bytes(request, bytes(photo.content), photo.media_type)
 
 
 class Keys(SupplierView):
-    """Keys to encrypt PUKs to."""
+    """The keys to encrypt PUKs to."""
 
     @extend_schema(
         operation_id="read_keys",
@@ -283,7 +283,7 @@ class Keys(SupplierView):
         responses={200: forms.JwkSet, **openapi.not_modified(), **openapi.problems()},
     )
     def get(self, request: Request) -> Response:
-        """A JWK Set (RFC 7517 section 5)."""
+        """Returns a JWK Set (RFC 7517 section 5)."""
         return tagged(request, pki.secret_jwks())
 
 
@@ -297,7 +297,7 @@ class Customisation(SupplierView):
         responses={200: forms.CustomisationSerializer, **openapi.problems(404)},
     )
     def get(self, request: Request, customisation_id: str) -> Response:
-        """The customisation as it is now."""
+        """Returns the present customisation."""
         row = supplier_intake.customisation(client_ref=client_ref(request), customisation_id=customisation_id)
         return _customisation(row)
 
@@ -309,7 +309,9 @@ class Customisation(SupplierView):
         responses={200: forms.CustomisationSerializer, **openapi.problems(404, 412, 428, *openapi.WITH_BODY)},
     )
     def put(self, request: Request, customisation_id: str) -> Response:
-        """The customisation with the new logotype, which its issuer is to verify. The same logotype again changes nothing."""
+        """Replaces the logotype, which the issuer must verify, and returns the customisation. The same logotype changes
+        nothing.
+        """
         caller = client_ref(request)
         supplier_intake.customisation(client_ref=caller, customisation_id=customisation_id)
         condition = required_match(request)
