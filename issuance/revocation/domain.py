@@ -1,11 +1,11 @@
-"""Reasons for revocation (Spärrorsak, rules/issuance 6.3) and the RFC 5280 section 5.3.1 reason that each becomes in a CRL."""
+"""Reasons for revocation (Spärrorsak, rules/issuance 6.3), and the RFC 5280 section 5.3.1 reason of each in a CRL."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class RevocationReason(StrEnum):
-    """Why a carrier or an eID was revoked. Reasons of `SYSTEM_REASONS` are set by rules, never chosen."""
+    """The reason why a carrier or an eID was revoked. Rules set `SYSTEM_REASONS`; nobody can choose them."""
 
     LOST_OR_STOLEN = "lost_or_stolen"
     SUSPECTED_MISUSE = "suspected_misuse"
@@ -73,7 +73,7 @@ SWEDISH: Mapping[RevocationReason, str] = {
 
 
 class Requester(StrEnum):
-    """Who asked for a revocation. All but the holder and the clerk himself are named."""
+    """The kind of person who requested a revocation. `NAMED_REQUESTERS` need a name."""
 
     HOLDER = "holder"
     ORGANISATION = "organisation"
@@ -82,7 +82,7 @@ class Requester(StrEnum):
 
 
 class RequestChannel(StrEnum):
-    """How the request reached the clerk."""
+    """The channel by which the request reached the clerk."""
 
     VISIT = "visit"
     PHONE = "phone"

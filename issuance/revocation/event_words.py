@@ -1,4 +1,4 @@
-"""The words of events of revocation."""
+"""Labels of revocation's events."""
 
 from django.utils.translation import gettext_noop as _
 

@@ -8,7 +8,7 @@ from siths_portal.lib.ids import new_id
 
 
 class HeldRevocationState(models.TextChoices):
-    """What has become of a held revocation. Every state but OPEN is final."""
+    """The state of a held revocation. Every state but OPEN is final."""
 
     OPEN = "open"
     APPROVED = "approved"
@@ -18,8 +18,8 @@ class HeldRevocationState(models.TextChoices):
 class HeldRevocation(models.Model):
     """A revocation of a carrier, or of one of its eIDs, that one officer requests and a second decides.
 
-    It keeps the request as `revocation.services.revocation.RevocationRequest` has it; `received_at` is always set, and
-    is the time that the revocation gets. The database keeps closed rows, and refuses a decision by the requester.
+    It stores the request as in `revocation.services.revocation.RevocationRequest`; `received_at` is always set and becomes the
+    revocation's received time. The database forbids deleting closed rows and a decision by the requester.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)

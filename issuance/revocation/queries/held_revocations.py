@@ -15,12 +15,12 @@ from issuance.revocation.models import HeldRevocation, HeldRevocationState
 from issuance.revocation.services import revocation_limit
 
 MOST = 200
-"""Requests are listed and counted no further than this; when some are decided the others follow."""
+"""The page lists and counts at most this many requests; decisions make room for the others."""
 
 
 @dataclass(frozen=True)
 class HeldView:
-    """A request. `refusal` says in Swedish why the reader cannot decide it; empty if they can."""
+    """A request. `refusal` is the Swedish reason why the reader cannot decide it, or empty if they can."""
 
     id: UUID
     person_id: UUID
@@ -36,7 +36,7 @@ class HeldView:
 
 
 def waiting(*, actor: Actor) -> tuple[HeldView, ...]:
-    """Returns what waits and the actor may revoke, the oldest first, at most MOST."""
+    """Returns the open requests for what the actor may revoke, the oldest first, at most MOST."""
     rows = list(revocation_limit.waiting(actor)[:MOST])
     names = names_of(actor, {row.requested_by_ref for row in rows}) if rows else {}
     return tuple(
@@ -59,7 +59,7 @@ def waiting(*, actor: Actor) -> tuple[HeldView, ...]:
 
 @dataclass(frozen=True)
 class HeldNotice:
-    """That a revocation waits: of the carrier, or of an eID on it if `eid_id` is set; who requested it, and when."""
+    """A waiting revocation of the carrier, or of the eID `eid_id` on it, with the requester and the time."""
 
     carrier_id: UUID
     eid_id: UUID | None
@@ -68,7 +68,7 @@ class HeldNotice:
 
 
 def notices(*, actor: Actor, carrier_ids: Collection[UUID], eid_ids: Collection[UUID]) -> dict[UUID, list[HeldNotice]]:
-    """Returns what waits for these carriers and eIDs, which the actor sees, by carrier, the oldest first."""
+    """Returns the open requests for these carriers and eIDs, which the actor sees, by carrier, the oldest first."""
     if not carrier_ids:
         return {}
     concerned = Q(eid=None) | Q(eid__in=eid_ids)
@@ -83,14 +83,14 @@ def notices(*, actor: Actor, carrier_ids: Collection[UUID], eid_ids: Collection[
 
 
 def repeated(*, actor: Actor, carrier_id: UUID, eid_id: UUID | None) -> HeldNotice | None:
-    """Returns the open request for just this revocation if the actor could only make the same one again; else None."""
+    """Returns the open request for this revocation if the actor could only make the same request again, else None."""
     found = notices(actor=actor, carrier_ids=[carrier_id], eid_ids=[eid_id] if eid_id else [])
     same = next((each for each in found.get(carrier_id, []) if each.eid_id == eid_id), None)
     return same if same and revocation_limit.exceeds(actor, carrier_id) else None
 
 
 def count_to_decide(*, actor: Actor) -> int:
-    """Returns how many the actor may decide, counted to MOST; 0 without the right. One query."""
+    """Returns how many requests the actor may decide, at most MOST, and 0 without the right. Runs one query."""
     if not policy.holds(actor, Action.REVOKE_CARRIER):
         return 0
     return sum(not revocation_limit.refusal(actor, row) for row in revocation_limit.waiting(actor)[:MOST])

@@ -1,4 +1,4 @@
-"""What a revocation page tells: what will stop working, and afterwards when relying parties see that it has."""
+"""The content of a revocation's pages: what will stop working, and afterwards when relying parties see the revocation."""
 
 import datetime as dt
 from dataclasses import dataclass, replace
@@ -20,12 +20,13 @@ _LIVE_EID = [EidState.ORDERED.value, EidState.ACTIVE.value]
 
 @dataclass(frozen=True)
 class RevocationSubject:
-    """The carrier or eID that a page is about.
+    """The carrier or eID of a page.
 
-    `eids` are the valid eIDs that end with it, as organisation and Tjänste-id, where the actor sees them; `hidden_eids` counts
-    the others. No request came before `known_since`. `possible` is False where it has ended otherwise than by revocation.
-    `revoked_at` and `reason` are there once it is revoked. `replaced`: a new card is ordered in the same errand. `code_blocked`:
-    the holder has locked the code at the activation. `has_eid`: some eID on the carrier is ordered or valid.
+    `eids` are the valid eIDs that end with it and that the actor sees, as organisation and Tjänste-id; `hidden_eids` counts the
+    others. `known_since` is the earliest time of a request. `possible` is False if it ended otherwise than by revocation.
+    `revoked_at` and `reason` are set once it is revoked. `replaced` means that the same action orders a new card.
+    `code_blocked` means that the holder blocked the code during the activation. `has_eid` means that an eID on the carrier is
+    ordered or valid.
     """
 
     kind: Literal["carrier", "eid"]
@@ -50,7 +51,7 @@ class RevocationSubject:
 
 @dataclass(frozen=True)
 class ListView:
-    """The revocation list of a CA: since when it holds the revocation, or when the next one is due."""
+    """A CA's CRL: the time since it has contained the revocation, or the time when the next CRL is due."""
 
     ca_name: str
     since: dt.datetime | None
@@ -59,7 +60,9 @@ class ListView:
 
 @dataclass(frozen=True)
 class PublicationView:
-    """When relying parties see it. `ocsp_since` is there once all of `answered` certificates have their revoked answers."""
+    """The publication of a revocation. `answered` counts certificates with OCSP; `ocsp_since` is set once all of them have a
+    revoked response.
+    """
 
     certificates: int
     answered: int
@@ -68,12 +71,12 @@ class PublicationView:
 
     @property
     def waits_for_ocsp(self) -> bool:
-        """True while some answer is not signed."""
+        """Returns True while an OCSP response is not signed yet."""
         return self.answered > 0 and self.ocsp_since is None
 
 
 def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubject:
-    """A carrier that the actor may revoke. Raises NotFound, Forbidden."""
+    """Returns a carrier that the actor may revoke. Raises NotFound, Forbidden."""
     rows = Carrier.objects.select_related("organisation").defer("card_key_spki")
     carrier = policy.get(actor, Action.REVOKE_CARRIER, rows, carrier_id)
     total = Eid.objects.filter(carrier=carrier, state__in=_LIVE_EID).count()
@@ -101,9 +104,8 @@ def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubj
 
 
 def carrier_to_replace(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubject:
-    """A carrier that the actor may revoke and order again for its person. Raises NotFound, Forbidden.
-
-    Not `possible` for a carrier that is not on its way to being activated.
+    """Returns a carrier that the actor may revoke and replace by a new order for its person. `possible` is False unless the
+    card waits for its activation. Raises NotFound, Forbidden.
     """
     subject = carrier_to_revoke(actor=actor, carrier_id=carrier_id)
     policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), subject.person_id)
@@ -113,7 +115,7 @@ def carrier_to_replace(*, actor: Actor, carrier_id: UUID | str) -> RevocationSub
 
 
 def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:
-    """An eID that the actor may revoke. Raises NotFound, Forbidden."""
+    """Returns an eID that the actor may revoke. Raises NotFound, Forbidden."""
     eid = policy.get(actor, Action.REVOKE_EID, Eid.objects.select_related("organisation", "carrier"), eid_id)
     return RevocationSubject(
         kind="eid",
@@ -135,7 +137,7 @@ def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:
 
 
 def publication(subject: RevocationSubject) -> PublicationView:
-    """What relying parties can see now of the subject's revoked certificates."""
+    """Returns what relying parties see now of the subject's revoked certificates."""
     rows = CarrierCertificate.objects.filter(carrier=subject.carrier_id)
     if subject.kind == "eid":
         rows = rows.filter(eid=subject.id)
@@ -151,7 +153,7 @@ def publication(subject: RevocationSubject) -> PublicationView:
 
 
 def _list(ca_name: str, views: list[pki.PublicationView]) -> ListView:
-    """One CA's list: published once it holds all of them."""
+    """Returns one CA's CRL. It counts as published once it contains all certificates."""
     due = [view.crl_due for view in views if view.crl_due is not None]
     since = [view.crl_since for view in views if view.crl_since is not None]
     return ListView(ca_name, max(since) if since and not due else None, max(due) if due else None)

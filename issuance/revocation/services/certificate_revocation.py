@@ -1,7 +1,7 @@
-"""Revocations that begin in `pki`, by an operator or a sweeper there, carried on to the carriers and eIDs that they end.
+"""Propagation of revocations that begin in `pki`, by an operator or a sweeper, to the carriers and eIDs that they end.
 
-A transaction of its own for each carrier, after `pki` has committed: locks are taken from the carrier to the certificates,
-as everywhere. What issuance itself revoked has ended already and is passed by, so nothing loops.
+Runs a transaction for each carrier after `pki` has committed, because locks are taken from the carrier to the certificates.
+Carriers that issuance itself revoked have already ended and are skipped, so there is no loop.
 """
 
 import datetime as dt
@@ -27,7 +27,7 @@ from pki import service as pki
 from siths_portal.lib import clock
 
 LOOKBACK = dt.timedelta(days=31)
-"""How long the sweeper may have stood still without missing a revocation."""
+"""The longest outage of the sweeper after which it misses no revocation."""
 
 _BATCH = 2000
 _REASON = RevocationReason.CERTIFICATE_REVOKED
@@ -36,28 +36,28 @@ _LIVE_EID = [EidState.ORDERED.value, EidState.ACTIVE.value]
 
 
 def heard(*, certificate_ids: Iterable[UUID], **_signal: Any) -> None:
-    """Receiver of `pki.signals.certificate_revoked`."""
-    follow(certificate_ids)
+    """Receives `pki.signals.certificate_revoked`."""
+    revoke_unusable(certificate_ids)
 
 
 def sweep() -> int:
-    """Follows what was revoked in the last `LOOKBACK`, for signals that nobody heard. How many carriers changed."""
-    return sum(follow(ids) for ids in batched(pki.revoked_since(clock.now() - LOOKBACK), _BATCH, strict=False))
+    """Processes the revocations of the last `LOOKBACK`, because signals may be lost. Returns how many carriers changed."""
+    return sum(revoke_unusable(ids) for ids in batched(pki.revoked_since(clock.now() - LOOKBACK), _BATCH, strict=False))
 
 
-def follow(certificate_ids: Iterable[UUID]) -> int:
-    """Revokes what the revoked certificates leave unusable, and returns for how many carriers. May be repeated.
+def revoke_unusable(certificate_ids: Iterable[UUID]) -> int:
+    """Revokes carriers and eIDs that the revoked certificates leave unusable, and returns for how many carriers.
 
-    A carrier is revoked if its person-id certificates are, or any at all while it is in production, where the card can no
-    longer be completed; its order then fails. An eID is revoked if its certificates are.
+    Repeatable. A carrier is revoked if its person-id certificates are, or if any certificate is while the card is in production
+    and can no longer be completed; its order then fails. An eID is revoked if its certificates are.
     """
     with connection.cursor() as cursor:
         cursor.execute(_CONCERNED, [[str(id_) for id_ in certificate_ids], _LIVE_CARRIER, _LIVE_EID])
         concerned = [carrier_id for (carrier_id,) in cursor.fetchall()]
-    return sum(_follow(carrier_id) for carrier_id in concerned)
+    return sum(_revoke_one(carrier_id) for carrier_id in concerned)
 
 
-# Each revocation asks, and most concern nobody: by the mapper it costs ten times what the database takes.
+# Runs on every revocation, and most concern no carrier. Through the ORM it costs ten times the database's own time.
 _CONCERNED: Final = """
 SELECT DISTINCT carrier.id FROM issuance_carriercertificate AS owned
 JOIN issuance_carrier AS carrier ON carrier.id = owned.carrier_id LEFT JOIN issuance_eid AS eid ON eid.id = owned.eid_id
@@ -67,7 +67,7 @@ ORDER BY carrier.id
 
 
 @transaction.atomic(durable=True)
-def _follow(carrier_id: UUID) -> bool:
+def _revoke_one(carrier_id: UUID) -> bool:
     actor = system("certificate-revoked")
     carrier = policy.get(actor, Action.REVOKE_CARRIER, Carrier.objects.select_for_update(of=("self",), no_key=True), carrier_id)
     if carrier.state in carrier_states.INVALID:
@@ -89,7 +89,7 @@ def _follow(carrier_id: UUID) -> bool:
 
 
 def _revoked_by_owner(carrier: Carrier) -> dict[UUID | None, list[bool]]:
-    """Whether each certificate is revoked, by the eID that it belongs to; None for the carrier's own pair."""
+    """Returns for each eID whether each of its certificates is revoked. The key None holds the carrier's own pair."""
     owners = dict(CarrierCertificate.objects.filter(carrier=carrier).values_list("certificate_id", "eid_id"))
     found: dict[UUID | None, list[bool]] = {}
     for view in pki.certificates(owners):

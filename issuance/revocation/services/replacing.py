@@ -1,4 +1,4 @@
-"""Spärra och beställ nytt: a card that cannot be activated is revoked, and its order is proposed again as a draft (ADR 0289)."""
+"""Spärra och beställ nytt: revokes a card that cannot be activated and proposes its order again as a draft (ADR 0289)."""
 
 from typing import Any, Unpack
 from uuid import UUID
@@ -24,11 +24,11 @@ def revoke_and_draft(
     carrier_id: UUID,
     **fields: Unpack[RequestFields],
 ) -> OrderDraft | HeldRevocation:
-    """Revokes a carrier and fills the clerk's draft for its person with what the card was ordered by, both or neither.
+    """Revokes a carrier and fills the clerk's draft for its person with the answers of the card's order; both or neither.
 
-    The draft's answers are checked like all others, at each step and at the order; a post that the clerk may not order for is
-    left out with what depends on it. A revocation that waits for a second officer is returned, and fills nothing. Raises what
-    `revocation.revoke_carrier` and `drafts.start` raise.
+    The draft's answers are checked like all others, at each step and at the order. An assignment that the clerk may not order
+    for is left out with the answers that depend on it. If the revocation waits for a second officer, returns it and fills no
+    draft. Raises as `revocation.revoke_carrier` and `drafts.start`.
     """
     seen = policy.get(actor, Action.REVOKE_CARRIER, Carrier.objects.defer("card_key_spki"), carrier_id)
     policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), seen.holder_id)
@@ -39,7 +39,7 @@ def revoke_and_draft(
 
 
 def _answers(actor: Actor, carrier_id: UUID) -> dict[str, Any]:
-    """The answers of the card's order that still may be proposed."""
+    """Returns the answers of the card's order that may still be proposed."""
     order = CardOrder.objects.with_card().select_related("article", "office", "photo").filter(items__carrier=carrier_id).first()
     if order is None:
         return {}

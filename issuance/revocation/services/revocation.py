@@ -1,4 +1,4 @@
-"""Revocation (spärr): final, at once, of everything on a carrier or of one eID (rules/issuance 6.1)."""
+"""Revocation (spärr): final and immediate, of a carrier with everything on it or of one eID (rules/issuance 6.1)."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from issuance.records.services import steps
 from issuance.revocation.domain import NAMED_REQUESTERS, RFC_5280, SYSTEM_REASONS, RequestChannel, Requester, RevocationReason
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
 from issuance.revocation.services import revocation_limit
-from issuance.revocation.services.revocation_limit import Asked
+from issuance.revocation.services.revocation_limit import RequestedRevocation
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
@@ -35,7 +35,7 @@ _OLDEST_REQUEST = dt.timedelta(days=366)
 
 
 class RequestFields(TypedDict, total=False):
-    """What those who ask for a revocation say, as arguments: fields of `RevocationRequest`."""
+    """The fields of `RevocationRequest` as keyword arguments."""
 
     reason: Required[str]
     justification: str
@@ -47,11 +47,11 @@ class RequestFields(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class RevocationRequest:
-    """Spärrbegäran (rules/issuance 6.2): the reason, and how the request came.
+    """Spärrbegäran (rules/issuance 6.2): the reason and the origin of the request.
 
-    `received_at` is when it came, if earlier than now (a form filled in while the portal was down): within a year, and not
-    before the carrier was ordered. `requester` and `channel`
-    are codes of the domain; both are empty where a rule and nobody asked. `held_id` is the held request that is carried out.
+    `received_at` is when it came in, if earlier than now (a form filled in while the portal was down): within a year, and not
+    before the carrier was ordered. `requester` and `channel` are codes of the domain, both empty if a rule revokes. `held_id`
+    is the held request that a second officer approved.
     """
 
     reason: str
@@ -62,13 +62,15 @@ class RevocationRequest:
     channel: str = ""
     held_id: UUID | None = None
 
-    def asked(self) -> Asked:
-        """The request as it is kept for a second officer."""
-        return Asked(self.reason, self.justification, self.received_at, self.requester, self.requester_name, self.channel)
+    def as_requested(self) -> RequestedRevocation:
+        """Returns the request in the form that is stored for a second officer."""
+        return RequestedRevocation(
+            self.reason, self.justification, self.received_at, self.requester, self.requester_name, self.channel
+        )
 
     def facts(self) -> dict[str, Any]:
-        """What the events of the revocation tell of the request."""
-        asked = {
+        """Returns the facts about the request for the events of the revocation."""
+        origin = {
             "requester": self.requester,
             "requester_name": self.requester_name,
             "request_channel": self.channel,
@@ -78,7 +80,7 @@ class RevocationRequest:
             "reason": str(self.reason),
             "justification": self.justification,
             "received_at": _moment(self.received_at),
-            **{name: value for name, value in asked.items() if value},
+            **{name: value for name, value in origin.items() if value},
         }
 
 
@@ -91,9 +93,9 @@ def revoke_carrier(
 ) -> Carrier | HeldRevocation:
     """Revokes a carrier, its eIDs and all certificates on it, and destroys its PUK. A revoked carrier stays as it is.
 
-    Above the officer's limit of an hour nothing is revoked: the held request is returned, for a second officer (ADR 0297).
-    The other arguments are those of `RevocationRequest`. Raises NotFound, Forbidden, Invalid (by field), IllegalTransition if
-    the carrier has expired or was cancelled, Conflict if a request for the same waits already.
+    If the officer's hourly limit is reached, revokes nothing and returns the held request for a second officer (ADR 0297). The
+    other arguments are fields of `RevocationRequest`. Raises NotFound, Forbidden, Invalid (by field), IllegalTransition if the
+    carrier has expired or was cancelled, Conflict if the same request already waits.
     """
     return revoke(
         actor=actor,
@@ -103,14 +105,14 @@ def revoke_carrier(
 
 
 def revoke(*, actor: Actor, carrier_id: UUID, request: RevocationRequest) -> Carrier | HeldRevocation:
-    """Does what `revoke_carrier` does, in the caller's transaction."""
+    """Revokes as `revoke_carrier`, in the caller's transaction."""
     check(actor=actor, request=request)
     rows = Carrier.objects.select_for_update(of=("self",), no_key=True)
     carrier = policy.get(actor, Action.REVOKE_CARRIER, rows, carrier_id)
     if carrier.state != CarrierState.REVOKED:
         check(actor=actor, request=request, since=known_since(carrier))
         if revocation_limit.is_above(actor, carrier):
-            return revocation_limit.hold(actor, request.asked(), carrier)
+            return revocation_limit.hold(actor, request.as_requested(), carrier)
         _revoke_locked([carrier], actor=actor, request=request)
     return carrier
 
@@ -122,9 +124,8 @@ def revoke_eid(
     eid_id: UUID,
     **fields: Unpack[RequestFields],
 ) -> Eid | HeldRevocation:
-    """Revokes one eID and its certificates; the carrier and its other eIDs stay, an activation under way ends.
-
-    A revoked eID stays as it is. Arguments and refusals are those of `revoke_carrier`.
+    """Revokes one eID and its certificates. The carrier and its other eIDs stay; an open activation ends. A revoked eID stays
+    as it is. Arguments and errors are those of `revoke_carrier`.
     """
     request = RevocationRequest(**fields)
     check(actor=actor, request=request)
@@ -134,27 +135,27 @@ def revoke_eid(
     if eid.state != EidState.REVOKED:
         check(actor=actor, request=request, since=known_since(carrier))
         if revocation_limit.is_above(actor, carrier):
-            return revocation_limit.hold(actor, request.asked(), carrier, eid)
+            return revocation_limit.hold(actor, request.as_requested(), carrier, eid)
         _revoke_locked_eids([eid], actor=actor, request=request)
     return eid
 
 
 @transaction.atomic(durable=True)
 def decide_held(*, actor: Actor, held_ids: Sequence[UUID], approve: bool) -> int:
-    """Carries out revocations that another officer asked for above the limit, or rejects them; all or none.
+    """Executes or rejects revocations that another officer requested above the limit; all or none.
 
-    They get the time at which their requests were received. What was revoked meanwhile is only closed. Returns how many requests
-    were closed. Raises what `revocation_limit.locked_open` does.
+    They keep the received time of their requests. A request whose subject was revoked in the meantime is only closed. Returns
+    how many requests were closed. Raises as `revocation_limit.locked_open`.
     """
     rows = revocation_limit.locked_open(actor, held_ids)
     for row in rows:
         if approve and not revocation_limit.is_moot(row):
-            _carry_out(actor, row)
+            _execute_held(actor, row)
         revocation_limit.close(actor, row, HeldRevocationState.APPROVED if approve else HeldRevocationState.REJECTED)
     return len(rows)
 
 
-def _carry_out(actor: Actor, row: HeldRevocation) -> None:
+def _execute_held(actor: Actor, row: HeldRevocation) -> None:
     request = RevocationRequest(
         row.reason, row.justification, row.received_at, row.requester, row.requester_name, row.channel, row.pk
     )
@@ -170,22 +171,22 @@ def revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, reason: RevocationR
 
 
 def revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, reason: RevocationReason) -> None:
-    """Revokes locked carriers with all that hangs on them, in the caller's transaction. Raises IllegalTransition.
-
-    An order that no supplier has accepted is cancelled; one that a supplier has is the supplier's to report on (ADR 0033).
+    """Revokes locked carriers with their eIDs and certificates, in the caller's transaction. Raises IllegalTransition. Cancels
+    an order that no supplier has accepted. An accepted order stays; its supplier reports the outcome (ADR 0033).
     """
     _revoke_locked(carriers, actor=actor, request=RevocationRequest(reason))
 
 
 def known_since(carrier: Carrier) -> dt.datetime:
-    """The minute in which the carrier was ordered, here or before the portal: nobody can ask for its revocation earlier."""
+    """Returns the minute in which the carrier was ordered, also if that was before the portal. No revocation request can be
+    older.
+    """
     return min(carrier.created_at, carrier.valid_from).replace(second=0, microsecond=0)
 
 
 def check(*, actor: Actor, request: RevocationRequest, since: dt.datetime | None = None) -> None:
-    """Passes if the request is complete and well-formed. Raises Invalid with every fault at its field.
-
-    `since` is the carrier's `known_since`, where the carrier is at hand: no request came before it.
+    """Raises Invalid, with every fault at its field, unless the request is complete and well-formed. `since` is the carrier's
+    `known_since` if the carrier is known; a request cannot be older.
     """
     faults = [*_faults(actor, request), *_faults_of_time(request.received_at, since)]
     if faults:
@@ -194,7 +195,7 @@ def check(*, actor: Actor, request: RevocationRequest, since: dt.datetime | None
 
 
 def _faults(actor: Actor, request: RevocationRequest) -> Iterator[tuple[str, str, str]]:
-    """Code, field and message of each fault."""
+    """Yields code, field and message of each fault."""
     if request.reason not in RevocationReason or (request.reason in SYSTEM_REASONS and actor.kind != "system"):
         yield "unknown-reason", "reason", "Välj en spärrorsak i listan."
     if request.reason == RevocationReason.OTHER and not request.justification.strip():
@@ -212,7 +213,9 @@ def _faults(actor: Actor, request: RevocationRequest) -> Iterator[tuple[str, str
 
 
 def _faults_of_time(received_at: dt.datetime | None, since: dt.datetime | None) -> Iterator[tuple[str, str, str]]:
-    """Moments are compared as they are: one at the calendar's beginning cannot be converted to another zone."""
+    """Yields faults of the received time. Compares moments without conversion, because the first moment of the calendar has no
+    equivalent in another zone.
+    """
     if received_at is None:
         return
     now = clock.now()

@@ -1,7 +1,7 @@
-"""Who revokes many carriers in an hour needs a second officer for more (ADR 0297).
+"""The limit of revocations for one officer in an hour; more need a second officer (ADR 0297).
 
-A revocation cannot be undone, so one officer's account must not be able to empty a region. What is above the limit is kept with
-its original received time, alarms at once, and is carried out when a second officer approves.
+A revocation cannot be undone, so a single account must not be able to revoke all cards of a region. A revocation above the
+limit is stored with its original received time, raises an alarm at once, and is executed when a second officer approves it.
 """
 
 import datetime as dt
@@ -30,14 +30,14 @@ from siths_portal.lib.monitoring import metrics
 
 HOUR = dt.timedelta(hours=1)
 WAITS = "revocation-waits"
-"""The code of what is refused, and the reason of what ends, because a revocation waits."""
+"""The error code of calls refused, and the reason of transactions ended, because a revocation waits."""
 _RELATED = ("carrier__organisation", "eid__organisation")
 _HELD = metrics.counter("revocations_held", "Revocations above an officer's limit, which wait for a second officer")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A revocation as the officer requests it: everything of `HeldRevocation` but carrier and eID."""
+class RequestedRevocation:
+    """A revocation as an officer requests it: all fields of `HeldRevocation` but carrier and eID."""
 
     reason: str
     justification: str
@@ -48,16 +48,15 @@ class Asked:
 
 
 def is_above(actor: Actor, carrier: Carrier) -> bool:
-    """Returns `exceeds`. Locks the officer until the transaction ends, so that of many at once no more than the limit pass."""
+    """Returns `exceeds`. Locks the officer until the transaction ends, so that concurrent revocations cannot pass the limit."""
     if actor.kind == "user":
         lock_until_commit(f"revocations:{actor.ref}")
     return exceeds(actor, carrier.pk)
 
 
 def exceeds(actor: Actor, carrier_id: UUID) -> bool:
-    """Returns True if the revocation of this carrier would exceed the officer's limit of an hour.
-
-    Counts distinct carriers that the officer revoked, or one of their eIDs; approvals of others' requests do not count.
+    """Returns whether revoking this carrier would exceed the officer's hourly limit. Counts distinct carriers that the officer
+    revoked completely or by an eID; approvals of others' requests do not count.
     """
     if actor.kind != "user":
         return False
@@ -78,20 +77,20 @@ def _carriers_of_hour(actor: Actor) -> set[UUID]:
     return carriers | set(Eid.objects.filter(pk__in=eids).values_list("carrier_id", flat=True))
 
 
-def hold(actor: Actor, asked: Asked, carrier: Carrier, eid: Eid | None = None) -> HeldRevocation:
-    """Keeps the revocation for a second officer, in the caller's transaction, and counts it for the alarm.
+def hold(actor: Actor, requested: RequestedRevocation, carrier: Carrier, eid: Eid | None = None) -> HeldRevocation:
+    """Stores the revocation for a second officer, in the caller's transaction, and counts it for the alarm.
 
-    Ends the carrier's open activation: a card is not put into use while its revocation waits (ADR 0297). Raises Conflict if a
-    request for the same waits already.
+    Ends the carrier's open activation, because a card with a waiting revocation must not be activated (ADR 0297). Raises
+    Conflict if the same request already waits.
     """
     now = clock.now()
     values = {
-        "reason": str(asked.reason),
-        "justification": asked.justification,
-        "received_at": asked.received_at or now,
-        "requester": asked.requester,
-        "requester_name": asked.requester_name,
-        "channel": asked.channel,
+        "reason": str(requested.reason),
+        "justification": requested.justification,
+        "received_at": requested.received_at or now,
+        "requester": requested.requester,
+        "requester_name": requested.requester_name,
+        "channel": requested.channel,
         "requested_by_ref": actor.ref,
         "requested_at": now,
     }
@@ -111,7 +110,7 @@ def waits_for(carrier_id: UUID) -> bool:
 
 
 def activation_obstacle(carrier_id: UUID) -> Conflict | None:
-    """Returns the refusal to activate a carrier whose revocation waits (ADR 0297), None if none waits."""
+    """Returns the error for activating a carrier whose revocation waits (ADR 0297), or None if no revocation waits."""
     if not waits_for(carrier_id):
         return None
     return Conflict(WAITS, "En spärr av kortet väntar på beslut. Kortet kan inte aktiveras innan en kollega har beslutat.")
@@ -120,8 +119,8 @@ def activation_obstacle(carrier_id: UUID) -> Conflict | None:
 def locked_open(actor: Actor, ids: Sequence[UUID]) -> list[HeldRevocation]:
     """Returns open requests that the actor decides as the second officer, locked with their carriers.
 
-    Raises NotFound unless the actor may revoke each carrier or eID, Forbidden for the actor's own requests and for a right that
-    is newer than a request, Invalid if none is named. Requests that are closed already are left out.
+    Raises NotFound unless the actor may revoke each carrier or eID, Forbidden for the actor's own requests and for a right
+    newer than the request, Invalid for an empty list. Leaves out closed requests.
     """
     wanted = sorted(set(ids))
     if not wanted:
@@ -134,17 +133,17 @@ def locked_open(actor: Actor, ids: Sequence[UUID]) -> list[HeldRevocation]:
     if len(held) != len(wanted):
         raise policy.not_found()
     for row in held:
-        two_persons.require_second(actor, **_question(row))
+        two_persons.require_second(actor, **_right_to_decide(row))
     return [row for row in held if row.state == HeldRevocationState.OPEN]
 
 
 def refusal(actor: Actor, row: HeldRevocation) -> str:
-    """Returns why the actor cannot decide the request, in Swedish; empty if they can."""
-    return two_persons.refusal(actor, **_question(row))
+    """Returns the Swedish reason why the actor cannot decide the request, or an empty string if they can."""
+    return two_persons.refusal(actor, **_right_to_decide(row))
 
 
-def _question(row: HeldRevocation) -> dict[str, Any]:
-    """What `two_persons` is asked about the request: the right, in the place that decides about it."""
+def _right_to_decide(row: HeldRevocation) -> dict[str, Any]:
+    """Returns the arguments of `two_persons` for the request: the right, in the organisation of its carrier or eID."""
     eid = row.eid
     return {
         "action": Action.REVOKE_EID if eid else Action.REVOKE_CARRIER,
@@ -155,14 +154,14 @@ def _question(row: HeldRevocation) -> dict[str, Any]:
 
 
 def _seen(actor: Actor) -> QuerySet[HeldRevocation]:
-    """Requests for what the actor may revoke."""
+    """Returns requests for carriers and eIDs that the actor may revoke."""
     carriers = Carrier.objects.visible_to(actor, Action.REVOKE_CARRIER).values("pk")
     eids = Eid.objects.visible_to(actor, Action.REVOKE_EID).values("pk")
     return HeldRevocation.objects.filter(Q(eid=None, carrier__in=carriers) | Q(eid__in=eids))
 
 
 def is_moot(row: HeldRevocation) -> bool:
-    """True if what was to be revoked is revoked already, by somebody else meanwhile."""
+    """Returns True if somebody else revoked the carrier or eID in the meantime."""
     return row.carrier.state == CarrierState.REVOKED or (row.eid is not None and row.eid.state == EidState.REVOKED)
 
 

@@ -1,4 +1,4 @@
-"""The request for a revocation as a form (rules/issuance 6.2). What it must hold is checked by the service."""
+"""The request for a revocation as a form (rules/issuance 6.2). The service checks the domain's rules."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from siths_portal.lib.pages.forms import Form
 
 
 class RevocationForm(Form):
-    """Reason, and who asked, how and when. The clerk makes each choice, unless the portal knows it; the time is filled in."""
+    """Reason, requester, channel and time. The clerk makes each choice unless the portal knows it; the time is prefilled."""
 
     reason = forms.ChoiceField(
         label=_("Spärrorsak"),
@@ -52,5 +52,5 @@ class RevocationForm(Form):
 
 
 def empty_form(proposed: Mapping[str, str] | None = None) -> RevocationForm:
-    """The form as it is first shown, with the present minute in Stockholm and what is `proposed`."""
+    """Returns the form as first shown, with the present minute in Stockholm and the `proposed` values."""
     return RevocationForm(initial={"received_at": this_minute(), **(proposed or {})})

@@ -1,4 +1,4 @@
-"""Spärrar som väntar: revocations above an officer's limit, decided by a second officer (ADR 0297)."""
+"""Spärrar som väntar: revocations above an officer's limit, which a second officer decides (ADR 0297)."""
 
 from django import forms
 from django.contrib import messages
@@ -20,10 +20,10 @@ from siths_portal.lib.pages.forms import Form
 
 
 class HeldForm(Form):
-    """The decision on the revocations that are ticked in the page's table."""
+    """The decision on the ticked revocations of the page's table."""
 
     held = forms.CharField(label=_("Spärrar som väntar"), required=False, widget=forms.HiddenInput(attrs={"id": "sparr_1"}))
-    """Carries what is wrong with the ticks, and leads to the first of them."""
+    """Holds errors about the ticked rows; the error summary links to the first row."""
     decision = forms.ChoiceField(
         label=_("Ditt beslut"),
         choices=[("approve", _("Godkänn, så spärras de valda genast")), ("reject", _("Avslå"))],
@@ -38,7 +38,7 @@ class HeldForm(Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @SEARCH.requires(Action.REVOKE_CARRIER)
 def held_revocations(request: HttpRequest) -> HttpResponse:
-    """Lists what waits; posted, approves or rejects what is ticked, all or none. Raises Forbidden, NotFound."""
+    """Lists the open requests; a post approves or rejects the ticked ones, all or none. Raises Forbidden, NotFound."""
     actor = actor_of(request)
     if request.method != "POST":
         return _shown(request, actor, HeldForm())

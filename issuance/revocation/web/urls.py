@@ -1,4 +1,4 @@
-"""Addresses of the room revocation: of a card and of one eID, and what follows."""
+"""URLs of revocation: of a card and of one eID, and their results."""
 
 from django.urls import URLPattern, path
 

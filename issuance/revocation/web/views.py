@@ -1,4 +1,4 @@
-"""Revocation of a card and of one eID: the request, a question with what follows from it, and when relying parties see it."""
+"""Pages of the revocation of a card or an eID: the request, a confirmation with the consequences, and the publication."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.pages.error_pages import leads_back
 
 FOLLOWED_FOR = dt.timedelta(minutes=2)
-"""How long after a revocation its page asks again by itself whether the answers are signed."""
+"""The page polls for the signed OCSP responses this long after a revocation."""
 
 _HELD = gettext_lazy(
     "Spärren är inte gjord. Du har spärrat så många kort den senaste timmen att en kollega måste godkänna den. "
@@ -50,15 +50,15 @@ _PROPOSED = {
     "requester": Requester.HOLDER.value,
     "channel": RequestChannel.VISIT.value,
 }
-"""What is filled in, and the page says so, where a card with a blocked code is replaced. Of other cards nothing is known."""
+"""Values proposed, with a note on the page, when a card with a blocked code is replaced. Other cards have no proposal."""
 
 QUESTION, EDIT = "fraga", "andra"
-"""What an address asks for: the question before the revocation, and the form as it was filled in."""
+"""Query parameters: the confirmation before the revocation, and the form with its earlier values."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def carrier_revoke(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
-    """The form, the question and, when confirmed, the revocation of a card. Raises NotFound, Forbidden."""
+    """Shows the form and the confirmation, and revokes a card after it. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     subject = revocation_view.carrier_to_revoke(actor=actor, carrier_id=carrier_id)
     return _revoke(request, subject, lambda fields: revocation.revoke_carrier(actor=actor, carrier_id=carrier_id, **fields))
@@ -66,11 +66,13 @@ def carrier_revoke(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def carrier_replace(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
-    """The same for a card that is ordered again at once: leads on to the new order's draft. Raises NotFound, Forbidden."""
+    """Does the same for a card with an immediate new order, and continues to the new order's draft.
+    Raises NotFound, Forbidden.
+    """
     actor = actor_of(request)
     subject = revocation_view.carrier_to_replace(actor=actor, carrier_id=carrier_id)
     if subject.revoked_at is not None and (draft := drafts.begun(actor=actor, person_id=subject.person_id)):
-        return redirect("order_review", draft.pk)  # a second click comes where the first one led
+        return redirect("order_review", draft.pk)  # a second click leads to the same page as the first
     if not subject.possible and subject.state == CarrierState.ACTIVE:
         return redirect("carrier_revoke", carrier_id)
     return _revoke(request, subject, lambda fields: replacing.revoke_and_draft(actor=actor, carrier_id=carrier_id, **fields))
@@ -78,7 +80,7 @@ def carrier_replace(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def eid_revoke(request: HttpRequest, eid_id: UUID) -> HttpResponse:
-    """The same for one eID."""
+    """Does the same for one eID."""
     actor = actor_of(request)
     subject = revocation_view.eid_to_revoke(actor=actor, eid_id=eid_id)
     return _revoke(request, subject, lambda fields: revocation.revoke_eid(actor=actor, eid_id=eid_id, **fields))
@@ -86,20 +88,20 @@ def eid_revoke(request: HttpRequest, eid_id: UUID) -> HttpResponse:
 
 @require_safe
 def carrier_revoked(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
-    """That a card is revoked, and when relying parties see it. Raises NotFound, Forbidden."""
+    """Shows a card's revocation and its publication. Raises NotFound, Forbidden."""
     return _revoked(request, revocation_view.carrier_to_revoke(actor=actor_of(request), carrier_id=carrier_id))
 
 
 @require_safe
 def eid_revoked(request: HttpRequest, eid_id: UUID) -> HttpResponse:
-    """The same for one eID."""
+    """Shows the same for one eID."""
     return _revoked(request, revocation_view.eid_to_revoke(actor=actor_of(request), eid_id=eid_id))
 
 
 def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Mapping[str, Any]], object]) -> HttpResponse:
     leads_back(request, _card_page(subject), _("Till kortet"))
     if subject.revoked_at is not None:
-        return redirect(_RESULT[subject.kind], subject.id)  # the first one's result, also for a second click
+        return redirect(_RESULT[subject.kind], subject.id)  # the result of the first click, also for a second one
     if not subject.possible:
         return render_page(request, SEARCH, "revocation/not_possible.html", {"subject": subject}, status=Conflict.http_status)
     eid_id = subject.id if subject.kind == "eid" else None
@@ -133,19 +135,19 @@ def _card_page(subject: RevocationSubject) -> str:
 
 
 def _with_link(text: object) -> str:
-    """The text with a link to what waits."""
+    """Returns the text with a link to the waiting revocations."""
     return format_html('{} <a class="ds-link" href="{}">{}</a>', text, reverse("held_revocations"), _("Visa spärrar som väntar"))
 
 
 def _waits_already(notice: HeldNotice) -> str:
-    """Why the same request is not made again: who made it, and when."""
+    """Returns why the same request is not made again: its requester and its time."""
     at = f"{notice.requested_at.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}"
     text = _("Begäran skickades inte. {who} begärde samma spärr {at}, och den väntar på en kollegas beslut.")
     return _with_link(text.format(who=notice.requested_by, at=at))
 
 
 def _shown(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
-    """The empty form, or, by `?fraga` and `?andra`, the question about what the session keeps, or the form with it."""
+    """Shows the empty form, or the values kept in the session: with `?fraga` as a confirmation, with `?andra` in the form."""
     kept = request.session.get(_key(subject))
     if kept is None or not (QUESTION in request.GET or EDIT in request.GET):
         return _form(request, subject, empty_form(_PROPOSED if subject.code_blocked else None))
@@ -159,7 +161,7 @@ def _shown(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
 
 
 def _kept(request: HttpRequest, subject: RevocationSubject, form: RevocationForm, then: str) -> HttpResponse:
-    """Keeps what was filled in, so that the next page has an address of its own that can be reloaded and gone back to."""
+    """Keeps the values in the session, so that the next page has its own URL and can be reloaded and returned to."""
     request.session[_key(subject)] = {name: request.POST.get(name, "") for name in form.fields}
     return redirect(f"{_form_address(subject)}?{then}")
 
@@ -173,7 +175,7 @@ def _key(subject: RevocationSubject) -> str:
 
 
 def _checked(request: HttpRequest, subject: RevocationSubject, form: RevocationForm) -> dict[str, Any] | None:
-    """The request's fields; None, with all that is wrong on the form, if it does not meet the rules."""
+    """Returns the request's fields, or None, with the errors on the form, if they do not meet the rules."""
     form.is_valid()
     given = {name: form.cleaned_data.get(name, "") for name in form.fields}
     given["received_at"] = given["received_at"] or None
@@ -185,12 +187,12 @@ def _checked(request: HttpRequest, subject: RevocationSubject, form: RevocationF
 
 
 def _rows(fields: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The request in words."""
-    asked = words.said(words.REQUESTER, fields["requester"])
+    """Returns the request's fields with Swedish labels."""
+    requester = words.said(words.REQUESTER, fields["requester"])
     return [
         {"label": _("Spärrorsak"), "value": SWEDISH[RevocationReason(fields["reason"])]},
         *([{"label": _("Beskrivning"), "value": fields["justification"]}] if fields["justification"] else []),
-        {"label": _("Begärd av"), "value": ", ".join(filter(None, (asked, fields["requester_name"])))},
+        {"label": _("Begärd av"), "value": ", ".join(filter(None, (requester, fields["requester_name"])))},
         {"label": _("Begäran kom in"), "value": words.said(words.REQUEST_CHANNEL, fields["channel"])},
         {"label": _("Tid"), "value": f"{fields['received_at'].astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}"},
     ]
