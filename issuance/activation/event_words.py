@@ -1,4 +1,4 @@
-"""The words of events of activation."""
+"""Labels of activation's events."""
 
 from django.utils.translation import gettext_noop as _
 

@@ -1,4 +1,4 @@
-"""Activation: how the holder was identified, and the eID app transactions by which he sets the code and signs."""
+"""Activation: the identification of the holder, and the eID app transactions in which the holder sets the code and signs."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -22,7 +22,7 @@ from siths_portal.lib.ids import new_id
 
 
 class Identification(models.Model):
-    """A visit at which a clerk checked the holder's identity document against him (rules/issuance 5.2). Never changed."""
+    """A visit at which a clerk compared the holder with their identity document (rules/issuance 5.2). Never changed."""
 
     id = models.UUIDField(primary_key=True, default=new_id)
     carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="identifications")
@@ -53,14 +53,13 @@ class IdentificationWithdrawal(models.Model):
 
 
 class EidAppTransaction(Stateful):
-    """A single use of the eID app for one carrier: bound to the handle, the card, the texts' hashes and the portal's origin.
+    """A single use of the eID app for one carrier, bound to the handle, the card, the texts' hashes and the portal's origin.
 
-    `handle_sha256` and `step_token_sha256` are all that is kept of the two secrets. `expires_at` is the handle's end until the
-    app starts, and the whole transaction's after that. `content_sha256` is the hash of the receipt's canonical JSON.
-    `ephemeral_key` is the app's JWK; `delivery_id` is `pki`'s. `wrong_proofs` counts refused proofs
-    of a card, up to a bound; `wrong_signatures` refused signatures of the card that proved itself.
-    `card_report` is the latest `CardReport`, empty for none, with the tries that the card has left where it counts them;
-    `card_reports` counts those of the app.
+    Only hashes of the two secrets are stored: `handle_sha256` and `step_token_sha256`. `expires_at` is the end of the handle
+    until the app starts, then the end of the transaction. `content_sha256` is the hash of the receipt's canonical JSON.
+    `ephemeral_key` is the app's JWK; `delivery_id` is `pki`'s. `wrong_proofs` counts refused proofs of a card, up to a bound;
+    `wrong_signatures` counts refused signatures of the proven card. `card_report` is the latest `CardReport`, or empty;
+    `card_tries_left` the tries left if the report has them. `card_reports` counts the app's reports.
     """
 
     subject = "transaction"
@@ -119,15 +118,15 @@ class EidAppTransaction(Stateful):
 
     @property
     def transitions(self) -> Mapping[tuple[TransactionState, TransactionAction], TransactionState]:
-        """The transitions of every transaction."""
+        """Returns the transitions, the same for every transaction."""
         return TRANSITIONS
 
 
 class PreparedReceipt(models.Model):
-    """The receipt of an open transaction, ready for the holder's signature; removed when the transaction ends.
+    """The receipt of an open transaction, ready for the holder's signature; deleted when the transaction ends.
 
-    `pdf` is whole but for the signature, whose room `byte_range` leaves out; `signed_attributes` is the DER SET OF that the
-    card signs (RFC 5652 section 5.4). `content` is what stands in the PDF and, as canonical JSON, is attached to it.
+    `pdf` is complete except for the signature, whose place `byte_range` leaves out. `signed_attributes` is the DER SET OF that
+    the card signs (RFC 5652 section 5.4). `content` holds the PDF's data; the PDF has it attached as canonical JSON.
     """
 
     transaction = models.OneToOneField(

@@ -1,10 +1,10 @@
-"""What the eID app reports from the card reader during an activation (rules/issuance 5.3; ADR 0289)."""
+"""Reports of the eID app from the card reader during an activation (rules/issuance 5.3; ADR 0289)."""
 
 from enum import StrEnum
 
 
 class CardReport(StrEnum):
-    """The latest thing that happened at the card. The last two are noted by the portal itself, never reported."""
+    """The latest event at the card. The portal itself records the last two; the app cannot report them."""
 
     WRONG_CARD = "wrong-card"
     WRONG_CODE = "wrong-code"
@@ -22,10 +22,10 @@ REPORTED = (
     CardReport.WRONG_PUK,
     CardReport.PUK_BLOCKED,
 )
-"""What the app may report. It reports a reset code by `code-set`."""
+"""Reports that the app may send. It reports a reset code by `code-set`."""
 
 BEYOND_HELP = frozenset({CardReport.WRONG_PUK, CardReport.PUK_BLOCKED, CardReport.PUK_LIMIT})
-"""The card's PUK does not help, or not today: the way on is a new card."""
+"""Reports after which the card's PUK does not help, or not today; the holder needs a new card."""
 
 MOST_REPORTS = 50
-"""How many reports one transaction takes. A card allows three wrong codes and ten wrong PUKs."""
+"""The highest number of reports in one transaction. A card allows three wrong codes and ten wrong PUKs."""

@@ -1,4 +1,4 @@
-"""The identity documents by which a holder is identified, in words."""
+"""Labels of the identity documents that identify a holder."""
 
 from collections.abc import Mapping
 

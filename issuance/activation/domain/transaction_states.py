@@ -5,14 +5,14 @@ from enum import StrEnum
 
 
 class TransactionKind(StrEnum):
-    """What the app is asked for: to set the card's code and sign, or, with a code that works already, to sign alone."""
+    """The app's task: set the card's code and sign, or only sign if the code already works."""
 
     ACTIVATE = "activate"
     SIGN = "sign"
 
 
 class TransactionState(StrEnum):
-    """Where a transaction stands. The last five are final."""
+    """The state of a transaction. The last five are final."""
 
     CREATED = "created"
     STARTED = "started"
@@ -25,7 +25,7 @@ class TransactionState(StrEnum):
 
 
 class TransactionAction(StrEnum):
-    """What may be done to a transaction. RENEW_HANDLE and REPORT_CARD leave its state."""
+    """The actions on a transaction. RENEW_HANDLE and REPORT_CARD keep its state."""
 
     RENEW_HANDLE = "handle_renewed"
     START = "started"
@@ -47,7 +47,7 @@ _ENDS = {
     TransactionAction.SUPERSEDE: TransactionState.SUPERSEDED,
 }
 
-# COMPLETED straight from STARTED is for the kind `sign` alone; the carrier's own table refuses it for the other kind.
+# COMPLETED straight from STARTED is only for the kind `sign`; the carrier's own transitions refuse it for the other kind.
 TRANSITIONS: Mapping[tuple[TransactionState, TransactionAction], TransactionState] = {
     (TransactionState.CREATED, TransactionAction.RENEW_HANDLE): TransactionState.CREATED,
     (TransactionState.CREATED, TransactionAction.START): TransactionState.STARTED,

@@ -1,5 +1,4 @@
-"""The pages of an activation (rules/issuance 5.1): the card that is to be activated, and how far the holder has come in the
-app."""
+"""The pages of an activation (rules/issuance 5.1): the card to activate, and the holder's progress in the app."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -23,8 +22,8 @@ from siths_portal.lib.errors import NotFound
 
 
 @dataclass(frozen=True)
-class UnderWay:
-    """A transaction that is open for the card now. `is_started`: the holder has put the card in the app's reader."""
+class OpenTransaction:
+    """An open transaction for the card. `is_started` means that the holder has put the card in the app's reader."""
 
     transaction_id: UUID
     is_own: bool
@@ -33,16 +32,16 @@ class UnderWay:
 
 @dataclass(frozen=True)
 class ActivationView:
-    """The first step's page: whom and what it is about. `is_ready`: the card's state admits an activation."""
+    """The first step's page: holder and card. `is_ready` means that the card's state allows activation."""
 
     head: PersonHead
     carrier: CarrierView
     is_ready: bool
-    under_way: UnderWay | None
+    under_way: OpenTransaction | None
 
 
 def activation_view(*, actor: Actor, carrier_id: UUID | str) -> ActivationView:
-    """The card that `actor` may activate, whatever its state. Raises NotFound, Forbidden (role, own matter)."""
+    """Returns the card that `actor` may activate, in any state. Raises NotFound, Forbidden (role, own matter)."""
     row = carriers.get(actor, Function.ACTIVATE, Carrier.objects.defer("card_key_spki"), carrier_id)
     page = person_view.person_view(actor=actor, person_id=row.holder_id, with_invalid=True)
     carrier = next((each for each in page.carriers if each.id == row.id), None)
@@ -52,30 +51,32 @@ def activation_view(*, actor: Actor, carrier_id: UUID | str) -> ActivationView:
 
 
 def is_ready(carrier: Carrier) -> bool:
-    """True if the carrier's state admits an activation."""
+    """Returns True if the carrier's state allows activation."""
     return kinds.kind_of(carrier.kind).allows(Function.ACTIVATE, carrier.state)
 
 
 def waiting(transaction_ids: Iterable[str]) -> dict[str, str]:
-    """The SHA-256 of the handle of those of the transactions that still wait for the app, by id. For a session's own alone."""
+    """Returns, by transaction id, the SHA-256 of the handle of those transactions that still wait for the app. Only for ids
+    from the user's own session.
+    """
     ids = list(transaction_ids)
     rows = EidAppTransaction.objects.filter(pk__in=ids, state=TransactionState.CREATED.value, expires_at__gt=clock.now())
     return {str(pk): digest for pk, digest in rows.values_list("pk", "handle_sha256")} if ids else {}
 
 
 def signing_days(carrier: Carrier) -> int | None:
-    """Whole days left to sign in before the system revokes a card whose code is set; None for other cards."""
+    """Returns the days left to sign before the system revokes a card whose code is set. Returns None for other cards."""
     if carrier.state != CarrierState.ACTIVATED_UNSIGNED or carrier.code_set_at is None:
         return None
     day = carrier.code_set_at.astimezone(clock.STOCKHOLM).date()
     return (day + dt.timedelta(days=settings.NOT_SIGNED_DAYS) - clock.today()).days
 
 
-def _under_way(actor: Actor, carrier: Carrier) -> UnderWay | None:
+def _under_way(actor: Actor, carrier: Carrier) -> OpenTransaction | None:
     rows = EidAppTransaction.objects.filter(
         carrier=carrier, state__in=[state.value for state in OPEN], expires_at__gt=clock.now()
     )
     row = rows.only("id", "officer_ref", "state").first()
     if row is None:
         return None
-    return UnderWay(row.id, row.officer_ref == actor.ref, row.state != TransactionState.CREATED)
+    return OpenTransaction(row.id, row.officer_ref == actor.ref, row.state != TransactionState.CREATED)

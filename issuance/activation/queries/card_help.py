@@ -1,4 +1,4 @@
-"""What happened at the card in the eID app, in words for the clerk, and what leads on (ADR 0289)."""
+"""Texts for the clerk about events at the card in the eID app, and the way forward (ADR 0289)."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -18,10 +18,10 @@ from siths_portal.lib import clock
 
 @dataclass(frozen=True)
 class CardHelp:
-    """The latest report of a transaction. `at` is when it came.
+    """The latest report of a transaction, received `at`.
 
-    `is_blocked`: the code is blocked, and only a new link to the app lets the holder choose a new one. `is_beyond_help`: the
-    card's PUK does not help, or not today; the way on is a new card.
+    `is_blocked` means that the code is blocked and only a new link to the app lets the holder choose a new one.
+    `is_beyond_help` means that the card's PUK does not help, or not today, and the holder needs a new card.
     """
 
     text: str
@@ -31,28 +31,29 @@ class CardHelp:
 
     @property
     def needs_clerk(self) -> bool:
-        """True if the holder cannot go on in the app."""
+        """Returns True if the holder cannot continue in the app."""
         return self.is_blocked or self.is_beyond_help
 
 
 def card_help(transaction: EidAppTransaction, carrier: Carrier) -> CardHelp | None:
-    """What the clerk needs to know of a card that is being activated, and that still holds; None if there is nothing."""
+    """Returns the present problem of a card under activation, or None if there is none."""
     if not may_be_replaced(carrier):
         return None
     is_open = transaction.state in OPEN and transaction.expires_at > clock.now()
     report = _current_report(transaction, is_open=is_open)
-    blocked = carrier.is_code_blocked and not (is_open and transaction.kind == TransactionKind.ACTIVATE)  # the app has the PUK
+    # With an open transaction of this kind the app has the PUK.
+    blocked = carrier.is_code_blocked and not (is_open and transaction.kind == TransactionKind.ACTIVATE)
     if blocked and report not in BEYOND_HELP:
         text = _("Koden är spärrad efter tre felaktiga försök. Innehavaren kan inte skriva under.")
         return CardHelp(text, carrier.code_blocked_at, is_blocked=True, is_beyond_help=False)
     if report is None:
         return None
-    text = _told(report, transaction.card_tries_left)
+    text = _text(report, transaction.card_tries_left)
     return CardHelp(text, transaction.card_reported_at, is_blocked=blocked, is_beyond_help=report in BEYOND_HELP)
 
 
 def latest_of(carrier_ids: Collection[UUID]) -> dict[UUID, EidAppTransaction]:
-    """Each carrier's newest transaction, by carrier."""
+    """Returns each carrier's newest transaction, by carrier."""
     if not carrier_ids:
         return {}
     rows = EidAppTransaction.objects.filter(carrier__in=carrier_ids).order_by("carrier", "-created_at").distinct("carrier")
@@ -60,7 +61,7 @@ def latest_of(carrier_ids: Collection[UUID]) -> dict[UUID, EidAppTransaction]:
 
 
 def may_be_replaced(carrier: Carrier) -> bool:
-    """True for a card on its way to being activated: revoking it and ordering a new one is one errand."""
+    """Returns True for a card that waits for its activation: one action can revoke it and order a new one."""
     return kinds.kind_of(carrier.kind).allows(kinds.Function.REPLACE, carrier.state)
 
 
@@ -68,7 +69,7 @@ _REPORT = ("card_report", "card_tries_left", "card_reported_at", "expires_at")
 
 
 def _current_report(transaction: EidAppTransaction, *, is_open: bool) -> CardReport | None:
-    """The latest report, if it says something of now: of an ended transaction only that the PUK does not help."""
+    """Returns the latest report if it still applies. After a transaction has ended only reports that the PUK does not help do."""
     if not transaction.card_report:
         return None
     report = CardReport(transaction.card_report)
@@ -82,7 +83,7 @@ def _is_within_a_day(at: dt.datetime | None) -> bool:
     return at is not None and clock.now() - at < dt.timedelta(days=1)
 
 
-def _told(report: CardReport, tries_left: int | None) -> str:
+def _text(report: CardReport, tries_left: int | None) -> str:
     if report is CardReport.WRONG_CODE and tries_left:
         text = ngettext(
             "Innehavaren skrev fel kod. %(tries)s försök kvar innan koden spärras.",

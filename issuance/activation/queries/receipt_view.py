@@ -1,4 +1,4 @@
-"""Kvittens shown again (rules/issuance 5.5): what the holder signed, and the signed document itself."""
+"""The receipt shown again (rules/issuance 5.5): the signed content, and the signed document."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class ReceiptView:
-    """Key facts of a receipt, as they stand in what was signed. The two hashes are those of the PDF and of the terms."""
+    """The main data of a signed receipt. The two hashes are those of the PDF and of the terms."""
 
     carrier_id: UUID
     person_id: UUID
@@ -53,8 +53,8 @@ class ReceiptDocument:
 
 
 def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
-    """Returns the key facts of a carrier's receipt. Raises NotFound, also if it has no receipt yet, Forbidden, and Altered if
-    the stored receipt is not the one that was signed.
+    """Returns the main data of a carrier's receipt. Raises NotFound, also if it has no receipt yet, Forbidden, and Altered if
+    the stored receipt is not the signed one.
     """
     carrier, receipt, signature = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt"))
     content: dict[str, Any] = receipt.content
@@ -83,9 +83,8 @@ def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
 
 
 def receipt_document(*, actor: Actor, carrier_id: UUID | str) -> ReceiptDocument:
-    """Returns the signed PDF of a carrier's receipt. Raises as `receipt_view`, and Altered if the bytes do not match.
-
-    Forbidden also where it names a clerk who got protected identity after it was signed and whom the actor may not see.
+    """Returns the signed PDF of a carrier's receipt. Raises as `receipt_view`, and Altered if the bytes do not match. Raises
+    Forbidden also if it names a clerk who got protected identity after the signing and whom the actor may not see.
     """
     carrier, receipt, signature = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt__document"))
     if receipt.content["identification"]["officer"]["name"] and officers.is_hidden(actor, signature.officer_ref):
@@ -95,7 +94,9 @@ def receipt_document(*, actor: Actor, carrier_id: UUID | str) -> ReceiptDocument
 
 
 def _officer(actor: Actor, receipt: Receipt, signature: Signature) -> str:
-    """The clerk as the receipt names him; one with protected identity is named to those alone who may see him."""
+    """Returns the clerk's name in the receipt. A clerk with protected identity is named only to actors
+    who may see that person.
+    """
     signed: str = receipt.content["identification"]["officer"]["name"]
     if signed and not officers.is_hidden(actor, signature.officer_ref):
         return signed

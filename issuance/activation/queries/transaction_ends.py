@@ -1,4 +1,4 @@
-"""Why an activation failed, in words: by the reason that the transaction's own event gives, never by a guess from its state."""
+"""Swedish reasons why an activation failed, from the reason in the transaction's event; its state alone does not tell."""
 
 from django.utils.translation import gettext_lazy
 
@@ -20,14 +20,14 @@ _OTHER = gettext_lazy("Aktiveringen kunde inte slutföras.")
 
 
 def failure(reason: str) -> str:
-    """Returns the reason of a failed transaction as a sentence; empty for a reason without one."""
+    """Returns the reason of a failed transaction as a sentence, or an empty string for a reason without one."""
     if reason.startswith("proof-"):
         return str(_PROOF)
     return str(_FAILURES.get(reason, ""))
 
 
 def why_failed(transaction: EidAppTransaction) -> str:
-    """Returns why the transaction failed; empty for one that did not."""
+    """Returns why the transaction failed, or an empty string if it did not."""
     if transaction.state != TransactionState.FAILED:
         return ""
     events = Event.objects.filter(

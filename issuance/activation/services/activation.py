@@ -1,6 +1,5 @@
-"""Activation of an ordinary card, the clerk's side (rules/issuance 5.1): identification, and the eID app transaction it opens.
-
-The app's side is `activation_app`.
+"""The clerk's side of the activation of an ordinary card (rules/issuance 5.1): identification, and the eID app transaction that
+it opens. `activation_app` is the app's side.
 """
 
 import datetime as dt
@@ -35,10 +34,10 @@ from siths_portal.lib.registry import Registry
 
 BATCH = 200
 REFUSALS = Registry[Callable[[UUID], Conflict | None]]()
-"""Why the carrier with this id must not be activated, None if it may be; the packages above register their reasons."""
+"""Functions that return why the carrier with this id must not be activated, or None. Packages above register them."""
 
 SECOND_CLICK = dt.timedelta(seconds=30)
-"""For so long the same clerk's same request is a repetition (S33); later it is a new visit, with its own checks."""
+"""Within this time the same request by the same clerk is a repetition (S33); after it a new visit with its own checks."""
 _OBSTACLES = {
     Obstacle.DECEASED: "Personen är avliden enligt personregistret. Kortet kan inte aktiveras.",
     Obstacle.NOT_PERSONNUMMER: "Personen saknar personnummer. Kort på tillitsnivå 3 kräver personnummer.",
@@ -48,22 +47,21 @@ _OBSTACLES = {
 
 @dataclass(frozen=True)
 class Opened:
-    """A transaction that the app may start with `handle`, which is told here and never again; `link` opens the app with it."""
+    """A transaction that the app may start with `handle`. The handle is returned only here; `link` opens the app with it."""
 
     transaction: EidAppTransaction
     handle: str = field(repr=False)
 
     @property
     def link(self) -> str:
-        """The app's address with the handle behind `#`, which browsers send nowhere."""
+        """Returns the app's URL with the handle after `#`, which browsers do not send to the server."""
         return f"{settings.EID_APP_URL}#{self.handle}"
 
 
 @dataclass(frozen=True)
 class TransactionView:
-    """A transaction as the clerk's page follows it. `state` is `expired` as soon as the time is out.
-
-    `may_reopen`: the clerk who asks may have a new handle, until `reopen_until`.
+    """A transaction for the clerk's page. `state` is `expired` as soon as the time is out. `may_reopen` means that the asking
+    clerk may get a new handle, until `reopen_until`.
     """
 
     transaction: EidAppTransaction
@@ -73,13 +71,13 @@ class TransactionView:
 
     @property
     def is_open(self) -> bool:
-        """True while something can still happen."""
+        """Returns True while the transaction can still continue."""
         return self.state in OPEN
 
 
 @dataclass(frozen=True)
 class _Card:
-    """A carrier that may be activated, with what its receipt is made of."""
+    """A carrier ready for activation, with the data of its receipt."""
 
     carrier: Carrier
     order: CardOrder
@@ -87,8 +85,8 @@ class _Card:
     certificates: Mapping[str, pki.CertificateView]
     kind: TransactionKind
 
-    def printed(self) -> tuple[object, ...]:
-        """What a receipt for the card names, to see whether any of it has changed since."""
+    def receipt_values(self) -> tuple[object, ...]:
+        """Returns the values that a receipt for the card contains, to detect changes in the meantime."""
         order, carrier = self.order, self.carrier
         eids = [(eid.pk, eid.state, eid.hsa_id, eid.organisation_id, eid.valid_to) for eid in self.eids]
         certificates = sorted((profile, view.id) for profile, view in self.certificates.items())
@@ -96,11 +94,11 @@ class _Card:
 
 
 def identify(*, actor: Actor, carrier_id: UUID, identity_document: str) -> Opened:
-    """Notes that the holder was identified and opens a transaction for the eID app. Reads post and person live first.
+    """Records that the holder was identified and opens a transaction for the eID app. First reads assignment and person live.
 
-    The transactions that were open for the card become superseded, but one that another clerk's holder has begun is Conflict.
-    The same clerk's second click, seconds later, gives the same transaction, with a new handle. Raises NotFound, Forbidden
-    (role, own matter), Invalid (identity document), Conflict (what stands against it), Unavailable (outside systems, PDF).
+    Supersedes open transactions of the card, but raises Conflict for one that another clerk's holder has started. The same
+    clerk's second click within seconds returns the same transaction with a new handle. Raises NotFound, Forbidden (role, own
+    matter), Invalid (identity document), Conflict (an obstacle), Unavailable (external systems, PDF).
     """
     if identity_document not in IDENTITY_DOCUMENTS:
         message = "Välj den id-handling som innehavaren visade."
@@ -119,11 +117,11 @@ def identify(*, actor: Actor, carrier_id: UUID, identity_document: str) -> Opene
 
 
 def reopen(*, actor: Actor, transaction_id: UUID) -> Opened:
-    """A new handle for a transaction whose app window was lost, from the identification that was made for it.
+    """Returns a new handle for a transaction whose app window was lost, based on its existing identification.
 
-    A transaction that nobody has started keeps its id; otherwise a new one takes over, of the kind `sign` if the code is set
-    and works; a blocked code is chosen again (ADR 0289).
-    Raises NotFound, Forbidden (another clerk's), Conflict (done, superseded, identification too old).
+    A transaction that the app has not started keeps its id. Otherwise a new one replaces it, of kind `sign` if the code is set
+    and works; a blocked code is chosen again (ADR 0289). Raises NotFound, Forbidden (another clerk's), Conflict (completed,
+    superseded, identification too old).
     """
     seen = carriers.get(actor, Function.ACTIVATE, _transactions_seen(), transaction_id, kind="carrier__kind")
     _require_reopenable(actor, seen)
@@ -134,7 +132,7 @@ def reopen(*, actor: Actor, transaction_id: UUID) -> Opened:
 
 
 def state(*, actor: Actor, transaction_id: UUID) -> TransactionView:
-    """The transaction as it stands now. `transaction.carrier.person` is read. Raises NotFound, Forbidden."""
+    """Returns the transaction's present state. `transaction.carrier.person` is loaded. Raises NotFound, Forbidden."""
     seen = carriers.get(actor, Function.ACTIVATE, _transactions_seen(), transaction_id, kind="carrier__kind")
     try:
         _require_reopenable(actor, seen)
@@ -143,16 +141,15 @@ def state(*, actor: Actor, transaction_id: UUID) -> TransactionView:
     else:
         may_reopen = transactions.kind_for(seen.carrier) is not None
     current = transactions.state_now(seen)
-    if may_reopen and current not in OPEN:  # a request for a revocation ends what is open
+    if may_reopen and current not in OPEN:  # a request for a revocation ends open transactions
         may_reopen = _obstacle(seen.carrier_id) is None
     return TransactionView(seen, current, may_reopen, _reopen_until(seen))
 
 
 @database.atomic(durable=True)
 def cancel(*, actor: Actor, transaction_id: UUID) -> EidAppTransaction:
-    """Cancels an open transaction; one that has ended stays as it is.
-
-    Raises NotFound, Forbidden, also for another clerk's whose holder is in the middle of it.
+    """Cancels an open transaction; an ended one stays as it is. Raises NotFound, Forbidden, also for another clerk's
+    transaction that its holder has started.
     """
     seen = carriers.get(actor, Function.ACTIVATE, _transactions_seen(), transaction_id, kind="carrier__kind")
     Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
@@ -167,7 +164,7 @@ def cancel(*, actor: Actor, transaction_id: UUID) -> EidAppTransaction:
 
 
 def end_overdue(*, batch: int = BATCH) -> int:
-    """Ends the transactions whose time is out, one transaction of the database each, and returns how many. Repeatable."""
+    """Ends transactions whose time is out, each in its own database transaction, and returns how many. Repeatable."""
     overdue = EidAppTransaction.objects.filter(state__in=[one.value for one in OPEN], expires_at__lte=clock.now())
     ended = 0
     for transaction_id, carrier_id in overdue.order_by("expires_at", "id").values_list("id", "carrier_id")[:batch]:
@@ -176,7 +173,7 @@ def end_overdue(*, batch: int = BATCH) -> int:
 
 
 def overdue_count() -> int:
-    """How many transactions `end_overdue` would end."""
+    """Returns how many transactions `end_overdue` would end."""
     return EidAppTransaction.objects.filter(state__in=[one.value for one in OPEN], expires_at__lte=clock.now()).count()
 
 
@@ -199,7 +196,7 @@ def _transactions_seen() -> QuerySet[EidAppTransaction]:
 
 
 def _ready(carrier: Carrier) -> _Card:
-    """The carrier with all that activation needs. Raises Conflict with what is missing."""
+    """Returns the carrier with everything that activation needs. Raises Conflict with the first thing missing."""
     kind = transactions.kind_for(carrier)
     if kind is None:
         raise Conflict(f"carrier-{carrier.state.replace('_', '-')}", _NOT_READY.get(carrier.state, _NOT_READY["revoked"]))
@@ -223,7 +220,7 @@ def _ready(carrier: Carrier) -> _Card:
 
 
 def _obstacle(carrier_id: UUID) -> Conflict | None:
-    """Why a package above does not allow the activation of the carrier; None if all allow it."""
+    """Returns a registered package's reason against the activation of the carrier, or None."""
     return next((obstacle for refusal in REFUSALS if (obstacle := refusal(carrier_id)) is not None), None)
 
 
@@ -244,7 +241,7 @@ def _puk_is_sealed(carrier: Carrier) -> bool:
 
 
 def _check_holder(card: _Card, live: people.Live) -> None:
-    """Passes if post and person, as they are now, still admit the card. An address is no longer needed."""
+    """Raises Conflict unless assignment and person, as read live, still allow the card. An address is no longer needed."""
     post = card.order.eid.post
     post.refresh_from_db()
     order_checks.require_current(post)
@@ -257,13 +254,13 @@ def _check_holder(card: _Card, live: people.Live) -> None:
 
 
 def _second_click(actor: Actor, carrier_id: UUID, identity_document: str) -> Opened | None:
-    """What the first click opened, if this one is its repetition (S33)."""
+    """Returns the transaction of the first click if this one repeats it (S33)."""
     found = _clicked_just_before(clock.now(), actor, carrier_id, identity_document).first()
     return _renew(actor, found.id) if found else None
 
 
 def _clicked_just_before(at: dt.datetime, actor: Actor, carrier_id: UUID, identity_document: str) -> QuerySet[EidAppTransaction]:
-    """What the clerk opened for the card by the same document in the seconds before `at` and nobody has started."""
+    """Returns unstarted transactions that the clerk opened for the card, by the same document, in the seconds before `at`."""
     return EidAppTransaction.objects.filter(
         carrier=carrier_id,
         state=TransactionState.CREATED.value,
@@ -275,7 +272,7 @@ def _clicked_just_before(at: dt.datetime, actor: Actor, carrier_id: UUID, identi
 
 
 def _renew(actor: Actor, transaction_id: UUID) -> Opened | None:
-    """A new handle for a transaction that waits for the app; None if it does not."""
+    """Returns a new handle for a transaction that waits for the app, or None if it does not wait."""
     with database.atomic(durable=True):
         seen = carriers.get(actor, Function.ACTIVATE, _transactions_seen(), transaction_id, kind="carrier__kind")
         Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
@@ -320,7 +317,7 @@ def _reopen_until(row: EidAppTransaction) -> dt.datetime:
 
 
 def _open(actor: Actor, card: _Card, identification: Identification) -> Opened:
-    """Prints the receipt, then opens the transaction for it if the card is as it was."""
+    """Prepares the receipt, then opens its transaction if the card is unchanged."""
     transaction_id, receipt_id = new_id(), new_id()
     subject = receipts.Subject(
         receipt_id=receipt_id,
@@ -340,7 +337,7 @@ def _begin(actor: Actor, transaction_id: UUID, card: _Card, identification: Iden
     rows = _carriers().select_for_update(of=("self",), no_key=True)
     carrier = carriers.get(actor, Function.ACTIVATE, rows, card.carrier.pk)
     now_ready = _ready(carrier)
-    if now_ready.printed() != card.printed():
+    if now_ready.receipt_values() != card.receipt_values():
         raise Conflict("carrier-changed", "Kortet har ändrats under tiden. Ladda om sidan.")
     if again := _first_of_two_clicks(actor, carrier, identification):
         return _give_handle(actor, again)
@@ -350,7 +347,7 @@ def _begin(actor: Actor, transaction_id: UUID, card: _Card, identification: Iden
     _supersede_earlier(actor, carrier)
     if identification._state.adding:
         identification.save()
-        _note_identification(actor, identification)
+        _record_identification(actor, identification)
     handle = transactions.new_handle(card.kind)
     row = EidAppTransaction(
         id=transaction_id,
@@ -374,7 +371,7 @@ def _begin(actor: Actor, transaction_id: UUID, card: _Card, identification: Iden
 
 
 def _first_of_two_clicks(actor: Actor, carrier: Carrier, identification: Identification) -> EidAppTransaction | None:
-    """The transaction that another click of the same clerk opened since this one looked; locked."""
+    """Returns the transaction, locked, that another click of the same clerk opened in the meantime."""
     if not identification._state.adding:
         return None
     rows = _clicked_just_before(identification.at, actor, carrier.pk, identification.identity_document)
@@ -382,7 +379,7 @@ def _first_of_two_clicks(actor: Actor, carrier: Carrier, identification: Identif
 
 
 def _supersede_earlier(actor: Actor, carrier: Carrier) -> None:
-    """Ends what is open for the card. Raises Conflict if the holder is in the middle of it before another clerk."""
+    """Ends the card's open transactions. Raises Conflict if another clerk's holder has started one."""
     rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(carrier=carrier, state__in=[s.value for s in OPEN])
     for row in rows:
         current = transactions.state_now(row)
@@ -395,7 +392,7 @@ def _supersede_earlier(actor: Actor, carrier: Carrier) -> None:
         transactions.end(row, TransactionAction.SUPERSEDE, actor_ref=actor.ref)
 
 
-def _note_identification(actor: Actor, identification: Identification) -> None:
+def _record_identification(actor: Actor, identification: Identification) -> None:
     Event.record(
         actor_ref=actor.ref,
         action="holder.identified",

@@ -1,7 +1,7 @@
-"""Activation of an ordinary card, the eID app's side. Nobody is logged in: the card in the reader is the proof
+"""The eID app's side of the activation of an ordinary card. There is no login: the card in the reader is the proof
 (rules/issuance 5.3).
 
-Who has the handle but not the card gets and changes nothing. Each call may be repeated and gives the same answer.
+A caller with the handle but without the card gets and changes nothing. Each call is repeatable and returns the same response.
 """
 
 import datetime as dt
@@ -37,7 +37,7 @@ from siths_portal.lib.errors import Conflict, DomainError, Invalid, TooManyReque
 
 @dataclass(frozen=True)
 class Texts:
-    """What the holder reads in the app before he signs."""
+    """The texts that the holder reads in the app before signing."""
 
     heading: str
     summary: str
@@ -48,7 +48,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Started:
-    """The answer to a proven card: what to show, what to sign, and the JWE to the ephemeral key with step token and PUK."""
+    """The response to a proven card: what to show, what to sign, and the JWE with step token and PUK for the ephemeral key."""
 
     kind: str
     expires_at: dt.datetime
@@ -60,16 +60,16 @@ class Started:
 
 
 def start(*, handle: str, proof: Proof) -> Started | None:
-    """Starts the transaction of `handle` for the card that is proven; None while the worker has not made the JWE yet.
+    """Starts the transaction of `handle` for the proven card. Returns None while the worker has not made the JWE.
 
-    Raises Unauthenticated for an unknown handle, and Conflict: `wrong-card`, `wrong-origin` and `proof-refused`, which end
-    nothing however often they come, `key-mismatch` for another ephemeral key than the first, `officer-not-allowed`,
-    `transaction-ended`; and TooManyRequests if the PUK was delivered too often today.
+    Raises Unauthenticated for an unknown handle. Raises Conflict: `wrong-card`, `wrong-origin` and `proof-refused` (these never
+    end the transaction), `key-mismatch` for another ephemeral key than the first, `officer-not-allowed`, `transaction-ended`.
+    Raises TooManyRequests if the PUK was delivered too often today.
     """
     seen = _by_handle(handle)
-    theirs = own_certificates(seen.carrier)
+    card_certificates = own_certificates(seen.carrier)
     try:
-        refusal = _try_to_start(seen, handle, proof, theirs)
+        refusal = _try_to_start(seen, handle, proof, card_certificates)
     except TooManyRequests:
         card_reports.note_limit(seen)
         raise
@@ -83,15 +83,16 @@ def start(*, handle: str, proof: Proof) -> Started | None:
         raise _not_delivered(delivery.failure)
     if delivery.state != "ready":
         return None
-    _keep_token(seen, delivery.token_sha256)
+    _store_token(seen, delivery.token_sha256)
     return _answer(seen, delivery.jwe)
 
 
 def set_code(*, step_token: str) -> str:
-    """Notes that the holder has set the card's code: SENT → ACTIVATED_UNSIGNED, and requests the end of its certificates' hold.
+    """Records that the holder has set the card's code: SENT → ACTIVATED_UNSIGNED. Requests the release of its certificates from
+    hold.
 
-    Notes a reset instead if the code was reported blocked; the days to sign in keep their start. Returns the new state. Raises
-    Unauthenticated, Conflict (ended, a kind that sets no code), IllegalTransition (a revoked card).
+    If the code was reported blocked, records a reset instead; the days to sign keep their start. Returns the new state. Raises
+    Unauthenticated, Conflict (ended, a kind without a new code), IllegalTransition (a revoked card).
     """
     seen = transactions.by_token(step_token)
     if seen.kind != TransactionKind.ACTIVATE:
@@ -116,9 +117,9 @@ def set_code(*, step_token: str) -> str:
 def complete(*, step_token: str, signature: bytes) -> Carrier:
     """Completes the receipt with the holder's signature and makes the card and its eIDs ACTIVE, all in one transaction.
 
-    Raises Unauthenticated, Conflict (ended, code not set, the clerk's role lost, certificates or eIDs not in force), Invalid for
-    a signature that is not by the card's key for signatures over what it was given; that too ends the transaction when it comes
-    too often. Raises Unavailable, and changes nothing, while the worker has not ended the hold of the card's certificates.
+    Raises Unauthenticated, Conflict (ended, code not set, clerk's role lost, certificates or eIDs not valid), Invalid for a
+    signature that the card's signing key did not make over the given attributes; too many of these end the transaction. Raises
+    Unavailable, and changes nothing, until the worker has released the card's certificates from hold.
     """
     seen = transactions.by_token(step_token)
     if seen.state == TransactionState.COMPLETED:
@@ -128,7 +129,7 @@ def complete(*, step_token: str, signature: bytes) -> Carrier:
         raise Conflict("code-not-set", "Kortets kod är inte vald än. Välj kod innan du skriver under.")
     _holds.await_release(seen.carrier)
     prepared = PreparedReceipt.objects.select_related("receipt_text").filter(transaction=seen).first()
-    if prepared is None:  # it has ended since it was read, perhaps by this same call
+    if prepared is None:  # it has ended since it was read, perhaps by a concurrent repetition of this call
         return _after_the_end(seen, signature)
     if not receipts.signature_is_valid(prepared, signature):
         message = "Underskriften är inte gjord med kortet över den kvittens som visades. Försök igen."
@@ -145,7 +146,7 @@ def complete(*, step_token: str, signature: bytes) -> Carrier:
 
 
 def cancel(*, step_token: str) -> str:
-    """Cancels the transaction from the app; again changes nothing. Its state. Raises Unauthenticated, Conflict (ended)."""
+    """Cancels the transaction from the app and returns its state. Repeatable. Raises Unauthenticated, Conflict (ended)."""
     seen = transactions.by_token(step_token)
     with database.atomic(durable=True):
         carrier, row = transactions.locked_with_carrier(seen)
@@ -197,7 +198,9 @@ def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: byt
 
 
 def _require_officer(row: EidAppTransaction, carrier: Carrier) -> None:
-    """Passes if the clerk who identified the holder may still activate the card; a role that rests is none (S06)."""
+    """Raises Conflict unless the clerk who identified the holder may still activate the card. A dormant role does not count
+    (S06).
+    """
     officer = actor_of_person(person_of(row.officer_ref))
     rule = kinds.kind_of(carrier.kind).rule(Function.ACTIVATE)
     if rule is None or not policy.may(officer, rule.right, carrier):
@@ -206,7 +209,7 @@ def _require_officer(row: EidAppTransaction, carrier: Carrier) -> None:
 
 
 def _require_as_signed(carrier: Carrier, eids: list[Eid], prepared: PreparedReceipt) -> None:
-    """Passes if the locked eIDs that wait are those the holder signed for, and all its certificates are in force."""
+    """Raises Conflict unless the locked ordered eIDs are those that the holder signed for and all certificates are valid."""
     if sorted(eid.hsa_id for eid in eids) != sorted(each["hsa_id"] for each in prepared.content["eids"]):
         raise Conflict("eids-changed", "Kortets e-legitimationer har ändrats. Be ID-administratören börja om.")
     profiles = kinds.kind_of(carrier.kind).profiles()
@@ -225,7 +228,7 @@ def _after_the_end(seen: EidAppTransaction, signature: bytes) -> Carrier:
 
 
 def _same_signature(row: EidAppTransaction, signature: bytes) -> Carrier:
-    """The card that the earlier call activated, if this one has its signature."""
+    """Returns the card that the earlier call activated, if this call has the same signature."""
     if not hmac.compare_digest(row.signature_sha256, sha256_hex(signature)):
         raise Conflict("transaction-ended", "Ärendet är redan slutfört.")
     return Carrier.objects.get(pk=row.carrier_id)
@@ -233,7 +236,7 @@ def _same_signature(row: EidAppTransaction, signature: bytes) -> Carrier:
 
 def _by_handle(handle: str) -> EidAppTransaction:
     rows = EidAppTransaction.objects.select_related("carrier", "identification")
-    # Found by the hash of 128 random bits, so the time of the search tells nothing of a handle.
+    # The lookup by the hash of 128 random bits has no timing that helps to guess a handle.
     known = transactions.is_handle(handle)
     row = rows.filter(handle_sha256=transactions.digest(handle)).first() if known else None
     if row is None:
@@ -242,7 +245,7 @@ def _by_handle(handle: str) -> EidAppTransaction:
 
 
 def _require_same_handle(row: EidAppTransaction, handle: str) -> None:
-    """Passes unless the clerk was given another handle since this one was looked up."""
+    """Raises Unauthenticated if the clerk got a new handle since this one was looked up."""
     if not hmac.compare_digest(row.handle_sha256, transactions.digest(handle)):
         raise _unknown_handle()
 
@@ -253,7 +256,9 @@ def _unknown_handle() -> Unauthenticated:
 
 @database.atomic(durable=True)
 def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificates: Mapping[str, bytes]) -> DomainError | None:
-    """Starts the transaction, or finds it started for the same key. What refuses a proof is returned, so that it is counted."""
+    """Starts the transaction, or accepts that it was started for the same key. Returns the error of a refused proof instead of
+    raising it, so that its count is committed.
+    """
     carrier, row = transactions.locked_with_carrier(seen)
     _require_same_handle(row, handle)
     transactions.require_open(row)
@@ -295,9 +300,8 @@ def _require_card_waits(row: EidAppTransaction, carrier: Carrier) -> None:
 
 
 def _refuse_proof(row: EidAppTransaction, handle: str, proof: Proof, fault: DomainError) -> DomainError:
-    """Records a refused proof on the locked row, up to a bound: a thief of the handle has no card, and ends and fills nothing.
-
-    The clerk is told of a wrong card only if another card of the portal proved itself (ADR 0090).
+    """Records a refused proof on the locked row, up to a bound. Somebody who stole the handle has no card, and can neither end
+    the transaction nor fill the log. The clerk sees a wrong card only if another card of the portal proved itself (ADR 0090).
     """
     if row.wrong_proofs < settings.ACTIVATION_WRONG_PROOFS:
         row.wrong_proofs += 1
@@ -320,7 +324,7 @@ def _record_refusal(row: EidAppTransaction, fault: DomainError, count: int) -> N
 
 @database.atomic(durable=True)
 def _refuse(seen: EidAppTransaction, fault: DomainError) -> DomainError:
-    """Counts a refused signature. The app that proved the card sent it, so too many of them end the transaction."""
+    """Counts a refused signature. It came from the app that proved the card, so too many end the transaction."""
     _, row = transactions.locked_with_carrier(seen)
     transactions.require_open(row)
     row.wrong_signatures += 1
@@ -354,8 +358,8 @@ def _not_delivered(failure: str) -> Conflict:
 
 
 @database.atomic(durable=True)
-def _keep_token(seen: EidAppTransaction, token_sha256: str) -> None:
-    """Lets the step token in that the app is about to be given."""
+def _store_token(seen: EidAppTransaction, token_sha256: str) -> None:
+    """Stores the hash of the step token before the app gets the token."""
     _, row = transactions.locked_with_carrier(seen)
     transactions.require_open(row)
     if row.step_token_sha256 != token_sha256:

@@ -1,4 +1,4 @@
-"""Which cards have the code that their holder chose (port `pki.revocation.holds.CardCodes`)."""
+"""The cards whose holder has chosen the code (port `pki.revocation.holds.CardCodes`)."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -11,10 +11,10 @@ _WITH_CODE = [CarrierState.ACTIVATED_UNSIGNED.value, CarrierState.ACTIVE.value]
 
 
 class CardCodes:
-    """Reads the carriers. Whoever asks says how long ago, since the end of a hold takes a moment."""
+    """Reads the carriers. The caller gives a time limit, because releasing a hold takes a moment."""
 
     def chosen(self, carrier_refs: Collection[str], *, before: dt.datetime) -> set[str]:
-        """Returns the refs of the carriers whose code was set before that moment. Passes over refs that name no carrier."""
+        """Returns the refs of the carriers whose code was set before `before`. Ignores refs that are not carriers."""
         ids = [id_ for ref in carrier_refs if (id_ := carrier_id_of(ref)) is not None]
         rows = Carrier.objects.filter(pk__in=ids, state__in=_WITH_CODE, code_set_at__lt=before)
         return {carrier_ref(id_) for id_ in rows.values_list("pk", flat=True)}

@@ -1,4 +1,4 @@
-"""The proof that the eID app has the transaction's card in its reader: the card's certificates and a signature by its own key."""
+"""The proof that the transaction's card is in the eID app's reader: the card's certificates and a signature by the card key."""
 
 import hmac
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from siths_portal.lib.errors import Conflict, DomainError
 
 @dataclass(frozen=True)
 class Proof:
-    """What the app proves the card with: its certificates (DER, by profile), and the card key's signature (ECDSA-Sig-Value).
+    """The app's proof of the card: its certificates (DER, by profile), and the card key's signature (ECDSA-Sig-Value).
 
-    Signed with SHA-256 is the canonical JSON of card_serial, ephemeral_key, handle, kind and origin.
+    The key signs, with SHA-256, the canonical JSON of card_serial, ephemeral_key, handle, kind and origin.
     """
 
     card_serial: str = field(repr=False)
@@ -26,7 +26,7 @@ class Proof:
 
 
 def own_certificates(carrier: Carrier) -> dict[str, bytes]:
-    """The DER of the card's certificates by profile."""
+    """Returns the DER of the card's certificates by profile."""
     rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=kinds.kind_of(carrier.kind).profiles())
     return {view.profile: view.der or b"" for view in pki.certificates(rows.values_list("certificate_id", flat=True))}
 
@@ -34,7 +34,7 @@ def own_certificates(carrier: Carrier) -> dict[str, bytes]:
 def proof_fault(
     row: EidAppTransaction, carrier: Carrier, handle: str, proof: Proof, certificates: Mapping[str, bytes]
 ) -> DomainError | None:
-    """Returns why the proof is refused; None if the transaction's own card gave it for this handle and origin."""
+    """Returns the error of a refused proof, or None if the transaction's own card signed it for this handle and origin."""
     if not hmac.compare_digest(proof.card_serial.encode(), carrier.card_serial.encode()) or proof.certificates != certificates:
         return Conflict("wrong-card", "Kortet i läsaren är inte det kort som ska aktiveras. Byt kort och försök igen.")
     if not card_proof(row, handle, proof).is_by(bytes(carrier.card_key_spki)):
@@ -45,7 +45,7 @@ def proof_fault(
 
 
 def is_by_another_card(row: EidAppTransaction, handle: str, proof: Proof) -> bool:
-    """Returns whether another card that the portal made gave the proof, for this handle and origin."""
+    """Returns whether another card of the portal signed the proof, for this handle and origin."""
     if not hmac.compare_digest(proof.origin.encode(), row.origin.encode()):
         return False
     others = Carrier.objects.exclude(pk=row.carrier_id).exclude(card_serial="").filter(card_serial=proof.card_serial)
@@ -54,7 +54,7 @@ def is_by_another_card(row: EidAppTransaction, handle: str, proof: Proof) -> boo
 
 
 def card_proof(row: EidAppTransaction, handle: str, proof: Proof) -> pki.CardProof:
-    """Returns the message that the card must have signed for this transaction, and the signature that came."""
+    """Returns the message that the card must have signed for this transaction, with the received signature."""
     claims = pki.CardClaims(
         card_serial=proof.card_serial, ephemeral_key=proof.ephemeral_key, handle=handle, kind=row.kind, origin=proof.origin
     )

@@ -1,4 +1,4 @@
-"""The eID app reports what happened at the card, so that the clerk sees it and can help (ADR 0289)."""
+"""Reports of the eID app about events at the card, so that the clerk sees them and can help (ADR 0289)."""
 
 from django.db import transaction as database
 
@@ -15,11 +15,11 @@ from siths_portal.lib.errors import Invalid, TooManyRequests
 
 @database.atomic(durable=True)
 def record(*, step_token: str, report: CardReport, tries_left: int | None = None) -> str:
-    """Records what happened at the card of a started transaction. Returns the transaction's state, which stays.
+    """Records an event at the card of a started transaction and returns the transaction's state, which does not change.
 
-    The same report as the latest changes nothing. A blocked code is kept on a carrier that waits for its signature, so that
-    the next transaction lets the holder choose a new one. Raises Unauthenticated, Conflict (ended), Invalid (what only the
-    portal notes), TooManyRequests.
+    Repeating the latest report changes nothing. A blocked code is stored on a carrier that waits for its signature, so that the
+    next transaction lets the holder choose a new one. Raises Unauthenticated, Conflict (ended), Invalid (a report that only the
+    portal records), TooManyRequests.
     """
     if report not in REPORTED:
         message = "Appen kan inte rapportera detta."

@@ -1,4 +1,4 @@
-"""Identifications and their withdrawals, compared with the sealed events that tell of them (ADR 0331)."""
+"""Comparison of identifications and their withdrawals with their sealed events (ADR 0331)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import batched
@@ -19,9 +19,8 @@ type _Values = Mapping[str, Any]
 
 
 def verify_identifications() -> Check:
-    """Compares each identification, and its withdrawal if there is one, with their events, in flat memory.
-
-    A row without an event and an event without a row differ too. Moments that old events do not name are not compared.
+    """Compares each identification and its withdrawal with their events, in constant memory. Also reports rows without an event
+    and events without a row. Does not compare moments that old events do not contain.
     """
     checked, wrong = 0, list[str]()
     rows = Identification.objects.order_by("id").iterator(chunk_size=_CHUNK)
@@ -34,9 +33,9 @@ def verify_identifications() -> Check:
 def _wrong(rows: Sequence[Identification]) -> Iterator[str]:
     references = [str(row.pk) for row in rows]
     found = Event.objects.filter(subject_type="identification", subject_ref__in=references, action__in=(_IDENTIFIED, _WITHDRAWN))
-    events = list(found.order_by("-id"))  # of several the first counts
+    events = list(found.order_by("-id"))  # of several events the first counts
     broken = set(seals.disagreeing(events, EventSeal))
-    told = {(event.action, UUID(event.subject_ref)): _told(event) for event in events if event.id not in broken}
+    event_values = {(event.action, UUID(event.subject_ref)): _event_values(event) for event in events if event.id not in broken}
     withdrawals = IdentificationWithdrawal.objects.in_bulk([row.pk for row in rows])
     for row in rows:
         values = {
@@ -46,7 +45,9 @@ def _wrong(rows: Sequence[Identification]) -> Iterator[str]:
             "identified_at": row.at.isoformat(),
         }
         withdrawn = _withdrawn(withdrawals.get(row.pk))
-        if not _agrees(values, told.get((_IDENTIFIED, row.pk))) or not _agrees(withdrawn, told.get((_WITHDRAWN, row.pk))):
+        if not _agrees(values, event_values.get((_IDENTIFIED, row.pk))) or not _agrees(
+            withdrawn, event_values.get((_WITHDRAWN, row.pk))
+        ):
             yield str(row.pk)
 
 
@@ -56,15 +57,15 @@ def _withdrawn(row: IdentificationWithdrawal | None) -> _Values | None:
     return {"officer": row.officer_ref, "justification": row.reason, "withdrawn_at": row.at.isoformat()}
 
 
-def _told(event: Event) -> _Values:
+def _event_values(event: Event) -> _Values:
     return {**event.facts, "officer": event.actor_ref}
 
 
-def _agrees(row: _Values | None, told: _Values | None) -> bool:
-    """Returns whether row and event say the same, as far as the event tells; or whether there is neither."""
-    if row is None or told is None:
-        return row is told
-    return all(told.get(name, value) == value for name, value in row.items())
+def _agrees(row: _Values | None, event_values: _Values | None) -> bool:
+    """Returns whether row and event agree in all fields that the event has, or neither exists."""
+    if row is None or event_values is None:
+        return row is event_values
+    return all(event_values.get(name, value) == value for name, value in row.items())
 
 
 def _gone() -> Iterator[str]:

@@ -18,13 +18,12 @@ _ROWS = Identification.objects.select_related("carrier__person", "withdrawal")
 
 
 def seen(*, actor: Actor, identification_id: UUID) -> Identification:
-    """Returns an identification of a kind that `actor` may withdraw, with its carrier. Raises NotFound, Forbidden (role)."""
+    """Returns an identification that `actor` may withdraw by role, with its carrier. Raises NotFound, Forbidden (role)."""
     return policy.get(actor, Action.WITHDRAW_IDENTIFICATION, _ROWS.all(), identification_id)
 
 
 def to_withdraw(*, actor: Actor, identification_id: UUID) -> Identification:
-    """Returns the identification that `actor` may withdraw, with its carrier; `withdrawal` is set if that is done already.
-
+    """Returns the identification that `actor` may withdraw, with its carrier; `withdrawal` is set if it is already withdrawn.
     Raises NotFound, Forbidden (role, another officer's), Conflict if the holder has chosen a code since.
     """
     found = seen(actor=actor, identification_id=identification_id)
@@ -38,15 +37,14 @@ def to_withdraw(*, actor: Actor, identification_id: UUID) -> Identification:
 
 
 def is_withdrawn(identification: Identification) -> bool:
-    """Whether the identification no longer counts."""
+    """Returns whether the identification no longer counts."""
     return getattr(identification, "withdrawal", None) is not None
 
 
 @database.atomic(durable=True)
 def withdraw(*, actor: Actor, identification_id: UUID, reason: str) -> Identification:
-    """Withdraws an identification and ends what is open on its ground. The identification stays in the history as withdrawn.
-
-    A repetition changes nothing. Raises NotFound, Forbidden, Invalid (field reason), Conflict as `to_withdraw`.
+    """Withdraws an identification and ends the open transactions based on it. The history keeps it as withdrawn. A repetition
+    changes nothing. Raises NotFound, Forbidden, Invalid (field reason), Conflict as `to_withdraw`.
     """
     carrier_id = to_withdraw(actor=actor, identification_id=identification_id).carrier_id
     reason = " ".join(reason.split())
@@ -81,10 +79,12 @@ def withdraw(*, actor: Actor, identification_id: UUID, reason: str) -> Identific
 
 
 def withdrawable_of(actor: Actor, identification_ids: list[UUID]) -> set[UUID]:
-    """Returns those of the identifications, which `actor` sees, that `actor` may withdraw now."""
+    """Returns which of the identifications, all visible to `actor`, they may withdraw now."""
     rows = Identification.objects.visible_to(actor, Action.WITHDRAW_IDENTIFICATION).filter(
         pk__in=identification_ids, carrier__code_set_at=None, withdrawal=None
     )
-    anothers = Identification.objects.visible_to(actor, Action.WITHDRAW_ANOTHERS_IDENTIFICATION).filter(pk__in=identification_ids)
-    allowed = set(anothers.values_list("pk", flat=True))
+    of_others = Identification.objects.visible_to(actor, Action.WITHDRAW_ANOTHERS_IDENTIFICATION).filter(
+        pk__in=identification_ids
+    )
+    allowed = set(of_others.values_list("pk", flat=True))
     return {pk for pk, ref in rows.values_list("pk", "officer_ref") if ref == actor.ref or pk in allowed}

@@ -1,7 +1,7 @@
-"""What a receipt (kvittens) says: its fields as data, the terms in force, and the page that both are printed on.
+"""The content of a receipt (kvittens): its fields as data, the terms in force, and the page with both.
 
-The fields are those of rules/issuance 5.5. No code, photo, address or number of an identity document is ever among them. Texts of
-users are values of the template, never a template (S39).
+rules/issuance 5.5 lists the fields. They never include a code, photo, address or number of an identity document. Users' texts
+are template values, never templates (S39).
 """
 
 import datetime as dt
@@ -39,7 +39,7 @@ SCHEMA = "siths-receipt/1"
 TEMPLATE_VERSION = "2"
 LANGUAGE = "sv"
 TERMS_VERSION = "1"
-# A version that somebody has signed stays as it is; a new wording is a new file.
+# Signed versions never change; a new wording is a new file.
 TERMS_FILES = {"1": "activation/receipt/terms-1.sv.txt"}
 SIGNING_PROFILE = "person-id-sign"
 HEADING = "Kvittens för mottagande av SITHS eID på kort"
@@ -54,7 +54,7 @@ SIGN_MESSAGE = "Jag godkänner Allmänna villkor för SITHS e-legitimation, kvit
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the terms."""
+    """A section of the terms."""
 
     heading: str
     paragraphs: Sequence[str]
@@ -62,7 +62,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Terms:
-    """A version of the general terms: `text` verbatim as it is archived under `sha256`, and the same in its parts."""
+    """A version of the general terms: the verbatim `text`, archived under `sha256`, and the same text in sections."""
 
     version: str
     language: str
@@ -74,7 +74,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Preview:
-    """A receipt as pages and the eID app show it. `regional_addition` is empty where there is none."""
+    """A receipt as pages and the eID app show it. `regional_addition` is empty if there is none."""
 
     heading: str
     summary: Sequence[str]
@@ -89,7 +89,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom and what a receipt is for. `certificates` are the carrier's by profile, `identification` may be unsaved yet."""
+    """Holder, card and transaction of a receipt. `certificates` are the carrier's by profile; `identification` may be unsaved."""
 
     receipt_id: UUID
     transaction_id: UUID
@@ -102,13 +102,13 @@ class Subject:
 
 
 def current_terms() -> Terms:
-    """The general terms in force."""
+    """Returns the general terms in force."""
     return terms(TERMS_VERSION)
 
 
 @cache
 def terms(version: str) -> Terms:
-    """A version of the terms, in Swedish, read as it is and never as a template. Raises KeyError."""
+    """Returns a version of the terms, in Swedish. The file is read as text, never as a template. Raises KeyError."""
     text = (Path(settings.BASE_DIR) / "templates" / TERMS_FILES[version]).read_text()
     title, *parts = text.split("\n== ")
     sections = []
@@ -119,7 +119,9 @@ def terms(version: str) -> Terms:
 
 
 def regional_addition(organisation: Organisation) -> ReceiptText | None:
-    """The newest version of the organisation's own addition or, if it has none or wants that from above, of the nearest one's."""
+    """Returns the newest version of the organisation's own addition. If it has none or uses the inherited one, returns that of
+    the nearest organisation above.
+    """
     above = [f"{organisation.scope_path[: end + 1]}" for end, letter in enumerate(organisation.scope_path) if letter == "/"]
     found = ReceiptText.objects.filter(organisation__scope_path__in=above).select_related("organisation")
     newest = {row.organisation_id: row for row in found.order_by("version")}
@@ -128,7 +130,7 @@ def regional_addition(organisation: Organisation) -> ReceiptText | None:
 
 
 def build(subject: Subject, addition: ReceiptText | None) -> dict[str, Any]:
-    """The receipt's fields, as JSON values alone; canonical JSON of them is what machines read (see `digest`)."""
+    """Returns the receipt's fields as JSON values. Machines read their canonical JSON (`canonical`)."""
     carrier, order, identification = subject.carrier, subject.order, subject.identification
     person_id = people.person_id_of(carrier.holder_id)
     organisation = carrier.organisation
@@ -184,12 +186,12 @@ def build(subject: Subject, addition: ReceiptText | None) -> dict[str, Any]:
 
 
 def canonical(content: Mapping[str, Any]) -> bytes:
-    """The bytes of the fields that are attached to the PDF and hashed."""
+    """Returns the canonical JSON of the fields, which is attached to the PDF and hashed."""
     return canonical_json(dict(content))
 
 
 def preview(content: Mapping[str, Any]) -> Preview:
-    """What people are shown of a receipt's fields."""
+    """Returns the part of a receipt's fields that pages and the app show."""
     person_id = content["holder"]["person_id"]
     return Preview(
         heading=content["receipt"]["heading"],
@@ -205,7 +207,7 @@ def preview(content: Mapping[str, Any]) -> Preview:
 
 
 def html(content: Mapping[str, Any]) -> str:
-    """The receipt as one HTML page that needs nothing else. Texts are escaped by the template, never interpreted."""
+    """Returns the receipt as one self-contained HTML page. The template escapes texts and never interprets them."""
     shown = preview(content)
     extra = {
         "heading": shown.heading,
@@ -251,9 +253,8 @@ def _addition(row: ReceiptText | None) -> dict[str, Any] | None:
 
 
 def _officer(actor: Actor, organisation: Organisation) -> dict[str, str]:
-    """Name and HSA-id of the clerk: of the post he logged in by, else of his valid one nearest above the card's organisation.
-
-    A clerk with protected identity is told of by his HSA-id alone (ADR 0080).
+    """Returns name and HSA-id of the clerk: of the assignment they logged in with, else of their valid one nearest above the
+    card's organisation. A clerk with protected identity has only the HSA-id (ADR 0080).
     """
     person = Person.objects.get(pk=str(actor.person_id))
     valid = Post.objects.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=person, ended_at=None)
@@ -287,7 +288,7 @@ def _moment(value: dt.datetime | None) -> str | None:
 
 
 def _local(moment: str | None) -> str:
-    """A moment as people in Sweden write it, with the hour of Stockholm."""
+    """Formats a moment in Stockholm time, to the second."""
     return f"{dt.datetime.fromisoformat(moment).astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M:%S}" if moment else ""
 
 

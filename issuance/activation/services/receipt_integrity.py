@@ -1,4 +1,4 @@
-"""What proves that a stored receipt is the one that its holder signed: its hashes and the sealed event of the signature."""
+"""The evidence that a stored receipt is the signed one: its hashes, and the sealed event of the signature."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,16 +24,15 @@ _SIGNED = f"carrier.{CarrierAction.SIGN_RECEIPT}"
 
 @dataclass(frozen=True)
 class Signature:
-    """What was recorded when the holder signed: the moment, and the clerk who had identified the holder."""
+    """The recorded facts of a signature: the moment, and the clerk who had identified the holder."""
 
     at: dt.datetime
     officer_ref: str
 
 
 def signature_of(carrier_id: UUID, receipt: Receipt) -> Signature | None:
-    """Returns what the event of the receipt's signature says; None unless the receipt is the one that was signed.
-
-    An event of an older version names neither moment nor clerk: its own moment and the receipt's column stand in.
+    """Returns the facts in the event of the receipt's signature, or None unless the receipt is the signed one. Events of older
+    versions lack moment and clerk; then the event's own time and the receipt's column are used.
     """
     events = Event.objects.filter(
         subject_type="carrier", subject_ref=str(carrier_id), action=_SIGNED, facts__receipt=str(receipt.pk)
@@ -41,15 +40,15 @@ def signature_of(carrier_id: UUID, receipt: Receipt) -> Signature | None:
     event = events.order_by("id").first()
     if event is None or not _is_signed(receipt, event.facts):
         return None
-    told = event.facts.get("signed_at")
-    at = dt.datetime.fromisoformat(told) if told else event.at
+    recorded_at = event.facts.get("signed_at")
+    at = dt.datetime.fromisoformat(recorded_at) if recorded_at else event.at
     return Signature(at, event.facts.get("officer", receipt.officer_ref))
 
 
 def verify_receipts() -> Check:
-    """Compares each receipt with its own hashes and with the sealed event that recorded its signature, in flat memory.
+    """Compares each receipt with its own hashes and with the sealed event of its signature, in constant memory.
 
-    Columns that repeat what was signed are compared too. A receipt without an event and an event whose receipt is gone differ.
+    Also compares columns that repeat signed fields. A receipt without an event and an event without its receipt differ.
     `documents.altered` compares the bytes.
     """
     checked, wrong = 0, list[str]()
@@ -73,14 +72,14 @@ def _wrong(receipts: Sequence[Receipt]) -> Iterator[str]:
 
 
 def _is_signed(receipt: Receipt, facts: Mapping[str, Any]) -> bool:
-    """Returns whether the receipt's hashes are those of the event, and its fields those that were hashed."""
+    """Returns whether the receipt's hashes are those of the event and match its fields."""
     hashes = (receipt.document_id, receipt.content_sha256, str(receipt.signature_certificate_id))
     recorded = tuple(facts.get(name) for name in ("document_sha256", "content_sha256", "signature_certificate"))
     return hashes == recorded and sha256_hex(canonical_json(receipt.content)) == receipt.content_sha256
 
 
 def _columns_hold(receipt: Receipt, facts: Mapping[str, Any]) -> bool:
-    """Returns whether the columns of a signed receipt say what its fields and its event say."""
+    """Returns whether the columns of a signed receipt agree with its fields and its event."""
     content, text = receipt.content, receipt.receipt_text
     terms, addition = content["terms"], content["regional_addition"]
     return (

@@ -1,4 +1,4 @@
-"""Receipts (kvittenser): made ready for the holder's signature, and completed with it (rules/issuance 5.5)."""
+"""Receipts (kvittenser): prepared for the holder's signature, and completed with it (rules/issuance 5.5)."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -43,12 +43,12 @@ _ATTACHMENT = "kvittens.json"
 
 
 class NotVerified(Conflict):
-    """A signed receipt fails the check that a stranger would make of it; it is stored nowhere."""
+    """A signed receipt failed the check that any relying party would make. It is not stored."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A receipt ready for signature that belongs to no transaction yet."""
+    """A receipt ready for signature, without a transaction yet."""
 
     content: Mapping[str, Any] = field(repr=False)
     prepared: pades.Prepared = field(repr=False)
@@ -57,14 +57,13 @@ class Draft:
 
     @property
     def content_sha256(self) -> str:
-        """SHA-256 of the canonical JSON that is attached to the PDF."""
+        """Returns the SHA-256 of the canonical JSON that is attached to the PDF."""
         return sha256_hex(receipt_content.canonical(self.content))
 
 
 def prepare(subject: Subject) -> Draft:
-    """Prints the receipt of `subject` and makes it ready for the holder's signature. No transaction may be open.
-
-    Raises Unavailable if the PDF cannot be made.
+    """Renders the receipt of `subject` and prepares it for the holder's signature. No transaction may be open. Raises
+    Unavailable if the PDF cannot be made.
     """
     addition = receipt_content.regional_addition(subject.carrier.organisation)
     content = receipt_content.build(subject, addition)
@@ -80,7 +79,7 @@ def prepare(subject: Subject) -> Draft:
 
 
 def store_draft(draft: Draft, transaction: EidAppTransaction) -> PreparedReceipt:
-    """Keeps a draft for an open transaction, in the caller's transaction."""
+    """Stores a draft for an open transaction, in the caller's transaction."""
     return PreparedReceipt.objects.create(
         transaction=transaction,
         pdf=draft.prepared.pdf,
@@ -94,7 +93,7 @@ def store_draft(draft: Draft, transaction: EidAppTransaction) -> PreparedReceipt
 
 
 def preview(transaction: EidAppTransaction) -> Preview | None:
-    """What the transaction's receipt says, signed or not; None where the transaction ended without one."""
+    """Returns the content of the transaction's receipt, signed or not. Returns None if the transaction ended without one."""
     prepared = PreparedReceipt.objects.filter(transaction=transaction).only("content").first()
     if prepared is not None:
         return receipt_content.preview(prepared.content)
@@ -103,9 +102,8 @@ def preview(transaction: EidAppTransaction) -> Preview | None:
 
 
 def signature_is_valid(prepared: PreparedReceipt, signature: bytes) -> bool:
-    """True if `signature` is over the signed attributes, by the card's key for signatures, in the form of `CARD_FORMAT`.
-
-    Raises Conflict if the certificate of that key is not in force now.
+    """Returns whether the card's signing key made `signature` over the signed attributes, in the form of `CARD_FORMAT`. Raises
+    Conflict if that key's certificate is not valid now.
     """
     view = _signing_certificate(prepared)
     key = x509.load_der_x509_certificate(view.der or b"").public_key()
@@ -113,7 +111,9 @@ def signature_is_valid(prepared: PreparedReceipt, signature: bytes) -> bool:
 
 
 def sign(prepared: PreparedReceipt, signature: bytes) -> bytes:
-    """The signed PDF, checked as a stranger would check it. Raises NotVerified if it is not valid, Conflict for a certificate."""
+    """Returns the signed PDF, validated like a relying party would. Raises NotVerified if it is not valid, Conflict for a
+    certificate.
+    """
     view = _signing_certificate(prepared)
     signer = _signer(view)
     first, end, start, rest = prepared.byte_range

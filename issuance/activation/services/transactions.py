@@ -1,4 +1,4 @@
-"""What the clerk's side and the app's side of an eID app transaction share: its secrets, its time, its end."""
+"""Functions shared by both sides of an eID app transaction: secrets, times, end."""
 
 import datetime as dt
 import re
@@ -40,57 +40,57 @@ _ENDED = {
 
 
 def new_handle(kind: TransactionKind) -> str:
-    """A handle of 128 random bits; its prefix tells the app what it is for."""
+    """Returns a handle of 128 random bits; its prefix is the transaction's kind."""
     return f"{_PREFIX[kind]}.{secrets.token_urlsafe(16)}"
 
 
 def is_handle(text: str) -> bool:
-    """True for a text that may be a handle."""
+    """Returns True if the text has the form of a handle."""
     return _HANDLE.fullmatch(text) is not None
 
 
 def digest(secret: str) -> str:
-    """What is kept of a handle or a step token."""
+    """Returns the hash that is stored of a handle or a step token."""
     return sha256_hex(secret.encode())
 
 
 def handle_end() -> dt.datetime:
-    """When a handle that is given now ends."""
+    """Returns the end of a handle created now."""
     return clock.now() + dt.timedelta(seconds=settings.ACTIVATION_HANDLE_SECONDS)
 
 
 def state_now(transaction: EidAppTransaction) -> TransactionState:
-    """The transaction's state; EXPIRED from the moment its time is out, whether the sweeper has come or not."""
+    """Returns the transaction's state. It is EXPIRED as soon as its time is out, even before the sweeper runs."""
     state = TransactionState(transaction.state)
     return TransactionState.EXPIRED if state in OPEN and transaction.expires_at <= clock.now() else state
 
 
 def require_open(transaction: EidAppTransaction) -> None:
-    """Passes if the transaction goes on. Raises Conflict with what to do instead."""
+    """Raises Conflict, with advice, unless the transaction is open."""
     state = state_now(transaction)
     if state not in OPEN:
         raise Conflict("transaction-ended", _ENDED[state])
 
 
 def ended() -> Conflict:
-    """The refusal where the transaction has ended since it was read."""
+    """Returns the error for a transaction that has ended since it was read."""
     return Conflict("transaction-ended", "Ärendet är avslutat. Be ID-administratören öppna appen på nytt.")
 
 
 def delivery_of(transaction: EidAppTransaction) -> UUID:
-    """The delivery that the worker makes for its start. Raises Conflict if it has ended."""
+    """Returns the delivery that the worker makes for the start. Raises Conflict if it has ended."""
     if transaction.delivery_id is None:
         raise ended()
     return transaction.delivery_id
 
 
 def locked(transaction_id: UUID) -> EidAppTransaction:
-    """The transaction's row, locked. Callers lock its carrier before."""
+    """Returns the transaction's row, locked. Callers lock its carrier first."""
     return EidAppTransaction.objects.select_for_update(no_key=True).get(pk=transaction_id)
 
 
 def by_token(step_token: str) -> EidAppTransaction:
-    """The transaction of a step token, with its carrier. Raises Unauthenticated."""
+    """Returns the transaction of a step token, with its carrier. Raises Unauthenticated."""
     rows = EidAppTransaction.objects.select_related("carrier", "identification")
     row = rows.filter(step_token_sha256=digest(step_token)).first()
     if row is None:
@@ -99,18 +99,18 @@ def by_token(step_token: str) -> EidAppTransaction:
 
 
 def locked_with_carrier(seen: EidAppTransaction) -> tuple[Carrier, EidAppTransaction]:
-    """The transaction and its carrier, both locked: the carrier first, as everywhere."""
+    """Returns the transaction and its carrier, both locked, the carrier first."""
     carrier = Carrier.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.carrier_id)
     return carrier, locked(seen.pk)
 
 
 def holder_ref(carrier: Carrier) -> str:
-    """Who acts in events when the card has proven itself."""
+    """Returns the actor of events after the card has proven itself."""
     return holder(carrier.holder_id).ref
 
 
 def kind_for(carrier: Carrier) -> TransactionKind | None:
-    """What the app does next with the carrier: a blocked code is chosen again with the PUK. None if nothing is left to do."""
+    """Returns the app's next task with the carrier, or None if there is none. A blocked code is chosen again with the PUK."""
     if not kinds.kind_of(carrier.kind).allows(Function.ACTIVATE, carrier.state):
         return None
     if (carrier.state, CarrierAction.SET_CODE) in carrier.transitions or carrier.is_code_blocked:
@@ -119,14 +119,14 @@ def kind_for(carrier: Carrier) -> TransactionKind | None:
 
 
 def note_report(transaction: EidAppTransaction, report: CardReport, tries_left: int | None = None) -> None:
-    """Keeps the latest report on a locked transaction, for the clerk to see. Writes no event."""
+    """Stores the latest report on a locked transaction, for the clerk's page. Writes no event."""
     transaction.card_report, transaction.card_tries_left = report.value, tries_left
     transaction.card_reported_at = clock.now()
     transaction.save(update_fields=["card_report", "card_tries_left", "card_reported_at"])
 
 
 def end(transaction: EidAppTransaction, action: TransactionAction, *, actor_ref: str, facts: Facts = None) -> None:
-    """Ends a locked transaction and removes what only it needed: the unsigned receipt, and the PUK on its way to the app."""
+    """Ends a locked transaction and deletes what only it needed: the unsigned receipt, and the delivery of the PUK."""
     steps.step([transaction], action, actor_ref=actor_ref, facts=facts, ended_at=clock.now())
     PreparedReceipt.objects.filter(transaction=transaction).delete()
     if transaction.delivery_id is not None:
@@ -141,15 +141,14 @@ def end_of_carriers(carrier_ids: Sequence[UUID], action: TransactionAction, *, a
 
 
 def oldest_open() -> list[tuple[str, dt.datetime]]:
-    """Returns references of clerks with open transactions, and when the oldest of each began."""
+    """Returns references of clerks with open transactions, and the start of each clerk's oldest one."""
     opened = EidAppTransaction.objects.filter(state__in=_OPEN)
     return list(opened.values_list("officer_ref").annotate(begun=Min("created_at")).order_by("officer_ref"))
 
 
 def end_of_officer(officer: Actor, *, actor_ref: str) -> int:
-    """Ends the open transactions of a clerk whose roles, as they are in `officer`, no longer reach their cards (S06).
-
-    In the caller's transaction; locks the cards first. Returns how many it ended.
+    """Ends the open transactions of a clerk whose roles in `officer` no longer cover their cards (S06), in the caller's
+    transaction. Locks the cards first. Returns how many it ended.
     """
     opened = EidAppTransaction.objects.filter(officer_ref=officer.ref, state__in=_OPEN)
     carrier_ids = list(opened.order_by("carrier_id").values_list("carrier_id", flat=True))

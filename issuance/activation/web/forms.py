@@ -10,7 +10,7 @@ from siths_portal.lib.pages.forms import Form
 
 
 class IdentificationForm(Form):
-    """Which identity document the clerk compared with the holder (rules/issuance 5.2)."""
+    """The identity document that the clerk compared with the holder (rules/issuance 5.2)."""
 
     identity_document = forms.ChoiceField(widget=forms.RadioSelect)
 
@@ -24,7 +24,7 @@ class IdentificationForm(Form):
 
     @property
     def options(self) -> list[dict[str, str]]:
-        """The choices, each with the digit that picks it."""
+        """Returns the choices, each with the digit key that selects it."""
         choices = enumerate(words.IDENTITY_DOCUMENT, 1)
         return [
             {"value": code, "label": words.said(words.IDENTITY_DOCUMENT, code), "key": str(number)} for number, code in choices

@@ -1,7 +1,8 @@
-"""Where the handle of an eID app transaction is kept between the act that made it and the page that shows it: the session.
+"""Storage of an eID app transaction's handle in the session, from the action that creates it to the page that shows it.
 
-The transaction's table holds only its hash, the session only a ciphertext that the browser's cookie opens. No address of the
-portal contains it. Only the clerk's acts write the session, never a page or poll, so no poll undoes an act (ADR 0090).
+The transaction's table holds only the handle's hash. The session holds only a ciphertext that needs the browser's cookie. No
+URL of the portal contains it. Only the clerk's actions write the session, never a page or poll, so no poll overwrites an action
+(ADR 0090).
 """
 
 import hashlib
@@ -23,7 +24,7 @@ _MOST = 5
 
 
 def keep(request: HttpRequest, opened: Opened) -> None:
-    """Keeps the handle of what was just opened; of the others only the latest few that still wait for the app."""
+    """Stores the new handle. Of the other handles keeps only the latest few that still wait for the app."""
     kept = _handles(request)
     waiting = activation_view.waiting(set(kept) - {str(opened.transaction.pk)})
     others = {key: handle for key, handle in kept.items() if waiting.get(key) == _digest(handle)}
@@ -31,14 +32,16 @@ def keep(request: HttpRequest, opened: Opened) -> None:
 
 
 def forget(request: HttpRequest, transaction_id: UUID) -> None:
-    """Forgets the handle of a transaction that the clerk has ended."""
+    """Deletes the handle of a transaction that the clerk has ended."""
     handles = _handles(request)
     if handles.pop(str(transaction_id), None):
         _store(request, handles)
 
 
 def find(request: HttpRequest, view: TransactionView) -> str:
-    """Returns the handle if the app can still be opened with it, else "". Writes nothing. Keeps the page uncompressed."""
+    """Returns the handle if it can still open the app, else "" (empty). Writes nothing. Excludes the
+    response from compression.
+    """
     leave_uncompressed(request)
     handle = _handles(request).get(str(view.transaction.pk), "")
     usable = view.state is TransactionState.CREATED and hmac.compare_digest(_digest(handle), view.transaction.handle_sha256)
@@ -46,7 +49,7 @@ def find(request: HttpRequest, view: TransactionView) -> str:
 
 
 def link(handle: str) -> str:
-    """The app's address with the handle behind `#`, which browsers send to nobody."""
+    """Returns the app's URL with the handle after `#`, which browsers do not send."""
     return f"{cast(Any, settings).EID_APP_URL}#{handle}"
 
 

@@ -1,4 +1,4 @@
-"""Kvittens shown and printed again. Each showing is an event of its own (ADR 0080)."""
+"""Pages that show and print a receipt again. Every view records an event (ADR 0080)."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from issuance.records.web.persons import photo_url
 
 @require_safe
 def receipt(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
-    """The receipt's key facts, with the way to the signed document. Raises NotFound, Forbidden."""
+    """Shows the receipt's main data with a link to the signed document. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     page = receipt_view.receipt_view(actor=actor, carrier_id=carrier_id)
     head = person_view.person_head(actor=actor, person_id=page.person_id)
@@ -27,7 +27,7 @@ def receipt(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
 
 @require_safe
 def receipt_pdf(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
-    """The signed document itself, to be read or printed in the browser. Raises NotFound, Forbidden."""
+    """Returns the signed document, to read or print in the browser. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     document = receipt_view.receipt_document(actor=actor, carrier_id=carrier_id)
     disclosures.record(actor=actor, person_id=document.person_id, shown=Shown.RECEIPT_PDF, subject=carrier_id)

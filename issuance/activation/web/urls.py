@@ -1,4 +1,4 @@
-"""Addresses of activation and of receipts."""
+"""URLs of activation and of receipts."""
 
 from django.urls import URLPattern, path
 

@@ -1,6 +1,6 @@
-"""The three steps of an activation at the clerk's desk, and the texts beside them (rules/issuance 5.1).
+"""The three steps of an activation on the clerk's screen, and their texts (rules/issuance 5.1).
 
-The holder's own steps are the eID app's, in a window of another origin that shares nothing with the clerk's session.
+The holder's own steps are in the eID app, in a window of another origin that shares nothing with the clerk's session.
 """
 
 import datetime as dt
@@ -47,14 +47,15 @@ def _steps() -> list[str]:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def activate(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
-    """Step 1: the card, and by which document the holder was identified. Raises NotFound, Forbidden."""
+    """Step 1: shows the card and records the document that identified the holder. Raises NotFound, Forbidden."""
     if request.method != "POST":
         kept = kept_form(request)
         return _identification(request, carrier_id, IdentificationForm(initial=kept.dict() if kept else None))
     form = IdentificationForm(request.POST)
     if not form.is_valid():
         return _identification(request, carrier_id, form, status=Invalid.http_status)
-    activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id)  # before a log-in is asked for in vain
+    # Raises before a login is required in vain.
+    activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id)
     if step_up := require_recent_login(request, dt.timedelta(seconds=settings.ACTIVATION_LOGIN_MAX_AGE)):
         return step_up
     try:
@@ -79,7 +80,7 @@ def _identification(
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-    """Step 2: what the holder reads and does in the app, and how far he has come. A POST opens the app anew."""
+    """Step 2: shows what the holder reads and does in the app, and the progress. A POST opens the app again."""
     if request.method == "POST":
         return _reopen(request, transaction_id)
     view = activation.state(actor=actor_of(request), transaction_id=transaction_id)
@@ -116,7 +117,7 @@ def _reopen(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
 @not_activity
 @require_safe
 def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-    """What has changed since the page (or its last poll) was drawn: nothing, the new state, or where to go instead."""
+    """Returns the changes since the page or its last poll: none, the new state, or a redirect."""
     view = activation.state(actor=actor_of(request), transaction_id=transaction_id)
     if view.state is TransactionState.COMPLETED:
         return HttpResponseClientRedirect(reverse("activation_done", args=[transaction_id]))
@@ -129,14 +130,14 @@ def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
 
 
 def _withdrawal(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
-    """Whether the page offers to withdraw the identification: while the card may still be activated by it."""
+    """Returns whether the page offers to withdraw the identification: only while the card may still be activated by it."""
     transaction = view.transaction
     offered = transaction.carrier.state == CarrierState.SENT
     return {"withdraws": offered and identifications.withdrawable_of(actor_of(request), [transaction.identification_id])}
 
 
 def _live(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
-    """What the live part of step 2 shows. `version` changes when any of it does, and tells nothing."""
+    """Returns the live part of step 2. `version` changes with any of it and reveals none of it."""
     handle = handles.find(request, view)
     minutes = max(0, math.ceil((view.transaction.expires_at - clock.now()).total_seconds() / 60))
     mark = hashlib.sha256(handle.encode()).hexdigest()[:12]
@@ -154,14 +155,14 @@ def _live(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
 
 
 def _report_mark(view: TransactionView) -> str:
-    """Changes with each report from the card."""
+    """Returns a value that changes with each report from the card."""
     row = view.transaction
     return f"{row.card_report}-{row.card_tries_left}-{row.carrier.is_code_blocked}"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def done(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-    """Step 3: what was activated. A POST (Avsluta) leads back to the person with the good news."""
+    """Step 3: shows what was activated. A POST (Avsluta) leads back to the person with a success message."""
     view = activation.state(actor=actor_of(request), transaction_id=transaction_id)
     carrier = view.transaction.carrier
     if view.state is not TransactionState.COMPLETED:
@@ -179,7 +180,7 @@ def done(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-    """Ends the transaction and leads back to the person; by GET (after a lost log-in) to step 2, which asks again."""
+    """Cancels the transaction and leads back to the person. A GET (after an expired login) leads to step 2, which asks again."""
     if request.method != "POST":
         return redirect("activation_sign", transaction_id)
     leads_back(request, reverse("activation_sign", args=[transaction_id]), _("Till aktiveringen"))
@@ -187,11 +188,11 @@ def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     handles.forget(request, transaction_id)
     if row.state == TransactionState.COMPLETED:
         return redirect("activation_done", transaction_id)
-    messages.info(request, _said_of_cancelled(row.carrier))
+    messages.info(request, _cancelled_message(row.carrier))
     return redirect("person", row.carrier.person_id)
 
 
-def _said_of_cancelled(carrier: Carrier) -> str:
+def _cancelled_message(carrier: Carrier) -> str:
     if carrier.state == CarrierState.REVOKED:
         return _("Aktiveringen är avbruten. Kortet är spärrat.")
     if carrier.is_code_blocked:
@@ -203,12 +204,12 @@ def _said_of_cancelled(carrier: Carrier) -> str:
 
 @require_safe
 def identification_help(request: HttpRequest) -> HttpResponse:
-    """How a holder is identified: the seven steps in our own words (rules/issuance 5.2)."""
+    """Shows how a holder is identified: seven steps in our own words (rules/issuance 5.2)."""
     return render_page(request, SEARCH, "activation/identification_help.html")
 
 
 @login_not_required
 @require_safe
 def terms(request: HttpRequest) -> HttpResponse:
-    """The general terms in force, for everybody: holders read them without a log-in."""
+    """Shows the general terms in force, without a login, because holders read them too."""
     return render(request, "activation/terms.html", {"terms": receipts.current_terms(), "tab": ""})

@@ -1,4 +1,4 @@
-"""Withdrawal of an identification, after a question with its consequences (docs/adr/0091)."""
+"""Withdrawal of an identification, after a confirmation with its consequences (docs/adr/0091)."""
 
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from siths_portal.lib.pages.forms import Form
 
 
 class WithdrawalForm(Form):
-    """Why the identification is withdrawn. The service judges what is too short."""
+    """The reason for withdrawing the identification. The service checks its length."""
 
     reason = forms.CharField(
         label=gettext_lazy("Varför ska identifieringen tas tillbaka?"),
@@ -40,7 +40,7 @@ class WithdrawalForm(Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def identification_withdraw(request: HttpRequest, identification_id: UUID) -> HttpResponse:
-    """Asks for the reason; when posted, withdraws. Raises NotFound, Forbidden, Conflict."""
+    """Asks for the reason; a post withdraws. Raises NotFound, Forbidden, Conflict."""
     carrier = identifications.seen(actor=actor_of(request), identification_id=identification_id).carrier
     carrier_page = f"{reverse('person', args=[carrier.person_id])}?barare={carrier.pk}"
     leads_back(request, carrier_page, _("Till kortet"))
@@ -60,12 +60,12 @@ def identification_withdraw(request: HttpRequest, identification_id: UUID) -> Ht
             form.take(error)
             status = error.http_status
         else:
-            messages.success(request, _said_of_withdrawn(found.carrier))
+            messages.success(request, _withdrawn_message(found.carrier))
             return redirect(carrier_page)
     return _page(request, found, form, carrier_page, status=status)
 
 
-def _said_of_withdrawn(carrier: Carrier) -> str:
+def _withdrawn_message(carrier: Carrier) -> str:
     if is_ready(carrier):
         return _("Identifieringen är återtagen. Identifiera innehavaren igen innan kortet aktiveras.")
     return _("Identifieringen är återtagen.")

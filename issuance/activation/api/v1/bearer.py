@@ -1,4 +1,6 @@
-"""How the eID app shows its handle or step token: a bearer token (RFC 6750 section 2.1), never in an address or a cookie."""
+"""Authentication of the eID app by its handle or step token: a bearer token (RFC 6750 section 2.1),
+never in a URL or a cookie.
+"""
 
 import re
 from typing import Any
@@ -13,26 +15,26 @@ _HEADER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/=-]{1,100})")
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Takes the bearer token as `request.auth`, empty for none. Nobody is a user here: the service knows what a token opens."""
+    """Sets the bearer token as `request.auth`, empty if there is none. There is no user; the service knows what a token opens."""
 
     def authenticate(self, request: Request) -> tuple[None, str]:
-        """No user, and the token."""
+        """Returns no user, and the token."""
         found = _HEADER.fullmatch(request.headers.get("Authorization", ""))
         return None, found[1] if found else ""
 
     def authenticate_header(self, request: Request) -> str:
-        """The challenge that goes with each 401 (RFC 9110 section 11.6.1)."""
+        """Returns the challenge of each 401 (RFC 9110 section 11.6.1)."""
         return 'Bearer realm="eidapp"'
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How the OpenAPI description names it."""
+    """The OpenAPI description of the bearer token."""
 
     target_class = BearerAuthentication
     name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        """The scheme."""
+        """Returns the security scheme."""
         return {
             "type": "http",
             "scheme": "bearer",
@@ -41,17 +43,16 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class AddressThrottle(SimpleRateThrottle):
-    """EID_APP_CALLS_PER_MINUTE by the caller's address, counted in each process (S47). Guessing is stopped per transaction.
-
-    The address is the connection's; behind TRUSTED_PROXIES fronts the one that the first of them told.
+    """Limits calls to EID_APP_CALLS_PER_MINUTE for each caller's address, in each process (S47). Wrong proofs are limited per
+    transaction. The address is the connection's, or the one reported by the first of TRUSTED_PROXIES reverse proxies.
     """
 
     scope = "eidapp"
 
     def get_rate(self) -> str:
-        """The rate in REST framework's form."""
+        """Returns the rate in the form of Django REST framework."""
         return f"{settings.EID_APP_CALLS_PER_MINUTE}/min"
 
     def get_cache_key(self, request: Request, view: Any) -> str:
-        """What is counted together."""
+        """Returns the key of the counter: the caller's address."""
         return f"throttle-eidapp-{self.get_ident(request)}"

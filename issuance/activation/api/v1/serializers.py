@@ -23,7 +23,7 @@ _COORDINATE = r"^[A-Za-z0-9_-]{43}$"
 
 @extend_schema_serializer(extensions=CLOSED)
 class EphemeralKey(Closed):
-    """The public JWK of a P-256 key that the app made for this transaction alone (RFC 7518 section 6.2)."""
+    """The public JWK of a P-256 key that the app made only for this transaction (RFC 7518 section 6.2)."""
 
     kty = serializers.ChoiceField(choices=["EC"])
     crv = serializers.ChoiceField(choices=["P-256"])
@@ -36,14 +36,14 @@ class CardCertificates(Closed):
     """The four certificates on the card, as PEM."""
 
     def get_fields(self) -> dict[str, Any]:
-        """One for each profile; profiles' names are no Python names."""
+        """Returns a field for each profile. Declared here, because the profiles' names are not Python identifiers."""
         profiles = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
         return {profile: CertificateField() for profile in profiles}
 
 
 @extend_schema_serializer(extensions=CLOSED)
 class StartRequest(Closed):
-    """What the app proves the card with."""
+    """The app's proof of the card."""
 
     card_serial = Text(pattern=r"^[0-9]{19}$", max_length=19, help_text="The 19 digits of the card in the reader.")
     certificates = CardCertificates()
@@ -70,7 +70,7 @@ class CompleteRequest(Closed):
 
 @extend_schema_serializer(extensions=CLOSED)
 class CardReportRequest(Closed):
-    """What happened at the card. A code that was chosen again after `code-blocked` is reported by code-set."""
+    """An event at the card. A code chosen again after `code-blocked` is reported by code-set."""
 
     report = serializers.ChoiceField(choices=REPORTS)
     tries_left = serializers.IntegerField(
@@ -78,14 +78,14 @@ class CardReportRequest(Closed):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Requires the tries with a wrong code, and refuses them with anything else."""
+        """Requires the tries left with a wrong code, and refuses them in other reports."""
         if (attrs["report"] == CardReport.WRONG_CODE) != ("tries_left" in attrs):
             raise serializers.ValidationError({"tries_left": ["Ange återstående försök för wrong-code, och bara där."]})
         return attrs
 
 
 class TextsSerializer(serializers.Serializer[Any]):
-    """What the holder is to read. Plain text; an empty line parts paragraphs."""
+    """The texts that the holder reads. Plain text; an empty line separates paragraphs."""
 
     heading = serializers.CharField()
     summary = serializers.CharField()
@@ -95,7 +95,7 @@ class TextsSerializer(serializers.Serializer[Any]):
 
 
 class StartAnswer(serializers.Serializer[Any]):
-    """A proven card's answer: what to show, what to sign, and what only the app's ephemeral key opens."""
+    """The response to a proven card: what to show, what to sign, and data that only the app's ephemeral key decrypts."""
 
     kind = serializers.ChoiceField(choices=KINDS)
     expires_at = serializers.DateTimeField()
@@ -120,19 +120,19 @@ class StartAnswer(serializers.Serializer[Any]):
 
 
 class PendingAnswer(serializers.Serializer[Any]):
-    """The answer is being made."""
+    """The response is being prepared."""
 
     status = serializers.ChoiceField(choices=PENDING)
 
 
 class CodeSetAnswer(serializers.Serializer[Any]):
-    """The code is noted."""
+    """The code is recorded."""
 
     state = serializers.ChoiceField(choices=CODE_SET)
 
 
 class CardReportAnswer(serializers.Serializer[Any]):
-    """The report is kept for the clerk."""
+    """The report is stored for the clerk."""
 
     state = serializers.ChoiceField(choices=STARTED)
 

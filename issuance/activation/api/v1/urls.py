@@ -1,4 +1,4 @@
-"""Addresses of the eID app API. They stand whole here, so that the description made of this module has them whole."""
+"""URLs of the eID app API. They are complete here, because the OpenAPI description is generated from this module."""
 
 from pathlib import Path
 

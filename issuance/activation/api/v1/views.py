@@ -1,4 +1,4 @@
-"""The eID app API, version 1: one call a step of a transaction, each one service function. No session and no cookie."""
+"""The eID app API, version 1: a call for each step of a transaction, each one service function. No session and no cookie."""
 
 from io import BytesIO
 from typing import Any
@@ -18,7 +18,7 @@ from siths_portal.lib.rest.json_views import JsonView, valid
 from siths_portal.lib.rest.parser import StrictJSONParser
 
 BODY_LIMIT = 40_000
-"""Bytes: four certificates of at most 8 kB, and the rest."""
+"""Bytes: four certificates of at most 8 kB, and the rest of the body."""
 
 _MEANINGS = {
     401: "The handle or step token is unknown, or was replaced.",
@@ -34,10 +34,10 @@ def _problems(*statuses: int) -> Any:
 
 
 class SmallJSONParser(StrictJSONParser):
-    """Strict JSON that is refused unread beyond BODY_LIMIT."""
+    """Strict JSON; a body longer than BODY_LIMIT is refused without parsing."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        """The value. Raises RequestDataTooBig."""
+        """Returns the value. Raises RequestDataTooBig."""
         content = stream.read(BODY_LIMIT + 1)
         if len(content) > BODY_LIMIT:
             raise RequestDataTooBig
@@ -45,7 +45,7 @@ class SmallJSONParser(StrictJSONParser):
 
 
 class AppView(JsonView):
-    """Base of the views: the bearer token is all that a caller is known by, and the service judges it."""
+    """The base of the views. The bearer token is the only credential; the service checks it."""
 
     http_method_names = ["post"]
     authentication_classes = [BearerAuthentication]
@@ -54,20 +54,20 @@ class AppView(JsonView):
     throttle_classes = [AddressThrottle]
 
     def handle_exception(self, exc: Exception) -> Response:
-        """The problem, with the challenge that belongs to each 401."""
+        """Returns the problem; a 401 has its challenge."""
         response = super().handle_exception(exc)
         if response.status_code == 401:
             response["WWW-Authenticate"] = self.get_authenticate_header(self.request)
         return response
 
 
-def _require_nothing(data: Any) -> None:
+def _require_empty(data: Any) -> None:
     if data != {}:
         raise serializers.ValidationError({"body": ["Skicka ett tomt JSON-objekt."]})
 
 
 class Start(AppView):
-    """Beginning a transaction."""
+    """The start of a transaction."""
 
     @extend_schema(
         operation_id="start_transaction",
@@ -81,7 +81,7 @@ class Start(AppView):
         },
     )
     def post(self, request: Request) -> Response:
-        """The same body gets the same answer. Wrong proofs are refused, and end nothing: the right card may still come."""
+        """The same body gets the same response. A wrong proof is refused and ends nothing, because the right card may follow."""
         given = valid(forms.StartRequest, request.data)
         proof = card_proofs.Proof(
             card_serial=given["card_serial"],
@@ -98,7 +98,7 @@ class Start(AppView):
 
 
 class CodeSet(AppView):
-    """The holder's code."""
+    """The holder's choice of a code."""
 
     @extend_schema(
         operation_id="report_code_set",
@@ -107,13 +107,13 @@ class CodeSet(AppView):
         responses={200: forms.CodeSetAnswer, **_problems()},
     )
     def post(self, request: Request) -> Response:
-        """Again changes nothing, unless the code was reported blocked since: then it was reset."""
-        _require_nothing(request.data)
+        """A repeated call changes nothing, unless the code was reported blocked since then: that means that it was reset."""
+        _require_empty(request.data)
         return Response({"state": activation_app.set_code(step_token=str(request.auth))})
 
 
 class CardReports(AppView):
-    """What happened at the card, for the clerk's page."""
+    """Events at the card, for the clerk's page."""
 
     @extend_schema(
         operation_id="report_card",
@@ -127,7 +127,7 @@ class CardReports(AppView):
         responses={200: forms.CardReportAnswer, **_problems()},
     )
     def post(self, request: Request) -> Response:
-        """The same report again changes nothing."""
+        """Repeating the latest report changes nothing."""
         given = valid(forms.CardReportRequest, request.data)
         state = card_reports.record(
             step_token=str(request.auth), report=CardReport(given["report"]), tries_left=given.get("tries_left")
@@ -145,14 +145,14 @@ class Complete(AppView):
         responses={200: forms.CompleteAnswer, **_problems()},
     )
     def post(self, request: Request) -> Response:
-        """The same signature again gets the same answer. Wrong signatures are counted, and too many end the transaction."""
+        """The same signature gets the same response. Wrong signatures are counted; too many end the transaction."""
         given = valid(forms.CompleteRequest, request.data)
         carrier = activation_app.complete(step_token=str(request.auth), signature=given["signature"])
         return Response({"state": "completed", "card_serial_ending": carrier.card_serial[-4:]})
 
 
 class Cancel(AppView):
-    """Giving up."""
+    """The cancellation of a transaction."""
 
     @extend_schema(
         operation_id="cancel_transaction",
@@ -161,6 +161,6 @@ class Cancel(AppView):
         responses={200: forms.CancelAnswer, **_problems()},
     )
     def post(self, request: Request) -> Response:
-        """Again changes nothing."""
-        _require_nothing(request.data)
+        """A repeated call changes nothing."""
+        _require_empty(request.data)
         return Response({"state": activation_app.cancel(step_token=str(request.auth))})
