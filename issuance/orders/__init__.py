@@ -1,1 +1,1 @@
-"""Orders of cards: the draft that the wizard fills, the order's rules, and the queued row that suppliers pull."""
+"""Orders of cards: the draft that the wizard fills, the rules for an order, and the queued row that suppliers fetch."""

@@ -1,4 +1,4 @@
-"""The words of events of orders."""
+"""Labels of orders' events."""
 
 from django.utils.translation import gettext_noop as _
 

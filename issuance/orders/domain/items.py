@@ -1,11 +1,11 @@
-"""Kinds of order items: what an order asks a supplier to make. One declaration says everything in which a kind differs."""
+"""Kinds of order items: what an order asks a supplier to make. One declaration holds everything in which a kind differs."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ItemKind:
-    """A kind of item. `makes_carrier`: the item is a new carrier, which no other item orders."""
+    """A kind of item. `makes_carrier` means that the item is a new carrier, which no other item orders."""
 
     code: str
     makes_carrier: bool

@@ -1,11 +1,11 @@
-"""States and transitions of a card order: the outbox that suppliers pull from."""
+"""States and transitions of a card order, the outbox that suppliers fetch from."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class OrderState(StrEnum):
-    """Where a card order stands. QUEUED waits for a supplier; FAILED, RETURNED and CANCELLED are final."""
+    """The state of a card order. QUEUED waits for a supplier; FAILED, RETURNED and CANCELLED are final."""
 
     QUEUED = "queued"
     ACCEPTED = "accepted"
@@ -22,7 +22,7 @@ UNDER_WAY = [state.value for state in (OrderState.QUEUED, OrderState.ACCEPTED, O
 
 
 class OrderAction(StrEnum):
-    """What may be done to a card order; all but CANCEL are the supplier's."""
+    """The actions on a card order. All but CANCEL are the supplier's."""
 
     ACCEPT = "accepted"
     START_PRODUCTION = "production_started"

@@ -1,13 +1,14 @@
-"""Whether the portal has the PUK of a card that is on order."""
+"""The portal's possession of the PUK of an ordered card."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class PukState(StrEnum):
-    """PENDING until the `pki` worker has opened what the supplier sent; a REFUSED PUK must be sent again. NONE: a card without.
+    """PENDING until the `pki` worker has opened the supplier's JWE. A REFUSED PUK must be sent again. NONE means a card without
+    PUK.
 
-    An order has no state before its card is produced, nor if the card ended before its PUK was opened.
+    The state is empty before the card is produced, and if the card ended before its PUK was opened.
     """
 
     NONE = "none"
@@ -23,4 +24,4 @@ REFUSALS: Mapping[str, str] = {
     "header-mismatch": "the protected header has another order or serial",
     "format": "the content is not a PUK in digits",
 }
-"""Why a PUK is refused: the code, and what it means to the supplier's engineers."""
+"""The reasons for refusing a PUK: the code, and its meaning for the supplier's engineers."""

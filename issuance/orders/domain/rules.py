@@ -1,4 +1,4 @@
-"""Rules of issuing that need no table: age, level, delivery, validity (rules/issuance 3.2, 3.4, 3.5)."""
+"""Rules of issuing that need no database: age, level, delivery, validity (rules/issuance 3.2, 3.4, 3.5)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ LOA3 = 3
 
 
 class Obstacle(StrEnum):
-    """Why a card cannot be ordered for a person; each is an error code."""
+    """A reason why a card cannot be ordered for a person. Each value is an error code."""
 
     NOT_PERSONNUMMER = "person-id-not-for-loa3"
     TOO_YOUNG = "person-too-young"
@@ -20,7 +20,7 @@ class Obstacle(StrEnum):
 
 
 class DeliveryMethod(StrEnum):
-    """How a card reaches its holder: by letter or registered mail to the registered address, or through the tax agency."""
+    """The delivery of a card to its holder: by letter or registered mail to the registered address, or through the tax agency."""
 
     LETTER = "letter"
     REGISTERED_MAIL = "registered_mail"
@@ -29,13 +29,13 @@ class DeliveryMethod(StrEnum):
 
 @dataclass(frozen=True)
 class AgeLimits:
-    """Completed years that a holder must have, by assurance level."""
+    """The completed years that a holder must have, by assurance level."""
 
     loa3: int = 18
     loa2: int = 15
 
     def for_level(self, assurance_level: int) -> int:
-        """The limit of `assurance_level`."""
+        """Returns the limit for `assurance_level`."""
         return self.loa3 if assurance_level >= LOA3 else self.loa2
 
 
@@ -49,9 +49,8 @@ def obstacles(
     today: dt.date,
     limits: AgeLimits,
 ) -> list[Obstacle]:
-    """Everything that stands against a card of `assurance_level` for a person, in the order to tell it.
-
-    Level 3 needs a personnummer, since others have no full Swedish identity document; a protected person needs no address.
+    """Returns all obstacles to a card of `assurance_level` for a person, in the order in which pages list them. Level 3 needs a
+    personnummer, because only people who have one have a full Swedish identity document. A protected person needs no address.
     """
     found = []
     if deceased:
@@ -67,14 +66,14 @@ def obstacles(
 
 
 def delivery_method(*, is_protected: bool, registered_mail: bool) -> DeliveryMethod:
-    """A protected person's card always goes through the tax agency's forwarding, for both kinds of protection."""
+    """Returns the delivery method. A protected person's card always goes through the tax agency, for both kinds of protection."""
     if is_protected:
         return DeliveryMethod.TAX_AGENCY_FORWARDING
     return DeliveryMethod.REGISTERED_MAIL if registered_mail else DeliveryMethod.LETTER
 
 
 def years_after(moment: dt.datetime, years: int) -> dt.datetime:
-    """The same calendar moment `years` later; 29 February becomes 28 February in common years."""
+    """Returns the same calendar moment `years` later; 29 February becomes 28 February in common years."""
     try:
         return moment.replace(year=moment.year + years)
     except ValueError:
@@ -84,7 +83,7 @@ def years_after(moment: dt.datetime, years: int) -> dt.datetime:
 def eid_valid_to(
     *, issued_at: dt.datetime, policy_years: int, card_valid_to: dt.datetime, post_ends_at: dt.datetime | None
 ) -> dt.datetime:
-    """End of an eID: the policy's years, never past the card, never past the post (rules/issuance 3.5)."""
+    """Returns the end of an eID: after the policy's years, but not after the card or the assignment ends (rules/issuance 3.5)."""
     ends = [years_after(issued_at, policy_years), card_valid_to]
     if post_ends_at is not None:
         ends.append(post_ends_at)

@@ -1,4 +1,4 @@
-"""Drafts of card orders: the answers of the order wizard, kept until they are ordered or given up."""
+"""Drafts of card orders: the answers of the order wizard, kept until the card is ordered or the draft abandoned."""
 
 from django.db import models
 from django.db.models import Q
@@ -13,10 +13,10 @@ from siths_portal.lib.ids import new_id
 
 
 class OrderDraft(models.Model):
-    """Påbörjad beställning: what one clerk has chosen so far for one person. `id` is the order's idempotency key.
+    """Påbörjad beställning: the choices of one clerk for one person so far. `id` is the order's idempotency key.
 
-    `version` counts the changes; a form that was drawn from another version is told so. An answer is kept as it was given and
-    checked again at each step and at the order, since articles, offices and posts come to an end.
+    `version` counts the changes; a form for another version is refused with an explanation. Answers are stored as given, and
+    checked again at each step and at the order, because articles, offices and assignments end.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)

@@ -1,4 +1,4 @@
-"""Card orders, which card suppliers pull."""
+"""Card orders, which card suppliers fetch."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -24,29 +24,30 @@ from siths_portal.lib.errors import NotFound
 from siths_portal.lib.ids import new_id
 
 WAITING_PUKS = [PukState.PENDING.value, PukState.REFUSED.value]
-"""PUKs that the portal does not have yet."""
+"""States in which the portal does not have the PUK yet."""
 
 _UNOWNED = [OrderState.QUEUED.value, OrderState.CANCELLED.value]
 
 
 class CardOrderManager(ScopedManager["CardOrder"]):
-    """The manager of orders."""
+    """The manager of card orders."""
 
     def with_card(self, *related: str) -> ScopedQuerySet["CardOrder"]:
-        """All orders with their items and what they make, so that `card` asks nothing more. `related` is seen from an item."""
+        """Returns all orders with their items and the items' carriers and eIDs, so that `card` runs no query. `related` is
+        relative to an item.
+        """
         items = OrderItem.objects.select_related("carrier", "eid", *related).order_by("number")
         return self.get_queryset().prefetch_related(models.Prefetch("items", items))
 
 
 class CardOrder(Stateful):
-    """Beställning: the queued row is the outbox. `id` is the Beställnings-id. What is made stands in its `items`.
+    """Beställning: the queued row is the outbox. `id` is the Beställnings-id. `items` holds what is made.
 
-    `person` is for whom it is; empty for a bundle, which is nobody's.
-
-    `supplier_ref` is the registered client of its card customisation, and stays when the customisation gets another; it is empty
-    only for orders from before each customisation had one, which no supplier sees. The same `ordered_by_ref` and
-    `idempotency_key` always mean the same order; `content_sha256` is the hash of what was asked for. `puk` is a `PukState`, or
-    empty; `puk_refusal` the code of why it is refused.
+    `person` is the future holder; empty for a bundle of reserve cards, which have none yet. `supplier_ref` is the registered
+    client of its card customisation, and stays when the customisation gets another supplier. It is empty only for orders older
+    than suppliers of customisations; no supplier sees those. `ordered_by_ref` and `idempotency_key` together identify one
+    order; `content_sha256` is the hash of the request. `puk` is a `PukState` or empty; `puk_refusal` is the code of its
+    refusal.
     """
 
     subject = "order"
@@ -99,31 +100,31 @@ class CardOrder(Stateful):
                 fields=["supplier_ref", "id"], condition=Q(state=OrderState.QUEUED.value), name="issuance_order_supplier_queue"
             ),
             models.Index(fields=["supplier_ref", "id"], name="issuance_order_supplier"),
-            # What an office is used for.
+            # For the use of an office.
             models.Index(fields=["office", "-ordered_at"], name="issuance_order_office"),
             models.Index(fields=["office"], condition=Q(state__in=UNDER_WAY), name="issuance_order_office_underway"),
-            # What a supplier still reads of a customisation that another supplier has now.
+            # For orders of a supplier whose customisation now belongs to another supplier.
             models.Index(
                 fields=["customisation", "supplier_ref"], condition=Q(state__in=UNDER_WAY), name="issuance_order_custom_underway"
             ),
-            # What waits for a PUK: what the sweeper looks at, and what is counted for alarms.
+            # For the sweeper and the alarm count of orders that wait for a PUK.
             models.Index(fields=["puk", "id"], condition=Q(puk__in=WAITING_PUKS), name="issuance_order_puk_waits"),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="issuance_order_sent"),
         ]
 
     @property
     def transitions(self) -> Mapping[tuple[OrderState, OrderAction], OrderState]:
-        """The transitions of every order."""
+        """Returns the transitions, the same for every order."""
         return TRANSITIONS
 
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
-        """Reads the row again, and its card when that is asked for next."""
+        """Reads the row again, and its card at the next access."""
         super().refresh_from_db(*args, **kwargs)
         self.__dict__.pop("card", None)
 
     @cached_property
     def card(self) -> "OrderItem":
-        """The card that the order is for: its latest item that makes a carrier. Raises NotFound if it makes none."""
+        """Returns the card of the order: its latest item that makes a carrier. Raises NotFound if it has none."""
         made = [item for item in self.items.all() if item.carrier_id is not None]
         if not made:
             raise NotFound("order-without-card", "Beställningen gäller inget kort.")
@@ -131,24 +132,24 @@ class CardOrder(Stateful):
 
     @property
     def carrier(self) -> Carrier:
-        """The carrier of its card."""
+        """Returns the carrier of its card."""
         return self.card.made
 
     @property
     def carrier_id(self) -> UUID:
-        """The id of the carrier of its card."""
+        """Returns the id of the carrier of its card."""
         return self.carrier.pk
 
     @property
     def eid(self) -> Eid:
-        """The eID that is ordered on its card. Raises NotFound if there is none."""
+        """Returns the eID that is ordered on its card. Raises NotFound if there is none."""
         if self.card.eid is None:
             raise NotFound("order-without-eid", "Beställningen gäller inget SITHS eID.")
         return self.card.eid
 
     @property
     def eid_id(self) -> UUID:
-        """The id of the eID that is ordered on its card."""
+        """Returns the id of the eID that is ordered on its card."""
         return self.eid.pk
 
 
@@ -157,8 +158,7 @@ _CARRIERLESS = [code for code, kind in ITEM_KINDS.items() if not kind.makes_carr
 
 class OrderItem(models.Model):
     """One thing that an order asks the supplier to make: a card, one reserve card of a bundle, or a letter (`domain.items`).
-
-    `number` counts from 1 within the order. `carrier` is the new carrier, which no other item makes; `eid` the eID on it.
+    `number` counts from 1 within the order. `carrier` is the new carrier, which no other item makes; `eid` is the eID on it.
     """
 
     order = models.ForeignKey(CardOrder, on_delete=models.PROTECT, related_name="items")
@@ -179,7 +179,7 @@ class OrderItem(models.Model):
 
     @property
     def made(self) -> Carrier:
-        """The carrier that it makes. Raises NotFound if it makes none."""
+        """Returns the carrier that it makes. Raises NotFound if it makes none."""
         if self.carrier is None:
             raise NotFound("item-without-carrier", "Beställningen gäller inget kort.")
         return self.carrier

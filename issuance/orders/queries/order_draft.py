@@ -1,4 +1,4 @@
-"""What the order wizard shows of a draft: the posts that may be chosen, and the photo (rules/issuance 3.1)."""
+"""The order wizard's view of a draft: the assignments to choose from, and the photo (rules/issuance 3.1)."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,7 +22,7 @@ PHOTO_OLD_YEARS = 5
 
 @dataclass(frozen=True)
 class PostChoice:
-    """A post that may be chosen, or may not for the reason given."""
+    """An assignment; `reason` is empty if it may be chosen."""
 
     post: Post
     reason: str
@@ -30,7 +30,7 @@ class PostChoice:
 
 @dataclass(frozen=True)
 class PostGroup:
-    """The person's posts under one top organisation."""
+    """The person's assignments under one top organisation."""
 
     name: str
     posts: list[PostChoice]
@@ -38,7 +38,7 @@ class PostGroup:
 
 @dataclass(frozen=True)
 class PhotoChoice:
-    """The photo to look at. `stored` is the person's own when another is shown; `old` after five years."""
+    """The photo to review, `old` after five years. `stored` is the person's own photo if another one is shown."""
 
     photo: Photo | None
     years: int
@@ -47,7 +47,7 @@ class PhotoChoice:
 
 
 def post_choices(*, actor: Actor, person_id: UUID) -> list[PostGroup]:
-    """The person's posts in the clerk's scope that have not left the catalogue, grouped by top organisation."""
+    """Returns the person's assignments in the clerk's scope that are still in the HSA directory, grouped by top organisation."""
     rows = Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).filter(person=person_id, ended_at=None)
     posts = list(rows.select_related("organisation__area").order_by("organisation__scope_path", "hsa_id"))
     customisations = effective_customisations([post.organisation for post in posts])
@@ -70,7 +70,7 @@ def _reason(post: Post, customisation: CardCustomisation | None) -> str:
 
 
 def photo_choice(draft: OrderDraft) -> PhotoChoice:
-    """The draft's photo, else the person's stored one, with its age."""
+    """Returns the draft's photo, else the person's stored one, with its age."""
     stored = Photo.objects.latest_of(draft.person_id)
     photo = draft.photo or stored
     if photo is None:

@@ -1,4 +1,4 @@
-"""What the page of an order shows of the ordinary cards that the person has already, or that are on their way (ADR 0085)."""
+"""The person's other ordinary cards, existing or ordered, for the page of an order (ADR 0085)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -18,8 +18,7 @@ from issuance.records.queries import words
 
 @dataclass(frozen=True)
 class OtherCard:
-    """A card that is not invalid. `has_eid`: a SITHS eID on it is ordered or valid. `valid_to` is its last day.
-
+    """A card that is not invalid. `has_eid` means that a SITHS eID on it is ordered or valid. `valid_to` is its last day.
     `ordered_by` is empty for a card that was not ordered here.
     """
 
@@ -36,7 +35,7 @@ class OtherCard:
 
 
 def other_cards(*, actor: Actor, person_id: UUID) -> list[OtherCard]:
-    """Those that the actor sees, newest first; a card out of scope is not told of."""
+    """Returns the cards that the actor sees, the newest first. Cards out of scope are left out."""
     eids = Eid.objects.filter(carrier=OuterRef("pk"), state__in=[EidState.ORDERED.value, EidState.ACTIVE.value])
     rows = list(
         services.other_cards(actor=actor, person_id=person_id)

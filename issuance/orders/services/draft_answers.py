@@ -1,4 +1,4 @@
-"""The answers of an order draft: which of them hold now, by the checks that the order itself makes."""
+"""The answers of an order draft, checked by the rules of the order itself."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -19,9 +19,8 @@ from siths_portal.lib.errors import DomainError
 
 @dataclass(frozen=True)
 class Answers:
-    """Which steps of a draft have an answer that holds now, and why the others' do not where one was given.
-
-    `photo` tells whether the chosen article has one; None before one is chosen. `customisation` is that of the post's cards.
+    """The steps of a draft with a valid answer, and the problems of answers that are no longer valid. `photo` is whether the
+    chosen article has one, None before the choice. `customisation` is the one for the assignment's cards.
     """
 
     answered: frozenset[Step]
@@ -31,33 +30,33 @@ class Answers:
 
     @property
     def first_unanswered(self) -> Step:
-        """The furthest step that may be shown."""
+        """Returns the last step that may be shown."""
         return first_unanswered(self.answered, photo=self.photo)
 
 
 def with_answers() -> QuerySet[OrderDraft]:
-    """Drafts with the rows that their answers name, but for the post (`fetch_post`); the photo's bytes stay behind."""
+    """Returns drafts with the rows of their answers except the assignment (`fetch_post`), without the bytes of photos."""
     return OrderDraft.objects.select_related("person", "article", "photo", "office", "order").defer("photo__pending")
 
 
 def fetch_post(draft: OrderDraft) -> None:
-    """Fetches the draft's post and its places in one query.
+    """Loads the draft's assignment with organisation and area in one query.
 
-    Apart from the draft, since PostgreSQL takes 4 ms to plan one join of all ten tables, and 2 ms for both. Call it after the
-    right to the draft is checked: the queries about a hidden draft and about a missing one are the same (S46).
+    A separate query, because PostgreSQL needs 4 ms to plan one join of all ten tables and 2 ms for both. Call it after the
+    check of the right to the draft, so that hidden and missing drafts cost the same queries (S46).
     """
     posts = Post.objects.select_related("organisation__area__issuing_organisation")
     prefetch_related_objects([draft], Prefetch("post", queryset=posts))
 
 
 def stale() -> QuerySet[OrderDraft]:
-    """Drafts with a photo that have not become an order and that nobody has touched for the set number of days."""
+    """Returns drafts with a photo that are not submitted and were not changed for ORDER_DRAFT_DAYS days."""
     before = clock.now() - dt.timedelta(days=settings.ORDER_DRAFT_DAYS)
     return OrderDraft.objects.filter(~Q(state=DraftState.SUBMITTED), photo__isnull=False, updated_at__lt=before).order_by("id")
 
 
 def answers(*, actor: Actor, draft: OrderDraft) -> Answers:
-    """Checks every answer of the draft, fetched by `with_answers`, as the order itself will."""
+    """Checks every answer of the draft, loaded by `with_answers`, with the order's own rules."""
     answered: set[Step] = set()
     problems: dict[Step, str] = {}
     customisation = None

@@ -1,4 +1,4 @@
-"""The outside as the order wizard needs it at each step: the registered address to show, and what stands against the card."""
+"""Live reads for the order wizard at each step: the registered address to show, and obstacles to the card."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,10 +13,9 @@ from siths_portal.lib.errors import Conflict, Refused, Unavailable
 
 
 @dataclass(frozen=True)
-class Outside:
-    """What register and catalogue say now. `address` is for display in this answer only and is kept nowhere.
-
-    `obstacles` are sentences on what stands against a card; `down` means that one of the two did not answer.
+class LiveFacts:
+    """The live data of register and HSA directory. `address` is only shown in this response and never stored. `obstacles` are
+    Swedish sentences about obstacles to a card. `down` means that one of the systems did not respond.
     """
 
     address: RegisteredAddress | None = None
@@ -24,19 +23,19 @@ class Outside:
     down: bool = False
 
 
-def look(*, actor: Actor, draft_id: UUID) -> tuple[OrderDraft, Outside]:
-    """The clerk's draft, and the outside read live. What differs from the cache is kept, as at every live read.
+def read(*, actor: Actor, draft_id: UUID) -> tuple[OrderDraft, LiveFacts]:
+    """Returns the clerk's draft and the live data. Caches what has changed, as every live read does.
 
-    So a post that the catalogue lost and a protection that was set are found at the next step. Outside systems that do not
-    answer are no error here. Raises NotFound (also when the person has come to be protected), Forbidden.
+    So the next step already finds an ended assignment or a new protection. External systems that do not respond are no error
+    here. Raises NotFound (also if the person is now protected), Forbidden.
     """
     draft = drafts.get(actor=actor, draft_id=draft_id)
     try:
         live = _read(draft)
     except Conflict as error:
-        return draft, Outside(obstacles=(error.message,))
+        return draft, LiveFacts(obstacles=(error.message,))
     except (Unavailable, Refused):
-        return draft, Outside(down=True)
+        return draft, LiveFacts(down=True)
     if people.is_news(draft.person, draft.post, live):
         if draft.post is not None:
             people.remember(post_id=draft.post.pk, live=live)
@@ -46,7 +45,7 @@ def look(*, actor: Actor, draft_id: UUID) -> tuple[OrderDraft, Outside]:
     level = draft.article.assurance_level if draft.article is not None else LOA3
     found = order_checks.obstacles(live, assurance_level=level)
     address = None if live.register.is_protected else live.register.registered_address
-    return draft, Outside(address, tuple(found.values()))
+    return draft, LiveFacts(address, tuple(found.values()))
 
 
 def _read(draft: OrderDraft) -> people.Live:

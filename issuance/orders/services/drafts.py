@@ -1,7 +1,7 @@
 """Drafts of card orders: each answer of the order wizard is one durable step with its event (rules/issuance 3.1, ADR 0085).
 
-A form says which version of the draft it was drawn from. If the draft has changed since, the answer is not taken and
-`DraftChanged` tells what did; giving the same answer again is no change.
+A form carries the draft's version. If the draft has changed since then, the answer is refused and `DraftChanged` holds the
+changed steps. Repeating an answer changes nothing.
 """
 
 import datetime as dt
@@ -42,7 +42,7 @@ _NO_ANSWERS: dict[str, Any] = {"post": None, "article": None, "photo": None, "ph
 
 
 class DraftChanged(Conflict):
-    """The draft is another than the one that the form was drawn from; `steps` are those whose answers changed since."""
+    """The draft has another version than the form; `steps` are those whose answers changed since."""
 
     def __init__(self, steps: tuple[Step, ...]) -> None:
         super().__init__("draft-changed", "Beställningen har ändrats i en annan flik sedan sidan visades.")
@@ -50,7 +50,7 @@ class DraftChanged(Conflict):
 
 
 class DraftClosed(Conflict):
-    """The draft takes no answers any more: its order is sent, or it was given up. `draft` tells which."""
+    """The draft no longer accepts answers: its order was sent, or it was abandoned; see `draft`."""
 
     def __init__(self, draft: OrderDraft) -> None:
         submitted = draft.state == DraftState.SUBMITTED
@@ -60,7 +60,7 @@ class DraftClosed(Conflict):
 
 
 class StepMissing(Conflict):
-    """An earlier step has no answer that holds; `step` is the first such one."""
+    """An earlier step has no valid answer; `step` is the first such step."""
 
     def __init__(self, step: Step) -> None:
         super().__init__("draft-incomplete", "Ett tidigare steg är inte klart. Fyll i det först.")
@@ -68,7 +68,7 @@ class StepMissing(Conflict):
 
 
 class AnotherCard(Invalid):
-    """The person has a card already, or one is on its way, and the clerk has not answered that one more is right."""
+    """The person has another card, or one is ordered, and the clerk has not confirmed that one more is right."""
 
     def __init__(self) -> None:
         message = "Kryssa i rutan om personen ska ha ett kort till. Spärra annars det andra kortet först, eller avbryt."
@@ -77,29 +77,27 @@ class AnotherCard(Invalid):
 
 @transaction.atomic(durable=True)
 def start(*, actor: Actor, person_id: UUID) -> OrderDraft:
-    """The clerk's open draft for the person; else one that he gave up in the last days, opened again; else a new one.
-
-    Raises NotFound, Forbidden (role, own matter).
+    """Returns the clerk's open draft for the person. If there is none, reopens one that the clerk abandoned recently, else
+    creates one. Raises NotFound, Forbidden (role, own matter).
     """
     return _started(actor, person_id)
 
 
 def begun(*, actor: Actor, person_id: UUID) -> OrderDraft | None:
-    """The clerk's open draft for the person, if there is one."""
+    """Returns the clerk's open draft for the person, or None."""
     return OrderDraft.objects.filter(owner_ref=actor.ref, person=person_id, state=DraftState.OPEN).first()
 
 
 def propose(*, actor: Actor, person_id: UUID, answers: dict[str, Any], carrier_id: UUID) -> OrderDraft:
-    """The clerk's draft for the person with `answers` in place of its own, in the caller's transaction.
-
-    `carrier_id` is the card that the new one replaces. Raises NotFound, Forbidden (role, own matter).
+    """Replaces the answers of the clerk's draft for the person by `answers`, in the caller's transaction. `carrier_id` is the
+    card that the new one replaces. Raises NotFound, Forbidden (role, own matter).
     """
     draft = _open(actor, _started(actor, person_id).pk)
     before = draft.photo
-    taken = _NO_ANSWERS | answers
-    draft = _step(draft, actor.ref, "proposed", facts={"replaces": str(carrier_id)}, **taken)
+    all_answers = _NO_ANSWERS | answers
+    draft = _step(draft, actor.ref, "proposed", facts={"replaces": str(carrier_id)}, **all_answers)
     if before != draft.photo:
-        _let_go(before, actor.ref)
+        _discard_if_unused(before, actor.ref)
     return draft
 
 
@@ -110,9 +108,9 @@ def _started(actor: Actor, person_id: UUID) -> OrderDraft:
     if (found := mine.filter(state=DraftState.OPEN).first()) is not None:
         return found
     kept = mine.filter(state=DraftState.ABANDONED, updated_at__gte=now - dt.timedelta(days=settings.ORDER_DRAFT_DAYS))
-    given_up = kept.select_for_update(no_key=True).order_by("-updated_at").first()
-    if given_up is not None:
-        return _step(given_up, actor.ref, "resumed", state=DraftState.OPEN.value)
+    abandoned = kept.select_for_update(no_key=True).order_by("-updated_at").first()
+    if abandoned is not None:
+        return _step(abandoned, actor.ref, "resumed", state=DraftState.OPEN.value)
     new = OrderDraft(person=person, owner_ref=actor.ref, created_at=now, updated_at=now)
     OrderDraft.objects.bulk_create([new], ignore_conflicts=True)
     draft = mine.get(state=DraftState.OPEN)
@@ -122,9 +120,8 @@ def _started(actor: Actor, person_id: UUID) -> OrderDraft:
 
 
 def get(*, actor: Actor, draft_id: UUID) -> OrderDraft:
-    """The clerk's own draft with its answers, whatever its state. Raises NotFound, Forbidden.
-
-    Another's draft is NotFound, and so is one for a person whom the clerk may no longer see.
+    """Returns the clerk's own draft with its answers, in any state. Raises NotFound, Forbidden. Another clerk's draft raises
+    NotFound, as does one for a person whom the clerk may no longer see.
     """
     draft = the_only(draft_answers.with_answers().filter(pk=draft_id, owner_ref=actor.ref))
     if draft is None:
@@ -136,7 +133,7 @@ def get(*, actor: Actor, draft_id: UUID) -> OrderDraft:
 
 @transaction.atomic(durable=True)
 def choose_post(*, actor: Actor, draft_id: UUID, version: int, post_id: UUID) -> OrderDraft:
-    """Val av organisation. Raises Invalid at `post` if cards cannot be ordered for it, and what `_open` raises."""
+    """Val av organisation. Raises Invalid at `post` if cards cannot be ordered for it. Raises as `_open`."""
     draft = _open(actor, draft_id)
     posts = Post.objects.filter(person=draft.person_id).select_related("organisation__area")
     try:
@@ -151,7 +148,7 @@ def choose_post(*, actor: Actor, draft_id: UUID, version: int, post_id: UUID) ->
 
 @transaction.atomic(durable=True)
 def choose_article(*, actor: Actor, draft_id: UUID, version: int, article_code: str) -> OrderDraft:
-    """Välj artikel. Raises Invalid at `article`, StepMissing, and what `_open` raises."""
+    """Välj artikel. Raises Invalid at `article`, StepMissing. Raises as `_open`."""
     draft = _open(actor, draft_id)
     post = _chosen_post(draft)
     article = order_checks.require_article(post.organisation, article_code)
@@ -159,11 +156,11 @@ def choose_article(*, actor: Actor, draft_id: UUID, version: int, article_code: 
 
 
 def put_photo(*, actor: Actor, draft_id: UUID, content: bytes, size: int | None = None) -> OrderDraft:
-    """Hämta fotografi: the uploaded file becomes the draft's photo, not yet approved. A file that is refused changes nothing.
+    """Hämta fotografi: makes the uploaded file the draft's photo, not yet approved. A refused file changes nothing.
 
-    `size` is the file's, where `content` is only its beginning. The photo takes the place of any before, from whatever tab: what
-    goes onto the card is the one that is approved. Raises Invalid at `photo` (see `lib.files.images.portrait`), TooManyRequests,
-    and what `_open` raises.
+    `size` is the file's size if `content` is only its beginning. The photo replaces an earlier one, even from another browser
+    tab: only an approved photo is printed. Raises Invalid at `photo` (see `lib.files.images.portrait`), TooManyRequests. Raises
+    as `_open`.
     """
     get(actor=actor, draft_id=draft_id)
     uploads.spend(actor)
@@ -175,15 +172,14 @@ def put_photo(*, actor: Actor, draft_id: UUID, content: bytes, size: int | None 
             return draft
         photo = photos.keep_pending(actor=actor, person=draft.person, made=made)
         draft = _step(draft, actor.ref, "photo_uploaded", photo=photo, photo_approved=False)
-        _let_go(before, actor.ref)
+        _discard_if_unused(before, actor.ref)
     return draft
 
 
 @transaction.atomic(durable=True)
 def approve_photo(*, actor: Actor, draft_id: UUID, version: int, photo_id: UUID | None) -> OrderDraft:
-    """Granska foto: the photo that was shown, the draft's or the person's stored one, is the one for the card.
-
-    Raises Invalid at `photo` if there is none or another has come in its place, and what `_open` raises.
+    """Granska foto: approves the shown photo, the draft's or the person's stored one, for the card. Raises Invalid at `photo`
+    if there is none or another has replaced it. Raises as `_open`.
     """
     draft = _open(actor, draft_id)
     stored = Photo.objects.latest_of(draft.person_id)
@@ -197,24 +193,25 @@ def approve_photo(*, actor: Actor, draft_id: UUID, version: int, photo_id: UUID 
     draft = _answer(draft, actor, version, "photo_chosen", photo=photo, photo_approved=True)
     photos.approve(photo, actor=actor)
     if before is not None and before.pk != photo.pk:
-        _let_go(before, actor.ref)
+        _discard_if_unused(before, actor.ref)
     return draft
 
 
 @transaction.atomic(durable=True)
 def choose_office(*, actor: Actor, draft_id: UUID, version: int, office_id: UUID) -> OrderDraft:
-    """Välj kontor. Raises Invalid at `office`, StepMissing, and what `_open` raises."""
+    """Välj kontor. Raises Invalid at `office`, StepMissing. Raises as `_open`."""
     draft = _open(actor, draft_id)
     office = order_checks.require_office(_chosen_post(draft).organisation, office_id)
     return _answer(draft, actor, version, "office_chosen", office=office)
 
 
-def submit(*, actor: Actor, draft_id: UUID, version: int, beside: Collection[UUID] = ()) -> CardOrder:
-    """Beställ: the draft becomes an order, once; again it gives the same order. Draft and order change in one transaction.
+def submit(*, actor: Actor, draft_id: UUID, version: int, confirmed_cards: Collection[UUID] = ()) -> CardOrder:
+    """Beställ: turns the draft into an order, once; a repeated call returns the same order. Draft and order change in one
+    transaction.
 
-    `beside` are the cards that the clerk saw and wants one more beside; the event keeps them. Raises AnotherCard if the person
-    has others that the clerk may see (ADR 0085), StepMissing (an answer is missing or no longer holds), DraftChanged,
-    DraftClosed, and what `ordering.submit_order` raises; the draft is then as it was.
+    `beside` holds the person's other cards that the clerk saw and confirmed; the event records them. Raises AnotherCard if the
+    person has others that the clerk may see (ADR 0085), StepMissing (an answer is missing or no longer valid), DraftChanged,
+    DraftClosed. Raises as `ordering.submit_order`; the draft is then unchanged.
     """
     draft = get(actor=actor, draft_id=draft_id)
     if draft.order is not None:
@@ -227,9 +224,10 @@ def submit(*, actor: Actor, draft_id: UUID, version: int, beside: Collection[UUI
         raise StepMissing(missing)
 
     try:
-        _require_answer(actor, draft.person_id, beside)
+        _require_confirmed(actor, draft.person_id, confirmed_cards)
     except AnotherCard:
-        sent = get(actor=actor, draft_id=draft_id).order  # by another click since: then the card is this draft's own
+        # Another click may have submitted it in the meantime; then the other card is this draft's own.
+        sent = get(actor=actor, draft_id=draft_id).order
         if sent is None:
             raise
         return sent
@@ -238,7 +236,7 @@ def submit(*, actor: Actor, draft_id: UUID, version: int, beside: Collection[UUI
         row = OrderDraft.objects.select_for_update(no_key=True).get(pk=draft.pk)
         if row.state != DraftState.OPEN or row.version != version:
             raise DraftChanged(_changed_since(row, version))
-        others = _require_answer(actor, draft.person_id, [*beside, order.carrier_id]) - {order.carrier_id}
+        others = _require_confirmed(actor, draft.person_id, [*confirmed_cards, order.carrier_id]) - {order.carrier_id}
         facts: dict[str, Any] = {"order": str(order.pk)}
         if others:
             facts["beside"] = sorted(map(str, others))
@@ -257,9 +255,8 @@ def submit(*, actor: Actor, draft_id: UUID, version: int, beside: Collection[UUI
 
 @transaction.atomic(durable=True)
 def abandon(*, actor: Actor, draft_id: UUID) -> OrderDraft:
-    """Avbryt: the draft is put aside with its answers, so that `start` can take it up again. Repeatable.
-
-    Raises NotFound, Forbidden, DraftClosed if its order is sent.
+    """Avbryt: sets the draft aside with its answers, so that `start` can reopen it. Repeatable. Raises NotFound, Forbidden,
+    DraftClosed if its order is sent.
     """
     draft = _locked(actor, draft_id)
     if draft.state == DraftState.ABANDONED:
@@ -271,24 +268,23 @@ def abandon(*, actor: Actor, draft_id: UUID) -> OrderDraft:
 
 @transaction.atomic(durable=True)
 def restart(*, actor: Actor, draft_id: UUID) -> OrderDraft:
-    """Börja om: takes away every answer. Raises NotFound, Forbidden, DraftClosed."""
+    """Börja om: deletes every answer. Raises NotFound, Forbidden, DraftClosed."""
     draft = _open(actor, draft_id)
     before = draft.photo
     draft = _step(draft, actor.ref, "restarted", **_NO_ANSWERS)
-    _let_go(before, actor.ref)
+    _discard_if_unused(before, actor.ref)
     return draft
 
 
 def oldest_open() -> list[tuple[str, dt.datetime]]:
-    """Returns references of clerks with open drafts, and when the oldest of each began."""
+    """Returns references of clerks with open drafts, and the start of each clerk's oldest one."""
     opened = OrderDraft.objects.filter(state=DraftState.OPEN)
     return list(opened.values_list("owner_ref").annotate(begun=Min("created_at")).order_by("owner_ref"))
 
 
 def abandon_of_officer(officer: Actor, *, actor_ref: str) -> int:
-    """Puts aside the open drafts of a clerk whose roles, as they are in `officer`, no longer let him order for their persons.
-
-    In the caller's transaction. Returns how many there were; `start` takes them up again if the role comes back in time.
+    """Sets aside the open drafts of a clerk whose roles in `officer` no longer allow ordering for their persons, in the
+    caller's transaction. Returns how many; `start` reopens them if the role returns in time.
     """
     opened = OrderDraft.objects.filter(owner_ref=officer.ref, state=DraftState.OPEN)
     persons = opened.values("person")
@@ -301,15 +297,15 @@ def abandon_of_officer(officer: Actor, *, actor_ref: str) -> int:
 
 
 def forget_photos(*, batch: int = _BATCH) -> int:
-    """Takes the photo out of drafts that nobody has touched for the set number of days. Returns how many there were."""
+    """Removes the photo from drafts that were not changed for ORDER_DRAFT_DAYS days. Returns the number of drafts."""
     total = 0
-    while taken := _forget_some(batch):
-        total += taken
+    while count := _forget_some(batch):
+        total += count
     return total
 
 
 def stale_count() -> int:
-    """How many drafts `forget_photos` would take the photo out of."""
+    """Returns the number of drafts from which `forget_photos` would remove the photo."""
     return draft_answers.stale().count()
 
 
@@ -319,26 +315,26 @@ def _forget_some(batch: int) -> int:
     for draft in draft_answers.with_answers().filter(pk__in=ids).order_by("pk"):
         before = draft.photo
         _step(draft, "system:stale-draft", "photo_forgotten", photo=None, photo_approved=False)
-        _let_go(before, "system:stale-draft")
+        _discard_if_unused(before, "system:stale-draft")
     return len(ids)
 
 
-def _require_answer(actor: Actor, person_id: UUID, beside: Collection[UUID]) -> set[UUID]:
-    """The person's other cards, if all are among `beside`. Raises AnotherCard."""
+def _require_confirmed(actor: Actor, person_id: UUID, confirmed_cards: Collection[UUID]) -> set[UUID]:
+    """Returns the person's other cards if all are confirmed. Raises AnotherCard if not."""
     others = set(other_cards.other_cards(actor=actor, person_id=person_id).values_list("pk", flat=True))
-    if not others <= set(beside):
+    if not others <= set(confirmed_cards):
         raise AnotherCard
     return others
 
 
 def _locked(actor: Actor, draft_id: UUID) -> OrderDraft:
     rows = OrderDraft.objects.select_for_update(no_key=True).filter(pk=draft_id, owner_ref=actor.ref)
-    list(rows.values_list("pk"))  # read after the wait: rows joined in the locking query itself would be of before
+    list(rows.values_list("pk"))  # read after the lock: rows joined in the locking query would be from before the wait
     return get(actor=actor, draft_id=draft_id)
 
 
 def _open(actor: Actor, draft_id: UUID) -> OrderDraft:
-    """The clerk's draft, locked, while it takes answers. Raises NotFound, Forbidden, DraftClosed."""
+    """Returns the clerk's draft, locked, if it accepts answers. Raises NotFound, Forbidden, DraftClosed."""
     draft = _locked(actor, draft_id)
     if draft.state != DraftState.OPEN:
         raise DraftClosed(draft)
@@ -352,7 +348,7 @@ def _chosen_post(draft: OrderDraft) -> Post:
 
 
 def _answer(draft: OrderDraft, actor: Actor, version: int, action: str, **answers: Any) -> OrderDraft:
-    """Sets the answers unless they are those already. Raises DraftChanged if the form was drawn from another version."""
+    """Sets the answers unless they are unchanged. Raises DraftChanged if the form has another version."""
     if all(getattr(draft, name) == value for name, value in answers.items()):
         return draft
     _require_version(draft, version)
@@ -372,7 +368,7 @@ def _changed_since(draft: OrderDraft, version: int) -> tuple[Step, ...]:
 
 
 def _step(draft: OrderDraft, actor_ref: str, action: str, *, facts: dict[str, Any] | None = None, **changes: Any) -> OrderDraft:
-    """Changes the locked draft, counts its version on, and records it."""
+    """Changes the locked draft, increments its version, and records an event."""
     for name, value in changes.items():
         setattr(draft, name, value)
     draft.version += 1
@@ -393,14 +389,14 @@ def _record(draft: OrderDraft, actor_ref: str, action: str, facts: dict[str, Any
     )
 
 
-def _let_go(photo: Photo | None, actor_ref: str) -> None:
-    """Deletes a photo that no draft holds any more and nobody has approved."""
+def _discard_if_unused(photo: Photo | None, actor_ref: str) -> None:
+    """Deletes a photo that no draft uses any more and nobody has approved."""
     if photo is not None and not OrderDraft.objects.filter(photo=photo).exists():
         photos.discard(photo, actor_ref=actor_ref)
 
 
 def _at_field(field: str, check: Callable[[], object]) -> None:
-    """Runs a check whose refusal the user can do something about by answering otherwise."""
+    """Runs a check and turns its Conflict into Invalid at the field, because another answer can resolve it."""
     try:
         check()
     except Conflict as error:

@@ -1,6 +1,6 @@
-"""What stands against an order (rules/issuance 3.2): rules on the post, article, photo, office, customisation, person and names.
+"""Obstacles to an order (rules/issuance 3.2): rules on the assignment, article, photo, office, customisation, person and names.
 
-The order wizard asks them at each step, the order itself asks them all again.
+The order wizard checks them at each step; the order itself checks all of them again.
 """
 
 import re
@@ -24,7 +24,7 @@ from siths_portal.lib.errors import Conflict, Invalid
 
 _ADDRESS = re.compile(r"[^@,\s]+@[^@,\s]+")
 _NAME_LIMIT = 64
-"""Upper bound of a name attribute in a certificate (RFC 5280 appendix A.1)."""
+"""The upper bound of a name attribute in a certificate (RFC 5280 appendix A.1)."""
 
 _OBSTACLES = {
     rules.Obstacle.DECEASED: "Personen är avliden enligt personregistret. Kort kan inte beställas.",
@@ -35,20 +35,24 @@ _OBSTACLES = {
 
 
 def require_current(post: Post) -> None:
-    """Passes if the post is one of today's; its last day counts. Raises Conflict."""
+    """Raises Conflict unless the assignment is current; its last day counts."""
     if post.ended_at is not None or (post.valid_to is not None and post.valid_to < clock.today()):
         message = "Uppdraget är avslutat i katalogen. Välj ett annat uppdrag eller kontakta er HSA-administratör."
         raise Conflict("post-ended", message)
 
 
 def kinds_for_persons() -> list[str]:
-    """Kinds of articles that are ordered for one person: reserve cards come in bundles, test cards are nobody's."""
+    """Returns the kinds of articles that are ordered for one person. Reserve cards are ordered in bundles, test cards for no
+    person.
+    """
     ordered = (kind for kind in kinds.all_kinds() if kind.rule(kinds.Function.ORDER))
     return sorted(article_kind for kind in ordered for article_kind in kind.article_kinds)
 
 
 def offers() -> QuerySet[OrganisationArticle]:
-    """Which organisations may order which articles today: chosen there, sold now, and of a kind for persons."""
+    """Returns which organisations may order which articles today: chosen by the organisation, on sale, and of a kind for
+    persons.
+    """
     today = clock.today()
     in_time = Q(article__valid_to=None) | Q(article__valid_to__gte=today)
     return OrganisationArticle.objects.filter(
@@ -57,13 +61,13 @@ def offers() -> QuerySet[OrganisationArticle]:
 
 
 def orderable_articles(organisation_id: UUID) -> list[Article]:
-    """What the organisation may order today, by code."""
+    """Returns the articles that the organisation may order today, by number."""
     offered = offers().filter(organisation=organisation_id).values("article")
     return list(Article.objects.filter(pk__in=offered).order_by("number", "code"))
 
 
 def require_article(organisation: Organisation, code: str) -> Article:
-    """The article if the organisation may order it today. Raises Invalid."""
+    """Returns the article if the organisation may order it today. Raises Invalid."""
     article = next((one for one in orderable_articles(organisation.id) if one.code == code), None)
     if article is None:
         message = "Organisationen kan inte beställa artikeln. Välj en beställningsbar artikel."
@@ -72,7 +76,7 @@ def require_article(organisation: Organisation, code: str) -> Article:
 
 
 def require_photo(article: Article, person_id: UUID, photo_id: UUID | None) -> Photo | None:
-    """The approved photo of the person that the article needs; None for an article without photo. Raises Invalid."""
+    """Returns the person's approved photo, or None for an article without photo. Raises Invalid."""
     if not article.photo:
         return None
     photo = Photo.objects.filter(pk=photo_id, person_id=person_id, approved_at__isnull=False).first() if photo_id else None
@@ -83,17 +87,17 @@ def require_photo(article: Article, person_id: UUID, photo_id: UUID | None) -> P
 
 
 def open_connections() -> QuerySet[OrganisationOffice]:
-    """Which organisations may choose which offices: those that are open."""
+    """Returns the connections of organisations to open offices."""
     return OrganisationOffice.objects.filter(office__closed_at=None)
 
 
 def open_offices(organisation_id: UUID) -> list[Office]:
-    """The open offices that the organisation may choose, by name."""
+    """Returns the open offices that the organisation may choose, by name."""
     return list(_open_offices(organisation_id).order_by("name", "office_number"))
 
 
 def require_office(organisation: Organisation, office_id: UUID) -> Office:
-    """The office if it is open and the organisation's. Raises Invalid."""
+    """Returns the office if it is open and connected to the organisation. Raises Invalid."""
     office = _open_offices(organisation.pk).filter(pk=office_id).first()
     if office is None:
         message = "Kontoret är stängt eller inte kopplat till organisationen. Välj ett annat kontor."
@@ -106,12 +110,12 @@ def _open_offices(organisation_id: UUID) -> QuerySet[Office]:
 
 
 def require_customisation(organisation: Organisation) -> CardCustomisation:
-    """The card customisation of the organisation, ready to print. `organisation.area` is read. Raises Conflict."""
+    """Returns the organisation's card customisation, ready to print. Reads `organisation.area`. Raises Conflict."""
     return ready_customisation(organisation, effective_customisations([organisation]).get(organisation.id))
 
 
 def ready_customisation(organisation: Organisation, customisation: CardCustomisation | None) -> CardCustomisation:
-    """`customisation` if cards of the organisation can be made by it. Raises Conflict."""
+    """Returns `customisation` if it can be used for cards of the organisation. Raises Conflict."""
     if organisation.closed_at is not None:
         message = "Organisationen är avslutad i portalen. Kort kan inte beställas för uppdraget."
         raise Conflict("organisation-ended", message)
@@ -128,12 +132,12 @@ def ready_customisation(organisation: Organisation, customisation: CardCustomisa
 
 
 def age_limits() -> rules.AgeLimits:
-    """Returns the completed years that a holder must have, as the settings say."""
+    """Returns the completed years that a holder must have, from the settings."""
     return rules.AgeLimits(settings.MINIMUM_AGE_LOA3, settings.MINIMUM_AGE_LOA2)
 
 
 def obstacles(live: people.Live, *, assurance_level: int) -> dict[rules.Obstacle, str]:
-    """What stands against a card of this level for the person as the register has him now, each with its sentence."""
+    """Returns the obstacles to a card of this level for the person as read live, each with its Swedish sentence."""
     limits = age_limits()
     found = rules.obstacles(
         live.person_id,
@@ -149,7 +153,7 @@ def obstacles(live: people.Live, *, assurance_level: int) -> dict[rules.Obstacle
 
 
 def require_person(live: people.Live, article: Article) -> None:
-    """Passes if nothing stands against the article for the person. Raises Invalid with all that does."""
+    """Raises Invalid with all obstacles to the article for the person, if there are any."""
     found = obstacles(live, assurance_level=article.assurance_level)
     if found:
         name, message = next(iter(found.items()))
@@ -157,7 +161,7 @@ def require_person(live: people.Live, article: Article) -> None:
 
 
 def require_complete(post: Post) -> None:
-    """Passes if what goes into certificates is there and fits (RFC 5280 appendix A.1). Raises Invalid or Conflict."""
+    """Raises Invalid or Conflict unless all values for certificates are present and fit (RFC 5280 appendix A.1)."""
     name = common_name(post.person)
     if not post.person.given_name_in_use or not post.person.surname or len(name) > _NAME_LIMIT:
         message = "Namnet i personregistret saknas eller är längre än 64 tecken och ryms inte i ett certifikat."
@@ -178,12 +182,12 @@ def require_complete(post: Post) -> None:
 
 
 def top_organisation(organisation: Organisation) -> Organisation:
-    """The organisation without a parent that this one lies under, or is."""
+    """Returns the organisation without a parent that this one is under, or is."""
     if organisation.parent_id is None:
         return organisation
     return Organisation.objects.get(scope_path="/".join(organisation.scope_path.split("/")[:3]) + "/")
 
 
 def common_name(person: Person) -> str:
-    """The name that certificates and cards bear: the given name in use and the surname."""
+    """Returns the name in certificates and on cards: the given name in use and the surname."""
     return f"{person.given_name_in_use} {person.surname}"

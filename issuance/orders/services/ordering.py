@@ -1,5 +1,4 @@
-"""Ordering of ordinary cards (Nytt SITHS eID ordinarie kort, rules/issuance 3): checks, and the queued row that suppliers
-pull."""
+"""Orders of ordinary cards (Nytt SITHS eID ordinarie kort, rules/issuance 3): checks, and the queued row that suppliers fetch."""
 
 import datetime as dt
 import re
@@ -61,11 +60,12 @@ def submit_order(
     photo_id: UUID | None = None,
     placed: Callable[[CardOrder], None] = lambda _order: None,
 ) -> CardOrder:
-    """Orders a card for a post: carrier and eID ORDERED, order queued. Post and person are read live first.
+    """Orders a card for an assignment: carrier and eID become ORDERED, the order is queued. First reads assignment and person
+    live.
 
-    `photo_id` is the approved photo of an article that has one. `placed` is called in the order's transaction and may refuse
-    it. The same key and content give the same order, another content is IdempotencyMismatch (Conflict). Raises NotFound,
-    Forbidden (role, own matter), Invalid (what stands against it, by field), Conflict, Unavailable (outside systems).
+    `photo_id` is the approved photo of an article that has one. Calls `placed` in the order's transaction; it may refuse the
+    order. The same key and content return the same order; other content raises IdempotencyMismatch (Conflict). Raises NotFound,
+    Forbidden (role, own matter), Invalid (obstacles, by field), Conflict, Unavailable (external systems).
     """
     request = _Request(actor, post_id, article_code, office_id, idempotency_key, photo_id, placed)
     if not _KEY.fullmatch(idempotency_key):
@@ -85,9 +85,8 @@ def submit_order(
 
 @transaction.atomic(durable=True)
 def cancel_order(*, actor: Actor, order_id: UUID) -> CardOrder:
-    """Removes an order that no supplier has accepted; a removed one stays as it is.
-
-    Raises NotFound, Forbidden, IllegalTransition if a supplier has it.
+    """Removes an order that no supplier has accepted. A removed one stays as it is. Raises NotFound, Forbidden,
+    IllegalTransition if a supplier has accepted it.
     """
     seen = policy.get(actor, Action.REMOVE_ORDER, CardOrder.objects.with_card(), order_id)
     carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
@@ -155,7 +154,7 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
 
 
 def order_right(article_code: str) -> Action:
-    """The right that an order of the article needs. For an unknown article it is that of an ordinary card."""
+    """Returns the right to order the article; for an unknown article the right to order an ordinary card."""
     rights = kinds.rights(Function.ORDER)
     if len(rights) == 1:
         return next(iter(rights))
@@ -183,7 +182,7 @@ def _rows(post: Post, article: Article, now: dt.datetime) -> tuple[Carrier, Eid]
 
 
 def eid_of_post(post: Post, carrier: Carrier) -> Eid:
-    """An unsaved eID on the carrier with the post's values, which it keeps whatever becomes of the post."""
+    """Returns an unsaved eID on the carrier with a copy of the assignment's values, which later changes do not affect."""
     return Eid(
         carrier=carrier,
         post=post,
@@ -196,5 +195,5 @@ def eid_of_post(post: Post, carrier: Carrier) -> Eid:
 
 
 def post_ends_at(post: Post) -> dt.datetime | None:
-    """The moment at which the post's last day has ended in Stockholm; None if it has no end."""
+    """Returns the end of the assignment's last day in Stockholm, or None if it has no end."""
     return clock.end_of_day(post.valid_to) if post.valid_to else None

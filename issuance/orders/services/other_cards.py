@@ -1,4 +1,4 @@
-"""The ordinary cards that a person has already, or that are on their way, as an order of one more needs to know (ADR 0085)."""
+"""The ordinary cards that a person has, or that are ordered, which matter for an order of one more (ADR 0085)."""
 
 from uuid import UUID
 
@@ -10,11 +10,11 @@ from issuance.carriers.models import Carrier
 
 
 def ordered_kinds() -> list[str]:
-    """The kinds of carriers that are ordered for one person."""
+    """Returns the kinds of carriers that are ordered for one person."""
     return kinds.codes(lambda kind: kind.rule(kinds.Function.ORDER) is not None)
 
 
 def other_cards(*, actor: Actor, person_id: UUID) -> QuerySet[Carrier]:
-    """Those that the actor sees; a card out of scope is not told of."""
+    """Returns the cards that the actor sees. Cards out of scope are left out."""
     rows = Carrier.objects.visible_to(actor).filter(person=person_id, kind__in=ordered_kinds())
     return rows.exclude(state__in=[state.value for state in carrier_states.INVALID])

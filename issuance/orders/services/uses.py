@@ -1,4 +1,4 @@
-"""Orders that use what lower packages keep: an organisation, an article, a card customisation."""
+"""Orders that use rows of lower packages: an organisation, an article, a card customisation."""
 
 from django.db.models import OuterRef, QuerySet
 
@@ -8,12 +8,12 @@ from issuance.orders.models.orders import CardOrder
 
 
 def orders_of_organisation(organisation: OuterRef) -> QuerySet[CardOrder]:
-    """Returns the organisation's orders that are not sent and not closed."""
+    """Returns the organisation's orders that are neither sent nor ended."""
     return CardOrder.objects.filter(organisation=organisation, state__in=UNDER_WAY)
 
 
 def have_article(code: str) -> bool:
-    """Returns True if a card was ever ordered by the article."""
+    """Returns True if a card was ever ordered with the article."""
     return CardOrder.objects.filter(article=code).exists()
 
 
@@ -23,10 +23,10 @@ def queued_with(row: CardCustomisation) -> QuerySet[CardOrder]:
 
 
 def wait_for_verification(row: CardCustomisation) -> bool:
-    """Returns True if orders wait for the verification of a customisation that is not verified."""
+    """Returns True if queued orders use the customisation, which is not verified."""
     return queued_with(row).exists()
 
 
 def give_first_supplier(row: CardCustomisation) -> None:
-    """Gives the customisation's first supplier the orders that had none."""
+    """Assigns the orders without a supplier to the customisation's first supplier."""
     CardOrder.objects.filter(customisation=row, supplier_ref="").update(supplier_ref=row.supplier_ref)

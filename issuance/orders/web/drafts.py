@@ -1,4 +1,4 @@
-"""Starting a draft, putting it aside, starting it again, and removing an order."""
+"""Pages that start, set aside and restart a draft, and remove an order."""
 
 import datetime as dt
 from uuid import UUID
@@ -33,7 +33,9 @@ _answered = require_http_methods(["GET", "HEAD", "POST"])
 
 @_answered
 def start(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    """Nytt SITHS eID ordinarie kort: on with the clerk's draft, or a new one. A GET, as after a log-in, shows the person."""
+    """Nytt SITHS eID ordinarie kort: continues the clerk's draft, or starts a new one. A GET, as after a login, shows the
+    person.
+    """
     if request.method != "POST":
         return redirect("person", person_id)
     actor = actor_of(request)
@@ -45,7 +47,7 @@ def start(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 @_answered
 def abandon(request: HttpRequest, draft_id: UUID) -> HttpResponse:
-    """Avbryt: asks nothing, since the draft is kept for some days."""
+    """Avbryt: needs no confirmation, because the draft is kept for some days."""
     if request.method != "POST":
         return redirect(address(Step.REVIEW, draft_id))
     try:
@@ -71,7 +73,7 @@ def restart(request: HttpRequest, draft_id: UUID) -> HttpResponse:
 
 @require_safe
 def photo_rules(request: HttpRequest) -> HttpResponse:
-    """Fotoregler, with the way back to the order that the address names; what may be done there that page decides."""
+    """Fotoregler, with a link back to the order in the URL; the order's page checks its own permission."""
     draft_id = id_of(request.GET.get("bestallning", ""))
     return render_page(
         request, SEARCH, "orders/photo_rules.html", {"back_url": address(Step.PHOTO, draft_id) if draft_id else ""}
@@ -80,7 +82,7 @@ def photo_rules(request: HttpRequest) -> HttpResponse:
 
 @_answered
 def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """Ta bort beställning: says what it means, and does it when that is confirmed. Raises NotFound, Forbidden."""
+    """Ta bort beställning: explains the consequences, and removes the order after confirmation. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     rows = CardOrder.objects.with_card().select_related("article", "organisation")
     order = policy.get(actor, Action.REMOVE_ORDER, rows, order_id)

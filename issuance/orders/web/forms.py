@@ -1,4 +1,4 @@
-"""One form a step. What a form offers is drawn from the draft; whether an answer holds is the services' to say."""
+"""One form for each step. The draft determines a form's choices; the services check the answers."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -7,14 +7,14 @@ from siths_portal.lib.pages.forms import Form
 
 
 class StepForm(Form):
-    """Base: the version of the draft that the page was drawn from, and whether it was opened from the review."""
+    """The base: the draft's version, and whether the step was opened from the review."""
 
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
     fran = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
 class OrganisationForm(StepForm):
-    """Val av organisation. `filter` narrows what is shown and is never kept."""
+    """Val av organisation. `filter` narrows the list and is never stored."""
 
     post = forms.UUIDField(
         label=_("Personens uppdrag"), error_messages={"required": _("Välj organisation."), "invalid": _("Välj organisation.")}
@@ -33,7 +33,7 @@ class ArticleForm(StepForm):
 
 
 class PhotoForm(StepForm):
-    """Granska foto: the photo that was shown."""
+    """Granska foto: the photo that the page showed."""
 
     photo = forms.UUIDField(required=False)
 
@@ -51,7 +51,7 @@ class UploadForm(Form):
 
 
 class ReviewForm(StepForm):
-    """Förhandsgranska: the answer that a card beside another one is right, where there is another one."""
+    """Förhandsgranska: the confirmation of another card, if the person has one."""
 
     another_card = forms.BooleanField(required=False, label=_("Personen ska ha ett kort till"))
 

@@ -1,4 +1,4 @@
-"""What the pages of the wizard share: whether a step may be shown, and what is rendered around the question."""
+"""Shared parts of the wizard's pages: whether a step may be shown, and what surrounds its question."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.queries import other_cards
 from issuance.orders.services import draft_answers, draft_reading
 from issuance.orders.services.draft_answers import Answers
-from issuance.orders.services.draft_reading import Outside
+from issuance.orders.services.draft_reading import LiveFacts
 from issuance.orders.services.drafts import DraftChanged
 from issuance.orders.web import summary
 from issuance.people.services import disclosures
@@ -52,33 +52,32 @@ _TEMPLATES = {
 }
 
 
-_TELLS_OF_CARDS = (Step.ORGANISATION, Step.REVIEW)
-"""The first step, before anything is chosen, and the last, which asks for the answer."""
+_SHOWS_OTHER_CARDS = (Step.ORGANISATION, Step.REVIEW)
+"""The steps that list the person's other cards: the first, before any choice, and the last, which asks for the confirmation."""
 
 
 @dataclass(frozen=True)
 class Open:
-    """An open draft with what its page needs, at a step that may be shown."""
+    """An open draft with the data of its page, at a step that may be shown."""
 
     actor: Actor
     draft: OrderDraft
     step: Step
     answers: Answers
-    outside: Outside
+    outside: LiveFacts
 
 
 def address(step: Step, draft_id: UUID) -> str:
-    """The address of a step of a draft."""
+    """Returns the URL of a step of a draft."""
     return reverse(_NAMES[step], args=[draft_id])
 
 
 def opened(request: HttpRequest, draft_id: UUID, step: Step) -> Open | HttpResponse:
-    """The draft at `step`, or the answer that leads to where it is: an earlier step, or the person if it is closed.
-
-    Raises NotFound, Forbidden.
+    """Returns the draft at `step`, or a redirect: to an earlier step, or to the person if the draft is closed. Raises NotFound,
+    Forbidden.
     """
     actor = actor_of(request)
-    draft, outside = draft_reading.look(actor=actor, draft_id=draft_id)
+    draft, outside = draft_reading.read(actor=actor, draft_id=draft_id)
     if draft.state != DraftState.OPEN:
         return closed(request, draft)
     answers = draft_answers.answers(actor=actor, draft=draft)
@@ -88,7 +87,7 @@ def opened(request: HttpRequest, draft_id: UUID, step: Step) -> Open | HttpRespo
 
 
 def closed(request: HttpRequest, draft: OrderDraft) -> HttpResponse:
-    """Back to the person, with what became of the draft."""
+    """Redirects to the person, with a message about the draft's end."""
     if draft.order is not None:
         messages.info(request, _("Beställningen är redan skickad. Kortet visas här."))
         return redirect(to_carrier(draft.person_id, draft.order.carrier_id))
@@ -97,19 +96,19 @@ def closed(request: HttpRequest, draft: OrderDraft) -> HttpResponse:
 
 
 def to_carrier(person_id: UUID, carrier_id: UUID) -> str:
-    """The person's page with one carrier opened."""
+    """Returns the URL of the person's page with one carrier open."""
     return f"{reverse('person', args=[person_id])}?barare={carrier_id}"
 
 
 def shown(request: HttpRequest, page: Open, form: Form | None, *, status: int = 200, **more: Any) -> HttpResponse:
-    """The step's page. That the person's data are shown is noted first (ADR 0080)."""
+    """Renders the step's page. Records the disclosure of the person's data first (ADR 0080)."""
     draft, step = page.draft, page.step
     head = person_view.person_head(actor=page.actor, person_id=draft.person_id)
     disclosures.record(actor=page.actor, person_id=draft.person_id, shown=disclosures.Shown.ORDER, subject=draft.pk)
     order = steps(photo=page.answers.photo)
     back = previous_step(step, photo=page.answers.photo)
-    asked = kept_form(request) or (request.POST if request.method == "POST" else request.GET)
-    from_review = asked.get("fran") == FROM_REVIEW
+    query_parameters = kept_form(request) or (request.POST if request.method == "POST" else request.GET)
+    from_review = query_parameters.get("fran") == FROM_REVIEW
     if from_review:
         back = Step.REVIEW
     context = {
@@ -125,7 +124,7 @@ def shown(request: HttpRequest, page: Open, form: Form | None, *, status: int = 
         "resumed": request.GET.get("fortsatt") == "1",
         "problem": "" if form is not None and form.errors else page.answers.problems.get(step, ""),
         "outside": page.outside,
-        "other_cards": other_cards.other_cards(actor=page.actor, person_id=draft.person_id) if step in _TELLS_OF_CARDS else [],
+        "other_cards": other_cards.other_cards(actor=page.actor, person_id=draft.person_id) if step in _SHOWS_OTHER_CARDS else [],
         "sections": summary.sections(draft, page.answers, page.outside),
         **more,
     }
@@ -133,7 +132,7 @@ def shown(request: HttpRequest, page: Open, form: Form | None, *, status: int = 
 
 
 def changed_text(page: Open, error: DraftChanged) -> str:
-    """What another tab has changed, with the values that hold now."""
+    """Returns the text about changes from another tab, with the present values."""
     values = {
         Step.ORGANISATION: page.draft.post.organisation.name if page.draft.post else "",
         Step.ARTICLE: summary.article_name(page.draft.article) if page.draft.article else "",

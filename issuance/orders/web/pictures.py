@@ -1,4 +1,4 @@
-"""Pictures that the wizard shows: data of a fixed type, in which nothing may run or load, for the draft's clerk alone (S34)."""
+"""Pictures of the wizard, only for the draft's clerk: data of a fixed type, in which nothing can run or load (S34)."""
 
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from siths_portal.lib.files.downloads import picture, serves_picture
 @serves_picture
 @require_safe
 def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
-    """The photo that the photo step shows. Raises NotFound, Forbidden."""
+    """Returns the photo that the photo step shows. Raises NotFound, Forbidden."""
     draft = _open(request, draft_id)
     found = order_draft.photo_choice(draft).photo
     if found is None:
@@ -31,7 +31,7 @@ def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
 @serves_picture
 @require_safe
 def logotype(request: HttpRequest, draft_id: UUID) -> HttpResponse:
-    """The logotype that the card will bear. Raises NotFound, Forbidden."""
+    """Returns the logotype of the card. Raises NotFound, Forbidden."""
     draft = _open(request, draft_id)
     customisation = draft_answers.answers(actor=actor_of(request), draft=draft).customisation
     if customisation is None or customisation.logotype is None:

@@ -1,4 +1,6 @@
-"""The five steps (rules/issuance 3.1). A GET shows a step, a POST gives its answer and goes on; nothing else is kept here."""
+"""The five steps (rules/issuance 3.1). A GET shows a step, a POST stores its answer and goes on. The
+views keep no other state.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +36,7 @@ _readable = require_http_methods(["GET", "HEAD", "POST"])
 
 
 def _answered(request: HttpRequest, draft_id: UUID, step: Step, form: StepForm, answer: Answer, choices: Choices) -> HttpResponse:
-    """Gives the form's answer and goes on, or shows the step again with what is wrong and what was chosen."""
+    """Stores the form's answer and goes on, or shows the step again with its errors and the chosen values."""
     status, changed = Invalid.http_status, None
     if form.is_valid():
         try:
@@ -59,23 +61,25 @@ def _answered(request: HttpRequest, draft_id: UUID, step: Step, form: StepForm, 
     return shown(request, page, form, status=status, **choices(page, form))
 
 
-def _asked(request: HttpRequest, draft_id: UUID, step: Step, choices: Choices, make: type[StepForm] = StepForm) -> HttpResponse:
+def _show_step(
+    request: HttpRequest, draft_id: UUID, step: Step, choices: Choices, make: type[StepForm] = StepForm
+) -> HttpResponse:
     page = opened(request, draft_id, step)
-    form = make() if kept_form(request) else None  # which shows what was chosen
+    form = make() if kept_form(request) else None  # shows the chosen values
     return page if isinstance(page, HttpResponse) else shown(request, page, form, **choices(page, form))
 
 
 def _step(
     request: HttpRequest, draft_id: UUID, step: Step, form: type[StepForm], answer: Answer, choices: Choices
 ) -> HttpResponse:
-    """A step that is shown and answered on one page."""
+    """Shows and answers a step on one page."""
     if request.method != "POST":
-        return _asked(request, draft_id, step, choices, form)
+        return _show_step(request, draft_id, step, choices, form)
     return _answered(request, draft_id, step, form(request.POST), answer, choices)
 
 
 def _picked(form: StepForm | None, field: str, kept: object, offered: list[object]) -> str:
-    """What is picked on the page: what was just given, else the answer so far, else the only choice."""
+    """Returns the selected value: the one just posted, else the stored answer, else the only choice."""
     if form is not None and form.data.get(field):
         return str(form.data[field])
     if kept is not None and kept in offered:
@@ -85,9 +89,9 @@ def _picked(form: StepForm | None, field: str, kept: object, offered: list[objec
 
 @_readable
 def organisation(request: HttpRequest, draft_id: UUID) -> HttpResponse:
-    """Val av organisation, with a filter that works without script; what is typed there stands in no address."""
+    """Val av organisation, with a filter that works without script. The filter text is in no URL."""
     if request.method != "POST":
-        return _asked(request, draft_id, Step.ORGANISATION, _posts, OrganisationForm)
+        return _show_step(request, draft_id, Step.ORGANISATION, _posts, OrganisationForm)
     form = OrganisationForm(request.POST)
     if "filtrera" in request.POST:
         page = opened(request, draft_id, Step.ORGANISATION)
@@ -116,12 +120,12 @@ def _posts(page: Open, form: StepForm | None) -> dict[str, Any]:
 
 
 def _filtered(groups: list[PostGroup], typed: str, picked: str) -> list[PostGroup]:
-    """The posts with the typed text in name or ids; what is picked stays in sight."""
-    wanted = typed.casefold()
+    """Returns the assignments with the filter text in a name or id. The selected one always remains."""
+    needle = typed.casefold()
 
     def matches(group: PostGroup, post: Post) -> bool:
         texts = (group.name, post.organisation.name, post.hsa_id, post.upn, post.mail)
-        return str(post.pk) == picked or any(wanted in text.casefold() for text in texts)
+        return str(post.pk) == picked or any(needle in text.casefold() for text in texts)
 
     kept = [PostGroup(group.name, [one for one in group.posts if matches(group, one.post)]) for group in groups]
     return [group for group in kept if group.posts]
@@ -154,15 +158,16 @@ def _articles(page: Open, form: StepForm | None) -> dict[str, Any]:
 
 
 def _shape(article: Any) -> str:
-    """The drawing of the article in `static/img/cards.svg`."""
+    """Returns the drawing of the article in `static/img/cards.svg`."""
     return f"{article.orientation}-{'photo' if article.photo else 'plain'}"
 
 
 @takes_files
 @_readable
 def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
-    """Granska foto: the draft's photo or the person's stored one, to be approved. A file that is chosen and not yet fetched is
-    fetched first, to be looked at."""
+    """Granska foto: the draft's photo or the person's stored one, for approval. A chosen file that is not uploaded yet is
+    uploaded first, for review.
+    """
     if request.FILES:
         return upload(request, draft_id)
 
@@ -175,7 +180,7 @@ def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
 @takes_files
 @_readable
 def upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
-    """Hämta fotografi, then back to look at it. A GET, as after a log-in, goes back to the step."""
+    """Hämta fotografi, then back to review it. A GET, as after a login, redirects to the step."""
     if request.method != "POST":
         return redirect(address(Step.PHOTO, draft_id))
     form, status = UploadForm(request.POST, request.FILES), Invalid.http_status
@@ -202,7 +207,7 @@ def _photo(page: Open, form: StepForm | None) -> dict[str, Any]:
     upload = UploadForm()
     if form is not None and "photo" in form.errors:
         upload = UploadForm({}, {})
-        upload.errors["file"] = form.errors["photo"]  # it is the file that mends it
+        upload.errors["file"] = form.errors["photo"]  # uploading a file resolves the error
     return {"choice": order_draft.photo_choice(page.draft), "upload": upload}
 
 
@@ -225,15 +230,15 @@ def _offices(page: Open, form: StepForm | None) -> dict[str, Any]:
 
 @_readable
 def review(request: HttpRequest, draft_id: UUID) -> HttpResponse:
-    """Förhandsgranska, and Beställ. An order that is refused leaves the draft and says where and why."""
+    """Förhandsgranska, and Beställ. A refused order keeps the draft and explains where and why."""
     if request.method != "POST":
-        return _asked(request, draft_id, Step.REVIEW, _check)
+        return _show_step(request, draft_id, Step.REVIEW, _check)
     form = ReviewForm(request.POST)
     form.is_valid()
     actor, version = actor_of(request), form.cleaned_data.get("version") or 0
-    beside = _seen_cards(request) if form.cleaned_data.get("another_card") else []
+    confirmed_cards = _shown_cards(request) if form.cleaned_data.get("another_card") else []
     try:
-        order = drafts.submit(actor=actor, draft_id=draft_id, version=version, beside=beside)
+        order = drafts.submit(actor=actor, draft_id=draft_id, version=version, confirmed_cards=confirmed_cards)
     except StepMissing as error:
         return redirect(address(error.step, draft_id))
     except DraftClosed as error:
@@ -269,8 +274,8 @@ def _check(page: Open, form: StepForm | None) -> dict[str, Any]:
     }
 
 
-def _seen_cards(request: HttpRequest) -> list[UUID]:
-    """The cards that the page told of when the box was ticked."""
+def _shown_cards(request: HttpRequest) -> list[UUID]:
+    """Returns the other cards that the page showed when the box was ticked."""
     return [found for text in request.POST.getlist("beside") if (found := id_of(text)) is not None]
 
 

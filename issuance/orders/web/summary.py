@@ -1,4 +1,4 @@
-"""The summary that grows beside the steps, and that is checked at the last one (rules/issuance 3.1)."""
+"""The summary beside the steps, which grows with each answer and is reviewed at the last step (rules/issuance 3.1)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from issuance.articles.models import Article
 from issuance.orders.domain.drafts import Step
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.services.draft_answers import Answers
-from issuance.orders.services.draft_reading import Outside
+from issuance.orders.services.draft_reading import LiveFacts
 from issuance.people.models.persons import Post
 from issuance.people.ports import RegisteredAddress
 from issuance.records.queries import words
@@ -26,12 +26,12 @@ class Section:
 
 
 def article_name(article: Article) -> str:
-    """An article as all pages write it."""
+    """Returns an article's name in the form that all pages use."""
     return words.article(article.number, article.title)
 
 
-def sections(draft: OrderDraft, answers: Answers, outside: Outside) -> list[Section]:
-    """What is known so far. A section comes when something in it has been chosen."""
+def sections(draft: OrderDraft, answers: Answers, outside: LiveFacts) -> list[Section]:
+    """Returns what is chosen so far. A section appears with its first chosen value."""
     found = []
     if draft.post is not None:
         found.append(Section(_("Organisation"), _organisation(draft, draft.post, answers), Step.ORGANISATION))
@@ -69,23 +69,23 @@ def _person(draft: OrderDraft) -> list[dict[str, Any]]:
     return rows
 
 
-def _order(draft: OrderDraft, outside: Outside) -> list[dict[str, Any]]:
+def _order(draft: OrderDraft, outside: LiveFacts) -> list[dict[str, Any]]:
     note = _("Kortet skickas alltid dit personen är folkbokförd.")
     return [
         {"label": _("Artikel"), "value": article_name(draft.article) if draft.article is not None else ""},
-        {"label": _("Skickas till"), "value": _sent_to(draft, outside), "note": note},
+        {"label": _("Skickas till"), "value": _delivery_text(draft, outside), "note": note},
     ]
 
 
-def _sent_to(draft: OrderDraft, outside: Outside) -> str:
+def _delivery_text(draft: OrderDraft, outside: LiveFacts) -> str:
     if draft.person.is_protected:
         return _("via Skatteverkets förmedlingsuppdrag")
     if outside.down:
         return _("Adressen kan inte visas just nu")
-    return _written(outside.address) if outside.address else _("Adress saknas i personregistret")
+    return _address_text(outside.address) if outside.address else _("Adress saknas i personregistret")
 
 
-def _written(address: RegisteredAddress) -> str:
+def _address_text(address: RegisteredAddress) -> str:
     country = [address.country] if address.country not in ("", "SE") else []
     return ", ".join([*address.lines, f"{address.postal_code} {address.city}", *country])
 

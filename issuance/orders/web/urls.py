@@ -1,4 +1,4 @@
-"""Addresses of orders: a draft's five steps, its pictures, and what starts and ends it."""
+"""URLs of orders: a draft's five steps, its pictures, and the actions that start and end it."""
 
 from django.urls import URLPattern, path
 
