@@ -10,7 +10,7 @@ from issuance.articles.services import articles, fees
 from issuance.carriers import services as carriers
 from issuance.carriers.event_words import WORDS as CARRIERS
 from issuance.customisations.event_words import WORDS as CUSTOMISATIONS
-from issuance.customisations.services import customisations, giving_up
+from issuance.customisations.services import customisations, removal
 from issuance.housekeeping.event_words import WORDS as HOUSEKEEPING
 from issuance.imports.event_words import WORDS as IMPORTS
 from issuance.offices import services as offices
@@ -42,7 +42,7 @@ def register_all() -> None:
     _of_people()
     articles.USES.register(uses.have_article, carriers.have_article)
     customisations.ON_FIRST_SUPPLIER.register(uses.give_first_supplier)
-    giving_up.WAITING_FOR_VERIFICATION.register(uses.wait_for_verification)
+    removal.WAITING_FOR_VERIFICATION.register(uses.wait_for_verification)
     activation.REFUSALS.register(revocation_limit.activation_obstacle)
 
 

@@ -19,7 +19,7 @@ MOST = 50
 
 
 @dataclass(frozen=True)
-class Wish:
+class OpenRequest:
     """An organisation's open request, with its day and author."""
 
     organisation_id: UUID
@@ -30,13 +30,13 @@ class Wish:
     who: str
 
 
-def wish_of(*, actor: Actor, organisation_id: UUID) -> Wish | None:
+def request_of(*, actor: Actor, organisation_id: UUID) -> OpenRequest | None:
     """Returns an organisation's open request, or None. The caller has checked that the actor sees the organisation."""
     rows = CustomisationRequest.objects.filter(organisation=organisation_id, answered_at=None)
     return next(iter(_views(actor, rows.select_related("organisation"))), None)
 
 
-def wishes(*, actor: Actor) -> tuple[Wish, ...]:
+def open_requests(*, actor: Actor) -> tuple[OpenRequest, ...]:
     """Returns the open requests of organisations that the actor sees, the oldest first, at most `MOST`."""
     return tuple(_views(actor, _open(actor).select_related("organisation").order_by("created_at", "pk")[:MOST]))
 
@@ -57,11 +57,11 @@ def _open(actor: Actor) -> QuerySet[CustomisationRequest]:
     return CustomisationRequest.objects.filter(answered_at=None, organisation__in=seen.values("pk"))
 
 
-def _views(actor: Actor, rows: Iterable[CustomisationRequest]) -> Iterable[Wish]:
+def _views(actor: Actor, rows: Iterable[CustomisationRequest]) -> Iterable[OpenRequest]:
     rows = list(rows)
     names = names_of(actor, {row.created_by_ref for row in rows}) if rows else {}
     return [
-        Wish(
+        OpenRequest(
             row.organisation_id, row.organisation.name, row.back_text, row.logotype_note, words.day(row.created_at),
             names[row.created_by_ref],
         )

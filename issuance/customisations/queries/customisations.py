@@ -19,7 +19,7 @@ from issuance.authz.scope import ScopedQuerySet
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.customisations import missing
 from issuance.customisations.services.effective import effective_customisations
-from issuance.customisations.services.giving_up import Replacing, replacing
+from issuance.customisations.services.removal import Replacing, replacing
 from issuance.orders.services.order_checks import require_customisation
 from issuance.orders.services.uses import queued_with
 from issuance.organisations.models import Organisation
@@ -220,10 +220,10 @@ def holding(*, actor: Actor, organisation_id: UUID) -> Holding:
     return Holding(facts, own and not found.generic, above, found.generic or own or (above is not None and above.seen), pending)
 
 
-def giving_up(*, actor: Actor, organisation_id: UUID) -> Removal:
+def removal(*, actor: Actor, organisation_id: UUID) -> Removal:
     """Returns the consequences of removing an organisation's own customisation.
 
-    Raises NotFound, Forbidden, and Conflict like `giving_up.replacing`.
+    Raises NotFound, Forbidden, and Conflict like `services.removal.replacing`.
     """
     rows = Organisation.objects.select_related("customisation", "parent")
     organisation = policy.get(actor, Action.CREATE_ORGANISATION, rows, organisation_id)

@@ -10,7 +10,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
 from issuance.customisations.services.customisations import answer_request, checked_back_text
 from issuance.customisations.services.effective import effective_customisations
-from issuance.customisations.services.wishing import REQUESTED, require_seen
+from issuance.customisations.services.request_versions import REQUESTED, require_seen
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.organisations.services.tree import lock_tree
 from issuance.records.models.events import Event
@@ -27,7 +27,7 @@ def request_customisation(
 ) -> CustomisationRequest:
     """Stores an organisation's request for a new or changed card customisation. Repeating the same request changes nothing.
 
-    It replaces an earlier open request. `version` is the `wish_version` that was read; None skips the check. Raises NotFound,
+    It replaces an earlier open request. `version` is the `request_version` that was read; None skips the check. Raises NotFound,
     Forbidden, Invalid by field, Outdated if others have changed or closed the request since.
     """
     organisation = _locked(actor, Action.VERIFY_CUSTOMISATION, organisation_id)

@@ -16,7 +16,7 @@ from authn import service as authn
 from issuance.authz import Action, Actor, policy
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
 from issuance.customisations.services.effective import effective_customisations, prints
-from issuance.customisations.services.wishing import CLOSED, require_seen
+from issuance.customisations.services.request_versions import CLOSED, require_seen
 from issuance.organisations.models import Organisation
 from issuance.records.services.editing import edit, insert, line, lines, record, refuse
 from siths_portal.lib import clock
@@ -102,13 +102,13 @@ def register_customisation(
     issuer_number: str,
     back_text: str,
     supplier_ref: str,
-    wish_version: int | None = None,
+    request_version: int | None = None,
 ) -> CardCustomisation:
     """Creates an unverified card customisation for an organisation, or reuses one that was removed (ADR 0189).
 
     If another customisation is ready for the organisation's cards, that one applies until the new one is verified for the first
     time. A removed customisation with the same id, which no open organisation has, is reused with the new data. This closes the
-    organisation's request that was read at `wish_version`; None skips the check. Raises NotFound, Forbidden, Invalid by field,
+    organisation's request that was read at `request_version`; None skips the check. Raises NotFound, Forbidden, Invalid by field,
     Conflict (id taken, or the organisation has its own customisation, pending included), Outdated if the request has changed or
     closed since.
     """
@@ -120,7 +120,7 @@ def register_customisation(
     if organisation.pending_customisation_id is not None:
         message = "En egen kortanpassning väntar redan på verifiering. Redigera den, eller ta bort den först."
         raise Conflict("pending-customisation", message)
-    require_seen(organisation, wish_version)
+    require_seen(organisation, request_version)
     new_row = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
     where = {"organisation": str(organisation.id)}
     row = _reused(new_row, actor, where)

@@ -23,7 +23,7 @@ from issuance.customisations.services.customisation_requests import (
     use_generic_customisation,
     withdraw_customisation_request,
 )
-from issuance.customisations.services.wishing import wish_version
+from issuance.customisations.services.request_versions import request_version
 from issuance.customisations.web.customisation_forms import back_text_field
 from issuance.organisations.queries import places
 from issuance.organisations.queries.places import OrganisationHead
@@ -93,10 +93,10 @@ def _initial(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
     """Returns the open request, or the organisation's current back text."""
     actor = actor_of(request)
     # Read before the request, so a concurrent change counts as unseen.
-    version = wish_version(organisation_id)
-    wish = query.wish_of(actor=actor, organisation_id=organisation_id)
-    if wish is not None:
-        return {"back_text": wish.back_text, "logotype_note": wish.logotype_note, "version": version}
+    version = request_version(organisation_id)
+    open_request = query.request_of(actor=actor, organisation_id=organisation_id)
+    if open_request is not None:
+        return {"back_text": open_request.back_text, "logotype_note": open_request.logotype_note, "version": version}
     holds = customisations.holding(actor=actor, organisation_id=organisation_id)
     return {"back_text": holds.facts.back_text if holds.facts and holds.own else "", "version": version}
 
@@ -134,15 +134,15 @@ def customisation_use_generic(request: HttpRequest, organisation_id: UUID) -> Ht
     return redirect(_HERE, organisation_id)
 
 
-def wish_context(request: HttpRequest, head: OrganisationHead, holds: Holding) -> dict[str, Any]:
+def request_context(request: HttpRequest, head: OrganisationHead, holds: Holding) -> dict[str, Any]:
     """Returns the context of `customisations/customisation_wish.html` on an organisation's page."""
     verifies, administers = Action.VERIFY_CUSTOMISATION in head.rights, Action.CREATE_ORGANISATION in head.rights
     own = [head.id]
     # Read before the request, as in `_initial`.
-    version = wish_version(head.id)
+    version = request_version(head.id)
     return {
         "wish_version": version,
-        "wish": query.wish_of(actor=actor_of(request), organisation_id=head.id),
+        "wish": query.request_of(actor=actor_of(request), organisation_id=head.id),
         "wish_url": reverse("customisation_request", args=own) if verifies else "",
         "wish_close_url": reverse("customisation_request_close", args=own) if administers else "",
         "generic_url": reverse("customisation_use_generic", args=own)

@@ -17,9 +17,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from authn import service as authn
 from issuance.authz import Action, policy
-from issuance.customisations.queries import customisation_requests as wishes
+from issuance.customisations.queries import customisation_requests as request_queries
 from issuance.customisations.queries import customisations as query
-from issuance.customisations.queries.customisation_requests import Wish
+from issuance.customisations.queries.customisation_requests import OpenRequest
 from issuance.customisations.queries.customisations import CustomisationFacts, Replaced
 from issuance.customisations.services.customisations import (
     Seen,
@@ -28,11 +28,11 @@ from issuance.customisations.services.customisations import (
     register_generic_customisation,
     verify_customisation,
 )
-from issuance.customisations.services.giving_up import Replacing, give_up_customisation, withdraw_pending_customisation
-from issuance.customisations.services.wishing import wish_version
+from issuance.customisations.services.removal import Replacing, remove_customisation, withdraw_pending_customisation
+from issuance.customisations.services.request_versions import request_version
 from issuance.customisations.web.card_drawing import drawing
 from issuance.customisations.web.customisation_forms import CustomisationForm
-from issuance.customisations.web.customisation_requests import wish_context
+from issuance.customisations.web.customisation_requests import request_context
 from issuance.customisations.web.lists import CustomisationList, OwnerList
 from issuance.organisations.queries import organisations, places
 from issuance.organisations.queries.places import OrganisationHead
@@ -59,7 +59,7 @@ def customisations(request: HttpRequest) -> HttpResponse:
     """Lists the card customisations that the actor sees, with their progress. Raises Forbidden."""
     actor = actor_of(request)
     shown = CustomisationList(request).shown()
-    context = {"form": shown.form, "list": shown, "wishes": wishes.wishes(actor=actor)}
+    context = {"form": shown.form, "list": shown, "wishes": request_queries.open_requests(actor=actor)}
     may_add = policy.holds(actor, Action.CREATE_ORGANISATION) and not organisations.generic_exists()
     link = Link(_("Skapa den generella kortanpassningen"), reverse("customisation_new_generic"))
     return render_page(
@@ -214,10 +214,10 @@ def organisation_customisation(request: HttpRequest, organisation_id: UUID) -> H
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     holds = query.holding(actor=actor, organisation_id=organisation_id)
     administers = Action.CREATE_ORGANISATION in head.rights
-    gives_up = administers and holds.own and (head.is_sub_organisation or wishes.generic_is_ready())
+    gives_up = administers and holds.own and (head.is_sub_organisation or request_queries.generic_is_ready())
     context = {
         "holds": holds,
-        **wish_context(request, head, holds),
+        **request_context(request, head, holds),
         **(_shown(holds.facts) if holds.facts else {}),
         "new_url": reverse("customisation_new", args=[organisation_id])
         if administers and not holds.own and not holds.pending
@@ -236,8 +236,8 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.CREATE_ORGANISATION in head.rights)
     # Read before the request, so a concurrent change counts as unseen.
-    version = wish_version(organisation_id)
-    wish = wishes.wish_of(actor=actor, organisation_id=organisation_id)
+    version = request_version(organisation_id)
+    open_request = request_queries.request_of(actor=actor, organisation_id=organisation_id)
     suppliers = authn.suppliers()
     form, made, status = answered(
         request,
@@ -246,12 +246,12 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
             actor=actor,
             organisation_id=organisation_id,
             customisation_id=given["customisation_id"],
-            wish_version=given["version"],
+            request_version=given["version"],
             **_data(given),
         ),
         first=lambda: {
             "name": head.name,
-            "back_text": wish.back_text if wish else "",
+            "back_text": open_request.back_text if open_request else "",
             "version": version,
             "supplier_ref": _only(suppliers),
         },
@@ -263,7 +263,7 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
         "form": form,
         "submit": _("Skapa"),
         "cancel_url": reverse("organisation_customisation", args=[organisation_id]),
-        "lead": _lead(wish),
+        "lead": _lead(open_request),
         "consequences": _until_verified(head, query.replaced_by_own(actor=actor, organisation_id=organisation_id)),
     }
     step = _("Skapa kortanpassning")
@@ -282,13 +282,13 @@ def customisation_give_up(request: HttpRequest, organisation_id: UUID) -> HttpRe
             own, above = (id_of(request.POST.get(name, "")) for name in ("egen", "ovanifran"))
             seen = Replacing(own or _NONE, above)
             try:
-                give_up_customisation(actor=actor, organisation_id=organisation_id, seen=seen)
+                remove_customisation(actor=actor, organisation_id=organisation_id, seen=seen)
             except Conflict as error:
                 refusal, status = error.message, error.http_status
             else:
                 messages.success(request, _("Den egna kortanpassningen är borttagen från organisationen."))
                 return redirect("organisation_customisation", organisation_id)
-        found = query.giving_up(actor=actor, organisation_id=organisation_id)
+        found = query.removal(actor=actor, organisation_id=organisation_id)
     except Conflict as error:
         messages.error(request, error.message)
         return redirect("organisation_customisation", organisation_id)
@@ -360,11 +360,11 @@ def _until_verified(head: OrganisationHead, found: Replaced | None) -> list[str]
     return [_in_lines(sentences)]
 
 
-def _lead(wish: Wish | None) -> str:
+def _lead(open_request: OpenRequest | None) -> str:
     """Returns the lead text: the administration's first step, and the requested logotype."""
-    if wish is None or not wish.logotype_note:
+    if open_request is None or not open_request.logotype_note:
         return str(_LEAD)
-    return _("{lead} Önskad logotyp: {note}").format(lead=_LEAD, note=wish.logotype_note)
+    return _("{lead} Önskad logotyp: {note}").format(lead=_LEAD, note=open_request.logotype_note)
 
 
 def _data(given: dict[str, Any]) -> dict[str, Any]:

@@ -314,12 +314,12 @@ class TestAllOfAnArea:
         assert left() == ""  # the administration puts the generic one up
         generic()
         assert left() == "Det som är kvar görs av ansvarig utgivare och kortleverantören."
-        wish = CustomisationRequest.objects.create(
+        open_request = CustomisationRequest.objects.create(
             organisation=world.city, back_text="Box 7", created_at=clock.now(), created_by_ref="user:x"
         )
         assert left() == ""  # a wish waits for the administration
         assert "En egen kortanpassning är önskad." in text_of(client.get(at("area", world.area)))
-        CustomisationRequest.objects.filter(pk=wish.pk).update(answered_at=clock.now())
+        CustomisationRequest.objects.filter(pk=open_request.pk).update(answered_at=clock.now())
         use_generic_customisation_in_area(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), area_id=world.area.id)
         for person in Person.objects.all():
             qualify(person.id)

@@ -16,7 +16,7 @@ from issuance.customisations.services.customisations import (
     register_generic_customisation,
     verify_customisation,
 )
-from issuance.customisations.services.giving_up import Replacing, give_up_customisation, withdraw_pending_customisation
+from issuance.customisations.services.removal import Replacing, remove_customisation, withdraw_pending_customisation
 from issuance.orders.services import order_checks
 from issuance.organisations.models import Organisation
 from issuance.organisations.services.ending import end_organisation, reopen_organisation
@@ -41,7 +41,7 @@ def pending(organisation: Organisation) -> CardCustomisation | None:
 
 def given_up(world: Any, **more: Any) -> None:
     admin = world.officer(role=Role.MASTER_DATA_ADMIN)
-    give_up_customisation(actor=admin, organisation_id=more.pop("organisation", world.clinic).id, **more)
+    remove_customisation(actor=admin, organisation_id=more.pop("organisation", world.clinic).id, **more)
 
 
 class TestGivingUp:
@@ -118,9 +118,9 @@ class TestGivingUp:
         verified_customisation(world.clinic, NUMBER)
         for role in (Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.GLOBAL_REVOKER, Role.GLOBAL_READER):
             with pytest.raises(Forbidden):
-                give_up_customisation(actor=world.officer(role=role), organisation_id=world.clinic.id)
+                remove_customisation(actor=world.officer(role=role), organisation_id=world.clinic.id)
         with pytest.raises(NotFound):
-            give_up_customisation(actor=world.officer(role=Role.MASTER_DATA_ADMIN), organisation_id=UUID(int=1))
+            remove_customisation(actor=world.officer(role=Role.MASTER_DATA_ADMIN), organisation_id=UUID(int=1))
 
 
 class TestTakenUpAgain:

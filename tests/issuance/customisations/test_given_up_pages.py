@@ -14,7 +14,7 @@ from authn.models import ServiceClient
 from issuance.authz import Role
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.customisations import register_customisation, register_generic_customisation
-from issuance.customisations.services.giving_up import give_up_customisation
+from issuance.customisations.services.removal import remove_customisation
 from issuance.organisations.models import Organisation
 from tests.e2e.hands import Keyboard
 from tests.e2e.looking import Looker
@@ -130,7 +130,7 @@ class TestHistory:
     def test_the_issuer_reads_which_ones_the_organisation_had(self, world: Any) -> None:
         row = verified_customisation(world.clinic, NUMBER)
         CardCustomisation.objects.filter(pk=row.pk).update(name="Klinikens")
-        give_up_customisation(actor=SETUP, organisation_id=world.clinic.id)
+        remove_customisation(actor=SETUP, organisation_id=world.clinic.id)
         register_generic_customisation(
             actor=SETUP,
             customisation_id="1000000000",
@@ -158,7 +158,7 @@ class TestHistory:
 
     def test_what_another_out_of_sight_made_of_it_is_not_named(self, world: Any) -> None:
         verified_customisation(world.clinic, NUMBER)
-        give_up_customisation(actor=SETUP, organisation_id=world.clinic.id)
+        remove_customisation(actor=SETUP, organisation_id=world.clinic.id)
         other = world.organisation(
             "Annan klinik", "TST2321000016-1004", "2321000016", area=world.stranger.area, parent=world.stranger
         )
@@ -171,7 +171,7 @@ class TestHistory:
             assert "Hemlig" not in history
             assert "Kortanpassning: från ingen egen → till Hemlig" in text_of(theirs.get(at("organisation_history", other)))
             if not last:
-                give_up_customisation(actor=SETUP, organisation_id=other.id)
+                remove_customisation(actor=SETUP, organisation_id=other.id)
 
 
 class TestSupplier:

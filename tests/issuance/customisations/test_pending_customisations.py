@@ -16,7 +16,7 @@ from issuance.customisations.services.customisations import (
     verify_customisation,
 )
 from issuance.customisations.services.effective import effective_customisations
-from issuance.customisations.services.giving_up import give_up_customisation, withdraw_pending_customisation
+from issuance.customisations.services.removal import remove_customisation, withdraw_pending_customisation
 from issuance.orders.services import order_checks
 from issuance.organisations.models import Organisation
 from issuance.organisations.services.ending import end_organisation
@@ -169,7 +169,7 @@ class TestTheWayBack:
 
     def test_of_a_top_organisation(self, world: Any) -> None:
         present = generic()
-        give_up_customisation(actor=SETUP, organisation_id=world.region.id)
+        remove_customisation(actor=SETUP, organisation_id=world.region.id)
         assert held(world.region) == (present.id, None)
         assert order_checks.require_customisation(Organisation.objects.get(pk=world.region.pk)) == present
 
@@ -178,4 +178,4 @@ class TestTheWayBack:
         if exists:
             generic(verified=False)
         with pytest.raises(Conflict, match="generic-not-ready"):
-            give_up_customisation(actor=SETUP, organisation_id=world.region.id)
+            remove_customisation(actor=SETUP, organisation_id=world.region.id)

@@ -12,11 +12,11 @@ from issuance.records.models.events import Event
 from issuance.records.services.editing import Change, Outdated
 
 REQUESTED, CLOSED = "organisation.customisation_requested", "organisation.customisation_request_closed"
-WISHED = ("back_text", "logotype_note")
+REQUEST_COLUMNS = ("back_text", "logotype_note")
 """The columns of a request. Events have those that are not empty."""
 
 
-def wish_version(organisation_id: UUID) -> int:
+def request_version(organisation_id: UUID) -> int:
     """Returns how often the organisation's request was stored or closed. Forms submit it to detect conflicts."""
     return _events(organisation_id).count()
 
@@ -26,11 +26,11 @@ def require_seen(organisation: Organisation, version: int | None) -> None:
 
     The error has the changes since; its `now` is empty if there is no open request.
     """
-    newest = wish_version(organisation.pk)
+    newest = request_version(organisation.pk)
     if version is None or version == newest:
         return
-    wish = CustomisationRequest.objects.filter(organisation=organisation, answered_at=None).first()
-    now = {name: getattr(wish, name) for name in WISHED} if wish else {}
+    open_request = CustomisationRequest.objects.filter(organisation=organisation, answered_at=None).first()
+    now = {name: getattr(open_request, name) for name in REQUEST_COLUMNS} if open_request else {}
     raise Outdated(newest, _changes_since(organisation.pk, version), now)
 
 
@@ -38,7 +38,7 @@ def _changes_since(organisation_id: UUID, version: int) -> Iterator[Change]:
     """Yields the changes of the request after `version`, oldest first: new texts, and the moment of each closing."""
     previous: dict[str, Any] = {}
     for number, event in enumerate(_events(organisation_id).order_by("id"), start=1):
-        written = {name: event.facts.get(name, "") for name in WISHED} if event.action == REQUESTED else {}
+        written = {name: event.facts.get(name, "") for name in REQUEST_COLUMNS} if event.action == REQUESTED else {}
         if number > version:
             for name in written:
                 before = previous.get(name, "")

@@ -60,7 +60,7 @@ def _require_none_waiting(row: CardCustomisation) -> None:
 
 
 @transaction.atomic(durable=True)
-def give_up_customisation(*, actor: Actor, organisation_id: UUID, seen: Replacing | None = None) -> None:
+def remove_customisation(*, actor: Actor, organisation_id: UUID, seen: Replacing | None = None) -> None:
     """Removes an organisation's own card customisation. Only the administration does this, as it creates them.
 
     Existing orders keep the customisation, so the row remains. `seen` is what the page showed; None skips the check. Raises
@@ -74,7 +74,7 @@ def give_up_customisation(*, actor: Actor, organisation_id: UUID, seen: Replacin
         raise Conflict("changed-meanwhile", "Kortanpassningarna ändrades sedan du öppnade sidan. Granska en gång till.")
     own = CardCustomisation.objects.get(pk=found.own)
     set_customisations(actor, organisation, customisation_id=found.above if organisation.parent is None else None)
-    _record_given_up(actor, organisation, own)
+    _record_removal(actor, organisation, own)
 
 
 @transaction.atomic(durable=True)
@@ -91,8 +91,8 @@ def withdraw_pending_customisation(*, actor: Actor, organisation_id: UUID, seen:
     pending = organisation.pending_customisation
     _require_none_waiting(pending)
     set_customisations(actor, organisation, pending_customisation_id=None)
-    _record_given_up(actor, organisation, pending)
+    _record_removal(actor, organisation, pending)
 
 
-def _record_given_up(actor: Actor, organisation: Organisation, row: CardCustomisation) -> None:
+def _record_removal(actor: Actor, organisation: Organisation, row: CardCustomisation) -> None:
     record(actor, "customisation.given_up", row, customisation_id=row.customisation_id, organisation=str(organisation.id))
