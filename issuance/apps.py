@@ -12,7 +12,9 @@ class IssuanceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Listens to revocations that begin in `pki`, and to what became of PUKs there, and names what fills the registries."""
+        """Connects the receivers of `pki`'s signals for revocations and settled PUKs, and sets the function that fills the
+        registries.
+        """
         from pki.signals import certificate_revoked, secret_settled
         from siths_portal.lib import registry
 

@@ -1,4 +1,4 @@
-"""What billing is told: sent cards as a feed, subscriptions at a moment, and the names that stand on invoices."""
+"""Facts for billing: sent cards as a feed, subscriptions at a moment, and the names on invoices."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -63,7 +63,7 @@ _SUBSCRIPTIONS = """
 
 @dataclass(frozen=True)
 class BillableFact:
-    """A card that a supplier reported sent: chargeable at the price of `ordered_at`, in the month of `occurred_at`."""
+    """A card that a supplier reported as sent. It is charged at the price of `ordered_at`, in the month of `occurred_at`."""
 
     cursor: feeds.Cursor
     event_id: int
@@ -79,7 +79,9 @@ class BillableFact:
 
 @dataclass(frozen=True)
 class SubscriptionCount:
-    """Persons with a valid e-legitimation of an organisation whose fee is charged. `direct`: the organisation is the party."""
+    """The number of persons with a valid e-legitimation in an organisation with a fee. `direct` means that the organisation is
+    the party.
+    """
 
     party_id: UUID
     organisation_id: UUID
@@ -90,7 +92,7 @@ class SubscriptionCount:
 
 @dataclass(frozen=True)
 class BillingParty:
-    """A directly connected organisation that issues in an area, and is invoiced for all of it."""
+    """A directly connected organisation that issues in an area, and is invoiced for the complete area."""
 
     id: UUID
     name: str
@@ -100,7 +102,7 @@ class BillingParty:
 
 @dataclass(frozen=True)
 class VisibleParties:
-    """Whose invoices an actor sees: those of every party there is or has been, or of the named ones."""
+    """The parties whose invoices an actor sees: all, past ones included, if `everyone`, else those in `party_ids`."""
 
     everyone: bool
     party_ids: frozenset[UUID]
@@ -108,7 +110,7 @@ class VisibleParties:
 
 @dataclass(frozen=True)
 class OfficeView:
-    """An office with the comment that invoices show."""
+    """An office with its invoice comment."""
 
     id: UUID
     name: str
@@ -126,9 +128,8 @@ class ArticleView:
 
 
 def billable_facts(after: feeds.Cursor, *, limit: int) -> list[BillableFact]:
-    """At most `limit` sent cards beyond `after`, in feed order and below the horizon: none is ever skipped.
-
-    Its party is who issued, when the card was sent, in the area where the organisation stood then (ADR 0037).
+    """Returns at most `limit` sent cards after `after`, in feed order and older than any running transaction, so that none is
+    skipped. The party is the issuer, when the card was sent, of the area in which the organisation was then (ADR 0037).
     """
     events = list(feeds.after(Event.objects.filter(action="order.sent"), after)[:limit])
     orders = _with_party(CardOrder.objects.all()).in_bulk([event.subject_ref for event in events])
@@ -139,7 +140,7 @@ def billable_facts(after: feeds.Cursor, *, limit: int) -> list[BillableFact]:
         party_id = order.party_id
         if order.sent_at is None:
             raise LookupError(f"order {order.id} was reported sent and has no moment of it")
-        if party_id is None:  # submit_order refuses it, so the area was changed since
+        if party_id is None:  # submit_order refuses such an area, so it was changed afterwards
             raise LookupError(f"the issuing area of order {order.id} has no issuing organisation to charge")
         facts.append(
             BillableFact(
@@ -159,7 +160,7 @@ def billable_facts(after: feeds.Cursor, *, limit: int) -> list[BillableFact]:
 
 
 def _with_party(orders: QuerySet[CardOrder]) -> QuerySet[Any]:
-    """Orders with `party_id`, who is to pay for what was sent at `sent_at`; None where nobody issues."""
+    """Returns the orders annotated with `party_id`, the party to charge at `sent_at`, or None for an area without issuer."""
     place = FormerPlace.objects.filter(organisation=OuterRef("organisation"), until__gt=OuterRef("sent_at"))
     issuer = FormerIssuer.objects.filter(area=OuterRef("area_then"), until__gt=OuterRef("sent_at"))
     issues_now = IssuingArea.objects.filter(pk=OuterRef("area_then")).values("issuing_organisation")
@@ -175,17 +176,17 @@ def _with_party(orders: QuerySet[CardOrder]) -> QuerySet[Any]:
 
 
 def sent_card_count(start: dt.datetime, end: dt.datetime) -> int:
-    """Orders that suppliers reported sent in [start, end), counted on the orders themselves and not on their events."""
+    """Returns the number of orders reported as sent in [start, end). Counts the orders themselves, not their events."""
     return CardOrder.objects.filter(sent_at__gte=start, sent_at__lt=end).count()
 
 
 def subscription_counts(at: dt.datetime, party_id: UUID | None = None) -> list[SubscriptionCount]:
-    """Persons with at least one e-legitimation that was valid just before `at`, the end of the period that is charged.
+    """Returns the number of persons with at least one e-legitimation valid just before `at`, the end of the charged period.
 
-    What begins at `at` is not counted yet, what ends at it still is: activation, expiry, revocation and the fee alike
-    (ADR 0037); tree, area and payer are those of that instant too (ADR 0037). Counted for each organisation with a fee; a
-    sub-organisation's with its top organisation's. Mobile eIDs and test cards do not count. One statement over the status
-    history; with `party_id` over that party's organisations alone.
+    Activation, expiry, revocation or a fee that takes effect exactly at `at` does not count yet (ADR 0037). Tree, area and
+    payer are those of the same instant (ADR 0037). Counts are by organisation with a fee; a top organisation includes its
+    sub-organisations. Mobile eIDs and test cards do not count. Runs one statement over the status history; with `party_id` only
+    for that party's organisations.
     """
     with connection.cursor() as cursor:
         subscribed = kinds.codes(lambda kind: kind.subscribed)
@@ -197,7 +198,7 @@ def subscription_counts(at: dt.datetime, party_id: UUID | None = None) -> list[S
 
 
 def billing_parties() -> list[BillingParty]:
-    """The issuing organisation of each area, by name."""
+    """Returns the issuing organisation of each area, by name."""
     areas = IssuingArea.objects.filter(issuing_organisation__isnull=False).select_related("issuing_organisation")
     return [
         BillingParty(party.id, party.name, party.organisation_number, area.invoice_reference)
@@ -207,27 +208,26 @@ def billing_parties() -> list[BillingParty]:
 
 
 def parties_visible_to(actor: Actor) -> VisibleParties:
-    """The parties whose invoices `actor` may read: those whose own organisation lies in the scope of a role with that right.
-
-    So a scope below the party's organisation, or beside it, does not show the consolidated invoice. Raises Forbidden if none
-    of the actor's roles has the right.
+    """Returns the parties whose invoices `actor` may read: those whose own organisation is in the scope of a role with that
+    right. A scope below or next to the party's organisation does not show the consolidated invoice. Raises Forbidden if no role
+    of the actor has the right.
     """
-    reach = policy.reach(actor, Action.VIEW_INVOICE)
-    if "/" in reach:
+    paths = policy.reach(actor, Action.VIEW_INVOICE)
+    if "/" in paths:
         return VisibleParties(True, frozenset())
-    # Only top organisations are connected directly; one that was a party before it moved on keeps its old invoices.
+    # Only top organisations are connected directly. A party that later moved below another keeps its old invoices.
     top = Organisation.objects.visible_to(actor, Action.VIEW_INVOICE).filter(parent=None)
     return VisibleParties(False, frozenset(top.values_list("id", flat=True)))
 
 
 def offices(ids: Iterable[UUID]) -> dict[UUID, OfficeView]:
-    """The offices with these ids."""
+    """Returns the offices with these ids."""
     rows = Office.objects.filter(pk__in=set(ids)).only("id", "name", "invoice_comment")
     return {row.id: OfficeView(row.id, row.name, row.invoice_comment) for row in rows}
 
 
 def articles() -> dict[str, ArticleView]:
-    """Every article there has been, by code."""
+    """Returns every article, ended ones included, by code."""
     return {row.code: ArticleView(row.code, row.number, row.name, row.registered_mail) for row in Article.objects.all()}
 
 

@@ -1,6 +1,6 @@
-"""What packages of issuance register with the packages below them, so that imports between services only point down (ADR 0337).
+"""Registrations of packages of issuance with packages below them, so that imports between services only point down (ADR 0337).
 
-This is the only place where registries are filled. Entries are called in the order in which they stand here.
+Registries are filled only here. Entries are called in the order in which they are listed here.
 """
 
 from issuance.activation.event_words import WORDS as ACTIVATION
@@ -36,7 +36,7 @@ from issuance.suppliers.event_words import WORDS as SUPPLIERS
 
 
 def register_all() -> None:
-    """Fills the registries. Raises ValueError the second time."""
+    """Fills the registries. Raises ValueError when called twice."""
     _of_events()
     _of_organisations()
     _of_people()

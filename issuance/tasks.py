@@ -1,4 +1,4 @@
-"""Tasks of issuance. Each is a sweeper: it may run twice and be missed."""
+"""Tasks of issuance. Each is a sweeper: it may run twice, and skipping a run does no harm."""
 
 from celery import shared_task
 
@@ -11,31 +11,31 @@ from issuance.suppliers.services import order_measures, supplier_events
 
 @shared_task(name="issuance.housekeeping")  # type: ignore[untyped-decorator]
 def housekeeping() -> None:
-    """Applies the rules that time sets off."""
+    """Applies the rules that depend on time."""
     rules_of_time.run()
 
 
 @shared_task(name="issuance.end_transactions")  # type: ignore[untyped-decorator]
 def end_transactions() -> None:
-    """Ends the eID app transactions whose time is out, and what clerks have under way by roles that have ended."""
+    """Ends overdue eID app transactions, and activations and drafts of clerks whose roles have ended."""
     activation.end_overdue()
     ended_roles.sweep()
 
 
 @shared_task(name="issuance.replay_reports")  # type: ignore[untyped-decorator]
 def replay_reports() -> None:
-    """Brings on the orders whose suppliers reported before certificates were issued or PUKs sealed; counts what still waits."""
+    """Replays parked reports of suppliers once certificates are issued or PUKs sealed, and measures what still waits."""
     supplier_events.replay_all()
     order_measures.measure()
 
 
 @shared_task(name="issuance.forget_searches")  # type: ignore[untyped-decorator]
 def forget_searches() -> None:
-    """Deletes what people searched for a day ago, and what extended searches opened until now."""
+    """Deletes searches older than a day, and expired extended scopes."""
     short_lived.delete_old()
 
 
 @shared_task(name="issuance.read_role_holders")  # type: ignore[untyped-decorator]
 def read_role_holders() -> None:
-    """Reads role holders anew from the catalogue, each once a night."""
+    """Reads role holders again from the HSA directory, each once a night."""
     role_holder_reading.read_due()

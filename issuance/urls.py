@@ -1,4 +1,4 @@
-"""Addresses of the issuing pages on the portal. Each package has its own, and registers its tabs and functions there."""
+"""URLs of the issuing pages on the portal. Each package has its own, and registers its tabs and functions in them."""
 
 from issuance.activation.web.urls import urlpatterns as activation
 from issuance.administration.web.urls import urlpatterns as administration

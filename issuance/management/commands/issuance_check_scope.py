@@ -1,4 +1,4 @@
-"""`issuance_check_scope`: scope paths against the tree, and people's scopes against what they follow from."""
+"""`issuance_check_scope`: compares scope paths with the tree, and people's scopes with the rows that determine them."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from issuance.people.queries.scope_check import scope_faults
 
 
 class Command(BaseCommand):
-    """Exit 0 if everything agrees, 1 with one line of what does not."""
+    """Exits with 0 if everything agrees, or with 1 and a line about the differences."""
 
     help = "Checks scope paths against the tree of organisations, and where people are visible."
 

@@ -1,4 +1,6 @@
-"""`issuance_first_administrators FILE`: the first holders of global roles of a fresh system (docs/first-administrators.md)."""
+"""`issuance_first_administrators FILE`: appoints the first holders of global roles in a new system
+(docs/first-administrators.md).
+"""
 
 from pathlib import Path
 from typing import Any
@@ -12,17 +14,17 @@ from siths_portal.lib.files.path_arguments import readable_file
 
 
 class Command(BaseCommand):
-    """Appoints all people of the file, or nobody. Refused as soon as somebody holds a global role."""
+    """Appoints all people of the file or none. Refused once anybody holds a global role."""
 
     help = "Utser de första administratörerna, minst två samtidigt, i en portal där ingen har en global roll."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The file, and whether to check it only."""
+        """Declares the file and `--dry-run`."""
         parser.add_argument("file", type=readable_file, metavar="FIL", help="YAML-fil, se docs/first-administrators.md")
         parser.add_argument("--dry-run", action="store_true", help="kontrollera allt, ändra inget")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 1 if the file or the appointment is refused, 2 for a file that cannot be read."""
+        """Exits with 1 if the file or the appointment is refused, with 2 for a file that cannot be read."""
         path: Path = options["file"]
         try:
             with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""`issuance_housekeeping`: revokes what was not activated or signed for in time, and expires what has ended."""
+"""`issuance_housekeeping`: revokes cards not activated or signed for in time, and expires carriers and eIDs past their end."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -9,7 +9,7 @@ from issuance.housekeeping.services import housekeeping
 
 
 class Command(BaseCommand):
-    """Applies the rules of time. Safe to repeat and to miss."""
+    """Applies the rules that depend on time. Safe to repeat and to skip."""
 
     help = "Revokes cards not activated in 90 days or not signed for in 5, and expires carriers and eIDs that have ended."
 

@@ -1,4 +1,4 @@
-"""`issuance_import_directory FILE`: the catalogue's posts from LDIF or CSV into the mirror (docs/catalogue-file.md)."""
+"""`issuance_import_directory FILE`: imports the assignments of the HSA directory from LDIF or CSV (docs/catalogue-file.md)."""
 
 import datetime as dt
 from argparse import ArgumentTypeError
@@ -19,12 +19,12 @@ _SHOWN = 1000
 
 
 class Command(BaseCommand):
-    """Safe to repeat, and to stop: a run changes all that the file says, or nothing."""
+    """Safe to repeat and to stop: a run applies the complete file or nothing."""
 
     help = "Läser katalogens uppdrag ur en fil (LDIF eller CSV) till portalen."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The file and how it is to be read."""
+        """Declares the file and the options for reading it."""
         parser.add_argument("file", type=readable_file, metavar="FIL", help="export ur katalogen, LDIF eller CSV")
         parser.add_argument("--dry-run", action="store_true", help="kontrollera allt och räkna, ändra inget")
         parser.add_argument("--full", action="store_true", help="filen är hela katalogen: uppdrag som inte finns i den avslutas")
@@ -36,8 +36,10 @@ class Command(BaseCommand):
         parser.add_argument("--as-of", type=_moment, metavar="TID", help="när filen gjordes, om inte filens egen tid säger det")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 1 if rows were refused, losses held back or the file refused whole; 2 for a file that cannot be opened."""
-        how = DirectoryImportOptions(
+        """Exits with 1 if rows or the file were refused or a mass removal was not applied, with 2 for a file that cannot be
+        opened.
+        """
+        import_options = DirectoryImportOptions(
             full=options["full"],
             accept_losses=options["accept_losses"],
             nobody_protected=options["nobody_protected"],
@@ -49,7 +51,7 @@ class Command(BaseCommand):
         size = max(1, path.stat().st_size)
         try:
             outcome = directory_import.run(
-                path, how, report_progress=lambda octets, rows: self._progress(octets / size, rows), shown=_SHOWN
+                path, import_options, report_progress=lambda octets, rows: self._progress(octets / size, rows), shown=_SHOWN
             )
         except DomainError as error:
             raise CommandError(error.message) from None
@@ -59,9 +61,9 @@ class Command(BaseCommand):
             ) from None
         except OSError as error:
             raise CommandError(f"filen går inte att läsa: {error.strerror}", returncode=2) from None
-        self._report(outcome, how)
+        self._report(outcome, import_options)
 
-    def _report(self, outcome: DirectoryImportResult, how: DirectoryImportOptions) -> None:
+    def _report(self, outcome: DirectoryImportResult, import_options: DirectoryImportOptions) -> None:
         counts = outcome.counts
         if self.stderr.isatty():
             self.stderr.write("")
@@ -71,7 +73,8 @@ class Command(BaseCommand):
             self.stdout.write(f"… och {counts.refused - len(outcome.problems)} rader till")
         posts = counts.posts
         self.stdout.write(
-            f"{'skulle ändra' if how.dry_run else 'ändrade'}: {counts.new_people} nya personer, {counts.changed_people} ändrade "
+            f"{'skulle ändra' if import_options.dry_run else 'ändrade'}: "
+            f"{counts.new_people} nya personer, {counts.changed_people} ändrade "
             f"(varav {counts.shielded} fick skydd); uppdrag: {posts.get('add', 0)} nya, {posts.get('change', 0)} ändrade, "
             f"{posts.get('move', 0)} flyttade, {counts.ended} avslutade"
         )
@@ -81,10 +84,10 @@ class Command(BaseCommand):
         )
         if counts.elsewhere:
             self.stdout.write(f"{counts.elsewhere} rader hör till {counts.strangers} organisationer som inte finns i portalen")
-        self._require_whole(outcome, how)
+        self._require_whole(outcome, import_options)
 
     @staticmethod
-    def _require_whole(outcome: DirectoryImportResult, how: DirectoryImportOptions) -> None:
+    def _require_whole(outcome: DirectoryImportResult, import_options: DirectoryImportOptions) -> None:
         counts, wrong = outcome.counts, []
         if counts.held and counts.lost_protected:
             wrong.append(

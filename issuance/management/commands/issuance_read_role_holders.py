@@ -1,4 +1,4 @@
-"""`issuance_read_role_holders`: reads every role holder anew from the catalogue, as the task does each night (ADR 0036)."""
+"""`issuance_read_role_holders`: reads every role holder again from the HSA directory, as the nightly task does (ADR 0036)."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -20,7 +20,9 @@ class Command(BaseCommand):
         parser.add_argument("--accept-losses", action="store_true", help="believe the catalogue, however many it has lost")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Reports one line; exit 1 if the catalogue did not answer, or if so many were lost that none was ended."""
+        """Reports one line. Exits with 1 if the directory did not respond, or if it lacked so many role holders that no role
+        was ended.
+        """
         everyone = role_holder_reading.due(since=clock.now())
         done = role_holder_reading.read(everyone, accept_losses=options["accept_losses"], dry_run=options["dry_run"])
         head = "skulle läsa" if options["dry_run"] else "läste"
