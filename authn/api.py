@@ -1,4 +1,4 @@
-"""Who calls an API: authentication by the client certificate that the TLS front passes on."""
+"""API authentication by the client certificate that the reverse proxy passes on in a header."""
 
 from urllib.parse import unquote
 
@@ -19,19 +19,20 @@ class Caller(service.ServiceClientView):
 
     @property
     def is_authenticated(self) -> bool:
-        """Always true: a caller exists only when its certificate was accepted."""
+        """Always true: a Caller is made only for an accepted certificate."""
         return True
 
 
 class ClientCertificateAuthentication(BaseAuthentication):
-    """Accepts the client whose certificate stands, URL-escaped PEM, in the header that MTLS_CERTIFICATE_HEADER names.
+    """Authenticates the client by its certificate, a URL-escaped PEM in the header that MTLS_CERTIFICATE_HEADER names.
 
-    The setting is set only for a process on a unix socket behind the TLS front, which overwrites the header and has checked
-    that the peer holds the key. Without the setting nobody is authenticated. No, unknown or revoked certificate: 401.
+    Set this setting only for a process on a unix socket behind the reverse proxy, which overwrites the header and has verified
+    that the peer holds the key. Without the setting no request is authenticated. A missing, unknown or revoked certificate
+    gives 401.
     """
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
-        """The caller; None if the request carries no certificate. AuthenticationFailed if it carries a refused one."""
+        """Returns the caller, or None if the request has no certificate. Raises AuthenticationFailed if it is refused."""
         header = settings.MTLS_CERTIFICATE_HEADER
         value = request.headers.get(header, "") if header else ""
         if not value:
@@ -48,5 +49,5 @@ class ClientCertificateAuthentication(BaseAuthentication):
         return Caller(view.client_ref, view.kind, view.name, view.certificate_subject), None
 
     def authenticate_header(self, request: Request) -> str:
-        """RFC 9110 section 11.6.1 wants a challenge with each 401; the scheme's name is ours, as TLS has none."""
+        """Returns the challenge that RFC 9110 section 11.6.1 requires in a 401. The scheme name is our own; TLS has none."""
         return 'ClientCertificate realm="siths-portal"'

@@ -1,14 +1,14 @@
-"""The file of machine clients (setting SUPPLIERS_FILE): YAML or JSON, read whole and checked before anything is changed.
+"""The file of machine clients (setting SUPPLIERS_FILE), YAML or JSON. It is validated completely before any row is changed.
 
 clients:
-  - client_ref: kortleverantor-1        # lower-case letters, digits and hyphens; the client's name for ever
+  - client_ref: kortleverantor-1        # lower-case letters, digits and hyphens; never changes
     name: Kortleverantören AB
     kind: supplier                      # or service
     certificates:
-      - file: kortleverantor-1.pem      # PEM, beside this file; its first certificate counts
+      - file: kortleverantor-1.pem      # PEM, relative to this file's folder; only its first certificate is read
       - thumbprint: 5f0c…               # SHA-256 over the DER, 64 hex digits
         revoked: true
-    certificate_subject:                # services that order certificates: what their subjects may say (ADR 0138)
+    certificate_subject:                # only kind service: allowed values in subjects of ordered certificates (ADR 0138)
       countryName: SE                   # one value or a list; "*" allows every value
       organizationName: Driftpartner AB
       serialNumber: [SE2321000016-A1B2, SE2321000016-C3D4]
@@ -31,12 +31,12 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 _ITEM = {"client_ref", "name", "kind", "certificates"}
 _SUBJECT = "certificate_subject"
 _ATTRIBUTES = ("countryName", "localityName", "organizationName", "organizationIdentifier", "serialNumber")
-"""Attributes of a subject that the file registers. The names that a client is granted bind commonName."""
+"""Subject attributes that the file can register. A client's granted names, not the file, limit commonName."""
 
 
 @dataclass(frozen=True)
 class CertificateEntry:
-    """A certificate that the file names."""
+    """A certificate in the file, by SHA-256 thumbprint."""
 
     thumbprint: str
     revoked: bool
@@ -44,7 +44,7 @@ class CertificateEntry:
 
 @dataclass(frozen=True)
 class ClientEntry:
-    """A client that the file names."""
+    """A client in the file."""
 
     client_ref: str
     name: str
@@ -54,13 +54,13 @@ class ClientEntry:
 
 
 def thumbprint(der: bytes) -> str:
-    """SHA-256 over the certificate's DER as lower-case hex (as `x5t#S256` of RFC 8705, in another writing)."""
+    """Returns the SHA-256 of the certificate's DER in lower-case hex (the hash of `x5t#S256` in RFC 8705)."""
     return hashlib.sha256(der).hexdigest()
 
 
 def read(path: Path) -> list[ClientEntry]:
-    """The file's clients. Raises Invalid, with the place of the fault, if the file is missing or breaks the form above."""
-    import yaml  # here, since no process but the command that takes the file in ever reads it
+    """Returns the file's clients. Raises Invalid, with the place of the fault, if the file is missing or malformed."""
+    import yaml  # here, since only the command that loads the file needs it
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -101,7 +101,7 @@ def _client(number: int, item: Any, folder: Path) -> ClientEntry:
 
 
 def _subject(place: str, given: Any) -> dict[str, list[str]]:
-    """Returns the registered values of each attribute, sorted. Raises Invalid."""
+    """Returns the allowed values of each attribute, sorted. Raises Invalid."""
     if not isinstance(given, dict) or not set(given) <= set(_ATTRIBUTES):
         raise _invalid(f"{place}: {_SUBJECT} kan ha {', '.join(_ATTRIBUTES)}")
     found: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Tables of `authn`: people's sessions, machine clients by their certificates' thumbprints, stored answers, and the events."""
+"""Tables of `authn`: sessions, log-ins, machine clients with their certificates, idempotency records, and events."""
 
 from django.db import models
 
@@ -10,16 +10,16 @@ from siths_portal.lib.rest import idempotency
 
 
 class ClientKind(models.TextChoices):
-    """What a machine client is: a card supplier, or another service that uses our APIs."""
+    """The kind of a machine client: a card supplier, or another service that uses our APIs."""
 
     SUPPLIER = "supplier"
     SERVICE = "service"
 
 
 class ServiceClient(models.Model):
-    """A machine client. `client_ref` is its stable name towards the other applications; `seq` counts its events.
+    """A machine client. Other applications refer to it by `client_ref`, which never changes; `seq` counts its events.
 
-    `certificate_subject` holds by attribute the values that subjects of the certificates that it orders may have (ADR 0138).
+    `certificate_subject` maps a subject attribute to the values allowed in certificates that the client orders (ADR 0138).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -34,7 +34,7 @@ class ServiceClient(models.Model):
 
 
 class ClientCertificate(models.Model):
-    """A certificate that proves a client: SHA-256 over its DER, lower-case hex. A revoked one keeps its row."""
+    """A client's certificate, by the SHA-256 of its DER in lower-case hex. A revoked certificate keeps its row."""
 
     client = models.ForeignKey(ServiceClient, models.PROTECT, related_name="certificates")
     thumbprint = models.CharField(max_length=64, unique=True)
@@ -43,16 +43,16 @@ class ClientCertificate(models.Model):
 
 
 class IdempotencyRecord(idempotency.Record):
-    """A client's idempotency keys and the answers given to them."""
+    """A client's idempotency key with the stored response."""
 
 
 class Session(models.Model):
-    """A browser's session: somebody's, or nobody's while a log-in is under way (`subject_ref` empty).
+    """A browser's session: a person's, or an anonymous one while a log-in is in progress (empty `subject_ref`).
 
-    The cookie's key is stored as its SHA-256 only, so that who reads the table cannot use a session. `binding` is a MAC over key
-    and person by a key outside the database, so that who writes the table cannot make a session another person's. `expires_at` is
-    the absolute end; the idle end follows from `last_seen_at`. An ended row stays a while, to tell its browser why, without
-    content.
+    The table stores only the SHA-256 of the cookie's key, so that a reader of the table cannot use a session. `binding` is a MAC
+    over key and person with a key outside the database, so that a writer of the table cannot give a session to another person.
+    `expires_at` is the absolute end; the idle end is computed from `last_seen_at`. An ended row is kept for some days without
+    content, so that the log-in page can say why the session ended.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -83,7 +83,7 @@ class Session(models.Model):
 
 
 class LastLogIn(models.Model):
-    """When a subject last logged in, and as which HSA-id; sessions themselves are forgotten."""
+    """The time and HSA-id of a subject's last log-in. It outlives the sessions, which are deleted."""
 
     subject_ref = models.CharField(max_length=80, primary_key=True)
     hsa_id = models.CharField(max_length=31)
@@ -91,7 +91,7 @@ class LastLogIn(models.Model):
 
 
 class KeptForm(models.Model):
-    """What a person was filling in when the session ended: one form, deleted when shown, at a log-out, or after two hours."""
+    """The form that a person was filling in when the session ended. Deleted when shown, at a log-out, or after two hours."""
 
     subject_ref = models.CharField(max_length=80, primary_key=True)
     path = models.CharField(max_length=2000)
@@ -100,9 +100,9 @@ class KeptForm(models.Model):
 
 
 class LogInAttempt(models.Model):
-    """A log-in under way at the identity provider: state (as SHA-256), nonce and PKCE verifier, bound to one browser's session.
+    """A log-in in progress at the identity provider: state (as SHA-256), nonce and PKCE verifier, bound to a browser's session.
 
-    `next_path` is the page to come back to. Used once, then kept a while so that a replay can be told from an unknown state.
+    `next_path` is the page to return to. A used attempt is kept for some days to tell a replay from an unknown state.
     """
 
     state_hash = models.CharField(max_length=64, primary_key=True)
@@ -119,14 +119,14 @@ class LogInAttempt(models.Model):
 
 
 class UsedToken(models.Model):
-    """An ID token (issuer and `jti`) or authorization code that was used: neither is taken twice (S02). Only hashes are kept."""
+    """The hash of a used ID token (issuer and `jti`) or authorization code. Neither is accepted twice (S02)."""
 
     digest = models.CharField(max_length=64, primary_key=True)
     used_at = models.DateTimeField(db_index=True)
 
 
 class Event(AppendOnlyEvent):
-    """What was done to clients and their certificates, and people's log-ins: begun, refused and ended sessions."""
+    """An event of a machine client or its certificates, or of a person's log-in or session."""
 
 
 class EventSeal(AuditSeal):
@@ -134,4 +134,4 @@ class EventSeal(AuditSeal):
 
 
 class EventMacs(AuditMacs):
-    """MACs by a key of the token over the seals."""
+    """MACs over the seals, made with a key of the token."""

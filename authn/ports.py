@@ -1,4 +1,4 @@
-"""What `authn` needs from outside itself."""
+"""The ports of `authn`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ __all__ = ["Advice", "CertificateStatusChecker", "Subject", "SubjectDirectory", 
 
 
 class CertificateStatusChecker(Protocol):
-    """Knows what the issuer says of a certificate that a machine shows."""
+    """Checks the status of a machine client's certificate at its issuer."""
 
     def refusal(self, der: bytes) -> str:
-        """Why it proves no machine: `revoked`, or `no-function` for one of our own CAs' that was made for something else.
+        """Returns why the certificate is refused: `revoked`, or `no-function` if our own CA issued it for another purpose.
 
-        Empty if nothing speaks against it, and for an issuer that this installation does not know.
+        Returns "" if the certificate is good, and also if this installation does not know its issuer.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What a person who cannot use the portal may read of it: a heading, and what to do."""
+    """The text for a person who may not use the portal: a heading, and what to do."""
 
     heading: str
     message: str
 
 
 class SubjectUnknown(Exception):
-    """The person who logged in may not use the portal.
+    """Raised if the person who logged in may not use the portal.
 
-    `reason` is a code for the audit event, never shown. `advice` is for the person who logged in; None if the facts of the log-in
-    do not agree, which is nobody's to read.
+    `reason` is a code for the audit event and is never shown. `advice` is shown to the person; it is None if the claims of the
+    log-in contradict each other, and then no reason may be shown.
     """
 
     def __init__(self, reason: str, advice: Advice | None = None) -> None:
@@ -42,16 +42,16 @@ class SubjectUnknown(Exception):
 
 
 class SubjectDirectory(Protocol):
-    """Knows which person a log-in means, and that the person may use the portal at all."""
+    """Finds the person of a log-in and checks that this person may use the portal."""
 
     def find(self, hsa_id: str, person_id: str) -> Subject:
-        """The subject of the chosen HSA-id and the person's number (twelve digits). Raises SubjectUnknown."""
+        """Returns the subject with this HSA-id and personal number (twelve digits). Raises SubjectUnknown."""
         ...
 
     def no_post(self) -> Advice:
-        """What to tell a person none of whose HSA-ids is known."""
+        """Returns the advice for a person if the portal knows none of the person's HSA-ids."""
         ...
 
     def choices(self, hsa_ids: Sequence[str], person_id: str) -> list[Subject]:
-        """Those of the HSA-ids that belong to the person with the number, with the names of their units."""
+        """Returns one subject for each HSA-id that belongs to the person with this number, with the unit's name."""
         ...

@@ -1,4 +1,4 @@
-"""The door of `authn`: people's sessions, whom a client certificate proves, and the register of machine clients."""
+"""The public interface of `authn`: sessions, authentication by client certificate, and the register of machine clients."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +42,7 @@ _LOCK = int.from_bytes(hashlib.sha256(b"authn.sync_clients").digest()[:8], "big"
 
 @dataclass(frozen=True)
 class ServiceClientView:
-    """A machine client as other applications see it. `certificate_subject` is by attribute what its certificates may say."""
+    """A machine client as other applications see it. `certificate_subject` has the allowed values by subject attribute."""
 
     client_ref: str
     kind: str
@@ -51,10 +51,11 @@ class ServiceClientView:
 
 
 def client_of_certificate(der: bytes) -> ServiceClientView | None:
-    """The active client that the certificate proves; None if it is unknown, revoked here or by its issuer, or out of its time,
-    and for a certificate of our own CAs that is no function's, such as a card's, even if it was registered.
+    """Returns the active client with this certificate.
 
-    The caller has made sure, by TLS, that the peer holds the certificate's private key.
+    Returns None if the certificate is unknown, outside its validity, or revoked here or by its issuer. Also returns None if our
+    own CA issued it for another purpose, such as a card, even if it is registered. The TLS server must already have verified
+    that the peer holds the private key.
     """
     found = (
         ClientCertificate.objects.select_related("client")
@@ -76,24 +77,24 @@ def client_of_certificate(der: bytes) -> ServiceClientView | None:
 
 
 def client_names(client_refs: Iterable[str]) -> dict[str, str]:
-    """The registered names of machine clients by their references; unknown ones are left out."""
+    """Returns the names of machine clients by reference. Leaves out unknown references."""
     return dict(ServiceClient.objects.filter(client_ref__in=set(client_refs)).values_list("client_ref", "name"))
 
 
 def suppliers() -> dict[str, str]:
-    """The names of the active card suppliers by their references, in the order of their names."""
+    """Returns the names of the active card suppliers by reference, sorted by name."""
     rows = ServiceClient.objects.filter(kind=ClientKind.SUPPLIER, active=True)
     return dict(rows.order_by("name", "client_ref").values_list("client_ref", "name"))
 
 
 def idempotency_store() -> idempotency.Store:
-    """Where the APIs keep their clients' idempotency keys and answers."""
+    """Returns the store of the APIs' idempotency keys and responses."""
     return idempotency.Store(IdempotencyRecord)
 
 
 @dataclass
 class SyncResult:
-    """How many clients and certificates a synchronisation touched."""
+    """The numbers of clients and certificates that a synchronisation read and changed."""
 
     clients: int = 0
     added: int = 0
@@ -105,7 +106,7 @@ class SyncResult:
 
 @dataclass
 class _Change:
-    """What the file changes in one client, for its event."""
+    """The changes of one client, for its event."""
 
     facts: dict[str, object] = field(default_factory=dict)
     added: list[str] = field(default_factory=list)
@@ -117,10 +118,10 @@ class _Change:
 
 
 def sync_clients(path: Path, *, actor_ref: str = "system:authn_sync_clients") -> SyncResult:
-    """Makes the register like the file at `path`, in one transaction with one event for each client that it changed.
+    """Updates the register to match the file at `path`, in one transaction with one event for each changed client.
 
-    A client or certificate that the file no longer names is deactivated or revoked, never removed. Raises Invalid if the file
-    is not as `clients_file` says, and Conflict if it gives one client a certificate of another's; then nothing is changed.
+    Deactivates clients and revokes certificates that the file lacks; removes none. Raises Invalid if the file is malformed (see
+    `clients_file`), and Conflict if it lists a certificate that belongs to another client; then nothing is changed.
     """
     entries = read(path)
     result = SyncResult(clients=len(entries), certificates=sum(len(entry.certificates) for entry in entries))
@@ -148,17 +149,17 @@ def sync_clients(path: Path, *, actor_ref: str = "system:authn_sync_clients") ->
 
 def _sync_one(client: ServiceClient | None, entry: ClientEntry, result: SyncResult, actor_ref: str) -> None:
     change = _Change()
-    wanted = {"kind": entry.kind, "name": entry.name, "certificate_subject": entry.certificate_subject, "active": True}
+    values = {"kind": entry.kind, "name": entry.name, "certificate_subject": entry.certificate_subject, "active": True}
     action = "client.changed"
     if client is None:
-        client, action = ServiceClient(client_ref=entry.client_ref, **wanted), "client.registered"
-        change.facts = dict(wanted)
+        client, action = ServiceClient(client_ref=entry.client_ref, **values), "client.registered"
+        change.facts = dict(values)
         client.save(force_insert=True)
         result.added += 1
         kept: dict[str, ClientCertificate] = {}
     else:
         kept = {certificate.thumbprint: certificate for certificate in client.certificates.all()}
-        change.facts = {name: value for name, value in wanted.items() if getattr(client, name) != value}
+        change.facts = {name: value for name, value in values.items() if getattr(client, name) != value}
         for name, value in change.facts.items():
             setattr(client, name, value)
     _sync_certificates(client, kept, entry.certificates, change)

@@ -1,4 +1,4 @@
-"""Django's session engine over `authn.models.Session` (setting SESSION_ENGINE). Of the cookie's key only the hash is stored."""
+"""Django's session engine over `authn.models.Session` (setting SESSION_ENGINE). Only the hash of the cookie's key is stored."""
 
 import datetime as dt
 from typing import Any
@@ -9,27 +9,27 @@ from authn.models import Session
 from authn.services import sessions
 from siths_portal.lib import clock
 
-_NOBODYS = dt.timedelta(hours=1)  # how long a session without a person lives: as long as a log-in may take
+_ANONYMOUS_LIFETIME = dt.timedelta(hours=1)  # longer than a log-in may take
 
 
 class SessionStore(SessionBase):
-    """A browser's session. The key of an unknown or ended one gives an empty one and is not taken over (S01)."""
+    """A browser's session. With the key of an unknown or ended session it is empty and gets no key from the browser (S01)."""
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
-        self._asked: tuple[str | None, Session | None] | None = None
+        self._read: tuple[str | None, Session | None] | None = None
 
     @property
     def row(self) -> Session | None:
-        """The row of the key, ended or not; read once."""
-        if self._asked is None:
-            self._asked = (self.session_key, sessions.find(self.session_key) if self.session_key else None)
-        return self._asked[1]
+        """The row of the key, live or ended, or None. Read once."""
+        if self._read is None:
+            self._read = (self.session_key, sessions.find(self.session_key) if self.session_key else None)
+        return self._read[1]
 
     @property
     def was_read(self) -> bool:
-        """Whether this request asked for the session at all."""
-        return self._asked is not None
+        """Whether this request has read the session."""
+        return self._read is not None
 
     @property
     def live_row(self) -> Session | None:
@@ -38,14 +38,14 @@ class SessionStore(SessionBase):
         return row if row is not None and not sessions.why_ended(row) else None
 
     def adopt(self, row: Session, key: str) -> None:
-        """Goes on as `row` under its new key: after a log-in or a step-up."""
+        """Continues with `row` and its new key, after a log-in or a step-up."""
         self._session_key = key
-        self._asked = (key, row)
+        self._read = (key, row)
         self._session_cache = self.decode(row.data) if row.data else {}
         self.modified = True
 
     def load(self) -> dict[str, Any]:
-        """The content of a usable session; else nothing, and no key."""
+        """Returns the content of a usable session. Otherwise returns {} and drops the key."""
         row = self.live_row
         if row is None:
             self._session_key = None
@@ -57,15 +57,15 @@ class SessionStore(SessionBase):
         return content
 
     def exists(self, session_key: str) -> bool:
-        """Whether some session has the key."""
+        """Returns whether a session has this key."""
         return sessions.find(session_key) is not None
 
     def create(self) -> None:
-        """A new session of nobody."""
+        """Creates a new anonymous session."""
         self.open()
 
     def open(self) -> Session:
-        """A new session of nobody, under a key of our own; its row. People's are begun by `services.sessions.start`."""
+        """Creates an anonymous session with a new key and returns its row. `services.sessions.start` begins those of people."""
         now = clock.now()
         key = sessions.new_key()
         row = Session.objects.create(
@@ -73,15 +73,15 @@ class SessionStore(SessionBase):
             data=self.encode(self._content(no_load=True)),
             created_at=now,
             last_seen_at=now,
-            expires_at=now + _NOBODYS,
+            expires_at=now + _ANONYMOUS_LIFETIME,
         )
         self._session_key = key
-        self._asked = (key, row)
+        self._read = (key, row)
         self.modified = True
         return row
 
     def save(self, must_create: bool = False) -> None:
-        """Writes the content. UpdateError if the session ended meanwhile."""
+        """Writes the content. Raises UpdateError if the session has ended in the meantime."""
         content = self._content(no_load=must_create)
         if self.session_key is None or must_create:
             self.create()
@@ -91,16 +91,16 @@ class SessionStore(SessionBase):
             raise UpdateError
 
     def persist(self) -> None:
-        """`save`, by the name that the middleware calls it by. UpdateError if the session ended meanwhile."""
+        """Does the same as `save`, for the middleware."""
         self.save()
 
     def delete(self, session_key: str | None = None) -> None:
-        """Removes a session of nobody; a person's is ended by `services.sessions.end`, which records it."""
+        """Deletes an anonymous session. Keeps a person's, which only `services.sessions.end` ends, with an event."""
         key = session_key or self.session_key
         if key:
             Session.objects.filter(key_hash=sessions.key_hash(key), subject_ref="").delete()
 
     @classmethod
     def clear_expired(cls) -> None:
-        """Ends and removes what is over."""
+        """Ends sessions past a time limit and deletes old ones (`services.sessions.sweep`)."""
         sessions.sweep()

@@ -1,4 +1,4 @@
-"""Scheduled work of `authn`."""
+"""Scheduled tasks of `authn`. Each may run twice, and a missed run does no harm."""
 
 import datetime as dt
 
@@ -12,17 +12,17 @@ from siths_portal.lib import clock
 
 @shared_task(name="authn.prune_idempotency")  # type: ignore[untyped-decorator]
 def prune_idempotency() -> None:
-    """Forgets idempotency keys beyond IDEMPOTENCY_KEEP_DAYS. Safe to run twice and to miss."""
+    """Deletes idempotency keys older than IDEMPOTENCY_KEEP_DAYS."""
     service.idempotency_store().prune(older_than=clock.now() - dt.timedelta(days=settings.IDEMPOTENCY_KEEP_DAYS))
 
 
 @shared_task(name="authn.end_sessions")  # type: ignore[untyped-decorator]
 def end_sessions() -> None:
-    """Ends sessions whose time is over, so that each end has its event, and forgets old ones. Safe to run twice and to miss."""
+    """Ends sessions past a time limit, with an event each, and deletes old ones."""
     sessions.sweep()
 
 
 @shared_task(name="authn.prune_log_ins")  # type: ignore[untyped-decorator]
 def prune_log_ins() -> None:
-    """Forgets log-ins under way and used tokens of days ago. Safe to run twice and to miss."""
+    """Deletes old log-in attempts and used tokens."""
     log_in.forget_old()

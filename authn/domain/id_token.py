@@ -1,4 +1,4 @@
-"""What an ID token must be before it is believed (OpenID Connect Core 1.0 section 3.1.3.7, rules/authn 1.3, S03, S04)."""
+"""ID token validation (OpenID Connect Core 1.0 section 3.1.3.7, rules/authn 1.3, S03, S04)."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 ALGORITHMS: Mapping[str, str] = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC"}
-# Headers by which a token would bring or point to its own key, or change how it is read (RFC 7515 section 4.1).
+# Headers with which a token could contain or reference its own key, or change its processing (RFC 7515 section 4.1).
 _FORBIDDEN_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc"})
 _LONGEST = 16_384
 _SMALLEST_RSA = 2048
@@ -26,7 +26,7 @@ Keys = Callable[[str], Mapping[str, Any] | None]
 
 
 class TokenRefused(Exception):
-    """The token is not believed; `reason` is the code that the audit event holds and no page shows."""
+    """Raised if the token is not valid. `reason` is a code for the audit event; no page shows it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -35,7 +35,7 @@ class TokenRefused(Exception):
 
 @dataclass(frozen=True)
 class Expected:
-    """What this log-in asked for. `max_age` bounds how long before `now` the person may have shown the e-legitimation."""
+    """The values that the token of this log-in must match. `max_age` limits the time between authentication and `now`."""
 
     issuer: str
     client_id: str
@@ -43,13 +43,13 @@ class Expected:
     access_token: str
     acr_values: Collection[str]
     max_age: dt.timedelta
-    asked_at: dt.datetime
+    requested_at: dt.datetime
     now: dt.datetime
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """A believed token: its claims, its `jti` and when the person was authenticated."""
+    """A valid token: its claims, its `jti` and the time of authentication."""
 
     claims: Mapping[str, Any]
     jti: str
@@ -57,9 +57,9 @@ class Accepted:
 
 
 def check(token: str, keys: Keys, expected: Expected) -> Accepted:
-    """The claims of a token that passes every check. Raises TokenRefused with the first check that failed.
+    """Validates the token. Raises TokenRefused with the code of the first check that fails.
 
-    `keys` gives the issuer's published key (JWK) with a `kid`, or None.
+    `keys` returns the issuer's published key (JWK) with a `kid`, or None.
     """
     header, claims = _parts(token)
     _check_signature(token, header, keys)
@@ -78,7 +78,7 @@ def check(token: str, keys: Keys, expected: Expected) -> Accepted:
 
 
 def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and payload of a compact JWS (RFC 7515 section 7.1)."""
+    """Returns header and payload of a compact JWS (RFC 7515 section 7.1). Raises TokenRefused."""
     if not isinstance(token, str) or len(token) > _LONGEST or token.count(".") != 2:
         raise TokenRefused("token-malformed")
     header, payload, _signature = token.split(".")
@@ -160,7 +160,7 @@ def _check_times(claims: Mapping[str, Any], expected: Expected) -> None:
     issued = _moment(claims, "iat", "token-issued-at")
     if expected.now >= expires + LEEWAY:
         raise TokenRefused("token-expired")
-    if issued > expected.now + LEEWAY or issued < expected.asked_at - LEEWAY:
+    if issued > expected.now + LEEWAY or issued < expected.requested_at - LEEWAY:
         raise TokenRefused("token-issued-at")
     if expires - issued > LONGEST_LIFE or expires < issued:
         raise TokenRefused("token-lifetime")
@@ -172,14 +172,14 @@ def _authenticated_at(claims: Mapping[str, Any], expected: Expected) -> dt.datet
     moment = _moment(claims, "auth_time", "token-auth-time")
     if moment > expected.now + LEEWAY or moment < expected.now - expected.max_age - LEEWAY:
         raise TokenRefused("token-auth-time")
-    # Asked with prompt=login: an authentication from before the request was not made for it.
-    if moment < expected.asked_at - LEEWAY:
+    # The request had prompt=login, so the authentication must not precede it.
+    if moment < expected.requested_at - LEEWAY:
         raise TokenRefused("token-auth-time")
     return min(moment, expected.now)
 
 
 def _half_hash(access_token: str) -> str:
-    """at_hash (OpenID Connect Core 3.1.3.6); every algorithm of ALGORITHMS hashes with SHA-256."""
+    """Returns the at_hash of an access token (OpenID Connect Core 3.1.3.6). All ALGORITHMS use SHA-256."""
     digest = hashlib.sha256(access_token.encode()).digest()
     return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
 
@@ -190,7 +190,7 @@ _NUMBER = re.compile(r"[0-9]{12}")
 
 @dataclass(frozen=True)
 class Identity:
-    """Who the token says it is: the chosen HSA-id, or none and those to choose from; and the certificate's personal number."""
+    """The identity in a token: the chosen HSA-id, or "" and the ids to choose from, and the certificate's personal number."""
 
     hsa_id: str
     hsa_ids: tuple[str, ...]
@@ -198,7 +198,7 @@ class Identity:
 
 
 def identity(claims: Mapping[str, Any]) -> Identity:
-    """The identity in a believed token. Raises TokenRefused if it lacks one, or holds one in another form."""
+    """Returns the identity in a valid token. Raises TokenRefused if the claims are missing or malformed."""
     person_id = claims.get("credentialPersonalIdentityNumber")
     if not isinstance(person_id, str) or not _NUMBER.fullmatch(person_id):
         raise TokenRefused("claim-person-id")

@@ -1,4 +1,4 @@
-"""Who sends a request: the person who logged in, or nobody. `authn` knows no roles (rules/authn 1.4)."""
+"""The sender of a request: a logged-in person or an anonymous visitor. `authn` does not know roles (rules/authn 1.4)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom a log-in means, by `ports.SubjectDirectory`. `subject_ref` is what event tables call the person."""
+    """The person who logs in, as `ports.SubjectDirectory` returns them. Event tables refer to the person by `subject_ref`."""
 
     subject_ref: str
     hsa_id: str
@@ -18,7 +18,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Principal:
-    """The person whose session a request belongs to. `session_id` stays the same through a step-up, the cookie does not."""
+    """The logged-in person of a request. A step-up keeps `session_id` and replaces the cookie."""
 
     subject_ref: str
     hsa_id: str
@@ -31,7 +31,7 @@ class Principal:
 
 @dataclass(frozen=True)
 class Anonymous:
-    """Nobody is logged in. `ended` says why the browser's last session ended, empty if it had none."""
+    """A visitor who is not logged in. `ended` is the reason why the browser's last session ended, or ""."""
 
     ended: str = ""
     subject_ref: str = ""

@@ -1,6 +1,6 @@
-"""What a person was filling in when the session ended, until the next log-in of the same person (docs/adr/0070).
+"""Forms that people were filling in when their sessions ended, kept until they log in again (docs/adr/0070).
 
-It is kept on the server and not in the browser: several people share a clerk's computer.
+The form is kept on the server and not in the browser, because several people share an ID administrator's computer.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ KEPT_FOR = dt.timedelta(hours=2)
 
 
 def keep(subject_ref: str, path: str, form: str) -> bool:
-    """Keeps the encoded `form` of the page at `path` in place of the person's earlier one. Returns False if it is too long."""
+    """Keeps the encoded `form` of the page at `path` and replaces the person's earlier one. Returns False if it is too long."""
     if len(form) > LONGEST:
         return False
     KeptForm.objects.update_or_create(subject_ref=subject_ref, defaults={"path": path, "form": form, "kept_at": clock.now()})
@@ -21,7 +21,7 @@ def keep(subject_ref: str, path: str, form: str) -> bool:
 
 
 def take(subject_ref: str) -> tuple[str, str] | None:
-    """Returns path and form, once; None if there is none or it is too old."""
+    """Returns path and form and deletes the row. Returns None if there is no form or it is older than KEPT_FOR."""
     row = KeptForm.objects.filter(subject_ref=subject_ref).first()
     if row is None:
         return None
@@ -30,10 +30,10 @@ def take(subject_ref: str) -> tuple[str, str] | None:
 
 
 def forget(*subject_refs: str) -> None:
-    """Deletes what is kept of these people."""
+    """Deletes the kept forms of these people."""
     KeptForm.objects.filter(subject_ref__in=subject_refs).delete()
 
 
 def forget_old() -> None:
-    """Deletes what nobody came back for."""
+    """Deletes forms older than KEPT_FOR."""
     KeptForm.objects.filter(kept_at__lte=clock.now() - KEPT_FOR).delete()

@@ -1,4 +1,4 @@
-"""A log-in from the press of the button to the session: each refusal has a reason in the audit, and nearly all have one page."""
+"""A log-in, from the authorization request to the subject. Each refusal records its reason; nearly all show the same page."""
 
 import datetime as dt
 import hashlib
@@ -25,15 +25,15 @@ log = structlog.get_logger(__name__)
 
 _ATTEMPT_SECONDS = 900  # how long a person may take at the identity provider
 _USED_DAYS = 2
-# Answers whose state is wrong cost a stranger nothing: so many are recorded a minute and process, and of one browser.
-_STRAY_ANSWERS, _STRAY_ANSWERS_OF_ONE = 60, 20
-_stray, _told = rate_limits.MinuteBudget(), rate_limits.MinuteBudget()
+# Anyone can send callbacks with a wrong `state`, so their audit records are limited per minute, by process and by browser.
+_STATE_REFUSALS, _STATE_REFUSALS_OF_BROWSER = 60, 20
+_state_refusals, _limit_warnings = rate_limits.MinuteBudget(), rate_limits.MinuteBudget()
 
 
 class LogInRefused(Exception):
-    """The log-in is refused; the audit event is written, of stray answers so many a minute. `status` is the page's.
+    """Raised if the log-in is refused, after its audit event is written (with a wrong `state`, a limited number a minute).
 
-    `advice` is what the person may read, if who it is was proven and the portal is not open to them.
+    `status` is the HTTP status of the page. `advice` is the text for a person who is identified but may not use the portal.
     """
 
     def __init__(self, reason: str, *, status: int = 400, advice: Advice | None = None) -> None:
@@ -44,7 +44,7 @@ class LogInRefused(Exception):
 
 
 class LogInCancelled(Exception):
-    """The person cancelled at the identity provider."""
+    """Raised if the person cancelled at the identity provider."""
 
     def __init__(self, next_path: str) -> None:
         super().__init__("cancelled")
@@ -52,8 +52,8 @@ class LogInCancelled(Exception):
 
 
 @dataclass(frozen=True)
-class Answered:
-    """A callback that was believed: who it is and how the log-in was asked for."""
+class CompletedLogIn:
+    """A valid callback: the identity, the log-in, and the page and kind of the request that began it."""
 
     identity: Identity
     log_in: sessions.LogIn
@@ -75,18 +75,21 @@ def _remember(session_id: UUID, state: str, nonce: str, verifier: str, next_path
 
 
 def begin(session_id: UUID, next_path: str, *, step_up: bool) -> str:
-    """The provider's address for a log-in by this browser: state and nonce with 256 bits, PKCE S256. Raises Unavailable."""
+    """Begins a log-in of this browser and returns the provider's URL for it. Raises Unavailable.
+
+    State, nonce and PKCE verifier (S256) have 256 random bits each.
+    """
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     url = provider.authorization_url(state=state, nonce=nonce, verifier=verifier, step_up=step_up)
     _remember(session_id, state, nonce, verifier, next_path, step_up=step_up)
     return url
 
 
-def answer(session_id: UUID | None, query: Mapping[str, str]) -> Answered:
-    """What the provider's answer says, checked. Raises LogInRefused, LogInCancelled or Unavailable."""
+def complete(session_id: UUID | None, query: Mapping[str, str]) -> CompletedLogIn:
+    """Validates the provider's callback and exchanges its code. Raises LogInRefused, LogInCancelled or Unavailable."""
     attempt = _take(session_id, query.get("state", ""))
     if (issuer := query.get("iss")) is not None and issuer != settings.OIDC_ISSUER:
-        raise refused("answer-issuer", attempt)  # RFC 9207: the answer of another provider
+        raise refused("answer-issuer", attempt)  # RFC 9207: the response is from another provider
     if (error := query.get("error")) is not None:
         if error == "access_denied":
             _record("login.cancelled", attempt, {})
@@ -108,7 +111,7 @@ def answer(session_id: UUID | None, query: Mapping[str, str]) -> Answered:
         raise refused(error_.reason, attempt) from None
     if not _use("jti", f"{settings.OIDC_ISSUER}|{accepted.jti}"):
         raise refused("token-used", attempt)
-    return Answered(identity, _log_in(accepted, tokens.id_token), attempt.next_path, attempt.step_up)
+    return CompletedLogIn(identity, _log_in(accepted, tokens.id_token), attempt.next_path, attempt.step_up)
 
 
 def subject_of(hsa_id: str, person_id: str, session_id: UUID | None) -> Subject:
@@ -120,7 +123,7 @@ def subject_of(hsa_id: str, person_id: str, session_id: UUID | None) -> Subject:
 
 
 def choices(identity: Identity, session_id: UUID | None) -> list[Subject]:
-    """The person's own among the HSA-ids to choose from. Raises LogInRefused if there is none."""
+    """Returns the subjects of the identity's HSA-ids that belong to the person. Raises LogInRefused if there are none."""
     directory = ports.get(SubjectDirectory)
     found = directory.choices(identity.hsa_ids, identity.person_id)
     if not found:
@@ -138,7 +141,7 @@ def refused(
     advice: Advice | None = None,
     **facts: object,
 ) -> LogInRefused:
-    """Writes the audit event of a refusal and gives the exception to raise."""
+    """Writes the audit event of a refusal and returns the exception for the caller to raise."""
     _record("login.refused", attempt, {"reason": reason, **facts}, session_id=session_id)
     log.warning("authn.login_refused", reason=reason)
     return LogInRefused(reason, status=status, advice=advice)
@@ -157,7 +160,7 @@ def _record(action: str, attempt: LogInAttempt | None, facts: dict[str, object],
 
 
 def _take(session_id: UUID | None, state: str) -> LogInAttempt:
-    """The attempt that the state belongs to, used up by this call. Raises LogInRefused (S02), recorded within a budget."""
+    """Returns the attempt with this state and marks it as used. Raises LogInRefused (S02)."""
     if not state:
         raise _refused_state("state-missing", None, session_id)
     with transaction.atomic(durable=True):
@@ -172,10 +175,10 @@ def _take(session_id: UUID | None, state: str) -> LogInAttempt:
 
 
 def _refused_state(reason: str, attempt: LogInAttempt | None, session_id: UUID | None) -> LogInRefused:
-    """`refused`, which beyond the budget of strays is the answer alone; that events are missing stands once in the log."""
-    if _stray.take(_STRAY_ANSWERS, key=str(session_id or ""), most_of_key=_STRAY_ANSWERS_OF_ONE):
+    """Does the same as `refused`, but beyond the limit it writes no event and logs once a minute that events are missing."""
+    if _state_refusals.take(_STATE_REFUSALS, key=str(session_id or ""), most_of_key=_STATE_REFUSALS_OF_BROWSER):
         return refused(reason, attempt, session_id=session_id)
-    if _told.take(1):
+    if _limit_warnings.take(1):
         log.warning("authn.refusals_not_recorded")
     return LogInRefused(reason)
 
@@ -200,7 +203,7 @@ def _expected(attempt: LogInAttempt, access_token: str) -> Expected:
         access_token=access_token,
         acr_values=settings.OIDC_ACR_VALUES,
         max_age=dt.timedelta(seconds=settings.OIDC_MAX_AGE_SECONDS),
-        asked_at=attempt.started_at,
+        requested_at=attempt.started_at,
         now=clock.now(),
     )
 
@@ -211,7 +214,7 @@ def _log_in(accepted: Accepted, token: str) -> sessions.LogIn:
 
 
 def _use(kind: str, value: str) -> bool:
-    """Notes that a code or token is used; False if it was before."""
+    """Records that a code or token is used. Returns False if it was already used."""
     try:
         with transaction.atomic():
             UsedToken.objects.create(digest=_digest(f"{kind}|{value}"), used_at=clock.now())
@@ -226,7 +229,7 @@ def _digest(value: str) -> str:
 
 @transaction.atomic(durable=True)
 def forget_old() -> None:
-    """Removes attempts and used tokens whose time is long over: an older token is refused by its own times."""
+    """Deletes attempts and used tokens after _USED_DAYS. A replayed older token is refused because it has expired."""
     before = clock.now() - dt.timedelta(days=_USED_DAYS)
     LogInAttempt.objects.filter(started_at__lt=before).delete()
     UsedToken.objects.filter(used_at__lt=before).delete()

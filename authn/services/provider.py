@@ -1,4 +1,4 @@
-"""The identity provider as a relying party sees it: its metadata and keys, the way to it, and what it gives for a code."""
+"""The relying party's client of the identity provider: metadata, keys, authorization URL and token exchange."""
 
 import json
 import re
@@ -25,15 +25,15 @@ from siths_portal.lib.http.client import Client
 
 log = structlog.get_logger(__name__)
 
-_FRESH_SECONDS = 600  # how long metadata and keys are believed without asking again
-_REFRESH_SECONDS = 20  # how soon an unknown key makes us ask again, so that nobody can make us ask without end
+_FRESH_SECONDS = 600  # how long metadata and keys are cached
+_REFRESH_SECONDS = 20  # the shortest time between two reads for unknown keys, so that tokens cannot cause endless requests
 _ASSERTION_SECONDS = 60
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 section 2.2
 _OPAQUE = re.compile(r"[\x20-\x7e]{1,4096}")
 
 
 def unavailable() -> Unavailable:
-    """What the person is told when the provider does not answer as it should."""
+    """Returns the error to raise when the provider does not respond as it should."""
     return Unavailable(
         "idp-unavailable",
         "Inloggningstjänsten svarar inte just nu. Vänta en stund och logga in igen. Kontakta supporten om det inte hjälper.",
@@ -42,15 +42,15 @@ def unavailable() -> Unavailable:
 
 @dataclass(frozen=True)
 class Tokens:
-    """What the token endpoint gave."""
+    """The response of the token endpoint."""
 
     id_token: str
     access_token: str
 
 
 @dataclass
-class _Known:
-    """What this process knows of the provider, and since when (monotonic seconds)."""
+class _Cache:
+    """The cached metadata and keys of an issuer, with the times when they were read (monotonic seconds)."""
 
     metadata: dict[str, Any] = field(default_factory=dict)
     metadata_at: float = -1e9
@@ -58,34 +58,34 @@ class _Known:
     keys_at: float = -1e9
 
 
-_known: dict[str, _Known] = {}
+_caches: dict[str, _Cache] = {}
 _lock = threading.Lock()
 
 
 def redirect_uri() -> str:
-    """Where the provider sends the browser back, byte for byte as registered there."""
+    """Returns the URL to which the provider sends the browser back, exactly as registered there."""
     return f"{settings.PORTAL_BASE_URL}/logga-in/svar/"
 
 
 def logged_out_uri() -> str:
-    """Where the provider sends the browser after a log-out (OpenID Connect RP-Initiated Logout 1.0)."""
+    """Returns the URL to which the provider sends the browser after a log-out (OpenID Connect RP-Initiated Logout 1.0)."""
     return f"{settings.PORTAL_BASE_URL}/logga-ut/"
 
 
 def origin() -> str:
-    """The provider's origin, for the pages whose form leads there."""
+    """Returns the provider's origin, for the CSP of pages whose form leads there."""
     parts = urlsplit(settings.OIDC_ISSUER)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def authorization_url(*, state: str, nonce: str, verifier: str, step_up: bool) -> str:
-    """The address of the provider's log-in, with nothing personal in it. Raises Unavailable.
+    """Returns the URL of the provider's log-in, without personal data. Raises Unavailable.
 
-    `prompt=login` and exact `acr_values` are checked in the reply again; of the claims only the HSA-id is essential
-    (rules/authn 1.2). A step-up asks with `max_age=0`.
+    Token validation checks the authentication time and the `acr` again. Of the requested claims only the HSA-id is essential
+    (rules/authn 1.2). A step-up sends `max_age=0`.
     """
-    wanted = ("allEmployeeHsaIds", "credentialPersonalIdentityNumber", "given_name", "family_name", "name")
-    claims: dict[str, Any] = {"employeeHsaId": {"essential": True}} | dict.fromkeys(wanted)
+    voluntary = ("allEmployeeHsaIds", "credentialPersonalIdentityNumber", "given_name", "family_name", "name")
+    claims: dict[str, Any] = {"employeeHsaId": {"essential": True}} | dict.fromkeys(voluntary)
     url: str = prepare_grant_uri(
         _endpoint("authorization_endpoint"),
         client_id=settings.OIDC_CLIENT_ID,
@@ -106,7 +106,10 @@ def authorization_url(*, state: str, nonce: str, verifier: str, step_up: bool) -
 
 
 def exchange(code: str, verifier: str) -> Tokens:
-    """The tokens for a code, by private_key_jwt. Raises Refused if the provider declines, Unavailable if it does not answer."""
+    """Exchanges a code for tokens, with private_key_jwt.
+
+    Raises Refused if the provider refuses or its tokens are unusable, Unavailable if it does not respond.
+    """
     endpoint = _endpoint("token_endpoint")
     form = {
         "grant_type": "authorization_code",
@@ -137,23 +140,26 @@ def exchange(code: str, verifier: str) -> Tokens:
 
 
 def key(kid: str) -> Mapping[str, Any] | None:
-    """The provider's published key with this `kid`; an unknown one makes us ask the provider again. Raises Unavailable."""
-    known = _of_issuer()
-    age = time.monotonic() - known.keys_at
-    if age > _FRESH_SECONDS or (kid not in known.keys and age > _REFRESH_SECONDS):
+    """Returns the provider's published key with this `kid`, or None. Reads the keys again if the `kid` is not cached.
+
+    Raises Unavailable.
+    """
+    cache = _cache()
+    age = time.monotonic() - cache.keys_at
+    if age > _FRESH_SECONDS or (kid not in cache.keys and age > _REFRESH_SECONDS):
         address = _endpoint("jwks_uri")
         keys = _read(address).get("keys")
         if not isinstance(keys, list):
             raise unavailable()
-        # Two keys of one name say nothing about which was meant, so neither is believed.
+        # If two keys have the same `kid`, it is ambiguous which one signed, so neither is accepted.
         names = [entry.get("kid") for entry in keys if isinstance(entry, dict)]
-        known.keys = {entry["kid"]: entry for entry in keys if isinstance(entry, dict) and names.count(entry.get("kid")) == 1}
-        known.keys_at = time.monotonic()
-    return known.keys.get(kid)
+        cache.keys = {entry["kid"]: entry for entry in keys if isinstance(entry, dict) and names.count(entry.get("kid")) == 1}
+        cache.keys_at = time.monotonic()
+    return cache.keys.get(kid)
 
 
 def end_session_endpoint() -> str:
-    """Where a log-out is told to the provider; empty if it has no such address or does not answer: we are logged out anyway."""
+    """Returns the provider's log-out URL, or "" if it has none or does not respond: our own session has ended already."""
     try:
         return _endpoint("end_session_endpoint")
     except Unavailable:
@@ -161,24 +167,24 @@ def end_session_endpoint() -> str:
 
 
 def forget() -> None:
-    """Makes this process ask the provider anew."""
+    """Clears this process's cached metadata and keys."""
     with _lock:
-        _known.clear()
+        _caches.clear()
 
 
-def _of_issuer() -> _Known:
+def _cache() -> _Cache:
     with _lock:
-        return _known.setdefault(settings.OIDC_ISSUER, _Known())
+        return _caches.setdefault(settings.OIDC_ISSUER, _Cache())
 
 
 def _endpoint(name: str) -> str:
-    """An address from the provider's metadata (OpenID Connect Discovery 1.0 section 4). Raises Unavailable."""
-    known = _of_issuer()
-    if time.monotonic() - known.metadata_at > _FRESH_SECONDS:
+    """Returns a URL from the provider's metadata (OpenID Connect Discovery 1.0 section 4). Raises Unavailable."""
+    cache = _cache()
+    if time.monotonic() - cache.metadata_at > _FRESH_SECONDS:
         metadata = _read(f"{settings.OIDC_ISSUER.rstrip('/')}/.well-known/openid-configuration")
         _check_metadata(metadata)
-        known.metadata, known.metadata_at = metadata, time.monotonic()
-    address = known.metadata.get(name)
+        cache.metadata, cache.metadata_at = metadata, time.monotonic()
+    address = cache.metadata.get(name)
     if not isinstance(address, str) or not _is_safe(address):
         log.error("authn.provider_metadata", fault=name)
         raise unavailable()
@@ -186,7 +192,7 @@ def _endpoint(name: str) -> str:
 
 
 def _check_metadata(metadata: Mapping[str, Any]) -> None:
-    """The metadata must be the issuer's own and offer what we use; else a mix-up or a downgrade is possible."""
+    """Raises Unavailable unless the metadata is the issuer's own and offers what we use, against mix-up and downgrade attacks."""
     needed = (
         ("response_types_supported", "code"),
         ("code_challenge_methods_supported", "S256"),
@@ -206,7 +212,7 @@ def _check_metadata(metadata: Mapping[str, Any]) -> None:
 
 
 def _is_safe(address: str) -> bool:
-    """TLS, unless the issuer itself goes without, which system checks allow in development only."""
+    """Returns whether the URL uses TLS, or the scheme of the issuer. System checks allow http in development only."""
     parts = urlsplit(address)
     return parts.scheme in ("https", urlsplit(settings.OIDC_ISSUER).scheme) and bool(parts.hostname) and not parts.fragment
 
@@ -235,7 +241,7 @@ def _client(address: str) -> Client:
 
 @lru_cache(maxsize=4)
 def _signing_key(path: str) -> tuple[ECKey | RSAKey, str]:
-    """Our client key from OIDC_CLIENT_KEY_FILE and its algorithm: ES256 for P-256, PS256 for RSA."""
+    """Returns our client key from OIDC_CLIENT_KEY_FILE and its algorithm: ES256 for P-256, PS256 for RSA."""
     pem = Path(path).read_bytes()
     try:
         return ECKey.import_key(pem), "ES256"
@@ -244,7 +250,7 @@ def _signing_key(path: str) -> tuple[ECKey | RSAKey, str]:
 
 
 def _assertion(audience: str) -> str:
-    """A new assertion for one call (RFC 7523 section 2.2), with the key's thumbprint (RFC 7638) as `kid`."""
+    """Returns a new client assertion (RFC 7523 section 2.2) with the key's thumbprint (RFC 7638) as `kid`."""
     try:
         own, algorithm = _signing_key(settings.OIDC_CLIENT_KEY_FILE)
     except (OSError, ValueError):

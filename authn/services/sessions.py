@@ -1,4 +1,4 @@
-"""People's sessions: begun at a log-in, renewed at a step-up, ended by their owner, by the clock or by who takes a role away."""
+"""People's sessions: a log-in begins them, a step-up renews them; a log-out, a time limit or the removal of a role ends them."""
 
 import datetime as dt
 import hashlib
@@ -24,15 +24,15 @@ IDLE, ABSOLUTE, LOGGED_OUT, REPLACED, ENDED_ELSEWHERE, ROLE_ENDED = (
     "idle", "absolute", "logged-out", "replaced", "ended-elsewhere", "role-ended",
 )  # fmt: skip
 KEEPING = frozenset({IDLE, ABSOLUTE, REPLACED})
-"""Ends after which the person may come back to what was being filled in; all others are wanted by somebody."""
-# A session's last use is written at most this often, so that reading a page costs no write each time.
+"""End reasons after which a form in progress is kept. For all other reasons somebody ended the session on purpose."""
+# The shortest time between two writes of a session's last use, so that not every page view writes.
 TOUCH_SECONDS = 30
-_KEPT_DAYS = 7  # how long an ended session can tell its browser why
+_KEPT_DAYS = 7  # how long the row of an ended session is kept, for the reason on the log-in page
 
 
 @dataclass(frozen=True)
 class LogIn:
-    """What the identity provider said of a log-in that was accepted."""
+    """The identity provider's statements about an accepted log-in."""
 
     authenticated_at: dt.datetime
     id_token: str
@@ -40,17 +40,17 @@ class LogIn:
 
 
 def new_key() -> str:
-    """A cookie's key with 256 random bits."""
+    """Returns a new session key of 256 random bits for the cookie."""
     return secrets.token_hex(32)
 
 
 def key_hash(key: str) -> str:
-    """What the table holds of a key."""
+    """Returns the hash of a key, as the table stores it."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def find(key: str) -> Session | None:
-    """The session of a cookie's key, ended ones too; None for a row that the portal did not bind to the key and the person."""
+    """Returns the session with this key, live or ended. Returns None if the row's MAC does not match its key and person."""
     session = the_only(Session.objects.filter(key_hash=key_hash(key)))
     if session is not None and not _is_bound(session):
         log.error("session.altered", session=str(session.pk))
@@ -59,23 +59,23 @@ def find(key: str) -> Session | None:
 
 
 def bind(session: Session) -> None:
-    """Binds a row that is not saved yet to its key and its person."""
+    """Sets the MAC that binds an unsaved row to its key and person."""
     session.binding = _binding(session)
 
 
 def _binding(session: Session) -> str:
-    """A MAC over key, person and assignment, by the secret key that the portal's processes alone have (ADR 0331)."""
+    """Returns a MAC over id, key, person and HSA-id, with the secret key that only the portal's processes have (ADR 0331)."""
     value = "|".join((str(session.pk), session.key_hash, session.subject_ref, session.hsa_id))
     return salted_hmac("authn.session", value, algorithm="sha256").hexdigest()
 
 
 def _is_bound(session: Session) -> bool:
-    """Returns whether the portal itself wrote whose session this is. An anonymous session has no rights, so it needs no MAC."""
+    """Returns whether the row's MAC is valid. An anonymous session has no rights, so it needs no MAC."""
     return not session.subject_ref or constant_time_compare(session.binding, _binding(session))
 
 
 def why_ended(session: Session) -> str:
-    """Why the session cannot be used now; empty if it can."""
+    """Returns why the session cannot be used now, or "" if it can."""
     now = clock.now()
     if session.end_reason:
         return session.end_reason
@@ -85,12 +85,12 @@ def why_ended(session: Session) -> str:
 
 
 def idle_end(session: Session) -> dt.datetime:
-    """When the session ends unless it is used before."""
+    """Returns when the session ends unless it is used before."""
     return session.last_seen_at + dt.timedelta(seconds=sites.site_of(session.subject_ref).idle_seconds)
 
 
 def touch(session: Session) -> None:
-    """Notes that the session was used now, to half a minute."""
+    """Records that the session is used now, at most every TOUCH_SECONDS."""
     now = clock.now()
     if session.last_seen_at <= now - dt.timedelta(seconds=TOUCH_SECONDS):
         Session.objects.filter(pk=session.pk, ended_at=None, last_seen_at__lt=now).update(last_seen_at=now)
@@ -98,13 +98,13 @@ def touch(session: Session) -> None:
 
 
 def live() -> QuerySet[Session]:
-    """The sessions of people that can be used now."""
+    """Returns the sessions of people that can be used now."""
     now = clock.now()
     return Session.objects.filter(~_idle(now), ended_at=None, expires_at__gt=now).exclude(subject_ref="")
 
 
 def _idle(now: dt.datetime) -> Q:
-    """Sessions that were not used for as long as their site allows."""
+    """Returns the condition for sessions unused for longer than their site allows."""
     found = Q(pk__in=[])
     for site in sites.all_sites():
         since = now - dt.timedelta(seconds=site.idle_seconds)
@@ -113,15 +113,15 @@ def _idle(now: dt.datetime) -> Q:
 
 
 def own(subject_ref: str) -> list[Session]:
-    """A person's usable sessions, the newest first."""
+    """Returns a person's usable sessions, the newest first."""
     return list(live().filter(subject_ref=subject_ref).order_by("-created_at"))
 
 
 @transaction.atomic(durable=True)
 def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) -> tuple[Session, str]:
-    """Begins a session with a new key, and ends the person's oldest ones beyond what its site allows (rules/authn 2.1).
+    """Begins a session and returns it with its key. Ends the person's oldest sessions beyond the site's limit (rules/authn 2.1).
 
-    `instead_of` is the browser's own session before, whose key is dead from now on (S01).
+    `instead_of` is the browser's previous session; its key is invalid from now on (S01).
     """
     now = clock.now()
     _lock(subject.subject_ref)
@@ -147,7 +147,7 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
     bind(session)
     session.save(force_insert=True)
     if before is not None and not before.subject_ref:
-        # A log-in that the same browser began in another tab may still come back.
+        # The callback of a log-in in another tab of the same browser may still arrive.
         LogInAttempt.objects.filter(session_id=before.pk, used_at=None).update(session_id=session.pk)
         before.delete()
     LastLogIn.objects.update_or_create(subject_ref=subject.subject_ref, defaults={"hsa_id": subject.hsa_id, "at": now})
@@ -157,7 +157,10 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
 
 @transaction.atomic(durable=True)
 def renew(session_id: UUID, log_in: LogIn) -> tuple[Session, str] | None:
-    """After a step-up: the same session under a new key, the old key is dead (S01). None if it ended meanwhile."""
+    """Gives the session a new key after a step-up and returns both; the old key is invalid (S01).
+
+    Returns None if the session has ended in the meantime.
+    """
     session = live().select_for_update().filter(pk=session_id).first()
     if session is None or not _is_bound(session):
         return None
@@ -174,7 +177,7 @@ def renew(session_id: UUID, log_in: LogIn) -> tuple[Session, str] | None:
 
 @transaction.atomic(durable=True)
 def end(session_id: UUID, *, reason: str, actor_ref: str) -> str:
-    """Ends one session and returns its ID token, for the identity provider's log-out; empty if it had ended before."""
+    """Ends a session and returns its ID token for the identity provider's log-out. Returns "" if it had already ended."""
     session = Session.objects.select_for_update().filter(pk=session_id, ended_at=None).first()
     if session is None:
         return ""
@@ -185,7 +188,7 @@ def end(session_id: UUID, *, reason: str, actor_ref: str) -> str:
 
 @transaction.atomic(durable=True)
 def end_own(subject_ref: str, session_id: UUID) -> bool:
-    """Ends another of the person's own sessions; False if the person has no such session."""
+    """Ends one of the person's own sessions. Returns False if the person has no such live session."""
     session = live().select_for_update().filter(pk=session_id, subject_ref=subject_ref).first()
     if session is None:
         return False
@@ -194,12 +197,12 @@ def end_own(subject_ref: str, session_id: UUID) -> bool:
 
 
 def last_log_ins(subject_refs: Iterable[str]) -> dict[str, dt.datetime]:
-    """When each of these subjects last logged in; those who never did are left out."""
+    """Returns the last log-in of each subject. Leaves out subjects who have never logged in."""
     return dict(LastLogIn.objects.filter(subject_ref__in=set(subject_refs)).values_list("subject_ref", "at"))
 
 
 def end_sessions(subject_ref: str, *, reason: str, actor_ref: str = "") -> int:
-    """Ends all sessions of a person, in the caller's transaction or in one of its own; returns how many."""
+    """Ends all live sessions of a person, in the caller's transaction or a new one, and returns how many."""
     with transaction.atomic():
         _lock(subject_ref)
         sessions = list(live().select_for_update().filter(subject_ref=subject_ref).order_by("pk"))
@@ -209,7 +212,10 @@ def end_sessions(subject_ref: str, *, reason: str, actor_ref: str = "") -> int:
 
 @transaction.atomic(durable=True)
 def sweep() -> int:
-    """Gives sessions that the clock ended their event, and forgets nobody's and old ones; returns how many ended."""
+    """Ends up to 500 sessions past a time limit, with an event each, and returns how many.
+
+    Deletes expired anonymous sessions, sessions that ended long ago and old kept forms.
+    """
     now = clock.now()
     over = Q(expires_at__lte=now) | _idle(now)
     rows = Session.objects.exclude(subject_ref="").filter(over, ended_at=None)
@@ -244,7 +250,7 @@ def _record(session: Session, action: str, actor_ref: str, facts: dict[str, obje
 
 
 def _lock(subject_ref: str) -> None:
-    """One log-in of a person at a time: two at once would each see no other session."""
+    """Serialises log-ins of a person until the transaction ends: two at once would each see no other session."""
     number = int.from_bytes(hashlib.sha256(f"authn.session:{subject_ref}".encode()).digest()[:8], "big", signed=True)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])

@@ -1,7 +1,7 @@
-"""Sites on which people log in, each with sessions and limits of its own (docs/adr/0347).
+"""The sites where people log in, each with its own sessions and limits (docs/adr/0347).
 
-The same person is another subject on each site, so that a clerk who opens Mina sidor keeps the portal's session. All processes
-know all sites, since each of them may end sessions that are over.
+A person is a different subject on each site, so an ID administrator who opens Mina sidor keeps the portal's session. Every
+process knows all sites, because any of them may run the sweeper that ends sessions.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from django.conf import settings
 
 @dataclass(frozen=True)
 class Site:
-    """A site. `prefix` begins the references of its subjects, `face` is the process that serves it; lengths are in seconds."""
+    """A site. `prefix` begins the references of its subjects; `face` is the SITHS_FACE of the process that serves it."""
 
     prefix: str
     face: str
@@ -21,7 +21,7 @@ class Site:
 
 
 def all_sites() -> tuple[Site, ...]:
-    """Every site, with the limits that the settings give it."""
+    """Returns every site with its limits from the settings."""
     return (
         Site(
             "user:",

@@ -1,4 +1,4 @@
-"""What other applications' pages ask of log-in."""
+"""The parts of the log-in pages that other applications' views use."""
 
 from authn.web.forms import with_login_form
 from authn.web.login import no_access as no_access_page

@@ -1,4 +1,4 @@
-"""What templates/authn/session_*.html need: how long the session lasts from this page on, in whole seconds, rounded up."""
+"""Context for templates/authn/session_*.html: how many seconds the session lasts from this page on, rounded up."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from siths_portal.lib import clock
 
 
 def session(request: HttpRequest) -> dict[str, object]:
-    """Context processor. Reads nothing until a template asks."""
+    """Returns the context. The session is read only if a template uses `session_left`."""
 
     def left() -> int:
         store: Any = request.session

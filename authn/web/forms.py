@@ -1,4 +1,4 @@
-"""The choice of HSA-id, and pages with a form that leads to the identity provider: only their CSP lets a form leave (S17)."""
+"""The form that chooses an HSA-id, and the CSP of pages with a form that leads to the identity provider (S17)."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -15,7 +15,7 @@ from siths_portal.lib.pages.forms import Form
 
 
 class PostForm(Form):
-    """Which of the person's posts the log-in is for, by the unit's name."""
+    """The choice of one of the person's HSA assignments, by the unit's name."""
 
     post = forms.ChoiceField(widget=forms.RadioSelect, error_messages={"required": "Välj ett uppdrag."})
 
@@ -28,17 +28,20 @@ class PostForm(Form):
 
 
 def with_login_form[**P, R: HttpResponse](view: Callable[P, R]) -> Callable[P, R]:
-    """Marks a view whose page has the log-in form. Browsers apply form-action to the redirects that follow a form too."""
+    """Wraps a view whose page has the log-in form, so that its CSP allows the form (`allow_log_in_form`)."""
 
     @wraps(view)
     def allowing(*args: P.args, **kwargs: P.kwargs) -> R:
-        return let_forms_leave(view(*args, **kwargs))
+        return allow_log_in_form(view(*args, **kwargs))
 
     return allowing
 
 
-def let_forms_leave[R: HttpResponse](response: R) -> R:
-    """`response` with the identity provider, and the portal's own address, in form-action."""
+def allow_log_in_form[R: HttpResponse](response: R) -> R:
+    """Returns `response` with the identity provider and the portal's own origin in the CSP's form-action.
+
+    Browsers also apply form-action to the redirects that follow a form.
+    """
     own = urlsplit(settings.PORTAL_BASE_URL)
     allowed: dict[str, Any] = settings.SECURE_CSP | {
         "form-action": ["'self'", provider.origin(), f"{own.scheme}://{own.netloc}"],

@@ -1,4 +1,4 @@
-"""Log-in and log-out. Logging in takes the press of a button: no session begins silently (ASVS 7.6.2)."""
+"""Log-in and log-out. The user must press a button to log in: no session begins silently (ASVS 7.6.2)."""
 
 import datetime as dt
 from typing import Any
@@ -20,8 +20,8 @@ from authn.ports import Advice
 from authn.services import kept_forms, log_in, provider, sessions
 from authn.services.log_in import LogInCancelled, LogInRefused
 from authn.sessions import SessionStore
-from authn.web.forms import PostForm, let_forms_leave
-from authn.web.middleware import IN_VAIN, IS_KEPT, RESUBMIT, drop_cookie, not_activity
+from authn.web.forms import PostForm, allow_log_in_form
+from authn.web.middleware import IS_KEPT, NOT_KEPT, RESUBMIT, drop_cookie, not_activity
 from authn.web.step_up import KEPT, STEP_UP
 from siths_portal.lib import clock
 from siths_portal.lib.http import rate_limits
@@ -50,7 +50,7 @@ _STILL_THERE = "Du loggades ut innan du var klar. Det du skrev finns kvar här. 
 
 
 def own_path(value: str) -> str:
-    """`value` if it is a path of this site; else the start page's. No log-in leads to another site."""
+    """Returns `value` if it is a path of this site, else "/", so that no log-in redirects to another site."""
     fits = value.startswith("/") and "\\" not in value and len(value) <= 2000 and value.isprintable()
     return value if fits and url_has_allowed_host_and_scheme(value, allowed_hosts=None) else "/"
 
@@ -59,16 +59,16 @@ def own_path(value: str) -> str:
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def login(request: HttpRequest) -> HttpResponse:
-    """GET says why one has to log in and offers it; POST goes to the identity provider. Raises Unavailable if it is away.
+    """GET shows why the user must log in, with a button; POST redirects to the identity provider. Raises Unavailable.
 
-    Somebody who is logged in gets a link to `next` and no redirect: a page that left by itself would renew an idle session.
+    A logged-in user gets a link to `next` and no redirect: an automatic redirect would renew an idle session.
 
-    429 beyond LOG_INS_PER_MINUTE_BY_ADDRESS and LOG_INS_PER_MINUTE, since each start by a stranger is two rows.
+    429 beyond LOG_INS_PER_MINUTE_BY_ADDRESS and LOG_INS_PER_MINUTE, since each start by an anonymous client writes two rows.
     """
     given = request.POST if request.method == "POST" else request.GET
     next_path = own_path(given.get("next", "/"))
     if request.method == "POST":
-        # The provider sends the browser to the portal's own name, where its cookie must be.
+        # The provider redirects to the portal's own host name, so the session cookie must belong to that host.
         if request.get_host() != urlsplit(settings.PORTAL_BASE_URL).netloc:
             kept = {"next": next_path} | ({RESUBMIT: given[RESUBMIT]} if given.get(RESUBMIT) else {})
             return HttpResponseRedirect(f"{settings.PORTAL_BASE_URL}{reverse('login')}?{urlencode(kept)}")
@@ -88,10 +88,10 @@ def _begin(request: HttpRequest, next_path: str) -> HttpResponse:
     ):
         return error_pages.error_page(request, 429)
     if row is None:
-        store = request.session = SessionStore()  # never under a key that came from outside (S01)
+        store = request.session = SessionStore()  # never with a key that the browser sent (S01)
         row = store.open()
     if resubmit := request.POST.get(RESUBMIT):
-        store[RESUBMIT] = IS_KEPT if resubmit == IS_KEPT else IN_VAIN
+        store[RESUBMIT] = IS_KEPT if resubmit == IS_KEPT else NOT_KEPT
     url = log_in.begin(row.id, next_path, step_up=user.is_authenticated)
     response = HttpResponseRedirect(url)
     response.status_code = 303
@@ -109,46 +109,46 @@ def _login_page(request: HttpRequest, next_path: str, why: str = "", status: int
         "issuer": settings.OIDC_ISSUER,
         "tab": "",
     }
-    return let_forms_leave(render(request, "authn/login.html", context, status=status))
+    return allow_log_in_form(render(request, "authn/login.html", context, status=status))
 
 
 @login_not_required
 @require_safe
 def callback(request: HttpRequest) -> HttpResponse:
-    """The provider's answer: a session with a new key, the choice of HSA-id, or one and the same page for every refusal."""
+    """Handles the provider's callback: begins or renews the session, or shows the choice of HSA-id, or the page of refusals."""
     store: SessionStore = request.session  # type: ignore[assignment]
     row = store.live_row
     session_id = row.id if row else None
     id_token = ""
     try:
-        answered = log_in.answer(session_id, request.GET.dict())
-        id_token = answered.log_in.id_token
-        identity = answered.identity
+        completed = log_in.complete(session_id, request.GET.dict())
+        id_token = completed.log_in.id_token
+        identity = completed.identity
         hsa_id = identity.hsa_id
-        if answered.step_up and not hsa_id:
-            hsa_id = request.user.hsa_id  # type: ignore[union-attr]  # who he is was chosen when the session began
+        if completed.step_up and not hsa_id:
+            hsa_id = request.user.hsa_id  # type: ignore[union-attr]  # the person chose it when the session began
         if not hsa_id:
             options = log_in.choices(identity, session_id)
             if len(options) > 1:
-                _keep_choice(store, answered)
+                _keep_choice(store, completed)
                 return HttpResponseRedirect(reverse("login_post"))
             hsa_id = options[0].hsa_id
         subject = log_in.subject_of(hsa_id, identity.person_id, session_id)
-        return _enter(request, subject, answered.log_in, answered.next_path, step_up=answered.step_up)
+        return _enter(request, subject, completed.log_in, completed.next_path, step_up=completed.step_up)
     except LogInCancelled as cancelled:
         return _login_page(request, own_path(cancelled.next_path), CANCELLED)
     except LogInRefused as refused:
         return refusal(request, refused, id_token)
 
 
-def _keep_choice(store: SessionStore, answered: log_in.Answered) -> None:
+def _keep_choice(store: SessionStore, completed: log_in.CompletedLogIn) -> None:
     store[_CHOICE] = {
-        "hsa_ids": list(answered.identity.hsa_ids),
-        "person_id": answered.identity.person_id,
-        "authenticated_at": answered.log_in.authenticated_at.timestamp(),
-        "id_token": answered.log_in.id_token,
-        "facts": answered.log_in.facts,
-        "next": answered.next_path,
+        "hsa_ids": list(completed.identity.hsa_ids),
+        "person_id": completed.identity.person_id,
+        "authenticated_at": completed.log_in.authenticated_at.timestamp(),
+        "id_token": completed.log_in.id_token,
+        "facts": completed.log_in.facts,
+        "next": completed.next_path,
         "until": clock.now().timestamp() + _CHOICE_SECONDS,
     }
 
@@ -156,7 +156,7 @@ def _keep_choice(store: SessionStore, answered: log_in.Answered) -> None:
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose_post(request: HttpRequest) -> HttpResponse:
-    """The person chooses one of several HSA-ids by the unit's name, when the provider left the choice to us."""
+    """Lets the person choose one of several HSA-ids by the unit's name, if the provider did not offer the choice."""
     store: SessionStore = request.session  # type: ignore[assignment]
     kept = store.get(_CHOICE)
     if store.live_row is None or not kept or kept["until"] < clock.now().timestamp():
@@ -177,13 +177,13 @@ def choose_post(request: HttpRequest) -> HttpResponse:
 
 
 def _enter(request: HttpRequest, subject: Subject, accepted: sessions.LogIn, next_path: str, *, step_up: bool) -> HttpResponse:
-    """Begins the session, or renews it at a step-up, under a new key."""
+    """Begins the session, or renews it at a step-up, with a new key. Raises LogInRefused if another person stepped up."""
     store: SessionStore = request.session  # type: ignore[assignment]
     row = store.live_row
     session_id = row.id if row else None
     if step_up and (row is None or row.subject_ref != subject.subject_ref):
         raise log_in.refused("step-up-other-person", None, session_id=session_id, status=403)
-    # A second log-in in another tab of the same browser goes on with the session that the first one began.
+    # A second log-in in another tab of the same browser renews the session that the first one began.
     same = row is not None and (row.subject_ref, row.hsa_id) == (subject.subject_ref, subject.hsa_id)
     if row is not None and (step_up or same):
         renewed = sessions.renew(row.id, accepted)
@@ -207,28 +207,28 @@ def _enter(request: HttpRequest, subject: Subject, accepted: sessions.LogIn, nex
 
 
 def refusal(request: HttpRequest, refused: LogInRefused, id_token: str = "") -> HttpResponse:
-    """What to do, and nothing about why: one and the same page for every refusal, but for who is proven and has no access."""
+    """Shows the same page for every refusal, without the reason. An identified person without access gets `no_access` instead."""
     if refused.advice is not None:
         return no_access(request, refused.advice, id_token)
     context = {"tab": "", "request_id": current_request_id()}
-    return let_forms_leave(render(request, "authn/refused.html", context, status=refused.status))
+    return allow_log_in_form(render(request, "authn/refused.html", context, status=refused.status))
 
 
 def no_access(request: HttpRequest, advice: Advice, id_token: str = "") -> HttpResponse:
-    """403: what a person without access can do, and the way out of the identity provider if the log-in's token is known."""
-    request.user = Anonymous()  # type: ignore[assignment]  # the frame shows the page as to an anonymous visitor
+    """403: shows a person without access what to do, and with `id_token` a form that logs out at the identity provider."""
+    request.user = Anonymous()  # type: ignore[assignment]  # the page frame is that of an anonymous visitor
     context = {
-        **_log_out_there(id_token),
+        **_provider_log_out(id_token),
         "heading": advice.heading,
         "message": advice.message,
         "support": settings.SUPPORT_CONTACT,
         "tab": "",
     }
-    return let_forms_leave(render(request, "authn/no_access.html", context, status=403))
+    return allow_log_in_form(render(request, "authn/no_access.html", context, status=403))
 
 
-def _log_out_there(id_token: str) -> dict[str, str]:
-    """Returns what the form for a log-out at the identity provider needs. With an empty `endpoint` there is no form."""
+def _provider_log_out(id_token: str) -> dict[str, str]:
+    """Returns the context of the form that logs out at the identity provider. An empty `endpoint` means no form."""
     return {
         "endpoint": provider.end_session_endpoint() if id_token else "",
         "id_token": id_token,
@@ -240,7 +240,7 @@ def _log_out_there(id_token: str) -> dict[str, str]:
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def logout(request: HttpRequest) -> HttpResponse:
-    """POST ends the session here, whatever the provider does, and offers to end it there too; GET is the page after that."""
+    """POST ends the portal's session and offers to log out at the provider too. GET shows the page after a log-out."""
     id_token = ""
     user: Any = request.user
     if request.method == "POST" and user.is_authenticated:
@@ -249,9 +249,9 @@ def logout(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect("/")
     request.session = SessionStore()
     request.user = Anonymous()  # type: ignore[assignment]
-    response = let_forms_leave(render(request, "authn/logged_out.html", {**_log_out_there(id_token), "tab": ""}))
+    response = allow_log_in_form(render(request, "authn/logged_out.html", {**_provider_log_out(id_token), "tab": ""}))
     if request.method == "POST":
         drop_cookie(response)
-        # Not "cookies": browsers apply it to the whole registrable domain, with other services' cookies.
+        # Not "cookies": browsers clear them for the whole registrable domain, including other services.
         response["Clear-Site-Data"] = '"cache", "storage"'
     return response

@@ -1,4 +1,4 @@
-"""Whose request it is, and that somebody is logged in. Public views are marked with Django's `login_not_required`."""
+"""Sets the request's session and user, and requires log-in. Django's `login_not_required` marks public views."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -24,42 +24,42 @@ from siths_portal.lib.pages import error_pages
 
 log = structlog.get_logger(__name__)
 
-RESUBMIT, IN_VAIN, IS_KEPT = "skickat", "1", "kvar"
-"""Tells the log-in page, and then the session in which one logs in, that a form was sent in vain, and whether it is kept."""
+RESUBMIT, NOT_KEPT, IS_KEPT = "skickat", "1", "kvar"
+"""The parameter, also of the anonymous session, that says that a form was sent without a session, and whether it is kept."""
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 Handler = Callable[[HttpRequest], HttpResponse]
 
 
 def not_activity[View: Callable[..., Any]](view: View) -> View:
-    """Marks a view that a page asks by itself, such as a poll: it does not keep an idle person's session alive."""
+    """Marks a view that a page's script calls, such as a poll. A call does not keep the session of an idle person alive."""
     view.session_activity = False  # type: ignore[attr-defined]
     return view
 
 
 def made_by_the_page(request: HttpRequest) -> None:
-    """The same of one request, where the view also serves people: a page that follows something asked for it by itself."""
+    """Marks one request as sent by a page's script, if the view also serves people. See `not_activity`."""
     request.session_activity = False  # type: ignore[attr-defined]
 
 
 class SessionMiddleware:
-    """Puts `request.session` and `request.user` (Principal or Anonymous) in place; both are read when first asked for.
+    """Sets `request.session` and `request.user` (Principal or Anonymous). Both are read at first use.
 
-    A session ends after a time without use and after a longer one in any case, as its site says; it opens its own site alone.
+    A session ends after its site's idle time and absolute time, and is valid on its own site only.
     """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Serves the request, then writes what changed and the cookie."""
+        """Serves the request, then saves a changed session and sets the cookie. Saves nothing after a 5xx response."""
         store = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         request.session = store
         request.user = SimpleLazyObject(lambda: _principal(request, store))  # type: ignore[assignment]
         response = self.get_response(request)
-        now: Any = request.session  # a view may have put a new one in its place
-        if response.status_code < 500 and (now.was_read or now.modified):
-            self._finish(request, now, response)
+        present: Any = request.session  # a view may have replaced it
+        if response.status_code < 500 and (present.was_read or present.modified):
+            self._finish(request, present, response)
         return response
 
     @staticmethod
@@ -91,14 +91,14 @@ def _set_cookie(response: HttpResponse, key: str) -> None:
 
 
 def drop_cookie(response: HttpResponse) -> None:
-    """Tells the browser to forget the session's key."""
+    """Deletes the session cookie."""
     response.delete_cookie(settings.SESSION_COOKIE_NAME, path="/", samesite="Lax")
     if settings.SESSION_COOKIE_SECURE:
         response.cookies[settings.SESSION_COOKIE_NAME]["secure"] = True
 
 
 def _principal(request: HttpRequest, store: SessionStore) -> Principal | Anonymous:
-    """The person of the session. A database that does not answer makes nobody, and guarded views a 503."""
+    """Returns the person of the session. If the database does not respond, returns Anonymous and protected views give 503."""
     try:
         row = store.row
     except (OperationalError, InterfaceError) as error:
@@ -113,7 +113,7 @@ def _principal(request: HttpRequest, store: SessionStore) -> Principal | Anonymo
 
 
 class LoginRequiredMiddleware:
-    """Sends whoever is not logged in to the log-in page and back; who lost a role is told so (S06)."""
+    """Redirects anonymous visitors to the log-in page and back. If a lost role ended the session, shows that instead (S06)."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -125,8 +125,8 @@ class LoginRequiredMiddleware:
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
-        """The answer instead of the view's, unless somebody is logged in or the view is public."""
-        if not getattr(view, "login_required", True):  # the eID app's API among them, to which a session is nothing
+        """Returns None if the user is logged in or the view is public. Otherwise returns the response instead of the view's."""
+        if not getattr(view, "login_required", True):  # also the eID app's API, which uses no session
             return None
         if request.user.is_authenticated:
             if request.method == "GET" and getattr(view, "session_activity", True):
@@ -144,23 +144,23 @@ class LoginRequiredMiddleware:
 
 
 def to_login(request: HttpRequest) -> HttpResponse:
-    """A redirect to the log-in page that comes back to this page (an htmx request's: to the page that it was made from)."""
-    own, in_vain = request.get_full_path(), {}
+    """Returns a redirect to the log-in page, which then returns to this page (for htmx: to the page that sent the request)."""
+    page, resubmit = request.get_full_path(), {}
     if request.headers.get("HX-Request"):
         parts = urlsplit(request.headers.get("HX-Current-URL", ""))
-        own = parts.path + (f"?{parts.query}" if parts.query else "")
+        page = parts.path + (f"?{parts.query}" if parts.query else "")
     elif request.method not in ("GET", "HEAD") and request.resolver_match.url_name != "session_continue":  # type: ignore[union-attr]
-        # In the address: whoever is not logged in makes no row of the session table.
-        in_vain = {RESUBMIT: IS_KEPT if _keep_typed(request) else IN_VAIN}
-    address = f"{reverse('login')}?{urlencode({'next': own, **in_vain})}"
+        # In the URL and not in a session, so that an anonymous request writes no row of the session table.
+        resubmit = {RESUBMIT: IS_KEPT if _keep_form(request) else NOT_KEPT}
+    address = f"{reverse('login')}?{urlencode({'next': page, **resubmit})}"
     return HttpResponseClientRedirect(address) if request.headers.get("HX-Request") else HttpResponseRedirect(address)
 
 
-def _keep_typed(request: HttpRequest) -> bool:
-    """Keeps what was sent for the person whose session the clock or a newer log-in has ended; returns whether it did.
+def _keep_form(request: HttpRequest) -> bool:
+    """Keeps the sent form if a time limit or a newer log-in has ended the session. Returns whether it was kept.
 
-    The cookie of the ended session says whose it is, and the form's token that it came from a page of ours. It can be written
-    for KEPT_FOR after the session was last used, and is shown after a log-in only.
+    The cookie of the ended session identifies the person, and the CSRF token shows that the form is from our own page. The form
+    is accepted until KEPT_FOR after the idle end of the session, and shown only after a log-in.
     """
     store: Any = request.session
     row = store.row

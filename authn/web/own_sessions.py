@@ -1,4 +1,4 @@
-"""Inställningar: one's own sessions; and how long the present one lasts, for the warning before its end (WCAG 2.2.1)."""
+"""The page Inställningar with the user's own sessions, and the session's remaining time for the warning (WCAG 2.2.1)."""
 
 import math
 from typing import Any
@@ -13,17 +13,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from authn.services import sessions
-from authn.web.middleware import IN_VAIN, RESUBMIT, not_activity
+from authn.web.middleware import NOT_KEPT, RESUBMIT, not_activity
 from siths_portal.lib import clock
 from siths_portal.lib.pages import error_pages
 
 ORIGINAL_URI_HEADER = "X-Original-URI"
-"""Set by the reverse proxy: the address that an upload is sent to."""
+"""The header in which the reverse proxy sends the URL of the upload."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def own_settings(request: HttpRequest) -> HttpResponse:
-    """Lists the person's sessions with their times; POST with `session` ends another one."""
+    """Lists the user's sessions with their times. POST with `session` ends another one."""
     user: Any = request.user
     if request.method == "POST":
         ended = _uuid(request.POST.get("session", ""))
@@ -46,13 +46,13 @@ def _uuid(value: str) -> UUID | None:
 @not_activity
 @require_safe
 def session_state(request: HttpRequest) -> JsonResponse:
-    """How many seconds the session lasts unless it is used, and whether using it would help. Asking is no use."""
+    """Returns the seconds until the session ends unless used, and whether use extends it. The call does not count as use."""
     return _state(request)
 
 
 @require_POST
 def session_continue(request: HttpRequest) -> HttpResponse:
-    """ "Fortsätt": the request itself is what keeps the session alive."""
+    """The button Fortsätt: records a use of the session, which extends it."""
     store: Any = request.session
     sessions.touch(store.row)
     return _state(request)
@@ -64,14 +64,14 @@ def session_continue(request: HttpRequest) -> HttpResponse:
 def upload_session(request: HttpRequest) -> HttpResponse:
     """Tells the reverse proxy, before it reads an upload, whether the sender has a live session (ADR 0319).
 
-    204 with a session, else 401 with the address of the log-in that leads back to the page in `X-Original-URI`. The proxy lets
-    nobody else ask. Not activity of the session. 503 if the database does not answer.
+    204 with a session; else 401 with the URL of a log-in that returns to the page in `X-Original-URI`; 503 if the database does
+    not respond. The proxy accepts this URL from no client. The call does not count as use of the session.
     """
     if request.user.is_authenticated:
         return HttpResponse(status=204)
     if getattr(request, "sessions_unavailable", False):
         return error_pages.error_page(request, 503)
-    query = urlencode({"next": request.headers.get(ORIGINAL_URI_HEADER, "/"), RESUBMIT: IN_VAIN})
+    query = urlencode({"next": request.headers.get(ORIGINAL_URI_HEADER, "/"), RESUBMIT: NOT_KEPT})
     return HttpResponse(status=401, headers={"Location": f"{reverse('login')}?{query}", "Cache-Control": "no-store"})
 
 
@@ -79,6 +79,6 @@ def _state(request: HttpRequest) -> JsonResponse:
     store: Any = request.session
     row = store.row
     end = min(sessions.idle_end(row), row.expires_at)
-    # Rounded up: a browser that asks again after so long finds the session ended, and is not a moment early.
+    # Rounded up, so that a browser that asks again after this time finds the session ended.
     seconds = math.ceil((end - clock.now()).total_seconds())
     return JsonResponse({"seconds_left": max(0, seconds), "extendable": end < row.expires_at})

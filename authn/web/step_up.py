@@ -1,4 +1,4 @@
-"""Step-up: acts that need a recent log-in send the person to the identity provider and back, form included (S05)."""
+"""Step-up: an action that needs a recent log-in sends the person to the identity provider and back, and keeps the form (S05)."""
 
 import datetime as dt
 from typing import Any
@@ -13,14 +13,14 @@ from siths_portal.lib import clock
 from siths_portal.lib.pages import named_buttons
 
 STEP_UP, KEPT = "step_up", "kept_form"
-# What `max_age` 0 means in practice: the act follows the log-in that was made for it within this time.
+# The longest time between a log-in and an action that requires a log-in of its own (`max_age` 0).
 AT_ONCE = dt.timedelta(minutes=5)
 
 
 def require_recent_login(request: HttpRequest, max_age: dt.timedelta) -> HttpResponse | None:
-    """None if the person logged in at most `max_age` ago (zero: for this act, within AT_ONCE); else the redirect to return.
+    """Returns None if the person logged in at most `max_age` ago (at least AT_ONCE), else a redirect for the view to return.
 
-    The person comes back to this path by GET. The fields of a POST are kept for `kept_form`; uploaded files are not.
+    After the log-in the person returns to this path with GET. `kept_form` has the fields of a POST, without uploaded files.
     """
     user: Any = request.user
     if clock.now() - user.authenticated_at <= max(max_age, AT_ONCE):
@@ -33,7 +33,7 @@ def require_recent_login(request: HttpRequest, max_age: dt.timedelta) -> HttpRes
 
 
 def encoded_form(request: HttpRequest) -> str:
-    """What the form holds, without its token and the button that sent it."""
+    """Returns the form's fields, URL-encoded, without the CSRF token and the button that sent it."""
     form = request.POST.copy()
     for name in ("csrfmiddlewaretoken", named_buttons.BUTTON):
         form.pop(name, None)
@@ -41,7 +41,7 @@ def encoded_form(request: HttpRequest) -> str:
 
 
 def restore(request: HttpRequest) -> None:
-    """Lets this page show, once, what the person had filled in on it before a step-up or the end of the session before."""
+    """Makes this request show, once, the fields that the person had filled in before a step-up or the end of the last session."""
     kept = request.session.get(KEPT)
     if kept and kept["path"] == request.path:
         del request.session[KEPT]
@@ -49,6 +49,6 @@ def restore(request: HttpRequest) -> None:
 
 
 def kept_form(request: HttpRequest) -> QueryDict | None:
-    """What had been filled in on this page before it is shown again; for what is no Django form, which shows it by itself."""
-    found: QueryDict | None = getattr(request, "kept_form", None)
-    return found
+    """Returns the restored fields of this page, or None. Only views without a Django form need it; others restore themselves."""
+    fields: QueryDict | None = getattr(request, "kept_form", None)
+    return fields

@@ -49,7 +49,7 @@ def op(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     (tmp_path / "client-key.pem").write_bytes(OWN_KEY.as_pem(private=True))
     relying_party.forget()
     # Nothing is used of what strangers may cause in a minute: the tests before were strangers too.
-    for module, name in ((log_in, "_stray"), (log_in, "_told"), (login, "_STARTS")):
+    for module, name in ((log_in, "_state_refusals"), (log_in, "_limit_warnings"), (login, "_STARTS")):
         monkeypatch.setattr(module, name, MinuteBudget())
     yield hostile
     hostile.stop()

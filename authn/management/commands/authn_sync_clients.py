@@ -1,4 +1,4 @@
-"""`authn_sync_clients`: machine clients and their certificates from file to table."""
+"""`authn_sync_clients [FILE]`: loads machine clients and their certificates from the file into the database."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,7 +12,7 @@ from siths_portal.lib.files.path_arguments import readable_file
 
 
 class Command(BaseCommand):
-    """Makes the register of clients like the file; what the file no longer names is deactivated or revoked."""
+    """Updates the register of clients to match the file. Deactivates clients and revokes certificates that the file lacks."""
 
     help = "Loads suppliers and services with their client certificates from SUPPLIERS_FILE (YAML or JSON)."
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Prints one line. Exit 2 without a file, 1 if the file is refused; then nothing is changed."""
+        """Prints one line. Exit 2 without a file; 1 if the file is refused, and then nothing is changed."""
         if not options["file"]:
             raise CommandError("Ange en fil, eller inställningen SUPPLIERS_FILE.", returncode=2)
         try:
