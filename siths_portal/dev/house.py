@@ -4,24 +4,24 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from siths_portal.dev import users
 from siths_portal.dev.checks import run_audit, run_checks
 from siths_portal.dev.home import locked, open_house
-from siths_portal.dev.progress import HouseError, run_steps, seconds_since_start, warn
+from siths_portal.dev.progress import HouseError, Step, run_steps, seconds_since_start, warn
 from siths_portal.dev.steps import SERVE_STEPS, WALK_STEPS
 from siths_portal.dev.supervision import Supervisor
-from siths_portal.dev.toolchain import INSTALL_STEPS
+from siths_portal.dev.toolchain import INSTALL_STEPS, install_bench_packages
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def setup() -> None:
-    """Installs what is missing."""
+def setup(*more: Step) -> None:
+    """Installs what is missing, and takes the steps `more`."""
     with locked(ROOT):
-        run_steps(INSTALL_STEPS, ROOT)
+        run_steps((*INSTALL_STEPS, *more), ROOT)
 
 
 def run() -> None:
@@ -83,8 +83,8 @@ def audit() -> None:
     run_audit(ROOT)
 
 
-def _pytest(*arguments: str) -> None:
-    setup()
+def _pytest(*arguments: str, needs: Sequence[Step] = ()) -> None:
+    setup(*needs)
     sys.stdout.flush()
     extra = shlex.split(os.environ.get("PYTEST_ARGS", ""))
     # A make that a test starts is not part of this one; compiled modules are kept, since tests start hundreds of processes.
@@ -115,15 +115,22 @@ def faults() -> None:
     _pytest("tests", "-m", "faults", "--timeout", "7200")
 
 
+def bench_files(area: str) -> dict[str, list[str]]:
+    """Returns the benchmark files by area, of all areas if `area` is empty. Raises HouseError, which lists them, for another."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "tests" / "bench").glob("bench_*.py")):
+        found.setdefault(path.stem.split("_")[1], []).append(str(path.relative_to(ROOT)))
+    if area and area not in found:
+        raise HouseError(f"AREA is {' or '.join(found)}, not {area}", 2)
+    return {area: found[area]} if area else found
+
+
 def bench() -> None:
-    """The benchmarks, or those of AREA (pki, portal, billing, supplier): a table and `var/bench/results.json`."""
-    area = os.environ.get("AREA", "")
-    if area not in ("", "pki", "portal", "billing", "supplier"):
-        raise HouseError(f"AREA is pki, portal, billing or supplier, not {area}", 2)
-    chosen = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "bench").glob(f"bench_{area}*.py"))
-    if not chosen:
-        raise HouseError(f"There is no benchmark of {area} yet")
-    _pytest(*chosen, "-o", "python_files=bench_*.py", "-p", "no:randomly", "--timeout", "3600")
+    """Installs what the benchmarks need and runs them, or those of AREA: a table and `var/bench/results.json`."""
+    files = bench_files(os.environ.get("AREA", ""))
+    packages = Step("Debian packages of benchmarks", lambda root: install_bench_packages(root, files))
+    chosen = [path for paths in files.values() for path in paths]
+    _pytest(*chosen, "-o", "python_files=bench_*.py", "-p", "no:randomly", "--timeout", "3600", needs=(packages,))
 
 
 TARGETS: dict[str, Callable[[], None]] = {

@@ -5,12 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from siths_portal.dev.progress import HouseError, Step, run_logged
 
 UV_VERSION = "0.13.9"
 PACKAGE_LIST = Path(__file__).with_name("apt-packages.txt")
+BENCH_PACKAGES: dict[str, dict[str, str]] = {"pki": {"wrk": "wrk", "golang-cfssl": "cfssl"}}
+"""Debian packages that the benchmarks of an area need besides `apt-packages.txt`, each with the command that does as well."""
+
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 VENDORED = {
     "node_modules/@digdir/designsystemet-css/dist/src/index.css": "designsystemet.css",
@@ -24,7 +28,13 @@ VENDORED = {
 def missing_packages() -> list[str]:
     """Packages of `apt-packages.txt` that dpkg does not list as installed and whose stand-in command is not on PATH either."""
     wanted = [line.split() for line in PACKAGE_LIST.read_text().splitlines() if line and not line.startswith("#")]
-    asked = [words[0] for words in wanted if len(words) == 1 or not shutil.which(words[1])]
+    return _not_installed([words[0] for words in wanted if len(words) == 1 or not shutil.which(words[1])])
+
+
+def _not_installed(asked: Sequence[str]) -> list[str]:
+    """Returns those of the packages that dpkg does not list as installed."""
+    if not asked:
+        return []
     answer = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *asked],
         capture_output=True, text=True, check=False,
@@ -40,17 +50,47 @@ def install_packages(root: Path) -> str | None:
     missing = missing_packages()
     if not missing:
         return None
-    if os.geteuid() == 0:
-        prefix = []
-    elif shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0:
-        prefix = ["sudo", "-n"]
-    else:
+    prefix = _as_root()
+    if prefix is None:
         raise HouseError(
             "Some Debian packages are missing. Install them, then run the same command again:\n"
             f"  apt-get install -y --no-install-recommends {' '.join(missing)}",
             2,
         )
-    log = root / "var" / "log" / "setup.log"
+    return _install(root, prefix, missing)
+
+
+def install_bench_packages(root: Path, areas: Iterable[str]) -> str | None:
+    """Installs what the benchmarks of these areas need. Raises HouseError, in one line, if this user or apt-get cannot."""
+    commands = {package: command for area in areas for package, command in BENCH_PACKAGES.get(area, {}).items()}
+    missing = _not_installed([package for package, command in commands.items() if not shutil.which(command)])
+    if not missing:
+        return None
+    by_hand = f"As root: apt-get install -y --no-install-recommends {' '.join(missing)}"
+    prefix = _as_root()
+    if prefix is None:
+        raise HouseError(f"Benchmarks need Debian packages that are missing. {by_hand}", 2)
+    try:
+        return _install(root, prefix, missing)
+    except HouseError as error:
+        raise HouseError(f"Benchmarks need Debian packages, and apt-get failed (log: {_log(root)}). {by_hand}") from error
+
+
+def _as_root() -> list[str] | None:
+    """Returns what goes before a command that needs root, or None if this user cannot become root without a password."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0:
+        return ["sudo", "-n"]
+    return None
+
+
+def _log(root: Path) -> Path:
+    return root / "var" / "log" / "setup.log"
+
+
+def _install(root: Path, prefix: list[str], missing: list[str]) -> str:
+    log = _log(root)
     run_logged([*prefix, "apt-get", "-q", "update"], log, cwd=root)
     install = ["apt-get", "-q", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", *missing]
     run_logged([*prefix, "env", "DEBIAN_FRONTEND=noninteractive", *install], log, cwd=root)

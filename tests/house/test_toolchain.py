@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from siths_portal.dev import toolchain
+from siths_portal.dev import house, toolchain
 from siths_portal.dev.progress import HouseError, Step, run_steps
 from tests.house.conftest import copy_house
 
@@ -162,6 +162,46 @@ def test_a_removed_package_whose_configuration_stayed_is_missing(
     fake("apt-get")
     monkeypatch.setenv("DPKG_ADMINDIR", str(empty_dpkg))
     assert "nginx" in toolchain.missing_packages()
+
+
+class TestBenchmarks:
+    """`make bench` offers the areas that have files, and installs what those need."""
+
+    def test_an_area_without_a_file_is_refused_with_those_that_have_one(self) -> None:
+        assert set(house.bench_files("")) == {"pki", "portal"}
+        assert all(Path(file).name.startswith("bench_portal") for file in house.bench_files("portal")["portal"])
+        for area in ("billing", "p"):
+            with pytest.raises(HouseError, match=f"^AREA is pki or portal, not {area}$"):
+                house.bench_files(area)
+
+    def test_with_root_missing_packages_are_installed_by_name(
+        self, folder: Path, fake: Fake, empty_dpkg: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls = self.planted(folder, fake, empty_dpkg, monkeypatch, user=0)
+        assert toolchain.install_bench_packages(folder, ["portal"]) is None
+        assert toolchain.install_bench_packages(folder, ["pki", "portal"]) == "1 installed"
+        assert calls.read_text().splitlines()[-1].endswith(" golang-cfssl")
+
+    def test_without_root_one_line_says_what_to_install(
+        self, folder: Path, fake: Fake, empty_dpkg: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls = self.planted(folder, fake, empty_dpkg, monkeypatch, user=1)
+        (folder / "bin" / "sudo").write_text("#!/bin/sh\nexit 1\n")
+        (folder / "bin" / "sudo").chmod(0o755)
+        with pytest.raises(HouseError, match=r"As root: apt-get install -y --no-install-recommends golang-cfssl$") as refused:
+            toolchain.install_bench_packages(folder, ["pki"])
+        assert "\n" not in str(refused.value)
+        assert calls.read_text() == ""
+
+    @staticmethod
+    def planted(folder: Path, fake: Fake, dpkg: Path, monkeypatch: pytest.MonkeyPatch, *, user: int) -> Path:
+        """A machine on which wrk is there and cfssl is not; apt-get writes down its calls."""
+        fake("wrk")
+        calls = fake("apt-get")
+        monkeypatch.setattr(os, "geteuid", lambda: user)
+        monkeypatch.setenv("PATH", f"{folder / 'bin'}:{without_node(folder)}")
+        monkeypatch.setenv("DPKG_ADMINDIR", str(dpkg))
+        return calls
 
 
 def test_a_failing_step_says_which_command_with_its_end_and_stops(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
