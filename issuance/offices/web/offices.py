@@ -221,10 +221,10 @@ def _form_context(request: HttpRequest, form: OfficeForm, line: _Example, cancel
 
     If the user asked for the line without a comment, the comment field gets the focus.
     """
-    shown, selected_ids = line.of(form["invoice_comment"].value()), "visa" in request.POST
-    if selected_ids and not shown:
+    shown, line_requested = line.of(form["invoice_comment"].value()), "visa" in request.POST
+    if line_requested and not shown:
         form.fields["invoice_comment"].widget.attrs["autofocus"] = True
-    return {"form": form, "cancel_url": cancel_url, "submit": submit, "invoice_line": shown, "line_asked": selected_ids}
+    return {"form": form, "cancel_url": cancel_url, "submit": submit, "invoice_line": shown, "line_asked": line_requested}
 
 
 @require_safe

@@ -198,7 +198,7 @@ def _grant(row: _Row, *, blocked: bool) -> Grant:
 class _Held(NamedTuple):
     role: str
     path: str | None
-    key: bool
+    matches: bool
     held: list[dict[str, str | None]]
 
 
@@ -211,15 +211,15 @@ def issuing_in(where: Q) -> set[str]:
     today = clock.today()
     holders = in_force(RoleGrant.objects.filter(where)).values("person")
     rows = with_post(in_force(RoleGrant.objects.filter(person__in=holders, role__in=_QUALIFIED)), today=today)
-    key = Case(When(where, then=True), default=False, output_field=BooleanField())
-    rows = rows.annotate(key=key, held=newest_qualifications("person"))
+    matches = Case(When(where, then=True), default=False, output_field=BooleanField())
+    rows = rows.annotate(matches=matches, held=newest_qualifications("person"))
     people: dict[UUID, list[_Held]] = {}
-    read = ("person_id", "role", "organisation__scope_path", "key", "held")
+    read = ("person_id", "role", "organisation__scope_path", "matches", "held")
     for person_id, *values in rows.values_list(*read):
         people.setdefault(person_id, []).append(_Held(*values))
     found: set[str] = set()
     for grants in people.values():
-        unchecked_paths = {grant.path for grant in grants if grant.key and grant.path} - found
+        unchecked_paths = {grant.path for grant in grants if grant.matches and grant.path} - found
         until = issues_until(grants, held_of(grants[0].held)) if unchecked_paths else None
         found |= unchecked_paths if until is None or until >= today else set()
     return found
