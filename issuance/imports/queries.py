@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from issuance.articles.models import SubscriptionFee
 from issuance.authz import Action, Actor, policy
 from issuance.authz.role_names import ROLE
-from issuance.imports.domain import NO, YES, Kind
+from issuance.imports.domain import SetupTable
 from issuance.imports.services import customisation_word
 from issuance.offices.models import OrganisationOffice
 from issuance.offices.services import offices_to_connect
@@ -21,14 +21,15 @@ from issuance.roles.queries import role_reach
 from issuance.roles.services.actors import current
 from issuance.roles.services.role_periods import last_day_of
 from siths_portal.lib import clock
+from siths_portal.lib.imports.columns import NO, YES
 
-Cells = tuple[str, ...]
+ExportedCells = tuple[str, ...]
 _IDS_IN_A_CELL = 1000
 """HSA-ids in one row of an office; one with more organisations takes several rows."""
 
 
 @dataclass(frozen=True)
-class Part:
+class ExportedPart:
     """What a file is of: a whole area, or with the `path` of an organisation in it that one and those below it."""
 
     area_id: UUID
@@ -40,13 +41,13 @@ class Part:
         return Q(**{f"{lookup}area": self.area_id}) & Q(**{f"{lookup}scope_path__startswith": self.path})
 
 
-def rows(*, actor: Actor, part: Part, kind: Kind) -> list[Cells]:
+def rows(*, actor: Actor, part: ExportedPart, kind: SetupTable) -> list[ExportedCells]:
     """The rows of one table, in the order of its columns, of a part that the caller has checked that the actor sees."""
-    made = {Kind.ORGANISATIONS: _organisations, Kind.OFFICES: _offices, Kind.ROLES: _roles}[kind]
+    made = {SetupTable.ORGANISATIONS: _organisations, SetupTable.OFFICES: _offices, SetupTable.ROLES: _roles}[kind]
     return list(made(actor, part))
 
 
-def _organisations(actor: Actor, part: Part) -> Iterator[Cells]:
+def _organisations(actor: Actor, part: ExportedPart) -> Iterator[ExportedCells]:
     """Those that are not ended. What lies above a part is not told to those who do not see it."""
     found = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(part.within(), closed_at=None)
     listed = list(found.select_related("area", "parent", "customisation").order_by("name", "pk"))
@@ -62,7 +63,7 @@ def _organisations(actor: Actor, part: Part) -> Iterator[Cells]:
         yield (*own, issuing, fee, customisation_word(row))
 
 
-def _offices(actor: Actor, part: Part) -> Iterator[Cells]:
+def _offices(actor: Actor, part: ExportedPart) -> Iterator[ExportedCells]:
     """Those that are open, also those that the part's organisations may only be connected to: a closed one is made by no import.
 
     An address is told to those who see the office's own page.
@@ -82,7 +83,7 @@ def _offices(actor: Actor, part: Part) -> Iterator[Cells]:
             yield (row.name, row.invoice_comment, row.area.name, row.office_number, ", ".join(ids), *address)
 
 
-def _roles(actor: Actor, part: Part) -> Iterator[Cells]:
+def _roles(actor: Actor, part: ExportedPart) -> Iterator[ExportedCells]:
     """Those that the actor gives and takes, of holders whom he may read by name and who have a post in the area; nothing for
     others."""
     if not policy.holds(actor, Action.ASSIGN_ROLE):
@@ -102,7 +103,7 @@ def _roles(actor: Actor, part: Part) -> Iterator[Cells]:
             yield _role(grant, hsa_id)
 
 
-def _role(grant: RoleGrant, hsa_id: str) -> Cells:
+def _role(grant: RoleGrant, hsa_id: str) -> ExportedCells:
     first, last = grant.valid_from.astimezone(clock.STOCKHOLM).date(), last_day_of(grant)
     return (
         hsa_id,

@@ -4,7 +4,7 @@ import datetime as dt
 
 from django.conf import settings
 
-from issuance.imports.services import imports
+from issuance.imports.services import SETUP_IMPORTER
 from issuance.operators.services import certificate_searches, mass_revocations
 from issuance.search.services import searching
 from siths_portal.lib import clock
@@ -16,4 +16,4 @@ def delete_old() -> int:
     """
     before = clock.now() - dt.timedelta(hours=max(settings.SEARCH_KEEP_HOURS, 1))
     searched = searching.delete_old(before) + certificate_searches.delete_old(before)
-    return searched + mass_revocations.delete_old_trials(before) + imports.delete_expired()
+    return searched + mass_revocations.delete_old_trials(before) + SETUP_IMPORTER.delete_expired()

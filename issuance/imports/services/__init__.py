@@ -1,22 +1,7 @@
-"""Bulk set-up from files: organisations, offices and role holders, looked at first and made all or none (rules/issuance 7.8)."""
+"""Bulk set-up from files: organisations, offices and role holders, checked first and created all or none (rules/issuance 7.8)."""
 
-from issuance.imports.services.imports import Stale, carry_out, give_up, keep, may_set_up, own, planned, require_setting_up
-from issuance.imports.services.lines import MAX_NEW, ImportPlan, PlannedRow, RowOutcome, grouped
 from issuance.imports.services.plan_organisations import customisation_word
+from issuance.imports.services.planned_rows import PlannedSetupRow, SetupPlan
+from issuance.imports.services.setup_importer import SETUP_IMPORTER, may_set_up
 
-__all__ = [
-    "MAX_NEW",
-    "ImportPlan",
-    "PlannedRow",
-    "RowOutcome",
-    "Stale",
-    "carry_out",
-    "customisation_word",
-    "give_up",
-    "grouped",
-    "keep",
-    "may_set_up",
-    "own",
-    "planned",
-    "require_setting_up",
-]
+__all__ = ["SETUP_IMPORTER", "PlannedSetupRow", "SetupPlan", "customisation_word", "may_set_up"]

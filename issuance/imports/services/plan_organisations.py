@@ -3,99 +3,101 @@
 from collections import deque
 
 from issuance.authz import Action
-from issuance.imports.domain import GENERIC, NO, OWN, SAME_AS_ABOVE, YES
-from issuance.imports.services.known import Known, Place
-from issuance.imports.services.lines import ENDED, MISSING, OrganisationStep, PlannedRow, Ref, RowOutcome
+from issuance.imports.domain import GENERIC, OWN, SAME_AS_ABOVE
+from issuance.imports.services.existing_setup import ExistingSetup, SetupPlace
+from issuance.imports.services.planned_rows import ENDED, MISSING, NewOrganisationChange, OrganisationRef, PlannedSetupRow
 from issuance.organisations.models import Organisation
 from issuance.organisations.services.organisations import Making, OrganisationData
 from issuance.organisations.services.tree import require_room, segment
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import new_id
+from siths_portal.lib.imports.columns import NO, YES
+from siths_portal.lib.imports.planning import RowOutcome
 
 _SEGMENT = len(segment("o", new_id())) + 1
 _NO_RIGHT = "Din behörighetsroll tillåter inte att du skapar en organisation här."
 _OF_SUB = "Underorganisationer räknas med den organisation som de ligger under. Lämna cellen tom."
 
 
-def plan(lines: list[PlannedRow], known: Known) -> list[PlannedRow]:
-    """Says what becomes of the lines; returns those of new organisations, each after the one above it.
+def plan(rows: list[PlannedSetupRow], existing: ExistingSetup) -> list[PlannedSetupRow]:
+    """Says what becomes of the rows; returns those of new organisations, each after the one above it.
 
-    What will be made is a place from then on, for the lines of other tables too.
+    What will be made is a place from then on, for the rows of other tables too.
     """
-    waiting = _waiting(lines, known)
-    below: dict[str, list[PlannedRow]] = {}
-    for line in waiting.values():
-        below.setdefault(_above(line), []).append(line)
-    ready = deque(line for line in waiting.values() if _above(line) not in waiting)
-    order: list[PlannedRow] = []
-    failed = {key for key, line in waiting.items() if line.wrong}
+    waiting = _waiting(rows, existing)
+    below: dict[str, list[PlannedSetupRow]] = {}
+    for row in waiting.values():
+        below.setdefault(_above(row), []).append(row)
+    ready = deque(row for row in waiting.values() if _above(row) not in waiting)
+    order: list[PlannedSetupRow] = []
+    failed = {key for key, row in waiting.items() if row.errors}
     while ready:
-        line = ready.popleft()
-        key = _key(line)
+        row = ready.popleft()
+        key = _key(row)
         del waiting[key]
-        if _above(line) in failed:
-            line.refuse("parent", "Raden för organisationen ovanför är fel. Rätta den först.")
+        if _above(row) in failed:
+            row.refuse("parent", "Raden för organisationen ovanför är fel. Rätta den först.")
         elif key not in failed:
-            _new(line, known)
-        if line.outcome is RowOutcome.MAKE:
-            order.append(line)
+            _new(row, existing)
+        if row.outcome is RowOutcome.CREATE:
+            order.append(row)
         else:
             failed.add(key)
         ready.extend(below.get(key, ()))
-    for line in waiting.values():
-        line.refuse("parent", "Organisationen ligger under sig själv. Rätta kolumnen i en av raderna.")
+    for row in waiting.values():
+        row.refuse("parent", "Organisationen ligger under sig själv. Rätta kolumnen i en av raderna.")
     return order
 
 
-def _key(line: PlannedRow) -> str:
-    return line.row.get("hsa_id").upper()
+def _key(row: PlannedSetupRow) -> str:
+    return row.get("hsa_id").upper()
 
 
-def _above(line: PlannedRow) -> str:
-    return line.row.get("parent").upper()
+def _above(row: PlannedSetupRow) -> str:
+    return row.get("parent").upper()
 
 
-def _waiting(lines: list[PlannedRow], known: Known) -> dict[str, PlannedRow]:
-    """The first line of each organisation that is not there, by its key. The others get what becomes of them."""
-    found: dict[str, PlannedRow] = {}
+def _waiting(rows: list[PlannedSetupRow], existing: ExistingSetup) -> dict[str, PlannedSetupRow]:
+    """The first row of each organisation that is not there, by its key. The others get what becomes of them."""
+    found: dict[str, PlannedSetupRow] = {}
     seen: set[str] = set()
-    for line in lines:
-        key = _key(line)
+    for row in rows:
+        key = _key(row)
         if not key:
-            _checked(line)  # says that it is missing, and what else is wrong
+            _checked(row)  # says that it is missing, and what else is wrong
         elif key in seen:
-            line.refuse("hsa_id", "HSA-id står på flera rader. Ta bort den ena.")
-        elif key in known.organisations:
-            _there(line, known.organisations[key], known)
-        elif key in known.taken:
-            line.refuse("hsa_id", "HSA-id tillhör redan en annan organisation. Kontrollera HSA-id i katalogen.")
+            row.refuse("hsa_id", "HSA-id står på flera rader. Ta bort den ena.")
+        elif key in existing.organisations:
+            _there(row, existing.organisations[key], existing)
+        elif key in existing.taken:
+            row.refuse("hsa_id", "HSA-id tillhör redan en annan organisation. Kontrollera HSA-id i katalogen.")
         else:
-            found[key] = line
+            found[key] = row
         seen.add(key)
     return found
 
 
-def _there(line: PlannedRow, there: Organisation, known: Known) -> None:
-    """Compares the line with an organisation that is there."""
-    data = _checked(line)
+def _there(row: PlannedSetupRow, there: Organisation, existing: ExistingSetup) -> None:
+    """Compares the row with an organisation that is there."""
+    data = _checked(row)
     if data is None:
         return
     for name in ("name", "organisation_number", "country", "county"):
-        line.differs(name, getattr(data, name), getattr(there, name), getattr(there, name))
-    line.differs("area", line.row.get("area").upper(), there.area.name.upper(), there.area.name)
+        row.differs(name, getattr(data, name), getattr(there, name), getattr(there, name))
+    row.differs("area", row.get("area").upper(), there.area.name.upper(), there.area.name)
     above = there.parent.hsa_id if there.parent else ""
-    line.differs("parent", _above(line), above.upper(), above)
+    row.differs("parent", _above(row), above.upper(), above)
     issuing = there.area.issuing_organisation_id == there.pk
-    line.differs("issuing", line.yes("issuing"), issuing, YES if issuing else NO)
+    row.differs("issuing", row.yes_or_no("issuing"), issuing, YES if issuing else NO)
     if there.parent_id is None:  # without a decided fee, none is charged
-        charged = known.charged.get(there.pk, False)
-        line.differs("charged", line.yes("charged"), charged, YES if charged else NO)
-    elif line.yes("charged") is not None:
-        line.refuse("charged", _OF_SUB)
-    line.differs("customisation", line.row.get("customisation"), customisation_word(there), customisation_word(there))
+        charged = existing.charged.get(there.pk, False)
+        row.differs("charged", row.yes_or_no("charged"), charged, YES if charged else NO)
+    elif row.yes_or_no("charged") is not None:
+        row.refuse("charged", _OF_SUB)
+    row.differs("customisation", row.get("customisation"), customisation_word(there), customisation_word(there))
     if there.closed_at is not None:
-        line.refuse("hsa_id", f"Organisationen {ENDED}")
-    line.told, line.bound = "Finns redan", (str(there.pk),)
+        row.refuse("hsa_id", f"Organisationen {ENDED}")
+    row.summary, row.depends_on = "Finns redan", (str(there.pk),)
 
 
 def customisation_word(row: Organisation) -> str:
@@ -105,85 +107,84 @@ def customisation_word(row: Organisation) -> str:
     return GENERIC if row.customisation.generic else OWN
 
 
-def _checked(line: PlannedRow) -> OrganisationData | None:
-    """The line's own data in normal form; None after noting what is wrong with it."""
-    row = line.row
+def _checked(row: PlannedSetupRow) -> OrganisationData | None:
+    """The row's own data in normal form; None after noting what is wrong with it."""
     typed = {name: row.get(name) for name in ("name", "hsa_id", "organisation_number", "county")}
     try:
         return OrganisationData(**typed, country=row.get("country") or "SE").checked()
     except Invalid as error:
-        line.take(error, field="hsa_id")
+        row.take(error, field="hsa_id")
         return None
 
 
-def _new(line: PlannedRow, known: Known) -> None:
+def _new(row: PlannedSetupRow, existing: ExistingSetup) -> None:
     """What becomes of an organisation that is not there."""
-    data = _checked(line)
-    above = _place(line, known)
-    issuing, charged = line.yes("issuing") or False, line.yes("charged")
-    _require_consistent(line, known, issuing=issuing, charged=charged)
-    word = line.row.get("customisation").casefold()
-    generic = word == GENERIC.casefold() and bool(_above(line))
-    if above is None or data is None or line.wrong:
+    data = _checked(row)
+    above = _place(row, existing)
+    issuing, charged = row.yes_or_no("issuing") or False, row.yes_or_no("charged")
+    _require_consistent(row, existing, issuing=issuing, charged=charged)
+    word = row.get("customisation").casefold()
+    generic = word == GENERIC.casefold() and bool(_above(row))
+    if above is None or data is None or row.errors:
         return
-    if issuing and known.issuers.get(above.pk) is not None:  # type: ignore[arg-type]  # an area, since no sub-organisation issues
-        line.refuse("issuing", "Utgivningsområdet har redan en utgivande organisation. Byt den på utgivningsområdets sida.")
+    if issuing and existing.issuers.get(above.pk) is not None:  # type: ignore[arg-type]  # an area, since no sub-organisation issues
+        row.refuse("issuing", "Utgivningsområdet har redan en utgivande organisation. Byt den på utgivningsområdets sida.")
         return
     try:
         require_room(above.length + _SEGMENT)
     except Conflict as error:
-        line.take(error, field="parent")
+        row.take(error, field="parent")
         return
     if issuing:
-        known.issuers[above.area_id] = new_id()  # the next one of the file is one too many
-    key, parent = _key(line), _above(line)
-    known.places[key] = Place(
+        existing.issuers[above.area_id] = new_id()  # the next one of the file is one too many
+    key, parent = _key(row), _above(row)
+    existing.places[key] = SetupPlace(
         None, data.name, above.area_id, above.area_name, above.scope_path, above.length + _SEGMENT, above.rights
     )
-    ref, making = Ref(parent, above.pk) if parent else None, Making(issuing, charged, generic)
-    line.outcome = RowOutcome.MAKE
-    line.step = OrganisationStep(key, above.area_id, ref, data, making, line.row.catalogue)
-    line.told = f"Ny organisation under {above.name}" if parent else f"Ny organisation i {above.area_name}"
+    ref, making = OrganisationRef(parent, above.pk) if parent else None, Making(issuing, charged, generic)
+    row.outcome = RowOutcome.CREATE
+    row.change = NewOrganisationChange(key, above.area_id, ref, data, making, row.row.catalogue)
+    row.summary = f"Ny organisation under {above.name}" if parent else f"Ny organisation i {above.area_name}"
     if word not in ("", SAME_AS_ABOVE.casefold()) and not generic:
-        line.told += ". Kortanpassningen läses inte in: den väljs på organisationens sida"
-    line.bound = (str(above.pk or parent),)
+        row.summary += ". Kortanpassningen läses inte in: den väljs på organisationens sida"
+    row.depends_on = (str(above.pk or parent),)
 
 
-def _place(line: PlannedRow, known: Known) -> Place | None:
+def _place(row: PlannedSetupRow, existing: ExistingSetup) -> SetupPlace | None:
     """Where a new organisation comes, which the actor may put it to; None after noting what is wrong."""
-    if above := _above(line):
-        place = known.places.get(above)
+    if above := _above(row):
+        place = existing.places.get(above)
         if place is None:
-            line.refuse("parent", f"Organisationen {MISSING}")
+            row.refuse("parent", f"Organisationen {MISSING}")
         elif place.ended:
-            line.refuse("parent", f"Organisationen {ENDED}")
+            row.refuse("parent", f"Organisationen {ENDED}")
         elif Action.CREATE_SUB_ORGANISATION not in place.rights:
-            line.refuse("parent", _NO_RIGHT)
-        elif line.row.get("area").upper() not in ("", place.area_name.upper()):
-            line.refuse("area", "Organisationen ovanför ligger i ett annat utgivningsområde.")
+            row.refuse("parent", _NO_RIGHT)
+        elif row.get("area").upper() not in ("", place.area_name.upper()):
+            row.refuse("area", "Organisationen ovanför ligger i ett annat utgivningsområde.")
         return place
-    place = known.area(line.row.get("area"))
-    if not line.row.get("area"):
-        line.refuse("area", "Ange utgivningsområdets namn, eller organisationen ovanför.")
+    place = existing.area(row.get("area"))
+    if not row.get("area"):
+        row.refuse("area", "Ange utgivningsområdets namn, eller organisationen ovanför.")
     elif place is None:
-        line.refuse("area", f"Utgivningsområdet {MISSING}")
+        row.refuse("area", f"Utgivningsområdet {MISSING}")
     elif Action.CREATE_ORGANISATION not in place.rights:
-        line.refuse("area", _NO_RIGHT)
+        row.refuse("area", _NO_RIGHT)
     return place
 
 
-def _require_consistent(line: PlannedRow, known: Known, *, issuing: bool, charged: bool | None) -> None:
+def _require_consistent(row: PlannedSetupRow, existing: ExistingSetup, *, issuing: bool, charged: bool | None) -> None:
     """Notes what does not go with where a new organisation lies."""
-    customisation = line.row.get("customisation").casefold()
+    customisation = row.get("customisation").casefold()
     if customisation not in ("", SAME_AS_ABOVE.casefold(), GENERIC.casefold(), OWN.casefold()):
-        line.refuse("customisation", f"Skriv {GENERIC} eller lämna cellen tom. SITHS-förvaltningen skapar egna kortanpassningar.")
-    if _above(line):
+        row.refuse("customisation", f"Skriv {GENERIC} eller lämna cellen tom. SITHS-förvaltningen skapar egna kortanpassningar.")
+    if _above(row):
         if issuing:
-            line.refuse("issuing", "En underorganisation kan inte vara utgivande organisation.")
+            row.refuse("issuing", "En underorganisation kan inte vara utgivande organisation.")
         if charged is not None:
-            line.refuse("charged", _OF_SUB)
-        if customisation == GENERIC.casefold() and not known.generic:
-            line.refuse("customisation", "Det finns ingen generell kortanpassning än. Förvaltningen skapar den.")
+            row.refuse("charged", _OF_SUB)
+        if customisation == GENERIC.casefold() and not existing.generic:
+            row.refuse("customisation", "Det finns ingen generell kortanpassning än. Förvaltningen skapar den.")
         return
-    if charged is None and "charged" not in line.wrong:
-        line.refuse("charged", "Skriv Ja eller Nej.")
+    if charged is None and "charged" not in row.errors:
+        row.refuse("charged", "Skriv Ja eller Nej.")

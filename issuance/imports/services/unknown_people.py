@@ -15,16 +15,17 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
 from issuance.authz import Actor
-from issuance.imports.services import known
-from issuance.imports.services.lines import MAX_NEW, grouped
-from issuance.imports.services.reading import FIELD, Row
+from issuance.imports.services import existing_setup
+from issuance.imports.services.planned_rows import SetupRow
 from issuance.people.services import catalogue_reading
 from issuance.records.models.events import SEARCHER, Event
 from issuance.search.services import search_watch
 from issuance.search.services.search_watch import HOUR, Pattern
 from siths_portal.lib import clock
 from siths_portal.lib.database.locks import held, lock_until_commit, number
-from siths_portal.lib.errors import Invalid, TooManyRequests
+from siths_portal.lib.errors import TooManyRequests
+from siths_portal.lib.imports.planning import MAX_NEW, grouped
+from siths_portal.lib.imports.reading import FIELD, refuse_file
 
 ASKED_AT_ONCE = 50
 """HSA-ids that a file may ask the catalogue for; the next ones are asked when it is sent again."""
@@ -32,13 +33,13 @@ ASKED_AT_ONCE = 50
 _MISSED = "setup_import.missed"
 
 
-def ask(actor: Actor, rows: Sequence[Row]) -> None:
+def ask(actor: Actor, rows: Sequence[SetupRow]) -> None:
     """Asks the catalogue for the first of the role holders whom the actor does not find, and notes whom it does not give either.
 
     Raises Invalid at the file for one that names too many, TooManyRequests where the hour's files have named too many in vain,
     Unavailable, Refused.
     """
-    unseen = known.unseen_posts(actor, rows)
+    unseen = existing_setup.unseen_posts(actor, rows)
     if not unseen:
         return
     if len(unseen) > MAX_NEW:
@@ -46,12 +47,12 @@ def ask(actor: Actor, rows: Sequence[Row]) -> None:
             f"Filen har {grouped(len(unseen))} rollinnehavare som portalen inte känner. Högst {grouped(MAX_NEW)} tas emot åt "
             "gången. Dela upp filen."
         )
-        raise Invalid("too-many-unknown", message, fields={FIELD: [message]})
+        refuse_file("too-many-unknown", message)
     asked = unseen[:ASKED_AT_ONCE]
     with held(number(f"unknown people {actor.ref}")):  # what one file of a person spends, the next one finds spent
         _require_room(actor)
         catalogue_reading.read_posts(actor=actor, hsa_ids=asked)
-        missed = len(set(asked) & set(known.unseen_posts(actor, rows)))
+        missed = len(set(asked) & set(existing_setup.unseen_posts(actor, rows)))
         if missed:
             _note(actor, missed)
 

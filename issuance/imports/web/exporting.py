@@ -1,6 +1,5 @@
 """Files of the set-up: templates to fill in, and what is set up in a place, in the form that an import takes."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,9 +8,9 @@ from django.views.decorators.http import require_safe
 
 from issuance.authz import Action, Actor, policy
 from issuance.imports import queries as setup_files
-from issuance.imports import services as setup_import
-from issuance.imports.domain import HELP_SHEET, SHAPES, Kind
-from issuance.imports.queries import Part
+from issuance.imports.domain import SETUP_TABLES, SetupTable
+from issuance.imports.queries import ExportedPart
+from issuance.imports.services import SETUP_IMPORTER
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries import places
 from issuance.people.services import disclosures
@@ -20,6 +19,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.files import csv_files, workbooks
 from siths_portal.lib.files.downloads import attachment
 from siths_portal.lib.files.workbooks import Sheet
+from siths_portal.lib.imports.columns import template_csv, template_workbook
 
 _CSV_TYPE = "text/csv; charset=utf-8"
 
@@ -27,96 +27,88 @@ _CSV_TYPE = "text/csv; charset=utf-8"
 @require_safe
 def setup_template_xlsx(request: HttpRequest) -> HttpResponse:
     """The workbook to fill in, with a sheet of help. Raises Forbidden."""
-    setup_import.require_setting_up(actor_of(request))
-    empty = [Sheet(shape.title, shape.headings) for shape in SHAPES.values()]
-    guide = Sheet(HELP_SHEET, ("Blad", "Kolumn", "Krävs", "Vad som skrivs"), list(_help()))
-    content = workbooks.build([*empty, guide])
+    SETUP_IMPORTER.require(actor_of(request))
+    content = template_workbook(SETUP_TABLES)
     return attachment(content, media_type=workbooks.XLSX_TYPE, filename="mall för import.xlsx")
-
-
-def _help() -> Iterator[tuple[str, ...]]:
-    for shape in SHAPES.values():
-        for column in shape.columns:
-            yield (shape.title, column.heading, "Ja" if column.needed else "", column.help)
 
 
 @require_safe
 def setup_template_csv(request: HttpRequest, kind: str) -> HttpResponse:
     """One table to fill in; its second line is help and is not read. Raises NotFound, Forbidden."""
-    setup_import.require_setting_up(actor_of(request))
-    shape = SHAPES[_kind(kind)]
-    content = csv_files.build(shape.headings, [shape.help_line])
-    return attachment(content, media_type=_CSV_TYPE, filename=f"mall {shape.title.lower()}.csv")
+    SETUP_IMPORTER.require(actor_of(request))
+    table = SETUP_TABLES[_kind(kind)]
+    content = template_csv(table)
+    return attachment(content, media_type=_CSV_TYPE, filename=f"mall {table.title.lower()}.csv")
 
 
 @dataclass(frozen=True)
-class _Place:
+class _ExportedPlace:
     """What a file is of: an area or an organisation that the reader sees."""
 
     id: UUID
     name: str
-    part: Part
+    part: ExportedPart
 
     @classmethod
-    def area(cls, actor: Actor, area_id: UUID) -> "_Place":
+    def area(cls, actor: Actor, area_id: UUID) -> "_ExportedPlace":
         """An area. Raises NotFound, Forbidden."""
         head = places.area_head(actor=actor, area_id=area_id)
-        return cls(head.id, head.name, Part(head.id))
+        return cls(head.id, head.name, ExportedPart(head.id))
 
     @classmethod
-    def organisation(cls, actor: Actor, organisation_id: UUID) -> "_Place":
+    def organisation(cls, actor: Actor, organisation_id: UUID) -> "_ExportedPlace":
         """An organisation with those below it. Raises NotFound, Forbidden."""
         row = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), organisation_id)
-        return cls(row.id, row.name, Part(row.area_id, row.scope_path))
+        return cls(row.id, row.name, ExportedPart(row.area_id, row.scope_path))
 
 
 @require_safe
 def area_export_xlsx(request: HttpRequest, area_id: UUID) -> HttpResponse:
     """The set-up of an area as a workbook. Raises NotFound, Forbidden."""
     actor = actor_of(request)
-    return _workbook(actor, _Place.area(actor, area_id))
+    return _workbook(actor, _ExportedPlace.area(actor, area_id))
 
 
 @require_safe
 def area_export_csv(request: HttpRequest, area_id: UUID, kind: str) -> HttpResponse:
     """One table of the set-up of an area. Raises NotFound, Forbidden."""
     actor = actor_of(request)
-    return _table(actor, _Place.area(actor, area_id), kind)
+    return _table(actor, _ExportedPlace.area(actor, area_id), kind)
 
 
 @require_safe
 def organisation_export_xlsx(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     """The set-up of an organisation and of those below it as a workbook. Raises NotFound, Forbidden."""
     actor = actor_of(request)
-    return _workbook(actor, _Place.organisation(actor, organisation_id))
+    return _workbook(actor, _ExportedPlace.organisation(actor, organisation_id))
 
 
 @require_safe
 def organisation_export_csv(request: HttpRequest, organisation_id: UUID, kind: str) -> HttpResponse:
     """One table of the set-up of an organisation and of those below it. Raises NotFound, Forbidden."""
     actor = actor_of(request)
-    return _table(actor, _Place.organisation(actor, organisation_id), kind)
+    return _table(actor, _ExportedPlace.organisation(actor, organisation_id), kind)
 
 
-def _workbook(actor: Actor, place: _Place) -> HttpResponse:
+def _workbook(actor: Actor, place: _ExportedPlace) -> HttpResponse:
     """All tables. That role holders are told is noted before."""
-    found = {kind: setup_files.rows(actor=actor, part=place.part, kind=kind) for kind in Kind}
+    found = {kind: setup_files.rows(actor=actor, part=place.part, kind=kind) for kind in SetupTable}
     disclosures.record_setup_file(actor=actor, place_id=place.id, rows={kind.value: len(rows) for kind, rows in found.items()})
-    content = workbooks.build(Sheet(SHAPES[kind].title, SHAPES[kind].headings, rows) for kind, rows in found.items())
+    content = workbooks.build(Sheet(SETUP_TABLES[kind].title, SETUP_TABLES[kind].headings, rows) for kind, rows in found.items())
     return attachment(content, media_type=workbooks.XLSX_TYPE, filename=f"uppställning {place.name} {clock.today()}.xlsx")
 
 
-def _table(actor: Actor, place: _Place, kind: str) -> HttpResponse:
+def _table(actor: Actor, place: _ExportedPlace, kind: str) -> HttpResponse:
     """One of them, noted as well."""
     wanted = _kind(kind)
     rows = setup_files.rows(actor=actor, part=place.part, kind=wanted)
     disclosures.record_setup_file(actor=actor, place_id=place.id, rows={wanted.value: len(rows)})
-    content = csv_files.build(SHAPES[wanted].headings, rows)
+    content = csv_files.build(SETUP_TABLES[wanted].headings, rows)
     return attachment(content, media_type=_CSV_TYPE, filename=f"{wanted.value} {place.name} {clock.today()}.csv")
 
 
-def _kind(text: str) -> Kind:
+def _kind(text: str) -> SetupTable:
     try:
-        return Kind(text)
+        return SetupTable(text)
     except ValueError:
         raise policy.not_found() from None

@@ -1,12 +1,10 @@
 """Importera från fil: a file is sent, what would come of each row is looked at, and it is carried out whole or not at all."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -16,10 +14,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from issuance.authz import Action, Actor
-from issuance.imports import services as setup_import
-from issuance.imports.domain import SHAPES, Kind
+from issuance.imports.domain import SETUP_TABLES
 from issuance.imports.models import SetupImport
-from issuance.imports.services import ImportPlan, PlannedRow, RowOutcome, Stale
+from issuance.imports.services import SETUP_IMPORTER, SetupPlan
 from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries import areas
@@ -28,61 +25,14 @@ from issuance.people.services import disclosures
 from issuance.records.web.forms import DESPITE
 from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, recent_login, render_page
 from issuance.records.web.values import row
-from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Refused, TooManyRequests, Unavailable
-from siths_portal.lib.files import tables
 from siths_portal.lib.files.uploads import takes_files
 from siths_portal.lib.http.answer_times import in_step
+from siths_portal.lib.imports import pages
+from siths_portal.lib.imports.planning import RowOutcome
 from siths_portal.lib.lists import List, Source
 from siths_portal.lib.pages.error_pages import told_when
-from siths_portal.lib.pages.forms import Form
 
-PAGE = 50
-_TAGS = {RowOutcome.MAKE: "new", RowOutcome.CONNECT: "info", RowOutcome.SAME: "info", RowOutcome.WRONG: "failed"}
-_WORDS = {
-    RowOutcome.MAKE: gettext_lazy("Ny"),
-    RowOutcome.CONNECT: gettext_lazy("Kopplas"),
-    RowOutcome.SAME: gettext_lazy("Finns redan"),
-    RowOutcome.WRONG: gettext_lazy("Fel"),
-}
-SHOWN: dict[str, tuple[Any, Callable[[PlannedRow], bool]]] = {
-    "fel": (gettext_lazy("Fel"), lambda line: line.outcome is RowOutcome.WRONG),
-    "katalog": (gettext_lazy("Stämmer inte med katalogen"), lambda line: bool(line.doubts)),
-    "nytt": (gettext_lazy("Nytt"), lambda line: line.outcome in (RowOutcome.MAKE, RowOutcome.CONNECT)),
-    "finns": (gettext_lazy("Finns redan"), lambda line: line.outcome is RowOutcome.SAME),
-    "alla": (gettext_lazy("Alla rader"), lambda line: True),
-}
-"""Which rows a preview shows, as addresses call it."""
-
-
-class UploadForm(Form):
-    """A file of the set-up."""
-
-    file = forms.FileField(
-        label=gettext_lazy("Fil"),
-        help_text=gettext_lazy(
-            "Excel-arbetsbok (.xlsx) med ett eller flera blad, eller CSV med en tabell. "
-            "Högst %(size)d MB, och högst %(rows)s nya rader åt gången."
-        )
-        % {"size": tables.MAX_BYTES // 1024 // 1024, "rows": setup_import.grouped(setup_import.MAX_NEW)},
-        error_messages={
-            "required": gettext_lazy("Välj en fil att läsa in."),
-            "empty": gettext_lazy("Filen är tom. Välj en annan."),
-        },
-        widget=forms.FileInput(attrs={"accept": ".xlsx,.csv"}),
-    )
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A row of the preview."""
-
-    where: str
-    what: str
-    tag: str
-    state: str
-    told: str
-    wrong: tuple[tuple[str, str], ...]
-    doubts: tuple[str, ...]
+_OUTCOME_TEXTS = {**pages.OUTCOME_TEXTS, RowOutcome.CHANGE: gettext_lazy("Kopplas")}
 
 
 class ExportedAreaList(List[AreaLine]):
@@ -99,7 +49,7 @@ class ExportedAreaList(List[AreaLine]):
 
 
 @dataclass(frozen=True)
-class _Place:
+class _ExportedPlace:
     """An area or an organisation whose set-up can be fetched."""
 
     kind: str
@@ -114,34 +64,25 @@ class _Place:
     @property
     def tables(self) -> list[tuple[str, str]]:
         """The address of each of them, with what it is called."""
-        return [(reverse(f"{self.kind}_export_csv", args=[self.id, kind.value]), shape.title) for kind, shape in SHAPES.items()]
+        return [(reverse(f"{self.kind}_export_csv", args=[self.id, kind]), table.title) for kind, table in SETUP_TABLES.items()]
 
 
 @takes_files
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup_import_start(request: HttpRequest) -> HttpResponse:
-    """Takes a file and goes on to its preview; shows templates and what can be fetched. Raises Forbidden."""
+    """Reads a file and redirects to its preview; shows templates and what can be exported. Raises Forbidden."""
     actor = actor_of(request)
-    setup_import.require_setting_up(actor)
-    form, status = UploadForm(), 200
-    if request.method == "POST":
-        form = UploadForm(request.POST, request.FILES)
-        status = Invalid.http_status
-        if form.is_valid():
-            try:
-                made = setup_import.keep(actor=actor, content=form.cleaned_data["file"].read())
-                return in_step(redirect("setup_import_preview", made.id))
-            except (Invalid, Unavailable, Refused, TooManyRequests) as error:
-                form.take(error)
-                status = error.http_status
+    form, status, kept = pages.upload(request, SETUP_IMPORTER, actor)
+    if kept is not None:
+        return in_step(redirect("setup_import_preview", kept.id))
     seen = ExportedAreaList(request).shown()
     granted = () if seen.first_url else areas.granted_organisations(actor=actor)
     context = {
         "form": form,
-        "shapes": [(kind.value, shape) for kind, shape in SHAPES.items()],
+        "tables": list(SETUP_TABLES.items()),
         "places": [
-            *(_Place("area", line.id, line.name) for line in seen.lines),
-            *(_Place("organisation", line.id, line.name) for line in granted),
+            *(_ExportedPlace("area", line.id, line.name) for line in seen.lines),
+            *(_ExportedPlace("organisation", line.id, line.name) for line in granted),
         ],
         "organisations": bool(granted),
         "next_url": seen.next_url,
@@ -157,75 +98,48 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup_import_preview(request: HttpRequest, import_id: UUID) -> HttpResponse:
-    """What would come of a file, and when it was carried out, what came of it. Raises NotFound, Forbidden."""
+    """Shows what a file would do or, once it is carried out, what it did. Raises NotFound, Forbidden."""
     actor = actor_of(request)
-    kept = setup_import.own(actor=actor, import_id=import_id)
+    kept = SETUP_IMPORTER.own(actor=actor, import_id=import_id)
     if kept.done_at is not None:
         return _result(request, actor, kept)
     if request.method == "POST" and "avbryt" in request.POST:
-        setup_import.give_up(actor=actor, import_id=import_id)
+        SETUP_IMPORTER.give_up(actor=actor, import_id=import_id)
         messages.success(request, _("Filen är borttagen. Inget har lästs in."))
         return redirect("setup_import")
-    plan = setup_import.planned(actor=actor, row=kept)
+    plan = SETUP_IMPORTER.planned(actor=actor, row=kept)
     if request.method != "POST":
         return _preview(request, actor, kept, plan)
     if plan.gives_roles and (step_up := recent_login(request)):
         return step_up
-    try:
-        read = DESPITE in request.POST
-        setup_import.carry_out(actor=actor, import_id=import_id, sha256=request.POST.get("plan", ""), despite=read)
-    except (Stale, Conflict, Invalid, Forbidden) as error:
-        now = setup_import.planned(actor=actor, row=kept)
-        return _preview(request, actor, kept, now, refusal=error.message, status=error.http_status)
+    refusal = pages.carry_out(request, SETUP_IMPORTER, actor, import_id, confirmed=DESPITE in request.POST)
+    if refusal is not None:
+        now = SETUP_IMPORTER.planned(actor=actor, row=kept)
+        return _preview(request, actor, kept, now, refusal=refusal.message, status=refusal.http_status)
     messages.success(request, _("Filen är inläst."))
     return redirect("setup_import_preview", import_id)
 
 
 def _preview(
-    request: HttpRequest, actor: Actor, kept: SetupImport, plan: ImportPlan, *, refusal: str = "", status: int = 200
+    request: HttpRequest, actor: Actor, kept: SetupImport, plan: SetupPlan, *, refusal: str = "", status: int = 200
 ) -> HttpResponse:
-    usual = "fel" if plan.wrong else "katalog" if plan.doubted else "alla"
-    chosen = request.GET.get("visa", usual)
-    chosen = chosen if chosen in SHOWN else usual
-    found = [line for line in plan.lines if SHOWN[chosen][1](line)]
-    begin = _position(request, len(found))
-    shown = found[begin : begin + PAGE]
-    people = [line.person_id for line in shown if line.person_id and line.outcome is RowOutcome.MAKE]
+    page = pages.preview(request, plan, texts=_OUTCOME_TEXTS, warned=_("Stämmer inte med katalogen"))
+    people = [row.person_id for row in page.shown if row.person_id and row.outcome is RowOutcome.CREATE]
     if people:
         disclosures.record_setup_people(actor=actor, import_id=kept.id, person_ids=people)
-    context = {
-        "plan": plan,
-        "refusal": refusal,
-        "counts": _counts(plan.counts),
-        "choices": [
-            (f"?visa={key}", text, key == chosen, plan.number(shows))
-            for key, (text, shows) in SHOWN.items()
-            if key != "katalog" or plan.doubted
-        ],
-        "rows": list(_rows(shown)),
-        "next_url": f"?{urlencode({'visa': chosen, 'fran': begin + PAGE})}" if begin + PAGE < len(found) else "",
-        "first_url": f"?{urlencode({'visa': chosen})}" if begin else "",
-        "ends": kept.expires_at,
-    }
+    context = {**page.context, "refusal": refusal, "counts": _counts(plan.counts), "ends": kept.expires_at}
     heading = _("Förhandsgranska importen")
     answer = _page(request, "imports/preview.html", context, heading=heading, status=status)
-    return in_step(answer) if plan.wrong else answer
+    return in_step(answer) if plan.has_errors else answer
 
 
-def _page(request: HttpRequest, template: str, context: dict[str, object], *, heading: str, status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, template: str, context: dict[str, Any], *, heading: str, status: int = 200) -> HttpResponse:
     crumbs = [Crumb(_("Importera från fil"), reverse("setup_import")), Crumb(heading)]
     return render_page(request, ADMINISTRATION, template, context, heading=heading, crumbs=crumbs, status=status)
 
 
-def _position(request: HttpRequest, count: int) -> int:
-    """Where in the file's rows the page begins; the file does not change, so a number does."""
-    text = request.GET.get("fran", "")
-    place = int(text) if text.isdecimal() and text.isascii() and len(text) < 6 else 0
-    return place if place < count else 0
-
-
 def _counts(counts: Mapping[str, int]) -> list[dict[str, object]]:
-    """Numbers of what will be or was made; what there is none of is left out."""
+    """Returns the counts that are not zero, in words."""
     words = {
         "organisations": _("Nya organisationer"),
         "offices": _("Nya kontor"),
@@ -237,43 +151,20 @@ def _counts(counts: Mapping[str, int]) -> list[dict[str, object]]:
     return [row(text, str(counts[key])) for key, text in words.items() if counts.get(key)]
 
 
-def _rows(lines: Sequence[PlannedRow]) -> Iterator[Shown]:
-    for line in lines:
-        shape = SHAPES[line.row.kind]
-        wrong = tuple((shape.heading(field), message) for field, messages in line.wrong.items() for message in messages)
-        yield Shown(
-            where=f"{line.row.sheet or shape.title} {line.row.number}",
-            what=_what(line),
-            tag=_TAGS[line.outcome],
-            state=str(_WORDS[line.outcome]),
-            told=line.told if line.outcome in (RowOutcome.MAKE, RowOutcome.CONNECT) else "",
-            wrong=wrong,
-            doubts=tuple(line.doubts.values()),
-        )
-
-
-def _what(line: PlannedRow) -> str:
-    fields = ("role", "hsa_id") if line.row.kind is Kind.ROLES else ("name", "hsa_id")
-    return ", ".join(text for text in (line.row.get(field) for field in fields) if text) or "–"
-
-
 def _result(request: HttpRequest, actor: Actor, kept: SetupImport) -> HttpResponse:
-    """What was made, as far as the actor still sees it, in pages."""
+    """Shows what was created, as far as the actor still sees it, in pages."""
     made = kept.made
     organisations = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
     offices = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
     ids = [("organisation", pk) for pk in made["organisations"]] + [("office", pk) for pk in made["offices"]]
-    begin = _position(request, len(ids))
-    shown = ids[begin : begin + PAGE]
+    shown, page_links = pages.page_of(request, ids, {})
     names = dict(organisations.filter(pk__in=[pk for kind, pk in shown if kind == "organisation"]).values_list("pk", "name"))
     names |= dict(offices.filter(pk__in=[pk for kind, pk in shown if kind == "office"]).values_list("pk", "name"))
-    links = [(kind, names[UUID(pk)], reverse(kind, args=[pk])) for kind, pk in shown if UUID(pk) in names]
     context = {
         "counts": _counts(made | {"organisations": len(made["organisations"]), "offices": len(made["offices"])}),
         "gave_roles": bool(made["roles"]),
-        "links": links,
-        "next_url": f"?{urlencode({'fran': begin + PAGE})}" if begin + PAGE < len(ids) else "",
-        "first_url": request.path if begin else "",
+        "links": [(kind, names[UUID(pk)], reverse(kind, args=[pk])) for kind, pk in shown if UUID(pk) in names],
         "done_at": kept.done_at,
+        **page_links,
     }
     return _page(request, "imports/result.html", context, heading=_("Resultat av importen"))

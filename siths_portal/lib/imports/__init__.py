@@ -1,1 +1,4 @@
-"""Imports of files: what importers share, from the faults of a row to the preview of a plan."""
+"""Imports of users' files: columns declared once give templates, reading, faults and preview (docs/imports.md).
+
+Commands that import large files use `row_faults`, `lib.files.lines` and `lib.database.locks`, not the rest.
+"""

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from issuance.authz import Role
-from issuance.imports.domain import Kind
+from issuance.imports.domain import SetupTable
 from issuance.organisations.models import Organisation
 from siths_portal.lib.files import workbooks
 from tests.e2e.hands import Hands, Keyboard, Mouse
@@ -29,7 +29,9 @@ def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.mark.parametrize("hands", [Mouse(), Keyboard()], ids=lambda hands: hands.name)
 def test_from_the_file_to_what_was_made(world: Any, portal: str, browser: Browser, tmp_path: Path, hands: Hands) -> None:
     content, _ = whole(world)
-    wrong = workbooks.build([table(Kind.OFFICES, OFFICE, {**OFFICE, "name": "Kontor C", "area": "Regionn", "postal_code": "1"})])
+    wrong = workbooks.build(
+        [table(SetupTable.OFFICES, OFFICE, {**OFFICE, "name": "Kontor C", "area": "Regionn", "postal_code": "1"})]
+    )
     for name, workbook in (("fel.xlsx", wrong), ("rätt.xlsx", content)):
         (tmp_path / name).write_bytes(workbook)
     eye: Any = Looker("administration-import") if hands.name == "mus" else Blind()

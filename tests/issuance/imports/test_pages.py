@@ -14,7 +14,7 @@ from django.urls import reverse
 from openpyxl import load_workbook
 
 from issuance.authz import Role
-from issuance.imports.domain import SHAPES, Kind
+from issuance.imports.domain import SETUP_TABLES, SetupTable
 from issuance.imports.models import SetupImport
 from issuance.offices.models import Office
 from issuance.offices.services import close_office, create_office
@@ -71,7 +71,7 @@ class TestTheWalk:
     def test_errors_stand_first_with_their_column_and_nothing_can_be_carried_out(self, world: Any) -> None:
         client = issuer(world)
         wrong = [{**OFFICE, "name": f"Kontor {n}", "postal_code": "1"} for n in range(60)]
-        page = preview_of(client, csv(Kind.OFFICES, OFFICE, *wrong))
+        page = preview_of(client, csv(SetupTable.OFFICES, OFFICE, *wrong))
         assert "60 rader är fel." in text_of(page)
         assert "Postnummer: Skriv postnumret med fem siffror" in text_of(page)
         assert ">Läs in</button>" not in page.content.decode()
@@ -87,16 +87,16 @@ class TestTheWalk:
         hidden, seen = world.post(world.clinic, protected=True), world.post(world.clinic)
         for hsa_id in (hidden.hsa_id, "TST2321000131-ZZZZZZZZ"):
             held.clear()
-            page = preview_of(client, csv(Kind.ROLES, {**role, "hsa_id": hsa_id}))
+            page = preview_of(client, csv(SetupTable.ROLES, {**role, "hsa_id": hsa_id}))
             assert "Personen finns inte, eller" in text_of(page)
             assert len(held) == 2, "the file and its preview"
-        page = preview_of(client, csv(Kind.ROLES, {**role, "hsa_id": seen.hsa_id}))
+        page = preview_of(client, csv(SetupTable.ROLES, {**role, "hsa_id": seen.hsa_id}))
         assert len(held) == 3, "what every file costs, before anything of it is told"
         assert "får rollen ID-administratör" in text_of(page)
 
     def test_a_preview_that_no_longer_holds_is_shown_anew(self, world: Any) -> None:
         client = issuer(world)
-        page = preview_of(client, csv(Kind.OFFICES, OFFICE, {**OFFICE, "name": "Kontor C"}))
+        page = preview_of(client, csv(SetupTable.OFFICES, OFFICE, {**OFFICE, "name": "Kontor C"}))
         create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
         answer = client.post(page.request["PATH_INFO"], {"plan": page.context["plan"].sha256})
         assert answer.status_code == 409
@@ -108,7 +108,7 @@ class TestTheWalk:
     def test_roles_are_given_by_who_logged_in_a_moment_ago(self, world: Any) -> None:
         client = issuer(world)
         role = {"hsa_id": world.post(world.clinic).hsa_id, "role": "Läs", "organisation": "TST2321000131-1004"}
-        page, office = preview_of(client, csv(Kind.ROLES, role)), preview_of(client, csv(Kind.OFFICES, OFFICE))
+        page, office = preview_of(client, csv(SetupTable.ROLES, role)), preview_of(client, csv(SetupTable.OFFICES, OFFICE))
         with clock.moved_to(clock.now() + dt.timedelta(minutes=14)):
             client.get(START)
         with clock.moved_to(clock.now() + dt.timedelta(minutes=16)):
@@ -136,11 +136,11 @@ class TestTheWalk:
         client = issuer(world)
         assert "Högst 2 MB, och högst 1 000 nya rader åt gången." in text_of(client.get(START))
         rows = [{**OFFICE, "name": f"Kontor {n}"} for n in range(1001)]
-        answer = send(client, csv(Kind.OFFICES, *rows))
+        answer = send(client, csv(SetupTable.OFFICES, *rows))
         assert answer.status_code == 422
         assert "Filen har 1 001 nya rader." in text_of(answer)
         there = create_office(actor=SETUP, area_id=world.area.id, name="Kontor 0", invoice_comment="B")
-        address = send(client, csv(Kind.OFFICES, *rows))["Location"]
+        address = send(client, csv(SetupTable.OFFICES, *rows))["Location"]
         close_office(actor=SETUP, office_id=there.pk)
         page = client.get(address)
         assert "Filen har 1 001 nya rader." in text_of(page)
@@ -157,7 +157,7 @@ class TestTheWalk:
         ]
         offices = [{**OFFICE, "name": f"K {n}", "organisations": "TST2321000131-5000"} for n in range(300)]
         roles = [{"hsa_id": post, "role": "Läs", "organisation": f"TST2321000131-5{n:03}"} for n in range(300)]
-        sheets = [table(Kind.ORGANISATIONS, *units), table(Kind.OFFICES, *offices), table(Kind.ROLES, *roles)]
+        sheets = [table(SetupTable.ORGANISATIONS, *units), table(SetupTable.OFFICES, *offices), table(SetupTable.ROLES, *roles)]
         answer = send(client, workbooks.build(sheets), "fil.xlsx")
         with CaptureQueriesContext(connection) as queries:
             page = client.get(f"{answer['Location']}?visa=nytt&fran=850")
@@ -173,8 +173,8 @@ class TestBudget:
         client, other, moment = issuer(world), admin(world), clock.now()
         with clock.moved_to(moment):
             assert send(client, b"x").status_code == 422
-            assert send(client, csv(Kind.OFFICES, OFFICE)).status_code == 302
-            answer = send(client, csv(Kind.OFFICES, OFFICE))
+            assert send(client, csv(SetupTable.OFFICES, OFFICE)).status_code == 302
+            answer = send(client, csv(SetupTable.OFFICES, OFFICE))
             wait = int(answer["Retry-After"])
             assert answer.status_code == 429
             assert 1 <= wait <= 61
@@ -182,11 +182,11 @@ class TestBudget:
             assert told
             assert told[1] in (str(wait), "en")
             assert SetupImport.objects.count() == 1
-            assert send(other, csv(Kind.OFFICES, OFFICE)).status_code == 302, "another person's files are his own"
+            assert send(other, csv(SetupTable.OFFICES, OFFICE)).status_code == 302, "another person's files are his own"
             settings.UPLOADS_PER_MINUTE = 3
-            assert send(other, csv(Kind.OFFICES, OFFICE)).status_code == 429, "nor are more taken in all"
+            assert send(other, csv(SetupTable.OFFICES, OFFICE)).status_code == 429, "nor are more taken in all"
         with clock.moved_to(moment + dt.timedelta(seconds=wait)):
-            assert send(client, csv(Kind.OFFICES, OFFICE)).status_code == 302
+            assert send(client, csv(SetupTable.OFFICES, OFFICE)).status_code == 302
 
     def test_s47_who_works_meets_none(self, settings: Any) -> None:
         """200 files of a set-up in a quarter of an hour; a clerk's 50 photographs a day are far fewer."""
@@ -198,13 +198,13 @@ class TestFiles:
 
     def test_templates_are_taken_and_hold_nothing(self, world: Any) -> None:
         client = issuer(world)
-        addresses = [reverse("setup_template_xlsx"), *(reverse("setup_template_csv", args=[kind.value]) for kind in Kind)]
+        addresses = [reverse("setup_template_xlsx"), *(reverse("setup_template_csv", args=[kind.value]) for kind in SetupTable)]
         for address in addresses:
             assert address in client.get(START).content.decode()
             answer = send(client, client.get(address).content, "mall.xlsx")
             assert "Filen har inga rader att läsa in." in text_of(answer)
         book = load_workbook(io.BytesIO(client.get(addresses[0]).content))
-        assert book.sheetnames == [*(shape.title for shape in SHAPES.values()), "Hjälp"]
+        assert book.sheetnames == [*(shape.title for shape in SETUP_TABLES.values()), "Hjälp"]
         assert client.get("/administrera/import/mall-annat.csv").status_code == 404
 
     def test_an_export_comes_back_as_nothing_to_do_and_is_noted(self, world: Any) -> None:
@@ -215,9 +215,9 @@ class TestFiles:
         assert noted.facts == {"rows": {"organisationer": 3, "kontor": 1, "rollinnehavare": 1}}
         page = preview_of(client, file.content)
         assert "Allt i filen finns redan. Det finns inget att läsa in." in text_of(page)
-        for kind in Kind:
+        for kind in SetupTable:
             content = client.get(reverse("area_export_csv", args=[world.area.id, kind.value])).content
-            assert preview_of(client, content).context["plan"].nothing
+            assert preview_of(client, content).context["plan"].is_empty
 
     def test_who_sees_no_area_fetches_his_organisations(self, world: Any) -> None:
         client = client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER))
@@ -227,7 +227,7 @@ class TestFiles:
         addresses = [page.context["places"][0].workbook, *(url for url, _ in page.context["places"][0].tables)]
         for address in addresses:
             assert f'href="{address}"' in page.content.decode()
-            assert preview_of(client, client.get(address).content).context["plan"].nothing
+            assert preview_of(client, client.get(address).content).context["plan"].is_empty
         assert set(Event.objects.filter(action="setup.exported").values_list("subject_ref", flat=True)) == {str(world.clinic.pk)}
         whole_area = issuer(world).get(START)
         assert ([place.name for place in whole_area.context["places"]], "Område eller" in text_of(whole_area)) == (

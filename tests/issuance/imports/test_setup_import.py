@@ -15,11 +15,10 @@ from issuance.articles.services.fees import set_subscription_fee
 from issuance.authz import Actor, Role
 from issuance.customisations.models import CardCustomisation
 from issuance.imports import queries as setup_files
-from issuance.imports import services as setup_import
-from issuance.imports.domain import SHAPES, Kind
+from issuance.imports.domain import SETUP_TABLES, SetupTable
 from issuance.imports.models import SetupImport
-from issuance.imports.queries import Part
-from issuance.imports.services import ImportPlan, RowOutcome, Stale
+from issuance.imports.queries import ExportedPart
+from issuance.imports.services import SETUP_IMPORTER, SetupPlan
 from issuance.offices.models import Office
 from issuance.offices.services import OfficeAddress, close_office, connect_office, create_office
 from issuance.organisations.models import IssuingArea, Organisation
@@ -35,6 +34,8 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests
 from siths_portal.lib.files import csv_files, workbooks
 from siths_portal.lib.files.workbooks import Sheet
+from siths_portal.lib.imports.importer import Stale
+from siths_portal.lib.imports.planning import MAX_NEW, RowOutcome
 from tests import superuser
 from tests.issuance.world import SETUP
 from tests.waiting import sessions_waiting, wait_for
@@ -44,30 +45,30 @@ ORGANISATION = {"name": "Vårdcentralen", "hsa_id": "TST2321000131-2001", "organ
 OFFICE = {"name": "Kontor B", "invoice_comment": "B", "area": "Regionen"}
 
 
-def table(kind: Kind, *rows: Cells) -> Sheet:
-    columns = [column.field for column in SHAPES[kind].columns]
+def table(kind: SetupTable, *rows: Cells) -> Sheet:
+    columns = [column.field for column in SETUP_TABLES[kind].columns]
     assert not [name for row in rows for name in row if name not in columns]
-    return Sheet(SHAPES[kind].title, SHAPES[kind].headings, [[row.get(name, "") for name in columns] for row in rows])
+    return Sheet(SETUP_TABLES[kind].title, SETUP_TABLES[kind].headings, [[row.get(name, "") for name in columns] for row in rows])
 
 
-def csv(kind: Kind, *rows: Cells) -> bytes:
+def csv(kind: SetupTable, *rows: Cells) -> bytes:
     sheet = table(kind, *rows)
     return csv_files.build(sheet.header, sheet.rows)
 
 
-def kept(actor: Actor, content: bytes) -> tuple[SetupImport, ImportPlan]:
-    row = setup_import.keep(actor=actor, content=content)
-    return row, setup_import.planned(actor=actor, row=row)
+def kept(actor: Actor, content: bytes) -> tuple[SetupImport, SetupPlan]:
+    row = SETUP_IMPORTER.keep(actor=actor, content=content)
+    return row, SETUP_IMPORTER.planned(actor=actor, row=row)
 
 
 def carried_out(actor: Actor, content: bytes) -> SetupImport:
     row, plan = kept(actor, content)
-    return setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+    return SETUP_IMPORTER.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
 
 
-def errors(plan: ImportPlan) -> list[tuple[int, str, str]]:
+def errors(plan: SetupPlan) -> list[tuple[int, str, str]]:
     return [
-        (line.row.number, field, message) for line in plan.lines for field, messages in line.wrong.items() for message in messages
+        (line.row.number, field, message) for line in plan.rows for field, messages in line.errors.items() for message in messages
     ]
 
 
@@ -96,7 +97,11 @@ def whole(world: Any) -> tuple[bytes, Post]:
             "organisation": "TST2321000131-2001", "valid_to": "2099-12-31",
         },
     ]  # fmt: skip
-    sheets = [table(Kind.ORGANISATIONS, *organisations), table(Kind.OFFICES, *offices), table(Kind.ROLES, *roles)]
+    sheets = [
+        table(SetupTable.ORGANISATIONS, *organisations),
+        table(SetupTable.OFFICES, *offices),
+        table(SetupTable.ROLES, *roles),
+    ]
     return workbooks.build(sheets), post
 
 
@@ -108,14 +113,14 @@ class TestCarryingOut:
         content, post = whole(world)
         row, plan = kept(actor, content)
         assert errors(plan) == []
-        assert [line.told for line in plan.lines] == [
+        assert [line.summary for line in plan.rows] == [
             "Ny organisation under Vårdcentralen",
             "Ny organisation under Regionen",
             "Nytt kontor, kopplas till 2 organisationer",
             "Prov Ny får rollen ID-administratör i Vårdcentralen",
         ]
         assert not Organisation.objects.filter(name="Vårdcentralen").exists()
-        done = setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+        done = SETUP_IMPORTER.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
         upper = Organisation.objects.get(name="Vårdcentralen")
         lower = Organisation.objects.get(name="Mottagningen")
         office = Office.objects.get(name="Kontor B")
@@ -140,9 +145,9 @@ class TestCarryingOut:
         }  # fmt: skip
         assert (done.rows, set(done.made["organisations"])) == ([], {str(upper.pk), str(lower.pk)})
         again, plan = kept(actor, content)
-        assert (plan.nothing, plan.wrong) == (True, False)
+        assert (plan.is_empty, plan.has_errors) == (True, False)
         with pytest.raises(Invalid, match="nothing-to-do"):
-            setup_import.carry_out(actor=actor, import_id=again.pk, sha256=plan.sha256)
+            SETUP_IMPORTER.carry_out(actor=actor, import_id=again.pk, sha256=plan.sha256)
 
     def test_the_administration_sets_up_an_area_with_its_issuer(self, world: Any) -> None:
         create_area(actor=SETUP, name="Nytt område")
@@ -151,7 +156,7 @@ class TestCarryingOut:
             "issuing": "Ja", "charged": "Nej",
         }  # fmt: skip
         sub = {**ORGANISATION, "parent": top["hsa_id"]}
-        carried_out(admin(world), csv(Kind.ORGANISATIONS, sub, top))
+        carried_out(admin(world), csv(SetupTable.ORGANISATIONS, sub, top))
         made = Organisation.objects.select_related("area").get(name="Nya regionen")
         assert made.area.issuing_organisation == made
         assert not SubscriptionFee.objects.get(organisation=made).charged
@@ -169,14 +174,14 @@ class TestCarryingOut:
             )
         try:
             with pytest.raises(Conflict) as refused:
-                setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+                SETUP_IMPORTER.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
         finally:
             with superuser.cursor() as cursor:
                 cursor.execute("DROP TRIGGER taken ON issuance_office; DROP FUNCTION taken()")
         assert refused.value.message == "Inget har lästs in. I bladet Kontor, rad 2: Kontoret skapades inte. Försök igen."
         assert not Organisation.objects.filter(name__in=["Vårdcentralen", "Mottagningen"]).exists()
         assert (Event.objects.count(), RoleGrant.objects.filter(person=post.person).exists()) == (before, False)
-        setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+        SETUP_IMPORTER.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
         assert Organisation.objects.filter(name="Mottagningen").exists()
 
     def test_two_who_carry_out_one_file_make_it_once(self, world: Any) -> None:
@@ -186,7 +191,7 @@ class TestCarryingOut:
 
         def act(_: int) -> dict[str, Any]:
             try:
-                return setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256).made
+                return SETUP_IMPORTER.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256).made
             finally:
                 connections.close_all()
 
@@ -201,11 +206,11 @@ class TestCarryingOut:
         actor = issuer(world)
         first, second = sorted((world.post(world.clinic) for _ in range(2)), key=lambda post: post.person_id)
         cells = [{"hsa_id": post.hsa_id, "role": "Läs", "organisation": world.clinic.hsa_id} for post in (second, first)]
-        row, plan = kept(actor, csv(Kind.ROLES, *cells))
+        row, plan = kept(actor, csv(SetupTable.ROLES, *cells))
 
         def act() -> None:
             try:
-                setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+                SETUP_IMPORTER.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
             finally:
                 connections.close_all()
 
@@ -222,23 +227,23 @@ class TestCarryingOut:
 
     def test_what_changed_since_the_preview_is_looked_at_again(self, world: Any) -> None:
         actor = issuer(world)
-        row, plan = kept(actor, csv(Kind.OFFICES, OFFICE))
+        row, plan = kept(actor, csv(SetupTable.OFFICES, OFFICE))
         create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
         with pytest.raises(Stale):
-            setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+            SETUP_IMPORTER.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
         assert Office.objects.filter(name="Kontor B").count() == 1
-        assert setup_import.planned(actor=actor, row=row).nothing
+        assert SETUP_IMPORTER.planned(actor=actor, row=row).is_empty
 
     def test_a_right_that_ended_since_the_preview_makes_nothing(self, world: Any) -> None:
         actor = issuer(world)
-        row, plan = kept(actor, csv(Kind.OFFICES, OFFICE))
+        row, plan = kept(actor, csv(SetupTable.OFFICES, OFFICE))
         RoleGrant.objects.filter(person=actor.person_id).update(valid_to=clock.now())
         with pytest.raises(Forbidden):
-            setup_import.carry_out(actor=actor_of_person(actor.person_id), import_id=row.pk, sha256=plan.sha256)
+            SETUP_IMPORTER.carry_out(actor=actor_of_person(actor.person_id), import_id=row.pk, sha256=plan.sha256)
         deputy = world.officer(world.clinic, Role.DEPUTY_ISSUER)
         SetupImport.objects.update(owner_ref=deputy.ref)
         with pytest.raises(Stale):
-            setup_import.carry_out(actor=deputy, import_id=row.pk, sha256=plan.sha256)
+            SETUP_IMPORTER.carry_out(actor=deputy, import_id=row.pk, sha256=plan.sha256)
         assert not Office.objects.filter(name="Kontor B").exists()
 
 
@@ -281,38 +286,38 @@ class TestRows:
     def test_organisations(self, world: Any) -> None:
         actor = issuer(world)
         for cells, field, message in WRONG_ORGANISATIONS:
-            row, plan = kept(actor, csv(Kind.ORGANISATIONS, cells))
+            row, plan = kept(actor, csv(SetupTable.ORGANISATIONS, cells))
             assert [(2, field, True)] == [
                 (number, at, text.startswith(message)) for number, at, text in errors(plan) if at == field
             ], (cells, errors(plan))
             with pytest.raises(Invalid, match="rows-wrong"):
-                setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+                SETUP_IMPORTER.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
         assert Organisation.objects.count() == 4
 
     def test_organisations_of_one_file(self, world: Any) -> None:
         actor = admin(world)
-        plan = kept(actor, csv(Kind.ORGANISATIONS, {**_TOP, "charged": ""}, _SUB, {**_SUB, "parent": "TST9"}))[1]
+        plan = kept(actor, csv(SetupTable.ORGANISATIONS, {**_TOP, "charged": ""}, _SUB, {**_SUB, "parent": "TST9"}))[1]
         assert [(number, field) for number, field, _ in errors(plan)] == [(2, "charged"), (3, "hsa_id"), (4, "hsa_id")]
         below = {**_SUB, "hsa_id": "TST2321000131-2002", "parent": _TOP["hsa_id"]}
-        plan = kept(actor, csv(Kind.ORGANISATIONS, below, {**_TOP, "issuing": "Ja"}))[1]
+        plan = kept(actor, csv(SetupTable.ORGANISATIONS, below, {**_TOP, "issuing": "Ja"}))[1]
         assert [(number, field) for number, field, _ in errors(plan)] == [(2, "parent"), (3, "issuing")]
         ring = [{**_SUB, "hsa_id": f"TST2321000131-3{n}", "parent": f"TST2321000131-3{(n + 1) % 3}"} for n in range(3)]
-        plan = kept(actor, csv(Kind.ORGANISATIONS, *ring))[1]
+        plan = kept(actor, csv(SetupTable.ORGANISATIONS, *ring))[1]
         assert [text[:31] for _, _, text in errors(plan)] == ["Organisationen ligger under sig"] * 3
         deep = [{**_SUB, "hsa_id": f"TST2321000131-4{n:03}", "parent": f"TST2321000131-4{n - 1:03}"} for n in range(1, 90)]
-        plan = kept(actor, csv(Kind.ORGANISATIONS, *reversed(deep), {**_SUB, "hsa_id": "TST2321000131-4000"}))[1]
+        plan = kept(actor, csv(SetupTable.ORGANISATIONS, *reversed(deep), {**_SUB, "hsa_id": "TST2321000131-4000"}))[1]
         assert "Organisationen skulle ligga för långt ner." in " ".join(text for _, _, text in errors(plan))
 
     def test_offices(self, world: Any) -> None:
         actor = issuer(world)
         for cells, field, message in WRONG_OFFICES:
-            plan = kept(actor, csv(Kind.OFFICES, cells))[1]
+            plan = kept(actor, csv(SetupTable.OFFICES, cells))[1]
             found = [(at, text.startswith(message)) for _, at, text in errors(plan) if at == field]
             assert found == [(field, True)], (cells, errors(plan))
         deputy = world.officer(world.region, Role.DEPUTY_ISSUER)
-        plan = kept(deputy, csv(Kind.OFFICES, {**OFFICE, "organisations": "TST2120001561-1000"}))[1]
+        plan = kept(deputy, csv(SetupTable.OFFICES, {**OFFICE, "organisations": "TST2120001561-1000"}))[1]
         assert [(field, text[:10]) for _, field, text in errors(plan)] == [("area", "Utgivnings")]
-        plan = kept(actor, csv(Kind.OFFICES, OFFICE, OFFICE))[1]
+        plan = kept(actor, csv(SetupTable.OFFICES, OFFICE, OFFICE))[1]
         assert errors(plan) == [(3, "name", "Kontoret står på flera rader. Ta bort den ena.")]
 
     def test_role_holders(self, world: Any, settings: Any) -> None:
@@ -340,22 +345,24 @@ class TestRows:
             ({**fine, "valid_to": "2020-01-01"}, "valid_to", "Ange en sista dag"),
         ]
         for cells, field, message in wrong:
-            plan = kept(actor, csv(Kind.ROLES, cells))[1]
+            plan = kept(actor, csv(SetupTable.ROLES, cells))[1]
             found = [(at, text.startswith(message)) for _, at, text in errors(plan) if at == field]
             assert found == [(field, True)], (cells, errors(plan))
-        assert errors(kept(actor, csv(Kind.ROLES, fine))[1]) == []
+        assert errors(kept(actor, csv(SetupTable.ROLES, fine))[1]) == []
         later = {**fine, "valid_from": "2098-01-01"}
-        assert errors(kept(actor, csv(Kind.ROLES, {**fine, "valid_to": "2097-12-31"}, later))[1]) == []
-        assert errors(kept(actor, csv(Kind.ROLES, fine, fine))[1]) == [
+        assert errors(kept(actor, csv(SetupTable.ROLES, {**fine, "valid_to": "2097-12-31"}, later))[1]) == []
+        assert errors(kept(actor, csv(SetupTable.ROLES, fine, fine))[1]) == [
             (3, "role", "Rollen står på flera rader. Ta bort den ena.")
         ]
         role_assignment.assign_role(actor=SETUP, person_id=ours.person_id, role=Role.READER, organisation_id=world.clinic.id)
-        assert kept(actor, csv(Kind.ROLES, fine))[1].nothing
-        assert kept(actor, csv(Kind.ROLES, {**fine, "valid_to": "9999-12-31"}))[1].nothing  # as some write that there is no end
-        plan = kept(actor, csv(Kind.ROLES, {**fine, "valid_to": "2099-01-01"}))[1]
+        assert kept(actor, csv(SetupTable.ROLES, fine))[1].is_empty
+        assert kept(actor, csv(SetupTable.ROLES, {**fine, "valid_to": "9999-12-31"}))[
+            1
+        ].is_empty  # as some write that there is no end
+        plan = kept(actor, csv(SetupTable.ROLES, {**fine, "valid_to": "2099-01-01"}))[1]
         assert [text[:30] for _, _, text in errors(plan)] == ["Personen har redan rollen där,"]
         Person.objects.filter(pk=ours.person_id).update(deceased=True)
-        plan = kept(actor, csv(Kind.ROLES, {**fine, "role": "Spärr"}))[1]
+        plan = kept(actor, csv(SetupTable.ROLES, {**fine, "role": "Spärr"}))[1]
         assert [text[:20] for _, _, text in errors(plan)] == ["Personen är avliden "]
 
     def test_an_organisation_that_is_ended_is_told_as_such(self, world: Any) -> None:
@@ -364,10 +371,10 @@ class TestRows:
         itself = {"name": "Kliniken", "hsa_id": ended, "organisation_number": "2321000131"}
         role = {"hsa_id": world.post().hsa_id, "role": "Läs", "organisation": ended}
         for kind, cells, field in (
-            (Kind.ORGANISATIONS, itself, "hsa_id"),
-            (Kind.ORGANISATIONS, {**ORGANISATION, "parent": ended}, "parent"),
-            (Kind.OFFICES, {**OFFICE, "organisations": ended}, "organisations"),
-            (Kind.ROLES, role, "organisation"),
+            (SetupTable.ORGANISATIONS, itself, "hsa_id"),
+            (SetupTable.ORGANISATIONS, {**ORGANISATION, "parent": ended}, "parent"),
+            (SetupTable.OFFICES, {**OFFICE, "organisations": ended}, "organisations"),
+            (SetupTable.ROLES, role, "organisation"),
         ):
             ((_, at, text),) = errors(kept(issuer(world), csv(kind, cells))[1])
             assert (at, text.replace(f" {ended}", "").startswith(told)) == (field, True), text
@@ -385,12 +392,12 @@ class TestRows:
             for hsa_id in (*forgotten, hidden.hsa_id, "TST2321000131-ZZZZZZZZ", "nonsens")
         ]
         world.outside.calls.clear()
-        plan = kept(actor, csv(Kind.ROLES, *rows))[1]
+        plan = kept(actor, csv(SetupTable.ROLES, *rows))[1]
         assert world.outside.calls == ["posts"] * 4 + ["person"]
         assert [number for number, _, _ in errors(plan)] == [3, 4, 5, 6]
-        assert plan.lines[0].told == "Prov Provsson får rollen Läs i Kliniken"
+        assert plan.rows[0].summary == "Prov Provsson får rollen Läs i Kliniken"
         assert not Post.objects.filter(hsa_id=theirs.hsa_id).exists()
-        assert kept(actor, csv(Kind.ROLES, rows[0]))[1].gives_roles
+        assert kept(actor, csv(SetupTable.ROLES, rows[0]))[1].gives_roles
         assert world.outside.calls == ["posts"] * 4 + ["person"]
 
     def test_s14_whole_files_of_guesses_are_watched_and_bounded(self, world: Any, settings: Any) -> None:
@@ -400,7 +407,9 @@ class TestRows:
         hidden = world.post(world.clinic, protected=True).hsa_id
 
         def sent(*hsa_ids: str) -> None:
-            setup_import.keep(actor=actor, content=csv(Kind.ROLES, *({"hsa_id": each, "role": "Läs"} for each in hsa_ids)))
+            SETUP_IMPORTER.keep(
+                actor=actor, content=csv(SetupTable.ROLES, *({"hsa_id": each, "role": "Läs"} for each in hsa_ids))
+            )
 
         def suspected() -> list[int]:
             return [event.facts["misses"] for event in Event.objects.filter(action="search.suspected", actor_ref=actor.ref)]
@@ -429,7 +438,7 @@ class TestRows:
         def sent(number: int) -> str:
             rows = [{"hsa_id": f"TST2321000131-Y{number}{n}", "role": "Läs", "organisation": world.clinic.hsa_id} for n in (1, 2)]
             try:
-                setup_import.keep(actor=actor, content=csv(Kind.ROLES, *rows))
+                SETUP_IMPORTER.keep(actor=actor, content=csv(SetupTable.ROLES, *rows))
             except TooManyRequests as error:
                 return error.code
             finally:
@@ -448,10 +457,10 @@ class TestRows:
             assert sorted(pool.map(sent, range(2))) == ["taken", "unknown-budget"]
 
     def test_s14_a_file_names_no_more_unknown_people_than_are_taken_at_once(self, world: Any) -> None:
-        rows = [{"hsa_id": f"TST2321000131-Z{number:04}", "role": "Läs"} for number in range(setup_import.MAX_NEW + 1)]
+        rows = [{"hsa_id": f"TST2321000131-Z{number:04}", "role": "Läs"} for number in range(MAX_NEW + 1)]
         world.outside.calls.clear()
         with pytest.raises(Invalid, match="too-many-unknown"):
-            setup_import.keep(actor=issuer(world), content=csv(Kind.ROLES, *rows))
+            SETUP_IMPORTER.keep(actor=issuer(world), content=csv(SetupTable.ROLES, *rows))
         assert world.outside.calls == []
 
     def test_hidden_and_missing_give_the_same_answer_by_the_same_queries(self, world: Any) -> None:
@@ -459,12 +468,12 @@ class TestRows:
         hidden = world.post(world.clinic, protected=True).hsa_id
         answers = []
         for hsa_id in (hidden, "TST2321000131-ZZZZZZZZ"):
-            row = setup_import.keep(
+            row = SETUP_IMPORTER.keep(
                 actor=actor,
-                content=csv(Kind.ROLES, {"hsa_id": hsa_id, "role": "Läs", "organisation": "TST2321000131-1004"}),
+                content=csv(SetupTable.ROLES, {"hsa_id": hsa_id, "role": "Läs", "organisation": "TST2321000131-1004"}),
             )
             with CaptureQueriesContext(connection) as queries:
-                plan = setup_import.planned(actor=actor, row=row)
+                plan = SETUP_IMPORTER.planned(actor=actor, row=row)
             answers.append((errors(plan), [query["sql"].split("WHERE")[0] for query in queries]))
         assert answers[0] == answers[1]
 
@@ -474,18 +483,21 @@ class TestRows:
         costs = []
         for count in (1, 333):
             sheets = [
-                table(Kind.ORGANISATIONS, *({**_SUB, "hsa_id": f"TST2321000131-5{n:03}"} for n in range(count))),
-                table(Kind.OFFICES, *({**OFFICE, "name": f"K {n}", "organisations": "TST2321000131-5000"} for n in range(count))),
+                table(SetupTable.ORGANISATIONS, *({**_SUB, "hsa_id": f"TST2321000131-5{n:03}"} for n in range(count))),
                 table(
-                    Kind.ROLES,
+                    SetupTable.OFFICES,
+                    *({**OFFICE, "name": f"K {n}", "organisations": "TST2321000131-5000"} for n in range(count)),
+                ),
+                table(
+                    SetupTable.ROLES,
                     *({"hsa_id": posts[n % 3], "role": "Läs", "organisation": f"TST2321000131-5{n:03}"} for n in range(count)),
                 ),
             ]
-            row = setup_import.keep(actor=actor, content=workbooks.build(sheets))
+            row = SETUP_IMPORTER.keep(actor=actor, content=workbooks.build(sheets))
             with CaptureQueriesContext(connection) as queries:
-                plan = setup_import.planned(actor=actor, row=row)
+                plan = SETUP_IMPORTER.planned(actor=actor, row=row)
             assert errors(plan) == []
-            assert plan.count(RowOutcome.MAKE) == 3 * count
+            assert plan.count(RowOutcome.CREATE) == 3 * count
             costs.append(len(queries))
         assert costs[0] == costs[1] <= 12
 
@@ -493,7 +505,7 @@ class TestRows:
         actor = issuer(world)
         rows = [{**OFFICE, "name": f"Kontor {n}"} for n in range(1001)]
         with pytest.raises(Invalid) as refused:
-            setup_import.keep(actor=actor, content=csv(Kind.OFFICES, *rows))
+            SETUP_IMPORTER.keep(actor=actor, content=csv(SetupTable.OFFICES, *rows))
         said = (
             "Filen har 1\u00a0001 nya rader. Högst 1\u00a0000 nya rader läses in åt gången. "
             "Dela upp den i flera filer, med de översta organisationerna i den första."
@@ -501,13 +513,13 @@ class TestRows:
         assert (refused.value.code, refused.value.fields) == ("too-many-new", {"file": [said]})
         assert not SetupImport.objects.exists()
         there = create_office(actor=SETUP, area_id=world.area.id, name="Kontor 0", invoice_comment="B")
-        row, plan = kept(actor, csv(Kind.OFFICES, *rows))  # what is there already is not counted
-        assert (plan.counts["offices"], plan.counts["same"], plan.too_long, plan.wrong) == (1000, 1, "", False)
+        row, plan = kept(actor, csv(SetupTable.OFFICES, *rows))  # what is there already is not counted
+        assert (plan.counts["offices"], plan.counts["same"], plan.too_long, plan.has_errors) == (1000, 1, "", False)
         close_office(actor=SETUP, office_id=there.pk)
-        plan = setup_import.planned(actor=actor, row=row)
+        plan = SETUP_IMPORTER.planned(actor=actor, row=row)
         assert (plan.too_long, errors(plan)) == (said, [])
         with pytest.raises(Invalid, match="too-many-new"):
-            setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+            SETUP_IMPORTER.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
         assert Office.objects.filter(name="Kontor 1").count() == 0
 
 
@@ -529,7 +541,7 @@ class TestFiles:
                 assert errors(plan)[0] == (2, "name", "Raden har fler celler än det finns rubriker.")
                 continue
             with pytest.raises(Invalid) as refused:
-                setup_import.keep(actor=actor, content=content.encode())
+                SETUP_IMPORTER.keep(actor=actor, content=content.encode())
             assert (refused.value.code, list(refused.value.fields)) == (code, ["file"])
 
     def test_only_those_who_set_something_up(self, world: Any) -> None:
@@ -537,22 +549,22 @@ class TestFiles:
         for role in Role:
             actor = world.officer(role=role)
             if role in allowed:
-                setup_import.keep(actor=actor, content=csv(Kind.OFFICES, OFFICE))
+                SETUP_IMPORTER.keep(actor=actor, content=csv(SetupTable.OFFICES, OFFICE))
             else:
                 with pytest.raises(Forbidden):
-                    setup_import.keep(actor=actor, content=csv(Kind.OFFICES, OFFICE))
+                    SETUP_IMPORTER.keep(actor=actor, content=csv(SetupTable.OFFICES, OFFICE))
 
     def test_a_file_is_its_senders_and_goes(self, world: Any) -> None:
         actor = issuer(world)
-        rows = [setup_import.keep(actor=actor, content=csv(Kind.OFFICES, OFFICE)) for _ in range(6)]
+        rows = [SETUP_IMPORTER.keep(actor=actor, content=csv(SetupTable.OFFICES, OFFICE)) for _ in range(6)]
         assert set(SetupImport.objects.values_list("pk", flat=True)) == {row.pk for row in rows[1:]}
         with pytest.raises(NotFound):
-            setup_import.own(actor=admin(world), import_id=rows[5].pk)
-        setup_import.give_up(actor=actor, import_id=rows[5].pk)
+            SETUP_IMPORTER.own(actor=admin(world), import_id=rows[5].pk)
+        SETUP_IMPORTER.give_up(actor=actor, import_id=rows[5].pk)
         SetupImport.objects.filter(pk=rows[4].pk).update(expires_at=clock.now())
         for gone in (rows[5], rows[4], rows[0]):
             with pytest.raises(NotFound):
-                setup_import.own(actor=actor, import_id=gone.pk)
+                SETUP_IMPORTER.own(actor=actor, import_id=gone.pk)
         tasks.forget_searches()
         assert SetupImport.objects.count() == 3
 
@@ -570,75 +582,79 @@ class TestExport:
         for name, comment in (("#1 Mottagningen", "# 1"), ("'-Kontor", "''=B"), ("# Kontor", "'=B")):
             create_office(actor=SETUP, area_id=world.area.id, name=name, invoice_comment=comment)
         world.officer(world.clinic, Role.DEPUTY_ISSUER)
-        found = {kind: setup_files.rows(actor=actor, part=Part(world.area.id), kind=kind) for kind in Kind}
+        found = {kind: setup_files.rows(actor=actor, part=ExportedPart(world.area.id), kind=kind) for kind in SetupTable}
         assert {kind.value: len(rows) for kind, rows in found.items()} == {
             "organisationer": 5, "kontor": 6, "rollinnehavare": 3,
         }  # fmt: skip
-        sheets = [Sheet(SHAPES[kind].title, SHAPES[kind].headings, rows) for kind, rows in found.items()]
+        sheets = [Sheet(SETUP_TABLES[kind].title, SETUP_TABLES[kind].headings, rows) for kind, rows in found.items()]
         files = [workbooks.build(sheets), *(csv_files.build(sheet.header, sheet.rows) for sheet in sheets)]
         for file in files:
             plan = kept(actor, file)[1]
-            assert (errors(plan), plan.nothing) == ([], True)
+            assert (errors(plan), plan.is_empty) == ([], True)
 
     def test_awkward_values_come_back_and_set_up_an_empty_area(self, world: Any) -> None:
         """The very file gives no change in its own area, and the same set-up in an area without anything."""
         actor = world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True)
         _awkward(world)
-        found = {kind: setup_files.rows(actor=actor, part=Part(world.area.id), kind=kind) for kind in Kind}
+        found = {kind: setup_files.rows(actor=actor, part=ExportedPart(world.area.id), kind=kind) for kind in SetupTable}
         for files in _both_forms(found):
             for file in files:
                 plan = kept(actor, file)[1]
-                assert (errors(plan), plan.nothing) == ([], True)
+                assert (errors(plan), plan.is_empty) == ([], True)
         empty = create_area(actor=SETUP, name="Tomma området")
         elsewhere = {kind: _elsewhere(kind, rows) for kind, rows in found.items()}
         organisations, offices, roles = _both_forms(elsewhere)[1]
         for file in (organisations, offices):  # a role takes a post, which no file of the set-up makes
             assert errors(kept(admin(world), file)[1]) == []
             assert carried_out(admin(world), file).done_at
-        there = _issuer_elsewhere(world, empty, elsewhere[Kind.ROLES])
+        there = _issuer_elsewhere(world, empty, elsewhere[SetupTable.ROLES])
         assert errors(kept(there, roles)[1]) == []
         assert carried_out(there, roles).done_at
-        again = {kind: setup_files.rows(actor=there, part=Part(empty.id), kind=kind) for kind in Kind}
-        for kind, unset in ((Kind.ORGANISATIONS, "customisation"), (Kind.OFFICES, "office_number"), (Kind.ROLES, "valid_from")):
+        again = {kind: setup_files.rows(actor=there, part=ExportedPart(empty.id), kind=kind) for kind in SetupTable}
+        for kind, unset in (
+            (SetupTable.ORGANISATIONS, "customisation"),
+            (SetupTable.OFFICES, "office_number"),
+            (SetupTable.ROLES, "valid_from"),
+        ):
             assert _but(kind, again[kind], unset) == _but(kind, elsewhere[kind], unset)
 
     def test_a_sub_organisation_tells_no_fee_of_when_it_lay_at_the_top(self, world: Any) -> None:
         """No file may tell one of it, so that this one could be filled in for another place too."""
         set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=True, valid_from=clock.now())
         move_organisation(actor=SETUP, organisation_id=world.city.id, parent_id=world.region.id)
-        rows = setup_files.rows(actor=issuer(world), part=Part(world.area.id), kind=Kind.ORGANISATIONS)
-        columns = [column.field for column in SHAPES[Kind.ORGANISATIONS].columns]
+        rows = setup_files.rows(actor=issuer(world), part=ExportedPart(world.area.id), kind=SetupTable.ORGANISATIONS)
+        columns = [column.field for column in SETUP_TABLES[SetupTable.ORGANISATIONS].columns]
         assert {row[0]: row[columns.index("charged")] for row in rows} == {"Kliniken": "", "Regionen": "Nej", "Staden": ""}
 
     def test_an_area_is_found_in_small_and_capital_letters(self, world: Any) -> None:
         """As nobody tells such names apart, no two areas have them."""
-        plan = kept(admin(world), csv(Kind.ORGANISATIONS, {**_TOP, "area": "REGIONEN"}, {**_SUB, "area": "regionen"}))[1]
-        assert [line.outcome for line in plan.lines] == [RowOutcome.MAKE, RowOutcome.WRONG]  # two of one HSA-id
+        plan = kept(admin(world), csv(SetupTable.ORGANISATIONS, {**_TOP, "area": "REGIONEN"}, {**_SUB, "area": "regionen"}))[1]
+        assert [line.outcome for line in plan.rows] == [RowOutcome.CREATE, RowOutcome.INVALID]  # two of one HSA-id
         assert [field for _, field, _ in errors(plan)] == ["hsa_id"]
-        plan = kept(issuer(world), csv(Kind.OFFICES, {**OFFICE, "area": "REGIONEN"}))[1]
-        assert [line.outcome for line in plan.lines] == [RowOutcome.MAKE]
+        plan = kept(issuer(world), csv(SetupTable.OFFICES, {**OFFICE, "area": "REGIONEN"}))[1]
+        assert [line.outcome for line in plan.rows] == [RowOutcome.CREATE]
 
     def test_a_name_that_begins_with_a_number_sign_is_made(self, world: Any) -> None:
         """Of all rows that begin so, the template's own line of help alone is none."""
-        shape, actor = SHAPES[Kind.OFFICES], issuer(world)
+        shape, actor = SETUP_TABLES[SetupTable.OFFICES], issuer(world)
         row = ["#1 Mottagningen", "# 1", "Regionen"]
         carried_out(actor, csv_files.build(shape.headings, [shape.help_line, row]))
         assert Office.objects.get(invoice_comment="# 1").name == "#1 Mottagningen"
         turned = csv_files.build(shape.headings[2::-1], [shape.help_line[2::-1], row[::-1]])
-        assert [line.outcome for line in kept(actor, turned)[1].lines] == [RowOutcome.SAME]
+        assert [line.outcome for line in kept(actor, turned)[1].rows] == [RowOutcome.SAME]
         told = kept(actor, csv_files.build(shape.headings, [["# att göra"], row]))[1]
-        assert [line.outcome for line in told.lines] == [RowOutcome.WRONG, RowOutcome.SAME]
-        for helped in SHAPES.values():
+        assert [line.outcome for line in told.rows] == [RowOutcome.INVALID, RowOutcome.SAME]
+        for helped in SETUP_TABLES.values():
             with pytest.raises(Invalid, match="no-rows"):
-                setup_import.keep(actor=actor, content=csv_files.build(helped.headings, [helped.help_line]))
+                SETUP_IMPORTER.keep(actor=actor, content=csv_files.build(helped.headings, [helped.help_line]))
 
     def test_protected_holders_and_others_roles_are_not_in_it(self, world: Any) -> None:
         world.officer(world.clinic, Role.READER)
-        assert len(setup_files.rows(actor=issuer(world), part=Part(world.area.id), kind=Kind.ROLES)) == 2
+        assert len(setup_files.rows(actor=issuer(world), part=ExportedPart(world.area.id), kind=SetupTable.ROLES)) == 2
         Person.objects.filter(role_grants__role="reader").update(is_protected=True, protected_person_indicator=True)
-        assert len(setup_files.rows(actor=issuer(world), part=Part(world.area.id), kind=Kind.ROLES)) == 1
+        assert len(setup_files.rows(actor=issuer(world), part=ExportedPart(world.area.id), kind=SetupTable.ROLES)) == 1
         reader = world.officer(role=Role.GLOBAL_READER)
-        assert setup_files.rows(actor=reader, part=Part(world.area.id), kind=Kind.ROLES) == []
+        assert setup_files.rows(actor=reader, part=ExportedPart(world.area.id), kind=SetupTable.ROLES) == []
 
 
 def _awkward(world: Any) -> None:
@@ -667,15 +683,15 @@ def _awkward(world: Any) -> None:
             )  # fmt: skip
 
 
-def _both_forms(found: dict[Kind, list[tuple[str, ...]]]) -> tuple[list[bytes], list[bytes]]:
-    sheets = [Sheet(SHAPES[kind].title, SHAPES[kind].headings, rows) for kind, rows in found.items()]
+def _both_forms(found: dict[SetupTable, list[tuple[str, ...]]]) -> tuple[list[bytes], list[bytes]]:
+    sheets = [Sheet(SETUP_TABLES[kind].title, SETUP_TABLES[kind].headings, rows) for kind, rows in found.items()]
     return [workbooks.build(sheets)], [csv_files.build(sheet.header, sheet.rows) for sheet in sheets]
 
 
-def _elsewhere(kind: Kind, rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+def _elsewhere(kind: SetupTable, rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """The rows as another installation has them: other HSA-ids and office numbers, and an area without anything."""
     ids = ("hsa_id", "parent", "organisations", "organisation")
-    columns = [column.field for column in SHAPES[kind].columns]
+    columns = [column.field for column in SETUP_TABLES[kind].columns]
     made = []
     for row in rows:
         cells = dict(zip(columns, row, strict=True))
@@ -698,9 +714,9 @@ def _issuer_elsewhere(world: Any, area: IssuingArea, rows: Sequence[Sequence[str
     return actor_of_person(person.pk)
 
 
-def _but(kind: Kind, rows: Sequence[Sequence[str]], unset: str) -> list[tuple[str, ...]]:
+def _but(kind: SetupTable, rows: Sequence[Sequence[str]], unset: str) -> list[tuple[str, ...]]:
     """The rows without the cells that another installation sets by itself, and without names of persons."""
-    columns = [column.field for column in SHAPES[kind].columns]
+    columns = [column.field for column in SETUP_TABLES[kind].columns]
     return sorted(tuple(cell for name, cell in zip(columns, row, strict=True) if name not in (unset, "person")) for row in rows)
 
 
@@ -715,13 +731,13 @@ class TestADeputy:
     def test_connects_an_office_by_its_number(self, world: Any) -> None:
         deputy, office = world.officer(world.clinic, Role.DEPUTY_ISSUER), self.office(world)
         row = {**OFFICE, "office_number": office.office_number, "organisations": "TST2321000131-1004"}
-        kept_row, plan = kept(deputy, csv(Kind.OFFICES, row))
-        assert (errors(plan), plan.lines[0].told) == ([], "Finns redan, kopplas till 1 organisation")
-        setup_import.carry_out(actor=deputy, import_id=kept_row.pk, sha256=plan.sha256)
+        kept_row, plan = kept(deputy, csv(SetupTable.OFFICES, row))
+        assert (errors(plan), plan.rows[0].summary) == ([], "Finns redan, kopplas till 1 organisation")
+        SETUP_IMPORTER.carry_out(actor=deputy, import_id=kept_row.pk, sha256=plan.sha256)
         assert list(office.organisations.all()) == [world.clinic]
         told = Event.objects.get(action="office.connected", actor_ref=deputy.ref)
         assert (told.subject_ref, told.facts) == (str(office.pk), {"organisation": str(world.clinic.pk)})
-        assert kept(deputy, csv(Kind.OFFICES, row))[1].nothing
+        assert kept(deputy, csv(SetupTable.OFFICES, row))[1].is_empty
 
     def test_and_no_other_than_the_pages_offer_nor_what_they_do_not_tell(self, world: Any) -> None:
         deputy, office, closed = world.officer(world.clinic, Role.DEPUTY_ISSUER), self.office(world), self.office(world, "C")
@@ -747,29 +763,29 @@ class TestADeputy:
                 for number in (closed.office_number, other.office_number, "1234567890")
             ),
         ):  # fmt: skip
-            plan = kept(deputy, csv(Kind.OFFICES, cells))[1]
+            plan = kept(deputy, csv(SetupTable.OFFICES, cells))[1]
             assert errors(plan) == [(2, field, message)], cells
         for role in (Role.READER, Role.ID_ADMINISTRATOR):
             with pytest.raises(Forbidden):
-                kept(world.officer(world.clinic, role), csv(Kind.OFFICES, row))
+                kept(world.officer(world.clinic, role), csv(SetupTable.OFFICES, row))
 
     def test_fetches_what_can_be_connected_and_sends_it_back(self, world: Any) -> None:
         deputy, office = world.officer(world.clinic, Role.DEPUTY_ISSUER), self.office(world)
         world.officer(world.clinic)
-        part = Part(world.area.id, world.clinic.scope_path)
-        found = {kind: [list(row) for row in setup_files.rows(actor=deputy, part=part, kind=kind)] for kind in Kind}
-        organisations = [row[:5] for row in found[Kind.ORGANISATIONS]]
+        part = ExportedPart(world.area.id, world.clinic.scope_path)
+        found = {kind: [list(row) for row in setup_files.rows(actor=deputy, part=part, kind=kind)] for kind in SetupTable}
+        organisations = [row[:5] for row in found[SetupTable.ORGANISATIONS]]
         assert organisations == [["Kliniken", "TST2321000131-1004", "2321000131", "Regionen", ""]]  # none above in sight
-        assert [(row[0], row[3], row[4], row[7]) for row in found[Kind.OFFICES]] == [
+        assert [(row[0], row[3], row[4], row[7]) for row in found[SetupTable.OFFICES]] == [
             ("Kontor A", world.office.office_number, "TST2321000131-1004", ""), ("Kontor B", office.office_number, "", ""),
         ]  # fmt: skip
-        assert len(found[Kind.ROLES]) == 2
-        sheets = [Sheet(SHAPES[kind].title, SHAPES[kind].headings, rows) for kind, rows in found.items()]
-        assert kept(deputy, workbooks.build(sheets))[1].nothing
-        found[Kind.OFFICES][1][4] = "TST2321000131-1004"
+        assert len(found[SetupTable.ROLES]) == 2
+        sheets = [Sheet(SETUP_TABLES[kind].title, SETUP_TABLES[kind].headings, rows) for kind, rows in found.items()]
+        assert kept(deputy, workbooks.build(sheets))[1].is_empty
+        found[SetupTable.OFFICES][1][4] = "TST2321000131-1004"
         carried_out(deputy, workbooks.build(sheets))
         assert list(office.organisations.all()) == [world.clinic]
-        above = setup_files.rows(actor=issuer(world), part=part, kind=Kind.ORGANISATIONS)
+        above = setup_files.rows(actor=issuer(world), part=part, kind=SetupTable.ORGANISATIONS)
         assert [row[4] for row in above] == ["TST2321000131-1000"]
-        seen = setup_files.rows(actor=issuer(world), part=part, kind=Kind.OFFICES)
+        seen = setup_files.rows(actor=issuer(world), part=part, kind=SetupTable.OFFICES)
         assert [(row[4], row[7]) for row in seen] == [("TST2321000131-1004", ""), ("TST2321000131-1004", "Hemliga gatan 1")]

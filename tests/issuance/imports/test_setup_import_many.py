@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from issuance.articles.models import SubscriptionFee
-from issuance.imports import services as setup_import
-from issuance.imports.domain import Kind
+from issuance.imports.domain import SetupTable
+from issuance.imports.services import SETUP_IMPORTER
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.organisations.services.areas import create_area
 from issuance.organisations.services.tree import child_path
@@ -34,10 +34,10 @@ def tree(count: int, *, first: int = 3000) -> list[dict[str, str]]:
 
 def queries_of(world: Any, rows: list[dict[str, str]]) -> int:
     actor = issuer(world)
-    row, plan = kept(actor, csv(Kind.ORGANISATIONS, *rows))
-    assert not plan.wrong, [line.wrong for line in plan.lines if line.wrong]
+    row, plan = kept(actor, csv(SetupTable.ORGANISATIONS, *rows))
+    assert not plan.has_errors, [line.errors for line in plan.rows if line.errors]
     with CaptureQueriesContext(connection) as queries:
-        setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+        SETUP_IMPORTER.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
     return len(queries)
 
 
@@ -49,7 +49,7 @@ def test_a_hundred_cost_the_queries_of_eight(world: Any) -> None:
 
 def test_each_has_its_place_and_its_event(world: Any) -> None:
     actor = issuer(world)
-    made = carried_out(actor, csv(Kind.ORGANISATIONS, *tree(20))).made["organisations"]
+    made = carried_out(actor, csv(SetupTable.ORGANISATIONS, *tree(20))).made["organisations"]
     rows = {row.hsa_id: row for row in Organisation.objects.filter(pk__in=made).select_related("parent")}
     assert len(rows) == 20
     for told in tree(20):
@@ -74,7 +74,7 @@ def test_those_at_the_top_get_their_fees_and_their_area_its_issuer(world: Any) -
         for number, (name, charged) in enumerate((("Ett", "Ja"), ("Två", "Nej")))
     ]
     tops[1]["issuing"] = "Ja"
-    carried_out(admin(world), csv(Kind.ORGANISATIONS, *tops, {**ORGANISATION, "name": "Tre", "parent": tops[0]["hsa_id"]}))
+    carried_out(admin(world), csv(SetupTable.ORGANISATIONS, *tops, {**ORGANISATION, "name": "Tre", "parent": tops[0]["hsa_id"]}))
     assert IssuingArea.objects.get(pk=area.pk).issuing_organisation == Organisation.objects.get(name="Två")
     assert dict(SubscriptionFee.objects.filter(organisation__area=area).values_list("organisation__name", "charged")) == {
         "Ett": True, "Två": False,
@@ -84,7 +84,7 @@ def test_those_at_the_top_get_their_fees_and_their_area_its_issuer(world: Any) -
 
 def test_the_one_that_is_refused_is_named_and_none_is_made(world: Any) -> None:
     actor = issuer(world)
-    row, plan = kept(actor, csv(Kind.ORGANISATIONS, *tree(12)))
+    row, plan = kept(actor, csv(SetupTable.ORGANISATIONS, *tree(12)))
     before = (Organisation.objects.count(), Event.objects.count())
     with superuser.cursor() as cursor:
         cursor.execute(
@@ -95,7 +95,7 @@ def test_the_one_that_is_refused_is_named_and_none_is_made(world: Any) -> None:
         )
     try:
         with pytest.raises(Conflict) as refused:
-            setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+            SETUP_IMPORTER.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
     finally:
         with superuser.cursor() as cursor:
             cursor.execute("DROP TRIGGER taken ON issuance_organisation; DROP FUNCTION taken()")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from issuance.imports.domain import Kind
+from issuance.imports.domain import SetupTable
 from issuance.organisations.models import Organisation
 from issuance.organisations.ports import DirectoryOrganisation
 from issuance.records.models.events import Event
@@ -126,7 +126,7 @@ class TestFiles:
         world.outside.know(PROVIDER)
         world.outside.calls.clear()
         client = issuer(world)
-        page = preview_of(client, csv(Kind.ORGANISATIONS, *self.ROWS))
+        page = preview_of(client, csv(SetupTable.ORGANISATIONS, *self.ROWS))
         assert world.outside.calls == ["organisations"], "all are asked for at once"
         text = text_of(page)
         for told in (
@@ -146,10 +146,10 @@ class TestFiles:
     def test_what_agrees_asks_nothing_and_a_silent_catalogue_is_said(self, world: Any) -> None:
         world.outside.know(PROVIDER)
         client = issuer(world)
-        page = preview_of(client, csv(Kind.ORGANISATIONS, self.ROWS[0]))
+        page = preview_of(client, csv(SetupTable.ORGANISATIONS, self.ROWS[0]))
         assert "katalogen" not in text_of(page)
         world.outside.down = True
-        page = preview_of(client, csv(Kind.ORGANISATIONS, *self.ROWS))
+        page = preview_of(client, csv(SetupTable.ORGANISATIONS, *self.ROWS))
         assert "Katalogen svarade inte när filen lästes, så 2 nya organisationer är inte kontrollerade" in text_of(page)
         world.outside.down = False  # what was said when the file was read holds
         answer = client.post(page.request["PATH_INFO"], {"plan": page.context["plan"].sha256})

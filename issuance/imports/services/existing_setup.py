@@ -11,8 +11,8 @@ from django.db.models.functions import Upper
 from issuance.articles.models import SubscriptionFee
 from issuance.authz import Action, Actor
 from issuance.customisations.models import CardCustomisation
-from issuance.imports.domain import Kind
-from issuance.imports.services.reading import Row
+from issuance.imports.domain import SetupTable
+from issuance.imports.services.planned_rows import SetupRow
 from issuance.offices.models import Office, OrganisationOffice
 from issuance.offices.services import offices_to_connect
 from issuance.organisations.models import IssuingArea, Organisation
@@ -34,7 +34,7 @@ _SEPARATORS = re.compile(r"[,;\s]+")
 
 
 @dataclass(frozen=True)
-class Place:
+class SetupPlace:
     """An area or an organisation in sight, or an organisation to be made, whose `pk` is None.
 
     `scope_path` is that of the nearest place that is there: scope flows downward, so it decides what a new one's own would.
@@ -52,16 +52,16 @@ class Place:
 
 
 @dataclass
-class Known:
+class ExistingSetup:
     """Keys of organisations, offices and posts are in upper case. `taken` are HSA-ids of organisations out of sight.
 
     `beyond` are offices whose own pages the actor does not see, though he may connect them (ADR 0183).
     """
 
-    areas: dict[str, Place] = field(default_factory=dict)
+    areas: dict[str, SetupPlace] = field(default_factory=dict)
     issuers: dict[UUID, UUID | None] = field(default_factory=dict)
     organisations: dict[str, Organisation] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[str, SetupPlace] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     charged: dict[UUID, bool] = field(default_factory=dict)
     generic: bool = False
@@ -72,7 +72,7 @@ class Known:
     post_areas: dict[UUID, set[UUID]] = field(default_factory=dict)
     grants: dict[tuple[UUID, str], list[RoleGrant]] = field(default_factory=dict)
 
-    def area(self, name: str) -> Place | None:
+    def area(self, name: str) -> SetupPlace | None:
         """The area in sight with this name: written as it is, else the only one that differs in capital letters alone."""
         if name in self.areas:
             return self.areas[name]
@@ -80,21 +80,21 @@ class Known:
         return alike[0] if len(alike) == 1 else None
 
 
-def known(actor: Actor, rows: Sequence[Row]) -> Known:
+def existing_setup(actor: Actor, rows: Sequence[SetupRow]) -> ExistingSetup:
     """What the rows name, in a number of queries that does not depend on how many they are."""
-    found = Known()
+    found = ExistingSetup()
     _areas(actor, rows, found)
     _organisations(actor, rows, found)
-    if any(row.kind is Kind.OFFICES for row in rows):
+    if any(row.kind == SetupTable.OFFICES for row in rows):
         _offices(actor, rows, found)
-    if any(row.kind is Kind.ROLES for row in rows):
+    if any(row.kind == SetupTable.ROLES for row in rows):
         _people(actor, rows, found)
     return found
 
 
-def unseen_posts(actor: Actor, rows: Sequence[Row]) -> list[str]:
+def unseen_posts(actor: Actor, rows: Sequence[SetupRow]) -> list[str]:
     """The HSA-ids of role holders, as they are written, whom the actor does not find: those out of sight like those unknown."""
-    wanted = {row.get("hsa_id").upper(): row.get("hsa_id") for row in rows if row.kind is Kind.ROLES and row.get("hsa_id")}
+    wanted = {row.get("hsa_id").upper(): row.get("hsa_id") for row in rows if row.kind == SetupTable.ROLES and row.get("hsa_id")}
     if not wanted:
         return []
     seen = {hsa_id.upper() for hsa_id in _posts(actor, wanted).values_list("hsa_id", flat=True)}
@@ -117,17 +117,17 @@ def _rights(row: IssuingArea | Organisation) -> frozenset[Action]:
     return frozenset(action for action in RIGHTS if getattr(row, f"may_{action}"))
 
 
-def _areas(actor: Actor, rows: Sequence[Row], found: Known) -> None:
+def _areas(actor: Actor, rows: Sequence[SetupRow], found: ExistingSetup) -> None:
     names = {row.get("area").upper() for row in rows} - {""}
     there = IssuingArea.objects.with_rights(actor, RIGHTS).alias(key=Upper("name"))
     for area in there.filter(key__in=names) if names else ():
         if Action.VIEW_CONFIGURATION in _rights(area):
             path = area.scope_path
-            found.areas[area.name] = Place(area.pk, area.name, area.pk, area.name, path, len(path), _rights(area))
+            found.areas[area.name] = SetupPlace(area.pk, area.name, area.pk, area.name, path, len(path), _rights(area))
             found.issuers[area.pk] = area.issuing_organisation_id
 
 
-def _organisations(actor: Actor, rows: Sequence[Row], found: Known) -> None:
+def _organisations(actor: Actor, rows: Sequence[SetupRow], found: ExistingSetup) -> None:
     wanted = {key for row in rows for key in _organisations_of(row)} - {""}
     there = Organisation.objects.with_rights(actor, RIGHTS).alias(key=Upper("hsa_id")).filter(key__in=wanted)
     for row in there.select_related("area", "parent", "customisation") if wanted else ():
@@ -138,23 +138,23 @@ def _organisations(actor: Actor, rows: Sequence[Row], found: Known) -> None:
         found.organisations[key] = row
         path = row.scope_path
         ended = row.closed_at is not None
-        found.places[key] = Place(row.pk, row.name, row.area_id, row.area.name, path, len(path), _rights(row), ended)
-    if any(row.kind is Kind.ORGANISATIONS for row in rows):
+        found.places[key] = SetupPlace(row.pk, row.name, row.area_id, row.area.name, path, len(path), _rights(row), ended)
+    if any(row.kind == SetupTable.ORGANISATIONS for row in rows):
         found.generic = CardCustomisation.objects.filter(generic=True).exists()
         ids = [row.pk for row in found.organisations.values()]
         fees = SubscriptionFee.objects.filter(organisation__in=ids, valid_from__lte=clock.now()).order_by("valid_from")
         found.charged = dict(fees.values_list("organisation_id", "charged"))
 
 
-def _organisations_of(row: Row) -> Iterable[str]:
+def _organisations_of(row: SetupRow) -> Iterable[str]:
     """The HSA-ids of organisations that a row names, in upper case."""
-    if row.kind is Kind.ORGANISATIONS:
+    if row.kind == SetupTable.ORGANISATIONS:
         return (row.get("hsa_id").upper(), row.get("parent").upper())
-    return ids_in(row.get("organisations")) if row.kind is Kind.OFFICES else (row.get("organisation").upper(),)
+    return ids_in(row.get("organisations")) if row.kind == SetupTable.OFFICES else (row.get("organisation").upper(),)
 
 
-def _offices(actor: Actor, rows: Sequence[Row], found: Known) -> None:
-    wanted = [row for row in rows if row.kind is Kind.OFFICES]
+def _offices(actor: Actor, rows: Sequence[SetupRow], found: ExistingSetup) -> None:
+    wanted = [row for row in rows if row.kind == SetupTable.OFFICES]
     names, numbers = {row.get("name").upper() for row in wanted}, {row.get("office_number") for row in wanted} - {""}
     areas = [place.pk for place in found.areas.values()]
     there = offices_to_connect(actor).with_rights(actor, (Action.VIEW_CONFIGURATION,)).select_related("area")
@@ -165,9 +165,9 @@ def _offices(actor: Actor, rows: Sequence[Row], found: Known) -> None:
     found.connected = set(pairs.values_list("office_id", "organisation_id"))
 
 
-def _people(actor: Actor, rows: Sequence[Row], found: Known) -> None:
+def _people(actor: Actor, rows: Sequence[SetupRow], found: ExistingSetup) -> None:
     """Holders of posts in sight to whom the actor may give roles, as the pages find them, with their posts' areas and roles."""
-    wanted = {row.get("hsa_id").upper() for row in rows if row.kind is Kind.ROLES}
+    wanted = {row.get("hsa_id").upper() for row in rows if row.kind == SetupTable.ROLES}
     found.people = {post.hsa_id.upper(): post.person for post in _posts(actor, wanted).select_related("person")}
     ids = {person.pk for person in found.people.values()}
     valid = Q(valid_to=None) | Q(valid_to__gte=clock.today())
