@@ -1,1 +1,1 @@
-"""The pages of Administrera that concern a whole area or organisation: overview, next steps, change history."""
+"""The pages of Administrera that concern an entire area or organisation: overview, next steps, change history."""

@@ -1,4 +1,4 @@
-"""Swedish reasons why an activation failed, from the reason in the transaction's event; its state alone does not tell."""
+"""Swedish reasons why an activation failed, from the reason in the transaction's event. Its state does not show the reason."""
 
 from django.utils.translation import gettext_lazy
 

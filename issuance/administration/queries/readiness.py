@@ -40,8 +40,8 @@ class Lacking:
 class Unready:
     """A card customisation that is in use by `organisations` organisations but blocks card production.
 
-    `missing` holds the parts that it lacks (`services.configuration.PARTS`); it is empty if only verification is missing. A
-    `pending` one blocks no cards, because the present one applies until it is verified (ADR 0189).
+    `missing` holds the parts that it lacks (`customisations.services.customisations.PARTS`); it is empty if only verification
+    is missing. A `pending` one blocks no cards, because the present one applies until it is verified (ADR 0189).
     """
 
     id: UUID

@@ -81,7 +81,7 @@ HOLD: Mapping[str, str] = {
     "refuse": _("Får inte finnas i källan"),
     "revoke": _("Spärras för gott"),
 }
-"""What an import is to do with certificates on hold."""
+"""The ways in which an import may handle certificates on hold."""
 PURPOSE: Mapping[str, str] = {
     "ca": _("Utfärdares nyckel"),
     "ocsp": _("OCSP-svarares nyckel"),

@@ -51,7 +51,7 @@ def _authority(each: CaStatus) -> dict[str, str]:
 
 
 def _lists(each: CaStatus, now: dt.datetime) -> list[dict[str, Any]]:
-    """Returns a line for the CA's complete CRL and one for its worst shard, which stands for all shards."""
+    """Returns a line for the CA's complete CRL and one for its worst shard, which represents all shards."""
     whole = [_list(each, found, now) | {"scope": _("alla certifikat")} for found in each.lists if found.shard is None]
     parts = [found for found in each.lists if found.shard is not None]
     if not whole and each.has_key:

@@ -209,9 +209,9 @@ def submit(*, actor: Actor, draft_id: UUID, version: int, confirmed_cards: Colle
     """Beställ: turns the draft into an order, once; a repeated call returns the same order. Draft and order change in one
     transaction.
 
-    `beside` holds the person's other cards that the clerk saw and confirmed; the event records them. Raises AnotherCard if the
-    person has others that the clerk may see (ADR 0085), StepMissing (an answer is missing or no longer valid), DraftChanged,
-    DraftClosed. Raises as `ordering.submit_order`; the draft is then unchanged.
+    `confirmed_cards` holds the person's other cards that the clerk saw and confirmed; the event records them. Raises
+    AnotherCard if the person has others that the clerk may see (ADR 0085), StepMissing (an answer is missing or no longer
+    valid), DraftChanged, DraftClosed. Raises as `ordering.submit_order`; the draft is then unchanged.
     """
     draft = get(actor=actor, draft_id=draft_id)
     if draft.order is not None:

@@ -1,4 +1,4 @@
-"""The summary beside the steps, which grows with each answer and is reviewed at the last step (rules/issuance 3.1)."""
+"""The summary next to the steps, which grows with each answer and is reviewed at the last step (rules/issuance 3.1)."""
 
 from dataclasses import dataclass
 from typing import Any

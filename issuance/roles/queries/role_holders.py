@@ -224,7 +224,7 @@ def _to_end(actor: Actor, people: Sequence[Person]) -> dict[UUID, list[DormantRo
 
 
 def _shown(actor: Actor, people: QuerySet[Person], choice: Choice) -> QuerySet[Person]:
-    """Applies the filter `choice.shown`. The conditions on training are those of `rules.standing` in SQL."""
+    """Applies the filter `choice.shown`. The conditions on training are those of `domain.standing` in SQL."""
     if choice.shown == Shown.ALL:
         return people
     resting = _dormant(actor).filter(choice.grants).values("person")
