@@ -26,7 +26,7 @@ class IssuanceConfig(AppConfig):
 def _revoked(**signal: Any) -> None:
     from issuance.revocation.services import certificate_revocation  # loads the services, which most commands never need
 
-    certificate_revocation.heard(**signal)
+    certificate_revocation.on_certificate_revoked(**signal)
 
 
 def _register() -> None:

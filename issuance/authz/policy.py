@@ -98,7 +98,7 @@ def holds(actor: Actor, action: Action) -> bool:
     return any(grant.allows(action) for grant in actor.grants)
 
 
-def rests(actor: Actor, action: Action) -> bool:
+def is_dormant(actor: Actor, action: Action) -> bool:
     """True if a role of the person would allow `action` if their training and person check were not overdue (ADR 0187)."""
     return action in ISSUING and any(grant.overdue and action in ALLOWED[grant.role] for grant in actor.grants)
 
@@ -240,7 +240,7 @@ def _system_actions(actor: Actor) -> frozenset[Action]:
 def _refuse(actor: Actor, action: Action, queryset: ScopedQuerySet[Any], pk: UUID) -> NoReturn:
     # Reads the row, because `exists` drops the `of` of a locking queryset, and PostgreSQL cannot lock the rows of an outer join.
     if action is not Action.VIEW and the_only(queryset.visible_to(actor, Action.VIEW, pk=pk)) is not None:
-        raise _forbidden(resting=rests(actor, action))
+        raise _forbidden(resting=is_dormant(actor, action))
     raise not_found()
 
 

@@ -24,7 +24,7 @@ CARD_NUMBER = x509.ObjectIdentifier("1.2.752.34.2.1")
 
 USER_PRINCIPAL_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 
-_NOBODY = UUID(int=0)
+_NO_ID = UUID(int=0)
 _STATUS = {"reserved": _("Utfärdas"), "issued": _("Giltigt"), "revoked": _("Spärrat"), "failed": _("Utfärdades aldrig")}
 _REASON = {
     "unspecified": _("ingen särskild"),
@@ -128,8 +128,8 @@ def _link(actor: Actor, certificate_id: UUID | str) -> CarrierCertificate:
     link = CarrierCertificate.objects.select_related("carrier").filter(pk=pk).first()
     # The same queries for hidden and missing certificates (S09).
     eids, carriers = Eid.objects.visible_to(actor, Action.VIEW), Carrier.objects.visible_to(actor, Action.VIEW)
-    by_eid = eids.filter(pk=(link.eid_id if link else None) or _NOBODY).exists()
-    by_carrier = carriers.filter(pk=link.carrier_id if link else _NOBODY).exists()
+    by_eid = eids.filter(pk=(link.eid_id if link else None) or _NO_ID).exists()
+    by_carrier = carriers.filter(pk=link.carrier_id if link else _NO_ID).exists()
     if link is None or not (by_eid if link.eid_id else by_carrier):
         raise policy.not_found()
     return link

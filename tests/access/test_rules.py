@@ -208,7 +208,7 @@ def test_the_add_on_gives_no_action(access: Any, who: Who) -> None:
     for action in Action:
         allowed = action in ALLOWED[role]
         assert policy.holds(actor, action) == allowed
-        assert not policy.rests(actor, action)
+        assert not policy.is_dormant(actor, action)
         assert (policy.held_since(actor, action) is not None) == (allowed and role in GLOBAL_ROLES)
         if allowed:
             assert policy.reach(actor, action) == policy.reach(access.actors[Who(role)], action)

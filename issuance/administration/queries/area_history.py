@@ -21,7 +21,7 @@ from issuance.roles.queries import role_reach
 from siths_portal.lib.events import NEWEST_FIRST
 
 _AREA, _ORGANISATION, _OFFICE, _GRANT = "area", "organisation", "office", "grant"
-_IN_AREA, _NOBODY = F("area_id"), Cast(Value(None), UUIDField())
+_IN_AREA, _NO_PERSON = F("area_id"), Cast(Value(None), UUIDField())
 
 
 def history(*, actor: Actor, area_id: UUID, before: int | None = None, limit: int = PAGE) -> ConfigurationHistory:
@@ -75,7 +75,7 @@ def _members_of(actor: Actor, area_id: UUID) -> Iterable[tuple[str, UUID, UUID, 
     return cast(Iterable[tuple[str, UUID, UUID, UUID | None]], rows)
 
 
-def _listed(rows: QuerySet[Any], kind: str, *, place: Any = _IN_AREA, person: Any = _NOBODY) -> QuerySet[Any, Any]:
+def _listed(rows: QuerySet[Any], kind: str, *, place: Any = _IN_AREA, person: Any = _NO_PERSON) -> QuerySet[Any, Any]:
     return rows.order_by().values_list(Value(kind, CharField()), "pk", place, person)
 
 

@@ -116,19 +116,19 @@ def names_in(actor: Actor, values: Iterable[tuple[str, Any]], things: Iterable[t
     """Returns the names of the rows that `values` refer to, and of `things`, given as kind and id, if `actor` may see them.
     Runs one query, and one more for suppliers.
     """
-    wanted: dict[str, set[str]] = {}
+    ids_by_kind: dict[str, set[str]] = {}
     for kind, ref in things:
-        wanted.setdefault(kind, set()).add(ref)
+        ids_by_kind.setdefault(kind, set()).add(ref)
     for field, value in values:
         if field in _REFERENCES and _is_id(value):
-            wanted.setdefault(_REFERENCES[field], set()).add(str(value))
+            ids_by_kind.setdefault(_REFERENCES[field], set()).add(str(value))
         elif field == "supplier_ref" and value:
-            wanted.setdefault(_SUPPLIER, set()).add(str(value))
-    suppliers = wanted.pop(_SUPPLIER, None)
+            ids_by_kind.setdefault(_SUPPLIER, set()).add(str(value))
+    suppliers = ids_by_kind.pop(_SUPPLIER, None)
     found = {(_SUPPLIER, ref): name for ref, name in authn.client_names(suppliers).items()} if suppliers else {}
     querysets = [
         _SEEN[kind](actor).filter(pk__in=ids).values_list(Value(kind, CharField()), "pk", "name")
-        for kind, ids in sorted(wanted.items())
+        for kind, ids in sorted(ids_by_kind.items())
     ]
     rows = querysets[0].union(*querysets[1:], all=True) if querysets else ()
     return found | {(kind, str(pk)): name for kind, pk, name in rows}

@@ -182,7 +182,7 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
     if Action.CHOOSE_ARTICLES in head.rights and lacks.customisations.count:
         count = lacks.customisations.count
         text = ngettext("{n} organisation saknar kortanpassning", "{n} organisationer saknar kortanpassning", count)
-        yield _of_none(head, text.format(n=count), wished=lacks.wished)
+        yield _of_none(head, text.format(n=count), requested=lacks.requested)
     if Action.CHOOSE_ARTICLES in head.rights:
         for unready in (lacks.unready, lacks.pending):
             yield from _of_unready(head, unready, verifies=Action.VERIFY_CUSTOMISATION in head.rights)
@@ -313,18 +313,18 @@ def _stopped(head: AreaHead | OrganisationHead, unready: Sequence[Unready]) -> s
     return text.format(n=count)
 
 
-def _of_none(head: AreaHead, text: str, *, wished: bool) -> NextStep:
+def _of_none(head: AreaHead, text: str, *, requested: bool) -> NextStep:
     """Returns the step for organisations of an area without a card customisation.
 
     If the generic customisation is ready, the issuer chooses it or waits for an own one. The SITHS administration then has
-    nothing to do before the supplier responds, unless an own customisation is requested (`wished`).
+    nothing to do before the supplier responds, unless an own customisation is requested (`requested`).
     """
     url = reverse("area_customisations", args=[head.id])
     if not generic_is_ready():
         why = _("Kort kan inte beställas. Det finns ingen generell kortanpassning än som kan gälla så länge.")
     elif Action.VERIFY_CUSTOMISATION in head.rights:
         why = _("Kort kan inte beställas. Välj den generella kortanpassningen, som kan gälla direkt, eller vänta på en egen.")
-    elif wished:
+    elif requested:
         why = _(
             "Kort kan inte beställas. En egen kortanpassning är önskad. Områdets ansvariga utgivare kan välja den generella så "
             "länge."

@@ -56,7 +56,7 @@ class AreaLacks:
     """What the organisations of an area lack for ordering (`orders.services.order_checks`).
 
     Organisations inherit a card customisation and people who order from those above. `unready` holds customisations in use that
-    are not ready, `pending` those that will replace the present one. `wished` is True if an organisation without a
+    are not ready, `pending` those that will replace the present one. `requested` is True if an organisation without a
     customisation has an open request for one. `offered` holds the codes of articles that at least one organisation may order
     today.
     """
@@ -67,7 +67,7 @@ class AreaLacks:
     unready: tuple[Unready, ...]
     pending: tuple[Unready, ...]
     clerks: Lacking
-    wished: bool
+    requested: bool
     offered: frozenset[str]
 
 
@@ -78,9 +78,9 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
     offered = order_checks.offers().filter(organisation=OuterRef("pk"))
     connected = order_checks.open_connections().filter(organisation=OuterRef("pk"))
-    wishes = CustomisationRequest.objects.filter(organisation=OuterRef("pk"), answered_at=None)
+    open_requests = CustomisationRequest.objects.filter(organisation=OuterRef("pk"), answered_at=None)
     codes = ArraySubquery(offered.order_by().values("article"))
-    annotated = rows.annotate(offered_codes=codes, has_offices=Exists(connected), has_wish=Exists(wishes)).order_by()
+    annotated = rows.annotate(offered_codes=codes, has_offices=Exists(connected), has_request=Exists(open_requests)).order_by()
     columns = [f"{relation}__{name}" for relation in ("customisation", "pending_customisation") for name in _DRAWING]
     found = []
     waits = []
@@ -102,7 +102,7 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
         unready=_unready(found, drawn),
         pending=tuple(unready(card, pending=True) for card in waits),
         clerks=_lacking(row for row in found if not is_under(row.path, served)),
-        wished=any(row.has_wish for row in without),
+        requested=any(row.has_request for row in without),
         offered=frozenset(code for row in found for code in row.offered_codes),
     )
 
@@ -112,7 +112,7 @@ def is_under(path: str, places: Collection[str]) -> bool:
     return path in places or any(above in places for above in paths_above(path))
 
 
-_PLACE = ("pk", "scope_path", "offered_codes", "has_offices", "has_wish")
+_PLACE = ("pk", "scope_path", "offered_codes", "has_offices", "has_request")
 _DRAWING = ("id", "generic", "verified_at", "issuer_number", "back_text", "logotype_id", "supplier_ref")
 
 
@@ -126,7 +126,7 @@ class _Row(NamedTuple):
     path: str
     offered_codes: list[str]
     has_offices: bool
-    has_wish: bool
+    has_request: bool
 
 
 def _lacking(rows: Iterable[_Row]) -> Lacking:

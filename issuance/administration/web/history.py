@@ -29,16 +29,16 @@ _COVERS = {
 def area_history(request: HttpRequest, area_id: UUID) -> HttpResponse:
     """Shows the changes of an area, or with `?visa=allt` of everything in it. Raises NotFound, Forbidden."""
     head = places.area_head(actor=actor_of(request), area_id=area_id)
-    whole = request.GET.get("visa") == _EVERYTHING
-    if whole:
+    everything = request.GET.get("visa") == _EVERYTHING
+    if everything:
         found = of_area.history(actor=actor_of(request), area_id=area_id, before=number_cursor(request))
         context = context_of(request, found, f"visa={_EVERYTHING}")
     else:
         context = history_context(request, "area", area_id)
-    context["covers"] = _COVERS[whole]
+    context["covers"] = _COVERS[everything]
     context["choices"] = [
-        Tab(_("Bara området"), request.path, not whole),
-        Tab(_("Allt i området"), f"{request.path}?visa={_EVERYTHING}", whole),
+        Tab(_("Bara området"), request.path, not everything),
+        Tab(_("Allt i området"), f"{request.path}?visa={_EVERYTHING}", everything),
     ]
     return area_page(request, TEMPLATE, head, context, here="area_history")
 

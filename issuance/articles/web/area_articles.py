@@ -58,7 +58,7 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
             refusals = [(text, *_AT[name]) for name, texts in error.fields.items() for text in texts]
             status = error.http_status
         else:
-            _tell(request, added, len(set(codes)))
+            _confirm_added(request, added, len(set(codes)))
             return redirect("area", area_id)
     elif request.method == "POST" and not form.is_valid():
         status = Invalid.http_status
@@ -80,7 +80,7 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
     return area_page(request, "articles/area_articles.html", head, context, here="area", step=step, status=status)
 
 
-def _tell(request: HttpRequest, added: Mapping[UUID, int], picked: int) -> None:
+def _confirm_added(request: HttpRequest, added: Mapping[UUID, int], picked: int) -> None:
     """Adds a message about the articles added. It states their number only if each organisation got all that were `picked`."""
     if not added:
         messages.info(request, _("Inget ändrades. Organisationerna kunde redan beställa artiklarna."))

@@ -12,7 +12,7 @@ from issuance.records.web.frame import actor_of
 from siths_portal.lib.lists import Column, Empty, Kind, List, Source, Tag
 
 
-def _look(line: ArticleLine) -> str:
+def _appearance(line: ArticleLine) -> str:
     return f"{line.orientation}, {_('med foto') if line.photo else _('utan foto')}"
 
 
@@ -30,7 +30,7 @@ class ArticleList(List[ArticleLine]):
             row_header=True,
         ),
         Column(key="slag", heading=gettext_lazy("Slag"), value="kind"),
-        Column(key="utforande", heading=gettext_lazy("Utförande"), value=_look),
+        Column(key="utforande", heading=gettext_lazy("Utförande"), value=_appearance),
         Column(key="generation", heading=gettext_lazy("Generation")),
         Column(
             key="galler",

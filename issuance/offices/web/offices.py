@@ -278,7 +278,7 @@ def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
     if request.method == "POST":
         if ended := ids_of([request.POST.get("koppla_bort", "")]):
             link = disconnect_office(actor=actor, organisation_id=ended[0], office_id=office_id)
-            _tell_disconnected(request, link, ended[0])
+            _confirm_disconnected(request, link, ended[0])
             return redirect("office", office_id)
         refusal, status = _act(
             lambda: connect_organisations(actor=actor, office_id=office_id, organisation_ids=_picked(request, "organisation"))
@@ -334,7 +334,7 @@ def _change(request: HttpRequest, actor: Actor, organisation_id: UUID) -> tuple[
     """Connects or disconnects the submitted offices. Returns the error message, empty on success, and the HTTP status."""
     if ended := ids_of([request.POST.get("koppla_bort", "")]):
         link = disconnect_office(actor=actor, organisation_id=organisation_id, office_id=ended[0])
-        _tell_disconnected(request, link, organisation_id)
+        _confirm_disconnected(request, link, organisation_id)
         return "", 200
     wanted = _picked(request, "office")
     refusal, status = _act(lambda: connect_offices(actor=actor, organisation_id=organisation_id, office_ids=wanted))
@@ -344,7 +344,7 @@ def _change(request: HttpRequest, actor: Actor, organisation_id: UUID) -> tuple[
     return refusal, status
 
 
-def _tell_disconnected(request: HttpRequest, link: OrganisationOffice | None, organisation_id: UUID) -> None:
+def _confirm_disconnected(request: HttpRequest, link: OrganisationOffice | None, organisation_id: UUID) -> None:
     """Adds a message about the disconnection, with a warning if the organisation has no open office left."""
     done = _("Kopplingen fanns inte längre.")
     if link:

@@ -46,9 +46,9 @@ class CertificateHits:
     def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[CertificateLine]:
         """Returns a page, the newest certificates first. Raises Forbidden."""
         policy.require_global(self.actor, Action.VIEW_PKI)
-        wanted = CertificateCriteria.from_json(self.search.criteria)
+        criteria = CertificateCriteria.from_json(self.search.criteria)
         after = id_of(cursor.row) if cursor else None
-        found = find_certificates(wanted, after=after, limit=limit, hidden=_hidden(self.actor))
+        found = find_certificates(criteria, after=after, limit=limit, hidden=_hidden(self.actor))
         self.looked_through = found.looked_through
         return Page(found.lines, None, found.after)
 

@@ -29,14 +29,14 @@ def search(
     certificate's holder is not shown in the hits, so it is no disclosure. Raises Invalid, Forbidden.
     """
     policy.require_global(actor, Action.VIEW_PKI)
-    wanted = certificate_criteria(
+    criteria = certificate_criteria(
         text=text, ca=ca, profile=profile, status=status, expires_from=expires_from, expires_before=expires_before
     )
     row = CertificateSearch.objects.create(
         owner_ref=actor.ref,
         session_id=session_id,
-        form=_as_typed(wanted, text, ca, expires_from, expires_before),
-        criteria=wanted.as_json(),
+        form=_as_typed(criteria, text, ca, expires_from, expires_before),
+        criteria=criteria.as_json(),
         created_at=clock.now(),
     )
     Event.record(
@@ -44,13 +44,13 @@ def search(
         action="certificate_search.made",
         subject_type="certificate_search",
         subject_ref=str(row.id),
-        facts={"fields": sorted(wanted.as_json())},
+        facts={"fields": sorted(criteria.as_json())},
     )
     return row
 
 
 def _as_typed(
-    wanted: CertificateCriteria,
+    criteria: CertificateCriteria,
     text: str,
     ca: tuple[str, int] | None,
     expires_from: dt.datetime | None,
@@ -60,10 +60,10 @@ def _as_typed(
     first = expires_from.astimezone(clock.STOCKHOLM).date() if expires_from else None
     last = (expires_before - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date() if expires_before else None
     return {
-        "text": wanted.sha256 or text.strip(),
+        "text": criteria.sha256 or text.strip(),
         "ca": f"{ca[0]}:{ca[1]}" if ca else "",
-        "profile": wanted.profile,
-        "status": wanted.status,
+        "profile": criteria.profile,
+        "status": criteria.status,
         "expires_from": first.isoformat() if first else "",
         "expires_to": last.isoformat() if last else "",
     }

@@ -84,12 +84,12 @@ def headline() -> str:
 
 def _summary(troubles: list[dict[str, Any]]) -> str:
     wrong = sum(each["severity"] == Severity.ERROR for each in troubles)
-    look = len(troubles) - wrong
+    warnings = len(troubles) - wrong
     parts = []
     if wrong:
         parts.append(_("{n} fel").format(n=wrong))
-    if look:
-        parts.append(ngettext("{n} sak att se över", "{n} saker att se över", look).format(n=look))
+    if warnings:
+        parts.append(ngettext("{n} sak att se över", "{n} saker att se över", warnings).format(n=warnings))
     return _(" och ").join(parts) if parts else _("Allt är som det ska")
 
 

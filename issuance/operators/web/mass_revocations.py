@@ -172,7 +172,7 @@ def _shown(request: HttpRequest, found: MassRevocationView, *, status: int = 200
 def _context(request: HttpRequest, found: MassRevocationView) -> dict[str, object]:
     actor = actor_of(request)
     refs = {found.requested_by_ref, found.started_by_ref, found.document["requester"], *found.approver_refs}
-    return mass_rows.whole(actor, found, names_of(request, refs)) | {"address": _address(found)}
+    return mass_rows.page_context(actor, found, names_of(request, refs)) | {"address": _address(found)}
 
 
 def _address(found: MassRevocationView) -> str:

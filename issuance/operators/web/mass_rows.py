@@ -152,7 +152,7 @@ def _report(report: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[dic
         yield row(label, number(differences[name]))
 
 
-def whole(actor: Actor, found: MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
+def page_context(actor: Actor, found: MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
     """Returns the context of the complete page."""
     return progress(found, names) | {
         "facts": list(_facts(found, names)),

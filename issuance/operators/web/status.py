@@ -52,18 +52,18 @@ def _authority(each: CaStatus) -> dict[str, str]:
 
 def _lists(each: CaStatus, now: dt.datetime) -> list[dict[str, Any]]:
     """Returns a line for the CA's complete CRL and one for its worst shard, which represents all shards."""
-    whole = [_list(each, found, now) | {"scope": _("alla certifikat")} for found in each.lists if found.shard is None]
+    complete = [_list(each, found, now) | {"scope": _("alla certifikat")} for found in each.lists if found.shard is None]
     parts = [found for found in each.lists if found.shard is not None]
-    if not whole and each.has_key:
-        whole = [_authority(each) | {"scope": _("alla certifikat"), "state": _list_tag("missing")}]
+    if not complete and each.has_key:
+        complete = [_authority(each) | {"scope": _("alla certifikat"), "state": _list_tag("missing")}]
     if parts:
         oldest = max(parts, key=lambda found: (found.failures, found.age(now)))
         scope = _("{n} delar, den äldsta").format(n=len(parts))
-        whole.append(
+        complete.append(
             _list(each, oldest, now)
             | {"scope": scope, "entries": number(sum(f.entries for f in parts)), "size": bytes_of(sum(f.size for f in parts))}
         )
-    return whole
+    return complete
 
 
 def _shards(each: CaStatus, now: dt.datetime) -> list[dict[str, Any]]:

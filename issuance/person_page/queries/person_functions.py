@@ -173,7 +173,7 @@ def _no_right() -> str:
 
 
 def _dormant(actor: Actor, action: Action) -> str:
-    return _(policy.OVERDUE) if policy.rests(actor, action) else ""
+    return _(policy.OVERDUE) if policy.is_dormant(actor, action) else ""
 
 
 def _own_matter() -> str:

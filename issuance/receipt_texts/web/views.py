@@ -79,7 +79,7 @@ def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> Ht
             ),
         )
         if made is not None:
-            _tell_saved(request, head, made)
+            _confirm_saved(request, head, made)
             return redirect("organisation_receipt_text", organisation_id)
     versions = _versions(request, organisation_id)
     context = {
@@ -93,7 +93,7 @@ def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> Ht
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
 
 
-def _tell_saved(request: HttpRequest, head: OrganisationHead, made: ReceiptText) -> None:
+def _confirm_saved(request: HttpRequest, head: OrganisationHead, made: ReceiptText) -> None:
     """Adds a message, with a warning about an empty text, since the user may have saved an unchanged empty form."""
     saved_, empty = _("Kvittenstexten är sparad."), _("Den är tom, så inget läggs till på kvittenser")
     if made.regional_addition:

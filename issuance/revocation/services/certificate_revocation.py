@@ -35,7 +35,7 @@ _LIVE_CARRIER = [state.value for state in CarrierState if state not in carrier_s
 _LIVE_EID = [EidState.ORDERED.value, EidState.ACTIVE.value]
 
 
-def heard(*, certificate_ids: Iterable[UUID], **_signal: Any) -> None:
+def on_certificate_revoked(*, certificate_ids: Iterable[UUID], **_signal: Any) -> None:
     """Receives `pki.signals.certificate_revoked`."""
     revoke_unusable(certificate_ids)
 

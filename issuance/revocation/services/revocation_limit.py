@@ -122,15 +122,15 @@ def locked_open(actor: Actor, ids: Sequence[UUID]) -> list[HeldRevocation]:
     Raises NotFound unless the actor may revoke each carrier or eID, Forbidden for the actor's own requests and for a right
     newer than the request, Invalid for an empty list. Leaves out closed requests.
     """
-    wanted = sorted(set(ids))
-    if not wanted:
+    requested = sorted(set(ids))
+    if not requested:
         message = "Välj minst en spärr."
         raise Invalid("held-revocation-choice", message, fields={"held": [message]})
-    carriers = sorted(set(_seen(actor).filter(pk__in=wanted).values_list("carrier_id", flat=True)))
+    carriers = sorted(set(_seen(actor).filter(pk__in=requested).values_list("carrier_id", flat=True)))
     list(Carrier.objects.select_for_update(no_key=True).filter(pk__in=carriers).order_by("pk"))
-    rows = _seen(actor).select_for_update(of=("self",), no_key=True).filter(pk__in=wanted)
+    rows = _seen(actor).select_for_update(of=("self",), no_key=True).filter(pk__in=requested)
     held = list(rows.select_related(*_RELATED).order_by("pk"))
-    if len(held) != len(wanted):
+    if len(held) != len(requested):
         raise policy.not_found()
     for row in held:
         two_persons.require_second(actor, **_right_to_decide(row))

@@ -36,8 +36,8 @@ def search(
 
 def queries_directory(actor: Actor, found: Search, action: Action) -> bool:
     """Returns whether a search led to a query of the directory: it had no hit in the portal and contained a complete id."""
-    whole = found.kind == TermKind.PERSON_ID or (found.kind == TermKind.HSA_ID and _is_hsa_id(found.value))
-    return whole and not found.hits and not found.extended and policy.holds(actor, action)
+    is_complete_id = found.kind == TermKind.PERSON_ID or (found.kind == TermKind.HSA_ID and _is_hsa_id(found.value))
+    return is_complete_id and not found.hits and not found.extended and policy.holds(actor, action)
 
 
 def _read(actor: Actor, found: Search, action: Action) -> bool:

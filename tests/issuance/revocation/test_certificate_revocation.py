@@ -142,7 +142,7 @@ def test_the_sweeper_finds_what_no_one_heard(world: Any) -> None:
         operator_revokes(carrier, *PERSON_ID_PROFILES)
         operator_revokes(halved, *HSA_PROFILES)
     finally:
-        certificate_revoked.connect(certificate_revocation.heard, dispatch_uid=UID)
+        certificate_revoked.connect(certificate_revocation.on_certificate_revoked, dispatch_uid=UID)
     assert (states(carrier), states(halved)) == (("active", "active"), ("active", "active"))
     assert housekeeping.run() == housekeeping.Housekeeping(0, 0, 0, 0, 2)
     assert (states(carrier), states(halved)) == (("revoked", "revoked"), ("active", "revoked"))

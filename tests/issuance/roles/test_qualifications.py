@@ -104,7 +104,7 @@ class TestOverdue:
             row = rows.get(action, world.region)
             assert policy.may(actor, action, row)
             assert policy.may(overdue, action, row) is (action not in ISSUING), action
-        assert policy.rests(overdue, Action.ORDER_ORDINARY_CARD) is (Action.ORDER_ORDINARY_CARD in ALLOWED[role])
+        assert policy.is_dormant(overdue, Action.ORDER_ORDINARY_CARD) is (Action.ORDER_ORDINARY_CARD in ALLOWED[role])
 
     def test_lists_pages_and_acts_agree(self, world: Any, request: Any) -> None:
         order, clerk = world.order(), world.officer()
