@@ -1,4 +1,4 @@
-"""Set-up files: their tables and columns, and the words of their cells (rules/issuance 7.8)."""
+"""Set-up files: their tables and columns, and the fixed words in cells (rules/issuance 7.8)."""
 
 from enum import StrEnum
 

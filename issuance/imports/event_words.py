@@ -1,4 +1,4 @@
-"""The words of events of imports."""
+"""Labels of imports' events."""
 
 from django.utils.translation import gettext_noop as _
 

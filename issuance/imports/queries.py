@@ -1,4 +1,4 @@
-"""What is set up in an area or an organisation, as rows of the tables that an import takes: it comes back as nothing to do."""
+"""Export of the set-up of an area or an organisation, as rows in import format. Importing an unchanged export changes nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,30 +25,32 @@ from siths_portal.lib.imports.columns import NO, YES
 
 ExportedCells = tuple[str, ...]
 _IDS_IN_A_CELL = 1000
-"""HSA-ids in one row of an office; one with more organisations takes several rows."""
+"""The number of HSA-ids in one row of an office. An office with more organisations has several rows."""
 
 
 @dataclass(frozen=True)
 class ExportedPart:
-    """What a file is of: a whole area, or with the `path` of an organisation in it that one and those below it."""
+    """The content of a file: a complete area, or with `path` an organisation of it with those below."""
 
     area_id: UUID
     path: str = ""
 
     def within(self, organisation: str = "") -> Q:
-        """Rows in it, by the lookup of their organisation; without one, of organisations."""
+        """Returns the condition for rows in the part. `organisation` is the lookup of their organisation, empty for
+        organisations.
+        """
         lookup = f"{organisation}__" if organisation else ""
         return Q(**{f"{lookup}area": self.area_id}) & Q(**{f"{lookup}scope_path__startswith": self.path})
 
 
 def rows(*, actor: Actor, part: ExportedPart, kind: SetupTable) -> list[ExportedCells]:
-    """The rows of one table, in the order of its columns, of a part that the caller has checked that the actor sees."""
+    """Returns the rows of one table, with cells in column order. The caller has checked that the actor sees the part."""
     made = {SetupTable.ORGANISATIONS: _organisations, SetupTable.OFFICES: _offices, SetupTable.ROLES: _roles}[kind]
     return list(made(actor, part))
 
 
 def _organisations(actor: Actor, part: ExportedPart) -> Iterator[ExportedCells]:
-    """Those that are not ended. What lies above a part is not told to those who do not see it."""
+    """Yields the open organisations. Leaves out the HSA-id of an organisation above that the actor does not see."""
     found = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(part.within(), closed_at=None)
     listed = list(found.select_related("area", "parent", "customisation").order_by("name", "pk"))
     fees = SubscriptionFee.objects.filter(part.within("organisation"), valid_from__lte=clock.now()).order_by("valid_from")
@@ -56,7 +58,7 @@ def _organisations(actor: Actor, part: ExportedPart) -> Iterator[ExportedCells]:
     reach = tuple(policy.reach(actor, Action.VIEW_CONFIGURATION))
     for row in listed:
         issuing = YES if row.area.issuing_organisation_id == row.pk else ""
-        # A sub-organisation may have a fee from the time when it was at the top; no file has it. Without a fee, none is charged.
+        # A sub-organisation may have a fee from its time at the top; no file contains it. No fee means that none is charged.
         fee = "" if row.parent_id else YES if charged.get(row.pk) else NO
         above = row.parent.hsa_id if row.parent and row.parent.scope_path.startswith(reach) else ""
         own = (row.name, row.hsa_id, row.organisation_number, row.area.name, above, row.country, row.county)
@@ -64,9 +66,8 @@ def _organisations(actor: Actor, part: ExportedPart) -> Iterator[ExportedCells]:
 
 
 def _offices(actor: Actor, part: ExportedPart) -> Iterator[ExportedCells]:
-    """Those that are open, also those that the part's organisations may only be connected to: a closed one is made by no import.
-
-    An address is told to those who see the office's own page.
+    """Yields the open offices, also those that the part's organisations may only be connected to. No import creates a closed
+    one. Only actors who see the office's own page get its address.
     """
     found = offices_to_connect(actor).with_rights(actor, (Action.VIEW_CONFIGURATION,))
     listed = list(found.filter(area=part.area_id, closed_at=None).select_related("area").order_by("name", "pk"))
@@ -84,8 +85,9 @@ def _offices(actor: Actor, part: ExportedPart) -> Iterator[ExportedCells]:
 
 
 def _roles(actor: Actor, part: ExportedPart) -> Iterator[ExportedCells]:
-    """Those that the actor gives and takes, of holders whom he may read by name and who have a post in the area; nothing for
-    others."""
+    """Yields the roles that the actor may give and end, of holders whose names the actor may read and who have an assignment in
+    the area.
+    """
     if not policy.holds(actor, Action.ASSIGN_ROLE):
         return
     there = part.within("organisation")
@@ -97,8 +99,8 @@ def _roles(actor: Actor, part: ExportedPart) -> Iterator[ExportedCells]:
     listed = list(grants.select_related("person", "area", "organisation").order_by("person__sort_name", "person", "pk"))
     posts = _posts(actor, part.area_id, {grant.person_id for grant in listed})
     for grant in listed:
-        mine = posts.get(grant.person_id, {})
-        hsa_id = mine.get(grant.organisation_id) or next(iter(mine.values()), "")
+        own_posts = posts.get(grant.person_id, {})
+        hsa_id = own_posts.get(grant.organisation_id) or next(iter(own_posts.values()), "")
         if hsa_id:
             yield _role(grant, hsa_id)
 
@@ -118,7 +120,7 @@ def _role(grant: RoleGrant, hsa_id: str) -> ExportedCells:
 
 
 def _posts(actor: Actor, area_id: UUID, person_ids: set[UUID]) -> dict[UUID, dict[UUID | None, str]]:
-    """The HSA-ids of people's posts in the area, as far as the actor sees them, by organisation."""
+    """Returns the HSA-ids of people's assignments in the area that the actor sees, by organisation."""
     found: dict[UUID, dict[UUID | None, str]] = {}
     seen = Post.objects.visible_to(actor).filter(person__in=person_ids, organisation__area=area_id, ended_at=None)
     for person_id, organisation_id, hsa_id in seen.order_by("hsa_id").values_list("person_id", "organisation_id", "hsa_id"):

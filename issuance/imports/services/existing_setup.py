@@ -1,4 +1,4 @@
-"""What is there already of what a file names: read at once for all rows, as far as the actor sees it (S09, S11)."""
+"""The existing rows that a file refers to, read at once for all rows, as far as the actor sees them (S09, S11)."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -35,10 +35,10 @@ _SEPARATORS = re.compile(r"[,;\s]+")
 
 @dataclass(frozen=True)
 class SetupPlace:
-    """An area or an organisation in sight, or an organisation to be made, whose `pk` is None.
+    """An area or organisation in sight, or an organisation to create, whose `pk` is None.
 
-    `scope_path` is that of the nearest place that is there: scope flows downward, so it decides what a new one's own would.
-    `length` is that of the path that it has or will have. In one that is `ended` nobody has a right to set anything up.
+    `scope_path` is that of the nearest existing place, which determines the scope of a new one. `length` is the length of its
+    present or future path. In a closed (`ended`) one nobody has a right to set anything up.
     """
 
     pk: UUID | None
@@ -53,9 +53,10 @@ class SetupPlace:
 
 @dataclass
 class ExistingSetup:
-    """Keys of organisations, offices and posts are in upper case. `taken` are HSA-ids of organisations out of sight.
+    """Existing rows by key. Keys of organisations, offices and assignments are in upper case.
 
-    `beyond` are offices whose own pages the actor does not see, though he may connect them (ADR 0183).
+    `taken` holds HSA-ids of organisations out of sight. `beyond` holds offices whose own pages the actor does not see, but
+    which they may connect (ADR 0183).
     """
 
     areas: dict[str, SetupPlace] = field(default_factory=dict)
@@ -73,7 +74,9 @@ class ExistingSetup:
     grants: dict[tuple[UUID, str], list[RoleGrant]] = field(default_factory=dict)
 
     def area(self, name: str) -> SetupPlace | None:
-        """The area in sight with this name: written as it is, else the only one that differs in capital letters alone."""
+        """Returns the area in sight with exactly this name, else the only one that differs in letter case. Returns None if
+        there is none.
+        """
         if name in self.areas:
             return self.areas[name]
         alike = [place for place in self.areas.values() if place.name.upper() == name.upper()]
@@ -81,7 +84,7 @@ class ExistingSetup:
 
 
 def existing_setup(actor: Actor, rows: Sequence[SetupRow]) -> ExistingSetup:
-    """What the rows name, in a number of queries that does not depend on how many they are."""
+    """Returns the existing rows that `rows` refer to. The number of queries does not depend on the number of rows."""
     found = ExistingSetup()
     _areas(actor, rows, found)
     _organisations(actor, rows, found)
@@ -93,12 +96,16 @@ def existing_setup(actor: Actor, rows: Sequence[SetupRow]) -> ExistingSetup:
 
 
 def unseen_posts(actor: Actor, rows: Sequence[SetupRow]) -> list[str]:
-    """The HSA-ids of role holders, as they are written, whom the actor does not find: those out of sight like those unknown."""
-    wanted = {row.get("hsa_id").upper(): row.get("hsa_id") for row in rows if row.kind == SetupTable.ROLES and row.get("hsa_id")}
-    if not wanted:
+    """Returns the HSA-ids of role holders, as written, whom the actor does not see. Hidden and unknown holders are treated
+    alike.
+    """
+    holder_ids = {
+        row.get("hsa_id").upper(): row.get("hsa_id") for row in rows if row.kind == SetupTable.ROLES and row.get("hsa_id")
+    }
+    if not holder_ids:
         return []
-    seen = {hsa_id.upper() for hsa_id in _posts(actor, wanted).values_list("hsa_id", flat=True)}
-    return [text for key, text in wanted.items() if key not in seen and _is_hsa_id(text)]
+    seen = {hsa_id.upper() for hsa_id in _posts(actor, holder_ids).values_list("hsa_id", flat=True)}
+    return [text for key, text in holder_ids.items() if key not in seen and _is_hsa_id(text)]
 
 
 def _is_hsa_id(text: str) -> bool:
@@ -109,7 +116,7 @@ def _is_hsa_id(text: str) -> bool:
 
 
 def ids_in(text: str) -> list[str]:
-    """The HSA-ids of a cell that holds several, in upper case, each once."""
+    """Returns the HSA-ids of a cell with several, in upper case, without duplicates."""
     return list(dict.fromkeys(part.upper() for part in _SEPARATORS.split(text) if part))
 
 
@@ -119,8 +126,8 @@ def _rights(row: IssuingArea | Organisation) -> frozenset[Action]:
 
 def _areas(actor: Actor, rows: Sequence[SetupRow], found: ExistingSetup) -> None:
     names = {row.get("area").upper() for row in rows} - {""}
-    there = IssuingArea.objects.with_rights(actor, RIGHTS).alias(key=Upper("name"))
-    for area in there.filter(key__in=names) if names else ():
+    areas = IssuingArea.objects.with_rights(actor, RIGHTS).alias(key=Upper("name"))
+    for area in areas.filter(key__in=names) if names else ():
         if Action.VIEW_CONFIGURATION in _rights(area):
             path = area.scope_path
             found.areas[area.name] = SetupPlace(area.pk, area.name, area.pk, area.name, path, len(path), _rights(area))
@@ -128,9 +135,9 @@ def _areas(actor: Actor, rows: Sequence[SetupRow], found: ExistingSetup) -> None
 
 
 def _organisations(actor: Actor, rows: Sequence[SetupRow], found: ExistingSetup) -> None:
-    wanted = {key for row in rows for key in _organisations_of(row)} - {""}
-    there = Organisation.objects.with_rights(actor, RIGHTS).alias(key=Upper("hsa_id")).filter(key__in=wanted)
-    for row in there.select_related("area", "parent", "customisation") if wanted else ():
+    referenced = {key for row in rows for key in _organisations_of(row)} - {""}
+    organisations = Organisation.objects.with_rights(actor, RIGHTS).alias(key=Upper("hsa_id")).filter(key__in=referenced)
+    for row in organisations.select_related("area", "parent", "customisation") if referenced else ():
         key = row.hsa_id.upper()
         if Action.VIEW_CONFIGURATION not in _rights(row):
             found.taken.add(key)
@@ -147,28 +154,30 @@ def _organisations(actor: Actor, rows: Sequence[SetupRow], found: ExistingSetup)
 
 
 def _organisations_of(row: SetupRow) -> Iterable[str]:
-    """The HSA-ids of organisations that a row names, in upper case."""
+    """Returns the HSA-ids of organisations in a row, in upper case."""
     if row.kind == SetupTable.ORGANISATIONS:
         return (row.get("hsa_id").upper(), row.get("parent").upper())
     return ids_in(row.get("organisations")) if row.kind == SetupTable.OFFICES else (row.get("organisation").upper(),)
 
 
 def _offices(actor: Actor, rows: Sequence[SetupRow], found: ExistingSetup) -> None:
-    wanted = [row for row in rows if row.kind == SetupTable.OFFICES]
-    names, numbers = {row.get("name").upper() for row in wanted}, {row.get("office_number") for row in wanted} - {""}
+    office_rows = [row for row in rows if row.kind == SetupTable.OFFICES]
+    names, numbers = {row.get("name").upper() for row in office_rows}, {row.get("office_number") for row in office_rows} - {""}
     areas = [place.pk for place in found.areas.values()]
-    there = offices_to_connect(actor).with_rights(actor, (Action.VIEW_CONFIGURATION,)).select_related("area")
-    there = there.alias(key=Upper("name"))
-    found.offices = list(there.filter(Q(area__in=areas, key__in=names) | Q(office_number__in=numbers)).order_by("pk"))
+    offices = offices_to_connect(actor).with_rights(actor, (Action.VIEW_CONFIGURATION,)).select_related("area")
+    offices = offices.alias(key=Upper("name"))
+    found.offices = list(offices.filter(Q(area__in=areas, key__in=names) | Q(office_number__in=numbers)).order_by("pk"))
     found.beyond = {office.pk for office in found.offices if not office.may_view_configuration}  # type: ignore[attr-defined]
     pairs = OrganisationOffice.objects.filter(office__in=[office.pk for office in found.offices])
     found.connected = set(pairs.values_list("office_id", "organisation_id"))
 
 
 def _people(actor: Actor, rows: Sequence[SetupRow], found: ExistingSetup) -> None:
-    """Holders of posts in sight to whom the actor may give roles, as the pages find them, with their posts' areas and roles."""
-    wanted = {row.get("hsa_id").upper() for row in rows if row.kind == SetupTable.ROLES}
-    found.people = {post.hsa_id.upper(): post.person for post in _posts(actor, wanted).select_related("person")}
+    """Reads people with assignments in sight to whom the actor may give roles, as pages find them, with the areas of their
+    assignments and their roles.
+    """
+    holder_ids = {row.get("hsa_id").upper() for row in rows if row.kind == SetupTable.ROLES}
+    found.people = {post.hsa_id.upper(): post.person for post in _posts(actor, holder_ids).select_related("person")}
     ids = {person.pk for person in found.people.values()}
     valid = Q(valid_to=None) | Q(valid_to__gte=clock.today())
     pairs = Post.objects.filter(valid, person__in=ids, ended_at=None).values_list("person_id", "organisation__area_id")
@@ -179,7 +188,7 @@ def _people(actor: Actor, rows: Sequence[SetupRow], found: ExistingSetup) -> Non
 
 
 def _posts(actor: Actor, keys: Iterable[str]) -> QuerySet[Post]:
-    """The posts in sight with these HSA-ids, in upper case, of people to whom the actor may give roles."""
+    """Returns the assignments in sight with these HSA-ids, in upper case, of people to whom the actor may give roles."""
     people = Person.objects.visible_to(actor, Action.ASSIGN_ROLE)
     posts = Post.objects.visible_to(actor).alias(key=Upper("hsa_id"))
     return posts.filter(key__in=list(keys), ended_at=None, person__in=people)

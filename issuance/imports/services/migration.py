@@ -1,4 +1,4 @@
-"""Cards whose certificates were issued elsewhere: made before this portal, or by another CA. Recorded by their serials alone."""
+"""Cards with certificates issued in another system: before this portal, or by another CA. Only serial numbers are recorded."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,9 @@ from siths_portal.lib.errors import Conflict, Invalid
 
 @dataclass(frozen=True)
 class MigratedCard:
-    """A card in use when the portal took over. `certificate_serials` has the hex serial of each of the four profiles."""
+    """A card in use when the portal replaced the earlier one. `certificate_serials` has a hexadecimal serial number for each of
+    the four profiles.
+    """
 
     post_id: UUID
     article_code: str
@@ -44,17 +46,17 @@ class MigratedCard:
 
 
 def register_migrated_card(*, actor: Actor, card: MigratedCard, ca: str) -> Carrier:
-    """Records one card as `register_migrated_cards` does, and returns its carrier, also if it was there."""
+    """Records one card as `register_migrated_cards`, and returns its carrier, also if it already existed."""
     register_migrated_cards(actor=actor, cards=[card], ca=ca)
     return Carrier.objects.get(card_serial=card.card_serial)
 
 
 @transaction.atomic(durable=True)
 def register_migrated_cards(*, actor: Actor, cards: Sequence[MigratedCard], ca: str) -> int:
-    """Records cards in use: carrier and eID ACTIVE, no receipt of ours, four serial-only certificates under `ca`.
-
-    All or none; a card whose serial is there for the same post is left as it is. Returns how many were new. Raises NotFound
-    if any post is outside the actor's scope, Invalid (serial, times), Conflict (serial of another person's card).
+    """Records cards in use: carrier and eID ACTIVE, no receipt in this portal, four serial-only certificates under `ca`; all
+    cards or none. A card whose serial number is already recorded for the same person stays as it is. Returns how many are new.
+    Raises NotFound if an assignment is outside the actor's scope, Invalid (serial, times), Conflict (serial of another person's
+    card).
     """
     posts = _posts(actor, {card.post_id for card in cards})
     for card in cards:
@@ -79,9 +81,8 @@ def register_migrated_cards(*, actor: Actor, cards: Sequence[MigratedCard], ca: 
 def bind_externally_certified_card(
     *, client_ref: str, order_id: UUID, card_serial: str, certificate_serials: Mapping[str, str], ca: str
 ) -> None:
-    """Binds a card that another CA has certified to the supplier's accepted order, which goes into production.
-
-    The same again changes nothing. Such a card has no card key and brings no PUK. Raises NotFound, Invalid, Conflict.
+    """Binds a card certified by another CA to the supplier's accepted order, which goes into production. A repeated call
+    changes nothing. Such a card has no card key and no PUK. Raises NotFound, Invalid, Conflict.
     """
     actor = client(client_ref)
     serial = _serial(card_serial)
@@ -106,7 +107,7 @@ def bind_externally_certified_card(
 
 
 def _posts(actor: Actor, ids: set[UUID]) -> dict[UUID, Post]:
-    """The posts, each checked for scope (S11). Raises NotFound if any is hidden or missing."""
+    """Returns the assignments, each checked for scope (S11). Raises NotFound if one is hidden or missing."""
     rows = Post.objects.visible_to(actor, Action.REGISTER_MIGRATED_CARD).filter(pk__in=ids).select_related("organisation")
     found = {row.id: row for row in rows}
     if set(found) != ids:
@@ -171,8 +172,8 @@ def _text(moment: dt.datetime | None) -> str:
 
 
 def _certify(cards: Sequence[tuple[Carrier, Eid, Mapping[str, str]]], *, ca: str, actor_ref: str) -> None:
-    """Enters the four certificates of each card with the CA that only publishes status."""
-    wanted = [(carrier, eid, profile, serials[profile]) for carrier, eid, serials in cards for profile in PROFILES]
+    """Records the four certificates of each card under a CA that only publishes status."""
+    certificates = [(carrier, eid, profile, serials[profile]) for carrier, eid, serials in cards for profile in PROFILES]
     ids = pki.plan_serial_only(
         (
             pki.SerialOnly(
@@ -183,7 +184,7 @@ def _certify(cards: Sequence[tuple[Carrier, Eid, Mapping[str, str]]], *, ca: str
                 carrier_ref=carrier_ref(carrier.id),
                 unit_ref=f"organisation:{eid.organisation_id}",
             )
-            for carrier, eid, _, serial in wanted
+            for carrier, eid, _, serial in certificates
             if eid.valid_from is not None and eid.valid_to is not None
         ),
         ca=ca,
@@ -194,7 +195,7 @@ def _certify(cards: Sequence[tuple[Carrier, Eid, Mapping[str, str]]], *, ca: str
             CarrierCertificate(
                 certificate_id=certificate_id, carrier=carrier, eid=eid if profile in HSA_PROFILES else None, profile=profile
             )
-            for certificate_id, (carrier, eid, profile, _) in zip(ids, wanted, strict=True)
+            for certificate_id, (carrier, eid, profile, _) in zip(ids, certificates, strict=True)
         ],
         batch_size=1000,
     )

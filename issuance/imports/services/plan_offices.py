@@ -1,4 +1,4 @@
-"""Rows of offices: which are there, which will be made, and which organisations will be connected with them."""
+"""Rows of offices: which exist, which will be created, and which organisations will be connected to them."""
 
 from dataclasses import asdict
 from uuid import UUID
@@ -15,7 +15,7 @@ _ADDRESS = tuple(asdict(OfficeAddress()))
 
 
 def plan(rows: list[PlannedSetupRow], existing: ExistingSetup) -> None:
-    """Says what becomes of the rows; organisations have been planned."""
+    """Sets the outcome of the rows. Organisations are planned before."""
     numbered = {office.office_number: office for office in existing.offices}
     named: dict[tuple[UUID, str], list[Office]] = {}
     for office in existing.offices:
@@ -24,13 +24,13 @@ def plan(rows: list[PlannedSetupRow], existing: ExistingSetup) -> None:
     seen: set[tuple[UUID, str]] = set()
     for row in rows:
         data = _checked(row)
-        there = numbered.get(row.get("office_number"))
+        existing_office = numbered.get(row.get("office_number"))
         area = existing.area(row.get("area"))
         _require_area(row, area)
         if data is None or row.errors:
             continue
-        if there is not None:
-            _numbered(row, there, data, existing)
+        if existing_office is not None:
+            _numbered(row, existing_office, data, existing)
             continue
         if row.get("office_number") and (area is None or Action.EDIT_OFFICE not in area.rights):
             row.refuse("office_number", f"Kontoret {MISSING} Lämna cellen tom för ett nytt kontor.")
@@ -49,7 +49,9 @@ def plan(rows: list[PlannedSetupRow], existing: ExistingSetup) -> None:
 
 
 def _require_area(row: PlannedSetupRow, area: SetupPlace | None) -> None:
-    """Notes that there is no area. That of an office with its number is only compared: it may lie above the actor's reach."""
+    """Records a missing area as an error. The area of an office given by number is only compared, because it may be above the
+    actor's scope.
+    """
     if not row.get("area"):
         if "area" not in row.errors:
             row.refuse("area", "Ange utgivningsområdets namn.")
@@ -58,7 +60,7 @@ def _require_area(row: PlannedSetupRow, area: SetupPlace | None) -> None:
 
 
 def _checked(row: PlannedSetupRow) -> OfficeData | None:
-    """The row's own data in normal form; None after noting what is wrong with it."""
+    """Returns the row's own data in normal form, or None after recording its errors."""
     try:
         address = OfficeAddress(**{name: row.get(name) for name in _ADDRESS})
         return OfficeData(row.get("name"), row.get("invoice_comment"), address).checked()
@@ -67,22 +69,22 @@ def _checked(row: PlannedSetupRow) -> OfficeData | None:
         return None
 
 
-def _numbered(row: PlannedSetupRow, there: Office, data: OfficeData, existing: ExistingSetup) -> None:
-    """Compares the row with the office of its number. Only who sees the office's page is shown another address."""
+def _numbered(row: PlannedSetupRow, existing_office: Office, data: OfficeData, existing: ExistingSetup) -> None:
+    """Compares the row with the office of its number. Only actors who see the office's page see another address in the error."""
     for name, value in data.columns.items():
-        kept = getattr(there, name)
-        row.differs(name, value, kept, None if name in _ADDRESS and there.pk in existing.beyond else kept)
-    if there.area.name.upper() != row.get("area").upper():
+        kept = getattr(existing_office, name)
+        row.differs(name, value, kept, None if name in _ADDRESS and existing_office.pk in existing.beyond else kept)
+    if existing_office.area.name.upper() != row.get("area").upper():
         row.refuse("area", "Kontoret hör till ett annat utgivningsområde.")
-    if there.closed_at is not None:
+    if existing_office.closed_at is not None:
         row.refuse("office_number", "Kontoret är stängt.")
     if not row.errors:
-        _plan(row, RowOutcome.CHANGE, there.area_id, data, there, existing)
+        _plan(row, RowOutcome.CHANGE, existing_office.area_id, data, existing_office, existing)
 
 
-def _named(row: PlannedSetupRow, there: list[Office], data: OfficeData, existing: ExistingSetup) -> None:
-    """Takes the office of that name that is alike, since the same file may come twice."""
-    alike = [office for office in there if all(getattr(office, name) == value for name, value in data.columns.items())]
+def _named(row: PlannedSetupRow, candidates: list[Office], data: OfficeData, existing: ExistingSetup) -> None:
+    """Uses an existing office with that name and the same data, because the same file may be imported twice."""
+    alike = [office for office in candidates if all(getattr(office, name) == value for name, value in data.columns.items())]
     if not alike:
         row.refuse("name", "Det finns redan ett kontor med namnet, men med andra uppgifter. Ändra det på kontorets sida.")
         return
@@ -90,32 +92,44 @@ def _named(row: PlannedSetupRow, there: list[Office], data: OfficeData, existing
 
 
 def _plan(
-    row: PlannedSetupRow, outcome: RowOutcome, area_id: UUID, data: OfficeData, there: Office | None, existing: ExistingSetup
+    row: PlannedSetupRow,
+    outcome: RowOutcome,
+    area_id: UUID,
+    data: OfficeData,
+    existing_office: Office | None,
+    existing: ExistingSetup,
 ) -> None:
-    """The step of a row that is not wrong in itself: an office that is there already is only connected."""
-    wanted = []
+    """Plans a row without errors in its own data. An existing office is only connected."""
+    connections = []
     for key in ids_in(row.get("organisations")):
         place = existing.places.get(key)
         if place is None:
             row.refuse("organisations", f"Organisationen {key} {MISSING}")
         elif place.area_id != area_id:
             row.refuse("organisations", f"Organisationen {key} ligger i ett annat utgivningsområde.")
-        elif there is not None and (there.pk, place.pk) in existing.connected:
+        elif existing_office is not None and (existing_office.pk, place.pk) in existing.connected:
             continue
         elif place.ended:
             row.refuse("organisations", f"Organisationen {key} {ENDED}")
         elif Action.LINK_OFFICE not in place.rights:
             row.refuse("organisations", f"Din behörighetsroll tillåter inte att du kopplar kontor till organisationen {key}.")
         else:
-            wanted.append(OrganisationRef(key, place.pk))
+            connections.append(OrganisationRef(key, place.pk))
     if row.errors:
         return
-    row.depends_on = (str(area_id), str(there.pk if there else ""), *(str(ref.pk or ref.key) for ref in wanted))
-    if there is not None and not wanted:
+    row.depends_on = (
+        str(area_id),
+        str(existing_office.pk if existing_office else ""),
+        *(str(ref.pk or ref.key) for ref in connections),
+    )
+    if existing_office is not None and not connections:
         row.summary = "Finns redan"
         return
-    row.outcome, row.change = outcome, OfficeChange(area_id, data, there.pk if there else None, tuple(wanted))
-    connected = f"kopplas till {len(wanted)} organisation{'er' if len(wanted) != 1 else ''}" if wanted else ""
-    # The portal gives the numbers: a file that was exported elsewhere names others.
+    row.outcome, row.change = (
+        outcome,
+        OfficeChange(area_id, data, existing_office.pk if existing_office else None, tuple(connections)),
+    )
+    connected = f"kopplas till {len(connections)} organisation{'er' if len(connections) != 1 else ''}" if connections else ""
+    # The portal assigns the numbers; a file exported from another system has other ones.
     new = "Nytt kontor, som får ett nytt Kontorsid" if row.get("office_number") else "Nytt kontor"
-    row.summary = ", ".join(part for part in (new if there is None else "Finns redan", connected) if part)
+    row.summary = ", ".join(part for part in (new if existing_office is None else "Finns redan", connected) if part)

@@ -1,4 +1,4 @@
-"""Rows of organisations: which are there, which will be made, and in which order, since one may lie below another of the file."""
+"""Rows of organisations: which exist, which will be created, and in which order, because one may be below another of the file."""
 
 from collections import deque
 
@@ -20,9 +20,8 @@ _OF_SUB = "Underorganisationer räknas med den organisation som de ligger under.
 
 
 def plan(rows: list[PlannedSetupRow], existing: ExistingSetup) -> list[PlannedSetupRow]:
-    """Says what becomes of the rows; returns those of new organisations, each after the one above it.
-
-    What will be made is a place from then on, for the rows of other tables too.
+    """Sets the outcome of the rows. Returns the rows of new organisations, each after the one above it. Rows of other tables
+    can then refer to the new organisations as places.
     """
     waiting = _waiting(rows, existing)
     below: dict[str, list[PlannedSetupRow]] = {}
@@ -58,17 +57,17 @@ def _above(row: PlannedSetupRow) -> str:
 
 
 def _waiting(rows: list[PlannedSetupRow], existing: ExistingSetup) -> dict[str, PlannedSetupRow]:
-    """The first row of each organisation that is not there, by its key. The others get what becomes of them."""
+    """Returns the first row of each organisation that does not exist, by key. Sets the outcome of the others."""
     found: dict[str, PlannedSetupRow] = {}
     seen: set[str] = set()
     for row in rows:
         key = _key(row)
         if not key:
-            _checked(row)  # says that it is missing, and what else is wrong
+            _checked(row)  # records the missing id and the other errors
         elif key in seen:
             row.refuse("hsa_id", "HSA-id står på flera rader. Ta bort den ena.")
         elif key in existing.organisations:
-            _there(row, existing.organisations[key], existing)
+            _compare(row, existing.organisations[key], existing)
         elif key in existing.taken:
             row.refuse("hsa_id", "HSA-id tillhör redan en annan organisation. Kontrollera HSA-id i katalogen.")
         else:
@@ -77,38 +76,38 @@ def _waiting(rows: list[PlannedSetupRow], existing: ExistingSetup) -> dict[str, 
     return found
 
 
-def _there(row: PlannedSetupRow, there: Organisation, existing: ExistingSetup) -> None:
-    """Compares the row with an organisation that is there."""
+def _compare(row: PlannedSetupRow, organisation: Organisation, existing: ExistingSetup) -> None:
+    """Compares the row with an existing organisation."""
     data = _checked(row)
     if data is None:
         return
     for name in ("name", "organisation_number", "country", "county"):
-        row.differs(name, getattr(data, name), getattr(there, name), getattr(there, name))
-    row.differs("area", row.get("area").upper(), there.area.name.upper(), there.area.name)
-    above = there.parent.hsa_id if there.parent else ""
+        row.differs(name, getattr(data, name), getattr(organisation, name), getattr(organisation, name))
+    row.differs("area", row.get("area").upper(), organisation.area.name.upper(), organisation.area.name)
+    above = organisation.parent.hsa_id if organisation.parent else ""
     row.differs("parent", _above(row), above.upper(), above)
-    issuing = there.area.issuing_organisation_id == there.pk
+    issuing = organisation.area.issuing_organisation_id == organisation.pk
     row.differs("issuing", row.yes_or_no("issuing"), issuing, YES if issuing else NO)
-    if there.parent_id is None:  # without a decided fee, none is charged
-        charged = existing.charged.get(there.pk, False)
+    if organisation.parent_id is None:  # without a decided fee, none is charged
+        charged = existing.charged.get(organisation.pk, False)
         row.differs("charged", row.yes_or_no("charged"), charged, YES if charged else NO)
     elif row.yes_or_no("charged") is not None:
         row.refuse("charged", _OF_SUB)
-    row.differs("customisation", row.get("customisation"), customisation_word(there), customisation_word(there))
-    if there.closed_at is not None:
+    row.differs("customisation", row.get("customisation"), customisation_word(organisation), customisation_word(organisation))
+    if organisation.closed_at is not None:
         row.refuse("hsa_id", f"Organisationen {ENDED}")
-    row.summary, row.depends_on = "Finns redan", (str(there.pk),)
+    row.summary, row.depends_on = "Finns redan", (str(organisation.pk),)
 
 
 def customisation_word(row: Organisation) -> str:
-    """What a file says of an organisation's card customisation, which is read."""
+    """Returns the cell for an organisation's card customisation, which is loaded."""
     if row.customisation is None:
         return SAME_AS_ABOVE
     return GENERIC if row.customisation.generic else OWN
 
 
 def _checked(row: PlannedSetupRow) -> OrganisationData | None:
-    """The row's own data in normal form; None after noting what is wrong with it."""
+    """Returns the row's own data in normal form, or None after recording its errors."""
     typed = {name: row.get(name) for name in ("name", "hsa_id", "organisation_number", "county")}
     try:
         return OrganisationData(**typed, country=row.get("country") or "SE").checked()
@@ -118,7 +117,7 @@ def _checked(row: PlannedSetupRow) -> OrganisationData | None:
 
 
 def _new(row: PlannedSetupRow, existing: ExistingSetup) -> None:
-    """What becomes of an organisation that is not there."""
+    """Sets the outcome of a row for an organisation that does not exist."""
     data = _checked(row)
     above = _place(row, existing)
     issuing, charged = row.yes_or_no("issuing") or False, row.yes_or_no("charged")
@@ -136,7 +135,7 @@ def _new(row: PlannedSetupRow, existing: ExistingSetup) -> None:
         row.take(error, field="parent")
         return
     if issuing:
-        existing.issuers[above.area_id] = new_id()  # the next one of the file is one too many
+        existing.issuers[above.area_id] = new_id()  # a second issuing organisation of the file would be too many
     key, parent = _key(row), _above(row)
     existing.places[key] = SetupPlace(
         None, data.name, above.area_id, above.area_name, above.scope_path, above.length + _SEGMENT, above.rights
@@ -151,7 +150,7 @@ def _new(row: PlannedSetupRow, existing: ExistingSetup) -> None:
 
 
 def _place(row: PlannedSetupRow, existing: ExistingSetup) -> SetupPlace | None:
-    """Where a new organisation comes, which the actor may put it to; None after noting what is wrong."""
+    """Returns the place of a new organisation, in which the actor may create one, or None after recording the error."""
     if above := _above(row):
         place = existing.places.get(above)
         if place is None:
@@ -174,7 +173,7 @@ def _place(row: PlannedSetupRow, existing: ExistingSetup) -> SetupPlace | None:
 
 
 def _require_consistent(row: PlannedSetupRow, existing: ExistingSetup, *, issuing: bool, charged: bool | None) -> None:
-    """Notes what does not go with where a new organisation lies."""
+    """Records values that are not possible in the place of a new organisation."""
     customisation = row.get("customisation").casefold()
     if customisation not in ("", SAME_AS_ABOVE.casefold(), GENERIC.casefold(), OWN.casefold()):
         row.refuse("customisation", f"Skriv {GENERIC} eller lämna cellen tom. SITHS-förvaltningen skapar egna kortanpassningar.")

@@ -22,7 +22,7 @@ _NO_RIGHT = "Din behörighetsroll tillåter inte att du ger rollen här."
 
 
 def plan(rows: list[PlannedSetupRow], existing: ExistingSetup, actor: Actor) -> None:
-    """Says what becomes of the rows; organisations have been planned."""
+    """Sets the outcome of the rows. Organisations are planned before."""
     given: dict[tuple[UUID, Role, str], list[Period]] = {}
     for row in rows:
         role = _role(row)
@@ -34,19 +34,19 @@ def plan(rows: list[PlannedSetupRow], existing: ExistingSetup, actor: Actor) -> 
             continue
         key = (person.pk, role, _key(row, place))
         periods = given.setdefault(key, [])
-        if any(_meet(period, other) for other in periods):
+        if any(_overlap(period, other) for other in periods):
             row.refuse("role", "Rollen står på flera rader. Ta bort den ena.")
             continue
         periods.append(period)
         row.person_id = person.pk
-        _plan(row, existing, actor, RoleChange(person.pk, role, *_reach(row, role, place), protected, period), person, place)
+        _plan(row, existing, actor, RoleChange(person.pk, role, *_scope_of(row, role, place), protected, period), person, place)
 
 
 def _key(row: PlannedSetupRow, place: SetupPlace | None) -> str:
     return _EVERYWHERE if place is None else str(place.pk or row.get("organisation").upper())
 
 
-def _reach(row: PlannedSetupRow, role: Role, place: SetupPlace | None) -> tuple[UUID | None, OrganisationRef | None]:
+def _scope_of(row: PlannedSetupRow, role: Role, place: SetupPlace | None) -> tuple[UUID | None, OrganisationRef | None]:
     if place is None:
         return None, None
     return (place.area_id, None) if role in AREA_ROLES else (None, OrganisationRef(row.get("organisation").upper(), place.pk))
@@ -63,7 +63,9 @@ def _role(row: PlannedSetupRow) -> Role | None:
 
 
 def _person(row: PlannedSetupRow, existing: ExistingSetup) -> Person | None:
-    """The holder, if the actor sees the post and may give its person roles; a hidden one is answered as one who is not there."""
+    """Returns the holder, if the actor sees the assignment and may give the person roles. Hidden and missing people get the
+    same error.
+    """
     text = row.get("hsa_id")
     person = existing.people.get(text.upper())
     if person is None and "hsa_id" not in row.errors:
@@ -72,34 +74,36 @@ def _person(row: PlannedSetupRow, existing: ExistingSetup) -> Person | None:
 
 
 def _place(row: PlannedSetupRow, existing: ExistingSetup, role: Role) -> SetupPlace | None:
-    """Where the role is to hold; None for a global one, and after noting what is wrong."""
-    wanted = "" if role in GLOBAL_ROLES else "area" if role in AREA_ROLES else "organisation"
+    """Returns the place of the role. Returns None for a global role, and after recording an error."""
+    place_field = "" if role in GLOBAL_ROLES else "area" if role in AREA_ROLES else "organisation"
     for field, words in (("organisation", "organisation"), ("area", "utgivningsområde")):
         text = row.get(field)
-        if text and field != wanted:
+        if text and field != place_field:
             row.refuse(field, f"Rollen gäller inte en{'' if field == 'organisation' else 't'} {words}. Lämna cellen tom.")
-        if not text and field == wanted:
+        if not text and field == place_field:
             row.refuse(field, "Ange organisationens HSA-id." if field == "organisation" else "Ange utgivningsområdets namn.")
-    text = row.get(wanted)
-    if not wanted or row.errors:
+    text = row.get(place_field)
+    if not place_field or row.errors:
         return None
-    found = existing.area(text) if wanted == "area" else existing.places.get(text.upper())
+    found = existing.area(text) if place_field == "area" else existing.places.get(text.upper())
     if found is None:
-        row.refuse(wanted, f"{'Utgivningsområdet' if wanted == 'area' else 'Organisationen'} {MISSING}")
+        row.refuse(place_field, f"{'Utgivningsområdet' if place_field == 'area' else 'Organisationen'} {MISSING}")
     elif found.ended:
-        row.refuse(wanted, f"Organisationen {ENDED}")
+        row.refuse(place_field, f"Organisationen {ENDED}")
     elif Action.ASSIGN_ROLE not in found.rights:
-        row.refuse(wanted, _NO_RIGHT)
+        row.refuse(place_field, _NO_RIGHT)
     return found
 
 
 def _period(row: PlannedSetupRow) -> Period:
-    """The row's days. A first day that has passed says that the role holds now: files of roles in force have such days."""
+    """Returns the row's days. A first day in the past means that the role applies now, because files of present roles have such
+    days.
+    """
     first = row.day("valid_from")
     return Period(None if first is not None and first <= clock.today() else first, row.day("valid_to"))
 
 
-def _meet(one: Period, other: Period) -> bool:
+def _overlap(one: Period, other: Period) -> bool:
     """Returns whether the periods share a day."""
     latest_first = max(one.first or dt.date.min, other.first or dt.date.min)
     return latest_first <= min(one.last or dt.date.max, other.last or dt.date.max)
@@ -108,7 +112,7 @@ def _meet(one: Period, other: Period) -> bool:
 def _plan(
     row: PlannedSetupRow, existing: ExistingSetup, actor: Actor, step: RoleChange, person: Person, place: SetupPlace | None
 ) -> None:
-    """What becomes of a row whose values are understood."""
+    """Sets the outcome of a row with valid values."""
     held = [grant for grant in existing.grants.get((person.pk, step.role.value), []) if _is_in(grant, step.role, place)]
     same = [grant for grant in held if _same(grant, step)]
     if same:
@@ -153,7 +157,7 @@ def _is_in(grant: RoleGrant, role: Role, place: SetupPlace | None) -> bool:
 
 
 def _same(grant: RoleGrant, step: RoleChange) -> bool:
-    """Whether the role is as the row has it: in force, or to begin on the row's first day."""
+    """Returns whether the existing role is the one in the row: in effect, or beginning on the row's first day."""
     first = grant.valid_from.astimezone(clock.STOCKHOLM).date()
     return (
         grant.protected_persons == step.protected_persons

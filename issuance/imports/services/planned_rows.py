@@ -20,8 +20,9 @@ MISSING = "finns inte, eller så ligger det utanför din behörighet. Kontroller
 
 @dataclass(frozen=True)
 class SetupRow(ImportedRow):
-    """A row of a set-up file. For a new organisation also the HSA directory's answer when the file was sent (`Said`), and by
-    field how it differs."""
+    """A row of a set-up file. For a new organisation also the HSA directory's response when the file was uploaded (`Said`), and
+    the differences from it by field.
+    """
 
     catalogue: str = ""
     differences: Mapping[str, str] = field(default_factory=dict)
@@ -41,7 +42,7 @@ class OrganisationRef:
 
 @dataclass(frozen=True)
 class NewOrganisationChange:
-    """An organisation to create in an area, or below `parent`; `catalogue` is the HSA directory's answer."""
+    """An organisation to create in an area, or below `parent`; `catalogue` is the HSA directory's response."""
 
     key: str
     area_id: UUID
@@ -81,13 +82,13 @@ class PlannedSetupRow(PlannedRow[SetupRow, NewOrganisationChange | OfficeChange 
 
     @property
     def warnings(self) -> Mapping[str, str]:
-        """By field how a new organisation differs from the HSA directory."""
+        """Returns the differences of a new organisation from the HSA directory, by field."""
         return self.row.differences if self.outcome is RowOutcome.CREATE else {}
 
 
 @dataclass(frozen=True)
 class SetupPlan(ImportPlan[PlannedSetupRow]):
-    """What becomes of a set-up file. `order` are the rows of new organisations, each after the one above it."""
+    """The plan of a set-up file. `order` holds the rows of new organisations, each after the one above it."""
 
     order: Sequence[PlannedSetupRow]
 
@@ -95,17 +96,17 @@ class SetupPlan(ImportPlan[PlannedSetupRow]):
 
     @property
     def unchecked(self) -> int:
-        """The number of new organisations about which the HSA directory gave no answer."""
+        """Returns the number of new organisations for which the HSA directory gave no response."""
         return self.number(lambda row: isinstance(row.change, NewOrganisationChange) and row.change.catalogue == Said.SILENT)
 
     @property
     def gives_roles(self) -> bool:
-        """Whether it assigns a role."""
+        """Returns whether the plan assigns a role."""
         return self.count(RowOutcome.CREATE, SetupTable.ROLES) > 0
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What the import creates, as events and pages show it."""
+        """Returns what the import creates, in numbers for events and pages."""
         connections = sum(len(row.change.organisations) for row in self.rows if isinstance(row.change, OfficeChange))
         return {
             "organisations": self.count(RowOutcome.CREATE, SetupTable.ORGANISATIONS),

@@ -1,4 +1,4 @@
-"""The plan of a set-up file as things stand now: shown in the preview, and worked out again when it is carried out."""
+"""The plan of a set-up file in the present state: the preview shows it, and the execution computes it again."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from siths_portal.lib.imports.planning import RowOutcome
 
 
 def plan(actor: Actor, rows: Sequence[SetupRow]) -> SetupPlan:
-    """Returns what becomes of each row, in a number of queries that does not depend on the number of rows (S11)."""
+    """Returns the plan of the rows. The number of queries does not depend on the number of rows (S11)."""
     existing = existing_setup(actor, rows)
     planned = [PlannedSetupRow(row, SETUP_TABLES[row.kind]) for row in rows]
-    of = {kind: [each for each in planned if each.row.kind == kind] for kind in SetupTable}
-    order = plan_organisations.plan(of[SetupTable.ORGANISATIONS], existing)
-    plan_offices.plan(of[SetupTable.OFFICES], existing)
-    plan_roles.plan(of[SetupTable.ROLES], existing, actor)
+    by_table = {kind: [each for each in planned if each.row.kind == kind] for kind in SetupTable}
+    order = plan_organisations.plan(by_table[SetupTable.ORGANISATIONS], existing)
+    plan_offices.plan(by_table[SetupTable.OFFICES], existing)
+    plan_roles.plan(by_table[SetupTable.ROLES], existing, actor)
     return SetupPlan(planned, [each for each in order if each.outcome is RowOutcome.CREATE])

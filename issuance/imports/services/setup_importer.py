@@ -37,8 +37,8 @@ from siths_portal.lib.imports.planning import REFUSALS
 class SetupImporter(Importer[Actor, SetupImport, SetupRow, SetupPlan]):
     """Imports organisations, offices and role holders.
 
-    `keep` reads unknown role holders from the HSA directory, and keeps with each new organisation how the directory differs. It
-    also raises Unavailable and Refused, except for what the directory says of organisations.
+    `keep` reads unknown role holders from the HSA directory, and stores with each new organisation its differences from the
+    directory. It also raises Unavailable and Refused, except for responses about organisations.
     """
 
     name = "setup_import"
@@ -94,12 +94,12 @@ class SetupImporter(Importer[Actor, SetupImport, SetupRow, SetupPlan]):
         uploads.spend(actor)
 
     def plan_uploaded(self, actor: Actor, rows: Sequence[SetupRow]) -> SetupPlan:
-        """Reads role holders whom the portal does not know from the HSA directory first."""
-        unknown_people.ask(actor, rows)
+        """Reads role holders who are not in the portal from the HSA directory first, and plans the rows."""
+        unknown_people.read_unknown(actor, rows)
         return self.plan(actor, rows)
 
     def rows_to_keep(self, plan: SetupPlan) -> list[SetupRow]:
-        """Returns the plan's rows, those of new organisations with the HSA directory's answer."""
+        """Returns the plan's rows; those of new organisations with the HSA directory's response."""
         data = {index: row.change.data for index, row in enumerate(plan.rows) if isinstance(row.change, NewOrganisationChange)}
         answers = dict(zip(data, organisation_catalogue.answers(list(data.values())), strict=True))
         return [
@@ -123,13 +123,14 @@ def may_set_up(actor: Actor) -> bool:
 
 
 def _make_organisations(actor: Actor, order: Sequence[PlannedSetupRow]) -> dict[str, UUID]:
-    """Returns the ids of the new organisations by their HSA-ids. Creates all at once, since changes of the tree wait for them.
+    """Creates the new organisations in one step, because other changes of the tree wait in the meantime. Returns their ids by
+    HSA-id.
 
-    If a rule refuses, it creates them one by one up to the refused row, to name it.
+    If a rule refuses that, creates them one by one up to the refused row, to report the row.
     """
     changes = [cast(NewOrganisationChange, row.change) for row in order]
     ids = {change.key: new_id() for change in changes}
-    wanted = [
+    new_organisations = [
         NewOrganisation(
             ids[change.key],
             change.area_id,
@@ -142,25 +143,25 @@ def _make_organisations(actor: Actor, order: Sequence[PlannedSetupRow]) -> dict[
     ]
     try:
         with transaction.atomic():
-            make_organisations(actor=actor, wanted=wanted)
+            make_organisations(actor=actor, wanted=new_organisations)
     except REFUSALS:
-        for row, new in zip(order, wanted, strict=True):
+        for row, new in zip(order, new_organisations, strict=True):
             with row.applying():
                 make_organisations(actor=actor, wanted=[new])
     return ids
 
 
 def _make_office(actor: Actor, change: OfficeChange, made: Mapping[str, UUID]) -> list[UUID]:
-    """Returns the office's id if it is new."""
+    """Creates or connects the office. Returns a list with the id of a new office, else an empty list."""
     new = [] if change.office_id else [make_office(actor=actor, area_id=change.area_id, data=change.data).pk]
     if change.organisations:
-        wanted = [ref.among(made) for ref in change.organisations]
-        link_organisations(actor=actor, office_id=change.office_id or new[0], organisation_ids=wanted)
+        organisation_ids = [ref.among(made) for ref in change.organisations]
+        link_organisations(actor=actor, office_id=change.office_id or new[0], organisation_ids=organisation_ids)
     return new
 
 
 def _lock_people(plan: SetupPlan) -> None:
-    """Locks the people who get roles in the order of their ids, as every transaction does that locks several."""
+    """Locks the people who get roles, in the order of their ids, as every transaction does that locks several people."""
     ids = {row.change.person_id for row in plan.rows if isinstance(row.change, RoleChange)}
     list(Person.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk"))
 

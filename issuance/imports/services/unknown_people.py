@@ -1,7 +1,7 @@
-"""Role holders of a file whom the sender does not find: asked for in the catalogue, few at a time, and within a budget.
+"""Role holders of a file whom the sender does not see: read from the HSA directory, a few at a time and rate limited.
 
-A file finds whole HSA-ids by the thousand, which a search does one by one: what it names in vain is watched and bounded as the
-misses of searches are (S14, S47), those out of sight like those who are not there.
+A file can test complete HSA-ids by the thousand, while a search tests one. So HSA-ids without a result are watched and limited
+like searches without a hit (S14, S47), whether the people are hidden or do not exist.
 """
 
 import datetime as dt
@@ -27,17 +27,17 @@ from siths_portal.lib.errors import TooManyRequests
 from siths_portal.lib.imports.planning import MAX_NEW, grouped
 from siths_portal.lib.imports.reading import FIELD, refuse_file
 
-ASKED_AT_ONCE = 50
-"""HSA-ids that a file may ask the catalogue for; the next ones are asked when it is sent again."""
+READ_AT_ONCE = 50
+"""The number of HSA-ids of a file that are read from the HSA directory. Uploading the file again reads the next ones."""
 
 _MISSED = "setup_import.missed"
 
 
-def ask(actor: Actor, rows: Sequence[SetupRow]) -> None:
-    """Asks the catalogue for the first of the role holders whom the actor does not find, and notes whom it does not give either.
+def read_unknown(actor: Actor, rows: Sequence[SetupRow]) -> None:
+    """Reads the first role holders whom the actor does not see from the HSA directory, and records how many it did not return.
 
-    Raises Invalid at the file for one that names too many, TooManyRequests where the hour's files have named too many in vain,
-    Unavailable, Refused.
+    Raises Invalid at the file if it has too many unknown holders, TooManyRequests if the hour's files had too many without a
+    result, Unavailable, Refused.
     """
     unseen = existing_setup.unseen_posts(actor, rows)
     if not unseen:
@@ -48,16 +48,17 @@ def ask(actor: Actor, rows: Sequence[SetupRow]) -> None:
             "gången. Dela upp filen."
         )
         refuse_file("too-many-unknown", message)
-    asked = unseen[:ASKED_AT_ONCE]
-    with held(number(f"unknown people {actor.ref}")):  # what one file of a person spends, the next one finds spent
-        _require_room(actor)
-        catalogue_reading.read_posts(actor=actor, hsa_ids=asked)
-        missed = len(set(asked) & set(existing_setup.unseen_posts(actor, rows)))
+    hsa_ids = unseen[:READ_AT_ONCE]
+    # Serialises one person's files, so that each counts the misses of the one before.
+    with held(number(f"unknown people {actor.ref}")):
+        _check_limit(actor)
+        catalogue_reading.read_posts(actor=actor, hsa_ids=hsa_ids)
+        missed = len(set(hsa_ids) & set(existing_setup.unseen_posts(actor, rows)))
         if missed:
-            _note(actor, missed)
+            _record_misses(actor, missed)
 
 
-def _require_room(actor: Actor) -> None:
+def _check_limit(actor: Actor) -> None:
     spent = _of_the_hour(actor).aggregate(missed=Sum(_missed()), since=Min("at"))
     if (spent["missed"] or 0) >= settings.SETUP_IMPORT_MISSES_PER_HOUR:
         wait: dt.timedelta = (spent["since"] or clock.now()) + HOUR - clock.now()
@@ -73,8 +74,8 @@ def _require_room(actor: Actor) -> None:
 
 
 @transaction.atomic(durable=True)
-def _note(actor: Actor, missed: int) -> None:
-    lock_until_commit(f"search {actor.ref}")  # one person's files wait for each other here, as his searches do
+def _record_misses(actor: Actor, missed: int) -> None:
+    lock_until_commit(f"search {actor.ref}")  # serialises one person's files with that person's searches
     before = _of_the_hour(actor).aggregate(missed=Sum(_missed()))["missed"] or 0
     Event.record(actor_ref=actor.ref, action=_MISSED, subject_type=SEARCHER, subject_ref=actor.ref[:80], facts={"missed": missed})
     if before + missed >= settings.SEARCH_MISSES_SUSPECT:

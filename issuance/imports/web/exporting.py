@@ -1,4 +1,4 @@
-"""Files of the set-up: templates to fill in, and what is set up in a place, in the form that an import takes."""
+"""Files of the set-up: templates, and exports in the format of imports."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -26,7 +26,7 @@ _CSV_TYPE = "text/csv; charset=utf-8"
 
 @require_safe
 def setup_template_xlsx(request: HttpRequest) -> HttpResponse:
-    """The workbook to fill in, with a sheet of help. Raises Forbidden."""
+    """Returns the template workbook, with a help sheet. Raises Forbidden."""
     SETUP_IMPORTER.require(actor_of(request))
     content = template_workbook(SETUP_TABLES)
     return attachment(content, media_type=workbooks.XLSX_TYPE, filename="mall för import.xlsx")
@@ -34,7 +34,7 @@ def setup_template_xlsx(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def setup_template_csv(request: HttpRequest, kind: str) -> HttpResponse:
-    """One table to fill in; its second line is help and is not read. Raises NotFound, Forbidden."""
+    """Returns the template of one table. Its second line is help and is ignored when imported. Raises NotFound, Forbidden."""
     SETUP_IMPORTER.require(actor_of(request))
     table = SETUP_TABLES[_kind(kind)]
     content = template_csv(table)
@@ -43,7 +43,7 @@ def setup_template_csv(request: HttpRequest, kind: str) -> HttpResponse:
 
 @dataclass(frozen=True)
 class _ExportedPlace:
-    """What a file is of: an area or an organisation that the reader sees."""
+    """The content of a file: an area or an organisation that the reader sees."""
 
     id: UUID
     name: str
@@ -51,47 +51,47 @@ class _ExportedPlace:
 
     @classmethod
     def area(cls, actor: Actor, area_id: UUID) -> "_ExportedPlace":
-        """An area. Raises NotFound, Forbidden."""
+        """Returns an area. Raises NotFound, Forbidden."""
         head = places.area_head(actor=actor, area_id=area_id)
         return cls(head.id, head.name, ExportedPart(head.id))
 
     @classmethod
     def organisation(cls, actor: Actor, organisation_id: UUID) -> "_ExportedPlace":
-        """An organisation with those below it. Raises NotFound, Forbidden."""
+        """Returns an organisation with those below it. Raises NotFound, Forbidden."""
         row = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), organisation_id)
         return cls(row.id, row.name, ExportedPart(row.area_id, row.scope_path))
 
 
 @require_safe
 def area_export_xlsx(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """The set-up of an area as a workbook. Raises NotFound, Forbidden."""
+    """Returns the set-up of an area as a workbook. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     return _workbook(actor, _ExportedPlace.area(actor, area_id))
 
 
 @require_safe
 def area_export_csv(request: HttpRequest, area_id: UUID, kind: str) -> HttpResponse:
-    """One table of the set-up of an area. Raises NotFound, Forbidden."""
+    """Returns one table of the set-up of an area. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     return _table(actor, _ExportedPlace.area(actor, area_id), kind)
 
 
 @require_safe
 def organisation_export_xlsx(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """The set-up of an organisation and of those below it as a workbook. Raises NotFound, Forbidden."""
+    """Returns the set-up of an organisation and those below it as a workbook. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     return _workbook(actor, _ExportedPlace.organisation(actor, organisation_id))
 
 
 @require_safe
 def organisation_export_csv(request: HttpRequest, organisation_id: UUID, kind: str) -> HttpResponse:
-    """One table of the set-up of an organisation and of those below it. Raises NotFound, Forbidden."""
+    """Returns one table of the set-up of an organisation and those below it. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     return _table(actor, _ExportedPlace.organisation(actor, organisation_id), kind)
 
 
 def _workbook(actor: Actor, place: _ExportedPlace) -> HttpResponse:
-    """All tables. That role holders are told is noted before."""
+    """Returns all tables. Records the disclosure of role holders first."""
     found = {kind: setup_files.rows(actor=actor, part=place.part, kind=kind) for kind in SetupTable}
     disclosures.record_setup_file(actor=actor, place_id=place.id, rows={kind.value: len(rows) for kind, rows in found.items()})
     content = workbooks.build(Sheet(SETUP_TABLES[kind].title, SETUP_TABLES[kind].headings, rows) for kind, rows in found.items())
@@ -99,12 +99,12 @@ def _workbook(actor: Actor, place: _ExportedPlace) -> HttpResponse:
 
 
 def _table(actor: Actor, place: _ExportedPlace, kind: str) -> HttpResponse:
-    """One of them, noted as well."""
-    wanted = _kind(kind)
-    rows = setup_files.rows(actor=actor, part=place.part, kind=wanted)
-    disclosures.record_setup_file(actor=actor, place_id=place.id, rows={wanted.value: len(rows)})
-    content = csv_files.build(SETUP_TABLES[wanted].headings, rows)
-    return attachment(content, media_type=_CSV_TYPE, filename=f"{wanted.value} {place.name} {clock.today()}.csv")
+    """Returns one table. Records the disclosure first."""
+    table_kind = _kind(kind)
+    rows = setup_files.rows(actor=actor, part=place.part, kind=table_kind)
+    disclosures.record_setup_file(actor=actor, place_id=place.id, rows={table_kind.value: len(rows)})
+    content = csv_files.build(SETUP_TABLES[table_kind].headings, rows)
+    return attachment(content, media_type=_CSV_TYPE, filename=f"{table_kind.value} {place.name} {clock.today()}.csv")
 
 
 def _kind(text: str) -> SetupTable:

@@ -1,4 +1,4 @@
-"""Importera från fil: a file is sent, what would come of each row is looked at, and it is carried out whole or not at all."""
+"""Importera från fil: the user uploads a file, reviews a preview of each row, and executes it completely or not at all."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _OUTCOME_TEXTS = {**pages.OUTCOME_TEXTS, RowOutcome.CHANGE: gettext_lazy("Koppla
 
 
 class ExportedAreaList(List[AreaLine]):
-    """The issuing areas in sight by name, which the page draws with what can be exported of each."""
+    """The issuing areas in sight, by name. The page shows the exports of each."""
 
     columns = ()
     by = ("name",)
@@ -50,7 +50,7 @@ class ExportedAreaList(List[AreaLine]):
 
 @dataclass(frozen=True)
 class _ExportedPlace:
-    """An area or an organisation whose set-up can be fetched."""
+    """An area or an organisation with a set-up to export."""
 
     kind: str
     id: UUID
@@ -58,19 +58,19 @@ class _ExportedPlace:
 
     @property
     def workbook(self) -> str:
-        """The address of all its tables."""
+        """Returns the URL of the workbook with all tables."""
         return reverse(f"{self.kind}_export_xlsx", args=[self.id])
 
     @property
     def tables(self) -> list[tuple[str, str]]:
-        """The address of each of them, with what it is called."""
+        """Returns the URL and the title of each table."""
         return [(reverse(f"{self.kind}_export_csv", args=[self.id, kind]), table.title) for kind, table in SETUP_TABLES.items()]
 
 
 @takes_files
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup_import_start(request: HttpRequest) -> HttpResponse:
-    """Reads a file and redirects to its preview; shows templates and what can be exported. Raises Forbidden."""
+    """Reads a file and redirects to its preview. A GET shows templates and exports. Raises Forbidden."""
     actor = actor_of(request)
     form, status, kept = pages.upload(request, SETUP_IMPORTER, actor)
     if kept is not None:
@@ -98,7 +98,7 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup_import_preview(request: HttpRequest, import_id: UUID) -> HttpResponse:
-    """Shows what a file would do or, once it is carried out, what it did. Raises NotFound, Forbidden."""
+    """Shows the preview of a file, or its result once it is executed. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     kept = SETUP_IMPORTER.own(actor=actor, import_id=import_id)
     if kept.done_at is not None:

@@ -1,4 +1,4 @@
-"""Addresses of bulk set-up, with its functions on areas. An address holds ids and names of tables only."""
+"""URLs of bulk set-up, with its functions on areas. They contain only ids and names of tables."""
 
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
