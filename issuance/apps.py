@@ -38,4 +38,4 @@ def _register() -> None:
 def _settled(**signal: Any) -> None:
     from issuance.suppliers.services import supplier_events
 
-    supplier_events.puks_settled(**signal)
+    supplier_events.on_secret_settled(**signal)

@@ -131,12 +131,12 @@ def may_assign(actor: Actor, role: Role, scope_path: str, *, protected_persons: 
         return Action.ASSIGN_ROLE in _system_actions(actor)
     for grant in actor.grants:
         below = role in ASSIGNABLE.get(grant.role, frozenset()) and scope_path.startswith(grant.scope_path)
-        if below and (not protected_persons or _passes_add_on_on(grant)):
+        if below and (not protected_persons or _gives_add_on(grant)):
             return True
     return False
 
 
-def may_take(actor: Actor, role: Role, scope_path: str) -> bool:
+def may_end(actor: Actor, role: Role, scope_path: str) -> bool:
     """True if `actor` may end `role` over `scope_path`, with or without the add-on.
 
     A superior can always end a role, even if they could not give its add-on (ADR 0186).
@@ -144,18 +144,18 @@ def may_take(actor: Actor, role: Role, scope_path: str) -> bool:
     return may_assign(actor, role, scope_path, protected_persons=False)
 
 
-def require_takeable(actor: Actor, role: Role, scope_path: str) -> None:
-    """Raises Forbidden unless `may_take`."""
-    if not may_take(actor, role, scope_path):
+def require_may_end(actor: Actor, role: Role, scope_path: str) -> None:
+    """Raises Forbidden unless `may_end`."""
+    if not may_end(actor, role, scope_path):
         raise _forbidden()
 
 
-def may_take_of_leaver(actor: Actor, role: Role, scope_path: str, *, protected: bool) -> bool:
+def may_end_of_leaver(actor: Actor, role: Role, scope_path: str, *, protected: bool) -> bool:
     """True if `actor` may end the role of a person who has left all organisations and whom no actor sees (ADR 0036).
 
-    The rule is that of `may_take`; for a `protected` person the actor's own role must also have the add-on.
+    The rule is that of `may_end`; for a `protected` person the actor's own role must also have the add-on.
     """
-    if not may_take(actor, role, scope_path):
+    if not may_end(actor, role, scope_path):
         return False
     return not protected or any(
         grant.protected_persons and role in ASSIGNABLE.get(grant.role, frozenset()) and scope_path.startswith(grant.scope_path)
@@ -170,10 +170,10 @@ def reach_of_protected(actor: Actor, action: Action) -> list[str]:
 
 def may_give_add_on(actor: Actor) -> bool:
     """True if a role of the person allows giving the add-on for protected persons: it has the add-on, or is master data."""
-    return any(_passes_add_on_on(grant) for grant in actor.grants)
+    return any(_gives_add_on(grant) for grant in actor.grants)
 
 
-def _passes_add_on_on(grant: Grant) -> bool:
+def _gives_add_on(grant: Grant) -> bool:
     return grant.protected_persons or grant.role is Role.MASTER_DATA_ADMIN
 
 
@@ -240,7 +240,7 @@ def _system_actions(actor: Actor) -> frozenset[Action]:
 def _refuse(actor: Actor, action: Action, queryset: ScopedQuerySet[Any], pk: UUID) -> NoReturn:
     # Reads the row, because `exists` drops the `of` of a locking queryset, and PostgreSQL cannot lock the rows of an outer join.
     if action is not Action.VIEW and the_only(queryset.visible_to(actor, Action.VIEW, pk=pk)) is not None:
-        raise _forbidden(resting=is_dormant(actor, action))
+        raise _forbidden(dormant=is_dormant(actor, action))
     raise not_found()
 
 
@@ -255,7 +255,7 @@ def _refuse_own_matter(actor: Actor, action: Action, row: Any) -> None:
         raise Forbidden("own-matter", "Du kan inte utföra ärendet för dig själv. Be en annan ID-administratör.")
 
 
-def _forbidden(*, resting: bool = False) -> Forbidden:
-    if resting:
+def _forbidden(*, dormant: bool = False) -> Forbidden:
+    if dormant:
         return Forbidden("training-overdue", OVERDUE)
     return Forbidden("forbidden", "Din behörighetsroll tillåter inte åtgärden.")

@@ -160,7 +160,7 @@ def _tag(view: pki.CertificateView) -> str:
 def _revoked(view: pki.CertificateView) -> Iterator[Row]:
     if view.revoked_at:
         yield Row(gettext("Spärrat"), _moment(view.revoked_at))
-    yield Row(gettext("Orsak i spärrlistan"), f"{words.said(_REASON, view.reason)} ({view.reason})")
+    yield Row(gettext("Orsak i spärrlistan"), f"{words.label(_REASON, view.reason)} ({view.reason})")
 
 
 def _known(view: pki.CertificateView) -> Iterator[Row]:

@@ -72,7 +72,7 @@ def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
         summary=tuple(content["terms"]["summary"]),
         sign_message=content["signature"]["sign_message"],
         regional_addition=(content["regional_addition"] or {}).get("text", ""),
-        identity_document=words.said(words.IDENTITY_DOCUMENT, content["identification"]["document"]),
+        identity_document=words.label(words.IDENTITY_DOCUMENT, content["identification"]["document"]),
         officer=_officer(actor, receipt, signature),
         identified_at=dt.datetime.fromisoformat(content["identification"]["at"]),
         signed_at=signature.at,

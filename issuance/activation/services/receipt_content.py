@@ -216,7 +216,7 @@ def html(content: Mapping[str, Any]) -> str:
         "holder_number": shown.person_id,
         "card_number": shown.card_serial,
         "terms_text": terms(shown.terms_version),
-        "identity_document": wording.said(IDENTITY_DOCUMENT, content["identification"]["document"]),
+        "identity_document": wording.label(IDENTITY_DOCUMENT, content["identification"]["document"]),
         "carrier_last_day": _last_day(content["carrier"]["valid_to"]),
         "identified_at": _local(content["identification"]["at"]),
         "ordered_at": _local(content["order"]["ordered_at"]),

@@ -18,7 +18,7 @@ class IdentificationForm(Form):
         super().__init__(*args, **kwargs)
         field: Any = self.fields["identity_document"]
         field.label = _("Identifiering med")
-        field.choices = [(code, words.said(words.IDENTITY_DOCUMENT, code)) for code in words.IDENTITY_DOCUMENT]
+        field.choices = [(code, words.label(words.IDENTITY_DOCUMENT, code)) for code in words.IDENTITY_DOCUMENT]
         missing = _("Välj den id-handling som innehavaren visade.")
         field.error_messages |= {"required": missing, "invalid_choice": missing}
 
@@ -27,5 +27,5 @@ class IdentificationForm(Form):
         """Returns the choices, each with the digit key that selects it."""
         choices = enumerate(words.IDENTITY_DOCUMENT, 1)
         return [
-            {"value": code, "label": words.said(words.IDENTITY_DOCUMENT, code), "key": str(number)} for number, code in choices
+            {"value": code, "label": words.label(words.IDENTITY_DOCUMENT, code), "key": str(number)} for number, code in choices
         ]

@@ -80,7 +80,7 @@ def _page(request: HttpRequest, found: Identification, form: WithdrawalForm, bac
         "form": form,
         "head": head,
         "photo_url": photo_url(head),
-        "document": words.said(words.IDENTITY_DOCUMENT, found.identity_document),
+        "document": words.label(words.IDENTITY_DOCUMENT, found.identity_document),
         "serial": words.card_serial(found.carrier.card_serial),
         "officer": history.names_of(actor, [found.officer_ref])[found.officer_ref],
         "back_url": back,

@@ -149,7 +149,7 @@ def value(field: str, given: Any, names: Names) -> str:
     if field in ("valid_from", "valid_to", "verified_at", "closed_at", "wish_ended_at"):
         return _moment(str(given))
     if field in _CODES:
-        return words.said(_CODES[field], str(given))
+        return words.label(_CODES[field], str(given))
     return str(given)
 
 

@@ -23,7 +23,7 @@ from issuance.articles.web.lists import ArticleList
 from issuance.authz import Action, policy
 from issuance.organisations.queries import places
 from issuance.organisations.queries.places import Above, OrganisationHead
-from issuance.records.web.editing import answered, initial
+from issuance.records.web.editing import initial, submitted_form
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, Tab, actor_of, demand, render_page
 from issuance.records.web.history import TEMPLATE as HISTORY
 from issuance.records.web.history import history_context
@@ -120,7 +120,7 @@ def article_new(request: HttpRequest) -> HttpResponse:
     """Adds an article to the catalogue. Raises Forbidden."""
     actor = actor_of(request)
     policy.require_global(actor, Action.CREATE_ORGANISATION)
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         ArticleForm,
         lambda given: register_article(actor=actor, article=given["article"]),
@@ -141,7 +141,7 @@ def article_edit(request: HttpRequest, code: str) -> HttpResponse:
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     found = articles.article(actor=actor, code=code)
     fixed = {name: getattr(found, name) for name in (*NUMBERED, *(MADE if found.ordered else ()))}
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         partial(ArticleForm, fixed=fixed),
         lambda given: edit_article(actor=actor, code=code, version=given["version"], article=given["article"]),

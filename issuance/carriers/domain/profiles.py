@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from django.utils.translation import gettext_noop as _
 
 from issuance.carriers.domain.kinds import ORDINARY_CARD, Owner
-from issuance.records.domain.wording import said
+from issuance.records.domain.wording import label
 
 HSA_PROFILES = ORDINARY_CARD.profiles(Owner.EID)
 PERSON_ID_PROFILES = ORDINARY_CARD.profiles(Owner.CARRIER)
@@ -15,4 +15,4 @@ CERTIFICATE_USE: Mapping[str, str] = {"auth": _("Legitimering"), "sign": _("Unde
 
 def certificate_use(profile: str) -> str:
     """Returns the label of a certificate's use."""
-    return said(CERTIFICATE_USE, profile.rsplit("-", 1)[-1])
+    return label(CERTIFICATE_USE, profile.rsplit("-", 1)[-1])

@@ -28,7 +28,7 @@ from issuance.customisations.web.customisation_forms import back_text_field
 from issuance.organisations.queries import places
 from issuance.organisations.queries.places import OrganisationHead
 from issuance.records.services.editing import Outdated
-from issuance.records.web.editing import EditForm, answered, version_sent
+from issuance.records.web.editing import EditForm, submitted_form, version_sent
 from issuance.records.web.frame import actor_of
 from issuance.records.web.places import demand_there, organisation_page
 from siths_portal.lib.errors import Conflict
@@ -61,7 +61,7 @@ def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpRe
     demand_there(head, Action.VERIFY_CUSTOMISATION in head.rights)
     if "ta_tillbaka" in request.POST:
         return _close(request, organisation_id, withdraw_customisation_request, _("Önskemålet är borttaget."))
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         CustomisationRequestForm,
         lambda given: request_customisation(

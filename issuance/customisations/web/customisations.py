@@ -36,7 +36,7 @@ from issuance.customisations.web.customisation_requests import request_context
 from issuance.customisations.web.lists import CustomisationList, OwnerList
 from issuance.organisations.queries import organisations, places
 from issuance.organisations.queries.places import OrganisationHead
-from issuance.records.web.editing import answered, initial, version_sent
+from issuance.records.web.editing import initial, submitted_form, version_sent
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, Tab, actor_of, demand, render_page
 from issuance.records.web.history import TEMPLATE as HISTORY
 from issuance.records.web.history import history_context
@@ -168,7 +168,7 @@ def customisation_edit(request: HttpRequest, customisation_id: UUID) -> HttpResp
     suppliers = authn.suppliers()
     if found.supplier_ref:
         suppliers.setdefault(found.supplier_ref, _("{name} (inte längre registrerad)").format(name=found.supplier))
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         partial(CustomisationForm, suppliers=suppliers),
         lambda given: edit_customisation(
@@ -239,7 +239,7 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     version = request_version(organisation_id)
     open_request = request_queries.request_of(actor=actor, organisation_id=organisation_id)
     suppliers = authn.suppliers()
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         partial(CustomisationForm, suppliers=suppliers, new=True),
         lambda given: register_customisation(
@@ -321,7 +321,7 @@ def generic_new(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     suppliers = authn.suppliers()
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         partial(CustomisationForm, suppliers=suppliers, new=True),
         lambda given: register_generic_customisation(actor=actor, customisation_id=given["customisation_id"], **_data(given)),

@@ -34,7 +34,7 @@ from issuance.offices.web.office_forms import LONGEST_COMMENT, OfficeForm
 from issuance.offices.web.office_frame import office_page
 from issuance.organisations.queries import areas, organisations, places
 from issuance.records.web import created
-from issuance.records.web.editing import another_asked, at_first_field, initial, saved
+from issuance.records.web.editing import at_first_field, initial, saved, wants_another
 from issuance.records.web.frame import actor_of, demand
 from issuance.records.web.history import TEMPLATE, history_context
 from issuance.records.web.lists import cursor, first_url, next_url
@@ -114,8 +114,8 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     )
     if made is not None:
         connected = _connected(len(_picked(request, "organisation")), any_there=bool(choices.tops))
-        created.tell(request, _("Kontoret {name} är skapat."), made, reverse("office", args=[made.id]), connected)
-        return redirect(f"{request.path}?{_AFTER_ANOTHER}=1" if another_asked(request) else back)
+        created.add_message(request, _("Kontoret {name} är skapat."), made, reverse("office", args=[made.id]), connected)
+        return redirect(f"{request.path}?{_AFTER_ANOTHER}=1" if wants_another(request) else back)
     form = form or make(initial={"organisation": [str(pk) for pk in selected_ids]} if selected_ids else {})
     following = _AFTER_ANOTHER in request.GET
     context = {

@@ -315,7 +315,7 @@ def who(names: Mapping[str, str], ref: str) -> str:
     """Returns the name behind a reference: a person's, a ceremony participant's, or the label of a rule of the system."""
     if ref.startswith(PARTICIPANT):  # the reference holds the name in lower case
         return ref.removeprefix(PARTICIPANT).title()
-    return names.get(ref) or words.said(SYSTEM, ref)
+    return names.get(ref) or words.label(SYSTEM, ref)
 
 
 def tagged(tags: Mapping[str, str], texts: Mapping[str, str], code: str) -> dict[str, str]:

@@ -105,7 +105,7 @@ def matter_head(found: ApprovalView, names: Mapping[str, str] | None = None) -> 
     return {
         "found": found,
         "title": pki_words.matter(names, found.action, found.summary, found.document),
-        "action": words.said(pki_words.APPROVAL_ACTION, found.action),
+        "action": words.label(pki_words.APPROVAL_ACTION, found.action),
     }
 
 
@@ -137,7 +137,7 @@ def _decision(each: DecisionView, names: Mapping[str, str]) -> dict[str, Any]:
     tag = {"kind": "active" if each.decision == Decision.APPROVED else "failed"}
     return {
         "who": pki_words.who(names, each.approver_ref),
-        "tag": tag | {"text": words.said(pki_words.DECISION, each.decision)},
+        "tag": tag | {"text": words.label(pki_words.DECISION, each.decision)},
         "at": moment(each.at),
         "justification": each.justification,
         "signed": each.signed,

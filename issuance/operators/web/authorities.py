@@ -55,7 +55,7 @@ def authority(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
         "found": found,
         "matter": matter,
         "state": _state(found.line.state),
-        "means": words.said(pki_words.CA_STATE_MEANS, found.line.state),
+        "means": words.label(pki_words.CA_STATE_MEANS, found.line.state),
         "facts": _facts(found),
         "published": _published(found),
         "identity": _identity(found),
@@ -134,7 +134,7 @@ def _facts(found: AuthorityRecord) -> list[dict[str, Any]]:
         row(_("Giltig till"), moment(found.line.not_after)),
         row(_("Nyckel (CKA_ID)"), found.line.key_id or _("finns inte här"), code=True),
         row(_("Modul"), found.token_label),
-        row(_("Serienummer som den ger ut"), words.said(pki_words.SERIAL_MODE, found.serial_mode)),
+        row(_("Serienummer som den ger ut"), words.label(pki_words.SERIAL_MODE, found.serial_mode)),
         row(_("Upplagd"), moment(found.created_at)),
     ]
 
@@ -188,7 +188,7 @@ def _responder(each: Any) -> dict[str, Any]:
 
 
 def _count(each: Any) -> dict[str, Any]:
-    return {"label": words.said(pki_words.STATUS_COUNTED, each.status), "number": each.number, "estimated": each.estimated}
+    return {"label": words.label(pki_words.STATUS_COUNTED, each.status), "number": each.number, "estimated": each.estimated}
 
 
 def _functions(found: AuthorityRecord) -> Iterable[Link]:
@@ -208,7 +208,7 @@ def _key(key: KeyView) -> dict[str, Any]:
         row(_("CKA_ID"), key.key_id, code=True, copy=True),
         row(_("Modul"), key.token_label),
         row(_("Algoritm"), key.algorithm),
-        row(_("Ursprung"), words.said(pki_words.PROVENANCE, key.provenance)),
+        row(_("Ursprung"), words.label(pki_words.PROVENANCE, key.provenance)),
         row(_("Gjord"), moment(key.created_at)),
         row(_("Används av"), ", ".join(key.used_by)),
         row(_("Egenskaper"), _attributes(key), code=True),
@@ -223,7 +223,7 @@ def _key(key: KeyView) -> dict[str, Any]:
     if key.retired_at:
         facts.append(row(_("Förstörd"), moment(key.retired_at)))
     finding = pki_words.tagged(pki_words.FINDING_TAG, pki_words.FINDING, key.finding)
-    return {"key": key, "purpose": words.said(pki_words.PURPOSE, key.purpose), "facts": facts, "finding": finding}
+    return {"key": key, "purpose": words.label(pki_words.PURPOSE, key.purpose), "facts": facts, "finding": finding}
 
 
 def _attributes(key: KeyView) -> str:

@@ -115,7 +115,7 @@ def _page(
         "found": found,
         "state": pki_words.tagged(pki_words.CA_TAG, pki_words.CA_STATE, found.line.state),
         "others": pki_approvals.REQUIRED[ApprovalAction.CA_STATE],
-        "means": words.said(pki_words.CA_STATE_MEANS, found.line.state),
+        "means": words.label(pki_words.CA_STATE_MEANS, found.line.state),
         "form": form,
         "options": [_option(found, target) for target in target_states(found.line.state)],
     }
@@ -125,7 +125,7 @@ def _page(
 def _option(found: AuthorityRecord, target: str) -> dict[str, Any]:
     return {
         "value": target,
-        "label": words.said(pki_words.CA_STATE, target),
+        "label": words.label(pki_words.CA_STATE, target),
         "lines": pki_consequences.of_ca_state(found, target),
         "grave": is_final_state(target),
     }

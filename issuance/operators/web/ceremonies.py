@@ -58,7 +58,7 @@ def ceremony(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
     context = {
         "found": found,
         "state": pki_words.tagged(pki_words.CEREMONY_TAG, pki_words.CEREMONY_STATE, found.view.state),
-        "means": words.said(pki_words.CEREMONY_MEANS, found.view.state),
+        "means": words.label(pki_words.CEREMONY_MEANS, found.view.state),
         "steps": steps(KEPT + 1 if finished else PERFORMED, failed=found.view.state == "failed"),
         "facts": list(_facts(found)),
         "approvals": list(_approvals(approval)),
@@ -127,7 +127,7 @@ def steps(now: int, *, failed: bool = False) -> list[dict[str, str]]:
 def event(each: CeremonyEvent, names: Mapping[str, str]) -> dict[str, str]:
     """Returns a line of the history. A ceremony's own events carry its file's hash as the actor."""
     by = _("Kommandot pki_ceremony") if each.actor_ref.startswith("ceremony:") else pki_words.who(names, each.actor_ref)
-    what = words.said(pki_words.CEREMONY_EVENT, each.action)
+    what = words.label(pki_words.CEREMONY_EVENT, each.action)
     return {"at": moment(each.at), "what": what, "who": by, "failure": str(each.facts.get("failure", ""))}
 
 
@@ -176,7 +176,7 @@ def _approval_facts(approval: ApprovalView) -> dict[str, Any]:
 def _made(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yields the chapters of the ceremony record that have lines."""
     chapters: Sequence[tuple[str, str, Any]] = (
-        (_("Nycklar"), "keys", lambda e: (words.said(pki_words.PURPOSE, e["purpose"]), f"{e['label']}, {e['algorithm']}")),
+        (_("Nycklar"), "keys", lambda e: (words.label(pki_words.PURPOSE, e["purpose"]), f"{e['label']}, {e['algorithm']}")),
         (_("Utfärdare"), "authorities", _authority),
         (_("OCSP-svarare"), "ocsp_signers", lambda e: (e["ca"], _("serienummer {serial}").format(serial=e["serial"]))),
         (_("Åtgärder"), "acts", _act),
@@ -189,20 +189,20 @@ def _made(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _authority(entry: Mapping[str, Any]) -> tuple[str, str]:
-    state = words.said(pki_words.CA_STATE, entry["state"])
+    state = words.label(pki_words.CA_STATE, entry["state"])
     made = _("ny") if entry.get("made") else _("fanns redan")
     return entry["common_name"], f"{made}, {state.lower()}, {_('serienummer')} {entry['serial']}"
 
 
 def _act(entry: Mapping[str, Any]) -> tuple[str, str]:
-    what = words.said(pki_words.CEREMONY_ACT, entry["act"])
-    value = words.said({**pki_words.CA_STATE, **pki_words.REASON}, entry["value"])
+    what = words.label(pki_words.CEREMONY_ACT, entry["act"])
+    value = words.label({**pki_words.CA_STATE, **pki_words.REASON}, entry["value"])
     about = ", ".join(filter(None, (f"{entry['ca']} {entry['generation']}", value, entry.get("justification", ""))))
     return what, about
 
 
 def _output(each: OutputView) -> dict[str, str]:
-    return {"kind": words.said(pki_words.CEREMONY_OUTPUT, each.kind), "name": each.name, "sha256": each.sha256}
+    return {"kind": words.label(pki_words.CEREMONY_OUTPUT, each.kind), "name": each.name, "sha256": each.sha256}
 
 
 def _functions(found: CeremonyRecord) -> Iterator[Link]:

@@ -109,7 +109,7 @@ class CaStateForm(Form):
 
     def __init__(self, state: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(target, words.said(pki_words.CA_STATE, target)) for target in target_states(state)]
+        choices = [(target, words.label(pki_words.CA_STATE, target)) for target in target_states(state)]
         self.fields["state"].choices = choices  # type: ignore[attr-defined]
 
 

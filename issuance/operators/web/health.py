@@ -110,14 +110,14 @@ def _sentence(text: str) -> str:
     """Returns a finding's text as a sentence. A CA's state at its beginning becomes its label."""
     code, comma, rest = text.partition(",")
     if code in pki_words.CA_STATE:
-        text = words.said(pki_words.CA_STATE, code) + comma + rest
+        text = words.label(pki_words.CA_STATE, code) + comma + rest
     return capfirst(text)
 
 
 def _broken(each: AuditCheckView) -> dict[str, Any]:
     """Returns a chain whose last verification failed, as a problem."""
     return {
-        "title": _("Händelseloggens kedja, {chain}").format(chain=words.said(health_words.CHAIN, each.chain)),
+        "title": _("Händelseloggens kedja, {chain}").format(chain=words.label(health_words.CHAIN, each.chain)),
         "remedy": _("Ändra inget. Spara databasen och mappen audit, och anmäl det som en säkerhetshändelse."),
         "severity": int(Severity.ERROR),
         "tag": _severity(int(Severity.ERROR)),
@@ -163,7 +163,7 @@ def _inventory(report: InventoryReport | None) -> dict[str, Any] | None:
         "problems": [
             {
                 "problem": each,
-                "kind": words.said(pki_words.KEY_PROBLEM, each.kind),
+                "kind": words.label(pki_words.KEY_PROBLEM, each.kind),
                 "facts": ", ".join(f"{name}: {value}" for name, value in each.facts.items()),
             }
             for each in report.problems
@@ -193,7 +193,7 @@ def _chain(each: AuditCheckView) -> dict[str, Any]:
     kind = "revoked" if not each.ok else "missing" if old else "active"
     text = _("Stämmer inte") if not each.ok else _("Gammal kontroll") if old else _("Stämmer")
     return {
-        "name": words.said(health_words.CHAIN, each.chain),
+        "name": words.label(health_words.CHAIN, each.chain),
         "check": each,
         "tag": {"kind": kind, "text": text},
         "at": minute(each.at),

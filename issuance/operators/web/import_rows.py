@@ -40,7 +40,7 @@ def progress(found: ImportRecord) -> dict[str, Any]:
         "found": found,
         "shown_state": f"{own.state}-{'pagar' if follows else 'star'}",
         "state": _tag(own.state),
-        "means": words.said(import_words.IMPORT_MEANS, own.state),
+        "means": words.label(import_words.IMPORT_MEANS, own.state),
         "is_started": own.has_begun,
         "follows": follows,
         "stopped": own.state in ("certificates", "lists") and not follows,
@@ -49,10 +49,10 @@ def progress(found: ImportRecord) -> dict[str, Any]:
         "total": number(own.rows),
         "last_batch_at": moment(own.last_batch_at),
         "sums": [
-            {"label": words.said(import_words.IMPORT_COUNT, name), "number": number(found.counts.get(name, 0))}
+            {"label": words.label(import_words.IMPORT_COUNT, name), "number": number(found.counts.get(name, 0))}
             for name in ("new", "new_revoked", "revoked", "unchanged")
         ]
-        + [{"label": words.said(import_words.IMPORT_COUNT, "findings"), "number": number(own.findings)}],
+        + [{"label": words.label(import_words.IMPORT_COUNT, "findings"), "number": number(own.findings)}],
         "pace": _pace(found),
     }
 
@@ -109,7 +109,7 @@ def _outcome(found: ImportRecord) -> list[dict[str, Any]]:
     names = [name for name in import_words.IMPORT_COUNT if name in found.plan or done.get(name)]
     return [
         {
-            "label": words.said(import_words.IMPORT_COUNT, name),
+            "label": words.label(import_words.IMPORT_COUNT, name),
             "plan": number(found.plan[name]) if name in found.plan else "–",
             "done": number(done.get(name, 0)) if found.line.has_begun else "–",
             "differs": bool(found.line.finished_at and name in found.plan and found.plan[name] != done.get(name, 0)),
@@ -146,7 +146,7 @@ def _step(each: ImportStep, names: Mapping[str, str]) -> dict[str, str]:
         detail = _("{count} rader, till rad {position}").format(count=number(facts["count"]), position=number(facts["position"]))
     return {
         "at": moment(each.at),
-        "what": words.said(import_words.IMPORT_EVENT, each.action),
+        "what": words.label(import_words.IMPORT_EVENT, each.action),
         "detail": detail,
         "who": pki_words.who(names, each.actor_ref),
     }

@@ -71,7 +71,7 @@ class ApprovalList(OperatorList):
             {
                 "request": each,
                 "title": pki_words.matter(names, each.action, each.summary, each.document),
-                "action": words.said(pki_words.APPROVAL_ACTION, each.action),
+                "action": words.label(pki_words.APPROVAL_ACTION, each.action),
                 "tag": pki_words.tagged(pki_words.APPROVAL_TAG, pki_words.APPROVAL_STATE, each.state),
                 "requester": pki_words.who(names, each.requester_ref),
                 "created_at": pki_words.minute(each.created_at),

@@ -104,7 +104,7 @@ def progress(found: MassRevocationView, names: Mapping[str, str]) -> dict[str, A
     return {
         "found": found,
         "state": _tag(found),
-        "means": words.said(pki_words.MASS_MEANS, found.state),
+        "means": words.label(pki_words.MASS_MEANS, found.state),
         "is_started": found.started_at is not None,
         "follows": found.state in LIVE,
         "percent": found.done * 100 // found.total if found.total else 100,

@@ -216,7 +216,7 @@ def _named(actor: Actor, *groups: list[RoleGrant]) -> list[RoleHolders]:
 
 def _role_holder(row: RoleGrant, names: Mapping[str, str]) -> RoleHolder:
     place = row.area or row.organisation
-    return RoleHolder(names[f"user:{row.person_id}"], words.said(ROLE, row.role), place.name if place else "")
+    return RoleHolder(names[f"user:{row.person_id}"], words.label(ROLE, row.role), place.name if place else "")
 
 
 def _path(row: RoleGrant) -> str:

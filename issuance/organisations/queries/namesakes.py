@@ -9,7 +9,7 @@ from issuance.offices.models import Office
 from issuance.organisations.models import IssuingArea, Organisation
 
 
-def told(*, actor: Actor, area_id: UUID, made: Organisation | Office) -> str:
+def sentence(*, actor: Actor, area_id: UUID, made: Organisation | Office) -> str:
     """Returns a sentence about other places in the area with the name of `made`, as far as the actor sees them; else empty.
 
     The issuing organisation usually has the same name as its area, so the sentence leaves that pair out.

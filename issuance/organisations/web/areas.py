@@ -19,7 +19,7 @@ from issuance.organisations.queries.places import AreaHead
 from issuance.organisations.services.areas import create_area, edit_area, remove_area
 from issuance.organisations.web.forms import AreaForm
 from issuance.organisations.web.lists import AreaOrganisationList, OfficeList
-from issuance.records.web.editing import answered, at_first_field, initial
+from issuance.records.web.editing import at_first_field, initial, submitted_form
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, actor_of, demand, render_page
 from issuance.records.web.places import area_page
 from issuance.records.web.values import row
@@ -81,7 +81,7 @@ def area_new(request: HttpRequest) -> HttpResponse:
     """Creates an area. Raises Forbidden."""
     actor = actor_of(request)
     policy.require_global(actor, Action.CREATE_ORGANISATION)
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         AreaForm,
         lambda given: create_area(actor=actor, name=given["name"], invoice_reference=given["invoice_reference"]),
@@ -100,7 +100,7 @@ def area_edit(request: HttpRequest, area_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.CREATE_ORGANISATION in head.rights)
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         partial(AreaForm, issuers=areas.issuer_choices(area_id=area_id)),
         lambda given: edit_area(

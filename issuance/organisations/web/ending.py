@@ -17,7 +17,7 @@ from issuance.authz import Action
 from issuance.organisations.queries import ending, organisations, places
 from issuance.organisations.queries.places import OrganisationHead
 from issuance.organisations.services.ending import end_organisation, hindrances, reopen_organisation
-from issuance.records.web.editing import answered
+from issuance.records.web.editing import submitted_form
 from issuance.records.web.frame import actor_of, demand
 from issuance.records.web.places import organisation_page
 from siths_portal.lib.errors import Conflict
@@ -54,7 +54,7 @@ def organisation_end(request: HttpRequest, organisation_id: UUID) -> HttpRespons
     if head.ended:
         return redirect("organisation", organisation_id)
     demand(head.may_change)
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         ReasonForm,
         lambda given: end_organisation(actor=actor, organisation_id=organisation_id, reason=given["reason"]),

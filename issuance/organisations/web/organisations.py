@@ -28,7 +28,7 @@ from issuance.organisations.web.ending import ended_context
 from issuance.organisations.web.forms import FeeForm, OrganisationForm
 from issuance.organisations.web.lists import OfficeList, SubOrganisationList
 from issuance.records.web import created
-from issuance.records.web.editing import another_asked, answered, at_first_field, initial
+from issuance.records.web.editing import at_first_field, initial, submitted_form, wants_another
 from issuance.records.web.frame import actor_of, demand
 from issuance.records.web.lists import cursor
 from issuance.records.web.places import area_page, demand_there, organisation_page
@@ -147,7 +147,7 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     has_issuer = areas.area_facts(actor=actor, area_id=area_id).issuing_organisation_id is not None
     extra_fields = frozenset({"charged"} if has_issuer else {"charged", "issuing"})
     catalogue = DirectoryCheck(request)
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         partial(OrganisationForm, extra_fields=extra_fields, maker=actor),
         lambda given: create_organisation(
@@ -161,7 +161,7 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
         first=lambda: {"country": "SE", "issuing": True, **_initial_from_previous(request, actor)},
     )
     if made is not None:
-        created.tell(request, _("Organisationen {name} är skapad."), made, reverse("organisation", args=[made.id]))
+        created.add_message(request, _("Organisationen {name} är skapad."), made, reverse("organisation", args=[made.id]))
         return _redirect_after_creation(
             request, made, again=reverse("organisation_new", args=[area_id]), back=reverse("area", args=[area_id])
         )
@@ -188,7 +188,7 @@ def _initial_from_previous(request: HttpRequest, actor: Actor) -> dict[str, Any]
 
 def _redirect_after_creation(request: HttpRequest, made: Organisation, *, again: str, back: str) -> HttpResponse:
     """Redirects to the page that opened the form, or to `again` if the user adds another."""
-    return redirect(f"{again}?{_BEFORE}={made.id}" if another_asked(request) else back)
+    return redirect(f"{again}?{_BEFORE}={made.id}" if wants_another(request) else back)
 
 
 def _form_context(request: HttpRequest, form: OrganisationForm, catalogue: DirectoryCheck) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
     like_parent = {"country": above.country, "county": above.county, "customisation": "above", "same_articles": True}
     number = organisation_number(above.organisation_number)
     catalogue = DirectoryCheck(request)
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         partial(OrganisationForm, extra_fields=extra_fields, above=head.name, maker=actor),
         lambda given: create_organisation(
@@ -231,7 +231,7 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
         first=lambda: {**like_parent, "organisation_number": number, **_initial_from_previous(request, actor)},
     )
     if made is not None:
-        created.tell(request, _("Underorganisationen {name} är skapad."), made, reverse("organisation", args=[made.id]))
+        created.add_message(request, _("Underorganisationen {name} är skapad."), made, reverse("organisation", args=[made.id]))
         again, back = (reverse(name, args=[organisation_id]) for name in ("sub_organisation_new", "organisation"))
         return _redirect_after_creation(request, made, again=again, back=back)
     context = {
@@ -256,7 +256,7 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     chooses = head.is_sub_organisation and not found.customisation.own
     extra_fields = frozenset({"customisation"} if chooses and organisations.generic_exists() else ())
     catalogue = DirectoryCheck(request)
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         partial(OrganisationForm, extra_fields=extra_fields),
         lambda given: edit_organisation(
@@ -286,7 +286,7 @@ def organisation_fee(request: HttpRequest, organisation_id: UUID) -> HttpRespons
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.CREATE_ORGANISATION in head.rights)
-    form, made, status = answered(
+    form, made, status = submitted_form(
         request,
         FeeForm,
         lambda given: set_subscription_fee(

@@ -160,7 +160,7 @@ def _change(as_of: dt.datetime, options: DirectoryImportOptions, sha256: str) ->
             return counts
         try:
             with transaction.atomic(durable=True):
-                directory_import_apply.carry_out(now=clock.now(), as_of=as_of)
+                directory_import_apply.apply_plan(now=clock.now(), as_of=as_of)
                 _record(counts, as_of, options, sha256)
         except (IntegrityError, OperationalError) as error:
             if getattr(error.__cause__, "pgcode", None) not in _OTHERS_WERE_FIRST:

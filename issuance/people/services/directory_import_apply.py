@@ -137,7 +137,7 @@ SELECT person_id FROM (
 """
 
 
-def carry_out(*, now: dt.datetime, as_of: dt.datetime) -> None:
+def apply_plan(*, now: dt.datetime, as_of: dt.datetime) -> None:
     """Applies the plan to the mirror, with an event for each change. Rows that are newer than the file are not changed.
 
     Raises IntegrityError if another transaction has added one of the people or assignments since planning: plan again.

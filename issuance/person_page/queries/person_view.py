@@ -346,19 +346,19 @@ def _order(order: CardOrder) -> OrderView:
     return OrderView(
         id=order.id,
         state=order.state,
-        state_text=words.said(words.ORDER_STATE, order.state),
+        state_text=words.label(words.ORDER_STATE, order.state),
         office=order.office.name,
         ordered_at=order.ordered_at,
         sent_on=order.sent_on,
         registered_mail_id=order.registered_mail_id,
-        puk_text=words.said(words.PUK_STATE, order.puk) if order.puk else "",
+        puk_text=words.label(words.PUK_STATE, order.puk) if order.puk else "",
         puk_refused=_puk_refused(order),
     )
 
 
 def _puk_refused(order: CardOrder) -> str:
     """Returns the reason why the PUK of a pending order was refused."""
-    return words.said(words.PUK_REFUSAL, order.puk_refusal) if order.puk_refusal and order.state in UNDER_WAY else ""
+    return words.label(words.PUK_REFUSAL, order.puk_refusal) if order.puk_refusal and order.state in UNDER_WAY else ""
 
 
 def _links(certificates: list[CarrierCertificate]) -> tuple[CertificateLink, ...]:

@@ -9,7 +9,7 @@ from issuance.records.domain.ids import PersonIdKind
 from siths_portal.lib import clock
 
 
-def said(words: Mapping[str, str], code: str) -> str:
+def label(words: Mapping[str, str], code: str) -> str:
     """Returns the label of `code` in the reader's language, or the code itself if `words` has no label for it."""
     return gettext(words[code]) if code in words else code
 

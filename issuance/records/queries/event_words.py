@@ -45,12 +45,12 @@ def _rules() -> Mapping[str, str]:
 
 def what(action: str) -> str:
     """Returns the label of an action."""
-    return words.said(actions(), action)
+    return words.label(actions(), action)
 
 
 def who(ref: str) -> str:
     """Returns the label of a system rule or of the holder; other references are returned unchanged."""
-    return gettext("Innehavaren") if ref.startswith("holder:") else words.said(_rules(), ref)
+    return gettext("Innehavaren") if ref.startswith("holder:") else words.label(_rules(), ref)
 
 
 def facts_of(facts: Mapping[str, Any], further: Iterable[Mapping[str, Any]] = ()) -> tuple[tuple[str, str], ...]:
@@ -61,7 +61,7 @@ def facts_of(facts: Mapping[str, Any], further: Iterable[Mapping[str, Any]] = ()
     found = []
     before, after = facts.get("from"), facts.get("to")
     if before and before != after and before in words.STATE:
-        change = f"{words.said(words.STATE, before)} → {words.said(words.STATE, str(after))}"
+        change = f"{words.label(words.STATE, before)} → {words.label(words.STATE, str(after))}"
         found.append((gettext("Status"), change))
     found += plain(facts)
     found += [(label, f"{earlier} → {later}") for label, earlier, later in changes(facts)]
@@ -122,11 +122,11 @@ def _last_day(text: str) -> str:
 
 
 def _fields(names: list[str]) -> str:
-    return ", ".join(words.said(_FIELDS, name) for name in names)
+    return ", ".join(words.label(_FIELDS, name) for name in names)
 
 
 def _from(table: Mapping[str, str]) -> Callable[[str], str]:
-    return lambda code: words.said(table, code)
+    return lambda code: words.label(table, code)
 
 
 _FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {

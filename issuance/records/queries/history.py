@@ -17,7 +17,7 @@ from issuance.carriers.models import Carrier, Eid
 from issuance.orders.models.orders import OrderItem
 from issuance.people.models.persons import Person, Post
 from issuance.people.queries import officers
-from issuance.records.domain.told_once import TELLS
+from issuance.records.domain.event_groups import COVERS
 from issuance.records.models.events import Event
 from issuance.records.queries import event_words, words
 from issuance.roles.queries import role_places
@@ -112,7 +112,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
     concerned = Q(pk__in=[])
     for kind, refs in by_type.items():
         concerned |= Q(subject_type=kind, subject_ref__in=refs)
-    events = Event.objects.filter(concerned).exclude(_told_by_others(concerned))
+    events = Event.objects.filter(concerned).exclude(_covered_by_others(concerned))
     if before is not None:
         events = events.filter(id__lt=before)
     rows = list(events.order_by(NEWEST_FIRST)[: limit + 1])
@@ -121,7 +121,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
     identified = [UUID(row.subject_ref) for row in shown if row.action == "holder.identified"]
     withdrawn = set(IdentificationWithdrawal.objects.filter(pk__in=identified).values_list("pk", flat=True)) if identified else ()
     offered = identifications.withdrawable_of(actor, identified) if identified else ()
-    further = _facts_of_others(concerned, shown)
+    further = _facts_of_covered(concerned, shown)
     entries = tuple(
         HistoryEntry(
             id=row.id,
@@ -149,25 +149,25 @@ def _facts(row: Event) -> dict[str, Any]:
     }
 
 
-def _told_by_others(concerned: Q) -> Q:
+def _covered_by_others(concerned: Q) -> Q:
     """Selects the events that another event of the same transaction stands for (ADR 0212)."""
     tells: dict[str, set[int]] = {}
-    for action, xid in Event.objects.filter(concerned, action__in=TELLS).values_list("action", "xid"):
+    for action, xid in Event.objects.filter(concerned, action__in=COVERS).values_list("action", "xid"):
         tells.setdefault(action, set()).add(xid)
     told = Q(pk__in=[])
     for action, xids in tells.items():
-        told |= Q(action__in=TELLS[action], xid__in=xids)
+        told |= Q(action__in=COVERS[action], xid__in=xids)
     return told
 
 
-def _facts_of_others(concerned: Q, shown: list[Event]) -> dict[int, list[Mapping[str, Any]]]:
+def _facts_of_covered(concerned: Q, shown: list[Event]) -> dict[int, list[Mapping[str, Any]]]:
     """Returns the facts of the events that each of `shown` stands for, by its id.
 
     Leaves them out if two events of the same action in one transaction could claim them.
     """
     acts: dict[tuple[int, str], list[int]] = {}
     for row in shown:
-        for action in TELLS.get(row.action, ()):
+        for action in COVERS.get(row.action, ()):
             acts.setdefault((row.xid, action), []).append(row.id)
     found: dict[int, list[Mapping[str, Any]]] = {}
     if acts:

@@ -12,9 +12,9 @@ from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import PukState
 from issuance.records.domain.wording import card_serial as card_serial
 from issuance.records.domain.wording import day as day
+from issuance.records.domain.wording import label as label
 from issuance.records.domain.wording import last_day as last_day
 from issuance.records.domain.wording import person_number as person_number
-from issuance.records.domain.wording import said as said
 from issuance.revocation.domain import SWEDISH, RequestChannel, Requester, RevocationReason
 
 STATE: Mapping[str, str] = {

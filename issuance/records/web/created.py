@@ -10,13 +10,13 @@ from issuance.organisations.queries import namesakes as query
 from issuance.records.web.frame import actor_of
 
 
-def tell(request: HttpRequest, text: str, made: Organisation | Office, url: str, *more: str) -> None:
+def add_message(request: HttpRequest, text: str, made: Organisation | Office, url: str, *more: str) -> None:
     """Queues a message for the next page: `text` with a link to `url` in place of `{name}`, followed by `more`.
 
     The message ends with other places in the area that have the same name.
     """
     before, after = text.split("{name}")
-    namesakes = query.told(actor=actor_of(request), area_id=made.area_id, made=made)
+    namesakes = query.sentence(actor=actor_of(request), area_id=made.area_id, made=made)
     rest = " ".join(each for each in (after, *more, namesakes) if each)
     message = format_html('{}<a class="ds-link" href="{}">{}</a>{}', before, url, made.name, rest)
     messages.success(request, message)

@@ -103,7 +103,7 @@ def saved[T](form: Form, actor: Actor, act: Callable[[dict[str, Any]], T]) -> tu
         return None, error.http_status
 
 
-def answered[F: Form, T](
+def submitted_form[F: Form, T](
     request: HttpRequest,
     make: Callable[..., F],
     act: Callable[[dict[str, Any]], T],
@@ -121,7 +121,7 @@ def answered[F: Form, T](
     return form, made, status
 
 
-def another_asked(request: HttpRequest) -> bool:
+def wants_another(request: HttpRequest) -> bool:
     """True if the user pressed "Skapa och lägg till en till"."""
     return "fler" in request.POST
 

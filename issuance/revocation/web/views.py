@@ -188,12 +188,12 @@ def _checked(request: HttpRequest, subject: RevocationSubject, form: RevocationF
 
 def _rows(fields: Mapping[str, Any]) -> list[dict[str, str]]:
     """Returns the request's fields with Swedish labels."""
-    requester = words.said(words.REQUESTER, fields["requester"])
+    requester = words.label(words.REQUESTER, fields["requester"])
     return [
         {"label": _("Spärrorsak"), "value": SWEDISH[RevocationReason(fields["reason"])]},
         *([{"label": _("Beskrivning"), "value": fields["justification"]}] if fields["justification"] else []),
         {"label": _("Begärd av"), "value": ", ".join(filter(None, (requester, fields["requester_name"])))},
-        {"label": _("Begäran kom in"), "value": words.said(words.REQUEST_CHANNEL, fields["channel"])},
+        {"label": _("Begäran kom in"), "value": words.label(words.REQUEST_CHANNEL, fields["channel"])},
         {"label": _("Tid"), "value": f"{fields['received_at'].astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}"},
     ]
 

@@ -92,13 +92,13 @@ def _could_end(actor: Actor, row: RoleGrant) -> bool:
     if row.role in RETIRED_ROLES:
         return False
     role, path = Role(row.role), scope_path_of(row)
-    takes = policy.may_take_of_leaver(actor, role, path, protected=row.person.is_protected)
+    takes = policy.may_end_of_leaver(actor, role, path, protected=row.person.is_protected)
     return takes and row.person_id != actor.person_id
 
 
 def _ended(actor: Actor) -> QuerySet[RoleGrant]:
     """Selects the ended roles in the actor's scope whose holders the actor may see by name."""
-    rows = RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.takeable_holders(actor), valid_to__lte=clock.now())
+    rows = RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.endable_holders(actor), valid_to__lte=clock.now())
     return rows.select_related("person", "area", "organisation")
 
 

@@ -218,7 +218,7 @@ def _to_end(actor: Actor, people: Sequence[Person]) -> dict[UUID, list[DormantRo
     found: dict[UUID, dict[str, DormantRole]] = {}
     for grant in rows.select_related("area", "organisation").order_by("pk"):
         role, path = Role(grant.role), actors.scope_path_of(grant)
-        if policy.may_take_of_leaver(actor, role, path, protected=protected[grant.person_id]):
+        if policy.may_end_of_leaver(actor, role, path, protected=protected[grant.person_id]):
             found.setdefault(grant.person_id, {}).setdefault(grant.role, DormantRole(grant.pk, role_words.name(grant.role)))
     return {person_id: list(roles.values()) for person_id, roles in found.items()}
 

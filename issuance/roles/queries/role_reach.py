@@ -68,7 +68,7 @@ def visible_holders(actor: Actor) -> Q:
     return Q(person__is_protected=False) | Q(Exists(seen))
 
 
-def takeable_holders(actor: Actor) -> Q:
+def endable_holders(actor: Actor) -> Q:
     """Returns the condition on grants with a holder whom the actor may see by name, or that the actor may end (ADR 0036)."""
     return visible_holders(actor) | of_protected_leavers(actor)
 

@@ -102,7 +102,7 @@ class RightTable:
 
 def name(role: str) -> str:
     """Returns the label of a role."""
-    return words.said(ROLE, role)
+    return words.label(ROLE, role)
 
 
 def needs_training(roles: Iterable[Role]) -> bool:

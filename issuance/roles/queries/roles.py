@@ -153,7 +153,7 @@ def grant(*, actor: Actor, grant_id: UUID | str, to_end: bool = False) -> GrantL
         return line
     policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), row.person_id)
     if to_end:
-        policy.require_takeable(actor, Role(row.role), scope_path_of(row))
+        policy.require_may_end(actor, Role(row.role), scope_path_of(row))
     else:
         policy.require_assignable(actor, Role(row.role), scope_path_of(row), protected_persons=row.protected_persons)
     return line
@@ -175,7 +175,7 @@ def since_shown(*, actor: Actor, lines: Sequence[GrantLine], marks: Collection[s
         return None
     shown = set(ids_of([mark.partition(".")[0] for mark in marks]))
     first, gone = lines[0], shown - {line.id for line in lines}
-    rows = RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.takeable_holders(actor), pk__in=gone)
+    rows = RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.endable_holders(actor), pk__in=gone)
     found = rows.filter(person_id=first.person_id, role=first.role).select_related("area", "organisation")
     return AlikeChanges(
         given=tuple(line.place for line in lines if line.id not in shown),
@@ -192,7 +192,7 @@ def places_held(*, person_id: UUID, role: Role) -> set[UUID]:
 
 def _grants(actor: Actor) -> QuerySet[RoleGrant]:
     """Selects current and coming roles in the actor's scope whose holders the actor may see by name."""
-    rows = current(RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.takeable_holders(actor)))
+    rows = current(RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.endable_holders(actor)))
     seen = Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("person"))
     awake = with_post(RoleGrant.objects.filter(pk=OuterRef("pk")))
     found: QuerySet[RoleGrant] = rows.select_related("person", "area", "organisation").annotate(
@@ -227,7 +227,7 @@ def _line(actor: Actor, row: RoleGrant) -> GrantLine:
         opens_person=opens,
         may_change=opens and policy.may_assign(actor, role, path, protected_persons=row.protected_persons),
         may_protect=opens and policy.may_assign(actor, role, path, protected_persons=True),
-        may_end=left or (opens and policy.may_take(actor, role, path)),
+        may_end=left or (opens and policy.may_end(actor, role, path)),
         left=left,
         version=row.version,
     )
@@ -235,7 +235,7 @@ def _line(actor: Actor, row: RoleGrant) -> GrantLine:
 
 def _has_left(actor: Actor, row: RoleGrant) -> bool:
     out_of_sight = not (row.opens_person or row.awake)  # type: ignore[attr-defined]
-    takes = policy.may_take_of_leaver(actor, Role(row.role), scope_path_of(row), protected=row.person.is_protected)
+    takes = policy.may_end_of_leaver(actor, Role(row.role), scope_path_of(row), protected=row.person.is_protected)
     return out_of_sight and takes and row.person_id != actor.person_id
 
 

@@ -264,14 +264,12 @@ def _locked(actor: Actor, grant_ids: Sequence[UUID], *, to_end: bool = False) ->
     grants = list(rows.filter(pk__in=ids).order_by("pk"))
     if len(grants) != len(ids):
         raise policy.not_found()
-    if left and (
-        with_post(RoleGrant.objects.filter(pk__in=ids)).exists() or not all(_is_takeable(actor, grant) for grant in grants)
-    ):
+    if left and (with_post(RoleGrant.objects.filter(pk__in=ids)).exists() or not all(_may_end(actor, grant) for grant in grants)):
         raise policy.not_found()
     for grant in grants:
         role, path = Role(grant.role), scope_path_of(grant)
         if to_end:
-            policy.require_takeable(actor, role, path)
+            policy.require_may_end(actor, role, path)
         else:
             policy.require_assignable(actor, role, path, protected_persons=grant.protected_persons)
     return grants
@@ -295,8 +293,8 @@ def _lock_holder(actor: Actor, person_id: UUID, *, of_leavers: bool) -> bool:
     return True
 
 
-def _is_takeable(actor: Actor, grant: RoleGrant) -> bool:
-    return policy.may_take_of_leaver(actor, Role(grant.role), scope_path_of(grant), protected=grant.person.is_protected)
+def _may_end(actor: Actor, grant: RoleGrant) -> bool:
+    return policy.may_end_of_leaver(actor, Role(grant.role), scope_path_of(grant), protected=grant.person.is_protected)
 
 
 def _places(actor: Actor, role: Role, reach: Sequence[UUID]) -> Iterable[tuple[IssuingArea | None, Organisation | None]]:

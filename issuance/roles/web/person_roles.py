@@ -129,7 +129,7 @@ def _give_or_request(request: HttpRequest, head: PersonHead, role: Role, form: R
         "period": Period(form.cleaned_data["valid_from"], form.cleaned_data["valid_to"]),
     }
     if role not in GLOBAL_ROLES:
-        role_given.tell(request, role_assignment.assign_roles(**given, reach=_reach(request)))
+        role_given.add_message(request, role_assignment.assign_roles(**given, reach=_reach(request)))
         return
     role_requests.request_role(**given, reason=form.cleaned_data["reason"])
     text = _("Rollen {role} är begärd. Personen får den när en annan administratör har godkänt begäran.")

@@ -150,7 +150,7 @@ def _respond(request: HttpRequest, place: Place) -> HttpResponse:
             raise
         form.take(error)
         return _adding(request, place, form, found, status=error.http_status)
-    role_given.tell(request, grants)
+    role_given.add_message(request, grants)
     stays = place.area_id or "fortsatt" in request.POST
     return redirect(request.path if stays else place.back_url)
 

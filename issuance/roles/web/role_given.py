@@ -23,7 +23,7 @@ from siths_portal.lib import clock
 _NAMED = 4
 
 
-def tell(request: HttpRequest, grants: Sequence[RoleGrant]) -> None:
+def add_message(request: HttpRequest, grants: Sequence[RoleGrant]) -> None:
     """Adds the message about `grants` to the next page, with a link to the page that registers training."""
     parts = [
         part

@@ -73,7 +73,7 @@ class HolderList(List[HolderLine]):
             heading=_("Status"),
             kind=Kind.TAG,
             value=lambda each: Tag(each.status),
-            file_value=lambda each: words.said(words.STATE, each.status),
+            file_value=lambda each: words.label(words.STATE, each.status),
         ),
         Column(key="till", heading=_("Giltig till"), value="last_day", kind=Kind.DAY, sort="valid_to"),
         # Files have the office in this position; programs that read them by position depend on it.

@@ -146,7 +146,7 @@ def replay_reports(*, client_ref: str, order_id: UUID) -> None:
         replay_parked(actor, lock_order(actor, Action.SUPPLY, order_id))
 
 
-def puks_settled(*, secret_ids: Iterable[UUID], **_signal: Any) -> None:
+def on_secret_settled(*, secret_ids: Iterable[UUID], **_signal: Any) -> None:
     """Receives `pki.signals.secret_settled`: updates the orders' PUK states and replays their parked reports."""
     orders = CardOrder.objects.filter(items__carrier__puk_secret_id__in=list(secret_ids))
     for client_ref, order_id in orders.order_by("pk").values_list("supplier_ref", "pk"):

@@ -124,7 +124,7 @@ class TestAtOnce:
         same, changed = importing.world.post(), importing.world.post()
         importing.row(same)
         importing.row(changed, title="Överläkare")
-        carry_out = directory_import_apply.carry_out
+        carry_out = directory_import_apply.apply_plan
         locked: list[bool] = []
 
         def looked_at(**values: Any) -> None:
@@ -147,7 +147,7 @@ class TestAtOnce:
     ) -> None:
         importing.row()
         before = everything()
-        carry_out = directory_import_apply.carry_out
+        carry_out = directory_import_apply.apply_plan
 
         def ended(**values: Any) -> None:
             carry_out(**values)
@@ -195,7 +195,7 @@ def _running() -> bool:
 @contextlib.contextmanager
 def before_the_change(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Iterator[None]:
     """Somebody else acts, once, between the plan and the change."""
-    carry_out, acted = directory_import_apply.carry_out, []
+    carry_out, acted = directory_import_apply.apply_plan, []
 
     def elsewhere() -> None:
         try:

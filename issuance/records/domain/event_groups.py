@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-TELLS: Mapping[str, frozenset[str]] = {
+COVERS: Mapping[str, frozenset[str]] = {
     "carrier.ordered": frozenset({"eid.ordered", "order.submitted"}),
     "carrier.migrated": frozenset({"eid.migrated"}),
     "carrier.serial_bound": frozenset({"eid.certificates_planned", "order.production_started"}),
@@ -20,5 +20,5 @@ TELLS: Mapping[str, frozenset[str]] = {
 }
 """Maps the event that a history shows to the events of the same transaction that the history leaves out."""
 
-LEFT_OUT = frozenset[str]().union(*TELLS.values())
+COVERED = frozenset[str]().union(*COVERS.values())
 """Every event that a history may leave out."""
