@@ -68,6 +68,7 @@ def _of_events() -> None:
 def _of_organisations() -> None:
     ending.HINDRANCES.register(
         Hindrance("orders", uses.orders_of_organisation),
+        Hindrance("orders", uses.eid_orders_of_organisation),
         Hindrance("cards", carriers.carriers_of_organisation),
         Hindrance("cards", carriers.eids_of_organisation),
         Hindrance("roles", lambda organisation: current(RoleGrant.objects.filter(organisation=organisation))),

@@ -309,6 +309,10 @@ EID_VALIDITY_YEARS = env.int("EID_VALIDITY_YEARS", default=2)
 NOT_ACTIVATED_DAYS = env.int("NOT_ACTIVATED_DAYS", default=90)
 NOT_SIGNED_DAYS = env.int("NOT_SIGNED_DAYS", default=5)
 ORDER_DRAFT_DAYS = env.int("ORDER_DRAFT_DAYS", default=7)
+# eIDs that are ordered on a card in use (rules/issuance 3.6): days in which the holder fetches them, and how many a card takes
+# beside its first.
+EID_ORDER_DAYS = env.int("EID_ORDER_DAYS", default=90)
+ADDITIONAL_EIDS_PER_CARRIER = env.int("ADDITIONAL_EIDS_PER_CARRIER", default=1)
 MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
 # Role holders (rules/issuance 1.4): days that a training and a person check hold (0: without end), and days before the last one

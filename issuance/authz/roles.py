@@ -35,6 +35,9 @@ class Action(StrEnum):
     VIEW_PHOTO = "view_photo"
     ORDER_ORDINARY_CARD = "order_ordinary_card"
     REMOVE_ORDER = "remove_order"
+    ORDER_EID = "order_eid"
+    WITHDRAW_EID_ORDER = "withdraw_eid_order"
+    FETCH_EID = "fetch_eid"
     ACTIVATE_ORDINARY_CARD = "activate_ordinary_card"
     WITHDRAW_IDENTIFICATION = "withdraw_identification"
     WITHDRAW_ANOTHERS_IDENTIFICATION = "withdraw_anothers_identification"
@@ -87,13 +90,14 @@ _CONFIGURATION = frozenset({Action.VIEW_CONFIGURATION})
 
 _REVOKING = frozenset({Action.REVOKE_CARRIER, Action.REVOKE_EID})
 _EXTENDED = frozenset({Action.EXTENDED_SEARCH})
-ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD})
+ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ORDER_EID})
 """Actions by which a holder obtains something.
 
 They are dormant while training or person check is overdue; viewing, removing and revoking are not.
 """
 
-_ISSUING = ISSUING | {Action.REMOVE_ORDER, Action.WITHDRAW_IDENTIFICATION}
+_ORDERING_EIDS = frozenset({Action.ORDER_EID, Action.WITHDRAW_EID_ORDER})
+_ISSUING = ISSUING | _ORDERING_EIDS | {Action.REMOVE_ORDER, Action.WITHDRAW_IDENTIFICATION}
 _HANDLING_CARDS = frozenset({Action.VIEW_RECEIPT, Action.VIEW_PHOTO})
 """Photos are shown only to those who meet holders or issue to them, because they compare faces (S12)."""
 
@@ -149,8 +153,8 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _HANDLING_CARDS
     | {Action.VIEW_INVOICE},
     Role.ID_ADMINISTRATOR: _VIEWING | _EXTENDED | _REVOKING | _ISSUING | _HANDLING_CARDS,
-    Role.RESERVE_CARD_ADMIN_LOA3: _VIEWING | _EXTENDED | _REVOKING | _HANDLING_CARDS,
-    Role.RESERVE_CARD_ADMIN_LOA2: _VIEWING | _REVOKING | _HANDLING_CARDS,
+    Role.RESERVE_CARD_ADMIN_LOA3: _VIEWING | _EXTENDED | _REVOKING | _HANDLING_CARDS | _ORDERING_EIDS,
+    Role.RESERVE_CARD_ADMIN_LOA2: _VIEWING | _REVOKING | _HANDLING_CARDS | _ORDERING_EIDS,
     Role.REVOKER: _VIEWING | _REVOKING | _EXTENDED,
     Role.READER: _VIEWING | _CONFIGURATION | {Action.VIEW_RECEIPT},
 }
@@ -166,10 +170,10 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
 }
 """The actions of each named system actor, over all organisations and persons."""
 
-HOLDER_ALLOWED = _VIEWING | _REVOKING | {Action.VIEW_RECEIPT}
-"""The actions of holders on Mina sidor with their own carriers: everybody may revoke their own."""
+HOLDER_ALLOWED = _VIEWING | _REVOKING | {Action.VIEW_RECEIPT, Action.FETCH_EID}
+"""The actions of holders on Mina sidor with what is their own: everybody may revoke it, and fetch an eID that was ordered."""
 
-NEVER_FOR_ONESELF = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ASSIGN_ROLE})
+NEVER_FOR_ONESELF = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ORDER_EID, Action.ASSIGN_ROLE})
 """Nobody orders, activates or assigns for themself (rules/issuance 1.3)."""
 
 EXTENDED_REACH = _VIEWING | _REVOKING

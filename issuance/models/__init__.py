@@ -8,6 +8,7 @@ from issuance.imports.models import SetupImport
 from issuance.offices.models import Office, OrganisationOffice
 from issuance.operators.models import CertificateSearch, MassTrial
 from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
 from issuance.people.models.person_scope import PersonScope
@@ -34,6 +35,7 @@ __all__ = [
     "Document",
     "Eid",
     "EidAppTransaction",
+    "EidOrder",
     "Event",
     "EventMacs",
     "EventSeal",

@@ -20,5 +20,10 @@ WORDS = EventWords(
         "order.address_read": _("Kortleverantören läste leveransadressen"),
         "order.photo_read": _("Kortleverantören läste fotot"),
         "order.report_noted": _("En rapport från kortleverantören noterades"),
+        "eid_order.ordered": _("SITHS eID beställdes, för innehavaren att hämta"),
+        "eid_order.fetched": _("Innehavaren hämtade det beställda SITHS eID:t"),
+        "eid_order.withdrawn": _("Beställningen av SITHS eID togs bort"),
+        "eid_order.cancelled": _("Beställningen av SITHS eID avbröts"),
+        "eid_order.expired": _("SITHS eID hämtades inte i tid"),
     },
 )

@@ -69,6 +69,9 @@ TABLES: Mapping[str, Rights] = {
         API: "SU(state seq supplier_ref accepted_at produced_at sent_at sent_on registered_mail_id failure_reason"
         " puk puk_refusal)",
     },
+    # What was ordered stays as it was. A card that is revoked ends the eID orders on it, also by the API.
+    "issuance_eidorder": READ
+    | {PORTAL: "SIU(state seq eid_id ended_at)", WORKER: "SIU(state seq eid_id ended_at)", API: "SU(state seq ended_at)"},
     "issuance_orderitem": READ | {PORTAL: "SI", WORKER: "SI"},
     "issuance_carrier": READ
     | {

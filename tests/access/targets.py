@@ -5,11 +5,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from issuance.activation.models import EidAppTransaction, Identification
+from issuance.carriers.models import Eid
 from issuance.customisations.models import CardCustomisation
 from issuance.imports.models import SetupImport
 from issuance.offices.models import Office
 from issuance.operators.models import CertificateSearch, MassTrial
 from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.eid_orders import EidOrder
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.people.models.photos import Photo
@@ -49,6 +51,16 @@ def open_transaction(carrier: UUID, officer_ref: str) -> EidAppTransaction:
         carrier_id=carrier, identification=identification, kind="activate", state="created", officer_ref=officer_ref,
         origin="http://testserver", handle_sha256=uuid4().hex, terms_sha256="0" * 64, content_sha256="0" * 64, created_at=now,
         expires_at=now + dt.timedelta(minutes=5),
+    )  # fmt: skip
+
+
+def eid_order(eid: Eid) -> EidOrder:
+    """An order to renew an eID."""
+    now = clock.now()
+    return EidOrder.objects.create(
+        kind="renewal", carrier=eid.carrier, post_id=eid.post_id, organisation_id=eid.organisation_id,
+        article_id=eid.carrier.article_id, assurance_level=eid.assurance_level, hsa_id=eid.hsa_id, replaces=eid, state="ordered",
+        ordered_by_ref="user:x", ordered_at=now, expires_at=now + dt.timedelta(days=90),
     )  # fmt: skip
 
 

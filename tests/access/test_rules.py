@@ -21,6 +21,7 @@ from issuance.authz.roles import ALLOWED, GLOBAL_ROLES, READING
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
 from issuance.offices.models import Office
+from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.people.models.person_scope import PersonScope
@@ -53,6 +54,7 @@ LIES: dict[type[Model], Lies] = {
     Carrier: Lies(("organisation",), person="person", shown_in="eids__organisation"),
     Eid: Lies(("organisation",), person="carrier__person"),
     CardOrder: Lies(("organisation",), person="person"),
+    EidOrder: Lies(("organisation",), person="carrier__person"),
     Identification: Lies(("carrier__organisation",), person="carrier__person"),
     EidAppTransaction: Lies(("carrier__organisation",), person="carrier__person"),
     Organisation: Lies(("id",)),
@@ -86,6 +88,8 @@ class Everything:
                 targets.customisation(access, clerk, place, number=f"100000000{number}")
         for carrier in Carrier.objects.values_list("pk", flat=True):
             targets.open_transaction(carrier, "user:x")
+        for eid in Eid.objects.select_related("carrier"):
+            targets.eid_order(eid)
         place_of = {organisation.pk: place for place, organisation in access.places.items() if place != "protected"}
         place_of_area = {access.places["parent"].area_id: "parent", access.places["outside"].area_id: "outside"}
         self.protected = set(Person.objects.filter(is_protected=True).values_list("pk", flat=True))

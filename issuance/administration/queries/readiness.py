@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from issuance.administration.ports import InvoiceReadiness
 from issuance.authz import Action, Actor, Role
-from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
+from issuance.authz.roles import ALLOWED, ORGANISATION_ROLES
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
 from issuance.customisations.services.customisations import missing
 from issuance.customisations.services.effective import prints
@@ -23,7 +23,7 @@ from issuance.organisations.queries.places import paths_above
 from issuance.roles.services.actors import issuing_in
 from siths_portal.lib import ports
 
-_CLERKS = [role.value for role in Role if role in ORGANISATION_ROLES and ALLOWED[role] & ISSUING]
+_CLERKS = [role.value for role in Role if role in ORGANISATION_ROLES and Action.ORDER_ORDINARY_CARD in ALLOWED[role]]
 
 
 @dataclass(frozen=True)

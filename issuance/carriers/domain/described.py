@@ -37,6 +37,12 @@ def _kind(kind: CarrierKind) -> Iterator[str]:
         for function, rule in kind.functions.items():
             yield f"| {function}: {rule.label} | `{rule.right}` | {_listed(rule.states) or 'before there is a carrier'} |"
         yield ""
+    if kind.eid_orders:
+        yield "| eID order, fetched by the holder | right | carrier in | replaces an eID |"
+        yield "|---|---|---|---|"
+        for code, order in kind.eid_orders.items():
+            yield f"| {code}: {order.name} | `{order.right}` | {_listed(order.states)} | {'yes' if order.replaces else 'no'} |"
+        yield ""
     yield "```mermaid"
     yield "stateDiagram-v2"
     yield from (f"    {before} --> {after}: {action}" for (before, action), after in kind.transitions.items())

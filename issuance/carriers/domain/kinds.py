@@ -51,6 +51,13 @@ class Function(StrEnum):
     REPLACE = "replace"
 
 
+class EidOrderKind(StrEnum):
+    """Why an eID is ordered on a carrier that its holder already uses: for a further post, or in place of one that is there."""
+
+    ADDITIONAL = "additional"
+    RENEWAL = "renewal"
+
+
 @dataclass(frozen=True)
 class CertificateSpec:
     """A certificate on carriers of a kind: its profile in `pki`, its owner, and when it is issued.
@@ -88,6 +95,19 @@ class FunctionRule:
 
 
 @dataclass(frozen=True)
+class EidOrderRule:
+    """When an eID may be ordered on a carrier: the right, and the states of the carrier that admit it.
+
+    `name` is what pages call the order. `replaces`: the new eID takes the place of one on the carrier.
+    """
+
+    right: Action
+    name: str
+    states: frozenset[CarrierState]
+    replaces: bool = False
+
+
+@dataclass(frozen=True)
 class CarrierKind:
     """All properties of a kind of carrier.
 
@@ -95,7 +115,7 @@ class CarrierKind:
     supplier makes it. `unbound` are the states in which it has no holder yet. `held_until_code` means that its certificates are
     on hold from issuance until the holder has chosen the code. `assurance_levels` are its possible levels. `carrier_years` and
     `eid_years` are names of settings with the validity. `subscribed` means that a holder with a valid eID on it counts for the
-    subscription.
+    subscription. `eid_orders` are the eIDs that are ordered on it later and that the holder fetches.
     """
 
     code: str
@@ -111,11 +131,16 @@ class CarrierKind:
     held_until_code: bool = False
     activation: frozenset[Need] = frozenset()
     functions: Mapping[Function, FunctionRule] | None = None
+    eid_orders: Mapping[EidOrderKind, EidOrderRule] | None = None
     subscribed: bool = False
 
     def rule(self, function: Function) -> FunctionRule | None:
         """Returns the rule of a function, or None if carriers of this kind do not have it."""
         return (self.functions or {}).get(function)
+
+    def eid_order(self, order: EidOrderKind) -> EidOrderRule | None:
+        """Returns the rule of an eID order. Returns None if carriers of this kind do not take it."""
+        return (self.eid_orders or {}).get(order)
 
     def allows(self, function: Function, state: str) -> bool:
         """True if a carrier in `state` allows the function."""
@@ -190,6 +215,12 @@ ORDINARY_CARD = CarrierKind(
         Function.REVOKE: REVOKE_CARD,
         Function.REPLACE: FunctionRule(
             Action.REVOKE_CARRIER, _("Spärra och beställ nytt kort"), frozenset({_S.SENT, _S.ACTIVATED_UNSIGNED})
+        ),
+    },
+    eid_orders={
+        EidOrderKind.ADDITIONAL: EidOrderRule(Action.ORDER_EID, _("Extra SITHS eID"), frozenset({_S.ACTIVE})),
+        EidOrderKind.RENEWAL: EidOrderRule(
+            Action.ORDER_EID, _("Uppdatering av SITHS eID"), frozenset({_S.ACTIVE}), replaces=True
         ),
     },
     subscribed=True,

@@ -16,7 +16,7 @@ from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, Eid
-from issuance.orders.services import drafts
+from issuance.orders.services import drafts, eid_orders
 from issuance.records.services import steps
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import certificate_revocation
@@ -35,7 +35,7 @@ class Housekeeping:
     `certificates_revoked` counts carriers revoked because `pki` had revoked their certificates; a dry run does not count them.
     `draft_photos` counts abandoned order drafts whose photo was deleted, `transactions_ended` overdue eID app transactions,
     `roles_ended` activations and order drafts of clerks whose role has ended, `role_requests` requests for a role that nobody
-    decided in time.
+    decided in time, `eid_orders` eID orders that no holder fetched in time.
     """
 
     not_activated: int
@@ -47,6 +47,7 @@ class Housekeeping:
     transactions_ended: int = 0
     roles_ended: int = 0
     role_requests: int = 0
+    eid_orders: int = 0
 
 
 def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
@@ -63,6 +64,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
             transactions_ended=activation.overdue_count(),
             roles_ended=ended_roles.sweep(dry_run=True),
             role_requests=role_requests.expire(dry_run=True),
+            eid_orders=eid_orders.overdue_count(),
         )
     return Housekeeping(
         not_activated=_until_empty(
@@ -76,6 +78,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
         transactions_ended=_until_empty(lambda: activation.end_overdue(batch=batch)),
         roles_ended=ended_roles.sweep(),
         role_requests=role_requests.expire(),
+        eid_orders=_until_empty(lambda: eid_orders.expire_overdue(batch=batch)),
     )
 
 

@@ -7,6 +7,7 @@ from django.db import connection, models
 
 from issuance.activation.models import EidAppTransaction
 from issuance.carriers.models import Carrier, Eid
+from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder
 from issuance.records.services.comparing import Check
 
@@ -16,6 +17,7 @@ _MODELS: dict[type[models.Model], tuple[str, str]] = {
     Carrier: ("carrier", "kort"),
     Eid: ("eid", "e-legitimation"),
     CardOrder: ("order", "beställning"),
+    EidOrder: ("eid_order", "beställning av eID"),
     EidAppTransaction: ("transaction", "aktivering"),
 }
 

@@ -18,8 +18,11 @@ class Command(BaseCommand):
         if not faults.ok:
             for path in faults.paths:
                 self.stdout.write(f"fel sökväg: {path}")
+            for order in faults.eid_orders:
+                self.stdout.write(f"fel organisation eller person: beställning av eID {order}")
             raise CommandError(
-                f"{len(faults.paths)} fel sökväg, synlighet: {faults.missing} saknas, {faults.surplus} för mycket, "
+                f"{len(faults.paths)} fel sökväg, {len(faults.eid_orders)} fel beställning av eID, "
+                f"synlighet: {faults.missing} saknas, {faults.surplus} för mycket, "
                 f"{faults.misnamed} med fel namn"
             )
         self.stdout.write("sökvägar och synlighet stämmer")

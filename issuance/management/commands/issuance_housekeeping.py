@@ -27,5 +27,6 @@ class Command(BaseCommand):
             f"{done.certificates_revoked} bärare med spärrade certifikat, {done.draft_photos} foton ur påbörjade beställningar, "
             f"{done.transactions_ended} ärenden i appen vars tid gått ut, "
             f"{done.roles_ended} aktiveringar och beställningar vars handläggares roll har upphört, "
-            f"{done.role_requests} begärda roller som ingen beslutade om i tid"
+            f"{done.role_requests} begärda roller som ingen beslutade om i tid, "
+            f"{done.eid_orders} beställda e-legitimationer som ingen hämtade i tid"
         )

@@ -3,13 +3,20 @@
 from django.db.models import OuterRef, QuerySet
 
 from issuance.customisations.models import CardCustomisation
+from issuance.orders.domain.eid_order_states import EidOrderState
 from issuance.orders.domain.order_states import UNDER_WAY, OrderState
+from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder
 
 
 def orders_of_organisation(organisation: OuterRef) -> QuerySet[CardOrder]:
     """Returns the organisation's orders that are neither sent nor ended."""
     return CardOrder.objects.filter(organisation=organisation, state__in=UNDER_WAY)
+
+
+def eid_orders_of_organisation(organisation: OuterRef) -> QuerySet[EidOrder]:
+    """Returns the organisation's eID orders that wait for their holders."""
+    return EidOrder.objects.filter(organisation=organisation, state=EidOrderState.ORDERED.value)
 
 
 def have_article(code: str) -> bool:

@@ -18,12 +18,22 @@ _PATHS = """
     ORDER BY 1, 2
 """
 
+_EID_ORDERS = """
+    SELECT o.id FROM issuance_eidorder o
+    JOIN issuance_post p ON p.id = o.post_id
+    JOIN issuance_carrier c ON c.id = o.carrier_id
+    WHERE o.organisation_id <> p.organisation_id OR c.person_id IS DISTINCT FROM p.person_id
+    ORDER BY 1
+"""
+
 
 @dataclass(frozen=True)
 class ScopeFaults:
-    """Mismatches: rows of the tree whose path does not follow from their parent's, and rows of `PersonScope`."""
+    """Mismatches: rows of the tree whose path does not follow from their parent's, eID orders whose organisation is not their
+    assignment's or whose holder is not its person, and rows of `PersonScope`."""
 
     paths: list[str]
+    eid_orders: list[str]
     missing: int
     surplus: int
     misnamed: int
@@ -31,15 +41,18 @@ class ScopeFaults:
     @property
     def ok(self) -> bool:
         """True without mismatches."""
-        return not (self.paths or self.missing or self.surplus or self.misnamed)
+        return not (self.paths or self.eid_orders or self.missing or self.surplus or self.misnamed)
 
 
 def scope_faults() -> ScopeFaults:
-    """Compares each path with its parent's, and `PersonScope` with assignments, carriers and eIDs.
+    """Compares each path with its parent's, eID orders with assignments and carriers, and `PersonScope` with assignments,
+    carriers and eIDs.
 
     Comparing each path with its parent's is enough to verify every path.
     """
     with connection.cursor() as cursor:
         cursor.execute(_PATHS)
         paths = [f"{kind} {row_id}" for kind, row_id in cursor.fetchall()]
-    return ScopeFaults(paths, *PersonScope.objects.differences())
+        cursor.execute(_EID_ORDERS)
+        eid_orders = [str(row_id) for (row_id,) in cursor.fetchall()]
+    return ScopeFaults(paths, eid_orders, *PersonScope.objects.differences())

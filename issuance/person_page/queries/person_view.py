@@ -23,8 +23,10 @@ from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.drafts import DraftState
+from issuance.orders.domain.eid_order_states import EidOrderState
 from issuance.orders.domain.order_states import UNDER_WAY
 from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Person, Post
 from issuance.people.models.photos import Photo
@@ -164,12 +166,30 @@ class DraftView:
 
 
 @dataclass(frozen=True)
+class EidOrderView:
+    """An eID that was ordered on a carrier and that the holder has not fetched. `fetch_by` is the last day to do so."""
+
+    id: UUID
+    name: str
+    state: str
+    organisation: str
+    hsa_id: str
+    upn: str
+    mail: str
+    assurance_level: int
+    carrier: str
+    ordered_at: dt.datetime
+    fetch_by: dt.date | None
+
+
+@dataclass(frozen=True)
 class PersonView:
     """Everything on the person's page. `invalid_count` counts the invalid carriers; `carriers` includes them if requested."""
 
     head: PersonHead
     carriers: tuple[CarrierView, ...]
     drafts: tuple[DraftView, ...]
+    eid_orders: tuple[EidOrderView, ...]
     functions: tuple[Function, ...]
     invalid_count: int
     shows_invalid: bool
@@ -192,6 +212,7 @@ def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = Fal
         head=_head(person),
         carriers=tuple(_assemble(actor, shown)),
         drafts=_drafts(actor, person),
+        eid_orders=_eid_orders(actor, [row.id for row in rows if row.awaits_fetch]),  # type: ignore[attr-defined]
         functions=tuple(person_functions.of_person(actor, person, list(current))),
         invalid_count=invalid,
         shows_invalid=with_invalid,
@@ -234,7 +255,12 @@ def _carriers(actor: Actor, person: Person) -> Iterable[Carrier]:
     rows = Carrier.objects.with_rights(actor, person_functions.carrier_rights()).with_own_scope(actor).visible_to(actor)
     rows = rows.filter(person=person).select_related("organisation", "article")
     waiting = HeldRevocation.objects.filter(carrier=OuterRef("pk"), state=HeldRevocationState.OPEN)
-    rows = rows.annotate(valid_eids=Coalesce(Subquery(total, output_field=IntegerField()), 0), waits=Exists(waiting))
+    ordered = EidOrder.objects.filter(carrier=OuterRef("pk"), state=EidOrderState.ORDERED.value)
+    rows = rows.annotate(
+        valid_eids=Coalesce(Subquery(total, output_field=IntegerField()), 0),
+        waits=Exists(waiting),
+        awaits_fetch=Exists(ordered),
+    )
     return rows.defer("card_key_spki").order_by("-created_at", "-id")
 
 
@@ -376,6 +402,29 @@ def _drafts(actor: Actor, person: Person) -> tuple[DraftView, ...]:
             updated_at=row.updated_at,
         )
         for row in rows.select_related("post__organisation", "article").order_by("-updated_at", "-id")
+    )
+
+
+def _eid_orders(actor: Actor, carrier_ids: list[UUID]) -> tuple[EidOrderView, ...]:
+    """The waiting eID orders on these carriers that the actor sees. One query, none without a carrier."""
+    if not carrier_ids:
+        return ()
+    rows = EidOrder.objects.visible_to(actor).filter(carrier__in=carrier_ids, state=EidOrderState.ORDERED.value)
+    return tuple(
+        EidOrderView(
+            id=row.id,
+            name=_(row.rule.name),
+            state=row.state,
+            organisation=row.organisation.name,
+            hsa_id=row.hsa_id,
+            upn=row.upn,
+            mail=row.mail,
+            assurance_level=row.assurance_level,
+            carrier=words.card_serial(row.carrier.card_serial),
+            ordered_at=row.ordered_at,
+            fetch_by=words.last_day(row.expires_at),
+        )
+        for row in rows.select_related("organisation", "carrier").order_by("ordered_at", "id")
     )
 
 

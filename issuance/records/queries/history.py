@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils.translation import gettext as _
 
 from authn import service as authn
@@ -14,6 +14,7 @@ from issuance.activation.models import EidAppTransaction, Identification, Identi
 from issuance.activation.services import identifications
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.models import Carrier, Eid
+from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import OrderItem
 from issuance.people.models.persons import Person, Post
 from issuance.people.queries import officers
@@ -92,13 +93,17 @@ def _carrier_name(carrier: Carrier) -> str:
 
 def _carrier_subjects(actor: Actor, carriers: list[Carrier]) -> dict[tuple[str, str], str]:
     names = {carrier.id: _carrier_name(carrier) for carrier in carriers}
-    eids = Eid.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=names).values_list("id", "hsa_id")
+    eids = Eid.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=names)
+    eid_orders = EidOrder.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=names)
+    named = eids.values_list(Value(Eid.subject), "id", "hsa_id").union(
+        eid_orders.values_list(Value(EidOrder.subject), "id", "hsa_id"), all=True
+    )
     orders = OrderItem.objects.filter(carrier__in=names).values_list("order_id", "carrier_id")
     transactions = EidAppTransaction.objects.filter(carrier__in=names).values_list("id", "carrier_id")
     identifications = Identification.objects.filter(carrier__in=names).values_list("id", "carrier_id")
     return {
         **{("carrier", str(pk)): name for pk, name in names.items()},
-        **{("eid", str(pk)): f"SITHS eID {hsa_id}" for pk, hsa_id in eids},
+        **{(kind, str(pk)): f"SITHS eID {hsa_id}" for kind, pk, hsa_id in named},
         **{("order", str(pk)): names[carrier_id] for pk, carrier_id in orders},
         **{("transaction", str(pk)): names[carrier_id] for pk, carrier_id in transactions},
         **{("identification", str(pk)): names[carrier_id] for pk, carrier_id in identifications},

@@ -27,8 +27,9 @@ STATE: Mapping[str, str] = {
     "revoked": _("Spärrad"),
     "expired": _("Utgången"),
     "cancelled": _("Avbruten"),
+    "fetched": _("Hämtad"),
 }
-"""The status colour of a card or SITHS eID, for `components/tag.html`."""
+"""The status of a card, a SITHS eID or an order of one, in the words of `components/tag.html`."""
 
 ORDER_STATE: Mapping[str, str] = {
     OrderState.QUEUED: _("I kö till kortleverantören"),

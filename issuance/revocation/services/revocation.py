@@ -18,6 +18,7 @@ from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.order_states import OrderAction, OrderState
 from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import eid_orders
 from issuance.records.services import steps
 from issuance.revocation.domain import NAMED_REQUESTERS, RFC_5280, SYSTEM_REASONS, RequestChannel, Requester, RevocationReason
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
@@ -229,7 +230,9 @@ def _faults_of_time(received_at: dt.datetime | None, since: dt.datetime | None) 
 
 def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest) -> None:
     _step_eids(eids, actor=actor, request=request)
-    certificates = CarrierCertificate.objects.filter(eid__in=[eid.id for eid in eids])
+    ids = [eid.id for eid in eids]
+    eid_orders.cancel_renewals(ids, actor_ref=actor.ref, reason=str(request.reason))
+    certificates = CarrierCertificate.objects.filter(eid__in=ids)
     _plan_revocation(certificates, actor=actor, request=request)
     carrier_ids = sorted({eid.carrier_id for eid in eids})
     transactions.end_of_carriers(carrier_ids, TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": "eid-revoked"})
@@ -255,6 +258,7 @@ def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: Revoca
     )
     _step_eids(eids, actor=actor, request=request)
     steps.step(orders, OrderAction.CANCEL, actor_ref=actor.ref, facts={"reason": str(request.reason)})
+    eid_orders.cancel_of_carriers(ids, actor_ref=actor.ref, reason=str(request.reason))
     certificates = CarrierCertificate.objects.filter(carrier__in=ids)
     _plan_revocation(certificates, actor=actor, request=request)
     transactions.end_of_carriers(ids, TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": "carrier-revoked"})

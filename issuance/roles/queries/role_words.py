@@ -24,6 +24,8 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
     _("Utfärda och spärra"): {
         Action.ORDER_ORDINARY_CARD: _("Beställa ordinarie kort"),
         Action.REMOVE_ORDER: _("Ta bort beställning"),
+        Action.ORDER_EID: _("Beställa extra SITHS eID och uppdatering av SITHS eID"),
+        Action.WITHDRAW_EID_ORDER: _("Ta bort beställning av SITHS eID"),
         Action.WITHDRAW_IDENTIFICATION: _("Ta tillbaka en egen identifiering"),
         Action.WITHDRAW_ANOTHERS_IDENTIFICATION: _("Ta tillbaka andras identifieringar"),
         Action.ACTIVATE_ORDINARY_CARD: _("Aktivera kort"),

@@ -37,6 +37,10 @@ MATRIX = {
     Action.ORDER_ORDINARY_CARD: "-----YYY----",
     Action.ACTIVATE_ORDINARY_CARD: "-----YYY----",
     Action.REMOVE_ORDER: "-----YYY----",
+    Action.ORDER_EID: "-----YYYYY--",
+    Action.WITHDRAW_EID_ORDER: "-----YYYYY--",
+    # Only the holder fetches.
+    Action.FETCH_EID: "------------",
     # A mistake is corrected by who made it, or by who answers for issuing.
     Action.WITHDRAW_IDENTIFICATION: "-----YYY----",
     Action.WITHDRAW_ANOTHERS_IDENTIFICATION: "-----Y------",

@@ -1,0 +1,240 @@
+"""Ordering of eIDs that holders fetch onto a carrier in use (rules/issuance 3.6): order, withdraw, fetch, cancel, expire."""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from issuance.authz import Action, Actor, policy, system
+from issuance.carriers.domain import kinds
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.domain.kinds import EidOrderKind, EidOrderRule
+from issuance.carriers.models import Carrier, Eid
+from issuance.orders.domain import rules
+from issuance.orders.domain.eid_order_states import EidOrderAction, EidOrderState
+from issuance.orders.models.eid_orders import EidOrder
+from issuance.orders.services import order_checks
+from issuance.orders.services.ordering import post_ends_at
+from issuance.organisations.services.holding import hold_organisations
+from issuance.people.models.persons import Person, Post
+from issuance.people.services import people
+from issuance.records.services import steps
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Invalid
+
+_LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
+_OBSTACLES = {
+    rules.Obstacle.DECEASED: "Personen är avliden enligt personregistret. SITHS eID kan inte beställas.",
+    rules.Obstacle.NOT_PERSONNUMMER: "Personen saknar personnummer. SITHS eID på tillitsnivå 3 kräver personnummer.",
+    rules.Obstacle.TOO_YOUNG: "SITHS eID kan inte beställas. Personen måste ha fyllt {age} år för tillitsnivå {level}.",
+}
+
+
+@dataclass(frozen=True)
+class _Request:
+    actor: Actor
+    kind: EidOrderKind
+    carrier_id: UUID
+    post_id: UUID
+    replaces_id: UUID | None = None
+
+
+def order_additional_eid(*, actor: Actor, carrier_id: UUID, post_id: UUID) -> EidOrder:
+    """Orders an eID of a further post of the holder on a carrier that the actor sees. Post and person are read live first.
+
+    The right is asked of the post. Raises NotFound, Forbidden (role, own matter), Invalid (what stands against it, by field),
+    Conflict (the carrier takes no eID now, one for the post is there or ordered, no room), Unavailable (outside systems).
+    """
+    return _submit(_Request(actor, EidOrderKind.ADDITIONAL, carrier_id, post_id))
+
+
+def order_renewed_eid(*, actor: Actor, eid_id: UUID) -> EidOrder:
+    """Orders an eID in place of an active one, of the same post and on the same carrier.
+
+    The old one stays valid until activation, which calls `mark_fetched`, revokes it. Raises what `order_additional_eid` does.
+    """
+    eid = policy.get(actor, Action.VIEW, Eid.objects.all(), eid_id)
+    return _submit(_Request(actor, EidOrderKind.RENEWAL, eid.carrier_id, eid.post_id, eid.pk))
+
+
+@transaction.atomic(durable=True)
+def withdraw_eid_order(*, actor: Actor, order_id: UUID) -> EidOrder:
+    """Withdraws an order that waits for its holder; a cancelled one stays as it is.
+
+    Raises NotFound, Forbidden, IllegalTransition if it was fetched or has expired.
+    """
+    order = policy.get(actor, Action.WITHDRAW_EID_ORDER, _locked(), order_id)
+    if order.state != EidOrderState.CANCELLED:
+        steps.step([order], EidOrderAction.WITHDRAW, actor_ref=actor.ref, ended_at=clock.now())
+    return order
+
+
+@transaction.atomic
+def mark_fetched(*, actor: Actor, order_id: UUID, eid: Eid) -> EidOrder:
+    """Binds the eID that the holder has fetched to its order, in the caller's transaction, which has locked carrier and eID.
+
+    `actor` is the holder. Revoking the eID that a renewal `replaces` is the caller's. Raises NotFound, Forbidden,
+    IllegalTransition if the order does not wait any more, Conflict after its last day or if the post has ended; ValueError if
+    `eid` is not live, or of another carrier or post than was ordered.
+    """
+    order = policy.get(actor, Action.FETCH_EID, _locked().select_related("post"), order_id)
+    if (eid.carrier_id, eid.post_id) != (order.carrier_id, order.post_id) or eid.state not in _LIVE:
+        raise ValueError(f"eID {eid.pk} is not what the order {order.pk} is for")
+    order_checks.require_current(order.post)
+    if order.expires_at <= clock.now():
+        raise Conflict("eid-order-expired", "Tiden för att hämta SITHS eID:t har gått ut. Be om en ny beställning.")
+    facts = {"eid": str(eid.pk), "hsa_id": eid.hsa_id}
+    steps.step([order], EidOrderAction.FETCH, actor_ref=actor.ref, facts=facts, eid=eid, ended_at=clock.now())
+    return order
+
+
+def cancel_of_carriers(carrier_ids: Collection[UUID], *, actor_ref: str, reason: str) -> None:
+    """Cancels what waits on locked carriers that are revoked, in the caller's transaction."""
+    _cancel(Q(carrier__in=carrier_ids), actor_ref=actor_ref, reason=reason)
+
+
+def cancel_renewals(eid_ids: Collection[UUID], *, actor_ref: str, reason: str) -> None:
+    """Cancels the waiting renewals of locked eIDs that are revoked, in the caller's transaction."""
+    _cancel(Q(replaces__in=eid_ids), actor_ref=actor_ref, reason=reason)
+
+
+def overdue_count() -> int:
+    """Returns how many orders `expire_overdue` would expire."""
+    return EidOrder.objects.filter(_overdue()).count()
+
+
+@transaction.atomic(durable=True)
+def expire_overdue(*, batch: int) -> int:
+    """Expires at most `batch` orders that nobody fetched in time or whose post has ended. Returns how many.
+
+    Orders that somebody else holds are left to the next run.
+    """
+    actor = system("expiry")
+    rows = EidOrder.objects.visible_to(actor, Action.EXPIRE_CARRIER).filter(_overdue()).order_by("id")
+    orders = list(rows.select_for_update(of=("self",), skip_locked=True, no_key=True)[:batch])
+    steps.step(orders, EidOrderAction.EXPIRE, actor_ref=actor.ref, ended_at=clock.now())
+    return len(orders)
+
+
+def _locked() -> QuerySet[EidOrder]:
+    return EidOrder.objects.select_for_update(of=("self",), no_key=True)
+
+
+def _overdue() -> Q:
+    ended = Q(expires_at__lte=clock.now()) | Q(post__ended_at__isnull=False)
+    return Q(state=EidOrderState.ORDERED.value) & ended
+
+
+def _cancel(which: Q, *, actor_ref: str, reason: str) -> None:
+    orders = list(_locked().filter(which, state=EidOrderState.ORDERED.value).order_by("id"))
+    steps.step(orders, EidOrderAction.CANCEL, actor_ref=actor_ref, facts={"reason": reason}, ended_at=clock.now())
+
+
+def _submit(request: _Request) -> EidOrder:
+    carrier = policy.get(request.actor, Action.VIEW, Carrier.objects.defer("card_key_spki"), request.carrier_id)
+    right = _rule(carrier, request.kind).right
+    post = policy.get(request.actor, right, Post.objects.select_related("person", "organisation"), request.post_id)
+    live = people.read_live(post)
+    people.remember(post_id=post.id, live=live)
+    return _place(request, live)
+
+
+@transaction.atomic(durable=True)
+def _place(request: _Request, live: people.Live) -> EidOrder:
+    actor, now = request.actor, clock.now().replace(microsecond=0)
+    list(Person.objects.select_for_update(no_key=True).filter(posts=request.post_id).values_list("id"))
+    hold_organisations(Post.objects.filter(pk=request.post_id).values_list("organisation_id", flat=True))
+    carriers = Carrier.objects.select_for_update(of=("self",), no_key=True).defer("card_key_spki")
+    carrier = policy.get(actor, Action.VIEW, carriers, request.carrier_id)
+    rule = _rule(carrier, request.kind)
+    post = policy.get(actor, rule.right, Post.objects.select_related("person", "organisation"), request.post_id)
+    _require_usable(carrier, rule, now)
+    order_checks.require_current(post)
+    _require_holder(live, carrier, post)
+    order_checks.require_complete(post)
+    _require_room(request, carrier, post)
+    order = EidOrder(
+        kind=request.kind.value,
+        carrier=carrier,
+        post=post,
+        organisation=post.organisation,
+        article_id=carrier.article_id,
+        assurance_level=carrier.assurance_level,
+        hsa_id=post.hsa_id,
+        mail=post.mail,
+        upn=post.upn,
+        title=post.title,
+        replaces_id=request.replaces_id,
+        state=EidOrderState.ORDERED.value,
+        ordered_by_ref=actor.ref,
+        ordered_at=now,
+        expires_at=_expires_at(carrier, post),
+    )
+    facts = {"kind": order.kind, "carrier": str(carrier.pk), "hsa_id": post.hsa_id}
+    if request.replaces_id is not None:
+        facts["replaces"] = str(request.replaces_id)
+    steps.begin([order], "ordered", actor_ref=actor.ref, facts=facts)
+    return order
+
+
+def _rule(carrier: Carrier, kind: EidOrderKind) -> EidOrderRule:
+    """How the carrier's kind takes such an order. Raises Conflict if it does not."""
+    rule = kinds.kind_of(carrier.kind).eid_order(kind)
+    if rule is None:
+        raise Conflict("eid-not-for-carrier", "SITHS eID kan inte beställas till den här sortens kort.")
+    return rule
+
+
+def _require_usable(carrier: Carrier, rule: EidOrderRule, now: dt.datetime) -> None:
+    if carrier.state not in rule.states or carrier.valid_to <= now:
+        raise Conflict("carrier-not-active", "SITHS eID kan bara beställas till ett aktivt kort. Ladda om sidan.")
+
+
+def _require_holder(live: people.Live, carrier: Carrier, post: Post) -> None:
+    """Passes if post and carrier are of one person, who may have an eID of the carrier's level. Nothing is sent to an address."""
+    if post.person_id != carrier.person_id:
+        message = "Uppdraget gäller en annan person än kortets innehavare. Välj ett av innehavarens uppdrag."
+        raise Invalid("post-of-another-person", message, fields={"post": [message]})
+    if post.organisation.closed_at is not None:
+        message = "Organisationen är avslutad i portalen. SITHS eID kan inte beställas för uppdraget."
+        raise Conflict("organisation-ended", message)
+    limits = order_checks.age_limits()
+    found = rules.obstacles(
+        live.person_id,
+        assurance_level=carrier.assurance_level,
+        deceased=live.register.deceased,
+        is_protected=live.register.is_protected,
+        has_address=True,
+        today=clock.today(),
+        limits=limits,
+    )
+    if found:
+        age = limits.for_level(carrier.assurance_level)
+        texts = [_OBSTACLES[each].format(age=age, level=carrier.assurance_level) for each in found]
+        raise Invalid(found[0].value, texts[0], fields={"person": texts})
+
+
+def _require_room(request: _Request, carrier: Carrier, post: Post) -> None:
+    """Passes if the locked carrier takes the eID. Raises Conflict."""
+    waiting = EidOrder.objects.filter(carrier=carrier, state=EidOrderState.ORDERED.value)
+    live = Eid.objects.filter(carrier=carrier, state__in=_LIVE)
+    if waiting.filter(post=post).exists():
+        raise Conflict("eid-ordered-already", "SITHS eID för uppdraget är redan beställt till kortet. Innehavaren kan hämta det.")
+    if request.replaces_id is not None:
+        if not live.filter(pk=request.replaces_id, post=post, state=EidState.ACTIVE.value).exists():
+            raise Conflict("eid-not-active", "Bara ett aktivt SITHS eID kan uppdateras. Ladda om sidan.")
+        return
+    if live.filter(post=post).exists():
+        raise Conflict("eid-on-carrier", "Kortet har redan ett SITHS eID för uppdraget. Beställ en uppdatering i stället.")
+    if live.count() + waiting.filter(replaces=None).count() > settings.ADDITIONAL_EIDS_PER_CARRIER:
+        raise Conflict("carrier-full", "Kortet rymmer inte fler SITHS eID. Spärra ett av dem eller ta bort en beställning.")
+
+
+def _expires_at(carrier: Carrier, post: Post) -> dt.datetime:
+    """The end of the days to fetch in, never past the carrier or the post."""
+    ends = (clock.end_of_day(clock.today() + dt.timedelta(days=settings.EID_ORDER_DAYS)), carrier.valid_to, post_ends_at(post))
+    return min(end for end in ends if end is not None)
