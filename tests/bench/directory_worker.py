@@ -51,7 +51,9 @@ def main() -> None:
     at_fifth: list[float] = []
     started, cpu = time.perf_counter(), time.process_time()
     how = directory_import.DirectoryImportOptions(full=True, dry_run=do == "try")
-    outcome = directory_import.run(path, how, say=lambda _octets, rows: at_fifth.append(peak()) if rows >= count // 5 else None)
+    outcome = directory_import.run(
+        path, how, report_progress=lambda _octets, rows: at_fifth.append(peak()) if rows >= count // 5 else None
+    )
     took = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu, "fifth": at_fifth[0], "peak": peak()}
     counts = outcome.counts
     told = {"rows": counts.rows, "refused": counts.refused, "new": counts.new_people, "lost": counts.lost, "posts": counts.posts}

@@ -208,7 +208,7 @@ class TestOwnership:
             (drafts.submit, {"version": clerk.version}),
             (drafts.choose_post, {"version": clerk.version, "post_id": clerk.post.id}),
             (drafts.put_photo, {"content": picture()}),
-            (draft_reading.look, {}),
+            (draft_reading.read, {}),
         ):
             with pytest.raises(NotFound):
                 act(actor=other, draft_id=clerk.id, **arguments)
@@ -379,7 +379,7 @@ class TestOnce:
         first = one.submit()
         with pytest.raises(drafts.AnotherCard):  # the other has not seen it
             other.submit()
-        second = drafts.submit(actor=other.actor, draft_id=other.id, version=other.version, beside=[first.carrier_id])
+        second = drafts.submit(actor=other.actor, draft_id=other.id, version=other.version, confirmed_cards=[first.carrier_id])
         assert {first.article_id, second.article_id} == {"631", "631-REK"}
 
 
@@ -388,7 +388,7 @@ class TestWhatNoLongerHolds:
 
     def check(self, clerk: Clerk, step: Step, *, asks_live: bool = False) -> None:
         if asks_live:
-            draft_reading.look(actor=clerk.actor, draft_id=clerk.id)
+            draft_reading.read(actor=clerk.actor, draft_id=clerk.id)
         found = clerk.answers()
         assert found.first_unanswered is step
         assert found.problems[step].endswith(".")
@@ -422,7 +422,7 @@ class TestWhatNoLongerHolds:
         CardOrder.objects.update(idempotency_key="other")
         clerk.choose()
         del world.outside.posts[clerk.post.hsa_id.upper()]
-        draft_reading.look(actor=clerk.actor, draft_id=clerk.id)
+        draft_reading.read(actor=clerk.actor, draft_id=clerk.id)
         assert clerk.answers().first_unanswered is Step.ORGANISATION
         assert "avslutat" in clerk.answers().problems[Step.ORGANISATION]
         with pytest.raises(drafts.StepMissing):
@@ -466,7 +466,7 @@ class TestWhatNoLongerHolds:
         clerk = Clerk(world).choose()
         world.outside.change_person(world.key_of(clerk.person), protected_person_indicator=True)
         with pytest.raises(NotFound):
-            draft_reading.look(actor=clerk.actor, draft_id=clerk.id)
+            draft_reading.read(actor=clerk.actor, draft_id=clerk.id)
         assert Person.objects.get(pk=clerk.person.pk).is_protected
         with pytest.raises(NotFound):
             clerk.submit()
@@ -477,7 +477,7 @@ class TestOutside:
 
     def test_the_address_is_shown_and_stored_nowhere(self, world: Any) -> None:
         clerk = Clerk(world).choose()
-        _, outside = draft_reading.look(actor=clerk.actor, draft_id=clerk.id)
+        _, outside = draft_reading.read(actor=clerk.actor, draft_id=clerk.id)
         assert outside.address.lines == ("Provgatan 1",)
         with connection.cursor() as cursor:
             tables = [name for name in connection.introspection.table_names(cursor) if name.startswith("issuance_")]
@@ -490,14 +490,14 @@ class TestOutside:
         actor = world.officer(protected=True)
         clerk = Clerk(world, actor=actor, post=world.post(protected=True))
         world.outside.change_person(world.key_of(clerk.person), registered_address=world.outside.persons)
-        _, outside = draft_reading.look(actor=actor, draft_id=clerk.id)
+        _, outside = draft_reading.read(actor=actor, draft_id=clerk.id)
         assert outside.address is None
         assert outside.obstacles == ()
 
     def test_the_outside_being_down_loses_nothing(self, world: Any) -> None:
         clerk = Clerk(world).choose()
         world.outside.down = True
-        draft, outside = draft_reading.look(actor=clerk.actor, draft_id=clerk.id)
+        draft, outside = draft_reading.read(actor=clerk.actor, draft_id=clerk.id)
         assert (outside.down, outside.address, draft.article_id) == (True, None, "631")
         with pytest.raises(Unavailable):
             clerk.submit()
@@ -506,23 +506,23 @@ class TestOutside:
 
     def test_reading_writes_only_what_is_news(self, world: Any) -> None:
         clerk = Clerk(world).choose()
-        draft_reading.look(actor=clerk.actor, draft_id=clerk.id)
+        draft_reading.read(actor=clerk.actor, draft_id=clerk.id)
         read_at = Person.objects.get(pk=clerk.person.pk).register_read_at
         assert not Event.objects.filter(action__in=["person.changed", "post.changed"]).exists()
         world.outside.change_person(world.key_of(clerk.person), surname="Nyman")
         world.outside.change_post(clerk.post.hsa_id, mail="ny@example.org")
-        draft, _ = draft_reading.look(actor=clerk.actor, draft_id=clerk.id)
+        draft, _ = draft_reading.read(actor=clerk.actor, draft_id=clerk.id)
         assert (draft.person.surname, draft.post.mail) == ("Nyman", "ny@example.org")
         assert Person.objects.get(pk=clerk.person.pk).register_read_at > read_at
 
     def test_what_stands_against_the_person_is_told(self, world: Any) -> None:
         clerk = Clerk(world)
         world.outside.change_person(world.key_of(clerk.person), deceased=True, registered_address=None)
-        _, outside = draft_reading.look(actor=clerk.actor, draft_id=clerk.id)
+        _, outside = draft_reading.read(actor=clerk.actor, draft_id=clerk.id)
         assert len(outside.obstacles) == 2
         assert "avliden" in outside.obstacles[0]
         world.outside.persons.clear()
-        _, outside = draft_reading.look(actor=clerk.actor, draft_id=clerk.id)
+        _, outside = draft_reading.read(actor=clerk.actor, draft_id=clerk.id)
         assert "personregistret" in outside.obstacles[0]
 
 

@@ -152,5 +152,5 @@ def test_the_sweeper_finds_what_no_one_heard(world: Any) -> None:
 def test_a_certificate_of_nobody_here_costs_one_query(world: Any) -> None:
     ids = list(Certificate.objects.values_list("id", flat=True))
     with CaptureQueriesContext(connection) as queries:
-        assert certificate_revocation.follow([*ids, world.area.id]) == 0
+        assert certificate_revocation.revoke_unusable([*ids, world.area.id]) == 0
     assert len(queries) == 1
