@@ -223,7 +223,7 @@ def test_a_role_rests_while_its_holder_has_no_post(world: Any, change: dict[str,
 
 
 def test_a_client_without_a_name_is_no_client() -> None:
-    with pytest.raises(ValueError, match="name"):
+    with pytest.raises(ValueError, match="reference"):
         client("")
 
 
