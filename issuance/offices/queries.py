@@ -20,7 +20,8 @@ from issuance.organisations.models import Organisation
 from issuance.organisations.queries.areas import OfficeLine, office_line
 from issuance.organisations.queries.nesting import nested
 from issuance.organisations.queries.places import Above, is_seen
-from issuance.records.queries import paging, words
+from issuance.records.queries import words
+from siths_portal.lib.lists import Rows
 
 
 @dataclass(frozen=True)
@@ -82,27 +83,11 @@ class ConnectedLine:
 
 
 @dataclass(frozen=True)
-class ConnectedPage:
-    """A page of organisations. `after` is the cursor of the next page, None on the last."""
-
-    rows: tuple[ConnectedLine, ...]
-    after: UUID | None
-
-
-@dataclass(frozen=True)
 class LeftWithout:
     """Organisations without an open office: the first names, and how many `more` there are."""
 
     names: tuple[str, ...]
     more: int
-
-
-@dataclass(frozen=True)
-class ChoicePage:
-    """A page of offices to which an organisation may be connected. `after` is the cursor of the next page, None on the last."""
-
-    rows: tuple[OfficeLine, ...]
-    after: UUID | None
 
 
 MOST_CHOICES = 20
@@ -181,13 +166,15 @@ def use_of(*, actor: Actor, office_id: UUID) -> OfficeUse:
     return OfficeUse(under_way, drafts.count(), words.day(last) if last else None)
 
 
-def organisations_of(*, actor: Actor, office_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> ConnectedPage:
-    """Returns the organisations that may choose an office, by name, as far as the actor sees them."""
+def organisations_of(*, actor: Actor, office_id: UUID) -> Rows[Organisation, ConnectedLine]:
+    """Returns the organisations that may choose an office, as far as the actor sees them."""
     connected = OrganisationOffice.objects.filter(office=office_id).values("organisation")
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(pk__in=connected)
     allowed = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(pk=OuterRef("pk"))
-    found, further = paging.page(rows.annotate(linked=Exists(allowed)), column="name", after=after, limit=limit)
-    return ConnectedPage(tuple(_line(row, may_disconnect=row.linked) for row in found), further)  # type: ignore[attr-defined]
+    return Rows(
+        rows.annotate(linked=Exists(allowed)),
+        lambda found: [_line(row, may_disconnect=row.linked) for row in found],  # type: ignore[attr-defined]
+    )
 
 
 def left_without(*, actor: Actor, office_id: UUID) -> LeftWithout:
@@ -201,15 +188,12 @@ def left_without(*, actor: Actor, office_id: UUID) -> LeftWithout:
     return LeftWithout(names[:MOST_CHOICES], more)
 
 
-def connectable_organisations(
-    *, actor: Actor, office_id: UUID, after: UUID | None = None, limit: int = paging.PAGE
-) -> ConnectedPage:
-    """Returns the organisations of the office's area that the actor may connect and that are not connected, by name."""
+def connectable_organisations(*, actor: Actor, office_id: UUID) -> Rows[Organisation, ConnectedLine]:
+    """Returns the organisations of the office's area that the actor may connect and that are not connected."""
     connected = OrganisationOffice.objects.filter(office=office_id).values("organisation")
     area = Office.objects.filter(pk=office_id).values("area")
     rows = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(area__in=area).exclude(pk__in=connected)
-    found, further = paging.page(rows, column="name", after=after, limit=limit)
-    return ConnectedPage(tuple(_line(row) for row in found), further)
+    return Rows(rows, lambda found: [_line(row) for row in found])
 
 
 def choices_for_new_office(*, actor: Actor, area_id: UUID, selected_ids: Collection[UUID] = ()) -> OrganisationChoices:
@@ -258,17 +242,14 @@ def _flat(choices: Iterable[OrganisationChoice]) -> Iterator[OrganisationChoice]
         yield from _flat(choice.children)
 
 
-def connectable_offices(
-    *, organisation_id: UUID, area_id: UUID, after: UUID | None = None, limit: int = paging.PAGE
-) -> ChoicePage:
-    """Returns the open offices of an area to which an organisation in it is not connected, by name.
+def connectable_offices(*, organisation_id: UUID, area_id: UUID) -> Rows[Office, OfficeLine]:
+    """Returns the open offices of an area to which an organisation in it is not connected.
 
     Actors who connect offices see all of these, even if their scope does not cover the whole area (ADR 0183).
     """
     connected = OrganisationOffice.objects.filter(organisation=organisation_id).values("office")
     rows = Office.objects.filter(area=area_id, closed_at=None).exclude(pk__in=connected)
-    found, further = paging.page(rows, column="name", after=after, limit=limit)
-    return ChoicePage(tuple(office_line(row) for row in found), further)
+    return Rows(rows, lambda found: [office_line(row) for row in found])
 
 
 def _line(row: Organisation, *, may_disconnect: bool = False) -> ConnectedLine:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -19,7 +20,7 @@ from issuance.administration.queries import readiness
 from issuance.authz import Action, Actor
 from issuance.offices import queries as offices
 from issuance.offices.models import OrganisationOffice
-from issuance.offices.queries import OfficeFacts
+from issuance.offices.queries import ConnectedLine, OfficeFacts, OfficeHead
 from issuance.offices.services import (
     close_office,
     connect_offices,
@@ -29,7 +30,13 @@ from issuance.offices.services import (
     edit_office,
     reopen_office,
 )
-from issuance.offices.web.lists import OfficeList
+from issuance.offices.web.lists import (
+    ConnectableOfficeList,
+    ConnectableOrganisationList,
+    ConnectedOfficeList,
+    ConnectedOrganisationList,
+    OfficeOrganisationList,
+)
 from issuance.offices.web.office_forms import LONGEST_COMMENT, OfficeForm
 from issuance.offices.web.office_frame import office_page
 from issuance.organisations.queries import areas, organisations, places
@@ -37,11 +44,11 @@ from issuance.records.web import created
 from issuance.records.web.editing import at_first_field, initial, saved, wants_another
 from issuance.records.web.frame import actor_of, demand
 from issuance.records.web.history import TEMPLATE, history_context
-from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.places import area_page, demand_there, organisation_page
 from issuance.records.web.values import row
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import ids_of
+from siths_portal.lib.lists import Shown
 
 _FORM = "offices/office_form.html"
 _AFTER_ANOTHER = "fler"
@@ -49,24 +56,29 @@ _AFTER_ANOTHER = "fler"
 
 
 @require_safe
-def office(request: HttpRequest, office_id: UUID) -> HttpResponse:
+def office(request: HttpRequest, office_id: UUID) -> HttpResponseBase:
     """Shows an office, the organisations that may choose it, and its use. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = offices.office_head(actor=actor, office_id=office_id)
-    found = offices.office_facts(actor=actor, office_id=office_id)
-    connected = offices.organisations_of(actor=actor, office_id=office_id, after=cursor(request))
     connect_url = reverse("office_connect", args=[office_id]) if head.may_link and not head.closed else ""
+    connected = OfficeOrganisationList(
+        request, offices.organisations_of(actor=actor, office_id=office_id), office=head.name, connect_url=connect_url
+    )
+    return connected.answer(lambda shown: _office(request, actor, head, shown, connect_url))
+
+
+def _office(
+    request: HttpRequest, actor: Actor, head: OfficeHead, connected: Shown[ConnectedLine], connect_url: str
+) -> HttpResponse:
+    found = offices.office_facts(actor=actor, office_id=head.id)
     context = {
         "head": head,
         "facts": _facts(head.area, found, areas.issuer_names(actor=actor, area_id=head.area.id)),
-        "organisations": connected.rows,
-        "next_url": next_url(request, connected.after, fragment="organisationer"),
-        "first_url": first_url(request),
-        "use": offices.use_of(actor=actor, office_id=office_id),
-        "edit_url": reverse("office_edit", args=[office_id]) if head.may_edit else "",
-        "reopen_url": reverse("office_reopen", args=[office_id]) if head.closed and head.may_edit else "",
-        "connect_url": connect_url,
-        "disconnect_url": connect_url if any(each.may_disconnect for each in connected.rows) else "",
+        "organisations": connected,
+        "use": offices.use_of(actor=actor, office_id=head.id),
+        "edit_url": reverse("office_edit", args=[head.id]) if head.may_edit else "",
+        "reopen_url": reverse("office_reopen", args=[head.id]) if head.closed and head.may_edit else "",
+        "disconnect_url": connect_url if any(each.may_disconnect for each in connected.lines) else "",
         "invoice_line": _Example(actor, head.area.id).of(found.invoice_comment),
     }
     return office_page(request, "offices/office.html", head, context, here="office")
@@ -244,12 +256,11 @@ def office_close(request: HttpRequest, office_id: UUID) -> HttpResponse:
         close_office(actor=actor, office_id=office_id)
         messages.success(request, _("Kontoret är stängt."))
         return redirect("office", office_id)
-    connected = offices.organisations_of(actor=actor, office_id=office_id)
+    connected = ConnectedOrganisationList(request, offices.organisations_of(actor=actor, office_id=office_id)).shown()
     context = {
         "head": head,
         "use": offices.use_of(actor=actor, office_id=office_id),
-        "organisations": connected.rows,
-        "more": connected.after is not None,
+        "organisations": connected,
         "left_without": None if head.closed else offices.left_without(actor=actor, office_id=office_id),
         "cancel_url": reverse("office", args=[office_id]),
     }
@@ -286,16 +297,14 @@ def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
         if not refusal:
             messages.success(request, _("Organisationerna är kopplade."))
             return redirect("office", office_id)
-    choices = offices.connectable_organisations(actor=actor, office_id=office_id, after=cursor(request))
-    context = {
-        "head": head,
-        "choices": choices.rows,
-        "picked": (kept_form(request) or request.POST).getlist("organisation"),
-        "refusal": refusal,
-        "next_url": next_url(request, choices.after),
-        "first_url": first_url(request),
-        "cancel_url": reverse("office", args=[office_id]),
-    }
+    office_url = reverse("office", args=[office_id])
+    choices = ConnectableOrganisationList(
+        request,
+        offices.connectable_organisations(actor=actor, office_id=office_id),
+        picked=(kept_form(request) or request.POST).getlist("organisation"),
+        office_url=office_url,
+    )
+    context = {"head": head, "choices": choices.shown(), "refusal": refusal, "cancel_url": office_url}
     step = _("Koppla organisation")
     return office_page(request, "offices/office_connect.html", head, context, here="office", step=step, status=status)
 
@@ -311,20 +320,20 @@ def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpRes
         refusal, status = _change(request, actor, organisation_id)
         if not refusal:
             return redirect("organisation_offices", organisation_id)
-    connected = OfficeList(request, organisations.connected_offices(actor=actor, organisation_id=organisation_id)).shown()
-    choices = offices.connectable_offices(organisation_id=organisation_id, area_id=head.area.id, after=cursor(request))
+    connected = ConnectedOfficeList(request, organisations.connected_offices(actor=actor, organisation_id=organisation_id))
     new_url = f"{reverse('office_new', args=[head.area.id])}?organisation={head.id}"
+    choices = ConnectableOfficeList(
+        request,
+        offices.connectable_offices(organisation_id=organisation_id, area_id=head.area.id),
+        picked=(kept_form(request) or request.POST).getlist("office"),
+        new_url=new_url if Action.EDIT_OFFICE in head.rights else "",
+    )
     context = {
         "head": head,
-        "offices": connected.lines,
-        "offices_list": connected,
-        "choices": choices.rows,
-        "picked": (kept_form(request) or request.POST).getlist("office"),
+        "offices": connected.shown(),
+        "choices": choices.shown(),
         "refusal": refusal,
-        "next_url": next_url(request, choices.after, fragment="koppla"),
-        "first_url": first_url(request, fragment="koppla"),
         "cancel_url": reverse("organisation", args=[organisation_id]),
-        "new_url": new_url if Action.EDIT_OFFICE in head.rights else "",
     }
     template, step = "offices/organisation_offices.html", _("Koppla kontor")
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)

@@ -1,7 +1,7 @@
 """Columns of a list: one declaration gives heading, cell, order, the label on a phone, and the cell of a file."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -57,6 +57,40 @@ class Tag:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Choice[L]:
+    """Makes a column the choice of a form around the list: each cell is a box, and the column's value is its label.
+
+    `field` is sent with the line's `sent` for each line that is chosen. `single`: only one line can be. `off` says why a line
+    cannot be chosen; it is empty if it can. `level`: how deep a line lies below others, at most 4.
+    """
+
+    field: str
+    sent: str | Callable[[L], object] = "id"
+    single: bool = False
+    off: Callable[[L], str] | None = None
+    level: Callable[[L], int] | None = None
+
+    def html(self, line: L, label: SafeString, number: int, picked: Collection[str], error_id: str) -> SafeString:
+        """Returns the box of the page's line `number`, ticked if `picked` has what it sends. `error_id`: the field's message."""
+        sent = str(value_of(line, self.sent) if isinstance(self.sent, str) else self.sent(line))
+        reason = self.off(line) if self.off else ""
+        box_id = f"{self.field}_{number}"
+        context = {
+            "kind": "radio" if self.single else "checkbox",
+            "field": self.field,
+            "sent": sent,
+            "label": label,
+            "box_id": box_id,
+            "picked": sent in picked,
+            "reason": reason,
+            "level": self.level(line) if self.level else 0,
+            "error": bool(error_id),
+            "described_by": " ".join(filter(None, (reason and f"{box_id}_why", error_id))),
+        }
+        return render_to_string("components/choice.html", context)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Column[L]:
     """A column. `key` names it in addresses, so it is Swedish; `heading` is its label on a phone too.
 
@@ -65,6 +99,7 @@ class Column[L]:
     `template` draws the cell from `line` and `value` where text is not enough. `file_value` gives what files hold where that is
     something else.
     `sort`: the field, annotation or `Key` (or several) that rows are ordered by; without it the column cannot be sorted.
+    `choice` puts a box before the value. `hide_empty`: the page leaves the column out if no line of it has a value.
     `row_header`: its cell names the row; without any the first column of the page does. `heading_hidden`: for readers only.
     """
 
@@ -77,6 +112,8 @@ class Column[L]:
     template: str = ""
     css: str = ""
     sort: str | Key | Sequence[str | Key] = ()
+    choice: Choice[L] | None = None
+    hide_empty: bool = False
     row_header: bool = False
     heading_hidden: bool = False
     file_value: Callable[[L], object] | None = None

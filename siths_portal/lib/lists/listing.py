@@ -82,7 +82,10 @@ class File:
 
 @dataclass(frozen=True)
 class Shown[L]:
-    """A page of a list, as `components/list.html` and `components/list_filters.html` draw it."""
+    """A page of a list, as `components/list.html` and `components/list_filters.html` draw it.
+
+    `loses_choices`: there are links here to another page or order, where what is ticked does not follow.
+    """
 
     declared: "List[L]"
     form: forms.BaseForm | None
@@ -97,6 +100,7 @@ class Shown[L]:
     clear_url: str = ""
     files: Sequence[File] = ()
     empty: Empty | None = None
+    loses_choices: bool = False
 
 
 class List[L]:
@@ -106,6 +110,7 @@ class List[L]:
     they hold stands in addresses, so a free-text filter is refused: a name or number is kept as a search's handle (ADR 0188).
     `order` names the column that it is ordered by at first, after `-` for descending. A list whose columns cannot be sorted names
     none and orders by `by`, or by primary key, which rises with time (`lib.ids`); `order = "-"` turns that round.
+    `picked` holds the values of a choice column that are ticked, `choice_error` the id of the message that its field has.
     `caption` names the table; without it the page's heading with the id `table_id` does.
     `count_to`: rows are counted no further; 0 for a list whose count costs too much. `count_in_heading`: the page's heading is
     the sum, so the list does not repeat it. `prefix` and `fragment` tell the lists of one page apart.
@@ -130,6 +135,8 @@ class List[L]:
     heading_level: str = "2"
     prefix: str = ""
     fragment: str = ""
+    picked: Collection[str] = ()
+    choice_error: str = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuses a filter whose text would stand in addresses and logs."""
@@ -208,14 +215,16 @@ class List[L]:
             return Shown(self, self._form, status=Invalid.http_status, clear_url=self._address(self.fixed()))
         cursor = self._cursor()
         found = self._source.page(self._order, self._by, cursor, self.page_size)
+        columns = [column for column in self.columns if self._stands(column, found.lines)]
         if found.lines:
             self.note_page(found.lines)
         return Shown(
             self,
             self._form,
             lines=found.lines,
-            heads=list(self._heads()),
-            rows=self._cells(found.lines),
+            heads=list(self._heads(columns)),
+            rows=self._cells(columns, found.lines),
+            loses_choices=self._loses_choices(found),
             count=self._count(found, cursor),
             next_url=self._turn("efter", found.next),
             previous_url=self._turn("fore", found.previous),
@@ -310,9 +319,17 @@ class List[L]:
         query = urlencode(parameters)
         return f"{self.page_url()}{f'?{query}' if query else ''}{self._anchor}"
 
-    def _heads(self) -> Iterator[Head]:
+    @staticmethod
+    def _stands(column: Column[Any], lines: Sequence[L]) -> bool:
+        return column.on_page and not (column.hide_empty and not any(column.value_of(line) for line in lines))
+
+    def _loses_choices(self, found: Page[L]) -> bool:
+        leads_on = found.previous or found.next or (self.sortable() and len(found.lines) > 1)
+        return bool(leads_on) and any(column.choice for column in self.columns)
+
+    def _heads(self, columns: Sequence[Column[Any]]) -> Iterator[Head]:
         sortable = self.sortable()
-        for column in self._on_page:
+        for column in columns:
             here = column.key == self._order.key
             turned = Order(column.key, here and not self._order.descending)
             state = ("descending" if self._order.descending else "ascending") if here else ""
@@ -322,20 +339,17 @@ class List[L]:
                 heading = format_html('<span class="ds-sr-only">{}</span>', heading)
             yield Head(heading, url, state, column.heading_class)
 
-    @cached_property
-    def _on_page(self) -> Sequence[Column[Any]]:
-        return [column for column in self.columns if column.on_page]
-
-    def _cells(self, lines: Sequence[L]) -> list[list[Cell]]:
-        columns, tags = self._on_page, dict[Any, SafeString]()
+    def _cells(self, columns: Sequence[Column[Any]], lines: Sequence[L]) -> list[list[Cell]]:
+        tags = dict[Any, SafeString]()
         header = next((column for column in columns if column.row_header), next(iter(columns), None))
-        return [
-            [
-                Cell(column.html(line, tags), column.classes, "" if column.heading_hidden else column.heading, column is header)
-                for column in columns
-            ]
-            for line in lines
-        ]
+
+        def cell(column: Column[Any], line: L, number: int) -> Cell:
+            html = column.html(line, tags)
+            if column.choice:
+                html = column.choice.html(line, html, number, self.picked, self.choice_error)
+            return Cell(html, column.classes, "" if column.heading_hidden else column.heading, column is header)
+
+        return [[cell(column, line, number) for column in columns] for number, line in enumerate(lines, 1)]
 
     def _count(self, found: Page[L], cursor: Cursor | None) -> str:
         """The sum in words; empty if it is not counted or there is nothing."""

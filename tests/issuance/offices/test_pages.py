@@ -176,7 +176,7 @@ class TestMakingConnected:
         assert told.redirect_chain == [(at("area", world.area), 302)]
         assert "Kontoret B är skapat. Det är kopplat till 2 organisationer." in text_of(told)
         assert f'<a class="ds-link" href="{at("office", made)}">B</a>' in told.content.decode()
-        assert names(client.get(at("office", made)).context["organisations"]) == ["Kliniken", "Staden"]
+        assert names(client.get(at("office", made)).context["organisations"].lines) == ["Kliniken", "Staden"]
         for name, row in (("office_history", made), ("organisation_history", world.city)):
             assert "Kontoret kopplades till en organisation" in text_of(client.get(at(name, row))), name
 
@@ -225,7 +225,7 @@ class TestMakingConnected:
         for office in Office.objects.all():
             close_office(actor=SETUP, office_id=office.id)
         page = client.get(at("organisation_offices", world.city))
-        assert client.get(page.context["new_url"]).context["form"].picked == [str(world.city.id)]
+        assert client.get(page.context["choices"].empty.action_url).context["form"].picked == [str(world.city.id)]
 
     def test_many_organisations_are_listed_in_part_beside_the_one_asked_for(self, world: Any) -> None:
         many(world, 30)
@@ -279,7 +279,7 @@ class TestClosing:
         page = client.get(at("office_close", world.office))
         assert "1 kort är beställt genom kontoret och inte skickat än" in text_of(page)
         assert "Ingen påbörjad beställning har valt kontoret." in text_of(page)
-        assert names(page.context["organisations"]) == ["Kliniken", "Regionen", "Staden"]
+        assert names(page.context["organisations"].lines) == ["Kliniken", "Regionen", "Staden"]
         assert client.post(at("office_close", world.office)).url == at("office", world.office)
         world.office.refresh_from_db()
         assert world.office.closed_at is not None
@@ -323,7 +323,7 @@ class TestClosing:
         close_office(actor=SETUP, office_id=office.id)
         client = issuer(world)
         page = client.get(at("organisation_offices", world.city))
-        assert page.context["choices"] == ()
+        assert page.context["choices"].lines == ()
         response = client.post(at("organisation_offices", world.city), {"office": str(office.id)})
         assert (response.status_code, "Kontoret är stängt" in text_of(response)) == (409, True)
         with pytest.raises(Conflict, match="office-closed"):
@@ -335,7 +335,7 @@ class TestClosing:
         assert at("office_reopen", world.office) in client.get(at("office", world.office)).content.decode()
         page = client.post(at("office_reopen", world.office), follow=True)
         assert "Kontoret är öppet igen." in text_of(page)
-        assert names(page.context["organisations"]) == ["Kliniken", "Regionen", "Staden"]
+        assert names(page.context["organisations"].lines) == ["Kliniken", "Regionen", "Staden"]
         assert at("office_reopen", world.office) not in page.content.decode()
         client.post(at("office_reopen", world.office))
         assert Event.objects.filter(action="office.reopened", subject_ref=str(world.office.id)).count() == 1
@@ -365,11 +365,11 @@ class TestConnecting:
     def test_from_the_organisation_and_back(self, world: Any) -> None:
         office, client = another(world), issuer(world)
         page = client.get(at("organisation_offices", world.city))
-        assert (names(page.context["offices"]), names(page.context["choices"])) == (["Kontor A"], ["Kontor B"])
+        assert (names(page.context["offices"].lines), names(page.context["choices"].lines)) == (["Kontor A"], ["Kontor B"])
         response = client.post(at("organisation_offices", world.city), {"office": str(office.id)}, follow=True)
-        assert names(response.context["offices"]) == ["Kontor A", "Kontor B"]
+        assert names(response.context["offices"].lines) == ["Kontor A", "Kontor B"]
         response = client.post(at("organisation_offices", world.city), {"koppla_bort": str(office.id)}, follow=True)
-        assert names(response.context["choices"]) == ["Kontor B"]
+        assert names(response.context["choices"].lines) == ["Kontor B"]
         assert "inget öppet kontor kvar" not in text_of(response)
         actions = Event.objects.filter(subject_ref=str(office.id)).order_by("id").values_list("action", flat=True)
         assert list(actions) == ["office.created", "office.connected", "office.disconnected"]
@@ -379,11 +379,11 @@ class TestConnecting:
     def test_from_the_office(self, world: Any) -> None:
         office, client = another(world), issuer(world)
         page = client.get(at("office_connect", office))
-        assert names(page.context["choices"]) == ["Kliniken", "Regionen", "Staden"]
+        assert names(page.context["choices"].lines) == ["Kliniken", "Regionen", "Staden"]
         picked = {"organisation": [str(world.city.id), str(world.clinic.id)]}
         assert client.post(at("office_connect", office), picked).url == at("office", office)
-        assert names(client.get(at("office", office)).context["organisations"]) == ["Kliniken", "Staden"]
-        assert names(client.get(at("office_connect", office)).context["choices"]) == ["Regionen"]
+        assert names(client.get(at("office", office)).context["organisations"].lines) == ["Kliniken", "Staden"]
+        assert names(client.get(at("office_connect", office)).context["choices"].lines) == ["Regionen"]
 
     def test_from_the_office_and_back(self, world: Any) -> None:
         client, deputy = issuer(world), client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER))
@@ -394,7 +394,7 @@ class TestConnecting:
         told = client.post(at("office_connect", world.office), {"koppla_bort": str(world.clinic.id)}, follow=True)
         left = "Kliniken är bortkopplad från Kontor A. Organisationen har inget öppet kontor kvar, så inga kort kan beställas"
         assert left in text_of(told)
-        assert names(told.context["organisations"]) == ["Regionen", "Staden"]
+        assert names(told.context["organisations"].lines) == ["Regionen", "Staden"]
         reader = client_of(world.officer(world.region, Role.READER))
         assert "koppla_bort" not in reader.get(at("office", world.office)).content.decode()
 
@@ -422,9 +422,9 @@ class TestConnecting:
     def test_a_deputy_is_offered_the_areas_offices_and_his_own_organisations(self, world: Any) -> None:
         another(world)
         client = client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER))
-        assert names(client.get(at("organisation_offices", world.clinic)).context["choices"]) == ["Kontor B"]
+        assert names(client.get(at("organisation_offices", world.clinic)).context["choices"].lines) == ["Kontor B"]
         page = client.get(at("office", world.office))
-        assert names(page.context["organisations"]) == ["Kliniken"]
+        assert names(page.context["organisations"].lines) == ["Kliniken"]
         assert at("office_edit", world.office) not in page.content.decode()
 
     def test_again_changes_nothing(self, world: Any) -> None:
@@ -476,10 +476,10 @@ def test_long_lists_are_paged(world: Any) -> None:
         another(world, f"Kontor {number:02}")
     client = admin(world)
     first = client.get(at("organisation_offices", world.city))
-    second = client.get(first.context["next_url"].split("#")[0])
-    assert len(first.context["choices"]) == 50
-    assert names(second.context["choices"]) == [f"Kontor {number:02}" for number in range(50, 55)]
-    assert reverse("organisation_offices", args=[world.city.pk]) in first.context["next_url"]
+    second = client.get(first.context["choices"].next_url.split("#")[0])
+    assert len(first.context["choices"].lines) == 50
+    assert names(second.context["choices"].lines) == [f"Kontor {number:02}" for number in range(50, 55)]
+    assert reverse("organisation_offices", args=[world.city.pk]) in first.context["choices"].next_url
 
 
 def test_one_name_of_several_kinds_is_told_and_the_kind_stands_before_it(world: Any) -> None:

@@ -20,7 +20,7 @@ from issuance.organisations.models import IssuingArea
 from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
-from siths_portal.lib.lists import Column, Cursor, Empty, Key, Kind, Lines, List, Order, Rows, Tag, keyset, listing
+from siths_portal.lib.lists import Choice, Column, Cursor, Empty, Key, Kind, Lines, List, Order, Rows, Tag, keyset, listing
 from siths_portal.lib.pages.forms import Form
 
 pytestmark = pytest.mark.django_db
@@ -125,6 +125,37 @@ def test_lines_that_are_read_already_are_sorted_like_rows(order: Order, expected
     found = lines.page(order, by, None, 3).lines
     assert " ".join(line["name"] for line in found) == expected
     assert list(lines.every(order, by)) == list(found)
+
+
+class PickedList(List[dict[str, Any]]):
+    """Lines that a form chooses among."""
+
+    columns = (
+        Column(
+            key="namn", heading="Namn", value="name", sort="name", choice=Choice(field="kontor", off=lambda line: line["off"])
+        ),
+        Column(key="tal", heading="Tal", value="number", hide_empty=True),
+    )
+    caption = "Kontor"
+    picked = ("b", "c")
+    choice_error = "fel"
+
+    def rows(self) -> Lines[dict[str, Any]]:
+        reasons = {"a": "", "b": "", "c": "Nej"}
+        return Lines([{"id": key, "name": key.upper(), "off": reason, "number": None} for key, reason in reasons.items()])
+
+
+def test_a_column_can_be_the_choice_of_a_form() -> None:
+    shown = PickedList(RequestFactory().get("/")).shown()
+    page = render_to_string("components/list.html", {"list": shown})
+    boxes = [box.split(">")[0] for box in page.split("<input ")[1:]]
+    assert [("checked" in box, "disabled" in box) for box in boxes] == [(False, False), (True, False), (False, True)]
+    assert all('type="checkbox" name="kontor"' in box and 'aria-invalid="true"' in box for box in boxes)
+    assert 'aria-describedby="kontor_3_why fel"' in boxes[2]
+    assert '<span class="function-reason" id="kontor_3_why">Nej</span>' in page
+    assert '<label for="kontor_1">A</label>' in page
+    assert [head.text for head in shown.heads] == ["Namn"], "no line has a number"
+    assert "Kryssen följer inte med" in page
 
 
 class OfficeFilter(django_filters.FilterSet):
