@@ -301,12 +301,12 @@ def _require_reopenable(actor: Actor, row: EidAppTransaction) -> None:
     if row.officer_ref != actor.ref:
         message = "En annan ID-administratör identifierade innehavaren. Identifiera innehavaren själv för att fortsätta."
         raise Forbidden("other-clerk", message)
-    _require_counting(row.identification)
+    _require_not_withdrawn(row.identification)
     if clock.now() >= _reopen_until(row):
         raise Conflict("identification-old", "Identifieringen är för gammal. Identifiera innehavaren på nytt.")
 
 
-def _require_counting(identification: Identification) -> None:
+def _require_not_withdrawn(identification: Identification) -> None:
     if identifications.is_withdrawn(identification):
         message = "Identifieringen är återtagen. Identifiera innehavaren igen."
         raise Conflict("identification-withdrawn", message)
@@ -343,7 +343,7 @@ def _begin(actor: Actor, transaction_id: UUID, card: _Card, identification: Iden
         return _give_handle(actor, again)
     if not identification._state.adding:
         identification.refresh_from_db()  # it may have been withdrawn since it was read
-        _require_counting(identification)
+        _require_not_withdrawn(identification)
     _supersede_earlier(actor, carrier)
     if identification._state.adding:
         identification.save()

@@ -71,7 +71,7 @@ def start(*, handle: str, proof: Proof) -> Started | None:
     try:
         refusal = _try_to_start(seen, handle, proof, card_certificates)
     except TooManyRequests:
-        card_reports.note_limit(seen)
+        card_reports.record_limit(seen)
         raise
     if refusal:
         raise refusal
@@ -80,7 +80,7 @@ def start(*, handle: str, proof: Proof) -> Started | None:
     delivery = pki.wait_for_delivery(transactions.delivery_of(seen), seconds=settings.EID_APP_WAIT_SECONDS)
     if delivery.state == "refused":
         _fail(seen, delivery.failure, actor_ref="system:delivery")
-        raise _not_delivered(delivery.failure)
+        raise _delivery_error(delivery.failure)
     if delivery.state != "ready":
         return None
     _store_token(seen, delivery.token_sha256)
@@ -130,7 +130,7 @@ def complete(*, step_token: str, signature: bytes) -> Carrier:
     _holds.await_release(seen.carrier)
     prepared = PreparedReceipt.objects.select_related("receipt_text").filter(transaction=seen).first()
     if prepared is None:  # it has ended since it was read, perhaps by a concurrent repetition of this call
-        return _after_the_end(seen, signature)
+        return _result_after_end(seen, signature)
     if not receipts.signature_is_valid(prepared, signature):
         message = "Underskriften är inte gjord med kortet över den kvittens som visades. Försök igen."
         raise _refuse(seen, Invalid("signature-invalid", message, fields={"signature": [message]}))
@@ -162,7 +162,7 @@ def _reset_code(carrier: Carrier, row: EidAppTransaction) -> None:
     steps.step([carrier], CarrierAction.RESET_CODE, actor_ref=actor_ref, facts=facts, code_blocked_at=None)
     if row.state == TransactionState.STARTED:
         steps.step([row], TransactionAction.SET_CODE, actor_ref=actor_ref, code_set_at=now)
-    transactions.note_report(row, CardReport.CODE_RESET)
+    transactions.store_report(row, CardReport.CODE_RESET)
 
 
 @database.atomic(durable=True)
@@ -220,7 +220,7 @@ def _require_as_signed(carrier: Carrier, eids: list[Eid], prepared: PreparedRece
         raise Conflict("certificates-not-in-force", "Alla certifikat på kortet är inte giltiga. Kortet kan inte aktiveras.")
 
 
-def _after_the_end(seen: EidAppTransaction, signature: bytes) -> Carrier:
+def _result_after_end(seen: EidAppTransaction, signature: bytes) -> Carrier:
     seen.refresh_from_db(fields=["state", "signature_sha256"])
     if seen.state != TransactionState.COMPLETED:
         transactions.require_open(seen)
@@ -308,7 +308,7 @@ def _refuse_proof(row: EidAppTransaction, handle: str, proof: Proof, fault: Doma
         row.save(update_fields=["wrong_proofs"])
         _record_refusal(row, fault, row.wrong_proofs)
     if row.state == TransactionState.CREATED and is_by_another_card(row, handle, proof):
-        transactions.note_report(row, CardReport.WRONG_CARD)
+        transactions.store_report(row, CardReport.WRONG_CARD)
     return fault
 
 
@@ -343,7 +343,7 @@ def _fail(seen: EidAppTransaction, reason: str, *, actor_ref: str) -> None:
         transactions.end(row, TransactionAction.FAIL, actor_ref=actor_ref, facts={"reason": reason})
 
 
-def _not_delivered(failure: str) -> Conflict:
+def _delivery_error(failure: str) -> Conflict:
     if failure == "token-unavailable":
         message = "Kortets PUK kunde inte hämtas just nu. Be ID-administratören öppna appen på nytt om en stund."
         return Conflict(failure, message)

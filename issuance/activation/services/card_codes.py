@@ -11,7 +11,7 @@ _WITH_CODE = [CarrierState.ACTIVATED_UNSIGNED.value, CarrierState.ACTIVE.value]
 
 
 class CardCodes:
-    """Reads the carriers. The caller gives a time limit, because releasing a hold takes a moment."""
+    """Reads the carriers. The caller passes a moment in the past, because releasing a hold takes a while."""
 
     def chosen(self, carrier_refs: Collection[str], *, before: dt.datetime) -> set[str]:
         """Returns the refs of the carriers whose code was set before `before`. Ignores refs that are not carriers."""

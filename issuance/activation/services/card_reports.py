@@ -32,11 +32,11 @@ def record(*, step_token: str, report: CardReport, tries_left: int | None = None
 
 
 @database.atomic(durable=True)
-def note_limit(seen: EidAppTransaction) -> None:
+def record_limit(seen: EidAppTransaction) -> None:
     """Shows the clerk that the card's PUK is not delivered again today."""
     _, row = transactions.locked_with_carrier(seen)
     if transactions.state_now(row) in OPEN:
-        transactions.note_report(row, CardReport.PUK_LIMIT)
+        transactions.store_report(row, CardReport.PUK_LIMIT)
 
 
 def _record(carrier: Carrier, row: EidAppTransaction, report: CardReport, tries_left: int | None) -> None:

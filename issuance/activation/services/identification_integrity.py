@@ -27,7 +27,7 @@ def verify_identifications() -> Check:
     for chunk in batched(rows, _CHUNK, strict=False):
         checked += len(chunk)
         wrong += _wrong(chunk)
-    return Check(checked, (*wrong, *_gone()))
+    return Check(checked, (*wrong, *_missing()))
 
 
 def _wrong(rows: Sequence[Identification]) -> Iterator[str]:
@@ -68,7 +68,7 @@ def _agrees(row: _Values | None, event_values: _Values | None) -> bool:
     return all(event_values.get(name, value) == value for name, value in row.items())
 
 
-def _gone() -> Iterator[str]:
+def _missing() -> Iterator[str]:
     rows = Identification.objects.filter(pk=Cast(OuterRef("subject_ref"), UUIDField()))
     events = Event.objects.filter(~Exists(rows), subject_type="identification", action=_IDENTIFIED)
     yield from events.order_by("id").values_list("subject_ref", flat=True).iterator()

@@ -56,7 +56,7 @@ def verify_receipts() -> Check:
     for chunk in batched(rows, _CHUNK, strict=False):
         checked += len(chunk)
         wrong += _wrong(chunk)
-    return Check(checked, (*wrong, *_gone()))
+    return Check(checked, (*wrong, *_missing()))
 
 
 def _wrong(receipts: Sequence[Receipt]) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _columns_hold(receipt: Receipt, facts: Mapping[str, Any]) -> bool:
     )
 
 
-def _gone() -> Iterator[str]:
+def _missing() -> Iterator[str]:
     recorded = Cast(KeyTextTransform("receipt", OuterRef("facts")), UUIDField())
     events = Event.objects.filter(~Exists(Receipt.objects.filter(pk=recorded)), subject_type="carrier", action=_SIGNED)
     yield from (str(facts.get("receipt")) for facts in events.order_by("id").values_list("facts", flat=True).iterator())

@@ -118,7 +118,7 @@ def kind_for(carrier: Carrier) -> TransactionKind | None:
     return TransactionKind.SIGN
 
 
-def note_report(transaction: EidAppTransaction, report: CardReport, tries_left: int | None = None) -> None:
+def store_report(transaction: EidAppTransaction, report: CardReport, tries_left: int | None = None) -> None:
     """Stores the latest report on a locked transaction, for the clerk's page. Writes no event."""
     transaction.card_report, transaction.card_tries_left = report.value, tries_left
     transaction.card_reported_at = clock.now()

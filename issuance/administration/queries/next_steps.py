@@ -63,18 +63,18 @@ def of_area(actor: Actor, head: AreaHead, outline: AreaOutline) -> Iterator[Next
     """
     if sets_up(head):
         administers = Action.CREATE_ORGANISATION in head.rights
-        for step in _of_the_administration(head, outline):
-            yield step if administers else _of_another(step, Party.ADMINISTRATION)
+        for step in _administration_steps(head, outline):
+            yield step if administers else _step_of_other(step, Party.ADMINISTRATION)
     if Action.EDIT_OFFICE in head.rights and outline.organisations and not outline.offices:
         why = _("Ett kontor väljs vid varje beställning och styr fakturaraden.")
         yield NextStep(_("Skapa kontor"), reverse("office_new", args=[head.id]), why)
     if outline.organisations and head.rights & {Action.LINK_OFFICE, Action.CHOOSE_ARTICLES}:
         lacks = readiness.of_area(actor=actor, area_id=head.id)
-        yield from _of_places(head, lacks, offices=outline.offices, gives_clerks=_gives_clerks(actor, head))
+        yield from _organisation_steps(head, lacks, offices=outline.offices, gives_clerks=_may_assign_clerks(actor, head))
         if outline.issuing and sets_up(head):
-            yield from _of_invoicing(outline.issuing, lacks.offered)
+            yield from _invoicing_steps(outline.issuing, lacks.offered)
     if Action.ASSIGN_ROLE in head.rights:
-        yield from _of_holders(actor, head)
+        yield from _holder_steps(actor, head)
 
 
 def has_any(actor: Actor, area_id: UUID) -> bool:
@@ -106,7 +106,7 @@ def unfinished_of_issuer(actor: Actor) -> AreaLine | None:
     return unfinished(actor, areas.areas(actor=actor).page(Order(""), ("name",), None, 2).lines)
 
 
-def _of_the_administration(head: AreaHead, outline: AreaOutline) -> Iterator[NextStep]:
+def _administration_steps(head: AreaHead, outline: AreaOutline) -> Iterator[NextStep]:
     """Yields the area's own steps that only the SITHS administration can take."""
     if not outline.issuing:
         why = _("Området har ingen utgivande organisation, så kort kan inte beställas.")
@@ -119,7 +119,7 @@ def _of_the_administration(head: AreaHead, outline: AreaOutline) -> Iterator[Nex
         yield NextStep(_("Utse ansvarig utgivare"), reverse("area_issuer_add", args=[head.id]), why)
 
 
-def _of_invoicing(party_id: UUID, offered: frozenset[str]) -> Iterator[NextStep]:
+def _invoicing_steps(party_id: UUID, offered: frozenset[str]) -> Iterator[NextStep]:
     """Yields a step for the obstacles to the area's invoice. The SITHS administration resolves them where it keeps customers and
     prices.
     """
@@ -143,7 +143,7 @@ def left_to(steps: Collection[NextStep]) -> str:
     return _("Det som är kvar görs av {whose}.").format(whose=whose) if whose else ""
 
 
-def _of_another(step: NextStep, party: Party, who: str = "") -> NextStep:
+def _step_of_other(step: NextStep, party: Party, who: str = "") -> NextStep:
     """Returns the step for a reader who may not take it. `who` is the sentence about who takes it, by default
     the SITHS administration.
     """
@@ -151,11 +151,11 @@ def _of_another(step: NextStep, party: Party, who: str = "") -> NextStep:
     return replace(step, url="", why=f"{step.why} {whose}", now=False, awaits=frozenset({party}))
 
 
-def _of_who_gives_roles(step: NextStep) -> NextStep:
-    return _of_another(step, Party.ISSUER, _("Områdets ansvariga utgivare ger rollerna."))
+def _step_of_issuer(step: NextStep) -> NextStep:
+    return _step_of_other(step, Party.ISSUER, _("Områdets ansvariga utgivare ger rollerna."))
 
 
-def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
+def _holder_steps(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
     """Yields a step with the number of role holders in the area who lack training or person check and whom the actor may
     record.
     """
@@ -169,7 +169,7 @@ def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
         yield NextStep(text.format(n=count), holders_to_train.training_url(head.id), why)
 
 
-def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, gives_clerks: bool) -> Iterator[NextStep]:
+def _organisation_steps(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, gives_clerks: bool) -> Iterator[NextStep]:
     """Yields the steps for gaps of an area's organisations, each with the number of organisations."""
     if Action.LINK_OFFICE in head.rights and offices and (first := lacks.offices.first):
         text = ngettext("{n} organisation saknar kontor", "{n} organisationer saknar kontor", lacks.offices.count)
@@ -182,10 +182,10 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
     if Action.CHOOSE_ARTICLES in head.rights and lacks.customisations.count:
         count = lacks.customisations.count
         text = ngettext("{n} organisation saknar kortanpassning", "{n} organisationer saknar kortanpassning", count)
-        yield _of_none(head, text.format(n=count), requested=lacks.requested)
+        yield _missing_customisation_step(head, text.format(n=count), requested=lacks.requested)
     if Action.CHOOSE_ARTICLES in head.rights:
         for unready in (lacks.unready, lacks.pending):
-            yield from _of_unready(head, unready, verifies=Action.VERIFY_CUSTOMISATION in head.rights)
+            yield from _customisation_steps(head, unready, verifies=Action.VERIFY_CUSTOMISATION in head.rights)
     if lacks.clerks.count:
         count = lacks.clerks.count
         text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
@@ -195,7 +195,7 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
             count,
         )
         step = NextStep(text.format(n=count), reverse("area_role_add", args=[head.id]), why)
-        yield step if gives_clerks else _of_who_gives_roles(step)
+        yield step if gives_clerks else _step_of_issuer(step)
 
 
 def of_organisation(
@@ -204,10 +204,10 @@ def of_organisation(
     """Yields the steps of an organisation, the same for the SITHS administration and for those who assign its roles (ADR 0221).
     `offices` is True if an open office is connected, `below` if the organisation has sub-organisations.
     """
-    lacks = list(_lacked_by(actor, head, found, offices=offices))
+    lacks = list(_gaps(actor, head, found, offices=offices))
     yield from lacks
     if Action.CHOOSE_ARTICLES in head.rights and found.pending:
-        for step in _of_unready(head, [found.pending], verifies=Action.VERIFY_CUSTOMISATION in head.rights):
+        for step in _customisation_steps(head, [found.pending], verifies=Action.VERIFY_CUSTOMISATION in head.rights):
             yield replace(step, blocks=False)
     if lacks and not below and not head.is_sub_organisation and Action.CREATE_SUB_ORGANISATION in head.rights:
         why = _("Frivilligt: för en del av organisationen med egen behörighet eller egen logotyp på korten.")
@@ -222,28 +222,28 @@ def takes_orders(head: OrganisationHead, found: OrganisationFacts, steps: Collec
     return sees_all_steps and not any(step.blocks for step in steps) and bool(found.party)
 
 
-def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool) -> Iterator[NextStep]:
+def _gaps(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool) -> Iterator[NextStep]:
     if Action.LINK_OFFICE in head.rights and not offices:
-        yield _of_no_office(head)
+        yield _office_step(head)
     if Action.CHOOSE_ARTICLES in head.rights and not readiness.has_articles(head.id):
         why = _("Ingen artikel som säljs nu är vald, så det finns inget kort att beställa.")
         yield NextStep(_("Välj beställningsbara artiklar"), reverse("organisation_articles", args=[head.id]), why)
     if Action.CHOOSE_ARTICLES in head.rights and not found.customisation.name:
-        why = _way_to_customisation(head)
+        why = _customisation_advice(head)
         yield NextStep(_("Kortanpassning saknas"), reverse("organisation_customisation", args=[head.id]), why)
     if Action.CHOOSE_ARTICLES in head.rights and (unready := found.customisation.unready):
         verifies = Action.VERIFY_CUSTOMISATION in head.rights
         if not found.customisation.own and not unready.missing:
             verifies = readiness.may_verify(actor=actor, customisation_id=unready.id)
-        yield from _of_unready(head, [unready], verifies=verifies)
-    gives_clerks = _gives_clerks(actor, head)
+        yield from _customisation_steps(head, [unready], verifies=verifies)
+    gives_clerks = _may_assign_clerks(actor, head)
     if (gives_clerks or sets_up(head)) and not readiness.has_clerks(head.id):
         why = _("Ingen ID-administratör eller biträdande utgivare med uppdrag får beställa kort för organisationen nu.")
         step = NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
-        yield step if gives_clerks else _of_who_gives_roles(step)
+        yield step if gives_clerks else _step_of_issuer(step)
 
 
-def _of_no_office(head: OrganisationHead) -> NextStep:
+def _office_step(head: OrganisationHead) -> NextStep:
     """Returns the step for an organisation without an office: connect one of the area, or create one if the area has none."""
     if readiness.area_has_offices(head.area.id):
         why = _("Utan ett kopplat kontor kan inga kort beställas för organisationens användare.")
@@ -252,10 +252,10 @@ def _of_no_office(head: OrganisationHead) -> NextStep:
     url = f"{reverse('office_new', args=[head.area.id])}?organisation={head.id}"
     if Action.EDIT_OFFICE in head.rights:
         return NextStep(_("Skapa kontor"), url, why)
-    return _of_another(NextStep(_("Skapa kontor"), url, why), Party.ISSUER, _("Områdets ansvariga utgivare skapar kontor."))
+    return _step_of_other(NextStep(_("Skapa kontor"), url, why), Party.ISSUER, _("Områdets ansvariga utgivare skapar kontor."))
 
 
-def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *, verifies: bool) -> Iterator[NextStep]:
+def _customisation_steps(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *, verifies: bool) -> Iterator[NextStep]:
     """Yields steps for card customisations in use, or pending, that block card production: each with what it waits for and who
     acts.
     """
@@ -263,19 +263,19 @@ def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *
     waiting = [one for one in unready if not one.missing and not one.generic]
     if waiting:
         text = ngettext("Verifiera kortanpassningen", "Verifiera {n} kortanpassningar", len(waiting))
-        step = NextStep(text.format(n=len(waiting)), _way_to(waiting, "waiting"), _stopped(head, waiting))
-        yield step if verifies else _of_another(step, Party.ISSUER, _("Steget görs av ansvarig eller biträdande utgivare."))
+        step = NextStep(text.format(n=len(waiting)), _customisation_url(waiting, "waiting"), _consequence(head, waiting))
+        yield step if verifies else _step_of_other(step, Party.ISSUER, _("Steget görs av ansvarig eller biträdande utgivare."))
     for one in unready:
         if one.generic and not one.missing:
             url = reverse("customisation", args=[one.id])
-            step = NextStep(_("Verifiera den generella kortanpassningen"), url, _stopped(head, [one]))
-            yield step if administers else _of_another(step, Party.ADMINISTRATION)
+            step = NextStep(_("Verifiera den generella kortanpassningen"), url, _consequence(head, [one]))
+            yield step if administers else _step_of_other(step, Party.ADMINISTRATION)
     incomplete = [one for one in unready if one.missing]
     if incomplete:
         text = _("Kortanpassningen är inte klar")
         if isinstance(head, AreaHead):
             text = ngettext("{n} kortanpassning är inte klar", "{n} kortanpassningar är inte klara", len(incomplete))
-        why = _stopped(head, incomplete)
+        why = _consequence(head, incomplete)
         missing = {part for one in incomplete for part in one.missing}
         if "logotype" in missing:
             why += " " + _("Väntar på logotyp från kortleverantören.")
@@ -287,18 +287,18 @@ def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *
         awaits = {Party.SUPPLIER} if "logotype" in missing else set()
         if missing & _OF_THE_ADMINISTRATION:
             awaits.add(Party.ADMINISTRATION)
-        url = _way_to(incomplete, "incomplete") if own else ""
+        url = _customisation_url(incomplete, "incomplete") if own else ""
         yield NextStep(text.format(n=len(incomplete)), url, why, awaits=frozenset() if own else frozenset(awaits))
 
 
-def _way_to(unready: Sequence[Unready], state: str) -> str:
+def _customisation_url(unready: Sequence[Unready], state: str) -> str:
     """Returns the URL of the only customisation, or of the list filtered by `state`."""
     if len(unready) == 1:
         return reverse("customisation", args=[unready[0].id])
     return f"{reverse('customisations')}?status={state}"
 
 
-def _stopped(head: AreaHead | OrganisationHead, unready: Sequence[Unready]) -> str:
+def _consequence(head: AreaHead | OrganisationHead, unready: Sequence[Unready]) -> str:
     """Returns the consequence of customisations that are not ready. Either all of them are pending or none is."""
     if unready[0].pending:
         return ngettext(
@@ -313,7 +313,7 @@ def _stopped(head: AreaHead | OrganisationHead, unready: Sequence[Unready]) -> s
     return text.format(n=count)
 
 
-def _of_none(head: AreaHead, text: str, *, requested: bool) -> NextStep:
+def _missing_customisation_step(head: AreaHead, text: str, *, requested: bool) -> NextStep:
     """Returns the step for organisations of an area without a card customisation.
 
     If the generic customisation is ready, the issuer chooses it or waits for an own one. The SITHS administration then has
@@ -337,7 +337,7 @@ def _of_none(head: AreaHead, text: str, *, requested: bool) -> NextStep:
     return NextStep(text, url, why)
 
 
-def _way_to_customisation(head: OrganisationHead) -> str:
+def _customisation_advice(head: OrganisationHead) -> str:
     """Returns what the reader does first if no card customisation exists (ADR 0189)."""
     if Action.VERIFY_CUSTOMISATION in head.rights:
         return _("Önska en egen kortanpassning av förvaltningen. Den generella kan användas så länge, om den finns.")
@@ -347,6 +347,6 @@ def _way_to_customisation(head: OrganisationHead) -> str:
     )
 
 
-def _gives_clerks(actor: Actor, head: AreaHead | OrganisationHead) -> bool:
+def _may_assign_clerks(actor: Actor, head: AreaHead | OrganisationHead) -> bool:
     given = (ASSIGNABLE.get(grant.role, frozenset()) for grant in actor.grants)
     return Action.ASSIGN_ROLE in head.rights and any(Role.ID_ADMINISTRATOR in roles for roles in given)

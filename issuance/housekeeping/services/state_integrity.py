@@ -35,7 +35,7 @@ def verify_states() -> Check:
                 wrong.append(f"{word} {id_} har ingen händelse")
             elif (state, seq) != (recorded_state, recorded_seq):
                 wrong.append(f"{word} {id_} är {state} och enligt händelserna {recorded_state}")
-        wrong += [f"{word} {id_} finns i händelserna men inte i tabellen" for id_ in _gone(table, subject)]
+        wrong += [f"{word} {id_} finns i händelserna men inte i tabellen" for id_ in _missing(table, subject)]
     return Check(checked, tuple(wrong))
 
 
@@ -58,7 +58,7 @@ def _rows(table: str, subject: str) -> Iterator[tuple[UUID, str, int, str | None
         after = rows[-1][0]
 
 
-def _gone(table: str, subject: str) -> list[str]:
+def _missing(table: str, subject: str) -> list[str]:
     statement = f"""
     SELECT subject_ref FROM issuance_event AS told WHERE subject_type = %s AND subject_seq = 1
     AND NOT EXISTS (SELECT FROM {table} AS kept WHERE kept.id = told.subject_ref::uuid) ORDER BY subject_ref

@@ -20,8 +20,8 @@ class Command(BaseCommand):
         parser.add_argument("--accept-losses", action="store_true", help="believe the catalogue, however many it has lost")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Reports one line. Exits with 1 if the directory did not respond, or if it lacked so many role holders that no role
-        was ended.
+        """Reports one line. Exits with 1 if the directory did not respond, or if it lacked so many assignments that none was
+        ended.
         """
         everyone = role_holder_reading.due(since=clock.now())
         done = role_holder_reading.read(everyone, accept_losses=options["accept_losses"], dry_run=options["dry_run"])

@@ -44,9 +44,9 @@ def health(request: HttpRequest) -> HttpResponse:
     findings = [_finding(each) for each in report.findings] if report else []
     checks = pki_health.audit_checks()
     known = {each["title"] for each in findings if each["severity"]}
-    broken = [each for each in (_broken(check) for check in checks if not check.ok) if each["title"] not in known]
+    broken = [each for each in (_failed_chain(check) for check in checks if not check.ok) if each["title"] not in known]
     troubles = (
-        _held_losses() + broken + sorted((each for each in findings if each["severity"]), key=lambda each: -each["severity"])
+        _refused_removals() + broken + sorted((each for each in findings if each["severity"]), key=lambda each: -each["severity"])
     )
     age = clock.now() - report.seen_at if report else None
     context = {
@@ -114,7 +114,7 @@ def _sentence(text: str) -> str:
     return capfirst(text)
 
 
-def _broken(each: AuditCheckView) -> dict[str, Any]:
+def _failed_chain(each: AuditCheckView) -> dict[str, Any]:
     """Returns a chain whose last verification failed, as a problem."""
     return {
         "title": _("Händelseloggens kedja, {chain}").format(chain=words.label(health_words.CHAIN, each.chain)),
@@ -126,9 +126,9 @@ def _broken(each: AuditCheckView) -> dict[str, Any]:
     }
 
 
-def _held_losses() -> list[dict[str, Any]]:
-    """Returns a problem if the HSA directory lacked so many role holders that the last run refused to end their roles (ADR
-    0036).
+def _refused_removals() -> list[dict[str, Any]]:
+    """Returns a problem if the HSA directory lacked assignments of so many role holders that the last run ended none of them
+    (ADR 0036).
     """
     found = role_holder_reading.held_losses()
     if found is None:

@@ -100,7 +100,7 @@ def organisation(request: HttpRequest, draft_id: UUID) -> HttpResponse:
         return shown(request, page, None, **_posts(page, form))
 
     def answer(form: StepForm) -> OrderDraft:
-        return drafts.choose_post(**_of(request, draft_id, form), post_id=form.cleaned_data["post"])
+        return drafts.choose_post(**_arguments(request, draft_id, form), post_id=form.cleaned_data["post"])
 
     return _answered(request, draft_id, Step.ORGANISATION, form, answer, _posts)
 
@@ -136,7 +136,7 @@ def article(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """Välj artikel."""
 
     def answer(form: StepForm) -> OrderDraft:
-        return drafts.choose_article(**_of(request, draft_id, form), article_code=form.cleaned_data["article"])
+        return drafts.choose_article(**_arguments(request, draft_id, form), article_code=form.cleaned_data["article"])
 
     return _step(request, draft_id, Step.ARTICLE, ArticleForm, answer, _articles)
 
@@ -172,7 +172,7 @@ def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
         return upload(request, draft_id)
 
     def answer(form: StepForm) -> OrderDraft:
-        return drafts.approve_photo(**_of(request, draft_id, form), photo_id=form.cleaned_data["photo"])
+        return drafts.approve_photo(**_arguments(request, draft_id, form), photo_id=form.cleaned_data["photo"])
 
     return _step(request, draft_id, Step.PHOTO, PhotoForm, answer, _photo)
 
@@ -216,7 +216,7 @@ def office(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """Välj kontor."""
 
     def answer(form: StepForm) -> OrderDraft:
-        return drafts.choose_office(**_of(request, draft_id, form), office_id=form.cleaned_data["office"])
+        return drafts.choose_office(**_arguments(request, draft_id, form), office_id=form.cleaned_data["office"])
 
     return _step(request, draft_id, Step.OFFICE, OfficeForm, answer, _offices)
 
@@ -279,5 +279,5 @@ def _shown_cards(request: HttpRequest) -> list[UUID]:
     return [found for text in request.POST.getlist("beside") if (found := id_of(text)) is not None]
 
 
-def _of(request: HttpRequest, draft_id: UUID, form: StepForm) -> dict[str, Any]:
+def _arguments(request: HttpRequest, draft_id: UUID, form: StepForm) -> dict[str, Any]:
     return {"actor": actor_of(request), "draft_id": draft_id, "version": form.cleaned_data["version"] or 0}

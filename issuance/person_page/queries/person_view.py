@@ -277,8 +277,8 @@ def _assemble(actor: Actor, rows: list[Carrier]) -> Iterable[CarrierView]:
     certificates: dict[tuple[UUID, UUID | None], list[CarrierCertificate]] = {}
     for certificate in CarrierCertificate.objects.filter(carrier__in=ids).order_by("profile"):
         certificates.setdefault((certificate.carrier_id, certificate.eid_id), []).append(certificate)
-    # Only in these states can a carrier be on hold: certificates are released once the code is set, and may still fail before
-    # the card is sent.
+    # Only these states show a hold: before the card is sent its certificates may still fail, and once the code is set they are
+    # released.
     waiting = {row.id for row in rows if row.state in (CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED)}
     links = [each for (carrier_id, _), found in certificates.items() if carrier_id in waiting for each in found]
     on_hold = pki.held_certificates(each.certificate_id for each in links) if links else set()

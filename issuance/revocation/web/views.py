@@ -113,12 +113,12 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
         return _shown(request, subject)
     form = RevocationForm(request.POST)
     if request.POST.get("step") == "edit":
-        return _kept(request, subject, form, EDIT)
+        return _keep_and_redirect(request, subject, form, EDIT)
     fields = _checked(request, subject, form)
     if fields is None:
         return _form(request, subject, form, status=Invalid.http_status)
     if request.POST.get("step") != "confirm":
-        return _kept(request, subject, form, QUESTION)
+        return _keep_and_redirect(request, subject, form, QUESTION)
     done = act(fields)
     request.session.pop(_key(subject), None)
     if isinstance(done, HeldRevocation):
@@ -160,7 +160,7 @@ def _shown(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
     return _page(request, "revocation/confirm.html", subject, {"rows": _rows(fields), "form": form})
 
 
-def _kept(request: HttpRequest, subject: RevocationSubject, form: RevocationForm, then: str) -> HttpResponse:
+def _keep_and_redirect(request: HttpRequest, subject: RevocationSubject, form: RevocationForm, then: str) -> HttpResponse:
     """Keeps the values in the session, so that the next page has its own URL and can be reloaded and returned to."""
     request.session[_key(subject)] = {name: request.POST.get(name, "") for name in form.fields}
     return redirect(f"{_form_address(subject)}?{then}")

@@ -100,7 +100,7 @@ def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", ex
     )
     shown = _shown(row, found)
     if extended:
-        _open(row, shown)
+        _make_visible(row, shown)
     _record(row, shown)
     search_watch.watch(row, shown=len(shown), before=before)
     return row
@@ -334,7 +334,7 @@ def _posts(actor: Actor, term: Term, page: Sequence[Person]) -> dict[UUID, list[
     return found
 
 
-def _open(row: Search, person_ids: Sequence[UUID]) -> None:
+def _make_visible(row: Search, person_ids: Sequence[UUID]) -> None:
     until = row.created_at + dt.timedelta(minutes=settings.EXTENDED_REACH_MINUTES)
     ExtendedReach.objects.bulk_create(
         ExtendedReach(person_id=person_id, owner_ref=row.owner_ref, reason=row.reason, until=until) for person_id in person_ids

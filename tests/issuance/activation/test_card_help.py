@@ -156,7 +156,7 @@ def test_at_the_limit_of_the_puk_the_pages_lead_to_a_new_card(clerk: Client, sig
     again = EidAppTransaction.objects.latest("created_at")
     page = reverse("activation_sign", args=[again.pk])
     assert 'id="lage-app"' in clerk.get(page).content.decode()
-    card_reports.note_limit(again)
+    card_reports.record_limit(again)
     answer = clerk.get(page)
     assert "har lämnats ut för många gånger" in text_of(answer)
     assert 'id="lage-app"' not in answer.content.decode()
