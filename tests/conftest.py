@@ -23,7 +23,7 @@ import pytest
 
 from siths_portal.dev.private_services import API_ROLE, PrivatePostgres, PrivateRedis
 from siths_portal.lib.processes.call_stack import with_room
-from tests import first_rows, fork_server, midnight, ports, pressing, superuser, template
+from tests import first_rows, fork_server, midnight, ports, prepared_queries, pressing, superuser, template
 from tests.database_roles import TEST_ROLE
 
 pytest_plugins = ["tests.pki_fixtures"]
@@ -94,6 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     django.setup()  # before collection, since test modules import models
     pressing.press_by_default()
+    prepared_queries.compare()
     from django.conf import settings
 
     import siths_portal.celery  # noqa: F401  (makes it the current application, as in a worker: tests queue by it)

@@ -16,7 +16,7 @@ from authn.domain.principal import Subject
 from authn.models import Event, LastLogIn, LogInAttempt, Session
 from authn.services import kept_forms, sites
 from siths_portal.lib import clock
-from siths_portal.lib.database.rows import the_only
+from siths_portal.lib.database.prepared import prepared
 
 log = structlog.get_logger(__name__)
 
@@ -51,11 +51,16 @@ def key_hash(key: str) -> str:
 
 def find(key: str) -> Session | None:
     """Returns the session with this key, live or ended. Returns None if the row's MAC does not match its key and person."""
-    session = the_only(Session.objects.filter(key_hash=key_hash(key)))
+    session = next(iter(_with_key(key_hash(key))), None)
     if session is not None and not _is_bound(session):
         log.error("session.altered", session=str(session.pk))
         return None
     return session
+
+
+@prepared
+def _with_key(hashed: str) -> QuerySet[Session]:
+    return Session.objects.filter(key_hash=hashed)
 
 
 def bind(session: Session) -> None:

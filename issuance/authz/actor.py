@@ -1,11 +1,13 @@
 """Actors. Each request builds its actor from grants that are valid at that moment, so an ended role has effect at once (S06)."""
 
 import datetime as dt
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
 from issuance.authz.roles import ALLOWED, ISSUING, SYSTEM_ALLOWED, Action, Role
+from siths_portal.lib.database.stand_ins import StandIns
 
 USER_PREFIX, HOLDER_PREFIX = "user:", "holder:"
 """Prefixes of person references: for portal users, and for holders who act for themselves."""
@@ -51,6 +53,31 @@ class Actor:
     def client_ref(self) -> str:
         """The service client's own reference; empty for other actors."""
         return self.ref.removeprefix("client:") if self.kind == "client" else ""
+
+    def with_stand_ins(self, stand_ins: StandIns) -> tuple[Hashable, "Actor"]:
+        """Returns what decides how a query for the actor looks, and an actor with stand-ins for what differs (`lib.prepared`).
+
+        Roles decide it, and which of their scope paths begin with another; paths, persons and references are values.
+        """
+        paths = stand_ins.of_paths(grant.scope_path for grant in self.grants)
+        grants = {(each.role, paths[each.scope_path], each.protected_persons, each.overdue) for each in self.grants}
+        ordered = sorted(grants, key=lambda each: (each[0].value, *each[1:]))
+        stand_in = Actor(
+            self._reference_with_stand_in(stand_ins),
+            self.kind,
+            self.person_id and stand_ins.of_uuid(self.person_id),
+            tuple(Grant(*each) for each in ordered),
+            frozenset(stand_ins.of_list(self.extended_persons)),
+        )
+        rule = self.ref if self.kind == "system" else ""
+        return (self.kind, rule, self.person_id is None, stand_in.grants, len(stand_in.extended_persons)), stand_in
+
+    def _reference_with_stand_in(self, stand_ins: StandIns) -> str:
+        if self.kind == "system":
+            return self.ref
+        if self.kind == "client":
+            return stand_ins.add(f"client:{stand_ins.of_text(self.client_ref)}", self.ref)
+        return stand_ins.of_text(self.ref)
 
 
 def user(

@@ -4,13 +4,13 @@ Raises NotFound for a row that the actor does not see, by the same query as for 
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, NoReturn, cast
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Model, QuerySet
+from django.db.models import Manager, Model, QuerySet
 
 from issuance.authz.actor import Actor, Grant
 from issuance.authz.roles import (
@@ -24,7 +24,8 @@ from issuance.authz.roles import (
     Role,
     outranks,
 )
-from issuance.authz.scope import ScopedQuerySet
+from issuance.authz.scope import ScopedManager, ScopedQuerySet
+from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.database.rows import the_only
 from siths_portal.lib.errors import Forbidden, NotFound
 
@@ -35,8 +36,12 @@ OVERDUE = (
 """The reason why a dormant role issues nothing."""
 
 
-def get[M: Model](actor: Actor, action: Action, queryset: QuerySet[M], pk: UUID | str) -> M:
-    """Returns the row `pk` of `queryset` if `actor` may do `action` to it.
+type Rows[M: Model] = QuerySet[M] | Manager[M] | Callable[[Actor], QuerySet[M]]
+"""Where `get` finds a row: a queryset, or a manager or a function of a module, whose query `prepared` compiles once."""
+
+
+def get[M: Model](actor: Actor, action: Action, rows: Rows[M], pk: UUID | str) -> M:
+    """Returns the row `pk` of `rows` if `actor` may do `action` to it.
 
     Raises NotFound if the row does not exist or the actor does not see it, Forbidden if the actor sees it but may not do this.
     """
@@ -44,19 +49,18 @@ def get[M: Model](actor: Actor, action: Action, queryset: QuerySet[M], pk: UUID 
         pk = UUID(str(pk))
     except ValueError:
         raise not_found() from None
-    scoped = cast(ScopedQuerySet[M], queryset)
-    row = the_only(scoped.visible_to(actor, action, pk=pk))
+    row = _visible_row(actor, action, rows, pk)
     if row is None:
-        _refuse(actor, action, scoped, pk)
+        _refuse(actor, action, rows, pk)
     _refuse_own_matter(actor, action, row)
     return row
 
 
 def require(actor: Actor, action: Action, row: Any) -> None:
     """Raises NotFound or Forbidden, like `get`, unless `actor` may do `action` to `row`."""
-    queryset: ScopedQuerySet[Any] = type(row)._default_manager.all()
-    if not queryset.visible_to(actor, action, pk=row.pk).exists():
-        _refuse(actor, action, queryset, row.pk)
+    manager = type(row)._default_manager
+    if not _visible_ids(actor, action, type(row), row.pk):
+        _refuse(actor, action, manager, row.pk)
     _refuse_own_matter(actor, action, row)
 
 
@@ -237,11 +241,33 @@ def _system_actions(actor: Actor) -> frozenset[Action]:
     return SYSTEM_ALLOWED[actor.ref]
 
 
-def _refuse(actor: Actor, action: Action, queryset: ScopedQuerySet[Any], pk: UUID) -> NoReturn:
+def _refuse(actor: Actor, action: Action, rows: Rows[Any], pk: UUID) -> NoReturn:
     # Reads the row, because `exists` drops the `of` of a locking queryset, and PostgreSQL cannot lock the rows of an outer join.
-    if action is not Action.VIEW and the_only(queryset.visible_to(actor, Action.VIEW, pk=pk)) is not None:
+    if action is not Action.VIEW and _visible_row(actor, Action.VIEW, rows, pk) is not None:
         raise _forbidden(dormant=is_dormant(actor, action))
     raise not_found()
+
+
+def _visible_row[M: Model](actor: Actor, action: Action, rows: Rows[M], pk: UUID) -> M | None:
+    if isinstance(rows, QuerySet):
+        return the_only(cast(ScopedQuerySet[M], rows).visible_to(actor, action, pk=pk))
+    found = _visible_of_model(actor, action, rows.model, pk) if isinstance(rows, Manager) else _visible(actor, action, rows, pk)
+    return cast("M | None", next(iter(found), None))
+
+
+@prepared
+def _visible(actor: Actor, action: Action, rows: Callable[[Actor], QuerySet[Any]], pk: UUID) -> QuerySet[Any]:
+    return cast(ScopedQuerySet[Any], rows(actor)).visible_to(actor, action, pk=pk).order_by()[:1]
+
+
+@prepared
+def _visible_of_model(actor: Actor, action: Action, model: type[Model], pk: UUID) -> QuerySet[Any]:
+    return cast(ScopedManager[Any], model._default_manager).visible_to(actor, action, pk=pk).order_by()[:1]
+
+
+@prepared
+def _visible_ids(actor: Actor, action: Action, model: type[Model], pk: UUID) -> QuerySet[Any, Any]:
+    return cast(ScopedManager[Any], model._default_manager).visible_to(actor, action, pk=pk).order_by().values_list("pk")[:1]
 
 
 def _refuse_own_matter(actor: Actor, action: Action, row: Any) -> None:

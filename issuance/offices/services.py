@@ -111,7 +111,7 @@ def create_office(
 
 def make_office(*, actor: Actor, area_id: UUID, data: OfficeData, office_number: str = "") -> Office:
     """Does the work of `create_office` in the caller's transaction, without connections."""
-    area = policy.get(actor, Action.EDIT_OFFICE, IssuingArea.objects.all(), area_id)
+    area = policy.get(actor, Action.EDIT_OFFICE, IssuingArea.objects, area_id)
     data = data.checked()
     _lock_names(area.id)
     _require_free_name(area.id, data.name)
@@ -128,7 +128,7 @@ def edit_office(*, actor: Actor, office_id: UUID, version: int, data: OfficeData
 
     Raises NotFound, Forbidden, Invalid by field, Outdated, Conflict if another open office of the area has the name.
     """
-    _lock_names(policy.get(actor, Action.EDIT_OFFICE, Office.objects.all(), office_id).area_id)
+    _lock_names(policy.get(actor, Action.EDIT_OFFICE, Office.objects, office_id).area_id)
     office, data = policy.get(actor, Action.EDIT_OFFICE, _rows(), office_id), data.checked()
     if office.closed_at is None and data.name != office.name:
         _require_free_name(office.area_id, data.name, but=office.id)
@@ -153,7 +153,7 @@ def reopen_office(*, actor: Actor, office_id: UUID) -> Office:
 
     Raises NotFound, Forbidden, Conflict if an open office of the area has taken its name.
     """
-    _lock_names(policy.get(actor, Action.EDIT_OFFICE, Office.objects.all(), office_id).area_id)
+    _lock_names(policy.get(actor, Action.EDIT_OFFICE, Office.objects, office_id).area_id)
     office = policy.get(actor, Action.EDIT_OFFICE, _rows(), office_id)
     if office.closed_at is not None:
         _require_free_name(office.area_id, office.name, but=office.id)
@@ -175,7 +175,7 @@ def connect_offices(*, actor: Actor, organisation_id: UUID, office_ids: Iterable
     Raises NotFound, Forbidden, Invalid (no office, or one of another area), Conflict if one is closed.
     """
     lock_tree()  # a concurrent move to another area would leave the offices behind
-    organisation = policy.get(actor, Action.LINK_OFFICE, Organisation.objects.all(), organisation_id)
+    organisation = policy.get(actor, Action.LINK_OFFICE, Organisation.objects, organisation_id)
     wanted = set(office_ids)
     offices = list(_rows().filter(pk__in=wanted, area=organisation.area_id).order_by("pk"))
     if not wanted or len(offices) < len(wanted):
@@ -234,7 +234,7 @@ def disconnect_office(*, actor: Actor, organisation_id: UUID, office_id: UUID) -
     Returns the former connection, or None if there was none. Raises NotFound, Forbidden.
     """
     lock_tree()
-    organisation = policy.get(actor, Action.LINK_OFFICE, Organisation.objects.all(), organisation_id)
+    organisation = policy.get(actor, Action.LINK_OFFICE, Organisation.objects, organisation_id)
     link = OrganisationOffice.objects.select_related("office").filter(organisation=organisation, office=office_id).first()
     if link is None:
         return None

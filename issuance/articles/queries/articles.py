@@ -157,7 +157,7 @@ def offered(*, actor: Actor, organisation_id: UUID) -> tuple[OfferedLine, ...]:
 
     Raises NotFound, Forbidden.
     """
-    organisation = policy.get(actor, Action.CHOOSE_ARTICLES, Organisation.objects.all(), organisation_id)
+    organisation = policy.get(actor, Action.CHOOSE_ARTICLES, Organisation.objects, organisation_id)
     ticks = dict(OrganisationArticle.objects.filter(organisation=organisation).values_list("article_id", "orderable"))
     lines = _lines(Article.objects.order_by("number", "code"))
     return tuple(

@@ -178,7 +178,7 @@ def add_articles(
     added for each organisation that got any. Raises NotFound, Forbidden, Invalid (nothing picked, an article unknown or no longer
     sold, an organisation of another area or outside the actor's scope).
     """
-    area = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.all(), area_id)
+    area = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects, area_id)
     policy.require(actor, Action.CHOOSE_ARTICLES, area)
     rows = Organisation.objects.visible_to(actor, Action.CHOOSE_ARTICLES).filter(area=area).order_by("pk")
     rows = rows.select_for_update(of=("self",), no_key=True)
@@ -203,7 +203,7 @@ def copy_articles(*, actor: Actor, from_id: UUID, to_id: UUID) -> int:
 
     Returns the number added. Raises NotFound, Forbidden.
     """
-    source = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), from_id)
+    source = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects, from_id)
     target = _locked(actor, to_id)
     return sum(offer({target.id: dict.fromkeys(offered_to([source.id])[source.id], True)}, actor=actor).values())
 

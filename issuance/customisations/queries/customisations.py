@@ -207,7 +207,7 @@ def holding(*, actor: Actor, organisation_id: UUID) -> Holding:
 
     Raises NotFound, Forbidden.
     """
-    organisation = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), organisation_id)
+    organisation = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects, organisation_id)
     found = effective_customisations([organisation]).get(organisation.id)
     rows: ScopedQuerySet[CardCustomisation] = CardCustomisation.objects.with_rights(actor, _RIGHTS).select_related("logotype")
     waits = rows.filter(pk=organisation.pending_customisation_id).first() if organisation.pending_customisation_id else None

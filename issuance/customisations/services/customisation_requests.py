@@ -92,7 +92,7 @@ def use_generic_customisation_in_area(*, actor: Actor, area_id: UUID) -> list[UU
     Organisations below inherit it. Returns the ids of those that got it. The number of statements does not depend on the number
     of organisations. Raises NotFound, Forbidden, Conflict if there is no verified generic one.
     """
-    area = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.all(), area_id)
+    area = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects, area_id)
     policy.require(actor, Action.VERIFY_CUSTOMISATION, area)
     lock_tree()
     rows = Organisation.objects.visible_to(actor, Action.VERIFY_CUSTOMISATION)

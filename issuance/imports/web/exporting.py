@@ -58,7 +58,7 @@ class _ExportedPlace:
     @classmethod
     def organisation(cls, actor: Actor, organisation_id: UUID) -> "_ExportedPlace":
         """Returns an organisation with those below it. Raises NotFound, Forbidden."""
-        row = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), organisation_id)
+        row = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects, organisation_id)
         return cls(row.id, row.name, ExportedPart(row.area_id, row.scope_path))
 
 

@@ -102,7 +102,7 @@ def propose(*, actor: Actor, person_id: UUID, answers: dict[str, Any], carrier_i
 
 
 def _started(actor: Actor, person_id: UUID) -> OrderDraft:
-    person = policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), person_id)
+    person = policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects, person_id)
     mine = OrderDraft.objects.filter(owner_ref=actor.ref, person=person)
     now = clock.now()
     if (found := mine.filter(state=DraftState.OPEN).first()) is not None:

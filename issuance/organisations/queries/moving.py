@@ -99,7 +99,7 @@ def places(*, actor: Actor, organisation_id: UUID, text: str) -> list[Place]:
 
     `text` is a part of the name or the beginning of the HSA-id.
     """
-    moved = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), organisation_id)
+    moved = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects, organisation_id)
     tops = IssuingArea.objects.visible_to(actor, Action.CREATE_ORGANISATION).filter(name__icontains=text)
     found = [Place(row.id, row.name, row.name, is_area=True) for row in tops.order_by("name")[: MOST + 1]]
     rows = (

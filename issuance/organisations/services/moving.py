@@ -68,7 +68,7 @@ def _target(actor: Actor, moved: Organisation, parent_id: UUID | None, area_id: 
     """Returns the destination, to which the actor may move the organisation."""
     policy.require(actor, Action.CREATE_SUB_ORGANISATION if moved.parent_id else Action.CREATE_ORGANISATION, moved)
     if parent_id is None:
-        return policy.get(actor, Action.CREATE_ORGANISATION, IssuingArea.objects.all(), area_id or moved.area_id)
+        return policy.get(actor, Action.CREATE_ORGANISATION, IssuingArea.objects, area_id or moved.area_id)
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
     parent = policy.get(actor, Action.CREATE_SUB_ORGANISATION, rows, parent_id)
     if parent.area_id != moved.area_id:

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from issuance.authz import Actor
 from issuance.people.models.persons import Person, Post
+from siths_portal.lib.database.prepared import prepared
 
 _USER = re.compile(r"user:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -18,12 +20,17 @@ def names(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
     ids = {ref.removeprefix("user:"): ref for ref in refs if _USER.fullmatch(ref)}
     if not ids:
         return {}
-    rows = list(Person.objects.filter(pk__in=list(ids)).values_list("id", "given_name_in_use", "surname", "is_protected"))
+    rows = _named([UUID(each) for each in ids])
     secret = hidden(actor, [pk for pk, _given_name, _surname, is_protected in rows if is_protected])
     found = dict.fromkeys(ids.values(), unknown())
     for pk, given_name, surname, _is_protected in rows:
         found[ids[str(pk)]] = _("Handläggare med skyddade personuppgifter") if pk in secret else f"{given_name} {surname}"
     return found
+
+
+@prepared
+def _named(person_ids: list[UUID]) -> QuerySet[Person, Any]:
+    return Person.objects.filter(pk__in=person_ids).values_list("id", "given_name_in_use", "surname", "is_protected")
 
 
 def unknown() -> str:

@@ -19,7 +19,7 @@ class PhotoView:
 
 def person_photo(*, actor: Actor, person_id: UUID | str) -> PhotoView:
     """Returns the person's newest approved photo. Raises NotFound, also if there is no photo, and Forbidden."""
-    person = policy.get(actor, Action.VIEW_PHOTO, Person.objects.all(), person_id)
+    person = policy.get(actor, Action.VIEW_PHOTO, Person.objects, person_id)
     photo = Photo.objects.latest_of(person.id)
     if photo is None or photo.document is None:
         raise NotFound("photo-none", "Personen har inget foto.")

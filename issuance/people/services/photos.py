@@ -19,10 +19,10 @@ def store(*, actor: Actor, person_id: UUID, content: bytes) -> Photo:
 
     Raises NotFound, Forbidden (role, own matter), Invalid (see `lib.files.images.portrait`).
     """
-    policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), person_id)
+    policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects, person_id)
     made = portrait(content, field="photo")
     with transaction.atomic(durable=True):
-        person = policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), person_id)
+        person = policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects, person_id)
         photo = keep_pending(actor=actor, person=person, made=made)
         approve(photo, actor=actor)
     return photo

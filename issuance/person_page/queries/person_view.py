@@ -28,7 +28,7 @@ from issuance.orders.domain.order_states import UNDER_WAY
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder
-from issuance.people.models.persons import Person, Post
+from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.models.photos import Photo
 from issuance.person_page.queries import person_functions
 from issuance.person_page.queries.person_functions import Function
@@ -38,6 +38,7 @@ from issuance.revocation.queries import held_revocations
 from issuance.revocation.queries.held_revocations import HeldNotice
 from pki import service as pki
 from siths_portal.lib import clock
+from siths_portal.lib.database.prepared import prepared
 
 EXPIRY_WARNINGS = (30, 60, 90)
 """Days before the end at which the page warns about a card or an eID; each is a level of urgency (rules/issuance 2.4)."""
@@ -197,38 +198,39 @@ class PersonView:
 
 def person_head(*, actor: Actor, person_id: UUID | str) -> PersonHead:
     """Returns the head of every page on a person. Raises NotFound."""
-    return _head(policy.get(actor, Action.VIEW, _people(actor), person_id))
+    return _head(policy.get(actor, Action.VIEW, _people, person_id))
 
 
 def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = False, opened: UUID | None = None) -> PersonView:
     """Returns the page of a person that the actor sees. It includes the carrier `opened` in any state. Raises NotFound."""
-    person = policy.get(actor, Action.VIEW, _people(actor), person_id)
-    rows = list(_carriers(actor, person))
+    person = policy.get(actor, Action.VIEW, _people, person_id)
+    rows = _carriers(actor, person.id)
     invalid = sum(row.state in carrier_states.INVALID for row in rows)
     shown = [row for row in rows if with_invalid or row.id == opened or row.state not in carrier_states.INVALID]
-    posts = Post.objects.with_rights(actor, person_functions.order_rights()).visible_to(actor)
-    current = posts.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=person, ended_at=None)
     return PersonView(
         head=_head(person),
         carriers=tuple(_assemble(actor, shown)),
-        drafts=_drafts(actor, person),
+        drafts=_drafts(actor, person.id),
         eid_orders=_eid_orders(actor, [row.id for row in rows if row.awaits_fetch]),  # type: ignore[attr-defined]
-        functions=tuple(person_functions.of_person(actor, person, list(current))),
+        functions=tuple(person_functions.of_person(actor, person, _current_posts(actor, person.id))),
         invalid_count=invalid,
         shows_invalid=with_invalid,
     )
 
 
 def _people(actor: Actor) -> QuerySet[Person]:
-    """Returns people with their identifiers, annotated with the right to see their photo and whether there is one."""
+    """Returns people, annotated with the right to see their photo and whether there is one."""
     photos = Photo.objects.filter(person=OuterRef("pk"), approved_at__isnull=False)
-    people = Person.objects.with_rights(actor, [Action.VIEW_PHOTO, Action.ASSIGN_ROLE]).annotate(photographed=Exists(photos))
-    return people.prefetch_related("identifiers")
+    return Person.objects.with_rights(actor, [Action.VIEW_PHOTO, Action.ASSIGN_ROLE]).annotate(photographed=Exists(photos))
+
+
+@prepared
+def _numbers(person_id: UUID) -> QuerySet[PersonIdentifier]:
+    return PersonIdentifier.objects.filter(person=person_id, valid_to=None)
 
 
 def _head(person: Person) -> PersonHead:
-    current = [row for row in person.identifiers.all() if row.valid_to is None]
-    number = min(current, key=lambda row: row.kind != "personnummer", default=None)
+    number = min(_numbers(person.id), key=lambda row: row.kind != "personnummer", default=None)
     protection = (
         (person.protected_person_indicator, _("Sekretessmarkering")),
         (person.protected_population_record, _("Skyddad folkbokföring")),
@@ -248,12 +250,20 @@ def _head(person: Person) -> PersonHead:
     )
 
 
-def _carriers(actor: Actor, person: Person) -> Iterable[Carrier]:
+@prepared
+def _current_posts(actor: Actor, person_id: UUID) -> QuerySet[Post]:
+    """Returns the person's current posts that the actor sees, annotated with the right to order a card."""
+    posts = Post.objects.with_rights(actor, person_functions.order_rights()).visible_to(actor)
+    return posts.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=person_id, ended_at=None)
+
+
+@prepared
+def _carriers(actor: Actor, person_id: UUID) -> QuerySet[Carrier]:
     """Returns the person's carriers that the actor sees, the newest first, annotated with the actor's rights."""
     valid = Eid.objects.filter(carrier=OuterRef("pk"), state__in=_EID_VALID).order_by()
     total = valid.values("carrier").annotate(total=Count("pk")).values("total")
     rows = Carrier.objects.with_rights(actor, person_functions.carrier_rights()).with_own_scope(actor).visible_to(actor)
-    rows = rows.filter(person=person).select_related("organisation", "article")
+    rows = rows.filter(person=person_id).select_related("organisation", "article")
     waiting = HeldRevocation.objects.filter(carrier=OuterRef("pk"), state=HeldRevocationState.OPEN)
     ordered = EidOrder.objects.filter(carrier=OuterRef("pk"), state=EidOrderState.ORDERED.value)
     rows = rows.annotate(
@@ -264,18 +274,33 @@ def _carriers(actor: Actor, person: Person) -> Iterable[Carrier]:
     return rows.defer("card_key_spki").order_by("-created_at", "-id")
 
 
+@prepared
+def _orders(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[CardOrder]:
+    """Returns the orders of carriers, annotated with the carrier's id and the right to remove the order."""
+    ordered = CardOrder.objects.with_rights(actor, [Action.REMOVE_ORDER]).filter(items__carrier__in=carrier_ids)
+    return ordered.annotate(ordered_carrier=F("items__carrier")).select_related("office")
+
+
+@prepared
+def _eids(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid]:
+    """Returns the eIDs on carriers that the actor sees, the oldest first, annotated with the right to revoke."""
+    visible = Eid.objects.with_rights(actor, [Action.REVOKE_EID]).visible_to(actor)
+    return visible.filter(carrier__in=carrier_ids).select_related("organisation").order_by("created_at", "id")
+
+
+@prepared
+def _certificates(carrier_ids: list[UUID]) -> QuerySet[CarrierCertificate]:
+    return CarrierCertificate.objects.filter(carrier__in=carrier_ids).order_by("profile")
+
+
 def _assemble(actor: Actor, rows: list[Carrier]) -> Iterable[CarrierView]:
     ids = [row.id for row in rows]
-    orders = {}
-    ordered = CardOrder.objects.with_rights(actor, [Action.REMOVE_ORDER]).filter(items__carrier__in=ids)
-    for order in ordered.annotate(ordered_carrier=F("items__carrier")).select_related("office"):
-        orders[order.ordered_carrier] = order
+    orders = {order.ordered_carrier: order for order in _orders(actor, ids)}  # type: ignore[attr-defined]
     eids: dict[UUID, list[Eid]] = {}
-    visible = Eid.objects.with_rights(actor, [Action.REVOKE_EID]).visible_to(actor)
-    for eid in visible.filter(carrier__in=ids).select_related("organisation").order_by("created_at", "id"):
+    for eid in _eids(actor, ids):
         eids.setdefault(eid.carrier_id, []).append(eid)
     certificates: dict[tuple[UUID, UUID | None], list[CarrierCertificate]] = {}
-    for certificate in CarrierCertificate.objects.filter(carrier__in=ids).order_by("profile"):
+    for certificate in _certificates(ids):
         certificates.setdefault((certificate.carrier_id, certificate.eid_id), []).append(certificate)
     # Only these states show a hold: before the card is sent its certificates may still fail, and once the code is set they are
     # released.
@@ -391,9 +416,8 @@ def _links(certificates: list[CarrierCertificate]) -> tuple[CertificateLink, ...
     return tuple(CertificateLink(row.certificate_id, words.certificate_use(row.profile)) for row in certificates)
 
 
-def _drafts(actor: Actor, person: Person) -> tuple[DraftView, ...]:
+def _drafts(actor: Actor, person_id: UUID) -> tuple[DraftView, ...]:
     """Returns the actor's own open drafts for the person."""
-    rows = OrderDraft.objects.filter(person=person, owner_ref=actor.ref, state=DraftState.OPEN.value)
     return tuple(
         DraftView(
             id=row.id,
@@ -401,8 +425,14 @@ def _drafts(actor: Actor, person: Person) -> tuple[DraftView, ...]:
             article=words.article(row.article.number, row.article.title) if row.article else "",
             updated_at=row.updated_at,
         )
-        for row in rows.select_related("post__organisation", "article").order_by("-updated_at", "-id")
+        for row in _open_drafts(actor.ref, person_id)
     )
+
+
+@prepared
+def _open_drafts(owner_ref: str, person_id: UUID) -> QuerySet[OrderDraft]:
+    rows = OrderDraft.objects.filter(person=person_id, owner_ref=owner_ref, state=DraftState.OPEN.value)
+    return rows.select_related("post__organisation", "article").order_by("-updated_at", "-id")
 
 
 def _eid_orders(actor: Actor, carrier_ids: list[UUID]) -> tuple[EidOrderView, ...]:

@@ -1,12 +1,12 @@
 """History (Historik) of a carrier and of a person: its events as text, newest first, paged by keyset."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.utils.translation import gettext as _
 
 from authn import service as authn
@@ -22,6 +22,7 @@ from issuance.records.domain.event_groups import COVERS
 from issuance.records.models.events import Event
 from issuance.records.queries import event_words, words
 from issuance.roles.queries import role_places
+from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.events import NEWEST_FIRST
 
 PAGE = 50
@@ -63,7 +64,7 @@ class HistoryView:
 
 def carrier_history(*, actor: Actor, carrier_id: UUID | str, before: int | None = None, limit: int = PAGE) -> HistoryView:
     """Returns the events of a carrier and of those of its eIDs that the actor sees. Raises NotFound, Forbidden."""
-    carrier = policy.get(actor, Action.VIEW_HISTORY, Carrier.objects.defer("card_key_spki"), carrier_id)
+    carrier = policy.get(actor, Action.VIEW_HISTORY, _unread_carriers, carrier_id)
     subjects = _carrier_subjects(actor, [carrier])
     entries, further = _page(actor, subjects, before, limit)
     return HistoryView(carrier.holder_id, _carrier_name(carrier), entries, further)
@@ -74,13 +75,11 @@ def person_history(*, actor: Actor, person_id: UUID | str, before: int | None = 
 
     Raises NotFound, Forbidden.
     """
-    person = policy.get(actor, Action.VIEW_HISTORY, Person.objects.all(), person_id)
-    carriers = Carrier.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person).defer("card_key_spki")
-    posts = Post.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person)
+    person = policy.get(actor, Action.VIEW_HISTORY, Person.objects, person_id)
     subjects = {
         ("person", str(person.id)): _("Personen"),
-        **{("post", str(pk)): _("Uppdrag {hsa_id}").format(hsa_id=hsa_id) for pk, hsa_id in posts.values_list("id", "hsa_id")},
-        **_carrier_subjects(actor, list(carriers)),
+        **{("post", str(pk)): _("Uppdrag {hsa_id}").format(hsa_id=hsa_id) for pk, hsa_id in _posts(actor, person.id)},
+        **_carrier_subjects(actor, _carriers(actor, person.id)),
     }
     entries, further = _page(actor, subjects, before, limit)
     return HistoryView(person.id, "", entries, further)
@@ -93,40 +92,67 @@ def _carrier_name(carrier: Carrier) -> str:
 
 def _carrier_subjects(actor: Actor, carriers: list[Carrier]) -> dict[tuple[str, str], str]:
     names = {carrier.id: _carrier_name(carrier) for carrier in carriers}
-    eids = Eid.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=names)
-    eid_orders = EidOrder.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=names)
-    named = eids.values_list(Value(Eid.subject), "id", "hsa_id").union(
-        eid_orders.values_list(Value(EidOrder.subject), "id", "hsa_id"), all=True
-    )
-    orders = OrderItem.objects.filter(carrier__in=names).values_list("order_id", "carrier_id")
-    transactions = EidAppTransaction.objects.filter(carrier__in=names).values_list("id", "carrier_id")
-    identifications = Identification.objects.filter(carrier__in=names).values_list("id", "carrier_id")
+    ids = list(names)
     return {
         **{("carrier", str(pk)): name for pk, name in names.items()},
-        **{(kind, str(pk)): f"SITHS eID {hsa_id}" for kind, pk, hsa_id in named},
-        **{("order", str(pk)): names[carrier_id] for pk, carrier_id in orders},
-        **{("transaction", str(pk)): names[carrier_id] for pk, carrier_id in transactions},
-        **{("identification", str(pk)): names[carrier_id] for pk, carrier_id in identifications},
+        **{(kind, str(pk)): f"SITHS eID {hsa_id}" for kind, pk, hsa_id in _eids_and_orders(actor, ids)},
+        **{("order", str(pk)): names[carrier_id] for pk, carrier_id in _orders(ids)},
+        **{("transaction", str(pk)): names[carrier_id] for pk, carrier_id in _transactions(ids)},
+        **{("identification", str(pk)): names[carrier_id] for pk, carrier_id in _identifications(ids)},
     }
 
 
+def _unread_carriers(_actor: Actor) -> QuerySet[Carrier]:
+    return Carrier.objects.defer("card_key_spki")
+
+
+@prepared
+def _carriers(actor: Actor, person_id: UUID) -> QuerySet[Carrier]:
+    return Carrier.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person_id).defer("card_key_spki")
+
+
+@prepared
+def _posts(actor: Actor, person_id: UUID) -> QuerySet[Post, Any]:
+    return Post.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person_id).values_list("id", "hsa_id")
+
+
+@prepared
+def _eids_and_orders(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid, Any]:
+    """Returns type, id and HSA-id of the eIDs on carriers, and of the orders of eIDs, that the actor sees."""
+    eids = Eid.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=carrier_ids)
+    eid_orders = EidOrder.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=carrier_ids)
+    named = eids.values_list(Value(Eid.subject), "id", "hsa_id")
+    return named.union(eid_orders.values_list(Value(EidOrder.subject), "id", "hsa_id"), all=True)
+
+
+@prepared
+def _orders(carrier_ids: list[UUID]) -> QuerySet[OrderItem, Any]:
+    return OrderItem.objects.filter(carrier__in=carrier_ids).values_list("order_id", "carrier_id")
+
+
+@prepared
+def _transactions(carrier_ids: list[UUID]) -> QuerySet[EidAppTransaction, Any]:
+    return EidAppTransaction.objects.filter(carrier__in=carrier_ids).values_list("id", "carrier_id")
+
+
+@prepared
+def _identifications(carrier_ids: list[UUID]) -> QuerySet[Identification, Any]:
+    return Identification.objects.filter(carrier__in=carrier_ids).values_list("id", "carrier_id")
+
+
+_SUBJECTS = ("person", "post", "carrier", Eid.subject, EidOrder.subject, "order", "transaction", "identification")
+"""Types of subjects in the history of a person."""
+
+
 def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> tuple[tuple[HistoryEntry, ...], int | None]:
-    by_type: dict[str, list[str]] = {}
-    for kind, ref in subjects:
-        by_type.setdefault(kind, []).append(ref)
-    concerned = Q(pk__in=[])
-    for kind, refs in by_type.items():
-        concerned |= Q(subject_type=kind, subject_ref__in=refs)
-    events = Event.objects.filter(concerned).exclude(_covered_by_others(concerned))
-    if before is not None:
-        events = events.filter(id__lt=before)
-    rows = list(events.order_by(NEWEST_FIRST)[: limit + 1])
+    references = [[ref for kind, ref in subjects if kind == subject_type] for subject_type in _SUBJECTS]
+    rows = _events(limit + 1, [] if before is None else [before], *references)
     shown = rows[:limit]
     who, places = names_of(actor, {row.actor_ref for row in shown}), role_places.places_of_events(actor, shown)
     identified = [UUID(row.subject_ref) for row in shown if row.action == "holder.identified"]
     withdrawn = set(IdentificationWithdrawal.objects.filter(pk__in=identified).values_list("pk", flat=True)) if identified else ()
     offered = identifications.withdrawable_of(actor, identified) if identified else ()
-    further = _facts_of_covered(concerned, shown)
+    further = _facts_of_covered(references, shown)
     entries = tuple(
         HistoryEntry(
             id=row.id,
@@ -154,18 +180,35 @@ def _facts(row: Event) -> dict[str, Any]:
     }
 
 
-def _covered_by_others(concerned: Q) -> Q:
-    """Selects the events that another event of the same transaction stands for (ADR 0212)."""
-    tells: dict[str, set[int]] = {}
-    for action, xid in Event.objects.filter(concerned, action__in=COVERS).values_list("action", "xid"):
-        tells.setdefault(action, set()).add(xid)
-    told = Q(pk__in=[])
-    for action, xids in tells.items():
-        told |= Q(action__in=COVERS[action], xid__in=xids)
-    return told
+def _concerning(references: Iterable[Sequence[str]]) -> QuerySet[Event]:
+    """Returns the events of these subjects; `references` holds one list for each type in `_SUBJECTS`."""
+    concerned = Q(pk__in=[])
+    for subject_type, of_type in zip(_SUBJECTS, references, strict=True):
+        if of_type:
+            concerned |= Q(subject_type=subject_type, subject_ref__in=of_type)
+    return Event.objects.filter(concerned)
 
 
-def _facts_of_covered(concerned: Q, shown: list[Event]) -> dict[int, list[Mapping[str, Any]]]:
+@prepared
+def _events(limit: int, before: list[int], *references: list[str]) -> QuerySet[Event]:
+    """Returns the newest events without those that another event of the same transaction stands for (ADR 0212)."""
+    covered = Q(pk__in=[])
+    for action, others in COVERS.items():
+        covering = _concerning(references).filter(xid=OuterRef("xid"), action=action)
+        covered |= Q(Exists(covering), action__in=others)
+    events = _concerning(references).exclude(covered)
+    if before:
+        events = events.filter(id__lt=before[0])
+    return events.order_by(NEWEST_FIRST)[:limit]
+
+
+@prepared
+def _facts_within(xids: list[int], actions: list[str], *references: list[str]) -> QuerySet[Event, Any]:
+    covered = _concerning(references).filter(xid__in=xids, action__in=actions)
+    return covered.order_by("id").values_list("xid", "action", "facts")
+
+
+def _facts_of_covered(references: Sequence[list[str]], shown: list[Event]) -> dict[int, list[Mapping[str, Any]]]:
     """Returns the facts of the events that each of `shown` stands for, by its id.
 
     Leaves them out if two events of the same action in one transaction could claim them.
@@ -177,8 +220,7 @@ def _facts_of_covered(concerned: Q, shown: list[Event]) -> dict[int, list[Mappin
     found: dict[int, list[Mapping[str, Any]]] = {}
     if acts:
         xids, actions = {xid for xid, _action in acts}, {action for _xid, action in acts}
-        told = Event.objects.filter(concerned, xid__in=xids, action__in=actions).order_by("id")
-        for xid, action, facts in told.values_list("xid", "action", "facts"):
+        for xid, action, facts in _facts_within(sorted(xids), sorted(actions), *references):
             by = acts.get((xid, action), [])
             if len(by) == 1:
                 found.setdefault(by[0], []).append(facts)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from issuance.authz import Action, Actor, policy
 from issuance.records.queries import words
@@ -13,6 +13,7 @@ from issuance.records.queries.history import names_of
 from issuance.revocation.domain import SWEDISH, RevocationReason
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
 from issuance.revocation.services import revocation_limit
+from siths_portal.lib.database.prepared import prepared
 
 MOST = 200
 """The page lists and counts at most this many requests; decisions make room for the others."""
@@ -37,7 +38,7 @@ class HeldView:
 
 def waiting(*, actor: Actor) -> tuple[HeldView, ...]:
     """Returns the open requests for what the actor may revoke, the oldest first, at most MOST."""
-    rows = list(revocation_limit.waiting(actor)[:MOST])
+    rows = _waiting(actor)
     names = names_of(actor, {row.requested_by_ref for row in rows}) if rows else {}
     return tuple(
         HeldView(
@@ -55,6 +56,11 @@ def waiting(*, actor: Actor) -> tuple[HeldView, ...]:
         )
         for row in rows
     )
+
+
+@prepared
+def _waiting(actor: Actor) -> QuerySet[HeldRevocation]:
+    return revocation_limit.waiting(actor)[:MOST]
 
 
 @dataclass(frozen=True)
@@ -93,4 +99,4 @@ def count_to_decide(*, actor: Actor) -> int:
     """Returns how many requests the actor may decide, at most MOST, and 0 without the right. Runs one query."""
     if not policy.holds(actor, Action.REVOKE_CARRIER):
         return 0
-    return sum(not revocation_limit.refusal(actor, row) for row in revocation_limit.waiting(actor)[:MOST])
+    return sum(not revocation_limit.refusal(actor, row) for row in _waiting(actor))

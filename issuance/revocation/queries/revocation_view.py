@@ -108,7 +108,7 @@ def carrier_to_replace(*, actor: Actor, carrier_id: UUID | str) -> RevocationSub
     card waits for its activation. Raises NotFound, Forbidden.
     """
     subject = carrier_to_revoke(actor=actor, carrier_id=carrier_id)
-    policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), subject.person_id)
+    policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects, subject.person_id)
     carrier = Carrier.objects.defer("card_key_spki").get(pk=subject.id)
     possible = card_help.may_be_replaced(carrier)
     return replace(subject, replaced=True, possible=possible, code_blocked=carrier.is_code_blocked)

@@ -130,7 +130,7 @@ def revoke_eid(
     """
     request = RevocationRequest(**fields)
     check(actor=actor, request=request)
-    seen = policy.get(actor, Action.REVOKE_EID, Eid.objects.all(), eid_id)
+    seen = policy.get(actor, Action.REVOKE_EID, Eid.objects, eid_id)
     carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
     eid = Eid.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.pk)
     if eid.state != EidState.REVOKED:

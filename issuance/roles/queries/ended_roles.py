@@ -75,7 +75,7 @@ def ending(*, actor: Actor, grant_id: UUID) -> Ending:
         raise policy.not_found()
     left = False
     try:
-        policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), row.person_id)
+        policy.get(actor, Action.ASSIGN_ROLE, Person.objects, row.person_id)
     except NotFound:
         if not _could_end(actor, row):
             raise

@@ -106,7 +106,7 @@ class PersonRoles:
 
 def organisation(*, actor: Actor, organisation_id: UUID | str) -> Organisation:
     """Returns an organisation in which the actor may assign roles. Raises NotFound, Forbidden."""
-    return policy.get(actor, Action.ASSIGN_ROLE, Organisation.objects.all(), organisation_id)
+    return policy.get(actor, Action.ASSIGN_ROLE, Organisation.objects, organisation_id)
 
 
 def person(*, actor: Actor, person_id: UUID | str) -> PersonHead:
@@ -114,7 +114,7 @@ def person(*, actor: Actor, person_id: UUID | str) -> PersonHead:
 
     Raises NotFound, Forbidden, also for the actor's own person.
     """
-    found = policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), person_id)
+    found = policy.get(actor, Action.ASSIGN_ROLE, Person.objects, person_id)
     return person_view.person_head(actor=actor, person_id=found.pk)
 
 
@@ -151,7 +151,7 @@ def grant(*, actor: Actor, grant_id: UUID | str, to_end: bool = False) -> GrantL
     line = _line(actor, row)
     if to_end and line.left:
         return line
-    policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), row.person_id)
+    policy.get(actor, Action.ASSIGN_ROLE, Person.objects, row.person_id)
     if to_end:
         policy.require_may_end(actor, Role(row.role), scope_path_of(row))
     else:

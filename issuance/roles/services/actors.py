@@ -2,12 +2,10 @@
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from functools import cache
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import connection
 from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Coalesce, JSONObject
 
@@ -20,6 +18,7 @@ from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from siths_portal.lib import clock
+from siths_portal.lib.database.prepared import prepared
 
 _QUALIFIED = [role.value for role in QUALIFIED_ROLES]
 
@@ -31,27 +30,12 @@ def actor_of_person(person_id: UUID, *, hsa_id: str = "") -> Actor:
     global role (rules/issuance 1.3). It issues nothing while training or person check is overdue. A deceased person has no
     grants.
     """
-    statement, key = _statement(), _ActorKey(person_id, user(person_id, ()).ref, clock.now(), clock.today())
-    with connection.cursor() as cursor:
-        cursor.execute(statement.sql, statement.parameters(key))
-        grants = [_Row(*row) for row in statement.converted(cursor.fetchall())]
+    grants = [_Row(*row) for row in _grants(person_id, user(person_id, ()).ref)]
     until = issues_until(grants, held_of(grants[0].held)) if grants else None
-    blocked = until is not None and until < key.today
+    blocked = until is not None and until < clock.today()
     reached = frozenset(grants[0].extended_persons) if grants else frozenset()
     held = tuple(_grant(row, blocked=blocked) for row in grants)
     return user(person_id, held, reached, hsa_id=hsa_id, issues_until=until)
-
-
-class _ActorKey(NamedTuple):
-    """The values that differ between actors."""
-
-    person_id: UUID
-    owner_ref: str
-    now: dt.datetime
-    today: dt.date
-
-
-_STAND_IN = _ActorKey(UUID(int=1), "user:stand-in", dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.date(1, 1, 2))
 
 
 _COLUMNS = (
@@ -71,37 +55,13 @@ class _Row(NamedTuple):
     held: list[dict[str, str | None]]
 
 
-class _Statement:
-    """The query for an actor's rows, compiled once per process: 0.35 ms of CPU for each request instead of 4.1 ms (measured)."""
-
-    def __init__(self) -> None:
-        one = _STAND_IN
-        opened = ExtendedReach.objects.filter(owner_ref=one.owner_ref, until__gt=one.now).values("person_id")
-        own = RoleGrant.objects.filter(person_id=one.person_id, person__deceased=False)
-        grants = with_post(in_force(own, now=one.now), today=one.today)
-        rows = (
-            grants.annotate(extended_persons=ArraySubquery(opened), held=newest_qualifications("person"))
-            .order_by("id")
-            .values_list(*_COLUMNS)
-        )
-        self._compiler = rows.query.get_compiler(connection.alias)
-        self.sql, self._parameters = self._compiler.as_sql()
-        selected = [expression for expression, *_ in self._compiler.select[: self._compiler.col_count]]
-        self._converters = self._compiler.get_converters(selected)
-
-    def parameters(self, key: _ActorKey) -> list[Any]:
-        """Returns the statement's parameters for this actor."""
-        given = dict(zip(_STAND_IN, key, strict=True))
-        return [given.get(value, value) for value in self._parameters]
-
-    def converted(self, rows: list[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
-        """Converts database rows as the queryset would."""
-        return cast("Iterable[Sequence[Any]]", self._compiler.apply_converters(rows, self._converters))
-
-
-@cache
-def _statement() -> _Statement:
-    return _Statement()
+@prepared
+def _grants(person_id: UUID, owner_ref: str) -> QuerySet[RoleGrant, Any]:
+    """Returns the columns of a person's valid roles, with the persons in the extended scope and the newest qualifications."""
+    opened = ExtendedReach.objects.filter(owner_ref=owner_ref, until__gt=clock.now()).values("person_id")
+    own = RoleGrant.objects.filter(person_id=person_id, person__deceased=False)
+    rows = with_post(in_force(own)).annotate(extended_persons=ArraySubquery(opened), held=newest_qualifications("person"))
+    return rows.order_by("id").values_list(*_COLUMNS)
 
 
 def current(grants: QuerySet[RoleGrant], *, now: dt.datetime | None = None) -> QuerySet[RoleGrant]:

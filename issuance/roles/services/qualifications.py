@@ -115,7 +115,7 @@ def holder_of(*, actor: Actor, qualification_id: UUID) -> UUID:
     """Returns the person of a record that the actor may withdraw. Raises NotFound, Forbidden."""
     found = Qualification.objects.filter(pk=qualification_id).values_list("person_id", flat=True).first()
     # An unknown id causes the same queries as a hidden one.
-    person = policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), found or _NOBODY)
+    person = policy.get(actor, Action.ASSIGN_ROLE, Person.objects, found or _NOBODY)
     policy.require_above(actor, _held(person.pk))
     return person.pk
 
@@ -153,7 +153,7 @@ def _all_locked(actor: Actor, person_ids: Sequence[UUID]) -> list[UUID]:
     found = list(seen.values_list("pk", flat=True))
     refused = [pk for pk in person_ids if pk not in found or policy.is_own_matter(actor, Action.ASSIGN_ROLE, pk)]
     if refused:
-        policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), refused[0])
+        policy.get(actor, Action.ASSIGN_ROLE, Person.objects, refused[0])
         raise policy.not_found()
     held: dict[UUID, list[tuple[Role, str]]] = {}
     grants = current(RoleGrant.objects.filter(person__in=found)).select_related("area", "organisation")

@@ -104,7 +104,7 @@ def area_issuer_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
 def _in_area(request: HttpRequest, area_id: UUID, within: frozenset[Role], heading: str) -> Place:
     """Returns the area itself as the place of a role."""
     actor = actor_of(request)
-    area = policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id)
+    area = policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects, area_id)
     head = places.area_head(actor=actor, area_id=area_id)
     assignable, may_protect = _assignable(request, area.scope_path, within)
     return Place(

@@ -63,7 +63,7 @@ def extended_searches(*, actor: Actor, area_id: UUID, before: int | None = None,
     The result does not contain whom a search found, because they belong to other organisations. It leaves out searchers with
     protected identity whom the actor may not see, also from the paging. Raises NotFound, Forbidden.
     """
-    policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id)
+    policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects, area_id)
     refs_of_area = _refs(actor, area_id)
     still_held = Q(valid_to=None) | Q(valid_to__gt=OuterRef("at"))
     held = refs_of_area.filter(still_held, Q(ref=OuterRef("actor_ref")), valid_from__lte=OuterRef("at"))

@@ -235,7 +235,7 @@ def offices(*, actor: Actor, area_id: UUID) -> list[tuple[str, str]]:
 
 
 def _subtree(actor: Actor, organisation_id: UUID) -> QuerySet[Organisation]:
-    top = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), organisation_id)
+    top = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects, organisation_id)
     return Organisation.objects.filter(scope_path__startswith=top.scope_path)
 
 

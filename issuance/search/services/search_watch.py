@@ -41,9 +41,12 @@ class Tally:
     shown: int
 
 
-def tallies() -> dict[str, Combinable]:
-    """Returns the aggregates of a `Tally`, for an existing query of an hour's searches."""
-    listed = Q(extended=False, hits__lte=settings.SEARCH_MAX_HITS) | Q(extended=True, hits__lte=settings.SEARCH_EXTENDED_MAX_HITS)
+def tallies(most: int, most_extended: int) -> dict[str, Combinable]:
+    """Returns the aggregates of a `Tally`, for a query of an hour's searches.
+
+    A search with more hits than `most` shows nobody.
+    """
+    listed = Q(extended=False, hits__lte=most) | Q(extended=True, hits__lte=most_extended)
     return {
         "misses": Count("pk", filter=Q(hits=0)),
         "shown": Coalesce(Sum("hits", filter=listed & Q(kind__in=GUESSABLE)), 0),

@@ -30,6 +30,7 @@ from issuance.search.services import search_watch
 from issuance.search.services.search_watch import GUESSABLE, HOUR, Tally
 from siths_portal.lib import clock
 from siths_portal.lib.database.locks import lock_until_commit
+from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.errors import Forbidden, Invalid, TooManyRequests
 from siths_portal.lib.lists import Order, Page, Rows
 
@@ -83,9 +84,9 @@ def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", ex
     before = _check_limits(actor, term, extended=extended, now=now)
     action = Action.EXTENDED_SEARCH if extended else Action.VIEW
     most = _cap(extended=extended) + 1
-    found = list(_persons(actor, action, term).order_by()[:most])
+    found = _found(actor, action, term, most)
     if other is not None and not found:
-        found = list(_persons(actor, action, other).order_by()[:most])
+        found = _found(actor, action, other, most)
         term = other if found else term
     row = Search.objects.create(
         owner_ref=actor.ref,
@@ -159,8 +160,16 @@ def found_carrier(*, actor: Actor, search: Search) -> UUID | None:
     """Returns the card whose serial number or order id was searched for. Returns None for other kinds of search."""
     if search.kind not in _OF_CARDS:
         return None
+    if search.kind == TermKind.CARD_SERIAL:
+        return next(iter(_with_serial(actor, search.value)), None)
     carriers = _cards(Carrier.objects.visible_to(actor), Term(TermKind(search.kind), search.value))
     return carriers.values_list("pk", flat=True).first()
+
+
+@prepared
+def _with_serial(actor: Actor, serial: str) -> QuerySet[Carrier, UUID]:
+    cards = _cards(Carrier.objects.visible_to(actor), Term(TermKind.CARD_SERIAL, serial))
+    return cards.order_by("pk").values_list("pk", flat=True)[:1]
 
 
 def delete_old(before: dt.datetime) -> int:
@@ -248,16 +257,8 @@ def _check_limits(actor: Actor, term: Term, *, extended: bool, now: dt.datetime)
     person's searches. Searches on a part share one limit. Raises TooManyRequests.
     """
     lock_until_commit(f"search {actor.ref}")
-    by_ending, wide = Q(kind__in=GUESSABLE), Q(extended=True)
-    spent = Search.objects.filter(owner_ref=actor.ref, created_at__gt=now - HOUR).aggregate(
-        all=Count("pk"),
-        all_since=Min("created_at"),
-        ending=Count("pk", filter=by_ending),
-        ending_since=Min("created_at", filter=by_ending),
-        wide=Count("pk", filter=wide),
-        wide_since=Min("created_at", filter=wide),
-        **search_watch.tallies(),
-    )
+    caps = settings.SEARCH_MAX_HITS, settings.SEARCH_EXTENDED_MAX_HITS
+    spent = next(iter(_spent(actor.ref, now - HOUR, *caps)), _NOTHING_SPENT)
     limits = [("all", settings.SEARCHES_PER_HOUR, True)]
     limits += [("ending", settings.SEARCHES_BY_ENDING_PER_HOUR, term.kind in GUESSABLE)]
     limits += [("wide", settings.SEARCHES_EXTENDED_PER_HOUR, extended)]
@@ -268,6 +269,25 @@ def _check_limits(actor: Actor, term: Term, *, extended: bool, now: dt.datetime)
     return Tally(spent["misses"], spent["shown"])
 
 
+_NOTHING_SPENT: dict[str, Any] = dict.fromkeys(("all", "ending", "wide", "misses", "shown"), 0)
+
+
+@prepared
+def _spent(owner_ref: str, since: dt.datetime, most: int, most_extended: int) -> QuerySet[Search, Any]:
+    """Returns the counts of a person's searches since `since` in one row, or no row without searches."""
+    by_ending, wide = Q(kind__in=GUESSABLE), Q(extended=True)
+    searches = Search.objects.filter(owner_ref=owner_ref, created_at__gt=since).order_by().values("owner_ref")
+    return searches.annotate(
+        all=Count("pk"),
+        all_since=Min("created_at"),
+        ending=Count("pk", filter=by_ending),
+        ending_since=Min("created_at", filter=by_ending),
+        wide=Count("pk", filter=wide),
+        wide_since=Min("created_at", filter=wide),
+        **search_watch.tallies(most, most_extended),
+    )
+
+
 def _too_many(name: str) -> str:
     return {
         "all": "Du har gjort så många sökningar som tillåts på en timme. Vänta en stund och sök igen.",
@@ -275,6 +295,19 @@ def _too_many(name: str) -> str:
         "kortserienumret, eller vänta en stund.",
         "wide": "Du har gjort så många sökningar med utökat sökomfång som tillåts på en timme. Vänta en stund och sök igen.",
     }[name]
+
+
+def _found(actor: Actor, action: Action, term: Term, most: int) -> list[Person]:
+    """Returns the persons that match `term`, at most `most`, in any order."""
+    if term.kind in (TermKind.PERSON_ID, TermKind.CARD_SERIAL):
+        return _exactly(actor, action, term.kind, term.value, most)
+    return list(_persons(actor, action, term).order_by()[:most])
+
+
+@prepared
+def _exactly(actor: Actor, action: Action, kind: TermKind, value: str, most: int) -> QuerySet[Person]:
+    """Returns the same for a whole number. Names and endings are not prepared: PostgreSQL plans them by their values."""
+    return _persons(actor, action, Term(kind, value)).order_by()[:most]
 
 
 def _persons(actor: Actor, action: Action, term: Term) -> QuerySet[Person]:

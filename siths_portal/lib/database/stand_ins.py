@@ -1,0 +1,205 @@
+"""Stand-ins: values that a query is compiled with once, in the place of values that differ from one call to the next.
+
+A compiled query holds its values as parameters. `split` replaces the values of a call by stand-ins that nothing else equals, so
+that `prepared` finds them among the parameters of the compiled query, and puts the values of a later call in their place.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count
+from typing import Any, Protocol, Self, runtime_checkable
+from uuid import UUID
+
+from siths_portal.lib import clock
+
+NOW = dt.datetime(3, 7, 1, 12, tzinfo=dt.UTC)
+"""What the clock shows while a query is built."""
+
+TODAY = NOW.astimezone(clock.STOCKHOLM).date()
+
+_FIRST_REAL_YEAR = 1000  # no stored date is older, so an older one is derived from a stand-in
+_MARK = "\x02"
+_PREFIX = 0xABCD
+_WILDCARD = ("", "%")  # what a lookup such as startswith puts around a value
+_FIRST_NUMBER = 9_100_000_000_000_000_000  # above every key, and a bigint
+
+
+class NotPreparable(TypeError):
+    """A value of a call cannot be told from a constant, or a query holds a value that was derived from one of the call."""
+
+
+class StandIns:
+    """Makes the stand-ins of one call and remembers which value each of them stands for."""
+
+    def __init__(self) -> None:
+        self.values: dict[Any, Any] = {}
+        self._numbers = count(1)
+
+    def of_uuid(self, value: UUID) -> UUID:
+        """Returns a UUID to stand for this one."""
+        return self.add(UUID(int=(_PREFIX << 112) + next(self._numbers)), value)
+
+    def of_text(self, value: str) -> str:
+        """Returns a text to stand for this one. It sorts after those that were made before it."""
+        return self.add(f"{_MARK}{next(self._numbers):06}{_MARK}", value)
+
+    def of_paths(self, values: Iterable[str]) -> dict[str, str]:
+        """Returns by path a text to stand for it, in the same order and with the same beginnings in common. `/` stays.
+
+        Paths are names between slashes, such as `/name/name/`.
+        """
+        paths = sorted(set(values))
+        names = {name: f"{number:06}" for number, name in enumerate(sorted({each for path in paths for each in path.split("/")}))}
+        mark = f"{_MARK}{next(self._numbers):06}"
+        made = {path: mark + "/".join(names[each] if each else "" for each in path.split("/")) for path in paths if path != "/"}
+        for path, stand_in in made.items():
+            self.add(stand_in, path)
+        return {"/": "/", **made}
+
+    def of_number(self, value: int) -> int:
+        """Returns a number to stand for this one."""
+        return self.add(_FIRST_NUMBER + next(self._numbers), value)
+
+    def of_moment(self, value: dt.datetime) -> dt.datetime:
+        """Returns an aware moment to stand for this one."""
+        return self.add(dt.datetime(1, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=next(self._numbers)), value)
+
+    def of_day(self, value: dt.date) -> dt.date:
+        """Returns a date to stand for this one."""
+        return self.add(dt.date(1, 1, 1) + dt.timedelta(days=next(self._numbers)), value)
+
+    def of_list(self, values: Iterable[Any]) -> list[Any]:
+        """Returns stand-ins for values of one kind. Their number is rounded up to 1, 4, 16 and so on by the last value.
+
+        So lists of similar lengths share a compiled query.
+        """
+        known = list(values)
+        rounded = 4 ** math.ceil(math.log(len(known), 4)) if known else 0
+        make = self.of_number if known and isinstance(known[0], int) else self._of_one
+        return [make(value) for value in known + known[-1:] * (rounded - len(known))]
+
+    def _of_one(self, value: UUID | str) -> UUID | str:
+        return self.of_uuid(value) if isinstance(value, UUID) else self.of_text(value)
+
+    def add[V](self, stand_in: V, value: V) -> V:
+        """Lets `stand_in`, which equals nothing else, stand for `value`. Returns it."""
+        self.values[stand_in] = value
+        return stand_in
+
+
+@runtime_checkable
+class Shaped(Protocol):
+    """An argument that knows which of its parts are values and which decide how a query looks."""
+
+    def with_stand_ins(self, stand_ins: StandIns) -> tuple[Hashable, Self]:
+        """Returns what decides how a query looks, and the same object with stand-ins for its values."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call's arguments, told apart.
+
+    `shape` decides how the query looks, `arguments` hold stand-ins, and `values` gives the value of each stand-in.
+    """
+
+    shape: Hashable
+    arguments: tuple[Any, ...]
+    values: dict[Any, Any]
+
+
+def split(arguments: Iterable[Any]) -> Call:
+    """Tells values of a call from what decides how its query looks.
+
+    Values are UUID, str, datetime and date, and the members of lists of UUID, str and int. These decide how the query looks:
+    enum members, None, bool, int, functions, classes, the length of a list, and what a `Shaped` argument says. Raises
+    NotPreparable for anything else.
+    """
+    stand_ins = StandIns()
+    parts = [_split_one(each, stand_ins) for each in arguments]
+    values = stand_ins.values
+    now = clock.now()
+    values[NOW], values[TODAY] = now, now.astimezone(clock.STOCKHOLM).date()
+    return Call(tuple(shape for shape, _ in parts), tuple(replaced for _, replaced in parts), values)
+
+
+def _split_one(value: Any, stand_ins: StandIns) -> tuple[Hashable, Any]:
+    if value is None or isinstance(value, (Enum, bool, int)) or callable(value):
+        return value, value
+    for kind, make in _MAKERS:
+        if isinstance(value, kind):
+            return kind, make(stand_ins, value)
+    if isinstance(value, Shaped):
+        return value.with_stand_ins(stand_ins)
+    if isinstance(value, (list, frozenset)) and all(isinstance(each, (UUID, str, int)) for each in value):
+        made = stand_ins.of_list(value)
+        return len(made), made
+    raise NotPreparable(f"{type(value).__name__} is neither a value nor a shape")
+
+
+_MAKERS: tuple[tuple[type, Callable[[StandIns, Any], Any]], ...] = (
+    (UUID, StandIns.of_uuid),
+    (str, StandIns.of_text),
+    (dt.datetime, StandIns.of_moment),  # before date, of which it is a subclass
+    (dt.date, StandIns.of_day),
+)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A parameter of a compiled query that takes a value of the call; text around the stand-in belongs to a LIKE pattern."""
+
+    position: int
+    stand_in: Any
+    before: str = ""
+    after: str = ""
+
+    @property
+    def content(self) -> tuple[Any, str, str]:
+        """What the parameter holds, wherever it stands."""
+        return self.stand_in, self.before, self.after
+
+    def parameter(self, values: dict[Any, Any]) -> Any:
+        """Returns the parameter with the value of the call."""
+        value = values[self.stand_in]
+        if not self.before and not self.after:
+            return value
+        return f"{self.before}{_escaped(value)}{self.after}"
+
+
+def slots(parameters: Iterable[Any], values: dict[Any, Any]) -> Iterator[Slot]:
+    """Yields the parameters that hold a stand-in of `values`. Raises NotPreparable if a parameter is derived from one."""
+    for position, parameter in enumerate(parameters):
+        if isinstance(parameter, (UUID, dt.date, str, int)) and parameter in values:
+            yield Slot(position, parameter)
+        elif isinstance(parameter, str) and _MARK in parameter:
+            yield _slot_in_pattern(position, parameter, values)
+        elif _is_derived(parameter):
+            raise NotPreparable(f"a query parameter is derived from an argument: {parameter!r}")
+
+
+def _slot_in_pattern(position: int, pattern: str, values: dict[Any, Any]) -> Slot:
+    before, mark, rest = pattern.partition(_MARK)
+    known = [each for each in values if isinstance(each, str) and (mark + rest).startswith(each)]
+    stand_in = max(known, key=len, default="")
+    after = (mark + rest).removeprefix(stand_in)
+    if not stand_in or before not in _WILDCARD or after not in _WILDCARD:
+        raise NotPreparable(f"a query parameter is derived from an argument: {pattern!r}")
+    return Slot(position, stand_in, before, after)
+
+
+def _escaped(text: str) -> str:
+    """Returns the text for a LIKE pattern, as Django escapes it."""
+    return text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+
+
+def _is_derived(parameter: Any) -> bool:
+    if isinstance(parameter, (list, tuple)):
+        return any(_is_derived(each) or (isinstance(each, (UUID, str)) and _is_stand_in(each)) for each in parameter)
+    return isinstance(parameter, dt.date) and parameter.year < _FIRST_REAL_YEAR
+
+
+def _is_stand_in(parameter: UUID | str) -> bool:
+    return parameter.int >> 112 == _PREFIX if isinstance(parameter, UUID) else _MARK in parameter

@@ -1,0 +1,52 @@
+"""Compares each prepared query with the queryset that it stands for, at its first two uses by a process.
+
+So every test that reads a page also proves that the page asks what its querysets say, whoever the actor is.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+
+from siths_portal.lib import clock
+from siths_portal.lib.database.prepared import Prepared
+from siths_portal.lib.database.stand_ins import split
+
+USES = 2
+_uses: Counter[Hashable] = Counter()
+_ask: Callable[..., Any] = Prepared.__call__
+
+
+def compare() -> None:
+    """Lets all calls of this process be compared from now on."""
+    Prepared.__call__ = _compared  # type: ignore[method-assign]
+
+
+def _compared(query: Prepared[..., Any], *arguments: Any) -> Any:
+    key = (query.build, split(arguments).shape)
+    _uses[key] += 1
+    if _uses[key] <= USES and not _is_rounded(arguments):
+        with clock.moved_to(clock.now()):
+            assert query.question(*arguments) == _expected(query, arguments), query.build
+    return _ask(query, *arguments)
+
+
+def _expected(query: Prepared[..., Any], arguments: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    try:
+        sql, parameters = query.build(*arguments).query.sql_with_params()
+    except EmptyResultSet:
+        return "", ()
+    return sql, tuple(parameters)
+
+
+def _is_rounded(arguments: tuple[Any, ...]) -> bool:
+    """Whether the prepared query has more parameters than the queryset, since a list's length is rounded up."""
+    return any(len(each) not in (0, 1, 4, 16, 64) for each in _lists(arguments))
+
+
+def _lists(arguments: tuple[Any, ...]) -> Iterator[Any]:
+    for each in arguments:
+        if isinstance(each, list | frozenset):
+            yield each
+        yield getattr(each, "extended_persons", ())
