@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class EidOrderState(StrEnum):
-    """Where an eID order stands. ORDERED waits for the holder; the others are final."""
+    """The state of an eID order. ORDERED waits for the holder; the others are final."""
 
     ORDERED = "ordered"
     FETCHED = "fetched"
@@ -14,7 +14,9 @@ class EidOrderState(StrEnum):
 
 
 class EidOrderAction(StrEnum):
-    """What may be done to an eID order. An officer withdraws it; it is cancelled when what it hangs on is revoked."""
+    """The actions on an eID order. An officer withdraws it. The system cancels it when its carrier, or the eID it renews, is
+    revoked.
+    """
 
     FETCH = "fetched"
     WITHDRAW = "withdrawn"

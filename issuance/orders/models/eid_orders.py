@@ -1,4 +1,4 @@
-"""eID orders: eIDs that holders fetch onto a carrier in use, which no supplier takes part in."""
+"""eID orders: eIDs that holders fetch onto a carrier in use, without a supplier."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -23,12 +23,12 @@ _RENEWAL = Q(kind=EidOrderKind.RENEWAL.value)
 
 
 class EidOrder(Stateful):
-    """Beställning av SITHS eID: an eID of one post, ordered on a carrier that the person uses (rules/issuance 3.6).
+    """Beställning av SITHS eID: an eID of one assignment, ordered on a carrier that the person uses (rules/issuance 3.6).
 
-    `kind` is a `kinds.EidOrderKind`; a renewal names the eID that it `replaces`. The other values are as they were at the order
-    and stay: `article` and `assurance_level` are the carrier's, so that a price is that of `ordered_at`; `hsa_id`, `mail`, `upn`
-    and `title` are the post's. The holder may fetch it until `expires_at` (exclusive); `eid` is what was fetched. Scoped by its
-    post's organisation, like the eID that it becomes.
+    `kind` is a `kinds.EidOrderKind`; a renewal refers to the eID that it `replaces`. The other values are copied at the order
+    and never change: `article` and `assurance_level` are the carrier's, so that the price is that of `ordered_at`; `hsa_id`,
+    `mail`, `upn` and `title` are the assignment's. The holder may fetch it until `expires_at` (exclusive); `eid` is the fetched
+    eID. Scoped by its assignment's organisation, like the fetched eID.
     """
 
     subject = "eid_order"
@@ -70,10 +70,10 @@ class EidOrder(Stateful):
 
     @property
     def transitions(self) -> Mapping[tuple[EidOrderState, EidOrderAction], EidOrderState]:
-        """The transitions of every eID order."""
+        """Returns the transitions, the same for every eID order."""
         return TRANSITIONS
 
     @property
     def rule(self) -> EidOrderRule:
-        """How such eIDs are ordered on carriers of its carrier's kind. Raises KeyError if they are not any more."""
+        """Returns the rule for such orders on carriers of its carrier's kind. Raises KeyError if the kind no longer has one."""
         return (kinds.kind_of(self.carrier.kind).eid_orders or {})[EidOrderKind(self.kind)]

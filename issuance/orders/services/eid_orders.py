@@ -1,4 +1,4 @@
-"""Ordering of eIDs that holders fetch onto a carrier in use (rules/issuance 3.6): order, withdraw, fetch, cancel, expire."""
+"""Orders of eIDs that holders fetch onto a carrier in use (rules/issuance 3.6): order, withdraw, fetch, cancel, expire."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -44,18 +44,18 @@ class _Request:
 
 
 def order_additional_eid(*, actor: Actor, carrier_id: UUID, post_id: UUID) -> EidOrder:
-    """Orders an eID of a further post of the holder on a carrier that the actor sees. Post and person are read live first.
+    """Orders an eID of another assignment of the holder on a carrier that the actor sees.
 
-    The right is asked of the post. Raises NotFound, Forbidden (role, own matter), Invalid (what stands against it, by field),
-    Conflict (the carrier takes no eID now, one for the post is there or ordered, no room), Unavailable (outside systems).
+    First reads assignment and person live. The actor needs the right in the assignment's organisation. Raises NotFound,
+    Forbidden (role, own matter), Invalid (obstacles, by field), Conflict (the carrier accepts no eID now, it has one for the
+    assignment or an order for one, or it is full), Unavailable (external systems).
     """
     return _submit(_Request(actor, EidOrderKind.ADDITIONAL, carrier_id, post_id))
 
 
 def order_renewed_eid(*, actor: Actor, eid_id: UUID) -> EidOrder:
-    """Orders an eID in place of an active one, of the same post and on the same carrier.
-
-    The old one stays valid until activation, which calls `mark_fetched`, revokes it. Raises what `order_additional_eid` does.
+    """Orders an eID to replace an active one of the same assignment on the same carrier. The old one stays valid until
+    activation, which calls `mark_fetched`, revokes it. Raises as `order_additional_eid`.
     """
     eid = policy.get(actor, Action.VIEW, Eid.objects.all(), eid_id)
     return _submit(_Request(actor, EidOrderKind.RENEWAL, eid.carrier_id, eid.post_id, eid.pk))
@@ -63,9 +63,8 @@ def order_renewed_eid(*, actor: Actor, eid_id: UUID) -> EidOrder:
 
 @transaction.atomic(durable=True)
 def withdraw_eid_order(*, actor: Actor, order_id: UUID) -> EidOrder:
-    """Withdraws an order that waits for its holder; a cancelled one stays as it is.
-
-    Raises NotFound, Forbidden, IllegalTransition if it was fetched or has expired.
+    """Withdraws an order that waits for its holder. A cancelled one stays as it is. Raises NotFound, Forbidden,
+    IllegalTransition if it was fetched or has expired.
     """
     order = policy.get(actor, Action.WITHDRAW_EID_ORDER, _locked(), order_id)
     if order.state != EidOrderState.CANCELLED:
@@ -75,11 +74,11 @@ def withdraw_eid_order(*, actor: Actor, order_id: UUID) -> EidOrder:
 
 @transaction.atomic
 def mark_fetched(*, actor: Actor, order_id: UUID, eid: Eid) -> EidOrder:
-    """Binds the eID that the holder has fetched to its order, in the caller's transaction, which has locked carrier and eID.
+    """Links the eID that the holder has fetched to its order, in the caller's transaction, which has locked carrier and eID.
 
-    `actor` is the holder. Revoking the eID that a renewal `replaces` is the caller's. Raises NotFound, Forbidden,
-    IllegalTransition if the order does not wait any more, Conflict after its last day or if the post has ended; ValueError if
-    `eid` is not live, or of another carrier or post than was ordered.
+    `actor` is the holder. The caller revokes the eID that a renewal `replaces`. Raises NotFound, Forbidden, IllegalTransition
+    if the order no longer waits, Conflict after its last day or if the assignment has ended, ValueError if `eid` is not live,
+    or belongs to another carrier or assignment than ordered.
     """
     order = policy.get(actor, Action.FETCH_EID, _locked().select_related("post"), order_id)
     if (eid.carrier_id, eid.post_id) != (order.carrier_id, order.post_id) or eid.state not in _LIVE:
@@ -93,7 +92,7 @@ def mark_fetched(*, actor: Actor, order_id: UUID, eid: Eid) -> EidOrder:
 
 
 def cancel_of_carriers(carrier_ids: Collection[UUID], *, actor_ref: str, reason: str) -> None:
-    """Cancels what waits on locked carriers that are revoked, in the caller's transaction."""
+    """Cancels the waiting orders of locked carriers that are revoked, in the caller's transaction."""
     _cancel(Q(carrier__in=carrier_ids), actor_ref=actor_ref, reason=reason)
 
 
@@ -109,9 +108,8 @@ def overdue_count() -> int:
 
 @transaction.atomic(durable=True)
 def expire_overdue(*, batch: int) -> int:
-    """Expires at most `batch` orders that nobody fetched in time or whose post has ended. Returns how many.
-
-    Orders that somebody else holds are left to the next run.
+    """Expires at most `batch` orders that nobody fetched in time or whose assignment has ended. Returns how many. Skips orders
+    that another transaction has locked; the next run takes them.
     """
     actor = system("expiry")
     rows = EidOrder.objects.visible_to(actor, Action.EXPIRE_CARRIER).filter(_overdue()).order_by("id")
@@ -182,7 +180,7 @@ def _place(request: _Request, live: people.Live) -> EidOrder:
 
 
 def _rule(carrier: Carrier, kind: EidOrderKind) -> EidOrderRule:
-    """How the carrier's kind takes such an order. Raises Conflict if it does not."""
+    """Returns the rule of the carrier's kind for such an order. Raises Conflict if it has none."""
     rule = kinds.kind_of(carrier.kind).eid_order(kind)
     if rule is None:
         raise Conflict("eid-not-for-carrier", "SITHS eID kan inte beställas till den här sortens kort.")
@@ -195,7 +193,9 @@ def _require_usable(carrier: Carrier, rule: EidOrderRule, now: dt.datetime) -> N
 
 
 def _require_holder(live: people.Live, carrier: Carrier, post: Post) -> None:
-    """Passes if post and carrier are of one person, who may have an eID of the carrier's level. Nothing is sent to an address."""
+    """Raises unless assignment and carrier belong to one person who may have an eID of the carrier's level. The person needs no
+    address.
+    """
     if post.person_id != carrier.person_id:
         message = "Uppdraget gäller en annan person än kortets innehavare. Välj ett av innehavarens uppdrag."
         raise Invalid("post-of-another-person", message, fields={"post": [message]})
@@ -219,7 +219,7 @@ def _require_holder(live: people.Live, carrier: Carrier, post: Post) -> None:
 
 
 def _require_room(request: _Request, carrier: Carrier, post: Post) -> None:
-    """Passes if the locked carrier takes the eID. Raises Conflict."""
+    """Raises Conflict unless the locked carrier accepts the eID."""
     waiting = EidOrder.objects.filter(carrier=carrier, state=EidOrderState.ORDERED.value)
     live = Eid.objects.filter(carrier=carrier, state__in=_LIVE)
     if waiting.filter(post=post).exists():
@@ -235,6 +235,6 @@ def _require_room(request: _Request, carrier: Carrier, post: Post) -> None:
 
 
 def _expires_at(carrier: Carrier, post: Post) -> dt.datetime:
-    """The end of the days to fetch in, never past the carrier or the post."""
+    """Returns the end of the time to fetch the eID, not after the carrier or the assignment ends."""
     ends = (clock.end_of_day(clock.today() + dt.timedelta(days=settings.EID_ORDER_DAYS)), carrier.valid_to, post_ends_at(post))
     return min(end for end in ends if end is not None)

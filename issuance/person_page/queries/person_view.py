@@ -168,7 +168,7 @@ class DraftView:
 
 @dataclass(frozen=True)
 class EidOrderView:
-    """An eID that was ordered on a carrier and that the holder has not fetched. `fetch_by` is the last day to do so."""
+    """An ordered eID on a carrier that the holder has not fetched. `fetch_by` is the last day to do so."""
 
     id: UUID
     name: str
@@ -436,7 +436,7 @@ def _open_drafts(owner_ref: str, person_id: UUID) -> QuerySet[OrderDraft]:
 
 
 def _eid_orders(actor: Actor, carrier_ids: list[UUID]) -> tuple[EidOrderView, ...]:
-    """The waiting eID orders on these carriers that the actor sees. One query, none without a carrier."""
+    """Returns the waiting eID orders on these carriers that the actor sees. Runs one query, and none without a carrier."""
     if not carrier_ids:
         return ()
     rows = EidOrder.objects.visible_to(actor).filter(carrier__in=carrier_ids, state=EidOrderState.ORDERED.value)

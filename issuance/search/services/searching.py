@@ -54,7 +54,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Hits:
-    """What a search finds now. If there are `too_many` persons, `rows` has none of them."""
+    """The present hits of a search. With `too_many` persons, `rows` is empty."""
 
     rows: Rows[Person, Hit]
     too_many: bool

@@ -38,7 +38,7 @@ _NOBODY: Mapping[str, Promise] = {
         "med person-id."
     ),
 }
-"""Why a search of this kind found nobody, and what to do."""
+"""Texts for a search without a hit, by its kind: the reason, and the next step."""
 
 _TOO_MANY: Mapping[bool, Promise] = {
     True: _(
@@ -49,7 +49,7 @@ _TOO_MANY: Mapping[bool, Promise] = {
         "person-id eller kortserienummer."
     ),
 }
-"""What to do about too many hits, by whether a name was searched for."""
+"""Texts for too many hits; the key is True for a search by name."""
 
 _EXTEND = _("Om personen hör till en annan organisation kan du kryssa i Utökat sökomfång och skriva ett skäl.")
 _ASKED = _("Portalen frågade också HSA-katalogen, som inte har någon sådan person inom din behörighet.")
@@ -67,7 +67,7 @@ def _hsa_ids(hit: Hit) -> str:
 
 
 class HitList(List[Hit]):
-    """The persons that a search of the actor's own session finds."""
+    """The hits of a search of the actor's own session."""
 
     columns = (
         Column(
