@@ -24,7 +24,7 @@ from issuance.authz import Action, policy
 from issuance.organisations.queries import places
 from issuance.organisations.queries.places import Above, OrganisationHead
 from issuance.records.web.editing import initial, submitted_form
-from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, Tab, actor_of, demand, render_page
+from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, actor_of, demand, object_page, object_tabs, render_page
 from issuance.records.web.history import TEMPLATE as HISTORY
 from issuance.records.web.history import history_context
 from issuance.records.web.places import demand_there, organisation_page
@@ -98,19 +98,17 @@ def _page(
 ) -> HttpResponse:
     code, title = found.line.code, found.line.title
     names = (("article", _("Uppgifter")), ("article_history", _("Historik")))
-    return render_page(
+    return object_page(
         request,
         ADMINISTRATION,
         template,
         context,
-        heading=step or title,
-        kind=title if step else _("Artikel"),
-        crumbs=[
-            Crumb(_("Artiklar"), reverse("articles")),
-            Crumb(title, reverse("article", args=[code])),
-            *([Crumb(step)] if step else []),
-        ],
-        tabs=[] if step else [Tab(text, reverse(name, args=[code]), name == here) for name, text in names],
+        name=title,
+        kind=_("Artikel"),
+        step_kind=title,
+        way=[Crumb(_("Artiklar"), reverse("articles")), Crumb(title, reverse("article", args=[code]))],
+        step=step,
+        tabs=object_tabs(names, code, here),
         status=status,
     )
 

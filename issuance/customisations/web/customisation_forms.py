@@ -9,9 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from issuance.customisations.queries.customisations import STATES
 from issuance.customisations.services.customisations import BACK_LINES, BACK_TEXT_TOO_LONG, BACK_WIDTH, CustomisationData
-from issuance.records.web.editing import EditForm
+from issuance.records.web.editing import CheckedForm
 from issuance.records.web.forms import text_line
-from siths_portal.lib.errors import Invalid
 from siths_portal.lib.pages.forms import Form
 
 
@@ -24,7 +23,7 @@ def back_text_field(label: Any, help_text: Any) -> forms.CharField:
     return text
 
 
-class CustomisationForm(EditForm):
+class CustomisationForm(CheckedForm):
     """A card customisation. Its id can be set only for a new one."""
 
     columns: ClassVar[Mapping[str, str]] = {name: name for name in ("name", "issuer_number", "back_text", "supplier_ref")}
@@ -65,15 +64,6 @@ class CustomisationForm(EditForm):
             field.help_text = _("Ingen kortleverantör är registrerad. Driften registrerar en först.")
         if not new:
             del self.fields["customisation_id"]
-
-    def clean(self) -> dict[str, Any]:
-        """Adds the errors that the service would raise, so the user sees all errors at once."""
-        given = super().clean() or {}
-        try:
-            self.data_of(given).checked()
-        except Invalid as error:
-            self.take_beside(error)
-        return self.cleaned_data
 
     @staticmethod
     def data_of(given: Mapping[str, Any]) -> CustomisationData:

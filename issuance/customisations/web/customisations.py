@@ -37,7 +37,16 @@ from issuance.customisations.web.lists import CustomisationList, OwnerList
 from issuance.organisations.queries import organisations, places
 from issuance.organisations.queries.places import OrganisationHead
 from issuance.records.web.editing import initial, submitted_form, version_sent
-from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, Tab, actor_of, demand, render_page
+from issuance.records.web.frame import (
+    ADMINISTRATION,
+    Crumb,
+    Link,
+    actor_of,
+    demand,
+    object_page,
+    object_tabs,
+    render_page,
+)
 from issuance.records.web.history import TEMPLATE as HISTORY
 from issuance.records.web.history import history_context
 from issuance.records.web.places import demand_there, organisation_page
@@ -140,21 +149,21 @@ def _page(
     step: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    own = reverse("customisation", args=[found.id])
     names = (("customisation", _("Uppgifter")), ("customisation_history", _("Historik")))
-    return render_page(
+    return object_page(
         request,
         ADMINISTRATION,
         template,
         context,
-        heading=step or found.name,
-        kind=found.name if step else _("Generell kortanpassning") if found.generic else _("Kortanpassning"),
-        crumbs=[
+        name=found.name,
+        kind=_("Generell kortanpassning") if found.generic else _("Kortanpassning"),
+        step_kind=found.name,
+        way=[
             Crumb(_("Kortanpassningar"), reverse("customisations")),
-            Crumb(found.name, own),
-            *([Crumb(step)] if step else []),
+            Crumb(found.name, reverse("customisation", args=[found.id])),
         ],
-        tabs=[] if step else [Tab(text, reverse(name, args=[found.id]), name == here) for name, text in names],
+        step=step,
+        tabs=object_tabs(names, found.id, here),
         status=status,
     )
 

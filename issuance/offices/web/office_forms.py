@@ -8,16 +8,15 @@ from django.utils.translation import gettext_lazy as _
 
 from issuance.offices.queries import OrganisationChoices
 from issuance.offices.services import OfficeAddress, OfficeData
-from issuance.records.web.editing import EditForm
+from issuance.records.web.editing import CheckedForm
 from issuance.records.web.forms import text_line
-from siths_portal.lib.errors import Invalid
 
 LONGEST_COMMENT = 100
 """The maximum length of an invoice comment."""
 ADDRESS = ("recipient_organisation", "internal_recipient", "street_address", "postal_code", "city")
 
 
-class OfficeForm(EditForm):
+class OfficeForm(CheckedForm):
     """An office, with an address if it receives bundles of cards.
 
     The form of a new office also has the organisations to connect.
@@ -60,15 +59,6 @@ class OfficeForm(EditForm):
         else:
             choices = [(str(each.id), each.name) for each in organisations.all]
             self.fields["organisation"].choices = choices  # type: ignore[attr-defined]
-
-    def clean(self) -> dict[str, Any]:
-        """Adds the errors that the service would raise, so the user sees all errors at once."""
-        given = super().clean() or {}
-        try:
-            self.data_of(given).checked()
-        except Invalid as error:
-            self.take_beside(error)
-        return self.cleaned_data
 
     @staticmethod
     def data_of(given: Mapping[str, Any]) -> OfficeData:

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from issuance.offices.queries import OfficeHead
-from issuance.records.web.frame import Crumb, Link, Tab
-from issuance.records.web.places import place_page, way_to_area
+from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, object_page, object_tabs
+from issuance.records.web.places import way_to_area
 
 _TABS = (
     ("office", gettext_lazy("Uppgifter")),
@@ -29,15 +29,16 @@ def office_page(
     status: int = 200,
 ) -> HttpResponse:
     """Renders a page about an office: a tab, or with `step` a page below it. `here` is the URL name of the tab."""
-    return place_page(
+    return object_page(
         request,
+        ADMINISTRATION,
         template,
         context,
         name=head.name,
         kind=_("Kontor"),
         way=[*way_to_area(head.area), Crumb(_("Kontor")), Crumb(head.name, reverse("office", args=[head.id]))],
         step=step,
-        tabs=[Tab(str(text), reverse(name, args=[head.id]), name == here) for name, text in _TABS],
+        tabs=object_tabs(_TABS, head.id, here),
         functions=_functions(head),
         status=status,
     )

@@ -11,9 +11,9 @@ from issuance.authz import Actor
 from issuance.organisations.domain.counties import COUNTIES
 from issuance.organisations.services.organisation_catalogue import Differs
 from issuance.organisations.services.organisations import OrganisationData, hsa_id_taken
-from issuance.records.web.editing import EditForm
+from issuance.records.web.editing import CheckedForm, EditForm
 from issuance.records.web.forms import text_line
-from siths_portal.lib.errors import DomainError, Invalid
+from siths_portal.lib.errors import DomainError
 from siths_portal.lib.pages.forms import DayInput, Form
 
 
@@ -49,7 +49,7 @@ class AreaForm(EditForm):
 _OWN = ("name", "hsa_id", "organisation_number", "country", "county")
 
 
-class OrganisationForm(EditForm):
+class OrganisationForm(CheckedForm):
     """An organisation's own data, and for a new organisation its configuration."""
 
     columns: ClassVar[Mapping[str, str]] = {**{name: name for name in _OWN}, "customisation": "customisation_id"}
@@ -128,12 +128,8 @@ class OrganisationForm(EditForm):
             del self.fields[name]
 
     def clean(self) -> dict[str, Any]:
-        """Adds the errors that the service would raise, so the user sees all errors at once."""
-        given = super().clean() or {}
-        try:
-            self.data_of(given).checked()
-        except Invalid as error:
-            self.take_beside(error)
+        """Adds the errors that the service would raise, and an HSA-id that is already taken."""
+        given = super().clean()
         typed = given.get("hsa_id", "")
         if self._maker and self.errors and "hsa_id" not in self.errors and (taken := hsa_id_taken(typed, actor=self._maker)):
             self.add_error("hsa_id", taken)

@@ -4,7 +4,7 @@ The second editor sees the conflict and keeps what they typed (ADR 0180).
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from django import forms
 from django.http import HttpRequest, QueryDict
@@ -23,6 +23,14 @@ LARGEST_VERSION = 2**31 - 1
 
 _NO_VERSION = 0
 """A version that no row has. A form without a version always gets the conflict page with the current values."""
+
+
+class Checkable(Protocol):
+    """Values for a service."""
+
+    def checked(self) -> object:
+        """Returns them in normal form. Raises Invalid at their fields."""
+        ...
 
 
 class EditForm(Form):
@@ -101,6 +109,24 @@ def saved[T](form: Form, actor: Actor, act: Callable[[dict[str, Any]], T]) -> tu
     except (Invalid, Conflict) as error:
         form.take(error)
         return None, error.http_status
+
+
+class CheckedForm(EditForm):
+    """A form whose values the service checks as a whole, so that the user sees the errors of form and service at once."""
+
+    @staticmethod
+    def data_of(given: Mapping[str, Any]) -> Checkable:
+        """Returns the form's values as the service expects them; a value may be missing."""
+        raise NotImplementedError
+
+    def clean(self) -> dict[str, Any]:
+        """Adds the errors that the service would raise."""
+        given = super().clean() or {}
+        try:
+            self.data_of(given).checked()
+        except Invalid as error:
+            self.take_beside(error)
+        return self.cleaned_data
 
 
 def submitted_form[F: Form, T](

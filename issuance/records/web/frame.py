@@ -146,6 +146,47 @@ def render_page(
     return render(request, template, {**frame, **(context or {})}, status=status)
 
 
+def object_page(
+    request: HttpRequest,
+    section: Section,
+    template: str,
+    context: Mapping[str, Any] | None,
+    *,
+    name: str,
+    kind: str,
+    way: Iterable[Crumb],
+    step: str,
+    tabs: Iterable[Tab],
+    step_kind: str = "",
+    functions: Iterable[Link] = (),
+    configuration: Iterable[Link] = (),
+    status: int,
+) -> HttpResponse:
+    """Renders a page about the object `name`. The breadcrumbs `way` lead to it.
+
+    A page for a `step` below the object has no tabs and no functions. Its heading has the object's kind and name, because objects
+    of different kinds may have the same name, or `step_kind` if the name says enough.
+    """
+    return render_page(
+        request,
+        section,
+        template,
+        context,
+        heading=step or name,
+        kind=step_kind or f"{kind} {name}" if step else kind,
+        crumbs=[*way, Crumb(step)] if step else [*way],
+        tabs=() if step else [*tabs],
+        functions=() if step else functions,
+        configuration=() if step else configuration,
+        status=status,
+    )
+
+
+def object_tabs(names: Iterable[tuple[str, str | Promise]], id_: object, here: str) -> list[Tab]:
+    """Returns the tabs of an object with this id, from URL names and texts. `here` is the URL name of the current tab."""
+    return [Tab(str(text), reverse(name, args=[id_]), name == here) for name, text in names]
+
+
 def demand(allowed: bool) -> None:
     """Raises Forbidden, like the policy, unless `allowed`."""
     if not allowed:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from issuance.authz import Action
 from issuance.organisations.queries.places import Above, AreaHead, OrganisationHead
-from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, Tab, demand, render_page
+from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, Tab, demand, object_page, object_tabs
 from siths_portal.lib.errors import Conflict
 from siths_portal.lib.registry import Registry
 
@@ -86,8 +86,9 @@ def area_page(
 
     `configuration` holds the page's own entries, which follow those of all areas.
     """
-    return place_page(
+    return object_page(
         request,
+        ADMINISTRATION,
         template,
         context,
         name=head.name,
@@ -113,8 +114,9 @@ def organisation_page(
 ) -> HttpResponse:
     """Renders a page about an organisation: a tab, or with `step` a page below it. `here` is the URL name of the tab."""
     kind = _("Underorganisation") if head.is_sub_organisation else _("Organisation")
-    return place_page(
+    return object_page(
         request,
+        ADMINISTRATION,
         template,
         context,
         name=head.name,
@@ -124,40 +126,6 @@ def organisation_page(
         tabs=_tabs(ORGANISATION, head, here),
         functions=_links(ORGANISATION.functions, head),
         configuration=_links(ORGANISATION.configuration, head),
-        status=status,
-    )
-
-
-def place_page(
-    request: HttpRequest,
-    template: str,
-    context: Mapping[str, Any] | None,
-    *,
-    name: str,
-    kind: str,
-    way: Iterable[Crumb],
-    step: str,
-    tabs: Iterable[Tab],
-    functions: Iterable[Link],
-    configuration: Iterable[Link] = (),
-    status: int,
-) -> HttpResponse:
-    """Renders a page about the place `name`. The breadcrumbs `way` lead to it.
-
-    A page for a `step` below the place has no tabs and no functions. The place's name is part of its heading, because places of
-    different kinds may have the same name.
-    """
-    return render_page(
-        request,
-        ADMINISTRATION,
-        template,
-        context,
-        heading=step or name,
-        kind=f"{kind} {name}" if step else kind,
-        crumbs=[*way, Crumb(step)] if step else [*way],
-        tabs=() if step else [*tabs],
-        functions=() if step else functions,
-        configuration=() if step else configuration,
         status=status,
     )
 
@@ -190,7 +158,7 @@ def demand_there(head: OrganisationHead, allowed: bool) -> None:
 
 
 def _tabs[Head: (AreaHead, OrganisationHead)](frame: PlaceFrame[Head], head: Head, here: str) -> list[Tab]:
-    return [Tab(str(entry.text), reverse(entry.url_name, args=[head.id]), entry.url_name == here) for entry in frame.tabs]
+    return object_tabs(((entry.url_name, entry.text) for entry in frame.tabs), head.id, here)
 
 
 def _links[Head: (AreaHead, OrganisationHead)](entries: Iterable[Function[Head]], head: Head) -> Iterator[Link]:
