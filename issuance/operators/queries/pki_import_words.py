@@ -4,35 +4,29 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext_noop as _
 
-IMPORT_STATE: Mapping[str, str] = {
-    "open": _("Väntar på beslut"),
-    "approved": _("Godkänd, ej påbörjad"),
-    "rejected": _("Avslagen"),
-    "withdrawn": _("Återtagen"),
-    "expired": _("Tiden gick ut"),
-    "certificates": _("Läser certifikat"),
-    "lists": _("Jämför listor"),
-    "finished": _("Klar"),
-}
-IMPORT_TAG: Mapping[str, str] = {
-    "open": "queued",
-    "approved": "sent",
-    "rejected": "failed",
-    "withdrawn": "cancelled",
-    "expired": "expired",
-    "certificates": "in_production",
-    "lists": "in_production",
-    "finished": "active",
-}
-IMPORT_MEANS: Mapping[str, str] = {
-    "open": _("Inget är infört. Provkörningen nedan är underlaget för dem som beslutar."),
-    "approved": _("Inget är infört. Importen påbörjas med pki_import där mappen finns."),
-    "rejected": _("Inget är infört."),
-    "withdrawn": _("Inget är infört."),
-    "expired": _("Inget är infört. Begäran hann inte godkännas och påbörjas."),
-    "certificates": _("Certifikaten förs in i omgångar. Utfärdaren publicerar inget förrän allt är infört."),
-    "lists": _("Certifikaten är införda. Gamla spärrlistor och begäran på papper jämförs med dem."),
-    "finished": _("Allt är infört. Spärrlistor och OCSP-svar görs här om nyckeln finns här."),
+from issuance.operators.queries.pki_words import StateWords
+
+IMPORT_STATES: Mapping[str, StateWords] = {
+    "open": StateWords(
+        _("Väntar på beslut"), "queued", _("Inget är infört. Provkörningen nedan är underlaget för dem som beslutar.")
+    ),
+    "approved": StateWords(
+        _("Godkänd, ej påbörjad"), "sent", _("Inget är infört. Importen påbörjas med pki_import där mappen finns.")
+    ),
+    "rejected": StateWords(_("Avslagen"), "failed", _("Inget är infört.")),
+    "withdrawn": StateWords(_("Återtagen"), "cancelled", _("Inget är infört.")),
+    "expired": StateWords(_("Tiden gick ut"), "expired", _("Inget är infört. Begäran hann inte godkännas och påbörjas.")),
+    "certificates": StateWords(
+        _("Läser certifikat"),
+        "in_production",
+        _("Certifikaten förs in i omgångar. Utfärdaren publicerar inget förrän allt är infört."),
+    ),
+    "lists": StateWords(
+        _("Jämför listor"),
+        "in_production",
+        _("Certifikaten är införda. Gamla spärrlistor och begäran på papper jämförs med dem."),
+    ),
+    "finished": StateWords(_("Klar"), "active", _("Allt är infört. Spärrlistor och OCSP-svar görs här om nyckeln finns här.")),
 }
 IMPORT_COUNT: Mapping[str, str] = {
     "rows": _("Rader i underlaget"),
@@ -54,17 +48,10 @@ IMPORT_EVENT: Mapping[str, str] = {
     "import.report_signed": _("Rapporten undertecknades"),
     "import.compared": _("Jämfördes med den gamla tjänstens spärrlista"),
 }
-LIST_STATE: Mapping[str, str] = {
-    "current": _("Aktuell"),
-    "late": _("Försenad"),
-    "ended": _("Har gått ut"),
-    "missing": _("Saknas"),
-    "last": _("Den sista"),
-}
-LIST_TAG: Mapping[str, str] = {
-    "current": "active",
-    "late": "missing",
-    "ended": "revoked",
-    "missing": "revoked",
-    "last": "expired",
+LIST_STATES: Mapping[str, StateWords] = {
+    "current": StateWords(_("Aktuell"), "active"),
+    "late": StateWords(_("Försenad"), "missing"),
+    "ended": StateWords(_("Har gått ut"), "revoked"),
+    "missing": StateWords(_("Saknas"), "revoked"),
+    "last": StateWords(_("Den sista"), "expired"),
 }

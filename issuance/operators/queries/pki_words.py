@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
@@ -14,59 +14,52 @@ from siths_portal.lib import clock
 
 _NAMED_CAS = 4
 
-CA_STATE: Mapping[str, str] = {
-    "planned": _("Planerad"),
-    "active": _("Utfärdar"),
-    "status_only": _("Bara status"),
-    "offline": _("Frånkopplad"),
-    "external": _("Extern"),
-    "retired": _("Avvecklad"),
-    "compromised": _("Röjd"),
-}
-CA_STATE_MEANS: Mapping[str, str] = {
-    "planned": _("Finns i en ceremoni som inte är klar. Utfärdar inget och publicerar inget."),
-    "active": _("Utfärdar certifikat och publicerar spärrlistor och OCSP-svar."),
-    "status_only": _("Utfärdar inget. Spärrlistor och OCSP-svar publiceras som förut."),
-    "offline": _("Nyckeln är frånkopplad. Spärrlistor och svar görs vid ceremonier."),
-    "external": _("Drivs av någon annan. Här publiceras dess spärrlista, och OCSP-svar om den har en svarare här."),
-    "retired": _("Utfärdar inget mer. Status publiceras tills det sista certifikatet har gått ut."),
-    "compromised": _("Nyckeln är röjd. Inget utfärdas och ingen status publiceras: det som utfärdaren säger är inget värt."),
+
+class StateWords(NamedTuple):
+    """How pages show a state: its label, the kind of its tag, and what it means, if a page explains it."""
+
+    label: str
+    tag: str
+    means: str = ""
+
+
+CA_STATES: Mapping[str, StateWords] = {
+    "planned": StateWords(
+        _("Planerad"), "ordered", _("Finns i en ceremoni som inte är klar. Utfärdar inget och publicerar inget.")
+    ),
+    "active": StateWords(_("Utfärdar"), "active", _("Utfärdar certifikat och publicerar spärrlistor och OCSP-svar.")),
+    "status_only": StateWords(_("Bara status"), "info", _("Utfärdar inget. Spärrlistor och OCSP-svar publiceras som förut.")),
+    "offline": StateWords(_("Frånkopplad"), "info", _("Nyckeln är frånkopplad. Spärrlistor och svar görs vid ceremonier.")),
+    "external": StateWords(
+        _("Extern"), "info", _("Drivs av någon annan. Här publiceras dess spärrlista, och OCSP-svar om den har en svarare här.")
+    ),
+    "retired": StateWords(
+        _("Avvecklad"), "expired", _("Utfärdar inget mer. Status publiceras tills det sista certifikatet har gått ut.")
+    ),
+    "compromised": StateWords(
+        _("Röjd"),
+        "revoked",
+        _("Nyckeln är röjd. Inget utfärdas och ingen status publiceras: det som utfärdaren säger är inget värt."),
+    ),
 }
 CA_STATE_STAYS: Mapping[str, str] = {
     "external": _("Utfärdaren drivs av någon annan och styrs inte härifrån."),
     "compromised": _("En röjd utfärdare kan inte bli något annat. En ny generation får ta över."),
 }
 """Why a CA in this state is given no other one."""
-CA_TAG: Mapping[str, str] = {
-    "planned": "ordered",
-    "active": "active",
-    "status_only": "info",
-    "offline": "info",
-    "external": "info",
-    "retired": "expired",
-    "compromised": "revoked",
-}
-CERTIFICATE_STATUS: Mapping[str, str] = {
-    "reserved": _("Utfärdas"),
-    "issued": _("Giltigt"),
-    "held": _("Vilande"),
-    "expired": _("Utgånget"),
-    "revoked": _("Spärrat"),
-    "failed": _("Utfärdades aldrig"),
+CERTIFICATE_STATES: Mapping[str, StateWords] = {
+    "reserved": StateWords(_("Utfärdas"), "ordered"),
+    "issued": StateWords(_("Giltigt"), "active"),
+    "held": StateWords(_("Vilande"), "ordered"),
+    "expired": StateWords(_("Utgånget"), "expired"),
+    "revoked": StateWords(_("Spärrat"), "revoked"),
+    "failed": StateWords(_("Utfärdades aldrig"), "failed"),
 }
 STATUS_COUNTED: Mapping[str, str] = {
     "reserved": _("Utfärdas nu"),
     "issued": _("Utfärdade, ej spärrade"),
     "revoked": _("Spärrade"),
     "failed": _("Utfärdades aldrig"),
-}
-CERTIFICATE_TAG: Mapping[str, str] = {
-    "reserved": "ordered",
-    "held": "ordered",
-    "issued": "active",
-    "expired": "expired",
-    "revoked": "revoked",
-    "failed": "failed",
 }
 REASON: Mapping[str, str] = {
     "unspecified": _("Ingen särskild"),
@@ -91,13 +84,12 @@ PURPOSE: Mapping[str, str] = {
     "audit-head": _("Loggens undertecknade huvuden"),
     "health": _("Prov av modulen"),
 }
-FINDING: Mapping[str, str] = {
-    "": _("Inte kontrollerad än"),
-    "as-recorded": _("Som den ska vara"),
-    "missing": _("Saknas i modulen"),
-    "drifted": _("Ändrad i modulen"),
+FINDINGS: Mapping[str, StateWords] = {
+    "": StateWords(_("Inte kontrollerad än"), "info"),
+    "as-recorded": StateWords(_("Som den ska vara"), "active"),
+    "missing": StateWords(_("Saknas i modulen"), "missing"),
+    "drifted": StateWords(_("Ändrad i modulen"), "revoked"),
 }
-FINDING_TAG: Mapping[str, str] = {"": "info", "as-recorded": "active", "missing": "missing", "drifted": "revoked"}
 PROVENANCE: Mapping[str, str] = {"generated": _("Gjord i modulen"), "imported": _("Införd vid en ceremoni")}
 APPROVAL_ACTION: Mapping[str, str] = {
     "ceremony": _("Nyckelceremoni"),
@@ -105,54 +97,32 @@ APPROVAL_ACTION: Mapping[str, str] = {
     "mass-revocation": _("Masspärr"),
     "import": _("Import av utfärdare"),
 }
-APPROVAL_STATE: Mapping[str, str] = {
-    "open": _("Väntar på beslut"),
-    "approved": _("Godkänt, ej utfört"),
-    "used": _("Utfört"),
-    "rejected": _("Avslaget"),
-    "withdrawn": _("Återtaget"),
-    "expired": _("Tiden gick ut"),
+APPROVAL_STATES: Mapping[str, StateWords] = {
+    "open": StateWords(_("Väntar på beslut"), "queued"),
+    "approved": StateWords(_("Godkänt, ej utfört"), "sent"),
+    "used": StateWords(_("Utfört"), "active"),
+    "rejected": StateWords(_("Avslaget"), "failed"),
+    "withdrawn": StateWords(_("Återtaget"), "cancelled"),
+    "expired": StateWords(_("Tiden gick ut"), "expired"),
 }
-APPROVAL_TAG: Mapping[str, str] = {
-    "open": "queued",
-    "approved": "sent",
-    "used": "active",
-    "rejected": "failed",
-    "withdrawn": "cancelled",
-    "expired": "expired",
-}
-MASS_STATE: Mapping[str, str] = {
-    "requested": _("Väntar på beslut"),
-    "approved": _("Godkänd, ej startad"),
-    "rejected": _("Avslagen"),
-    "withdrawn": _("Återtagen"),
-    "expired": _("Tiden gick ut"),
-    "running": _("Spärrar"),
-    "stopped": _("Stoppad"),
-    "publishing": _("Publicerar"),
-    "finished": _("Klar"),
-}
-MASS_TAG: Mapping[str, str] = {
-    "requested": "queued",
-    "approved": "sent",
-    "rejected": "failed",
-    "withdrawn": "cancelled",
-    "expired": "expired",
-    "running": "in_production",
-    "stopped": "missing",
-    "publishing": "in_production",
-    "finished": "active",
-}
-MASS_MEANS: Mapping[str, str] = {
-    "requested": _("Inget är spärrat. Ärendet väntar på att andra personer beslutar."),
-    "approved": _("Inget är spärrat. Masspärren kan startas."),
-    "rejected": _("Inget är spärrat."),
-    "withdrawn": _("Inget är spärrat."),
-    "expired": _("Inget är spärrat. Begäran hann inte godkännas och startas."),
-    "running": _("Certifikaten spärras i omgångar. Det som är spärrat går inte att ta tillbaka."),
-    "stopped": _("Det som är spärrat förblir spärrat. Resten kan spärras om masspärren fortsätter."),
-    "publishing": _("Alla certifikat är spärrade. Spärrlistor och OCSP-svar görs nu."),
-    "finished": _("Alla certifikat i urvalet är spärrade och det är publicerat."),
+MASS_STATES: Mapping[str, StateWords] = {
+    "requested": StateWords(
+        _("Väntar på beslut"), "queued", _("Inget är spärrat. Ärendet väntar på att andra personer beslutar.")
+    ),
+    "approved": StateWords(_("Godkänd, ej startad"), "sent", _("Inget är spärrat. Masspärren kan startas.")),
+    "rejected": StateWords(_("Avslagen"), "failed", _("Inget är spärrat.")),
+    "withdrawn": StateWords(_("Återtagen"), "cancelled", _("Inget är spärrat.")),
+    "expired": StateWords(_("Tiden gick ut"), "expired", _("Inget är spärrat. Begäran hann inte godkännas och startas.")),
+    "running": StateWords(
+        _("Spärrar"), "in_production", _("Certifikaten spärras i omgångar. Det som är spärrat går inte att ta tillbaka.")
+    ),
+    "stopped": StateWords(
+        _("Stoppad"), "missing", _("Det som är spärrat förblir spärrat. Resten kan spärras om masspärren fortsätter.")
+    ),
+    "publishing": StateWords(
+        _("Publicerar"), "in_production", _("Alla certifikat är spärrade. Spärrlistor och OCSP-svar görs nu.")
+    ),
+    "finished": StateWords(_("Klar"), "active", _("Alla certifikat i urvalet är spärrade och det är publicerat.")),
 }
 REVOCATION_CHANNEL: Mapping[str, str] = {
     "system": _("Ingen annan begärde: eget beslut"),
@@ -195,16 +165,20 @@ SYSTEM: Mapping[str, str] = {
     "system:card-reconciliation": _("Systemet: jämförelsen av certifikat med beställningar"),
     "system:pki": _("Systemet"),
 }
-CEREMONY_STATE: Mapping[str, str] = {
-    "running": _("Pågår"),
-    "finished": _("Genomförd"),
-    "failed": _("Avbruten av ett fel"),
-}
-CEREMONY_TAG: Mapping[str, str] = {"running": "queued", "finished": "active", "failed": "failed"}
-CEREMONY_MEANS: Mapping[str, str] = {
-    "running": _("Ceremonin har börjat och är inte avslutad. Den fortsätter där den slutade när samma fil följs igen."),
-    "finished": _("Allt i filen är gjort och protokollet är skrivet. Att följa filen igen ändrar inget."),
-    "failed": _("Ett fel avbröt ceremonin. Det som är gjort finns kvar. Följ samma fil igen när felet är åtgärdat."),
+CEREMONY_STATES: Mapping[str, StateWords] = {
+    "running": StateWords(
+        _("Pågår"),
+        "queued",
+        _("Ceremonin har börjat och är inte avslutad. Den fortsätter där den slutade när samma fil följs igen."),
+    ),
+    "finished": StateWords(
+        _("Genomförd"), "active", _("Allt i filen är gjort och protokollet är skrivet. Att följa filen igen ändrar inget.")
+    ),
+    "failed": StateWords(
+        _("Avbruten av ett fel"),
+        "failed",
+        _("Ett fel avbröt ceremonin. Det som är gjort finns kvar. Följ samma fil igen när felet är åtgärdat."),
+    ),
 }
 CEREMONY_EVENT: Mapping[str, str] = {
     "ceremony.proposed": _("Filen lades in för underskrift"),
@@ -227,12 +201,11 @@ CEREMONY_ACT: Mapping[str, str] = {
     "revoke": _("Spärr av certifikat"),
     "state": _("Nytt tillstånd"),
 }
-TOKEN_STATE: Mapping[str, str] = {
-    "read": _("Läst"),
-    "offline": _("Frånkopplad, som den ska"),
-    "unreachable": _("Gick inte att läsa"),
+TOKEN_STATES: Mapping[str, StateWords] = {
+    "read": StateWords(_("Läst"), "active"),
+    "offline": StateWords(_("Frånkopplad, som den ska"), "info"),
+    "unreachable": StateWords(_("Gick inte att läsa"), "failed"),
 }
-TOKEN_TAG: Mapping[str, str] = {"read": "active", "offline": "info", "unreachable": "failed"}
 KEY_PROBLEM: Mapping[str, str] = {
     "unknown": _("Okänt objekt i modulen"),
     "missing": _("Saknas i modulen"),
@@ -286,8 +259,8 @@ def matter(names: Mapping[str, str], action: str, summary: str, document: Mappin
         name = imported(names, document["slug"], document["generation"], document.get("common_name", ""))
         return gettext("Import av {name}").format(name=name)
     before, after = document.get("from"), document.get("to")
-    if action == "ca-state" and before in CA_STATE and after in CA_STATE:
-        states = {"before": gettext(CA_STATE[str(before)]).lower(), "after": gettext(CA_STATE[str(after)]).lower()}
+    if action == "ca-state" and before in CA_STATES and after in CA_STATES:
+        states = {"before": label(CA_STATES, str(before)).lower(), "after": label(CA_STATES, str(after)).lower()}
         return gettext("{name}: från {before} till {after}").format(name=document.get("common_name", ""), **states)
     return summary
 
@@ -318,6 +291,21 @@ def who(names: Mapping[str, str], ref: str) -> str:
     return names.get(ref) or words.label(SYSTEM, ref)
 
 
-def tagged(tags: Mapping[str, str], texts: Mapping[str, str], code: str) -> dict[str, str]:
+def label(states: Mapping[str, StateWords], code: str) -> str:
+    """Returns the label of a state; the code itself if it is unknown."""
+    return gettext(states[code].label) if code in states else code
+
+
+def labels(states: Mapping[str, StateWords]) -> dict[str, str]:
+    """Returns the labels of all states, not translated yet."""
+    return {code: each.label for code, each in states.items()}
+
+
+def meaning(states: Mapping[str, StateWords], code: str) -> str:
+    """Returns what a state means; the code itself if it is unknown."""
+    return gettext(states[code].means) if code in states else code
+
+
+def tagged(states: Mapping[str, StateWords], code: str) -> dict[str, str]:
     """Returns the arguments of `components/tag.html`."""
-    return {"kind": tags.get(code, "info"), "text": gettext(texts[code]) if code in texts else code}
+    return {"kind": states[code].tag if code in states else "info", "text": label(states, code)}

@@ -115,7 +115,7 @@ def matter_context(request: HttpRequest, found: ApprovalView) -> dict[str, Any]:
     refs = [found.requester_ref, *(each.approver_ref for each in found.decisions), *refs_of(found.document)]
     names = names_of(request, refs)
     return matter_head(found, names) | {
-        "state": pki_words.tagged(pki_words.APPROVAL_TAG, pki_words.APPROVAL_STATE, found.state),
+        "state": pki_words.tagged(pki_words.APPROVAL_STATES, found.state),
         "facts": list(_facts(found, names)),
         "document": rows_of(found.document, names, found.action),
         "decisions": [_decision(each, names) for each in found.decisions],

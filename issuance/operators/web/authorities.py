@@ -55,7 +55,7 @@ def authority(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
         "found": found,
         "matter": matter,
         "state": _state(found.line.state),
-        "means": words.label(pki_words.CA_STATE_MEANS, found.line.state),
+        "means": pki_words.meaning(pki_words.CA_STATES, found.line.state),
         "facts": _facts(found),
         "published": _published(found),
         "identity": _identity(found),
@@ -99,7 +99,7 @@ def key_list(request: HttpRequest) -> HttpResponse:
 
 
 def _state(state: str) -> dict[str, str]:
-    return pki_words.tagged(pki_words.CA_TAG, pki_words.CA_STATE, state)
+    return pki_words.tagged(pki_words.CA_STATES, state)
 
 
 def _line(line: AuthorityLine) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def _key(key: KeyView) -> dict[str, Any]:
         facts.append(row(_("Förseglingar"), key.seals))
     if key.retired_at:
         facts.append(row(_("Förstörd"), moment(key.retired_at)))
-    finding = pki_words.tagged(pki_words.FINDING_TAG, pki_words.FINDING, key.finding)
+    finding = pki_words.tagged(pki_words.FINDINGS, key.finding)
     return {"key": key, "purpose": words.label(pki_words.PURPOSE, key.purpose), "facts": facts, "finding": finding}
 
 

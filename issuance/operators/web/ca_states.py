@@ -18,7 +18,6 @@ from issuance.operators.services import ca_states
 from issuance.operators.web.approvals import matter_context, matter_head
 from issuance.operators.web.forms import CaStateForm
 from issuance.operators.web.section import AT_ONCE, PKI
-from issuance.records.queries import words
 from issuance.records.web.forms import tried
 from issuance.records.web.frame import actor_of, render_page
 from pki import approvals as pki_approvals
@@ -113,9 +112,9 @@ def _page(
 ) -> HttpResponse:
     context: dict[str, Any] = {
         "found": found,
-        "state": pki_words.tagged(pki_words.CA_TAG, pki_words.CA_STATE, found.line.state),
+        "state": pki_words.tagged(pki_words.CA_STATES, found.line.state),
         "others": pki_approvals.REQUIRED[ApprovalAction.CA_STATE],
-        "means": words.label(pki_words.CA_STATE_MEANS, found.line.state),
+        "means": pki_words.meaning(pki_words.CA_STATES, found.line.state),
         "form": form,
         "options": [_option(found, target) for target in target_states(found.line.state)],
     }
@@ -125,7 +124,7 @@ def _page(
 def _option(found: AuthorityRecord, target: str) -> dict[str, Any]:
     return {
         "value": target,
-        "label": words.label(pki_words.CA_STATE, target),
+        "label": pki_words.label(pki_words.CA_STATES, target),
         "lines": pki_consequences.of_ca_state(found, target),
         "grave": is_final_state(target),
     }

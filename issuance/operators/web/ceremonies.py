@@ -57,8 +57,8 @@ def ceremony(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
     content = protocol_content(found.transcript) if finished else {}
     context = {
         "found": found,
-        "state": pki_words.tagged(pki_words.CEREMONY_TAG, pki_words.CEREMONY_STATE, found.view.state),
-        "means": words.label(pki_words.CEREMONY_MEANS, found.view.state),
+        "state": pki_words.tagged(pki_words.CEREMONY_STATES, found.view.state),
+        "means": pki_words.meaning(pki_words.CEREMONY_STATES, found.view.state),
         "steps": steps(KEPT + 1 if finished else PERFORMED, failed=found.view.state == "failed"),
         "facts": list(_facts(found)),
         "approvals": list(_approvals(approval)),
@@ -189,14 +189,14 @@ def _made(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _authority(entry: Mapping[str, Any]) -> tuple[str, str]:
-    state = words.label(pki_words.CA_STATE, entry["state"])
+    state = pki_words.label(pki_words.CA_STATES, entry["state"])
     made = _("ny") if entry.get("made") else _("fanns redan")
     return entry["common_name"], f"{made}, {state.lower()}, {_('serienummer')} {entry['serial']}"
 
 
 def _act(entry: Mapping[str, Any]) -> tuple[str, str]:
     what = words.label(pki_words.CEREMONY_ACT, entry["act"])
-    value = words.label({**pki_words.CA_STATE, **pki_words.REASON}, entry["value"])
+    value = words.label({**pki_words.labels(pki_words.CA_STATES), **pki_words.REASON}, entry["value"])
     about = ", ".join(filter(None, (f"{entry['ca']} {entry['generation']}", value, entry.get("justification", ""))))
     return what, about
 

@@ -67,7 +67,7 @@ def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     status = pki_words.shown_status(found)
     context = {
         "found": found,
-        "tag": pki_words.tagged(pki_words.CERTIFICATE_TAG, pki_words.CERTIFICATE_STATUS, status),
+        "tag": pki_words.tagged(pki_words.CERTIFICATE_STATES, status),
         "facts": list(_facts(found, owner)),
         "serial": [row(line.label, line.value, code=True, copy=True) for line in found.serial.lines()],
         "published": list(_published(found)),

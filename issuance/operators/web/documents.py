@@ -74,8 +74,8 @@ _NAMES_OF: Mapping[str, Mapping[str, str]] = {
 }
 """Labels that apply only to documents of this action. The same name means something else in other documents."""
 _CODED: Mapping[str, Mapping[str, str]] = {
-    "from": pki_words.CA_STATE,
-    "to": pki_words.CA_STATE,
+    "from": pki_words.labels(pki_words.CA_STATES),
+    "to": pki_words.labels(pki_words.CA_STATES),
     "reason": pki_words.REASON,
     "hold": pki_words.HOLD,
     "channel": pki_words.REVOCATION_CHANNEL,

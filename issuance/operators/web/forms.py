@@ -7,7 +7,6 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from issuance.operators.queries import pki_words
-from issuance.records.queries import words
 from pki import ceremonies
 from pki.authorities import target_states
 from pki.operators.authorities import authority_lines
@@ -109,7 +108,7 @@ class CaStateForm(Form):
 
     def __init__(self, state: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(target, words.label(pki_words.CA_STATE, target)) for target in target_states(state)]
+        choices = [(target, pki_words.label(pki_words.CA_STATES, target)) for target in target_states(state)]
         self.fields["state"].choices = choices  # type: ignore[attr-defined]
 
 

@@ -109,8 +109,8 @@ def _finding(each: SeenFinding) -> dict[str, Any]:
 def _sentence(text: str) -> str:
     """Returns a finding's text as a sentence. A CA's state at its beginning becomes its label."""
     code, comma, rest = text.partition(",")
-    if code in pki_words.CA_STATE:
-        text = words.label(pki_words.CA_STATE, code) + comma + rest
+    if code in pki_words.CA_STATES:
+        text = pki_words.label(pki_words.CA_STATES, code) + comma + rest
     return capfirst(text)
 
 
@@ -156,10 +156,7 @@ def _inventory(report: InventoryReport | None) -> dict[str, Any] | None:
     return {
         "ended_at": moment(report.ended_at),
         "ago": pki_words.ago(clock.now() - report.ended_at),
-        "tokens": [
-            {"token": each, "tag": pki_words.tagged(pki_words.TOKEN_TAG, pki_words.TOKEN_STATE, each.state)}
-            for each in report.tokens
-        ],
+        "tokens": [{"token": each, "tag": pki_words.tagged(pki_words.TOKEN_STATES, each.state)} for each in report.tokens],
         "problems": [
             {
                 "problem": each,

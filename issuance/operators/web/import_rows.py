@@ -40,7 +40,7 @@ def progress(found: ImportRecord) -> dict[str, Any]:
         "found": found,
         "shown_state": f"{own.state}-{'pagar' if follows else 'star'}",
         "state": _tag(own.state),
-        "means": words.label(import_words.IMPORT_MEANS, own.state),
+        "means": pki_words.meaning(import_words.IMPORT_STATES, own.state),
         "is_started": own.has_begun,
         "follows": follows,
         "stopped": own.state in ("certificates", "lists") and not follows,
@@ -181,4 +181,4 @@ def _functions(found: ImportRecord) -> Iterator[Link]:
 
 
 def _tag(state: str) -> dict[str, str]:
-    return pki_words.tagged(import_words.IMPORT_TAG, import_words.IMPORT_STATE, state)
+    return pki_words.tagged(import_words.IMPORT_STATES, state)

@@ -72,7 +72,7 @@ class ApprovalList(OperatorList):
                 "request": each,
                 "title": pki_words.matter(names, each.action, each.summary, each.document),
                 "action": words.label(pki_words.APPROVAL_ACTION, each.action),
-                "tag": pki_words.tagged(pki_words.APPROVAL_TAG, pki_words.APPROVAL_STATE, each.state),
+                "tag": pki_words.tagged(pki_words.APPROVAL_STATES, each.state),
                 "requester": pki_words.who(names, each.requester_ref),
                 "created_at": pki_words.minute(each.created_at),
             }
@@ -93,7 +93,7 @@ class CertificateList(OperatorList):
         Column(key="till", heading=gettext_lazy("Giltigt till"), kind=Kind.DAY,
                value=lambda line: words.last_day(line.not_after)),
         Column(key="status", heading=gettext_lazy("Status"), kind=Kind.TAG, value=lambda line: pki_words.tagged(
-            pki_words.CERTIFICATE_TAG, pki_words.CERTIFICATE_STATUS, pki_words.shown_status(line))),
+            pki_words.CERTIFICATE_STATES, pki_words.shown_status(line))),
     )  # fmt: skip
     table_id = "traffar"
     count_to = 0
@@ -222,7 +222,7 @@ class CeremonyList(OperatorList):
                 {
                     "view": each,
                     "url": reverse("pki_ceremony", args=[each.id]),
-                    "tag": pki_words.tagged(pki_words.CEREMONY_TAG, pki_words.CEREMONY_STATE, each.state),
+                    "tag": pki_words.tagged(pki_words.CEREMONY_STATES, each.state),
                     "started_at": pki_words.minute(each.started_at),
                     "finished_at": pki_words.minute(each.finished_at),
                 }

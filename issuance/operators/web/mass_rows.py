@@ -15,7 +15,6 @@ from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
 from issuance.operators.services import mass_revocations
 from issuance.operators.web.documents import rows_of
-from issuance.records.queries import words
 from issuance.records.web.frame import Link
 from issuance.records.web.values import number, row
 from pki.mass_revocation import MassRevocationGroup, MassRevocationView
@@ -104,7 +103,7 @@ def progress(found: MassRevocationView, names: Mapping[str, str]) -> dict[str, A
     return {
         "found": found,
         "state": _tag(found),
-        "means": words.label(pki_words.MASS_MEANS, found.state),
+        "means": pki_words.meaning(pki_words.MASS_STATES, found.state),
         "is_started": found.started_at is not None,
         "follows": found.state in LIVE,
         "percent": found.done * 100 // found.total if found.total else 100,
@@ -196,4 +195,4 @@ def _functions(actor: Actor, found: MassRevocationView) -> Iterator[Link]:
 
 
 def _tag(found: MassRevocationView) -> dict[str, str]:
-    return pki_words.tagged(pki_words.MASS_TAG, pki_words.MASS_STATE, found.state)
+    return pki_words.tagged(pki_words.MASS_STATES, found.state)

@@ -91,7 +91,7 @@ def _list(each: CaStatus, found: ListStatus, now: dt.datetime) -> dict[str, Any]
 
 
 def _list_tag(state: str) -> dict[str, str]:
-    return pki_words.tagged(import_words.LIST_TAG, import_words.LIST_STATE, state)
+    return pki_words.tagged(import_words.LIST_STATES, state)
 
 
 def _counted(value: int) -> str:
