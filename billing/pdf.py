@@ -11,7 +11,7 @@ from typing import Any, Self
 from django.template.loader import render_to_string
 
 from billing.domain import identifiers, money
-from billing.domain.invoices import Line, NumberedInvoice
+from billing.domain.invoices import LineContent, NumberedInvoice
 from billing.ubl import F_TAX, payment_terms
 from siths_portal.lib.pdf import rendering
 from siths_portal.lib.pdf.conformance import judge
@@ -96,17 +96,17 @@ def context(invoice: NumberedInvoice) -> dict[str, Any]:
     }
 
 
-def _printed(lines: Sequence[Line]) -> Sequence[Line]:
+def _printed(lines: Sequence[LineContent]) -> Sequence[LineContent]:
     """Returns the lines, or beyond LINES_ON_PAPER one sum for each kind, article, price and VAT rate, in order of first use."""
     if len(lines) <= LINES_ON_PAPER:
         return lines
-    groups: dict[tuple[str, str, Decimal, Decimal], list[Line]] = {}
+    groups: dict[tuple[str, str, Decimal, Decimal], list[LineContent]] = {}
     for line in lines:
         groups.setdefault((line.kind, line.article_code, line.unit_price, line.vat_rate), []).append(line)
     return [_summed(group) for group in groups.values()]
 
 
-def _summed(lines: Sequence[Line]) -> Line:
+def _summed(lines: Sequence[LineContent]) -> LineContent:
     count = money.swedish(Decimal(len(lines)), decimals=0)
     return replace(
         lines[0],
@@ -116,7 +116,7 @@ def _summed(lines: Sequence[Line]) -> Line:
     )
 
 
-def _row(line: Line) -> dict[str, str]:
+def _row(line: LineContent) -> dict[str, str]:
     return {
         "article": line.article_code,
         "text": line.text,

@@ -5,7 +5,7 @@ from decimal import Decimal
 from lxml import etree
 
 from billing.domain import money
-from billing.domain.invoices import CURRENCY, Buyer, Line, NumberedInvoice, Seller, Totals
+from billing.domain.invoices import CURRENCY, Buyer, LineContent, NumberedInvoice, Seller, Totals
 from billing.domain.periods import Month
 
 INVOICE = "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"
@@ -153,7 +153,7 @@ def _totals(root: etree._Element, totals: Totals) -> None:
     _amount(legal, "PayableAmount", totals.payable)
 
 
-def _line(root: etree._Element, line: Line) -> None:
+def _line(root: etree._Element, line: LineContent) -> None:
     """BG-25: BT-126, 129, 130, 131, BG-26, BT-153, 155, 151, 152, 146."""
     element = _group(root, "InvoiceLine")
     _text(element, "ID", str(line.position))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from billing.domain import line_kinds, money
 from billing.domain.grouping import Group, Labels
-from billing.domain.invoices import Buyer, InvoiceContent, Line, Seller, total
+from billing.domain.invoices import Buyer, InvoiceContent, LineContent, Seller, total
 from billing.domain.periods import Month
 
 
@@ -16,7 +16,7 @@ def compose(*, month: Month, seller: Seller, buyer: Buyer, groups: Sequence[Grou
     lines = []
     for position, group in enumerate(sorted(groups, key=lambda group: _order(group, labels)), start=1):
         lines.append(
-            Line(
+            LineContent(
                 position=position,
                 kind=group.kind,
                 office_id=group.office_id,

@@ -23,7 +23,21 @@ class DocumentType(StrEnum):
 
 
 @dataclass(frozen=True)
-class Seller:
+class StoredParty:
+    """Base of the seller and the buyer, which an invoice stores as they are when it is drafted."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the values as stored on the invoice."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Returns the party as stored."""
+        return cls(**stored)
+
+
+@dataclass(frozen=True)
+class Seller(StoredParty):
     """The seller, BG-4, and where to pay, BG-16. Numbers without hyphens."""
 
     name: str
@@ -37,18 +51,9 @@ class Seller:
     email: str
     bankgiro: str
 
-    def as_json(self) -> dict[str, Any]:
-        """The values as stored on the invoice."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """The seller as stored."""
-        return cls(**stored)
-
 
 @dataclass(frozen=True)
-class Buyer:
+class Buyer(StoredParty):
     """The buyer, BG-7, with its electronic address (BT-49) and references. An unused reference is empty."""
 
     name: str
@@ -66,18 +71,9 @@ class Buyer:
     payment_terms_days: int
     round_to_krona: bool
 
-    def as_json(self) -> dict[str, Any]:
-        """The values as stored on the invoice."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """The buyer as stored."""
-        return cls(**stored)
-
 
 @dataclass(frozen=True)
-class Line:
+class LineContent:
     """An invoice line, BG-25. `period` is the month of the billed events (BG-26); amounts exclude VAT."""
 
     position: int
@@ -147,7 +143,7 @@ class InvoiceContent:
     seller: Seller
     buyer: Buyer
     month: Month
-    lines: tuple[Line, ...]
+    lines: tuple[LineContent, ...]
     totals: Totals
     document_type: DocumentType = DocumentType.INVOICE
     preceding: PrecedingInvoice | None = None
@@ -198,7 +194,7 @@ class NumberedInvoice:
     content: InvoiceContent
 
 
-def total(lines: Iterable[Line], *, round_to_krona: bool) -> Totals:
+def total(lines: Iterable[LineContent], *, round_to_krona: bool) -> Totals:
     """Sums rounded line amounts, computes VAT once per rate, and rounds to whole kronor only if `round_to_krona` is set."""
     by_rate = sorted(lines, key=lambda line: line.vat_rate)
     subtotals = []

@@ -6,7 +6,7 @@ from billing.domain.invoices import (
     Buyer,
     DocumentType,
     InvoiceContent,
-    Line,
+    LineContent,
     NumberedInvoice,
     PrecedingInvoice,
     Seller,
@@ -57,8 +57,8 @@ def _preceding(corrected: Invoice | None) -> PrecedingInvoice | None:
     return PrecedingInvoice(corrected.number, corrected.issue_date)
 
 
-def _line(line: InvoiceLine) -> Line:
-    return Line(
+def _line(line: InvoiceLine) -> LineContent:
+    return LineContent(
         position=line.position,
         kind=line.kind,
         office_id=line.office_id,

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from billing import peppol, seller
 from billing.domain import codes, line_kinds
-from billing.domain.invoices import InvoiceContent, Line, total
+from billing.domain.invoices import InvoiceContent, LineContent, total
 from billing.domain.periods import Month
 from billing.models import BillingCustomer, CustomerState
 from billing.services import drafting
@@ -49,7 +49,7 @@ def invoice_obstacles(party_id: UUID, article_codes: Collection[str]) -> list[st
 def _wrong_data(customer: BillingCustomer) -> list[str]:
     """Returns a sentence for each own rule that an invoice of one krona to the customer breaks."""
     month, krona = Month.of(clock.now()), Decimal("1.00")
-    line = Line(
+    line = LineContent(
         position=1,
         kind=line_kinds.SUBSCRIPTION.code,
         office_id=None,

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from billing.domain import money
-from billing.domain.invoices import Line
+from billing.domain.invoices import LineContent
 from billing.queries import invoices as queries
 from billing.queries.invoices import InvoiceRow, LineEventRow
 from billing.web.forms import FilterForm
@@ -86,7 +86,7 @@ class InvoiceList(List[InvoiceRow]):
         return queries.rows(self.actor, party_id=self.filter_form.party_id, month=self.filter_form.month)
 
 
-def _line_columns(link: Callable[[Line], str] | None = None) -> tuple[Column[Line], ...]:
+def _line_columns(link: Callable[[LineContent], str] | None = None) -> tuple[Column[LineContent], ...]:
     return (
         Column(key="artikel", heading=_("Artikelnr"), value="article_code", sort=("article_code", "position")),
         Column(key="beskrivning", heading=_("Beskrivning"), value="text", css="name", row_header=True, sort="text", link=link),
@@ -104,7 +104,7 @@ def _line_columns(link: Callable[[Line], str] | None = None) -> tuple[Column[Lin
     )
 
 
-class LineList(List[Line]):
+class LineList(List[LineContent]):
     """The lines of the running month, in the order of its invoice. `fixed`: what the address says beside the list."""
 
     columns = _line_columns()
@@ -115,11 +115,11 @@ class LineList(List[Line]):
     files = ("csv", "xlsx")
     file_name: Text = _("fakturarader löpande månad")
 
-    def __init__(self, request: HttpRequest, lines: Sequence[Line], fixed: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, request: HttpRequest, lines: Sequence[LineContent], fixed: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(request)
         self.lines, self._fixed = lines, fixed
 
-    def rows(self) -> Source[Line]:
+    def rows(self) -> Source[LineContent]:
         """See `List`."""
         return Lines(self.lines)
 
@@ -133,7 +133,7 @@ class InvoiceLineList(LineList):
 
     caption = _("Fakturarader, belopp i svenska kronor. Beskrivningen leder till vad som hänt bakom raden.")
 
-    def __init__(self, request: HttpRequest, lines: Sequence[Line], number: str) -> None:
+    def __init__(self, request: HttpRequest, lines: Sequence[LineContent], number: str) -> None:
         super().__init__(request, lines)
         self.file_name = f"fakturarader {number}"
         self.columns = _line_columns(lambda line: reverse("invoice_line", args=[number, line.position]))

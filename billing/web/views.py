@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from billing import service
-from billing.domain.invoices import Line
+from billing.domain.invoices import LineContent
 from billing.models import FileFormat
 from billing.queries import invoices as queries
 from billing.queries.running import customers, running, without_terms
@@ -56,7 +56,7 @@ def invoice(request: HttpRequest, number: str) -> HttpResponseBase:
     return lines.answer(lambda shown: _invoice_page(request, view, shown))
 
 
-def _invoice_page(request: HttpRequest, view: queries.InvoiceView, shown: Shown[Line]) -> HttpResponse:
+def _invoice_page(request: HttpRequest, view: queries.InvoiceView, shown: Shown[LineContent]) -> HttpResponse:
     context = {
         "tab": TAB,
         "list": shown,

@@ -60,7 +60,7 @@ _EXTENDED_KEY_USAGE = {
 
 
 @dataclass(frozen=True)
-class Row:
+class CertificateFact:
     """A line with a label. `code` marks numbers and hashes; `copy` adds a copy button."""
 
     label: str
@@ -85,7 +85,7 @@ class CertificateView:
     status: str
     status_text: str
     held: bool
-    rows: tuple[tuple[str, tuple[Row, ...]], ...]
+    rows: tuple[tuple[str, tuple[CertificateFact, ...]], ...]
     pem: str = field(repr=False)
     siblings: tuple[tuple[UUID, str], ...] = ()
 
@@ -157,27 +157,27 @@ def _tag(view: pki.CertificateView) -> str:
     return {"reserved": "ordered", "revoked": "revoked"}.get(view.status, "failed")
 
 
-def _revoked(view: pki.CertificateView) -> Iterator[Row]:
+def _revoked(view: pki.CertificateView) -> Iterator[CertificateFact]:
     if view.revoked_at:
-        yield Row(gettext("Spärrat"), _moment(view.revoked_at))
-    yield Row(gettext("Orsak i spärrlistan"), f"{words.label(_REASON, view.reason)} ({view.reason})")
+        yield CertificateFact(gettext("Spärrat"), _moment(view.revoked_at))
+    yield CertificateFact(gettext("Orsak i spärrlistan"), f"{words.label(_REASON, view.reason)} ({view.reason})")
 
 
-def _known(view: pki.CertificateView) -> Iterator[Row]:
+def _known(view: pki.CertificateView) -> Iterator[CertificateFact]:
     names = {(each.slug, each.generation): each.common_name for each in pki.authorities()}
     issuer = names.get((view.ca, view.generation), view.ca)
-    yield Row(gettext("Utfärdare"), issuer)
+    yield CertificateFact(gettext("Utfärdare"), issuer)
     yield from _serial(int(view.serial, 16))
-    yield Row(gettext("Giltigt från"), _moment(view.not_before))
-    yield Row(gettext("Giltigt till"), _moment(view.not_after))
+    yield CertificateFact(gettext("Giltigt från"), _moment(view.not_before))
+    yield CertificateFact(gettext("Giltigt till"), _moment(view.not_after))
 
 
-def _sections(certificate: x509.Certificate) -> Iterator[tuple[str, tuple[Row, ...]]]:
+def _sections(certificate: x509.Certificate) -> Iterator[tuple[str, tuple[CertificateFact, ...]]]:
     yield gettext("Innehavare"), (*_name(certificate.subject), *_alternative_names(certificate))
     yield gettext("Utfärdare"), tuple(_name(certificate.issuer))
     validity = (
-        Row(gettext("Giltigt från"), _moment(certificate.not_valid_before_utc)),
-        Row(gettext("Giltigt till"), _moment(certificate.not_valid_after_utc)),
+        CertificateFact(gettext("Giltigt från"), _moment(certificate.not_valid_before_utc)),
+        CertificateFact(gettext("Giltigt till"), _moment(certificate.not_valid_after_utc)),
     )
     yield gettext("Certifikatet"), (*_serial(certificate.serial_number), *validity, *_card_number(certificate))
     yield gettext("Användning"), tuple(_usage(certificate))
@@ -185,65 +185,65 @@ def _sections(certificate: x509.Certificate) -> Iterator[tuple[str, tuple[Row, .
     yield gettext("Spärrkontroll"), tuple(_addresses(certificate))
 
 
-def _name(name: x509.Name) -> Iterator[Row]:
+def _name(name: x509.Name) -> Iterator[CertificateFact]:
     for attribute in name:
         label = _ATTRIBUTES.get(attribute.oid)
-        yield Row(gettext(label) if label else attribute.oid.dotted_string, str(attribute.value))
+        yield CertificateFact(gettext(label) if label else attribute.oid.dotted_string, str(attribute.value))
 
 
-def _alternative_names(certificate: x509.Certificate) -> Iterator[Row]:
+def _alternative_names(certificate: x509.Certificate) -> Iterator[CertificateFact]:
     names = _extension(certificate, x509.SubjectAlternativeName)
     for name in names or ():
         if isinstance(name, x509.RFC822Name):
-            yield Row(gettext("E-post"), name.value)
+            yield CertificateFact(gettext("E-post"), name.value)
         elif isinstance(name, x509.OtherName) and name.type_id == USER_PRINCIPAL_NAME:
-            yield Row(gettext("UPN"), core.UTF8String.load(name.value).native)
+            yield CertificateFact(gettext("UPN"), core.UTF8String.load(name.value).native)
 
 
-def _serial(number: int) -> Iterator[Row]:
+def _serial(number: int) -> Iterator[CertificateFact]:
     octets = number.to_bytes((number.bit_length() + 8) // 8 or 1).hex(":").upper()
-    yield Row(gettext("Serienummer, hexadecimalt"), octets.removeprefix("00:"), code=True, copy=True)
-    yield Row(gettext("Serienummer, decimalt"), str(number), code=True, copy=True)
+    yield CertificateFact(gettext("Serienummer, hexadecimalt"), octets.removeprefix("00:"), code=True, copy=True)
+    yield CertificateFact(gettext("Serienummer, decimalt"), str(number), code=True, copy=True)
 
 
-def _card_number(certificate: x509.Certificate) -> Iterator[Row]:
+def _card_number(certificate: x509.Certificate) -> Iterator[CertificateFact]:
     for extension in certificate.extensions:
         if extension.oid == CARD_NUMBER and isinstance(extension.value, x509.UnrecognizedExtension):
-            yield Row(gettext("Kortets nummer"), str(core.load(extension.value.value).native), code=True)
+            yield CertificateFact(gettext("Kortets nummer"), str(core.load(extension.value.value).native), code=True)
 
 
-def _usage(certificate: x509.Certificate) -> Iterator[Row]:
+def _usage(certificate: x509.Certificate) -> Iterator[CertificateFact]:
     if usage := _extension(certificate, x509.KeyUsage):
-        yield Row(
+        yield CertificateFact(
             gettext("Nyckelanvändning"), ", ".join(gettext(word) for name, word in _KEY_USAGE.items() if getattr(usage, name))
         )
     if extended := _extension(certificate, x509.ExtendedKeyUsage):
         known = [gettext(_EXTENDED_KEY_USAGE[oid]) if oid in _EXTENDED_KEY_USAGE else oid.dotted_string for oid in extended]
-        yield Row(gettext("Utökad nyckelanvändning"), ", ".join(known))
+        yield CertificateFact(gettext("Utökad nyckelanvändning"), ", ".join(known))
     if policies := _extension(certificate, x509.CertificatePolicies):
         oids = ", ".join(each.policy_identifier.dotted_string for each in policies)
-        yield Row(gettext("Certifikatpolicy"), oids, code=True)
+        yield CertificateFact(gettext("Certifikatpolicy"), oids, code=True)
 
 
-def _sums(certificate: x509.Certificate) -> Iterator[Row]:
+def _sums(certificate: x509.Certificate) -> Iterator[CertificateFact]:
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
-        yield Row(gettext("Nyckel"), gettext("RSA, {bits} bitar").format(bits=key.key_size))
+        yield CertificateFact(gettext("Nyckel"), gettext("RSA, {bits} bitar").format(bits=key.key_size))
     elif isinstance(key, ec.EllipticCurvePublicKey):
-        yield Row(gettext("Nyckel"), gettext("elliptisk kurva {name}").format(name=key.curve.name))
+        yield CertificateFact(gettext("Nyckel"), gettext("elliptisk kurva {name}").format(name=key.curve.name))
     for label, algorithm in (("SHA-256", hashes.SHA256()), ("SHA-1", hashes.SHA1())):  # noqa: S303  (a fingerprint to compare)
         text = gettext("Fingeravtryck {label}").format(label=label)
-        yield Row(text, certificate.fingerprint(algorithm).hex(":").upper(), code=True)
+        yield CertificateFact(text, certificate.fingerprint(algorithm).hex(":").upper(), code=True)
 
 
-def _addresses(certificate: x509.Certificate) -> Iterator[Row]:
+def _addresses(certificate: x509.Certificate) -> Iterator[CertificateFact]:
     access = _extension(certificate, x509.AuthorityInformationAccess)
     for each in access or ():
         if each.access_method == AuthorityInformationAccessOID.OCSP:
-            yield Row("OCSP", each.access_location.value)
+            yield CertificateFact("OCSP", each.access_location.value)
     for point in _extension(certificate, x509.CRLDistributionPoints) or ():
         for name in point.full_name or ():
-            yield Row("CRL", name.value)
+            yield CertificateFact("CRL", name.value)
 
 
 def _extension[E: x509.ExtensionType](certificate: x509.Certificate, kind: type[E]) -> E | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from billing.domain.identifiers import ocr_reference
-from billing.domain.invoices import Buyer, InvoiceContent, Line, NumberedInvoice, Seller, total
+from billing.domain.invoices import Buyer, InvoiceContent, LineContent, NumberedInvoice, Seller, total
 from billing.domain.money import to_ore
 from billing.domain.periods import Month
 from tests.billing.facts import uid
@@ -41,13 +41,15 @@ BUYER = Buyer(
 )
 
 
-def line(position: int, text: str, quantity: str, unit_price: str, *, rate: str = "25", month: Month = APRIL) -> Line:
+def line(position: int, text: str, quantity: str, unit_price: str, *, rate: str = "25", month: Month = APRIL) -> LineContent:
     pieces, price = Decimal(quantity), Decimal(unit_price)
     net = to_ore(pieces * price)
-    return Line(position, "card", uid("office"), None, "589", text, pieces, price, Decimal(rate), net, month, f"card|{position}")
+    return LineContent(
+        position, "card", uid("office"), None, "589", text, pieces, price, Decimal(rate), net, month, f"card|{position}"
+    )
 
 
-def invoice(*lines: Line, seller: Seller = SELLER, **buyer: object) -> NumberedInvoice:
+def invoice(*lines: LineContent, seller: Seller = SELLER, **buyer: object) -> NumberedInvoice:
     """An invoice of April 2023 over `lines`, or over two lines."""
     to = replace(BUYER, **buyer)
     chosen = lines or (line(1, "589, Kontor A", "1000", "90"), line(2, "689, Kontor A", "3", "12.3456"))

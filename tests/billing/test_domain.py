@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from billing.domain import identifiers, money
 from billing.domain.composition import compose
 from billing.domain.grouping import Group, Labels, Subscriber
-from billing.domain.invoices import Line, total
+from billing.domain.invoices import LineContent, total
 from billing.domain.periods import Month
 from billing.domain.text import one_line
 from siths_portal.lib.clock import STOCKHOLM
@@ -60,8 +60,8 @@ def test_each_rate_has_its_own_vat():
     assert (totals.gross, totals.rounding, totals.payable) == (D("0.36"), D("-0.36"), D("0.00"))
 
 
-def _line(*, net: str, rate: str = "25") -> Line:
-    return Line(1, "card", uid("o"), None, "589", "589", D(1), D(net), D(rate), D(net), Month(2023, 4), "card|589")
+def _line(*, net: str, rate: str = "25") -> LineContent:
+    return LineContent(1, "card", uid("o"), None, "589", "589", D(1), D(net), D(rate), D(net), Month(2023, 4), "card|589")
 
 
 @pytest.mark.parametrize(
