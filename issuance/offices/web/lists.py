@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from issuance.offices.queries import ConnectedLine
 from issuance.organisations.queries.areas import OfficeLine
-from siths_portal.lib.lists import Choice, Column, Empty, Kind, List, Source
+from siths_portal.lib.lists import Column, Empty, FormChoice, Kind, List, Source
 
 _CELLS = "offices/cells.html"
 _NAME = Column[ConnectedLine](
@@ -71,7 +71,7 @@ class OfficeOrganisationList(ConnectedOrganisationList):
 class ConnectableOrganisationList(ConnectedOrganisationList):
     """The organisations that an office can be connected to, as the choices of a form."""
 
-    columns = (replace(_NAME, link=None, choice=Choice(field="organisation")), *_IDS)
+    columns = (replace(_NAME, link=None, choice=FormChoice(field="organisation")), *_IDS)
     caption = _("Organisationer")
     caption_hidden = True
     table_id = fragment = "koppla-val"
@@ -133,7 +133,7 @@ class ConnectedOfficeList(List[OfficeLine]):
 class ConnectableOfficeList(ConnectedOfficeList):
     """The offices that an organisation can be connected to, as the choices of a form."""
 
-    columns = (replace(_OFFICE, template="", choice=Choice(field="office")), *_OFFICE_FACTS)
+    columns = (replace(_OFFICE, template="", choice=FormChoice(field="office")), *_OFFICE_FACTS)
     table_id = fragment = "koppla"
     prefix = ""
 

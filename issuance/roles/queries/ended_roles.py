@@ -10,7 +10,6 @@ from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import RETIRED_ROLES
 from issuance.people.models.persons import Person
 from issuance.records.models.events import Event
-from issuance.records.queries import paging
 from issuance.records.queries.history import names_of
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import role_reach, role_words
@@ -20,6 +19,7 @@ from issuance.roles.services.role_periods import last_day_of
 from siths_portal.lib import clock
 from siths_portal.lib.database.rows import the_only
 from siths_portal.lib.errors import NotFound
+from siths_portal.lib.lists import Rows
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,9 @@ class EndedLine:
     began: bool
 
 
-@dataclass(frozen=True)
-class EndedPage:
-    """A page of ended roles, those that ended last first. `after` is the cursor of the next page, None on the last."""
-
-    rows: tuple[EndedLine, ...]
-    after: UUID | None
-
-
-def of_person(*, actor: Actor, person_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> EndedPage:
+def of_person(*, actor: Actor, person_id: UUID) -> Rows[RoleGrant, EndedLine]:
     """Returns the ended roles of a person. The caller has checked that `actor` may read the person's roles. Raises Forbidden."""
-    found, further = paging.page(
-        _ended(actor).filter(person=person_id), column="valid_to", descending=True, after=after, limit=limit
-    )
-    return EndedPage(tuple(_line(row) for row in found), further)
+    return Rows(_ended(actor).filter(person=person_id), lambda found: [_line(row) for row in found])
 
 
 @dataclass(frozen=True)

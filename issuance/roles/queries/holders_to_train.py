@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 
 from issuance.authz import Action, Actor
 from issuance.authz.roles import QUALIFIED_ROLES
 from issuance.people.models.persons import Person
-from issuance.records.queries import paging
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import qualifications, role_reach
 from issuance.roles.queries.qualifications import KindLine, StandingView
@@ -20,6 +19,7 @@ from issuance.roles.queries.role_holders import MOST, RoleSummary, role_summarie
 from issuance.roles.services import actors
 from issuance.roles.services.actors import current
 from siths_portal.lib import clock
+from siths_portal.lib.lists import Rows
 
 _NOBODY = UUID(int=0)
 _QUALIFIED = [role.value for role in QUALIFIED_ROLES]
@@ -36,27 +36,20 @@ class HolderToTrain:
     standing: StandingView | None
 
 
-@dataclass(frozen=True)
-class HoldersToTrain:
-    """A page of role holders by name. `after` is the cursor of the next page, None on the last."""
-
-    rows: tuple[HolderToTrain, ...]
-    after: UUID | None
-
-
 def training_url(area_id: UUID) -> str:
     """Returns the URL of the page that records training of the area's role holders."""
     return f"{reverse('holders_training')}?omrade={area_id}"
 
 
-def to_train(*, actor: Actor, area_id: UUID | None = None, after: UUID | None = None, limit: int = paging.PAGE) -> HoldersToTrain:
-    """Returns those whose training or person check is missing, has expired or will soon. Raises Forbidden."""
+def to_train(*, actor: Actor, area_id: UUID | None = None) -> Rows[Person, HolderToTrain]:
+    """Returns holders whose training or person check is missing, has expired or expires soon. Raises Forbidden.
+
+    They can be ordered by `first_due`, the day on which the first of them expires.
+    """
     soon = clock.today() + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS)
     people = _people(actor, area_id, Q(first_due__lte=soon))
-    found, further = paging.page(
-        people.annotate(held=actors.newest_qualifications("pk")), column="sort_name", after=after, limit=limit
-    )
-    return HoldersToTrain(_rows(actor, found), further)
+    people = people.annotate(first_due=F("first_due"), held=actors.newest_qualifications("pk"))
+    return Rows(people, lambda found: _rows(actor, found))
 
 
 def count_lacking(*, actor: Actor, area_id: UUID) -> int:

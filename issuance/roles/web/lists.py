@@ -1,6 +1,7 @@
 """The lists of roles: all role holders, the roles of an organisation, and requests for global roles."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -10,10 +11,12 @@ from django.utils.translation import gettext_lazy
 from issuance.authz import Actor
 from issuance.organisations.models import Organisation
 from issuance.roles.queries import role_holders, roles
+from issuance.roles.queries.ended_roles import EndedLine
+from issuance.roles.queries.holders_to_train import HolderToTrain
 from issuance.roles.queries.role_holders import Choice, HolderLine
 from issuance.roles.queries.role_requests import RequestView
 from issuance.roles.queries.roles import GrantLine
-from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Source
+from siths_portal.lib.lists import Column, Empty, FormChoice, Key, Kind, List, Source, Tag
 
 _CELLS = "roles/cells.html"
 
@@ -109,6 +112,109 @@ class OrganisationRoleList(List[GrantLine]):
     def rows(self) -> Source[GrantLine]:
         """See `List`."""
         return roles.of_organisation(actor=self.actor, organisation=self.organisation)
+
+
+class EndedRoleList(List[EndedLine]):
+    """The ended roles of a person, those that ended last first."""
+
+    columns = (
+        Column(key="roll", heading=gettext_lazy("Behörighetsroll"), value="role"),
+        Column(
+            key="sekretess", heading=gettext_lazy("Sekretess"), value=lambda line: _("Ja") if line.protected_persons else _("Nej")
+        ),
+        Column(
+            key="omfang",
+            heading=gettext_lazy("Omfång"),
+            value="place",
+            below=lambda line: [line.place_number] if line.place_number else [],
+        ),
+        Column(key="fran", heading=gettext_lazy("Från"), value="first", kind=Kind.DAY, sort=_by("valid_from")),
+        Column(key="till", heading=gettext_lazy("Till"), value="last", template=f"{_CELLS}#ended", sort=_by("valid_to")),
+    )
+    table_id = "avslutade"
+    fragment = "avslutade"
+    css = "role-table"
+    order = "-till"
+    count_to = 0
+    heading_level = "3"
+    empty = Empty(
+        gettext_lazy("Ingen avslutad roll"),
+        gettext_lazy("Personen har inte haft någon behörighetsroll inom din behörighet som är avslutad."),
+    )
+
+    def __init__(self, request: HttpRequest, found: Source[EndedLine], fixed: Mapping[str, str]) -> None:
+        """`fixed`: the parameters with which the page shows this list."""
+        super().__init__(request)
+        self.found, self._fixed = found, fixed
+
+    def rows(self) -> Source[EndedLine]:
+        """See `List`."""
+        return self.found
+
+    def fixed(self) -> Sequence[tuple[str, str]]:
+        """See `List`."""
+        return list(self._fixed.items())
+
+
+class HolderToTrainList(List[HolderToTrain]):
+    """Role holders who need training or a person check, as the choices of the form that records it."""
+
+    columns = (
+        Column(
+            key="namn",
+            heading=gettext_lazy("Namn"),
+            value="name",
+            sort=_by("sort_name"),
+            choice=FormChoice(field="person", sent="person_id", alone=True),
+        ),
+        Column(key="roller", heading=gettext_lazy("Roller"), value="roles", template=f"{_CELLS}#roles"),
+        Column(
+            key="kontroll",
+            heading=gettext_lazy("Personkontroll"),
+            value=lambda line: line.lines[0],
+            template=f"{_CELLS}#needed",
+            css="role-day",
+        ),
+        Column(
+            key="utbildning",
+            heading=gettext_lazy("Utbildning"),
+            value=lambda line: line.lines[1],
+            template=f"{_CELLS}#needed",
+            css="role-day",
+        ),
+        Column(
+            key="lage",
+            heading=gettext_lazy("Läge"),
+            value=lambda line: Tag(line.standing.kind, line.standing.text) if line.standing else None,
+            css="role-state",
+            sort=_by("first_due"),
+        ),
+    )
+    table_id = "rollinnehavare"
+    order = "namn"
+    count_to = 0  # to count them is to look at everybody's roles
+
+    def __init__(
+        self, request: HttpRequest, found: Source[HolderToTrain], *, fixed: Mapping[str, str], picked: Collection[UUID], back: str
+    ) -> None:
+        """`fixed`: the parameters that name the area; `back`: the page before."""
+        super().__init__(request)
+        self.found, self._fixed = found, fixed
+        self.picked = {str(person_id) for person_id in picked} if picked or request.method == "POST" else None
+        self.empty = Empty(
+            _("Ingen att registrera för"),
+            _("Alla som utfärdar, och som du kan registrera för, har giltig utbildning och personkontroll."),
+            back,
+            _("Tillbaka"),
+        )
+
+    def rows(self) -> Source[HolderToTrain]:
+        """See `List`."""
+        return self.found
+
+    def fixed(self) -> Sequence[tuple[str, str]]:
+        """See `List`."""
+        return list(self._fixed.items())
 
 
 class RoleRequestList(List[RequestView]):

@@ -18,14 +18,13 @@ from issuance.authz import Actor, Role, policy
 from issuance.authz.roles import GLOBAL_ROLES
 from issuance.person_page.queries.person_view import PersonHead
 from issuance.records.web.frame import Link, actor_of, demand, recent_login
-from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.roles.domain import QualificationKind
 from issuance.roles.queries import ended_roles, role_tree, role_words, roles
 from issuance.roles.queries import role_requests as role_request_query
 from issuance.roles.services import qualifications, role_assignment, role_requests
 from issuance.roles.services.role_periods import Period
 from issuance.roles.web import role_given
-from issuance.roles.web.lists import RoleRequestList
+from issuance.roles.web.lists import EndedRoleList, RoleRequestList
 from issuance.roles.web.role_forms import PickRoleForm, PlacedRoleForm, QualificationForm, RequestRoleForm, RoleForm
 from issuance.roles.web.role_frame import kept, person_page
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
@@ -68,12 +67,8 @@ def _ended(request: HttpRequest, head: PersonHead) -> dict[str, Any]:
     chosen = {"avslutade": "1"}
     if request.GET.get("avslutade") != "1":
         return {"ended_url": f"{request.path}?{urlencode(chosen)}#avslutade"}
-    ended = ended_roles.of_person(actor=actor_of(request), person_id=head.id, after=cursor(request))
-    return {
-        "ended": ended,
-        "next_url": next_url(request, ended.after, fragment="avslutade", chosen=chosen),
-        "first_url": first_url(request, fragment="avslutade", chosen=chosen),
-    }
+    found = ended_roles.of_person(actor=actor_of(request), person_id=head.id)
+    return {"ended": EndedRoleList(request, found, chosen).shown()}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -18,13 +18,12 @@ from issuance.authz import Action, Actor, Role, policy
 from issuance.organisations.queries import places
 from issuance.organisations.queries.places import AreaHead
 from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, demand, recent_login, render_page, session_id_of
-from issuance.records.web.lists import cursor, first_url, next_url
 from issuance.records.web.places import way_to_area
 from issuance.roles.domain import QualificationKind
 from issuance.roles.queries import holders_to_train, role_reach, role_words
 from issuance.roles.queries.role_holders import Choice, Shown
 from issuance.roles.services import qualifications
-from issuance.roles.web.lists import RoleHolderList
+from issuance.roles.web.lists import HolderToTrainList, RoleHolderList
 from issuance.roles.web.role_forms import RoleHoldersForm, SeveralForm
 from issuance.search.domain.search_terms import TermKind
 from issuance.search.models import Search
@@ -146,20 +145,13 @@ def holders_training(request: HttpRequest) -> HttpResponse:
     elif typed := kept_form(request):
         form = SeveralForm(initial={name: typed[name] for name in typed})
         picked = set(ids_of(typed.getlist("person")))
-    found = holders_to_train.to_train(actor=actor, area_id=head.id if head else None, after=cursor(request))
-    if form.errors and not found.rows:
+    found = holders_to_train.to_train(actor=actor, area_id=head.id if head else None)
+    listed = HolderToTrainList(request, found, fixed=chosen, picked=picked, back=back)
+    listed.choice_error = "id_person_error" if "person" in form.errors else ""
+    shown = listed.shown()
+    if form.errors and not shown.lines:
         form.refuse(_("Ingen rollinnehavare behöver registreras här."))
-    if request.method != "POST" and len(found.rows) == 1:
-        picked = {found.rows[0].person_id}
-    context: dict[str, Any] = {
-        "form": form,
-        "rows": found.rows,
-        "picked": picked,
-        "cancel_url": back,
-        "area": head,
-        "next_url": next_url(request, found.after, chosen=chosen),
-        "first_url": first_url(request, chosen=chosen),
-    }
+    context: dict[str, Any] = {"form": form, "list": shown, "cancel_url": back, "area": head}
     heading = _("Registrera utbildning och personkontroll")
     crumbs = [*(way_to_area(head) if head else [Crumb(_("Rollinnehavare"), reverse("role_holders"))]), Crumb(heading)]
     kind = f"{_('Utgivningsområde')} {head.name}" if head else ""

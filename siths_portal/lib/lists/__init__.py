@@ -3,17 +3,17 @@
 Apps import from here. Scope belongs in the rows that a list is given, disclosure in its hooks.
 """
 
-from siths_portal.lib.lists.columns import Choice, Column, Kind, Tag
+from siths_portal.lib.lists.columns import Column, FormChoice, Kind, Tag
 from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
 from siths_portal.lib.lists.listing import FILE_LIMITS, Empty, List, Shown, Text
 from siths_portal.lib.lists.rows import Lines, Rows, Source
 
 __all__ = [
     "FILE_LIMITS",
-    "Choice",
     "Column",
     "Cursor",
     "Empty",
+    "FormChoice",
     "Key",
     "Kind",
     "Lines",

@@ -1,7 +1,7 @@
 """Columns of a list: one declaration gives heading, cell, order, the label on a phone, and the cell of a file."""
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -57,31 +57,36 @@ class Tag:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice[L]:
+class FormChoice[L]:
     """Makes a column the choice of a form around the list: each cell is a box, and the column's value is its label.
 
-    `field` is sent with the line's `sent` for each line that is chosen. `single`: only one line can be. `off` says why a line
+    `field` is sent with the line's `sent` for each line that is chosen. `single`: only one line can be. `alone`: the only line of
+    a list is ticked until something was chosen. `off` says why a line
     cannot be chosen; it is empty if it can. `level`: how deep a line lies below others, at most 4.
     """
 
     field: str
     sent: str | Callable[[L], object] = "id"
     single: bool = False
+    alone: bool = False
     off: Callable[[L], str] | None = None
     level: Callable[[L], int] | None = None
 
-    def html(self, line: L, label: SafeString, number: int, picked: Collection[str], error_id: str) -> SafeString:
-        """Returns the box of the page's line `number`, ticked if `picked` has what it sends. `error_id`: the field's message."""
-        sent = str(value_of(line, self.sent) if isinstance(self.sent, str) else self.sent(line))
+    def value_of(self, line: L) -> str:
+        """Returns what `line` sends if it is chosen."""
+        return str(value_of(line, self.sent) if isinstance(self.sent, str) else self.sent(line))
+
+    def html(self, line: L, label: SafeString, number: int, *, ticked: bool, error_id: str) -> SafeString:
+        """Returns the box of the page's line `number`. `error_id`: of the message that the field has, if any."""
         reason = self.off(line) if self.off else ""
         box_id = f"{self.field}_{number}"
         context = {
             "kind": "radio" if self.single else "checkbox",
             "field": self.field,
-            "sent": sent,
+            "sent": self.value_of(line),
             "label": label,
             "box_id": box_id,
-            "picked": sent in picked,
+            "ticked": ticked,
             "reason": reason,
             "level": self.level(line) if self.level else 0,
             "error": bool(error_id),
@@ -112,7 +117,7 @@ class Column[L]:
     template: str = ""
     css: str = ""
     sort: str | Key | Sequence[str | Key] = ()
-    choice: Choice[L] | None = None
+    choice: FormChoice[L] | None = None
     hide_empty: bool = False
     row_header: bool = False
     heading_hidden: bool = False

@@ -110,7 +110,8 @@ class List[L]:
     they hold stands in addresses, so a free-text filter is refused: a name or number is kept as a search's handle (ADR 0188).
     `order` names the column that it is ordered by at first, after `-` for descending. A list whose columns cannot be sorted names
     none and orders by `by`, or by primary key, which rises with time (`lib.ids`); `order = "-"` turns that round.
-    `picked` holds the values of a choice column that are ticked, `choice_error` the id of the message that its field has.
+    `picked` holds the values of a choice column that are ticked, None if nothing was chosen yet. `choice_error` is the id of the
+    message that its field has.
     `caption` names the table; without it the page's heading with the id `table_id` does.
     `count_to`: rows are counted no further; 0 for a list whose count costs too much. `count_in_heading`: the page's heading is
     the sum, so the list does not repeat it. `prefix` and `fragment` tell the lists of one page apart.
@@ -135,7 +136,7 @@ class List[L]:
     heading_level: str = "2"
     prefix: str = ""
     fragment: str = ""
-    picked: Collection[str] = ()
+    picked: Collection[str] | None = None
     choice_error: str = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -341,12 +342,15 @@ class List[L]:
 
     def _cells(self, columns: Sequence[Column[Any]], lines: Sequence[L]) -> list[list[Cell]]:
         tags = dict[Any, SafeString]()
+        picked = self.picked or ()
+        alone = len(lines) == 1 and self.picked is None
         header = next((column for column in columns if column.row_header), next(iter(columns), None))
 
         def cell(column: Column[Any], line: L, number: int) -> Cell:
             html = column.html(line, tags)
-            if column.choice:
-                html = column.choice.html(line, html, number, self.picked, self.choice_error)
+            if choice := column.choice:
+                ticked = (alone and choice.alone) or choice.value_of(line) in picked
+                html = choice.html(line, html, number, ticked=ticked, error_id=self.choice_error)
             return Cell(html, column.classes, "" if column.heading_hidden else column.heading, column is header)
 
         return [[cell(column, line, number) for column in columns] for number, line in enumerate(lines, 1)]

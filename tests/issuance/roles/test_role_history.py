@@ -265,10 +265,10 @@ class TestEndedRoles:
         with CaptureQueriesContext(connection) as one:
             first = client.get(self.address(person))
         with CaptureQueriesContext(connection) as two:
-            second = client.get(first.context["next_url"].split("#")[0])
+            second = client.get(first.context["ended"].next_url.split("#")[0])
         assert len(one) <= len(two) <= MOST_QUERIES
-        lines = [line for page in (first, second) for line in page.context["ended"].rows]
+        lines = [line for page in (first, second) for line in page.context["ended"].lines]
         assert len(lines) == 60
         assert [line.last for line in lines] == sorted((line.last for line in lines), reverse=True)
-        assert second.context["first_url"].endswith("?avslutade=1#avslutade")
+        assert second.context["ended"].first_url.endswith("?avslutade=1&ordning=-till#avslutade")
         assert client.get(f"{self.address(person)}&efter=x").status_code == 200

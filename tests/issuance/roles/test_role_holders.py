@@ -84,7 +84,7 @@ class TestQualifications:
         assert f"Får inte utfärda Rollen börjar {begins}. Personen får inte beställa" in page
         rows = rows_of(client.get(reverse("role_holders") + f"?visa={Shown.FOLLOW_UP}"))
         assert [row[4] for row in rows if row[0].startswith("Framtid")] == [f"Får inte utfärda Rollen börjar {begins}"]
-        assert [one.person_id for one in holders_to_train.to_train(actor=issuer).rows] == [person.id]
+        assert [one.pk for one in holders_to_train.to_train(actor=issuer).queryset] == [person.id]
         (blocked,) = holders_listed(actor=issuer, choice=Choice(Shown.BLOCKED))
         assert blocked.person_id == person.id
 
@@ -127,7 +127,7 @@ class TestQualifications:
         assert f"Får inte utfärda Rollen börjar {begins}. Personen får inte beställa eller aktivera förrän" in told
         (row,) = holders_listed(actor=issuer, choice=Choice(Shown.BLOCKED))
         assert (row.person_id, row.standing and row.standing.code) == (person.id, "blocked")
-        assert [one.person_id for one in holders_to_train.to_train(actor=issuer).rows] == [person.id]
+        assert [one.pk for one in holders_to_train.to_train(actor=issuer).queryset] == [person.id]
 
     def test_what_is_wrong_is_told(self, world: Any) -> None:
         person = world.post().person

@@ -20,7 +20,7 @@ from issuance.organisations.models import IssuingArea
 from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
-from siths_portal.lib.lists import Choice, Column, Cursor, Empty, Key, Kind, Lines, List, Order, Rows, Tag, keyset, listing
+from siths_portal.lib.lists import Column, Cursor, Empty, FormChoice, Key, Kind, Lines, List, Order, Rows, Tag, keyset, listing
 from siths_portal.lib.pages.forms import Form
 
 pytestmark = pytest.mark.django_db
@@ -132,7 +132,7 @@ class PickedList(List[dict[str, Any]]):
 
     columns = (
         Column(
-            key="namn", heading="Namn", value="name", sort="name", choice=Choice(field="kontor", off=lambda line: line["off"])
+            key="namn", heading="Namn", value="name", sort="name", choice=FormChoice(field="kontor", off=lambda line: line["off"])
         ),
         Column(key="tal", heading="Tal", value="number", hide_empty=True),
     )
