@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from issuance.articles.queries import area_articles as query
 from issuance.articles.services.articles import add_articles
+from issuance.articles.web.lists import ArticleChoiceList, PlaceChoiceList
 from issuance.authz import Action
 from issuance.organisations.queries import places
 from issuance.records.web.forms import text_line
@@ -70,8 +71,8 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "form": form,
         "found": found,
         "text": text.strip(),
-        "codes": codes,
-        "picked": picked,
+        "articles": ArticleChoiceList(request, found.articles, codes).shown(),
+        "places": PlaceChoiceList(request, found.places, {str(pk) for pk in picked}).shown(),
         "every": every,
         "refusals": refusals,
         "cancel_url": reverse("area", args=[area_id]),

@@ -19,7 +19,7 @@ from issuance.articles.queries import articles
 from issuance.articles.queries.articles import ArticleFacts
 from issuance.articles.services.articles import choose_articles, copy_articles, edit_article, register_article
 from issuance.articles.web.article_forms import MADE, NUMBERED, ArticleForm
-from issuance.articles.web.lists import ArticleList
+from issuance.articles.web.lists import ArticleChoiceList, ArticleList
 from issuance.authz import Action, policy
 from issuance.organisations.queries import places
 from issuance.organisations.queries.places import Above, OrganisationHead
@@ -205,7 +205,7 @@ def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpRe
                 messages.warning(request, text)
             return redirect("organisation_articles", organisation_id)
     context = {
-        "lines": lines,
+        "list": ArticleChoiceList.offered(request, lines).shown(),
         "shown": shown,
         "refusal": refusal,
         "parent": parent,

@@ -1,4 +1,7 @@
-"""The list of the articles in the catalogue."""
+"""The lists of articles: the catalogue, and the choices of the forms that make articles orderable."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -6,10 +9,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from issuance.articles.queries import articles
-from issuance.articles.queries.articles import ArticleLine
+from issuance.articles.queries.articles import ArticleLine, OfferedLine
 from issuance.articles.web.article_forms import ArticleChoiceForm
 from issuance.records.web.frame import actor_of
-from siths_portal.lib.lists import Column, Empty, Kind, List, Source, Tag
+from siths_portal.lib.lists import Column, Empty, FormChoice, Kind, Lines, List, Source, Tag
 
 
 def _appearance(line: ArticleLine) -> str:
@@ -59,3 +62,56 @@ class ArticleList(List[ArticleLine]):
     def rows(self) -> Source[ArticleLine]:
         """See `List`."""
         return articles.catalogue(actor=actor_of(self.request), choice=self.choices.choice)
+
+
+class _ChoiceList(List[Any]):
+    """Lines of a form, in their own order. The page's heading titles the table."""
+
+    heading_level = "3"
+
+    def __init__(self, request: HttpRequest, lines: Sequence[Any], picked: Collection[str]) -> None:
+        super().__init__(request)
+        self.lines, self.picked = lines, picked
+
+    def rows(self) -> Source[Any]:
+        """See `List`."""
+        return Lines(self.lines)
+
+
+class ArticleChoiceList(_ChoiceList):
+    """Articles to choose for organisations."""
+
+    columns: Sequence[Column[Any]] = (
+        Column(key="artikel", heading=gettext_lazy("Artikel"), value="title", choice=FormChoice(field="article", sent="code")),
+        Column(key="slag", heading=gettext_lazy("Slag"), value="kind"),
+        Column(key="status", heading=gettext_lazy("Status"), kind=Kind.TAG, value=lambda line: Tag(line.tag, line.state_text)),
+    )
+    table_id = "artiklar"
+    empty = Empty(gettext_lazy("Inga artiklar"), gettext_lazy("Det finns ingen artikel som kan beställas än."))
+
+    @classmethod
+    def offered(cls, request: HttpRequest, lines: Sequence[OfferedLine]) -> "ArticleChoiceList":
+        """Returns the articles of one organisation; those that it may order are ticked."""
+        return cls(request, [line.article for line in lines], [line.article.code for line in lines if line.orderable])
+
+
+class PlaceChoiceList(_ChoiceList):
+    """Organisations of an area for which articles are chosen, in tree order."""
+
+    columns = (
+        Column(
+            key="organisation",
+            heading=gettext_lazy("Organisation"),
+            value="name",
+            choice=FormChoice(field="organisation", level=lambda line: line.level),
+        ),
+        Column(
+            key="artiklar",
+            heading=gettext_lazy("Beställningsbara artiklar"),
+            value=lambda line: str(line.orderable) if line.orderable else _("Inga"),
+        ),
+        Column(key="id", heading=gettext_lazy("Organisations-id"), value="hsa_id", kind=Kind.NUMBER),
+    )
+    table_id = "organisationer"
+    count_in_heading = True
+    empty = Empty(gettext_lazy("Ingen organisation passar."), gettext_lazy("Sök på något annat."))

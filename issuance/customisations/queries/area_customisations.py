@@ -8,9 +8,6 @@ from issuance.administration.queries.readiness import is_under
 from issuance.authz import Action, Actor
 from issuance.organisations.models import Organisation
 
-MOST = 100
-"""The maximum number of organisations on the page. Its function also applies to the others."""
-
 
 @dataclass(frozen=True)
 class PlaceWithout:
@@ -27,11 +24,6 @@ class AreaWithout:
     """All top organisations of an area without a card customisation, by name."""
 
     places: tuple[PlaceWithout, ...]
-
-    @property
-    def listed(self) -> tuple[PlaceWithout, ...]:
-        """The organisations that the page lists."""
-        return self.places[:MOST]
 
     @property
     def below(self) -> int:

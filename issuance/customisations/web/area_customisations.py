@@ -14,6 +14,7 @@ from issuance.authz import Action
 from issuance.customisations.queries import area_customisations as query
 from issuance.customisations.queries.customisation_requests import generic_is_ready
 from issuance.customisations.services.customisation_requests import use_generic_customisation_in_area
+from issuance.customisations.web.lists import PlaceWithoutList
 from issuance.organisations.queries import places
 from issuance.records.web.frame import actor_of, demand
 from issuance.records.web.places import area_page
@@ -35,6 +36,7 @@ def area_customisations(request: HttpRequest, area_id: UUID) -> HttpResponse:
         return _use_generic(request, area_id, found)
     context = {
         "found": found,
+        "list": PlaceWithoutList(request, found.places).shown(),
         "ready": generic_is_ready(),
         "verifies": verifies,
         "cancel_url": reverse("area", args=[area_id]),

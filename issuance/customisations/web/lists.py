@@ -1,19 +1,21 @@
 """The lists of card customisations, and of the organisations that have one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from issuance.customisations.queries import customisations
+from issuance.customisations.queries.area_customisations import PlaceWithout
 from issuance.customisations.queries.customisations import CustomisationFacts, CustomisationLine
 from issuance.customisations.web.customisation_forms import CustomisationChoiceForm
 from issuance.organisations.queries.areas import OrganisationLine
 from issuance.records.web.frame import actor_of
-from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Source, Tag
+from siths_portal.lib.lists import Column, Empty, Key, Kind, Lines, List, Source, Tag
 
 
 def _organisation(line: CustomisationLine) -> Any:
@@ -104,3 +106,34 @@ class OwnerList(List[OrganisationLine]):
         """See `List`."""
         actor = actor_of(self.request)
         return customisations.organisations_with(actor=actor, customisation_id=self.customisation.id)
+
+
+class PlaceWithoutList(List[PlaceWithout]):
+    """The top organisations of an area without a customisation, with how many below them have none."""
+
+    columns = (
+        Column(
+            key="namn",
+            heading=gettext_lazy("Organisation"),
+            value="name",
+            sort="name",
+            link=lambda line: reverse("organisation_customisation", args=[line.id]),
+            below=lambda line: [_below(line.below)] if line.below else [],
+        ),
+        Column(key="id", heading=gettext_lazy("Organisations-id"), value="hsa_id", kind=Kind.NUMBER, sort="hsa_id"),
+    )
+    table_id = "organisationer"
+    fragment = "organisationer"
+    order = "namn"
+
+    def __init__(self, request: HttpRequest, places: Sequence[PlaceWithout]) -> None:
+        super().__init__(request)
+        self.places = places
+
+    def rows(self) -> Source[PlaceWithout]:
+        """See `List`."""
+        return Lines(self.places, paged=True)
+
+
+def _below(count: int) -> str:
+    return ngettext("och {n} underorganisation", "och {n} underorganisationer", count).format(n=count)

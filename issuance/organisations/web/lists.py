@@ -1,6 +1,6 @@
 """The lists on pages of areas and organisations. The page's heading titles each table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,11 +9,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from issuance.articles.queries.articles import ArticleLine
 from issuance.organisations.queries import areas
 from issuance.organisations.queries.areas import OfficeLine, OrganisationLine
 from issuance.organisations.queries.places import OrganisationHead
 from issuance.records.web.frame import actor_of
-from siths_portal.lib.lists import Column, Empty, Kind, List, Source
+from siths_portal.lib.lists import Column, Empty, Kind, Lines, List, Source, Tag
 
 
 def _url(line: OrganisationLine) -> str:
@@ -88,6 +89,38 @@ class SubOrganisationList(List[OrganisationLine]):
     def rows(self) -> Source[OrganisationLine]:
         """See `List`."""
         return areas.organisations_below(actor=actor_of(self.request), organisation_id=self.head.id, parent=self.head.name)
+
+
+class OrderableArticleList(List[ArticleLine]):
+    """The articles that an organisation may order."""
+
+    columns = (
+        Column(
+            key="artikel",
+            heading=gettext_lazy("Artikel"),
+            value="title",
+            sort=("number", "code"),
+            link=lambda line: reverse("article", args=[line.code]),
+        ),
+        Column(key="status", heading=gettext_lazy("Status"), kind=Kind.TAG, value=lambda line: Tag(line.tag, line.state_text)),
+    )
+    table_id = "artiklar"
+    prefix = "artikel_"
+    fragment = "artiklar"
+    order = "artikel"
+    heading_level = "3"
+    empty = Empty(
+        gettext_lazy("Ingen artikel är vald"),
+        gettext_lazy("Utan en vald artikel kan inga kort beställas för organisationens användare."),
+    )
+
+    def __init__(self, request: HttpRequest, lines: Sequence[ArticleLine]) -> None:
+        super().__init__(request)
+        self.lines = lines
+
+    def rows(self) -> Source[ArticleLine]:
+        """See `List`."""
+        return Lines(self.lines)
 
 
 class OfficeList(List[OfficeLine]):

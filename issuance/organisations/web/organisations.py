@@ -26,7 +26,7 @@ from issuance.organisations.services.organisations import create_organisation, e
 from issuance.organisations.web.catalogue import DirectoryCheck
 from issuance.organisations.web.ending import ended_context
 from issuance.organisations.web.forms import FeeForm, OrganisationForm
-from issuance.organisations.web.lists import OfficeList, SubOrganisationList
+from issuance.organisations.web.lists import OfficeList, OrderableArticleList, SubOrganisationList
 from issuance.records.web import created
 from issuance.records.web.editing import at_first_field, initial, submitted_form, wants_another
 from issuance.records.web.frame import actor_of, demand
@@ -67,7 +67,7 @@ def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
         "all_closed": bool(offices.lines) and not has_offices,
         **ended_context(request, head),
         "facts": list(_facts(head, found)),
-        "articles": articles.chosen(organisation_id=organisation_id),
+        "articles": OrderableArticleList(request, articles.chosen(organisation_id=organisation_id)).shown(),
         "articles_url": reverse("organisation_articles", args=[head.id]) if Action.CHOOSE_ARTICLES in head.rights else "",
         "offices": offices,
         "organisations": below.lines,

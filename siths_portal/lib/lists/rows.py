@@ -69,16 +69,29 @@ class Rows[M: Model, L]:
 
 @dataclass(frozen=True)
 class Lines[L]:
-    """Lines that are read already and shown on one page, in their own order until the reader chooses a column's.
+    """Lines that are read already, in their own order until the reader chooses a column's.
 
+    They are shown on one page. If `paged`, they are shown in pages, and the cursor is a line's place in the order.
     A column's `sort` names attributes or items of a line. Texts sort in Swedish order, lines without a value come last.
     """
 
     lines: Sequence[L]
+    paged: bool = False
 
     def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[L]:
         """See `Source`."""
-        return Page(tuple(self.every(order, by)))
+        found = tuple(self.every(order, by))
+        if not self.paged:
+            return Page(found)
+        place = self._place(cursor)
+        begin = max(0, place - limit) if cursor and cursor.backwards else place
+        end = begin + limit
+        return Page(found[begin:end], begin or None, end if end < len(found) else None)
+
+    def _place(self, cursor: Cursor | None) -> int:
+        """Returns the number of lines before the cursor; 0 for one that is no number."""
+        given = cursor.row if cursor else ""
+        return min(int(given), len(self.lines)) if given.isascii() and given.isdecimal() and len(given) < 10 else 0
 
     def count(self, most: int) -> int:
         """See `Source`."""

@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, Page
 from authn.models import ServiceClient
 from issuance.authz import Role
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
-from issuance.customisations.queries import area_customisations
 from issuance.customisations.services.customisation_requests import (
     close_customisation_request,
     request_customisation,
@@ -22,6 +21,7 @@ from issuance.customisations.services.customisations import (
     register_generic_customisation,
     verify_customisation,
 )
+from issuance.customisations.web.lists import PlaceWithoutList
 from issuance.offices.services import close_office
 from issuance.organisations.models import Organisation
 from issuance.organisations.services.ending import end_organisation
@@ -253,7 +253,7 @@ class TestAllOfAnArea:
         )
         with django_assert_max_num_queries(MOST_QUERIES):
             page = client.get(at(AREA, world.area))
-        assert [(place.name, place.below) for place in page.context["found"].listed] == [("Regionen", 1), ("Staden", 0)]
+        assert [(place.name, place.below) for place in page.context["list"].lines] == [("Regionen", 1), ("Staden", 0)]
         assert "Använd den generella kortanpassningen tills vidare för 3 organisationer" in text_of(page)
         assert "Regionen och 1 underorganisation TST" in text_of(page)
         assert at(PAGE, world.city) in page.content.decode()
@@ -292,7 +292,7 @@ class TestAllOfAnArea:
         step = next(each for each in client.get(at("area", world.area)).context["steps"] if "kortanpassning" in each.text)
         assert (step.url, "utgivare väljer den generella kortanpassningen eller väntar på en egen." in step.why) == ("", True)
         page = client.get(at(AREA, world.area))
-        assert [(place.name, place.below) for place in page.context["found"].listed] == [("Regionen", 1), ("Staden", 0)]
+        assert [(place.name, place.below) for place in page.context["list"].lines] == [("Regionen", 1), ("Staden", 0)]
         assert "kan områdets ansvariga utgivare välja den generella kortanpassningen tills vidare" in text_of(page)
         assert "Använd den generella" not in text_of(page)
         assert client.post(at(AREA, world.area)).status_code == 403
@@ -328,11 +328,13 @@ class TestAllOfAnArea:
         assert left() == ""
 
     def test_more_than_it_lists_are_served_too(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(area_customisations, "MOST", 1)
+        monkeypatch.setattr(PlaceWithoutList, "page_size", 1)
         without(world)
         generic()
         client = issuer(world)
-        assert "1 av 2 visas." in text_of(client.get(at(AREA, world.area)))
+        page = client.get(at(AREA, world.area))
+        assert (len(page.context["list"].lines), page.context["list"].count) == (1, "2 rader")
+        assert len(client.get(page.context["list"].next_url.split("#")[0]).context["list"].lines) == 1
         assert "gäller nu för 3 organisationer" in text_of(client.post(at(AREA, world.area), follow=True))
 
 

@@ -127,6 +127,18 @@ def test_lines_that_are_read_already_are_sorted_like_rows(order: Order, expected
     assert list(lines.every(order, by)) == list(found)
 
 
+def test_lines_that_are_read_already_can_be_paged_both_ways() -> None:
+    def page(row: str = "", *, backwards: bool = False) -> tuple[str, Any, Any]:
+        found = Lines("abcde", paged=True).page(Order(""), [], Cursor(row, backwards) if row else None, 2)
+        return "".join(found.lines), found.previous, found.next
+
+    assert page() == page("x") == page("-1") == page("²") == ("ab", None, 2)
+    assert page("2") == page("4", backwards=True) == ("cd", 2, 4)
+    assert page("4") == ("e", 4, None)
+    assert page("1", backwards=True) == ("ab", None, 2), "a whole page"
+    assert page("99") == ("", 5, None)
+
+
 class PickedList(List[dict[str, Any]]):
     """Lines that a form chooses among."""
 
