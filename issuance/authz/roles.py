@@ -171,7 +171,7 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
 """The actions of each named system actor, over all organisations and persons."""
 
 HOLDER_ALLOWED = _VIEWING | _REVOKING | {Action.VIEW_RECEIPT, Action.FETCH_EID}
-"""The actions of holders on Mina sidor with what is their own: everybody may revoke it, and fetch an eID that was ordered."""
+"""The actions of holders on Mina sidor with their own carriers and eIDs: everybody may revoke them and fetch ordered eIDs."""
 
 NEVER_FOR_ONESELF = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ORDER_EID, Action.ASSIGN_ROLE})
 """Nobody orders, activates or assigns for themself (rules/issuance 1.3)."""

@@ -58,7 +58,7 @@ class ArticleLine:
 
     @property
     def tag(self) -> str:
-        """The colour of the state's tag."""
+        """The kind of tag for the state."""
         return _TAGS[self.state]
 
 

@@ -52,7 +52,7 @@ class Function(StrEnum):
 
 
 class EidOrderKind(StrEnum):
-    """Why an eID is ordered on a carrier that its holder already uses: for a further post, or in place of one that is there."""
+    """Why an eID is ordered on a carrier in use: for a further assignment, or to replace an eID on the carrier."""
 
     ADDITIONAL = "additional"
     RENEWAL = "renewal"
@@ -96,9 +96,9 @@ class FunctionRule:
 
 @dataclass(frozen=True)
 class EidOrderRule:
-    """When an eID may be ordered on a carrier: the right, and the states of the carrier that admit it.
+    """The conditions of an eID order on a carrier: the right, and the states of the carrier that allow it.
 
-    `name` is what pages call the order. `replaces`: the new eID takes the place of one on the carrier.
+    `name` is its name on pages. `replaces` means that the new eID replaces one on the carrier.
     """
 
     right: Action
@@ -139,7 +139,7 @@ class CarrierKind:
         return (self.functions or {}).get(function)
 
     def eid_order(self, order: EidOrderKind) -> EidOrderRule | None:
-        """Returns the rule of an eID order. Returns None if carriers of this kind do not take it."""
+        """Returns the rule of an eID order, or None if carriers of this kind do not accept it."""
         return (self.eid_orders or {}).get(order)
 
     def allows(self, function: Function, state: str) -> bool:

@@ -59,7 +59,7 @@ class Standing:
 
     @property
     def tag(self) -> str:
-        """The colour of the state's tag."""
+        """The kind of tag for the state."""
         return _TAGS[self.state]
 
 

@@ -109,7 +109,7 @@ class OrganisationForm(CheckedForm):
     def __init__(
         self, *args: Any, extra_fields: frozenset[str] = frozenset(), above: str = "", maker: Actor | None = None, **kwargs: Any
     ) -> None:
-        """Keeps the fields in `extra_fields` out of customisation, charged, issuing and same_articles. `above` names the parent.
+        """Of customisation, charged, issuing and same_articles, the form has only `extra_fields`. `above` is the parent's name.
 
         With `maker`, who creates a new organisation, validation also reports an HSA-id that is already taken.
         """

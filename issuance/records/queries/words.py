@@ -29,7 +29,7 @@ STATE: Mapping[str, str] = {
     "cancelled": _("Avbruten"),
     "fetched": _("Hämtad"),
 }
-"""The status of a card, a SITHS eID or an order of one, in the words of `components/tag.html`."""
+"""Maps the state of a card, a SITHS eID or an eID order to its label."""
 
 ORDER_STATE: Mapping[str, str] = {
     OrderState.QUEUED: _("I kö till kortleverantören"),

@@ -27,7 +27,7 @@ STANDING: Mapping[Standing, tuple[str, str]] = {
     Standing.DUE_SOON: ("sent", _("Ska snart förnyas")),
     Standing.BLOCKED: ("revoked", _("Får inte utfärda")),
 }
-"""Colour and text of the tag for each status."""
+"""Kind and text of the tag for each status."""
 _COMING = ("ordered", _("Har inte börjat"))
 
 _NO_END = dt.date(9999, 12, 31)

@@ -29,7 +29,7 @@ STATE: Mapping[str, tuple[str, str]] = {
     RoleRequestState.WITHDRAWN: ("cancelled", _("Återtagen")),
     RoleRequestState.EXPIRED: ("expired", _("Utgången utan beslut")),
 }
-"""Colour and text of the tag for the state of a request."""
+"""Kind and text of the tag for the state of a request."""
 
 
 @dataclass(frozen=True)
