@@ -44,7 +44,7 @@ def perform(
 
     Raises Conflict, Invalid for an approval that is not valid, HsmError, NotIssuable; a repeated call continues where it stopped.
     """
-    with locks.alone(_LOCK, Conflict("ceremony-running", "En annan ceremoni pågår.")):
+    with locks.held_or_raise(_LOCK, Conflict("ceremony-running", "En annan ceremoni pågår.")):
         record = plan.recorded(ceremony)
         if not plan.intentions(ceremony):
             if record is not None:

@@ -19,7 +19,7 @@ class SharedLock:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._sharing = 0
-        self._alone = False
+        self._exclusive = False
         self._stuck = False
         self._waiting = 0
         self.lost = 0
@@ -28,7 +28,7 @@ class SharedLock:
     def shared(self) -> Iterator[None]:
         """Holds the lock together with others."""
         with self._condition:
-            while self._alone or self._waiting:
+            while self._exclusive or self._waiting:
                 self._refuse_stuck()
                 self._condition.wait()
             self._sharing += 1
@@ -42,34 +42,34 @@ class SharedLock:
             self._condition.notify_all()
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Holds the lock exclusively, once all others have released it."""
-        self.acquire_alone(timeout=None)
-        with lent(self.release_alone, when_lost=self._stick, late=self.release_alone):
+        self.acquire_exclusive(timeout=None)
+        with lent(self.release_exclusive, when_lost=self._stick, late=self.release_exclusive):
             yield
 
-    def acquire_alone(self, *, timeout: float | None) -> bool:
+    def acquire_exclusive(self, *, timeout: float | None) -> bool:
         """Waits up to `timeout` seconds for exclusive mode. Returns False if the time ran out."""
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._condition:
             self._waiting += 1
             try:
-                while self._alone or self._sharing:
+                while self._exclusive or self._sharing:
                     self._refuse_stuck()
                     rest = None if deadline is None else deadline - time.monotonic()
                     if rest is not None and rest <= 0:
                         return False
                     self._condition.wait(rest)
-                self._alone = True
+                self._exclusive = True
                 return True
             finally:
                 self._waiting -= 1
                 self._condition.notify_all()
 
-    def release_alone(self) -> None:
-        """Releases the lock that `acquire_alone` took."""
+    def release_exclusive(self) -> None:
+        """Releases the lock that `acquire_exclusive` took."""
         with self._condition:
-            self._alone = self._stuck = False
+            self._exclusive = self._stuck = False
             self._condition.notify_all()
 
     def _stick(self) -> None:

@@ -91,12 +91,12 @@ class Module:
         """Lets the calling thread into the module, with others if the module allows it, and yields the generation."""
         if self.generation == 0:
             self.restart(0)
-        with self._lock.alone() if self.global_lock else self._lock.shared():
+        with self._lock.exclusive() if self.global_lock else self._lock.shared():
             yield self.generation
 
     def restart(self, generation: int) -> None:
         """Re-initialises the module unless another thread has done so since `generation`. Raises HsmUnavailable."""
-        with self._lock.alone():
+        with self._lock.exclusive():
             if self.generation != generation:
                 return
             for pool in self._pools.values():
@@ -155,13 +155,13 @@ class Module:
         Does not wait for abandoned threads: the child's first call may block on a lock of theirs, and then times out.
         """
         try:
-            return self._lock.acquire_alone(timeout=FORK_WAIT_SECONDS)
+            return self._lock.acquire_exclusive(timeout=FORK_WAIT_SECONDS)
         except HsmUnavailable:
             return False
 
     def resume_after_fork(self) -> None:
         """Lets threads in again, in the parent."""
-        self._lock.release_alone()
+        self._lock.release_exclusive()
 
 
 _modules: dict[str, Module] = {}

@@ -55,11 +55,11 @@ def ensure(ca: CertificateAuthority, *, algorithm: str = "", actor_ref: str = AC
 
     Without `algorithm` it uses the last responder's key type. Safe to repeat after a crash, and to run several times at once.
     """
-    with _alone(ca):
+    with _renewal_lock(ca):
         return _ensure(ca, algorithm, actor_ref)
 
 
-def _alone(ca: CertificateAuthority) -> AbstractContextManager[None]:
+def _renewal_lock(ca: CertificateAuthority) -> AbstractContextManager[None]:
     """Holds the lock under which one process at a time renews and retires a CA's responders."""
     return locks.held(locks.number(f"pki.issuing.responders {ca.id}"))
 
@@ -174,7 +174,7 @@ def renew_due() -> int:
     answering = CertificateAuthority.objects.filter(given_a_responder(), state__in=ONLINE, not_after__gt=clock.now())
     for ca in answering.order_by("id"):
         try:
-            with _alone(ca):
+            with _renewal_lock(ca):
                 renewed += ensure(ca) is not None
                 _retire_ended(ca)
         except (HsmError, signing.NotIssuable, clock_guard.ClockWentBack) as error:
@@ -184,7 +184,7 @@ def renew_due() -> int:
         CertificateAuthority.objects.filter(state=CaState.EXTERNAL, ocsp_signers__retired_at=None).distinct().order_by("id")
     ):
         try:
-            with _alone(ca):
+            with _renewal_lock(ca):
                 _retire_ended(ca)
         except HsmError as error:
             log.error("ocsp_signer.retirement_failed", ca=ca.slug, error=type(error).__name__)

@@ -69,7 +69,7 @@ def _fold() -> int | None:
     """Makes one block of waiting keys and revokes those that share a prime. Returns their number; None if no block is due."""
     now = clock.now()
     with transaction.atomic(durable=True):
-        if not _alone():
+        if not _lock_blocks():
             return None
         waiting = RsaKey.objects.filter(block=None).order_by("id").select_for_update(skip_locked=True)
         rows = list(waiting[:BLOCK])
@@ -83,8 +83,8 @@ def _fold() -> int | None:
         return _revoke(_factored(hits, hits))
 
 
-def _alone() -> bool:
-    """Returns whether this transaction may make a block: one transaction at a time may.
+def _lock_blocks() -> bool:
+    """Takes the lock for making blocks, which one transaction at a time holds. Returns False if another holds it.
 
     Otherwise a block could finish its comparisons before one with a lower number is visible, and the two would never be compared.
     """

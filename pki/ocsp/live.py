@@ -205,8 +205,8 @@ class SocketInUse(Exception):
     """Another process signs for this store."""
 
 
-class Desk:
-    """A unix socket for signing requests in packets. Only its owner and the group of the folder may use it."""
+class SigningServer:
+    """A server for signing requests, in packets on a unix socket. Only its owner and the group of the folder may use it."""
 
     def __init__(self, folder: Path, signer: Signer) -> None:
         """Raises OSError, SocketInUse."""
@@ -248,10 +248,10 @@ class Desk:
             if not asked:
                 close_old_connections()
                 continue
-            said = self._signer.answer(question for _, question in asked)
+            responses = self._signer.answer(question for _, question in asked)
             for place, (line, _) in enumerate(asked):
                 with contextlib.suppress(OSError):  # the client is gone or does not read: its request times out
-                    line.send(said[place])
+                    line.send(responses[place])
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -277,7 +277,7 @@ def run(ended: threading.Event) -> None:
     folder = Path(settings.PKI_OCSP_STORE_DIR)
     while not ended.is_set():
         try:
-            desk = Desk(folder, Signer(per_second=settings.PKI_OCSP_LIVE_PER_SECOND))
+            server = SigningServer(folder, Signer(per_second=settings.PKI_OCSP_LIVE_PER_SECOND))
         except SocketInUse:
             ended.wait(AGAIN)
             continue
@@ -287,12 +287,12 @@ def run(ended: threading.Event) -> None:
             continue
         try:
             with signer_checks.told(folder):
-                desk.serve(ended)
+                server.serve(ended)
         except Exception:
             log.exception("ocsp_live.fault")
             ended.wait(AGAIN)
         finally:
-            desk.close()
+            server.close()
 
 
 def start() -> threading.Event:

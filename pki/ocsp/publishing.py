@@ -128,14 +128,14 @@ class Publisher:
 
     def grant(self) -> int:
         """Queues the readers' requests for the signer; returns how many were accepted."""
-        wishes = list(dict.fromkeys(refresh_requests.take(self.folder)))
-        if not wishes:
+        requests = list(dict.fromkeys(refresh_requests.take(self.folder)))
+        if not requests:
             return 0
-        asked = {(wish.ca_id, wish.serial) for wish in wishes if not wish.unknown}
+        asked = {(request.ca_id, request.serial) for request in requests if not request.unknown}
         ids = [str(id_) for id_ in ocsp_feed.certificates(asked, stored=True).values()][:ANSWERS_AT_ONCE]
         if ids:
             jobs.enqueue("pki.presign", queue="pki", certificate_ids=ids)
-        unknown = [(wish.ca_id, wish.serial) for wish in wishes if wish.unknown]
+        unknown = [(request.ca_id, request.serial) for request in requests if request.unknown]
         return len(ids) + ocsp_unknown.ask(unknown[: ocsp_unknown.EACH_TURN])
 
     def turn(self) -> None:

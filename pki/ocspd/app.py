@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from pki.domain import ocsp_request, ocsp_response
 from pki.ocspd import layout
-from pki.ocspd.metrics import ON_HOLD, STATUS_MASK, Counts, MetricsReporter, said_in
+from pki.ocspd.metrics import ON_HOLD, STATUS_MASK, Counts, MetricsReporter, count_key_of
 from pki.ocspd.reading import Index, Store, StoreHit, StoreMissing
-from pki.ocspd.refresh_requests import Wishes
+from pki.ocspd.refresh_requests import RefreshRequests
 from pki.ocspd.routing import Authority, Routes
 from siths_portal.lib import clock
 
@@ -61,7 +61,7 @@ class _Remembered(NamedTuple):
     until: float
     payload: bytes
     count_key: int
-    """As `metrics.said_in`."""
+    """As `metrics.count_key_of`."""
 
 
 class _Memo:
@@ -115,7 +115,7 @@ class Responder:
         self._routes = Routes(folder)
         self._generation = self._routes.generation
         self._known: dict[bytes, _Known] = {}
-        self._wishes = Wishes(folder)
+        self._refresh_requests = RefreshRequests(folder)
         self._posts, self._gets = _Memo(memo // 2), _Memo(memo // 2)
         self.live = False
         self.counts = Counts()
@@ -230,11 +230,12 @@ class Responder:
         later = found is not None and found.state != layout.UNKNOWN and signed is not None and found.version > signed.version
         if signed is None or later or not signed.this_update <= clock.timestamp() < signed.next_update:
             return self._stored(asked, index, found, b"")
-        count_key = said_in(signed.der, 0, asked.authority.id, asked.key[4:])
+        count_key = count_key_of(signed.der, 0, asked.authority.id, asked.key[4:])
         # Answers for a certificate on hold are never stored.
         if not asked.nonce and count_key & STATUS_MASK != ON_HOLD:
-            wish = self._wishes.unknown if signed.version == layout.UNKNOWN_VERSION else self._wishes.answer
-            wish(asked.authority.id, int.from_bytes(asked.key[4:]))
+            unknown = signed.version == layout.UNKNOWN_VERSION
+            request = self._refresh_requests.unknown if unknown else self._refresh_requests.response
+            request(asked.authority.id, int.from_bytes(asked.key[4:]))
         self.counts.answered[count_key] += 1
         if asked.nonce or not asked.cached:
             return _with_length(signed.der)
@@ -256,7 +257,7 @@ class Responder:
             payload, until = TYPE + _SAFE % int(rest) + found.part, int(rest) + 1  # too short-lived to remember
         if found.state == layout.UNKNOWN:
             until = max(until, _AGAIN)
-        count_key = said_in(found.part, found.headers, asked.authority.id, asked.key[4:])
+        count_key = count_key_of(found.part, found.headers, asked.authority.id, asked.key[4:])
         if memo_key and until < rest:
             memo = self._gets if asked.cached else self._posts
             memo.put(memo_key, _Remembered(index.slots, found.at, found.word, found.next_update - until, payload, count_key))
@@ -269,11 +270,11 @@ class Responder:
         if found is None or found.state == layout.UNKNOWN:
             holds = found is not None and found.this_update <= now < found.next_update
             if authority.signs and (found is None or found.next_update - now < _AGAIN):
-                self._wishes.unknown(authority.id, serial)
+                self._refresh_requests.unknown(authority.id, serial)
             return b"" if holds else ocsp_response.UNAUTHORIZED
         if found.state == layout.ANSWER and found.this_update > now:
             return ocsp_response.TRY_LATER
         if not authority.signs or found.not_after <= now:
             return ocsp_response.UNAUTHORIZED
-        self._wishes.answer(authority.id, serial)
+        self._refresh_requests.response(authority.id, serial)
         return ocsp_response.TRY_LATER

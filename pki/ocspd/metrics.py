@@ -40,7 +40,7 @@ _LONG = 8  # octets of a serial that do not occur elsewhere by chance
 _WITHIN = 320  # octets of a response within which its first SingleResponse has the status
 
 
-def said_in(answer: bytes, start: int, ca_id: int, serial: bytes) -> int:
+def count_key_of(answer: bytes, start: int, ca_id: int, serial: bytes) -> int:
     """Returns the number under which `Counts` counts the response that begins at `start`: the CA and the status for the serial.
 
     `serial` is its octets, with or without leading zeros. For counts only: the response is searched for patterns, not parsed.
@@ -58,7 +58,7 @@ def said_in(answer: bytes, start: int, ca_id: int, serial: bytes) -> int:
 
 
 class Counts:
-    """Counts since the process began: responses by the number from `said_in`, and unsigned errors by their error number."""
+    """Counts since the process began: responses by the number from `count_key_of`, and unsigned errors by their error number."""
 
     def __init__(self) -> None:
         self.answered: Counter[int] = Counter()

@@ -19,7 +19,7 @@ _AGAIN: Final = 5.0  # seconds after which the same request may be sent again
 _LINE: Final = 80
 
 
-class Wish(NamedTuple):
+class RefreshRequest(NamedTuple):
     """A missing response: for a certificate, or for a serial that was never issued."""
 
     ca_id: int
@@ -27,37 +27,37 @@ class Wish(NamedTuple):
     unknown: bool
 
 
-class Wishes:
+class RefreshRequests:
     """The requests of one reader."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
-        self._wished: dict[Wish, float] = {}
-        self._waiting: list[Wish] = []
+        self._sent_at: dict[RefreshRequest, float] = {}
+        self._waiting: list[RefreshRequest] = []
         self._written_at = 0.0
         self._number = 0
 
-    def answer(self, ca_id: int, serial: int) -> None:
+    def response(self, ca_id: int, serial: int) -> None:
         """Requests the current response for a certificate."""
-        self._wish(Wish(ca_id, serial, unknown=False))
+        self._add(RefreshRequest(ca_id, serial, unknown=False))
 
     def unknown(self, ca_id: int, serial: int) -> None:
         """Requests a signed `unknown`."""
-        self._wish(Wish(ca_id, serial, unknown=True))
+        self._add(RefreshRequest(ca_id, serial, unknown=True))
 
-    def _wish(self, wish: Wish) -> None:
+    def _add(self, request: RefreshRequest) -> None:
         now = time.monotonic()
-        if now - self._wished.get(wish, -_AGAIN) >= _AGAIN and len(self._waiting) < _AT_ONCE:
-            if len(self._wished) >= _REMEMBERED:
-                self._wished.clear()
-            self._wished[wish] = now
-            self._waiting.append(wish)
+        if now - self._sent_at.get(request, -_AGAIN) >= _AGAIN and len(self._waiting) < _AT_ONCE:
+            if len(self._sent_at) >= _REMEMBERED:
+                self._sent_at.clear()
+            self._sent_at[request] = now
+            self._waiting.append(request)
         if self._waiting and now - self._written_at >= _EACH:
             self._written_at = now
             self._write()
 
     def _write(self) -> None:
-        lines = "".join(f"{wish.ca_id} {wish.serial:x} {int(wish.unknown)}\n" for wish in self._waiting)
+        lines = "".join(f"{request.ca_id} {request.serial:x} {int(request.unknown)}\n" for request in self._waiting)
         self._waiting.clear()
         self._number += 1
         name = f"{os.getpid()}-{time.time_ns()}-{self._number}"
@@ -70,7 +70,7 @@ class Wishes:
             return  # no publisher has made the folder, or it is full: the sweepers find missing responses
 
 
-def take(folder: Path) -> Iterator[Wish]:
+def take(folder: Path) -> Iterator[RefreshRequest]:
     """Yields the requests in the store's folder and removes their files. Skips invalid ones."""
     for entry in sorted((folder / FOLDER).glob("[!.]*"))[: 2 * _FILES]:
         try:
@@ -86,4 +86,4 @@ def take(folder: Path) -> Iterator[Wish]:
             except (ValueError, IndexError):
                 continue
             if 0 < serial < 1 << 159 and 0 < ca_id < 1 << 31:
-                yield Wish(ca_id, serial, unknown)
+                yield RefreshRequest(ca_id, serial, unknown)

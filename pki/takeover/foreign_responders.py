@@ -149,7 +149,7 @@ def _bound(der: bytes, certificate: x509.Certificate, token_label: str, key_id: 
 def _enter(ca: CertificateAuthority, der: bytes, seen: CheckedContent, key: HsmKey, actor_ref: str) -> OcspSigner:
     """Stores the certificate and the responder in one transaction."""
     ledger = Ledger()
-    with foreign_revocations.alone(), transaction.atomic(durable=True):
+    with foreign_revocations.import_lock(), transaction.atomic(durable=True):
         record = SourceCertificate("ocsp-signer", der=der, subject_ref=f"ocsp:{key.key_id}", status_known=False)
         taken = storing.take(record, seen, ca, clock.now(), revoke_held=True)
         storing.store([taken], ca, ledger, lambda count: draw_status_versions(ca.id, count), lock=True)

@@ -18,9 +18,9 @@ from siths_portal.lib.database import locks
 from siths_portal.lib.errors import Conflict
 
 
-def alone() -> AbstractContextManager[None]:
+def import_lock() -> AbstractContextManager[None]:
     """Holds the import lock while the block runs. Raises Conflict if another session holds it. A session may take it twice."""
-    return locks.alone(LOCK, Conflict("import-running", "En import pågår redan."))
+    return locks.held_or_raise(LOCK, Conflict("import-running", "En import pågår redan."))
 
 
 def rows_of(entries: Sequence[old_crls.CrlEntry], ca: CertificateAuthority, now: dt.datetime) -> list[CheckedCertificate]:
@@ -48,7 +48,7 @@ def follow(ca: CertificateAuthority, found: OldList, *, revoke_held: bool, actor
     changed, for entries on hold without a decision and while an import runs.
     """
     ledger, serials = Ledger(), []
-    with alone(), transaction.atomic(durable=True):
+    with import_lock(), transaction.atomic(durable=True):
         old_crls.load(OldLists([found], found.number), ledger, revoke_held=revoke_held)
         if held := ledger.findings.get("on-hold"):
             raise _undecided(held)

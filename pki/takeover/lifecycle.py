@@ -155,7 +155,7 @@ def carry_out(what: ImportInput, *, actor_ref: str, workers: int, say: Say) -> I
 
     Raises Conflict if it is not approved or another process imports now, and the errors of `dry_run`.
     """
-    with foreign_revocations.alone():
+    with foreign_revocations.import_lock():
         return _carry_out(what, actor_ref, workers, say)
 
 

@@ -1,1 +1,1 @@
-"""What every application may use, in a package for each subject. Imports none of the applications."""
+"""Shared code for all applications, with one package for each subject. Imports no application."""

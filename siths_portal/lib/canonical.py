@@ -1,4 +1,4 @@
-"""One byte form for JSON values, for hashes and chains."""
+"""The canonical byte form of JSON values, for hashes and chains."""
 
 import datetime as dt
 import hashlib
@@ -20,13 +20,13 @@ def _plain(value: object) -> object:
 
 
 def canonical_json(value: Any) -> bytes:
-    """UTF-8 JSON with sorted keys and no white space; datetimes as UTC with microseconds, bytes as hex.
+    """Returns UTF-8 JSON with sorted keys and no white space; datetimes in UTC with microseconds, bytes in hex.
 
-    TypeError for other types and for naive datetimes, ValueError for NaN, infinities and lone surrogates.
+    Raises TypeError for other types and naive datetimes, ValueError for NaN, infinities and lone surrogates.
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain, allow_nan=False).encode()
 
 
 def sha256_hex(content: bytes) -> str:
-    """SHA-256 of `content` as 64 lower-case hex digits."""
+    """Returns the SHA-256 of `content` as 64 lower-case hex digits."""
     return hashlib.sha256(content).hexdigest()

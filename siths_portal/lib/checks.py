@@ -1,7 +1,7 @@
-"""System checks: values that are unsafe outside development stop the start with a clear line.
+"""System checks: a process does not start with settings that are unsafe outside development, and prints why.
 
-Commands run them by themselves; faces and workers through `stop_if_unsafe`. What needs the database is asked by `migrate` and
-by `check --database default`.
+Django runs the checks before commands; HTTP services and workers call `stop_if_unsafe`. `migrate` and `check --database default`
+run the check that needs the database.
 """
 
 import ipaddress
@@ -27,12 +27,12 @@ FOREIGN_ARC = "1.2.752.74"
 SECRET_KEY_MIN = 50
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 
-# Where outside systems are reached: in development simulators on this machine, in production never.
-OUTSIDE_URLS = ("DIRECTORY_URL", "PERSON_REGISTER_URL", "EID_APP_URL", "OIDC_ISSUER")
+# URLs of external systems. In development they are simulators on this machine, which is refused in production.
+EXTERNAL_URLS = ("DIRECTORY_URL", "PERSON_REGISTER_URL", "EID_APP_URL", "OIDC_ISSUER")
 BACKENDS = ("DIRECTORY_BACKEND", "PERSON_REGISTER_BACKEND", "SIGNATURE_BACKEND")
 ISSUANCE_CHECK = "issuance.suppliers.services.issuance_check.OrderedCards"
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
-# Level 3 or higher in the two frameworks that Swedish work e-IDs use (rules/authn 1.2, S04).
+# Levels of assurance 3 and higher in the two frameworks of Swedish e-IDs for work (rules/authn 1.2, S04).
 LOA3_VALUES = frozenset(
     {
         "http://id.sambi.se/loa/loa3",
@@ -55,7 +55,7 @@ def _host(url: str) -> str:
 
 
 def _is_local(url: str) -> bool:
-    """Whether the address names this machine."""
+    """Returns whether the URL's host is this machine."""
     host = _host(url)
     try:
         return ipaddress.ip_address(host).is_loopback or ipaddress.ip_address(host).is_unspecified
@@ -77,7 +77,7 @@ def _under(oid: str, arc: str) -> bool:
 
 @checks.register(TAG, checks.Tags.security)
 def always(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[checks.CheckMessage]:
-    """What is refused in development too."""
+    """Reports settings that are refused in development too."""
     arc = settings.PKI_POLICY_ARC
     if _under(arc, FOREIGN_ARC):
         yield _error(3, f"PKI_POLICY_ARC is under {FOREIGN_ARC}.", "That arc belongs to somebody else. Use an arc of your own.")
@@ -93,7 +93,7 @@ def always(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[check
 
 @checks.register(TAG, checks.Tags.security)
 def log_in(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[checks.CheckMessage]:
-    """People's log-in: session lengths in development too, the provider and our key at it when DEBUG is off (S04, S07)."""
+    """Checks session lengths and levels, and with DEBUG off the identity provider's URL and our client key (S04, S07)."""
     for prefix in ("", "MINASIDOR_"):
         idle = getattr(settings, f"{prefix}SESSION_IDLE_SECONDS")
         absolute = getattr(settings, f"{prefix}SESSION_ABSOLUTE_SECONDS")
@@ -137,13 +137,13 @@ def _is_client_key(path: str) -> bool:
 
 @checks.register(TAG, checks.Tags.security)
 def outside_development(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[checks.CheckMessage]:
-    """What is refused when DEBUG is off."""
+    """Reports settings that are refused when DEBUG is off."""
     if settings.DEBUG:
         return
     yield from _secret_key()
     if _under(settings.PKI_POLICY_ARC, DOCUMENTATION_ARC):
         yield _error(2, f"PKI_POLICY_ARC is under {DOCUMENTATION_ARC}.", "That arc is for documentation (RFC 5612).")
-    for name in OUTSIDE_URLS:
+    for name in EXTERNAL_URLS:
         if (url := getattr(settings, name, "")) and _is_local(url):
             yield _error(6, f"{name} names this machine.", "A simulator is no source of truth (S07). Name the real system.")
     for name in BACKENDS:
@@ -198,7 +198,7 @@ def _addresses() -> Iterator[checks.CheckMessage]:
 
 
 def _database_roles() -> Iterator[checks.CheckMessage]:
-    """Each process connects as its own role (ADR 0311), and none as the owner of the tables, who could drop triggers (S44)."""
+    """Checks that each process has its own role (ADR 0311) and none is the tables' owner, who could drop triggers (S44)."""
     user, owner = settings.DATABASES["default"].get("USER"), settings.DATABASE_OWNER_ROLE
     purpose = settings.DATABASE_PURPOSE
     expected, url = settings.DATABASE_ROLES[purpose], settings.DATABASE_URLS[purpose]
@@ -220,7 +220,7 @@ def _database_roles() -> Iterator[checks.CheckMessage]:
 def database(
     app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **_options: Any
 ) -> Iterator[checks.CheckMessage]:
-    """The server keeps what it has confirmed, and the application's role cannot change an event."""
+    """Checks that PostgreSQL does not lose committed work and that the application's role cannot change events."""
     for alias in databases or ():
         with connections[alias].cursor() as cursor:
             cursor.execute("SELECT name FROM pg_settings WHERE setting = 'off' AND name = ANY(%s)", [list(DURABLE)])
@@ -240,7 +240,7 @@ def database(
                 )
 
 
-# Tables with the trigger of `events.append_only` that the present role may nevertheless update, delete from or truncate.
+# Tables with the trigger of `events.append_only` on which the present role has the right to update, delete or truncate.
 _CHANGEABLE = """
 SELECT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
  WHERE NOT t.tgisinternal AND t.tgname = c.relname || '_append_only' AND has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')
@@ -249,7 +249,7 @@ SELECT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 
 
 def stop_if_unsafe() -> None:
-    """Ends the process with exit code 1 and one line for each error, unless the settings pass the checks of this module."""
+    """Runs the checks of this module. If one fails, prints a line for each error and ends the process with exit code 1."""
     found = [message for message in checks.run_checks(tags=[TAG]) if message.is_serious()]
     for message in found:
         print(f"{message.id}: {message.msg} {message.hint}", file=sys.stderr)  # noqa: T201

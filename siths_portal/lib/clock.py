@@ -1,4 +1,4 @@
-"""The clock port: the only source of the present moment. Stored times are UTC, days are days in Stockholm."""
+"""The clock: the only source of the present time, so that tests can set it. Stored times are UTC, days are in Stockholm."""
 
 import contextlib
 import datetime as dt
@@ -13,12 +13,12 @@ _moved: ContextVar[dt.datetime | None] = ContextVar("moved_clock", default=None)
 
 
 def now() -> dt.datetime:
-    """The present moment as an aware UTC datetime, or the moment that `moved_to` set in this context."""
+    """Returns the present time as an aware UTC datetime, or the time that `moved_to` set in this context."""
     return _moved.get() or dt.datetime.now(dt.UTC)
 
 
 def timestamp() -> float:
-    """The same as seconds since 1970, for what runs for each of many requests."""
+    """Returns the same as seconds since 1970. It is cheaper than `now`, for code that runs in every request."""
     moved = _moved.get()
     return time.time() if moved is None else moved.timestamp()
 
@@ -30,7 +30,7 @@ def today() -> dt.date:
 
 @contextlib.contextmanager
 def moved_to(moment: dt.datetime) -> Iterator[None]:
-    """Stops the clock at `moment` (aware) inside the block, for this thread or task only. Raises ValueError if naive."""
+    """Stops the clock at `moment` inside the block, for this thread or task only. Raises ValueError if `moment` is naive."""
     if moment.tzinfo is None:
         raise ValueError("the clock needs an aware datetime")
     token = _moved.set(moment.astimezone(dt.UTC))
@@ -41,12 +41,12 @@ def moved_to(moment: dt.datetime) -> Iterator[None]:
 
 
 def start_of_day(day: dt.date) -> dt.datetime:
-    """00:00 of `day` in Stockholm, as UTC; of the first day that there is, 00:00 in UTC, before which there is no time."""
+    """Returns 00:00 of `day` in Stockholm, as UTC. For `date.min` returns `datetime.min`, the earliest time."""
     if day == dt.date.min:
         return dt.datetime.min.replace(tzinfo=dt.UTC)
     return dt.datetime.combine(day, dt.time(), STOCKHOLM).astimezone(dt.UTC)
 
 
 def end_of_day(day: dt.date) -> dt.datetime | None:
-    """The moment after `day` in Stockholm, as UTC; None after 9999-12-31, which people and catalogues write for no end."""
+    """Returns the end of `day` in Stockholm, as UTC, or None for 9999-12-31, which users and the HSA directory use for no end."""
     return start_of_day(day + dt.timedelta(days=1)) if day < dt.date.max else None

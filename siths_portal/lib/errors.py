@@ -1,14 +1,14 @@
-"""The one error type of the domain. Worded once, in Swedish, and turned into HTTP or a command's line only at the edge."""
+"""The errors of the domain. They have a Swedish text; only views, APIs and commands turn them into a response or a line."""
 
 from collections.abc import Mapping
 from typing import ClassVar
 
 
 class DomainError(Exception):
-    """A refusal or a fault that the caller is told about.
+    """A refusal or fault that is shown to the user or API client.
 
-    `code` is a stable kebab-case name of the reason; `message` one Swedish sentence that says what to do; `fields` maps a
-    field's name to its messages. None of the three may hold personal data, since they reach logs.
+    `code` is a stable kebab-case name of the reason; `message` is a Swedish sentence that says what to do; `fields` maps the name
+    of a field to its messages. None of the three may contain personal data, because they are logged.
     """
 
     http_status: ClassVar[int] = 400
@@ -21,37 +21,37 @@ class DomainError(Exception):
 
 
 class Invalid(DomainError):
-    """What was given does not meet a rule; `fields` says where."""
+    """A value does not meet a rule; `fields` says which."""
 
     http_status = 422
 
 
 class NotFound(DomainError):
-    """There is no such thing, or the actor may not know that there is."""
+    """The resource does not exist, or the actor may not see it."""
 
     http_status = 404
 
 
 class Forbidden(DomainError):
-    """The actor sees the thing and may not do this to it."""
+    """The actor may see the resource but may not do this with it."""
 
     http_status = 403
 
 
 class Unauthenticated(DomainError):
-    """The caller is unknown."""
+    """The caller is not authenticated."""
 
     http_status = 401
 
 
 class Conflict(DomainError):
-    """The thing's present state does not admit the act."""
+    """The resource's present state does not allow the action."""
 
     http_status = 409
 
 
 class IllegalTransition(Conflict):
-    """A transition table has no row for this state and action. APIs show `api_message`, if given, in place of the page's text."""
+    """The transition table has no row for this state and action. APIs show `api_message`, if given, instead of `message`."""
 
     def __init__(self, code: str, message: str, *, api_message: str = "") -> None:
         super().__init__(code, message)
@@ -59,29 +59,29 @@ class IllegalTransition(Conflict):
 
 
 class Altered(Conflict):
-    """What is stored is not what was stored, so it is not shown. Nobody who reads it can do anything about it."""
+    """Stored data was changed after it was stored, so it is not shown. The user cannot correct it."""
 
 
 class Gone(DomainError):
-    """The thing was here and is not any more (RFC 9110 section 15.5.11)."""
+    """The resource existed and has been removed (RFC 9110 section 15.5.11)."""
 
     http_status = 410
 
 
 class PreconditionFailed(DomainError):
-    """The thing changed since the caller read it (RFC 9110 section 13.1.1)."""
+    """The resource has changed since the caller read it (RFC 9110 section 13.1.1)."""
 
     http_status = 412
 
 
 class PreconditionRequired(DomainError):
-    """The caller must say which version it means (RFC 6585 section 3)."""
+    """The caller must state which version it changes (RFC 6585 section 3)."""
 
     http_status = 428
 
 
 class TooManyRequests(DomainError):
-    """The caller's budget is used up (RFC 6585 section 4); `retry_after` seconds later there is room again, if known."""
+    """The caller has reached a rate limit (RFC 6585 section 4). `retry_after` is the time until it may try again, in seconds."""
 
     http_status = 429
 
@@ -98,13 +98,13 @@ class TooManyRequests(DomainError):
 
 
 class Unavailable(DomainError):
-    """Something that the act needs does not answer now; nothing was changed; trying again later is safe."""
+    """A component or system that the action needs does not respond now. Nothing was changed, so the caller may try again."""
 
     http_status = 503
 
 
 class Refused(DomainError):
-    """An outside system answered and declined; asking again without a change is no use. `status` is its HTTP status."""
+    """An external system refused the request, so repeating it without a change is useless. `status` is its HTTP status."""
 
     http_status = 502
 

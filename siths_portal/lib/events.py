@@ -1,6 +1,6 @@
-"""Append-only event tables: what was done, by whom, when. An event is inserted in the transaction of the change it tells of.
+"""Append-only event tables: who did what and when. An event is inserted in the transaction of the change that it records.
 
-The database refuses UPDATE, DELETE and TRUNCATE twice: by a trigger, and by missing rights of the application role.
+Two mechanisms refuse UPDATE, DELETE and TRUNCATE: a trigger, and missing privileges of the application's roles.
 """
 
 import datetime as dt
@@ -16,23 +16,23 @@ from siths_portal.lib.database import bulk
 
 
 class CurrentTransactionId(models.Func):
-    """The running transaction's 64-bit number (PostgreSQL `pg_current_xact_id()`), as bigint."""
+    """The 64-bit number of the running transaction (PostgreSQL `pg_current_xact_id()`), as bigint."""
 
     template = "(pg_current_xact_id()::text::bigint)"
     output_field: "ClassVar[models.Field[Any, Any]]" = models.BigIntegerField()
 
 
 NEWEST_FIRST = (models.F("id") + 0).desc()
-"""An order for few events of many: by an expression, so that they are found by what they are of and then sorted, rather than
-sought along the whole table's key."""
+"""An order for the few events of one subject. It is an expression, so that PostgreSQL finds them by the index on the subject and
+then sorts, instead of scanning the primary key."""
 
 
 class AppendOnlyEvent(models.Model):
-    """Base of each application's one event table.
+    """Base of each application's event table.
 
-    `actor_ref` names who did it (`user:<id>`, `client:<ref>`, `system:<rule>`); `action` is noun.past; `subject_type` and
-    `subject_ref` name the thing; `subject_seq` counts the thing's own events from 1, so that one step has one event;
-    `facts` holds what is needed to understand the act later. `xid` orders a feed safely (see `feeds`).
+    `actor_ref` is the actor (`user:<id>`, `client:<ref>`, `system:<rule>`); `action` is noun.past; `subject_type` and
+    `subject_ref` identify the subject. `subject_seq`, if set, numbers the subject's events from 1, so each step has one event.
+    `facts` holds the details that explain the action later. `xid` orders the events as a feed (see `feeds`).
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -68,7 +68,7 @@ class AppendOnlyEvent(models.Model):
         subject_seq: int | None = None,
         facts: dict[str, Any] | None = None,
     ) -> Self:
-        """Inserts one event at the clock's present moment, in the caller's transaction."""
+        """Inserts one event with the present time, in the caller's transaction."""
         return cls.objects.create(  # type: ignore[attr-defined,no-any-return]
             at=clock.now(),
             actor_ref=actor_ref,
@@ -83,12 +83,12 @@ class AppendOnlyEvent(models.Model):
     def record_each(
         cls, subjects: Iterable[tuple[str, dict[str, Any]]], *, at: dt.datetime, actor_ref: str, action: str, subject_type: str
     ) -> int:
-        """Inserts one event for each subject, given as its reference and facts, in the caller's transaction; returns how many."""
+        """Inserts one event for each pair of subject reference and facts, in the caller's transaction. Returns how many."""
         rows = ((at, actor_ref, action, subject_type, reference, facts) for reference, facts in subjects)
         return bulk.insert_values(cls, ("at", "actor_ref", "action", "subject_type", "subject_ref", "facts"), rows)
 
     def canonical(self) -> dict[str, Any]:
-        """The values that the audit chain covers."""
+        """Returns the values that the audit chain covers."""
         return {
             "id": self.id,
             "xid": self.xid,
@@ -103,16 +103,16 @@ class AppendOnlyEvent(models.Model):
 
 
 def application_roles() -> list[str]:
-    """Returns the database roles of the running processes, none of which owns a table."""
+    """Returns the database roles of the running processes. None of them owns a table."""
     return sorted(settings.DATABASE_ROLES.values())
 
 
 def kept(table: str) -> list[RunSQL | RunPython]:
-    """Migration operations that let nobody remove rows of `table`: a trigger for everyone, and no rights for the processes.
+    """Returns migration operations that prevent deletion of rows of `table`, by triggers and revoked privileges.
 
-    Rows may change. What they were is in the events.
+    Rows may be updated; the events record the old values.
     """
-    # The table's name comes from a migration, never from outside.
+    # The table's name comes from a migration, never from input.
     trigger = RunSQL(
         sql=f"""
         CREATE OR REPLACE FUNCTION refuse_removal() RETURNS trigger LANGUAGE plpgsql AS
@@ -135,8 +135,8 @@ def kept(table: str) -> list[RunSQL | RunPython]:
 
 
 def append_only(table: str) -> list[RunSQL | RunPython]:
-    """Migration operations that make `table` insert-only: a trigger for everyone, and no rights for the application role."""
-    # The table's name comes from a migration, never from outside.
+    """Returns migration operations that make `table` insert-only, by triggers and revoked privileges."""
+    # The table's name comes from a migration, never from input.
     trigger = RunSQL(
         sql=f"""
         CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS

@@ -1,4 +1,4 @@
-"""Named points at which a test can make a process die as by a power cut, to prove that repeating the call loses nothing."""
+"""Named points where a test can kill a process, as a power cut would, to prove that repeating the call loses nothing."""
 
 import os
 import signal
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def point(name: str) -> None:
-    """Ends this process with SIGKILL if the point is armed: if the folder `SITHS_FAULT_DIR` holds a file called `name`.
+    """Kills this process with SIGKILL if the folder `SITHS_FAULT_DIR` has a file called `name`.
 
-    The file is removed first, so that an armed point strikes once. Without the variable this does nothing; a system check
-    refuses the variable when DEBUG is off.
+    It first deletes the file, so that each file kills one process. Without the variable it does nothing; a system check refuses
+    the variable when DEBUG is off.
     """
     folder = os.environ.get("SITHS_FAULT_DIR")
     if not folder:

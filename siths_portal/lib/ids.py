@@ -1,4 +1,4 @@
-"""Identifiers of rows that the outside sees."""
+"""Identifiers of rows that URLs and APIs contain."""
 
 import secrets
 import time
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def new_id() -> uuid.UUID:
-    """A UUID version 7 (RFC 9562 section 5.7): 48 bits of milliseconds, 74 random bits. Unguessable, and near in the index."""
+    """Returns a UUID version 7 (RFC 9562 section 5.7): 48 bits of milliseconds, 74 random bits. Unguessable; rises with time."""
     milliseconds = time.time_ns() // 1_000_000
     value = (milliseconds << 80) | secrets.randbits(80)
     value = value & ~(0xF << 76) | (0x7 << 76)
@@ -16,7 +16,7 @@ def new_id() -> uuid.UUID:
 
 
 def id_of(text: str) -> uuid.UUID | None:
-    """The id that somebody sent; None for what is none, which no page of ours offers."""
+    """Parses `text` as a UUID. Returns None if it is not one; our own pages never link to such a value."""
     try:
         return uuid.UUID(text)
     except ValueError:
@@ -24,5 +24,5 @@ def id_of(text: str) -> uuid.UUID | None:
 
 
 def ids_of(texts: Iterable[str]) -> list[uuid.UUID]:
-    """The ids among what was sent, each once, in the order in which they came."""
+    """Returns the valid ids among `texts`, each once, in their order."""
     return list(dict.fromkeys(found for text in texts if (found := id_of(text))))

@@ -1,4 +1,4 @@
-"""Where `wiring` puts the adapter of each port and services fetch it."""
+"""The registry of port adapters: `wiring` connects them, services get them."""
 
 import threading
 from collections.abc import Callable
@@ -6,28 +6,28 @@ from typing import Any, cast
 
 _adapters: dict[type, Any] = {}
 _wiring: Callable[[], None] | None = None
-_lock = threading.RLock()  # `_wiring` itself connects, in the thread that calls it
+_lock = threading.RLock()  # reentrant, since `_wiring` calls `connect` in the same thread
 
 
 class PortNotConnected(RuntimeError):
-    """No adapter was connected to the port."""
+    """No adapter is connected to the port."""
 
 
 def connect(port: type, adapter: object) -> None:
-    """Makes `adapter` the implementation of `port` in this process, instead of an earlier one."""
+    """Makes `adapter` the implementation of `port` in this process. Replaces an earlier one."""
     wire()
     _adapters[port] = adapter
 
 
 def connect_by(wiring: Callable[[], None]) -> None:
-    """Has `wiring` connect the ports when the first is used: most commands use none, and adapters bring much to load."""
+    """Sets the function that connects all ports at the first use of one. Most commands use none, and adapters load slowly."""
     global _wiring
     with _lock:
         _wiring = wiring
 
 
 def wire() -> None:
-    """Connects the ports if that is yet to be done. Who serves calls it at once: with a wrong adapter nobody must start."""
+    """Connects the ports if they are not connected. Services call it at start, so that they do not start with a wrong adapter."""
     global _wiring
     with _lock:
         wiring, _wiring = _wiring, None
@@ -36,12 +36,12 @@ def wire() -> None:
         try:
             wiring()
         except BaseException:
-            _wiring = wiring  # the next who asks shall hear of it too
+            _wiring = wiring  # so that the next call raises too
             raise
 
 
 def get[P](port: type[P]) -> P:
-    """The adapter of `port`. Raises PortNotConnected if `wiring` connected none."""
+    """Returns the adapter of `port`. Raises PortNotConnected if none is connected."""
     wire()
     try:
         return cast(P, _adapters[port])

@@ -1,7 +1,7 @@
-"""Registries: a package declares what it reads from packages above it, and those register it, so that imports only point down.
+"""Registries: a lower package declares a registry and higher packages register entries, so that imports only point downwards.
 
-`fill_by` names a function that registers what is expensive to load. It runs when a registry is first read: most commands read
-none (as with `lib.ports`). What is cheap, as the tabs of pages, packages register when their module is imported.
+`fill_by` sets a function that registers entries that are expensive to load. It runs when a registry is first read, since most
+commands read none (as with `lib.ports`). Packages register cheap entries, such as tabs of pages, at import.
 """
 
 import threading
@@ -14,7 +14,7 @@ _lock = threading.RLock()
 
 
 class Registry[Entry]:
-    """Entries in the order of `order`, and of registration where that is equal.
+    """Entries sorted by `order`, then by registration.
 
     `key` identifies an entry, by default the entry itself. Entries are registered when a process starts or a registry is first
     read, never later.
@@ -28,7 +28,7 @@ class Registry[Entry]:
         self._entries: dict[Any, Entry] = {}
 
     def register(self, *entries: Entry) -> None:
-        """Adds entries. Raises ValueError if an entry has a key that is registered already."""
+        """Adds entries. Raises ValueError if an entry's key is already registered."""
         for entry in entries:
             key = self._key(entry)
             if key in self._entries:
@@ -36,7 +36,7 @@ class Registry[Entry]:
             self._entries[key] = entry
 
     def __iter__(self) -> Iterator[Entry]:
-        """Returns the entries in their order; whatever is still to be registered is registered first."""
+        """Returns the entries in order, after calling `fill`."""
         fill()
         return iter(sorted(self._entries.values(), key=self._order))
 
@@ -48,30 +48,30 @@ class Slot[Entry]:
         self._registry = Registry[Entry](key=lambda _entry: "the entry of a slot")
 
     def register(self, entry: Entry) -> None:
-        """Sets the entry. Raises ValueError if there is one."""
+        """Sets the entry. Raises ValueError if an entry is set."""
         self._registry.register(entry)
 
     def get(self) -> Entry:
-        """Returns the entry. Raises LookupError if there is none."""
+        """Returns the entry. Raises LookupError if none is set."""
         for entry in self._registry:
             return entry
         raise LookupError("nothing is registered")
 
 
 def fill_by(register_all: Callable[[], None]) -> None:
-    """Has `register_all` called, once, when a registry is first read."""
+    """Sets the function that `fill` calls once, when a registry is first read."""
     global _fill
     with _lock:
         _fill = register_all
 
 
 def fill() -> None:
-    """Registers everything, if that is yet to be done. If it fails, each later call raises too: no registry is read half full."""
+    """Calls the function of `fill_by` if it has not run. If it fails, each later call raises too, so no registry is half full."""
     global _fill, _filling
     if _fill is None:
         return
     with _lock:
-        if _fill is None or _filling:  # filled meanwhile, or called by what is being registered
+        if _fill is None or _filling:  # another thread has filled it, or the function itself reads a registry
             return
         _filling = True
         try:

@@ -30,7 +30,7 @@ from siths_portal.lib.http.answer_times import in_step
 from siths_portal.lib.imports import pages
 from siths_portal.lib.imports.planning import RowOutcome
 from siths_portal.lib.lists import List, Source
-from siths_portal.lib.pages.error_pages import told_when
+from siths_portal.lib.pages.error_pages import with_retry_after
 
 _OUTCOME_TEXTS = {**pages.OUTCOME_TEXTS, RowOutcome.CHANGE: gettext_lazy("Kopplas")}
 
@@ -93,7 +93,7 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
     answer = render_page(
         request, ADMINISTRATION, "imports/start.html", context, heading=heading, crumbs=[Crumb(heading)], status=status
     )
-    return told_when(answer, form.retry_after)
+    return with_retry_after(answer, form.retry_after)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

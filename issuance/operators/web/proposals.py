@@ -34,7 +34,7 @@ from pki import ceremonies as pki_ceremonies
 from pki.ceremonies import ApproverView, ProposalRecord
 from pki.operators.ceremonies import ceremony_events
 from siths_portal.lib.files.uploads import takes_files
-from siths_portal.lib.pages.error_pages import told_when
+from siths_portal.lib.pages.error_pages import with_retry_after
 
 
 @takes_files
@@ -51,7 +51,7 @@ def propose(request: HttpRequest) -> HttpResponse:
         if made is not None:
             messages.success(request, _("Filen är inlagd. Nu kan godkännarna skriva under den."))
             return redirect("pki_proposal", made)
-    return told_when(
+    return with_retry_after(
         render_page(request, PKI, "operators/propose.html", {"form": form}, here=SECTION, status=status), form.retry_after
     )
 
@@ -87,7 +87,9 @@ def sign(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
             messages.success(request, _("Underskriften av {name} stämmer och är sparad.").format(name=name))
             return redirect("pki_proposal", proposal_id)
     context = {"found": found, "form": form, "days": approvals.LIFETIME.days}
-    return told_when(render_page(request, PKI, "operators/sign.html", context, here=SECTION, status=status), form.retry_after)
+    return with_retry_after(
+        render_page(request, PKI, "operators/sign.html", context, here=SECTION, status=status), form.retry_after
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -28,7 +28,7 @@ from issuance.records.web.frame import actor_of
 from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests
 from siths_portal.lib.files.uploads import takes_files
 from siths_portal.lib.ids import id_of
-from siths_portal.lib.pages.error_pages import told_when
+from siths_portal.lib.pages.error_pages import with_retry_after
 
 Choices = Callable[[Open, StepForm | None], dict[str, Any]]
 Answer = Callable[[StepForm], OrderDraft]
@@ -200,7 +200,7 @@ def upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     page = opened(request, draft_id, Step.PHOTO)
     if isinstance(page, HttpResponse):
         return page
-    return told_when(shown(request, page, form, status=status, **_photo(page, None) | {"upload": form}), form.retry_after)
+    return with_retry_after(shown(request, page, form, status=status, **_photo(page, None) | {"upload": form}), form.retry_after)
 
 
 def _photo(page: Open, form: StepForm | None) -> dict[str, Any]:

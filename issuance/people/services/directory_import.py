@@ -95,7 +95,7 @@ def run(
     not stop. Refused rows and held losses raise no error; see `DirectoryImportResult.whole`.
     """
     begun = time.monotonic()
-    with path.open("rb", buffering=0) as raw, locks.alone(_LOCK, _running()):
+    with path.open("rb", buffering=0) as raw, locks.held_or_raise(_LOCK, _running()):
         changed_at = dt.datetime.fromtimestamp(os.fstat(raw.fileno()).st_mtime, tz=dt.UTC)
         as_of = min(options.as_of or changed_at, clock.now())
         digested = _Digested(raw)

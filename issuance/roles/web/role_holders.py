@@ -32,7 +32,7 @@ from siths_portal.lib.errors import Invalid, TooManyRequests
 from siths_portal.lib.http.answer_times import in_step
 from siths_portal.lib.ids import id_of, ids_of
 from siths_portal.lib.lists import Order
-from siths_portal.lib.pages.error_pages import told_when
+from siths_portal.lib.pages.error_pages import with_retry_after
 
 AREA = "omrade"
 """The parameter with the id of the area; without it the page covers the actor's whole scope."""
@@ -96,7 +96,7 @@ def _redirect_to_chosen(request: HttpRequest, actor: Actor, areas: Sequence[tupl
             form.take(error)
             status = error.http_status
     context = {"named": named}
-    return told_when(_holders_page(request, form, context, order=order, status=status), form.retry_after)
+    return with_retry_after(_holders_page(request, form, context, order=order, status=status), form.retry_after)
 
 
 def _named(request: HttpRequest, actor: Actor, handle: str) -> Search | None:

@@ -1,8 +1,8 @@
-"""The anchors of an audit chain: its newest seal and its newest MAC, each noted in a file outside the database.
+"""The anchors of an audit chain: files outside the database that record its newest seal and its newest MAC.
 
-A hash chain without a key can be rewritten from any row on by whoever may write the tables, and cut at its end without a
-trace. The anchor is what such a writer does not reach: a chain that is shorter than its anchor, or holds another digest at
-the anchor's number, was changed. The anchor of the MACs keeps removed MACs from being made again over a rewritten chain.
+Anyone who can write the tables can rewrite a hash chain without a key from any row on, or cut its end without a trace, but
+cannot change the anchor. A chain that is shorter than its anchor, or has another digest at the anchor's number, was changed.
+The anchor of the MACs prevents new MACs from being made over a rewritten chain after the old MACs were deleted.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ MACS = ".macs"
 
 @dataclass(frozen=True)
 class Anchor:
-    """The number of what was newest, and its digest or MAC; `at` is when it was noted."""
+    """The number and digest of the newest seal, or the number and bytes of the newest MAC; `at` is when it was recorded."""
 
     seq: int
     digest: bytes
@@ -31,17 +31,20 @@ class Anchor:
 
 
 def folder() -> Path:
-    """Where everything about the chains lies that is kept outside the database."""
+    """Returns the folder of the files about the chains."""
     return Path(settings.AUDIT_ANCHOR_DIR)
 
 
 def file(name: str) -> Path:
-    """A file of this database's chains."""
+    """Returns the path of a file about this database's chains."""
     return folder() / f"{connection.settings_dict['NAME']}.{name}"
 
 
 def read(name: str) -> Anchor | None:
-    """The anchor of a chain (`pki`) or of its MACs (`pki.macs`); None before the first. Raises ValueError if it is damaged."""
+    """Returns the anchor of a chain (`pki`) or of its MACs (`pki.macs`), or None if there is no file.
+
+    Raises ValueError if the file is damaged.
+    """
     try:
         stored = json.loads(file(f"{name}.json").read_text())
     except FileNotFoundError:
@@ -53,27 +56,30 @@ def read(name: str) -> Anchor | None:
 
 
 def _note(name: str, seq: int, digest: bytes) -> None:
-    # The worker seals and the process with the token adds MACs: both may have users of their own, with a folder of their group.
+    # The worker seals and the PKI worker adds MACs. They may run as different users of one group, so the group may write.
     content = {"seq": seq, "digest": digest.hex(), "at": clock.now().isoformat()}
     write_atomically(file(f"{name}.json"), json.dumps(content).encode(), mode=0o660)
 
 
 def note(app: str, seal_model: Any) -> None:
-    """Notes the newest seal of `app`'s chain. Call it after the commit, so that the anchor is never ahead of the database."""
+    """Records the newest seal of `app`'s chain. Call it after the commit, so that the anchor is never ahead of the database."""
     last = seal_model.objects.order_by("-seq").first()
     if last is not None:
         _note(app, last.seq, bytes(last.digest))
 
 
 def note_macs(app: str, mac_model: Any) -> None:
-    """Notes the newest MAC of `app`'s chain, after the commit."""
+    """Records the newest MAC of `app`'s chain. Call it after the commit."""
     last = mac_model.objects.order_by("-first").first()
     if last is not None:
         _note(app + MACS, last.last, bytes(last.macs)[-LENGTH:])
 
 
 def disagreement(anchor: Anchor | None, seal_model: Any) -> tuple[int, str] | None:
-    """Where and how the chain differs from `anchor`, read before the chain was: a seal's number and a text; None if not."""
+    """Returns the seal's number and a Swedish text if the chain differs from `anchor`, else None.
+
+    Read the anchor before the chain, since the chain may grow in the meantime.
+    """
     if anchor is None:
         return None
     at_anchor = seal_model.objects.filter(seq=anchor.seq).first()
@@ -86,7 +92,7 @@ def disagreement(anchor: Anchor | None, seal_model: Any) -> tuple[int, str] | No
 
 
 def macs_disagreement(anchor: Anchor | None, mac_model: Any) -> tuple[int, str] | None:
-    """The same for the MACs."""
+    """Does the same as `disagreement` for the MACs."""
     if anchor is None:
         return None
     block = mac_model.objects.filter(first__lte=anchor.seq).order_by("-first").first()

@@ -1,8 +1,8 @@
-"""Signed statements of where the audit chains stand, one line each in a file outside the database.
+"""Signed statements of the newest seals of the audit chains, one line each in a file outside the database.
 
-A statement holds its number, the hash of the line before, the time, and the newest seal of each application, and is signed by a
-key of the token that does nothing else: anybody who has the file and the public key beside it can verify it, without the token
-and without the database. A line that a power cut tore is passed over, since the next one names the line before it.
+A statement has a number, the hash of the previous line, the time and the newest seal of each application. A key of the token
+with no other use signs it, so anybody with the file and the public key next to it can verify it without token and database.
+A line that a power cut truncated is skipped, because the next line refers to the line before it.
 """
 
 import base64
@@ -39,7 +39,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Statement:
-    """A line of the file. `sha256` is that of the line as it stands, which the next one names."""
+    """A line of the file. `sha256` is the hash of the line's bytes; the next statement has it as `previous`."""
 
     number: int
     previous: str
@@ -54,7 +54,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Mark:
-    """What one application's chain was when a statement was made."""
+    """The newest seal of one application's chain in the statement `number`, made at `at`."""
 
     seq: int
     digest: bytes
@@ -64,7 +64,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found in the file: how many statements, the last one, and the first fault in Swedish, empty if none."""
+    """The result of `examine`: the number of statements, the last good one, and the first fault in Swedish, or ""."""
 
     count: int
     last: Statement | None
@@ -72,7 +72,7 @@ class Report:
 
 
 def parse(line: bytes) -> Statement | None:
-    """The statement of a line without its line feed; None if it is not one."""
+    """Parses a line without its line feed. Returns None if it is not a statement."""
     try:
         document = json.loads(line)
         stated = document["statement"]
@@ -93,7 +93,7 @@ def parse(line: bytes) -> Statement | None:
 
 
 def statements() -> Iterator[Statement]:
-    """Every statement in the file, in order; nothing if there is no file."""
+    """Yields every statement in the file, in order. Yields nothing if there is no file."""
     try:
         with anchors.file(_FILE).open("rb") as file:
             for line in file:
@@ -104,7 +104,7 @@ def statements() -> Iterator[Statement]:
 
 
 def last() -> Statement | None:
-    """The newest statement in the file."""
+    """Returns the newest statement in the file, or None."""
     newest = None
     try:
         with anchors.file(_FILE).open("rb") as file:
@@ -116,7 +116,7 @@ def last() -> Statement | None:
 
 
 def _tail(file: BinaryIO, most: int = 65_536) -> list[bytes]:
-    """The whole lines within the file's last octets."""
+    """Returns the complete lines within the last `most` octets of the file."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - most))
     lines = file.read().split(b"\n")
@@ -124,9 +124,9 @@ def _tail(file: BinaryIO, most: int = 65_536) -> list[bytes]:
 
 
 def append(heads: Mapping[str, Head], keys: AuditKeys, *, number: int, previous: str) -> Statement | None:
-    """Writes a signed statement at the clock's present moment and returns it when it is on the disk.
+    """Signs and writes a statement with the present time, and returns it after fsync.
 
-    None if another process has appended since `previous` was read. Raises KeysUnavailable, OSError.
+    Returns None if another process has appended since the caller read `previous`. Raises KeysUnavailable, OSError.
     """
     stated: dict[str, Any] = {
         "number": number,
@@ -157,28 +157,28 @@ def _write(line: bytes, previous: str) -> bool:
         if newest is not None and newest.sha256 != previous:
             return False
         size = file.seek(0, os.SEEK_END)
-        torn = b""
+        line_end = b""  # ends a line that a power cut truncated
         if size:
             file.seek(size - 1)
-            torn = b"" if file.read(1) == b"\n" else b"\n"
-        file.write(torn + line + b"\n")
+            line_end = b"" if file.read(1) == b"\n" else b"\n"
+        file.write(line_end + line + b"\n")
         file.flush()
         os.fsync(file.fileno())
     return True
 
 
 def marks(app: str) -> Iterator[Mark]:
-    """What the statements tell of one application's chain, in order."""
+    """Yields the mark of one application's chain in each statement that has one, in order."""
     for statement in statements():
         if head := statement.heads.get(app):
             yield Mark(head.seq, head.digest, statement.number, statement.at)
 
 
 def examine(keys: AuditKeys, *, recorded: tuple[int, str] | None, begun: frozenset[int]) -> Report:
-    """Reads the file as a stranger would: numbers, hashes, signatures, and rising heads; then compares with the database.
+    """Checks the file's numbers, hashes, signatures and rising heads, then compares it with the database.
 
-    `recorded` is the newest statement that the database tells of, by number and hash; `begun` are numbers at which an operator
-    knowingly began a new file.
+    `recorded` is the number and hash of the newest statement that the database has recorded. `begun` are the numbers at which an
+    operator deliberately began a new file.
     """
     count, before, met = 0, None, recorded is None
     for statement in statements():

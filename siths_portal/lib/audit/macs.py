@@ -1,8 +1,8 @@
-"""MACs over an audit chain, by a key that never leaves the token: who rewrites the chain in the database cannot make them.
+"""MACs over an audit chain, with a key that never leaves the token, so a writer of the database cannot make them.
 
-Seals get their MACs in blocks. The token derives a block's key from the application and the block's first number (one
-HMAC), and HMAC-SHA-256 of number and digest under it, one for each seal, lie together in one row. So the cost in the token is
-one operation a block, and each seal still has a MAC of its own, which names the exact row that was changed.
+Seals get their MACs in blocks, one row for each block. The token derives the block's key from the application and the block's
+first number (one HMAC). Each seal's MAC is HMAC-SHA-256 of its number and digest with that key. A block costs one operation in
+the token, and the MACs still identify the exact row that was changed.
 """
 
 import hmac
@@ -20,7 +20,7 @@ _DOMAIN = b"siths-portal audit block 1\x00"
 
 
 class Disagreement(Exception):
-    """The chain is not what it was: MACs over it would vouch for what somebody changed. `fault` names the seal."""
+    """The chain was changed, so no MACs may be made over it. `fault` identifies the seal."""
 
     def __init__(self, fault: traversal.Fault) -> None:
         super().__init__(fault.text)
@@ -36,13 +36,13 @@ def _mac(block_key: bytes, seq: int, digest: bytes) -> bytes:
 
 
 def extend(app: str, event_model: Any, seal_model: Any, mac_model: Any, keys: AuditKeys) -> int:
-    """MACs over up to a block of seals that have none; returns how many. Two runs at once make each block once.
+    """Adds MACs to at most one block of seals without MACs and returns how many. Concurrent runs make each block once.
 
-    The seals are compared with their events first, and the last MAC with its seal. Raises Disagreement, KeysUnavailable.
+    First compares the last MAC with its seal, and the new seals with their events. Raises Disagreement, KeysUnavailable.
     """
     last = mac_model.objects.order_by("-first").first()
     if last is not None:
-        _stands(app, seal_model, last, keys)
+        _require_newest_mac(app, seal_model, last, keys)
     first = last.last + 1 if last else 1
     rows = list(seal_model.objects.filter(seq__gte=first).order_by("seq")[:BLOCK])
     if not rows:
@@ -60,12 +60,12 @@ def extend(app: str, event_model: Any, seal_model: Any, mac_model: Any, keys: Au
         with transaction.atomic(durable=True):
             mac_model.objects.create(first=first, last=step.position.seq, key_id=key_id, macs=macs)
     except IntegrityError:
-        return 0  # another run was first
+        return 0  # another run has made the block
     return len(step.sealed)
 
 
-def _stands(app: str, seal_model: Any, block: Any, keys: AuditKeys) -> None:
-    """Raises Disagreement unless the newest MAC is that of its seal."""
+def _require_newest_mac(app: str, seal_model: Any, block: Any, keys: AuditKeys) -> None:
+    """Raises Disagreement unless the newest MAC matches its seal."""
     seal = seal_model.objects.filter(seq=block.last).first()
     if seal is None:
         raise Disagreement(traversal.Fault(block.last, "sigillet saknas"))
@@ -78,7 +78,7 @@ def _stands(app: str, seal_model: Any, block: Any, keys: AuditKeys) -> None:
 
 
 class Reader:
-    """Checks seals in rising order against the MACs, a block in memory at a time. Without keys only that MACs are there."""
+    """Checks seals in rising order against their MACs, one block in memory at a time. Without keys only that MACs exist."""
 
     def __init__(self, app: str, mac_model: Any, keys: AuditKeys | None, start: int) -> None:
         self._app, self._keys = app, keys
@@ -90,15 +90,15 @@ class Reader:
 
     @staticmethod
     def _from(mac_model: Any, start: int) -> Iterator[Any]:
-        """The block that holds `start` and those after it."""
-        holding = mac_model.objects.filter(first__lte=start).order_by("-first").first()
-        first = holding.first if holding else start
+        """Yields the block that contains `start` and all later blocks."""
+        containing = mac_model.objects.filter(first__lte=start).order_by("-first").first()
+        first = containing.first if containing else start
         while part := list(mac_model.objects.filter(first__gte=first).order_by("first")[:20]):
             yield from part
             first = part[-1].first + 1
 
     def _reach(self, seq: int) -> None:
-        """Makes the block that should hold `seq` the present one; None past the last."""
+        """Moves to the block that should contain `seq`. The present block becomes None after the last."""
         while self._block is None or self._block.last < seq:
             self._block = next(self._blocks, None)
             if self._block is None:
@@ -115,7 +115,7 @@ class Reader:
             self._wrong = "MAC-nyckeln är okänd"
 
     def _stored(self, seq: int) -> bytes | None:
-        """The MAC of this seal; None if there is none."""
+        """Returns the MAC of this seal, or None."""
         self._reach(seq)
         if self._block is None or self._block.first > seq:
             return None
@@ -124,7 +124,7 @@ class Reader:
         return found if len(found) == LENGTH else None
 
     def first_wrong(self, sealed: Iterable[traversal.Sealed]) -> traversal.Fault | None:
-        """The first of these seals whose MAC is missing or another; those beyond the last block count as waiting."""
+        """Returns the fault of the first seal with a missing or wrong MAC. Counts seals after the last block as waiting."""
         for each in sealed:
             stored = self._stored(each.seq)
             if stored is None:
@@ -144,7 +144,7 @@ class Reader:
         return None
 
     def judged(self, fault: traversal.Fault) -> traversal.Fault:
-        """The fault in better words, where the MAC knows which of event and seal is the old one."""
+        """Returns the fault with a more precise text if the MAC shows whether the event or the seal was changed."""
         for digest, text in (
             (fault.stored, f"händelse {fault.event_id} är ändrad; sigillet är det som HSM-nyckeln styrkte"),
             (fault.computed, f"sigillet för händelse {fault.event_id} är ändrat; händelsen är den som HSM-nyckeln styrkte"),
@@ -154,7 +154,7 @@ class Reader:
         return fault
 
     def vouches(self, seq: int, digest: bytes) -> bool:
-        """Whether the MAC of this seal, not before the last one that was asked for, is over this digest."""
+        """Returns whether the MAC of this seal matches this digest. Seals must be asked for in rising order."""
         stored = self._stored(seq)
         if self._keys is None or stored is None or self._wrong:
             return False

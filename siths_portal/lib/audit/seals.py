@@ -1,8 +1,8 @@
-"""The audit chain: an insert-only seal for each event, written afterwards by a job, in feed order.
+"""The audit chain: an insert-only seal for each event, which a job writes afterwards in feed order.
 
-Events are inserted plain, so no request waits for another. `seal` gives each event below the feed horizon the next gapless
-number and the hash of the previous seal and the event's canonical bytes. A second job puts MACs by a key of the token over the
-seals (`macs`), a third signs where the chains stand (`heads`); `traversal` finds what was changed.
+Requests insert events without a seal, so they do not wait for each other. `seal` gives each event below the feed horizon the
+next number, without gaps, and the hash of the previous seal and the event's canonical bytes. A second job makes MACs over the
+seals with a key of the token (`macs`), a third signs the newest seals (`heads`). `traversal` finds changes.
 """
 
 import hashlib
@@ -31,9 +31,9 @@ class AuditSeal(models.Model):
 
 
 class AuditMacs(models.Model):
-    """Base of each application's table of MACs: one row for a block of seals, `first` to `last`, without gaps from 1.
+    """Base of each application's table of MACs: one row for each block of seals, `first` to `last`, without gaps from 1.
 
-    `macs` holds 32 octets a seal, in order. `key_id` names the key in the token that the block's key is derived with.
+    `macs` holds 32 octets for each seal, in order. The token key `key_id` derives the block's key.
     """
 
     first = models.BigIntegerField(primary_key=True)
@@ -46,12 +46,12 @@ class AuditMacs(models.Model):
 
 
 def link(previous: bytes, event: Any) -> bytes:
-    """The digest that seals `event` after the seal with digest `previous`."""
+    """Returns the digest of the seal of `event`, where `previous` is the previous seal's digest."""
     return hashlib.sha256(previous + canonical_json(event.canonical())).digest()
 
 
 def seal(event_model: Any, seal_model: Any, *, batch: int = 1000) -> int:
-    """Seals up to `batch` events below the horizon and returns how many. Two runs at once do not disturb each other."""
+    """Seals up to `batch` events below the horizon and returns how many. A lock serialises concurrent runs."""
     with transaction.atomic():
         lock_until_commit(seal_model._meta.db_table)
         last = seal_model.objects.order_by("-seq").first()
@@ -66,9 +66,9 @@ def seal(event_model: Any, seal_model: Any, *, batch: int = 1000) -> int:
 
 
 def disagreeing(events: Sequence[Any], seal_model: Any) -> set[int]:
-    """Returns the ids of those `events` whose seal differs from them or is missing, although later events are sealed.
+    """Returns the ids of events with a wrong seal, or without one although later events are sealed.
 
-    An event that waits for its seal agrees. The seal before is taken as it stands: `verification` walks the whole chain.
+    An event that waits for its seal agrees. The previous seal is trusted here; `verification` checks the complete chain.
     """
     seals = {seal.event_id: seal for seal in seal_model.objects.filter(event_id__in=[event.id for event in events])}
     before = seal_model.objects.filter(seq__in=[seal.seq - 1 for seal in seals.values()])

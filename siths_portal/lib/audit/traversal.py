@@ -1,4 +1,4 @@
-"""Walking an audit chain: events in feed order beside their seals, step by step in flat memory, up to the first that is wrong."""
+"""Traversal of an audit chain: compares events in feed order with their seals, chunk by chunk, up to the first fault."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ CHUNK = 1000
 
 @dataclass(frozen=True)
 class Position:
-    """The last seal that agreed: its number and digest, its event's place in the feed and time. Number 0 is before the first."""
+    """The last seal that agreed: number and digest, and its event's cursor and time. Number 0 is before the first seal."""
 
     seq: int = 0
     digest: bytes = GENESIS
@@ -25,7 +25,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A seal that agrees with its event and all before it."""
+    """A seal that agrees with its event and with all earlier seals."""
 
     seq: int
     digest: bytes
@@ -35,10 +35,10 @@ class Sealed:
 
 @dataclass(frozen=True)
 class Fault:
-    """The first seal that is not as it must be, and what is wrong.
+    """The first wrong seal, with a Swedish text.
 
-    `computed` and `stored` are two digests of which a MAC may know one; `event_id` is the event that the seal names. `alone` says
-    that what follows is vouched for.
+    `event_id` is the event that the seal refers to. A MAC may confirm one of the digests `computed` and `stored`. `alone` is true
+    if a MAC confirms that only this seal or event was changed.
     """
 
     seq: int
@@ -51,7 +51,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Step:
-    """What one chunk gave: the seals that agree, where that leaves us, and the fault that ended it."""
+    """The result of one chunk: the seals that agree, the position after them, and the fault that ended it, if any."""
 
     sealed: Sequence[Sealed]
     position: Position
@@ -59,7 +59,10 @@ class Step:
 
 
 def begin(event_model: Any, seal_model: Any, start: int) -> Position | Fault:
-    """The position before seal `start`: its predecessor is taken as it stands, if its event is there."""
+    """Returns the position before seal `start`, or a fault if the previous seal or its event is missing.
+
+    The previous seal's digest is trusted.
+    """
     if start == 1:
         return Position()
     before = seal_model.objects.filter(seq=start - 1).first()
@@ -72,7 +75,7 @@ def begin(event_model: Any, seal_model: Any, start: int) -> Position | Fault:
 
 
 def steps(event_model: Any, seal_model: Any, position: Position) -> Iterator[Step]:
-    """Walks from `position` to the chain's end or its first fault."""
+    """Yields the steps from `position` to the chain's end or its first fault."""
     while True:
         rows = list(seal_model.objects.filter(seq__gt=position.seq).order_by("seq")[:CHUNK])
         if not rows:
@@ -85,7 +88,7 @@ def steps(event_model: Any, seal_model: Any, position: Position) -> Iterator[Ste
 
 
 def advance(event_model: Any, seal_model: Any, rows: Sequence[Any], position: Position) -> Step:
-    """Compares the seals `rows`, which follow `position`, with the events that follow it in the feed."""
+    """Compares `rows`, the seals after `position`, with the events after it in the feed."""
     events = list(beyond(event_model, position.cursor).order_by("xid", "id")[: len(rows)])
     sealed: list[Sealed] = []
     for number, row in enumerate(rows):
@@ -99,11 +102,11 @@ def advance(event_model: Any, seal_model: Any, rows: Sequence[Any], position: Po
 
 
 def beyond(event_model: Any, cursor: feeds.Cursor) -> models.QuerySet[Any]:
-    """Events after `cursor` in the feed, sealed or not."""
-    found: models.QuerySet[Any] = event_model.objects.filter(
+    """Returns the events after `cursor` in the feed, sealed or not."""
+    events: models.QuerySet[Any] = event_model.objects.filter(
         models.Q(xid__gt=cursor.xid) | models.Q(xid=cursor.xid, id__gt=cursor.id)
     )
-    return found
+    return events
 
 
 def _fault(event_model: Any, seal_model: Any, row: Any, event: Any, position: Position) -> Fault | None:
@@ -121,7 +124,7 @@ def _fault(event_model: Any, seal_model: Any, row: Any, event: Any, position: Po
 
 
 def _misplaced(event_model: Any, seal_model: Any, row: Any, found: Any) -> Fault:
-    """The seal names another event than the one that stands in its place."""
+    """Returns the fault of a seal that refers to another event than the next one in the feed."""
     named = event_model.objects.filter(id=row.event_id).first()
     if named is None:
         return Fault(row.seq, f"händelse {row.event_id} saknas", row.event_id)
@@ -138,7 +141,10 @@ def _misplaced(event_model: Any, seal_model: Any, row: Any, found: Any) -> Fault
 
 
 def stray(event_model: Any, seal_model: Any, position: Position) -> Fault | None:
-    """What the count of events up to `position` tells of a chain that is walked from there: one too many or too few."""
+    """Returns a fault if the number of events up to `position` differs from its seal number, else None.
+
+    A traversal that starts at `position` does not see earlier events; this finds inserted and deleted ones.
+    """
     here = position.cursor
     events = event_model.objects.filter(models.Q(xid__lt=here.xid) | models.Q(xid=here.xid, id__lte=here.id))
     if events.count() == position.seq:

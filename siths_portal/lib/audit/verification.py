@@ -1,4 +1,4 @@
-"""Verifying one audit chain with all that is known of it: events, seals, MACs, signed heads."""
+"""Verification of one audit chain against its events, seals, MACs and signed heads."""
 
 import dataclasses
 import datetime as dt
@@ -17,10 +17,11 @@ from siths_portal.lib.audit.keys import AuditKeys, KeysUnavailable
 
 @dataclass(frozen=True)
 class Verification:
-    """What a walk found. `first_bad` is the number of the first seal that is not as it must be, `fault` says what; else None.
+    """The result of a verification. `first_bad` is the number of the first wrong seal and `fault` a Swedish text; else None.
 
-    `since` is the time of the last event that agreed, number `reached`; up to `until` nothing is vouched for, None: up to now.
-    `macs` counts MACs that were recomputed with the token, None if it was not asked; `macs_missing` seals that wait for one.
+    `reached` is the number of the last seal that agreed, `since` the time of its event. Events between `since` and `until` are
+    not confirmed; `until` is None if no later event is. `macs` counts the MACs that the token recomputed (None without keys),
+    `macs_missing` the seals without a MAC.
     """
 
     checked: int
@@ -41,14 +42,14 @@ class Verification:
         return self.first_bad is None
 
     def but(self, seq: int, text: str) -> "Verification":
-        """The same with a fault that something outside the database knows of."""
+        """Returns a copy with a fault that a file outside the database shows."""
         beyond = seq > self.reached
         since, until = (self.since, None) if beyond else (None, self.since)
         return dataclasses.replace(self, first_bad=seq, fault=text, since=since, until=until)
 
 
 def age(verification: Verification) -> dt.timedelta:
-    """How long the oldest unsealed event has waited; zero if none waits."""
+    """Returns how long the oldest unsealed event has waited, or zero."""
     if verification.unsealed_since is None:
         return dt.timedelta()
     return clock.now() - verification.unsealed_since
@@ -68,16 +69,19 @@ class Tables:
 
 
 def verify(tables: Tables, *, keys: AuditKeys | None = None, marks: Marks = tuple, start: int = 1) -> Verification:
-    """Walks the chain from seal `start` to its end in flat memory. Without `keys`, MACs are counted and not recomputed."""
+    """Verifies the chain from seal `start` to its end with constant memory. Without `keys` it counts MACs and recomputes none.
+
+    `token_silent` in the result means that the token did not respond, so no MAC was recomputed.
+    """
     if keys is not None:
         try:
-            return _Walk(tables, keys, marks, start).walk()
+            return _Verifier(tables, keys, marks, start).run()
         except KeysUnavailable:
-            return dataclasses.replace(_Walk(tables, None, marks, start).walk(), token_silent=True)
-    return _Walk(tables, None, marks, start).walk()
+            return dataclasses.replace(_Verifier(tables, None, marks, start).run(), token_silent=True)
+    return _Verifier(tables, None, marks, start).run()
 
 
-class _Walk:
+class _Verifier:
     def __init__(self, tables: Tables, keys: AuditKeys | None, marks: Marks, start: int) -> None:
         self.tables = tables
         self.start = start
@@ -89,8 +93,8 @@ class _Walk:
         self.mark = next(self.marks, None)
         self.passed: Mark | None = None
 
-    def walk(self) -> Verification:
-        """The whole of it."""
+    def run(self) -> Verification:
+        """Verifies the chain up to its end or its first fault."""
         begun = traversal.begin(self.tables.events, self.tables.seals, self.start)
         if isinstance(begun, traversal.Fault):
             return self._bad(begun)
@@ -108,11 +112,11 @@ class _Walk:
         return self._tail()
 
     def _first(self, step: traversal.Step) -> traversal.Fault | None:
-        """The first of what the MACs, the signed heads and the walk itself find in this step."""
-        found = [self.reader.first_wrong(step.sealed), self._against_marks(step.sealed)]
+        """Returns the first fault that the MACs, the signed heads or the traversal found in this step."""
+        faults = [self.reader.first_wrong(step.sealed), self._against_marks(step.sealed)]
         if step.fault:
-            found.append(self.reader.judged(step.fault))
-        return min((each for each in found if each), key=lambda each: each.seq, default=None)
+            faults.append(self.reader.judged(step.fault))
+        return min((each for each in faults if each), key=lambda each: each.seq, default=None)
 
     def _against_marks(self, sealed: Iterable[traversal.Sealed]) -> traversal.Fault | None:
         for each in sealed:
@@ -133,7 +137,7 @@ class _Walk:
             self.checked += len(sealed)
 
     def _cut(self, mark: Mark) -> Verification:
-        """The chain ends before what was signed."""
+        """Returns the result for a chain that ends before the signed head `mark`."""
         newest = mark
         for later in self.marks:
             newest = later
@@ -153,7 +157,7 @@ class _Walk:
         )
 
     def _until(self, fault: traversal.Fault) -> dt.datetime | None:
-        """The time of the next event that is vouched for: the following one's if only this one's was touched, else none's."""
+        """Returns the time of the following event if a MAC confirms it, else of the newest sealed event."""
         seals = self.tables.seals.objects.filter(seq__gt=fault.seq)
         following = seals.order_by("seq").first() if fault.alone else None
         if following is None or not self.reader.vouches(following.seq, bytes(following.digest)):

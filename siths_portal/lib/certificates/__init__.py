@@ -1,1 +1,1 @@
-"""What X.509 and signatures by our key types need everywhere."""
+"""Shared code for X.509 and for signatures by our key types."""

@@ -1,4 +1,4 @@
-"""Signatures by the kinds of keys that we certify, in the one form that each kind has in CMS and PKCS #10."""
+"""Verification of signatures by the key types that we certify, in the form that CMS and PKCS #10 use."""
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -9,7 +9,7 @@ CARD_FORMAT = (
     "RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2) from an RSA-2048 key; from a P-256 key ECDSA with SHA-256 as "
     "ECDSA-Sig-Value in DER (RFC 3279 section 2.2.3, RFC 5753 section 7.2), which most cards' r and s must be made into."
 )
-"""The form of a card's signature, as API descriptions give it."""
+"""The form of a card's signature, as the API descriptions state it."""
 
 
 class KeyTypeUnsupported(ValueError):
@@ -17,9 +17,9 @@ class KeyTypeUnsupported(ValueError):
 
 
 def is_valid(public_key: PublicKeyTypes, signature: bytes, data: bytes) -> bool:
-    """True if `signature` over `data` is the key's own.
+    """Returns whether `signature` over `data` is by this key.
 
-    RSA keys sign by RSASSA-PKCS1-v1_5 with SHA-256, P-256 keys by ECDSA with SHA-256, P-384 keys by ECDSA with SHA-384, both as
+    RSA keys use RSASSA-PKCS1-v1_5 with SHA-256, P-256 keys ECDSA with SHA-256 and P-384 keys ECDSA with SHA-384, both as
     ECDSA-Sig-Value in DER. Raises KeyTypeUnsupported.
     """
     try:

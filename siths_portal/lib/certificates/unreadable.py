@@ -1,4 +1,4 @@
-"""What the library for X.509 raises for bytes from elsewhere that it cannot or will not read: some are no ValueError."""
+"""The exceptions that the X.509 library raises for input that it cannot parse. Some are not subclasses of ValueError."""
 
 from typing import Final
 
@@ -13,4 +13,4 @@ UNREADABLE: Final = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
-"""Of certificates, requests and lists, and of their parts."""
+"""Exceptions for certificates, certificate requests, CRLs and their parts."""

@@ -1,6 +1,6 @@
-"""Many new rows at once by PostgreSQL's COPY, for batches that would else spend their time in the mapper.
+"""Bulk inserts with PostgreSQL's COPY, for batches in which Django's ORM would take most of the time.
 
-What the database keeps, it keeps as for any insert: constraints, foreign keys, triggers, rights and defaults.
+Constraints, foreign keys, triggers, privileges and defaults apply as for any insert.
 """
 
 import datetime as dt
@@ -19,10 +19,10 @@ _NULL = "\\N"
 
 
 def insert(rows: Iterable[models.Model]) -> int:
-    """Inserts unsaved rows of one model, in their order and the caller's transaction; returns how many.
+    """Inserts unsaved rows of one model, in order and in the caller's transaction, and returns how many.
 
-    Keys that the database numbers and columns with a default of its own are left to it, and are not read back; no signals are
-    sent. Raises IntegrityError and its like as the mapper does, and TypeError for a value of a type that no column here has.
+    Leaves automatic keys and columns with a database default to the database, does not read them back, and sends no signals.
+    Raises Django's database errors such as IntegrityError, and TypeError for a value of an unsupported type.
     """
     listed = list(rows)
     if not listed:
@@ -40,10 +40,10 @@ def insert_values(
     like: models.Model | None = None,
     table: str = "",
 ) -> int:
-    """As `insert`, for the values of these fields, without a model's object for each row.
+    """Does the same as `insert` for the values of the fields `names`, without a model instance for each row.
 
-    The other fields are those of `like`, the same in all rows; without it they are left to the database. With `table` the rows go
-    there instead, to columns of the model's names.
+    The other fields get the values of `like` in all rows; without `like` they are left to the database. `table` is another table
+    to insert into, with the model's column names.
     """
     fields = {field.attname: field for field in model._meta.concrete_fields}
     others = [name for name, field in fields.items() if like and name not in names and not _left_out(field)]
@@ -53,7 +53,7 @@ def insert_values(
 
 
 def copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
-    """As `insert_values`, for a table that no model knows, such as a temporary one."""
+    """Does the same as `insert_values` for a table without a model, such as a temporary one."""
     return _copy(table, columns, rows, "\n")
 
 
@@ -78,7 +78,7 @@ def _left_out(field: "models.Field[Any, Any]") -> bool:
 
 
 def _text(value: object) -> str:
-    """A value in COPY's text format."""
+    """Returns a value in COPY's text format. Raises TypeError for an unsupported type."""
     if value is None:
         return _NULL
     try:

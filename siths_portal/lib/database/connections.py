@@ -1,4 +1,4 @@
-"""As whom a process connects to the database: each has its own role (ADR 0311). Read by the settings, before Django is up."""
+"""The database role of a process: each process has its own (ADR 0311). The settings module imports this before Django starts."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,12 @@ URLS = {
     "pki": "DATABASE_PKI_URL",
     "worker": "DATABASE_WORKER_URL",
 }
-"""The variable that holds each process's URL."""
+"""The environment variable with the database URL of each process."""
 
 
 @dataclass(frozen=True)
 class Connecting:
-    """Which process this is, whether it connects as the owner of the tables instead, and what each role is called."""
+    """The database connection of this process. `purpose` is a key of URLS; `as_owner` means it connects as the tables' owner."""
 
     purpose: str
     as_owner: bool
@@ -27,14 +27,14 @@ class Connecting:
 
 
 def read(env: Env, site: str) -> Connecting:
-    """Returns what the environment says. Raises ImproperlyConfigured for a process that there is not.
+    """Reads the connection from the environment. Raises ImproperlyConfigured if SITHS_DATABASE_ROLE is not a key of URLS.
 
-    A process whose own URL is empty uses DATABASE_URL; `checks` refuses it outside development unless the role fits.
+    A process without its own URL uses DATABASE_URL; outside development `checks` refuses this unless the role matches.
     """
     purpose = env.str("SITHS_DATABASE_ROLE", default="api" if site == "api" else "portal")
     if purpose not in URLS:
         raise ImproperlyConfigured(f"SITHS_DATABASE_ROLE is not one of {', '.join(URLS)}.")
-    # `manage.py` says so for `migrate`.
+    # `manage.py` sets this for `migrate`.
     as_owner = env.bool("SITHS_DATABASE_AS_OWNER", default=False) and bool(env.str("DATABASE_OWNER_URL", default=""))
     own = "DATABASE_OWNER_URL" if as_owner else URLS[purpose]
     return Connecting(

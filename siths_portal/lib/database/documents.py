@@ -1,4 +1,4 @@
-"""Bytes that belong to a record, stored in the database in the record's transaction, addressed by their SHA-256."""
+"""Stored bytes of records (photos, receipts, invoices), keyed by their SHA-256 and written in the record's transaction."""
 
 from collections.abc import Iterator
 from typing import Any, Self
@@ -15,7 +15,7 @@ _CHUNK = 500
 
 
 class Document(models.Model):
-    """Base of each application's documents table: insert-only, the same bytes are stored once."""
+    """Base of each application's documents table. It is insert-only and stores the same bytes once."""
 
     sha256 = models.CharField(max_length=64, primary_key=True)
     media_type = models.CharField(max_length=100)
@@ -28,7 +28,7 @@ class Document(models.Model):
 
     @classmethod
     def store(cls, content: bytes, media_type: str) -> Self:
-        """Stores `content` unless these bytes are there, in the caller's transaction, and returns the row."""
+        """Stores `content` unless the table has these bytes, in the caller's transaction, and returns the row."""
         digest = sha256_hex(content)
         manager: Any = cls.objects  # type: ignore[attr-defined]
         manager.bulk_create(
@@ -48,9 +48,9 @@ class Document(models.Model):
 
 
 def altered(model: type[Document]) -> Iterator[tuple[int, list[str]]]:
-    """Hashes every stored document again, in the database and in flat memory.
+    """Recomputes the hash of every stored document in the database, in chunks.
 
-    Yields, for each chunk, how many documents it had and the keys of those whose bytes or size differ from the row.
+    Yields for each chunk its number of documents and the keys of documents whose bytes do not match hash or size.
     """
     table = connection.ops.quote_name(model._meta.db_table)
     statement = (

@@ -1,4 +1,4 @@
-"""Locks of the database that a session holds, within transactions or across them. A process that dies lets go of its own."""
+"""PostgreSQL advisory locks, held by a session or until a commit. The database releases the locks of a process that dies."""
 
 import contextlib
 import hashlib
@@ -10,13 +10,13 @@ from siths_portal.lib.errors import DomainError
 
 
 def number(name: str) -> int:
-    """The lock's number for a name, the same everywhere."""
+    """Returns the lock number of a name, the same in every process."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
 @contextlib.contextmanager
 def held(lock: int, *, shared: bool = False) -> Iterator[None]:
-    """Holds the lock inside the block, alone or `shared`; waits for those who have it. One session may hold it several times."""
+    """Holds the lock inside the block, exclusively or `shared`, after waiting for it. A session may take it several times."""
     suffix = "_shared" if shared else ""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_advisory_lock{suffix}(%s)", [lock])
@@ -27,8 +27,8 @@ def held(lock: int, *, shared: bool = False) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone(lock: int, busy: DomainError) -> Iterator[None]:
-    """Holds the lock inside the block. Raises `busy` if another session holds it. One session may hold it several times."""
+def held_or_raise(lock: int, busy: DomainError) -> Iterator[None]:
+    """Holds the lock inside the block. Raises `busy` if another session holds it. A session may take it several times."""
     with held_if_free(lock) as is_held:
         if not is_held:
             raise busy
@@ -49,12 +49,12 @@ def held_if_free(lock: int) -> Iterator[bool]:
 
 
 def _unlock(lock: int, suffix: str = "") -> None:
-    # A connection that broke has let go by itself.
+    # If the connection is broken, the database has already released its locks.
     with contextlib.suppress(Error), connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_advisory_unlock{suffix}(%s)", [lock])
 
 
 def lock_until_commit(name: str) -> None:
-    """Waits for whoever has the lock of this name, and has it until the transaction around ends. Must run inside one."""
+    """Waits for the lock of this name and holds it until the caller's transaction ends. Must run inside a transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number(name)])

@@ -1,19 +1,20 @@
-"""What the planner of the database is told, where it cannot know better by itself."""
+"""Planner settings for statements whose costs PostgreSQL's planner cannot estimate."""
 
 import contextlib
 from collections.abc import Iterator
 
 from django.db import DatabaseError, connection, transaction
 
-_INDEXED = "_reads_only_indexes"  # on the connection: the block is open
+_INDEXED = "_reads_only_indexes"  # attribute of the connection while a block is open
 
 
 @contextlib.contextmanager
 def walking_indexes() -> Iterator[None]:
-    """Inside the block queries read along an index in its order where there is one, rather than everything to sort it.
+    """Inside the block, a transaction, queries read an index in its order where there is one, instead of sorting all rows.
 
-    For pages of lists whose filters on several tables go together: the planner, who thinks them independent, expects next to no
-    rows, and that to sort these costs nothing. Costs that are told so are no measure for compiling either. Outermost transaction.
+    Use it for pages of lists with correlated filters on several tables. The planner assumes that the filters are independent,
+    expects almost no rows and therefore chooses to sort. JIT is off too, since it depends on the same estimates. Must be the
+    outermost transaction.
     """
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
@@ -23,11 +24,10 @@ def walking_indexes() -> Iterator[None]:
 
 @contextlib.contextmanager
 def only_indexed() -> Iterator[None]:
-    """Inside the block, which must lie in a transaction, an index that holds what is asked for, in its order, is what is read.
+    """Inside the block, which must be inside a transaction, queries use indexes and neither scan tables nor sort.
 
-    For conditions that compare two columns, of which the planner knows nothing: it expects every row, and as soon as the index is
-    a little larger than it need be (after many changes, before a vacuum) it reads all rows to find none. A block inside another
-    sends nothing.
+    Use it for conditions that compare two columns. The planner has no statistics for them and expects every row; once the index
+    has grown a little (after many changes, before a vacuum) it scans the table to find no row. A nested block sends no statement.
     """
     if getattr(connection, _INDEXED, False):
         yield
@@ -46,16 +46,16 @@ def only_indexed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_loops() -> Iterator[None]:
-    """Inside the block tables are joined whole, by hash or in order, and not row by row; in a transaction or not.
+    """Inside the block PostgreSQL joins tables by hash or merge and not by nested loop, inside a transaction or not.
 
-    For statements that compare whole tables which may have been filled a moment ago, before PostgreSQL counted what is in them:
-    a loop that it expects to go round for a few rows goes round for all.
+    Use it for statements that compare complete tables that were just filled. Before the tables are analysed, the planner expects
+    few rows and chooses a nested loop, which then runs once for each of many rows.
     """
     with connection.cursor() as cursor:
         cursor.execute("SET enable_nestloop = off")
     try:
         yield
     finally:
-        # A transaction that failed takes it back by itself, and a connection that broke had it alone.
+        # The rollback of a failed transaction resets the setting, and a broken connection has lost it.
         with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
             cursor.execute("SET enable_nestloop TO DEFAULT")

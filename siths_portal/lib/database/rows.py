@@ -1,12 +1,12 @@
-"""Single rows."""
+"""Reading single rows."""
 
 from django.db.models import Model, QuerySet
 
 
 def the_only[M: Model](rows: QuerySet[M]) -> M | None:
-    """The row of a queryset that can have one at most, such as one by its key; None if there is none.
+    """Returns the row of a queryset with at most one row, such as a filter by key, or None.
 
-    `first()` would ask for an order as well, and to word that Django compares every selected column: with related rows it takes
-    longer than the question.
+    `first()` would add ORDER BY; to build it Django compares every selected column, which with related rows takes longer than
+    the query itself.
     """
     return next(iter(rows.order_by()[:1]), None)

@@ -1,1 +1,1 @@
-"""Files from and to people: uploads, downloads, images, tables, CSV and XLSX; and files on disk."""
+"""Files of users (uploads, downloads, images, tables, CSV and XLSX), and files on disk."""

@@ -1,4 +1,4 @@
-"""Files that others read while they are replaced: written whole under a temporary name, synced, renamed."""
+"""Atomic replacement of files that other processes read: write to a temporary name, fsync, rename."""
 
 import os
 import secrets
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Makes `path` hold `content`: a reader sees the old bytes or the new, never a part, also after a power cut.
+    """Replaces the content of `path`. A reader sees either the old bytes or the new ones, also after a power cut.
 
-    Makes missing folders. Raises OSError, after which the old file is untouched.
+    Makes missing folders. Raises OSError and then leaves the old file unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
@@ -26,7 +26,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Makes what was renamed into the folder, or removed from it, outlast a power cut. Raises OSError."""
+    """Syncs the folder, so that files renamed into it or removed from it survive a power cut. Raises OSError."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

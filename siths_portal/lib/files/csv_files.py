@@ -1,4 +1,4 @@
-"""CSV files that a spreadsheet can open without harm: RFC 4180 quoting, and no text cell that begins a formula (S41)."""
+"""CSV files that are safe to open in a spreadsheet: RFC 4180 quoting, and no text cell that is read as a formula (S41)."""
 
 import csv
 import io
@@ -10,14 +10,14 @@ from decimal import Decimal
 SEPARATORS = (";", "\t", ",")
 _ROWS_AT_A_TIME = 500
 _BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
-_ARMED = re.compile(r"[\s']*[=+\-@\uff0b\uff0d\uff1d\uff20]")
-"""Also by the wide forms of those signs, which some spreadsheets take for them.
+_FORMULA = re.compile(r"[\s']*[=+\-@\uff0b\uff0d\uff1d\uff20]")
+"""Includes the full-width forms of these signs, which some spreadsheets accept.
 
-Also behind apostrophes of its own: such a text gets one more, so that whoever takes off ours (`undone`) gets the text back."""
+Also matches after apostrophes in the text itself. Such a text gets one more, so that `undone` returns the original text."""
 
 
 def cell(value: object) -> str:
-    """The cell's text: numbers with decimal comma as they are, any other text disarmed by an apostrophe where it needs one."""
+    """Returns the cell's text: numbers with decimal comma, and other text with a leading apostrophe if it could be a formula."""
     if value is None:
         return ""
     if isinstance(value, bool | int):
@@ -25,13 +25,13 @@ def cell(value: object) -> str:
     if isinstance(value, Decimal):
         return format(value, "f").replace(".", ",")
     text = str(value)
-    armed = text.startswith(_BEGINS_FORMULA) or _ARMED.match(text)
-    return f"'{text}".replace("\0", "") if armed else text.replace("\0", "")
+    is_formula = text.startswith(_BEGINS_FORMULA) or _FORMULA.match(text)
+    return f"'{text}".replace("\0", "") if is_formula else text.replace("\0", "")
 
 
 def undone(text: str) -> str:
-    """The text of a cell of ours that comes back, without the apostrophe that `cell` set before it."""
-    return text[1:] if text.startswith("'") and _ARMED.match(text) else text
+    """Returns the text of a cell without the apostrophe that `cell` added, for files that users send back."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def separator_of(first_line: str) -> str:
@@ -40,12 +40,12 @@ def separator_of(first_line: str) -> str:
 
 
 def build(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """The file as UTF-8 with byte order mark, semicolons and CRLF, as Swedish spreadsheets expect; the header is disarmed too."""
+    """Returns the file in UTF-8 with byte order mark, semicolons and CRLF, as Swedish spreadsheets expect. Uses `cell`."""
     return b"".join(stream(header, rows))
 
 
 def stream(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
-    """The bytes of `build`, some hundred rows at a time, for files longer than what should lie in memory."""
+    """Yields the bytes of `build` in chunks of rows, for files that are too long for memory."""
     begun = False
     for chunk in itertools.batched(itertools.chain([header], rows), _ROWS_AT_A_TIME):
         target = io.StringIO(newline="")

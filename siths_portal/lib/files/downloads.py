@@ -1,4 +1,4 @@
-"""Files that a browser saves, with headers that no name can break out of (RFC 6266, S42), and pictures in pages (S34)."""
+"""Responses with files for the browser to save, with safe file names in headers (RFC 6266, S42), and images for pages (S34)."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ LONGEST_NAME = 150
 
 
 def attachment(content: bytes, *, media_type: str, filename: str) -> HttpResponse:
-    """A response that is saved as `filename` and never shown as a page. Caching and sniffing are refused by the middleware."""
+    """Returns a response that the browser saves as `filename` and never displays. Middleware forbids caching and sniffing."""
     response = HttpResponse(content, content_type=media_type)
     response["Content-Disposition"] = content_disposition_header(True, safe_name(filename)) or "attachment"
     return response
 
 
 def streamed_attachment(content: Iterable[bytes], *, media_type: str, filename: str) -> StreamingHttpResponse:
-    """The same of a file that is made while it is sent."""
+    """Returns the same for a file that is generated while it is sent."""
     response = StreamingHttpResponse(content, content_type=media_type)
     response["Content-Disposition"] = content_disposition_header(True, safe_name(filename)) or "attachment"
     return response
@@ -28,17 +28,17 @@ def streamed_attachment(content: Iterable[bytes], *, media_type: str, filename: 
 
 _DATA: Any = {"default-src": [CSP.NONE], "sandbox": True}
 serves_picture = csp_override(_DATA)
-"""For views that answer with `picture`: nothing in it may run or load, whatever a browser takes it for."""
+"""Decorates views that return `picture`. Its CSP allows no script and no loading, whatever type the browser assumes."""
 
 
 def picture(content: bytes, *, media_type: str) -> HttpResponse:
-    """A picture for this site's pages alone, kept nowhere."""
+    """Returns an image that only this site's pages may load and that no cache stores."""
     headers = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store"}
     return HttpResponse(content, content_type=media_type, headers=headers)
 
 
 def safe_name(filename: str) -> str:
-    """`filename` in one piece without controls, separators of folders and what no file system takes; at most 150 characters."""
+    """Returns `filename` without control characters and "_" for characters that file systems refuse; at most 150 characters."""
     kept = "".join("_" if c in '/\\:*?"<>|' else c for c in unicodedata.normalize("NFC", filename) if _printable(c))
     stem, dot, suffix = kept.strip(" .").rpartition(".")
     return f"{stem[: LONGEST_NAME - len(suffix) - 1]}{dot}{suffix}" if stem else kept.strip(" .")[:LONGEST_NAME] or "fil"

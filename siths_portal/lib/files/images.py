@@ -1,4 +1,4 @@
-"""Pictures from outside: taken only if they are wholly what they say they are (S34, S35)."""
+"""Uploaded images: accepted only if they are complete and of the declared format (S34, S35)."""
 
 import io
 import re
@@ -14,21 +14,21 @@ from siths_portal.lib.files.sizes import megabytes
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BROKEN = (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error, Warning, Image.DecompressionBombError)
-"""What Pillow raises on a file that is not what it should be."""
+"""The exceptions that Pillow raises for an invalid file."""
 
 
 def check_png(content: bytes, *, field: str, max_bytes: int, max_side: int) -> tuple[int, int]:
-    """Width and height of a still PNG (ISO/IEC 15948) of at most `max_bytes` and `max_side` pixels a side.
+    """Validates a still PNG (ISO/IEC 15948) of at most `max_bytes` and `max_side` pixels a side. Returns width and height.
 
-    Sizes are checked before anything is decoded. Raises Invalid at `field` also for bytes after the end, which would make the
-    file something else as well.
+    Checks sizes before decoding. Raises Invalid at `field`, also for bytes after the end, with which the file could have a second
+    format.
     """
     if len(content) > max_bytes:
         _refuse(field, "image-too-large", f"Bilden är för stor. Högst {max_bytes // 1024} KiB tas emot.")
     kinds = _chunks(content)
     if not kinds:
         _refuse(field, "image-not-png", "Filen är inte en hel PNG-bild.")
-    if b"acTL" in kinds:  # whatever it says of frames: Pillow would warn of nonsense and pass it over
+    if b"acTL" in kinds:  # refused whatever its content is; Pillow ignores an invalid one with a warning
         _refuse(field, "image-animated", "Bilden är rörlig. Skicka en stillbild.")
     try:
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
@@ -42,7 +42,7 @@ def check_png(content: bytes, *, field: str, max_bytes: int, max_side: int) -> t
 
 
 def _chunks(content: bytes) -> list[bytes]:
-    """The kinds of the chunks; none unless they fill the file exactly and IEND is the last (ISO/IEC 15948 clause 5.3)."""
+    """Returns the chunk types, or [] unless the chunks fill the file exactly and IEND is the last (ISO/IEC 15948 clause 5.3)."""
     if not content.startswith(_PNG_SIGNATURE):
         return []
     position, kinds = len(_PNG_SIGNATURE), list[bytes]()
@@ -57,7 +57,7 @@ def _chunks(content: bytes) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Portrait:
-    """A portrait as we made it: a plain baseline JPEG without metadata, and its size in pixels."""
+    """A re-encoded portrait: a baseline JPEG without metadata, and its size in pixels."""
 
     jpeg: bytes
     width: int
@@ -66,10 +66,10 @@ class Portrait:
 
 PORTRAIT_MAX_BYTES = 5 * 1024 * 1024
 PORTRAIT_MAX_PIXELS = 4032 * 3024
-"""What cameras call 12 megapixels."""
+"""12 megapixels, as cameras count them."""
 PORTRAIT_LEAST = (400, 533)
 PORTRAIT_RATIO = (0.70, 0.80)
-"""Width by height: 3:4 and the 35x45 mm of identity photographs, with room for a hasty crop."""
+"""Width divided by height: allows 3:4 and the 35x45 mm of identity photos, with a tolerance for imprecise cropping."""
 PORTRAIT_SIZE = (600, 800)
 PORTRAIT_JPEG_BYTES = 200_000
 _QUALITIES = (90, 80, 70, 60, 50, 40, 30, 20)
@@ -77,22 +77,21 @@ _MOST_SCANS = 64
 _ORIENTATION = 0x0112
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-"""A marker within entropy-coded data: neither a stuffed byte, a restart nor a fill byte (ITU-T T.81 B.1.1)."""
+"""A marker after entropy-coded data that is not a stuffed byte, a restart marker or a fill byte (ITU-T T.81 B.1.1)."""
 _SOI, _EOI, _SOS, _APP0, _APP1, _APP14 = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xEE
 _EXIF = b"Exif\0\0"
 _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDD})  # DHT, DAC, DQT, DRI
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended sequential, progressive; all with Huffman coding
 _decoding = threading.BoundedSemaphore(2)
-"""At most two pictures of a process are decoded at a time, so that many uploads at once cost time and not memory (S36)."""
+"""A process decodes at most two images at a time, so that many uploads at once take longer but no more memory (S36)."""
 
 
 def portrait(content: bytes, *, field: str, size: int | None = None) -> Portrait:
-    """A fresh JPEG of at most 600x800 pixels and 200 kB, made of the picture in the JPEG file `content` and nothing else in it.
+    """Re-encodes the image in the JPEG file `content` as a new JPEG of at most 600x800 pixels and 200 kB.
 
-    Of the file only the segments that carry the picture and its orientation are read, up to the end of the image; bytes, size
-    and shape are judged before anything is decoded. `size` is the file's, where `content` is only its beginning. Raises Invalid
-    at `field`: not a JPEG, broken off, too large, too small, not a portrait of about 3:4, or without colours (rules/issuance 3.3,
-    S34).
+    Reads only the segments with the image and its orientation, up to the end of the image. Checks bytes, size and shape before
+    decoding. `size` is the size of the file if `content` is only its beginning. Raises Invalid at `field` if the file is not a
+    complete JPEG, is too large or too small, is not a portrait of about 3:4, or is greyscale (rules/issuance 3.3, S34).
     """
     size = max(size or 0, len(content))
     if size > PORTRAIT_MAX_BYTES:
@@ -130,12 +129,12 @@ _TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What brings a picture upright, by its Exif orientation (CIPA DC-008, tag 274)."""
+"""The transposition that turns an image upright, by Exif orientation (CIPA DC-008, tag 274)."""
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 
 
 def _orientation(exif: bytes) -> int:
-    """The orientation that the Exif segment tells; 1 (upright) if there is none that can be read."""
+    """Returns the orientation in the Exif segment, or 1 (upright) if it cannot be read."""
     tags = Image.Exif()
     try:
         tags.load(exif)
@@ -146,7 +145,7 @@ def _orientation(exif: bytes) -> int:
 
 
 def _has_no_colour(pixels: Image.Image) -> bool:
-    """True if the three channels are alike everywhere, but for what JPEG rounds."""
+    """Returns whether the three channels are equal in all pixels, apart from JPEG rounding."""
     red, green, blue = pixels.split()
     differences = (ImageChops.difference(red, green), ImageChops.difference(green, blue))
     return not any(any(each.histogram()[_ROUNDING + 1 :]) for each in differences)
@@ -157,7 +156,7 @@ def _refuse_grey(field: str) -> NoReturn:
 
 
 _ROUNDING = 4
-"""Steps of 256 by which the channels of a grey picture may differ."""
+"""The largest difference (of 256 levels) between the channels of a greyscale pixel."""
 
 
 def _check_shape(size: tuple[int, int], field: str) -> None:
@@ -178,7 +177,7 @@ def _check_shape(size: tuple[int, int], field: str) -> None:
 
 
 def _encoded(image: Image.Image) -> bytes:
-    """`image` as JPEG, in the best quality that keeps within the limit; the last is small enough for any content."""
+    """Encodes `image` as JPEG in the best quality that meets the limit. The lowest quality meets it for any content."""
     for quality in _QUALITIES:
         out = io.BytesIO()
         image.save(out, "JPEG", quality=quality, optimize=True)
@@ -189,7 +188,7 @@ def _encoded(image: Image.Image) -> bytes:
 
 @dataclass(frozen=True)
 class _Picture:
-    """A JPEG with nothing in it but the picture, its Exif data, and width, height and components as its frame says."""
+    """A JPEG reduced to the image, its Exif data, and the size and number of components from its frame header."""
 
     content: bytes
     exif: bytes
@@ -198,9 +197,9 @@ class _Picture:
 
 
 def _only_the_picture(content: bytes) -> _Picture | None:
-    """The JPEG with only what is needed to decode it (tables, one frame, its scans, hints at its colours), and its Exif data.
+    """Returns the JPEG with only the segments for decoding (tables, one frame, its scans, colour hints), and its Exif data.
 
-    None if it does not go on to its end of image by the rules of ITU-T T.81 annex B. What follows the end is left behind.
+    Returns None unless the file follows ITU-T T.81 annex B up to its end of image. Drops all bytes after the end.
     """
     if not content.startswith(b"\xff\xd8"):
         return None
@@ -234,7 +233,7 @@ def _only_the_picture(content: bytes) -> _Picture | None:
 
 
 def _framed(content: bytes, exif: bytes, frame: bytes) -> _Picture | None:
-    """The picture by its frame header (ITU-T T.81 B.2.2); None if it has no size."""
+    """Returns the picture with the values of its frame header (ITU-T T.81 B.2.2), or None if a dimension is zero."""
     if len(frame) < 6:
         return None
     height, width, components = struct.unpack(">HHB", frame[1:6])

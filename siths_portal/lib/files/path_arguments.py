@@ -1,6 +1,6 @@
-"""Types of the path arguments of commands: a mistyped path is one line and exit status 2, before the command has done anything.
+"""Argument types for paths in commands: a mistyped path gives one line and exit status 2 before the command does anything.
 
-No type makes a folder. A command that writes into a folder requires one that exists, since a new folder would hide the mistake.
+No type makes a folder. A command that writes into a folder requires an existing one, since a new folder would hide the mistake.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""The process that reads workbooks (XLSX, ECMA-376) from outside: it can be led astray, so it holds little and may do little.
+"""The child process that reads uploaded workbooks (XLSX, ECMA-376). A file could exploit it, so it has few rights and no secrets.
 
-Reads one file on standard input, writes its sheets as JSON on standard output. Knows neither Django nor the database.
+Reads one file from standard input and writes its sheets as JSON to standard output. Uses neither Django nor the database.
 """
 
 import datetime as dt
@@ -16,12 +16,12 @@ from typing import Any
 UNPACKED = 16 * 1024 * 1024
 PARTS = 500
 CHARACTERS = 4_000_000
-"""What the cells of a file may hold in all: a text that is kept once may stand in every cell, and is then sent on from each."""
+"""The limit for the text of all cells together: a workbook stores a shared text once, but each of its cells is sent on."""
 
 SECONDS = 10
 MEMORY = 512 * 1024 * 1024
 LAST_ROW = 1_048_576
-"""What a sheet can have (ECMA-376 part 1, 18.3.1.73)."""
+"""The last row number of a sheet (ECMA-376 part 1, 18.3.1.73)."""
 
 _DECLARES = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 _MERGES = re.compile(rb"<(\w+:)?mergeCell\b")
@@ -30,17 +30,17 @@ _WITHOUT_TIME = dt.time(0)
 
 
 class Unreadable(Exception):
-    """Why nothing of a file is taken: its code, a key of `tables.REFUSED`."""
+    """The file is refused. The argument is a key of `tables.REFUSED`."""
 
 
 def sheets(content: bytes, *, rows: int, columns: int, skipped: str) -> list[list[Any]]:
-    """Each sheet that is not called `skipped`: name, and lines as [number, cells, what is odd in which column].
+    """Returns each sheet not called `skipped` as [name, lines]. A line is [number, cells, key of `tables.ODD` by column].
 
-    Raises Unreadable for what is no plain workbook or has more than `rows` filled lines, `columns` filled columns or CHARACTERS
-    in all.
+    Raises Unreadable if the file is not a plain workbook or has more than `rows` filled lines, `columns` filled columns or
+    CHARACTERS in total.
     """
     _require_plain(content)
-    from openpyxl import load_workbook  # here, since the portal's own processes import what is above it alone
+    from openpyxl import load_workbook  # here, since the portal's processes import this module only for Unreadable
 
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, keep_links=False, rich_text=False)
@@ -50,7 +50,7 @@ def sheets(content: bytes, *, rows: int, columns: int, skipped: str) -> list[lis
         for sheet in book.worksheets:
             if sheet.title.strip().casefold() == skipped.casefold():
                 continue
-            sheet.reset_dimensions()  # what a file says of its own size is not believed
+            sheet.reset_dimensions()  # ignores the dimensions that the file claims
             lines = list(_lines(sheet.iter_rows(), left, columns, characters))
             left -= len(lines)
             characters -= sum(_characters(line) for line in lines)
@@ -58,13 +58,13 @@ def sheets(content: bytes, *, rows: int, columns: int, skipped: str) -> list[lis
                 found.append([sheet.title[:40], lines])
     except (Unreadable, MemoryError):
         raise
-    except Exception as error:  # whatever the library makes of a file that is not what it should be
+    except Exception as error:  # the library raises many types for an invalid file
         raise Unreadable("not-xlsx") from error
     return found
 
 
 def _require_plain(content: bytes) -> None:
-    """Passes if the archive is small when unpacked, holds no program and no XML that declares anything, and no merged cells."""
+    """Raises Unreadable if the archive is too large, contains a program, a DTD or entity declaration, or merged cells."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
@@ -76,7 +76,7 @@ def _require_plain(content: bytes) -> None:
                 raise Unreadable("macros")
             for entry in entries:
                 if entry.filename.lower().endswith((".xml", ".rels")):
-                    _require_harmless(archive.read(entry))  # reads no more than the size that was counted
+                    _require_harmless(archive.read(entry))  # zipfile reads at most `file_size`, which is checked above
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
         raise Unreadable("not-xlsx") from error
 
@@ -86,7 +86,7 @@ def _is_plain(entry: zipfile.ZipInfo) -> bool:
 
 
 def _require_harmless(part: bytes) -> None:
-    """A part in another encoding than UTF-8 could hide its declarations."""
+    """Raises Unreadable if the part has declarations or merged cells, or is not UTF-8, which could hide declarations."""
     if b"\0" in part[:8] or part[:2] in (b"\xff\xfe", b"\xfe\xff") or _DECLARES.search(part):
         raise Unreadable("not-xlsx")
     if _MERGES.search(part):
@@ -110,7 +110,7 @@ def _characters(line: list[Any]) -> int:
 
 
 def _filled(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[Any]]:
-    """Lines with something in them, without the empty cells at their end."""
+    """Yields the lines that are not empty, without empty cells at their end."""
     for number, row in enumerate(rows, start=1):
         if number > LAST_ROW:
             raise Unreadable("not-xlsx")
@@ -127,7 +127,7 @@ def _filled(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[Any]]:
 
 
 def _text(value: Any, kind: str) -> tuple[str, str]:
-    """A cell as text, and what is odd about it: a formula, an error, a value that no column here has."""
+    """Returns a cell as text, and a key of `tables.ODD` if it is a formula, an error or a value of an unsupported type."""
     if value is None:
         return "", ""
     if kind in ("f", "e"):
@@ -148,7 +148,7 @@ def _text(value: Any, kind: str) -> tuple[str, str]:
 
 
 def main() -> None:
-    """Reads the file with little memory and time, and answers with its sheets or with why not."""
+    """Limits memory and CPU time, reads the file, and writes its sheets or the code of the refusal."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -1,6 +1,6 @@
-"""Tables that people send as files, XLSX or CSV: bounded in every way, and nothing in them is run or fetched (S36, S41).
+"""Reads uploaded tables (XLSX or CSV) with limits on size, rows and columns. Runs and fetches nothing in them (S36, S41).
 
-Workbooks are read in a process of their own with little memory and time (ADR 0193).
+A child process with limited memory and time reads workbooks (ADR 0193).
 """
 
 import csv
@@ -28,14 +28,14 @@ MAX_BYTES = 2 * 1024 * 1024
 MAX_ROWS = 5000
 MAX_COLUMNS = 30
 MAX_CHARACTERS = 32_767
-"""What a cell of a spreadsheet can hold."""
+"""The limit of a spreadsheet cell."""
 SECONDS = 30
 
 _TWO = threading.BoundedSemaphore(2)
-"""At most two workbooks of a process are read at a time, so that many uploads at once cost time and not memory (S36)."""
+"""A process reads at most two workbooks at a time, so that many uploads at once take longer but no more memory (S36)."""
 
 _SEPARATOR_LINE = re.compile(r"sep=([;,\t])", re.IGNORECASE)
-"""How Excel is told, in a line before the header, what stands between cells."""
+"""The line before the header that declares the separator to Excel."""
 
 _ZIP = b"PK\x03\x04"
 REFUSED: Mapping[str, str] = {
@@ -60,7 +60,7 @@ ODD: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class TableRow:
-    """A line with something in it: its number as the spreadsheet counts, its cells, and by column what is wrong with a cell."""
+    """A line that is not empty: its number in the spreadsheet, its cells, and a Swedish text for each faulty cell, by column."""
 
     number: int
     cells: tuple[str, ...]
@@ -69,21 +69,21 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """A sheet of a workbook, or a CSV file whole, which has no name."""
+    """A sheet of a workbook, or a CSV file (with an empty name)."""
 
     name: str
     lines: tuple[TableRow, ...]
 
 
 def is_workbook(content: bytes) -> bool:
-    """True for what can only be a workbook; anything else is read as CSV."""
+    """Returns whether the content is a ZIP archive and so a workbook. All other content is read as CSV."""
     return content.startswith(_ZIP)
 
 
 def read(content: bytes, *, field: str, skipped: str = "") -> list[Table]:
-    """The tables of an XLSX or CSV file, without sheets called `skipped`. Whatever a line begins with, it is there.
+    """Returns the tables of an XLSX or CSV file that have lines, without sheets called `skipped`.
 
-    Raises Invalid at `field` for a file that is not what it should be, or too large.
+    Keeps lines that look like comments. Raises Invalid at `field` if the file is malformed or too large.
     """
     try:
         if not content:
@@ -102,7 +102,7 @@ def _refuse(code: str, field: str) -> NoReturn:
 
 
 def _workbook(content: bytes, skipped: str) -> list[Table]:
-    """The sheets as a process of its own reads them, which may be led astray or end."""
+    """Returns the sheets as the child process reads them. Raises Unreadable if it refuses the file, crashes or times out."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     command = [sys.executable, "-m", "siths_portal.lib.files.sheet_child", str(MAX_ROWS + 10), str(MAX_COLUMNS), skipped]
     try:
@@ -137,13 +137,13 @@ def _line(number: int, cells: Iterable[str], odd: Mapping[int, str]) -> TableRow
 
 
 def _plain(text: str) -> str:
-    """A cell's text as one composed line, without the apostrophe by which our own files disarm it (`csv_files.cell`)."""
+    """Returns a cell's text on one line in NFC, without the apostrophe that `csv_files.cell` added."""
     return csv_files.undone(" ".join(composed(text).split()))
 
 
 def _csv_lines(content: bytes) -> Iterator[TableRow]:
-    """The records of a CSV file (RFC 4180), with the separator that its first line has most of, or that a spreadsheet names in a
-    line of its own before the others. Raises Unreadable."""
+    """Yields the records of a CSV file (RFC 4180). The separator is that of a `sep=` line, or else the most frequent candidate in
+    the first line. Raises Unreadable."""
     text = _decoded(content)
     first = text.split("\n", 1)[0]
     named = _SEPARATOR_LINE.fullmatch(first.strip('\r" '))
@@ -170,7 +170,7 @@ def _csv_lines(content: bytes) -> Iterator[TableRow]:
 
 
 def _decoded(content: bytes) -> str:
-    """UTF-8, or what spreadsheets in Sweden have written before it."""
+    """Decodes UTF-8, or else Windows-1252, which older spreadsheets in Sweden write. Raises Unreadable."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Files from browsers: held in memory up to a limit for the whole request, never on disk, the rest read and dropped (S36)."""
+"""File uploads: kept in memory up to a limit for the complete request and never on disk; the rest is read and dropped (S36)."""
 
 import io
 import re
@@ -20,7 +20,7 @@ from siths_portal.lib.files.sizes import megabytes
 from siths_portal.lib.pages import error_pages
 
 REFUSED_HEADER = "X-Body-Refused"
-"""Set by the reverse proxy when it passes on a request without its body, which it refused as too large. May tell the size."""
+"""The header that the reverse proxy adds to a request whose body it dropped as too large. It may contain the size."""
 _BYTES = re.compile(r"\bbytes=(\d{1,15})$")
 
 
@@ -31,23 +31,23 @@ def is_too_large(request: HttpRequest) -> bool:
 
 
 def takes_files[View: Callable[..., HttpResponse]](view: View) -> View:
-    """Marks a view of a form with files. Its GET shows the form, or leads to it: there a body that is too large goes back."""
+    """Marks a view with a file form. If a body is too large, the user is redirected to the view's GET, with the reason."""
     cast(Any, view).takes_files = True
     return view
 
 
-def told_size(request: HttpRequest) -> int:
-    """The size that the client told, directly or through the reverse proxy; 0 if it told none."""
+def declared_size(request: HttpRequest) -> int:
+    """Returns the size of the body as the reverse proxy or the client declares it, or 0."""
     refused = _BYTES.search(request.headers.get(REFUSED_HEADER, ""))
-    told = refused[1] if refused else request.headers.get("Content-Length") or ""
-    return int(told) if told.isdecimal() else 0
+    declared = refused[1] if refused else request.headers.get("Content-Length") or ""
+    return int(declared) if declared.isdecimal() else 0
 
 
 def _too_large(request: HttpRequest) -> HttpResponse:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not _reaches_file_form(request):
         return error_pages.error_page(request, 413)
-    size, limit = told_size(request), megabytes(settings.UPLOAD_MAX_BYTES)
+    size, limit = declared_size(request), megabytes(settings.UPLOAD_MAX_BYTES)
     text = _("Det du skickade är %(size)s. Filer får vara högst %(limit)s. Inget har ändrats. Välj en mindre fil.")
     if not size:
         text = _("Det du skickade är för stort. Filer får vara högst %(limit)s. Inget har ändrats. Välj en mindre fil.")
@@ -64,14 +64,15 @@ def _reaches_file_form(request: HttpRequest) -> bool:
 
 
 class UploadLimitMiddleware:
-    """Bounds what browsers send, before anything of it is read.
+    """Limits request bodies before they are read.
 
-    A request that says it is larger than `UPLOAD_MAX_REQUEST_BYTES`, or whose body the reverse proxy refused, goes back to the
-    page that it came from, with the reason, if that page takes files (`takes_files`). Others are answered 413. The middleware is
-    after those that the frame of an error page needs, and before the check of the form's token, which reads the body.
-    A body with files is read only for logged-in users. For others the form is empty, so a protected page redirects to the
-    log-in. At most `UPLOADS_AT_ONCE` bodies with files are read at a time in a process, and others are answered 503: uploads
-    that trickle in hold neither all threads nor much memory, and unauthenticated clients take no place from users.
+    A request larger than `UPLOAD_MAX_REQUEST_BYTES`, or whose body the reverse proxy dropped, is redirected to its own page with
+    the reason if the view is marked `takes_files`; else it gets 413. The middleware comes after those that the frame of an error
+    page needs, and before the CSRF check, which reads the body.
+
+    A body with files is read only for logged-in users. For others the form is empty, so a protected page redirects to the log-in.
+    A process reads at most `UPLOADS_AT_ONCE` bodies with files at a time and answers 503 to others, so that slow uploads cannot
+    occupy all threads and much memory.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -84,7 +85,7 @@ class UploadLimitMiddleware:
             return _too_large(request)
         if request.content_type != "multipart/form-data":
             return self.get_response(request)
-        user = getattr(request, "user", None)  # a face without log-in takes no files
+        user = getattr(request, "user", None)  # a service without log-in accepts no files
         if user is None or not user.is_authenticated:
             unread: Any = request
             unread._post, unread._files = QueryDict(), MultiValueDict()
@@ -98,7 +99,7 @@ class UploadLimitMiddleware:
 
 
 class BoundedUploadHandler(FileUploadHandler):
-    """Keeps at most `UPLOAD_MAX_BYTES` and one byte of a request's files, so that who takes a file sees that it is too large."""
+    """Keeps at most `UPLOAD_MAX_BYTES` plus one byte of a request's files, so that the view can see that a file is too large."""
 
     def __init__(self, request: Any = None) -> None:
         super().__init__(request)
@@ -111,13 +112,13 @@ class BoundedUploadHandler(FileUploadHandler):
         self._kept = io.BytesIO()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        """Keeps what there is room for."""
+        """Keeps the bytes up to the limit and drops the rest."""
         taken = raw_data[: self._left]
         self._left -= len(taken)
         self._kept.write(taken)
 
     def file_complete(self, file_size: int) -> InMemoryUploadedFile:
-        """The file with what was kept of it; `size` is what was received."""
+        """Returns the file with the kept bytes. Its `size` is the number of bytes received."""
         self._kept.seek(0)
         return InMemoryUploadedFile(
             file=self._kept,

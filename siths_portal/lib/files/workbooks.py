@@ -1,4 +1,4 @@
-"""Workbooks (XLSX) that the portal makes: text alone, and no cell that a spreadsheet would run (S41)."""
+"""Writes workbooks (XLSX) with text cells only, so that a spreadsheet runs no cell as a formula (S41)."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ _NARROWEST, _WIDEST = 12, 60
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet: its title, the headings, the rows. Every value is written as text, as `csv_files.cell` writes it."""
+    """A sheet with title, headings and rows. Each value is written as the text that `csv_files.cell` returns."""
 
     title: str
     header: Sequence[str]
@@ -21,7 +21,7 @@ class Sheet:
 
 
 def build(sheets: Iterable[Sheet], *, author: str = "") -> bytes:
-    """The workbook. Headings are bold and stay in sight; empty columns take what is typed as text, as long numbers need it."""
+    """Returns the workbook. Headings are bold and frozen. Columns have text format, so typed long numbers keep all digits."""
     from openpyxl import Workbook  # here, since most processes never write one
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.styles import Font
@@ -46,7 +46,7 @@ def build(sheets: Iterable[Sheet], *, author: str = "") -> bytes:
 
 
 def _text(cell: object, *, bold: object = None) -> object:
-    """The cell as text, whatever its value looks like."""
+    """Returns the cell, formatted as text whatever its value looks like."""
     cell.data_type = "s"  # type: ignore[attr-defined]
     cell.number_format = _TEXT  # type: ignore[attr-defined]
     if bold is not None:

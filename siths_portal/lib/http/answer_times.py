@@ -1,7 +1,7 @@
-"""How long an answer takes that must not tell whether something is there (S09, S13, S46).
+"""Delays responses so that timing does not show whether a hidden row exists (S09, S13, S46).
 
-What is hidden is read before it is refused, and what is missing is not. Queries and bodies are alike; tens of microseconds are
-left, and a few thousand requests would measure them. So such an answer leaves at the end of a step of time.
+The code reads a hidden row before refusing it; a missing row takes less time. Queries and bodies are equal, but a client could
+measure the remaining tens of microseconds with a few thousand requests. So such a response is sent at the end of a time step.
 """
 
 import time
@@ -10,21 +10,21 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-UNTOLD = frozenset({404, 422})
-"""Statuses of what is not there or may not be known, and of forms that name it."""
+DELAYED = frozenset({404, 422})
+"""Statuses of missing and hidden rows, and of forms that refer to one."""
 
 
 def in_step[R: HttpResponse](response: R) -> R:
-    """The same answer, to leave at the end of a step whatever its status: a page that says that nothing was found."""
+    """Marks a response to be delayed whatever its status, such as a page without search results, and returns it."""
     response._in_step = True  # type: ignore[attr-defined]
     return response
 
 
 class AnswerTimeMiddleware:
-    """Holds answers whose time could tell of what is hidden to the end of a step of `ANSWER_STEP_SECONDS`, counted from the
-    request's arrival; 0 holds nothing. Outermost in the chain, so that it counts what all others take.
+    """Delays such responses to the end of a step of `ANSWER_STEP_SECONDS` after the request's arrival; 0 disables it.
 
-    A step is several times what such an answer takes, so that nearly all leave after one.
+    It is the outermost middleware, to include the time of all others. A step is several times the normal response time, so that
+    nearly all responses are sent after one step.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -34,11 +34,11 @@ class AnswerTimeMiddleware:
         """Serves the request."""
         arrived = time.perf_counter()
         response = self.get_response(request)
-        if response.status_code in UNTOLD or getattr(response, "_in_step", False):
+        if response.status_code in DELAYED or getattr(response, "_in_step", False):
             time.sleep(rest_of_step(time.perf_counter() - arrived, settings.ANSWER_STEP_SECONDS))
         return response
 
 
 def rest_of_step(taken: float, step: float) -> float:
-    """Seconds left of the step that has begun after `taken` seconds; 0.0 without steps."""
+    """Returns the seconds until the end of the present step, `taken` seconds after arrival; 0.0 if `step` is 0."""
     return step - taken % step if step > 0 else 0.0

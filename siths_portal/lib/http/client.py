@@ -1,7 +1,7 @@
-"""Outbound HTTP: one small client with time limits, mutual TLS and no surprises, for every adapter that speaks to the outside.
+"""The outbound HTTP client of all adapters to external systems, with time limits and mutual TLS.
 
-No redirect is followed, no proxy or credential is taken from the environment, no cookie is kept, and an answer may neither
-be larger nor take longer than was agreed. Log lines name the host and the path's template, never what filled it.
+It follows no redirect, takes no proxy or credential from the environment, keeps no cookie, and limits the size and duration of a
+response. Log lines contain the host and the path's template, never the values in the path.
 """
 
 import json
@@ -35,14 +35,14 @@ _MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Reply:
-    """A 2xx answer, read to its end."""
+    """A complete 2xx response."""
 
     status: int
     headers: Mapping[str, str]
     content: bytes
 
     def json(self) -> Any:
-        """The body as JSON. Raises Unavailable if it is not: a peer that answers so is not working."""
+        """Returns the body as JSON. Raises Unavailable if it is not JSON, since such a peer does not work correctly."""
         try:
             return json.loads(self.content)
         except ValueError:
@@ -50,10 +50,10 @@ class Reply:
 
 
 class Client:
-    """Speaks to one outside system at `base_url` (absolute, http or https).
+    """A client of one external system at `base_url` (absolute, http or https).
 
-    `certificate` and `key` are PEM files for mutual TLS, `ca_bundle` the PEM file of the accepted issuers instead of the public
-    ones. Safe in threads and after a fork. Raises ValueError at once if the address is not one.
+    `certificate` and `key` are PEM files for mutual TLS; `ca_bundle` is a PEM file of issuers to accept instead of public ones.
+    Safe in threads and after a fork. The constructor raises ValueError if `base_url` is not such a URL.
     """
 
     def __init__(
@@ -81,11 +81,11 @@ class Client:
         self._local = threading.local()
 
     def get(self, path: str, **options: Any) -> Reply:
-        """`request` with GET."""
+        """Calls `request` with GET."""
         return self.request("GET", path, **options)
 
     def post(self, path: str, **options: Any) -> Reply:
-        """`request` with POST."""
+        """Calls `request` with POST."""
         return self.request("POST", path, **options)
 
     def request(
@@ -101,12 +101,14 @@ class Client:
         retries: int = 0,
         idempotent: bool | None = None,
     ) -> Reply:
-        """Sends one request and returns its 2xx answer.
+        """Sends one request and returns its 2xx response.
 
-        `path` is a template such as `/orders/{id}` that `params` fill, percent-encoded; `body` is sent as JSON, or `content` as
-        given. `retries` repeats a call that got no usable answer; ValueError unless the method is idempotent (RFC 9110 section
-        9.2.2) or `idempotent` says that this call is. Raises Unavailable (no answer, 5xx, 429, too late, too large), NotFound
-        (404) or Refused (any other answer) with the peer's problem code where it gave one. RuntimeError in a transaction.
+        `path` is a template such as `/orders/{id}`, filled with percent-encoded `params`. `body` is sent as JSON, `content` raw.
+        `retries` is how often to repeat a call after Unavailable; it needs an idempotent method (RFC 9110 section 9.2.2) or
+        `idempotent=True`, else raises ValueError.
+
+        Raises Unavailable (no response, 5xx, 429, too late, too large), NotFound (404) or Refused (any other status), with the
+        peer's problem code if it has one. Raises RuntimeError inside a transaction.
         """
         if retries and not (method in _IDEMPOTENT if idempotent is None else idempotent):
             raise ValueError(f"{method} {path} is not idempotent and must not be repeated")
@@ -137,7 +139,7 @@ class Client:
         content: bytes | None,
         headers: Mapping[str, str],
     ) -> Reply:
-        # Here, since most processes never call the outside, and the libraries for it take long to load.
+        # Here, since most processes call no external system, and the libraries take long to load.
         from siths_portal.lib.http import client_sessions
 
         started = time.monotonic()
@@ -178,11 +180,11 @@ class Client:
 
 
 class _Excess(Exception):
-    """The answer broke the limit that its text names."""
+    """The response exceeds a limit; the argument is the error code."""
 
 
 def _read(response: "requests.Response", limit: int, deadline: float) -> bytes:
-    """The body, read as it arrives so that neither size nor a trickle can hold a worker. Raises _Excess."""
+    """Reads the body as it arrives, so that neither a large nor a slow response can block a worker. Raises _Excess."""
     received = bytearray()
     while chunk := response.raw.read1(65536, decode_content=True):
         received += chunk
@@ -194,7 +196,7 @@ def _read(response: "requests.Response", limit: int, deadline: float) -> bytes:
 
 
 def _judge(reply: Reply) -> Reply:
-    """`reply` if it is 2xx, else the error that its status stands for."""
+    """Returns `reply` if it is 2xx, else raises the error for its status."""
     if 200 <= reply.status < 300:
         return reply
     code = _problem_code(reply)
@@ -206,7 +208,7 @@ def _judge(reply: Reply) -> Reply:
 
 
 def _problem_code(reply: Reply) -> str | None:
-    """The `code` of a problem document (RFC 9457) if it is a plain kebab-case name; anything else might hold personal data."""
+    """Returns the `code` of a problem document (RFC 9457) if it is kebab-case, else None: other text could be personal data."""
     try:
         code = json.loads(reply.content)["code"]
     except (ValueError, KeyError, TypeError):
@@ -219,5 +221,5 @@ def _unavailable(code: str) -> Unavailable:
 
 
 def _request_id() -> str:
-    """The id of the request that is served, so that both systems' logs can be laid side by side; else a new one."""
+    """Returns the id of the request being served, so that the logs of both systems can be correlated, or a new id."""
     return str(structlog.contextvars.get_contextvars().get("request_id") or uuid.uuid4().hex)

@@ -1,4 +1,4 @@
-"""The sessions of `client`, by requests."""
+"""The `requests` sessions that `client` uses."""
 
 import os
 import threading
@@ -9,11 +9,11 @@ import requests
 import urllib3
 
 FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-"""What a call raises that got no whole answer."""
+"""The exceptions of a call without a complete response."""
 
 
 class _NoCookies(DefaultCookiePolicy):
-    """Neither takes nor returns cookies."""
+    """A policy that neither accepts nor sends cookies."""
 
     def set_ok(self, cookie: Any, request: Any) -> bool:
         return False
@@ -23,13 +23,13 @@ class _NoCookies(DefaultCookiePolicy):
 
 
 def session(kept: threading.local, certificate: str | tuple[str, str] | None, ca_bundle: str) -> requests.Session:
-    """This thread's session in this process, out of `kept`: neither threads nor a forked child share sockets."""
+    """Returns the session of this thread and process from `kept`, or a new one. Threads and forked children share no sockets."""
     if getattr(kept, "owner", None) != os.getpid():
-        made = requests.Session()
-        made.trust_env = False
-        made.cookies.set_policy(_NoCookies())
-        made.cert = certificate
-        made.verify = ca_bundle or True
-        kept.session, kept.owner = made, os.getpid()
-    found: requests.Session = kept.session
-    return found
+        new = requests.Session()
+        new.trust_env = False
+        new.cookies.set_policy(_NoCookies())
+        new.cert = certificate
+        new.verify = ca_bundle or True
+        kept.session, kept.owner = new, os.getpid()
+    existing: requests.Session = kept.session
+    return existing

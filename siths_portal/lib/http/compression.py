@@ -1,4 +1,4 @@
-"""Compression of the pages, style sheets and lists that a site for people sends."""
+"""Compression of the responses of the sites."""
 
 from typing import Any
 

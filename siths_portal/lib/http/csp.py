@@ -1,4 +1,4 @@
-"""Where browsers tell that a page broke its Content-Security-Policy (S17): a log line of directive and origin, nothing else."""
+"""Reports of Content-Security-Policy violations (S17). The log contains only the directive and the blocked origin."""
 
 import datetime as dt
 import json
@@ -24,7 +24,7 @@ _MINUTE = dt.timedelta(minutes=1)
 
 
 class _Minute:
-    """How many reports this process has logged since a moment: anybody may send them, so that logs could be filled."""
+    """The number of reports that this process has logged in the present minute. Anybody may send reports and fill the log."""
 
     start = clock.now()
     lines = 0
@@ -34,19 +34,19 @@ class _Minute:
 @csrf_exempt
 @require_POST
 def report(request: HttpRequest) -> HttpResponse:
-    """204 whatever is sent (CSP level 3, `report-uri`). Addresses in reports may hold ids and are cut to their origin (S21)."""
+    """Logs a report (CSP level 3, `report-uri`). Always returns 204. URLs may contain ids, so only the origin is kept (S21)."""
     length = request.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) <= LARGEST and (told := _told(request.body)) and _room():
-        log.warning("page.csp_violated", **told)
+    if length.isdecimal() and int(length) <= LARGEST and (violation := _violation(request.body)) and _within_limit():
+        log.warning("page.csp_violated", **violation)
     return HttpResponse(status=204)
 
 
 def urls() -> list[URLPattern]:
-    """The address that SECURE_CSP names on faces with people's pages."""
+    """Returns the URL of `report-uri` in SECURE_CSP, for sites with pages."""
     return [path(PATH, report, name="csp_report")]
 
 
-def _room() -> bool:
+def _within_limit() -> bool:
     now = clock.now()
     if now - _Minute.start > _MINUTE:
         _Minute.start, _Minute.lines = now, 0
@@ -54,12 +54,12 @@ def _room() -> bool:
     return _Minute.lines <= LINES_PER_MINUTE
 
 
-def _told(body: bytes) -> dict[str, str]:
+def _violation(body: bytes) -> dict[str, str]:
     try:
-        told: Any = json.loads(body)["csp-report"]
+        sent: Any = json.loads(body)["csp-report"]
         directive, blocked = (
-            str(told.get("effective-directive") or told.get("violated-directive")),
-            str(told.get("blocked-uri", "")),
+            str(sent.get("effective-directive") or sent.get("violated-directive")),
+            str(sent.get("blocked-uri", "")),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
@@ -67,7 +67,7 @@ def _told(body: bytes) -> dict[str, str]:
 
 
 def _origin(address: str) -> str:
-    """`https://host`, a scheme such as `data:`, or the keyword (`inline`, `eval`) that browsers send instead of an address."""
+    """Returns `https://host`, a scheme such as `data:`, or the keyword (`inline`, `eval`) that browsers send instead of a URL."""
     try:
         parts = urlsplit(address)
     except ValueError:

@@ -1,11 +1,11 @@
-"""Response headers that Django's own middleware does not set. Outermost in the chain, so that error answers carry them too."""
+"""Response headers that Django's middleware does not set. This middleware is outermost, so that errors have them too."""
 
 from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-# Nothing of the browser's hardware or sensors is used; what a page may do, it must be given here.
+# The browser features that all pages are denied. No page uses hardware or sensors.
 _FEATURES = """
     accelerometer autoplay camera display-capture encrypted-media fullscreen geolocation gyroscope hid idle-detection magnetometer
     microphone midi payment picture-in-picture publickey-credentials-get screen-wake-lock serial usb xr-spatial-tracking
@@ -14,7 +14,7 @@ PERMISSIONS_POLICY = ", ".join(f"{feature}=()" for feature in _FEATURES.split())
 
 
 class SecurityHeadersMiddleware:
-    """Permissions-Policy everywhere; on faces with people's pages also no-store (S20) and CORP (S18) unless the view chose."""
+    """Adds Permissions-Policy, and except on the status service no-store (S20) and CORP (S18), unless the view has set them."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

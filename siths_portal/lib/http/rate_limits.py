@@ -1,4 +1,4 @@
-"""Budgets of what strangers can cause: counted in this process and minute, so that they fill neither tables nor logs."""
+"""Rate limits for unauthenticated clients, per process and minute, so that they cannot fill tables or logs."""
 
 import datetime as dt
 import threading
@@ -12,7 +12,7 @@ _MINUTE = dt.timedelta(minutes=1)
 
 
 class MinuteBudget:
-    """So many uses a minute in all, and of one key. At most as many keys are remembered as there are uses."""
+    """A limit of uses a minute, in total and for each key. It remembers at most one key for each use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,7 +20,7 @@ class MinuteBudget:
         self._of_key: dict[str, int] = {}
 
     def take(self, most: int, *, key: str = "", most_of_key: int | None = None) -> bool:
-        """Takes one use; False if the minute's are used up. A use that is refused takes nothing of the others' budget."""
+        """Counts one use and returns True, or returns False if a limit is reached. A refused use is not counted."""
         with self._lock:
             now = clock.now()
             if not self._start <= now < self._start + _MINUTE:
@@ -33,14 +33,14 @@ class MinuteBudget:
             return True
 
     def left(self) -> float:
-        """Seconds until the present minute is over and everybody has the whole budget again."""
+        """Returns the seconds until the present minute ends and all counts start again."""
         with self._lock:
             return max(0.0, (self._start + _MINUTE - clock.now()).total_seconds())
 
 
 def address(request: HttpRequest) -> str:
-    """The caller's address: the connection's, or behind TRUSTED_PROXIES fronts the one that the first of them told."""
-    told = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    if settings.TRUSTED_PROXIES > 0 and told:
-        return str(told[-min(settings.TRUSTED_PROXIES, len(told))])
+    """Returns the client's address: the connection's, or the one that the first of TRUSTED_PROXIES reverse proxies reports."""
+    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    if settings.TRUSTED_PROXIES > 0 and forwarded:
+        return str(forwarded[-min(settings.TRUSTED_PROXIES, len(forwarded))])
     return str(request.META.get("REMOTE_ADDR", ""))

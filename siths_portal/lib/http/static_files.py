@@ -1,4 +1,4 @@
-"""Static files under names that carry a hash of their content."""
+"""Static files with a hash of their content in the name."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
@@ -7,5 +7,5 @@ class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: i
     """Compressed files with hashed names, in development too: Django's own storage uses plain names while DEBUG is on."""
 
     def url(self, name: str | None, force: bool = False) -> str:
-        """Returns the address of a static file, with the hash in its name."""
+        """Returns the URL of a static file, with the hash in its name."""
         return str(super().url(name, force=True))

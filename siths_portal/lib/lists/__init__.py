@@ -1,6 +1,6 @@
 """Lists: columns declared once give the table, sorting, keyset pages, filters, count and files (docs/lists.md, ADR 0345).
 
-Apps import from here. Scope belongs in the rows that a list is given, disclosure in its hooks.
+Applications import from here. The caller limits the rows to the user's scope; hooks of the list record disclosure.
 """
 
 from siths_portal.lib.lists.columns import Column, FormChoice, Kind, Tag

@@ -1,4 +1,4 @@
-"""Columns of a list: one declaration gives heading, cell, order, the label on a phone, and the cell of a file."""
+"""Columns of a list: one declaration gives the heading, the cell, the order, the label on a phone, and the cell in a file."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from siths_portal.lib.lists.keyset import Key
 
 NOTHING = "–"
-"""What stands on the page where a line has no value."""
+"""The text of a cell without a value."""
 
 
 def value_of(line: Any, name: str) -> Any:
@@ -26,7 +26,7 @@ def value_of(line: Any, name: str) -> Any:
 
 
 class Kind(StrEnum):
-    """What a column holds: it decides alignment and how values are written. SECOND is a moment to the second."""
+    """The type of a column's values. It decides alignment and format. SECOND is a moment to the second."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -50,7 +50,7 @@ _CLASSES: Mapping[Kind, str] = {
 
 @dataclass(frozen=True)
 class Tag:
-    """The value of a tag column: a kind of `components/tag.html`, and its text unless the kind's usual word says it."""
+    """The value of a tag column: a kind of `components/tag.html`, and a text if it differs from the kind's usual one."""
 
     kind: str
     text: str = ""
@@ -97,15 +97,17 @@ class FormChoice[L]:
 
 @dataclass(frozen=True, kw_only=True)
 class Column[L]:
-    """A column. `key` names it in addresses, so it is Swedish; `heading` is its label on a phone too.
+    """A column. URLs contain `key`, so it is Swedish. `heading` is also the cell's label on a phone.
 
-    `value` gives what a line shows, as an attribute's or item's name or a function; without it that of `key`. `link` gives an
-    address, empty for none. `below` gives lines that the page shows under the value; files hold them in columns of their own.
-    `template` draws the cell from `line` and `value` where text is not enough. `file_value` gives what files hold where that is
-    something else.
+    `value`: a function of the line, or the name of its attribute or item; default `key`.
+    `link`: a function that returns the URL of the cell's link, or "" for no link.
+    `below`: a function that returns further lines to show under the value. Files have them in their own columns.
+    `template`: renders the cell from `line` and `value` if text is not enough.
+    `file_value`: returns the value for files if it differs from that of the page.
     `sort`: the field, annotation or `Key` (or several) that rows are ordered by; without it the column cannot be sorted.
-    `choice` puts a box before the value. `hide_empty`: the page leaves the column out if no line of it has a value.
-    `row_header`: its cell names the row; without any the first column of the page does. `heading_hidden`: for readers only.
+    `choice`: puts a box before the value. `hide_empty`: the page leaves the column out if no line of it has a value.
+    `row_header`: the column's cells are row headers; default is the page's first column.
+    `heading_hidden`: only screen readers get the heading.
     """
 
     key: str
@@ -127,21 +129,21 @@ class Column[L]:
 
     @property
     def by(self) -> tuple[str | Key, ...]:
-        """The keys that the column orders by, none if it does not."""
+        """The keys that the column orders by, empty if it cannot be sorted."""
         return (self.sort,) if isinstance(self.sort, str | Key) else tuple(self.sort)
 
     @property
     def classes(self) -> str:
-        """The classes of its cells."""
+        """The CSS classes of the column's cells."""
         return " ".join(filter(None, (_CLASSES[self.kind], self.css)))
 
     @property
     def heading_class(self) -> str:
-        """The class of its heading, which stands over amounts as they stand."""
+        """The CSS class of the heading, which is aligned like amounts if the column has amounts."""
         return _CLASSES[Kind.AMOUNT] if self.kind == Kind.AMOUNT else ""
 
     def value_of(self, line: L) -> Any:
-        """Returns what `line` has in this column."""
+        """Returns the value of `line` in this column."""
         if not isinstance(self.value, str):
             return self.value(line)
         return value_of(line, self.value or self.key)
@@ -151,7 +153,7 @@ class Column[L]:
         return Tag(**value) if self.kind == Kind.TAG and isinstance(value, Mapping) else value
 
     def file_cell(self, line: L) -> object:
-        """Returns the cell of a file, as `csv_files.cell` takes it."""
+        """Returns the value of the cell in a file, as input of `csv_files.cell`."""
         if self.file_value:
             return self.file_value(line)
         value = self._tagged(line)
@@ -163,7 +165,7 @@ class Column[L]:
         return written(value, seconds=self.kind == Kind.SECOND)
 
     def html(self, line: L, tags: dict[Tag, SafeString]) -> SafeString:
-        """Returns the content of the cell. `tags` keeps those drawn, since a page has few different ones."""
+        """Returns the content of the cell. `tags` caches rendered tags, since a page has few different ones."""
         value = self._tagged(line)
         if self.template:
             return render_to_string(self.template, {"line": line, "value": value})
@@ -182,7 +184,7 @@ class Column[L]:
 
 
 def written(value: Any, *, seconds: bool = False) -> Any:
-    """Returns a value as people read it: days and times in Stockholm, decimals with comma, nothing as an empty text."""
+    """Returns a value as text for people: times in Stockholm, decimals with comma, None as an empty text."""
     if value is None:
         return ""
     if isinstance(value, dt.datetime):

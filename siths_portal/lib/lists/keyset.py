@@ -1,7 +1,6 @@
-"""Pages by keyset: a page begins after, or ends before, a row that the reader has seen.
+"""Keyset pagination: a page begins after, or ends before, a row that the user has seen.
 
-The cursor is that row's primary key, so addresses hold no value of the list. The last page of a long list costs what the first
-does.
+The cursor is that row's primary key, so URLs contain no value of the list. The last page of a long list is as fast as the first.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,31 +16,31 @@ from django.db.models.expressions import OrderBy
 
 @dataclass(frozen=True)
 class Order:
-    """By which column a list is ordered: `key` is the column's key, empty for the list's fixed order."""
+    """The order of a list: `key` is the key of the sorted column, or "" for the list's fixed order."""
 
     key: str
     descending: bool = False
 
     @property
     def text(self) -> str:
-        """The order as addresses hold it, empty for a fixed one."""
+        """The order as URLs contain it, or "" for a fixed order."""
         return f"-{self.key}" if self.key and self.descending else self.key
 
     @classmethod
     def parse(cls, text: str, keys: Collection[str], default: "Order") -> "Order":
-        """Returns the order that an address holds; `default` if it names no sortable column."""
+        """Parses the order of a URL. Returns `default` if it is not a sortable column."""
         key = text.removeprefix("-")
         return cls(key, text.startswith("-")) if key in keys else default
 
 
 @dataclass(frozen=True)
 class Key:
-    """A field or annotation that rows are ordered by. `-` before its name turns its direction.
+    """A field or annotation that rows are ordered by. `-` before its name reverses its direction.
 
-    Rows without a value come last in both directions. `nullable` None: taken from the model; an annotation counts as nullable.
-    Say False for an annotation that always has a value: then an ordinary index serves both directions.
-    `indexed` False, for a number: PostgreSQL finds the rows by the list's conditions and sorts them. It does not read the table
-    along this field's index until enough rows fit.
+    Rows without a value come last in both directions. If `nullable` is None, it is read from the model, and an annotation counts
+    as nullable. Set False for an annotation that always has a value: then an ordinary index serves both directions.
+    With `indexed` False, for a number, PostgreSQL finds the rows by the list's conditions and sorts them. It does not scan this
+    field's index until enough rows match.
     """
 
     name: str
@@ -51,7 +50,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a page begins: after the row with this primary key, or before it if `backwards`."""
+    """The start of a page: after the row with this primary key, or before it if `backwards`."""
 
     row: str
     backwards: bool = False
@@ -59,7 +58,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Page[L]:
-    """The lines of a page, and the cursors of the pages on both sides, None where there is none."""
+    """The lines of a page, and the cursor rows of the previous and the next page, or None."""
 
     lines: tuple[L, ...]
     previous: object = None
@@ -68,7 +67,7 @@ class Page[L]:
 
 @dataclass(frozen=True)
 class _By:
-    """A key of one query: its name, direction and whether it can be empty."""
+    """A key of one query, with its direction."""
 
     name: str
     descending: bool
@@ -82,7 +81,7 @@ class _By:
         return value.desc(**nulls) if descending else value.asc(**nulls)
 
     def beyond(self, value: Any, *, backwards: bool) -> Q | None:
-        """The condition for rows strictly beyond `value`; None if no row can be."""
+        """Returns the condition for rows strictly after `value` in this order, or None if no row can be after it."""
         if value is None:
             return Q(**{f"{self.name}__isnull": False}) if backwards else None
         side = "lt" if self.descending != backwards else "gt"
@@ -94,7 +93,7 @@ class _By:
 
 
 def ordering(rows: QuerySet[Any], by: Sequence[str | Key], *, descending: bool = False) -> list[OrderBy]:
-    """Returns what `rows.order_by` takes for `by`, ties broken by primary key."""
+    """Returns the arguments of `rows.order_by` for `by`, with the primary key as tie-breaker."""
     return [each.ordering(backwards=False) for each in _keys(rows, by, descending)]
 
 
@@ -103,7 +102,7 @@ def page[M: Model](
 ) -> Page[M]:
     """Returns at most `limit` of `rows`, ordered by `by` and then by primary key.
 
-    A cursor that is no key, or whose row is gone or out of sight, gives the first page. So does going back to fewer than `limit`.
+    Returns the first page if the cursor is not a key of a row in `rows`, or if fewer than `limit` rows precede the cursor.
     Rows that are ordered by primary key alone need no look at the cursor's row, so the page begins where it was.
     """
     keys = _keys(rows, by, descending)
@@ -117,7 +116,10 @@ def page[M: Model](
 
 
 def cut[M: Model](found: Sequence[M], *, limit: int, cursor: bool, backwards: bool) -> Page[M]:
-    """Returns the page that `limit + 1` rows give, read from a cursor or from the start, in the order in which they were read."""
+    """Returns the page of up to `limit + 1` rows, given in the order in which they were read.
+
+    `cursor` says whether they were read from a cursor or from the start.
+    """
     more, shown = len(found) > limit, list(found[:limit])
     if backwards:
         shown.reverse()
@@ -152,7 +154,7 @@ def _keys(rows: QuerySet[Any], by: Sequence[str | Key], descending: bool) -> lis
 
 
 def _nullable(rows: QuerySet[Any], name: str) -> bool:
-    """Whether a field, also one behind relations, can be empty; True for what is no field."""
+    """Returns whether a field, also of a related model, can be null. Returns True for a name that is not a field."""
     if name in rows.query.annotations:
         return True
     model: Any = rows.model
@@ -168,14 +170,14 @@ def _nullable(rows: QuerySet[Any], name: str) -> bool:
 
 
 def _values(rows: QuerySet[Any], keys: Sequence[_By], pk: Any) -> tuple[Any, ...] | None:
-    """What the cursor's row is ordered by; None if there is no such row."""
+    """Returns the cursor row's values of the keys, or None if the row is not in `rows`."""
     if pk is None or keys[0].name == "pk":
         return None if pk is None else (pk,)
     return rows.filter(pk=pk).order_by().values_list(*(each.name for each in keys)).first()
 
 
 def _beyond(keys: Sequence[_By], values: Sequence[Any], *, backwards: bool) -> Q:
-    """The condition for rows beyond one with these values."""
+    """Returns the condition for rows after the row with these values."""
     ways, same = [], Q()
     for key, value in zip(keys, values, strict=True):
         further = key.beyond(value, backwards=backwards)
@@ -186,5 +188,5 @@ def _beyond(keys: Sequence[_By], values: Sequence[Any], *, backwards: bool) -> Q
     first, value = keys[0], values[0]
     if first.nullable:
         return found
-    # Said again of the first key alone: an index begins there.
+    # Repeats the condition for the first key alone, so that PostgreSQL can start reading an index there.
     return Q(**{f"{first.name}__{'lte' if first.descending != backwards else 'gte'}": value}) & found

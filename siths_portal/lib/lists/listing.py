@@ -1,4 +1,4 @@
-"""A list as pages and files show it, made from one declaration (docs/lists.md)."""
+"""A list, with its page and its files, made from one declaration (docs/lists.md)."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PAGE = 50
 FILE_LIMITS: Mapping[str, int] = {"csv": 1_000_000, "xlsx": 20_000}
-"""How many rows a file may have. A workbook is built in memory, CSV is sent while it is read."""
+"""The most rows of a file. A workbook is built in memory; a CSV file is streamed."""
 
 _FILE_NAMES = {"csv": gettext_lazy("Hämta som CSV"), "xlsx": gettext_lazy("Hämta som Excel")}
 Text = str | Promise
@@ -39,7 +39,7 @@ Text = str | Promise
 
 @dataclass(frozen=True)
 class Empty:
-    """What stands in place of a table without rows: why, and what to do. `more` are further paragraphs."""
+    """The text shown instead of a table without rows: why it is empty, and what to do. `more` are further paragraphs."""
 
     heading: Text
     text: Text = ""
@@ -54,7 +54,7 @@ _PAST_END = Empty(gettext_lazy("Här tar listan slut"), gettext_lazy("Det finns 
 
 @dataclass(frozen=True)
 class Head:
-    """A heading: `sort` is the address that orders the list by it, `state` what aria-sort says."""
+    """A heading. `sort` is the URL that orders the list by it, `state` the value of aria-sort."""
 
     text: Text
     sort: str = ""
@@ -64,7 +64,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: `label` stands before it on a phone; a `header` names its row."""
+    """A cell. `label` precedes it on a phone; `header` is true for a row header."""
 
     html: SafeString
     css: str
@@ -74,7 +74,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class File:
-    """A link to the list as a file."""
+    """A download link of the list."""
 
     text: Text
     url: str
@@ -82,9 +82,9 @@ class File:
 
 @dataclass(frozen=True)
 class Shown[L]:
-    """A page of a list, as `components/list.html` and `components/list_filters.html` draw it.
+    """A page of a list, as input of `components/list.html` and `components/list_filters.html`.
 
-    `loses_choices`: there are links here to another page or order, where what is ticked does not follow.
+    `loses_choices` means that links to other pages or orders do not keep the ticked boxes.
     """
 
     declared: "List[L]"
@@ -104,17 +104,17 @@ class Shown[L]:
 
 
 class List[L]:
-    """A list. A subclass declares it and gives its rows, `rows()`; one instance serves one request.
+    """A list. A subclass declares it and returns its rows from `rows()`; one instance serves one request.
 
-    Filters are a django-filter FilterSet over the rows' queryset, or a form of `form()` whose `chosen` values `rows()` uses. What
-    they hold stands in addresses, so a free-text filter is refused: a name or number is kept as a search's handle (ADR 0188).
-    `order` names the column that it is ordered by at first, after `-` for descending. A list whose columns cannot be sorted names
-    none and orders by `by`, or by primary key, which rises with time (`lib.ids`); `order = "-"` turns that round.
-    `picked` holds the values of a choice column that are ticked, None if nothing was chosen yet. `choice_error` is the id of the
-    message that its field has.
-    `caption` names the table; without it the page's heading with the id `table_id` does.
-    `count_to`: rows are counted no further; 0 for a list whose count costs too much. `count_in_heading`: the page's heading is
-    the sum, so the list does not repeat it. `prefix` and `fragment` tell the lists of one page apart.
+    Filters are a django-filter FilterSet over the rows' queryset, or a form from `form()` whose `chosen` values `rows()` uses.
+    URLs contain the values, so free-text filters are refused: names and numbers belong in a saved search (ADR 0188).
+    `order` is the key of the column by which the list is first ordered, with `-` for descending. A list without sortable columns
+    leaves it empty and is ordered by `by`, or by primary key, which rises with time (`lib.ids`); `order = "-"` reverses this.
+    `picked` has the ticked values of a choice column, None if the user has not chosen yet. `choice_error` is the id of the error
+    message of its field.
+    `caption` labels the table; without it the page's heading with the id `table_id` does.
+    `count_to` is the number up to which rows are counted, or 0 if counting costs too much. `count_in_heading` means that the
+    page's heading has the number, so the list does not repeat it. `prefix` and `fragment` distinguish the lists of one page.
     """
 
     columns: Sequence[Column[Any]]
@@ -140,7 +140,7 @@ class List[L]:
     choice_error: str = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuses a filter whose text would stand in addresses and logs."""
+        """Raises ImproperlyConfigured for a free-text filter, since URLs and logs would contain the text."""
         super().__init_subclass__(**kwargs)
         if cls.filters:
             for name, each in cls.filters.base_filters.items():
@@ -150,68 +150,68 @@ class List[L]:
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
 
-    # What a list says of itself.
+    # Methods that a list overrides.
 
     def rows(self) -> Source[L]:
-        """The lines in the reader's scope. Raises what the scope does. Each list overrides it."""
+        """Returns the lines in the user's scope. May raise Forbidden or NotFound. Each list must override it."""
         raise ImproperlyConfigured(f"{type(self).__name__} has no rows")
 
     def form(self) -> forms.BaseForm | None:
-        """The filter form, bound to the address; None for a list without."""
+        """Returns the filter form, bound to the URL's parameters, or None."""
         return self._filterset.form if self._filterset else None
 
     def fixed(self) -> Sequence[tuple[str, str]]:
-        """The parameters that say which list it is, apart from its filters. Its addresses and the filter form keep them."""
+        """Returns the parameters that select this list, apart from its filters. Its URLs and the filter form keep them."""
         return ()
 
     def kept(self) -> Sequence[tuple[str, str]]:
-        """What the list's addresses keep: what is fixed, and the filters as they were sent."""
+        """Returns the parameters that the list's URLs keep: those of `fixed`, and the filters as they were sent."""
         form = self._form
         chosen = [(name, each) for name in self.chosen for each in form.data.getlist(form.add_prefix(name)) if each]
         return [*self.fixed(), *chosen]
 
     def sortable(self) -> Collection[str]:
-        """The keys of columns that the list can be ordered by now."""
+        """Returns the keys of the columns that can be sorted now."""
         return [column.key for column in self.columns if column.by]
 
     def default_order(self) -> Order:
-        """The order when the address names none."""
+        """Returns the order to use if the URL has none."""
         return Order(self.order.removeprefix("-"), self.order.startswith("-"))
 
     def count_text(self, count: int) -> str:
-        """The sum that the list begins with."""
+        """Returns the text above the list with the number of rows."""
         return ngettext("{n} rad", "{n} rader", count).format(n=_number(count))
 
     def nothing(self, *, past_end: bool) -> Empty | None:
-        """What stands in place of a page without rows; `past_end`: it would begin after a row that the reader has seen."""
+        """Returns the text for a page without rows. `past_end` is true if earlier pages have rows."""
         return _PAST_END if past_end else self.no_match if self.chosen else self.empty
 
     def file_url(self, kind: str) -> str:
-        """The address of the list as a file."""
+        """Returns the URL of the list as a file."""
         return self._url(ordning=self._order.text, fil=kind)
 
     def note_page(self, lines: Sequence[L]) -> None:
-        """Records that these lines are about to be shown. Called before they are, not for an empty page."""
+        """Hook to record the disclosure of these lines. Called before a page with lines is shown."""
 
     def note_file(self, kind: str, rows: int) -> None:
-        """Records that a file of so many rows is about to be sent. Called before it is."""
+        """Hook to record the disclosure of a file with this number of rows. Called before it is sent."""
 
-    # What pages and views use.
+    # Methods for views.
 
     @property
     def chosen(self) -> Mapping[str, Any]:
-        """What the filters hold, by field; empty without filters and before they are valid."""
+        """The values of the filters that are set, by field; empty if a filter is invalid."""
         form = self._form
         given = form.cleaned_data if form and self._valid else {}
         return {name: value for name, value in given.items() if value not in EMPTY_VALUES}
 
     def answer(self, draw: Callable[[Shown[L]], HttpResponseBase]) -> HttpResponseBase:
-        """Returns the list as a file if the address asks for one that the list offers; else the page that `draw` makes of it."""
+        """Returns the list as a file if the URL requests one that the list offers, else the page that `draw` renders."""
         kind = self.request.GET.get(f"{self.prefix}fil", "")
         return self.file(kind) if kind in self.files else draw(self.shown())
 
     def shown(self) -> Shown[L]:
-        """Returns the page that the address asks for; without rows and with status 422 if a filter is wrong."""
+        """Returns the page for the URL's parameters; without rows and with status 422 if a filter is invalid."""
         if not self._valid:
             return Shown(self, self._form, status=Invalid.http_status, clear_url=self._address(self.fixed()))
         cursor = self._cursor()
@@ -236,9 +236,9 @@ class List[L]:
         )
 
     def file(self, kind: str) -> HttpResponseBase:
-        """Returns the whole list as a file of `kind`. Raises Conflict if it has more rows than such a file may.
+        """Returns the complete list as a file of `kind`. Raises Conflict if it has more rows than FILE_LIMITS allows.
 
-        If a filter is wrong, the answer leads to the page, which says so.
+        If a filter is invalid, redirects to the page, which shows the error.
         """
         if not self._valid:
             query = self.request.GET.copy()
@@ -261,10 +261,10 @@ class List[L]:
         return attachment(content, media_type=workbooks.XLSX_TYPE, filename=name)
 
     def page_url(self) -> str:
-        """The address of the list's page, also for a file that has an address of its own."""
+        """Returns the URL of the list's page, also if the file has another URL."""
         return self.request.path
 
-    # How it is made.
+    # Implementation.
 
     @cached_property
     def _filterset(self) -> Any:
@@ -313,7 +313,7 @@ class List[L]:
         return self._url(ordning=self._order.text, **{parameter: str(row)}) if row is not None else ""
 
     def _url(self, **more: str) -> str:
-        """The list's address with what it keeps and `more`."""
+        """Returns the list's URL with the kept parameters and `more`."""
         return self._address([*self.kept(), *((f"{self.prefix}{name}", value) for name, value in more.items() if value)])
 
     def _address(self, parameters: Sequence[tuple[str, str]]) -> str:
@@ -356,7 +356,7 @@ class List[L]:
         return [[cell(column, line, number) for column in columns] for number, line in enumerate(lines, 1)]
 
     def _count(self, found: Page[L], cursor: Cursor | None) -> str:
-        """The sum in words; empty if it is not counted or there is nothing."""
+        """Returns the text with the number of rows, or "" if the list is empty or not counted."""
         if cursor is None and found.next is None:
             return self.count_text(len(found.lines)) if found.lines else ""
         if not self.count_to:

@@ -1,4 +1,4 @@
-"""Where a list's lines come from: a queryset in the reader's scope, or anything else that can be paged."""
+"""Sources of a list's lines: a queryset in the user's scope, or any other source with pages."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,27 +17,27 @@ _CHUNK = 500
 
 
 class Source[L](Protocol):
-    """What a list is made of. `by` are the keys that the column of `order` declares."""
+    """The source of a list's lines. `by` has the keys of the column that `order` refers to."""
 
     def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[L]:
-        """Returns a page; the first one for a cursor that is not in the list."""
+        """Returns a page, or the first page if the cursor is not in the list."""
         ...
 
     def count(self, most: int) -> int:
-        """Returns the number of lines, counted no further than `most`."""
+        """Returns the number of lines, but at most `most`."""
         ...
 
     def every(self, order: Order, by: Sequence[str | Key]) -> Iterator[L]:
-        """Returns all lines, read while they are used."""
+        """Yields all lines and reads them in chunks."""
         ...
 
 
 @dataclass(frozen=True)
 class Rows[M: Model, L]:
-    """Rows of a model, already narrowed to the reader's scope.
+    """Rows of a model, already limited to the user's scope.
 
-    `lines` turns a page's rows into what columns show, with one query for each thing that it reads of all of them. Without it the
-    rows are the lines. `total` is their number where the caller knows it, so that nobody counts them.
+    `lines` converts a page's rows to lines for the columns, with a constant number of queries. Without it the rows are the lines.
+    `total` is the number of rows if the caller knows it; then they are not counted.
     """
 
     queryset: QuerySet[M]
@@ -60,7 +60,7 @@ class Rows[M: Model, L]:
             yield from self._lines(chunk)
 
     def mapped[N](self, convert: Callable[[Sequence[L]], Sequence[N]]) -> "Rows[M, N]":
-        """Returns the same rows with `convert` applied to the lines of a page: for what another package adds to them."""
+        """Returns the same rows, with `convert` applied to the lines of each page, so that another package can add values."""
         return Rows(self.queryset, lambda found: convert(self._lines(found)), self.total)
 
     def _lines(self, found: Sequence[M]) -> Sequence[L]:
@@ -69,9 +69,9 @@ class Rows[M: Model, L]:
 
 @dataclass(frozen=True)
 class Lines[L]:
-    """Lines that are read already, in their own order until the reader chooses a column's.
+    """Lines that are already read, in their own order until the user sorts a column.
 
-    They are shown on one page. If `paged`, they are shown in pages, and the cursor is a line's place in the order.
+    They are on one page, or if `paged` on several; then the cursor is a line's position in the order.
     A column's `sort` names attributes or items of a line. Texts sort in Swedish order, lines without a value come last.
     """
 

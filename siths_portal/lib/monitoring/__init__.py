@@ -1,1 +1,1 @@
-"""What operators see: health, metrics, log lines without personal data."""
+"""Monitoring: health, metrics, and log lines without personal data."""

@@ -1,4 +1,4 @@
-"""Health addresses of every face and worker: `live` says that the process runs, `ready` that it can do its work."""
+"""Health checks of services and workers: `live` means that the process runs, `ready` that it can do its work."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Check = Callable[[], str | None]
 
 
 def database() -> str | None:
-    """A database that answers; else what is wrong."""
+    """Checks that the database responds. Returns None, or a Swedish text."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -28,26 +28,26 @@ def database() -> str | None:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer to a question about health: HTTP status, JSON body, content type."""
+class HealthResponse:
+    """The response to a health check: HTTP status, JSON body, content type."""
 
     status: int
     body: Mapping[str, Any]
     content_type: str = "application/json"
 
 
-ALIVE = Answer(200, {"status": "ok"})
+ALIVE = HealthResponse(200, {"status": "ok"})
 
 
-def ask(checks: Mapping[str, Check]) -> Answer:
-    """200 if no check has anything to say; else 503, a problem (RFC 9457) with each check's text.
+def run(checks: Mapping[str, Check]) -> HealthResponse:
+    """Runs the checks. Returns 200 if each returns None, else 503 with a problem (RFC 9457) that has each check's text.
 
-    Texts are short and fixed: they name no host, key, person or secret. A check that cannot be made has failed.
+    Texts are short and fixed and contain no host, key, person or secret. A check that raises counts as failed.
     """
-    results = {name: _ask(name, check) for name, check in checks.items()}
+    results = {name: _run(name, check) for name, check in checks.items()}
     texts = {name: text or "ok" for name, text in results.items()}
     if not any(results.values()):
-        return Answer(200, {"status": "ok", "checks": texts})
+        return HealthResponse(200, {"status": "ok", "checks": texts})
     problem = {
         "type": "urn:siths-portal:problem:not-ready",
         "title": "not-ready",
@@ -56,10 +56,10 @@ def ask(checks: Mapping[str, Check]) -> Answer:
         "code": "not-ready",
         "checks": texts,
     }
-    return Answer(503, problem, PROBLEM)
+    return HealthResponse(503, problem, PROBLEM)
 
 
-def _ask(name: str, check: Check) -> str | None:
+def _run(name: str, check: Check) -> str | None:
     try:
         return check()
     except Exception:
@@ -67,24 +67,24 @@ def _ask(name: str, check: Check) -> str | None:
         return "kontrollen gick inte att göra"
 
 
-def _response(answer: Answer) -> JsonResponse:
+def _django_response(health: HealthResponse) -> JsonResponse:
     headers = {"Cache-Control": "no-store"}
-    return JsonResponse(answer.body, status=answer.status, content_type=answer.content_type, headers=headers)
+    return JsonResponse(health.body, status=health.status, content_type=health.content_type, headers=headers)
 
 
 @login_not_required
 @require_safe
 def live(_request: HttpRequest) -> JsonResponse:
-    """200 as long as the process answers."""
-    return _response(ALIVE)
+    """Returns 200 as long as the process responds."""
+    return _django_response(ALIVE)
 
 
 def urls(**checks: Check) -> list[URLPattern]:
-    """`/healthz/live` and `/healthz/ready`; ready is 503 with the failing checks' texts if any fails or cannot be made."""
+    """Returns the URLs `/healthz/live` and `/healthz/ready`. Ready gives 503 if a check fails (see `run`)."""
 
     @login_not_required
     @require_safe
     def ready(_request: HttpRequest) -> JsonResponse:
-        return _response(ask(checks))
+        return _django_response(run(checks))
 
     return [path("healthz/live", live), path("healthz/ready", ready)]

@@ -1,4 +1,4 @@
-"""Health addresses of a process that serves nothing else: a worker. On an address of its own."""
+"""The HTTP server of health checks for a worker, which serves no other HTTP."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 class Server(ThreadingHTTPServer):
-    """Answers `GET` and `HEAD` of `/healthz/live` and `/healthz/ready`; everything else is 404."""
+    """Serves `GET` and `HEAD` of `/healthz/live` and `/healthz/ready`; 404 for all other paths."""
 
     daemon_threads = True
 
@@ -23,8 +23,8 @@ class Server(ThreadingHTTPServer):
         self.one_at_a_time = threading.Lock()
         super().__init__(address, _Handler)
 
-    def answer(self, path: str) -> health.Answer | None:
-        """The answer to this path; None if there is nothing. Checks are made for one caller at a time."""
+    def response_to(self, path: str) -> health.HealthResponse | None:
+        """Returns the response for this path, or None for an unknown one. Runs the checks for one client at a time."""
         if path == "/healthz/live":
             return health.ALIVE
         if path != "/healthz/ready":
@@ -32,7 +32,7 @@ class Server(ThreadingHTTPServer):
         with self.one_at_a_time:
             close_old_connections()
             try:
-                return health.ask(self.checks)
+                return health.run(self.checks)
             finally:
                 connection.close()
 
@@ -43,29 +43,31 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_GET(self) -> None:
-        """Answers."""
+        """Sends the response."""
         self._send(with_body=True)
 
     def do_HEAD(self) -> None:
-        """Answers without the body."""
+        """Sends the response without the body."""
         self._send(with_body=False)
 
     def _send(self, *, with_body: bool) -> None:
-        answer = self.server.answer(self.path) or health.Answer(404, {"title": "not-found", "status": 404}, health.PROBLEM)
-        body = json.dumps(answer.body, ensure_ascii=False).encode()
-        self.send_response(answer.status)
-        for name, value in (("Content-Type", answer.content_type), ("Cache-Control", "no-store"), ("Content-Length", len(body))):
-            self.send_header(name, str(value))
+        not_found = health.HealthResponse(404, {"title": "not-found", "status": 404}, health.PROBLEM)
+        response = self.server.response_to(self.path) or not_found
+        body = json.dumps(response.body, ensure_ascii=False).encode()
+        self.send_response(response.status)
+        headers = {"Content-Type": response.content_type, "Cache-Control": "no-store", "Content-Length": str(len(body))}
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         if with_body:
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: each question would be a line."""
+        """Logs nothing, since each health check would be a line."""
 
 
 def start(bind: str, checks: Mapping[str, health.Check]) -> Server:
-    """Answers at `bind` (HOST:PORT) from threads until `shutdown`. Raises OSError if the address is taken, ValueError."""
+    """Serves at `bind` (HOST:PORT) in threads until `shutdown`. Raises OSError if the address is taken, or ValueError."""
     host, _, port = bind.rpartition(":")
     server = Server((host, int(port)), checks)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()

@@ -1,6 +1,6 @@
 """Log lines: one JSON object each on standard error, with a request id or task and without personal data (`redaction`).
 
-Everything goes one way: structlog's own loggers, and the standard library's (Django, Celery, granian, warnings).
+All loggers use the same handler: structlog's, and those of the standard library (Django, Celery, granian, warnings).
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from siths_portal.lib.monitoring.redaction import clean, clean_item, explain, scrub
 from siths_portal.lib.processes.loading import without
 
-with without("rich"):  # structlog loads it for coloured text where development's tools have brought it; we write JSON
+with without("rich"):  # structlog would load it for coloured text if development tools installed it; we write JSON
     import structlog
 
 Event = MutableMapping[str, Any]
@@ -30,7 +30,7 @@ _FRAME = re.compile(r'File "([^"\n]+)", line (\d+), in (\S+)')
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Writes to what standard error is at the moment, also after a fork or a redirection."""
+    """A handler that writes to the present `sys.stderr`, also after a fork or a redirection."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -41,11 +41,11 @@ class _StandardError(logging.StreamHandler[TextIO]):
         return sys.stderr
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the name is the standard library's)
-        """A line that cannot be written is lost in silence: printing the record would print what it holds."""
+        """Drops a line that cannot be written: printing the record would reveal its values."""
 
 
 def _foreign(_logger: Any, _method: str, event: Event) -> Event:
-    """Takes from a record of the standard library what may be told: no request, no task arguments, no return value."""
+    """Reduces a record of the standard library to what may be logged: no request, no task arguments, no return value."""
     record: logging.LogRecord = event["_record"]
     arguments = event.pop("positional_args", ())
     if event["_from_structlog"]:
@@ -63,7 +63,7 @@ def _foreign(_logger: Any, _method: str, event: Event) -> Event:
             event["event"] = str(record.msg) % tuple(clean(argument) for argument in arguments)
     text = str(event["event"])
     if _TRACEBACK in text:
-        # A server's own words on a fault, such as granian's: the places stay, what the exception says does not.
+        # A traceback as text, such as granian's: keeps the code locations and drops the exception's message.
         event["event"] = text.partition("\n")[0].partition(_TRACEBACK)[0].strip()
         frames = [f"{file}:{line} {function}" for file, line, function in _FRAME.findall(text)]
         event["exception"] = [*_TYPE.findall(text.partition(_TRACEBACK)[2])[:1], *frames[-20:]]
@@ -71,7 +71,7 @@ def _foreign(_logger: Any, _method: str, event: Event) -> Event:
 
 
 def _exception(_logger: Any, _method: str, event: Event) -> Event:
-    """Replaces exc_info by types and places; the standard text of a traceback can quote data and is dropped."""
+    """Replaces exc_info with exception types and code locations. The standard text of a traceback can quote data."""
     info = event.pop("exc_info", None)
     event.pop("exc_text", None)
     event.pop("stack_info", None)
@@ -85,7 +85,7 @@ def _exception(_logger: Any, _method: str, event: Event) -> Event:
 
 
 def redact(_logger: Any, _method: str, event: Event) -> Event:
-    """structlog processor: hides values under sensitive keys and sensitive numbers anywhere; spells out control characters."""
+    """structlog processor: hides values of sensitive keys and sensitive numbers in any text, and escapes control characters."""
     cleaned: Event = {}
     for key, value in event.items():
         if key == "exception":
@@ -110,7 +110,7 @@ _SHARED: list[Any] = [
 
 
 def configure(*, debug: bool) -> None:
-    """Sets up logging once per process. Development differs in nothing: what must not be logged must not be logged there."""
+    """Configures logging for the process. `debug` only allows later reconfiguration; redaction is the same in development."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -138,7 +138,7 @@ def configure(*, debug: bool) -> None:
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)
     logging.getLogger("celery").setLevel(logging.INFO)
-    # A line for each request, statement or run of a sweeper says nothing, and might hold addresses and parameters.
+    # A line for each request, statement or run of a sweeper is useless, and might contain URLs and parameters.
     for name in (
         "django.server",
         "django.db.backends",
@@ -156,23 +156,23 @@ def configure(*, debug: bool) -> None:
 
 
 def current_request_id() -> str:
-    """Returns the id under which the log has the request that is being answered, or '' outside a request."""
+    """Returns the log's id of the request being served, or "" outside a request."""
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
 def begin_task(name: str, task_id: str) -> None:
-    """Names the task in each log line that it writes."""
+    """Adds the task's name and id to each log line until `end_task`."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(task=name, task_id=task_id)
 
 
 def end_task() -> None:
-    """Ends what `begin_task` began."""
+    """Removes the task from log lines."""
     structlog.contextvars.clear_contextvars()
 
 
 class RequestIdMiddleware:
-    """Binds a fresh request id to each log line of a request and returns it in `X-Request-Id`."""
+    """Adds a new request id to each log line of a request, and to the response as `X-Request-Id`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

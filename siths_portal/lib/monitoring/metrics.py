@@ -1,7 +1,7 @@
-"""Numbers for operators, in the text format of Prometheus.
+"""Metrics in the text format of Prometheus.
 
-A process counts in files of its own in PROMETHEUS_MULTIPROC_DIR, which `manage.py metrics` adds up and serves; without it
-each counts for itself. Names and label values are few and hold no personal data.
+Each process writes its own files in PROMETHEUS_MULTIPROC_DIR, which `manage.py metrics` sums and serves. Without the variable
+the metrics stay in the process. Names and label values are few and contain no personal data.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 if FOLDER:
-    # prometheus_client reads the variable when it is imported, and makes no folder.
+    # prometheus_client reads the variable at import and does not make the folder.
     Path(FOLDER).mkdir(parents=True, exist_ok=True)
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess  # noqa: E402
@@ -18,39 +18,39 @@ from prometheus_client.metrics_core import Metric  # noqa: E402
 
 
 def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
-    """A number that only rises, exposed as `<name>_total`."""
+    """Returns a counter, exposed as `<name>_total`."""
     return Counter(name, text, labels)
 
 
 def gauge(name: str, text: str, labels: Sequence[str] = (), *, mode: str) -> Gauge:
-    """A number that rises and falls; `mode` says how those of processes are joined: `livesum`, `livemax`, `mostrecent`."""
+    """Returns a gauge. `mode` is how the values of processes are combined: `livesum`, `livemax`, `mostrecent`."""
     return Gauge(name, text, labels, multiprocess_mode=mode)  # type: ignore[arg-type]
 
 
 def histogram(name: str, text: str, labels: Sequence[str] = (), *, buckets: Sequence[float]) -> Histogram:
-    """Durations in seconds."""
+    """Returns a histogram of durations in seconds."""
     return Histogram(name, text, labels, buckets=buckets)
 
 
 class _Living(multiprocess.MultiProcessCollector):
-    """All processes' numbers; a process that died has no gauges any more."""
+    """Collects the metrics of all processes, without the gauges of dead ones."""
 
     def collect(self) -> Iterable[Metric]:
-        """The numbers."""
+        """Returns the metrics."""
         for pid in _dead(Path(self._path)):
             multiprocess.mark_process_dead(pid, self._path)  # type: ignore[no-untyped-call]
         return super().collect()  # type: ignore[no-untyped-call,no-any-return]
 
 
 def of_all_processes(folder: Path) -> CollectorRegistry:
-    """A registry that reads what every process has counted in `folder`."""
+    """Returns a registry that reads the metrics of every process in `folder`."""
     registry = CollectorRegistry()
     _Living(registry, str(folder))  # type: ignore[no-untyped-call]
     return registry
 
 
 def forget_the_dead(folder: Path) -> int:
-    """Removes the files of processes that are no more; returns how many files. Their counts begin anew, as after a restart."""
+    """Deletes the files of dead processes and returns how many. The sums then drop, as after a restart."""
     files = [path for pid in _dead(folder) for path in folder.glob(f"*_{pid}.db")]
     for path in files:
         path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""What may not stand in a log line, and how it is taken out: personal numbers, HSA-ids, card serials, codes, keys, addresses.
+"""Removal of personal data and secrets from log lines: personal numbers, HSA-ids, card serials, codes, keys, addresses.
 
-Patterns find numbers anywhere in text; names and street addresses have no pattern, so values under such keys are hidden
-whatever they hold, and exception messages of types that may quote data are left out altogether.
+Patterns find numbers in any text. Names and street addresses have no pattern, so all values of such keys are hidden, and messages
+of exception types that may quote data are left out.
 """
 
 import datetime as dt
@@ -85,8 +85,8 @@ _SENSITIVE = re.compile(
     "|".join(
         (
             rf"(?P<kept>\b{_UUID}\b|\b(?=\d*[a-f])[0-9a-f]{{32,128}}\b)",  # our ids and hashes may hold runs of digits
-            r"(?<!\d)\d(?:[-. \u00a0]?\d){18}(?!\d)",  # card serial, 19 digits, however grouped
-            r"[a-z]{2,10}\d{10,12}-[a-z0-9]+",  # HSA-id, of whatever prefix
+            r"(?<!\d)\d(?:[-. \u00a0]?\d){18}(?!\d)",  # card serial, 19 digits, in any grouping
+            r"[a-z]{2,10}\d{10,12}-[a-z0-9]+",  # HSA-id, with any prefix
             rf"(?<!\d)(?:1[89]|20)?{_DATE}{_DASH}?\d{{4}}(?!\d)",  # personnummer and samordningsnummer
             r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
             r"eyJ[\w-]{8,}\.[\w.-]+",  # JWS and JWE
@@ -95,8 +95,8 @@ _SENSITIVE = re.compile(
     re.IGNORECASE,
 )
 
-# Exceptions whose message speaks of code, not of data. Others show their type alone.
-_TELLING = (
+# Exceptions whose message is about code and not about data. Of others only the type is logged.
+_SAFE_MESSAGES = (
     ArithmeticError,
     AttributeError,
     ImportError,
@@ -110,26 +110,26 @@ _TELLING = (
 
 
 def scrub(text: str) -> str:
-    """`text` without personal numbers, HSA-ids, card serials, e-mail addresses and tokens, and with control characters spelt out.
+    """Returns `text` without personal numbers, HSA-ids, card serials, e-mail addresses and tokens.
 
     Control, format and separator characters (also of terminals and of bidirectional text) become `\\uXXXX`, so that no value
-    can start a line, move a cursor or turn the reading order (S45).
+    can start a line, move a cursor or change the reading order (S45).
     """
     if len(text) > LONGEST:
         text = text[:LONGEST] + "…"
     text = _SENSITIVE.sub(lambda found: found[0] if found["kept"] else HIDDEN, text)
-    return "".join(c if c.isprintable() or c == " " else _spelt(c) for c in text)
+    return "".join(c if c.isprintable() or c == " " else _escaped(c) for c in text)
 
 
-def _spelt(character: str) -> str:
-    """A character that is not printable, as its escape; a space of another kind as a space."""
+def _escaped(character: str) -> str:
+    """Returns a non-printable character as its escape, and another kind of space as a space."""
     if unicodedata.category(character) == "Zs":
         return " "
     return f"\\u{ord(character):04x}"
 
 
 def clean(value: Any, *, depth: int = 0) -> Any:
-    """`value` as plain JSON without anything sensitive, however deep it lies; of unknown objects the type's name alone."""
+    """Returns `value` as JSON values without sensitive data at any depth. Of an unknown object returns only the type's name."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, float):
@@ -158,7 +158,7 @@ def clean(value: Any, *, depth: int = 0) -> Any:
 
 
 def clean_item(key: str, value: Any, *, depth: int = 0) -> Any:
-    """`clean(value)`, or HIDDEN if `key` says that it is sensitive. An id of ours and a kebab-case error code stay."""
+    """Returns HIDDEN if `key` is sensitive, else `clean(value)`. UUIDs and kebab-case error codes are kept under any key."""
     if value is None or isinstance(value, bool | UUID) or not _is_sensitive(key):
         return clean(value, depth=depth)
     if isinstance(value, str) and re.fullmatch(_UUID, value):
@@ -178,7 +178,7 @@ def _is_sensitive(key: str) -> bool:
 
 
 def describe(error: BaseException) -> str:
-    """One line on `error`: its type, and its message only where that cannot quote data; a database error's SQLSTATE and table."""
+    """Returns one line: the type of `error`, a message that cannot quote data, or a database error's SQLSTATE and table."""
     name = type(error).__qualname__
     if isinstance(error, DomainError):
         return f"{name}: {scrub(error.code)}"
@@ -186,11 +186,11 @@ def describe(error: BaseException) -> str:
         return f"{name}: {_database(error)}"
     if isinstance(error, OSError):
         return f"{name}: errno {error.errno}" if error.errno else name
-    return f"{name}: {scrub(str(error))}" if isinstance(error, _TELLING) else name
+    return f"{name}: {scrub(str(error))}" if isinstance(error, _SAFE_MESSAGES) else name
 
 
 def _database(error: BaseException) -> str:
-    """What the server says of the place of a fault; its text and detail may quote values."""
+    """Returns SQLSTATE, table, column and constraint of a database error. Its text and detail may quote values."""
     cause = error if hasattr(error, "diag") else error.__cause__
     diag = getattr(cause, "diag", None)
     facts = {"sqlstate": getattr(cause, "pgcode", None), "table": getattr(diag, "table_name", None)}
@@ -199,7 +199,7 @@ def _database(error: BaseException) -> str:
 
 
 def explain(error: BaseException, trace: TracebackType | None = None) -> list[str]:
-    """`error`, where it was raised, and what it came from: types and places in code, no values of variables, no source lines."""
+    """Returns lines with `error`, its causes and their code locations, without values of variables and source lines."""
     lines: list[str] = []
     seen: set[int] = set()
     current: BaseException | None = error

@@ -1,1 +1,1 @@
-"""What HTML pages share: forms, buttons, error pages, secrets of a session."""
+"""Shared code of HTML pages: forms, buttons, error pages, secrets in sessions."""

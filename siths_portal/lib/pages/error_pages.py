@@ -1,4 +1,4 @@
-"""What every HTML page shares: names and addresses of the faces, and error pages that tell in Swedish what to do."""
+"""Error pages that say in Swedish what to do, and the context that all pages share: the sites' names and URLs."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 FACE_NAMES = {"portal": "SITHS eID Portal", "minasidor": "Mina sidor", "status": "Statustjänst", "api": "SITHS eID Portal"}
 RETRY_AFTER = 30  # seconds
 ALTERED = "Uppgifterna har skadats"
-"""Heading of the page for what the portal does not show, since it is not what was stored."""
+"""The heading of the page for stored data that was changed (`errors.Altered`)."""
 _RETRIABLE = (Unavailable.http_status, TooManyRequests.http_status)
 
 _ERRORS = {
@@ -43,7 +43,7 @@ _ERRORS = {
 
 
 def faces(request: HttpRequest) -> dict[str, object]:
-    """Context processor: this face's name and the addresses of the faces that pages link to."""
+    """Context processor: this site's name, and the URLs of the sites that pages link to."""
     return {
         "face_name": FACE_NAMES[settings.FACE],
         "is_start": request.path == "/",
@@ -54,12 +54,12 @@ def faces(request: HttpRequest) -> dict[str, object]:
 
 
 def leads_back(request: HttpRequest, url: str, text: str) -> None:
-    """Lets an error page of this request lead to `url` first: to the thing that the user was about to change."""
+    """Makes an error page of this request link to `url`, the page of what the user was about to change."""
     request.error_page_link = {"url": url, "text": text}  # type: ignore[attr-defined]
 
 
 def error_page(request: HttpRequest, status: int, *, heading: str = "", message: str = "") -> HttpResponse:
-    """The error page for `status`. Needs neither database nor session, so that it also works when those do not."""
+    """Returns the error page for `status`. It works also if database and sessions do not."""
     default_heading, default_message = _ERRORS.get(status, _ERRORS[400 if status < 500 else 500])
     context: dict[str, object] = {
         "heading": heading or default_heading,
@@ -73,15 +73,15 @@ def error_page(request: HttpRequest, status: int, *, heading: str = "", message:
     return response
 
 
-def told_when(response: HttpResponse, seconds: int | None) -> HttpResponse:
-    """The page with the header that says when to try again, if that is known (RFC 9110 section 10.2.3)."""
+def with_retry_after(response: HttpResponse, seconds: int | None) -> HttpResponse:
+    """Adds the header Retry-After to `response` if `seconds` is set (RFC 9110 section 10.2.3), and returns it."""
     if seconds:
         response["Retry-After"] = str(seconds)
     return response
 
 
 def _in_its_frame(request: HttpRequest, status: int, context: dict[str, object]) -> HttpResponse:
-    """Inside the portal's frame for one who is logged in, plain for others and whenever session or database may be at fault."""
+    """Renders the page in the portal's frame for logged-in users. For others, and if session or database may fail, without it."""
     if settings.FACE == "portal" and status < 500:
         try:
             if getattr(request, "user", None) is not None and request.user.is_authenticated:
@@ -92,7 +92,7 @@ def _in_its_frame(request: HttpRequest, status: int, context: dict[str, object])
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """`handler400`. What the exception says is never shown; of a form that is too large it is told that it is."""
+    """`handler400`. Never shows the exception's message. A form that is too large gives 413."""
     return error_page(request, 413 if isinstance(exception, RequestDataTooBig) else 400)
 
 
@@ -102,7 +102,7 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """`CSRF_FAILURE_VIEW`: the same page as for other refusals."""
+    """`CSRF_FAILURE_VIEW`: shows the page of `permission_denied`."""
     return error_page(request, 403)
 
 
@@ -112,7 +112,7 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """`handler500`. If even the error page cannot be made, its text alone."""
+    """`handler500`. If rendering the error page fails too, returns its text."""
     try:
         return error_page(request, 500)
     except Exception:
@@ -121,7 +121,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 class ErrorPageMiddleware:
-    """Turns a domain error, or a database that does not answer, into its page. REST views have turned theirs before."""
+    """Converts a domain error or an unavailable database to an error page. REST views have their own exception handler."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -130,15 +130,15 @@ class ErrorPageMiddleware:
         """Serves the request."""
         response = self.get_response(request)
         if settings.DEBUG and response.status_code == 404 and request.resolver_match is None:
-            return error_page(request, 404)  # Django's own page for developers lists addresses and goes without CSP
+            return error_page(request, 404)  # Django's page for developers lists URLs and has no CSP
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """The page of `exception`, or None for what nobody foresaw, which Django logs and answers with 500."""
+        """Returns the error page of `exception`, or None for an unexpected one, which Django logs and answers with 500."""
         if isinstance(exception, DomainError):
             heading = ALTERED if isinstance(exception, Altered) else ""
             response = error_page(request, exception.http_status, heading=heading, message=exception.message)
-            return told_when(response, exception.retry_after if isinstance(exception, TooManyRequests) else None)
+            return with_retry_after(response, exception.retry_after if isinstance(exception, TooManyRequests) else None)
         if isinstance(exception, Http404):
             return error_page(request, 404)
         if isinstance(exception, BadRequest | SuspiciousOperation):

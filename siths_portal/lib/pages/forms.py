@@ -1,4 +1,4 @@
-"""The form that pages use: inputs of the design system, no browser's own bubbles, and the domain's refusals at their fields."""
+"""The base form of pages: inputs of the design system, no browser validation, and domain errors shown at their fields."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,21 +14,21 @@ from django.utils.translation import gettext_lazy as _
 from siths_portal.lib.errors import DomainError
 
 LAST_DAY = "9999-12-31"
-"""The last day of a calendar with years of four figures: without one a browser takes six figures for a year."""
+"""The last day with a year of four digits: without a maximum, browsers accept years of six digits."""
 LONGEST_TEXT = 8000
-"""Characters of a text field that sets no limit: above every limit of the services, which they judge by themselves."""
+"""The limit in characters of a text field without its own limit. It is above all limits that services check."""
 _OTHER_CLASS = (forms.HiddenInput, forms.RadioSelect)
 _TOO_LONG = _("Texten är för lång. Skriv högst %(limit_value)d tecken. Nu är de %(show_value)d.")
 _NOT_LISTED = _("Välj ett alternativ i listan.")
 
 
 _typed: ContextVar[QueryDict | None] = ContextVar("typed", default=None)
-"""What a page that is shown again shows in its forms; None for a page that is shown first or that answers a form."""
+"""The values that forms show on a page that is shown again; None on a first page and in the response to a sent form."""
 
 
 @contextmanager
 def showing_typed() -> Iterator[None]:
-    """Bounds what `show_typed` sets to one request."""
+    """Resets the effect of `show_typed` at the end of the request."""
     token = _typed.set(None)
     try:
         yield
@@ -37,20 +37,20 @@ def showing_typed() -> Iterator[None]:
 
 
 def show_typed(typed: QueryDict) -> None:
-    """Lets the request's forms show `typed`."""
+    """Makes the forms of this request show `typed`."""
     _typed.set(typed)
 
 
 def _limit(field: forms.Field) -> None:
-    """Limits what `field` takes, on the server alone, with errors that do not repeat what was sent.
+    """Limits the length of `field` on the server only, with errors that do not repeat the value.
 
-    A `maxlength` in the page would make browsers cut a pasted text without a word (docs/design.md#forms).
+    With a `maxlength` attribute browsers would truncate a pasted text silently (docs/design.md#forms).
     """
     field.widget.attrs.pop("maxlength", None)
     if isinstance(field, forms.ChoiceField) and "%(value)s" in str(field.error_messages["invalid_choice"]):
         field.error_messages["invalid_choice"] = _NOT_LISTED
     if not isinstance(field, forms.CharField) or isinstance(field, forms.UUIDField | forms.JSONField):
-        return  # of these two, validators get no text
+        return  # the validators of these two fields do not get text
     limits = [validator for validator in field.validators if isinstance(validator, MaxLengthValidator)]
     if not limits:
         field.validators.append(MaxLengthValidator(LONGEST_TEXT, _TOO_LONG))
@@ -59,7 +59,7 @@ def _limit(field: forms.Field) -> None:
 
 
 class DayInput(forms.DateInput):
-    """A day, as the browser's own calendar gives it."""
+    """A date input with the browser's own calendar."""
 
     input_type = "date"
 
@@ -68,14 +68,14 @@ class DayInput(forms.DateInput):
 
 
 class Form(forms.Form):
-    """A Django form whose errors stand in the error summary and at the field, in our words alone.
+    """A Django form whose errors, always in our own words, are shown in the error summary and at the field.
 
-    A form that nobody sent shows what was typed before its page was shown again, without judging it (`show_typed`).
+    An unbound form shows the values of `show_typed`, if any, without validating them.
     """
 
     use_required_attribute = False
     retry_after: int | None = None
-    """After how many seconds what a used up budget refused may be sent again, for `pages.told_when`."""
+    """The seconds until the user may send the form again after a rate limit, for `error_pages.with_retry_after`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -92,11 +92,11 @@ class Form(forms.Form):
             self._errors, self.cleaned_data = ErrorDict(), {}
 
     def is_valid(self) -> bool:
-        """Whether the form was sent and is right. What is only shown again is not."""
+        """Returns whether the form was sent and is valid. A form that is only shown again is not."""
         return not self._shown_again and super().is_valid()
 
     def take(self, error: DomainError) -> None:
-        """Puts a refusal of the domain onto the form: at the fields that it names, else on top."""
+        """Adds a domain error to the form: at the fields that it names, or else as a form error."""
         self.retry_after = getattr(error, "retry_after", None)
         known = {name: messages for name, messages in error.fields.items() if name in self.fields}
         for name, messages in known.items():
@@ -106,13 +106,13 @@ class Form(forms.Form):
             self.add_error(None, error.message)
 
     def refuse(self, message: Any) -> None:
-        """Puts `message` in the place of all errors: for a page that has nothing to correct, since it shows no fields."""
+        """Replaces all errors with `message`, for a page without fields to correct."""
         self.errors.clear()
-        self.cleaned_data = {}  # which a form that was not sent has not
+        self.cleaned_data = {}  # an unbound form does not have it
         self.add_error(None, message)
 
     def take_beside(self, error: DomainError) -> None:
-        """Puts the refusals of the domain at fields that are not wrong already, so that all that is wrong is seen at once."""
+        """Adds a domain error at fields without an error, so that the user sees all errors at once."""
         for name, messages in error.fields.items():
             if name not in self.errors:
                 self.add_error(name, list(messages))

@@ -1,8 +1,8 @@
-"""Forms act on a named button only (docs/adr/0284).
+"""A form takes effect only if a named button sent it (docs/adr/0284).
 
-A card scanner is a keyboard that ends with Enter, and a browser gives Enter to a form's first submit button. So a form that
-changes something begins with a hidden button that only shows the page again (`{% changes %}`), and a POST that carries none of
-the buttons below is answered as a GET of the same page, with what was typed. No view decides this for itself.
+A card scanner types the number and Enter, and Enter presses a form's first submit button. So a form that changes data begins
+with a hidden button that only shows the page again (`{% changes %}`). A POST without any of the buttons below is handled as a GET
+of the same page, with the typed values. The middleware does this for all views.
 """
 
 from collections.abc import Callable
@@ -19,26 +19,26 @@ BUTTON, ACT, SHOW = "gor", "utfor", "visa"
 """Name of a form's main button, its value, and the value of the hidden first button."""
 
 SEARCHES = frozenset({"sok", "sok_plats", "filtrera", "visa"})
-"""Buttons that look something up and change nothing. One of them may be a form's first: Enter then searches."""
+"""Buttons that search and change nothing. One of them may be a form's first button, so that Enter searches."""
 
 OTHERS = frozenset(
     {
         "avbryt", "bekrafta", "fler", "fortsatt", "koppla_bort", "lagg_till", "samma", "step", "ta_tillbaka", "valj",
     }
 )  # fmt: skip
-"""Buttons of forms that have more than one act. A hidden field never has such a name."""
+"""Buttons of forms with more than one action. Hidden fields must not have these names."""
 
 
 def pressed(data: QueryDict) -> bool:
-    """Whether a form was sent by one of its own buttons, and not by Enter or by a script alone."""
+    """Returns whether a named button sent the form, and not Enter or a script."""
     return data.get(BUTTON) == ACT or not (SEARCHES | OTHERS).isdisjoint(data)
 
 
 class NamedButtonMiddleware:
-    """Answers a form that was not sent by a named button with its page again. Views with `csrf_exempt` have no forms.
+    """Shows the page again if no named button sent the form. Skips views with `csrf_exempt`, which have no forms.
 
-    The view is called as for a GET; its forms show what was typed, unjudged. A view without a page of its own leads back to
-    the page that the form was on.
+    The view is called as for a GET, and its forms show the typed values without validation. If the view has no GET, the user is
+    redirected to the page with the form.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -55,7 +55,7 @@ class NamedButtonMiddleware:
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
-        """Makes a GET of a POST without a named button."""
+        """Changes a POST without a named button to a GET."""
         if request.method != "POST" or getattr(view, "csrf_exempt", False) or pressed(request.POST):
             return None
         keep(request, request.POST)
@@ -66,7 +66,7 @@ class NamedButtonMiddleware:
 
 
 def keep(request: HttpRequest, typed: QueryDict) -> None:
-    """Lets this request's page show what was typed: in its forms, and by `request.kept_form` in what is no Django form."""
+    """Makes this request's page show the typed values: in its Django forms, and as `request.kept_form` for other forms."""
     typed = typed.copy()
     typed.pop("csrfmiddlewaretoken", None)
     typed._mutable = False
@@ -75,9 +75,9 @@ def keep(request: HttpRequest, typed: QueryDict) -> None:
 
 
 def _page_before(request: HttpRequest) -> str:
-    """The path of the page that the form was on, by Referer if that is one of ours; else the start page."""
-    came = request.headers.get("Referer", "")
-    if not url_has_allowed_host_and_scheme(came, allowed_hosts={request.get_host()}):
+    """Returns the path of the page with the form, from the Referer if that is our own page, else "/"."""
+    referer = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(referer, allowed_hosts={request.get_host()}):
         return "/"
-    parts = urlsplit(came)
+    parts = urlsplit(referer)
     return f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -1,6 +1,6 @@
-"""Secrets that a browser's session keeps, encrypted so that only the browser's cookie opens them.
+"""Encryption of secrets in a browser's session with a key derived from the browser's cookie.
 
-The table of sessions holds only a hash of the cookie, so neither the table nor a backup of it gives a secret away.
+The session table stores only a hash of the cookie, so neither the table nor a backup of it reveals a secret.
 """
 
 import base64

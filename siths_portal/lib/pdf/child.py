@@ -1,6 +1,6 @@
-"""The process that WeasyPrint runs in: it can crash (rules/billing 2.4), so it holds nothing and its word counts for nothing.
+"""The child process that runs WeasyPrint. It can crash (rules/billing 2.4), so it has no secrets and the parent checks the file.
 
-Reads one JSON job a line on standard input, writes the PDF to a file, answers `done`. Knows neither Django nor the database.
+Reads one JSON job per line from standard input, writes the PDF to a file and then `done`. Uses neither Django nor the database.
 """
 
 import ctypes.util
@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# WeasyPrint asks for each library by several names. For each that the loader does not know, cffi would start ldconfig, gcc and
-# ld, which finds nothing more and takes half of the time that the import takes.
+# WeasyPrint looks for each library under several names. For each name that the loader does not find, cffi would start ldconfig,
+# gcc and ld, which find no more and take half of the import time.
 ctypes.util.find_library = lambda name: None
 
 from weasyprint import HTML, Attachment  # noqa: E402
@@ -22,25 +22,25 @@ from siths_portal.lib.pdf.glyphs import printable  # noqa: E402
 from siths_portal.lib.processes.memory import limit_memory  # noqa: E402
 
 MEMORY = 768 * 1024 * 1024
-"""A table of 1,000 lines needs about a third of it."""
+"""A table of 1,000 lines needs about a third of this."""
 
 
 class DenyAll(URLFetcher):  # type: ignore[misc]
-    """Fetches nothing: a document holds all it shows, and no text on it may make the server read a file or an address (S40)."""
+    """Fetches nothing: documents are self-contained, and no text in them may make the server read a file or a URL (S40)."""
 
     def fetch(self, url: str, headers: Any = None) -> URLFetcherResponse:
-        """Raises ValueError, which WeasyPrint takes as a missing resource."""
+        """Raises ValueError, which WeasyPrint treats as a missing resource."""
         raise ValueError("nothing is fetched for a document")
 
 
-NOTHING = DenyAll()
-"""One for the process: to make one reads the machine's certificates."""
+DENY_ALL = DenyAll()
+"""One for the process, since the constructor reads the machine's CA certificates."""
 
 
 def render(job: dict[str, Any]) -> None:
     """Writes the PDF/A-3a file of `job`: html, attached text, its name and description, day (ISO date) and identifier (hex).
 
-    Day and identifier make its bytes certain: the same job gives the same file.
+    The same job gives the same bytes, since day and identifier replace the present time and a random id.
     """
     moment = dt.datetime.combine(dt.date.fromisoformat(job["day"]), dt.time(12), dt.UTC)
     attachment = Attachment(
@@ -50,11 +50,11 @@ def render(job: dict[str, Any]) -> None:
         relationship="Alternative",
         created=moment,
         modified=moment,
-        url_fetcher=NOTHING,
+        url_fetcher=DENY_ALL,
     )
     target = Path(job["target"])
     partial = target.with_suffix(".part")
-    HTML(string=printable(job["html"]), url_fetcher=NOTHING).write_pdf(
+    HTML(string=printable(job["html"]), url_fetcher=DENY_ALL).write_pdf(
         partial,
         pdf_variant="pdf/a-3a",
         pdf_tags=True,
@@ -65,7 +65,7 @@ def render(job: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Serves jobs until standard input ends, then leaves without WeasyPrint's exit handlers, which sometimes crash."""
+    """Does jobs until standard input ends, then exits without WeasyPrint's exit handlers, which sometimes crash."""
     limit_memory(MEMORY)
     for line in sys.stdin:
         render(json.loads(line))

@@ -1,4 +1,4 @@
-"""What can be wrong with a PDF/A-3a file that our renderer made. No validator of PDF/A is packaged: this reads the file."""
+"""Checks a PDF/A-3a file of our renderer. No PDF/A validator is available as a package, so this reads the file itself."""
 
 import re
 import struct
@@ -9,17 +9,17 @@ from lxml import etree
 
 _PDFAID = "{http://www.aiim.org/pdfa/ns/id/}"
 _CLAIM = {"part": "3", "conformance": "A"}
-# A font is chosen, or glyphs are shown; the renderer writes glyph ids as hexadecimal of four digits each.
+# An operator that selects a font or shows glyphs. The renderer writes each glyph id as four hexadecimal digits.
 _SHOWN = re.compile(rb"/(\w+)\s+[-\d.]+\s+Tf|\[([^\[\]]*)\]\s*TJ|(<[0-9A-Fa-f]*>)\s*Tj")
 _HEX = re.compile(rb"<([0-9A-Fa-f]*)>")
 
 
 def judge(content: bytes, attached: bytes) -> str | None:
-    """Returns what is wrong with a PDF file; None if it is whole, tagged, carries exactly `attached` and keeps its PDF/A claim.
+    """Returns what is wrong with a PDF file, or None if it is complete, tagged, has exactly `attached` attached and is PDF/A-3a.
 
-    The claim: XMP says PDF/A-3a, the output intent has a profile, every font is embedded, and every shown glyph is in it.
+    PDF/A-3a means: the XMP states it, the output intent has a profile, and every font is embedded with every shown glyph.
     """
-    # Here, since the import takes a third of a second of every process that serves pages or runs a command.
+    # Here, since the import takes a third of a second, which other processes and commands should not pay.
     from pyhanko.pdf_utils.misc import PdfError
     from pyhanko.pdf_utils.reader import PdfFileReader
 
@@ -52,12 +52,12 @@ def _claim(root: Any) -> str | None:
 
 
 def _glyphs(node: Any, counts: dict[Any, int]) -> str | None:
-    """Walks the page tree. `counts` keeps how many glyphs each font has, by the reference of its program."""
+    """Returns the first fault in the page tree, or None. `counts` caches the number of glyphs of each font by its reference."""
     if "/Kids" in node:
         return next((fault for kid in _items(node["/Kids"]) if (fault := _glyphs(kid, counts))), None)
     resources = node["/Resources"]
     if "/Font" not in resources:
-        return None  # nothing is written on this page
+        return None  # the page has no text
     fonts, limits = resources["/Font"], {}
     for name in fonts:
         font = fonts[name]
@@ -76,7 +76,7 @@ def _glyphs(node: Any, counts: dict[Any, int]) -> str | None:
 
 
 def _items(array: Any) -> list[Any]:
-    """The array's items as objects; iteration gives references."""
+    """Returns the array's items as objects; iteration would give references."""
     return [array[index] for index in range(len(array))]
 
 

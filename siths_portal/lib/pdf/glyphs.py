@@ -1,6 +1,6 @@
-"""Characters that the documents' font has: others are replaced, since a missing glyph breaks PDF/A without a word.
+"""Replaces characters that the documents' font lacks, since a missing glyph silently breaks PDF/A conformance.
 
-Used in the child process. Knows no Django.
+The child process uses it. Does not use Django.
 """
 
 import re
@@ -13,7 +13,7 @@ FAMILY = "DejaVu Sans"
 """The font of every document's stylesheet."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-# What only changes the character before it: joiners, variation selectors, skin tones, tags.
+# Characters that only modify the previous one: joiners, variation selectors, skin tones, tags.
 _MODIFIERS = re.compile("[\u200c\u200d\u2060\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f\U000e0100-\U000e01ef]")
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 

@@ -1,7 +1,7 @@
-"""PAdES B-B signatures (ETSI EN 319 142-1) by a key that is not here: prepared now, signed elsewhere, filled in and checked.
+"""PAdES B-B signatures (ETSI EN 319 142-1) by an external key: prepare the PDF, get a signature, embed it, validate the file.
 
-The document never leaves: what is signed elsewhere are the CMS SignedAttrs, which hold its SHA-256 (RFC 5652 section 5.4).
-pyHanko does the work and takes a third of a second to load, so it is loaded by the first call.
+The external signer does not get the document, but signs the CMS SignedAttrs with its SHA-256 (RFC 5652 section 5.4). pyHanko does
+the work. It takes a third of a second to load, so the first call loads it.
 """
 
 from collections.abc import Sequence
@@ -12,23 +12,23 @@ __all__ = ["NotValid", "Prepared", "Signer", "embed", "prepare", "validate"]
 
 
 def prepare(pdf: bytes, signer: Signer, *, field_name: str) -> Prepared:
-    """Adds an invisible signature field to `pdf` and makes what the signer must sign, committing to proof of receipt."""
+    """Adds an invisible signature field to `pdf` and returns the attributes to sign, with the commitment proof of receipt."""
     from siths_portal.lib.pdf import pades_pyhanko
 
     return pades_pyhanko.prepare(pdf, signer, field_name=field_name)
 
 
 def embed(prepared: Prepared, signer: Signer, signature: bytes) -> bytes:
-    """The signed file: `prepared` with the CMS that holds `signature` in its room. The signature is not checked here."""
+    """Returns the signed file: `prepared` with the CMS that contains `signature`. Does not verify the signature."""
     from siths_portal.lib.pdf import pades_pyhanko
 
     return pades_pyhanko.embed(prepared, signer, signature)
 
 
 def validate(pdf: bytes, *, root: bytes, chain: Sequence[bytes]) -> None:
-    """Passes if `pdf` holds exactly one signature that covers all of it, is intact and trusted under `root`. Raises NotValid.
+    """Raises NotValid unless `pdf` has exactly one signature, which covers the complete file, is intact and chains to `root`.
 
-    Asks nobody: the revocation of the certificate is the caller's to check, who has its issuer's own records.
+    Fetches no revocation information: the caller checks revocation in the issuer's own records.
     """
     from siths_portal.lib.pdf import pades_pyhanko
 

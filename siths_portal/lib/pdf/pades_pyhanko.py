@@ -1,4 +1,4 @@
-"""The work of `pades`, by pyHanko."""
+"""The implementation of `pades` with pyHanko."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,17 +26,17 @@ from siths_portal.lib import clock
 from siths_portal.lib.pdf.pades_types import NotValid, Prepared, Signer
 
 HASH = "sha256"
-# By the key's type: the mechanism (RFC 5754), and how long a signature is at most.
+# The mechanism (RFC 5754) and the maximum length of a signature, by key type.
 _MECHANISMS = {"rsa": (f"{HASH}_rsa", 256), "ec": (f"{HASH}_ecdsa", 72)}
-# Room for the CMS in hexadecimal: three certificates of at most 2 kB, a signature and the attributes.
+# The space for the CMS in hexadecimal: three certificates of at most 2 kB, a signature and the attributes.
 _RESERVED = 2 * 10_000
-# asn1crypto indexes the names of attributes at their first use, which may come before pyHanko adds names of its own.
+# asn1crypto indexes attribute names at first use, which may be before pyHanko adds its own names.
 cms.CMSAttributeType._reverse_map = {name: oid for oid, name in cms.CMSAttributeType._map.items()}
 _COMMITMENT = CAdESSignedAttrSpec(commitment_type=GenericCommitment.PROOF_OF_RECEIPT.asn1)
 
 
 def prepare(pdf: bytes, signer: Signer, *, field_name: str) -> Prepared:
-    """As `pades.prepare` says."""
+    """See `pades.prepare`."""
     external = _external(signer)
     metadata = signers.PdfSignatureMetadata(
         field_name=field_name,
@@ -60,7 +60,7 @@ def prepare(pdf: bytes, signer: Signer, *, field_name: str) -> Prepared:
 
 
 def embed(prepared: Prepared, signer: Signer, signature: bytes) -> bytes:
-    """As `pades.embed` says."""
+    """See `pades.embed`."""
     external = _external(signer, signature)
     attributes = cms.CMSAttributes.load(prepared.signed_attributes)
 
@@ -74,7 +74,7 @@ def embed(prepared: Prepared, signer: Signer, signature: bytes) -> bytes:
 
 
 def validate(pdf: bytes, *, root: bytes, chain: Sequence[bytes]) -> None:
-    """As `pades.validate` says."""
+    """See `pades.validate`."""
     context = ValidationContext(
         trust_roots=[_certificate(root)],
         other_certs=[_certificate(der) for der in chain],
@@ -83,11 +83,11 @@ def validate(pdf: bytes, *, root: bytes, chain: Sequence[bytes]) -> None:
         moment=clock.now(),
     )
     try:
-        found = PdfFileReader(BytesIO(pdf)).embedded_signatures
-        if len(found) != 1:
+        signatures = PdfFileReader(BytesIO(pdf)).embedded_signatures
+        if len(signatures) != 1:
             raise NotValid("not one signature")
         usage = KeyUsageConstraints(key_usage={"non_repudiation"})
-        status = validate_pdf_signature(found[0], context, key_usage_settings=usage)
+        status = validate_pdf_signature(signatures[0], context, key_usage_settings=usage)
     except (PdfError, SignatureValidationError, SigningError, ValueError) as error:
         raise NotValid(type(error).__name__) from None
     checks = {
@@ -102,7 +102,7 @@ def validate(pdf: bytes, *, root: bytes, chain: Sequence[bytes]) -> None:
 
 
 def _external(signer: Signer, signature: bytes | None = None) -> signers.ExternalSigner:
-    """The signer in pyHanko's terms, with `signature` once it is known. The root is left out: the verifier has it."""
+    """Returns pyHanko's signer, with `signature` once it is known. The CMS leaves out the root, which the verifier has."""
     store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     store.register_multiple([_certificate(der) for der in signer.chain])
     certificate = _certificate(signer.certificate)

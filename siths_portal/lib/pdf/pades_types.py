@@ -1,18 +1,18 @@
-"""What `pades` and its pyHanko implementation exchange."""
+"""The types that `pades` and its pyHanko implementation share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
 class NotValid(Exception):
-    """The finished file is not what it must be. The text says which check failed and holds nothing of the content."""
+    """The signed file is not valid. The message names the failed check and contains nothing of the file."""
 
 
 @dataclass(frozen=True)
 class Signer:
-    """Whose signature: certificate of an RSA-2048 or P-256 key, and its issuers up to the root, all DER.
+    """The signer: the certificate of an RSA-2048 or P-256 key, and its issuers up to the root, all in DER.
 
-    `embed` takes the signature in the form of `signatures.CARD_FORMAT`.
+    `embed` expects the signature in the form of `signatures.CARD_FORMAT`.
     """
 
     certificate: bytes = field(repr=False)
@@ -21,9 +21,9 @@ class Signer:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A PDF with room for one signature. `byte_range` is what is signed of it: two pairs of offset and length (ISO 32000).
+    """A PDF with space for one signature. `byte_range` is the signed part: two pairs of offset and length (ISO 32000).
 
-    `signed_attributes` is the DER SET OF to sign; it holds `document_digest`, the SHA-256 of those bytes.
+    `signed_attributes` is the DER SET OF to sign. It contains `document_digest`, the SHA-256 of the signed part.
     """
 
     pdf: bytes = field(repr=False)

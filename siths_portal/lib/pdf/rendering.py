@@ -1,4 +1,4 @@
-"""PDF/A-3a files, tagged, with their data attached: made by WeasyPrint in a child process and judged by the file (ADR 0054)."""
+"""Renders tagged PDF/A-3a files with attached data: WeasyPrint runs in a child, and the parent checks the file (ADR 0054)."""
 
 import atexit
 import json
@@ -26,7 +26,7 @@ FILES_PER_CHILD = 100
 
 @dataclass(frozen=True)
 class PdfSource:
-    """What a PDF is made of: one HTML page that needs nothing else, and a UTF-8 text to attach with its file name.
+    """The input of a PDF: a self-contained HTML page, and a UTF-8 text to attach with its file name.
 
     `day` (ISO date) is the attachment's date. The same source gives the same bytes.
     """
@@ -38,7 +38,7 @@ class PdfSource:
     day: str
 
     def job(self, target: Path) -> bytes:
-        """One line for the child."""
+        """Returns the job for the child, as one line."""
         job = {
             "html": self.html,
             "attached": self.attached.decode(),
@@ -52,7 +52,7 @@ class PdfSource:
 
 
 class PdfRenderer:
-    """Makes PDF files one after the other in a child that is replaced when it dies, hangs or has made many. A context manager."""
+    """A context manager that renders PDF files one after the other in a child, replaced if it dies, hangs or gets old."""
 
     def __init__(self) -> None:
         self._child = LineChild("siths_portal.lib.pdf.child", jobs=FILES_PER_CHILD)
@@ -65,12 +65,12 @@ class PdfRenderer:
         self.close()
 
     def close(self) -> None:
-        """Ends the child and removes the files."""
+        """Ends the child and deletes the temporary folder."""
         self._child.end()
         self._folder.cleanup()
 
     def render(self, source: PdfSource) -> bytes:
-        """The PDF of `source`. Raises Unavailable if three children in a row left no sound file."""
+        """Returns the PDF of `source`. Raises Unavailable if ATTEMPTS children in a row made no valid file."""
         target = Path(self._folder.name) / "made.pdf"
         for attempt in range(1, ATTEMPTS + 1):
             target.unlink(missing_ok=True)
@@ -86,7 +86,7 @@ class PdfRenderer:
 
 
 class _Shared:
-    """The one renderer of a process that makes PDFs in requests: its child is warm after the first."""
+    """The process's renderer for PDFs in requests. Its child keeps running after the first file."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -104,12 +104,12 @@ _shared = _Shared()
 
 
 def render(source: PdfSource) -> bytes:
-    """The PDF of `source` by this process's own renderer, for one file at a time. Raises Unavailable."""
+    """Returns the PDF of `source` from this process's renderer, which makes one file at a time. Raises Unavailable."""
     return _shared.render(source)
 
 
 def text(content: bytes) -> str:
-    """The text of a PDF as poppler's pdftotext reads it, laid out; empty if it cannot read the file."""
+    """Returns the text of a PDF, laid out by poppler's pdftotext, or "" if pdftotext cannot read the file."""
     done = subprocess.run(
         ["pdftotext", "-layout", "-enc", "UTF-8", "-", "-"], input=content, capture_output=True, check=False, timeout=60
     )

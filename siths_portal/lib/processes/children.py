@@ -1,6 +1,6 @@
-"""Child processes that answer one line for each line they are asked: for work that may crash, hang or take too much memory.
+"""Child processes that return one line for each line they get, for work that may crash, hang or take too much memory.
 
-A child holds no secrets and its word counts for little; whoever asks judges the answer.
+A child has no secrets and is not trusted; the caller checks its responses.
 """
 
 import contextlib
@@ -15,9 +15,9 @@ from django.conf import settings
 
 
 class LineChild:
-    """A Python module run as a child process. It is replaced when it dies, is too slow or has done `jobs` jobs.
+    """A Python module run as a child process, which is replaced if it dies, is too slow or has done `jobs` jobs.
 
-    For one thread at a time.
+    One thread at a time may use it.
     """
 
     def __init__(self, module: str, *, jobs: int) -> None:
@@ -27,33 +27,33 @@ class LineChild:
         self._child: subprocess.Popen[bytes] | None = None
 
     def ask(self, job: bytes, *, seconds: float) -> bytes | None:
-        """Returns the child's answer to the line `job`, without its line end.
+        """Sends the line `job` and returns the child's response, without its line end.
 
-        Returns None if the child died or had no answer within `seconds`; it is then ended.
+        Returns None, and ends the child, if the child died or did not respond within `seconds`.
         """
         if self._done >= self._jobs:
             self.end()
         child = self._child or self._start()
         self._done += 1
-        questions, answers = cast(IO[bytes], child.stdin), cast(IO[bytes], child.stdout)
+        jobs, responses = cast(IO[bytes], child.stdin), cast(IO[bytes], child.stdout)
         watch = threading.Timer(seconds, _kill, [child])
         watch.daemon = True
         watch.start()
         try:
-            questions.write(job + b"\n")
-            questions.flush()
-            answer = answers.readline()
+            jobs.write(job + b"\n")
+            jobs.flush()
+            response = responses.readline()
         except BrokenPipeError:
-            answer = b""
+            response = b""
         finally:
             watch.cancel()
-        if answer.endswith(b"\n"):
-            return answer[:-1]
+        if response.endswith(b"\n"):
+            return response[:-1]
         self.end()
         return None
 
     def end(self) -> None:
-        """Ends the child; the next job starts another."""
+        """Ends the child. The next job starts a new one."""
         if self._child:
             _kill(self._child)
             self._child.wait()
@@ -78,7 +78,7 @@ class LineChild:
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
-    """Kills the child with what it started itself, which would hold its pipes open."""
+    """Kills the child and the processes that it started, which would keep its pipes open."""
     if child.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)

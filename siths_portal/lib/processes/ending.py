@@ -1,4 +1,4 @@
-"""The end of a process that was told to end, seen between two rounds of its work."""
+"""Graceful shutdown of a process that works in rounds."""
 
 import os
 import select
@@ -6,12 +6,12 @@ import signal
 
 
 class Ending:
-    """From its making on, SIGTERM and SIGINT are remembered instead of ending the process; the work asks and ends in order.
+    """Records SIGTERM and SIGINT from its construction on, instead of ending the process. The work calls `wait` and then ends.
 
-    A signal's handler runs between any two steps of the main thread, also inside a lock that the thread holds: the handler of an
-    `Event` that is being waited for can lock itself out for good. This one writes a byte into a pipe and takes no lock. The
-    interpreter writes one, too, at the signal itself: one that comes between the last step and the waiting would else be seen by
-    nobody until the waiting is over.
+    A signal handler runs between any two steps of the main thread, also while the thread holds a lock. A handler that sets an
+    `Event` can therefore deadlock with the thread that waits for it. This handler writes a byte to a pipe and takes no lock.
+    The interpreter also writes a byte when the signal arrives (wakeup fd). Without that byte, the process would notice a signal
+    between the last step and `select` only after the wait.
     """
 
     def __init__(self) -> None:
@@ -22,13 +22,13 @@ class Ending:
             signal.signal(number, lambda _signal, _frame: self.tell())
 
     def tell(self) -> None:
-        """Ends the waiting. Safe in a handler of signals and in any thread; a second time changes nothing."""
+        """Makes `wait` return True. Safe in signal handlers and in any thread; further calls change nothing."""
         try:
             os.write(self._write, b".")
         except BlockingIOError:
-            return  # the pipe is full of earlier ones
+            return  # the pipe is full of earlier bytes
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Waits until the process is told to end, `seconds` at most (None: for as long as it takes). True if it was told."""
+        """Waits for the signal to end, at most `seconds` (None: without limit). Returns whether the process should end."""
         readable, _, _ = select.select([self._read], [], [], seconds)
         return bool(readable)

@@ -1,4 +1,4 @@
-"""Waking workers. The database is the queue: a job's rows are committed first, and a lost wake-up is found by a sweeper."""
+"""Waking workers. The database is the queue: a job's rows are committed first, and a sweeper finds jobs with a lost wake-up."""
 
 import structlog
 from django.conf import settings
@@ -9,19 +9,19 @@ log = structlog.get_logger(__name__)
 
 
 def enqueue(name: str, *, queue: str = "default", **ids: str | int | list[str] | list[int]) -> None:
-    """Wakes the task `name` when the running transaction has committed. Arguments are ids only, never personal data.
+    """Wakes the task `name` after the running transaction commits. Arguments are ids only, never personal data.
 
-    A broker that does not answer is logged and forgiven: the task's sweeper does the work later.
+    If the broker does not respond, logs a warning and raises nothing: the task's sweeper does the work later.
     """
     transaction.on_commit(lambda: _wake(name, queue, ids))
 
 
 def _wake(name: str, queue: str, ids: dict[str, str | int | list[str] | list[int]]) -> None:
-    # Here, since most processes wake nobody: Celery and what it brings take longer to load than all our models.
+    # Here, since most processes wake no worker, and Celery takes longer to load than all our models.
     from kombu.exceptions import OperationalError
 
     try:
-        # Without Celery's own rendering of the arguments beside them, which nobody reads.
+        # Empty `argsrepr` and `kwargsrepr`: Celery would otherwise send a second, readable copy of the arguments.
         import_string(settings.JOBS_APPLICATION).send_task(
             name, kwargs=ids, queue=queue, ignore_result=True, retry=False, argsrepr="", kwargsrepr=""
         )

@@ -1,4 +1,4 @@
-"""What makes the start of a process cheap. A process of ours loads a thousand modules before it does anything."""
+"""Faster process starts. Our processes load a thousand modules before they do anything."""
 
 import contextlib
 import gc
@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """Loads modules without the search for garbage, which would look at them again and again and find none.
+    """Disables garbage collection inside the block, where modules are loaded and no garbage arises.
 
-    What is loaded in here is never searched later either, so that processes that fork keep sharing its memory.
+    Objects loaded in the block are also exempt from later collections (gc.freeze), so that forked processes keep sharing their
+    memory.
     """
     gc.disable()
     try:
@@ -22,11 +23,11 @@ def uncollected() -> Iterator[None]:
 
 @contextlib.contextmanager
 def without(name: str) -> Iterator[None]:
-    """Loads modules as if the library `name` were not installed, unless it is loaded already."""
+    """Inside the block, modules load as if the library `name` were not installed, unless it is already loaded."""
     if name in sys.modules:
         yield
         return
-    sys.modules[name] = None  # type: ignore[assignment]  # so the import system is told that there is none
+    sys.modules[name] = None  # type: ignore[assignment]  # makes `import` raise ModuleNotFoundError
     try:
         yield
     finally:

@@ -1,8 +1,8 @@
-"""A bound on the memory of a child process, set by the child before it loads what needs much. Knows no Django."""
+"""A memory limit that a child process sets for itself before it loads large libraries. Does not use Django."""
 
 import resource
 
 
 def limit_memory(size: int) -> None:
-    """Limits the calling process to `size` bytes of writable memory; libraries that reserve more addresses still work."""
+    """Limits the calling process to `size` bytes of writable memory. Libraries may still reserve more address space."""
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))

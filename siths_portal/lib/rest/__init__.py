@@ -1,1 +1,1 @@
-"""JSON APIs: views, fields, idempotency, problem details, descriptions."""
+"""Shared code of the JSON APIs: views, fields, idempotency, problem details, OpenAPI descriptions."""

@@ -1,4 +1,4 @@
-"""Fields and serializers that our JSON APIs share: strict where REST framework would be lenient."""
+"""Fields and serializers of our JSON APIs, which are stricter than those of REST framework."""
 
 import base64
 import binascii
@@ -20,49 +20,49 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\
 
 
 class Text(serializers.CharField):
-    """A JSON string; numbers and booleans are refused where REST framework would turn them into text."""
+    """A JSON string. Refuses numbers and booleans, which REST framework would convert to text."""
 
     def __init__(self, *, pattern: str = "", **options: Any) -> None:
-        # Python's $ also matches before a last line feed, that of JSON Schema does not; the description says $ for \Z.
+        # Python's $ also matches before a final line feed, that of JSON Schema does not. So the code uses \Z where OpenAPI has $.
         whole = pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern
         validators = [RegexValidator(whole, "Värdet har inte rätt form.")] if pattern else []
         super().__init__(trim_whitespace=False, **options)
         self.validators += validators
 
     def to_internal_value(self, data: Any) -> str:
-        """The string as it is."""
+        """Returns the string unchanged."""
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
 
 
 class Whole(serializers.IntegerField):
-    """A JSON number without a fraction; text and booleans are refused where REST framework would turn them into a number."""
+    """A JSON integer. Refuses text and booleans, which REST framework would convert to a number."""
 
     def to_internal_value(self, data: Any) -> int:
-        """The number as it is."""
+        """Returns the number."""
         if type(data) is not int:
             self.fail("invalid")
         return int(super().to_internal_value(data))
 
 
 class Flag(serializers.BooleanField):
-    """A JSON boolean; text and numbers are refused where REST framework would turn them into one."""
+    """A JSON boolean. Refuses text and numbers, which REST framework would convert to a boolean."""
 
     def to_internal_value(self, data: Any) -> bool:
-        """The value as it is."""
+        """Returns the boolean."""
         if type(data) is not bool:
             self.fail("invalid", input=data)
         return bool(data)
 
 
 class Moment(serializers.DateTimeField):
-    """A moment with its offset as RFC 3339 section 5.6 writes it; becomes a datetime in UTC. Nothing before 2000 is taken."""
+    """A time with offset in the form of RFC 3339 section 5.6, converted to a datetime in UTC. Refuses times before 2000."""
 
     EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
     def to_internal_value(self, value: Any) -> dt.datetime:
-        """The moment."""
+        """Returns the time in UTC."""
         try:
             if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
                 raise ValueError
@@ -75,10 +75,10 @@ class Moment(serializers.DateTimeField):
 
 
 class Closed(serializers.Serializer[Any]):
-    """A JSON object with the members that are declared and no others. Mark it `extensions=CLOSED` for its description."""
+    """A JSON object with only the declared members. Subclasses use `extensions=CLOSED` for the OpenAPI description."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """The values. ValidationError names each member that is not declared."""
+        """Returns the values. Raises ValidationError with each undeclared member."""
         values = super().to_internal_value(data)
         if unknown := sorted(set(data) - set(self.fields)):
             raise serializers.ValidationError({name[:40]: ["Okänt fält."] for name in unknown[:10]})
@@ -87,13 +87,13 @@ class Closed(serializers.Serializer[Any]):
 
 @extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT})
 class CsrField(Text):
-    """A certificate request (RFC 2986) as PEM; becomes DER."""
+    """A certificate request (RFC 2986) in PEM, converted to DER."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=_PEM_LIMIT, **options)
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
-        """DER of the request."""
+        """Returns the request in DER."""
         try:
             request = x509.load_pem_x509_csr(super().run_validation(data).encode())
             return request.public_bytes(serialization.Encoding.DER)
@@ -103,13 +103,13 @@ class CsrField(Text):
 
 @extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT})
 class PublicKeyField(Text):
-    """A public key (SubjectPublicKeyInfo) as PEM; becomes DER."""
+    """A public key (SubjectPublicKeyInfo) in PEM, converted to DER."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=_PEM_LIMIT, **options)
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
-        """DER of the key."""
+        """Returns the key in DER."""
         try:
             key = serialization.load_pem_public_key(super().run_validation(data).encode())
             return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -119,13 +119,13 @@ class PublicKeyField(Text):
 
 @extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT})
 class CertificateField(Text):
-    """A certificate (RFC 5280) as PEM; becomes DER."""
+    """A certificate (RFC 5280) in PEM, converted to DER."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=_PEM_LIMIT, **options)
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
-        """DER of the certificate."""
+        """Returns the certificate in DER."""
         try:
             certificate = x509.load_pem_x509_certificate(super().run_validation(data).encode())
         except UNREADABLE:
@@ -134,10 +134,10 @@ class CertificateField(Text):
 
 
 class Base64Field(Text):
-    """Bytes in the standard alphabet of RFC 4648 section 4, padded; becomes bytes."""
+    """Padded Base64 in the standard alphabet (RFC 4648 section 4), converted to bytes."""
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
-        """The bytes."""
+        """Returns the bytes."""
         text = super().run_validation(data)
         try:
             return base64.b64decode(text, validate=True)
@@ -145,5 +145,5 @@ class Base64Field(Text):
             raise serializers.ValidationError("Ange Base64 med standardalfabetet.") from None
 
     def to_representation(self, value: Any) -> str:
-        """The text of bytes."""
+        """Returns bytes as Base64."""
         return base64.b64encode(value).decode()

@@ -1,9 +1,9 @@
-"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a repeated POST has one effect and gets one answer.
+"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a repeated POST has one effect and gets the same response.
 
-A key is claimed before the act, and the answer is stored after it, in PostgreSQL. Between the two the claimer holds a session
-advisory lock, which the database lets go of when the process dies: so a claim without a holder is a dead one's, and is taken
-over at once. Acts are themselves idempotent by content, so doing one again after such a death changes nothing more.
-Only answers of acts that took effect (2xx) are kept; a refusal has changed nothing and frees its key.
+An attempt claims the key before the action and stores the response after it, in PostgreSQL. In between it holds a session
+advisory lock, which the database releases if the process dies. So a claim without a lock belongs to a dead attempt, and another
+attempt takes it over at once. The actions are idempotent by content, so repeating one after such a death changes nothing more.
+Only 2xx responses are stored; a refused request has changed nothing and its key is released.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client is told: status, the headers that matter, and the body's text."""
+    """A response: status, the headers to repeat, and the body as text."""
 
     status: int
     headers: dict[str, str]
@@ -37,7 +37,7 @@ class Answer:
 
 
 class Record(models.Model):
-    """Base of the table of keys. `owner` names the attempt that may store the answer; `status` is null until it has."""
+    """Base of the table of keys. `owner` is the attempt that may store the response; `status` is null until it is stored."""
 
     client_ref = models.CharField(max_length=63)
     key = models.CharField(max_length=255)
@@ -55,23 +55,23 @@ class Record(models.Model):
         indexes = [models.Index(fields=["claimed_at"], name="%(app_label)s_idempotency_age")]
 
     def answer(self) -> Answer | None:
-        """The stored answer; None while the act is under way."""
+        """Returns the stored response, or None while the action is in progress."""
         return None if self.status is None else Answer(self.status, self.headers, self.body, replayed=True)
 
 
 class Refusal(DomainError):
-    """The request's Idempotency-Key is missing or is not 1-255 visible ASCII characters."""
+    """The Idempotency-Key is missing or is not 1-255 visible ASCII characters."""
 
 
 class UnderWay(Conflict):
-    """Another attempt of the same request is being worked on; trying again soon gets its answer."""
+    """Another attempt of the same request is in progress. A later attempt gets its response."""
 
     def __init__(self) -> None:
         super().__init__("request-in-progress", "Samma begäran behandlas just nu. Försök igen om några sekunder.")
 
 
 def required_key(value: str | None) -> str:
-    """The header's value. Raises Refusal (400) if it is missing or malformed."""
+    """Returns the header's value. Raises Refusal (400) if it is missing or malformed."""
     if not value:
         raise Refusal("idempotency-key-missing", "Ange ett eget värde i Idempotency-Key, samma vid varje försök.")
     if not _KEY.fullmatch(value):
@@ -80,20 +80,20 @@ def required_key(value: str | None) -> str:
 
 
 def request_hash(method: str, path: str, body: bytes) -> str:
-    """SHA-256 over what makes two requests the same."""
+    """Returns the SHA-256 of method, path and body. Two requests with the same hash are the same."""
     return hashlib.sha256(b"\n".join([method.encode(), path.encode(), body])).hexdigest()
 
 
 class Store:
-    """Keys and answers in `model`, a concrete subclass of `Record`."""
+    """The store of keys and responses in `model`, a concrete subclass of `Record`."""
 
     def __init__(self, model: type[Record]) -> None:
         self._records: Any = model._default_manager
 
     def perform(self, *, client_ref: str, key: str, method: str, path: str, body: bytes, act: Callable[[], Answer]) -> Answer:
-        """Runs `act` unless this request was answered before; then that answer, marked as replayed.
+        """Runs `act` and returns its response, or returns the stored response, marked as replayed.
 
-        Raises Invalid (422) if the key was used for another request and Conflict (409) while another attempt is under way.
+        Raises Invalid (422) if the key was used for another request, and UnderWay (409) while another attempt is in progress.
         """
         faults.point("api.before-receipt")
         digest = request_hash(method, path, body)
@@ -137,7 +137,7 @@ class Store:
         return self._take_over(record, held)
 
     def _take_over(self, record: Record, held: bool) -> Record:
-        """The claim of a dead attempt, or of one older than the lease, made ours."""
+        """Takes over the claim of a dead attempt or of one older than the lease. Raises UnderWay if it cannot."""
         lease = dt.timedelta(seconds=settings.IDEMPOTENCY_LEASE_SECONDS)
         if not held and record.claimed_at > clock.now() - lease:
             raise UnderWay
@@ -153,14 +153,14 @@ class Store:
         return self._records.filter(pk=claim.pk, owner=claim.owner, status=None)
 
     def _release(self, claim: Record) -> None:
-        with contextlib.suppress(DatabaseError):  # a claim that stays is a dead one's, and is taken over
+        with contextlib.suppress(DatabaseError):  # a remaining claim has no lock, so the next attempt takes it over
             self._mine(claim).delete()
 
     def prune(self, *, older_than: dt.datetime) -> int:
-        """Forgets keys last claimed before `older_than` and returns how many."""
+        """Deletes keys last claimed before `older_than` and returns how many."""
         return int(self._records.filter(claimed_at__lt=older_than).delete()[0])
 
 
 def _held(client_ref: str, key: str) -> AbstractContextManager[bool]:
-    """Holds the session's advisory lock of this key inside the block; False if another session has it."""
+    """Holds the advisory lock of this key inside the block and yields True, or yields False if another session holds it."""
     return locks.held_if_free(locks.number(f"idempotency\0{client_ref}\0{key}"))

@@ -1,4 +1,4 @@
-"""What our JSON APIs share: idempotent POST, entity tags, opaque cursors, one form of answers."""
+"""Shared code of the JSON APIs' views: idempotent POST, entity tags, opaque cursors."""
 
 import base64
 import binascii
@@ -32,24 +32,24 @@ Handler = Callable[..., Response]
 
 
 class ApiError(DomainError):
-    """The request breaks the API's rules before any rule of the domain is asked (400)."""
+    """The request breaks a rule of the API, before any rule of the domain is checked (400)."""
 
 
 class JsonView(APIView):
-    """Base of our API views: answers are never cached by anyone, and only the methods that a view writes exist."""
+    """Base of our API views: responses are never cached, and only methods that the view defines are allowed."""
 
     http_method_names = ["get", "head", "post", "put"]
     body_limit: int | None = None
-    """Bytes that a request may bring, if less than the process takes at all. For faces behind a front that buffers bodies."""
+    """The limit of a request body in bytes, if lower than the process's limit, for APIs behind a proxy that buffers bodies."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuses a body that says it is too large (413), unparsed, once it is known who calls."""
+        """Authenticates the client, then refuses a body with a too large Content-Length (413) without parsing it."""
         super().initial(request, *args, **kwargs)
         if self.body_limit is not None and _content_length(request) > self.body_limit:
             raise RequestDataTooBig
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Adds `Cache-Control: no-store`, since answers may hold personal data."""
+        """Adds `Cache-Control: no-store`, since responses may contain personal data."""
         final = super().finalize_response(request, response, *args, **kwargs)
         final.headers.setdefault("Cache-Control", "no-store")
         if self.body_limit is not None:
@@ -58,7 +58,7 @@ class JsonView(APIView):
 
 
 def _drain(request: Request) -> None:
-    """Reads what was not read: a front that is still sending when the connection closes answers 502 in place of the refusal."""
+    """Reads the rest of the body. If we close first, a reverse proxy that is still sending returns 502 instead of our error."""
     with contextlib.suppress(RawPostDataException, RequestDataTooBig, UnreadablePostError):
         _ = request.body
 
@@ -67,34 +67,34 @@ def _content_length(request: Request) -> int:
     try:
         return int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
-        return 0  # Django reads nothing then
+        return 0  # Django then reads no body
 
 
 class JpegRenderer(JSONRenderer):
-    """Lets a client ask for `image/jpeg`; the picture itself is a plain response, and problems are JSON whatever was asked."""
+    """Allows clients to request `image/jpeg`. The view returns the image as a plain response; problems are always JSON."""
 
     media_type = "image/jpeg"
 
 
 def valid(form: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
-    """The values of `data` by the form. Raises ValidationError (422) naming what is wrong."""
+    """Validates `data` with the serializer and returns its values. Raises ValidationError (422)."""
     checked = form(data=data)
     checked.is_valid(raise_exception=True)
     return dict(checked.validated_data)
 
 
 def client_ref(request: Request) -> str:
-    """The name of the machine client that the request was authenticated as."""
+    """Returns the reference of the authenticated machine client."""
     caller: Any = request.user
     return str(caller.client_ref)
 
 
 def idempotent(read_again: Handler | None = None) -> Callable[[Handler], Callable[..., HttpResponse]]:
-    """Makes a POST handler of a `JsonView` honour Idempotency-Key, per `request.user.client_ref` (see `idempotency`).
+    """Makes a POST handler of a `JsonView` support Idempotency-Key, per `request.user.client_ref` (see `idempotency`).
 
-    A repeated answer carries `Idempotency-Replayed: true`. 400 without a key, 422 if it was used for another request, 409 while
-    the same request is under way. With `read_again` the body of a 201, which may hold personal data, is not kept: a repeat gets
-    what `read_again` reads now, and its refusal if it refuses.
+    A repeated response has `Idempotency-Replayed: true`. 400 without a key, 422 if the key was used for another request, 409 if
+    the same request is in progress. With `read_again` the body of a 201, which may contain personal data, is not stored: a repeat
+    returns what `read_again` returns then, or raises what it raises.
     """
 
     def decorate(handler: Handler) -> Callable[..., HttpResponse]:
@@ -128,12 +128,12 @@ def idempotent(read_again: Handler | None = None) -> Callable[[Handler], Callabl
 
 
 def etag_of(content: bytes) -> str:
-    """A strong entity tag (RFC 9110 section 8.8.3) of `content`."""
+    """Returns a strong entity tag (RFC 9110 section 8.8.3) of `content`."""
     return f'"{sha256_hex(content)[:32]}"'
 
 
 def tagged(request: Request, data: Any) -> Response:
-    """200 with `data` and its entity tag, or 304 if the client has that version (RFC 9110 section 13.1.2)."""
+    """Returns 200 with `data` and its entity tag, or 304 if the client has that version (RFC 9110 section 13.1.2)."""
     etag = etag_of(JSONRenderer().render(data))
     if _names(request.headers.get("If-None-Match", ""), etag, weak=True):
         return Response(status=304, headers={"ETag": etag})
@@ -141,7 +141,7 @@ def tagged(request: Request, data: Any) -> Response:
 
 
 def tagged_bytes(request: Request, content: bytes, media_type: str) -> HttpResponse:
-    """As `tagged`, for bytes that are not JSON; nothing else may be made of them than the type says."""
+    """Does the same as `tagged` for bytes that are not JSON, and forbids content sniffing."""
     etag = etag_of(content)
     if _names(request.headers.get("If-None-Match", ""), etag, weak=True):
         return HttpResponse(status=304, headers={"ETag": etag})
@@ -150,7 +150,7 @@ def tagged_bytes(request: Request, content: bytes, media_type: str) -> HttpRespo
 
 
 def required_match(request: Request) -> str:
-    """The value of If-Match. Raises PreconditionRequired (428) without it."""
+    """Returns the value of If-Match. Raises PreconditionRequired (428) if it is missing."""
     condition = request.headers.get("If-Match")
     if not condition:
         raise PreconditionRequired("if-match-missing", "Ange i If-Match vilken version som ändras: värdet av ETag vid läsning.")
@@ -158,7 +158,7 @@ def required_match(request: Request) -> str:
 
 
 def require_match(condition: str, etag: str) -> None:
-    """Raises PreconditionFailed (412) unless the If-Match value `condition` names `etag`."""
+    """Raises PreconditionFailed (412) unless the If-Match value `condition` contains `etag`."""
     if not _names(condition, etag, weak=False):
         raise PreconditionFailed("version-stale", "Uppgiften har ändrats sedan den lästes. Läs den igen och gör om ändringen.")
 
@@ -171,12 +171,12 @@ def _names(condition: str, etag: str, *, weak: bool) -> bool:
 
 
 def cursor_text(position: list[int | str]) -> str:
-    """An opaque cursor for `position`; its form is ours to change."""
+    """Returns an opaque cursor for `position`. Clients must not parse it; its form may change."""
     return base64.urlsafe_b64encode(json.dumps(position, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def cursor_position(text: str) -> list[int | str]:
-    """The position that `cursor_text` wrote. Raises ApiError (400) if it did not write this."""
+    """Parses the result of `cursor_text`. Raises ApiError (400) for any other text."""
     try:
         if len(text) > _LONGEST_CURSOR:
             raise ValueError
@@ -189,7 +189,7 @@ def cursor_position(text: str) -> list[int | str]:
 
 
 def description_view(file: Path) -> Callable[[HttpRequest], HttpResponse]:
-    """A view of an API's committed OpenAPI description (media type by RFC 9512). It has no form: any method but GET is 405."""
+    """Returns a view of an API's OpenAPI file (media type of RFC 9512). Methods other than GET and HEAD give 405."""
 
     def describe(request: HttpRequest) -> HttpResponse:
         content = file.read_bytes()

@@ -1,4 +1,4 @@
-"""What the OpenAPI descriptions of our APIs share: problem answers, headers, the client certificate, one title an API."""
+"""Shared parts of the APIs' OpenAPI descriptions: problem responses, headers, titles."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -48,7 +48,7 @@ class Problem(serializers.Serializer[Any]):
     code = serializers.CharField()
 
     def get_fields(self) -> dict[str, Any]:
-        """Adds the one member whose name is no Python name."""
+        """Adds the member whose name is not a Python identifier."""
         return super().get_fields() | {"invalid-parameters": InvalidParameter(many=True, required=False)}
 
 
@@ -74,7 +74,7 @@ ETAG = OpenApiParameter(
 
 
 CLOSED = {"x-closed": True}
-"""Marks a serializer that takes no member beside those it declares."""
+"""Marks a serializer that accepts only declared members."""
 
 RETRY_AFTER = OpenApiParameter(
     "Retry-After", OpenApiTypes.INT, OpenApiParameter.HEADER, response=[202], description="Seconds to wait before asking again."
@@ -84,21 +84,21 @@ RETRY_AFTER = OpenApiParameter(
 def problems(
     *statuses: int, meanings: Mapping[int, str] | None = None, always: Iterable[int] = ALWAYS
 ) -> dict[tuple[int, str], OpenApiResponse]:
-    """The responses of an operation that may answer with these problems, and with those that any may.
+    """Returns the problem responses of an operation: `statuses`, and `always` those of any operation.
 
-    `meanings` says what a status means in this API where it differs.
+    `meanings` replaces the description of a status in this API.
     """
-    said = {**_MEANINGS, **(meanings or {})}
-    return {(status, MEDIA_TYPE): OpenApiResponse(Problem, description=said[status]) for status in sorted({*always, *statuses})}
+    texts = {**_MEANINGS, **(meanings or {})}
+    return {(status, MEDIA_TYPE): OpenApiResponse(Problem, description=texts[status]) for status in sorted({*always, *statuses})}
 
 
 def not_modified() -> dict[int, OpenApiResponse]:
-    """The answer to a conditional GET of what the client already has."""
+    """Returns the 304 response to a conditional GET."""
     return {304: OpenApiResponse(description="The client has this version.")}
 
 
 def finish(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
-    """Postprocessing hook of drf-spectacular: title and text of the one API whose paths the description holds, closed objects."""
+    """Postprocessing hook of drf-spectacular: sets the title and text of the described API, and marks closed objects."""
     for prefix, info in settings.API_DESCRIPTIONS.items():
         if result["paths"] and all(path.startswith(prefix) for path in result["paths"]):
             result["info"] |= info

@@ -1,4 +1,4 @@
-"""The parser of our JSON APIs. Apart from `json_views`, since REST framework imports it while it is itself being imported."""
+"""The parser of our JSON APIs, in its own module since REST framework imports it during its own import."""
 
 import json
 from typing import Any
@@ -8,12 +8,15 @@ from rest_framework.parsers import BaseParser
 
 
 class StrictJSONParser(BaseParser):
-    """JSON in UTF-8 without what parsers disagree on: repeated names, NaN, lone surrogates, bottomless nesting. ParseError."""
+    """A parser of JSON in UTF-8 that refuses what other parsers disagree on.
+
+    Raises ParseError for repeated names, NaN, lone surrogates and too deep nesting.
+    """
 
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        """The value."""
+        """Returns the value. Raises ParseError."""
         try:
             text = stream.read().decode("utf-8")
             value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)

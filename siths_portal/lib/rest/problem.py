@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): the one form of errors in APIs, with stable codes and Swedish details."""
+"""Problem details (RFC 9457): the form of all API errors, with stable codes and Swedish details."""
 
 import math
 from typing import Any
@@ -20,7 +20,7 @@ RETRY_AFTER_SECONDS = 2
 
 
 def body(error: DomainError) -> dict[str, Any]:
-    """The problem object of a domain error: type, title, status, detail, code and, where given, invalid-parameters."""
+    """Returns the problem object of a domain error: type, title, status, detail, code and, with fields, invalid-parameters."""
     problem: dict[str, Any] = {
         "type": f"urn:siths-portal:problem:{error.code}",
         "title": error.code,
@@ -34,7 +34,7 @@ def body(error: DomainError) -> dict[str, Any]:
 
 
 def response(error: DomainError) -> JsonResponse:
-    """A plain Django response that carries the problem."""
+    """Returns the problem as a plain Django response."""
     return JsonResponse(body(error), status=error.http_status, content_type=MEDIA_TYPE)
 
 
@@ -72,7 +72,7 @@ _DETAILS = {
 
 
 def _flat(detail: Any, prefix: str = "") -> dict[str, list[str]]:
-    """A validation error's nested detail as `field.inner: reasons`; the whole body's faults are named `body`."""
+    """Returns a validation error's nested detail as `field.inner: reasons`. Faults of the complete body have the name `body`."""
     if isinstance(detail, dict):
         found: dict[str, list[str]] = {}
         for name, inner in detail.items():
@@ -99,7 +99,7 @@ def _internal() -> DomainError:
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """REST framework's exception handler. An unforeseen error is logged and becomes 500."""
+    """REST framework's exception handler. Logs an unexpected error and returns 500."""
     problem = _from_framework(error)
     if problem is None:
         log.error("api.failed", exc_info=error)
@@ -117,26 +117,26 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
 
 
 def _wait(error: Exception) -> int:
-    """Whole seconds after which the client may try again: what the budget says, else RETRY_AFTER_SECONDS."""
-    told = error.retry_after if isinstance(error, TooManyRequests) else getattr(error, "wait", None)
-    return max(1, math.ceil(told)) if told is not None else RETRY_AFTER_SECONDS
+    """Returns the seconds until the client may try again: those of the rate limit, else RETRY_AFTER_SECONDS."""
+    seconds = error.retry_after if isinstance(error, TooManyRequests) else getattr(error, "wait", None)
+    return max(1, math.ceil(seconds)) if seconds is not None else RETRY_AFTER_SECONDS
 
 
 def server_error(_request: HttpRequest) -> JsonResponse:
-    """`handler500` of API faces."""
+    """`handler500` of the APIs."""
     return response(_internal())
 
 
 def not_found(_request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    """`handler404` of API faces, and their last route: with DEBUG on Django would answer with a page."""
+    """`handler404` of the APIs, and their last route, since with DEBUG on Django would return a page."""
     return response(NotFound("not-found", _DETAILS[404]))
 
 
 def bad_request(_request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    """`handler400` of API faces."""
+    """`handler400` of the APIs."""
     return response(_coded(exceptions.ParseError()))
 
 
 def forbidden(_request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    """`handler403` of API faces."""
+    """`handler403` of the APIs."""
     return response(_coded(exceptions.PermissionDenied()))

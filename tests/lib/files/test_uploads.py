@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
-from siths_portal.lib.files.uploads import UploadLimitMiddleware, told_size
+from siths_portal.lib.files.uploads import UploadLimitMiddleware, declared_size
 
 LIMIT = 5 * 1024 * 1024
 BOUNDARY = "grans"
@@ -140,4 +140,4 @@ def test_the_size_of_a_refused_body_comes_through_the_proxy(told: str, size: int
     made, _ = request(0)
     made.META["HTTP_X_BODY_REFUSED"] = told
     made.META["CONTENT_LENGTH"] = ""
-    assert told_size(made) == size
+    assert declared_size(made) == size

@@ -56,7 +56,7 @@ def main() -> None:
                 progress.acquire()
             if over.is_set():
                 return
-            with here._lock.alone():
+            with here._lock.exclusive():
                 library.C_Finalize(None)
             finalised[0] += 1
 

@@ -336,7 +336,7 @@ def issue_while_the_token_restarts(stage: Stage, number: int, threads: int, turn
         for _ in range(RESTARTS):
             for _ in range(threads * turns * 2 // (RESTARTS + 1)):
                 assert made.acquire(timeout=300), "the token does not come back"
-            with here._lock.alone():
+            with here._lock.exclusive():
                 ctypes.CDLL(settings.PKCS11_MODULE).C_Finalize(None)
 
     with signatures_logged(stage), _signatures_counted() as made, ThreadPoolExecutor(threads + 1) as pool:

@@ -153,7 +153,7 @@ def test_b1_24_a_never_issued_serial_gets_a_signed_unknown_when_one_is_made(worl
     row = world.issue()
     asked = request_for(row, serial=4711)
     call(served.responder, body=asked)
-    served.responder._wishes._write()
+    served.responder._refresh_requests._write()
     served.publisher.grant()
     assert ocsp_unknown.sign() == 1
     served.publisher.look()
@@ -296,7 +296,7 @@ def test_s38_revoked_is_revoked_to_the_end_and_nothing_after_it(world, asker, al
                 successful = answer.response_status == Status.SUCCESSFUL
                 said.append(answer.certificate_status.name if successful else answer.response_status.name)
                 assert not successful or clock.now() < answer.next_update_utc
-            asker.served.responder._wishes._write()
+            asker.served.responder._refresh_requests._write()
             asker.served.publisher.grant()
             assert ocsp_unknown.sign() == 0
             asked = [question(row, hash_name=algorithm) for row in (early, late)]

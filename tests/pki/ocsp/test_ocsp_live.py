@@ -51,22 +51,22 @@ def echo(ca) -> None:
 def signing(folder, **options):
     """The signer of a store, as the worker's thread."""
     ended = threading.Event()
-    desk = ocsp_live.Desk(folder, ocsp_live.Signer(**{"per_second": 10_000} | options))
+    server = ocsp_live.SigningServer(folder, ocsp_live.Signer(**{"per_second": 10_000} | options))
 
     def serve():
         try:
-            desk.serve(ended)
+            server.serve(ended)
         finally:
             connection.close()
 
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        yield desk
+        yield server
     finally:
         ended.set()
         thread.join(30)
-        desk.close()
+        server.close()
 
 
 @pytest.fixture
@@ -393,7 +393,7 @@ def test_an_unknown_that_was_signed_live_is_wished_for_and_gives_way(world, serv
     _, _, *known = signer_client.ANSWER.unpack_from(packet)
     said = Live(*known, packet[signer_client.ANSWER.size :])
     assert body(served.responder.settle(asked, said)).certificate_status.name == "UNKNOWN"
-    served.responder._wishes._write()
+    served.responder._refresh_requests._write()
     assert served.publisher.grant() == 1
     assert ocsp_unknown.sign() == 1
     served.publisher.look()
@@ -482,7 +482,7 @@ def test_one_signs_for_a_store_and_its_socket_is_for_owner_and_group(tmp_path):
     with signing(tmp_path):
         assert (tmp_path / signer_client.NAME).stat().st_mode & 0o707 == 0o600
         with pytest.raises(ocsp_live.SocketInUse):
-            ocsp_live.Desk(tmp_path, ocsp_live.Signer(per_second=1))
+            ocsp_live.SigningServer(tmp_path, ocsp_live.Signer(per_second=1))
     with signing(tmp_path):  # a socket that lies there from before is no obstacle
         assert (tmp_path / signer_client.NAME).exists()
 

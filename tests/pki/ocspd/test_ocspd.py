@@ -411,9 +411,9 @@ def test_a_store_that_cannot_be_written_holds_no_list_up(world, served, settings
 # --- never issued -----------------------------------------------------------------------------------------------------------
 
 
-def answer_wishes(served):
-    """What publisher and worker do about wishes."""
-    served.responder._wishes._write()
+def serve_requests(served):
+    """Lets the publisher and the worker handle the responder's refresh requests."""
+    served.responder._refresh_requests._write()
     served.publisher.grant()
     done = ocsp_unknown.sign()
     served.publisher.look()
@@ -424,7 +424,7 @@ def test_a_never_issued_serial_gets_a_signed_unknown_that_is_short_lived(world, 
     row = world.issue()
     for algorithm in ALGORITHMS:
         assert served.told(request_for(row, algorithm, serial=4711)) == "UNAUTHORIZED"
-    assert answer_wishes(served) == 1
+    assert serve_requests(served) == 1
     for algorithm in ALGORITHMS:
         response = served.post(request_for(row, algorithm, serial=4711))
         assert response.certificate_status.name == "UNKNOWN"
@@ -440,7 +440,7 @@ def test_a_serial_that_has_a_row_is_never_called_unknown(world, served):
     rows = [world.issue(status=state) for state in ("reserved", "failed")]
     for row in rows:
         assert served.told(request_for(row)) == "UNAUTHORIZED"
-    assert answer_wishes(served) == 0
+    assert serve_requests(served) == 0
     assert OcspUnknown.objects.count() == 0
     assert [served.told(request_for(row)) for row in rows] == ["UNAUTHORIZED"] * 2
 
@@ -448,7 +448,7 @@ def test_a_serial_that_has_a_row_is_never_called_unknown(world, served):
 def test_a_serial_that_is_issued_after_all_is_no_longer_unknown(world, served):
     other = world.issue()
     served.told(request_for(other, serial=0x4711))
-    answer_wishes(served)
+    serve_requests(served)
     assert served.told(request_for(other, serial=0x4711)) == "UNKNOWN"
     row = Certificate.objects.create(
         ca=other.ca, serial="4711", status="issued", not_before=clock.now(), not_after=other.not_after, created_at=clock.now()
@@ -465,8 +465,8 @@ def test_unknown_is_bounded(world, served, monkeypatch):
     row = world.issue()
     for serial in range(1, 40):
         served.told(request_for(row, serial=serial))
-    assert answer_wishes(served) == 5
-    assert answer_wishes(served) == 0
+    assert serve_requests(served) == 5
+    assert serve_requests(served) == 0
     said = {served.told(request_for(row, serial=serial)) for serial in range(1, 40)}
     assert said == {"UNKNOWN", "UNAUTHORIZED"}
     later = clock.now() + dt.timedelta(minutes=6)
@@ -489,19 +489,19 @@ def test_unknown_that_was_signed_while_the_clock_was_ahead_is_signed_anew(world,
     row = world.issue()
     with clock.moved_to(clock.now() + dt.timedelta(days=3)):
         served.told(request_for(row, serial=99))
-        answer_wishes(served)
+        serve_requests(served)
         assert served.told(request_for(row, serial=99)) == "UNKNOWN"
     served.publisher.look()
-    served.responder._wishes._wished.clear()  # it was wished for a moment ago
+    served.responder._refresh_requests._sent_at.clear()  # it was requested a moment ago
     assert served.told(request_for(row, serial=99)) == "UNAUTHORIZED"
-    assert answer_wishes(served) == 1
+    assert serve_requests(served) == 1
     assert served.told(request_for(row, serial=99)) == "UNKNOWN"
 
 
 def test_unknown_that_ended_leaves_the_store(world, served):
     row = world.issue()
     served.told(request_for(row, serial=99))
-    answer_wishes(served)
+    serve_requests(served)
     count = served.publisher.writer.count
     served.publisher._forget(int(clock.now().timestamp()) - 2)  # a look that began before it was signed
     assert served.publisher.writer.count == count
@@ -518,7 +518,7 @@ def test_a_stranger_and_a_ca_without_responder_have_nothing_signed(world, served
     assert served.told(request_for(row, serial=77)) == "UNAUTHORIZED"
     row.ca.key_sha256 = "00" * 32
     assert served.told(request_for(row, serial=77)) == "UNAUTHORIZED"
-    assert answer_wishes(served) == 0
+    assert serve_requests(served) == 0
 
 
 def test_a_ca_for_which_nobody_signs_any_more_has_nothing_promised(world, served, monkeypatch):
@@ -533,7 +533,7 @@ def test_a_ca_for_which_nobody_signs_any_more_has_nothing_promised(world, served
         assert served.told(body) == "UNAUTHORIZED"
         assert reference(body) == served.post(body).public_bytes(presigning.Encoding.DER)
     assert served.told(request_for(stored)) == "GOOD"  # till it ends: that CA's own certificate says more
-    assert answer_wishes(served) == 0
+    assert serve_requests(served) == 0
 
 
 def test_a_missing_answer_is_asked_for_by_the_queue(world, served, monkeypatch):
@@ -543,7 +543,7 @@ def test_a_missing_answer_is_asked_for_by_the_queue(world, served, monkeypatch):
     served.publisher.look()
     for _ in range(50):
         assert served.told(request_for(row)) == "TRY_LATER"
-    served.responder._wishes._write()
+    served.responder._refresh_requests._write()
     served.publisher.grant()
     assert woken == [("pki.presign", "pki", {"certificate_ids": [str(row.id)]})]
 

@@ -239,34 +239,34 @@ def look(store, last):
             last[serial] = found.version
 
 
-def test_wishes_are_bounded_and_each_is_made_once(tmp_path, monkeypatch):
+def test_refresh_requests_are_limited_and_not_repeated(tmp_path, monkeypatch):
     (tmp_path / refresh_requests.FOLDER).mkdir()
-    wishes, moments = refresh_requests.Wishes(tmp_path), itertools.count(1000, 0.4 / 10_000)
+    requests, moments = refresh_requests.RefreshRequests(tmp_path), itertools.count(1000, 0.4 / 10_000)
     with monkeypatch.context() as patched:
         patched.setattr(time, "monotonic", lambda: next(moments))  # all within two fifths of a second, on any machine
         for serial in range(1, 5000):
-            wishes.unknown(1, serial)
-            wishes.answer(1, 7)
+            requests.unknown(1, serial)
+            requests.response(1, 7)
     taken = list(refresh_requests.take(tmp_path))
     assert len(taken) == len(set(taken)) <= 200
-    assert refresh_requests.Wish(1, 1, unknown=True) in taken
+    assert refresh_requests.RefreshRequest(1, 1, unknown=True) in taken
     assert list(refresh_requests.take(tmp_path)) == []
 
 
-def test_wishes_that_nobody_takes_do_not_pile_up(tmp_path, monkeypatch):
+def test_unread_refresh_requests_do_not_accumulate(tmp_path, monkeypatch):
     (tmp_path / refresh_requests.FOLDER).mkdir()
     monkeypatch.setattr(refresh_requests, "_EACH", 0.0)
-    wishes = refresh_requests.Wishes(tmp_path)
+    requests = refresh_requests.RefreshRequests(tmp_path)
     for serial in range(1, 2000):
-        wishes.unknown(1, serial)
+        requests.unknown(1, serial)
     assert len(list((tmp_path / refresh_requests.FOLDER).iterdir())) <= 20
 
 
-def test_what_is_no_wish_is_passed_over(tmp_path):
+def test_invalid_refresh_requests_are_skipped(tmp_path):
     (tmp_path / refresh_requests.FOLDER).mkdir()
     lines = b"\n1 zz 0\n1 5\n-1 5 0\n1 0 0\n99999999999 5 0\n1 " + b"f" * 60 + b" 1\n\xff\xfe\n1 a 1\n"
     (tmp_path / refresh_requests.FOLDER / "1-1-1").write_bytes(lines)
-    assert list(refresh_requests.take(tmp_path)) == [refresh_requests.Wish(1, 10, unknown=True)]
+    assert list(refresh_requests.take(tmp_path)) == [refresh_requests.RefreshRequest(1, 10, unknown=True)]
 
 
 def test_the_responder_loads_neither_django_nor_the_token():

@@ -128,7 +128,7 @@ def test_it_answers_as_the_data_tells_and_openssl_and_gnutls_believe_it(ca, old,
     assert [served.told(request_for(row(old, number))) for number in range(3)] == ["GOOD", "REVOKED", "GOOD"]
     never = request_for(row(old, 0), serial=0x4711)
     assert served.told(never) == "UNAUTHORIZED"
-    served.responder._wishes._write()
+    served.responder._refresh_requests._write()
     served.publisher.grant()
     assert ocsp_unknown.sign() == 1
     served.publisher.look()
