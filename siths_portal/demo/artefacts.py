@@ -1,4 +1,4 @@
-"""The demo's folder: artefact files and `summary.json`, each written whole or not at all."""
+"""The demo's folder with artefact files and `summary.json`, each written atomically."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from siths_portal.lib.files.atomic import write_atomically
 
 @dataclass
 class Artefacts:
-    """What a walk leaves: files under `folder` and the keys of `summary.json`. Paths in it are relative."""
+    """The artefacts of a demo run: files under `folder`, and `summary.json`, whose paths are relative to it."""
 
     folder: Path
     summary: dict[str, Any] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Artefacts:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Times one step and records whether it went well. An error is recorded and goes on to the caller."""
+        """Times one step and records whether it succeeded. An error is recorded and raised again."""
         started = time.monotonic()
         ok = False
         try:
@@ -37,6 +37,6 @@ class Artefacts:
             self.save()
 
     def save(self) -> None:
-        """Writes `summary.json` as it stands."""
+        """Writes `summary.json`."""
         content = json.dumps(self.summary | {"steps": self.steps}, ensure_ascii=False, indent=2) + "\n"
         write_atomically(self.folder / "summary.json", content.encode())

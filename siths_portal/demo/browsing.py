@@ -1,6 +1,6 @@
-"""A browser without a window: follows links, fills in forms by their labels and presses buttons by their texts, over HTTP.
+"""A text browser over HTTP: follows links, fills in forms by their labels and presses buttons by their texts.
 
-It runs no script, so what it does shows that the pages work without any. Each origin has its own cookies.
+It runs no scripts, so it shows that the pages work without them. Each origin has its own cookies.
 """
 
 import re
@@ -19,31 +19,31 @@ File = tuple[str, bytes, str]
 
 
 class PageFault(RuntimeError):
-    """A page is not what its visitor needs. The text names the address's path and what was looked for, never what was typed."""
+    """A page lacks what its visitor needs. The message has the URL's path and what is missing, never what was typed."""
 
 
 def _words(element: html.HtmlElement) -> str:
     return " ".join(element.text_content().split())
 
 
-def _fits(text: str, wanted: str) -> bool:
-    return text.casefold() == wanted.casefold() or text.casefold().startswith(wanted.casefold() + " ")
+def _begins_with(text: str, beginning: str) -> bool:
+    return text.casefold() == beginning.casefold() or text.casefold().startswith(beginning.casefold() + " ")
 
 
 @dataclass
 class Browser:
-    """Visits pages. `page` is the one that is shown."""
+    """A browser, with the cookies of each origin."""
 
     _sessions: dict[str, requests.Session] = field(default_factory=dict)
 
     def open(self, url: str) -> "Page":
-        """The page at `url`, after redirects."""
+        """Returns the page at `url`, after redirects. Raises PageFault."""
         return self.request("GET", url)
 
     def request(
         self, method: str, url: str, *, data: list[tuple[str, str]] | None = None, files: dict[str, File] | None = None
     ) -> "Page":
-        """Sends a request as a form or a link does and follows redirects (RFC 9110 15.4). Raises PageFault from 500 on."""
+        """Sends a request as a form or link does and follows redirects (RFC 9110 15.4). Raises PageFault for a status of 5xx."""
         for _ in range(_REDIRECTS):
             answer = self._session(url).request(
                 method, url, data=data, files=files, headers={"Origin": _origin(url)} if method == "POST" else {},
@@ -57,7 +57,7 @@ class Browser:
         raise PageFault(f"{urlsplit(url).path}: too many redirects")
 
     def cookies(self, url: str) -> dict[str, str]:
-        """The cookies of the origin of `url`."""
+        """Returns the cookies of the origin of `url`."""
         return self._session(url).cookies.get_dict()
 
     def _session(self, url: str) -> requests.Session:
@@ -79,7 +79,7 @@ def _origin(url: str) -> str:
 
 
 class Page:
-    """A page as its visitor reads it."""
+    """A page as its visitor sees it."""
 
     def __init__(self, browser: Browser, url: str, status: int, content: bytes, content_type: str) -> None:
         self.browser, self.url, self.status, self.content = browser, url, status, content
@@ -88,70 +88,70 @@ class Page:
 
     @property
     def path(self) -> str:
-        """The address's path."""
+        """The path of the page's URL."""
         return urlsplit(self.url).path
 
     @property
     def heading(self) -> str:
-        """The text of the first h1."""
+        """The text of the first h1, or ""."""
         found = self.tree.xpath("//h1")
         return _words(found[0]) if found else ""
 
     @property
     def text(self) -> str:
-        """Everything there is to read."""
+        """All text of the page."""
         return _words(self.tree)
 
     @property
     def address(self) -> str:
-        """The page's address without its fragment."""
+        """The page's URL without its fragment."""
         return self.url.partition("#")[0]
 
     def again(self) -> "Page":
-        """The page as it is now."""
+        """Loads the page again."""
         return self.browser.open(self.address)
 
     def has_link(self, text: str) -> bool:
-        """Whether a link reads `text`, or begins with it."""
+        """Returns whether the text of a link is `text` or begins with it."""
         return bool(self._links(text))
 
     def href(self, text: str) -> str:
-        """Where the link that reads `text`, or begins with it, leads."""
+        """Returns the URL of the first link whose text is `text` or begins with it. Raises PageFault."""
         found = self._links(text)
         if not found:
             raise self.fault(f"no link {text}")
         return urljoin(self.url, str(found[0].get("href")))
 
     def follow(self, text: str) -> "Page":
-        """The page that the link leads to."""
+        """Opens the page of the link."""
         return self.browser.open(self.href(text))
 
     def has_button(self, text: str) -> bool:
-        """Whether there is a button that reads `text`."""
+        """Returns whether the page has a button with this text."""
         return bool(self._buttons(text))
 
     def form(self, button: str, *, within: str = "") -> "Form":
-        """The form that the button sends; of several the first, or the one in the row or item that reads `within`."""
-        for found in self._buttons(button):
-            around = next(found.iterancestors("tr", "li", "article", "details"), found)
-            if not within or within in _words(around):
-                return Form(self, found)
+        """Returns the form of the first button with this text, or of the one in the row or item that contains `within`."""
+        for element in self._buttons(button):
+            item = next(element.iterancestors("tr", "li", "article", "details"), element)
+            if not within or within in _words(item):
+                return Form(self, element)
         raise self.fault(f"no button {button}")
 
     def press(self, button: str, *, within: str = "") -> "Page":
-        """Sends the button's form as it stands."""
+        """Sends the button's form unchanged."""
         return self.form(button, within=within).send()
 
     def fault(self, what: str) -> PageFault:
-        """The error that says which page lacks what."""
+        """Returns the error for this page, with the path (ids hidden), status and heading."""
         return PageFault(f"{re.sub(r'[0-9a-f-]{36}', '…', self.path)} ({self.status}, {self.heading or 'no heading'}): {what}")
 
     def _links(self, text: str) -> list[html.HtmlElement]:
-        return [one for one in self.tree.xpath("//a[@href]") if _fits(_name(one), text)]
+        return [one for one in self.tree.xpath("//a[@href]") if _begins_with(_name(one), text)]
 
     def _buttons(self, text: str) -> list[html.HtmlElement]:
         found = self.tree.xpath("//button[not(@type) or @type='submit'][not(@disabled)] | //input[@type='submit']")
-        return [one for one in found if _fits(_name(one), text) and next(one.iterancestors("dialog"), None) is None]
+        return [one for one in found if _begins_with(_name(one), text) and next(one.iterancestors("dialog"), None) is None]
 
 
 def _name(element: html.HtmlElement) -> str:
@@ -159,7 +159,7 @@ def _name(element: html.HtmlElement) -> str:
 
 
 class Form:
-    """A form about to be sent by one of its buttons."""
+    """A form and the button that will send it."""
 
     def __init__(self, page: Page, button: html.HtmlElement) -> None:
         self.page, self.button = page, button
@@ -171,7 +171,7 @@ class Form:
         self.files: dict[str, File] = {}
 
     def fill(self, label: str, value: str) -> "Form":
-        """Types into the field that the label names."""
+        """Types into the field with this label."""
         control = self._control(label)
         control.value = value
         return self
@@ -187,7 +187,7 @@ class Form:
         raise self.page.fault("no choice with this label")
 
     def offers(self, part: str) -> bool:
-        """Whether `choose` finds a radio button."""
+        """Returns whether `choose` would find a radio button."""
         return any(part in text for text, _ in self._choices())
 
     def _choices(self) -> Iterator[tuple[str, html.HtmlElement]]:
@@ -195,17 +195,17 @@ class Form:
             control = self._of(label)
             if control is None or control.get("type") != "radio":
                 continue
-            beside = (control.get("aria-describedby") or "").split()
-            told = [one for name in beside for one in self.page.tree.xpath("//*[@id=$id]", id=name)]
-            yield " ".join(map(_words, (label, *told))), control
+            ids = (control.get("aria-describedby") or "").split()
+            descriptions = [one for name in ids for one in self.page.tree.xpath("//*[@id=$id]", id=name)]
+            yield " ".join(map(_words, (label, *descriptions))), control
 
     def attach(self, label: str, name: str, content: bytes, content_type: str) -> "Form":
-        """Puts a file into the field that the label names."""
+        """Attaches a file to the field with this label."""
         self.files[str(self._control(label).get("name"))] = (name, content, content_type)
         return self
 
     def send(self) -> Page:
-        """What comes of it."""
+        """Sends the form and returns the page of the response."""
         values = [(name, value) for name, value in self.element.form_values() if name not in self.files]
         if self.button.get("name"):
             values.append((self.button.get("name"), self.button.get("value") or ""))
@@ -218,7 +218,7 @@ class Form:
 
     def _control(self, label: str) -> html.HtmlElement:
         for one in self.element.xpath(".//label"):
-            control = self._of(one) if _fits(_words(one), label) else None
+            control = self._of(one) if _begins_with(_words(one), label) else None
             if control is not None:
                 return control
         raise self.page.fault("no field with this label")

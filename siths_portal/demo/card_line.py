@@ -1,4 +1,4 @@
-"""One card of the demo from order to signed receipt: at the portal's pages, by the supplier, in the eID app."""
+"""One card of the demo from order to signed receipt, with the portal's pages, the supplier and the eID app."""
 
 import os
 import subprocess
@@ -15,18 +15,18 @@ from issuance.orders.models.orders import CardOrder
 from pki import service as pki
 from siths_portal.demo import holder, ordering, portraits, receipts
 from siths_portal.demo.artefacts import Artefacts
-from siths_portal.demo.clerk import Clerk, Wish
+from siths_portal.demo.clerk import CardRequest, Clerk
 
 SUPPLIER_SECONDS = 120
 
 
 class LineFault(RuntimeError):
-    """A step did not end as it must."""
+    """A step did not have the expected result."""
 
 
 @dataclass
 class Issued:
-    """One certificate of the card with its issuer, and the files that hold them."""
+    """A certificate of the card, its issuer, and the names of their files."""
 
     profile: str
     certificate: x509.Certificate
@@ -37,7 +37,7 @@ class Issued:
 
 @dataclass
 class CardLine:
-    """The steps of one card's life, and what they learn. `folder` is where its certificates go, below the artefacts'."""
+    """The steps of one card's life and their results. `folder` is the folder of its certificates, below the artefacts' folder."""
 
     artefacts: Artefacts
     article: str
@@ -53,7 +53,7 @@ class CardLine:
     def case(self) -> ordering.Case:
         """Holder, ID administrator and office. Raises LineFault before `log_in`."""
         if self.found is None:
-            raise LineFault("nobody was found to order a card for")
+            raise LineFault("no person was found to order a card for")
         return self.found
 
     @property
@@ -69,22 +69,22 @@ class CardLine:
         return self.card_order.carrier.card_serial
 
     def log_in(self) -> None:
-        """Finds a person without a card; the person's ID administrator logs in as one of the provider's test persons."""
+        """Finds a person without a card. The person's ID administrator logs in as one of the provider's test persons."""
         self.found = ordering.find_case(self.article)
         self.clerk.log_in(self.case.clerk.name, self.case.clerk.hsa_id)
 
     def order(self) -> None:
-        """She finds the person and orders a card, with a photo."""
+        """The ID administrator finds the person and orders a card with a photo."""
         self.clerk.find(self.case.holder.written)
         photo = portraits.portrait_of(int(self.case.holder.number[-5:]))
-        self.clerk.order(Wish(self.article, photo, self.case.office.name, self.case.holder.hsa_id))
+        self.clerk.order(CardRequest(self.article, photo, self.case.office.name, self.case.holder.hsa_id))
         self.order_id = ordering.order_of(self.case.holder).id
 
     def supply(self) -> None:
-        """The supplier, a process of its own, pulls the order over mTLS and reports the card sent."""
+        """The supplier, a separate process, pulls the order over mTLS and reports the card sent."""
         order_id = str(self.card_order.id)
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "supplier_simulator", "--once", "--order", order_id]
-        if user := os.environ.get("SITHS_SIMULATORS_USER"):  # whose cards the simulators can read
+        if user := os.environ.get("SITHS_SIMULATORS_USER"):  # so that the simulators can read the card
             command = ["runuser", "-u", user, "--", *command]
         done = subprocess.run(
             command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=SUPPLIER_SECONDS, check=False
@@ -93,7 +93,7 @@ class CardLine:
             raise LineFault(f"the supplier did not finish: {(done.stderr or done.stdout).strip()[-400:]}")
 
     def collect_certificates(self) -> None:
-        """Four certificates, the root and the CAs that issued them, as PEM files."""
+        """Writes the four certificates, the root and the issuing CAs as PEM files. Raises LineFault."""
         views = pki.certificates(ordering.certificate_ids(self.card_order))
         issuers: dict[tuple[str, int], tuple[str, x509.Certificate]] = {}
         for ca in sorted({(view.ca, view.generation) for view in views}):
@@ -114,13 +114,16 @@ class CardLine:
             raise LineFault("the card does not have four certificates")
 
     def activate(self) -> None:
-        """The ID administrator identifies the holder, who chooses a code and signs the receipt in the eID app's windows."""
+        """The ID administrator identifies the holder, who chooses a code and signs the receipt in the eID app."""
         self.clerk.begin_activation("Körkort")
         holder.activate(self.clerk.handle(), self.serial, self.code)
         self.clerk.finish_activation()
 
     def judged_receipt(self) -> bytes:
-        """The PDF that the portal shows, signed over its whole by the card's own key, up to the root. Raises ReceiptFault."""
+        """Returns the receipt that the portal shows, after checking that the card's key signed the complete file.
+
+        Raises ReceiptFault.
+        """
         pdf = self.clerk.receipt()
         signing = next(one for one in self.issued if one.profile == "person-id-sign")
         root = x509.load_der_x509_certificate(pki.chain("root")[0])

@@ -1,6 +1,6 @@
-"""A month of the past, put through the same services as the present, under a moved clock.
+"""Loads a past month through the normal services, with the clock set to that time.
 
-Cards of that time were certified by the earlier CA, of which the portal has the serials alone (CA `demo-bulk`).
+An earlier CA certified the cards of that time; the portal has only the serials of its certificates (CA `demo-bulk`).
 """
 
 import datetime as dt
@@ -42,16 +42,16 @@ YEAR = dt.timedelta(days=365)
 
 @dataclass(frozen=True)
 class History:
-    """How many cards the month has now: `sent` in it, and `in_use` since before it."""
+    """The numbers of cards that were sent in the month, and that were in use before it."""
 
     sent: int
     in_use: int
 
 
 def load_month(month: Month, say: Callable[[str], None]) -> History:
-    """Gives the demo its cards in use and `ORDERS` cards that were ordered and sent in `month`; again adds nothing.
+    """Adds the demo's cards in use, and `ORDERS` cards ordered and sent in `month`. A repeated call adds only missing ones.
 
-    Orders read the directory and the register live. Raises what the services raise; then a repetition goes on from there.
+    Orders read the directory and the person register live. Raises the services' errors; a repeated call then continues.
     """
     in_use = _cards_in_use(month)
     say(f"{in_use} kort i bruk sedan tidigare")
@@ -63,13 +63,13 @@ def load_month(month: Month, say: Callable[[str], None]) -> History:
 
 
 def _cards_in_use(month: Month) -> int:
-    """Cards from before the portal, active at the month's beginning."""
+    """Registers cards from before the portal that are active at the month's beginning. Returns the number of migrated cards."""
     cards: list[migration.MigratedCard] = []
     number = 0
     for place in PLACES:
-        wanted = range(number, number + _MIGRATED.get(place.name, 0))
-        number = wanted.stop
-        serials = {f"9752{index:015}": index for index in wanted}
+        indexes = range(number, number + _MIGRATED.get(place.name, 0))
+        number = indexes.stop
+        serials = {f"9752{index:015}": index for index in indexes}
         known = set(Carrier.objects.filter(card_serial__in=serials).values_list("card_serial", flat=True))
         missing = {serial: index for serial, index in serials.items() if serial not in known}
         posts = without_card(Post.objects.filter(organisation__hsa_id=place.hsa_id))[: len(missing)]
@@ -97,7 +97,7 @@ def _card_in_use(post: Post, serial: str, activated_at: dt.datetime) -> migratio
 
 
 def _card_of_the_month(month: Month, number: int, place: Place) -> bool:
-    """One card from order to dispatch within the month; True if it is sent in the end."""
+    """Orders and dispatches one card within the month. Returns whether it is sent."""
     ordered_at = month.start + (number * 24 // ORDERS) * DAY + 9 * HOUR
     key = f"demo-history-{month.first_day:%Y-%m}-{number:02}"
     order = CardOrder.objects.filter(idempotency_key=key).first()
@@ -117,7 +117,7 @@ def _card_of_the_month(month: Month, number: int, place: Place) -> bool:
             with clock.moved_to(ordered_at + later):
                 try:
                     act()
-                except DomainError:  # a supplier that works in the present was first
+                except DomainError:  # the running supplier has already processed the order
                     return False
             order.refresh_from_db()
     return order.state == OrderState.SENT
@@ -141,13 +141,13 @@ def _order(place: Place, number: int, key: str, ordered_at: dt.datetime) -> Card
 
 
 def officer(organisation: Organisation) -> Actor:
-    """The organisation's first ID-administrator."""
+    """Returns the organisation's first ID administrator."""
     grants = RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR.value, organisation=organisation, valid_to=None)
     return actor_of_person(grants.order_by("protected_persons", "id")[0].person_id)
 
 
 def without_card(posts: QuerySet[Post]) -> QuerySet[Post]:
-    """Posts of people who may have a card, have none, and hold no role, in a fixed order."""
+    """Returns the assignments of people who may get a card and have no card and no role, in a fixed order."""
     return posts.filter(
         ended_at=None,
         person__deceased=False,
@@ -175,5 +175,5 @@ def _dispatch(order: CardOrder, number: int) -> Sent:
 
 
 def new_serials() -> Mapping[str, str]:
-    """Certificate serials of the four profiles, as the earlier CA drew them."""
+    """Returns random certificate serials of the four profiles, in the form of the earlier CA."""
     return {profile: "01" + secrets.token_hex(15).upper() for profile in PROFILES}

@@ -1,4 +1,4 @@
-"""The holder at the eID app's pages: puts the card into the reader, chooses a code, reads the receipt and signs it."""
+"""The holder, who uses the eID app's pages: inserts the card, chooses a code and signs the receipt."""
 
 import secrets
 
@@ -8,12 +8,12 @@ from siths_portal.demo.browsing import Browser, Page
 
 
 def new_code() -> str:
-    """Eight digits that nobody chose."""
+    """Returns eight random digits."""
     return f"{secrets.randbelow(10**8):08}"
 
 
 def activate(handle: str, serial: str, code: str) -> Page:
-    """Goes through the app's windows to the end, as with a handle that was copied from the clerk's page."""
+    """Activates the card in the app, with a start code copied from the ID administrator's page. Raises PageFault."""
     page = Browser().open(settings.EID_APP_URL).form("Fortsätt").fill("Startkod", handle).send()
     page = page.form("Fortsätt").choose(f"slutar på {serial[-4:]}").send()
     page = page.form("Legitimera").fill("Legitimeringskod", code).fill("Bekräfta legitimeringskod", code).send()

@@ -1,4 +1,4 @@
-"""The identity provider simulator's test persons: who holds which role in the demo, and one who holds none."""
+"""The test persons of the identity provider simulator: the role holders of the demo, and one person without a role."""
 
 import json
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ _UNITS = {place.hsa_id: place.name for place in PLACES} | {place.hsa_id: place.n
 
 
 def file() -> Path:
-    """The simulator's data file."""
+    """Returns the path of the simulator's data file."""
     return settings.VAR_DIR / "simulators" / "idp" / "people.json"
 
 
 def write() -> None:
-    """Writes the people who hold the demo's roles, from the widest role to the narrowest, one without, and those who may get
-    one in the new area. Choices of HSA-id are the portal's."""
+    """Writes the demo's role holders from the widest role to the narrowest, a person without a role, and those who may get a
+    role in the new area. The simulator leaves the choice of HSA-id to the portal."""
     write_atomically(file(), json.dumps(list(_entries()), ensure_ascii=False, indent=1).encode(), mode=0o600)
 
 
@@ -35,7 +35,7 @@ def _entries() -> Iterator[dict[str, Any]]:
         yield _entry(person(index), _title(role, protected=protected), _name(role))
     yield _entry(person(len(holders)), "")
     for one in newcomers.newcomers():
-        # True before the role is given and after: the provider is not told of it.
+        # The text is true before and after the role is given, because the provider does not learn of it.
         yield _entry(
             one.person, f"i guiden {one.role}, kan logga in när rollen är utdelad", f"Guidens personer i {newcomers.AREA}"
         )
@@ -54,11 +54,11 @@ def _entry(one: DemoPerson, role: str, group: str = "") -> dict[str, Any]:
 
 
 def _title(role: Role, *, protected: bool) -> str:
-    """The role in the portal's own words."""
+    """Returns the Swedish name of the role."""
     name = _name(role)
     return f"{name}, även skyddade personer" if protected else name
 
 
 def _name(role: Role) -> str:
-    """What the list calls holders of the role. Administrators have three roles and one name."""
+    """Returns the list's name for holders of the role. Administrators have three roles and one name."""
     return "Förvaltningsadministratör" if role is Role.MASTER_DATA_ADMIN else str(ROLE[role.value])

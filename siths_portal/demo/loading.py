@@ -1,4 +1,4 @@
-"""Filling an empty portal with the demo: places, people and their roles. Repeating it adds what is missing and no more."""
+"""Loads the demo's organisations, people and roles into an empty portal. A repeated run adds only what is missing."""
 
 import datetime as dt
 import json
@@ -37,24 +37,24 @@ from siths_portal.lib.files.atomic import write_atomically
 LEAST = sum(len(place.roles) for place in PLACES)
 _CHUNK = 1000
 PHOTOGRAPHED = 120
-"""Only the first of the people have portraits, however many are loaded."""
+"""Only people below this number get portraits."""
 
 
 def directory_file() -> Path:
-    """The data file of the directory simulator."""
+    """Returns the path of the directory simulator's data file."""
     return settings.VAR_DIR / "simulators" / "directory" / "people.json"
 
 
 def organisations_file() -> Path:
-    """The data file of the organisations that the directory simulator knows."""
+    """Returns the path of the directory simulator's file of organisations."""
     return directory_file().with_name("organisations.json")
 
 
 def load(count: int, say: Callable[[str], None]) -> None:
-    """Loads the demo with at least `count` people; people who are there already stay, also in the simulator's file.
+    """Loads the demo with at least `count` people. Keeps existing people, also in the simulator's file.
 
-    From FIRST_OF_THE_COUNTRY on they come with a country of places and with cards, by COPY (ADR 0195). The simulators know of the
-    people those before alone, of the places all. Raises Conflict as `scale.load` does.
+    People from FIRST_OF_THE_COUNTRY on are loaded by COPY, with national-scale organisations and with cards (ADR 0195). The
+    simulators know all organisations, but only the people before that number. Raises Conflict as `scale.load` does.
     """
     wanted = max(count, Person.objects.filter(synthetic=True).count())
     if wanted > FIRST_OF_THE_COUNTRY:
@@ -81,7 +81,7 @@ def load(count: int, say: Callable[[str], None]) -> None:
 
 
 def write_organisations(places: Iterable[Place | NewPlace | ScalePlace]) -> None:
-    """Writes places as the directory simulator's organisations (docs/wire/README.md), atomically."""
+    """Writes the directory simulator's organisations (docs/wire/README.md), atomically."""
     entries = [
         {"hsa_id": place.hsa_id, "name": place.name, "organisation_number": place.organisation_number.replace("-", "")}
         for place in places
@@ -90,7 +90,7 @@ def write_organisations(places: Iterable[Place | NewPlace | ScalePlace]) -> None
 
 
 def _appoint_administrators(numbers: Sequence[PersonId]) -> None:
-    """Appoints the administrators as a fresh system's operator does, by the same file; again changes nothing."""
+    """Appoints the administrators with the file that the operator of a new system uses. Does nothing if there are any."""
     if RoleGrant.objects.filter(role=Role.MASTER_DATA_ADMIN.value).exists():
         return
     today = clock.today().isoformat()
@@ -102,7 +102,7 @@ def _appoint_administrators(numbers: Sequence[PersonId]) -> None:
 
 
 def _assign_roles() -> None:
-    """The first people of each place hold its roles, given by those who may: audit_verify compares that."""
+    """Gives the roles of each organisation to its first people, by actors with the right to, since audit_verify checks it."""
     holders = iter(range(LEAST))
     roles = [role for place in PLACES for role, _protected in place.roles]
     numbers = [person(index).person_id for index, role in enumerate(roles) if role is Role.MASTER_DATA_ADMIN]
@@ -121,7 +121,7 @@ def _assign_roles() -> None:
             if role in GLOBAL_ROLES:
                 _give_global(first, second, holder, role, protected=protected)
             elif role in AREA_ROLES:
-                # With the add-on at first, without which the issuer could give it to nobody.
+                # With the add-on for protected persons first: the issuer needs it to give roles with the add-on.
                 grant = role_assignment.assign_role(
                     actor=first, person_id=holder, role=role, protected_persons=True, area_id=organisation.area_id
                 )
@@ -149,7 +149,7 @@ def _issuer_of(organisation: Organisation) -> Actor:
 
 
 def _qualify(giver: Actor, person_id: UUID) -> None:
-    """Records a person check and a training of today, unless they hold for a good while yet."""
+    """Records a person check and a training of today, unless they are valid for QUALIFICATION_SOON_DAYS more."""
     soon = clock.today() + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS)
     for kind in QualificationKind:
         records = Qualification.objects.filter(person_id=person_id, kind=kind.value, withdrawn_at=None)
@@ -158,7 +158,7 @@ def _qualify(giver: Actor, person_id: UUID) -> None:
 
 
 def _verify_customisations() -> None:
-    """The supplier puts the logotypes that are missing, and each area's responsible issuer verifies what then is whole."""
+    """Adds missing logotypes as the supplier, and verifies the customisations as each area's responsible issuer."""
     ids = [place.customisation.customisation_id for place in PLACES if place.customisation]
     for row in CardCustomisation.objects.filter(logotype=None, customisation_id__in=ids).order_by("customisation_id"):
         organisation = Organisation.objects.get(customisation=row)

@@ -1,4 +1,4 @@
-"""Looks for the demo people's personal data, card serials and the token's PINs in the house's log files (S21)."""
+"""Searches the log files for personal data of the demo people, card serials and the token's PINs (S21)."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,14 +9,14 @@ from django.conf import settings
 from issuance.carriers.models import Carrier
 from issuance.people.models.persons import Person, PersonIdentifier, Post
 
-# Shorter names are words of their own, such as "Ek" or "Bo".
+# Shorter names, such as "Ek" or "Bo", are also common words.
 SHORTEST_NAME = 4
 
 
 def terms() -> Iterator[str]:
-    """Everything that may stand in no log: personal numbers in each form, HSA-ids, card serials, names, the token's PINs.
+    """Yields what must not be in a log: personal numbers in each form, HSA-ids, card serials, names, the token's PINs.
 
-    A card's PUK and code are known to nobody once the card is sent; that they reach no log is proved where they are made.
+    PUKs and codes of sent cards are not stored, so they cannot be searched for; tests check that they are not logged.
     """
     for value in PersonIdentifier.objects.values_list("value", flat=True).iterator():
         yield from {value, value[2:], f"{value[:8]}-{value[8:]}", f"{value[2:8]}-{value[8:]}"}
@@ -30,7 +30,7 @@ def terms() -> Iterator[str]:
 
 
 def scan(folders: Iterable[Path], forbidden: Iterable[str]) -> list[str]:
-    """The places, as file and line number, where a whole word of the logs is one of `forbidden`, never the word itself."""
+    """Returns file and line number of each line with one of `forbidden` as a whole word, without the word itself."""
     words = sorted({term for term in forbidden if term}, key=len, reverse=True)
     if not words:
         raise ValueError("nothing to look for: the scan would prove nothing")

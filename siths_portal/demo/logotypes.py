@@ -1,4 +1,4 @@
-"""Logotypes of the demo's card customisations: initials in a colour of their own, drawn here and put by the supplier."""
+"""Draws the logotypes of the demo's card customisations (initials on a colour) and stores them as the supplier."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ _WIDTH, _HEIGHT = 720, 240
 
 
 def put_logotype(row: CardCustomisation) -> None:
-    """Gives a customisation its drawn logotype."""
+    """Draws and stores the logotype of a customisation."""
     png = logotype(row.name, int(row.customisation_id))
     digest = hashlib.sha256(png).hexdigest()
     supplier_intake.put_logotype(
@@ -23,7 +23,7 @@ def put_logotype(row: CardCustomisation) -> None:
 
 
 def logotype(name: str, number: int) -> bytes:
-    """A PNG with initials and a sign beside them; `number` chooses the colour."""
+    """Returns a PNG with initials next to bars. `number` selects the colour."""
     colour = _COLOURS[number % len(_COLOURS)]
     image = Image.new("RGBA", (_WIDTH, _HEIGHT), (255, 255, 255, 0))
     draw = ImageDraw.Draw(image)

@@ -1,6 +1,6 @@
-"""Places and people that the demo's catalogue has and the portal does not: with them a visitor sets up a new issuing area.
+"""Organisations and people that the demo's HSA directory has and the portal lacks. A visitor can set up a new area with them.
 
-The portal learns of a person when somebody is to give him a role (ADR 0196). Synthetic like everybody in the demo.
+The portal reads such a person from the directory when somebody gives the person a role (ADR 0196). All people are synthetic.
 """
 
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from siths_portal.demo.people import MOST, DemoPerson, _person_id
 
 AREA = "Region Ost"
 FIRST = MOST + 1_000
-"""Their numbers come after those of everybody else."""
+"""The number of the first of these people, after all other demo people."""
 
 _ADDRESS = RegisteredAddress(("Provgränd 4",), "123 45", "Demostad", "SE")
 
 
 @dataclass(frozen=True)
 class NewPlace:
-    """An organisation to be made. `parent` is the HSA-id of the one above it."""
+    """An organisation to create. `parent` is the HSA-id of its parent, or ""."""
 
     hsa_id: str
     name: str
@@ -28,7 +28,7 @@ class NewPlace:
 
 @dataclass(frozen=True)
 class NewOffice:
-    """An office to be made. `of` names the organisations that may choose it."""
+    """An office to create. `of` has the names of the organisations that use it."""
 
     name: str
     invoice_comment: str
@@ -75,7 +75,7 @@ _EMPLOYEES = (
 
 @dataclass(frozen=True)
 class Newcomer:
-    """A person with the place of his post, and the role that the guide has for him there, if any."""
+    """A person with the organisation of the assignment, and the role that the guide suggests, or ""."""
 
     place: NewPlace
     person: DemoPerson
@@ -83,12 +83,12 @@ class Newcomer:
 
 
 def newcomers() -> list[Newcomer]:
-    """Those of the places who are to get roles, the region's first."""
+    """Returns the people who are to get roles, those of the region first."""
     return [_newcomer(FIRST + number, *name) for number, name in enumerate(_NAMES)]
 
 
 def employees() -> list[Newcomer]:
-    """One of each place who gets no role: whom a card can be ordered for, as nobody orders one for himself."""
+    """Returns one person of each organisation without a role, to order a card for, since nobody may order their own."""
     return [_newcomer(FIRST + len(_NAMES) + number, *name, "") for number, name in enumerate(_EMPLOYEES)]
 
 
@@ -110,7 +110,7 @@ def _newcomer(index: int, place: NewPlace, given: str, surname: str, role: str) 
 
 
 def guide() -> list[str]:
-    """What `var/demo/guide.txt` says of them."""
+    """Returns the lines of `var/demo/guide.txt` about these organisations and people."""
     heading = f"Ett nytt utgivningsområde att sätta upp, {AREA} (logga in som Förvaltningsadministratör, välj Administrera):"
     lines = ["", heading, ""]
     names = {place.hsa_id: place.name for place in PLACES}

@@ -1,4 +1,4 @@
-"""Who gets the walk's card, and from whom: found in the database, while all that is done to the card goes over the wire."""
+"""Finds the holder and the ID administrator of the demo's card in the database. All steps with the card use HTTP."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -21,12 +21,12 @@ _LIVE = [state.value for state in (CarrierState.ORDERED, CarrierState.SENT, Carr
 
 
 class NobodyLeft(RuntimeError):
-    """Everyone in the demo has a card already."""
+    """All people in the demo already have a card."""
 
 
 @dataclass(frozen=True)
-class Who:
-    """A person at a page: the name and the number that are typed or pressed, and the assignment."""
+class PersonOnPage:
+    """A person with the name and number to type or press on a page, and the HSA-id of the assignment."""
 
     person_id: UUID
     name: str = field(repr=False)
@@ -35,23 +35,23 @@ class Who:
 
     @property
     def written(self) -> str:
-        """The number as people write it."""
+        """The number with its hyphen."""
         return f"{self.number[:8]}-{self.number[8:]}"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A holder without a card, the ID-administrator of the same organisation, and the office that is chosen."""
+    """A holder without a card, an ID administrator of the same organisation, and the office to choose."""
 
-    clerk: Who
-    holder: Who
+    clerk: PersonOnPage
+    holder: PersonOnPage
     office: Office
 
 
 def find_case(article: str = ARTICLE) -> Case:
-    """Somebody without a live card who may get the article, and an ID-administrator of the person's organisation.
+    """Returns a person without a live card who may get the article, and an ID administrator of the person's organisation.
 
-    Raises NobodyLeft if everybody has a card.
+    Raises NobodyLeft if there is no such person.
     """
     grants = RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR.value, valid_to=None).order_by("id")
     for grant in grants:
@@ -62,14 +62,14 @@ def find_case(article: str = ARTICLE) -> Case:
         link = OrganisationOffice.objects.filter(organisation=post.organisation, office__closed_at=None).order_by("id").first()
         own = Post.objects.filter(person_id=grant.person_id, ended_at=None).order_by("hsa_id").first()
         if link is not None and own is not None:
-            return Case(_who(own), _who(post), link.office)
+            return Case(_on_page(own), _on_page(post), link.office)
     raise NobodyLeft("Alla demopersoner har redan kort.")
 
 
-def _who(post: Post) -> Who:
+def _on_page(post: Post) -> PersonOnPage:
     person = post.person
     number = person.identifiers.get(valid_to=None)
-    return Who(person.id, f"{person.given_name_in_use} {person.surname}", number.value, post.hsa_id)
+    return PersonOnPage(person.id, f"{person.given_name_in_use} {person.surname}", number.value, post.hsa_id)
 
 
 def _candidate(actor: Actor, article: str) -> Post | None:
@@ -95,31 +95,31 @@ def _candidate(actor: Actor, article: str) -> Post | None:
     )
 
 
-def order_of(who: Who) -> CardOrder:
-    """The person's newest card order."""
-    return CardOrder.objects.with_card().filter(person=who.person_id).select_related("photo").latest("ordered_at")
+def order_of(holder: PersonOnPage) -> CardOrder:
+    """Returns the person's newest card order."""
+    return CardOrder.objects.with_card().filter(person=holder.person_id).select_related("photo").latest("ordered_at")
 
 
 def certificate_ids(order: CardOrder) -> list[UUID]:
-    """The ids of the card's four certificates, in a fixed order of profiles."""
+    """Returns the ids of the card's four certificates, sorted by profile."""
     return [row.certificate_id for row in order.carrier.certificates.order_by("profile")]
 
 
-def give_reading_role(who: Who) -> RoleGrant:
-    """The role Läs from the area's responsible issuer, so that the portal lets the new card's holder in."""
-    post = Post.objects.select_related("organisation").get(hsa_id=who.hsa_id)
+def give_reading_role(holder: PersonOnPage) -> RoleGrant:
+    """Gives the holder the role Läs as the area's responsible issuer, so that the holder can log in to the portal."""
+    post = Post.objects.select_related("organisation").get(hsa_id=holder.hsa_id)
     return role_assignment.assign_role(
         actor=_issuer(post),
-        person_id=who.person_id,
+        person_id=holder.person_id,
         role=Role.READER,
         protected_persons=False,
         organisation_id=post.organisation_id,
     )
 
 
-def end_reading_role(who: Who, grant: RoleGrant) -> None:
-    """Takes the role back."""
-    post = Post.objects.select_related("organisation").get(hsa_id=who.hsa_id)
+def end_reading_role(holder: PersonOnPage, grant: RoleGrant) -> None:
+    """Ends the role."""
+    post = Post.objects.select_related("organisation").get(hsa_id=holder.hsa_id)
     role_assignment.end_role(actor=_issuer(post), grant_id=grant.id)
 
 

@@ -1,6 +1,6 @@
-"""The demo's people: synthetic, the same on every machine. The nth person does not depend on how many there are.
+"""The demo's synthetic people, the same on every machine. A person depends only on their number, not on how many are loaded.
 
-Born 1800-1899 with birth numbers 980-999, so that nobody can have their numbers.
+They are born 1800-1899 and have birth numbers 980-999, so that no real person can have their personal numbers.
 """
 
 import datetime as dt
@@ -22,11 +22,11 @@ from siths_portal.lib.files.atomic import write_atomically
 SEED = 1549
 MOST = 600_000
 FIRST_OF_THE_COUNTRY = 1_000
-"""The people before this number are those of the slides' places, whom the services write; the others are the country's."""
+"""Services register the people before this number, in the demo's own organisations. The others are the national-scale data."""
 
 _DAYS = (dt.date(1899, 12, 31) - dt.date(1800, 1, 1)).days + 1
 _SLOTS = _DAYS * 20
-_STRIDE = 48271  # a prime that does not divide _SLOTS, so that every number comes once
+_STRIDE = 48271  # a prime that does not divide _SLOTS, so that no personal number repeats
 
 _WOMEN = (
     "Agnes", "Alma", "Anna", "Astrid", "Beata", "Birgitta", "Cecilia", "Disa", "Ebba", "Elin", "Elsa", "Emma", "Frida",
@@ -45,7 +45,7 @@ _SURNAMES = (
     "Rosén", "Sandberg", "Sjöberg", "Strömberg", "Sundin", "Svensson", "Söderlund", "Tornberg", "Wallin", "Westman", "Åberg",
     "Åkesson", "Åström", "Öberg", "Öhman", "Östlund",
 )  # fmt: skip
-_TWO_ASSIGNMENTS = frozenset({5})  # the first ID-administrator, who chooses between HSA-ids at log-in
+_TWO_ASSIGNMENTS = frozenset({5})  # the first ID administrator, who chooses between HSA-ids at log-in
 _TITLES = ("Sjuksköterska", "Läkare", "Undersköterska", "Medicinsk sekreterare", "Fysioterapeut", "Biomedicinsk analytiker", "")
 _STREETS = ("Demogatan", "Exempelvägen", "Provgränd", "Testallén")
 _ASCII = str.maketrans("åäöÅÄÖé", "aaoAAOe")
@@ -53,7 +53,7 @@ _ASCII = str.maketrans("åäöÅÄÖé", "aaoAAOe")
 
 @dataclass(frozen=True)
 class DemoPerson:
-    """A person of the demo with his place, and another where he has a second post."""
+    """A person of the demo with one or two HSA assignments."""
 
     index: int
     person_id: PersonId
@@ -61,12 +61,12 @@ class DemoPerson:
     posts: tuple[DirectoryPost, ...]
 
     def for_catalogue(self) -> CataloguePerson:
-        """As the mirror takes him."""
+        """Returns the person as input of the directory import."""
         return CataloguePerson(self.person_id, self.register, self.posts)
 
 
 def person(index: int) -> DemoPerson:
-    """The person with this number, 0 to MOST - 1."""
+    """Returns the person with this number, 0 to MOST - 1."""
     chance = random.Random(f"{SEED}:{index}")  # noqa: S311  (demo data, no secret)
     coordination = index % 41 == 40
     person_id = _person_id(index, coordination=coordination)
@@ -90,7 +90,7 @@ def person(index: int) -> DemoPerson:
 
 
 def people(count: int) -> list[DemoPerson]:
-    """The first `count` people."""
+    """Returns the first `count` people."""
     return [person(index) for index in range(count)]
 
 
@@ -110,7 +110,7 @@ def _person_id(index: int, *, coordination: bool) -> PersonId:
 
 
 def _places(index: int, chance: random.Random) -> list[Place] | list[ScalePlace]:
-    """Where a person has posts: one of twenty in two places."""
+    """Returns the organisations of the person's assignments. One person in twenty has two."""
     second = chance.random() < 0.05
     if index >= FIRST_OF_THE_COUNTRY:
         first = place_of(index - FIRST_OF_THE_COUNTRY)
@@ -125,7 +125,7 @@ def _places(index: int, chance: random.Random) -> list[Place] | list[ScalePlace]
 
 
 def _place(index: int) -> Place:
-    """Places take turns in proportion to their shares; the first ones go to those who hold the roles of a place."""
+    """Returns the organisation of a person. The first people fill the organisations' roles; the rest follow their shares."""
     leaders = [place for place in PLACES for _ in place.roles]
     if index < len(leaders):
         return leaders[index]

@@ -1,4 +1,4 @@
-"""Drawn portraits of some demo people, stored by the service as a card office would, so that an order can use them again."""
+"""Stores drawn portraits of some demo people through the service, so that orders can reuse them."""
 
 import datetime as dt
 
@@ -18,14 +18,15 @@ from siths_portal.lib.files.atomic import write_atomically
 EVERY = 7
 OLD_EVERY = 4
 OLD = dt.timedelta(days=6 * 365)
-"""Beyond the five years after which the wizard says that a photo is old."""
+"""More than the five years after which the order pages show that a photo is old."""
 SAMPLE = 1847
 
 
 def store_portraits(first: int, last: int) -> int:
-    """Gives every seventh of the people from `first` to `last` a portrait, each fourth an old one; who has one keeps it.
+    """Stores a portrait of every seventh person from `first` to `last`, every fourth of them an old one. Returns how many.
 
-    Each is stored by an ID-administrator whose scope the person lies in; who lies in none's, or is protected, gets none.
+    An ID administrator with the person in their access scope stores it. Skips people who have a portrait, are protected or are in
+    no such scope.
     """
     grants = RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR.value, protected_persons=False, valid_to=None).order_by("id")
     officers = [actor_of_person(grant.person_id) for grant in grants]
@@ -46,5 +47,5 @@ def store_portraits(first: int, last: int) -> int:
 
 
 def write_sample() -> None:
-    """A portrait as a file, to choose in the photo step of the tour."""
+    """Writes a portrait to a file, to upload in the photo step of the guide."""
     write_atomically(settings.VAR_DIR / "demo" / "portratt.jpg", portrait_of(SAMPLE))

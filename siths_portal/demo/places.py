@@ -1,4 +1,4 @@
-"""The demo's regions: what the slides show, with offices, articles and card customisations. Written by the services."""
+"""The demo's issuing areas, organisations, offices, articles and card customisations, created through the services."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -41,8 +41,11 @@ class Customisation:
 
 @dataclass(frozen=True)
 class Place:
-    """An organisation of the demo. `share` is its part of the people, `roles` who of its people hold which role; `generic`: its
-    cards have the logotype of SITHS eID."""
+    """An organisation of the demo.
+
+    `share` is its weight in the distribution of people. `roles` lists the roles of its first people, each with whether it has the
+    add-on for protected persons. `generic` means that its cards have the logotype of SITHS eID.
+    """
 
     hsa_id: str
     name: str
@@ -59,7 +62,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Area:
-    """An issuing area of the demo. The first of `places` issues in it."""
+    """An issuing area of the demo. The first of `places` is its issuing organisation."""
 
     name: str
     county: str
@@ -74,7 +77,7 @@ def _back_text(name: str, box: str) -> str:
 
 OFFICER = (Role.ID_ADMINISTRATOR, False)
 ADMINISTRATOR = (Role.MASTER_DATA_ADMIN, False)
-"""Has the three roles of the administration: two people are appointed together."""
+"""The person gets all three administrator roles. Two such people are appointed together."""
 OFFICER_FOR_PROTECTED = (Role.ID_ADMINISTRATOR, True)
 
 GENERIC = Customisation("7837803900", "SITHS eID", "1000", _back_text("SITHS eID", "Box 4, 123 45 Demostad"))
@@ -197,8 +200,8 @@ ORDERABLE = frozenset({"610", "677", "631", "631-REK", "589", "689"})
 
 
 def load_places() -> None:
-    """Makes every area, organisation, office, article and card customisation that is not there yet. What people changed of one
-    that was made whole stays as they left it."""
+    """Creates missing areas, organisations, offices, articles and card customisations. Does not change an organisation that was
+    completely created before, so users' changes stay."""
     sold = set(Article.objects.values_list("code", flat=True))
     for article in ARTICLES:
         if article.code not in sold:
@@ -209,8 +212,8 @@ def load_places() -> None:
         put_logotype(generic)
         verify_customisation(actor=SETUP, customisation_id=generic.id)
     for area in AREAS:
-        there = Organisation.objects.select_related("area").filter(hsa_id=area.places[0].hsa_id).first()
-        row = there.area if there else IssuingArea.objects.filter(name__iexact=area.name).first()
+        issuing = Organisation.objects.select_related("area").filter(hsa_id=area.places[0].hsa_id).first()
+        row = issuing.area if issuing else IssuingArea.objects.filter(name__iexact=area.name).first()
         row = row or create_area(actor=SETUP, name=area.name, invoice_reference=area.invoice_reference)
         _load_offices(row, area)
         for place in area.places:
@@ -238,7 +241,7 @@ def _load_place(area_row: IssuingArea, area: Area, place: Place) -> None:
         generic_customisation=place.generic,
     )
     if organisation.receipt_texts.exists():
-        return  # its last part, below
+        return  # the receipt text is created last, so the organisation is complete
     for number in place.offices:
         office = Office.objects.get(office_number=number)
         connect_office(actor=SETUP, organisation_id=organisation.id, office_id=office.id)

@@ -1,4 +1,4 @@
-"""Portraits for the demo's people, drawn by Pillow: nobody's face. The same number gives the same picture."""
+"""Portraits of the demo's people, drawn with Pillow and not of real people. The same number gives the same image."""
 
 import hashlib
 import io
@@ -6,7 +6,7 @@ import io
 from PIL import Image, ImageDraw
 
 SIZE = (600, 800)
-_SCALE = 2  # drawn larger and made smaller, so that edges are smooth
+_SCALE = 2  # drawn larger and then scaled down, for smooth edges
 _GROUNDS = ("#dfe8ea", "#e6e2da", "#dde5dc", "#e4e0e8")
 _SKINS = ("#f2d3bd", "#e3b596", "#c68f6c", "#8f5f45", "#f6dfcf")
 _HAIRS = ("#3a2a20", "#6b4a2f", "#b58a4c", "#8c8c8c", "#1f1f24", "#a2512d")
@@ -14,7 +14,7 @@ _COATS = ("#24507a", "#2d6b5f", "#6a3d5c", "#4a4f57", "#7a5a24")
 
 
 def portrait_of(number: int) -> bytes:
-    """A JPEG in the format 3:4 with a head and shoulders from the front, before a light ground."""
+    """Returns a 3:4 JPEG with head and shoulders from the front, on a light background."""
     draws = hashlib.sha256(f"portrait:{number}".encode()).digest()
     ground, skin, hair, coat = (
         colours[draws[at] % len(colours)] for at, colours in enumerate((_GROUNDS, _SKINS, _HAIRS, _COATS))

@@ -1,4 +1,4 @@
-"""Judges an activation receipt as an outsider does: by the signature in the file and a root that he trusts."""
+"""Verifies an activation receipt as a third party would: by the signature in the file and a trusted root."""
 
 import io
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from pyhanko_certvalidator import ValidationContext
 
 
 class ReceiptFault(RuntimeError):
-    """The receipt is not what it must be; the text names the check."""
+    """The receipt is not valid. The message says which check failed."""
 
 
 def check(pdf: bytes, *, signer: x509.Certificate, root: x509.Certificate, intermediates: Sequence[x509.Certificate]) -> None:
-    """Passes a PDF with one signature (ETSI EN 319 142-1, PAdES B-B) over its whole, by `signer`, that leads to `root`.
+    """Raises ReceiptFault unless the PDF has one PAdES B-B signature (ETSI EN 319 142-1) of `signer`, which chains to `root`.
 
-    Revocation is not asked: a receipt stays true when its card is revoked later. Raises ReceiptFault.
+    The signature must cover the complete file. Revocation is not checked: a receipt remains valid if its card is revoked later.
     """
     reader = PdfFileReader(io.BytesIO(pdf))
     signatures = reader.embedded_signatures

@@ -1,4 +1,4 @@
-"""A relying party's view of the status services, over plain HTTP."""
+"""A relying party that queries the status services over plain HTTP."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ GOOD, REVOKED, ON_HOLD = "GOOD", "REVOKED", "ON_HOLD"
 
 
 class StatusServiceFault(RuntimeError):
-    """A status service did not answer as it must."""
+    """A status service did not give the expected response."""
 
 
 def _ocsp_url(certificate: x509.Certificate) -> str:
@@ -28,7 +28,7 @@ def _ocsp_url(certificate: x509.Certificate) -> str:
 
 
 def ask_ocsp(certificate: x509.Certificate, issuer: x509.Certificate, algorithm: hashes.HashAlgorithm) -> bytes:
-    """The DER answer of the responder that the certificate names (RFC 6960), as received."""
+    """Queries the responder that the certificate names (RFC 6960) and returns the DER response. Raises StatusServiceFault."""
     request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, algorithm).build()
     answer = requests.post(
         _ocsp_url(certificate),
@@ -49,12 +49,12 @@ def await_ocsp(
     *,
     seconds: float = 5.0,
 ) -> bytes:
-    """Asks until the answer says `wanted` and returns that answer. Raises StatusServiceFault after `seconds`."""
+    """Queries until the status is `wanted` and returns that response. Raises StatusServiceFault after `seconds`."""
     return _until(lambda: ask_ocsp(certificate, issuer, algorithm), lambda answer: _status(answer) == wanted, seconds, wanted)
 
 
 def _status(answer: bytes) -> str:
-    """GOOD, REVOKED, ON_HOLD, UNKNOWN, or the name of an unsigned error. A hold is `revoked` with the reason certificateHold."""
+    """Returns GOOD, REVOKED, ON_HOLD, UNKNOWN or the name of an unsigned error. A hold is `revoked` with certificateHold."""
     response = ocsp.load_der_ocsp_response(answer)
     if response.response_status != ocsp.OCSPResponseStatus.SUCCESSFUL:
         return response.response_status.name
@@ -63,7 +63,10 @@ def _status(answer: bytes) -> str:
 
 
 def fetch_crl(certificate: x509.Certificate, *, listed: bool, seconds: float = 10.0) -> tuple[str, bytes]:
-    """The file name and DER of the CRL that the certificate names, once it lists the certificate (or does not)."""
+    """Fetches the certificate's CRL until it lists the certificate (or not, by `listed`). Returns file name and DER.
+
+    Raises StatusServiceFault after `seconds`.
+    """
     points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
     names = points[0].full_name or []
     address = str(names[0].value)

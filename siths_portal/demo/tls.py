@@ -1,4 +1,4 @@
-"""TLS identities of the running demo, from the Function CA: the APIs' front, the card supplier and the service that call them."""
+"""TLS identities from the Function CA: the reverse proxy of the APIs, and their clients, a card supplier and a service."""
 
 import datetime as dt
 import json
@@ -32,7 +32,7 @@ SECONDS = 60
 
 
 class TlsFault(RuntimeError):
-    """An identity was not certified."""
+    """An identity got no certificate."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Identity:
 
     @property
     def key_file(self) -> Path:
-        """The private key, PKCS #8 PEM, for its owner alone."""
+        """The private key, PKCS #8 PEM, readable only by its owner."""
         return self.folder / f"{self.name}.key"
 
     @property
@@ -55,7 +55,7 @@ class Identity:
         return self.folder / f"{self.name}.pem"
 
     def is_good(self, issuer: x509.Certificate) -> bool:
-        """Whether key and certificate are there, belong together, come from `issuer` and are not soon out of time."""
+        """Returns whether key and certificate exist, match, are issued by `issuer` and do not expire soon."""
         try:
             certificate = x509.load_pem_x509_certificates(self.certificate_file.read_bytes())[0]
             key = serialization.load_pem_private_key(self.key_file.read_bytes(), None)

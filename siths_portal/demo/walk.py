@@ -1,4 +1,4 @@
-"""One card from order to invoice: the demo, on the running house, as its users and neighbours would do it."""
+"""The demo: one card from order to invoice in the running development environment, over the interfaces of users and systems."""
 
 import time
 from collections.abc import Callable
@@ -24,12 +24,12 @@ ALGORITHMS: tuple[hashes.HashAlgorithm, ...] = (hashes.SHA1(), hashes.SHA256()) 
 
 
 class WalkFault(RuntimeError):
-    """A step did not end as it must."""
+    """A step did not have the expected result."""
 
 
 @dataclass
 class Walk:
-    """Carries what the steps learn. `month` is the one that is invoiced; `say` gets a line a step."""
+    """The steps of the demo and their results. `month` is the month to invoice; `say` gets a line for each step."""
 
     artefacts: Artefacts
     month: Month
@@ -42,7 +42,7 @@ class Walk:
         self.p256 = CardLine(self.artefacts, ordering.ARTICLE_P256, "certificates-p256")
 
     def run(self) -> None:
-        """Does every step in order and stops at the first that fails. The summary is written after each."""
+        """Runs every step in order and stops at the first failure. Writes the summary after each."""
         self.artefacts.summary["portal_url"] = settings.PORTAL_BASE_URL
         for name, step in self.steps():
             started = time.monotonic()
@@ -51,7 +51,7 @@ class Walk:
             self.say(f"  {name:<44} {time.monotonic() - started:6.1f} s")
 
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
-        """The steps that exist, in the order in which a card lives."""
+        """Returns the steps in order, each with its name."""
         return [
             ("Log in at the identity provider", self.card.log_in),
             ("Order a card at the portal's pages", self.place_order),
@@ -65,7 +65,7 @@ class Walk:
             ("Revoke the card at the portal's pages", self.revoke),
             ("OCSP says revoked", self.ask_revoked),
             ("The identity provider refuses the card", self.refuse_card),
-            # The same ID administrator may log in again, which ends the session before.
+            # The ID administrator may be the same person; logging in again ends the earlier session.
             ("Order a card with P-256 keys", self.order_p256),
             ("Supplier makes, certifies and sends it", self.supply_p256),
             ("Activate it and judge its receipt", self.activate_p256),
@@ -87,7 +87,7 @@ class Walk:
         self.artefacts.summary["card_serial"] = self.card.serial
 
     def collect_certificates(self) -> None:
-        """Certificates and chain as files."""
+        """Writes certificates and chain as files."""
         self.card.collect_certificates()
         self.artefacts.summary |= {
             "certificates": [one.file for one in self.card.issued],
@@ -96,7 +96,7 @@ class Walk:
         }
 
     def order_p256(self) -> None:
-        """The same for another person and an article whose chip has P-256 keys."""
+        """Orders a card for another person, of an article whose cards have P-256 keys."""
         self.p256.log_in()
         self.p256.order()
 
@@ -111,26 +111,26 @@ class Walk:
         self.artefacts.summary["certificates_p256"] = [one.file for one in self.p256.issued]
 
     def activate_p256(self) -> None:
-        """The holder signs the receipt by ECDSA."""
+        """The holder signs the receipt with ECDSA."""
         self.p256.activate()
         pdf = self.p256.judged_receipt()
         self.artefacts.summary["receipt_pdf_p256"] = self.artefacts.put("receipt-p256.pdf", pdf)
         self.p256.clerk.log_out()
 
     def ask_on_hold(self) -> None:
-        """Each certificate of a card that was sent is on hold, by both CertID hashes."""
+        """Checks that each certificate of the sent card is on hold, with both CertID hashes."""
         self.artefacts.summary["ocsp_on_hold"] = self._ask("on-hold", status_client.ON_HOLD)
 
     def ask_good(self) -> None:
-        """Each certificate is good, by both CertID hashes."""
+        """Checks that each certificate is good, with both CertID hashes."""
         self.artefacts.summary["ocsp_before"] = self._ask("before", status_client.GOOD)
 
     def judge_receipt(self) -> None:
-        """The PDF that the portal shows is signed by the card's own key."""
+        """Checks that the card's key signed the PDF that the portal shows."""
         self.artefacts.summary["receipt_pdf"] = self.artefacts.put("receipt.pdf", self.card.judged_receipt())
 
     def log_in_with_card(self) -> None:
-        """The holder, with a role for as long as it takes, logs in with the new card, and out again."""
+        """The holder gets a role temporarily, logs in with the new card and logs out."""
         case = self.card.case
         grant = ordering.give_reading_role(case.holder)
         try:
@@ -141,20 +141,20 @@ class Walk:
             ordering.end_reading_role(case.holder, grant)
 
     def revoke(self) -> None:
-        """The card is reported lost. The clerk logs in again: the order of the second card ended the first session."""
+        """Revokes the card as lost. The ID administrator logs in again: ordering the second card ended the session."""
         self.card.clerk = Clerk()
         self.card.clerk.log_in(self.card.case.clerk.name, self.card.case.clerk.hsa_id)
         self.card.clerk.find(self.card.case.holder.written)
         self.card.clerk.revoke_card("Förlorat eller stulet")
 
     def refuse_card(self) -> None:
-        """A revoked card opens nothing any more."""
+        """Checks that the identity provider refuses the revoked card."""
         refused = Clerk().try_card(self.card.serial, self.card.code)
         if "spärrat" not in refused.text:
             raise refused.fault("the revoked card was not refused")
 
     def ask_revoked(self) -> None:
-        """Each certificate is revoked within five seconds, by both CertID hashes."""
+        """Checks that each certificate is revoked within five seconds, with both CertID hashes."""
         self.artefacts.summary["ocsp_after"] = self._ask("after", status_client.REVOKED)
 
     def _ask(self, moment: str, wanted: str) -> list[str]:
@@ -165,7 +165,7 @@ class Walk:
         return files
 
     def publish_crls(self) -> None:
-        """The pki worker publishes; each issuing CA's list names its two certificates, the root's list names no CA."""
+        """Has the CRLs published, and checks that each issuing CA's lists its certificates and the root's lists no CA."""
         jobs.enqueue("pki.publish_crls", queue="pki")
         files: list[str] = []
         wanted = [(one.certificate, True) for one in self.card.issued] + [(one.issuer, False) for one in self.card.issued]
@@ -177,7 +177,7 @@ class Walk:
         self.artefacts.summary["crl"] = files
 
     def invoice(self) -> None:
-        """Last month is drafted, numbered and rendered; again it stays as it is."""
+        """Drafts, issues and renders last month's invoices. Repeating it changes nothing."""
         result = billing.run_month(self.month, actor_ref="system:demo", issue=True)
         issued = [customer for customer in result.customers if customer.number]
         if not issued:
@@ -193,12 +193,12 @@ class Walk:
         }
 
     def preview(self) -> None:
-        """The card of this walk stands in the running month's preview."""
+        """Checks that the running month's preview includes the card."""
         if billing.previewed_line(self.card.card_order.id) is None:
             raise WalkFault("the card is not in the running month's preview")
 
     def verify_audit(self) -> None:
-        """Every application's events are chained and agree with the chain."""
+        """Seals and verifies every application's audit chain."""
         chains.seal_all()
         faults = [chain.app for chain in chains.all_chains() if not chains.verify(chain).ok]
         self.artefacts.summary["audit_ok"] = not faults
@@ -206,7 +206,7 @@ class Walk:
             raise WalkFault(f"the audit chain is broken in {', '.join(faults)}")
 
     def scan_logs(self) -> None:
-        """No log of the house names a person, a card or a secret."""
+        """Checks that no log contains a person's data, a card serial or a secret."""
         folders = [settings.VAR_DIR / "log", settings.VAR_DIR / "supervisor"]
         found = log_scan.scan(folders, log_scan.terms())
         if found:

@@ -1,1 +1,1 @@
-"""The demo at the size of the country: places, people and cards by COPY (ADR 0195)."""
+"""The demo's national-scale data: organisations, people and cards, loaded by COPY (ADR 0195)."""

@@ -1,6 +1,6 @@
-"""Two cards for each person, made before this portal: an earlier one that has ended, and the one of now in every state.
+"""Two cards for each person, made before this portal: an earlier one that has ended, and a present one in any state.
 
-Certificates are serials alone, those of the second card (CA `demo-bulk`); those of the earlier one have ended with it.
+Only the present card has certificates. They are serials without certificate bytes (CA `demo-bulk`).
 """
 
 import datetime as dt
@@ -60,7 +60,7 @@ _STATES = (
     (975, CarrierState.REVOKED),
     (1000, CarrierState.EXPIRED),
 )
-"""The state of the second card, in thousandths."""
+"""The distribution of the present card's state: upper limits in thousandths."""
 
 _WAITING = frozenset({CarrierState.ORDERED, CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED})
 _CERTIFIED = frozenset({CarrierState.ACTIVE, CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED, CarrierState.REVOKED})
@@ -71,7 +71,7 @@ _REASONS = (RevocationReason.LOST_OR_STOLEN, RevocationReason.ASSIGNMENT_ENDED, 
 
 @dataclass(frozen=True)
 class Card:
-    """A card as it became: what is not there yet, or does not come, is None."""
+    """A card. Times that have not occurred are None."""
 
     id: str
     serial: str
@@ -87,7 +87,7 @@ class Card:
 
     @property
     def valid_to(self) -> dt.datetime:
-        """When the card ends."""
+        """The end of the card's validity."""
         return self.made_at + self.years * YEAR
 
     @property
@@ -97,7 +97,7 @@ class Card:
 
     @property
     def eid_validity(self) -> tuple[dt.datetime | None, dt.datetime | None]:
-        """When its eIDs begin and end: two years, never past the card (rules/issuance 3.5); none without certificates."""
+        """The validity of its eIDs: two years, never past the card (rules/issuance 3.5). None if it has no certificates."""
         if self.state in (CarrierState.ORDERED, CarrierState.CANCELLED):
             return None, None
         return self.made_at, min(self.made_at + 2 * YEAR, self.valid_to)
@@ -105,7 +105,7 @@ class Card:
 
 @dataclass
 class _Rows:
-    """Rows of one run of people, by table; `certified` are the certificates as `pki` takes them, beside what is kept here."""
+    """Rows of one batch of people, by table. `certified` pairs the input of `pki` with the columns of CarrierCertificate."""
 
     carriers: list[Any] = field(default_factory=list)
     eids: list[Any] = field(default_factory=list)
@@ -117,7 +117,7 @@ class _Rows:
 
 @lru_cache(maxsize=10_000)
 def _stamp(moment: dt.datetime | None) -> str | None:
-    """As COPY takes it; a card's times are whole days before now, so that few are many rows'."""
+    """Returns the time in COPY's format. Cached, since cards' times are whole days before now and so often repeat."""
     return None if moment is None else moment.isoformat()
 
 
@@ -135,7 +135,7 @@ def write_cards(people: Iterable[Loaded], now: dt.datetime) -> None:
     bulk.insert_values(Event, EVENT, rows.events, like=Event())
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    # Revoked ones last, since they hold the CA's row, which others wait for, until the end of the transaction.
+    # Revoked ones last: they lock the CA's row until the end of the transaction, and other processes wait for it.
     for revoked in (False, True):
         chosen = [each for each in rows.certified if (each[0].revoked_at is not None) is revoked]
         ids = pki.plan_serial_only((row for row, _ in chosen), ca=BULK_CA, actor_ref=ACTOR)
@@ -144,7 +144,7 @@ def write_cards(people: Iterable[Loaded], now: dt.datetime) -> None:
 
 
 def _earlier(one: Loaded, now: dt.datetime) -> Card:
-    """A card of five to six years ago."""
+    """Returns the person's earlier card, five to six years old."""
     dice = Dice(f"earlier:{one.index}")
     id_, article = row_id("earlier", one.index), _ARTICLES[dice.roll(len(_ARTICLES))]
     made, lot = now - 5 * YEAR - dice.roll(365) * DAY, dice.roll(100)
@@ -159,7 +159,7 @@ def _earlier(one: Loaded, now: dt.datetime) -> Card:
 
 
 def _present(one: Loaded, now: dt.datetime) -> Card:
-    """The card of now. What waits has waited less than the rules allow, and nothing was sent in a month that is not invoiced."""
+    """Returns the person's present card. It waits for less than the time limits, and was not sent in an unbilled month."""
     dice = Dice(f"present:{one.index}")
     id_, article = row_id("present", one.index), _ARTICLES[dice.roll(len(_ARTICLES))]
     lot = dice.roll(1000)
@@ -192,7 +192,7 @@ def _add(rows: _Rows, one: Loaded, card: Card, now: str, *, certified: bool) -> 
     ))  # fmt: skip
     facts = {"from": None, "to": card.state.value, "card_serial": card.serial, "person": one.id}
     rows.events.append((now, ACTOR, "carrier.migrated", "carrier", card.id, 1, facts))
-    # A second post has an eID on the newer card.
+    # A second assignment has an eID on the present card only.
     posts = one.posts if certified else one.posts[:1]
     eids = [_add_eid(rows, card, post, row_id(f"eid {card.id} {number}", one.index), now) for number, post in enumerate(posts)]
     _add_order(rows, one, card, eids[0])
@@ -217,7 +217,7 @@ def _add_eid(rows: _Rows, card: Card, post: Placed, id_: str, now: str) -> str:
 
 
 def _add_order(rows: _Rows, one: Loaded, card: Card, eid: str) -> None:
-    """The order of a card that is under way, in use, or was withdrawn; others' are no longer known."""
+    """Adds the order of an ordered, active or cancelled card. Orders of other cards are not kept."""
     made, index = card.made_at, one.index
     accepted, produced, sent = made, made + DAY, made + 2 * DAY
     times: tuple[dt.datetime | None, ...]

@@ -1,4 +1,4 @@
-"""Loads the country's people, a run of them a transaction, in several processes where there are many."""
+"""Loads the national-scale people in batches, one transaction each, in several processes if there are many."""
 
 import datetime as dt
 import json
@@ -25,18 +25,18 @@ from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Conflict
 
 RUN = 2_500
-"""People a transaction."""
+"""The number of people in a batch."""
 
 PROCESSES = 2
 _TAKEN = ("issuance_identifier_one_holder", "issuance_post_hsa_id")
-"""What refuses a person who is there already, loaded in another way."""
+"""Constraints that fail if a person was already loaded in another way."""
 
 
 def load(count: int, say: Callable[[str], None], *, processes: int = PROCESSES) -> int:
-    """Adds the country's people up to the number `count` who are not there; returns how many were new.
+    """Adds the missing national-scale people up to the number `count` and returns how many were new.
 
-    Each run of people is whole or not there, so a load that was cut off goes on when it is begun again, and two at once share the
-    work. Raises Conflict if the people were loaded in another shape, and as `require_issuer` does.
+    Each batch is loaded atomically, so an interrupted load can be repeated, and two loads at once share the work. Raises Conflict
+    if the people were loaded in another form, and as `require_issuer` does.
     """
     require_issuer()
     load_tree()
@@ -51,16 +51,16 @@ def load(count: int, say: Callable[[str], None], *, processes: int = PROCESSES) 
 
 
 def require_issuer() -> None:
-    """Passes if there is the CA of earlier cards. Raises Conflict."""
+    """Raises Conflict if the CA of earlier cards is missing."""
     if not any(each.slug == BULK_CA for each in pki.authorities()):
         message = f"Utfärdaren {BULK_CA} finns inte. Genomför ceremonin innan fler än {FIRST_OF_THE_COUNTRY} personer läses in."
         raise Conflict("no-bulk-ca", message)
 
 
 def write(run: range, *, now: dt.datetime) -> int:
-    """Inserts those of a run of people who are not there, with their cards, in one transaction; returns how many.
+    """Inserts the missing people of a batch with their cards, in one transaction, and returns how many.
 
-    Raises Conflict if others have their numbers.
+    Raises Conflict if other people have their personal numbers.
     """
     try:
         with transaction.atomic(durable=True):
@@ -78,22 +78,21 @@ def write(run: range, *, now: dt.datetime) -> int:
 
 
 def _written(runs: list[range], processes: int) -> Iterator[int]:
-    """How many each run added, in the order in which they are done."""
+    """Yields the number of people that each batch added, in order of completion."""
     now = clock.now().replace(microsecond=0)
     if processes < 2 or len(runs) <= processes:
         yield from (write(run, now=now) for run in runs)
         return
     connections.close_all()  # a child must not inherit them
-    told, telling = os.pipe()
+    reading, writing = os.pipe()
     fork = multiprocessing.get_context("fork")
-    children = [
-        fork.Process(target=_work, args=(runs[number::processes], now, told, telling), daemon=True) for number in range(processes)
-    ]
+    shares = [runs[first::processes] for first in range(processes)]
+    children = [fork.Process(target=_work, args=(share, now, reading, writing), daemon=True) for share in shares]
     try:
         for child in children:
             child.start()
-        os.close(telling)
-        with os.fdopen(told) as lines:
+        os.close(writing)
+        with os.fdopen(reading) as lines:
             for line in lines:
                 new, refusal = json.loads(line)
                 if refusal:
@@ -110,9 +109,9 @@ def _written(runs: list[range], processes: int) -> Iterator[int]:
             child.join()
 
 
-def _work(runs: list[range], now: dt.datetime, told: int, telling: int) -> None:
-    """Writes runs in a process of its own, and tells of each in a line; ends by SIGPIPE when nobody listens any more."""
-    os.close(told)
+def _work(runs: list[range], now: dt.datetime, reading: int, writing: int) -> None:
+    """Writes batches in a child process and sends a line about each to the parent. SIGPIPE ends it if the parent is gone."""
+    os.close(reading)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for run in runs:
         refusal = None
@@ -121,11 +120,11 @@ def _work(runs: list[range], now: dt.datetime, told: int, telling: int) -> None:
             new = write(run, now=now)
         except Conflict as refused:
             refusal = (refused.code, refused.message)
-        os.write(telling, (json.dumps([new, refusal]) + "\n").encode())
+        os.write(writing, (json.dumps([new, refusal]) + "\n").encode())
 
 
 def _tidy(say: Callable[[str], None]) -> None:
-    """Lets the tables' owner vacuum and analyze what was filled, where the owner's address is known; else autovacuum will."""
+    """Vacuums and analyses the filled tables as their owner. Without DATABASE_OWNER_URL it leaves this to autovacuum."""
     url = os.environ.get("DATABASE_OWNER_URL", "")
     if not url:
         say("Tabellernas statistik kommer med autovacuum")

@@ -1,4 +1,4 @@
-"""Rows of people with their posts and roles, for a run of them at once."""
+"""Inserts a batch of people with their assignments and roles."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -41,7 +41,7 @@ _YEAR = dt.timedelta(days=365)
 
 @dataclass(frozen=True)
 class Placed:
-    """A post of a person, with the ids that rows name it by."""
+    """An HSA assignment of a person, with its row id and organisation."""
 
     id: str
     place: ScalePlace
@@ -53,7 +53,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A person as cards are made for him; his first post is what they are ordered for."""
+    """An inserted person, as input of the cards. Cards are ordered for the first assignment."""
 
     index: int
     id: str
@@ -62,7 +62,7 @@ class Loaded:
 
 @dataclass
 class _Rows:
-    """Rows of one run of people, by table."""
+    """Rows of one batch of people, by table."""
 
     giver: str = SETUP.ref
     persons: list[Any] = field(default_factory=list)
@@ -75,7 +75,7 @@ class _Rows:
 
 
 def write_people(indexes: Iterable[int], now: dt.datetime) -> list[Loaded]:
-    """Inserts the people with these numbers, who are not there, in the caller's transaction."""
+    """Inserts the people with these numbers, in the caller's transaction. They must be missing."""
     rows = _Rows()
     rows.giver = _administrator()
     loaded = [_add(rows, person(index), now.isoformat(), now) for index in indexes]
@@ -93,7 +93,7 @@ def write_people(indexes: Iterable[int], now: dt.datetime) -> list[Loaded]:
 
 
 def _administrator() -> str:
-    """Who gives the roles: the first administrator, or the set-up where there is none."""
+    """Returns the actor who gives the roles: the first administrator, or the set-up actor if there is none."""
     grants = RoleGrant.objects.filter(role=Role.MASTER_DATA_ADMIN.value, valid_to=None).order_by("valid_from", "pk")
     found = grants.values_list("person_id", flat=True).first()
     return subject_ref(found) if found else SETUP.ref
@@ -107,7 +107,7 @@ def _add(rows: _Rows, one: DemoPerson, now: str, moment: dt.datetime) -> Loaded:
         register.protected_population_record, register.is_protected, register.deceased, True, now, now,
     ))  # fmt: skip
     rows.identifiers.append((id_, one.person_id.kind.value, one.person_id.value, now, None))
-    placed, told = [], {}
+    placed, facts_by_post = [], {}
     for number, post in enumerate(one.posts):
         place = by_hsa_id(post.organisation_hsa_id)
         at = Placed(row_id(f"post {number}", one.index), place, post.hsa_id, post.title, post.mail, post.upn)
@@ -116,15 +116,15 @@ def _add(rows: _Rows, one: DemoPerson, now: str, moment: dt.datetime) -> Loaded:
             (at.id, at.hsa_id, id_, organisation_id(place), at.title, at.mail, at.upn, None, None, now)
         )  # fmt: skip
         rows.scopes.append((organisation_id(place), name, id_))
-        told[at.id] = {"person": id_, "hsa_id": at.hsa_id, "organisation": organisation_id(place), "valid_to": None}
-    facts = registered_facts(id_, [(one.person_id.kind.value, one.person_id.value)], told)
+        facts_by_post[at.id] = {"person": id_, "hsa_id": at.hsa_id, "organisation": organisation_id(place), "valid_to": None}
+    facts = registered_facts(id_, [(one.person_id.kind.value, one.person_id.value)], facts_by_post)
     rows.events.append((now, SETUP.ref, "person.registered", "person", id_, None, facts))
     _add_role(rows, one.index, id_, placed[0].place, moment)
     return Loaded(one.index, id_, tuple(placed))
 
 
 def _add_role(rows: _Rows, index: int, person_id: str, place: ScalePlace, now: dt.datetime) -> None:
-    """The role of the place that falls to this person, with what qualifies for it; the training of some is due soon or was."""
+    """Adds the person's role, if any, with person check and training. Some trainings are due soon or overdue."""
     held = role_of(index - FIRST_OF_THE_COUNTRY)
     if held is None:
         return

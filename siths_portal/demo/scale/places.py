@@ -1,4 +1,4 @@
-"""The country's places: with those of the slides 21 regions, 290 municipalities and 2,000 other parties, three levels deep."""
+"""National-scale organisations: with the demo's own, 21 regions, 290 municipalities and 2,000 others, on three levels."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from issuance.records.domain.ids import luhn_check_digit
 
 REGIONS, MUNICIPALITIES, OTHERS = 19, 289, 1998
 TOP = REGIONS + MUNICIPALITIES
-"""Places with a number below this are no sub-organisations."""
+"""Organisations with a lower number are regions and municipalities; the others are sub-organisations."""
 
 OFFICES_OF_A_REGION = 3
 _TAKEN_COUNTIES = frozenset({"Västra Götalands län", "Stockholms län"})
-_STRIDE = 104_729  # a prime, so that places take turns
+_STRIDE = 104_729  # a prime, so that consecutive people get different organisations
 
 Roles = tuple[tuple[Role, bool], ...]
 
@@ -33,10 +33,10 @@ _OF_ANOTHER: Roles = ((Role.ID_ADMINISTRATOR, False),)
 
 @dataclass(frozen=True)
 class ScalePlace:
-    """An organisation by its number: first the regions, then the municipalities, then the others.
+    """An organisation. Numbers begin with the regions, then the municipalities, then the others.
 
-    `region` is the number of the region in whose area it is, `parent` that of the place above or None, `share` its part of the
-    people, `offices` the numbers of those that it orders at.
+    `region` is the number of the region whose area it belongs to, `parent` the number of its parent or None, `share` its weight
+    in the distribution of people, `offices` the numbers of its offices.
     """
 
     number: int
@@ -49,7 +49,7 @@ class ScalePlace:
 
     @cached_property
     def organisation_number(self) -> str:
-        """Ten digits with the check digit."""
+        """The organisation number, ten digits with the check digit."""
         nine = f"2990{self.number:05}"
         return nine + luhn_check_digit(nine)
 
@@ -60,7 +60,7 @@ class ScalePlace:
 
     @property
     def domain(self) -> str:
-        """What follows the @ in its people's addresses."""
+        """The domain of its people's e-mail addresses."""
         return f"org{self.number}.example.org"
 
     @property
@@ -71,17 +71,17 @@ class ScalePlace:
 
 @cache
 def places() -> tuple[ScalePlace, ...]:
-    """All of them, by number."""
+    """Returns all organisations, by number."""
     return (*map(_region, range(REGIONS)), *map(_municipality, range(MUNICIPALITIES)), *map(_other, range(OTHERS)))
 
 
 def county(region: int) -> str:
-    """The county of a region."""
+    """Returns the county of a region."""
     return [name for name in COUNTIES if name not in _TAKEN_COUNTIES][region]
 
 
 def place_of(position: int) -> ScalePlace:
-    """The place of the person at this position among the country's people: first those who hold the roles of a place."""
+    """Returns the organisation of the person at this position. The first positions fill the organisations' roles."""
     leaders = _leaders()
     if position < len(leaders):
         return leaders[position][0]
@@ -90,20 +90,20 @@ def place_of(position: int) -> ScalePlace:
 
 
 def role_of(position: int) -> tuple[Role, bool] | None:
-    """The role of the person at this position, and whether with the add-on for protected persons."""
+    """Returns the role of the person at this position and whether it has the add-on for protected persons, or None."""
     leaders = _leaders()
     return leaders[position][1] if position < len(leaders) else None
 
 
 def other_place(place: ScalePlace, number: int) -> ScalePlace:
-    """Another place of the same area, where somebody of `place` has a second post."""
+    """Returns another organisation of the same area, for the second assignment of a person of `place`."""
     if place.number != place.region:
         return places()[place.region]
     return places()[REGIONS + place.region + REGIONS * (number % (MUNICIPALITIES // REGIONS))]
 
 
 def by_hsa_id(hsa_id: str) -> ScalePlace:
-    """The place with this HSA-id."""
+    """Returns the organisation with this HSA-id. Raises KeyError."""
     return _by_hsa_id()[hsa_id]
 
 
@@ -121,7 +121,7 @@ def _municipality(index: int) -> ScalePlace:
 
 
 def _other(index: int) -> ScalePlace:
-    """Below a region, below a municipality, and below the one before, in turns."""
+    """Returns a third-party organisation: in turns below a region, below a municipality, and below the previous one."""
     below = (index % REGIONS, REGIONS + index % MUNICIPALITIES, TOP + index - 1)[index % 3]
     above = _municipality(index % MUNICIPALITIES) if index % 3 == 1 else None
     if index % 3 == 2:

@@ -1,4 +1,4 @@
-"""Writes the country's areas, organisations, offices and what they may order, in one transaction."""
+"""Inserts the national-scale areas, organisations, offices and their articles, in one transaction."""
 
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from siths_portal.lib.database import bulk
 
 
 def load_tree() -> bool:
-    """Makes the places, with an event for each; False if they are there."""
+    """Inserts the organisations, with an event for each. Returns False if they exist."""
     with transaction.atomic(durable=True):
         lock_tree()
         if IssuingArea.objects.filter(pk=place_id("area", 0)).exists():
@@ -49,12 +49,12 @@ def load_tree() -> bool:
 
 
 def organisation_id(place: ScalePlace) -> str:
-    """The id of a place's row."""
+    """Returns the row id of an organisation."""
     return place_id("organisation", place.number)
 
 
 def customisation_number(place: ScalePlace) -> int:
-    """The number of the place whose card customisation the cards of `place` have: its own or the nearest above."""
+    """Returns the number of the topmost organisation above `place`, which has the card customisation of its cards."""
     while place.parent is not None:
         place = places()[place.parent]
     return place.number
@@ -86,7 +86,7 @@ def _customisation(place: ScalePlace) -> CardCustomisation:
 
 
 def _organisations(areas: list[IssuingArea]) -> list[Organisation]:
-    """In the order of the places, where each comes after the one above it."""
+    """Returns the organisations by number, so that each comes after its parent."""
     made: list[Organisation] = []
     for place in places():
         row = Organisation(
