@@ -1,6 +1,6 @@
-"""The demonstration's approvers of key ceremonies: throwaway keys that sign one file by `openssl cms`, and are then gone.
+"""The demo's approvers of key ceremonies: temporary keys that sign one file with `openssl cms` and are then deleted.
 
-What they leave lies where the command looks for it: certificates in `approvers/`, signatures in `approvals/<hash of the file>/`.
+The command finds their certificates in `approvers/` and their signatures in `approvals/<hash of the file>/`.
 """
 
 import hashlib
@@ -12,12 +12,12 @@ from pathlib import Path
 from siths_portal.dev.progress import HouseError
 
 APPROVERS = ("granskare-1", "granskare-2", "granskare-3")
-"""As the demo's ceremony file names their certificates."""
+"""The names of their certificates in the demo's ceremony file."""
 DAYS = 30
 
 
 def approve(file: Path, folder: Path, approvers: Sequence[str] = APPROVERS[:2]) -> None:
-    """Gives the ceremony file these approvers' signatures, in the folder of ceremonies; every approver gets a new certificate.
+    """Signs the ceremony file as these approvers, into the folder of ceremonies. Every approver gets a new certificate.
 
     Raises HouseError.
     """
@@ -33,7 +33,7 @@ def approve(file: Path, folder: Path, approvers: Sequence[str] = APPROVERS[:2]) 
 
 
 def make_certificate(name: str, key: Path, certificate: Path, *, days: int = DAYS) -> None:
-    """A P-256 key and a self-signed certificate, both PEM. Raises HouseError."""
+    """Writes a P-256 key and a self-signed certificate, both in PEM. Raises HouseError."""
     _openssl(
         "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", str(key),
         "-out", str(certificate), "-days", str(days), "-subj", f"/CN=DEMO {name}",
@@ -42,7 +42,7 @@ def make_certificate(name: str, key: Path, certificate: Path, *, days: int = DAY
 
 
 def sign(file: Path, key: Path, certificate: Path, signature: Path) -> None:
-    """A detached CMS over the file as it is, with SHA-256. Raises HouseError."""
+    """Writes a detached CMS signature over the file's bytes, with SHA-256. Raises HouseError."""
     _openssl(
         "cms", "-sign", "-binary", "-md", "sha256", "-in", str(file), "-signer", str(certificate), "-inkey", str(key),
         "-outform", "DER", "-out", str(signature),

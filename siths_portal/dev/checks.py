@@ -1,4 +1,4 @@
-"""What `make check` and `make audit` look at. Each check prints its name and seconds; all run, and the failures come last."""
+"""The checks of `make check`, and `make audit`. Each check prints its name and seconds. All run, and the failures come last."""
 
 import hashlib
 import json
@@ -47,28 +47,28 @@ def _tool(root: Path, module: str, *arguments: str) -> str | None:
 
 
 def ruff_lint(root: Path) -> str | None:
-    """ruff's rules of pyproject.toml."""
+    """Checks ruff's rules of pyproject.toml."""
     return _tool(root, "ruff", "check", "--quiet", ".")
 
 
 def ruff_format(root: Path) -> str | None:
-    """One format."""
+    """Checks the format of all files."""
     return _tool(root, "ruff", "format", "--check", "--quiet", ".")
 
 
 def types(root: Path) -> str | None:
-    """mypy over every application; strict where pyproject.toml says so."""
+    """Runs mypy on every application, strict where pyproject.toml says so."""
     return _tool(root, "mypy", "--no-error-summary", *APPS)
 
 
 def imports(root: Path) -> str | None:
-    """The import contracts of `.importlinter`."""
+    """Checks the import contracts of `.importlinter`."""
     return _run(root, str(root / ".venv" / "bin" / "lint-imports"), "--no-logo")
 
 
 @contextmanager
 def _settings(**values: str) -> Iterator[dict[str, str]]:
-    """An environment that no clone's `var/portal.env` and no shell reaches into."""
+    """Yields an environment that is independent of `var/portal.env` and of the caller's shell."""
     with tempfile.TemporaryDirectory(prefix="siths-check-") as folder:
         key = Path(folder) / "secret_key"
         key.write_text(secrets.token_urlsafe(64))
@@ -84,13 +84,13 @@ def _manage(root: Path, env: dict[str, str], *arguments: str) -> str | None:
 
 
 def migrations(root: Path) -> str | None:
-    """No model has changed without a migration."""
+    """Checks that no model has changed without a migration."""
     with _settings(DEBUG="1") as env:
         return _manage(root, env, "makemigrations", "--check", "--dry-run")
 
 
 def deployment(root: Path) -> str | None:
-    """`check --deploy` of every face under production's settings, without a warning."""
+    """Runs `check --deploy` for every service with production settings. Fails on a warning."""
     for face in ("portal", "minasidor", "status", "api"):
         with _settings(SITHS_FACE=face, **PRODUCTION) as env:
             if problem := _manage(root, env, "check", "--deploy", "--fail-level", "WARNING"):
@@ -99,7 +99,7 @@ def deployment(root: Path) -> str | None:
 
 
 def static_files(root: Path) -> str | None:
-    """Production's static files can be gathered: each that a stylesheet names is there."""
+    """Collects static files with production settings, which fails if a stylesheet refers to a missing file."""
     with _settings(**PRODUCTION) as env:
         return _manage(root, env, "collectstatic", "--no-input", "--verbosity", "0")
 
@@ -129,7 +129,7 @@ PRODUCTION = {
 
 
 def openapi(root: Path) -> str | None:
-    """Each committed `openapi.yaml` is what its application's urls say."""
+    """Checks that each committed `openapi.yaml` matches its application's URLs."""
     for committed in sorted(path for app in ("issuance", "pki") for path in (root / app).rglob("openapi.yaml")):
         with _settings(DEBUG="1", SITHS_FACE="api") as env:
             fresh = Path(env["SITHS_VAR_DIR"]) / "openapi.yaml"
@@ -143,14 +143,14 @@ def openapi(root: Path) -> str | None:
 
 
 def compose(root: Path) -> str | None:
-    """`docker compose config`, where the client is there."""
+    """Runs `docker compose config` if Docker's client is installed."""
     if not shutil.which("docker") or _run(root, "docker", "compose", "version") is not None:
         return None
     return _run(root, "docker", "compose", "config", "-q")
 
 
 def lock_hosts(root: Path) -> str | None:
-    """uv.lock names the two public hosts and no private one."""
+    """Checks that uv.lock contains the two public hosts and no private one."""
     hosts = sorted(set(re.findall(r'https?://([^/"]+)', (root / "uv.lock").read_text())))
     if hashlib.sha256(" ".join(hosts).encode()).hexdigest() != LOCK_HOSTS:
         return f"uv.lock names other hosts than the two public ones: {', '.join(hosts)}"
@@ -158,7 +158,7 @@ def lock_hosts(root: Path) -> str | None:
 
 
 def machine_paths(root: Path) -> str | None:
-    """No tracked file carries a path of the machine that it was written on."""
+    """Checks that no tracked file contains a path of the machine on which it was written."""
     own = {str(root).encode()}
     own |= {str(Path.home()).encode() + b"/"} if Path.home() != Path("/") else set()
     found = []
@@ -188,7 +188,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 
 
 def run_checks(root: Path) -> None:
-    """Runs all checks, as many at once as there are cores. Raises HouseError naming those that failed."""
+    """Runs all checks, as many at once as there are cores. Raises HouseError with the names of those that failed."""
     failed = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for name, found in [(name, pool.submit(_timed, check, root)) for name, check in CHECKS]:
@@ -208,7 +208,7 @@ def _timed(check: Check, root: Path) -> tuple[str | None, float]:
 
 
 def audit_verdict(dependencies: list[dict[str, Any]]) -> str:
-    """Returns what a report of pip-audit without vulnerabilities proves: it skips packages that its source does not know."""
+    """Returns what a pip-audit report without vulnerabilities proves, since it skips packages that its source does not know."""
     skipped = [one["name"] for one in dependencies if "skip_reason" in one]
     audited = len(dependencies) - len(skipped)
     if not audited:
@@ -218,7 +218,10 @@ def audit_verdict(dependencies: list[dict[str, Any]]) -> str:
 
 
 def run_audit(root: Path) -> None:
-    """An SBOM in `var/dependencies`, and known vulnerabilities of the packages; says so when their source cannot be reached."""
+    """Writes an SBOM and a report of known vulnerabilities to `var/dependencies`. Raises HouseError if there are any.
+
+    Prints `not audited` if the source of vulnerabilities cannot be reached.
+    """
     folder = root / "var" / "dependencies"
     folder.mkdir(parents=True, exist_ok=True)
     python = str(root / ".venv" / "bin" / "python")

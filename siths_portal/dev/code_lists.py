@@ -23,7 +23,7 @@ LISTS = {
     "PERIOD_DESCRIPTION": ("BR-CL-06", "UNTDID 2005"),
     "EXEMPTION_REASON": ("BR-CL-22", "VATEX"),
 }
-"""Name of the list, the rule that holds its codes, and its source."""
+"""The rule with the codes of each list, and the list's source."""
 
 _RULE = re.compile(
     r'<xsl:when test="([^"]*)"\s*/>\s*<xsl:otherwise>\s*<svrl:failed-assert[^>]*>\s*<xsl:attribute name="id">(BR-CL-[0-9]+)<'
@@ -42,7 +42,7 @@ def stylesheet() -> Path:
 
 
 def generate(source: str) -> str:
-    """Returns the file's text from the rules' text. Raises ValueError for a rule that holds no codes."""
+    """Returns the text of the JSON file, made from the text of the rules. Raises ValueError if a rule has no codes."""
     tests = {rule: test for test, rule in _RULE.findall(source)}
     version = _VERSION.search(source)
     lists = {}

@@ -1,4 +1,4 @@
-"""Where a clone keeps what it runs on: id, ports, runtime folder, PostgreSQL's home. Chosen at the first start, then fixed."""
+"""The development environment of a clone: id, ports, runtime folder, PostgreSQL's folder. Fixed at the first start."""
 
 import fcntl
 import json
@@ -50,9 +50,10 @@ SOCKET_PATH_MAX = 107  # sun_path holds 108 bytes with its closing NUL (unix(7))
 
 @dataclass(frozen=True)
 class House:
-    """One clone's places. `held` are listening sockets that keep a newly chosen base's ports until the processes start.
+    """The development environment of one clone.
 
-    `separated` if processes run as system users of their own (`users`).
+    `held` are listening sockets that reserve the ports of a newly chosen base until the processes start. `separated` means that
+    processes run as their own system users (`users`).
     """
 
     root: Path
@@ -67,7 +68,7 @@ class House:
 
     @property
     def var(self) -> Path:
-        """Everything that running writes, but PostgreSQL's data when it had to move out."""
+        """The folder of everything that the processes write, except PostgreSQL's data if it is elsewhere (`postgres_home`)."""
         return self.root / "var"
 
     @property
@@ -89,44 +90,44 @@ class House:
 
     @property
     def api_socket(self) -> Path:
-        """Where the API process listens: in a folder that only its user and nginx enter."""
+        """The socket of the API process, in a folder that only its user and nginx may enter."""
         return self.socket("api")
 
     @property
     def status_socket(self) -> Path:
-        """Where the status services listen, behind their proxy."""
+        """The socket of the status services, behind their reverse proxy."""
         return self.socket("status")
 
     def site_socket(self, site: str) -> Path:
-        """Where the portal or Mina sidor listens, behind the proxy of the people's sites."""
+        """Returns the socket of the portal or Mina sidor, behind the reverse proxy of the sites."""
         return self.socket(site)
 
     def socket(self, name: str) -> Path:
-        """The socket of one of `socket_names`, in a folder of its own if its user is not that of the others."""
+        """Returns the socket of one of `socket_names`, in a separate folder if the processes run as different users."""
         if self.separated:
             return self.runtime / name / f"{name}.sock"
         return self.runtime / "redis.sock" if name == "redis" else self.runtime / "api" / f"{name}.sock"
 
     @property
     def proxy_user(self) -> str:
-        """The user of nginx's workers, if nginx is started by root; otherwise empty, and they run as the starting user."""
+        """The user of nginx's workers if root starts nginx; else "", and they run as the starting user."""
         return PROXY_USER if os.geteuid() == 0 else ""
 
     def proxy_temporary(self, name: str) -> Path:
-        """The folder for bodies that the proxy `name` holds. Its workers must be able to enter it."""
+        """Returns the folder for bodies that the reverse proxy `name` buffers. Its workers must be able to enter it."""
         return self.postgres_home.parent / "proxy" / name
 
     def port(self, name: str) -> int:
-        """The port of `name` in OFFSETS."""
+        """Returns the port of `name`, a key of OFFSETS."""
         return self.port_base + OFFSETS[name]
 
     def release_ports(self) -> None:
-        """Lets go of the held ports, just before the processes take them."""
+        """Releases the reserved ports, just before the processes bind them."""
         while self.held:
             self.held.pop().close()
 
     def settings(self) -> dict[str, str]:
-        """What `var/portal.env` holds: the settings of every process of this clone."""
+        """Returns the content of `var/portal.env`: the settings of every process of this clone."""
         return {
             "DEBUG": "1",
             "STATIC_HASHED": "1",
@@ -149,21 +150,21 @@ class House:
         }
 
     def command_env(self) -> dict[str, str]:
-        """The environment of a management command: nothing of the caller's shell but where programs and the user's home are."""
+        """Returns the environment of a management command. Of the caller's shell it has only PATH, HOME, TMPDIR and USER."""
         own = {"SITHS_SIMULATORS_USER": users.SIMULATORS} if self.separated else {}
         return base_env() | self.settings() | own
 
 
 def base_env() -> dict[str, str]:
-    """The parts of the caller's environment that a process may see."""
+    """Returns the parts of the caller's environment that a process may see."""
     kept = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR", "USER") if name in os.environ}
     return kept | {"LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
 
 
 def open_house(root: Path, *, environ: dict[str, str] | None = None) -> House:
-    """The house of the clone in `root`, founded if this is its first start.
+    """Returns the development environment of the clone in `root`, and creates it at the first start.
 
-    Raises HouseError if `PORT_BASE` contradicts the first start's, or if `root` is a copy of another clone's folder.
+    Raises HouseError if `PORT_BASE` differs from that of the first start, or if `root` is a copy of another clone's folder.
     """
     environ = dict(os.environ) if environ is None else environ
     record = root / "var" / "house.json"
@@ -189,7 +190,7 @@ def open_house(root: Path, *, environ: dict[str, str] | None = None) -> House:
     known |= {"root": str(root), "postgres_home": str(home)}
     partial = record.with_name(f"{record.name}.part")
     partial.write_text(json.dumps(known, indent=1) + "\n")
-    partial.replace(record)  # a start that is cut off leaves the house as it was
+    partial.replace(record)  # atomic, so an interrupted start changes nothing
     house = House(root, known["id"], known["port_base"], runtime, home, held)
     for path in (house.api_socket, house.postgres.socket_dir / ".s.PGSQL.5432", house.runtime / "supervisor.sock.12345"):
         if len(str(path).encode()) > SOCKET_PATH_MAX:
@@ -209,7 +210,7 @@ def _ports(base: int) -> list[int]:
 
 
 def _hold(port: int) -> socket.socket | None:
-    """A listening socket on `port`, or None if a process has it on the loopback or on all addresses."""
+    """Returns a listening socket on `port`, or None if a process listens there, on the loopback or on all addresses."""
     holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -234,7 +235,7 @@ def _hold_all(base: int) -> list[socket.socket]:
 
 
 def taken_ports(base: int) -> list[int]:
-    """Ports of `base` that some process listens on now."""
+    """Returns the ports of `base` that a process listens on now."""
     taken = []
     for port in _ports(base):
         holder = _hold(port)
@@ -258,10 +259,13 @@ def _choose_base(wanted: int | None) -> tuple[int, list[socket.socket]]:
 
 
 def _runtime_folder(house_id: str, environ: dict[str, str]) -> Path:
-    """A short folder for sockets that only the starting user writes to. Made anew after a restart of the machine."""
+    """Makes and returns a folder with a short path for sockets, which only the starting user may write to.
+
+    A restart of the machine deletes the folder; the next start makes it again.
+    """
     if os.geteuid() == 0:
         folder = Path("/run") / f"siths-{house_id}"
-        mode = 0o711  # the postgres user walks through to its own folder
+        mode = 0o711  # so that the postgres user can enter its own folder below
     elif environ.get("XDG_RUNTIME_DIR") and os.access(environ["XDG_RUNTIME_DIR"], os.W_OK):
         folder, mode = Path(environ["XDG_RUNTIME_DIR"]) / f"siths-{house_id}", 0o700
     else:
@@ -284,9 +288,9 @@ def make_socket_folder(folder: Path) -> None:
 
 
 def postgres_home(root: Path, house_id: str) -> Path:
-    """A folder whose owner the `postgres` user can be: in the clone if it may walk there, else under /var/lib.
+    """Returns a folder that the `postgres` user can own: in the clone if that user may enter it, else under /var/lib.
 
-    PostgreSQL refuses to run as root, so started by root it runs as `postgres`, who may not enter a folder such as /root.
+    PostgreSQL refuses to run as root. If root starts it, it runs as `postgres`, which may not enter a folder such as /root.
     """
     inside = root / "var" / "postgres"
     if os.geteuid() != 0 or _may_enter("postgres", root / "var"):
@@ -304,7 +308,7 @@ def _may_enter(user: str, folder: Path) -> bool:
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Keeps a second make target out of this clone's installation and starting; it waits."""
+    """Makes a second make target wait until this one has installed and started everything."""
     (root / "var").mkdir(exist_ok=True)
     with (root / "var" / "house.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -25,17 +25,17 @@ def setup(*more: Step) -> None:
 
 
 def run() -> None:
-    """Installs, starts, fills with demo data, walks one card through its life once, and leaves the house serving."""
+    """Installs, starts and fills with demo data, runs the demo once, and leaves the development environment running."""
     _serve(walk=not _has_walked())
 
 
 def demo() -> None:
-    """As `run`, with one more card through its life, and `var/demo/summary.json` with its artefacts."""
+    """Does the same as `run`, and runs the demo again, which writes `var/demo/summary.json` and artefacts."""
     _serve(walk=True)
 
 
 def _has_walked() -> bool:
-    """Whether a walk has come to its end in this house."""
+    """Returns whether the demo has succeeded in this development environment."""
     try:
         steps = json.loads((ROOT / "var" / "demo" / "summary.json").read_text())["steps"]
     except (OSError, ValueError, KeyError):
@@ -62,7 +62,7 @@ def _serve(*, walk: bool) -> None:
 
 
 def stop() -> None:
-    """Ends what `run` started, and nothing else."""
+    """Ends the processes that `run` started, and no others."""
     if not (ROOT / "var" / "house.json").exists():
         print("Nothing was started.")
         return
@@ -72,13 +72,13 @@ def stop() -> None:
 
 
 def check() -> None:
-    """Installs what is missing, then looks at style, types, imports, migrations, deployment and files."""
+    """Installs what is missing, then checks style, types, imports, migrations, deployment and files."""
     setup()
     run_checks(ROOT)
 
 
 def audit() -> None:
-    """Installs what is missing, then writes the SBOM and asks for known vulnerabilities."""
+    """Installs what is missing, then writes the SBOM and checks for known vulnerabilities."""
     setup()
     run_audit(ROOT)
 
@@ -87,7 +87,7 @@ def _pytest(*arguments: str, needs: Sequence[Step] = ()) -> None:
     setup(*needs)
     sys.stdout.flush()
     extra = shlex.split(os.environ.get("PYTEST_ARGS", ""))
-    # A make that a test starts is not part of this one; compiled modules are kept, since tests start hundreds of processes.
+    # A make that a test starts is not part of this one. Compiled modules are kept, since tests start hundreds of processes.
     for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONDONTWRITEBYTECODE"):
         os.environ.pop(name, None)
     os.chdir(ROOT)
@@ -96,21 +96,21 @@ def _pytest(*arguments: str, needs: Sequence[Step] = ()) -> None:
 
 
 def test() -> None:
-    """Every test, the long suites in their short form. Tests that failed are repeated once at the end (ADR 0210)."""
-    # One more than there are cores: tests wait for processes and browsers.
+    """Runs every test, long suites in their short form. Repeats failed tests once at the end (ADR 0210)."""
+    # One more than there are cores, since tests often wait for processes and browsers.
     workers = min(4, (os.cpu_count() or 1) + 1)
     spread = ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")  # the order is tests/conftest.py's
     _pytest("tests", *spread, "-p", "siths_portal.dev.repeat", "--durations", "10")
 
 
 def soak() -> None:
-    """The long forms of fuzzing, kill points and races."""
+    """Runs the long forms of fuzzing, kill points and races."""
     os.environ.setdefault("SITHS_LONG", "1")
     _pytest("tests", "-m", "soak", "--timeout", "7200")
 
 
 def faults() -> None:
-    """The long forms of the fault experiments."""
+    """Runs the long forms of the fault experiments."""
     os.environ.setdefault("SITHS_LONG", "1")
     _pytest("tests", "-m", "faults", "--timeout", "7200")
 
@@ -148,7 +148,7 @@ TARGETS: dict[str, Callable[[], None]] = {
 
 
 def main(arguments: list[str]) -> int:
-    """Runs one target; returns its exit code."""
+    """Runs one target and returns its exit code."""
     if len(arguments) != 1 or arguments[0] not in TARGETS:
         warn(f"Use: make {' | '.join(TARGETS)}")
         return 2

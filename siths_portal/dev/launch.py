@@ -1,6 +1,6 @@
-"""`python -m siths_portal.dev.launch [--socket PATH] [--pid-file PATH] COMMAND…`: a start after a kill.
+"""`python -m siths_portal.dev.launch [--socket PATH] [--pid-file PATH] COMMAND…`: starts a program that may have been killed.
 
-A killed main process leaves its children serving and its unix socket behind, and both would keep the next one from starting.
+A killed main process leaves its children running and its unix socket in place, and both would prevent the next start.
 """
 
 import os
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from siths_portal.dev import processes
 
-HOUSE = "SITHS_HOUSE"  # in the environment of every process, so that `make stop` knows its own
+HOUSE = "SITHS_HOUSE"  # in the environment of every process, so that `make stop` can find them
 PROGRAM = "SITHS_PROGRAM"
 
 
 def main(arguments: list[str]) -> None:
-    """Ends what is left of the program's last run, removes its socket and becomes COMMAND."""
+    """Ends the remaining processes of the program's last run, removes its socket and executes COMMAND."""
     predecessors = processes.marked(**{HOUSE: os.environ[HOUSE], PROGRAM: os.environ[PROGRAM]})
     stale = []
     while arguments[0].startswith("--"):
         option, path, *arguments = arguments
         stale.append(Path(path))
-        if option == "--pid-file":  # of a program that writes over its environment
+        if option == "--pid-file":  # the program overwrites its environment, so it cannot be found by it
             predecessors |= processes.group(Path(path), Path.cwd())
     processes.end(predecessors, seconds=5)
     for leftover in stale:

@@ -1,4 +1,4 @@
-"""nginx's configurations: the TLS proxy of the mTLS APIs, and the plain ones of the status services and of the people's sites."""
+"""nginx's configurations: the TLS reverse proxy of the mTLS APIs, and those of the status services and of the sites."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ from siths_portal.dev.home import House
 CERTIFICATE_HEADER = "X-SSL-Client-Cert"
 TEMPLATES = Path(__file__).parent / "compose"
 SITES = ("portal", "minasidor")
-"""The sites for people; each gets a reverse proxy of its own from one template."""
+"""The sites. Each gets its own reverse proxy from one template."""
 
 MAIN = """\
 daemon off;
@@ -32,7 +32,7 @@ http {{
 
 
 def write(house: House) -> Path:
-    """Writes `var/nginx/nginx.conf` and the file that it includes, for the mTLS APIs. Returns its path."""
+    """Writes `var/nginx/nginx.conf` and its included file, for the mTLS APIs. Returns the path of `nginx.conf`."""
     values = {
         "SITHS_API_SOCKET": str(house.api_socket),
         "SITHS_LISTEN": f"127.0.0.1:{house.port('api')}",
@@ -42,7 +42,7 @@ def write(house: House) -> Path:
 
 
 def write_status(house: House) -> Path:
-    """Writes `var/nginx-status/nginx.conf`, which needs no certificate, and the file that it includes. Returns its path."""
+    """Writes `var/nginx-status/nginx.conf` and its included file, without TLS. Returns the path of `nginx.conf`."""
     values = {
         "SITHS_OCSPD": f"127.0.0.1:{house.port('ocspd')}",
         "SITHS_STATUS": f'"unix:{house.status_socket}"',
@@ -52,7 +52,7 @@ def write_status(house: House) -> Path:
 
 
 def write_people(house: House) -> Path:
-    """Writes `var/nginx-people/nginx.conf` and a file for each of SITES. Returns its path."""
+    """Writes `var/nginx-people/nginx.conf` and an included file for each of SITES. Returns the path of `nginx.conf`."""
     parts = {
         site: filled(
             "people",
@@ -69,7 +69,7 @@ def write_people(house: House) -> Path:
 
 def filled(template: str, values: dict[str, str]) -> str:
     """Returns the template of that name with `values` filled in."""
-    # nginx's own variables stay as they are: safe_substitute leaves unknown names alone.
+    # safe_substitute keeps unknown names, such as nginx's own variables.
     return Template((TEMPLATES / f"{template}.conf.template").read_text()).safe_substitute(values)
 
 
@@ -82,9 +82,9 @@ def _write(house: House, name: str, parts: dict[str, str], *, connections: int) 
 
 
 def write_folder(folder: Path, parts: dict[str, str], *, temporary: Path, user: str, connections: int) -> Path:
-    """Writes `nginx.conf` and the files `parts` that it includes into `folder`, and returns the path of the first.
+    """Writes `nginx.conf` and its included files `parts` to `folder`, and returns the path of `nginx.conf`.
 
-    The workers run as `user`, or as the starting user if it is empty, and keep bodies that they hold under `temporary`.
+    The workers run as `user`, or as the starting user if it is "", and buffer bodies under `temporary`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     main = folder / "nginx.conf"

@@ -1,4 +1,4 @@
-"""Private PostgreSQL and Redis on unix sockets, for development and tests. Standard library only: it runs before installs."""
+"""Private PostgreSQL and Redis on unix sockets, for development and tests. Standard library only, as it runs before installs."""
 
 import glob
 import os
@@ -17,9 +17,9 @@ PKI_ROLE = "siths_pki"  # the process with the token
 WORKER_ROLE = "siths_worker"  # all other processes and commands
 ROLES = (OWNER_ROLE, APP_ROLE, API_ROLE, PKI_ROLE, WORKER_ROLE)
 DATABASE = "siths"
-PATIENCE = 180  # seconds for a server's start or end on a machine that has much else to do
+PATIENCE = 180  # seconds for a server to start or end on a busy machine
 
-# The owner makes tables; what each other role may do with them, `migrate` grants in the end (`siths_portal.wiring.privileges`).
+# The owner makes tables. `migrate` grants the other roles their privileges at its end (`siths_portal.wiring.privileges`).
 ROLES_SQL = "".join(
     f"""
 DO $$ BEGIN
@@ -42,7 +42,7 @@ GRANT CREATE ON SCHEMA public TO {OWNER_ROLE};
 
 
 def postgres_bin() -> Path:
-    """The folder of the newest installed PostgreSQL. Raises RuntimeError if there is none."""
+    """Returns the folder of the newest installed PostgreSQL. Raises RuntimeError if there is none."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda p: int(p.split("/")[-2]))
     if not found:
         raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
@@ -51,7 +51,7 @@ def postgres_bin() -> Path:
 
 @dataclass(frozen=True)
 class PrivatePostgres:
-    """A cluster in `data`, reached through a socket in `socket_dir` by its system user and the starting user alone."""
+    """A cluster in `data` with a socket in `socket_dir`. Its system user, the starting user and `users` may connect."""
 
     data: Path
     socket_dir: Path
@@ -61,7 +61,7 @@ class PrivatePostgres:
 
     @property
     def user(self) -> str:
-        """The system user that the server runs as: `postgres` when started by root, which PostgreSQL refuses to be."""
+        """The system user of the server: `postgres` if root starts it, since PostgreSQL refuses to run as root."""
         return "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
     def _as_user(self, *command: str) -> list[str]:
@@ -74,7 +74,7 @@ class PrivatePostgres:
         return done.stdout
 
     def create(self) -> None:
-        """Makes the cluster unless it is there: peer authentication, socket only; without `fsync` not durable, no statistics."""
+        """Makes the cluster if it is missing: peer authentication, socket only. Without `fsync` it is not durable."""
         for folder in (self.data.parent, self.socket_dir):
             folder.mkdir(parents=True, exist_ok=True)
             if os.geteuid() == 0:
@@ -97,14 +97,14 @@ class PrivatePostgres:
         ]
         if not self.fsync:
             settings += ["fsync = off", "synchronous_commit = off", "full_page_writes = off"]
-            # To analyze a table is a transaction with a number: one that runs beside a test holds the horizon of feeds back.
+            # ANALYZE runs in a transaction with a number. During a test it would hold back the horizon of feeds.
             settings += ["autovacuum_analyze_threshold = 2147483647"]
         self._write("postgresql.conf", settings, append=True)
         self._write_ident()
         self._write("pg_hba.conf", ["local all all peer map=siths"])
 
     def _write_ident(self) -> None:
-        """Maps the starting user and the server's own to each role. Read at the server's start and by pg_reload_conf."""
+        """Maps the starting user and the server's user to each role. PostgreSQL reads it at start and at pg_reload_conf."""
         own = sorted({self.user, pwd.getpwuid(os.geteuid()).pw_name})
         pairs = [(user, role) for user in own for role in ("postgres", *ROLES, *self.roles)]
         self._write("pg_ident.conf", [f"siths {user} {role}" for user, role in (*pairs, *self.users)])
@@ -115,42 +115,42 @@ class PrivatePostgres:
         path.write_text((path.read_text() if append else "") + text)
 
     def server_command(self) -> list[str]:
-        """The server's command line, to be run as `user`."""
+        """Returns the server's command line, to be run as `user`."""
         return [str(postgres_bin() / "postgres"), "-D", str(self.data)]
 
     def start(self) -> None:
-        """Starts the server in the background and waits until it answers."""
+        """Starts the server in the background and waits until it accepts connections."""
         self._control("-l", str(self.data / "server.log"), "start")
 
     def stop(self, mode: str = "immediate") -> None:
-        """Stops the server that `start` started; in mode `fast` nothing that was committed is lost, whatever `fsync` is."""
+        """Stops the server that `start` started. In mode `fast` no committed work is lost, even without `fsync`."""
         self._control("-m", mode, "stop")
 
     def _control(self, *arguments: str) -> None:
         self._run(str(postgres_bin() / "pg_ctl"), "-D", str(self.data), "-w", "-t", str(PATIENCE), *arguments)
 
     def psql(self, sql: str, *, database: str = "postgres") -> str:
-        """Runs `sql` as superuser and returns the unadorned answer."""
+        """Runs `sql` as superuser and returns the unaligned output."""
         return self._run(
             str(postgres_bin() / "psql"), "-h", str(self.socket_dir), "-U", "postgres", "-d", database,
             "-v", "ON_ERROR_STOP=1", "-qtA", "-c", sql,
         ).strip()  # fmt: skip
 
     def provision(self) -> None:
-        """Makes the roles and the database with their privileges. Safe to repeat."""
+        """Makes the roles and the database with their privileges. Can be repeated."""
         self.psql(ROLES_SQL + "SELECT pg_reload_conf();")
         if not self.psql(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
             self.psql(f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE}")
         self.psql(PRIVILEGES_SQL, database=DATABASE)
 
     def url(self, role: str, database: str = DATABASE) -> str:
-        """The database URL of `role`."""
+        """Returns the database URL of `role`."""
         return f"postgres://{role}@/{database}?host={self.socket_dir}"
 
 
 @dataclass(frozen=True)
 class PrivateRedis:
-    """A Redis without a port, in `folder`, reached through the socket `socket`."""
+    """A Redis in `folder` that listens on the unix socket `socket` and on no port."""
 
     folder: Path
     socket: Path
@@ -158,18 +158,18 @@ class PrivateRedis:
     mode: str = "700"
 
     def server_command(self) -> list[str]:
-        """The server's command line, in the foreground."""
+        """Returns the server's command line, for the foreground."""
         return [
             shutil.which("redis-server") or "/usr/bin/redis-server", "--port", "0", "--unixsocket", str(self.socket),
             "--unixsocketperm", self.mode, "--dir", str(self.folder), "--save", "", "--appendonly", "no",
         ]  # fmt: skip
 
     def url(self) -> str:
-        """The URL for redis-py."""
+        """Returns the URL for redis-py."""
         return f"unix://{self.socket}?db={self.database}"
 
     def broker_url(self) -> str:
-        """The URL for Celery, whose transport names the scheme differently."""
+        """Returns the URL for Celery, which uses another scheme."""
         return f"redis+socket://{self.socket}?virtual_host={self.database}"
 
     def start(self) -> "subprocess.Popen[bytes]":

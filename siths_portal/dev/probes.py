@@ -1,4 +1,4 @@
-"""Questions whether a process can be used yet. Each answers false at once while nothing listens, and waits for who is busy."""
+"""Readiness probes of processes. Each returns False at once if nothing listens, and waits for a busy process."""
 
 import http.client
 import socket
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from siths_portal.dev.private_services import APP_ROLE, PrivatePostgres, postgres_bin
 
-SECONDS = 30  # that a busy process may take
+SECONDS = 30  # the time that a busy process may take
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -35,17 +35,17 @@ def _ready(connection: http.client.HTTPConnection) -> bool:
 
 
 def is_ready(port: int) -> bool:
-    """Whether the face on `port` answers 200 at /healthz/ready."""
+    """Returns whether the service on `port` returns 200 at /healthz/ready."""
     return _ready(http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS))
 
 
 def api_is_ready(path: Path) -> bool:
-    """The same of a process behind a front, asked on its own unix socket: the API or the status face."""
+    """Returns the same for a service behind a reverse proxy, by its unix socket."""
     return _ready(UnixConnection(str(path)))
 
 
 def accepts(port: int) -> bool:
-    """Whether something on the loopback accepts connections on `port`."""
+    """Returns whether a process accepts connections on `port` of the loopback."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=SECONDS).close()
     except OSError:
@@ -54,14 +54,14 @@ def accepts(port: int) -> bool:
 
 
 def postgres_answers(postgres: PrivatePostgres) -> bool:
-    """Whether the cluster accepts connections."""
+    """Returns whether the cluster accepts connections."""
     where = ["-h", str(postgres.socket_dir), "-U", APP_ROLE, "-d", "postgres"]
     command = [str(postgres_bin() / "pg_isready"), "-q", "-t", str(SECONDS), *where]
     return subprocess.run(command, cwd="/", check=False).returncode == 0
 
 
 def redis_answers(path: Path) -> bool:
-    """Whether Redis answers PING."""
+    """Returns whether Redis responds to PING."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(SECONDS)
         try:

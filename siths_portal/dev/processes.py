@@ -1,4 +1,4 @@
-"""Processes of this machine, told apart by the environment that they were started with. Nothing is ever found by its name."""
+"""Processes of this machine, found by the environment that they were started with and never by name."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def read(path: Path) -> bytes:
-    """The file's content; nothing if it is gone or somebody else's."""
+    """Returns the file's content, or b"" if it does not exist or may not be read."""
     try:
         return path.read_bytes()
     except OSError:
@@ -16,20 +16,21 @@ def read(path: Path) -> bytes:
 
 
 def _status(pid: int) -> list[str]:
-    """The fields of proc(5)'s stat from the state on: state, parent, process group, …"""
+    """Returns the fields of proc(5)'s stat from the state on: state, parent, process group, …"""
     return read(Path(f"/proc/{pid}/stat")).decode(errors="replace").rpartition(")")[2].split()
 
 
 def running(pid: int) -> bool:
-    """Whether the process is there and not only waiting to be reaped."""
+    """Returns whether the process exists and is not a zombie."""
     status = _status(pid)
     return bool(status) and status[0] not in "ZX"
 
 
 def group(pid_file: Path, folder: Path) -> set[int]:
-    """Running processes of the group that the process in `pid_file` led, also after its death, if they work in `folder`.
+    """Returns the running processes in the process group of the id in `pid_file`, if their working folder is `folder`.
 
-    The folder is asked because ids are reused; an id is not, as long as a group bears it.
+    The group exists also after its leader's death. The folder is compared because process ids are reused, although not while a
+    group has the id.
     """
     leader = read(pid_file).split(b"\n")[0].strip().decode(errors="replace")
     found = set()
@@ -41,15 +42,15 @@ def group(pid_file: Path, folder: Path) -> set[int]:
 
 
 def marked(**marks: str) -> set[int]:
-    """Running processes whose environment holds all of `marks`, but this one."""
-    wanted = {f"{name}={value}".encode() for name, value in marks.items()}
+    """Returns the running processes, except this one, whose environment has all of `marks`."""
+    variables = {f"{name}={value}".encode() for name, value in marks.items()}
     folders = Path("/proc").glob("[0-9]*")
-    found = {int(folder.name) for folder in folders if wanted <= set(read(folder / "environ").split(b"\0"))}
+    found = {int(folder.name) for folder in folders if variables <= set(read(folder / "environ").split(b"\0"))}
     return {pid for pid in found if running(pid)} - {os.getpid()}
 
 
 def send(pid: int, number: int) -> None:
-    """Signals the process if it is still there."""
+    """Sends a signal to the process if it exists."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -57,7 +58,7 @@ def send(pid: int, number: int) -> None:
 
 
 def end(pids: Iterable[int], *, seconds: float, interrupt: Iterable[int] = ()) -> None:
-    """Asks `pids` to end (`interrupt` by SIGINT, PostgreSQL's fast shutdown), waits, and insists after `seconds`."""
+    """Sends SIGTERM to `pids` (SIGINT to `interrupt`, PostgreSQL's fast shutdown) and waits. Sends SIGKILL after `seconds`."""
     pids, interrupt = set(pids), set(interrupt)
     for pid in pids:
         send(pid, signal.SIGINT if pid in interrupt else signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The processes of a running house, as supervisord keeps them: those of production, and the simulators."""
+"""The processes of the development environment under supervisord: those of production, and the simulators."""
 
 import hashlib
 import shlex
@@ -18,11 +18,11 @@ NO_DATABASE = "postgres://nobody@nowhere/none"
 
 
 def _connects(role: str, url: str) -> dict[str, str]:
-    """Returns the environment of a process that connects as `role`: the URLs of the other roles are kept from it."""
+    """Returns the environment of a process that connects as `role`. It has no URLs of other roles."""
     return {name: "" for name in _URLS if name != url} | {"SITHS_DATABASE_ROLE": role}
 
 
-# The PIN is kept from all processes but the one that signs.
+# Only the process that signs gets the token's PIN.
 _NO_TOKEN = {"PKCS11_PIN_FILE": ""}
 PORTAL = _connects("portal", "DATABASE_URL") | _NO_TOKEN
 API = _connects("api", "DATABASE_API_URL") | _NO_TOKEN
@@ -33,7 +33,7 @@ OUTSIDE = dict.fromkeys(_URLS, "") | {"DATABASE_URL": NO_DATABASE} | _NO_TOKEN
 
 @dataclass(frozen=True)
 class Program:
-    """One supervised process. `ready` says that it can be used; `code` that it runs the portal's code."""
+    """A supervised process. `ready` returns whether it can be used; `code` is true if it runs the portal's code."""
 
     name: str
     command: list[str]
@@ -46,11 +46,11 @@ class Program:
     code: bool = True
     stop_signal: str = "TERM"
     stop_seconds: int = 30
-    priority: int = 100  # the lowest are started first and ended last
+    priority: int = 100  # lower ones start first and end last
 
 
 def data_services(house: House) -> list[Program]:
-    """PostgreSQL and Redis, which everything else needs."""
+    """Returns PostgreSQL and Redis, which all other programs need."""
     postgres, redis = house.postgres, house.redis
     return [
         Program(
@@ -72,7 +72,7 @@ def _granian(house: House, *bind: str, threads: int) -> list[str]:
 
 
 def _behind_nginx(house: House, socket: Path, *, threads: int) -> list[str]:
-    # Whoever may enter the socket's folder may connect: the starting user, and nginx's workers (home.make_socket_folder).
+    # The folder of the socket limits access to the starting user and nginx's workers (home.make_socket_folder).
     return _granian(house, "--uds", str(socket), "--uds-permissions", "0o666", threads=threads)
 
 
@@ -89,7 +89,7 @@ def _site(house: House, name: str) -> Program:
 
 
 def _people_programs(house: House) -> list[Program]:
-    """The portal and Mina sidor, and the reverse proxy before both."""
+    """Returns the portal, Mina sidor and their reverse proxy."""
     sites = [_site(house, name) for name in nginx.SITES]
     configuration = files_fingerprint(house.var / "nginx-people", "*.conf")
 
@@ -100,7 +100,7 @@ def _people_programs(house: House) -> list[Program]:
 
 
 def _status_programs(house: House) -> list[Program]:
-    """What relying parties ask: the status face, the OCSP responder with its publisher, and the front of both."""
+    """Returns the status service, the OCSP responder with its publisher, and their reverse proxy."""
     ocspd_port, status_port = house.port("ocspd"), house.port("status")
     manage = [str(house.python), "manage.py"]
     return [
@@ -127,7 +127,7 @@ def _worker(house: House, name: str, queue: str, *pool: str) -> list[str]:
 
 
 def application_programs(house: House) -> list[Program]:
-    """Faces, workers, and simulators that need no certificate. The pki worker alone is given the token's PIN."""
+    """Returns the services, workers, and simulators without a certificate. Only the pki worker gets the token's PIN."""
     manage = [str(house.python), "manage.py"]
     directory_port, eid_app_port, idp_port = house.port("directory"), house.port("eid-app"), house.port("idp")
     metrics_port = house.port("metrics")
@@ -169,7 +169,7 @@ def application_programs(house: House) -> list[Program]:
 
 
 def outer_programs(house: House) -> list[Program]:
-    """What needs certificates of the Function CA: the TLS front, and the card supplier that calls through it."""
+    """Returns the programs with certificates of the Function CA: the TLS reverse proxy, and the card supplier as its client."""
     api_port = house.port("api")
     return [
         _nginx(house, "nginx", "nginx", lambda: accepts(api_port), SITHS_TLS=files_fingerprint(house.var / "tls")),
@@ -178,7 +178,7 @@ def outer_programs(house: House) -> list[Program]:
 
 
 def all_programs(house: House) -> list[Program]:
-    """Every process of the house."""
+    """Returns every program."""
     return [*data_services(house), *application_programs(house), *outer_programs(house)]
 
 
@@ -225,12 +225,12 @@ def _section(house: House, program: Program, fingerprint: str) -> str:
     if user and user != "root":
         lines.append(f"user={user}")
     if house.separated:
-        lines.append("umask=002")  # what users share lies in folders of a group
+        lines.append("umask=002")  # users share files in folders of a group
     return "\n".join(lines)
 
 
 def configuration(house: House, programs: list[Program]) -> str:
-    """supervisord's configuration. A change of the portal's code changes its programs' sections and so restarts them."""
+    """Returns supervisord's configuration. A change of the portal's code changes its programs' sections, so they restart."""
     folder = str(house.var / "supervisor").replace("%", "%%")
     fingerprint = code_fingerprint(house.root)
     head = f"""\
@@ -258,17 +258,17 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 
 
 def files_fingerprint(folder: Path, pattern: str = "*") -> str:
-    """Returns a hash over the content of the files in `folder`: nginx reads certificates and settings at its start only."""
+    """Returns a hash of the files in `folder`, to restart nginx, which reads certificates and settings only at its start."""
     files = sorted(path for path in folder.glob(pattern) if path.is_file())
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 def code_fingerprint(root: Path) -> str:
-    """A hash over the names, sizes and times of all code, templates and locks."""
+    """Returns a hash of the names, sizes and times of all code, templates and lock files."""
     digest = hashlib.sha256()
     folders = ("siths_portal", "authn", "pki", "issuance", "billing", "templates", "static")
     found = (path for folder in folders for path in (root / folder).rglob("*") if path.suffix not in ("", ".pyc"))
-    files = [path for path in found if path.parent.name != "__pycache__"]  # there files come and go while processes start
+    files = [path for path in found if path.parent.name != "__pycache__"]  # its files change while processes start
     for path in sorted([*files, root / "uv.lock"]):
         status = path.stat()
         digest.update(f"{path.relative_to(root)} {status.st_size} {status.st_mtime_ns}\n".encode())

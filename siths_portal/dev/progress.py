@@ -1,4 +1,4 @@
-"""Steps with a name and the seconds that they took, and commands whose output goes to a log file."""
+"""Named steps that print their duration, and commands whose output goes to a log file."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class HouseError(Exception):
-    """Something that the person at the keyboard must know; its text is the whole message. `code` is the exit code."""
+    """An error for the user of a make target. The argument is the complete message; `code` is the exit code."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
@@ -20,14 +20,14 @@ class HouseError(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """One line of `make run`: `work` does it and may return a short note."""
+    """One step of `make run`. `work` may return a short note to print."""
 
     name: str
     work: Callable[[Any], str | None]
 
 
 def run_steps(steps: Sequence[Step], subject: Any) -> None:
-    """Runs `steps` in order on `subject`, printing each name and its seconds. Stops at the first HouseError."""
+    """Runs `steps` in order on `subject` and prints each name and its seconds. Stops at the first exception."""
     for step in steps:
         print(f"  {step.name:<42}", end="", flush=True)
         started = time.monotonic()
@@ -40,7 +40,7 @@ def run_steps(steps: Sequence[Step], subject: Any) -> None:
 
 
 def run_logged(command: Sequence[str], log: Path, *, cwd: Path, env: Mapping[str, str] | None = None) -> None:
-    """Runs `command` without input, its output appended to `log`. Raises HouseError with the output's end if it fails."""
+    """Runs `command` without input and appends its output to `log`. Raises HouseError with the end of the output if it fails."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         start = out.tell()
@@ -62,9 +62,9 @@ def run_logged(command: Sequence[str], log: Path, *, cwd: Path, env: Mapping[str
 
 
 def wait_for(ready: Callable[[], bool], what: str, *, seconds: float = 60, alive: Callable[[], None] | None = None) -> None:
-    """Polls `ready` until it is true, less often the longer it takes, since what is asked is a load for what is awaited.
+    """Polls `ready` until it returns True, less often the longer it takes, since each poll slows what it waits for.
 
-    `alive` may raise when waiting is in vain. Raises HouseError after `seconds`.
+    `alive` may raise to stop waiting. Raises HouseError after `seconds`.
     """
     start = time.monotonic()
     while not ready():
@@ -77,10 +77,10 @@ def wait_for(ready: Callable[[], bool], what: str, *, seconds: float = 60, alive
 
 
 def seconds_since_start() -> float:
-    """Seconds since the make target's first line ran."""
+    """Returns the seconds since the make target started."""
     return time.time() - float(os.environ.get("SITHS_STARTED") or time.time())
 
 
 def warn(text: str) -> None:
-    """One line on stderr."""
+    """Prints a line to standard error."""
     print(text, file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""A pytest plugin: at a run's end, tests that failed are repeated once, alone, in a fresh process (ADR 0210).
+"""A pytest plugin that repeats failed tests once, in a new process without other tests, at the end of a run (ADR 0210).
 
-A test that passes then is FLAKY: the run prints its first failure and may be green. A test that fails twice is red.
-Nothing is repeated, and the run stays red, if anything but a test failed: collection, a worker process, pytest itself.
+A test that then passes is FLAKY: the run prints its first failure and may be green. A test that fails twice is red.
+If collection, a worker process or pytest itself failed, no test is repeated and the run stays red.
 """
 
 import json
@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 
 RESULTS = "SITHS_REPEAT_RESULTS"
-"""Names the file in which the repeating process writes its results: JSON, node id to text of failure, empty if it passed."""
+"""The variable with the file for the repeating process's results: JSON that maps a node id to the failure's text, or ""."""
 MOST_FAILURES = "10"
-"""So many failures end the repetition: what is not repeated is red."""
+"""The number of failures that ends the repetition. Tests that are not repeated stay red."""
 PHASES = {"setup", "call", "teardown"}
-_environment = dict(os.environ)  # as the run got it, before conftest files and plugins changed it
+_environment = dict(os.environ)  # a copy from before conftest files and plugins change it
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watches the process that holds the whole run, and writes results in the process that repeats."""
+    """Registers Results in the repeating process, and Repeater in the main process of a run."""
     if hasattr(config, "workerinput"):
         return
     if results := _environment.pop(RESULTS, ""):
@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Results:
-    """Writes what became of each test."""
+    """Writes the result of each test."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -43,14 +43,14 @@ class Results:
         self._failures: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Notes one phase of a test."""
+        """Records one phase of a test."""
         if report.passed:
             self._passed.setdefault(report.nodeid, set()).add(report.when)
         elif report.failed:
             self._failures.setdefault(report.nodeid, report.longreprtext)
 
     def pytest_sessionfinish(self) -> None:
-        """Writes the file. A test that was skipped or cut short has no result."""
+        """Writes the file. A skipped or interrupted test has no result."""
         passed = {test: "" for test, phases in self._passed.items() if phases == PHASES}
         self._file.write_text(json.dumps(passed | self._failures))
 
@@ -65,19 +65,19 @@ class Repeater:
         self._crashed = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keeps failures of tests; xdist reports a crashed worker as a failure of no phase."""
+        """Keeps failures of tests. xdist reports a crashed worker as a failure without a phase."""
         if report.failed:
             self._failed.append(report)
             self._crashed |= report.when not in PHASES
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, error: object) -> None:
-        """Notes that a worker process of xdist died."""
+        """Records that a worker process of xdist died."""
         self._crashed |= error is not None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
-        """Takes flaky failures out of what makes the run red."""
+        """Repeats failed tests and removes flaky ones from the failures of the run."""
         outcome = yield
         if self._failed and not self._crashed and session.testsfailed == len(self._failed):
             results = self._repeat(list(dict.fromkeys(report.nodeid for report in self._failed)))
@@ -90,7 +90,7 @@ class Repeater:
         return outcome
 
     def _repeat(self, tests: list[str]) -> dict[str, str]:
-        """Runs the tests in a fresh process with this run's seed. Returns their results, none if that process fails otherwise."""
+        """Runs the tests in a new process with this run's seed. Returns their results, or {} if the process itself fails."""
         reporter = self._reporter()
         reporter.ensure_newline()
         reporter.write_line(f"Failed: {len(tests)}. Each is repeated once, alone, in a fresh process.")

@@ -1,4 +1,4 @@
-"""The steps of `make run` and `make demo`, in order, in this one place."""
+"""The steps of `make run` and `make demo`, in order."""
 
 import datetime as dt
 from pathlib import Path
@@ -11,7 +11,7 @@ from siths_portal.dev.supervision import Supervisor
 
 
 def manage(name: str, *arguments: str) -> Step:
-    """The step `name`: one management command with the clone's settings; its output goes to `var/log/commands.log`."""
+    """Returns a step that runs a management command with the clone's settings and logs to `var/log/commands.log`."""
 
     def work(house: House) -> None:
         command = [str(house.python), "manage.py", *arguments]
@@ -22,7 +22,7 @@ def manage(name: str, *arguments: str) -> Step:
 
 
 def fill(name: str, *arguments: str) -> Step:
-    """As `manage`, for commands that change nothing when repeated: passed over if they ran today for the same code."""
+    """Returns the same for a command that changes nothing when repeated. Skips it if all ran today with the same code."""
     step = manage(name, *arguments)
 
     def work(house: House) -> str | None:
@@ -32,7 +32,10 @@ def fill(name: str, *arguments: str) -> Step:
 
 
 def _filled(house: House) -> tuple[Path, str]:
-    """The note that all filling steps were done, and what it says. It lies with the database, whose loss it must not outlive."""
+    """Returns the path and content of the file that records that all `fill` steps are done.
+
+    It is next to the database, so that deleting the database also deletes the record.
+    """
     return house.postgres_home / "filled", f"{programs.code_fingerprint(house.root)} {dt.datetime.now(dt.UTC).date().isoformat()}"
 
 
@@ -65,9 +68,9 @@ def _applications(house: House) -> None:
     Supervisor(house).bring_up(programs.application_programs(house))
 
 
-def _outside(house: House) -> None:
+def _outer(house: House) -> None:
     supervisor = Supervisor(house)
-    supervisor.start()  # new certificates mean a new start of nginx
+    supervisor.start()  # new certificates require a restart of nginx
     supervisor.bring_up(programs.outer_programs(house))
 
 
@@ -91,11 +94,11 @@ SERVE_STEPS = (
     fill("Demo prices", "billing_demo_prices"),
     Step("Faces and workers", _applications),
     fill("TLS certificates, machine clients", "demo_tls"),
-    Step("TLS front and card supplier", _outside),
+    Step("TLS front and card supplier", _outer),
     fill("Last month's cards", "demo_history"),
     fill("Cards in every state", "demo_states"),
     Step("The portal answers", _served),
 )
 
-# `make demo` walks each time, `make run` once.
+# `make demo` runs the demo each time, `make run` once.
 WALK_STEPS = (manage("One card through its whole life", "demo_run", "--out", "var/demo"),)

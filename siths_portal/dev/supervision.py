@@ -1,4 +1,4 @@
-"""Starting and stopping the house's processes through its one supervisor."""
+"""Starts and stops the processes of the development environment through supervisord."""
 
 import http.client
 import os
@@ -16,7 +16,7 @@ from siths_portal.dev.programs import Program
 from siths_portal.dev.progress import HouseError, run_logged, wait_for
 
 DEAD = {"FATAL", "EXITED", "STOPPED", "UNKNOWN"}
-ALREADY_SO = {60, 70}  # supervisord's faults ALREADY_STARTED and NOT_RUNNING: the process was quicker than the question
+ALREADY_DONE = {60, 70}  # supervisord's faults ALREADY_STARTED and NOT_RUNNING
 
 
 class _Transport(xmlrpc.client.Transport):
@@ -29,7 +29,7 @@ class _Transport(xmlrpc.client.Transport):
 
 
 class Supervisor:
-    """The supervisord of one house."""
+    """The supervisord of one development environment."""
 
     def __init__(self, house: House) -> None:
         self.house = house
@@ -38,7 +38,7 @@ class Supervisor:
 
     @property
     def programs(self) -> list[Program]:
-        """Every process of the house, with the configuration that is written now."""
+        """Every program, with the present configuration."""
         return programs.all_programs(self.house)
 
     @property
@@ -53,7 +53,7 @@ class Supervisor:
             return None
 
     def start(self) -> str | None:
-        """Starts supervisord, or gives a running one the present configuration; changed programs are ended for a new start."""
+        """Starts supervisord, or reloads the configuration of a running one and ends changed programs. May return a note."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.house.var / "log").mkdir(exist_ok=True)
         nginx.write(self.house)
@@ -87,7 +87,7 @@ class Supervisor:
         return f"{len(changed)} changed" if changed else None
 
     def _end(self, names: Iterable[str]) -> None:
-        """Asks all of `names` to end at once, then waits for them: one after the other would take their sum."""
+        """Ends all of `names` at once and waits for them, which is faster than one after the other."""
         states = self.states()
         ending = [name for name in names if states.get(name) not in DEAD]
         for name in ending:
@@ -103,22 +103,22 @@ class Supervisor:
         try:
             getattr(self._rpc, method)(*arguments)
         except xmlrpc.client.Fault as fault:
-            if fault.faultCode not in ALREADY_SO:
+            if fault.faultCode not in ALREADY_DONE:
                 raise HouseError(f"supervisord, {method} {arguments[0]}: {fault.faultString}") from fault
 
     def states(self) -> dict[str, str]:
-        """Each program's state, in supervisord's words."""
+        """Returns supervisord's state of each program, by name."""
         return {info["name"]: info["statename"] for info in self._rpc.getAllProcessInfo()}
 
-    def bring_up(self, wanted: Iterable[Program]) -> None:
-        """Starts those of `wanted` that do not run, all at once, and waits until each can be used."""
-        wanted = list(wanted)
+    def bring_up(self, programs: Iterable[Program]) -> None:
+        """Starts those of `programs` that do not run, all at once, and waits until each is ready. Raises HouseError."""
+        listed = list(programs)
         users.hand_over(self.house)
         states = self.states()
-        for program in wanted:
+        for program in listed:
             if states[program.name] in DEAD:
                 self._ask("startProcess", program.name, False)
-        for program in wanted:
+        for program in listed:
             self._await(program)
 
     def _await(self, program: Program) -> None:
@@ -139,10 +139,11 @@ class Supervisor:
         return "\n".join(f"    {line}" for line in lines) + f"\n    (log: {log})"
 
     def stop(self) -> bool:
-        """Ends every process that this house started, waits for it, and says whether there was any."""
+        """Ends every process that this clone started and waits for it. Returns whether there was any."""
         pid = self.pid()
         if pid is not None:
-            # In two goes, so that nothing loses its database while it ends. supervisord's own shutdown takes a second a program.
+            # The data services end last, since the others need them while they end. supervisord's own shutdown would take a second
+            # for each program.
             self._end(self._names(data=False))
             self._end(self._names(data=True))
             self._rpc.shutdown()
@@ -158,10 +159,10 @@ class Supervisor:
 
 
 def _leftovers(house: House) -> tuple[set[int], set[int]]:
-    """Processes of this house that outlived their supervisor, and the postmaster among them.
+    """Returns the processes of this clone that outlived their supervisor, and the postmaster among them.
 
-    Found by our mark, or by pid file where a program has written over its environment. A pid file's process counts only if its
-    command line names this house's own folder, since ids are reused.
+    They are found by a variable in their environment, or by pid file if a program overwrites its environment. A process of a pid
+    file counts only if its command line contains this clone's folder, because process ids are reused.
     """
     found = processes.marked(**{HOUSE: house.id})
     for program in programs.all_programs(house):
@@ -180,7 +181,7 @@ def _leftovers(house: House) -> tuple[set[int], set[int]]:
 
 
 def end_leftovers(house: House) -> bool:
-    """Ends processes of this house that no supervisor keeps any more, and says whether there were any."""
+    """Ends processes of this clone without a supervisor. Returns whether there were any."""
     pids, postmasters = _leftovers(house)
     processes.end(pids, seconds=30, interrupt=postmasters)
     return bool(pids)

@@ -1,4 +1,4 @@
-"""The development HSM: a SoftHSM folder of this clone with its two tokens, and the secrets of the house in files of their own."""
+"""The development HSM: a SoftHSM folder of this clone with two tokens, and the clone's secrets in separate files."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from siths_portal.dev import users
 from siths_portal.dev.home import House
 from siths_portal.dev.progress import HouseError
 
-LABELS = ("siths-issuing", "siths-root")  # the root's keys are used at ceremonies only, so they have a token of their own
+LABELS = ("siths-issuing", "siths-root")  # the root's keys are used only at ceremonies, so they have a separate token
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 SOFTHSM_CONF = """\
 directories.tokendir = {folder}
@@ -21,12 +21,12 @@ log.level = ERROR
 slots.removable = false
 """
 
-# What no other user of the machine may read: demo people are in the last three, and a card's serial is a folder's name.
+# Folders that no other user of the machine may read. The last three contain demo people, and folder names are card serials.
 PRIVATE_FOLDERS = ("secrets", "tokens", "log", "simulators", "demo")
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes `text` so that only the starting user can ever read it."""
+    """Writes `text` atomically to a file that only the starting user can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     partial.unlink(missing_ok=True)
@@ -36,7 +36,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def write_settings(house: House) -> None:
-    """`var/portal.env`, the secrets that are missing, and SoftHSM's configuration."""
+    """Writes `var/portal.env`, missing secrets, and SoftHSM's configuration."""
     for name in PRIVATE_FOLDERS:
         (house.var / name).mkdir(mode=0o700, exist_ok=True)
         (house.var / name).chmod(0o700)
@@ -51,12 +51,12 @@ def write_settings(house: House) -> None:
 
 
 def _keys(house: House) -> list[tuple[str, str]]:
-    """A secret key for each user of processes, if they have users."""
+    """Returns a new secret key for each system user, if processes run as separate users."""
     return [(name, secrets.token_urlsafe(64)) for name in users.SECRET_KEYS.values()] if house.separated else []
 
 
 def _register_with_provider(house: House) -> None:
-    """The portal's client key at the identity provider, and what the simulator of that provider must know of the portal."""
+    """Writes the portal's client key, and the portal's registration at the identity provider simulator."""
     key = house.var / "secrets" / "oidc_client_key"
     if not key.exists():
         write_private(key, new_client_key())
@@ -72,7 +72,7 @@ def _register_with_provider(house: House) -> None:
 
 
 def new_client_key() -> str:
-    """A P-256 key as PEM, for the portal at an identity provider. Raises HouseError."""
+    """Returns a new P-256 key in PEM, the portal's client key at an identity provider. Raises HouseError."""
     return _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
 
 
@@ -99,7 +99,7 @@ def _tool(house: House, *arguments: str) -> str:
 
 
 def keep_copies(house: House) -> None:
-    """Copies each token's `token.object` once, for `heal`: SoftHSM rewrites that file at every log-in, in place."""
+    """Copies each token's `token.object` once, for `heal`, since SoftHSM overwrites the file in place at every log-in."""
     for live in (house.var / "tokens").glob("*/token.object"):
         kept = house.var / "tokens-kept" / live.parent.name / live.name
         if live.stat().st_size and not kept.exists():
@@ -109,7 +109,7 @@ def keep_copies(house: House) -> None:
 
 
 def heal(house: House) -> int:
-    """Puts back each `token.object` that a kill in the middle of a log-in left empty; returns how many. Keys lie beside it."""
+    """Restores each `token.object` that a kill during a log-in left empty, and returns how many. Keys are in other files."""
     healed = 0
     for kept in (house.var / "tokens-kept").glob("*/token.object"):
         live = house.var / "tokens" / kept.parent.name / kept.name
@@ -120,7 +120,7 @@ def heal(house: House) -> int:
 
 
 def initialise_tokens(house: House) -> str | None:
-    """The tokens of LABELS with the PIN of `var/secrets/pin`. A token that is there is left alone; PINs pass no command line."""
+    """Makes the missing tokens of LABELS with the PIN of `var/secrets/pin`, and returns a note. No command line has a PIN."""
     healed = heal(house)
     slots = _tool(house, "-L")
     missing = [label for label in LABELS if not re.search(rf"token label +: {label}$", slots, re.M)]
@@ -130,5 +130,5 @@ def initialise_tokens(house: House) -> str | None:
         user_pin = ("--so-pin", "env:SO_PIN", "--new-pin", "env:PIN")
         _tool(house, "--init-pin", "--token-label", label, "--login", "--login-type", "so", *user_pin)
     keep_copies(house)
-    told = [f"{len(missing)} made"] if missing else []
-    return ", ".join([*told, *([f"{healed} healed"] if healed else [])]) or None
+    notes = [f"{len(missing)} made"] if missing else []
+    return ", ".join([*notes, *([f"{healed} healed"] if healed else [])]) or None

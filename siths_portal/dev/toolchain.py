@@ -1,4 +1,4 @@
-"""Installs what is missing: Debian packages, uv, the locked Python packages, the pages' vendored files. Standard library only."""
+"""Installs missing Debian packages, uv, the locked Python packages and the pages' vendored files. Standard library only."""
 
 import hashlib
 import os
@@ -26,25 +26,25 @@ VENDORED = {
 
 
 def missing_packages() -> list[str]:
-    """Packages of `apt-packages.txt` that dpkg does not list as installed and whose stand-in command is not on PATH either."""
-    wanted = [line.split() for line in PACKAGE_LIST.read_text().splitlines() if line and not line.startswith("#")]
-    return _not_installed([words[0] for words in wanted if len(words) == 1 or not shutil.which(words[1])])
+    """Returns the packages of `apt-packages.txt` that are not installed and whose alternative command is not on PATH."""
+    entries = [line.split() for line in PACKAGE_LIST.read_text().splitlines() if line and not line.startswith("#")]
+    return _not_installed([words[0] for words in entries if len(words) == 1 or not shutil.which(words[1])])
 
 
-def _not_installed(asked: Sequence[str]) -> list[str]:
-    """Returns those of the packages that dpkg does not list as installed."""
-    if not asked:
+def _not_installed(packages: Sequence[str]) -> list[str]:
+    """Returns the packages that dpkg does not list as installed."""
+    if not packages:
         return []
     answer = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *asked],
+        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     installed = {line.split()[0] for line in answer.stdout.splitlines() if line.endswith(" installed")}
-    return [package for package in asked if package not in installed]
+    return [package for package in packages if package not in installed]
 
 
 def install_packages(root: Path) -> str | None:
-    """One apt-get call for what is missing. Raises HouseError with the exact line if it takes root and this is not."""
+    """Installs missing packages with apt-get, as root or with sudo. Raises HouseError with the exact command if it cannot."""
     if not shutil.which("dpkg-query"):
         raise HouseError("This is made for Debian 13: dpkg-query was not found", 2)
     missing = missing_packages()
@@ -98,12 +98,12 @@ def _install(root: Path, prefix: list[str], missing: list[str]) -> str:
 
 
 def uv(root: Path) -> Path:
-    """The private uv of the clone."""
+    """Returns the path of the clone's own uv."""
     return root / "var" / "tools" / "uv" / "bin" / "uv"
 
 
 def install_uv(root: Path) -> str | None:
-    """uv in a virtual environment of its own, unless that version is there."""
+    """Installs uv in its own virtual environment, unless it has UV_VERSION."""
     if uv(root).exists():
         version = subprocess.run([uv(root), "--version"], capture_output=True, text=True, check=False).stdout.split()
         if version[1:2] == [UV_VERSION]:
@@ -116,7 +116,7 @@ def install_uv(root: Path) -> str | None:
 
 
 def _trusting_environment() -> dict[str, str]:
-    """The caller's environment, in which uv and npm trust the authorities that the machine trusts, as apt and pip do."""
+    """Returns the caller's environment, in which uv and npm trust the machine's CA certificates, as apt and pip do."""
     system = {"UV_SYSTEM_CERTS": "1"}
     if Path(CA_BUNDLE).exists():
         system["NODE_EXTRA_CA_CERTS"] = CA_BUNDLE
@@ -124,7 +124,7 @@ def _trusting_environment() -> dict[str, str]:
 
 
 def sync_packages(root: Path) -> str | None:
-    """`.venv` exactly as `uv.lock` says, on the Python that runs this; no interpreter is downloaded."""
+    """Syncs `.venv` to `uv.lock`, with the Python that runs this. Downloads no interpreter."""
     env = _trusting_environment() | {
         "UV_PYTHON": os.path.realpath(sys.executable),
         "UV_PYTHON_DOWNLOADS": "never",
@@ -136,18 +136,18 @@ def sync_packages(root: Path) -> str | None:
 
 
 def install_stylesheets(root: Path) -> str | None:
-    """Designsystemet's stylesheets and htmx in the git-ignored `static/vendor`, unless they are those of `package-lock.json`."""
+    """Installs Designsystemet's stylesheets and htmx in the git-ignored `static/vendor`, if `package-lock.json` has changed."""
     vendor = root / "static" / "vendor"
     stamp = vendor / ".installed"
-    wanted = hashlib.sha256((root / "package-lock.json").read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted and all((vendor / name).exists() for name in VENDORED.values()):
+    digest = hashlib.sha256((root / "package-lock.json").read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest and all((vendor / name).exists() for name in VENDORED.values()):
         return None
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     run_logged(command, root / "var" / "log" / "setup.log", cwd=root, env=_trusting_environment())
     vendor.mkdir(parents=True, exist_ok=True)
     for source, name in VENDORED.items():
         shutil.copyfile(root / source, vendor / name)
-    stamp.write_text(wanted)
+    stamp.write_text(digest)
     return None
 
 

@@ -1,7 +1,7 @@
-"""System users of the processes of `make run`, and what each may read and write (ADR 0311). Standard library only.
+"""System users of the processes of `make run`, and the files that each may read and write (ADR 0311). Standard library only.
 
-They are made once on a machine and shared by its clones. Where they cannot be made or cannot read the clone, all processes run as
-the starting user, and `separate` says that roles are separated in the database only.
+They are made once on a machine and shared by its clones. If they cannot be made or cannot read the clone, all processes run as
+the starting user, and `separate` prints that roles are separated in the database only.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ USERS: dict[str, tuple[str, ...]] = {
     PORTAL: (QUEUE,), API: (QUEUE,), PKI: (WORKERS, STATUS, QUEUE), WORKER: (WORKERS, STATUS, QUEUE), OCSPD: (STATUS,),
     SIMULATORS: (), REDIS: (QUEUE,),
 }  # fmt: skip
-"""Each user's groups beside its first one, which is GROUP."""
+"""Each user's groups in addition to its primary group GROUP."""
 
 OF_PROGRAM = {
     "redis": REDIS, "portal": PORTAL, "minasidor": PORTAL, "api": API, "pki-worker": PKI,
@@ -42,20 +42,20 @@ OF_PROGRAM = {
     "people-front": PROXY_USER, "status-front": PROXY_USER, "nginx": PROXY_USER,
 }  # fmt: skip
 DATABASE_ROLES = ((PORTAL, APP_ROLE), (API, API_ROLE), (PKI, PKI_ROLE), (WORKER, WORKER_ROLE))
-"""The one database role that PostgreSQL lets a user connect as."""
+"""The only database role as which a user may connect."""
 SECRET_KEYS = {PORTAL: "secret_key", API: "secret_key_api", PKI: "secret_key_pki", WORKER: "secret_key_worker"}
-"""The file of each user's own secret key of Django in `var/secrets/`. Other users have none."""
+"""The file in `var/secrets/` with each user's own Django secret key. Other users have none."""
 
 
 class Place(NamedTuple):
-    """A file or folder below `var/`, its owner and group, and the rights that they and others have there."""
+    """A file or folder below `var/`, with its owner, its group and its modes as a folder and as a file."""
 
     path: str
     user: str
     group: str
     folder: int
     file: int
-    whole: bool = True  # with everything in it
+    whole: bool = True  # includes the folder's content
 
 
 PLACES = (
@@ -80,7 +80,7 @@ PLACES = (
 
 
 def separate(house: "House") -> "House":
-    """Returns the house with a system user for each group of its processes, or as it is after it has said why not."""
+    """Returns the environment with a system user for each group of processes. If it cannot, prints why and changes nothing."""
     if why := _why_shared(house.root):
         print(f"All processes run as one user, so roles are separated in the database only: {why}.")
         return house
@@ -88,7 +88,7 @@ def separate(house: "House") -> "House":
 
 
 def _why_shared(root: Path) -> str:
-    """Makes the users. Returns the reason if the processes of the clone in `root` cannot run as them, otherwise ''."""
+    """Makes the users. Returns why the processes of the clone in `root` cannot run as these users, or ""."""
     if os.geteuid() != 0:
         return "only root can start processes as other users"
     if why := make():
@@ -100,7 +100,7 @@ def _why_shared(root: Path) -> str:
 
 
 def make() -> str:
-    """Makes the groups and users that are missing. Returns the reason if the machine cannot, otherwise ''."""
+    """Makes missing groups and users. Returns why they cannot be made, or ""."""
     for name in ("groupadd", "useradd", "usermod", "runuser"):
         if not shutil.which(name):
             return f"{name} is not installed"
@@ -118,7 +118,7 @@ def make() -> str:
 
 
 def _run(command: list[str]) -> str:
-    """Returns what the command complains about, or '' if it ends well."""
+    """Runs the command. Returns its error output if it fails, or ""."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return f"{command[0]} {command[-1]}: {done.stderr.strip()}" if done.returncode else ""
 
@@ -132,13 +132,13 @@ def _exists(user: str) -> bool:
 
 
 def environment(house: "House", user: str) -> dict[str, str]:
-    """Returns what differs in the environment of a process that runs as `user`."""
+    """Returns the variables that differ for a process that runs as `user`."""
     key = str(house.var / "secrets" / SECRET_KEYS[user]) if user in SECRET_KEYS else ""
     return {"SECRET_KEY_FILE": key, "HOME": "/nonexistent", "USER": user}
 
 
 def hand_over(house: "House") -> None:
-    """Gives each user what the starting user made for it since the last time. Does nothing if processes share a user."""
+    """Gives each user the ownership of files that the starting user made for it. Does nothing if processes share a user."""
     if not house.separated:
         return
     for name in ("audit", "ocsp", "metrics", "redis", "tls"):
@@ -162,8 +162,10 @@ def _within(path: Path, *, whole: bool) -> Iterator[Path]:
 
 
 def _give(path: Path, place: Place, *, always: bool) -> None:
-    """Gives a file or folder that the starting user made. By its descriptor, since others may write to the folder that it is in:
-    neither a link nor a further name of another's file is followed."""
+    """Changes owner and mode of a file or folder that the starting user made.
+
+    It uses a descriptor and follows neither symbolic nor hard links, since other users may write to the folder.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:  # a link, a socket, or replaced by a running process
