@@ -1,13 +1,13 @@
 #!/usr/bin/env python
 """Command line of the portal. Each command connects to the database as a role: `migrate` as the owner of the tables.
 
-Simulators are no part of the portal: they run with settings of their own, whatever settings their starter has.
+Simulators are not part of the portal: they always run with their own settings.
 """
 
 import os
 import sys
 
-# Commands that connect as the process with the token; every other `pki_` command does too.
+# Commands that connect as the process with the token. All `pki_` commands do too.
 PKI_COMMANDS = frozenset({"audit_head", "audit_verify"})
 WITHOUT_TOKEN = frozenset({"pki_ocsp_publish", "pki_ocspd"})
 SIMULATORS = frozenset({"directory_simulator", "eid_app_simulator", "idp_simulator", "supplier_simulator"})
@@ -26,7 +26,7 @@ def main() -> None:
     os.environ.pop("SITHS_DATABASE_AS_OWNER", None)
     if command == "migrate" or command.startswith("demo_"):  # makes tables; fills all of them, in development
         os.environ["SITHS_DATABASE_AS_OWNER"] = "1"
-    if command != "check":  # which looks at the settings of the process that SITHS_FACE names
+    if command != "check":  # checks the settings of the process in SITHS_FACE
         os.environ["SITHS_DATABASE_ROLE"] = _role(command)
     from django.core.management import execute_from_command_line
 

@@ -1,1 +1,1 @@
-"""Settings, faces and wiring of the portal, and `lib`, which every application may use."""
+"""Settings, wiring and commands of the portal, and `lib`, which every application may use."""

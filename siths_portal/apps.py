@@ -12,7 +12,7 @@ class SithsPortalConfig(AppConfig):
     name = "siths_portal"
 
     def ready(self) -> None:
-        """Registers system checks, and has every port connected to the adapter that the settings name when one is used."""
+        """Registers system checks, and sets the function that connects all ports at the first use of one."""
         from siths_portal.lib import checks, ports  # noqa: F401  (registers the checks)
 
         ports.connect_by(_connect)
@@ -26,9 +26,9 @@ def _connect() -> None:
 
 
 def _apply_privileges(**_facts: Any) -> None:
-    """Ends `migrate`, which runs as the owner of the tables: what was made or changed has the privileges that are declared.
+    """Grants the declared privileges at the end of `migrate`, which runs as the owner of the tables.
 
-    Sent once for each application; after the first time there is nothing to do.
+    Django sends the signal for each application; the calls after the first change nothing.
     """
     from siths_portal.wiring import privileges
 

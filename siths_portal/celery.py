@@ -8,19 +8,19 @@ from celery import Celery, signals
 from siths_portal.lib.monitoring import logging as portal_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
-# Celery would run Django's checks and not look at what they find; for them it would load every page of the portal, which no
-# worker serves. What must stop a worker is looked at by `refuse_unsafe`.
+# Celery would run Django's checks, which load every page of the portal, and ignore their result. `refuse_unsafe` runs the checks
+# that must stop a worker.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 app = Celery("siths_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-# name of the entry: task, seconds between runs (an hour at most), queue. Every task is a sweeper that may run twice or be missed.
+# Name of the entry: task, seconds between runs (at most an hour), queue. Every task is a sweeper: it may run twice or be missed.
 SCHEDULE: dict[str, tuple[str, float, str]] = {
     "audit.seal": ("audit.seal", 5, "default"),
     "audit.mac": ("audit.mac", 5, "pki"),
-    # The statement has a period of its own; looking often makes a missed run cost a minute.
+    # The task has its own period; it runs every minute so that a missed run delays it by a minute only.
     "audit.head": ("audit.head", 60, "pki"),
     "audit.verify": ("audit.verify", 3600, "pki"),  # once a day; looking often makes a missed run cost an hour
     "pki.settle": ("pki.settle", 3, "pki"),
@@ -41,7 +41,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     # Once a day; a run works for a minute at most, and 4.8 million certificates take some.
     "pki.reconcile_cards": ("pki.reconcile_cards", 300, "pki"),
     "pki.mass_revoke_due": ("pki.mass_revoke_due", 15, "pki"),
-    # CRLs have a period of their own, and follow revocations after a pause of half a minute.
+    # CRLs have their own period, and follow a revocation after half a minute.
     "pki.publish_due_crls": ("pki.publish_due_crls", 10, "pki"),
     "pki.sign_import_reports": ("pki.sign_import_reports", 3600, "pki"),
     "pki.measure_status": ("pki.measure_status", 15, "pki"),
@@ -59,7 +59,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "authn.prune_log_ins": ("authn.prune_log_ins", 3600, "default"),
 }
 
-# No file: one that a kill or a full disk left broken would stop everything here. So the times begin anew at each start.
+# No schedule file: one that a kill or a full disk damaged would stop the scheduler. So all periods restart at each start.
 app.conf.beat_scheduler = "celery.beat:Scheduler"
 app.conf.beat_schedule = {
     entry: {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": seconds}}
@@ -68,21 +68,21 @@ app.conf.beat_schedule = {
 
 
 def keep_logging(**_facts: Any) -> None:
-    """Keeps Celery from setting up logging of its own beside `lib.monitoring.logging`."""
+    """Prevents Celery from configuring its own logging in addition to `lib.monitoring.logging`."""
 
 
 def bind_task(task_id: str, task: Any, **_facts: Any) -> None:
-    """Names the task in each log line that it writes."""
+    """Adds the task to each log line that it writes."""
     portal_logging.begin_task(task.name, task_id)
 
 
 def release_task(**_facts: Any) -> None:
-    """Ends what `bind_task` began."""
+    """Removes the task from log lines."""
     portal_logging.end_task()
 
 
 def refuse_unsafe(**_facts: Any) -> None:
-    """Stops a worker or the scheduler whose settings are unsafe, before it takes work."""
+    """Stops a worker or the scheduler with unsafe settings, before it accepts work."""
     from siths_portal.lib import checks, ports
 
     checks.stop_if_unsafe()
@@ -90,14 +90,14 @@ def refuse_unsafe(**_facts: Any) -> None:
 
 
 def look_at_the_clock(**_facts: Any) -> None:
-    """Tells of a clock that has gone back or ahead, before the worker takes work."""
+    """Logs a clock that has gone back or is ahead, before the worker accepts work."""
     from pki.authorities import clock_guard
 
     clock_guard.tell()
 
 
 def answer_for_health(**_facts: Any) -> None:
-    """Answers /healthz/live and /healthz/ready at WORKER_HEALTH_BIND, if it is set: in the `pki` worker."""
+    """Serves /healthz/live and /healthz/ready at WORKER_HEALTH_BIND, if it is set: in the `pki` worker."""
     from django.conf import settings
 
     if settings.WORKER_HEALTH_BIND:
@@ -108,9 +108,9 @@ def answer_for_health(**_facts: Any) -> None:
 
 
 def sign_while_they_wait(sender: Any, **_facts: Any) -> None:
-    """Signs OCSP answers that relying parties wait for, in the worker that has the token and works in threads.
+    """Starts the live OCSP signer in the worker that has the token and uses threads.
 
-    A worker of processes forks, and its parent has nothing to do with the token.
+    A worker that uses processes forks, and its parent must not use the token.
     """
     from django.conf import settings
 

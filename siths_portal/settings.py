@@ -1,4 +1,4 @@
-"""Settings of every face and worker, from environment variables (`docs/settings.md`)."""
+"""Settings of every service and worker, from environment variables (`docs/settings.md`)."""
 
 import sys
 from pathlib import Path
@@ -32,7 +32,7 @@ SECRET_KEY = _secret("SECRET_KEY_FILE") or ("development-only-not-secret" if DEB
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PORTAL_BASE_URL = env.str("PORTAL_BASE_URL", default=f"http://localhost:{PORT_BASE}")
 MINASIDOR_BASE_URL = env.str("MINASIDOR_BASE_URL", default=f"http://localhost:{PORT_BASE + 1}")
-# Addresses in certificates: production needs a dotted name; pkilint refuses `localhost`.
+# The base of URLs in certificates. Production needs a name with a dot; pkilint refuses `localhost`.
 STATUS_BASE_URL = env.str("STATUS_BASE_URL", default=f"http://127.0.0.1:{PORT_BASE + 2}")
 API_BASE_URL = env.str("API_BASE_URL", default=f"https://localhost:{PORT_BASE + 443}")
 
@@ -53,11 +53,11 @@ INSTALLED_APPS = [
     "siths_portal",
 ]
 
-# Faces whose callers are people with browsers; the others have neither cookies nor forms.
+# Services that people use with browsers. The others have neither cookies nor forms.
 _PEOPLE = FACE in ("portal", "minasidor")
 _LOG_IN = FACE == "portal"
 MIDDLEWARE = [
-    # All that the status face has is public.
+    # All data of the status service is public.
     *(["siths_portal.lib.http.answer_times.AnswerTimeMiddleware"] if FACE != "status" else []),
     "siths_portal.lib.monitoring.logging.RequestIdMiddleware",
     "siths_portal.lib.http.headers.SecurityHeadersMiddleware",
@@ -79,7 +79,7 @@ MIDDLEWARE = [
         if _LOG_IN
         else []
     ),
-    # The log-in and the form's token, which is in the body, are checked after all of these: `process_view` comes later.
+    # Log-in and CSRF token (in the body) are checked after all of these, in `process_view`.
     *(["siths_portal.lib.files.uploads.UploadLimitMiddleware"] if _PEOPLE else []),
     *(["siths_portal.lib.pages.error_pages.ErrorPageMiddleware"] if FACE != "api" else []),
 ]
@@ -112,7 +112,7 @@ DATABASE_APP_ROLE = DATABASE_ROLES["portal"]
 
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
-JOBS_APPLICATION = "siths_portal.celery.app"  # what wakes workers, loaded when the first is woken
+JOBS_APPLICATION = "siths_portal.celery.app"  # the Celery application, loaded when the first task is sent
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -124,15 +124,15 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "Europe/Stockholm"
 
-# Seconds; the whole of an answer may take at most the connect limit and three read limits.
+# Seconds. A complete response may take the connect timeout and three read timeouts.
 OUTBOUND_CONNECT_TIMEOUT = env.float("OUTBOUND_CONNECT_TIMEOUT", default=3.0)
 OUTBOUND_READ_TIMEOUT = env.float("OUTBOUND_READ_TIMEOUT", default=10.0)
 
-# The newest seal of each audit chain is noted here, outside the database.
+# The folder with the newest seal of each audit chain, outside the database.
 AUDIT_ANCHOR_DIR = Path(env.str("AUDIT_ANCHOR_DIR", default=str(VAR_DIR / "audit")))
-# How often a key of the token signs where the chains stand.
+# How often a key of the token signs the newest seals.
 AUDIT_HEAD_SECONDS = env.int("AUDIT_HEAD_SECONDS", default=3600)
-# Where the processes count; prometheus_client itself reads the variable.
+# The folder of the processes' metrics; prometheus_client itself reads the variable.
 METRICS_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
 
 LANGUAGE_CODE = "sv"
@@ -141,8 +141,8 @@ TIME_ZONE = "Europe/Stockholm"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-# Names carry a hash of the content, so that browsers may keep files for a year: `collectstatic` makes them. Without, files are
-# served from the source tree, which tests need: they run without `collectstatic`.
+# With hashes in their names, made by `collectstatic`, browsers may cache files for a year. Without, files are served from the
+# source tree, for tests, which run without `collectstatic`.
 STATIC_HASHED = env.bool("STATIC_HASHED", default=not DEBUG)
 STATIC_ROOT = VAR_DIR / "static" if STATIC_HASHED else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -155,13 +155,13 @@ if STATIC_HASHED:
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Answers that must not tell what is there leave at the end of such a step (ADR 0255); several times what they take.
+# Responses that must not reveal hidden rows are sent at the end of such a step (ADR 0255), several times their normal duration.
 ANSWER_STEP_SECONDS = env.float("ANSWER_STEP_SECONDS", default=0.025)
 
-# Files from browsers stay in memory: at most so much of them is kept, and a request that says it is larger is refused.
+# Uploads stay in memory: the most bytes to keep of a request's files, and the largest request to accept.
 UPLOAD_MAX_BYTES = 5 * 1024 * 1024
 UPLOAD_MAX_REQUEST_BYTES = 32 * 1024 * 1024
-# Less than the threads of a process, so that slow uploads leave some to the pages.
+# Fewer than the threads of a process, so that slow uploads leave some for pages.
 UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=4)
 UPLOADS_PER_MINUTE = env.int("UPLOADS_PER_MINUTE", default=600)
 UPLOADS_PER_MINUTE_BY_PERSON = env.int("UPLOADS_PER_MINUTE_BY_PERSON", default=20)
@@ -174,46 +174,46 @@ SECURE_CSP = {
     "default-src": ["'self'"],
     "script-src": ["'self'"],
     "style-src": ["'self'"],
-    "img-src": ["'self'", "data:"],  # Designsystemet's icons stand in its stylesheet
+    "img-src": ["'self'", "data:"],  # Designsystemet's icons are in its stylesheet
     "object-src": ["'none'"],
     "base-uri": ["'none'"],
     "frame-ancestors": ["'none'"],
     "form-action": ["'self'"],
     "report-uri": ["/csp-rapport/"] if _PEOPLE else False,
 }
-# The status face is plain http by design: who checks a TLS certificate must not need another one for it (RFC 5280 section 8).
+# The status service is plain http by design: checking a TLS certificate must not need another one (RFC 5280 section 8).
 _TLS = not DEBUG and FACE != "status"
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if _TLS else 0) if FACE != "status" else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _TLS
 SECURE_SSL_REDIRECT = FACE != "status" and env.bool("SECURE_SSL_REDIRECT", default=_TLS)
-SECURE_REDIRECT_EXEMPT = [r"^healthz/"]  # asked by the supervisor on the process itself
-# Set where a TLS front ends the connection; the front must overwrite the header in each request (S28).
+SECURE_REDIRECT_EXEMPT = [r"^healthz/"]  # the supervisor calls the process directly
+# Set behind a reverse proxy that terminates TLS. The proxy must overwrite the header in each request (S28).
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("TLS_PROXY", default=False) else None
-# How many fronts before this process add to X-Forwarded-For. Without any the header is the caller's own word and not believed.
+# How many reverse proxies before this process append to X-Forwarded-For. With 0 the header is ignored: a client can send it.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 CSRF_COOKIE_NAME = f"{'' if DEBUG else '__Host-'}{FACE}-csrf-{PORT_BASE}"
 CSRF_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "siths_portal.lib.pages.error_pages.csrf_failure"
-# Browsers' sessions live in a table of `authn`; the cookie holds a random key, and goes when the browser is closed.
+# Sessions are in a table of `authn`. The cookie contains a random key and ends when the browser is closed.
 SESSION_ENGINE = "authn.sessions"
 SESSION_COOKIE_NAME = f"{'' if DEBUG else '__Host-'}{FACE}-session-{PORT_BASE}"
 SESSION_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"  # the identity provider's answer arrives by a navigation from another site (S19)
+SESSION_COOKIE_SAMESITE = "Lax"  # the identity provider's callback is a navigation from another site (S19)
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # a cookie would hold what it says
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # a cookie would contain the messages
 LOGIN_URL = "login"
 if not _PEOPLE:
-    # No cookie and no form: no CSRF protection needed. The status face adds no HSTS and no redirect to https, as said above.
+    # No cookies and forms, so no CSRF protection. The status service has no HSTS and no redirect to https (see above).
     SILENCED_SYSTEM_CHECKS = ["security.W003", *(["security.W004", "security.W008"] if FACE == "status" else [])]
 
 LOGGING_CONFIG = None
 portal_logging.configure(debug=DEBUG)
 
 REST_FRAMEWORK = {
-    # Machine clients; an API for people's apps names its own class.
+    # For machine clients; APIs for other callers set their own class.
     "DEFAULT_AUTHENTICATION_CLASSES": ["authn.api.ClientCertificateAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -236,7 +236,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "siths_portal.lib.rest.openapi.finish"],
 }
-# Title and text of each API's description, by the prefix of its paths.
+# Title and text of each OpenAPI description, by path prefix.
 API_DESCRIPTIONS = {
     "/api/supplier/v1/": {
         "title": "SITHS eID Portal: supplier API",
@@ -277,33 +277,33 @@ HSM_CALL_SECONDS = env.float("HSM_CALL_SECONDS", default=10.0)
 # 1.3.6.1.4.1.32473 is reserved for documentation (RFC 5612); refused when DEBUG is off.
 PKI_POLICY_ARC = env.str("PKI_POLICY_ARC", default="1.3.6.1.4.1.32473.752")
 PKI_STATUS_DIR = Path(env.str("PKI_STATUS_DIR", default=str(VAR_DIR / "status")))
-# What the OCSP responder's processes share, and how many requests each of them remembers as they came in.
+# The shared store of the OCSP responder's processes, and how many requests each process caches.
 PKI_OCSP_STORE_DIR = Path(env.str("PKI_OCSP_STORE_DIR", default=str(VAR_DIR / "ocsp")))
 PKI_OCSPD_MEMO = env.int("PKI_OCSPD_MEMO", default=10_000)
 PKI_OCSP_LIVE_PER_SECOND = env.int("PKI_OCSP_LIVE_PER_SECOND", default=500)
-# Keys that are never certified (see pki.domain.weak_keys); no issuing process starts while a named file cannot be read.
+# Files of keys that are never certified (see pki.domain.weak_keys). No issuing process starts if one cannot be read.
 PKI_WEAK_KEYS_FILE = env.str("PKI_WEAK_KEYS_FILE", default="")
-# HOST:PORT at which the `pki` worker answers /healthz/live and /healthz/ready; empty: nowhere.
+# HOST:PORT at which the `pki` worker serves /healthz/live and /healthz/ready; empty: not served.
 WORKER_HEALTH_BIND = env.str("WORKER_HEALTH_BIND", default="")
-# A clock that is further ahead of the database server's is told in the log, and is no measure of time that has passed.
+# The most seconds that a process's clock may be ahead of the database server's. A clock further ahead is logged and not trusted.
 PKI_CLOCK_AHEAD_SECONDS = env.int("PKI_CLOCK_AHEAD_SECONDS", default=3600)
 PKI_SIGNING_CLAIM_SECONDS = env.int("PKI_SIGNING_CLAIM_SECONDS", default=20)
 # How often a sealed secret (a card's PUK) may be delivered within 24 hours.
 SECRET_DELIVERIES_PER_DAY = env.int("SECRET_DELIVERIES_PER_DAY", default=5)
-# The token library on whose throwaway tokens a ceremony is done again.
+# The token library for temporary tokens on which a ceremony is rehearsed.
 PKI_REPLAY_MODULE = env.str("PKI_REPLAY_MODULE", default="/usr/lib/softhsm/libsofthsm2.so")
-# Encryptions under one key with random IVs (NIST SP 800-38D section 8.3).
+# The most encryptions with one key and random IVs (NIST SP 800-38D section 8.3).
 KEK_SEALS_LIMIT = min(env.int("KEK_SEALS_LIMIT", default=2**32), 2**32)
 PKI_CEREMONY_DIR = Path(env.str("PKI_CEREMONY_DIR", default=str(VAR_DIR / "ceremony")))
-# Who knows the orders of certificates on cards (pki.ports.IssuanceCheck). Only tests of the PKI itself name another.
+# The adapter of pki.ports.IssuanceCheck, which knows the orders of certificates on cards. Only tests of the PKI use another.
 ISSUANCE_CHECK_BACKEND = env.str("ISSUANCE_CHECK_BACKEND", default="issuance.suppliers.services.issuance_check.OrderedCards")
-# Calls of the PKI API that one client may make in a minute with one process, by operation.
+# Calls of the PKI API per client, process and minute, by operation.
 PKI_API_ORDERS_PER_MINUTE = env.int("PKI_API_ORDERS_PER_MINUTE", default=300)
 PKI_API_REVOCATIONS_PER_MINUTE = env.int("PKI_API_REVOCATIONS_PER_MINUTE", default=300)
 PKI_API_READS_PER_MINUTE = env.int("PKI_API_READS_PER_MINUTE", default=1200)
 PKI_API_SEARCHES_PER_MINUTE = env.int("PKI_API_SEARCHES_PER_MINUTE", default=120)
 
-# --- issuance: numbers of the life cycle (rules/issuance 4.5) -----------------------------------------------------------------
+# --- issuance: limits of the life cycle (rules/issuance 4.5) -----------------------------------------------------------------
 CARD_VALIDITY_YEARS = env.int("CARD_VALIDITY_YEARS", default=5)
 EID_VALIDITY_YEARS = env.int("EID_VALIDITY_YEARS", default=2)
 NOT_ACTIVATED_DAYS = env.int("NOT_ACTIVATED_DAYS", default=90)
@@ -315,8 +315,8 @@ EID_ORDER_DAYS = env.int("EID_ORDER_DAYS", default=90)
 ADDITIONAL_EIDS_PER_CARRIER = env.int("ADDITIONAL_EIDS_PER_CARRIER", default=1)
 MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
-# Role holders (rules/issuance 1.4): days that a training and a person check hold (0: without end), and days before the last one
-# that it is listed as due soon. Without both nobody issues (ADR 0187).
+# Role holders (rules/issuance 1.4): days that a training and a person check are valid (0: no end), and days before the end from
+# which they are listed as due soon. Without both nobody may issue (ADR 0187).
 TRAINING_VALID_DAYS = env.int("TRAINING_VALID_DAYS", default=365)
 PERSON_CHECK_VALID_DAYS = env.int("PERSON_CHECK_VALID_DAYS", default=0)
 QUALIFICATION_SOON_DAYS = env.int("QUALIFICATION_SOON_DAYS", default=60)
@@ -324,15 +324,15 @@ QUALIFICATION_SOON_DAYS = env.int("QUALIFICATION_SOON_DAYS", default=60)
 REVOCATIONS_PER_HOUR = env.int("REVOCATIONS_PER_HOUR", default=20)
 # Days that a request for a global role waits for a second administrator.
 ROLE_REQUEST_DAYS = env.int("ROLE_REQUEST_DAYS", default=14)
-# Reading role holders anew from the catalogue: the hour in Stockholm from which it is done, questions a second (0: no limit), and
-# the share of those read at once, in per cent, whose posts may end before the catalogue is believed to be broken.
+# Nightly reading of role holders from the HSA directory: the hour in Stockholm at which it begins, queries a second (0: no
+# limit), and the most assignments, in per cent of a batch, that may end before the directory is considered faulty.
 ROLE_HOLDERS_READ_HOUR = env.int("ROLE_HOLDERS_READ_HOUR", default=2)
 ROLE_HOLDERS_READ_PER_SECOND = env.float("ROLE_HOLDERS_READ_PER_SECOND", default=5.0)
 ROLE_HOLDERS_LOST_PERCENT = env.int("ROLE_HOLDERS_LOST_PERCENT", default=10)
-# The share of all posts, in per cent, that a file of the catalogue may end or move before it is believed to be broken.
+# The most assignments, in per cent of all, that a file of the HSA directory may end or move before it is considered faulty.
 DIRECTORY_IMPORT_LOST_PERCENT = env.int("DIRECTORY_IMPORT_LOST_PERCENT", default=5)
-# Activation: seconds that a handle waits for the app and that a started transaction lasts, minutes that an identification may be
-# used again for, wrong proofs that end a transaction, seconds that `start` waits for the worker, and calls a minute by address.
+# Activation: seconds that a start code is valid and that a started transaction lasts, minutes for which an identification can be
+# reused, wrong proofs that end a transaction, seconds that `start` waits for the worker, and calls a minute by address.
 EID_APP_URL = env.str("EID_APP_URL", default=f"http://127.0.0.1:{PORT_BASE + 11}/")
 ACTIVATION_HANDLE_SECONDS = env.int("ACTIVATION_HANDLE_SECONDS", default=300)
 ACTIVATION_STARTED_SECONDS = env.int("ACTIVATION_STARTED_SECONDS", default=900)
@@ -340,9 +340,9 @@ ACTIVATION_IDENTIFICATION_MINUTES = env.int("ACTIVATION_IDENTIFICATION_MINUTES",
 ACTIVATION_WRONG_PROOFS = env.int("ACTIVATION_WRONG_PROOFS", default=5)
 EID_APP_WAIT_SECONDS = env.float("EID_APP_WAIT_SECONDS", default=3.0)
 EID_APP_CALLS_PER_MINUTE = env.int("EID_APP_CALLS_PER_MINUTE", default=600)
-# Country parts of HSA-ids that are taken; empty takes the test catalogues' too.
+# The accepted country prefixes of HSA-ids; empty also accepts those of test directories.
 HSA_ID_PREFIXES = env.list("HSA_ID_PREFIXES", default=[] if DEBUG else ["SE"])
-# Search (rules/issuance 2.1): budgets a person and hour, which a clerk with 50 cards a day does not meet.
+# Search (rules/issuance 2.1): limits per person and hour, which an ID administrator with 50 cards a day does not reach.
 SEARCHES_PER_HOUR = env.int("SEARCHES_PER_HOUR", default=240)
 SEARCHES_BY_ENDING_PER_HOUR = env.int("SEARCHES_BY_ENDING_PER_HOUR", default=60)
 SEARCHES_EXTENDED_PER_HOUR = env.int("SEARCHES_EXTENDED_PER_HOUR", default=20)
@@ -366,16 +366,16 @@ OIDC_ISSUER = env.str("OIDC_ISSUER", default=f"http://localhost:{PORT_BASE + 10}
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="siths-portal")
 OIDC_CLIENT_KEY_FILE = env.str("OIDC_CLIENT_KEY_FILE", default="")
 OIDC_SCOPE = env.str("OIDC_SCOPE", default="openid")
-# Exact: the portal takes level 3 and nothing else (S04).
+# Exact: the portal accepts only level 3 (S04).
 OIDC_ACR_VALUES = env.list("OIDC_ACR_VALUES", default=["http://id.sambi.se/loa/loa3"])
 OIDC_MAX_AGE_SECONDS = env.int("OIDC_MAX_AGE_SECONDS", default=300)
-# How old a log-in may be for acts that ask for a recent one (docs/adr/0072).
+# The largest age of a log-in for actions that require a recent one (docs/adr/0072).
 ACTIVATION_LOGIN_MAX_AGE = env.int("ACTIVATION_LOGIN_MAX_AGE", default=4 * 3600)
 ROLES_LOGIN_MAX_AGE = env.int("ROLES_LOGIN_MAX_AGE", default=15 * 60)
 SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=15 * 60)
 SESSION_ABSOLUTE_SECONDS = env.int("SESSION_ABSOLUTE_SECONDS", default=8 * 3600)
 SESSION_WARNING_SECONDS = env.int("SESSION_WARNING_SECONDS", default=120)
-# Log-ins that strangers may start a minute with a process, in all and from one address.
+# Log-ins that unauthenticated clients may start per process and minute, in total and by address.
 LOG_INS_PER_MINUTE = env.int("LOG_INS_PER_MINUTE", default=600)
 LOG_INS_PER_MINUTE_BY_ADDRESS = env.int("LOG_INS_PER_MINUTE_BY_ADDRESS", default=120)
 SESSIONS_PER_SUBJECT = env.int("SESSIONS_PER_SUBJECT", default=1)
@@ -386,15 +386,15 @@ MINASIDOR_SESSIONS_PER_SUBJECT = env.int("MINASIDOR_SESSIONS_PER_SUBJECT", defau
 
 # --- authn: machine clients -----------------------------------------------------------------------------------------------
 SUPPLIERS_FILE = env.str("SUPPLIERS_FILE", default="")
-# Set only for the process behind nginx on a unix socket: the one place the client-certificate header is accepted from.
+# Set only for the process behind nginx on a unix socket. Only there is the client-certificate header accepted.
 MTLS_CERTIFICATE_HEADER = env.str("MTLS_CERTIFICATE_HEADER", default="")
-# After this long a claim of an idempotency key is taken over even if its process seems to live.
+# The age at which a claim of an idempotency key is taken over even if its process seems to run.
 IDEMPOTENCY_LEASE_SECONDS = env.int("IDEMPOTENCY_LEASE_SECONDS", default=120)
 IDEMPOTENCY_KEEP_DAYS = env.int("IDEMPOTENCY_KEEP_DAYS", default=30)
-# How long an API request waits for its certificates before it answers 202.
+# How long an API request waits for its certificates before it returns 202.
 CERTIFICATE_WAIT_SECONDS = env.float("CERTIFICATE_WAIT_SECONDS", default=5.0)
 
-# --- who runs this, as pages tell it --------------------------------------------------------------------------------------------
+# --- operator and contacts on pages ---------------------------------------------------------------------------------------------
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="Demo e-legitimationer AB")
 SUPPORT_CONTACT = env.str("SUPPORT_CONTACT", default="support@demo-e-legitimationer.example")
 ENVIRONMENT_NAME = env.str("ENVIRONMENT_NAME", default="Utveckling, med påhittade personer" if DEBUG else "Produktion")

@@ -1,4 +1,4 @@
-"""Tasks of the composition root."""
+"""Tasks on the audit chains. Each may run twice, and a missed run does no harm."""
 
 from celery import shared_task
 
@@ -7,23 +7,23 @@ from siths_portal.wiring import chains, heads, verifying
 
 @shared_task(name="audit.seal")  # type: ignore[untyped-decorator]
 def seal() -> None:
-    """Seals new events of every application. Safe to run twice and to miss."""
+    """Seals new events of every application."""
     chains.seal_all()
 
 
 @shared_task(name="audit.mac")  # type: ignore[untyped-decorator]
 def mac() -> None:
-    """Puts MACs over new seals of every application. In the `pki` worker; safe to run twice and to miss."""
+    """Makes MACs over new seals of every application. Runs in the `pki` worker, which has the token."""
     chains.mac_all()
 
 
 @shared_task(name="audit.head")  # type: ignore[untyped-decorator]
 def head() -> None:
-    """Signs where the chains stand, once the newest statement is an hour old. In the `pki` worker; safe to run twice."""
+    """Signs the newest seals if the newest statement is an hour old. Runs in the `pki` worker."""
     heads.seal_due()
 
 
 @shared_task(name="audit.verify")  # type: ignore[untyped-decorator]
 def verify() -> None:
-    """Walks every chain once a day, with the token's MACs. In the `pki` worker; safe to run twice and to miss."""
+    """Verifies every chain once a day, with the token's MACs. Runs in the `pki` worker."""
     verifying.verify_due()

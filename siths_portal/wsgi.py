@@ -1,4 +1,4 @@
-"""WSGI entry of each face; `SITHS_FACE` names the face and with it the root urlconf."""
+"""WSGI application of each service; `SITHS_FACE` selects the service and its root urlconf."""
 
 import os
 from importlib import import_module
@@ -18,14 +18,14 @@ with uncollected():
     from siths_portal.lib import checks, ports  # needs the loaded applications
 
     checks.stop_if_unsafe()
-    ports.wire()  # a face with a wrong adapter must not start
+    ports.wire()  # a service with a wrong adapter must not start
     if settings.FACE in ("portal", "api"):
-        # REST framework takes in what it finds, for clients and browsable pages that we do not have.
+        # REST framework imports optional libraries, for clients and browsable pages that we do not have.
         with without("requests"), without("yaml"), without("pygments"):
             import_module("rest_framework.compat")
-    import_module(settings.ROOT_URLCONF)  # a face whose addresses cannot be loaded must not start
+    import_module(settings.ROOT_URLCONF)  # a service with a broken urlconf must not start
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Any:
-    """Answers one request."""
+    """Serves one request."""
     return with_room(lambda: _handler(environ, start_response))

@@ -1,12 +1,13 @@
-"""A software smart card: a SoftHSM token of its own, with the try counters that SoftHSM lacks, in a folder of its own.
+"""A software smart card: a SoftHSM token in its own folder, with the try counters that SoftHSM lacks.
 
 Five key pairs, as on an ordinary card: four that need the holder's code (authentication and signature, on HSA-id and on person
-id), all RSA-2048 or all P-256, and the *card key*, P-256 without code (as PIV's 9E), which proves which card is in the reader.
+id), all RSA-2048 or all P-256, and the *card key*, P-256 without code (as PIV's 9E), which identifies the card in the reader.
 SO-PIN is the PUK.
 
-SoftHSM reads SOFTHSM2_CONF when it is first loaded, so each act on a card runs in a process of its own: forked by a reader,
-`python -m siths_portal.simulators.card_process`, of which each process that uses cards has one. Requests come as lines of JSON on
-its standard input and are answered on its standard output. No code and no PUK stands on a command line or in the environment.
+SoftHSM reads SOFTHSM2_CONF when it is first loaded, so each action on a card runs in a separate process. A reader,
+`python -m siths_portal.simulators.card_process`, forks these processes; each process that uses cards has one reader. It gets
+requests as lines of JSON on standard input and writes responses to standard output. No code or PUK is on a command line or in
+the environment.
 """
 
 import base64
@@ -39,19 +40,19 @@ class CardError(Exception):
 
 @dataclass(frozen=True)
 class Tries:
-    """How many wrong attempts the card still allows."""
+    """The numbers of wrong attempts that the card still allows."""
 
     code: int
     puk: int
 
 
 def read_tries(folder: Path) -> Tries:
-    """The tries that the card in a folder has left."""
+    """Returns the remaining tries of the card in a folder."""
     return Tries(**json.loads((folder / "tries.json").read_text()))
 
 
 def luhn_digit(digits: str) -> str:
-    """The check digit of ISO/IEC 7812-1 annex B for `digits`."""
+    """Returns the check digit of ISO/IEC 7812-1 annex B for `digits`."""
     total = 0
     for position, digit in enumerate(reversed(digits)):
         value = int(digit) * (2 if position % 2 == 0 else 1)
@@ -60,38 +61,38 @@ def luhn_digit(digits: str) -> str:
 
 
 def new_serial() -> str:
-    """A card serial: 19 digits, 9752 first, a Luhn digit last."""
+    """Returns a new card serial: 19 digits that begin with 9752 and end with a Luhn digit."""
     digits = "9752" + "".join(secrets.choice("0123456789") for _ in range(14))
     return digits + luhn_digit(digits)
 
 
 @dataclass(frozen=True)
 class Card:
-    """A card by its folder, whose name is the card's serial. Every method is one act in a process of its own."""
+    """A card, identified by its folder, whose name is the card's serial. Every method runs in a separate process."""
 
     folder: Path
 
     @property
     def serial(self) -> str:
-        """The 19 digits."""
+        """The card's serial number of 19 digits."""
         return self.folder.name
 
     @property
     def finished(self) -> bool:
-        """True if the card's keys were all made; a folder without this is a card whose making was cut off."""
+        """True if all keys of the card are made. If false, making the card was interrupted."""
         return (self.folder / "tries.json").exists()
 
     @property
     def has_holders_code(self) -> bool:
-        """True once the holder has set a code of his own, by the PUK or in place of the transport code."""
+        """True if the holder has set a code, with the PUK or instead of the transport code."""
         return (self.folder / "holders-code").exists()
 
     @classmethod
     def make(cls, cards: Path, serial: str, *, puk: str, transport_code: str, keys: str = "rsa-2048") -> "Card":
-        """Makes the card with its five keys, the four that are certified of the type `keys` (KEY_TYPES).
+        """Makes the card with its five keys. The four certified ones have the type `keys` (KEY_TYPES).
 
-        A card whose making was cut off is begun again; a finished one is `exists`.
-        An act outlives the process that asked for it: waits for an earlier making, which then may have finished the card.
+        Starts again with an interrupted card; raises CardError `exists` for a finished one. Waits for an earlier call, which may
+        still run after its caller has died and then finish the card.
         """
         card = cls(cards / serial)
         if card.finished:
@@ -101,27 +102,27 @@ class Card:
         return card
 
     def csrs(self, *, code: str) -> dict[str, str]:
-        """Four certificate requests (RFC 2986) by profile, as PEM, each signed by its key on the card. The subject is empty."""
+        """Returns four certificate requests (RFC 2986) in PEM, by profile, each signed by its key. The subject is empty."""
         return cast(dict[str, str], self._act("csrs", code=code))
 
     def card_key(self) -> str:
-        """The card key's public half as SubjectPublicKeyInfo PEM."""
+        """Returns the public card key as SubjectPublicKeyInfo in PEM."""
         return cast(str, self._act("card_key"))
 
     def prove(self, data: bytes) -> bytes:
-        """ECDSA-Sig-Value (RFC 3279) of the card key over SHA-256 of `data`; needs no code."""
+        """Returns the card key's ECDSA-Sig-Value (RFC 3279) over SHA-256 of `data`. Needs no code."""
         return base64.b64decode(self._act("prove", data=base64.b64encode(data).decode()))
 
     def sign(self, profile: str, data: bytes, *, code: str) -> bytes:
-        """A signature over `data` by the key of `profile`: RSASSA-PKCS1-v1_5, or ECDSA-Sig-Value (RFC 3279), with SHA-256."""
+        """Signs `data` with the key of `profile`: RSASSA-PKCS1-v1_5, or ECDSA-Sig-Value (RFC 3279), with SHA-256."""
         return base64.b64decode(self._act("sign", profile=profile, data=base64.b64encode(data).decode(), code=code))
 
     def store_certificates(self, certificates: Mapping[str, str], *, code: str) -> None:
-        """Writes certificates (PEM, by profile) beside their keys, replacing earlier ones. `mismatch` if one has another key."""
+        """Stores certificates (PEM, by profile) and replaces earlier ones. Raises CardError `mismatch` if one has another key."""
         self._act("store", certificates=dict(certificates), code=code)
 
     def certificates(self) -> dict[str, str]:
-        """The certificates on the card by profile, as PEM; anyone with the card can read them."""
+        """Returns the certificates on the card in PEM, by profile. Needs no code."""
         return cast(dict[str, str], self._act("certificates"))
 
     def change_code(self, old: str, new: str) -> None:
@@ -129,11 +130,11 @@ class Card:
         self._act("change_code", code=old, new=new)
 
     def unblock(self, *, puk: str, new_code: str) -> None:
-        """Sets the holder's code with the PUK and gives all code tries back; the keys are kept."""
+        """Sets the holder's code with the PUK and resets the code tries. Keeps the keys."""
         self._act("unblock", puk=puk, new=new_code)
 
     def tries(self) -> Tries:
-        """The tries that are left."""
+        """Returns the remaining tries."""
         return read_tries(self.folder)
 
     def _act(self, name: str, **arguments: Any) -> Any:
@@ -148,7 +149,7 @@ class Card:
 
 
 class _Reader:
-    """A process that loads what acts need once, and forks for each. It ends when this process closes its input, or ends."""
+    """A process that loads the libraries once and forks for each action. It ends when this process closes its input or ends."""
 
     def __init__(self) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("SOFTHSM2", "COVERAGE"))}
@@ -161,11 +162,11 @@ class _Reader:
 
     @property
     def lives(self) -> bool:
-        """Whether it can be asked."""
+        """Whether the process runs."""
         return self._process.poll() is None
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to one request, one at a time."""
+        """Sends a request and returns the response. One request at a time."""
         with self._asking:
             try:
                 print(json.dumps(request), file=self._process.stdin)
@@ -175,7 +176,7 @@ class _Reader:
         return cast(dict[str, Any], json.loads(line)) if line else {"failed": "the reader has ended"}
 
 
-_readers: dict[int, _Reader] = {}  # by process: a child must not read its parent's answers
+_readers: dict[int, _Reader] = {}  # by process: a child must not read responses for its parent
 _finding = threading.Lock()
 
 

@@ -1,6 +1,6 @@
-"""The card's own process: does one act on the card in a folder, with SoftHSM reading that card's configuration alone.
+"""The process of a card: runs one action on the card in a folder, with SoftHSM configured for this card only.
 
-`python -m siths_portal.simulators.card_process` answers the requests of `card` line by line, each in a fork of its own.
+`python -m siths_portal.simulators.card_process` serves the requests of `card` line by line, each in a forked process.
 """
 
 import base64
@@ -33,7 +33,7 @@ SECONDS = 120
 
 
 def _signed(key: Any, data: bytes) -> bytes:
-    """The key's signature over `data`: PKCS #1 v1.5 or ECDSA-Sig-Value, both with SHA-256. The token itself gives r and s."""
+    """Returns the key's signature over `data`, PKCS #1 v1.5 or ECDSA-Sig-Value with SHA-256. The token returns r and s."""
     if key.key_type == KeyType.RSA:
         return bytes(key.sign(data, mechanism=Mechanism.SHA256_RSA_PKCS))
     digest = hashes.Hash(hashes.SHA256())
@@ -44,7 +44,7 @@ def _signed(key: Any, data: bytes) -> bytes:
 
 
 class _CardKey:
-    """A code-protected key in the form that cryptography's builders sign with. Nothing but signing leaves the card."""
+    """A code-protected key with the interface that cryptography's builders need. It can only sign."""
 
     def __init__(self, key: Any, public: Any) -> None:
         self._key, self._public = key, public
@@ -82,7 +82,7 @@ class _CardECKey(_CardKey, ec.EllipticCurvePrivateKey):
 
 
 class _FunctionList(ctypes.Structure):
-    # The head of CK_FUNCTION_LIST (PKCS#11 2.40 section 3.6), as far as C_InitToken, which python-pkcs11 does not offer.
+    # The beginning of CK_FUNCTION_LIST (PKCS#11 2.40 section 3.6) up to C_InitToken, which python-pkcs11 lacks.
     _fields_ = [("version", ctypes.c_ubyte * 2)] + [
         (name, ctypes.c_void_p)
         for name in (
@@ -117,7 +117,7 @@ def _write_tries(folder: Path, tries: Tries) -> None:
 
 
 class _Token:
-    """The card seen from its own process, one act at a time."""
+    """The card in its own process, for one action."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -130,7 +130,7 @@ class _Token:
 
     @contextlib.contextmanager
     def with_code(self, code: str) -> Iterator[Any]:
-        """A session of the holder's. A try is taken before the code is tried, and given back if it was right."""
+        """Opens a session with the holder's code. Counts a try before the log-in, and resets the counter if the code is right."""
         tries = read_tries(self.folder)
         if tries.code == 0:
             raise CardError("code-blocked")
@@ -278,7 +278,7 @@ def _do(folder: Path, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _empty(tokens: Path) -> None:
-    """Takes away what a making that was cut off has left."""
+    """Deletes the remains of an interrupted `make`."""
     shutil.rmtree(tokens)
     tokens.mkdir(mode=0o700)
 
@@ -289,14 +289,14 @@ def _say(answer: Mapping[str, Any]) -> None:
 
 
 def main() -> None:
-    """Answers the requests that come on standard input, each in a process of its own, until there are no more."""
+    """Serves the requests on standard input, each in a forked process, until the input ends."""
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
             signal.alarm(SECONDS)
             request = json.loads(line)
             _say(_do(Path(request["folder"]), request["act"], request["arguments"]))
-            os._exit(0)  # the answer is out: whatever the token's library does at an orderly end could only spoil it
+            os._exit(0)  # the response is sent; the exit handlers of the token's library could crash
         _, status = os.waitpid(child, 0)
         if status:
             _say({"failed": f"its process ended with {os.waitstatus_to_exitcode(status)}"})

@@ -1,8 +1,8 @@
-"""The catalogue and the person register, as JSON over HTTP from data files (wire format: docs/wire/README.md).
+"""The HSA directory and the person register, as JSON over HTTP from data files (wire format: docs/wire/README.md).
 
-Posts and persons are in one file, organisations in `organisations.json` beside it. Queries stand in bodies, so that no personal
-data is in an address or in this process's log. A file is read again when it changes. While a file `down` lies beside the data
-every query is answered 503, and so is a query whose file is not there.
+Assignments and persons are in one file, organisations in `organisations.json` next to it. Queries are in bodies, so that no URL
+or log contains personal data. A file is read again when it changes. Every query gives 503 while a file `down` is next to the
+data or the query's data file is missing.
 """
 
 import json
@@ -25,16 +25,16 @@ PersonKey = tuple[str, str]
 
 
 class BadQuery(Exception):
-    """The query is not of the wire format; the text says how."""
+    """The query does not follow the wire format; the message says why."""
 
 
 class Down(Exception):
-    """The source cannot answer now."""
+    """The source is not available now."""
 
 
 @dataclass(frozen=True)
 class Directory:
-    """The data file's people, indexed. HSA-ids compare case-insensitively."""
+    """The people of the data file, indexed. HSA-ids compare case-insensitively."""
 
     by_hsa_id: dict[str, list[dict[str, Any]]]
     by_person: dict[PersonKey, dict[str, Any]]
@@ -53,7 +53,7 @@ class Directory:
         return cls(by_hsa_id, by_person)
 
     def posts(self, query: dict[str, Any]) -> list[dict[str, Any]]:
-        """Posts with an HSA-id, or of a person. BadQuery unless exactly one of the two is asked for."""
+        """Returns the assignments with an HSA-id or of a person. Raises BadQuery unless the query has exactly one of the two."""
         if set(query) == {"hsa_id"} and isinstance(query["hsa_id"], str):
             return self.by_hsa_id.get(query["hsa_id"].casefold(), [])
         if set(query) == {"person_id"}:
@@ -61,7 +61,7 @@ class Directory:
         raise BadQuery("ask for hsa_id or for person_id")
 
     def person(self, query: dict[str, Any]) -> dict[str, Any] | None:
-        """The register's record, or None. A protected person's real address is never given (the register does not give it)."""
+        """Returns the person's record in the register, or None. Like the register, never returns a protected person's address."""
         if set(query) != {"person_id"}:
             raise BadQuery("ask for person_id")
         register = self.by_person.get(_person_key(query), {}).get("register")
@@ -84,7 +84,7 @@ def _person_key(query: dict[str, Any]) -> PersonKey:
 
 @dataclass(frozen=True)
 class Organisations:
-    """The organisations of their data file, by HSA-id, which compares case-insensitively."""
+    """The organisations of the data file, by HSA-id, which compares case-insensitively."""
 
     by_hsa_id: dict[str, dict[str, Any]]
 
@@ -94,7 +94,7 @@ class Organisations:
         return cls({entry["hsa_id"].casefold(): entry for entry in organisations})
 
     def with_ids(self, query: dict[str, Any]) -> list[dict[str, Any]]:
-        """Those that are asked for and known, in the order of the question. BadQuery if it is none."""
+        """Returns the known organisations of the query, in its order. Raises BadQuery if the query is malformed."""
         hsa_ids = query.get("hsa_ids")
         if set(query) != {"hsa_ids"} or not isinstance(hsa_ids, list) or not 1 <= len(hsa_ids) <= ORGANISATIONS_AT_ONCE:
             raise BadQuery(f"ask for 1 to {ORGANISATIONS_AT_ONCE} hsa_ids")
@@ -105,7 +105,7 @@ class Organisations:
 
 
 class Source[T]:
-    """What `read` makes of a data file, read again when its time or size changes."""
+    """The result of `read` for a data file, read again when the file's time or size changes."""
 
     def __init__(self, path: Path, read: Callable[[Any], T]) -> None:
         self.path = path
@@ -115,7 +115,7 @@ class Source[T]:
         self._content: T | None = None
 
     def current(self) -> T:
-        """The newest data. Down while a file `down` lies beside the data, or while the data cannot be read."""
+        """Returns the newest data. Raises Down while a file `down` is next to the data, or if the data cannot be read."""
         if (self.path.parent / "down").exists():
             raise Down
         with self._lock:
@@ -131,7 +131,7 @@ class Source[T]:
 
 
 class Handler(http_server.Handler):
-    """Answers the three queries."""
+    """Serves the three queries."""
 
     server_version = "directory-simulator"
     timeout = 30
@@ -140,11 +140,11 @@ class Handler(http_server.Handler):
     organisations: Source[Organisations]
 
     def get(self) -> None:
-        """Nothing can be read by GET."""
+        """Refuses every GET."""
         self._problem(404, "not-found")
 
     def refuse_body(self, status: int) -> None:
-        """Answers with a problem."""
+        """Sends a problem document."""
         self._problem(status, "bad-length")
 
     def post(self, body: bytes) -> None:

@@ -1,7 +1,7 @@
-"""The SITHS eID app as a window of its own origin: the card's reader, the code, the receipt and the signature, step by step.
+"""The SITHS eID app as web pages of another origin: card reader, code, receipt and signature, step by step.
 
-The app reaches the portal by `/api/eidapp/v1/` alone and knows nothing of who is logged in there. Codes come in form bodies and
-go to the card; neither they, nor the PUK, nor the handle stand in an address, a log line or a file.
+The app uses only `/api/eidapp/v1/` of the portal and does not know who is logged in there. Codes come in form bodies and go to
+the card. Codes, PUK and start code are never in a URL, a log line or a file.
 """
 
 import re
@@ -28,7 +28,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
-    # Not no-referrer: browsers would then send `Origin: null` with this app's own forms.
+    # Not no-referrer, with which browsers would send `Origin: null` with this app's own forms.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
@@ -38,14 +38,14 @@ _STOCKHOLM = ZoneInfo("Europe/Stockholm")
 
 
 def sections(terms: str) -> list[tuple[str, str]]:
-    """The parts of the terms as heading and text: their headings stand on lines of their own after `==`."""
+    """Returns the sections of the terms as heading and text. A heading is a line that begins with `==`."""
     first, *rest = f"\n{terms}".split("\n== ")
     parted = [part.partition("\n") for part in rest]
     return [("", first.strip()), *((heading.strip(), text.strip()) for heading, _, text in parted)]
 
 
 class App:
-    """What the handlers share: the reader, the tasks and the page templates."""
+    """The shared state of the handlers: the reader, the tasks and the page templates."""
 
     def __init__(self, portal_url: str, cards: Path) -> None:
         self.reader = Reader(cards)
@@ -53,11 +53,11 @@ class App:
         self._engine = Engine(dirs=[str(PAGES)])
 
     def page(self, name: str, **values: Any) -> bytes:
-        """A page's bytes. Every value is escaped."""
+        """Returns a page with escaped values."""
         return self._engine.get_template(f"{name}.html").render(Context(values)).encode()
 
     def step(self, task: Task, error: EidAppError | Mistake | None = None, chosen: str = "") -> bytes:
-        """The page of the step that the task is at, with what went wrong."""
+        """Returns the page of the task's present step, with an error if there is one."""
         found = list(problems(error)) if error else []
         opened = task.opened
         return self.page(
@@ -84,7 +84,7 @@ class Handler(http_server.Handler):
     origins: frozenset[str]
 
     def get(self) -> None:
-        """Pages and files; changes nothing."""
+        """Sends pages and files. Changes nothing."""
         path = urlsplit(self.path).path
         if not self._is_own_host():
             self._lost(400, "Fel adress", "Appen svarar bara på sin egen adress.")
@@ -98,12 +98,12 @@ class Handler(http_server.Handler):
             self._lost(404, "Sidan finns inte", "Börja om från portalens sida.")
 
     def refuse_body(self, status: int) -> None:
-        """Shows a page that leads back."""
+        """Shows a page with a link back."""
         self._lost(status, "Begäran går inte att tolka", "Gå tillbaka och försök igen.")
 
     def post(self, body: bytes) -> None:
-        """The steps' forms. Every one ends in a redirect, or shows its page again with what went wrong."""
-        # A page of another origin may neither reach the app by a name of its own nor post a form to it.
+        """Handles the forms of the steps. Each redirects, or shows its page again with the error."""
+        # Refuses other host names (DNS rebinding) and forms of other origins.
         if not self._is_own_host() or self.headers.get("Origin") not in self.origins:
             self._lost(403, "Appen tog inte emot formuläret", "Det kom inte från appens egen sida.")
             return
@@ -168,7 +168,7 @@ class Handler(http_server.Handler):
     def _gone(self) -> None:
         self._lost(410, "Ärendet är slut", f"{EXPIRED} Om appen har startats om: gör likadant, du fortsätter där du var.")
 
-    # --- the wire --------------------------------------------------------------------------------------------------------
+    # --- HTTP --------------------------------------------------------------------------------------------------------
 
     def _is_own_host(self) -> bool:
         return any(origin.partition("://")[2] == self.headers.get("Host") for origin in self.origins)
@@ -185,7 +185,7 @@ class Handler(http_server.Handler):
         self.send(status, content, media_type, headers)
 
     def known_path(self, path: str) -> str:
-        """Returns the path without the token of a step."""
+        """Returns the path without the step's token."""
         if found := _STEP.fullmatch(path):
             return f"/steg/-{found['rest']}"
         return path if path in ("/", "/oppna", *FILES) else "-"

@@ -1,7 +1,7 @@
-"""The eID app without a window: the app's side of `/api/eidapp/v1/` (docs/wire/README.md) for one card.
+"""The eID app's client of `/api/eidapp/v1/` (docs/wire/README.md) for one card, without pages.
 
-The card proves itself with its card key; what comes back is opened with a key made for the transaction and checked before
-anything is signed: the app signs no document but the one that it was shown, and with no certificate but this card's.
+The card key proves which card it is. The client decrypts the response with a key made for the transaction and checks it before it
+signs: it signs only the document that it showed to the holder, and only with this card's certificate.
 """
 
 import base64
@@ -34,7 +34,7 @@ _AGAIN = "Be ID-administratören välja Öppna på nytt i portalen."
 
 
 class EidAppError(Exception):
-    """The app could not go on. `code` is stable kebab-case, `message` tells the holder in Swedish what to do."""
+    """The app cannot continue. `code` is stable kebab-case; `message` tells the holder in Swedish what to do."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code)
@@ -42,28 +42,28 @@ class EidAppError(Exception):
 
 
 class BadHandle(EidAppError):
-    """What was pasted is no handle."""
+    """The pasted text is not a start code."""
 
     def __init__(self) -> None:
         super().__init__("bad-handle", "Det där är inte en hel startkod. Kopiera den på nytt från portalens sida.")
 
 
 class PortalAway(EidAppError):
-    """The portal gave no usable answer; the same step can be tried again."""
+    """The portal gave no usable response. The step can be repeated."""
 
     def __init__(self) -> None:
         super().__init__("portal-away", "Portalen svarar inte just nu. Inget har gått förlorat. Vänta en stund och försök igen.")
 
 
 class StillPending(EidAppError):
-    """The portal has not got the answer ready yet; the same step can be tried again."""
+    """The portal's response is not ready yet. The step can be repeated."""
 
     def __init__(self) -> None:
         super().__init__("pending", "Portalen arbetar fortfarande med kortet. Vänta några sekunder och försök igen.")
 
 
 class PortalRefused(EidAppError):
-    """The portal said no. `code` and `message` are its problem's code and detail (RFC 9457)."""
+    """The portal refused the request. `code` and `message` are the code and detail of its problem document (RFC 9457)."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(code, message)
@@ -71,19 +71,19 @@ class PortalRefused(EidAppError):
 
     @property
     def final(self) -> bool:
-        """False if the same transaction may still succeed: with another card, a new proof, a little later."""
+        """False if the same transaction may still succeed with another card, with a new proof, or later."""
         return self.code not in _CURABLE and self.status != 429
 
 
 class Untrusted(EidAppError):
-    """What the portal sent does not fit the card or itself; nothing is signed."""
+    """The portal's response is inconsistent or does not match the card, so nothing is signed."""
 
     def __init__(self, check: str) -> None:
         super().__init__(check, f"Portalens svar stämmer inte med kortet. Inget skrevs under. Avbryt. {_AGAIN}")
 
 
 class CardRefused(EidAppError):
-    """The card said no. `code` is the card's (`CardError`); `tries_left` counts what is left of the code's tries."""
+    """The card refused. `code` is that of `CardError`; `tries_left` is the remaining tries of the code."""
 
     def __init__(self, code: str, tries_left: int) -> None:
         texts = {
@@ -100,7 +100,7 @@ class CardRefused(EidAppError):
 
 @dataclass(frozen=True)
 class Opened:
-    """A started transaction as the card's holder may see it, and what the next steps need. `puk` is empty but for `activate`."""
+    """A started transaction: what the holder may see, and what the next steps need. Only `activate` has a `puk`."""
 
     kind: str
     expires_at: dt.datetime
@@ -113,14 +113,14 @@ class Opened:
 
 @dataclass(frozen=True)
 class Result:
-    """The portal's answer to the last step."""
+    """The portal's response to the last step."""
 
     state: str
     card_serial_ending: str = ""
 
 
 def kind_of(handle: str) -> str:
-    """The kind of transaction that `handle` is for. BadHandle if it is not of the form `<prefix>.<22 characters base64url>`."""
+    """Returns the kind of transaction of `handle`. Raises BadHandle unless it is `<prefix>.<22 characters base64url>`."""
     found = _HANDLE.fullmatch(handle)
     if not found:
         raise BadHandle
@@ -129,9 +129,9 @@ def kind_of(handle: str) -> str:
 
 @dataclass
 class EidAppClient:
-    """The app with one card in the reader. Repeats of a step are the same call; keep the client for the life of a handle.
+    """The app with one card in the reader. A step is repeated with the same call. Keep one client for the life of a start code.
 
-    `portal_url` is the portal's origin; `patience` is how many seconds `start` waits for a pending answer.
+    `portal_url` is the portal's origin; `patience` is how many seconds `start` waits for a pending response.
     """
 
     portal_url: str
@@ -149,17 +149,17 @@ class EidAppClient:
         self._session.cookies.set_policy(_NO_COOKIES)
 
     def activate(self, handle: str, code: str) -> Result:
-        """Chooses `code` (6-8 digits) and signs the receipt with it: the whole of an `act` handle."""
+        """Sets `code` (6-8 digits) and signs the receipt with it: all steps of an `act` start code."""
         opened = self.start(handle)
         self.choose_code(opened, code)
         return self.sign_receipt(opened, code)
 
     def sign(self, handle: str, code: str) -> Result:
-        """Signs the receipt with the code that the card has: the whole of a `sig` handle."""
+        """Signs the receipt with the card's present code: all steps of a `sig` start code."""
         return self.sign_receipt(self.start(handle), code)
 
     def start(self, handle: str) -> Opened:
-        """Proves the card and opens the portal's answer. The same handle sends the same body, so the answer is the same.
+        """Proves the card and decrypts the portal's response. A repeated call sends the same body and gets the same response.
 
         Raises BadHandle, PortalAway, StillPending, PortalRefused, Untrusted or CardRefused.
         """
@@ -171,7 +171,7 @@ class EidAppClient:
             try:
                 answer = self._post("start", handle, self._bodies[handle])
             except PortalRefused:
-                del self._bodies[handle]  # the card is asked to prove itself anew, with the same key
+                del self._bodies[handle]  # the card signs a new proof with the same key
                 raise
             if answer.status_code == 200:
                 return self._open(kind, self._keys[handle], _body(answer))
@@ -181,7 +181,7 @@ class EidAppClient:
             self.sleep(min(5.0, float(wait) if wait.isdigit() else 1.0))
 
     def choose_code(self, opened: Opened, code: str) -> Result:
-        """Sets the holder's code with the PUK and reports it. Safe to repeat if the report was lost."""
+        """Sets the holder's code with the PUK and reports it. Can be repeated if the report was lost."""
         self.set_code(opened, code)
         return self.report_code(opened)
 
@@ -192,27 +192,27 @@ class EidAppClient:
         self._on_card(lambda: self.card.unblock(puk=opened.puk, new_code=code))
 
     def report_code(self, opened: Opened) -> Result:
-        """Tells the portal that the card has its code."""
+        """Reports to the portal that the code is set."""
         return Result(str(self._step("code-set", opened, {})["state"]))
 
     def report_card(self, opened: Opened, report: str, tries_left: int | None = None) -> Result:
-        """Tells the portal what happened at the card: wrong-card, wrong-code, code-blocked, wrong-puk or puk-blocked."""
+        """Reports the card's error to the portal: wrong-card, wrong-code, code-blocked, wrong-puk or puk-blocked."""
         body: dict[str, str | int] = {"report": report}
         if tries_left is not None:
             body["tries_left"] = tries_left
         return Result(str(self._step("card-report", opened, body)["state"]))
 
     def sign_receipt(self, opened: Opened, code: str) -> Result:
-        """Signs the receipt's SignedAttrs on the card and hands in the signature."""
+        """Signs the receipt's SignedAttrs on the card and sends the signature."""
         signature = self.signature(opened, code)
         return self.complete(opened, signature)
 
     def signature(self, opened: Opened, code: str) -> bytes:
-        """The signature over the SignedAttrs by the card's person-id-sign key, RSA or ECDSA. Raises CardRefused."""
+        """Returns the signature over the SignedAttrs by the card's person-id-sign key, RSA or ECDSA. Raises CardRefused."""
         return cast(bytes, self._on_card(lambda: self.card.sign(SIGNING_PROFILE, opened.signed_attributes, code=code)))
 
     def complete(self, opened: Opened, signature: bytes) -> Result:
-        """Hands in the signature, and again while the portal makes the card's certificates valid. Safe to repeat.
+        """Sends the signature, and repeats it while the portal releases the hold of the card's certificates. Can be repeated.
 
         Raises StillPending if that takes longer than `patience`.
         """
@@ -231,7 +231,7 @@ class EidAppClient:
         """Ends the transaction."""
         return Result(str(self._step("cancel", opened, {})["state"]))
 
-    # --- inside ----------------------------------------------------------------------------------------------------------
+    # --- implementation --------------------------------------------------------------------------------------------------
 
     def _start_body(self, handle: str, kind: str) -> bytes:
         key = self._keys.setdefault(handle, ECKey.generate_key("P-256"))
@@ -267,7 +267,7 @@ class EidAppClient:
         return opened
 
     def _decrypted(self, token: str, key: ECKey) -> dict[str, Any]:
-        """The content of the JWE (ECDH-ES, A256GCM; RFC 7516, RFC 7518), whose protected header names this card."""
+        """Returns the content of the JWE (ECDH-ES, A256GCM; RFC 7516, RFC 7518), whose protected header must have this card."""
         registry = jwe.JWERegistry(
             header_registry={name: HeaderParameter(name, "str") for name in ("transaction", "card_serial")},
             algorithms=["ECDH-ES", "A256GCM"],
@@ -282,8 +282,8 @@ class EidAppClient:
         return cast(dict[str, Any], json.loads(opened.plaintext or b""))
 
     def _check_document(self, opened: Opened, byte_range: list[int], algorithm: str) -> None:
-        """The SignedAttrs (RFC 5652 section 5.3) are over the PDF that is shown, by this card's certificate (RFC 5035)."""
-        from asn1crypto import cms, tsp  # costly to load, and most that an app does needs neither
+        """Raises Untrusted unless the SignedAttrs (RFC 5652 section 5.3) have the PDF and this card's certificate (RFC 5035)."""
+        from asn1crypto import cms, tsp  # slow to load, and most steps need neither
 
         start, before, after, rest = byte_range
         gap = opened.pdf[before:after]
@@ -298,7 +298,7 @@ class EidAppClient:
         if algorithm != "sha256" or attributes["message_digest"].native != digest or attributes["content_type"].native != "data":
             raise Untrusted("other-document")
         certificates = attributes["signing_certificate_v2"]
-        if not isinstance(certificates, tsp.SigningCertificateV2):  # `tsp` is what teaches `cms` this attribute
+        if not isinstance(certificates, tsp.SigningCertificateV2):  # importing `tsp` registers this attribute in `cms`
             raise Untrusted("signed-attributes")
         named = certificates["certs"][0]
         der = x509.load_pem_x509_certificate(self._on_card(self.card.certificates)[SIGNING_PROFILE].encode()).public_bytes(
@@ -340,7 +340,7 @@ class EidAppClient:
 
 
 def canonical(value: Any) -> bytes:
-    """UTF-8 JSON with sorted keys and no white space: the bytes that the card key signs."""
+    """Returns UTF-8 JSON with sorted keys and no white space: the bytes that the card key signs."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -359,7 +359,7 @@ def _refusal(answer: requests.Response) -> PortalRefused:
 
 
 def _problem(answer: requests.Response) -> tuple[str, str]:
-    """Code and detail of a problem document (RFC 9457)."""
+    """Returns code and detail of a problem document (RFC 9457)."""
     try:
         problem = answer.json()
         return str(problem["code"]), str(problem["detail"])
@@ -368,10 +368,10 @@ def _problem(answer: requests.Response) -> tuple[str, str]:
 
 
 class _NoCookies(DefaultCookiePolicy):
-    """The app has no session with the portal: it keeps no cookie and sends none."""
+    """A policy that neither keeps nor sends cookies, since the app has no session at the portal."""
 
     def set_ok(self, cookie: Any, request: Any) -> bool:
-        """No cookie is kept."""
+        """Keeps no cookie."""
         return False
 
 

@@ -1,7 +1,8 @@
-"""What the eID app remembers of each handle, in memory alone: which step the holder is at, and the secrets of that step.
+"""The eID app's state of each start code, in memory only: the holder's present step, and the secrets of that step.
 
-A task lives as long as its handle can. A window that was closed and opened again finds its task; an app that was started anew
-does not, and then the clerk's page gives a new handle. Codes are never kept: they pass from the form to the card.
+A task lives as long as its start code can. A window that is closed and opened again continues its task. After a restart of the
+app the task is lost, and the ID administrator's page gives a new start code. Codes are not stored: they go from the form to the
+card.
 """
 
 import contextlib
@@ -31,14 +32,14 @@ from siths_portal.simulators.eid_app_client import (
     kind_of,
 )
 
-# A handle lives 5 minutes until it is started and 15 minutes to the end; the rest is for reading the last page.
+# A start code lives 5 minutes until it is used and 15 minutes in all; the rest is for reading the last page.
 TASK_SECONDS = 30 * 60
 _REPORTED = ("wrong-code", "code-blocked", "wrong-puk", "puk-blocked")
 EXPIRED = "Tiden för ärendet gick ut. Be ID-administratören välja Öppna på nytt i portalen."
 
 
 class Mistake(Exception):
-    """What was typed is not usable: the field's name and a Swedish sentence, as in `problems`."""
+    """An invalid input, as the field's name and a Swedish sentence (see `problems`)."""
 
     def __init__(self, **problems: str) -> None:
         super().__init__()
@@ -47,26 +48,26 @@ class Mistake(Exception):
 
 @dataclass(frozen=True)
 class CardInReader:
-    """A card as the app's list shows it."""
+    """A card in the app's list."""
 
     serial: str
     name: str
 
     @property
     def ending(self) -> str:
-        """The serial's last four digits."""
+        """The last four digits of the serial."""
         return self.serial[-4:]
 
 
 @dataclass
 class Reader:
-    """The card reader: a folder with software cards. A card appears when it has its certificates."""
+    """The card reader: a folder with software cards. Cards without certificates are not shown."""
 
     folder: Path
     _known: dict[str, CardInReader] = field(default_factory=dict)
 
     def cards(self) -> list[CardInReader]:
-        """The cards that are in now, by holder's name."""
+        """Returns the cards in the reader, sorted by holder's name."""
         found = []
         for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
             card = Card(path)
@@ -75,13 +76,13 @@ class Reader:
         return sorted(found, key=lambda seen: (seen.name.casefold(), seen.serial))
 
     def card(self, serial: str) -> Card | None:
-        """The card with this serial, if it is in."""
+        """Returns the card with this serial, or None if it is not in the reader."""
         return Card(self.folder / serial) if any(seen.serial == serial for seen in self.cards()) else None
 
     def _read(self, card: Card) -> CardInReader | None:
         try:
             pem = card.certificates().get(SIGNING_PROFILE)
-        except (CardError, RuntimeError):  # it is asked again with the next list
+        except (CardError, RuntimeError):  # the next list tries again
             return None
         if pem is None:
             return None
@@ -94,7 +95,7 @@ class Reader:
 
 @dataclass
 class Task:
-    """One handle in the app. `page` is where the holder is; each act is safe to repeat, and acts on a task take turns."""
+    """The state of one start code. `page` is the present step. Each action can be repeated, and a lock serialises them."""
 
     handle: str = field(repr=False)
     portal_url: str
@@ -127,7 +128,7 @@ class Task:
 
     @property
     def opened(self) -> Opened | None:
-        """What the portal sent, until the task is over."""
+        """The portal's response to `start`, or None before it and after the task."""
         return self._opened
 
     def insert(self, card: Card, seen: CardInReader) -> None:
@@ -142,9 +143,9 @@ class Task:
             self.card = seen
 
     def choose_code(self, code: str, again: str) -> None:
-        """Sets the code on the card with the PUK, then tells the portal. Raises Mistake or EidAppError.
+        """Sets the code on the card with the PUK and reports it to the portal. Raises Mistake or EidAppError.
 
-        The clock is looked at before the card is changed, so that an expired transaction sets no code.
+        Checks the time before it changes the card, so that an expired transaction sets no code.
         """
         with self.lock:
             if self.page != "code":
@@ -163,7 +164,7 @@ class Task:
             self.report_code()
 
     def report_code(self) -> None:
-        """Tells the portal that the card has its code; again if an earlier try was not answered."""
+        """Reports to the portal that the code is set. Can be repeated if an earlier report got no response."""
         with self.lock:
             if self.page != "report":
                 return
@@ -173,7 +174,7 @@ class Task:
             self.code_reported = True
 
     def sign(self, code: str) -> None:
-        """Signs the receipt and hands the signature in. Raises Mistake, CardRefused or another EidAppError."""
+        """Signs the receipt and sends the signature. Raises Mistake, CardRefused or another EidAppError."""
         with self.lock:
             if self.page != "sign":
                 return
@@ -194,7 +195,7 @@ class Task:
             self._end("done", "")
 
     def cancel(self) -> None:
-        """Ends the task here and, if it was started, at the portal. Raises PortalAway if the portal does not hear it."""
+        """Ends the task here and, if it was started, at the portal. Raises PortalAway if the portal does not respond."""
         with self.lock:
             if self.ended:
                 return
@@ -204,11 +205,11 @@ class Task:
                 self._end("cancelled", f"{kept}{how}")
                 return
             client, opened = self._ready()
-            with contextlib.suppress(PortalRefused):  # it is over at the portal already
+            with contextlib.suppress(PortalRefused):  # the portal has already ended it
                 client.cancel(opened)
             self._end("cancelled", f"{kept}ID-administratören kan välja Öppna på nytt i portalen när du vill fortsätta.")
 
-    # --- inside ----------------------------------------------------------------------------------------------------------
+    # --- implementation --------------------------------------------------------------------------------------------------
 
     def _ready(self) -> tuple[EidAppClient, Opened]:
         if self._client is None or self._opened is None:
@@ -216,7 +217,7 @@ class Task:
         return self._client, self._opened
 
     def _code_is_blocked(self, opened: Opened) -> None:
-        """With the PUK still here the holder chooses a new code; without it only the clerk can help."""
+        """With the PUK, lets the holder choose a new code. Without it, ends the task: only the ID administrator can help."""
         self.code_blocked = True
         if opened.puk:
             self.code_on_card = self.code_reported = False
@@ -228,7 +229,7 @@ class Task:
         return "Kortet behåller koden du valde. " if self.code_on_card else "Inget har ändrats på kortet. "
 
     def _tell(self, error: CardRefused) -> None:
-        """Reports to the portal what the card refused, so that the clerk can help; a lost report stops nobody here."""
+        """Reports the card's refusal to the portal, so that the ID administrator can help. Ignores a lost report."""
         client, opened = self._ready()
         if error.code in _REPORTED:
             with contextlib.suppress(PortalAway, PortalRefused):
@@ -240,7 +241,7 @@ class Task:
 
     @contextlib.contextmanager
     def _final_if_refused(self, *, code_set: bool = False) -> Iterator[None]:
-        """Ends the task when the portal's refusal cannot be mended here; the error goes on to the page either way."""
+        """Ends the task if the portal's refusal is final. In both cases the error is raised again, for the page."""
         try:
             yield
         except (Untrusted, PortalRefused) as error:
@@ -268,7 +269,7 @@ def _require_new_code(code: str, again: str) -> None:
 
 
 def _is_easy(code: str) -> bool:
-    """True for digits at an even distance (111111, 123456, 135791) and for up to three digits repeated (121212, 123123)."""
+    """Returns whether digits have an equal distance (111111, 123456, 135791) or repeat up to three digits (121212, 123123)."""
     distances = {(int(after) - int(before)) % 10 for before, after in pairwise(code)}
     repeats = any(code == (code[:length] * len(code))[: len(code)] for length in (2, 3))
     return len(distances) == 1 or repeats
@@ -276,7 +277,7 @@ def _is_easy(code: str) -> bool:
 
 @dataclass
 class Tasks:
-    """All tasks of the running app, by their handle's hash and by the token that stands in the app's own addresses."""
+    """All tasks of the running app, by the hash of their start code and by the token in the app's own URLs."""
 
     portal_url: str
     _by_token: dict[str, Task] = field(default_factory=dict)
@@ -284,7 +285,7 @@ class Tasks:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def open(self, handle: str) -> Task:
-        """The handle's task: the one it has, or a new one. BadHandle if it is none."""
+        """Returns the task of a start code, and makes one if it has none. Raises BadHandle if the code is malformed."""
         handle = handle.strip()
         kind = kind_of(handle)
         key = hashlib.sha256(handle.encode()).hexdigest()
@@ -298,7 +299,7 @@ class Tasks:
             return task
 
     def find(self, token: str) -> Task | None:
-        """The task of an address, while it lives."""
+        """Returns the task with the token of a URL, or None if it has ended."""
         with self._lock:
             self._forget_old()
             return self._by_token.get(token)
@@ -311,7 +312,7 @@ class Tasks:
 
 
 def problems(error: EidAppError | Mistake) -> Iterator[tuple[str, str]]:
-    """An error's parts for the page: the field's name (empty if it is none's) and the text."""
+    """Returns an error for the page: the field's name (or "") and the text."""
     if isinstance(error, Mistake):
         yield from error.problems.items()
     else:

@@ -1,4 +1,4 @@
-"""The HTTP server that the simulators share: health address, bounded bodies, log lines without personal data, and its end."""
+"""The HTTP server of the simulators: health check, limited bodies, log lines without personal data, and shutdown."""
 
 import datetime as dt
 import json
@@ -17,7 +17,7 @@ HEALTH = "/healthz/live"
 
 
 class Handler(BaseHTTPRequestHandler, ABC):
-    """Answers the health address and leaves other requests to `get` and `post`. Logs method, `known_path` and status only."""
+    """Serves the health check and calls `get` and `post` for other requests. Logs only method, `known_path` and status."""
 
     protocol_version = "HTTP/1.1"
     sys_version = ""
@@ -27,29 +27,29 @@ class Handler(BaseHTTPRequestHandler, ABC):
 
     @abstractmethod
     def get(self) -> None:
-        """Answers a GET that does not ask for health."""
+        """Serves a GET of any path except the health check."""
 
     @abstractmethod
     def post(self, body: bytes) -> None:
-        """Answers a POST whose body is within the limit."""
+        """Serves a POST with a body within the limit."""
 
     @abstractmethod
     def refuse_body(self, status: int) -> None:
-        """Answers a POST whose body is too long (413) or has no length (411)."""
+        """Serves a POST with a body that is too long (413) or has no length (411)."""
 
     @abstractmethod
     def known_path(self, path: str) -> str:
-        """Returns what the log may hold of `path`, which anybody may have made up: a known address, else `-`."""
+        """Returns the path to log: a known path, or `-`, because a client can put any text in `path`."""
 
     def do_GET(self) -> None:
-        """Answers the health address, or as `get`."""
+        """Serves the health check, or calls `get`."""
         if urlsplit(self.path).path == HEALTH:
             self.send(200, json.dumps({"status": "ok"}).encode(), "application/json")
         else:
             self.get()
 
     def do_POST(self) -> None:
-        """Reads the body and answers as `post`."""
+        """Reads the body and calls `post`."""
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch(r"[0-9]{1,9}", length) or int(length) > self.body_limit:
             self.close_connection = True
@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler, ABC):
         self.post(self.rfile.read(int(length)))
 
     def send(self, status: int, content: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> None:
-        """Sends one whole answer with the headers that all answers of the simulator have."""
+        """Sends a response with the headers of all the simulator's responses."""
         self.send_response(status)
         for name, value in {**self.common_headers, **(headers or {}), "Content-Type": media_type}.items():
             self.send_header(name, value)
@@ -67,10 +67,10 @@ class Handler(BaseHTTPRequestHandler, ABC):
         self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing but `log_request` logs: the base class would write what the client sent."""
+        """Logs nothing, because the base class would log what the client sent. `log_request` logs."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Writes one line with the moment, the method, the known path and the status."""
+        """Writes one line with time, method, known path and status."""
         path = urlsplit(self.path).path if hasattr(self, "path") else "-"
         known = path if path == HEALTH else self.known_path(path)
         moment = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -89,15 +89,15 @@ class Server(ThreadingHTTPServer):
         super().__init__((host, port), handler)
 
     def share(self, **values: Any) -> None:
-        """Gives the handlers of all requests these attributes."""
+        """Sets these attributes on the handlers of all requests."""
         self.RequestHandlerClass = type("BoundHandler", (self._handler,), values)
 
     def own_origins(self) -> frozenset[str]:
-        """Returns the origins under which a browser on this machine finds the server."""
+        """Returns the origins with which a browser on this machine reaches the server."""
         return frozenset(f"http://{name}:{self.server_port}" for name in ("localhost", "127.0.0.1"))
 
     def serve_until(self, stop: Ending | threading.Event) -> None:
-        """Serves until waiting for `stop` is over."""
+        """Serves until `stop` is set."""
         thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
         thread.start()
         stop.wait()

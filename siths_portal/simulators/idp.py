@@ -1,7 +1,7 @@
-"""The identity provider as a process of its own: OpenID Connect over HTTP, with the windows of the eID app (rules/authn 1).
+"""The identity provider as a separate process: OpenID Connect over HTTP, with pages like the eID app's (rules/authn 1).
 
-It lists test persons while they have no activated card; who has one shows it and its code. Names, numbers and codes come in
-form bodies only, so that neither an address nor this process's log holds them.
+A test person without an activated card logs in from a list; one with a card uses the card and its code. Names, numbers and codes
+are only in form bodies, so that no URL or log contains them.
 """
 
 import json
@@ -30,7 +30,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
-    # Not no-referrer: browsers would then send `Origin: null` with this provider's own forms.
+    # Not no-referrer, with which browsers would send `Origin: null` with this provider's own forms.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
@@ -44,11 +44,11 @@ _MOST_SHOWN = 40
 
 
 class Mistake(Exception):
-    """What the person did cannot go on; the text says what to do."""
+    """The person's input cannot be used; the message says what to do."""
 
 
 class App:
-    """What the handlers share."""
+    """The shared state of the handlers."""
 
     def __init__(self, provider: Provider, people_file: Path, cards: Cards) -> None:
         self.provider = provider
@@ -57,11 +57,11 @@ class App:
         self._engine = Engine(dirs=[str(PAGES)])
 
     def page(self, name: str, **values: Any) -> bytes:
-        """A page's bytes. Every value is escaped."""
+        """Returns a page with escaped values."""
         return self._engine.get_template(f"{name}.html").render(Context({"issuer": self.provider.issuer, **values})).encode()
 
     def step(self, request: Request, problem: str = "", words: str = "", group: str = "") -> bytes:
-        """The page of the step that the request is at."""
+        """Returns the page of the request's present step."""
         ready = [card for card in self.cards.seen() if card.ready]
         if request.person is not None:
             return self.page("posts", request=request, problem=problem)
@@ -92,7 +92,7 @@ class App:
         return next((card for card in ready if card.personnummer == person.personnummer), None)
 
     def choose_person(self, request: Request, key: str) -> None:
-        """A test person signs in without a card, or is asked for the card that he has. Raises Mistake."""
+        """Logs a test person in without a card, or continues to the card if the person has one. Raises Mistake."""
         person = next((one for one in self._people.value() if one.key == key), None)
         if person is None:
             raise Mistake("Välj en av testpersonerna.")
@@ -103,13 +103,13 @@ class App:
         self._authenticated(request, person, ("test",))
 
     def choose_card(self, request: Request, serial: str) -> None:
-        """The card whose code is asked for next. Raises Mistake."""
+        """Selects the card; the next step is its code. Raises Mistake."""
         if not any(card.serial == serial and card.ready for card in self.cards.seen()):
             raise Mistake("Välj ett av korten i läsaren.")
         request.card = serial
 
     def enter_code(self, request: Request, code: str) -> None:
-        """The card proves its holder with the code. Raises Mistake."""
+        """Authenticates the holder with the card and its code. Raises Mistake."""
         if not re.fullmatch(r"[0-9]{6,8}", code):
             raise Mistake("Koden är 6–8 siffror.")
         try:
@@ -128,7 +128,7 @@ class App:
 
     @staticmethod
     def is_choosing(request: Request) -> bool:
-        """Whether the person still has to choose one of several HSA-ids here."""
+        """Returns whether the person must still choose one of several HSA-ids here."""
         return request.person is not None and len(request.person.posts) > 1 and not request.person.defer_choice
 
 
@@ -146,7 +146,7 @@ class Handler(http_server.Handler):
     origins: frozenset[str]
 
     def get(self) -> None:
-        """Metadata, keys, the start of a log-in, and its pages."""
+        """Serves metadata, keys, the start of a log-in, and its pages."""
         parts = urlsplit(self.path)
         if parts.path == "/.well-known/openid-configuration":
             self._json(200, self.app.provider.metadata())
@@ -165,11 +165,11 @@ class Handler(http_server.Handler):
             self._lost(404, "Sidan finns inte", "Börja om från tjänsten som du ville logga in i.")
 
     def refuse_body(self, status: int) -> None:
-        """Shows a page that leads back."""
+        """Shows a page with a link back."""
         self._lost(status, "Begäran går inte att tolka", "Gå tillbaka och försök igen.")
 
     def post(self, body: bytes) -> None:
-        """The token endpoint, the log-out, and the pages' forms."""
+        """Serves the token endpoint, the log-out, and the pages' forms."""
         form = _form(body.decode("utf-8", "replace"))
         path = urlsplit(self.path).path
         if path == "/token":
@@ -292,7 +292,7 @@ class Handler(http_server.Handler):
         self.send(status, content, media_type, {"Content-Security-Policy": policy, **(headers or {})})
 
     def known_path(self, path: str) -> str:
-        """Returns the path without the token of a log-in."""
+        """Returns the path without the log-in's token."""
         if found := _STEP.fullmatch(path):
             return f"/legitimera/-{found['rest']}"
         plain = ("/authorize", "/token", "/logout", "/jwks.json", "/.well-known/openid-configuration", *FILES)
@@ -300,7 +300,7 @@ class Handler(http_server.Handler):
 
 
 def _form(text: str) -> dict[str, str]:
-    """The first value of each field: a second one of the same name is never what was meant."""
+    """Returns the first value of each field. Forms of this provider never repeat a field."""
     return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
 
 

@@ -1,4 +1,4 @@
-"""Log-in with a card: what is in the reader, and whether its key, certificate chain and OCSP status prove the holder."""
+"""Log-in with a card: lists the cards in the reader, and verifies key, certificate chain and OCSP status."""
 
 import contextlib
 import datetime as dt
@@ -25,12 +25,12 @@ _HSA_ID = re.compile(r"[A-Za-z]{2,6}\d{10}-[A-Za-z0-9]+")
 
 
 class CardRefused(Exception):
-    """The card proves nobody; the text says to the holder why, and what to do."""
+    """The card cannot authenticate its holder; the message tells the holder why and what to do."""
 
 
 @dataclass(frozen=True)
 class SeenCard:
-    """A card in the reader that has certificates."""
+    """A card with certificates in the reader."""
 
     serial: str
     given_name: str
@@ -41,18 +41,18 @@ class SeenCard:
 
     @property
     def name(self) -> str:
-        """The holder's whole name."""
+        """The holder's full name."""
         return f"{self.given_name} {self.surname}"
 
     @property
     def ending(self) -> str:
-        """The last digits of the serial, by which a holder tells cards apart."""
+        """The last digits of the serial, which distinguish a holder's cards."""
         return self.serial[-4:]
 
 
 @dataclass
 class Cards:
-    """The reader: a folder of software cards. `trust` is a folder of CA certificates; the self-signed ones are the anchors."""
+    """The reader: a folder of software cards. `trust` is a folder of CA certificates; self-signed ones are trust anchors."""
 
     folder: Path
     trust: Path
@@ -60,7 +60,7 @@ class Cards:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def seen(self) -> list[SeenCard]:
-        """The cards that are in now, by holder; `ready` where the holder has set the code, so that the card was activated."""
+        """Returns the cards in the reader, sorted by holder. `ready` means that the holder has set the code."""
         found = []
         for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
             card = Card(path)
@@ -79,7 +79,7 @@ class Cards:
         return sorted(found, key=lambda card: (card.surname.casefold(), card.given_name.casefold(), card.serial))
 
     def prove(self, serial: str, code: str) -> SeenCard:
-        """The holder of the card, after the card signed a fresh challenge with the key of authentication.
+        """Returns the card's holder after the authentication key has signed a new challenge.
 
         Raises CardError (the card's own refusals) or CardRefused.
         """
@@ -88,7 +88,7 @@ class Cards:
             raise CardRefused("Kortet finns inte längre i läsaren. Sätt i det och försök igen.")
         card, certificates = Card(self.folder / serial), self._certificates(Card(self.folder / serial))
         if not (seen.given_name and seen.surname and _HSA_ID.fullmatch(seen.hsa_id) and seen.personnummer.isdigit()):
-            # A blank reserve card's transport certificate names the card alone.
+            # The transport certificate of a blank reserve card identifies the card only.
             raise CardRefused("Kortet har inget certifikat för en person. Använd ditt eget kort.")
         challenge = b"idp-simulator" + secrets.token_bytes(32)
         signature = card.sign(HSA_PROFILE, challenge, code=code)
@@ -101,7 +101,7 @@ class Cards:
         return seen
 
     def _certificates(self, card: Card) -> dict[str, x509.Certificate]:
-        """What is on the card. Reading costs a process, so it is done again only when the card's token changed."""
+        """Returns the card's certificates. Reading starts a process, so they are cached until the card's token changes."""
         stamp = _newest((card.folder / "tokens").glob("*/*.object"))
         with self._lock:
             known = self._known.get(card.serial)
@@ -109,14 +109,14 @@ class Cards:
                 try:
                     pems = card.certificates()
                 except (CardError, RuntimeError):
-                    return {}  # and asked again the next time
+                    return {}  # the next call tries again
                 known = (stamp, {name: x509.load_pem_x509_certificate(pem.encode()) for name, pem in pems.items()})
                 self._known[card.serial] = known
             return known[1]
 
 
 def _newest(paths: Iterable[Path]) -> int:
-    """When one of the files was written last. Others may go while they are looked at, as old certificates of a card do."""
+    """Returns the newest modification time. Ignores files that are deleted in the meantime, as old certificates of a card are."""
     newest = 0
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
@@ -129,7 +129,7 @@ def _text(name: x509.Name, oid: x509.ObjectIdentifier) -> str:
 
 
 def authorities(folder: Path) -> list[x509.Certificate]:
-    """The CA certificates in the folder, PEM or DER; what is neither is passed over."""
+    """Returns the CA certificates in the folder, PEM or DER. Skips other files."""
     found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         content = path.read_bytes()
@@ -142,7 +142,7 @@ def authorities(folder: Path) -> list[x509.Certificate]:
 
 
 def check(certificate: x509.Certificate, known: Sequence[x509.Certificate]) -> None:
-    """Chain to an anchor (RFC 5280 section 6), validity now, and OCSP status over the wire (RFC 6960). Raises CardRefused."""
+    """Raises CardRefused unless chain (RFC 5280 section 6), validity and OCSP status (RFC 6960, over HTTP) are good."""
     now = dt.datetime.now(dt.UTC)
     issuer = None
     step = certificate
@@ -192,7 +192,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 
 def _response(certificate: x509.Certificate, issuer: x509.Certificate, now: dt.datetime) -> ocsp.OCSPResponse:
-    import requests  # a quarter of the provider's start, which most log-ins do not need
+    import requests  # takes a quarter of the provider's start time, and most log-ins do not need it
 
     away = CardRefused("Det gick inte att kontrollera om kortet är spärrat. Vänta en stund och försök igen.")
     request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA256()).build()
@@ -216,7 +216,7 @@ def _response(certificate: x509.Certificate, issuer: x509.Certificate, now: dt.d
 
 
 def _is_signed(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: dt.datetime) -> bool:
-    """By the issuer, or by a responder that the issuer certified for it (RFC 6960 section 4.2.2.2)."""
+    """Returns whether the issuer or its delegated responder signed the response (RFC 6960 section 4.2.2.2)."""
     for signer in [issuer, *response.certificates]:
         try:
             if signer != issuer:
@@ -237,7 +237,7 @@ def _is_signed(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: dt.da
 
 
 def _verify(signer: x509.Certificate, signature: bytes, data: bytes, algorithm: hashes.HashAlgorithm) -> None:
-    """Passes if the RSA or EC key of `signer` made the signature. Raises InvalidSignature, ValueError for another key."""
+    """Raises InvalidSignature unless the RSA or EC key of `signer` made the signature, and ValueError for another key type."""
     key = signer.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         key.verify(signature, data, padding.PKCS1v15(), algorithm)

@@ -1,4 +1,4 @@
-"""Whom the identity provider lists: the people of its data file, in the groups that they are listed under."""
+"""The people in the identity provider's list, from its data file, in groups."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ NO_ROLE = "Ingen roll i portalen"
 
 @dataclass(frozen=True)
 class Person:
-    """Whom the provider knows: posts are (HSA-id, unit). `defer_choice` leaves the choice of HSA-id to the relying party.
+    """A person at the provider. `posts` are pairs of HSA-id and unit. `defer_choice` leaves the choice to the relying party.
 
-    `group` is what the person is listed under; unless given, his role.
+    `group` is the person's group in the list, by default the role.
     """
 
     given_name: str
@@ -27,22 +27,22 @@ class Person:
 
     @property
     def name(self) -> str:
-        """The whole name."""
+        """The full name."""
         return f"{self.given_name} {self.surname}"
 
     @property
     def detail(self) -> str:
-        """What is told of the role beside the group that the person is listed under."""
+        """The role, if it differs from the group."""
         return "" if self.role == self.group else self.role.removeprefix(f"{self.group}, ")
 
     @property
     def key(self) -> str:
-        """A name for forms that says nothing about the person."""
+        """An identifier for forms that reveals nothing about the person."""
         return hashlib.sha256(self.personnummer.encode()).hexdigest()[:16]
 
 
 def people(entries: list[dict[str, Any]]) -> list[Person]:
-    """The people of `people.json`: groups as they come there, and in each by surname."""
+    """Returns the people of `people.json`: groups in the order of the file, sorted by surname within each."""
     found = [
         Person(
             entry["given_name"], entry["surname"], entry["personnummer"],

@@ -1,4 +1,4 @@
-"""What an OpenID provider knows and decides: clients, requests under way, codes, ID tokens (OpenID Connect Core 1.0, OIDC.SE)."""
+"""The logic of an OpenID provider: clients, pending requests, codes, ID tokens (OpenID Connect Core 1.0, OIDC.SE)."""
 
 import base64
 import hashlib
@@ -29,11 +29,11 @@ _MOST = 10_000
 
 
 class RequestInvalid(Exception):
-    """The request names no client or return address that is registered, so that the browser is sent nowhere."""
+    """The request has no registered client or redirect URI, so the browser is not redirected."""
 
 
 class RequestRefused(Exception):
-    """The browser goes back to the client with `error` (RFC 6749 section 4.1.2.1)."""
+    """The browser is redirected to the client with `error` (RFC 6749 section 4.1.2.1)."""
 
     def __init__(self, error: str, url: str) -> None:
         super().__init__(error)
@@ -41,7 +41,7 @@ class RequestRefused(Exception):
 
 
 class TokenError(Exception):
-    """The token endpoint answers `error` (RFC 6749 section 5.2)."""
+    """The token endpoint returns `error` (RFC 6749 section 5.2)."""
 
     def __init__(self, error: str) -> None:
         super().__init__(error)
@@ -50,7 +50,7 @@ class TokenError(Exception):
 
 @dataclass(frozen=True)
 class Client:
-    """A registered relying party. `public_key` is PEM."""
+    """A registered relying party. `public_key` is in PEM."""
 
     client_id: str
     name: str
@@ -61,7 +61,7 @@ class Client:
 
 @dataclass
 class Request:
-    """An authorization request under way, named by `token`."""
+    """A pending authorization request, identified by `token`."""
 
     client: Client
     redirect_uri: str
@@ -77,7 +77,7 @@ class Request:
     auth_time: int = 0
 
     def back(self, issuer: str, **answer: str) -> str:
-        """The client's address with an answer; `iss` against mix-up (RFC 9207)."""
+        """Returns the client's redirect URI with the response, including `iss` against mix-up attacks (RFC 9207)."""
         sign = "&" if urlsplit(self.redirect_uri).query else "?"
         values = {**answer, "iss": issuer, **({"state": self.state} if self.state else {})}
         return f"{self.redirect_uri}{sign}{urlencode(values)}"
@@ -92,7 +92,7 @@ class _Code:
 
 
 class Provider:
-    """One issuer. `folder` holds `clients.json` (read again when it changes) and the signing key, made when it is missing."""
+    """An issuer. `folder` has `clients.json` (read again when it changes) and the signing key, which is made if missing."""
 
     def __init__(self, issuer: str, folder: Path) -> None:
         self.issuer = issuer
@@ -105,7 +105,7 @@ class Provider:
         self._lock = threading.Lock()
 
     def metadata(self) -> dict[str, Any]:
-        """OpenID Connect Discovery 1.0 section 3."""
+        """Returns the metadata (OpenID Connect Discovery 1.0 section 3)."""
         return {
             "issuer": self.issuer,
             "authorization_endpoint": f"{self.issuer}/authorize",
@@ -128,13 +128,13 @@ class Provider:
         }
 
     def jwks(self) -> dict[str, Any]:
-        """The public signing key."""
+        """Returns the public signing key as a JWK set."""
         return {"keys": [self._key.as_dict(private=False) | {"kid": self._kid, "use": "sig", "alg": "RS256"}]}
 
     # --- authorization endpoint ------------------------------------------------------------------------------------------
 
     def begin(self, query: Mapping[str, str]) -> Request:
-        """Takes a request. Raises RequestInvalid or RequestRefused."""
+        """Accepts an authorization request. Raises RequestInvalid or RequestRefused."""
         client = self._clients_file.value().get(query.get("client_id", ""))
         if client is None or query.get("redirect_uri", "") not in client.redirect_uris:
             raise RequestInvalid
@@ -154,17 +154,17 @@ class Provider:
         return request
 
     def find(self, token: str) -> Request | None:
-        """The request that is under way under this name."""
+        """Returns the pending request with this token, or None."""
         with self._lock:
             request = self._requests.get(token)
         return request if request and time.time() - request.born <= _REQUEST_SECONDS else None
 
     def cancel(self, request: Request) -> str:
-        """The address back after the person cancelled."""
+        """Ends the request and returns the redirect after the person cancelled."""
         return self._end(request, error="access_denied")
 
     def finish(self, request: Request, hsa_id: str) -> str:
-        """The address back with a code; an acr that was not asked for is no log-in (exact comparison, rules/authn 1.2)."""
+        """Ends the request and returns the redirect with a code. Refuses an acr that was not requested (rules/authn 1.2)."""
         if request.person is None:
             raise ValueError("nobody was authenticated")
         if request.acr_values and request.person.acr not in request.acr_values:
@@ -183,7 +183,7 @@ class Provider:
     # --- token endpoint --------------------------------------------------------------------------------------------------
 
     def tokens(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """The answer of the token endpoint. Raises TokenError."""
+        """Returns the response of the token endpoint. Raises TokenError."""
         client = self._authenticated(form)
         if form.get("grant_type") != "authorization_code":
             raise TokenError("unsupported_grant_type")
@@ -208,7 +208,7 @@ class Provider:
         }
 
     def _authenticated(self, form: Mapping[str, str]) -> Client:
-        """The client of a private_key_jwt (RFC 7523 section 3): right key, for us, short-lived, never used before."""
+        """Returns the client of a private_key_jwt (RFC 7523 section 3) with the right key and audience, not old and not used."""
         assertion = form.get("client_assertion", "")
         client = self._clients_file.value().get(form.get("client_id", ""))
         if client is None or form.get("client_assertion_type") != ASSERTION_TYPE or len(assertion) > 8192:
@@ -243,7 +243,7 @@ class Provider:
         every = [hsa_id for hsa_id, _unit in person.posts]
         claims = {
             "iss": self.issuer,
-            "sub": secrets.token_urlsafe(18),  # transient, as in the real one (rules/authn 1.2)
+            "sub": secrets.token_urlsafe(18),  # transient, as at the real provider (rules/authn 1.2)
             "aud": request.client.client_id,
             "iat": now,
             "exp": now + _TOKEN_SECONDS,
@@ -265,7 +265,7 @@ class Provider:
     # --- log-out ---------------------------------------------------------------------------------------------------------
 
     def logged_out(self, form: Mapping[str, str]) -> str:
-        """Where to go after a log-out: a registered address of the client whose token is the hint; else nowhere, empty."""
+        """Returns the redirect after a log-out: a registered URI of the client in the ID token hint, or ""."""
         client = self._clients_file.value().get(form.get("client_id", ""))
         wanted = form.get("post_logout_redirect_uri", "")
         try:
@@ -277,7 +277,7 @@ class Provider:
 
 
 class File[Value]:
-    """A JSON file that is read again when it changes; missing, or while it is no JSON of the form, it is an empty list."""
+    """A JSON file that is read again when it changes. A missing or malformed file gives an empty list."""
 
     def __init__(self, path: Path, read: Callable[[Any], Value]) -> None:
         self._path, self._read = path, read
@@ -286,7 +286,7 @@ class File[Value]:
         self._lock = threading.Lock()
 
     def value(self) -> Value:
-        """The newest value."""
+        """Returns the newest value."""
         with self._lock:
             try:
                 status = self._path.stat()
@@ -309,7 +309,7 @@ def _clients(entries: list[dict[str, Any]]) -> dict[str, Client]:
 
 
 def _fault(query: Mapping[str, str]) -> str:
-    """The error of a request by a known client (OpenID Connect Core 3.1.2.6), or empty."""
+    """Returns the error of a request by a known client (OpenID Connect Core 3.1.2.6), or ""."""
     if query.get("response_type") != "code":
         return "unsupported_response_type"
     if "openid" not in query.get("scope", "").split():
@@ -319,7 +319,7 @@ def _fault(query: Mapping[str, str]) -> str:
     if len(query.get("state", "")) < 16 or len(query.get("nonce", "")) < 16:
         return "invalid_request"
     if "none" in query.get("prompt", "").split():
-        return "login_required"  # there is no session that could be taken up
+        return "login_required"  # this provider has no sessions to reuse
     acr_values = query.get("acr_values", "").split()
     return "invalid_request" if acr_values and not {LOA2, LOA3} & set(acr_values) else ""
 
@@ -339,14 +339,14 @@ def _public_key(pem: str) -> ECKey | RSAKey:
 
 
 def _signing_key(path: Path) -> RSAKey:
-    """The issuer's key: the same after a restart, so that who knows it goes on believing."""
+    """Returns the issuer's key, which stays the same after a restart, so that relying parties can keep it cached."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(RSAKey.generate_key(2048).as_pem(private=True))
         try:
-            path.hardlink_to(new)  # the first of two that start at once wins
+            path.hardlink_to(new)  # if two start at once, the first one's key is used
         except FileExistsError:
             pass
         finally:

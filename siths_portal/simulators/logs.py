@@ -1,17 +1,17 @@
-"""Logging of the simulators: the portal's lines on standard error, set up when the first one is due.
+"""Logging of the simulators: the portal's log format on standard error, configured at the first log line.
 
-Simulators write what they do to standard output and log nothing themselves; libraries and Python's warnings may. What turns
-their records into lines (structlog, the redaction) costs more than the rest of a simulator's start, and most never need it.
+Simulators print to standard output and do not log themselves; libraries and Python's warnings may. Loading structlog and the
+redaction takes longer than the rest of a simulator's start, and most never need it.
 """
 
 import logging
 
 
 class _WhenDue(logging.Handler):
-    """In the place of the portal's handler until a record comes."""
+    """A handler that installs the portal's handler at the first record."""
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Sets up the portal's logging in its own stead and hands the record on; of several threads the first does."""
+        """Configures the portal's logging, once, and passes the record on."""
         from siths_portal.lib.monitoring import (
             logging as portal_logging,  # before the lock: another thread may log while it imports
         )
@@ -29,7 +29,7 @@ class _WhenDue(logging.Handler):
 
 
 def configure() -> None:
-    """Once per process."""
+    """Installs the handler. Call it once for each process."""
     root = logging.getLogger()
     root.setLevel(logging.WARNING)
     root.addHandler(_WhenDue())

@@ -1,4 +1,4 @@
-"""Settings of the simulators (ADR 0203): no model, no database, nothing of the portal. `manage.py` takes them by command."""
+"""Settings of the simulators (ADR 0203): no model, no database, nothing of the portal. `manage.py` selects them by command."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ TAKEN = frozenset({"PORT_BASE", "PORTAL_BASE_URL", "SUPPLIER_API_URL"})
 
 
 def read_addresses(path: Path) -> None:
-    """Fills what the environment lacks from `path`, if it is there."""
+    """Sets variables that the environment lacks from the file `path`, if it exists."""
     for line in path.read_text().splitlines() if path.exists() else []:
         name, _, value = line.partition("=")
         if name.strip() in TAKEN:

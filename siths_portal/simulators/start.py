@@ -1,4 +1,4 @@
-"""The start of a simulator as a process: its command alone, for `manage.py`."""
+"""Starts a simulator's command for `manage.py`."""
 
 from importlib import import_module
 
@@ -7,10 +7,10 @@ from django.conf import settings
 
 
 def run(argv: list[str]) -> None:
-    """Runs the command that `argv` names, with its options.
+    """Runs the command in `argv` with its options.
 
-    Does what `django.setup()` does but for the prefix of addresses, for which Django loads its forms of requests and all of its
-    models: a simulator has no such addresses.
+    Does the same as `django.setup()` except setting the URL prefix, for which Django would load its request handling and models.
+    Simulators have no URLs of Django.
     """
     apps.populate(settings.INSTALLED_APPS)
     command = import_module(f"siths_portal.simulators.management.commands.{argv[1]}").Command()

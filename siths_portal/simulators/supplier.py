@@ -1,7 +1,7 @@
-"""A card supplier: pulls orders, makes cards, has their certificates signed, reports what it did. A client of the supplier API.
+"""A card supplier, a client of the supplier API: pulls orders, makes cards, gets certificates and reports its work.
 
-Its own records are one file an order, written before each call with the very body that is sent. So it can be stopped anywhere
-and started again: the same call goes out with the same idempotency key, and nothing is made or reported twice.
+It keeps one file for each order and writes it before each call, with the exact body. So it can be stopped anywhere and started
+again: it repeats the same call with the same idempotency key, and makes and reports nothing twice.
 """
 
 import datetime as dt
@@ -36,14 +36,14 @@ Report = Callable[[str], None]
 
 
 class BadDelivery(Exception):
-    """What the portal sent does not fit the card; the text names the check."""
+    """The portal's response does not match the card; the message names the check."""
 
 
 @dataclass
 class Job:
-    """The supplier's record of one order. `step` is the last thing that is known to be done.
+    """The supplier's record of one order. `step` is the last completed step.
 
-    Codes are wiped once the portal has the PUK, which it may refuse `puk_refusals` times before the job is stopped.
+    Codes are deleted when the portal has the PUK. `puk_refusals` counts the portal's refusals of it, up to PUK_ATTEMPTS.
     """
 
     order_id: str
@@ -59,18 +59,18 @@ class Job:
 
 
 class Records:
-    """The supplier's folder: `orders/<order id>.json`, readable by its owner only, replaced as a whole."""
+    """The supplier's folder with `orders/<order id>.json`, readable by its owner only and replaced atomically."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "orders"
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def all(self) -> list[Job]:
-        """Every order known here, oldest first (their ids grow with time)."""
+        """Returns every record, the oldest first (ids rise with time)."""
         return [Job(**json.loads(path.read_text())) for path in sorted(self.folder.glob("*.json"))]
 
     def find(self, order_id: str) -> Job | None:
-        """The order's record, if there is one."""
+        """Returns the order's record, or None."""
         path = self.folder / f"{order_id}.json"
         return Job(**json.loads(path.read_text())) if path.exists() else None
 
@@ -87,7 +87,7 @@ class Records:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """One process at a time works with the records: the resident bureau and a single round beside it make no card twice."""
+        """Holds a lock on the records, so that the running supplier and a single round do not make a card twice."""
         with (self.folder.parent / "turn.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -95,9 +95,9 @@ class Records:
 
 @dataclass
 class Supplier:
-    """The bureau. `root` is the certificate that every chain must end in, if it is known; `report` gets one line a step.
+    """The supplier. `root` is the certificate in which every chain must end, if known; `report` gets a line for each step.
 
-    `p256_articles` are numbers of articles whose chip has P-256 keys; the others have RSA-2048.
+    `p256_articles` are the numbers of articles with P-256 keys; the others have RSA-2048.
     """
 
     api: Api
@@ -110,9 +110,9 @@ class Supplier:
     p256_articles: frozenset[str] = frozenset()
 
     def round(self, only: str | None = None) -> bool:
-        """Goes on with every unfinished order and takes what is queued, or does so with one order alone.
+        """Continues every unfinished order and accepts queued ones, or only the order `only`.
 
-        True if nothing is left undone; for one order, if it is sent. Waits for another process on the same records.
+        Returns True if all are finished, or if the one order is sent. Waits for another process with the same records.
         """
         with self.records.turn():
             return self._round(only)
@@ -136,7 +136,7 @@ class Supplier:
         return all(results) and read
 
     def _guarded(self, order_id: str) -> bool:
-        """Works on one order as far as it goes. True if it is sent."""
+        """Continues one order as far as possible. Returns whether it is sent."""
         job = self.records.find(order_id) or Job(order_id)
         try:
             self._work(job)
@@ -164,7 +164,7 @@ class Supplier:
             self.report(f"order {job.order_id}: {job.step}")
 
     def _post(self, job: Job, name: str, path: str, body: Callable[[], Any]) -> Any:
-        """Posts under a key of its own for order and step. The body is made once and kept, since repeats must carry the same."""
+        """Posts with an idempotency key for the order and step. The body is made once and stored for repeats."""
         if name not in job.bodies:
             job.bodies[name] = body()
             self.records.save(job)
@@ -177,7 +177,7 @@ class Supplier:
         job.step = "accepted"
 
     def _make_card(self, job: Job) -> None:
-        order = self.api.get(f"orders/{job.order_id}").body  # what is printed and where the card goes; neither is kept here
+        order = self.api.get(f"orders/{job.order_id}").body  # the print data and the delivery address, which are not stored here
         if order["print"] is None:
             raise BadDelivery("the card is not to be made: it is revoked, or its order has ended")
         if not job.serial:
@@ -188,13 +188,13 @@ class Supplier:
         try:
             Card.make(self.cards, job.serial, puk=job.puk, transport_code=job.transport_code, keys=job.keys)
         except CardError as refusal:
-            if refusal.code != "exists":  # else a run that was cut off made it, with the codes of this record
+            if refusal.code != "exists":  # otherwise an interrupted run made it, with the codes of this record
                 raise
         self._print_photo(job, order["print"]["photo_sha256"])
         job.step = "made"
 
     def _print_photo(self, job: Job, sha256: str | None) -> None:
-        """Puts the order's photo on the card: a file beside its chip. Raises BadDelivery if it is another than ordered."""
+        """Stores the order's photo next to the card. Raises BadDelivery if it is not the ordered photo."""
         if sha256 is None:
             return
         picture = self.api.picture(f"orders/{job.order_id}/photo")
@@ -222,7 +222,7 @@ class Supplier:
         job.step = "personalised"
 
     def _check(self, job: Job, delivery: dict[str, Any]) -> None:
-        """Raises BadDelivery unless each certificate has its key of the card, the card's number, and a chain up to the root."""
+        """Raises BadDelivery unless each certificate has the card's key and number and a chain to the root."""
         if set(delivery["certificates"]) != set(PROFILES):
             raise BadDelivery("other certificates than asked for")
         for profile, pem in delivery["certificates"].items():
@@ -248,16 +248,16 @@ class Supplier:
             mifare_id = first["mifare_id"] if first else str(secrets.randbelow(2**32)).zfill(10)
             return {"type": "produced", "mifare_id": mifare_id, "puk_jwe": self._encrypted_puk(job)}
 
-        # A PUK that was refused is sent again under a key of its own, since the JWE is another.
+        # A PUK is sent again with another idempotency key, since its JWE differs.
         self._post(job, f"produced-{job.puk_refusals}" if job.puk_refusals else "produced", "events", body)
         job.step = "produced"
 
     def _await_puk(self, job: Job) -> None:
-        """Waits until the portal has opened the PUK; sends it again if it was refused, to the key that is the newest then."""
+        """Waits until the portal has decrypted the PUK. Sends it again, to the newest key, if it was refused."""
         for poll in range(self.polls + 1):
             if poll:
                 self.api.sleep(self.poll_seconds)
-            # The list, since the order itself comes with the holder's address.
+            # The list, because the order itself contains the holder's address.
             order = next((one for one in self.api.orders("produced") if one["id"] == job.order_id), None)
             if order is None:
                 raise BadDelivery("the order is not produced any more")
@@ -274,7 +274,7 @@ class Supplier:
         raise Unreachable("the PUK is still pending")
 
     def _encrypted_puk(self, job: Job) -> str:
-        """The PUK as JWE (ECDH-ES, A256GCM) to the portal's newest key; the protected header names the order and the card."""
+        """Returns the PUK as JWE (ECDH-ES, A256GCM) for the portal's newest key. The protected header has order and card."""
         key = self.api.get("keys").body["keys"][0]
         registry = jwe.JWERegistry(
             header_registry={name: HeaderParameter(name, "str") for name in ("order", "serial")},

@@ -1,4 +1,4 @@
-"""The card supplier's side of the supplier API: REST over mTLS, repeated with back-off until it is answered."""
+"""The card supplier's client of the supplier API: REST over mTLS, repeated with back-off until it gets a response."""
 
 import random
 import time
@@ -14,7 +14,7 @@ _WAITABLE_CONFLICT = "request-in-progress"
 
 
 class Refused(Exception):
-    """The portal refused: its status and its problem's stable code."""
+    """The portal refused the request, with this status and problem code."""
 
     def __init__(self, status: int, code: str) -> None:
         super().__init__(f"{status} {code}")
@@ -22,12 +22,12 @@ class Refused(Exception):
 
 
 class Unreachable(Exception):
-    """The portal gave no usable answer in all attempts. The text names the kind of failure only."""
+    """The portal gave no usable response in any attempt. The message has only the kind of failure."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A 2xx answer."""
+    """A 2xx response."""
 
     status: int
     headers: dict[str, str]
@@ -36,7 +36,7 @@ class Reply:
 
 @dataclass
 class Api:
-    """One portal, as one registered supplier. `patience` is how many attempts a call gets; waits double up to `longest_wait`."""
+    """The API for one registered supplier. A call gets `patience` attempts, with waits that double up to `longest_wait`."""
 
     base_url: str
     certificate: Path
@@ -54,23 +54,23 @@ class Api:
         self._session.verify = str(self.ca)
 
     def get(self, path: str, **query: str) -> Reply:
-        """Reads `path`."""
+        """Gets `path`."""
         return self._call("GET", path, params=query)
 
     def picture(self, path: str) -> bytes:
-        """Reads the bytes of the JPEG at `path`."""
+        """Returns the JPEG at `path`."""
         return cast(bytes, self._call("GET", path, headers={"Accept": "image/jpeg"}).body)
 
     def post(self, path: str, *, key: str, body: Any) -> Reply:
-        """Posts `body` under the idempotency key `key`; the same key must always carry the same body."""
+        """Posts `body` with the idempotency key `key`. The same key must always have the same body."""
         return self._call("POST", path, json=body, headers={"Idempotency-Key": key})
 
     def put(self, path: str, *, version: str, body: Any) -> Reply:
-        """Puts `body` in place of the version with the entity tag `version`."""
+        """Replaces the version with the entity tag `version` by `body`."""
         return self._call("PUT", path, json=body, headers={"If-Match": version})
 
     def orders(self, status: str) -> Iterator[dict[str, Any]]:
-        """All orders in a status, page by page."""
+        """Yields all orders in a status, page by page."""
         query = {"status": status, "limit": "100"}
         while True:
             page = self.get("orders", **query).body

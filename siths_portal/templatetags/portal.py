@@ -1,4 +1,4 @@
-"""What the components under `templates/components/` need from bound fields of forms."""
+"""Template tags and filters of the components in `templates/components/`."""
 
 import re
 from collections.abc import Iterator
@@ -42,33 +42,33 @@ _INFO = ("info", "")
 
 @register.filter
 def tag_icon(kind: str) -> str:
-    """The symbol of a status tag's kind."""
+    """Returns the icon of a status tag's kind."""
     return _TAGS.get(kind, _INFO)[0]
 
 
 @register.filter
 def tag_text(kind: str) -> str:
-    """The usual word of a status tag's kind, empty for one that has none."""
+    """Returns the usual Swedish word of a status tag's kind, or ""."""
     text = _TAGS.get(kind, _INFO)[1]
     return gettext(text) if text else ""
 
 
 @register.filter
 def breakable(text: str) -> SafeString:
-    """An address that may be broken after its @ and dots, escaped. What is copied from the page is the text as it was."""
+    """Escapes an e-mail address and allows line breaks after @ and dots. Copied text stays unchanged."""
     parts = re.split(r"(?<=[@.])(?=[^\s@.])", text)
     return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in parts))
 
 
 @register.filter
 def is_optional(field: BoundField) -> bool:
-    """True for what may be left empty; a box that may be ticked says so by itself."""
+    """Returns whether the field may be left empty. False for a checkbox, which is obviously optional."""
     return not field.field.required and field.widget_type != "checkbox"
 
 
 @register.simple_tag(takes_context=True)
 def widget(context: Context, field: BoundField) -> SafeString:
-    """The input of `field`, described by its hint (also the context's) and its errors, by the ids that Django would use."""
+    """Returns the input of `field`, with aria-describedby for its hint and errors, by the ids that Django would use."""
     described_by = [f"{field.auto_id}_helptext"] if context.get("hint") or field.help_text else []
     if field.errors:
         described_by.append(f"{field.auto_id}_error")
@@ -78,7 +78,7 @@ def widget(context: Context, field: BoundField) -> SafeString:
 
 @dataclass(frozen=True)
 class ErrorLine:
-    """A line of the error summary: the field's label and the id of its first input, both empty for the form as a whole."""
+    """A line of the error summary: the field's label and the id of its first input, both "" for an error of the form."""
 
     text: str
     name: str = ""
@@ -87,9 +87,9 @@ class ErrorLine:
 
 @register.simple_tag
 def error_lines(form: BaseForm) -> list[ErrorLine]:
-    """Returns what is wrong with `form`: first with the form as a whole, then field by field.
+    """Returns the errors of `form`: first those of the form, then those of its fields.
 
-    A hidden field without a label is the page's own: what is wrong with it nobody can correct, so one line says what to do.
+    The user cannot correct a hidden field without a label, so one line for all of them says what to do.
     """
     lines = [ErrorLine(str(error)) for error in form.non_field_errors()]
     for field in form:
@@ -101,21 +101,21 @@ def error_lines(form: BaseForm) -> list[ErrorLine]:
 
 
 def _before_error(label: str) -> str:
-    """The label as it introduces an error: with a colon, unless it ends a sentence by itself."""
+    """Returns the label with a colon, unless it ends with a punctuation mark."""
     return label if label.endswith(("?", ".", "!", ":")) else f"{label}:"
 
 
 def _first_input(field: BoundField) -> str:
-    """The id that a link to the field leads to: of a group, its first choice's."""
+    """Returns the id to link to: that of the field, or of the first choice in a group."""
     return f"{field.auto_id}_0" if field.use_fieldset else field.id_for_label
 
 
 @register.simple_tag(takes_context=True)
 def changes(context: Context, search: str = "") -> SafeString:
-    """What a form that changes something begins with: its token, and the hidden button that Enter presses (`named_buttons`).
+    """Returns the beginning of a form that changes data: the CSRF token and the hidden button for Enter (`named_buttons`).
 
-    Enter shows the page again, or presses the button `search` of a form that is searched in before it is sent. `data-typed` tells
-    the script that the form holds what was typed before.
+    Enter shows the page again, or presses the button `search` in a form with a search. `data-typed` tells the script that the
+    form has values that the user typed before.
     """
     name, value = (search, "1") if search else (named_buttons.BUTTON, named_buttons.SHOW)
     token = format_html('<input type="hidden" name="csrfmiddlewaretoken" value="{}">', context.get("csrf_token", ""))
@@ -126,13 +126,13 @@ def changes(context: Context, search: str = "") -> SafeString:
 
 @register.simple_tag
 def act() -> SafeString:
-    """The name and value of a form's main button."""
+    """Returns the name and value of a form's main button."""
     return format_html('name="{}" value="{}"', named_buttons.BUTTON, named_buttons.ACT)
 
 
 @register.simple_tag(takes_context=True)
 def radio_options(context: Context, field: BoundField) -> list[dict[str, Any]]:
-    """The choices of `field`, or the context's `options` in their place, with id and whether picked."""
+    """Returns the choices of `field`, or the context's `options`, each with id and whether it is selected."""
     return list(_options(field, context.get("options")))
 
 

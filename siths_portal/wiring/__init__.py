@@ -1,1 +1,1 @@
-"""The composition root: addresses of each site, adapters of ports, privileges of tables, and work on all audit chains."""
+"""The composition root: URLs of each service, adapters of ports, privileges of tables, and all audit chains."""

@@ -1,4 +1,4 @@
-"""The audit chains of all applications: every application with the models `Event`, `EventSeal` and `EventMacs` has one."""
+"""The audit chains of all applications. Every application with the models `Event`, `EventSeal` and `EventMacs` has one."""
 
 import structlog
 from django.apps import apps
@@ -15,7 +15,7 @@ BATCH = 1000
 
 
 def all_chains() -> list[Tables]:
-    """The chain of each application that has one, by the application's label."""
+    """Returns the chain of each application that has one, sorted by label."""
     found = []
     for config in apps.get_app_configs():
         models = {model.__name__: model for model in config.get_models()}
@@ -25,9 +25,9 @@ def all_chains() -> list[Tables]:
 
 
 def seal_all() -> int:
-    """Seals everything below the horizon in each chain and returns how many events that was.
+    """Seals all events below the horizon in each chain and returns how many.
 
-    A chain that does not agree with its anchor is left as it is, so that what was done to it stays visible.
+    Does not extend a chain that differs from its anchor, so that the change stays visible.
     """
     total = 0
     for chain in all_chains():
@@ -45,10 +45,10 @@ def seal_all() -> int:
 
 
 def mac_all(*, blocks: int = 50) -> int:
-    """Makes the MACs of up to `blocks` blocks of seals in each chain and returns how many. Needs the token: the `pki` worker.
+    """Makes MACs of up to `blocks` blocks of seals in each chain and returns how many. Runs in the `pki` worker, with the token.
 
-    A chain that does not agree with its anchors, its events or its MACs gets none, and an error in the log. Keys that cannot be
-    used now leave the seals waiting.
+    If a chain differs from its anchors, events or MACs, makes none for it and logs an error. If the keys cannot be used now, the
+    seals wait.
     """
     keys, total = ports.get(AuditKeys), 0
     if not keys.usable():
@@ -80,7 +80,7 @@ def _mac(chain: Tables, keys: AuditKeys, blocks: int) -> int:
 
 
 def heads() -> dict[str, audit_heads.Head]:
-    """The newest seal of each chain that has one."""
+    """Returns the newest seal of each chain that has one, by application."""
     found = {}
     for chain in all_chains():
         if newest := chain.seals.objects.order_by("-seq").first():
@@ -89,7 +89,7 @@ def heads() -> dict[str, audit_heads.Head]:
 
 
 def anchor_fault(chain: Tables) -> tuple[int, str] | None:
-    """Where and how the chain differs from its anchor; None if it does not."""
+    """Returns where and how the chain differs from its anchor, or None."""
     try:
         anchor = anchors.read(chain.app)
     except ValueError:
@@ -98,7 +98,7 @@ def anchor_fault(chain: Tables) -> tuple[int, str] | None:
 
 
 def mac_anchor_fault(chain: Tables) -> tuple[int, str] | None:
-    """Where and how the MACs differ from their anchor; None if they do not."""
+    """Returns where and how the MACs differ from their anchor, or None."""
     try:
         anchor = anchors.read(chain.app + anchors.MACS)
     except ValueError:
@@ -107,7 +107,7 @@ def mac_anchor_fault(chain: Tables) -> tuple[int, str] | None:
 
 
 def verify(chain: Tables, *, start: int = 1) -> Verification:
-    """Walks the chain from seal `start` and compares it with MACs, signed heads and the anchors outside the database.
+    """Verifies the chain from seal `start` against MACs, signed heads and the anchors outside the database.
 
     MACs are recomputed if this process may open the token.
     """

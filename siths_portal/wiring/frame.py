@@ -1,4 +1,4 @@
-"""The frame of the portal's pages: who is logged in, the tabs his roles give, and the pages that need no service."""
+"""The frame of the portal's pages (user, tabs, search), and the pages that need no service."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,7 +31,7 @@ _DONE = frozenset({"person", "person_history", "receipt", "activation_done", "ca
 
 @dataclass(frozen=True)
 class Tab:
-    """An entry of the main menu; `name` is its address's."""
+    """An entry of the main menu. `name` is its URL name."""
 
     name: str
     text: str
@@ -39,7 +39,7 @@ class Tab:
 
 
 class Frame:
-    """What the frame shows of the request. Nothing is asked of session or database until a template does."""
+    """The frame's data. The session and the database are read only when a template uses a property."""
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
@@ -52,7 +52,7 @@ class Frame:
 
     @cached_property
     def tabs(self) -> list[Tab]:
-        """The tabs whose page some role of the actor opens."""
+        """The tabs that the actor's roles allow."""
         actor = getattr(self._request, "actor", None) if self.user else None
         if actor is None:
             return []
@@ -60,18 +60,18 @@ class Frame:
 
     @cached_property
     def own_roles(self) -> list[RoleSummary]:
-        """The person's own roles that hold or will, with their places. One query."""
+        """The user's present and future roles, with organisation or area. One query."""
         person_id = self._request.actor.person_id  # type: ignore[attr-defined]
         return role_summaries(Q(), [person_id]).get(person_id, [])
 
     @property
     def may_search(self) -> bool:
-        """Whether the page has the hidden form that a scan is searched for with."""
+        """Whether the page has the hidden form that searches for a scanned number."""
         return any(tab.name == "search" for tab in self.tabs)
 
     @property
     def quick_search(self) -> bool:
-        """Whether the head has a search field for the next person: on pages where one is done with the present one."""
+        """Whether the head has a search field for the next person: on pages where work with the present person is finished."""
         match = self._request.resolver_match
         return bool(self.user) and match is not None and match.url_name in _DONE
 
@@ -85,7 +85,7 @@ def frame(request: HttpRequest) -> dict[str, object]:
 @require_safe
 @with_login_form
 def start(request: HttpRequest) -> HttpResponse:
-    """The first page: for those who are logged in their first tab, which for most is the search; for others the way in."""
+    """The start page: redirects a logged-in user to their first tab, for most the search, and shows others the log-in."""
     frame = Frame(request)
     if frame.user:
         return redirect(frame.tabs[0].url if frame.tabs else "search")
@@ -129,7 +129,7 @@ _LICENCES = (
 @login_not_required
 @require_safe
 def help_page(request: HttpRequest) -> HttpResponse:
-    """What each function does, the keyboard's ways, and whom to turn to. Open to those who cannot log in."""
+    """The help page: functions, keyboard shortcuts and contacts. Also for people who cannot log in."""
     context = {
         "tab": "",
         "idle_minutes": settings.SESSION_IDLE_SECONDS // 60,

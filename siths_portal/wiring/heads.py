@@ -1,4 +1,4 @@
-"""The signed heads of the audit chains: made hourly, recorded as an event of `pki`, compared with both."""
+"""The signed heads of the audit chains: made hourly, recorded as an event of `pki`, and compared with the chains."""
 
 import datetime as dt
 
@@ -21,24 +21,24 @@ BEGUN = "audit.head_file_begun"
 
 
 def recorded() -> tuple[int, str] | None:
-    """Number and hash of the newest statement that the database tells of."""
+    """Returns number and hash of the newest statement in the database's events, or None."""
     newest = Event.objects.filter(subject_type=SUBJECT, action=SEALED).order_by("-id").first()
     return (int(newest.facts["number"]), str(newest.facts["sha256"])) if newest else None
 
 
 def _begun() -> frozenset[int]:
-    """Numbers at which an operator knowingly began a new file."""
+    """Returns the numbers at which an operator deliberately began a new file."""
     found = Event.objects.filter(subject_type=SUBJECT, action=BEGUN).values_list("facts", flat=True)
     return frozenset(int(facts["number"]) for facts in found)
 
 
 def examine() -> audit_heads.Report:
-    """Reads the file of heads and compares it with what the database tells of it."""
+    """Checks the file of heads against the database's events about it."""
     return audit_heads.examine(ports.get(AuditKeys), recorded=recorded(), begun=_begun())
 
 
 def seal_due() -> bool:
-    """Makes a statement if the newest one is older than the period; whether it did. Needs the token: the `pki` worker."""
+    """Makes a statement if the newest one is older than the period. Returns whether it did. Runs in the `pki` worker."""
     newest = audit_heads.last()
     period = dt.timedelta(seconds=settings.AUDIT_HEAD_SECONDS)
     if newest is not None and newest.at <= clock.now() < newest.at + period:
@@ -47,10 +47,10 @@ def seal_due() -> bool:
 
 
 def seal() -> bool:
-    """Makes a statement now, unless the file lacks what the database tells of, or the keys cannot be used.
+    """Makes a statement now, unless the file lacks a statement that the database has, or the keys cannot be used.
 
-    Raises ClockWentBack, and writes nothing. First the file, then the event: a crash between the two leaves a statement that is
-    only in the file, which is no fault.
+    Raises ClockWentBack and then writes nothing. It writes the file before the event, so a crash in between leaves a statement
+    that is only in the file; this is not a fault.
     """
     clock_guard.check()
     newest, known = audit_heads.last(), recorded()
@@ -66,7 +66,7 @@ def seal() -> bool:
         log.error("audit.head_postponed", error=type(error).__name__)
         return False
     if statement is None:
-        return False  # another process was first
+        return False  # another process has written one
     heads = {app: {"seq": head.seq, "digest": head.digest.hex()} for app, head in statement.heads.items()}
     Event.record(
         actor_ref=ACTOR,
@@ -75,13 +75,13 @@ def seal() -> bool:
         subject_ref=str(statement.number),
         facts={"number": statement.number, "sha256": statement.sha256, "key_id": statement.key_id},
     )
-    # The log is shipped to a third place.
+    # The log is shipped to another system, so it is a third copy.
     log.info("audit.head", number=statement.number, sha256=statement.sha256, heads=heads, at=statement.at.isoformat())
     return True
 
 
 def begin_anew(*, actor_ref: str, reason: str) -> int:
-    """Lets the next statement, whose number is returned, begin a new file. Raises Conflict unless the old one was put away."""
+    """Makes the next statement begin a new file, and returns its number. Raises Conflict if the old file still exists."""
     if audit_heads.last() is not None:
         raise Conflict("head-file-present", "Flytta först undan filen med huvuden; den är ett bevis och ska bevaras.")
     known = recorded()

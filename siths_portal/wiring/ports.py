@@ -1,4 +1,4 @@
-"""The one place that picks adapter classes for ports, from dotted paths in the settings."""
+"""Connects ports to adapters. Only this module selects adapter classes, from dotted paths in the settings."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -27,25 +27,25 @@ from siths_portal.lib.rest import idempotency
 
 
 class OwnAuthorities:
-    """Knows the status of certificates that our own CAs issued."""
+    """Checks certificates that our own CAs issued."""
 
     def refusal(self, der: bytes) -> str:
-        """Why a certificate of ours proves no machine; empty if nothing speaks against it, or it is another's."""
+        """Returns why our own certificate does not authenticate a machine, or "". Returns "" for other issuers' certificates."""
         return pki_status.refusal_of_machine(der)
 
 
 class OwnInvoicing:
-    """Knows what the invoicing of this portal lacks. `billing` is loaded when the first page asks: few processes need it."""
+    """Finds obstacles to invoicing. It loads `billing` at the first call, since few processes need it."""
 
     def invoice_obstacles(self, party_id: UUID, article_codes: Collection[str]) -> Sequence[str]:
-        """Returns what stops the party's invoice today, if these articles are ordered."""
+        """Returns the obstacles to the party's invoice today, if these articles are ordered."""
         from billing.services import readiness
 
         return readiness.invoice_obstacles(party_id, article_codes)
 
 
 def connect() -> None:
-    """Connects each port to its adapter. Called once, when all applications are loaded and a port is used."""
+    """Connects each port to its adapter. `lib.ports` calls it once, at the first use of a port."""
     directory = import_string(settings.DIRECTORY_BACKEND)()
     ports.connect(OrganisationDirectory, directory)
     ports.connect(StaffDirectory, directory)

@@ -1,7 +1,7 @@
-"""What each process may do in each table, in this one place. `migrate` ends by applying it (ADR 0311).
+"""The privileges of each process in each table. `migrate` applies them at its end (ADR 0311).
 
-Roles are those of `settings.DATABASE_ROLES`. No single process can get a certificate: the portal cannot enter certificate
-requests, the API cannot enter orders, and only the process with the token writes keys, CAs, certificate status and seals.
+Roles are those of `settings.DATABASE_ROLES`. No single process can get a certificate: the portal cannot insert certificate
+requests, the API cannot insert orders, and only the process with the token writes keys, CAs, certificate status and seals.
 """
 
 import re
@@ -17,7 +17,7 @@ type Rights = Mapping[str, str]
 """By role: letters of LETTERS; `U(a b)` is UPDATE of these columns only. A role that is not named has no right."""
 
 READ: dict[str, str] = {PORTAL: "S", API: "S", PKI: "S", WORKER: "S"}
-# What holds for the tables of an app that TABLES does not name, by the beginning of their names.
+# The privileges of tables that TABLES does not list, by the prefix of their names.
 DEFAULTS: Mapping[str, Rights] = {
     "pki_": READ | {PKI: "SIU"},
     "issuance_": READ | {PORTAL: "SIU", WORKER: "SIU"},
@@ -36,7 +36,7 @@ TABLES: Mapping[str, Rights] = {
     **{f"{app}_event": _EVENTS for app in ("pki", "issuance", "authn", "billing")},
     **{f"{app}_eventseal": _SEALS for app in ("pki", "issuance", "authn", "billing")},
     **{f"{app}_eventmacs": _MACS for app in ("pki", "issuance", "authn", "billing")},
-    # --- pki: certificate requests come from the API only; a trigger keeps them to rows that wait to be signed.
+    # --- pki: only the API inserts certificate requests; a trigger accepts only rows that wait to be signed.
     "pki_certificate": READ | {API: "SI", PKI: "SIU"},
     "pki_profileversion": READ | {API: "SI", PKI: "SI"},
     "pki_profilelint": READ | {API: "SI", WORKER: "SI", PKI: "SI"},
@@ -44,11 +44,11 @@ TABLES: Mapping[str, Rights] = {
     "pki_rsakey": READ | {API: "SI", WORKER: "SIU", PKI: "SIU"},
     "pki_modulusblock": READ | {WORKER: "SIU", PKI: "SIU"},
     "pki_clientorder": READ | {API: "SI", PKI: "SI"},
-    # --- pki: a revocation is a row that anyone who revokes inserts, and functions of the database carry it out.
+    # --- pki: processes that revoke insert a row, and functions of the database execute it.
     "pki_revocation": _EVENTS,
     "pki_massrevocation": _ASKED_BY_PORTAL,
     "pki_massrevocationmember": READ | {PORTAL: "SI", PKI: "SI"},
-    # --- pki: secrets come from the API, deliveries from the portal; the worker opens and answers.
+    # --- pki: the API inserts secrets, the portal requests deliveries, and the worker decrypts and responds.
     "pki_secret": READ | {API: "SI", PKI: "SIU"},
     "pki_secretdelivery": READ | {PORTAL: "SI", PKI: "SIU"},
     "pki_holdrelease": READ | {PORTAL: "SI", PKI: "SI"},
@@ -58,10 +58,10 @@ TABLES: Mapping[str, Rights] = {
     "pki_ceremonyproposal": _ASKED_BY_PORTAL,
     "pki_ceremonysignature": READ | {PORTAL: "SI", PKI: "SI"},
     "pki_clientpermission": READ | {PKI: "SIUD"},
-    # --- pki: what relying parties ask for and was never issued.
+    # --- pki: serials that relying parties ask for and that were never issued.
     "pki_ocspunknown": READ | {WORKER: "SIU", PKI: "SIUD"},
     "pki_ocspresponse": READ | {PKI: "SIUD"},
-    # --- issuance: the API moves orders and cards on, and never enters them.
+    # --- issuance: the API updates orders and cards but never inserts them.
     "issuance_cardorder": READ
     | {
         PORTAL: "SIU",
@@ -80,12 +80,12 @@ TABLES: Mapping[str, Rights] = {
         API: "SU(state seq card_serial card_key_spki card_key_sha256 mifare_id puk_secret_id sent_at ended_at revocation_reason)",
     },
     "issuance_eid": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(state seq valid_from valid_to ended_at revocation_reason)"},
-    # Which certificate is for which order: entered with the certificate requests.
+    # The link between certificate and order, inserted with the certificate requests.
     "issuance_carriercertificate": READ | {API: "SI", WORKER: "SI"},
     "issuance_supplierevent": READ | {API: "SIUD", WORKER: "SIUD"},
     "issuance_cardcustomisation": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(logotype_id verified_at verified_by_ref)"},
     "issuance_document": _EVENTS,
-    # What the person register says when the API reads an address.
+    # Updates from the person register when the API reads an address.
     "issuance_person": READ
     | {
         PORTAL: "SIU",
@@ -94,10 +94,10 @@ TABLES: Mapping[str, Rights] = {
         " is_protected sort_name register_read_at)",
     },
     "issuance_personscope": READ | {PORTAL: "SIUD", WORKER: "SIUD", API: "SIUD"},
-    # A card that is revoked ends the transaction of its activation.
+    # Revoking a card ends its activation.
     "issuance_eidapptransaction": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(state seq ended_at)"},
     "issuance_preparedreceipt": READ | {PORTAL: "SIUD", WORKER: "SIUD", API: "SD"},
-    # What issuance removes again; everything else there is kept.
+    # The tables of issuance with deletable rows.
     **dict.fromkeys(
         (
             "issuance_subscriptionfee",
@@ -112,7 +112,7 @@ TABLES: Mapping[str, Rights] = {
         ),
         READ | {PORTAL: "SIUD", WORKER: "SIUD"},
     ),
-    # --- billing: drafts are made again, and facts leave the queue that waits for a price. A trigger keeps the counter.
+    # --- billing: drafts and unpriced facts are deleted. A trigger guards the counter.
     **{
         f"billing_{name}": {PORTAL: "SIUD", WORKER: "SIUD", PKI: "S"}
         for name in ("invoice", "invoiceline", "lineevent", "unpricedfact")
@@ -127,14 +127,14 @@ TABLES: Mapping[str, Rights] = {
 }
 
 
-# What nobody has in the tables of `lib.events`, whatever is declared.
+# Privileges that no role gets in the tables of `lib.events`, whatever is declared.
 _REFUSED = {"append_only": ("UPDATE", "DELETE"), "kept": ("DELETE",), "": ()}
 
 
 def declared(tables: Mapping[str, str]) -> dict[tuple[str, str], set[str]]:
-    """Returns the privileges of each table and role, `UPDATE(column)` for a column's own. `tables` is what `tables()` returns.
+    """Returns the declared privileges by table and role, `UPDATE(column)` for a single column. `tables` is that of `tables()`.
 
-    Raises LookupError for a table of an app that DEFAULTS does not know.
+    Raises LookupError if DEFAULTS lacks the application of a table.
     """
     found = {}
     for table, kind in tables.items():
@@ -159,14 +159,14 @@ def _parse(letters: str) -> Iterator[str]:
 
 
 def tables() -> dict[str, str]:
-    """Returns the names of our tables, each with its kind: `append_only`, `kept` (both of `lib.events`) or empty."""
+    """Returns the kind of each of our tables by name: `append_only`, `kept` (both of `lib.events`) or ""."""
     with connection.cursor() as cursor:
         cursor.execute(_TABLES)
         return dict(cursor.fetchall())
 
 
 def actual() -> dict[tuple[str, str], set[str]]:
-    """Returns the privileges that the catalog has granted to our roles directly, in the form of `declared`."""
+    """Returns the privileges that are granted directly to our roles, in the form of `declared`."""
     names = {name: role for role, name in settings.DATABASE_ROLES.items()}
     found: dict[tuple[str, str], set[str]] = {(table, role): set() for table in tables() for role in settings.DATABASE_ROLES}
     with connection.cursor() as cursor:
@@ -177,7 +177,7 @@ def actual() -> dict[tuple[str, str], set[str]]:
 
 
 def apply() -> None:
-    """Grants what is declared and revokes all else. Runs as the owner of the tables. Raises LookupError for a missing role."""
+    """Grants the declared privileges and revokes all others. Runs as the tables' owner. Raises LookupError for a missing role."""
     roles = settings.DATABASE_ROLES
     quoted = {role: connection.ops.quote_name(name) for role, name in roles.items()}
     everyone = ", ".join(sorted(set(quoted.values())))

@@ -1,4 +1,4 @@
-"""Root urlconf of the api face: APIs for machines, behind the mTLS front. Every answer but health and YAML is JSON."""
+"""Root urlconf of the API service: APIs for machines, behind the mTLS proxy. All responses but health and YAML are JSON."""
 
 from django.urls import re_path
 

@@ -1,4 +1,4 @@
-"""Root urlconf of the minasidor face."""
+"""Root urlconf of Mina sidor."""
 
 from django.urls import path
 from django.views.generic import TemplateView

@@ -1,4 +1,4 @@
-"""Root urlconf of the portal face."""
+"""Root urlconf of the portal."""
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required

@@ -1,4 +1,4 @@
-"""Root urlconf of the status face: OCSP, CRLs and CA certificates, over plain http by design (RFC 5280 section 8)."""
+"""Root urlconf of the status service: OCSP, CRLs and CA certificates, over plain http by design (RFC 5280 section 8)."""
 
 from django.urls import path, re_path
 
@@ -17,11 +17,11 @@ urlpatterns = [
     *health.urls(database=health.database, published=published.readable),
     path("", root_path.root, name="status-index"),
     path("ocsp", ocsp.respond, name="ocsp"),
-    # Base64 holds slashes, and some clients break its lines.
+    # Base64 contains slashes, and some clients insert line breaks.
     re_path(r"\Aocsp/(?P<encoded>(?s:.*))\Z", ocsp.respond, name="ocsp-get"),
     path("crl/<str:stem>.crl", published.crl, name="crl"),
     path("aia/<str:stem>.cer", published.ca_certificate, name="ca-certificate"),
-    # As certificates of CAs that were taken over name them (ADR 0217). DER of a request is a SEQUENCE: its base64 begins so.
+    # The OCSP URLs in certificates of imported CAs (ADR 0217). A request is a DER SEQUENCE, so its base64 begins with M.
     re_path(r"\A(?P<encoded>/*M[A-P](?s:.*))\Z", ocsp.respond, name="ocsp-bare-get"),
     path("<str:stem>.crl", published.crl, name="crl-bare"),
     path("<str:stem>.cer", published.ca_certificate, name="ca-certificate-bare"),

@@ -1,6 +1,7 @@
-"""Verification of the audit chains and of what they prove, daily by the `pki` worker or by `audit_verify`.
+"""Verification of the audit chains and of the tables that they protect, daily in the `pki` worker or by `audit_verify`.
 
-Results are kept for pages and health. WALKS are the walks beside the chains: what must agree with sealed events and hashes.
+Results are stored for pages and health checks. WALKS are the checks in addition to the chains: tables and documents that must
+agree with sealed events and hashes.
 """
 
 import datetime as dt
@@ -36,7 +37,7 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Compared:
-    """What a walk compared: how many, which differ, and the line that says so in Swedish."""
+    """The result of a check: how many rows it compared, which differ, and a Swedish line."""
 
     checked: int
     wrong: tuple[str, ...]
@@ -44,7 +45,7 @@ class Compared:
 
     @classmethod
     def of(cls, checked: int, wrong: tuple[str, ...], agreeing: str) -> "Compared":
-        """Returns the result of a walk whose line is `agreeing` if nothing differs, and else names the first that do."""
+        """Returns a result with the line `agreeing` if nothing differs, else a line with the first that differ."""
         if not wrong:
             return cls(checked, wrong, f"{checked} {agreeing}")
         return cls(checked, wrong, f"FEL: {', '.join(wrong[:NAMED])} ({len(wrong)} av {checked} stämmer inte)")
@@ -102,9 +103,9 @@ def _documents(app: str) -> Compared:
 
 @dataclass(frozen=True)
 class Walk:
-    """A walk beside the chains: the name under which its result is kept, its Swedish label, and the application it belongs to.
+    """A check in addition to the chains: the name of its result, its Swedish label and its application.
 
-    `each` is how often the worker walks it, and `mend` what the worker does about what differs, if it can do something.
+    `each` is its period. `mend` repairs what differs, if that is possible.
     """
 
     name: str
@@ -117,7 +118,7 @@ class Walk:
 
 WALKS = (
     Walk("certificates", "certifikat", "pki", _statuses),
-    # At each run of the task: relying parties are told the wrong status until then.
+    # At each run of the task, since relying parties get the wrong status until it is repaired.
     Walk("revocations", "spärrar", "pki", _revocations, dt.timedelta(minutes=30), status_integrity.sign_contradicted),
     Walk("invoices", "fakturor", "billing", _invoices),
     Walk("billing-documents", "dokument (billing)", "billing", partial(_documents, "billing")),
@@ -131,9 +132,9 @@ WALKS = (
 
 
 def verify_due() -> list[str]:
-    """Walks each chain that was not walked whole for EACH, then the signed heads and WALKS. Returns the names that do not agree.
+    """Verifies each chain that is due, then the signed heads and WALKS. Returns the names of those that do not agree.
 
-    What does not agree is logged as an error and kept, and shows in `pki.health.checks` until a later walk agrees.
+    A disagreement is logged as an error and stored, and `pki.health.checks` reports it until a later verification agrees.
     """
     newest = {each.chain: each.at for each in reports.audit_checks(whole=True)}
     now = clock.now()
@@ -175,7 +176,7 @@ def _compare(walk: Walk) -> tuple[bool, str]:
 
 
 def _mend(name: str, mend: Callable[[], object]) -> None:
-    """Mends what can be mended. The next walk does what a token that does not answer kept from being done."""
+    """Repairs what can be repaired. If the token does not respond, the next run tries again."""
     try:
         mend()
     except (HsmError, SelfCheckFailed, ClockWentBack) as error:
@@ -183,12 +184,12 @@ def _mend(name: str, mend: Callable[[], object]) -> None:
 
 
 def keep(chain: str, text: str, ok: bool, checked: int, macs: int | None, *, actor_ref: str, whole: bool = True) -> None:
-    """Remembers one result. Raises DatabaseError where the database takes no rows."""
+    """Stores one result. Raises DatabaseError if the database accepts no rows."""
     reports.keep_audit_check(chain=chain, actor_ref=actor_ref, ok=ok, whole=whole, checked=checked, macs=macs, text=text)
 
 
 def describe(result: verification.Verification) -> str:
-    """A line about one chain, in Swedish."""
+    """Returns a Swedish line about one chain."""
     if not result.ok:
         span = f"händelser från {_time(result.since, 'början')} till {_time(result.until, 'nu')} är inte styrkta"
         return f"FEL vid sigill {result.first_bad}: {result.fault} ({result.checked} sigill stämmer); {span}"
@@ -210,7 +211,7 @@ def _macs(result: verification.Verification) -> str:
 
 
 def describe_heads(report: audit_heads.Report) -> str:
-    """A line about the file of signed heads, in Swedish."""
+    """Returns a Swedish line about the file of signed heads."""
     if report.fault:
         return f"FEL: {report.fault} ({report.count} stämmer)"
     if report.last is None:

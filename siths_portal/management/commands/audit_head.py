@@ -1,4 +1,4 @@
-"""Signs where the audit chains stand."""
+"""`audit_head`: signs the newest seals of the audit chains now."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from siths_portal.wiring import chains, heads
 
 
 class Command(BaseCommand):
-    """For operators: a signed head now, and a new file of heads once the old one was put away knowingly."""
+    """For operators: signs a head now, or begins a new file of heads after the old one was deliberately moved away."""
 
     help = "Undertecknar händelsekedjornas huvuden nu; --new-file börjar en ny fil när den gamla är undanlagd som bevis."
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="varför, i händelsen; krävs med --new-file")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Signs."""
+        """Signs a head."""
         if options["new_file"]:
             if not options["reason"]:
                 raise CommandError("ange varför med --reason", returncode=2)

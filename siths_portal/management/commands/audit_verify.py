@@ -1,4 +1,4 @@
-"""Walks the audit chains."""
+"""`audit_verify`: verifies the audit chains."""
 
 import argparse
 from typing import Any
@@ -71,7 +71,7 @@ class Command(BaseCommand):
             self.stderr.write("MAC är inte kontrollerade: bara hashar, ankare och undertecknade huvuden stämmer")
 
     def _remember(self, chain: str, text: str, ok: bool, checked: int, macs: int | None, *, whole: bool = True) -> None:
-        """Keeps the result for the operators' page. A database that takes no rows does not change the result."""
+        """Stores the result for the operators' page. If the database accepts no rows, the result stays the same."""
         try:
             verifying.keep(chain, text, ok, checked, macs, actor_ref=operator_ref(), whole=whole)
         except DatabaseError as error:

@@ -1,4 +1,4 @@
-"""`demo_history --month YYYY-MM`: cards ordered and sent in a month that is over, through the services, under a moved clock."""
+"""`demo_history --month YYYY-MM`: loads cards ordered and sent in a past month, through the services with the clock moved."""
 
 import datetime as dt
 from argparse import ArgumentParser
@@ -13,16 +13,16 @@ from siths_portal.lib.errors import DomainError
 
 
 class Command(BaseCommand):
-    """Safe to repeat for the same month. Needs `demo_load`, the CA `demo-bulk`, and catalogue and register that answer."""
+    """Can be repeated for a month. Needs `demo_load`, the CA `demo-bulk`, and the running HSA directory and person register."""
 
     help = "Gives the demo a month of history, so that there is something to invoice."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declares the month (default: the last one that is over)."""
+        """Declares --month (default: last month)."""
         parser.add_argument("--month", metavar="YYYY-MM")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Loads; exit 2 for a month that is none or not over, 1 if a service refuses."""
+        """Loads. Exit 2 for a malformed month or one that is not over, 1 if a service refuses."""
         last = (clock.today().replace(day=1) - dt.timedelta(days=1)).strftime("%Y-%m")
         try:
             month = Month.parse(options["month"] or last)

@@ -11,16 +11,16 @@ from siths_portal.lib.errors import DomainError
 
 
 class Command(BaseCommand):
-    """Safe to repeat: adds what is missing."""
+    """Can be repeated: adds only what is missing."""
 
     help = "Loads the demo's regions with synthetic people."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declares how many people."""
+        """Declares --persons."""
         parser.add_argument("--persons", type=int, default=200, metavar="N")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Loads; exit 2 if the number is out of range, 1 with the reason if it cannot be done now."""
+        """Loads. Exit 2 if the number is out of range, 1 with the reason if loading is refused."""
         count = options["persons"]
         if not loading.LEAST <= count <= MOST:
             raise CommandError(f"--persons: ange {loading.LEAST} till {MOST}", returncode=2)

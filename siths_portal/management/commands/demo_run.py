@@ -1,4 +1,4 @@
-"""`demo_run [--out DIR] [--month YYYY-MM]`: one card through its whole life on the running house, with artefacts."""
+"""`demo_run [--out DIR] [--month YYYY-MM]`: runs one card through its complete life in the running demo, with artefacts."""
 
 import datetime as dt
 from argparse import ArgumentParser
@@ -15,17 +15,17 @@ from siths_portal.lib.files.path_arguments import result_folder
 
 
 class Command(BaseCommand):
-    """Exit 1 if a step fails; `summary.json` then says which."""
+    """Exit 1 if a step fails; `summary.json` shows which."""
 
     help = "Runs one card from order to revocation, invoices last month, and leaves summary.json with its artefacts."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declares where the artefacts go and which month is invoiced (default: the last one that is over)."""
+        """Declares --out and --month, the month to invoice (default: last month)."""
         parser.add_argument("--out", type=result_folder, metavar="FOLDER", default=settings.VAR_DIR / "demo")
         parser.add_argument("--month", metavar="YYYY-MM")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Walks."""
+        """Runs all steps."""
         last = (clock.today().replace(day=1) - dt.timedelta(days=1)).strftime("%Y-%m")
         try:
             month = Month.parse(options["month"] or last)

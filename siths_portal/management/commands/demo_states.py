@@ -1,4 +1,4 @@
-"""`demo_states`: people with cards in every state that the portal shows, and `var/demo/guide.txt`, which says who they are."""
+"""`demo_states`: makes cards in every state that the portal shows, and writes `var/demo/guide.txt` with their holders."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from siths_portal.lib.errors import DomainError
 
 
 class Command(BaseCommand):
-    """Safe to repeat. Needs `demo_load`, the CA `demo-bulk`, and catalogue and register that answer."""
+    """Can be repeated. Needs `demo_load`, the CA `demo-bulk`, and the running HSA directory and person register."""
 
     help = "Gives the demo cards in every state, and a guide to who has them."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Loads; exit 1 if a service refuses."""
+        """Loads. Exit 1 if a service refuses."""
         try:
             states.load(self.stdout.write)
         except DomainError as error:

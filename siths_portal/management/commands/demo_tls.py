@@ -1,4 +1,4 @@
-"""`demo_tls`: TLS identities of the running demo and the register of machine clients."""
+"""`demo_tls`: gets TLS certificates for the running demo and registers its machine clients."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from siths_portal.lib.errors import DomainError
 
 
 class Command(BaseCommand):
-    """Safe to repeat: certifies what is missing or soon out of time."""
+    """Can be repeated: replaces only missing certificates and those that expire soon."""
 
     help = "Certifies the API's TLS front and the card supplier from the Function CA, and registers the supplier."
 

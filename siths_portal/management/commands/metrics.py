@@ -1,4 +1,4 @@
-"""`metrics`: what the processes count, for Prometheus, on an address of its own."""
+"""`metrics --bind HOST:PORT`: serves the metrics of all processes to Prometheus."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -13,17 +13,17 @@ from siths_portal.lib.processes.ending import Ending
 
 
 class Command(BaseCommand):
-    """Serves the numbers of all processes on `--bind` until it is told to stop."""
+    """Serves until a signal ends it."""
 
     help = "Visar vad processerna räknar (PROMETHEUS_MULTIPROC_DIR) i Prometheus textformat på /metrics."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declares the address."""
+        """Declares --bind."""
         parser.add_argument("--bind", default=f"127.0.0.1:{settings.PORT_BASE + 90}", metavar="HOST:PORT")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Serves; exit 2 if the address is not one or is taken, or if the processes have no folder to count in."""
+        """Serves. Exit 2 if the address is malformed or taken, or if PROMETHEUS_MULTIPROC_DIR is not set."""
         if not settings.METRICS_DIR:
             raise CommandError("PROMETHEUS_MULTIPROC_DIR saknas: processerna har ingen mapp att räkna i", returncode=2)
         host, _, port = options["bind"].rpartition(":")

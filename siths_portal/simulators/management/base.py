@@ -1,4 +1,4 @@
-"""What the commands share that serve a simulator over HTTP."""
+"""The base of the commands that serve a simulator over HTTP."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from siths_portal.simulators.http_server import Server
 
 
 class ServerCommand(BaseCommand):
-    """Serves until it is told to stop."""
+    """Serves until a signal ends it."""
 
     requires_system_checks = []
 
@@ -21,9 +21,9 @@ class ServerCommand(BaseCommand):
         return host, int(port)
 
     def serve[S: Server](self, bind: str, make: Callable[[str, int], S], greeting: Callable[[S], str]) -> None:
-        """Serves what `make` makes of host and port. Raises CommandError with exit status 2 if the address is taken."""
+        """Runs the server that `make` returns for host and port. Raises CommandError with exit status 2 if it is taken."""
         host, port = self.address(bind)
-        ending = Ending()  # before anybody can see that we listen
+        ending = Ending()  # before the server listens, so that a signal right after cannot be missed
         try:
             server = make(host, port)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""`directory_simulator`: the outside catalogue and person register, as a process of its own."""
+"""`directory_simulator`: the HSA directory and the person register, as a separate process."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -9,7 +9,7 @@ from siths_portal.simulators.management.base import ServerCommand
 
 
 class Command(ServerCommand):
-    """Serves `--data`, and `organisations.json` beside it, on `--bind` until it is told to stop."""
+    """Serves `--data` and `organisations.json` next to it on `--bind` until a signal ends it."""
 
     help = "Serves the catalogue of posts and the person register from JSON files, as the outside would."
 
@@ -19,7 +19,7 @@ class Command(ServerCommand):
         parser.add_argument("--data", default="var/simulators/directory/people.json", metavar="FILE")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Serves; exit 2 if the address is not one or is taken. A file that is not there yet answers 503."""
+        """Serves. Exit 2 if the address is malformed or taken. A missing file gives 503."""
         host, _ = self.address(options["bind"])
         self.serve(
             options["bind"],

@@ -1,4 +1,4 @@
-"""`eid_app_simulator`: the SITHS eID app's windows, as a process of its own that knows the portal by its API alone."""
+"""`eid_app_simulator`: the SITHS eID app's pages, as a separate process that uses only the portal's API."""
 
 import os
 from argparse import ArgumentParser
@@ -13,7 +13,7 @@ from siths_portal.simulators.management.base import ServerCommand
 
 
 class Command(ServerCommand):
-    """Serves the app on `--bind` for the cards in `--cards` until it is told to stop."""
+    """Serves the app on `--bind` for the cards in `--cards` until a signal ends it."""
 
     help = "Serves the SITHS eID app's windows: shows cards, sets their code, signs receipts, all by the portal's API."
 
@@ -26,7 +26,7 @@ class Command(ServerCommand):
         parser.add_argument("--cards", type=Path, default=cards, metavar="FOLDER")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Serves; exit 2 if an address is not one or is taken."""
+        """Serves. Exit 2 if an address is malformed or taken."""
         self.address(options["bind"])
         portal = urlsplit(options["portal"])
         if portal.scheme not in ("http", "https") or not portal.hostname or portal.path.strip("/"):

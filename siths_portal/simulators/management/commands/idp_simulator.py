@@ -1,4 +1,4 @@
-"""`idp_simulator`: the identity provider, as a process of its own that knows the portal as a registered client alone."""
+"""`idp_simulator`: the identity provider, as a separate process. The portal is one of its registered clients."""
 
 import os
 from argparse import ArgumentParser
@@ -13,7 +13,7 @@ from siths_portal.simulators.management.base import ServerCommand
 
 
 class Command(ServerCommand):
-    """Serves the provider on `--bind` until it is told to stop."""
+    """Serves the provider on `--bind` until a signal ends it."""
 
     help = "Serves an OpenID provider that signs in test persons, and holders of cards with card and code."
 
@@ -28,7 +28,7 @@ class Command(ServerCommand):
         parser.add_argument("--trust", type=Path, default=var / "status" / "aia", metavar="FOLDER")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Serves; exit 2 if an address is not one or is taken."""
+        """Serves. Exit 2 if an address is malformed or taken."""
         self.address(options["bind"])
         issuer = urlsplit(options["issuer"])
         if options["issuer"] and (issuer.scheme not in ("http", "https") or not issuer.hostname or issuer.query):

@@ -1,4 +1,4 @@
-"""`supplier_simulator`: a card supplier, as a process of its own that knows the portal by its API alone."""
+"""`supplier_simulator`: a card supplier, as a separate process that uses only the portal's API."""
 
 import os
 from argparse import ArgumentParser
@@ -16,13 +16,13 @@ P256_ARTICLES = ("610",)
 
 
 class Command(BaseCommand):
-    """Pulls and makes cards every `--interval` seconds until it is told to stop, or once with `--once`."""
+    """Pulls orders and makes cards every `--interval` seconds until a signal ends it, or once with `--once`."""
 
     help = "Pulls card orders over mTLS, makes software cards, and reports them produced and sent."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declares where the portal is, who we are, and where our records and cards lie."""
+        """Declares the portal's URL, the client certificate, and the folders of records and cards."""
         simulators = Path(os.environ.get("SITHS_VAR_DIR", "var")) / "simulators"
         home = simulators / "supplier"
         port = int(os.environ.get("PORT_BASE", "8000")) + 443
@@ -42,11 +42,11 @@ class Command(BaseCommand):
         parser.add_argument("--root", type=Path, help="root that the card certificates must lead to (default: root.pem if there)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Runs; exit 2 if a file is missing, 1 after `--once` if an order is left undone."""
+        """Runs. Exit 2 if a file is missing; 1 after `--once` if an order is not finished."""
         for name in ("client_cert", "client_key", "ca"):
             if not options[name].is_file():
                 raise CommandError(f"--{name.replace('_', '-')}: {options[name]} saknas", returncode=2)
-        ending = None if options["once"] else Ending()  # before anything of ours shows that we work
+        ending = None if options["once"] else Ending()  # before anything visible, to miss no signal
         supplier = Supplier(
             api=Api(options["base_url"], options["client_cert"], options["client_key"], options["ca"]),
             records=Records(options["folder"]),
