@@ -142,8 +142,7 @@ class Supervisor:
         """Ends every process that this clone started and waits for it. Returns whether there was any."""
         pid = self.pid()
         if pid is not None:
-            # The data services end last, since the others need them while they end. supervisord's own shutdown would take a second
-            # for each program.
+            # The data services end last, since the others need them. supervisord's own shutdown would take a second per program.
             self._end(self._names(data=False))
             self._end(self._names(data=True))
             self._rpc.shutdown()
