@@ -124,11 +124,11 @@ class TestAtOnce:
         same, changed = importing.world.post(), importing.world.post()
         importing.row(same)
         importing.row(changed, title="Överläkare")
-        carry_out = directory_import_apply.apply_plan
+        apply_plan = directory_import_apply.apply_plan
         locked: list[bool] = []
 
         def looked_at(**values: Any) -> None:
-            carry_out(**values)
+            apply_plan(**values)
             for post in (same, changed):
                 with superuser.cursor("a page") as page:
                     try:
@@ -138,7 +138,7 @@ class TestAtOnce:
                         locked.append(True)
                     page.connection.rollback()
 
-        monkeypatch.setattr(directory_import_apply, "carry_out", looked_at)
+        monkeypatch.setattr(directory_import_apply, "apply_plan", looked_at)
         importing.run()
         assert locked == [False, True]
 
@@ -147,14 +147,14 @@ class TestAtOnce:
     ) -> None:
         importing.row()
         before = everything()
-        carry_out = directory_import_apply.apply_plan
+        apply_plan = directory_import_apply.apply_plan
 
         def ended(**values: Any) -> None:
-            carry_out(**values)
+            apply_plan(**values)
             with superuser.cursor() as other:
                 other.execute("SELECT pg_terminate_backend(%s, 10000)", [connection.connection.info.backend_pid])
 
-        monkeypatch.setattr(directory_import_apply, "carry_out", ended)
+        monkeypatch.setattr(directory_import_apply, "apply_plan", ended)
         _, line = importing.refused()
         assert line.startswith("databasen kunde inte ta emot filen; inget är ändrat till hälften.")
         connection.close()
@@ -195,7 +195,7 @@ def _running() -> bool:
 @contextlib.contextmanager
 def before_the_change(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Iterator[None]:
     """Somebody else acts, once, between the plan and the change."""
-    carry_out, acted = directory_import_apply.apply_plan, []
+    apply_plan, acted = directory_import_apply.apply_plan, []
 
     def elsewhere() -> None:
         try:
@@ -209,10 +209,10 @@ def before_the_change(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
             thread = threading.Thread(target=elsewhere)
             thread.start()
             thread.join()
-        carry_out(**values)
+        apply_plan(**values)
 
     with monkeypatch.context() as patched:
-        patched.setattr(directory_import_apply, "carry_out", after_another)
+        patched.setattr(directory_import_apply, "apply_plan", after_another)
         yield
     assert acted
 
