@@ -17,6 +17,7 @@ from issuance.revocation.domain import SWEDISH, RevocationReason
 from issuance.roles.domain import SWEDISH as QUALIFICATION
 from siths_portal.lib import clock
 
+_STATES: Mapping[str, str] = {**words.STATE, **words.EID_ORDER_STATE}
 _FIELDS: Mapping[str, str] = {
     "given_names": _("förnamn"),
     "given_name_in_use": _("tilltalsnamn"),
@@ -60,8 +61,8 @@ def facts_of(facts: Mapping[str, Any], further: Iterable[Mapping[str, Any]] = ()
     """
     found = []
     before, after = facts.get("from"), facts.get("to")
-    if before and before != after and before in words.STATE:
-        change = f"{words.label(words.STATE, before)} → {words.label(words.STATE, str(after))}"
+    if before and before != after and before in _STATES:
+        change = f"{words.label(_STATES, before)} → {words.label(_STATES, str(after))}"
         found.append((gettext("Status"), change))
     found += plain(facts)
     found += [(label, f"{earlier} → {later}") for label, earlier, later in changes(facts)]

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_noop as _
 from issuance.activation.domain.identity_documents import IDENTITY_DOCUMENT as IDENTITY_DOCUMENT
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.profiles import certificate_use as certificate_use
+from issuance.orders.domain.eid_order_states import EidOrderState
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import PukState
 from issuance.records.domain.wording import card_serial as card_serial
@@ -27,9 +28,15 @@ STATE: Mapping[str, str] = {
     "revoked": _("Spärrad"),
     "expired": _("Utgången"),
     "cancelled": _("Avbruten"),
-    "fetched": _("Hämtad"),
 }
-"""Maps the state of a card, a SITHS eID or an eID order to its label."""
+"""Maps the state of a card or a SITHS eID to its label."""
+
+EID_ORDER_STATE: Mapping[str, str] = {
+    EidOrderState.ORDERED: _("Beställd"),
+    EidOrderState.FETCHED: _("Hämtad"),
+    EidOrderState.CANCELLED: _("Avbruten"),
+    EidOrderState.EXPIRED: _("Utgången"),
+}
 
 ORDER_STATE: Mapping[str, str] = {
     OrderState.QUEUED: _("I kö till kortleverantören"),
