@@ -9,12 +9,13 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from authn import openapi, service  # noqa: F401  (openapi is registered by being imported)
+from authn import openapi  # noqa: F401  (openapi is registered by being imported)
+from authn.services import clients
 
 _LONGEST = 16_384
 
 
-class Caller(service.ServiceClientView):
+class Caller(clients.ServiceClientView):
     """The machine client of a request, as REST framework's `request.user`."""
 
     @property
@@ -43,7 +44,7 @@ class ClientCertificateAuthentication(BaseAuthentication):
             certificate = x509.load_pem_x509_certificate(unquote(value).encode())
         except ValueError:
             raise AuthenticationFailed from None
-        view = service.client_of_certificate(certificate.public_bytes(serialization.Encoding.DER))
+        view = clients.client_of_certificate(certificate.public_bytes(serialization.Encoding.DER))
         if view is None:
             raise AuthenticationFailed
         return Caller(view.client_ref, view.kind, view.name, view.certificate_subject), None

@@ -5,15 +5,14 @@ import datetime as dt
 from celery import shared_task
 from django.conf import settings
 
-from authn import service
-from authn.services import log_in, sessions
+from authn.services import clients, log_in, sessions
 from siths_portal.lib import clock
 
 
 @shared_task(name="authn.prune_idempotency")  # type: ignore[untyped-decorator]
 def prune_idempotency() -> None:
     """Deletes idempotency keys older than IDEMPOTENCY_KEEP_DAYS."""
-    service.idempotency_store().prune(older_than=clock.now() - dt.timedelta(days=settings.IDEMPOTENCY_KEEP_DAYS))
+    clients.idempotency_store().prune(older_than=clock.now() - dt.timedelta(days=settings.IDEMPOTENCY_KEEP_DAYS))
 
 
 @shared_task(name="authn.end_sessions")  # type: ignore[untyped-decorator]

@@ -8,7 +8,6 @@ from issuance.billing_facts import (
     BillingParty,
     OfficeView,
     SubscriptionCount,
-    VisibleParties,
     articles,
     billable_facts,
     billing_parties,
@@ -20,7 +19,6 @@ from issuance.billing_facts import (
 )
 from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.people.services.people_integrity import verify_people
-from issuance.records.services.comparing import Check
 from issuance.records.services.two_persons import require_second
 from issuance.roles.services.role_rebuilding import verify_roles
 
@@ -28,10 +26,8 @@ __all__ = [
     "ArticleView",
     "BillableFact",
     "BillingParty",
-    "Check",
     "OfficeView",
     "SubscriptionCount",
-    "VisibleParties",
     "articles",
     "billable_facts",
     "billing_parties",

@@ -5,7 +5,7 @@ public interfaces of the packages (ADR 0342).
 """
 
 from pki.authorities.certificates import certificates, revoked_since, wait_until_settled
-from pki.authorities.queries import AuthorityView, authorities, chain
+from pki.authorities.queries import authorities, chain
 from pki.domain.card_proof import CardProof
 from pki.domain.card_proof import Claims as CardClaims
 from pki.domain.orders import CertificateOrder, CertificateView, SerialOnly
@@ -19,19 +19,17 @@ from pki.revocation.holds import held as held_certificates
 from pki.revocation.holds import plan_release, wait_until_released
 from pki.revocation.publication import PublicationView, publication
 from pki.revocation.revoking import SourceRecord, plan_revocation
-from pki.secrets.deliveries import DeliveryView, destroy_delivery, plan_delivery, wait_for_delivery
+from pki.secrets.deliveries import destroy_delivery, plan_delivery, wait_for_delivery
 from pki.secrets.received import SecretOutcome, destroy_secrets, plan_secret, secret_jwks, secret_outcomes, secret_state
 
 __all__ = [
     "PUK_MAX_DIGITS",
     "PUK_MIN_DIGITS",
-    "AuthorityView",
     "CardCertificate",
     "CardClaims",
     "CardProof",
     "CertificateOrder",
     "CertificateView",
-    "DeliveryView",
     "PublicationView",
     "RevocationChannel",
     "RevocationReason",

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from authn.web import require_recent_login
-from billing import service
+from billing.services import series
 from billing.web.views import TAB
 from issuance.authz import Actor
 from siths_portal.lib.errors import DomainError
@@ -29,7 +29,7 @@ class ReasonForm(Form):
 
     reason = forms.CharField(
         label=gettext_lazy("Skäl"),
-        max_length=service.LONGEST_REASON,
+        max_length=series.LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 3}),
         error_messages={"required": gettext_lazy("Skriv varför datumen måste gå tillbaka.")},
     )
@@ -39,7 +39,7 @@ class ReasonForm(Form):
 def invoice_series(request: HttpRequest) -> HttpResponse:
     """Shows this year's series. POST requests a step back or approves one; both require a new log-in (step-up)."""
     actor = cast(Actor, cast(Any, request).actor)
-    state = service.series_state(actor)
+    state = series.state(actor)
     form, status = ReasonForm(), 200
     if request.method == "POST":
         if step_up := require_recent_login(request, _AT_ONCE):
@@ -48,11 +48,11 @@ def invoice_series(request: HttpRequest) -> HttpResponse:
         form = ReasonForm(request.POST) if not chosen else ReasonForm()
         try:
             if _ID.fullmatch(chosen):
-                service.approve_series_correction(actor=actor, correction_id=UUID(chosen))
+                series.approve_correction(actor=actor, correction_id=UUID(chosen))
                 messages.success(request, _("Steget tillbaka är godkänt. Nästa faktura får dagens datum."))
                 return redirect("invoice_series")
             if form.is_valid():
-                service.request_series_correction(actor=actor, reason=form.cleaned_data["reason"])
+                series.request_correction(actor=actor, reason=form.cleaned_data["reason"])
                 messages.success(request, _("Din begäran är sparad. En annan person måste godkänna den här."))
                 return redirect("invoice_series")
             status = 422
@@ -62,6 +62,6 @@ def invoice_series(request: HttpRequest) -> HttpResponse:
             form = form if form.is_bound else ReasonForm({"reason": ""})
             form.errors.clear()
             form.add_error(None, error.message)
-            state, status = service.series_state(actor), error.http_status
+            state, status = series.state(actor), error.http_status
     context = {"tab": TAB, "state": state, "form": form, "own": actor.ref}
     return render(request, "billing/series.html", context, status=status)

@@ -10,11 +10,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from billing import service
 from billing.domain.invoices import LineContent
 from billing.models import FileFormat
 from billing.queries import invoices as queries
 from billing.queries.running import customers, running, without_terms
+from billing.services import downloads
 from billing.web.forms import CustomerForm, FilterForm
 from billing.web.lists import InvoiceLineList, InvoiceList, LineEventList, LineList
 from issuance.authz import Action, Actor, policy
@@ -100,20 +100,20 @@ def _functions(view: queries.InvoiceView) -> list[dict[str, Any]]:
     ]
 
 
-def _attachment(download: service.Download) -> HttpResponse:
+def _attachment(download: downloads.Download) -> HttpResponse:
     return attachment(download.content, media_type=download.media_type, filename=download.filename)
 
 
 @require_safe
 def invoice_pdf(request: HttpRequest, number: str) -> HttpResponse:
     """Returns the stored PDF/A-3a."""
-    return _attachment(service.invoice_file(actor=_actor(request), number=number, file_format=FileFormat.PDF))
+    return _attachment(downloads.invoice_file(actor=_actor(request), number=number, file_format=FileFormat.PDF))
 
 
 @require_safe
 def invoice_xml(request: HttpRequest, number: str) -> HttpResponse:
     """Returns the stored Peppol BIS Billing 3.0 document."""
-    return _attachment(service.invoice_file(actor=_actor(request), number=number, file_format=FileFormat.PEPPOL))
+    return _attachment(downloads.invoice_file(actor=_actor(request), number=number, file_format=FileFormat.PEPPOL))
 
 
 @require_safe
@@ -132,7 +132,7 @@ def invoice_line(request: HttpRequest, number: str, position: int) -> HttpRespon
 @require_safe
 def invoice_line_csv(request: HttpRequest, number: str, position: int) -> HttpResponse:
     """Returns all events behind one line as a CSV file."""
-    return _attachment(service.line_events(actor=_actor(request), number=number, position=position))
+    return _attachment(downloads.line_events(actor=_actor(request), number=number, position=position))
 
 
 @require_safe

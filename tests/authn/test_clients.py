@@ -9,9 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
-from authn import service
 from authn.models import ClientCertificate, Event, ServiceClient
 from authn.ports import CertificateStatusChecker
+from authn.services import clients
 from siths_portal.lib import clock, ports
 from siths_portal.lib.errors import Conflict, Invalid
 from tests.tls import DAY, SmallCa
@@ -42,10 +42,10 @@ def entry(ref: str = "supplier-a", *certificates: object, **changes: object) -> 
     return {"client_ref": ref, "name": "Kortleverantör A", "kind": "supplier", "certificates": list(certificates)} | changes
 
 
-def sync(folder: Path, *entries: object) -> service.SyncResult:
+def sync(folder: Path, *entries: object) -> clients.SyncResult:
     path = folder / "clients.json"
     path.write_text(json.dumps({"clients": entries}))
-    return service.sync_clients(path)
+    return clients.sync_clients(path)
 
 
 def test_certificate_from_file_proves_its_client(tmp_path: Path, ca: SmallCa, revocations: Revocations) -> None:
@@ -60,15 +60,15 @@ def test_certificate_from_file_proves_its_client(tmp_path: Path, ca: SmallCa, re
     call_command("authn_sync_clients", str(path), stdout=out)
     assert out.getvalue().count("\n") == 1
     assert "1 klienter, 1 certifikat: 1 nya" in out.getvalue()
-    assert service.client_of_certificate(known.der) == service.ServiceClientView("supplier-a", "supplier", "Kortleverantör A")
-    assert service.client_of_certificate(stranger.der) is None
+    assert clients.client_of_certificate(known.der) == clients.ServiceClientView("supplier-a", "supplier", "Kortleverantör A")
+    assert clients.client_of_certificate(stranger.der) is None
     event = Event.objects.get()
     assert (event.action, event.subject_ref, event.subject_seq) == ("client.registered", "supplier-a", 1)
-    assert event.facts["certificates_added"] == [service.thumbprint(known.der)]
+    assert event.facts["certificates_added"] == [clients.thumbprint(known.der)]
 
 
 def test_same_file_again_changes_nothing(tmp_path: Path, ca: SmallCa) -> None:
-    value = {"thumbprint": service.thumbprint(ca.issue("a").der)}
+    value = {"thumbprint": clients.thumbprint(ca.issue("a").der)}
     sync(tmp_path, entry("supplier-a", value))
     again = sync(tmp_path, entry("supplier-a", value))
     assert (again.added, again.changed, again.deactivated) == (0, 0, 0)
@@ -79,15 +79,15 @@ def test_revoked_dropped_expired_and_issuer_revoked_certificates_prove_nobody(
     tmp_path: Path, ca: SmallCa, revocations: Revocations
 ) -> None:
     one, two, three, old = ca.issue("1"), ca.issue("2"), ca.issue("3"), ca.issue("4", not_after=clock.now() - DAY / 2)
-    prints = [service.thumbprint(identity.der) for identity in (one, two, three, old)]
+    prints = [clients.thumbprint(identity.der) for identity in (one, two, three, old)]
     sync(tmp_path, entry("supplier-a", *({"thumbprint": value} for value in prints)))
-    assert [bool(service.client_of_certificate(i.der)) for i in (one, two, three, old)] == [True, True, True, False]
+    assert [bool(clients.client_of_certificate(i.der)) for i in (one, two, three, old)] == [True, True, True, False]
     with clock.moved_to(clock.now() - 90 * DAY):
-        assert service.client_of_certificate(one.der) is None
+        assert clients.client_of_certificate(one.der) is None
     result = sync(tmp_path, entry("supplier-a", {"thumbprint": prints[0], "revoked": True}, {"thumbprint": prints[2]}))
     assert result.certificates_revoked == 3
     revocations.add(three.der)
-    assert [service.client_of_certificate(i.der) for i in (one, two, three)] == [None] * 3
+    assert [clients.client_of_certificate(i.der) for i in (one, two, three)] == [None] * 3
     assert ClientCertificate.objects.count() == 4
     assert sorted(Event.objects.latest("id").facts["certificates_revoked"]) == sorted([prints[0], prints[1], prints[3]])
 
@@ -96,19 +96,19 @@ def test_client_that_the_file_drops_is_deactivated_and_can_come_back(
     tmp_path: Path, ca: SmallCa, revocations: Revocations
 ) -> None:
     identity = ca.issue("a")
-    named = entry("supplier-a", {"thumbprint": service.thumbprint(identity.der)})
+    named = entry("supplier-a", {"thumbprint": clients.thumbprint(identity.der)})
     sync(tmp_path, named)
     assert sync(tmp_path).deactivated == 1
-    assert service.client_of_certificate(identity.der) is None
+    assert clients.client_of_certificate(identity.der) is None
     assert sync(tmp_path).deactivated == 0
     sync(tmp_path, named)
-    assert service.client_of_certificate(identity.der)
+    assert clients.client_of_certificate(identity.der)
     actions = list(Event.objects.order_by("id").values_list("action", "subject_seq"))
     assert actions == [("client.registered", 1), ("client.deactivated", 2), ("client.changed", 3)]
 
 
 def test_a_certificate_belongs_to_one_client_for_ever(tmp_path: Path, ca: SmallCa) -> None:
-    value = {"thumbprint": service.thumbprint(ca.issue("a").der)}
+    value = {"thumbprint": clients.thumbprint(ca.issue("a").der)}
     sync(tmp_path, entry("supplier-a", value))
     with pytest.raises(Conflict, match="certificate-of-another-client"):
         sync(tmp_path, entry("supplier-a"), entry("supplier-b", value))
@@ -121,14 +121,14 @@ def _with_subject(subject: object, *, kind: str = "service") -> str:
 
 def test_a_services_subject_is_registered_and_a_change_is_an_event(tmp_path: Path, ca: SmallCa, revocations: Revocations) -> None:
     identity = ca.issue("a")
-    value = {"thumbprint": service.thumbprint(identity.der)}
+    value = {"thumbprint": clients.thumbprint(identity.der)}
     subject = {"countryName": "SE", "serialNumber": ["SE2321000016-B", "SE2321000016-A"]}
     sync(tmp_path, entry("service-a", value, kind="service", certificate_subject=subject))
-    client = service.client_of_certificate(identity.der)
+    client = clients.client_of_certificate(identity.der)
     assert client is not None
     assert client.certificate_subject == {"countryName": ["SE"], "serialNumber": ["SE2321000016-A", "SE2321000016-B"]}
     sync(tmp_path, entry("service-a", value, kind="service"))
-    assert service.client_of_certificate(identity.der).certificate_subject == {}
+    assert clients.client_of_certificate(identity.der).certificate_subject == {}
     assert Event.objects.latest("id").facts == {"certificate_subject": {}}
 
 
@@ -167,7 +167,7 @@ def test_a_broken_file_is_refused_in_one_line_and_changes_nothing(tmp_path: Path
 
 def test_a_missing_file_is_refused(tmp_path: Path, settings) -> None:
     with pytest.raises(Invalid):
-        service.sync_clients(tmp_path / "none.yaml")
+        clients.sync_clients(tmp_path / "none.yaml")
     settings.SUPPLIERS_FILE = ""
     with pytest.raises(CommandError) as refusal:
         call_command("authn_sync_clients")

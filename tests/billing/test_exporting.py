@@ -10,7 +10,8 @@ import pytest
 
 from billing import sie
 from billing.models import Invoice
-from billing.service import export, run_month
+from billing.service import run_month
+from billing.services.exporting import export
 from siths_portal.lib.errors import Conflict, NotFound
 from tests.billing.facts import local
 from tests.billing.invoices import invoice, line

@@ -24,8 +24,9 @@ from billing.models import (
     LineEvent,
     UnpricedFact,
 )
-from billing.service import reconcile, run_month
+from billing.service import run_month
 from billing.services import drafting, issuing, ledger, runs
+from billing.services.reconcile import reconcile
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 from tests.billing.facts import Facts, local, uid

@@ -7,8 +7,8 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from billing.models import FeedPosition, LedgerEntry, PriceItem, UnpricedFact
-from billing.service import set_price
 from billing.services import ledger
+from billing.services.prices import set_price
 from siths_portal.lib.errors import Conflict, Invalid
 from tests.billing.facts import local, uid
 from tests.billing.world import REGION, customer, price

@@ -15,8 +15,10 @@ from billing.domain.invoices import DocumentType, PrecedingInvoice
 from billing.domain.line_kinds import DrillDown, LineKind, Reconciliation
 from billing.models import FileFormat, Invoice, LedgerEntry
 from billing.queries import invoices
-from billing.service import preview, reconcile, run_month
+from billing.service import run_month
 from billing.services import exporting, frozen, rendering
+from billing.services.preview import preview
+from billing.services.reconcile import reconcile
 from issuance.authz import Role
 from siths_portal.lib import clock
 from tests.billing.facts import Facts, local

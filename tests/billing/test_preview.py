@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from billing.models import Invoice, LedgerEntry, RunItem, SubscriptionSnapshot
-from billing.service import preview, previewed_line, run_month
+from billing.service import previewed_line, run_month
+from billing.services.preview import preview
 from siths_portal.lib import clock
 from tests.billing.facts import local, uid
 from tests.billing.world import APRIL, REGION, customer, price

@@ -9,8 +9,10 @@ from django.db import connection
 
 from billing import ubl
 from billing.models import Document, Event, EventSeal, Invoice
-from billing.service import IssuedCheck, reconcile, run_month, verify_issued
+from billing.service import run_month, verify_issued
 from billing.services import drafting, frozen, issuing, rendering
+from billing.services.integrity import IssuedCheck
+from billing.services.reconcile import reconcile
 from siths_portal.lib.audit import seals
 from siths_portal.lib.errors import Conflict, NotFound
 from tests.billing.facts import local, uid

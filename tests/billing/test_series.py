@@ -6,8 +6,8 @@ import psycopg2
 import pytest
 from django.db import connection
 
-from billing import service
 from billing.models import Event, Invoice, SeriesCorrection
+from billing.services import months, reconcile, series
 from issuance.authz import Role
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
@@ -26,9 +26,9 @@ def locked(page_world, facts, prices):
     """Invoice 2023-000001 was issued by a clock four months ahead; a second customer waits for the right date."""
     customer(REGION)
     facts.card(REGION, facts.office("a", "Kontor A"), "589", local(2023, 4, 12))
-    service.run_month(APRIL, actor_ref="user:test")
+    months.run_month(APRIL, actor_ref="user:test")
     with clock.moved_to(AHEAD):
-        service.run_month(APRIL, actor_ref="user:test", issue=True)
+        months.run_month(APRIL, actor_ref="user:test", issue=True)
     other = uid("other")
     customer(other, name="Kommun Väst", organisation_number="2129990004")
     facts.card(other, facts.office("b", "Kontor B"), "589", local(2023, 4, 13))
@@ -41,7 +41,7 @@ def officer(world, role=Role.FINANCE_ADMIN, *, place="region"):
 
 
 def issue():
-    return service.run_month(APRIL, actor_ref="user:test", issue=True).issued
+    return months.run_month(APRIL, actor_ref="user:test", issue=True).issued
 
 
 def test_two_people_unlock_the_series_once(locked):
@@ -50,40 +50,40 @@ def test_two_people_unlock_the_series_once(locked):
     assert "Nummerserie" in refusal.value.message
     one, two = officer(locked), officer(locked, place="municipality")
     with clock.moved_to(clock.now() + MINUTE):  # the second person has the right before the request
-        correction = service.request_series_correction(actor=one, reason="Klockan gick fyra månader före.")
+        correction = series.request_correction(actor=one, reason="Klockan gick fyra månader före.")
     with pytest.raises(Conflict):
         issue()
-    service.approve_series_correction(actor=two, correction_id=correction.pk)
+    series.approve_correction(actor=two, correction_id=correction.pk)
     assert issue() == 1
     assert list(Invoice.objects.order_by("sequence").values_list("number", "issue_date")) == [
         ("2023-000001", dt.date(2023, 9, 1)),
         ("2023-000002", dt.date(2023, 5, 2)),
     ]
-    assert [check.number for check in service.reconcile(APRIL) if not check.ok] == []
+    assert [check.number for check in reconcile.reconcile(APRIL) if not check.ok] == []
     assert list(Event.objects.filter(subject_type="series").order_by("id").values_list("action", "actor_ref")) == [
         ("series.correction_requested", one.ref),
         ("series.correction_approved", two.ref),
     ]
     # The next number went on from today's date, so nothing is left to use.
     with pytest.raises(Conflict):
-        service.request_series_correction(actor=one, reason="Igen.")
+        series.request_correction(actor=one, reason="Igen.")
 
 
 def test_one_person_alone_or_with_a_newer_right_does_not_unlock(locked):
     one, unknown = officer(locked), officer(locked, place="municipality")
-    correction = service.request_series_correction(actor=one, reason="Klockan gick före.")
+    correction = series.request_correction(actor=one, reason="Klockan gick före.")
     with pytest.raises(Forbidden) as own:
-        service.approve_series_correction(actor=one, correction_id=correction.pk)
+        series.approve_correction(actor=one, correction_id=correction.pk)
     assert own.value.code == "second-person"
     with clock.moved_to(clock.now() + dt.timedelta(minutes=1)):
         newer = officer(locked, place="clinic")
         with pytest.raises(Forbidden) as new:
-            service.approve_series_correction(actor=newer, correction_id=correction.pk)
+            series.approve_correction(actor=newer, correction_id=correction.pk)
         assert "yngre än ärendet" in new.value.message
         with pytest.raises(Conflict):
-            service.request_series_correction(actor=newer, reason="En gång till.")
+            series.request_correction(actor=newer, reason="En gång till.")
     with pytest.raises(NotFound):
-        service.approve_series_correction(actor=unknown, correction_id=uid("nothing"))
+        series.approve_correction(actor=unknown, correction_id=uid("nothing"))
     with pytest.raises(Conflict):
         issue()
 
@@ -91,19 +91,19 @@ def test_one_person_alone_or_with_a_newer_right_does_not_unlock(locked):
 @pytest.mark.parametrize("role", [Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER])
 def test_others_may_not(locked, role):
     with pytest.raises(Forbidden):
-        service.request_series_correction(actor=officer(locked, role), reason="x")
+        series.request_correction(actor=officer(locked, role), reason="x")
 
 
 def test_a_series_that_is_not_ahead_is_left_alone(page_world):
     with pytest.raises(Conflict):
-        service.request_series_correction(actor=officer(page_world), reason="x")
+        series.request_correction(actor=officer(page_world), reason="x")
     with pytest.raises(Invalid):
-        service.request_series_correction(actor=officer(page_world), reason=" ")
+        series.request_correction(actor=officer(page_world), reason=" ")
 
 
 def test_the_database_lets_nobody_approve_alone_or_change_a_request(locked):
     one = officer(locked)
-    service.request_series_correction(actor=one, reason="Klockan gick före.")
+    series.request_correction(actor=one, reason="Klockan gick före.")
     own = f"UPDATE billing_seriescorrection SET approved_by = '{one.ref}', approved_at = now()"
     for statement in (
         own,

@@ -7,7 +7,9 @@ from django.core.management import call_command
 
 from billing.domain.periods import Month
 from billing.models import Document, Event, Invoice, LedgerEntry
-from billing.service import load_demo_prices, previewed_line, reconcile, run_month
+from billing.service import previewed_line, run_month
+from billing.services.demo import load_demo_prices
+from billing.services.reconcile import reconcile
 from issuance.organisations.ports import OrganisationDirectory
 from issuance.people.ports import PersonRegister, StaffDirectory
 from siths_portal.lib import clock, ports

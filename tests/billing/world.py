@@ -8,7 +8,8 @@ import psycopg2
 from django.db import connection
 
 from billing.domain.periods import Month
-from billing.service import CustomerTerms, put_customer, set_price
+from billing.services.customers import CustomerTerms, put_customer
+from billing.services.prices import set_price
 from tests.billing.facts import Facts, local, uid
 
 APRIL = Month(2023, 4)

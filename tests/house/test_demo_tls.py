@@ -44,7 +44,7 @@ def contents(var: Path) -> dict[Path, bytes]:
 
 
 def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_registered(signer: None, var: Path) -> None:
-    from authn import service as authn
+    from authn.services import clients
     from pki.clients import permissions
     from siths_portal.demo import tls
 
@@ -65,7 +65,7 @@ def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_regis
     }
     for folder, known in ((supplier, (tls.SUPPLIER_REF, "supplier")), (service, (tls.SERVICE_REF, "service"))):
         client = x509.load_pem_x509_certificates((folder / "client.pem").read_bytes())[0]
-        proved = authn.client_of_certificate(client.public_bytes(Encoding.DER))
+        proved = clients.client_of_certificate(client.public_bytes(Encoding.DER))
         assert proved is not None
         assert (proved.client_ref, proved.kind) == known
     (permission,) = permissions.client_permissions()

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from authn import service
+from authn.services import clients
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files.path_arguments import readable_file
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         if not options["file"]:
             raise CommandError("Ange en fil, eller inställningen SUPPLIERS_FILE.", returncode=2)
         try:
-            result = service.sync_clients(options["file"])
+            result = clients.sync_clients(options["file"])
         except DomainError as error:
             raise CommandError(error.message) from None
         self.stdout.write(

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from billing import service
+from billing.services import demo
 
 
 class Command(BaseCommand):
@@ -17,5 +17,5 @@ class Command(BaseCommand):
         """Adds the missing prices and terms."""
         if not settings.DEBUG:
             raise CommandError("Demopriser läggs bara in i utvecklingsläge (DEBUG).", returncode=2)
-        prices, customers = service.load_demo_prices()
+        prices, customers = demo.load_demo_prices()
         self.stdout.write(f"{prices} priser och {customers} kunder lades till.")

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from billing import service
 from billing.domain.periods import Month
 from billing.management.base import BillingCommand
+from billing.services import exporting
 from siths_portal.lib.files.path_arguments import writable_folder
 
 
@@ -18,7 +18,7 @@ class Command(BillingCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Adds `--format` and `--to`."""
         super().add_arguments(parser)
-        parser.add_argument("--format", required=True, choices=service.FORMATS, help="vilket slags filer")
+        parser.add_argument("--format", required=True, choices=exporting.FORMATS, help="vilket slags filer")
         parser.add_argument(
             "--to", required=True, type=writable_folder, metavar="MAPP", help="mapp som filerna skrivs i; den ska finnas"
         )
@@ -26,7 +26,7 @@ class Command(BillingCommand):
     def act(self, month: Month, options: dict[str, Any]) -> None:
         """Exports the month."""
         try:
-            paths = service.export(month, options["format"], options["to"])
+            paths = exporting.export(month, options["format"], options["to"])
         except OSError as error:
             self.refuse(f"Mappen går inte att skriva i: {error.strerror}.", code=2)
         for path in paths:

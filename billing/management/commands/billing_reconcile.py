@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-from billing import service
 from billing.domain import money
 from billing.domain.periods import Month
 from billing.management.base import BillingCommand
+from billing.services import reconcile
 
 
 class Command(BillingCommand):
@@ -16,7 +16,7 @@ class Command(BillingCommand):
 
     def act(self, month: Month, options: dict[str, Any]) -> None:
         """Reconciles the month."""
-        differences = service.reconcile(month)
+        differences = reconcile.reconcile(month)
         for each in differences:
             value = money.swedish(each.value, decimals=0 if each.value == each.value.to_integral_value() else 2)
             named = f" ({'; '.join(each.named)})" if each.named else ""

@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from billing import service
 from billing.domain import money
 from billing.domain.periods import Month
 from billing.management.base import BillingCommand
 from billing.models import ItemState
+from billing.services import months
 
 ACTOR = "system:billing_run"
 _STATE = dict(ItemState.choices)
@@ -29,7 +29,7 @@ class Command(BillingCommand):
         """Runs the month."""
         if options["issue"] and options["dry_run"]:
             self.refuse("--issue och --dry-run går inte ihop.", code=2)
-        result = service.run_month(
+        result = months.run_month(
             month, actor_ref=ACTOR, issue=options["issue"], dry_run=options["dry_run"], progress=self.progress
         )
         for customer in result.customers:
@@ -38,7 +38,7 @@ class Command(BillingCommand):
         if result.blocked:
             self.refuse(f"{result.blocked} kunder är stoppade, se ovan. Övriga berörs inte.", code=1)
 
-    def _line(self, customer: service.CustomerResult) -> str:
+    def _line(self, customer: months.CustomerResult) -> str:
         state = _STATE[customer.state]
         if customer.reasons:
             return f"{customer.name}: {state}. {' '.join(customer.reasons)}"
@@ -47,7 +47,7 @@ class Command(BillingCommand):
         number = f" {customer.number}" if customer.number else ""
         return f"{customer.name}: {state}{number}, {customer.lines} rader, {money.swedish(customer.payable)} kr"
 
-    def _summary(self, result: service.RunResult, options: dict[str, Any]) -> str:
+    def _summary(self, result: months.RunResult, options: dict[str, Any]) -> str:
         if options["dry_run"]:
             return f"{result.month}: {result.drafted} kunder prövade, inget är sparat."
         if not (result.drafted or result.issued or result.rendered):
