@@ -20,7 +20,7 @@ from issuance.organisations.models import Organisation
 from issuance.organisations.queries.areas import OfficeLine, office_line
 from issuance.organisations.queries.nesting import nested
 from issuance.organisations.queries.places import Above, is_seen
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from siths_portal.lib.lists import Rows
 
 
@@ -150,7 +150,7 @@ def office_facts(*, actor: Actor, office_id: UUID) -> OfficeFacts:
         street_address=row.street_address,
         postal_code=row.postal_code,
         city=row.city,
-        closed_on=words.day(row.closed_at) if row.closed_at else None,
+        closed_on=wording.day(row.closed_at) if row.closed_at else None,
         issuing_organisation=issuer.name if issuer else "",
         invoice_reference=row.area.invoice_reference,
     )
@@ -163,7 +163,7 @@ def use_of(*, actor: Actor, office_id: UUID) -> OfficeUse:
     last = orders.order_by("-ordered_at").values_list("ordered_at", flat=True).first()
     seen = Organisation.objects.visible_to(actor, Action.VIEW).values("pk")
     drafts = OrderDraft.objects.filter(office=office_id, state="open", post__organisation__in=seen, person__is_protected=False)
-    return OfficeUse(under_way, drafts.count(), words.day(last) if last else None)
+    return OfficeUse(under_way, drafts.count(), wording.day(last) if last else None)
 
 
 def organisations_of(*, actor: Actor, office_id: UUID) -> Rows[Organisation, ConnectedLine]:

@@ -8,11 +8,12 @@ from uuid import UUID
 import structlog
 from django.db.models import QuerySet
 
+from issuance.activation.domain import identity_documents
 from issuance.activation.services.receipt_integrity import Signature, signature_of
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.models import Carrier, Receipt
 from issuance.people.queries import officers
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from siths_portal.lib.errors import Altered, Forbidden, NotFound
 
 log = structlog.get_logger(__name__)
@@ -63,16 +64,16 @@ def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
         carrier_id=carrier.id,
         person_id=carrier.holder_id,
         heading=content["receipt"]["heading"],
-        serial=words.card_serial(content["carrier"]["card_serial"]),
+        serial=wording.card_serial(content["carrier"]["card_serial"]),
         article=f"{content['carrier']['article']['code']} {content['carrier']['article']['name']}",
         organisation=content["organisation"]["name"],
         office=content["office"]["name"],
         holder=content["holder"]["name"],
-        holder_id=words.person_number(number["kind"], number["value"]),
+        holder_id=wording.person_number(number["kind"], number["value"]),
         summary=tuple(content["terms"]["summary"]),
         sign_message=content["signature"]["sign_message"],
         regional_addition=(content["regional_addition"] or {}).get("text", ""),
-        identity_document=words.label(words.IDENTITY_DOCUMENT, content["identification"]["document"]),
+        identity_document=wording.label(identity_documents.IDENTITY_DOCUMENT, content["identification"]["document"]),
         officer=_officer(actor, receipt, signature),
         identified_at=dt.datetime.fromisoformat(content["identification"]["at"]),
         signed_at=signature.at,

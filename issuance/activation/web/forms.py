@@ -5,7 +5,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 
-from issuance.records.queries import words
+from issuance.activation.domain import identity_documents
+from issuance.records.domain import wording
 from siths_portal.lib.pages.forms import Form
 
 
@@ -18,14 +19,17 @@ class IdentificationForm(Form):
         super().__init__(*args, **kwargs)
         field: Any = self.fields["identity_document"]
         field.label = _("Identifiering med")
-        field.choices = [(code, words.label(words.IDENTITY_DOCUMENT, code)) for code in words.IDENTITY_DOCUMENT]
+        field.choices = [
+            (code, wording.label(identity_documents.IDENTITY_DOCUMENT, code)) for code in identity_documents.IDENTITY_DOCUMENT
+        ]
         missing = _("Välj den id-handling som innehavaren visade.")
         field.error_messages |= {"required": missing, "invalid_choice": missing}
 
     @property
     def options(self) -> list[dict[str, str]]:
         """Returns the choices, each with the digit key that selects it."""
-        choices = enumerate(words.IDENTITY_DOCUMENT, 1)
+        choices = enumerate(identity_documents.IDENTITY_DOCUMENT, 1)
         return [
-            {"value": code, "label": words.label(words.IDENTITY_DOCUMENT, code), "key": str(number)} for number, code in choices
+            {"value": code, "label": wording.label(identity_documents.IDENTITY_DOCUMENT, code), "key": str(number)}
+            for number, code in choices
         ]

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
+from issuance.activation.domain import identity_documents
 from issuance.activation.models import Identification
 from issuance.activation.queries.activation_view import is_ready
 from issuance.activation.services import identifications
@@ -18,7 +19,8 @@ from issuance.carriers.models import Carrier
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
-from issuance.records.queries import history, words
+from issuance.records.domain import wording
+from issuance.records.queries import history
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
 from siths_portal.lib.errors import Invalid
@@ -80,8 +82,8 @@ def _page(request: HttpRequest, found: Identification, form: WithdrawalForm, bac
         "form": form,
         "head": head,
         "photo_url": photo_url(head),
-        "document": words.label(words.IDENTITY_DOCUMENT, found.identity_document),
-        "serial": words.card_serial(found.carrier.card_serial),
+        "document": wording.label(identity_documents.IDENTITY_DOCUMENT, found.identity_document),
+        "serial": wording.card_serial(found.carrier.card_serial),
         "officer": history.names_of(actor, [found.officer_ref])[found.officer_ref],
         "back_url": back,
         "goes_on": is_ready(found.carrier),

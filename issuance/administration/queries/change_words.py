@@ -15,7 +15,7 @@ from issuance.authz import Action, Actor
 from issuance.customisations.queries import customisation_names
 from issuance.offices.models import Office
 from issuance.organisations.models import IssuingArea, Organisation
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from siths_portal.lib import clock
 
 FIELDS: Mapping[str, str] = {
@@ -149,7 +149,7 @@ def value(field: str, given: Any, names: Names) -> str:
     if field in ("valid_from", "valid_to", "verified_at", "closed_at", "wish_ended_at"):
         return _moment(str(given))
     if field in _CODES:
-        return words.label(_CODES[field], str(given))
+        return wording.label(_CODES[field], str(given))
     return str(given)
 
 

@@ -13,6 +13,7 @@ from issuance.articles.models import Article, OrganisationArticle
 from issuance.articles.services.articles import is_ordered
 from issuance.authz import Action, Actor, policy
 from issuance.organisations.models import Organisation
+from issuance.records.domain import wording
 from issuance.records.queries import words
 from siths_portal.lib import clock
 from siths_portal.lib.lists import Rows
@@ -179,8 +180,8 @@ def _lines(rows: Iterable[Article]) -> Iterable[ArticleLine]:
             code=row.code,
             number=row.number,
             name=row.title,
-            kind=words.label(KINDS, row.kind),
-            orientation=words.label(ORIENTATIONS, row.orientation),
+            kind=wording.label(KINDS, row.kind),
+            orientation=wording.label(ORIENTATIONS, row.orientation),
             photo=row.photo,
             registered_mail=row.registered_mail,
             assurance_level=row.assurance_level,

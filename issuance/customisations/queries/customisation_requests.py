@@ -11,7 +11,7 @@ from issuance.authz import Action, Actor
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
 from issuance.customisations.services.effective import prints
 from issuance.organisations.models import Organisation
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.records.queries.history import names_of
 
 MOST = 50
@@ -62,7 +62,7 @@ def _views(actor: Actor, rows: Iterable[CustomisationRequest]) -> Iterable[OpenR
     names = names_of(actor, {row.created_by_ref for row in rows}) if rows else {}
     return [
         OpenRequest(
-            row.organisation_id, row.organisation.name, row.back_text, row.logotype_note, words.day(row.created_at),
+            row.organisation_id, row.organisation.name, row.back_text, row.logotype_note, wording.day(row.created_at),
             names[row.created_by_ref],
         )
         for row in rows

@@ -25,7 +25,7 @@ from issuance.orders.services.uses import queued_with
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries.areas import OrganisationLine, organisation_line
 from issuance.organisations.queries.places import Above, is_seen, paths_above
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.records.queries.history import names_of
 from siths_portal.lib.errors import Conflict
 from siths_portal.lib.lists import Rows
@@ -304,5 +304,5 @@ def _supplier(ref: str) -> str:
 
 def _standing(row: CardCustomisation) -> Standing:
     if row.verified_at is not None and row.supplier_ref:
-        return Standing("verified", words.day(row.verified_at))
+        return Standing("verified", wording.day(row.verified_at))
     return Standing("incomplete" if missing(row) else "waiting", None)

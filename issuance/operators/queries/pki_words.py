@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from pki.operators.certificate_search import CertificateLine
 from pki.operators.certificates import CertificateRecord
 from siths_portal.lib import clock
@@ -288,7 +288,7 @@ def who(names: Mapping[str, str], ref: str) -> str:
     """Returns the name behind a reference: a person's, a ceremony participant's, or the label of a rule of the system."""
     if ref.startswith(PARTICIPANT):  # the reference holds the name in lower case
         return ref.removeprefix(PARTICIPANT).title()
-    return names.get(ref) or words.label(SYSTEM, ref)
+    return names.get(ref) or wording.label(SYSTEM, ref)
 
 
 def label(states: Mapping[str, StateWords], code: str) -> str:

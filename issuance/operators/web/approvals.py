@@ -20,7 +20,7 @@ from issuance.operators.web.documents import refs_of, rows_of
 from issuance.operators.web.forms import DecisionForm
 from issuance.operators.web.lists import ApprovalList
 from issuance.operators.web.section import AT_ONCE, PKI, names_of
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.records.web.forms import DONE, tried
 from issuance.records.web.frame import Link, actor_of, render_page
 from issuance.records.web.values import row
@@ -105,7 +105,7 @@ def matter_head(found: ApprovalView, names: Mapping[str, str] | None = None) -> 
     return {
         "found": found,
         "title": pki_words.matter(names, found.action, found.summary, found.document),
-        "action": words.label(pki_words.APPROVAL_ACTION, found.action),
+        "action": wording.label(pki_words.APPROVAL_ACTION, found.action),
     }
 
 
@@ -137,7 +137,7 @@ def _decision(each: DecisionView, names: Mapping[str, str]) -> dict[str, Any]:
     tag = {"kind": "active" if each.decision == Decision.APPROVED else "failed"}
     return {
         "who": pki_words.who(names, each.approver_ref),
-        "tag": tag | {"text": words.label(pki_words.DECISION, each.decision)},
+        "tag": tag | {"text": wording.label(pki_words.DECISION, each.decision)},
         "at": moment(each.at),
         "justification": each.justification,
         "signed": each.signed,

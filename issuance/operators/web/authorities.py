@@ -15,7 +15,7 @@ from issuance.operators.web import ca_states
 from issuance.operators.web.health import headline
 from issuance.operators.web.lists import DestroyedKeyList
 from issuance.operators.web.section import PKI
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.records.web.frame import Link, render_page
 from issuance.records.web.values import bytes_of, row
 from pki.operators.approvals import ca_state_matter, waiting_count
@@ -109,7 +109,7 @@ def _line(line: AuthorityLine) -> dict[str, Any]:
     return {
         "line": line,
         "state": _state(line.state),
-        "not_after": words.day(line.not_after),
+        "not_after": wording.day(line.not_after),
         "publishes": publishes,
         "ends_soon": line.not_after is not None and line.not_after - now < CA_SOON,
         "list_due": newest and (minute(newest.due) or _("Den sista")),
@@ -134,7 +134,7 @@ def _facts(found: AuthorityRecord) -> list[dict[str, Any]]:
         row(_("Giltig till"), moment(found.line.not_after)),
         row(_("Nyckel (CKA_ID)"), found.line.key_id or _("finns inte här"), code=True),
         row(_("Modul"), found.token_label),
-        row(_("Serienummer som den ger ut"), words.label(pki_words.SERIAL_MODE, found.serial_mode)),
+        row(_("Serienummer som den ger ut"), wording.label(pki_words.SERIAL_MODE, found.serial_mode)),
         row(_("Upplagd"), moment(found.created_at)),
     ]
 
@@ -181,14 +181,14 @@ def _identity(found: AuthorityRecord) -> list[dict[str, Any]]:
 def _responder(each: Any) -> dict[str, Any]:
     return {
         "responder": each,
-        "not_before": words.day(each.not_before),
-        "not_after": words.day(each.not_after),
+        "not_before": wording.day(each.not_before),
+        "not_after": wording.day(each.not_after),
         "retired_at": moment(each.retired_at),
     }
 
 
 def _count(each: Any) -> dict[str, Any]:
-    return {"label": words.label(pki_words.STATUS_COUNTED, each.status), "number": each.number, "estimated": each.estimated}
+    return {"label": wording.label(pki_words.STATUS_COUNTED, each.status), "number": each.number, "estimated": each.estimated}
 
 
 def _functions(found: AuthorityRecord) -> Iterable[Link]:
@@ -208,7 +208,7 @@ def _key(key: KeyView) -> dict[str, Any]:
         row(_("CKA_ID"), key.key_id, code=True, copy=True),
         row(_("Modul"), key.token_label),
         row(_("Algoritm"), key.algorithm),
-        row(_("Ursprung"), words.label(pki_words.PROVENANCE, key.provenance)),
+        row(_("Ursprung"), wording.label(pki_words.PROVENANCE, key.provenance)),
         row(_("Gjord"), moment(key.created_at)),
         row(_("Används av"), ", ".join(key.used_by)),
         row(_("Egenskaper"), _attributes(key), code=True),
@@ -223,7 +223,7 @@ def _key(key: KeyView) -> dict[str, Any]:
     if key.retired_at:
         facts.append(row(_("Förstörd"), moment(key.retired_at)))
     finding = pki_words.tagged(pki_words.FINDINGS, key.finding)
-    return {"key": key, "purpose": words.label(pki_words.PURPOSE, key.purpose), "facts": facts, "finding": finding}
+    return {"key": key, "purpose": wording.label(pki_words.PURPOSE, key.purpose), "facts": facts, "finding": finding}
 
 
 def _attributes(key: KeyView) -> str:

@@ -17,7 +17,7 @@ from issuance.operators.queries.pki_words import minute, moment
 from issuance.operators.web.lists import CeremonyList, PreparedList
 from issuance.operators.web.section import PKI
 from issuance.people.queries import officers
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.records.web.frame import Link, actor_of, render_page
 from issuance.records.web.values import row
 from pki import ceremonies as pki_ceremonies
@@ -127,7 +127,7 @@ def steps(now: int, *, failed: bool = False) -> list[dict[str, str]]:
 def event(each: CeremonyEvent, names: Mapping[str, str]) -> dict[str, str]:
     """Returns a line of the history. A ceremony's own events carry its file's hash as the actor."""
     by = _("Kommandot pki_ceremony") if each.actor_ref.startswith("ceremony:") else pki_words.who(names, each.actor_ref)
-    what = words.label(pki_words.CEREMONY_EVENT, each.action)
+    what = wording.label(pki_words.CEREMONY_EVENT, each.action)
     return {"at": moment(each.at), "what": what, "who": by, "failure": str(each.facts.get("failure", ""))}
 
 
@@ -176,7 +176,7 @@ def _approval_facts(approval: ApprovalView) -> dict[str, Any]:
 def _made(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yields the chapters of the ceremony record that have lines."""
     chapters: Sequence[tuple[str, str, Any]] = (
-        (_("Nycklar"), "keys", lambda e: (words.label(pki_words.PURPOSE, e["purpose"]), f"{e['label']}, {e['algorithm']}")),
+        (_("Nycklar"), "keys", lambda e: (wording.label(pki_words.PURPOSE, e["purpose"]), f"{e['label']}, {e['algorithm']}")),
         (_("Utfärdare"), "authorities", _authority),
         (_("OCSP-svarare"), "ocsp_signers", lambda e: (e["ca"], _("serienummer {serial}").format(serial=e["serial"]))),
         (_("Åtgärder"), "acts", _act),
@@ -195,14 +195,14 @@ def _authority(entry: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _act(entry: Mapping[str, Any]) -> tuple[str, str]:
-    what = words.label(pki_words.CEREMONY_ACT, entry["act"])
-    value = words.label({**pki_words.labels(pki_words.CA_STATES), **pki_words.REASON}, entry["value"])
+    what = wording.label(pki_words.CEREMONY_ACT, entry["act"])
+    value = wording.label({**pki_words.labels(pki_words.CA_STATES), **pki_words.REASON}, entry["value"])
     about = ", ".join(filter(None, (f"{entry['ca']} {entry['generation']}", value, entry.get("justification", ""))))
     return what, about
 
 
 def _output(each: OutputView) -> dict[str, str]:
-    return {"kind": words.label(pki_words.CEREMONY_OUTPUT, each.kind), "name": each.name, "sha256": each.sha256}
+    return {"kind": wording.label(pki_words.CEREMONY_OUTPUT, each.kind), "name": each.name, "sha256": each.sha256}
 
 
 def _functions(found: CeremonyRecord) -> Iterator[Link]:

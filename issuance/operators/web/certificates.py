@@ -23,7 +23,7 @@ from issuance.operators.web.section import PKI
 from issuance.people.queries import officers
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.records.web.forms import tried
 from issuance.records.web.frame import Link, actor_of, render_page, session_id_of
 from issuance.records.web.values import row
@@ -142,7 +142,7 @@ def _facts(found: CertificateRecord, owner: Owner) -> Iterator[dict[str, Any]]:
     if found.failure:
         yield row(_("Fel"), found.failure)
     if found.revoked_at:
-        reason = words.label(pki_words.REASON, found.reason)
+        reason = wording.label(pki_words.REASON, found.reason)
         yield row(_("Spärrat"), moment(found.revoked_at))
         yield row(_("Orsak i spärrlistan"), f"{reason} ({found.reason})")
     if found.invalidity_date:
@@ -190,15 +190,15 @@ def _revocation(each: Any, names: dict[str, str]) -> list[dict[str, Any]]:
         row(_("Beslutad"), moment(each.decided_at)),
         row(_("Gäller från"), moment(each.effective_at)),
         row(_("Begärd av"), pki_words.who(names, each.requester)),
-        row(_("Kanal"), words.label(pki_words.REVOCATION_CHANNEL, each.channel)),
-        row(_("Orsak"), f"{words.label(pki_words.REASON, each.reason)} ({each.reason})"),
+        row(_("Kanal"), wording.label(pki_words.REVOCATION_CHANNEL, each.channel)),
+        row(_("Orsak"), f"{wording.label(pki_words.REASON, each.reason)} ({each.reason})"),
         *([row(_("Motivering"), each.justification)] if each.justification else []),
         *([row(_("Ogiltigt sedan"), moment(each.invalidity_date))] if each.invalidity_date else []),
     ]
 
 
 def _event(each: Any, names: dict[str, str]) -> dict[str, str]:
-    what = words.label(pki_words.EVENT, each.action)
+    what = wording.label(pki_words.EVENT, each.action)
     return {"at": moment(each.at), "what": what, "who": pki_words.who(names, each.actor_ref)}
 
 

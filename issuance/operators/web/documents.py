@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from issuance.operators.queries import pki_words
-from issuance.records.queries import words
+from issuance.records.domain import wording
 
 _NAMES: Mapping[str, str] = {
     "slug": _("Kortnamn"),
@@ -126,7 +126,7 @@ def _text(names: Mapping[str, str], name: str, value: Any) -> str:
     if isinstance(value, bool):
         return gettext("ja") if value else gettext("nej")
     if name in _CODED and value in _CODED[name]:
-        return words.label(_CODED[name], value)
+        return wording.label(_CODED[name], value)
     if name in _PEOPLE and isinstance(value, str):
         return pki_words.who(names, value)
     if name in _CAS and isinstance(value, str):

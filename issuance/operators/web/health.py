@@ -13,7 +13,7 @@ from issuance.operators.queries import pki_health_words as health_words
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
 from issuance.operators.web.section import PKI
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.records.web.frame import render_page
 from issuance.records.web.values import row
 from issuance.roles.services import role_holder_reading
@@ -117,7 +117,7 @@ def _sentence(text: str) -> str:
 def _failed_chain(each: AuditCheckView) -> dict[str, Any]:
     """Returns a chain whose last verification failed, as a problem."""
     return {
-        "title": _("Händelseloggens kedja, {chain}").format(chain=words.label(health_words.CHAIN, each.chain)),
+        "title": _("Händelseloggens kedja, {chain}").format(chain=wording.label(health_words.CHAIN, each.chain)),
         "remedy": _("Ändra inget. Spara databasen och mappen audit, och anmäl det som en säkerhetshändelse."),
         "severity": int(Severity.ERROR),
         "tag": _severity(int(Severity.ERROR)),
@@ -160,7 +160,7 @@ def _inventory(report: InventoryReport | None) -> dict[str, Any] | None:
         "problems": [
             {
                 "problem": each,
-                "kind": words.label(pki_words.KEY_PROBLEM, each.kind),
+                "kind": wording.label(pki_words.KEY_PROBLEM, each.kind),
                 "facts": ", ".join(f"{name}: {value}" for name, value in each.facts.items()),
             }
             for each in report.problems
@@ -190,7 +190,7 @@ def _chain(each: AuditCheckView) -> dict[str, Any]:
     kind = "revoked" if not each.ok else "missing" if old else "active"
     text = _("Stämmer inte") if not each.ok else _("Gammal kontroll") if old else _("Stämmer")
     return {
-        "name": words.label(health_words.CHAIN, each.chain),
+        "name": wording.label(health_words.CHAIN, each.chain),
         "check": each,
         "tag": {"kind": kind, "text": text},
         "at": minute(each.at),

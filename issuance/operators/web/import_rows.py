@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from issuance.operators.queries import pki_import_words as import_words
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import moment
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.records.web.frame import Link
 from issuance.records.web.values import bytes_of, number, row
 from pki.operators.imports import ComparisonView, FindingCount, ImportLine, ImportRecord, ImportStep
@@ -49,10 +49,10 @@ def progress(found: ImportRecord) -> dict[str, Any]:
         "total": number(own.rows),
         "last_batch_at": moment(own.last_batch_at),
         "sums": [
-            {"label": words.label(import_words.IMPORT_COUNT, name), "number": number(found.counts.get(name, 0))}
+            {"label": wording.label(import_words.IMPORT_COUNT, name), "number": number(found.counts.get(name, 0))}
             for name in ("new", "new_revoked", "revoked", "unchanged")
         ]
-        + [{"label": words.label(import_words.IMPORT_COUNT, "findings"), "number": number(own.findings)}],
+        + [{"label": wording.label(import_words.IMPORT_COUNT, "findings"), "number": number(own.findings)}],
         "pace": _pace(found),
     }
 
@@ -109,7 +109,7 @@ def _outcome(found: ImportRecord) -> list[dict[str, Any]]:
     names = [name for name in import_words.IMPORT_COUNT if name in found.plan or done.get(name)]
     return [
         {
-            "label": words.label(import_words.IMPORT_COUNT, name),
+            "label": wording.label(import_words.IMPORT_COUNT, name),
             "plan": number(found.plan[name]) if name in found.plan else "–",
             "done": number(done.get(name, 0)) if found.line.has_begun else "–",
             "differs": bool(found.line.finished_at and name in found.plan and found.plan[name] != done.get(name, 0)),
@@ -146,7 +146,7 @@ def _step(each: ImportStep, names: Mapping[str, str]) -> dict[str, str]:
         detail = _("{count} rader, till rad {position}").format(count=number(facts["count"]), position=number(facts["position"]))
     return {
         "at": moment(each.at),
-        "what": words.label(import_words.IMPORT_EVENT, each.action),
+        "what": wording.label(import_words.IMPORT_EVENT, each.action),
         "detail": detail,
         "who": pki_words.who(names, each.actor_ref),
     }

@@ -14,7 +14,7 @@ from issuance.operators.queries.operator_certificates import CertificateHits
 from issuance.operators.web import import_rows, mass_rows
 from issuance.operators.web.section import names_of
 from issuance.people.queries import officers
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.records.web.frame import actor_of
 from pki.approvals import REQUIRED, ApprovalAction
 from pki.ceremonies import ProposalView, ceremonies, open_proposals
@@ -71,7 +71,7 @@ class ApprovalList(OperatorList):
             {
                 "request": each,
                 "title": pki_words.matter(names, each.action, each.summary, each.document),
-                "action": words.label(pki_words.APPROVAL_ACTION, each.action),
+                "action": wording.label(pki_words.APPROVAL_ACTION, each.action),
                 "tag": pki_words.tagged(pki_words.APPROVAL_STATES, each.state),
                 "requester": pki_words.who(names, each.requester_ref),
                 "created_at": pki_words.minute(each.created_at),
@@ -89,9 +89,9 @@ class CertificateList(OperatorList):
         Column(key="profil", heading=gettext_lazy("Profil"), value="profile"),
         Column(key="utfardare", heading=gettext_lazy("Utfärdare"),
                value=lambda line: f"{line.ca_name} ({line.generation})" if line.generation > 1 else line.ca_name),
-        Column(key="fran", heading=gettext_lazy("Giltigt från"), value=lambda line: words.day(line.not_before), kind=Kind.DAY),
+        Column(key="fran", heading=gettext_lazy("Giltigt från"), value=lambda line: wording.day(line.not_before), kind=Kind.DAY),
         Column(key="till", heading=gettext_lazy("Giltigt till"), kind=Kind.DAY,
-               value=lambda line: words.last_day(line.not_after)),
+               value=lambda line: wording.last_day(line.not_after)),
         Column(key="status", heading=gettext_lazy("Status"), kind=Kind.TAG, value=lambda line: pki_words.tagged(
             pki_words.CERTIFICATE_STATES, pki_words.shown_status(line))),
     )  # fmt: skip

@@ -25,7 +25,7 @@ from issuance.operators.web.ceremonies import PERFORMED, SECTION, SIGNED, event,
 from issuance.operators.web.forms import CeremonyFileForm, SignatureForm
 from issuance.operators.web.section import AT_ONCE, PKI
 from issuance.people.queries import officers
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.records.web.forms import tried
 from issuance.records.web.frame import Link, actor_of, render_page
 from issuance.records.web.values import row
@@ -158,7 +158,7 @@ def _approver(each: ApproverView, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "approver": each,
         "tag": tag,
-        "not_after": words.day(each.not_after),
+        "not_after": wording.day(each.not_after),
         "signed_at": minute(each.signed_at),
         "registered": pki_words.who(names, each.registered_by_ref) if each.registered_at else "",
     }

@@ -13,6 +13,7 @@ from issuance.carriers.models import Carrier, Eid
 from issuance.orders.models.orders import OrderItem
 from issuance.orders.services import other_cards as services
 from issuance.people.queries import officers
+from issuance.records.domain import wording
 from issuance.records.queries import words
 
 
@@ -57,7 +58,7 @@ def other_cards(*, actor: Actor, person_id: UUID) -> list[OtherCard]:
             ordered_by=names.get(ordered.get(row.id, ""), ""),
             sent_at=row.sent_at,
             activated_at=row.activated_at,
-            valid_to=words.last_day(row.valid_to),
+            valid_to=wording.last_day(row.valid_to),
         )
         for row in rows
     ]

@@ -16,7 +16,7 @@ from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
 from issuance.organisations.queries.places import RIGHTS, AreaHead, head_of
 from issuance.people.queries import officers
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries.role_reach import may_get_roles
 from issuance.roles.services.actors import current, in_force, with_post
@@ -199,7 +199,7 @@ def _issuer(grant: RoleGrant, name: str, *, opens: bool, now: dt.datetime) -> Is
         opens,
         last_day_of(grant),
         rests=not (coming or grant.awake),  # type: ignore[attr-defined]
-        begins=words.day(grant.valid_from) if coming else None,
+        begins=wording.day(grant.valid_from) if coming else None,
     )
 
 

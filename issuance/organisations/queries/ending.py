@@ -7,8 +7,8 @@ from uuid import UUID
 from issuance.authz import Action, Actor
 from issuance.organisations.models import Organisation
 from issuance.organisations.services.ending import require_place
+from issuance.records.domain import wording
 from issuance.records.models.events import Event
-from issuance.records.queries import words
 from issuance.records.queries.history import names_of
 from siths_portal.lib.errors import Conflict, Forbidden
 
@@ -45,13 +45,13 @@ def ended_in(*, actor: Actor, area_id: UUID) -> tuple[EndedLine, ...]:
     """Returns the closed organisations of an area that the actor sees, the latest first."""
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at__isnull=False)
     closed_rows = rows.order_by("-closed_at", "pk").values_list("pk", "name", "hsa_id", "closed_at")[:MOST]
-    return tuple(EndedLine(pk, name, hsa_id, day) for pk, name, hsa_id, at in closed_rows if (day := words.day(at)))
+    return tuple(EndedLine(pk, name, hsa_id, day) for pk, name, hsa_id, at in closed_rows if (day := wording.day(at)))
 
 
 def ended(*, actor: Actor, organisation_id: UUID) -> Ended | None:
     """Returns the closing of an organisation, or None if it is open. The caller has checked that the actor may see it."""
     row = Organisation.objects.select_related("area", "parent").filter(pk=organisation_id).get()
-    day = words.day(row.closed_at) if row.closed_at else None
+    day = wording.day(row.closed_at) if row.closed_at else None
     if day is None:
         return None
     events = Event.objects.filter(subject_type="organisation", subject_ref=str(row.pk), action="organisation.closed")

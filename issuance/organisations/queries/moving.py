@@ -19,7 +19,7 @@ from issuance.organisations.queries.places import paths_above
 from issuance.organisations.services.moving import require_movable
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.queries import officers
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import moving_roles
 from issuance.roles.services.actors import in_force
@@ -216,7 +216,7 @@ def _named(actor: Actor, *groups: list[RoleGrant]) -> list[RoleHolders]:
 
 def _role_holder(row: RoleGrant, names: Mapping[str, str]) -> RoleHolder:
     place = row.area or row.organisation
-    return RoleHolder(names[f"user:{row.person_id}"], words.label(ROLE, row.role), place.name if place else "")
+    return RoleHolder(names[f"user:{row.person_id}"], wording.label(ROLE, row.role), place.name if place else "")
 
 
 def _path(row: RoleGrant) -> str:

@@ -14,7 +14,7 @@ from issuance.customisations.services.effective import effective_customisations,
 from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
 from issuance.organisations.queries.areas import OfficeLine, office_line
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from siths_portal.lib import clock
 from siths_portal.lib.lists import Rows
 
@@ -132,7 +132,7 @@ def fees_of(organisation_id: UUID) -> list[Fee]:
     return [
         Fee(
             row.charged,
-            words.day(row.valid_from),
+            wording.day(row.valid_from),
             "future" if row.valid_from > now else "now" if row.valid_from == holds else "past",
         )
         for row in rows

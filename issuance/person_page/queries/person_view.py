@@ -18,7 +18,7 @@ from issuance.activation.models import EidAppTransaction
 from issuance.activation.queries import card_help
 from issuance.activation.queries.card_help import CardHelp
 from issuance.authz import Action, Actor, policy
-from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain import carrier_states, profiles
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
@@ -32,6 +32,7 @@ from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.models.photos import Photo
 from issuance.person_page.queries import person_functions
 from issuance.person_page.queries.person_functions import Function
+from issuance.records.domain import wording
 from issuance.records.queries import words
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
 from issuance.revocation.queries import held_revocations
@@ -240,7 +241,7 @@ def _head(person: Person) -> PersonHead:
         given_name_in_use=person.given_name_in_use,
         given_names=person.given_names,
         surname=person.surname,
-        person_id=words.person_number(number.kind, number.value) if number else "",
+        person_id=wording.person_number(number.kind, number.value) if number else "",
         person_id_kind=number.kind if number else "",
         is_protected=person.is_protected,
         protection=tuple(word for holds, word in protection if holds),
@@ -342,10 +343,10 @@ def _carrier(
         organisation=row.organisation.name,
         state=row.state,
         is_new=row.state == CarrierState.SENT,
-        valid_to=words.last_day(row.valid_to),
+        valid_to=wording.last_day(row.valid_to),
         expires_in=_expires_in(row.valid_to) if row.state == CarrierState.ACTIVE else None,
         assurance_level=row.assurance_level,
-        serial=words.card_serial(row.card_serial),
+        serial=wording.card_serial(row.card_serial),
         article=words.article(row.article.number, row.article.title),
         mifare_id=row.mifare_id,
         held=held,
@@ -379,8 +380,8 @@ def _eid(eid: Eid, carrier: Carrier, certificates: list[CarrierCertificate]) -> 
         upn=eid.upn,
         mail=eid.mail,
         title=eid.title,
-        valid_from=words.day(eid.valid_from),
-        valid_to=words.last_day(eid.valid_to),
+        valid_from=wording.day(eid.valid_from),
+        valid_to=wording.last_day(eid.valid_to),
         expires_in=_expires_in(eid.valid_to) if eid.valid_to and eid.state == EidState.ACTIVE else None,
         assurance_level=eid.assurance_level,
         # The certificates may still fail before the card is sent.
@@ -397,23 +398,23 @@ def _order(order: CardOrder) -> OrderView:
     return OrderView(
         id=order.id,
         state=order.state,
-        state_text=words.label(words.ORDER_STATE, order.state),
+        state_text=wording.label(words.ORDER_STATE, order.state),
         office=order.office.name,
         ordered_at=order.ordered_at,
         sent_on=order.sent_on,
         registered_mail_id=order.registered_mail_id,
-        puk_text=words.label(words.PUK_STATE, order.puk) if order.puk else "",
+        puk_text=wording.label(words.PUK_STATE, order.puk) if order.puk else "",
         puk_refused=_puk_refused(order),
     )
 
 
 def _puk_refused(order: CardOrder) -> str:
     """Returns the reason why the PUK of a pending order was refused."""
-    return words.label(words.PUK_REFUSAL, order.puk_refusal) if order.puk_refusal and order.state in UNDER_WAY else ""
+    return wording.label(words.PUK_REFUSAL, order.puk_refusal) if order.puk_refusal and order.state in UNDER_WAY else ""
 
 
 def _links(certificates: list[CarrierCertificate]) -> tuple[CertificateLink, ...]:
-    return tuple(CertificateLink(row.certificate_id, words.certificate_use(row.profile)) for row in certificates)
+    return tuple(CertificateLink(row.certificate_id, profiles.certificate_use(row.profile)) for row in certificates)
 
 
 def _drafts(actor: Actor, person_id: UUID) -> tuple[DraftView, ...]:
@@ -450,9 +451,9 @@ def _eid_orders(actor: Actor, carrier_ids: list[UUID]) -> tuple[EidOrderView, ..
             upn=row.upn,
             mail=row.mail,
             assurance_level=row.assurance_level,
-            carrier=words.card_serial(row.carrier.card_serial),
+            carrier=wording.card_serial(row.carrier.card_serial),
             ordered_at=row.ordered_at,
-            fetch_by=words.last_day(row.expires_at),
+            fetch_by=wording.last_day(row.expires_at),
         )
         for row in rows.select_related("organisation", "carrier").order_by("ordered_at", "id")
     )
@@ -469,5 +470,5 @@ def _days_to(day: dt.date | None) -> int | None:
 
 def _expires_in(valid_to: dt.datetime) -> int | None:
     """Returns the days to the last day if it is within the longest of `EXPIRY_WARNINGS`, else None."""
-    days = _days_to(words.last_day(valid_to))
+    days = _days_to(wording.last_day(valid_to))
     return days if days is not None and days <= EXPIRY_WARNINGS[-1] else None

@@ -8,9 +8,11 @@ from typing import Any
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from issuance.activation.domain import identity_documents
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.queries import transaction_ends
 from issuance.authz.role_names import ROLE
+from issuance.records.domain import wording
 from issuance.records.domain.event_words import WORDS, merged
 from issuance.records.queries import words
 from issuance.revocation.domain import SWEDISH, RevocationReason
@@ -46,12 +48,12 @@ def _rules() -> Mapping[str, str]:
 
 def what(action: str) -> str:
     """Returns the label of an action."""
-    return words.label(actions(), action)
+    return wording.label(actions(), action)
 
 
 def who(ref: str) -> str:
     """Returns the label of a system rule or of the holder; other references are returned unchanged."""
-    return gettext("Innehavaren") if ref.startswith("holder:") else words.label(_rules(), ref)
+    return gettext("Innehavaren") if ref.startswith("holder:") else wording.label(_rules(), ref)
 
 
 def facts_of(facts: Mapping[str, Any], further: Iterable[Mapping[str, Any]] = ()) -> tuple[tuple[str, str], ...]:
@@ -62,7 +64,7 @@ def facts_of(facts: Mapping[str, Any], further: Iterable[Mapping[str, Any]] = ()
     found = []
     before, after = facts.get("from"), facts.get("to")
     if before and before != after and before in _STATES:
-        change = f"{words.label(_STATES, before)} → {words.label(_STATES, str(after))}"
+        change = f"{wording.label(_STATES, before)} → {wording.label(_STATES, str(after))}"
         found.append((gettext("Status"), change))
     found += plain(facts)
     found += [(label, f"{earlier} → {later}") for label, earlier, later in changes(facts)]
@@ -123,11 +125,11 @@ def _last_day(text: str) -> str:
 
 
 def _fields(names: list[str]) -> str:
-    return ", ".join(words.label(_FIELDS, name) for name in names)
+    return ", ".join(wording.label(_FIELDS, name) for name in names)
 
 
 def _from(table: Mapping[str, str]) -> Callable[[str], str]:
-    return lambda code: words.label(table, code)
+    return lambda code: wording.label(table, code)
 
 
 _FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
@@ -140,9 +142,9 @@ _FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "requester_name": (_("Namn på den som begärde"), str),
     "request_channel": (_("Begäran kom genom"), _from(words.REQUEST_CHANNEL)),
     "received_at": (_("Begäran kom in"), _moment),
-    "identity_document": (_("Identifiering med"), _from(words.IDENTITY_DOCUMENT)),
+    "identity_document": (_("Identifiering med"), _from(identity_documents.IDENTITY_DOCUMENT)),
     "identified_at": (_("Identifieringen registrerades"), _moment),
-    "card_serial": (_("Serienummer"), words.card_serial),
+    "card_serial": (_("Serienummer"), wording.card_serial),
     "mifare_id": (_("MIFARE-id"), str),
     "puk_refusal": (_("Skäl"), _from(words.PUK_REFUSAL)),
     "sent_on": (_("Lämnat till posten"), str),

@@ -1,21 +1,14 @@
-"""Swedish labels of the codes in tables, and number formats for people (rules/issuance 8.2)."""
+"""Swedish labels of the codes in tables (rules/issuance 8.2)."""
 
 from collections.abc import Mapping
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from issuance.activation.domain.identity_documents import IDENTITY_DOCUMENT as IDENTITY_DOCUMENT
 from issuance.carriers.domain import kinds
-from issuance.carriers.domain.profiles import certificate_use as certificate_use
 from issuance.orders.domain.eid_order_states import EidOrderState
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import PukState
-from issuance.records.domain.wording import card_serial as card_serial
-from issuance.records.domain.wording import day as day
-from issuance.records.domain.wording import label as label
-from issuance.records.domain.wording import last_day as last_day
-from issuance.records.domain.wording import person_number as person_number
 from issuance.revocation.domain import SWEDISH, RequestChannel, Requester, RevocationReason
 
 STATE: Mapping[str, str] = {

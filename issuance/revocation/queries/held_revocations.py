@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from issuance.authz import Action, Actor, policy
+from issuance.records.domain import wording
 from issuance.records.queries import words
 from issuance.records.queries.history import names_of
 from issuance.revocation.domain import SWEDISH, RevocationReason
@@ -46,7 +47,7 @@ def waiting(*, actor: Actor) -> tuple[HeldView, ...]:
             person_id=row.carrier.holder_id,
             person=f"{row.carrier.holder.surname}, {row.carrier.holder.given_name_in_use}",
             what="SITHS eID" if row.eid else words.carrier_type(row.carrier.kind),
-            serial=words.card_serial(row.carrier.card_serial),
+            serial=wording.card_serial(row.carrier.card_serial),
             organisation=(row.eid or row.carrier).organisation.name,
             reason=SWEDISH[RevocationReason(row.reason)],
             requested_by=names[row.requested_by_ref],

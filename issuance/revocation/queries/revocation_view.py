@@ -11,6 +11,7 @@ from issuance.carriers.domain import carrier_states
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.people.models.persons import Person
+from issuance.records.domain import wording
 from issuance.records.queries import words
 from issuance.revocation.services.revocation import known_since
 from pki import service as pki
@@ -89,7 +90,7 @@ def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubj
         carrier_id=carrier.id,
         person_id=carrier.holder_id,
         name=f"{words.carrier_type(carrier.kind)}, {words.carrier_kind(carrier.kind).lower()}",
-        serial=words.card_serial(carrier.card_serial),
+        serial=wording.card_serial(carrier.card_serial),
         organisation=carrier.organisation.name,
         hsa_id="",
         state=carrier.state,
@@ -123,7 +124,7 @@ def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:
         carrier_id=eid.carrier_id,
         person_id=eid.carrier.holder_id,
         name="SITHS eID",
-        serial=words.card_serial(eid.carrier.card_serial),
+        serial=wording.card_serial(eid.carrier.card_serial),
         organisation=eid.organisation.name,
         hsa_id=eid.hsa_id,
         state=eid.state,

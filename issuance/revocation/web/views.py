@@ -21,6 +21,7 @@ from issuance.orders.services import drafts
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
+from issuance.records.domain import wording
 from issuance.records.queries import words
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
@@ -188,12 +189,12 @@ def _checked(request: HttpRequest, subject: RevocationSubject, form: RevocationF
 
 def _rows(fields: Mapping[str, Any]) -> list[dict[str, str]]:
     """Returns the request's fields with Swedish labels."""
-    requester = words.label(words.REQUESTER, fields["requester"])
+    requester = wording.label(words.REQUESTER, fields["requester"])
     return [
         {"label": _("Spärrorsak"), "value": SWEDISH[RevocationReason(fields["reason"])]},
         *([{"label": _("Beskrivning"), "value": fields["justification"]}] if fields["justification"] else []),
         {"label": _("Begärd av"), "value": ", ".join(filter(None, (requester, fields["requester_name"])))},
-        {"label": _("Begäran kom in"), "value": words.label(words.REQUEST_CHANNEL, fields["channel"])},
+        {"label": _("Begäran kom in"), "value": wording.label(words.REQUEST_CHANNEL, fields["channel"])},
         {"label": _("Tid"), "value": f"{fields['received_at'].astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}"},
     ]
 

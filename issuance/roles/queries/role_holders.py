@@ -16,7 +16,7 @@ from authn import service as authn
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import QUALIFIED_ROLES
 from issuance.people.models.persons import Person
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.roles.domain import QualificationKind
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
@@ -197,7 +197,7 @@ def role_summaries(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleSummary
     places: dict[tuple[UUID, str, dt.date | None], set[str]] = {}
     now = clock.now()
     for grant in current(RoleGrant.objects.filter(reach, person__in=ids)).select_related("area", "organisation"):
-        begins = words.day(grant.valid_from) if grant.valid_from > now else None
+        begins = wording.day(grant.valid_from) if grant.valid_from > now else None
         places.setdefault((grant.person_id, grant.role, begins), set()).add(place_of(grant))
     order = [role.value for role in Role]
     found: dict[UUID, list[RoleSummary]] = {}

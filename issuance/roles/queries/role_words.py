@@ -9,7 +9,7 @@ from django.utils.translation import gettext_noop as _
 from issuance.authz import Action, Role
 from issuance.authz.role_names import ROLE
 from issuance.authz.roles import ALLOWED, AREA_ROLES, GLOBAL_ROLES, QUALIFIED_ROLES
-from issuance.records.queries import words
+from issuance.records.domain import wording
 
 GROUPS: Mapping[str, Mapping[Action, str]] = {
     _("Se"): {
@@ -104,7 +104,7 @@ class RightTable:
 
 def name(role: str) -> str:
     """Returns the label of a role."""
-    return words.label(ROLE, role)
+    return wording.label(ROLE, role)
 
 
 def needs_training(roles: Iterable[Role]) -> bool:

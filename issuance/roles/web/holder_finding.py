@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from issuance.authz import Actor
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.records.web.frame import actor_of
 from issuance.roles.queries import role_reach
 from issuance.roles.queries.role_holders import role_summaries
@@ -99,7 +99,7 @@ def _hits(request: HttpRequest, found: Search, area_id: UUID) -> Found:
         {
             "id": hit.person_id,
             "name": hit.name,
-            "number": words.person_number(hit.number_kind, hit.number),
+            "number": wording.person_number(hit.number_kind, hit.number),
             "hsa_ids": hit.hsa_ids,
             "organisations": organisations.get(hit.person_id, []),
             "roles": summaries.get(hit.person_id, []),

@@ -23,7 +23,7 @@ from issuance.carriers.models import Eid
 from issuance.offices.models import Office
 from issuance.orders.models.orders import OrderItem
 from issuance.organisations.models import Organisation
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from siths_portal.lib import clock
 from siths_portal.lib.database import plans
 from siths_portal.lib.ids import id_of
@@ -296,5 +296,5 @@ def _line(row: Eid) -> HolderLine:
         office=item.order.office.name if item else "",
         card_serial=row.carrier.card_serial,
         status=status_of(row),
-        last_day=words.last_day(row.valid_to),
+        last_day=wording.last_day(row.valid_to),
     )

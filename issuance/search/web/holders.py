@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from issuance.organisations.queries import places
 from issuance.people.services import disclosures
+from issuance.records.domain import wording
 from issuance.records.queries import words
 from issuance.records.web.frame import actor_of
 from issuance.records.web.places import organisation_page
@@ -73,7 +74,7 @@ class HolderList(List[HolderLine]):
             heading=_("Status"),
             kind=Kind.TAG,
             value=lambda each: Tag(each.status),
-            file_value=lambda each: words.label(words.STATE, each.status),
+            file_value=lambda each: wording.label(words.STATE, each.status),
         ),
         Column(key="till", heading=_("Giltig till"), value="last_day", kind=Kind.DAY, sort="valid_to"),
         # Files have the office in this position; programs that read them by position depend on it.
@@ -82,7 +83,7 @@ class HolderList(List[HolderLine]):
         Column(
             key="serienummer",
             heading=_("Kortserienummer"),
-            value=lambda each: words.card_serial(each.card_serial),
+            value=lambda each: wording.card_serial(each.card_serial),
             on_page=False,
         ),
     )

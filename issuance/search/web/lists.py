@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from issuance.authz import Action, Actor, policy
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.search.domain.search_terms import TermKind
 from issuance.search.models import Search
 from issuance.search.services import catalogue_searching, searching
@@ -80,7 +80,7 @@ class HitList(List[Hit]):
         Column(
             key="person",
             heading=_("Person-id"),
-            value=lambda hit: words.person_number(hit.number_kind, hit.number),
+            value=lambda hit: wording.person_number(hit.number_kind, hit.number),
             kind=Kind.NUMBER,
             css="moment",
         ),

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.administration.queries import next_steps
 from issuance.authz import Action
-from issuance.records.queries import words
+from issuance.records.domain import wording
 from issuance.records.web.frame import SEARCH, actor_of, render_page, session_id_of
 from issuance.revocation.queries import held_revocations
 from issuance.roles.queries import own_training
@@ -99,4 +99,4 @@ def _written(found: Search) -> str:
     """Returns the value in its written form, for correction in the field."""
     if found.kind == TermKind.PERSON_ID:
         return f"{found.value[:8]}-{found.value[8:]}"
-    return words.card_serial(found.value) if found.kind == TermKind.CARD_SERIAL else found.value
+    return wording.card_serial(found.value) if found.kind == TermKind.CARD_SERIAL else found.value
