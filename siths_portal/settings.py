@@ -5,7 +5,7 @@ from pathlib import Path
 
 import environ
 
-from siths_portal.lib.database import connections
+from siths_portal.lib.database import connection_counts, connections
 from siths_portal.lib.monitoring import logging as portal_logging
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -21,6 +21,7 @@ if FACE not in _FACES:
     sys.stderr.write(f"SITHS_FACE is {FACE!r}. Use one of {', '.join(_FACES)}.\n")
     raise SystemExit(2)
 PORT_BASE = env.int("PORT_BASE", default=8000)
+PORTAL_WORKERS = env.int("PORTAL_WORKERS", default=connection_counts.DEFAULT_PORTAL_WORKERS)
 
 
 def _secret(name: str) -> str:

@@ -44,6 +44,7 @@ OFFSETS = {
 FIRST_BASE = 8000
 BASE_STEP = 100
 LAST_BASE = 30000  # below the ephemeral range, which starts at 32768
+PORTAL_WORKERS = 2  # as in siths_portal/lib/database/connection_counts.py, which applications read
 PROXY_USER = users.PROXY_USER
 SOCKET_PATH_MAX = 107  # sun_path holds 108 bytes with its closing NUL (unix(7))
 
@@ -121,6 +122,14 @@ class House:
         """Returns the port of `name`, a key of OFFSETS."""
         return self.port_base + OFFSETS[name]
 
+    @property
+    def portal_workers(self) -> int:
+        """How many processes the portal has: PORTAL_WORKERS of the environment. Raises HouseError if it is not a number."""
+        wanted = os.environ.get("PORTAL_WORKERS") or str(PORTAL_WORKERS)
+        if not (wanted.isascii() and wanted.isdecimal() and int(wanted)):
+            raise HouseError(f"PORTAL_WORKERS must be a number from 1, not {wanted}", 2)
+        return int(wanted)
+
     def release_ports(self) -> None:
         """Releases the reserved ports, just before the processes bind them."""
         while self.held:
@@ -132,6 +141,7 @@ class House:
             "DEBUG": "1",
             "STATIC_HASHED": "1",
             "PORT_BASE": str(self.port_base),
+            "PORTAL_WORKERS": str(self.portal_workers),
             "DATABASE_URL": self.postgres.url(APP_ROLE),
             "DATABASE_OWNER_URL": self.postgres.url(OWNER_ROLE),
             "DATABASE_API_URL": self.postgres.url(API_ROLE),

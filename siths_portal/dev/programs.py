@@ -14,6 +14,8 @@ from siths_portal.dev.probes import accepts, api_is_ready, is_ready, postgres_an
 LOG_BYTES = 10 * 1024 * 1024
 LOG_FILES = 3
 _URLS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_API_URL", "DATABASE_PKI_URL", "DATABASE_WORKER_URL")
+# Threads of one process, as in siths_portal/lib/database/connection_counts.py, which applications read.
+THREADS = {"portal": 8, "minasidor": 8, "status": 8, "api": 16}
 NO_DATABASE = "postgres://nobody@nowhere/none"
 
 
@@ -64,16 +66,13 @@ def data_services(house: House) -> list[Program]:
     ]  # fmt: skip
 
 
-def _granian(house: House, *bind: str, threads: int) -> list[str]:
-    return [
-        str(house.python), "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "1",
-        "--blocking-threads", str(threads), "--log-level", "warning", *bind, "siths_portal.wsgi:application",
-    ]  # fmt: skip
-
-
-def _behind_nginx(house: House, socket: Path, *, threads: int) -> list[str]:
+def _behind_nginx(house: House, site: str, socket: Path, *, workers: int = 1) -> list[str]:
     # The folder of the socket limits access to the starting user and nginx's workers (home.make_socket_folder).
-    return _granian(house, "--uds", str(socket), "--uds-permissions", "0o666", threads=threads)
+    return [
+        str(house.python), "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", str(workers),
+        "--blocking-threads", str(THREADS[site]), "--log-level", "warning", "--uds", str(socket), "--uds-permissions", "0o666",
+        "siths_portal.wsgi:application",
+    ]  # fmt: skip
 
 
 def _nginx(house: House, name: str, folder: str, ready: Callable[[], bool], **env: str) -> Program:
@@ -85,7 +84,8 @@ def _nginx(house: House, name: str, folder: str, ready: Callable[[], bool], **en
 def _site(house: House, name: str) -> Program:
     socket = house.site_socket(name)
     env = {"SITHS_FACE": name, "TRUSTED_PROXIES": "1"} | PORTAL
-    return Program(name, _behind_nginx(house, socket, threads=8), lambda: api_is_ready(socket), env=env, socket=socket)
+    command = _behind_nginx(house, name, socket, workers=house.portal_workers if name == "portal" else 1)
+    return Program(name, command, lambda: api_is_ready(socket), env=env, socket=socket)
 
 
 def _people_programs(house: House) -> list[Program]:
@@ -105,7 +105,7 @@ def _status_programs(house: House) -> list[Program]:
     manage = [str(house.python), "manage.py"]
     return [
         Program(
-            "status", _behind_nginx(house, house.status_socket, threads=8),
+            "status", _behind_nginx(house, "status", house.status_socket),
             lambda: api_is_ready(house.status_socket), socket=house.status_socket, env={"SITHS_FACE": "status"} | WORKER,
         ),
         Program("ocsp-publisher", [*manage, "pki_ocsp_publish"], env=WORKER),
@@ -136,7 +136,7 @@ def application_programs(house: House) -> list[Program]:
         *_people_programs(house),
         *_status_programs(house),
         Program(
-            "api", _behind_nginx(house, house.api_socket, threads=16),
+            "api", _behind_nginx(house, "api", house.api_socket),
             lambda: api_is_ready(house.api_socket), socket=house.api_socket,
             env={"SITHS_FACE": "api", "MTLS_CERTIFICATE_HEADER": nginx.CERTIFICATE_HEADER} | API,
         ),

@@ -21,6 +21,8 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
+from siths_portal.lib.database import connection_counts
+
 TAG = "siths"
 DOCUMENTATION_ARC = "1.3.6.1.4.1.32473"  # RFC 5612
 FOREIGN_ARC = "1.2.752.74"
@@ -83,6 +85,12 @@ def always(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[check
         yield _error(3, f"PKI_POLICY_ARC is under {FOREIGN_ARC}.", "That arc belongs to somebody else. Use an arc of your own.")
     if not _OID.fullmatch(arc):
         yield _error(4, "PKI_POLICY_ARC is no object identifier.", "Digits with dots, such as 2.25.1.")
+    if not 1 <= settings.PORTAL_WORKERS <= connection_counts.MOST_PORTAL_WORKERS:
+        yield _error(
+            23,
+            f"PORTAL_WORKERS is not 1 to {connection_counts.MOST_PORTAL_WORKERS}.",
+            "One for each core that the portal may use.",
+        )
     if settings.MTLS_CERTIFICATE_HEADER and settings.FACE != "api":
         yield _error(
             12,
@@ -220,7 +228,7 @@ def _database_roles() -> Iterator[checks.CheckMessage]:
 def database(
     app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **_options: Any
 ) -> Iterator[checks.CheckMessage]:
-    """Checks that PostgreSQL does not lose committed work and that the application's role cannot change events."""
+    """Checks that PostgreSQL keeps committed work and has enough connections, and that the role cannot change events."""
     for alias in databases or ():
         with connections[alias].cursor() as cursor:
             cursor.execute("SELECT name FROM pg_settings WHERE setting = 'off' AND name = ANY(%s)", [list(DURABLE)])
@@ -228,6 +236,14 @@ def database(
             if lax and not os.environ.get("SITHS_TEST_ROOT"):
                 yield _error(
                     10, f"PostgreSQL runs with {', '.join(lax)} off.", "A power cut would lose confirmed work. Turn it on."
+                )
+            cursor.execute(_FOR_APPLICATIONS)
+            needed, offered = connection_counts.needed(settings.PORTAL_WORKERS), cursor.fetchone()[0]
+            if needed > offered:
+                yield _error(
+                    24,
+                    f"The processes may need {needed} connections, and PostgreSQL has {offered} for them.",
+                    "Raise max_connections or lower PORTAL_WORKERS.",
                 )
             if settings.DATABASE_AS_OWNER:
                 continue
@@ -239,6 +255,12 @@ def database(
                     "Connect as DATABASE_APP_ROLE, not as owner.",
                 )
 
+
+# `reserved_connections` is there from PostgreSQL 16 on.
+_FOR_APPLICATIONS = """
+SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+       - coalesce(current_setting('reserved_connections', true), '0')::int
+"""
 
 # Tables with the trigger of `events.append_only` on which the present role has the right to update, delete or truncate.
 _CHANGEABLE = """

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from siths_portal.dev import home, programs
+from siths_portal.lib.database.connection_counts import DEFAULT_PORTAL_WORKERS, THREADS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -69,6 +72,17 @@ def test_nobody_but_servers_of_numbers_sees_anothers_processes() -> None:
         assert (environment["PKCS11_PIN_FILE"], environment["DATABASE_OWNER_URL"]) == ("", "")
         assert environment["DATABASE_URL"].endswith("@nowhere/none")
         assert "pin" not in SERVICES[name]["secrets"]
+
+
+def test_sites_have_the_threads_whose_connections_are_counted() -> None:
+    """ADR 0352: in `make run` and here, and the number of the portal's processes is the one that the check counts."""
+    assert (programs.THREADS, home.PORTAL_WORKERS) == (THREADS, DEFAULT_PORTAL_WORKERS)
+    for name in ("portal", "minasidor", "status"):
+        assert SERVICES[name]["environment"]["GRANIAN_BLOCKING_THREADS"] == str(THREADS[name])
+    assert f"--blocking-threads={THREADS['api']}" in SERVICES["api"]["command"]
+    workers = SERVICES["portal"]["environment"]["GRANIAN_WORKERS"]
+    assert workers == f"${{PORTAL_WORKERS:-{DEFAULT_PORTAL_WORKERS}}}" == SERVICES["migrate"]["environment"]["PORTAL_WORKERS"]
+    assert [name for name, each in SERVICES.items() if "GRANIAN_WORKERS" in each.get("environment", {})] == ["portal"]
 
 
 def test_no_service_runs_as_root() -> None:

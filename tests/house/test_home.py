@@ -67,6 +67,19 @@ def test_a_port_base_that_is_no_port_is_refused(folder: Path, text: str) -> None
         open_house(folder, environ={"PORT_BASE": text})
 
 
+def test_a_number_of_portal_processes_that_is_none_is_refused(
+    folder: Path, found: Founder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = found(folder)
+    with monkeypatch.context() as environment:
+        environment.setenv("PORTAL_WORKERS", "3")
+        assert house.settings()["PORTAL_WORKERS"] == "3"
+        for wanted in ("0", "-1", "två"):
+            environment.setenv("PORTAL_WORKERS", wanted)
+            with pytest.raises(HouseError, match=f"PORTAL_WORKERS must be a number from 1, not {wanted}"):
+                house.settings()
+
+
 def test_a_copied_folder_is_refused_and_a_moved_one_goes_on(folder: Path, found: Founder) -> None:
     (folder / "first").mkdir()
     first = found(folder / "first")

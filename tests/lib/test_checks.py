@@ -109,6 +109,8 @@ def test_safe_settings_pass() -> None:
         ({"OIDC_ACR_VALUES": [LOA2], "DEBUG": True}, "siths.E019"),
         ({"ANSWER_STEP_SECONDS": 0.0}, "siths.E021"),
         ({"ANSWER_STEP_SECONDS": 1.5}, "siths.E021"),
+        ({"PORTAL_WORKERS": 0}, "siths.E023"),
+        ({"PORTAL_WORKERS": 33, "DEBUG": True}, "siths.E023"),
     ],
 )
 def test_an_unsafe_setting_is_refused(values: dict[str, Any], expected: str) -> None:
@@ -159,6 +161,13 @@ def test_a_database_that_may_lose_work_is_refused(monkeypatch: pytest.MonkeyPatc
     assert "siths.E010" not in database_findings()
     monkeypatch.delenv("SITHS_TEST_ROOT")
     assert "siths.E010" in database_findings(), "the tests' own server runs without fsync"
+
+
+@pytest.mark.django_db
+def test_more_processes_than_postgresql_has_connections_for_are_refused() -> None:
+    assert "siths.E024" not in database_findings()
+    with override_settings(PORTAL_WORKERS=12):
+        assert "siths.E024" in database_findings(), "12 processes of 8 threads beside the other processes, and 117 connections"
 
 
 @pytest.fixture
