@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import pytest
 
 from siths_portal.dev import programs
-from tests.bench.load import used_by
+from tests.bench.load import used_by, used_by_each
 from tests.bench.processes import Workers
 from tests.e2e.stage import ROOT, Stage, started
 
@@ -64,19 +64,21 @@ class Load:
         """Lets so many clerks work."""
         self.client.send("run", clerks=clerks, think=think, seconds=seconds, warm_up=warm_up)
         self.client.answers()
-        before = self.cpu()
+        before, workers = self.cpu(), used_by_each(self.stage.running["portal"].pid)
         (answer,) = self.client.answers()
         cpu = {name: used - before[name] for name, used in self.cpu().items()}
-        return Found(answer["times"], answer["errors"], cpu, seconds)
+        each = [used - workers.get(pid, 0.0) for pid, used in used_by_each(self.stage.running["portal"].pid).items()]
+        return Found(answer["times"], answer["errors"], cpu, sorted(each, reverse=True), seconds)
 
 
 @dataclass
 class Found:
-    """What one run found: milliseconds by page, errors, and seconds of processor by program."""
+    """What one run found: milliseconds by page, errors, and seconds of processor by program and by process of the portal."""
 
     times: dict[str, list[float]]
     errors: list[str]
     cpu: dict[str, float]
+    workers: list[float]
     seconds: int
 
     @property
@@ -93,7 +95,9 @@ class Found:
         """Adds a line in all, with the processor time of a request, and one for each page."""
         count = len(self.everything)
         cpu = ", ".join(f"{name} {used * 1000 / count:.1f}" for name, used in self.cpu.items())
-        note = f"{told(self.everything)}, {len(self.errors)} errors; CPU ms a request: {cpu}; load {os.getloadavg()[0]:.1f}"
+        shares = "/".join(f"{used / sum(self.workers):.0%}" for used in self.workers if used > 0)
+        note = f"{told(self.everything)}, {len(self.errors)} errors; CPU ms a request: {cpu}"
+        note += f"; the portal's processes {shares}; load average {os.getloadavg()[0]:.1f}"
         report("portal", "all pages", by, [self.rate], note)
         for page, times in sorted(self.times.items()):
             report("portal", page, by, [len(times) / self.seconds], told(times))

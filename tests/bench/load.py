@@ -108,7 +108,12 @@ class Server:
 
 def used_by(pid: int) -> float:
     """Seconds of processor that a process, its children, and those of them that have ended have used."""
-    return sum(_ticks(each) for each in _family(pid)) / os.sysconf("SC_CLK_TCK")
+    return sum(used_by_each(pid).values())
+
+
+def used_by_each(pid: int) -> dict[int, float]:
+    """The same by process, that of an ended child with its parent."""
+    return {each: _ticks(each) / os.sysconf("SC_CLK_TCK") for each in _family(pid)}
 
 
 def _family(pid: int) -> list[int]:
