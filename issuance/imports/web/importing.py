@@ -1,7 +1,6 @@
 """Importera från fil: the user uploads a file, reviews a preview of each row, and executes it completely or not at all."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -13,14 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from issuance.authz import Action, Actor
+from issuance.authz import Actor
 from issuance.imports.domain import SETUP_TABLES
 from issuance.imports.models import SetupImport
 from issuance.imports.services import SETUP_IMPORTER, SetupPlan
-from issuance.offices.models import Office
-from issuance.organisations.models import Organisation
-from issuance.organisations.queries import areas
-from issuance.organisations.queries.areas import AreaLine
+from issuance.imports.web.lists import ExportList, MadeList
 from issuance.people.services import disclosures
 from issuance.records.web.forms import DESPITE
 from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, recent_login, render_page
@@ -29,42 +25,9 @@ from siths_portal.lib.files.uploads import takes_files
 from siths_portal.lib.http.answer_times import in_step
 from siths_portal.lib.imports import pages
 from siths_portal.lib.imports.planning import RowOutcome
-from siths_portal.lib.lists import List, Source
 from siths_portal.lib.pages.error_pages import with_retry_after
 
 _OUTCOME_TEXTS = {**pages.OUTCOME_TEXTS, RowOutcome.CHANGE: gettext_lazy("Kopplas")}
-
-
-class ExportedAreaList(List[AreaLine]):
-    """The issuing areas in sight, by name. The page shows the exports of each."""
-
-    columns = ()
-    by = ("name",)
-    fragment = "export"
-    count_to = 0
-
-    def rows(self) -> Source[AreaLine]:
-        """See `List`."""
-        return areas.areas(actor=actor_of(self.request))
-
-
-@dataclass(frozen=True)
-class _ExportedPlace:
-    """An area or an organisation with a set-up to export."""
-
-    kind: str
-    id: UUID
-    name: str
-
-    @property
-    def workbook(self) -> str:
-        """Returns the URL of the workbook with all tables."""
-        return reverse(f"{self.kind}_export_xlsx", args=[self.id])
-
-    @property
-    def tables(self) -> list[tuple[str, str]]:
-        """Returns the URL and the title of each table."""
-        return [(reverse(f"{self.kind}_export_csv", args=[self.id, kind]), table.title) for kind, table in SETUP_TABLES.items()]
 
 
 @takes_files
@@ -75,20 +38,7 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
     form, status, kept = pages.upload(request, SETUP_IMPORTER, actor)
     if kept is not None:
         return in_step(redirect("setup_import_preview", kept.id))
-    seen = ExportedAreaList(request).shown()
-    granted = () if seen.first_url else areas.granted_organisations(actor=actor)
-    context = {
-        "form": form,
-        "tables": list(SETUP_TABLES.items()),
-        "places": [
-            *(_ExportedPlace("area", line.id, line.name) for line in seen.lines),
-            *(_ExportedPlace("organisation", line.id, line.name) for line in granted),
-        ],
-        "organisations": bool(granted),
-        "next_url": seen.next_url,
-        "previous_url": seen.previous_url,
-        "first_url": seen.first_url,
-    }
+    context = {"form": form, "tables": list(SETUP_TABLES.items()), "list": ExportList(request, actor).shown()}
     heading = _("Importera från fil")
     answer = render_page(
         request, ADMINISTRATION, "imports/start.html", context, heading=heading, crumbs=[Crumb(heading)], status=status
@@ -154,17 +104,10 @@ def _counts(counts: Mapping[str, int]) -> list[dict[str, object]]:
 def _result(request: HttpRequest, actor: Actor, kept: SetupImport) -> HttpResponse:
     """Shows what was created, as far as the actor still sees it, in pages."""
     made = kept.made
-    organisations = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
-    offices = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
-    ids = [("organisation", pk) for pk in made["organisations"]] + [("office", pk) for pk in made["offices"]]
-    shown, page_links = pages.page_of(request, ids, {})
-    names = dict(organisations.filter(pk__in=[pk for kind, pk in shown if kind == "organisation"]).values_list("pk", "name"))
-    names |= dict(offices.filter(pk__in=[pk for kind, pk in shown if kind == "office"]).values_list("pk", "name"))
     context = {
         "counts": _counts(made | {"organisations": len(made["organisations"]), "offices": len(made["offices"])}),
         "gave_roles": bool(made["roles"]),
-        "links": [(kind, names[UUID(pk)], reverse(kind, args=[pk])) for kind, pk in shown if UUID(pk) in names],
+        "list": MadeList(request, actor, made).shown(),
         "done_at": kept.done_at,
-        **page_links,
     }
     return _page(request, "imports/result.html", context, heading=_("Resultat av importen"))

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, Refused, TooManyRequests, Unavailable
@@ -15,9 +15,9 @@ from siths_portal.lib.files import tables as files
 from siths_portal.lib.imports.importer import HasRef, Importer
 from siths_portal.lib.imports.models import KeptImport
 from siths_portal.lib.imports.planning import MAX_NEW, ImportPlan, PlannedRow, RowOutcome, grouped
+from siths_portal.lib.lists import Column, Empty, Lines, List, Source
 from siths_portal.lib.pages.forms import Form
 
-PAGE = 50
 TAGS = {RowOutcome.CREATE: "new", RowOutcome.CHANGE: "info", RowOutcome.SAME: "info", RowOutcome.INVALID: "failed"}
 OUTCOME_TEXTS: Mapping[RowOutcome, Any] = {
     RowOutcome.CREATE: gettext_lazy("Ny"),
@@ -54,19 +54,6 @@ class ImportFileForm(Form):
         },
         widget=forms.FileInput(attrs={"accept": ".xlsx,.csv"}),
     )
-
-
-@dataclass(frozen=True)
-class PreviewRow:
-    """A row of the preview, as the template shows it."""
-
-    where: str
-    what: str
-    tag: str
-    state: str
-    summary: str
-    errors: tuple[tuple[str, str], ...]
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -113,33 +100,52 @@ def preview[P: PlannedRow[Any, Any]](
     chosen = request.GET.get("visa", usual)
     chosen = chosen if chosen in _FILTERS else usual
     found = [row for row in plan.rows if _FILTERS[chosen][1](row)]
-    shown, links = page_of(request, found, {"visa": chosen})
+    shown = PreviewList(request, found, chosen, texts).shown()
     choices = [
         (f"?visa={key}", text or warned, key == chosen, plan.number(shows))
         for key, (text, shows) in _FILTERS.items()
         if key != "katalog" or plan.warned
     ]
-    return Preview(shown, {"plan": plan, "choices": choices, "rows": [_preview_row(row, texts) for row in shown], **links})
+    return Preview(shown.lines, {"plan": plan, "choices": choices, "list": shown})
 
 
-def page_of[T](request: HttpRequest, found: Sequence[T], parameters: Mapping[str, str]) -> tuple[Sequence[T], Mapping[str, str]]:
-    """Returns PAGE of the items and the URLs of the next and the first page. They do not change, so a position finds them."""
-    text = request.GET.get("fran", "")
-    begin = int(text) if text.isdecimal() and text.isascii() and len(text) < 6 else 0
-    begin = begin if begin < len(found) else 0
-    end = begin + PAGE
-    first = f"?{urlencode(parameters)}" if parameters else request.path
-    next_url = f"?{urlencode({**parameters, 'fran': end})}" if end < len(found) else ""
-    return found[begin:end], {"next_url": next_url, "first_url": first if begin else ""}
+class PreviewList[P: PlannedRow[Any, Any]](List[P]):
+    """The rows of a preview that a filter shows, in the order of the file. `texts` word the outcomes."""
 
+    table_id = "rader"
+    fragment = "rader"
+    count_in_heading = True  # the filters have the numbers
+    heading_level = "3"
+    empty = Empty(gettext_lazy("Inga sådana rader."))
 
-def _preview_row(row: PlannedRow[Any, Any], texts: Mapping[RowOutcome, Any]) -> PreviewRow:
-    return PreviewRow(
-        where=row.place,
-        what=row.name,
-        tag=TAGS[row.outcome],
-        state=str(texts[row.outcome]),
-        summary=row.summary if row.outcome in _CHANGES else "",
-        errors=tuple((row.table.heading(field), message) for field, messages in row.errors.items() for message in messages),
-        warnings=tuple(row.warnings.values()),
-    )
+    def __init__(self, request: HttpRequest, found: Sequence[P], filter_key: str, texts: Mapping[RowOutcome, Any]) -> None:
+        super().__init__(request)
+        self.found, self.filter_key, self.texts = found, filter_key, texts
+        self.columns = (
+            Column(key="rad", heading=_("Rad"), value="name", below=lambda row: [row.place]),
+            Column(
+                key="utfall",
+                heading=_("Vad som händer"),
+                value=self._outcome,
+                template="components/import_outcome.html",
+                css="row-fate",
+            ),
+        )
+
+    def rows(self) -> Source[P]:
+        """See `List`."""
+        return Lines(self.found, paged=True)
+
+    def fixed(self) -> Sequence[tuple[str, str]]:
+        """See `List`."""
+        return [("visa", self.filter_key)]
+
+    def _outcome(self, row: P) -> Mapping[str, object]:
+        """Returns what the template of the cell shows."""
+        return {
+            "tag": TAGS[row.outcome],
+            "state": str(self.texts[row.outcome]),
+            "summary": row.summary if row.outcome in _CHANGES else "",
+            "errors": [(row.table.heading(name), message) for name, messages in row.errors.items() for message in messages],
+            "warnings": list(row.warnings.values()),
+        }

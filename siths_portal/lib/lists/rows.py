@@ -73,20 +73,23 @@ class Lines[L]:
 
     They are on one page, or if `paged` on several; then the cursor is a line's position in the order.
     A column's `sort` names attributes or items of a line. Texts sort in Swedish order, lines without a value come last.
+
+    `convert` turns the lines of a page into what columns show, as `lines` of `Rows` does.
     """
 
-    lines: Sequence[L]
+    lines: Sequence[Any]
     paged: bool = False
+    convert: Callable[[Sequence[Any]], Sequence[L]] | None = None
 
     def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[L]:
         """See `Source`."""
-        found = tuple(self.every(order, by))
+        found = self._sorted(order, by)
         if not self.paged:
-            return Page(found)
+            return Page(tuple(self._converted(found)))
         place = self._place(cursor)
         begin = max(0, place - limit) if cursor and cursor.backwards else place
         end = begin + limit
-        return Page(found[begin:end], begin or None, end if end < len(found) else None)
+        return Page(tuple(self._converted(found[begin:end])), begin or None, end if end < len(found) else None)
 
     def _place(self, cursor: Cursor | None) -> int:
         """Returns the number of lines before the cursor; 0 for one that is no number."""
@@ -99,6 +102,12 @@ class Lines[L]:
 
     def every(self, order: Order, by: Sequence[str | Key]) -> Iterator[L]:
         """See `Source`."""
+        return iter(self._converted(self._sorted(order, by)))
+
+    def _converted(self, found: Sequence[Any]) -> Sequence[L]:
+        return self.convert(found) if self.convert else found
+
+    def _sorted(self, order: Order, by: Sequence[str | Key]) -> Sequence[Any]:
         found = list(self.lines)
         for key in reversed(by) if order.key else ():  # the sort is stable, so the first key is applied last
             given = key.name if isinstance(key, Key) else key
@@ -106,7 +115,7 @@ class Lines[L]:
             values = [(_sortable(value_of(line, name)), line) for line in found]
             known = sorted((each for each in values if each[0] is not None), key=itemgetter(0), reverse=descending)
             found = [line for _, line in known] + [line for value, line in values if value is None]
-        return iter(found)
+        return found
 
 
 def _sortable(value: Any) -> Any:

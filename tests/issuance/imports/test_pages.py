@@ -75,10 +75,10 @@ class TestTheWalk:
         assert "60 rader är fel." in text_of(page)
         assert "Postnummer: Skriv postnumret med fem siffror" in text_of(page)
         assert ">Läs in</button>" not in page.content.decode()
-        assert [row.where for row in page.context["rows"]][:2] == ["Kontor 3", "Kontor 4"]
-        assert len(page.context["rows"]) == 50
-        last = client.get(page.request["PATH_INFO"] + page.context["next_url"])
-        assert (len(last.context["rows"]), last.context["next_url"]) == (10, "")
+        assert [row.place for row in page.context["list"].lines][:2] == ["Kontor 3", "Kontor 4"]
+        assert len(page.context["list"].lines) == 50
+        last = client.get(page.context["list"].next_url)
+        assert (len(last.context["list"].lines), last.context["list"].next_url) == (10, "")
         answer = client.post(page.request["PATH_INFO"], {"plan": page.context["plan"].sha256})
         assert (answer.status_code, answer.context["refusal"]) == (422, "Rätta raderna i filen och läs in den på nytt.")
 
@@ -160,8 +160,8 @@ class TestTheWalk:
         sheets = [table(SetupTable.ORGANISATIONS, *units), table(SetupTable.OFFICES, *offices), table(SetupTable.ROLES, *roles)]
         answer = send(client, workbooks.build(sheets), "fil.xlsx")
         with CaptureQueriesContext(connection) as queries:
-            page = client.get(f"{answer['Location']}?visa=nytt&fran=850")
-        assert len(page.context["rows"]) == 50
+            page = client.get(f"{answer['Location']}?visa=nytt&efter=850")
+        assert len(page.context["list"].lines) == 50
         assert len(queries) <= MOST_QUERIES + 2  # the event of who is shown has its savepoint
 
 
@@ -222,15 +222,15 @@ class TestFiles:
     def test_who_sees_no_area_fetches_his_organisations(self, world: Any) -> None:
         client = client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER))
         page = client.get(START)
-        assert [place.name for place in page.context["places"]] == ["Kliniken"]
+        assert [place.name for place in page.context["list"].lines] == ["Kliniken"]
         assert "Område eller organisation" in text_of(page)
-        addresses = [page.context["places"][0].workbook, *(url for url, _ in page.context["places"][0].tables)]
+        addresses = [page.context["list"].lines[0].workbook, *(url for url, _ in page.context["list"].lines[0].tables)]
         for address in addresses:
             assert f'href="{address}"' in page.content.decode()
             assert preview_of(client, client.get(address).content).context["plan"].is_empty
         assert set(Event.objects.filter(action="setup.exported").values_list("subject_ref", flat=True)) == {str(world.clinic.pk)}
         whole_area = issuer(world).get(START)
-        assert ([place.name for place in whole_area.context["places"]], "Område eller" in text_of(whole_area)) == (
+        assert ([place.name for place in whole_area.context["list"].lines], "Område eller" in text_of(whole_area)) == (
             ["Regionen"], False,
         )  # fmt: skip
 
@@ -242,7 +242,7 @@ class TestFiles:
         following = re.search(r'href="([^"]+efter=[^"#]+)#export"', first.content.decode())
         assert following is not None
         second = client.get(html.unescape(following[1]))
-        seen = [place.id for page in (first, second) for place in page.context["places"]]
+        seen = [place.id for page in (first, second) for place in page.context["list"].lines]
         assert len(set(seen)) == len(seen) == IssuingArea.objects.count()
         assert "Från början" in text_of(second)
 

@@ -1,6 +1,7 @@
 """What every import does the same way, by one that declares no more than it must."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.test import RequestFactory
@@ -12,6 +13,7 @@ from siths_portal.lib.imports import pages
 from siths_portal.lib.imports.columns import template_csv, template_workbook
 from siths_portal.lib.imports.importer import Stale
 from siths_portal.lib.imports.planning import RowOutcome
+from siths_portal.lib.lists import listing
 from tests.lib.imports.price_list import PRICES, PriceImporter, Sender
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,8 +47,9 @@ def test_faults_name_line_and_column_and_nothing_is_changed() -> None:
     content = b"".join([csv_files.build(PRICES.headings, rows[:2]), *(f"{';'.join(row)}\r\n".encode() for row in rows[2:])])
     kept = IMPORTER.keep(actor=SENDER, content=content)
     plan = IMPORTER.planned(actor=SENDER, row=kept)
-    shown = pages.preview(RequestFactory().get("/"), plan).context["rows"]
-    assert [(row.where, row.state, row.errors[0]) for row in shown] == [  # type: ignore[attr-defined]
+    shown: Any = pages.preview(RequestFactory().get("/"), plan).context["list"]
+    outcomes = [shown.declared.columns[1].value_of(row) for row in shown.lines]
+    assert [(row.place, each["state"], each["errors"][0]) for row, each in zip(shown.lines, outcomes, strict=True)] == [
         ("Priser 2", "Fel", ("Pris", "Skriv ett belopp, till exempel 95,00.")),
         ("Priser 3", "Fel", ("Gäller från och med", "Skriv ett datum, till exempel 2026-11-25.")),
         ("Priser 4", "Fel", ("Pris", tables.ODD["formula"])),
@@ -94,10 +97,12 @@ def test_templates_have_the_columns_and_no_row() -> None:
 
 
 def test_rows_are_shown_in_pages() -> None:
-    rows = [(f"K-{number}", "1", "2026-12-01") for number in range(pages.PAGE + 1)]
+    rows = [(f"K-{number}", "1", "2026-12-01") for number in range(listing.PAGE + 1)]
     plan = IMPORTER.planned(actor=SENDER, row=IMPORTER.keep(actor=SENDER, content=price_list(*rows)))
     first = pages.preview(RequestFactory().get("/"), plan)
-    assert (len(first.shown), first.context["next_url"]) == (pages.PAGE, f"?visa=alla&fran={pages.PAGE}")
-    last = pages.preview(RequestFactory().get(f"/{first.context['next_url']}"), plan)
-    assert ([row.get("article") for row in last.shown], last.context["first_url"]) == ([f"K-{pages.PAGE}"], "?visa=alla")
-    assert plan.count(RowOutcome.CREATE, "priser") == pages.PAGE + 1
+    shown: Any = first.context["list"]
+    assert (len(first.shown), shown.next_url) == (listing.PAGE, f"/?visa=alla&efter={listing.PAGE}#rader")
+    last = pages.preview(RequestFactory().get(shown.next_url), plan)
+    shown = last.context["list"]
+    assert ([row.get("article") for row in last.shown], shown.first_url) == ([f"K-{listing.PAGE}"], "/?visa=alla#rader")
+    assert plan.count(RowOutcome.CREATE, "priser") == listing.PAGE + 1
