@@ -14,6 +14,7 @@ Alone: `make bench AREA=portal PYTEST_ARGS="-k clerks"`, about seven minutes. Sh
 - `BENCH_CLERKS` (50,100,150): how many clerks work in each run with think time; `BENCH_THINK` (3): mean seconds between two acts.
 - `BENCH_CLOSED` (4,8,16): how many connections each run without think time has; the clerks take turns at them.
 - `BENCH_LOAD_SECONDS` (30) and `BENCH_WARM_UP` (10): how long each run is measured, and runs before it is.
+- `PORTAL_WORKERS` (2): processes of the portal.
 - `-k closed_loop` or `-k think_time` in place of `-k clerks` takes one of the two.
 """
 
@@ -41,6 +42,9 @@ WARM_UP = int(os.environ.get("BENCH_WARM_UP", "10"))
 P95_LIMIT, RATE_LIMIT = 300.0, 100.0
 PROGRAMS = {"portal", "people-front", "directory"}
 MEASURED = {"portal": "portal", "postgres": "PostgreSQL", "people-front": "nginx", "directory": "directory", "redis": "Redis"}
+FEWEST = 50
+"""Clerks that take turns at least without think time, so that nobody searches more often than a person may in an hour."""
+
 FEW = 20
 """Responses of a page below which its 99th percentile is not shown."""
 
@@ -122,7 +126,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
     ) as stage:
         environ, plan = stage.house.command_env(), tmp_path_factory.mktemp("plan") / "clerks.json"
         stage.manage("demo_load", "--persons", str(PERSONS), seconds=1800)
-        command = [sys.executable, "-m", "tests.bench.clerk_plan", str(max(CLERKS)), str(plan)]
+        command = [sys.executable, "-m", "tests.bench.clerk_plan", str(max(*CLERKS, FEWEST)), str(plan)]
         subprocess.run(command, cwd=ROOT, env=environ, check=True)
         client = Workers("tests.bench.clerks", environ, 1, "127.0.0.1", str(stage.house.port("portal")), str(plan))
         try:
