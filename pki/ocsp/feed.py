@@ -103,7 +103,7 @@ def answers(since: Snapshot | None) -> Iterator[StoreRecord]:
             yield from _records(rows.filter(certificate_id__in=set(ids)))
 
 
-class _Row(NamedTuple):
+class _StoredResponse(NamedTuple):
     """One stored response with columns of its certificate."""
 
     certificate_id: UUID
@@ -141,7 +141,7 @@ def _records(rows: "QuerySet[OcspResponse]") -> Iterator[StoreRecord]:
         "certificate_id", "cert_id_hash", "ca_id", "certificate__serial", "certificate__status", "certificate__held",
         "certificate__status_version", "certificate__not_after", "status_version", "this_update", "next_update", "der",
     )  # fmt: skip
-    for id_, group in groupby(map(_Row._make, found.iterator(chunk_size=CHUNK)), key=lambda row: row.certificate_id):
+    for id_, group in groupby(map(_StoredResponse._make, found.iterator(chunk_size=CHUNK)), key=lambda row: row.certificate_id):
         both = list(group)
         if len({row.signed_version for row in both}) != 1 or len(both) != len(CertIdHash) or not all(row.is_true for row in both):
             log.error("ocsp_store.answer_refused", certificate=str(id_))

@@ -195,7 +195,7 @@ def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_
 
 
 @dataclass
-class _Row:
+class _RevokedRow:
     """The columns that a revocation reads and changes. An ORM object with all columns costs five times the query."""
 
     id: UUID
@@ -209,15 +209,15 @@ class _Row:
     status_version: int
 
 
-_COLUMNS: Final = ", ".join(each.name for each in fields(_Row))
+_COLUMNS: Final = ", ".join(each.name for each in fields(_RevokedRow))
 
 
-def _locked(ids: set[UUID]) -> list[_Row]:
+def _locked(ids: set[UUID]) -> list[_RevokedRow]:
     """Returns the existing certificates of these, locked in the order of their ids."""
     statement = f"SELECT {_COLUMNS} FROM pki_lock_certificates(%s::uuid[])"  # noqa: S608  (ours)
     with connection.cursor() as cursor:
         cursor.execute(statement, [[str(id_) for id_ in ids]])
-        return [_Row(*row) for row in cursor.fetchall()]
+        return [_RevokedRow(*row) for row in cursor.fetchall()]
 
 
 def _refuse_holders(ids: set[UUID]) -> None:
@@ -230,7 +230,7 @@ def _refuse_holders(ids: set[UUID]) -> None:
         )
 
 
-def _apply(row: _Row, request: RevocationRequest, now: dt.datetime) -> str:
+def _apply(row: _RevokedRow, request: RevocationRequest, now: dt.datetime) -> str:
     """Applies the request to `row` and returns the event's name; empty if nothing changed."""
     if row.status == CertificateStatus.FAILED:
         return ""
@@ -251,7 +251,7 @@ def _apply(row: _Row, request: RevocationRequest, now: dt.datetime) -> str:
     return changed
 
 
-def _update(rows: list[_Row]) -> None:
+def _update(rows: list[_RevokedRow]) -> None:
     """Writes the changes of `_apply` in one statement, and gives the rows their status versions.
 
     A database function executes the acts in `Revocation` and gives each row its CA's next status version. The process that
@@ -270,7 +270,7 @@ def _update(rows: list[_Row]) -> None:
         row.status_version = versions[row.id]
 
 
-def _record(row: _Row, request: RevocationRequest, now: dt.datetime, approval_request_id: UUID | None) -> Revocation:
+def _record(row: _RevokedRow, request: RevocationRequest, now: dt.datetime, approval_request_id: UUID | None) -> Revocation:
     return Revocation(
         certificate_id=row.id,
         received_at=request.received_at,
@@ -287,7 +287,7 @@ def _record(row: _Row, request: RevocationRequest, now: dt.datetime, approval_re
     )
 
 
-def _event(row: _Row, action: str, request: RevocationRequest, now: dt.datetime) -> Event:
+def _event(row: _RevokedRow, action: str, request: RevocationRequest, now: dt.datetime) -> Event:
     facts: dict[str, Any] = {
         "ca_id": row.ca_id,
         "serial": row.serial,

@@ -86,7 +86,7 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     waits = []
     drawn: dict[str, CardCustomisation] = {}
     for read in annotated.values_list(*_PLACE, *columns):
-        row = _Row(*read[: len(_PLACE)])
+        row = _CheckedPlace(*read[: len(_PLACE)])
         present, pending = (_card(each) for each in batched(read[len(_PLACE) :], len(_DRAWING)))
         found.append(row)
         if present is not None:
@@ -121,7 +121,7 @@ def _card(values: Sequence[Any]) -> CardCustomisation | None:
     return CardCustomisation(**dict(zip(_DRAWING, values, strict=True))) if values[0] is not None else None
 
 
-class _Row(NamedTuple):
+class _CheckedPlace(NamedTuple):
     id: UUID
     path: str
     offered_codes: list[str]
@@ -129,12 +129,12 @@ class _Row(NamedTuple):
     has_request: bool
 
 
-def _lacking(rows: Iterable[_Row]) -> Lacking:
+def _lacking(rows: Iterable[_CheckedPlace]) -> Lacking:
     found = [(row.path.count("/"), row.id) for row in rows]
     return Lacking(len(found), min(found)[1] if found else None)
 
 
-def _unready(rows: Iterable[_Row], drawn: Mapping[str, CardCustomisation]) -> tuple[Unready, ...]:
+def _unready(rows: Iterable[_CheckedPlace], drawn: Mapping[str, CardCustomisation]) -> tuple[Unready, ...]:
     """Returns the customisations that apply to the rows, own or inherited, and are not ready; the one of most organisations
     first.
     """

@@ -30,7 +30,7 @@ def actor_of_person(person_id: UUID, *, hsa_id: str = "") -> Actor:
     global role (rules/issuance 1.3). It issues nothing while training or person check is overdue. A deceased person has no
     grants.
     """
-    grants = [_Row(*row) for row in _grants(person_id, user(person_id, ()).ref)]
+    grants = [_GrantColumns(*row) for row in _grants(person_id, user(person_id, ()).ref)]
     until = issues_until(grants, held_of(grants[0].held)) if grants else None
     blocked = until is not None and until < clock.today()
     reached = frozenset(grants[0].extended_persons) if grants else frozenset()
@@ -43,7 +43,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class _Row(NamedTuple):
+class _GrantColumns(NamedTuple):
     """The columns in the order of `_COLUMNS`."""
 
     role: str
@@ -149,7 +149,7 @@ def issues_until(grants: Iterable[HeldRole], held: Sequence[Held]) -> dt.date | 
     return qualifications.last_day(held) if any(Role(row.role) in QUALIFIED_ROLES for row in grants) else None
 
 
-def _grant(row: _Row, *, blocked: bool) -> Grant:
+def _grant(row: _GrantColumns, *, blocked: bool) -> Grant:
     path = row.area_path or row.organisation_path or "/"
     role = Role(row.role)
     return Grant(role, path, row.protected_persons, overdue=blocked and role in QUALIFIED_ROLES, since=row.valid_from)
