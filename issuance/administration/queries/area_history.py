@@ -2,7 +2,9 @@
 that moves to another area takes its history with it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 from uuid import UUID
 
@@ -10,54 +12,102 @@ from django.db.models import Case, CharField, F, Q, QuerySet, UUIDField, Value, 
 from django.db.models.functions import Cast, Coalesce
 
 from issuance.administration.queries import history as single
-from issuance.administration.queries.history import PAGE, ConfigurationHistory
+from issuance.administration.queries.history import ConfigurationEntry
 from issuance.authz import Action, Actor
 from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
 from issuance.people.queries import officers
 from issuance.records.models.events import NAMING_AN_ORGANISATION, ROLE_ACTIONS, Event
+from issuance.records.queries.history import BY_NUMBER
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import role_reach
-from siths_portal.lib.events import NEWEST_FIRST
+from siths_portal.lib.lists import ByKey, keyset
 
 _AREA, _ORGANISATION, _OFFICE, _GRANT = "area", "organisation", "office", "grant"
 _IN_AREA, _NO_PERSON = F("area_id"), Cast(Value(None), UUIDField())
 
 
-def history(*, actor: Actor, area_id: UUID, before: int | None = None, limit: int = PAGE) -> ConfigurationHistory:
-    """Returns the changes of an area, its organisations (closed ones too), offices and card customisations, and of the roles in
-    them. Always runs four queries. Leaves out the roles of a protected holder whom the actor may not see (S13). The caller has
+@dataclass(frozen=True)
+class AreaHistory(ByKey[Event, ConfigurationEntry]):
+    """The source of the list: the changes of an area, its organisations (closed ones too), offices and card customisations, and
+    of the roles in them. A page always runs four queries.
+
+    Leaves out the roles of a protected holder whom the actor may not see (S13). `only` narrows the events. The caller has
     checked that `actor` may see the area.
     """
-    members = list(_members_of(actor, area_id))
-    # Always queried, and always with at least the reader: otherwise the number of queries would show whether a holder is
-    # protected.
-    hidden = officers.hidden(actor, {cast(UUID, actor.person_id), *(person for *_, person in members if person)})
-    found: dict[str, dict[str, UUID]] = {_ORGANISATION: {}, _OFFICE: {}, _GRANT: {}}
-    for kind, pk, place, person in members:
-        if person not in hidden:
-            found[kind][str(pk)] = place
-    organisations, grants = list(found[_ORGANISATION]), found[_GRANT]
-    older, most = Event.objects.all() if before is None else Event.objects.filter(id__lt=before), limit + 1
-    direct = _newest(
-        older,
-        most,
-        Q(subject_type=_AREA, subject_ref=str(area_id)),
-        Q(subject_type=_ORGANISATION, subject_ref__in=organisations),
-        Q(subject_type=_OFFICE, subject_ref__in=list(found[_OFFICE])),
-    )
-    # No index covers only events that refer to an organisation or a role in their facts. If the other events fill the page,
-    # only newer ones can still belong on it, so the query reads no older ones.
-    newer = older.filter(id__gt=direct[-1].id) if len(direct) == most else older
-    referring = _newest(
-        newer,
-        most,
-        Q(subject_type__in=NAMING_AN_ORGANISATION, facts__organisation__in=organisations),
-        Q(action__in=ROLE_ACTIONS, facts__grant__in=list(grants)),
-    )
-    rows = sorted({row.id: row for row in (*direct, *referring)}.values(), key=lambda row: -row.id)[:most]
-    places = {ref: (_AREA if place == area_id else _ORGANISATION, str(place)) for ref, place in grants.items()}
-    return single.page(actor, rows, limit, places=places)
+
+    model = Event
+
+    actor: Actor
+    area_id: UUID
+    only: Q = field(default_factory=Q)
+
+    def lines(self, rows: Sequence[Event]) -> Sequence[ConfigurationEntry]:
+        """See `ByKey`."""
+        return single.entries(self.actor, rows, places=self._members.places)
+
+    def count(self, most: int) -> int:
+        """See `Source`."""
+        conditions = (*self._members.direct, *self._members.referring)
+        return _first(Event.objects.filter(self.only), most, conditions, descending=True).count()
+
+    def read(self, last: int | None, most: int, *, descending: bool) -> Sequence[Event]:
+        """See `ByKey`."""
+        beyond, within = ("id__lt", "id__gt") if descending else ("id__gt", "id__lt")
+        events = Event.objects.filter(self.only, **({beyond: last} if last is not None else {}))
+        direct = list(_first(events, most, self._members.direct, descending=descending))
+        # No index covers only events that refer to an organisation or a role in their facts. If the other events fill the page,
+        # only those before their last can still belong on it, so the query reads no others.
+        nearer = events.filter(**{within: direct[-1].id}) if len(direct) == most else events
+        referring = _first(nearer, most, self._members.referring, descending=descending)
+        found = {row.id: row for row in (*direct, *referring)}
+        return [found[pk] for pk in sorted(found, reverse=descending)][:most]
+
+    @cached_property
+    def _members(self) -> "_Members":
+        members = list(_members_of(self.actor, self.area_id))
+        # Always queried, and always with at least the reader: otherwise the number of queries would show whether a holder is
+        # protected.
+        reader = cast(UUID, self.actor.person_id)
+        hidden = officers.hidden(self.actor, {reader, *(person for *_, person in members if person)})
+        found: dict[str, dict[str, UUID]] = {_ORGANISATION: {}, _OFFICE: {}, _GRANT: {}}
+        for kind, pk, place, person in members:
+            if person not in hidden:
+                found[kind][str(pk)] = place
+        return _Members(self.area_id, list(found[_ORGANISATION]), list(found[_OFFICE]), found[_GRANT])
+
+
+@dataclass(frozen=True)
+class _Members:
+    """What belongs to an area: ids of organisations and offices, and the place of each role grant."""
+
+    area_id: UUID
+    organisations: list[str]
+    offices: list[str]
+    grants: Mapping[str, UUID]
+
+    @property
+    def direct(self) -> tuple[Q, ...]:
+        """The conditions for events of the area and of its members."""
+        return (
+            Q(subject_type=_AREA, subject_ref=str(self.area_id)),
+            Q(subject_type=_ORGANISATION, subject_ref__in=self.organisations),
+            Q(subject_type=_OFFICE, subject_ref__in=self.offices),
+        )
+
+    @property
+    def referring(self) -> tuple[Q, ...]:
+        """The conditions for events of other subjects that refer to a member."""
+        return (
+            Q(subject_type__in=NAMING_AN_ORGANISATION, facts__organisation__in=self.organisations),
+            Q(action__in=ROLE_ACTIONS, facts__grant__in=list(self.grants)),
+        )
+
+    @property
+    def places(self) -> single.Places:
+        """The kind and id of the place of each role grant."""
+        kinds = {True: _AREA, False: _ORGANISATION}
+        return {ref: (kinds[place == self.area_id], str(place)) for ref, place in self.grants.items()}
 
 
 def _members_of(actor: Actor, area_id: UUID) -> Iterable[tuple[str, UUID, UUID, UUID | None]]:
@@ -79,9 +129,13 @@ def _listed(rows: QuerySet[Any], kind: str, *, place: Any = _IN_AREA, person: An
     return rows.order_by().values_list(Value(kind, CharField()), "pk", place, person)
 
 
-def _newest(events: QuerySet[Event], count: int, *conditions: Q) -> list[Event]:
-    """Returns the newest `count` events that meet one of the conditions, the newest first. Runs one query: a union with a part
-    for each condition, so that each part can use its own index.
+def _first(events: QuerySet[Event], count: int, conditions: Sequence[Q], *, descending: bool) -> QuerySet[Event]:
+    """Returns the first `count` events that meet one of the conditions, by number, from the newest or the oldest on. One query:
+    a union with a part for each condition, so that each part can use its own index.
     """
-    first, *others = (events.filter(each).order_by(NEWEST_FIRST).values("id")[:count] for each in conditions)
-    return list(Event.objects.filter(pk__in=first.union(*others)).order_by("-id")[:count])
+    parts = (
+        part.order_by(*keyset.ordering(part, (BY_NUMBER,), descending=descending)).values("id")[:count]
+        for part in (events.filter(each) for each in conditions)
+    )
+    first, *others = parts
+    return Event.objects.filter(pk__in=first.union(*others)).order_by("-id" if descending else "id")[:count]

@@ -19,9 +19,8 @@ from issuance.records.queries.history import names_of
 from issuance.records.services.editing import Change
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import role_reach
-from siths_portal.lib.events import NEWEST_FIRST
+from siths_portal.lib.lists import Rows
 
-PAGE = 50
 _ONE_LINE = 160
 _RECEIPT_TEXT_SET = "organisation.receipt_text_set"
 _CUSTOMISATION, _NUMBER = "customisation", "customisation_id"
@@ -75,14 +74,6 @@ class ConfigurationEntry:
 
 
 @dataclass(frozen=True)
-class ConfigurationHistory:
-    """A page of history. `before` is the cursor of the next page, None on the last one."""
-
-    entries: tuple[ConfigurationEntry, ...]
-    before: int | None
-
-
-@dataclass(frozen=True)
 class OtherChange:
     """A field's change by another user, shown to a user whose edit came later."""
 
@@ -91,9 +82,7 @@ class OtherChange:
     change: FieldChange
 
 
-def history(
-    *, actor: Actor, subject_type: str, subject_ref: UUID | str, before: int | None = None, limit: int = PAGE
-) -> ConfigurationHistory:
+def history(*, actor: Actor, subject_type: str, subject_ref: UUID | str) -> Rows[Event, ConfigurationEntry]:
     """Returns the history of one subject.
 
     An organisation's history includes its offices and card customisations. The history of an organisation or area includes its
@@ -105,24 +94,18 @@ def history(
         concerned |= Q(subject_type__in=NAMING_AN_ORGANISATION, facts__organisation=str(subject_ref))
     if subject_type in _WITH_ROLES:
         concerned |= Q(action__in=ROLE_ACTIONS, facts__grant__in=_grants(actor, subject_type, subject_ref))
-    events = Event.objects.filter(concerned)
-    if before is not None:
-        events = events.filter(id__lt=before)
-    rows = list(events.order_by(NEWEST_FIRST)[: limit + 1])
-    return page(actor, rows, limit, subject_type=subject_type)
+    return Rows(Event.objects.filter(concerned), lambda rows: entries(actor, rows, subject_type=subject_type))
 
 
-def page(
-    actor: Actor, rows: Sequence[Event], limit: int, *, subject_type: str = "", places: Places | None = None
-) -> ConfigurationHistory:
-    """Returns a page of the newest `limit` of `rows`; one more row means that older ones exist.
+def entries(
+    actor: Actor, rows: Sequence[Event], *, subject_type: str = "", places: Places | None = None
+) -> list[ConfigurationEntry]:
+    """Returns `rows` in words.
 
     All rows belong to one subject of type `subject_type`. With `places` they belong to several subjects, and each entry names
     its own; `places` maps the role grants in the rows to their place.
     """
-    shown = rows[:limit]
-    entries = tuple(_entries(actor, shown, subject_type, places))
-    return ConfigurationHistory(entries, shown[-1].id if len(rows) > limit else None)
+    return list(_entries(actor, rows, subject_type, places))
 
 
 def _grants(actor: Actor, subject_type: str, subject_ref: UUID | str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -26,7 +26,7 @@ from issuance.organisations.queries.places import Above, OrganisationHead
 from issuance.records.web.editing import initial, submitted_form
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, actor_of, demand, object_page, object_tabs, render_page
 from issuance.records.web.history import TEMPLATE as HISTORY
-from issuance.records.web.history import history_context
+from issuance.records.web.history import HistoryList
 from issuance.records.web.places import demand_there, organisation_page
 from issuance.records.web.values import row
 from siths_portal.lib import clock
@@ -171,10 +171,12 @@ def _restriction(found: ArticleFacts) -> str:
 
 @require_safe
 @ADMINISTRATION.requires()
-def article_history(request: HttpRequest, code: str) -> HttpResponse:
+def article_history(request: HttpRequest, code: str) -> HttpResponseBase:
     """Shows the history of an article. Raises Forbidden, NotFound."""
     found = articles.article(actor=actor_of(request), code=code)
-    return _page(request, HISTORY, found, history_context(request, "article", code), here="article_history")
+    return HistoryList(request, "article", code).page(
+        lambda context, status: _page(request, HISTORY, found, context, here="article_history", status=status)
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

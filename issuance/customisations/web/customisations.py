@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html_join
@@ -48,7 +48,7 @@ from issuance.records.web.frame import (
     render_page,
 )
 from issuance.records.web.history import TEMPLATE as HISTORY
-from issuance.records.web.history import history_context
+from issuance.records.web.history import HistoryList
 from issuance.records.web.places import demand_there, organisation_page
 from issuance.records.web.values import row
 from siths_portal.lib.errors import Conflict
@@ -206,11 +206,12 @@ def customisation_edit(request: HttpRequest, customisation_id: UUID) -> HttpResp
 
 
 @require_safe
-def customisation_history(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
+def customisation_history(request: HttpRequest, customisation_id: UUID) -> HttpResponseBase:
     """Shows the history of a card customisation. Raises NotFound, Forbidden."""
     found = query.customisation(actor=actor_of(request), customisation_id=customisation_id)
-    context = history_context(request, "customisation", customisation_id)
-    return _page(request, HISTORY, found, context, here="customisation_history")
+    return HistoryList(request, "customisation", customisation_id).page(
+        lambda context, status: _page(request, HISTORY, found, context, here="customisation_history", status=status)
+    )
 
 
 @require_safe

@@ -7,8 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -43,7 +42,7 @@ from issuance.organisations.queries import areas, organisations, places
 from issuance.records.web import created
 from issuance.records.web.editing import at_first_field, initial, saved, wants_another
 from issuance.records.web.frame import actor_of, demand
-from issuance.records.web.history import TEMPLATE, history_context
+from issuance.records.web.history import TEMPLATE, HistoryList
 from issuance.records.web.places import area_page, demand_there, organisation_page
 from issuance.records.web.values import row
 from siths_portal.lib.errors import Conflict, Invalid
@@ -240,10 +239,12 @@ def _form_context(request: HttpRequest, form: OfficeForm, line: _Example, cancel
 
 
 @require_safe
-def office_history(request: HttpRequest, office_id: UUID) -> HttpResponse:
+def office_history(request: HttpRequest, office_id: UUID) -> HttpResponseBase:
     """Shows the history of an office. Raises NotFound, Forbidden."""
     head = offices.office_head(actor=actor_of(request), office_id=office_id)
-    return office_page(request, TEMPLATE, head, history_context(request, "office", office_id), here="office_history")
+    return HistoryList(request, "office", office_id).page(
+        lambda context, status: office_page(request, TEMPLATE, head, context, here="office_history", status=status)
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -14,7 +14,9 @@ class Shown(StrEnum):
 
     PERSON = "person"
     PERSON_HISTORY = "person_history"
+    PERSON_HISTORY_FILE = "person_history_file"
     CARRIER_HISTORY = "carrier_history"
+    CARRIER_HISTORY_FILE = "carrier_history_file"
     CERTIFICATE = "certificate"
     RECEIPT = "receipt"
     RECEIPT_PDF = "receipt_pdf"
@@ -23,10 +25,17 @@ class Shown(StrEnum):
     REVOCATION = "revocation"
 
 
-def record(*, actor: Actor, person_id: UUID, shown: Shown, subject: UUID | None = None) -> None:
-    """Records that `actor`, whose right has been checked, will see these data of the person; `subject` is the object."""
-    facts = {"shown": shown.value} | ({"subject": str(subject)} if subject else {})
-    Event.record(actor_ref=actor.ref, action="person.shown", subject_type="disclosure", subject_ref=str(person_id), facts=facts)
+def record(
+    *, actor: Actor, person_id: UUID, shown: Shown, subject: UUID | None = None, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Records that `actor`, whose right has been checked, will see these data of the person.
+
+    `subject` is the id of the object; `facts` describe a file.
+    """
+    recorded = {**(facts or {}), "shown": shown.value} | ({"subject": str(subject)} if subject else {})
+    Event.record(
+        actor_ref=actor.ref, action="person.shown", subject_type="disclosure", subject_ref=str(person_id), facts=recorded
+    )
 
 
 def record_certificate(*, actor: Actor, certificate_id: UUID) -> None:
@@ -49,6 +58,17 @@ def record_holders_file(*, actor: Actor, organisation_id: UUID, rows: int, chose
 
 def _of_holders(actor: Actor, action: str, organisation_id: UUID, facts: dict[str, Any]) -> None:
     Event.record(actor_ref=actor.ref, action=action, subject_type="disclosure", subject_ref=str(organisation_id), facts=facts)
+
+
+def record_history_file(*, actor: Actor, of: str, subject_ref: UUID | str, rows: int, chosen: Mapping[str, Any]) -> None:
+    """Records that `actor` will download a list of events, which names the people who acted, as a file of `rows` rows.
+
+    `of` is the type of the subject `subject_ref`, or the kind of list.
+    """
+    facts = {**chosen, "of": of, "rows": rows}
+    Event.record(
+        actor_ref=actor.ref, action="history.exported", subject_type="disclosure", subject_ref=str(subject_ref), facts=facts
+    )
 
 
 def record_setup_file(*, actor: Actor, place_id: UUID, rows: Mapping[str, int]) -> None:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -11,13 +11,14 @@ from issuance.people.queries import person_photo as photos
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
+from issuance.person_page.web.history import PersonHistoryList
 from issuance.records.queries import history
-from issuance.records.queries.history import HistoryView
+from issuance.records.queries.history import HistoryEntry, PersonHistory
 from issuance.records.web.frame import SEARCH, Link, actor_of, render_page
-from issuance.records.web.lists import number_cursor
 from issuance.records.web.persons import photo_url
 from siths_portal.lib.files.downloads import attachment, picture, serves_picture
 from siths_portal.lib.ids import id_of
+from siths_portal.lib.lists import Shown as Listed
 
 
 @require_safe
@@ -71,31 +72,35 @@ def _invalid_carriers(request: HttpRequest, page: person_view.PersonView) -> Lin
 
 
 @require_safe
-def person_history(request: HttpRequest, person_id: UUID) -> HttpResponse:
+def person_history(request: HttpRequest, person_id: UUID) -> HttpResponseBase:
     """Shows the history of a person and of their carriers and roles. Raises NotFound, Forbidden."""
-    page = history.person_history(actor=actor_of(request), person_id=person_id, before=number_cursor(request))
-    return _history(request, page, Shown.PERSON_HISTORY, person_id)
+    found = history.person_history(actor=actor_of(request), person_id=person_id)
+    return _history(request, found, person_id, Shown.PERSON_HISTORY, Shown.PERSON_HISTORY_FILE)
 
 
 @require_safe
-def carrier_history(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
+def carrier_history(request: HttpRequest, carrier_id: UUID) -> HttpResponseBase:
     """Shows the history of a carrier. Raises NotFound, Forbidden."""
-    page = history.carrier_history(actor=actor_of(request), carrier_id=carrier_id, before=number_cursor(request))
-    return _history(request, page, Shown.CARRIER_HISTORY, carrier_id)
+    found = history.carrier_history(actor=actor_of(request), carrier_id=carrier_id)
+    return _history(request, found, carrier_id, Shown.CARRIER_HISTORY, Shown.CARRIER_HISTORY_FILE)
 
 
-def _history(request: HttpRequest, page: HistoryView, shown: Shown, subject: UUID) -> HttpResponse:
+def _history(request: HttpRequest, found: PersonHistory, subject: UUID, shown: Shown, file: Shown) -> HttpResponseBase:
     actor = actor_of(request)
-    head = person_view.person_head(actor=actor, person_id=page.person_id)
-    disclosures.record(actor=actor, person_id=page.person_id, shown=shown, subject=subject)
-    context = {
-        "page": page,
-        "head": head,
-        "photo_url": photo_url(head),
-        "next_url": f"{request.path}?fore={page.before}" if page.before else "",
-        "first_url": request.path if "fore" in request.GET else "",
-    }
-    return render_page(request, SEARCH, "person_page/history.html", context)
+    head = person_view.person_head(actor=actor, person_id=found.person_id)
+
+    def draw(listed: Listed[HistoryEntry]) -> HttpResponse:
+        disclosures.record(actor=actor, person_id=found.person_id, shown=shown, subject=subject)
+        context = {
+            "carrier": found.carrier,
+            "list": listed,
+            "form": listed.form,
+            "head": head,
+            "photo_url": photo_url(head),
+        }
+        return render_page(request, SEARCH, "person_page/history.html", context, status=listed.status)
+
+    return PersonHistoryList(request, found, file, subject).answer(draw)
 
 
 @require_safe

@@ -23,9 +23,10 @@ from issuance.records.models.events import Event
 from issuance.records.queries import event_words, words
 from issuance.roles.queries import role_places
 from siths_portal.lib.database.prepared import prepared
-from siths_portal.lib.events import NEWEST_FIRST
+from siths_portal.lib.lists import ByKey, Key, keyset
 
-PAGE = 50
+BY_NUMBER = Key("pk", indexed=False)
+"""The order of events: their numbers rise with time. Few events of many are found by what they are about and then sorted."""
 
 type Subjects = Mapping[tuple[str, str], str]
 """The display name of each subject of events, by its type and id."""
@@ -50,27 +51,48 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True)
-class HistoryView:
-    """A page of history.
+class PersonHistory(ByKey[Event, HistoryEntry]):
+    """The source of the list of a person's or a carrier's events, without those that another event of the same transaction stands
+    for (ADR 0212).
 
-    `before` is the cursor of the next page, None on the last. `carrier` is the carrier's name, empty in the history of a person.
+    `carrier` is the carrier's name, empty in the history of a person. `since` and `until` bound when the events happened: from
+    `since` on, before `until`.
     """
 
+    model = Event
+
+    actor: Actor
     person_id: UUID
     carrier: str
-    entries: tuple[HistoryEntry, ...]
-    before: int | None
+    subjects: Subjects
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+
+    @property
+    def _references(self) -> list[list[str]]:
+        return [[ref for kind, ref in self.subjects if kind == subject_type] for subject_type in _SUBJECTS]
+
+    def read(self, last: int | None, most: int, *, descending: bool) -> Sequence[Event]:
+        """See `ByKey`."""
+        beyond = [] if last is None else [last]
+        return _events(most, descending, beyond, self.since, self.until, *self._references)
+
+    def lines(self, rows: Sequence[Event]) -> Sequence[HistoryEntry]:
+        """See `ByKey`."""
+        return _entries(self.actor, self.subjects, self._references, rows)
+
+    def count(self, most: int) -> int:
+        """See `Source`."""
+        return _uncovered(self.since, self.until, self._references)[:most].count()
 
 
-def carrier_history(*, actor: Actor, carrier_id: UUID | str, before: int | None = None, limit: int = PAGE) -> HistoryView:
+def carrier_history(*, actor: Actor, carrier_id: UUID | str) -> PersonHistory:
     """Returns the events of a carrier and of those of its eIDs that the actor sees. Raises NotFound, Forbidden."""
     carrier = policy.get(actor, Action.VIEW_HISTORY, _unread_carriers, carrier_id)
-    subjects = _carrier_subjects(actor, [carrier])
-    entries, further = _page(actor, subjects, before, limit)
-    return HistoryView(carrier.holder_id, _carrier_name(carrier), entries, further)
+    return PersonHistory(actor, carrier.holder_id, _carrier_name(carrier), _carrier_subjects(actor, [carrier]))
 
 
-def person_history(*, actor: Actor, person_id: UUID | str, before: int | None = None, limit: int = PAGE) -> HistoryView:
+def person_history(*, actor: Actor, person_id: UUID | str) -> PersonHistory:
     """Returns the events of a person and of those of their assignments, carriers and eIDs that the actor sees.
 
     Raises NotFound, Forbidden.
@@ -81,8 +103,7 @@ def person_history(*, actor: Actor, person_id: UUID | str, before: int | None = 
         **{("post", str(pk)): _("Uppdrag {hsa_id}").format(hsa_id=hsa_id) for pk, hsa_id in _posts(actor, person.id)},
         **_carrier_subjects(actor, _carriers(actor, person.id)),
     }
-    entries, further = _page(actor, subjects, before, limit)
-    return HistoryView(person.id, "", entries, further)
+    return PersonHistory(actor, person.id, "", subjects)
 
 
 def _carrier_name(carrier: Carrier) -> str:
@@ -144,16 +165,13 @@ _SUBJECTS = ("person", "post", "carrier", Eid.subject, EidOrder.subject, "order"
 """Types of subjects in the history of a person."""
 
 
-def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> tuple[tuple[HistoryEntry, ...], int | None]:
-    references = [[ref for kind, ref in subjects if kind == subject_type] for subject_type in _SUBJECTS]
-    rows = _events(limit + 1, [] if before is None else [before], *references)
-    shown = rows[:limit]
+def _entries(actor: Actor, subjects: Subjects, references: Sequence[list[str]], shown: Sequence[Event]) -> list[HistoryEntry]:
     who, places = names_of(actor, {row.actor_ref for row in shown}), role_places.places_of_events(actor, shown)
     identified = [UUID(row.subject_ref) for row in shown if row.action == "holder.identified"]
     withdrawn = set(IdentificationWithdrawal.objects.filter(pk__in=identified).values_list("pk", flat=True)) if identified else ()
     offered = identifications.withdrawable_of(actor, identified) if identified else ()
     further = _facts_of_covered(references, shown)
-    entries = tuple(
+    return [
         HistoryEntry(
             id=row.id,
             at=row.at,
@@ -167,8 +185,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
             withdraws=UUID(row.subject_ref) if row.action == "holder.identified" and UUID(row.subject_ref) in offered else None,
         )
         for row in shown
-    )
-    return entries, shown[-1].id if len(rows) > limit else None
+    ]
 
 
 def _facts(row: Event) -> dict[str, Any]:
@@ -189,17 +206,31 @@ def _concerning(references: Iterable[Sequence[str]]) -> QuerySet[Event]:
     return Event.objects.filter(concerned)
 
 
-@prepared
-def _events(limit: int, before: list[int], *references: list[str]) -> QuerySet[Event]:
-    """Returns the newest events without those that another event of the same transaction stands for (ADR 0212)."""
+def _uncovered(since: dt.datetime | None, until: dt.datetime | None, references: Sequence[list[str]]) -> QuerySet[Event]:
     covered = Q(pk__in=[])
     for action, others in COVERS.items():
         covering = _concerning(references).filter(xid=OuterRef("xid"), action=action)
         covered |= Q(Exists(covering), action__in=others)
     events = _concerning(references).exclude(covered)
-    if before:
-        events = events.filter(id__lt=before[0])
-    return events.order_by(NEWEST_FIRST)[:limit]
+    if since is not None:
+        events = events.filter(at__gte=since)
+    return events if until is None else events.filter(at__lt=until)
+
+
+@prepared
+def _events(
+    most: int,
+    descending: bool,
+    beyond: list[int],
+    since: dt.datetime | None,
+    until: dt.datetime | None,
+    *references: list[str],
+) -> QuerySet[Event]:
+    """Returns the first events by number in one direction, beyond the one number in `beyond` if there is one."""
+    events = _uncovered(since, until, references)
+    if beyond:
+        events = events.filter(id__lt=beyond[0]) if descending else events.filter(id__gt=beyond[0])
+    return events.order_by(*keyset.ordering(events, (BY_NUMBER,), descending=descending))[:most]
 
 
 @prepared
@@ -208,7 +239,7 @@ def _facts_within(xids: list[int], actions: list[str], *references: list[str]) -
     return covered.order_by("id").values_list("xid", "action", "facts")
 
 
-def _facts_of_covered(references: Sequence[list[str]], shown: list[Event]) -> dict[int, list[Mapping[str, Any]]]:
+def _facts_of_covered(references: Sequence[list[str]], shown: Sequence[Event]) -> dict[int, list[Mapping[str, Any]]]:
     """Returns the facts of the events that each of `shown` stands for, by its id.
 
     Leaves them out if two events of the same action in one transaction could claim them.

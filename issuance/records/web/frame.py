@@ -8,7 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -19,7 +19,7 @@ from authn.web import require_recent_login
 from issuance.authz import Action, Actor, policy
 from siths_portal.lib.errors import Forbidden
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Section:
 
         def decorate(view: View) -> View:
             @wraps(view)
-            def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
                 if self.everywhere:
                     policy.require_global(actor_of(request), needed)
                 else:

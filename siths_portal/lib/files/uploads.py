@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
 from django.utils.datastructures import MultiValueDict
@@ -30,7 +30,7 @@ def is_too_large(request: HttpRequest) -> bool:
     return REFUSED_HEADER in request.headers or (length.isdecimal() and int(length) > settings.UPLOAD_MAX_REQUEST_BYTES)
 
 
-def takes_files[View: Callable[..., HttpResponse]](view: View) -> View:
+def takes_files[View: Callable[..., HttpResponseBase]](view: View) -> View:
     """Marks a view with a file form. If a body is too large, the user is redirected to the view's GET, with the reason."""
     cast(Any, view).takes_files = True
     return view

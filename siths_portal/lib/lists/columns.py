@@ -180,7 +180,7 @@ class Column[L]:
             text = format_html('<a class="ds-link" href="{}">{}</a>', url, text)
         if self.below is None:
             return text
-        return text + format_html_join("", '<span class="history-fact">{}</span>', ((each,) for each in self.below(line)))
+        return text + format_html_join("", '<div class="history-fact">{}</div>', ((each,) for each in self.below(line)))
 
 
 def written(value: Any, *, seconds: bool = False) -> Any:

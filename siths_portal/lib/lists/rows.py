@@ -1,12 +1,13 @@
 """Sources of a list's lines: a queryset in the user's scope, or any other source with pages."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched
 from operator import itemgetter
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from siths_portal.lib.lists import keyset
 from siths_portal.lib.lists.columns import value_of
@@ -59,12 +60,47 @@ class Rows[M: Model, L]:
         for chunk in batched(rows.iterator(_CHUNK), _CHUNK, strict=False):
             yield from self._lines(chunk)
 
+    def filter(self, condition: Q) -> "Rows[M, L]":
+        """Returns the rows that meet the condition."""
+        return replace(self, queryset=self.queryset.filter(condition), total=None) if condition else self
+
     def mapped[N](self, convert: Callable[[Sequence[L]], Sequence[N]]) -> "Rows[M, N]":
         """Returns the same rows, with `convert` applied to the lines of each page, so that another package can add values."""
         return Rows(self.queryset, lambda found: convert(self._lines(found)), self.total)
 
     def _lines(self, found: Sequence[M]) -> Sequence[L]:
         return self.lines(found) if self.lines else cast(Sequence[L], found)
+
+
+class ByKey[M: Model, L](ABC):
+    """A source of rows in the order of their primary keys, for rows that are not one plain queryset: a union, a prepared query."""
+
+    model: ClassVar[type[Model]]
+
+    @abstractmethod
+    def read(self, last: Any, most: int, *, descending: bool) -> Sequence[M]:
+        """Returns the first `most` rows by primary key in one direction, beyond the key `last` or, with None, from the start."""
+
+    @abstractmethod
+    def lines(self, rows: Sequence[M]) -> Sequence[L]:
+        """Returns what columns show of the rows."""
+
+    def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[L]:
+        """See `Source`. The key of `by` is the primary key."""
+        last = keyset.key_of(self.model, cursor)
+        backwards = last is not None and cursor is not None and cursor.backwards
+        found = self.read(last, limit + 1, descending=order.descending != backwards)
+        if backwards and len(found) < limit:
+            return self.page(order, by, None, limit)
+        page = keyset.cut(found, limit=limit, cursor=last is not None, backwards=backwards)
+        return Page(tuple(self.lines(page.lines)), page.previous, page.next)
+
+    def every(self, order: Order, by: Sequence[str | Key]) -> Iterator[L]:
+        """See `Source`. Reads part by part."""
+        last = None
+        while rows := self.read(last, _CHUNK, descending=order.descending):
+            yield from self.lines(rows)
+            last = rows[-1].pk
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from issuance.records.models.events import Event
 from issuance.records.queries import history
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.activated import App, Made, sent_card
+from tests.issuance.histories import entries_of
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
 REASON = "Fel kort skannades vid disken."
@@ -41,12 +42,12 @@ def test_it_ends_the_open_transaction_and_is_recorded(world: Any) -> None:
         activation.reopen(actor=officer, transaction_id=opened.transaction.pk)
     identifications.withdraw(actor=officer, identification_id=pk, reason="En gång till.")
     assert Event.objects.filter(action="holder.identification_withdrawn").count() == 1, "a repetition changes nothing"
-    entries = history.carrier_history(actor=officer, carrier_id=made.carrier.pk).entries
+    entries = entries_of(history.carrier_history(actor=officer, carrier_id=made.carrier.pk))
     assert [entry.what for entry in entries if entry.is_withdrawn] == ["Innehavaren identifierades vid besök"]
     assert not any(entry.withdraws for entry in entries)
     activation.identify(actor=officer, carrier_id=made.carrier.pk, identity_document="passport")
     assert Identification.objects.count() == 2, "a new identification opens the card again"
-    entries = history.carrier_history(actor=officer, carrier_id=made.carrier.pk).entries
+    entries = entries_of(history.carrier_history(actor=officer, carrier_id=made.carrier.pk))
     assert sum(entry.withdraws is not None for entry in entries) == 1
 
 

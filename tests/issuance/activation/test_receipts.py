@@ -35,6 +35,7 @@ from siths_portal.lib.pdf import pades, rendering
 from tests.chance import without_chance
 from tests.issuance import activated
 from tests.issuance.activated import CODE, PUK, App, Made, activated_card, identify, reopened, sent_card
+from tests.issuance.histories import entries_of
 from tests.issuance.world import ADDRESS, SETUP
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
@@ -419,11 +420,11 @@ def test_a_clerk_who_became_protected_is_named_to_those_alone_who_may_see_him(wo
     )
     for reader in (world.officer(), actor_of_person(elsewhere.person_id)):
         assert receipt_view.receipt_view(actor=reader, carrier_id=made.carrier.pk).officer != name
-        entries = history.carrier_history(actor=reader, carrier_id=made.carrier.pk).entries
+        entries = entries_of(history.carrier_history(actor=reader, carrier_id=made.carrier.pk))
         assert name not in {entry.who for entry in entries}
         with pytest.raises(Forbidden, match="receipt-names-protected"):
             receipt_view.receipt_document(actor=reader, carrier_id=made.carrier.pk)
     with_add_on = world.officer(protected=True)
     assert receipt_view.receipt_view(actor=with_add_on, carrier_id=made.carrier.pk).officer == name
-    assert name in {entry.who for entry in history.carrier_history(actor=with_add_on, carrier_id=made.carrier.pk).entries}
+    assert name in {entry.who for entry in entries_of(history.carrier_history(actor=with_add_on, carrier_id=made.carrier.pk))}
     assert receipt_view.receipt_document(actor=with_add_on, carrier_id=made.carrier.pk).content

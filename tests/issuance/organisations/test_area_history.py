@@ -38,8 +38,8 @@ def all_pages(client: Client, address: str) -> list[Any]:
     found: list[Any] = []
     while address:
         context = client.get(address).context
-        found += context["entries"]
-        address = context["next_url"]
+        found += context["list"].lines
+        address = context["list"].next_url
     return found
 
 
@@ -156,8 +156,8 @@ def test_a_protected_holder_makes_no_difference_to_who_may_not_see_him(world: An
     role_assignment.end_role(actor=SETUP, grant_id=assign(world, person, organisation_id=world.clinic.id).id)
     with CaptureQueriesContext(connection) as with_him:
         after = client.get(address)
-    assert after.context["entries"] == before.context["entries"]
-    assert after.context["next_url"] == before.context["next_url"] != ""
+    assert after.context["list"].lines == before.context["list"].lines
+    assert after.context["list"].next_url == before.context["list"].next_url != ""
     assert len(with_him) == len(without) <= MOST_QUERIES
     assert "Hemligsson" not in after.content.decode()
     assert text_of(client_of(issuer_of(world, protected=True)).get(address)).count("Hemligsson") == 2
@@ -182,19 +182,21 @@ def test_long_ones_are_paged_at_the_same_cost(world: Any) -> None:
     with CaptureQueriesContext(connection) as first_queries:
         first = client.get(everything(world.area))
     with CaptureQueriesContext(connection) as second_queries:
-        second = client.get(first.context["next_url"])
+        second = client.get(first.context["list"].next_url)
     assert len(first_queries) <= MOST_QUERIES
     assert len(second_queries) <= MOST_QUERIES
-    assert [len(page.context["entries"]) for page in (first, second)] == [50, 50]
-    assert parse_qs(urlsplit(first.context["next_url"]).query)["visa"] == ["allt"]
-    assert second.context["first_url"] == everything(world.area)
+    assert [len(page.context["list"].lines) for page in (first, second)] == [50, 50]
+    assert parse_qs(urlsplit(first.context["list"].next_url).query)["visa"] == ["allt"]
+    assert second.context["list"].first_url == f"{everything(world.area)}&ordning=-tid"
+    assert client.get(second.context["list"].previous_url).context["list"].lines == first.context["list"].lines
     ids = [entry.id for entry in all_pages(client, everything(world.area))]
     assert ids == sorted(set(ids), reverse=True)
+    assert [entry.id for entry in all_pages(client, f"{everything(world.area)}&ordning=tid")] == ids[::-1]
     for odd in ("x", "-1", "9" * 30, "٣"):
-        assert client.get(f"{everything(world.area)}&fore={odd}").context["entries"][0].id == ids[0]
+        assert client.get(f"{everything(world.area)}&efter={odd}").context["list"].lines[0].id == ids[0]
 
 
-@pytest.mark.parametrize("before", ["", "&fore=9999999999"])
+@pytest.mark.parametrize("before", ["", "&efter=9999999999"])
 def test_it_is_found_by_indexes(world: Any, before: str) -> None:
     """No part of it by reading the whole table, nor along its key."""
     busy(world)

@@ -986,7 +986,7 @@ class TestHistory:
         ):  # fmt: skip
             assert expected in text, expected
         assert world.clinic.scope_path not in page.content.decode()
-        times = [entry.at for entry in page.context["entries"]]
+        times = [entry.at for entry in page.context["list"].lines]
         assert times == sorted(times, reverse=True)
 
     def test_an_areas_history_names_its_issuer(self, world: Any) -> None:
@@ -995,7 +995,7 @@ class TestHistory:
         assert "Utgivande organisation: från – → till Regionen" in text
 
     def test_what_was_done_to_offices_for_an_organisation_stands_in_its_history_too(self, world: Any) -> None:
-        entries = issuer(world).get(at("organisation_history", world.city)).context["entries"]
+        entries = issuer(world).get(at("organisation_history", world.city)).context["list"].lines
         told = [(entry.what, entry.facts) for entry in entries]
         assert ("Kontoret kopplades till en organisation", (("Kontor", "Kontor A"),)) in told
         assert any(what == "Kortanpassningen verifierades" for what, _facts in told)
@@ -1014,8 +1014,8 @@ class TestHistory:
         with CaptureQueriesContext(connection) as first_queries:
             first = client.get(at("organisation_history", world.clinic))
         with CaptureQueriesContext(connection) as second_queries:
-            second = client.get(first.context["next_url"])
+            second = client.get(first.context["list"].next_url)
         assert len(first_queries) <= len(second_queries) <= MOST_QUERIES  # the creation's event names two places more
-        assert [len(page.context["entries"]) for page in (first, second)] == [50, 15]
+        assert [len(page.context["list"].lines) for page in (first, second)] == [50, 15]
         for odd in ("x", "-1", "9" * 30, "٣"):
-            assert client.get(f"{at('organisation_history', world.clinic)}?fore={odd}").status_code == 200
+            assert client.get(f"{at('organisation_history', world.clinic)}?efter={odd}").status_code == 200

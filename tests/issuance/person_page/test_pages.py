@@ -1,5 +1,7 @@
 """The person's page over HTTP: what stands on it, who may see it, what is noted, and what it costs."""
 
+import csv
+import io
 import re
 import uuid
 from typing import Any
@@ -281,22 +283,39 @@ class TestCost:
 
 
 def test_history_pages_lead_on_and_back(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from issuance.records.queries import history
+    from issuance.person_page.web.history import PersonHistoryList
 
-    monkeypatch.setattr(history, "PAGE", 1)
-    monkeypatch.setitem(history.carrier_history.__kwdefaults__, "limit", 1)
+    monkeypatch.setattr(PersonHistoryList, "page_size", 1)
     order = world.order()
     supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
     client, address = client_of(world.officer()), reverse("carrier_history", args=[order.carrier_id])
     first = client.get(address)
     assert "Kortet beställdes" not in text_of(first)
-    following = re.search(r'href="([^"]+\?fore=\d+)"', first.content.decode())
-    assert following
-    second = client.get(following[1])
+    second = client.get(first.context["list"].next_url)
     assert "Kortet beställdes" in text_of(second)
-    assert f'href="{address}"' in second.content.decode()
-    assert client.get(f"{address}?fore=x").status_code == 200
-    assert client.get(f"{address}?fore={'9' * 40}").status_code == 200
+    assert f'href="{address}?ordning=-tid"' in second.content.decode()
+    assert "Kortet beställdes" in text_of(client.get(f"{address}?ordning=tid"))
+    for odd in ("x", "9" * 40):
+        assert client.get(f"{address}?efter={odd}").context["list"].lines == first.context["list"].lines
+
+
+def test_a_history_is_narrowed_by_days_and_fetched_as_a_file_that_is_noted(world: Any) -> None:
+    actor, order = world.officer(), world.order()
+    client, address = client_of(actor), reverse("carrier_history", args=[order.carrier_id])
+    today = clock.today().isoformat()
+    assert "Kortet beställdes" in text_of(client.get(address, {"fran": today, "till": today}))
+    assert "Inget som du får se hände" in text_of(client.get(address, {"till": "2000-01-01"}))
+    wrong = client.get(address, {"fran": today, "till": "2000-01-01"})
+    assert (wrong.status_code, "Sista dagen ligger före första dagen" in text_of(wrong)) == (422, True)
+    noted = Event.objects.filter(action="person.shown").count()
+    file = b"".join(client.get(address, {"fran": today, "fil": "csv"})).decode("utf-8-sig")  # type: ignore[arg-type]
+    rows = list(csv.reader(io.StringIO(file), delimiter=";"))
+    assert rows[0] == ["Tid", "Händelse", "Uppgifter", "Gäller", "Vem"]
+    assert [row[1] for row in rows[1:]] == ["Kortet beställdes"]
+    event = Event.objects.filter(action="person.shown").latest("id")
+    assert Event.objects.filter(action="person.shown").count() == noted + 1
+    assert (event.actor_ref, event.subject_ref) == (actor.ref, str(order.carrier.person_id))
+    assert event.facts == {"shown": "carrier_history_file", "subject": str(order.carrier_id), "fran": today, "rows": 1}
 
 
 def test_a_card_seen_by_its_eid_alone_offers_nothing_that_changes_it(world: Any) -> None:

@@ -28,6 +28,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
 from tests import superuser
 from tests.issuance.authorities import card
+from tests.issuance.histories import entries_of, page_of
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.world import SUPPLIER
 
@@ -313,18 +314,18 @@ class TestHistory:
         order = world.order(actor=actor)
         supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
         revocation.revoke_carrier(actor=actor, carrier_id=order.carrier_id, reason=RevocationReason.WRONGLY_ISSUED)
-        page = history.carrier_history(actor=world.officer(role=Role.READER), carrier_id=order.carrier_id)
+        page = page_of(history.carrier_history(actor=world.officer(role=Role.READER), carrier_id=order.carrier_id))
         clerk = Person.objects.get(pk=actor.person_id)
-        told = [(entry.what, entry.who) for entry in page.entries]
+        told = [(entry.what, entry.who) for entry in page.lines]
         name = f"{clerk.given_name_in_use} {clerk.surname}"
         assert told == [
             ("Kortet spärrades", name), ("Kortleverantören tog emot beställningen", f"Kortleverantören {SUPPLIER}"),
             ("Kortet beställdes", name),
         ]  # fmt: skip
-        assert page.entries[0].facts.count(("Orsak", "Felaktigt utfärdat")) == 1
-        assert ("Status", "Beställd → Spärrad") in page.entries[0].facts
-        assert {("Artikel", "631"), ("Tjänste-id", order.eid.hsa_id)} <= set(page.entries[2].facts)
-        assert page.before is None
+        assert page.lines[0].facts.count(("Orsak", "Felaktigt utfärdat")) == 1
+        assert ("Status", "Beställd → Spärrad") in page.lines[0].facts
+        assert {("Artikel", "631"), ("Tjänste-id", order.eid.hsa_id)} <= set(page.lines[2].facts)
+        assert page.next is None
 
     def test_an_event_that_stands_alone_is_shown(self, world: Any) -> None:
         """An eID that is revoked by itself, beside one that ended with its card."""
@@ -332,7 +333,7 @@ class TestHistory:
         first, second = world.order(post), world.order(post)
         revocation.revoke_eid(actor=actor, eid_id=first.eid_id, reason=RevocationReason.DAMAGED)
         revocation.revoke_carrier(actor=actor, carrier_id=second.carrier_id, reason=RevocationReason.DAMAGED)
-        told = [entry.what for entry in history.person_history(actor=actor, person_id=post.person_id).entries]
+        told = [entry.what for entry in entries_of(history.person_history(actor=actor, person_id=post.person_id))]
         assert (told.count("SITHS eID spärrades"), told.count("Kortet spärrades"), told.count("Kortet beställdes")) == (1, 1, 2)
 
     def test_every_event_of_the_life_has_words(self, world: Any) -> None:
@@ -349,13 +350,12 @@ class TestHistory:
 
     def test_pages_follow_each_other_without_gap_or_repeat(self, world: Any) -> None:
         order = world.order()
-        seen, before = [], None
-        while True:
-            page = history.person_history(actor=world.officer(), person_id=order.carrier.person_id, before=before, limit=1)
-            seen += [entry.id for entry in page.entries]
-            before = page.before
-            if before is None:
-                break
+        seen, after = [], None
+        while not seen or after:
+            found = history.person_history(actor=world.officer(), person_id=order.carrier.person_id)
+            page = page_of(found, after, limit=1)
+            seen += [entry.id for entry in page.lines]
+            after = page.next
         assert seen == sorted(seen, reverse=True)
         assert len(seen) == len(set(seen)) == 2
 
@@ -364,7 +364,7 @@ class TestHistory:
         order = world.order(actor=clerk)
         Person.objects.filter(pk=clerk.person_id).update(is_protected=True, protected_person_indicator=True)
         for reader, named in ((world.officer(), False), (world.officer(protected=True), True)):
-            entry = history.carrier_history(actor=reader, carrier_id=order.carrier_id).entries[0]
+            entry = entries_of(history.carrier_history(actor=reader, carrier_id=order.carrier_id))[0]
             assert (entry.who != "Handläggare med skyddade personuppgifter") == named
 
     def test_hidden_things_have_no_history(self, world: Any) -> None:
@@ -387,7 +387,7 @@ class TestHistory:
         with superuser.cursor() as cursor:
             cursor.execute("ANALYZE issuance_event")  # the application may not, and would only be warned
         with CaptureQueriesContext(connection) as queries:
-            history.carrier_history(actor=world.officer(), carrier_id=order.carrier_id)
+            entries_of(history.carrier_history(actor=world.officer(), carrier_id=order.carrier_id))
         sql = next(query["sql"] for query in queries.captured_queries if '"issuance_event"' in query["sql"])
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN {sql}")

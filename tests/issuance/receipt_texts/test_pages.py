@@ -152,7 +152,7 @@ def test_the_history_tells_the_text_before_and_after(world: Any) -> None:
         "Version: 3 Regionalt tillägg: visa före och efter Före Två Efter Frågor besvaras av kundservice. Frågor",
     ):
         assert expected in text, expected
-    (removed, *_) = [entry for entry in page.context["entries"] if entry.what == "Kvittenstext ändrades"]
+    (removed, *_) = [entry for entry in page.context["list"].lines if entry.what == "Kvittenstext ändrades"]
     (change,) = removed.changes
     assert (change.before, change.after, change.is_long) == (long.strip(), "–", True)
 

@@ -39,7 +39,7 @@ def granted(world: Any, person: Person, role: Role = Role.READER, **where: Any) 
 
 
 def told(answer: Any) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
-    return [(entry.what, entry.facts) for entry in answer.context["entries"] if entry.what.startswith("Behörighetsroll")]
+    return [(entry.what, entry.facts) for entry in answer.context["list"].lines if entry.what.startswith("Behörighetsroll")]
 
 
 class TestOfPlaces:
@@ -99,8 +99,8 @@ class TestOfPlaces:
         role_assignment.end_role(actor=SETUP, grant_id=grant.id)
         with CaptureQueriesContext(connection) as with_him:
             after = client.get(address)
-        assert after.context["entries"] == before.context["entries"]
-        assert after.context["next_url"] == before.context["next_url"] != ""
+        assert after.context["list"].lines == before.context["list"].lines
+        assert after.context["list"].next_url == before.context["list"].next_url != ""
         assert len(with_him) == len(without) <= MOST_QUERIES
         assert "Hemligsson" not in after.content.decode()
         with_add_on = client_of(issuer_of(world, protected=True)).get(address)
