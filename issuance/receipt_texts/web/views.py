@@ -19,15 +19,12 @@ from issuance.organisations.queries.places import OrganisationHead
 from issuance.receipt_texts import queries as receipt_texts
 from issuance.receipt_texts.models import ReceiptText
 from issuance.receipt_texts.services import set_receipt_text, use_receipt_text_from_above
+from issuance.receipt_texts.web.lists import TextVersionList
 from issuance.records.services.editing import Outdated
 from issuance.records.web.editing import EditForm, initial, saved, version_sent
 from issuance.records.web.frame import actor_of
-from issuance.records.web.lists import number_cursor
 from issuance.records.web.places import demand_there, organisation_page
 from siths_portal.lib.errors import Conflict
-
-_LARGEST = 2**31 - 1
-"""The largest value of a version column."""
 
 
 class ReceiptTextForm(EditForm):
@@ -124,11 +121,5 @@ def _use_from_above(request: HttpRequest, organisation_id: UUID) -> HttpResponse
 
 def _versions(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
     """Returns the context of `receipt_texts/receipt_versions.html`."""
-    found = receipt_texts.receipt_texts(
-        actor=actor_of(request), organisation_id=organisation_id, before=number_cursor(request, largest=_LARGEST)
-    )
-    return {
-        "found": found,
-        "next_url": f"{request.path}?fore={found.before}#versioner" if found.before else "",
-        "first_url": f"{request.path}#versioner" if "fore" in request.GET else "",
-    }
+    found = receipt_texts.receipt_texts(actor=actor_of(request), organisation_id=organisation_id)
+    return {"found": found, "list": TextVersionList(request, found).shown()}

@@ -1,4 +1,4 @@
-"""Cursors and URLs of paged lists that do not use `siths_portal.lib.lists.List`: histories, and lists inside forms."""
+"""Cursors and URLs of paged lists that do not use `siths_portal.lib.lists.List`: lists inside forms."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,8 +10,6 @@ from django.http import HttpRequest
 from siths_portal.lib.ids import id_of
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-LARGEST_ID = 2**63 - 1
-"""The largest value of an event id column."""
 
 
 def next_url(
@@ -53,9 +51,3 @@ def _address(request: HttpRequest, parameters: Mapping[str, str], fragment: str 
 def cursor(request: HttpRequest, parameter: str = "efter") -> UUID | None:
     """Returns the id after which the page begins, or None (first page) if the parameter is not an id."""
     return id_of(request.GET.get(parameter, ""))
-
-
-def number_cursor(request: HttpRequest, *, largest: int = LARGEST_ID) -> int | None:
-    """Returns the number in `?fore=`, before which the page ends, or None if it is missing or larger than `largest`."""
-    given = request.GET.get("fore", "")
-    return int(given) if given.isascii() and given.isdecimal() and len(given) < 20 and int(given) <= largest else None

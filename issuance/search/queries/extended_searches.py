@@ -3,6 +3,7 @@ hours that look like harvesting (S14).
 """
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,8 +17,8 @@ from issuance.people.queries import officers
 from issuance.records.models.events import EXTENDED_SEARCH, SEARCHER, SUSPECTED_SEARCHES, Event
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import role_reach
+from siths_portal.lib.lists import Rows
 
-PAGE = 50
 MOST_PATTERNS = 20
 """The page lists this many of the newest hours that look like harvesting."""
 
@@ -46,48 +47,61 @@ class PatternLine:
     shown: int | None
 
 
-@dataclass(frozen=True)
-class SearchPage:
-    """A page, the newest first. `before` is the cursor of the next page, None on the last one. Only the first page has
-    `patterns`.
+class AreaSearches:
+    """Extended searches by people while they had a role in the area, and what looks like harvesting by them.
+
+    Neither contains whom a search found, because they belong to other organisations. Both leave out searchers with protected
+    identity whom the actor may not see, also from the paging.
     """
 
-    rows: tuple[SearchLine, ...]
-    before: int | None
-    patterns: tuple[PatternLine, ...]
+    def __init__(self, *, actor: Actor, area_id: UUID, with_patterns: bool = True) -> None:
+        """Reads the suspected hours `with_patterns`. Raises NotFound, Forbidden."""
+        policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects, area_id)
+        self._refs = _refs(actor, area_id)
+        still_held = Q(valid_to=None) | Q(valid_to__gt=OuterRef("at"))
+        self._held = Exists(self._refs.filter(still_held, Q(ref=OuterRef("actor_ref")), valid_from__lte=OuterRef("at")))
+        self._suspicions = self._newest_suspicions() if with_patterns else []
+        self._searchers = _Searchers(actor, {row.actor_ref for row in self._suspicions})
+
+    def rows(self) -> Rows[Event, SearchLine]:
+        """Returns the extended searches."""
+        # The filter on searchers comes first; only the few remaining events need the check of when the role was held.
+        events = Event.objects.filter(self._held, action=EXTENDED_SEARCH, actor_ref__in=self._refs)
+        return Rows(events, self._lines)
+
+    def patterns(self) -> list[PatternLine]:
+        """Returns the suspected hours, the newest first."""
+        return [
+            PatternLine(row.at, *self._searchers.of(row), row.facts.get("misses"), row.facts.get("shown"))
+            for row in self._suspicions
+        ]
+
+    def _newest_suspicions(self) -> list[Event]:
+        rows = Event.objects.filter(self._held, subject_type=SEARCHER, subject_ref__in=self._refs, action=SUSPECTED_SEARCHES)
+        return list(rows.order_by("-id")[:MOST_PATTERNS])
+
+    def _lines(self, page: Sequence[Event]) -> list[SearchLine]:
+        self._searchers.add(row.actor_ref for row in page)
+        return [SearchLine(row.at, *self._searchers.of(row), kind=row.facts["kind"], reason=row.facts["reason"]) for row in page]
 
 
-def extended_searches(*, actor: Actor, area_id: UUID, before: int | None = None, limit: int = PAGE) -> SearchPage:
-    """Returns extended searches by people while they had a role in the area; on the first page also their suspected harvesting.
+class _Searchers:
+    """Names and HSA-ids of searchers. Reads those of all that were added at once, when the first is needed."""
 
-    The result does not contain whom a search found, because they belong to other organisations. It leaves out searchers with
-    protected identity whom the actor may not see, also from the paging. Raises NotFound, Forbidden.
-    """
-    policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects, area_id)
-    refs_of_area = _refs(actor, area_id)
-    still_held = Q(valid_to=None) | Q(valid_to__gt=OuterRef("at"))
-    held = refs_of_area.filter(still_held, Q(ref=OuterRef("actor_ref")), valid_from__lte=OuterRef("at"))
-    # The filter on searchers comes first; only the few remaining events need the check of when the role was held.
-    events = Event.objects.filter(Exists(held), action=EXTENDED_SEARCH, actor_ref__in=refs_of_area)
-    if before is not None:
-        events = events.filter(id__lt=before)
-    rows = list(events.order_by("-id")[: limit + 1])
-    shown = rows[:limit]
-    suspicions = Event.objects.filter(
-        Exists(held), subject_type=SEARCHER, subject_ref__in=refs_of_area, action=SUSPECTED_SEARCHES
-    )
-    patterns = list(suspicions.order_by("-id")[:MOST_PATTERNS]) if before is None else []
-    refs = {row.actor_ref for row in (*shown, *patterns)}
-    who, hsa_ids = officers.names(actor, refs), officers.hsa_ids(actor, refs)
+    def __init__(self, actor: Actor, refs: set[str]) -> None:
+        self._actor, self._unread = actor, refs
+        self._found: dict[str, tuple[str, str]] = {}
 
-    def person(row: Event) -> tuple[dt.datetime, str, str]:
-        return row.at, who[row.actor_ref], hsa_ids.get(row.actor_ref, "")
+    def add(self, refs: Iterable[str]) -> None:
+        self._unread |= set(refs) - self._found.keys()
 
-    return SearchPage(
-        rows=tuple(SearchLine(*person(row), kind=row.facts["kind"], reason=row.facts["reason"]) for row in shown),
-        before=shown[-1].id if len(rows) > limit else None,
-        patterns=tuple(PatternLine(*person(row), row.facts.get("misses"), row.facts.get("shown")) for row in patterns),
-    )
+    def of(self, row: Event) -> tuple[str, str]:
+        """Returns the name and HSA-id of who acted."""
+        if self._unread:
+            names, hsa_ids = officers.names(self._actor, self._unread), officers.hsa_ids(self._actor, self._unread)
+            self._found |= {ref: (names[ref], hsa_ids.get(ref, "")) for ref in self._unread}
+            self._unread = set()
+        return self._found[row.actor_ref]
 
 
 def _refs(actor: Actor, area_id: UUID) -> QuerySet[RoleGrant, str]:

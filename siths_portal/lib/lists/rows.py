@@ -73,7 +73,7 @@ class Rows[M: Model, L]:
 
 
 class ByKey[M: Model, L](ABC):
-    """A source of rows in the order of their primary keys, for rows that are not one plain queryset: a union, a prepared query."""
+    """A source of rows by primary key, for rows that are not one plain queryset: a union or a prepared query."""
 
     model: ClassVar[type[Model]]
 

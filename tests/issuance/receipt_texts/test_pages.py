@@ -30,7 +30,7 @@ def test_each_text_is_a_version_with_who_and_when(world: Any) -> None:
     rows = ReceiptText.objects.filter(organisation=world.region).order_by("version")
     assert [(row.version, row.regional_addition) for row in rows] == [(1, "Ett\nför alla"), (2, "Två"), (3, "")]
     page = client.get(at(NAME, world.region))
-    assert [each.who for each in page.context["found"].versions] == ["Handläggare Provsson"] * 3
+    assert [each.who for each in page.context["list"].lines] == ["Handläggare Provsson"] * 3
     assert "3 (gäller)" in text_of(page)
     assert "Kvittenstext ändrades Version: 3" in text_of(client.get(at("organisation_history", world.region)))
 
@@ -111,9 +111,11 @@ def test_many_versions_are_paged_within_few_queries(world: Any) -> None:
     with CaptureQueriesContext(connection) as many:
         first = client.get(at(NAME, world.region))
     assert len(few) == len(many) <= MOST_QUERIES
-    second = client.get(first.context["next_url"].split("#")[0])
-    assert [each.version for each in second.context["found"].versions] == [5, 4, 3, 2, 1]
-    assert client.get(f"{at(NAME, world.region)}?fore=x").context["found"].versions[0].version == 25
+    second = client.get(first.context["list"].next_url.split("#")[0])
+    assert [each.version for each in second.context["list"].lines] == [5, 4, 3, 2, 1]
+    assert client.get(f"{at(NAME, world.region)}?efter=x").context["list"].lines[0].version == 25
+    oldest = client.get(f"{at(NAME, world.region)}?ordning=version")
+    assert [each.version for each in oldest.context["list"].lines][:3] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("role", [Role.READER, Role.GLOBAL_READER], ids=str)
@@ -170,5 +172,5 @@ def test_long_lists_and_histories_of_texts_take_few_queries(world: Any) -> None:
             first = client.get(at(name, world.region))
         assert len(many) <= len(few) <= MOST_QUERIES, name  # the history's first page names also what older events name
         if name == READ:
-            second = client.get(first.context["next_url"].split("#")[0])
-            assert [each.version for each in second.context["found"].versions] == [5, 4, 3, 2, 1]
+            second = client.get(first.context["list"].next_url.split("#")[0])
+            assert [each.version for each in second.context["list"].lines] == [5, 4, 3, 2, 1]

@@ -1,5 +1,6 @@
 """An area's extended searches with their reasons, listed for its responsible issuer."""
 
+import csv
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -10,11 +11,12 @@ from django.urls import reverse
 from playwright.sync_api import Browser
 
 from issuance.authz import Actor, Role
+from issuance.records.models.events import Event
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import role_assignment
 from issuance.roles.services.actors import actor_of_person
-from issuance.search.queries import extended_searches
 from issuance.search.services import searching
+from issuance.search.web.extended_searches import ExtendedSearchList
 from siths_portal.lib import clock
 from tests.browser import look
 from tests.issuance.person_page.test_browser import logged_in
@@ -111,21 +113,39 @@ def test_s14_an_hour_that_looks_like_harvesting_stands_above(
     assert misses[2] == "Minst 2 sökningar utan träff på en timme"
     assert extended[3] == "Ringde och ville spärra"
     assert "Handläggare Provsson TST2321000131-" in misses[1]
-    assert len(rows_of(page(world, client, fore=1))) == 0
+    assert len(rows_of(page(world, client, efter=1))) == 0
     assert len(rows_of(page(world, client_of(issuer_of(world, protected=True))))) > 3
 
 
-def test_pages_by_keyset(world: Any) -> None:
+def test_pages_by_keyset(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ExtendedSearchList, "page_size", 2)
     for number in range(5):
         search(world.officer(), f"Skäl nummer {number}")
-    arguments = {"actor": issuer_of(world), "area_id": world.area.id, "limit": 2}
-    found, before, pages = [], None, 0
-    while pages == 0 or before:
-        one = extended_searches.extended_searches(**arguments, before=before)  # type: ignore[arg-type]
-        found, before, pages = [*found, *(row.reason for row in one.rows)], one.before, pages + 1
+    client, found, pages = client_of(issuer_of(world)), [], 0
+    address = reverse("area_extended_searches", args=[world.area.id])
+    while address:
+        one = client.get(address).context["list"]
+        found, address, pages = [*found, *(line.reason for line in one.lines)], one.next_url, pages + 1
     assert found == [f"Skäl nummer {number}" for number in (4, 3, 2, 1, 0)]
     assert pages == 3
-    assert page(world, client_of(issuer_of(world)), fore="mitten").status_code == 200
+    assert reasons(page(world, client, efter="mitten")) == found[:2]
+
+
+def test_narrowed_and_fetched_as_a_file_that_is_noted(world: Any) -> None:
+    search(world.officer(), "Ringde")
+    search(world.officer(), "Kom utan kort", "1024")
+    issuer = issuer_of(world)
+    client = client_of(issuer)
+    assert reasons(page(world, client, sokte="hsa_id")) == ["Kom utan kort"]
+    assert "de dagar som du valde" in text_of(page(world, client, till="2000-01-01"))
+    assert page(world, client, sokte="annat").status_code == 422
+    file = b"".join(page(world, client, sokte="person_id", fil="csv")).decode("utf-8-sig").splitlines()
+    head, row = csv.reader(file, delimiter=";")
+    assert head == ["Tid", "Vem", "Tjänste-id", "Sökte med", "Skäl"]
+    assert row[3:] == ["Person-id", "Ringde"]
+    event = Event.objects.get(action="history.exported")
+    assert (event.actor_ref, event.subject_type, event.subject_ref) == (issuer.ref, "disclosure", str(world.area.id))
+    assert event.facts == {"of": "extended_searches", "sokte": "person_id", "rows": 1}
 
 
 @pytest.mark.parametrize(
