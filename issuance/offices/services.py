@@ -100,12 +100,12 @@ def create_office(
     Raises NotFound, Forbidden, Invalid by field, Conflict (number taken, or an open office of the area has the name, for example
     because the form was sent twice), and what `connect_organisations` raises.
     """
-    data, wanted = OfficeData(name, invoice_comment, address or OfficeAddress()), set(organisation_ids)
+    data, connected_ids = OfficeData(name, invoice_comment, address or OfficeAddress()), set(organisation_ids)
     with transaction.atomic(durable=True):
         lock_tree()  # first, in the lock order of connecting offices; also keeps the area from being removed
         office = make_office(actor=actor, area_id=area_id, data=data, office_number=office_number)
-        if wanted:
-            link_organisations(actor=actor, office_id=office.id, organisation_ids=wanted)
+        if connected_ids:
+            link_organisations(actor=actor, office_id=office.id, organisation_ids=connected_ids)
         return office
 
 
@@ -176,10 +176,10 @@ def connect_offices(*, actor: Actor, organisation_id: UUID, office_ids: Iterable
     """
     lock_tree()  # a concurrent move to another area would leave the offices behind
     organisation = policy.get(actor, Action.LINK_OFFICE, Organisation.objects, organisation_id)
-    wanted = set(office_ids)
-    offices = list(_rows().filter(pk__in=wanted, area=organisation.area_id).order_by("pk"))
-    if not wanted or len(offices) < len(wanted):
-        raise _wrong("office", "Markera kontor." if not wanted else "Kontoret hör till ett annat utgivningsområde.")
+    ids = set(office_ids)
+    offices = list(_rows().filter(pk__in=ids, area=organisation.area_id).order_by("pk"))
+    if not ids or len(offices) < len(ids):
+        raise _wrong("office", "Markera kontor." if not ids else "Kontoret hör till ett annat utgivningsområde.")
     return _connect(actor, [(office, organisation.id) for office in offices])
 
 
@@ -218,12 +218,12 @@ def offices_to_connect(actor: Actor) -> ScopedQuerySet[Office]:
 def _link(actor: Actor, office: Office, organisation_ids: Iterable[UUID]) -> int:
     if actor.kind == "user":
         policy.reach(actor, Action.LINK_OFFICE)
-    wanted = set(organisation_ids)
-    rows = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(pk__in=wanted, area=office.area_id)
+    ids = set(organisation_ids)
+    rows = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(pk__in=ids, area=office.area_id)
     found = list(rows.order_by("pk").values_list("pk", flat=True))
-    if not wanted or len(found) < len(wanted):
-        gone = "En av organisationerna går inte längre att koppla. Ladda om sidan och välj igen."
-        raise _wrong("organisation", gone if wanted else "Markera organisationer.")
+    if not ids or len(found) < len(ids):
+        unavailable = "En av organisationerna går inte längre att koppla. Ladda om sidan och välj igen."
+        raise _wrong("organisation", unavailable if ids else "Markera organisationer.")
     return _connect(actor, [(office, pk) for pk in found])
 
 
@@ -269,8 +269,8 @@ def _rows() -> QuerySet[Office]:
 def _connect(actor: Actor, pairs: list[tuple[Office, UUID]]) -> int:
     """Connects the pairs that are not connected, each with its event. The caller has locked the tree."""
     office_ids, organisation_ids = [office.id for office, _ in pairs], [pk for _, pk in pairs]
-    there = OrganisationOffice.objects.filter(office__in=office_ids, organisation__in=organisation_ids)
-    connected = set(there.values_list("office_id", "organisation_id"))
+    existing = OrganisationOffice.objects.filter(office__in=office_ids, organisation__in=organisation_ids)
+    connected = set(existing.values_list("office_id", "organisation_id"))
     new = [(office, pk) for office, pk in pairs if (office.id, pk) not in connected]
     if any(office.closed_at for office, _ in new):
         message = "Kontoret är stängt. Välj ett annat."

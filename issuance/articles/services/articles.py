@@ -164,8 +164,8 @@ def choose_articles(*, actor: Actor, organisation_id: UUID, shown: Collection[st
     if not _are_sold(added):
         message = "Artikeln säljs inte längre. Välj en annan."
         raise Invalid("article-ended", message, fields={"article": [message]})
-    wanted = {**dict.fromkeys(added, True), **dict.fromkeys(removed, False)}
-    return sum(offer({organisation.id: wanted}, actor=actor).values())
+    changes = {**dict.fromkeys(added, True), **dict.fromkeys(removed, False)}
+    return sum(offer({organisation.id: changes}, actor=actor).values())
 
 
 @transaction.atomic(durable=True)
@@ -185,16 +185,16 @@ def add_articles(
     if organisation_ids is not None:
         rows = rows.filter(pk__in=set(organisation_ids))
     found = list(rows.values_list("pk", flat=True))
-    wanted = set(codes)
-    wrong = {} if wanted else {"article": ["Markera minst en artikel."]}
-    if not _are_sold(wanted):
+    picked_codes = set(codes)
+    wrong = {} if picked_codes else {"article": ["Markera minst en artikel."]}
+    if not _are_sold(picked_codes):
         wrong["article"] = ["En av artiklarna säljs inte längre. Välj andra."]
     if not found:
         wrong["organisation"] = ["Markera minst en organisation."]
     elif organisation_ids is not None and len(found) < len(set(organisation_ids)):
         wrong["organisation"] = ["En av organisationerna hör inte längre till utgivningsområdet. Välj på nytt."]
     refuse(wrong)
-    return offer(dict.fromkeys(found, dict.fromkeys(wanted, True)), actor=actor)
+    return offer(dict.fromkeys(found, dict.fromkeys(picked_codes, True)), actor=actor)
 
 
 @transaction.atomic(durable=True)
@@ -227,8 +227,8 @@ def take_over_articles(actor: Actor, made: Sequence[tuple[NewOrganisation, Organ
         return
     if Organisation.objects.visible_to(actor, Action.CHOOSE_ARTICLES).filter(pk__in=parents).count() < len(parents):
         raise Forbidden("forbidden", "Din behörighetsroll tillåter inte att du väljer artiklar åt organisationen.")
-    theirs = offered_to(set(parents.values()))
-    offer({pk: dict.fromkeys(theirs[parent], True) for pk, parent in parents.items()}, actor=actor)
+    offered = offered_to(set(parents.values()))
+    offer({pk: dict.fromkeys(offered[parent], True) for pk, parent in parents.items()}, actor=actor)
 
 
 def _are_sold(codes: Collection[str]) -> bool:
@@ -250,23 +250,23 @@ def _locked(actor: Actor, organisation_id: UUID) -> Organisation:
     return policy.get(actor, Action.CHOOSE_ARTICLES, rows, organisation_id)
 
 
-def offer(wanted: Mapping[UUID, Mapping[str, bool]], *, actor: Actor) -> dict[UUID, int]:
+def offer(ticks_by_organisation: Mapping[UUID, Mapping[str, bool]], *, actor: Actor) -> dict[UUID, int]:
     """Sets the ticks that differ, by organisation, each with its event, in the caller's transaction.
 
     Returns the number of changes for each changed organisation. The caller has locked the organisations and checked the right.
     Raises Invalid for an unknown article.
     """
-    codes = {code for ticks in wanted.values() for code in ticks}
+    codes = {code for ticks in ticks_by_organisation.values() for code in ticks}
     if not _are_there(Article.objects.all(), codes):
         message = "Artikeln finns inte."
         raise Invalid("unknown-article", message, fields={"article": [message]})
-    there = OrganisationArticle.objects.filter(organisation__in=wanted, article__in=codes)
-    standing = {(pk, code): on for pk, code, on in there.values_list("organisation_id", "article_id", "orderable")}
+    existing = OrganisationArticle.objects.filter(organisation__in=ticks_by_organisation, article__in=codes)
+    current = {(pk, code): on for pk, code, on in existing.values_list("organisation_id", "article_id", "orderable")}
     changed = [
         (pk, code, orderable)
-        for pk, ticks in wanted.items()
+        for pk, ticks in ticks_by_organisation.items()
         for code, orderable in sorted(ticks.items())
-        if standing.get((pk, code), False) is not orderable
+        if current.get((pk, code), False) is not orderable
     ]
     OrganisationArticle.objects.bulk_create(
         (OrganisationArticle(organisation_id=pk, article_id=code, orderable=on) for pk, code, on in changed),

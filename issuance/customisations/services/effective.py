@@ -9,12 +9,12 @@ from issuance.organisations.models import Organisation
 
 def effective_customisations(organisations: Iterable[Organisation]) -> dict[UUID, CardCustomisation]:
     """Returns each organisation's own card customisation, or the nearest one above; organisations without one are absent."""
-    wanted = list(organisations)
-    paths = {path for organisation in wanted for path in _paths_upward(organisation.scope_path)}
+    targets = list(organisations)
+    paths = {path for organisation in targets for path in _paths_upward(organisation.scope_path)}
     rows = Organisation.objects.filter(scope_path__in=paths, customisation__isnull=False).select_related("customisation")
     by_path = {row.scope_path: row.customisation for row in rows if row.customisation is not None}
     found = {}
-    for organisation in wanted:
+    for organisation in targets:
         nearest = next((path for path in reversed(_paths_upward(organisation.scope_path)) if path in by_path), None)
         if nearest is not None:
             found[organisation.id] = by_path[nearest]

@@ -8,7 +8,7 @@ from uuid import UUID
 from issuance.authz import Role
 from issuance.imports.domain import SetupTable
 from issuance.offices.services import OfficeData
-from issuance.organisations.services.organisation_catalogue import Said
+from issuance.organisations.services.organisation_catalogue import DirectoryMatch
 from issuance.organisations.services.organisations import Making, OrganisationData
 from issuance.roles.services.role_periods import Period
 from siths_portal.lib.imports.planning import ImportPlan, PlannedRow, RowOutcome
@@ -20,8 +20,10 @@ MISSING = "finns inte, eller så ligger det utanför din behörighet. Kontroller
 
 @dataclass(frozen=True)
 class SetupRow(ImportedRow):
-    """A row of a set-up file. For a new organisation also the HSA directory's response when the file was uploaded (`Said`), and
-    the differences from it by field.
+    """A row of a set-up file.
+
+    For a new organisation it also has the result of the comparison with the HSA directory at the upload (`DirectoryMatch`), and
+    the differences by field.
     """
 
     catalogue: str = ""
@@ -97,7 +99,9 @@ class SetupPlan(ImportPlan[PlannedSetupRow]):
     @property
     def unchecked(self) -> int:
         """Returns the number of new organisations for which the HSA directory gave no response."""
-        return self.number(lambda row: isinstance(row.change, NewOrganisationChange) and row.change.catalogue == Said.SILENT)
+        return self.number(
+            lambda row: isinstance(row.change, NewOrganisationChange) and row.change.catalogue == DirectoryMatch.SILENT
+        )
 
     @property
     def gives_roles(self) -> bool:

@@ -101,10 +101,10 @@ class SetupImporter(Importer[Actor, SetupImport, SetupRow, SetupPlan]):
     def rows_to_keep(self, plan: SetupPlan) -> list[SetupRow]:
         """Returns the plan's rows; those of new organisations with the HSA directory's response."""
         data = {index: row.change.data for index, row in enumerate(plan.rows) if isinstance(row.change, NewOrganisationChange)}
-        answers = dict(zip(data, organisation_catalogue.answers(list(data.values())), strict=True))
+        comparisons = dict(zip(data, organisation_catalogue.compare_all(list(data.values())), strict=True))
         return [
-            dataclasses.replace(each.row, catalogue=answers[index].said.value, differences=answers[index].differences)
-            if index in answers
+            dataclasses.replace(each.row, catalogue=comparisons[index].match.value, differences=comparisons[index].differences)
+            if index in comparisons
             else each.row
             for index, each in enumerate(plan.rows)
         ]

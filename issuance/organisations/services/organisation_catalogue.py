@@ -22,7 +22,7 @@ from siths_portal.lib.errors import Invalid, Refused, Unavailable
 log = structlog.get_logger(__name__)
 
 
-class Said(StrEnum):
+class DirectoryMatch(StrEnum):
     """The result of the comparison, as events store it."""
 
     AGREES = "agrees"
@@ -45,32 +45,32 @@ class Known(Protocol):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Comparison:
     """The result of comparing an organisation's typed data with the HSA directory; `differences` has a Swedish text by field."""
 
-    said: Said
+    match: DirectoryMatch
     differences: dict[str, str]
 
 
 class Differs(Invalid):
     """The HSA directory lacks the HSA-id, or has another name or number for it; see `fields`. Code `catalogue-differs`.
 
-    A caller who sends back `answer` confirms the differences and saves.
+    A caller who sends back `digest` confirms the differences and saves.
     """
 
-    def __init__(self, answer: str, differences: dict[str, str]) -> None:
+    def __init__(self, digest: str, differences: dict[str, str]) -> None:
         message = "Uppgifterna stämmer inte med HSA-katalogen. Rätta dem, eller kryssa i rutan längst ner för att spara ändå."
         super().__init__("catalogue-differs", message, fields={name: [text] for name, text in differences.items()})
-        self.answer = answer
+        self.digest = digest
 
 
-def asked(data: OrganisationData, *, before: Known | None = None, read: str = "") -> str:
-    """Returns how the HSA directory describes an organisation that is about to be saved, for its event.
+def compare(data: OrganisationData, *, before: Known | None = None, confirmed: str = "") -> str:
+    """Compares an organisation that is about to be saved with the HSA directory. Returns the result for its event.
 
     No transaction may be open, and the caller has checked the right to save. Returns an empty text without a query if HSA-id,
     number and name are those of `before`, or if another organisation in the portal has the HSA-id, which saving refuses. If the
-    directory does not respond, returns `Said.SILENT`, and saving goes on. Raises Invalid by field, and Differs unless `read` is
-    the `answer` of an earlier Differs.
+    directory does not respond, returns `DirectoryMatch.SILENT`, and saving goes on. Raises Invalid by field, and Differs unless
+    `confirmed` is the `digest` of an earlier Differs.
     """
     data = data.checked()
     if before is not None and _of(before) == _of(data):
@@ -78,15 +78,15 @@ def asked(data: OrganisationData, *, before: Known | None = None, read: str = ""
     others = Organisation.objects.alias(key=Upper("hsa_id")).filter(key=data.hsa_id.upper())
     if (before is None or before.hsa_id.upper() != data.hsa_id.upper()) and others.exists():
         return ""
-    answer = answers([data])[0]
-    if answer.differences:
-        digest = sha256_hex(canonical_json([_of(data), answer.differences]))[:32]
-        if read != digest:
-            raise Differs(digest, answer.differences)
-    return answer.said.value
+    comparison = compare_all([data])[0]
+    if comparison.differences:
+        digest = sha256_hex(canonical_json([_of(data), comparison.differences]))[:32]
+        if confirmed != digest:
+            raise Differs(digest, comparison.differences)
+    return comparison.match.value
 
 
-def answers(organisations: Sequence[OrganisationData]) -> list[Answer]:
+def compare_all(organisations: Sequence[OrganisationData]) -> list[Comparison]:
     """Compares these data, which are in normal form, with the HSA directory. All are `SILENT` if it does not respond."""
     try:
         found = (
@@ -94,26 +94,28 @@ def answers(organisations: Sequence[OrganisationData]) -> list[Answer]:
         )
     except (Unavailable, Refused) as error:
         log.warning("catalogue_of_organisations_silent", code=error.code)
-        return [Answer(Said.SILENT, {})] * len(organisations)
+        return [Comparison(DirectoryMatch.SILENT, {})] * len(organisations)
     by_id = {each.hsa_id.upper(): each for each in found}
-    return [_answer(data, by_id.get(data.hsa_id.upper())) for data in organisations]
+    return [_compare(data, by_id.get(data.hsa_id.upper())) for data in organisations]
 
 
 def _of(data: Known | OrganisationData) -> list[str]:
     return [data.hsa_id.upper(), data.name, data.organisation_number]
 
 
-def _answer(data: OrganisationData, there: DirectoryOrganisation | None) -> Answer:
-    if there is None:
-        return Answer(Said.UNKNOWN, {"hsa_id": f"Katalogen har ingen organisation med HSA-id {data.hsa_id}."})
-    number = f"{there.organisation_number[:6]}-{there.organisation_number[6:]}"
-    other_number = there.organisation_number not in ("", data.organisation_number)
-    name = unicodedata.normalize("NFC", " ".join(there.name.split()))
+def _compare(data: OrganisationData, entry: DirectoryOrganisation | None) -> Comparison:
+    if entry is None:
+        return Comparison(DirectoryMatch.UNKNOWN, {"hsa_id": f"Katalogen har ingen organisation med HSA-id {data.hsa_id}."})
+    number = f"{entry.organisation_number[:6]}-{entry.organisation_number[6:]}"
+    other_number = entry.organisation_number not in ("", data.organisation_number)
+    name = unicodedata.normalize("NFC", " ".join(entry.name.split()))
     if name.casefold() == data.name.casefold():
         if not other_number:
-            return Answer(Said.AGREES, {})
-        return Answer(Said.DIFFERS, {"organisation_number": f"I katalogen har {name} organisationsnumret {number}."})
+            return Comparison(DirectoryMatch.AGREES, {})
+        return Comparison(
+            DirectoryMatch.DIFFERS, {"organisation_number": f"I katalogen har {name} organisationsnumret {number}."}
+        )
     if other_number:
         text = f"HSA-id tillhör i katalogen en annan organisation: {name}, {number}."
-        return Answer(Said.DIFFERS, {"hsa_id": text})
-    return Answer(Said.DIFFERS, {"name": f"I katalogen heter organisationen {name}."})
+        return Comparison(DirectoryMatch.DIFFERS, {"hsa_id": text})
+    return Comparison(DirectoryMatch.DIFFERS, {"name": f"I katalogen heter organisationen {name}."})

@@ -161,7 +161,7 @@ def create_organisation(
 ) -> Organisation:
     """Creates an organisation in an area, or a sub-organisation below `parent_id`, configured as in `Making`.
 
-    `catalogue` is the result of `organisation_catalogue.asked`, for the event. Raises NotFound, Forbidden, Invalid by field,
+    `catalogue` is the result of `organisation_catalogue.compare`, for the event. Raises NotFound, Forbidden, Invalid by field,
     Conflict if another organisation has the HSA-id or the area has an issuer.
     """
     data = OrganisationData(name, hsa_id, organisation_number, country, county)
@@ -321,7 +321,7 @@ def edit_organisation(
     """Edits an organisation that was read at `version`. Only the administration edits a top organisation.
 
     `generic_customisation` chooses between the generic customisation and that of the organisation above, for a sub-organisation
-    without its own. `catalogue` is the result of `organisation_catalogue.asked`, for the event. Raises NotFound, Forbidden,
+    without its own. `catalogue` is the result of `organisation_catalogue.compare`, for the event. Raises NotFound, Forbidden,
     Invalid by field, Outdated, also if the choice of customisation has disappeared since `version`, Conflict if another
     organisation has the HSA-id, or if this one had its own customisation at `version`.
     """

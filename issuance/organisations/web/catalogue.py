@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from issuance.organisations.services import organisation_catalogue
-from issuance.organisations.services.organisation_catalogue import Differs, Known, Said
+from issuance.organisations.services.organisation_catalogue import Differs, DirectoryMatch, Known
 from issuance.organisations.services.organisations import OrganisationData
 from issuance.records.web.forms import DESPITE
 
@@ -17,17 +17,17 @@ class DirectoryCheck:
         self._request = request
         self.to_read = ""
 
-    def said(self, data: OrganisationData, *, before: Known | None = None) -> str:
+    def check(self, data: OrganisationData, *, before: Known | None = None) -> str:
         """Returns the result of the comparison for the event.
 
         Warns on the next page if the directory is silent. Raises Invalid, Differs.
         """
         try:
-            answer = organisation_catalogue.asked(data, before=before, read=self._request.POST.get(DESPITE, ""))
+            match = organisation_catalogue.compare(data, before=before, confirmed=self._request.POST.get(DESPITE, ""))
         except Differs as error:
-            self.to_read = error.answer
+            self.to_read = error.digest
             raise
-        if answer == Said.SILENT:
+        if match == DirectoryMatch.SILENT:
             message = _("Katalogen svarar inte just nu, så HSA-id, organisationsnummer och namn är inte kontrollerade mot den.")
             messages.warning(self._request, message)
-        return answer
+        return match

@@ -50,7 +50,7 @@ def record_joining(*, actor: Actor, person_id: UUID, kind: QualificationKind, pa
         defaults={"due_on": _due_on(kind, passed_on), "recorded_at": clock.now(), "recorded_by_ref": actor.ref},
     )
     if made:
-        _note(actor, "qualification.recorded", row)
+        _record_event(actor, "qualification.recorded", row)
     return row
 
 
@@ -69,7 +69,7 @@ def record_of_several(
     _require_day(passed_on)
     codes = sorted({kind.value for kind in kinds})
     kept = Qualification.objects.filter(person__in=people, kind__in=codes, passed_on=passed_on, withdrawn_at=None)
-    there = set(kept.values_list("person_id", "kind"))
+    existing = set(kept.values_list("person_id", "kind"))
     rows = [
         Qualification(
             person_id=person_id,
@@ -81,7 +81,7 @@ def record_of_several(
         )
         for person_id in sorted_ids
         for code in codes
-        if (person_id, code) not in there
+        if (person_id, code) not in existing
     ]
     Qualification.objects.bulk_create(rows)
     Event.record_each(
@@ -105,7 +105,7 @@ def withdraw(*, actor: Actor, qualification_id: UUID) -> Qualification:
     if row.withdrawn_at is None:
         row.withdrawn_at, row.withdrawn_by_ref = clock.now(), actor.ref
         row.save(update_fields=["withdrawn_at", "withdrawn_by_ref"])
-        _note(actor, "qualification.withdrawn", row)
+        _record_event(actor, "qualification.withdrawn", row)
     elif row.withdrawn_by_ref != actor.ref:
         raise Conflict("qualification-withdrawn", "Uppgiften är redan återtagen.")
     return row
@@ -116,7 +116,7 @@ def holder_of(*, actor: Actor, qualification_id: UUID) -> UUID:
     found = Qualification.objects.filter(pk=qualification_id).values_list("person_id", flat=True).first()
     # An unknown id causes the same queries as a hidden one.
     person = policy.get(actor, Action.ASSIGN_ROLE, Person.objects, found or _NOBODY)
-    policy.require_above(actor, _held(person.pk))
+    policy.require_above(actor, _roles_held(person.pk))
     return person.pk
 
 
@@ -124,7 +124,7 @@ def may_record(actor: Actor, person_id: UUID) -> bool:
     """True if `record` would accept a record of this person, whom the actor sees."""
     if policy.is_own_matter(actor, Action.ASSIGN_ROLE, person_id) or not policy.holds(actor, Action.ASSIGN_ROLE):
         return False
-    return policy.is_above(actor, _held(person_id))
+    return policy.is_above(actor, _roles_held(person_id))
 
 
 def _require_day(passed_on: dt.date) -> None:
@@ -168,11 +168,11 @@ def _locked(actor: Actor, person_id: UUID) -> Person:
     """Locks and returns the person if the actor may record for them. Raises NotFound, Forbidden."""
     people = Person.objects.select_for_update(of=("self",), no_key=True)
     person = policy.get(actor, Action.ASSIGN_ROLE, people, person_id)
-    policy.require_above(actor, _held(person.pk))
+    policy.require_above(actor, _roles_held(person.pk))
     return person
 
 
-def _held(person_id: UUID) -> list[tuple[Role, str]]:
+def _roles_held(person_id: UUID) -> list[tuple[Role, str]]:
     rows = current(RoleGrant.objects.filter(person_id=person_id)).select_related("area", "organisation")
     return [(Role(row.role), scope_path_of(row)) for row in rows]
 
@@ -185,7 +185,7 @@ def _due_on(kind: QualificationKind, passed_on: dt.date) -> dt.date | None:
     return passed_on + dt.timedelta(days=days) if days > 0 else None
 
 
-def _note(actor: Actor, action: str, row: Qualification) -> None:
+def _record_event(actor: Actor, action: str, row: Qualification) -> None:
     Event.record(actor_ref=actor.ref, action=action, subject_type="person", subject_ref=str(row.person_id), facts=_facts(row))
 
 

@@ -138,7 +138,7 @@ def _insert(actor: Actor, person: Person, grants: Sequence[RoleGrant], **facts: 
     _require_givable(actor, person, grants)
     made = RoleGrant.objects.bulk_create(grants)
     for grant in made:
-        _record(actor, "role.assigned", grant, **_held(grant), **facts)
+        _record(actor, "role.assigned", grant, **_grant_facts(grant), **facts)
     return made
 
 
@@ -168,7 +168,7 @@ def change_role(*, actor: Actor, grant_id: UUID, version: int, protected_persons
     if end is not None and end <= max(grant.valid_from, clock.now()):
         raise wrong_last_day()
     _require_narrower(actor, grant, protected_persons=protected_persons, end=end)
-    before = _held(grant)
+    before = _grant_facts(grant)
     changed = [
         name for name, value in (("protected_persons", protected_persons), ("valid_to", end)) if getattr(grant, name) != value
     ]
@@ -181,7 +181,7 @@ def change_role(*, actor: Actor, grant_id: UUID, version: int, protected_persons
     _require_not_held(grant.person, Role(grant.role), [grant])
     grant.save(update_fields=["protected_persons", "valid_to", "version"])
     ended_roles.end_at_once(grant.person_id, actor_ref=actor.ref)
-    _record(actor, "role.changed", grant, version=grant.version, before=before, after=_held(grant))
+    _record(actor, "role.changed", grant, version=grant.version, before=before, after=_grant_facts(grant))
     return grant
 
 
@@ -234,18 +234,18 @@ def end_roles(*, actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
     Also ends dormant roles of a person who has left the actor's scope, because nobody else could (ADR 0036).
     """
     grants = _locked(actor, grant_ids, to_end=True)
-    going = [grant for grant in grants if not is_over(grant)]
+    ending = [grant for grant in grants if not is_over(grant)]
     now = clock.now()
-    in_force = any(grant.valid_from <= now for grant in going)
-    for grant in going:
+    in_force = any(grant.valid_from <= now for grant in ending)
+    for grant in ending:
         grant.valid_to, grant.version = now, grant.version + 1
-    RoleGrant.objects.filter(pk__in=[grant.pk for grant in going]).update(valid_to=now, version=F("version") + 1)
+    RoleGrant.objects.filter(pk__in=[grant.pk for grant in ending]).update(valid_to=now, version=F("version") + 1)
     if in_force:
-        person_id = going[0].person_id
+        person_id = ending[0].person_id
         authn.end_sessions(subject_ref(person_id), reason=authn.ROLE_ENDED, actor_ref=actor.ref)
         ended_roles.end_at_once(person_id, actor_ref=actor.ref)
-    for grant in going:
-        _record(actor, "role.ended", grant, **_held(grant))
+    for grant in ending:
+        _record(actor, "role.ended", grant, **_grant_facts(grant))
     return grants
 
 
@@ -363,7 +363,7 @@ def _wrong_reach() -> Invalid:
     return Invalid("role-reach", message, fields={"role": [message]})
 
 
-def _held(grant: RoleGrant) -> dict[str, Any]:
+def _grant_facts(grant: RoleGrant) -> dict[str, Any]:
     """Returns the facts of an event on a grant."""
     return {
         "protected_persons": grant.protected_persons,

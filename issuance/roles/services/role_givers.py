@@ -80,7 +80,7 @@ class Givers:
     def undecided(self) -> Iterator[str]:
         """Yields errors after the last event: global roles that a person gave without a request by and approval of two others."""
         for chunk in batched(self._requested.items(), _CHUNK, strict=False):
-            rows = {str(row.grant_id): row for row in RoleRequest.objects.filter(grant__in=[key for key, _told in chunk])}
+            rows = {str(row.grant_id): row for row in RoleRequest.objects.filter(grant__in=[key for key, _event in chunk])}
             for key, event in chunk:
                 if not self._is_decided(event, rows.get(key)):
                     yield f"roll {key} är global och saknar en begäran som två personer har beslutat"
