@@ -13,7 +13,7 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class FilesOfTheCatalogue:
-    """`DirectoryFiles` for LDIF and CSV (docs/operations.md, The catalogue from a file)."""
+    """`DirectoryFiles` for LDIF and CSV (docs/catalogue-file.md)."""
 
     def rows(self, stream: BufferedReader, *, encoding: str = "utf-8") -> Iterator[FileRow]:
         """Yields the assignments of the file, in its order. Raises Invalid."""
