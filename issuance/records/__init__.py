@@ -1,1 +1,1 @@
-"""Shared by all packages above: events and their history, state transitions, edits, paging and the page frame."""
+"""Shared by all packages above: events and their history, state transitions, edits and the page frame."""

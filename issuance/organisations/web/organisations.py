@@ -30,10 +30,10 @@ from issuance.organisations.web.lists import OfficeList, OrderableArticleList, S
 from issuance.records.web import created
 from issuance.records.web.editing import at_first_field, initial, submitted_form, wants_another
 from issuance.records.web.frame import actor_of, demand
-from issuance.records.web.lists import cursor
 from issuance.records.web.places import area_page, demand_there, organisation_page
 from issuance.records.web.values import row
 from siths_portal.lib import clock
+from siths_portal.lib.ids import id_of
 from siths_portal.lib.lists import Empty
 
 _FORM = "components/form.html"
@@ -175,7 +175,7 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
 
 def _initial_from_previous(request: HttpRequest, actor: Actor) -> dict[str, Any]:
     """Returns initial values from the previously created organisation, which the URL names. Raises NotFound, Forbidden."""
-    before = cursor(request, _BEFORE)
+    before = id_of(request.GET.get(_BEFORE, ""))
     if before is None:
         return {}
     found = organisations.organisation_facts(actor=actor, organisation_id=before)

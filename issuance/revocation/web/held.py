@@ -1,9 +1,12 @@
 """Spärrar som väntar: revocations above an officer's limit, which a second officer decides (ADR 0297)."""
 
+from collections.abc import Sequence
+
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
@@ -13,9 +16,11 @@ from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.revocation.queries import held_revocations as query
+from issuance.revocation.queries.held_revocations import HeldView
 from issuance.revocation.services import revocation
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.ids import ids_of
+from siths_portal.lib.lists import Column, Empty, FormChoice, Kind, Lines, List, Source
 from siths_portal.lib.pages.forms import Form
 
 
@@ -33,6 +38,48 @@ class HeldForm(Form):
             "invalid_choice": _("Välj om du godkänner eller avslår."),
         },
     )
+
+
+class HeldList(List[HeldView]):
+    """The requests to decide on, as choices of the page's form. The page's heading titles the table."""
+
+    columns = (
+        Column(
+            key="person",
+            heading=_("Person"),
+            sort="person",
+            choice=FormChoice(field="sparr", off=lambda row: row.refusal),
+        ),
+        Column(key="vad", heading=_("Vad"), value=lambda row: f"{row.what} {row.serial}"),
+        Column(key="organisation", heading=_("Organisation"), sort="organisation"),
+        Column(key="orsak", heading=_("Spärrorsak"), value="reason"),
+        Column(
+            key="kom_in",
+            heading=_("Begäran kom in"),
+            value="received_at",
+            kind=Kind.MOMENT,
+            sort="received_at",
+        ),
+        Column(key="handlaggare", heading=_("Handläggare"), value="requested_by", sort="requested_by"),
+    )
+    table_id = "vantar"
+    empty = Empty(
+        _("Ingen spärr väntar"),
+        _(
+            "Spärrar väntar här när en handläggare har spärrat så många kort på en timme att en andra handläggare måste godkänna "
+            "fler."
+        ),
+        reverse_lazy("search"),
+        _("Till sökningen"),
+    )
+
+    def __init__(self, request: HttpRequest, found: Sequence[HeldView]) -> None:
+        super().__init__(request)
+        self.found, self.picked = found, request.POST.getlist("sparr")
+
+    def rows(self) -> Source[HeldView]:
+        """See `List`."""
+        return Lines(self.found)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,5 +114,7 @@ def _shown(request: HttpRequest, actor: Actor, form: HeldForm, *, status: int = 
     decides = any(not row.refusal for row in rows)
     if form.errors and not decides:
         form.refuse(_("Ingen spärr väntar på ditt beslut."))
-    context = {"rows": rows, "form": form, "picked": request.POST.getlist("sparr"), "decides": decides}
+    listed = HeldList(request, rows)
+    listed.choice_error = "id_held_error" if "held" in form.errors else ""
+    context = {"list": listed.shown(), "form": form, "decides": decides}
     return render_page(request, SEARCH, "revocation/held.html", context, status=status)

@@ -43,7 +43,7 @@ class Empty:
 
     heading: Text
     text: Text = ""
-    action_url: str = ""
+    action_url: Text = ""
     action_text: Text = ""
     more: Sequence[Text] = ()
     heading_id: str = ""

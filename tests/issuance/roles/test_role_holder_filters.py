@@ -12,10 +12,10 @@ from django.urls import reverse
 from issuance.authz import Role
 from issuance.people.models.persons import Post
 from issuance.records.models.events import Event
-from issuance.records.queries.paging import PAGE
 from issuance.roles.models.grants import RoleGrant
 from issuance.search.models import Search
 from siths_portal.lib import clock
+from siths_portal.lib.lists.listing import PAGE
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.roles.test_pages import assign, client_of, issuer_of, rows_of
 
