@@ -253,7 +253,7 @@ def _head(person: Person) -> PersonHead:
 
 @prepared
 def _current_posts(actor: Actor, person_id: UUID) -> QuerySet[Post]:
-    """Returns the person's current posts that the actor sees, annotated with the right to order a card."""
+    """Returns the person's current assignments that the actor sees, annotated with the right to order a card."""
     posts = Post.objects.with_rights(actor, person_functions.order_rights()).visible_to(actor)
     return posts.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=person_id, ended_at=None)
 

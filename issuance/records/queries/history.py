@@ -26,7 +26,7 @@ from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.lists import ByKey, Key, keyset
 
 BY_NUMBER = Key("pk", indexed=False)
-"""The order of events: their numbers rise with time. Few events of many are found by what they are about and then sorted."""
+"""The order of events. Their ids increase with time. The query selects few events by subject, and then sorts them."""
 
 type Subjects = Mapping[tuple[str, str], str]
 """The display name of each subject of events, by its type and id."""
