@@ -17,6 +17,7 @@ from issuance.roles.queries import holders_to_train
 from issuance.roles.queries.holders_to_train import HolderToTrain
 from issuance.roles.services import qualifications
 from issuance.roles.services.actors import scope_path_of
+from issuance.roles.web.lists import HolderToTrainList
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, Invalid, NotFound
 from siths_portal.lib.lists import Order
@@ -132,6 +133,19 @@ class TestPage:
         assert (hidden.status_code, missing.status_code, client.get(f"{address_of()}?omrade=x").status_code) == (404, 404, 404)
         assert len({re.sub(r"\b[0-9a-f]{32}\b", "", text_of(answer)) for answer in (hidden, missing)}) == 1
         assert client_of(world.officer()).get(address_of(world.area)).status_code == 403
+
+    def test_they_can_be_ordered_by_what_expires_first(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(HolderToTrainList, "page_size", 1)
+        for person, days in zip(clerks(world, "Alm", "Björk", "Ceder"), (350, 370, 360), strict=True):
+            qualifications.record_of_several(
+                actor=SETUP, person_ids=[person.id], kinds=BOTH, passed_on=clock.today() - days * DAY
+            )
+        client, url, found = client_of(issuer_of(world)), f"{address_of(world.area)}&ordning=lage", []
+        while url:
+            shown = client.get(url).context["list"]
+            found += [line.name.split(",")[0] for line in shown.lines]
+            url = shown.next_url
+        assert found == ["Björk", "Ceder", "Alm"]
 
     def test_many_in_few_queries(self, world: Any, django_assert_max_num_queries: Any) -> None:
         people = clerks(world, *(f"Nr{number:02}" for number in range(12)))
