@@ -24,8 +24,8 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services.actors import actor_of_person
-from issuance.suppliers.services import supplier_intake
-from issuance.suppliers.services.supplier_intake import Produced, Sent
+from issuance.suppliers.domain import Produced, Sent
+from issuance.suppliers.services import supplier_events, supplier_intake
 from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.demo.places import PLACES, Place
 from siths_portal.lib import clock
@@ -166,7 +166,7 @@ def _bind(order: CardOrder, serial: str) -> None:
 
 
 def _report(order: CardOrder, event: Produced | Sent) -> None:
-    supplier_intake.register_event(client_ref=SUPPLIER, order_id=order.id, event=event)
+    supplier_events.register_event(client_ref=SUPPLIER, order_id=order.id, event=event)
 
 
 def _dispatch(order: CardOrder, number: int) -> Sent:

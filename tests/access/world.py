@@ -48,7 +48,7 @@ from issuance.records.models.events import Event as IssuanceEvent
 from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.models.grants import RoleGrant
 from issuance.suppliers.domain import Produced, Sent
-from issuance.suppliers.services import supplier_intake
+from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
 from pki.models import Certificate, CertificateBlob
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
@@ -180,14 +180,14 @@ class AccessWorld:
         self.cards += 1
         card = authorities.card(self.cards)
         supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
-        ids = supplier_intake.request_certificates(
+        ids = card_certificates.request_certificates(
             client_ref=SUPPLIER, order_id=order.id, card_serial=card.serial, card_key_spki=card.key, csrs=card.csrs
         )
         authorities.issue(ids)
         CertificateBlob.objects.bulk_create(CertificateBlob(certificate_id=pk, der=_certificate(pk)) for pk in ids)
         jwe = authorities.puk_jwe(order.id, card.serial)
-        supplier_intake.register_event(client_ref=SUPPLIER, order_id=order.id, event=Produced("0123456789", jwe))
-        supplier_intake.register_event(client_ref=SUPPLIER, order_id=order.id, event=Sent(clock.today(), ""))
+        supplier_events.register_event(client_ref=SUPPLIER, order_id=order.id, event=Produced("0123456789", jwe))
+        supplier_events.register_event(client_ref=SUPPLIER, order_id=order.id, event=Sent(clock.today(), ""))
         authorities.open_puks()
         return CardOrder.objects.with_card("carrier__person").get(pk=order.pk)
 

@@ -25,7 +25,7 @@ from issuance.carriers.models import Carrier
 from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Post
 from issuance.suppliers.domain import Produced, Sent
-from issuance.suppliers.services import supplier_intake
+from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
 from pki import service as pki
 from pki.issuing import signing
 from pki.revocation import releasing
@@ -221,7 +221,7 @@ def sent_card(world: World, post: Post | None = None, *, keys: Any = None, actor
 def _make(order: CardOrder, keys: Any) -> None:
     """The supplier's part, as it reaches the services."""
     supplier_intake.accept(client_ref=CLIENT, order_id=order.id)
-    ids = supplier_intake.request_certificates(
+    ids = card_certificates.request_certificates(
         client_ref=CLIENT, order_id=order.id, card_serial=keys.serial, card_key_spki=keys.key_spki(), csrs=keys.csrs()
     )
     signing.sign_reserved(ids)
@@ -232,9 +232,9 @@ def _make(order: CardOrder, keys: Any) -> None:
     key = pki.secret_jwks()["keys"][0]
     header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key["kid"], "order": str(order.id), "serial": keys.serial}
     sealed = jwe.encrypt_compact(header, PUK.encode(), ECKey.import_key(key), registry=REGISTRY)
-    supplier_intake.register_event(client_ref=CLIENT, order_id=order.id, event=Produced("0123456789", sealed))
+    supplier_events.register_event(client_ref=CLIENT, order_id=order.id, event=Produced("0123456789", sealed))
     sealing.open_secrets()
-    supplier_intake.register_event(client_ref=CLIENT, order_id=order.id, event=Sent(clock.today(), ""))
+    supplier_events.register_event(client_ref=CLIENT, order_id=order.id, event=Sent(clock.today(), ""))
 
 
 def activated_card(world: World, post: Post | None = None, *, keys: Any = None, actor: Actor | None = None) -> Made:

@@ -1,4 +1,4 @@
-"""What card suppliers do: fetch orders and addresses, request certificates, report events.
+"""Actions of card suppliers on orders: they fetch and accept them, read address and photo, and send logotypes.
 
 Each function sees only the supplier's own orders: those of another supplier raise NotFound, like orders that do not exist
 (S29). Every function is repeatable.
@@ -26,13 +26,9 @@ from issuance.people.ports import PersonKey, RegisteredAddress
 from issuance.people.services import people
 from issuance.records.models.events import Document, Event
 from issuance.records.services import steps
-from issuance.suppliers.domain import EventOutcome, Failed, Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import puks
-from issuance.suppliers.services.card_certificates import request_certificates
 from issuance.suppliers.services.supplier_events import (
     lock_order,
-    register_event,
-    replay_reports,
     require_accepted,
     require_not_withdrawn,
 )
@@ -40,27 +36,6 @@ from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Forbidden, Gone, Invalid, NotFound
 from siths_portal.lib.files.images import check_png
-
-__all__ = [
-    "Delivery",
-    "EventOutcome",
-    "Failed",
-    "Produced",
-    "Returned",
-    "Sent",
-    "SupplierReport",
-    "accept",
-    "certificate_ids",
-    "customisation",
-    "delivery",
-    "order",
-    "photo",
-    "put_logotype",
-    "queued_orders",
-    "register_event",
-    "replay_reports",
-    "request_certificates",
-]
 
 LOGOTYPE_LIMIT = 256 * 1024
 LOGOTYPE_SIDE = 2000

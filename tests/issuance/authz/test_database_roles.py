@@ -16,7 +16,8 @@ from issuance.carriers.models import Carrier
 from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.orders.models.orders import CardOrder
 from issuance.revocation.services import revocation
-from issuance.suppliers.services import supplier_intake
+from issuance.suppliers.domain import Produced, Sent
+from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
 from pki import service as pki
 from pki.domain.ocsp_request import CertId
 from pki.issuing import signing
@@ -182,7 +183,7 @@ def test_one_cards_life_with_each_step_by_its_own_process(world: Any, demo_pki: 
         ordered = world.order()
     with acting_as("api"):
         supplier_intake.accept(client_ref=CLIENT, order_id=ordered.id)
-        ids = supplier_intake.request_certificates(
+        ids = card_certificates.request_certificates(
             client_ref=CLIENT, order_id=ordered.id, card_serial=keys.serial, card_key_spki=keys.key_spki(), csrs=keys.csrs()
         )
     with acting_as("pki"):
@@ -190,12 +191,12 @@ def test_one_cards_life_with_each_step_by_its_own_process(world: Any, demo_pki: 
         demo_pki.settle()
     keys.store({view.profile: view.der or b"" for view in pki.certificates(ids)})
     with acting_as("api"):
-        supplier_intake.register_event(client_ref=CLIENT, order_id=ordered.id, event=_produced(ordered, keys.serial))
+        supplier_events.register_event(client_ref=CLIENT, order_id=ordered.id, event=_produced(ordered, keys.serial))
         supplier_intake.delivery(client_ref=CLIENT, order_id=ordered.id)
     with acting_as("pki"):
         sealing.open_secrets()
     with acting_as("api"):
-        supplier_intake.register_event(client_ref=CLIENT, order_id=ordered.id, event=supplier_intake.Sent(clock.today(), ""))
+        supplier_events.register_event(client_ref=CLIENT, order_id=ordered.id, event=Sent(clock.today(), ""))
     made = Made(keys, Carrier.objects.get(pk=ordered.carrier_id), CardOrder.objects.get(pk=ordered.pk))
     with acting_as("portal"):
         opened = activation.identify(actor=world.officer(), carrier_id=made.carrier.pk, identity_document="driving_licence")
@@ -281,6 +282,4 @@ def _produced(ordered: CardOrder, serial: str) -> Any:
 
     key = pki.secret_jwks()["keys"][0]
     header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key["kid"], "order": str(ordered.id), "serial": serial}
-    return supplier_intake.Produced(
-        "0123456789", jwe.encrypt_compact(header, PUK.encode(), ECKey.import_key(key), registry=REGISTRY)
-    )
+    return Produced("0123456789", jwe.encrypt_compact(header, PUK.encode(), ECKey.import_key(key), registry=REGISTRY))

@@ -16,8 +16,8 @@ from issuance.housekeeping.services import housekeeping
 from issuance.imports.services import migration
 from issuance.records.models.events import Event
 from issuance.records.services import steps
-from issuance.suppliers.services import supplier_intake
-from issuance.suppliers.services.supplier_intake import Produced, Sent
+from issuance.suppliers.domain import Produced, Sent
+from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
 from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock
 from tests.issuance.authorities import card, issue, open_puks, puk_jwe
@@ -36,12 +36,12 @@ def sent_card(world: Any, number: int = 1) -> Carrier:
         order = world.order()
         made = card(number)
         supplier_intake.accept(client_ref="bureau", order_id=order.id)
-        supplier_intake.request_certificates(
+        card_certificates.request_certificates(
             client_ref="bureau", order_id=order.id, card_serial=made.serial, card_key_spki=made.key, csrs=made.csrs
         )
         issue()
         for event in (Produced("1", puk_jwe(order.id, made.serial)), Sent(SENT.date())):
-            supplier_intake.register_event(client_ref="bureau", order_id=order.id, event=event)
+            supplier_events.register_event(client_ref="bureau", order_id=order.id, event=event)
         open_puks()
         return Carrier.objects.get(pk=order.carrier_id)
 

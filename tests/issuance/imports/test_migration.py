@@ -12,8 +12,8 @@ from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.imports.services import migration
 from issuance.people.queries.scope_check import scope_faults
 from issuance.records.models.events import Event
-from issuance.suppliers.services import supplier_intake
-from issuance.suppliers.services.supplier_intake import EventOutcome, Produced, Sent
+from issuance.suppliers.domain import EventOutcome, Produced, Sent
+from issuance.suppliers.services import supplier_events, supplier_intake
 from pki.models import Certificate
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
@@ -113,7 +113,7 @@ class TestExternallyCertified:
         self.bind(order, card)
         self.bind(order, card)
         for event in (Produced("1", no_puk=True), Sent(clock.today())):
-            outcome = supplier_intake.register_event(client_ref="bureau", order_id=order.id, event=event)
+            outcome = supplier_events.register_event(client_ref="bureau", order_id=order.id, event=event)
             assert outcome is EventOutcome.APPLIED
         order.refresh_from_db()
         assert (order.state, order.carrier.state, order.carrier.puk_secret_id) == ("sent", "sent", None)

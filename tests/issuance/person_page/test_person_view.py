@@ -23,7 +23,7 @@ from issuance.records.models.events import Document, Event
 from issuance.records.queries import history
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
-from issuance.suppliers.services import supplier_intake
+from issuance.suppliers.services import card_certificates, supplier_intake
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
 from tests import superuser
@@ -93,7 +93,7 @@ def test_an_ordered_card_tells_how_its_order_stands(world: Any) -> None:
 
     supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
     made = card(1)
-    supplier_intake.request_certificates(
+    card_certificates.request_certificates(
         client_ref=SUPPLIER, order_id=order.id, card_serial=made.serial, card_key_spki=made.key, csrs=made.csrs
     )
     carrier = only(actor, person_id)

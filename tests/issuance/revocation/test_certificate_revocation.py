@@ -16,8 +16,8 @@ from issuance.orders.models.orders import CardOrder
 from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import certificate_revocation, revocation
-from issuance.suppliers.services import supplier_intake
-from issuance.suppliers.services.supplier_intake import EventOutcome, Produced, Sent
+from issuance.suppliers.domain import EventOutcome, Produced, Sent
+from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
 from pki.models import Certificate, Revocation, Secret, SecretState
 from pki.revocation.revoking import RevocationRequest, revoke_serial
 from pki.signals import certificate_revoked
@@ -38,7 +38,7 @@ def active(world: Any) -> Carrier:
 def in_production(world: Any) -> CardOrder:
     order, made = world.order(), card(1)
     supplier_intake.accept(client_ref="bureau", order_id=order.id)
-    supplier_intake.request_certificates(
+    card_certificates.request_certificates(
         client_ref="bureau", order_id=order.id, card_serial=made.serial, card_key_spki=made.key, csrs=made.csrs
     )
     return CardOrder.objects.get(pk=order.id)
@@ -94,7 +94,7 @@ def test_a_card_in_production_cannot_be_completed_without_one_of_the_four(world:
     assert (order.state, order.failure_reason) == ("failed", "certificate-revoked")
     assert (states(order.carrier), statuses(order.carrier)) == (("revoked", "revoked"), ["revoked"] * 4)
     for report in (Produced("1", puk_jwe(order.id, card(1).serial)), Sent(clock.today())):
-        assert supplier_intake.register_event(client_ref="bureau", order_id=order.id, event=report) is EventOutcome.NOTED
+        assert supplier_events.register_event(client_ref="bureau", order_id=order.id, event=report) is EventOutcome.NOTED
     assert not service.billable_facts(feeds.START, limit=1)
 
 
@@ -102,7 +102,7 @@ def test_a_produced_card_is_not_sent(world: Any) -> None:
     order = in_production(world)
     issue()
     report = Produced("1", puk_jwe(order.id, card(1).serial))
-    supplier_intake.register_event(client_ref="bureau", order_id=order.id, event=report)
+    supplier_events.register_event(client_ref="bureau", order_id=order.id, event=report)
     operator_revokes(order.carrier, PROFILES[0])
     assert CardOrder.objects.get().state == "failed"
     assert Secret.objects.get().state == SecretState.DESTROYED
@@ -112,7 +112,7 @@ def test_a_sent_card_keeps_its_order(world: Any) -> None:
     order = in_production(world)
     issue()
     for report in (Produced("1", puk_jwe(order.id, card(1).serial)), Sent(clock.today())):
-        supplier_intake.register_event(client_ref="bureau", order_id=order.id, event=report)
+        supplier_events.register_event(client_ref="bureau", order_id=order.id, event=report)
     open_puks()
     operator_revokes(order.carrier, *PERSON_ID_PROFILES)
     assert (CardOrder.objects.get().state, states(order.carrier)) == ("sent", ("revoked", "revoked"))

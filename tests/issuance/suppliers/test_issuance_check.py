@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Person
-from issuance.suppliers.services import supplier_intake
+from issuance.suppliers.services import card_certificates, supplier_intake
 from issuance.suppliers.services.issuance_check import OrderedCards
 from pki import service as pki
 from pki.issuing import signing
@@ -35,7 +35,7 @@ def planned(world: Any) -> tuple[CardOrder, list[uuid.UUID]]:
     keys = _pooled_keys()
     ordered = world.order()
     supplier_intake.accept(client_ref=CLIENT, order_id=ordered.id)
-    ids = supplier_intake.request_certificates(
+    ids = card_certificates.request_certificates(
         client_ref=CLIENT, order_id=ordered.id, card_serial=keys.serial, card_key_spki=keys.key_spki(), csrs=keys.csrs()
     )
     return CardOrder.objects.get(pk=ordered.pk), ids

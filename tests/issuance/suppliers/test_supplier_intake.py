@@ -27,10 +27,10 @@ from issuance.people.models.persons import Person, Post
 from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
+from issuance.suppliers.domain import EventOutcome, Failed, Produced, Returned, Sent
 from issuance.suppliers.models import SupplierEvent
 from issuance.suppliers.queries import own_orders
-from issuance.suppliers.services import order_measures, supplier_events, supplier_intake
-from issuance.suppliers.services.supplier_intake import EventOutcome, Failed, Produced, Returned, Sent
+from issuance.suppliers.services import card_certificates, order_measures, supplier_events, supplier_intake
 from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock
 from siths_portal.lib.database import feeds
@@ -51,19 +51,19 @@ def accepted(world: Any, **arguments: Any) -> CardOrder:
 def request(order: CardOrder, made: Card | None = None, **changes: Any) -> list[uuid.UUID]:
     made = made or card(1)
     arguments = {"card_serial": made.serial, "card_key_spki": made.key, "csrs": made.csrs, "client_ref": ME}
-    return supplier_intake.request_certificates(order_id=order.id, **(arguments | changes))
+    return card_certificates.request_certificates(order_id=order.id, **(arguments | changes))
 
 
 def certify(order: CardOrder, made: Card | None = None, **changes: Any) -> list[uuid.UUID]:
     """Requests the certificates and lets them be issued, with what the API does when they are."""
     ids = request(order, made, **changes)
     issue(ids)
-    supplier_intake.replay_reports(client_ref=ME, order_id=order.id)
+    supplier_events.replay_reports(client_ref=ME, order_id=order.id)
     return ids
 
 
 def report(order: CardOrder, event: Any, *, client_ref: str = ME) -> EventOutcome:
-    return supplier_intake.register_event(client_ref=client_ref, order_id=order.id, event=event)
+    return supplier_events.register_event(client_ref=client_ref, order_id=order.id, event=event)
 
 
 def produced(order: CardOrder, serial: str | None = None) -> Produced:
@@ -167,8 +167,8 @@ class TestQueue:
             lambda pk: supplier_intake.delivery(client_ref=OTHER, order_id=pk),
             lambda pk: supplier_intake.accept(client_ref=OTHER, order_id=pk),
             lambda pk: supplier_intake.certificate_ids(client_ref=OTHER, order_id=pk),
-            lambda pk: supplier_intake.register_event(client_ref=OTHER, order_id=pk, event=Failed("spoilt")),
-            lambda pk: supplier_intake.request_certificates(
+            lambda pk: supplier_events.register_event(client_ref=OTHER, order_id=pk, event=Failed("spoilt")),
+            lambda pk: card_certificates.request_certificates(
                 client_ref=OTHER, order_id=pk, card_serial=card(2).serial, card_key_spki=card(2).key, csrs=card(2).csrs
             ),
         ]
@@ -554,7 +554,7 @@ class TestReports:
         assert report(order, produced(order)) is EventOutcome.PARKED
         assert report(order, Sent(clock.today())) is EventOutcome.PARKED
         issue(ids[:3])
-        supplier_intake.replay_reports(client_ref=ME, order_id=order.id)
+        supplier_events.replay_reports(client_ref=ME, order_id=order.id)
         assert supplier_events.replay_all() == 0
         assert (CardOrder.objects.get().state, Carrier.objects.get().state) == ("in_production", "ordered")
         assert not service.billable_facts(feeds.START, limit=1)

@@ -21,7 +21,7 @@ from issuance.orders.domain.order_states import OrderState
 from issuance.suppliers import queries as supplier_orders
 from issuance.suppliers.api.v1 import serializers as forms
 from issuance.suppliers.domain import EventOutcome, Failed, Produced, Returned, Sent, SupplierReport
-from issuance.suppliers.services import supplier_intake
+from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
 from pki import service as pki
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.errors import Conflict, NotFound
@@ -171,7 +171,7 @@ class OrderCertificates(SupplierView):
         Location.
         """
         given = valid(forms.CertificateRequest, request.data)
-        ids = supplier_intake.request_certificates(
+        ids = card_certificates.request_certificates(
             client_ref=client_ref(request),
             order_id=order_id,
             card_serial=given["card_serial"],
@@ -179,7 +179,7 @@ class OrderCertificates(SupplierView):
             csrs=given["csrs"],
         )
         settled = pki.wait_until_settled(ids, seconds=settings.CERTIFICATE_WAIT_SECONDS)
-        supplier_intake.replay_reports(client_ref=client_ref(request), order_id=order_id)
+        supplier_events.replay_reports(client_ref=client_ref(request), order_id=order_id)
         return _certificates(settled, order_id, done=201)
 
 
@@ -230,7 +230,7 @@ class Reports(SupplierView):
         (came too late and changes nothing).
         """
         report = _report(request.data)
-        outcome = supplier_intake.register_event(client_ref=client_ref(request), order_id=order_id, event=report)
+        outcome = supplier_events.register_event(client_ref=client_ref(request), order_id=order_id, event=report)
         waits = outcome is EventOutcome.PARKED or (outcome is EventOutcome.APPLIED and isinstance(report, Produced))
         return Response({"outcome": outcome.value}, status=202 if waits else 200)
 
