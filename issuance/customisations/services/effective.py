@@ -3,22 +3,29 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from issuance.customisations.models import CardCustomisation
 from issuance.organisations.models import Organisation
+from siths_portal.lib.database.prepared import prepared
 
 
 def effective_customisations(organisations: Iterable[Organisation]) -> dict[UUID, CardCustomisation]:
     """Returns each organisation's own card customisation, or the nearest one above; organisations without one are absent."""
     targets = list(organisations)
-    paths = {path for organisation in targets for path in _paths_upward(organisation.scope_path)}
-    rows = Organisation.objects.filter(scope_path__in=paths, customisation__isnull=False).select_related("customisation")
-    by_path = {row.scope_path: row.customisation for row in rows if row.customisation is not None}
+    paths = sorted({path for organisation in targets for path in _paths_upward(organisation.scope_path)})
+    by_path = {row.scope_path: row.customisation for row in _customised(paths) if row.customisation is not None}
     found = {}
     for organisation in targets:
         nearest = next((path for path in reversed(_paths_upward(organisation.scope_path)) if path in by_path), None)
         if nearest is not None:
             found[organisation.id] = by_path[nearest]
     return found
+
+
+@prepared
+def _customised(paths: list[str]) -> QuerySet[Organisation]:
+    return Organisation.objects.filter(scope_path__in=paths, customisation__isnull=False).select_related("customisation")
 
 
 def _paths_upward(scope_path: str) -> list[str]:

@@ -2,9 +2,10 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from issuance.authz import Actor
@@ -15,6 +16,7 @@ from issuance.orders.services import other_cards as services
 from issuance.people.queries import officers
 from issuance.records.domain import wording
 from issuance.records.queries import words
+from siths_portal.lib.database.prepared import prepared
 
 
 @dataclass(frozen=True)
@@ -37,22 +39,15 @@ class OtherCard:
 
 def other_cards(*, actor: Actor, person_id: UUID) -> list[OtherCard]:
     """Returns the cards that the actor sees, the newest first. Cards out of scope are left out."""
-    eids = Eid.objects.filter(carrier=OuterRef("pk"), state__in=[EidState.ORDERED.value, EidState.ACTIVE.value])
-    rows = list(
-        services.other_cards(actor=actor, person_id=person_id)
-        .select_related("organisation")
-        .annotate(has_eid=Exists(eids))
-        .defer("card_key_spki")
-        .order_by("-created_at", "-id")
-    )
-    ordered = dict(OrderItem.objects.filter(carrier__in=rows).values_list("carrier", "order__ordered_by_ref"))
+    rows = _cards(actor, person_id)
+    ordered = dict(_orderers([row.id for row in rows]))
     names = officers.names(actor, ordered.values())
     return [
         OtherCard(
             id=row.id,
             name=_name(row),
             state=row.state,
-            has_eid=row.has_eid,
+            has_eid=row.has_eid,  # type: ignore[attr-defined]
             organisation=row.organisation.name,
             ordered_at=row.created_at,
             ordered_by=names.get(ordered.get(row.id, ""), ""),
@@ -62,6 +57,18 @@ def other_cards(*, actor: Actor, person_id: UUID) -> list[OtherCard]:
         )
         for row in rows
     ]
+
+
+@prepared
+def _cards(actor: Actor, person_id: UUID) -> QuerySet[Carrier]:
+    eids = Eid.objects.filter(carrier=OuterRef("pk"), state__in=[EidState.ORDERED.value, EidState.ACTIVE.value])
+    rows = services.other_cards(actor=actor, person_id=person_id).select_related("organisation").annotate(has_eid=Exists(eids))
+    return rows.defer("card_key_spki").order_by("-created_at", "-id")
+
+
+@prepared
+def _orderers(carrier_ids: list[UUID]) -> QuerySet[OrderItem, Any]:
+    return OrderItem.objects.filter(carrier__in=carrier_ids).values_list("carrier", "order__ordered_by_ref")
 
 
 def _name(row: Carrier) -> str:

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 
 from issuance.authz import Action, Actor, policy
+from issuance.carriers.models import Carrier
 from issuance.orders.domain.drafts import DraftState, Step
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
@@ -24,7 +25,7 @@ from issuance.people.services import photos
 from issuance.records.models.events import Event
 from issuance.records.services import uploads
 from siths_portal.lib import clock
-from siths_portal.lib.database.rows import the_only
+from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.errors import Conflict, Invalid, NotFound
 from siths_portal.lib.files.images import portrait
 
@@ -123,12 +124,17 @@ def get(*, actor: Actor, draft_id: UUID) -> OrderDraft:
     """Returns the clerk's own draft with its answers, in any state. Raises NotFound, Forbidden. Another clerk's draft raises
     NotFound, as does one for a person whom the clerk may no longer see.
     """
-    draft = the_only(draft_answers.with_answers().filter(pk=draft_id, owner_ref=actor.ref))
+    draft = next(iter(_own(actor.ref, draft_id)), None)
     if draft is None:
         raise policy.not_found()
     policy.require(actor, Action.ORDER_ORDINARY_CARD, draft.person)
     draft_answers.fetch_post(draft)
     return draft
+
+
+@prepared
+def _own(owner_ref: str, draft_id: UUID) -> QuerySet[OrderDraft]:
+    return draft_answers.with_answers().filter(pk=draft_id, owner_ref=owner_ref)
 
 
 @transaction.atomic(durable=True)
@@ -321,16 +327,26 @@ def _forget_some(batch: int) -> int:
 
 def _require_confirmed(actor: Actor, person_id: UUID, confirmed_cards: Collection[UUID]) -> set[UUID]:
     """Returns the person's other cards if all are confirmed. Raises AnotherCard if not."""
-    others = set(other_cards.other_cards(actor=actor, person_id=person_id).values_list("pk", flat=True))
+    others = set(_other_cards(actor, person_id))
     if not others <= set(confirmed_cards):
         raise AnotherCard
     return others
 
 
+@prepared
+def _other_cards(actor: Actor, person_id: UUID) -> QuerySet[Carrier, UUID]:
+    return other_cards.other_cards(actor=actor, person_id=person_id).values_list("pk", flat=True)
+
+
 def _locked(actor: Actor, draft_id: UUID) -> OrderDraft:
-    rows = OrderDraft.objects.select_for_update(no_key=True).filter(pk=draft_id, owner_ref=actor.ref)
-    list(rows.values_list("pk"))  # read after the lock: rows joined in the locking query would be from before the wait
+    _lock(actor.ref, draft_id)  # read after the lock: rows joined in the locking query would be from before the wait
     return get(actor=actor, draft_id=draft_id)
+
+
+@prepared
+def _lock(owner_ref: str, draft_id: UUID) -> QuerySet[OrderDraft, Any]:
+    rows = OrderDraft.objects.select_for_update(no_key=True).filter(pk=draft_id, owner_ref=owner_ref)
+    return rows.values_list("pk")
 
 
 def _open(actor: Actor, draft_id: UUID) -> OrderDraft:

@@ -20,6 +20,7 @@ from issuance.people.models.persons import Person, Post
 from issuance.people.models.photos import Photo
 from issuance.people.services import people
 from siths_portal.lib import clock
+from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.errors import Conflict, Invalid
 
 _ADDRESS = re.compile(r"[^@,\s]+@[^@,\s]+")
@@ -62,8 +63,13 @@ def offers() -> QuerySet[OrganisationArticle]:
 
 def orderable_articles(organisation_id: UUID) -> list[Article]:
     """Returns the articles that the organisation may order today, by number."""
+    return _orderable_articles(organisation_id)
+
+
+@prepared
+def _orderable_articles(organisation_id: UUID) -> QuerySet[Article]:
     offered = offers().filter(organisation=organisation_id).values("article")
-    return list(Article.objects.filter(pk__in=offered).order_by("number", "code"))
+    return Article.objects.filter(pk__in=offered).order_by("number", "code")
 
 
 def require_article(organisation: Organisation, code: str) -> Article:
@@ -93,7 +99,12 @@ def open_connections() -> QuerySet[OrganisationOffice]:
 
 def open_offices(organisation_id: UUID) -> list[Office]:
     """Returns the open offices that the organisation may choose, by name."""
-    return list(_open_offices(organisation_id).order_by("name", "office_number"))
+    return _open_offices_by_name(organisation_id)
+
+
+@prepared
+def _open_offices_by_name(organisation_id: UUID) -> QuerySet[Office]:
+    return _open_offices(organisation_id).order_by("name", "office_number")
 
 
 def require_office(organisation: Organisation, office_id: UUID) -> Office:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from issuance.articles.models import Article
 from issuance.authz import Action, Actor, policy
@@ -27,6 +28,7 @@ from issuance.people.services import people
 from issuance.records.services import steps
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.errors import Conflict, Invalid
 
 _KEY = re.compile(r"[\x21-\x7e]{1,100}")
@@ -72,7 +74,7 @@ def submit_order(
         raise Invalid("idempotency-key", "Beställningen skickades inte. Ladda om sidan och försök igen.")
     if earlier := _earlier(request):
         return earlier
-    post = policy.get(actor, order_right(article_code), Post.objects.select_related("person"), post_id)
+    post = policy.get(actor, order_right(article_code), _posts, post_id)
     live = people.read_live(post)
     people.remember(post_id=post.id, live=live)
     try:
@@ -88,7 +90,7 @@ def cancel_order(*, actor: Actor, order_id: UUID) -> CardOrder:
     """Removes an order that no supplier has accepted. A removed one stays as it is. Raises NotFound, Forbidden,
     IllegalTransition if a supplier has accepted it.
     """
-    seen = policy.get(actor, Action.REMOVE_ORDER, CardOrder.objects.with_card(), order_id)
+    seen = policy.get(actor, Action.REMOVE_ORDER, _with_card, order_id)
     carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
     eids = list(Eid.objects.select_for_update(no_key=True).filter(carrier=carrier).order_by("id"))
     order = CardOrder.objects.select_for_update(no_key=True).get(pk=seen.pk)
@@ -100,12 +102,22 @@ def cancel_order(*, actor: Actor, order_id: UUID) -> CardOrder:
     return order
 
 
+def _with_card(_actor: Actor) -> QuerySet[CardOrder]:
+    return CardOrder.objects.with_card()
+
+
+def _posts(_actor: Actor) -> QuerySet[Post]:
+    return Post.objects.select_related("person")
+
+
+@prepared
+def _with_key(actor: Actor, owner_ref: str, idempotency_key: str) -> QuerySet[CardOrder]:
+    orders = CardOrder.objects.visible_to(actor).filter(ordered_by_ref=owner_ref, idempotency_key=idempotency_key)
+    return orders.order_by("pk")[:1]
+
+
 def _earlier(request: _Request) -> CardOrder | None:
-    order = (
-        CardOrder.objects.visible_to(request.actor)
-        .filter(ordered_by_ref=request.actor.ref, idempotency_key=request.idempotency_key)
-        .first()
-    )
+    order = next(iter(_with_key(request.actor, request.actor.ref, request.idempotency_key)), None)
     if order is not None and order.content_sha256 != request.content_sha256:
         raise Conflict("idempotency-mismatch", "Beställningen är redan skickad med andra uppgifter. Börja om från början.")
     return order

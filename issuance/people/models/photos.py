@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from issuance.people.models.persons import Person
 from issuance.records.models.events import Document
+from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.ids import new_id
 
 
@@ -15,8 +16,7 @@ class PhotoManager(models.Manager["Photo"]):
 
     def latest_of(self, person_id: UUID) -> "Photo | None":
         """Returns the person's newest approved photo, which pages show and a new order may reuse."""
-        approved = self.filter(person_id=person_id, approved_at__isnull=False)
-        return approved.defer("pending").order_by("-uploaded_at", "-id").first()
+        return next(iter(_latest(person_id)), None)
 
 
 class Photo(models.Model):
@@ -60,3 +60,9 @@ class Photo(models.Model):
     def content(self) -> bytes:
         """Returns the JPEG."""
         return self.document.read() if self.document is not None else bytes(self.pending or b"")
+
+
+@prepared
+def _latest(person_id: UUID) -> models.QuerySet[Photo]:
+    approved = Photo.objects.filter(person_id=person_id, approved_at__isnull=False)
+    return approved.defer("pending").order_by("-uploaded_at", "-id")[:1]

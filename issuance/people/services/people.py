@@ -5,6 +5,7 @@ import unicodedata
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, PersonIdentifier, Post
@@ -12,6 +13,7 @@ from issuance.people.ports import DirectoryPost, PersonKey, PersonRegister, Regi
 from issuance.records.domain.ids import PersonId, PersonIdKind, same_hsa_id
 from issuance.records.models.events import Event
 from siths_portal.lib import clock, ports
+from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.errors import Conflict, NotFound
 
 PREFERENCE = (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER, PersonIdKind.PASSPORT, PersonIdKind.RESERVE)
@@ -37,11 +39,16 @@ class Live:
 
 def person_id_of(person_id: UUID) -> PersonId:
     """Returns the person's current number, preferring a personnummer. Raises Conflict if the person has none."""
-    found = {row.kind: row.value for row in PersonIdentifier.objects.filter(person_id=person_id, valid_to=None)}
+    found = {row.kind: row.value for row in _numbers(person_id)}
     for kind in PREFERENCE:
         if kind.value in found:
             return PersonId(kind, found[kind.value])
     raise Conflict("person-without-id", "Personen saknar giltigt person-id. Kontrollera uppgifterna i katalogen.")
+
+
+@prepared
+def _numbers(person_id: UUID) -> QuerySet[PersonIdentifier]:
+    return PersonIdentifier.objects.filter(person_id=person_id, valid_to=None)
 
 
 def read_live(post: Post) -> Live:

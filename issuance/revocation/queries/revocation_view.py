@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from issuance.activation.queries import card_help
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain import carrier_states
@@ -78,8 +80,7 @@ class PublicationView:
 
 def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubject:
     """Returns a carrier that the actor may revoke. Raises NotFound, Forbidden."""
-    rows = Carrier.objects.select_related("organisation").defer("card_key_spki")
-    carrier = policy.get(actor, Action.REVOKE_CARRIER, rows, carrier_id)
+    carrier = policy.get(actor, Action.REVOKE_CARRIER, _carriers, carrier_id)
     total = Eid.objects.filter(carrier=carrier, state__in=_LIVE_EID).count()
     eids = Eid.objects.visible_to(actor).filter(carrier=carrier, state__in=_LIVE_EID)
     seen = eids.order_by("created_at", "id").values_list("organisation__name", "hsa_id")
@@ -104,6 +105,14 @@ def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubj
     )
 
 
+def _carriers(_actor: Actor) -> QuerySet[Carrier]:
+    return Carrier.objects.select_related("organisation").defer("card_key_spki")
+
+
+def _eids(_actor: Actor) -> QuerySet[Eid]:
+    return Eid.objects.select_related("organisation", "carrier")
+
+
 def carrier_to_replace(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubject:
     """Returns a carrier that the actor may revoke and replace by a new order for its person. `possible` is False unless the
     card waits for its activation. Raises NotFound, Forbidden.
@@ -117,7 +126,7 @@ def carrier_to_replace(*, actor: Actor, carrier_id: UUID | str) -> RevocationSub
 
 def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:
     """Returns an eID that the actor may revoke. Raises NotFound, Forbidden."""
-    eid = policy.get(actor, Action.REVOKE_EID, Eid.objects.select_related("organisation", "carrier"), eid_id)
+    eid = policy.get(actor, Action.REVOKE_EID, _eids, eid_id)
     return RevocationSubject(
         kind="eid",
         id=eid.id,

@@ -30,7 +30,7 @@ def revoke_and_draft(
     for is left out with the answers that depend on it. If the revocation waits for a second officer, returns it and fills no
     draft. Raises as `revocation.revoke_carrier` and `drafts.start`.
     """
-    seen = policy.get(actor, Action.REVOKE_CARRIER, Carrier.objects.defer("card_key_spki"), carrier_id)
+    seen = policy.get(actor, Action.REVOKE_CARRIER, Carrier.objects, carrier_id)
     policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects, seen.holder_id)
     done = revocation.revoke(actor=actor, carrier_id=carrier_id, request=RevocationRequest(**fields))
     if isinstance(done, HeldRevocation):

@@ -125,8 +125,8 @@ class _Statement:
         if not self._sql:
             return []
         connection = connections[self._alias]
-        # Whoever logs queries wants to read them.
-        if connection.queries_logged or not self._is_planned(connection, values):
+        # Whoever captures queries wants to read them.
+        if connection.force_debug_cursor or not self._is_planned(connection, values):
             question = self.question(values)
         else:
             question = (self._execute, tuple(slot.parameter(values) for slot in self._distinct))

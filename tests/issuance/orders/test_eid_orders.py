@@ -29,6 +29,7 @@ from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, DomainError, Forbidden, IllegalTransition, Invalid, NotFound, Unavailable
+from tests.issuance.histories import entries_of
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.world import World, person_number
 
@@ -362,7 +363,7 @@ def test_the_persons_page_and_the_history_show_it_to_who_may_see_it(world: Any) 
     (shown,) = person_view(actor=officer, person_id=person_id).eid_orders
     assert (shown.id, shown.name, shown.state, shown.hsa_id) == (order.pk, "Extra SITHS eID", "ordered", order.hsa_id)
     assert shown.fetch_by == clock.today() + dt.timedelta(days=90)
-    entries = carrier_history(actor=officer, carrier_id=order.carrier_id).entries
+    entries = entries_of(carrier_history(actor=officer, carrier_id=order.carrier_id))
     assert f"SITHS eID {order.hsa_id}" in {entry.subject for entry in entries}
     region_only = ordered(world, card_of(world), None)
     EidOrder.objects.filter(pk=region_only.pk).update(organisation=world.city)
