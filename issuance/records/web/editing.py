@@ -117,7 +117,7 @@ class CheckedForm(EditForm):
     @staticmethod
     def data_of(given: Mapping[str, Any]) -> Checkable:
         """Returns the form's values as the service expects them; a value may be missing."""
-        raise NotImplementedError
+        raise TypeError("a checked form declares data_of")
 
     def clean(self) -> dict[str, Any]:
         """Adds the errors that the service would raise."""
