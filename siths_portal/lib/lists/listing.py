@@ -326,7 +326,8 @@ class List[L]:
 
     def _loses_choices(self, found: Page[L]) -> bool:
         leads_on = found.previous or found.next or (self.sortable() and len(found.lines) > 1)
-        return bool(leads_on) and any(column.choice for column in self.columns)
+        choices = [column.choice for column in self.columns if column.choice]
+        return bool(leads_on) and any(not (choice.off and choice.off(line)) for choice in choices for line in found.lines)
 
     def _heads(self, columns: Sequence[Column[Any]]) -> Iterator[Head]:
         sortable = self.sortable()
