@@ -173,9 +173,12 @@ class Column[L]:
             if value not in tags:
                 tags[value] = render_to_string("components/tag.html", {"kind": value.kind, "text": value.text})
             return tags[value]
-        text = conditional_escape(self._written(value) or NOTHING)
         if self.kind == Kind.SECOND and value:
-            text = format_html('<time datetime="{}">{}</time>', timezone.localtime(value).isoformat(timespec="seconds"), text)
+            local = timezone.localtime(value)
+            iso = local.isoformat(timespec="seconds")
+            text = format_html('<time datetime="{}">{}</time>', iso, f"{local:%Y-%m-%d %H:%M:%S}")
+        else:
+            text = conditional_escape(self._written(value) or NOTHING)
         if url := self.link(line) if self.link else "":
             text = format_html('<a class="ds-link" href="{}">{}</a>', url, text)
         if self.below is None:

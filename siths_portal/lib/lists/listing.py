@@ -346,15 +346,18 @@ class List[L]:
         picked = self.picked or ()
         alone = len(lines) == 1 and self.picked is None
         header = next((column for column in columns if column.row_header), next(iter(columns), None))
+        # Once a column: a label is translated whenever it becomes text.
+        labels = ["" if column.heading_hidden else str(column.heading) for column in columns]
+        frames = [(column, column.classes, label) for column, label in zip(columns, labels, strict=True)]
 
-        def cell(column: Column[Any], line: L, number: int) -> Cell:
+        def cell(column: Column[Any], css: str, label: str, line: L, number: int) -> Cell:
             html = column.html(line, tags)
             if choice := column.choice:
                 ticked = (alone and choice.alone) or choice.value_of(line) in picked
                 html = choice.html(line, html, number, ticked=ticked, error_id=self.choice_error)
-            return Cell(html, column.classes, "" if column.heading_hidden else column.heading, column is header)
+            return Cell(html, css, label, column is header)
 
-        return [[cell(column, line, number) for column in columns] for number, line in enumerate(lines, 1)]
+        return [[cell(*frame, line, number) for frame in frames] for number, line in enumerate(lines, 1)]
 
     def _count(self, found: Page[L], cursor: Cursor | None) -> str:
         """Returns the text with the number of rows, or "" if the list is empty or not counted."""
