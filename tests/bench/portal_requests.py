@@ -24,9 +24,12 @@ from tests.portal import portal_client
 
 SAMPLE = 2_000
 PAGES = [page for page in urlpatterns if str(page.pattern).startswith("administrera/") or page in role_urls]
-LEFT_OUT = ("_csv", "_xlsx", "setup_import_preview", "_reopen", "_request_close", "_use_generic")
-"""Ends of the names of files, whose length is that of a list, of a page that there is for one who sent a file alone, and of
-buttons that have no page."""
+LEFT_OUT = (
+    "_csv", "_xlsx", "setup_import_preview", "role_request", "_reopen", "_request_close", "_use_generic",
+    "customisation_withdraw", "role_request_withdraw",
+)  # fmt: skip
+"""Ends of the names of files, whose length is that of a list, of pages of a user's own file or of a requested role, which the
+country does not have, and of buttons that have no page."""
 
 ROLES_OF_SEARCHERS = ("responsible_issuer", "deputy_issuer", "id_administrator")
 MUNICIPALITY = "Provkommun 1"
@@ -182,6 +185,8 @@ def pairs(country: Country) -> dict[str, Pairs]:
     found["search"] = Pairs(looking(lambda turn: numbers[turn % len(numbers)]), looking(nobody))
     of_protected = PersonIdentifier.objects.filter(person__is_protected=True, person__posts__organisation=municipality)
     secret = list(of_protected.values_list("value", flat=True).distinct())
+    if not secret:  # too few people were loaded
+        return found
     # As many numbers of nobody as there are secret ones: what is asked for again and again is at hand, also that it is not there.
     found["protected person"] = Pairs(
         looking(lambda turn: secret[turn % len(secret)]), looking(lambda turn: nobody(turn % len(secret)))
