@@ -66,7 +66,7 @@ class Identity:
 
 
 def identities() -> tuple[Identity, Identity, Identity]:
-    """The front's identity, the supplier's, and that of a service which may order function certificates."""
+    """Returns the identities of the TLS proxy, of the supplier, and of a service that may order function certificates."""
     front = Identity(
         settings.VAR_DIR / "tls",
         "server",

@@ -1,7 +1,7 @@
-"""Queries that are built, compiled and planned once: by Django once a process, by PostgreSQL once a connection.
+"""Queries that Django builds and compiles once per process, and PostgreSQL plans once per connection.
 
-Django needs up to 4 ms of CPU to build and compile a query with scope and rights, and PostgreSQL up to 1.5 ms to plan it; both
-need less than 0.3 ms to carry it out. Pages that clerks use most read by these (ADR 0349).
+Django needs up to 4 ms of CPU to build and compile a query with scope and rights, and PostgreSQL up to 1.5 ms to plan it;
+executing it takes less than 0.3 ms. The pages that clerks use most read with prepared queries (ADR 0349).
 """
 
 import copy
@@ -22,10 +22,10 @@ from siths_portal.lib import clock
 from siths_portal.lib.database.stand_ins import NOW, slots, split
 
 MOST_SHAPES = 500
-"""How many compiled queries a process keeps; the one that was used longest ago goes first."""
+"""The limit of compiled queries in a process; the least recently used is removed first."""
 
 MOST_PLANS = 200
-"""How many plans a connection keeps. PostgreSQL needs some 100 kB for each; further queries are planned each time."""
+"""The limit of plans of a connection. PostgreSQL needs some 100 kB for each; further queries are planned each time."""
 
 _TYPES = {"UUID": "uuid", "int": "bigint", "str": "text", "datetime": "timestamptz", "date": "date"}
 
@@ -34,19 +34,19 @@ _plan_numbers = count(1)
 
 
 class Prepared[**P, R]:
-    """A function that gives the rows of a queryset, which is built once for each shape of the arguments."""
+    """A function that returns the rows of a queryset. The queryset is built once for each shape of the arguments."""
 
     def __init__(self, build: Callable[P, QuerySet[Any, R]]) -> None:
         self.build = build
         functools.update_wrapper(self, build)
 
     def __call__(self, *arguments: P.args, **_none: P.kwargs) -> list[R]:
-        """Returns the rows of `build`'s queryset for these arguments, which are given by position."""
+        """Returns the rows of `build`'s queryset for these positional arguments."""
         statement, values = self._compiled(arguments)
         return cast("list[R]", statement.rows(values))
 
     def question(self, *arguments: P.args, **_none: P.kwargs) -> tuple[str, tuple[Any, ...]]:
-        """Returns the SQL and the parameters that a call with these arguments asks by; an empty text if it asks nothing."""
+        """Returns the SQL and the parameters of a call with these arguments. The SQL is empty if the call needs no query."""
         statement, values = self._compiled(arguments)
         return statement.question(values)
 
@@ -63,10 +63,10 @@ class Prepared[**P, R]:
 
 
 def prepared[**P, R](build: Callable[P, QuerySet[Any, R]]) -> Prepared[P, R]:
-    """Makes a function that returns a queryset into one that returns its rows, by a query that is compiled and planned once.
+    """Turns a function that returns a queryset into one that returns its rows with a query compiled and planned once.
 
-    `build` is called with stand-ins for values (`stand_ins.split` says what is one), and the clock shows a stand-in too. It only
-    puts them into conditions: it must not compare values or compute with them, read settings, or ask the database.
+    `build` is called with stand-ins for its values (see `stand_ins.split`), and the clock shows a stand-in too. It may only use
+    them in conditions: it must not compare values or compute with them, read settings, or query the database.
     """
     return Prepared(build)
 
@@ -86,7 +86,7 @@ class _Statements:
             return self._known.get(key)
 
     def add(self, key: Hashable, statement: "_Statement") -> None:
-        """Keeps a query, and forgets the one that was used longest ago if there are too many."""
+        """Adds a query, and removes the least recently used one beyond the limit."""
         with self._lock:
             self._known[key] = statement
             if len(self._known) > MOST_SHAPES:
@@ -97,7 +97,7 @@ _statements = _Statements()
 
 
 class _Statement:
-    """A compiled query with the places of its values. Threads share it: a call changes nothing in it."""
+    """A compiled query with the positions of its values. It is immutable, since threads share it."""
 
     def __init__(self, queryset: QuerySet[Any, Any], values: dict[Any, Any]) -> None:
         self._queryset = queryset
@@ -121,11 +121,11 @@ class _Statement:
         return self._sql, tuple(parameters)
 
     def rows(self, values: dict[Any, Any]) -> list[Any]:
-        """Returns the rows as the queryset would, with these values."""
+        """Returns the rows that the queryset would return with these values."""
         if not self._sql:
             return []
         connection = connections[self._alias]
-        # Whoever captures queries wants to read them.
+        # While a test captures queries, executes the full SQL instead of the plan, so that the capture is readable.
         if connection.force_debug_cursor or not self._is_planned(connection, values):
             question = self.question(values)
         else:
@@ -136,7 +136,7 @@ class _Statement:
         return list(self._bound(compiler))
 
     def _is_planned(self, connection: Any, values: dict[Any, Any]) -> bool:
-        """Whether the connection has a plan for the query, which it is asked for if it has too few."""
+        """Returns True if the connection has a plan for the query. Makes the plan first unless the connection has too many."""
         with connection.cursor() as cursor:  # connects, or connects again if the server has closed the connection
             plans = _planned.setdefault(cursor.connection, set())
             if self._plan_name in plans:
@@ -148,7 +148,7 @@ class _Statement:
             for slot in self._slots:
                 places[slot.position] = AsIs(numbers[slot.content])
             types = ", ".join(_TYPES[type(slot.parameter(values)).__name__] for slot in self._distinct)
-            # Past Django's log of queries: a page that is asked first needs no more of them than the next.
+            # Bypasses Django's query log, so that a page's first request counts no more queries than later ones.
             with connection.wrap_database_errors, cursor.connection.cursor() as raw:
                 query = raw.mogrify(self._sql, places).decode()
                 raw.execute(f"PREPARE {self._plan_name}" + (f" ({types})" if types else "") + f" AS {query}")
@@ -156,7 +156,7 @@ class _Statement:
             return True
 
     def _bound(self, compiler: Any) -> QuerySet[Any, Any]:
-        """Returns a new queryset like the one that was compiled, which asks by `compiler`."""
+        """Returns a copy of the compiled queryset that executes with `compiler`."""
         known: Any = self._queryset
         query = object.__new__(type(known.query))
         query.__dict__.update(known.query.__dict__, get_compiler=lambda *_args, **_options: compiler)

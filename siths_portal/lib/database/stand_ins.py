@@ -1,7 +1,7 @@
-"""Stand-ins: values that a query is compiled with once, in the place of values that differ from one call to the next.
+"""Placeholder values (stand-ins) with which a query is compiled once, in place of the values that differ between calls.
 
-A compiled query holds its values as parameters. `split` replaces the values of a call by stand-ins that nothing else equals, so
-that `prepared` finds them among the parameters of the compiled query, and puts the values of a later call in their place.
+A compiled query has its values as parameters. `split` replaces the values of a call with unique stand-ins. `prepared` finds these
+among the parameters of the compiled query, and replaces them with the values of each later call.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from uuid import UUID
 from siths_portal.lib import clock
 
 NOW = dt.datetime(3, 7, 1, 12, tzinfo=dt.UTC)
-"""What the clock shows while a query is built."""
+"""The time of the clock while a query is built; the stand-in for the present time."""
 
 TODAY = NOW.astimezone(clock.STOCKHOLM).date()
 
@@ -28,26 +28,26 @@ _FIRST_NUMBER = 9_100_000_000_000_000_000  # above every key, and a bigint
 
 
 class NotPreparable(TypeError):
-    """A value of a call cannot be told from a constant, or a query holds a value that was derived from one of the call."""
+    """An argument has an unsupported type, or a parameter of the query was derived from an argument."""
 
 
 class StandIns:
-    """Makes the stand-ins of one call and remembers which value each of them stands for."""
+    """Makes the stand-ins of one call, and keeps in `values` the value of each stand-in."""
 
     def __init__(self) -> None:
         self.values: dict[Any, Any] = {}
         self._numbers = count(1)
 
     def of_uuid(self, value: UUID) -> UUID:
-        """Returns a UUID to stand for this one."""
+        """Returns a stand-in for a UUID."""
         return self.add(UUID(int=(_PREFIX << 112) + next(self._numbers)), value)
 
     def of_text(self, value: str) -> str:
-        """Returns a text to stand for this one. It sorts after those that were made before it."""
+        """Returns a stand-in for a text. It sorts after all stand-ins that were made before it."""
         return self.add(f"{_MARK}{next(self._numbers):06}{_MARK}", value)
 
     def of_paths(self, values: Iterable[str]) -> dict[str, str]:
-        """Returns by path a text to stand for it, in the same order and with the same beginnings in common. `/` stays.
+        """Returns a stand-in for each path. They sort like the paths and share the same prefixes; `/` stands for itself.
 
         Paths are names between slashes, such as `/name/name/`.
         """
@@ -60,19 +60,19 @@ class StandIns:
         return {"/": "/", **made}
 
     def of_number(self, value: int) -> int:
-        """Returns a number to stand for this one."""
+        """Returns a stand-in for an integer."""
         return self.add(_FIRST_NUMBER + next(self._numbers), value)
 
     def of_moment(self, value: dt.datetime) -> dt.datetime:
-        """Returns an aware moment to stand for this one."""
+        """Returns a stand-in for a datetime, with a time zone."""
         return self.add(dt.datetime(1, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=next(self._numbers)), value)
 
     def of_day(self, value: dt.date) -> dt.date:
-        """Returns a date to stand for this one."""
+        """Returns a stand-in for a date."""
         return self.add(dt.date(1, 1, 1) + dt.timedelta(days=next(self._numbers)), value)
 
     def of_list(self, values: Iterable[Any]) -> list[Any]:
-        """Returns stand-ins for values of one kind. Their number is rounded up to 1, 4, 16 and so on by the last value.
+        """Returns stand-ins for values of one type. Repetitions of the last value round their number up to 1, 4, 16 and so on.
 
         So lists of similar lengths share a compiled query.
         """
@@ -85,24 +85,24 @@ class StandIns:
         return self.of_uuid(value) if isinstance(value, UUID) else self.of_text(value)
 
     def add[V](self, stand_in: V, value: V) -> V:
-        """Lets `stand_in`, which equals nothing else, stand for `value`. Returns it."""
+        """Registers `stand_in`, which must be unique, as the stand-in for `value`, and returns it."""
         self.values[stand_in] = value
         return stand_in
 
 
 @runtime_checkable
 class Shaped(Protocol):
-    """An argument that knows which of its parts are values and which decide how a query looks."""
+    """An argument that separates its values from the parts that determine the query's SQL."""
 
     def with_stand_ins(self, stand_ins: StandIns) -> tuple[Hashable, Self]:
-        """Returns what decides how a query looks, and the same object with stand-ins for its values."""
+        """Returns the parts that determine the SQL, and a copy of the object with stand-ins for its values."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call's arguments, told apart.
+    """A call's arguments, separated into shape and values.
 
-    `shape` decides how the query looks, `arguments` hold stand-ins, and `values` gives the value of each stand-in.
+    `shape` determines the SQL, `arguments` contain stand-ins, and `values` maps each stand-in to its value.
     """
 
     shape: Hashable
@@ -111,10 +111,10 @@ class Call:
 
 
 def split(arguments: Iterable[Any]) -> Call:
-    """Tells values of a call from what decides how its query looks.
+    """Separates the values of a call from what determines its SQL.
 
-    Values are UUID, str, datetime and date, and the members of lists of UUID, str and int. These decide how the query looks:
-    enum members, None, bool, int, functions, classes, the length of a list, and what a `Shaped` argument says. Raises
+    Values are UUID, str, datetime and date, and the members of lists of UUID, str and int. These determine
+    the SQL: enum members, None, bool, int, functions, classes, the length of a list, and the shape of a `Shaped` argument. Raises
     NotPreparable for anything else.
     """
     stand_ins = StandIns()
@@ -149,7 +149,7 @@ _MAKERS: tuple[tuple[type, Callable[[StandIns, Any], Any]], ...] = (
 
 @dataclass(frozen=True)
 class Slot:
-    """A parameter of a compiled query that takes a value of the call; text around the stand-in belongs to a LIKE pattern."""
+    """A parameter of a compiled query that gets a value of the call. Text around the stand-in belongs to a LIKE pattern."""
 
     position: int
     stand_in: Any
@@ -158,7 +158,7 @@ class Slot:
 
     @property
     def content(self) -> tuple[Any, str, str]:
-        """What the parameter holds, wherever it stands."""
+        """The stand-in with the text around it, without the position."""
         return self.stand_in, self.before, self.after
 
     def parameter(self, values: dict[Any, Any]) -> Any:
@@ -170,7 +170,7 @@ class Slot:
 
 
 def slots(parameters: Iterable[Any], values: dict[Any, Any]) -> Iterator[Slot]:
-    """Yields the parameters that hold a stand-in of `values`. Raises NotPreparable if a parameter is derived from one."""
+    """Yields the parameters that contain a stand-in of `values`. Raises NotPreparable if a parameter is derived from one."""
     for position, parameter in enumerate(parameters):
         if isinstance(parameter, (UUID, dt.date, str, int)) and parameter in values:
             yield Slot(position, parameter)
