@@ -11,7 +11,7 @@ from siths_portal.lib.errors import DomainError
 class Command(BaseCommand):
     """Can be repeated: replaces only missing certificates and those that expire soon."""
 
-    help = "Certifies the API's TLS front and the card supplier from the Function CA, and registers the supplier."
+    help = "Issues certificates of the Function CA to the API's TLS proxy and the card supplier, and registers the supplier."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prints one line. Exit 1 if the certificates were not issued."""
