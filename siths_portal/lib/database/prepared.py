@@ -6,11 +6,11 @@ executing it takes less than 0.3 ms. The pages that clerks use most read with pr
 
 import copy
 import functools
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from itertools import count
 from threading import Lock
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 from django.core.exceptions import EmptyResultSet
@@ -30,7 +30,6 @@ MOST_PLANS = 200
 _TYPES = {"UUID": "uuid", "int": "bigint", "str": "text", "datetime": "timestamptz", "date": "date"}
 
 _planned: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
-_plan_numbers = count(1)
 
 
 class Prepared[**P, R]:
@@ -96,6 +95,14 @@ class _Statements:
 _statements = _Statements()
 
 
+class _Plan(NamedTuple):
+    """A prepared statement of PostgreSQL: its name, and the SQL that prepares and executes it."""
+
+    name: str
+    prepare: str
+    execute: str
+
+
 class _Statement:
     """A compiled query with the positions of its values. It is immutable, since threads share it."""
 
@@ -110,8 +117,7 @@ class _Statement:
         self._parameters = tuple(parameters)
         self._slots = tuple(slots(self._parameters, values))
         self._distinct = tuple({slot.content: slot for slot in self._slots}.values())
-        self._plan_name = f"prepared_{next(_plan_numbers)}"
-        self._execute = f"EXECUTE {self._plan_name}" + (f" ({', '.join(['%s'] * len(self._distinct))})" if self._distinct else "")
+        self._planned_as: _Plan | None = None
 
     def question(self, values: dict[Any, Any]) -> tuple[str, tuple[Any, ...]]:
         """Returns the query and its parameters with these values."""
@@ -121,39 +127,49 @@ class _Statement:
         return self._sql, tuple(parameters)
 
     def rows(self, values: dict[Any, Any]) -> list[Any]:
-        """Returns the rows that the queryset would return with these values."""
+        """Returns the rows as the queryset would, with these values."""
         if not self._sql:
             return []
         connection = connections[self._alias]
-        # While a test captures queries, executes the full SQL instead of the plan, so that the capture is readable.
-        if connection.force_debug_cursor or not self._is_planned(connection, values):
+        # Whoever captures queries wants to read them.
+        plan = None if connection.force_debug_cursor else self._plan(connection)
+        if plan is None:
             question = self.question(values)
         else:
-            question = (self._execute, tuple(slot.parameter(values) for slot in self._distinct))
+            question = (plan.execute, tuple(slot.parameter(values) for slot in self._distinct))
         compiler = copy.copy(self._compiler)
         compiler.connection = connection
         compiler.as_sql = lambda *_args, **_options: question
         return list(self._bound(compiler))
 
-    def _is_planned(self, connection: Any, values: dict[Any, Any]) -> bool:
-        """Returns True if the connection has a plan for the query. Makes the plan first unless the connection has too many."""
+    def _plan(self, connection: Any) -> "_Plan | None":
+        """Returns the plan after preparing it on the connection, or None if the connection has too many."""
         with connection.cursor() as cursor:  # connects, or connects again if the server has closed the connection
-            plans = _planned.setdefault(cursor.connection, set())
-            if self._plan_name in plans:
-                return True
-            if len(plans) >= MOST_PLANS:
-                return False
-            numbers = {slot.content: f"${number}" for number, slot in enumerate(self._distinct, 1)}
-            places: list[Any] = list(self._parameters)
-            for slot in self._slots:
-                places[slot.position] = AsIs(numbers[slot.content])
-            types = ", ".join(_TYPES[type(slot.parameter(values)).__name__] for slot in self._distinct)
-            # Bypasses Django's query log, so that a page's first request counts no more queries than later ones.
-            with connection.wrap_database_errors, cursor.connection.cursor() as raw:
-                query = raw.mogrify(self._sql, places).decode()
-                raw.execute(f"PREPARE {self._plan_name}" + (f" ({types})" if types else "") + f" AS {query}")
-            plans.add(self._plan_name)
-            return True
+            plan = self._planned_as = self._planned_as or self._as_plan(cursor.connection)
+            names = _planned.setdefault(cursor.connection, set())
+            if plan.name not in names:
+                if len(names) >= MOST_PLANS:
+                    return None
+                # Bypasses Django's query log, so that a page's first request counts no more queries than later ones.
+                with connection.wrap_database_errors, cursor.connection.cursor() as raw:
+                    raw.execute(plan.prepare)
+                names.add(plan.name)
+            return plan
+
+    def _as_plan(self, raw_connection: Any) -> "_Plan":
+        numbers = {slot.content: f"${number}" for number, slot in enumerate(self._distinct, 1)}
+        places: list[Any] = list(self._parameters)
+        for slot in self._slots:
+            places[slot.position] = AsIs(numbers[slot.content])
+        with raw_connection.cursor() as raw:
+            query = raw.mogrify(self._sql, places).decode()
+        types = ", ".join(_TYPES[type(slot.stand_in).__name__] for slot in self._distinct)
+        values = ", ".join(["%s"] * len(self._distinct))
+        # Named by its content, so that a query which is compiled again finds its plan.
+        name = f"prepared_{hashlib.sha256(f'{types} {query}'.encode()).hexdigest()[:16]}"
+        if not self._distinct:
+            return _Plan(name, f"PREPARE {name} AS {query}", f"EXECUTE {name}")
+        return _Plan(name, f"PREPARE {name} ({types}) AS {query}", f"EXECUTE {name} ({values})")
 
     def _bound(self, compiler: Any) -> QuerySet[Any, Any]:
         """Returns a copy of the compiled queryset that executes with `compiler`."""
