@@ -84,7 +84,7 @@ def _plan(actor: Actor, grant: RoleGrant, taken: set[UUID]) -> dict[str, Any]:
     active = [id_ for id_ in known if cards[id_].state == CarrierState.ACTIVE and id_ not in taken]
     held = list(_cards(actor, Action.REVOKE_CARRIER, active))[:REVOCATIONS]
     free = [id_ for id_ in by_person if id_ not in cards and id_ not in taken][:WITHOUT_CARD]
-    ordered = [*free, *(id_ for id_ in active if id_ not in held)][:ORDERS]
+    ordered = [id_ for id_ in (*free, *active) if id_ not in held and _has_personnummer(by_person[id_])][:ORDERS]
     taken.update(ordered, held)
     sent = [id_ for id_ in known if cards[id_].state == CarrierState.SENT]
     return plan | {
@@ -111,6 +111,11 @@ def _cards(actor: Actor, action: Action, people: Iterable[UUID]) -> dict[UUID, C
     """The live cards of these people for which the actor has the right, by person."""
     seen = Carrier.objects.visible_to(actor, action).filter(person__in=list(people), state__in=LIVE)
     return {carrier.holder_id: carrier for carrier in seen}
+
+
+def _has_personnummer(post: Post) -> bool:
+    """Returns whether a card of level 3 may be ordered for the person."""
+    return any(each.kind == "personnummer" and each.valid_to is None for each in post.person.identifiers.all())
 
 
 def _person(post: Post) -> dict[str, str]:

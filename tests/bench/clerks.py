@@ -13,7 +13,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -86,13 +86,13 @@ class Clerk:
                     raise Unexpected(f"picture of {page}: {status}")
         return response
 
-    def post(self, page: str, path: str, fields: dict[str, str], file: bytes = b"") -> str:
+    def post(self, page: str, path: str, fields: Mapping[str, str | list[str]], file: bytes = b"") -> str:
         """Sends a form and returns where it leads. Raises Unexpected if it is shown again, as when it is refused."""
         fields = {"csrfmiddlewaretoken": self.token, BUTTON: ACT, **fields}
         if file:
             body, content_type = multipart(fields, file), f"multipart/form-data; boundary={_BOUNDARY}"
         else:
-            body, content_type = urlencode(fields).encode(), "application/x-www-form-urlencoded"
+            body, content_type = urlencode(fields, doseq=True).encode(), "application/x-www-form-urlencoded"
         response = self._timed(page, "POST", path, body, content_type)
         if response.status != 302:
             raise Unexpected(f"{page}: {response.status}")
@@ -117,7 +117,7 @@ class Clerk:
         return dict(self.chance.choice(self.plan[kind]))
 
 
-def multipart(fields: dict[str, str], file: bytes) -> bytes:
+def multipart(fields: Mapping[str, str | list[str]], file: bytes) -> bytes:
     """A form with a photo."""
     head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="'
     parts = [f'{head}{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
@@ -125,12 +125,18 @@ def multipart(fields: dict[str, str], file: bytes) -> bytes:
     return b"".join([*parts, photo, file, f"\r\n--{_BOUNDARY}--\r\n".encode()])
 
 
+def values(response: Response, name: str) -> list[str]:
+    """The values of the page's fields of that name. Raises Unexpected if there is no such field."""
+    fields = [found for found in _INPUT.findall(response.text) if f' name="{name}"'.encode() in found]
+    given = [match[1].decode() for match in map(_VALUE.search, fields) if match]
+    if not given:
+        raise Unexpected(f"no field {name}")
+    return given
+
+
 def value(response: Response, name: str) -> str:
-    """The value of the page's first field of that name. Raises Unexpected if there is no such field."""
-    for found in _INPUT.findall(response.text):
-        if f' name="{name}"'.encode() in found and (given := _VALUE.search(found)):
-            return given[1].decode()
-    raise Unexpected(f"no field {name}")
+    """The first of `values`."""
+    return values(response, name)[0]
 
 
 def search(clerk: Clerk, kind: str, **typed: str) -> str:
@@ -200,9 +206,9 @@ def order(clerk: Clerk) -> None:
     step = clerk.post("order: answer", step, {"version": value(page, "version"), "office": value(page, "office")})
     page = clerk.get("order: review", step)
     clerk.think()
-    fields = {"version": value(page, "version")}
+    fields: dict[str, str | list[str]] = {"version": value(page, "version")}
     if b' name="another_card"' in page.text:
-        fields |= {"another_card": "on", "beside": value(page, "beside")}
+        fields |= {"another_card": "on", "beside": values(page, "beside")}
     clerk.get("person page", clerk.post("order: send", step, fields))
     clerk.think()
 
