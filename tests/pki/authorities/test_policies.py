@@ -3,9 +3,12 @@
 import dataclasses
 import datetime as dt
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 from cryptography import x509
+from django.conf import settings as configuration
 
 from pki import service
 from pki.authorities import profiles
@@ -44,6 +47,14 @@ def test_each_ca_of_each_profile_has_one_policy_for_each_kind_today(profile):
 def test_no_oid_has_two_meanings():
     assert len({row.suffix for row in POLICIES}) == len(POLICIES)
     assert all(row.valid_from < (row.valid_to or "9999") for row in POLICIES)
+
+
+def test_the_rules_list_every_policy():
+    text = Path(configuration.BASE_DIR, "docs/rules/pki.md").read_text()
+    listed = re.findall(r"^\| `([\d.]+)` \| `([\w-]+)` \| ([\w-]+) \| (\S+) \| (\S+) \| (\S+) \|$", text, re.MULTILINE)
+    assert listed == [
+        (row.suffix, row.issuer, row.kind, row.level or "–", row.valid_from, row.valid_to or "–") for row in POLICIES
+    ]
 
 
 def test_a_policy_holds_from_its_first_day_to_the_day_before_its_end_in_stockholm():
