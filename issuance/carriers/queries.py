@@ -14,7 +14,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from issuance.authz import Action, Actor, policy
-from issuance.carriers.domain import profiles
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.records.domain import wording
 from pki import service as pki
@@ -110,14 +109,14 @@ def certificate_view(*, actor: Actor, certificate_id: UUID | str, with_pem: bool
     return CertificateView(
         id=view.id,
         person_id=link.carrier.holder_id,
-        use=profiles.certificate_use(link.profile),
+        use=wording.certificate_use(link.profile),
         kind=gettext("SITHS eID") if link.eid_id else gettext("Person-id"),
         status=_tag(view),
         status_text=_status_text(view),
         held=_is_held(view),
         rows=tuple(sections),
         pem=certificate.public_bytes(serialization.Encoding.PEM).decode() if certificate else "",
-        siblings=tuple((row.certificate_id, profiles.certificate_use(row.profile)) for row in siblings),
+        siblings=tuple((row.certificate_id, wording.certificate_use(row.profile)) for row in siblings),
     )
 
 

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from billing.domain.periods import Month
 from issuance.authz import Action, Actor, Role, system
-from issuance.carriers.domain.profiles import PROFILES
+from issuance.carriers.domain.kinds import CARD_PROFILES
 from issuance.carriers.models import Carrier
 from issuance.imports.services import migration
 from issuance.offices.models import Office
@@ -176,4 +176,4 @@ def _dispatch(order: CardOrder, number: int) -> Sent:
 
 def new_serials() -> Mapping[str, str]:
     """Returns random certificate serials of the four profiles, in the form of the earlier CA."""
-    return {profile: "01" + secrets.token_hex(15).upper() for profile in PROFILES}
+    return {profile: "01" + secrets.token_hex(15).upper() for profile in CARD_PROFILES}

@@ -13,7 +13,7 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
-from issuance.carriers.domain.profiles import PROFILES
+from issuance.carriers.domain.kinds import CARD_PROFILES
 from pki import service as pki
 from pki.models import (
     CaState,
@@ -95,7 +95,7 @@ def card(number: int) -> Card:
 def _keys(number: int) -> tuple[bytes, dict[str, bytes]]:
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return spki, {profile: _csr() for profile in PROFILES}
+    return spki, {profile: _csr() for profile in CARD_PROFILES}
 
 
 def _csr() -> bytes:

@@ -22,7 +22,6 @@ from django.utils.translation import gettext
 from issuance.activation.domain.identity_documents import IDENTITY_DOCUMENT
 from issuance.activation.models import Identification
 from issuance.authz import Actor
-from issuance.carriers.domain.profiles import certificate_use
 from issuance.carriers.models import Carrier, Eid
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services.order_checks import common_name
@@ -226,7 +225,7 @@ def html(content: Mapping[str, Any]) -> str:
         "eid_rows": [eid | {"last_day": _last_day(eid["valid_to"])} for eid in content["eids"]],
         "certificate_rows": [
             {
-                "use": f"{certificate_use(each['profile'])}, {_kind(each['profile'])}",
+                "use": f"{wording.certificate_use(each['profile'])}, {_kind(each['profile'])}",
                 "issuer": each["issuer"],
                 "serial": each["serial"],
                 "last_day": _last_day(each["not_after"]),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from issuance.carriers.domain.carrier_states import CarrierState
-from issuance.carriers.domain.kinds import CarrierKind, all_kinds
+from issuance.carriers.domain.kinds import CarrierKind, CertificateSpec, all_kinds
 
 _HEAD = """# Kinds of carriers
 
@@ -27,9 +27,9 @@ def _kind(kind: CarrierKind) -> Iterator[str]:
     yield f"- Certificates on hold until the code is set: {'yes' if kind.held_until_code else 'no'}"
     yield f"- Counts for the subscription: {'yes' if kind.subscribed else 'no'}"
     yield ""
-    yield "| certificate profile | belongs to | issued at |"
-    yield "|---|---|---|"
-    yield from (f"| `{each.profile}` | {each.owner} | {each.stage} |" for each in kind.certificates)
+    yield "| certificate profile | belongs to | issued at | CA by level |"
+    yield "|---|---|---|---|"
+    yield from (f"| `{each.profile}` | {each.owner} | {each.stage} | {_cas(each)} |" for each in kind.certificates)
     yield ""
     if kind.functions:
         yield "| function | right | in states |"
@@ -48,6 +48,10 @@ def _kind(kind: CarrierKind) -> Iterator[str]:
     yield from (f"    {before} --> {after}: {action}" for (before, action), after in kind.transitions.items())
     yield "```"
     yield ""
+
+
+def _cas(certificate: CertificateSpec) -> str:
+    return ", ".join(f"{level}: `{ca}`" for level, ca in certificate.cas.items())
 
 
 def _listed(values: Iterable[str]) -> str:

@@ -62,11 +62,12 @@ class EidOrderKind(StrEnum):
 class CertificateSpec:
     """A certificate on carriers of a kind: its profile in `pki`, its owner, and when it is issued.
 
-    `ca` is the family of CAs that issue it; with the assurance level it makes the name of the CA (`person-id-3`).
+    `cas` has the slug of the CA that issues it, for each assurance level of the kind. CA and profile decide the policy OID
+    (rules/pki 2.3).
     """
 
     profile: str
-    ca: str
+    cas: Mapping[int, str]
     owner: Owner
     stage: Stage
 
@@ -134,6 +135,12 @@ class CarrierKind:
     eid_orders: Mapping[EidOrderKind, EidOrderRule] | None = None
     subscribed: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises ValueError if a certificate has no CA for a level of the kind, or has one for another level."""
+        for each in self.certificates:
+            if set(each.cas) != self.assurance_levels:
+                raise ValueError(f"{self.code}: {each.profile} needs one CA for each of the levels {set(self.assurance_levels)}")
+
     def rule(self, function: Function) -> FunctionRule | None:
         """Returns the rule of a function, or None if carriers of this kind do not have it."""
         return (self.functions or {}).get(function)
@@ -158,6 +165,10 @@ class CarrierKind:
                 return each
         raise KeyError(profile)
 
+    def ca_of(self, profile: str, assurance_level: int) -> str:
+        """Returns the slug of the CA that issues the profile on carriers of this level. Raises KeyError if there is none."""
+        return self.certificate(profile).cas[assurance_level]
+
 
 _S, _A = CarrierState, CarrierAction
 _LIVING = frozenset(CarrierState) - INVALID
@@ -179,6 +190,11 @@ def _revocable(*states: CarrierState) -> Transitions:
     return {(state, _A.REVOKE): _S.REVOKED for state in states}
 
 
+_HSA_ID_CAS = {3: "person-hsaid-3", 2: "person-hsaid-2"}
+_PERSON_ID_CAS = {3: "person-id-3", 2: "person-id-2"}
+_TRANSPORT_CAS = dict.fromkeys((3, 2), "person-hsaid-2")  # it identifies the card and no person, so the level does not matter
+_MOBILE_CAS = {3: "person-id-mobile"}
+
 REVOKE_CARD = FunctionRule(Action.REVOKE_CARRIER, _("Spärra kort"), _LIVING)
 
 ORDINARY_CARD = CarrierKind(
@@ -196,10 +212,10 @@ ORDINARY_CARD = CarrierKind(
     carrier_years="CARD_VALIDITY_YEARS",
     eid_years="EID_VALIDITY_YEARS",
     certificates=(
-        CertificateSpec("person-hsaid-auth", "person-hsaid", Owner.EID, Stage.PERSONALISATION),
-        CertificateSpec("person-hsaid-sign", "person-hsaid", Owner.EID, Stage.PERSONALISATION),
-        CertificateSpec("person-id-auth", "person-id", Owner.CARRIER, Stage.PERSONALISATION),
-        CertificateSpec("person-id-sign", "person-id", Owner.CARRIER, Stage.PERSONALISATION),
+        CertificateSpec("person-hsaid-auth", _HSA_ID_CAS, Owner.EID, Stage.PERSONALISATION),
+        CertificateSpec("person-hsaid-sign", _HSA_ID_CAS, Owner.EID, Stage.PERSONALISATION),
+        CertificateSpec("person-id-auth", _PERSON_ID_CAS, Owner.CARRIER, Stage.PERSONALISATION),
+        CertificateSpec("person-id-sign", _PERSON_ID_CAS, Owner.CARRIER, Stage.PERSONALISATION),
     ),
     held_until_code=True,
     activation=frozenset({Need.VISIT, Need.PUK, Need.NEW_CODE, Need.SIGNED_RECEIPT}),
@@ -225,6 +241,10 @@ ORDINARY_CARD = CarrierKind(
     },
     subscribed=True,
 )
+HSA_PROFILES = ORDINARY_CARD.profiles(Owner.EID)
+PERSON_ID_PROFILES = ORDINARY_CARD.profiles(Owner.CARRIER)
+CARD_PROFILES = HSA_PROFILES + PERSON_ID_PROFILES
+"""The certificate profiles of ordinary cards by owner, in the order in which they are requested."""
 
 RESERVE_CARD = CarrierKind(
     code="reserve_card",
@@ -245,9 +265,9 @@ RESERVE_CARD = CarrierKind(
     eid_years="EID_VALIDITY_YEARS",
     unbound=frozenset({_S.ORDERED, _S.SENT, _S.IN_STOCK}),
     certificates=(
-        CertificateSpec("transport", "person-hsaid", Owner.CARRIER, Stage.PERSONALISATION),
-        CertificateSpec("person-hsaid-auth", "person-hsaid", Owner.EID, Stage.ACTIVATION),
-        CertificateSpec("person-hsaid-sign", "person-hsaid", Owner.EID, Stage.ACTIVATION),
+        CertificateSpec("transport", _TRANSPORT_CAS, Owner.CARRIER, Stage.PERSONALISATION),
+        CertificateSpec("person-hsaid-auth", _HSA_ID_CAS, Owner.EID, Stage.ACTIVATION),
+        CertificateSpec("person-hsaid-sign", _HSA_ID_CAS, Owner.EID, Stage.ACTIVATION),
     ),
     activation=frozenset({Need.VISIT, Need.ENVELOPE_CODE, Need.NEW_CODE, Need.SIGNED_RECEIPT}),
     functions={Function.REVOKE: REVOKE_CARD},
@@ -264,12 +284,12 @@ MOBILE_EID = CarrierKind(
         **_SIGNING,
         **_revocable(_S.ORDERED, _S.ACTIVATED_UNSIGNED, _S.ACTIVE),
     },
-    assurance_levels=frozenset({2, 3}),
+    assurance_levels=frozenset({3}),
     carrier_years="EID_VALIDITY_YEARS",
     eid_years="EID_VALIDITY_YEARS",
     certificates=(
-        CertificateSpec("mobile-auth", "person-id-mobile", Owner.CARRIER, Stage.ACTIVATION),
-        CertificateSpec("mobile-sign", "person-id-mobile", Owner.CARRIER, Stage.ACTIVATION),
+        CertificateSpec("mobile-auth", _MOBILE_CAS, Owner.CARRIER, Stage.ACTIVATION),
+        CertificateSpec("mobile-sign", _MOBILE_CAS, Owner.CARRIER, Stage.ACTIVATION),
     ),
     activation=frozenset({Need.DEVICE, Need.NEW_CODE, Need.SIGNED_RECEIPT}),
     functions={Function.REVOKE: FunctionRule(Action.REVOKE_CARRIER, _("Spärra Mobilt SITHS"), _LIVING)},

@@ -11,7 +11,7 @@ from issuance.articles.models import Article
 from issuance.authz import Action, Actor, client, policy
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction, EidState
-from issuance.carriers.domain.profiles import HSA_PROFILES, PROFILES
+from issuance.carriers.domain.kinds import CARD_PROFILES, HSA_PROFILES
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.order_states import OrderAction
@@ -125,7 +125,7 @@ def _check(card: MigratedCard) -> None:
 
 
 def _check_profiles(serials: Mapping[str, str]) -> None:
-    if set(serials) != set(PROFILES):
+    if set(serials) != set(CARD_PROFILES):
         message = "Ange serienumret för vart och ett av de fyra certifikaten."
         raise Invalid("certificate-serials", message, fields={"certificate_serials": [message]})
 
@@ -173,7 +173,7 @@ def _text(moment: dt.datetime | None) -> str:
 
 def _certify(cards: Sequence[tuple[Carrier, Eid, Mapping[str, str]]], *, ca: str, actor_ref: str) -> None:
     """Records the four certificates of each card under a CA that only publishes status."""
-    certificates = [(carrier, eid, profile, serials[profile]) for carrier, eid, serials in cards for profile in PROFILES]
+    certificates = [(carrier, eid, profile, serials[profile]) for carrier, eid, serials in cards for profile in CARD_PROFILES]
     ids = pki.plan_serial_only(
         (
             pki.SerialOnly(

@@ -18,7 +18,7 @@ from issuance.activation.models import EidAppTransaction
 from issuance.activation.queries import card_help
 from issuance.activation.queries.card_help import CardHelp
 from issuance.authz import Action, Actor, policy
-from issuance.carriers.domain import carrier_states, profiles
+from issuance.carriers.domain import carrier_states
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
@@ -414,7 +414,7 @@ def _puk_refused(order: CardOrder) -> str:
 
 
 def _links(certificates: list[CarrierCertificate]) -> tuple[CertificateLink, ...]:
-    return tuple(CertificateLink(row.certificate_id, profiles.certificate_use(row.profile)) for row in certificates)
+    return tuple(CertificateLink(row.certificate_id, wording.certificate_use(row.profile)) for row in certificates)
 
 
 def _drafts(actor: Actor, person_id: UUID) -> tuple[DraftView, ...]:

@@ -4,14 +4,22 @@ import datetime as dt
 from collections.abc import Mapping
 
 from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from issuance.records.domain.ids import PersonIdKind
 from siths_portal.lib import clock
+
+_CERTIFICATE_USE: Mapping[str, str] = {"auth": _("Legitimering"), "sign": _("Underskrift")}
 
 
 def label(words: Mapping[str, str], code: str) -> str:
     """Returns the label of `code` in the reader's language, or the code itself if `words` has no label for it."""
     return gettext(words[code]) if code in words else code
+
+
+def certificate_use(profile: str) -> str:
+    """Returns the label of the use of certificates with this profile, by the end of its name."""
+    return label(_CERTIFICATE_USE, profile.rsplit("-", 1)[-1])
 
 
 def person_number(kind: str, value: str) -> str:

@@ -15,8 +15,7 @@ from issuance.authz import Action, client
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction
-from issuance.carriers.domain.kinds import CarrierKind, Owner, Stage
-from issuance.carriers.domain.profiles import HSA_PROFILES
+from issuance.carriers.domain.kinds import HSA_PROFILES, CarrierKind, Owner, Stage
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain import rules
@@ -181,25 +180,20 @@ def _certificate_orders(
     person_id, top = people.person_id_of(person.id), top_organisation(eid.organisation)
     return [
         pki.CertificateOrder(
-            ca=ca_of(kind, spec.profile, carrier.assurance_level),
-            profile=spec.profile,
-            subject=hsa_subject(person, eid, top) if spec.owner is Owner.EID else person_id_subject(person, person_id),
-            subject_alternative=subject_alternative(eid, spec.profile),
-            csr_der=card.csrs[spec.profile],
+            ca=kind.ca_of(certificate.profile, carrier.assurance_level),
+            profile=certificate.profile,
+            subject=hsa_subject(person, eid, top) if certificate.owner is Owner.EID else person_id_subject(person, person_id),
+            subject_alternative=subject_alternative(eid, certificate.profile),
+            csr_der=card.csrs[certificate.profile],
             subject_ref=f"person:{person.id}",
             carrier_ref=carrier_ref(carrier.id),
             card_number=card.serial,
             not_after=valid_to,
-            key_field=f"csrs.{spec.profile}",
+            key_field=f"csrs.{certificate.profile}",
         )
-        for spec in kind.certificates
-        if spec.stage is Stage.PERSONALISATION
+        for certificate in kind.certificates
+        if certificate.stage is Stage.PERSONALISATION
     ]
-
-
-def ca_of(kind: CarrierKind, profile: str, assurance_level: int) -> str:
-    """Returns the slug of the CA that issues the profile on carriers of this kind and level."""
-    return f"{kind.certificate(profile).ca}-{assurance_level}"
 
 
 def hsa_subject(person: Person, eid: Eid, top: Organisation) -> dict[str, str]:

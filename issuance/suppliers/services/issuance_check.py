@@ -9,8 +9,7 @@ from uuid import UUID
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import INVALID, CarrierState
 from issuance.carriers.domain.eid_states import EidState
-from issuance.carriers.domain.kinds import Need, Owner
-from issuance.carriers.domain.profiles import HSA_PROFILES, PROFILES
+from issuance.carriers.domain.kinds import CARD_PROFILES, HSA_PROFILES, Need, Owner
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import CarrierCertificate
 from issuance.orders.domain.order_states import OrderState
@@ -19,7 +18,7 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.persons import PersonIdentifier
 from issuance.people.services.people import PREFERENCE
 from issuance.records.domain.ids import PersonId, PersonIdKind
-from issuance.suppliers.services.card_certificates import ca_of, hsa_subject, person_id_subject, subject_alternative
+from issuance.suppliers.services.card_certificates import hsa_subject, person_id_subject, subject_alternative
 from pki import service as pki
 
 _IN_PRODUCTION = (OrderState.IN_PRODUCTION, OrderState.PRODUCED, OrderState.SENT)
@@ -50,7 +49,7 @@ class OrderedCards:
 
     def refusals(self, certificates: Sequence[pki.CardCertificate]) -> Mapping[UUID, str]:
         """Returns a reason for each certificate that differs from its order. Subject and names must be equal byte for byte."""
-        rows = CarrierCertificate.objects.filter(certificate_id__in=[each.id for each in certificates], profile__in=PROFILES)
+        rows = CarrierCertificate.objects.filter(certificate_id__in=[each.id for each in certificates], profile__in=CARD_PROFILES)
         columns = rows.values_list("certificate_id", "carrier_id", "eid_id", "profile")
         links = {id_: _Link(carrier_id, eid_id, profile) for id_, carrier_id, eid_id, profile in columns}
         orders = _orders({link.carrier_id for link in links.values()})
@@ -99,7 +98,7 @@ def _fault(certificate: pki.CardCertificate, link: _Link, ordered: _Order) -> st
     kind = kinds.kind_of(carrier.kind)
     if link.profile != certificate.profile or link.profile not in kind.profiles():
         return "profile"
-    if certificate.ca != ca_of(kind, link.profile, carrier.assurance_level):
+    if certificate.ca != kind.ca_of(link.profile, carrier.assurance_level):
         return "profile"
     if link.eid_id != (eid.pk if kind.certificate(link.profile).owner is Owner.EID else None):
         return "eid"

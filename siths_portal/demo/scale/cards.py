@@ -15,7 +15,7 @@ from django.db import connection
 
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
-from issuance.carriers.domain.profiles import HSA_PROFILES, PERSON_ID_PROFILES
+from issuance.carriers.domain.kinds import HSA_PROFILES, PERSON_ID_PROFILES
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.items import CARD

@@ -6,7 +6,7 @@ import pytest
 
 from issuance.activation.models import EidAppTransaction
 from issuance.activation.services import activation_app
-from issuance.carriers.domain.profiles import PROFILES
+from issuance.carriers.domain.kinds import CARD_PROFILES
 from issuance.carriers.models import Carrier
 from issuance.revocation.services import revocation
 from pki.domain.ocsp_request import CertId
@@ -58,7 +58,7 @@ def code_chosen(made: Made, opened: Any) -> App:
 def test_a_card_that_its_supplier_made_is_on_hold_until_its_code_is_set(world: Any) -> None:
     """Who has the supplier's TLS key has made, certified and reported this card: no certificate of it is good."""
     made = sent_card(world)
-    assert len(rows(made)) == len(PROFILES)
+    assert len(rows(made)) == len(CARD_PROFILES)
     assert said(made) == {"certificate_hold"}
     opened = identify(world, made)
     app = App(made)
@@ -107,8 +107,8 @@ def test_a_transaction_that_only_signs_waits_for_the_same_release(world: Any) ->
     later.start(reopened(world, opened))
     with pytest.raises(Unavailable, match="certificates-on-hold"):
         later.complete()
-    assert HoldRelease.objects.count() == len(PROFILES)
-    assert releasing.release_holds() == len(PROFILES)
+    assert HoldRelease.objects.count() == len(CARD_PROFILES)
+    assert releasing.release_holds() == len(CARD_PROFILES)
     assert later.complete().state == "active"
 
 
@@ -126,7 +126,7 @@ def test_pki_check_reports_a_card_that_has_its_code_and_is_on_hold(world: Any) -
     assert releasing.watched().ok
     with clock.moved_to(later):
         finding = releasing.watched()
-    assert (finding.ok, finding.value) == (False, len(PROFILES))
+    assert (finding.ok, finding.value) == (False, len(CARD_PROFILES))
 
 
 def test_a_card_that_is_revoked_on_hold_is_revoked(world: Any) -> None:

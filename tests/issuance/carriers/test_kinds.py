@@ -1,5 +1,6 @@
 """Kinds of carriers: what the declarations promise, and a further kind that needs no change elsewhere."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from django.conf import settings
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import INVALID, CarrierState
 from issuance.carriers.domain.described import document
+from pki.domain.policies import PERSONS
 from pki.domain.profiles import PROFILES
 
 KINDS = [pytest.param(kind, id=kind.code) for kind in kinds.all_kinds()]
@@ -34,6 +36,21 @@ def test_functions_and_holders_are_of_states_that_the_kind_has(kind: kinds.Carri
 def test_profiles_and_settings_exist(kind: kinds.CarrierKind) -> None:
     assert set(kind.profiles()) <= set(PROFILES)
     assert all(isinstance(getattr(settings, name), int) for name in (kind.carrier_years, kind.eid_years))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_certificate_has_a_ca_that_may_issue_it_with_a_policy_of_the_level(kind: kinds.CarrierKind) -> None:
+    for profile in map(PROFILES.__getitem__, kind.profiles()):
+        for level in kind.assurance_levels:
+            ca = kind.ca_of(profile.name, level)
+            assert ca in profile.issuers
+            stated = {row.level for row in profile.policy_table if row.issuer == ca}
+            assert stated == ({str(level)} if profile.subject_kind in PERSONS else {""})
+
+
+def test_a_kind_without_a_ca_for_one_of_its_levels_is_refused() -> None:
+    with pytest.raises(ValueError, match="mobile-auth needs one CA"):
+        dataclasses.replace(kinds.MOBILE_EID, assurance_levels=frozenset({2, 3}))
 
 
 def test_the_document_is_as_declared() -> None:

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from issuance import service
 from issuance.authz import system
-from issuance.carriers.domain.profiles import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES
+from issuance.carriers.domain.kinds import CARD_PROFILES, HSA_PROFILES, PERSON_ID_PROFILES
 from issuance.carriers.models import Carrier, Eid
 from issuance.housekeeping.services import housekeeping
 from issuance.imports.services import migration
@@ -58,14 +58,14 @@ def states(carrier: Carrier) -> tuple[str, str]:
 
 def statuses(carrier: Carrier) -> list[str]:
     rows = Certificate.objects.in_bulk(list(carrier.certificates.values_list("certificate_id", flat=True)))
-    return [rows[carrier.certificates.get(profile=profile).pk].status for profile in PROFILES]
+    return [rows[carrier.certificates.get(profile=profile).pk].status for profile in CARD_PROFILES]
 
 
 @pytest.mark.parametrize(
     ("profiles", "after", "certificates"),
     [
         (PERSON_ID_PROFILES, ("revoked", "revoked"), ["revoked"] * 4),
-        (PROFILES, ("revoked", "revoked"), ["revoked"] * 4),
+        (CARD_PROFILES, ("revoked", "revoked"), ["revoked"] * 4),
         (HSA_PROFILES, ("active", "revoked"), ["revoked", "revoked", "issued", "issued"]),
         (HSA_PROFILES[:1], ("active", "active"), ["revoked", "issued", "issued", "issued"]),
         (PERSON_ID_PROFILES[:1], ("active", "active"), ["issued", "issued", "revoked", "issued"]),
@@ -85,7 +85,7 @@ def test_a_card_in_use(world: Any, profiles: tuple[str, ...], after: tuple[str, 
         assert Carrier.objects.get(pk=carrier.pk).revocation_reason == "certificate_revoked"
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", CARD_PROFILES)
 def test_a_card_in_production_cannot_be_completed_without_one_of_the_four(world: Any, profile: str) -> None:
     """As when the sweeper of `pki` revokes what may have been signed."""
     order = in_production(world)
@@ -103,7 +103,7 @@ def test_a_produced_card_is_not_sent(world: Any) -> None:
     issue()
     report = Produced("1", puk_jwe(order.id, card(1).serial))
     supplier_events.register_event(client_ref="bureau", order_id=order.id, event=report)
-    operator_revokes(order.carrier, PROFILES[0])
+    operator_revokes(order.carrier, CARD_PROFILES[0])
     assert CardOrder.objects.get().state == "failed"
     assert Secret.objects.get().state == SecretState.DESTROYED
 

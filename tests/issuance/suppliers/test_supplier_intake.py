@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from issuance import service
-from issuance.carriers.domain.profiles import PROFILES
+from issuance.carriers.domain.kinds import CARD_PROFILES
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.customisations import verify_customisation
@@ -252,7 +252,7 @@ class TestCertificates:
         carrier = Carrier.objects.get()
         assert (carrier.state, carrier.card_serial, bytes(carrier.card_key_spki)) == ("ordered", card(1).serial, card(1).key)
         assert CardOrder.objects.get().state == "in_production"
-        assert supplier_intake.certificate_ids(client_ref=ME, order_id=order.id) == dict(zip(PROFILES, ids, strict=True))
+        assert supplier_intake.certificate_ids(client_ref=ME, order_id=order.id) == dict(zip(CARD_PROFILES, ids, strict=True))
         pairs = {row.profile: row.eid_id for row in CarrierCertificate.objects.all()}
         assert pairs == {
             "person-hsaid-auth": order.eid_id, "person-hsaid-sign": order.eid_id, "person-id-auth": None, "person-id-sign": None,
