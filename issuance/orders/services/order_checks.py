@@ -164,11 +164,16 @@ def obstacles(live: people.Live, *, assurance_level: int) -> dict[rules.Obstacle
 
 
 def require_person(live: people.Live, article: Article) -> None:
-    """Raises Invalid with all obstacles to the article for the person, if there are any."""
+    """Raises Invalid with all obstacles to the article for the person, if there are any, or if the card has a person-id pair and
+    the person only a passport or reserve number.
+    """
     found = obstacles(live, assurance_level=article.assurance_level)
     if found:
         name, message = next(iter(found.items()))
         raise Invalid(name.value, message, fields={"person": list(found.values())})
+    if kinds.of_article(article.kind).profiles(kinds.Owner.CARRIER) and not live.person_id.is_certifiable:
+        message = "Personen har varken personnummer eller samordningsnummer, och kortets certifikat kräver ett av dem."
+        raise Invalid("person-id-not-certifiable", message, fields={"person": [message]})
 
 
 def require_complete(post: Post) -> None:

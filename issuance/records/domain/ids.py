@@ -31,9 +31,14 @@ class PersonId:
     value: str
 
     @property
+    def is_certifiable(self) -> bool:
+        """True for the kinds that a person-id pair can name. Its policy OID says which of them it is (rules/pki 2.3)."""
+        return self.kind in (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER)
+
+    @property
     def birth_date(self) -> dt.date | None:
         """The birth date in a Swedish number, where a samordningsnummer adds 60 to the day. None for the other kinds."""
-        if self.kind not in (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER):
+        if not self.is_certifiable:
             return None
         year, month, day = int(self.value[:4]), int(self.value[4:6]), int(self.value[6:8])
         return dt.date(year, month, day - 60 if day > 60 else day)

@@ -178,6 +178,9 @@ def _certificate_orders(
 ) -> list[pki.CertificateOrder]:
     person = Person.objects.get(pk=carrier.holder_id)
     person_id, top = people.person_id_of(person.id), top_organisation(eid.organisation)
+    if not person_id.is_certifiable:
+        message = "Personen har inte längre personnummer eller samordningsnummer. Rapportera beställningen som misslyckad."
+        raise Conflict("person-id-not-certifiable", message)
     return [
         pki.CertificateOrder(
             ca=kind.ca_of(certificate.profile, carrier.assurance_level),

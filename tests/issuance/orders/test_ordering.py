@@ -19,6 +19,7 @@ from issuance.offices.services import close_office, create_office
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import order_checks, ordering
 from issuance.people.models.persons import Person, Post
+from issuance.records.domain.ids import PersonId, PersonIdKind
 from issuance.records.models.events import Event
 from issuance.suppliers.models import SupplierEvent
 from issuance.suppliers.services import supplier_intake
@@ -97,6 +98,13 @@ class TestPerson:
 
     def test_a_samordningsnummer_is_not_for_level_3(self, world: Any) -> None:
         refused(world, Invalid, "person-id-not-for-loa3", post=world.post(person_id=person_number(coordination=True)))
+
+    @pytest.mark.parametrize("kind", [PersonIdKind.PASSPORT, PersonIdKind.RESERVE])
+    def test_a_number_that_no_certificate_can_name_is_for_no_level(self, world: Any, kind: PersonIdKind) -> None:
+        Article.objects.update(assurance_level=2)
+        post = world.post(person_id=PersonId(kind, "198501019801"))
+        refused(world, Invalid, "person-id-not-certifiable", post=post)
+        assert world.order(world.post(person_id=person_number(coordination=True))).state == "queued"
 
     def test_the_dead_get_no_card(self, world: Any) -> None:
         refused(world, Invalid, "person-deceased", post=world.post(deceased=True))

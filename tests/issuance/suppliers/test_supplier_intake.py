@@ -23,7 +23,7 @@ from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.rules import DeliveryMethod
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import ordering
-from issuance.people.models.persons import Person, Post
+from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
@@ -291,6 +291,13 @@ class TestCertificates:
         order = accepted(world)
         Post.objects.filter(pk=order.eid.post_id).update(ended_at=clock.now())
         with pytest.raises(Conflict, match="post-ended"):
+            certify(order)
+        assert not Certificate.objects.exists()
+
+    def test_a_reserve_number_since_the_order_is_no_personnummer(self, world: Any) -> None:
+        order = accepted(world)
+        PersonIdentifier.objects.filter(person=order.person_id).update(kind="reserve")
+        with pytest.raises(Conflict, match="person-id-not-certifiable"):
             certify(order)
         assert not Certificate.objects.exists()
 
