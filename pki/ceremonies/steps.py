@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.conf import settings
 from django.db import transaction
 
-from pki.authorities import ca_states, profiles
+from pki.authorities import ca_states, stored_profiles
 from pki.authorities.queries import certificate_of, issuer_of
 from pki.crl import building
 from pki.domain import keys, names
@@ -140,7 +140,7 @@ class Run:
             policies=tuple(profile.policies(issuer.slug, plan.subject, settings.PKI_POLICY_ARC)),
         )
         row = planning.reserve_row(issuing_ca, issuer, profile, content, now)
-        row.profile_version = profiles.versions([profile.name])[profile.name]
+        row.profile_version = stored_profiles.versions([profile.name])[profile.name]
         row.subject_ref = f"ca:{plan.slug}:{plan.generation}"
         row.save(force_insert=True)
         planning.record_reservation([row], self.actor_ref, now)

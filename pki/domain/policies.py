@@ -1,14 +1,14 @@
-"""Certificate policies as dated data (rules/pki 2.3, B1.7).
+"""Certificate policies as dated data (rules/pki 2.3).
 
-The OID tells how a subject was identified, by CA and kind of subject. An OID is a suffix under PKI_POLICY_ARC. After a
-certificate was issued by a row, the only permitted change is an end date, and a new row begins: the meaning of an OID never
-changes. A profile includes the rows for it, so its hash covers them and each certificate refers to the rows that it was issued
-by.
+CA, kind of subject and day select the row whose OID a certificate gets; the row's level only describes it. rules/pki 2.3 shows
+the table, how issuance chooses the CA, and how to change a policy: a row that was used may only get an end. A profile holds its
+rows, so its hash covers them.
 """
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 from siths_portal.lib.clock import STOCKHOLM
 
@@ -50,8 +50,27 @@ class Policy:
         day = at.astimezone(STOCKHOLM).date().isoformat()
         return self.valid_from <= day and (not self.valid_to or day < self.valid_to)
 
+    def overlaps(self, other: "Policy") -> bool:
+        """Whether both rows are valid on some day."""
+        begins_in_time = not other.valid_to or self.valid_from < other.valid_to
+        return begins_in_time and (not self.valid_to or other.valid_from < self.valid_to)
 
-POLICIES = (
+
+def without_overlap(*table: Policy) -> tuple[Policy, ...]:
+    """Returns the rows.
+
+    Raises ValueError if two hold for one CA and kind of subject on the same day, or one ends before it begins.
+    """
+    for row in table:
+        if row.valid_to and row.valid_to <= row.valid_from:
+            raise ValueError(f"policy {row.suffix} ends before it begins")
+    for one, other in combinations(table, 2):
+        if (one.issuer, one.kind) == (other.issuer, other.kind) and one.overlaps(other):
+            raise ValueError(f"policies {one.suffix} and {other.suffix} hold on the same day for {one.issuer} {one.kind}")
+    return table
+
+
+POLICIES = without_overlap(
     Policy("1.3", "person-hsaid-3", HSA_ID, "3", "2019-05-15"),
     Policy("1.2", "person-hsaid-2", HSA_ID, "2", "2019-05-15"),
     Policy("2.3.1", "person-id-3", PERSONNUMMER, "3", "2019-05-15"),
@@ -81,11 +100,14 @@ def suffix_at(table: Iterable[Policy], issuer: str, kind: str, at: dt.datetime) 
     raise PolicyEnded(f"{issuer} {kind}")
 
 
-def kind_of(kind: str, subject: Mapping[str, str]) -> str:
-    """Returns the kind of this subject: the profile's, or for PERSON_NUMBER the kind of the number in serialNumber."""
+def subject_kind(kind: str, subject: Mapping[str, str]) -> str:
+    """Returns the kind of this subject: the profile's `kind`, or for PERSON_NUMBER the kind of the number in serialNumber."""
     return person_number_kind(subject.get("serialNumber", "")) if kind == PERSON_NUMBER else kind
 
 
 def person_number_kind(person_id: str) -> str:
-    """Returns `samordningsnummer` if 60 is added to the day of a 12-digit number, else `personnummer`."""
+    """Returns `samordningsnummer` if 60 is added to the day of a 12-digit number, else `personnummer`.
+
+    The number must be one of the two: issuance refuses a person-id pair for a passport or reserve number (rules/issuance 3.2).
+    """
     return SAMORDNINGSNUMMER if person_id[6:8].isdigit() and int(person_id[6:8]) > 60 else PERSONNUMMER

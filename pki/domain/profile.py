@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from pki.domain.names import Attribute
-from pki.domain.policies import PERSON_NUMBER, PERSONS, Policy, kind_of, suffix_at
+from pki.domain.policies import PERSON_NUMBER, PERSONS, Policy, subject_kind, suffix_at
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 
 CARD_NUMBER = "1.2.752.34.2.1"
@@ -37,7 +37,7 @@ class Profile:
     """The contents of certificates of one kind.
 
     `issuers` are the slugs of the CAs that may issue it. Its policy is the row of `policy_table` for the CA, the kind of subject
-    and the day; definitions from before there were rows map each CA to suffixes instead (`any`, `personnummer`,
+    and the day. Stored definitions of version 1 have no rows: they map each CA to suffixes (`any`, `personnummer`,
     `samordningsnummer`). `key_usage_rsa` is added for RSA keys (RFC 8813 forbids it for EC). `keys` are the algorithms that a
     subject's key may have: `rsa` of any size, or `rsa-2048`, `ec-p256`, `ec-p384`. `max_days` is the hard limit of validity.
     `signature_hash` is for RSA issuers, and with `hash_by_curve` off for all; with it on, an EC issuer's hash is as long as its
@@ -156,8 +156,8 @@ class Profile:
         if self.policy_table:
             if at is None:
                 raise ValueError("this profile's policies are dated")
-            return [f"{arc}.{suffix_at(self.policy_table, issuer, kind_of(self.subject_kind, subject), at)}"]
-        suffix = suffixes.get("any") or suffixes.get(kind_of(PERSON_NUMBER, subject))
+            return [f"{arc}.{suffix_at(self.policy_table, issuer, subject_kind(self.subject_kind, subject), at)}"]
+        suffix = suffixes.get("any") or suffixes.get(subject_kind(PERSON_NUMBER, subject))
         return [f"{arc}.{suffix}"] if suffix else []
 
 

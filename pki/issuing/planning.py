@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from pki.authorities import clock_guard, profiles
+from pki.authorities import clock_guard, stored_profiles
 from pki.authorities.crl_addresses import issuer_for
 from pki.authorities.queries import issuer_of
 from pki.domain import alternative_names, keys, names, proof_of_possession, serials, tbs
@@ -90,7 +90,7 @@ def plan_certificates(
     planned = [_check(order, authorities[order.ca], now) for order in orders]
     uses = [each.use for each in planned]
     key_checks.refuse(uses, one_set=whole)
-    versions = profiles.versions({each.profile.name for each in planned})
+    versions = stored_profiles.versions({each.profile.name for each in planned})
     ids = [new_id() for _ in planned]
     alike = Certificate(unit_ref=unit_ref, client_ref=client_ref, created_at=now)
     for draw in range(_DRAWS):

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.db import transaction
 from django.db.models import Q
 
-from pki.authorities import clock_guard, profiles
+from pki.authorities import clock_guard, stored_profiles
 from pki.authorities.queries import given_a_responder, issuer_of
 from pki.domain.names import OIDS
 from pki.domain.profiles import PROFILES
@@ -118,7 +118,7 @@ def _reserved(responder: _Responder, now: dt.datetime, actor_ref: str) -> Certif
         not_after=min(not_before + LIFETIME, issuer.not_after or not_before + LIFETIME),
     )
     row = planning.reserve_row(ca, issuer, PROFILES[PROFILE], content, now)
-    row.profile_version = profiles.versions([PROFILE])[PROFILE]
+    row.profile_version = stored_profiles.versions([PROFILE])[PROFILE]
     row.subject_ref = _subject_ref(key.key_id)
     row.save(force_insert=True)
     planning.record_reservation([row], actor_ref, now)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from django.db import transaction
 
-from pki.authorities import profiles
+from pki.authorities import stored_profiles
 from pki.authorities.queries import issuer_of
 from pki.domain import serials, tbs
 from pki.domain.profile import Profile
@@ -115,7 +115,7 @@ def test_a_responder_is_certified_for_a_key_of_the_token_alone(demo_pki, tmp_pat
     """Whoever had such a certificate could call every revoked one good."""
     profile = PROFILES["ocsp-signer"]
     with transaction.atomic():
-        stored = profiles.versions([profile.name])[profile.name]
+        stored = stored_profiles.versions([profile.name])[profile.name]
     subject = {"countryName": "SE", "organizationName": "Demo AB", "commonName": "Evil OCSP"}
     signs_nothing(reserve(profile, stored, subject=subject), tmp_path)
 

@@ -11,8 +11,8 @@ from cryptography import x509
 from django.conf import settings as configuration
 
 from pki import service
-from pki.authorities import profiles
-from pki.domain.policies import POLICIES, Policy, PolicyEnded, suffix_at
+from pki.authorities import stored_profiles
+from pki.domain.policies import POLICIES, Policy, PolicyEnded, suffix_at, without_overlap
 from pki.domain.profile_versions import KNOWN
 from pki.domain.profiles import PROFILES
 from pki.issuing import planning, signing
@@ -46,7 +46,28 @@ def test_each_ca_of_each_profile_has_one_policy_for_each_kind_today(profile):
 
 def test_no_oid_has_two_meanings():
     assert len({row.suffix for row in POLICIES}) == len(POLICIES)
-    assert all(row.valid_from < (row.valid_to or "9999") for row in POLICIES)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "overlap"),
+    [
+        (("2027-01-01", ""), ("2028-01-01", ""), True),
+        (("2027-01-01", "2028-01-02"), ("2028-01-01", ""), True),
+        (("2027-01-01", "2028-01-01"), ("2028-01-01", ""), False),
+        (("2028-01-01", ""), ("2027-01-01", "2028-01-01"), False),
+        (("2027-01-01", "2027-01-01"), ("2028-01-01", ""), True),
+    ],
+)
+def test_a_table_with_two_policies_for_one_day_or_none_is_refused(first, second, overlap):
+    rows = [Policy(suffix, "ca", "k", "3", *days) for suffix, days in (("1", first), ("2", second))]
+    if overlap:
+        with pytest.raises(ValueError, match="polic"):
+            without_overlap(*rows)
+    else:
+        assert without_overlap(*rows, Policy("3", "ca", "other", "3", "2020-01-01")) == (
+            *rows,
+            Policy("3", "ca", "other", "3", "2020-01-01"),
+        )
 
 
 def test_the_rules_list_every_policy():
@@ -75,7 +96,7 @@ def retired(monkeypatch):
     table = [dataclasses.replace(row, valid_to=tomorrow) for row in old.policy_table]
     table.append(Policy("2.3.9", "person-id-3", "personnummer", "3", tomorrow))
     profile = dataclasses.replace(old, version=99, policy_table=tuple(table))
-    for module in (planning, profiles):
+    for module in (planning, stored_profiles):
         monkeypatch.setattr(module, "PROFILES", {**PROFILES, NAME: profile})
     monkeypatch.setattr(signing, "KNOWN", {*KNOWN, profile.sha256})
     return profile

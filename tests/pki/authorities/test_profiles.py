@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 from django.conf import settings
 
 from pki import service
-from pki.authorities import profiles
+from pki.authorities import stored_profiles
 from pki.domain.profile_versions import HASHES
 from pki.domain.profiles import PROFILES, Profile
 from pki.issuing import planning, signing
@@ -205,7 +205,7 @@ def test_what_was_planned_by_a_first_version_is_signed_after_the_second_came(dem
     old = Profile.from_definition(stored_v1()[f"{profile} v1"])
     with monkeypatch.context() as before:
         before.setattr(planning, "PROFILES", {profile: old})
-        before.setattr(profiles, "PROFILES", {profile: old})
+        before.setattr(stored_profiles, "PROFILES", {profile: old})
         ids = plan(order(profile))
     assert signing.sign_reserved(ids) == 1
     row = Certificate.objects.select_related("profile_version").get(id=ids[0])

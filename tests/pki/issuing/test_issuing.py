@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import OperationalError, connection, connections, transaction
 
 from pki import service
-from pki.authorities import profiles
+from pki.authorities import stored_profiles
 from pki.domain.profiles import PROFILES
 from pki.hsm import HsmKeyMissing, HsmPinError, HsmUnavailable, Signatures
 from pki.issuing import claiming, planning, signing
@@ -137,7 +137,7 @@ def test_two_first_plans_of_the_same_profiles_never_wait_for_each_other_both(dem
     def other_way_round() -> None:
         try:
             with transaction.atomic():
-                outcomes.append(sorted(profiles.versions([second, first])))
+                outcomes.append(sorted(stored_profiles.versions([second, first])))
         except OperationalError as error:
             outcomes.append(error)
         finally:
@@ -145,10 +145,10 @@ def test_two_first_plans_of_the_same_profiles_never_wait_for_each_other_both(dem
 
     other = threading.Thread(target=other_way_round)
     with transaction.atomic():
-        profiles.versions([first])
+        stored_profiles.versions([first])
         other.start()
         wait_for(lambda: sessions_waiting() == 1, "the other to wait")
-        profiles.versions([second])
+        stored_profiles.versions([second])
     other.join()
     assert outcomes == [[first, second]]
 
