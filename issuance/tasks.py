@@ -3,16 +3,15 @@
 from celery import shared_task
 
 from issuance.activation.services import activation
-from issuance.housekeeping.services import housekeeping as rules_of_time
-from issuance.housekeeping.services import short_lived
+from issuance.housekeeping.services import clean_up, deadlines
 from issuance.roles.services import ended_roles, role_holder_reading
 from issuance.suppliers.services import order_measures, supplier_events
 
 
 @shared_task(name="issuance.housekeeping")  # type: ignore[untyped-decorator]
 def housekeeping() -> None:
-    """Applies the rules that depend on time."""
-    rules_of_time.run()
+    """Applies the deadlines of cards, eIDs, orders and role requests."""
+    deadlines.run()
 
 
 @shared_task(name="issuance.end_transactions")  # type: ignore[untyped-decorator]
@@ -31,8 +30,8 @@ def replay_reports() -> None:
 
 @shared_task(name="issuance.forget_searches")  # type: ignore[untyped-decorator]
 def forget_searches() -> None:
-    """Deletes searches older than a day, and expired extended scopes."""
-    short_lived.delete_old()
+    """Deletes old searches and dry runs, and expired extended scopes and set-up files."""
+    clean_up.delete_old()
 
 
 @shared_task(name="issuance.read_role_holders")  # type: ignore[untyped-decorator]

@@ -16,7 +16,8 @@ app = Celery("siths_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-# Name of the entry: task, seconds between runs (at most an hour), queue. Every task is a sweeper: it may run twice or be missed.
+# Name of the entry: task, seconds between runs, queue. Every task is a sweeper: it may run twice or be missed. A test allows
+# at most an hour: each start of beat restarts the period, so a longer one might never end. A daily task looks each hour.
 SCHEDULE: dict[str, tuple[str, float, str]] = {
     "audit.seal": ("audit.seal", 5, "default"),
     "audit.mac": ("audit.mac", 5, "pki"),

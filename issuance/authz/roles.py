@@ -43,7 +43,7 @@ class Action(StrEnum):
     WITHDRAW_ANOTHERS_IDENTIFICATION = "withdraw_anothers_identification"
     REVOKE_CARRIER = "revoke_carrier"
     REVOKE_EID = "revoke_eid"
-    EXPIRE_CARRIER = "expire_carrier"
+    EXPIRE = "expire"
     REGISTER_MIGRATED_CARD = "register_migrated_card"
     ASSIGN_ROLE = "assign_role"
     ASSIGN_GLOBAL_ROLE = "assign_global_role"
@@ -163,7 +163,7 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
     "system:not-activated-in-time": frozenset({Action.REVOKE_CARRIER}),
     "system:receipt-not-signed": frozenset({Action.REVOKE_CARRIER}),
     "system:certificate-revoked": _REVOKING,
-    "system:expiry": frozenset({Action.EXPIRE_CARRIER}),
+    "system:expiry": frozenset({Action.EXPIRE}),
     "system:migration": frozenset({Action.VIEW, Action.REGISTER_MIGRATED_CARD}),
     "system:register-reading": frozenset({Action.CREATE_ORGANISATION}),
     "system:setup": _ISSUER_CONFIGURING | {Action.VIEW, Action.VIEW_CONFIGURATION, Action.CREATE_ORGANISATION},

@@ -1,4 +1,4 @@
-"""Labels of housekeeping's events."""
+"""Labels of the rules of housekeeping, as actors of events. The packages of the changed rows label the events."""
 
 from django.utils.translation import gettext_noop as _
 

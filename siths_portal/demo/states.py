@@ -11,7 +11,7 @@ from django.conf import settings
 
 from issuance.authz import Actor, system
 from issuance.carriers.models import Carrier
-from issuance.housekeeping.services import housekeeping
+from issuance.housekeeping.services import deadlines
 from issuance.imports.services import migration
 from issuance.offices.models import OrganisationOffice
 from issuance.orders.domain.order_states import OrderState
@@ -90,7 +90,7 @@ def load(say: Callable[[str], None]) -> list[Shown]:
     """Makes the missing cards and writes the guide. Raises the services' errors; a repeated call then continues."""
     stage = _Stage()
     shown = [_whole_life(stage), _lost_assignment(stage), *_underway(stage), *_ready(stage)]
-    housekeeping.run()
+    deadlines.run()
     write_guide(shown)
     say(f"{len(shown)} personer med kort i olika lägen")
     return shown

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import Count, F, Q
 
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
-from issuance.housekeeping.services import housekeeping
+from issuance.housekeeping.services import deadlines
 from issuance.offices.models import Office
 from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import Organisation
@@ -86,7 +86,7 @@ def test_what_is_loaded_agrees_with_the_rules(country: None) -> None:
     assert not Eid.objects.exclude(carrier__person=F("post__person")).exists()
     assert not CardOrder.objects.exclude(office__organisations=F("organisation")).exists()
     # Nothing that time would end at once.
-    assert not any(vars(housekeeping.run(dry_run=True)).values())
+    assert not any(vars(deadlines.run(dry_run=True)).values())
 
 
 def test_certificates_are_serials_of_the_present_card(country: None) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from issuance.housekeeping.services import housekeeping
+from issuance.housekeeping.services import deadlines
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs and reports one line."""
-        done = housekeeping.run(dry_run=options["dry_run"])
+        done = deadlines.run(dry_run=options["dry_run"])
         head = "skulle ta" if options["dry_run"] else "tog"
         self.stdout.write(
             f"{head}: {done.not_activated} ej aktiverade, {done.not_signed} utan underskrift, "

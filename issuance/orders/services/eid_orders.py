@@ -112,7 +112,7 @@ def expire_overdue(*, batch: int) -> int:
     that another transaction has locked; the next run takes them.
     """
     actor = system("expiry")
-    rows = EidOrder.objects.visible_to(actor, Action.EXPIRE_CARRIER).filter(_overdue()).order_by("id")
+    rows = EidOrder.objects.visible_to(actor, Action.EXPIRE).filter(_overdue()).order_by("id")
     orders = list(rows.select_for_update(of=("self",), skip_locked=True, no_key=True)[:batch])
     steps.step(orders, EidOrderAction.EXPIRE, actor_ref=actor.ref, ended_at=clock.now())
     return len(orders)

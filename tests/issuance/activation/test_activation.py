@@ -12,7 +12,7 @@ from issuance.activation.models import EidAppTransaction, Identification, Prepar
 from issuance.activation.services import activation, receipts
 from issuance.authz import Role, user
 from issuance.carriers.models import Eid, Receipt
-from issuance.housekeeping.services import housekeeping
+from issuance.housekeeping.services import deadlines
 from issuance.offices.services import create_office
 from issuance.orders.models.orders import CardOrder
 from issuance.records.models.events import Event
@@ -526,8 +526,8 @@ def test_time_ends_what_nobody_ends(world: Any) -> None:
         assert activation.overdue_count() == 1
         with pytest.raises(Conflict, match="transaction-ended"):
             App(made).start(opened)
-        assert housekeeping.run(dry_run=True).transactions_ended == 1
-        assert housekeeping.run().transactions_ended == 1
+        assert deadlines.run(dry_run=True).transactions_ended == 1
+        assert deadlines.run().transactions_ended == 1
         assert activation.end_overdue() == 0
     row = activated.transaction(opened)
     assert (row.state, row.seq) == ("expired", 2)

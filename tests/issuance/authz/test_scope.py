@@ -66,7 +66,7 @@ MATRIX = {
     Action.DECIDE_PKI: "-Y----------",
     Action.CHANGE_CA_STATE: "-Y----------",
     Action.MASS_REVOKE: "-Y----------",
-    Action.EXPIRE_CARRIER: "------------",
+    Action.EXPIRE: "------------",
     Action.SUPPLY: "------------",
     Action.READ_SUPPLIED: "------------",
 }
@@ -235,7 +235,7 @@ def test_clients_and_rules_see_only_what_is_theirs(world: Any) -> None:
     assert list(CardOrder.objects.visible_to(supplier, Action.SUPPLY)) == [order]
     assert not CardOrder.objects.visible_to(client("another"), Action.SUPPLY).exists()
     rule = system("expiry")
-    assert Carrier.objects.visible_to(rule, Action.EXPIRE_CARRIER).count() == 1
+    assert Carrier.objects.visible_to(rule, Action.EXPIRE).count() == 1
     assert not Carrier.objects.visible_to(rule, Action.REVOKE_CARRIER).exists()
     with pytest.raises(KeyError):
         system("anything")

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from issuance.authz import system
 from issuance.carriers.domain.carrier_states import CarrierAction
 from issuance.carriers.models import Carrier, Eid
-from issuance.housekeeping.services import housekeeping
+from issuance.housekeeping.services import deadlines
 from issuance.imports.services import migration
 from issuance.records.models.events import Event
 from issuance.records.services import steps
@@ -24,7 +24,7 @@ from tests.issuance.authorities import card, issue, open_puks, puk_jwe
 from tests.issuance.migrated import CA, migrated_card
 
 pytestmark = pytest.mark.usefixtures("authorities")
-NOTHING = housekeeping.Housekeeping(0, 0, 0, 0)
+NOTHING = deadlines.Housekeeping(0, 0, 0, 0)
 SENT = dt.datetime(2026, 1, 10, 12, tzinfo=dt.UTC)
 LAST = dt.datetime(2026, 4, 10, 22, tzinfo=dt.UTC)  # the end of the 90th day, in summer time
 SECOND = dt.timedelta(seconds=1)
@@ -46,15 +46,15 @@ def sent_card(world: Any, number: int = 1) -> Carrier:
         return Carrier.objects.get(pk=order.carrier_id)
 
 
-def run_at(moment: dt.datetime, **arguments: Any) -> housekeeping.Housekeeping:
+def run_at(moment: dt.datetime, **arguments: Any) -> deadlines.Housekeeping:
     with clock.moved_to(moment):
-        return housekeeping.run(**arguments)
+        return deadlines.run(**arguments)
 
 
 def test_ninety_days_to_the_end_of_the_day(world: Any) -> None:
     carrier = sent_card(world)
     assert run_at(LAST - SECOND) == NOTHING
-    assert run_at(LAST) == housekeeping.Housekeeping(1, 0, 0, 0)
+    assert run_at(LAST) == deadlines.Housekeeping(1, 0, 0, 0)
     carrier.refresh_from_db()
     assert (carrier.state, carrier.revocation_reason, carrier.eids.get().state) == ("revoked", "not_activated", "revoked")
     assert {row.reason for row in Certificate.objects.all()} == {"cessationOfOperation"}
@@ -70,7 +70,7 @@ def test_five_days_for_the_signature(world: Any) -> None:
         steps.step([carrier], CarrierAction.SET_CODE, actor_ref="system:setup", code_set_at=code_set)
     last = dt.datetime(2026, 1, 16, 23, tzinfo=dt.UTC)
     assert run_at(last - SECOND) == NOTHING
-    assert run_at(last) == housekeeping.Housekeeping(0, 1, 0, 0)
+    assert run_at(last) == deadlines.Housekeeping(0, 1, 0, 0)
     carrier.refresh_from_db()
     assert (carrier.state, carrier.revocation_reason) == ("revoked", "not_signed")
 
@@ -80,7 +80,7 @@ def test_the_number_of_days_is_a_setting(world: Any, settings: Any) -> None:
     settings.NOT_ACTIVATED_DAYS = 60
     last = dt.datetime(2026, 3, 11, 23, tzinfo=dt.UTC)  # the end of the 60th day, in winter time
     assert run_at(last - SECOND) == NOTHING
-    assert run_at(last) == housekeeping.Housekeeping(1, 0, 0, 0)
+    assert run_at(last) == deadlines.Housekeeping(1, 0, 0, 0)
 
 
 def test_carriers_expire_with_their_eids_and_eids_alone(world: Any) -> None:
@@ -88,11 +88,11 @@ def test_carriers_expire_with_their_eids_and_eids_alone(world: Any) -> None:
     migration.register_migrated_cards(actor=system("migration"), cards=cards, ca=CA)
     Eid.objects.filter(carrier__card_serial=cards[0].card_serial).update(valid_to=cards[0].valid_to)
     assert run_at(cards[1].eid_valid_to - SECOND) == NOTHING
-    assert run_at(cards[1].eid_valid_to) == housekeeping.Housekeeping(0, 0, 0, 1)
+    assert run_at(cards[1].eid_valid_to) == deadlines.Housekeeping(0, 0, 0, 1)
     first, second = (Carrier.objects.get(card_serial=made.card_serial) for made in cards)
     assert (first.state, first.eids.get().state) == ("active", "active")
     assert (second.state, second.eids.get().state) == ("active", "expired")
-    assert run_at(max(made.valid_to for made in cards)) == housekeeping.Housekeeping(0, 0, 2, 0)
+    assert run_at(max(made.valid_to for made in cards)) == deadlines.Housekeeping(0, 0, 2, 0)
     assert set(Eid.objects.values_list("state", flat=True)) == {"expired"}
     for row in (*Carrier.objects.all(), *Eid.objects.all()):
         kind = "carrier" if isinstance(row, Carrier) else "eid"
@@ -103,9 +103,9 @@ def test_batches_and_a_dry_run_take_the_same(world: Any) -> None:
     cards = [migrated_card(world.post()) for _ in range(5)]
     migration.register_migrated_cards(actor=system("migration"), cards=cards, ca=CA)
     end = max(made.valid_to for made in cards)
-    assert run_at(end, dry_run=True) == housekeeping.Housekeeping(0, 0, 5, 5)
+    assert run_at(end, dry_run=True) == deadlines.Housekeeping(0, 0, 5, 5)
     assert Carrier.objects.filter(state="active").count() == 5
-    assert run_at(end, batch=2) == housekeeping.Housekeeping(0, 0, 5, 0)
+    assert run_at(end, batch=2) == deadlines.Housekeeping(0, 0, 5, 0)
 
 
 def test_a_batch_takes_as_many_queries_as_one(world: Any) -> None:

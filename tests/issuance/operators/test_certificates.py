@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.carriers.models import CarrierCertificate
-from issuance.housekeeping.services import short_lived
+from issuance.housekeeping.services import clean_up
 from issuance.operators.models import CertificateSearch
 from issuance.operators.queries import pki_words
 from issuance.records.models.events import Event
@@ -216,7 +216,7 @@ class TestSearch:
     def test_searches_are_forgotten(self, world: Any, issued: dict[str, Certificate]) -> None:
         client_of(operator(world)).post(SEARCH, {"text": "carrier:1"})
         with clock.moved_to(clock.now() + dt.timedelta(hours=settings.SEARCH_KEEP_HOURS, seconds=1)):
-            short_lived.delete_old()
+            clean_up.delete_old()
         assert not CertificateSearch.objects.exists()
 
 

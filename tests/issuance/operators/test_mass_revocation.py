@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.carriers.models import CarrierCertificate
-from issuance.housekeeping.services import short_lived
+from issuance.housekeeping.services import clean_up
 from issuance.operators.models import MassTrial
 from issuance.operators.web.mass_forms import LONGEST_LIST
 from issuance.records.models.events import Event
@@ -180,7 +180,7 @@ class TestCount:
             assert other.get(f"{NEW}?fran={key}").status_code == 404
         assert not MassRevocation.objects.exists()
         with clock.moved_to(clock.now() + dt.timedelta(days=2)):
-            short_lived.delete_old()
+            clean_up.delete_old()
         assert not MassTrial.objects.exists()
 
     def test_long_lists_are_shown_by_their_number(self, world: Any) -> None:

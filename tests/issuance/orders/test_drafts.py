@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from issuance.articles.models import Article
 from issuance.articles.services.articles import offer_article
 from issuance.authz import Role
-from issuance.housekeeping.services import housekeeping
+from issuance.housekeeping.services import deadlines
 from issuance.offices.models import Office
 from issuance.offices.services import close_office, connect_office, create_office
 from issuance.orders.domain.drafts import DraftState, Step, first_unanswered, may_show, next_step, previous_step, steps
@@ -600,11 +600,11 @@ class TestPhoto:
         drafts.abandon(actor=given_up.actor, draft_id=given_up.id)
         sent.submit()
         later = clock.now() + dt.timedelta(days=7, minutes=1)
-        assert housekeeping.run().draft_photos == 0
+        assert deadlines.run().draft_photos == 0
         with clock.moved_to(later):
-            assert housekeeping.run(dry_run=True).draft_photos == 2
-            assert housekeeping.run(batch=1).draft_photos == 2
-            assert housekeeping.run().draft_photos == 0
+            assert deadlines.run(dry_run=True).draft_photos == 2
+            assert deadlines.run(batch=1).draft_photos == 2
+            assert deadlines.run().draft_photos == 0
         assert (clerk.draft.photo, clerk.draft.photo_approved, clerk.draft.article_id) == (None, False, "610")
         assert given_up.draft.photo is None
         assert sent.draft.photo is not None

@@ -10,7 +10,7 @@ from django.db.models import F
 
 from issuance.authz import Action, Actor, Role, holder, policy, system
 from issuance.carriers.models import Carrier, Eid
-from issuance.housekeeping.services import housekeeping
+from issuance.housekeeping.services import deadlines
 from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.imports.services import migration
 from issuance.orders.models.eid_orders import EidOrder
@@ -317,9 +317,9 @@ class TestEnd:
         EidOrder.objects.filter(pk=late.pk).update(expires_at=F("ordered_at") + dt.timedelta(seconds=1))
         Post.objects.filter(pk=lost.post_id).update(ended_at=clock.now())
         with clock.moved_to(clock.now() + dt.timedelta(minutes=1)):
-            assert housekeeping.run(dry_run=True).eid_orders == 2
-            assert housekeeping.run(batch=1).eid_orders == 2
-            assert housekeeping.run().eid_orders == 0
+            assert deadlines.run(dry_run=True).eid_orders == 2
+            assert deadlines.run(batch=1).eid_orders == 2
+            assert deadlines.run().eid_orders == 0
         states = dict(EidOrder.objects.values_list("pk", "state"))
         assert (states[late.pk], states[lost.pk], states[other.pk]) == ("expired", "expired", "ordered")
         assert set(Event.objects.filter(action="eid_order.expired").values_list("actor_ref", flat=True)) == {"system:expiry"}

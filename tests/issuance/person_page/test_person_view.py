@@ -145,7 +145,7 @@ def test_what_ends_soon_says_so(world: Any, days: int, warned: int | None) -> No
 @pytest.mark.parametrize(("ago", "left"), [(0, 90), (89, 1), (90, 0)])
 def test_days_left_agree_with_the_rule_that_revokes(world: Any, ago: int, left: int) -> None:
     """On the last day the card can still be activated; the day after the rule takes it."""
-    from issuance.housekeeping.services import housekeeping
+    from issuance.housekeeping.services import deadlines
 
     order = world.order()
     sent = clock.start_of_day(clock.today() - dt.timedelta(days=ago)) + dt.timedelta(hours=13)
@@ -153,9 +153,9 @@ def test_days_left_agree_with_the_rule_that_revokes(world: Any, ago: int, left: 
     seen = only(world.officer(), order.carrier.person_id)
     assert (seen.is_new, seen.activation_days) == (True, left)
     assert functions(seen)["Aktivera kort"] == ""
-    assert housekeeping.run(dry_run=True).not_activated == 0
+    assert deadlines.run(dry_run=True).not_activated == 0
     with clock.moved_to(clock.start_of_day(clock.today() + dt.timedelta(days=left + 1))):
-        assert housekeeping.run(dry_run=True).not_activated == 1
+        assert deadlines.run(dry_run=True).not_activated == 1
 
 
 def test_a_card_that_waits_for_its_signature_counts_five_days(world: Any) -> None:

@@ -10,7 +10,7 @@ from issuance import service
 from issuance.authz import system
 from issuance.carriers.domain.kinds import CARD_PROFILES, HSA_PROFILES, PERSON_ID_PROFILES
 from issuance.carriers.models import Carrier, Eid
-from issuance.housekeeping.services import housekeeping
+from issuance.housekeeping.services import deadlines
 from issuance.imports.services import migration
 from issuance.orders.models.orders import CardOrder
 from issuance.records.models.events import Event
@@ -144,9 +144,9 @@ def test_the_sweeper_finds_what_no_one_heard(world: Any) -> None:
     finally:
         certificate_revoked.connect(certificate_revocation.on_certificate_revoked, dispatch_uid=UID)
     assert (states(carrier), states(halved)) == (("active", "active"), ("active", "active"))
-    assert housekeeping.run() == housekeeping.Housekeeping(0, 0, 0, 0, 2)
+    assert deadlines.run() == deadlines.Housekeeping(0, 0, 0, 0, 2)
     assert (states(carrier), states(halved)) == (("revoked", "revoked"), ("active", "revoked"))
-    assert housekeeping.run() == housekeeping.Housekeeping(0, 0, 0, 0, 0)
+    assert deadlines.run() == deadlines.Housekeeping(0, 0, 0, 0, 0)
 
 
 def test_a_certificate_of_nobody_here_costs_one_query(world: Any) -> None:

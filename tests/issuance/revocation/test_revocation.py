@@ -223,7 +223,7 @@ def test_eight_threads_revoke_once(world: Any) -> None:
 
 def test_revoking_and_expiring_at_once_has_one_winner(world: Any) -> None:
     """Two transitions that exclude each other, four threads each, by services alone."""
-    from issuance.housekeeping.services import housekeeping
+    from issuance.housekeeping.services import deadlines
 
     carrier, actor = active(world), world.officer()
     Carrier.objects.update(valid_to=clock.now())
@@ -235,7 +235,7 @@ def test_revoking_and_expiring_at_once_has_one_winner(world: Any) -> None:
             if number % 2:
                 revocation.revoke_carrier(actor=actor, carrier_id=carrier.id, reason=LOST)
             else:
-                housekeeping.run()
+                deadlines.run()
         except IllegalTransition:
             refused.append(number)
         finally:

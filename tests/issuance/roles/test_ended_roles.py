@@ -8,7 +8,7 @@ import pytest
 from issuance import tasks
 from issuance.activation.models import EidAppTransaction
 from issuance.authz import Role
-from issuance.housekeeping.services import housekeeping
+from issuance.housekeeping.services import deadlines
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.services import drafts
 from issuance.records.models.events import Event
@@ -41,11 +41,11 @@ def test_what_was_begun_ends_with_the_role_and_is_in_the_history(world: Any) -> 
         tasks.end_transactions()
         assert states() == (["created"], ["open"])
     with clock.moved_to(end):
-        assert housekeeping.run(dry_run=True).roles_ended == 2
+        assert deadlines.run(dry_run=True).roles_ended == 2
         assert states() == (["created"], ["open"])
         tasks.end_transactions()
         assert states() == (["failed"], ["abandoned"])
-        assert housekeeping.run().roles_ended == 0
+        assert deadlines.run().roles_ended == 0
     for kind, row, action in (
         ("transaction", opened.transaction, "transaction.failed"),
         ("order_draft", draft, "order_draft.abandoned"),
@@ -65,7 +65,7 @@ def test_what_another_role_reaches_goes_on(world: Any) -> None:
     end = clock.now() + SECOND
     RoleGrant.objects.filter(person_id=clerk.person_id, organisation=world.region).update(valid_to=end)
     with clock.moved_to(end):
-        assert housekeeping.run().roles_ended == 1
+        assert deadlines.run().roles_ended == 1
     assert OrderDraft.objects.get(state="open").person == elsewhere
 
 
@@ -77,5 +77,5 @@ def test_overdue_training_ends_nothing(world: Any) -> None:
         person_id=clerk.person_id, role=Role.READER.value, organisation=world.city, valid_from=clock.now(), valid_to=late - SECOND
     )
     with clock.moved_to(late):
-        assert housekeeping.run().roles_ended == 0
+        assert deadlines.run().roles_ended == 0
     assert OrderDraft.objects.get().state == "open"

@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import GLOBAL_ROLES
-from issuance.housekeeping.services import housekeeping
+from issuance.housekeeping.services import deadlines
 from issuance.people.models.persons import Person
 from issuance.records.models.events import Event
 from issuance.records.services import two_persons
@@ -129,8 +129,8 @@ class TestTwoPersons:
         with clock.moved_to(clock.now() + dt.timedelta(days=settings.ROLE_REQUEST_DAYS, minutes=1)):
             with pytest.raises(Conflict, match="role-request-closed"):
                 decide(two[1], row)
-            assert housekeeping.run(dry_run=True).role_requests == 1
-            assert housekeeping.run().role_requests == 1
+            assert deadlines.run(dry_run=True).role_requests == 1
+            assert deadlines.run().role_requests == 1
         row.refresh_from_db()
         assert (row.state, actions()[-1]) == ("expired", "role_request.expired")
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import ALLOWED, EXTENDED_REACH
 from issuance.carriers.models import Carrier, Eid
-from issuance.housekeeping.services import short_lived
+from issuance.housekeeping.services import clean_up
 from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import Organisation
 from issuance.people.models.person_scope import PersonScope
@@ -263,10 +263,10 @@ class TestHandle:
         Search.objects.filter(pk=old.pk).update(created_at=clock.now() - dt.timedelta(hours=25))
         post = world.post(world.stranger)
         look(world.officer(), number_of(post), extended=True, reason=REASON)
-        assert short_lived.delete_old() == 1
+        assert clean_up.delete_old() == 1
         assert Search.objects.filter(pk=new.pk).exists()
         ExtendedReach.objects.update(until=clock.now() - dt.timedelta(seconds=1))
-        assert short_lived.delete_old() == 1
+        assert clean_up.delete_old() == 1
         assert not ExtendedReach.objects.exists()
 
 

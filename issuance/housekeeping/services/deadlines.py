@@ -1,5 +1,6 @@
-"""Rules that depend on time: housekeeping revokes cards that were not activated or not signed for in time, and expires carriers
-and eIDs past their end (rules/issuance 4.4).
+"""Deadlines of issuance, applied each hour (rules/issuance 4.4): `run` revokes cards that were not activated or not signed for in
+time, expires carriers, eIDs and eID orders, deletes photos of abandoned drafts, and ends overdue eID app transactions, role
+requests and the unfinished work of clerks without a role. A new deadline is a further rule in `run`.
 """
 
 import datetime as dt
@@ -124,7 +125,7 @@ def _revoke(rule: str, reason: RevocationReason, overdue: Q, batch: int) -> int:
 @transaction.atomic(durable=True)
 def _expire_carriers(batch: int) -> int:
     actor = system("expiry")
-    rows = Carrier.objects.visible_to(actor, Action.EXPIRE_CARRIER).filter(_carrier_ended()).order_by("id")
+    rows = Carrier.objects.visible_to(actor, Action.EXPIRE).filter(_carrier_ended()).order_by("id")
     carriers = list(rows.select_for_update(skip_locked=True, no_key=True)[:batch])
     ids = [carrier.id for carrier in carriers]
     eids = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state=EidState.ACTIVE.value).order_by("id")
@@ -140,7 +141,7 @@ def _expire_carriers(batch: int) -> int:
 @transaction.atomic(durable=True)
 def _expire_eids(batch: int) -> int:
     actor = system("expiry")
-    rows = Eid.objects.visible_to(actor, Action.EXPIRE_CARRIER).filter(_eid_ended()).select_related("carrier").order_by("id")
+    rows = Eid.objects.visible_to(actor, Action.EXPIRE).filter(_eid_ended()).select_related("carrier").order_by("id")
     eids = list(rows.select_for_update(of=("self", "carrier"), skip_locked=True, no_key=True)[:batch])
     steps.step(eids, EidAction.EXPIRE, actor_ref=actor.ref, ended_at=clock.now())
     return len(eids)

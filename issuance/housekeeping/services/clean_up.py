@@ -1,4 +1,4 @@
-"""Rows with a lifetime of hours: searches, dry runs, people whom a search made visible, and uploaded set-up files."""
+"""Deletion of rows that are kept for hours: searches, dry runs, people whom a search made visible, and uploaded set-up files."""
 
 import datetime as dt
 
