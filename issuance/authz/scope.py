@@ -28,12 +28,12 @@ class ScopeRule:
     """The relation of a model's rows to the tree of organisations. Each model declares one as `scope`.
 
     `path` is the lookup of a `scope_path`. `through` names reverse relations that have that lookup instead (a person's
-    organisations). `shown_by` is a reverse relation: its rows in scope show this row for reading only. `protected` is the lookup
-    of the flag for protected persons. `holder` is the lookup of a person that may be missing; a row without a person is not
-    protected. `person` is the attribute path to a person's id. `supplier` is the column with the owning client's reference.
-    `supplied_for` is a reverse relation to orders: their supplier reads this row while an order is in one of the
-    `supplied_states` that the rule of orders declares. `ended` is the column with the closing date of a place, where nobody then
-    configures anything.
+    organisations). `shown_by` is a reverse relation: its rows in scope show this row for reading only, as an eID shows its
+    carrier. `protected` is the lookup of the flag for protected persons. `holder` is the lookup of a person that may be missing;
+    a row without a person is not protected. `person` is the attribute path to a person's id. `supplier` is the column with the
+    owning client's reference. `supplied_for` is a reverse relation to orders: their supplier reads this row while an order is in
+    one of the `supplied_states` that the rule of orders declares. `ended` is the column with the closing date of a place, where
+    nobody then configures anything.
     """
 
     path: str
@@ -123,7 +123,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         if extended and action in EXTENDED_REACH and rule.person and actor.extended_persons:
             found = Q(**{f"{rule.person.replace('.', '__')}__in": actor.extended_persons})
             if rule.protected and not any(grant.protected_persons for grant in extended):
-                found &= Q(**{rule.protected: False})  # persons found by a search are holders, so `rule.holder` is not needed
+                found &= Q(**{rule.protected: False})  # the rows have a person, so `rule.holder` is not needed
             condition |= found
         return condition & _living(rule, action)
 

@@ -83,7 +83,7 @@ def head_of(actor: Actor, row: IssuingArea) -> AreaHead:
 
 
 def organisation_head(*, actor: Actor, organisation_id: UUID | str) -> OrganisationHead:
-    """Returns the head of an organisation. Raises NotFound, Forbidden."""
+    """Returns the head of an organisation. Raises NotFound or Forbidden unless the actor may view its configuration."""
     rows = Organisation.objects.with_rights(actor, RIGHTS).select_related("area")
     row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, organisation_id)
     above = organisations_above([row]).get(row.id, ())

@@ -1,4 +1,4 @@
-"""Where a person is visible: a table derived from assignments, carriers and eIDs, updated in their transactions."""
+"""An index of people by organisation, derived from assignments, carriers and eIDs and updated in their transactions."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -74,10 +74,10 @@ class PersonScopeManager(ScopedManager["PersonScope"]):
 
 
 class PersonScope(models.Model):
-    """A person's visibility in an organisation, because of a current assignment there or one of its carriers or eIDs.
+    """An index entry: a person has a current assignment in an organisation, or a carrier or an eID of it.
 
-    With this table, listing the people in a scope follows one index. Only `refresh` and `refresh_listed` write it;
-    `issuance_check_scope` checks it.
+    It gives no right of its own: `visible_to` decides who sees the person. With this table, listing the people in a scope follows
+    one index. Only `refresh` and `refresh_listed` write it; `issuance_check_scope` checks it.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="person_scopes")

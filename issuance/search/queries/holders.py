@@ -1,8 +1,9 @@
 """The holders of an organisation and of those below it: one line for each SITHS eID, filtered, ordered and paged
-(rules/issuance 7.9).
+(rules/issuance 7.9, ADR 0190).
 
-Each page reads every organisation from the cursor onward along an index, so that the last page of a long list costs as much as
-the first.
+Two rights decide: `view_configuration` of the organisation opens the list (`_subtree`), and `view` selects its lines
+(`_visible_and_chosen`). Each page reads every organisation from the cursor onward along an index, so that the last page of a long
+list costs as much as the first.
 """
 
 import datetime as dt
@@ -101,8 +102,8 @@ class _Unnest(Func):
 
 @dataclass(frozen=True)
 class Holders:
-    """The source of the list: the eIDs in an organisation and below it that the actor sees. Each method raises NotFound,
-    Forbidden.
+    """The source of the list: the eIDs in an organisation and below it that the actor may view. Each method raises NotFound or
+    Forbidden unless the actor may view the organisation's configuration.
     """
 
     actor: Actor
@@ -114,7 +115,7 @@ class Holders:
         exists or is not visible.
         """
         below = _subtree(self.actor, self.organisation_id)
-        reader = _PageReader(_chosen(self.actor, self.choice), self.choice, order, cursor)
+        reader = _PageReader(_visible_and_chosen(self.actor, self.choice), self.choice, order, cursor)
         first = reader.first_of_few(below, limit + 1) if self.choice.is_narrow else None
         if first is None:
             first = reader.first(below, limit + 1)
@@ -137,7 +138,7 @@ class Holders:
 
     @property
     def _rows(self) -> QuerySet[Eid]:
-        return _chosen(self.actor, self.choice).filter(organisation__in=_subtree(self.actor, self.organisation_id))
+        return _visible_and_chosen(self.actor, self.choice).filter(organisation__in=_subtree(self.actor, self.organisation_id))
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,7 @@ class _PageReader:
         return list(rows.values_list("pk", flat=True)[:limit])
 
     def _first_of_each(self, organisations: QuerySet[Organisation], limit: int) -> dict[UUID, list[UUID]]:
+        # The join with the person's scopes gives the order of an index; `self.rows` is limited to visible rows already.
         in_one = self.rows.filter(
             self._beyond(by_scope=True), organisation=OuterRef("pk"), carrier__person__scopes__organisation=OuterRef("pk")
         ).order_by(*_ordering(self.reading, self.choice, by_scope=True))  # fmt: skip
@@ -239,7 +241,7 @@ def _subtree(actor: Actor, organisation_id: UUID) -> QuerySet[Organisation]:
     return Organisation.objects.filter(scope_path__startswith=top.scope_path)
 
 
-def _chosen(actor: Actor, choice: Choice) -> QuerySet[Eid]:
+def _visible_and_chosen(actor: Actor, choice: Choice) -> QuerySet[Eid]:
     rows: QuerySet[Eid] = Eid.objects.visible_to(actor)
     if choice.status:
         rows = rows.filter(_status(choice.status))

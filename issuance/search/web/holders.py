@@ -99,6 +99,7 @@ class HolderList(List[HolderLine]):
         """Raises NotFound, Forbidden."""
         super().__init__(request)
         self.actor = actor_of(request)
+        # Checks that the actor may view the organisation's configuration; `Holders` selects the visible lines.
         self.head = places.organisation_head(actor=self.actor, organisation_id=organisation_id)
         self.file_name = f"innehavare {self.head.name}"
 
