@@ -1,4 +1,4 @@
-"""`issuance_housekeeping`: revokes cards not activated or signed for in time, and expires carriers and eIDs past their end."""
+"""`issuance_housekeeping`: applies the deadlines of cards, eIDs, orders and role requests, as the hourly task does."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -9,9 +9,9 @@ from issuance.housekeeping.services import deadlines
 
 
 class Command(BaseCommand):
-    """Applies the rules that depend on time. Safe to repeat and to skip."""
+    """Applies the deadlines (rules/issuance 4.4). Safe to repeat and to skip."""
 
-    help = "Revokes cards not activated in 90 days or not signed for in 5, and expires carriers and eIDs that have ended."
+    help = "Revokes cards not activated or signed for in time, expires carriers, eIDs and their orders, and ends overdue work."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declares `--dry-run`."""
