@@ -107,7 +107,8 @@ TEMPLATES = [
 
 _database = connections.read(env, FACE)
 DATABASE_AS_OWNER, DATABASE_PURPOSE, DATABASE_URLS = _database.as_owner, _database.purpose, connections.URLS
-DATABASES = {"default": _database.connection | {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+# A connection keeps its plans (ADR 0349), so it lives longer than Django's habit of a minute.
+DATABASES = {"default": _database.connection | {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}}
 DATABASE_OWNER_ROLE, DATABASE_ROLES = _database.owner_role, _database.roles
 DATABASE_APP_ROLE = DATABASE_ROLES["portal"]
 
