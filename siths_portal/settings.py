@@ -108,7 +108,9 @@ TEMPLATES = [
 _database = connections.read(env, FACE)
 DATABASE_AS_OWNER, DATABASE_PURPOSE, DATABASE_URLS = _database.as_owner, _database.purpose, connections.URLS
 # A connection keeps its plans (ADR 0349), so it lives longer than Django's habit of a minute.
-DATABASES = {"default": _database.connection | {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}}
+_engine = "siths_portal.lib.database.postgresql"
+_life = {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+DATABASES = {"default": _database.connection | {"ENGINE": _engine, "ATOMIC_REQUESTS": False} | _life}
 DATABASE_OWNER_ROLE, DATABASE_ROLES = _database.owner_role, _database.roles
 DATABASE_APP_ROLE = DATABASE_ROLES["portal"]
 

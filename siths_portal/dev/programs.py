@@ -70,8 +70,8 @@ def _behind_nginx(house: House, site: str, socket: Path, *, workers: int = 1) ->
     # The folder of the socket limits access to the starting user and nginx's workers (home.make_socket_folder).
     return [
         str(house.python), "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", str(workers),
-        "--blocking-threads", str(THREADS[site]), "--blocking-threads-idle-timeout", "600", "--log-level", "warning", "--uds", str(socket), "--uds-permissions", "0o666",
-        "siths_portal.wsgi:application",
+        "--blocking-threads", str(THREADS[site]), "--blocking-threads-idle-timeout", "600",
+        "--log-level", "warning", "--uds", str(socket), "--uds-permissions", "0o666", "siths_portal.wsgi:application",
     ]  # fmt: skip
 
 
