@@ -150,14 +150,14 @@ class Profile:
 
         Raises KeyError if the CA may not issue the profile, and PolicyEnded if none of its policies is valid then.
         """
-        suffixes = self.issuers[issuer]
+        suffixes_of_version_1 = self.issuers[issuer]
         if self.any_policy:
             return [ANY_POLICY]
         if self.policy_table:
             if at is None:
                 raise ValueError("this profile's policies are dated")
             return [f"{arc}.{suffix_at(self.policy_table, issuer, subject_kind(self.subject_kind, subject), at)}"]
-        suffix = suffixes.get("any") or suffixes.get(subject_kind(PERSON_NUMBER, subject))
+        suffix = suffixes_of_version_1.get("any") or suffixes_of_version_1.get(subject_kind(PERSON_NUMBER, subject))
         return [f"{arc}.{suffix}"] if suffix else []
 
 

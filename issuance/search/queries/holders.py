@@ -196,7 +196,8 @@ class _PageReader:
         return list(rows.values_list("pk", flat=True)[:limit])
 
     def _first_of_each(self, organisations: QuerySet[Organisation], limit: int) -> dict[UUID, list[UUID]]:
-        # The join with the person's scopes gives the order of an index; `self.rows` is limited to visible rows already.
+        # The join with the person's scopes gives the order of an index and hides nothing: each eID's organisation has a row there
+        # (`issuance_check_scope`), and `self.rows` is limited to visible rows already.
         in_one = self.rows.filter(
             self._beyond(by_scope=True), organisation=OuterRef("pk"), carrier__person__scopes__organisation=OuterRef("pk")
         ).order_by(*_ordering(self.reading, self.choice, by_scope=True))  # fmt: skip
