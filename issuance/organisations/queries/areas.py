@@ -225,18 +225,20 @@ def without_issuer(*, grant_ids: Collection[UUID]) -> list[tuple[UUID, str]]:
     return list(rows.order_by("name").values_list("pk", "name"))
 
 
-def organisations_in(*, actor: Actor, area_id: UUID, below: Mapping[UUID, int]) -> Rows[Organisation, OrganisationLine]:
+def organisations_in(*, actor: Actor, area_id: UUID, below: Mapping[UUID | None, int]) -> Rows[Organisation, OrganisationLine]:
     """Returns the top organisations of an area that the actor sees, without closed ones.
 
     `below` is the result of `counts_below`.
     """
     rows = _open_in(actor, area_id).filter(parent=None).select_related("area")
-    return Rows(rows, lambda found: [replace(organisation_line(row), below=below.get(row.id, 0)) for row in found])
+    return Rows(
+        rows, lambda found: [replace(organisation_line(row), below=below.get(row.id, 0)) for row in found], below.get(None, 0)
+    )
 
 
-def counts_below(*, actor: Actor, area_id: UUID) -> dict[UUID, int]:
-    """Returns how many open organisations lie directly below each organisation of an area, if any do."""
-    counted = _open_in(actor, area_id).exclude(parent=None).order_by().values("parent_id").annotate(count=Count("pk"))
+def counts_below(*, actor: Actor, area_id: UUID) -> dict[UUID | None, int]:
+    """Returns how many open organisations lie directly below each organisation of an area, if any do, and at its top (None)."""
+    counted = _open_in(actor, area_id).order_by().values("parent_id").annotate(count=Count("pk"))
     return dict(counted.values_list("parent_id", "count"))
 
 

@@ -68,7 +68,7 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "head": head,
         "organisations": found.lines,
         "list": found,
-        "below": sum(below.values()),
+        "below": sum(count for parent, count in below.items() if parent),
         "ended": ending.ended_in(actor=actor, area_id=area_id),
         "offices": offices,
     }

@@ -54,7 +54,7 @@ class AreaOrganisationList(List[OrganisationLine]):
         gettext_lazy("Här visas de organisationer som ingår i utgivningsområdet."),
     )
 
-    def __init__(self, request: HttpRequest, area_id: UUID, below: Mapping[UUID, int]) -> None:
+    def __init__(self, request: HttpRequest, area_id: UUID, below: Mapping[UUID | None, int]) -> None:
         super().__init__(request)
         self.area_id, self.below = area_id, below
 
