@@ -72,7 +72,9 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "ended": ending.ended_in(actor=actor, area_id=area_id),
         "offices": offices,
     }
-    removing = [Link(_("Ta bort utgivningsområdet"), reverse("area_remove", args=[area_id]))] if _is_removable(head) else []
+    is_empty = not found.lines and not offices.lines
+    remove = Link(_("Ta bort utgivningsområdet"), reverse("area_remove", args=[area_id]))
+    removing = [remove] if is_empty and _is_removable(head) else []
     return area_page(request, "organisations/area.html", head, context, here="area", configuration=removing)
 
 
