@@ -16,13 +16,24 @@ BENCH_PACKAGES: dict[str, dict[str, str]] = {"pki": {"wrk": "wrk", "golang-cfssl
 """Debian packages that the benchmarks of an area need besides `apt-packages.txt`, each with the command that does as well."""
 
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+_DESIGN = "node_modules/@digdir/designsystemet-css/"
+_TYPEFACE = "node_modules/@fontsource-variable/atkinson-hyperlegible-next/"
 VENDORED = {
-    "node_modules/@digdir/designsystemet-css/dist/src/index.css": "designsystemet.css",
-    "node_modules/@digdir/designsystemet-css/dist/theme/designsystemet.css": "designsystemet-theme.css",
-    "node_modules/@digdir/designsystemet-css/LICENSE": "LICENSE",
+    f"{_DESIGN}dist/theme/designsystemet.css": "designsystemet-theme.css",
+    f"{_DESIGN}LICENSE": "LICENSE",
+    f"{_TYPEFACE}files/atkinson-hyperlegible-next-latin-wght-normal.woff2": "atkinson-latin.woff2",
+    f"{_TYPEFACE}files/atkinson-hyperlegible-next-latin-ext-wght-normal.woff2": "atkinson-latin-ext.woff2",
+    f"{_TYPEFACE}LICENSE": "LICENSE-atkinson",
     "node_modules/htmx.org/dist/htmx.min.js": "htmx.min.js",
     "node_modules/htmx.org/LICENSE": "LICENSE-htmx",
 }
+"""Files of npm packages, and their names in `static/vendor`."""
+
+DESIGN_COMPONENTS = (
+    "alert", "button", "dialog", "error-summary", "field", "fieldset", "input", "label", "link", "list", "paragraph", "skip-link",
+    "table", "tag", "validation-message", "data-size-workaround",
+)  # fmt: skip
+"""The components of Designsystemet that the pages use. The whole stylesheet is three times as large."""
 
 
 def missing_packages() -> list[str]:
@@ -136,10 +147,11 @@ def sync_packages(root: Path) -> str | None:
 
 
 def install_stylesheets(root: Path) -> str | None:
-    """Installs Designsystemet's stylesheets and htmx in the git-ignored `static/vendor`, if `package-lock.json` has changed."""
+    """Installs Designsystemet's stylesheets, the typeface and htmx in the git-ignored `static/vendor`, if any has changed."""
     vendor = root / "static" / "vendor"
     stamp = vendor / ".installed"
-    digest = hashlib.sha256((root / "package-lock.json").read_bytes()).hexdigest()
+    wanted = (root / "package-lock.json").read_bytes() + repr((VENDORED, DESIGN_COMPONENTS)).encode()
+    digest = hashlib.sha256(wanted).hexdigest()
     if stamp.exists() and stamp.read_text() == digest and all((vendor / name).exists() for name in VENDORED.values()):
         return None
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
@@ -147,8 +159,16 @@ def install_stylesheets(root: Path) -> str | None:
     vendor.mkdir(parents=True, exist_ok=True)
     for source, name in VENDORED.items():
         shutil.copyfile(root / source, vendor / name)
+    (vendor / "designsystemet.css").write_text(_design_stylesheet(root / _DESIGN / "dist" / "src"))
     stamp.write_text(digest)
     return None
+
+
+def _design_stylesheet(source: Path) -> str:
+    """Returns the chosen components of Designsystemet as one stylesheet, in the layers of its own whole stylesheet."""
+    parts = ["@layer ds.theme, ds.base, ds.components;", f"@layer ds.base{{{(source / 'base.css').read_text()}}}"]
+    parts += [f"@layer ds.components{{{(source / f'{name}.css').read_text()}}}" for name in DESIGN_COMPONENTS]
+    return "\n".join(parts)
 
 
 INSTALL_STEPS = (

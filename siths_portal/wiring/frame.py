@@ -20,21 +20,20 @@ from pki import approvals
 from pki.approvals import ApprovalAction
 
 _TABS = (
-    ("search", _("Sök"), Action.VIEW),
-    ("administration", _("Administrera"), Action.VIEW_CONFIGURATION),
-    ("invoices", _("Fakturor"), Action.VIEW_INVOICE),
-    ("pki_authorities", _("PKI"), Action.VIEW_PKI),
+    ("search", _("Sök"), "search", Action.VIEW),
+    ("administration", _("Administrera"), "gear", Action.VIEW_CONFIGURATION),
+    ("invoices", _("Fakturor"), "invoice", Action.VIEW_INVOICE),
+    ("pki_authorities", _("PKI"), "key", Action.VIEW_PKI),
 )
-
-_DONE = frozenset({"person", "person_history", "receipt", "activation_done", "carrier_revoked", "eid_revoked"})
 
 
 @dataclass(frozen=True)
 class Tab:
-    """An entry of the main menu. `name` is its URL name."""
+    """An entry of the main menu. `name` is its URL name, `icon` a symbol of static/img/icons.svg."""
 
     name: str
     text: str
+    icon: str
     url: str
 
 
@@ -56,7 +55,7 @@ class Frame:
         actor = getattr(self._request, "actor", None) if self.user else None
         if actor is None:
             return []
-        return [Tab(name, str(text), reverse(name)) for name, text, action in _TABS if policy.holds(actor, action)]
+        return [Tab(name, str(text), icon, reverse(name)) for name, text, icon, action in _TABS if policy.holds(actor, action)]
 
     @cached_property
     def own_roles(self) -> list[RoleSummary]:
@@ -66,14 +65,8 @@ class Frame:
 
     @property
     def may_search(self) -> bool:
-        """Whether the page has the hidden form that searches for a scanned number."""
+        """Whether the page can search for a person: the field of the top bar, and the form for a scanned number."""
         return any(tab.name == "search" for tab in self.tabs)
-
-    @property
-    def quick_search(self) -> bool:
-        """Whether the head has a search field for the next person: on pages where work with the present person is finished."""
-        match = self._request.resolver_match
-        return bool(self.user) and match is not None and match.url_name in _DONE
 
 
 def frame(request: HttpRequest) -> dict[str, object]:

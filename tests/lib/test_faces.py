@@ -150,12 +150,17 @@ def test_files_of_the_pages_are_served(faces: Faces) -> None:
         for name in (
             "css/tokens.css",
             "css/base.css",
+            "css/frame.css",
+            "css/forms.css",
+            "css/tables.css",
             "css/components.css",
             "js/portal.js",
             "vendor/htmx.min.js",
             "img/icon.svg",
             "vendor/designsystemet.css",
             "vendor/designsystemet-theme.css",
+            "vendor/atkinson-latin.woff2",
+            "vendor/atkinson-latin-ext.woff2",
         ):
             answer = requests.get(f"{faces[face]}/static/{name}", timeout=60)
             assert answer.status_code == 200, name

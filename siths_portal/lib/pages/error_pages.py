@@ -42,10 +42,15 @@ _ERRORS = {
 }
 
 
+PRODUCTION = "Produktion"
+"""The `ENVIRONMENT_NAME` whose pages show no mark of the environment."""
+
+
 def faces(request: HttpRequest) -> dict[str, object]:
-    """Context processor: this site's name, and the URLs of the sites that pages link to."""
+    """Context processor: this site's name, its environment if it is not production, and the URLs of the sites that pages link to."""
     return {
         "face_name": FACE_NAMES[settings.FACE],
+        "environment": "" if settings.ENVIRONMENT_NAME == PRODUCTION else settings.ENVIRONMENT_NAME,
         "is_start": request.path == "/",
         "portal_url": settings.PORTAL_BASE_URL,
         "minasidor_url": settings.MINASIDOR_BASE_URL,

@@ -66,7 +66,7 @@ def test_an_import_is_followed_to_its_report(world: Any, demo_pki: Any, portal: 
             page.get_by_role("link", name="Hämta rapporten (text)").click()
         assert saved.value.suggested_filename.startswith("import-")
         page.emulate_media(media="print")
-        expect(page.get_by_role("navigation", name="PKI")).not_to_be_visible()
+        expect(page.get_by_role("navigation", name="Huvudmeny")).not_to_be_visible()
         expect(page.get_by_role("heading", name="Rapport", exact=True)).to_be_visible()
         eye.keep(page, "print.png")
 
