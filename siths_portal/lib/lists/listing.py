@@ -81,8 +81,16 @@ class File:
 
 
 @dataclass(frozen=True)
+class Chip:
+    """A filter that is set: its name and value, and the URL of the list without it."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Shown[L]:
-    """A page of a list, as input of `components/list.html` and `components/list_filters.html`.
+    """A page of a list, as input of `components/list.html`.
 
     `loses_choices` means that links to other pages or orders do not keep the ticked boxes.
     """
@@ -98,6 +106,7 @@ class Shown[L]:
     previous_url: str = ""
     first_url: str = ""
     clear_url: str = ""
+    chips: Sequence[Chip] = ()
     files: Sequence[File] = ()
     empty: Empty | None = None
     loses_choices: bool = False
@@ -166,9 +175,7 @@ class List[L]:
 
     def kept(self) -> Sequence[tuple[str, str]]:
         """Returns the parameters that the list's URLs keep: those of `fixed`, and the filters as they were sent."""
-        form = self._form
-        chosen = [(name, each) for name in self.chosen for each in form.data.getlist(form.add_prefix(name)) if each]
-        return [*self.fixed(), *chosen]
+        return [*self.fixed(), *self._chosen_parameters()]
 
     def sortable(self) -> Collection[str]:
         """Returns the keys of the columns that can be sorted now."""
@@ -231,6 +238,7 @@ class List[L]:
             previous_url=self._turn("fore", found.previous),
             first_url=self._url(ordning=self._order.text) if cursor else "",
             clear_url=self._address(self.fixed()) if self.chosen else "",
+            chips=list(self._chips()),
             files=[File(_FILE_NAMES[kind], self.file_url(kind)) for kind in self.files] if found.lines else (),
             empty=None if found.lines else self.nothing(past_end=cursor is not None),
         )
@@ -319,6 +327,19 @@ class List[L]:
     def _address(self, parameters: Sequence[tuple[str, str]]) -> str:
         query = urlencode(parameters)
         return f"{self.page_url()}{f'?{query}' if query else ''}{self._anchor}"
+
+    def _chosen_parameters(self, *, without: str = "") -> list[tuple[str, str]]:
+        """Returns the filters as they were sent, apart from that of the field `without`."""
+        form = self._form
+        names = [name for name in self.chosen if name != without]
+        return [(name, each) for name in names for each in form.data.getlist(form.add_prefix(name)) if each]
+
+    def _chips(self) -> Iterator[Chip]:
+        for name, value in self.chosen.items():
+            field = self._form.fields[name]
+            words = dict(field.choices).get(value, value) if isinstance(field, forms.ChoiceField) else value
+            text = str(field.label) if value is True else f"{field.label}: {words}"
+            yield Chip(text, self._address([*self.fixed(), *self._chosen_parameters(without=name)]))
 
     @staticmethod
     def _stands(column: Column[Any], lines: Sequence[L]) -> bool:

@@ -238,8 +238,7 @@ def ask() -> Callable[..., OfficeList]:
 
 
 def html(found: OfficeList) -> str:
-    shown = found.shown()
-    return "".join(render_to_string(f"components/{name}.html", {"list": shown}) for name in ("list_filters", "list"))
+    return render_to_string("components/list.html", {"list": found.shown()})
 
 
 def names(found: OfficeList) -> list[str]:
@@ -268,6 +267,7 @@ def test_a_declared_list_filters_and_keeps_what_is_chosen(offices: list[Office],
     assert "status=stangt" in shown.next_url
     assert all("status=stangt" in head.sort for head in shown.heads if head.sort)
     assert shown.clear_url == "/"
+    assert [(chip.text, names(ask(chip.url))[:2]) for chip in shown.chips] == [("Status: Stängt", ["Alm", "Bok"])]
     wrong = ask(status="borta").shown()
     assert (wrong.status, wrong.lines, wrong.empty) == (422, (), None)
     Office.objects.all().delete()
