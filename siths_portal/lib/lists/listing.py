@@ -337,7 +337,7 @@ class List[L]:
     def _chips(self) -> Iterator[Chip]:
         for name, value in self.chosen.items():
             field = self._form.fields[name]
-            words = dict(field.choices).get(value, value) if isinstance(field, forms.ChoiceField) else value
+            words = next((word for key, word in getattr(field, "choices", ()) if str(key) == str(value)), value)
             text = str(field.label) if value is True else f"{field.label}: {words}"
             yield Chip(text, self._address([*self.fixed(), *self._chosen_parameters(without=name)]))
 
