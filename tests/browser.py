@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
+from tests import layout_pictures
 from tests.axe import ask_axe
 
 FLAGS = [
@@ -105,8 +106,12 @@ def look(page: Page, name: str) -> None:
     page.wait_for_load_state("load")  # with its styles
     for width in (1440, 390, 320):
         page.set_viewport_size({"width": width, "height": 900})
-        if PICTURES and width != 320:
-            page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
+        if width != 320 and (PICTURES or name in layout_pictures.pages()):
+            png = page.screenshot(full_page=True)
+            if PICTURES:
+                (Path(PICTURES) / f"{name}-{width}.png").write_bytes(png)
+            if name in layout_pictures.pages():
+                layout_pictures.compare(name, width, png)
         assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
     page.set_viewport_size({"width": 1440, "height": 900})
     ask_axe(page, name)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,6 @@ CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 _DESIGN = "node_modules/@digdir/designsystemet-css/"
 _TYPEFACE = "node_modules/@fontsource-variable/atkinson-hyperlegible-next/"
 VENDORED = {
-    f"{_DESIGN}dist/theme/designsystemet.css": "designsystemet-theme.css",
     f"{_DESIGN}LICENSE": "LICENSE",
     f"{_TYPEFACE}files/atkinson-hyperlegible-next-latin-wght-normal.woff2": "atkinson-latin.woff2",
     f"{_TYPEFACE}files/atkinson-hyperlegible-next-latin-ext-wght-normal.woff2": "atkinson-latin-ext.woff2",
@@ -34,6 +34,9 @@ DESIGN_COMPONENTS = (
     "table", "tag", "validation-message", "data-size-workaround",
 )  # fmt: skip
 """The components of Designsystemet that the pages use. The whole stylesheet is three times as large."""
+
+UNUSED_THEME_LAYERS = ("ds.theme.color-scheme.dark", "ds.theme.typography.secondary")
+"""Layers of Designsystemet's theme that no page uses."""
 
 
 def missing_packages() -> list[str]:
@@ -150,7 +153,7 @@ def install_stylesheets(root: Path) -> str | None:
     """Installs Designsystemet's stylesheets, the typeface and htmx in the git-ignored `static/vendor`, if any has changed."""
     vendor = root / "static" / "vendor"
     stamp = vendor / ".installed"
-    wanted = (root / "package-lock.json").read_bytes() + repr((VENDORED, DESIGN_COMPONENTS)).encode()
+    wanted = (root / "package-lock.json").read_bytes() + repr((VENDORED, DESIGN_COMPONENTS, UNUSED_THEME_LAYERS)).encode()
     digest = hashlib.sha256(wanted).hexdigest()
     if stamp.exists() and stamp.read_text() == digest and all((vendor / name).exists() for name in VENDORED.values()):
         return None
@@ -159,7 +162,9 @@ def install_stylesheets(root: Path) -> str | None:
     vendor.mkdir(parents=True, exist_ok=True)
     for source, name in VENDORED.items():
         shutil.copyfile(root / source, vendor / name)
-    (vendor / "designsystemet.css").write_text(_design_stylesheet(root / _DESIGN / "dist" / "src"))
+    distributed = root / _DESIGN / "dist"
+    (vendor / "designsystemet.css").write_text(_design_stylesheet(distributed / "src"))
+    (vendor / "designsystemet-theme.css").write_text(_theme((distributed / "theme" / "designsystemet.css").read_text()))
     stamp.write_text(digest)
     return None
 
@@ -169,6 +174,14 @@ def _design_stylesheet(source: Path) -> str:
     parts = ["@layer ds.theme, ds.base, ds.components;", f"@layer ds.base{{{(source / 'base.css').read_text()}}}"]
     parts += [f"@layer ds.components{{{(source / f'{name}.css').read_text()}}}" for name in DESIGN_COMPONENTS]
     return "\n".join(parts)
+
+
+def _theme(whole: str) -> str:
+    """Returns Designsystemet's theme without UNUSED_THEME_LAYERS. Raises HouseError if it has no layers of these names."""
+    layers = dict(re.findall(r"@layer ([\w.-]+)(\{.*?\})(?=@layer|\s*$)", whole, re.DOTALL))
+    if not layers.keys() >= set(UNUSED_THEME_LAYERS):
+        raise HouseError("Designsystemet's theme has other layers than siths_portal/dev/toolchain.py expects", 1)
+    return "\n".join(f"@layer {name}{body}" for name, body in layers.items() if name not in UNUSED_THEME_LAYERS)
 
 
 INSTALL_STEPS = (

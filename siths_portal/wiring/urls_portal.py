@@ -12,7 +12,7 @@ from issuance.activation.api.v1 import urls as eidapp_v1
 from siths_portal.lib.http import csp
 from siths_portal.lib.monitoring import health
 from siths_portal.lib.pages import error_pages
-from siths_portal.wiring import frame
+from siths_portal.wiring import component_sheet, frame
 
 handler400 = error_pages.bad_request
 handler403 = error_pages.permission_denied
@@ -40,3 +40,6 @@ urlpatterns = [
     *eidapp_v1.urlpatterns,
     *billing.urlpatterns,
 ]
+
+if settings.DEBUG:
+    urlpatterns.append(path("komponenter/", component_sheet.component_sheet, name="component_sheet"))

@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from tests.axe import AXE, run_axe
-from tests.browser import browser, page_at
+from tests.browser import browser, look, page_at
 from tests.lib.faces import serving
 
 __all__ = ["browser"]  # a fixture
@@ -36,7 +36,7 @@ def urls(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield {face: stack.enter_context(serving(face, folder / face)) for face in ("portal", "minasidor", "status")}
 
 
-@pytest.mark.parametrize(("face", "path"), PAGES)
+@pytest.mark.parametrize(("face", "path"), [*PAGES, ("portal", "/komponenter/")])
 @pytest.mark.parametrize("options", [{}, {"forced_colors": "active"}], ids=["usual", "forced-colours"])
 def test_axe_finds_nothing(urls: dict[str, str], browser: Browser, face: str, path: str, options: dict[str, str]) -> None:
     with page_at(browser, urls[face] + path, **options) as (page, said):
@@ -46,6 +46,11 @@ def test_axe_finds_nothing(urls: dict[str, str], browser: Browser, face: str, pa
             assert results.violations_count == 0, results.generate_report()
             assert results.response["passes"], "axe ran no rule"
         assert [line for line in said if "404" not in line] == []
+
+
+def test_the_components_lie_as_before(urls: dict[str, str], browser: Browser) -> None:
+    with page_at(browser, urls["portal"] + "/komponenter/") as (page, _):
+        look(page, "komponenter")
 
 
 def test_axe_finds_poor_contrast_as_it_does_by_itself(browser: Browser) -> None:
