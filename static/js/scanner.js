@@ -1,41 +1,53 @@
-/* A card scanner is a keyboard that is quicker than people and ends with Enter or Tab. What it reads is searched for; it carries
-   nothing out (docs/adr/0284). */
-const GAP = 50; // milliseconds between two keys of a scanner
+/* A card scanner is a keyboard that is quicker than people and ends with Enter or Tab. What it reads is searched for, or compared
+   in the page's check field; it carries nothing out (docs/adr/0284). */
+const GAP = 35; // milliseconds between two keys of a scanner
 const LEAST = 8;
 const ENDS = ["Enter", "Tab"];
+const HAND = 100; // no scanner is this slow, and few hands are quicker with two digits of their own
 const CHOICE = 300;
+const WRITTEN = "input:not([type=checkbox], [type=radio], [type=file], [type=submit], [type=button], [type=hidden]), textarea";
 
 let burst = "";
 let last = 0;
 let before; // the field that had the focus, with its content before the burst
 let ending;
-let choosing;
+let picked; // the choice whose digit was pressed, until it is clear that no scan goes on
+let picking;
+let hurried = 0; // keys in the field for a card's last digits that came like a scanner's
 let searching = false;
 
 function remember(field) {
   const { value, selectedIndex } = field;
   return () => {
     if (field.matches("select")) field.selectedIndex = selectedIndex;
-    else if (field.matches("input:not([type=checkbox], [type=radio], [type=file]), textarea")) field.value = value;
+    else if (field.matches(WRITTEN)) field.value = value;
     else return;
     field.dispatchEvent(new Event("input", { bubbles: true }));
   };
 }
 
+/* A scan outside a field for scans goes to the page's check field, or is searched for. */
 function search() {
   const form = document.querySelector("[data-scan-search]");
+  const check = document.querySelector("[data-check]");
   const text = burst;
   burst = "";
-  if (!form || text.length < LEAST) return;
-  searching = true;
+  if (text.length < LEAST || !(check ?? form)) return;
   document.querySelector("dialog[open]")?.close();
+  if (check) return put(check, text);
+  searching = true;
   form.elements.text.value = text;
   form.requestSubmit();
 }
 
+function put(field, text) {
+  fill(field, text);
+  field.form.requestSubmit([...field.form.elements].find((button) => button.type === "submit"));
+}
+
 /* A field that takes serials gets the scan in place of what it holds. */
-function fill(field) {
-  field.value = burst;
+function fill(field, text = burst) {
+  field.value = text;
   burst = "";
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
@@ -54,39 +66,70 @@ function take(event, field) {
   ending = setTimeout(search, 3 * GAP);
 }
 
-/* A digit picks the choice that shows it, if no key follows: the first digit of a scan picks nothing. */
-function choose(event) {
-  if (!/^[1-9]$/.test(event.key) || event.target.closest("input:not([type=radio]), textarea, select, dialog")) return;
-  const choice = document.querySelector(`input[type=radio][data-key="${event.key}"]:not(:disabled)`);
-  if (!choice) return;
-  choosing = setTimeout(() => {
-    choice.checked = true;
-    choice.focus();
-    choice.dispatchEvent(new Event("change", { bubbles: true }));
-  }, CHOICE);
+/* A digit picks the choice that shows it, while the focus is in the group of choices. It waits, because the first digit of a scan
+   picks nothing. */
+function choose(event, target) {
+  const choice = /^[1-9]$/.test(event.key) && target.closest("fieldset")?.querySelector(`input[type=radio][data-key="${event.key}"]:not(:disabled)`);
+  if (!choice || event.repeat || choice.name !== target.name) return;
+  picked = choice;
+  picking = setTimeout(pick, CHOICE, true);
 }
 
-/* Ctrl+Enter, which no scanner sends as delivered, presses the named button: of the form one is in, or the page's only one. */
+function pick(goesOn) {
+  clearTimeout(picking);
+  const choice = picked;
+  picked = null;
+  if (!choice) return;
+  choice.focus();
+  choice.click();
+  if (goesOn) following(choice)?.focus();
+}
+
+/* The next group or field to write in. A button, a link, a box and a file are never gone to: a scanner's Enter may come. */
+function following(choice) {
+  const group = choice.closest("fieldset");
+  const fields = [...choice.form.elements].filter((field) => field.matches(`${WRITTEN}, select, [type=radio]`) && !field.disabled);
+  const next = fields.find(
+    (field) => group.compareDocumentPosition(field) === Node.DOCUMENT_POSITION_FOLLOWING && field.checkVisibility(),
+  );
+  return fields.find((field) => next?.type === "radio" && field.name === next.name && field.checked) ?? next;
+}
+
+/* Ctrl+Enter, which no scanner sends as delivered, presses the named button: of the form one is in, of the act line, or the page's
+   only one. */
 function press(target) {
-  const form = target.closest("main form");
+  const form = document.querySelector("main").contains(target) && (target.form ?? target.closest("form"));
   const buttons = [...document.querySelectorAll("main button[value=utfor]")].filter((button) => !form || button.form === form);
+  const act = buttons.filter((button) => button.closest(".act-line"));
   if (form ? buttons.length : buttons.length === 1) buttons.at(-1).click();
+  else if (act.length === 1) act[0].click();
+}
+
+/* Enter after a card's last digits, typed by hand, presses the button: the server compares them with the card. */
+function confirm(event, target, quick) {
+  if (event.key.length === 1) hurried = target.value ? hurried + quick : 0;
+  if (event.key !== "Enter" || event.ctrlKey || quick || hurried > 1) return;
+  event.preventDefault();
+  press(target);
 }
 
 function key(event) {
   if (event.key === "Shift") return;
-  clearTimeout(choosing);
-  const field = event.target.closest("[data-scan]");
-  const scanned = burst.length >= LEAST;
-  const quick = !event.repeat && event.timeStamp - last <= (scanned ? 3 * GAP : GAP);
+  const gap = event.timeStamp - last;
   last = event.timeStamp;
+  if (gap < HAND) clearTimeout(picking);
+  else if (picked) pick(/^\d$/.test(event.key));
+  picked = null;
+  const target = document.activeElement ?? event.target; // a digit that was just picked has moved the focus
+  const field = target.closest("[data-scan]");
+  const scanned = burst.length >= LEAST;
+  const quick = !event.repeat && gap <= (scanned ? 3 * GAP : GAP);
   if (searching || (scanned && ENDS.includes(event.key))) {
     clearTimeout(ending);
     if (field && !searching) {
-      fill(field);
-      if (event.key === "Enter") return;
+      if (event.key === "Enter") return fill(field);
       event.preventDefault();
-      field.form.requestSubmit(field.form.querySelector("[type=submit]"));
+      put(field, burst);
       return;
     }
     event.preventDefault();
@@ -95,12 +138,13 @@ function key(event) {
     return;
   }
   if (!quick) burst = "";
-  if (event.ctrlKey && event.key === "Enter") press(event.target);
+  if (target.matches("[data-confirm]")) confirm(event, target, quick);
+  if (event.ctrlKey && event.key === "Enter") press(target);
   if (event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) burst = "";
   else {
-    if (!burst) before = remember(event.target);
+    if (!burst) before = remember(target);
     take(event, field);
-    if (burst.length === 1) choose(event);
+    if (burst.length === 1) choose(event, target);
   }
 }
 

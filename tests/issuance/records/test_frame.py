@@ -170,7 +170,7 @@ def test_a_very_long_address_floods_no_page(world: Any) -> None:
 
 def test_own_scripts_are_short_and_htmx_is_told_to_need_no_exception() -> None:
     scripts = sorted((Path(settings.BASE_DIR) / "static" / "js").glob("*.js"))
-    assert sum(len(script.read_text().splitlines()) for script in scripts) < 400
+    assert sum(len(script.read_text().splitlines()) for script in scripts) < 500
     for script in scripts:
         assert not re.search(r"\beval\(|new Function|innerHTML|document\.write|\.style\b", script.read_text()), script
     frame = (Path(settings.BASE_DIR) / "templates" / "portal" / "page.html").read_text()

@@ -19,6 +19,12 @@ from tests.issuance.search.test_browser import desk
 from tests.lib.faces import serving
 
 SERIALS = ("9752100000000001123", "9752100000000002345")
+CHECK = """() => {
+    document.querySelector('main').insertAdjacentHTML('beforeend',
+        '<form id="kortkontroll"><input data-check data-scan><button>Kontrollera</button></form>');
+    document.querySelector('#kortkontroll').addEventListener('submit', (event) => event.preventDefault());
+}"""
+"""Gives a page a field to check a card with, in a form of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +92,12 @@ def test_a_scan_on_the_page_of_identification_identifies_nobody(
     first, second = cards
     address = reverse("activate", args=[first.pk])
     with standing_still(browser, portal, world, address) as page:
-        passport = page.get_by_role("radio", name="Pass")
+        passport, licence = (page.get_by_role("radio", name=name) for name in ("Pass", "Körkort"))
+        page.keyboard.press("2")
+        page.clock.run_for(1000)
+        expect(passport).not_to_be_checked()  # the focus is on the heading, and not in the group (WCAG 2.1.4)
+        passport.focus()
+        page.clock.run_for(1000)
         page.keyboard.press("2")
         page.clock.run_for(299)
         expect(passport).not_to_be_checked()
@@ -98,7 +109,15 @@ def test_a_scan_on_the_page_of_identification_identifies_nobody(
         page.keyboard.press("Shift")
         page.keyboard.press("7")
         page.clock.run_for(1000)
+        page.keyboard.press("1")
+        page.clock.run_for(60)  # a slow scanner
+        page.keyboard.press("Enter")
+        page.clock.run_for(1000)
         expect(passport).to_be_checked()
+        page.keyboard.press("1")
+        page.clock.run_for(150)
+        page.keyboard.press("Control")  # a hand goes on before the digit has waited
+        expect(licence).to_be_checked()
         scan(page, SERIALS[1])
         opens(page, portal, second)
 
@@ -111,6 +130,11 @@ def test_a_scan_leaves_the_field_that_one_writes_in_and_a_dialog(
     with standing_still(browser, portal, world, reverse("identification_withdraw", args=[row.pk])) as page:
         field = page.get_by_label("Varför ska identifieringen tas tillbaka?")
         field.fill("Fel kort")
+        page.evaluate(CHECK)
+        scan(page, SERIALS[0])
+        expect(page.locator("[data-check]")).to_have_value(SERIALS[0])
+        page.evaluate("document.querySelector('#kortkontroll').remove()")
+        field.focus()
         page.keyboard.type(SERIALS[1])
         expect(field).to_have_value("Fel kort")
         page.evaluate("document.querySelector('[data-session-watch]').showModal()")
