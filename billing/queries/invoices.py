@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
 from billing import ports
 from billing.domain import line_kinds
-from billing.domain.invoices import NumberedInvoice
+from billing.domain.invoices import DocumentType, NumberedInvoice
 from billing.domain.line_kinds import DrillDown
 from billing.domain.periods import Month
 from billing.models import BillingCustomer, Invoice, InvoiceLine, InvoiceState, LedgerEntry, LineEvent
@@ -66,6 +66,8 @@ class InvoiceView:
     invoice: NumberedInvoice
     state: str
     formats: frozenset[str]
+    before: Decimal | None
+    """The sum to pay of the customer's invoice for the month before, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +158,19 @@ def _invoice_rows(found: Sequence[Invoice]) -> list[InvoiceRow]:
 
 def invoice(actor: Actor, number: str) -> InvoiceView:
     """Returns one invoice with all its lines. Raises NotFound if `actor` may read no invoice with this number."""
-    row = visible(actor).filter(number=number).prefetch_related("lines").first()
+    shown = visible(actor)
+    row = shown.filter(number=number).prefetch_related("lines").first()
     if row is None:
         raise policy.not_found()
-    return InvoiceView(
-        frozen.numbered(row), InvoiceState(row.state).label, frozenset(row.files.values_list("file_format", flat=True))
-    )
+    before = issued_before(row.party_id, Month.of_day(row.period))
+    formats = frozenset(row.files.values_list("file_format", flat=True))
+    return InvoiceView(frozen.numbered(row), InvoiceState(row.state).label, formats, before.payable if before else None)
+
+
+def issued_before(party_id: UUID, month: Month) -> Invoice | None:
+    """Returns the amounts of the party's issued invoice for the month before `month`. The caller has checked the party."""
+    of_party = Invoice.objects.filter(party_id=party_id, state=InvoiceState.ISSUED, document_type=DocumentType.INVOICE.value)
+    return of_party.filter(period=month.previous().first_day).only("net", "payable").first()
 
 
 def line(actor: Actor, number: str, position: int) -> tuple[LineHead, Rows[LedgerEntry, LineEventRow]]:

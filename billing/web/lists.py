@@ -1,7 +1,9 @@
 """The lists of the invoice pages."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, cast
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -11,10 +13,11 @@ from billing.domain import money
 from billing.domain.invoices import LineContent
 from billing.queries import invoices as queries
 from billing.queries.invoices import InvoiceRow, LineEventRow
+from billing.queries.line_words import LineWords, words_of
 from billing.web.forms import FilterForm
 from issuance.authz import Actor
 from siths_portal.lib.clock import STOCKHOLM
-from siths_portal.lib.lists import Column, Empty, Key, Kind, Lines, List, Source, Tag, Text
+from siths_portal.lib.lists import Cell, Column, Empty, Key, Kind, Lines, List, Shown, Source, Tag, Text
 
 
 def _amount(key: str, heading: Any, name: str, *, css: str = "", sort: str = "") -> Column[Any]:
@@ -54,7 +57,8 @@ class InvoiceList(List[InvoiceRow]):
     table_id = "fakturor"
     css = "amounts"
     by = (Key("-number", nullable=False),)
-    count_to = 0  # the page shows the number with the sums
+    count_to = 0
+    count_in_heading = True  # the page shows the number with the sums
     filter_button = _("Visa")
     files = ("csv", "xlsx")
     file_name = _("fakturor")
@@ -66,12 +70,11 @@ class InvoiceList(List[InvoiceRow]):
         self.filter_form = FilterForm(request.GET, queries.choices(actor))
         self.empty = Empty(
             _("Inga fakturor än"),
-            _("Fakturor utfärdas i början av varje månad för månaden före. Vad som hittills hänt i månaden ser du under "
-              "Löpande månad."),
-            reverse("invoices_running"), _("Löpande månad"),
+            _("Fakturor utfärdas i början av varje månad för månaden före. Löpande månad visar kort och abonnemang hittills."),
+            reverse("invoices_running"), _("Visa löpande månad"),
         )  # fmt: skip
         self.no_match = Empty(
-            _("Inga fakturor för det du valde"),
+            _("Inga fakturor för kunden och månaden"),
             _("Välj en annan kund eller månad."),
             reverse("invoices"),
             _("Visa alla fakturor"),
@@ -86,38 +89,69 @@ class InvoiceList(List[InvoiceRow]):
         return queries.rows(self.actor, party_id=self.filter_form.party_id, month=self.filter_form.month)
 
 
-def _line_columns(link: Callable[[LineContent], str] | None = None) -> tuple[Column[LineContent], ...]:
+def _quantity(line: LineContent) -> str:
+    return f"{money.swedish(line.quantity, decimals=0)}{money.NO_BREAK_SPACE}{line.declaration.unit_name}"
+
+
+def _line_columns(words: LineWords, link: Callable[[LineContent], str] | None = None) -> tuple[Column[LineContent], ...]:
+    """Returns the columns of lines. Pages show what was bought in words; files have the number and the frozen text."""
     return (
-        Column(key="artikel", heading=_("Artikelnr"), value="article_code", sort=("article_code", "position")),
-        Column(key="beskrivning", heading=_("Beskrivning"), value="text", css="name", row_header=True, sort="text", link=link),
-        _amount("antal", _("Antal"), "quantity", sort="quantity"),
-        Column(key="enhet", heading=_("Enhet"), value=lambda line: line.declaration.unit_name),
-        _amount("pris", _("À-pris"), "unit_price", sort="unit_price"),
+        Column(key="artikel", heading=_("Artikelnr"), value="article_code", on_page=False),
+        Column(
+            key="beskrivning",
+            heading=_("Beskrivning"),
+            value=words.title,
+            file_value=lambda line: line.text,
+            below=lambda line: [words.detail(line)],
+            css="name",
+            row_header=True,
+            sort="text",
+            link=link,
+        ),
+        Column(
+            key="antal",
+            heading=_("Antal"),
+            kind=Kind.AMOUNT,
+            sort="quantity",
+            value=_quantity,
+            file_value=lambda line: line.quantity,
+        ),
+        Column(key="enhet", heading=_("Enhet"), value=lambda line: line.declaration.unit_name, on_page=False),
+        _amount("pris", _("À-pris, kr"), "unit_price", sort="unit_price"),
         Column(
             key="moms",
-            heading=_("Moms %"),
+            heading=_("Moms"),
             kind=Kind.AMOUNT,
-            value=lambda line: money.swedish(line.vat_rate, decimals=0),
+            value=lambda line: f"{money.swedish(line.vat_rate, decimals=0)}{money.NO_BREAK_SPACE}%",
             file_value=lambda line: line.vat_rate,
         ),
-        _amount("belopp", _("Belopp exkl. moms"), "net", sort="net"),
+        _amount("belopp", _("Exkl. moms, kr"), "net", css="net", sort="net"),
     )
 
 
 class LineList(List[LineContent]):
-    """The lines of the running month, in the order of its invoice. `fixed`: what the address says beside the list."""
+    """The lines of an invoice or of the running month, in the order of the invoice.
 
-    columns = _line_columns()
-    caption = _("Fakturarader, belopp i svenska kronor.")
-    caption_hidden = True
+    `link` leads a line to what is behind it. `fixed`: what the URL says in addition to the list.
+    """
+
     table_id = "fakturarader"
-    css = "amounts"
     files = ("csv", "xlsx")
-    file_name: Text = _("fakturarader löpande månad")
+    fragment = "fakturarader"
 
-    def __init__(self, request: HttpRequest, lines: Sequence[LineContent], fixed: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        request: HttpRequest,
+        lines: Sequence[LineContent],
+        file_name: Text,
+        *,
+        link: Callable[[LineContent], str] | None = None,
+        fixed: Sequence[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(request)
-        self.lines, self._fixed = lines, fixed
+        self.lines, self.file_name, self._fixed = lines, file_name, fixed
+        self.words = words_of(lines)
+        self.columns = _line_columns(self.words, link)
 
     def rows(self) -> Source[LineContent]:
         """See `List`."""
@@ -128,15 +162,28 @@ class LineList(List[LineContent]):
         return self._fixed
 
 
-class InvoiceLineList(LineList):
-    """The lines of an issued invoice. Each leads to what is behind it."""
+@dataclass(frozen=True)
+class LineGroup:
+    """Lines of one office, or of one kind, under their heading and sum. Without a heading: all lines, sorted by a column."""
 
-    caption = _("Fakturarader, belopp i svenska kronor. Beskrivningen leder till vad som hänt bakom raden.")
+    heading: str
+    net: Decimal
+    rows: Sequence[Sequence[Cell]]
 
-    def __init__(self, request: HttpRequest, lines: Sequence[LineContent], number: str) -> None:
-        super().__init__(request, lines)
-        self.file_name = f"fakturarader {number}"
-        self.columns = _line_columns(lambda line: reverse("invoice_line", args=[number, line.position]))
+
+def line_groups(shown: Shown[LineContent]) -> list[LineGroup]:
+    """Returns the list's rows grouped by office, or in one group if the user sorts them."""
+    pairs = list(zip(shown.lines, shown.rows, strict=True))
+    if any(head.state for head in shown.heads):
+        return [LineGroup("", sum((line.net for line, _row in pairs), Decimal(0)), [row for _line, row in pairs])]
+    words = cast(LineList, shown.declared).words
+    groups: dict[tuple[object, str], list[tuple[LineContent, Sequence[Cell]]]] = {}
+    for line, row in pairs:
+        groups.setdefault((line.office_id, words.place(line)), []).append((line, row))
+    return [
+        LineGroup(heading, sum((line.net for line, _row in found), Decimal(0)), [row for _line, row in found])
+        for (_office, heading), found in groups.items()
+    ]
 
 
 class LineEventList(List[LineEventRow]):

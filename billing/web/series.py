@@ -2,21 +2,19 @@
 
 import datetime as dt
 import re
-from typing import Any, cast
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from authn.web import require_recent_login
 from billing.services import series
-from billing.web.views import TAB
-from issuance.authz import Actor
+from billing.web.pages import actor_of, page
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.pages.forms import Form
 
@@ -38,7 +36,7 @@ class ReasonForm(Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def invoice_series(request: HttpRequest) -> HttpResponse:
     """Shows this year's series. POST requests a step back or approves one; both require a new log-in (step-up)."""
-    actor = cast(Actor, cast(Any, request).actor)
+    actor = actor_of(request)
     state = series.state(actor)
     form, status = ReasonForm(), 200
     if request.method == "POST":
@@ -63,5 +61,5 @@ def invoice_series(request: HttpRequest) -> HttpResponse:
             form.errors.clear()
             form.add_error(None, error.message)
             state, status = series.state(actor), error.http_status
-    context = {"tab": TAB, "state": state, "form": form, "own": actor.ref}
-    return render(request, "billing/series.html", context, status=status)
+    context = {"state": state, "form": form, "own": actor.ref}
+    return page(request, "billing/series.html", context, here="invoice_series", status=status)

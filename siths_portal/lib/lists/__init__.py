@@ -5,12 +5,13 @@ Applications import from here. The caller limits the rows to the user's scope; h
 
 from siths_portal.lib.lists.columns import Column, FormChoice, Kind, Tag
 from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
-from siths_portal.lib.lists.listing import FILE_LIMITS, Empty, List, Shown, Text
+from siths_portal.lib.lists.listing import FILE_LIMITS, Cell, Empty, List, Shown, Text
 from siths_portal.lib.lists.rows import ByKey, Lines, Rows, Source
 
 __all__ = [
     "FILE_LIMITS",
     "ByKey",
+    "Cell",
     "Column",
     "Cursor",
     "Empty",

@@ -86,10 +86,12 @@ def test_the_next_steps_of_an_area_and_the_running_month_name_them(world: Any) -
     area, running = reverse("area", args=[world.area.pk]), reverse("invoices_running")
     page = page_of(world, area)
     assert "Faktureringen är inte klar Kunduppgifter för fakturering saknas." in page
-    assert "Kunduppgifter för fakturering saknas, och SITHS-förvaltningen registrerar dem: Regionen" in page_of(world, running)
+    page = page_of(world, running)
+    assert "Regionen Kunduppgifter för fakturering saknas, och SITHS-förvaltningen registrerar dem. Visa organisationen" in page
     customer(world, TERMS)
     page = page_of(world, running)
-    assert "kan inte faktureras förrän SITHS-förvaltningen har rättat det här: Pris saknas för artikel" in page
+    assert "Regionen kan inte faktureras än Pris saknas för artikel" in page
+    assert "SITHS-förvaltningen behöver rätta det innan månaden tar slut." in page
     for code in [*issuance.offered_articles(world.region.pk), SUBSCRIPTION]:
         price(code)
     assert "Faktureringen är inte klar" not in page_of(world, area)
