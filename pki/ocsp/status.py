@@ -160,6 +160,11 @@ class PublishedAuthority:
     crl_this_update: dt.datetime | None
     crl_next_update: dt.datetime | None
 
+    @property
+    def crl_is_overdue(self) -> bool:
+        """Whether the newest CRL has passed its nextUpdate."""
+        return self.crl_next_update is not None and self.crl_next_update < clock.now()
+
 
 def published_authorities() -> list[PublishedAuthority]:
     """Returns every CA that has a certificate, roots first, with its newest CRL."""

@@ -22,8 +22,8 @@ BODY_LIMIT = 4096
 FILES = {"/eid_app.css": "text/css; charset=utf-8", "/eid_app.js": "text/javascript; charset=utf-8"}
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; font-src 'self'; script-src 'self'; img-src data:; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -90,6 +90,8 @@ class Handler(http_server.Handler):
             self._lost(400, "Fel adress", "Appen svarar bara på sin egen adress.")
         elif path in FILES:
             self._answer(200, (PAGES / path[1:]).read_bytes(), FILES[path])
+        elif path == http_server.FONT:
+            self.send_font()
         elif path == "/":
             self._answer(200, self.app.page("start"))
         elif (found := _STEP.fullmatch(path)) and found["rest"] in ("", "/kvittens.pdf"):
@@ -188,7 +190,7 @@ class Handler(http_server.Handler):
         """Returns the path without the step's token."""
         if found := _STEP.fullmatch(path):
             return f"/steg/-{found['rest']}"
-        return path if path in ("/", "/oppna", *FILES) else "-"
+        return path if path in ("/", "/oppna", http_server.FONT, *FILES) else "-"
 
 
 class Server(http_server.Server):

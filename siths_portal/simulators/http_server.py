@@ -8,12 +8,15 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from siths_portal.lib.processes.ending import Ending
 
 HEALTH = "/healthz/live"
+FONT = "/font.woff2"
+_FONT_FILE = Path(__file__).resolve().parents[2] / "static/vendor/atkinson-latin.woff2"
 
 
 class Handler(BaseHTTPRequestHandler, ABC):
@@ -56,6 +59,15 @@ class Handler(BaseHTTPRequestHandler, ABC):
             self.refuse_body(413 if length.isdigit() else 411)
             return
         self.post(self.rfile.read(int(length)))
+
+    def send_font(self) -> None:
+        """Sends the typeface of the pages, or 404 if it is not installed; browsers then use one of their own."""
+        try:
+            content = _FONT_FILE.read_bytes()
+        except OSError:
+            self.send(404, b"", "text/plain")
+        else:
+            self.send(200, content, "font/woff2", {"Cache-Control": "max-age=86400"})
 
     def send(self, status: int, content: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> None:
         """Sends a response with the headers of all the simulator's responses."""

@@ -155,6 +155,8 @@ class Handler(http_server.Handler):
         elif parts.path in FILES:
             path, media_type = FILES[parts.path]
             self._answer(200, path.read_bytes(), media_type)
+        elif parts.path == http_server.FONT:
+            self.send_font()
         elif parts.path == "/authorize":
             self._authorize(_form(parts.query))
         elif parts.path == "/logout":
@@ -286,8 +288,8 @@ class Handler(http_server.Handler):
         leads_to: str = "",
     ) -> None:
         policy = (
-            f"default-src 'none'; style-src 'self'; img-src data:; form-action 'self' {leads_to}; base-uri 'none'; "
-            "frame-ancestors 'none'"
+            f"default-src 'none'; style-src 'self'; font-src 'self'; img-src data:; form-action 'self' {leads_to}; "
+            "base-uri 'none'; frame-ancestors 'none'"
         )
         self.send(status, content, media_type, {"Content-Security-Policy": policy, **(headers or {})})
 
@@ -295,7 +297,7 @@ class Handler(http_server.Handler):
         """Returns the path without the log-in's token."""
         if found := _STEP.fullmatch(path):
             return f"/legitimera/-{found['rest']}"
-        plain = ("/authorize", "/token", "/logout", "/jwks.json", "/.well-known/openid-configuration", *FILES)
+        plain = ("/authorize", "/token", "/logout", "/jwks.json", "/.well-known/openid-configuration", http_server.FONT, *FILES)
         return path if path in plain else "-"
 
 

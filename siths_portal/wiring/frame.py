@@ -109,6 +109,7 @@ def about(request: HttpRequest) -> HttpResponse:
 
 _LICENCES = (
     ("Designsystemet", "MIT"),
+    ("Atkinson Hyperlegible Next", "SIL Open Font License"),
     ("htmx", "0BSD"),
     ("Django, Django REST framework", "BSD"),
     ("cryptography", "Apache 2.0, BSD"),

@@ -47,8 +47,9 @@ PRODUCTION = "Produktion"
 
 
 def faces(request: HttpRequest) -> dict[str, object]:
-    """Context processor: this site's name, its environment if not production, and the URLs of the sites that pages link to."""
+    """Context processor: this site, its name, its environment if not production, and the URLs of the sites that pages link to."""
     return {
+        "site": settings.FACE,
         "face_name": FACE_NAMES[settings.FACE],
         "environment": "" if settings.ENVIRONMENT_NAME == PRODUCTION else settings.ENVIRONMENT_NAME,
         "is_start": request.path == "/",
