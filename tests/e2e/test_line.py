@@ -453,12 +453,12 @@ def test_a_revocation_after_a_lost_log_in_is_told_not_done(at: Desk, registry: R
 def test_a_person_with_cards_in_every_state(at: Desk) -> None:
     """Found by the serial of an old card, in groups and from a scanner, which opens that card; others that ended on demand."""
     walk.find(at, "9752 9000 000 0000 0001")
-    expect(at.page.locator("details.expander[id^=barare]")).to_have_count(3)
+    expect(at.page.locator("article[id^=barare]")).to_have_count(3)
     walk.open_carrier(at)
     at.hands.press(walk.function(at, "Visa ogiltiga bärare"))
-    expect(at.page.locator("details.expander[id^=barare]")).to_have_count(4)
-    for status in ("Aktiv", "Spärrad", "Utgången"):
-        expect(at.page.locator("details.expander[id^=barare] > summary").get_by_text(status, exact=True)).to_be_visible()
+    expect(at.page.locator("article[id^=barare]")).to_have_count(4)
+    for status in ("Aktiv", "Spärrat", "Utgånget"):
+        expect(at.page.locator("article[id^=barare] .carrier-head").get_by_text(status, exact=True)).to_be_visible()
     at.look("Alla lägen", tour="person")
 
 

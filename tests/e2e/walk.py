@@ -188,9 +188,10 @@ def activate(desk: Desk, serial: str, code: str) -> None:
 
 def open_carrier(desk: Desk, *, look: str = "", tour: str = "") -> None:
     """Opens the first carrier, unless it is open."""
-    row = desk.page.locator("details.expander[id^=barare]").first
-    if not row.evaluate("e => e.open"):
-        desk.hands.press(row.locator("summary").first)
+    row = desk.page.locator("article[id^=barare]").first
+    for more in row.locator("details.more").all():
+        if not more.evaluate("e => e.open"):
+            desk.hands.press(more.locator("summary"))
     if look:
         desk.look(look, tour=tour)
 

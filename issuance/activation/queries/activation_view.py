@@ -16,7 +16,7 @@ from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
 from issuance.person_page.queries import person_view
-from issuance.person_page.queries.person_view import CarrierView, PersonHead
+from issuance.person_page.queries.page_parts import CarrierView, PersonHead
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
 

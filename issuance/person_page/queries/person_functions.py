@@ -2,11 +2,14 @@
 a reason.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from uuid import UUID
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain import carrier_states, kinds
@@ -29,10 +32,44 @@ def order_rights() -> list[Action]:
     return list(kinds.rights(kinds.Function.ORDER))
 
 
+class Group(Enum):
+    """The purpose of a function, in the order of the function column."""
+
+    ORDER = gettext_noop("Beställ")
+    HELP = gettext_noop("Hjälp innehavaren")
+    LOOK = gettext_noop("Se efter")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The group of a function, and its icon (a symbol of static/img/icons.svg)."""
+
+    group: Group
+    icon: str
+
+
+_PLACES: Mapping[str, Place] = {
+    "order_start": Place(Group.ORDER, "plus"),
+    "order_cancel": Place(Group.ORDER, "cross"),
+    "activate": Place(Group.HELP, "key"),
+    "carrier_revoke": Place(Group.HELP, "ban"),
+    "carrier_replace": Place(Group.HELP, "renew"),
+    "eid_revoke": Place(Group.HELP, "ban"),
+    "certificate": Place(Group.LOOK, "document"),
+    "certificate_pem": Place(Group.LOOK, "download"),
+    "receipt": Place(Group.LOOK, "document"),
+    "person_history": Place(Group.LOOK, "history"),
+    "carrier_history": Place(Group.LOOK, "history"),
+    "person": Place(Group.LOOK, "cards"),
+    "person_roles": Place(Group.LOOK, "people"),
+}
+"""The place of each function, by its URL name."""
+
+
 @dataclass(frozen=True)
 class Function:
-    """A link or, with `post`, a button, with an icon of the components. `reason` explains why it is not `allowed`. `primary`
-    marks the function that the subject waits for; the page draws it as the only primary button.
+    """A link or, with `post`, a button. `reason` explains why it is not `allowed`. `primary` marks the function that the subject
+    waits for. `query` is added to the URL. `place` overrides that of its URL name.
     """
 
     name: str
@@ -41,13 +78,39 @@ class Function:
     allowed: bool = True
     reason: str = ""
     post: bool = False
-    icon: str = ""
     primary: bool = False
+    query: str = ""
+    place: Place | None = None
 
     @property
     def url(self) -> str:
         """Returns the URL of the function."""
-        return reverse(self.address, args=[self.subject])
+        return f"{reverse(self.address, args=[self.subject])}{self.query}"
+
+    @property
+    def group(self) -> Group:
+        """Returns the purpose of the function."""
+        return (self.place or _PLACES[self.address]).group
+
+    @property
+    def icon(self) -> str:
+        """Returns the icon of the function."""
+        return (self.place or _PLACES[self.address]).icon
+
+
+@dataclass(frozen=True)
+class FunctionGroup:
+    """The functions of one purpose, under its heading."""
+
+    heading: str
+    functions: tuple[Function, ...]
+
+
+def grouped(functions: Iterable[Function]) -> list[FunctionGroup]:
+    """Returns the functions by purpose, without purposes that have none."""
+    offered = list(functions)
+    groups = ((group, tuple(each for each in offered if each.group is group)) for group in Group)
+    return [FunctionGroup(_(group.value), found) for group, found in groups if found]
 
 
 def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]:
@@ -57,12 +120,34 @@ def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]
     found = []
     for kind in kinds.all_kinds():
         if rule := kind.rule(kinds.Function.ORDER):
-            order = Function(_(rule.label), "order_start", person.id, post=True, icon="plus")
+            order = Function(_(rule.label), "order_start", person.id, post=True)
             found.append(_unless(order, _why_no_order(actor, rule.right, person, posts)))
     if policy.holds(actor, Action.ASSIGN_ROLE):
         roles = Function(_("Administrera behörighetsroller"), "person_roles", person.id)
         found.append(_unless(roles, _why_no_roles(actor, person)))
     return [*found, Function(_("Personens historik"), "person_history", person.id)]
+
+
+def invalid_carriers(person_id: UUID, total: int, *, shown: bool) -> Function:
+    """Returns the function that shows the person's invalid carriers, or hides them if they are `shown`."""
+    if shown:
+        return Function(_("Dölj ogiltiga bärare"), "person", person_id)
+    function = Function(_("Visa ogiltiga bärare"), "person", person_id, query="?ogiltiga=1")
+    return _unless(function, "" if total else _("Personen har inga ogiltiga bärare."))
+
+
+def lost_card(person_id: UUID, carriers: Iterable[Iterable[Function]]) -> list[Function]:
+    """Returns the function for a holder who has lost a card, from the functions of each carrier; empty without a valid carrier.
+
+    It leads to the revocation of the only carrier that the actor may revoke, or to the carriers, of which the holder knows which.
+    """
+    revocations = [each for functions in carriers for each in functions if each.address == "carrier_revoke"]
+    name, allowed = _("Anmäl förlorat kort"), [each for each in revocations if each.allowed]
+    if len(allowed) == 1:
+        return [replace(allowed[0], name=name)]
+    if allowed:
+        return [Function(name, "person", person_id, query="#kort", place=_PLACES["carrier_revoke"])]
+    return [replace(each, name=name) for each in revocations[:1]]
 
 
 def _why_no_roles(actor: Actor, person: Person) -> str:

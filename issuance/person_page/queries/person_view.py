@@ -1,4 +1,5 @@
-"""The person's page (rules/issuance 2.4): head, carriers with eIDs and orders, drafts, and functions.
+"""The person's page (rules/issuance 2.4): head, carriers with eIDs and orders, drafts, and functions. `next_step` tells what to
+do first.
 
 It reads nothing live: name and protection flags are those of the last read from the person register. The number of queries does
 not depend on the number of carriers.
@@ -6,7 +7,6 @@ not depend on the number of carriers.
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
@@ -16,7 +16,6 @@ from django.utils.translation import gettext as _
 
 from issuance.activation.models import EidAppTransaction
 from issuance.activation.queries import card_help
-from issuance.activation.queries.card_help import CardHelp
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain import carrier_states
 from issuance.carriers.domain.carrier_states import CarrierState
@@ -24,14 +23,24 @@ from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.drafts import DraftState
 from issuance.orders.domain.eid_order_states import EidOrderState
-from issuance.orders.domain.order_states import UNDER_WAY
+from issuance.orders.domain.order_states import UNDER_WAY, OrderState
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.models.photos import Photo
-from issuance.person_page.queries import person_functions
-from issuance.person_page.queries.person_functions import Function
+from issuance.person_page.queries import carrier_words, person_functions
+from issuance.person_page.queries.page_parts import (
+    CarrierView,
+    CertificateLink,
+    DraftView,
+    EidOrderView,
+    EidView,
+    OrderView,
+    PersonHead,
+    PersonView,
+    UndeliveredView,
+)
 from issuance.records.domain import wording
 from issuance.records.queries import words
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
@@ -48,155 +57,6 @@ _CARRIER_INVALID = [state.value for state in carrier_states.INVALID]
 _EID_VALID = [EidState.ORDERED.value, EidState.ACTIVE.value]
 
 
-@dataclass(frozen=True)
-class PersonHead:
-    """The person of the page. `register_read_at` is when name and flags were read from the person register."""
-
-    id: UUID
-    given_name_in_use: str
-    given_names: str
-    surname: str
-    person_id: str
-    person_id_kind: str
-    is_protected: bool
-    protection: tuple[str, ...]
-    deceased: bool
-    register_read_at: dt.datetime | None
-    has_photo: bool
-
-
-@dataclass(frozen=True)
-class CertificateLink:
-    """A certificate that the page links to."""
-
-    id: UUID
-    use: str
-
-
-@dataclass(frozen=True)
-class EidView:
-    """A SITHS eID on a carrier. `valid_to` is its last day; `expires_in` is the days until then if it ends soon."""
-
-    id: UUID
-    organisation: str
-    state: str
-    hsa_id: str
-    upn: str
-    mail: str
-    title: str
-    valid_from: dt.date | None
-    valid_to: dt.date | None
-    expires_in: int | None
-    assurance_level: int
-    has_signature_certificate: bool
-    revocation_reason: str
-    ended_at: dt.datetime | None
-    certificates: tuple[CertificateLink, ...]
-    functions: tuple[Function, ...]
-
-
-@dataclass(frozen=True)
-class OrderView:
-    """The state of a card's order at the supplier. `id` is the Beställnings-id. `puk_text` is empty until the card is produced;
-    `puk_refused` is the reason why the PUK was refused, which makes the card unusable.
-    """
-
-    id: UUID
-    state: str
-    state_text: str
-    office: str
-    ordered_at: dt.datetime
-    sent_on: dt.date | None
-    registered_mail_id: str
-    puk_text: str
-    puk_refused: str
-
-
-@dataclass(frozen=True)
-class CarrierView:
-    """A carrier with its order, certificates and eIDs.
-
-    `read_only` means that the actor sees it only through an eID. `other_eids` counts valid eIDs on it that the actor does not
-    see; `has_eid` is False if no eID on it is ordered or valid. `held` means that its certificates are on hold until the holder
-    has chosen the code. `activate_by` and `sign_by` are the last days before the system revokes it, `activation_days` and
-    `signing_days` the days left. `expires_in` is the days until it ends. `help` holds what the eID app last reported about a
-    card under activation. `waiting_revocations` wait for a second officer; `may_decide_revocations` means that the actor may
-    open the page for that.
-    """
-
-    id: UUID
-    type: str
-    kind: str
-    organisation: str
-    state: str
-    is_new: bool
-    valid_to: dt.date | None
-    expires_in: int | None
-    assurance_level: int
-    serial: str
-    article: str
-    mifare_id: str
-    held: bool
-    activate_by: dt.date | None
-    activation_days: int | None
-    sign_by: dt.date | None
-    code_blocked: bool
-    help: CardHelp | None
-    signing_days: int | None
-    revocation_reason: str
-    ended_at: dt.datetime | None
-    activated_at: dt.datetime | None
-    read_only: bool
-    other_eids: int
-    has_eid: bool
-    waiting_revocations: tuple[HeldNotice, ...]
-    may_decide_revocations: bool
-    order: OrderView | None
-    certificates: tuple[CertificateLink, ...]
-    eids: tuple[EidView, ...]
-    functions: tuple[Function, ...]
-
-
-@dataclass(frozen=True)
-class DraftView:
-    """Påbörjad beställning: a card order that the actor has started."""
-
-    id: UUID
-    organisation: str
-    article: str
-    updated_at: dt.datetime
-
-
-@dataclass(frozen=True)
-class EidOrderView:
-    """An ordered eID on a carrier that the holder has not fetched. `fetch_by` is the last day to do so."""
-
-    id: UUID
-    name: str
-    state: str
-    organisation: str
-    hsa_id: str
-    upn: str
-    mail: str
-    assurance_level: int
-    carrier: str
-    ordered_at: dt.datetime
-    fetch_by: dt.date | None
-
-
-@dataclass(frozen=True)
-class PersonView:
-    """Everything on the person's page. `invalid_count` counts the invalid carriers; `carriers` includes them if requested."""
-
-    head: PersonHead
-    carriers: tuple[CarrierView, ...]
-    drafts: tuple[DraftView, ...]
-    eid_orders: tuple[EidOrderView, ...]
-    functions: tuple[Function, ...]
-    invalid_count: int
-    shows_invalid: bool
-
-
 def person_head(*, actor: Actor, person_id: UUID | str) -> PersonHead:
     """Returns the head of every page on a person. Raises NotFound."""
     return _head(policy.get(actor, Action.VIEW, _people, person_id))
@@ -208,21 +68,26 @@ def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = Fal
     rows = _carriers(actor, person.id)
     invalid = sum(row.state in carrier_states.INVALID for row in rows)
     shown = [row for row in rows if with_invalid or row.id == opened or row.state not in carrier_states.INVALID]
+    orders = {order.ordered_carrier: order for order in _orders(actor, [row.id for row in rows])}  # type: ignore[attr-defined]
+    posts = _current_posts(actor, person.id)
     return PersonView(
         head=_head(person),
-        carriers=tuple(_assemble(actor, shown)),
+        organisations=tuple(dict.fromkeys(post.organisation.name for post in posts)),
+        undelivered=_undelivered(rows, orders),
+        carriers=tuple(_assemble(actor, shown, orders)),
         drafts=_drafts(actor, person.id),
         eid_orders=_eid_orders(actor, [row.id for row in rows if row.awaits_fetch]),  # type: ignore[attr-defined]
-        functions=tuple(person_functions.of_person(actor, person, _current_posts(actor, person.id))),
+        functions=tuple(person_functions.of_person(actor, person, posts)),
         invalid_count=invalid,
         shows_invalid=with_invalid,
     )
 
 
 def _people(actor: Actor) -> QuerySet[Person]:
-    """Returns people, annotated with the right to see their photo and whether there is one."""
-    photos = Photo.objects.filter(person=OuterRef("pk"), approved_at__isnull=False)
-    return Person.objects.with_rights(actor, [Action.VIEW_PHOTO, Action.ASSIGN_ROLE]).annotate(photographed=Exists(photos))
+    """Returns people, annotated with the right to see their photo and when their newest one was uploaded."""
+    photos = Photo.objects.filter(person=OuterRef("pk"), approved_at__isnull=False).order_by("-uploaded_at", "-id")
+    rows = Person.objects.with_rights(actor, [Action.VIEW_PHOTO, Action.ASSIGN_ROLE])
+    return rows.annotate(photographed_at=Subquery(photos.values("uploaded_at")[:1]))
 
 
 @prepared
@@ -236,6 +101,8 @@ def _head(person: Person) -> PersonHead:
         (person.protected_person_indicator, _("Sekretessmarkering")),
         (person.protected_population_record, _("Skyddad folkbokföring")),
     )
+    sees_photo = getattr(person, f"may_{Action.VIEW_PHOTO}")
+    taken = wording.day(person.photographed_at) if sees_photo else None  # type: ignore[attr-defined]
     return PersonHead(
         id=person.id,
         given_name_in_use=person.given_name_in_use,
@@ -247,14 +114,15 @@ def _head(person: Person) -> PersonHead:
         protection=tuple(word for holds, word in protection if holds),
         deceased=person.deceased,
         register_read_at=person.register_read_at,
-        has_photo=getattr(person, f"may_{Action.VIEW_PHOTO}") and person.photographed,  # type: ignore[attr-defined]
+        has_photo=taken is not None,
+        photo_taken=taken,
     )
 
 
 @prepared
 def _current_posts(actor: Actor, person_id: UUID) -> QuerySet[Post]:
     """Returns the person's current assignments that the actor sees, annotated with the right to order a card."""
-    posts = Post.objects.with_rights(actor, person_functions.order_rights()).visible_to(actor)
+    posts = Post.objects.with_rights(actor, person_functions.order_rights()).visible_to(actor).select_related("organisation")
     return posts.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=person_id, ended_at=None)
 
 
@@ -294,9 +162,16 @@ def _certificates(carrier_ids: list[UUID]) -> QuerySet[CarrierCertificate]:
     return CarrierCertificate.objects.filter(carrier__in=carrier_ids).order_by("profile")
 
 
-def _assemble(actor: Actor, rows: list[Carrier]) -> Iterable[CarrierView]:
+def _undelivered(rows: list[Carrier], orders: dict[UUID, CardOrder]) -> UndeliveredView | None:
+    """Returns the newest of `rows`, the newest first, if its order ended without a card for the holder."""
+    order = orders.get(rows[0].id) if rows else None
+    if order is None or order.state not in (OrderState.FAILED, OrderState.RETURNED):
+        return None
+    return UndeliveredView(order.state, rows[0].card_serial[-4:], wording.day(rows[0].ended_at))
+
+
+def _assemble(actor: Actor, rows: list[Carrier], orders: dict[UUID, CardOrder]) -> Iterable[CarrierView]:
     ids = [row.id for row in rows]
-    orders = {order.ordered_carrier: order for order in _orders(actor, ids)}  # type: ignore[attr-defined]
     eids: dict[UUID, list[Eid]] = {}
     for eid in _eids(actor, ids):
         eids.setdefault(eid.carrier_id, []).append(eid)
@@ -338,16 +213,22 @@ def _carrier(
     may_remove = order is not None and getattr(order, f"may_{Action.REMOVE_ORDER}")
     return CarrierView(
         id=row.id,
+        code=row.kind,
+        name=carrier_words.name(row.kind, row.state),
+        last=row.card_serial[-4:],
+        face=carrier_words.face(row),
         type=words.carrier_type(row.kind),
         kind=words.carrier_kind(row.kind),
         organisation=row.organisation.name,
         state=row.state,
         is_new=row.state == CarrierState.SENT,
+        worst_eid=carrier_words.worst_eid(row.state, [eid.state for eid in eids]),
         valid_to=wording.last_day(row.valid_to),
         expires_in=_expires_in(row.valid_to) if row.state == CarrierState.ACTIVE else None,
         assurance_level=row.assurance_level,
         serial=wording.card_serial(row.card_serial),
         article=words.article(row.article.number, row.article.title),
+        article_name=row.article.title,
         mifare_id=row.mifare_id,
         held=held,
         activate_by=activate_by,
@@ -376,6 +257,7 @@ def _eid(eid: Eid, carrier: Carrier, certificates: list[CarrierCertificate]) -> 
         id=eid.id,
         organisation=eid.organisation.name,
         state=eid.state,
+        is_unusual=carrier_words.is_unusual(eid.state, carrier.state),
         hsa_id=eid.hsa_id,
         upn=eid.upn,
         mail=eid.mail,
@@ -444,6 +326,7 @@ def _eid_orders(actor: Actor, carrier_ids: list[UUID]) -> tuple[EidOrderView, ..
     return tuple(
         EidOrderView(
             id=row.id,
+            carrier_id=row.carrier_id,
             name=_(row.rule.name),
             state=row.state,
             organisation=row.organisation.name,

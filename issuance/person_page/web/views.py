@@ -7,15 +7,19 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from issuance.carriers import queries as certificate_view
+from issuance.carriers.queries import CertificateView
 from issuance.people.queries import person_photo as photos
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
-from issuance.person_page.queries import person_view
+from issuance.person_page.queries import carrier_words, next_step, person_functions, person_view
+from issuance.person_page.queries.page_parts import PersonView
+from issuance.person_page.queries.person_functions import Function
 from issuance.person_page.web.history import PersonHistoryList
 from issuance.records.queries import history
 from issuance.records.queries.history import HistoryEntry, PersonHistory
-from issuance.records.web.frame import SEARCH, Link, actor_of, render_page
+from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
+from siths_portal.lib import clock
 from siths_portal.lib.files.downloads import attachment, picture, serves_picture
 from siths_portal.lib.ids import id_of
 from siths_portal.lib.lists import Shown as Listed
@@ -25,50 +29,57 @@ from siths_portal.lib.lists import Shown as Listed
 def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """Shows the person; with `?ogiltiga=1` also invalid carriers, with `?barare=<id>` one carrier open. Raises NotFound."""
     actor = actor_of(request)
-    requested_carrier = id_of(request.GET.get("barare", ""))
+    requested = id_of(request.GET.get("barare", ""))
     page = person_view.person_view(
-        actor=actor, person_id=person_id, with_invalid=request.GET.get("ogiltiga") == "1", opened=requested_carrier
+        actor=actor, person_id=person_id, with_invalid=request.GET.get("ogiltiga") == "1", opened=requested
     )
     disclosures.record(actor=actor, person_id=person_id, shown=Shown.PERSON)
-    opened = str(requested_carrier) if requested_carrier else _carrier_to_open(page)
+    step = next_step.next_step(page)
+    found = next((each.id for each in page.carriers if each.id == requested), None)
+    subject = step.carrier.id if step and step.carrier else None
     context = {
         "page": page,
-        "functions": [*page.functions, _invalid_carriers(request, page)],
-        "opened": opened,
+        "carriers": sorted(page.carriers, key=lambda each: carrier_words.rank(each.state)),
+        "step": step,
+        "drafts": [each for each in page.drafts if step is None or step.url != each.url],
+        "groups": person_functions.grouped(_functions(page)),
+        "found": found,
+        # The next step tells how the found card is to be treated, and is nearer to the heading.
+        "focused": found if found != subject else None,
+        "focus_heading": found is None or found == subject,
+        "facts": _facts(page),
         "photo_url": photo_url(page.head),
         "why_none": _why_no_carriers(page, own=page.head.id == actor.person_id),
+        "order": next((each for each in page.functions if each.address == "order_start" and each.allowed), None),
     }
     return render_page(request, SEARCH, "person_page/person.html", context)
 
 
-def _why_no_carriers(page: person_view.PersonView, *, own: bool) -> str:
-    """Returns the text for a page without carriers. It suggests an order only to users who may order,
-    and never for themselves.
-    """
+def _functions(page: PersonView) -> list[Function]:
+    """Returns the functions of the right column."""
+    lost = person_functions.lost_card(page.head.id, (each.functions for each in page.carriers))
+    invalid = person_functions.invalid_carriers(page.head.id, page.invalid_count, shown=page.shows_invalid)
+    return [*page.functions, *lost, invalid]
+
+
+def _facts(page: PersonView) -> list[tuple[str, str]]:
+    """Returns the line of facts below the name: label and value."""
+    head, most = page.head, 3
+    names = ", ".join(page.organisations[:most])
+    if (more := len(page.organisations) - most) > 0:
+        names = _("{names} och {more} till").format(names=names, more=more)
+    read = f"{head.register_read_at.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}" if head.register_read_at else _("inte än")
+    facts = [(_("Uppdrag"), names), (_("Foto"), head.photo_taken.isoformat() if head.photo_taken else "")]
+    return [(label, value) for label, value in (*facts, (_("Läst i personregistret"), read)) if value]
+
+
+def _why_no_carriers(page: PersonView, *, own: bool) -> str:
+    """Returns the text for a page without carriers."""
     if page.invalid_count:
         return _("Välj Visa ogiltiga bärare för att se personens spärrade och utgångna kort.")
     if own:
         return _("Du har inget kort som du kan se här. Be en annan ID-administratör beställa ett åt dig.")
-    text = _("Personen har inget kort som du kan se.")
-    if any(function.address == "order_start" and function.allowed for function in page.functions):
-        text = f"{text} {_('Beställ ett med Nytt SITHS eID ordinarie kort.')}"
-    return text
-
-
-def _carrier_to_open(page: person_view.PersonView) -> str:
-    """Returns the id of the only carrier, or of the only one that waits for the actor, else an empty string."""
-    waiting = [one for one in page.carriers if any(function.primary and function.allowed for function in one.functions)]
-    for candidates in (page.carriers, waiting):
-        if len(candidates) == 1:
-            return str(candidates[0].id)
-    return ""
-
-
-def _invalid_carriers(request: HttpRequest, page: person_view.PersonView) -> Link:
-    if page.shows_invalid:
-        return Link(_("Dölj ogiltiga bärare"), request.path)
-    reason = "" if page.invalid_count else _("Personen har inga ogiltiga bärare.")
-    return Link(_("Visa ogiltiga bärare"), f"{request.path}?ogiltiga=1", not reason, reason)
+    return _("Personen har inget kort som du kan se.")
 
 
 @require_safe
@@ -109,7 +120,14 @@ def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     page = certificate_view.certificate_view(actor=actor, certificate_id=certificate_id)
     disclosures.record(actor=actor, person_id=page.person_id, shown=Shown.CERTIFICATE, subject=certificate_id)
-    return render_page(request, SEARCH, "person_page/certificate.html", {"page": page})
+    return render_page(request, SEARCH, "person_page/certificate.html", {"page": page, "functions": _of_certificate(page)})
+
+
+def _of_certificate(page: CertificateView) -> list[Function]:
+    """Returns links to the other certificates of its pair, and to its file."""
+    others = ((pk, _("Certifikat för {use}").format(use=use.lower())) for pk, use in page.siblings if pk != page.id)
+    found = [Function(name, "certificate", pk) for pk, name in others]
+    return [*found, Function(_("Ladda ned certifikatet (PEM)"), "certificate_pem", page.id)] if page.pem else found
 
 
 @require_safe

@@ -16,19 +16,19 @@ STATE: Mapping[str, str] = {
     "sent": _("Skickat"),
     "in_stock": _("I lager"),
     "reserved": _("Reserverad"),
-    "activated_unsigned": _("Aktiverad – underskrift saknas"),
+    "activated_unsigned": _("Aktiverat, underskrift saknas"),
     "active": _("Aktiv"),
-    "revoked": _("Spärrad"),
-    "expired": _("Utgången"),
-    "cancelled": _("Avbruten"),
+    "revoked": _("Spärrat"),
+    "expired": _("Utgånget"),
+    "cancelled": _("Avbrutet"),
 }
 """Maps the state of a card or a SITHS eID to its label."""
 
 EID_ORDER_STATE: Mapping[str, str] = {
     EidOrderState.ORDERED: _("Beställd"),
     EidOrderState.FETCHED: _("Hämtad"),
-    EidOrderState.CANCELLED: _("Avbruten"),
-    EidOrderState.EXPIRED: _("Utgången"),
+    EidOrderState.CANCELLED: _("Avbrutet"),
+    EidOrderState.EXPIRED: _("Utgånget"),
 }
 
 ORDER_STATE: Mapping[str, str] = {

@@ -2,7 +2,7 @@
 
 from django.urls import reverse
 
-from issuance.person_page.queries.person_view import PersonHead
+from issuance.person_page.queries.page_parts import PersonHead
 
 
 def photo_url(head: PersonHead) -> str:

@@ -16,7 +16,7 @@ from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person
 from issuance.person_page.queries import person_view
-from issuance.person_page.queries.person_view import PersonHead
+from issuance.person_page.queries.page_parts import PersonHead
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import qualifications, role_reach, role_words
 from issuance.roles.queries.qualifications import QualificationsView

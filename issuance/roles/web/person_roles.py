@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from authn.web import kept_form
 from issuance.authz import Actor, Role, policy
 from issuance.authz.roles import GLOBAL_ROLES
-from issuance.person_page.queries.person_view import PersonHead
+from issuance.person_page.queries.page_parts import PersonHead
 from issuance.records.web.frame import Link, actor_of, demand, recent_login
 from issuance.roles.domain import QualificationKind
 from issuance.roles.queries import ended_roles, role_tree, role_words, roles

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from authn.web import kept_form
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
-from issuance.person_page.queries.person_view import PersonHead
+from issuance.person_page.queries.page_parts import PersonHead
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
 

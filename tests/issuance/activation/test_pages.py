@@ -19,6 +19,7 @@ from authn.services import sessions
 from issuance.activation.models import EidAppTransaction, Identification, PreparedReceipt
 from issuance.activation.services import activation
 from issuance.authz import Actor, Role, system
+from issuance.carriers.models import Carrier
 from issuance.imports.services import migration
 from issuance.people.models.persons import Person
 from issuance.receipt_texts.services import set_receipt_text
@@ -145,23 +146,28 @@ def test_the_three_steps(world: Any, clerk: Client) -> None:
     assert "Aktivering lyckades!" not in text_of(clerk.get(end.redirect_chain[0][0]))
 
 
-def test_the_persons_page_opens_at_the_card_that_waits(world: Any, clerk: Client) -> None:
-    """Beside an older card the new one is open and has the focus, its button has not; others see why they may not activate."""
+def test_the_persons_page_proposes_the_card_that_waits(world: Any, clerk: Client) -> None:
+    """Beside an older card the new one is the next step; its button never has the focus. Others see why they may not activate."""
     carrier = sent_card(world).carrier
     older = migrated_card(carrier.eids.get().post)
     migration.register_migrated_card(actor=system("migration"), card=older, ca=CA)
     person = reverse("person", args=[carrier.person_id])
     button = f'<a class="ds-button" href="{reverse("activate", args=[carrier.pk])}"'
     body = clerk.get(person).content.decode()
-    assert re.findall(r'id="barare-([0-9a-f-]{36})" open', body) == [str(carrier.pk)]
-    assert body.count(f'{button} aria-describedby="senast-{carrier.pk}">Aktivera kort</a>') == 1
-    assert body.count('<div class="expander-body flow" tabindex="-1" autofocus>') == 1
-    assert body.count("Aktivera kort") == 1
-    assert "autofocus" not in clerk.get(f"{person}?barare={uuid.uuid4()}").content.decode().partition("data-session-watch")[0]
+    assert f"Aktivera det nya kortet som slutar på {carrier.card_serial[-4:]}" in body
+    assert body.count(f'{button} aria-describedby="nasta-steg-text">Aktivera kort</a>') == 1
+    assert body.count("Aktivera kort<") == 1
+    other = Carrier.objects.exclude(pk=carrier.pk).get()
+    for query, focused in (
+        ("", "h1"), (f"?barare={carrier.pk}", "h1"), (f"?barare={uuid.uuid4()}", "h1"),
+        (f"?barare={other.pk}", f'h3 id="kort-{other.pk}"'),
+    ):  # fmt: skip
+        shown = clerk.get(f"{person}{query}").content.decode().partition("data-session-watch")[0]
+        assert re.findall("<([^>]*) autofocus", shown) == [f'{focused} tabindex="-1"'], query
     reader = client_of(world.officer(world.region, Role.READER)).get(person).content.decode()
     assert button not in reader
     assert "Aktivera kort" in reader
-    assert not re.search(r'id="barare-[0-9a-f-]{36}" open', reader)
+    assert 'class="deep"' not in reader
 
 
 def test_titles_and_addresses_name_nobody(world: Any, clerk: Client) -> None:

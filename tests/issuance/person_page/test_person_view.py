@@ -18,7 +18,7 @@ from issuance.orders.services import ordering
 from issuance.people.models.persons import Person, Post
 from issuance.people.models.photos import Photo
 from issuance.person_page.queries import person_view
-from issuance.person_page.queries.person_view import CarrierView, PersonView
+from issuance.person_page.queries.page_parts import CarrierView, PersonView
 from issuance.records.models.events import Document, Event
 from issuance.records.queries import history
 from issuance.revocation.domain import RevocationReason
@@ -323,7 +323,7 @@ class TestHistory:
             ("Kortet beställdes", name),
         ]  # fmt: skip
         assert page.lines[0].facts.count(("Orsak", "Felaktigt utfärdat")) == 1
-        assert ("Status", "Beställd → Spärrad") in page.lines[0].facts
+        assert ("Status", "Beställd → Spärrat") in page.lines[0].facts
         assert {("Artikel", "631"), ("Tjänste-id", order.eid.hsa_id)} <= set(page.lines[2].facts)
         assert page.next is None
 

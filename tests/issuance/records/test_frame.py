@@ -33,8 +33,8 @@ from tests.portal import portal_client
 CONFIGURATION = {Role.MASTER_DATA_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.READER}
 INVOICES = {Role.FINANCE_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER}
 STATUS = {
-    "ordered": "Beställd", "sent": "Skickat", "new": "Ny", "active": "Aktiv", "revoked": "Spärrad", "expired": "Utgången",
-    "activated_unsigned": "Aktiverad – underskrift saknas", "cancelled": "Avbruten",
+    "ordered": "Beställd", "sent": "Skickat", "new": "Ny", "active": "Aktiv", "revoked": "Spärrat", "expired": "Utgånget",
+    "activated_unsigned": "Aktiverat, underskrift saknas", "cancelled": "Avbrutet",
 }  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def test_a_scanned_card_opens_in_every_state_and_an_order_id_too(world: Any) -> 
             answer = look(client, text)
             assert answer.url == f"/sok/person/{carrier.person_id}/?barare={carrier.pk}"
             body = client.get(answer.url).content.decode()
-            assert re.findall(r'id="barare-([0-9a-f-]{36})" open', body) == [str(carrier.pk)]
+            assert re.findall(r'carrier-found" id="barare-([0-9a-f-]{36})"', body) == [str(carrier.pk)]
             assert ("Kortet spärrades" in body) is revoked
 
 

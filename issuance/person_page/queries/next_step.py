@@ -1,0 +1,308 @@
+"""The one thing that a person's page waits for, and the stages of its errand.
+
+`RULES` declares which state leads to which act, the most urgent first. An act is only proposed to an actor who may do it: what a
+carrier waits for comes from the functions of its kind, the rest from the functions of the person.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_noop as _
+
+from issuance.carriers.domain import kinds
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.domain.kinds import Need
+from issuance.orders.domain.order_states import OrderState
+from issuance.person_page.queries.page_parts import CarrierView, EidView, PersonView
+from issuance.person_page.queries.person_functions import Function
+from issuance.records.domain import wording
+from issuance.records.queries import words
+from siths_portal.lib import clock
+
+UNDELIVERED_DAYS = 90
+"""Days for which the page proposes a new order after a card that never reached its holder."""
+
+_UNDER_WAY = frozenset({CarrierState.ORDERED, CarrierState.SENT, CarrierState.RESERVED, CarrierState.ACTIVATED_UNSIGNED})
+
+_BRINGS: Mapping[Need, str] = {
+    Need.ENVELOPE_CODE: _("kuvertet med koden"),
+    Need.DEVICE: _("telefonen"),
+    Need.VISIT: _("en giltig svensk id-handling"),
+}
+"""What the holder brings besides the carrier, for each need of an activation."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the errand: `state` is done, now or later (`components/track.html`)."""
+
+    state: str
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """An act that the page proposes: `errand` above its `heading`, why and until when, its button and one other way out.
+
+    `carrier` is the carrier that it concerns, which the page draws beside it.
+    """
+
+    errand: str
+    heading: str
+    text: str
+    url: str
+    action: str
+    post: bool = False
+    carrier: CarrierView | None = None
+    other: Function | None = None
+    other_text: str = ""
+    stages: tuple[Stage, ...] = ()
+
+
+class Rule(Protocol):
+    """A rule that yields acts for a page, the most urgent first."""
+
+    def steps(self, page: PersonView) -> Iterator[NextStep]:
+        """Yields the acts that the rule proposes for `page`."""
+
+
+def next_step(page: PersonView) -> NextStep | None:
+    """Returns the most urgent act that the actor may do, or None. Nothing is proposed for a deceased person."""
+    if page.head.deceased:
+        return None
+    return next((step for rule in RULES for step in rule.steps(page)), None)
+
+
+@dataclass(frozen=True)
+class CarrierRule:
+    """The act that carriers in `states` wait for, if `applies`: the function of their kind with the URL name `address`.
+
+    The texts may name `last` (the last four digits), `name` (of the holder), `brings` and `day`.
+    """
+
+    states: frozenset[CarrierState]
+    heading: str
+    text: str
+    address: str = "activate"
+    applies: Callable[[CarrierView], bool] = lambda _carrier: True
+
+    def steps(self, page: PersonView) -> Iterator[NextStep]:
+        """See `Rule`."""
+        waiting = [each for each in page.carriers if each.state in self.states and self.applies(each)]
+        for carrier in sorted(waiting, key=_days_left):
+            act = next((each for each in carrier.offered if each.address == self.address), None)
+            if act is not None:
+                yield self._step(page, carrier, act)
+
+    def _step(self, page: PersonView, carrier: CarrierView, act: Function) -> NextStep:
+        given = {
+            "last": carrier.last,
+            "name": _name_in_use(page),
+            "brings": _brings(carrier.code),
+            "day": carrier.activate_by or carrier.sign_by,
+        }
+        other = next((each for each in carrier.offered if each.address == "carrier_replace" and each is not act), None)
+        undelivered = carrier.state == CarrierState.SENT
+        return NextStep(
+            errand=gettext("Kortbyte") if _replaced(page, carrier) else carrier.kind,
+            heading=gettext(self.heading).format(**given),
+            text=gettext(self.text).format(**given),
+            url=act.url,
+            action=act.name,
+            carrier=carrier,
+            other=other,
+            other_text=gettext("Kortet har inte kommit fram") if undelivered else other.name if other else "",
+            stages=tuple(_stages(page, carrier)),
+        )
+
+
+@dataclass(frozen=True)
+class UndeliveredRule:
+    """A new order for a person whose newest card came back or could not be made."""
+
+    texts: Mapping[str, str]
+
+    def steps(self, page: PersonView) -> Iterator[NextStep]:
+        """See `Rule`."""
+        found, order = page.undelivered, _ordinary_order(page)
+        if found is None or order is None or found.state not in self.texts or found.ended_on is None:
+            return
+        if page.drafts or found.ended_on < clock.today() - dt.timedelta(days=UNDELIVERED_DAYS):
+            return
+        text = gettext(self.texts[found.state]).format(day=found.ended_on)
+        errand = wording.label(words.ORDER_STATE, found.state)
+        yield NextStep(errand, gettext("Beställ ett nytt kort"), text, order.url, gettext("Beställ nytt kort"), post=True)
+
+
+class DraftRule:
+    """An order that the actor has begun."""
+
+    def steps(self, page: PersonView) -> Iterator[NextStep]:
+        """See `Rule`."""
+        for draft in page.drafts:
+            what = " · ".join(each for each in (gettext("Påbörjad beställning"), draft.organisation, draft.article) if each)
+            at = draft.updated_at.astimezone(clock.STOCKHOLM)
+            text = gettext("Beställningen är sparad men inte skickad. Du ändrade den senast {at}.").format(
+                at=f"{at:%Y-%m-%d %H:%M}"
+            )
+            heading = gettext("Fortsätt beställningen")
+            yield NextStep(what, heading, text, draft.url, heading)
+
+
+@dataclass(frozen=True)
+class _End:
+    """A carrier in use, or an eID on it, that ends soon."""
+
+    days: int
+    carrier: CarrierView
+    eid: EidView | None = None
+
+    @property
+    def day(self) -> dt.date | None:
+        """Returns the last day."""
+        return self.eid.valid_to if self.eid else self.carrier.valid_to
+
+
+class EndingRule:
+    """A new card before the one in use, or an eID on it, ends. Not if another card is under way or replaces it already."""
+
+    def steps(self, page: PersonView) -> Iterator[NextStep]:
+        """See `Rule`."""
+        order = _ordinary_order(page)
+        if order is None or any(each.state in _UNDER_WAY for each in page.carriers):
+            return
+        for end in sorted(_ends(page), key=lambda each: (each.days, each.eid is not None)):
+            ends = ngettext("går ut om {days} dag", "går ut om {days} dagar", end.days).format(days=end.days)
+            ends = ends if end.days > 0 else gettext("går ut i dag")
+            what = (
+                gettext("SITHS eID i {organisation}").format(organisation=end.eid.organisation) if end.eid else end.carrier.name
+            )
+            yield NextStep(
+                errand=f"{what} {ends}",
+                heading=gettext("Beställ ett nytt kort"),
+                text=_ending_text(end).format(name=_name_in_use(page), last=end.carrier.last, day=end.day),
+                url=order.url,
+                action=gettext("Beställ nytt kort"),
+                post=True,
+                carrier=end.carrier,
+            )
+
+
+def _ending_text(end: _End) -> str:
+    if end.eid:
+        return gettext("SITHS eID:t på kortet som slutar på {last} gäller till {day}. {name} får ett nytt med ett nytt kort.")
+    return gettext("Kortet som slutar på {last} gäller till {day}. {name} behöver ett nytt kort innan dess.")
+
+
+def _ends(page: PersonView) -> Iterator[_End]:
+    """Yields carriers in use and eIDs that end soon and have no lasting counterpart in the same organisation."""
+    in_use = [each for each in page.carriers if each.state == CarrierState.ACTIVE]
+    lasting = {each.organisation for each in in_use if each.expires_in is None}
+    eids = [(carrier, eid) for carrier in in_use for eid in carrier.eids if eid.state == EidState.ACTIVE]
+    lasting_eids = {eid.organisation for _carrier, eid in eids if eid.expires_in is None}
+    fetched_soon = {order.organisation for order in page.eid_orders}
+    for carrier in in_use:
+        if carrier.expires_in is not None and carrier.organisation not in lasting:
+            yield _End(carrier.expires_in, carrier)
+    for carrier, eid in eids:
+        if eid.expires_in is not None and eid.organisation not in lasting_eids | fetched_soon:
+            yield _End(eid.expires_in, carrier, eid)
+
+
+def _days_left(carrier: CarrierView) -> int:
+    return min((days for days in (carrier.activation_days, carrier.signing_days) if days is not None), default=0)
+
+
+def _name_in_use(page: PersonView) -> str:
+    return page.head.given_name_in_use or page.head.given_names
+
+
+def _brings(kind: str) -> str:
+    """Returns what the holder brings to an activation, as "kortet och en giltig svensk id-handling"."""
+    needs = kinds.kind_of(kind).activation
+    things = [gettext("kortet"), *(gettext(text) for need, text in _BRINGS.items() if need in needs)]
+    things = things[1:] if Need.DEVICE in needs else things
+    return gettext("{first} och {last}").format(first=", ".join(things[:-1]), last=things[-1]) if things[1:] else things[0]
+
+
+def _ordinary_order(page: PersonView) -> Function | None:
+    """Returns the function that orders a card for the person, if it is on."""
+    return next((each for each in page.functions if each.address == "order_start" and each.allowed), None)
+
+
+def _replaced(page: PersonView, carrier: CarrierView) -> CarrierView | None:
+    """Returns the only carrier of the same kind and organisation in use, which `carrier` replaces."""
+    same = [each for each in page.carriers if (each.code, each.organisation) == (carrier.code, carrier.organisation)]
+    in_use = [each for each in same if each.state == CarrierState.ACTIVE]
+    return in_use[0] if len(in_use) == 1 else None
+
+
+def _stages(page: PersonView, carrier: CarrierView) -> Iterator[Stage]:
+    """Yields the stages from the order to the signed receipt, and to the revocation of the card that is replaced."""
+    days = _days_left(carrier)
+    left = ngettext("{days} dag kvar", "{days} dagar kvar", days).format(days=days) if days else gettext("sista dagen i dag")
+    order, has_code = carrier.order, carrier.state == CarrierState.ACTIVATED_UNSIGNED
+    ordered = order.ordered_at.astimezone(clock.STOCKHOLM).date().isoformat() if order else ""
+    yield Stage("done", gettext("Kortet beställt"), ordered)
+    yield Stage("done", gettext("Skickat till innehavaren"), order.sent_on.isoformat() if order and order.sent_on else "")
+    yield Stage(
+        "done" if has_code else "now", gettext("Kod vald") if has_code else gettext("Aktivera kortet"), "" if has_code else left
+    )
+    if Need.SIGNED_RECEIPT in kinds.kind_of(carrier.code).activation:
+        yield Stage("now" if has_code else "later", gettext("Skriv under kvittensen"), left if has_code else "")
+    if old := _replaced(page, carrier):
+        yield Stage("later", gettext("Spärra det gamla kortet"), gettext("slutar på {last}").format(last=old.last))
+
+
+_WAITING = frozenset({CarrierState.ACTIVATED_UNSIGNED, CarrierState.SENT})
+
+RULES: tuple[Rule, ...] = (
+    CarrierRule(
+        _WAITING,
+        _("Ersätt kortet som slutar på {last}"),
+        _("Kortet går inte att aktivera. Spärra det och beställ ett nytt åt {name}."),
+        address="carrier_replace",
+        applies=lambda carrier: carrier.help is not None and carrier.help.is_beyond_help,
+    ),
+    CarrierRule(
+        frozenset({CarrierState.ACTIVATED_UNSIGNED}),
+        _("Slutför aktiveringen av kortet som slutar på {last}"),
+        _(
+            "Innehavaren kan välja en ny kod vid aktiveringen. "
+            "Är kvittensen inte underskriven senast {day} spärras kortet automatiskt."
+        ),
+        applies=lambda carrier: carrier.code_blocked,
+    ),
+    CarrierRule(
+        frozenset({CarrierState.ACTIVATED_UNSIGNED}),
+        _("Slutför aktiveringen av kortet som slutar på {last}"),
+        _(
+            "Innehavaren har valt legitimeringskod men inte skrivit under kvittensen. "
+            "Är den inte underskriven senast {day} spärras kortet automatiskt."
+        ),
+    ),
+    CarrierRule(
+        frozenset({CarrierState.SENT}),
+        _("Aktivera det nya kortet som slutar på {last}"),
+        _("{name} ska ha med sig {brings}. Kortet ska aktiveras senast {day}. Därefter spärras det automatiskt."),
+    ),
+    CarrierRule(
+        frozenset({CarrierState.RESERVED}),
+        _("Aktivera kortet som slutar på {last}"),
+        _("{name} ska ha med sig {brings}."),
+    ),
+    UndeliveredRule(
+        {
+            OrderState.RETURNED: _("Kortet spärrades {day}. Kontrollera innehavarens folkbokföringsadress innan du beställer."),
+            OrderState.FAILED: _("Kortleverantören kunde inte tillverka kortet. Beställningen avslutades {day}."),
+        }
+    ),
+    DraftRule(),
+    EndingRule(),
+)
+"""The rules, the most urgent first."""
