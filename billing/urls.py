@@ -3,7 +3,9 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
+from billing.queries import day
 from billing.web import series, views
+from siths_portal.lib.pages.day import SOURCES, Source
 
 
 class InvoiceNumber(StringConverter):
@@ -43,3 +45,5 @@ urlpatterns = [
         name="invoice_line_csv",
     ),
 ]
+
+SOURCES.register(Source("billing", 30, day.lines))

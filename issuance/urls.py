@@ -4,6 +4,7 @@ from issuance.activation.web.urls import urlpatterns as activation
 from issuance.administration.web.urls import urlpatterns as administration
 from issuance.articles.web.urls import urlpatterns as articles
 from issuance.customisations.web.urls import urlpatterns as customisations
+from issuance.day.web.urls import urlpatterns as day
 from issuance.imports.web.urls import urlpatterns as imports
 from issuance.offices.web.urls import urlpatterns as offices
 from issuance.operators.web.urls import urlpatterns as operators
@@ -16,6 +17,7 @@ from issuance.roles.web.urls import urlpatterns as roles
 from issuance.search.web.urls import urlpatterns as search
 
 urlpatterns = [
+    *day,
     *search,
     *person_page,
     *orders,

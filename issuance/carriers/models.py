@@ -73,6 +73,7 @@ class Receipt(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(identity_document__in=IDENTITY_DOCUMENTS), name="issuance_receipt_identity"),
         ]
+        indexes = [models.Index(fields=["officer_ref", "signed_at"], name="issuance_receipt_officer")]
 
     @property
     def terms_sha256(self) -> str:
@@ -154,6 +155,12 @@ class Carrier(Stateful):
             models.Index(fields=["puk_secret_id"], condition=Q(puk_secret_id__isnull=False), name="issuance_carrier_puk"),
             models.Index(
                 fields=["sent_at", "id"], condition=Q(state=CarrierState.SENT.value), name="issuance_carrier_not_activated"
+            ),
+            # For the cards of an organisation that wait for activation.
+            models.Index(
+                fields=["organisation", "sent_at", "id"],
+                condition=Q(state=CarrierState.SENT.value),
+                name="issuance_carrier_waiting",
             ),
             models.Index(
                 fields=["code_set_at", "id"],

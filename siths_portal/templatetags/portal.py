@@ -35,6 +35,7 @@ _TAGS = {
     "returned": ("cross", _("I retur")),
     "protected": ("shield", _("Skyddade personuppgifter")),
     "missing": ("warning", _("Saknas")),
+    "due": ("clock", ""),
 }
 """A status tag's icon and usual text. What is none of these only informs, in words of its own."""
 _INFO = ("info", "")

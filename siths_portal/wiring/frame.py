@@ -18,8 +18,10 @@ from issuance.authz import Action, policy
 from issuance.roles.queries.role_holders import RoleSummary, role_summaries
 from pki import approvals
 from pki.approvals import ApprovalAction
+from siths_portal.lib.pages import day
 
-_TABS = (
+_TABS: tuple[tuple[str, Any, str, Action | None], ...] = (
+    ("day", _("Dagen"), "day", None),
     ("search", _("Sök"), "search", Action.VIEW),
     ("administration", _("Administrera"), "gear", Action.VIEW_CONFIGURATION),
     ("invoices", _("Fakturor"), "invoice", Action.VIEW_INVOICE),
@@ -29,12 +31,13 @@ _TABS = (
 
 @dataclass(frozen=True)
 class Tab:
-    """An entry of the main menu. `name` is its URL name, `icon` a symbol of static/img/icons.svg."""
+    """An entry of the main menu. `name` is its URL name, `icon` a symbol of static/img/icons.svg, `waiting` what waits there."""
 
     name: str
     text: str
     icon: str
     url: str
+    waiting: day.Waiting | None = None
 
 
 class Frame:
@@ -51,11 +54,16 @@ class Frame:
 
     @cached_property
     def tabs(self) -> list[Tab]:
-        """The tabs that the actor's roles allow."""
+        """The tabs that the actor's roles allow. Everybody with a role has Dagen."""
         actor = getattr(self._request, "actor", None) if self.user else None
-        if actor is None:
+        if actor is None or not actor.grants:
             return []
-        return [Tab(name, str(text), icon, reverse(name)) for name, text, icon, action in _TABS if policy.holds(actor, action)]
+        waiting = {"day": day.remembered(self._request)}
+        return [
+            Tab(name, str(text), icon, reverse(name), waiting.get(name))
+            for name, text, icon, action in _TABS
+            if action is None or policy.holds(actor, action)
+        ]
 
     @cached_property
     def own_roles(self) -> list[RoleSummary]:
@@ -78,10 +86,9 @@ def frame(request: HttpRequest) -> dict[str, object]:
 @require_safe
 @with_login_form
 def start(request: HttpRequest) -> HttpResponse:
-    """The start page: redirects a logged-in user to their first tab, for most the search, and shows others the log-in."""
-    frame = Frame(request)
-    if frame.user:
-        return redirect(frame.tabs[0].url if frame.tabs else "search")
+    """The start page: redirects a logged-in user to Dagen, and shows others the log-in."""
+    if Frame(request).user:
+        return redirect("day")
     return render(request, "portal/start.html", {"tab": ""})
 
 

@@ -76,6 +76,12 @@ ROWS: list[Row] = [
     Row("logout", "POST", PUBLIC),
     Row("settings", "GET", LOGGED_IN),
     Row("settings", "POST", LOGGED_IN, ok=302),
+    # Dagen
+    Row("day", "GET", LOGGED_IN),
+    Row("day_sent", "GET", ACTIVATE),
+    Row("day_unsigned", "GET", ACTIVATE),
+    Row("day_orders", "GET", ORDER),
+    Row("day_ending", "GET", ORDER),
     # search
     Row("search", "GET", Action.VIEW),
     Row("search", "POST", Action.VIEW, ok=422),

@@ -75,8 +75,8 @@ def test_the_line(
         made.see("SITHS eID Portal")
         made.look("Startsidan")
         walk.log_in(made, clerk(FIRST_CLERK), look=True)
-        made.see("Sök person")
-        made.look("Sök", tour="search")
+        made.see(walk.SEARCHES)
+        made.look("Dagen", tour="search")
         order_it(made, registry, holder, photo)
         registry.await_state(holder, "sent")
         activate_it(made, registry, holder, tmp_path)
@@ -146,7 +146,7 @@ def activate_it(made: Desk, registry: Registry, holder: Holder, folder: Path) ->
 def log_in_with_it(stage: Stage, browser: Browser, hands: Hands, index: int) -> None:
     with desk(stage, browser, hands, f"kortet-{hands.name}") as own:
         walk.log_in_with_card(own, clerk(index), CODE)
-        own.see("Sök person")
+        own.see(walk.SEARCHES)
         own.look("Inloggad med kortet")
 
 

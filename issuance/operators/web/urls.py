@@ -8,12 +8,14 @@ from issuance.operators.web import (
     ca_states,
     ceremonies,
     certificates,
+    day,
     health,
     imports,
     mass_revocations,
     proposals,
     status,
 )
+from siths_portal.lib.pages.day import SOURCES, Source
 
 _CA = "pki/utfardare/<slug:slug>/<int:generation>/"
 _CERTIFICATE = "pki/certifikat/<uuid:certificate_id>/"
@@ -63,3 +65,5 @@ urlpatterns: list[URLPattern] = [
     path(f"{_MASS}starta/", mass_revocations.mass_start, name="pki_mass_start"),
     path(f"{_MASS}stoppa/", mass_revocations.mass_stop, name="pki_mass_stop"),
 ]
+
+SOURCES.register(Source("operators", 20, day.lines))

@@ -107,6 +107,12 @@ class CardOrder(Stateful):
             models.Index(
                 fields=["customisation", "supplier_ref"], condition=Q(state__in=UNDER_WAY), name="issuance_order_custom_underway"
             ),
+            # For the orders of an organisation that came to nothing.
+            models.Index(
+                fields=["organisation", "ordered_at"],
+                condition=Q(state__in=[OrderState.FAILED.value, OrderState.RETURNED.value]),
+                name="issuance_order_to_nothing",
+            ),
             # For the sweeper and the alarm count of orders that wait for a PUK.
             models.Index(fields=["puk", "id"], condition=Q(puk__in=WAITING_PUKS), name="issuance_order_puk_waits"),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="issuance_order_sent"),

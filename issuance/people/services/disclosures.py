@@ -60,6 +60,12 @@ def _of_holders(actor: Actor, action: str, organisation_id: UUID, facts: dict[st
     Event.record(actor_ref=actor.ref, action=action, subject_type="disclosure", subject_ref=str(organisation_id), facts=facts)
 
 
+def record_work(*, actor: Actor, what: str, person_ids: Iterable[UUID]) -> None:
+    """Records that `actor` will see these people on Dagen (`what` is "day") or in one of its lists of work."""
+    facts = {"persons": sorted({str(person_id) for person_id in person_ids})}
+    Event.record(actor_ref=actor.ref, action="work.listed", subject_type="disclosure", subject_ref=what, facts=facts)
+
+
 def record_history_file(*, actor: Actor, of: str, subject_ref: UUID | str, rows: int, chosen: Mapping[str, Any]) -> None:
     """Records that `actor` will download a list of events, which names the people who acted, as a file of `rows` rows.
 

@@ -22,6 +22,9 @@ QUALIFICATION_ACTIONS = ("qualification.recorded", "qualification.withdrawn")
 REVOKING_ACTIONS = ("carrier.revoked", "eid.revoked")
 """Actions that count towards an officer's limit of revocations (ADR 0297)."""
 
+OWN_DAY_ACTIONS = ("person.shown", "carrier.ordered", "carrier.revoked", "eid.revoked", "eid_order.ordered")
+"""Actions by which Dagen tells what a user did today."""
+
 EXTENDED_SEARCH = "search.extended"
 """The action of a search outside the searcher's scope."""
 
@@ -48,6 +51,9 @@ class Event(events.AppendOnlyEvent):
             ),
             models.Index(
                 fields=["actor_ref", "at"], name="issuance_event_revoking", condition=models.Q(action__in=REVOKING_ACTIONS)
+            ),
+            models.Index(
+                fields=["actor_ref", "at"], name="issuance_event_own_day", condition=models.Q(action__in=OWN_DAY_ACTIONS)
             ),
             models.Index(fields=["actor_ref", "id"], name="issuance_event_extended", condition=models.Q(action=EXTENDED_SEARCH)),
         ]

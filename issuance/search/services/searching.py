@@ -232,7 +232,7 @@ def _name(name: str, text: str, *, extended: bool, field: str = "name") -> Term:
         problem = "Sök med antingen namn eller id, inte båda."
         raise Invalid("search-twice", problem, fields={"name": [problem]})
     if extended:
-        problem = "Namn kan du bara söka på inom ditt eget omfång. Sök med person-id, tjänste-id eller kortserienummer i stället."
+        problem = "Namn kan du bara söka på inom din behörighet. Sök med person-id, tjänste-id eller kortserienummer i stället."
         raise Invalid("search-name-extended", problem, fields={field: [problem]})
     try:
         return parse_name(name)

@@ -22,7 +22,7 @@ class SearchForm(Form):
     )
     name = forms.CharField(
         label=_("Namn"),
-        help_text=_("Början av efternamnet, eller efternamn och förnamn. Söker bara inom ditt eget omfång."),
+        help_text=_("Början av efternamnet, eller efternamn och förnamn. Söker bara inom din behörighet."),
         required=False,
         max_length=100,
         error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},

@@ -11,11 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.administration.queries import next_steps
 from issuance.authz import Action
 from issuance.records.domain import wording
 from issuance.records.web.frame import SEARCH, actor_of, render_page, session_id_of
-from issuance.revocation.queries import held_revocations
 from issuance.roles.queries import own_training
 from issuance.search.domain.search_terms import TermKind
 from issuance.search.models import Search
@@ -36,12 +34,7 @@ _CATALOGUE_AWAY = _lazy(
 def search(request: HttpRequest) -> HttpResponse:
     """Shows the form; after a post redirects to the only person found or else to the hits. Raises Forbidden, TooManyRequests."""
     if request.method != "POST":
-        actor = actor_of(request)
-        waits = {
-            "unfinished": next_steps.unfinished_of_issuer(actor),
-            "held_revocations": held_revocations.count_to_decide(actor=actor),
-        }
-        return _page(request, SearchForm(), waits)
+        return _page(request, SearchForm())
     form = SearchForm(request.POST)
     if not form.is_valid():
         return _page(request, form, status=Invalid.http_status)

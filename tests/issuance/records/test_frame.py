@@ -61,7 +61,7 @@ def test_tabs_follow_the_rights(world: Any, role: Role) -> None:
     searching = ["Sök"] * (Action.VIEW in ALLOWED[role])
     invoices, operating = ["Fakturor"] * (role in INVOICES), ["PKI"] * (role is Role.PKI_OPERATOR)
     configuring = ["Administrera"] * (role in CONFIGURATION)
-    assert tabs(body) == [*searching, *configuring, *invoices, *operating]
+    assert tabs(body) == ["Dagen", *searching, *configuring, *invoices, *operating]
     assert bool(re.search(r'<a class="rail-link" href="/sok/" aria-current="true"', body)) is bool(searching)
 
 
@@ -76,13 +76,13 @@ def test_the_head_tells_who_is_logged_in_and_lets_out_by_post_alone(world: Any) 
     assert "Provsson" not in re.search(r"<title>(.*?)</title>", body, re.DOTALL)[1]  # type: ignore[index]
 
 
-def test_the_first_page_is_the_way_in_or_the_search(world: Any) -> None:
+def test_the_first_page_is_the_way_in_or_dagen(world: Any) -> None:
     body = Client().get("/").content.decode()
     assert re.search(r'<form method="post" action="/logga-in/" class="actions">', body)
     assert len(re.findall(r"<button (?![^>]*aria-hidden)", body)) == 1
     assert tabs(body) == []
-    assert client_of(world.officer()).get("/").url == "/sok/"
-    assert client_of(world.officer()).get("/", follow=True).redirect_chain == [("/sok/", 302)]
+    assert client_of(world.officer()).get("/").url == "/dagen/"
+    assert client_of(world.officer()).get("/", follow=True).redirect_chain == [("/dagen/", 302)]
 
 
 def test_the_help_page_is_open_to_those_who_cannot_log_in(world: Any, django_assert_max_num_queries: Any) -> None:
@@ -148,7 +148,7 @@ def test_every_way_into_help_leads_somewhere(world: Any) -> None:
     assert ways <= led
 
 
-@pytest.mark.parametrize("address", ["/", "/hjalp/", "/tillganglighet/", "/sok/", "/finns/inte/"])
+@pytest.mark.parametrize("address", ["/", "/hjalp/", "/tillganglighet/", "/dagen/", "/sok/", "/finns/inte/"])
 def test_no_page_asks_the_browser_for_an_exception_from_the_policy(world: Any, address: str) -> None:
     for client in (Client(), client_of(world.officer())):
         answer = client.get(address, follow=True)

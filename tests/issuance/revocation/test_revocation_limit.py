@@ -159,7 +159,7 @@ class TestThePages:
         assert "Begäran skickades inte." in text_of(again)
         assert text_of(again).count("begärde samma spärr") == 1
         assert "Du har begärt ärendet själv." in text_of(first.get(address))
-        assert "1 spärr väntar på ditt beslut." in text_of(other.get(reverse("search")))
+        assert "1 spärr väntar på ditt beslut" in text_of(other.get(reverse("day")))
         row = HeldRevocation.objects.get()
         for form, why in (({"sparr": str(row.pk)}, "Välj om du godkänner"), ({"decision": "approve"}, "Välj minst en spärr")):
             refused = other.post(address, form)

@@ -46,7 +46,7 @@ def test_posted_and_opened_by_a_handle(world: Any, django_assert_max_num_queries
         ({"name": "E"}, "minst två bokstäver"),
         ({"name": "Ek 2"}, "bara bokstäver"),
         ({"name": "Ek", "text": "1024"}, "antingen namn eller id"),
-        ({"name": "Ek", "extended": "on", "reason": REASON}, "inom ditt eget omfång"),
+        ({"name": "Ek", "extended": "on", "reason": REASON}, "inom din behörighet"),
     ],
 )
 def test_what_cannot_be_searched_for_comes_back_onto_the_form(world: Any, fields: dict[str, str], told: str) -> None:

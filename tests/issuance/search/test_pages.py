@@ -6,9 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
@@ -51,22 +49,6 @@ def test_one_hit_goes_straight_to_the_person(world: Any, django_assert_max_num_q
         assert answer.url == f"/sok/person/{post.person_id}/"
     with django_assert_max_num_queries(15):
         assert client.get("/sok/").status_code == 200
-
-
-def test_an_issuer_is_told_at_once_that_his_area_has_steps_left(world: Any, django_assert_max_num_queries: Any) -> None:
-    """Until it is in use; clerks are asked nothing about it."""
-    issuer = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
-    told = "Det finns steg kvar att göra i utgivningsområdet Regionen."
-    with django_assert_max_num_queries(15):
-        body = issuer.get("/sok/").content.decode()
-    assert told in body
-    assert reverse("area", args=[world.area.id]) in body
-    clerk = client_of(world.officer())
-    with CaptureQueriesContext(connection) as asked:
-        assert told not in clerk.get("/sok/").content.decode()
-    assert not [query for query in asked.captured_queries if 'FROM "issuance_issuingarea"' in query["sql"]]
-    world.order()
-    assert told not in issuer.get("/sok/").content.decode()
 
 
 def test_a_scanned_card_opens_on_the_persons_page(world: Any) -> None:

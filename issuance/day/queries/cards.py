@@ -1,0 +1,310 @@
+"""Cards, orders and eIDs that wait for a clerk: the lines of Dagen, and the rows of the lists that they lead to.
+
+Each selection is limited to what the actor may act on, so a person whom the actor may not see is in no line and no number.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Exists, ExpressionWrapper, F, OuterRef, QuerySet, Value
+from django.db.models.fields import CharField, DateTimeField
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.models import Carrier, Eid
+from issuance.orders.domain.drafts import DraftState
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Person
+from issuance.records.domain import wording
+from issuance.revocation.queries import held_revocations
+from siths_portal.lib import clock
+from siths_portal.lib.database.prepared import prepared
+from siths_portal.lib.pages.day import Line, Urgency
+
+MOST = 200
+"""Cards, orders and eIDs are counted up to this number."""
+
+PERSONS = 5
+"""At most this many persons have lines of their own; a list has the others."""
+
+SOON = 7
+ENDING_DAYS = 30
+ORDER_DAYS = 60
+"""Orders that failed or came back are shown for this many days, unless the person got another order."""
+
+_SENT, _ENDING = "sent", "ending"
+_NOBODY = UUID(int=0)
+
+
+def lines(actor: Actor) -> Iterator[Line]:
+    """Yields the lines of whoever orders, activates or revokes cards."""
+    yield from _held(actor)
+    if policy.holds(actor, Action.ACTIVATE_ORDINARY_CARD):
+        yield from _unsigned(actor)
+    if policy.holds(actor, Action.ORDER_ORDINARY_CARD):
+        yield from _drafts(actor)
+        yield from _counted(actor)
+
+
+def person_name(person: Person) -> str:
+    """Returns the name in use, first name first. A protected person is named on their own page only."""
+    return _("Skyddad person") if person.is_protected else f"{person.given_name_in_use} {person.surname}"
+
+
+def _held(actor: Actor) -> Iterator[Line]:
+    if count := held_revocations.count_to_decide(actor=actor):
+        yield Line(
+            urgency=Urgency.TODAY,
+            title=ngettext("{n} spärr väntar på ditt beslut", "{n} spärrar väntar på ditt beslut", count).format(n=count),
+            url=reverse("held_revocations"),
+            text=_("En annan ID-administratör har begärt spärren. Kortet gäller tills du har beslutat."),
+            icon="ban",
+            action=_("Visa spärrarna"),
+        )
+
+
+# Cards that the holder has not signed for.
+
+
+def unsigned(actor: Actor) -> QuerySet[Carrier]:
+    """Returns the cards with a code but without a signed receipt that the actor may activate, never the actor's own."""
+    rows = Carrier.objects.visible_to(actor, Action.ACTIVATE_ORDINARY_CARD).filter(state=CarrierState.ACTIVATED_UNSIGNED.value)
+    return rows.exclude(person=actor.person_id or _NOBODY)
+
+
+def last_day_to_sign(carrier: Carrier) -> dt.date | None:
+    """Returns the last day for the holder's signature; the night after it the card is revoked."""
+    day = wording.day(carrier.code_set_at)
+    return day + dt.timedelta(days=settings.NOT_SIGNED_DAYS) if day else None
+
+
+@prepared
+def _first_unsigned(actor: Actor) -> QuerySet[Carrier]:
+    return unsigned(actor).select_related("person").order_by("code_set_at", "pk").defer("card_key_spki")[: MOST + 1]
+
+
+def _unsigned(actor: Actor) -> Iterator[Line]:
+    found = _first_unsigned(actor)
+    for carrier in found[:PERSONS]:
+        left = _days_left(last_day_to_sign(carrier))
+        yield Line(
+            urgency=_urgency(left),
+            title=person_name(carrier.holder),
+            url=reverse("person", args=[carrier.holder_id]),
+            text=_("Kortet som slutar på {last} har en kod, men kvittensen är inte underskriven.").format(
+                last=carrier.card_serial[-4:]
+            ),
+            icon="hourglass",
+            action=_("Fortsätt aktivera"),
+            action_url=reverse("activate", args=[carrier.pk]),
+            tag=revoked_in(left),
+            persons=(carrier.holder_id,),
+        )
+    if more := len(found) - PERSONS if len(found) > PERSONS else 0:
+        left = _days_left(last_day_to_sign(found[PERSONS]))
+        yield Line(
+            urgency=_urgency(left),
+            title=ngettext("{n} kort till väntar på underskrift", "{n} kort till väntar på underskrift", more).format(
+                n=_number(more, MOST - PERSONS)
+            ),
+            url=reverse("day_unsigned"),
+            text=_("Innehavarna har valt kod men inte skrivit under kvittensen."),
+            icon="hourglass",
+            action=_("Visa korten"),
+            tag=revoked_in(left),
+        )
+
+
+# Drafts of orders.
+
+
+@prepared
+def _open_drafts(actor: Actor, owner_ref: str) -> QuerySet[OrderDraft]:
+    people = Person.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD)
+    rows = OrderDraft.objects.filter(owner_ref=owner_ref, state=DraftState.OPEN.value, person__in=people)
+    return rows.select_related("person").only("person", "created_at", "updated_at").order_by("-updated_at", "pk")[:PERSONS]
+
+
+def _drafts(actor: Actor) -> Iterator[Line]:
+    for draft in _open_drafts(actor, actor.ref):
+        began = draft.created_at.astimezone(clock.STOCKHOLM)
+        when = _("kl. {time}").format(time=f"{began:%H:%M}") if began.date() == clock.today() else f"{began:%Y-%m-%d}"
+        yield Line(
+            urgency=Urgency.THIS_WEEK,
+            title=person_name(draft.person),
+            url=reverse("person", args=[draft.person_id]),
+            text=_("Du började beställa ett kort {when}. Det är inte skickat.").format(when=when),
+            icon="pen",
+            action=_("Fortsätt beställa"),
+            action_url=reverse("order_organisation", args=[draft.pk]),
+            persons=(draft.person_id,),
+        )
+
+
+# Cards that are sent, orders that came to nothing, and eIDs that end: numbers, read by one query.
+
+
+def not_activated(actor: Actor) -> QuerySet[Carrier]:
+    """Returns the cards that are sent and not activated, and that the actor may activate."""
+    rows = Carrier.objects.visible_to(actor, Action.ACTIVATE_ORDINARY_CARD).filter(state=CarrierState.SENT.value)
+    return rows.exclude(person=actor.person_id or _NOBODY)
+
+
+def last_day_to_activate(sent_at: dt.datetime | None) -> dt.date | None:
+    """Returns the last day for activation; the night after it the card is revoked."""
+    day = wording.day(sent_at)
+    return day + dt.timedelta(days=settings.NOT_ACTIVATED_DAYS) if day else None
+
+
+def sent_before(days: int) -> dt.datetime:
+    """Returns the moment before which cards were sent that have at most `days` days left."""
+    return clock.start_of_day(clock.today() + dt.timedelta(days=days + 1 - settings.NOT_ACTIVATED_DAYS))
+
+
+def to_nothing(actor: Actor, since: dt.datetime) -> QuerySet[CardOrder]:
+    """Returns the orders since `since` that failed or came back, for persons who got no other order after them."""
+    # Ids rise with time.
+    later = CardOrder.objects.filter(person=OuterRef("person"), pk__gt=OuterRef("pk")).exclude(state=OrderState.CANCELLED.value)
+    rows = CardOrder.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD)
+    rows = rows.filter(state__in=[OrderState.FAILED.value, OrderState.RETURNED.value], ordered_at__gte=since)
+    return rows.filter(~Exists(later), person__isnull=False)
+
+
+def orders_since() -> dt.datetime:
+    """Returns since when orders are shown that came to nothing."""
+    return clock.start_of_day(clock.today() - dt.timedelta(days=ORDER_DAYS))
+
+
+def ending(actor: Actor, until: dt.datetime) -> QuerySet[Eid]:
+    """Returns the active eIDs that end by `until` and whose holders the actor may order cards for."""
+    return Eid.objects.visible_to(actor, Action.ORDER_EID).filter(state=EidState.ACTIVE.value, valid_to__lte=until)
+
+
+def ending_until() -> dt.datetime:
+    """Returns the end of the last day on which eIDs are counted that end soon."""
+    return clock.start_of_day(clock.today() + dt.timedelta(days=ENDING_DAYS + 1))
+
+
+@prepared
+def _waiting(actor: Actor, since: dt.datetime, until: dt.datetime) -> QuerySet[Any, Any]:
+    """Returns a kind and a moment for each sent card, each order that came to nothing, and each eID that ends."""
+    no_time = Value(dt.timedelta(0))
+    # Sorted by an expression: by the column, PostgreSQL would read the cards of the whole country in that order.
+    oldest = ExpressionWrapper(F("sent_at") + no_time, output_field=DateTimeField()).asc()
+    sent = _kind(not_activated(actor), Value(_SENT), "sent_at").order_by(oldest)[: MOST + 1]
+    orders = _kind(to_nothing(actor, since), F("state"), "ordered_at").order_by()[: MOST + 1]
+    eids = _kind(ending(actor, until), Value(_ENDING), "valid_to").order_by()[: MOST + 1]
+    return sent.union(orders, eids, all=True)
+
+
+def _kind(rows: QuerySet[Any], kind: Any, moment: str) -> QuerySet[Any, Any]:
+    found: QuerySet[Any, Any] = rows.annotate(what=ExpressionWrapper(kind, output_field=CharField()))
+    return found.values_list("what", moment)
+
+
+def _counted(actor: Actor) -> Iterator[Line]:
+    moments: dict[str, list[dt.datetime]] = {}
+    for kind, moment in _waiting(actor, orders_since(), ending_until()):
+        moments.setdefault(kind, []).append(moment)
+    yield from _sent(moments.get(_SENT, []))
+    yield from _to_nothing({kind: len(found) for kind, found in moments.items()})
+    if count := len(moments.get(_ENDING, [])):
+        yield Line(
+            urgency=Urgency.LATER,
+            title=ngettext(
+                "{n} SITHS eID slutar gälla inom {days} dagar", "{n} SITHS eID slutar gälla inom {days} dagar", count
+            ).format(n=_number(count), days=ENDING_DAYS),
+            url=reverse("day_ending"),
+            text=_("Beställ nya kort i tid, så att ingen blir utan."),
+            icon="renew",
+            action=_("Visa listan"),
+        )
+
+
+def _sent(sent_at: list[dt.datetime]) -> Iterator[Line]:
+    """Yields a line for the sent cards of each urgency."""
+    counts = Counter(_urgency(_days_left(last_day_to_activate(moment))) for moment in sent_at)
+    titles = {
+        Urgency.TODAY: ngettext("{n} kort spärras i kväll", "{n} kort spärras i kväll", counts[Urgency.TODAY]),
+        Urgency.THIS_WEEK: ngettext(
+            "{n} kort spärras inom {days} dagar", "{n} kort spärras inom {days} dagar", counts[Urgency.THIS_WEEK]
+        ),
+        Urgency.LATER: ngettext("{n} kort väntar på aktivering", "{n} kort väntar på aktivering", counts[Urgency.LATER]),
+    }
+    texts = {
+        Urgency.TODAY: ngettext(
+            "Det är skickat men inte aktiverat. I dag är sista dagen.",
+            "De är skickade men inte aktiverade. I dag är sista dagen.",
+            counts[Urgency.TODAY],
+        ),
+        Urgency.THIS_WEEK: ngettext(
+            "Det är skickat men inte aktiverat. Påminn innehavaren.",
+            "De är skickade men inte aktiverade. Påminn innehavarna.",
+            counts[Urgency.THIS_WEEK],
+        ),
+        Urgency.LATER: ngettext(
+            "Det är skickat, och innehavaren har mer än {days} dagar på sig.",
+            "De är skickade, och innehavarna har mer än {days} dagar på sig.",
+            counts[Urgency.LATER],
+        ),
+    }
+    for urgency, within in ((Urgency.TODAY, "0"), (Urgency.THIS_WEEK, str(SOON)), (Urgency.LATER, "")):
+        if count := counts[urgency]:
+            yield Line(
+                urgency=urgency,
+                title=titles[urgency].format(n=_number(count), days=SOON),
+                url=reverse("day_sent") + (f"?inom={within}" if within else ""),
+                text=texts[urgency].format(days=SOON),
+                icon="card",
+                action=_("Visa korten"),
+            )
+
+
+def _to_nothing(counts: dict[str, int]) -> Iterator[Line]:
+    if count := counts.get(OrderState.RETURNED.value):
+        yield Line(
+            urgency=Urgency.THIS_WEEK,
+            title=ngettext("{n} kort har kommit i retur", "{n} kort har kommit i retur", count).format(n=_number(count)),
+            url=f"{reverse('day_orders')}?status={OrderState.RETURNED}",
+            text=_("Posten kunde inte lämna ut försändelsen. Kontrollera adressen och beställ ett nytt kort."),
+            icon="return",
+            action=_("Visa korten"),
+        )
+    if count := counts.get(OrderState.FAILED.value):
+        yield Line(
+            urgency=Urgency.THIS_WEEK,
+            title=ngettext("{n} beställning misslyckades", "{n} beställningar misslyckades", count).format(n=_number(count)),
+            url=f"{reverse('day_orders')}?status={OrderState.FAILED}",
+            text=_("Kortleverantören kunde inte tillverka kortet. Beställ ett nytt."),
+            icon="warning",
+            action=_("Visa beställningarna"),
+        )
+
+
+def _days_left(last: dt.date | None) -> int:
+    return (last - clock.today()).days if last else SOON + 1
+
+
+def _urgency(left: int) -> Urgency:
+    return Urgency.TODAY if left <= 0 else Urgency.THIS_WEEK if left <= SOON else Urgency.LATER
+
+
+def revoked_in(left: int) -> str:
+    """Returns in words when a card with this many days left is revoked."""
+    if left <= 0:
+        return _("Spärras i kväll")
+    return _("Spärras i morgon") if left == 1 else _("{n} dagar kvar").format(n=left)
+
+
+def _number(count: int, most: int = MOST) -> str:
+    return _("Fler än {n}").format(n=most) if count > most else str(count)

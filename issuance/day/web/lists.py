@@ -1,0 +1,262 @@
+"""The small lists that lines of Dagen lead to. Each records whom it showed."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from issuance.carriers.models import Carrier, Eid
+from issuance.day.queries import cards
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Person
+from issuance.people.services import disclosures
+from issuance.records.domain import wording
+from issuance.records.web.frame import actor_of
+from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Rows, Source, Tag
+from siths_portal.lib.pages.forms import Form
+
+
+@dataclass(frozen=True)
+class WorkLine:
+    """A card, order or eID of a person that waits. `last` has the last digits of a card, `due` the day on which it ends."""
+
+    id: UUID
+    person_id: UUID
+    name: str
+    organisation: str
+    last: str = ""
+    hsa_id: str = ""
+    day: dt.date | None = None
+    due: dt.date | None = None
+    state: str = ""
+
+
+def _listed(person: Person) -> str:
+    return cards.person_name(person) if person.is_protected else f"{person.surname}, {person.given_name_in_use}"
+
+
+_NAME = Column[WorkLine](key="namn", heading=_("Namn"), value="name", link=lambda line: reverse("person", args=[line.person_id]))
+_CARD = Column[WorkLine](key="kort", heading=_("Kort slutar på"), value="last", kind=Kind.NUMBER)
+_ORGANISATION = Column[WorkLine](key="organisation", heading=_("Organisation"))
+
+
+class WorkList(List[WorkLine]):
+    """The base of these lists. They have no file: they are for work at hand, and a file would need a purpose of its own."""
+
+    count_to = cards.MOST
+    what = ""
+
+    def __init__(self, request: HttpRequest) -> None:
+        super().__init__(request)
+        self.actor = actor_of(request)
+
+    def note_page(self, lines: Sequence[WorkLine]) -> None:
+        """See `List`."""
+        disclosures.record_work(actor=self.actor, what=self.what, person_ids=[line.person_id for line in lines])
+
+
+class WithinForm(Form):
+    """Which sent cards are listed."""
+
+    inom = forms.TypedChoiceField(
+        label=_("Spärras"),
+        required=False,
+        coerce=int,
+        empty_value=None,
+        choices=[("", _("Alla")), ("0", _("I kväll")), ("7", _("Inom 7 dagar")), ("30", _("Inom 30 dagar"))],
+    )
+
+
+class SentList(WorkList):
+    """Cards that are sent and not activated, those that are revoked first on top."""
+
+    what = "sent"
+    columns = (
+        _NAME,
+        _CARD,
+        Column(key="skickat", heading=_("Skickat"), value="day", kind=Kind.DAY, sort=Key("sent_at", nullable=False)),
+        Column(key="sparras", heading=_("Spärras efter"), value="due", kind=Kind.DAY),
+        _ORGANISATION,
+    )
+    caption = _("Skickade kort som inte är aktiverade")
+    caption_hidden = True
+    order = "skickat"
+    empty = Empty(_("Inget kort väntar"), _("Alla kort som är skickade till innehavare inom din behörighet är aktiverade."))
+    no_match = Empty(_("Inget kort spärras så snart"), _("Alla kort i urvalet har fler dagar kvar."))
+
+    def form(self) -> forms.BaseForm:
+        """See `List`."""
+        return WithinForm(self.request.GET)
+
+    def rows(self) -> Source[WorkLine]:
+        """See `List`."""
+        found = cards.not_activated(self.actor)
+        if "inom" in self.chosen:
+            found = found.filter(sent_at__lt=cards.sent_before(self.chosen["inom"]))
+        return Rows(found.select_related("person", "organisation").defer("card_key_spki"), _sent_lines)
+
+    def count_text(self, count: int) -> str:
+        """See `List`."""
+        return ngettext("{n} kort", "{n} kort", count).format(n=count)
+
+
+def _sent_lines(found: Sequence[Carrier]) -> Sequence[WorkLine]:
+    return [_card_line(each, each.sent_at, cards.last_day_to_activate(each.sent_at)) for each in found]
+
+
+def _card_line(card: Carrier, moment: dt.datetime | None, due: dt.date | None) -> WorkLine:
+    return WorkLine(
+        id=card.pk,
+        person_id=card.holder_id,
+        name=_listed(card.holder),
+        organisation=card.organisation.name,
+        last=card.card_serial[-4:],
+        day=wording.day(moment),
+        due=due,
+    )
+
+
+class UnsignedList(WorkList):
+    """Cards with a code whose receipt is not signed, those that are revoked first on top."""
+
+    what = "unsigned"
+    columns = (
+        _NAME,
+        _CARD,
+        Column(key="kod", heading=_("Kod vald"), value="day", kind=Kind.DAY, sort=Key("code_set_at", nullable=False)),
+        Column(key="sparras", heading=_("Spärras efter"), value="due", kind=Kind.DAY),
+        _ORGANISATION,
+        Column(
+            key="gor",
+            heading=_("Åtgärd"),
+            heading_hidden=True,
+            value=lambda _line: _("Fortsätt aktivera"),
+            link=lambda line: reverse("activate", args=[line.id]),
+        ),
+    )
+    caption = _("Kort som väntar på underskrift")
+    caption_hidden = True
+    order = "kod"
+    empty = Empty(_("Inget kort väntar på underskrift"), _("Alla innehavare som har valt kod har också skrivit under."))
+
+    def rows(self) -> Source[WorkLine]:
+        """See `List`."""
+        return Rows(cards.unsigned(self.actor).select_related("person", "organisation").defer("card_key_spki"), _unsigned_lines)
+
+    def count_text(self, count: int) -> str:
+        """See `List`."""
+        return ngettext("{n} kort", "{n} kort", count).format(n=count)
+
+
+def _unsigned_lines(found: Sequence[Carrier]) -> Sequence[WorkLine]:
+    return [_card_line(each, each.code_set_at, cards.last_day_to_sign(each)) for each in found]
+
+
+class OutcomeForm(Form):
+    """Which orders are listed."""
+
+    status = forms.ChoiceField(
+        label=_("Status"),
+        required=False,
+        choices=[
+            ("", _("Alla")),
+            (OrderState.RETURNED.value, _("I retur")),
+            (OrderState.FAILED.value, _("Misslyckades")),
+        ],
+    )
+
+
+class OrderList(WorkList):
+    """Orders that failed or came back, the newest first."""
+
+    what = "orders"
+    columns = (
+        _NAME,
+        Column(key="bestalld", heading=_("Beställd"), value="day", kind=Kind.DAY, sort=Key("ordered_at", nullable=False)),
+        Column(key="status", heading=_("Status"), kind=Kind.TAG, value=lambda line: Tag(line.state)),
+        _ORGANISATION,
+    )
+    caption = _("Beställningar som inte blev ett kort i handen")
+    caption_hidden = True
+    order = "-bestalld"
+    empty = Empty(_("Ingen beställning att göra om"), _("Inget kort har kommit i retur, och ingen tillverkning har misslyckats."))
+
+    def form(self) -> forms.BaseForm:
+        """See `List`."""
+        return OutcomeForm(self.request.GET)
+
+    def rows(self) -> Source[WorkLine]:
+        """See `List`."""
+        found = cards.to_nothing(self.actor, cards.orders_since())
+        if status := self.chosen.get("status"):
+            found = found.filter(state=status)
+        return Rows(found.select_related("person", "organisation"), _order_lines)
+
+    def count_text(self, count: int) -> str:
+        """See `List`."""
+        return ngettext("{n} beställning", "{n} beställningar", count).format(n=count)
+
+
+def _order_lines(found: Sequence[CardOrder]) -> Sequence[WorkLine]:
+    return [
+        WorkLine(
+            id=each.pk,
+            person_id=each.person.pk,
+            name=_listed(each.person),
+            organisation=each.organisation.name,
+            day=wording.day(each.ordered_at),
+            state=each.state,
+        )
+        for each in found
+        if each.person is not None
+    ]
+
+
+class EndingList(WorkList):
+    """eIDs that end soon, the first on top."""
+
+    what = "ending"
+    columns = (
+        _NAME,
+        Column(key="id", heading=_("HSA-id"), value="hsa_id", kind=Kind.NUMBER, css="whole"),
+        Column(key="till", heading=_("Giltigt till"), value="due", kind=Kind.DAY, sort=Key("valid_to", nullable=False)),
+        _CARD,
+        _ORGANISATION,
+    )
+    caption = _("SITHS eID som slutar gälla")
+    caption_hidden = True
+    order = "till"
+    empty = Empty(_("Inget SITHS eID slutar gälla"), _("Alla SITHS eID inom din behörighet gäller i mer än 30 dagar till."))
+
+    def rows(self) -> Source[WorkLine]:
+        """See `List`."""
+        found = cards.ending(self.actor, cards.ending_until())
+        related: Any = ("carrier__person", "organisation")
+        return Rows(found.select_related(*related).defer("carrier__card_key_spki"), _ending_lines)
+
+    def count_text(self, count: int) -> str:
+        """See `List`."""
+        return ngettext("{n} SITHS eID", "{n} SITHS eID", count).format(n=count)
+
+
+def _ending_lines(found: Sequence[Eid]) -> Sequence[WorkLine]:
+    return [
+        WorkLine(
+            id=each.pk,
+            person_id=each.carrier.holder_id,
+            name=_listed(each.carrier.holder),
+            organisation=each.organisation.name,
+            last=each.carrier.card_serial[-4:],
+            hsa_id=each.hsa_id,
+            due=wording.last_day(each.valid_to),
+        )
+        for each in found
+    ]

@@ -1,0 +1,98 @@
+"""Dagen, and the lists that its lines lead to."""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from issuance.authz import Action, Actor, policy
+from issuance.day.queries import recent
+from issuance.day.web.lists import EndingList, OrderList, SentList, UnsignedList, WorkList
+from issuance.people.services import disclosures
+from issuance.records.web.frame import Section, actor_of, render_page
+from issuance.roles.queries import own_training
+from siths_portal.lib import clock
+from siths_portal.lib.pages import day as work
+
+DAY = Section("day", Action.VIEW)
+"""Dagen, the first page of every role."""
+
+_WEEKDAYS = (_("Måndag"), _("Tisdag"), _("Onsdag"), _("Torsdag"), _("Fredag"), _("Lördag"), _("Söndag"))
+_MONTHS = (
+    _("januari"), _("februari"), _("mars"), _("april"), _("maj"), _("juni"), _("juli"), _("augusti"), _("september"),
+    _("oktober"), _("november"), _("december"),
+)  # fmt: skip
+
+
+@require_safe
+def day(request: HttpRequest) -> HttpResponse:
+    """Shows what waits for the user, and the search to those who work with it. The middleware refuses people without a role."""
+    actor = actor_of(request)
+    lines = work.lines_for(actor)
+    desk = works_at_desk(actor)
+    own = recent.own_day(actor) if desk else recent.OwnDay()
+    if named := {person_id for line in lines for person_id in line.persons}:
+        disclosures.record_work(actor=actor, what="day", person_ids=named)
+    today = clock.today()
+    context = {
+        "date": f"{_WEEKDAYS[today.weekday()]} {today.day} {_MONTHS[today.month - 1]}",
+        "waiting": work.remember(request, lines),
+        "groups": list(work.grouped(lines)),
+        "first": lines[0] if lines and not desk else None,
+        "desk": desk,
+        "figures": own.figures,
+        "recent": own.recent,
+        "may_extend": desk and policy.holds(actor, Action.EXTENDED_SEARCH),
+        "training": own_training.notice(actor),
+    }
+    return render_page(request, DAY, "day/day.html", context)
+
+
+def works_at_desk(actor: Actor) -> bool:
+    """Returns whether the search is what the user does most: they see persons and give nobody roles."""
+    return policy.holds(actor, Action.VIEW) and not policy.holds(actor, Action.ASSIGN_ROLE)
+
+
+@require_safe
+@DAY.requires(Action.ACTIVATE_ORDINARY_CARD)
+def sent(request: HttpRequest) -> HttpResponseBase:
+    """Lists the cards that are sent and not activated. Raises Forbidden."""
+    lead = _("Korten är skickade men inte aktiverade. Ett kort som inte aktiveras i tid spärras natten efter den sista dagen.")
+    return _list(request, SentList(request), SentList.caption, lead)
+
+
+@require_safe
+@DAY.requires(Action.ACTIVATE_ORDINARY_CARD)
+def unsigned(request: HttpRequest) -> HttpResponseBase:
+    """Lists the cards whose receipt is not signed. Raises Forbidden."""
+    lead = _("Innehavarna har valt kod men inte skrivit under kvittensen. Kortet spärras natten efter den sista dagen.")
+    return _list(request, UnsignedList(request), UnsignedList.caption, lead)
+
+
+@require_safe
+@DAY.requires(Action.ORDER_ORDINARY_CARD)
+def orders(request: HttpRequest) -> HttpResponseBase:
+    """Lists the orders that failed or came back. Raises Forbidden."""
+    lead = _("Korten gäller inte. Öppna personen och beställ ett nytt kort om det fortfarande behövs.")
+    return _list(request, OrderList(request), OrderList.caption, lead)
+
+
+@require_safe
+@DAY.requires(Action.ORDER_ORDINARY_CARD)
+def ending(request: HttpRequest) -> HttpResponseBase:
+    """Lists the eIDs that end soon. Raises Forbidden."""
+    lead = _("De slutar gälla inom 30 dagar. Öppna personen för att beställa ett nytt kort.")
+    return _list(request, EndingList(request), EndingList.caption, lead)
+
+
+def _list(request: HttpRequest, found: WorkList, heading: str | Promise, lead: str | Promise) -> HttpResponseBase:
+    return found.answer(
+        lambda shown: render_page(
+            request,
+            DAY,
+            "day/list.html",
+            {"list": shown, "form": shown.form, "lead": lead},
+            heading=str(heading),
+            status=shown.status,
+        )
+    )

@@ -1,0 +1,257 @@
+"""Dagen: what waits for each role within its scope, the own day, the number in the menu, and the lists behind the lines."""
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from issuance.authz import Action, Actor, Role
+from issuance.authz.roles import ALLOWED
+from issuance.carriers.models import Carrier, Eid
+from issuance.day.queries import cards
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Person, Post
+from issuance.records.models.events import Event
+from issuance.revocation.domain import RevocationReason
+from issuance.revocation.services import revocation
+from siths_portal.lib import clock
+from siths_portal.lib.pages import day as work
+from tests.portal import portal_client
+
+MOST_QUERIES = 15
+LISTS = ("day_sent", "day_unsigned", "day_orders", "day_ending")
+
+
+def client_of(actor: Actor) -> Client:
+    return portal_client(Person.objects.get(pk=actor.person_id))
+
+
+def shown(client: Client, address: str = "/dagen/") -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200, address
+    body: str = answer.content.decode()
+    return body
+
+
+def titles(body: str) -> list[str]:
+    """What waits, line by line."""
+    to_do = body.split('id="att-gora"')[1].split("</section>")[0]
+    return re.findall(r'class="row-title"><a class="ds-link" href="[^"]*">([^<]*)</a>', to_do)
+
+
+def card(world: Any, post: Post, *, actor: Actor | None = None, **values: Any) -> Carrier:
+    order = world.order(post, actor=actor)
+    Carrier.objects.filter(pk=order.carrier_id).update(**values)
+    return Carrier.objects.get(pk=order.carrier_id)
+
+
+def sent(world: Any, post: Post, *, days_left: int, actor: Actor | None = None) -> Carrier:
+    return card(world, post, actor=actor, state="sent", sent_at=clock.now() - dt.timedelta(days=90 - days_left))
+
+
+def unsigned(world: Any, post: Post, *, days_left: int, serial: str = "", actor: Actor | None = None) -> Carrier:
+    chosen = clock.now() - dt.timedelta(days=5 - days_left)
+    return card(world, post, actor=actor, state="activated_unsigned", sent_at=chosen, code_set_at=chosen, card_serial=serial)
+
+
+def ending(world: Any, post: Post, *, actor: Actor | None = None) -> None:
+    """An eID in use that ends in 20 days."""
+    found, now = card(world, post, actor=actor, state="active", origin="migrated"), clock.now()
+    Eid.objects.filter(carrier=found).update(
+        state="active", activated_at=now, valid_from=now, valid_to=now + dt.timedelta(days=20)
+    )
+
+
+def test_the_lines_of_a_clerk_by_urgency(world: Any, django_assert_max_num_queries: Any) -> None:
+    clerk = world.officer()
+    unsigned(world, world.post(given_name="Gustaf", surname="Lind"), days_left=0, serial="9" * 15 + "6120")
+    sent(world, world.post(), days_left=3)
+    sent(world, world.post(), days_left=60)
+    drafted = world.post(given_name="Maja", surname="Sand")
+    OrderDraft.objects.create(person=drafted.person, owner_ref=clerk.ref, created_at=clock.now(), updated_at=clock.now())
+    for state in ("returned", "failed"):
+        CardOrder.objects.filter(pk=world.order(world.post()).pk).update(state=state)
+    ending(world, world.post())
+    client = client_of(clerk)
+    with django_assert_max_num_queries(MOST_QUERIES):
+        body = shown(client)
+    assert titles(body) == [
+        "Gustaf Lind",
+        "Maja Sand",
+        "1 kort spärras inom 7 dagar",
+        "1 kort har kommit i retur",
+        "1 beställning misslyckades",
+        "1 kort väntar på aktivering",
+        "1 SITHS eID slutar gälla inom 30 dagar",
+    ]
+    assert re.findall(r'class="row-group">([^<]+)<', body) == ["I dag", "Den här veckan", "När du hinner"]
+    assert "Spärras i kväll" in body
+    assert "Kortet som slutar på 6120" in body
+    assert "7 saker väntar på dig." in body
+    assert "1 behöver göras i dag." in body
+    for address in re.findall(r'<a class="ds-button row-act"[^>]* href="([^"]+)"', body):
+        with django_assert_max_num_queries(MOST_QUERIES):
+            assert client.get(address).status_code in (200, 302), address
+
+
+def test_what_is_done_no_longer_waits(world: Any) -> None:
+    post = world.post()
+    CardOrder.objects.filter(pk=world.order(post).pk).update(state="returned")
+    client = client_of(world.officer())
+    assert titles(shown(client)) == ["1 kort har kommit i retur"]
+    world.order(post)
+    body = shown(client)
+    assert titles(body) == []
+    assert "Inget väntar på dig." in body
+
+
+def test_few_persons_have_lines_and_a_list_has_the_others(world: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(cards, "PERSONS", 1)
+    for index in range(3):
+        unsigned(world, world.post(surname=f"Ek{index}"), days_left=index, serial=f"{index}" * 19)
+    client = client_of(world.officer())
+    assert titles(shown(client)) == ["Prov Ek0", "2 kort till väntar på underskrift"]
+    listed = shown(client, reverse("day_unsigned"))
+    assert re.findall(r'<th scope="row"><a[^>]*>([^<]+)</a>', listed) == ["Ek0, Prov", "Ek1, Prov", "Ek2, Prov"]
+    assert "Fortsätt aktivera" in listed
+    told = Event.objects.get(action="work.listed", subject_ref="unsigned")
+    assert len(told.facts["persons"]) == 3
+    assert len(Event.objects.get(action="work.listed", subject_ref="day").facts["persons"]) == 1
+
+
+def test_nothing_outside_the_scope_and_nobody_hidden_is_in_a_line_or_list(world: Any) -> None:
+    everywhere = world.officer(protected=True)
+    hidden = world.post(protected=True, given_name="Hemlig", surname="Hemligsson")
+    unsigned(world, hidden, days_left=1, serial="1" * 19, actor=everywhere)
+    sent(world, hidden, days_left=1, actor=everywhere)
+    ending(world, hidden, actor=everywhere)
+    CardOrder.objects.filter(pk=world.order(hidden, actor=everywhere).pk).update(state="failed")
+    for actor in (world.officer(), world.officer(world.city, protected=True)):
+        client = client_of(actor)
+        assert titles(shown(client)) == []
+        for name in LISTS:
+            assert "<tbody>" not in shown(client, reverse(name))
+    body = shown(client_of(everywhere))
+    assert titles(body) == [
+        "Skyddad person",
+        "1 kort spärras inom 7 dagar",
+        "1 beställning misslyckades",
+        "1 SITHS eID slutar gälla inom 30 dagar",
+    ]
+    assert "Hemlig" not in body
+    for name in LISTS:
+        listed = shown(client_of(everywhere), reverse(name))
+        assert "Skyddad person" in listed
+        assert "Hemlig" not in listed
+
+
+def test_nobody_is_told_to_activate_a_card_of_their_own(world: Any) -> None:
+    clerk, other = world.officer(), world.officer(role=Role.DEPUTY_ISSUER)
+    own = Post.objects.get(person=clerk.person_id)
+    unsigned(world, own, days_left=1, serial="1" * 19, actor=other)
+    assert titles(shown(client_of(clerk))) == []
+    assert titles(shown(client_of(other)))[:1] == ["Handläggare Provsson"]
+
+
+def test_the_list_of_sent_cards_can_be_narrowed(world: Any) -> None:
+    for surname, left in (("Ek", 0), ("Al", 7), ("Lönn", 8)):
+        sent(world, world.post(surname=surname), days_left=left)
+    client = client_of(world.officer())
+    for within, names in (("0", ["Ek"]), ("7", ["Ek", "Al"]), ("", ["Ek", "Al", "Lönn"])):
+        listed = shown(client, f"{reverse('day_sent')}?inom={within}")
+        assert re.findall(r'<th scope="row"><a[^>]*>([^<,]+),', listed) == names
+    assert titles(shown(client)) == ["1 kort spärras i kväll", "1 kort spärras inom 7 dagar", "1 kort väntar på aktivering"]
+
+
+def test_a_persons_last_act_and_the_numbers_of_the_day(world: Any) -> None:
+    clerk = world.officer()
+    client = client_of(clerk)
+    seen, ordered, revoked = (world.post(surname=surname) for surname in ("Ek", "Al", "Lönn"))
+    client.get(reverse("person", args=[seen.person_id]))
+    world.order(ordered)
+    lost = card(world, revoked, card_serial="1" * 15 + "7731", state="active", origin="migrated")
+    revocation.revoke_carrier(actor=clerk, carrier_id=lost.pk, reason=RevocationReason.REPLACED)
+    client.get(reverse("person", args=[ordered.person_id]))
+    body = shown(client)
+    recent = body.split('id="senast"')[1]
+    assert re.findall(r'href="[^"]*">([^<]+)</a></p>\s*<p class="row-text">([^<]+)<', recent) == [
+        ("Prov Al", "Beställde ett kort"),
+        ("Prov Lönn", "Spärrade kortet som slutar på 7731"),
+        ("Prov Ek", "Visade"),
+    ]
+    figures = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\d+)</dd>", body))
+    assert figures == {"aktiverade i dag": "0", "beställda": "2", "spärrade": "1"}
+    with clock.moved_to(clock.now() + dt.timedelta(days=1)):
+        tomorrow = shown(client_of(clerk))
+    assert "Prov Ek" not in tomorrow.split('id="senast"')[1]
+
+
+def test_who_went_out_of_sight_is_no_longer_among_the_last_persons(world: Any) -> None:
+    post = world.post(surname="Ek")
+    client = client_of(world.officer())
+    client.get(reverse("person", args=[post.person_id]))
+    assert "Prov Ek" in shown(client)
+    Person.objects.filter(pk=post.person_id).update(is_protected=True, protected_person_indicator=True)
+    assert "Prov Ek" not in shown(client)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_role_has_its_start(world: Any, role: Role, django_assert_max_num_queries: Any) -> None:
+    client = client_of(world.officer(role=role))
+    with django_assert_max_num_queries(MOST_QUERIES):
+        body = shown(client)
+    searches = Action.VIEW in ALLOWED[role]
+    desk = searches and Action.ASSIGN_ROLE not in ALLOWED[role]
+    assert ('id="id_text"' in body) is desk
+    assert ('id="nasta-person"' in body) is (searches and not desk)
+    assert ('id="senast"' in body) is desk
+    assert body.count("autofocus") == 2, "the field or the heading, and the warning of the session, which is closed"
+    assert client.get("/").url == "/dagen/"
+    for name in LISTS:
+        right = Action.ORDER_ORDINARY_CARD if name in ("day_orders", "day_ending") else Action.ACTIVATE_ORDINARY_CARD
+        assert client.get(reverse(name)).status_code == (200 if right in ALLOWED[role] else 403)
+
+
+def test_an_issuer_is_told_at_once_that_his_area_has_steps_left(world: Any, django_assert_max_num_queries: Any) -> None:
+    """Until it is in use; clerks are asked nothing about it."""
+    issuer = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+    told = "Det finns steg kvar att göra i utgivningsområdet"
+    with django_assert_max_num_queries(MOST_QUERIES):
+        body = shown(issuer)
+    assert titles(body)[0] == "Regionen"
+    assert told in body.split('class="deep"')[1].split("</section>")[0]
+    assert reverse("area", args=[world.area.id]) in body
+    clerk = client_of(world.officer())
+    with CaptureQueriesContext(connection) as asked:
+        assert told not in shown(clerk)
+    assert not [query for query in asked.captured_queries if 'FROM "issuance_issuingarea"' in query["sql"]]
+    world.order()
+    assert told not in shown(issuer)
+
+
+def test_the_number_in_the_menu_is_that_of_the_last_visit(world: Any, django_assert_num_queries: Any) -> None:
+    unsigned(world, world.post(), days_left=0, serial="1" * 19)
+    client = client_of(world.officer())
+
+    def count(address: str) -> list[str]:
+        return re.findall(r'class="count( count-urgent)?">(\d+)<', shown(client, address))
+
+    assert count("/sok/") == []
+    assert count("/dagen/") == count("/sok/") == [(" count-urgent", "1")]
+    with clock.moved_to(clock.now() + dt.timedelta(minutes=6)):
+        assert count("/sok/") == [], "a number that may be wrong is not shown"
+
+
+def test_lines_are_grouped_and_counted() -> None:
+    def line(urgency: work.Urgency) -> work.Line:
+        return work.Line(urgency=urgency, title=urgency.name, url="/", text="", icon="day", action="Visa")
+
+    lines = [line(work.Urgency.LATER), line(work.Urgency.TODAY), line(work.Urgency.LATER)]
+    assert [(str(group.heading), len(group.rows)) for group in work.grouped(lines)] == [("I dag", 1), ("När du hinner", 2)]
+    assert [each.color for each in lines] == ["", "urgent", ""]
