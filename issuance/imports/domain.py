@@ -19,17 +19,23 @@ SETUP_TABLES: ImportTables = {
     SetupTable.ORGANISATIONS: ImportTable(
         "Organisationer",
         (
-            ImportColumn("name", "Organisationsnamn", "Som i katalogen, högst 64 tecken.", needed=True),
-            ImportColumn("hsa_id", "HSA-id", "Organisationens id i katalogen.", needed=True),
-            ImportColumn("organisation_number", "Organisationsnummer", "Tio siffror, med eller utan bindestreck.", needed=True),
-            ImportColumn("area", "Utgivningsområde", "Områdets namn. Kan vara tomt för en underorganisation."),
-            ImportColumn("parent", "Tillhör organisation", "HSA-id för organisationen ovanför. Tomt för en som ligger överst."),
-            ImportColumn("country", "Land", "Två bokstäver. Tomt betyder SE."),
+            ImportColumn("name", "Organisationsnamn", "Som i HSA-katalogen, högst 64 tecken.", needed=True),
+            ImportColumn("hsa_id", "HSA-id", "Organisationens id i HSA-katalogen.", needed=True),
+            ImportColumn("organisation_number", "Organisationsnummer", "10 siffror, med eller utan bindestreck.", needed=True),
+            ImportColumn("area", "Utgivningsområde", "Områdets namn. Du kan lämna tomt för en underorganisation."),
+            ImportColumn(
+                "parent",
+                "Tillhör organisation",
+                "HSA-id för organisationen ovanför. Lämna tomt för en organisation överst i området.",
+            ),
+            ImportColumn("country", "Land", "2 bokstäver. Lämna tomt för SE."),
             ImportColumn("county", "Län", "Länets namn, till exempel Västra Götalands län. Frivilligt."),
             ImportColumn(
                 "issuing", "Utgivande", "Skriv Ja för områdets utgivande organisation, som ligger överst. Lämna annars tomt."
             ),
-            ImportColumn("charged", "Abonnemangsavgift", "Ja eller Nej för en organisation som ligger överst, tomt för övriga."),
+            ImportColumn(
+                "charged", "Abonnemangsavgift", "Ja eller Nej för en organisation som ligger överst. Lämna annars tomt."
+            ),
             ImportColumn(
                 "customisation",
                 "Kortanpassning",
@@ -45,9 +51,11 @@ SETUP_TABLES: ImportTables = {
             ImportColumn("name", "Kontorets namn", "Till exempel Borås stad (15), högst 100 tecken.", needed=True),
             ImportColumn("invoice_comment", "Fakturakommentar", "Skrivs på fakturaraden.", needed=True),
             ImportColumn("area", "Utgivningsområde", "Områdets namn.", needed=True),
-            ImportColumn("office_number", "Kontorsid", "Portalen sätter det. Lämna tomt för ett nytt kontor."),
+            ImportColumn("office_number", "Kontorsid", "Portalen bestämmer numret. Lämna tomt för ett nytt kontor."),
             ImportColumn(
-                "organisations", "Kopplade organisationer", "HSA-id för dem som får välja kontoret, med kommatecken emellan."
+                "organisations",
+                "Kopplade organisationer",
+                "HSA-id för organisationerna som får välja kontoret, med kommatecken emellan.",
             ),
             ImportColumn("recipient_organisation", "Mottagande organisation", "Bara för kontor som tar emot buntar av kort."),
             ImportColumn("internal_recipient", "Intern mottagare", "En avdelning eller enhet, inte en person. Frivilligt."),
@@ -62,19 +70,19 @@ SETUP_TABLES: ImportTables = {
         "Rollinnehavare",
         (
             ImportColumn("hsa_id", "Tjänste-id", "Personens HSA-id, för ett uppdrag inom din behörighet.", needed=True),
-            ImportColumn("person", "Namn", "Läses inte in. Till för den som läser filen."),
+            ImportColumn("person", "Namn", "Läses inte in. Namnet gör filen lättare att läsa."),
             ImportColumn("role", "Behörighetsroll", "Rollens namn som i portalen, till exempel ID-administratör.", needed=True),
             ImportColumn(
-                "organisation", "Organisation", "HSA-id för organisationen där rollen gäller. Tomt för ansvarig utgivare."
+                "organisation", "Organisation", "HSA-id för organisationen där rollen gäller. Lämna tomt för ansvarig utgivare."
             ),
             ImportColumn("area", "Utgivningsområde", "Områdets namn, bara för ansvarig utgivare."),
-            ImportColumn("protected_persons", "Sekretess", "Ja ger tilläggsrollen Hantera skyddade personer. Tomt betyder Nej."),
+            ImportColumn("protected_persons", "Sekretess", "Ja ger tilläggsrollen Hantera skyddade personer. Lämna annars tomt."),
             ImportColumn(
                 "valid_from",
                 "Gäller från och med",
-                "Datum, till exempel 2026-11-25. Tomt, eller ett datum som har passerat, betyder från och med nu.",
+                "Datum, till exempel 2026-11-25. Utan datum, eller med ett passerat datum, gäller rollen från och med nu.",
             ),
-            ImportColumn("valid_to", "Gäller till och med", "Datum. Tomt betyder tills vidare."),
+            ImportColumn("valid_to", "Gäller till och med", "Datum. Lämna tomt om rollen ska gälla tills vidare."),
         ),
         recognised_by="Behörighetsroll",
         named_by=("role", "hsa_id"),

@@ -20,7 +20,7 @@ from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.errors import Conflict, Invalid
 
 _POSTAL_CODE = re.compile(r"([1-9]\d{2}) ?(\d{2})", re.ASCII)
-_POSTAL_CODE_ERROR = "Skriv postnumret med fem siffror, till exempel 501 80. Det börjar aldrig med 0."
+_POSTAL_CODE_ERROR = "Skriv postnumret med 5 siffror, till exempel 501 80. Det börjar aldrig med 0."
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def places(made: Desk) -> None:
     made.look("Nytt utgivningsområde")
     fill(made, "Namn på utgivningsområde", AREA)
     fill(made, "Fakturareferens", "9200170")
-    made.press("Skapa")
+    made.press("Skapa utgivningsområdet")
     told(made, "Utgivningsområdet är skapat.")
     made.look("Tomt utgivningsområde")
     made.press("Skapa organisationen")
@@ -87,7 +87,7 @@ def places(made: Desk) -> None:
     made.press(ONE_MORE)
     told(made, f"Organisationen {PLACES[1].name} är skapad.")
     organisation(made, PLACES[2])
-    made.press("Skapa")
+    made.press("Skapa organisationen")
     told(made, f"Organisationen {PLACES[2].name} är skapad.")
     made.look("Utgivningsområde med organisationer")
     made.press(REGION.name)
@@ -95,7 +95,7 @@ def places(made: Desk) -> None:
     made.look("Ny underorganisation")
     organisation(made, PLACES[3])
     made.choose(re.compile("^Den generella"))
-    made.press("Skapa")
+    made.press("Skapa underorganisationen")
     told(made, f"Underorganisationen {PLACES[3].name} är skapad.")
     made.look("Ny underorganisation är skapad")
 
@@ -118,7 +118,7 @@ def offices(made: Desk) -> None:
             made.hands.choose(made.page.get_by_label(connected, exact=True))
         made.look("Nytt kontor" if not number else "Ett kontor till")
         last = number == len(OFFICES) - 1
-        made.press("Skapa" if last else ONE_MORE)
+        made.press("Skapa kontoret" if last else ONE_MORE)
         told(made, f"Kontoret {office.name} är skapat")
 
 
@@ -152,7 +152,8 @@ def give(made: Desk, one: Newcomer, *, button: str = "Ge rollen") -> None:
 
 def train(made: Desk, count: int) -> None:
     """Of all in the area who lack it, where the area's next step leads."""
-    made.press(f"{count} rollinnehavare saknar utbildning eller personkontroll")
+    made.reads(f"{count} rollinnehavare saknar utbildning eller personkontroll")
+    made.press("Registrera utbildning")
     made.look(f"Utbildning saknas, {count}")
     if count > 1:  # one alone is picked already
         made.hands.choose(made.page.get_by_label(f"Alla {count} i listan"))
@@ -167,11 +168,13 @@ def give_roles(made: Desk, others: Sequence[Newcomer]) -> None:
     made.press("Visa nästa steg")
     made.see(re.compile(AREA))
     made.look("Utgivarens område")
-    made.press("3 organisationer saknar kortanpassning")
+    made.reads("3 organisationer saknar kortanpassning")
+    made.press("Välj kortanpassning")
     made.look("Utan kortanpassning")
     made.press("Använd den generella kortanpassningen tills vidare för 3 organisationer")
     told(made, "Den generella kortanpassningen gäller nu för")
-    made.press("4 organisationer saknar någon som beställer")
+    made.reads("4 organisationer saknar någon som beställer")
+    made.press("Lägg till roller")
     for one in others:
         made.choose(one.role)
         made.hands.choose(made.page.get_by_label(one.place.name, exact=True))
@@ -180,7 +183,7 @@ def give_roles(made: Desk, others: Sequence[Newcomer]) -> None:
     made.press("Till utgivningsområdet")
     train(made, len(others))
     made.reads("Faktureringen är inte klar")
-    made.reads("Det som är kvar görs av förvaltningen")
+    made.reads("Stegen som är kvar görs av SITHS-förvaltningen")
     made.look("Färdigt område")
 
 

@@ -35,7 +35,8 @@ class Party(Enum):
 
 @dataclass(frozen=True)
 class NextStep:
-    """A step: `text` links to `url`, and `why` gives the reason or the person who takes it.
+    """A step: `text` links to `url`, and `why` gives the reason or the person who takes it. `action` is the text of its button if
+    `text` says what is missing.
 
     `now` means that no other step is possible before it. Without `url` another party takes the step (ADR 0221). `awaits` holds
     the parties that the step waits for, if the reader has nothing to do first. `blocks` is False if cards can be ordered
@@ -48,6 +49,34 @@ class NextStep:
     now: bool = False
     awaits: frozenset[Party] = frozenset()
     blocks: bool = True
+    action: str = ""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Steps as a page shows them: `first` in its deep panel, `rest` as rows. `lead` is the sentence about all of them.
+
+    `first` is None if the reader can take none of them.
+    """
+
+    first: NextStep | None
+    rest: tuple[NextStep, ...]
+    lead: str
+
+
+def arranged(steps: Sequence[NextStep]) -> Steps:
+    """Returns the steps with the one that the reader takes first: one that blocks orders, if they can take any of those."""
+    own = [step for step in steps if step.url]
+    first = next((step for step in own if step.blocks), own[0] if own else None)
+    rest = tuple(step for step in steps if step is not first)
+    return Steps(first, rest, left_to(steps) or _count_of(steps))
+
+
+def _count_of(steps: Sequence[NextStep]) -> str:
+    needed = sum(step.blocks for step in steps)
+    if not needed:
+        return ""
+    return ngettext("{n} steg är kvar innan allt är klart.", "{n} steg är kvar innan allt är klart.", needed).format(n=needed)
 
 
 def sets_up(head: AreaHead | OrganisationHead) -> bool:
@@ -135,19 +164,19 @@ def left_to(steps: Collection[NextStep]) -> str:
         return ""
     parties = {party for step in steps for party in step.awaits}
     named = {
-        Party.ADMINISTRATION: _("förvaltningen"),
+        Party.ADMINISTRATION: _("SITHS-förvaltningen"),
         Party.ISSUER: _("ansvarig utgivare"),
         Party.SUPPLIER: _("kortleverantören"),
     }
     whose = _(" och ").join(name for party, name in named.items() if party in parties)
-    return _("Det som är kvar görs av {whose}.").format(whose=whose) if whose else ""
+    return _("Stegen som är kvar görs av {whose}.").format(whose=whose) if whose else ""
 
 
 def _step_of_other(step: NextStep, party: Party, who: str = "") -> NextStep:
     """Returns the step for a reader who may not take it. `who` is the sentence about who takes it, by default
     the SITHS administration.
     """
-    whose = who or _("Steget görs av förvaltningen.")
+    whose = who or _("Steget görs av SITHS-förvaltningen.")
     return replace(step, url="", why=f"{step.why} {whose}", now=False, awaits=frozenset({party}))
 
 
@@ -166,7 +195,7 @@ def _holder_steps(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
             count,
         )
         why = _("De får inte beställa eller aktivera kort förrän utbildning och personkontroll är registrerade.")
-        yield NextStep(text.format(n=count), holders_to_train.training_url(head.id), why)
+        yield NextStep(text.format(n=count), holders_to_train.training_url(head.id), why, action=_("Registrera utbildning"))
 
 
 def _organisation_steps(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, gives_clerks: bool) -> Iterator[NextStep]:
@@ -174,11 +203,15 @@ def _organisation_steps(head: AreaHead, lacks: readiness.AreaLacks, *, offices: 
     if Action.LINK_OFFICE in head.rights and offices and (first := lacks.offices.first):
         text = ngettext("{n} organisation saknar kontor", "{n} organisationer saknar kontor", lacks.offices.count)
         why = _("Utan ett kopplat kontor kan inga kort beställas.")
-        yield NextStep(text.format(n=lacks.offices.count), reverse("organisation_offices", args=[first]), why)
+        yield NextStep(
+            text.format(n=lacks.offices.count), reverse("organisation_offices", args=[first]), why, action=_("Koppla kontor")
+        )
     if Action.CHOOSE_ARTICLES in head.rights and lacks.articles.count:
         text = ngettext("{n} organisation saknar artiklar", "{n} organisationer saknar artiklar", lacks.articles.count)
         why = _("Ingen artikel som säljs nu är vald, så det finns inget kort att beställa.")
-        yield NextStep(text.format(n=lacks.articles.count), reverse("area_articles", args=[head.id]), why)
+        yield NextStep(
+            text.format(n=lacks.articles.count), reverse("area_articles", args=[head.id]), why, action=_("Välj artiklar")
+        )
     if Action.CHOOSE_ARTICLES in head.rights and lacks.customisations.count:
         count = lacks.customisations.count
         text = ngettext("{n} organisation saknar kortanpassning", "{n} organisationer saknar kortanpassning", count)
@@ -194,7 +227,7 @@ def _organisation_steps(head: AreaHead, lacks: readiness.AreaLacks, *, offices: 
             "Ingen ID-administratör eller biträdande utgivare med uppdrag får beställa kort för dem nu.",
             count,
         )
-        step = NextStep(text.format(n=count), reverse("area_role_add", args=[head.id]), why)
+        step = NextStep(text.format(n=count), reverse("area_role_add", args=[head.id]), why, action=_("Lägg till roller"))
         yield step if gives_clerks else _step_of_issuer(step)
 
 
@@ -211,7 +244,7 @@ def of_organisation(
             yield replace(step, blocks=False)
     if lacks and not below and not head.is_sub_organisation and Action.CREATE_SUB_ORGANISATION in head.rights:
         why = _("Frivilligt: för en del av organisationen med egen behörighet eller egen logotyp på korten.")
-        yield NextStep(_("Skapa underorganisation"), reverse("sub_organisation_new", args=[head.id]), why)
+        yield NextStep(_("Skapa underorganisation"), reverse("sub_organisation_new", args=[head.id]), why, blocks=False)
 
 
 def takes_orders(head: OrganisationHead, found: OrganisationFacts, steps: Collection[NextStep]) -> bool:
@@ -230,7 +263,8 @@ def _gaps(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, off
         yield NextStep(_("Välj beställningsbara artiklar"), reverse("organisation_articles", args=[head.id]), why)
     if Action.CHOOSE_ARTICLES in head.rights and not found.customisation.name:
         why = _customisation_advice(head)
-        yield NextStep(_("Kortanpassning saknas"), reverse("organisation_customisation", args=[head.id]), why)
+        url = reverse("organisation_customisation", args=[head.id])
+        yield NextStep(_("Kortanpassning saknas"), url, why, action=_("Välj kortanpassning"))
     if Action.CHOOSE_ARTICLES in head.rights and (unready := found.customisation.unready):
         verifies = Action.VERIFY_CUSTOMISATION in head.rights
         if not found.customisation.own and not unready.missing:
@@ -246,7 +280,7 @@ def _gaps(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, off
 def _office_step(head: OrganisationHead) -> NextStep:
     """Returns the step for an organisation without an office: connect one of the area, or create one if the area has none."""
     if readiness.area_has_offices(head.area.id):
-        why = _("Utan ett kopplat kontor kan inga kort beställas för organisationens användare.")
+        why = _("Utan ett kopplat kontor kan inga kort beställas för organisationens personer.")
         return NextStep(_("Koppla kontor"), reverse("organisation_offices", args=[head.id]), why)
     why = _("Utgivningsområdet har inget öppet kontor. Utan ett kopplat kontor kan inga kort beställas.")
     url = f"{reverse('office_new', args=[head.area.id])}?organisation={head.id}"
@@ -263,7 +297,8 @@ def _customisation_steps(head: AreaHead | OrganisationHead, unready: Sequence[Un
     waiting = [one for one in unready if not one.missing and not one.generic]
     if waiting:
         text = ngettext("Verifiera kortanpassningen", "Verifiera {n} kortanpassningar", len(waiting))
-        step = NextStep(text.format(n=len(waiting)), _customisation_url(waiting, "waiting"), _consequence(head, waiting))
+        url = _customisation_url(waiting, "waiting")
+        step = NextStep(text.format(n=len(waiting)), url, _consequence(head, waiting), action=_("Granska och verifiera"))
         yield step if verifies else _step_of_other(step, Party.ISSUER, _("Steget görs av ansvarig eller biträdande utgivare."))
     for one in unready:
         if one.generic and not one.missing:
@@ -282,13 +317,14 @@ def _customisation_steps(head: AreaHead | OrganisationHead, unready: Sequence[Un
         if "supplier" in missing:
             why += " " + _("SITHS-förvaltningen väljer kortleverantör.")
         if missing & {"issuer_number", "back_text"}:
-            why += " " + _("Förvaltningen för in utfärdarnummer och baksidestext.")
+            why += " " + _("SITHS-förvaltningen skriver in utfärdarnummer och baksidestext.")
         own = administers and bool(missing & _OF_THE_ADMINISTRATION)
         awaits = {Party.SUPPLIER} if "logotype" in missing else set()
         if missing & _OF_THE_ADMINISTRATION:
             awaits.add(Party.ADMINISTRATION)
         url = _customisation_url(incomplete, "incomplete") if own else ""
-        yield NextStep(text.format(n=len(incomplete)), url, why, awaits=frozenset() if own else frozenset(awaits))
+        waits = frozenset() if own else frozenset(awaits)
+        yield NextStep(text.format(n=len(incomplete)), url, why, awaits=waits, action=_("Fyll i det som saknas"))
 
 
 def _customisation_url(unready: Sequence[Unready], state: str) -> str:
@@ -307,7 +343,7 @@ def _consequence(head: AreaHead | OrganisationHead, unready: Sequence[Unready]) 
             len(unready),
         )
     if isinstance(head, OrganisationHead):
-        return _("Kort kan inte beställas för organisationens användare förrän kortanpassningen är verifierad.")
+        return _("Kort kan inte beställas för organisationens personer förrän kortanpassningen är verifierad.")
     count = sum(one.organisations for one in unready)
     text = ngettext("{n} organisation kan inte beställa kort än.", "{n} organisationer kan inte beställa kort än.", count)
     return text.format(n=count)
@@ -334,15 +370,17 @@ def _missing_customisation_step(head: AreaHead, text: str, *, requested: bool) -
             "Kort kan inte beställas. Områdets ansvariga utgivare väljer den generella kortanpassningen eller väntar på en egen."
         )
         return NextStep(text, "", why, awaits=frozenset({Party.ISSUER, Party.SUPPLIER}))
-    return NextStep(text, url, why)
+    return NextStep(text, url, why, action=_("Välj kortanpassning"))
 
 
 def _customisation_advice(head: OrganisationHead) -> str:
     """Returns what the reader does first if no card customisation exists (ADR 0189)."""
     if Action.VERIFY_CUSTOMISATION in head.rights:
-        return _("Önska en egen kortanpassning av förvaltningen. Den generella kan användas så länge, om den finns.")
+        return _(
+            "Önska en egen kortanpassning av SITHS-förvaltningen. Finns den generella kortanpassningen kan den användas så länge."
+        )
     return _(
-        "Be kortleverantören skapa den, och för in de nummer som du får. Ansvarig utgivare verifierar den, och kan låta den "
+        "Be kortleverantören skapa kortanpassningen, och skriv in numren du får. Ansvarig utgivare verifierar, och kan låta den "
         "generella kortanpassningen gälla så länge."
     )
 

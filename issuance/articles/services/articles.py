@@ -137,7 +137,7 @@ def _slips(**days: dt.date | None) -> dict[str, list[str]]:
             wrong[field] = ["Dagen ligger för långt bak. Kontrollera årtalet."]
         elif day is not None and day > latest:
             emptied = ", eller lämna fältet tomt" if field == "valid_to" else ""
-            wrong[field] = [f"Dagen ligger för långt fram. Välj en dag inom tio år{emptied}."]
+            wrong[field] = [f"Dagen ligger för långt fram. Välj en dag inom 10 år{emptied}."]
     return wrong
 
 
@@ -192,7 +192,7 @@ def add_articles(
     if not found:
         wrong["organisation"] = ["Markera minst en organisation."]
     elif organisation_ids is not None and len(found) < len(set(organisation_ids)):
-        wrong["organisation"] = ["En av organisationerna hör inte längre till utgivningsområdet. Välj på nytt."]
+        wrong["organisation"] = ["En av organisationerna hör inte längre till utgivningsområdet. Välj igen."]
     refuse(wrong)
     return offer(dict.fromkeys(found, dict.fromkeys(picked_codes, True)), actor=actor)
 

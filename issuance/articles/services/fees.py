@@ -133,7 +133,7 @@ def _require_open_month(day: dt.date) -> None:
         message = f"Tidigare månader kan vara fakturerade. Välj {first} eller senare."
         raise Invalid("fee-in-the-past", message, fields={"valid_from": [message]})
     if day > today + dt.timedelta(days=LATEST_DAYS):
-        message = "Dagen ligger för långt fram. Välj en dag inom tio år."
+        message = "Dagen ligger för långt fram. Välj en dag inom 10 år."
         raise Invalid("fee-far-ahead", message, fields={"valid_from": [message]})
 
 

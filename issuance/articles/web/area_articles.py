@@ -23,6 +23,9 @@ from siths_portal.lib.errors import Invalid
 from siths_portal.lib.ids import ids_of
 from siths_portal.lib.pages.forms import Form
 
+_LEAD = gettext_lazy(
+    "Organisationerna får beställa artiklarna du kryssar i, utöver dem de redan har. Ta bort en artikel på organisationens sida."
+)
 _AT = {
     "article": ("artiklar", gettext_lazy("Artiklar")),
     "organisation": ("organisationer", gettext_lazy("Organisationer")),
@@ -68,6 +71,7 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
     if request.method != "POST" and found.total == 1:
         picked = [place.id for place in found.places]
     context = {
+        "lead": _LEAD if found.articles and found.total else "",
         "form": form,
         "found": found,
         "text": text.strip(),

@@ -125,10 +125,10 @@ def article_new(request: HttpRequest) -> HttpResponse:
         first=lambda: {"valid_from": clock.today(), "assurance_level": "3", "registered_mail": "no"},
     )
     if made is not None:
-        messages.success(request, _("Artikeln är upplagd. Den kan beställas när den är vald för en organisation."))
+        messages.success(request, _("Artikeln är skapad. Den kan beställas när den är vald för en organisation."))
         return redirect("article", made.code)
     crumbs = [Crumb(_("Artiklar"), reverse("articles")), Crumb(_("Skapa artikel"))]
-    context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("articles")}
+    context = {"form": form, "submit": _("Skapa artikeln"), "cancel_url": reverse("articles")}
     return render_page(request, ADMINISTRATION, _FORM, context, heading=_("Skapa artikel"), crumbs=crumbs, status=status)
 
 

@@ -48,7 +48,7 @@ class ArticleList(List[ArticleLine]):
     table_id = "artiklar"
     css = "table-close"
     order = "artikel"
-    empty = Empty(gettext_lazy("Inga artiklar"), gettext_lazy("Förvaltningen skapar artiklar."))
+    empty = Empty(gettext_lazy("Inga artiklar"), gettext_lazy("SITHS-förvaltningen skapar artiklar."))
     no_match = Empty(gettext_lazy("Inga artiklar"), gettext_lazy("Ingen artikel stämmer med urvalet."))
 
     def __init__(self, request: HttpRequest) -> None:

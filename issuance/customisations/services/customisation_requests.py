@@ -117,7 +117,7 @@ def use_generic_customisation_in_area(*, actor: Actor, area_id: UUID) -> list[UU
 def _generic() -> CardCustomisation:
     generic = CardCustomisation.objects.filter(generic=True, verified_at__isnull=False).first()
     if generic is None:
-        raise Conflict("no-generic", "Det finns ingen verifierad generell kortanpassning än. Förvaltningen skapar den.")
+        raise Conflict("no-generic", "Det finns ingen verifierad generell kortanpassning än. SITHS-förvaltningen skapar den.")
     return generic
 
 

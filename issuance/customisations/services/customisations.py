@@ -59,7 +59,7 @@ class CustomisationData:
         if not found["supplier_ref"]:
             wrong["supplier_ref"] = ["Välj kortleverantör."]
         if found["issuer_number"] and not _ISSUER_NUMBER.fullmatch(found["issuer_number"]):
-            wrong["issuer_number"] = ["Skriv utfärdarnumret med fyra siffror."]
+            wrong["issuer_number"] = ["Skriv utfärdarnumret med 4 siffror."]
         checks: dict[str, Callable[[], str]] = {
             "name": lambda: line(self.name, "name", longest=100, missing="Ange kortanpassningens namn."),
             "back_text": lambda: checked_back_text(self.back_text),
@@ -189,9 +189,9 @@ def verify_customisation(*, actor: Actor, customisation_id: UUID, seen: Seen | N
         policy.require_global(actor, Action.CREATE_ORGANISATION)
     row = _locked(actor, Action.CREATE_ORGANISATION if generic else Action.VERIFY_CUSTOMISATION, customisation_id)
     if seen is not None and seen != Seen(row.version, row.logotype_id or ""):
-        raise Conflict("changed-meanwhile", "Kortanpassningen ändrades sedan du öppnade sidan. Granska den en gång till.")
+        raise Conflict("changed-meanwhile", "Kortanpassningen ändrades sedan du öppnade sidan. Granska den igen.")
     if missing(row):
-        raise Conflict("customisation-incomplete", "Kortanpassningen är inte hel. Den kan verifieras när inget saknas.")
+        raise Conflict("customisation-incomplete", "Kortanpassningen är inte klar. Den kan verifieras när inget saknas.")
     if row.verified_at is None:
         row.verified_at, row.verified_by_ref = clock.now(), actor.ref
         row.save(update_fields=["verified_at", "verified_by_ref"])
@@ -243,7 +243,7 @@ def organisation_fact(row: CardCustomisation) -> dict[str, str]:
 
 def _new(actor: Actor, customisation_id: str, data: CustomisationData) -> CardCustomisation:
     """Returns an unsaved row. Raises Invalid with every field that is wrong."""
-    wrong = {} if _ID.fullmatch(customisation_id.strip()) else {"customisation_id": ["Skriv kortanpassnings-id, tio siffror."]}
+    wrong = {} if _ID.fullmatch(customisation_id.strip()) else {"customisation_id": ["Skriv kortanpassnings-id, 10 siffror."]}
     wrong |= _wrong_supplier(actor, data.supplier_ref)
     try:
         data = data.checked()

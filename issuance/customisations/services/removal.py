@@ -42,7 +42,7 @@ def replacing(organisation: Organisation) -> Replacing:
     if organisation.parent is None:
         after = CardCustomisation.objects.filter(generic=True).first()
         if after is None or not prints(after):
-            message = "Den egna kortanpassningen kan tas bort när den generella är verifierad. Det görs av förvaltningen."
+            message = "Den egna kortanpassningen kan tas bort när SITHS-förvaltningen har verifierat den generella."
             raise Conflict("generic-not-ready", message)
     else:
         after = effective_customisations([organisation.parent]).get(organisation.parent.id)
@@ -71,7 +71,7 @@ def remove_customisation(*, actor: Actor, organisation_id: UUID, seen: Replacing
     organisation = policy.get(actor, Action.VIEW, rows, organisation_id)
     found = replacing(organisation)
     if seen is not None and seen != found:
-        raise Conflict("changed-meanwhile", "Kortanpassningarna ändrades sedan du öppnade sidan. Granska en gång till.")
+        raise Conflict("changed-meanwhile", "Kortanpassningarna ändrades sedan du öppnade sidan. Granska dem igen.")
     own = CardCustomisation.objects.get(pk=found.own)
     set_customisations(actor, organisation, customisation_id=found.above if organisation.parent is None else None)
     _record_removal(actor, organisation, own)

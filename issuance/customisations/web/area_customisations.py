@@ -35,6 +35,7 @@ def area_customisations(request: HttpRequest, area_id: UUID) -> HttpResponse:
     if request.method == "POST":
         return _use_generic(request, area_id, found)
     context = {
+        "lead": _lead(found.total),
         "found": found,
         "list": PlaceWithoutList(request, found.places).shown(),
         "ready": generic_is_ready(),
@@ -44,6 +45,17 @@ def area_customisations(request: HttpRequest, area_id: UUID) -> HttpResponse:
     }
     step = _("Organisationer utan kortanpassning")
     return area_page(request, "customisations/area_customisations.html", head, context, here="area", step=step)
+
+
+def _lead(total: int) -> str:
+    if not total:
+        return ""
+    text = ngettext(
+        "{n} organisation har ingen kortanpassning, så kort kan inte beställas för den.",
+        "{n} organisationer har ingen kortanpassning, så kort kan inte beställas för dem.",
+        total,
+    )
+    return text.format(n=total)
 
 
 def _use_generic(request: HttpRequest, area_id: UUID, found: query.AreaWithout) -> HttpResponse:

@@ -38,10 +38,10 @@ class CustomisationForm(CheckedForm):
         _("Kortanpassnings-id"),
         10,
         required=_("Ange kortanpassnings-id."),
-        help_text=_("Tio siffror, samma som hos kortleverantören. Kan inte ändras senare."),
+        help_text=_("10 siffror, samma som hos kortleverantören. Kan inte ändras senare."),
         inputmode="numeric",
     )
-    issuer_number = text_line(_("Utfärdarnummer"), 4, help_text=_("Fyra siffror. Trycks på kortet."), inputmode="numeric")
+    issuer_number = text_line(_("Utfärdarnummer"), 4, help_text=_("4 siffror. Trycks på kortet."), inputmode="numeric")
     back_text = back_text_field(
         _("Baksidestext"),
         _("Vart ett upphittat kort skickas, och numret till kundservice. Högst 8 rader med 45 tecken i varje."),

@@ -60,7 +60,7 @@ def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpRe
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.VERIFY_CUSTOMISATION in head.rights)
     if "ta_tillbaka" in request.POST:
-        return _close(request, organisation_id, withdraw_customisation_request, _("Önskemålet är borttaget."))
+        return _close(request, organisation_id, withdraw_customisation_request, _("Önskemålet är tillbakataget."))
     form, made, status = submitted_form(
         request,
         CustomisationRequestForm,
@@ -74,15 +74,15 @@ def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpRe
         first=lambda: _initial(request, organisation_id),
     )
     if made is not None:
-        messages.success(request, _("Önskemålet är sparat. Förvaltningen ser det i sin lista här i portalen."))
+        messages.success(request, _("Önskemålet är sparat. SITHS-förvaltningen ser det i sin lista här i portalen."))
         return redirect(_HERE, organisation_id)
     context = {
         "form": form,
         "submit": _("Spara önskemålet"),
         "cancel_url": reverse(_HERE, args=[organisation_id]),
         "lead": _(
-            "Förvaltningen ser önskemålet i portalen och låter kortleverantören skapa kortanpassningen. Leverantören ger den "
-            "kortanpassnings-id och utfärdarnummer; dem behöver du inte ha."
+            "SITHS-förvaltningen ser önskemålet i portalen och låter kortleverantören skapa kortanpassningen. "
+            "Kortanpassnings-id och utfärdarnummer kommer från leverantören, så dem behöver du inte ha."
         ),
     }
     step = _("Önska kortanpassning")
@@ -113,7 +113,7 @@ def _close(request: HttpRequest, organisation_id: UUID, end: Callable[..., bool]
     try:
         ended = end(actor=actor_of(request), organisation_id=organisation_id, version=version_sent(request))
     except Outdated:
-        messages.error(request, _("Önskemålet ändrades sedan du öppnade sidan, och är kvar. Läs det en gång till."))
+        messages.error(request, _("Önskemålet ändrades sedan du öppnade sidan, och är kvar. Läs det igen."))
     else:
         if ended:
             messages.success(request, done)

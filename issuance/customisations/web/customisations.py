@@ -57,8 +57,8 @@ from siths_portal.lib.ids import id_of
 _FORM = "components/form.html"
 _NONE = UUID(int=0)
 _LEAD = gettext_lazy(
-    "Be först kortleverantören skapa kortanpassningen. Det görs utanför portalen. Leverantören svarar med kortanpassnings-id "
-    "och utfärdarnummer, som du för in här, och lägger sedan själv in logotypen i portalen."
+    "Be först kortleverantören skapa kortanpassningen, utanför portalen. Skriv in det kortanpassnings-id och utfärdarnummer som "
+    "du får. Leverantören laddar sedan upp logotypen till portalen."
 )
 
 
@@ -106,12 +106,31 @@ def customisation(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
             return redirect("customisation", customisation_id)
     context = {
         **_shown(found),
+        "lead": _state_of(found),
         "refusal": refusal,
         "edit_url": reverse("customisation_edit", args=[customisation_id]) if found.may_edit else "",
         "pending": pending,
         "list": OwnerList(request, found).shown(),
     }
     return _page(request, "customisations/customisation.html", found, context, here="customisation", status=status)
+
+
+def _state_of(found: CustomisationFacts) -> str:
+    """Returns the sentence about whether cards can be ordered with a customisation."""
+    if found.standing.verified_on:
+        return _("Kortanpassningen är verifierad.")
+    return _("Kortanpassningen är inte klar.") if found.missing else _("Kortanpassningen väntar på att verifieras.")
+
+
+def _whose(holds: query.Holding) -> str:
+    """Returns the sentence about the customisation that applies to an organisation."""
+    if holds.facts is None:
+        return ""
+    if holds.own:
+        return _("Organisationen har en egen kortanpassning.")
+    if holds.facts.generic or holds.above is None:
+        return _("Organisationens kort har den generella kortanpassningen, som SITHS-förvaltningen sköter.")
+    return _("Organisationen har ingen egen kortanpassning. Den från {name} gäller.").format(name=holds.above.name)
 
 
 def _shown(found: CustomisationFacts) -> dict[str, Any]:
@@ -227,6 +246,7 @@ def organisation_customisation(request: HttpRequest, organisation_id: UUID) -> H
     gives_up = administers and holds.own and (head.is_sub_organisation or request_queries.generic_is_ready())
     context = {
         "holds": holds,
+        "lead": _whose(holds),
         **request_context(request, head, holds),
         **(_shown(holds.facts) if holds.facts else {}),
         "new_url": reverse("customisation_new", args=[organisation_id])
@@ -267,11 +287,11 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
         },
     )
     if made is not None:
-        messages.success(request, _("Kortanpassningen är upplagd."))
+        messages.success(request, _("Kortanpassningen är skapad."))
         return redirect("customisation", made.id)
     context = {
         "form": form,
-        "submit": _("Skapa"),
+        "submit": _("Skapa kortanpassningen"),
         "cancel_url": reverse("organisation_customisation", args=[organisation_id]),
         "lead": _lead(open_request),
         "consequences": _until_verified(head, query.replaced_by_own(actor=actor, organisation_id=organisation_id)),
@@ -338,10 +358,10 @@ def generic_new(request: HttpRequest) -> HttpResponse:
         first=lambda: {"name": "SITHS eID", "supplier_ref": _only(suppliers)},
     )
     if made is not None:
-        messages.success(request, _("Kortanpassningen är upplagd."))
+        messages.success(request, _("Kortanpassningen är skapad."))
         return redirect("customisation", made.id)
     step = _("Skapa den generella kortanpassningen")
-    context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("customisations"), "lead": _LEAD}
+    context = {"form": form, "submit": _("Skapa kortanpassningen"), "cancel_url": reverse("customisations"), "lead": _LEAD}
     crumbs = [Crumb(_("Kortanpassningar"), reverse("customisations")), Crumb(step)]
     return render_page(request, ADMINISTRATION, _FORM, context, heading=step, crumbs=crumbs, status=status)
 

@@ -59,7 +59,9 @@ class CustomisationList(List[CustomisationLine]):
     order = "namn"
     empty = Empty(
         gettext_lazy("Ingen kortanpassning"),
-        gettext_lazy("Förvaltningen skapar kortanpassningar på organisationernas sidor. Där önskar ansvarig utgivare en egen."),
+        gettext_lazy(
+            "SITHS-förvaltningen skapar kortanpassningar på organisationernas sidor. Där önskar ansvarig utgivare en egen."
+        ),
     )
     no_match = Empty(gettext_lazy("Ingen kortanpassning"), gettext_lazy("Ingen inom din behörighet stämmer med urvalet."))
 

@@ -120,7 +120,7 @@ def _check(card: MigratedCard) -> None:
     _check_profiles(card.certificate_serials)
     in_order = card.valid_from <= card.eid_valid_from <= card.activated_at < card.eid_valid_to <= card.valid_to
     if not in_order or card.activated_at > clock.now():
-        message = "Kortets och e-legitimationens tider stämmer inte med varandra."
+        message = "Kortets och SITHS eID:s tider stämmer inte med varandra."
         raise Invalid("migrated-times", message, fields={"activated_at": [message]})
 
 

@@ -69,7 +69,7 @@ def _waiting(rows: list[PlannedSetupRow], existing: ExistingSetup) -> dict[str, 
         elif key in existing.organisations:
             _compare(row, existing.organisations[key], existing)
         elif key in existing.taken:
-            row.refuse("hsa_id", "HSA-id tillhör redan en annan organisation. Kontrollera HSA-id i katalogen.")
+            row.refuse("hsa_id", "HSA-id tillhör redan en annan organisation. Kontrollera HSA-id i HSA-katalogen.")
         else:
             found[key] = row
         seen.add(key)
@@ -183,7 +183,7 @@ def _require_consistent(row: PlannedSetupRow, existing: ExistingSetup, *, issuin
         if charged is not None:
             row.refuse("charged", _OF_SUB)
         if customisation == GENERIC.casefold() and not existing.generic:
-            row.refuse("customisation", "Det finns ingen generell kortanpassning än. Förvaltningen skapar den.")
+            row.refuse("customisation", "Det finns ingen generell kortanpassning än. SITHS-förvaltningen skapar den.")
         return
     if charged is None and "charged" not in row.errors:
         row.refuse("charged", "Skriv Ja eller Nej.")

@@ -128,7 +128,7 @@ def _plan(
         row.refuse("role", "Personen har redan rollen där, med andra uppgifter. Ändra den på personens sida.")
     areas = existing.post_areas.get(person.pk, set())
     if not areas or (place is not None and place.area_id not in areas):
-        row.refuse("hsa_id", "Personen har inget giltigt uppdrag i utgivningsområdet. Kontrollera katalogen.")
+        row.refuse("hsa_id", "Personen har inget giltigt uppdrag i utgivningsområdet. Kontrollera HSA-katalogen.")
     if row.errors:
         return
     where = place.name if place else "hela portalen"

@@ -48,7 +48,7 @@ class SetupImporter(Importer[Actor, SetupImport, SetupRow, SetupPlan]):
     event = Event
     unconfirmed = (
         "catalogue-differs",
-        "Rätta raderna som inte stämmer med katalogen, eller kryssa i rutan och läs in igen.",
+        "Rätta raderna som inte stämmer med HSA-katalogen, eller kryssa i rutan och läs in igen.",
     )
 
     def require(self, actor: Actor) -> None:

@@ -8,6 +8,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
@@ -20,13 +22,16 @@ from issuance.imports.web.lists import ExportList, MadeList
 from issuance.people.services import disclosures
 from issuance.records.web.forms import DESPITE
 from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, recent_login, render_page
-from issuance.records.web.values import row
 from siths_portal.lib.files.uploads import takes_files
 from siths_portal.lib.http.answer_times import in_step
 from siths_portal.lib.imports import pages
 from siths_portal.lib.imports.planning import RowOutcome
 from siths_portal.lib.pages.error_pages import with_retry_after
 
+_LEAD = gettext_lazy(
+    "Läs in många organisationer, kontor och rollinnehavare på en gång. Du ser först vad som blir av varje rad. Sedan läses allt "
+    "in, eller inget."
+)
 _OUTCOME_TEXTS = {**pages.OUTCOME_TEXTS, RowOutcome.CHANGE: gettext_lazy("Kopplas")}
 
 
@@ -38,7 +43,13 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
     form, status, kept = pages.upload(request, SETUP_IMPORTER, actor)
     if kept is not None:
         return in_step(redirect("setup_import_preview", kept.id))
-    context = {"form": form, "tables": list(SETUP_TABLES.items()), "list": ExportList(request, actor).shown()}
+    context = {
+        "stages": _stages(1),
+        "lead": _LEAD,
+        "form": form,
+        "tables": list(SETUP_TABLES.items()),
+        "list": ExportList(request, actor).shown(),
+    }
     heading = _("Importera från fil")
     answer = render_page(
         request, ADMINISTRATION, "imports/start.html", context, heading=heading, crumbs=[Crumb(heading)], status=status
@@ -73,11 +84,17 @@ def setup_import_preview(request: HttpRequest, import_id: UUID) -> HttpResponse:
 def _preview(
     request: HttpRequest, actor: Actor, kept: SetupImport, plan: SetupPlan, *, refusal: str = "", status: int = 200
 ) -> HttpResponse:
-    page = pages.preview(request, plan, texts=_OUTCOME_TEXTS, warned=_("Stämmer inte med katalogen"))
+    page = pages.preview(request, plan, texts=_OUTCOME_TEXTS, warned=_("Stämmer inte med HSA-katalogen"))
     people = [row.person_id for row in page.shown if row.person_id and row.outcome is RowOutcome.CREATE]
     if people:
         disclosures.record_setup_people(actor=actor, import_id=kept.id, person_ids=people)
-    context = {**page.context, "refusal": refusal, "counts": _counts(plan.counts), "ends": kept.expires_at}
+    context = {
+        **page.context,
+        "stages": _stages(2, stopped=plan.has_errors or bool(plan.too_long)),
+        "refusal": refusal,
+        "figures": _figures(plan.counts),
+        "ends": kept.expires_at,
+    }
     heading = _("Förhandsgranska importen")
     answer = _page(request, "imports/preview.html", context, heading=heading, status=status)
     return in_step(answer) if plan.has_errors else answer
@@ -88,8 +105,18 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any], *, headi
     return render_page(request, ADMINISTRATION, template, context, heading=heading, crumbs=crumbs, status=status)
 
 
-def _counts(counts: Mapping[str, int]) -> list[dict[str, object]]:
-    """Returns the counts that are not zero, in words."""
+def _stages(current: int, *, stopped: bool = False) -> list[dict[str, str]]:
+    """Returns the stages of an import for `components/track.html`; after the last one, `current` is beyond them."""
+    names = (_("Välj fil"), _("Granska raderna"), _("Läs in"))
+    now = "stop" if stopped else "now"
+    return [
+        {"text": name, "state": "done" if number < current else now if number == current else "later"}
+        for number, name in enumerate(names, 1)
+    ]
+
+
+def _figures(counts: Mapping[str, int]) -> list[dict[str, object]]:
+    """Returns the counts that are not zero, for `components/figures.html`."""
     words = {
         "organisations": _("Nya organisationer"),
         "offices": _("Nya kontor"),
@@ -98,16 +125,17 @@ def _counts(counts: Mapping[str, int]) -> list[dict[str, object]]:
         "same": _("Finns redan"),
         "wrong": _("Rader med fel"),
     }
-    return [row(text, str(counts[key])) for key, text in words.items() if counts.get(key)]
+    return [{"name": text, "value": counts[key]} for key, text in words.items() if counts.get(key)]
 
 
 def _result(request: HttpRequest, actor: Actor, kept: SetupImport) -> HttpResponse:
     """Shows what was created, as far as the actor still sees it, in pages."""
     made = kept.made
     context = {
-        "counts": _counts(made | {"organisations": len(made["organisations"]), "offices": len(made["offices"])}),
+        "stages": _stages(4),
+        "lead": _("Allt i filen lästes in {day}.").format(day=date_format(localtime(kept.done_at), "Y-m-d H:i")),
+        "figures": _figures(made | {"organisations": len(made["organisations"]), "offices": len(made["offices"])}),
         "gave_roles": bool(made["roles"]),
         "list": MadeList(request, actor, made).shown(),
-        "done_at": kept.done_at,
     }
     return _page(request, "imports/result.html", context, heading=_("Resultat av importen"))

@@ -119,7 +119,7 @@ class ConnectedOfficeList(List[OfficeLine]):
     order = "namn"
     count_to = 0
     heading_level = "3"
-    empty = Empty(_("Inget kopplat kontor"), _("Utan ett kopplat kontor kan inga kort beställas för organisationens användare."))
+    empty = Empty(_("Inget kopplat kontor"), _("Utan ett kopplat kontor kan inga kort beställas för organisationens personer."))
 
     def __init__(self, request: HttpRequest, found: Source[OfficeLine]) -> None:
         super().__init__(request)

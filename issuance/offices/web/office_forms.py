@@ -47,7 +47,7 @@ class OfficeForm(CheckedForm):
     organisation = forms.MultipleChoiceField(
         label=_("Organisationer som ska kunna välja kontoret"),
         required=False,
-        error_messages={"invalid_choice": _("En av organisationerna kan inte väljas längre. Välj på nytt.")},
+        error_messages={"invalid_choice": _("En av organisationerna kan inte väljas längre. Välj igen.")},
     )
 
     def __init__(self, *args: Any, organisations: OrganisationChoices | None = None, **kwargs: Any) -> None:

@@ -72,6 +72,7 @@ def _office(
     found = offices.office_facts(actor=actor, office_id=head.id)
     context = {
         "head": head,
+        "lead": _lead(head, connected),
         "facts": _facts(head.area, found, areas.issuer_names(actor=actor, area_id=head.area.id)),
         "organisations": connected,
         "use": offices.use_of(actor=actor, office_id=head.id),
@@ -81,6 +82,15 @@ def _office(
         "invoice_line": _Example(actor, head.area.id).of(found.invoice_comment),
     }
     return office_page(request, "offices/office.html", head, context, here="office")
+
+
+def _lead(head: OfficeHead, connected: Shown[ConnectedLine]) -> str:
+    """Returns the sentence about whether the office can be chosen in orders."""
+    if head.closed:
+        return _("Kontoret är stängt och kan inte väljas i nya beställningar.")
+    if not connected.lines and not connected.first_url:
+        return _("Ingen organisation är kopplad, så kontoret kan inte väljas i någon beställning.")
+    return _("Kontoret är öppet och kan väljas i beställningar.")
 
 
 def _facts(area: places.Above, found: OfficeFacts, issuers: Sequence[str]) -> list[dict[str, Any]]:
@@ -130,7 +140,7 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     form = form or make(initial={"organisation": [str(pk) for pk in selected_ids]} if selected_ids else {})
     following = _AFTER_ANOTHER in request.GET
     context = {
-        **_form_context(request, form if "visa" in request.POST else at_first_field(form), line, back, _("Skapa")),
+        **_form_context(request, form if "visa" in request.POST else at_first_field(form), line, back, _("Skapa kontoret")),
         "another": True,
         "cancel": _("Klar") if following else "",
         "none_to_connect": not choices.tops,
@@ -155,10 +165,10 @@ def _new(given: dict[str, Any]) -> dict[str, Any]:
 def _connected(count: int, *, any_there: bool) -> str:
     """Returns the sentence about a new office's connections. `any_there` is True if there was an organisation to choose."""
     if not any_there:
-        return _("Det är inte kopplat till någon organisation. Koppla det på kontorets sida när organisationerna finns.")
+        return _("Kontoret är inte kopplat till någon organisation. Koppla det på kontorets sida när organisationerna finns.")
     if not count:
-        return _("Koppla det nu till de organisationer som ska kunna välja det.")
-    text = ngettext("Det är kopplat till {n} organisation.", "Det är kopplat till {n} organisationer.", count)
+        return _("Koppla kontoret nu till de organisationer som ska kunna välja det.")
+    text = ngettext("Kontoret är kopplat till {n} organisation.", "Kontoret är kopplat till {n} organisationer.", count)
     return text.format(n=count)
 
 
@@ -260,6 +270,7 @@ def office_close(request: HttpRequest, office_id: UUID) -> HttpResponse:
     connected = ConnectedOrganisationList(request, offices.organisations_of(actor=actor, office_id=office_id)).shown()
     context = {
         "head": head,
+        "lead": _("Vill du stänga kontoret {name}?").format(name=head.name),
         "use": offices.use_of(actor=actor, office_id=office_id),
         "organisations": connected,
         "left_without": None if head.closed else offices.left_without(actor=actor, office_id=office_id),
@@ -305,7 +316,13 @@ def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
         picked=(kept_form(request) or request.POST).getlist("organisation"),
         office_url=office_url,
     )
-    context = {"head": head, "choices": choices.shown(), "refusal": refusal, "cancel_url": office_url}
+    context = {
+        "head": head,
+        "lead": _("Markera de organisationer som ska kunna välja kontoret."),
+        "choices": choices.shown(),
+        "refusal": refusal,
+        "cancel_url": office_url,
+    }
     step = _("Koppla organisation")
     return office_page(request, "offices/office_connect.html", head, context, here="office", step=step, status=status)
 

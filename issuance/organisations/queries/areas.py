@@ -109,7 +109,7 @@ def areas(*, actor: Actor) -> Rows[IssuingArea, AreaLine]:
     rows = (
         IssuingArea.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
         .select_related("issuing_organisation")
-        .annotate(issuer=Coalesce(F("issuing_organisation__name"), Value("")), has_issuers=_has_issuers())
+        .annotate(issuer=Coalesce(F("issuing_organisation__name"), Value("")), has_issuers=has_issuers())
     )
     return Rows(
         rows,
@@ -157,7 +157,7 @@ def area_outline(*, actor: Actor, area_id: UUID) -> AreaOutline:
     """Returns which parts an area has, for pages that show no more of it. One query. Raises NotFound, Forbidden."""
     seen = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=OuterRef("pk"), closed_at=None)
     rows = IssuingArea.objects.annotate(
-        has_issuers=_has_issuers(),
+        has_issuers=has_issuers(),
         has_organisations=Exists(seen),
         has_offices=Exists(Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=OuterRef("pk"))),
     )
@@ -174,7 +174,7 @@ def is_in_use(*, area_id: UUID) -> bool:
     return any(Organisation.objects.filter(area=area_id).values_list(ordered, flat=True))
 
 
-def _has_issuers() -> Exists:
+def has_issuers() -> Exists:
     """Returns the condition that an area has a responsible issuer now, with an assignment in the area."""
     return Exists(with_post(in_force(RoleGrant.objects.filter(area=OuterRef("pk"), role=Role.RESPONSIBLE_ISSUER.value))))
 

@@ -105,7 +105,7 @@ def _of(data: Known | OrganisationData) -> list[str]:
 
 def _compare(data: OrganisationData, entry: DirectoryOrganisation | None) -> Comparison:
     if entry is None:
-        return Comparison(DirectoryMatch.UNKNOWN, {"hsa_id": f"Katalogen har ingen organisation med HSA-id {data.hsa_id}."})
+        return Comparison(DirectoryMatch.UNKNOWN, {"hsa_id": f"HSA-katalogen har ingen organisation med HSA-id {data.hsa_id}."})
     number = f"{entry.organisation_number[:6]}-{entry.organisation_number[6:]}"
     other_number = entry.organisation_number not in ("", data.organisation_number)
     name = unicodedata.normalize("NFC", " ".join(entry.name.split()))
@@ -113,9 +113,9 @@ def _compare(data: OrganisationData, entry: DirectoryOrganisation | None) -> Com
         if not other_number:
             return Comparison(DirectoryMatch.AGREES, {})
         return Comparison(
-            DirectoryMatch.DIFFERS, {"organisation_number": f"I katalogen har {name} organisationsnumret {number}."}
+            DirectoryMatch.DIFFERS, {"organisation_number": f"I HSA-katalogen har {name} organisationsnumret {number}."}
         )
     if other_number:
-        text = f"HSA-id tillhör i katalogen en annan organisation: {name}, {number}."
+        text = f"HSA-id tillhör enligt HSA-katalogen en annan organisation: {name}, {number}."
         return Comparison(DirectoryMatch.DIFFERS, {"hsa_id": text})
-    return Comparison(DirectoryMatch.DIFFERS, {"name": f"I katalogen heter organisationen {name}."})
+    return Comparison(DirectoryMatch.DIFFERS, {"name": f"I HSA-katalogen heter organisationen {name}."})

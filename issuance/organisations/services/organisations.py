@@ -27,7 +27,7 @@ from siths_portal.lib.registry import Registry, Slot
 NAME_LIMIT = 64
 """The maximum length of organizationName in certificates (RFC 5280 appendix A.1). Any organisation may become a top one."""
 
-_TAKEN = ("organisation-exists", "HSA-id tillhör redan en annan organisation. Kontrollera HSA-id i katalogen.")
+_TAKEN = ("organisation-exists", "HSA-id tillhör redan en annan organisation. Kontrollera HSA-id i HSA-katalogen.")
 
 
 @dataclass(frozen=True)
@@ -57,23 +57,23 @@ class OrganisationData:
 
 def _hsa_id(text: str) -> str:
     prefixes = frozenset(settings.HSA_ID_PREFIXES)
-    message = "HSA-id har fel form. Skriv det som i katalogen, till exempel {}2321000131-1000.".format(
+    message = "HSA-id har fel form. Skriv det som i HSA-katalogen, till exempel {}2321000131-1000.".format(
         "SE" if "SE" in prefixes or not prefixes else sorted(prefixes)[0]
     )
     return parsed(lambda given: parse_hsa_id(given, prefixes=prefixes), text, "hsa_id", message)
 
 
 def _number(text: str) -> str:
-    message = "Organisationsnumret är fel. Skriv tio siffror och kontrollera dem; den sista är en kontrollsiffra."
+    message = "Organisationsnumret är fel. Skriv 10 siffror och kontrollera dem. Den sista är en kontrollsiffra."
     return parsed(parse_organisation_number, text, "organisation_number", message)
 
 
 def _country(text: str) -> str:
     text = text.strip().upper()
     if text not in COUNTRIES:
-        message = "Skriv landet som två bokstäver, till exempel SE."
+        message = "Skriv landet som 2 bokstäver, till exempel SE."
         if re.fullmatch(r"[A-Z]{2}", text):
-            message = "Det finns inget land med den koden. Skriv landets två bokstäver enligt ISO 3166, till exempel SE eller GB."
+            message = "Det finns inget land med den koden. Skriv landets 2 bokstäver enligt ISO 3166, till exempel SE eller GB."
         raise Invalid("country", message, fields={"country": [message]})
     return text
 
@@ -109,7 +109,7 @@ def hsa_id_taken(text: str, *, actor: Actor) -> str:
 def _taken_by(actor: Actor, hsa_id: str) -> str:
     seen = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
     name = seen.filter(hsa_id__iexact=hsa_id).values_list("name", flat=True).first()
-    return f"HSA-id tillhör redan organisationen {name}. Kontrollera HSA-id i katalogen." if name else _TAKEN[1]
+    return f"HSA-id tillhör redan organisationen {name}. Kontrollera HSA-id i HSA-katalogen." if name else _TAKEN[1]
 
 
 @contextmanager
@@ -302,7 +302,7 @@ def _generic(parent: Organisation | None) -> UUID:
     if parent is None:
         message = "Bara underorganisationer kan ha den generella kortanpassningen."
     elif generic is None:
-        message = "Det finns ingen generell kortanpassning än. Förvaltningen skapar den."
+        message = "Det finns ingen generell kortanpassning än. SITHS-förvaltningen skapar den."
     if message or generic is None:
         raise Invalid("customisation", message, fields={"customisation": [message]})
     return generic

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.administration.queries import next_steps
@@ -27,6 +27,7 @@ from siths_portal.lib.errors import Conflict
 from siths_portal.lib.lists import Empty
 
 _FORM = "components/form.html"
+_READY = gettext_lazy("Inget saknas: kort kan beställas i alla områdets organisationer.")
 _NO_OFFICE = Empty(
     gettext_lazy("Inget kontor än"),
     gettext_lazy("Här visas alla kontor inom utgivningsområdet. Ett kontor väljs vid varje beställning och styr fakturaraden."),
@@ -46,7 +47,13 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
         facts.issuing_organisation_id, bool(facts.responsible_issuers), bool(found.lines), bool(offices.lines)
     )
     steps = list(next_steps.of_area(actor, head, outline))
+    arranged = next_steps.arranged(steps)
+    sets_up = next_steps.sets_up(head)
+    ready = not steps and found.lines and sets_up
     context = {
+        "lead": arranged.lead or (_READY if ready else "" if sets_up else _lacks(facts)),
+        "arranged": arranged,
+        "edit_url": reverse("area_edit", args=[area_id]) if Action.CREATE_ORGANISATION in head.rights else "",
         "facts": [
             row(_("Namn på utgivningsområde"), facts.name),
             row(
@@ -57,18 +64,15 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
             ),
             row(_("Fakturareferens"), facts.invoice_reference),
         ],
-        "incomplete": not issuer and not next_steps.sets_up(head),
         "steps": steps,
         "left_to": next_steps.left_to(steps),
-        "ready": not steps and found.lines and next_steps.sets_up(head),
         "issuers": facts.responsible_issuers,
         "resting_issuers": facts.resting_issuers,
         "coming_issuers": facts.coming_issuers,
-        "leaderless": not facts.responsible_issuers and not next_steps.sets_up(head),
         "head": head,
         "organisations": found.lines,
         "list": found,
-        "below": sum(count for parent, count in below.items() if parent),
+        "below": _count_below(sum(count for parent, count in below.items() if parent)),
         "ended": ending.ended_in(actor=actor, area_id=area_id),
         "offices": offices,
     }
@@ -76,6 +80,25 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
     remove = Link(_("Ta bort utgivningsområdet"), reverse("area_remove", args=[area_id]))
     removing = [remove] if is_empty and _is_removable(head) else []
     return area_page(request, "organisations/area.html", head, context, here="area", configuration=removing)
+
+
+def _lacks(facts: areas.AreaFacts) -> str:
+    """Returns what the area itself lacks, for a reader who does not set it up."""
+    lacks = []
+    if not facts.issuing_organisation_id:
+        lacks.append(
+            _("Området har ingen utgivande organisation, så kort kan inte beställas. SITHS-förvaltningen väljer organisationen.")
+        )
+    if not facts.responsible_issuers:
+        lacks.append(_("Området har ingen ansvarig utgivare. SITHS-förvaltningen utser en."))
+    return " ".join(lacks)
+
+
+def _count_below(count: int) -> str:
+    if not count:
+        return ""
+    text = ngettext("I området finns {n} underorganisation.", "I området finns {n} underorganisationer.", count)
+    return text.format(n=count)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -91,7 +114,7 @@ def area_new(request: HttpRequest) -> HttpResponse:
     if made is not None:
         messages.success(request, _("Utgivningsområdet är skapat. Skapa nu den organisation som är utgivande."))
         return redirect("area", made.id)
-    context = {"form": at_first_field(form), "submit": _("Skapa"), "cancel_url": reverse("administration")}
+    context = {"form": at_first_field(form), "submit": _("Skapa utgivningsområdet"), "cancel_url": reverse("administration")}
     heading = _("Skapa utgivningsområde")
     return render_page(request, ADMINISTRATION, _FORM, context, heading=heading, crumbs=[Crumb(heading)], status=status)
 

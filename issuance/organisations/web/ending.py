@@ -65,14 +65,15 @@ def organisation_end(request: HttpRequest, organisation_id: UUID) -> HttpRespons
     against = list(_against(head, hindrances(organisation_id)))
     offices = organisations.connected_offices(actor=actor, organisation_id=organisation_id).count(1)
     context = {
+        "lead": _("Organisationen kan inte avslutas än. Ta först hand om det som återstår.") if against else "",
         "form": None if against else form,
         "against": against,
         "consequences": [
-            _("Organisationen kan inte väljas någonstans, och inga kort kan beställas i den."),
+            _("Organisationen kan inte väljas, och inga kort kan beställas i den."),
             _("Uppgifter, historik och fakturor finns kvar."),
-            *([_("Kontoren som är kopplade till den kopplas bort.")] if offices else []),
+            *([_("Kontoren kopplas bort från organisationen.")] if offices else []),
             *([] if head.is_sub_organisation else [_("Abonnemangsavgiften upphör i dag.")]),
-            _("Den kan återupptas senare."),
+            _("Du kan återuppta organisationen senare."),
         ],
         "cancel_url": reverse("organisation", args=[organisation_id]),
     }
@@ -84,9 +85,9 @@ def _against(head: OrganisationHead, found: frozenset[str]) -> Iterator[Hindranc
     own = reverse("organisation", args=[head.id])
     if "issuing" in found:
         url = reverse("area_edit", args=[head.area.id]) if Action.CREATE_ORGANISATION in head.rights else ""
-        yield Hindrance(_("Den är utgivande organisation i området."), _("Välj en annan utgivande organisation"), url)
+        yield Hindrance(_("Organisationen är utgivande i området."), _("Välj en annan utgivande organisation"), url)
     if "sub_organisations" in found:
-        text = _("Den har underorganisationer. Avsluta eller flytta dem först.")
+        text = _("Organisationen har underorganisationer. Avsluta eller flytta dem först.")
         yield Hindrance(text, _("Visa underorganisationerna"), f"{own}#underorganisationer")
     if "orders" in found:
         text = _(

@@ -46,6 +46,12 @@ class AreaForm(EditForm):
             self.fields["issuing_organisation"].choices = [("", _("Ingen än")), *issuers]  # type: ignore[attr-defined]
 
 
+_SECTIONS = (
+    (_("Namn och nummer"), ("name", "hsa_id", "organisation_number")),
+    (_("Plats"), ("country", "county")),
+    (_("Kort"), ("customisation", "same_articles")),
+    (_("Fakturering"), ("charged", "issuing")),
+)
 _OWN = ("name", "hsa_id", "organisation_number", "country", "county")
 
 
@@ -58,24 +64,24 @@ class OrganisationForm(CheckedForm):
         _("Organisationsnamn"),
         64,
         required=_("Ange organisationens namn."),
-        help_text=_("Som i katalogen. Namnet på den översta organisationen skrivs i nya certifikat."),
+        help_text=_("Som i HSA-katalogen. Namnet på den översta organisationen skrivs i nya certifikat."),
     )
     hsa_id = text_line(
         _("Organisations-id i användarkatalog (HSA-id)"),
         31,
         required=_("Ange organisationens HSA-id."),
-        help_text=_("Som i katalogen, till exempel SE2321000131-1000."),
+        help_text=_("Som i HSA-katalogen, till exempel SE2321000131-1000."),
         autocapitalize="characters",
         spellcheck="false",
     )
     organisation_number = text_line(
         _("Organisationsnummer"),
         13,
-        required=_("Ange organisationsnumret, tio siffror."),
-        help_text=_("Tio siffror, med eller utan bindestreck."),
+        required=_("Ange organisationsnumret, 10 siffror."),
+        help_text=_("10 siffror, med eller utan bindestreck."),
         inputmode="numeric",
     )
-    country = text_line(_("Land"), 2, required=_("Skriv landet som två bokstäver, till exempel SE."), autocapitalize="characters")
+    country = text_line(_("Land"), 2, required=_("Skriv landet som 2 bokstäver, till exempel SE."), autocapitalize="characters")
     county = forms.ChoiceField(
         label=_("Län"),
         required=False,
@@ -100,7 +106,7 @@ class OrganisationForm(CheckedForm):
     )
     issuing = forms.BooleanField(
         label=_("Organisationen är utgivande i området"),
-        help_text=_("Direktansluten. Den får samlingsfakturan för allt i området."),
+        help_text=_("Organisationen är direktansluten och får samlingsfakturan för allt i området."),
         required=False,
     )
 
@@ -121,11 +127,18 @@ class OrganisationForm(CheckedForm):
         ).format(name=above)
         if above:
             self.fields["organisation_number"].help_text = _(
-                "Tio siffror, med eller utan bindestreck. Numret för {name} är ifyllt. Ändra det om organisationen är en privat "
+                "10 siffror, med eller utan bindestreck. Numret för {name} är ifyllt. Ändra det om organisationen är en privat "
                 "utförare med ett eget nummer."
             ).format(name=above)
         for name in {"customisation", "charged", "issuing", "same_articles"} - extra_fields:
             del self.fields[name]
+
+    @property
+    def sections(self) -> list[tuple[Any, list[forms.BoundField]]]:
+        """The visible fields in parts with a legend, for `components/form.html`."""
+        return [
+            (legend, fields) for legend, names in _SECTIONS if (fields := [self[name] for name in names if name in self.fields])
+        ]
 
     def clean(self) -> dict[str, Any]:
         """Adds the errors that the service would raise, and an HSA-id that is already taken."""
@@ -168,7 +181,7 @@ class FeeForm(EditForm):
     valid_from = forms.DateField(
         label=_("Gäller från och med"),
         help_text=_(
-            "Tidigast den första i innevarande månad. Avgiften räknas vid månadens slut. En dag i listan får det nya värdet."
+            "Tidigast den första i månaden som pågår. Avgiften räknas vid månadens slut. En dag i listan får det nya värdet."
         ),
         widget=DayInput(),
         error_messages={"required": _("Ange en dag."), "invalid": _("Skriv dagen som ÅÅÅÅ-MM-DD.")},
@@ -182,5 +195,5 @@ class PlaceSearchForm(Form):
         _("Sök ny plats"),
         100,
         required=_("Skriv en del av namnet, eller början av ett HSA-id."),
-        help_text=_("En del av namnet på organisationen som den ska ligga under, eller början av dess HSA-id."),
+        help_text=_("En del av namnet på organisationen ovanför den nya platsen, eller början av organisationens HSA-id."),
     )

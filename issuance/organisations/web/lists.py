@@ -81,7 +81,7 @@ class SubOrganisationList(List[OrganisationLine]):
         self.head = head
         self.empty = Empty(
             _("Ingen underorganisation"),
-            _("Här visas organisationer som ligger under den här."),
+            _("Här visas organisationer som ligger direkt under organisationen."),
             new_url,
             _("Skapa underorganisation"),
         )
@@ -111,7 +111,7 @@ class OrderableArticleList(List[ArticleLine]):
     heading_level = "3"
     empty = Empty(
         gettext_lazy("Ingen artikel är vald"),
-        gettext_lazy("Utan en vald artikel kan inga kort beställas för organisationens användare."),
+        gettext_lazy("Utan en vald artikel kan inga kort beställas för organisationens personer."),
     )
 
     def __init__(self, request: HttpRequest, lines: Sequence[ArticleLine]) -> None:

@@ -81,6 +81,7 @@ def _consequences_page(
         form.add_error(None, ended if isinstance(refusal, Forbidden) else refusal.message)
         return _search_page(request, head, form, status=refusal.http_status)
     context = {
+        "lead": "",
         "brings": brings,
         "target": target,
         "customisation_before": customisation_words(brings.customisation_before),
@@ -117,5 +118,6 @@ def _move(request: HttpRequest, actor: Actor, head: OrganisationHead, target: st
 def _page(
     request: HttpRequest, template: str, head: OrganisationHead, context: dict[str, Any], *, status: int = 200
 ) -> HttpResponse:
-    more = {"head": head, "cancel_url": reverse("organisation", args=[head.id]), **context}
+    lead = _("Organisationen flyttas med alla sina underorganisationer. Du får se vad flytten innebär innan du bekräftar.")
+    more = {"head": head, "lead": lead, "cancel_url": reverse("organisation", args=[head.id]), **context}
     return organisation_page(request, template, head, more, here="organisation", step=_("Flytta organisationen"), status=status)

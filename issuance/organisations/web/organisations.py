@@ -37,9 +37,10 @@ from siths_portal.lib.ids import id_of
 from siths_portal.lib.lists import Empty
 
 _FORM = "components/form.html"
+_READY = gettext_lazy("Inget saknas: kort kan beställas i organisationen.")
 _NO_OFFICE = Empty(
     gettext_lazy("Inget kopplat kontor"),
-    gettext_lazy("Utan ett kopplat kontor kan inga kort beställas för organisationens användare."),
+    gettext_lazy("Utan ett kopplat kontor kan inga kort beställas för organisationens personer."),
 )
 _GENERIC = {"generic": True, "above": False}
 """The submitted choices of a card customisation. They count even if the form no longer offers the field."""
@@ -60,10 +61,12 @@ def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     below = SubOrganisationList(request, head, new_url).shown()
     has_offices = any(not line.closed for line in offices.lines) or readiness.has_offices(head.id)
     steps = list(next_steps.of_organisation(actor, head, found, offices=has_offices, below=bool(below.lines)))
+    arranged = next_steps.arranged(steps)
     context = {
         "head": head,
+        "lead": arranged.lead or (_READY if next_steps.takes_orders(head, found, steps) else ""),
+        "arranged": arranged,
         "steps": steps,
-        "ready": next_steps.takes_orders(head, found, steps),
         "all_closed": bool(offices.lines) and not has_offices,
         **ended_context(request, head),
         "facts": list(_facts(head, found)),
@@ -90,7 +93,7 @@ def _facts(head: OrganisationHead, found: OrganisationFacts) -> list[dict[str, A
         row(
             _("Utfärdarnummer"),
             found.customisation.issuer_number
-            or _("Saknas. Förvaltningen får numret, fyra siffror, av kortleverantören och för in det i kortanpassningen."),
+            or _("Saknas. SITHS-förvaltningen får numret, 4 siffror, av kortleverantören och skriver in det i kortanpassningen."),
         ),
         row(_("Abonnemangsavgift"), _fee(head, found)),
         row(_("Anslutning"), _connection(head, found)),
@@ -166,7 +169,7 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
             request, made, again=reverse("organisation_new", args=[area_id]), back=reverse("area", args=[area_id])
         )
     context = {
-        **_form_context(request, form, catalogue),
+        **_form_context(request, form, catalogue, _("Skapa organisationen")),
         "cancel_url": reverse("area", args=[area_id]),
         "lead": _("En underorganisation skapar du i stället på sidan för organisationen ovanför."),
     }
@@ -191,12 +194,12 @@ def _redirect_after_creation(request: HttpRequest, made: Organisation, *, again:
     return redirect(f"{again}?{_BEFORE}={made.id}" if wants_another(request) else back)
 
 
-def _form_context(request: HttpRequest, form: OrganisationForm, catalogue: DirectoryCheck) -> dict[str, Any]:
+def _form_context(request: HttpRequest, form: OrganisationForm, catalogue: DirectoryCheck, submit: str) -> dict[str, Any]:
     """Returns the context that forms of new organisations share."""
     following = _BEFORE in request.GET
     return {
         "form": at_first_field(form),
-        "submit": _("Skapa"),
+        "submit": submit,
         "another": True,
         "catalogue": catalogue.to_read,
         "cancel": _("Klar") if following else "",
@@ -235,7 +238,7 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
         again, back = (reverse(name, args=[organisation_id]) for name in ("sub_organisation_new", "organisation"))
         return _redirect_after_creation(request, made, again=again, back=back)
     context = {
-        **_form_context(request, form, catalogue),
+        **_form_context(request, form, catalogue, _("Skapa underorganisationen")),
         "cancel_url": reverse("organisation", args=[organisation_id]),
         "lead": _(
             "Skapa en underorganisation om en ID-administratör bara ska ha behörighet till en del av personerna, eller om korten "
@@ -270,7 +273,7 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
         first=lambda: initial(OrganisationForm, found),
     )
     if status != HTTPStatus.OK and not extra_fields and request.POST.get("customisation") in _GENERIC:
-        form.add_error(None, _("Kortanpassning kan inte längre väljas här. Det du valde gäller inte."))
+        form.add_error(None, _("Kortanpassning kan inte längre väljas här. Valet sparades inte."))
     if made is not None:
         messages.success(request, _("Organisationen är sparad."))
         return redirect("organisation", organisation_id)

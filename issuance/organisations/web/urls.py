@@ -28,7 +28,7 @@ urlpatterns: list[URLPattern] = [
 
 def _why_fixed(head: OrganisationHead) -> str:
     """Returns why an actor who may change sub-organisations here may not change the organisation itself."""
-    return "" if head.may_change else _text("Förvaltningen ändrar och flyttar den här organisationen.")
+    return "" if head.may_change else _text("SITHS-förvaltningen ändrar och flyttar organisationen.")
 
 
 def _has_fee(head: OrganisationHead) -> bool:

@@ -34,7 +34,7 @@ class ReceiptTextForm(EditForm):
 
     regional_addition = forms.CharField(
         label=gettext_lazy("Regionalt tillägg"),
-        help_text=gettext_lazy("Skrivs på kvittenser från och med nu. Högst 5000 tecken. Utan text läggs inget till."),
+        help_text=gettext_lazy("Skrivs på kvittenser från och med nu. Högst 5 000 tecken. Utan text läggs inget till."),
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 8, "cols": 72}),
@@ -92,7 +92,7 @@ def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> Ht
 
 def _confirm_saved(request: HttpRequest, head: OrganisationHead, made: ReceiptText) -> None:
     """Adds a message, with a warning about an empty text, since the user may have saved an unchanged empty form."""
-    saved_, empty = _("Kvittenstexten är sparad."), _("Den är tom, så inget läggs till på kvittenser")
+    saved_, empty = _("Kvittenstexten är sparad."), _("Texten är tom, så inget läggs till på kvittenser")
     if made.regional_addition:
         messages.success(request, saved_)
     elif head.is_sub_organisation:
@@ -108,7 +108,7 @@ def _use_from_above(request: HttpRequest, organisation_id: UUID) -> HttpResponse
             actor=actor_of(request), organisation_id=organisation_id, version=version_sent(request)
         )
     except Outdated:
-        messages.error(request, _("Kvittenstexten ändrades sedan du öppnade sidan. Läs den en gång till."))
+        messages.error(request, _("Kvittenstexten ändrades sedan du öppnade sidan. Läs den igen."))
     except Conflict as error:
         messages.error(request, error.message)
     else:

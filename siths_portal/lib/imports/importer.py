@@ -36,7 +36,7 @@ class Stale(Conflict):
     """Carrying out would do something else than the preview showed. Code `changed-meanwhile`."""
 
     def __init__(self) -> None:
-        message = "Det som gäller i portalen har ändrats sedan förhandsgranskningen. Granska på nytt och läs in igen."
+        message = "Uppgifterna i portalen har ändrats sedan förhandsgranskningen. Granska raderna igen och läs sedan in filen."
         super().__init__("changed-meanwhile", message)
 
 
@@ -154,7 +154,7 @@ class Importer[A: HasRef, F: KeptImport, R: ImportedRow, P: ImportPlan[Any]](ABC
             raise Stale
         _require_short(plan)
         if plan.has_errors:
-            raise Invalid("rows-wrong", "Rätta raderna i filen och läs in den på nytt.")
+            raise Invalid("rows-wrong", "Rätta raderna i filen och läs in den igen.")
         if plan.is_empty:
             raise Invalid("nothing-to-do", "Allt i filen finns redan.")
         if plan.warned and not confirmed:

@@ -85,7 +85,7 @@ class TestWish:
         response = issues.post(at(WISH, world.region), SENT, follow=True)
         assert "Önskemålet är sparat." in text_of(response)
         assert "Box 7" in text_of(response)
-        assert "1 önskemål om kortanpassning väntar." in text_of(administers.get(reverse("administration")))
+        assert "1 önskemål om kortanpassning väntar" in text_of(administers.get(reverse("administration")))
         with django_assert_max_num_queries(MOST_QUERIES):
             listed = administers.get(reverse("customisations"))
         assert at(PAGE, world.region) in listed.content.decode()
@@ -109,7 +109,7 @@ class TestWish:
         issues.post(at(WISH, world.region), {**fields_of(issues.get(at(WISH, world.region))), "back_text": "Ny"})
         assert issues.get(at(WISH, world.region)).context["form"]["back_text"].value() == "Ny"
         assert CustomisationRequest.objects.filter(answered_at=None).count() == 1
-        assert "borttaget" in text_of(press(issues, WISH, world.region, ta_tillbaka="1"))
+        assert "tillbakataget" in text_of(press(issues, WISH, world.region, ta_tillbaka="1"))
         issues.post(at(WISH, world.region), {**fields_of(issues.get(at(WISH, world.region))), **SENT})
         assert "Markera som klart" in text_of(administers.get(at(PAGE, world.region)))
         assert "markerat som klart" in text_of(press(administers, CLOSE, world.region))
@@ -277,7 +277,7 @@ class TestAllOfAnArea:
         client = issuer(world)
         assert "Det finns ingen generell kortanpassning än" in text_of(client.get(at("area", world.area)))
         page = text_of(client.get(at(AREA, world.area)))
-        assert "Förvaltningen skapar och verifierar den." in page
+        assert "SITHS-förvaltningen skapar och verifierar den." in page
         assert "Använd den generella" not in page
         refused = client.post(at(AREA, world.area), follow=True)
         assert "Det finns ingen verifierad generell kortanpassning än." in text_of(refused)
@@ -306,14 +306,14 @@ class TestAllOfAnArea:
 
         def left() -> str:
             page = client.get(at("area", world.area))
-            assert "Det som är kvar" not in text_of(issues.get(at("area", world.area)))  # some of it is his own
+            assert "Stegen som är kvar" not in text_of(issues.get(at("area", world.area)))  # some of it is his own
             said: str = page.context["left_to"]
             assert said in text_of(page)
             return said
 
         assert left() == ""  # the administration puts the generic one up
         generic()
-        assert left() == "Det som är kvar görs av ansvarig utgivare och kortleverantören."
+        assert left() == "Stegen som är kvar görs av ansvarig utgivare och kortleverantören."
         open_request = CustomisationRequest.objects.create(
             organisation=world.city, back_text="Box 7", created_at=clock.now(), created_by_ref="user:x"
         )
@@ -323,7 +323,7 @@ class TestAllOfAnArea:
         use_generic_customisation_in_area(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), area_id=world.area.id)
         for person in Person.objects.all():
             qualify(person.id)
-        assert left() == "Det som är kvar görs av ansvarig utgivare."  # the clerks
+        assert left() == "Stegen som är kvar görs av ansvarig utgivare."  # the clerks
         close_office(actor=SETUP, office_id=world.office.id)
         assert left() == ""
 
@@ -349,7 +349,7 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     without(world)
     generic()
     page.goto(f"{portal}/administrera/organisation/{world.region.id}/")
-    hands.press(page.get_by_role("link", name="Kortanpassning saknas"))
+    hands.press(page.get_by_role("link", name="Välj kortanpassning"))
     see.look(page, "none")
     hands.press(page.get_by_role("link", name="Önska en egen kortanpassning"))
     hands.write(page.get_by_label("Önskad baksidestext"), "Upphittat kort: Box 7")
@@ -363,7 +363,7 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     without(world)
     page.goto(f"{portal}/administrera/utgivningsomrade/{world.area.id}/")
     see.look(page, "area")
-    hands.press(page.get_by_role("link", name="3 organisationer saknar kortanpassning"))
+    hands.press(page.get_by_role("link", name="Välj kortanpassning"))
     see.look(page, "area-without")
     hands.press(button(page, "Använd den generella kortanpassningen tills vidare för 3 organisationer"))
     told(page, "Den generella kortanpassningen gäller nu för 3 organisationer, tills de har egna.")
@@ -381,7 +381,7 @@ def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> No
         page.goto(f"{portal}/administrera/kortanpassningar/")
         eye.look(page, "list")
         page.get_by_role("link", name="Regionen", exact=True).click()
-        page.get_by_role("heading", name="Önskemål till förvaltningen").wait_for()
+        page.get_by_role("heading", name="Önskemål till SITHS-förvaltningen").wait_for()
         eye.look(page, "administration")
 
 

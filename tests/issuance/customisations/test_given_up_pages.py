@@ -55,7 +55,7 @@ class TestGivingUp:
         page = client.get(address)
         for expected in (
             "Nya kort får kortanpassningen Kort (7837803902) från Regionen i stället för Klinikens (7837803905).",
-            "Detsamma gäller 1 underorganisation, som inte har en egen.",
+            "Det gäller också 1 underorganisation, som inte har en egen.",
             "1 beställning som kortleverantören inte har tagit emot behåller den gamla.", "Så ser nya kort ut",
         ):  # fmt: skip
             assert expected in text_of(page), expected
@@ -84,7 +84,7 @@ class TestGivingUp:
         verified_customisation(world.clinic, NUMBER)
         client, address = admin(world), at("customisation_give_up", world.clinic)
         CardCustomisation.objects.filter(organisations=world.region).update(verified_at=None)
-        assert "Den är inte verifierad." in text_of(client.get(address))
+        assert "Den kortanpassningen är inte verifierad." in text_of(client.get(address))
         Organisation.objects.filter(pk=world.region.pk).update(customisation=None)
         page = client.get(address)
         assert "så kort kan inte beställas" in text_of(page)
@@ -105,7 +105,7 @@ class TestGivingUp:
 
     def test_where_it_cannot_be_the_page_says_why_and_has_no_way_to_it(self, world: Any) -> None:
         client = admin(world)
-        for place, why in ((world.clinic, "ingen egen kortanpassning"), (world.region, "när den generella är verifierad")):
+        for place, why in ((world.clinic, "ingen egen kortanpassning"), (world.region, "har verifierat den generella")):
             address, back = at("customisation_give_up", place), at("organisation_customisation", place)
             assert address not in client.get(back).content.decode()
             for answer in (client.get(address, follow=True), client.post(address, follow=True)):

@@ -80,8 +80,8 @@ class TestPage:
 
     @pytest.mark.parametrize(
         ("part", "told_"),
-        [("logotype", "Logotyp. Kortleverantören lägger in den"), ("issuer_number", "Utfärdarnummer. Förvaltningen"),
-         ("back_text", "Baksidestext. Förvaltningen")],
+        [("logotype", "Logotyp Kortleverantören laddar upp logotypen"), ("issuer_number", "Utfärdarnummer SITHS-förvaltningen"),
+         ("back_text", "Baksidestext SITHS-förvaltningen")],
     )  # fmt: skip
     def test_what_is_missing_is_told_and_cannot_be_verified(self, world: Any, part: str, told_: str) -> None:
         row, client = unverified(world, **{part: None if part == "logotype" else ""}), issuer(world)
@@ -115,7 +115,7 @@ class TestPage:
         assert issuer(world).get(at("customisation_edit", row)).status_code == 403
         assert "Kliniken TST2321000131-1004" in text_of(page)
         assert "Redigera" in text_of(admin(world).get(at("customisation", row)))
-        assert "den generella kortanpassningen, som förvaltningen sköter" in text_of(
+        assert "den generella kortanpassningen, som SITHS-förvaltningen sköter" in text_of(
             issuer(world).get(at("organisation_customisation", world.clinic))
         )
 
@@ -145,7 +145,7 @@ class TestOrganisation:
         sent = {"name": "Kliniken", "customisation_id": "7837803902", "issuer_number": "154", "back_text": ""}
         sent |= {"supplier_ref": "bureau"}
         refused_ = admin(world).post(at("customisation_new", world.clinic), sent)
-        assert (refused_.status_code, "fyra siffror" in text_of(refused_)) == (422, True)
+        assert (refused_.status_code, "4 siffror" in text_of(refused_)) == (422, True)
         taken = admin(world).post(at("customisation_new", world.clinic), sent | {"issuer_number": ""})
         assert (taken.status_code, "Det finns redan" in text_of(taken)) == (409, True)
         made = admin(world).post(
@@ -236,7 +236,7 @@ def test_who_chose_the_generic_one_before_another_gave_an_own_is_told(world: Any
     row = verified_customisation(world.clinic, "7837803905")
     again = client.post(address, sent)
     assert (again.status_code, fields_of(again)["name"]) == (409, "Mitt namn")
-    for told_ in ("Kortanpassning: ingen egen → Kort", "Kortanpassning kan inte längre väljas här. Det du valde gäller inte."):
+    for told_ in ("Kortanpassning: ingen egen → Kort", "Kortanpassning kan inte längre väljas här. Valet sparades inte."):
         assert told_ in text_of(again)
     assert client.post(address, fields_of(again)).status_code == 302
     world.clinic.refresh_from_db()
@@ -280,11 +280,11 @@ def walk(page: Page, portal: str, see: Any, world: Any) -> None:
     mouse.press(page.get_by_role("navigation").get_by_role("link", name="Kortanpassning"))
     see.look(page, "from above")
     mouse.press(link(page, "Skapa en egen"))
-    mouse.press(button(page, "Skapa"))
+    mouse.press(button(page, "Skapa kortanpassningen"))
     refused(page, see, "refused")
     mouse.write(page.get_by_label("Kortanpassnings-id"), "7837803905")
-    mouse.press(button(page, "Skapa"))
-    told(page, "Kortanpassningen är upplagd.")
+    mouse.press(button(page, "Skapa kortanpassningen"))
+    told(page, "Kortanpassningen är skapad.")
     see.look(page, "nothing yet")
     mouse.press(link(page, "Redigera"))
     mouse.write(page.get_by_label("Utfärdarnummer"), "5874")
@@ -300,15 +300,15 @@ def walk(page: Page, portal: str, see: Any, world: Any) -> None:
     mouse.press(page.get_by_role("link", name="Artiklar"))
     see.look(page, "catalogue")
     mouse.press(link(page, "Skapa artikel"))
-    mouse.press(button(page, "Skapa"))
+    mouse.press(button(page, "Skapa artikeln"))
     refused(page, see, "article refused")
     mouse.write(page.get_by_label("Artikelnummer"), "777")
     mouse.write(page.get_by_label("Namn"), "Liggande kort med foto")
     page.get_by_label("Slag").select_option(label="Ordinarie kort")
     mouse.choose(page.get_by_label("Liggande"))
     mouse.choose(page.get_by_role("group", name="Foto på kortet").get_by_label("Ja"))
-    mouse.press(button(page, "Skapa"))
-    told(page, "Artikeln är upplagd.")
+    mouse.press(button(page, "Skapa artikeln"))
+    told(page, "Artikeln är skapad.")
     see.look(page, "article")
 
 
@@ -317,7 +317,7 @@ def verify(page: Page, portal: str, see: Any, row: CardCustomisation) -> None:
     keys = Keyboard()
     page.goto(f"{portal}/administrera/kortanpassning/{row.id}/")
     see.look(page, "whole")
-    keys.press(button(page, "Verifiera"))
+    keys.press(button(page, "Verifiera kortanpassningen"))
     told(page, "Kortanpassningen är verifierad och gäller nu för nya kort för Kliniken.")
     see.look(page, "verified")
     keys.press(page.get_by_role("link", name="Historik"))

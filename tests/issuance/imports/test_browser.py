@@ -50,7 +50,7 @@ def test_from_the_file_to_what_was_made(world: Any, portal: str, browser: Browse
         hands.press(button(page, "Granska filen"))
         expect(page.get_by_text("Inget är inläst än.")).to_be_visible()
         eye.look(page, "preview")
-        hands.press(button(page, "Läs in"))
+        hands.press(button(page, "Läs in filen"))
         told(page, "Filen är inläst.")
         eye.look(page, "result")
         hands.press(page.get_by_role("link", name="Vårdcentralen"))

@@ -73,14 +73,14 @@ class TestTheWalk:
         wrong = [{**OFFICE, "name": f"Kontor {n}", "postal_code": "1"} for n in range(60)]
         page = preview_of(client, csv(SetupTable.OFFICES, OFFICE, *wrong))
         assert "60 rader är fel." in text_of(page)
-        assert "Postnummer: Skriv postnumret med fem siffror" in text_of(page)
-        assert ">Läs in</button>" not in page.content.decode()
+        assert "Postnummer: Skriv postnumret med 5 siffror" in text_of(page)
+        assert ">Läs in filen</button>" not in page.content.decode()
         assert [row.place for row in page.context["list"].lines][:2] == ["Kontor 3", "Kontor 4"]
         assert len(page.context["list"].lines) == 50
         last = client.get(page.context["list"].next_url)
         assert (len(last.context["list"].lines), last.context["list"].next_url) == (10, "")
         answer = client.post(page.request["PATH_INFO"], {"plan": page.context["plan"].sha256})
-        assert (answer.status_code, answer.context["refusal"]) == (422, "Rätta raderna i filen och läs in den på nytt.")
+        assert (answer.status_code, answer.context["refusal"]) == (422, "Rätta raderna i filen och läs in den igen.")
 
     def test_s46_rows_that_name_who_is_hidden_or_nobody_leave_at_the_end_of_a_step(self, world: Any, held: list[float]) -> None:
         client, role = issuer(world), {"role": "ID-administratör", "organisation": world.clinic.hsa_id}
@@ -144,7 +144,7 @@ class TestTheWalk:
         close_office(actor=SETUP, office_id=there.pk)
         page = client.get(address)
         assert "Filen har 1 001 nya rader." in text_of(page)
-        assert ">Läs in</button>" not in page.content.decode()
+        assert ">Läs in filen</button>" not in page.content.decode()
         answer = client.post(address, {"plan": page.context["plan"].sha256})
         assert (answer.status_code, Office.objects.filter(name="Kontor 1").exists()) == (422, False)
 

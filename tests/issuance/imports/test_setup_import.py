@@ -270,7 +270,7 @@ WRONG_ORGANISATIONS: list[tuple[Cells, str, str]] = [
 ]
 WRONG_OFFICES: list[tuple[Cells, str, str]] = [
     ({"name": "Kontor B", "area": "Regionen"}, "invoice_comment", "Skriv den text som ska stå på fakturan."),
-    ({**OFFICE, "postal_code": "0501"}, "postal_code", "Skriv postnumret med fem siffror"),
+    ({**OFFICE, "postal_code": "0501"}, "postal_code", "Skriv postnumret med 5 siffror"),
     ({**OFFICE, "area": "Annan region"}, "area", "Utgivningsområdet finns inte, eller"),
     ({**OFFICE, "area": ""}, "area", "Ange utgivningsområdets namn."),
     ({**OFFICE, "name": "Kontor A"}, "name", "Det finns redan ett kontor med namnet"),

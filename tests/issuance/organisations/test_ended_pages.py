@@ -30,7 +30,7 @@ def test_it_is_ended_with_a_reason_and_taken_up_again(world: Any) -> None:
     client, page = issuer(world), at("organisation", world.clinic)
     assert at(END, world.clinic) in client.get(page).content.decode()
     asked = text_of(client.get(at(END, world.clinic)))
-    assert "Kontoren som är kopplade till den kopplas bort." in asked
+    assert "Kontoren kopplas bort från organisationen." in asked
     assert "Abonnemangsavgiften" not in asked
     for reason in ("", "x" * 501):
         assert client.post(at(END, world.clinic), {"reason": reason}).status_code == 422

@@ -40,14 +40,17 @@ class TestForms:
     @pytest.mark.parametrize(
         ("there", "field", "told"),
         [
-            (None, "hsa_id", "Katalogen har ingen organisation med HSA-id TST5566778899-1000."),
-            (("Ost Vård AB", "5566778899"), "name", "I katalogen heter organisationen Ost Vård AB."),
-            (("Ost Vård AB", ""), "name", "I katalogen heter organisationen Ost Vård AB."),
+            (None, "hsa_id", "HSA-katalogen har ingen organisation med HSA-id TST5566778899-1000."),
+            (("Ost Vård AB", "5566778899"), "name", "I HSA-katalogen heter organisationen Ost Vård AB."),
+            (("Ost Vård AB", ""), "name", "I HSA-katalogen heter organisationen Ost Vård AB."),
             (
                 ("Ost Privat Vård", "2321000131"), "organisation_number",
-                "I katalogen har Ost Privat Vård organisationsnumret 232100-0131.",
+                "I HSA-katalogen har Ost Privat Vård organisationsnumret 232100-0131.",
             ),
-            (("Regionen", "2321000131"), "hsa_id", "HSA-id tillhör i katalogen en annan organisation: Regionen, 232100-0131."),
+            (
+                ("Regionen", "2321000131"), "hsa_id",
+                "HSA-id tillhör enligt HSA-katalogen en annan organisation: Regionen, 232100-0131.",
+            ),
         ],
     )  # fmt: skip
     def test_what_differs_is_told_and_saved_by_who_has_read_it(
@@ -93,7 +96,7 @@ class TestForms:
         assert client.post(address, fields_of(client.get(address)) | {"county": "Skåne län"}).status_code == 302
         assert world.outside.calls == []
         wrong = client.post(address, fields_of(client.get(address)) | {"name": "Kliniken norr"})
-        assert wrong.context["form"].errors["name"] == ["I katalogen heter organisationen Kliniken söder."]
+        assert wrong.context["form"].errors["name"] == ["I HSA-katalogen heter organisationen Kliniken söder."]
         assert client.post(address, fields_of(wrong) | {"name": "Kliniken söder"}).status_code == 302
         assert said_of(world.clinic, "organisation.changed") == [None, "agrees"]
 
@@ -130,8 +133,9 @@ class TestFiles:
         assert world.outside.calls == ["organisations"], "all are asked for at once"
         text = text_of(page)
         for told in (
-            "1 ny organisation stämmer inte med katalogen.", "Katalogen har ingen organisation med HSA-id TST2321000131-9999.",
-            "Stämmer inte med katalogen (1)", "Läs in dem fast katalogen säger något annat.",
+            "1 ny organisation stämmer inte med HSA-katalogen.",
+            "HSA-katalogen har ingen organisation med HSA-id TST2321000131-9999.",
+            "Stämmer inte med HSA-katalogen (1)", "Läs in dem fast katalogen säger något annat.",
         ):  # fmt: skip
             assert told in text, told
         address, plan = page.request["PATH_INFO"], {"plan": page.context["plan"].sha256}
@@ -150,7 +154,7 @@ class TestFiles:
         assert "katalogen" not in text_of(page)
         world.outside.down = True
         page = preview_of(client, csv(SetupTable.ORGANISATIONS, *self.ROWS))
-        assert "Katalogen svarade inte när filen lästes, så 2 nya organisationer är inte kontrollerade" in text_of(page)
+        assert "HSA-katalogen svarade inte när filen lästes, så 2 nya organisationer är inte kontrollerade" in text_of(page)
         world.outside.down = False  # what was said when the file was read holds
         answer = client.post(page.request["PATH_INFO"], {"plan": page.context["plan"].sha256})
         assert answer.status_code == 302

@@ -78,7 +78,7 @@ def test_a_sub_organisation_goes_back_to_the_text_from_above(world: Any) -> None
     back = {**fields_of(client.get(address)), "regional_addition": "Klinikens"}
     assert client.post(address, back).status_code == 302
     emptied = client.post(address, {**fields_of(client.get(address)), "regional_addition": ""}, follow=True)
-    assert "Den är tom, så inget läggs till på kvittenser, inte heller texten från organisationen ovanför." in text_of(emptied)
+    assert "Texten är tom, så inget läggs till på kvittenser, inte heller texten från organisationen ovanför." in text_of(emptied)
     assert ReceiptText.objects.filter(organisation=world.clinic).count() == 4
 
 
@@ -133,8 +133,8 @@ def test_who_may_only_read_reads_what_holds_and_each_version(world: Any, role: R
     assert "Den från Regionen gäller" not in text_of(client.get(at(READ, world.clinic)))
     assert "Texten från Regionen gäller. Två" in text_of(client.get(at(READ, world.clinic)))
     write(world, "")
-    assert "Version 3 gäller. Den är tom" in text_of(client.get(at(READ, world.region)))
-    assert "Den från Regionen gäller. Den är tom" in text_of(client.get(at(READ, world.clinic)))
+    assert "Version 3 gäller. Texten är tom" in text_of(client.get(at(READ, world.region)))
+    assert "Texten från Regionen gäller. Den texten är tom" in text_of(client.get(at(READ, world.clinic)))
     assert at(READ, world.region) in client.get(at("organisation", world.region)).content.decode()
 
 

@@ -84,13 +84,13 @@ def test_an_area_whose_issuer_left_his_post_has_nobody(world: Any) -> None:
     with CaptureQueriesContext(connection) as queries:
         area = text_of(client.get(at("area", world.area)))
     assert len(queries) <= MOST_QUERIES
-    assert f"{NOBODY} Prov Ansvarig : behörighetsroller : rollen vilar, inget giltigt uppdrag i området" in area
+    assert f"{NOBODY} Prov Ansvarig : behörighetsroller : vilande roll, inget giltigt uppdrag i området" in area
     assert "Utse ansvarig utgivare Området har ingen ansvarig utgivare" in area
     with CaptureQueriesContext(connection) as queries:
         shown = text_of(client.get(overview))
     assert len(queries) <= MOST_QUERIES
     assert "Regionen Ingen ansvarig utgivare" in shown
     reader = text_of(client_of(world.officer(role=Role.GLOBAL_READER)).get(at("area", world.area)))
-    assert "Området har ingen ansvarig utgivare. Förvaltningen utser en." in reader
+    assert "Området har ingen ansvarig utgivare. SITHS-förvaltningen utser en." in reader
     office = text_of(client.get(at("office_edit", world.office)))
     assert "Prov Ansvarig" not in office
