@@ -19,11 +19,17 @@ BENCH_PACKAGES: dict[str, dict[str, str]] = {"pki": {"wrk": "wrk", "golang-cfssl
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 _DESIGN = "node_modules/@digdir/designsystemet-css/"
 _TYPEFACE = "node_modules/@fontsource-variable/atkinson-hyperlegible-next/"
+_PAPER_TYPEFACE = "node_modules/@fontsource/atkinson-hyperlegible-next/files/atkinson-hyperlegible-next"
 VENDORED = {
     f"{_DESIGN}LICENSE": "LICENSE",
     f"{_TYPEFACE}files/atkinson-hyperlegible-next-latin-wght-normal.woff2": "atkinson-latin.woff2",
     f"{_TYPEFACE}files/atkinson-hyperlegible-next-latin-ext-wght-normal.woff2": "atkinson-latin-ext.woff2",
     f"{_TYPEFACE}LICENSE": "LICENSE-atkinson",
+    # For documents: WeasyPrint takes long for a variable font.
+    f"{_PAPER_TYPEFACE}-latin-400-normal.woff2": "atkinson-pdf-400.woff2",
+    f"{_PAPER_TYPEFACE}-latin-700-normal.woff2": "atkinson-pdf-700.woff2",
+    f"{_PAPER_TYPEFACE}-latin-ext-400-normal.woff2": "atkinson-pdf-ext-400.woff2",
+    f"{_PAPER_TYPEFACE}-latin-ext-700-normal.woff2": "atkinson-pdf-ext-700.woff2",
     "node_modules/htmx.org/dist/htmx.min.js": "htmx.min.js",
     "node_modules/htmx.org/LICENSE": "LICENSE-htmx",
 }

@@ -71,6 +71,7 @@ def test_every_font_is_embedded(made, tmp_path):
     rows = poppler("pdffonts", made, tmp_path).splitlines()[2:]
     assert rows
     assert all(row.split()[-5] == "yes" for row in rows)
+    assert all("+Atkinson" in row for row in rows)
 
 
 def test_the_e_invoice_is_attached_unchanged(made, tmp_path):

@@ -18,6 +18,7 @@ ctypes.util.find_library = lambda name: None
 from weasyprint import HTML, Attachment  # noqa: E402
 from weasyprint.urls import URLFetcher, URLFetcherResponse  # noqa: E402
 
+from siths_portal.lib.pdf import typeface  # noqa: E402
 from siths_portal.lib.pdf.glyphs import printable  # noqa: E402
 from siths_portal.lib.processes.memory import limit_memory  # noqa: E402
 
@@ -35,6 +36,8 @@ class DenyAll(URLFetcher):  # type: ignore[misc]
 
 DENY_ALL = DenyAll()
 """One for the process, since the constructor reads the machine's CA certificates."""
+
+FACES, FONTS = typeface.load()
 
 
 def render(job: dict[str, Any]) -> None:
@@ -56,6 +59,8 @@ def render(job: dict[str, Any]) -> None:
     partial = target.with_suffix(".part")
     HTML(string=printable(job["html"]), url_fetcher=DENY_ALL).write_pdf(
         partial,
+        stylesheets=[FACES],
+        font_config=FONTS,
         pdf_variant="pdf/a-3a",
         pdf_tags=True,
         pdf_identifier=bytes.fromhex(job["identifier"]),

@@ -1,4 +1,4 @@
-"""Replaces characters that the documents' font lacks, since a missing glyph silently breaks PDF/A conformance.
+"""Replaces characters that the documents' last font lacks, since a missing glyph silently breaks PDF/A conformance.
 
 The child process uses it. Does not use Django.
 """
@@ -10,7 +10,7 @@ from functools import cache
 from fontTools.ttLib import TTFont
 
 FAMILY = "DejaVu Sans"
-"""The font of every document's stylesheet."""
+"""The last font of every document's stylesheet. It has all characters of the typeface (`typeface.py`), and many more."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Characters that only modify the previous one: joiners, variation selectors, skin tones, tags.
