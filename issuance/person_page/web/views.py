@@ -39,7 +39,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
     subject = step.carrier.id if step and step.carrier else None
     context = {
         "page": page,
-        "carriers": sorted(page.carriers, key=lambda each: carrier_words.rank(each.state)),
+        "carriers": sorted(page.carriers, key=lambda each: (each.id != found, carrier_words.rank(each.state))),
         "step": step,
         "drafts": [each for each in page.drafts if step is None or step.url != each.url],
         "groups": person_functions.grouped(_functions(page)),
@@ -47,7 +47,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
         # The next step tells how the found card is to be treated, and is nearer to the heading.
         "focused": found if found != subject else None,
         "focus_heading": found is None or found == subject,
-        "facts": _facts(page),
+        "person_facts": _facts(page),
         "photo_url": photo_url(page.head),
         "why_none": _why_no_carriers(page, own=page.head.id == actor.person_id),
         "order": next((each for each in page.functions if each.address == "order_start" and each.allowed), None),
