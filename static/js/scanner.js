@@ -99,7 +99,7 @@ function following(choice) {
    only one. */
 function press(target) {
   const form = document.querySelector("main").contains(target) && (target.form ?? target.closest("form"));
-  const buttons = [...document.querySelectorAll("main button[value=utfor]")].filter((button) => !form || button.form === form);
+  const buttons = [...document.querySelectorAll("main button[value=utfor]:not(dialog *)")].filter((button) => !form || button.form === form);
   const act = buttons.filter((button) => button.closest(".act-line"));
   if (form ? buttons.length : buttons.length === 1) buttons.at(-1).click();
   else if (act.length === 1) act[0].click();
