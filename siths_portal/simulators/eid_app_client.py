@@ -30,7 +30,7 @@ KINDS = {"act": "activate", "sig": "sign"}
 SIGNING_PROFILE = "person-id-sign"
 _HANDLE = re.compile(r"(act|sig)\.[A-Za-z0-9_-]{22}")
 _CURABLE = frozenset({"wrong-card", "proof-refused", "signature-invalid"})
-_AGAIN = "Be ID-administratören välja Öppna på nytt i portalen."
+_AGAIN = "Be ID-administratören välja Öppna appen igen i portalen."
 
 
 class EidAppError(Exception):

@@ -35,7 +35,7 @@ from siths_portal.simulators.eid_app_client import (
 # A start code lives 5 minutes until it is used and 15 minutes in all; the rest is for reading the last page.
 TASK_SECONDS = 30 * 60
 _REPORTED = ("wrong-code", "code-blocked", "wrong-puk", "puk-blocked")
-EXPIRED = "Tiden för ärendet gick ut. Be ID-administratören välja Öppna på nytt i portalen."
+EXPIRED = "Tiden för ärendet gick ut. Be ID-administratören välja Öppna appen igen i portalen."
 
 
 class Mistake(Exception):
@@ -201,13 +201,13 @@ class Task:
                 return
             kept = self._kept_on_card()
             if self._opened is None:
-                how = "Kod på sidan går att använda igen tills tiden går ut; annars väljer ID-administratören Öppna på nytt."
+                how = "Kod på sidan går att använda igen tills tiden går ut; annars väljer ID-administratören Öppna appen igen."
                 self._end("cancelled", f"{kept}{how}")
                 return
             client, opened = self._ready()
             with contextlib.suppress(PortalRefused):  # the portal has already ended it
                 client.cancel(opened)
-            self._end("cancelled", f"{kept}ID-administratören kan välja Öppna på nytt i portalen när du vill fortsätta.")
+            self._end("cancelled", f"{kept}ID-administratören kan välja Öppna appen igen i portalen när du vill fortsätta.")
 
     # --- implementation --------------------------------------------------------------------------------------------------
 

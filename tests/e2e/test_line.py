@@ -115,7 +115,7 @@ def activate_it(made: Desk, registry: Registry, holder: Holder, folder: Path) ->
     app = walk.open_app(made)
     assert app.evaluate("window.opener") is None, "the app must not reach the clerk's page"
     walk.insert_card(made, app, registry.serial(holder), look=True)
-    made.reads("Innehavaren väljer sin kod")
+    made.reads("Välj din kod i appen")
     made.look("Kortet hittat")
     for pair in registry.certificates(holder).values():
         await_ocsp(pair, "ON_HOLD")
@@ -124,7 +124,7 @@ def activate_it(made: Desk, registry: Registry, holder: Holder, folder: Path) ->
     assert registry.carriers(holder) == ["activated_unsigned"]
     walk.sign(made, app, CODE, look=True)
     app.close()
-    made.see("Aktivering lyckades")
+    made.see("Kortet är aktiverat")
     made.look("Aktiverad", tour="activated")
     assert registry.carriers(holder) == ["active"]
     made.press("Avsluta")
@@ -336,8 +336,8 @@ def test_an_activation_survives_every_loss(at: Desk, registry: Registry) -> None
     walk.begin_activation(at)
     walk.open_app(at).close()
     at.page.reload()
-    at.see("Underteckna")
-    at.press("Öppna på nytt")
+    at.see(walk.SIGNING)
+    walk.open_again(at)
     at.reads("En ny länk till appen")
     app = walk.open_app(at)
     walk.insert_card(at, app, serial)
@@ -352,17 +352,17 @@ def test_an_activation_survives_every_loss(at: Desk, registry: Registry) -> None
     with contextlib.suppress(Error):  # the page asks by itself, and may be on its way to the log-in already
         at.page.reload()
     log_in_again(at)
-    at.see("Underteckna")
-    at.press("Öppna på nytt")
+    at.see(walk.SIGNING)
+    walk.open_again(at)
     app = walk.open_app(at)
     walk.insert_card(at, app, serial)
     walk.sign(at, app, CODE)
     app.close()
-    at.see("Aktivering lyckades")
+    at.see("Kortet är aktiverat")
     assert registry.carriers(holder) == ["active"]
     at.page.go_back()
     at.page.reload()
-    at.see("Aktivering lyckades")
+    at.see("Kortet är aktiverat")
     assert registry.events(holder, "carrier.activated") == 1
 
 
@@ -398,7 +398,7 @@ def test_two_clerks_at_one_card(at: Desk, stage: Stage, browser: Browser, regist
         other.reads("En annan ID-administratör har börjat")
         other.choose(re.compile("Körkort"))
         other.press("Aktivera")
-        other.see("Underteckna")
+        other.see(walk.SIGNING)
         at.reads("En nyare aktivering har tagit över")
         at.look("Övertagen aktivering")
         app = walk.open_app(other)
@@ -411,7 +411,7 @@ def test_two_clerks_at_one_card(at: Desk, stage: Stage, browser: Browser, regist
         walk.choose_code(other, app, CODE)
         walk.sign(other, app, CODE)
         app.close()
-        other.see("Aktivering lyckades")
+        other.see("Kortet är aktiverat")
     assert registry.carriers(holder) == ["active"]
     assert registry.events(holder, "carrier.activated") == 1
 

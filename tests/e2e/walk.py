@@ -12,6 +12,7 @@ from tests.e2e.outside import name_of
 ARTICLE = "677"
 OFFICE = "Regionens kortkontor"
 ANY = re.compile("")
+SIGNING = re.compile("läs villkoren och skriv under$")
 
 
 def log_in(desk: Desk, one: DemoPerson, *, look: bool = False) -> None:
@@ -131,12 +132,18 @@ def choose_office(desk: Desk, *, look: bool = False) -> None:
 def begin_activation(desk: Desk, *, look: bool = False) -> None:
     """From the person's page to the second step, where the app's handle is shown."""
     desk.hands.press(function(desk, "Aktivera kort"))
-    desk.see("Aktivera SITHS eID ordinarie kort")
+    desk.see(re.compile("^Är det"))
     desk.choose(re.compile("Körkort"))
     if look:
         desk.look("Identifiering", tour="activate-identify")
     desk.press("Aktivera")
-    desk.see(re.compile("Underteckna"))
+    desk.see(SIGNING)
+
+
+def open_again(desk: Desk) -> None:
+    """By the clerk's button at the end of the holder's page."""
+    desk.hands.press(desk.page.get_by_text("För ID-administratören"))
+    desk.press("Öppna appen igen")
 
 
 def open_app(desk: Desk) -> Page:
@@ -185,7 +192,7 @@ def activate(desk: Desk, serial: str, code: str) -> None:
     choose_code(desk, app, code)
     sign(desk, app, code)
     app.close()
-    desk.see("Aktivering lyckades")
+    desk.see("Kortet är aktiverat")
     desk.press("Avsluta")
     at_person(desk)
 

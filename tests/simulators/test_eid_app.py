@@ -348,7 +348,7 @@ def test_an_expired_transaction_sets_no_code(app: Running, browser: Browser) -> 
         insert_card(page)
         choose(page, CODE)
         heading(page, "Tiden gick ut")
-        expect(page.get_by_text("Öppna på nytt")).to_be_visible()
+        expect(page.get_by_text("Öppna appen igen")).to_be_visible()
     assert app.portal.steps() == ["start"]
     assert card.sign("person-id-sign", b"the code is the old one", code="246810")
 

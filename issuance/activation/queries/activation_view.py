@@ -32,10 +32,13 @@ class OpenTransaction:
 
 @dataclass(frozen=True)
 class ActivationView:
-    """The first step's page: holder and card. `is_ready` means that the card's state allows activation."""
+    """The first step's page: holder and card. `kind` is the card's kind. `is_ready` means that the card's state allows
+    activation.
+    """
 
     head: PersonHead
     carrier: CarrierView
+    kind: str
     is_ready: bool
     under_way: OpenTransaction | None
 
@@ -47,7 +50,24 @@ def activation_view(*, actor: Actor, carrier_id: UUID | str) -> ActivationView:
     carrier = next((each for each in page.carriers if each.id == row.id), None)
     if carrier is None:
         raise NotFound("not-found", "Kortet finns inte.")
-    return ActivationView(page.head, carrier, is_ready(row), _under_way(actor, row))
+    return ActivationView(page.head, carrier, row.kind, is_ready(row), _under_way(actor, row))
+
+
+def card_to_check(*, actor: Actor, carrier_id: UUID | str) -> str:
+    """Returns the serial number of the card that `actor` may activate. Raises NotFound, Forbidden (role, own matter)."""
+    serial: str = carriers.get(actor, Function.ACTIVATE, Carrier.objects.only("card_serial", "kind"), carrier_id).card_serial
+    return serial
+
+
+def earlier_card(*, actor: Actor, carrier: Carrier) -> Carrier | None:
+    """Returns the newest other active card of the same kind, holder and organisation that `actor` may revoke, or None."""
+    rule = kinds.kind_of(carrier.kind).rule(Function.REVOKE)
+    if rule is None:
+        return None
+    rows = Carrier.objects.visible_to(actor, rule.right).filter(
+        person=carrier.holder_id, organisation=carrier.organisation_id, kind=carrier.kind, state=CarrierState.ACTIVE.value
+    )
+    return rows.exclude(pk=carrier.pk).only("id", "card_serial", "kind", "state").order_by("-created_at", "-id").first()
 
 
 def is_ready(carrier: Carrier) -> bool:

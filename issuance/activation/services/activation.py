@@ -303,7 +303,7 @@ def _require_reopenable(actor: Actor, row: EidAppTransaction) -> None:
         raise Forbidden("other-clerk", message)
     _require_not_withdrawn(row.identification)
     if clock.now() >= _reopen_until(row):
-        raise Conflict("identification-old", "Identifieringen är för gammal. Identifiera innehavaren på nytt.")
+        raise Conflict("identification-old", "Identifieringen är för gammal. Identifiera innehavaren igen.")
 
 
 def _require_not_withdrawn(identification: Identification) -> None:

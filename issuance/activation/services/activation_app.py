@@ -211,7 +211,7 @@ def _require_officer(row: EidAppTransaction, carrier: Carrier) -> None:
 def _require_as_signed(carrier: Carrier, eids: list[Eid], prepared: PreparedReceipt) -> None:
     """Raises Conflict unless the locked ordered eIDs are those that the holder signed for and all certificates are valid."""
     if sorted(eid.hsa_id for eid in eids) != sorted(each["hsa_id"] for each in prepared.content["eids"]):
-        raise Conflict("eids-changed", "Kortets e-legitimationer har ändrats. Be ID-administratören börja om.")
+        raise Conflict("eids-changed", "Kortets SITHS eID har ändrats. Be ID-administratören börja om.")
     profiles = kinds.kind_of(carrier.kind).profiles()
     rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=profiles)
     views = pki.certificates(rows.values_list("certificate_id", flat=True))
@@ -251,7 +251,7 @@ def _require_same_handle(row: EidAppTransaction, handle: str) -> None:
 
 
 def _unknown_handle() -> Unauthenticated:
-    return Unauthenticated("handle-unknown", "Ärendet är okänt eller har ersatts. Öppna appen på nytt från portalen.")
+    return Unauthenticated("handle-unknown", "Ärendet är okänt eller har ersatts. Öppna appen igen från portalen.")
 
 
 @database.atomic(durable=True)
@@ -267,7 +267,7 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
     _require_officer(row, carrier)
     if row.state != TransactionState.CREATED:
         if row.ephemeral_key != dict(proof.ephemeral_key):
-            return Conflict("key-mismatch", "Ärendet är öppnat i ett annat fönster. Fortsätt där eller öppna appen på nytt.")
+            return Conflict("key-mismatch", "Ärendet är öppnat i ett annat fönster. Fortsätt där eller öppna appen igen.")
         return None
     _require_card_waits(row, carrier)
     if carrier.puk_secret_id is None:
@@ -345,15 +345,13 @@ def _fail(seen: EidAppTransaction, reason: str, *, actor_ref: str) -> None:
 
 def _delivery_error(failure: str) -> Conflict:
     if failure == "token-unavailable":
-        message = "Kortets PUK kunde inte hämtas just nu. Be ID-administratören öppna appen på nytt om en stund."
+        message = "Kortets PUK kunde inte hämtas just nu. Be ID-administratören öppna appen igen om en stund."
         return Conflict(failure, message)
     if failure == "seal-key-lost":
         message = "Kortet kan inte låsas upp nu. Spärra inte kortet. Be ID-administratören kontakta supporten."
         return Conflict(failure, message)
     if failure.startswith("proof-"):
-        return Conflict(
-            "proof-refused", "Kortet kunde inte visa att det är rätt kort. Be ID-administratören öppna appen på nytt."
-        )
+        return Conflict("proof-refused", "Kortet kunde inte visa att det är rätt kort. Be ID-administratören öppna appen igen.")
     return Conflict("delivery-refused", "Kortets PUK kan inte lämnas ut. Spärra kortet och beställ ett nytt.")
 
 

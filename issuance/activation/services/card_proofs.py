@@ -38,7 +38,7 @@ def proof_fault(
     if not hmac.compare_digest(proof.card_serial.encode(), carrier.card_serial.encode()) or proof.certificates != certificates:
         return Conflict("wrong-card", "Kortet i läsaren är inte det kort som ska aktiveras. Byt kort och försök igen.")
     if not card_proof(row, handle, proof).is_by(bytes(carrier.card_key_spki)):
-        return Conflict("proof-refused", "Kortet kunde inte visa att det är rätt kort. Sätt i kortet igen och försök på nytt.")
+        return Conflict("proof-refused", "Kortet kunde inte visa att det är rätt kort. Sätt i kortet och försök igen.")
     if not hmac.compare_digest(proof.origin.encode(), row.origin.encode()):
         return Conflict("wrong-origin", "Ärendet öppnades från en annan adress än portalens. Öppna appen från portalen.")
     return None

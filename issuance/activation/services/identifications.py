@@ -28,7 +28,7 @@ def to_withdraw(*, actor: Actor, identification_id: UUID) -> Identification:
     """
     found = seen(actor=actor, identification_id=identification_id)
     if found.officer_ref != actor.ref and not policy.may(actor, Action.WITHDRAW_ANOTHERS_IDENTIFICATION, found):
-        message = "Bara den som registrerade identifieringen, eller en ansvarig utgivare, kan ta tillbaka den."
+        message = "Bara ID-administratören som registrerade identifieringen, eller en ansvarig utgivare, kan ta tillbaka den."
         raise Forbidden("other-clerk", message)
     if found.carrier.code_set_at is not None and not is_withdrawn(found):
         message = "Innehavaren har valt legitimeringskod, så identifieringen kan inte tas tillbaka. Var den fel: spärra kortet."

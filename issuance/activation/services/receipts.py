@@ -136,7 +136,7 @@ def store(transaction: EidAppTransaction, prepared: PreparedReceipt, signed: byt
     accepted = terms(content["terms"]["version"])
     archived = Document.store(accepted.text.encode(), "text/plain; charset=utf-8")
     if archived.sha256 != transaction.terms_sha256:
-        raise Conflict("terms-changed", "Villkoren har ändrats. Be ID-administratören öppna appen på nytt.")
+        raise Conflict("terms-changed", "Villkoren har ändrats. Be ID-administratören öppna appen igen.")
     return Receipt.objects.create(
         id=UUID(content["receipt"]["id"]),
         document=Document.store(signed, rendering.MEDIA_TYPE),

@@ -1,9 +1,10 @@
-"""The form of an activation's first step."""
+"""The forms of an activation's first step."""
 
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from issuance.activation.domain import identity_documents
 from issuance.records.domain import wording
@@ -33,3 +34,9 @@ class IdentificationForm(Form):
             {"value": code, "label": wording.label(identity_documents.IDENTITY_DOCUMENT, code), "key": str(number)}
             for number, code in choices
         ]
+
+
+class CardCheckForm(Form):
+    """The number of the card that the holder brought: scanned, or its last four digits."""
+
+    serial = forms.CharField(required=False, max_length=40, label=gettext_lazy("Är det rätt kort?"))

@@ -21,12 +21,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from authn.web import kept_form, not_activity, require_recent_login
+from issuance.activation.domain.card_checks import CardAnswer, check
 from issuance.activation.domain.transaction_states import TransactionState
 from issuance.activation.queries import activation_view, card_help, receipt_view, transaction_ends
+from issuance.activation.queries.activation_view import ActivationView
 from issuance.activation.services import activation, identifications, receipts
 from issuance.activation.services.activation import TransactionView
-from issuance.activation.web import handles
-from issuance.activation.web.forms import IdentificationForm
+from issuance.activation.web import handles, stages
+from issuance.activation.web.forms import CardCheckForm, IdentificationForm
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.models import Carrier
 from issuance.people.services import disclosures
@@ -40,9 +42,8 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
 from siths_portal.lib.pages.error_pages import leads_back
 
-
-def _steps() -> list[str]:
-    return [_("Identifiering"), _("Underteckna"), _("Aktivering lyckades")]
+_CHECK = "sok"
+"""The button of the form that checks the card. It changes nothing."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -51,6 +52,8 @@ def activate(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     if request.method != "POST":
         kept = kept_form(request)
         return _identification(request, carrier_id, IdentificationForm(initial=kept.dict() if kept else None))
+    if _CHECK in request.POST:
+        return _card_check(request, carrier_id)
     form = IdentificationForm(request.POST)
     if not form.is_valid():
         return _identification(request, carrier_id, form, status=Invalid.http_status)
@@ -69,18 +72,59 @@ def activate(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     return redirect("activation_sign", opened.transaction.pk)
 
 
+def _first_stages(page: ActivationView) -> list[stages.Stage]:
+    if page.carrier.state == CarrierState.ACTIVE:
+        return stages.steps(4)
+    return stages.steps(1, is_stopped=not page.is_ready or bool(page.carrier.waiting_revocations))
+
+
+def _carrier_page(person_id: UUID, carrier_id: UUID) -> str:
+    """Returns the person's page, opened at the card."""
+    return f"{reverse('person', args=[person_id])}?barare={carrier_id}"
+
+
+def _card_check(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
+    """Says whether the scanned card is the card of the page, as a part of the page for htmx, else as the page."""
+    form = CardCheckForm(request.POST)
+    text = form.cleaned_data["serial"] if form.is_valid() else ""
+    serial = activation_view.card_to_check(actor=actor_of(request), carrier_id=carrier_id)
+    answer = check(text, serial)
+    if request.headers.get("HX-Request"):
+        return render(request, "activation/card_answer.html", {"answer": answer, "last": serial[-4:]})
+    return _identification(request, carrier_id, IdentificationForm(), answer=answer)
+
+
 def _identification(
-    request: HttpRequest, carrier_id: UUID, form: IdentificationForm, *, status: int = 200, refusal: str = ""
+    request: HttpRequest,
+    carrier_id: UUID,
+    form: IdentificationForm,
+    *,
+    status: int = 200,
+    refusal: str = "",
+    answer: CardAnswer | None = None,
 ) -> HttpResponse:
     page = activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id)
     disclosures.record(actor=actor_of(request), person_id=page.head.id, shown=Shown.PERSON, subject=carrier_id)
-    context = {"page": page, "form": form, "steps": _steps(), "refusal": refusal, "photo_url": photo_url(page.head)}
+    context = {
+        "page": page,
+        "form": form,
+        "stages": _first_stages(page),
+        "refusal": refusal,
+        "photo_url": photo_url(page.head),
+        "last": page.carrier.serial[-4:],
+        "answer": answer,
+        "back_url": _carrier_page(page.head.id, page.carrier.id),
+    }
     return render_page(request, SEARCH, "activation/identify.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-    """Step 2: shows what the holder reads and does in the app, and the progress. A POST opens the app again."""
+    """Step 2: shows what the holder reads and does in the app, and the progress. A POST opens the app again.
+
+    The page of the clerk who identified the holder is for the holder: the clerk turns the screen. When the transaction has ended,
+    and for another clerk, it is a clerk's page.
+    """
     if request.method == "POST":
         return _reopen(request, transaction_id)
     view = activation.state(actor=actor_of(request), transaction_id=transaction_id)
@@ -92,15 +136,17 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     context = {
         "head": head,
         "photo_url": photo_url(head),
-        "steps": _steps(),
+        "back_url": _carrier_page(head.id, carrier.pk),
         "receipt": receipts.preview(view.transaction) if view.is_open else None,
         "signing_days": activation_view.signing_days(carrier),
         "failure": transaction_ends.why_failed(view.transaction),
         "revocation_waits": not view.is_open and revocation_limit.waits_for(carrier.pk),
         "is_withdrawn": identifications.is_withdrawn(view.transaction.identification),
     }
-    context |= refreshing(request, live=view.is_open)
-    return render_page(request, SEARCH, "activation/sign.html", context | _live(request, view) | _withdrawal(request, view))
+    context |= refreshing(request, live=view.is_open) | _live(request, view) | _withdrawal(request, view)
+    context["stages"] = stages.steps(1 if context["is_withdrawn"] else 2, is_stopped=not view.is_open)
+    template = "ended" if not view.is_open else "sign" if context["is_own"] else "follow"
+    return render_page(request, SEARCH, f"activation/{template}.html", context)
 
 
 def _reopen(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
@@ -141,10 +187,12 @@ def _live(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
     handle = handles.find(request, view)
     minutes = max(0, math.ceil((view.transaction.expires_at - clock.now()).total_seconds() / 60))
     mark = hashlib.sha256(handle.encode()).hexdigest()[:12]
+    help_ = card_help.card_help(view.transaction, view.transaction.carrier)
     return {
         "view": view,
         "transaction": view.transaction,
-        "card_help": card_help.card_help(view.transaction, view.transaction.carrier),
+        "card_help": help_,
+        "signing_stages": stages.signing(view, help_),
         "is_own": view.transaction.officer_ref == actor_of(request).ref,
         "minutes": minutes,
         "handle": handle,
@@ -174,7 +222,14 @@ def done(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     page = receipt_view.receipt_view(actor=actor_of(request), carrier_id=carrier.pk)
     head = person_view.person_head(actor=actor_of(request), person_id=carrier.holder_id)
     disclosures.record(actor=actor_of(request), person_id=head.id, shown=Shown.RECEIPT, subject=carrier.pk)
-    context = {"page": page, "head": head, "photo_url": photo_url(head), "steps": _steps(), "transaction": view.transaction}
+    context = {
+        "page": page,
+        "head": head,
+        "back_url": _carrier_page(head.id, carrier.pk),
+        "last": page.serial[-4:],
+        "earlier": activation_view.earlier_card(actor=actor_of(request), carrier=carrier),
+        "transaction": view.transaction,
+    }
     return render_page(request, SEARCH, "activation/done.html", context)
 
 

@@ -264,7 +264,7 @@ def test_a_token_that_does_not_answer_for_long_ends_it_and_says_to_try_again(wor
     assert delivering.deliver_secrets() == 1
     with pytest.raises(Conflict, match="token-unavailable") as told:
         activation_app.start(handle=opened.handle, proof=proof)
-    assert "på nytt om en stund" in told.value.message
+    assert "igen om en stund" in told.value.message
     assert activated.transaction(opened).state == "failed"
     App(made).start(reopened(world, opened))
 

@@ -39,6 +39,9 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.usefixtures("demo_pki")
 SECONDS = 60_000
 TRANSPORT_DIGITS = "90909090"
+SIGNING = "Elva, läs villkoren och skriv under"
+MOST_KEYS = 12
+"""Of the clerk for an activation, after the scan; a chord is as many as its keys."""
 
 
 @dataclass
@@ -209,7 +212,13 @@ def heading(page: Page, text: str) -> None:
 def identify(page: Page) -> None:
     page.locator("label", has_text="Körkort").click()
     page.get_by_role("button", name="Aktivera").click()
-    heading(page, "Underteckna")
+    heading(page, SIGNING)
+
+
+def open_again(page: Page) -> None:
+    """By the clerk's button at the end of the holder's page."""
+    page.get_by_text("För ID-administratören").click()
+    page.get_by_role("button", name="Öppna appen igen").click()
 
 
 def open_app(page: Page) -> Page:
@@ -249,11 +258,17 @@ def test_the_whole_line_by_mouse(scene: Scene, browser: Browser) -> None:
     with at_the_desk(browser, scene) as page:
         page.context.on("request", lambda request: asked.append(request))
         look(page, "activation-1-identify")
+        answer = page.get_by_role("status").filter(has_text="kort")
+        for typed, told in (("0000", "Fel kort."), ("12", "Skanna kortet igen"), (scene.made.keys.serial[-4:], "Rätt kort.")):
+            page.get_by_label("Är det rätt kort?").fill(typed)
+            page.get_by_role("button", name="Kontrollera kortet").click()
+            expect(answer).to_contain_text(told)
+        look(page, "activation-1-right-card")
         page.get_by_role("button", name="Aktivera").click()
         expect(page.get_by_role("alert")).to_be_focused()
         look(page, "activation-1-identify-error")
         identify(page)
-        now(page, "Väntar på att innehavaren öppnar appen")
+        now(page, "Väntar på att du öppnar appen")
         look(page, "activation-2-waiting")
         page.get_by_role("button", name="Kopiera").click()
         copied = page.locator("[data-copy-text]").inner_text()
@@ -263,7 +278,7 @@ def test_the_whole_line_by_mouse(scene: Scene, browser: Browser) -> None:
         assert copied not in app.url
         put_card_in(app, scene)
         heading(app, "Välj legitimeringskod")
-        now(page, "Kortet är hittat. Innehavaren väljer sin kod")
+        now(page, "Kortet är hittat. Välj din kod")
         assert page.get_by_role("link", name="Skriv under i SITHS eID-appen").count() == 0
         look(page, "activation-2-card-found")
         choose_code(app)
@@ -274,7 +289,7 @@ def test_the_whole_line_by_mouse(scene: Scene, browser: Browser) -> None:
         link = app.get_by_role("link", name="Läs hela kvittensen").get_attribute("href")
         assert requests.get(f"{scene.stage.app}{link}", timeout=60).content.startswith(b"%PDF-")
         sign(app)
-        heading(page, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
         expect(page.get_by_text("Dörrkort hämtas i receptionen.")).to_be_visible()
         look(page, "activation-3-done")
         page.get_by_role("button", name="Avsluta").click()
@@ -295,14 +310,20 @@ def test_the_whole_line_by_mouse(scene: Scene, browser: Browser) -> None:
 
 def test_the_whole_line_by_keyboard_alone(scene: Scene, browser: Browser) -> None:
     with at_the_desk(browser, scene) as page:
-        page.keyboard.press("3")
+        keys = Keys(page)
+        expect(page.get_by_label("Är det rätt kort?")).to_be_focused()
+        page.keyboard.type(scene.made.keys.serial)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status").filter(has_text="Rätt kort.")).to_be_visible()
+        keys.press("Tab", "Tab", "3")
         expect(page.get_by_role("radio", name="Skatteverkets id-kort")).to_be_checked()
         page.keyboard.press("Enter")  # changes nothing: a scanner sends it
-        page.keyboard.press("Control+Enter")
-        heading(page, "Underteckna")
-        reach(page, "Skriv under i SITHS eID-appen")
+        keys.press("Control+Enter")
+        heading(page, SIGNING)
+        keys.press("Tab", "Tab")
+        assert focused(page) == "Skriv under i SITHS eID-appen"
         with page.context.expect_page() as opened:
-            page.keyboard.press("Enter")
+            keys.press("Enter")
         app = opened.value
         heading(app, "Välj kort")
         app.keyboard.press("Tab")
@@ -324,18 +345,34 @@ def test_the_whole_line_by_keyboard_alone(scene: Scene, browser: Browser) -> Non
         app.keyboard.type(CODE)
         app.keyboard.press("Enter")
         heading(app, "Klart. Du kan stänga fönstret.")
-        heading(page, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
         page.bring_to_front()
         expect(page.get_by_role("heading", level=1)).to_be_focused()
-        reach(page, "Avsluta")
-        page.keyboard.press("Enter")
+        keys.press("Control+Enter")
         expect(page.get_by_text("Aktivering lyckades! Ordinarie kort aktiverat")).to_be_visible()
+    print(f"An activation takes the clerk {keys.count} keys after the scan.")
+    assert keys.count <= MOST_KEYS
     assert scene.carrier.state == "active"
 
 
+@dataclass
+class Keys:
+    """The clerk's keys, counted."""
+
+    page: Page
+    count: int = 0
+
+    def press(self, *names: str) -> None:
+        for name in names:
+            self.page.keyboard.press(name)
+            self.count += len(name.split("+"))
+
+
 def focused(page: Page) -> str:
-    """The text of the link or button that has the focus."""
-    return str(page.evaluate("document.activeElement.matches('a, button') ? document.activeElement.innerText.trim() : ''"))
+    """The text of the link, button or summary that has the focus."""
+    return str(
+        page.evaluate("document.activeElement.matches('a, button, summary') ? document.activeElement.innerText.trim() : ''")
+    )
 
 
 def reach(page: Page, text: str) -> None:
@@ -365,7 +402,7 @@ def test_the_whole_line_without_script(scene: Scene, browser: Browser) -> None:
         expect(page.get_by_role("link", name="Uppdatera med 10 sekunders mellanrum")).to_be_visible()
         sign(app)
         page.get_by_role("link", name="Uppdatera läget").click()
-        heading(page, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
 
 
 def test_a_lost_app_window_is_opened_again_with_the_same_link(scene: Scene, browser: Browser) -> None:
@@ -384,7 +421,7 @@ def test_a_lost_app_window_is_opened_again_with_the_same_link(scene: Scene, brow
         again = page.context.new_page()
         again.goto(link or "")
         sign(again)
-        heading(page, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
 
 
 def test_a_lost_app_goes_on_by_opening_anew(scene: Scene, browser: Browser) -> None:
@@ -394,14 +431,14 @@ def test_a_lost_app_goes_on_by_opening_anew(scene: Scene, browser: Browser) -> N
         lost = app_of(scene)
         lost.choose_code(lost.start(page.locator("[data-copy-text]").inner_text()), CODE)
         now(page, "Koden är vald")
-        page.get_by_role("button", name="Öppna på nytt").click()
-        now(page, "Väntar på att innehavaren öppnar appen")
+        open_again(page)
+        now(page, "Väntar på att du öppnar appen")
         assert page.locator("[data-copy-text]").inner_text().startswith("sig.")
         look(page, "activation-2-reopened")
         app = open_app(page)
         put_card_in(app, scene)
         sign(app)
-        heading(page, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
 
 
 def test_a_code_that_the_portal_never_heard_of_is_chosen_again(scene: Scene, browser: Browser) -> None:
@@ -411,13 +448,13 @@ def test_a_code_that_the_portal_never_heard_of_is_chosen_again(scene: Scene, bro
         lost.set_code(lost.start(page.locator("[data-copy-text]").inner_text()), "999999")
         assert scene.carrier.state == "sent"
         now(page, "Kortet är hittat")  # so that what it says next is of the new link
-        page.get_by_role("button", name="Öppna på nytt").click()
-        now(page, "Väntar på att innehavaren öppnar appen")
+        open_again(page)
+        now(page, "Väntar på att du öppnar appen")
         app = open_app(page)
         put_card_in(app, scene)
         choose_code(app)
         sign(app)
-        heading(page, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
 
 
 def test_a_code_that_is_blocked_before_signing_is_chosen_again(scene: Scene, browser: Browser) -> None:
@@ -426,8 +463,8 @@ def test_a_code_that_is_blocked_before_signing_is_chosen_again(scene: Scene, bro
         lost = app_of(scene)
         lost.choose_code(lost.start(page.locator("[data-copy-text]").inner_text()), CODE)
         now(page, "Koden är vald")
-        page.get_by_role("button", name="Öppna på nytt").click()
-        now(page, "Väntar på att innehavaren öppnar appen")
+        open_again(page)
+        now(page, "Väntar på att du öppnar appen")
         app = open_app(page)
         put_card_in(app, scene)
         heading(app, "Skriv under")
@@ -441,12 +478,12 @@ def test_a_code_that_is_blocked_before_signing_is_chosen_again(scene: Scene, bro
         expect(page.get_by_role("link", name="Spärra kortet och beställ ett nytt")).to_be_visible()
         look(page, "activation-2-blocked")
         page.get_by_role("button", name="Låt innehavaren välja en ny kod").click()
-        now(page, "Väntar på att innehavaren öppnar appen")
+        now(page, "Väntar på att du öppnar appen")
         app = open_app(page)
         put_card_in(app, scene)
         choose_code(app)
         sign(app)
-        heading(page, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
 
 
 def wrong_code(app: Page) -> None:
@@ -466,11 +503,11 @@ def test_the_holder_cancels_and_the_clerks_page_says_so(scene: Scene, browser: B
         expect(page.get_by_role("heading", name="Aktiveringen är avbruten")).to_be_visible(timeout=SECONDS)
         expect(page.get_by_text("5 dagar kvar")).to_be_visible()
         look(page, "activation-2-cancelled")
-        page.get_by_role("button", name="Öppna på nytt").click()
+        page.get_by_role("button", name="Öppna appen igen").click()
         app = open_app(page)
         put_card_in(app, scene)
         sign(app)
-        heading(page, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
 
 
 def test_another_card_in_the_reader(scene: Scene, world: Any, browser: Browser) -> None:
@@ -486,7 +523,7 @@ def test_another_card_in_the_reader(scene: Scene, world: Any, browser: Browser) 
         put_card_in(app, scene)
         choose_code(app)
         sign(app)
-        heading(page, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
 
 
 def test_two_tabs_reload_and_back(scene: Scene, browser: Browser) -> None:
@@ -494,14 +531,14 @@ def test_two_tabs_reload_and_back(scene: Scene, browser: Browser) -> None:
         identify(page)
         second = page.context.new_page()
         second.goto(page.url)
-        second.get_by_role("button", name="Öppna på nytt").click()
+        open_again(second)
         expect(second.get_by_text("Den förra gäller inte längre")).to_be_visible()
         newest = second.locator("[data-copy-text]").inner_text()
         expect(page.locator("[data-copy-text]")).to_have_text(newest, timeout=SECONDS)
         page.reload()
         assert page.locator("[data-copy-text]").inner_text() == newest
         page.go_back()
-        heading(page, "Aktivera SITHS eID ordinarie kort")
+        heading(page, "Är det Elva Tolvansson?")
         page.reload()
         look(page, "activation-1-under-way")
         page.get_by_role("link", name="Fortsätt där du var").click()
@@ -509,11 +546,11 @@ def test_two_tabs_reload_and_back(scene: Scene, browser: Browser) -> None:
         put_card_in(app, scene)
         choose_code(app)
         sign(app)
-        heading(page, "Aktivering lyckades")
-        heading(second, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
+        heading(second, "Kortet är aktiverat")
         page.go_back()
         page.reload()
-        heading(page, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
     assert EidAppTransaction.objects.count() == 1
 
 
@@ -532,7 +569,7 @@ def test_a_second_clerk_sees_who_has_it(scene: Scene, browser: Browser) -> None:
             look(other, "activation-1-refused")
         choose_code(app)
         sign(app)
-        heading(page, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
 
 
 def test_a_lost_log_in_loses_nothing(scene: Scene, browser: Browser) -> None:
@@ -547,12 +584,14 @@ def test_a_lost_log_in_loses_nothing(scene: Scene, browser: Browser) -> None:
         sign(app)
         log_in(page.context, scene)
         page.goto(address)
-        heading(page, "Aktivering lyckades")
+        heading(page, "Kortet är aktiverat")
 
 
 def test_the_focus_and_the_words_stay_while_the_page_follows(scene: Scene, browser: Browser) -> None:
     with at_the_desk(browser, scene) as page:
         identify(page)
+        reach(page, "För ID-administratören")
+        page.keyboard.press("Enter")
         reach(page, "Avbryt")
         client = app_of(scene)
         opened = client.start(page.locator("[data-copy-text]").inner_text())

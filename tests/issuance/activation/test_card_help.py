@@ -78,11 +78,11 @@ def test_a_blocked_code_leads_on_to_a_new_code(clerk: Client, signing: Any) -> N
     assert "läser villkoren och skriver under" not in said
     assert "Låt innehavaren välja en ny kod" in said
     assert "Spärra kortet och beställ ett nytt" in said
-    assert "välj Öppna på nytt" not in said  # the page has no such button now
+    assert "välj Öppna appen igen" not in said  # the page has no such button now
     assert "Koden är spärrad" in person_page(clerk, made)
     assert "Koden är spärrad" in text_of(clerk.get(reverse("activate", args=[made.carrier.pk])))
     second = clerk.post(page, follow=True)
-    assert "Innehavaren väljer en legitimeringskod" in text_of(second)
+    assert "Välj legitimeringskod" in text_of(second)
     assert second.context["transaction"].kind == "activate"
 
 
@@ -225,7 +225,7 @@ def test_a_report_is_told_while_the_activation_is_open(clerk: Client, signing: A
 def test_the_page_does_not_tell_to_sign_with_a_blocked_code(clerk: Client, signing: Any) -> None:
     _made, opened, app = signing
     page, live = (reverse(name, args=[opened.transaction.pk]) for name in ("activation_sign", "activation_state"))
-    told = "skriver under med den kod som redan är vald"
+    told = "Skriv under med koden du redan har valt"
     assert told in text_of(clerk.get(page))
     card_reports.record(step_token=app.token, report=CardReport.CODE_BLOCKED)
     for address in (page, live):

@@ -109,8 +109,8 @@ def test_the_three_steps(world: Any, clerk: Client) -> None:
     assert address == reverse("activation_sign", args=[last(made).pk])
     said = text_of(second)
     for expected in (
-        "Steg 2 av 3",
-        "Väntar på att innehavaren öppnar appen",
+        "Prov, läs villkoren och skriv under",
+        "Väntar på att du öppnar appen",
         written,
         "6–8 siffror",
         "Dörrkort &lt;b&gt;B&lt;/b&gt; hämtas",
@@ -122,7 +122,7 @@ def test_the_three_steps(world: Any, clerk: Client) -> None:
 
     app = App(made)
     app.start(opened_by(second))
-    assert "Innehavaren väljer sin kod" in text_of(clerk.get(address))
+    assert "Välj din kod i appen" in text_of(clerk.get(address))
     app.set_code()
     assert "Koden är vald" in text_of(clerk.get(address))
     app.complete()
@@ -272,7 +272,7 @@ def test_after_a_lost_log_in_the_page_is_there_and_the_link_is_made_anew(world: 
     again = client_of(world.officer())
     page = again.get(address)
     assert handle_on(page) == ""
-    assert "Välj Öppna på nytt" in text_of(page)
+    assert "väljer Öppna appen igen" in text_of(page)
     assert handle_on(again.post(address, follow=True)) != ""
     # A log-in comes back by GET, also to what was posted.
     cancel = reverse("activation_cancel", args=[last(made).pk])
@@ -304,7 +304,7 @@ def test_a_second_clerk_takes_over_what_is_not_begun_and_waits_for_what_is(world
     seen = other.get(address)
     assert "En annan ID-administratör sköter aktiveringen" in text_of(seen)
     assert handle_on(seen) == ""
-    assert "Öppna på nytt</button>" not in seen.content.decode()
+    assert "Öppna appen igen</button>" not in seen.content.decode()
     assert other.post(address).status_code == 403
     assert "Väljer du Aktivera tar du över" in text_of(other.get(first_step))
     App(made).start(opened_by(page))
@@ -371,7 +371,7 @@ def test_time_that_ran_out_is_said_and_the_identification_is_used_again(world: A
     with clock.moved_to(clock.now() + dt.timedelta(minutes=40)):
         late = client_of(world.officer())
         page = late.get(address)
-        assert "Identifiera på nytt" in text_of(page)
+        assert "Identifiera innehavaren igen" in text_of(page)
         answer = late.post(address, follow=True)
         assert "Identifieringen är för gammal" in text_of(answer)
 

@@ -198,6 +198,6 @@ class TestThePages:
         ended = text_of(client.get(reverse("activation_sign", args=[begun.pk])))
         assert "En spärr begärdes under aktiveringen." in ended
         assert "Avslås den kan kortet aktiveras." in ended
-        assert "Identifiera på nytt" not in ended
+        assert "Identifiera innehavaren igen" not in ended
         revocation.decide_held(actor=second, held_ids=[row.pk], approve=False)
         assert f'class="ds-button" href="{activate}"' in client.get(page).content.decode()

@@ -89,13 +89,12 @@ def test_a_scan_on_the_persons_page_opens_the_next_person(
 def test_a_scan_on_the_page_of_identification_identifies_nobody(
     world: Any, portal: str, browser: Browser, cards: list[Carrier]
 ) -> None:
-    first, second = cards
-    address = reverse("activate", args=[first.pk])
+    address = reverse("activate", args=[cards[0].pk])
     with standing_still(browser, portal, world, address) as page:
         passport, licence = (page.get_by_role("radio", name=name) for name in ("Pass", "Körkort"))
         page.keyboard.press("2")
         page.clock.run_for(1000)
-        expect(passport).not_to_be_checked()  # the focus is on the heading, and not in the group (WCAG 2.1.4)
+        expect(passport).not_to_be_checked()  # the focus is in the field of the check, and not in the group (WCAG 2.1.4)
         passport.focus()
         page.clock.run_for(1000)
         page.keyboard.press("2")
@@ -104,7 +103,7 @@ def test_a_scan_on_the_page_of_identification_identifies_nobody(
         page.clock.run_for(1)
         expect(passport).to_be_checked()
         page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", level=1)).to_contain_text("Aktivera")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Är det")
         page.keyboard.press("3")
         page.keyboard.press("Shift")
         page.keyboard.press("7")
@@ -118,8 +117,12 @@ def test_a_scan_on_the_page_of_identification_identifies_nobody(
         page.clock.run_for(150)
         page.keyboard.press("Control")  # a hand goes on before the digit has waited
         expect(licence).to_be_checked()
-        scan(page, SERIALS[1])
-        opens(page, portal, second)
+        page.clock.resume()
+        for scanned, answer in ((SERIALS[1], "Fel kort."), (SERIALS[0], "Rätt kort.")):
+            scan(page, scanned)
+            expect(page.get_by_role("status").filter(has_text=answer)).to_be_visible()
+        expect(licence).to_be_checked()
+        assert not Identification.objects.exists()
 
 
 def test_a_scan_leaves_the_field_that_one_writes_in_and_a_dialog(
