@@ -5,6 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests.browser import browser
+
+__all__ = ["browser"]
+
 
 @pytest.fixture(scope="module")
 def access(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:

@@ -57,7 +57,7 @@ def test_a_form_without_its_token_is_refused(access: Any, row: Row) -> None:
 def test_a_get_writes_what_was_seen_and_nothing_else(access: Any, row: Row) -> None:
     """Nor does a very long text in its query flood the page."""
     with undone(), clock.moved_to(access.moment), untold():
-        client, path = _allowed(access, row)
+        client, path = allowed(access, row)
         with statements() as asked:
             client.get(path)
             answer = client.get(path, dict.fromkeys(PARAMETERS, form_pages.LONG_IN_QUERY))
@@ -85,7 +85,7 @@ def test_errors_name_their_fields_and_a_long_text_floods_no_page(access: Any, ro
     """The form is sent empty, with a long text in each field that one types into, and with one in every field."""
     wrong = []
     with undone(), clock.moved_to(access.moment), untold():
-        client, path = _allowed(access, row)
+        client, path = allowed(access, row)
         shown = parsed(client.get(path))
         typed, others = form_pages.fields_sent_to(row.name, shown, path) if shown is not None else (set(), set())
         hidden = others | set(row.data) - pressing.NAMED
@@ -101,7 +101,7 @@ def test_errors_name_their_fields_and_a_long_text_floods_no_page(access: Any, ro
     assert not wrong, "\n".join(wrong)
 
 
-def _allowed(access: AccessWorld, row: Row) -> tuple[Browser, str]:
+def allowed(access: AccessWorld, row: Row) -> tuple[Browser, str]:
     """Returns the browser of a caller whom the row allows, and the row's address."""
     who = next((who for who in CALLERS if expected(row, who, relations(row, who)[0]) == row.ok), LEAST)
     arguments = arguments_of(row, access, who, relations(row, who)[0])
