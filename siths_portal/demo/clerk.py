@@ -3,6 +3,7 @@
 It finds buttons and links by their visible text, and checks every page that it gets.
 """
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -119,10 +120,13 @@ class Clerk:
     def revoke_card(self, reason: str) -> Page:
         """Revokes the person's card, requested by the holder at a visit, and returns the page with the result."""
         page = self.page.again().follow("Spärra kort")
-        form: Form = page.form("Nästa")
+        form: Form = page.form("Spärra kortet")
         for choice in (reason, "Innehavaren", "Besök"):
             form.choose(choice)
-        self.page = form.send().press("Spärra kort")
+        last = re.search(r"Kortet som slutar på (\d{4})", page.text)
+        if last is None:
+            raise page.fault("no end of the card's number")
+        self.page = form.fill("Kortets fyra sista siffror", last[1]).send()
         return self._expect("Kortet är spärrat")
 
     def _expect(self, heading: str) -> Page:

@@ -28,6 +28,13 @@ Maker = Callable[[AccessWorld, Who, str], tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
+class OfTarget:
+    """A field's value that depends on what the address names, by its first argument."""
+
+    value: Callable[[Any], str]
+
+
+@dataclass(frozen=True)
 class Row:
     """One address and method of the portal's face. `case` tells several rows of one method apart."""
 
@@ -51,7 +58,13 @@ class Row:
     def form(self) -> dict[str, Any]:
         """The fields to send, by the main button unless another is named; what depends on the moment is told now."""
         button = {} if pressing.NAMED & set(self.data) else pressing.MAIN
-        return {name: value() if callable(value) else value for name, value in self.data.items()} | button
+        plain = {name: value for name, value in self.data.items() if not isinstance(value, OfTarget)}
+        return {name: value() if callable(value) else value for name, value in plain.items()} | button
+
+    def form_of(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
+        """The same fields for what these arguments name."""
+        named = {name: value.value(arguments[0]) for name, value in self.data.items() if isinstance(value, OfTarget)}
+        return self.form | named
 
     @property
     def form_by_enter(self) -> dict[str, Any]:

@@ -4,8 +4,10 @@ import datetime as dt
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.db.models import Q
+
 from issuance.activation.models import EidAppTransaction, Identification
-from issuance.carriers.models import Eid
+from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
 from issuance.imports.models import SetupImport
 from issuance.offices.models import Office
@@ -20,6 +22,7 @@ from pki.approvals import dual_control
 from pki.mass_revocation import lifecycle
 from pki.models import ApprovalAction, Decision, MassRevocation
 from siths_portal.lib import clock
+from tests.access.row import OfTarget
 from tests.access.world import AccessWorld, Who
 
 
@@ -222,9 +225,15 @@ def running_mass(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...
     return mass(access, who, relation, state="running")
 
 
+def last_digits(pk: UUID) -> str:
+    """The end of the number of a card, or of the card with this eID."""
+    found = Carrier.objects.filter(Q(pk=pk) | Q(eids=pk)).values_list("card_serial", flat=True).first()
+    return (found or "")[-4:]
+
+
 REVOCATION = {
-    "step": "confirm", "reason": "lost_or_stolen", "justification": "", "requester": "holder", "requester_name": "",
-    "channel": "visit", "received_at": lambda: f"{clock.now().astimezone(clock.STOCKHOLM):%Y-%m-%dT%H:%M}",
+    "reason": "lost_or_stolen", "justification": "", "requester": "holder", "requester_name": "", "channel": "visit",
+    "received_at": lambda: f"{clock.now().astimezone(clock.STOCKHOLM):%Y-%m-%dT%H:%M}", "confirm": OfTarget(last_digits),
 }  # fmt: skip
 """A whole request, which would revoke."""
 

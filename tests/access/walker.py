@@ -144,7 +144,7 @@ def ask_all(
 def _answer(row: Row, access: AccessWorld, who: Who | None, arguments: tuple[Any, ...], method: str) -> Answer:
     path = reverse(row.name, args=arguments) if not row.name.startswith("healthz") else f"/{row.name}"
     cookies = {settings.SESSION_COOKIE_NAME: access.sessions[who]} if who is not ANONYMOUS else {}
-    options: dict[str, Any] = {"data": row.form} if (method or row.method) == "POST" else {}
+    options: dict[str, Any] = {"data": row.form_of(arguments)} if (method or row.method) == "POST" else {}
     with statements() as asked:
         response = getattr(Browser(cookies), (method or row.method).lower())(path, **options)
         body = content(response)

@@ -225,9 +225,9 @@ def revoke(clerk: Clerk) -> None:
     clerk.think()
     fields = {"reason": "lost_or_stolen", "requester": "holder", "channel": "visit"}
     fields["received_at"] = value(page, "received_at")
-    clerk.get("revocation question", clerk.post("revocation: fill in", form, fields))
+    fields["confirm"] = one["serial"][-4:]
     clerk.think()
-    done = clerk.post("revocation: confirm", form, {**fields, "step": "confirm"})
+    done = clerk.post("revocation: confirm", form, fields)
     clerk.get("revoked page", done)
     clerk.think()
 

@@ -13,6 +13,8 @@ ARTICLE = "677"
 OFFICE = "Regionens kortkontor"
 ANY = re.compile("")
 SIGNING = re.compile("läs villkoren och skriv under$")
+REVOKES = {"Spärra kort": "Spärra kortet"}
+"""The button of a function's page, where it has another name."""
 
 
 def log_in(desk: Desk, one: DemoPerson, *, look: bool = False) -> None:
@@ -210,19 +212,17 @@ def open_carrier(desk: Desk, *, look: str = "", tour: str = "") -> None:
 def revoke(desk: Desk, name: str, reason: str, *, look: bool = False, tour: bool = False) -> None:
     """From the person's page, by the function `name`, to the page that says when relying parties see it."""
     ask_to_revoke(desk, name, reason, look=look, tour=tour)
-    if look:
-        desk.look(f"{name}: bekräfta")
-    desk.press(name)
+    desk.press(REVOKES.get(name, name))
     desk.see(re.compile("är spärrat$"))
 
 
 def ask_to_revoke(desk: Desk, name: str, reason: str, *, look: bool = False, tour: bool = False) -> None:
-    """As far as the question whether to do it."""
+    """As far as the button that does it."""
     desk.hands.press(function(desk, name))
-    desk.see(name)
+    desk.see(re.compile(f"^{name} för "))
     for choice in (reason, "Innehavaren", "Besök"):
         desk.choose(re.compile(choice))
+    last = desk.page.get_by_text(re.compile(r"^Kortserienummer")).inner_text()[-4:]
+    desk.hands.write(desk.page.get_by_label("Kortets fyra sista siffror"), last)
     if look:
         desk.look(f"{name}: begäran", tour="revoke" if tour else "")
-    desk.press("Nästa")
-    desk.see(re.compile("^Vill du spärra"))

@@ -2,22 +2,34 @@
 
 import datetime as dt
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from issuance.activation.queries import card_help
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain import carrier_states
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
-from issuance.people.models.persons import Person
+from issuance.people.models.persons import Person, Post
 from issuance.records.domain import wording
 from issuance.records.queries import words
+from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services.revocation import known_since
 from pki import service as pki
+from siths_portal.lib import clock
 
+_LEAVE_A_NEED = frozenset(
+    {
+        RevocationReason.LOST_OR_STOLEN,
+        RevocationReason.SUSPECTED_MISUSE,
+        RevocationReason.CHANGED_DETAILS,
+        RevocationReason.DAMAGED,
+        RevocationReason.WRONGLY_ISSUED,
+    }
+)
+"""Reasons after which the holder usually needs a new card."""
 _LIVE_EID = [EidState.ORDERED.value, EidState.ACTIVE.value]
 
 
@@ -29,7 +41,8 @@ class RevocationSubject:
     others. `known_since` is the earliest time of a request. `possible` is False if it ended otherwise than by revocation.
     `revoked_at` and `reason` are set once it is revoked. `replaced` means that the same action orders a new card.
     `code_blocked` means that the holder blocked the code during the activation. `has_eid` means that an eID on the carrier is
-    ordered or valid.
+    ordered or valid. `last` are the last four digits of the carrier's serial number; `carrier_kind`, `carrier_state` and
+    `has_photo` say how the carrier looks.
     """
 
     kind: Literal["carrier", "eid"]
@@ -47,9 +60,30 @@ class RevocationSubject:
     known_since: dt.datetime
     revoked_at: dt.datetime | None
     reason: str
+    reason_code: str = ""
     replaced: bool = False
     code_blocked: bool = False
     has_eid: bool = True
+    last: str = ""
+    carrier_kind: str = "ordinary_card"
+    carrier_state: str = ""
+    has_photo: bool = False
+
+    @property
+    def carrier_text(self) -> str:
+        """The carrier's id as text, for addresses."""
+        return str(self.carrier_id)
+
+
+@dataclass(frozen=True)
+class OtherCarrier:
+    """A carrier of the same person that the actor may revoke instead."""
+
+    id: UUID
+    kind: str
+    name: str
+    state: str
+    last: str
 
 
 @dataclass(frozen=True)
@@ -101,16 +135,54 @@ def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubj
         known_since=known_since(carrier),
         revoked_at=carrier.ended_at if carrier.state == carrier_states.CarrierState.REVOKED else None,
         reason=words.revocation_reason(carrier.revocation_reason),
+        reason_code=carrier.revocation_reason,
         has_eid=total > 0,
+        **_looks(carrier),
     )
 
 
+def _looks(carrier: Carrier) -> dict[str, Any]:
+    return {
+        "last": carrier.card_serial[-4:],
+        "carrier_kind": carrier.kind,
+        "carrier_state": carrier.state,
+        "has_photo": carrier.article.photo,
+    }
+
+
+def other_carriers(*, actor: Actor, subject: RevocationSubject) -> tuple[OtherCarrier, ...]:
+    """Returns the person's other valid carriers that the actor may revoke, the newest first; for an eID also its own carrier."""
+    rows = Carrier.objects.visible_to(actor, Action.REVOKE_CARRIER).filter(person=subject.person_id)
+    rows = rows.exclude(state__in=[state.value for state in carrier_states.INVALID]).order_by("-created_at", "id")
+    values = rows.values_list("id", "kind", "state", "card_serial")
+    return tuple(
+        OtherCarrier(pk, kind, words.carrier_kind(kind), state, serial[-4:])
+        for pk, kind, state, serial in values
+        if subject.kind == "eid" or pk != subject.id
+    )
+
+
+def may_order_again(*, actor: Actor, subject: RevocationSubject) -> bool:
+    """Returns whether a new card is the next step: nothing replaces the revoked one, and the actor may order for the person."""
+    if subject.kind == "eid" or subject.reason_code not in _LEAVE_A_NEED:
+        return False
+    right = Action.ORDER_ORDINARY_CARD
+    if not policy.holds(actor, right) or policy.is_own_matter(actor, right, subject.person_id):
+        return False
+    return _posts(actor, right, subject.person_id).exists()
+
+
+def _posts(actor: Actor, right: Action, person_id: UUID) -> QuerySet[Post]:
+    current = Q(valid_to=None) | Q(valid_to__gte=clock.today())
+    return Post.objects.visible_to(actor, right).filter(current, person=person_id, ended_at=None)
+
+
 def _carriers(_actor: Actor) -> QuerySet[Carrier]:
-    return Carrier.objects.select_related("organisation").defer("card_key_spki")
+    return Carrier.objects.select_related("organisation", "article").defer("card_key_spki")
 
 
 def _eids(_actor: Actor) -> QuerySet[Eid]:
-    return Eid.objects.select_related("organisation", "carrier")
+    return Eid.objects.select_related("organisation", "carrier__article")
 
 
 def carrier_to_replace(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubject:
@@ -143,6 +215,8 @@ def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:
         known_since=known_since(eid.carrier),
         revoked_at=eid.ended_at if eid.state == EidState.REVOKED else None,
         reason=words.revocation_reason(eid.revocation_reason),
+        reason_code=eid.revocation_reason,
+        **_looks(eid.carrier),
     )
 
 

@@ -1,18 +1,38 @@
 """The request for a revocation as a form (rules/issuance 6.2). The service checks the domain's rules."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from issuance.records.queries import words
 from issuance.records.web.moments import MomentField, this_minute
-from issuance.revocation.domain import SWEDISH, SYSTEM_REASONS, RevocationReason
+from issuance.revocation.domain import NAMED_REQUESTERS, SWEDISH, SYSTEM_REASONS, Requester, RevocationReason
 from siths_portal.lib.pages.forms import Form
+
+_REQUESTERS = {**words.REQUESTER, Requester.OFFICER: _("Jag själv, i tjänsten")}
+REQUEST = ("reason", "justification", "requester", "requester_name", "channel", "received_at")
+"""The fields of the request; the others are the page's own."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Four characters that the clerk types to show that the page is about the right card.
+
+    They are the last ones of the card's serial number, or of the holder's person-id if the carrier has no number.
+    """
+
+    last: str
+    of_card: bool
 
 
 class RevocationForm(Form):
-    """Reason, requester, channel and time. The clerk makes each choice unless the portal knows it; the time is prefilled."""
+    """Reason, requester, channel and time, with the proof if there is one. The clerk makes each choice unless the portal knows
+    it; the time is prefilled.
+    """
 
     reason = forms.ChoiceField(
         label=_("Spärrorsak"),
@@ -23,13 +43,13 @@ class RevocationForm(Form):
     justification = forms.CharField(
         label=_("Beskrivning"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
+        widget=forms.Textarea(attrs={"rows": 2}),
         help_text=_("Krävs för Annan orsak. Skriv inga koder."),
     )
     requester = forms.ChoiceField(
         label=_("Vem begärde spärren?"),
         widget=forms.RadioSelect,
-        choices=list(words.REQUESTER.items()),
+        choices=list(_REQUESTERS.items()),
         error_messages={"required": _("Välj vem som begärde spärren."), "invalid_choice": _("Välj vem som begärde spärren.")},
     )
     requester_name = forms.CharField(
@@ -49,8 +69,70 @@ class RevocationForm(Form):
         help_text=_("Ändra om den kom in tidigare än nu."),
         missing=_("Ange datum och klockslag då begäran kom in."),
     )
+    confirm = forms.CharField(
+        label=_("Kortets fyra sista siffror"),
+        widget=forms.TextInput(
+            attrs={"class": "ds-input digits", "inputmode": "numeric", "autocomplete": "off", "data-confirm": True}
+        ),
+        help_text=_("Skriv dem för hand, så vet du att det är rätt kort. Enter spärrar."),
+        error_messages={"required": _("Skriv kortets fyra sista siffror.")},
+    )
+
+    def __init__(self, *args: Any, proof: Proof | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.proof = proof
+        if proof is None:
+            del self.fields["confirm"]
+        elif not proof.of_card:
+            field = self.fields["confirm"]
+            field.label = _("De fyra sista tecknen i personens person-id")
+            field.help_text = _("Kortet har inget nummer. Skriv tecknen, så vet du att det är rätt person. Enter spärrar.")
+            field.error_messages["required"] = _("Skriv de fyra sista tecknen i person-id:t.")
+            field.widget.attrs.pop("inputmode")
+
+    def clean_confirm(self) -> str:
+        """Compares what was typed with the card. Raises ValidationError."""
+        typed = "".join(self.cleaned_data["confirm"].split()).upper()
+        if self.proof is not None and typed != self.proof.last:
+            raise forms.ValidationError(
+                _now("Siffrorna stämmer inte. Du är på väg att spärra kortet som slutar på {last}.").format(last=self.proof.last)
+                if self.proof.of_card
+                else _now("Tecknen stämmer inte med personens person-id.")
+            )
+        return typed
+
+    def request(self) -> dict[str, Any]:
+        """Returns the request as far as it is valid. The name counts only for requesters that need one: its field is out of
+        sight for the others.
+        """
+        given = {name: self.cleaned_data.get(name, "") for name in REQUEST}
+        given["received_at"] = given["received_at"] or None
+        if given["requester"] not in NAMED_REQUESTERS:
+            given["requester_name"] = ""
+        return given
+
+    @property
+    def reasons(self) -> list[dict[str, str]]:
+        """The choices of the reason, each with the digit that picks it; likewise below."""
+        return with_keys(self.fields["reason"])
+
+    @property
+    def requesters(self) -> list[dict[str, str]]:
+        """See `reasons`."""
+        return with_keys(self.fields["requester"])
+
+    @property
+    def channels(self) -> list[dict[str, str]]:
+        """See `reasons`."""
+        return with_keys(self.fields["channel"])
 
 
-def empty_form(proposed: Mapping[str, str] | None = None) -> RevocationForm:
+def with_keys(field: forms.Field) -> list[dict[str, str]]:
+    """Returns the choices of `field`, each with the digit that picks it."""
+    choices: Sequence[tuple[str, str]] = field.choices  # type: ignore[attr-defined]
+    return [{"value": value, "label": label, "key": str(number)} for number, (value, label) in enumerate(choices, 1)]
+
+
+def empty_form(proposed: Mapping[str, str] | None = None, *, proof: Proof | None = None) -> RevocationForm:
     """Returns the form as first shown, with the present minute in Stockholm and the `proposed` values."""
-    return RevocationForm(initial={"received_at": this_minute(), **(proposed or {})})
+    return RevocationForm(initial={"received_at": this_minute(), **(proposed or {})}, proof=proof)

@@ -18,6 +18,7 @@ from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.revocation.queries import held_revocations as query
 from issuance.revocation.queries.held_revocations import HeldView
 from issuance.revocation.services import revocation
+from issuance.revocation.web.forms import with_keys
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.ids import ids_of
 from siths_portal.lib.lists import Column, Empty, FormChoice, Kind, Lines, List, Source
@@ -38,6 +39,11 @@ class HeldForm(Form):
             "invalid_choice": _("Välj om du godkänner eller avslår."),
         },
     )
+
+    @property
+    def decisions(self) -> list[dict[str, str]]:
+        """The choices of the decision, each with the digit that picks it."""
+        return with_keys(self.fields["decision"])
 
 
 class HeldList(List[HeldView]):
@@ -60,15 +66,12 @@ class HeldList(List[HeldView]):
             kind=Kind.MOMENT,
             sort="received_at",
         ),
-        Column(key="handlaggare", heading=_("Handläggare"), value="requested_by", sort="requested_by"),
+        Column(key="handlaggare", heading=_("Begärd av"), value="requested_by", sort="requested_by"),
     )
     table_id = "vantar"
     empty = Empty(
         _("Ingen spärr väntar"),
-        _(
-            "Spärrar väntar här när en handläggare har spärrat så många kort på en timme att en andra handläggare måste godkänna "
-            "fler."
-        ),
+        _("Spärrar väntar här när en ID-administratör har spärrat så många kort på en timme att en kollega måste godkänna fler."),
         reverse_lazy("search"),
         _("Till sökningen"),
     )

@@ -1,4 +1,4 @@
-"""Pages of the revocation of a card or an eID: the request, a confirmation with the consequences, and the publication."""
+"""Pages of the revocation of a card or an eID: the request with its consequences on one page, and the publication."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -15,24 +15,24 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import made_by_the_page
+from issuance.authz import Actor
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.services import drafts
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
-from issuance.records.domain import wording
-from issuance.records.queries import words
+from issuance.person_page.queries.person_view import PersonHead
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
-from issuance.revocation.domain import SWEDISH, RequestChannel, Requester, RevocationReason
+from issuance.revocation.domain import RequestChannel, Requester, RevocationReason
 from issuance.revocation.models import HeldRevocation
 from issuance.revocation.queries import held_revocations, revocation_view
 from issuance.revocation.queries.held_revocations import HeldNotice
 from issuance.revocation.queries.revocation_view import RevocationSubject
 from issuance.revocation.services import replacing, revocation
 from issuance.revocation.services.revocation import RevocationRequest
-from issuance.revocation.web.forms import RevocationForm, empty_form
+from issuance.revocation.web.forms import Proof, RevocationForm, empty_form
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.pages.error_pages import leads_back
@@ -53,13 +53,10 @@ _PROPOSED = {
 }
 """Values proposed, with a note on the page, when a card with a blocked code is replaced. Other cards have no proposal."""
 
-QUESTION, EDIT = "fraga", "andra"
-"""Query parameters: the confirmation before the revocation, and the form with its earlier values."""
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def carrier_revoke(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
-    """Shows the form and the confirmation, and revokes a card after it. Raises NotFound, Forbidden."""
+    """Shows the form with the consequences, and revokes a card. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     subject = revocation_view.carrier_to_revoke(actor=actor, carrier_id=carrier_id)
     return _revoke(request, subject, lambda fields: revocation.revoke_carrier(actor=actor, carrier_id=carrier_id, **fields))
@@ -109,19 +106,16 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
     if notice := held_revocations.repeated(actor=actor_of(request), carrier_id=subject.carrier_id, eid_id=eid_id):
         messages.warning(request, _waits_already(notice))
         return redirect(_card_page(subject))
+    actor = actor_of(request)
+    head = person_view.person_head(actor=actor, person_id=subject.person_id)
     if request.method != "POST":
-        disclosures.record(actor=actor_of(request), person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
-        return _shown(request, subject)
-    form = RevocationForm(request.POST)
-    if request.POST.get("step") == "edit":
-        return _keep_and_redirect(request, subject, form, EDIT)
-    fields = _checked(request, subject, form)
+        disclosures.record(actor=actor, person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
+        return _form(request, subject, head, empty_form(_PROPOSED if subject.code_blocked else None, proof=_proof(subject, head)))
+    form = RevocationForm(request.POST, proof=_proof(subject, head))
+    fields = _checked(actor, subject, form)
     if fields is None:
-        return _form(request, subject, form, status=Invalid.http_status)
-    if request.POST.get("step") != "confirm":
-        return _keep_and_redirect(request, subject, form, QUESTION)
+        return _form(request, subject, head, form, status=Invalid.http_status)
     done = act(fields)
-    request.session.pop(_key(subject), None)
     if isinstance(done, HeldRevocation):
         messages.warning(request, _with_link(_HELD))
         return redirect(_card_page(subject))
@@ -129,6 +123,14 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
         messages.success(request, _("Kortet är spärrat. Kontrollera beställningen av det nya kortet och välj Beställ."))
         return redirect("order_review", done.pk)
     return redirect(_RESULT[subject.kind], subject.id)
+
+
+def _proof(subject: RevocationSubject, head: PersonHead) -> Proof | None:
+    """Returns what the clerk types to confirm, or None if neither the carrier nor its holder has a number."""
+    if subject.last:
+        return Proof(subject.last, of_card=True)
+    number = "".join(sign for sign in head.person_id if sign.isalnum())
+    return Proof(number[-4:].upper(), of_card=False) if number else None
 
 
 def _card_page(subject: RevocationSubject) -> str:
@@ -147,74 +149,33 @@ def _waits_already(notice: HeldNotice) -> str:
     return _with_link(text.format(who=notice.requested_by, at=at))
 
 
-def _shown(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
-    """Shows the empty form, or the values kept in the session: with `?fraga` as a confirmation, with `?andra` in the form."""
-    kept = request.session.get(_key(subject))
-    if kept is None or not (QUESTION in request.GET or EDIT in request.GET):
-        return _form(request, subject, empty_form(_PROPOSED if subject.code_blocked else None))
-    if EDIT in request.GET:
-        return _form(request, subject, RevocationForm(initial=kept))
-    form = RevocationForm(kept)
-    fields = _checked(request, subject, form)
-    if fields is None:
-        return _form(request, subject, form)
-    return _page(request, "revocation/confirm.html", subject, {"rows": _rows(fields), "form": form})
-
-
-def _keep_and_redirect(request: HttpRequest, subject: RevocationSubject, form: RevocationForm, then: str) -> HttpResponse:
-    """Keeps the values in the session, so that the next page has its own URL and can be reloaded and returned to."""
-    request.session[_key(subject)] = {name: request.POST.get(name, "") for name in form.fields}
-    return redirect(f"{_form_address(subject)}?{then}")
-
-
-def _form_address(subject: RevocationSubject) -> str:
-    return reverse(_FORM[subject.kind, subject.replaced], args=[subject.id])
-
-
-def _key(subject: RevocationSubject) -> str:
-    return f"revocation-{subject.id}"
-
-
-def _checked(request: HttpRequest, subject: RevocationSubject, form: RevocationForm) -> dict[str, Any] | None:
+def _checked(actor: Actor, subject: RevocationSubject, form: RevocationForm) -> dict[str, Any] | None:
     """Returns the request's fields, or None, with the errors on the form, if they do not meet the rules."""
     form.is_valid()
-    given = {name: form.cleaned_data.get(name, "") for name in form.fields}
-    given["received_at"] = given["received_at"] or None
+    given = form.request()
     try:
-        revocation.check(actor=actor_of(request), request=RevocationRequest(**given), since=subject.known_since)
+        revocation.check(actor=actor, request=RevocationRequest(**given), since=subject.known_since)
     except Invalid as error:
         form.take_beside(error)
     return None if form.errors else given
 
 
-def _rows(fields: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Returns the request's fields with Swedish labels."""
-    requester = wording.label(words.REQUESTER, fields["requester"])
-    return [
-        {"label": _("Spärrorsak"), "value": SWEDISH[RevocationReason(fields["reason"])]},
-        *([{"label": _("Beskrivning"), "value": fields["justification"]}] if fields["justification"] else []),
-        {"label": _("Begärd av"), "value": ", ".join(filter(None, (requester, fields["requester_name"])))},
-        {"label": _("Begäran kom in"), "value": wording.label(words.REQUEST_CHANNEL, fields["channel"])},
-        {"label": _("Tid"), "value": f"{fields['received_at'].astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}"},
-    ]
-
-
-def _form(request: HttpRequest, subject: RevocationSubject, form: RevocationForm, *, status: int = 200) -> HttpResponse:
-    return _page(request, "revocation/form.html", subject, {"form": form}, status=status)
-
-
-def _page(
-    request: HttpRequest, template: str, subject: RevocationSubject, context: Mapping[str, Any], *, status: int = 200
+def _form(
+    request: HttpRequest, subject: RevocationSubject, head: PersonHead, form: RevocationForm, *, status: int = 200
 ) -> HttpResponse:
-    head = person_view.person_head(actor=actor_of(request), person_id=subject.person_id)
-    return render_page(
-        request, SEARCH, template, {"subject": subject, "head": head, "photo_url": photo_url(head), **context}, status=status
-    )
+    context = {
+        "subject": subject,
+        "head": head,
+        "form": form,
+        "photo_url": photo_url(head) if subject.has_photo else "",
+        "others": revocation_view.other_carriers(actor=actor_of(request), subject=subject),
+    }
+    return render_page(request, SEARCH, "revocation/form.html", context, status=status)
 
 
 def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
     if subject.revoked_at is None:
-        return redirect(_form_address(subject))
+        return redirect(_FORM[subject.kind, subject.replaced], subject.id)
     publication = revocation_view.publication(subject)
     context = {
         "subject": subject,
@@ -225,4 +186,8 @@ def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
     if request.headers.get("HX-Request"):
         made_by_the_page(request)
         return render(request, "revocation/publication.html", context)
+    actor = actor_of(request)
+    head = person_view.person_head(actor=actor, person_id=subject.person_id)
+    may_order = not head.deceased and revocation_view.may_order_again(actor=actor, subject=subject)
+    context |= {"head": head, "may_order": may_order}
     return render_page(request, SEARCH, "revocation/revoked.html", context)

@@ -1,4 +1,4 @@
-"""Revocation by the pages: the request, the question, one effect, and when relying parties see it."""
+"""Revocation by the pages: the request, its proof, one effect, and when relying parties see it."""
 
 import datetime as dt
 import re
@@ -23,6 +23,7 @@ from pki.models import Revocation
 from siths_portal.lib import clock
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.person_page.test_pages import client_of, text_of
+from tests.pressing import ENTER
 
 pytestmark = pytest.mark.usefixtures("authorities")
 
@@ -38,12 +39,17 @@ def fields(**changes: Any) -> dict[str, Any]:
     now = clock.now().astimezone(clock.STOCKHOLM)
     return {
         "reason": "lost_or_stolen", "justification": "", "requester": "holder", "requester_name": "", "channel": "phone",
-        "received_at": f"{now:%Y-%m-%dT%H:%M}", "step": "confirm",
+        "received_at": f"{now:%Y-%m-%dT%H:%M}",
     } | changes  # fmt: skip
 
 
+def proof(carrier: Carrier) -> str:
+    """What the clerk types to confirm: the end of the card's number, or of the holder's where the card has none."""
+    return carrier.card_serial[-4:] or carrier.holder.identifiers.get().value[-4:]
+
+
 def revoke(client: Client, carrier: Carrier, **changes: Any) -> Any:
-    return client.post(reverse("carrier_revoke", args=[carrier.id]), fields(**changes))
+    return client.post(reverse("carrier_revoke", args=[carrier.id]), fields(confirm=proof(carrier)) | changes)
 
 
 def state_of(carrier: Carrier) -> str:
@@ -73,33 +79,26 @@ def test_the_person_is_shown_by_the_photo_to_those_who_may_see_it(world: Any, ca
     photo = f'src="{reverse("person_photo", args=[card.person_id])}"'
     for role, seen in ((Role.ID_ADMINISTRATOR, True), (Role.REVOKER, False)):
         client, address = client_of(world.officer(role=role)), reverse("carrier_revoke", args=[card.id])
-        asked = client.post(address, fields(step="check"))
-        for page in (client.get(address), client.get(asked["Location"])):
-            assert (photo in page.content.decode()) is seen
-            assert ("person-initials" in page.content.decode()) is not seen
+        page = client.get(address)
+        assert (photo in page.content.decode()) is (seen and card.article.photo)
+        assert "Person-id" in text_of(page)
 
 
-def test_a_request_is_asked_about_and_then_carried_out(world: Any, card: Carrier) -> None:
+def test_a_request_is_carried_out_at_once(world: Any, card: Carrier) -> None:
     actor = world.officer()
     client, address = client_of(actor), reverse("carrier_revoke", args=[card.id])
     noon = clock.start_of_day(clock.today() - dt.timedelta(days=1)) + dt.timedelta(hours=12)  # which no day has twice
     received = noon.astimezone(clock.STOCKHOLM)
     request = fields(
         reason="other", justification="Tappat i sjön", requester="organisation", requester_name="Chef Chefsson",
-        received_at=f"{received:%Y-%m-%dT%H:%M}", step="check",
+        received_at=f"{received:%Y-%m-%dT%H:%M}", confirm=proof(card),
     )  # fmt: skip
-    asked = client.post(address, request)
-    assert (asked.status_code, asked["Location"]) == (302, f"{address}?fraga")
-    question = client.get(asked["Location"])
-    for expected in ("Vill du spärra kortet?", "Tappat i sjön", "Chef eller annan i organisationen, Chef Chefsson", "Telefon"):
-        assert expected in text_of(question)
-    assert state_of(card) == "active"
-    assert text_of(client.get(asked["Location"])) == text_of(question)  # reloaded, or gone back to
-    back = client.post(asked["Location"], request | {"step": "edit"}, follow=True)
-    assert "Tappat i sjön" in back.content.decode()
-    assert 'value="other" checked' in back.content.decode()
-    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', question.content.decode()))
-    done = client.post(address, hidden | {"step": "confirm"})
+    again = client.post(address, request | ENTER)
+    assert (again.status_code, state_of(card)) == (200, "active")
+    assert "Tappat i sjön" in again.content.decode()
+    assert 'value="other" checked' in again.content.decode()
+    assert "Tappat i sjön" not in client.get(address).content.decode()
+    done = client.post(address, request)
     assert (done.status_code, done["Location"]) == (302, reverse("carrier_revoked", args=[card.id]))
     assert state_of(card) == "revoked"
     facts = Event.objects.get(action="carrier.revoked").facts
@@ -109,16 +108,46 @@ def test_a_request_is_asked_about_and_then_carried_out(world: Any, card: Carrier
     )  # fmt: skip
     assert set(Revocation.objects.values_list("received_at", "justification")) == {(received, "Tappat i sjön")}
     result = text_of(client.get(done["Location"]))
-    assert "Kortet är spärrat" in result
-    assert "Annan orsak" in result
-    assert client.get(asked["Location"])["Location"] == done["Location"]  # back from the result
+    for expected in ("Kortet är spärrat", f"Kortet som slutar på {card.card_serial[-4:]}", card.holder.surname, "Annan orsak"):
+        assert expected in result
+    assert client.get(address)["Location"] == done["Location"]  # back from the result
 
 
-def test_the_form_is_filled_in_by_nobody_else(world: Any, card: Carrier) -> None:
-    client, address = client_of(world.officer()), reverse("carrier_revoke", args=[card.id])
-    client.post(address, fields(justification="Tappat i sjön", step="check"))
-    assert "Tappat i sjön" not in client.get(address).content.decode()
-    assert "Tappat i sjön" not in client_of(world.officer()).get(f"{address}?fraga").content.decode()
+def test_a_name_counts_only_for_those_who_need_one(world: Any, card: Carrier) -> None:
+    revoke(client_of(world.officer()), card, requester_name="Chef Chefsson")
+    assert "requester_name" not in Event.objects.get(action="carrier.revoked").facts
+
+
+@pytest.mark.parametrize("typed", ["", "0000", "serial", "97"])
+def test_nothing_is_revoked_without_the_cards_last_digits(world: Any, card: Carrier, typed: str) -> None:
+    given = card.card_serial if typed == "serial" else typed
+    answer = revoke(client_of(world.officer()), card, confirm=given)
+    assert (answer.status_code, state_of(card)) == (422, "active")
+    message = f"kortet som slutar på {card.card_serial[-4:]}" if typed else "Skriv kortets fyra sista siffror."
+    assert message in text_of(answer)
+    spaced = " ".join(proof(card))
+    assert revoke(client_of(world.officer()), card, confirm=spaced).status_code == 302
+
+
+def test_another_card_of_the_person_is_one_link_away(world: Any, card: Carrier) -> None:
+    post = card.holder.posts.get()
+    other = migration.register_migrated_card(actor=system("migration"), card=migrated_card(post), ca=CA)
+    client = client_of(world.officer())
+    page = client.get(reverse("carrier_revoke", args=[card.id]))
+    assert reverse("carrier_revoke", args=[other.id]) in page.content.decode()
+    assert f"Spärra kortet som slutar på {other.card_serial[-4:]} i stället" in text_of(page)
+    assert revoke(client, card, confirm=proof(other)).status_code == 422
+    revoke(client, other)
+    assert "i stället" not in text_of(client.get(reverse("carrier_revoke", args=[card.id])))
+
+
+def test_the_next_step_is_a_new_card_where_one_is_needed_and_may_be_ordered(world: Any, card: Carrier) -> None:
+    order = f'action="{reverse("order_start", args=[card.person_id])}"'
+    done = revoke(client_of(world.officer()), card)["Location"]
+    assert order in client_of(world.officer()).get(done).content.decode()
+    assert order not in client_of(world.officer(role=Role.REVOKER)).get(done).content.decode()
+    Carrier.objects.update(revocation_reason="deceased")
+    assert order not in client_of(world.officer()).get(done).content.decode()
 
 
 def test_one_eid_leaves_the_card(world: Any, card: Carrier) -> None:
@@ -126,7 +155,8 @@ def test_one_eid_leaves_the_card(world: Any, card: Carrier) -> None:
     page = text_of(client.get(reverse("eid_revoke", args=[eid.id])))
     assert f"tjänste-id {eid.hsa_id}" in page
     assert "Kortet, certifikaten med person-id och kortets andra SITHS eID fungerar som förut." in page
-    done = client.post(reverse("eid_revoke", args=[eid.id]), fields(reason="assignment_ended"))
+    assert client.post(reverse("eid_revoke", args=[eid.id]), fields(confirm="0000")).status_code == 422
+    done = client.post(reverse("eid_revoke", args=[eid.id]), fields(reason="assignment_ended", confirm=proof(card)))
     assert done["Location"] == reverse("eid_revoked", args=[eid.id])
     assert (Eid.objects.get().state, state_of(card)) == ("revoked", "active")
     assert "SITHS eID är spärrat" in text_of(client.get(done["Location"]))
@@ -152,11 +182,8 @@ def test_one_eid_leaves_the_card(world: Any, card: Carrier) -> None:
         ({"received_at": "2026-03-29T02:30"}, "Ange datum och klockslag, till exempel"),  # when there was no such hour
     ],
 )
-@pytest.mark.parametrize("step", ["check", "confirm"])
-def test_what_is_missing_is_said_and_nothing_is_lost(
-    world: Any, card: Carrier, changes: dict[str, str], message: str, step: str
-) -> None:
-    given = {"justification": "Det jag skrev"} | changes | {"step": step}
+def test_what_is_missing_is_said_and_nothing_is_lost(world: Any, card: Carrier, changes: dict[str, str], message: str) -> None:
+    given = {"justification": "Det jag skrev"} | changes
     if changes == {"reason": "other"}:
         given["justification"] = ""
     answer = revoke(client_of(world.officer()), card, **given)
@@ -168,10 +195,9 @@ def test_what_is_missing_is_said_and_nothing_is_lost(
     assert state_of(card) == "active"
 
 
-@pytest.mark.parametrize("step", ["check", "confirm"])
-def test_no_request_is_older_than_the_card(world: Any, card: Carrier, step: str) -> None:
+def test_no_request_is_older_than_the_card(world: Any, card: Carrier) -> None:
     before = (card.valid_from - dt.timedelta(minutes=1)).astimezone(clock.STOCKHOLM)
-    answer = revoke(client_of(world.officer()), card, received_at=f"{before:%Y-%m-%dT%H:%M}", step=step)
+    answer = revoke(client_of(world.officer()), card, received_at=f"{before:%Y-%m-%dT%H:%M}")
     assert answer.status_code == 422
     assert text_of(answer).count("Ange en tid efter att kortet beställdes.") >= 2
     assert state_of(card) == "active"

@@ -19,6 +19,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, NotFound
 from tests.issuance.activation.test_activation import run_at_once
 from tests.issuance.person_page.test_pages import text_of
+from tests.issuance.revocation.test_pages import proof
 from tests.issuance.roles.test_pages import client_of
 
 LIMIT = 2
@@ -147,8 +148,8 @@ class TestThePages:
             revoke(officer, card)
         moment = clock.now().astimezone(clock.STOCKHOLM)
         sent = {
-            "reason": "lost_or_stolen", "requester": "holder", "channel": "visit", "step": "confirm",
-            "received_at": f"{moment:%Y-%m-%dT%H:%M}",
+            "reason": "lost_or_stolen", "requester": "holder", "channel": "visit",
+            "received_at": f"{moment:%Y-%m-%dT%H:%M}", "confirm": proof(cards[LIMIT]),
         }  # fmt: skip
         first = client_of(officer)
         told = first.post(reverse("carrier_revoke", args=[cards[LIMIT].pk]), sent, follow=True)
