@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from billing.models import Event, PriceItem
 from billing.services.fitting import require_fit
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
 _LABELS = {"article_code": "Artikelnumret", "unit_price": "Priset", "vat_rate": "Momssatsen"}
@@ -31,6 +32,13 @@ class PriceBook:
                 if item.valid_from <= day and (item.valid_until is None or day < item.valid_until):
                     return item
         return None
+
+
+def prices_today(party_id: UUID, article_codes: Collection[str]) -> dict[str, Decimal]:
+    """Returns the price in SEK without VAT of each article that has one for the party today."""
+    book, today = PriceBook(article_codes), clock.today()
+    found = {code: book.price(code, party_id, today) for code in article_codes}
+    return {code: item.unit_price for code, item in found.items() if item is not None}
 
 
 def set_price(

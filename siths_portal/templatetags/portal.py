@@ -101,6 +101,15 @@ def error_lines(form: BaseForm) -> list[ErrorLine]:
     return list(dict.fromkeys(lines))
 
 
+_NUMBERS = ("noll", "ett", "två", "tre", "fyra", "fem", "sex", "sju", "åtta", "nio")
+
+
+@register.filter
+def number_word(number: int) -> str:
+    """Returns a number below ten as a word that begins a sentence, a larger one in digits."""
+    return _NUMBERS[number].capitalize() if number < len(_NUMBERS) else str(number)
+
+
 def _before_error(label: str) -> str:
     """Returns the label with a colon, unless it ends with a punctuation mark."""
     return label if label.endswith(("?", ".", "!", ":")) else f"{label}:"
@@ -142,7 +151,10 @@ def _options(field: BoundField, options: Any) -> Iterator[dict[str, Any]]:
     given = options or ({"value": value, "label": label} for value, label in field.field.choices if value != "")  # type: ignore[attr-defined]
     for index, option in enumerate(given):
         values = {name: _get(option, name) for name in ("value", "label", "hint", "lines", "grave", "disabled", "key")}
-        yield values | {"id": f"{field.auto_id}_{index}", "checked": str(values["value"]) == chosen}
+        checked = _get(option, "checked")  # by default the one with the field's value
+        if checked is None:
+            checked = str(values["value"]) == chosen
+        yield values | {"id": f"{field.auto_id}_{index}", "checked": checked}
 
 
 def _get(option: Any, name: str) -> Any:

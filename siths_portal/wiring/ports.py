@@ -1,6 +1,7 @@
 """Connects ports to adapters. Only this module selects adapter classes, from dotted paths in the settings."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from billing.ports import IssuanceFacts
 from issuance import service as issuance
 from issuance.activation.services.card_codes import CardCodes as CodesOfCards
 from issuance.administration.ports import InvoiceReadiness
+from issuance.orders.ports import ArticlePrices
 from issuance.organisations.ports import OrganisationDirectory
 from issuance.people.adapters.directory_file import FilesOfTheCatalogue
 from issuance.people.ports import PersonRegister, StaffDirectory
@@ -44,6 +46,16 @@ class OwnInvoicing:
         return readiness.invoice_obstacles(party_id, article_codes)
 
 
+class OwnPrices:
+    """Reads our own price list. It loads `billing` at the first call."""
+
+    def prices(self, party_id: UUID, article_codes: Collection[str]) -> Mapping[str, Decimal]:
+        """Returns the price in SEK without VAT of each article that has one for the party today."""
+        from billing.services import prices
+
+        return prices.prices_today(party_id, article_codes)
+
+
 def connect() -> None:
     """Connects each port to its adapter. `lib.ports` calls it once, at the first use of a port."""
     directory = import_string(settings.DIRECTORY_BACKEND)()
@@ -54,6 +66,7 @@ def connect() -> None:
     facts: IssuanceFacts = issuance
     ports.connect(IssuanceFacts, facts)
     ports.connect(InvoiceReadiness, OwnInvoicing())
+    ports.connect(ArticlePrices, OwnPrices())
     ports.connect(CertificateStatusChecker, OwnAuthorities())
     ports.connect(SubjectDirectory, Holders() if settings.FACE == "minasidor" else Subjects())
     ports.connect(idempotency.Store, authn.idempotency_store())

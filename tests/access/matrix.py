@@ -35,6 +35,8 @@ from tests.access.targets import (
     own_matter,
     own_search,
     photo_draft,
+    photo_of_draft,
+    post_of_draft,
     running_mass,
     setup_import,
     setup_table,
@@ -47,7 +49,7 @@ OF_ONES_OWN = ("body", "headers")
 
 
 def _draft_rows(name: str, target: Maker = draft, *, ok: int) -> list[Row]:
-    """A step of the wizard, shown, and answered with nothing."""
+    """The page of an order, shown, and answered with nothing."""
     return [
         Row(name, "GET", ORDER, target, compared=OF_ONES_OWN),
         Row(name, "POST", ORDER, target, ok=ok, compared=OF_ONES_OWN),
@@ -138,17 +140,17 @@ ROWS: list[Row] = [
     # ordering
     Row("order_start", "GET", LOGGED_IN, "orderable", ok=302),  # to the person, which decides
     Row("order_start", "POST", ORDER, "orderable", ok=302),
-    *_draft_rows("order_organisation", ok=422),
-    *_draft_rows("order_article", ok=422),
-    *_draft_rows("order_photo", photo_draft, ok=422),
+    *_draft_rows("order", ok=422),
+    Row("order", "GET", ORDER, photo_draft, compared=OF_ONES_OWN, case="with photo"),
     Row("order_photo_upload", "GET", LOGGED_IN, photo_draft, ok=302),
     Row("order_photo_upload", "POST", ORDER, photo_draft, ok=422, compared=OF_ONES_OWN),
-    *_draft_rows("order_office", ok=422),
-    *_draft_rows("order_review", ok=409),
-    Row("order_review", "GET", ORDER, anothers_draft, own=True, blind=404, case="a colleague's"),
-    Row("order_review", "POST", ORDER, anothers_draft, own=True, ok=409, blind=404, case="a colleague's"),
-    Row("order_photo_image", "GET", ORDER, photo_draft, compared=OF_ONES_OWN),
-    Row("order_logotype_image", "GET", ORDER, draft, compared=OF_ONES_OWN),
+    Row("order", "GET", ORDER, anothers_draft, own=True, blind=404, case="a colleague's"),
+    Row("order", "POST", ORDER, anothers_draft, own=True, ok=422, blind=404, case="a colleague's"),
+    Row("order_done", "GET", ORDER, draft, ok=302, compared=OF_ONES_OWN),
+    Row("order_step", "GET", LOGGED_IN, draft, ok=302, more=("granska",)),
+    Row("order_step", "POST", LOGGED_IN, draft, ok=302, more=("granska",)),
+    Row("order_photo_image", "GET", ORDER, photo_of_draft, compared=OF_ONES_OWN),
+    Row("order_logotype_image", "GET", ORDER, post_of_draft, compared=OF_ONES_OWN),
     Row("order_abandon", "GET", LOGGED_IN, draft, ok=302),
     Row("order_abandon", "POST", ORDER, draft, ok=302, compared=OF_ONES_OWN),
     Row("order_restart", "GET", LOGGED_IN, draft, ok=302),

@@ -120,6 +120,20 @@ def photo_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]
     return arguments
 
 
+def photo_of_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The draft and its photo."""
+    (draft_id,) = photo_draft(access, who, relation)
+    found = OrderDraft.objects.filter(pk=draft_id).values_list("photo", flat=True).first()
+    return (draft_id, found or draft_id)
+
+
+def post_of_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The draft and its assignment."""
+    (draft_id,) = draft(access, who, relation)
+    found = OrderDraft.objects.filter(pk=draft_id).values_list("post", flat=True).first()
+    return (draft_id, found or draft_id)
+
+
 def anothers_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The caller's own draft inside; a colleague's in the same place; none."""
     arguments = draft(access, who, "unknown" if relation == "unknown" else "inside")

@@ -84,7 +84,7 @@ def test_s10_a_sub_organisations_clerk_acts_on_nobody_of_the_parent_and_the_pare
         wrong += [f"{row} below: {below.status}"] if below.status != row.ok else []
         done.add(row.name)
     assert wrong == []
-    assert done >= {"carrier_revoke", "eid_revoke", "order_cancel", "order_start", "activate", "activation_sign", "order_review"}
+    assert done >= {"carrier_revoke", "eid_revoke", "order_cancel", "order_start", "activate", "activation_sign", "order"}
 
 
 class Outputs:
@@ -149,7 +149,7 @@ def test_s12_the_photo_goes_to_those_alone_who_meet_holders(outputs: Outputs) ->
 def test_s12_an_address_is_shown_to_those_alone_who_order(outputs: Outputs) -> None:
     street = [re.escape(ADDRESS.lines[0].encode())]
     assert outputs.saying(READER_TOO, street) == set()
-    assert "order_organisation" in outputs.saying(CLERK, street)
+    assert "order" in outputs.saying(CLERK, street)
 
 
 def test_s12_nothing_of_a_protected_person_is_in_what_others_get(outputs: Outputs) -> None:

@@ -98,6 +98,14 @@ class Clerk:
             raise Unexpected(f"{page}: {response.status}")
         return response.location
 
+    def change(self, page: str, path: str, fields: Mapping[str, str | list[str]]) -> Response:
+        """Sends a form that is shown again with what it changes. Raises Unexpected if it is refused."""
+        body = urlencode({"csrfmiddlewaretoken": self.token, **fields}, doseq=True).encode()
+        response = self._timed(page, "POST", path, body, "application/x-www-form-urlencoded")
+        if response.status != 200:
+            raise Unexpected(f"{page}: {response.status}")
+        return response
+
     def _timed(self, page: str, method: str, path: str, body: bytes = b"", content_type: str = "") -> Response:
         started = time.perf_counter()
         if started >= self.run.ends:
@@ -182,34 +190,28 @@ def by_name(clerk: Clerk) -> None:
 
 
 def order(clerk: Clerk) -> None:
-    """A card for somebody, most often without one, through all five steps."""
+    """A card for somebody, most often without one: each choice is sent as the page's script sends it."""
     if not clerk.plan["orders"]:
         raise Unexpected("nobody is left to order for: load more people")
     one = clerk.plan["orders"].pop()
     find(clerk, one["number"])
-    step = clerk.post("order: begin", f"/sok/person/{one['person']}/nytt-kort/", {})
-    page = clerk.get("order: organisation", step)
-    for name, field_name, answer in (
-        ("article", "post", one["post"]),
-        ("photo", "article", ARTICLE),
-    ):
-        clerk.think()
-        step = clerk.post("order: answer", step, {"version": value(page, "version"), field_name: answer})
-        page = clerk.get(f"order: {name}", step)
+    address = clerk.post("order: begin", f"/sok/person/{one['person']}/nytt-kort/", {})
+    page = clerk.get("order page", address)
     clerk.think()
-    step = clerk.post("order: upload of a photo", f"{step}hamta/", {}, clerk.photo)
-    page = clerk.get("order: photo", step)
+    answers: dict[str, str | list[str]] = {"post": one["post"], "article": ARTICLE, "delivery": "letter"}
+    page = clerk.change("order: choice", address, {**answers, "version": value(page, "version"), "valj": "1"})
     clerk.think()
-    step = clerk.post("order: answer", step, {"version": value(page, "version"), "photo": value(page, "photo")})
-    page = clerk.get("order: office", step)
+    upload = {"version": value(page, "version"), "valj": "foto", **answers}
+    address = clerk.post("order: upload of a photo", f"{address}foto/hamta/", upload, clerk.photo)
+    page = clerk.get("order page", address)
     clerk.think()
-    step = clerk.post("order: answer", step, {"version": value(page, "version"), "office": value(page, "office")})
-    page = clerk.get("order: review", step)
+    answers |= {"photo": value(page, "photo"), "office": value(page, "office")}
+    page = clerk.change("order: choice", address, {**answers, "version": value(page, "version"), "valj": "1"})
     clerk.think()
-    fields: dict[str, str | list[str]] = {"version": value(page, "version")}
+    fields = {**answers, "version": value(page, "version")}
     if b' name="another_card"' in page.text:
         fields |= {"another_card": "on", "beside": values(page, "beside")}
-    clerk.get("person page", clerk.post("order: send", step, fields))
+    clerk.get("sent order", clerk.post("order: send", address, fields))
     clerk.think()
 
 

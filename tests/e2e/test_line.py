@@ -92,16 +92,12 @@ def order_it(made: Desk, registry: Registry, holder: Holder, photo: Path) -> Non
     walk.find(made, holder.written)
     made.look("Person utan kort")
     walk.order(made, photo, look=True)
-    made.look("Granska")
-    made.hands.press(made.page.get_by_role("link", name=re.compile("^Ändra kontor$")).first)
-    made.see("Välj kontor")
-    made.choose(re.compile("Privata vårdgivare"))
-    made.press("Nästa")
-    made.see("Förhandsgranska")
-    made.reads("Privata vårdgivare")
-    made.look("Granska efter ändring", tour="order-review")
-    made.press("Beställ")
-    walk.at_person(made)
+    walk.choose_office(made, office="Privata vårdgivare")
+    made.look("Beställning efter ändring", tour="order-review")
+    made.press("Beställ kortet")
+    made.see(re.compile("är beställt$"))
+    made.look("Beställt")
+    walk.at_ordered(made)
     made.look("Beställd")
     assert registry.carriers(holder) in (["ordered"], ["sent"])
 
@@ -228,40 +224,35 @@ def log_in_again(made: Desk) -> None:
     walk.log_in(made, clerk(FIRST_CLERK))
 
 
-def test_an_order_loses_nothing_at_any_step(at: Desk, registry: Registry, photo: Path) -> None:
+def test_an_order_loses_nothing(at: Desk, registry: Registry, photo: Path) -> None:
     """Reload, back and forward, and a log-in lost before each answer; in the end one order."""
     holder = registry.newcomer()
     walk.find(at, holder.written)
-    at.hands.press(walk.function(at, "Nytt SITHS eID ordinarie kort"))
+    walk.begin_order(at)
     walk.choose_organisation(at)
     walk.choose_article(at)
-    at.see("Granska foto")
-    for heading, answer in (
-        ("Granska foto", lambda: walk.give_photo(at, photo)),
-        ("Välj kontor", lambda: walk.choose_office(at)),
-    ):
+    for answer in (lambda: walk.give_photo(at, photo), lambda: walk.choose_office(at)):
         at.page.reload()
-        at.see(heading)
+        walk.at_order(at)
         at.page.go_back()
         at.page.go_forward()
-        at.see(heading)
+        walk.at_order(at)
         at.forget_log_in()
-        at.press("Nästa")
+        at.press("Beställ kortet")
         at.see("Logga in")
         at.reads("uppgifterna sparades inte")
         log_in_again(at)
-        at.see(heading)
+        walk.at_order(at)
         answer()
-    at.see("Förhandsgranska")
     at.forget_log_in()
-    at.press("Beställ")
+    at.press("Beställ kortet")
     at.reads("uppgifterna sparades inte")
     assert registry.carriers(holder) == []
     log_in_again(at)
-    at.see("Förhandsgranska")
+    walk.at_order(at)
     at.reads(re.compile("677"))
-    at.press("Beställ")
-    walk.at_person(at)
+    at.press("Beställ kortet")
+    at.see(re.compile("är beställt$"))
     assert len(registry.carriers(holder)) == 1
     at.page.go_back()
     at.reads("Beställningen är redan skickad")
@@ -278,10 +269,10 @@ def test_an_order_that_was_left_is_found_again(at: Desk, registry: Registry, pho
     walk.open_person(at, holder.written)
     at.reads("Påbörjad beställning")
     at.hands.press(at.page.get_by_role("link", name=re.compile("^Fortsätt")))
-    at.see("Förhandsgranska")
-    at.reads(re.compile(walk.OFFICE))
-    at.press("Beställ")
-    walk.at_person(at)
+    walk.at_order(at)
+    expect(at.page.get_by_role("radio", name=re.compile(walk.OFFICE)).first).to_be_checked()
+    at.press("Beställ kortet")
+    walk.at_ordered(at)
     assert len(registry.carriers(holder)) == 1
 
 
@@ -292,22 +283,17 @@ def test_two_tabs_send_one_order(at: Desk, registry: Registry, photo: Path) -> N
     walk.order(at, photo)
     first, second = at.page, at.new_tab()
     second.goto(first.url)
-    at.hands.press(first.get_by_role("link", name=re.compile("^Ändra kontor$")).first)
-    at.see("Välj kontor")
-    at.choose(re.compile("Privata vårdgivare"))
-    at.press("Nästa")
-    at.see("Förhandsgranska")
+    walk.choose_office(at, office="Privata vårdgivare")
     at.page = second
-    at.press("Beställ")
+    at.press("Beställ kortet")
     at.reads("ändrats i en annan flik")
     assert registry.carriers(holder) == []
     at.page = first
-    at.press("Beställ")
-    walk.at_person(at)
+    at.press("Beställ kortet")
+    at.see(re.compile("är beställt$"))
     at.page = second
-    at.press("Beställ")
-    walk.at_person(at)
-    at.reads(re.compile("Kortet är beställt|Beställningen är redan skickad"))
+    at.press("Beställ kortet")
+    walk.at_ordered(at)
     assert len(registry.carriers(holder)) == 1
 
 
@@ -322,8 +308,8 @@ def test_two_clerks_order_for_one_person(at: Desk, stage: Stage, browser: Browse
         assert other.page.get_by_text("Påbörjad beställning").count() == 0
         other.open(at.page.url.removeprefix(stage.portal))
         other.see(re.compile("finns inte|hittades inte"))
-    at.press("Beställ")
-    walk.at_person(at)
+    at.press("Beställ kortet")
+    walk.at_ordered(at)
     assert len(registry.carriers(holder)) == 1
 
 

@@ -83,52 +83,69 @@ def function(desk: Desk, name: str) -> Locator:
 
 
 def order(desk: Desk, photo: Path, *, look: bool = False) -> None:
-    """From the person's page through the wizard to the review, where nothing is sent yet."""
-    desk.hands.press(function(desk, "Nytt SITHS eID ordinarie kort"))
+    """From the person's page to an order with every answer, where nothing is sent yet."""
+    begin_order(desk)
     choose_organisation(desk, look=look)
     choose_article(desk, look=look)
     give_photo(desk, photo, look=look)
     choose_office(desk, look=look)
-    desk.see("Förhandsgranska")
+
+
+def begin_order(desk: Desk) -> None:
+    desk.hands.press(function(desk, "Nytt SITHS eID ordinarie kort"))
+    at_order(desk)
+
+
+def at_order(desk: Desk) -> None:
+    desk.see(re.compile("^Beställ kort till "))
+
+
+def at_ordered(desk: Desk) -> None:
+    """The page of the sent order, and from there the person's."""
+    desk.see(re.compile("är beställt$"))
+    desk.press("Visa kortet på personens sida")
+    at_person(desk)
+
+
+def _answer(desk: Desk, choice: Locator) -> None:
+    """Makes a choice, and waits until the page has stored and shown it."""
+    with desk.page.expect_response(lambda response: response.request.method == "POST"):
+        desk.hands.choose(choice)
+    desk.page.wait_for_load_state("networkidle")
 
 
 def choose_organisation(desk: Desk, *, look: bool = False) -> None:
-    desk.see("Val av organisation")
     if look:
-        desk.look("Val av organisation")
-    radios = desk.page.get_by_role("radio")
-    if radios.count():
-        desk.hands.choose(radios.first)
-    desk.press("Nästa")
+        desk.look("Beställning, uppdrag")
+    first = desk.page.locator('input[name="post"]').first
+    if not first.is_checked():
+        _answer(desk, first)
 
 
 def choose_article(desk: Desk, *, look: bool = False) -> None:
-    desk.see("Välj artikel")
-    desk.choose(re.compile(ARTICLE))
+    choice = desk.page.locator(f'input[name="article"][value="{ARTICLE}"]')
+    if not choice.is_checked():
+        _answer(desk, choice)
     if look:
-        desk.look("Val av artikel")
-    desk.press("Nästa")
+        desk.look("Beställning, foto saknas")
 
 
 def give_photo(desk: Desk, photo: Path, *, look: bool = False) -> None:
-    desk.see("Granska foto")
-    if look:
-        desk.look("Foto saknas")
+    """The page fetches a chosen file by itself."""
     desk.hands.attach(desk.page.locator('input[type="file"]'), photo)
-    desk.press("Hämta fotografi")
     desk.reads("Foto uppladdat:")
-    expect(desk.page.get_by_role("main").locator("figure img")).to_be_visible()
+    at_order(desk)
+    expect(desk.page.get_by_alt_text("Fotot som ska tryckas på kortet")).to_be_visible()
     if look:
-        desk.look("Foto", tour="order-photo")
-    desk.press("Nästa")
+        desk.look("Beställning, foto", tour="order-photo")
 
 
-def choose_office(desk: Desk, *, look: bool = False) -> None:
-    desk.see("Välj kontor")
-    desk.choose(re.compile(OFFICE))
+def choose_office(desk: Desk, *, look: bool = False, office: str = OFFICE) -> None:
+    choice = desk.page.get_by_role("radio", name=re.compile(office)).first
+    if not choice.is_checked():
+        _answer(desk, choice)
     if look:
-        desk.look("Val av kontor")
-    desk.press("Nästa")
+        desk.look("Beställning, allt ifyllt")
 
 
 def begin_activation(desk: Desk, *, look: bool = False) -> None:

@@ -113,7 +113,7 @@ def test_clients_that_never_finish_their_request_do_not_stop_others(front: House
 
 
 def test_unfinished_uploads_do_not_close_the_pages_that_take_files(front: House) -> None:
-    photo = reverse("order_photo", args=["00000000-0000-7000-8000-000000000000"])
+    photo = reverse("order_photo_upload", args=["00000000-0000-7000-8000-000000000000"])
     head = f"POST {photo} HTTP/1.1\r\nHost: localhost\r\nCookie: {SESSION['Cookie']}\r\n"
     large = f"{head}Content-Length: 1000000\r\n\r\nx".encode()
     chunked = f"{head}Transfer-Encoding: chunked\r\n\r\n1\r\nx".encode()
@@ -160,7 +160,7 @@ def test_pages_with_files_accept_large_bodies(front: House) -> None:
     address = re.compile(next(line.split()[2] for line in template() if line.strip().startswith("location ~")))
     some = "00000000-0000-7000-8000-000000000000"
     pages = {
-        "orders/photo.html": [reverse("order_photo", args=[some]), reverse("order_photo_upload", args=[some])],
+        "orders/photo.html": [reverse("order_photo_upload", args=[some])],
         "imports/start.html": [reverse("setup_import")],
         "operators/propose.html": [reverse("pki_ceremony_propose")],
         "operators/sign.html": [reverse("pki_proposal_sign", args=[some])],

@@ -146,7 +146,7 @@ def _drafts(actor: Actor) -> Iterator[Line]:
             text=_("Du började beställa ett kort {when}. Det är inte skickat.").format(when=when),
             icon="pen",
             action=_("Fortsätt beställa"),
-            action_url=reverse("order_organisation", args=[draft.pk]),
+            action_url=reverse("order", args=[draft.pk]),
             persons=(draft.person_id,),
         )
 

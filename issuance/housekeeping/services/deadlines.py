@@ -18,7 +18,7 @@ from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, Eid
-from issuance.orders.services import drafts, eid_orders
+from issuance.orders.services import draft_photos, eid_orders
 from issuance.records.services import steps
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import certificate_revocation
@@ -62,7 +62,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
             Carrier.objects.filter(_not_signed_in_time()).count(),
             Carrier.objects.filter(_carrier_ended()).count(),
             Eid.objects.filter(_eid_ended()).count(),
-            draft_photos=drafts.stale_count(),
+            draft_photos=draft_photos.stale_count(),
             transactions_ended=activation.overdue_count(),
             roles_ended=ended_roles.sweep(dry_run=True),
             role_requests=role_requests.expire(dry_run=True),
@@ -76,7 +76,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
         carriers_expired=_until_empty(lambda: _expire_carriers(batch)),
         eids_expired=_until_empty(lambda: _expire_eids(batch)),
         certificates_revoked=certificate_revocation.sweep(),
-        draft_photos=drafts.forget_photos(batch=batch),
+        draft_photos=draft_photos.forget_photos(batch=batch),
         transactions_ended=_until_empty(lambda: activation.end_overdue(batch=batch)),
         roles_ended=ended_roles.sweep(),
         role_requests=role_requests.expire(),

@@ -1,4 +1,4 @@
-"""Steps of the order wizard and states of a draft (rules/issuance 3.1): the order of the steps, and which may be shown."""
+"""Questions of an order and states of a draft (rules/issuance 3.1)."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -13,47 +13,20 @@ class DraftState(StrEnum):
 
 
 class Step(StrEnum):
-    """The wizard's steps in order. Each value is the step's part of the URL."""
+    """The questions of an order, as its page asks them, and the order itself. Each value is the field's name in the form."""
 
-    ORGANISATION = "organisation"
-    ARTICLE = "artikel"
-    PHOTO = "foto"
-    OFFICE = "kontor"
-    REVIEW = "granska"
+    ORGANISATION = "post"
+    ARTICLE = "article"
+    PHOTO = "photo"
+    OFFICE = "office"
+    REVIEW = "order"
 
 
 def steps(*, photo: bool | None) -> tuple[Step, ...]:
-    """Returns the steps of an order. `photo` is False if the article has no photo, None if that is not known yet."""
+    """Returns the questions of an order. `photo` is False if the article has no photo, None if that is not known yet."""
     return tuple(step for step in Step if step is not Step.PHOTO or photo is not False)
 
 
-def next_step(step: Step, *, photo: bool | None) -> Step:
-    """Returns the step after `step`. The last step returns itself."""
-    return _neighbour(step, 1, photo=photo)
-
-
-def previous_step(step: Step, *, photo: bool | None) -> Step | None:
-    """Returns the step before `step`, or None before the first."""
-    return None if step is Step.ORGANISATION else _neighbour(step, -1, photo=photo)
-
-
 def first_unanswered(answered: Collection[Step], *, photo: bool | None) -> Step:
-    """Returns the first step without a valid answer, which is the last step that may be shown. Returns the review if none is
-    missing.
-    """
+    """Returns the first question without a valid answer, or REVIEW if none is missing."""
     return next(step for step in steps(photo=photo) if step is Step.REVIEW or step not in answered)
-
-
-def may_show(step: Step, answered: Collection[Step], *, photo: bool | None) -> bool:
-    """Returns True for a step of this order that is not after the first unanswered one."""
-    order = steps(photo=photo)
-    return step in order and order.index(step) <= order.index(first_unanswered(answered, photo=photo))
-
-
-def _neighbour(step: Step, distance: int, *, photo: bool | None) -> Step:
-    order = list(Step)
-    available = steps(photo=photo)
-    position = order.index(step) + distance
-    while 0 <= position < len(order) and order[position] not in available:
-        position += distance
-    return order[min(position, len(order) - 1)]

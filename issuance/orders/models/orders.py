@@ -100,6 +100,12 @@ class CardOrder(Stateful):
                 fields=["supplier_ref", "id"], condition=Q(state=OrderState.QUEUED.value), name="issuance_order_supplier_queue"
             ),
             models.Index(fields=["supplier_ref", "id"], name="issuance_order_supplier"),
+            # For what a clerk ordered last for an organisation, which the next order proposes.
+            models.Index(
+                fields=["ordered_by_ref", "organisation", "-ordered_at"],
+                condition=Q(person__isnull=False),
+                name="issuance_order_last_own",
+            ),
             # For the use of an office.
             models.Index(fields=["office", "-ordered_at"], name="issuance_order_office"),
             models.Index(fields=["office"], condition=Q(state__in=UNDER_WAY), name="issuance_order_office_underway"),

@@ -1,20 +1,31 @@
-"""The order wizard's view of a draft: the assignments to choose from, and the photo (rules/issuance 3.1)."""
+"""What the page of an order offers: the person's assignments, cards by article and delivery, offices and photos, what the clerk
+chose last, and prices (rules/issuance 3.1).
+"""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from issuance.articles.models import Article
 from issuance.authz import Action, Actor
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.effective import effective_customisations
+from issuance.orders.domain.rules import DeliveryMethod
 from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.ports import ArticlePrices
 from issuance.orders.services import order_checks
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.people.models.photos import Photo
 from issuance.records.domain.ids import age_on
-from siths_portal.lib import clock
+from siths_portal.lib import clock, ports
+from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.errors import DomainError
 
 PHOTO_OLD_YEARS = 5
@@ -22,42 +33,77 @@ PHOTO_OLD_YEARS = 5
 
 @dataclass(frozen=True)
 class PostChoice:
-    """An assignment; `reason` is empty if it may be chosen."""
+    """An assignment; `reason` is empty if it may be chosen. `top` is the name of its top organisation, empty if that is its
+    own. `customisation` is the one for its cards.
+    """
 
     post: Post
     reason: str
+    top: str
+    customisation: CardCustomisation | None
 
 
 @dataclass(frozen=True)
-class PostGroup:
-    """The person's assignments under one top organisation."""
+class Product:
+    """A card as it looks, with the article of each delivery that can be ordered."""
 
+    number: str
     name: str
-    posts: list[PostChoice]
+    variants: Mapping[DeliveryMethod, Article]
+
+    @property
+    def article(self) -> Article:
+        """Returns any of its articles: they look the same and have the same level."""
+        return next(iter(self.variants.values()))
+
+    def delivered(self, delivery: str) -> Article:
+        """Returns the article with this delivery, or the only one."""
+        return next((article for method, article in self.variants.items() if method == delivery), self.article)
 
 
 @dataclass(frozen=True)
 class PhotoChoice:
-    """The photo to review, `old` after five years. `stored` is the person's own photo if another one is shown."""
+    """A photo to approve: `years` old, `old` after five years. `stored` means that it is the person's own, approved before."""
 
-    photo: Photo | None
+    photo: Photo
     years: int
     old: bool
-    stored: Photo | None
+    stored: bool
 
 
-def post_choices(*, actor: Actor, person_id: UUID) -> list[PostGroup]:
-    """Returns the person's assignments in the clerk's scope that are still in the HSA directory, grouped by top organisation."""
-    rows = Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).filter(person=person_id, ended_at=None)
-    posts = list(rows.select_related("organisation__area").order_by("organisation__scope_path", "hsa_id"))
+@dataclass(frozen=True)
+class LastChoice:
+    """The article and office of the clerk's last order for an organisation."""
+
+    article_code: str
+    office_id: UUID
+
+
+def post_choices(*, actor: Actor, person_id: UUID) -> list[PostChoice]:
+    """Returns the person's assignments in the clerk's scope that are still in the HSA directory, by top organisation."""
+    posts = _posts(actor, person_id)
     customisations = effective_customisations([post.organisation for post in posts])
     tops = {post.pk: "/".join(post.organisation.scope_path.split("/")[:3]) + "/" for post in posts}
-    names = dict(Organisation.objects.filter(scope_path__in=set(tops.values())).values_list("scope_path", "name"))
-    groups: dict[str, list[PostChoice]] = {}
-    for post in posts:
-        reason = _reason(post, customisations.get(post.organisation_id))
-        groups.setdefault(tops[post.pk], []).append(PostChoice(post, reason))
-    return [PostGroup(names[path], choices) for path, choices in sorted(groups.items(), key=lambda item: names[item[0]].lower())]
+    names = {post.organisation.scope_path: post.organisation.name for post in posts}
+    if missing := set(tops.values()) - set(names):
+        names |= dict(Organisation.objects.filter(scope_path__in=missing).values_list("scope_path", "name"))
+    choices = [
+        PostChoice(
+            post=post,
+            reason=_reason(post, customisations.get(post.organisation_id)),
+            top="" if tops[post.pk] == post.organisation.scope_path else names[tops[post.pk]],
+            customisation=customisations.get(post.organisation_id),
+        )
+        for post in posts
+    ]
+    return sorted(choices, key=lambda choice: names[tops[choice.post.pk]].lower())
+
+
+@prepared
+def _posts(actor: Actor, person_id: UUID) -> QuerySet[Post]:
+    rows = Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).filter(person=person_id, ended_at=None)
+    related = rows.select_related("organisation__area__issuing_organisation")
+    return related.order_by("organisation__scope_path", "hsa_id")
 
 
 def _reason(post: Post, customisation: CardCustomisation | None) -> str:
@@ -69,11 +115,45 @@ def _reason(post: Post, customisation: CardCustomisation | None) -> str:
     return ""
 
 
-def photo_choice(draft: OrderDraft) -> PhotoChoice:
-    """Returns the draft's photo, else the person's stored one, with its age."""
+def products(organisation_id: UUID) -> list[Product]:
+    """Returns the cards that the organisation may order today, by number."""
+    found: dict[str, dict[DeliveryMethod, Article]] = {}
+    for article in order_checks.orderable_articles(organisation_id):
+        method = DeliveryMethod.REGISTERED_MAIL if article.registered_mail else DeliveryMethod.LETTER
+        found.setdefault(article.number, {})[method] = article
+    return [Product(number, next(iter(variants.values())).name, variants) for number, variants in found.items()]
+
+
+def last_post(person_id: UUID, post_ids: Collection[UUID]) -> UUID | None:
+    """Returns which of the assignments the person's newest card was ordered for, or None."""
+    rows = CardOrder.objects.filter(person=person_id, items__eid__post__in=post_ids).order_by("-ordered_at")
+    return rows.values_list("items__eid__post", flat=True).first()
+
+
+def last_choice(*, actor: Actor, organisation_id: UUID) -> LastChoice | None:
+    """Returns what the clerk ordered last for the organisation, or None."""
+    return next((LastChoice(*row) for row in _last_choice(actor.ref, organisation_id)), None)
+
+
+@prepared
+def _last_choice(owner_ref: str, organisation_id: UUID) -> QuerySet[CardOrder, Any]:
+    own = CardOrder.objects.filter(ordered_by_ref=owner_ref, organisation=organisation_id, person__isnull=False)
+    return own.order_by("-ordered_at").values_list("article", "office")[:1]
+
+
+def prices(post: Post, offered: list[Product]) -> Mapping[str, Decimal]:
+    """Returns the price of each article for the party that is invoiced, without VAT. Articles without a price are absent."""
+    party_id = post.organisation.area.issuing_organisation_id
+    codes = [article.code for product in offered for article in product.variants.values()]
+    return ports.get(ArticlePrices).prices(party_id, codes) if party_id is not None and codes else {}
+
+
+def photo_choices(draft: OrderDraft) -> list[PhotoChoice]:
+    """Returns the draft's own photo and the person's stored one, those that there are, the draft's first."""
     stored = Photo.objects.latest_of(draft.person_id)
-    photo = draft.photo or stored
-    if photo is None:
-        return PhotoChoice(None, 0, old=False, stored=None)
-    years = age_on(timezone.localtime(photo.uploaded_at).date(), clock.today())
-    return PhotoChoice(photo, years, years >= PHOTO_OLD_YEARS, stored if stored is not None and stored.pk != photo.pk else None)
+    found = [photo for photo in (draft.photo, stored) if photo is not None]
+    choices = []
+    for photo in {photo.pk: photo for photo in found}.values():
+        years = age_on(timezone.localtime(photo.uploaded_at).date(), clock.today())
+        choices.append(PhotoChoice(photo, years, years >= PHOTO_OLD_YEARS, stored is not None and photo.pk == stored.pk))
+    return choices

@@ -1,4 +1,4 @@
-"""Live reads for the order wizard at each step: the registered address to show, and obstacles to the card."""
+"""Live reads for the page of an order: the registered address to show, and obstacles to the card."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -6,30 +6,33 @@ from uuid import UUID
 from issuance.authz import Actor
 from issuance.orders.domain.rules import LOA3
 from issuance.orders.models.drafts import OrderDraft
-from issuance.orders.services import drafts, order_checks
+from issuance.orders.services import draft_steps, order_checks
 from issuance.people.ports import PersonKey, RegisteredAddress
 from issuance.people.services import people
+from issuance.records.domain.ids import PersonId
 from siths_portal.lib.errors import Conflict, Refused, Unavailable
 
 
 @dataclass(frozen=True)
 class LiveFacts:
     """The live data of register and HSA directory. `address` is only shown in this response and never stored. `obstacles` are
-    Swedish sentences about obstacles to a card. `down` means that one of the systems did not respond.
+    Swedish sentences about obstacles to a card. `down` means that one of the systems did not respond. `person_id` is the
+    person's number, None if the portal has none that is valid.
     """
 
     address: RegisteredAddress | None = None
     obstacles: tuple[str, ...] = ()
     down: bool = False
+    person_id: PersonId | None = None
 
 
 def read(*, actor: Actor, draft_id: UUID) -> tuple[OrderDraft, LiveFacts]:
     """Returns the clerk's draft and the live data. Caches what has changed, as every live read does.
 
-    So the next step already finds an ended assignment or a new protection. External systems that do not respond are no error
+    So the page already finds an ended assignment or a new protection. External systems that do not respond are no error
     here. Raises NotFound (also if the person is now protected), Forbidden.
     """
-    draft = drafts.get(actor=actor, draft_id=draft_id)
+    draft = draft_steps.get(actor=actor, draft_id=draft_id)
     try:
         live = _read(draft)
     except Conflict as error:
@@ -41,11 +44,11 @@ def read(*, actor: Actor, draft_id: UUID) -> tuple[OrderDraft, LiveFacts]:
             people.remember(post_id=draft.post.pk, live=live)
         else:
             people.remember_person(person_id=draft.person.pk, register=live.register)
-        draft = drafts.get(actor=actor, draft_id=draft_id)
+        draft = draft_steps.get(actor=actor, draft_id=draft_id)
     level = draft.article.assurance_level if draft.article is not None else LOA3
     found = order_checks.obstacles(live, assurance_level=level)
     address = None if live.register.is_protected else live.register.registered_address
-    return draft, LiveFacts(address, tuple(found.values()))
+    return draft, LiveFacts(address, tuple(found.values()), person_id=live.person_id)
 
 
 def _read(draft: OrderDraft) -> people.Live:

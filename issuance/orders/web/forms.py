@@ -1,65 +1,45 @@
-"""One form for each step. The draft determines a form's choices; the services check the answers."""
+"""The form of an order's page. What the page offers determines the choices; the services check the answers."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from siths_portal.lib.pages.forms import Form
 
+OTHER_OFFICE = "annat"
+"""The value of the choice that refers to the list of further offices."""
 
-class StepForm(Form):
-    """The base: the draft's version, and whether the step was opened from the review."""
+
+class OrderForm(Form):
+    """The answers of the page, and the file of Hämta fotografi. `version` is that of the draft that the page showed."""
 
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    fran = forms.CharField(required=False, widget=forms.HiddenInput)
-
-
-class OrganisationForm(StepForm):
-    """Val av organisation. `filter` narrows the list and is never stored."""
-
     post = forms.UUIDField(
-        label=_("Personens uppdrag"), error_messages={"required": _("Välj organisation."), "invalid": _("Välj organisation.")}
+        label=_("Uppdrag"),
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj uppdrag."), "invalid": _("Välj uppdrag.")},
     )
-    filter = forms.CharField(required=False, max_length=100, label=_("Filtrera"))
-
-
-class ArticleForm(StepForm):
-    """Välj artikel."""
-
     article = forms.CharField(
-        label=_("Vilket kort ska beställas?"),
+        label=_("Kort"),
         max_length=12,
-        error_messages={"required": _("Välj artikel."), "max_length": _("Välj artikel.")},
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj kort."), "max_length": _("Välj kort.")},
     )
-
-
-class PhotoForm(StepForm):
-    """Granska foto: the photo that the page showed."""
-
-    photo = forms.UUIDField(required=False)
-
-
-class UploadForm(Form):
-    """Hämta fotografi."""
-
-    file = forms.FileField(
-        label=_("Fil med fotografiet"),
-        help_text=_("Välj en fil från datorn: JPEG, stående i formatet 3:4, minst 400 × 533 bildpunkter och högst 5 MB."),
-        error_messages={"required": _("Välj en fil med fotografiet."), "empty": _("Filen är tom. Välj en annan.")},
-        widget=forms.FileInput(attrs={"accept": "image/jpeg"}),
+    delivery = forms.CharField(required=False, max_length=30, label=_("Så skickas kortet"), widget=forms.RadioSelect)
+    photo = forms.UUIDField(
+        required=False, label=_("Foto"), widget=forms.RadioSelect, error_messages={"invalid": _("Välj foto.")}
     )
-    fran = forms.CharField(required=False, widget=forms.HiddenInput)
-
-
-class ReviewForm(StepForm):
-    """Förhandsgranska: the confirmation of another card, if the person has one."""
-
+    office = forms.CharField(
+        label=_("Kontor"),
+        max_length=40,
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj kontor."), "max_length": _("Välj kontor.")},
+    )
+    other_office = forms.CharField(required=False, max_length=40, label=_("Annat kontor"), widget=forms.Select)
     another_card = forms.BooleanField(required=False, label=_("Personen ska ha ett kort till"))
-
-
-class OfficeForm(StepForm):
-    """Välj kontor."""
-
-    office = forms.UUIDField(
-        label=_("Kontor som organisationen kan välja"),
-        error_messages={"required": _("Välj kontor."), "invalid": _("Välj kontor.")},
+    file = forms.FileField(
+        required=False,
+        label=_("Fil med fotografiet"),
+        help_text=_("JPEG i färg, minst 400 × 533 bildpunkter och högst 5 MB."),
+        error_messages={"empty": _("Filen är tom. Välj en annan.")},
+        widget=forms.FileInput(attrs={"accept": "image/jpeg", "data-fetch": "hamta", "hx-preserve": "true"}),
     )

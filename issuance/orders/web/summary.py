@@ -1,28 +1,21 @@
-"""The summary next to the steps, which grows with each answer and is reviewed at the last step (rules/issuance 3.1)."""
+"""Så blir kortet: what will be made and where it goes, beside the questions of an order (rules/issuance 3.1)."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from issuance.articles.models import Article
-from issuance.orders.domain.drafts import Step
+from issuance.carriers.domain import kinds
 from issuance.orders.models.drafts import OrderDraft
-from issuance.orders.services.draft_answers import Answers
+from issuance.orders.queries.order_draft import PostChoice
 from issuance.orders.services.draft_reading import LiveFacts
-from issuance.people.models.persons import Post
+from issuance.orders.web.choices import Chosen
+from issuance.people.models.persons import Person
 from issuance.people.ports import RegisteredAddress
 from issuance.records.queries import words
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading with its rows; `step` is where they are chosen."""
-
-    heading: str
-    rows: list[dict[str, Any]]
-    step: Step | None = None
 
 
 def article_name(article: Article) -> str:
@@ -30,55 +23,70 @@ def article_name(article: Article) -> str:
     return words.article(article.number, article.title)
 
 
-def sections(draft: OrderDraft, answers: Answers, outside: LiveFacts) -> list[Section]:
-    """Returns what is chosen so far. A section appears with its first chosen value."""
-    found = []
-    if draft.post is not None:
-        found.append(Section(_("Organisation"), _organisation(draft, draft.post, answers), Step.ORGANISATION))
-    found.append(Section(_("Person"), _person(draft)))
-    if draft.post is not None:
-        found.append(Section(_("Beställning"), _order(draft, outside), Step.ARTICLE))
-    if draft.article is not None:
-        found.append(Section(_("Faktura"), _invoice(draft), Step.OFFICE))
-    return found
+def act_text(chosen: Chosen, name: str) -> str:
+    """Returns what the button will order, in words with its price, or what is still to be chosen."""
+    if chosen.article is None:
+        return _("Kort till %(name)s") % {"name": name}
+    what = _("%(article)s till %(name)s") % {"article": chosen.article.title, "name": name}
+    return f"{what}, {chosen.price}" if chosen.price else what
 
 
-def _organisation(draft: OrderDraft, post: Post, answers: Answers) -> list[dict[str, Any]]:
-    issuer, customisation = post.organisation.area.issuing_organisation, answers.customisation
-    logotype = reverse("order_logotype_image", args=[draft.pk]) if customisation and customisation.logotype_id else ""
-    return [
-        {"label": _("Logotyp på kort"), "picture": logotype, "value": issuer.name if issuer else ""},
-        {"label": _("Användarens organisation"), "value": post.organisation.name},
-        {"label": _("Utfärdande organisation"), "value": issuer.name if issuer else ""},
-        {"label": _("Utfärdarnummer"), "value": customisation.issuer_number if customisation else "", "code": True},
-    ]
+def face(draft: OrderDraft, chosen: Chosen, photo_url: str) -> dict[str, Any]:
+    """Returns the parameters of the drawn card."""
+    article = chosen.article
+    issuer = chosen.post.post.organisation.area.issuing_organisation if chosen.post else None
+    return {
+        "photo_url": photo_url if article is not None and article.photo else "",
+        "name": f"{draft.person.given_name_in_use} {draft.person.surname}",
+        "monogram": "".join(word[:1] for word in (issuer.name if issuer else "").split() if word[:1].isalnum())[:3].upper(),
+        "format": article.orientation if article is not None else "",
+    }
 
 
-def _person(draft: OrderDraft) -> list[dict[str, Any]]:
-    person, post = draft.person, draft.post
-    rows: list[dict[str, Any]] = [
-        {"label": _("Efternamn"), "value": person.surname},
-        {"label": _("Förnamn"), "value": person.given_name_in_use},
-    ]
-    if post is not None:
+def facts(draft: OrderDraft, chosen: Chosen, outside: LiveFacts) -> list[dict[str, Any]]:
+    """Returns the facts that the clerk checks before the order."""
+    rows: list[dict[str, Any]] = [{"label": _("Skickas till"), "value": _delivery_text(draft.person, outside)}]
+    if chosen.article is not None:
+        years = getattr(settings, kinds.of_article(chosen.article.kind).carrier_years)
+        validity = ngettext("%(years)s år, tillitsnivå %(level)s", "%(years)s år, tillitsnivå %(level)s", years)
+        values = {"years": years, "level": chosen.article.assurance_level}
+        rows.append({"label": _("Gäller"), "value": validity % values})
+        rows.append({"label": _("Artikel"), "value": article_name(chosen.article)})
+    if chosen.office is not None:
+        price = _("%(price)s utan moms") % {"price": chosen.price} if chosen.price else ""
         rows += [
-            {"label": _("Tjänste-id"), "value": post.hsa_id, "code": True},
-            {"label": _("UPN"), "value": post.upn, "address": True},
-            {"label": _("E-postadress"), "value": post.mail, "address": True},
+            {"label": _("Kontor"), "value": chosen.office.name},
+            {
+                "label": _("Beskrivning på faktura"),
+                "value": ", ".join(text for text in (chosen.office.invoice_comment, price) if text),
+                "note": _("Kontorets fakturakommentar"),
+            },
         ]
     return rows
 
 
-def _order(draft: OrderDraft, outside: LiveFacts) -> list[dict[str, Any]]:
-    note = _("Kortet skickas alltid dit personen är folkbokförd.")
+def printed(draft: OrderDraft, post: PostChoice) -> list[dict[str, Any]]:
+    """Returns everything that the card and its certificates will say."""
+    organisation, customisation = post.post.organisation, post.customisation
+    issuer = organisation.area.issuing_organisation
+    logotype = (
+        reverse("order_logotype_image", args=[draft.pk, post.post.pk]) if customisation and customisation.logotype_id else ""
+    )
     return [
-        {"label": _("Artikel"), "value": article_name(draft.article) if draft.article is not None else ""},
-        {"label": _("Skickas till"), "value": _delivery_text(draft, outside), "note": note},
+        {"label": _("Logotyp på kort"), "picture": logotype, "value": issuer.name if issuer else ""},
+        {"label": _("Användarens organisation"), "value": organisation.name},
+        {"label": _("Utfärdande organisation"), "value": issuer.name if issuer else ""},
+        {"label": _("Utfärdarnummer"), "value": customisation.issuer_number if customisation else "", "code": True},
+        {"label": _("Efternamn"), "value": draft.person.surname},
+        {"label": _("Förnamn"), "value": draft.person.given_name_in_use},
+        {"label": _("Tjänste-id"), "value": post.post.hsa_id, "code": True},
+        {"label": _("UPN"), "value": post.post.upn, "address": True},
+        {"label": _("E-postadress"), "value": post.post.mail, "address": True},
     ]
 
 
-def _delivery_text(draft: OrderDraft, outside: LiveFacts) -> str:
-    if draft.person.is_protected:
+def _delivery_text(person: Person, outside: LiveFacts) -> str:
+    if person.is_protected:
         return _("via Skatteverkets förmedlingsuppdrag")
     if outside.down:
         return _("Adressen kan inte visas just nu")
@@ -88,14 +96,3 @@ def _delivery_text(draft: OrderDraft, outside: LiveFacts) -> str:
 def _address_text(address: RegisteredAddress) -> str:
     country = [address.country] if address.country not in ("", "SE") else []
     return ", ".join([*address.lines, f"{address.postal_code} {address.city}", *country])
-
-
-def _invoice(draft: OrderDraft) -> list[dict[str, Any]]:
-    return [
-        {"label": _("Kontor"), "value": draft.office.name if draft.office else ""},
-        {
-            "label": _("Beskrivning på faktura"),
-            "value": draft.office.invoice_comment if draft.office else "",
-            "note": _("Kontorets fakturakommentar") if draft.office else "",
-        },
-    ]

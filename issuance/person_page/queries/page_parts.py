@@ -171,7 +171,7 @@ class DraftView:
     @property
     def url(self) -> str:
         """Returns the URL at which the order goes on."""
-        return reverse("order_review", args=[self.id])
+        return reverse("order", args=[self.id])
 
 
 @dataclass(frozen=True)

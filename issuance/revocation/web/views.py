@@ -70,7 +70,7 @@ def carrier_replace(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     subject = revocation_view.carrier_to_replace(actor=actor, carrier_id=carrier_id)
     if subject.revoked_at is not None and (draft := drafts.begun(actor=actor, person_id=subject.person_id)):
-        return redirect("order_review", draft.pk)  # a second click leads to the same page as the first
+        return redirect("order", draft.pk)  # a second click leads to the same page as the first
     if not subject.possible and subject.state == CarrierState.ACTIVE:
         return redirect("carrier_revoke", carrier_id)
     return _revoke(request, subject, lambda fields: replacing.revoke_and_draft(actor=actor, carrier_id=carrier_id, **fields))
@@ -120,8 +120,8 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
         messages.warning(request, _with_link(_HELD))
         return redirect(_card_page(subject))
     if isinstance(done, OrderDraft):
-        messages.success(request, _("Kortet är spärrat. Kontrollera beställningen av det nya kortet och välj Beställ."))
-        return redirect("order_review", done.pk)
+        messages.success(request, _("Kortet är spärrat. Kontrollera beställningen av det nya kortet och välj Beställ kortet."))
+        return redirect("order", done.pk)
     return redirect(_RESULT[subject.kind], subject.id)
 
 

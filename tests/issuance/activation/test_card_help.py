@@ -19,6 +19,7 @@ from issuance.people.models.persons import Person
 from issuance.revocation.services import revocation
 from siths_portal.lib import clock
 from tests.issuance.activated import App, Made, identify, reopened, sent_card, unsigned_card
+from tests.issuance.orders.wizard import forms_of
 from tests.portal import portal_client
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
@@ -98,14 +99,15 @@ def test_a_blocked_card_is_revoked_and_ordered_again_in_one_step(world: Any, cle
     given["confirm"] = made.carrier.card_serial[-4:]
     answer = clerk.post(address, given)
     draft = OrderDraft.objects.get()
-    assert answer["Location"] == reverse("order_review", args=[draft.pk])
+    assert answer["Location"] == reverse("order", args=[draft.pk])
     order = made.order
     assert made.fresh().state == "revoked"
     assert (draft.post_id, draft.article_id, draft.office_id) == (order.eid.post_id, order.article_id, order.office_id)
     assert clerk.post(address, given)["Location"] == answer["Location"]
     review = clerk.get(answer["Location"])
     assert review.status_code == 200, review["Location"]
-    clerk.post(answer["Location"], {"version": draft.version})
+    form = next(form for form in forms_of(review) if form["id"] == "bestallning")
+    clerk.post(answer["Location"], form["fields"])
     assert Carrier.objects.filter(person=made.carrier.person_id, state="ordered").count() == 1
 
 

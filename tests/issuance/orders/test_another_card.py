@@ -24,9 +24,8 @@ ASKED = "Kryssa i rutan om personen ska ha ett kort till"
 def test_one_more_card_is_told_of_and_needs_the_answer(world: Any) -> None:
     clerk = Clerk(world)
     first = world.order(clerk.post, actor=clerk.actor)
-    clerk.start()
+    clerk.fill()
     assert "Personen har redan ett kort" in text_of(clerk.page)
-    clerk.until("granska")
     said = text_of(clerk.page)
     for fact in ("Ordinarie kort utan serienummer än", "Beställd", world.region.name, "av ", "Giltigt till"):
         assert fact in said, fact
@@ -44,7 +43,7 @@ def test_one_more_card_is_told_of_and_needs_the_answer(world: Any) -> None:
 def test_a_card_that_came_since_the_page_asks_again(world: Any) -> None:
     clerk = Clerk(world)
     first = world.order(clerk.post)
-    clerk.until("granska")
+    clerk.fill()
     second = world.order(clerk.post)
     refused = clerk.send(beside=[str(first.carrier_id)], another_card="on")
     assert refused.status_code == 422
@@ -55,7 +54,7 @@ def test_a_card_that_came_since_the_page_asks_again(world: Any) -> None:
 
 def test_a_card_that_a_colleague_orders_at_the_same_moment_asks_again(world: Any, monkeypatch: Any) -> None:
     clerk = Clerk(world)
-    clerk.until("granska")
+    clerk.fill()
     draft, real = clerk.draft, drafts.ordering.submit_order
 
     def late(**arguments: Any) -> Any:
@@ -76,7 +75,7 @@ def test_an_invalid_card_and_one_out_of_scope_are_not_told_of(world: Any) -> Non
     )
     elsewhere = world.post(world.city, person_id=person_id_of(clerk.post.person_id))
     world.order(elsewhere, actor=world.officer(world.city))
-    clerk.until("granska")
+    clerk.fill()
     assert "Personen har redan" not in text_of(clerk.page)
     clerk.send()
     assert Carrier.objects.filter(state="ordered").count() == 2

@@ -1,4 +1,4 @@
-"""A clerk at the order wizard, over Django's test client: forms are sent as a browser without script sends them."""
+"""A clerk at the page of an order, over Django's test client: forms are sent as a browser without script sends them."""
 
 import re
 from html.parser import HTMLParser
@@ -71,45 +71,58 @@ class Clerk:
         return OrderDraft.objects.filter(person=self.post.person_id, owner_ref=self.actor.ref).latest("created_at")
 
     @property
-    def step(self) -> str:
-        """The part of the page's address that names its step."""
-        return str(self.page.request["PATH_INFO"].rstrip("/").rsplit("/", 1)[-1])
+    def address(self) -> str:
+        """The page's address."""
+        return reverse("order", args=[self.draft.id])
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the page says that the card is ordered."""
+        return bool(self.page.request["PATH_INFO"] == reverse("order_done", args=[self.draft.id]))
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """The page's form, with the fields as they stand."""
+        return next(form for form in forms_of(self.page) if form["id"] == "bestallning")
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What stands chosen."""
+        return {
+            name: self.form["fields"][name] for name in ("post", "article", "delivery", "office") if name in self.form["fields"]
+        }
 
     def start(self) -> "Clerk":
         self.page = self.client.post(reverse("order_start", args=[self.post.person_id]), follow=True)
         return self
 
-    def open(self, name: str, query: str = "") -> Any:
-        self.page = self.client.get(reverse(name, args=[self.draft.id]) + query, follow=True)
+    def open(self, query: str = "") -> Any:
+        self.page = self.client.get(self.address + query, follow=True)
         return self.page
 
-    def send(self, action: str = "", **given: Any) -> Any:
-        """Sends the page's form of this address, by default the step's last, with what is filled in."""
-        forms = [form for form in forms_of(self.page) if "/bestallning/" in form["action"] and not form["id"]]
-        wanted = [form for form in forms if not action or form["action"].endswith(action)][-1]
-        self.page = self.client.post(wanted["action"], wanted["fields"] | given, follow=True)
+    def send(self, **given: Any) -> Any:
+        """Presses Beställ kortet, with what is filled in."""
+        self.page = self.client.post(self.form["action"], self.form["fields"] | given, follow=True)
         return self.page
+
+    def choose(self, **given: Any) -> Any:
+        """Changes answers, as the page's script sends them and its button without script."""
+        return self.send(**given, valj="1")
 
     def upload(self, content: bytes, name: str = "foto.jpg") -> Any:
-        """By the button Hämta fotografi, which sends the step's form to an address of its own."""
-        form = [each for each in forms_of(self.page) if each["action"].endswith("/foto/") and not each["id"]][-1]
-        fetch = re.search(r'formaction="([^"]+)"', self.page.content.decode())
+        """By the button Hämta fotografi, which sends the form to an address of its own."""
+        fetch = re.search(r'formaction="([^"]+/hamta/)"', self.page.content.decode())
         assert fetch
-        self.page = self.client.post(fetch[1], form["fields"] | {"file": portrait_file(content, name)}, follow=True)
+        file = {"file": portrait_file(content, name), "valj": "foto"}
+        self.page = self.client.post(fetch[1], self.form["fields"] | file, follow=True)
         return self.page
 
-    def until(self, step: str, article: str = "631", content: bytes = b"") -> "Clerk":
-        """Answers from the start until `step` is in front."""
+    def fill(self, article: str = "631", content: bytes = b"") -> "Clerk":
+        """Answers everything from the start; `article` is a code."""
         self.start()
-        answers: dict[str, Any] = {
-            "organisation": lambda: self.send(post=self.post.id),
-            "artikel": lambda: self.send(article=article),
-            "foto": lambda: (self.upload(content), self.send()),
-            "kontor": lambda: self.send(office=self.world.office.id),
-            "granska": lambda: None,
-        }
-        while self.step != step:
-            before = self.step
-            answers[before]()
-            assert self.step != before, text_of(self.page)
+        self.choose(post=self.post.id)
+        number, _, registered = article.partition("-")
+        self.choose(article=number, delivery="registered_mail" if registered else "letter", office=self.world.office.id)
+        if content:
+            self.upload(content)
         return self

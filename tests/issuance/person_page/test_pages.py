@@ -114,9 +114,9 @@ def test_a_draft_is_resumed_from_the_page(world: Any) -> None:
     client = client_of(actor)
     page = client.get(reverse("person", args=[post.person_id]))
     assert "Påbörjad beställning · Regionen · 631 Kort" in text_of(page)
-    address = reverse("order_review", args=[draft.id])
+    address = reverse("order", args=[draft.id])
     assert f'href="{address}"' in page.content.decode()
-    assert client.get(address, follow=True).redirect_chain[-1][0].startswith(f"/bestallning/{draft.id}/")
+    assert client.get(address).status_code == 200
 
 
 class TestAccess:

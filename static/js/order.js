@@ -1,0 +1,9 @@
+/* A chosen file is fetched at once, so that the photo is seen where it is ordered. The button does it without script. */
+document.addEventListener("change", ({ target }) => {
+  if (target.dataset.fetch && target.files.length) target.form.requestSubmit(document.getElementById(target.dataset.fetch));
+});
+
+/* The page that comes back after a choice says what is chosen, also where it offers something else than before. */
+document.addEventListener("htmx:after:swap", () => {
+  for (const radio of document.querySelectorAll("#bestallning [type=radio]")) radio.checked = radio.defaultChecked;
+});
