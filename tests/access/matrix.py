@@ -146,6 +146,8 @@ ROWS: list[Row] = [
     Row("order_photo_upload", "POST", ORDER, photo_draft, ok=422, compared=OF_ONES_OWN),
     Row("order", "GET", ORDER, anothers_draft, own=True, blind=404, case="a colleague's"),
     Row("order", "POST", ORDER, anothers_draft, own=True, ok=422, blind=404, case="a colleague's"),
+    Row("order_photo_adjust", "GET", LOGGED_IN, photo_draft, ok=302),
+    Row("order_photo_adjust", "POST", ORDER, photo_draft, ok=422, data={"valj": "upp"}, compared=OF_ONES_OWN),
     Row("order_done", "GET", ORDER, draft, ok=302, compared=OF_ONES_OWN),
     Row("order_step", "GET", LOGGED_IN, draft, ok=302, more=("granska",)),
     Row("order_step", "POST", LOGGED_IN, draft, ok=302, more=("granska",)),

@@ -39,7 +39,9 @@ class Answers:
 
 def with_answers() -> QuerySet[OrderDraft]:
     """Returns drafts with the rows of their answers except the assignment (`fetch_post`), without the bytes of photos."""
-    return OrderDraft.objects.select_related("person", "article", "photo", "office", "order").defer("photo__pending")
+    return OrderDraft.objects.select_related("person", "article", "photo", "office", "order").defer(
+        "photo__pending", "photo__source"
+    )
 
 
 def fetch_post(draft: OrderDraft) -> None:

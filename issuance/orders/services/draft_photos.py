@@ -11,29 +11,54 @@ from issuance.people.models.photos import Photo
 from issuance.people.services import photos
 from issuance.records.services import uploads
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.files.images import portrait
+from siths_portal.lib.files import framing
+from siths_portal.lib.files.framing import Framing
 
 _BATCH = 200
 
 
 def put_photo(*, actor: Actor, draft_id: UUID, content: bytes, size: int | None = None) -> OrderDraft:
-    """Hämta fotografi: makes the uploaded file the draft's photo, not yet approved. A refused file changes nothing.
+    """Hämta fotografi: makes the uploaded file the draft's photo, not yet approved. A file of another shape is cropped
+    to 3:4 in the middle. A refused file changes nothing.
 
     `size` is the file's size if `content` is only its beginning. The photo replaces an earlier one, even from another browser
-    tab: only an approved photo is printed. Raises Invalid at `photo` (see `lib.files.images.portrait`), TooManyRequests. Raises
+    tab: only an approved photo is printed. Raises Invalid at `photo` (see `lib.files.framing.picture`), TooManyRequests. Raises
     as `draft_steps.open_draft`.
     """
     draft_steps.get(actor=actor, draft_id=draft_id)
     uploads.spend(actor)
-    made = portrait(content, field="photo", size=size)
+    source, whole = framing.picture(content, field="photo", size=size), Framing()
+    made = framing.framed(source, whole, field="photo")
     with transaction.atomic(durable=True):
         draft = draft_steps.open_draft(actor, draft_id)
         before = draft.photo
         if before is not None and before.approved_at is None and before.content == made.jpeg:
             return draft
-        photo = photos.keep_pending(actor=actor, person=draft.person, made=made)
+        photo = photos.keep_pending(actor=actor, person=draft.person, made=made, source=source, framing=whole)
         draft = draft_steps.step(draft, actor.ref, "photo_uploaded", photo=photo, photo_approved=False)
         draft_steps.discard_if_unused(before, actor.ref)
+    return draft
+
+
+@transaction.atomic(durable=True)
+def adjust_photo(*, actor: Actor, draft_id: UUID, photo_id: UUID | None, act: str) -> OrderDraft:
+    """Turns the draft's uploaded photo or moves its crop, one of `framing.ACTS`: a new photo of the same picture takes its place.
+
+    Raises Invalid at `photo` if the photo is another one or approved, or if it would be too small. Raises as
+    `draft_steps.open_draft`.
+    """
+    draft = draft_steps.open_draft(actor, draft_id)
+    before = draft.photo
+    if before is None or before.pk != photo_id or before.source is None:
+        message = "Fotot har bytts sedan sidan visades. Granska det som visas nu."
+        raise Invalid("photo-missing", message, fields={"photo": [message]})
+    source, part = framing.adjusted(bytes(before.source), Framing.of(before.framing), act)
+    made = framing.framed(source, part, field="photo")
+    if made.jpeg == before.content:
+        return draft
+    photo = photos.keep_pending(actor=actor, person=draft.person, made=made, source=source, framing=part)
+    draft = draft_steps.step(draft, actor.ref, "photo_uploaded", photo=photo, photo_approved=False)
+    draft_steps.discard_if_unused(before, actor.ref)
     return draft
 
 

@@ -242,6 +242,16 @@ def options_of_photos(it: Chosen) -> list[dict[str, Any]]:
     return _with_keys(found)
 
 
+def adjustments(it: Chosen) -> list[tuple[str, str]]:
+    """Returns what can be done to the chosen photo, with names: nothing if it is approved."""
+    if it.photo is None or it.photo.photo.framing is None:
+        return []
+    return [
+        ("vrid-vanster", _("Vrid vänster")), ("vrid-hoger", _("Vrid höger")), ("narmare", _("Närmare")),
+        ("langre", _("Längre ifrån")), ("upp", _("Upp")), ("ner", _("Ner")), ("vanster", _("Vänster")), ("hoger", _("Höger")),
+    ]  # fmt: skip
+
+
 def options_of_offices(it: Chosen) -> tuple[list[dict[str, Any]], list[Office]]:
     """Returns the options of Kontor, and the offices of the list if there are too many for one choice each.
 

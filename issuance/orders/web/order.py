@@ -20,6 +20,7 @@ from issuance.orders.web.page import address, changed_text, closed, opened, show
 from issuance.people.models.persons import Post
 from issuance.records.web.frame import actor_of
 from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests
+from siths_portal.lib.files import framing
 from siths_portal.lib.files.uploads import takes_files
 from siths_portal.lib.ids import id_of
 from siths_portal.lib.pages.error_pages import with_retry_after
@@ -69,6 +70,25 @@ def upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     except DraftClosed as error:
         return closed(request, error.draft)
     return with_retry_after(_page(request, draft_id, form, status=status), form.retry_after)
+
+
+@_readable
+def adjust(request: HttpRequest, draft_id: UUID) -> HttpResponse:
+    """Turns or crops the uploaded photo, and shows it. A GET, as after a login, redirects to the page."""
+    act = request.POST.get("valj")
+    if request.method != "POST" or act not in framing.ACTS:
+        return redirect(address(draft_id))
+    try:
+        store_what_fits(request, draft_id)
+        photo_id = id_of(request.POST.get("photo", ""))
+        draft_photos.adjust_photo(actor=actor_of(request), draft_id=draft_id, photo_id=photo_id, act=act)
+    except Invalid as error:
+        form = _as_sent(request)
+        form.add_error("photo", error.message)
+        return _page(request, draft_id, form, status=error.http_status)
+    except DraftClosed as error:
+        return closed(request, error.draft)
+    return redirect(address(draft_id))
 
 
 def store(request: HttpRequest, draft_id: UUID, *, strict: bool = False) -> OrderDraft:

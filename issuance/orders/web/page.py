@@ -90,6 +90,7 @@ def shown(request: HttpRequest, page: Open, form: OrderForm | None = None, *, st
         "delivery": choices.options_of_delivery(chosen),
         "photos": choices.options_of_photos(chosen),
         "photo_url": photo_address,
+        "adjustments": choices.adjustments(chosen),
         "offices": offices,
         "more_offices": more_offices,
         "face": summary.face(draft, chosen, photo_address),

@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern] = [
     path("sok/person/<uuid:person_id>/nytt-kort/", drafts.start, name="order_start"),
     path(f"{DRAFT}/", order.order, name="order"),
     path(f"{DRAFT}/foto/hamta/", order.upload, name="order_photo_upload"),
+    path(f"{DRAFT}/foto/justera/", order.adjust, name="order_photo_adjust"),
     path(f"{DRAFT}/foto/<uuid:photo_id>.jpg", pictures.photo, name="order_photo_image"),
     path(f"{DRAFT}/logotyp/<uuid:post_id>.png", pictures.logotype, name="order_logotype_image"),
     path(f"{DRAFT}/avbryt/", drafts.abandon, name="order_abandon"),

@@ -23,14 +23,17 @@ class Photo(models.Model):
     """A portrait of a person for a card (foto): a JPEG of at most 600x800 pixels that never changes.
 
     An approved photo (`approved_at`, when the clerk has looked at it and continued) is stored permanently as a document. Until
-    then its bytes are in `pending` and are deleted with the draft that they belong to. Access to a photo follows from access to
-    its person.
+    then its bytes are in `pending` and are deleted with the draft that they belong to. `source` is the picture that an uploaded
+    one was cut from, and `framing` the part of it (`lib.files.framing`); the clerk may change the part until the approval. Access
+    to a photo follows from access to its person.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="photos")
     document = models.ForeignKey(Document, null=True, on_delete=models.PROTECT, related_name="+")
     pending = models.BinaryField(null=True)
+    source = models.BinaryField(null=True)
+    framing = models.JSONField(null=True)
     width = models.PositiveSmallIntegerField()
     height = models.PositiveSmallIntegerField()
     uploaded_at = models.DateTimeField()
@@ -49,6 +52,9 @@ class Photo(models.Model):
                 | Q(approved_at__isnull=False, document__isnull=False, pending=None),
                 name="issuance_photo_approved_is_document",
             ),
+            models.CheckConstraint(
+                condition=Q(source=None, framing=None) | Q(approved_at=None), name="issuance_photo_source_until_approved"
+            ),
         ]
         indexes = [
             models.Index(
@@ -65,4 +71,4 @@ class Photo(models.Model):
 @prepared
 def _latest(person_id: UUID) -> models.QuerySet[Photo]:
     approved = Photo.objects.filter(person_id=person_id, approved_at__isnull=False)
-    return approved.defer("pending").order_by("-uploaded_at", "-id")[:1]
+    return approved.defer("pending", "source").order_by("-uploaded_at", "-id")[:1]

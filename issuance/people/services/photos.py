@@ -9,6 +9,7 @@ from issuance.people.models.persons import Person
 from issuance.people.models.photos import Photo
 from issuance.records.models.events import Document, Event
 from siths_portal.lib import clock
+from siths_portal.lib.files.framing import Framing
 from siths_portal.lib.files.images import Portrait, portrait
 
 MEDIA_TYPE = "image/jpeg"
@@ -28,11 +29,17 @@ def store(*, actor: Actor, person_id: UUID, content: bytes) -> Photo:
     return photo
 
 
-def keep_pending(*, actor: Actor, person: Person, made: Portrait) -> Photo:
-    """Creates a photo that nobody has approved yet, with its event, in the caller's transaction."""
+def keep_pending(
+    *, actor: Actor, person: Person, made: Portrait, source: bytes | None = None, framing: Framing | None = None
+) -> Photo:
+    """Creates a photo that nobody has approved yet, with its event, in the caller's transaction. `source` is the picture that it
+    was cut from, and `framing` the part.
+    """
     photo = Photo.objects.create(
         person=person,
         pending=made.jpeg,
+        source=source,
+        framing=framing.stored() if framing is not None else None,
         width=made.width,
         height=made.height,
         uploaded_at=clock.now(),
@@ -47,8 +54,9 @@ def approve(photo: Photo, *, actor: Actor) -> None:
     if photo.approved_at is not None:
         return
     photo.document = Document.store(photo.content, MEDIA_TYPE)
-    photo.pending, photo.approved_at = None, clock.now()
-    photo.save(update_fields=["document", "pending", "approved_at"])
+    photo.pending = photo.source = photo.framing = None
+    photo.approved_at = clock.now()
+    photo.save(update_fields=["document", "pending", "source", "framing", "approved_at"])
     _record("photo.approved", photo, actor.ref, sha256=photo.document.sha256)
 
 

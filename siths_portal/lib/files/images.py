@@ -4,6 +4,7 @@ import io
 import re
 import struct
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -82,7 +83,7 @@ _SOI, _EOI, _SOS, _APP0, _APP1, _APP14 = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xEE
 _EXIF = b"Exif\0\0"
 _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDD})  # DHT, DAC, DQT, DRI
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended sequential, progressive; all with Huffman coding
-_decoding = threading.BoundedSemaphore(2)
+decoding = threading.BoundedSemaphore(2)
 """A process decodes at most two images at a time, so that many uploads at once take longer but no more memory (S36)."""
 
 
@@ -93,6 +94,20 @@ def portrait(content: bytes, *, field: str, size: int | None = None) -> Portrait
     decoding. `size` is the size of the file if `content` is only its beginning. Raises Invalid at `field` if the file is not a
     complete JPEG, is too large or too small, is not a portrait of about 3:4, or is greyscale (rules/issuance 3.3, S34).
     """
+    return made(upright(content, field=field, size=size, least=PORTRAIT_SIZE, check=_check_shape), field)
+
+
+def upright(
+    content: bytes,
+    *,
+    field: str,
+    size: int | None,
+    least: tuple[int, int],
+    check: Callable[[tuple[int, int], str], None],
+) -> Image.Image:
+    """Returns the pixels of the image in the JPEG file, upright and decoded to at least `least` if it has so many. `check` gets
+    its size before decoding. Raises Invalid at `field`.
+    """
     size = max(size or 0, len(content))
     if size > PORTRAIT_MAX_BYTES:
         limit = "Högst 5 MB tas emot. Spara fotot i en mindre storlek och hämta det igen."
@@ -101,23 +116,26 @@ def portrait(content: bytes, *, field: str, size: int | None = None) -> Portrait
     if found is None:
         _refuse_jpeg(field)
     turned = _orientation(found.exif)
-    _check_shape(found.size[::-1] if turned in _SIDEWAYS else found.size, field)
+    check(found.size[::-1] if turned in _SIDEWAYS else found.size, field)
     if found.components == 1:
         _refuse_grey(field)
     try:
-        with _decoding, Image.open(io.BytesIO(found.content), formats=("JPEG",)) as image:
-            image.draft("RGB", (max(PORTRAIT_SIZE), max(PORTRAIT_SIZE)))
+        with decoding, Image.open(io.BytesIO(found.content), formats=("JPEG",)) as image:
+            image.draft("RGB", (max(least), max(least)))
             pixels = image.convert("RGB")
     except _BROKEN:
         _refuse_jpeg(field)
-    if turned in _TRANSPOSITIONS:
-        pixels = pixels.transpose(_TRANSPOSITIONS[turned])
+    return pixels.transpose(_TRANSPOSITIONS[turned]) if turned in _TRANSPOSITIONS else pixels
+
+
+def made(pixels: Image.Image, field: str) -> Portrait:
+    """Returns the portrait of these pixels. Raises Invalid at `field` if they are greyscale."""
     pixels.thumbnail(PORTRAIT_SIZE, Image.Resampling.LANCZOS)
     if _has_no_colour(pixels):
         _refuse_grey(field)
     fresh = Image.new("RGB", pixels.size)
     fresh.paste(pixels)
-    return Portrait(_encoded(fresh), *fresh.size)
+    return Portrait(encoded(fresh, PORTRAIT_JPEG_BYTES), *fresh.size)
 
 
 _TRANSPOSITIONS = {
@@ -159,15 +177,22 @@ _ROUNDING = 4
 """The largest difference (of 256 levels) between the channels of a greyscale pixel."""
 
 
+def require_room(size: tuple[int, int], field: str) -> None:
+    """Raises Invalid at `field` if an image of this size has too many pixels, or no room for a portrait of 3:4."""
+    width, height = size
+    broad = min(width, round(height * 3 / 4))
+    _check_pixels(width, height, field)
+    if broad < PORTRAIT_LEAST[0]:
+        message = (
+            f"Fotot är {width} × {height} bildpunkter. Det behöver vara minst {PORTRAIT_LEAST[0]} × {PORTRAIT_LEAST[1]} när det "
+            "är beskuret till 3:4."
+        )
+        _refuse(field, "photo-too-small", message)
+
+
 def _check_shape(size: tuple[int, int], field: str) -> None:
     width, height = size
-    if width * height > PORTRAIT_MAX_PIXELS:
-        megapixels = -(-width * height // 1_000_000)
-        message = (
-            f"Fotot är {width} × {height} bildpunkter, {megapixels} megapixlar. Högst 12 megapixlar tas emot. Spara det i en "
-            "mindre storlek."
-        )
-        _refuse(field, "photo-too-many-pixels", message)
+    _check_pixels(width, height, field)
     if width < PORTRAIT_LEAST[0] or height < PORTRAIT_LEAST[1]:
         message = f"Fotot är {width} × {height} bildpunkter. Det behöver vara minst {PORTRAIT_LEAST[0]} × {PORTRAIT_LEAST[1]}."
         _refuse(field, "photo-too-small", message)
@@ -176,12 +201,22 @@ def _check_shape(size: tuple[int, int], field: str) -> None:
         _refuse(field, "photo-not-portrait", message)
 
 
-def _encoded(image: Image.Image) -> bytes:
-    """Encodes `image` as JPEG in the best quality that meets the limit. The lowest quality meets it for any content."""
+def _check_pixels(width: int, height: int, field: str) -> None:
+    if width * height > PORTRAIT_MAX_PIXELS:
+        megapixels = -(-width * height // 1_000_000)
+        message = (
+            f"Fotot är {width} × {height} bildpunkter, {megapixels} megapixlar. Högst 12 megapixlar tas emot. Spara det i en "
+            "mindre storlek."
+        )
+        _refuse(field, "photo-too-many-pixels", message)
+
+
+def encoded(image: Image.Image, most_bytes: int) -> bytes:
+    """Encodes `image` as JPEG in the best quality that meets the limit, else in the lowest, which meets it for portraits."""
     for quality in _QUALITIES:
         out = io.BytesIO()
         image.save(out, "JPEG", quality=quality, optimize=True)
-        if out.tell() <= PORTRAIT_JPEG_BYTES:
+        if out.tell() <= most_bytes:
             break
     return out.getvalue()
 

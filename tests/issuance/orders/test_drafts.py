@@ -528,7 +528,7 @@ class TestPhoto:
         whole = picture()
         clerk.upload(whole)
         before = OrderDraft.objects.values().get()
-        for content in (b"", whole[:-2], whole[:300], whole[: len(whole) // 2], picture(size=(800, 600))):
+        for content in (b"", whole[:-2], whole[:300], whole[: len(whole) // 2], picture(size=(700, 500))):
             with pytest.raises(Invalid) as error:
                 clerk.upload(content)
             assert list(error.value.fields) == ["photo"]

@@ -1,6 +1,7 @@
 """The page of an order over HTTP, without script: what it shows and proposes, two tabs, lost log-in, and what it costs."""
 
 import datetime as dt
+import io
 import re
 import threading
 import uuid
@@ -12,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from PIL import Image
 
 from billing.services.prices import set_price
 from issuance.articles.models import Article
@@ -524,13 +526,21 @@ class TestWho:
         assert CardOrder.objects.count() == 1
 
 
+def slope(width: int, height: int) -> bytes:
+    """A picture of which no two parts look alike."""
+    grey = Image.linear_gradient("L").resize((width, height))
+    out = io.BytesIO()
+    Image.merge("RGB", (grey, grey.transpose(Image.Transpose.ROTATE_90).resize((width, height)), grey)).save(out, "JPEG")
+    return out.getvalue()
+
+
 class TestPhoto:
     """Granska foto."""
 
     @pytest.mark.parametrize(
         ("content", "told"),
         [
-            (picture(size=(800, 600)), "Beskär det till stående format"),
+            (picture(size=(700, 500)), "minst 400 × 533 när det är beskuret till 3:4"),
             (picture(size=(300, 400)), "minst 400 × 533"),
             (picture()[:-2], "inte en hel JPEG"),
             (b"<svg onload=alert(1)>", "inte en hel JPEG"),
@@ -551,6 +561,29 @@ class TestPhoto:
         clerk.upload(picture())
         clerk.send()
         assert clerk.is_done
+
+    def test_a_file_of_another_shape_is_cropped_and_can_be_turned_and_moved(self, world: Any) -> None:
+        clerk = Clerk(world).fill("610")
+        clerk.upload(slope(1600, 1200))
+        first = Photo.objects.get()
+        assert (first.width, first.height) == (600, 800)
+        address = reverse("order_photo_adjust", args=[clerk.draft.id])
+        seen = {bytes(first.pending)}
+        for act in ("vanster", "narmare", "upp", "vrid-hoger"):
+            clerk.page = clerk.client.post(address, clerk.form["fields"] | {"valj": act}, follow=True)
+            photo = Photo.objects.get()  # in the place of the one before
+            assert (photo.width, photo.height) == (600, 800)
+            assert clerk.form["fields"]["photo"] == str(photo.pk)
+            seen.add(bytes(photo.pending))
+        assert len(seen) == 5
+        stale = clerk.form["fields"] | {"valj": "ner", "photo": str(first.pk)}
+        assert clerk.client.post(address, stale).status_code == 422
+        assert clerk.client.post(address, clerk.form["fields"] | {"valj": "annat"}).status_code == 302
+        assert Photo.objects.get() == photo
+        clerk.send()
+        photo.refresh_from_db()
+        assert CardOrder.objects.get().photo == photo
+        assert (photo.source, photo.framing, photo.pending) == (None, None, None)
 
     def test_without_a_photo_nothing_is_ordered(self, world: Any) -> None:
         clerk = Clerk(world).fill("610")
