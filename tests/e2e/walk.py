@@ -74,7 +74,9 @@ def open_person(desk: Desk, typed: str) -> None:
 
 def at_person(desk: Desk) -> None:
     expect(desk.page).to_have_url(re.compile("/sok/person/[0-9a-f-]{36}/"))
-    desk.see("Person")
+    name = desk.page.get_by_role("region", name="Person", exact=True).get_by_role("heading", level=1)
+    expect(name).to_be_visible(timeout=60_000)
+    desk.page.wait_for_load_state("load")
 
 
 def function(desk: Desk, name: str) -> Locator:
