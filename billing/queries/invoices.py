@@ -53,10 +53,11 @@ class Sums:
 
 @dataclass(frozen=True)
 class Choices:
-    """The choices of the list's filters: customers sorted by name, months from the newest."""
+    """The choices of the list's filters: customers sorted by name, months from the newest with the sum without VAT."""
 
     customers: tuple[tuple[UUID, str], ...]
     months: tuple[Month, ...]
+    net: tuple[Decimal, ...]
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,11 @@ def choices(actor: Actor) -> Choices:
     shown = visible(actor)
     invoiced = BillingCustomer.objects.filter(Exists(shown.filter(customer=OuterRef("pk"))))
     parties = dict(invoiced.order_by("valid_from").values_list("party_id", "name"))
-    months = shown.order_by("-period").values_list("period", flat=True).distinct()
+    months = list(shown.order_by("-period").values_list("period").annotate(Sum("net")))
     return Choices(
         customers=tuple(sorted(parties.items(), key=lambda party: (swedish_key(party[1]), str(party[0])))),
-        months=tuple(map(Month.of_day, months)),
+        months=tuple(Month.of_day(period) for period, _net in months),
+        net=tuple(net for _period, net in months),
     )
 
 

@@ -67,7 +67,8 @@ class InvoiceList(List[InvoiceRow]):
         """Raises Forbidden."""
         super().__init__(request)
         self.actor = actor
-        self.filter_form = FilterForm(request.GET, queries.choices(actor))
+        self.choices = queries.choices(actor)
+        self.filter_form = FilterForm(request.GET, self.choices)
         self.empty = Empty(
             _("Inga fakturor än"),
             _("Fakturor utfärdas i början av varje månad för månaden före. Löpande månad visar kort och abonnemang hittills."),

@@ -1,6 +1,6 @@
 """The frame of the invoice pages, and the figures above their lists."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
@@ -13,9 +13,11 @@ from billing.domain import line_kinds, money
 from billing.domain.invoices import InvoiceContent
 from billing.domain.periods import Month
 from issuance.authz import Action, Actor, policy
+from siths_portal.lib.pages.charts import Chart, Point, bar_chart
 
 TAB = "invoices"
 _MINUS = "\N{MINUS SIGN}"
+_MONTHS_SHOWN = 12
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -49,6 +51,19 @@ def figures(content: InvoiceContent, first: tuple[Decimal, str], before: Decimal
     if before is not None:
         found.append(_change(amount, before, content.month.previous()))
     return found
+
+
+def months_chart(months: Sequence[Month], net: Sequence[Decimal]) -> Chart | None:
+    """Returns the chart of the sums by month, given from the newest; None for a single month."""
+    if len(months) < 2:
+        return None
+    newest = list(zip(months, net, strict=True))[:_MONTHS_SHOWN]
+    return bar_chart(
+        [
+            Point(str(month)[:3], str(month).capitalize(), float(amount), money.swedish(amount))
+            for month, amount in reversed(newest)
+        ]
+    )
 
 
 def _change(amount: Decimal, before: Decimal, month: Month) -> dict[str, str]:

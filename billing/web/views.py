@@ -19,7 +19,7 @@ from billing.queries.running import Overview, Running, Stopped, overview, runnin
 from billing.services import downloads
 from billing.web.forms import CustomerForm, FilterForm
 from billing.web.lists import InvoiceList, LineEventList, LineList, line_groups
-from billing.web.pages import actor_of, figures, page
+from billing.web.pages import actor_of, figures, months_chart, page
 from issuance.authz import Action, Actor, policy
 from siths_portal.lib.files.downloads import attachment
 from siths_portal.lib.lists import Shown
@@ -35,7 +35,14 @@ def invoice_list(request: HttpRequest) -> HttpResponseBase:
 def _invoices_page(request: HttpRequest, actor: Actor, shown: Shown[queries.InvoiceRow]) -> HttpResponse:
     form = cast(FilterForm, shown.form)
     sums = queries.sums(actor, party_id=form.party_id, month=form.month) if form.is_valid() else None
-    context = {"form": form, "list": shown, "sums": sums, "figures": _sums(sums) if sums else []}
+    choices = cast(InvoiceList, shown.declared).choices
+    context = {
+        "form": form,
+        "list": shown,
+        "sums": sums,
+        "figures": _sums(sums) if sums else [],
+        "chart": None if shown.chips or not shown.rows else months_chart(choices.months, choices.net),
+    }
     return page(request, "billing/invoices.html", context, here="invoices", status=shown.status)
 
 
@@ -62,7 +69,7 @@ def _invoice_page(request: HttpRequest, view: queries.InvoiceView, shown: Shown[
     content = view.invoice.content
     context = {
         "list": shown,
-        "groups": line_groups(shown),
+        "line_groups": line_groups(shown),
         "view": view,
         "invoice": view.invoice,
         "content": content,
@@ -179,7 +186,7 @@ def running_month(request: HttpRequest) -> HttpResponseBase:
     context["figures"] = figures(content, (content.totals.net, _("kronor exkl. moms hittills")), before)
     fixed = [("kund", str(form.party_id))] if form.party_id else []
     lines = LineList(request, content.lines, _("fakturarader löpande månad"), fixed=fixed)
-    return lines.answer(lambda shown: draw({**context, "list": shown, "groups": line_groups(shown)}))
+    return lines.answer(lambda shown: draw({**context, "list": shown, "line_groups": line_groups(shown)}))
 
 
 def _may_repair(request: HttpRequest) -> bool:

@@ -1,0 +1,29 @@
+"""A chart is drawn for a wide page and for a phone, and its values stand in a table too."""
+
+import re
+
+from django.template.loader import render_to_string
+
+from siths_portal.lib.pages.charts import Point, bar_chart
+
+POINTS = [Point(name[:3], name, value, f"{value},00") for value, name in enumerate(("januari", "februari", "mars", "april"), 1)]
+
+
+def test_both_drawings_and_the_table_say_the_same() -> None:
+    chart = bar_chart(POINTS, narrow=3)
+    html = render_to_string("components/chart.html", {"chart": chart, "title": "Per månad", "title_id": "x"})
+    wide, narrow = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
+    assert (wide.count("<rect"), narrow.count("<rect")) == (4, 3)
+    assert "<title>Per månad</title>" in wide
+    assert "style=" not in html
+    for point in POINTS:
+        assert re.search(rf'<th scope="row">{point.name}</th><td class="amount">{point.text}</td>', html)
+    assert wide.count("4,00") == 1, "the newest has its value"
+
+
+def test_the_highest_bar_fills_the_height_and_nothing_is_divided_by_zero() -> None:
+    (low, *_rest, high) = bar_chart(POINTS).wide.bars
+    assert round(high.height / 4) == low.height
+    assert high.y + high.height == low.y + low.height == bar_chart(POINTS).wide.base
+    assert [bar.height for bar in bar_chart([Point("a", "a", 0, "0")]).wide.bars] == [0]
+    assert bar_chart([]).wide.bars == ()
