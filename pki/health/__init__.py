@@ -8,14 +8,17 @@ from pki.authorities.clock_guard import ClockReading
 from pki.authorities.clock_guard import look as clock_reading
 from pki.domain.findings import Severity
 from pki.domain.responder_lifetime import RENEW_BEFORE as RESPONDER_RENEW_BEFORE
+from pki.health.limits import LIMITS, Limit
 from pki.health.reports import AuditCheckView, SeenFinding, audit_checks, latest_report
 from pki.ocspd.metrics import GIVEN_UP as OCSP_STORE_GIVEN_UP
 
 __all__ = [
+    "LIMITS",
     "OCSP_STORE_GIVEN_UP",
     "RESPONDER_RENEW_BEFORE",
     "AuditCheckView",
     "ClockReading",
+    "Limit",
     "SeenFinding",
     "Severity",
     "audit_checks",

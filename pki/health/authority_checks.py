@@ -14,6 +14,7 @@ from pki.authorities.queries import certificate_of, known_until, must_answer
 from pki.crl import building
 from pki.domain.findings import Finding, Severity, finding
 from pki.domain.ocsp_request import CertId
+from pki.health.limits import CA_LAST, CA_WARNING, SIGNER_WARNING
 from pki.hsm import HsmError, hsm_for
 from pki.models import (
     ANSWERED,
@@ -36,9 +37,6 @@ from pki.ocsp import presigning, status
 from pki.operators.status import ANSWERS_LAST, ANSWERS_SOON, part_left
 from siths_portal.lib import clock
 
-CA_WARNING = dt.timedelta(days=365)
-CA_LAST = dt.timedelta(days=90)
-SIGNER_WARNING = dt.timedelta(days=10)  # renewed when 15 days are left
 SIGNER_ELSEWHERE = dt.timedelta(days=30)  # certified in another system, by people
 ANSWER_WAIT = dt.timedelta(seconds=30)  # the sweeper runs every 2 s
 SECRET_WAIT = dt.timedelta(minutes=5)

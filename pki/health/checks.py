@@ -10,6 +10,16 @@ from django.db.models import Min
 from pki.authorities import clock_guard
 from pki.domain.findings import Finding, Severity, finding
 from pki.health import authority_checks, reports
+from pki.health.limits import (
+    CLOCKS_APART,
+    MAC_WAIT,
+    SEAL_WAIT,
+    SIGNING_SLOW,
+    SIGNING_STOPPED,
+    STORE_GIVEN_UP,
+    STORE_LATE,
+    VERIFIED_AGE,
+)
 from pki.hsm import Algorithm, HsmError, KeyRef, hsm_for
 from pki.issuing import reconciling
 from pki.models import (
@@ -25,7 +35,6 @@ from pki.models import (
     KeyInventory,
     KeyPurpose,
 )
-from pki.ocspd import metrics as ocspd_metrics
 from pki.operators.status import status_of_store
 from pki.revocation import releasing
 from pki.takeover import foreign_crls
@@ -36,13 +45,8 @@ from siths_portal.lib.monitoring import metrics
 
 log = structlog.get_logger(__name__)
 
-SIGNING_SLOW, SIGNING_STOPPED = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # the sweeper runs every 3 s
-SEAL_WAIT, MAC_WAIT = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # both jobs run every 5 s
 INVENTORY_AGE = dt.timedelta(days=2)  # made daily
 RECONCILED_AGE = dt.timedelta(days=2)  # compared daily
-VERIFIED_AGE = dt.timedelta(days=2)  # verified daily
-STORE_LATE, STORE_GIVEN_UP = dt.timedelta(seconds=ocspd_metrics.LATE), dt.timedelta(seconds=ocspd_metrics.GIVEN_UP)
-CLOCKS_APART = dt.timedelta(seconds=5)
 
 _STATE = metrics.gauge("pki_health", "0 as it should be, 1 look at it, 2 wrong", ["subject"], mode="mostrecent")
 _VALUE = metrics.gauge("pki_health_value", "The number that was judged", ["subject", "measure"], mode="mostrecent")
