@@ -28,7 +28,7 @@ def _active(found: AuthorityRecord) -> Iterator[str]:
     again = found.line.state == "status_only"
     yield _("Utfärdaren utfärdar certifikat igen.") if again else _("Utfärdaren tas i bruk och utfärdar certifikat.")
     if found.generations:
-        yield _("Finns flera generationer som utfärdar går nya beställningar till den nyaste av dem.")
+        yield _("Om flera generationer utfärdar går nya beställningar till den nyaste.")
     yield _("Spärrlistor och OCSP-svar publiceras.")
     yield _("Går att ångra: utfärdaren kan sättas till bara status igen.")
 
@@ -50,19 +50,19 @@ def _retired(found: AuthorityRecord) -> Iterator[str]:
 
 def _compromised(found: AuthorityRecord) -> Iterator[str]:
     yield _("Går inte att ångra.")
-    yield _("Inga nya spärrlistor och OCSP-svar publiceras: det som nyckeln har signerat är inget värt.")
+    yield _("Inga nya spärrlistor och OCSP-svar publiceras, eftersom ingen kan lita på det som nyckeln har signerat.")
     yield from _certificates(found, _("går inte att lita på och slutar fungera när publicerade svar och listor har gått ut."))
     if found.children:
         names = ", ".join(name for _slug, _generation, name in found.children)
-        yield _("Det drabbar också det som den har utfärdat: {names}.").format(names=names)
+        yield _("Det drabbar också utfärdarna under den: {names}.").format(names=names)
     if found.parent:
-        yield _("Utfärdarens eget certifikat spärras inte här. Det gör roten vid en ceremoni, som behöver förberedas genast.")
+        yield _("Utfärdarens eget certifikat spärras inte här. Roten spärrar det vid en ceremoni. Förbered ceremonin genast.")
     else:
-        yield _("En rot kan inte spärras. Alla som litar på den måste ta bort den ur sina system.")
+        yield _("En rot kan inte spärras. Alla som litar på roten måste ta bort den ur sina system.")
 
 
 def _stops() -> str:
-    return _("Utfärdaren tar inte emot nya beställningar. Det som är beställt hos den färdigställs.")
+    return _("Utfärdaren tar inte emot nya beställningar. Beställda certifikat blir klara.")
 
 
 def _certificates(found: AuthorityRecord, what: str) -> Iterator[str]:

@@ -7,26 +7,24 @@ from django.utils.translation import gettext_noop as _
 from issuance.operators.queries.pki_words import StateWords
 
 IMPORT_STATES: Mapping[str, StateWords] = {
-    "open": StateWords(
-        _("Väntar på beslut"), "queued", _("Inget är infört. Provkörningen nedan är underlaget för dem som beslutar.")
-    ),
+    "open": StateWords(_("Väntar på beslut"), "queued", _("Inget är inläst. Provkörningen nedan är underlag för beslutet.")),
     "approved": StateWords(
-        _("Godkänd, ej påbörjad"), "sent", _("Inget är infört. Importen påbörjas med pki_import där mappen finns.")
+        _("Godkänd, ej påbörjad"), "sent", _("Inget är inläst. Importen påbörjas med pki_import där mappen finns.")
     ),
-    "rejected": StateWords(_("Avslagen"), "failed", _("Inget är infört.")),
-    "withdrawn": StateWords(_("Återtagen"), "cancelled", _("Inget är infört.")),
-    "expired": StateWords(_("Tiden gick ut"), "expired", _("Inget är infört. Begäran hann inte godkännas och påbörjas.")),
+    "rejected": StateWords(_("Avslagen"), "failed", _("Inget är inläst.")),
+    "withdrawn": StateWords(_("Återtagen"), "cancelled", _("Inget är inläst.")),
+    "expired": StateWords(_("Tiden gick ut"), "expired", _("Inget är inläst. Begäran hann inte godkännas och påbörjas.")),
     "certificates": StateWords(
         _("Läser certifikat"),
         "in_production",
-        _("Certifikaten förs in i omgångar. Utfärdaren publicerar inget förrän allt är infört."),
+        _("Certifikaten läses in i omgångar. Utfärdaren publicerar inget förrän alla är inlästa."),
     ),
     "lists": StateWords(
         _("Jämför listor"),
         "in_production",
-        _("Certifikaten är införda. Gamla spärrlistor och begäran på papper jämförs med dem."),
+        _("Certifikaten är inlästa. Gamla spärrlistor och begäran på papper jämförs med dem."),
     ),
-    "finished": StateWords(_("Klar"), "active", _("Allt är infört. Spärrlistor och OCSP-svar görs här om nyckeln finns här.")),
+    "finished": StateWords(_("Klar"), "active", _("Allt är inläst. Spärrlistor och OCSP-svar görs här om nyckeln finns här.")),
 }
 IMPORT_COUNT: Mapping[str, str] = {
     "rows": _("Rader i underlaget"),
@@ -43,9 +41,9 @@ IMPORT_COUNT: Mapping[str, str] = {
 }
 IMPORT_EVENT: Mapping[str, str] = {
     "import.started": _("Importen påbörjades; godkännandet förbrukades"),
-    "certificates.imported": _("En omgång infördes"),
+    "certificates.imported": _("En omgång lästes in"),
     "import.finished": _("Importen blev klar; rapporten sparades"),
-    "import.report_signed": _("Rapporten undertecknades"),
+    "import.report_signed": _("Rapporten skrevs under"),
     "import.compared": _("Jämfördes med den gamla tjänstens spärrlista"),
 }
 LIST_STATES: Mapping[str, StateWords] = {

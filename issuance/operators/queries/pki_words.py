@@ -31,7 +31,9 @@ CA_STATES: Mapping[str, StateWords] = {
     "status_only": StateWords(_("Bara status"), "info", _("Utfärdar inget. Spärrlistor och OCSP-svar publiceras som förut.")),
     "offline": StateWords(_("Frånkopplad"), "info", _("Nyckeln är frånkopplad. Spärrlistor och svar görs vid ceremonier.")),
     "external": StateWords(
-        _("Extern"), "info", _("Drivs av någon annan. Här publiceras dess spärrlista, och OCSP-svar om den har en svarare här.")
+        _("Extern"),
+        "info",
+        _("Drivs av någon annan. Portalen publicerar spärrlistan, och OCSP-svar om utfärdaren har en svarare här."),
     ),
     "retired": StateWords(
         _("Avvecklad"), "expired", _("Utfärdar inget mer. Status publiceras tills det sista certifikatet har gått ut.")
@@ -39,12 +41,12 @@ CA_STATES: Mapping[str, StateWords] = {
     "compromised": StateWords(
         _("Röjd"),
         "revoked",
-        _("Nyckeln är röjd. Inget utfärdas och ingen status publiceras: det som utfärdaren säger är inget värt."),
+        _("Nyckeln är röjd. Inget utfärdas och ingen status publiceras, eftersom ingen kan lita på utfärdaren."),
     ),
 }
 CA_STATE_STAYS: Mapping[str, str] = {
     "external": _("Utfärdaren drivs av någon annan och styrs inte härifrån."),
-    "compromised": _("En röjd utfärdare kan inte bli något annat. En ny generation får ta över."),
+    "compromised": _("En röjd utfärdare kan inte få ett annat tillstånd. En ny generation får ta över."),
 }
 """Why a CA in this state is given no other one."""
 CERTIFICATE_STATES: Mapping[str, StateWords] = {
@@ -72,7 +74,7 @@ REASON: Mapping[str, str] = {
 }
 HOLD: Mapping[str, str] = {
     "refuse": _("Får inte finnas i källan"),
-    "revoke": _("Spärras för gott"),
+    "revoke": _("Spärras"),
 }
 """The ways in which an import may handle certificates on hold."""
 PURPOSE: Mapping[str, str] = {
@@ -81,7 +83,7 @@ PURPOSE: Mapping[str, str] = {
     "kek": _("Försegling av koder"),
     "secret-derive": _("Mottagning av koder"),
     "audit-mac": _("Loggens kedja"),
-    "audit-head": _("Loggens undertecknade huvuden"),
+    "audit-head": _("Loggens signerade huvuden"),
     "health": _("Prov av modulen"),
 }
 FINDINGS: Mapping[str, StateWords] = {
@@ -90,7 +92,7 @@ FINDINGS: Mapping[str, StateWords] = {
     "missing": StateWords(_("Saknas i modulen"), "missing"),
     "drifted": StateWords(_("Ändrad i modulen"), "revoked"),
 }
-PROVENANCE: Mapping[str, str] = {"generated": _("Gjord i modulen"), "imported": _("Införd vid en ceremoni")}
+PROVENANCE: Mapping[str, str] = {"generated": _("Skapad i modulen"), "imported": _("Inläst vid en ceremoni")}
 APPROVAL_ACTION: Mapping[str, str] = {
     "ceremony": _("Nyckelceremoni"),
     "ca-state": _("Ändring av utfärdare"),
@@ -113,11 +115,9 @@ MASS_STATES: Mapping[str, StateWords] = {
     "rejected": StateWords(_("Avslagen"), "failed", _("Inget är spärrat.")),
     "withdrawn": StateWords(_("Återtagen"), "cancelled", _("Inget är spärrat.")),
     "expired": StateWords(_("Tiden gick ut"), "expired", _("Inget är spärrat. Begäran hann inte godkännas och startas.")),
-    "running": StateWords(
-        _("Spärrar"), "in_production", _("Certifikaten spärras i omgångar. Det som är spärrat går inte att ta tillbaka.")
-    ),
+    "running": StateWords(_("Spärrar"), "in_production", _("Certifikaten spärras i omgångar. Spärren kan inte hävas.")),
     "stopped": StateWords(
-        _("Stoppad"), "missing", _("Det som är spärrat förblir spärrat. Resten kan spärras om masspärren fortsätter.")
+        _("Stoppad"), "missing", _("Spärrade certifikat förblir spärrade. Resten spärras om masspärren fortsätter.")
     ),
     "publishing": StateWords(
         _("Publicerar"), "in_production", _("Alla certifikat är spärrade. Spärrlistor och OCSP-svar görs nu.")
@@ -136,7 +136,7 @@ EVENT: Mapping[str, str] = {
     "certificate.reserved": _("Serienumret reserverades och innehållet sparades"),
     "certificate.issued": _("Certifikatet signerades och sparades"),
     "certificate.failed": _("Innehållet klarade inte kontrollen; inget signerades"),
-    "certificate.imported": _("Fördes in från en annan utfärdare"),
+    "certificate.imported": _("Lästes in från ett annat system"),
     "certificate.lint_finding": _("En granskning efteråt fann fel i innehållet"),
     "certificate.release_requested": _("Koden är vald; certifikatet ska sluta vara vilande"),
     "certificate.released": _("Blev giltigt: kortet visade att det är rätt kort"),
@@ -169,19 +169,17 @@ CEREMONY_STATES: Mapping[str, StateWords] = {
     "running": StateWords(
         _("Pågår"),
         "queued",
-        _("Ceremonin har börjat och är inte avslutad. Den fortsätter där den slutade när samma fil följs igen."),
+        _("Ceremonin har börjat och är inte avslutad. Följ samma fil igen för att fortsätta."),
     ),
-    "finished": StateWords(
-        _("Genomförd"), "active", _("Allt i filen är gjort och protokollet är skrivet. Att följa filen igen ändrar inget.")
-    ),
+    "finished": StateWords(_("Genomförd"), "active", _("Allt i filen är gjort och protokollet är skrivet.")),
     "failed": StateWords(
         _("Avbruten av ett fel"),
         "failed",
-        _("Ett fel avbröt ceremonin. Det som är gjort finns kvar. Följ samma fil igen när felet är åtgärdat."),
+        _("Ett fel avbröt ceremonin. Steg som är gjorda finns kvar. Följ samma fil igen när felet är rättat."),
     ),
 }
 CEREMONY_EVENT: Mapping[str, str] = {
-    "ceremony.proposed": _("Filen lades in för underskrift"),
+    "ceremony.proposed": _("Filen laddades upp för underskrift"),
     "ceremony.signature_registered": _("En underskrift lämnades in"),
     "ceremony.proposal_withdrawn": _("Förslaget togs tillbaka"),
     "ceremony.started": _("Ceremonin började; godkännandena förbrukades"),

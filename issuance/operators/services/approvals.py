@@ -20,7 +20,7 @@ def decide(*, actor: Actor, request_id: UUID, approve: bool, document_sha256: st
     found = approval(request_id)
     two_persons.require_second(actor, Action.DECIDE_PKI, requested_by=found.requester_ref, requested_at=found.created_at)
     if found.action == ApprovalAction.CEREMONY:
-        raise Forbidden("approval-by-signature", "En ceremoni godkänns genom att godkännarna signerar filen, inte här.")
+        raise Forbidden("approval-by-signature", "En ceremoni godkänns genom att godkännarna skriver under filen, inte här.")
     with transaction.atomic(durable=True):
         pki_approvals.decide(
             request_id=request_id,
@@ -41,7 +41,7 @@ def withdraw(*, actor: Actor, request_id: UUID) -> None:
 def refusal(actor: Actor, request: ApprovalView) -> str:
     """Returns the reason, in Swedish, why the actor cannot decide this request. Returns an empty string if they can."""
     if request.action == ApprovalAction.CEREMONY:
-        return "En ceremoni godkänns genom att godkännarna signerar filen."
+        return "En ceremoni godkänns genom att godkännarna skriver under filen."
     if not request.is_open:
         return "Ärendet väntar inte på beslut."
     if request.decision_of(actor.ref):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import kept_form, require_recent_login
-from issuance.authz import Action
+from issuance.authz import Action, Actor
 from issuance.operators.queries import pki_consequences, pki_words
 from issuance.operators.queries.pki_words import moment
 from issuance.operators.services import approvals
@@ -118,7 +118,9 @@ def matter_context(request: HttpRequest, found: ApprovalView) -> dict[str, Any]:
         "state": pki_words.tagged(pki_words.APPROVAL_STATES, found.state),
         "facts": list(_facts(found, names)),
         "document": rows_of(found.document, names, found.action),
-        "decisions": [_decision(each, names) for each in found.decisions],
+        "decisions": found.decisions,
+        "stages": list(_stages(actor, found, names)),
+        "next": _next(actor, found),
         "consequences": pki_consequences.of_matter(found),
         "missing": max(found.required - found.approved_by, 0),
         "functions": list(_functions(actor, found)),
@@ -133,15 +135,45 @@ def _facts(found: ApprovalView, names: Mapping[str, str]) -> Iterator[dict[str, 
     yield row(_("Underlagets SHA-256"), found.document_sha256, code=True, copy=True)
 
 
-def _decision(each: DecisionView, names: Mapping[str, str]) -> dict[str, Any]:
-    tag = {"kind": "active" if each.decision == Decision.APPROVED else "failed"}
-    return {
-        "who": pki_words.who(names, each.approver_ref),
-        "tag": tag | {"text": wording.label(pki_words.DECISION, each.decision)},
-        "at": moment(each.at),
-        "justification": each.justification,
-        "signed": each.signed,
-    }
+def _stages(actor: Actor, found: ApprovalView, names: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yields the stages of the request: who requested it, who decided what, who may decide next, and its execution."""
+    yield _stage("done", _("Begärt"), f"{pki_words.who(names, found.requester_ref)}, {moment(found.created_at)}")
+    for each in found.decisions:
+        state = "done" if each.decision == Decision.APPROVED else "stop"
+        yield _stage(state, wording.label(pki_words.DECISION, each.decision), _decided(each, names))
+    if found.is_open:
+        for number in range(found.required - found.approved_by):
+            why = approvals.refusal(actor, found) or _("Du kan besluta.")
+            yield _stage("later" if number else "now", _("Godkänns av en person till"), "" if number else why)
+    elif found.state not in (ApprovalState.APPROVED, ApprovalState.USED, ApprovalState.REJECTED):
+        yield _stage("stop", pki_words.label(pki_words.APPROVAL_STATES, found.state), moment(found.closed_at))
+    if found.state in (ApprovalState.OPEN, ApprovalState.APPROVED, ApprovalState.USED):
+        used, approved = found.state == ApprovalState.USED, found.state == ApprovalState.APPROVED
+        note = moment(found.closed_at) if used else _("Senast {at}").format(at=moment(found.expires_at))
+        yield _stage("done" if used else "now" if approved else "later", _("Utförs") if not used else _("Utfört"), note)
+
+
+def _stage(state: str, text: str, note: str) -> dict[str, str]:
+    return {"state": state, "text": text, "note": note}
+
+
+def _decided(each: DecisionView, names: Mapping[str, str]) -> str:
+    signed = _("med underskrift") if each.signed else ""
+    about = ", ".join(filter(None, (pki_words.who(names, each.approver_ref), moment(each.at), signed)))
+    return f"{about}. {each.justification}" if each.justification else about
+
+
+def _next(actor: Actor, found: ApprovalView) -> dict[str, str] | None:
+    """Returns what the actor can do now, for the deep panel."""
+    if found.is_open and not approvals.refusal(actor, found):
+        text = _("Läs underlaget först. Beslutet kan inte ändras.")
+        url = reverse("pki_approval_decide", args=[found.id])
+        return {"heading": _("Godkänn eller avslå ärendet"), "text": text, "name": _("Besluta"), "url": url}
+    if found.action == ApprovalAction.CA_STATE and found.state == ApprovalState.APPROVED:
+        url = reverse("pki_approval_carry_out", args=[found.id])
+        text = _("Godkännandet gäller till {at} och kan användas en gång.").format(at=moment(found.expires_at))
+        return {"heading": _("Ändringen är godkänd"), "text": text, "name": _("Genomför ändringen"), "url": url}
+    return None
 
 
 def _functions(actor: Any, found: ApprovalView) -> Iterator[Link]:

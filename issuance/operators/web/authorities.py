@@ -17,7 +17,7 @@ from issuance.operators.web.lists import DestroyedKeyList
 from issuance.operators.web.section import PKI
 from issuance.records.domain import wording
 from issuance.records.web.frame import Link, render_page
-from issuance.records.web.values import bytes_of, row
+from issuance.records.web.values import bytes_of, number, row
 from pki.operators.approvals import ca_state_matter, waiting_count
 from pki.operators.authorities import AuthorityLine, AuthorityRecord, authority_certificate, authority_lines, authority_record
 from pki.operators.certificates import certificate_pem
@@ -30,6 +30,9 @@ SIGNER_SOON = dt.timedelta(days=10)
 
 CA_SOON = dt.timedelta(days=90)
 
+_FAULTY = ("missing", "drifted")
+"""Findings of the inventory that mean that a key is not as recorded."""
+
 
 @require_safe
 @PKI.requires()
@@ -41,7 +44,7 @@ def authority_list(request: HttpRequest) -> HttpResponse:
         request,
         PKI,
         "operators/authorities.html",
-        {"lines": lines, "waiting": waiting, "headline": headline()},
+        {"lines": lines, "waiting": waiting, "headline": headline(), "troubled": sum(each["troubled"] for each in lines)},
         here="authorities",
     )
 
@@ -88,8 +91,10 @@ def authority_der(request: HttpRequest, slug: str, generation: int) -> HttpRespo
 def key_list(request: HttpRequest) -> HttpResponse:
     """Shows the keys in the tokens and the destroyed keys."""
     destroyed = DestroyedKeyList(request).shown()
+    in_use = [] if destroyed.first_url else keys_in_use()
     context = {
-        "in_use": [] if destroyed.first_url else [_key(each) for each in keys_in_use()],
+        "in_use": [_key(each) for each in in_use],
+        "faulty": sum(each.finding in _FAULTY for each in in_use),
         "destroyed": [_key(each) for each in destroyed.lines],
         "next_url": destroyed.next_url,
         "previous_url": destroyed.previous_url,
@@ -106,16 +111,20 @@ def _line(line: AuthorityLine) -> dict[str, Any]:
     now = clock.now()
     newest = line.newest_list
     publishes = line.state in ("active", "status_only", "retired", "offline")
+    ends_soon = line.not_after is not None and line.not_after - now < CA_SOON
+    list_late = publishes and line.key_id and (newest is None or _is_late(newest, now))
+    signer_soon = line.signer_until is not None and line.signer_until - now < SIGNER_SOON
     return {
         "line": line,
         "state": _state(line.state),
         "not_after": wording.day(line.not_after),
         "publishes": publishes,
-        "ends_soon": line.not_after is not None and line.not_after - now < CA_SOON,
+        "ends_soon": ends_soon,
         "list_due": newest and (minute(newest.due) or _("Den sista")),
-        "list_late": publishes and line.key_id and (newest is None or _is_late(newest, now)),
+        "list_late": list_late,
         "signer_days": (line.signer_until - now).days if line.signer_until else None,
-        "signer_soon": line.signer_until is not None and line.signer_until - now < SIGNER_SOON,
+        "signer_soon": signer_soon,
+        "troubled": bool(publishes and (ends_soon or list_late or signer_soon)) or line.state == "compromised",
     }
 
 
@@ -134,8 +143,8 @@ def _facts(found: AuthorityRecord) -> list[dict[str, Any]]:
         row(_("Giltig till"), moment(found.line.not_after)),
         row(_("Nyckel (CKA_ID)"), found.line.key_id or _("finns inte här"), code=True),
         row(_("Modul"), found.token_label),
-        row(_("Serienummer som den ger ut"), wording.label(pki_words.SERIAL_MODE, found.serial_mode)),
-        row(_("Upplagd"), moment(found.created_at)),
+        row(_("Serienummer som utfärdaren använder"), wording.label(pki_words.SERIAL_MODE, found.serial_mode)),
+        row(_("Registrerad"), moment(found.created_at)),
     ]
 
 
@@ -188,7 +197,11 @@ def _responder(each: Any) -> dict[str, Any]:
 
 
 def _count(each: Any) -> dict[str, Any]:
-    return {"label": wording.label(pki_words.STATUS_COUNTED, each.status), "number": each.number, "estimated": each.estimated}
+    count = number(each.number)
+    return {
+        "name": wording.label(pki_words.STATUS_COUNTED, each.status),
+        "value": _("cirka {n}").format(n=count) if each.estimated else count,
+    }
 
 
 def _functions(found: AuthorityRecord) -> Iterable[Link]:
@@ -209,7 +222,7 @@ def _key(key: KeyView) -> dict[str, Any]:
         row(_("Modul"), key.token_label),
         row(_("Algoritm"), key.algorithm),
         row(_("Ursprung"), wording.label(pki_words.PROVENANCE, key.provenance)),
-        row(_("Gjord"), moment(key.created_at)),
+        row(_("Skapad"), moment(key.created_at)),
         row(_("Används av"), ", ".join(key.used_by)),
         row(_("Egenskaper"), _attributes(key), code=True),
         row(_("Senast jämförd med modulen"), moment(key.checked_at)),

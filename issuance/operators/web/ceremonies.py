@@ -108,20 +108,20 @@ def file_name(sha256: str) -> str:
 
 
 def steps(now: int, *, failed: bool = False) -> list[dict[str, str]]:
-    """Returns the steps of a ceremony with their states. Steps before `now` are done; step `now` may have failed."""
+    """Returns the steps of a ceremony as stages of a track. Steps before `now` are done; step `now` may have failed."""
     texts = (
-        (_("Förberedd"), _("Filen är granskad och inlagd.")),
-        (_("Undertecknad"), _("Godkännarna har skrivit under filen, var och en med sin egen nyckel.")),
+        (_("Förberedd"), _("Filen är granskad och uppladdad.")),
+        (_("Underskriven"), _("Godkännarna har skrivit under filen, var och en med sin egen nyckel.")),
         (_("Genomförd"), _("Kommandot pki_ceremony har följt filen, med rotens modul ansluten.")),
-        (_("Arkiverad"), _("Protokollet är skrivet och kan hämtas och undertecknas.")),
+        (_("Arkiverad"), _("Protokollet är skrivet och kan hämtas och skrivas under.")),
     )
-    tags = {"done": ("active", _("Klart")), "now": ("queued", _("Nu")), "later": ("info", _("Återstår"))}
-    found = []
-    for number, (name, text) in enumerate(texts, start=1):
-        state = "done" if number < now else "now" if number == now else "later"
-        kind, word = ("failed", _("Avbruten")) if failed and number == now else tags[state]
-        found.append({"name": name, "text": text, "state": state, "kind": kind, "word": word})
-    return found
+
+    def state(number: int) -> str:
+        if number == now:
+            return "stop" if failed else "now"
+        return "done" if number < now else "later"
+
+    return [{"state": state(number), "text": name, "note": text} for number, (name, text) in enumerate(texts, start=1)]
 
 
 def event(each: CeremonyEvent, names: Mapping[str, str]) -> dict[str, str]:
@@ -136,7 +136,7 @@ def prepared_tag(view: ProposalView) -> dict[str, str]:
     if view.faulty:
         return {"kind": "missing", "text": _("Underskrift gäller inte längre")}
     if view.is_signed:
-        return {"kind": "sent", "text": _("Undertecknad")}
+        return {"kind": "sent", "text": _("Underskriven")}
     return {"kind": "queued", "text": _("Väntar på underskrifter")}
 
 

@@ -174,7 +174,7 @@ def _published(found: CertificateRecord) -> Iterator[dict[str, Any]]:
             none = _("inget är signerat än") if found.published.answers_ocsp else _("inget ges ut för certifikatet")
         yield row(_("OCSP-svar"), none)
     if not found.revoked_at:
-        yield row(_("Spärrlista"), _("står inte på någon"))
+        yield row(_("Spärrlista"), _("finns inte i någon lista"))
     elif found.published.crl_since:
         number = _("nummer {n}, sedan {moment}").format(n=found.crl_number, moment=moment(found.published.crl_since))
         yield row(_("Spärrlista"), number)

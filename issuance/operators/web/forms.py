@@ -102,7 +102,7 @@ class CaStateForm(Form):
         error_messages={"required": _("Välj det nya tillståndet."), "invalid_choice": _("Välj ett av tillstånden.")},
     )
     justification = justification_field(
-        _("För den som ska godkänna. Sparas i ärendet och i loggen. Skriv inga personuppgifter."),
+        _("Visas för godkännaren. Sparas i ärendet och i loggen. Skriv inga personuppgifter."),
         required=_("Skriv varför utfärdaren ska få ett annat tillstånd."),
     )
 
@@ -130,7 +130,7 @@ class CeremonyFileForm(FileForm):
 
     file = forms.FileField(
         label=_("Ceremonifil (YAML)"),
-        help_text=_("Filen som är granskad och ska skrivas under, exakt som den är. Godkännarnas certifikat ska stå i den."),
+        help_text=_("Ladda upp den granskade filen exakt som den är. Filen ska innehålla godkännarnas certifikat."),
         error_messages={"required": _("Välj ceremonifilen."), "empty": _("Filen är tom. Välj en annan.")},
         widget=forms.FileInput(attrs={"accept": ".yaml,.yml"}),
     )

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from issuance.operators.queries import pki_health_words as health_words
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
+from issuance.operators.web import health_values
 from issuance.operators.web.section import PKI
 from issuance.records.domain import wording
 from issuance.records.web.frame import render_page
@@ -50,12 +51,13 @@ def health(request: HttpRequest) -> HttpResponse:
     )
     age = clock.now() - report.seen_at if report else None
     context = {
+        "first": troubles[0] if troubles else None,
+        "others": [_row(each) for each in troubles[1:]],
+        "values": health_values.rows(report.findings) if report else [],
         "seen_at": moment(report.seen_at) if report else "",
         "ago": pki_words.ago(age) if age is not None else "",
         "late": age is None or age > LATE,
         "summary": _summary(troubles),
-        "worst": max((each["severity"] for each in troubles), default=0),
-        "troubles": troubles,
         "findings": [each for each in findings if not each["severity"]],
         "inventory": _inventory(latest_inventory()),
         "clock": _clock(pki_health.clock_reading()),
@@ -74,27 +76,43 @@ def headline() -> str:
         sentences.append(_("Ingen kontroll av driften är gjord än. Den görs var femte minut."))
     elif clock.now() - report.seen_at > LATE:
         minutes = int(LATE.total_seconds() // 60)
-        sentences.append(_("Driftläget är okänt: ingen kontroll har gjorts på {n} minuter.").format(n=minutes))
+        sentences.append(_("Driftläget är okänt. Ingen kontroll är gjord på {n} minuter.").format(n=minutes))
     elif wrong := sum(each.severity == Severity.ERROR for each in report.findings):
         sentences.append(_("Kontrollen visar {n} fel.").format(n=wrong))
     if role_holder_reading.held_losses():
-        sentences.append(_("Läsningen av rollinnehavare avslutade inget: katalogen saknar för många."))
+        sentences.append(_("Inga uppdrag avslutades: för många rollinnehavare saknas i HSA-katalogen."))
     return " ".join(sentences)
 
 
 def _summary(troubles: list[dict[str, Any]]) -> str:
+    """Returns how things stand in one sentence."""
+    if not troubles:
+        return _("Allt fungerar.")
+    told = ngettext("{n} sak behöver ses över", "{n} saker behöver ses över", len(troubles)).format(n=len(troubles))
     wrong = sum(each["severity"] == Severity.ERROR for each in troubles)
-    warnings = len(troubles) - wrong
-    parts = []
+    if wrong == len(troubles):
+        return f"{told}."
     if wrong:
-        parts.append(_("{n} fel").format(n=wrong))
-    if warnings:
-        parts.append(ngettext("{n} sak att se över", "{n} saker att se över", warnings).format(n=warnings))
-    return _(" och ").join(parts) if parts else _("Allt är som det ska")
+        return ngettext("{told}, varav {n} är ett fel.", "{told}, varav {n} är fel.", wrong).format(told=told, n=wrong)
+    return _("{told}, men inget är fel.").format(told=told)
+
+
+def _row(each: dict[str, Any]) -> dict[str, Any]:
+    """Returns a problem as a row of components/rows.html."""
+    parts = (each["text"] + ".", each["remedy"], _("Sedan {at}.").format(at=each["since"]))
+    return {
+        "title": each["title"],
+        "tag": each["tag"]["text"],
+        "tag_kind": each["tag"]["kind"],
+        "text": " ".join(parts),
+        "action": each["page_text"],
+        "url": each["page"],
+    }
 
 
 def _finding(each: SeenFinding) -> dict[str, Any]:
     area, _name = health_words.area_of(each.subject)
+    page, page_text = health_values.page_of(each.subject)
     return {
         "title": health_words.title_of(each.subject),
         "looks_at": _(area.looks_at).format(days=RESPONDER_RENEW_BEFORE.days, hours=_HOURS) if area.looks_at else "",
@@ -103,6 +121,8 @@ def _finding(each: SeenFinding) -> dict[str, Any]:
         "tag": _severity(int(each.severity)),
         "text": _sentence(each.text),
         "since": minute(each.since),
+        "page": page,
+        "page_text": page_text,
     }
 
 
@@ -123,6 +143,8 @@ def _failed_chain(each: AuditCheckView) -> dict[str, Any]:
         "tag": _severity(int(Severity.ERROR)),
         "text": _sentence(each.text),
         "since": minute(each.at),
+        "page": "#loggen",
+        "page_text": _("Visa genomgångarna"),
     }
 
 
@@ -133,15 +155,17 @@ def _refused_removals() -> list[dict[str, Any]]:
     found = role_holder_reading.held_losses()
     if found is None:
         return []
-    text = _("Katalogen saknar uppdrag för {held} av {read} rollinnehavare: så många att inget avslutades")
+    text = _("HSA-katalogen saknar uppdrag för {held} av {read} rollinnehavare, så inget avslutades")
     return [
         {
             "title": _("Läsning av rollinnehavare"),
-            "remedy": _("Kontrollera att katalogen är hel. Stämmer det, kör issuance_read_role_holders --accept-losses."),
+            "remedy": _("Kontrollera HSA-katalogen. Om den stämmer, kör issuance_read_role_holders --accept-losses."),
             "severity": int(Severity.ERROR),
             "tag": _severity(int(Severity.ERROR)),
             "text": text.format(held=found.held, read=found.read),
             "since": minute(found.at),
+            "page": "",
+            "page_text": "",
         }
     ]
 
@@ -174,7 +198,7 @@ def _clock(reading: ClockReading) -> dict[str, Any]:
     elif reading.is_far_ahead:
         tag = {"kind": "revoked", "text": _("Långt före databasen")}
     else:
-        tag = {"kind": "active", "text": _("Släpper igenom signering")}
+        tag = {"kind": "active", "text": _("Signering tillåten")}
     rows = [
         row(_("Senast signerat"), moment(reading.produced_at) or _("inget än")),
         row(_("Portalens klocka"), moment(reading.now)),

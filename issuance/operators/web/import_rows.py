@@ -49,10 +49,10 @@ def progress(found: ImportRecord) -> dict[str, Any]:
         "total": number(own.rows),
         "last_batch_at": moment(own.last_batch_at),
         "sums": [
-            {"label": wording.label(import_words.IMPORT_COUNT, name), "number": number(found.counts.get(name, 0))}
+            {"name": wording.label(import_words.IMPORT_COUNT, name), "value": number(found.counts.get(name, 0))}
             for name in ("new", "new_revoked", "revoked", "unchanged")
         ]
-        + [{"label": wording.label(import_words.IMPORT_COUNT, "findings"), "number": number(own.findings)}],
+        + [{"name": wording.label(import_words.IMPORT_COUNT, "findings"), "value": number(own.findings)}],
         "pace": _pace(found),
     }
 
@@ -98,7 +98,7 @@ def _facts(found: ImportRecord, names: Mapping[str, str]) -> Iterator[dict[str, 
     if own.finished_at:
         yield row(_("Klar"), moment(own.finished_at))
     yield row(_("Format"), found.format, code=True)
-    yield row(_("Nyckeln"), _("finns någon annanstans") if found.is_external else _("finns i modulen här"))
+    yield row(_("Nyckeln"), _("finns i ett annat system") if found.is_external else _("finns i modulen här"))
     yield row(_("Utfärdarens certifikat, SHA-256"), found.certificate_sha256, code=True)
     yield row(_("Underlagets SHA-256"), found.inputs_sha256, code=True, copy=True)
 
@@ -134,10 +134,10 @@ def _report(found: ImportRecord) -> Iterator[dict[str, Any]]:
     yield row(_("Nästa spärrlista får ett nummer över"), report["crl_number_above"])
     yield row(_("Rapportens SHA-256"), found.report_sha256, code=True, copy=True)
     if found.signature_key_id:
-        yield row(_("Undertecknad"), moment(found.signed_at))
+        yield row(_("Underskriven"), moment(found.signed_at))
         yield row(_("Med nyckeln (CKA_ID)"), found.signature_key_id, code=True)
     else:
-        yield row(_("Undertecknad"), _("inte än; pki-workern gör det när modulen svarar"))
+        yield row(_("Underskriven"), _("inte än, pki-worker gör det när modulen svarar"))
 
 
 def _step(each: ImportStep, names: Mapping[str, str]) -> dict[str, str]:

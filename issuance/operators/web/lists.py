@@ -100,8 +100,8 @@ class CertificateList(OperatorList):
     empty = Empty(
         gettext_lazy("Inga träffar"),
         gettext_lazy(
-            "Kontrollera numret, eller vidga urvalet. Ett serienummer söks i båda byteordningarna hos alla utfärdare. Ett "
-            "fingeravtryck med SHA-1 går inte att söka på."
+            "Kontrollera numret, eller vidga urvalet. Portalen söker serienumret i båda byteordningarna hos alla utfärdare. "
+            "Fingeravtryck med SHA-1 går inte att söka på."
         ),
     )
 
@@ -133,8 +133,8 @@ class ImportList(OperatorList):
     empty = Empty(
         gettext_lazy("Ingen import är begärd"),
         gettext_lazy(
-            "En utfärdare från en annan installation tas över med kommandot pki_import: först på prov, sedan efter två andra "
-            "personers godkännande."
+            "Kommandot pki_import läser in en utfärdare från ett annat system: först på prov, sedan när två andra personer "
+            "har godkänt."
         ),
     )
 
@@ -158,7 +158,7 @@ class FindingList(OperatorList):
     order = ""
     page_size = 100
     count_to = 0
-    empty = Empty(gettext_lazy("Det finns inga fler."))
+    empty = Empty(gettext_lazy("Inga fler avvikelser"))
 
     def __init__(self, request: HttpRequest, import_id: UUID, kind: str) -> None:
         """Raises NotFound."""
@@ -192,8 +192,8 @@ class MassList(OperatorList):
     def nothing(self, *, past_end: bool) -> Empty | None:
         """See `List`."""
         text = _(
-            "En masspärr spärrar många certifikat på en gång, till exempel när nycklar är röjda. Den räknas först på prov, och "
-            "minst {others} andra personer godkänner den."
+            "En masspärr spärrar många certifikat på en gång, till exempel när nycklar är röjda. Certifikaten räknas först på "
+            "prov, och minst {others} andra personer godkänner masspärren."
         ).format(others=REQUIRED[ApprovalAction.MASS_REVOCATION])
         none = Empty(_("Ingen masspärr finns"), text, reverse("pki_mass_new"), _("Ny masspärr"))
         return super().nothing(past_end=True) if past_end else none
@@ -212,7 +212,7 @@ class CeremonyList(OperatorList):
         Column(key="status", heading=gettext_lazy("Status"), value="tag", kind=Kind.TAG),
     )
     table_id = "genomforda"
-    empty = Empty(gettext_lazy("Ingen ceremoni har börjat."))
+    empty = Empty(gettext_lazy("Ingen ceremoni har börjat"))
     heading_level = "3"
 
     def rows(self) -> Source[Any]:
@@ -243,7 +243,7 @@ class PreparedList(OperatorList):
     )
     table_id = "forberedda"
     count_to = 0
-    empty = Empty(gettext_lazy("Ingen ceremoni är förberedd."))
+    empty = Empty(gettext_lazy("Ingen ceremoni är förberedd"))
     heading_level = "3"
 
     def __init__(self, request: HttpRequest, tag: Callable[[ProposalView], dict[str, str]]) -> None:

@@ -123,13 +123,13 @@ class MassGroundsForm(Form):
         error_messages={"required": _("Välj en spärrorsak."), "invalid_choice": _("Välj en spärrorsak i listan.")},
     )
     justification = justification_field(
-        _("För dem som ska godkänna. Sparas i loggen. Skriv inga personuppgifter."),
+        _("Visas för godkännarna. Sparas i loggen. Skriv inga personuppgifter."),
         required=_("Skriv varför certifikaten ska spärras."),
     )
     invalidity_date = MomentField(
         label=_("Ogiltiga sedan"),
         required=False,
-        help_text=_("Om nycklarna kan ha kommit i orätta händer tidigare än nu. Står i spärrlistan."),
+        help_text=_("Fyll i om nycklarna kan ha kommit i orätta händer tidigare än nu. Visas i spärrlistan."),
     )
     received_at = MomentField(label=_("När kom begäran in?"), help_text=_("Ändra om den kom in tidigare än nu."))
     channel = forms.ChoiceField(

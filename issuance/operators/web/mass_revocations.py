@@ -110,7 +110,7 @@ def mass_start(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
     if request.method != "POST":
         return render_page(request, PKI, "operators/mass_start.html", _context(request, found), here=SECTION)
     mass_revocations.start(actor=actor_of(request), mass_revocation_id=mass_revocation_id)
-    messages.success(request, _("Masspärren går."))
+    messages.success(request, _("Masspärren är startad."))
     return redirect("pki_mass_revocation", mass_revocation_id)
 
 

@@ -56,7 +56,7 @@ def trial(found: MassTrial, names: Mapping[str, str]) -> dict[str, Any]:
         "revocable": number(counted["revocable"]),
         "already": number(counted["total"] - counted["revocable"]),
         "as_of": moment(found.as_of),
-        "groups": groups_of(groups, names),
+        "by_ca": groups_of(groups, names),
         "unmatched": list(_unmatched(counted)),
         "examples": counted["unmatched_examples"],
     }
@@ -110,7 +110,7 @@ def progress(found: MassRevocationView, names: Mapping[str, str]) -> dict[str, A
         "done": number(found.done),
         "total": number(found.total),
         "sums": [
-            {"label": label, "number": number(value)}
+            {"name": label, "value": number(value)}
             for label, value in (
                 (_("Spärrade"), found.revoked),
                 (_("Skärpta"), found.changed),
@@ -144,7 +144,7 @@ def _report(report: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[dic
     differences = report["differences"]
     for name, label in (
         ("members", _("Skillnad mot det som godkändes")),
-        ("passed", _("Certifikat som inte gicks igenom")),
+        ("passed", _("Certifikat som inte behandlades")),
         ("revoked_meanwhile", _("Spärrade av andra under tiden")),
         ("not_revoked", _("Certifikat som inte är spärrade")),
     ):
@@ -156,7 +156,7 @@ def page_context(actor: Actor, found: MassRevocationView, names: Mapping[str, st
     return progress(found, names) | {
         "facts": list(_facts(found, names)),
         "title": pki_words.mass(names, found.document),
-        "groups": groups_of(found.groups, names),
+        "by_ca": groups_of(found.groups, names),
         "criteria": rows_of(found.document["selection"], names),
         "functions": list(_functions(actor, found)),
     }

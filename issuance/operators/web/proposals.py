@@ -49,7 +49,7 @@ def propose(request: HttpRequest) -> HttpResponse:
         form = CeremonyFileForm(request.POST, request.FILES)
         made, status = tried(form, lambda: ceremonies.propose(actor=actor_of(request), content=form.content()))
         if made is not None:
-            messages.success(request, _("Filen är inlagd. Nu kan godkännarna skriva under den."))
+            messages.success(request, _("Filen är uppladdad. Nu kan godkännarna skriva under den."))
             return redirect("pki_proposal", made)
     return with_retry_after(
         render_page(request, PKI, "operators/propose.html", {"form": form}, here=SECTION, status=status), form.retry_after

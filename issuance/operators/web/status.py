@@ -34,16 +34,29 @@ def status(request: HttpRequest) -> HttpResponse:
     """Shows CRLs, responses and processes of every CA that publishes status."""
     now, store = clock.now(), pki_status.status_of_store()
     authorities = pki_status.ca_statuses()
+    lists = [line for each in authorities for line in _lists(each, now)]
+    answers = [_answers(each, now) for each in authorities if each.has_answers]
     context = {
         "now": moment(now),
-        "lists": [line for each in authorities for line in _lists(each, now)],
+        "lists": lists,
         "shards": [line for each in authorities for line in _shards(each, now)],
-        "answers": [_answers(each, now) for each in authorities if each.has_answers],
+        "answers": answers,
+        "troubled": _troubled(lists, answers, store, now),
         "silent": [each.common_name for each in authorities if not each.has_answers],
         "store": _store(store, now) if store else None,
         "processes": [_process(each, now) for each in store.processes] if store else [],
     }
     return render_page(request, PKI, "operators/status.html", context, here="status")
+
+
+def _troubled(lists: list[dict[str, Any]], answers: list[dict[str, Any]], store: StoreStatus | None, now: dt.datetime) -> int:
+    """Returns how many CRLs, responders and stores need somebody to look at them."""
+    late_lists = sum(each["state"]["kind"] in ("missing", "revoked") or bool(each.get("failures")) for each in lists)
+    late_answers = sum(
+        each["ending"] or each["late"] or each["signer_soon"] or (each["signer_days"] is None and not each["itself"])
+        for each in answers
+    )
+    return int(late_lists) + int(late_answers) + bool(store and _store(store, now)["tag"]["kind"] == "missing")
 
 
 def _authority(each: CaStatus) -> dict[str, str]:
@@ -138,7 +151,7 @@ def _store(found: StoreStatus, now: dt.datetime) -> dict[str, Any]:
     else:
         tag = {"kind": "active", "text": _("Följer databasen")}
     rows = [
-        row(_("pki-workern såg efter"), f"{moment(found.seen_at)}, {pki_words.ago(now - found.seen_at)}"),
+        row(_("Kontrollerat av pki-worker"), f"{moment(found.seen_at)}, {pki_words.ago(now - found.seen_at)}"),
         row(_("Lagrets generation"), found.generation or _("inget lager"), code=True),
         row(_("Följde databasen"), moment(found.followed_at) or _("aldrig")),
         row(

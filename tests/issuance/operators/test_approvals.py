@@ -95,7 +95,7 @@ def test_an_import_is_told_in_words(world: Any) -> None:
     for expected in (
         "Källans format ejbca", f"Nyckel (CKA_ID) {'cd' * 20}", f"Filernas SHA-256 {'ef' * 32}", "Rader i källan 17",
         "Nya certifikat 13", "Nya som redan är spärrade 5", "Finns här och blir spärrade 3", "Spärras efter begäran på papper 2",
-        "Avvikelser 4", "Tillfälligt spärrade Spärras för gott",
+        "Avvikelser 4", "Tillfälligt spärrade Spärras",
     ):  # fmt: skip
         assert expected in text, expected
     assert "Redan spärrade" not in text
@@ -163,7 +163,7 @@ def test_nobody_decides_on_his_own_matter_or_twice(world: Any) -> None:
 def test_a_ceremony_is_not_approved_on_a_page(world: Any) -> None:
     row = asked(action=ApprovalAction.CEREMONY)
     client = client_of(operator(world))
-    assert "godkännarna signerar filen" in text_of(client.get(reverse("pki_approval", args=[row.id])))
+    assert "godkännarna skriver under filen" in text_of(client.get(reverse("pki_approval", args=[row.id])))
     assert client.post(reverse("pki_approval_decide", args=[row.id]), decision(row)).status_code == 409
     assert not Approval.objects.exists()
 

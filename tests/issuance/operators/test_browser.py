@@ -186,10 +186,10 @@ def walk_to_signatures(page: Page, portal: str, hands: Hands, see: Any, people: 
     hands.press(link(page, "Förbered en ceremoni"))
     see.look(page, "propose")
     hands.attach(page.get_by_label("Ceremonifil (YAML)"), wrong)
-    hands.press(button(page, "Lägg in filen"))
+    hands.press(button(page, "Ladda upp filen"))
     refused(page, see, "propose refused")
     hands.attach(page.get_by_label("Ceremonifil (YAML)"), file)
-    hands.press(button(page, "Lägg in filen"))
+    hands.press(button(page, "Ladda upp filen"))
     heading(page, "Prov")
     see.look(page, "proposal")
     for number, each in enumerate(people[:2]):

@@ -68,7 +68,7 @@ def test_the_form_tells_what_each_state_brings(world: Any) -> None:
     text = text_of(page)
     for expected in (
         NAME, "Bara status", "Avvecklad", "Röjd", "Går inte att ångra. En ny generation får ta över.",
-        "Inget händer förrän dess.",
+        "Inget händer förrän en annan person har godkänt den.",
         f"{number} certifikat som inte är spärrade gäller som förut och kan spärras.",
         f"{number} certifikat som inte är spärrade gäller till giltighetstidens slut, och kan spärras.",
         "Den sista spärrlistan gäller för alltid.",
@@ -78,7 +78,7 @@ def test_the_form_tells_what_each_state_brings(world: Any) -> None:
     assert 'value="active"' not in page.content.decode()
     root = text_of(client.get(f"/pki/utfardare/{ROOT}/1/tillstand/"))
     assert "En rot kan inte spärras." in root
-    assert f"Det drabbar också det som den har utfärdat: {', '.join(sorted(_children()))}" in root
+    assert f"Det drabbar också utfärdarna under den: {', '.join(sorted(_children()))}" in root
 
 
 def _children() -> list[str]:
@@ -165,7 +165,7 @@ def test_a_ca_that_stays_what_it_is_says_why(world: Any) -> None:
     CertificateAuthority.objects.filter(slug=CA[0]).update(state=CaState.COMPROMISED)
     planned()
     client = client_of(operator(world))
-    assert "En röjd utfärdare kan inte bli något annat." in text_of(client.get(ADDRESS))
+    assert "En röjd utfärdare kan inte få ett annat tillstånd." in text_of(client.get(ADDRESS))
     assert client.post(ADDRESS, TYPED).status_code == 409
     text = text_of(client.get("/pki/utfardare/person-hsaid-3/2/tillstand/"))
     assert "Utfärdaren har inget certifikat än; ceremonin är inte klar." in text

@@ -247,7 +247,8 @@ class TestCertificate:
         for expected in (
             "Giltigt", "stämmer med utfärdarens nyckel", row.profile_version.sha256, row.spki_sha256, row.tbs_sha256, "carrier:1",
             "Serienumret reserverades", "Certifikatet signerades och sparades", "OCSP-svar, SHA1", "OCSP-svar, SHA256",
-            "aktuellt", "står inte på någon", bytes.fromhex(fingerprint).hex(":").upper(), "kritiskt", *HSA_SUBJECT.values(),
+            "aktuellt", "finns inte i någon lista",
+            bytes.fromhex(fingerprint).hex(":").upper(), "kritiskt", *HSA_SUBJECT.values(),
         ):  # fmt: skip
             assert expected in text, expected
 
@@ -302,7 +303,7 @@ class TestCertificate:
         rows = [pki.SerialOnly("0177ABCDEF00112233445566778899", now, now + dt.timedelta(days=10))]
         (pk,) = pki.plan_serial_only(rows, ca="demo-bulk", actor_ref="system:test")
         text = text_of(client_of(operator(world)).get(reverse("pki_certificate", args=[pk])))
-        assert "Bara serienummer, giltighet och status finns här." in text
+        assert "Portalen har bara serienummer, giltighet och status." in text
         assert "01:77:AB:CD:EF:00:11:22:33:44:55:66:77:88:99" in text
         assert "998877665544332211" in text
 

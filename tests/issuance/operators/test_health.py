@@ -8,13 +8,14 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from issuance.authz import Role
 from issuance.operators.queries import pki_health_words
 from issuance.people.models.persons import Post
 from issuance.roles.services import role_holder_reading
 from pki.domain.findings import Finding, Severity
-from pki.health import checks, reports
+from pki.health import checks, limits, reports
 from pki.hsm import inventory
 from pki.models import AuditCheck, ClockMark, HealthReport, KeyInventory
 from pki.operators.keys import latest_inventory
@@ -32,7 +33,7 @@ SOON = Finding("ca person-hsaid-3:1", Severity.WARNING, "active, certifikatet g�
 def test_without_a_report_the_page_says_so(world: Any) -> None:
     client = client_of(operator(world))
     text = text_of(client.get(ADDRESS))
-    for expected in ("Ingen kontroll är gjord", "Ingen genomgång är sparad.", "Ingen är gjord än.", "inget än"):
+    for expected in ("Ingen kontroll är gjord", "Ingen kontroll är sparad.", "Ingen inventering är gjord än.", "inget än"):
         assert expected in text, expected
     assert "Ingen kontroll av driften är gjord än" in text_of(client.get("/pki/"))
 
@@ -43,18 +44,23 @@ def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
     page = client.get(ADDRESS)
     text = text_of(page)
     for expected in (
-        "1 fel och 1 sak att se över", "Spärrlista, function:1", "Nummer 7, 0 poster, 3 dagar gammal, har gått ut.",
+        "2 saker behöver ses över, varav 1 är ett fel.", "Spärrlista, function:1",
+        "Nummer 7, 0 poster, 3 dagar gammal, har gått ut.",
         "Kör pki_publish_crls för utfärdaren", "Utfärdarens certifikat, person-hsaid-3:1", "Planera en ceremoni",
         "1 kontroll är som den ska", "Säkerhetsmodulen, siths-issuing", ", nyss.",
     ):  # fmt: skip
         assert expected in text, expected
+    assert text.index("Att göra först. Fel sedan") < text.index("Spärrlista, function:1") < text.index("Se också över")
+    assert f'href="{reverse("pki_status")}#listor"' in page.content.decode()
+    assert "högst" not in text.split("Värden och gränser")[1].split("1 kontroll är som den ska")[0]
+    assert "Se över 200 dagar minst 365 dagar" in text
     places = [
         text.index(each) for each in ("Spärrlista, function:1", "Utfärdarens certifikat, person-hsaid-3:1", "Säkerhetsmodulen")
     ]
     assert places == sorted(places)
     assert "Kontrollen visar 1 fel." in text_of(client.get("/pki/"))
     reports.keep([FINE])
-    assert "Allt är som det ska" in text_of(client.get(ADDRESS))
+    assert "Allt fungerar." in text_of(client.get(ADDRESS))
     front = text_of(client.get("/pki/"))
     assert "Kontrollen visar" not in front
     assert "Driftläget är okänt" not in front
@@ -63,17 +69,17 @@ def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
 def test_how_long_old_answers_are_given_is_what_the_responder_keeps_to(world: Any) -> None:
     reports.keep([Finding("ocsp-lager", Severity.OK, "följer databasen")])
     text = text_of(client_of(operator(world)).get(ADDRESS))
-    assert f"svar som gällde då, i högst {checks.STORE_GIVEN_UP // dt.timedelta(hours=1)} timmar." in text
+    assert f"svar som gällde då, i högst {limits.STORE_GIVEN_UP // dt.timedelta(hours=1)} timmar." in text
 
 
 def test_an_old_report_is_not_taken_for_health(world: Any) -> None:
     reports.keep([FINE])
     HealthReport.objects.update(seen_at=clock.now() - 43 * MINUTE)
     text = text_of(client_of(operator(world)).get(ADDRESS))
-    assert "Läget är okänt" in text
+    assert "Driftläget är okänt." in text
     assert "för 43 minuter sedan" in text
     assert "Kontrollera att processerna pki-worker och beat är igång" in text
-    assert "Allt är som det ska" not in text
+    assert "Allt fungerar" not in text
 
 
 def test_since_when_something_is_wrong_is_kept_until_it_changes(world: Any) -> None:
@@ -133,7 +139,7 @@ def test_problems_of_the_inventory_are_listed(world: Any) -> None:
 def test_a_clock_that_went_back_is_told(world: Any) -> None:
     client = client_of(operator(world))
     ClockMark.objects.create(produced_at=clock.now())
-    assert "Släpper igenom signering" in text_of(client.get(ADDRESS))
+    assert "Signering tillåten" in text_of(client.get(ADDRESS))
     ClockMark.objects.update(produced_at=clock.now() + 10 * MINUTE)
     text = text_of(client.get(ADDRESS))
     assert "Har gått tillbaka" in text
@@ -146,14 +152,16 @@ def test_the_last_verification_of_each_chain_is_shown(world: Any) -> None:
     text = text_of(client.get(ADDRESS))
     assert "PKI Stämmer" in text
     assert "MAC inte kontrollerade" in text or "styrkta av HSM" in text
-    assert "Filen med undertecknade huvuden Stämmer" in text
+    assert "Filen med signerade huvuden Stämmer" in text
     reports.keep_audit_check(
         chain="pki", actor_ref="operator:x", ok=False, whole=False, checked=3, macs=None, text="FEL vid sigill 4: ändrad"
     )
     reports.keep_audit_check(chain="billing", actor_ref="operator:x", ok=True, whole=True, checked=3, macs=3, text="3 sigill")
     text = text_of(client.get(ADDRESS))
-    assert text.index("Att göra") < text.index("Händelseloggens kedja, PKI") < text.index("anmäl det som en säkerhetshändelse")
-    for expected in ("PKI Stämmer inte", "FEL vid sigill 4: ändrad", "bara en del av kedjan", "Fakturering Stämmer"):
+    assert (
+        text.index("Att göra först") < text.index("Händelseloggens kedja, PKI") < text.index("anmäl det som en säkerhetshändelse")
+    )
+    for expected in ("PKI Stämmer inte", "FEL vid sigill 4: ändrad", "Bara en del av kedjan", "Fakturering Stämmer"):
         assert expected in text, expected
     assert AuditCheck.objects.count() == 6
     with clock.moved_to(clock.now() + dt.timedelta(days=32)):
@@ -216,7 +224,7 @@ def test_losses_of_the_catalogue_that_were_held_stand_first(world: Any, settings
         world.outside.posts.pop(Post.objects.get(person=world.officer(role=role).person_id).hsa_id.upper())
     role_holder_reading.read(role_holder_reading.due(since=clock.now()))
     text = text_of(client.get(ADDRESS))
-    assert "2 fel" in text
-    assert text.index("Katalogen saknar uppdrag för 4 av") < text.index("Spärrlista, function:1")
+    assert "2 saker behöver ses över." in text
+    assert text.index("HSA-katalogen saknar uppdrag för 4 av") < text.index("Spärrlista, function:1")
     assert "--accept-losses" in text
-    assert "Läsningen av rollinnehavare avslutade inget" in text_of(client.get("/pki/"))
+    assert "Inga uppdrag avslutades: för många rollinnehavare saknas" in text_of(client.get("/pki/"))

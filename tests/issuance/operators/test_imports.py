@@ -49,11 +49,11 @@ class TestPages:
         request = imports.asked()
         text = text_of(client.get(address(request)))
         for expected in (
-            f"Import av {name()}", "Väntar på beslut", "Inget är infört.", "0 av 2", "Rader i underlaget 12 000 –",
+            f"Import av {name()}", "Väntar på beslut", "Inget är inläst.", "0 av 2", "Rader i underlaget 12 000 –",
             "Nya certifikat 11 990 –", "Avvikelser 10 –", "Begärd av operator:kim", "jsonl", imports.SHA,
         ):  # fmt: skip
             assert expected in text, expected
-        assert "införda" not in text
+        assert "rader inlästa" not in text
         approver = operator(world, "Nanna")
         imports.approved(request, approver.ref, operator(world, "Sigrid").ref)
         text = text_of(client.get(address(request)))
@@ -70,14 +70,14 @@ class TestPages:
             assert f'hx-get="{where}?lage=certificates-pagar"' in content
             assert 'hx-trigger="every 2s"' in content
             for expected in (
-                "Läser certifikat", "5 000 av 12 000 rader införda", "500 rader i sekunden, ungefär 1 minut kvar.",
-                "Nya certifikat 4 993", "Avvikelser 5", "En omgång infördes 4 998 rader, till rad 5 000",
+                "Läser certifikat", "5 000 av 12 000 rader inlästa", "500 rader i sekunden, ungefär 1 minut kvar.",
+                "Nya certifikat 4 993", "Avvikelser 5", "En omgång lästes in 4 998 rader, till rad 5 000",
             ):  # fmt: skip
                 assert expected in text, expected
             CaImport.objects.update(position=10_000)
             part = client.get(f"{where}?lage=certificates-pagar", **ask)
             assert (part.status_code, "<html" in part.content.decode()) == (200, False)
-            assert "10 000 av 12 000 rader införda" in text_of(part)
+            assert "10 000 av 12 000 rader inlästa" in text_of(part)
             CaImport.objects.update(state="lists")
             assert client.get(f"{where}?lage=certificates-pagar", **ask)["HX-Refresh"] == "true"
             assert "Jämför listor" in text_of(client.get(where))
@@ -86,12 +86,12 @@ class TestPages:
     def test_one_that_was_cut_off_says_how_it_goes_on(self, client: Client) -> None:
         row = imports.begun(imports.approved(imports.asked()))
         page = client.get(address(row.approval_request))
-        assert "Ingen process arbetar med importen nu. Kör samma kommando igen" in text_of(page)
+        assert "Importen har stannat. Kör samma kommando igen" in text_of(page)
         assert "hx-get" not in page.content.decode().split('id="lage"')[1].split(">")[0]
         other = imports.begun(imports.approved(imports.asked("person-id-3", inputs="aa" * 32)))
         with imports.at_work():
-            assert "Ingen process arbetar" in text_of(client.get(address(row.approval_request)))
-            assert "Ingen process arbetar" not in text_of(client.get(address(other.approval_request)))
+            assert "Importen har stannat" in text_of(client.get(address(row.approval_request)))
+            assert "Importen har stannat" not in text_of(client.get(address(other.approval_request)))
 
     def test_without_script_it_is_updated_by_a_link_and_by_itself_if_wanted(self, client: Client) -> None:
         row = imports.begun(imports.approved(imports.asked()))
@@ -112,7 +112,7 @@ class TestPages:
             "Radens serienummer är inte certifikatets, eller inget serienummer 3", "crls/old.crl 41 1 201 alla certifikat",
             "8f" * 32, "certificates.jsonl 123 456 byte", "6d" * 32,
             "Utfärdade här nu 10 791", "Spärrade här nu 1 202",
-            "Undertecknad inte än", "Importen blev klar", "Hämta rapporten (text)",
+            "Underskriven inte än", "Importen blev klar", "Hämta rapporten (text)",
         ):  # fmt: skip
             assert expected in text, expected
         assert "Hämta underskriften" not in text
@@ -217,9 +217,9 @@ def test_a_real_import_from_the_request_to_the_signed_report(world: Any, demo_pk
     for expected in (
         "Import av OLD Many ECPrivateKey CA",
         "Klar",
-        "41 av 41 rader införda",
+        "41 av 41 rader inlästa",
         "Nya certifikat 40 40",
-        "finns någon annanstans",
+        "finns i ett annat system",
     ):
         assert expected in text, expected
     row = CaImport.objects.get()

@@ -50,9 +50,9 @@ def test_an_import_is_followed_to_its_report(world: Any, demo_pki: Any, portal: 
         eye.look(page, "cut off")
         with imports.at_work():
             page.reload()
-            progress(page, "5\u00a0000 av 12\u00a0000 rader införda")
+            progress(page, "5\u00a0000 av 12\u00a0000 rader inlästa")
             CaImport.objects.update(position=10_000, last_batch_at=clock.now())
-            progress(page, "10\u00a0000 av 12\u00a0000 rader införda")  # without a reload
+            progress(page, "10\u00a0000 av 12\u00a0000 rader inlästa")  # without a reload
             eye.look(page, "under way")
             row.refresh_from_db()
             imports.finished(row)
@@ -75,13 +75,13 @@ def test_without_script_it_is_followed_by_a_link(world: Any, demo_pki: Any, port
     row = imports.begun(imports.approved(imports.asked()))
     with desk(browser, portal, operator(world), java_script_enabled=False) as page, imports.at_work():
         page.goto(portal + reverse("pki_import", args=[row.approval_request_id]))
-        progress(page, "5\u00a0000 av 12\u00a0000 rader införda")
+        progress(page, "5\u00a0000 av 12\u00a0000 rader inlästa")
         CaImport.objects.update(position=7_000)
         page.get_by_role("link", name="Uppdatera läget").click()
-        progress(page, "7\u00a0000 av 12\u00a0000 rader införda")
+        progress(page, "7\u00a0000 av 12\u00a0000 rader inlästa")
         page.get_by_role("link", name="Uppdatera med 10 sekunders mellanrum").click()
         CaImport.objects.update(position=9_000)
-        progress(page, "9\u00a0000 av 12\u00a0000 rader införda")  # by itself
+        progress(page, "9\u00a0000 av 12\u00a0000 rader inlästa")  # by itself
 
 
 def test_the_status_page_is_looked_at(world: Any, demo_pki: Any, portal: str, browser: Browser) -> None:

@@ -217,7 +217,7 @@ def test_certificates_of_protected_persons_are_counted_and_not_shown(world: Any)
         text = text_of(client.get(trial_of(client, cas=[CA, "person-id-3:1"])))
         assert "Urvalet träffar 4 certifikat" in text
         assert sum(serial in text for serial in serials) == shown
-        assert ("Inget av certifikaten får visas för dig." in text) == (shown == 0)
+        assert ("Certifikaten är utanför din behörighet." in text) == (shown == 0)
 
 
 @pytest.mark.usefixtures("authorities")
@@ -315,7 +315,7 @@ class TestRequest:
         assert "Nanna Förvaltarsson, Sigrid Förvaltarsson" in text_of(page)
         assert "Vill du starta masspärren?" in text_of(client.get(address("start", made)))
         assert mass_revocation(made.id).state == "approved"
-        assert "Masspärren går." in text_of(client.post(address("start", made), follow=True))
+        assert "Masspärren är startad." in text_of(client.post(address("start", made), follow=True))
         assert mass_revocation(made.id).state == "running"
         assert client.post(address("start", made)).status_code == 409
 
@@ -382,7 +382,7 @@ class TestRequest:
         assert (refused.status_code, "Skriv varför" in text_of(refused)) == (422, True)
         page = client.post(address("stop", made), {"justification": "Fel underlag"}, follow=True)
         text = text_of(page)
-        for expected in ("Masspärren är stoppad.", "2 av 6 genomgångna", "Fortsätt masspärren", "förblir spärrat"):
+        for expected in ("Masspärren är stoppad.", "2 av 6 certifikat behandlade", "Fortsätt masspärren", "förblir spärrade"):
             assert expected in text, expected
         event = pki_models.Event.objects.get(action="mass_revocation.stopped")
         assert (event.actor_ref, event.facts["justification"]) == (actor.ref, "Fel underlag")
@@ -456,7 +456,7 @@ class TestProgress:
         for done in ("0 av 5", "2 av 5", "4 av 5"):
             part = client.get(f"{where}?lage=running", **ask)
             assert (part.status_code, "<html" in part.content.decode()) == (200, False)
-            assert f"{done} genomgångna" in text_of(part)
+            assert f"{done} certifikat behandlade" in text_of(part)
             execution._batch(made.id)
         execution._batch(made.id)
         assert client.get(f"{where}?lage=running", **ask)["HX-Refresh"] == "true"
@@ -468,7 +468,7 @@ class TestProgress:
         assert "hx-get" not in answer.content.decode().split('id="lage"')[1].split(">")[0]
         text = text_of(answer)
         listed = "Spärrlista, DEMO SITHS e-id Person HSA-id 3 CA v1 nummer "
-        for expected in ("Klar", "5 av 5 genomgångna", "Allt gick som det godkändes.", listed):
+        for expected in ("Klar", "5 av 5 certifikat behandlade", "Resultatet är som det godkända underlaget.", listed):
             assert expected in text, expected
 
     @pytest.mark.usefixtures("authorities")
@@ -504,6 +504,6 @@ class TestProgress:
         }  # fmt: skip
         MassRevocation.objects.filter(pk=made.id).update(state="finished", failure="", report=report, finished_at=clock.now())
         text = text_of(client.get(address("revocation", made)))
-        assert "Utfallet skiljer sig från det som godkändes." in text
+        assert "Resultatet skiljer sig från det godkända underlaget." in text
         assert "Spärrade av andra under tiden 2" in text
         assert "ges inte ut härifrån" in text

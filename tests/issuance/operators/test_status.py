@@ -69,7 +69,7 @@ def revoke(row: Certificate, at: dt.datetime) -> None:
 def test_without_anything_the_page_says_so(world: Any) -> None:
     text = text_of(client_of(operator(world)).get(ADDRESS))
     for expected in (
-        "Ingen utfärdare publicerar spärrlistor.", "Ingen utfärdare har en OCSP-svarare.", "pki-workern har inte sett efter än",
+        "Ingen utfärdare publicerar spärrlistor.", "Ingen utfärdare har en OCSP-svarare.", "Ingen kontroll är gjord än.",
     ):  # fmt: skip
         assert expected in text, expected
 
@@ -178,7 +178,7 @@ def test_a_store_that_is_not_followed_and_a_worker_that_does_not_look(
     assert "Följer inte databasen" in text_of(client.get(ADDRESS))
     StatusReport.objects.update(seen_at=clock.now() - HOUR)
     text = text_of(client.get(ADDRESS))
-    for expected in ("Läget är okänt", "pki-workern ser annars efter var femtonde sekund"):
+    for expected in ("Läget är okänt", "Lagret kontrolleras annars var femtonde sekund."):
         assert expected in text, expected
     StatusReport.objects.update(seen_at=clock.now(), store={}, processes=[])
     text = text_of(client.get(ADDRESS))
