@@ -281,7 +281,7 @@ def test_an_empty_reader_says_so_and_is_read_again(app: Running, browser: Browse
         expect(page.get_by_text("Det finns inget kort i läsaren")).to_be_visible()
         look(page, "1-empty")
         app.insert("bo")
-        page.get_by_role("link", name="Läs på nytt").click()
+        page.get_by_role("link", name="Läs kortet igen").click()
         expect(page.get_by_role("radio", name="Bo Exempel")).to_be_checked()
 
 
