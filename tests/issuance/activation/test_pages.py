@@ -105,6 +105,16 @@ def test_the_three_steps(world: Any, clerk: Client) -> None:
         assert expected in said, expected
     assert re.findall(r'data-key="(\d)"', page.content.decode()) == ["1", "2", "3", "4", "5"]
 
+    for typed, answer in (
+        (serial, "Rätt kort."),
+        (f" {serial[-4:]} ", "Rätt kort."),
+        (serial[::-1], "Fel kort."),
+        ("12", "Skanna kortet igen"),
+    ):
+        checked = clerk.post(reverse("activate", args=[made.carrier.pk]), {"sok": "1", "serial": typed})
+        assert answer in text_of(checked)
+    assert not Identification.objects.exists()
+
     address, second = step_two(clerk, made)
     assert address == reverse("activation_sign", args=[last(made).pk])
     said = text_of(second)
@@ -397,6 +407,17 @@ def test_what_the_card_is_not_ready_for(world: Any, clerk: Client) -> None:
     assert "Kortet är redan aktiverat" in text_of(clerk.get(reverse("activate", args=[done.carrier.pk])))
 
 
+def test_a_new_card_proposes_to_revoke_the_old_one(world: Any, clerk: Client) -> None:
+    old = activated_card(world)
+    end = old.keys.serial[-4:]
+    proposal = f"Spärra det gamla kortet som slutar på {end}"
+    assert "Spärra det gamla kortet" not in text_of(clerk.get(reverse("activation_done", args=[last(old).pk])))
+    new = activated_card(world, old.order.eid.post)
+    page = clerk.get(reverse("activation_done", args=[last(new).pk]))
+    assert proposal in text_of(page)
+    assert reverse("carrier_revoke", args=[old.carrier.pk]) in page.content.decode()
+
+
 def test_an_outside_system_that_is_away_changes_nothing(world: Any, clerk: Client) -> None:
     made = sent_card(world)
     world.outside.down = True
@@ -529,6 +550,8 @@ def test_who_does_not_see_the_card_learns_nothing(world: Any, clerk: Client) -> 
         known, unknown = method(reverse(name, args=[row.pk])), method(reverse(name, args=[uuid.uuid4()]))
         assert known.status_code == unknown.status_code == 404
     assert begin(stranger, made).status_code == 404
+    check = {"sok": "1", "serial": made.keys.serial}
+    assert stranger.post(reverse("activate", args=[made.carrier.pk]), check, headers={"HX-Request": "true"}).status_code == 404
     assert stranger.get(reverse("activate", args=[made.carrier.pk])).status_code == 404
 
 
