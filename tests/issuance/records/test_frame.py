@@ -316,13 +316,17 @@ class TestComponents:
         assert words in text
         assert ("days-urgent" in text) == urgent
 
-    def test_a_stepper_names_the_step(self) -> None:
-        steps = [{"text": "Organisation", "url": "/steg/1/"}, {"text": "Artikel"}, {"text": "Foto"}]
-        text = component("stepper", "with current=2", steps=steps)
-        assert "Steg 2 av 3" in text
+    def test_a_track_names_the_present_stage(self) -> None:
+        stages = [
+            {"state": "done", "text": "Organisation", "url": "/steg/1/"},
+            {"state": "now", "text": "Artikel"},
+            {"state": "later", "text": "Foto"},
+        ]
+        text = component("track", 'with row="always"', stages=stages)
+        assert 'class="track track-steps"' in text
         assert text.count('aria-current="step"') == 1
+        assert "Klart:" in text
         assert re.findall(r'<a[^>]* href="([^"]+)"', text) == ["/steg/1/"]
-        assert "Organisation" in component("stepper", "with current=1", steps=["Organisation", "Artikel"])
 
     def test_a_function_that_is_off_says_why(self) -> None:
         functions = [
