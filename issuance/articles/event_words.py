@@ -9,7 +9,7 @@ WORDS = EventWords(
     actions={
         "organisation.fee_set": _("Abonnemangsavgift bestämdes"),
         "organisation.article_set": _("Beställningsbar artikel ändrades"),
-        "article.registered": _("Artikeln lades upp"),
+        "article.registered": _("Artikeln skapades"),
         "article.changed": _("Uppgifter ändrades"),
     },
 )

@@ -9,7 +9,7 @@ WORDS = EventWords(
     actions={
         "organisation.customisation_requested": _("Kortanpassning önskades"),
         "organisation.customisation_request_closed": _("Önskemålet om kortanpassning avslutades"),
-        "customisation.registered": _("Kortanpassningen lades upp"),
+        "customisation.registered": _("Kortanpassningen skapades"),
         "customisation.changed": _("Uppgifter ändrades"),
         "customisation.verified": _("Kortanpassningen verifierades"),
         "customisation.given_up": _("Kortanpassningen togs bort från organisationen"),

@@ -22,6 +22,13 @@ MADE = ("kind", "orientation", "photo", "assurance_level")
 """The properties of the card, which are fixed after the first order."""
 
 
+_SECTIONS = (
+    (_("Artikel"), ("number", "name", "registered_mail")),
+    (_("Kortet"), (*MADE, "generation")),
+    (_("Giltighet"), ("valid_from", "valid_to")),
+)
+
+
 def _radios(label: Any, choices: list[tuple[str, Any]], *, required: Any, help_text: Any = "") -> forms.ChoiceField:
     errors = {**_PICK, "required": required}
     return forms.ChoiceField(label=label, choices=choices, help_text=help_text, widget=forms.RadioSelect, error_messages=errors)
@@ -76,6 +83,13 @@ class ArticleForm(EditForm):
         self.fields["kind"].choices = [("", _("Välj")), *((code, _(text)) for code, text in KINDS.items())]  # type: ignore[attr-defined]
         for name in self.fixed:
             del self.fields[name]
+
+    @property
+    def sections(self) -> list[tuple[Any, list[forms.BoundField]]]:
+        """The visible fields in parts with a legend, for `components/form.html`."""
+        return [
+            (legend, fields) for legend, names in _SECTIONS if (fields := [self[name] for name in names if name in self.fields])
+        ]
 
     def clean(self) -> dict[str, Any]:
         """Adds the errors that the service would raise, so the user sees all errors at once.

@@ -220,8 +220,10 @@ def customisation_edit(request: HttpRequest, customisation_id: UUID) -> HttpResp
         "submit": _("Spara"),
         "cancel_url": reverse("customisation", args=[customisation_id]),
         "consequences": consequences,
+        "drawing": drawing(found),
     }
-    return _page(request, _FORM, found, context, step=_("Redigera kortanpassningen"), status=status)
+    template, step = "customisations/customisation_form.html", _("Redigera kortanpassningen")
+    return _page(request, template, found, context, step=step, status=status)
 
 
 @require_safe

@@ -152,7 +152,7 @@ def test_the_administration_adds_an_article(world: Any) -> None:
     for told_ in ("Artikel : 777 Liggande kort", "Godkänd", "Produktgeneration 7", "Foto på kortet Ja", "0 organisationer"):
         assert told_ in text
     assert "Redigera" not in text
-    assert "Artikeln lades upp" in text_of(issuer(world).get(reverse("article_history", args=["777"])))
+    assert "Artikeln skapades" in text_of(issuer(world).get(reverse("article_history", args=["777"])))
 
 
 def test_an_edit_is_told_to_the_second_and_stands_in_the_history(world: Any) -> None:

@@ -75,7 +75,7 @@ class TestGivingUp:
         assert client.post(at("customisation_new", world.clinic), sent).status_code == 302
         again = text_of(client.get(at("customisation_history", row)))
         for expected in (
-            "Kortanpassningen lades upp", "Namn: från Klinikens → till Kliniken", "Utfärdarnummer: från 1549 → till –",
+            "Kortanpassningen skapades", "Namn: från Klinikens → till Kliniken", "Utfärdarnummer: från 1549 → till –",
             "Baksidestext: från Upphittat kort skickas till Box 1 → till Box 2", "Baksidestext: Upphittat kort skickas",
         ):  # fmt: skip
             assert expected in again, expected

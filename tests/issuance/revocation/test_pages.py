@@ -189,7 +189,7 @@ def test_what_is_missing_is_said_and_nothing_is_lost(world: Any, card: Carrier, 
     answer = revoke(client_of(world.officer()), card, **given)
     assert answer.status_code == 422
     text = text_of(answer)
-    assert "Rätta det här och försök igen" in text
+    assert "svar behöver rättas" in text
     assert text.count(message) >= 2  # in the summary and at the field
     assert 'value="phone" checked' in answer.content.decode() or "channel" in changes
     assert state_of(card) == "active"
