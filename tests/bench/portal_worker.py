@@ -35,6 +35,7 @@ from tests.portal import portal_client  # noqa: E402
 
 WARM = 20
 TRIES = 60
+DAY = ("day", "day_sent", "day_unsigned", "day_orders", "day_ending")
 KINDS = ("person_id", "hsa_id", "card_serial", "name")
 
 
@@ -83,12 +84,15 @@ def measured(draw: Callable[[], Request], count: int, expected: Sequence[int] = 
 
 
 def _pages(count: int) -> dict[str, Any]:
-    """Every page of Administrera, the search by each kind of value, and its page of hits."""
+    """Every page of Administrera, Dagen and its lists, the search by each kind of value, and its page of hits."""
     country = Country()
     found = {}
     for name, asked in names():
         found[f"{name} {asked}".strip()] = measured(partial(country.page, name, asked), count, (200, 302))
         print(name, file=sys.stderr, flush=True)
+    clerks = country.searchers()
+    for name in DAY:
+        found[name] = measured(lambda name=name: Request(country.chance.choice(clerks), reverse(name)), count)  # type: ignore[misc]
     found["organisation_move with a place"] = measured(country.move, count)
     for kind in KINDS:
         draws = country.searches(kind)

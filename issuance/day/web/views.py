@@ -33,12 +33,13 @@ def day(request: HttpRequest) -> HttpResponse:
     own = recent.own_day(actor) if desk else recent.OwnDay()
     if named := {person_id for line in lines for person_id in line.persons}:
         disclosures.record_work(actor=actor, what="day", person_ids=named)
+    first = lines[0] if lines and not desk else None
     today = clock.today()
     context = {
         "date": f"{_WEEKDAYS[today.weekday()]} {today.day} {_MONTHS[today.month - 1]}",
         "waiting": work.remember(request, lines),
-        "groups": list(work.grouped(lines)),
-        "first": lines[0] if lines and not desk else None,
+        "groups": list(work.grouped(lines[1:] if first else lines)),
+        "first": first,
         "desk": desk,
         "figures": own.figures,
         "recent": own.recent,

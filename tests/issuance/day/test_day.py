@@ -14,6 +14,7 @@ from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED
 from issuance.carriers.models import Carrier, Eid
 from issuance.day.queries import cards
+from issuance.operators.web import health
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Person, Post
@@ -40,9 +41,10 @@ def shown(client: Client, address: str = "/dagen/") -> str:
 
 
 def titles(body: str) -> list[str]:
-    """What waits, line by line."""
-    to_do = body.split('id="att-gora"')[1].split("</section>")[0]
-    return re.findall(r'class="row-title"><a class="ds-link" href="[^"]*">([^<]*)</a>', to_do)
+    """What waits: the deep panel of those without a search of their own, then line by line."""
+    first = re.findall(r'<section class="deep".*?<h2 id="nasta-steg">([^<]*)</h2>', body, re.DOTALL)
+    to_do = "".join(body.split('id="att-gora"')[1:]).split("</section>")[0]
+    return first + re.findall(r'class="row-title"><a class="ds-link" href="[^"]*">([^<]*)</a>', to_do)
 
 
 def card(world: Any, post: Post, *, actor: Actor | None = None, **values: Any) -> Carrier:
@@ -255,3 +257,14 @@ def test_lines_are_grouped_and_counted() -> None:
     lines = [line(work.Urgency.LATER), line(work.Urgency.TODAY), line(work.Urgency.LATER)]
     assert [(str(group.heading), len(group.rows)) for group in work.grouped(lines)] == [("I dag", 1), ("När du hinner", 2)]
     assert [each.color for each in lines] == ["", "urgent", ""]
+
+
+def test_finance_and_operators_are_told_what_stops_them(world: Any, monkeypatch: Any) -> None:
+    finance, operator = client_of(world.officer(role=Role.FINANCE_ADMIN)), client_of(world.officer(role=Role.PKI_OPERATOR))
+    assert titles(shown(finance)) == ["2 kunder kan inte faktureras"], "nobody has customer data"
+    assert titles(shown(operator)) == ["Driftläget behöver ses över"], "nothing was ever checked"
+    monkeypatch.setattr(health, "headline", lambda: "")
+    body = shown(operator)
+    assert titles(body) == []
+    assert "Inget väntar på dig." in body
+    assert titles(shown(client_of(world.officer(role=Role.GLOBAL_READER)))) == []

@@ -90,7 +90,7 @@ def test_back_after_a_corrected_error_shows_the_page(world: Any, portal: str, br
         page.go_back()
         expect(page).to_have_url(f"{portal}/sok/")
         expect(page.locator("#id_text")).to_have_value("")
-        page.locator("form[action='/logga-ut/'] [name=csrfmiddlewaretoken]").evaluate(
+        page.locator("header form[action='/logga-ut/'] [name=csrfmiddlewaretoken]").evaluate(
             "field => { field.value = 'x'.repeat(64); }"
         )
         page.get_by_role("button", name="Logga ut").click()
@@ -195,7 +195,7 @@ def test_all_of_it_works_without_script(world: Any, portal: str, browser: Browse
     post = world.post(world.stranger)
     with desk(browser, portal, world.officer(), java_script_enabled=False) as page:
         page.goto(portal)
-        page.get_by_label("Nästa person").fill("qqqq")
+        page.get_by_role("textbox", name="Nästa person").fill("qqqq")
         page.get_by_role("button", name="Sök", exact=True).click()
         expect(page.get_by_role("heading", level=2)).to_have_text("Inga träffar")
         page.locator("#id_text").fill(number_of(post))
@@ -234,6 +234,7 @@ def test_what_is_copied_is_said(world: Any, portal: str, browser: Browser) -> No
     with desk(browser, portal, world.officer()) as page:
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         page.goto(f"{portal}/sok/person/{order.carrier.person_id}/")
+        page.get_by_text("Visa alla uppgifter").last.click()
         button = page.get_by_role("button", name="Kopiera").first
         button.focus()
         page.evaluate(NOTE_WHAT_IS_SAID)
@@ -242,6 +243,7 @@ def test_what_is_copied_is_said(world: Any, portal: str, browser: Browser) -> No
         assert page.evaluate("navigator.clipboard.readText()") == str(order.id)
     with desk(browser, portal, world.officer(), java_script_enabled=False) as page:
         page.goto(f"{portal}/sok/person/{order.carrier.person_id}/")
+        page.get_by_text("Visa alla uppgifter").last.click()
         expect(page.get_by_role("button", name="Kopiera")).to_have_count(0)
         expect(page.get_by_text(str(order.id))).to_be_visible()
 
