@@ -7,7 +7,7 @@ from issuance.records.domain.event_words import EventWords
 WORDS = EventWords(
     "roles",
     actions={
-        "role.assigned": _("Behörighetsroll tilldelades"),
+        "role.assigned": _("Behörighetsroll gavs"),
         "role.changed": _("Behörighetsroll ändrades"),
         "role.ended": _("Behörighetsroll avslutades"),
         "role_request.made": _("Behörighetsroll begärdes"),
@@ -21,6 +21,6 @@ WORDS = EventWords(
     rules={
         "system:setup": _("Systemet: uppsättning"),
         "system:role-request-expiry": _("Systemet: begäran var för gammal"),
-        "system:role-ended": _("Systemet: handläggarens roll har upphört"),
+        "system:role-ended": _("Systemet: ID-administratörens roll har upphört"),
     },
 )

@@ -339,7 +339,7 @@ def _require_posts(person: Person, grants: Sequence[RoleGrant]) -> None:
     for grant in grants:
         needed = grant.area_id or (grant.organisation.area_id if grant.organisation else None)
         if not areas or (needed is not None and needed not in areas):
-            message = "Personen har inget giltigt uppdrag i utgivningsområdet och kan inte få rollen. Kontrollera katalogen."
+            message = "Personen har inget giltigt uppdrag i utgivningsområdet och kan inte få rollen. Kontrollera HSA-katalogen."
             raise Conflict("role-without-post", message)
 
 

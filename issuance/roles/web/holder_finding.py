@@ -115,4 +115,4 @@ def _reason(person_id: UUID, actor: Actor, posted: Collection[UUID]) -> str:
     """Returns why the person cannot be given the role; empty if they can."""
     if person_id == actor.person_id:
         return _("Du kan inte ge dig själv en roll.")
-    return "" if person_id in posted else _("Har inget giltigt uppdrag i utgivningsområdet. Kontrollera katalogen.")
+    return "" if person_id in posted else _("Har inget giltigt uppdrag i utgivningsområdet. Kontrollera HSA-katalogen.")

@@ -47,7 +47,7 @@ class RoleHolderList(List[HolderLine]):
             css="role-day",
             sort=_by("training_passed"),
         ),
-        Column(key="lage", heading=gettext_lazy("Läge"), value="standing", template=f"{_CELLS}#standing", css="role-state"),
+        Column(key="lage", heading=gettext_lazy("Status"), value="standing", template=f"{_CELLS}#standing", css="role-state"),
         Column(
             key="inloggad",
             heading=gettext_lazy("Senast inloggad"),
@@ -184,7 +184,7 @@ class HolderToTrainList(List[HolderToTrain]):
         ),
         Column(
             key="lage",
-            heading=gettext_lazy("Läge"),
+            heading=gettext_lazy("Status"),
             value=lambda line: Tag(line.standing.kind, line.standing.text) if line.standing else None,
             css="role-state",
             sort=_by("first_due"),

@@ -18,7 +18,7 @@ from issuance.authz import Actor, Role, policy
 from issuance.authz.roles import GLOBAL_ROLES
 from issuance.person_page.queries.page_parts import PersonHead
 from issuance.records.web.frame import Link, actor_of, demand, recent_login
-from issuance.roles.domain import QualificationKind
+from issuance.roles.domain import QualificationKind, Standing
 from issuance.roles.queries import ended_roles, role_tree, role_words, roles
 from issuance.roles.queries import role_requests as role_request_query
 from issuance.roles.services import qualifications, role_assignment, role_requests
@@ -41,23 +41,21 @@ def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """
     actor = actor_of(request)
     found = roles.of_person(actor=actor, person_id=person_id)
-    own_reason = (
-        "" if found.qualifications.may_record else _("Personen har en roll på din nivå eller över den i utgivningsområdet.")
+    reason = "" if found.qualifications.may_record else _("Personen har en roll på din nivå eller över den i utgivningsområdet.")
+    standing = found.qualifications.standing
+    urgent = standing is not None and standing.code != Standing.HOLDS
+    record = Link(
+        _("Registrera utbildning eller personkontroll"), reverse("qualification_add", args=[person_id]), not reason, reason
     )
     functions = [
         Link(_("Lägg till behörighetsroll"), reverse("person_role_add", args=[person_id])),
-        Link(
-            _("Registrera utbildning eller personkontroll"),
-            reverse("qualification_add", args=[person_id]),
-            not own_reason,
-            own_reason,
-        ),
+        *([] if urgent and record.allowed else [record]),  # the page's next step has it
         Link(_("Vad får rollen göra?"), reverse("role_rights")),
         Link(_("Personens historik"), reverse("person_history", args=[person_id])),
     ]
     requested = role_request_query.of_person(actor=actor, person_id=person_id)
     listed = RoleRequestList(request, Lines(requested), table_id="begarda").shown()
-    context = {"found": found, "requested": requested, "requested_list": listed, "functions": functions}
+    context = {"found": found, "requested": requested, "requested_list": listed, "functions": functions, "urgent": urgent}
     context |= _ended(request, found.head)
     return person_page(request, "roles/person.html", found.head, context)
 

@@ -17,7 +17,7 @@ _DAY = "%Y-%m-%d"
 
 def day_field(label: Any, *, help_text: Any = "", required: bool = False) -> forms.DateField:
     """Returns a date field with the browser's own calendar."""
-    wrong = _("Ange ett datum, till exempel 2026-11-25.")
+    wrong = _("Skriv ett datum, till exempel 2026-11-25.")
     return forms.DateField(
         label=label,
         help_text=help_text,
@@ -125,7 +125,7 @@ class RequestRoleForm(RoleForm):
     valid_from = day_field(_("Gäller från och med"), help_text=_("Lämna tomt om rollen ska gälla från godkännandet."))
     reason = forms.CharField(
         label=_("Skäl"),
-        help_text=_("Varför personen behöver rollen. Den som godkänner läser det. Skriv inga personuppgifter."),
+        help_text=_("Skriv varför personen behöver rollen. Administratören som godkänner läser skälet. Inga personuppgifter."),
         max_length=500,
         error_messages={
             "required": _("Skriv varför personen behöver rollen."),

@@ -21,6 +21,7 @@ from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, demand, 
 from issuance.records.web.places import way_to_area
 from issuance.roles.domain import QualificationKind
 from issuance.roles.queries import holders_to_train, role_reach, role_words
+from issuance.roles.queries import role_holders as role_holders_query
 from issuance.roles.queries.role_holders import Choice, Shown
 from issuance.roles.services import qualifications
 from issuance.roles.web.lists import HolderToTrainList, RoleHolderList
@@ -72,7 +73,9 @@ def _listed(
     choice = Choice(shown, chosen["roll"], id_of(chosen[AREA]), named.value if named else "")
     kept = {name: value for name, value in chosen.items() if value and value != Shown.ALL}
     found = RoleHolderList(request, actor, choice, kept).shown()
-    context = {"list": found, "shown": shown, "named": named}
+    context: dict[str, Any] = {"list": found, "shown": shown, "named": named}
+    if not kept and policy.holds(actor, Action.ASSIGN_ROLE):
+        context |= {"follow_up": role_holders_query.to_follow_up(actor=actor), "follow_up_most": role_holders_query.MOST}
     answer = _holders_page(request, form, context, order=order)
     return in_step(answer) if named and not found.lines else answer
 

@@ -94,7 +94,7 @@ def test_each_entry_tells_what_it_was_done_to_and_leads_there(world: Any) -> Non
         "Kvittenstext ändrades Organisation: Regionen Version: 2 Regionalt tillägg: från Ett R → till Två R",
         "Kontoret stängdes Kontor: Kontor B",
         "Behörighetsroll avslutades Organisation: Regionen Innehavare: Bengt Persson",
-        "Behörighetsroll tilldelades Utgivningsområde: Regionen Innehavare: Prov Utgivarsson",
+        "Behörighetsroll gavs Utgivningsområde: Regionen Innehavare: Prov Utgivarsson",
         "Organisationen skapades Organisation: Nedlagda",
         "Kontoret kopplades till en organisation Kontor: Kontor A Organisation: Staden",
     ):

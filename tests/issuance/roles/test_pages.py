@@ -121,7 +121,7 @@ class TestFromTheOrganisation:
         client, address = client_of(issuer_of(world)), reverse("organisation_role_add", args=[world.region.id])
         for person in (world.post(world.stranger).person, world.post(protected=True).person):
             answer = client.post(address, {"text": number_of(person), "sok": "1"})
-            assert "Ingen träff" in text_of(answer)
+            assert "Inga träffar" in text_of(answer)
             assert str(person.id) not in answer.content.decode()
         assert Search.objects.count() == 2
 
@@ -156,7 +156,7 @@ class TestFromTheOrganisation:
             ({"role": ""}, "Välj en behörighetsroll"),
             ({"role": "responsible_issuer"}, "Välj en behörighetsroll i listan"),
             ({"valid_to": "2020-01-01"}, "sista dag"),
-            ({"valid_to": "i morgon"}, "Ange ett datum"),
+            ({"valid_to": "i morgon"}, "Skriv ett datum"),
         ):
             answer = client.post(address, typed | wrong)
             assert (answer.status_code, told in text_of(answer)) == (422, True), wrong
@@ -172,7 +172,7 @@ class TestFromTheOrganisation:
 
     def test_who_gives_no_role_there_is_told_who_does(self, world: Any) -> None:
         page = client_of(world.officer(role=Role.MASTER_DATA_ADMIN)).get(reverse("organisation_role_add", args=[world.region.id]))
-        assert "Roller i organisationer delas ut av områdets utgivare" in text_of(page)
+        assert "Områdets utgivare ger roller i organisationer" in text_of(page)
         assert 'name="role"' not in page.content.decode()
 
     def test_a_page_of_many(self, world: Any, django_assert_max_num_queries: Any) -> None:
@@ -418,7 +418,7 @@ class TestFromThePerson:
         qualifications.record(actor=SETUP, person_id=person.id, kind=QualificationKind.TRAINING, passed_on=clock.today())
         told = text_of(client_of(issuer_of(world)).get(reverse("person_history", args=[person.id])))
         for words in (
-            "Behörighetsroll tilldelades Roll: ID-administratör", "Behörighetsroll ändrades", "Sekretess: Nej → Ja",
+            "Behörighetsroll gavs Roll: ID-administratör", "Behörighetsroll ändrades", "Sekretess: Nej → Ja",
             f"Gäller till: tills vidare → {clock.today() + 3 * DAY}", "Vad: Utbildning", f"Godkänd: {clock.today()}",
         ):  # fmt: skip
             assert words in told, words

@@ -199,11 +199,11 @@ class TestWhoWasFound:
         person = world.post().person
         client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
         missed = search(client, address, person_number().value)
-        assert "Ingen träff" in text_of(missed)
+        assert "Inga träffar" in text_of(missed)
         (handle,) = re.findall(r'name="sokning" value="([^"]+)"', missed.content.decode())
         sent = {"role": "reader", "text": person.identifiers.get().value, "sokning": handle, "lagg_till": "1"}
         answer = client.post(address, sent)
-        assert "Ingen träff" not in text_of(answer)
+        assert "Inga träffar" not in text_of(answer)
         assert found_by(answer)["person"] == str(person.id)
 
     def test_the_same_number_written_otherwise_is_the_same(self, world: Any, address: str) -> None:
@@ -239,7 +239,7 @@ class TestWhoWasFound:
             assert found["person"] == str(person.id), text
         assert world.outside.calls == []
         nobody, hidden = search(client, address, "Finns Inte"), search(client, address, "Sällsynt, Bo")
-        assert "Ingen träff" in text_of(nobody)
+        assert "Inga träffar" in text_of(nobody)
         assert re.sub(r'value="[^"]*"', "", hidden.content.decode()) == re.sub(r'value="[^"]*"', "", nobody.content.decode())
         assert client.post(address, {"role": "reader", "text": "SÄLLSYNT,  b", **found, "lagg_till": "1"}).status_code == 302
         assert {row.kind for row in Search.objects.all()} == {"name"}, "within the budget of names"
@@ -341,7 +341,7 @@ class TestTheResponsibleIssuer:
 
     def test_who_has_no_valid_post_in_the_area_is_told_before_he_is_picked(self, world: Any) -> None:
         client, link = client_of(world.officer(role=Role.MASTER_DATA_ADMIN)), reverse("area_issuer_add", args=[world.area.id])
-        why, here = "Har inget giltigt uppdrag i utgivningsområdet. Kontrollera katalogen.", world.post().person
+        why, here = "Har inget giltigt uppdrag i utgivningsområdet. Kontrollera HSA-katalogen.", world.post().person
         elsewhere, left = world.post(world.stranger).person, world.post().person
         left.posts.update(valid_to=clock.today() - dt.timedelta(days=1))
         for person, place in ((elsewhere, world.stranger.name), (left, "Regionen"), (here, "Regionen")):
@@ -359,7 +359,7 @@ class TestTheResponsibleIssuer:
         link = reverse("area_issuer_add", args=[world.area.id])
         client = client_of(issuer)
         assert link not in client.get(reverse("area", args=[world.area.id])).content.decode()
-        assert "Inga roller att dela ut här" in text_of(client.get(link))
+        assert "Inga roller att ge här" in text_of(client.get(link))
         other = world.post().person
         assert client.post(link, {"role": "responsible_issuer", "person": str(other.id)}).status_code == 422
         assert not other.role_grants.exists()

@@ -94,7 +94,7 @@ class TestInTheArea:
 
     def test_who_gives_no_role_there_is_told_who_does(self, world: Any, at: str) -> None:
         client = client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
-        assert "Inga roller att dela ut här" in text_of(client.get(at))
+        assert "Inga roller att ge här" in text_of(client.get(at))
         page = client.get(reverse("area", args=[world.area.id]))
         assert "Områdets ansvariga utgivare ger rollerna" in text_of(page)
         assert f'href="{at}"' not in page.content.decode()

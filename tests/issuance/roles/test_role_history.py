@@ -55,7 +55,7 @@ class TestOfPlaces:
         who = ("Innehavare", f"Bengt Persson {post.hsa_id}")
         ended, changed, assigned = told(answer)
         role, begins = ("Roll", "ID-administratör"), ("Gäller från", str(first))
-        assert assigned == ("Behörighetsroll tilldelades", (who, role, begins, ("Gäller till", str(last))))
+        assert assigned == ("Behörighetsroll gavs", (who, role, begins, ("Gäller till", str(last))))
         assert changed == ("Behörighetsroll ändrades", (who, role))
         assert ended[0] == "Behörighetsroll avslutades"
         assert ended[1][:4] == (who, role, ("Sekretess", "Ja"), begins)
@@ -75,7 +75,7 @@ class TestOfPlaces:
         )
         ((what, facts),) = told(admin(world).get(at("area_history", world.area)))
         assert (what, facts[1], facts[2]) == (
-            "Behörighetsroll tilldelades", ("Roll", "Ansvarig utgivare"), ("Gäller från", str(clock.today())),
+            "Behörighetsroll gavs", ("Roll", "Ansvarig utgivare"), ("Gäller från", str(clock.today())),
         )  # fmt: skip
         assert "Utgivarsson" in facts[0][1]
         assert told(admin(world).get(at("area_history", world.stranger.area))) == []

@@ -124,7 +124,7 @@ class TestQualifications:
         sent = {"role": "id_administrator", "valid_from": f"{begins}", "plats": str(world.region.id)}
         told = text_of(client.post(f"{where}?roll=id_administrator", sent, follow=True))
         assert "Utbildning har gått ut. Registrera utbildning eller personkontroll" in told
-        assert f"Får inte utfärda Rollen börjar {begins}. Personen får inte beställa eller aktivera förrän" in told
+        assert f"Får inte utfärda Rollen börjar {begins}. Personen får inte beställa eller aktivera kort förrän" in told
         (row,) = holders_listed(actor=issuer, choice=Choice(Shown.BLOCKED))
         assert (row.person_id, row.standing and row.standing.code) == (person.id, "blocked")
         assert [one.pk for one in holders_to_train.to_train(actor=issuer).queryset] == [person.id]
@@ -135,7 +135,7 @@ class TestQualifications:
         for sent, told in (
             ({}, "Välj personkontroll, utbildning eller båda"),
             ({"kind": "training", "passed_on": f"{clock.today() + DAY}"}, "Ange en dag som har varit"),
-            ({"kind": "training", "passed_on": "x"}, "Ange ett datum"),
+            ({"kind": "training", "passed_on": "x"}, "Skriv ett datum"),
         ):
             answer = client.post(address, sent)
             assert (answer.status_code, told in text_of(answer)) == (422, True), sent
@@ -312,8 +312,8 @@ class TestResting:
         for address in (list_, resting, f"{list_}?visa=folj-upp"):
             (row,) = [row for row in rows_of(client.get(address)) if row[0].startswith("Slutat")]
             assert row[2:4] == ["–", "–"]
-            assert row[4] == "Krävs inte Vilar: inget uppdrag Ta bort Läs, Slutat, Prov"
-        assert "inget giltigt uppdrag i utgivningsområdet" in text_of(client.get(resting))
+            assert row[4] == "Krävs inte Vilande: inget uppdrag Ta bort Läs, Slutat, Prov"
+        assert "inget uppdrag i utgivningsområdet enligt HSA-katalogen" in text_of(client.get(resting))
         role_assignment.end_role(actor=SETUP, grant_id=grant.id)
         assert "Slutat" not in text_of(client.get(resting))
         assert role_holders.to_follow_up(actor=issuer) == before

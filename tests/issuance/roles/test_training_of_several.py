@@ -112,7 +112,7 @@ class TestPage:
         for form, told in (
             (sent(), "Välj minst en person"),
             (sent(person, kind=""), "Välj personkontroll, utbildning eller båda"),
-            (sent(person, passed_on="x"), "Ange ett datum"),
+            (sent(person, passed_on="x"), "Skriv ett datum"),
             (sent(person, passed_on=f"{clock.today() + DAY}"), "Ange en dag som har varit"),
         ):
             answer = client.post(address_of(world.area), form)
