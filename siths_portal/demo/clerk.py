@@ -69,7 +69,7 @@ class Clerk:
         """Searches for a person-id and returns the person's page. Raises PageFault."""
         search = self.browser.open(urljoin(settings.PORTAL_BASE_URL, "/sok/"))
         self.page = search.form("Sök").fill("Person-id, tjänste-id", written).send()
-        return self._expect("Person")
+        return self._at_person()
 
     def order(self, request: CardRequest) -> Page:
         """Orders a card from the person's page."""
@@ -84,7 +84,7 @@ class Clerk:
         if not page.heading.endswith("är beställt"):
             raise page.fault("the order does not come to its end")
         self.page = page.follow("Visa kortet på personens sida")
-        return self._expect("Person")
+        return self._at_person()
 
     def begin_activation(self, identity_document: str) -> Page:
         """Identifies the holder of the person's only new card. The page then has the start code of the eID app."""
@@ -104,7 +104,7 @@ class Clerk:
         self.page = self.page.again()
         self._expect("Aktivering lyckades")
         self.page = self.page.press("Avsluta")
-        return self._expect("Person")
+        return self._at_person()
 
     def receipt(self) -> bytes:
         """Returns the signed PDF of the person's card."""
@@ -124,6 +124,11 @@ class Clerk:
             raise page.fault("no end of the card's number")
         self.page = form.fill("Kortets fyra sista siffror", last[1]).send()
         return self._expect("Kortet är spärrat")
+
+    def _at_person(self) -> Page:
+        if not self.page.path.startswith("/sok/person/"):
+            raise self.page.fault("not a person's page")
+        return self.page
 
     def _expect(self, heading: str) -> Page:
         if self.page.heading != heading:
