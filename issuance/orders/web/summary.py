@@ -1,5 +1,6 @@
 """Så blir kortet: what will be made and where it goes, beside the questions of an order (rules/issuance 3.1)."""
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -80,9 +81,14 @@ def printed(draft: OrderDraft, post: PostChoice) -> list[dict[str, Any]]:
         {"label": _("Efternamn"), "value": draft.person.surname},
         {"label": _("Förnamn"), "value": draft.person.given_name_in_use},
         {"label": _("Tjänste-id"), "value": post.post.hsa_id, "code": True},
-        {"label": _("UPN"), "value": post.post.upn, "address": True},
-        {"label": _("E-postadress"), "value": post.post.mail, "address": True},
+        {"label": _("UPN"), "value": post.post.upn, "parts": _parts(post.post.upn)},
+        {"label": _("E-postadress"), "value": post.post.mail, "parts": _parts(post.post.mail)},
     ]
+
+
+def _parts(address: str) -> list[str]:
+    """Returns an e-mail address in the parts between which it may be broken: after @ and dots, and not at a hyphen."""
+    return re.split(r"(?<=[@.])(?=[^\s@.])", address)
 
 
 def _delivery_text(person: Person, outside: LiveFacts) -> str:
