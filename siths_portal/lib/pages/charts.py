@@ -8,7 +8,8 @@ _HEIGHT = 170
 _BASE = _HEIGHT - 24
 """The axis. Below it are the names of the bars."""
 _TOP = 24
-_STEP = 56
+_WIDE, _NARROW = 88, 60
+"""The distance from bar to bar."""
 
 
 class Point(NamedTuple):
@@ -54,15 +55,15 @@ class Chart:
 
 def bar_chart(points: Sequence[Point], *, narrow: int = 5) -> Chart:
     """Returns the chart of `points`, the newest last. A phone shows the last `narrow` of them. Values are not negative."""
-    return Chart(tuple(points), _drawing(points), _drawing(points[-narrow:]))
+    return Chart(tuple(points), _drawing(points, _WIDE), _drawing(points[-narrow:], _NARROW))
 
 
-def _drawing(points: Sequence[Point]) -> Drawing:
+def _drawing(points: Sequence[Point], step: int) -> Drawing:
     most = max((point.value for point in points), default=0) or 1
     bars = []
     for number, point in enumerate(points):
         height = round(point.value / most * (_BASE - _TOP))
-        left = number * _STEP + 8
+        left = number * step + 10
         newest = number == len(points) - 1
-        bars.append(Bar(point, left, left + _STEP // 2 - 8, _BASE - height, _STEP - 16, height, newest))
-    return Drawing(max(len(points), 1) * _STEP, _HEIGHT, _BASE, tuple(bars))
+        bars.append(Bar(point, left, left + step // 2 - 10, _BASE - height, step - 20, height, newest))
+    return Drawing(max(len(points), 1) * step, _HEIGHT, _BASE, tuple(bars))
