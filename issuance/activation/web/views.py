@@ -90,7 +90,7 @@ def _card_check(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     serial = activation_view.card_to_check(actor=actor_of(request), carrier_id=carrier_id)
     answer = check(text, serial)
     if request.headers.get("HX-Request"):
-        return render(request, "activation/card_answer.html", {"answer": answer, "last": serial[-4:]})
+        return render(request, "activation/card_answer.html", {"answer": answer, "card_end": serial[-4:]})
     return _identification(request, carrier_id, IdentificationForm(), answer=answer)
 
 
@@ -111,7 +111,7 @@ def _identification(
         "stages": _first_stages(page),
         "refusal": refusal,
         "photo_url": photo_url(page.head),
-        "last": page.carrier.serial[-4:],
+        "card_end": page.carrier.serial[-4:],
         "answer": answer,
         "back_url": _carrier_page(page.head.id, page.carrier.id),
     }
@@ -226,7 +226,7 @@ def done(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "page": page,
         "head": head,
         "back_url": _carrier_page(head.id, carrier.pk),
-        "last": page.serial[-4:],
+        "card_end": page.serial[-4:],
         "earlier": activation_view.earlier_card(actor=actor_of(request), carrier=carrier),
         "transaction": view.transaction,
     }

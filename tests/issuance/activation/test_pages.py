@@ -104,6 +104,7 @@ def test_the_three_steps(world: Any, clerk: Client) -> None:
     ):  # fmt: skip
         assert expected in said, expected
     assert re.findall(r'data-key="(\d)"', page.content.decode()) == ["1", "2", "3", "4", "5"]
+    assert f"data-copy-text>{made.order.pk}</span>" in page.content.decode()
 
     for typed, answer in (
         (serial, "Rätt kort."),
