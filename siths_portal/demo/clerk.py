@@ -102,7 +102,7 @@ class Clerk:
     def finish_activation(self) -> Page:
         """Loads the page again and finishes the activation."""
         self.page = self.page.again()
-        self._expect("Aktivering lyckades")
+        self._expect("Kortet är aktiverat")
         self.page = self.page.press("Avsluta")
         return self._at_person()
 
