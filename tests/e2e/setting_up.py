@@ -164,8 +164,8 @@ def train(made: Desk, count: int) -> None:
 
 
 def give_roles(made: Desk, others: Sequence[Newcomer]) -> None:
-    made.reads(f"Det finns steg kvar att göra i utgivningsområdet {AREA}")
-    made.press("Visa nästa steg")
+    made.reads("Det finns steg kvar att göra i utgivningsområdet innan kort kan beställas.")
+    made.press("Visa stegen")
     made.see(re.compile(AREA))
     made.look("Utgivarens område")
     made.reads("3 organisationer saknar kortanpassning")
