@@ -68,8 +68,8 @@ _PLACES: Mapping[str, Place] = {
 
 @dataclass(frozen=True)
 class Function:
-    """A link or, with `post`, a button. `reason` explains why it is not `allowed`. `primary` marks the function that the subject
-    waits for. `query` is added to the URL. `place` overrides that of its URL name.
+    """A link or, with `post`, a button. `reason` explains why it is not `allowed`. `query` is added to the URL. `place` overrides
+    that of its URL name.
     """
 
     name: str
@@ -78,7 +78,6 @@ class Function:
     allowed: bool = True
     reason: str = ""
     post: bool = False
-    primary: bool = False
     query: str = ""
     place: Place | None = None
 
@@ -178,8 +177,8 @@ def of_carrier(
     state = CarrierState(carrier.state)
     for function, rule in (kinds.kind_of(carrier.kind).functions or {}).items():
         if state in rule.states:
-            address, primary, why_off = _OF_CARRIER[function]
-            link = Function(_(rule.label_in(state)), address, carrier.id, primary=primary)
+            address, why_off = _OF_CARRIER[function]
+            link = Function(_(rule.label_in(state)), address, carrier.id)
             found.append(_unless(link, why_off(actor, carrier, rule, revocation_waits)))
     if carrier.state == CarrierState.ORDERED and order is not None:
         remove = Function(_("Ta bort beställning"), "order_cancel", order.id)
@@ -220,13 +219,11 @@ def _why_not_replaced(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, 
 
 
 _OF_CARRIER = {
-    kinds.Function.ACTIVATE: ("activate", True, _why_not_activated),
-    kinds.Function.REVOKE: ("carrier_revoke", False, _why_not_revoked),
-    kinds.Function.REPLACE: ("carrier_replace", False, _why_not_replaced),
+    kinds.Function.ACTIVATE: ("activate", _why_not_activated),
+    kinds.Function.REVOKE: ("carrier_revoke", _why_not_revoked),
+    kinds.Function.REPLACE: ("carrier_replace", _why_not_replaced),
 }
-"""For each function of a carrier: its URL name, whether the carrier waits for it, and the function
-that explains why it is off.
-"""
+"""For each function of a carrier: its URL name, and the function that explains why it is off."""
 
 
 def _why_not_removed(order: CardOrder, *, may_remove: bool) -> str:
