@@ -64,6 +64,7 @@ ROWS: list[Row] = [
     Row("help", "GET", PUBLIC),
     Row("about", "GET", PUBLIC),
     Row("accessibility", "GET", PUBLIC),
+    Row("component_sheet", "GET", PUBLIC),
     Row("csp_report", "POST", PUBLIC, ok=204),
     # log-in and sessions
     Row("login", "GET", PUBLIC),
