@@ -22,7 +22,7 @@ from issuance.orders.services import drafts
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
-from issuance.person_page.queries.person_view import PersonHead
+from issuance.person_page.queries.page_parts import PersonHead
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
 from issuance.revocation.domain import RequestChannel, Requester, RevocationReason
