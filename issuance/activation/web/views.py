@@ -145,8 +145,8 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     }
     context |= refreshing(request, live=view.is_open) | _live(request, view) | _withdrawal(request, view)
     context["stages"] = stages.steps(1 if context["is_withdrawn"] else 2, is_stopped=not view.is_open)
-    template = "ended" if not view.is_open else "sign" if context["is_own"] else "follow"
-    return render_page(request, SEARCH, f"activation/{template}.html", context)
+    own = "activation/sign.html" if context["is_own"] else "activation/follow.html"
+    return render_page(request, SEARCH, own if view.is_open else "activation/ended.html", context)
 
 
 def _reopen(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
