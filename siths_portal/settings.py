@@ -15,6 +15,7 @@ env = environ.Env()
 environ.Env.read_env(VAR_DIR / "portal.env")
 
 DEBUG = env.bool("DEBUG", default=False)
+COMPONENT_SHEET = DEBUG  # whether /komponenter/ exists; test runners turn DEBUG off later
 FACE = env.str("SITHS_FACE", default="portal")
 _FACES = sorted(path.stem.removeprefix("urls_") for path in (Path(__file__).parent / "wiring").glob("urls_*.py"))
 if FACE not in _FACES:

@@ -41,5 +41,5 @@ urlpatterns = [
     *billing.urlpatterns,
 ]
 
-if settings.DEBUG:
+if settings.COMPONENT_SHEET:
     urlpatterns.append(path("komponenter/", component_sheet.component_sheet, name="component_sheet"))

@@ -92,7 +92,8 @@ def _labels(page: Any, element: Any, target: str) -> Iterator[str]:
         yield _squeezed("".join(label.xpath('.//text()[not(ancestor::*[contains(@class, "field-optional")])]')))
     yield _squeezed(element.get("aria-label", ""))
     for above in (element, *element.iterancestors()):
-        yield from (_squeezed(legend.text_content()) for legend in above.xpath("./legend"))
+        for legend in above.xpath("./legend"):
+            yield _squeezed("".join(legend.xpath(".//text()[not(ancestor::small)]")))  # without its note
         for heading in (above.get("aria-labelledby") or "").split():
             yield from (_squeezed(each.text_content()) for each in page.xpath("//*[@id=$id]", id=heading))
     if element.tag in ("h1", "h2", "h3"):

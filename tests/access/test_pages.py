@@ -50,7 +50,7 @@ def test_a_form_without_its_token_is_refused(access: Any, row: Row) -> None:
             arguments = (
                 (getattr(access.things["inside"], target),) if isinstance(target, str) else target(access, LEAST, "inside")
             )
-        assert client.post(reverse(row.name, args=arguments), row.form).status_code == 403
+        assert client.post(reverse(row.name, args=(*arguments, *(row.more if arguments else ()))), row.form).status_code == 403
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.method == "GET"], ids=str)

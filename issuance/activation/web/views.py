@@ -113,6 +113,7 @@ def _identification(
         "photo_url": photo_url(page.head),
         "card_end": page.carrier.serial[-4:],
         "answer": answer,
+        "typed_serial": request.POST.get("serial", ""),
         "back_url": _carrier_page(page.head.id, page.carrier.id),
     }
     return render_page(request, SEARCH, "activation/identify.html", context, status=status)

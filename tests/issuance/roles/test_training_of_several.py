@@ -119,7 +119,7 @@ class TestPage:
             assert (answer.status_code, told in text_of(answer)) == (422, True), told
             assert ticked(answer) == ({str(person.id)} if form["person"] else set())
         empty = text_of(client.post(address_of(world.area), {}))
-        assert re.search(r"försök igen Rollinnehavare: Välj minst en person\. Vad ska registreras\? Välj personkontroll", empty)
+        assert re.search(r"rättas Rollinnehavare: Välj minst en person\. Vad ska registreras\? Välj personkontroll", empty)
         assert (
             '<a class="ds-link" href="#person_1">Rollinnehavare: Välj minst en person.</a>'
             in client.post(address_of(), {}).content.decode()

@@ -106,8 +106,8 @@ def test_every_link_is_reached_and_seen_by_keyboard(urls: dict[str, str], browse
 
 
 def test_our_colours_and_the_design_system_are_loaded(urls: dict[str, str], browser: Browser) -> None:
-    with page_at(browser, urls["portal"]) as (page, _):
-        button = page.get_by_role("button", name="Logga in")
+    with page_at(browser, urls["portal"] + "/komponenter/") as (page, _):
+        button = page.get_by_role("button", name="Beställ kortet").first
         assert button.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(15, 95, 108)"
         assert button.evaluate("e => parseFloat(getComputedStyle(e).borderRadius)") > 0
         assert page.locator("h1").evaluate("e => getComputedStyle(e).color") == "rgb(4, 51, 59)"

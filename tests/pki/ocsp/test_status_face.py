@@ -396,4 +396,4 @@ def test_the_page_lists_every_ca_with_its_files(world, client):
 
 
 def test_an_empty_house_has_a_page_too(transactional_db, client):
-    assert "Ingen utfärdare finns än" in client.get("/").content.decode()
+    assert "Utfärdarna visas här när de har ett certifikat" in client.get("/").content.decode()
