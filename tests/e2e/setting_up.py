@@ -153,7 +153,8 @@ def give(made: Desk, one: Newcomer, *, button: str = "Ge rollen") -> None:
 def train(made: Desk, count: int) -> None:
     """Of all in the area who lack it, where the area's next step leads."""
     made.reads(f"{count} rollinnehavare saknar utbildning eller personkontroll")
-    made.hands.press(made.page.get_by_role("main").get_by_role("link", name=re.compile("^Registrera utbildning")).first)
+    step = made.link("Registrera utbildning").or_(made.link(f"{count} rollinnehavare saknar utbildning eller personkontroll"))
+    made.hands.press(step.first)
     made.look(f"Utbildning saknas, {count}")
     if count > 1:  # one alone is picked already
         made.hands.choose(made.page.get_by_label(f"Alla {count} i listan"))
