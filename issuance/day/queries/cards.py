@@ -172,10 +172,10 @@ def sent_before(days: int) -> dt.datetime:
 
 
 def to_nothing(actor: Actor, since: dt.datetime) -> QuerySet[CardOrder]:
-    """Returns the orders since `since` that failed or came back, for persons who got no other order after them."""
+    """Returns the orders since `since` that failed or came back, for other persons who got no other order after them."""
     # Ids rise with time.
     later = CardOrder.objects.filter(person=OuterRef("person"), pk__gt=OuterRef("pk")).exclude(state=OrderState.CANCELLED.value)
-    rows = CardOrder.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD)
+    rows = CardOrder.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).exclude(person=actor.person_id or _NOBODY)
     rows = rows.filter(state__in=[OrderState.FAILED.value, OrderState.RETURNED.value], ordered_at__gte=since)
     return rows.filter(~Exists(later), person__isnull=False)
 
@@ -186,8 +186,9 @@ def orders_since() -> dt.datetime:
 
 
 def ending(actor: Actor, until: dt.datetime) -> QuerySet[Eid]:
-    """Returns the active eIDs that end by `until` and whose holders the actor may order cards for."""
-    return Eid.objects.visible_to(actor, Action.ORDER_EID).filter(state=EidState.ACTIVE.value, valid_to__lte=until)
+    """Returns the active eIDs that end by `until` and whose holders the actor may order cards for, never the actor's own."""
+    rows = Eid.objects.visible_to(actor, Action.ORDER_EID).filter(state=EidState.ACTIVE.value, valid_to__lte=until)
+    return rows.exclude(carrier__person=actor.person_id or _NOBODY)
 
 
 def ending_until() -> dt.datetime:

@@ -38,6 +38,7 @@ class Figure:
 class Recent:
     """A person whom the user opened or acted on, as `components/row.html` draws it."""
 
+    person_id: UUID
     time: str
     title: str
     url: str
@@ -155,6 +156,7 @@ def _seen(actor: Actor, newest: Mapping[UUID, _Last]) -> list[Recent]:
     people = {person.pk: person for person in _people(actor, ids)} if ids else {}
     return [
         Recent(
+            person_id=pk,
             time=f"{newest[pk].at.astimezone(clock.STOCKHOLM):%H:%M}",
             title=person_name(people[pk]),
             url=reverse("person", args=[pk]),

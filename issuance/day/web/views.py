@@ -31,7 +31,7 @@ def day(request: HttpRequest) -> HttpResponse:
     lines = work.lines_for(actor)
     desk = works_at_desk(actor)
     own = recent.own_day(actor) if desk else recent.OwnDay()
-    if named := {person_id for line in lines for person_id in line.persons}:
+    if named := {person_id for line in lines for person_id in line.persons} | {each.person_id for each in own.recent}:
         disclosures.record_work(actor=actor, what="day", person_ids=named)
     first = lines[0] if lines and not desk else None
     today = clock.today()

@@ -115,8 +115,9 @@ def test_what_is_done_no_longer_waits(world: Any) -> None:
 
 def test_few_persons_have_lines_and_a_list_has_the_others(world: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(cards, "PERSONS", 1)
+    other = world.officer(role=Role.DEPUTY_ISSUER)  # so that none of them is among the clerk's last persons
     for index in range(3):
-        unsigned(world, world.post(surname=f"Ek{index}"), days_left=index, serial=f"{index}" * 19)
+        unsigned(world, world.post(surname=f"Ek{index}"), days_left=index, serial=f"{index}" * 19, actor=other)
     client = client_of(world.officer())
     assert titles(shown(client)) == ["Prov Ek0", "2 kort till väntar på underskrift"]
     listed = shown(client, reverse("day_unsigned"))
@@ -153,12 +154,21 @@ def test_nothing_outside_the_scope_and_nobody_hidden_is_in_a_line_or_list(world:
         assert "Hemlig" not in listed
 
 
-def test_nobody_is_told_to_activate_a_card_of_their_own(world: Any) -> None:
+def test_nobody_is_told_of_a_card_of_their_own(world: Any) -> None:
     clerk, other = world.officer(), world.officer(role=Role.DEPUTY_ISSUER)
     own = Post.objects.get(person=clerk.person_id)
     unsigned(world, own, days_left=1, serial="1" * 19, actor=other)
+    sent(world, own, days_left=1, actor=other)
+    ending(world, own, actor=other)
+    CardOrder.objects.filter(pk=world.order(own, actor=other).pk).update(state="failed")
     assert titles(shown(client_of(clerk))) == []
-    assert titles(shown(client_of(other)))[:1] == ["Handläggare Provsson"]
+    told = titles(shown(client_of(other)))
+    assert told[0] == "Handläggare Provsson"
+    for title in ("1 kort spärras inom 7 dagar", "1 beställning misslyckades", "1 SITHS eID slutar gälla inom 30 dagar"):
+        assert title in told
+    for name in LISTS:
+        assert "<tbody>" not in shown(client_of(clerk), reverse(name))
+        assert "Provsson, Handläggare" in shown(client_of(other), reverse(name))
 
 
 def test_the_list_of_sent_cards_can_be_narrowed(world: Any) -> None:
@@ -187,6 +197,8 @@ def test_a_persons_last_act_and_the_numbers_of_the_day(world: Any) -> None:
         ("Prov Lönn", "Spärrade kortet som slutar på 7731"),
         ("Prov Ek", "Visade"),
     ]
+    told = Event.objects.get(action="work.listed", subject_ref="day").facts["persons"]
+    assert set(told) == {str(post.person_id) for post in (seen, ordered, revoked)}
     figures = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\d+)</dd>", body))
     assert figures == {"aktiverade i dag": "0", "beställda": "2", "spärrade": "1"}
     with clock.moved_to(clock.now() + dt.timedelta(days=1)):
