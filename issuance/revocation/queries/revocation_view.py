@@ -115,10 +115,9 @@ class PublicationView:
 def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubject:
     """Returns a carrier that the actor may revoke. Raises NotFound, Forbidden."""
     carrier = policy.get(actor, Action.REVOKE_CARRIER, _carriers, carrier_id)
-    total = Eid.objects.filter(carrier=carrier, state__in=_LIVE_EID).count()
-    eids = Eid.objects.visible_to(actor).filter(carrier=carrier, state__in=_LIVE_EID)
-    seen = eids.order_by("created_at", "id").values_list("organisation__name", "hsa_id")
-    named = tuple((organisation, hsa_id) for organisation, hsa_id in seen)
+    eids = Eid.objects.with_rights(actor, [Action.VIEW]).filter(carrier=carrier, state__in=_LIVE_EID).order_by("created_at", "id")
+    live = list(eids.values_list("organisation__name", "hsa_id", f"may_{Action.VIEW}"))
+    named = tuple((organisation, hsa_id) for organisation, hsa_id, seen in live if seen)
     return RevocationSubject(
         kind="carrier",
         id=carrier.id,
@@ -131,12 +130,12 @@ def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubj
         state=carrier.state,
         possible=carrier.state not in carrier_states.INVALID,
         eids=named,
-        hidden_eids=total - len(named),
+        hidden_eids=len(live) - len(named),
         known_since=known_since(carrier),
         revoked_at=carrier.ended_at if carrier.state == carrier_states.CarrierState.REVOKED else None,
         reason=words.revocation_reason(carrier.revocation_reason),
         reason_code=carrier.revocation_reason,
-        has_eid=total > 0,
+        has_eid=bool(live),
         **_looks(carrier),
     )
 

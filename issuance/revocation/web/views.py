@@ -109,7 +109,6 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
     actor = actor_of(request)
     head = person_view.person_head(actor=actor, person_id=subject.person_id)
     if request.method != "POST":
-        disclosures.record(actor=actor, person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
         return _form(request, subject, head, empty_form(_PROPOSED if subject.code_blocked else None, proof=_proof(subject, head)))
     form = RevocationForm(request.POST, proof=_proof(subject, head))
     fields = _checked(actor, subject, form)
@@ -163,6 +162,7 @@ def _checked(actor: Actor, subject: RevocationSubject, form: RevocationForm) -> 
 def _form(
     request: HttpRequest, subject: RevocationSubject, head: PersonHead, form: RevocationForm, *, status: int = 200
 ) -> HttpResponse:
+    disclosures.record(actor=actor_of(request), person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
     context = {
         "subject": subject,
         "head": head,
@@ -188,6 +188,7 @@ def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
         return render(request, "revocation/publication.html", context)
     actor = actor_of(request)
     head = person_view.person_head(actor=actor, person_id=subject.person_id)
+    disclosures.record(actor=actor, person_id=head.id, shown=Shown.REVOCATION, subject=subject.id)
     may_order = not head.deceased and revocation_view.may_order_again(actor=actor, subject=subject)
     context |= {"head": head, "may_order": may_order}
     return render_page(request, SEARCH, "revocation/revoked.html", context)

@@ -129,6 +129,19 @@ def test_nothing_is_revoked_without_the_cards_last_digits(world: Any, card: Carr
     assert revoke(client_of(world.officer()), card, confirm=spaced).status_code == 302
 
 
+def test_each_page_that_names_the_holder_is_recorded_first(world: Any, card: Carrier) -> None:
+    client = client_of(world.officer())
+    recorded = Event.objects.filter(action="person.shown", subject_ref=str(card.person_id), facts__shown="revocation")
+    assert revoke(client, card, confirm="0000").status_code == 422  # also without the form before it
+    assert recorded.count() == 1
+    done = revoke(client, card)["Location"]
+    assert recorded.count() == 1
+    assert card.holder.surname in text_of(client.get(done))
+    assert recorded.count() == 2
+    client.get(done, headers={"HX-Request": "true"})  # the part that the page fetches again
+    assert recorded.count() == 2
+
+
 def test_another_card_of_the_person_is_one_link_away(world: Any, card: Carrier) -> None:
     post = card.holder.posts.get()
     other = migration.register_migrated_card(actor=system("migration"), card=migrated_card(post), ca=CA)
