@@ -45,8 +45,7 @@ def picture(content: bytes, *, field: str, size: int | None = None) -> bytes:
 
     Raises Invalid at `field` as `images.portrait`, but for an image of another shape only if no portrait fits in it.
     """
-    pixels = images.upright(content, field=field, size=size, least=PICTURE_SIZE, check=images.require_room)
-    pixels.thumbnail(PICTURE_SIZE, Image.Resampling.LANCZOS)
+    pixels = images.upright(content, field=field, size=size, most=PICTURE_SIZE, check=images.require_room)
     return images.encoded(pixels, PICTURE_BYTES)
 
 

@@ -94,7 +94,7 @@ def portrait(content: bytes, *, field: str, size: int | None = None) -> Portrait
     decoding. `size` is the size of the file if `content` is only its beginning. Raises Invalid at `field` if the file is not a
     complete JPEG, is too large or too small, is not a portrait of about 3:4, or is greyscale (rules/issuance 3.3, S34).
     """
-    return made(upright(content, field=field, size=size, least=PORTRAIT_SIZE, check=_check_shape), field)
+    return made(upright(content, field=field, size=size, most=PORTRAIT_SIZE, check=_check_shape), field)
 
 
 def upright(
@@ -102,11 +102,11 @@ def upright(
     *,
     field: str,
     size: int | None,
-    least: tuple[int, int],
+    most: tuple[int, int],
     check: Callable[[tuple[int, int], str], None],
 ) -> Image.Image:
-    """Returns the pixels of the image in the JPEG file, upright and decoded to at least `least` if it has so many. `check` gets
-    its size before decoding. Raises Invalid at `field`.
+    """Returns the pixels of the image in the JPEG file, upright and reduced to at most `most`. `check` gets its size before
+    decoding. Raises Invalid at `field`.
     """
     size = max(size or 0, len(content))
     if size > PORTRAIT_MAX_BYTES:
@@ -121,7 +121,10 @@ def upright(
         _refuse_grey(field)
     try:
         with decoding, Image.open(io.BytesIO(found.content), formats=("JPEG",)) as image:
-            image.draft("RGB", (max(least), max(least)))
+            image.draft("RGB", (max(most), max(most)))
+            image.load()
+            # Reduced before another image may be decoded: 12 megapixels are 36 MB.
+            image.thumbnail(most[::-1] if turned in _SIDEWAYS else most, Image.Resampling.LANCZOS)
             pixels = image.convert("RGB")
     except _BROKEN:
         _refuse_jpeg(field)

@@ -3,7 +3,7 @@
 import pytest
 
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.files import framing
+from siths_portal.lib.files import framing, images
 from siths_portal.lib.files.framing import Framing
 from tests.issuance.pictures import picture
 
@@ -12,6 +12,12 @@ from tests.issuance.pictures import picture
 def test_any_shape_with_room_becomes_a_portrait(size: tuple[int, int]) -> None:
     made = framing.framed(framing.picture(picture(size=size), field="photo"), Framing(), field="photo")
     assert (made.width, made.height) == (600, 800)
+
+
+def test_no_more_pixels_are_held_than_are_used() -> None:
+    """12 megapixels are 36 MB, which only two uploads at a time may take (S36)."""
+    pixels = images.upright(picture(size=(4000, 3000)), field="photo", size=None, most=(1600, 1600), check=images.require_room)
+    assert pixels.size == (1600, 1200)
 
 
 def test_a_shape_of_about_3_to_4_is_kept_whole() -> None:
