@@ -140,11 +140,11 @@ class UndeliveredRule:
 
 
 class DraftRule:
-    """An order that the actor has begun."""
+    """An order that the actor has begun and may still send."""
 
     def steps(self, page: PersonView) -> Iterator[NextStep]:
         """See `Rule`."""
-        for draft in page.drafts:
+        for draft in page.drafts if _ordinary_order(page) is not None else ():
             what = " · ".join(each for each in (gettext("Påbörjad beställning"), draft.organisation, draft.article) if each)
             at = draft.updated_at.astimezone(clock.STOCKHOLM)
             text = gettext("Beställningen är sparad men inte skickad. Du ändrade den senast {at}.").format(

@@ -70,6 +70,9 @@ def test_the_most_urgent_act_comes_first(world: Any) -> None:
         person=post.person, owner_ref=actor.ref, post=post, article_id="631", created_at=clock.now(), updated_at=clock.now()
     )
     assert heading(actor, post) == "Fortsätt beställningen", "which orders the same card"
+    reader = world.officer(role=Role.READER)
+    OrderDraft.objects.filter(pk=draft.pk).update(owner_ref=reader.ref)
+    assert heading(reader, post) == "", "who may no longer order"
     draft.delete()
     Carrier.objects.filter(pk=sent.pk).update(ended_at=clock.now() - dt.timedelta(days=91))
     step = step_of(actor, post)
