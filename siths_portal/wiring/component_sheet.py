@@ -144,15 +144,9 @@ def component_sheet(request: HttpRequest) -> HttpResponse:
         "functions": _FUNCTIONS,
         "form": wrong,
         "clean": _SampleForm(),
-        "options": [
-            {"value": "k", "label": "Körkort", "key": "1"},
-            {"value": "p", "label": "Pass", "hint": "Svenskt, giltigt", "key": "2"},
-        ],
+        "options": _OPTIONS,
         "figures": ({"value": "41 280", "name": "personer"}, {"value": "738", "name": "aktiverade", "before": "oktober 702"}),
-        "facts": (
-            {"label": "Organisation", "value": "Regionen"},
-            {"label": "Serienummer", "value": "9752 1043 104 7320 9240", "code": True},
-        ),
+        "facts": _FACTS,
         "person": {"given_names": "Prov", "surname": "Provsson", "person_id": "18900101-9802", "is_protected": False},
         "list": _SampleList(request).shown(),
         "empty_list": _EmptyList(request).shown(),
