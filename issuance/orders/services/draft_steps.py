@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.db.models.fields.json import KT
 
 from issuance.authz import Action, Actor, policy
 from issuance.orders.domain.drafts import DraftState, Step
@@ -90,24 +91,17 @@ def open_draft(actor: Actor, draft_id: UUID) -> OrderDraft:
     return draft
 
 
-def answer(draft: OrderDraft, actor: Actor, version: int, action: str, **answers: Any) -> OrderDraft:
-    """Sets the answers unless they are unchanged. Raises DraftChanged if the form has another version."""
-    if all(getattr(draft, name) == value for name, value in answers.items()):
-        return draft
-    require_version(draft, version)
-    return step(draft, actor.ref, action, **answers)
-
-
 def require_version(draft: OrderDraft, version: int) -> None:
     """Raises DraftChanged if the draft has another version."""
     if draft.version != version:
         raise DraftChanged(changed_since(draft, version))
 
 
-def changed_since(draft: OrderDraft, version: int) -> tuple[Step, ...]:
-    """Returns the questions whose answers changed after `version`."""
+def changed_since(draft: OrderDraft, version: int, *, page: str = "") -> tuple[Step, ...]:
+    """Returns the questions whose answers changed after `version`, not counting the choices made on `page` itself."""
     events = Event.objects.filter(subject_type="order_draft", subject_ref=str(draft.pk), subject_seq__gt=version)
-    actions = [action.removeprefix("order_draft.") for action in events.order_by("id").values_list("action", flat=True)]
+    made = events.order_by("id").values_list("action", KT("facts__page"))
+    actions = [action.removeprefix("order_draft.") for action, on_page in made if not page or on_page != page]
     found = set(Step) - {Step.REVIEW} if _ALL_CHANGED & set(actions) else {_STEP_OF[name] for name in actions if name in _STEP_OF}
     return tuple(step for step in Step if step in found)
 

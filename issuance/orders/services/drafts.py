@@ -16,10 +16,10 @@ from django.db.models import Min, QuerySet
 
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.models import Carrier
-from issuance.orders.domain.drafts import DraftState, Step
+from issuance.orders.domain.drafts import DraftState, Step, first_unanswered
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
-from issuance.orders.services import draft_answers, draft_steps, order_checks, ordering, other_cards
+from issuance.orders.services import draft_answers, draft_photos, draft_steps, order_checks, ordering, other_cards
 from issuance.orders.services.draft_steps import DraftChanged, DraftClosed, StepMissing
 from issuance.people.models.persons import Person, Post
 from siths_portal.lib import clock
@@ -83,11 +83,12 @@ def _started(actor: Actor, person_id: UUID) -> OrderDraft:
 
 @dataclass(frozen=True)
 class Choices:
-    """Answers of the order's page. None for one that the page did not have."""
+    """Answers of the order's page. None for one that the page did not have. `page` is the id of the page in one browser tab."""
 
     post_id: UUID | None = None
     article_code: str | None = None
     office_id: UUID | None = None
+    page: str = ""
 
 
 @transaction.atomic(durable=True)
@@ -95,8 +96,8 @@ def choose(*, actor: Actor, draft_id: UUID, version: int, choices: Choices, leni
     """Stores the answers that differ from the draft's, each as a step of its own. `lenient` leaves invalid answers out.
 
     An answer is refused only if another tab has changed the same answer since `version`, so that a page which stores each
-    choice never stands in its own way. Raises Invalid with the errors of all fields, DraftChanged, DraftClosed, StepMissing,
-    NotFound, Forbidden.
+    choice never stands in its own way: the next choice may leave before the answer to the one before has come. Raises Invalid
+    with the errors of all fields, DraftChanged, DraftClosed, StepMissing, NotFound, Forbidden.
     """
     draft = draft_steps.open_draft(actor, draft_id)
     found, errors = _checked(actor, draft, choices)
@@ -104,11 +105,12 @@ def choose(*, actor: Actor, draft_id: UUID, version: int, choices: Choices, leni
         raise _joined(errors)
     differing = {step: value for step, value in found.items() if getattr(draft, step.value) != value}
     if differing and draft.version != version:
-        changed = [step for step in draft_steps.changed_since(draft, version) if step in differing]
+        changed = [step for step in draft_steps.changed_since(draft, version, page=choices.page) if step in differing]
         if changed:
             raise DraftChanged(tuple(changed))
+    facts = {"page": choices.page} if choices.page else {}
     for step, value in differing.items():
-        draft = draft_steps.step(draft, actor.ref, _ACTIONS[step], **{step.value: value})
+        draft = draft_steps.step(draft, actor.ref, _ACTIONS[step], facts=facts, **{step.value: value})
     return draft
 
 
@@ -160,13 +162,16 @@ def _orderable_post(actor: Actor, draft: OrderDraft, post_id: UUID) -> Post:
     return post
 
 
-def submit(*, actor: Actor, draft_id: UUID, version: int, confirmed_cards: Collection[UUID] = ()) -> CardOrder:
-    """Beställ: turns the draft into an order, once; a repeated call returns the same order. Draft and order change in one
+def submit(
+    *, actor: Actor, draft_id: UUID, version: int, confirmed_cards: Collection[UUID] = (), photo_id: UUID | None = None
+) -> CardOrder:
+    """Beställ: turns the draft into an order, once; a repeated call returns the same order. Draft, photo and order change in one
     transaction.
 
-    `confirmed_cards` holds the person's other cards that the clerk saw and confirmed; the event records them. Raises
-    AnotherCard if the person has others that the clerk may see (ADR 0085), StepMissing (an answer is missing or no longer
-    valid), DraftChanged, DraftClosed. Raises as `ordering.submit_order`; the draft is then unchanged.
+    `photo_id` is the photo that the page showed for an article that has one; the order approves it. `confirmed_cards` holds the
+    person's other cards that the clerk saw and confirmed; the event records them. Raises AnotherCard if the person has others
+    that the clerk may see (ADR 0085), StepMissing (an answer is missing or no longer valid), DraftChanged, DraftClosed. Raises as
+    `draft_photos.approve_photo` and `ordering.submit_order`; draft and photo are then unchanged.
     """
     draft = draft_steps.get(actor=actor, draft_id=draft_id)
     if draft.order is not None:
@@ -174,8 +179,9 @@ def submit(*, actor: Actor, draft_id: UUID, version: int, confirmed_cards: Colle
     if draft.state != DraftState.OPEN:
         raise DraftClosed(draft)
     draft_steps.require_version(draft, version)
-    missing = draft_answers.answers(actor=actor, draft=draft).first_unanswered
-    if missing is not Step.REVIEW or draft.post_id is None or draft.article is None or draft.office_id is None:
+    found, article = draft_answers.answers(actor=actor, draft=draft), draft.article
+    missing = first_unanswered(found.answered | {Step.PHOTO} if photo_id else found.answered, photo=found.photo)
+    if missing is not Step.REVIEW or draft.post_id is None or article is None or draft.office_id is None:
         raise StepMissing(missing)
 
     try:
@@ -187,6 +193,11 @@ def submit(*, actor: Actor, draft_id: UUID, version: int, confirmed_cards: Colle
             raise
         return sent
 
+    def approve() -> None:
+        nonlocal version
+        if photo_id is not None:
+            version = draft_photos.approve_photo(actor=actor, draft_id=draft_id, version=version, photo_id=photo_id).version
+
     def complete(order: CardOrder) -> None:
         row = OrderDraft.objects.select_for_update(no_key=True).get(pk=draft.pk)
         if row.state != DraftState.OPEN or row.version != version:
@@ -195,17 +206,26 @@ def submit(*, actor: Actor, draft_id: UUID, version: int, confirmed_cards: Colle
         facts: dict[str, Any] = {"order": str(order.pk)}
         if others:
             facts["beside"] = sorted(map(str, others))
-        draft_steps.step(row, actor.ref, "submitted", facts=facts, state=DraftState.SUBMITTED.value, order=order)
+        unused = draft.photo if not article.photo and draft.photo is not None and draft.photo.approved_at is None else None
+        no_photo: dict[str, Any] = {"photo": None, "photo_approved": False} if unused is not None else {}
+        draft_steps.step(row, actor.ref, "submitted", facts=facts, state=DraftState.SUBMITTED.value, order=order, **no_photo)
+        draft_steps.discard_if_unused(unused, actor.ref)
 
-    return ordering.submit_order(
-        actor=actor,
-        post_id=draft.post_id,
-        article_code=draft.article.code,
-        office_id=draft.office_id,
-        photo_id=draft.photo_id if draft.article.photo else None,
-        idempotency_key=str(draft.pk),
-        placed=complete,
-    )
+    try:
+        return ordering.submit_order(
+            actor=actor,
+            post_id=draft.post_id,
+            article_code=article.code,
+            office_id=draft.office_id,
+            photo_id=(photo_id or draft.photo_id) if article.photo else None,
+            idempotency_key=str(draft.pk),
+            placing=approve,
+            placed=complete,
+        )
+    except DraftClosed as error:  # by another click, before the photo was approved
+        if error.draft.order is None:
+            raise
+        return error.draft.order
 
 
 @transaction.atomic(durable=True)

@@ -42,6 +42,7 @@ class _Request:
     office_id: UUID
     idempotency_key: str
     photo_id: UUID | None
+    placing: Callable[[], object]
     placed: Callable[[CardOrder], None]
 
     @property
@@ -60,16 +61,18 @@ def submit_order(
     office_id: UUID,
     idempotency_key: str,
     photo_id: UUID | None = None,
+    placing: Callable[[], object] = lambda: None,
     placed: Callable[[CardOrder], None] = lambda _order: None,
 ) -> CardOrder:
     """Orders a card for an assignment: carrier and eID become ORDERED, the order is queued. First reads assignment and person
     live.
 
-    `photo_id` is the approved photo of an article that has one. Calls `placed` in the order's transaction; it may refuse the
-    order. The same key and content return the same order; other content raises IdempotencyMismatch (Conflict). Raises NotFound,
-    Forbidden (role, own matter), Invalid (obstacles, by field), Conflict, Unavailable (external systems).
+    `photo_id` is the photo of an article that has one, approved by `placing` at the latest. Calls `placing` at the beginning of
+    the order's transaction and `placed` at its end; both may refuse the order. The same key and content return the same order;
+    other content raises IdempotencyMismatch (Conflict). Raises NotFound, Forbidden (role, own matter), Invalid (obstacles, by
+    field), Conflict, Unavailable (external systems).
     """
-    request = _Request(actor, post_id, article_code, office_id, idempotency_key, photo_id, placed)
+    request = _Request(actor, post_id, article_code, office_id, idempotency_key, photo_id, placing, placed)
     if not _KEY.fullmatch(idempotency_key):
         raise Invalid("idempotency-key", "Beställningen skickades inte. Ladda om sidan och försök igen.")
     if earlier := _earlier(request):
@@ -129,6 +132,7 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     locked = Person.objects.select_for_update(no_key=True).filter(posts=request.post_id)
     list(locked.values_list("id"))
     hold_organisations(Post.objects.filter(pk=request.post_id).values_list("organisation_id", flat=True))
+    request.placing()
     posts = Post.objects.select_related("person", "organisation__area")
     post = policy.get(actor, order_right(request.article_code), posts, request.post_id)
     order_checks.require_current(post)

@@ -16,7 +16,7 @@ from issuance.orders.services.draft_steps import DraftChanged, DraftClosed
 from issuance.orders.services.drafts import AnotherCard, Choices
 from issuance.orders.web import choices
 from issuance.orders.web.forms import OrderForm
-from issuance.orders.web.page import address, changed_text, closed, opened, shown
+from issuance.orders.web.page import address, by_script, changed_text, closed, led, opened, page_id, shown
 from issuance.people.models.persons import Post
 from issuance.records.web.frame import actor_of
 from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests
@@ -39,6 +39,9 @@ def order(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     try:
         store(request, draft_id)
     except DraftChanged as error:
+        if by_script(request):
+            messages.warning(request, f"{_changed(request, draft_id, error)} {_('Sidan visar det som är sparat.')}")
+            return led(request, address(draft_id))
         status = error.http_status
         form.add_error(None, f"{_changed(request, draft_id, error)} {_('Det du valde här står kvar, men är inte sparat.')}")
     except DraftClosed as error:
@@ -83,6 +86,9 @@ def adjust(request: HttpRequest, draft_id: UUID) -> HttpResponse:
         photo_id = id_of(request.POST.get("photo", ""))
         draft_photos.adjust_photo(actor=actor_of(request), draft_id=draft_id, photo_id=photo_id, act=act)
     except Invalid as error:
+        if by_script(request):
+            messages.error(request, error.message)
+            return led(request, address(draft_id))
         form = _as_sent(request)
         form.add_error("photo", error.message)
         return _page(request, draft_id, form, status=error.http_status)
@@ -105,7 +111,7 @@ def store(request: HttpRequest, draft_id: UUID, *, strict: bool = False) -> Orde
         actor=actor_of(request),
         draft_id=draft_id,
         version=int(version) if version.isdecimal() and len(version) < 10 else 0,
-        choices=Choices(post_id, code if post_id else None, choices.office_id(values) if post_id else None),
+        choices=Choices(post_id, code if post_id else None, choices.office_id(values) if post_id else None, page=page_id(values)),
         lenient=not strict,
     )
 
@@ -172,9 +178,8 @@ def _place(request: HttpRequest, draft_id: UUID, form: OrderForm) -> bool:
         except AnotherCard as error:
             form.take(error)
         return False
-    if with_photo:
-        draft = draft_photos.approve_photo(actor=actor, draft_id=draft_id, version=draft.version, photo_id=photo_id)
-    drafts.submit(actor=actor, draft_id=draft_id, version=draft.version, confirmed_cards=cards)
+    shown_photo = photo_id if with_photo else None
+    drafts.submit(actor=actor, draft_id=draft_id, version=draft.version, confirmed_cards=cards, photo_id=shown_photo)
     return True
 
 

@@ -1,6 +1,10 @@
 """The page of an order: whether it may be shown, and everything on it."""
 
+import re
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -9,6 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django_htmx.http import HttpResponseClientRedirect
 
 from authn.web import kept_form
 from issuance.authz import Actor
@@ -33,6 +38,9 @@ _NAMES = {
 }
 
 
+_PAGE_ID = re.compile(r"[0-9a-f]{16}")
+
+
 @dataclass(frozen=True)
 class Open:
     """An open draft with the data of its page."""
@@ -45,6 +53,22 @@ class Open:
 def address(draft_id: UUID) -> str:
     """Returns the URL of a draft's page."""
     return reverse("order", args=[draft_id])
+
+
+def page_id(values: Mapping[str, Any]) -> str:
+    """Returns the id of the page that sent the values, or an empty text. Each showing of the page in a tab has one of its own."""
+    sent = values.get("page", "")
+    return sent if _PAGE_ID.fullmatch(sent) else ""
+
+
+def by_script(request: HttpRequest) -> bool:
+    """Returns whether the page's script asks, which takes only the form out of the answer, and nothing out of an error."""
+    return bool(request.headers.get("HX-Request"))
+
+
+def led(request: HttpRequest, url: str) -> HttpResponse:
+    """Returns a redirect that the browser follows also if the page's script asks."""
+    return HttpResponseClientRedirect(url) if by_script(request) else redirect(url)
 
 
 def opened(request: HttpRequest, draft_id: UUID) -> Open | HttpResponse:
@@ -60,9 +84,9 @@ def closed(request: HttpRequest, draft: OrderDraft) -> HttpResponse:
     """Redirects to the sent order, or to the person, with a message about the draft's end."""
     if draft.order is not None:
         messages.info(request, _("Beställningen är redan skickad."))
-        return redirect("order_done", draft.pk)
+        return led(request, reverse("order_done", args=[draft.pk]))
     messages.info(request, _("Beställningen är avbruten. Välj Nytt SITHS eID ordinarie kort för att fortsätta med den."))
-    return redirect("person", draft.person_id)
+    return led(request, reverse("person", args=[draft.person_id]))
 
 
 def shown(request: HttpRequest, page: Open, form: OrderForm | None = None, *, status: int = 200) -> HttpResponse:
@@ -81,6 +105,7 @@ def shown(request: HttpRequest, page: Open, form: OrderForm | None = None, *, st
     context = {
         "draft": draft,
         "form": form,
+        "page_id": page_id(sent or {}) or secrets.token_hex(8),
         "chosen": chosen,
         "name": name,
         "person_id": wording.person_number(outside.person_id.kind, outside.person_id.value) if outside.person_id else "",

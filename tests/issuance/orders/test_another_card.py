@@ -9,13 +9,16 @@ from django.urls import reverse
 from issuance.authz import system
 from issuance.carriers.models import Carrier, Eid
 from issuance.imports.services import migration
+from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import drafts
+from issuance.people.models.photos import Photo
 from issuance.people.services.people import person_id_of
 from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.orders.wizard import Clerk, text_of
+from tests.issuance.pictures import picture
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
 ASKED = "Kryssa i rutan om personen ska ha ett kort till"
@@ -38,6 +41,20 @@ def test_one_more_card_is_told_of_and_needs_the_answer(world: Any) -> None:
     assert Carrier.objects.count() == 2
     event = Event.objects.get(action="order_draft.submitted")
     assert event.facts["beside"] == [str(first.carrier_id)]
+
+
+def test_a_photo_is_not_approved_before_the_answer(world: Any) -> None:
+    """So the clerk may still turn and crop it, and nothing of an order that is not sent is kept."""
+    clerk = Clerk(world)
+    first = world.order(clerk.post, actor=clerk.actor)
+    clerk.fill("610", content=picture())
+    assert clerk.send().status_code == 422
+    photo = Photo.objects.get()
+    assert (photo.approved_at, photo.document) == (None, None)
+    assert "Vrid vänster" in text_of(clerk.page)
+    clerk.send(beside=[str(first.carrier_id)], another_card="on")
+    assert clerk.is_done
+    assert CardOrder.objects.exclude(pk=first.pk).get().photo == photo
 
 
 def test_a_card_that_came_since_the_page_asks_again(world: Any) -> None:

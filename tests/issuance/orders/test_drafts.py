@@ -170,6 +170,13 @@ class TestWholeOrder:
         clerk.do(choose_article, article_code="631")
         assert clerk.submit().photo is None
 
+    def test_a_photo_that_the_card_does_not_have_is_not_kept(self, world: Any) -> None:
+        clerk = Clerk(world).choose()
+        clerk.upload(picture())
+        assert clerk.submit().photo is None
+        assert clerk.draft.photo is None
+        assert not Photo.objects.exists()
+
     def test_steps_cannot_be_jumped_over(self, world: Any) -> None:
         clerk = Clerk(world)
         for act, arguments in (

@@ -36,6 +36,9 @@ from tests.issuance.pictures import picture
 from tests.issuance.world import SETUP
 from tests.portal import portal_client
 
+SCRIPT = {"HX-Request": "true"}
+"""What htmx sends. It takes only the form out of an answer, and nothing out of an error."""
+
 
 def second_post(world: Any, clerk: Clerk, organisation: Organisation) -> Post:
     """Another post of the clerk's person, here and outside."""
@@ -329,7 +332,12 @@ class TestResume:
         """The second is told what changed, keeps what it chose, and may give it again."""
         clerk = Clerk(world).fill()
         stale = clerk.page
+        clerk.open()
         clerk.choose(article="631", delivery="registered_mail")
+        clerk.page = stale
+        by_script = clerk.client.post(clerk.address, clerk.form["fields"] | {"article": "610", "valj": "1"}, headers=SCRIPT)
+        assert (by_script.status_code, by_script["HX-Redirect"]) == (200, clerk.address)  # htmx leaves errors unseen
+        assert "ändrats i en annan flik: kort (631 Kort REK). Sidan visar det som är sparat" in text_of(clerk.open())
         clerk.page = stale
         clerk.choose(article="610")
         assert clerk.page.status_code == 409
@@ -345,7 +353,10 @@ class TestResume:
         connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
         clerk = Clerk(world).fill()
         before = clerk.page
-        clerk.choose(delivery="registered_mail")
+        for delivery, code in (("registered_mail", "631-REK"), ("letter", "631"), ("registered_mail", "631-REK")):
+            clerk.page = before
+            clerk.choose(delivery=delivery)  # as arrow keys change the same answer
+            assert (clerk.page.status_code, clerk.draft.article_id) == (200, code)
         clerk.page = before
         clerk.choose(delivery="registered_mail", office=office.id)
         assert clerk.page.status_code == 200
@@ -358,6 +369,7 @@ class TestResume:
     def test_bestall_in_a_tab_that_is_old_orders_nothing(self, world: Any) -> None:
         clerk = Clerk(world).fill()
         old = clerk.page
+        clerk.open()
         clerk.choose(delivery="registered_mail")
         clerk.page = old
         clerk.send()
@@ -376,6 +388,9 @@ class TestResume:
         assert clerk.send().redirect_chain == first
         assert clerk.open().redirect_chain == first
         assert "redan skickad" in text_of(clerk.page)
+        clerk.page = page
+        by_script = clerk.client.post(clerk.address, clerk.form["fields"] | {"valj": "1"}, headers=SCRIPT)
+        assert by_script["HX-Redirect"] == reverse("order_done", args=[clerk.draft.id])
         assert CardOrder.objects.count() == 1
 
     def test_eight_clicks_at_once(self, world: Any) -> None:
@@ -578,12 +593,29 @@ class TestPhoto:
         assert len(seen) == 5
         stale = clerk.form["fields"] | {"valj": "ner", "photo": str(first.pk)}
         assert clerk.client.post(address, stale).status_code == 422
+        assert clerk.client.post(address, stale, headers=SCRIPT)["HX-Redirect"] == clerk.address
+        assert "Fotot har bytts" in text_of(clerk.open())
         assert clerk.client.post(address, clerk.form["fields"] | {"valj": "annat"}).status_code == 302
         assert Photo.objects.get() == photo
         clerk.send()
         photo.refresh_from_db()
         assert CardOrder.objects.get().photo == photo
         assert (photo.source, photo.framing, photo.pending) == (None, None, None)
+
+    def test_an_order_that_is_refused_leaves_the_photo_to_be_changed(self, world: Any) -> None:
+        clerk = Clerk(world).fill("610")
+        clerk.upload(slope(1600, 1200))
+        before = OrderDraft.objects.values().get()
+        world.outside.down = True
+        clerk.send()
+        assert clerk.page.status_code == 503
+        assert "Vrid vänster" in text_of(clerk.page)
+        assert OrderDraft.objects.values().get() == before
+        assert Photo.objects.get().approved_at is None
+        world.outside.down = False
+        clerk.send()
+        assert clerk.is_done
+        assert Photo.objects.get().approved_at is not None
 
     def test_without_a_photo_nothing_is_ordered(self, world: Any) -> None:
         clerk = Clerk(world).fill("610")
