@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -20,8 +20,12 @@ from issuance.people.models.persons import Person
 from issuance.people.services import disclosures
 from issuance.records.domain import wording
 from issuance.records.web.frame import actor_of
-from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Rows, Source, Tag
+from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Rows, Source, Tag, Text
 from siths_portal.lib.pages.forms import Form
+
+
+def _all_done(heading: Text, text: Text) -> Empty:
+    return Empty(heading, text, reverse_lazy("day"), _("Till Dagen"))
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class SentList(WorkList):
     caption = _("Skickade kort som inte är aktiverade")
     caption_hidden = True
     order = "skickat"
-    empty = Empty(_("Inget kort väntar"), _("Alla kort som är skickade till innehavare inom din behörighet är aktiverade."))
+    empty = _all_done(_("Inget kort väntar"), _("Alla kort som är skickade till innehavare inom din behörighet är aktiverade."))
     no_match = Empty(_("Inget kort spärras så snart"), _("Alla kort i urvalet har fler dagar kvar."))
 
     def form(self) -> forms.BaseForm:
@@ -145,7 +149,7 @@ class UnsignedList(WorkList):
     caption = _("Kort som väntar på underskrift")
     caption_hidden = True
     order = "kod"
-    empty = Empty(_("Inget kort väntar på underskrift"), _("Alla innehavare som har valt kod har också skrivit under."))
+    empty = _all_done(_("Inget kort väntar på underskrift"), _("Alla innehavare som har valt kod har också skrivit under."))
 
     def rows(self) -> Source[WorkLine]:
         """See `List`."""
@@ -187,7 +191,9 @@ class OrderList(WorkList):
     caption = _("Beställningar som inte blev ett kort i handen")
     caption_hidden = True
     order = "-bestalld"
-    empty = Empty(_("Ingen beställning att göra om"), _("Inget kort har kommit i retur, och ingen tillverkning har misslyckats."))
+    empty = _all_done(
+        _("Ingen beställning att göra om"), _("Inget kort har kommit i retur, och ingen tillverkning har misslyckats.")
+    )
 
     def form(self) -> forms.BaseForm:
         """See `List`."""
@@ -234,7 +240,7 @@ class EndingList(WorkList):
     caption = _("SITHS eID som slutar gälla")
     caption_hidden = True
     order = "till"
-    empty = Empty(_("Inget SITHS eID slutar gälla"), _("Alla SITHS eID inom din behörighet gäller i mer än 30 dagar till."))
+    empty = _all_done(_("Inget SITHS eID slutar gälla"), _("Alla SITHS eID inom din behörighet gäller i mer än 30 dagar till."))
 
     def rows(self) -> Source[WorkLine]:
         """See `List`."""

@@ -75,6 +75,7 @@ class ConnectableOrganisationList(ConnectedOrganisationList):
     caption = _("Organisationer")
     caption_hidden = True
     table_id = fragment = "koppla-val"
+    heading_level = "2"
 
     def __init__(self, request: HttpRequest, found: Source[ConnectedLine], *, picked: Collection[str], office_url: str) -> None:
         super().__init__(request, found)

@@ -212,7 +212,10 @@ class CeremonyList(OperatorList):
         Column(key="status", heading=gettext_lazy("Status"), value="tag", kind=Kind.TAG),
     )
     table_id = "genomforda"
-    empty = Empty(gettext_lazy("Ingen ceremoni har börjat"))
+    empty = Empty(
+        gettext_lazy("Ingen ceremoni har börjat"),
+        gettext_lazy("Kommandot pki_ceremony startar en ceremoni. Sedan visas den här."),
+    )
     heading_level = "3"
 
     def rows(self) -> Source[Any]:
@@ -243,7 +246,9 @@ class PreparedList(OperatorList):
     )
     table_id = "forberedda"
     count_to = 0
-    empty = Empty(gettext_lazy("Ingen ceremoni är förberedd"))
+    empty = Empty(
+        gettext_lazy("Ingen ceremoni är förberedd"), gettext_lazy("Ladda upp en granskad ceremonifil för att förbereda en.")
+    )
     heading_level = "3"
 
     def __init__(self, request: HttpRequest, tag: Callable[[ProposalView], dict[str, str]]) -> None:
