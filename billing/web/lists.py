@@ -59,7 +59,7 @@ class InvoiceList(List[InvoiceRow]):
     by = (Key("-number", nullable=False),)
     count_to = 0
     count_in_heading = True  # the page shows the number with the sums
-    filter_button = _("Visa")
+    filter_button = _("Visa fakturorna")
     files = ("csv", "xlsx")
     file_name = _("fakturor")
 

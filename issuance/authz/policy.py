@@ -278,7 +278,7 @@ def _refuse_own_matter(actor: Actor, action: Action, row: Any) -> None:
     except ObjectDoesNotExist:
         return
     if person_id == actor.person_id:
-        raise Forbidden("own-matter", "Du kan inte utföra ärendet för dig själv. Be en annan ID-administratör.")
+        raise Forbidden("own-matter", "Du kan inte göra det här för dig själv. Be en annan ID-administratör.")
 
 
 def _forbidden(*, dormant: bool = False) -> Forbidden:

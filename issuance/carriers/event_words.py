@@ -14,7 +14,7 @@ WORDS = EventWords(
         "carrier.received": _("Kortet togs emot på kontoret"),
         "carrier.holder_bound": _("Kortet knöts till innehavaren"),
         "carrier.code_set": _("Innehavaren valde legitimeringskod"),
-        "carrier.code_blocked": _("Koden spärrades efter tre felaktiga försök"),
+        "carrier.code_blocked": _("Koden spärrades efter 3 felaktiga försök"),
         "carrier.code_reset": _("Innehavaren valde en ny legitimeringskod"),
         "carrier.activated": _("Innehavaren skrev under kvittensen och kortet aktiverades"),
         "carrier.revoked": _("Kortet spärrades"),

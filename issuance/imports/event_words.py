@@ -7,10 +7,10 @@ from issuance.records.domain.event_words import EventWords
 WORDS = EventWords(
     "imports",
     actions={
-        "carrier.migrated": _("Kortet fördes in från den tidigare portalen"),
-        "eid.migrated": _("SITHS eID fördes in från den tidigare portalen"),
+        "carrier.migrated": _("Kortet lästes in från den tidigare portalen"),
+        "eid.migrated": _("SITHS eID lästes in från den tidigare portalen"),
     },
     rules={
-        "system:migration": _("Systemet: införing från den tidigare portalen"),
+        "system:migration": _("Systemet: inläsning från den tidigare portalen"),
     },
 )

@@ -65,7 +65,7 @@ SWEDISH: Mapping[RevocationReason, str] = {
     RevocationReason.OTHER: "Annan orsak",
     RevocationReason.NOT_ACTIVATED: "Ej aktiverat i tid",
     RevocationReason.NOT_SIGNED: "Underskrift saknas",
-    RevocationReason.REMOVED_FROM_CATALOGUE: "Person borttagen ur katalogen",
+    RevocationReason.REMOVED_FROM_CATALOGUE: "Person borttagen ur HSA-katalogen",
     RevocationReason.PRODUCTION_FAILED: "Produktionen misslyckades",
     RevocationReason.RETURNED: "Försändelsen kom i retur",
     RevocationReason.CERTIFICATE_REVOKED: "Certifikatet spärrat av certifikatutfärdaren",

@@ -7,9 +7,9 @@ from issuance.records.domain.event_words import EventWords
 WORDS = EventWords(
     "revocation",
     actions={
-        "revocation.held": _("Spärren väntar på en andra handläggare"),
-        "revocation.approved": _("En andra handläggare godkände spärren"),
-        "revocation.rejected": _("En andra handläggare avslog spärren"),
+        "revocation.held": _("Spärren väntar på en kollegas beslut"),
+        "revocation.approved": _("En kollega godkände spärren"),
+        "revocation.rejected": _("En kollega avslog spärren"),
     },
     rules={
         "system:certificate-revoked": _("Systemet: certifikaten spärrades av certifikatutfärdaren"),

@@ -99,7 +99,7 @@ def decide(
     if row.approvals.filter(approver_ref=approver_ref).exists():
         raise Conflict("approval-given", "Du har redan lämnat ditt beslut i ärendet. En annan person ska lämna nästa.")
     if document_sha256 != row.document_sha256:
-        raise Conflict("approval-other-document", "Underlaget är inte det som ärendet gäller. Läs det på nytt.")
+        raise Conflict("approval-other-document", "Underlaget är inte det som ärendet gäller. Läs underlaget igen.")
     if decision == Decision.REJECTED and not justification.strip():
         raise Invalid("approval-reason", "Skriv varför du avslår.", fields={"justification": ["Skriv varför du avslår."]})
     Approval.objects.create(
@@ -125,7 +125,7 @@ def withdraw(*, request_id: UUID, requester_ref: str) -> ApprovalRequest:
     """Withdraws a request that is not carried out. Raises NotFound, Forbidden for another person's request, Conflict."""
     row = _locked(request_id)
     if row.requester_ref != requester_ref:
-        raise Forbidden("approval-not-yours", "Bara den som har begärt ärendet kan ta tillbaka det.")
+        raise Forbidden("approval-not-yours", "Bara personen som har begärt ärendet kan ta tillbaka det.")
     if row.state not in (ApprovalState.OPEN, ApprovalState.APPROVED):
         raise Conflict("approval-closed", "Ärendet är redan avslutat.")
     _close(row, ApprovalState.WITHDRAWN)

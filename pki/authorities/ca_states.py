@@ -68,7 +68,7 @@ def carry_out_state_change(*, request_id: UUID, actor_ref: str) -> CertificateAu
         dual_control.use(request_id=request_id, action=ApprovalAction.CA_STATE, document=document, actor_ref=actor_ref)
         ca = locked(document["slug"], document["generation"])
         if ca.state != document["from"] or sha256_hex(bytes(ca.certificate_der)) != document["certificate_sha256"]:
-            raise Conflict("ca-state-changed", "Utfärdaren är inte längre som när ändringen begärdes. Begär den på nytt.")
+            raise Conflict("ca-state-changed", "Utfärdaren är inte längre som när ändringen begärdes. Begär ändringen igen.")
         facts = {"approval": str(request_id), "why": document["justification"]}
         apply(ca, document["to"], actor_ref=actor_ref, facts=facts, approval=request_id)
     return ca

@@ -73,7 +73,7 @@ def plan_secret(
     if not _keys().filter(key_id=parsed.kid).exists():
         raise Invalid(
             "jwe-key-unknown",
-            "Den krypterade koden är inte krypterad till vår nyckel. Hämta nyckeln på nytt.",
+            "Den krypterade koden är inte krypterad till vår nyckel. Hämta nyckeln igen.",
             fields={field: ["Nyckeln som kid anger finns inte."]},
         )
     secret = Secret.objects.create(

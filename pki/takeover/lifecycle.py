@@ -183,9 +183,7 @@ def _carry_out(what: ImportInput, actor_ref: str, workers: int, say: Say) -> Imp
             transaction.set_rollback(True)
     if not same or held:
         CaImport.objects.filter(id=row.id).update(position=0, counts={}, state=ImportState.CERTIFICATES)
-        reason = (
-            "Mappens filer har ändrats under importen. Lägg tillbaka dem som godkändes och kör igen; allt jämförs då på nytt."
-        )
+        reason = "Mappens filer har ändrats under importen. Lägg tillbaka dem som godkändes och kör igen; allt jämförs då igen."
         raise holds.undecided(held) if same else Conflict("import-files-changed", reason)
     faults.point("pki.import.before-responder")
     signature = signatures.sign(row, actor_ref=actor_ref)

@@ -73,7 +73,7 @@ def check(manifest: Manifest) -> CertificateAuthority:
     try:
         Checker(expected_of(parent or row)).check(manifest.certificate)
     except NotOurs:
-        raise Invalid("ca-chain", "Utfärdarens certifikat är inte undertecknat av den som anges som dess utfärdare.") from None
+        raise Invalid("ca-chain", "Utfärdarens certifikat är inte signerat av den som anges som dess utfärdare.") from None
     if CertificateAuthority.objects.filter(file_stem=row.file_stem).exists():
         raise Conflict("ca-file-stem", f"En annan utfärdare publicerar redan {row.file_stem}.crl.")
     return row

@@ -110,7 +110,7 @@ def verify(folder: Path) -> Iterator[Verified]:
     """
     signed = [path for path in sorted(folder.glob("import-*.json")) if path.with_suffix(".sig").exists()]
     if not signed:
-        raise Invalid("report-missing", "Mappen har ingen undertecknad rapport (import-….json med .sig).")
+        raise Invalid("report-missing", "Mappen har ingen signerad rapport (import-….json med .sig).")
     known = list(HsmKey.objects.filter(purpose=KeyPurpose.AUDIT_HEAD).order_by("-created_at").values_list("key_id", flat=True))
     keys = ports.get(AuditKeys)
     for path in signed:

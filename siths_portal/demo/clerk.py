@@ -122,7 +122,7 @@ class Clerk:
         last = re.search(r"Kortet som slutar på (\d{4})", page.text)
         if last is None:
             raise page.fault("no end of the card's number")
-        self.page = form.fill("Kortets fyra sista siffror", last[1]).send()
+        self.page = form.fill("Kortets 4 sista siffror", last[1]).send()
         return self._expect("Kortet är spärrat")
 
     def _at_person(self) -> Page:

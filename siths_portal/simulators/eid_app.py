@@ -32,7 +32,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-HEADINGS = {"cancelled": "Avbrutet", "expired": "Tiden gick ut", "refused": "Ärendet går inte att slutföra"}
+HEADINGS = {"cancelled": "Avbrutet", "expired": "Tiden gick ut", "refused": "Aktiveringen går inte att slutföra"}
 _STEP = re.compile(r"/steg/(?P<token>[A-Za-z0-9_-]{22})(?P<rest>(?:/[a-z.-]+)?)")
 _STOCKHOLM = ZoneInfo("Europe/Stockholm")
 
@@ -168,7 +168,7 @@ class Handler(http_server.Handler):
         task.insert(card, seen)
 
     def _gone(self) -> None:
-        self._lost(410, "Ärendet är slut", f"{EXPIRED} Om appen har startats om: gör likadant, du fortsätter där du var.")
+        self._lost(410, "Aktiveringen är slut", f"{EXPIRED} Om appen har startats om: gör likadant, du fortsätter där du var.")
 
     # --- HTTP --------------------------------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ class BadHandle(EidAppError):
     """The pasted text is not a start code."""
 
     def __init__(self) -> None:
-        super().__init__("bad-handle", "Det där är inte en hel startkod. Kopiera den på nytt från portalens sida.")
+        super().__init__("bad-handle", "Det där är inte en hel startkod. Kopiera den igen från portalens sida.")
 
 
 class PortalAway(EidAppError):
@@ -88,7 +88,7 @@ class CardRefused(EidAppError):
     def __init__(self, code: str, tries_left: int) -> None:
         texts = {
             "wrong-code": f"Fel kod. {'Ett försök' if tries_left == 1 else f'{tries_left} försök'} kvar innan koden spärras.",
-            "code-blocked": "Koden är spärrad efter tre felaktiga försök.",
+            "code-blocked": "Koden är spärrad efter 3 felaktiga försök.",
             "bad-code": "Koden ska vara 6–8 siffror.",
             "absent": "Kortet finns inte i läsaren. Sätt i kortet och försök igen.",
             "wrong-puk": f"Kortet tog inte emot upplåsningskoden (PUK). Avbryt. {_AGAIN}",

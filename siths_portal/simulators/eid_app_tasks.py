@@ -35,7 +35,7 @@ from siths_portal.simulators.eid_app_client import (
 # A start code lives 5 minutes until it is used and 15 minutes in all; the rest is for reading the last page.
 TASK_SECONDS = 30 * 60
 _REPORTED = ("wrong-code", "code-blocked", "wrong-puk", "puk-blocked")
-EXPIRED = "Tiden för ärendet gick ut. Be ID-administratören välja Öppna appen igen i portalen."
+EXPIRED = "Tiden för aktiveringen gick ut. Be ID-administratören välja Öppna appen igen i portalen."
 
 
 class Mistake(Exception):
@@ -221,7 +221,7 @@ class Task:
         self.code_blocked = True
         if opened.puk:
             self.code_on_card = self.code_reported = False
-            self.notice = "Koden spärrades efter tre felaktiga försök. Välj en ny kod."
+            self.notice = "Koden spärrades efter 3 felaktiga försök. Välj en ny kod."
 
     def _kept_on_card(self) -> str:
         if self.code_blocked:
@@ -248,7 +248,7 @@ class Task:
             if isinstance(error, Untrusted) or error.final:
                 notice = error.message
                 if code_set:
-                    notice += " Kortet har fått koden, men portalen hann inte få veta det: nästa gång väljer du kod en gång till."
+                    notice += " Kortet har fått koden, men portalen hann inte få veta det: nästa gång väljer du kod igen."
                 self._end("refused", notice)
             raise
 

@@ -78,9 +78,7 @@ def _roles() -> Compared:
 
 def _states() -> Compared:
     check = issuance.verify_states()
-    return Compared.of(
-        check.checked, check.wrong, "kort, e-legitimationer, beställningar och aktiveringar stämmer med händelserna"
-    )
+    return Compared.of(check.checked, check.wrong, "kort, SITHS eID, beställningar och aktiveringar stämmer med händelserna")
 
 
 def _statuses() -> Compared:
@@ -215,8 +213,8 @@ def describe_heads(report: audit_heads.Report) -> str:
     if report.fault:
         return f"FEL: {report.fault} ({report.count} stämmer)"
     if report.last is None:
-        return "inga undertecknade än"
-    return f"{report.count} undertecknade stämmer, nr {report.last.number} från {_time(report.last.at, '')}"
+        return "inga signerade än"
+    return f"{report.count} signerade stämmer, nr {report.last.number} från {_time(report.last.at, '')}"
 
 
 def _time(moment: dt.datetime | None, otherwise: str) -> str:

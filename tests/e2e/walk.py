@@ -244,6 +244,6 @@ def ask_to_revoke(desk: Desk, name: str, reason: str, *, look: bool = False, tou
     for choice in (reason, "Innehavaren", "Besök"):
         desk.choose(re.compile(choice))
     last = desk.page.get_by_text(re.compile(r"^Kortserienummer")).inner_text()[-4:]
-    desk.hands.write(desk.page.get_by_label("Kortets fyra sista siffror"), last)
+    desk.hands.write(desk.page.get_by_label("Kortets 4 sista siffror"), last)
     if look:
         desk.look(f"{name}: begäran", tour="revoke" if tour else "")

@@ -9,6 +9,15 @@ OLD = (
     "Vänd dig till den som",
     "identitetshandling",
     "Du får inte göra detta",
+    "på nytt",
+    "Ingenting",
+    "lades upp",
+    "läggs upp",
+    "fördes in",
+    "t.ex.",
+    "kortets läge",
+    "en andra handläggare",
+    "undertecknad",
 )
 
 

@@ -174,7 +174,7 @@ def test_without_script_the_handle_is_pasted(app: Running, browser: Browser) -> 
     app.insert("anna")
     with page_at(browser, app.url, java_script_enabled=False) as (page, _said):
         page.get_by_role("button", name="Fortsätt").click()
-        expect(page.get_by_role("alert")).to_contain_text("Kopiera den på nytt från portalens sida")
+        expect(page.get_by_role("alert")).to_contain_text("Kopiera den igen från portalens sida")
         page.get_by_label("Startkod").fill(f"  {app.handle('sig')} ")
         page.get_by_role("button", name="Fortsätt").click()
         insert_card(page)
@@ -222,7 +222,7 @@ def test_a_wrong_code_says_how_many_tries_are_left_and_a_blocked_one_is_chosen_a
         expect(page.get_by_role("alert")).to_contain_text("Ett försök kvar")
         sign(page, "111111")
         heading(page, "Välj legitimeringskod")
-        expect(page.get_by_text("Koden spärrades efter tre felaktiga försök. Välj en ny kod.")).to_be_visible()
+        expect(page.get_by_text("Koden spärrades efter 3 felaktiga försök. Välj en ny kod.")).to_be_visible()
         choose(page, "24682468")
         heading(page, "Skriv under")
         expect(page.get_by_text("Välj en ny kod.")).to_be_hidden()
@@ -329,15 +329,15 @@ def test_a_transaction_that_is_over_says_what_to_do(app: Running, browser: Brows
     app.portal.lies.refuse_at = {"start": (401, "handle-unknown", "Ärendet finns inte. Be om ett nytt.")}
     with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
         insert_card(page)
-        heading(page, "Ärendet går inte att slutföra")
+        heading(page, "Aktiveringen går inte att slutföra")
         expect(page.get_by_text("Ärendet finns inte. Be om ett nytt.")).to_be_visible()
         look(page, "5-refused")
-    app.portal.lies.refuse_at = {"code-set": (409, "transaction-ended", "Ärendet är avslutat.")}
+    app.portal.lies.refuse_at = {"code-set": (409, "transaction-ended", "Aktiveringen är avslutad.")}
     with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
         insert_card(page)
         choose(page, CODE)
-        heading(page, "Ärendet går inte att slutföra")
-        expect(page.get_by_text("nästa gång väljer du kod en gång till")).to_be_visible()
+        heading(page, "Aktiveringen går inte att slutföra")
+        expect(page.get_by_text("nästa gång väljer du kod igen")).to_be_visible()
 
 
 def test_an_expired_transaction_sets_no_code(app: Running, browser: Browser) -> None:

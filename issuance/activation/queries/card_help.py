@@ -44,7 +44,7 @@ def card_help(transaction: EidAppTransaction, carrier: Carrier) -> CardHelp | No
     # With an open transaction of this kind the app has the PUK.
     blocked = carrier.is_code_blocked and not (is_open and transaction.kind == TransactionKind.ACTIVATE)
     if blocked and report not in BEYOND_HELP:
-        text = _("Koden är spärrad efter tre felaktiga försök. Innehavaren kan inte skriva under.")
+        text = _("Koden är spärrad efter 3 felaktiga försök. Innehavaren kan inte skriva under.")
         return CardHelp(text, carrier.code_blocked_at, is_blocked=True, is_beyond_help=False)
     if report is None:
         return None
@@ -94,7 +94,7 @@ def _text(report: CardReport, tries_left: int | None) -> str:
     return {
         CardReport.WRONG_CARD: _("Fel kort sitter i läsaren. Be innehavaren sätta i kortet som ska aktiveras."),
         CardReport.WRONG_CODE: _("Innehavaren skrev fel kod."),
-        CardReport.CODE_BLOCKED: _("Koden spärrades efter tre felaktiga försök. Innehavaren väljer en ny kod i appen."),
+        CardReport.CODE_BLOCKED: _("Koden spärrades efter 3 felaktiga försök. Innehavaren väljer en ny kod i appen."),
         CardReport.WRONG_PUK: _("Kortet tog inte emot upplåsningskoden (PUK). Spärra kortet och beställ ett nytt."),
         CardReport.PUK_BLOCKED: _("Kortet kan inte låsas upp mer. Spärra kortet och beställ ett nytt."),
         CardReport.CODE_RESET: _("Innehavaren har valt en ny kod. Innehavaren läser villkoren och skriver under."),

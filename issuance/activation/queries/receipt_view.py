@@ -89,7 +89,7 @@ def receipt_document(*, actor: Actor, carrier_id: UUID | str) -> ReceiptDocument
     """
     carrier, receipt, signature = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt__document"))
     if receipt.content["identification"]["officer"]["name"] and officers.is_hidden(actor, signature.officer_ref):
-        message = "Kvittensen namnger en handläggare med skyddade personuppgifter. Be någon med behörighet för dem att läsa den."
+        message = "Kvittensen namnger en person med skyddade personuppgifter. Be en rollinnehavare med Sekretess att läsa den."
         raise Forbidden("receipt-names-protected", message)
     return ReceiptDocument(carrier.id, carrier.holder_id, receipt.document.read())
 
@@ -111,5 +111,5 @@ def _receipt(actor: Actor, carrier_id: UUID | str, rows: QuerySet[Carrier]) -> t
     signature = signature_of(carrier.pk, carrier.receipt)
     if signature is None:
         log.error("receipt.altered", receipt=str(carrier.receipt.pk))
-        raise Altered("receipt-altered", "Kvittensen visas inte: den är inte den som skrevs under. Kontakta supporten.")
+        raise Altered("receipt-altered", "Kvittensen visas inte, eftersom den är ändrad efter underskriften. Kontakta supporten.")
     return carrier, carrier.receipt, signature

@@ -16,7 +16,7 @@ _FAILURES = {
     "seal-key-lost": gettext_lazy("Kortet kan inte låsas upp nu. Spärra inte kortet. Kontakta supporten."),
 }
 _PROOF = gettext_lazy("Kortet kunde inte visa att det är rätt kort. Kontrollera att innehavaren har rätt kort.")
-_OTHER = gettext_lazy("Aktiveringen kunde inte slutföras.")
+_OTHER = gettext_lazy("Aktiveringen gick inte att slutföra. Öppna appen igen.")
 
 
 def failure(reason: str) -> str:

@@ -230,7 +230,7 @@ def _result_after_end(seen: EidAppTransaction, signature: bytes) -> Carrier:
 def _same_signature(row: EidAppTransaction, signature: bytes) -> Carrier:
     """Returns the card that the earlier call activated, if this call has the same signature."""
     if not hmac.compare_digest(row.signature_sha256, sha256_hex(signature)):
-        raise Conflict("transaction-ended", "Ärendet är redan slutfört.")
+        raise Conflict("transaction-ended", "Aktiveringen är redan klar.")
     return Carrier.objects.get(pk=row.carrier_id)
 
 
@@ -251,7 +251,7 @@ def _require_same_handle(row: EidAppTransaction, handle: str) -> None:
 
 
 def _unknown_handle() -> Unauthenticated:
-    return Unauthenticated("handle-unknown", "Ärendet är okänt eller har ersatts. Öppna appen igen från portalen.")
+    return Unauthenticated("handle-unknown", "Aktiveringen är okänd eller har ersatts. Öppna appen igen från portalen.")
 
 
 @database.atomic(durable=True)
@@ -267,11 +267,11 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
     _require_officer(row, carrier)
     if row.state != TransactionState.CREATED:
         if row.ephemeral_key != dict(proof.ephemeral_key):
-            return Conflict("key-mismatch", "Ärendet är öppnat i ett annat fönster. Fortsätt där eller öppna appen igen.")
+            return Conflict("key-mismatch", "Aktiveringen är öppnad i ett annat fönster. Fortsätt där eller öppna appen igen.")
         return None
     _require_card_waits(row, carrier)
     if carrier.puk_secret_id is None:
-        raise Conflict("card-not-waiting", "Kortet kan inte aktiveras längre. Kontrollera kortets läge i portalen.")
+        raise Conflict("card-not-waiting", "Kortet kan inte aktiveras längre. Kontrollera kortets status i portalen.")
     delivery_id = pki.plan_delivery(
         secret_id=carrier.puk_secret_id,
         proof=card_proof(row, handle, proof),
@@ -296,7 +296,7 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
 
 def _require_card_waits(row: EidAppTransaction, carrier: Carrier) -> None:
     if transactions.kind_for(carrier) != row.kind:
-        raise Conflict("card-not-waiting", "Kortet kan inte aktiveras längre. Kontrollera kortets läge i portalen.")
+        raise Conflict("card-not-waiting", "Kortet kan inte aktiveras längre. Kontrollera kortets status i portalen.")
 
 
 def _refuse_proof(row: EidAppTransaction, handle: str, proof: Proof, fault: DomainError) -> DomainError:

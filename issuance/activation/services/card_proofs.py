@@ -40,7 +40,7 @@ def proof_fault(
     if not card_proof(row, handle, proof).is_by(bytes(carrier.card_key_spki)):
         return Conflict("proof-refused", "Kortet kunde inte visa att det är rätt kort. Sätt i kortet och försök igen.")
     if not hmac.compare_digest(proof.origin.encode(), row.origin.encode()):
-        return Conflict("wrong-origin", "Ärendet öppnades från en annan adress än portalens. Öppna appen från portalen.")
+        return Conflict("wrong-origin", "Aktiveringen öppnades från en annan adress än portalens. Öppna appen från portalen.")
     return None
 
 

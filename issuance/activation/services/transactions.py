@@ -31,11 +31,11 @@ _PREFIX = {TransactionKind.ACTIVATE: "act", TransactionKind.SIGN: "sig"}
 _HANDLE = re.compile(r"(?:act|sig)\.[A-Za-z0-9_-]{22}")
 _OPEN = [state.value for state in OPEN]
 _ENDED = {
-    TransactionState.COMPLETED: "Ärendet är redan slutfört.",
-    TransactionState.CANCELLED: "Ärendet är avbrutet. Be ID-administratören öppna appen igen.",
-    TransactionState.EXPIRED: "Tiden för ärendet har gått ut. Be ID-administratören öppna appen igen.",
-    TransactionState.FAILED: "Ärendet har stoppats. Be ID-administratören börja om.",
-    TransactionState.SUPERSEDED: "Ärendet har ersatts av ett nyare. Använd länken som visas i portalen nu.",
+    TransactionState.COMPLETED: "Aktiveringen är redan klar.",
+    TransactionState.CANCELLED: "Aktiveringen är avbruten. Be ID-administratören öppna appen igen.",
+    TransactionState.EXPIRED: "Tiden för aktiveringen har gått ut. Be ID-administratören öppna appen igen.",
+    TransactionState.FAILED: "Aktiveringen har stoppats. Be ID-administratören börja om.",
+    TransactionState.SUPERSEDED: "Aktiveringen har ersatts av en nyare. Använd länken som visas i portalen nu.",
 }
 
 
@@ -74,7 +74,7 @@ def require_open(transaction: EidAppTransaction) -> None:
 
 def ended() -> Conflict:
     """Returns the error for a transaction that has ended since it was read."""
-    return Conflict("transaction-ended", "Ärendet är avslutat. Be ID-administratören öppna appen igen.")
+    return Conflict("transaction-ended", "Aktiveringen är avslutad. Be ID-administratören öppna appen igen.")
 
 
 def delivery_of(transaction: EidAppTransaction) -> UUID:
@@ -94,7 +94,7 @@ def by_token(step_token: str) -> EidAppTransaction:
     rows = EidAppTransaction.objects.select_related("carrier", "identification")
     row = rows.filter(step_token_sha256=digest(step_token)).first()
     if row is None:
-        raise Unauthenticated("step-token-unknown", "Ärendet är okänt. Be ID-administratören öppna appen igen.")
+        raise Unauthenticated("step-token-unknown", "Aktiveringen är okänd. Be ID-administratören öppna appen igen.")
     return row
 
 

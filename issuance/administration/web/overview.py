@@ -75,7 +75,7 @@ def _waiting(actor: Actor) -> Iterator[dict[str, object]]:
         yield _row(
             count,
             title,
-            _("Rollen gäller först när någon annan än den som begärde har godkänt."),
+            _("Rollen gäller först när en annan person än den begärande har godkänt."),
             _("Besluta"),
             reverse("role_requests"),
         )

@@ -114,4 +114,4 @@ class PlaceChoiceList(_ChoiceList):
     )
     table_id = "organisationer"
     count_in_heading = True
-    empty = Empty(gettext_lazy("Ingen organisation passar."), gettext_lazy("Sök på något annat."))
+    empty = Empty(gettext_lazy("Ingen organisation hittades"), gettext_lazy("Kontrollera stavningen, eller sök på något annat."))

@@ -244,13 +244,13 @@ def _sent(sent_at: list[dt.datetime]) -> Iterator[Line]:
     }
     texts = {
         Urgency.TODAY: ngettext(
-            "Det är skickat men inte aktiverat. I dag är sista dagen.",
-            "De är skickade men inte aktiverade. I dag är sista dagen.",
+            "Kortet är skickat men inte aktiverat. I dag är sista dagen.",
+            "Korten är skickade men inte aktiverade. I dag är sista dagen.",
             counts[Urgency.TODAY],
         ),
         Urgency.THIS_WEEK: ngettext(
-            "Det är skickat men inte aktiverat. Påminn innehavaren.",
-            "De är skickade men inte aktiverade. Påminn innehavarna.",
+            "Kortet är skickat men inte aktiverat. Påminn innehavaren.",
+            "Korten är skickade men inte aktiverade. Påminn innehavarna.",
             counts[Urgency.THIS_WEEK],
         ),
         Urgency.LATER: ngettext(

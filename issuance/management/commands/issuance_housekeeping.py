@@ -22,11 +22,11 @@ class Command(BaseCommand):
         done = deadlines.run(dry_run=options["dry_run"])
         head = "skulle ta" if options["dry_run"] else "tog"
         self.stdout.write(
-            f"{head}: {done.not_activated} ej aktiverade, {done.not_signed} utan underskrift, "
-            f"{done.carriers_expired} bärare och {done.eids_expired} e-legitimationer utgångna, "
-            f"{done.certificates_revoked} bärare med spärrade certifikat, {done.draft_photos} foton ur påbörjade beställningar, "
-            f"{done.transactions_ended} ärenden i appen vars tid gått ut, "
-            f"{done.roles_ended} aktiveringar och beställningar vars handläggares roll har upphört, "
+            f"{head}: {done.not_activated} inte aktiverade, {done.not_signed} utan underskrift, "
+            f"{done.carriers_expired} kort och {done.eids_expired} SITHS eID utgångna, "
+            f"{done.certificates_revoked} kort med spärrade certifikat, {done.draft_photos} foton ur påbörjade beställningar, "
+            f"{done.transactions_ended} aktiveringar i appen vars tid har gått ut, "
+            f"{done.roles_ended} aktiveringar och beställningar vars rollinnehavare inte har rollen längre, "
             f"{done.role_requests} begärda roller som ingen beslutade om i tid, "
-            f"{done.eid_orders} beställda e-legitimationer som ingen hämtade i tid"
+            f"{done.eid_orders} beställda SITHS eID som ingen hämtade i tid"
         )

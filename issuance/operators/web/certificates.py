@@ -150,7 +150,7 @@ def _facts(found: CertificateRecord, owner: Owner) -> Iterator[dict[str, Any]]:
     for label, value in (
         (_("Certifikat-id"), str(found.id)),
         (_("Innehavarens referens"), found.subject_ref),
-        (_("Bärarens referens"), found.carrier_ref),
+        (_("Kortets referens"), found.carrier_ref),
         (_("Enhetens referens"), found.unit_ref),
         (_("Beställarens referens"), found.client_ref),
         (_("Nyckelns SHA-256"), found.spki_sha256),
@@ -171,7 +171,7 @@ def _published(found: CertificateRecord) -> Iterator[dict[str, Any]]:
         if found.held:
             none = _("revoked, certificateHold; signeras för varje fråga och gäller i tio minuter")
         else:
-            none = _("inget är signerat än") if found.published.answers_ocsp else _("inget ges ut för certifikatet")
+            none = _("inget är signerat än") if found.published.answers_ocsp else _("inget publiceras för certifikatet")
         yield row(_("OCSP-svar"), none)
     if not found.revoked_at:
         yield row(_("Spärrlista"), _("finns inte i någon lista"))
@@ -181,7 +181,7 @@ def _published(found: CertificateRecord) -> Iterator[dict[str, Any]]:
     elif found.published.crl_due:
         yield row(_("Spärrlista"), _("nästa, planerad {moment}").format(moment=moment(found.published.crl_due)))
     else:
-        yield row(_("Spärrlista"), _("ges inte ut här"))
+        yield row(_("Spärrlista"), _("publiceras inte här"))
 
 
 def _revocation(each: Any, names: dict[str, str]) -> list[dict[str, Any]]:

@@ -137,7 +137,7 @@ def _pace(found: MassRevocationView) -> str:
 
 def _report(report: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for ca, crl_number in report["crl_numbers"].items():
-        value = _("nummer {n}").format(n=crl_number) if crl_number is not None else _("ges inte ut härifrån")
+        value = _("nummer {n}").format(n=crl_number) if crl_number is not None else _("publiceras inte härifrån")
         yield row(_("Spärrlista, {ca}").format(ca=names.get(ca, ca)), value)
     yield row(_("OCSP-svar som väntar"), number(report["ocsp_waiting"]))
     yield row(_("Certifikatens SHA-256"), report["members_sha256"], code=True, copy=True)

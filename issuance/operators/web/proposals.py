@@ -170,4 +170,4 @@ def _functions(found: ProposalRecord) -> Iterator[Link]:
         yield Link(_("Lämna in en underskrift"), reverse("pki_proposal_sign", args=arguments))
     yield Link(_("Hämta ceremonifilen (YAML)"), reverse("pki_proposal_file", args=arguments))
     if found.is_open:
-        yield Link(_("Ta tillbaka"), reverse("pki_proposal_withdraw", args=arguments))
+        yield Link(_("Ta tillbaka ceremonin"), reverse("pki_proposal_withdraw", args=arguments))

@@ -143,7 +143,7 @@ def _store(found: StoreStatus, now: dt.datetime) -> dict[str, Any]:
     late = now - found.seen_at > LOOKED_LATE
     lag = max(found.seen_at - found.followed_at, dt.timedelta()) if found.followed_at else None
     if late:
-        tag = {"kind": "missing", "text": _("Läget är okänt")}
+        tag = {"kind": "missing", "text": _("Statusen är okänd")}
     elif lag is None:
         tag = {"kind": "info", "text": _("Inget lager finns")}
     elif lag > STORE_LATE:

@@ -38,7 +38,7 @@ _OBSTACLES = {
 def require_current(post: Post) -> None:
     """Raises Conflict unless the assignment is current; its last day counts."""
     if post.ended_at is not None or (post.valid_to is not None and post.valid_to < clock.today()):
-        message = "Uppdraget är avslutat i katalogen. Välj ett annat uppdrag eller kontakta er HSA-administratör."
+        message = "Uppdraget är avslutat i HSA-katalogen. Välj ett annat uppdrag eller kontakta er HSA-administratör."
         raise Conflict("post-ended", message)
 
 
@@ -183,17 +183,17 @@ def require_complete(post: Post) -> None:
         message = "Namnet i personregistret saknas eller är längre än 64 tecken och ryms inte i ett certifikat."
         raise Invalid("name-not-certifiable", message, fields={"person": [message]})
     if len(post.title) > _NAME_LIMIT:
-        message = "Titeln i katalogen är längre än 64 tecken och ryms inte i ett certifikat."
+        message = "Titeln i HSA-katalogen är längre än 64 tecken och ryms inte i ett certifikat."
         raise Invalid("title-not-certifiable", message, fields={"post": [message]})
     if len(top_organisation(post.organisation).name) > _NAME_LIMIT:
         raise Conflict(
             "organisation-not-certifiable", "Organisationens namn är längre än 64 tecken och ryms inte i ett certifikat."
         )
     if post.mail and not (post.mail.isascii() and _ADDRESS.fullmatch(post.mail)):
-        message = "E-postadressen i katalogen kan inte skrivas i ett certifikat. Be er HSA-administratör rätta den."
+        message = "E-postadressen i HSA-katalogen kan inte skrivas i ett certifikat. Be er HSA-administratör rätta den."
         raise Invalid("mail-not-certifiable", message, fields={"post": [message]})
     if post.upn and not _ADDRESS.fullmatch(post.upn):
-        message = "UPN i katalogen kan inte skrivas i ett certifikat. Be er HSA-administratör rätta det."
+        message = "UPN i HSA-katalogen kan inte skrivas i ett certifikat. Be er HSA-administratör rätta det."
         raise Invalid("upn-not-certifiable", message, fields={"post": [message]})
 
 

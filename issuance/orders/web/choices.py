@@ -117,7 +117,7 @@ def _choose_post(it: Chosen, draft: OrderDraft, values: Mapping[str, Any]) -> No
 def _why_not(posts: list[PostChoice], post: Post) -> str:
     found = next((choice.reason for choice in posts if choice.post.pk == post.pk), "")
     if not found and post.ended_at is not None:
-        found = _("Uppdraget är avslutat i katalogen. Välj ett annat uppdrag eller kontakta er HSA-administratör.")
+        found = _("Uppdraget är avslutat i HSA-katalogen. Välj ett annat uppdrag eller kontakta er HSA-administratör.")
     return found or _("Uppdraget ligger inte längre inom din behörighet. Välj ett annat uppdrag.")
 
 

@@ -48,7 +48,7 @@ def abandon(request: HttpRequest, draft_id: UUID) -> HttpResponse:
         return closed(request, error.draft)
     until = timezone.localtime(draft.updated_at + dt.timedelta(days=settings.ORDER_DRAFT_DAYS))
     text = _("Beställningen är avbruten. Ångrar du dig, välj Nytt SITHS eID ordinarie kort: det du valt är sparat till %(day)s.")
-    messages.info(request, text % {"day": date_format(until, "j F")})
+    messages.info(request, text % {"day": date_format(until, "Y-m-d")})
     return redirect("person", draft.person_id)
 
 

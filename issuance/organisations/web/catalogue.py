@@ -28,6 +28,6 @@ class DirectoryCheck:
             self.to_read = error.digest
             raise
         if match == DirectoryMatch.SILENT:
-            message = _("Katalogen svarar inte just nu, så HSA-id, organisationsnummer och namn är inte kontrollerade mot den.")
+            message = _("HSA-katalogen svarar inte just nu, så HSA-id, organisationsnummer och namn är inte kontrollerade.")
             messages.warning(self._request, message)
         return match

@@ -29,4 +29,4 @@ class FilesOfTheCatalogue:
 
 
 def _empty() -> NoReturn:
-    refuse("empty-file", "Filen är tom. Ingenting har ändrats.")
+    refuse("empty-file", "Filen är tom. Inget har ändrats.")

@@ -50,7 +50,7 @@ def rows(stream: BinaryIO, encoding: str) -> Iterator[FileRow]:
         try:
             cells = next(reader, None)
         except csv.Error:
-            refuse("not-csv", f"Filen går inte att läsa från rad {line}: citattecknen stämmer inte. Exportera den på nytt.")
+            refuse("not-csv", f"Filen går inte att läsa från rad {line}: citattecknen stämmer inte. Exportera filen igen.")
         if cells is None:
             return
         if any(cell.strip() for cell in cells):

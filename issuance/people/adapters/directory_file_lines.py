@@ -19,7 +19,7 @@ def lines(stream: BinaryIO) -> Iterator[bytes]:
     """Yields the lines without line ends and byte order mark. Raises Invalid for a line that is too long."""
     for number, line in bounded(stream, MAX_LINE):
         if len(line) > MAX_LINE:
-            refuse("line-too-long", f"Rad {number} är längre än {MAX_LINE // 1024 // 1024} MB. Exportera filen på nytt.")
+            refuse("line-too-long", f"Rad {number} är längre än {MAX_LINE // 1024 // 1024} MB. Exportera filen igen.")
         if number == 1:
             line = line.removeprefix(BOM)
         yield line.rstrip(b"\r\n")

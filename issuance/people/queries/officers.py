@@ -24,7 +24,7 @@ def names(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
     secret = hidden(actor, [pk for pk, _given_name, _surname, is_protected in rows if is_protected])
     found = dict.fromkeys(ids.values(), unknown())
     for pk, given_name, surname, _is_protected in rows:
-        found[ids[str(pk)]] = _("Handläggare med skyddade personuppgifter") if pk in secret else f"{given_name} {surname}"
+        found[ids[str(pk)]] = _("Rollinnehavare med skyddade personuppgifter") if pk in secret else f"{given_name} {surname}"
     return found
 
 
@@ -35,7 +35,7 @@ def _named(person_ids: list[UUID]) -> QuerySet[Person, Any]:
 
 def unknown() -> str:
     """Returns the display name for a reference to an unknown person."""
-    return _("Okänd handläggare")
+    return _("Okänd rollinnehavare")
 
 
 def hidden(actor: Actor, protected: Iterable[UUID]) -> set[UUID]:

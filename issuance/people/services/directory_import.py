@@ -150,7 +150,7 @@ def _stage(file: _Digested, options: DirectoryImportOptions, report_progress: Re
         rows += bulk.copy(directory_import_plan.STAGING, COLUMNS, (stager.staged(row) for row in chunk))
         report_progress(file.octets, rows)
     if not rows:
-        raise Invalid("no-rows", "Filen har inga uppdrag. Ingenting har ändrats.")
+        raise Invalid("no-rows", "Filen har inga uppdrag. Inget har ändrats.")
 
 
 def _change(as_of: dt.datetime, options: DirectoryImportOptions, sha256: str) -> DirectoryImportCounts:
@@ -169,7 +169,7 @@ def _change(as_of: dt.datetime, options: DirectoryImportOptions, sha256: str) ->
             time.sleep(0.1 * (attempt + 1))
         else:
             return counts
-    message = "Andra ändrade samma personer hela tiden. Ingenting har ändrats. Kör igen."
+    message = "Andra ändrade samma personer hela tiden. Inget har ändrats. Kör igen."
     raise Unavailable("import-outrun", message)
 
 

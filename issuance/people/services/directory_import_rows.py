@@ -39,8 +39,8 @@ PROBLEMS: Mapping[str, str] = {
     "not-yes-or-no": "ska vara ja eller nej",
     "hsa-id-twice": "står i filen för flera personer eller organisationer; ingen av raderna togs",
     "hsa-id-of-another": "tillhör en annan person i portalen; uppdraget flyttas aldrig av en fil",
-    "hsa-id-was-anothers": "har tillhört en annan person i portalen; uppdraget läggs inte upp av en fil",
-    "person-id-ended": "har slutat gälla för en person i portalen; personen läggs inte upp på nytt av en fil",
+    "hsa-id-was-anothers": "har tillhört en annan person i portalen; uppdraget läggs inte till av en fil",
+    "person-id-ended": "har slutat gälla för en person i portalen; personen läggs inte till igen av en fil",
 }
 """Error texts by code. The field's name precedes the text."""
 

@@ -43,7 +43,7 @@ def person_id_of(person_id: UUID) -> PersonId:
     for kind in PREFERENCE:
         if kind.value in found:
             return PersonId(kind, found[kind.value])
-    raise Conflict("person-without-id", "Personen saknar giltigt person-id. Kontrollera uppgifterna i katalogen.")
+    raise Conflict("person-without-id", "Personen saknar giltigt person-id. Kontrollera uppgifterna i HSA-katalogen.")
 
 
 @prepared
@@ -67,7 +67,7 @@ def read_register(key: PersonKey) -> RegisterPerson:
     try:
         return ports.get(PersonRegister).read_person(key)
     except NotFound:
-        message = "Personen finns inte i personregistret. Kontrollera person-id i katalogen."
+        message = "Personen finns inte i personregistret. Kontrollera person-id i HSA-katalogen."
         raise Conflict("person-not-in-register", message) from None
 
 

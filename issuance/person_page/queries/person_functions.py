@@ -151,7 +151,7 @@ def lost_card(person_id: UUID, carriers: Iterable[Iterable[Function]]) -> list[F
 
 def _why_no_roles(actor: Actor, person: Person) -> str:
     if policy.is_own_matter(actor, Action.ASSIGN_ROLE, person.id):
-        return _("Du kan inte ändra dina egna roller. Be den som delade ut dem.")
+        return _("Du kan inte ändra dina egna roller. Be din utgivare.")
     return "" if getattr(person, f"may_{Action.ASSIGN_ROLE}") else _no_right()
 
 
@@ -259,7 +259,7 @@ def _dormant(actor: Actor, action: Action) -> str:
 
 
 def _own_matter() -> str:
-    return _("Du kan inte utföra ärendet för dig själv. Be en annan ID-administratör.")
+    return _("Du kan inte göra det här för dig själv. Be en annan ID-administratör.")
 
 
 def _unless(function: Function, reason: str) -> Function:

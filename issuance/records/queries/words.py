@@ -57,7 +57,7 @@ PUK_REFUSAL: Mapping[str, str] = {
 REQUESTER: Mapping[str, str] = {
     Requester.HOLDER: _("Innehavaren"),
     Requester.ORGANISATION: _("Chef eller annan i organisationen"),
-    Requester.OFFICER: _("Handläggaren själv, i tjänsten"),
+    Requester.OFFICER: _("Rollinnehavaren själv, i tjänsten"),
     Requester.OTHER: _("Någon annan"),
 }
 REQUEST_CHANNEL: Mapping[str, str] = {

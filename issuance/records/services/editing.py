@@ -116,7 +116,7 @@ def line(text: str, field: str, *, longest: int, missing: str = "") -> str:
     text = " ".join(texts.composed(text).split())
     message = missing if not text else f"Skriv högst {longest} tecken." if len(text) > longest else ""
     if message or any(not each.isprintable() for each in text):
-        message = message or "Texten innehåller tecken som inte går att skriva ut. Skriv den på nytt."
+        message = message or "Texten innehåller tecken som inte går att skriva ut. Skriv texten igen."
         raise Invalid(field.replace("_", "-"), message, fields={field: [message]})
     return text
 
@@ -130,7 +130,7 @@ def lines(given: str, field: str, *, longest: int) -> str:
     text = "\n".join(each).strip()
     message = f"Skriv högst {longest} tecken." if len(text) > longest else ""
     if not all(one.isprintable() or one == "\n" for one in text):
-        message = "Texten innehåller tecken som inte går att skriva ut. Skriv den på nytt."
+        message = "Texten innehåller tecken som inte går att skriva ut. Skriv texten igen."
     if message:
         raise Invalid(field.replace("_", "-"), message, fields={field: [message]})
     return text

@@ -117,8 +117,8 @@ class HistoryList(EventList[ConfigurationEntry]):
     table_id = "historik"
     heading_level = "3"
     file_name = gettext_lazy("historik")
-    empty = Empty(gettext_lazy("Ingen historik"), gettext_lazy("Ingenting har ändrats."))
-    no_match = Empty(gettext_lazy("Ingen historik"), gettext_lazy("Ingenting ändrades de dagar som du valde."))
+    empty = Empty(gettext_lazy("Ingen historik"), gettext_lazy("Inget har ändrats."))
+    no_match = Empty(gettext_lazy("Ingen historik"), gettext_lazy("Inget ändrades de dagar som du valde."))
 
     def __init__(self, request: HttpRequest, subject_type: str, subject_ref: UUID | str) -> None:
         super().__init__(request)

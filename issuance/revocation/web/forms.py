@@ -70,12 +70,12 @@ class RevocationForm(Form):
         missing=_("Ange datum och klockslag då begäran kom in."),
     )
     confirm = forms.CharField(
-        label=_("Kortets fyra sista siffror"),
+        label=_("Kortets 4 sista siffror"),
         widget=forms.TextInput(
             attrs={"class": "ds-input digits", "inputmode": "numeric", "autocomplete": "off", "data-confirm": True}
         ),
         help_text=_("Skriv dem för hand, så vet du att det är rätt kort. Enter spärrar."),
-        error_messages={"required": _("Skriv kortets fyra sista siffror.")},
+        error_messages={"required": _("Skriv kortets 4 sista siffror.")},
     )
 
     def __init__(self, *args: Any, proof: Proof | None = None, **options: Any) -> None:
@@ -85,9 +85,9 @@ class RevocationForm(Form):
             del self.fields["confirm"]
         elif not proof.of_card:
             field = self.fields["confirm"]
-            field.label = _("De fyra sista tecknen i personens person-id")
+            field.label = _("De 4 sista tecknen i personens person-id")
             field.help_text = _("Kortet har inget nummer. Skriv tecknen, så vet du att det är rätt person. Enter spärrar.")
-            field.error_messages["required"] = _("Skriv de fyra sista tecknen i person-id:t.")
+            field.error_messages["required"] = _("Skriv de 4 sista tecknen i person-id:t.")
             field.widget.attrs.pop("inputmode")
 
     def clean_confirm(self) -> str:

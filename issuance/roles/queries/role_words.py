@@ -33,7 +33,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
         Action.REVOKE_EID: _("Spärra SITHS eID"),
     },
     _("Administrera"): {
-        Action.ASSIGN_ROLE: _("Tilldela behörighetsroller under den egna nivån"),
+        Action.ASSIGN_ROLE: _("Ge behörighetsroller under den egna nivån"),
         Action.ASSIGN_GLOBAL_ROLE: _("Begära globala roller, och godkänna det en annan har begärt"),
         Action.LINK_OFFICE: _("Koppla kontor"),
         Action.EDIT_OFFICE: _("Skapa och ändra kontor"),
@@ -43,7 +43,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
         Action.VERIFY_CUSTOMISATION: _("Verifiera kortanpassning"),
         Action.CORRECT_INVOICE_SERIES: _("Rätta datumordningen i fakturornas nummerserie, två personer tillsammans"),
         Action.CREATE_ORGANISATION: _("Skapa och ändra utgivningsområde och organisation"),
-        Action.REGISTER_MIGRATED_CARD: _("Föra in kort från den tidigare portalen"),
+        Action.REGISTER_MIGRATED_CARD: _("Läsa in kort från den tidigare portalen"),
     },
     _("Certifikatutfärdare"): {
         Action.VIEW_PKI: _("Se certifikatutfärdare, nycklar och driftläge"),
@@ -135,9 +135,7 @@ def table(roles: Iterable[Role]) -> RightTable:
         if lines:
             groups.append(RightGroup(gettext(text), tuple(lines)))
     heads = tuple(
-        RoleHead(
-            _breakable(name(role.value)), gettext(ASSIGNED_TO.get(role, _("Tilldelade organisationer"))), role in QUALIFIED_ROLES
-        )
+        RoleHead(_breakable(name(role.value)), gettext(ASSIGNED_TO.get(role, _("Valda organisationer"))), role in QUALIFIED_ROLES)
         for role in shown
     )
     return RightTable(heads, tuple(groups))

@@ -130,7 +130,7 @@ def may_record(actor: Actor, person_id: UUID) -> bool:
 def _require_day(passed_on: dt.date) -> None:
     today = clock.today()
     if not today - dt.timedelta(days=OLDEST_DAYS) <= passed_on <= today:
-        message = "Ange en dag som har varit, tidigast för tio år sedan."
+        message = "Ange en dag som har varit, tidigast för 10 år sedan."
         raise Invalid("qualification-day", message, fields={"passed_on": [message]})
 
 

@@ -95,7 +95,7 @@ def withdraw(*, actor: Actor, request_id: UUID) -> RoleRequest:
     """Withdraws the actor's own request. Raises NotFound, Forbidden for another person's request, Conflict if it is closed."""
     row = _locked(actor, request_id)
     if row.requester_ref != actor.ref:
-        raise Forbidden("role-request-not-yours", "Bara den som har begärt rollen kan ta tillbaka begäran.")
+        raise Forbidden("role-request-not-yours", "Bara personen som har begärt rollen kan ta tillbaka begäran.")
     _require_open(row)
     _close(row, RoleRequestState.WITHDRAWN)
     _record(actor.ref, "role_request.withdrawn", row)

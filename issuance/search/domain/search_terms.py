@@ -36,14 +36,14 @@ class TermProblem(StrEnum):
     """A reason why a text cannot be searched for, as the message to the user."""
 
     EMPTY = "Skriv ett person-id, ett tjänste-id, ett kortserienummer eller ett namn."
-    TOO_SHORT = "Skriv minst de tre sista tecknen i tjänste-id:t."
+    TOO_SHORT = "Skriv minst de 3 sista tecknen i tjänste-id:t."
     TOO_LONG = "Texten är för lång. Ett tjänste-id har högst 31 tecken."
-    DATE = "Datumet i person-id:t finns inte. Kontrollera de sex eller åtta första siffrorna."
+    DATE = "Datumet i person-id:t finns inte. Kontrollera de 6 eller 8 första siffrorna."
     CHECK_DIGIT = "Kontrollsiffran stämmer inte. Kontrollera siffrorna i person-id:t."
     PERSON_ID_LENGTH = "Skriv person-id:t med 10 eller 12 siffror. Nu är de 11."
     SERIAL_LENGTH = "Ett kortserienummer har 19 siffror. Kontrollera att alla är med."
     CHARACTERS = "Ett tjänste-id har bara bokstäverna A till Z, siffror och bindestreck."
-    NAME_SHORT = "Skriv minst två bokstäver av efternamnet."
+    NAME_SHORT = "Skriv minst 2 bokstäver av efternamnet."
     NAME_LONG = "Namnet är för långt. Skriv högst 40 tecken."
     NAME_CHARACTERS = "Ett namn har bara bokstäver, bindestreck och mellanslag, och högst ett kommatecken."
 

@@ -290,10 +290,10 @@ def _spent(owner_ref: str, since: dt.datetime, most: int, most_extended: int) ->
 
 def _too_many(name: str) -> str:
     return {
-        "all": "Du har gjort så många sökningar som tillåts på en timme. Vänta en stund och sök igen.",
+        "all": "Gränsen för sökningar på en timme är nådd. Vänta en stund och sök igen.",
         "ending": "Gränsen för sökningar på namn och slutet av tjänste-id är nådd. Sök på hela person-id:t eller "
         "kortserienumret, eller vänta en stund.",
-        "wide": "Du har gjort så många sökningar med utökat sökomfång som tillåts på en timme. Vänta en stund och sök igen.",
+        "wide": "Gränsen för sökningar med utökat sökomfång på en timme är nådd. Vänta en stund och sök igen.",
     }[name]
 
 

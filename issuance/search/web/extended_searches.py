@@ -63,7 +63,7 @@ class ExtendedSearchList(EventList[SearchLine]):
     table_id = "sokningar"
     css = ""
     file_name = gettext_lazy("utökade sökningar")
-    empty = Empty(gettext_lazy("Inga utökade sökningar"), gettext_lazy("Ingen i området har sökt utanför sitt omfång."))
+    empty = Empty(gettext_lazy("Inga utökade sökningar"), gettext_lazy("Ingen i området har sökt utanför sin behörighet."))
     no_match = Empty(
         gettext_lazy("Inga utökade sökningar"), gettext_lazy("Ingen i området har gjort en sådan sökning de dagar som du valde.")
     )

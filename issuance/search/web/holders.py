@@ -76,7 +76,7 @@ class HolderList(List[HolderLine]):
             value=lambda each: Tag(each.status),
             file_value=lambda each: wording.label(words.STATE, each.status),
         ),
-        Column(key="till", heading=_("Giltig till"), value="last_day", kind=Kind.DAY, sort="valid_to"),
+        Column(key="till", heading=_("Giltigt till"), value="last_day", kind=Kind.DAY, sort="valid_to"),
         # Files have the office in this position; programs that read them by position depend on it.
         Column(key="kontor_i_fil", heading=_("Kontor"), value="office", on_page=False),
         # In groups, so that a spreadsheet does not convert the number.

@@ -67,7 +67,7 @@ class Command(BaseCommand):
         for path in self._written(options["report"], outcome) if options["report"] else ():
             self.stderr.write(f"rapport: {path}")
         if not options["dry_run"] and outcome.signature is None:
-            self.stderr.write("rapporten är inte undertecknad än; pki-workern gör det. Kör kommandot igen för att hämta den")
+            self.stderr.write("rapporten är inte signerad än; pki-workern gör det. Kör kommandot igen för att hämta den")
         if options["json"]:
             signed_by = outcome.signature.key_id if outcome.signature else ""
             self._dump(report.values | {"sha256": report.sha256, "repeated": outcome.repeated, "signed_by": signed_by})
@@ -86,9 +86,7 @@ class Command(BaseCommand):
             self._dump([{"name": each.name, "signed_by": each.key_id, "recorded": each.recorded} for each in found])
         else:
             for each in found:
-                signed = (
-                    f"undertecknad av nyckeln {each.key_id}" if each.key_id else "FEL: ingen av våra nycklar har undertecknat den"
-                )
+                signed = f"signerad av nyckeln {each.key_id}" if each.key_id else "FEL: ingen av våra nycklar har signerat den"
                 recorded = "står i händelsekedjan" if each.recorded else "FEL: händelsekedjan nämner den inte"
                 self.stdout.write(f"{each.name}: {signed}; {recorded}")
         if bad := [each.name for each in found if not each.ok]:

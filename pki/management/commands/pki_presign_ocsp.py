@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares --ca."""
-        parser.add_argument("--ca", metavar="NAMN", help="alla svar för denna utfärdare på nytt; för roten krävs dess token")
+        parser.add_argument("--ca", metavar="NAMN", help="gör om alla svar för denna utfärdare; för roten krävs dess token")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Signs the responses."""

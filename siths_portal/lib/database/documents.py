@@ -43,7 +43,7 @@ class Document(models.Model):
         content = bytes(self.content)
         if sha256_hex(content) != self.pk:
             log.error("document.altered", table=self._meta.db_table, sha256=self.pk)
-            raise Altered("document-altered", "Dokumentet visas inte: det är inte det som sparades. Kontakta supporten.")
+            raise Altered("document-altered", "Dokumentet visas inte, eftersom det har ändrats efteråt. Kontakta supporten.")
         return content
 
 

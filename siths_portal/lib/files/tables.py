@@ -51,10 +51,10 @@ REFUSED: Mapping[str, str] = {
 ODD: Mapping[str, str] = {
     "formula": "Cellen innehåller en formel. Klistra in värdet i stället.",
     "error": "Cellen innehåller ett fel från kalkylprogrammet. Skriv värdet.",
-    "number": "Talet är för stort för att läsas exakt. Formatera cellen som text och skriv värdet på nytt.",
-    "kind": "Värdet är av en typ som inte läses. Formatera cellen som text och skriv värdet på nytt.",
+    "number": "Talet är för stort för att läsas exakt. Formatera cellen som text och skriv värdet igen.",
+    "kind": "Värdet är av en typ som inte läses. Formatera cellen som text och skriv värdet igen.",
     "long": f"Texten är för lång. Skriv högst {MAX_CHARACTERS} tecken.",
-    "control": "Texten innehåller tecken som inte går att skriva ut. Skriv den på nytt.",
+    "control": "Texten innehåller tecken som inte går att skriva ut. Skriv texten igen.",
 }
 
 

@@ -48,9 +48,9 @@ def _too_large(request: HttpRequest) -> HttpResponse:
     if user is None or not user.is_authenticated or not _reaches_file_form(request):
         return error_pages.error_page(request, 413)
     size, limit = declared_size(request), megabytes(settings.UPLOAD_MAX_BYTES)
-    text = _("Det du skickade är %(size)s. Filer får vara högst %(limit)s. Inget har ändrats. Välj en mindre fil.")
+    text = _("Uppgifterna är %(size)s. Filer får vara högst %(limit)s. Inget har ändrats. Välj en mindre fil.")
     if not size:
-        text = _("Det du skickade är för stort. Filer får vara högst %(limit)s. Inget har ändrats. Välj en mindre fil.")
+        text = _("Uppgifterna är för stora. Filer får vara högst %(limit)s. Inget har ändrats. Välj en mindre fil.")
     messages.error(request, text % {"size": megabytes(size), "limit": limit})
     return redirect(request.get_full_path())
 

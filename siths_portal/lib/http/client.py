@@ -203,7 +203,7 @@ def _judge(reply: Reply) -> Reply:
     if reply.status >= 500 or reply.status == 429:
         raise _unavailable(code or "upstream-error")
     if reply.status == 404:
-        raise NotFound(code or "upstream-not-found", "Det som söktes finns inte i det anslutna systemet.")
+        raise NotFound(code or "upstream-not-found", "Uppgiften finns inte i det anslutna systemet.")
     raise Refused(code or f"upstream-refused-{reply.status}", "Det anslutna systemet tog inte emot begäran.", status=reply.status)
 
 

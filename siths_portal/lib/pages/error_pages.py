@@ -21,7 +21,7 @@ ALTERED = "Uppgifterna har skadats"
 _RETRIABLE = (Unavailable.http_status, TooManyRequests.http_status)
 
 _ERRORS = {
-    400: ("Begäran går inte att tolka", "Adressen eller det som skickades är inte rätt utformat. Gå tillbaka och försök igen."),
+    400: ("Begäran går inte att tolka", "Adressen eller uppgifterna har fel form. Gå tillbaka och försök igen."),
     403: (
         "Åtgärden gick inte att göra",
         "Sidan kan ha varit öppen för länge: ladda om den. Hjälper det inte saknar din roll rätt till åtgärden. "
@@ -30,8 +30,8 @@ _ERRORS = {
     404: ("Sidan finns inte", "Kontrollera adressen, eller börja om från startsidan."),
     405: ("Så går det inte att göra här", "Gå tillbaka och använd sidans egna knappar och länkar."),
     409: ("Något har hunnit ändras", "Ladda om sidan, kontrollera vad som gäller nu och försök igen."),
-    410: ("Sidan finns inte längre", "Det som fanns här är borta. Börja om från startsidan."),
-    413: ("Det som skickades är för stort", "Välj en mindre fil, eller dela upp det, och försök igen."),
+    410: ("Sidan finns inte längre", "Uppgiften är borttagen. Börja om från startsidan."),
+    413: ("Uppgifterna är för stora", "Välj en mindre fil, eller dela upp uppgifterna, och försök igen."),
     422: ("Något behöver rättas", "Gå tillbaka, rätta uppgifterna och försök igen."),
     429: ("För många försök", "Inget har ändrats. Vänta en stund och försök igen."),
     500: (

@@ -12,7 +12,7 @@ from siths_portal.wiring import chains, heads
 class Command(BaseCommand):
     """For operators: signs a head now, or begins a new file of heads after the old one was deliberately moved away."""
 
-    help = "Undertecknar händelsekedjornas huvuden nu; --new-file börjar en ny fil när den gamla är undanlagd som bevis."
+    help = "Signerar händelsekedjornas huvuden nu; --new-file börjar en ny fil när den gamla är undanlagd som bevis."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares --new-file and --reason."""
@@ -31,6 +31,6 @@ class Command(BaseCommand):
             self.stdout.write(f"nästa huvud, nr {number}, börjar en ny fil")
         chains.seal_all()
         if not heads.seal():
-            raise CommandError("huvudet blev inte undertecknat: se loggen", returncode=1)
+            raise CommandError("huvudet blev inte signerat: se loggen", returncode=1)
         report = heads.examine()
-        self.stdout.write(f"huvud nr {report.last.number if report.last else 0} är undertecknat")
+        self.stdout.write(f"huvud nr {report.last.number if report.last else 0} är signerat")

@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
     help = (
         "Går igenom händelsekedjan för varje app och visar den första rad som inte stämmer. MAC räknas om när processen har "
-        "token och PIN; annars kontrolleras hashar, ankare och undertecknade huvuden, och det sägs."
+        "token och PIN; annars kontrolleras hashar, ankare och signerade huvuden, och det sägs."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         if unasked and options["macs"]:
             raise CommandError("MAC är inte kontrollerade: token går inte att använda här", returncode=1)
         if unasked:
-            self.stderr.write("MAC är inte kontrollerade: bara hashar, ankare och undertecknade huvuden stämmer")
+            self.stderr.write("MAC är inte kontrollerade: bara hashar, ankare och signerade huvuden stämmer")
 
     def _remember(self, chain: str, text: str, ok: bool, checked: int, macs: int | None, *, whole: bool = True) -> None:
         """Stores the result for the operators' page. If the database accepts no rows, the result stays the same."""

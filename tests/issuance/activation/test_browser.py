@@ -393,7 +393,7 @@ def test_the_whole_line_without_script(scene: Scene, browser: Browser) -> None:
         app.get_by_role("button", name="Fortsätt").click()
         put_card_in(app, scene)
         heading(app, "Välj legitimeringskod")  # the portal knows: this page does not ask again by itself
-        page.get_by_role("link", name="Uppdatera läget").click()
+        page.get_by_role("link", name="Uppdatera sidan").click()
         now(page, "Kortet är hittat")
         page.get_by_role("link", name="Uppdatera med 10 sekunders mellanrum").click()
         choose_code(app)
@@ -401,7 +401,7 @@ def test_the_whole_line_without_script(scene: Scene, browser: Browser) -> None:
         page.get_by_role("link", name="Sluta uppdatera av sig själv").click()  # else it may be at the end before the last press
         expect(page.get_by_role("link", name="Uppdatera med 10 sekunders mellanrum")).to_be_visible()
         sign(app)
-        page.get_by_role("link", name="Uppdatera läget").click()
+        page.get_by_role("link", name="Uppdatera sidan").click()
         heading(page, "Kortet är aktiverat")
 
 
@@ -473,7 +473,7 @@ def test_a_code_that_is_blocked_before_signing_is_chosen_again(scene: Scene, bro
             now(page, told)
         wrong_code(app)
         heading(app, "Koden är spärrad")
-        now(page, "Koden är spärrad efter tre felaktiga försök")
+        now(page, "Koden är spärrad efter 3 felaktiga försök")
         expect(page.get_by_text("Innehavaren kan skriva under först när en ny kod är vald.")).to_be_visible()
         expect(page.get_by_role("link", name="Spärra kortet och beställ ett nytt")).to_be_visible()
         look(page, "activation-2-blocked")

@@ -75,7 +75,7 @@ def test_a_blocked_code_leads_on_to_a_new_code(clerk: Client, signing: Any) -> N
     page = reverse("activation_sign", args=[opened.transaction.pk])
     card_reports.record(step_token=app.token, report=CardReport.CODE_BLOCKED)
     said = text_of(clerk.get(page))
-    assert "Koden är spärrad efter tre felaktiga försök" in said
+    assert "Koden är spärrad efter 3 felaktiga försök" in said
     assert "läser villkoren och skriver under" not in said
     assert "Låt innehavaren välja en ny kod" in said
     assert "Spärra kortet och beställ ett nytt" in said

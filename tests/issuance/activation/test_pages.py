@@ -532,7 +532,7 @@ def test_without_script_the_page_reads_itself_anew_only_when_asked(world: Any, c
     address, page = step_two(clerk, made)
     refresh = '<noscript><meta http-equiv="refresh" content="10">'
     assert refresh not in page.content.decode()
-    assert "Uppdatera läget" in text_of(page)
+    assert "Uppdatera sidan" in text_of(page)
     asked = clerk.get(address, {"uppdatera": "1"})
     assert refresh in asked.content.decode()
     assert "Sluta uppdatera av sig själv" in text_of(asked)

@@ -395,7 +395,7 @@ def test_a_protected_clerk_stands_on_it_by_hsa_id_alone(world: Any, tmp_path: Pa
     assert "Hemligsson" not in text + attached(content_of(receipt)).decode()
     for reader, named in ((world.officer(), False), (world.officer(protected=True), True)):
         shown = receipt_view.receipt_view(actor=reader, carrier_id=made.carrier.pk).officer
-        assert shown == ("Handläggare Hemligsson" if named else "Handläggare med skyddade personuppgifter")
+        assert shown == ("Handläggare Hemligsson" if named else "Rollinnehavare med skyddade personuppgifter")
         assert receipt_view.receipt_document(actor=reader, carrier_id=made.carrier.pk).content
 
 

@@ -197,10 +197,10 @@ def walk_to_signatures(page: Page, portal: str, hands: Hands, see: Any, people: 
         if not number:
             see.look(page, "sign")
             hands.attach(page.get_by_label("Underskrift (.p7s)"), wrong)
-            hands.press(button(page, "Lämna in"))
+            hands.press(button(page, "Lämna in underskriften"))
             refused(page, see, "sign refused")
         hands.attach(page.get_by_label("Underskrift (.p7s)"), each.sign(file))
-        hands.press(button(page, "Lämna in"))
+        hands.press(button(page, "Lämna in underskriften"))
         expect(page.get_by_role("status").filter(has_text=f"Underskriften av {each.name} stämmer")).to_be_visible()
     expect(page.get_by_text("Klar att genomföra")).to_be_visible()
     see.look(page, "proposal signed")
@@ -218,7 +218,7 @@ def test_ceremonies_are_looked_at(
     with desk(browser, portal, operator(world)) as page:
         eye.follow(page.context)
         walk_to_signatures(page, portal, Mouse(), eye, people, file, wrong)
-        link(page, "Ta tillbaka").click()
+        link(page, "Ta tillbaka ceremonin").click()
         eye.look(page, "proposal withdraw")
         page.goto(f"{portal}/pki/ceremonier/")
         eye.look(page, "ceremonies prepared")
@@ -240,7 +240,7 @@ def test_ceremonies_by_keyboard_alone_and_without_script(
     wrong.write_text("ceremony: [\n")
     with desk(browser, portal, operator(world)) as page:
         walk_to_signatures(page, portal, Keyboard(), Blind(), people, file, wrong)
-        page.get_by_role("link", name="Ta tillbaka", exact=True).click()
+        page.get_by_role("link", name="Ta tillbaka ceremonin").click()
         Keyboard().press(button(page, "Ta tillbaka ceremonin"))
         heading(page, "Nyckelceremonier")
     with desk(browser, portal, operator(world, "Sigrid"), java_script_enabled=False) as page:

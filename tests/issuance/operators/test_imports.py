@@ -97,7 +97,7 @@ class TestPages:
         row = imports.begun(imports.approved(imports.asked()))
         where = address(row.approval_request)
         with imports.at_work():
-            assert "Uppdatera läget" in client.get(where).content.decode()
+            assert "Uppdatera sidan" in client.get(where).content.decode()
             assert 'content="10"' not in client.get(where).content.decode()
             assert '<meta http-equiv="refresh" content="10">' in client.get(f"{where}?uppdatera=1").content.decode()
         assert 'content="10"' not in client.get(f"{where}?uppdatera=1").content.decode()

@@ -77,7 +77,7 @@ def test_without_script_it_is_followed_by_a_link(world: Any, demo_pki: Any, port
         page.goto(portal + reverse("pki_import", args=[row.approval_request_id]))
         progress(page, "5\u00a0000 av 12\u00a0000 rader inlästa")
         CaImport.objects.update(position=7_000)
-        page.get_by_role("link", name="Uppdatera läget").click()
+        page.get_by_role("link", name="Uppdatera sidan").click()
         progress(page, "7\u00a0000 av 12\u00a0000 rader inlästa")
         page.get_by_role("link", name="Uppdatera med 10 sekunders mellanrum").click()
         CaImport.objects.update(position=9_000)

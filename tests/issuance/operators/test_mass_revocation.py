@@ -155,7 +155,7 @@ class TestCount:
 
     def test_more_than_a_form_may_hold_is_refused_as_too_large(self, world: Any) -> None:
         answer = client_of(operator(world)).post(NEW, {"serials": "A" * 3_000_000})
-        assert "Det som skickades är för stort" in text_of(answer)
+        assert "Uppgifterna är för stora" in text_of(answer)
         assert answer.status_code == 413
 
     def test_lists_tell_what_hit_nothing_and_the_selection_can_be_changed(self, world: Any) -> None:
@@ -477,11 +477,11 @@ class TestProgress:
         client = client_of(operator(world))
         made = asked(client)
         where = address("revocation", made)
-        assert "Uppdatera läget" not in client.get(where).content.decode()
+        assert "Uppdatera sidan" not in client.get(where).content.decode()
         approve(world, made)
         client.post(address("start", made))
         page = client.get(where).content.decode()
-        assert "Uppdatera läget" in page
+        assert "Uppdatera sidan" in page
         assert 'content="10"' not in page
         assert (
             '<noscript><meta http-equiv="refresh" content="10"></noscript>' in client.get(f"{where}?uppdatera=1").content.decode()
@@ -506,4 +506,4 @@ class TestProgress:
         text = text_of(client.get(address("revocation", made)))
         assert "Resultatet skiljer sig från det godkända underlaget." in text
         assert "Spärrade av andra under tiden 2" in text
-        assert "ges inte ut härifrån" in text
+        assert "publiceras inte härifrån" in text

@@ -142,7 +142,7 @@ def test_without_script_it_is_followed_by_a_link(world: Any, demo_pki: Any, port
         press(page, "Starta masspärren")
         done(page, "0 av 700 certifikat behandlade")
         execution._batch(made.id)
-        follow(page, "Uppdatera läget")
+        follow(page, "Uppdatera sidan")
         done(page, "500 av 700 certifikat behandlade")
         follow(page, "Uppdatera med 10 sekunders mellanrum")
         expect(page.get_by_role("link", name="Sluta uppdatera av sig själv")).to_be_visible()

@@ -178,7 +178,7 @@ def test_a_store_that_is_not_followed_and_a_worker_that_does_not_look(
     assert "Följer inte databasen" in text_of(client.get(ADDRESS))
     StatusReport.objects.update(seen_at=clock.now() - HOUR)
     text = text_of(client.get(ADDRESS))
-    for expected in ("Läget är okänt", "Lagret kontrolleras annars var femtonde sekund."):
+    for expected in ("Statusen är okänd", "Lagret kontrolleras annars var femtonde sekund."):
         assert expected in text, expected
     StatusReport.objects.update(seen_at=clock.now(), store={}, processes=[])
     text = text_of(client.get(ADDRESS))

@@ -249,7 +249,7 @@ class TestOffers:
         post = second_post(world, clerk, world.clinic)
         Post.objects.filter(pk=post.pk).update(valid_to=clock.today() - dt.timedelta(days=1))
         clerk.start()
-        assert "Uppdraget är avslutat i katalogen" in text_of(clerk.page)
+        assert "Uppdraget är avslutat i HSA-katalogen" in text_of(clerk.page)
         body = clerk.page.content.decode()
         assert re.search(rf'value="{post.id}"[^>]* disabled', body)
         assert re.search(rf'value="{clerk.post.id}"[^>]* checked', body)
@@ -449,9 +449,9 @@ class TestWhatNoLongerHolds:
         del world.outside.posts[clerk.post.hsa_id.upper()]
         clerk.send()
         assert clerk.page.status_code == 409
-        assert "Uppdraget är avslutat i katalogen. Välj ett annat uppdrag" in text_of(clerk.page)
+        assert "Uppdraget är avslutat i HSA-katalogen. Välj ett annat uppdrag" in text_of(clerk.page)
         assert f'value="{clerk.post.pk}"' not in clerk.page.content.decode()
-        assert "Uppdrag: Uppdraget är avslutat i katalogen" in text_of(clerk.open())
+        assert "Uppdrag: Uppdraget är avslutat i HSA-katalogen" in text_of(clerk.open())
 
     def test_a_protection_that_was_set(self, world: Any) -> None:
         clerk = Clerk(world).fill()
@@ -639,7 +639,7 @@ class TestPhoto:
         clerk.fill("610")
         text = text_of(clerk.page)
         assert "(6 år gammalt)" in text
-        assert "fem år eller äldre" in text
+        assert "5 år eller äldre" in text
         assert "photo" not in clerk.form["fields"]
         clerk.send()
         assert "Jämför det sparade fotot med personen" in text_of(clerk.page)
@@ -824,7 +824,7 @@ class TestABodyThatIsTooLarge:
         clerk = Clerk(world).fill("610")
         page = self.send(clerk, reverse("order_photo_upload", args=[clerk.draft.pk]))
         assert page.request["PATH_INFO"] == clerk.address
-        assert "Det du skickade är 50 MB. Filer får vara högst 5 MB." in text_of(page)
+        assert "Uppgifterna är 50 MB. Filer får vara högst 5 MB." in text_of(page)
         assert 'href="/sok/"' in page.content.decode()
         assert clerk.draft.photo is None
 

@@ -168,7 +168,7 @@ def test_a_protected_clerk_is_not_named(world: Any) -> None:
     set_receipt_text(actor=clerk, organisation_id=world.city.id, regional_addition="Text")
     Person.objects.filter(pk=clerk.person_id).update(is_protected=True, protected_person_indicator=True)
     (entry,) = (each for each in all_pages(issuer(world), everything(world.area)) if each.what == "Kvittenstext ändrades")
-    assert (entry.who, entry.hsa_id) == ("Handläggare med skyddade personuppgifter", "")
+    assert (entry.who, entry.hsa_id) == ("Rollinnehavare med skyddade personuppgifter", "")
 
 
 def test_long_ones_are_paged_at_the_same_cost(world: Any) -> None:

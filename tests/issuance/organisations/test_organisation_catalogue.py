@@ -18,7 +18,7 @@ TYPED = {
     "name": "Ost Privat Vård", "hsa_id": PROVIDER.hsa_id, "organisation_number": "556677-8899", "country": "SE", "charged": "no",
 }  # fmt: skip
 FIRST_TOLD = "Uppgifterna stämmer inte med HSA-katalogen. Rätta dem, eller kryssa i rutan längst ner för att spara ändå."
-SILENT = "Katalogen svarar inte just nu, så HSA-id, organisationsnummer och namn är inte kontrollerade mot den."
+SILENT = "HSA-katalogen svarar inte just nu, så HSA-id, organisationsnummer och namn är inte kontrollerade."
 
 
 def said_of(row: Organisation, action: str = "organisation.created") -> list[str | None]:
@@ -32,7 +32,7 @@ class TestForms:
         typed = TYPED | {"name": "ost privat vård", "hsa_id": PROVIDER.hsa_id.lower()}
         answer = admin(world).post(at("organisation_new", world.area), typed, follow=True)
         assert "är skapad." in text_of(answer)
-        assert "Katalogen" not in text_of(answer)
+        assert "HSA-katalogen svarar" not in text_of(answer)
         made = Organisation.objects.get(hsa_id__iexact=PROVIDER.hsa_id)
         assert said_of(made) == ["agrees"]
         assert "Katalogen: stämmer" in text_of(admin(world).get(at("organisation_history", made)))

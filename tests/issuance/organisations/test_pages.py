@@ -163,7 +163,7 @@ class TestAreaPage:
             is_protected=True, protected_person_indicator=True
         )
         text = text_of(admin(world).get(at("area", world.area)))
-        assert "Handläggare med skyddade personuppgifter" in text
+        assert "Rollinnehavare med skyddade personuppgifter" in text
         assert "Ansvariga utgivare Handläggare Provsson" not in text
 
     def test_a_long_list_is_sorted_and_paged_within_few_queries(self, world: Any) -> None:
@@ -829,7 +829,7 @@ class TestMoving:
         told = self.consequences(admin(world), clinic, f"organisation:{stranger.id}")
         brings, text = told.context["brings"], text_of(told)
         assert sorted(each.who for each in brings.rests.named) == [
-            "Handläggare med skyddade personuppgifter", "Prov Vilar-i-flyttad", "Prov Vilar-i-gammal"
+            "Prov Vilar-i-flyttad", "Prov Vilar-i-gammal", "Rollinnehavare med skyddade personuppgifter"
         ]  # fmt: skip
         assert sorted(each.who for each in brings.wakes.named) == ["Prov Vaknar", "Prov Vilade-redan"]
         assert "Prov Vilar-i-gammal ID-administratör Staden" in text.split("Roller som blir vilande")[1]
@@ -868,7 +868,7 @@ class TestMoving:
         officer = world.officer(world.region, Role.ID_ADMINISTRATOR)
         Person.objects.filter(pk=officer.person_id).update(surname="Hemlig", is_protected=True, protected_person_indicator=True)
         text = text_of(self.consequences(issuer(world), world.clinic, f"organisation:{world.city.id}"))
-        assert "Handläggare med skyddade personuppgifter" in text
+        assert "Rollinnehavare med skyddade personuppgifter" in text
         assert "Hemlig" not in text
 
     def test_to_another_area_tells_of_invoices_offices_and_cards(self, world: Any) -> None:
@@ -887,7 +887,8 @@ class TestMoving:
         target = f"organisation:{world.region.id}"
         assert "avgift upphör" not in text_of(self.consequences(admin(world), world.city, target))
         set_subscription_fee(**fee, charged=True)
-        assert "Dess egen abonnemangsavgift upphör i dag" in text_of(self.consequences(admin(world), world.city, target))
+        text = text_of(self.consequences(admin(world), world.city, target))
+        assert "Organisationens egen abonnemangsavgift upphör i dag" in text
 
     def test_places_out_of_reach_are_neither_found_nor_taken(self, world: Any) -> None:
         client, address = issuer(world), at("organisation_move", world.clinic)

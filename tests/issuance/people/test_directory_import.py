@@ -539,7 +539,7 @@ class TestRefusals:
             call_command("issuance_import_directory", str(importing.write()), "--as-of", "i går")
         assert "2026-11-28T01:30" in str(refused.value)
         _, line = importing.refused()  # a header alone
-        assert line == "Filen har inga uppdrag. Ingenting har ändrats."
+        assert line == "Filen har inga uppdrag. Inget har ändrats."
 
     def test_what_goes_wrong_in_the_middle_of_a_file_has_changed_nothing(self, importing: Importing) -> None:
         importing.row()

@@ -207,7 +207,7 @@ class TestDisclosures:
     def test_views_are_no_part_of_the_history(self, world: Any) -> None:
         post, client = world.post(), client_of(world.officer())
         client.get(reverse("person", args=[post.person_id]))
-        assert "Personen lades upp från katalogen" in text_of(client.get(reverse("person_history", args=[post.person_id])))
+        assert "Personen lades till från HSA-katalogen" in text_of(client.get(reverse("person_history", args=[post.person_id])))
         assert "person.shown" not in text_of(client.get(reverse("person_history", args=[post.person_id])))
 
 

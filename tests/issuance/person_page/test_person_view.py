@@ -365,7 +365,7 @@ class TestHistory:
         Person.objects.filter(pk=clerk.person_id).update(is_protected=True, protected_person_indicator=True)
         for reader, named in ((world.officer(), False), (world.officer(protected=True), True)):
             entry = entries_of(history.carrier_history(actor=reader, carrier_id=order.carrier_id))[0]
-            assert (entry.who != "Handläggare med skyddade personuppgifter") == named
+            assert (entry.who != "Rollinnehavare med skyddade personuppgifter") == named
 
     def test_hidden_things_have_no_history(self, world: Any) -> None:
         order = world.order()

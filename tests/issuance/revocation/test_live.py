@@ -40,7 +40,7 @@ TRIES = 8
 
 PEM = serialization.Encoding.PEM
 
-PROOF = "Kortets fyra sista siffror"
+PROOF = "Kortets 4 sista siffror"
 
 
 class Keys:

@@ -123,7 +123,7 @@ def test_nothing_is_revoked_without_the_cards_last_digits(world: Any, card: Carr
     given = card.card_serial if typed == "serial" else typed
     answer = revoke(client_of(world.officer()), card, confirm=given)
     assert (answer.status_code, state_of(card)) == (422, "active")
-    message = f"kortet som slutar på {card.card_serial[-4:]}" if typed else "Skriv kortets fyra sista siffror."
+    message = f"kortet som slutar på {card.card_serial[-4:]}" if typed else "Skriv kortets 4 sista siffror."
     assert message in text_of(answer)
     spaced = " ".join(proof(card))
     assert revoke(client_of(world.officer()), card, confirm=spaced).status_code == 302

@@ -228,7 +228,7 @@ def test_training_and_the_list_of_holders(world: Any, browser: Browser, portal: 
         page.get_by_label("Visa").select_option("vilande")
         page.get_by_label("Namn, eller början av det").fill("s")
         page.get_by_label("Namn, eller början av det").press("Enter")
-        expect(page.get_by_role("alert")).to_contain_text("Skriv minst två bokstäver")
+        expect(page.get_by_role("alert")).to_contain_text("Skriv minst 2 bokstäver")
         look(page, "rollinnehavare-fel")
         page.get_by_label("Namn, eller början av det").fill("Slut")
         page.get_by_role("button", name="Filtrera").click()

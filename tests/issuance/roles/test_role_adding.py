@@ -249,7 +249,7 @@ class TestWhoWasFound:
         [
             ("", "Skriv ett namn, ett person-id eller slutet av ett tjänste-id"),
             ("  ", "Skriv ett namn, ett person-id eller slutet av ett tjänste-id"),
-            ("a", "Skriv minst två bokstäver"),
+            ("a", "Skriv minst 2 bokstäver"),
             ("a, b, c", "högst ett kommatecken"),
             ("18500101-9801", "Kontrollsiffran stämmer inte"),
             ("x" * 101, "Texten är för lång"),

@@ -337,7 +337,7 @@ class TestTheFile:
         holder(world, "Björk", world.clinic, days=20)
         client = client_of(issuer_of(world))
         head, *rows = file_rows(client, world.region)
-        assert head == ["Namn", "HSA-id", "Organisation", "Status", "Giltig till", "Kontor", "Kortserienummer"]
+        assert head == ["Namn", "HSA-id", "Organisation", "Status", "Giltigt till", "Kontor", "Kortserienummer"]
         assert sorted(row[0] for row in rows) == ["'=HYPERLINK(1), Prov", "Björk, Prov"]
         assert all(len(row[6].replace(" ", "")) == 19 for row in rows)
         assert [row[0] for row in file_rows(client, world.region, inom=30)[1:]] == ["Björk, Prov"]

@@ -43,7 +43,7 @@ def test_posted_and_opened_by_a_handle(world: Any, django_assert_max_num_queries
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"name": "E"}, "minst två bokstäver"),
+        ({"name": "E"}, "minst 2 bokstäver"),
         ({"name": "Ek 2"}, "bara bokstäver"),
         ({"name": "Ek", "text": "1024"}, "antingen namn eller id"),
         ({"name": "Ek", "extended": "on", "reason": REASON}, "inom din behörighet"),

@@ -135,7 +135,7 @@ def test_s14_too_many_hits_ask_for_more_characters(world: Any, settings: Any) ->
     [
         ("", "Skriv ett person-id"),
         ("18900101-9803", "Kontrollsiffran stämmer inte"),
-        ("12", "minst de tre sista tecknen"),
+        ("12", "minst de 3 sista tecknen"),
         ("98766541325321432", "har 19 siffror"),
         ("x" * 101, "högst 100 tecken"),
     ],

@@ -60,7 +60,7 @@ def test_a_statement_is_verified_with_openssl_alone(file, tmp_path):
 def test_verification_tells_of_them(file):
     text, code = verify()
     assert code == 0
-    assert "huvuden: 3 undertecknade stämmer, nr 3 från " in text
+    assert "huvuden: 3 signerade stämmer, nr 3 från " in text
     assert Event.objects.filter(action="audit.head_sealed").count() == 3
 
 
@@ -248,6 +248,6 @@ def test_the_command_signs_now(file):
 
 def test_without_a_token_the_command_says_so(file, settings):
     HsmKey.objects.filter(purpose=KeyPurpose.AUDIT_HEAD).update(token_label="nowhere")
-    with pytest.raises(CommandError, match="inte undertecknat"):
+    with pytest.raises(CommandError, match="inte signerat"):
         call_command("audit_head")
     assert audit_heads.last().number == 3

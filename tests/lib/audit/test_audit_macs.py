@@ -209,7 +209,7 @@ def test_without_a_pin_it_says_what_it_did_not_check(chain, settings):
     text, code = verify()
     assert code == 0
     assert "pki: 20 sigill stämmer, MAC inte kontrollerade (ingen PIN här)" in text
-    assert "MAC är inte kontrollerade: bara hashar, ankare och undertecknade huvuden stämmer" in text
+    assert "MAC är inte kontrollerade: bara hashar, ankare och signerade huvuden stämmer" in text
     assert verify("--macs")[1] == 1
     with attacker() as who:
         who.edit(5)

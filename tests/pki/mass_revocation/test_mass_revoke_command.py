@@ -100,7 +100,7 @@ def test_it_is_stopped_and_continued(world, monkeypatch):
 def test_ones_own_request_is_withdrawn_and_anothers_is_not(world):
     rows_like(world, 1)
     refused = run("withdraw", ask().id)
-    assert refused[1:] == ("Bara den som har begärt ärendet kan ta tillbaka det.", 1)
+    assert refused[1:] == ("Bara personen som har begärt ärendet kan ta tillbaka det.", 1)
     made = asked("--ca", FIRST)
     assert " withdrawn: " in run("withdraw", made.id)[0]
     assert run("start", made.id)[2] == 1

@@ -264,7 +264,7 @@ def test_a_chain_is_imported_from_the_top_and_the_cas_certificate_stands_among_i
         (made / "import.yaml").write_text(text.replace("  slug: function\n", "  slug: function\n  parent: old-root\n"))
         return made
 
-    with pytest.raises(CommandError, match="inte undertecknat"):
+    with pytest.raises(CommandError, match="inte signerat"):
         world.run(folder(), dry_run=True)
     old.certified_by(root)
     given = folder()

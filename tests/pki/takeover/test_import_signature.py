@@ -63,7 +63,7 @@ def test_the_command_verifies_by_our_own_keys(report, capsys):
     capsys.readouterr()
     out, refused = verified(report.parent, capsys)
     key_id = CaImport.objects.get().signature_key_id
-    assert (out, refused) == (f"{report.name}: undertecknad av nyckeln {key_id}; står i händelsekedjan\n", "")
+    assert (out, refused) == (f"{report.name}: signerad av nyckeln {key_id}; står i händelsekedjan\n", "")
 
 
 def test_a_changed_report_and_a_strangers_signature_are_refused(report, capsys):
@@ -71,7 +71,7 @@ def test_a_changed_report_and_a_strangers_signature_are_refused(report, capsys):
     report.write_bytes(content.replace(b'"findings":{}', b'"findings":{"serial":1}'))
     assert report.read_bytes() != content
     out, refused = verified(report.parent, capsys)
-    assert "FEL: ingen av våra nycklar har undertecknat den" in out
+    assert "FEL: ingen av våra nycklar har signerat den" in out
     assert refused == f"rapporten stämmer inte: {report.name}"
     stranger = ec.generate_private_key(ec.SECP256R1())
     report.with_suffix(".sig").write_bytes(stranger.sign(DOMAIN + report.read_bytes(), ec.ECDSA(hashes.SHA256())))
@@ -81,7 +81,7 @@ def test_a_changed_report_and_a_strangers_signature_are_refused(report, capsys):
 
 def test_a_folder_without_a_signed_report_says_so(report, tmp_path, capsys):
     report.with_suffix(".sig").unlink()
-    assert verified(report.parent, capsys)[1] == "Mappen har ingen undertecknad rapport (import-….json med .sig)."
+    assert verified(report.parent, capsys)[1] == "Mappen har ingen signerad rapport (import-….json med .sig)."
 
 
 def test_what_no_command_could_sign_the_worker_signs(old, tmp_path, settings, capsys):
@@ -90,7 +90,7 @@ def test_what_no_command_could_sign_the_worker_signs(old, tmp_path, settings, ca
     world.approve(folder)
     settings.PKCS11_PIN_FILE = ""
     world.run(folder, report=tmp_path / "first")
-    assert "rapporten är inte undertecknad än" in capsys.readouterr().err
+    assert "rapporten är inte signerad än" in capsys.readouterr().err
     assert {path.suffix for path in (tmp_path / "first").iterdir()} == {".json", ".txt"}
     settings.PKCS11_PIN_FILE = pin
     tasks.sign_import_reports()

@@ -131,7 +131,7 @@ def _certificate_order(given: dict[str, Any], body: Any, key: str) -> Certificat
 def _ordered(row: Certificate) -> Response:
     """Returns 201 with the certificate or 202. Raises Conflict if the certificate failed or is revoked."""
     if row.status == CertificateStatus.FAILED:
-        raise Conflict("certificate-failed", "Certifikatet kunde inte utfärdas. Beställ på nytt med ett nytt Idempotency-Key.")
+        raise Conflict("certificate-failed", "Certifikatet kunde inte utfärdas. Beställ igen med ett nytt Idempotency-Key.")
     if row.status == CertificateStatus.REVOKED:
         raise Conflict("certificate-revoked", "Certifikatet är spärrat.")
     headers = {"Location": reverse("pki-certificate", args=[row.ca.slug, row.serial])}
