@@ -79,7 +79,7 @@ def test_what_says_it_is_huge_is_refused_unread(told: int, status: int) -> None:
     assert response.status_code == status
     assert body.most == 0
     if status == 413:
-        assert "för stort" in response.content.decode()
+        assert "för stora" in response.content.decode()
 
 
 def test_a_body_that_the_proxy_refused_is_too_large() -> None:
