@@ -47,7 +47,7 @@ _NOBODY = UUID(int=0)
 
 
 def lines(actor: Actor) -> Iterator[Line]:
-    """Yields the lines of whoever orders, activates or revokes cards."""
+    """Yields the lines about cards that the actor may order, activate or revoke."""
     yield from _held(actor)
     if policy.holds(actor, Action.ACTIVATE_ORDINARY_CARD):
         yield from _unsigned(actor)

@@ -15,7 +15,7 @@ from siths_portal.lib.pages.day import Line, Urgency
 
 
 def lines(actor: Actor) -> Iterator[Line]:
-    """Yields the lines of places, then those of cards. An area where nobody has ordered yet has no cards to ask about."""
+    """Yields the lines about areas and organisations, then those about cards. An area that is not set up has no cards."""
     unfinished = next_steps.unfinished_of_issuer(actor)
     if unfinished:
         yield Line(

@@ -1,12 +1,14 @@
 """Dagen, and the lists that its lines lead to."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from issuance.authz import Action, Actor, policy
-from issuance.day.queries import recent
+from issuance.day.queries import cards, recent
 from issuance.day.web.lists import EndingList, OrderList, SentList, UnsignedList, WorkList
 from issuance.people.services import disclosures
 from issuance.records.web.frame import Section, actor_of, render_page
@@ -16,12 +18,6 @@ from siths_portal.lib.pages import day as work
 
 DAY = Section("day", Action.VIEW)
 """Dagen, the first page of every role."""
-
-_WEEKDAYS = (_("Måndag"), _("Tisdag"), _("Onsdag"), _("Torsdag"), _("Fredag"), _("Lördag"), _("Söndag"))
-_MONTHS = (
-    _("januari"), _("februari"), _("mars"), _("april"), _("maj"), _("juni"), _("juli"), _("augusti"), _("september"),
-    _("oktober"), _("november"), _("december"),
-)  # fmt: skip
 
 
 @require_safe
@@ -34,9 +30,8 @@ def day(request: HttpRequest) -> HttpResponse:
     if named := {person_id for line in lines for person_id in line.persons} | {each.person_id for each in own.recent}:
         disclosures.record_work(actor=actor, what="day", person_ids=named)
     first = lines[0] if lines and not desk else None
-    today = clock.today()
     context = {
-        "date": f"{_WEEKDAYS[today.weekday()]} {today.day} {_MONTHS[today.month - 1]}",
+        "date": capfirst(date_format(clock.today(), "l j F")),
         "waiting": work.remember(request, lines),
         "groups": list(work.grouped(lines[1:] if first else lines)),
         "first": first,
@@ -82,7 +77,7 @@ def orders(request: HttpRequest) -> HttpResponseBase:
 @DAY.requires(Action.ORDER_ORDINARY_CARD)
 def ending(request: HttpRequest) -> HttpResponseBase:
     """Lists the eIDs that end soon. Raises Forbidden."""
-    lead = _("De slutar gälla inom 30 dagar. Öppna personen för att beställa ett nytt kort.")
+    lead = _("De slutar gälla inom {n} dagar. Öppna personen för att beställa ett nytt kort.").format(n=cards.ENDING_DAYS)
     return _list(request, EndingList(request), EndingList.caption, lead)
 
 
