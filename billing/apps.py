@@ -11,4 +11,4 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers the system checks of the seller."""
-        from billing import seller  # noqa: F401
+        from billing.documents import seller  # noqa: F401

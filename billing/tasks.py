@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from billing.services import ledger
+from billing.ledger.services import ledger
 
 
 @shared_task(name="billing.collect")  # type: ignore[untyped-decorator]

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing.domain.periods import Month
+from billing.records.domain.periods import Month
 from siths_portal.lib.errors import DomainError, Invalid
 
 

@@ -1,8 +1,7 @@
 """Tables of billing."""
 
-from billing.models.audit import Document, Event, EventMacs, EventSeal
-from billing.models.customers import BillingCustomer, CustomerState
-from billing.models.invoices import (
+from billing.customers.models import BillingCustomer, CustomerState
+from billing.invoices.models import (
     Counter,
     FileFormat,
     Invoice,
@@ -12,8 +11,10 @@ from billing.models.invoices import (
     LineEvent,
     SeriesCorrection,
 )
-from billing.models.ledger import FeedPosition, LedgerEntry, PriceItem, SubscriptionSnapshot, UnpricedFact
-from billing.models.runs import InvoiceRun, ItemState, RunItem, RunState
+from billing.ledger.models import FeedPosition, LedgerEntry, SubscriptionSnapshot, UnpricedFact
+from billing.prices.models import PriceItem
+from billing.records.models import Document, Event, EventMacs, EventSeal
+from billing.runs.models import InvoiceRun, ItemState, RunItem, RunState
 
 __all__ = [
     "BillingCustomer",

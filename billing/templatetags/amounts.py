@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django import template
 
-from billing.domain import identifiers, money
+from billing.records.domain import identifiers, money
 
 register = template.Library()
 

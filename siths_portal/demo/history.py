@@ -11,7 +11,7 @@ from itertools import cycle, islice
 
 from django.db.models import QuerySet
 
-from billing.domain.periods import Month
+from billing.records.domain.periods import Month
 from issuance.authz import Action, Actor, Role, system
 from issuance.carriers.domain.kinds import CARD_PROFILES
 from issuance.carriers.models import Carrier

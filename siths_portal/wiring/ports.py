@@ -41,7 +41,7 @@ class OwnInvoicing:
 
     def invoice_obstacles(self, party_id: UUID, article_codes: Collection[str]) -> Sequence[str]:
         """Returns the obstacles to the party's invoice today, if these articles are ordered."""
-        from billing.services import readiness
+        from billing.runs.services import readiness
 
         return readiness.invoice_obstacles(party_id, article_codes)
 
@@ -51,7 +51,7 @@ class OwnPrices:
 
     def prices(self, party_id: UUID, article_codes: Collection[str]) -> Mapping[str, Decimal]:
         """Returns the price in SEK without VAT of each article that has one for the party today."""
-        from billing.services import prices
+        from billing.prices.services import prices
 
         return prices.prices_today(party_id, article_codes)
 

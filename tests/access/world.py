@@ -20,19 +20,12 @@ from django.db import transaction
 from PIL import Image
 
 from authn.models import Session
-from billing.models import (
-    BillingCustomer,
-    FileFormat,
-    Invoice,
-    InvoiceFile,
-    InvoiceLine,
-    InvoiceRun,
-    InvoiceState,
-    LedgerEntry,
-    LineEvent,
-    PriceItem,
-)
-from billing.models import Document as InvoiceDocument
+from billing.customers.models import BillingCustomer
+from billing.invoices.models import FileFormat, Invoice, InvoiceFile, InvoiceLine, InvoiceState, LineEvent
+from billing.ledger.models import LedgerEntry
+from billing.prices.models import PriceItem
+from billing.records.models import Document as InvoiceDocument
+from billing.runs.models import InvoiceRun
 from issuance.articles.services.articles import offer_article
 from issuance.authz import Actor, Role
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
@@ -52,7 +45,7 @@ from issuance.suppliers.services import card_certificates, supplier_events, supp
 from pki.models import Certificate, CertificateBlob
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
-from tests.billing.invoices import BUYER, SELLER
+from tests.billing.documents.samples import BUYER, SELLER
 from tests.issuance import authorities
 from tests.issuance.world import SETUP, World, verified_customisation
 from tests.portal import session_key

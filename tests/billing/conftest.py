@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture(scope="session")
 def pdf_children():
     """The children that make PDFs for these tests: a run has one that an earlier run left, since to start one takes long."""
-    from tests.billing.kept_renderer import Children
+    from tests.billing.documents.kept_renderer import Children
 
     made = Children()
     yield made

@@ -9,8 +9,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from billing.models import BillingCustomer, Event, Invoice, LedgerEntry, PriceItem
+from billing.customers.models import BillingCustomer
+from billing.invoices.models import Invoice
+from billing.ledger.models import LedgerEntry
 from billing.ports import BillingParty
+from billing.prices.models import PriceItem
+from billing.records.models import Event
 from siths_portal.lib import clock
 from tests.billing.facts import local, uid
 from tests.billing.world import REGION, customer
@@ -144,7 +148,7 @@ def test_exit_codes_and_streams_of_the_real_process(one):
 
 
 def test_events_hold_what_was_done_and_chain(one, shell):
-    from billing.models import EventMacs, EventSeal
+    from billing.records.models import EventMacs, EventSeal
     from siths_portal.lib.audit import seals, verification
 
     shell("billing_run", "--month", "2023-04", "--issue")

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.domain import identifiers, money
-from billing.domain.composition import compose
-from billing.domain.grouping import Group, Labels, Subscriber
-from billing.domain.invoices import LineContent, total
-from billing.domain.periods import Month
-from billing.domain.text import one_line
+from billing.documents.domain.composition import compose
+from billing.documents.domain.invoices import LineContent, total
+from billing.ledger.domain.grouping import Group, Labels, Subscriber
+from billing.records.domain import identifiers, money
+from billing.records.domain.periods import Month
+from billing.records.domain.text import one_line
 from siths_portal.lib.clock import STOCKHOLM
 from siths_portal.lib.ordering import swedish_key
+from tests.billing.documents.samples import BUYER, SELLER
 from tests.billing.facts import local, uid
-from tests.billing.invoices import BUYER, SELLER
 
 D = Decimal
 

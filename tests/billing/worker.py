@@ -5,6 +5,7 @@ WHAT is collect, draft, issue, render or run. With GATE it waits until that file
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 
@@ -12,9 +13,11 @@ def main(what: str, facts_file: str, gate: str = "") -> None:
     import django
 
     django.setup()
-    from billing.models import InvoiceRun
+    from billing.invoices.services import rendering
+    from billing.ledger.services import ledger
+    from billing.runs.models import InvoiceRun
+    from billing.runs.services import drafting, issuing
     from billing.service import run_month
-    from billing.services import drafting, issuing, ledger, rendering
     from siths_portal.lib import clock
     from tests.billing.facts import Facts
     from tests.billing.world import APRIL, IN_MAY
@@ -34,8 +37,12 @@ def main(what: str, facts_file: str, gate: str = "") -> None:
             print(result.issued)
             return
         run = InvoiceRun.objects.get()
-        work = {"draft": drafting.draft_items, "issue": issuing.issue, "render": rendering.render_missing}
-        print(work[what](run, actor_ref="user:test"))
+        work = {
+            "draft": partial(drafting.draft_items, run),
+            "issue": partial(issuing.issue, run),
+            "render": partial(rendering.render_missing, period=run.period),
+        }
+        print(work[what](actor_ref="user:test"))
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from uuid import UUID
 import psycopg2
 from django.db import connection
 
-from billing.domain.periods import Month
-from billing.services.customers import CustomerTerms, put_customer
-from billing.services.prices import set_price
+from billing.customers.services.customers import CustomerTerms, put_customer
+from billing.prices.services.prices import set_price
+from billing.records.domain.periods import Month
 from tests.billing.facts import Facts, local, uid
 
 APRIL = Month(2023, 4)

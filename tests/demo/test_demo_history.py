@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from billing.domain.periods import Month
+from billing.records.domain.periods import Month
 from issuance import service
 from issuance.carriers.models import Carrier
 from issuance.orders.models.orders import CardOrder

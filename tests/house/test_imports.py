@@ -9,11 +9,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ("siths_portal", "authn", "pki", "issuance", "billing")
+PUBLIC_ISSUANCE = "Applications enter issuance through service and authz"
 PUBLIC_PKI = "Applications enter pki through its public interfaces"
 EXTRA = (
     "authn/models.py",
+    "billing/invoices/services/extra.py",
     "billing/service.py",
-    "billing/web/extra.py",
+    "billing/invoices/web/extra.py",
     "issuance/people/adapters/extra.py",
     "issuance/people/queries/extra.py",
     "issuance/records/web/extra.py",
@@ -71,20 +73,22 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
         ("issuance/articles/models.py", "import issuance.orders.models.orders", "Order of the packages of issuance"),
         ("issuance/orders/domain/rules.py", "import issuance.revocation.domain", "Order of the packages of issuance"),
         ("issuance/authz/scope.py", "import issuance.records.models.events", "Order of the packages of issuance"),
+        ("billing/invoices/services/extra.py", "import billing.runs.models", "Order of the packages of billing"),
+        ("billing/invoices/models.py", "import billing.invoices.services", "Layers inside each package of billing"),
         (
             "issuance/people/services/extra.py",
             "import issuance.roles.web.extra",
-            "Services and queries of issuance know no pages, APIs, tasks or commands",
+            "Services and queries know no pages, APIs, tasks or commands",
         ),
         (
             "issuance/roles/web/extra.py",
             "import issuance.offices.web.offices",
-            "Pages of issuance import the page kit, and no other package's pages",
+            "Pages import the page kit, and no other package's pages",
         ),
         (
             "issuance/records/web/extra.py",
             "import issuance.roles.web.extra",
-            "Pages of issuance import the page kit, and no other package's pages",
+            "Pages import the page kit, and no other package's pages",
         ),
         (
             "issuance/people/services/extra.py",
@@ -120,8 +124,12 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
             PUBLIC_PKI,
         ),
         ("siths_portal/demo/tls.py", "import pki.models", PUBLIC_PKI),
-        ("billing/web/extra.py", "import issuance.models", "Applications enter issuance through service and authz"),
-        ("billing/web/extra.py", "import issuance.people.queries.extra", "Applications enter issuance through service and authz"),
+        ("billing/invoices/web/extra.py", "import issuance.models", PUBLIC_ISSUANCE),
+        (
+            "billing/invoices/web/extra.py",
+            "import issuance.people.queries.extra",
+            PUBLIC_ISSUANCE,
+        ),
         (
             "issuance/people/services/extra.py",
             "import authn.models",

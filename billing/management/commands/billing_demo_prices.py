@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from billing.services import demo
+from billing.customers.services import demo
 
 
 class Command(BaseCommand):

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from billing.domain.periods import Month
+from billing.invoices.services import exporting
 from billing.management.base import BillingCommand
-from billing.services import exporting
+from billing.records.domain.periods import Month
 from siths_portal.lib.files.path_arguments import writable_folder
 
 

@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-from billing.domain import money
-from billing.domain.periods import Month
 from billing.management.base import BillingCommand
-from billing.services import reconcile
+from billing.reconciliation.services import reconcile
+from billing.records.domain import money
+from billing.records.domain.periods import Month
 
 
 class Command(BillingCommand):

@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from billing.domain import money
-from billing.domain.periods import Month
 from billing.management.base import BillingCommand
-from billing.models import ItemState
-from billing.services import months
+from billing.records.domain import money
+from billing.records.domain.periods import Month
+from billing.runs.models import ItemState
+from billing.runs.services import months
 
 ACTOR = "system:billing_run"
 _STATE = dict(ItemState.choices)

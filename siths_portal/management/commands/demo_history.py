@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing.domain.periods import Month
+from billing.records.domain.periods import Month
 from siths_portal.demo import history
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError

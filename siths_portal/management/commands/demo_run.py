@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from billing.domain.periods import Month
+from billing.records.domain.periods import Month
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.walk import Walk
 from siths_portal.lib import clock

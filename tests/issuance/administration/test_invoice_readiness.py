@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from billing.domain.codes import SUBSCRIPTION
-from billing.services.customers import CustomerTerms, put_customer
-from billing.services.prices import set_price
-from billing.services.readiness import invoice_obstacles
+from billing.customers.services.customers import CustomerTerms, put_customer
+from billing.prices.services.prices import set_price
+from billing.records.domain.codes import SUBSCRIPTION
+from billing.runs.services.readiness import invoice_obstacles
 from issuance import service as issuance
 from issuance.administration.ports import InvoiceReadiness
 from issuance.authz import Role

@@ -11,9 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing.domain.composition import compose
-from billing.domain.grouping import Group, Labels
-from billing.domain.periods import Month
+from billing.documents.domain.composition import compose
+from billing.ledger.domain.grouping import Group, Labels
+from billing.records.domain.periods import Month
 from issuance.articles.models import Article, OrganisationArticle
 from issuance.articles.services.articles import ArticleData, register_article
 from issuance.authz import Role
@@ -33,7 +33,7 @@ from issuance.organisations.models import IssuingArea, Organisation
 from issuance.organisations.services.areas import create_area
 from issuance.records.models.events import Event
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
-from tests.billing.invoices import BUYER, SELLER
+from tests.billing.documents.samples import BUYER, SELLER
 from tests.issuance.organisations.test_pages import MOST_QUERIES, admin, at, client_of, fields_of, issuer, many
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.world import SETUP

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from PIL import Image
 
-from billing.services.prices import set_price
+from billing.prices.services.prices import set_price
 from issuance.articles.models import Article
 from issuance.articles.services.articles import offer_article
 from issuance.authz import Role

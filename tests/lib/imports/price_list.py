@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from billing.models import Event, PriceItem
+from billing.prices.models import PriceItem
+from billing.records.models import Event
 from issuance.imports.models import SetupImport
 from siths_portal.lib.errors import Conflict, Forbidden, NotFound
 from siths_portal.lib.imports.columns import ImportColumn, ImportTable

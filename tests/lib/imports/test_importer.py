@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from billing.models import Event, PriceItem
+from billing.prices.models import PriceItem
+from billing.records.models import Event
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from siths_portal.lib.files import csv_files, tables
 from siths_portal.lib.imports import pages

@@ -1,0 +1,71 @@
+"""Export of invoices as a SIE 4I file (`.si`, for import into bookkeeping): one balanced voucher each, in code page 437."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from billing.documents.domain.invoices import NumberedInvoice
+from billing.ledger.domain import line_kinds
+
+RECEIVABLES, OUTPUT_VAT, ROUNDING = "1510", "2611", "3740"
+ACCOUNTS = {
+    RECEIVABLES: "Kundfordringar",
+    OUTPUT_VAT: "Utgående moms",
+    ROUNDING: "Öres- och kronutjämning",
+}
+_NOT_IN_PC8 = str.maketrans({"§": "par.", "–": "-", "—": "-", "’": "'", "”": '"', "“": '"', "€": "EUR", "ø": "ö", "Ø": "Ö"})
+
+
+@dataclass(frozen=True)
+class Voucher:
+    """The voucher of one invoice. `amounts` are pairs of account and amount, debit positive, credit negative; they sum to 0."""
+
+    number: str
+    day: dt.date
+    text: str
+    amounts: tuple[tuple[str, Decimal], ...]
+
+
+def voucher(invoice: NumberedInvoice) -> Voucher:
+    """Returns the voucher of an invoice: receivable against sales, output VAT and rounding. Leaves out accounts with amount 0."""
+    content, totals = invoice.content, invoice.content.totals
+    sales = {kind.sales_account.number: Decimal(0) for kind in line_kinds.declared()}
+    for line in content.lines:
+        sales[line.declaration.sales_account.number] -= line.net
+    amounts = (
+        (RECEIVABLES, totals.payable),
+        *sales.items(),
+        (OUTPUT_VAT, -totals.vat),
+        (ROUNDING, -totals.rounding),
+    )
+    text = f"Faktura {invoice.number} {content.buyer.name}"
+    return Voucher(invoice.number, invoice.issue_date, text, tuple(pair for pair in amounts if pair[1]))
+
+
+def build(vouchers: Sequence[Voucher], *, company: str, organisation_number: str, version: str, made_on: dt.date) -> bytes:
+    """Returns the file. Raises ValueError if a voucher does not sum to 0, since a bookkeeping system might accept it."""
+    accounts = ACCOUNTS | {kind.sales_account.number: kind.sales_account.name for kind in line_kinds.declared()}
+    lines = [
+        "#FLAGGA 0",
+        f"#PROGRAM {_quoted('SITHS eID Portal')} {_quoted(version)}",
+        "#FORMAT PC8",
+        f"#GEN {made_on:%Y%m%d}",
+        "#SIETYP 4",
+        f"#ORGNR {organisation_number[:6]}-{organisation_number[6:]}",
+        f"#FNAMN {_quoted(company)}",
+        *(f"#KONTO {account} {_quoted(name)}" for account, name in sorted(accounts.items())),
+    ]
+    for each in vouchers:
+        if sum(amount for _, amount in each.amounts) != 0:
+            raise ValueError(f"voucher {each.number} does not sum to 0")
+        series, _, number = each.number.partition("-")
+        lines += [f"#VER {_quoted('F' + series)} {int(number)} {each.day:%Y%m%d} {_quoted(each.text)}", "{"]
+        lines += [f"   #TRANS {account} {{}} {format(amount, '.2f')}" for account, amount in each.amounts]
+        lines.append("}")
+    return "".join(f"{line}\r\n" for line in lines).encode("cp437", errors="replace")
+
+
+def _quoted(text: str) -> str:
+    plain = text.translate(_NOT_IN_PC8).replace("\\", "/").replace('"', '\\"')
+    return f'"{plain}"'

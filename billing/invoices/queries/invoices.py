@@ -1,0 +1,241 @@
+"""Issued invoices as the pages show them, limited to the parties in the actor's access scope.
+
+A hidden invoice and one that does not exist give the same query and the same error (S09). The results contain no person's name.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
+
+from billing import ports
+from billing.customers.models import BillingCustomer
+from billing.documents.domain.invoices import DocumentType, NumberedInvoice
+from billing.invoices.models import Invoice, InvoiceLine, InvoiceState, LineEvent
+from billing.invoices.services import frozen
+from billing.ledger.domain import line_kinds
+from billing.ledger.domain.line_kinds import DrillDown
+from billing.ledger.models import LedgerEntry
+from billing.records.domain.periods import Month
+from issuance import service as issuance
+from issuance.authz import Actor, policy
+from siths_portal.lib import ports as connected
+from siths_portal.lib.lists import Rows
+from siths_portal.lib.ordering import swedish_key
+
+_CHUNK = 2000
+
+
+@dataclass(frozen=True)
+class InvoiceRow:
+    """An issued invoice in the list. Amounts are SEK."""
+
+    number: str
+    customer: str
+    month: Month
+    net: Decimal
+    gross: Decimal
+    payable: Decimal
+    due_date: dt.date | None
+    state: str
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The number and sums of the invoices that match a filter, over all pages."""
+
+    count: int
+    net: Decimal
+    gross: Decimal
+    payable: Decimal
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The choices of the list's filters: customers sorted by name, months from the newest with the sum without VAT."""
+
+    customers: tuple[tuple[UUID, str], ...]
+    months: tuple[Month, ...]
+    net: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True)
+class InvoiceView:
+    """One invoice as it was frozen, with its state and the formats of its stored files."""
+
+    invoice: NumberedInvoice
+    state: str
+    formats: frozenset[str]
+    before: Decimal | None
+    """The sum to pay of the customer's invoice for the month before, if there is one."""
+
+
+@dataclass(frozen=True)
+class LineHead:
+    """The head of the page that lists a line's events."""
+
+    number: str
+    customer: str
+    position: int
+    text: str
+    period: Month
+    quantity: Decimal
+    unit_price: Decimal
+    net: Decimal
+
+
+@dataclass(frozen=True)
+class LineEventRow:
+    """An event behind a line: a sent card with its order id, or the month-end count of an organisation."""
+
+    entry_id: int
+    occurred_at: dt.datetime
+    kind: str
+    order_id: str
+    office: str
+    article_code: str
+    quantity: Decimal
+    unit_price: Decimal
+
+
+def visible(actor: Actor) -> QuerySet[Invoice]:
+    """Returns the issued invoices that `actor` may read. Raises Forbidden if the actor has no role with this right."""
+    issued = Invoice.objects.filter(state=InvoiceState.ISSUED)
+    reach = issuance.parties_visible_to(actor)
+    return issued if reach.everyone else issued.filter(party_id__in=reach.party_ids)
+
+
+def choices(actor: Actor) -> Choices:
+    """Returns the customers and months of the invoices that `actor` may read."""
+    shown = visible(actor)
+    invoiced = BillingCustomer.objects.filter(Exists(shown.filter(customer=OuterRef("pk"))))
+    parties = dict(invoiced.order_by("valid_from").values_list("party_id", "name"))
+    months = list(shown.order_by("-period").values_list("period").annotate(Sum("net")))
+    return Choices(
+        customers=tuple(sorted(parties.items(), key=lambda party: (swedish_key(party[1]), str(party[0])))),
+        months=tuple(Month.of_day(period) for period, _net in months),
+        net=tuple(net for _period, net in months),
+    )
+
+
+def rows(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None) -> Rows[Invoice, InvoiceRow]:
+    """Returns the invoices that `actor` may read, optionally of one customer, one month or both. Raises Forbidden."""
+    return Rows(_wanted(actor, party_id, month).only(*_LISTED), _invoice_rows)
+
+
+def sums(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None) -> Sums:
+    """Returns the sums of the invoices that `rows` returns for the same arguments. Raises Forbidden."""
+    wanted = _wanted(actor, party_id, month)
+    found = wanted.aggregate(count=Count("id"), net=Sum("net"), gross=Sum("gross"), payable=Sum("payable"))
+    zero = Decimal("0.00")
+    return Sums(found["count"], found["net"] or zero, found["gross"] or zero, found["payable"] or zero)
+
+
+def _wanted(actor: Actor, party_id: UUID | None, month: Month | None) -> QuerySet[Invoice]:
+    wanted = visible(actor)
+    if party_id:
+        wanted = wanted.filter(party_id=party_id)
+    return wanted.filter(period=month.first_day) if month else wanted
+
+
+_LISTED = ("number", "buyer", "period", "net", "gross", "payable", "due_date", "state")
+
+
+def _invoice_rows(found: Sequence[Invoice]) -> list[InvoiceRow]:
+    return [
+        InvoiceRow(
+            number=row.number or "",
+            customer=row.buyer["name"],
+            month=Month.of_day(row.period),
+            net=row.net,
+            gross=row.gross,
+            payable=row.payable,
+            due_date=row.due_date,
+            state=InvoiceState(row.state).label,
+        )
+        for row in found
+    ]
+
+
+def invoice(actor: Actor, number: str) -> InvoiceView:
+    """Returns one invoice with all its lines. Raises NotFound if `actor` may read no invoice with this number."""
+    shown = visible(actor)
+    row = shown.filter(number=number).prefetch_related("lines").first()
+    if row is None:
+        raise policy.not_found()
+    before = issued_before(row.party_id, Month.of_day(row.period))
+    formats = frozenset(row.files.values_list("file_format", flat=True))
+    return InvoiceView(frozen.numbered(row), InvoiceState(row.state).label, formats, before.payable if before else None)
+
+
+def issued_before(party_id: UUID, month: Month) -> Invoice | None:
+    """Returns the amounts of the party's issued invoice for the month before `month`. The caller has checked the party."""
+    of_party = Invoice.objects.filter(party_id=party_id, state=InvoiceState.ISSUED, document_type=DocumentType.INVOICE.value)
+    return of_party.filter(period=month.previous().first_day).only("net", "payable").first()
+
+
+def line(actor: Actor, number: str, position: int) -> tuple[LineHead, Rows[LedgerEntry, LineEventRow]]:
+    """Returns a line and a pageable source of its events. Raises NotFound if `actor` may read no such invoice or line."""
+    line = _line(actor, number, position)
+    return _head(line), Rows(_entries(line), lambda entries: list(_rows(entries)))
+
+
+def line_events(actor: Actor, number: str, position: int) -> tuple[LineHead, Iterator[LineEventRow]]:
+    """Returns the line and an iterator that reads all its events in chunks. Raises NotFound as `line` does."""
+    line = _line(actor, number, position)
+    return _head(line), _rows(_entries(line).iterator(chunk_size=_CHUNK))
+
+
+def _line(actor: Actor, number: str, position: int) -> InvoiceLine:
+    shown = InvoiceLine.objects.filter(invoice__in=visible(actor), invoice__number=number, position=position)
+    line = shown.select_related("invoice").first()
+    if line is None:
+        raise policy.not_found()
+    return line
+
+
+def _head(line: InvoiceLine) -> LineHead:
+    return LineHead(
+        number=line.invoice.number or "",
+        customer=line.invoice.buyer["name"],
+        position=line.position,
+        text=line.text,
+        period=Month.of_day(line.period),
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        net=line.net,
+    )
+
+
+def _entries(line: InvoiceLine) -> QuerySet[LedgerEntry]:
+    on_line = LineEvent.objects.filter(line=line).values("entry_id")
+    return LedgerEntry.objects.filter(id__in=on_line).order_by("id")
+
+
+def _rows(entries: Iterator[LedgerEntry] | Sequence[LedgerEntry]) -> Iterator[LineEventRow]:
+    """Yields the entries of one line as rows. They all have the same office, so it is read once."""
+    office: str | None = None
+    for entry in entries:
+        if office is None:
+            office = _office(entry.office_id)
+        kind = line_kinds.of(entry.kind)
+        yield LineEventRow(
+            entry_id=entry.id,
+            occurred_at=entry.occurred_at,
+            kind=kind.name,
+            order_id=entry.source_key.rpartition(":")[2] if kind.drill_down == DrillDown.ORDERS else "",
+            office=office,
+            article_code=entry.article_code,
+            quantity=entry.quantity,
+            unit_price=entry.unit_price,
+        )
+
+
+def _office(office_id: UUID | None) -> str:
+    if office_id is None:
+        return ""
+    found = connected.get(ports.IssuanceFacts).offices([office_id]).get(office_id)
+    return found.name if found else ""

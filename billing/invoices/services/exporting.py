@@ -1,0 +1,79 @@
+"""Export of a month's issued invoices: e-invoices, PDF copies, a SIE voucher file or a CSV specification."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from django.conf import settings
+
+from billing.documents import seller, sie
+from billing.invoices.models import FileFormat, Invoice, InvoiceFile, InvoiceState
+from billing.invoices.services import frozen, rendering
+from billing.records.domain.periods import Month
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, NotFound
+from siths_portal.lib.files import csv_files
+from siths_portal.lib.files.atomic import write_atomically
+
+_SUFFIX = {FileFormat.PEPPOL: "xml", FileFormat.PDF: "pdf"}
+FORMATS = ("peppol", "pdf", "sie", "csv")
+_HEADER = (
+    "Fakturanummer", "Fakturadatum", "Kund", "Organisationsnummer", "Rad", "Artikelnr", "Beskrivning", "Period", "Antal", "Enhet",
+    "À-pris", "Moms %", "Belopp exkl. moms",
+)  # fmt: skip
+
+
+def export(month: Month, file_format: str, folder: Path) -> list[Path]:
+    """Writes the month's files of one format into `folder`, each atomically, and returns their paths.
+
+    File names contain invoice numbers or the month, never names. Raises NotFound if the month has no issued invoice, Conflict if
+    an invoice lacks its file, and OSError if the folder cannot be written.
+    """
+    invoices = Invoice.objects.filter(period=month.first_day, state=InvoiceState.ISSUED).order_by("series", "sequence")
+    if not invoices.exists():
+        raise NotFound("nothing-issued", f"Inga fakturor är utfärdade för {month}.")
+    write: dict[str, Callable[[], list[Path]]] = {
+        "peppol": lambda: _files(month, FileFormat.PEPPOL, folder),
+        "pdf": lambda: _files(month, FileFormat.PDF, folder),
+        "sie": lambda: [_write(folder / f"fakturor-{month.code()}.si", _sie(invoices.prefetch_related("lines")))],
+        "csv": lambda: [_write(folder / f"fakturor-{month.code()}.csv", _csv(invoices.prefetch_related("lines")))],
+    }
+    return write[file_format]()
+
+
+def _files(month: Month, file_format: FileFormat, folder: Path) -> list[Path]:
+    if missing := rendering.lacking(period=month.first_day, file_format=file_format).count():
+        raise Conflict("files-missing", f"{missing} fakturor saknar fil. Kör billing_run --month {month.code()} --issue igen.")
+    files = InvoiceFile.objects.filter(invoice__period=month.first_day, file_format=file_format)
+    ordered = files.select_related("document", "invoice").order_by("invoice__series", "invoice__sequence")
+    return [
+        _write(folder / f"{file.invoice.number}.{_SUFFIX[file_format]}", file.document.read())
+        for file in ordered.iterator(chunk_size=50)
+    ]
+
+
+def _write(path: Path, content: bytes) -> Path:
+    write_atomically(path, content)
+    return path
+
+
+def _sie(invoices: Iterable[Invoice]) -> bytes:
+    vouchers = [sie.voucher(frozen.numbered(invoice)) for invoice in invoices]
+    company = seller.configured()
+    return sie.build(
+        vouchers,
+        company=company.name,
+        organisation_number=company.organisation_number,
+        version=settings.PROGRAM_VERSION,
+        made_on=clock.today(),
+    )
+
+
+def _csv(invoices: Iterable[Invoice]) -> bytes:
+    rows = []
+    for invoice in map(frozen.numbered, invoices):
+        buyer = invoice.content.buyer
+        for line in invoice.content.lines:
+            head = (invoice.number, invoice.issue_date.isoformat(), buyer.name, buyer.organisation_number)
+            item = (line.position, line.article_code, line.text, line.period.code(), line.quantity)
+            rows.append((*head, *item, line.declaration.unit_name, line.unit_price, line.vat_rate, line.net))
+    return csv_files.build(_HEADER, rows)

@@ -1,0 +1,83 @@
+"""Files of issued invoices, made once from frozen rows after issuing commits. The queue is the invoices without a file."""
+
+import datetime as dt
+from collections.abc import Callable
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from billing.documents import pdf, ubl, validation
+from billing.invoices.models import FileFormat, Invoice, InvoiceFile, InvoiceState
+from billing.invoices.services import frozen
+from billing.records.models import Document, Event
+from siths_portal.lib import clock, faults
+from siths_portal.lib.errors import Conflict
+
+_CHUNK = 100
+_VERSIONS = {FileFormat.PEPPOL: ubl.VERSION, FileFormat.PDF: pdf.VERSION}
+_SUBJECT_SEQ = {FileFormat.PEPPOL: 2, FileFormat.PDF: 3}
+
+
+def render_missing(*, period: dt.date, actor_ref: str, progress: Callable[[int, int], None] | None = None) -> int:
+    """Makes each missing file of the month's issued invoices and returns how many. It can be repeated, run twice and killed.
+
+    Raises Conflict if the stored rows no longer pass validation, and Unavailable if the official rules cannot be run or the PDF
+    cannot be made. Files made before the error remain.
+    """
+    made = 0
+    for invoice in lacking(period=period, file_format=FileFormat.PEPPOL).prefetch_related("lines").iterator(chunk_size=_CHUNK):
+        made += _store(invoice, FileFormat.PEPPOL, _ubl(invoice), ubl.MEDIA_TYPE, actor_ref)
+    without = lacking(period=period, file_format=FileFormat.PDF)
+    total = without.count()
+    with pdf.PdfRenderer() as renderer:
+        for done, invoice in enumerate(without.prefetch_related("lines").iterator(chunk_size=_CHUNK), start=1):
+            content = renderer.render(frozen.numbered(invoice), stored(invoice, FileFormat.PEPPOL))
+            made += _store(invoice, FileFormat.PDF, content, pdf.MEDIA_TYPE, actor_ref)
+            if progress:
+                progress(done, total)
+    return made
+
+
+def lacking(*, period: dt.date, file_format: FileFormat) -> QuerySet[Invoice]:
+    """Returns the month's issued invoices without a file of the format, in order of number."""
+    has = InvoiceFile.objects.filter(invoice=OuterRef("pk"), file_format=file_format)
+    return Invoice.objects.filter(~Exists(has), period=period, state=InvoiceState.ISSUED).order_by("series", "sequence")
+
+
+def stored(invoice: Invoice, file_format: FileFormat) -> bytes:
+    """Returns the bytes of one file. Raises InvoiceFile.DoesNotExist."""
+    file = InvoiceFile.objects.select_related("document").get(invoice=invoice, file_format=file_format)
+    return file.document.read()
+
+
+def _ubl(invoice: Invoice) -> bytes:
+    xml = ubl.build(frozen.numbered(invoice))
+    if findings := validation.check(xml):
+        rules = ", ".join(finding.rule for finding in findings)
+        raise Conflict("issued-invoice-broken", f"Faktura {invoice.number} bryter mot {rules}. Raderna kan ha ändrats.")
+    return xml
+
+
+def _store(invoice: Invoice, file_format: FileFormat, content: bytes, media_type: str, actor_ref: str) -> int:
+    with transaction.atomic(durable=True):
+        Invoice.objects.select_for_update(no_key=True).get(pk=invoice.pk)
+        if InvoiceFile.objects.filter(invoice=invoice, file_format=file_format).exists():
+            return 0
+        document = Document.store(content, media_type)
+        faults.point(f"billing.render.{file_format.value}")
+        InvoiceFile.objects.create(
+            invoice=invoice,
+            file_format=file_format,
+            document=document,
+            made_at=clock.now(),
+            renderer_version=_VERSIONS[file_format],
+        )
+        Event.record(
+            actor_ref=actor_ref,
+            action="invoice.rendered",
+            subject_type="invoice",
+            subject_ref=str(invoice.pk),
+            subject_seq=_SUBJECT_SEQ[file_format],
+            facts={"number": invoice.number, "format": file_format.value, "sha256": document.sha256},
+        )
+        return 1

@@ -1,0 +1,97 @@
+"""The lists of issued invoices, and of the events behind a line."""
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from billing.invoices.queries import invoices as queries
+from billing.invoices.queries.invoices import InvoiceRow, LineEventRow
+from billing.invoices.web.forms import FilterForm
+from billing.records.web.columns import amount_column
+from issuance.authz import Actor
+from siths_portal.lib.clock import STOCKHOLM
+from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Source, Tag
+
+
+def _moment(row: LineEventRow) -> str:
+    return f"{row.occurred_at.astimezone(STOCKHOLM):%Y-%m-%d %H:%M:%S}"
+
+
+class InvoiceList(List[InvoiceRow]):
+    """The issued invoices that the user may see, filtered by customer and month, the newest number first."""
+
+    columns = (
+        Column(
+            key="nummer", heading=_("Nummer"), value="number", link=lambda row: reverse("invoice", args=[row.number])
+        ),
+        Column(key="kund", heading=_("Kund"), value="customer", css="name"),
+        Column(key="manad", heading=_("Månad"), value=lambda row: str(row.month).capitalize(), css="nowrap"),
+        amount_column("exkl", _("Exkl. moms"), "net"),
+        amount_column("inkl", _("Inkl. moms"), "gross"),
+        amount_column("betala", _("Att betala"), "payable"),
+        Column(key="forfaller", heading=_("Förfaller"), value="due_date", css="nowrap"),
+        Column(key="status", heading=_("Status"), kind=Kind.TAG, value=lambda row: Tag("active", row.state)),
+    )  # fmt: skip
+    caption = _("Utfärdade fakturor, den senaste först. Belopp i svenska kronor.")
+    caption_hidden = True
+    table_id = "fakturor"
+    css = "amounts"
+    by = (Key("-number", nullable=False),)
+    count_to = 0
+    count_in_heading = True  # the page shows the number with the sums
+    filter_button = _("Visa fakturorna")
+    files = ("csv", "xlsx")
+    file_name = _("fakturor")
+
+    def __init__(self, request: HttpRequest, actor: Actor) -> None:
+        """Raises Forbidden."""
+        super().__init__(request)
+        self.actor = actor
+        self.choices = queries.choices(actor)
+        self.filter_form = FilterForm(request.GET, self.choices)
+        self.empty = Empty(
+            _("Inga fakturor än"),
+            _("Fakturor utfärdas i början av varje månad för månaden före. Löpande månad visar kort och abonnemang hittills."),
+            reverse("invoices_running"), _("Visa löpande månad"),
+        )  # fmt: skip
+        self.no_match = Empty(
+            _("Inga fakturor för kunden och månaden"),
+            _("Välj en annan kund eller månad."),
+            reverse("invoices"),
+            _("Visa alla fakturor"),
+        )
+
+    def form(self) -> FilterForm:
+        """See `List`."""
+        return self.filter_form
+
+    def rows(self) -> Source[InvoiceRow]:
+        """See `List`."""
+        return queries.rows(self.actor, party_id=self.filter_form.party_id, month=self.filter_form.month)
+
+
+class LineEventList(List[LineEventRow]):
+    """The events behind one line, in order of the ledger."""
+
+    columns = (
+        Column(key="tidpunkt", heading=_("Tidpunkt"), value=_moment, css="nowrap"),
+        Column(key="slag", heading=_("Slag"), value="kind"),
+        Column(key="bestallning", heading=_("Beställnings-id"), value="order_id", css="code"),
+        Column(key="kontor", heading=_("Kontor"), value="office"),
+        Column(key="artikel", heading=_("Artikelnr"), value="article_code"),
+        amount_column("antal", _("Antal"), "quantity"),
+        amount_column("pris", _("À-pris"), "unit_price"),
+    )
+    caption = _("Händelser bakom raden, priser i svenska kronor exklusive moms")
+    caption_hidden = True
+    table_id = "handelser"
+    css = "amounts"
+    count_to = 0  # a line may have hundreds of thousands, and the page shows their sum as the quantity
+
+    def __init__(self, request: HttpRequest, events: Source[LineEventRow]) -> None:
+        super().__init__(request)
+        self.events = events
+
+    def rows(self) -> Source[LineEventRow]:
+        """See `List`."""
+        return self.events

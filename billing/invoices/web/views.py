@@ -1,0 +1,162 @@
+"""Pages of invoices: the list, one invoice, what is behind a line, the files, and the running month."""
+
+from decimal import Decimal
+from typing import Any, cast
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from billing.documents.domain.invoices import LineContent
+from billing.documents.web.figures import figures
+from billing.documents.web.lines import LineList, line_groups
+from billing.invoices.models import FileFormat
+from billing.invoices.queries import invoices as queries
+from billing.invoices.services import downloads
+from billing.invoices.web.charts import months_chart
+from billing.invoices.web.forms import FilterForm
+from billing.invoices.web.lists import InvoiceList, LineEventList
+from billing.records.domain import identifiers, money
+from billing.records.web.page import actor_of, page
+from issuance.authz import Actor
+from siths_portal.lib.files.downloads import attachment
+from siths_portal.lib.lists import Shown
+
+
+@require_safe
+def invoice_list(request: HttpRequest) -> HttpResponseBase:
+    """Lists the issued invoices that the user may see, by customer and month, with their sums."""
+    actor = actor_of(request)
+    return InvoiceList(request, actor).answer(lambda shown: _invoices_page(request, actor, shown))
+
+
+def _invoices_page(request: HttpRequest, actor: Actor, shown: Shown[queries.InvoiceRow]) -> HttpResponse:
+    form = cast(FilterForm, shown.form)
+    sums = queries.sums(actor, party_id=form.party_id, month=form.month) if form.is_valid() else None
+    choices = cast(InvoiceList, shown.declared).choices
+    context = {
+        "form": form,
+        "list": shown,
+        "sums": sums,
+        "figures": _sums(sums) if sums else [],
+        "chart": None if shown.chips or not shown.rows else months_chart(choices.months, choices.net),
+    }
+    return page(request, "billing/invoices.html", context, here="invoices", status=shown.status)
+
+
+def _sums(sums: queries.Sums) -> list[dict[str, str]]:
+    named = ((sums.net, _("kronor exkl. moms")), (sums.gross, _("kronor inkl. moms")), (sums.payable, _("kronor att betala")))
+    count = {"value": money.swedish(Decimal(sums.count), decimals=0), "name": ngettext("faktura", "fakturor", sums.count)}
+    return [count, *({"value": money.swedish(value), "name": name} for value, name in named)]
+
+
+@require_safe
+def invoice(request: HttpRequest, number: str) -> HttpResponseBase:
+    """Shows one invoice as it was frozen. Raises NotFound."""
+    view = queries.invoice(actor_of(request), number)
+    lines = LineList(
+        request,
+        view.invoice.content.lines,
+        _("fakturarader {number}").format(number=number),
+        link=lambda line: reverse("invoice_line", args=[number, line.position]),
+    )
+    return lines.answer(lambda shown: _invoice_page(request, view, shown))
+
+
+def _invoice_page(request: HttpRequest, view: queries.InvoiceView, shown: Shown[LineContent]) -> HttpResponse:
+    content = view.invoice.content
+    context = {
+        "list": shown,
+        "line_groups": line_groups(shown),
+        "view": view,
+        "invoice": view.invoice,
+        "content": content,
+        "figures": figures(content, (content.totals.payable, _("kronor att betala")), view.before),
+        "payment": _payment(view),
+        "facts": _facts(view),
+        "files": _functions(view),
+    }
+    return page(request, "billing/invoice_page.html", context)
+
+
+def _payment(view: queries.InvoiceView) -> list[dict[str, Any]]:
+    """Returns what the payer needs: where, with which reference, how much and when."""
+    invoice, content = view.invoice, view.invoice.content
+    return [
+        {"label": _("Bankgiro"), "value": identifiers.bankgiro_printed(content.seller.bankgiro), "copy": True},
+        {"label": _("OCR-nummer"), "value": invoice.payment_reference, "copy": True},
+        {"label": _("Belopp"), "value": f"{money.swedish(content.totals.payable)}{money.NO_BREAK_SPACE}kr"},
+        {"label": _("Senast"), "value": invoice.due_date.isoformat()},
+    ]
+
+
+def _facts(view: queries.InvoiceView) -> list[dict[str, Any]]:
+    """Returns labels and values of dates and references. Leaves out unused references."""
+    invoice, buyer = view.invoice, view.invoice.content.buyer
+    start, end = invoice.content.period_start, invoice.content.period_end
+    rows = [
+        (_("Fakturadatum"), invoice.issue_date.isoformat()),
+        (_("Förfallodatum"), invoice.due_date.isoformat()),
+        (_("Period"), f"{start.isoformat()}–{end.isoformat()}"),
+        (_("Er referens"), buyer.buyer_reference),
+        (_("Ordernummer"), buyer.order_number),
+        (_("Avtal"), buyer.contract),
+        (_("Fakturerat objekt"), buyer.invoiced_object),
+    ]
+    return [{"label": label, "value": value} for label, value in rows if value]
+
+
+def _functions(view: queries.InvoiceView) -> list[dict[str, Any]]:
+    """Returns the download buttons. A button is off, with the reason, until its file is made."""
+    files = ((FileFormat.PDF, "invoice_pdf", _("Hämta PDF")), (FileFormat.PEPPOL, "invoice_xml", _("Hämta e-faktura (XML)")))
+    number = view.invoice.number
+    return [
+        {
+            "name": name,
+            "url": reverse(address, args=[number]),
+            "allowed": file_format in view.formats,
+            "reason": _("Filen är inte gjord än."),
+        }
+        for file_format, address, name in files
+    ]
+
+
+def _attachment(download: downloads.Download) -> HttpResponse:
+    return attachment(download.content, media_type=download.media_type, filename=download.filename)
+
+
+@require_safe
+def invoice_pdf(request: HttpRequest, number: str) -> HttpResponse:
+    """Returns the stored PDF/A-3a."""
+    return _attachment(downloads.invoice_file(actor=actor_of(request), number=number, file_format=FileFormat.PDF))
+
+
+@require_safe
+def invoice_xml(request: HttpRequest, number: str) -> HttpResponse:
+    """Returns the stored Peppol BIS Billing 3.0 document."""
+    return _attachment(downloads.invoice_file(actor=actor_of(request), number=number, file_format=FileFormat.PEPPOL))
+
+
+@require_safe
+def invoice_line(request: HttpRequest, number: str, position: int) -> HttpResponse:
+    """Lists the events behind one line: orders, times and prices, without names of persons."""
+    line, events = queries.line(actor_of(request), number, position)
+    context = {
+        "line": line,
+        "list": LineEventList(request, events).shown(),
+        "figures": [
+            {"value": money.swedish(line.quantity, decimals=0), "name": _("Antal").lower()},
+            {"value": money.swedish(line.unit_price), "name": _("kronor i à-pris")},
+            {"value": money.swedish(line.net), "name": _("kronor exkl. moms")},
+        ],
+    }
+    return page(request, "billing/invoice_line.html", context)
+
+
+@require_safe
+def invoice_line_csv(request: HttpRequest, number: str, position: int) -> HttpResponse:
+    """Returns all events behind one line as a CSV file."""
+    return _attachment(downloads.line_events(actor=actor_of(request), number=number, position=position))

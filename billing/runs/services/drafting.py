@@ -1,0 +1,246 @@
+"""Drafts of invoices: one transaction for each customer. If a worker dies, the item stays pending for the next worker."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet, Sum, Window
+
+from billing import ports
+from billing.customers.models import BillingCustomer, CustomerState
+from billing.customers.services.customers import buyer_of
+from billing.documents import seller, ubl, validation
+from billing.documents.domain import composition
+from billing.documents.domain.invoices import InvoiceContent, NumberedInvoice
+from billing.invoices.models import Invoice, InvoiceLine
+from billing.ledger.domain import line_kinds
+from billing.ledger.domain.grouping import Group, Labels, Subscriber
+from billing.ledger.models import LedgerEntry, SubscriptionSnapshot, UnpricedFact
+from billing.records.domain import identifiers
+from billing.records.domain.periods import Month
+from billing.records.models import Event
+from billing.runs.models import InvoiceRun, ItemState, RunItem
+from siths_portal.lib import clock, faults
+from siths_portal.lib import ports as connected
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.errors import DomainError, Unavailable
+
+
+class Blocked(DomainError):
+    """Raised if the customer cannot be invoiced yet. `reasons` are pairs of rule and Swedish sentence."""
+
+    def __init__(self, reasons: Sequence[tuple[str, str]]) -> None:
+        super().__init__("invoice-blocked", " ".join(message for _, message in reasons))
+        self.reasons = list(reasons)
+
+
+def draft_items(run: InvoiceRun, *, actor_ref: str) -> int:
+    """Drafts every pending item of the run and returns how many this worker drafted. Any number of workers may run at once.
+
+    Returns when no item is pending: it waits for items that other workers hold, and drafts them if those workers die.
+    """
+    printed = article_labels()
+    done = 0
+    for skip_locked in (True, False):
+        while True:
+            with transaction.atomic(durable=True):
+                if not draft_next(run, actor_ref=actor_ref, articles=printed, skip_locked=skip_locked):
+                    break
+                done += 1
+    return done
+
+
+def draft_next(run: InvoiceRun, *, actor_ref: str, articles: dict[str, str], skip_locked: bool = True) -> bool:
+    """Drafts or blocks one pending item in the caller's transaction. Returns False if it finds none to lock."""
+    pending = RunItem.objects.select_for_update(skip_locked=skip_locked, of=("self",)).filter(run=run, state=ItemState.PENDING)
+    item = pending.order_by("party_id").first()
+    if item is None:
+        return False
+    before = item.reasons
+    try:
+        item.state, item.reasons = _draft(run, item, actor_ref, articles), []
+    except Blocked as blocked:
+        item.state, item.reasons = ItemState.BLOCKED, [list(reason) for reason in blocked.reasons]
+        if item.reasons != before:
+            _record(actor_ref, "item.blocked", item, {"rules": [rule for rule, _ in blocked.reasons]})
+    item.save(update_fields=["state", "reasons"])
+    return True
+
+
+def _draft(run: InvoiceRun, item: RunItem, actor_ref: str, articles: dict[str, str]) -> ItemState:
+    month = Month.of_day(run.period)
+    entries = unbilled(item.party_id, month).filter(id__lte=item.cutoff)
+    groups = grouped(entries)
+    customer = customer_of(item.party_id, month, groups)
+    if customer is None:
+        return ItemState.EMPTY
+    labels = labels_of(groups, articles, snapshot_subscribers(groups))
+    content = composition.compose(month=month, seller=seller.configured(), buyer=buyer_of(customer), groups=groups, labels=labels)
+    require_valid(content)
+    invoice = _store(run, customer, content)
+    faults.point("billing.draft")
+    _link(invoice, item)
+    _record(actor_ref, "invoice.drafted", item, {"invoice": str(invoice.pk), "payable": str(invoice.payable)})
+    return ItemState.DRAFTED
+
+
+def _record(actor_ref: str, action: str, item: RunItem, facts: dict[str, Any]) -> None:
+    facts = {"party_id": str(item.party_id), "run": str(item.run_id), **facts}
+    Event.record(actor_ref=actor_ref, action=action, subject_type="run_item", subject_ref=str(item.pk), facts=facts)
+
+
+def unbilled(party_id: UUID, month: Month) -> QuerySet[LedgerEntry]:
+    """Returns the party's entries of `month` and earlier months that are not on a line."""
+    return LedgerEntry.objects.filter(party_id=party_id, period__lte=month.first_day, line_event=None)
+
+
+def grouped(entries: QuerySet[LedgerEntry]) -> list[Group]:
+    """Returns one group for each grouping key, with the sum of the entries' quantities."""
+    pieces = Window(Sum("quantity"), partition_by="grouping_key")
+    firsts = entries.annotate(pieces=pieces).order_by("grouping_key").distinct("grouping_key")
+    return [line_kinds.of(entry.kind).group(entry, entry.pieces) for entry in firsts]
+
+
+def customer_of(party_id: UUID, month: Month, groups: Sequence[Group]) -> BillingCustomer | None:
+    """Returns the customer to invoice, or None if the party has nothing to invoice up to `month`.
+
+    Raises Blocked if a price, the customer data or the attestant's approval is missing.
+    """
+    now = clock.now()
+    in_force = BillingCustomer.objects.filter(Q(valid_until=None) | Q(valid_until__gt=now), valid_from__lte=now)
+    customer = in_force.filter(party_id=party_id).first()
+    waiting = UnpricedFact.objects.filter(party_id=party_id, period__lte=month.first_day)
+    missing = sorted(waiting.values_list("article_code", flat=True).distinct())
+    if not groups and not missing:
+        return None
+    reasons = [price_missing(code) for code in missing]
+    if customer is None:
+        reasons.append(("customer-missing", "Kunduppgifter för fakturering saknas."))
+    elif customer.state == CustomerState.PENDING:
+        reasons.append(("customer-pending", "Kundens attestant har inte godkänt beställningen av tjänsten."))
+    if reasons:
+        raise Blocked(reasons)
+    return customer
+
+
+def price_missing(article_code: str) -> tuple[str, str]:
+    """Returns the reason to block a customer because the article has no price on the day that decides it."""
+    return "price-missing", f"Pris saknas för artikel {article_code} på dagen som bestämmer priset."
+
+
+def article_labels() -> dict[str, str]:
+    """Returns the printed name by article code: the article's number, with REK for registered mail."""
+    articles = connected.get(ports.IssuanceFacts).articles()
+    return {code: f"{view.number} REK" if view.registered_mail else view.number for code, view in articles.items()}
+
+
+def snapshot_subscribers(groups: Iterable[Group]) -> dict[UUID, Subscriber]:
+    """Returns the subscribers of the groups by organisation id, with the names of the newest month-end count."""
+    organisations = {group.organisation_id for group in groups if group.organisation_id}
+    if not organisations:
+        return {}
+    rows = SubscriptionSnapshot.objects.filter(organisation_id__in=organisations).order_by("organisation_id", "-period")
+    return {row.organisation_id: Subscriber(row.organisation_name, row.direct) for row in rows.distinct("organisation_id")}
+
+
+def labels_of(groups: Sequence[Group], articles: dict[str, str], subscribers: dict[UUID, Subscriber]) -> Labels:
+    """Returns the labels of the groups' lines, with the present invoice comments. Raises Blocked if an office is unknown."""
+    office_ids = {group.office_id for group in groups if group.office_id}
+    offices = connected.get(ports.IssuanceFacts).offices(office_ids) if office_ids else {}
+    if office_ids - offices.keys():
+        raise Blocked([("office-missing", "Ett kontor som kort beställdes genom finns inte längre.")])
+    return Labels({key: office.invoice_comment for key, office in offices.items()}, articles, subscribers)
+
+
+def draft_document(content: InvoiceContent) -> bytes:
+    """Returns the UBL document of an invoice that is not issued, with a placeholder number and today's date."""
+    today = clock.today()
+    return ubl.build(NumberedInvoice("0", today, today, identifiers.ocr_reference(today.year, 1), content))
+
+
+def require_valid(content: InvoiceContent) -> None:
+    """Validates the invoice's document, with a placeholder number and today's date.
+
+    Raises Blocked with every broken rule, or if the official rules cannot be run.
+    """
+    try:
+        findings = validation.check(draft_document(content))
+    except Unavailable as error:
+        raise Blocked([(error.code, error.message)]) from error
+    if findings:
+        raise Blocked([(finding.rule, finding.text) for finding in findings])
+
+
+def _store(run: InvoiceRun, customer: BillingCustomer, content: InvoiceContent) -> Invoice:
+    totals = content.totals
+    invoice = Invoice.objects.create(
+        run=run,
+        customer=customer,
+        party_id=customer.party_id,
+        period=run.period,
+        seller=content.seller.as_json(),
+        buyer=content.buyer.as_json(),
+        net=totals.net,
+        vat=totals.vat,
+        gross=totals.gross,
+        rounding=totals.rounding,
+        payable=totals.payable,
+        content_sha256=content_hash(content),
+        gate_version=validation.VERSION,
+        drafted_at=clock.now(),
+    )
+    InvoiceLine.objects.bulk_create(
+        InvoiceLine(
+            invoice=invoice,
+            position=line.position,
+            kind=line.kind,
+            office_id=line.office_id,
+            organisation_id=line.organisation_id,
+            article_code=line.article_code,
+            text=line.text,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            vat_rate=line.vat_rate,
+            net=line.net,
+            period=line.period.first_day,
+            grouping_key=line.grouping_key,
+        )
+        for line in content.lines
+    )
+    return invoice
+
+
+def content_hash(content: InvoiceContent) -> str:
+    """Returns the SHA-256 of the invoice's content, without number, dates and payment reference."""
+    return sha256_hex(canonical_json(content.as_json()))
+
+
+HASH_JOINS = "SET LOCAL enable_nestloop = off"
+# Both sides are read first, each by its own index, and hash-joined. The tables were just filled, so their statistics are old: the
+# planner might choose a join that scans the month of all customers once for each line.
+_LINK = """
+WITH due AS MATERIALIZED (
+  SELECT id, grouping_key
+  FROM billing_ledgerentry e
+  WHERE party_id = %(party)s AND period + 0 <= %(period)s AND id + 0 <= %(cutoff)s
+    AND (SELECT true FROM billing_lineevent x WHERE x.entry_id = e.id) IS NULL
+), line AS MATERIALIZED (
+  SELECT id, grouping_key FROM billing_invoiceline WHERE invoice_id = %(invoice)s
+)
+INSERT INTO billing_lineevent (entry_id, line_id)
+SELECT due.id, line.id
+FROM due JOIN line ON line.grouping_key = due.grouping_key
+"""
+
+
+def _link(invoice: Invoice, item: RunItem) -> None:
+    """Links each entry of the draft to its line, in one statement."""
+    values: dict[str, Any] = {
+        "invoice": invoice.pk,
+        "party": item.party_id,
+        "period": invoice.period,
+        "cutoff": item.cutoff,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(f"{HASH_JOINS}; {_LINK}; SET LOCAL enable_nestloop TO DEFAULT", values)

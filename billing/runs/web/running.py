@@ -1,0 +1,75 @@
+"""The page of the running month."""
+
+from functools import partial
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from billing.documents.web.figures import figures
+from billing.documents.web.lines import LineList, line_groups
+from billing.records.web.forms import CustomerForm
+from billing.records.web.page import actor_of, page
+from billing.runs.queries.running import Overview, Running, Stopped, overview, running
+from issuance.authz import Action, policy
+
+
+@require_safe
+def running_month(request: HttpRequest) -> HttpResponseBase:
+    """Shows who cannot be invoiced, and a customer's invoice as it would be if the month ended now, marked as preliminary."""
+    seen = overview(actor_of(request))
+    form = CustomerForm(request.GET, seen.customers, empty_label=_("Välj kund"))
+    valid = form.is_valid()
+    month = running(seen.customers, form.party_id) if valid else None
+    content = month and month.preview.content
+    context = {
+        "form": form,
+        "may_choose": not valid or len(seen.customers) != 1,
+        "no_customers": valid and not seen.customers,
+        "running": month,
+        "stopped": _stopped(request, seen, month),
+        "reasons": _reasons(seen, month),
+        "may_repair": month and _may_repair(request),
+        "content": content,
+    }
+    draw = partial(page, request, "billing/running_month.html", here="invoices_running", status=200 if valid else 422)
+    if not month or not content:
+        return draw(context)
+    before = month.before.net if month.before else None
+    context["figures"] = figures(content, (content.totals.net, _("kronor exkl. moms hittills")), before)
+    fixed = [("kund", str(form.party_id))] if form.party_id else []
+    lines = LineList(request, content.lines, _("fakturarader löpande månad"), fixed=fixed)
+    return lines.answer(lambda shown: draw({**context, "list": shown, "line_groups": line_groups(shown)}))
+
+
+def _may_repair(request: HttpRequest) -> bool:
+    """Returns whether the actor opens the pages of organisations, which list what a customer lacks and whose task it is."""
+    return policy.holds(actor_of(request), Action.VIEW_CONFIGURATION)
+
+
+def _stopped(request: HttpRequest, seen: Overview, month: Running | None) -> list[dict[str, Any]]:
+    """Returns rows of the parties that cannot be invoiced, without the one that the page shows."""
+    may_repair = _may_repair(request)
+
+    def row(each: Stopped) -> dict[str, Any]:
+        found: dict[str, Any] = {"title": each.name, "text": " ".join(each.reasons), "icon": "warning", "color": "urgent"}
+        if each.is_customer:
+            found |= {"action": _("Visa månaden"), "url": f"{reverse('invoices_running')}?kund={each.party_id}"}
+        elif may_repair:
+            found |= {"action": _("Visa organisationen"), "url": reverse("organisation", args=[each.party_id])}
+        return found
+
+    return [row(each) for each in seen.stopped if not month or each.party_id != month.preview.party_id]
+
+
+def _reasons(seen: Overview, month: Running | None) -> list[str]:
+    """Returns why the customer that the page shows cannot be invoiced. A preview that is blocked knows best."""
+    if month is None:
+        return []
+    if month.preview.blocked:
+        return [message for _rule, message in month.preview.blocked]
+    known = next((each.reasons for each in seen.stopped if each.party_id == month.preview.party_id), ())
+    return list(dict.fromkeys((*month.obstacles, *known)))

@@ -1,0 +1,233 @@
+"""Validation before numbering: an invoice that the UBL XSD or EN 16931 refuses gets no number; the child process is bounded."""
+
+import copy
+import os
+import random
+from collections.abc import Iterator
+
+import pytest
+from lxml import etree
+
+from billing.documents import peppol, ubl, validation
+from billing.documents.official import UBL_XSD, texts, validator
+from billing.invoices.models import Invoice
+from billing.runs.models import RunItem
+from billing.service import run_month
+from siths_portal.lib.errors import Unavailable
+from siths_portal.lib.processes import children
+from tests.billing.documents import official
+from tests.billing.documents.samples import invoice, line
+from tests.billing.facts import local, uid
+from tests.billing.world import APRIL, customer
+
+LONG = bool(os.environ.get("SITHS_LONG"))
+SAMPLE = 1450 if LONG else 90
+FULL = invoice(
+    line(1, "589, Kontor A", "1000", "90"),
+    line(2, "689", "3", "12.3456", rate="6"),
+    contract="KA2-17",
+    invoiced_object="A-9",
+    order_number="P12",
+    round_to_krona=True,
+)
+
+
+def mutations(xml: bytes) -> Iterator[tuple[str, bytes]]:
+    """Every document that differs from `xml` by one broken element or attribute, with what was done to it."""
+    count = len(list(etree.fromstring(xml).iter()))
+    for index in range(count):
+        for name, change in CHANGES.items():
+            root = etree.fromstring(xml)
+            element = list(root.iter())[index]
+            if change(element) is not False:
+                yield f"{name} {index}", etree.tostring(root)
+
+
+def _drop(element):
+    return element.getparent() is not None and element.getparent().remove(element)
+
+
+def _twice(element):
+    return element.getparent() is not None and element.addnext(copy.deepcopy(element))
+
+
+def _swap(element):
+    following = element.getnext()
+    return following is not None and following.addnext(element)
+
+
+def _text(new):
+    def change(element):
+        if len(element):
+            return False
+        element.text = new(element.text)
+        return None
+
+    return change
+
+
+def _attributes(new):
+    def change(element):
+        if not element.attrib:
+            return False
+        for name in list(element.attrib):
+            value = new(element.attrib.pop(name))
+            if value:
+                element.set(name, value)
+        return None
+
+    return change
+
+
+CHANGES = {
+    "drop": _drop,
+    "twice": _twice,
+    "swap": _swap,
+    "empty": _text(lambda old: ""),
+    "nonsense": _text(lambda old: "XX"),
+    "lower": _text(lambda old: old.lower() if old.lower() != old else f"{old}9"),
+    "negative": _text(lambda old: f"-{old}"),
+    "decimals": _text(lambda old: f"{old}.001"),
+    "comma": _text(lambda old: old.replace(".", ",") + ","),
+    "no attribute": _attributes(lambda old: ""),
+    "wrong attribute": _attributes(lambda old: "9901"),
+    "unknown child": lambda element: etree.SubElement(element, f"{{{ubl.CBC}}}Unknown") is None,
+}
+
+
+@pytest.mark.soak
+def test_no_mutation_that_the_official_rules_stop_passes_the_gate():
+    everything = [each for base in (invoice(), FULL) for each in mutations(ubl.build(base))]
+    chosen = random.Random(14).sample(everything, min(SAMPLE, len(everything)))
+    stopped = [(name, xml) for name, xml in chosen if official.xsd_errors(xml) or official.cen_errors(xml)]
+    assert len(stopped) > len(chosen) // 2
+    assert [name for name, xml in stopped if not validation.check(xml)] == []
+
+
+def test_a_good_invoice_passes():
+    assert validation.check(ubl.build(FULL)) == []
+
+
+def test_our_own_rules_survive_every_mutation():
+    everything = list(mutations(ubl.build(FULL)))
+    for _, xml in random.Random(15).sample(everything, min(SAMPLE * 2, len(everything))):
+        peppol.check(xml)
+
+
+def test_an_official_finding_has_a_swedish_sentence_and_its_id():
+    root = etree.fromstring(ubl.build(invoice()))
+    number, date = root.find(f"{{{ubl.CBC}}}ID"), root.find(f"{{{ubl.CBC}}}IssueDate")
+    number.addprevious(date)
+    (finding,) = validation.check(etree.tostring(root))
+    assert finding.text == "Fakturan följer inte filformatet UBL 2.1 (UBL-XSD)."
+
+
+def test_one_fault_is_told_once():
+    xml = ubl.build(invoice(endpoint_scheme="9901"))
+    assert [finding.rule for finding in validation.check(xml)] == ["PEPPOL-EN16931-CL008"]
+
+
+@pytest.mark.parametrize("rule", [UBL_XSD, "BR-02", "BR-CL-99", "BR-CO-10", "BR-DEC-12", "BR-S-08", "BR-77", "UBL-CR-001", "new"])
+def test_every_official_rule_has_a_sentence(rule):
+    assert texts.sentence(rule).endswith(".")
+
+
+def test_a_document_with_a_dtd_or_of_another_kind_is_refused():
+    xml = ubl.build(invoice()).decode().replace("<Invoice ", '<!DOCTYPE x [<!ENTITY e "1">]><Invoice ', 1)
+    for document in (xml.encode(), b"<Order xmlns='urn:x'/>", b"nonsense"):
+        assert [rule for rule, _ in validator.findings(document)] == [UBL_XSD]
+
+
+# --- the child ------------------------------------------------------------------------------------------------------------
+
+
+def test_one_child_judges_many_documents():
+    judge = validator.Validator()
+    try:
+        xml = ubl.build(invoice())
+        assert [judge.findings(xml) for _ in range(3)] == [[], [], []]
+        first = judge._child._child.pid
+        judge.findings(xml)
+        assert judge._child._child.pid == first
+    finally:
+        judge.close()
+
+
+def script(tmp_path, text: str) -> str:
+    path = tmp_path / "python"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("text", ["exit 1", "read line; echo nonsense; read line", "sleep 30"])
+def test_without_a_judgement_there_is_no_pass(monkeypatch, tmp_path, text):
+    monkeypatch.setattr(children.sys, "executable", script(tmp_path, text))
+    monkeypatch.setattr(validator, "SECONDS_PER_DOCUMENT", 0.3)
+    judge = validator.Validator()
+    with pytest.raises(Unavailable):
+        judge.findings(ubl.build(invoice()))
+    judge.close()
+
+
+def test_a_document_that_needs_too_much_memory_is_not_passed(monkeypatch, tmp_path):
+    """The child dies of its own bound, not of the machine's."""
+    import sys
+
+    program = "import billing.documents.official.child as c; c.MEMORY = 100 * 1024 * 1024; c.main()"
+    monkeypatch.setattr(children.sys, "executable", script(tmp_path, f'exec "{sys.executable}" -c "{program}"'))
+    judge = validator.Validator()
+    with pytest.raises(Unavailable):
+        judge.findings(ubl.build(invoice()))
+    judge.close()
+
+
+# --- a run ----------------------------------------------------------------------------------------------------------------
+
+WRONG_BUYERS = {
+    "BR-CL-14": [{"country": "XX"}, {"country": "se"}],
+    "PEPPOL-EN16931-CL008": [{"endpoint_scheme": "9901"}, {"endpoint_scheme": "9906", "endpoint_id": "IT06363391001"}],
+    "PEPPOL-COMMON-R041": [{"endpoint_scheme": "0192", "endpoint_id": "974760674"}],
+    "PEPPOL-COMMON-R042": [{"endpoint_scheme": "0184", "endpoint_id": "DK1"}],
+    "PEPPOL-COMMON-R043": [{"endpoint_scheme": "0208", "endpoint_id": "0843766575"}],
+    "PEPPOL-COMMON-R044": [{"endpoint_scheme": "0201", "endpoint_id": "ABC-12"}],
+    "PEPPOL-COMMON-R045": [{"endpoint_scheme": "0210", "endpoint_id": "1"}],
+    "PEPPOL-COMMON-R050": [{"endpoint_scheme": "0151", "endpoint_id": "51824753557"}],
+}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wrong_buyers_get_no_number_and_a_reason_with_the_rule(facts, prices):
+    expected = {}
+    for rule, changes in WRONG_BUYERS.items():
+        for number, change in enumerate(changes):
+            party = uid(f"{rule} {number}")
+            customer(party, **change)
+            facts.card(party, facts.office(str(party), "Kontor A"), "589", local(2023, 4, 12))
+            expected[party] = rule
+    good = uid("good")
+    customer(good)
+    facts.card(good, facts.office("good office", "Kontor A"), "589", local(2023, 4, 12))
+    result = run_month(APRIL, actor_ref="user:test", issue=True)
+    assert list(Invoice.objects.values_list("party_id", flat=True)) == [good]
+    reasons = dict(RunItem.objects.exclude(party_id=good).values_list("party_id", "reasons"))
+    assert {party: [rule for rule, _ in reasons[party]] for party in expected} == {
+        party: [rule] for party, rule in expected.items()
+    }
+    shown = [customer.reasons[0] for customer in result.customers if customer.reasons]
+    assert len(shown) == len(expected)
+    assert all(any(f"({rule})" in text for rule in WRONG_BUYERS) for text in shown)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rules_that_cannot_be_run_block_and_number_nothing(facts, prices, monkeypatch):
+    def silent(xml: bytes) -> list[tuple[str, str]]:
+        raise Unavailable("invoice-rules-failed", "Fakturan kunde inte kontrolleras.")
+
+    customer(uid("region"))
+    facts.card(uid("region"), facts.office("a", "Kontor A"), "589", local(2023, 4, 12))
+    with monkeypatch.context() as broken:
+        broken.setattr(validator, "findings", silent)
+        assert run_month(APRIL, actor_ref="user:test", issue=True).blocked == 1
+    assert not Invoice.objects.exists()
+    assert run_month(APRIL, actor_ref="user:test", issue=True).issued == 1
