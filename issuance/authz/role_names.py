@@ -18,4 +18,5 @@ ROLE: Mapping[str, str] = {
     "reserve_card_admin_loa2": _("Reservkortshandläggare tillitsnivå 2"),
     "revoker": _("Spärr"),
     "reader": _("Läs"),
+    "customer_finance": _("Ekonomiansvarig"),
 }

@@ -22,6 +22,7 @@ class Role(StrEnum):
     RESERVE_CARD_ADMIN_LOA2 = "reserve_card_admin_loa2"
     REVOKER = "revoker"
     READER = "reader"
+    CUSTOMER_FINANCE = "customer_finance"
 
 
 class Action(StrEnum):
@@ -56,6 +57,8 @@ class Action(StrEnum):
     CREATE_ORGANISATION = "create_organisation"
     VIEW_INVOICE = "view_invoice"
     CORRECT_INVOICE_SERIES = "correct_invoice_series"
+    MANAGE_BILLING = "manage_billing"
+    CONFIRM_CUSTOMER = "confirm_customer"
     VIEW_PKI = "view_pki"
     DECIDE_PKI = "decide_pki"
     CHANGE_CA_STATE = "change_ca_state"
@@ -133,7 +136,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
         Action.REGISTER_MIGRATED_CARD,
     },
     Role.PKI_OPERATOR: _OPERATING_PKI,
-    Role.FINANCE_ADMIN: frozenset({Action.VIEW_INVOICE, Action.CORRECT_INVOICE_SERIES}),
+    Role.FINANCE_ADMIN: frozenset({Action.VIEW_INVOICE, Action.CORRECT_INVOICE_SERIES, Action.MANAGE_BILLING}),
     Role.GLOBAL_REVOKER: _VIEWING | _REVOKING | _EXTENDED,
     Role.GLOBAL_READER: _VIEWING | _CONFIGURATION | _EXTENDED | {Action.VIEW_RECEIPT, Action.VIEW_INVOICE},
     Role.RESPONSIBLE_ISSUER: _VIEWING
@@ -143,7 +146,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _ISSUING
     | _ISSUER_CONFIGURING
     | _HANDLING_CARDS
-    | {Action.VIEW_INVOICE, Action.WITHDRAW_ANOTHERS_IDENTIFICATION},
+    | {Action.VIEW_INVOICE, Action.CONFIRM_CUSTOMER, Action.WITHDRAW_ANOTHERS_IDENTIFICATION},
     Role.DEPUTY_ISSUER: _VIEWING
     | _CONFIGURATION
     | _EXTENDED
@@ -151,12 +154,13 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _ISSUING
     | _DEPUTY_CONFIGURING
     | _HANDLING_CARDS
-    | {Action.VIEW_INVOICE},
+    | {Action.VIEW_INVOICE, Action.CONFIRM_CUSTOMER},
     Role.ID_ADMINISTRATOR: _VIEWING | _EXTENDED | _REVOKING | _ISSUING | _HANDLING_CARDS,
     Role.RESERVE_CARD_ADMIN_LOA3: _VIEWING | _EXTENDED | _REVOKING | _HANDLING_CARDS | _ORDERING_EIDS,
     Role.RESERVE_CARD_ADMIN_LOA2: _VIEWING | _REVOKING | _HANDLING_CARDS | _ORDERING_EIDS,
     Role.REVOKER: _VIEWING | _REVOKING | _EXTENDED,
     Role.READER: _VIEWING | _CONFIGURATION | {Action.VIEW_RECEIPT},
+    Role.CUSTOMER_FINANCE: frozenset({Action.VIEW_INVOICE}),
 }
 
 SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {

@@ -15,7 +15,7 @@ from siths_portal.lib.pages.day import Line, Urgency
 
 def lines(actor: Actor) -> Iterator[Line]:
     """Yields the customers that cannot be invoiced, and the month whose invoices wait for review."""
-    if not policy.holds(actor, Action.CORRECT_INVOICE_SERIES):
+    if not policy.holds(actor, Action.MANAGE_BILLING):
         return
     run = InvoiceRun.objects.exclude(state=RunState.ISSUED).order_by("period").first()
     month = Month.of_day(run.period) if run else None

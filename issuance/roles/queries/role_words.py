@@ -42,6 +42,8 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
         Action.CHOOSE_ARTICLES: _("Välja beställningsbara artiklar"),
         Action.VERIFY_CUSTOMISATION: _("Verifiera kortanpassning"),
         Action.CORRECT_INVOICE_SERIES: _("Rätta datumordningen i fakturornas nummerserie, två personer tillsammans"),
+        Action.MANAGE_BILLING: _("Sköta kunder, priser, månadskörning, krediteringar och betalningar"),
+        Action.CONFIRM_CUSTOMER: _("Bekräfta organisationens kunduppgifter för fakturering"),
         Action.CREATE_ORGANISATION: _("Skapa och ändra utgivningsområde och organisation"),
         Action.REGISTER_MIGRATED_CARD: _("Läsa in kort från den tidigare portalen"),
     },

@@ -27,6 +27,9 @@ from tests.billing.page_world import PageWorld
 from tests.billing.world import APRIL, MUNICIPALITY, REGION, customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
+INVOICE_READERS = {
+    Role.FINANCE_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.CUSTOMER_FINANCE,
+}  # fmt: skip
 GOLDEN = {REGION: "302618.75", MUNICIPALITY: "198831.25"}
 
 
@@ -258,8 +261,8 @@ class TestRights:
         assert {client.get(f"/fakturor/{address}").status_code for address in self.ADDRESSES} == {200}
         assert client.get("/fakturor/2023-000001/").status_code == 200
 
-    @pytest.mark.parametrize("role", [Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER])
-    def test_an_issuer_sees_the_party_of_his_own(self, files: PageWorld, role: Role) -> None:
+    @pytest.mark.parametrize("role", [Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.CUSTOMER_FINANCE])
+    def test_a_role_of_a_party_sees_its_own(self, files: PageWorld, role: Role) -> None:
         client = files.client(role)
         assert {client.get(f"/fakturor/{address}").status_code for address in self.ADDRESSES} == {200}
         assert sums(client.get("/fakturor/").content)[0] == "1"
@@ -275,7 +278,7 @@ class TestRights:
         assert client.get("/fakturor/2023-000002/").status_code == 404
 
     def test_other_roles_have_no_such_page(self, few: PageWorld) -> None:
-        for role in set(Role) - {Role.FINANCE_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER}:
+        for role in set(Role) - INVOICE_READERS:
             client = few.client(role)
             for address in ("", "lopande/", *self.ADDRESSES, "2029-000009/"):
                 assert client.get(f"/fakturor/{address}").status_code == 403, (role, address)

@@ -22,53 +22,56 @@ from siths_portal.lib.errors import Forbidden, NotFound
 from tests.issuance.world import SETUP, qualify
 
 # rules/issuance 1.2: rows of the matrix that exist, columns SYS in its three parts (master data, PKI, finance; ADR 0295), GSp GLä
-# AU Bitr ID-adm Res3 Res2 Spärr Läs.
+# AU Bitr ID-adm Res3 Res2 Spärr Läs Ekonomiansvarig.
 ROLES = [
     Role.MASTER_DATA_ADMIN, Role.PKI_OPERATOR, Role.FINANCE_ADMIN, Role.GLOBAL_REVOKER, Role.GLOBAL_READER,
     Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.ID_ADMINISTRATOR, Role.RESERVE_CARD_ADMIN_LOA3,
-    Role.RESERVE_CARD_ADMIN_LOA2, Role.REVOKER, Role.READER,
+    Role.RESERVE_CARD_ADMIN_LOA2, Role.REVOKER, Role.READER, Role.CUSTOMER_FINANCE,
 ]  # fmt: skip
 MATRIX = {
-    Action.VIEW: "Y--YYYYYYYYY",
-    Action.EXTENDED_SEARCH: "Y--YYYYYY-Y-",
-    Action.VIEW_HISTORY: "Y--YYYYYYYYY",
-    Action.VIEW_RECEIPT: "Y---YYYYYY-Y",
-    Action.VIEW_PHOTO: "-----YYYYY--",
-    Action.ORDER_ORDINARY_CARD: "-----YYY----",
-    Action.ACTIVATE_ORDINARY_CARD: "-----YYY----",
-    Action.REMOVE_ORDER: "-----YYY----",
-    Action.ORDER_EID: "-----YYYYY--",
-    Action.WITHDRAW_EID_ORDER: "-----YYYYY--",
+    Action.VIEW: "Y--YYYYYYYYY-",
+    Action.EXTENDED_SEARCH: "Y--YYYYYY-Y--",
+    Action.VIEW_HISTORY: "Y--YYYYYYYYY-",
+    Action.VIEW_RECEIPT: "Y---YYYYYY-Y-",
+    Action.VIEW_PHOTO: "-----YYYYY---",
+    Action.ORDER_ORDINARY_CARD: "-----YYY-----",
+    Action.ACTIVATE_ORDINARY_CARD: "-----YYY-----",
+    Action.REMOVE_ORDER: "-----YYY-----",
+    Action.ORDER_EID: "-----YYYYY---",
+    Action.WITHDRAW_EID_ORDER: "-----YYYYY---",
     # Only the holder fetches.
-    Action.FETCH_EID: "------------",
+    Action.FETCH_EID: "-------------",
     # A mistake is corrected by who made it, or by who answers for issuing.
-    Action.WITHDRAW_IDENTIFICATION: "-----YYY----",
-    Action.WITHDRAW_ANOTHERS_IDENTIFICATION: "-----Y------",
-    Action.REVOKE_CARRIER: "Y--Y-YYYYYY-",
-    Action.REVOKE_EID: "Y--Y-YYYYYY-",
-    Action.ASSIGN_ROLE: "Y----YY-----",
+    Action.WITHDRAW_IDENTIFICATION: "-----YYY-----",
+    Action.WITHDRAW_ANOTHERS_IDENTIFICATION: "-----Y-------",
+    Action.REVOKE_CARRIER: "Y--Y-YYYYYY--",
+    Action.REVOKE_EID: "Y--Y-YYYYYY--",
+    Action.ASSIGN_ROLE: "Y----YY------",
     # ADR 0296: who gives roles for the whole portal asks a second one.
-    Action.ASSIGN_GLOBAL_ROLE: "Y-----------",
-    Action.EDIT_OFFICE: "Y----Y------",
-    Action.LINK_OFFICE: "Y----YY-----",
-    Action.CREATE_SUB_ORGANISATION: "Y----Y------",
-    Action.EDIT_RECEIPT_TEXT: "Y----YY-----",
-    Action.CHOOSE_ARTICLES: "Y----YY-----",
-    Action.VERIFY_CUSTOMISATION: "-----YY-----",
-    Action.CREATE_ORGANISATION: "Y-----------",
-    Action.VIEW_INVOICE: "--Y-YYY-----",
-    Action.CORRECT_INVOICE_SERIES: "--Y---------",
-    Action.REGISTER_MIGRATED_CARD: "Y-----------",
+    Action.ASSIGN_GLOBAL_ROLE: "Y------------",
+    Action.EDIT_OFFICE: "Y----Y-------",
+    Action.LINK_OFFICE: "Y----YY------",
+    Action.CREATE_SUB_ORGANISATION: "Y----Y-------",
+    Action.EDIT_RECEIPT_TEXT: "Y----YY------",
+    Action.CHOOSE_ARTICLES: "Y----YY------",
+    Action.VERIFY_CUSTOMISATION: "-----YY------",
+    Action.CREATE_ORGANISATION: "Y------------",
+    Action.VIEW_INVOICE: "--Y-YYY-----Y",
+    Action.CORRECT_INVOICE_SERIES: "--Y----------",
+    Action.MANAGE_BILLING: "--Y----------",
+    # Who answers for an organisation knows how it wants to be invoiced.
+    Action.CONFIRM_CUSTOMER: "-----YY------",
+    Action.REGISTER_MIGRATED_CARD: "Y------------",
     # Who configures, and who reads everything, sees what is configured.
-    Action.VIEW_CONFIGURATION: "Y---YYY----Y",
+    Action.VIEW_CONFIGURATION: "Y---YYY----Y-",
     # The CAs belong to no organisation: only PKI operators see and change them (rules/issuance 1.2).
-    Action.VIEW_PKI: "-Y----------",
-    Action.DECIDE_PKI: "-Y----------",
-    Action.CHANGE_CA_STATE: "-Y----------",
-    Action.MASS_REVOKE: "-Y----------",
-    Action.EXPIRE: "------------",
-    Action.SUPPLY: "------------",
-    Action.READ_SUPPLIED: "------------",
+    Action.VIEW_PKI: "-Y-----------",
+    Action.DECIDE_PKI: "-Y-----------",
+    Action.CHANGE_CA_STATE: "-Y-----------",
+    Action.MASS_REVOKE: "-Y-----------",
+    Action.EXPIRE: "-------------",
+    Action.SUPPLY: "-------------",
+    Action.READ_SUPPLIED: "-------------",
 }
 
 

@@ -31,7 +31,7 @@ from tests.access import form_pages
 from tests.portal import portal_client
 
 CONFIGURATION = {Role.MASTER_DATA_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.READER}
-INVOICES = {Role.FINANCE_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER}
+INVOICES = {Role.FINANCE_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.CUSTOMER_FINANCE}
 STATUS = {
     "ordered": "Beställd", "sent": "Skickat", "new": "Ny", "active": "Aktiv", "revoked": "Spärrat", "expired": "Utgånget",
     "activated_unsigned": "Aktiverat, underskrift saknas", "cancelled": "Avbrutet",

@@ -191,7 +191,7 @@ class TestInScope:
             if Action.VIEW in ALLOWED[role]:
                 assert look(world.officer(role=role), number_of(post)).hits == 1
             else:
-                assert role in (Role.PKI_OPERATOR, Role.FINANCE_ADMIN)
+                assert role in (Role.PKI_OPERATOR, Role.FINANCE_ADMIN, Role.CUSTOMER_FINANCE)
                 assert look(world.officer(role=role), number_of(post)).hits == 0
 
 
