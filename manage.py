@@ -10,7 +10,9 @@ import sys
 # Commands that connect as the process with the token. All `pki_` commands do too.
 PKI_COMMANDS = frozenset({"audit_head", "audit_verify"})
 WITHOUT_TOKEN = frozenset({"pki_ocsp_publish", "pki_ocspd"})
-SIMULATORS = frozenset({"directory_simulator", "eid_app_simulator", "idp_simulator", "supplier_simulator"})
+SIMULATORS = frozenset(
+    {"access_point_simulator", "directory_simulator", "eid_app_simulator", "idp_simulator", "supplier_simulator"}
+)
 
 
 def main() -> None:

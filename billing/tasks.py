@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from billing.delivery.services import measures, sending
 from billing.ledger.services import ledger
 
 
@@ -9,3 +10,10 @@ from billing.ledger.services import ledger
 def collect() -> None:
     """Pulls the cards that suppliers reported sent into the ledger, so that the running month is at most minutes behind."""
     ledger.collect()
+
+
+@shared_task(name="billing.deliver")  # type: ignore[untyped-decorator]
+def deliver() -> None:
+    """Sends issued documents that are due, asks for the receivers' verdicts, and measures what still waits."""
+    sending.send_due()
+    measures.measure()

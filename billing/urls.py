@@ -1,6 +1,8 @@
 """URLs of the pages of billing. They contain an invoice's number and a line's position, and no personal data."""
 
-from billing.invoices.web import urls as invoices
+from billing.invoices.web import urls as invoices  # registers the converters of numbers and positions
+
+from billing.delivery.web import urls as delivery  # isort: skip
 from billing.runs.web import urls as runs
 
-urlpatterns = [*runs.urlpatterns, *invoices.urlpatterns]
+urlpatterns = [*runs.urlpatterns, *delivery.urlpatterns, *invoices.urlpatterns]

@@ -55,6 +55,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     # Each holder once a night; a run works for a minute at most.
     "issuance.read_role_holders": ("issuance.read_role_holders", 300, "default"),
     "billing.collect": ("billing.collect", 300, "default"),
+    "billing.deliver": ("billing.deliver", 60, "default"),
     "authn.prune_idempotency": ("authn.prune_idempotency", 3600, "default"),
     "authn.end_sessions": ("authn.end_sessions", 60, "default"),
     "authn.prune_log_ins": ("authn.prune_log_ins", 3600, "default"),

@@ -416,5 +416,10 @@ SELLER_POSTAL_CODE = env.str("SELLER_POSTAL_CODE", default="111 11")
 SELLER_CITY = env.str("SELLER_CITY", default="Stockholm")
 SELLER_SEAT = env.str("SELLER_SEAT", default="Stockholm")
 SELLER_EMAIL = env.str("SELLER_EMAIL", default="faktura@demo-e-legitimationer.example")
+# The Peppol access point: the adapter, and what it needs.
+ACCESS_POINT_BACKEND = env.str("ACCESS_POINT_BACKEND", default="billing.delivery.adapters.folder.FolderAccessPoint")
+ACCESS_POINT_FOLDER = env.str("ACCESS_POINT_FOLDER", default=str(VAR_DIR / "access-point"))
+ACCESS_POINT_URL = env.str("ACCESS_POINT_URL", default=f"http://127.0.0.1:{PORT_BASE + 14}")
+ACCESS_POINT_TOKEN_FILE = env.str("ACCESS_POINT_TOKEN_FILE", default="")
 # Stored with each run as processing history (BFNAR 2013:2 chapter 9).
 PROGRAM_VERSION = env.str("PROGRAM_VERSION", default="0.1.0")

@@ -1,6 +1,7 @@
 """Tables of billing."""
 
 from billing.customers.models import BillingCustomer, CustomerState
+from billing.delivery.models import Delivery, DeliveryAttempt, DeliveryState
 from billing.invoices.models import (
     Counter,
     FileFormat,
@@ -20,6 +21,9 @@ __all__ = [
     "BillingCustomer",
     "Counter",
     "CustomerState",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryState",
     "Document",
     "Event",
     "EventMacs",

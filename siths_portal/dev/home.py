@@ -26,7 +26,7 @@ from siths_portal.dev.private_services import (
 )
 from siths_portal.dev.progress import HouseError
 
-# Offsets from PORT_BASE; 10-13 are the simulators (identity provider, eID app, card supplier, directory).
+# Offsets from PORT_BASE; 10-14 are the simulators (identity provider, eID app, card supplier, directory, access point).
 OFFSETS = {
     "portal": 0,
     "minasidor": 1,
@@ -36,6 +36,7 @@ OFFSETS = {
     "eid-app": 11,
     "supplier": 12,
     "directory": 13,
+    "access-point": 14,
     "metrics": 90,
     "pki-worker": 91,
     "api": 443,
@@ -156,6 +157,7 @@ class House:
             "OIDC_ISSUER": f"http://localhost:{self.port('idp')}",
             "OIDC_CLIENT_ID": "siths-portal",
             "OIDC_CLIENT_KEY_FILE": str(self.var / "secrets" / "oidc_client_key"),
+            "ACCESS_POINT_BACKEND": "billing.delivery.adapters.rest.RestAccessPoint",
             "SUPPLIERS_FILE": str(self.var / "tls" / "clients.yaml"),
         }
 

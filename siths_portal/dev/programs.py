@@ -149,6 +149,12 @@ def application_programs(house: House) -> list[Program]:
             lambda: accepts(directory_port), env=OUTSIDE,
         ),
         Program(
+            "access-point",
+            [*manage, "access_point_simulator", "--bind", f"127.0.0.1:{house.port('access-point')}",
+             "--folder", str(house.var / "simulators" / "access-point")],
+            lambda: accepts(house.port("access-point")), env=OUTSIDE,
+        ),
+        Program(
             "idp",
             [*manage, "idp_simulator", "--bind", f"127.0.0.1:{idp_port}", "--issuer", house.settings()["OIDC_ISSUER"],
              "--data", str(house.var / "simulators" / "idp"), "--cards", str(house.var / "simulators" / "cards"),

@@ -53,12 +53,26 @@ class Handler(BaseHTTPRequestHandler, ABC):
 
     def do_POST(self) -> None:
         """Reads the body and calls `post`."""
+        if (body := self._body()) is not None:
+            self.post(body)
+
+    def do_PUT(self) -> None:
+        """Reads the body and calls `put`."""
+        if (body := self._body()) is not None:
+            self.put(body)
+
+    def put(self, body: bytes) -> None:
+        """Serves a PUT with a body within the limit. Most simulators take none."""
+        self.send(405, b"", "text/plain")
+
+    def _body(self) -> bytes | None:
+        """Returns the body, or None after refusing it."""
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch(r"[0-9]{1,9}", length) or int(length) > self.body_limit:
             self.close_connection = True
             self.refuse_body(413 if length.isdigit() else 411)
-            return
-        self.post(self.rfile.read(int(length)))
+            return None
+        return self.rfile.read(int(length))
 
     def send_font(self) -> None:
         """Sends the typeface of the pages, or 404 if it is not installed; browsers then use one of their own."""

@@ -9,6 +9,7 @@ from django.utils.module_loading import import_string
 
 from authn import service as authn
 from authn.ports import CertificateStatusChecker, SubjectDirectory
+from billing.delivery.ports import AccessPoint
 from billing.ports import IssuanceFacts
 from issuance import service as issuance
 from issuance.activation.services.card_codes import CardCodes as CodesOfCards
@@ -66,6 +67,7 @@ def connect() -> None:
     facts: IssuanceFacts = issuance
     ports.connect(IssuanceFacts, facts)
     ports.connect(InvoiceReadiness, OwnInvoicing())
+    ports.connect(AccessPoint, import_string(settings.ACCESS_POINT_BACKEND)())
     ports.connect(ArticlePrices, OwnPrices())
     ports.connect(CertificateStatusChecker, OwnAuthorities())
     ports.connect(SubjectDirectory, Holders() if settings.FACE == "minasidor" else Subjects())

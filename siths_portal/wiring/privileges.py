@@ -117,6 +117,7 @@ TABLES: Mapping[str, Rights] = {
         f"billing_{name}": {PORTAL: "SIUD", WORKER: "SIUD", PKI: "S"}
         for name in ("invoice", "invoiceline", "lineevent", "unpricedfact")
     },
+    "billing_deliveryattempt": {PORTAL: "S", WORKER: "SI", PKI: "S"},
     # --- authn: machine clients are registered by a command.
     "authn_idempotencyrecord": READ | {API: "SIUD", WORKER: "SIUD"},
     "authn_serviceclient": READ | {WORKER: "SIU"},

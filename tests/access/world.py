@@ -21,6 +21,7 @@ from PIL import Image
 
 from authn.models import Session
 from billing.customers.models import BillingCustomer
+from billing.delivery.services import outbox
 from billing.invoices.models import FileFormat, Invoice, InvoiceFile, InvoiceLine, InvoiceState, LineEvent
 from billing.ledger.models import LedgerEntry
 from billing.prices.models import PriceItem
@@ -277,6 +278,7 @@ def _invoice(run: InvoiceRun, price: PriceItem, party: Organisation, sequence: i
         state=InvoiceState.ISSUED, number=number, series="2023", sequence=sequence, issue_date=dt.date(2023, 5, 2),
         due_date=dt.date(2023, 6, 1), payment_reference="1", issued_at=now, previous_hash="0", chain_hash="0",
     )  # fmt: skip
+    outbox.add([Invoice.objects.get(pk=invoice.pk)])
     for file_format, media_type in ((FileFormat.PDF, "application/pdf"), (FileFormat.PEPPOL, "application/xml")):
         document = InvoiceDocument.store(f"{number} {file_format}".encode(), media_type)
         InvoiceFile.objects.create(invoice=invoice, file_format=file_format, document=document, made_at=now)

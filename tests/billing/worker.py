@@ -1,6 +1,6 @@
 """A worker of its own, for tests that kill it or race it: `python -m tests.billing.worker WHAT FACTS.json [GATE]`.
 
-WHAT is collect, draft, issue, render or run. With GATE it waits until that file exists. Prints what it did as its last word.
+WHAT is collect, draft, issue, render, deliver or run. With GATE it waits until that file exists. Prints what it did last.
 """
 
 import sys
@@ -13,6 +13,7 @@ def main(what: str, facts_file: str, gate: str = "") -> None:
     import django
 
     django.setup()
+    from billing.delivery.services import sending
     from billing.invoices.services import rendering
     from billing.ledger.services import ledger
     from billing.runs.models import InvoiceRun
@@ -31,6 +32,9 @@ def main(what: str, facts_file: str, gate: str = "") -> None:
     with clock.moved_to(IN_MAY):
         if what == "collect":
             print(ledger.collect(batch=3))
+            return
+        if what == "deliver":
+            print(sending.send_due())
             return
         if what == "run":
             result = run_month(APRIL, actor_ref="user:test", issue=True)

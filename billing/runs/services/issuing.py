@@ -2,6 +2,7 @@
 
 from django.db import transaction
 
+from billing.delivery.services import outbox
 from billing.invoices.models import Invoice, InvoiceState
 from billing.invoices.services import numbering
 from billing.runs.models import InvoiceRun, ItemState, RunItem
@@ -21,5 +22,6 @@ def issue(run: InvoiceRun, *, actor_ref: str) -> int:
         drafts = Invoice.objects.select_for_update(of=("self",)).filter(run=run, party_id__in=items, state=InvoiceState.DRAFT)
         ordered = sorted(drafts, key=lambda draft: (draft.buyer["organisation_number"], str(draft.party_id)))
         numbering.assign(ordered, actor_ref=actor_ref)
+        outbox.add(ordered)
         RunItem.objects.filter(pk__in=items.values()).update(state=ItemState.ISSUED)
         return len(ordered)

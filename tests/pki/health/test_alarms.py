@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F
 from prometheus_client import REGISTRY
 
+from billing.delivery.services import measures as delivery_measures
 from issuance.roles.services import role_holder_reading
 from issuance.search.services import search_watch
 from issuance.suppliers.services import order_measures
@@ -37,7 +38,10 @@ FILES = sorted((ROOT / "docs" / "alarms").glob("*.rules.yml"))
 GROUPS = [group for file in FILES for group in yaml.safe_load(file.read_text())["groups"]]
 RULES = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 RUNBOOK = (ROOT / "docs" / "alarms.md").read_text()
-COUNTED_IN = (checks, hsm_metrics, publishing, order_measures, role_holder_reading, search_watch, status_measures, ocspd_metrics)
+COUNTED_IN = (
+    checks, delivery_measures, hsm_metrics, publishing, order_measures, role_holder_reading, search_watch, status_measures,
+    ocspd_metrics,
+)  # fmt: skip
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {
     "ocsp_stale_served_total", "ocsp_sign_queue_depth", "ocsp_response_age_seconds", "ocsp_status_lag_seconds",

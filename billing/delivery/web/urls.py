@@ -1,0 +1,18 @@
+"""URLs of deliveries, their entry in the menu, and their line of Dagen."""
+
+from django.urls import path
+from django.utils.translation import gettext_lazy as _
+
+from billing.delivery.queries import day
+from billing.delivery.web import deliveries
+from billing.records.web.page import MenuEntry, register_menu
+from issuance.authz import Action
+from siths_portal.lib.pages.day import SOURCES, Source
+
+urlpatterns = [
+    path("fakturor/leveranser/", deliveries.delivery_list, name="invoice_deliveries"),
+    path("fakturor/leveranser/<invoice_number:number>/", deliveries.delivery, name="invoice_delivery"),
+]
+
+register_menu(MenuEntry(40, "invoice_deliveries", _("Leveranser"), Action.MANAGE_BILLING))
+SOURCES.register(Source("billing_delivery", 31, day.lines))
