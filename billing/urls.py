@@ -2,7 +2,8 @@
 
 from billing.invoices.web import urls as invoices  # registers the converters of numbers and positions
 
+from billing.customers.web import urls as customers  # isort: skip
 from billing.delivery.web import urls as delivery  # isort: skip
 from billing.runs.web import urls as runs
 
-urlpatterns = [*runs.urlpatterns, *delivery.urlpatterns, *invoices.urlpatterns]
+urlpatterns = [*runs.urlpatterns, *customers.urlpatterns, *delivery.urlpatterns, *invoices.urlpatterns]

@@ -207,16 +207,16 @@ def billing_parties() -> list[BillingParty]:
     ]
 
 
-def parties_visible_to(actor: Actor) -> VisibleParties:
-    """Returns the parties whose invoices `actor` may read: those whose own organisation is in the scope of a role with that
+def parties_visible_to(actor: Actor, action: Action = Action.VIEW_INVOICE) -> VisibleParties:
+    """Returns the parties for which `actor` has `action`: those whose own organisation is in the scope of a role with that
     right. A scope below or next to the party's organisation does not show the consolidated invoice. Raises Forbidden if no role
     of the actor has the right.
     """
-    paths = policy.reach(actor, Action.VIEW_INVOICE)
+    paths = policy.reach(actor, action)
     if "/" in paths:
         return VisibleParties(True, frozenset())
     # Only top organisations are connected directly. A party that later moved below another keeps its old invoices.
-    top = Organisation.objects.visible_to(actor, Action.VIEW_INVOICE).filter(parent=None)
+    top = Organisation.objects.visible_to(actor, action).filter(parent=None)
     return VisibleParties(False, frozenset(top.values_list("id", flat=True)))
 
 

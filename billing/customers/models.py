@@ -5,7 +5,10 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, Ra
 from django.db import models
 from django.db.models import F, Func, Q
 
+from billing.customers.domain.patterns import LONGEST_PATTERN
+from billing.records.models import TwoPersonRequest
 from siths_portal.lib.ids import new_id
+from siths_portal.lib.imports.models import KeptImport, constraints, indexes
 
 
 class CustomerState(models.TextChoices):
@@ -20,6 +23,8 @@ class BillingCustomer(models.Model):
     """One version of a directly connected organisation as customer, valid from `valid_from` up to, not including, `valid_until`.
 
     The database allows only one change of a version, setting `valid_until`, and refuses overlapping versions of a party.
+    `attestant` approved the order of the service on `approved_on`. `notice_email` gets a notice when an invoice is issued.
+    `reference_pattern` and `order_pattern` are the customer's own forms of its reference and order number (`domain.patterns`).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -41,6 +46,15 @@ class BillingCustomer(models.Model):
     invoiced_object = models.CharField(max_length=100, blank=True)
     payment_terms_days = models.PositiveSmallIntegerField(default=30)
     round_to_krona = models.BooleanField(default=False)
+    contact_name = models.CharField(max_length=200, blank=True, default="")
+    contact_email = models.EmailField(blank=True, default="")
+    contact_phone = models.CharField(max_length=40, blank=True, default="")
+    notice_email = models.EmailField(blank=True, default="")
+    attestant = models.CharField(max_length=200, blank=True, default="")
+    approved_on = models.DateField(null=True)
+    terms_accepted_on = models.DateField(null=True)
+    reference_pattern = models.CharField(max_length=LONGEST_PATTERN, blank=True, default="")
+    order_pattern = models.CharField(max_length=LONGEST_PATTERN, blank=True, default="")
 
     class Meta:
         constraints = [
@@ -64,3 +78,36 @@ class BillingCustomer(models.Model):
                 name="billing_customer_span", condition=Q(valid_until=None) | Q(valid_until__gt=F("valid_from"))
             ),
         ]
+
+
+class EndpointChange(TwoPersonRequest):
+    """A request to send a customer's invoices to another electronic address (BT-49). A second person decides it.
+
+    Until then invoices go to the address of the version in force.
+    """
+
+    party_id = models.UUIDField()
+    endpoint_scheme = models.CharField(max_length=4)
+    endpoint_id = models.CharField(max_length=50)
+
+    class Meta:
+        constraints = [
+            *TwoPersonRequest.constraints("billing_endpoint"),
+            models.UniqueConstraint(name="billing_endpoint_one_open", fields=["party_id"], condition=Q(decided_at=None)),
+        ]
+
+
+class CustomerConfirmation(models.Model):
+    """The confirmation by somebody at the customer that the data of one version are right. Append-only."""
+
+    customer = models.OneToOneField(BillingCustomer, on_delete=models.PROTECT, primary_key=True, related_name="confirmation")
+    confirmed_by = models.CharField(max_length=200)
+    confirmed_at = models.DateTimeField()
+
+
+class CustomerImport(KeptImport):
+    """A file of customers that a user uploaded. `made` has the numbers of new and changed customers."""
+
+    class Meta:
+        constraints = constraints("billing_customer_import")
+        indexes = indexes("billing_customer_import")

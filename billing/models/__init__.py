@@ -1,6 +1,12 @@
 """Tables of billing."""
 
-from billing.customers.models import BillingCustomer, CustomerState
+from billing.customers.models import (
+    BillingCustomer,
+    CustomerConfirmation,
+    CustomerImport,
+    CustomerState,
+    EndpointChange,
+)
 from billing.delivery.models import Delivery, DeliveryAttempt, DeliveryState
 from billing.invoices.models import (
     Counter,
@@ -20,11 +26,14 @@ from billing.runs.models import InvoiceRun, ItemState, RunItem, RunState
 __all__ = [
     "BillingCustomer",
     "Counter",
+    "CustomerConfirmation",
+    "CustomerImport",
     "CustomerState",
     "Delivery",
     "DeliveryAttempt",
     "DeliveryState",
     "Document",
+    "EndpointChange",
     "Event",
     "EventMacs",
     "EventSeal",

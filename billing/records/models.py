@@ -1,8 +1,12 @@
 """The application's event table with its seals, and the documents table."""
 
+from django.db import models
+from django.db.models import F, Q
+
 from siths_portal.lib import events
 from siths_portal.lib.audit import seals
 from siths_portal.lib.database import documents
+from siths_portal.lib.ids import new_id
 
 
 class Event(events.AppendOnlyEvent):
@@ -22,3 +26,29 @@ class EventMacs(seals.AuditMacs):
 
 class Document(documents.Document):
     """Bytes of an invoice: the UBL document and the PDF."""
+
+
+class TwoPersonRequest(models.Model):
+    """Base of the tables of requests that one person makes and another one approves; the requester may take it back.
+
+    `approved` is null until the decision, and false for a request that was refused or taken back. The database allows only the
+    decision, once, and refuses an approval by the requester.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    requested_by = models.CharField(max_length=200)
+    requested_at = models.DateTimeField()
+    decided_by = models.CharField(max_length=200, null=True)
+    decided_at = models.DateTimeField(null=True)
+    approved = models.BooleanField(null=True)
+
+    class Meta:
+        abstract = True
+
+    @staticmethod
+    def constraints(prefix: str) -> list[models.BaseConstraint]:
+        """Returns the constraints of such a table, with names that begin with `prefix`."""
+        undecided = Q(decided_by=None, decided_at=None, approved=None)
+        decided = Q(decided_by__isnull=False, decided_at__isnull=False, approved__isnull=False)
+        by_two = Q(approved=False) | ~Q(decided_by=F("requested_by"))
+        return [models.CheckConstraint(name=f"{prefix}_by_two", condition=undecided | (decided & by_two))]

@@ -112,10 +112,10 @@ TABLES: Mapping[str, Rights] = {
         ),
         READ | {PORTAL: "SIUD", WORKER: "SIUD"},
     ),
-    # --- billing: drafts and unpriced facts are deleted. A trigger guards the counter.
+    # --- billing: drafts, unpriced facts and uploaded files are deleted. A trigger guards the counter.
     **{
         f"billing_{name}": {PORTAL: "SIUD", WORKER: "SIUD", PKI: "S"}
-        for name in ("invoice", "invoiceline", "lineevent", "unpricedfact")
+        for name in ("invoice", "invoiceline", "lineevent", "unpricedfact", "customerimport")
     },
     "billing_deliveryattempt": {PORTAL: "S", WORKER: "SI", PKI: "S"},
     # --- authn: machine clients are registered by a command.

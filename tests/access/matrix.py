@@ -22,6 +22,7 @@ from tests.access.targets import (
     authority,
     certificate_search,
     completed,
+    customer,
     customisation,
     draft,
     generic_customisation,
@@ -356,6 +357,14 @@ ROWS: list[Row] = [
     Row("invoice_xml", "GET", Action.VIEW_INVOICE, "invoice", unseen=403),
     Row("invoice_line", "GET", Action.VIEW_INVOICE, "invoice", more=(1,), unseen=403),
     Row("invoice_line_csv", "GET", Action.VIEW_INVOICE, "invoice", more=(1,), unseen=403),
+    Row("customers", "GET", Action.MANAGE_BILLING),
+    *(
+        Row(name, method, Action.MANAGE_BILLING, customer, ok=ok, nowhere=True, unseen=403)
+        for name, wrong in (("customer", 409), ("customer_edit", 422), ("customer_end", 422))
+        for method, ok in (("GET", 200), ("POST", wrong))
+    ),
+    Row("customer_own", "GET", Action.CONFIRM_CUSTOMER),
+    Row("customer_own", "POST", Action.CONFIRM_CUSTOMER, ok=422),
     # the PKI: without the right nobody learns which CAs, certificates and matters there are
     Row("pki_authorities", "GET", Action.VIEW_PKI),
     *(

@@ -177,6 +177,11 @@ def setup_import(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...
     return (row.pk,)
 
 
+def customer(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A party with customer data, or an organisation that nobody knows."""
+    return (UUID(int=1) if relation == "unknown" else access.places["parent"].pk,)
+
+
 def matter(access: AccessWorld, who: Who, relation: str, *, requester: str = "") -> tuple[Any, ...]:
     """A matter under dual control that somebody else, or `requester`, asked for."""
     if relation == "unknown":

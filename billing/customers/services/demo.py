@@ -52,6 +52,9 @@ def load_demo_prices() -> tuple[int, int]:
             city="Demostad",
             buyer_reference=party.invoice_reference,
             contract="DEMO-KA2",
+            attestant="Attestanten",
+            approved_on=VALID_FROM,
+            terms_accepted_on=VALID_FROM,
         )
         put_customer(actor_ref=ACTOR, party_id=party.id, terms=terms)
     return len(new_prices), len(new_parties)

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet, Sum, Window
 
 from billing import ports
 from billing.customers.models import BillingCustomer, CustomerState
-from billing.customers.services.customers import buyer_of
+from billing.customers.services.customers import buyer_of, references_of, wrong_references
 from billing.documents import seller, ubl, validation
 from billing.documents.domain import composition
 from billing.documents.domain.invoices import InvoiceContent, NumberedInvoice
@@ -105,7 +105,7 @@ def grouped(entries: QuerySet[LedgerEntry]) -> list[Group]:
 def customer_of(party_id: UUID, month: Month, groups: Sequence[Group]) -> BillingCustomer | None:
     """Returns the customer to invoice, or None if the party has nothing to invoice up to `month`.
 
-    Raises Blocked if a price, the customer data or the attestant's approval is missing.
+    Raises Blocked if a price, the customer data or the attestant's approval is missing, or a reference has the wrong form.
     """
     now = clock.now()
     in_force = BillingCustomer.objects.filter(Q(valid_until=None) | Q(valid_until__gt=now), valid_from__lte=now)
@@ -119,6 +119,8 @@ def customer_of(party_id: UUID, month: Month, groups: Sequence[Group]) -> Billin
         reasons.append(("customer-missing", "Kunduppgifter för fakturering saknas."))
     elif customer.state == CustomerState.PENDING:
         reasons.append(("customer-pending", "Kundens attestant har inte godkänt beställningen av tjänsten."))
+    if customer:
+        reasons += [("customer-reference-form", text) for text in wrong_references(references_of(customer)).values()]
     if reasons:
         raise Blocked(reasons)
     return customer

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from billing.customers.models import BillingCustomer, CustomerState
-from billing.customers.services.customers import buyer_of
+from billing.customers.services.customers import buyer_of, references_of, wrong_references
 from billing.documents import peppol, seller
 from billing.documents.domain.invoices import InvoiceContent, LineContent, total
 from billing.ledger.domain import line_kinds
@@ -15,6 +15,7 @@ from billing.prices.services.prices import PriceBook
 from billing.records.domain import codes
 from billing.records.domain.periods import Month
 from billing.runs.services import drafting
+from issuance import service as issuance
 from siths_portal.lib import clock
 
 _REFERENCE = "PEPPOL-EN16931-R003"
@@ -38,6 +39,7 @@ def invoice_obstacles(party_id: UUID, article_codes: Collection[str]) -> list[st
     else:
         if customer.state == CustomerState.PENDING:
             found.append("Kundens attestant har inte godkänt beställningen av tjänsten.")
+        found += wrong_references(references_of(customer)).values()
         found += _wrong_data(customer)
     book = PriceBook({codes.SUBSCRIPTION, *article_codes})
     if unpriced := [code for code in sorted(article_codes) if book.price(code, party_id, today) is None]:
@@ -45,6 +47,11 @@ def invoice_obstacles(party_id: UUID, article_codes: Collection[str]) -> list[st
     if book.price(codes.SUBSCRIPTION, party_id, today) is None:
         found.append("Pris saknas för abonnemanget.")
     return found
+
+
+def obstacles_of(party_id: UUID) -> list[str]:
+    """Returns the obstacles of a party with all articles that it may order today."""
+    return invoice_obstacles(party_id, issuance.offered_articles(party_id))
 
 
 def _wrong_data(customer: BillingCustomer) -> list[str]:

@@ -23,7 +23,7 @@ SEARCHES = frozenset({"sok", "sok_plats", "filtrera", "visa"})
 
 OTHERS = frozenset(
     {
-        "avbryt", "bekrafta", "fler", "fortsatt", "koppla_bort", "lagg_till", "samma", "ta_tillbaka", "valj",
+        "avbryt", "bekrafta", "fler", "fortsatt", "koppla_bort", "lagg_till", "neka", "samma", "ta_tillbaka", "valj",
     }
 )  # fmt: skip
 """Buttons of forms with more than one action. Hidden fields must not have these names."""
