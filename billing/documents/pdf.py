@@ -19,7 +19,7 @@ from siths_portal.lib.pdf.rendering import MEDIA_TYPE, text
 
 __all__ = ["MEDIA_TYPE", "VERSION", "PdfRenderer", "context", "html", "judge", "payable_text", "text"]
 
-VERSION = f"pdf/2 weasyprint/{version('weasyprint')}"
+VERSION = f"pdf/3 weasyprint/{version('weasyprint')}"
 """The renderer's version, stored with each file. Increment the first number with each change of template, stylesheet or child."""
 
 LINES_ON_PAPER = 1000
@@ -120,6 +120,7 @@ def _row(line: LineContent) -> dict[str, str]:
     return {
         "article": line.article_code,
         "text": line.text,
+        "description": line.description,
         "quantity": money.swedish(line.quantity),
         "unit": line.declaration.unit_name,
         "unit_price": money.swedish(line.unit_price),

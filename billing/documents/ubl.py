@@ -1,14 +1,19 @@
-"""An issued invoice as UBL 2.1 according to Peppol BIS Billing 3.0. Elements follow the order of the XSD; none is empty."""
+"""An issued invoice or credit note as UBL 2.1 according to Peppol BIS Billing 3.0.
 
+Elements follow the order of the two schemas; none is empty. A credit note has positive amounts, as BIS recommends.
+"""
+
+from dataclasses import dataclass
 from decimal import Decimal
 
 from lxml import etree
 
-from billing.documents.domain.invoices import CURRENCY, Buyer, LineContent, NumberedInvoice, Seller, Totals
+from billing.documents.domain.invoices import CURRENCY, Buyer, DocumentType, LineContent, NumberedInvoice, Seller, Totals
 from billing.records.domain import money
 from billing.records.domain.periods import Month
 
 INVOICE = "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"
+CREDIT_NOTE = "urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2"
 CAC = "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
 CBC = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"
 CUSTOMIZATION = "urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0"
@@ -18,21 +23,39 @@ F_TAX = "Godkänd för F-skatt"
 MEANS_CREDIT_TRANSFER = "30"
 BANKGIRO_BRANCH = "SE:BANKGIRO"
 MEDIA_TYPE = "application/xml"
-VERSION = "ubl/1"
+VERSION = "ubl/2"
 """The renderer's version, stored with each document. Increment it with every change of `build`'s output; a test checks this."""
+
+
+@dataclass(frozen=True)
+class _Schema:
+    """The names in which the schemas of the two documents differ. A credit note has its due date with the payment means."""
+
+    namespace: str
+    root: str
+    type_code: str
+    line: str
+    quantity: str
+
+
+_SCHEMAS = {
+    DocumentType.INVOICE: _Schema(INVOICE, "Invoice", "InvoiceTypeCode", "InvoiceLine", "InvoicedQuantity"),
+    DocumentType.CREDIT_NOTE: _Schema(CREDIT_NOTE, "CreditNote", "CreditNoteTypeCode", "CreditNoteLine", "CreditedQuantity"),
+}
 
 
 def build(invoice: NumberedInvoice) -> bytes:
     """Returns the invoice as UTF-8 XML. The same invoice always gives the same bytes."""
     content = invoice.content
-    root = etree.Element(f"{{{INVOICE}}}Invoice", nsmap={None: INVOICE, "cac": CAC, "cbc": CBC})
-    _header(root, invoice)
+    schema = _SCHEMAS[content.document_type]
+    root = etree.Element(f"{{{schema.namespace}}}{schema.root}", nsmap={None: schema.namespace, "cac": CAC, "cbc": CBC})
+    _header(root, invoice, schema)
     _seller(_group(root, "AccountingSupplierParty", "Party"), content.seller)
     _buyer(_group(root, "AccountingCustomerParty", "Party"), content.buyer)
     _payment(root, invoice)
     _totals(root, content.totals)
     for line in content.lines:
-        _line(root, line)
+        _line(root, line, schema)
     xml: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return xml
 
@@ -52,15 +75,16 @@ def _group(parent: etree._Element, *names: str) -> etree._Element:
     return parent
 
 
-def _header(root: etree._Element, invoice: NumberedInvoice) -> None:
-    """BT-24, 23, 1, 2, 9, 3, 22, 5, 10, BG-14, BT-13, 12, 18."""
+def _header(root: etree._Element, invoice: NumberedInvoice, schema: _Schema) -> None:
+    """BT-24, 23, 1, 2, 9, 3, 22, 5, 10, BG-14, BT-13, BG-3, BT-12, 18."""
     content, buyer = invoice.content, invoice.content.buyer
     _text(root, "CustomizationID", CUSTOMIZATION)
     _text(root, "ProfileID", PROFILE)
     _text(root, "ID", invoice.number)
     _text(root, "IssueDate", invoice.issue_date.isoformat())
-    _text(root, "DueDate", invoice.due_date.isoformat())
-    _text(root, "InvoiceTypeCode", content.document_type.value)
+    if content.document_type == DocumentType.INVOICE:
+        _text(root, "DueDate", invoice.due_date.isoformat())
+    _text(root, schema.type_code, content.document_type.value)
     _text(root, "Note", content.note)
     _text(root, "DocumentCurrencyCode", CURRENCY)
     _text(root, "BuyerReference", buyer.buyer_reference)
@@ -69,6 +93,10 @@ def _header(root: etree._Element, invoice: NumberedInvoice) -> None:
     _text(period, "EndDate", content.period_end.isoformat())
     if buyer.order_number:
         _text(_group(root, "OrderReference"), "ID", buyer.order_number)
+    if content.preceding:
+        reference = _group(root, "BillingReference", "InvoiceDocumentReference")
+        _text(reference, "ID", content.preceding.number)
+        _text(reference, "IssueDate", content.preceding.issue_date.isoformat())
     if buyer.contract:
         _text(_group(root, "ContractDocumentReference"), "ID", buyer.contract)
     if buyer.invoiced_object:
@@ -118,9 +146,11 @@ def payment_terms(days: int) -> str:
 
 
 def _payment(root: etree._Element, invoice: NumberedInvoice) -> None:
-    """BT-81, 83, 84, 86, 20."""
+    """BT-81, BT-9 of a credit note, BT-83, 84, 86, 20."""
     means = _group(root, "PaymentMeans")
     _text(means, "PaymentMeansCode", MEANS_CREDIT_TRANSFER)
+    if invoice.content.document_type == DocumentType.CREDIT_NOTE:
+        _text(means, "PaymentDueDate", invoice.due_date.isoformat())
     _text(means, "PaymentID", invoice.payment_reference)
     account = _group(means, "PayeeFinancialAccount")
     _text(account, "ID", invoice.content.seller.bankgiro)
@@ -153,14 +183,15 @@ def _totals(root: etree._Element, totals: Totals) -> None:
     _amount(legal, "PayableAmount", totals.payable)
 
 
-def _line(root: etree._Element, line: LineContent) -> None:
-    """BG-25: BT-126, 129, 130, 131, BG-26, BT-153, 155, 151, 152, 146."""
-    element = _group(root, "InvoiceLine")
+def _line(root: etree._Element, line: LineContent, schema: _Schema) -> None:
+    """BG-25: BT-126, 129, 130, 131, BG-26, BT-154, 153, 155, 151, 152, 146."""
+    element = _group(root, schema.line)
     _text(element, "ID", str(line.position))
-    _text(element, "InvoicedQuantity", money.shortest(line.quantity), unitCode=line.declaration.unit_code)
+    _text(element, schema.quantity, money.shortest(line.quantity), unitCode=line.declaration.unit_code)
     _amount(element, "LineExtensionAmount", line.net)
     _period(element, line.period)
     item = _group(element, "Item")
+    _text(item, "Description", line.description)
     _text(item, "Name", line.text)
     _text(_group(item, "SellersItemIdentification"), "ID", line.article_code)
     _category(item, "ClassifiedTaxCategory", line.vat_rate)
@@ -177,7 +208,10 @@ def _period(parent: etree._Element, month: Month) -> None:
 _STATED = {
     "number": "cbc:ID",
     "issue_date": "cbc:IssueDate",
-    "due_date": "cbc:DueDate",
+    "due_date": "cbc:DueDate|cac:PaymentMeans/cbc:PaymentDueDate",
+    "document_type": "cbc:InvoiceTypeCode|cbc:CreditNoteTypeCode",
+    "preceding_number": "cac:BillingReference/cac:InvoiceDocumentReference/cbc:ID",
+    "preceding_date": "cac:BillingReference/cac:InvoiceDocumentReference/cbc:IssueDate",
     "buyer_reference": "cbc:BuyerReference",
     "order_number": "cac:OrderReference/cbc:ID",
     "contract": "cac:ContractDocumentReference/cbc:ID",
@@ -199,25 +233,28 @@ _STATED = {
 
 
 def read(xml: bytes) -> dict[str, str]:
-    """Returns parties, dates, totals and line amounts of a stored UBL document; empty if the document cannot be parsed."""
+    """Returns type, parties, dates, totals and line amounts of a stored UBL document; empty if the document cannot be parsed."""
     try:
         root = etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
     except etree.XMLSyntaxError:
         return {}
     names = {"cac": CAC, "cbc": CBC}
     stated = {name: str(root.xpath(f"string({path})", namespaces=names)) for name, path in _STATED.items()}
-    amounts = root.xpath("cac:InvoiceLine/cbc:LineExtensionAmount/text()", namespaces=names)
+    amounts = root.xpath("(cac:InvoiceLine|cac:CreditNoteLine)/cbc:LineExtensionAmount/text()", namespaces=names)
     return stated | {"lines": " ".join(map(str, amounts))}
 
 
 def statements(invoice: NumberedInvoice) -> dict[str, str]:
     """Returns the values that `read` must return for the document of `invoice`, without building the document."""
     content = invoice.content
-    seller, buyer, totals = content.seller, content.buyer, content.totals
+    seller, buyer, totals, preceding = content.seller, content.buyer, content.totals, content.preceding
     return {
         "number": invoice.number,
         "issue_date": invoice.issue_date.isoformat(),
         "due_date": invoice.due_date.isoformat(),
+        "document_type": content.document_type.value,
+        "preceding_number": preceding.number if preceding else "",
+        "preceding_date": preceding.issue_date.isoformat() if preceding else "",
         "buyer_reference": buyer.buyer_reference,
         "order_number": buyer.order_number,
         "contract": buyer.contract,

@@ -83,7 +83,10 @@ class Invoice(models.Model):
 
 
 class InvoiceLine(models.Model):
-    """A line, BG-25, with its text frozen. The ledger entries summed into the line have the same `grouping_key`."""
+    """A line, BG-25, with its texts frozen: `text` is BT-153, `description` BT-154, which may be empty.
+
+    The ledger entries summed into the line have the same `grouping_key`.
+    """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
     position = models.PositiveIntegerField()
@@ -93,6 +96,7 @@ class InvoiceLine(models.Model):
     organisation_id = models.UUIDField(null=True)
     article_code = models.CharField(max_length=20)
     text = models.TextField()
+    description = models.TextField(default="", db_default="")
     quantity = models.DecimalField(max_digits=12, decimal_places=2)
     unit_price = models.DecimalField(max_digits=12, decimal_places=4)
     vat_rate = models.DecimalField(max_digits=5, decimal_places=2)

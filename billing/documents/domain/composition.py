@@ -30,6 +30,7 @@ def compose(*, month: Month, seller: Seller, buyer: Buyer, groups: Sequence[Grou
                 net=money.to_ore(group.quantity * group.unit_price),
                 period=group.period,
                 grouping_key=group.key,
+                description=line_kinds.of(group.kind).description(group, labels),
             )
         )
     totals = total(lines, round_to_krona=buyer.round_to_krona)

@@ -75,7 +75,10 @@ class Buyer(StoredParty):
 
 @dataclass(frozen=True)
 class LineContent:
-    """An invoice line, BG-25. `period` is the month of the billed events (BG-26); amounts exclude VAT."""
+    """An invoice line, BG-25. `period` is the month of the billed events (BG-26); amounts exclude VAT.
+
+    `text` is the item's name (BT-153), `description` what was bought (BT-154) where the name does not say it, else empty.
+    """
 
     position: int
     kind: str
@@ -89,6 +92,7 @@ class LineContent:
     net: Decimal
     period: Month
     grouping_key: str
+    description: str = ""
 
     @property
     def declaration(self) -> line_kinds.LineKind:
@@ -96,8 +100,11 @@ class LineContent:
         return line_kinds.of(self.kind)
 
     def as_json(self) -> dict[str, Any]:
-        """Returns the values of the line that the invoice's content hash covers."""
-        hidden = ("period", "grouping_key")
+        """Returns the values of the line that the invoice's content hash covers.
+
+        A description is covered only if the line has one, so that hashes of lines without the field hold.
+        """
+        hidden = ("period", "grouping_key") if self.description else ("period", "grouping_key", "description")
         plain = {name: str(value) for name, value in asdict(self).items() if name not in hidden}
         amounts = {
             "quantity": format(self.quantity, ".2f"),
@@ -152,7 +159,8 @@ class InvoiceContent:
     @property
     def note(self) -> str:
         """BT-22, the heading of the specification."""
-        return f"SITHS, avser {self.month}"
+        subject = f"SITHS, avser {self.month}"
+        return f"Kreditering av faktura {self.preceding.number}. {subject}" if self.preceding else subject
 
     @property
     def period_start(self) -> dt.date:

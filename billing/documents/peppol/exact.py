@@ -1,9 +1,9 @@
-"""Rules that are stricter than the official ones: amounts exact to the öre, no negative payment, valid bankgiro and OCR."""
+"""Rules that are stricter than the official ones: exact amounts, no negative payment, valid bankgiro and OCR, BG-3 of credits."""
 
 from collections import defaultdict
 from decimal import Decimal
 
-from billing.documents.peppol.document import Node, differs, line_amount, lines, rule
+from billing.documents.peppol.document import Node, day, differs, line_amount, lines, rule
 from billing.documents.ubl import BANKGIRO_BRANCH
 from billing.records.domain import identifiers, money
 
@@ -83,3 +83,25 @@ def _party(document: Node) -> bool:
         for party in ("AccountingSupplierParty", "AccountingCustomerParty")
         for path in needed
     )
+
+
+def _is_credit_note(document: Node) -> bool:
+    return bool(document.at("cbc:CreditNoteTypeCode"))
+
+
+@rule("SITHS-R-009", "Kreditfakturan säger inte vilken faktura den rättar, med nummer och datum (BG-3).")
+def _preceding(document: Node) -> bool:
+    references = document.all("cac:BillingReference/cac:InvoiceDocumentReference")
+    named = [each for each in references if each.at("cbc:ID") and day(each.at("cbc:IssueDate"))]
+    return _is_credit_note(document) and not len(named) == len(references) == 1
+
+
+@rule("SITHS-R-010", "En faktura som inte är en kreditfaktura rättar ingen annan faktura (BG-3).")
+def _refers(document: Node) -> bool:
+    return not _is_credit_note(document) and bool(document.all("cac:BillingReference"))
+
+
+@rule("SITHS-R-011", "En rad på kreditfakturan har ett antal som inte är större än noll.")
+def _credited(document: Node) -> bool:
+    quantities = [line.number("cbc:CreditedQuantity") for line in lines(document)]
+    return _is_credit_note(document) and any(quantity.is_nan() or quantity <= 0 for quantity in quantities)

@@ -16,7 +16,7 @@ _AMOUNTS = (
     "|cbc:PayableAmount"
 )
 _AMOUNT_PATHS = "|".join(f".//{name}" for name in _AMOUNTS.split("|"))
-_DATES = ("IssueDate", "DueDate", "TaxPointDate", "StartDate", "EndDate", "ActualDeliveryDate")
+_DATES = ("IssueDate", "DueDate", "PaymentDueDate", "TaxPointDate", "StartDate", "EndDate", "ActualDeliveryDate")
 
 
 def _allowances(document: Node) -> list[Node]:

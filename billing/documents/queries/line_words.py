@@ -20,7 +20,9 @@ class LineWords:
     offices: Mapping[UUID, str]
 
     def title(self, line: LineContent) -> str:
-        """Returns what was bought: the article's name for an office's line, else the text of the line."""
+        """Returns what was bought: the frozen description, else the article's name for an office's line, else the line's text."""
+        if line.description:
+            return line.description
         return self.articles.get(line.article_code, line.text) if line.office_id else line.text
 
     def detail(self, line: LineContent) -> str:

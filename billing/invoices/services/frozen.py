@@ -71,4 +71,5 @@ def _line(line: InvoiceLine) -> LineContent:
         net=line.net,
         period=Month.of_day(line.period),
         grouping_key=line.grouping_key,
+        description=line.description,
     )

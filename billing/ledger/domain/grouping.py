@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -55,11 +55,15 @@ class Subscriber:
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels for line texts: invoice comments by office id, printed names by article code, subscribers by organisation id."""
+    """Labels for line texts: invoice comments by office id, printed names by article code, subscribers by organisation id.
+
+    `descriptions` says in words what each article is, by its code.
+    """
 
     offices: Mapping[UUID, str]
     articles: Mapping[str, str]
     subscribers: Mapping[UUID, Subscriber]
+    descriptions: Mapping[str, str] = field(default_factory=dict)
 
     def office(self, group: Group) -> str:
         """Returns the invoice comment of the group's office. Raises KeyError if the labels lack it."""
@@ -72,6 +76,10 @@ class Labels:
     def article(self, group: Group) -> str:
         """Returns the printed name of the group's article, or its code if it has no such name."""
         return self.articles.get(group.article_code, group.article_code)
+
+    def description(self, group: Group) -> str:
+        """Returns what the group's article is in words, or an empty text."""
+        return self.descriptions.get(group.article_code, "")
 
 
 def _known(identifier: UUID | None) -> UUID:

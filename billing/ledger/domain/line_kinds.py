@@ -53,7 +53,8 @@ class LineKind:
 
     `code` is stored on ledger entries and lines; pages show `name`. `source` begins the source keys of the kind's ledger
     entries. `group_by` lists the attributes that separate lines of one article, price and month. `text` returns BT-153, `order`
-    the sort key among lines of the kind; `rank` sorts the kinds. The unit code of a kind never changes: stored documents have it.
+    the sort key among lines of the kind; `rank` sorts the kinds. `description` returns BT-154,
+    empty where BT-153 says it all. The unit code of a kind never changes: stored documents have it.
     """
 
     code: str
@@ -67,6 +68,7 @@ class LineKind:
     drill_down: DrillDown
     reconciliation: Reconciliation
     sales_account: Account
+    description: Callable[[Group, Labels], str] = lambda _group, _labels: ""
 
     @property
     def unit_name(self) -> str:
@@ -108,6 +110,11 @@ def office_text(group: Group, labels: Labels) -> str:
     return ", ".join(part for part in (labels.article(group), one_line(labels.office(group))) if part)
 
 
+def article_description(group: Group, labels: Labels) -> str:
+    """Returns what the article is in words."""
+    return one_line(labels.description(group))
+
+
 def office_order(group: Group, labels: Labels) -> tuple[Any, ...]:
     """Returns a sort key by the office's invoice comment in Swedish order."""
     comment = labels.office(group)
@@ -136,6 +143,7 @@ CARD = LineKind(
     drill_down=DrillDown.ORDERS,
     reconciliation=Reconciliation.SENT_CARDS,
     sales_account=CARD_SALES,
+    description=article_description,
 )
 SUBSCRIPTION = LineKind(
     code="subscription",

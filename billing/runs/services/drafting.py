@@ -1,6 +1,7 @@
 """Drafts of invoices: one transaction for each customer. If a worker dies, the item stays pending for the next worker."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -10,29 +11,26 @@ from django.db.models import Q, QuerySet, Sum, Window
 from billing import ports
 from billing.customers.models import BillingCustomer, CustomerState
 from billing.customers.services.customers import buyer_of, references_of, wrong_references
-from billing.documents import seller, ubl, validation
+from billing.documents import seller
 from billing.documents.domain import composition
-from billing.documents.domain.invoices import InvoiceContent, NumberedInvoice
-from billing.invoices.models import Invoice, InvoiceLine
+from billing.invoices.models import Invoice
+from billing.invoices.services import drafts
 from billing.ledger.domain import line_kinds
 from billing.ledger.domain.grouping import Group, Labels, Subscriber
 from billing.ledger.models import LedgerEntry, SubscriptionSnapshot, UnpricedFact
-from billing.records.domain import identifiers
 from billing.records.domain.periods import Month
 from billing.records.models import Event
 from billing.runs.models import InvoiceRun, ItemState, RunItem
 from siths_portal.lib import clock, faults
 from siths_portal.lib import ports as connected
-from siths_portal.lib.canonical import canonical_json, sha256_hex
-from siths_portal.lib.errors import DomainError, Unavailable
 
 
-class Blocked(DomainError):
-    """Raised if the customer cannot be invoiced yet. `reasons` are pairs of rule and Swedish sentence."""
+@dataclass(frozen=True)
+class ArticleWords:
+    """By article code: the printed name, which is the article's number, and what the article is in words."""
 
-    def __init__(self, reasons: Sequence[tuple[str, str]]) -> None:
-        super().__init__("invoice-blocked", " ".join(message for _, message in reasons))
-        self.reasons = list(reasons)
+    labels: Mapping[str, str]
+    descriptions: Mapping[str, str]
 
 
 def draft_items(run: InvoiceRun, *, actor_ref: str) -> int:
@@ -40,7 +38,7 @@ def draft_items(run: InvoiceRun, *, actor_ref: str) -> int:
 
     Returns when no item is pending: it waits for items that other workers hold, and drafts them if those workers die.
     """
-    printed = article_labels()
+    printed = article_words()
     done = 0
     for skip_locked in (True, False):
         while True:
@@ -51,7 +49,7 @@ def draft_items(run: InvoiceRun, *, actor_ref: str) -> int:
     return done
 
 
-def draft_next(run: InvoiceRun, *, actor_ref: str, articles: dict[str, str], skip_locked: bool = True) -> bool:
+def draft_next(run: InvoiceRun, *, actor_ref: str, articles: ArticleWords, skip_locked: bool = True) -> bool:
     """Drafts or blocks one pending item in the caller's transaction. Returns False if it finds none to lock."""
     pending = RunItem.objects.select_for_update(skip_locked=skip_locked, of=("self",)).filter(run=run, state=ItemState.PENDING)
     item = pending.order_by("party_id").first()
@@ -60,7 +58,7 @@ def draft_next(run: InvoiceRun, *, actor_ref: str, articles: dict[str, str], ski
     before = item.reasons
     try:
         item.state, item.reasons = _draft(run, item, actor_ref, articles), []
-    except Blocked as blocked:
+    except drafts.Blocked as blocked:
         item.state, item.reasons = ItemState.BLOCKED, [list(reason) for reason in blocked.reasons]
         if item.reasons != before:
             _record(actor_ref, "item.blocked", item, {"rules": [rule for rule, _ in blocked.reasons]})
@@ -68,7 +66,7 @@ def draft_next(run: InvoiceRun, *, actor_ref: str, articles: dict[str, str], ski
     return True
 
 
-def _draft(run: InvoiceRun, item: RunItem, actor_ref: str, articles: dict[str, str]) -> ItemState:
+def _draft(run: InvoiceRun, item: RunItem, actor_ref: str, articles: ArticleWords) -> ItemState:
     month = Month.of_day(run.period)
     entries = unbilled(item.party_id, month).filter(id__lte=item.cutoff)
     groups = grouped(entries)
@@ -77,8 +75,8 @@ def _draft(run: InvoiceRun, item: RunItem, actor_ref: str, articles: dict[str, s
         return ItemState.EMPTY
     labels = labels_of(groups, articles, snapshot_subscribers(groups))
     content = composition.compose(month=month, seller=seller.configured(), buyer=buyer_of(customer), groups=groups, labels=labels)
-    require_valid(content)
-    invoice = _store(run, customer, content)
+    drafts.require_valid(content)
+    invoice = drafts.store(content, customer, run_id=run.pk)
     faults.point("billing.draft")
     _link(invoice, item)
     _record(actor_ref, "invoice.drafted", item, {"invoice": str(invoice.pk), "payable": str(invoice.payable)})
@@ -122,7 +120,7 @@ def customer_of(party_id: UUID, month: Month, groups: Sequence[Group]) -> Billin
     if customer:
         reasons += [("customer-reference-form", text) for text in wrong_references(references_of(customer)).values()]
     if reasons:
-        raise Blocked(reasons)
+        raise drafts.Blocked(reasons)
     return customer
 
 
@@ -131,10 +129,13 @@ def price_missing(article_code: str) -> tuple[str, str]:
     return "price-missing", f"Pris saknas för artikel {article_code} på dagen som bestämmer priset."
 
 
-def article_labels() -> dict[str, str]:
-    """Returns the printed name by article code: the article's number, with REK for registered mail."""
+def article_words() -> ArticleWords:
+    """Returns the words of all articles. Registered mail adds REK to the number, and its Swedish name to the words."""
     articles = connected.get(ports.IssuanceFacts).articles()
-    return {code: f"{view.number} REK" if view.registered_mail else view.number for code, view in articles.items()}
+    return ArticleWords(
+        {code: f"{view.number} REK" if view.registered_mail else view.number for code, view in articles.items()},
+        {code: f"{view.name}, rekommenderat brev" if view.registered_mail else view.name for code, view in articles.items()},
+    )
 
 
 def snapshot_subscribers(groups: Iterable[Group]) -> dict[UUID, Subscriber]:
@@ -146,76 +147,14 @@ def snapshot_subscribers(groups: Iterable[Group]) -> dict[UUID, Subscriber]:
     return {row.organisation_id: Subscriber(row.organisation_name, row.direct) for row in rows.distinct("organisation_id")}
 
 
-def labels_of(groups: Sequence[Group], articles: dict[str, str], subscribers: dict[UUID, Subscriber]) -> Labels:
+def labels_of(groups: Sequence[Group], articles: ArticleWords, subscribers: dict[UUID, Subscriber]) -> Labels:
     """Returns the labels of the groups' lines, with the present invoice comments. Raises Blocked if an office is unknown."""
     office_ids = {group.office_id for group in groups if group.office_id}
     offices = connected.get(ports.IssuanceFacts).offices(office_ids) if office_ids else {}
     if office_ids - offices.keys():
-        raise Blocked([("office-missing", "Ett kontor som kort beställdes genom finns inte längre.")])
-    return Labels({key: office.invoice_comment for key, office in offices.items()}, articles, subscribers)
-
-
-def draft_document(content: InvoiceContent) -> bytes:
-    """Returns the UBL document of an invoice that is not issued, with a placeholder number and today's date."""
-    today = clock.today()
-    return ubl.build(NumberedInvoice("0", today, today, identifiers.ocr_reference(today.year, 1), content))
-
-
-def require_valid(content: InvoiceContent) -> None:
-    """Validates the invoice's document, with a placeholder number and today's date.
-
-    Raises Blocked with every broken rule, or if the official rules cannot be run.
-    """
-    try:
-        findings = validation.check(draft_document(content))
-    except Unavailable as error:
-        raise Blocked([(error.code, error.message)]) from error
-    if findings:
-        raise Blocked([(finding.rule, finding.text) for finding in findings])
-
-
-def _store(run: InvoiceRun, customer: BillingCustomer, content: InvoiceContent) -> Invoice:
-    totals = content.totals
-    invoice = Invoice.objects.create(
-        run=run,
-        customer=customer,
-        party_id=customer.party_id,
-        period=run.period,
-        seller=content.seller.as_json(),
-        buyer=content.buyer.as_json(),
-        net=totals.net,
-        vat=totals.vat,
-        gross=totals.gross,
-        rounding=totals.rounding,
-        payable=totals.payable,
-        content_sha256=content_hash(content),
-        gate_version=validation.VERSION,
-        drafted_at=clock.now(),
-    )
-    InvoiceLine.objects.bulk_create(
-        InvoiceLine(
-            invoice=invoice,
-            position=line.position,
-            kind=line.kind,
-            office_id=line.office_id,
-            organisation_id=line.organisation_id,
-            article_code=line.article_code,
-            text=line.text,
-            quantity=line.quantity,
-            unit_price=line.unit_price,
-            vat_rate=line.vat_rate,
-            net=line.net,
-            period=line.period.first_day,
-            grouping_key=line.grouping_key,
-        )
-        for line in content.lines
-    )
-    return invoice
-
-
-def content_hash(content: InvoiceContent) -> str:
-    """Returns the SHA-256 of the invoice's content, without number, dates and payment reference."""
-    return sha256_hex(canonical_json(content.as_json()))
+        raise drafts.Blocked([("office-missing", "Ett kontor som kort beställdes genom finns inte längre.")])
+    comments = {key: office.invoice_comment for key, office in offices.items()}
+    return Labels(comments, articles.labels, subscribers, articles.descriptions)
 
 
 HASH_JOINS = "SET LOCAL enable_nestloop = off"

@@ -86,7 +86,7 @@ def _dry_run(month: Month, actor_ref: str) -> RunResult:
     with transaction.atomic(durable=True):
         ledger.collect_all()
         run = runs.open_run(month, actor_ref=actor_ref)
-        printed = drafting.article_labels()
+        printed = drafting.article_words()
         drafted = 0
         while drafting.draft_next(run, actor_ref=actor_ref, articles=printed):
             drafted += 1

@@ -9,6 +9,7 @@ from billing.customers.services.customers import buyer_of
 from billing.documents import seller
 from billing.documents.domain import composition
 from billing.documents.domain.invoices import InvoiceContent
+from billing.invoices.services import drafts
 from billing.ledger.domain import line_kinds
 from billing.ledger.domain.grouping import Group, Subscriber
 from billing.ledger.models import LedgerEntry
@@ -48,12 +49,12 @@ def preview(party_id: UUID | None = None, *, pull: bool = True) -> list[Preview]
         parties |= set(open_entries.values_list("party_id", flat=True).distinct())
     else:
         parties.add(party_id)
-    book, printed = PriceBook([codes.SUBSCRIPTION]), drafting.article_labels()
+    book, printed = PriceBook([codes.SUBSCRIPTION]), drafting.article_words()
     return [_one(party, month, [c for c in counts if c.party_id == party], book, printed) for party in sorted(parties)]
 
 
 def _one(
-    party_id: UUID, month: Month, counts: Sequence[ports.SubscriptionCount], book: PriceBook, printed: dict[str, str]
+    party_id: UUID, month: Month, counts: Sequence[ports.SubscriptionCount], book: PriceBook, printed: drafting.ArticleWords
 ) -> Preview:
     groups = drafting.grouped(drafting.unbilled(party_id, month))
     try:
@@ -66,8 +67,8 @@ def _one(
         content = composition.compose(
             month=month, seller=seller.configured(), buyer=buyer_of(customer), groups=[*groups, *running], labels=labels
         )
-        drafting.require_valid(content)
-    except drafting.Blocked as blocked:
+        drafts.require_valid(content)
+    except drafts.Blocked as blocked:
         return Preview(party_id, month, None, tuple(blocked.reasons))
     return Preview(party_id, month, content, ())
 
@@ -78,7 +79,7 @@ def _subscriptions(party_id: UUID, month: Month, counts: Iterable[ports.Subscrip
         fact = ledger.subscription_fact(count, month=month, article_code=codes.SUBSCRIPTION, taken_at=now)
         item = book.price(fact.article_code, party_id, fact.priced_on)
         if item is None:
-            raise drafting.Blocked([drafting.price_missing(fact.article_code)])
+            raise drafts.Blocked([drafting.price_missing(fact.article_code)])
         entry = ledger.entry_of(fact, item)
         yield line_kinds.of(entry.kind).group(entry, entry.quantity)
 

@@ -10,11 +10,11 @@ from billing.customers.models import BillingCustomer, CustomerState
 from billing.customers.services.customers import buyer_of, references_of, wrong_references
 from billing.documents import peppol, seller
 from billing.documents.domain.invoices import InvoiceContent, LineContent, total
+from billing.invoices.services import drafts
 from billing.ledger.domain import line_kinds
 from billing.prices.services.prices import PriceBook
 from billing.records.domain import codes
 from billing.records.domain.periods import Month
-from billing.runs.services import drafting
 from issuance import service as issuance
 from siths_portal.lib import clock
 
@@ -73,7 +73,7 @@ def _wrong_data(customer: BillingCustomer) -> list[str]:
     )
     lines = (line,)
     content = InvoiceContent(seller.configured(), buyer_of(customer), month, lines, total(lines, round_to_krona=False))
-    findings = peppol.check(drafting.draft_document(content))
+    findings = peppol.check(drafts.draft_document(content))
     return [
         _NO_REFERENCE if finding.rule == _REFERENCE else f"Kunduppgifterna behöver rättas: {finding.text}" for finding in findings
     ]

@@ -4,7 +4,16 @@ import datetime as dt
 from dataclasses import replace
 from decimal import Decimal
 
-from billing.documents.domain.invoices import Buyer, InvoiceContent, LineContent, NumberedInvoice, Seller, total
+from billing.documents.domain.invoices import (
+    Buyer,
+    DocumentType,
+    InvoiceContent,
+    LineContent,
+    NumberedInvoice,
+    PrecedingInvoice,
+    Seller,
+    total,
+)
 from billing.records.domain.identifiers import ocr_reference
 from billing.records.domain.money import to_ore
 from billing.records.domain.periods import Month
@@ -55,3 +64,15 @@ def invoice(*lines: LineContent, seller: Seller = SELLER, **buyer: object) -> Nu
     chosen = lines or (line(1, "589, Kontor A", "1000", "90"), line(2, "689, Kontor A", "3", "12.3456"))
     content = InvoiceContent(seller, to, APRIL, chosen, total(chosen, round_to_krona=to.round_to_krona))
     return NumberedInvoice("2023-000001", dt.date(2023, 5, 2), dt.date(2023, 6, 1), ocr_reference(2023, 1), content)
+
+
+def credit_note(*lines: LineContent, **buyer: object) -> NumberedInvoice:
+    """A credit note over `lines` of invoice 2023-000001, with the next number."""
+    credited = invoice(*lines, **buyer)
+    content = replace(
+        credited.content,
+        document_type=DocumentType.CREDIT_NOTE,
+        preceding=PrecedingInvoice(credited.number, credited.issue_date),
+    )
+    number, reference = "2023-000002", ocr_reference(2023, 2)
+    return replace(credited, number=number, issue_date=dt.date(2023, 5, 9), payment_reference=reference, content=content)

@@ -48,6 +48,9 @@ def test_both_sketches(sketches):
     assert (region.net, region.vat, region.gross) == (Decimal("242095.00"), Decimal("60523.75"), Decimal("302618.75"))
     assert (municipality.net, municipality.gross) == (Decimal("159065.00"), Decimal("198831.25"))
     assert (region.payable, region.rounding) == (Decimal("302618.75"), Decimal("0.00"))
+    assert set(InvoiceLine.objects.values_list("article_code", "description")) == {
+        ("589", "Kort 589"), ("689", "Kort 689"), ("ABO", ""),
+    }  # fmt: skip
     # Numbers go by organisation number: 212999-0012 before 232999-0010.
     assert (municipality.number, region.number) == ("2023-000001", "2023-000002")
     assert municipality.payment_reference == "202300000124"

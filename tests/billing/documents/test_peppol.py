@@ -9,9 +9,10 @@ import pytest
 from lxml import etree
 
 from billing.documents import peppol, ubl
+from billing.documents.domain.invoices import NumberedInvoice
 from billing.records.domain.periods import Month
 from tests.billing.documents import official
-from tests.billing.documents.samples import SELLER, invoice, line
+from tests.billing.documents.samples import SELLER, credit_note, invoice, line
 
 NS = {"cac": ubl.CAC, "cbc": ubl.CBC}
 CBC, CAC = f"{{{ubl.CBC}}}", f"{{{ubl.CAC}}}"
@@ -29,6 +30,16 @@ GOOD = {
     "markup in texts": invoice(line(1, "589, <script>&{{7*7}}]]>", "1", "90"), name="A & B <region>"),
     "emoji": invoice(line(1, "589, Kontor 🏥", "1", "90")),
     "free": invoice(line(1, "589", "4", "0")),
+    "described": invoice(replace(line(1, "631, Borås stad", "1", "75"), description="Liggande kort utan foto")),
+    "credit": credit_note(),
+    "credit of everything": credit_note(
+        replace(line(1, "631, Borås stad", "0.5", "75"), description="Liggande kort utan foto"),
+        line(2, "bok, avser mars 2023", "7", "0.0714", rate="6", month=MARCH),
+        contract="KA2-17",
+        invoiced_object="A-9",
+        order_number="P12",
+        round_to_krona=True,
+    ),
 }
 
 
@@ -62,15 +73,30 @@ def test_texts_are_literal_in_the_document():
 Change = Callable[[etree._Element], None]
 
 
-def broken(*changes: Change) -> bytes:
-    root = etree.fromstring(ubl.build(invoice()))
+def broken(*changes: Change, of: NumberedInvoice | None = None) -> bytes:
+    root = etree.fromstring(ubl.build(of or invoice()))
     for change in changes:
         change(root)
     return etree.tostring(root)
 
 
+IN_CREDIT_NOTE = {
+    "cac:InvoiceLine": "cac:CreditNoteLine",
+    "cbc:InvoicedQuantity": "cbc:CreditedQuantity",
+    "cbc:DueDate": "cac:PaymentMeans/cbc:PaymentDueDate",
+}
+
+
+def found(root: etree._Element, path: str) -> list[etree._Element]:
+    """The elements at a path of an invoice, also in a credit note, which names some of them otherwise."""
+    if root.tag == f"{{{ubl.CREDIT_NOTE}}}CreditNote":
+        for name, other in IN_CREDIT_NOTE.items():
+            path = path.replace(name, other)
+    return root.xpath(path, namespaces=NS)
+
+
 def first(root: etree._Element, path: str) -> etree._Element:
-    return root.xpath(path, namespaces=NS)[0]
+    return found(root, path)[0]
 
 
 def text(path: str, value: str) -> Change:
@@ -86,7 +112,7 @@ def attribute(path: str, name: str, value: str) -> Change:
 
 def drop(path: str) -> Change:
     def change(root):
-        for element in root.xpath(path, namespaces=NS):
+        for element in found(root, path):
             element.getparent().remove(element)
 
     return change
@@ -111,7 +137,7 @@ def add(path: str, xml: str) -> Change:
     return change
 
 
-def credit_note(root: etree._Element) -> None:
+def typed_as_credit_note(root: etree._Element) -> None:
     """Renames what is named otherwise in a credit note."""
     first(root, "cbc:InvoiceTypeCode").tag = f"{CBC}CreditNoteTypeCode"
 
@@ -239,7 +265,7 @@ BREAKS: list[tuple[str, list[Change]]] = [
     ("PEPPOL-EN16931-CL007", [attribute("cac:LegalMonetaryTotal/cbc:PayableAmount", "currencyID", "KRON")]),
     ("PEPPOL-EN16931-CL008", [attribute(f"{BUYER_PARTY}/cbc:EndpointID", "schemeID", "0000")]),
     ("PEPPOL-EN16931-P0100", [text("cbc:InvoiceTypeCode", "325")]),
-    ("PEPPOL-EN16931-P0101", [credit_note]),
+    ("PEPPOL-EN16931-P0101", [typed_as_credit_note]),
     *(
         (
             f"PEPPOL-EN16931-{number}",
@@ -275,7 +301,20 @@ BREAKS: list[tuple[str, list[Change]]] = [
     ("SITHS-R-006", [text(ACCOUNT, "9912347")]),
     ("SITHS-R-007", [text("cac:PaymentMeans/cbc:PaymentID", "202300000132")]),
     ("SITHS-R-008", [drop(f"{BUYER_PARTY}/cac:PostalAddress/cbc:CityName")]),
+    ("SITHS-R-010", [add(".", "<cac:BillingReference/>")]),
 ]
+PRECEDING = "cac:BillingReference/cac:InvoiceDocumentReference"
+ONLY_CREDIT_NOTES: list[tuple[str, list[Change]]] = [
+    ("PEPPOL-EN16931-P0101", [text("cbc:CreditNoteTypeCode", "380")]),
+    ("SITHS-R-009", [drop("cac:BillingReference")]),
+    ("SITHS-R-009", [drop(f"{PRECEDING}/cbc:IssueDate")]),
+    ("SITHS-R-009", [text(f"{PRECEDING}/cbc:ID", "")]),
+    ("SITHS-R-009", [again("cac:BillingReference")]),
+    ("SITHS-R-011", [text("cac:CreditNoteLine[1]/cbc:CreditedQuantity", "-1000")]),
+    ("SITHS-R-011", [drop("cac:CreditNoteLine[1]/cbc:CreditedQuantity")]),
+]
+ONLY_INVOICES = {"PEPPOL-EN16931-P0100", "PEPPOL-EN16931-P0101", "PEPPOL-EN16931-P0112", "SITHS-R-010"}
+BOTH = [(rule, changes) for rule, changes in BREAKS if rule not in ONLY_INVOICES]
 
 
 @pytest.mark.parametrize(("rule", "changes"), BREAKS, ids=[rule for rule, _ in BREAKS])
@@ -285,8 +324,32 @@ def test_a_broken_invoice_names_the_rule(rule, changes):
     assert findings[rule].endswith(".")
 
 
+@pytest.mark.parametrize(("rule", "changes"), [*BOTH, *ONLY_CREDIT_NOTES])
+def test_a_broken_credit_note_names_the_rule(rule, changes):
+    findings = {finding.rule: finding.message for finding in peppol.check(broken(*changes, of=credit_note()))}
+    assert rule in findings
+    assert findings[rule].endswith(".")
+
+
 def test_every_rule_is_broken_by_a_test():
-    assert sorted(peppol.rule_ids()) == sorted(rule for rule, _ in BREAKS)
+    assert set(peppol.rule_ids()) == {rule for rule, _ in (*BREAKS, *ONLY_CREDIT_NOTES)}
+    assert len(set(peppol.rule_ids())) == len(peppol.rule_ids())
+
+
+def test_a_credit_note_has_its_due_date_where_bis_says_and_names_the_invoice():
+    root = etree.fromstring(ubl.build(credit_note()))
+    assert root.xpath("string(cac:PaymentMeans/cbc:PaymentDueDate)", namespaces=NS) == "2023-06-01"
+    assert not root.xpath("cbc:DueDate", namespaces=NS)
+    stated = ubl.read(ubl.build(credit_note()))
+    assert (stated["document_type"], stated["preceding_number"], stated["preceding_date"]) == ("381", "2023-000001", "2023-05-02")
+    assert stated["lines"] == "90000.00 37.04"
+
+
+@pytest.mark.parametrize("other", ["380", "384"])
+def test_a_type_of_the_other_document_gets_no_number(other):
+    wrong = ubl.build(credit_note()).decode().replace("<cbc:CreditNoteTypeCode>381<", f"<cbc:CreditNoteTypeCode>{other}<")
+    assert "PEPPOL-EN16931-P0101" in {finding.rule for finding in peppol.check(wrong.encode())}
+    assert "PEPPOL-EN16931-P0100" in {finding.rule for finding in peppol.check(broken(text("cbc:InvoiceTypeCode", "381")))}
 
 
 @pytest.mark.parametrize(("scheme", "value"), RIGHT_IDENTIFIERS)
@@ -336,4 +399,4 @@ def test_a_document_that_cannot_be_read_states_nothing():
 
 def test_a_change_of_the_bytes_needs_a_new_renderer_version():
     digest = hashlib.sha256(b"".join(ubl.build(GOOD[name]) for name in sorted(GOOD))).hexdigest()
-    assert (ubl.VERSION, digest) == ("ubl/1", "8262b5c4d13315070341f1ebc38bd82a863ce688aa751e4ea2f1db2e967329ce")
+    assert (ubl.VERSION, digest) == ("ubl/2", "3432585d1fa4eafd5899f7f6c0ccdb801932667d4b975b1a48c2c6af9c0171cc")

@@ -16,7 +16,7 @@ from billing.service import run_month
 from siths_portal.lib.errors import Unavailable
 from siths_portal.lib.processes import children
 from tests.billing.documents import official
-from tests.billing.documents.samples import invoice, line
+from tests.billing.documents.samples import credit_note, invoice, line
 from tests.billing.facts import local, uid
 from tests.billing.world import APRIL, customer
 
@@ -30,6 +30,7 @@ FULL = invoice(
     order_number="P12",
     round_to_krona=True,
 )
+FULL_CREDIT = credit_note(*FULL.content.lines, contract="KA2-17", invoiced_object="A-9", order_number="P12")
 
 
 def mutations(xml: bytes) -> Iterator[tuple[str, bytes]]:
@@ -97,15 +98,16 @@ CHANGES = {
 
 @pytest.mark.soak
 def test_no_mutation_that_the_official_rules_stop_passes_the_gate():
-    everything = [each for base in (invoice(), FULL) for each in mutations(ubl.build(base))]
+    everything = [each for base in (invoice(), FULL, credit_note(), FULL_CREDIT) for each in mutations(ubl.build(base))]
     chosen = random.Random(14).sample(everything, min(SAMPLE, len(everything)))
     stopped = [(name, xml) for name, xml in chosen if official.xsd_errors(xml) or official.cen_errors(xml)]
     assert len(stopped) > len(chosen) // 2
     assert [name for name, xml in stopped if not validation.check(xml)] == []
 
 
-def test_a_good_invoice_passes():
-    assert validation.check(ubl.build(FULL)) == []
+@pytest.mark.parametrize("good", [FULL, FULL_CREDIT])
+def test_a_good_document_passes(good):
+    assert validation.check(ubl.build(good)) == []
 
 
 def test_our_own_rules_survive_every_mutation():

@@ -12,7 +12,7 @@ from billing.documents import sie
 from billing.documents.domain.invoices import DocumentType, PrecedingInvoice
 from billing.invoices.models import FileFormat, Invoice
 from billing.invoices.queries import invoices
-from billing.invoices.services import exporting, frozen, rendering
+from billing.invoices.services import drafts, exporting, frozen, rendering
 from billing.ledger.domain import line_kinds
 from billing.ledger.domain.grouping import Place
 from billing.ledger.domain.line_kinds import DrillDown, LineKind, Reconciliation
@@ -135,3 +135,11 @@ def test_the_content_hash_of_a_credit_note_names_its_type_and_what_it_corrects()
     credit = replace(content, document_type=DocumentType.CREDIT_NOTE, preceding=preceding).as_json()
     assert credit.keys() - content.as_json().keys() == {"document_type", "preceding"}
     assert "grouping_key" not in content.as_json()["lines"][0]
+
+
+def test_hashes_from_before_lines_had_descriptions_hold() -> None:
+    content = invoice().content
+    assert drafts.content_hash(content) == "88b61494537f0d9a5bf380a1405f0e35bd4e6b84883ef644c11152cac92123b7"
+    described = replace(content, lines=(replace(content.lines[0], description="Kort 589"), *content.lines[1:]))
+    assert described.as_json()["lines"][0]["description"] == "Kort 589"
+    assert "description" not in described.as_json()["lines"][1]

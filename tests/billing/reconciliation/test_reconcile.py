@@ -9,11 +9,10 @@ from django.db import connection
 
 from billing.documents import ubl
 from billing.invoices.models import Invoice
-from billing.invoices.services import frozen, numbering, rendering
+from billing.invoices.services import drafts, frozen, numbering, rendering
 from billing.invoices.services.integrity import IssuedCheck
 from billing.reconciliation.services.reconcile import reconcile
 from billing.records.models import Document, Event, EventSeal
-from billing.runs.services import drafting
 from billing.service import run_month, verify_issued
 from siths_portal.lib.audit import seals
 from siths_portal.lib.errors import Conflict, NotFound
@@ -98,7 +97,7 @@ def forge(number: str, *changes: str) -> None:
     tamper(*(f"UPDATE billing_invoice SET {change} WHERE number = '{number}'" for change in changes))
     previous = numbering.genesis("2023")
     for invoice in Invoice.objects.order_by("sequence"):
-        invoice.content_sha256 = drafting.content_hash(frozen.content_of(invoice))
+        invoice.content_sha256 = drafts.content_hash(frozen.content_of(invoice))
         chain = numbering.link_hash(invoice, previous)
         tamper(
             f"UPDATE billing_invoice SET content_sha256 = '{invoice.content_sha256}', previous_hash = '{previous}', "
