@@ -45,9 +45,16 @@ class LedgerEntry(BillableEvent):
     """A billable event with a copy of its price. Append-only: a later change of the price list does not affect it.
 
     Entries of one customer with the same `grouping_key` make one invoice line (`LineKind.grouping_key`).
+
+    An entry with a wrong price that is not invoiced is corrected by two more: a reversal of the same kind and price with the
+    negative quantity, and an adjustment with the right price. Neither the wrong entry nor its reversal gets on a line
+    (`billable`). The database checks a reversal against its entry, allows one of each, and refuses one for an entry on a line.
     """
 
     price_item = models.ForeignKey(PriceItem, on_delete=models.PROTECT, related_name="entries")
+    reverses = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="reversals", db_index=False)
+    adjusts = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="adjustments", db_index=False)
+    reason = models.CharField(max_length=500, blank=True, default="")
     unit_price = models.DecimalField(max_digits=12, decimal_places=4)
     vat_rate = models.DecimalField(max_digits=5, decimal_places=2)
     grouping_key = models.CharField(max_length=GROUPING_KEY_LENGTH)
@@ -58,10 +65,23 @@ class LedgerEntry(BillableEvent):
             models.Index(fields=["period", "kind"], name="billing_ledger_period"),
         ]
         constraints = [
-            models.CheckConstraint(name="billing_ledger_quantity", condition=Q(quantity__gt=0)),
+            models.CheckConstraint(
+                name="billing_ledger_quantity",
+                condition=Q(reverses=None, quantity__gt=0) | Q(reverses__isnull=False, adjusts=None, quantity__lt=0),
+            ),
+            models.CheckConstraint(name="billing_ledger_reason", condition=Q(reverses=None, adjusts=None) | ~Q(reason="")),
+            models.UniqueConstraint(
+                name="billing_ledger_reversed_once", fields=["reverses"], condition=Q(reverses__isnull=False)
+            ),
+            models.UniqueConstraint(name="billing_ledger_adjusted_once", fields=["adjusts"], condition=Q(adjusts__isnull=False)),
             models.CheckConstraint(name="billing_ledger_office_by_kind", condition=_offices_by_kind()),
             models.CheckConstraint(name="billing_ledger_grouping_key", condition=~Q(grouping_key="")),
         ]
+
+
+def billable() -> models.QuerySet[LedgerEntry]:
+    """Returns the entries that belong on an invoice line: neither reversed nor a reversal."""
+    return LedgerEntry.objects.filter(reverses=None, reversals=None)
 
 
 class UnpricedFact(BillableEvent):

@@ -16,7 +16,7 @@ from billing.invoices.models import Counter, Invoice, InvoiceLine, InvoiceState,
 from billing.invoices.services import frozen, integrity
 from billing.ledger.domain import line_kinds
 from billing.ledger.domain.line_kinds import Reconciliation
-from billing.ledger.models import LedgerEntry, SubscriptionSnapshot
+from billing.ledger.models import LedgerEntry, SubscriptionSnapshot, billable
 from billing.records.domain import money
 from billing.records.domain.periods import Month
 from billing.runs.models import InvoiceRun
@@ -68,7 +68,7 @@ def _difference(number: int, title: str, named: list[str], value: Decimal | None
 
 
 def _entries_without_line(run: InvoiceRun) -> Difference:
-    keys = LedgerEntry.objects.filter(period=run.period, line_event=None).order_by("id")
+    keys = billable().filter(period=run.period, line_event=None).order_by("id")
     named = list(keys.values_list("source_key", flat=True)[:_NAMED])
     return _difference(1, "Händelser i månaden utan fakturarad", named, Decimal(keys.count()))
 
@@ -133,7 +133,8 @@ def _subscriptions(run: InvoiceRun) -> Difference:
 def _cards(month: Month) -> Difference:
     sent = connected.get(ports.IssuanceFacts).sent_card_count(month.start, month.end)
     cards = line_kinds.reconciled_by(Reconciliation.SENT_CARDS)
-    entered = LedgerEntry.objects.filter(kind__in=cards, period=month.first_day).count()
+    events = LedgerEntry.objects.filter(kind__in=cards, reverses=None, adjusts=None)
+    entered = events.filter(period=month.first_day).count()
     named = [f"skickade {sent}, i liggaren {entered}"] if sent != entered else []
     return _difference(7, "Skickade kort mot kort i liggaren", named, Decimal(abs(sent - entered)))
 

@@ -17,7 +17,7 @@ from billing.invoices.models import Invoice
 from billing.invoices.services import drafts
 from billing.ledger.domain import line_kinds
 from billing.ledger.domain.grouping import Group, Labels, Subscriber
-from billing.ledger.models import LedgerEntry, SubscriptionSnapshot, UnpricedFact
+from billing.ledger.models import LedgerEntry, SubscriptionSnapshot, UnpricedFact, billable
 from billing.records.domain.periods import Month
 from billing.records.models import Event
 from billing.runs.models import InvoiceRun, ItemState, RunItem
@@ -90,7 +90,7 @@ def _record(actor_ref: str, action: str, item: RunItem, facts: dict[str, Any]) -
 
 def unbilled(party_id: UUID, month: Month) -> QuerySet[LedgerEntry]:
     """Returns the party's entries of `month` and earlier months that are not on a line."""
-    return LedgerEntry.objects.filter(party_id=party_id, period__lte=month.first_day, line_event=None)
+    return billable().filter(party_id=party_id, period__lte=month.first_day, line_event=None)
 
 
 def grouped(entries: QuerySet[LedgerEntry]) -> list[Group]:
@@ -166,6 +166,7 @@ WITH due AS MATERIALIZED (
   FROM billing_ledgerentry e
   WHERE party_id = %(party)s AND period + 0 <= %(period)s AND id + 0 <= %(cutoff)s
     AND (SELECT true FROM billing_lineevent x WHERE x.entry_id = e.id) IS NULL
+    AND reverses_id IS NULL AND (SELECT true FROM billing_ledgerentry r WHERE r.reverses_id = e.id) IS NULL
 ), line AS MATERIALIZED (
   SELECT id, grouping_key FROM billing_invoiceline WHERE invoice_id = %(invoice)s
 )

@@ -12,7 +12,7 @@ from billing.documents.domain.invoices import InvoiceContent
 from billing.invoices.services import drafts
 from billing.ledger.domain import line_kinds
 from billing.ledger.domain.grouping import Group, Subscriber
-from billing.ledger.models import LedgerEntry
+from billing.ledger.models import billable
 from billing.ledger.services import ledger
 from billing.prices.services.prices import PriceBook
 from billing.records.domain import codes
@@ -45,7 +45,7 @@ def preview(party_id: UUID | None = None, *, pull: bool = True) -> list[Preview]
     counts = [count for count in connected.get(ports.IssuanceFacts).subscription_counts(now, party_id) if count.persons]
     parties = {count.party_id for count in counts}
     if party_id is None:
-        open_entries = LedgerEntry.objects.filter(period__lte=month.first_day, line_event=None)
+        open_entries = billable().filter(period__lte=month.first_day, line_event=None)
         parties |= set(open_entries.values_list("party_id", flat=True).distinct())
     else:
         parties.add(party_id)
@@ -92,7 +92,7 @@ def previewed_line(order_id: UUID) -> str | None:
     month = Month.of(clock.now())
     ledger.collect()
     key = line_kinds.CARD.source_key(order_id)
-    entry = LedgerEntry.objects.filter(source_key=key, line_event=None, period__lte=month.first_day).first()
+    entry = billable().filter(source_key=key, line_event=None, period__lte=month.first_day).first()
     if entry is None:
         return None
     content = preview(entry.party_id)[0].content

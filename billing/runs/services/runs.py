@@ -9,7 +9,7 @@ from billing import ports
 from billing.customers.models import BillingCustomer, CustomerState
 from billing.documents import validation
 from billing.invoices.models import Invoice, InvoiceState
-from billing.ledger.models import LedgerEntry, SubscriptionSnapshot, UnpricedFact
+from billing.ledger.models import SubscriptionSnapshot, UnpricedFact, billable
 from billing.ledger.services import ledger
 from billing.records.domain import codes
 from billing.records.domain.periods import Month
@@ -103,7 +103,7 @@ def _parties(month: Month, cutoff: int) -> set[UUID]:
     """Returns active customers and all parties with something to invoice. A party without customer data gets a blocked item."""
     now = clock.now()
     in_force = BillingCustomer.objects.filter(Q(valid_until=None) | Q(valid_until__gt=now), valid_from__lte=now)
-    unbilled = LedgerEntry.objects.filter(period__lte=month.first_day, id__lte=cutoff, line_event=None)
+    unbilled = billable().filter(period__lte=month.first_day, id__lte=cutoff, line_event=None)
     waiting = UnpricedFact.objects.filter(period__lte=month.first_day)
     return {
         *in_force.filter(state=CustomerState.ACTIVE).values_list("party_id", flat=True),
