@@ -10,9 +10,7 @@ import sys
 # Commands that connect as the process with the token. All `pki_` commands do too.
 PKI_COMMANDS = frozenset({"audit_head", "audit_verify"})
 WITHOUT_TOKEN = frozenset({"pki_ocsp_publish", "pki_ocspd"})
-SIMULATORS = frozenset(
-    {"access_point_simulator", "directory_simulator", "eid_app_simulator", "idp_simulator", "supplier_simulator"}
-)
+SIMULATORS = frozenset(f"{name}_simulator" for name in ("access_point", "directory", "eid_app", "idp", "mail", "supplier"))
 
 
 def main() -> None:

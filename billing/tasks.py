@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from billing.delivery.services import measures, sending
+from billing.delivery.services import measures, notices, sending
 from billing.ledger.services import ledger
 
 
@@ -16,4 +16,5 @@ def collect() -> None:
 def deliver() -> None:
     """Sends issued documents that are due, asks for the receivers' verdicts, and measures what still waits."""
     sending.send_due()
+    notices.send_due()
     measures.measure()

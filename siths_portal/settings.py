@@ -406,6 +406,23 @@ ENVIRONMENT_NAME = env.str("ENVIRONMENT_NAME", default="Utveckling, med påhitta
 PROGRAM_BUILD = env.str("PROGRAM_BUILD", default="")
 ACCESSIBILITY_CONTACT = env.str("ACCESSIBILITY_CONTACT", default="tillganglighet@demo-e-legitimationer.example")
 
+# --- e-mail: the server, and the sender of what the portal sends -----------------------------------------------------------
+_MAIL_PASSWORD_FILE = env.str("EMAIL_PASSWORD_FILE", default="")
+MAILERS = {
+    "default": {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": env.str("EMAIL_HOST", default="127.0.0.1"),
+            "port": env.int("EMAIL_PORT", default=PORT_BASE + 15),
+            "username": env.str("EMAIL_HOST_USER", default=""),
+            "password": Path(_MAIL_PASSWORD_FILE).read_text().strip() if _MAIL_PASSWORD_FILE else "",
+            "use_tls": env.bool("EMAIL_USE_TLS", default=not DEBUG),
+            "timeout": env.int("EMAIL_TIMEOUT", default=20),
+        },
+    }
+}
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="portal@demo-e-legitimationer.example")
+
 # --- billing: the seller, an invented company with numbers that pass their checks -------------------------------------------
 SELLER_NAME = env.str("SELLER_NAME", default="Demo e-legitimationer AB")
 SELLER_ORGNR = env.str("SELLER_ORGNR", default="5599990008")

@@ -67,3 +67,36 @@ class DeliveryAttempt(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["delivery", "id"], name="billing_delivery_attempts")]
+
+
+class NoticeState(models.TextChoices):
+    """The state of a notice by e-mail."""
+
+    WAITING = "waiting", "Väntar på att skickas"
+    SENT = "sent", "Skickat"
+    REFUSED = "refused", "Avvisat av e-postservern"
+
+
+class Notice(models.Model):
+    """An e-mail that tells a customer of an issued document, for customers with such an address.
+
+    It is inserted in the transaction that issues the document. It repeats nothing of the document but its number and month.
+    """
+
+    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="notice")
+    recipient = models.EmailField()
+    state = models.CharField(max_length=10, choices=NoticeState, default=NoticeState.WAITING)
+    attempts = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        indexes = [models.Index(fields=["next_at"], name="billing_notice_due", condition=Q(next_at__isnull=False))]
+        constraints = [
+            models.CheckConstraint(
+                name="billing_notice_settled",
+                condition=Q(state=NoticeState.WAITING.value, settled_at=None, next_at__isnull=False)
+                | ~Q(state=NoticeState.WAITING.value) & Q(settled_at__isnull=False, next_at=None),
+            ),
+        ]

@@ -7,7 +7,7 @@ from billing.customers.models import (
     CustomerState,
     EndpointChange,
 )
-from billing.delivery.models import Delivery, DeliveryAttempt, DeliveryState
+from billing.delivery.models import Delivery, DeliveryAttempt, DeliveryState, Notice, NoticeState
 from billing.invoices.models import (
     Counter,
     FileFormat,
@@ -47,6 +47,8 @@ __all__ = [
     "ItemState",
     "LedgerEntry",
     "LineEvent",
+    "Notice",
+    "NoticeState",
     "PriceItem",
     "RunItem",
     "RunState",

@@ -26,7 +26,7 @@ from siths_portal.dev.private_services import (
 )
 from siths_portal.dev.progress import HouseError
 
-# Offsets from PORT_BASE; 10-14 are the simulators (identity provider, eID app, card supplier, directory, access point).
+# Offsets from PORT_BASE; 10-15 are the simulators (identity provider, eID app, card supplier, directory, access point, mail).
 OFFSETS = {
     "portal": 0,
     "minasidor": 1,
@@ -37,6 +37,7 @@ OFFSETS = {
     "supplier": 12,
     "directory": 13,
     "access-point": 14,
+    "mail": 15,
     "metrics": 90,
     "pki-worker": 91,
     "api": 443,

@@ -155,6 +155,12 @@ def application_programs(house: House) -> list[Program]:
             lambda: accepts(house.port("access-point")), env=OUTSIDE,
         ),
         Program(
+            "mail",
+            [*manage, "mail_simulator", "--bind", f"127.0.0.1:{house.port('mail')}",
+             "--folder", str(house.var / "simulators" / "mail")],
+            lambda: accepts(house.port("mail")), env=OUTSIDE,
+        ),
+        Program(
             "idp",
             [*manage, "idp_simulator", "--bind", f"127.0.0.1:{idp_port}", "--issuer", house.settings()["OIDC_ISSUER"],
              "--data", str(house.var / "simulators" / "idp"), "--cards", str(house.var / "simulators" / "cards"),

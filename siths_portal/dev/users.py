@@ -38,7 +38,8 @@ USERS: dict[str, tuple[str, ...]] = {
 OF_PROGRAM = {
     "redis": REDIS, "portal": PORTAL, "minasidor": PORTAL, "api": API, "pki-worker": PKI,
     "worker": WORKER, "beat": WORKER, "status": WORKER, "ocsp-publisher": WORKER, "ocspd": OCSPD, "metrics": OCSPD,
-    "directory": SIMULATORS, "access-point": SIMULATORS, "idp": SIMULATORS, "eid-app": SIMULATORS, "supplier": SIMULATORS,
+    "access-point": SIMULATORS, "directory": SIMULATORS, "mail": SIMULATORS,
+    "idp": SIMULATORS, "eid-app": SIMULATORS, "supplier": SIMULATORS,
     "people-front": PROXY_USER, "status-front": PROXY_USER, "nginx": PROXY_USER,
 }  # fmt: skip
 DATABASE_ROLES = ((PORTAL, APP_ROLE), (API, API_ROLE), (PKI, PKI_ROLE), (WORKER, WORKER_ROLE))

@@ -26,6 +26,8 @@ from pki.ports import IssuanceCheck
 from pki.revocation.holds import CardCodes
 from siths_portal.lib import ports
 from siths_portal.lib.audit.keys import AuditKeys
+from siths_portal.lib.mail import Mailer
+from siths_portal.lib.mail.smtp import SmtpMailer
 from siths_portal.lib.rest import idempotency
 
 
@@ -67,6 +69,7 @@ def connect() -> None:
     facts: IssuanceFacts = issuance
     ports.connect(IssuanceFacts, facts)
     ports.connect(InvoiceReadiness, OwnInvoicing())
+    ports.connect(Mailer, SmtpMailer())
     ports.connect(AccessPoint, import_string(settings.ACCESS_POINT_BACKEND)())
     ports.connect(ArticlePrices, OwnPrices())
     ports.connect(CertificateStatusChecker, OwnAuthorities())

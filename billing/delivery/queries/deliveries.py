@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from billing.delivery.models import UNDELIVERED, Delivery, DeliveryAttempt, DeliveryState
+from billing.delivery.models import UNDELIVERED, Delivery, DeliveryAttempt, DeliveryState, Notice
 from issuance.authz import Action, Actor, policy
 from siths_portal.lib.lists import Rows
 
@@ -32,6 +32,8 @@ class DeliveryView:
     message_id: str
     receiver: str
     calls: tuple[DeliveryAttempt, ...]
+    notice: Notice | None
+    """The e-mail to the customer, if it has an address for that."""
 
 
 def rows(actor: Actor) -> Rows[Delivery, DeliveryRow]:
@@ -63,7 +65,11 @@ def view(actor: Actor, number: str) -> DeliveryView:
     calls = DeliveryAttempt.objects.filter(delivery=delivery).order_by("-id")[:_ATTEMPTS_SHOWN]
     buyer = delivery.invoice.buyer
     return DeliveryView(
-        _row(delivery), str(delivery.message_id), f"{buyer['endpoint_scheme']}:{buyer['endpoint_id']}", tuple(calls)
+        _row(delivery),
+        str(delivery.message_id),
+        f"{buyer['endpoint_scheme']}:{buyer['endpoint_id']}",
+        tuple(calls),
+        Notice.objects.filter(invoice=delivery.invoice_id).first(),
     )
 
 

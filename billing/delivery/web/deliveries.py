@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 from django_filters import ChoiceFilter, FilterSet
 
-from billing.delivery.models import UNDELIVERED, Delivery, DeliveryAttempt, DeliveryState
+from billing.delivery.models import UNDELIVERED, Delivery, DeliveryAttempt, DeliveryState, Notice, NoticeState
 from billing.delivery.queries import deliveries as queries
 from billing.delivery.queries.deliveries import DeliveryRow, DeliveryView
 from billing.delivery.services import handling
@@ -161,9 +161,18 @@ def _context(view: DeliveryView, form: Form) -> dict[str, Any]:
         "facts": [
             {"label": _("Mottagarens elektroniska adress"), "value": view.receiver},
             {"label": _("Meddelande-id"), "value": view.message_id},
+            *_notice(view.notice),
         ],
         "calls": [_call(each) for each in view.calls],
     }
+
+
+def _notice(notice: Notice | None) -> list[dict[str, Any]]:
+    """Returns the rows about the e-mail to the customer."""
+    if notice is None:
+        return []
+    state = NoticeState(notice.state).label
+    return [{"label": _("E-post om fakturan"), "value": f"{notice.recipient}: {state}"}]
 
 
 def _call(call: DeliveryAttempt) -> dict[str, Any]:
