@@ -9,7 +9,6 @@ import io
 import multiprocessing
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -56,20 +55,12 @@ from tests.pki import orders
 from tests.pki.authorities import golden
 from tests.pki.issuing.soak_cast import Stage, issue_while_the_token_restarts, told
 from tests.pki.issuing.test_soak_issuance import check, settle
+from tests.pki.linting import WARNING, lint, lint_by_program
 from tests.pki.orders import csr, order, plan
 from tests.waiting import wait_for
 
-BIN = Path(sys.executable).parent
 PERSONS = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign", "mobile-auth", "mobile-sign")
 ETSI = dict.fromkeys(PERSONS, "NCP-NATURAL-PERSON-CERTIFICATE") | {"seal": "NCP-LEGAL-PERSON-CERTIFICATE"}
-
-
-def lint(program: str, *arguments: object) -> int:
-    """How many findings pkilint's command has."""
-    done = subprocess.run([str(BIN / program), "lint", *map(str, arguments)], capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    print(done.stdout)
-    return done.returncode
 
 
 def revoke(*rows: Certificate, reason: str = "superseded") -> None:
@@ -109,17 +100,17 @@ def test_f10_1_pkilint_finds_nothing_in_any_profile(profile, tmp_path):
     file, _above = golden.golden(profile, issuer_key, issuer_key if PROFILES[profile].basic_constraints else "rsa-2048").write(
         tmp_path
     )
-    assert lint("lint_pkix_cert", "-s", "WARNING", "-f", "CSV", file) == 0
+    assert lint("lint_pkix_cert", *WARNING, file) == 0
     if profile in ETSI:
-        assert lint("lint_etsi_cert", "-t", ETSI[profile], "-s", "WARNING", "-f", "CSV", file) == 0
+        assert lint("lint_etsi_cert", "-t", ETSI[profile], *WARNING, file) == 0
 
 
 def test_f10_1_pkilint_bites(tmp_path):
     file, _above = golden.golden("person-id-sign", "ec-p384", "rsa-2048").write(tmp_path)
     assert KEY_USAGE in file.read_bytes()
     file.write_bytes(file.read_bytes().replace(KEY_USAGE, NOT_CRITICAL))
-    assert lint("lint_pkix_cert", "-s", "WARNING", "-f", "CSV", file) > 0
-    assert lint("lint_etsi_cert", "-t", ETSI["person-id-sign"], "-s", "WARNING", "-f", "CSV", file) > 0
+    assert lint_by_program("lint_pkix_cert", *WARNING, file) > 0
+    assert lint_by_program("lint_etsi_cert", "-t", ETSI["person-id-sign"], *WARNING, file) > 0
 
 
 def test_f10_1_pkilint_finds_nothing_in_lists_and_answers(world, tmp_path):
@@ -130,10 +121,10 @@ def test_f10_1_pkilint_finds_nothing_in_lists_and_answers(world, tmp_path):
         for row, reason in zip(rows, reasons, strict=False):
             revoke(row, reason=reason)
         building.publish_crl(ca.id)
-        assert lint("lint_crl", "-t", "CRL", "-p", "PKIX", "-s", "WARNING", "-f", "CSV", building.crl_path(ca)) == 0
+        assert lint("lint_crl", "-t", "CRL", "-p", "PKIX", *WARNING, building.crl_path(ca)) == 0
         presigning.presign([row.id for row in rows])
     building.publish_crl(world.root.id)
-    assert lint("lint_crl", "-t", "ARL", "-p", "PKIX", "-s", "WARNING", "-f", "CSV", building.crl_path(world.root)) == 0
+    assert lint("lint_crl", "-t", "ARL", "-p", "PKIX", *WARNING, building.crl_path(world.root)) == 0
     presigning.presign_all(world.root)
     said = set()
     for number, answer in enumerate(OcspResponse.objects.select_related("certificate")):
@@ -141,12 +132,12 @@ def test_f10_1_pkilint_finds_nothing_in_lists_and_answers(world, tmp_path):
         path.write_bytes(bytes(answer.der))
         kind = (answer.ca_id, answer.certificate.status)
         if kind not in said:
-            assert lint("lint_ocsp_response", "-s", "WARNING", "-f", "CSV", path) == 0
+            assert lint("lint_ocsp_response", *WARNING, path) == 0
         said.add(kind)
     assert said >= {(ca.id, state) for ca in (world.first, world.second) for state in ("issued", "revoked")}
     cut = building.crl_path(world.first)
     cut.write_bytes(cut.read_bytes().replace(bytes.fromhex("551d14"), bytes.fromhex("551d7f")))
-    assert lint("lint_crl", "-t", "CRL", "-p", "PKIX", "-s", "WARNING", "-f", "CSV", cut) > 0, "a list without its number"
+    assert lint_by_program("lint_crl", "-t", "CRL", "-p", "PKIX", *WARNING, cut) > 0, "a list without its number"
 
 
 # --- 4: kill -9 between T1 and T2, and what the sweeper makes of it -----------------------------------------------------------

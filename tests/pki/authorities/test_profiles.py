@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,10 +19,10 @@ from pki.issuing import planning, signing
 from pki.models import Certificate, CertificateAuthority, CertificateBlob, ProfileVersion
 from siths_portal.lib import clock
 from tests.pki import orders
+from tests.pki.linting import WARNING, lint
 from tests.pki.orders import order, plan
 
 ORDERED = orders.ORDERABLE
-BIN = Path(sys.executable).parent
 
 
 def issue(*wanted: service.CertificateOrder) -> list[x509.Certificate]:
@@ -55,8 +54,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 def test_pkilint_finds_nothing_at_warning(files):
     assert set(files) >= set(PROFILES)
     for name, path in files.items():
-        done = run(str(BIN / "lint_pkix_cert"), "lint", "-s", "WARNING", "-f", "CSV", str(path))
-        assert done.returncode == 0, f"{name}: {done.stdout}"
+        assert lint("lint_pkix_cert", *WARNING, path) == 0, name
 
 
 def test_pkilint_finds_person_certificates_fit_for_natural_persons(demo_pki, settings, tmp_path):
@@ -64,9 +62,7 @@ def test_pkilint_finds_person_certificates_fit_for_natural_persons(demo_pki, set
     for name in orders.PERSON_PROFILES:
         path = tmp_path / f"{name}.der"
         path.write_bytes(issue(order(name))[0].public_bytes(Encoding.DER))
-        command = ("lint_etsi_cert", "lint", "-t", "NCP-NATURAL-PERSON-CERTIFICATE", "-s", "WARNING", "-f", "CSV")
-        done = run(str(BIN / command[0]), *command[1:], str(path))
-        assert done.returncode == 0, f"{name}: {done.stdout}"
+        assert lint("lint_etsi_cert", "-t", "NCP-NATURAL-PERSON-CERTIFICATE", *WARNING, path) == 0, name
 
 
 def test_pkilint_bites(files, tmp_path):
@@ -76,7 +72,7 @@ def test_pkilint_bites(files, tmp_path):
     assert key_usage in der
     broken = tmp_path / "broken.der"
     broken.write_bytes(der.replace(key_usage, bytes.fromhex("0603551d0f010100")))
-    assert run(str(BIN / "lint_pkix_cert"), "lint", "-s", "WARNING", str(broken)).returncode > 0
+    assert lint("lint_pkix_cert", *WARNING, broken) > 0
 
 
 def test_openssl_and_gnutls_verify_each_chain(files, tmp_path):

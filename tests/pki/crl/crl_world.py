@@ -1,8 +1,6 @@
 """Helpers of the CRL tests: revoking, reading what is published, other programs' opinions, sharded CAs."""
 
 import subprocess
-import sys
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -12,6 +10,7 @@ from pki.crl import building
 from pki.models import CertificateAuthority
 from pki.revocation.revoking import plan_revocation
 from siths_portal.lib import clock
+from tests.pki import linting
 
 
 def revoke(*rows, reason="superseded", **options):
@@ -52,9 +51,4 @@ def run(*command, check=False) -> subprocess.CompletedProcess:
 
 def lint(flavour, path) -> int:
     """How many findings pkilint's CRL linter has at WARNING or above."""
-    program = Path(sys.executable).parent / "lint_crl"
-    done = run(program, "lint", "-t", flavour, "-p", "PKIX", "-s", "WARNING", "-f", "CSV", path)
-    assert "Traceback" not in done.stderr, done.stderr
-    if done.returncode:
-        print(done.stdout, done.stderr)
-    return done.returncode
+    return linting.lint("lint_crl", "-t", flavour, "-p", "PKIX", *linting.WARNING, path)
