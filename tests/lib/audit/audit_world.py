@@ -8,7 +8,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from pki.models import Event
-from siths_portal.lib.audit import seals
+from siths_portal.lib.audit import anchors, seals
+from tests.first_rows import first_rows
 
 COLUMNS = "id, xid, at, actor_ref, action, subject_type, subject_ref, subject_seq, facts"
 
@@ -28,6 +29,23 @@ def verify(*arguments):
     except CommandError as error:
         return f"{out.getvalue()}{error}\n", error.returncode
     return out.getvalue(), 0
+
+
+def first_chain(name, make):
+    """The rows that `make` leaves, and the files about the chains, from the second time on as copies (`first_rows`)."""
+
+    def made():
+        make()
+        return {path.name: (path.stat().st_mode, path.read_bytes()) for path in _files()}
+
+    for file, (mode, content) in first_rows(name, "", made).items():
+        path = anchors.folder() / file
+        path.write_bytes(content)
+        path.chmod(mode)
+
+
+def _files():
+    return anchors.folder().glob(f"{connection.settings_dict['NAME']}.*")
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
 from siths_portal.lib.audit import heads as audit_heads
 from siths_portal.wiring import heads
-from tests.lib.audit.audit_world import attacker, record, verify
+from tests.lib.audit.audit_world import attacker, first_chain, record, verify
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("audit_token")]
 HOUR = dt.timedelta(hours=1, seconds=1)
@@ -25,6 +25,13 @@ HOUR = dt.timedelta(hours=1, seconds=1)
 @pytest.fixture
 def file(settings):
     """Three statements an hour apart, the last an hour ago, each after five more sealed events; the file that holds them."""
+    first_chain("chain with heads", three_statements)
+    (path,) = settings.AUDIT_ANCHOR_DIR.glob("*.heads.jsonl")
+    assert [statement.number for statement in audit_heads.statements()] == [1, 2, 3]
+    return path
+
+
+def three_statements():
     start = clock.now() - 3 * HOUR
     for hours in range(3):
         with clock.moved_to(start + hours * HOUR):
@@ -33,9 +40,6 @@ def file(settings):
             tasks.mac()
             tasks.head()
     tasks.seal()
-    (path,) = settings.AUDIT_ANCHOR_DIR.glob("*.heads.jsonl")
-    assert [statement.number for statement in audit_heads.statements()] == [1, 2, 3]
-    return path
 
 
 def test_a_statement_is_verified_with_openssl_alone(file, tmp_path):
