@@ -21,7 +21,7 @@ from billing.invoices.models import (
 from billing.ledger.models import FeedPosition, LedgerEntry, SubscriptionSnapshot, UnpricedFact
 from billing.prices.models import PriceItem
 from billing.records.models import Document, Event, EventMacs, EventSeal
-from billing.runs.models import InvoiceRun, ItemState, RunItem, RunState
+from billing.runs.models import InvoiceRun, ItemState, RunApproval, RunCheck, RunItem, RunState
 
 __all__ = [
     "BillingCustomer",
@@ -50,6 +50,8 @@ __all__ = [
     "Notice",
     "NoticeState",
     "PriceItem",
+    "RunApproval",
+    "RunCheck",
     "RunItem",
     "RunState",
     "SeriesCorrection",

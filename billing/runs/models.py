@@ -1,20 +1,29 @@
-"""A month's run and its items, one for each customer."""
+"""A month's run, its items, one for each customer, and what two people approve."""
 
 from django.db import models
+from django.db.models import Q
 
 from siths_portal.lib.ids import new_id
 
 
 class RunState(models.TextChoices):
-    """The states of a run. Drafting and issuing are transactions and not states, so a crash cannot leave a wrong state."""
+    """The states of a run. Drafting and issuing are transactions and not states, so a crash cannot leave a wrong state.
+
+    One person releases the drafts of a run, another approves them. A draft that changes takes the run back to review.
+    """
 
     OPEN = "open", "Öppnad"
     REVIEW = "review", "Granskas"
+    RELEASED = "released", "Släppt"
+    APPROVED = "approved", "Godkänd"
     ISSUED = "issued", "Utfärdad"
 
 
 class InvoiceRun(models.Model):
-    """The one run of a month. `program_version` belongs to the processing history (BFNAR 2013:2 chapter 9)."""
+    """The one run of a month. `program_version` belongs to the processing history (BFNAR 2013:2 chapter 9).
+
+    `snapshot_at` is when the subscriptions were counted; without it the run is only asked for.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     period = models.DateField(unique=True)
@@ -49,3 +58,46 @@ class RunItem(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "party_id"], name="billing_item_once")]
         indexes = [models.Index(fields=["run", "state"], name="billing_item_state")]
+
+
+class RunApproval(models.Model):
+    """The release of a run's drafts by one person, and their approval by another.
+
+    `sha256` covers the id and content of each draft and the blocked customers, as the two people reviewed them. If a draft or a
+    blocked customer changes, the row no longer counts. The database allows one change, the approval, and only by another person.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    run = models.ForeignKey(InvoiceRun, on_delete=models.PROTECT, related_name="approvals")
+    sha256 = models.CharField(max_length=64)
+    invoices = models.PositiveIntegerField()
+    net = models.DecimalField(max_digits=14, decimal_places=2)
+    blocked = models.PositiveIntegerField()
+    released_by = models.CharField(max_length=200)
+    released_at = models.DateTimeField()
+    approved_by = models.CharField(max_length=200, null=True)
+    approved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "sha256"], name="billing_approval_once"),
+            models.CheckConstraint(name="billing_approval_of_drafts", condition=Q(invoices__gt=0)),
+            models.CheckConstraint(
+                name="billing_approval_by_two",
+                condition=Q(approved_by=None, approved_at=None)
+                | Q(approved_by__isnull=False, approved_at__isnull=False) & ~Q(approved_by=models.F("released_by")),
+            ),
+        ]
+
+
+class RunCheck(models.Model):
+    """The thirteen differences of a run (rules/billing 4.1), computed when `sha256` was the hash of what there was to approve.
+
+    The table is append-only. `differences` holds objects with number, title, value (a decimal as text) and named.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    run = models.ForeignKey(InvoiceRun, on_delete=models.PROTECT, related_name="checks")
+    sha256 = models.CharField(max_length=64)
+    made_at = models.DateTimeField()
+    differences = models.JSONField()

@@ -29,6 +29,17 @@ def facts(transactional_db, pdf_children, monkeypatch):
 
 
 @pytest.fixture
+def woken(monkeypatch):
+    """The tasks that were woken. Nobody runs them until the test does, as if Redis had lost them all."""
+    from siths_portal.lib.processes import jobs
+    from tests.billing.woken import Woken
+
+    found = Woken()
+    monkeypatch.setattr(jobs, "_wake", lambda name, _queue, ids: found.append((name, ids)))
+    return found
+
+
+@pytest.fixture
 def prices(facts):
     """The slides' prices."""
     from tests.billing import world

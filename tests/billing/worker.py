@@ -1,6 +1,7 @@
 """A worker of its own, for tests that kill it or race it: `python -m tests.billing.worker WHAT FACTS.json [GATE]`.
 
-WHAT is collect, draft, issue, render, deliver or run. With GATE it waits until that file exists. Prints what it did last.
+WHAT is collect, draft, issue, render, deliver or run, or a task: task-draft, task-issue, task-render. With GATE it waits until
+that file exists. Prints what it did last.
 """
 
 import sys
@@ -17,7 +18,7 @@ def main(what: str, facts_file: str, gate: str = "") -> None:
     from billing.invoices.services import rendering
     from billing.ledger.services import ledger
     from billing.runs.models import InvoiceRun
-    from billing.runs.services import drafting, issuing
+    from billing.runs.services import drafting, issuing, schedule
     from billing.service import run_month
     from siths_portal.lib import clock
     from tests.billing.facts import Facts
@@ -41,6 +42,9 @@ def main(what: str, facts_file: str, gate: str = "") -> None:
             print(result.issued)
             return
         run = InvoiceRun.objects.get()
+        if what.startswith("task-"):
+            print(getattr(schedule, what.removeprefix("task-"))(run.pk))
+            return
         work = {
             "draft": partial(drafting.draft_items, run),
             "issue": partial(issuing.issue, run),

@@ -1,8 +1,11 @@
 """Files of issued invoices, made once from frozen rows after issuing commits. The queue is the invoices without a file."""
 
 import datetime as dt
+import time
 from collections.abc import Callable
+from uuid import UUID
 
+import structlog
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
@@ -11,7 +14,10 @@ from billing.invoices.models import FileFormat, Invoice, InvoiceFile, InvoiceSta
 from billing.invoices.services import frozen
 from billing.records.models import Document, Event
 from siths_portal.lib import clock, faults
-from siths_portal.lib.errors import Conflict
+from siths_portal.lib.database import locks
+from siths_portal.lib.errors import Conflict, DomainError
+
+log = structlog.get_logger(__name__)
 
 _CHUNK = 100
 _VERSIONS = {FileFormat.PEPPOL: ubl.VERSION, FileFormat.PDF: pdf.VERSION}
@@ -36,6 +42,44 @@ def render_missing(*, period: dt.date, actor_ref: str, progress: Callable[[int, 
             if progress:
                 progress(done, total)
     return made
+
+
+def render_some(*, period: dt.date, actor_ref: str, seconds: float) -> int:
+    """Makes missing files of the month's issued invoices, beginning none after `seconds`, and returns how many it made.
+
+    Any number of workers may run at once: an invoice that another worker renders is left to that worker. An invoice whose file
+    cannot be made is logged and left out, so that it does not hold up the others.
+    """
+    until, made = time.monotonic() + seconds, 0
+    with pdf.PdfRenderer() as renderer:
+        for key in list(unrendered().filter(period=period).order_by("series", "sequence").values_list("pk", flat=True)):
+            if time.monotonic() > until:
+                break
+            with locks.held_if_free(locks.number(f"billing.render {key}")) as is_mine:
+                if is_mine:
+                    made += _render_one(key, renderer, actor_ref)
+    return made
+
+
+def _render_one(key: UUID, renderer: pdf.PdfRenderer, actor_ref: str) -> int:
+    invoice = unrendered().prefetch_related("lines").filter(pk=key).first()
+    if invoice is None:
+        return 0
+    made = 0
+    try:
+        if not invoice.files.filter(file_format=FileFormat.PEPPOL).exists():
+            made += _store(invoice, FileFormat.PEPPOL, _ubl(invoice), ubl.MEDIA_TYPE, actor_ref)
+        content = renderer.render(frozen.numbered(invoice), stored(invoice, FileFormat.PEPPOL))
+        made += _store(invoice, FileFormat.PDF, content, pdf.MEDIA_TYPE, actor_ref)
+    except DomainError as error:
+        log.error("invoice.not_rendered", number=invoice.number, code=error.code)
+    return made
+
+
+def unrendered() -> QuerySet[Invoice]:
+    """Returns the issued invoices of all months that lack a file. The PDF, which contains the Peppol file, is made last."""
+    has_pdf = InvoiceFile.objects.filter(invoice=OuterRef("pk"), file_format=FileFormat.PDF)
+    return Invoice.objects.filter(~Exists(has_pdf), state=InvoiceState.ISSUED)
 
 
 def lacking(*, period: dt.date, file_format: FileFormat) -> QuerySet[Invoice]:

@@ -1,5 +1,6 @@
 """Drafts of invoices: one transaction for each customer. If a worker dies, the item stays pending for the next worker."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,15 +34,17 @@ class ArticleWords:
     descriptions: Mapping[str, str]
 
 
-def draft_items(run: InvoiceRun, *, actor_ref: str) -> int:
+def draft_items(run: InvoiceRun, *, actor_ref: str, seconds: float | None = None) -> int:
     """Drafts every pending item of the run and returns how many this worker drafted. Any number of workers may run at once.
 
-    Returns when no item is pending: it waits for items that other workers hold, and drafts them if those workers die.
+    Returns when no item is pending: it waits for items that other workers hold, and drafts them if those workers die. With
+    `seconds` it waits for nobody, and begins no item after that time.
     """
     printed = article_words()
+    until = None if seconds is None else time.monotonic() + seconds
     done = 0
-    for skip_locked in (True, False):
-        while True:
+    for skip_locked in (True, False) if until is None else (True,):
+        while until is None or time.monotonic() < until:
             with transaction.atomic(durable=True):
                 if not draft_next(run, actor_ref=actor_ref, articles=printed, skip_locked=skip_locked):
                     break

@@ -1,24 +1,26 @@
 """A month's run: opened when the month is over, drafted by any number of workers, then reviewed."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from billing import ports
 from billing.customers.models import BillingCustomer, CustomerState
 from billing.documents import validation
-from billing.invoices.models import Invoice, InvoiceState
+from billing.invoices.models import Invoice
 from billing.ledger.models import SubscriptionSnapshot, UnpricedFact, billable
 from billing.ledger.services import ledger
 from billing.records.domain import codes
 from billing.records.domain.periods import Month
 from billing.records.models import Event
 from billing.runs.models import InvoiceRun, ItemState, RunItem, RunState
+from billing.runs.services import approvals
 from siths_portal.lib import clock
 from siths_portal.lib import ports as connected
 from siths_portal.lib.canonical import canonical_json, sha256_hex
-from siths_portal.lib.errors import Invalid
+from siths_portal.lib.errors import Conflict, Invalid
 
 RULE_VERSION = "persons-at-month-end/1"
 
@@ -39,10 +41,7 @@ def open_run(month: Month, *, actor_ref: str) -> InvoiceRun:
     """
     require_over(month)
     now = clock.now()
-    InvoiceRun.objects.bulk_create(
-        [InvoiceRun(period=month.first_day, opened_at=now, program_version=settings.PROGRAM_VERSION)], ignore_conflicts=True
-    )
-    run = InvoiceRun.objects.select_for_update(no_key=True).get(period=month.first_day)  # drafts may refer to it at the same time
+    run = approvals.locked(_row(month).pk)  # drafts may refer to it at the same time
     with ledger.writing():
         if run.snapshot_at is None:
             _take_snapshot(month)
@@ -56,14 +55,31 @@ def open_run(month: Month, *, actor_ref: str) -> InvoiceRun:
             )
         cutoff = ledger.newest_entry()
     _unsettle(run, cutoff)
-    parties = _parties(month, cutoff)
-    RunItem.objects.bulk_create(
-        [RunItem(run=run, party_id=party_id, cutoff=cutoff) for party_id in sorted(parties)], ignore_conflicts=True
-    )
+    _add_items(run, cutoff)
     if run.items.filter(state=ItemState.PENDING).exists():
         run.state = RunState.OPEN
     run.save(update_fields=["state", "snapshot_at"])
     return run
+
+
+def request_run(month: Month) -> InvoiceRun:
+    """Returns the month's run, and inserts it if there is none: the row is the request that `schedule.draft` carries out.
+
+    Raises Invalid if the month is not over.
+    """
+    require_over(month)
+    return _row(month)
+
+
+def _row(month: Month) -> InvoiceRun:
+    row = InvoiceRun(period=month.first_day, opened_at=clock.now(), program_version=settings.PROGRAM_VERSION)
+    InvoiceRun.objects.bulk_create([row], ignore_conflicts=True)
+    return InvoiceRun.objects.get(period=month.first_day)
+
+
+def _add_items(run: InvoiceRun, cutoff: int) -> None:
+    parties = sorted(_parties(Month.of_day(run.period), cutoff))
+    RunItem.objects.bulk_create([RunItem(run=run, party_id=each, cutoff=cutoff) for each in parties], ignore_conflicts=True)
 
 
 def _take_snapshot(month: Month) -> None:
@@ -113,34 +129,74 @@ def _parties(month: Month, cutoff: int) -> set[UUID]:
 
 
 def _unsettle(run: InvoiceRun, cutoff: int) -> None:
-    """Makes blocked items pending again, and deletes outdated drafts and makes their items pending.
+    """Makes blocked items pending again, and deletes outdated drafts and makes their items pending."""
+    outdated = set(outdated_drafts(run).values_list("party_id", flat=True))
+    items = _settled(run)
+    _make_pending(run, [item for item in items if item.state == ItemState.BLOCKED or item.party_id in outdated], cutoff)
 
-    A draft is outdated if its customer has a newer version or if another version of the rules validated it.
-    """
-    settled = RunItem.objects.select_for_update().filter(run=run, state__in=[ItemState.BLOCKED, ItemState.DRAFTED])
-    items = list(settled.order_by("party_id"))
-    drafts = Invoice.objects.filter(run=run, state=InvoiceState.DRAFT)
+
+def outdated_drafts(run: InvoiceRun) -> QuerySet[Invoice]:
+    """Returns the drafts whose customer has a newer version, or that another version of the rules validated."""
     is_outdated = Q(customer__valid_until__lte=clock.now()) | ~Q(gate_version=validation.VERSION)
-    outdated = set(drafts.filter(is_outdated).values_list("party_id", flat=True))
-    again = [item.pk for item in items if item.state == ItemState.BLOCKED or item.party_id in outdated]
-    drafts.filter(party_id__in=outdated).delete()
-    RunItem.objects.filter(pk__in=again).update(state=ItemState.PENDING, cutoff=cutoff)
+    return approvals.drafts_of(run).filter(is_outdated)
+
+
+def _settled(run: InvoiceRun) -> list[RunItem]:
+    """Locks and returns the items that can be drafted again."""
+    states = [ItemState.BLOCKED, ItemState.DRAFTED, ItemState.EMPTY]
+    return list(RunItem.objects.select_for_update().filter(run=run, state__in=states).order_by("party_id"))
+
+
+def _make_pending(run: InvoiceRun, items: Sequence[RunItem], cutoff: int) -> None:
+    parties = [item.party_id for item in items]
+    approvals.drafts_of(run).filter(party_id__in=parties).delete()
+    RunItem.objects.filter(pk__in=[item.pk for item in items]).update(state=ItemState.PENDING, cutoff=cutoff)
+
+
+def redraft(run_id: UUID, *, actor_ref: str, party_id: UUID | None = None) -> int:
+    """Deletes the draft of one customer, or of all, to be made again with what is known now. Returns how many are pending.
+
+    Issued invoices stay. A release and an approval no longer count. Joins the caller's transaction. Raises NotFound, and
+    Conflict if the run is not open yet.
+    """
+    run = approvals.locked(run_id)
+    if run.snapshot_at is None:
+        raise Conflict("run-not-open", "Månaden öppnas just nu. Vänta tills utkasten är klara.")
+    with ledger.writing():
+        cutoff = ledger.newest_entry()
+    _make_pending(run, [item for item in _settled(run) if party_id in (None, item.party_id)], cutoff)
+    if party_id is None:
+        _add_items(run, cutoff)
+    pending = run.items.filter(state=ItemState.PENDING).count()
+    if pending:
+        run.state = RunState.OPEN
+        run.save(update_fields=["state"])
+        facts = {"party_id": str(party_id) if party_id else None, "pending": pending}
+        Event.record(actor_ref=actor_ref, action="run.redrafted", subject_type="run", subject_ref=str(run.pk), facts=facts)
+    return pending
 
 
 def settle_review(run: InvoiceRun, *, actor_ref: str) -> None:
-    """Sets the run's state from its items, in the caller's transaction.
+    """Sets the run's state from its items and its approval, in the caller's transaction.
 
-    A pending item means open; a draft, or no issued item, means review; else the run is issued.
+    A pending item means open. A draft means review, or released or approved if exactly these drafts are. No draft means issued,
+    or review if nothing is issued.
     """
     run = InvoiceRun.objects.select_for_update(no_key=True).get(pk=run.pk)
-    states = set(run.items.values_list("state", flat=True).distinct())
-    if ItemState.PENDING in states:
-        state = RunState.OPEN
-    elif ItemState.DRAFTED in states or ItemState.ISSUED not in states:
-        state = RunState.REVIEW
-    else:
-        state = RunState.ISSUED
+    state = _state(run)
     if state != run.state:
         run.state = state
         run.save(update_fields=["state"])
         Event.record(actor_ref=actor_ref, action=f"run.{state.value}", subject_type="run", subject_ref=str(run.pk))
+
+
+def _state(run: InvoiceRun) -> RunState:
+    states = set(run.items.values_list("state", flat=True).distinct())
+    if run.snapshot_at is None or ItemState.PENDING in states:
+        return RunState.OPEN
+    if ItemState.DRAFTED in states:
+        approval = approvals.standing(run, approvals.reviewed(run))
+        if approval is None:
+            return RunState.REVIEW
+        return RunState.APPROVED if approval.approved_at else RunState.RELEASED
+    return RunState.ISSUED if ItemState.ISSUED in states else RunState.REVIEW

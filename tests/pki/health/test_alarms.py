@@ -14,6 +14,7 @@ from django.db.models import F
 from prometheus_client import REGISTRY
 
 from billing.delivery.services import measures as delivery_measures
+from billing.runs.services import schedule
 from issuance.roles.services import role_holder_reading
 from issuance.search.services import search_watch
 from issuance.suppliers.services import order_measures
@@ -40,7 +41,7 @@ RULES = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 RUNBOOK = (ROOT / "docs" / "alarms.md").read_text()
 COUNTED_IN = (
     checks, delivery_measures, hsm_metrics, publishing, order_measures, role_holder_reading, search_watch, status_measures,
-    ocspd_metrics,
+    ocspd_metrics, schedule,
 )  # fmt: skip
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {
