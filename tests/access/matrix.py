@@ -27,6 +27,8 @@ from tests.access.targets import (
     draft,
     generic_customisation,
     identification,
+    invoice_draft,
+    invoice_month,
     mass,
     mass_trial,
     matter,
@@ -347,6 +349,18 @@ ROWS: list[Row] = [
     # invoices: without the right nobody learns which numbers there are
     Row("invoices", "GET", Action.VIEW_INVOICE),
     Row("invoices_running", "GET", Action.VIEW_INVOICE),
+    Row("invoice_runs", "GET", Action.MANAGE_BILLING),
+    Row("invoice_runs", "POST", Action.MANAGE_BILLING, ok=302),
+    *(
+        Row(name, method, Action.MANAGE_BILLING, target, ok=ok, nowhere=True, unseen=403)
+        for name, method, target, ok in (
+            ("invoice_run", "GET", invoice_month, 200),
+            ("invoice_run", "POST", invoice_month, 302),
+            ("invoice_run_customers", "GET", invoice_month, 200),
+            ("invoice_draft", "GET", invoice_draft, 200),
+            ("invoice_draft", "POST", invoice_draft, 409),  # the run is not open
+        )
+    ),
     Row("invoice_deliveries", "GET", Action.MANAGE_BILLING),
     Row("invoice_delivery", "GET", Action.MANAGE_BILLING, "invoice", unseen=403),
     Row("invoice_delivery", "POST", Action.MANAGE_BILLING, "invoice", unseen=403, ok=422),

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from django.db.models import Q
 
+from billing.runs.models import InvoiceRun, RunItem
 from issuance.activation.models import EidAppTransaction, Identification
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
@@ -23,7 +24,7 @@ from pki.mass_revocation import lifecycle
 from pki.models import ApprovalAction, Decision, MassRevocation
 from siths_portal.lib import clock
 from tests.access.row import OfTarget
-from tests.access.world import AccessWorld, Who
+from tests.access.world import INVOICED, AccessWorld, Who
 
 
 def own_search(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
@@ -145,6 +146,19 @@ def anothers_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, .
 def authority(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A CA, by slug and generation."""
     return ("nobody-at-all" if relation == "unknown" else "person-hsaid-3", 1)
+
+
+def invoice_month(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A month with a run."""
+    return ("2001-01" if relation == "unknown" else "2023-04",)
+
+
+def invoice_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A customer of a run."""
+    party_id = access.places[INVOICED[0]].id
+    if relation != "unknown":
+        RunItem.objects.create(run=InvoiceRun.objects.get(), party_id=party_id, state="empty", cutoff=0)
+    return ("2023-04", party_id)
 
 
 def certificate_search(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:

@@ -1,0 +1,224 @@
+"""The parts of a month's page: its sentence, its track, figures, changes, shares, and the panel with the person's next step."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from billing.records.domain import money
+from billing.records.domain.periods import Month
+from billing.runs.models import RunState
+from billing.runs.queries.month import CustomerRow, Progress, RunView
+from siths_portal.lib.clock import STOCKHOLM
+from siths_portal.lib.pages.charts import Chart, Point, bar_chart
+
+BLOCKED_SHOWN = 6
+_CHANGES_SHOWN = 4
+_MINUS, _PLUS = "\N{MINUS SIGN}", "+"
+_MILLION = 1_000_000
+_WIDTH, _GAP = 1000, 3
+_COLOURS = ("share-pale", "share-2", "share-3", "share-4")
+"""The colours of the parts of the bar; the largest part is dark."""
+
+
+def lead(view: RunView) -> str:
+    """Returns the sentence that says how the month stands."""
+    progress, blocked = view.progress, len(view.blocked)
+    if progress.state == RunState.OPEN:
+        return _("Utkasten görs. Sidan visar hur långt det har kommit.")
+    if progress.state == RunState.ISSUED:
+        text = ngettext("{n} faktura är utfärdad.", "{n} fakturor är utfärdade.", progress.issued).format(
+            n=_count(progress.issued)
+        )
+    elif view.reviewed.invoices == 0:
+        text = _("Ingen faktura är klar att godkänna.")
+    else:
+        ready, customers = _count(view.reviewed.invoices), _count(view.reviewed.invoices + blocked)
+        text = _("{ready} av {customers} fakturor är klara att godkänna.").format(ready=ready, customers=customers)
+        if view.progress.state == RunState.RELEASED:
+            text = _("{ready} fakturor är släppta och väntar på en andra person.").format(ready=ready)
+        elif view.progress.state == RunState.APPROVED:
+            text = _("{ready} fakturor är godkända och får sina nummer.").format(ready=ready)
+    stopped = ngettext("{n} kund är stoppad.", "{n} kunder är stoppade.", blocked).format(n=_count(blocked))
+    return f"{text} {stopped}" if blocked else f"{text} {_('Ingen kund är stoppad.')}"
+
+
+def _count(number: int) -> str:
+    return money.swedish(Decimal(number), decimals=0)
+
+
+def progress(found: Progress, month: Month, view: RunView | None = None) -> dict[str, Any]:
+    """Returns what `billing/runs/progress.html` shows: the track, and the bar of the work that is under way."""
+    order = [RunState.OPEN, RunState.REVIEW, RunState.RELEASED, RunState.APPROVED, RunState.ISSUED]
+    at = order.index(found.state) + 1  # the first stage, the end of the month, is always done
+    notes = [
+        month.end.astimezone(STOCKHOLM).date().isoformat(),
+        _draft_note(found, view),
+        ngettext("{n} stoppad", "{n} stoppade", found.blocked).format(n=_count(found.blocked))
+        if found.blocked
+        else _("inga stoppade"),
+        _("en av två") if found.state == RunState.RELEASED else _("två personer"),
+        _count(found.issued) if found.issued else _("går inte att ångra"),
+        _sent_note(found),
+    ]
+    names = [_("Perioden stängd"), _("Utkast"), _("Granska"), _("Godkänn"), _("Numrera och frys"), _("Skicka")]
+    stages = []
+    for number, (name, note) in enumerate(zip(names, notes, strict=True)):
+        state = "done" if number < at else "now" if number == at else "later"
+        if number == len(names) - 1 and found.state == RunState.ISSUED:
+            state = "now" if found.works or found.undelivered else "done"
+        stages.append({"text": name, "note": note, "state": state})
+    return {"stages": stages, "follows": found.works, "mark": found.mark, **_bar(found)}
+
+
+def _sent_note(found: Progress) -> str:
+    if not found.issued:
+        return _("e-faktura och PDF")
+    if found.rendered < found.issued:
+        return _("{done} av {total} filer").format(done=_count(found.rendered), total=_count(found.issued))
+    delivered = _count(found.issued - found.undelivered)
+    return _("{done} av {total} levererade").format(done=delivered, total=_count(found.issued))
+
+
+def _draft_note(found: Progress, view: RunView | None) -> str:
+    if found.state == RunState.OPEN:
+        return _("{done} av {total}").format(done=_count(found.settled), total=_count(found.customers))
+    if view and view.drafted_at and view.run.snapshot_at and view.drafted_at > view.run.snapshot_at:
+        day = date_format(view.drafted_at.astimezone(STOCKHOLM), "Y-m-d H:i")
+        return _("{n} kunder, {day}").format(n=_count(found.customers), day=day)
+    return _("{n} kunder").format(n=_count(found.customers))
+
+
+def _bar(found: Progress) -> dict[str, Any]:
+    if not found.works:
+        return {}
+    if found.state == RunState.OPEN:
+        if not found.customers:
+            return {"working": _("Abonnemangen räknas och kunderna läggs till.")}
+        done, total = found.settled, found.customers
+        text = _("{done} av {total} kunder har fått ett utkast eller en orsak till stopp")
+    elif found.state == RunState.APPROVED and not found.issued:
+        return {"working": _("Fakturorna får sina nummer.")}
+    else:
+        done, total = found.rendered, found.issued
+        text = _("{done} av {total} fakturor har fått e-faktura och PDF")
+    label = text.format(done=_count(done), total=_count(total))
+    return {"progress_label": label, "percent": 100 * done // total if total else 0}
+
+
+def month_figures(view: RunView) -> list[dict[str, str]]:
+    """Returns the figures of the month: its sum, the change, how many invoices are ready, how many differences there are."""
+    before = view.month.previous()
+    name = str(before).split()[0]
+    found = [
+        {
+            "value": money.swedish(view.net.quantize(Decimal(1)), decimals=0),
+            "name": _("kronor exkl. moms"),
+            "before": _("{month}: {amount}").format(
+                month=name, amount=money.swedish(view.before.quantize(Decimal(1)), decimals=0)
+            ),
+        }
+    ]
+    if view.before:
+        percent = (view.net - view.before) * 100 / view.before
+        text = _("mer än i {month}") if percent >= 0 else _("mindre än i {month}")
+        value = money.swedish(abs(percent).quantize(Decimal("0.1")), decimals=1)
+        found.append({"value": f"{value}{money.NO_BREAK_SPACE}%", "name": text.format(month=name)})
+    ready = view.reviewed.invoices + view.progress.issued
+    total = _count(ready + len(view.blocked))
+    found.append({"value": _count(ready), "name": _("fakturor klara, av {total}").format(total=total)})
+    if view.differences is None:
+        found.append({"value": "–", "name": _("differenser, som räknas nu")})
+    else:
+        wrong = sum(not each.ok for each in view.differences)
+        found.append({"value": str(wrong), "name": _("differenser, av {total}").format(total=len(view.differences))})
+    return found
+
+
+def changes(view: RunView) -> list[dict[str, Any]]:
+    """Returns the customers with the largest changes."""
+    return [
+        {
+            "url": reverse("invoice_draft", args=[view.month, row.party_id]),
+            "name": row.name,
+            "text": row.change_words,
+            "change": _signed(row),
+            "is_outlier": row.is_outlier,
+        }
+        for row in view.changes[:_CHANGES_SHOWN]
+    ]
+
+
+def _signed(row: CustomerRow) -> str:
+    sign = _PLUS if row.change > 0 else _MINUS
+    return f"{sign}{money.NO_BREAK_SPACE}{money.swedish(abs(row.change).quantize(Decimal(1)), decimals=0)}"
+
+
+def shares(view: RunView) -> dict[str, Any] | None:
+    """Returns the bar of the month's sum by kind of line, with its heading and legend; None without any lines."""
+    found = [(name, net) for name, net in view.shares if net > 0]
+    total = sum((net for _name, net in found), Decimal(0))
+    if not total:
+        return None
+    largest = max(found, key=lambda share: share[1])[0]
+    colours = iter(_COLOURS * 2)
+    width = _WIDTH - _GAP * (len(found) - 1)
+    x = Decimal(0)
+    parts: list[dict[str, Any]] = []
+    for name, net in found:
+        part = net / total * width
+        colour = "share-1" if name == largest else next(colours)
+        percent = round(net * 100 / total)
+        parts.append(
+            {
+                "name": name,
+                "net": money.swedish(net.quantize(Decimal(1)), decimals=0),
+                "percent": percent,
+                "x": f"{x:.1f}",
+                "width": f"{part:.1f}",
+                "colour": colour,
+            }
+        )
+        x += part + _GAP
+    told = ", ".join(_("{name} {percent} procent").format(name=each["name"].lower(), percent=each["percent"]) for each in parts)
+    heading = _("Det mesta är {name}").format(name=largest.lower())
+    return {"parts": parts, "label": _("Fördelning: {told}").format(told=told), "heading": heading}
+
+
+def chart(view: RunView) -> Chart | None:
+    """Returns the chart of the sums by month, in millions of kronor from the second million; None for a single month."""
+    if len(view.months) < 2:
+        return None
+    in_millions = max(net for _month, net in view.months) >= 2 * _MILLION
+    points = []
+    for month, net in reversed(view.months):
+        shown = net / _MILLION if in_millions else net
+        text = money.swedish(shown.quantize(Decimal("0.01") if in_millions else Decimal(1)), decimals=2 if in_millions else 0)
+        points.append(Point(str(month)[:3], str(month).capitalize(), max(float(net), 0.0), text))
+    return bar_chart(points)
+
+
+def panel(view: RunView, own_ref: str) -> dict[str, Any]:
+    """Returns the panel with the next step: `step` is what this person may do now, or "" if it is not this person's turn."""
+    state, reviewed, approval = view.progress.state, view.reviewed, view.approval
+    found: dict[str, Any] = {
+        "step": "",
+        "count": reviewed.invoices,
+        "net": money.swedish(reviewed.net),
+        "sha256": reviewed.sha256,
+    }
+    if state == RunState.REVIEW and reviewed.invoices:
+        return found | {"step": "slapp", "heading": _("Två personer godkänner")}
+    if state == RunState.RELEASED and approval:
+        at = date_format(approval.released_at.astimezone(STOCKHOLM), "Y-m-d H:i")
+        if approval.released_by == own_ref:
+            return found | {"kind": "own", "heading": _("En annan person godkänner"), "at": at}
+        if view.second_refusal:
+            return found | {"kind": "refused", "heading": _("En annan person godkänner"), "reason": view.second_refusal}
+        return found | {"step": "godkann", "heading": _("Godkänn fakturorna"), "at": at}
+    if state == RunState.ISSUED:
+        return found | {"kind": "issued", "heading": _("Fakturorna är utfärdade"), "count": view.progress.issued}
+    return {}

@@ -1,0 +1,56 @@
+"""Where a blocked customer is repaired. Pages that a package does not have yet are left out, so no link is dead."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+
+_PRICE = "price-missing"
+_ATTESTANT = "customer-pending"
+_REFERENCES = frozenset({"PEPPOL-EN16931-R003", "customer-reference-form"})
+_OFFICE = "office-missing"
+_MISSING = "customer-missing"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A link to the page that repairs a blocked customer."""
+
+    url: str
+    text: str
+
+
+def repair(party_id: UUID, name: str, rules: tuple[str, ...], *, may_view_organisation: bool) -> Repair | None:
+    """Returns where what blocks the customer is repaired: the prices, the customer, else the organisation.
+
+    A party whose name nobody knows is no customer and is not directly connected, so it has no page.
+    """
+    if name == str(party_id):
+        return None
+    if _PRICE in rules and (url := _url("prices")):
+        return Repair(url, _("Sätt pris"))
+    if set(rules) == {_PRICE}:
+        return None
+    if not _REFERENCES.isdisjoint(rules) and (url := _url("customer_edit", party_id)):
+        return Repair(url, _("Ange referens"))
+    if _MISSING in rules and (url := _url("customer_edit", party_id)):
+        return Repair(url, _("Registrera kunden"))
+    if _OFFICE not in rules and (url := customer_url(party_id)):
+        return Repair(url, _("Visa attesten") if _ATTESTANT in rules else _("Rätta uppgifterna"))
+    if may_view_organisation and (url := _url("organisation", party_id)):
+        return Repair(url, _("Visa organisationen"))
+    return None
+
+
+def customer_url(party_id: UUID) -> str:
+    """Returns the URL of the customer's page, or "" if there is no such page."""
+    return _url("customer", party_id)
+
+
+def _url(name: str, *arguments: Any) -> str:
+    try:
+        return reverse(name, args=arguments)
+    except NoReverseMatch:
+        return ""

@@ -1,0 +1,180 @@
+"""The pages of a month: two people of finance take it from drafts to numbers, and see and repair what is stopped."""
+
+import re
+from decimal import Decimal
+from io import BytesIO
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from openpyxl import load_workbook
+
+from billing import tasks
+from billing.invoices.models import Invoice
+from billing.runs.models import InvoiceRun, RunState
+from billing.runs.queries import day
+from billing.service import run_month
+from issuance.authz import Role
+from siths_portal.lib import clock
+from tests.billing.facts import local, uid
+from tests.billing.invoices.test_pages import plain
+from tests.billing.runs.test_approvals import MINUTE, officer
+from tests.billing.world import APRIL, MUNICIPALITY, REGION, both_sketches, customer, slide_prices
+from tests.pressing import MAIN
+
+pytestmark = pytest.mark.django_db(transaction=True)
+RUNS = "/fakturor/manadskorning/"
+MONTH = f"{RUNS}2023-04/"
+LATE = uid("late")
+
+
+@pytest.fixture
+def people(page_world):
+    """Two people of finance in their browsers."""
+    return [page_world.client(Role.FINANCE_ADMIN, each) for each in (page_world.region, page_world.municipality)]
+
+
+@pytest.fixture
+def april(page_world, facts, prices, people, woken):
+    """April: both customers of the slides, and one that has no customer data."""
+    both_sketches(facts)
+    facts.card(LATE, facts.office("late", "Kontor L"), "589", local(2023, 4, 13), n=4)
+    with clock.moved_to(clock.now() + MINUTE):
+        yield people
+
+
+def press(client, address, **fields):
+    return client.post(address, {**fields, **MAIN})
+
+
+def shown(client, address=MONTH) -> str:
+    response = client.get(address)
+    assert response.status_code == 200
+    return plain(response.content)
+
+
+def seen(client) -> str:
+    found = re.search(rb'name="sedd" value="([0-9a-f]{64})"', client.get(MONTH).content)
+    return found[1].decode() if found else ""
+
+
+def test_from_opening_to_numbers_by_two_people(april, page_world, woken):
+    first, second = april
+    assert "Öppna april 2023" in shown(first, RUNS)
+    assert press(first, RUNS)["Location"] == MONTH
+    assert "Utkasten görs" in shown(first)
+    assert first.get(f"{MONTH}?lage=open-arbetar", headers={"HX-Request": "true"}).status_code == 200
+    woken.work()
+    assert "HX-Refresh" in first.get(f"{MONTH}?lage=open-arbetar", headers={"HX-Request": "true"}).headers
+    text = shown(first)
+    assert "2 av 3 fakturor är klara att godkänna. 1 kund är stoppad." in text
+    assert "Kunduppgifter för fakturering saknas." in text
+    assert "Du släpper 2 fakturor på 401 160,00 kr exkl. moms." in text.replace("\xa0", " ")
+    sha256 = seen(first)
+    assert press(first, MONTH, steg="slapp", sedd=sha256).status_code == 302
+    assert "Du släppte 2 fakturor" in shown(first)
+    assert "Godkänn 2 fakturor" not in shown(first)
+    assert press(first, MONTH, steg="godkann", sedd=sha256).status_code == 403
+    assert "Godkänn 2 fakturor" in shown(second)
+    assert press(second, MONTH, steg="godkann", sedd=sha256).status_code == 302
+    assert "får sina nummer" in shown(second)
+    woken.work()
+    text = shown(second)
+    assert "2 fakturor är utfärdade." in text
+    assert Invoice.objects.exclude(number=None).count() == 2
+    assert "Utfärdad" in shown(first, RUNS)
+
+
+def test_what_was_seen_is_what_is_released(april, woken):
+    first, second = april
+    run_month(APRIL, actor_ref="user:test")
+    sha256 = seen(first)
+    customer(LATE, name="Kommun Sen", organisation_number="2129990004")
+    draft = f"{MONTH}{LATE}/"
+    assert "Det här stoppar fakturan" in shown(second, draft)
+    assert press(second, draft)["Location"] == draft
+    woken.work()
+    assert "360,00" in shown(second, draft)
+    refused = press(first, MONTH, steg="slapp", sedd=sha256)
+    assert refused.status_code == 409
+    assert "Utkasten har ändrats sedan du såg dem." in plain(refused.content)
+    assert InvoiceRun.objects.get().state == RunState.REVIEW
+    assert press(first, MONTH, steg="om").status_code == 302
+    assert InvoiceRun.objects.get().state == RunState.OPEN
+
+
+def test_sums_changes_and_the_basis_as_a_file(april, page_world, facts, woken):
+    run_month(APRIL, actor_ref="user:test", issue=True)
+    facts.card(REGION, facts.office("region Kontor A", "Kontor A"), "589", local(2023, 5, 12), n=100)
+    facts.count("2023-05", MUNICIPALITY, "Vingåkers kommun", 500)
+    with clock.moved_to(local(2023, 6, 2, 6)):
+        woken.sweep()
+        first = page_world.client(Role.FINANCE_ADMIN)
+        text = shown(first, f"{RUNS}2023-05/").replace("\xa0", " ")
+        assert "0 kort, 1 960 i april" in text
+        assert "april: 401 160" in text
+        assert "Det mesta är abonnemang" in text
+        assert "1 stoppad" in text
+        content = first.get(f"{RUNS}2023-05/kunder/?fil=xlsx").content
+        found = shown(first, f"{RUNS}2023-05/kunder/?visa=avviker")
+        assert "Demo kommun" in found
+        assert "Inga sådana kunder" not in shown(first, f"{RUNS}2023-05/kunder/?visa=stoppade")
+    rows = list(load_workbook(BytesIO(content)).active.iter_rows(values_only=True))
+    by_name = {row[0]: row for row in rows[1:]}
+    assert [Decimal(value.replace(",", ".")) for value in by_name["Demo kommun"][2:5]] == [
+        Decimal("47500"),
+        Decimal("159065"),
+        Decimal("-111565"),
+    ]
+
+
+def test_dagen_says_whose_turn_it_is(april, page_world, woken):
+    actors = [officer(page_world, place) for place in ("region", "municipality")]
+    run_month(APRIL, actor_ref="user:test")
+    titles = [[str(line.title) for line in day.lines(actor)] for actor in actors]
+    assert all("Fakturorna för april 2023 väntar på granskning" in found for found in titles)
+    assert press(april[0], MONTH, steg="slapp", sedd=seen(april[0])).status_code == 302
+    own, other = ([str(line.title) for line in day.lines(actor)] for actor in actors)
+    assert "Fakturorna för april 2023 väntar på att godkännas" not in own
+    assert "Fakturorna för april 2023 väntar på att godkännas" in other
+
+
+def test_queries_are_few_and_do_not_grow_with_customers(april, facts, woken):
+    first, _second = april
+    run_month(APRIL, actor_ref="user:test")
+    tasks.reconcile(str(InvoiceRun.objects.get().pk))
+    addresses = [RUNS, MONTH, f"{MONTH}kunder/", f"{MONTH}{REGION}/"]
+    counts = []
+    for more in (0, 5):
+        for number in range(more):
+            party = uid(f"more {number}")
+            customer(party, name=f"Kommun {number}", organisation_number="2129990004")
+            facts.card(party, facts.office(f"more {number}", "Kontor M"), "589", local(2023, 4, 13))
+        run_month(APRIL, actor_ref="user:test")
+        for address in addresses:
+            first.get(address)
+            with CaptureQueriesContext(
+                connection,
+            ) as asked:
+                first.get(address)
+            counts.append(len(asked))
+    assert counts[:4] == counts[4:]
+    assert max(counts) <= 20, counts
+
+
+@pytest.mark.parametrize("address", [f"{RUNS}2023-03/", f"{RUNS}2023-13/", f"{RUNS}2023-04/kunder/x", f"{MONTH}{LATE}/"])
+def test_what_is_not_there(page_world, facts, people, address):
+    assert people[0].get(address).status_code == 404
+
+
+def test_a_month_that_nobody_has_prices_for_is_explained(page_world, facts, people, woken):
+    customer(REGION)
+    facts.card(REGION, facts.office("a", "Kontor A"), "589", local(2023, 4, 13))
+    run_month(APRIL, actor_ref="user:test")
+    text = shown(people[0])
+    assert "Ingen faktura är klar att godkänna. 1 kund är stoppad." in text
+    assert "Pris saknas för artikel 589" in text
+    slide_prices()
+    press(people[0], MONTH, steg="om")
+    woken.work()
+    assert "1 av 1 fakturor är klara att godkänna." in shown(people[0])
