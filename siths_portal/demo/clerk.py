@@ -125,6 +125,14 @@ class Clerk:
         self.page = form.fill("Kortets 4 sista siffror", last[1]).send()
         return self._expect("Kortet är spärrat")
 
+    def approve_month(self, month: str, button: str) -> Page:
+        """Presses the button of the month's run (YYYY-MM): to release its invoices, or to approve them."""
+        self.page = self.browser.open(urljoin(settings.PORTAL_BASE_URL, f"/fakturor/manadskorning/{month}/"))
+        self.page = self.page.press(button)
+        if self.page.has_button(button):
+            raise self.page.fault(f"still a button {button}")
+        return self.page
+
     def _at_person(self) -> Page:
         if not self.page.path.startswith("/sok/person/"):
             raise self.page.fault("not a person's page")

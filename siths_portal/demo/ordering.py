@@ -95,6 +95,13 @@ def _candidate(actor: Actor, article: str) -> Post | None:
     )
 
 
+def finance_people() -> list[PersonOnPage]:
+    """Returns the people who hold the role of finance, the one with the oldest right first."""
+    grants = RoleGrant.objects.filter(role=Role.FINANCE_ADMIN.value, valid_to=None).order_by("id")
+    posts = (Post.objects.filter(person_id=each.person_id, ended_at=None).order_by("hsa_id").first() for each in grants)
+    return [_on_page(post) for post in posts if post is not None]
+
+
 def order_of(holder: PersonOnPage) -> CardOrder:
     """Returns the person's newest card order."""
     return CardOrder.objects.with_card().filter(person=holder.person_id).select_related("photo").latest("ordered_at")
