@@ -140,7 +140,7 @@ def appoint(made: Desk, issuer: Newcomer) -> None:
     give(made, issuer, button="Utse ansvarig utgivare")
 
 
-def give(made: Desk, one: Newcomer, *, button: str = "Ge rollen") -> None:
+def give(made: Desk, one: Newcomer, *, button: str = "Lägg till rollen") -> None:
     """Writes the number, is shown whose it is, and gives what is chosen to whom was found."""
     fill(made, "Sök person", one.person.person_id.value)
     made.press(button)
@@ -160,7 +160,7 @@ def train(made: Desk, count: int) -> None:
         made.hands.choose(made.page.get_by_label(f"Alla {count} i listan"))
     made.choose("Båda")
     fill(made, "Genomförd och godkänd den", f"{clock.today()}")
-    made.press("Registrera")
+    made.press("Registrera för de valda")
     told(made, f"Personkontrollen och utbildningen är registrerade för {count} rollinnehavare")
 
 

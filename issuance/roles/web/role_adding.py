@@ -60,7 +60,7 @@ class Place:
     @property
     def button(self) -> str:
         """The label of the submit button."""
-        return _("Ge rollen") if self.goes_on else self.heading
+        return _("Lägg till rollen") if self.goes_on else self.heading
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -281,7 +281,7 @@ class TestFromThePerson:
         unpicked = client.get(f"{address}?vidare=1")
         assert (unpicked.status_code, text_of(unpicked).count("Välj en behörighetsroll.")) == (422, 2)
         tree = client.get(f"{address}?roll=id_administrator")
-        assert "Ge rollen</button>" in tree.content.decode()
+        assert "Lägg till rollen</button>" in tree.content.decode()
         page = tree.content.decode()
         assert re.findall(r'name="plats" value="([^"]+)"', page) == [
             str(each.id) for each in (world.region, world.clinic, world.city)
