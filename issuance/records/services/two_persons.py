@@ -9,9 +9,9 @@ from collections.abc import Collection
 from issuance.authz import Action, Actor, policy
 from siths_portal.lib.errors import Forbidden
 
-OWN = "Du har begärt ärendet själv. Be en kollega att besluta."
-CONCERNED = "Ärendet gäller dig själv. Be en kollega att besluta."
-TOO_NEW = "Din behörighet är yngre än ärendet. En person som redan hade behörigheten när ärendet begärdes ska besluta."
+OWN = "Du har själv lämnat begäran. Be en kollega att besluta."
+CONCERNED = "Begäran gäller dig själv. Be en kollega att besluta."
+TOO_NEW = "Din behörighet är yngre än begäran. Be någon besluta som hade behörigheten när begäran kom in."
 
 
 def refusal(

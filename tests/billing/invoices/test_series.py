@@ -82,7 +82,7 @@ def test_one_person_alone_or_with_a_newer_right_does_not_unlock(locked):
         newer = officer(locked, place="clinic")
         with pytest.raises(Forbidden) as new:
             series.approve_correction(actor=newer, correction_id=correction.pk)
-        assert "yngre än ärendet" in new.value.message
+        assert "yngre än begäran" in new.value.message
         with pytest.raises(Conflict):
             series.request_correction(actor=newer, reason="En gång till.")
     with pytest.raises(NotFound):

@@ -147,7 +147,7 @@ def test_nobody_decides_on_his_own_matter_or_twice(world: Any) -> None:
     actor = operator(world)
     client, row = client_of(actor), asked(actor.ref)
     page = client.get(reverse("pki_approval", args=[row.id]))
-    assert "Du har begärt ärendet själv. Be en kollega att besluta." in text_of(page)
+    assert "Du har själv lämnat begäran. Be en kollega att besluta." in text_of(page)
     refused = client.post(reverse("pki_approval_decide", args=[row.id]), decision(row))
     assert refused.status_code == 409
     assert "Be en kollega" in text_of(refused)
@@ -276,7 +276,7 @@ def test_an_operator_whose_right_is_newer_than_the_matter_does_not_decide(world:
     address = reverse("pki_approval_decide", args=[row.id])
     refused = client_of(newer).post(address, {"decision": "approved", "document_sha256": row.document_sha256})
     assert refused.status_code == 409
-    assert "Din behörighet är yngre än ärendet." in text_of(refused)
+    assert "Din behörighet är yngre än begäran." in text_of(refused)
     with pytest.raises(Forbidden, match="second-person"):
         approvals.decide(actor=newer, request_id=row.id, approve=True, document_sha256=row.document_sha256, justification="")
     assert not row.approvals.exists()

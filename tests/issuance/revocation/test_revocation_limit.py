@@ -159,7 +159,7 @@ class TestThePages:
         again = first.post(reverse("carrier_revoke", args=[cards[LIMIT].pk]), sent, follow=True)
         assert "Begäran skickades inte." in text_of(again)
         assert text_of(again).count("begärde samma spärr") == 1
-        assert "Du har begärt ärendet själv." in text_of(first.get(address))
+        assert "Du har själv lämnat begäran." in text_of(first.get(address))
         assert "1 spärr väntar på ditt beslut" in text_of(other.get(reverse("day")))
         row = HeldRevocation.objects.get()
         for form, why in (({"sparr": str(row.pk)}, "Välj om du godkänner"), ({"decision": "approve"}, "Välj minst en spärr")):

@@ -49,7 +49,7 @@ def test_the_requester_reads_why_not_and_takes_it_back(world: Any, two: tuple[Ac
     row = requested(two[0], world.post().person)
     client, address = client_of(two[0]), reverse("role_request", args=[row.pk])
     page = text_of(client.get(address))
-    assert "Du har begärt ärendet själv. Be en kollega att besluta." in page
+    assert "Du har själv lämnat begäran. Be en kollega att besluta." in page
     assert "Spara beslutet" not in page
     assert client.post(address, {"decision": "approve"}).status_code == 403
     assert client_of(two[1]).post(reverse("role_request_withdraw", args=[row.pk])).status_code == 403
@@ -61,7 +61,7 @@ def test_the_requester_reads_why_not_and_takes_it_back(world: Any, two: tuple[Ac
 def test_somebody_newer_reads_why_not(world: Any, two: tuple[Actor, Actor]) -> None:
     row = requested(two[0], world.post().person)
     newer = client_of(administrator(world))
-    assert "Din behörighet är yngre än ärendet." in text_of(newer.get(reverse("role_request", args=[row.pk])))
+    assert "Din behörighet är yngre än begäran." in text_of(newer.get(reverse("role_request", args=[row.pk])))
     assert "väntar på ditt beslut" not in text_of(newer.get(reverse("administration")))
 
 
