@@ -1,18 +1,13 @@
 /* What the pages gain where script is on; each works without. */
 
-/* "/" goes to the search field, or to the search page. Not while one writes, and not with a modifier: a scanner may send one. */
+/* Alt+S goes to the search field, as its access key does, which some browsers want Shift with. AltGr, of Ctrl and Alt, is no Alt. */
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
-  const field = document.querySelector("[data-search-field]");
-  const way = document.querySelector("[data-search-way]");
-  if (!field && !way) return;
+  if (!event.altKey || event.ctrlKey || event.metaKey || event.key.toLowerCase() !== "s" || event.target.closest("dialog")) return;
+  const field = document.querySelector("[accesskey=s]");
+  if (!field) return;
   event.preventDefault();
-  if (field) {
-    field.focus();
-    field.select();
-  } else {
-    way.click();
-  }
+  field.focus();
+  field.select();
 });
 
 /* Copy buttons are shown where the clipboard can be written. */

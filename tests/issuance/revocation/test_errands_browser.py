@@ -104,7 +104,7 @@ def revoke(keys: Keys, card: Carrier) -> None:
 
 
 def check(keys: Keys, card: Carrier) -> None:
-    """The scan of a card on the page of identification goes to its check field; "/" leads to the next person."""
+    """The scan of a card on the page of identification goes to its check field; Alt+S leads to the next person."""
     go(keys, reverse("activate", args=[card.pk]))
     scan(keys.page, card.card_serial)
     expect(keys.page.get_by_role("status").filter(has_text="Rätt kort")).to_be_visible()
@@ -112,5 +112,5 @@ def check(keys: Keys, card: Carrier) -> None:
         if keys.page.evaluate("!document.activeElement.matches('input')"):
             break
         keys.press("Tab")
-    keys.press("/")
+    keys.press("Alt+s")
     expect(keys.page.locator("#nasta-person")).to_be_focused()
