@@ -20,6 +20,7 @@ from issuance.people.models.persons import Person
 from issuance.people.services import disclosures
 from issuance.records.domain import wording
 from issuance.records.web.frame import actor_of
+from siths_portal.lib import clock
 from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Rows, Source, Tag, Text
 from siths_portal.lib.pages.forms import Form
 
@@ -42,6 +43,11 @@ class WorkLine:
     due: dt.date | None = None
     state: str = ""
 
+    @property
+    def days_left(self) -> int:
+        """The full days until `due`."""
+        return (self.due - clock.today()).days if self.due else 0
+
 
 def _listed(person: Person) -> str:
     return cards.person_name(person) if person.is_protected else f"{person.surname}, {person.given_name_in_use}"
@@ -49,6 +55,7 @@ def _listed(person: Person) -> str:
 
 _NAME = Column[WorkLine](key="namn", heading=_("Namn"), value="name", link=lambda line: reverse("person", args=[line.person_id]))
 _CARD = Column[WorkLine](key="kort", heading=_("Kort slutar på"), value="last", kind=Kind.NUMBER)
+_REVOKED = Column[WorkLine](key="sparras", heading=_("Spärras efter"), value="due", template="day/due.html")
 _ORGANISATION = Column[WorkLine](key="organisation", heading=_("Organisation"))
 
 
@@ -87,7 +94,7 @@ class SentList(WorkList):
         _NAME,
         _CARD,
         Column(key="skickat", heading=_("Skickat"), value="day", kind=Kind.DAY, sort=Key("sent_at", nullable=False)),
-        Column(key="sparras", heading=_("Spärras efter"), value="due", kind=Kind.DAY),
+        _REVOKED,
         _ORGANISATION,
     )
     caption = _("Skickade kort som inte är aktiverade")
@@ -136,7 +143,7 @@ class UnsignedList(WorkList):
         _NAME,
         _CARD,
         Column(key="kod", heading=_("Kod vald"), value="day", kind=Kind.DAY, sort=Key("code_set_at", nullable=False)),
-        Column(key="sparras", heading=_("Spärras efter"), value="due", kind=Kind.DAY),
+        _REVOKED,
         _ORGANISATION,
         Column(
             key="gor",
@@ -233,7 +240,7 @@ class EndingList(WorkList):
     columns = (
         _NAME,
         Column(key="id", heading=_("HSA-id"), value="hsa_id", kind=Kind.NUMBER, css="whole"),
-        Column(key="till", heading=_("Giltigt till"), value="due", kind=Kind.DAY, sort=Key("valid_to", nullable=False)),
+        Column(key="till", heading=_("Giltigt till"), value="due", template="day/due.html", sort=Key("valid_to", nullable=False)),
         _CARD,
         _ORGANISATION,
     )
