@@ -1,4 +1,4 @@
-"""Two ways of working with a page: by mouse, and by keyboard alone. A walk is written once and done by both."""
+"""Ways of working with a page: by mouse, by keyboard alone, and by keyboard where the mouse could. A walk is written once."""
 
 import contextlib
 import time
@@ -52,9 +52,8 @@ class Mouse:
         element.fill(text)
 
     def choose(self, element: Locator) -> None:
-        """Clicks the label where there is one beside the button, since that is the larger target."""
-        label = element.page.locator(f'label[for="{element.get_attribute("id")}"]')
-        if label.count():
+        label = _label(element)
+        if label:
             label.click()
         else:
             element.check()
@@ -156,6 +155,39 @@ class Keyboard:
         page.keyboard.type(text)
         field.press("Enter")
         _let_come(page)
+
+
+class Both(Keyboard):
+    """The keyboard acts, and the mouse could have: where it would click, it would hit the same element, which stands still.
+
+    To a page a press is the same, whichever of them it comes from, so one walk shows that the page can be used with either.
+    """
+
+    name = "båda"
+
+    def reach(self, element: Locator) -> None:
+        super().reach(element)
+        self._aim(element)
+
+    def choose(self, element: Locator) -> None:
+        if element.get_attribute("type") == "radio":  # whose group is reached, and not each
+            self._aim(element)
+        super().choose(element)
+
+    def scan(self, page: Page, text: str) -> None:
+        self._aim(page.get_by_role("button", name="Sök", exact=True))
+        super().scan(page, text)
+
+    @staticmethod
+    def _aim(element: Locator) -> None:
+        chosen = element.get_attribute("type") in ("checkbox", "radio")
+        (_label(element) or element if chosen else element).click(trial=True)
+
+
+def _label(element: Locator) -> Locator | None:
+    """The label beside a box or button, if there is one: it is the larger target."""
+    label = element.page.locator(f'label[for="{element.get_attribute("id")}"]')
+    return label if label.count() else None
 
 
 def _let_come(page: Page) -> None:
