@@ -3,7 +3,9 @@ document.addEventListener("change", ({ target }) => {
   if (target.dataset.fetch && target.files.length) target.form.requestSubmit(document.getElementById(target.dataset.fetch));
 });
 
-/* The page that comes back after a choice says what is chosen, also where it offers something else than before. */
+/* The page that comes back after a choice says what is chosen, also where it offers something else than before. Questions that came
+   in above push down what has the focus. */
 document.addEventListener("htmx:after:swap", () => {
   for (const radio of document.querySelectorAll("#bestallning [type=radio]")) radio.checked = radio.defaultChecked;
+  document.activeElement.closest("#bestallning label, #bestallning input")?.scrollIntoView({ block: "nearest" });
 });

@@ -150,7 +150,7 @@ def _choose_article(it: Chosen, draft: OrderDraft, values: Mapping[str, Any]) ->
         )
     )
     if last and codes[last] is it.product:
-        it.notes["article"] = _("Samma som förra gången")
+        it.notes["article"] = _("Samma som i din senaste beställning")
 
 
 def _choose_office(it: Chosen, draft: OrderDraft, values: Mapping[str, Any]) -> None:
@@ -168,7 +168,7 @@ def _choose_office(it: Chosen, draft: OrderDraft, values: Mapping[str, Any]) -> 
     if it.office is None and len(offered) == 1:
         it.office = it.offices[0]
     if it.office is not None and it.office.pk == last:
-        it.notes["office"] = _("Samma som förra gången")
+        it.notes["office"] = _("Samma som i din senaste beställning")
 
 
 def _choose_photo(it: Chosen, draft: OrderDraft, values: Mapping[str, Any]) -> None:
@@ -197,7 +197,8 @@ def options_of_products(it: Chosen) -> list[dict[str, Any]]:
     found = []
     for product in it.products:
         price = kronor(it.prices.get(product.delivered(DeliveryMethod.LETTER).code))
-        hint = ", ".join(text for text in (product.number, price) if text)
+        number = _("artikel %(number)s") % {"number": product.number}
+        hint = f"{price}, {number}" if price else number
         found.append(_option(product.number, product.name, hint, it.product is product))
     return _with_keys(found)
 

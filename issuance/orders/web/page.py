@@ -149,7 +149,7 @@ def _lead(chosen: Chosen) -> str:
         listed = f"{', '.join(names[:-1])} {_('och')} {names[-1]}" if len(names) > 1 else names[0]
         return _("Välj %(what)s. Resten är ifyllt.") % {"what": listed} if chosen.post else _("Välj %(what)s.") % {"what": listed}
     if "article" in chosen.notes and "office" in chosen.notes:
-        return _("Allt är ifyllt som förra gången. Ändra det som inte stämmer och beställ.")
+        return _("Allt är ifyllt som i din senaste beställning. Ändra det som inte stämmer och beställ.")
     return _("Allt är ifyllt. Kontrollera uppgifterna och beställ.")
 
 

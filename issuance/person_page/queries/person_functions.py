@@ -141,7 +141,7 @@ def lost_card(person_id: UUID, carriers: Iterable[Iterable[Function]]) -> list[F
     It leads to the revocation of the only carrier that the actor may revoke, or to the carriers, of which the holder knows which.
     """
     revocations = [each for functions in carriers for each in functions if each.address == "carrier_revoke"]
-    name, allowed = _("Anmäl förlorat kort"), [each for each in revocations if each.allowed]
+    name, allowed = _("Spärra förlorat kort"), [each for each in revocations if each.allowed]
     if len(allowed) == 1:
         return [replace(allowed[0], name=name)]
     if allowed:

@@ -1,5 +1,6 @@
 """The search page and its hits. Values are posted and never appear in URLs; the search's id does (S22)."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from issuance.search.web.lists import HitList
 from siths_portal.lib.errors import Invalid, Refused, Unavailable
 from siths_portal.lib.http.answer_times import in_step
 
+_END_OF_A_NUMBER = re.compile(r"[0-9]{4}")  # which may be meant as a card's
 _CATALOGUE_AWAY = _lazy(
     "Portalen har ingen sådan person inom din behörighet, och HSA-katalogen eller personregistret svarar inte just nu. "
     "Är uppdraget nytt, sök igen om en stund."
@@ -57,6 +59,8 @@ def search(request: HttpRequest) -> HttpResponse:
         messages.info(
             request, _("Sökningen gjordes med utökat sökomfång. Personen är öppen för dig en stund, för att se och spärra.")
         )
+    elif found.kind == TermKind.HSA_ID and _END_OF_A_NUMBER.fullmatch(found.value):
+        messages.info(request, _("Du sökte på slutet av ett tjänste-id. Skriv alla 19 siffror för att hitta ett kort."))
     return _to_person(request, found)
 
 

@@ -123,8 +123,8 @@ class TestWholeOrder:
         assert other.answers == {
             "post": str(other.post.id), "article": "631", "delivery": "registered_mail", "office": str(office.id)
         }  # fmt: skip
-        assert text_of(other.page).count("Samma som förra gången") == 2
-        assert "Allt är ifyllt som förra gången" in text_of(other.page)
+        assert text_of(other.page).count("Samma som i din senaste beställning") == 2
+        assert "Allt är ifyllt som i din senaste beställning" in text_of(other.page)
         colleague = Clerk(world, actor=world.officer(role=Role.RESPONSIBLE_ISSUER), post=world.post()).start()
         assert colleague.answers == {"post": str(colleague.post.id)}
         assert "Välj kort och kontor. Resten är ifyllt." in text_of(colleague.page)
@@ -153,7 +153,7 @@ class TestWholeOrder:
             )  # fmt: skip
         clerk = Clerk(world).fill("631")
         text = text_of(clerk.page).replace("\N{NO-BREAK SPACE}", " ")
-        assert "631, 1 075,50 kr" in text
+        assert "1 075,50 kr, artikel 631" in text
         assert "REK, 65,00 kr till" in text
         assert "Kort till Elva Tolvansson, 1 075,50 kr" in text
         clerk.choose(delivery="registered_mail")

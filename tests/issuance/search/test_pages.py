@@ -51,6 +51,16 @@ def test_one_hit_goes_straight_to_the_person(world: Any, django_assert_max_num_q
         assert client.get("/sok/").status_code == 200
 
 
+def test_four_digits_that_open_a_person_may_be_meant_as_a_cards(world: Any) -> None:
+    post, client = world.post(), client_of(world.officer())
+    Post.objects.filter(pk=post.pk).update(hsa_id=f"{post.hsa_id[:-4]}9871")
+    told = "Skriv alla 19 siffror för att hitta ett kort."
+    for text, is_told in (("9871", True), (f"{post.hsa_id[-5]}9871", False)):
+        answer = client.post("/sok/", {"text": text}, follow=True)
+        assert (told in answer.content.decode()) is is_told
+        assert answer.redirect_chain[0][0] == f"/sok/person/{post.person_id}/"
+
+
 def test_a_scanned_card_opens_on_the_persons_page(world: Any) -> None:
     order = world.order()
     Carrier.objects.filter(pk=order.carrier_id).update(card_serial=SERIAL)
