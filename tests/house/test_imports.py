@@ -1,5 +1,6 @@
 """The import contracts hold, and each catches what it is there for."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -59,95 +60,108 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize(
-    ("importer", "statement", "contract"),
-    [
-        ("issuance/people/services/extra.py", "import billing.models", "App direction"),
-        ("pki/ocsp/web.py", "import authn.service", "App direction"),
-        ("authn/models.py", "import pki.service", "App direction"),
-        ("issuance/people/services/extra.py", "import siths_portal.settings", "Apps see only siths_portal.lib"),
-        ("siths_portal/lib/errors.py", "import siths_portal.wiring.ports", "Apps see only siths_portal.lib"),
-        ("pki/hsm/extra.py", "import siths_portal.simulators.card", "Apps see only siths_portal.lib"),
-        ("issuance/people/models/__init__.py", "import issuance.people.services", "Layers inside each package of issuance"),
-        ("issuance/people/services/extra.py", "import issuance.roles.models", "Order of the packages of issuance"),
-        ("issuance/articles/models.py", "import issuance.orders.models.orders", "Order of the packages of issuance"),
-        ("issuance/orders/domain/rules.py", "import issuance.revocation.domain", "Order of the packages of issuance"),
-        ("issuance/authz/scope.py", "import issuance.records.models.events", "Order of the packages of issuance"),
-        ("billing/invoices/services/extra.py", "import billing.runs.models", "Order of the packages of billing"),
-        ("billing/invoices/models.py", "import billing.invoices.services", "Layers inside each package of billing"),
-        (
-            "issuance/people/services/extra.py",
-            "import issuance.roles.web.extra",
-            "Services and queries know no pages, APIs, tasks or commands",
-        ),
-        (
-            "issuance/roles/web/extra.py",
-            "import issuance.offices.web.offices",
-            "Pages import the page kit, and no other package's pages",
-        ),
-        (
-            "issuance/records/web/extra.py",
-            "import issuance.roles.web.extra",
-            "Pages import the page kit, and no other package's pages",
-        ),
-        (
-            "issuance/people/services/extra.py",
-            "import issuance.people.adapters.extra",
-            "Adapters are reached only through wiring",
-        ),
-        ("pki/approvals/dual_control.py", "import pki.issuing.signing", "Order of the packages of pki"),
-        ("pki/ocsp/web.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
-        ("siths_portal/simulators/directory.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
-        ("siths_portal/simulators/directory.py", "import issuance.service", "Simulators talk by wire and files only"),
-        (
-            "siths_portal/simulators/directory.py",
-            "import siths_portal.lib.processes.jobs",
-            "Simulators talk by wire and files only",
-        ),
-        ("siths_portal/dev/steps.py", "import django", "The house knows commands and settings, no application"),
-        ("issuance/people/services/extra.py", "import pki.models", PUBLIC_PKI),
-        ("issuance/people/services/extra.py", "import pki.hsm.extra", PUBLIC_PKI),
-        ("issuance/people/services/extra.py", "import pki.approvals", PUBLIC_PKI),
-        (
-            "issuance/people/services/extra.py",
-            "import pki.operators.keys",
-            PUBLIC_PKI,
-        ),
-        (
-            "issuance/operators/services/approvals.py",
-            "import pki.approvals.dual_control",
-            PUBLIC_PKI,
-        ),
-        (
-            "issuance/operators/web/status.py",
-            "import pki.operators.status_measures",
-            PUBLIC_PKI,
-        ),
-        ("siths_portal/demo/tls.py", "import pki.models", PUBLIC_PKI),
-        ("billing/invoices/web/extra.py", "import issuance.models", PUBLIC_ISSUANCE),
-        (
-            "billing/invoices/web/extra.py",
-            "import issuance.people.queries.extra",
-            PUBLIC_ISSUANCE,
-        ),
-        (
-            "issuance/people/services/extra.py",
-            "import authn.models",
-            "Applications enter authn through service, ports, web and api",
-        ),
-    ],
-)
-def test_a_planted_import_breaks_its_contract(
-    skeleton: Path, tmp_path: Path, importer: str, statement: str, contract: str
-) -> None:
+PLANTED = [
+    ("issuance/people/services/extra.py", "import billing.models", "App direction"),
+    ("pki/ocsp/web.py", "import authn.service", "App direction"),
+    ("authn/models.py", "import pki.service", "App direction"),
+    ("issuance/people/services/extra.py", "import siths_portal.settings", "Apps see only siths_portal.lib"),
+    ("siths_portal/lib/errors.py", "import siths_portal.wiring.ports", "Apps see only siths_portal.lib"),
+    ("pki/hsm/extra.py", "import siths_portal.simulators.card", "Apps see only siths_portal.lib"),
+    ("issuance/people/models/__init__.py", "import issuance.people.services", "Layers inside each package of issuance"),
+    ("issuance/people/services/extra.py", "import issuance.roles.models", "Order of the packages of issuance"),
+    ("issuance/articles/models.py", "import issuance.orders.models.orders", "Order of the packages of issuance"),
+    ("issuance/orders/domain/rules.py", "import issuance.revocation.domain", "Order of the packages of issuance"),
+    ("issuance/authz/scope.py", "import issuance.records.models.events", "Order of the packages of issuance"),
+    ("billing/invoices/services/extra.py", "import billing.runs.models", "Order of the packages of billing"),
+    ("billing/invoices/models.py", "import billing.invoices.services", "Layers inside each package of billing"),
+    (
+        "issuance/people/services/extra.py",
+        "import issuance.roles.web.extra",
+        "Services and queries know no pages, APIs, tasks or commands",
+    ),
+    (
+        "issuance/roles/web/extra.py",
+        "import issuance.offices.web.offices",
+        "Pages import the page kit, and no other package's pages",
+    ),
+    (
+        "issuance/records/web/extra.py",
+        "import issuance.roles.web.extra",
+        "Pages import the page kit, and no other package's pages",
+    ),
+    (
+        "issuance/people/services/extra.py",
+        "import issuance.people.adapters.extra",
+        "Adapters are reached only through wiring",
+    ),
+    ("pki/approvals/dual_control.py", "import pki.issuing.signing", "Order of the packages of pki"),
+    ("pki/ocsp/web.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
+    ("siths_portal/simulators/directory.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
+    ("siths_portal/simulators/directory.py", "import issuance.service", "Simulators talk by wire and files only"),
+    (
+        "siths_portal/simulators/directory.py",
+        "import siths_portal.lib.processes.jobs",
+        "Simulators talk by wire and files only",
+    ),
+    ("siths_portal/dev/steps.py", "import django", "The house knows commands and settings, no application"),
+    ("issuance/people/services/extra.py", "import pki.models", PUBLIC_PKI),
+    ("issuance/people/services/extra.py", "import pki.hsm.extra", PUBLIC_PKI),
+    ("issuance/people/services/extra.py", "import pki.approvals", PUBLIC_PKI),
+    (
+        "issuance/people/services/extra.py",
+        "import pki.operators.keys",
+        PUBLIC_PKI,
+    ),
+    (
+        "issuance/operators/services/approvals.py",
+        "import pki.approvals.dual_control",
+        PUBLIC_PKI,
+    ),
+    (
+        "issuance/operators/web/status.py",
+        "import pki.operators.status_measures",
+        PUBLIC_PKI,
+    ),
+    ("siths_portal/demo/tls.py", "import pki.models", PUBLIC_PKI),
+    ("billing/invoices/web/extra.py", "import issuance.models", PUBLIC_ISSUANCE),
+    (
+        "billing/invoices/web/extra.py",
+        "import issuance.people.queries.extra",
+        PUBLIC_ISSUANCE,
+    ),
+    (
+        "issuance/people/services/extra.py",
+        "import authn.models",
+        "Applications enter authn through service, ports, web and api",
+    ),
+]
+"""In which file which import breaks which contract."""
+
+
+def violations(told: str) -> dict[str, set[str]]:
+    """The imports that break each contract by themselves, not as a part of a longer chain."""
+    sections = re.split(r"^(\S.*)\n-+\n", told.split("Broken contracts\n")[1], flags=re.MULTILINE)
+    alone = re.compile(r"^- +(\S+ -> \S+) \(l\.\d+\)\n(?! +\S)", re.MULTILINE)
+    return {name: set(alone.findall(text)) for name, text in zip(sections[1::2], sections[2::2], strict=True)}
+
+
+def test_a_planted_import_breaks_its_contract(skeleton: Path, tmp_path: Path) -> None:
+    """All are planted in one tree, and each must be named by its own contract."""
     root = tmp_path / "tree"
     shutil.copytree(skeleton, root)
-    target = root / importer
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(statement + "\n")
+    for importer, statement, _ in PLANTED:
+        target = root / importer
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("a") as file:
+            file.write(statement + "\n")
     done = lint(root)
     assert done.returncode == 1, done.stdout
-    assert f"{contract} BROKEN" in done.stdout
+    found = violations(done.stdout)
+    for importer, statement, contract in PLANTED:
+        name = importer.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        assert f"{contract} BROKEN" in done.stdout
+        assert f"{name} -> {statement.removeprefix('import ')}" in found[contract], contract
+    assert {contract for _, _, contract in PLANTED} == set(found)
 
 
 @pytest.mark.parametrize(("contract", "own"), [("portal-internals", "lib"), ("simulators-are-strangers", "simulators")])
