@@ -27,6 +27,15 @@ def primes() -> list[int]:
     return [prime for each in numbers for prime in (each.p, each.q)]
 
 
+@pytest.fixture(scope="session")
+def close(primes) -> int:
+    """The next prime after the first: to find it takes longer than all else here."""
+    number = primes[0] + 2
+    while not _is_prime(number):
+        number += 2
+    return number
+
+
 def key_of(p: int, q: int) -> rsa.RSAPrivateKey:
     d = pow(65537, -1, (p - 1) * (q - 1))
     public = rsa.RSAPublicNumbers(65537, p * q)
@@ -118,11 +127,8 @@ def test_a_long_list_stays_small_and_is_searched_fast():
 # --- what a modulus shows -----------------------------------------------------------------------------------------------
 
 
-def test_small_factors_close_primes_and_squares_are_found(primes):
+def test_small_factors_close_primes_and_squares_are_found(primes, close):
     p = primes[0]
-    close = p + 2
-    while not _is_prime(close):
-        close += 2
     assert moduli.has_close_primes(p * close)
     assert moduli.has_close_primes(p * p)
     assert not moduli.has_close_primes(primes[0] * primes[1])
@@ -137,11 +143,8 @@ def _is_prime(number: int) -> bool:
 @pytest.mark.parametrize(
     ("modulus", "text"), [("close", "för nära"), ("small", "litet tal"), ("odd-size", "jämnt delbart med 8")]
 )
-def test_such_a_modulus_is_refused_in_swedish(primes, modulus, text):
+def test_such_a_modulus_is_refused_in_swedish(primes, close, modulus, text):
     p = primes[0]
-    close = p + 2
-    while not _is_prime(close):
-        close += 2
     key = {
         "close": rsa.RSAPublicNumbers(65537, p * close),
         "small": rsa.RSAPublicNumbers(65537, (primes[1] * p // 3 | 1) * 3),

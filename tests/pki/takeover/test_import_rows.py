@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -46,6 +47,20 @@ def old(tmp_path) -> OldCa:
     made.revoke(1)
     made.move_key()
     return made
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Makes a folder of `world.many`; certificates of the same number are made once."""
+    made = {}
+
+    def copy(folder, count):
+        if count not in made:
+            made[count] = tmp_path_factory.mktemp("many")
+            world.many(made[count], count)
+        shutil.copytree(made[count], folder)
+
+    return copy
 
 
 def folder_of(tmp_path, old, rows, *, crl=True, extra="", name="in"):
@@ -321,6 +336,8 @@ def test_paper_from_the_freeze_is_entered_with_when_it_came_in(old, tmp_path):
     assert Certificate.objects.get(serial=rows[2]["serial"]).status == "issued"
 
 
+SOME = 6_000
+"""Certificates: more than are taken in one transaction (5,000)."""
 ALL_CUTS = ("pki.import.after-batch", "pki.import.before-commit", "pki.import.before-lists")
 LONG = bool(os.environ.get("SITHS_LONG"))
 CUTS = ALL_CUTS if LONG else ALL_CUTS[:1]
@@ -332,9 +349,9 @@ class TestKill:
 
     @pytest.mark.soak
     @pytest.mark.parametrize("point", CUTS)
-    def test_repeating_finishes(self, point, tmp_path):
+    def test_repeating_finishes(self, point, tmp_path, many):
         folder, armed = tmp_path / "in", tmp_path / "armed"
-        world.many(folder, 7000)
+        many(folder, SOME)
         armed.mkdir()
         world.approve(folder)
         command = [sys.executable, "manage.py", "pki_import", str(folder), "--workers", "2", "--json"]
@@ -345,7 +362,7 @@ class TestKill:
         cut = CaImport.objects.get()
         assert (
             cut.position
-            == {"pki.import.before-commit": 0, "pki.import.after-batch": 5000, "pki.import.before-lists": 7000}[point]
+            == {"pki.import.before-commit": 0, "pki.import.after-batch": 5000, "pki.import.before-lists": SOME}[point]
         )
         ca = CertificateAuthority.objects.get(slug="old-many")
         assert (ca.state, Certificate.objects.filter(ca=ca).count()) == ("planned", cut.position + 1)
@@ -354,12 +371,12 @@ class TestKill:
         done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr
         counts = json.loads(done.stdout)["counts"]
-        assert (counts["rows"], counts["new"], counts["new_revoked"]) == (7000, 7000, 700)
+        assert (counts["rows"], counts["new"], counts["new_revoked"]) == (SOME, SOME, SOME // 10)
         ca.refresh_from_db()
         assert ca.state == "external"
-        assert Certificate.objects.filter(ca=ca).count() == CertificateBlob.objects.filter(certificate__ca=ca).count() == 7001
+        assert Certificate.objects.filter(ca=ca).count() == CertificateBlob.objects.filter(certificate__ca=ca).count() == SOME + 1
         versions = Certificate.objects.filter(ca=ca, status="revoked").values_list("status_version", flat=True)
-        assert sorted(versions) == list(range(1, 701))
+        assert sorted(versions) == list(range(1, SOME // 10 + 1))
         assert Event.objects.filter(action="import.finished").count() == 1
 
 
@@ -400,10 +417,10 @@ def test_comparison_names_what_differs_and_nothing_else(old, tmp_path, capsys):
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200 if LONG else 300)
-def test_f10_8_many_certificates_and_their_list_are_imported_and_compared(tmp_path, capsys):
+def test_f10_8_many_certificates_and_their_list_are_imported_and_compared(tmp_path, capsys, many):
     """6,000 in the short form, the reviewer's 100,000 in `make soak`; another number by IMPORT_CERTIFICATES."""
-    folder, count = tmp_path / "in", int(os.environ.get("IMPORT_CERTIFICATES", "100000" if LONG else "6000"))
-    world.many(folder, count)
+    folder, count = tmp_path / "in", int(os.environ.get("IMPORT_CERTIFICATES", "100000" if LONG else SOME))
+    many(folder, count)
     world.approve(folder)
     world.run(folder, workers=2)
     rows = dict(Certificate.objects.filter(ca__slug="old-many").values_list("serial", "status"))

@@ -104,7 +104,7 @@ def test_what_no_command_could_sign_the_worker_signs(old, tmp_path, settings, ca
     assert SCHEDULE["pki.sign_import_reports"] == ("pki.sign_import_reports", 3600, "pki")
 
 
-@pytest.mark.parametrize("change", [{"report": {}}, {"signature": b"x"}, {"state": "lists"}, {"signature_key_id": "ab"}], ids=str)
-def test_a_finished_import_stays_as_it_is(report, change):
-    with pytest.raises((InternalError, ProgrammingError), match="stay as they are"), transaction.atomic():
-        CaImport.objects.update(**change)
+def test_a_finished_import_stays_as_it_is(report):
+    for change in ({"report": {}}, {"signature": b"x"}, {"state": "lists"}, {"signature_key_id": "ab"}):
+        with pytest.raises((InternalError, ProgrammingError), match="stay as they are"), transaction.atomic():
+            CaImport.objects.update(**change)
