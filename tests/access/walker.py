@@ -57,8 +57,10 @@ def sees(who: Who, relation: str, right: Action) -> bool:
     """Whether something at that place is in the caller's sight for this: scope flows downward only (rules/issuance 1.1)."""
     if who.role is None or relation == "unknown" or (relation == "protected" and not who.add_on):
         return False
+    if right is Action.VIEW and right not in ALLOWED[who.role]:  # a role that looks at nothing has nothing in its sight
+        return False
     if who.role in GLOBAL_ROLES:
-        return right is not Action.VIEW or right in ALLOWED[who.role]
+        return True
     if relation == "opened":  # by an extended search: for seeing and revoking, to who may search so
         return right in EXTENDED_REACH and {right, Action.EXTENDED_SEARCH} <= ALLOWED[who.role]
     if who.role in AREA_ROLES:
