@@ -70,7 +70,7 @@ def follow(people, tmp_path):
     return work
 
 
-def next_function(key="rsa-2048", state="active", signer="ec-p256") -> str:
+def next_function(key="ec-p384", state="active", signer="ec-p256") -> str:
     return NEXT_FUNCTION.format(key=key, state=state, signer=signer)
 
 
