@@ -26,6 +26,7 @@ from pki.models import (
     draw_status_versions,
 )
 from siths_portal.lib import clock
+from tests.first_rows import first_rows
 from tests.pki_fixtures import make_token
 
 TOKEN = "status-tests"
@@ -79,16 +80,21 @@ def stem(common_name: str) -> str:
 
 
 class World:
-    """Makes rows in this test's database; keys come from the session's token."""
+    """Makes rows in this test's database; keys come from the session's token. The CAs are signed once (`first_rows`)."""
 
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
         self.token = keys.token
-        self.root = self.authority("root", "DEMO SITHS e-id Root CA v2", keys.root, None, state=CaState.OFFLINE)
-        self.first = self.authority("person-hsaid-3", "DEMO SITHS e-id Person HSA-id 3 CA v1", keys.first, self.root)
-        self.second = self.authority("function", "DEMO SITHS e-id Function CA v1", keys.second, self.root)
-        self.signer(self.first, keys.first_signer)
-        self.signer(self.second, keys.second_signer)
+        made = first_rows("status world", "pki", self._authorities)
+        self.root, self.first, self.second = made["root"], made["first"], made["second"]
+
+    def _authorities(self) -> dict[str, CertificateAuthority]:
+        root = self.authority("root", "DEMO SITHS e-id Root CA v2", self.keys.root, None, state=CaState.OFFLINE)
+        first = self.authority("person-hsaid-3", "DEMO SITHS e-id Person HSA-id 3 CA v1", self.keys.first, root)
+        second = self.authority("function", "DEMO SITHS e-id Function CA v1", self.keys.second, root)
+        self.signer(first, self.keys.first_signer)
+        self.signer(second, self.keys.second_signer)
+        return {"root": root, "first": first, "second": second}
 
     def authority(self, slug, common_name, key_id, parent, state=CaState.ACTIVE) -> CertificateAuthority:
         key = self.token.private_key(key_id)
