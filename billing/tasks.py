@@ -4,8 +4,10 @@ from uuid import UUID
 
 from celery import shared_task
 
+from billing.customers.services.importing import CUSTOMER_IMPORTER
 from billing.delivery.services import measures, notices, sending
 from billing.ledger.services import ledger
+from billing.price_changes.services.importing import PRICE_IMPORTER
 from billing.reconciliation.services import reconcile as reconciliation
 from billing.records.domain.periods import Month
 from billing.runs.models import InvoiceRun
@@ -16,6 +18,13 @@ from billing.runs.services import approvals, checks, schedule
 def collect() -> None:
     """Pulls the cards that suppliers reported sent into the ledger, so that the running month is at most minutes behind."""
     ledger.collect()
+
+
+@shared_task(name="billing.forget_files")  # type: ignore[untyped-decorator]
+def forget_files() -> None:
+    """Deletes uploaded files of customers and prices that have expired."""
+    for importer in (CUSTOMER_IMPORTER, PRICE_IMPORTER):
+        importer.delete_expired()
 
 
 @shared_task(name="billing.deliver")  # type: ignore[untyped-decorator]

@@ -4,6 +4,13 @@ from billing.invoices.web import urls as invoices  # registers the converters of
 
 from billing.customers.web import urls as customers  # isort: skip
 from billing.delivery.web import urls as delivery  # isort: skip
+from billing.price_changes.web import urls as price_changes
 from billing.runs.web import urls as runs
 
-urlpatterns = [*runs.urlpatterns, *customers.urlpatterns, *delivery.urlpatterns, *invoices.urlpatterns]
+urlpatterns = [
+    *runs.urlpatterns,
+    *customers.urlpatterns,
+    *price_changes.urlpatterns,
+    *delivery.urlpatterns,
+    *invoices.urlpatterns,
+]

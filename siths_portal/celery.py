@@ -58,6 +58,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     # The month is due on the second at 06:00; looking often makes a missed run cost minutes.
     "billing.open_month": ("billing.open_month", 300, "default"),
     "billing.continue_runs": ("billing.continue_runs", 60, "default"),
+    "billing.forget_files": ("billing.forget_files", 3600, "default"),
     "billing.deliver": ("billing.deliver", 60, "default"),
     "authn.prune_idempotency": ("authn.prune_idempotency", 3600, "default"),
     "authn.end_sessions": ("authn.end_sessions", 60, "default"),

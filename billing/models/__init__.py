@@ -19,6 +19,7 @@ from billing.invoices.models import (
     SeriesCorrection,
 )
 from billing.ledger.models import FeedPosition, LedgerEntry, SubscriptionSnapshot, UnpricedFact
+from billing.price_changes.models import PriceChange, PriceImport
 from billing.prices.models import PriceItem
 from billing.records.models import Document, Event, EventMacs, EventSeal
 from billing.runs.models import InvoiceRun, ItemState, RunApproval, RunCheck, RunItem, RunState
@@ -49,6 +50,8 @@ __all__ = [
     "LineEvent",
     "Notice",
     "NoticeState",
+    "PriceChange",
+    "PriceImport",
     "PriceItem",
     "RunApproval",
     "RunCheck",

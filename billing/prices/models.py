@@ -14,8 +14,9 @@ GROSS_LIST = UUID(int=0)
 class PriceItem(models.Model):
     """The price of an article from `valid_from` up to, not including, `valid_until`: SEK without VAT, four decimals.
 
-    `party_id` is the customer with an agreed price; null is the gross list, for customers without one. The database allows only
-    one change, setting `valid_until`, and only to a day after every use of the price.
+    `party_id` is the customer with an agreed price; null is the gross list, for customers without one. `terms` are those of the
+    subscription (`domain.terms`). The database allows two changes, each once: setting `valid_until`, only to a day after every
+    use of the price, and `withdrawn_at`, when other prices replace a wrong one. A withdrawn price stays for its entries.
     """
 
     article_code = models.CharField(max_length=20)
@@ -24,11 +25,14 @@ class PriceItem(models.Model):
     vat_rate = models.DecimalField(max_digits=5, decimal_places=2)
     valid_from = models.DateField()
     valid_until = models.DateField(null=True)
+    terms = models.JSONField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             ExclusionConstraint(
                 name="billing_price_one_at_a_time",
+                condition=Q(withdrawn_at=None),
                 expressions=[
                     ("article_code", RangeOperators.EQUAL),
                     (Coalesce("party_id", Value(GROSS_LIST, output_field=models.UUIDField())), RangeOperators.EQUAL),

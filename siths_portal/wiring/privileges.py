@@ -115,7 +115,7 @@ TABLES: Mapping[str, Rights] = {
     # --- billing: drafts, unpriced facts and uploaded files are deleted. A trigger guards the counter.
     **{
         f"billing_{name}": {PORTAL: "SIUD", WORKER: "SIUD", PKI: "S"}
-        for name in ("invoice", "invoiceline", "lineevent", "unpricedfact", "customerimport")
+        for name in ("invoice", "invoiceline", "lineevent", "unpricedfact", "customerimport", "priceimport")
     },
     "billing_deliveryattempt": {PORTAL: "S", WORKER: "SI", PKI: "S"},
     # --- authn: machine clients are registered by a command.

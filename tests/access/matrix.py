@@ -19,10 +19,12 @@ from tests.access.targets import (
     anothers_identification,
     area,
     article,
+    article_code,
     authority,
     certificate_search,
     completed,
     customer,
+    customer_file,
     customisation,
     draft,
     generic_customisation,
@@ -40,6 +42,8 @@ from tests.access.targets import (
     photo_draft,
     photo_of_draft,
     post_of_draft,
+    price_change,
+    price_file,
     running_mass,
     setup_import,
     setup_table,
@@ -377,6 +381,24 @@ ROWS: list[Row] = [
         for name, wrong in (("customer", 409), ("customer_edit", 422), ("customer_end", 422))
         for method, ok in (("GET", 200), ("POST", wrong))
     ),
+    *(
+        Row(f"{name}_import{part}", method, Action.MANAGE_BILLING, target, ok=ok, own=own, unseen=403)
+        for name, file in (("customer", customer_file), ("price", price_file))
+        for part, method, target, ok, own in (
+            ("", "GET", None, 200, False),
+            ("", "POST", None, 422, False),
+            ("_xlsx", "GET", None, 200, False),
+            ("_csv", "GET", None, 200, False),
+            ("_preview", "GET", file, 200, True),
+            ("_preview", "POST", file, 409, True),
+        )
+    ),
+    Row("prices", "GET", Action.MANAGE_BILLING),
+    Row("price_new", "GET", Action.MANAGE_BILLING),
+    Row("price_new", "POST", Action.MANAGE_BILLING, ok=422),
+    Row("price", "GET", Action.MANAGE_BILLING, article_code, nowhere=True, unseen=403),
+    Row("price_request", "GET", Action.MANAGE_BILLING, price_change, nowhere=True, unseen=403),
+    Row("price_request", "POST", Action.MANAGE_BILLING, price_change, ok=409, nowhere=True, unseen=403),
     Row("customer_own", "GET", Action.CONFIRM_CUSTOMER),
     Row("customer_own", "POST", Action.CONFIRM_CUSTOMER, ok=422),
     # the PKI: without the right nobody learns which CAs, certificates and matters there are

@@ -1,11 +1,14 @@
 """What the matrix's addresses name, where it belongs to one person or session: made for each request and rolled back with it."""
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.db.models import Q
 
+from billing.customers.models import CustomerImport
+from billing.price_changes.models import PriceChange, PriceImport
 from billing.runs.models import InvoiceRun, RunItem
 from issuance.activation.models import EidAppTransaction, Identification
 from issuance.carriers.models import Carrier, Eid
@@ -194,6 +197,45 @@ def setup_import(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...
 def customer(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A party with customer data, or an organisation that nobody knows."""
     return (UUID(int=1) if relation == "unknown" else access.places["parent"].pk,)
+
+
+def article_code(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The code of an article, or one that no article has."""
+    return ("nothing" if relation == "unknown" else "RESERV",)
+
+
+def customer_file(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A file of customers that the caller sent, or somebody else, or nobody."""
+    return _file(CustomerImport, "kunder", access, who, relation)
+
+
+def price_file(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A file of prices that the caller sent, or somebody else, or nobody."""
+    return _file(PriceImport, "priser", access, who, relation)
+
+
+def _file(model: Any, kind: str, access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    if relation == "unknown":
+        return (UUID(int=1),)
+    now = clock.now()
+    row = model.objects.create(
+        owner_ref=access.actors[who].ref if relation == "inside" else f"user:{uuid4()}", format="csv", sha256="0" * 64,
+        rows=[{"kind": kind, "sheet": "", "number": 2, "values": {"name": "Prov"}, "odd": {}}], created_at=now,
+        expires_at=now + dt.timedelta(hours=1),
+    )  # fmt: skip
+    return (row.pk,)
+
+
+def price_change(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A request for a price by somebody else. It is sent without the hash of its effect, so it changes nothing."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    now = clock.now()
+    row = PriceChange.objects.create(
+        article_code="631", unit_price=Decimal(80), vat_rate=Decimal(25), valid_from=now.date(), requested_by=f"user:{uuid4()}",
+        requested_at=now + dt.timedelta(minutes=1),  # after everybody got their roles
+    )  # fmt: skip
+    return (row.pk,)
 
 
 def matter(access: AccessWorld, who: Who, relation: str, *, requester: str = "") -> tuple[Any, ...]:

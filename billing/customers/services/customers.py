@@ -120,7 +120,7 @@ def locked(party_id: UUID) -> BillingCustomer | None:
 def new_version(*, actor_ref: str, party_id: UUID, terms: CustomerTerms, current: BillingCustomer | None) -> BillingCustomer:
     """Does what `put_customer` does in the caller's transaction. `current` is the version that `locked` returned."""
     values = terms.cleaned()
-    _require_usable(party_id, terms, values)
+    require_usable(party_id, terms, values)
     changed = sorted(name for name, value in values.items() if current is None or getattr(current, name) != value)
     if current and not changed:
         return current
@@ -140,7 +140,8 @@ def new_version(*, actor_ref: str, party_id: UUID, terms: CustomerTerms, current
     return version
 
 
-def _require_usable(party_id: UUID, terms: CustomerTerms, values: dict[str, Any]) -> None:
+def require_usable(party_id: UUID, terms: CustomerTerms, values: dict[str, Any]) -> None:
+    """Raises Invalid for values, those of `terms` cleaned, that `put_customer` refuses."""
     require_fit(BillingCustomer(party_id=party_id, valid_from=clock.now(), **values), LABELS)
     if not 1 <= terms.payment_terms_days <= LONGEST_TERMS:
         message = f"{LABELS['payment_terms_days']} ska vara 1–{LONGEST_TERMS}."

@@ -4,13 +4,17 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from billing.customers.queries import day
-from billing.customers.web import confirming, views
+from billing.customers.web import confirming, importing, views
 from billing.records.web.page import MenuEntry, register_menu
 from issuance.authz import Action
 from siths_portal.lib.pages.day import SOURCES, Source
 
 urlpatterns = [
     path("fakturor/kunder/", views.customer_list, name="customers"),
+    path("fakturor/kunder/fil/", importing.start, name="customer_import"),
+    path("fakturor/kunder/fil/mall.xlsx", importing.template_xlsx, name="customer_import_xlsx"),
+    path("fakturor/kunder/fil/mall.csv", importing.template_csv, name="customer_import_csv"),
+    path("fakturor/kunder/fil/<uuid:import_id>/", importing.preview, name="customer_import_preview"),
     path("fakturor/kunder/<uuid:party_id>/", views.customer, name="customer"),
     path("fakturor/kunder/<uuid:party_id>/uppgifter/", views.customer_edit, name="customer_edit"),
     path("fakturor/kunder/<uuid:party_id>/avsluta/", views.customer_end, name="customer_end"),

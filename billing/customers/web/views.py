@@ -1,6 +1,5 @@
 """Pages of customers for finance administrators: the list, one customer, its form, its end, and requests for a new address."""
 
-import datetime as dt
 from typing import Any
 from uuid import UUID
 
@@ -19,12 +18,11 @@ from billing.customers.services import changes
 from billing.customers.web import facts
 from billing.customers.web.forms import CustomerDataForm
 from billing.customers.web.lists import CustomerList, HistoryList
-from billing.records.web.page import actor_of, page
+from billing.records.web.page import AT_ONCE, actor_of, page
 from siths_portal.lib.errors import Conflict, DomainError
 from siths_portal.lib.pages import named_buttons
 
 HERE = "customers"
-_AT_ONCE = dt.timedelta(0)
 
 
 @require_safe
@@ -50,7 +48,7 @@ def customer(request: HttpRequest, party_id: UUID) -> HttpResponse:
     view = customers.view(actor, party_id)
     if request.method != "POST":
         return _customer(request, view)
-    if step_up := require_recent_login(request, _AT_ONCE):
+    if step_up := require_recent_login(request, AT_ONCE):
         return step_up
     try:
         if view.waiting is None or str(view.waiting.pk) != request.POST.get("begaran", ""):
@@ -85,7 +83,7 @@ def customer_edit(request: HttpRequest, party_id: UUID) -> HttpResponse:
     form, status = CustomerDataForm(request.POST if request.method == "POST" else None, view), 200
     if request.method == "POST":
         if form.is_valid():
-            if step_up := require_recent_login(request, _AT_ONCE):
+            if step_up := require_recent_login(request, AT_ONCE):
                 return step_up
             try:
                 saved = changes.change(actor=actor, party_id=party_id, terms=form.terms(), seen=form.seen)

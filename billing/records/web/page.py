@@ -1,5 +1,6 @@
 """The frame of the pages of billing: the actor of a request, and the menu that the packages register."""
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,6 +12,8 @@ from django.urls import reverse
 from issuance.authz import Action, Actor, policy
 
 TAB = "invoices"
+AT_ONCE = dt.timedelta(0)
+"""The age of a log-in that is recent enough for step-up in billing."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,20 @@
 """Drafts that a correction of the ledger makes wrong: they are deleted, and their customers are drafted again."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from billing.invoices.models import Invoice, InvoiceState
 from billing.ledger.services import ledger
 from billing.runs.models import InvoiceRun, ItemState, RunItem, RunState
+
+
+@contextmanager
+def holding_runs() -> Iterator[None]:
+    """Takes the locks of open runs and of the ledger, in the order in which runs take them, until the transaction ends."""
+    list(InvoiceRun.objects.select_for_update(no_key=True).exclude(state=RunState.ISSUED).order_by("period"))
+    with ledger.writing():
+        yield
 
 
 def withdraw_drafts(party_ids: Collection[UUID]) -> list[RunItem]:
@@ -14,7 +23,7 @@ def withdraw_drafts(party_ids: Collection[UUID]) -> list[RunItem]:
     A worker that drafts one of them at the same time either finished before or waits for the caller.
     """
     items = RunItem.objects.select_for_update(of=("self",)).filter(party_id__in=party_ids).exclude(state=ItemState.ISSUED)
-    found = list(items.order_by("party_id", "pk"))
+    found = list(items.exclude(run__state=RunState.ISSUED).order_by("party_id", "pk"))
     Invoice.objects.filter(party_id__in=party_ids, run__in=[item.run_id for item in found], state=InvoiceState.DRAFT).delete()
     return found
 

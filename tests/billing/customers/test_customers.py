@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import io
+import re
 
 import psycopg2
 import pytest
@@ -227,3 +228,34 @@ class TestServices:
         with pytest.raises(Invalid) as refusal:
             customer(REGION, order_pattern="(a")
         assert list(refusal.value.fields) == ["order_pattern"]
+
+
+class TestFile:
+    HEAD = "Organisationsnummer;Kundens namn;Postnummer;Ort;Fakturareferens;Elektronisk adress;Attestant;Attestanten godkände\n"
+
+    def send(self, browser, *rows):
+        content = io.BytesIO((self.HEAD + "\n".join(rows)).encode())
+        content.name = "kunder.csv"
+        answer = browser.post(f"{LIST}fil/", {"file": content})
+        assert answer.status_code == 302
+        return answer.url, browser.get(answer.url)
+
+    def test_customers_are_read_from_a_file_all_or_none(self, page_world):
+        page_world.municipality.organisation_number = "2129990012"
+        page_world.municipality.save()
+        customer(REGION, name="Region Norr", organisation_number="2329990010", **APPROVED)
+        browser = page_world.client(Role.FINANCE_ADMIN)
+        new = "212999-0012;Demo kommun;123 45;Demostad;4711;;Eva Ek;2023-03-01"
+        address, shown = self.send(browser, new, f"2329990010;;;;777;0088:{GLN};;", "5599990008;Nobody;1;X;;;;")
+        assert "Ingen direktansluten organisation har numret." in plain(shown.content)
+        address, shown = self.send(browser, new, f"2329990010;;;;777;0088:{GLN};;")
+        text = plain(browser.get(f"{address}?visa=alla").content)
+        assert "Ny kund" in text
+        assert "Elektronisk adress, Fakturareferens. Adressen väntar på en kollega." in text
+        plan = re.search(r'name="plan" value="([0-9a-f]+)"', shown.content.decode()).group(1)
+        assert browser.post(address, {"plan": "0"}).status_code == 409
+        assert browser.post(address, {"plan": plan}).status_code == 302
+        assert "2 rader är inlästa. 1 begäran väntar" in plain(browser.get(address).content)
+        assert (current(MUNICIPALITY).state, current(MUNICIPALITY).buyer_reference) == (CustomerState.ACTIVE, "4711")
+        assert (current().buyer_reference, current().endpoint_scheme) == ("777", "0007")
+        assert EndpointChange.objects.get().endpoint_id == GLN

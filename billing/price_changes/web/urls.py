@@ -1,0 +1,24 @@
+"""URLs of prices, their entry in the menu, and their lines on Dagen."""
+
+from django.urls import path
+from django.utils.translation import gettext_lazy as _
+
+from billing.price_changes.queries import day
+from billing.price_changes.web import importing, views
+from billing.records.web.page import MenuEntry, register_menu
+from issuance.authz import Action
+from siths_portal.lib.pages.day import SOURCES, Source
+
+urlpatterns = [
+    path("fakturor/priser/", views.price_list, name="prices"),
+    path("fakturor/priser/nytt/", views.price_new, name="price_new"),
+    path("fakturor/priser/fil/", importing.start, name="price_import"),
+    path("fakturor/priser/fil/mall.xlsx", importing.template_xlsx, name="price_import_xlsx"),
+    path("fakturor/priser/fil/mall.csv", importing.template_csv, name="price_import_csv"),
+    path("fakturor/priser/fil/<uuid:import_id>/", importing.preview, name="price_import_preview"),
+    path("fakturor/priser/begaran/<uuid:change_id>/", views.price_request, name="price_request"),
+    path("fakturor/priser/artikel/<slug:article_code>/", views.price, name="price"),
+]
+
+register_menu(MenuEntry(40, "prices", _("Priser"), Action.MANAGE_BILLING))
+SOURCES.register(Source("billing.prices", 32, day.lines))
