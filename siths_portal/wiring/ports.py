@@ -14,7 +14,7 @@ from billing.ports import IssuanceFacts
 from issuance import service as issuance
 from issuance.activation.services.card_codes import CardCodes as CodesOfCards
 from issuance.administration.ports import InvoiceReadiness
-from issuance.orders.ports import ArticlePrices
+from issuance.articles.ports import ArticlePrices
 from issuance.organisations.ports import OrganisationDirectory
 from issuance.people.adapters.directory_file import FilesOfTheCatalogue
 from issuance.people.ports import PersonRegister, StaffDirectory
@@ -52,8 +52,8 @@ class OwnInvoicing:
 class OwnPrices:
     """Reads our own price list. It loads `billing` at the first call."""
 
-    def prices(self, party_id: UUID, article_codes: Collection[str]) -> Mapping[str, Decimal]:
-        """Returns the price in SEK without VAT of each article that has one for the party today."""
+    def prices(self, party_id: UUID | None, article_codes: Collection[str]) -> Mapping[str, Decimal]:
+        """Returns today's price of each article that has one, in SEK without VAT: the party's or, with None, the gross list's."""
         from billing.prices.services import prices
 
         return prices.prices_today(party_id, article_codes)

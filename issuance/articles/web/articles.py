@@ -10,11 +10,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.administration.queries import readiness
+from issuance.articles.ports import ArticlePrices
 from issuance.articles.queries import articles
 from issuance.articles.queries.articles import ArticleFacts
 from issuance.articles.services.articles import choose_articles, copy_articles, edit_article, register_article
@@ -29,7 +31,7 @@ from issuance.records.web.history import TEMPLATE as HISTORY
 from issuance.records.web.history import HistoryList
 from issuance.records.web.places import demand_there, organisation_page
 from issuance.records.web.values import row
-from siths_portal.lib import clock
+from siths_portal.lib import clock, ports
 from siths_portal.lib.errors import Invalid
 
 _FORM = "components/form.html"
@@ -78,6 +80,15 @@ def _facts(found: ArticleFacts) -> Iterator[dict[str, Any]]:
     yield row(_("Gäller"), lasting.format(first=found.valid_from, last=found.valid_to))
     used = ngettext("{count} organisation", "{count} organisationer", found.orderable_in).format(count=found.orderable_in)
     yield row(_("Beställningsbar för"), used)
+    yield row(_("Pris i bruttolistan"), _price(line.code))
+
+
+def _price(code: str) -> str:
+    """Returns the article's price today without VAT, in words."""
+    price = ports.get(ArticlePrices).prices(None, [code]).get(code)
+    if price is None:
+        return _("Saknas")
+    return _("{price} kr exklusive moms").format(price=number_format(price, 2, force_grouping=True))
 
 
 def _made(found: ArticleFacts) -> Iterator[dict[str, Any]]:

@@ -12,13 +12,13 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from issuance.articles.models import Article
+from issuance.articles.ports import ArticlePrices
 from issuance.authz import Action, Actor
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.effective import effective_customisations
 from issuance.orders.domain.rules import DeliveryMethod
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
-from issuance.orders.ports import ArticlePrices
 from issuance.orders.services import order_checks
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post

@@ -149,7 +149,14 @@ def test_the_administration_adds_an_article(world: Any) -> None:
     assert client.post(address, new_article(number="631", photo="no")).status_code == 409
     assert client.post(address, new_article()).url == reverse("article", args=["777"])
     text = text_of(issuer(world).get(reverse("article", args=["777"])))
-    for told_ in ("Artikel : 777 Liggande kort", "Godkänd", "Produktgeneration 7", "Foto på kortet Ja", "0 organisationer"):
+    for told_ in (
+        "Artikel : 777 Liggande kort",
+        "Godkänd",
+        "Produktgeneration 7",
+        "Foto på kortet Ja",
+        "0 organisationer",
+        "Pris i bruttolistan Saknas",
+    ):
         assert told_ in text
     assert "Redigera" not in text
     assert "Artikeln skapades" in text_of(issuer(world).get(reverse("article_history", args=["777"])))
