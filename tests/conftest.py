@@ -218,6 +218,7 @@ def flush_database() -> None:
     for anchor in Path(settings.AUDIT_ANCHOR_DIR).glob(f"{connection.settings_dict['NAME']}.*"):
         anchor.unlink(missing_ok=True)
     forget_wake_ups()
+    first_rows.emptied()
 
 
 def forget_wake_ups() -> None:
@@ -228,6 +229,16 @@ def forget_wake_ups() -> None:
     assert isinstance(root, Path)
     with contextlib.closing(redis.Redis.from_url(_redis(root).url())) as broker:
         broker.delete("default", "pki", "unacked", "unacked_index")
+
+
+def nobody_works() -> bool:
+    """Whether no worker waits for work in this process's Redis."""
+    import redis
+
+    root = _running["root"]
+    assert isinstance(root, Path)
+    with contextlib.closing(redis.Redis.from_url(_redis(root).url())) as broker:
+        return not any(client["cmd"] == "brpop" for client in broker.client_list())
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

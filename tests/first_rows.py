@@ -1,11 +1,13 @@
 """Rows that many tests start from, made by the services once a process and a day; later tests have copies in their empty tables.
 
 What is copied is all that making them left in the database, ids and events too, as if it had been made some minutes ago.
+`further_rows` are copied onto rows that were copied themselves.
 """
 
 import copy
 import io
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +30,47 @@ class _Made:
 _made: dict[str, _Made] = {}
 
 
+@dataclass
+class _Ground:
+    """The copies that the tables hold and nothing else: `layers` is None if that is not known.
+
+    The cluster is this test process's own, so nobody has written if no transaction has got a number since.
+    """
+
+    layers: frozenset[Any] | None = None
+    transactions: int = 0
+
+    def untouched(self) -> frozenset[Any] | None:
+        """The copies, if nothing was written beside them."""
+        return self.layers if self.layers is not None and self.transactions == _transactions() else None
+
+    def lie(self, layers: frozenset[Any] | None) -> None:
+        """What the tables hold now."""
+        self.layers, self.transactions = layers, _transactions()
+
+
+_ground = _Ground()
+
+
+def _transactions() -> int:
+    with superuser.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+        return int(cursor.fetchone()[0])
+
+
+def emptied() -> None:
+    """The tables are empty."""
+    _ground.lie(frozenset())
+
+
+def layer(name: Hashable, fill: Callable[[], Any]) -> Any:
+    """Calls `fill`, which writes rows that are the same each time under this name."""
+    beneath = _ground.untouched()
+    result = fill()
+    _ground.lie(None if beneath is None else beneath | {name})
+    return result
+
+
 def first_rows(name: str, application: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What `make` returns, with its rows committed. `make` needs no rows, and leaves nothing but rows of the application; of any
     application if that is empty.
@@ -37,24 +80,79 @@ def first_rows(name: str, application: str, make: Callable[[], dict[str, Any]]) 
     """
     if connection.in_atomic_block:
         return make()
-    when = clock._moved.get() or (clock.today(), clock.now().date())
     known = _made.get(name)
-    if known is None or known.when != when:
-        return _make_and_keep(name, application, when, make)
-    with superuser.cursor() as cursor:
-        free = not _any_filled(cursor, known.tables)
-        if free:
-            for table, text in known.tables.items():
-                cursor.copy_expert(f'COPY "{table}" FROM STDIN', io.BytesIO(text))
-    return copy.deepcopy(known.values) if free else make()
+    beneath = _ground.untouched()
+    if known is None or known.when != _when():
+        values = _make_and_keep(name, application, make)
+    else:
+        with superuser.cursor() as cursor:
+            free = not _any_filled(cursor, known.tables)
+            if free:
+                for table, text in known.tables.items():
+                    cursor.copy_expert(f'COPY "{table}" FROM STDIN', io.BytesIO(text))
+        if not free:
+            return make()
+        values = copy.deepcopy(known.values)
+    kept = _made.get(name)
+    _ground.lie(None if beneath is None or kept is None or kept.when != _when() else beneath | {(name, id(kept))})
+    return values
 
 
-def _make_and_keep(name: str, application: str, when: object, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    before = texts(application).keys() - FRAMEWORK
+def _when() -> Hashable:
+    return clock._moved.get() or (clock.today(), clock.now().date())
+
+
+def _make_and_keep(name: str, application: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    when, before = _when(), texts(application).keys() - FRAMEWORK
     values = make()
     if not before:
         kept = {table: text for table, text in texts(application).items() if table not in FRAMEWORK}
         _made[name] = _Made(when, kept, copy.deepcopy(values))
+    return values
+
+
+@dataclass(frozen=True)
+class _Further:
+    beneath: tuple[Any, ...]
+    """Kept, so that no other copy gets its id."""
+    added: Mapping[str, bytes]
+    changed: Mapping[str, bytes]
+    """Tables of which rows beneath were changed, whole."""
+    values: dict[str, Any]
+
+
+_further: dict[Hashable, _Further] = {}
+
+
+def further_rows(name: Hashable, make: Callable[[], dict[str, Any]], quiet: Callable[[], bool]) -> dict[str, Any]:
+    """What `make` returns, with its rows beside the copies that are in the tables. A copy too, if those are the same copies as
+    the first time, on the same day, and nothing else has been written. Kept only if the run is `quiet`: nobody else writes.
+    """
+    beneath = None if connection.in_atomic_block else _ground.untouched()
+    if not beneath:
+        return make()
+    key = (name, beneath, _when())
+    known = _further.get(key)
+    if known is None:
+        return _make_and_keep_further(key, make) if quiet() else make()
+    with superuser.cursor() as cursor:
+        for table in known.changed:
+            cursor.execute(f'DELETE FROM "{table}"')
+        for table, text in (known.added | known.changed).items():  # type: ignore[operator]
+            cursor.copy_expert(f'COPY "{table}" FROM STDIN', io.BytesIO(text))
+    return copy.deepcopy(known.values)
+
+
+def _make_and_keep_further(key: Hashable, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    before, values, after = texts(), make(), texts()
+    added, changed = {}, {}
+    for table in before.keys() | after.keys():
+        old, new = (Counter(rows.get(table, b"").splitlines(keepends=True)) for rows in (before, after))
+        if old - new:
+            changed[table] = after.get(table, b"")
+        elif more := new - old:
+            added[table] = b"".join(more.elements())
+    _further[key] = _Further(tuple(_made.values()), added, changed, copy.deepcopy(values))
     return values
 
 
@@ -80,3 +178,5 @@ def texts(application: str = "") -> dict[str, bytes]:
 def forget() -> None:
     """Rows are made anew the next time."""
     _made.clear()
+    _further.clear()
+    _ground.layers = None

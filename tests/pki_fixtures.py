@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import superuser
+from tests import first_rows, superuser
 
 SO_PIN = "12345678"
 TEST_PIN = "648219"
@@ -109,6 +109,9 @@ class _Snapshot:
 
     def use(self) -> DemoPki:
         """Fills the empty tables: by the ceremony the first time, by copying after that."""
+        return first_rows.layer(("pki", id(self)), self._use)
+
+    def _use(self) -> DemoPki:
         if self._tables:
             shutil.rmtree(self.status, ignore_errors=True)
             shutil.copytree(self._files, self.status)

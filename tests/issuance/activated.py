@@ -2,15 +2,20 @@
 
 Needs the fixtures `demo_pki` and `world`. `sent_card` gives a carrier in SENT with its four certificates issued and its PUK
 sealed; `activated_card` one in ACTIVE with a signed receipt. `App` is the eID app's part without the wire.
+
+The first card of a test is a copy of one that the services made, if nothing but the small region and the PKI is there yet.
 """
 
 import json
+import threading
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
+from django.conf import UserSettingsHolder, settings
 from joserfc import jwe
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
@@ -32,7 +37,10 @@ from pki.revocation import releasing
 from pki.secrets import delivering, sealing
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json
+from siths_portal.lib.pdf import rendering
 from siths_portal.simulators.card import PROFILES, Card
+from tests.conftest import nobody_works
+from tests.first_rows import further_rows
 from tests.issuance.suppliers.api.cards import PaperCard
 from tests.issuance.world import World
 
@@ -198,6 +206,17 @@ def pem(der: bytes) -> str:
     return x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM).decode()
 
 
+_print, _printed, _printing = rendering.render, list[bytes](), threading.Lock()
+
+
+def printed_once(source: rendering.PdfSource) -> bytes:
+    """The first PDF of this process, whatever it is asked for: for tests that do not read what their receipts say."""
+    with _printing:
+        if not _printed:
+            _printed.append(_print(source))
+    return _printed[0]
+
+
 _pool: list[PaperCard] = []
 
 
@@ -212,10 +231,53 @@ def _pooled_keys() -> Keys:
 
 def sent_card(world: World, post: Post | None = None, *, keys: Any = None, actor: Actor | None = None) -> Made:
     """A card in SENT: ordered by a clerk, made, certified, its PUK sealed, and reported sent. Waits no EID_APP_WAIT_SECONDS."""
-    keys = keys or _pooled_keys()
+    if post is keys is actor is None:
+        return _first_card(world, "sent", lambda: _sent_card(world, None, _pooled_keys(), None))
+    return _sent_card(world, post, keys or _pooled_keys(), actor)
+
+
+def _sent_card(world: World, post: Post | None, keys: Any, actor: Actor | None) -> Made:
     order = world.order(post, actor=actor)
     _make(order, keys)
     return Made(keys, Carrier.objects.get(pk=order.carrier_id), CardOrder.objects.get(pk=order.pk))
+
+
+def _first_card(world: World, name: str, make: Callable[[], Made]) -> Made:
+    return first_card(world, name, make, quiet=nobody_works)
+
+
+def first_card(
+    world: World, name: Hashable, make: Callable[[], Made], *, keys: Any = None, quiet: Callable[[], bool] = lambda: True
+) -> Made:
+    """What `make` returns, or a copy, as `further_rows` has it; whatever the world notes of people comes with the rows.
+
+    `keys` are the card's, if they are none of the pool. Without `quiet` nobody may write beside `make`.
+    """
+    outside = world.outside
+    if world.officers or outside.persons or outside.down or outside.organisations is not None or not world.qualifies:
+        return make()
+
+    def rows() -> dict[str, Any]:
+        made = make()
+        known = {"officers": world.officers, "posts": outside.posts, "persons": outside.persons, "calls": outside.calls}
+        return {"serial": made.keys.serial, "carrier": made.carrier, "order": made.order, "known": known}
+
+    values = further_rows((name, _changed_settings()), rows, quiet)
+    known = values["known"]
+    world.officers, outside.posts, outside.persons, outside.calls = (
+        known[each] for each in ("officers", "posts", "persons", "calls")
+    )
+    keys = keys or next(Keys(paper) for paper in _pool if paper.serial == values["serial"])
+    return Made(keys, values["carrier"], values["order"])
+
+
+def _changed_settings() -> str:
+    """What a test has set otherwise; for how long is waited makes no other card."""
+    changed, layer = dict[str, Any](), settings._wrapped
+    while isinstance(layer, UserSettingsHolder):
+        changed = {name: value for name, value in vars(layer).items() if name.isupper()} | changed
+        layer = layer.default_settings
+    return repr(sorted((name, value) for name, value in changed.items() if name not in ("EID_APP_WAIT_SECONDS", "EID_APP_URL")))
 
 
 def _make(order: CardOrder, keys: Any) -> None:
@@ -239,7 +301,15 @@ def _make(order: CardOrder, keys: Any) -> None:
 
 def activated_card(world: World, post: Post | None = None, *, keys: Any = None, actor: Actor | None = None) -> Made:
     """A card in ACTIVE, with its receipt, activated before an ID-administrator of the region."""
-    made = sent_card(world, post, keys=keys, actor=actor)
+    if post is keys is actor is None:
+        return _first_card(
+            world, f"active {rendering.render.__name__}", lambda: _activated_card(world, None, _pooled_keys(), None)
+        )
+    return _activated_card(world, post, keys or _pooled_keys(), actor)
+
+
+def _activated_card(world: World, post: Post | None, keys: Any, actor: Actor | None) -> Made:
+    made = _sent_card(world, post, keys, actor)
     opened = identify(world, made, actor=actor)
     app = App(made)
     app.start(opened)

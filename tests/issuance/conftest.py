@@ -22,6 +22,17 @@ def use_is_written_rarely() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def one_printed_receipt() -> Iterator[None]:
+    """All receipts are on the pages of the first that this process printed: tests of receipts override this."""
+    from siths_portal.lib.pdf import rendering
+    from tests.issuance import activated
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rendering, "render", activated.printed_once)
+        yield
+
+
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[float]:
     """For how long each answer was held back; here none is, but it is noted."""

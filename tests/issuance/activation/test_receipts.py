@@ -50,6 +50,11 @@ def _no_waiting(settings: Any) -> None:
     settings.EID_APP_WAIT_SECONDS = 0
 
 
+@pytest.fixture(autouse=True)
+def one_printed_receipt() -> None:
+    """Here each is printed."""
+
+
 def content_of(receipt: Receipt) -> bytes:
     return bytes(Document.objects.get(sha256=receipt.document_id).content)
 

@@ -1,9 +1,15 @@
-"""The small region that a test has as a copy is the one that the services make."""
+"""The small region that a test has as a copy is the one that the services make; a card in it too."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 from issuance.organisations.models import IssuingArea
 from siths_portal.lib import clock
 from tests import first_rows
 from tests.conftest import flush_database
+from tests.issuance.activated import Made, activated_card, identify, sent_card
 from tests.issuance.outside import Outside
 from tests.issuance.world import World
 
@@ -50,3 +56,53 @@ def test_beside_other_rows_they_are_made(transactional_db: None) -> None:
     world = World(Outside())
     assert set(IssuingArea.objects.values_list("name", flat=True)) == {"Tidigare", "Regionen", "Annan region"}
     assert area.pk != world.area.pk
+
+
+class TestFurtherRows:
+    """Rows onto copies: a card on its way and one in its holder's hands, of the PKI and of issuance."""
+
+    @pytest.fixture
+    def beginning(self, pki_snapshot: Any, outside: Outside, transactional_db: None) -> Callable[[], World]:
+        """Empties the tables and lays the copies that most tests begin with."""
+
+        def begin() -> World:
+            flush_database()
+            pki_snapshot.use()
+            vars(outside).update(vars(Outside()))
+            return World(outside)
+
+        begin()  # after which the region is a copy
+        return begin
+
+    @pytest.mark.parametrize("make", [sent_card, activated_card])
+    def test_a_copy_is_as_what_the_services_make(
+        self, beginning: Callable[[], World], outside: Outside, make: Callable[[World], Made]
+    ) -> None:
+        first_rows.forget()
+        beginning()
+        world = beginning()
+        made, rows, known = make(world), everything(), dict(vars(outside))
+        other = beginning()
+        copied = make(other)
+        assert everything() == rows
+        assert (copied.carrier.pk, copied.order.pk, copied.keys.serial) == (made.carrier.pk, made.order.pk, made.keys.serial)
+        assert copied.carrier is not made.carrier
+        assert (vars(outside), other.officers) == (known, world.officers)
+        assert copied.certificates == made.certificates
+
+    def test_a_copy_goes_on_and_another_card_is_made_beside_it(self, beginning: Callable[[], World]) -> None:
+        first = sent_card(beginning())
+        world = beginning()
+        copied, made = sent_card(world), sent_card(world)
+        assert copied.carrier.pk == first.carrier.pk != made.carrier.pk
+        assert {identify(world, each).transaction.state for each in (copied, made)} == {"created"}
+
+    def test_beside_other_rows_and_under_other_settings_they_are_made(
+        self, beginning: Callable[[], World], settings: Any
+    ) -> None:
+        known = sent_card(beginning()).carrier.pk
+        world = beginning()
+        IssuingArea.objects.create(name="Tidigare", scope_path="/t/", created_at=clock.now())
+        assert sent_card(world).carrier.pk != known
+        settings.MINIMUM_AGE_LOA3 = 17
+        assert sent_card(beginning()).carrier.pk != known
