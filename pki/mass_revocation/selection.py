@@ -296,7 +296,7 @@ def _list(given: Iterable[str], parse: Any, name: str, faults: dict[str, list[st
             wrong.append(text)
     if wrong:
         shown = ", ".join(text[:64] for text in wrong[:EXAMPLES])
-        faults[name] = [f"{len(wrong)} värden går inte att läsa: {shown}"]
+        faults[name] = [f"{len(wrong)} {'värde' if len(wrong) == 1 else 'värden'} går inte att läsa: {shown}"]
     if len(values) > LONGEST_LIST:
         faults[name] = [f"Listan får ha högst {LONGEST_LIST} värden."]
     return tuple(sorted(values))
