@@ -30,7 +30,7 @@ urlpatterns = [
         login_not_required(
             TemplateView.as_view(
                 template_name="portal/accessibility.html",
-                extra_context={"operator_name": settings.OPERATOR_NAME, "contact": settings.ACCESSIBILITY_CONTACT},
+                extra_context={"operator_name": settings.OPERATOR_NAME, "contact": settings.ACCESSIBILITY_CONTACT, "tab": ""},
             )
         ),
         name="accessibility",
