@@ -43,7 +43,13 @@ def _no_waiting(settings: Any) -> None:
 
 
 @pytest.fixture
-def clerk(world: Any) -> Client:
+def made(world: Any) -> Made:
+    """A card that was sent: before all else, since it is a copy then."""
+    return sent_card(world)
+
+
+@pytest.fixture
+def clerk(world: Any, made: Made) -> Client:
     return client_of(world.officer())
 
 
@@ -90,9 +96,8 @@ def last(made: Made) -> EidAppTransaction:
 # --- the whole way -------------------------------------------------------------------------------------------------------
 
 
-def test_the_three_steps(world: Any, clerk: Client) -> None:
+def test_the_three_steps(world: Any, clerk: Client, made: Made) -> None:
     set_receipt_text(actor=system("setup"), organisation_id=world.region.id, regional_addition=ADDITION)
-    made = sent_card(world)
     page = clerk.get(reverse("activate", args=[made.carrier.pk]))
     said = text_of(page)
     serial = made.keys.serial
@@ -158,9 +163,9 @@ def test_the_three_steps(world: Any, clerk: Client) -> None:
     assert "Aktivering lyckades!" not in text_of(clerk.get(end.redirect_chain[0][0]))
 
 
-def test_the_persons_page_proposes_the_card_that_waits(world: Any, clerk: Client) -> None:
+def test_the_persons_page_proposes_the_card_that_waits(world: Any, clerk: Client, made: Made) -> None:
     """Beside an older card the new one is the next step; its button never has the focus. Others see why they may not activate."""
-    carrier = sent_card(world).carrier
+    carrier = made.carrier
     older = migrated_card(carrier.eids.get().post)
     migration.register_migrated_card(actor=system("migration"), card=older, ca=CA)
     person = reverse("person", args=[carrier.person_id])
@@ -182,8 +187,7 @@ def test_the_persons_page_proposes_the_card_that_waits(world: Any, clerk: Client
     assert 'class="deep"' not in reader
 
 
-def test_titles_and_addresses_name_nobody(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_titles_and_addresses_name_nobody(clerk: Client, made: Made) -> None:
     address, second = step_two(clerk, made)
     for page in (clerk.get(reverse("activate", args=[made.carrier.pk])), second):
         title = re.search(r"<title>(.*?)</title>", page.content.decode(), re.S)
@@ -195,8 +199,7 @@ def test_titles_and_addresses_name_nobody(world: Any, clerk: Client) -> None:
         assert made.keys.serial not in found
 
 
-def test_nothing_is_chosen_beforehand_and_a_choice_is_demanded(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_nothing_is_chosen_beforehand_and_a_choice_is_demanded(clerk: Client, made: Made) -> None:
     assert "checked" not in clerk.get(reverse("activate", args=[made.carrier.pk])).content.decode()
     for document in ("", "library_card"):
         answer = begin(clerk, made, document)
@@ -208,8 +211,7 @@ def test_nothing_is_chosen_beforehand_and_a_choice_is_demanded(world: Any, clerk
 # --- lost, repeated, done by another -------------------------------------------------------------------------------------
 
 
-def test_a_reload_shows_the_same_link_until_the_app_is_open(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_a_reload_shows_the_same_link_until_the_app_is_open(clerk: Client, made: Made) -> None:
     address, page = step_two(clerk, made)
     again = clerk.get(address)
     assert handle_on(again) == handle_on(page) != ""
@@ -220,24 +222,21 @@ def test_a_reload_shows_the_same_link_until_the_app_is_open(world: Any, clerk: C
     assert handle_on(page) not in json.dumps(kept), "whoever reads the table can open the app"
 
 
-def test_a_second_press_of_aktivera_makes_no_second_transaction(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_a_second_press_of_aktivera_makes_no_second_transaction(clerk: Client, made: Made) -> None:
     first, second = begin(clerk, made), begin(clerk, made)
     assert first["Location"] == second["Location"]
     assert EidAppTransaction.objects.count() == Identification.objects.count() == 1
     App(made).start(opened_by(clerk.get(second["Location"])))
 
 
-def test_back_to_step_one_offers_to_go_on_where_one_was(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_back_to_step_one_offers_to_go_on_where_one_was(clerk: Client, made: Made) -> None:
     address, _page = step_two(clerk, made)
     page = clerk.get(reverse("activate", args=[made.carrier.pk]))
     assert "Fortsätt där du var" in text_of(page)
     assert address in page.content.decode()
 
 
-def test_opening_anew_gives_another_link_and_the_first_stops_working(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_opening_anew_gives_another_link_and_the_first_stops_working(clerk: Client, made: Made) -> None:
     address, page = step_two(clerk, made)
     answer = clerk.post(address, follow=True)
     assert answer.redirect_chain == [(address, 302)]
@@ -246,8 +245,7 @@ def test_opening_anew_gives_another_link_and_the_first_stops_working(world: Any,
     App(made).start(opened_by(answer))
 
 
-def test_a_lost_app_window_goes_on_with_a_new_transaction(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_a_lost_app_window_goes_on_with_a_new_transaction(clerk: Client, made: Made) -> None:
     address, page = step_two(clerk, made)
     App(made).start(opened_by(page))
     assert "Stängdes appens fönster?" in text_of(clerk.get(address))
@@ -262,8 +260,7 @@ def test_a_lost_app_window_goes_on_with_a_new_transaction(world: Any, clerk: Cli
     assert "En nyare aktivering har tagit över" in text_of(old)
 
 
-def test_a_second_tab_shows_the_newest_link_and_the_first_follows(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_a_second_tab_shows_the_newest_link_and_the_first_follows(clerk: Client, made: Made) -> None:
     address, page = step_two(clerk, made)
     version = page.context["version"]
     poll = reverse("activation_state", args=[last(made).pk])
@@ -274,8 +271,7 @@ def test_a_second_tab_shows_the_newest_link_and_the_first_follows(world: Any, cl
     assert handle_on(followed) == handle_on(newest)
 
 
-def test_after_a_lost_log_in_the_page_is_there_and_the_link_is_made_anew(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_after_a_lost_log_in_the_page_is_there_and_the_link_is_made_anew(world: Any, clerk: Client, made: Made) -> None:
     address, _page = step_two(clerk, made)
     clerk.logout()
     lost = clerk.post(address)
@@ -308,8 +304,7 @@ def test_an_old_log_in_is_renewed_and_the_choice_is_kept(world: Any, settings: A
     assert begin(clerk, made, "tax_agency_id")["Location"] == reverse("activation_sign", args=[last(made).pk])
 
 
-def test_a_second_clerk_takes_over_what_is_not_begun_and_waits_for_what_is(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_a_second_clerk_takes_over_what_is_not_begun_and_waits_for_what_is(world: Any, clerk: Client, made: Made) -> None:
     address, page = step_two(clerk, made)
     other = another_clerk(world)
     first_step = reverse("activate", args=[made.carrier.pk])
@@ -328,8 +323,7 @@ def test_a_second_clerk_takes_over_what_is_not_begun_and_waits_for_what_is(world
     assert begin(other, made).status_code == 302
 
 
-def test_cancel_leads_to_the_person_and_can_be_taken_back_by_opening_anew(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_cancel_leads_to_the_person_and_can_be_taken_back_by_opening_anew(clerk: Client, made: Made) -> None:
     address, _page = step_two(clerk, made)
     cancel = reverse("activation_cancel", args=[last(made).pk])
     answer = clerk.post(cancel, follow=True)
@@ -342,8 +336,7 @@ def test_cancel_leads_to_the_person_and_can_be_taken_back_by_opening_anew(world:
     assert handle_on(clerk.post(address, follow=True)) != ""
 
 
-def test_a_cancel_that_comes_too_late_leads_to_what_was_activated(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_a_cancel_that_comes_too_late_leads_to_what_was_activated(clerk: Client, made: Made) -> None:
     _address, page = step_two(clerk, made)
     app = App(made)
     app.start(opened_by(page))
@@ -372,8 +365,7 @@ def test_a_code_without_signature_says_how_long_and_how(world: Any, clerk: Clien
     assert made.fresh().state == "active"
 
 
-def test_time_that_ran_out_is_said_and_the_identification_is_used_again(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_time_that_ran_out_is_said_and_the_identification_is_used_again(world: Any, clerk: Client, made: Made) -> None:
     address, _page = step_two(clerk, made)
     with clock.moved_to(clock.now() + dt.timedelta(minutes=6)):
         page = clerk.get(address)
@@ -388,8 +380,7 @@ def test_time_that_ran_out_is_said_and_the_identification_is_used_again(world: A
         assert "Identifieringen är för gammal" in text_of(answer)
 
 
-def test_a_card_revoked_meanwhile_says_so(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_a_card_revoked_meanwhile_says_so(world: Any, clerk: Client, made: Made) -> None:
     address, _page = step_two(clerk, made)
     revocation.revoke_carrier(
         actor=world.officer(), carrier_id=made.carrier.pk, reason=RevocationReason.LOST_OR_STOLEN, requester="holder",
@@ -420,8 +411,7 @@ def test_a_new_card_proposes_to_revoke_the_old_one(world: Any, clerk: Client) ->
     assert reverse("carrier_revoke", args=[old.carrier.pk]) in page.content.decode()
 
 
-def test_an_outside_system_that_is_away_changes_nothing(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_an_outside_system_that_is_away_changes_nothing(world: Any, clerk: Client, made: Made) -> None:
     world.outside.down = True
     answer = begin(clerk, made)
     assert answer.status_code == 503
@@ -433,8 +423,7 @@ def test_an_outside_system_that_is_away_changes_nothing(world: Any, clerk: Clien
 # --- the poll ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_poll_tells_what_changed_and_leads_on(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_the_poll_tells_what_changed_and_leads_on(clerk: Client, made: Made) -> None:
     _address, page = step_two(clerk, made)
     poll = reverse("activation_state", args=[last(made).pk])
     ask = {"sedan": page.context["version"]}
@@ -450,10 +439,9 @@ def test_the_poll_tells_what_changed_and_leads_on(world: Any, clerk: Client) -> 
     assert clerk.get(poll, ask)["HX-Redirect"] == reverse("activation_done", args=[last(made).pk])
 
 
-def test_the_poll_reads_the_page_anew_when_the_holder_cancels(world: Any, clerk: Client) -> None:
+def test_the_poll_reads_the_page_anew_when_the_holder_cancels(clerk: Client, made: Made) -> None:
     from issuance.activation.services import activation_app
 
-    made = sent_card(world)
     address, page = step_two(clerk, made)
     app = App(made)
     app.start(opened_by(page))
@@ -462,9 +450,8 @@ def test_the_poll_reads_the_page_anew_when_the_holder_cancels(world: Any, clerk:
     assert "Aktiveringen är avbruten" in text_of(clerk.get(address))
 
 
-def test_a_poll_does_not_undo_the_link_that_was_made_beside_it(world: Any, clerk: Client, monkeypatch: Any) -> None:
+def test_a_poll_does_not_undo_the_link_that_was_made_beside_it(clerk: Client, made: Made, monkeypatch: Any) -> None:
     """The poll has read the session; then the clerk opens the app anew in another window; then the poll answers."""
-    made = sent_card(world)
     address, page = step_two(clerk, made)
     App(made).start(opened_by(page))
     beside, real = Client(), activation.state
@@ -482,19 +469,19 @@ def test_a_poll_does_not_undo_the_link_that_was_made_beside_it(world: Any, clerk
     assert handle_on(clerk.get(reverse("activation_sign", args=[last(made).pk])))
 
 
-def test_the_post_that_the_clerk_logged_in_by_stands_on_the_receipt(world: Any, clerk: Client) -> None:
+def test_the_post_that_the_clerk_logged_in_by_stands_on_the_receipt(world: Any, clerk: Client, made: Made) -> None:
     key = world.key_of(Person.objects.get(pk=world.officer().person_id))
     aside = world.post(world.city, person_id=PersonId(PersonIdKind(key.kind), key.value), given_name="Handläggare")
     session = Session.objects.exclude(subject_ref="").get()
     session.hsa_id = aside.hsa_id
     sessions.bind(session)
     session.save()
-    assert begin(clerk, sent_card(world)).status_code == 302
+    assert begin(clerk, made).status_code == 302
     assert PreparedReceipt.objects.get().content["identification"]["officer"]["hsa_id"] == aside.hsa_id
 
 
-def test_a_cancelled_transactions_handle_leaves_the_session(world: Any, clerk: Client) -> None:
-    first, second, third = sent_card(world), sent_card(world), sent_card(world)
+def test_a_cancelled_transactions_handle_leaves_the_session(world: Any, clerk: Client, made: Made) -> None:
+    first, second, third = made, sent_card(world), sent_card(world)
     _, page = step_two(clerk, first)
     gone = handle_on(page)
     clerk.post(reverse("activation_cancel", args=[last(first).pk]))
@@ -508,8 +495,7 @@ def test_a_cancelled_transactions_handle_leaves_the_session(world: Any, clerk: C
     assert {gone, ended}.isdisjoint(kept)
 
 
-def test_the_poll_keeps_no_idle_session_alive(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_the_poll_keeps_no_idle_session_alive(clerk: Client, made: Made) -> None:
     step_two(clerk, made)
     before = clock.now() - dt.timedelta(minutes=10)
     Session.objects.update(last_seen_at=before)
@@ -517,8 +503,7 @@ def test_the_poll_keeps_no_idle_session_alive(world: Any, clerk: Client) -> None
     assert Session.objects.exclude(subject_ref="").latest("created_at").last_seen_at == before
 
 
-def test_a_page_that_reads_itself_anew_keeps_no_idle_session_alive(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_a_page_that_reads_itself_anew_keeps_no_idle_session_alive(clerk: Client, made: Made) -> None:
     address, _ = step_two(clerk, made)
     before = clock.now() - dt.timedelta(minutes=10)
     Session.objects.update(last_seen_at=before)
@@ -527,8 +512,7 @@ def test_a_page_that_reads_itself_anew_keeps_no_idle_session_alive(world: Any, c
         assert (Session.objects.exclude(subject_ref="").latest("created_at").last_seen_at == before) is is_same
 
 
-def test_without_script_the_page_reads_itself_anew_only_when_asked(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_without_script_the_page_reads_itself_anew_only_when_asked(clerk: Client, made: Made) -> None:
     address, page = step_two(clerk, made)
     refresh = '<noscript><meta http-equiv="refresh" content="10">'
     assert refresh not in page.content.decode()
@@ -541,8 +525,7 @@ def test_without_script_the_page_reads_itself_anew_only_when_asked(world: Any, c
 # --- who may, and what it costs ------------------------------------------------------------------------------------------
 
 
-def test_who_does_not_see_the_card_learns_nothing(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_who_does_not_see_the_card_learns_nothing(world: Any, clerk: Client, made: Made) -> None:
     step_two(clerk, made)
     row = last(made)
     stranger = client_of(world.officer(world.stranger))
@@ -557,8 +540,7 @@ def test_who_does_not_see_the_card_learns_nothing(world: Any, clerk: Client) -> 
     assert stranger.get(reverse("activate", args=[made.carrier.pk])).status_code == 404
 
 
-def test_who_sees_the_card_without_the_right_is_refused(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_who_sees_the_card_without_the_right_is_refused(world: Any, clerk: Client, made: Made) -> None:
     step_two(clerk, made)
     reader = client_of(world.officer(world.region, Role.READER))
     for name, subject in (("activate", made.carrier.pk), ("activation_sign", last(made).pk), ("activation_done", last(made).pk)):
@@ -574,8 +556,7 @@ def test_nobody_activates_his_own_card(world: Any) -> None:
     assert client_of(officer).get(reverse("activate", args=[made.carrier.pk])).status_code == 403
 
 
-def test_a_get_changes_nothing(world: Any, clerk: Client) -> None:
-    made = sent_card(world)
+def test_a_get_changes_nothing(clerk: Client, made: Made) -> None:
     step_two(clerk, made)
     row = last(made)
     before = list(Event.objects.exclude(action="person.shown").values_list("id", flat=True))
@@ -601,9 +582,8 @@ def test_the_texts_beside(world: Any, clerk: Client) -> None:
     assert Client().get(reverse("identification_help")).status_code == 302
 
 
-def test_every_page_asks_the_database_a_bounded_number_of_times(world: Any, clerk: Client) -> None:
+def test_every_page_asks_the_database_a_bounded_number_of_times(world: Any, clerk: Client, made: Made) -> None:
     """Log-in and actor included; the same for a person with one more card."""
-    made = sent_card(world)
     step_two(clerk, made)
     done = activated_card(world, made.order.eid.post)
     subjects = [

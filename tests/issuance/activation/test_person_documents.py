@@ -17,7 +17,8 @@ from issuance.receipt_texts.services import set_receipt_text
 from issuance.records.models.events import Event
 from issuance.revocation.services import revocation
 from siths_portal.lib import clock
-from tests.issuance.activated import Made, activated_card, sent_card
+from tests.conftest import nobody_works
+from tests.issuance.activated import Made, activated_card, first_card, sent_card
 from tests.issuance.person_page.test_pages import client_of, text_of
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
@@ -27,8 +28,12 @@ ADDITION = "Detta är <b>ett</b> regionalt {{ tillägg }}."
 @pytest.fixture
 def made(world: Any) -> Made:
     """A card in the holder's hands, with its receipt."""
-    set_receipt_text(actor=system("setup"), organisation_id=world.region.id, regional_addition=ADDITION)
-    return activated_card(world)
+
+    def make() -> Made:
+        set_receipt_text(actor=system("setup"), organisation_id=world.region.id, regional_addition=ADDITION)
+        return activated_card(world)
+
+    return first_card(world, "active with an addition", make, quiet=nobody_works)
 
 
 def link(made: Made, profile: str) -> CarrierCertificate:
