@@ -152,6 +152,7 @@ STATIC_HASHED = env.bool("STATIC_HASHED", default=not DEBUG)
 STATIC_ROOT = VAR_DIR / "static" if STATIC_HASHED else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = not STATIC_HASHED
+WHITENOISE_MAX_AGE = env.int("STATIC_MAX_AGE", default=0 if DEBUG else 60)
 if STATIC_HASHED:
     STORAGES = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -21,7 +21,8 @@ def serving(face: str, log: Path, *, port: int = 0, **environment: str) -> Itera
     port = port or free_port()
     command = [sys.executable, "-W", "ignore", "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "1"]
     command += ["--blocking-threads", "4", "--log-level", "warning", "--host", "127.0.0.1", "--port", str(port)]
-    env = os.environ | {"SITHS_FACE": face} | environment
+    # Browsers keep static files from one page to the next, as they do in production, where their names have hashes.
+    env = os.environ | {"SITHS_FACE": face, "STATIC_MAX_AGE": "3600"} | environment
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "siths_portal.wsgi:application"],
@@ -41,6 +42,33 @@ def serving(face: str, log: Path, *, port: int = 0, **environment: str) -> Itera
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+class KeptPortal:
+    """A portal that stays for the modules that follow in this test process: to start one and warm it takes a second of a core."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._running, self._url = folder, contextlib.ExitStack(), ""
+        self._environment: dict[str, str] = {}
+
+    def url(self) -> str:
+        """Its address. It is started anew if the environment is another than when it started, or if it does not answer."""
+        now = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        if now != self._environment or not self._answers():
+            self.close()
+            self._url = self._running.enter_context(serving("portal", self._folder / "log"))
+            self._environment = now
+        return self._url
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self._url}/healthz/live", timeout=60).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def close(self) -> None:
+        """Ends it, if there is one."""
+        self._running.close()
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path, environment: dict[str, str]) -> None:

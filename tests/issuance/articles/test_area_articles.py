@@ -1,6 +1,5 @@
 """Articles for many organisations of an area over HTTP, and in Chromium (rules/issuance 7.7)."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,15 +8,14 @@ from playwright.sync_api import Browser, Page
 
 from issuance.articles.queries import area_articles
 from issuance.authz import Role
-from tests.e2e.hands import Hands, Keyboard, Mouse
+from tests.e2e.hands import Both, Hands
 from tests.e2e.looking import Looker
 from tests.issuance.articles.test_articles_of_many import ended, orderable, take
-from tests.issuance.operators.test_browser import Blind, button
+from tests.issuance.operators.test_browser import button
 from tests.issuance.organisations.test_browser import told
 from tests.issuance.organisations.test_pages import MOST_QUERIES, at, client_of, issuer, many
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.search.test_browser import desk
-from tests.lib.faces import serving
 
 NAME = "area_articles"
 
@@ -126,12 +124,6 @@ class TestSameAsAbove:
         assert "Samma artiklar" not in text_of(issuer(world).get(at("sub_organisation_new", world.clinic)))
 
 
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
-
-
 def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     """The issuer gives the clinic and the city an article, and the clinic those of the region."""
     take(world.clinic, "631", "610", "631-REK")
@@ -154,13 +146,8 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     told(page, "2 artiklar är tillagda.")
 
 
-def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
+def test_by_keyboard_as_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
     eye = Looker("area-articles")
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
-        walk(page, portal, Mouse(), eye, world)
-
-
-def test_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
-    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
-        walk(page, portal, Keyboard(), Blind(), world)
+        walk(page, portal, Both(), eye, world)

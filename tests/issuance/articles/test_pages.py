@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,15 +16,14 @@ from issuance.authz import Role
 from issuance.organisations.models import Organisation
 from issuance.records.models.events import Event
 from siths_portal.lib import clock
-from tests.e2e.hands import Hands, Keyboard, Mouse
+from tests.e2e.hands import Both, Hands
 from tests.e2e.looking import Looker
-from tests.issuance.operators.test_browser import Blind, button
+from tests.issuance.operators.test_browser import button
 from tests.issuance.organisations.test_browser import told
 from tests.issuance.organisations.test_pages import MOST_QUERIES, admin, at, client_of, fields_of, issuer
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.search.test_browser import desk
 from tests.issuance.world import SETUP
-from tests.lib.faces import serving
 
 NAME = "organisation_articles"
 
@@ -202,12 +200,6 @@ def test_few_queries(world: Any) -> None:
         assert len(queries) <= MOST_QUERIES
 
 
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
-
-
 def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     """The issuer reads the catalogue and takes an article from an organisation."""
     page.goto(f"{portal}/administrera/")
@@ -217,23 +209,14 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     page.goto(f"{portal}/administrera/organisation/{world.city.id}/")
     hands.press(page.get_by_role("link", name="Administrera artiklar"))
     see.look(page, "articles")
-    tick = page.get_by_label("631 Kort REK")
-    if hands.name == "mus":
-        hands.press(tick)  # Mouse.choose is for what is to be ticked
-    else:
-        hands.choose(tick)
+    hands.choose(page.get_by_label("631 Kort REK"))
     hands.press(button(page, "Spara"))
     told(page, "Beställningsbara artiklar är sparade.")
     assert orderable(world.city) == ["610", "631"]
 
 
-def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
+def test_by_keyboard_as_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
     eye = Looker("administration-articles")
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
-        walk(page, portal, Mouse(), eye, world)
-
-
-def test_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
-    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
-        walk(page, portal, Keyboard(), Blind(), world)
+        walk(page, portal, Both(), eye, world)

@@ -1,6 +1,5 @@
 """What an issuer wishes of a card customisation: over HTTP from both sides, and in Chromium (ADR 0189)."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,15 +29,14 @@ from issuance.records.models.events import Event
 from siths_portal.demo.logotypes import put_logotype
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden
-from tests.e2e.hands import Hands, Keyboard, Mouse
+from tests.e2e.hands import Both, Hands
 from tests.e2e.looking import Looker
-from tests.issuance.operators.test_browser import Blind, button
+from tests.issuance.operators.test_browser import button
 from tests.issuance.organisations.test_browser import told
 from tests.issuance.organisations.test_pages import MOST_QUERIES, admin, at, client_of, fields_of, issuer
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.search.test_browser import desk
 from tests.issuance.world import SETUP, qualify
-from tests.lib.faces import serving
 
 PAGE, WISH, CLOSE, GENERIC, AREA = (
     "organisation_customisation", "customisation_request", "customisation_request_close", "customisation_use_generic",
@@ -338,12 +336,6 @@ class TestAllOfAnArea:
         assert "gäller nu för 3 organisationer" in text_of(client.post(at(AREA, world.area), follow=True))
 
 
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
-
-
 def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     """The issuer of a region without a customisation wishes one and takes the generic one meanwhile."""
     without(world)
@@ -371,11 +363,11 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     see.look(page, "area-all-have")
 
 
-def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
+def test_by_keyboard_as_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
     eye = Looker("customisation-requests")
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
-        walk(page, portal, Mouse(), eye, world)
+        walk(page, portal, Both(), eye, world)
     with desk(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
         eye.follow(page.context)
         page.goto(f"{portal}/administrera/kortanpassningar/")
@@ -383,8 +375,3 @@ def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> No
         page.get_by_role("link", name="Regionen", exact=True).click()
         page.get_by_role("heading", name="Önskemål till SITHS-förvaltningen").wait_for()
         eye.look(page, "administration")
-
-
-def test_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
-    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
-        walk(page, portal, Keyboard(), Blind(), world)

@@ -1,10 +1,8 @@
 """An organisation gives its own card customisation up over HTTP and in Chromium; the supplier of a customisation's cards."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -24,7 +22,6 @@ from tests.issuance.organisations.test_pages import MOST_QUERIES, admin, at, cli
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.search.test_browser import desk
 from tests.issuance.world import SETUP, verified_customisation
-from tests.lib.faces import serving
 
 NUMBER = "7837803905"
 
@@ -214,12 +211,6 @@ class TestSupplier:
         sent = {"name": "Kliniken", "customisation_id": NUMBER, "supplier_ref": "press"}
         assert admin(world).post(at("customisation_new", world.clinic), sent).status_code == 302
         assert CardCustomisation.objects.get(customisation_id=NUMBER).supplier_ref == "press"
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
 
 
 def test_in_a_browser_by_keyboard(world: Any, portal: str, browser: Browser) -> None:

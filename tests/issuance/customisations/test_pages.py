@@ -1,7 +1,6 @@
 """Card customisations over HTTP and in Chromium: how a card looks, what is missing, verification, edits, history."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,7 +29,6 @@ from tests.issuance.organisations.test_pages import MOST_QUERIES, admin, at, cli
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.search.test_browser import desk
 from tests.issuance.world import SETUP, verified_customisation
-from tests.lib.faces import serving
 
 
 def own(world: Any) -> CardCustomisation:
@@ -265,12 +263,6 @@ def test_few_queries(world: Any) -> None:
         with CaptureQueriesContext(connection) as queries:
             assert client.get(address).status_code == 200
         assert len(queries) <= MOST_QUERIES, address
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
 
 
 def walk(page: Page, portal: str, see: Any, world: Any) -> None:

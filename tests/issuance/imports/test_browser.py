@@ -1,40 +1,30 @@
 """Importera från fil in Chromium at a real portal: a file with errors, then the mended one, axe and both widths."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from issuance.authz import Role
 from issuance.imports.domain import SetupTable
 from issuance.organisations.models import Organisation
 from siths_portal.lib.files import workbooks
-from tests.e2e.hands import Hands, Keyboard, Mouse
+from tests.e2e.hands import Both
 from tests.e2e.looking import Looker
 from tests.issuance.imports.test_setup_import import OFFICE, table, whole
-from tests.issuance.operators.test_browser import Blind, button, heading
+from tests.issuance.operators.test_browser import button, heading
 from tests.issuance.organisations.test_browser import told
 from tests.issuance.search.test_browser import desk
-from tests.lib.faces import serving
 
 
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
-
-
-@pytest.mark.parametrize("hands", [Mouse(), Keyboard()], ids=lambda hands: hands.name)
-def test_from_the_file_to_what_was_made(world: Any, portal: str, browser: Browser, tmp_path: Path, hands: Hands) -> None:
+def test_from_the_file_to_what_was_made(world: Any, portal: str, browser: Browser, tmp_path: Path) -> None:
     content, _ = whole(world)
     wrong = workbooks.build(
         [table(SetupTable.OFFICES, OFFICE, {**OFFICE, "name": "Kontor C", "area": "Regionn", "postal_code": "1"})]
     )
     for name, workbook in (("fel.xlsx", wrong), ("rätt.xlsx", content)):
         (tmp_path / name).write_bytes(workbook)
-    eye: Any = Looker("administration-import") if hands.name == "mus" else Blind()
+    hands, eye = Both(), Looker("administration-import")
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
         page.goto(f"{portal}/administrera/")

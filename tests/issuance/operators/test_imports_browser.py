@@ -1,6 +1,5 @@
 """Imports and the status page in Chromium at a real portal, looked at on each page by axe and at both widths."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,16 +15,16 @@ from tests.e2e.looking import Looker
 from tests.issuance.operators import imports
 from tests.issuance.operators.operators import operator
 from tests.issuance.search.test_browser import desk
-from tests.lib.faces import serving
+from tests.lib.faces import KeptPortal
 from tests.pki.orders import card, plan
 
 SECONDS = 60_000
 
 
 @pytest.fixture(scope="module")
-def portal(pki_snapshot: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
+def portal(pki_snapshot: Any, kept_portal: KeptPortal) -> str:
+    """A portal whose settings name the tests' own tokens and folders."""
+    return kept_portal.url()
 
 
 def progress(page: Page, text: str) -> None:

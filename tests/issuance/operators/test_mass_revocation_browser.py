@@ -1,6 +1,5 @@
 """A mass revocation in Chromium at a real portal: from the empty list to the report, looked at on each page by axe."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,16 +14,9 @@ from tests.browser import look
 from tests.issuance.operators.operators import operator
 from tests.issuance.operators.test_mass_revocation import approve, asked, client_of
 from tests.issuance.person_page.test_browser import logged_in
-from tests.lib.faces import serving
 from tests.pki.mass_revocation.test_mass_revocation import profile, rows_like
 
 SECONDS = 60_000
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
 
 
 def made_certificates() -> None:

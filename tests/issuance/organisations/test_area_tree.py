@@ -1,7 +1,6 @@
 """Organisationsträd: what lies under what, what a text finds in it, and who sees how much; and in Chromium."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,14 +10,13 @@ from playwright.sync_api import Browser, Page
 from issuance.authz import Role
 from issuance.organisations.models import Organisation
 from issuance.organisations.services.areas import create_area
-from tests.e2e.hands import Hands, Keyboard, Mouse
+from tests.e2e.hands import Both, Hands
 from tests.e2e.looking import Looker
-from tests.issuance.operators.test_browser import Blind, button
+from tests.issuance.operators.test_browser import button
 from tests.issuance.organisations.test_pages import MOST_QUERIES, at, client_of, issuer, many
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.search.test_browser import desk
 from tests.issuance.world import SETUP
-from tests.lib.faces import serving
 
 NAME = "area_tree"
 
@@ -130,12 +128,6 @@ def test_ended_ones_are_not_counted(world: Any) -> None:
     assert "underorganisation till" not in text_of(page)
 
 
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
-
-
 def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     """The issuer is led from the area's page to what lies below an organisation, finds a ward in the tree and opens it."""
     page.goto(f"{portal}{at('area', world.area)}")
@@ -151,15 +143,9 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     page.wait_for_url(re.compile(r"/administrera/organisation/"))
 
 
-def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
+def test_by_keyboard_as_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
     ward(world)
     eye = Looker("administration-tree")
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
-        walk(page, portal, Mouse(), eye, world)
-
-
-def test_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
-    ward(world)
-    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
-        walk(page, portal, Keyboard(), Blind(), world)
+        walk(page, portal, Both(), eye, world)

@@ -11,10 +11,10 @@ from issuance.authz import Role
 from issuance.customisations.models import CardCustomisation
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.organisations.services.organisations import OrganisationData, edit_organisation
-from tests.e2e.hands import Hands, Keyboard, Mouse
+from tests.e2e.hands import Both, Hands
 from tests.e2e.looking import Looker
 from tests.issuance.neighbours import directory
-from tests.issuance.operators.test_browser import Blind, button, heading, link, refused
+from tests.issuance.operators.test_browser import button, heading, link, refused
 from tests.issuance.search.test_browser import desk
 from tests.issuance.world import SETUP
 from tests.lib.faces import serving
@@ -141,18 +141,13 @@ def generic(world: Any) -> None:
 
 @pytest.mark.usefixtures("generic")
 class TestWalk:
-    """One walk, three ways of working."""
+    """One walk, by keyboard as by mouse, and what is another way without script."""
 
-    def test_by_mouse_and_looked_at(self, world: Any, portal: str, browser: Browser) -> None:
+    def test_by_keyboard_as_by_mouse_and_looked_at(self, world: Any, portal: str, browser: Browser) -> None:
         eye = Looker("administration")
         with desk(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
             eye.follow(page.context)
-            walk(page, portal, Mouse(), eye)
-        check()
-
-    def test_by_keyboard_alone(self, world: Any, portal: str, browser: Browser) -> None:
-        with desk(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
-            walk(page, portal, Keyboard(), Blind())
+            walk(page, portal, Both(), eye)
         check()
 
     def test_without_script(self, world: Any, portal: str, browser: Browser) -> None:

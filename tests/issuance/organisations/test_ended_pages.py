@@ -1,9 +1,7 @@
 """An organisation is ended and taken up again over HTTP, and in Chromium (ADR 0222)."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, Page
 
 from issuance.authz import Role
@@ -12,16 +10,15 @@ from issuance.organisations.services.organisations import OrganisationData, edit
 from issuance.receipt_texts.services import set_receipt_text
 from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock
-from tests.e2e.hands import Hands, Keyboard, Mouse
+from tests.e2e.hands import Both, Hands
 from tests.e2e.looking import Looker
-from tests.issuance.operators.test_browser import Blind, button
+from tests.issuance.operators.test_browser import button
 from tests.issuance.organisations.test_browser import told
 from tests.issuance.organisations.test_ended_organisations import end, ward
 from tests.issuance.organisations.test_pages import MOST_QUERIES, admin, at, client_of, issuer
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.search.test_browser import desk
 from tests.issuance.world import SETUP
-from tests.lib.faces import serving
 
 END, REOPEN = "organisation_end", "organisation_reopen"
 
@@ -126,12 +123,6 @@ def test_who_may_not_is_not_offered_it(world: Any) -> None:
         assert client.post(at(REOPEN, row)).status_code == 403
 
 
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
-
-
 LONG = f"https://intranat.example.org/{'a' * 80}"
 """One word that is wider than a phone: every page takes it in lines (`look`)."""
 
@@ -158,11 +149,11 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     told(page, "Organisationen är återupptagen.")
 
 
-def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
+def test_by_keyboard_as_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
     eye = Looker("ended-organisations")
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
-        walk(page, portal, Mouse(), eye, world)
+        walk(page, portal, Both(), eye, world)
         for place in (world.region, world.clinic):
             set_receipt_text(actor=SETUP, organisation_id=place.id, regional_addition=f"Läs {LONG}")
         data = OrganisationData("Å" * 60, world.clinic.hsa_id, world.clinic.organisation_number)
@@ -176,8 +167,3 @@ def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> No
         page.goto(f"{portal}{at('organisation_receipt_text', world.clinic)}")
         page.get_by_role("button", name="Använd texten ovanifrån").wait_for()
         eye.look(page, "text from above")
-
-
-def test_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
-    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
-        walk(page, portal, Keyboard(), Blind(), world)

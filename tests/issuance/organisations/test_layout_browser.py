@@ -1,6 +1,5 @@
 """How Administrera's pages lie in Chromium: long names, lists on a phone, lists beside the functions, and lists on paper."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,9 +15,9 @@ from tests.browser import look
 from tests.issuance.person_page.test_browser import logged_in
 from tests.issuance.roles.test_pages import assign
 from tests.issuance.search.test_holders import holder
-from tests.lib.faces import serving
 
-PHONE = {"width": 390, "height": 900}
+WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 900}
+NARROW = (390, 320)
 ONE_LONG_WORD = "Specialistläkarmottagningsverksamhetsutvecklingssamordningsenhet"
 OF_ALL = ("administration", "role_holders", "articles", "customisations", "setup_import", "help", "settings")
 OF_THE_AREA = ("area", "area_history", "area_articles")
@@ -30,12 +29,6 @@ _LINES = """each => {
   words.selectNodeContents(each);
   return new Set([...words.getClientRects()].map(box => Math.round(box.y))).size;
 }"""
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
 
 
 def lists(world: Any) -> list[str]:
@@ -89,33 +82,18 @@ def test_long_names_stay_on_the_page(world: Any, browser: Browser, portal: str) 
 
 
 @pytest.mark.usefixtures("authorities")
-def test_on_a_phone_no_list_is_scrolled_sideways_and_all_can_be_sorted(world: Any, browser: Browser, portal: str) -> None:
-    with logged_in(browser, portal, with_content(world)) as page:
-        for width in (390, 320):
-            page.set_viewport_size({**PHONE, "width": width})
-            for address in lists(world):
-                page.goto(portal + address)
-                opened(page)
-                assert page.evaluate(_OVERFLOWS) == [], (width, address)
-            page.goto(portal + reverse("search"))
-            page.get_by_label("Namn", exact=True).fill("Almén")
-            page.get_by_label("Namn", exact=True).press("Enter")
-            expect(page.get_by_role("heading", name="2 träffar")).to_be_visible()
-            page.wait_for_load_state()  # to ask for a layout does not wait for style sheets
-            assert page.evaluate(_OVERFLOWS) == [], width
-        page.goto(portal + reverse("role_holders"))
-        page.get_by_role("link", name="Namn", exact=True).click()
-        page.wait_for_url("**ordning=-namn")
-        expect(page.get_by_role("columnheader", name="Namn")).to_have_attribute("aria-sort", "descending")
-        expect(page.get_by_role("row", name="Almén, Bengt")).to_contain_text("ID-administratör")
-
-
-@pytest.mark.usefixtures("authorities")
-def test_beside_the_functions_each_list_is_whole(world: Any, browser: Browser, portal: str) -> None:
+def test_each_list_is_whole_beside_the_functions_on_paper_and_on_a_phone(world: Any, browser: Browser, portal: str) -> None:
+    """Each page is opened once and drawn at each width and on paper; all that is folded is opened for the narrow screens."""
     with logged_in(browser, portal, with_content(world)) as page:
         for address in lists(world):
             page.goto(portal + address)
             assert page.evaluate(_OVERFLOWS) == [], address
+            on_paper_it_goes_on(page)
+            opened(page)
+            for width in NARROW:
+                page.set_viewport_size({**PHONE, "width": width})
+                assert page.evaluate(_OVERFLOWS) == [], (width, address)
+            page.set_viewport_size(WIDE)
         page.goto(portal + reverse("organisation_holders", args=[world.region.id]))
         assert page.get_by_role("cell", name="TST2321000131-").first.evaluate(_LINES) == 1
     with logged_in(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
@@ -124,18 +102,34 @@ def test_beside_the_functions_each_list_is_whole(world: Any, browser: Browser, p
         assert page.evaluate(_OVERFLOWS) == []
 
 
+def on_paper_it_goes_on(page: Page) -> None:
+    """Nothing of a list is beyond the edge, and a long one goes on on the next sheet."""
+    page.set_viewport_size({"width": 720, "height": 1000})
+    page.emulate_media(media="print")
+    for frame in page.locator(".table-frame").all():
+        expect(frame).to_have_css("overflow-x", "visible")
+        expect(frame.locator("table").first).to_have_css("break-inside", "auto")
+    assert page.locator(".list-filters").filter(visible=True).count() == 0
+    page.emulate_media(media="screen")
+
+
 @pytest.mark.usefixtures("authorities")
-def test_on_paper_a_list_goes_on_and_nothing_is_beyond_the_edge(world: Any, browser: Browser, portal: str) -> None:
+def test_on_a_phone_hits_are_whole_and_a_list_can_be_sorted(world: Any, browser: Browser, portal: str) -> None:
     with logged_in(browser, portal, with_content(world)) as page:
-        page.set_viewport_size({"width": 720, "height": 1000})
-        page.emulate_media(media="print")
-        for address in lists(world):
-            page.goto(portal + address)
-            frames = page.locator(".table-frame")
-            for frame in frames.all():
-                expect(frame).to_have_css("overflow-x", "visible")
-                expect(frame.locator("table").first).to_have_css("break-inside", "auto")
-            assert page.locator(".list-filters").filter(visible=True).count() == 0
+        page.set_viewport_size(PHONE)
+        page.goto(portal + reverse("search"))
+        page.get_by_label("Namn", exact=True).fill("Almén")
+        page.get_by_label("Namn", exact=True).press("Enter")
+        expect(page.get_by_role("heading", name="2 träffar")).to_be_visible()
+        page.wait_for_load_state()  # to ask for a layout does not wait for style sheets
+        for width in NARROW:
+            page.set_viewport_size({**PHONE, "width": width})
+            assert page.evaluate(_OVERFLOWS) == [], width
+        page.goto(portal + reverse("role_holders"))
+        page.get_by_role("link", name="Namn", exact=True).click()
+        page.wait_for_url("**ordning=-namn")
+        expect(page.get_by_role("columnheader", name="Namn")).to_have_attribute("aria-sort", "descending")
+        expect(page.get_by_role("row", name="Almén, Bengt")).to_contain_text("ID-administratör")
 
 
 def test_who_the_page_is_about_is_told_in_whole_words_on_a_phone(world: Any, browser: Browser, portal: str) -> None:

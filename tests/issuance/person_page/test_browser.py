@@ -23,14 +23,7 @@ from siths_portal.lib import clock
 from tests.browser import collect_faults, look
 from tests.issuance.activated import Made, activated_card
 from tests.issuance.migrated import CA, migrated_card
-from tests.lib.faces import serving
 from tests.portal import session_cookie
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ No pointer is used and no address typed: each errand begins with a scan at the p
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,17 +16,10 @@ from issuance.carriers.models import Carrier
 from siths_portal.lib import clock
 from tests.issuance.revocation.test_live import PROOF, Keys
 from tests.issuance.search.test_browser import desk
-from tests.lib.faces import serving
 
 ERRANDS = 50 if os.environ.get("SITHS_LONG") else 5
 KINDS = ("look up", "revoke", "check the card", "revoke", "look up")
 MOST_TABS = 90
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
 
 
 @pytest.fixture

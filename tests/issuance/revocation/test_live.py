@@ -59,12 +59,6 @@ class Keys:
             self.press(key)
 
 
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
-
-
 @pytest.fixture
 def status(demo_pki: Any, tmp_path: Path) -> Iterator[str]:
     """The status service over this test's published files."""

@@ -2,10 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from django.urls import reverse
 from playwright.sync_api import Browser, expect
 
@@ -22,13 +20,6 @@ from tests.browser import look
 from tests.e2e.hands import Keyboard
 from tests.issuance.person_page.test_browser import logged_in
 from tests.issuance.world import SETUP
-from tests.lib.faces import serving
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
 
 
 def test_a_role_from_the_organisation_and_its_end(world: Any, browser: Browser, portal: str) -> None:

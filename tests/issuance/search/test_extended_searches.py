@@ -2,7 +2,6 @@
 
 import csv
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,13 +23,6 @@ from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.roles.test_pages import rows_of
 from tests.issuance.search.test_holders import client_of, issuer_of
 from tests.issuance.world import SETUP
-from tests.lib.faces import serving
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
 
 
 def search(actor: Actor, reason: str, text: str = "18900101-9802") -> None:

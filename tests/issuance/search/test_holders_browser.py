@@ -1,6 +1,5 @@
 """The list of holders in a real browser: axe in each state, three widths, by mouse and by keyboard, and the file saved."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,6 @@ from playwright.sync_api import Browser
 from tests.browser import look
 from tests.issuance.person_page.test_browser import logged_in
 from tests.issuance.search.test_holders import holder, issuer_of
-from tests.lib.faces import serving
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
 
 
 @pytest.mark.usefixtures("authorities")

@@ -1,7 +1,6 @@
 """Search by name on the page and in a browser: it is posted, opened by a handle, and stands in no address or title."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,13 +12,6 @@ from tests.browser import look
 from tests.issuance.person_page.test_browser import logged_in
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.search.test_pages import REASON, client_of, title
-from tests.lib.faces import serving
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
 
 
 def test_posted_and_opened_by_a_handle(world: Any, django_assert_max_num_queries: Any) -> None:

@@ -16,7 +16,6 @@ from issuance.carriers.models import Carrier
 from siths_portal.lib import clock
 from tests.browser import look
 from tests.issuance.search.test_browser import desk
-from tests.lib.faces import serving
 
 SERIALS = ("9752100000000001123", "9752100000000002345")
 CHECK = """() => {
@@ -25,12 +24,6 @@ CHECK = """() => {
     document.querySelector('#kortkontroll').addEventListener('submit', (event) => event.preventDefault());
 }"""
 """Gives a page a field to check a card with, in a form of its own."""
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
 
 
 @pytest.fixture
