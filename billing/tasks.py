@@ -12,6 +12,7 @@ from billing.reconciliation.services import reconcile as reconciliation
 from billing.records.domain.periods import Month
 from billing.runs.models import InvoiceRun
 from billing.runs.services import approvals, checks, schedule
+from siths_portal.lib.database import locks
 
 
 @shared_task(name="billing.collect")  # type: ignore[untyped-decorator]
@@ -67,9 +68,11 @@ def render(run_id: str) -> None:
 
 @shared_task(name="billing.reconcile")  # type: ignore[untyped-decorator]
 def reconcile(run_id: str) -> None:
-    """Computes and stores the thirteen differences of a run."""
+    """Computes and stores the thirteen differences of a run. Does nothing while another worker does it."""
     run = InvoiceRun.objects.filter(pk=run_id).first()
     if run is None:
         return
-    before = approvals.reviewed(run).sha256
-    checks.store(run, reconciliation.reconcile(Month.of_day(run.period)), sha256=before)
+    with locks.held_if_free(locks.number(f"billing.reconcile {run_id}")) as is_mine:
+        if is_mine and not schedule.checked(run):
+            before = approvals.reviewed(run).sha256
+            checks.store(run, reconciliation.reconcile(Month.of_day(run.period)), sha256=before)

@@ -140,7 +140,7 @@ def runs_of(actor: Actor) -> list[RunRow]:
     blocked = Count("items", filter=Q(items__state=ItemState.BLOCKED))
     found = list(InvoiceRun.objects.annotate(customers=Count("items"), blocked_items=blocked).order_by("-period"))
     of_runs = Invoice.objects.filter(document_type=DocumentType.INVOICE.value).order_by()
-    sums = {key: (number, net) for key, number, net in of_runs.values_list("run", Count("pk"), Sum("net"))}
+    sums = {key: (number, net) for key, number, net in of_runs.values_list("run").annotate(Count("pk"), Sum("net"))}
     rows = []
     for run in found:
         invoices, net = sums.get(run.pk, (0, _NOTHING))
@@ -155,9 +155,10 @@ def openable(actor: Actor, known: Sequence[Month]) -> Month | None:
     return None if last in known else last
 
 
-def due_text(month: Month) -> dt.datetime:
-    """Returns when the scheduled job opens the month."""
-    return schedule.due_at(month)
+def due_at(month: Month) -> dt.datetime | None:
+    """Returns when the scheduled job opens the month, or None if that time has passed."""
+    due = schedule.due_at(month)
+    return due if due > clock.now() else None
 
 
 def run_of(actor: Actor, month: Month) -> InvoiceRun:

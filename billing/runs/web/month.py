@@ -43,7 +43,7 @@ def invoice_runs(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST" and month:
         requests.open_month(actor=actor, month=month)
         return redirect("invoice_run", month)
-    context = {"openable": month, "due": queries.due_text(month) if month else None, "newest": found[0] if found else None}
+    context = {"openable": month, "due": queries.due_at(month) if month else None, "newest": found[0] if found else None}
     draw = partial(page, request, "billing/runs/months.html", here=_HERE)
     return RunList(request, found).answer(lambda shown: draw({**context, "list": shown}, status=shown.status))
 
@@ -129,7 +129,7 @@ def _month_page(request: HttpRequest, month: Month, *, refusal: DomainError | No
 def invoice_run_customers(request: HttpRequest, month: Month) -> HttpResponseBase:
     """Lists the customers of the month with their sums, as page and as files."""
     found = queries.customers_of(actor_of(request), month)
-    context = {"title": str(month).capitalize(), "address": reverse("invoice_run", args=[month])}
+    context = {"month": month, "title": str(month).capitalize(), "address": reverse("invoice_run", args=[month])}
     draw = partial(page, request, "billing/runs/customers.html", here=_HERE)
     return RunCustomerList(request, month, found).answer(
         lambda shown: draw({**context, "list": shown, "form": shown.form}, status=shown.status)

@@ -82,7 +82,7 @@ def test_from_opening_to_numbers_by_two_people(april, page_world, woken):
     text = shown(second)
     assert "2 fakturor är utfärdade." in text
     assert Invoice.objects.exclude(number=None).count() == 2
-    assert "Utfärdad" in shown(first, RUNS)
+    assert "April 2023 Utfärdad 3 2 1 401 160,00" in shown(first, RUNS).replace("\xa0", " ")
 
 
 def test_what_was_seen_is_what_is_released(april, woken):
