@@ -33,6 +33,10 @@ PAGES = {
     "running": "/fakturor/lopande/",
     "running-empty": f"/fakturor/lopande/?kund={REGION}",
     "hidden": "/fakturor/2029-000001/",
+    "runs": "/fakturor/manadskorning/",
+    "run": "/fakturor/manadskorning/2023-04/",
+    "run-customers": "/fakturor/manadskorning/2023-04/kunder/",
+    "draft": f"/fakturor/manadskorning/2023-04/{REGION}/",
 }
 WIDTHS = (1440, 390, 320)
 
