@@ -21,6 +21,16 @@ _HOW_FOCUS_IS_SEEN = """e => {
             inView: box.bottom > 0 && box.top < innerHeight};
 }"""
 
+# How many presses of Tab at least lie between what has the focus and the element: one for each of what Tab surely stops at.
+_WHERE = """e => {
+    const from = document.activeElement ?? document.body, after = Node.DOCUMENT_POSITION_FOLLOWING;
+    const stops = "a[href], button, input:not([type=hidden], [type=radio]), select, textarea, summary";
+    const between = [...document.querySelectorAll(stops)].filter(each =>
+        from.compareDocumentPosition(each) & after && each.compareDocumentPosition(e) & after
+        && each.tabIndex >= 0 && !each.matches(":disabled") && each.checkVisibility({visibilityProperty: true}));
+    return [e.isConnected, e === from, between.length];
+}"""
+
 
 class Hands(Protocol):
     """What a walk asks for. Each act is on one element, which must be there."""
@@ -81,19 +91,21 @@ class Keyboard:
         page = element.page
         page.bring_to_front()
         page.wait_for_load_state("load")  # styles that come when something has the focus may move it out of sight
-        held = element.element_handle()  # found once: to look for it by its role at each step would cost more than the steps
-        for _ in range(MOST_TABS):
+        held, pressed = element.element_handle(), 0  # found once: its role at each step would cost more than the steps
+        while pressed < MOST_TABS:
             try:
-                there, focused = held.evaluate("e => [e.isConnected, e === document.activeElement]")
+                there, focused, between = held.evaluate(_WHERE)
             except Error:  # its page went, with all that was held of it
-                there, focused = False, False
+                there, focused, between = False, False, 0
             if not there:
-                held = element.element_handle()
+                held, pressed = element.element_handle(), pressed + 1
                 continue
             if focused:
                 self._see_focus(element)
                 return
-            page.keyboard.press("Tab")
+            for _ in range(between + 1):
+                page.keyboard.press("Tab")
+            pressed += between + 1
         raise AssertionError(f"Tab does not reach {element}")
 
     @staticmethod
