@@ -24,7 +24,7 @@ from billing.service import run_month
 from issuance.authz import Role
 from tests.billing.facts import Facts, local
 from tests.billing.page_world import PageWorld
-from tests.billing.world import APRIL, MUNICIPALITY, REGION, customer
+from tests.billing.world import APRIL, MUNICIPALITY, REGION, customer, made_once, sketches_issued, slide_prices
 
 pytestmark = pytest.mark.django_db(transaction=True)
 INVOICE_READERS = {
@@ -44,16 +44,33 @@ def sums(html: bytes) -> list[str]:
 
 
 @pytest.fixture
-def pages(page_world: PageWorld, sketches: Facts) -> PageWorld:
+def pages(page_world: PageWorld, facts: Facts) -> PageWorld:
     """Both sketches issued, their files not made yet, for a region and a municipality that exist as issuing organisations."""
-    run_month(APRIL, actor_ref="user:test")
-    issuing.issue(InvoiceRun.objects.get(), actor_ref="user:test")
+    sketches_issued(facts)
     return page_world
 
 
 @pytest.fixture
-def few(page_world: PageWorld, facts: Facts, prices: None) -> PageWorld:
+def few(page_world: PageWorld, facts: Facts) -> PageWorld:
     """The same parties with an invoice of two lines each, which is quicker."""
+    made_once("few issued", facts, lambda: make_few(facts))
+    return page_world
+
+
+@pytest.fixture
+def files(page_world: PageWorld, facts: Facts) -> PageWorld:
+    """Those with their files."""
+
+    def make() -> None:
+        make_few(facts)
+        run_month(APRIL, actor_ref="user:test", issue=True)
+
+    made_once("few issued with files", facts, make)
+    return page_world
+
+
+def make_few(facts: Facts) -> None:
+    slide_prices()
     customer(REGION, name="Västra Götalandsregionen", organisation_number="2329990010")
     customer(MUNICIPALITY, name="Demo kommun", organisation_number="2129990012")
     for party in (REGION, MUNICIPALITY):
@@ -61,14 +78,6 @@ def few(page_world: PageWorld, facts: Facts, prices: None) -> PageWorld:
             facts.card(party, facts.office(f"{party} A", "Kontor A"), article, local(2023, 4, 12), n=2)
     run_month(APRIL, actor_ref="user:test")
     issuing.issue(InvoiceRun.objects.get(), actor_ref="user:test")
-    return page_world
-
-
-@pytest.fixture
-def files(few: PageWorld) -> PageWorld:
-    """Those with their files."""
-    run_month(APRIL, actor_ref="user:test", issue=True)
-    return few
 
 
 class TestGoldenPages:
@@ -194,8 +203,8 @@ class TestLine:
         assert rows[0][:4] == [number, "4", "2023-04-20 09:00:00+02:00", "Kort"]
         assert rows[0][5:] == ["Kontoret", "689", "1,00", "50,0000"]
 
-    def test_no_cell_runs(self, pages: PageWorld, sketches: Facts) -> None:
-        sketches.names = dict.fromkeys(sketches.comments, "=HYPERLINK(1)")
+    def test_no_cell_runs(self, pages: PageWorld, facts: Facts) -> None:
+        facts.names = dict.fromkeys(facts.comments, "=HYPERLINK(1)")
         number = Invoice.objects.get(party_id=REGION).number
         content = pages.client(Role.GLOBAL_READER).get(f"/fakturor/{number}/rad/4/handelser.csv").content.decode("utf-8-sig")
         assert "'=HYPERLINK(1)" in content

@@ -17,21 +17,26 @@ from billing.service import run_month, verify_issued
 from siths_portal.lib.audit import seals
 from siths_portal.lib.errors import Conflict, NotFound
 from tests.billing.facts import local, uid
-from tests.billing.world import APRIL, REGION, customer, tamper
+from tests.billing.world import APRIL, REGION, customer, made_once, slide_prices, tamper
 from tests.lib.audit.audit_world import verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def issued(facts, prices):
+def issued(facts):
     """Two issued invoices, 2023-000001 and 2023-000002, the second one's customer being REGION."""
-    customer(REGION)
-    customer(uid("other"), name="Kommun Väst", organisation_number="2129990004")
-    for party in (REGION, uid("other")):
-        facts.card(party, facts.office(f"office {party}", "Kontor A"), "589", local(2023, 4, 12), n=3)
-    facts.count("2023-04", REGION, "Partille kommun", 7)
-    run_month(APRIL, actor_ref="user:test", issue=True)
+
+    def make():
+        slide_prices()
+        customer(REGION)
+        customer(uid("other"), name="Kommun Väst", organisation_number="2129990004")
+        for party in (REGION, uid("other")):
+            facts.card(party, facts.office(f"office {party}", "Kontor A"), "589", local(2023, 4, 12), n=3)
+        facts.count("2023-04", REGION, "Partille kommun", 7)
+        run_month(APRIL, actor_ref="user:test", issue=True)
+
+    made_once("two issued", facts, make)
     assert Invoice.objects.get(party_id=REGION).number == "2023-000002"
     return facts
 
