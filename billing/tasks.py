@@ -4,6 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from billing.credit.services import files
 from billing.customers.services.importing import CUSTOMER_IMPORTER
 from billing.delivery.services import measures, notices, sending
 from billing.ledger.services import ledger
@@ -76,3 +77,9 @@ def reconcile(run_id: str) -> None:
         if is_mine and not schedule.checked(run):
             before = approvals.reviewed(run).sha256
             checks.store(run, reconciliation.reconcile(Month.of_day(run.period)), sha256=before)
+
+
+@shared_task(name="billing.render_credit_notes")  # type: ignore[untyped-decorator]
+def render_credit_notes() -> None:
+    """Makes the files of credit notes that were approved."""
+    files.render_credit_notes()

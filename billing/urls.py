@@ -1,9 +1,9 @@
 """URLs of the pages of billing. They contain an invoice's number and a line's position, and no personal data."""
 
-from billing.invoices.web import urls as invoices  # registers the converters of numbers and positions
-
-from billing.customers.web import urls as customers  # isort: skip
-from billing.delivery.web import urls as delivery  # isort: skip
+from billing.credit.web import urls as credit
+from billing.customers.web import urls as customers
+from billing.delivery.web import urls as delivery
+from billing.invoices.web import urls as invoices
 from billing.price_changes.web import urls as price_changes
 from billing.runs.web import urls as runs
 
@@ -11,6 +11,7 @@ urlpatterns = [
     *runs.urlpatterns,
     *customers.urlpatterns,
     *price_changes.urlpatterns,
+    *credit.urlpatterns,
     *delivery.urlpatterns,
     *invoices.urlpatterns,
 ]

@@ -60,6 +60,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "billing.continue_runs": ("billing.continue_runs", 60, "default"),
     "billing.forget_files": ("billing.forget_files", 3600, "default"),
     "billing.deliver": ("billing.deliver", 60, "default"),
+    "billing.render_credit_notes": ("billing.render_credit_notes", 30, "default"),
     "authn.prune_idempotency": ("authn.prune_idempotency", 3600, "default"),
     "authn.end_sessions": ("authn.end_sessions", 60, "default"),
     "authn.prune_log_ins": ("authn.prune_log_ins", 3600, "default"),

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from django.template.loader import render_to_string
 
-from billing.documents.domain.invoices import LineContent, NumberedInvoice
+from billing.documents.domain.invoices import DocumentType, LineContent, NumberedInvoice
 from billing.documents.ubl import F_TAX, payment_terms
 from billing.records.domain import identifiers, money
 from siths_portal.lib.pdf import rendering
@@ -21,6 +21,10 @@ __all__ = ["MEDIA_TYPE", "VERSION", "PdfRenderer", "context", "html", "judge", "
 
 VERSION = f"pdf/3 weasyprint/{version('weasyprint')}"
 """The renderer's version, stored with each file. Increment the first number with each change of template, stylesheet or child."""
+
+_TITLES = {DocumentType.INVOICE: "Faktura", DocumentType.CREDIT_NOTE: "Kreditfaktura"}
+PAYABLE = {DocumentType.INVOICE: "Att betala", DocumentType.CREDIT_NOTE: "Att kreditera"}
+"""The name of the sum (BT-115) by document type."""
 
 LINES_ON_PAPER = 1000
 """A longer invoice shows sums by article and price in the PDF: WeasyPrint keeps every cell in memory, 995 MiB for 5,000 lines."""
@@ -51,8 +55,10 @@ class PdfRenderer:
 
 
 def payable_text(content: bytes) -> str:
-    """Returns the amount after "Att betala" in the PDF's text, with no-break spaces; empty if the text has no such amount."""
-    found = re.search(r"Att betala\s+(-?[0-9 \u00a0]+,[0-9]{2}) kr", text(content).replace(money.NO_BREAK_SPACE, " "))
+    """Returns the amount after its name in the PDF's text, with no-break spaces; empty if the text has no such amount."""
+    found = re.search(
+        rf"(?:{'|'.join(PAYABLE.values())})\s+(-?[0-9 \u00a0]+,[0-9]{{2}}) kr", text(content).replace(money.NO_BREAK_SPACE, " ")
+    )
     return f"{found[1].replace(' ', money.NO_BREAK_SPACE)} kr" if found else ""
 
 
@@ -67,6 +73,10 @@ def context(invoice: NumberedInvoice) -> dict[str, Any]:
     seller, totals = content.seller, content.totals
     return {
         "number": invoice.number,
+        "title": _TITLES[content.document_type],
+        "credited": content.preceding.number if content.preceding else "",
+        "credited_on": content.preceding.issue_date.isoformat() if content.preceding else "",
+        "payable_name": PAYABLE[content.document_type],
         "seller": seller,
         "seller_number": identifiers.organisation_number_printed(seller.organisation_number),
         "f_tax": F_TAX,

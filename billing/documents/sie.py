@@ -28,7 +28,10 @@ class Voucher:
 
 
 def voucher(invoice: NumberedInvoice) -> Voucher:
-    """Returns the voucher of an invoice: receivable against sales, output VAT and rounding. Leaves out accounts with amount 0."""
+    """Returns the voucher of an invoice: receivable against sales, output VAT and rounding. Leaves out accounts with amount 0.
+
+    A credit note has the opposite signs, and names the invoice that it credits.
+    """
     content, totals = invoice.content, invoice.content.totals
     sales = {kind.sales_account.number: Decimal(0) for kind in line_kinds.declared()}
     for line in content.lines:
@@ -40,7 +43,10 @@ def voucher(invoice: NumberedInvoice) -> Voucher:
         (ROUNDING, -totals.rounding),
     )
     text = f"Faktura {invoice.number} {content.buyer.name}"
-    return Voucher(invoice.number, invoice.issue_date, text, tuple(pair for pair in amounts if pair[1]))
+    if content.preceding:
+        text = f"Kreditfaktura {invoice.number} avser faktura {content.preceding.number} {content.buyer.name}"
+    booked = tuple((account, content.document_type.sign * amount) for account, amount in amounts if amount)
+    return Voucher(invoice.number, invoice.issue_date, text, booked)
 
 
 def build(vouchers: Sequence[Voucher], *, company: str, organisation_number: str, version: str, made_on: dt.date) -> bytes:

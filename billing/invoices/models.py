@@ -1,7 +1,7 @@
 """Invoices, their lines, the link from ledger entries to lines, the number series, and the stored files."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.customers.models import BillingCustomer
 from billing.documents.domain.invoices import DocumentType
@@ -18,9 +18,10 @@ class InvoiceState(models.TextChoices):
 
 
 class Invoice(models.Model):
-    """A consolidated invoice of one customer and month, or a credit note. Amounts are SEK with two decimals.
+    """A consolidated invoice of one customer and month, or a credit note. Amounts are SEK with two decimals, never negative.
 
-    `document_type` is BT-3. Only a credit note has `corrects`, the invoice that it credits (BG-3). Runs make no credit notes.
+    `document_type` is BT-3. An invoice belongs to a run. A credit note has no run but `corrects`, the invoice that it credits
+    (BG-3), whose month and parties it has. The database refuses a credit note of a credit note, and one that no two people made.
 
     `seller` and `buyer` are copies made with the draft. `content_sha256` covers the copies, the lines and the totals.
     `chain_hash` covers `content_sha256`, the number, the dates, the payment reference and the previous invoice's `chain_hash`.
@@ -28,7 +29,7 @@ class Invoice(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    run = models.ForeignKey("billing.InvoiceRun", on_delete=models.PROTECT, related_name="invoices")
+    run = models.ForeignKey("billing.InvoiceRun", on_delete=models.PROTECT, null=True, related_name="invoices")
     customer = models.ForeignKey(BillingCustomer, on_delete=models.PROTECT, related_name="invoices")
     party_id = models.UUIDField()
     document_type = models.CharField(max_length=3, default=DocumentType.INVOICE.value)
@@ -64,8 +65,8 @@ class Invoice(models.Model):
             ),
             models.CheckConstraint(
                 name="billing_invoice_document_type",
-                condition=Q(document_type=DocumentType.INVOICE.value, corrects=None)
-                | Q(document_type=DocumentType.CREDIT_NOTE.value, corrects__isnull=False) & ~Q(corrects=models.F("id")),
+                condition=Q(document_type=DocumentType.INVOICE.value, corrects=None, run__isnull=False)
+                | Q(document_type=DocumentType.CREDIT_NOTE.value, corrects__isnull=False, run=None) & ~Q(corrects=models.F("id")),
             ),
             models.UniqueConstraint(fields=["series", "sequence"], name="billing_invoice_number_once"),
             models.CheckConstraint(
@@ -85,7 +86,8 @@ class Invoice(models.Model):
 class InvoiceLine(models.Model):
     """A line, BG-25, with its texts frozen: `text` is BT-153, `description` BT-154, which may be empty.
 
-    The ledger entries summed into the line have the same `grouping_key`.
+    The ledger entries summed into the line have the same `grouping_key`. A line of a credit note has `credits`, the line of the
+    invoice that it credits: the database keeps article, price and month the same, and the credited quantity within the line's.
     """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
@@ -102,6 +104,7 @@ class InvoiceLine(models.Model):
     vat_rate = models.DecimalField(max_digits=5, decimal_places=2)
     net = models.DecimalField(max_digits=14, decimal_places=2)
     period = models.DateField()
+    credits = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="credited_by")
 
     class Meta:
         constraints = [
@@ -112,10 +115,42 @@ class InvoiceLine(models.Model):
 
 
 class LineEvent(models.Model):
-    """Links a ledger entry to its line. The entry is the primary key, so it cannot be on two lines."""
+    """Links a ledger entry to a line. An entry is on at most one live line: one whose link no credit note has released.
 
-    entry = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, primary_key=True, related_name="line_event")
+    Links of an entry are numbered by `generation`, from 1. The primary key allows each generation once, and the database accepts
+    the next one only if an `EntryRelease` of the generation before exists.
+    """
+
+    pk = models.CompositePrimaryKey("entry_id", "generation")
+    entry = models.ForeignKey(LedgerEntry, on_delete=models.PROTECT, related_name="line_events", db_index=False)
+    generation = models.PositiveSmallIntegerField(default=1, db_default=1)
     line = models.ForeignKey(InvoiceLine, on_delete=models.CASCADE, related_name="events")
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="billing_lineevent_generation", condition=Q(generation__gte=1))]
+
+
+class EntryRelease(models.Model):
+    """A credit note's line took this link of a ledger entry back: the entry may be billed again. Append-only.
+
+    The database accepts only links of the line that `credit_line` credits, up to the quantity of `credit_line`.
+    """
+
+    pk = models.CompositePrimaryKey("entry_id", "generation")
+    entry = models.ForeignKey(LedgerEntry, on_delete=models.PROTECT, related_name="releases", db_index=False)
+    generation = models.PositiveSmallIntegerField()
+    credit_line = models.ForeignKey(InvoiceLine, on_delete=models.PROTECT, related_name="releases")
+
+
+def live_links(links: QuerySet[LineEvent] | None = None) -> QuerySet[LineEvent]:
+    """Returns the links that no credit note has released, of `links` or of all."""
+    released = EntryRelease.objects.filter(entry_id=OuterRef("entry_id"), generation=OuterRef("generation"))
+    return (LineEvent.objects.all() if links is None else links).filter(~Exists(released))
+
+
+def unbilled(entries: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry]:
+    """Returns those of the entries that are on no live line: never billed, or released by a credit note."""
+    return entries.filter(~Exists(live_links().filter(entry_id=OuterRef("pk"))))
 
 
 class Counter(models.Model):

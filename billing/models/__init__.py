@@ -1,5 +1,6 @@
 """Tables of billing."""
 
+from billing.credit.models import CreditRequest, CreditRequestLine, Treatment
 from billing.customers.models import (
     BillingCustomer,
     CustomerConfirmation,
@@ -10,6 +11,7 @@ from billing.customers.models import (
 from billing.delivery.models import Delivery, DeliveryAttempt, DeliveryState, Notice, NoticeState
 from billing.invoices.models import (
     Counter,
+    EntryRelease,
     FileFormat,
     Invoice,
     InvoiceFile,
@@ -27,6 +29,8 @@ from billing.runs.models import InvoiceRun, ItemState, RunApproval, RunCheck, Ru
 __all__ = [
     "BillingCustomer",
     "Counter",
+    "CreditRequest",
+    "CreditRequestLine",
     "CustomerConfirmation",
     "CustomerImport",
     "CustomerState",
@@ -35,6 +39,7 @@ __all__ = [
     "DeliveryState",
     "Document",
     "EndpointChange",
+    "EntryRelease",
     "Event",
     "EventMacs",
     "EventSeal",
@@ -59,5 +64,6 @@ __all__ = [
     "RunState",
     "SeriesCorrection",
     "SubscriptionSnapshot",
+    "Treatment",
     "UnpricedFact",
 ]

@@ -118,6 +118,7 @@ TABLES: Mapping[str, Rights] = {
         for name in ("invoice", "invoiceline", "lineevent", "unpricedfact", "customerimport", "priceimport")
     },
     "billing_deliveryattempt": {PORTAL: "S", WORKER: "SI", PKI: "S"},
+    **{f"billing_{name}": {PORTAL: "SI", WORKER: "SI", PKI: "S"} for name in ("creditrequestline", "entryrelease")},
     # --- authn: machine clients are registered by a command.
     "authn_idempotencyrecord": READ | {API: "SIUD", WORKER: "SIUD"},
     "authn_serviceclient": READ | {WORKER: "SIU"},

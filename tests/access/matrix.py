@@ -23,6 +23,8 @@ from tests.access.targets import (
     authority,
     certificate_search,
     completed,
+    credit_request,
+    credited_invoice,
     customer,
     customer_file,
     customisation,
@@ -375,6 +377,12 @@ ROWS: list[Row] = [
     Row("invoice_xml", "GET", Action.VIEW_INVOICE, "invoice", unseen=403),
     Row("invoice_line", "GET", Action.VIEW_INVOICE, "invoice", more=(1,), unseen=403),
     Row("invoice_line_csv", "GET", Action.VIEW_INVOICE, "invoice", more=(1,), unseen=403),
+    Row("credit_requests", "GET", Action.MANAGE_BILLING),
+    *(
+        Row(name, method, Action.MANAGE_BILLING, target, ok=ok, nowhere=True, unseen=403)
+        for name, target, wrong in (("credit_lines", credited_invoice, 422), ("credit_request", credit_request, 409))
+        for method, ok in (("GET", 200), ("POST", wrong))
+    ),
     Row("customers", "GET", Action.MANAGE_BILLING),
     *(
         Row(name, method, Action.MANAGE_BILLING, customer, ok=ok, nowhere=True, unseen=403)

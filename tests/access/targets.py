@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 
 from django.db.models import Q
 
+from billing.credit.models import CreditRequest, CreditRequestLine, Treatment
 from billing.customers.models import CustomerImport
+from billing.invoices.models import InvoiceLine
 from billing.price_changes.models import PriceChange, PriceImport
 from billing.runs.models import InvoiceRun, RunItem
 from issuance.activation.models import EidAppTransaction, Identification
@@ -27,7 +29,7 @@ from pki.mass_revocation import lifecycle
 from pki.models import ApprovalAction, Decision, MassRevocation
 from siths_portal.lib import clock
 from tests.access.row import OfTarget
-from tests.access.world import INVOICED, AccessWorld, Who
+from tests.access.world import INVOICED, UNKNOWN, AccessWorld, Who
 
 
 def own_search(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
@@ -192,6 +194,22 @@ def setup_import(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...
         expires_at=now + dt.timedelta(hours=1),
     )  # fmt: skip
     return (row.pk,)
+
+
+def credited_invoice(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An invoice that may be credited, or a number that no invoice has."""
+    return (UNKNOWN.invoice if relation == "unknown" else access.things["parent"].invoice,)
+
+
+def credit_request(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A request to credit an invoice, which somebody has withdrawn, or one that nobody made."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    line = InvoiceLine.objects.get(invoice__number=access.things["parent"].invoice)
+    then = {"withdrawn_by": "user:somebody", "withdrawn_at": clock.now(), "requested_at": clock.now()}
+    request = CreditRequest.objects.create(invoice_id=line.invoice_id, reason="Prov", requested_by="user:somebody", **then)
+    CreditRequestLine.objects.create(request=request, line=line, quantity=line.quantity, treatment=Treatment.WRITE_OFF)
+    return (request.pk,)
 
 
 def customer(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:

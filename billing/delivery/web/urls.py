@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.delivery.queries import day
 from billing.delivery.web import deliveries
+from billing.records.web import converters  # noqa: F401  (registers the converters)
 from billing.records.web.page import MenuEntry, register_menu
 from issuance.authz import Action
 from siths_portal.lib.pages.day import SOURCES, Source

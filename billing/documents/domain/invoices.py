@@ -22,6 +22,11 @@ class DocumentType(StrEnum):
     INVOICE = "380"
     CREDIT_NOTE = "381"
 
+    @property
+    def sign(self) -> int:
+        """The sign of the document's amounts in sums and in the books; the document itself states positive amounts."""
+        return -1 if self is DocumentType.CREDIT_NOTE else 1
+
 
 @dataclass(frozen=True)
 class StoredParty:

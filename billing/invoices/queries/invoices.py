@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
+from django.db.models import Case, Count, Exists, F, OuterRef, QuerySet, Sum, When
 
 from billing import ports
 from billing.customers.models import BillingCustomer
 from billing.documents.domain.invoices import DocumentType, NumberedInvoice
-from billing.invoices.models import Invoice, InvoiceLine, InvoiceState, LineEvent
+from billing.invoices.models import EntryRelease, Invoice, InvoiceLine, InvoiceState, LineEvent
 from billing.invoices.services import frozen
 from billing.ledger.domain import line_kinds
 from billing.ledger.domain.line_kinds import DrillDown
@@ -31,9 +31,14 @@ _CHUNK = 2000
 
 @dataclass(frozen=True)
 class InvoiceRow:
-    """An issued invoice in the list. Amounts are SEK."""
+    """An issued invoice or credit note in the list. Amounts are SEK, those of a credit note below zero.
+
+    `credits` is the number of the invoice that a credit note credits, else empty.
+    """
 
     number: str
+    document_type: DocumentType
+    credits: str
     customer: str
     month: Month
     net: Decimal
@@ -71,6 +76,8 @@ class InvoiceView:
     formats: frozenset[str]
     before: Decimal | None
     """The sum to pay of the customer's invoice for the month before, if there is one."""
+    credit_notes: tuple[str, ...]
+    """The numbers of the credit notes that credit the invoice."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,11 @@ class LineEventRow:
     unit_price: Decimal
 
 
+def signed(name: str) -> Case:
+    """Returns the amount of a document as it counts in sums: below zero for a credit note."""
+    return Case(When(document_type=DocumentType.CREDIT_NOTE.value, then=-F(name)), default=F(name))
+
+
 def visible(actor: Actor) -> QuerySet[Invoice]:
     """Returns the issued invoices that `actor` may read. Raises Forbidden if the actor has no role with this right."""
     issued = Invoice.objects.filter(state=InvoiceState.ISSUED)
@@ -113,7 +125,7 @@ def choices(actor: Actor) -> Choices:
     shown = visible(actor)
     invoiced = BillingCustomer.objects.filter(Exists(shown.filter(customer=OuterRef("pk"))))
     parties = dict(invoiced.order_by("valid_from").values_list("party_id", "name"))
-    months = list(shown.order_by("-period").values_list("period").annotate(Sum("net")))
+    months = list(shown.order_by("-period").values_list("period").annotate(total=Sum(signed("net"))))
     return Choices(
         customers=tuple(sorted(parties.items(), key=lambda party: (swedish_key(party[1]), str(party[0])))),
         months=tuple(Month.of_day(period) for period, _net in months),
@@ -123,13 +135,13 @@ def choices(actor: Actor) -> Choices:
 
 def rows(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None) -> Rows[Invoice, InvoiceRow]:
     """Returns the invoices that `actor` may read, optionally of one customer, one month or both. Raises Forbidden."""
-    return Rows(_wanted(actor, party_id, month).only(*_LISTED), _invoice_rows)
+    return Rows(_wanted(actor, party_id, month).select_related("corrects").only(*_LISTED), _invoice_rows)
 
 
 def sums(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None) -> Sums:
     """Returns the sums of the invoices that `rows` returns for the same arguments. Raises Forbidden."""
     wanted = _wanted(actor, party_id, month)
-    found = wanted.aggregate(count=Count("id"), net=Sum("net"), gross=Sum("gross"), payable=Sum("payable"))
+    found = wanted.aggregate(count=Count("id"), **{name: Sum(signed(name)) for name in ("net", "gross", "payable")})
     zero = Decimal("0.00")
     return Sums(found["count"], found["net"] or zero, found["gross"] or zero, found["payable"] or zero)
 
@@ -141,18 +153,22 @@ def _wanted(actor: Actor, party_id: UUID | None, month: Month | None) -> QuerySe
     return wanted.filter(period=month.first_day) if month else wanted
 
 
-_LISTED = ("number", "buyer", "period", "net", "gross", "payable", "due_date", "state")
+_LISTED = (
+    "number", "document_type", "corrects__number", "buyer", "period", "net", "gross", "payable", "due_date", "state",
+)  # fmt: skip
 
 
 def _invoice_rows(found: Sequence[Invoice]) -> list[InvoiceRow]:
     return [
         InvoiceRow(
             number=row.number or "",
+            document_type=DocumentType(row.document_type),
+            credits=row.corrects.number or "" if row.corrects else "",
             customer=row.buyer["name"],
             month=Month.of_day(row.period),
-            net=row.net,
-            gross=row.gross,
-            payable=row.payable,
+            net=DocumentType(row.document_type).sign * row.net,
+            gross=DocumentType(row.document_type).sign * row.gross,
+            payable=DocumentType(row.document_type).sign * row.payable,
             due_date=row.due_date,
             state=InvoiceState(row.state).label,
         )
@@ -163,12 +179,15 @@ def _invoice_rows(found: Sequence[Invoice]) -> list[InvoiceRow]:
 def invoice(actor: Actor, number: str) -> InvoiceView:
     """Returns one invoice with all its lines. Raises NotFound if `actor` may read no invoice with this number."""
     shown = visible(actor)
-    row = shown.filter(number=number).prefetch_related("lines").first()
+    row = shown.filter(number=number).select_related("corrects").prefetch_related("lines", "credit_notes").first()
     if row is None:
         raise policy.not_found()
-    before = issued_before(row.party_id, Month.of_day(row.period))
+    is_invoice = row.document_type == DocumentType.INVOICE
+    before = issued_before(row.party_id, Month.of_day(row.period)) if is_invoice else None
     formats = frozenset(row.files.values_list("file_format", flat=True))
-    return InvoiceView(frozen.numbered(row), InvoiceState(row.state).label, formats, before.payable if before else None)
+    credit_notes = tuple(sorted(note.number for note in row.credit_notes.all() if note.number))
+    state = InvoiceState(row.state).label
+    return InvoiceView(frozen.numbered(row), state, formats, before.payable if before else None, credit_notes)
 
 
 def issued_before(party_id: UUID, month: Month) -> Invoice | None:
@@ -211,6 +230,10 @@ def _head(line: InvoiceLine) -> LineHead:
 
 
 def _entries(line: InvoiceLine) -> QuerySet[LedgerEntry]:
+    """Returns the entries that the line bills, or those that the line of a credit note released."""
+    if line.credits_id:
+        released = EntryRelease.objects.filter(credit_line=line).values("entry_id")
+        return LedgerEntry.objects.filter(id__in=released).order_by("id")
     on_line = LineEvent.objects.filter(line=line).values("entry_id")
     return LedgerEntry.objects.filter(id__in=on_line).order_by("id")
 

@@ -1,6 +1,6 @@
 """Drafts of documents: validated content as rows, which have no number yet and may be deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from billing.customers.models import BillingCustomer
@@ -44,10 +44,15 @@ def store(
     content: InvoiceContent,
     customer: BillingCustomer,
     *,
-    run_id: UUID,
+    run_id: UUID | None = None,
     corrects: Invoice | None = None,
+    credited: Mapping[int, int] | None = None,
 ) -> Invoice:
-    """Stores the content as a draft of a run with its lines. The caller has validated it."""
+    """Stores the content as a draft with its lines. The caller has validated it.
+
+    A draft of a run has `run_id`. A credit note has no run: it has `corrects`, and `credited` with the id of the line that each
+    position credits.
+    """
     totals = content.totals
     invoice = Invoice.objects.create(
         run_id=run_id,
@@ -83,6 +88,7 @@ def store(
             net=line.net,
             period=line.period.first_day,
             grouping_key=line.grouping_key,
+            credits_id=(credited or {}).get(line.position),
         )
         for line in content.lines
     )

@@ -18,17 +18,20 @@ _SUFFIX = {FileFormat.PEPPOL: "xml", FileFormat.PDF: "pdf"}
 FORMATS = ("peppol", "pdf", "sie", "csv")
 _HEADER = (
     "Fakturanummer", "Fakturadatum", "Kund", "Organisationsnummer", "Rad", "Artikelnr", "Beskrivning", "Period", "Antal", "Enhet",
-    "À-pris", "Moms %", "Belopp exkl. moms",
+    "À-pris", "Moms %", "Belopp exkl. moms", "Typ", "Krediterar",
 )  # fmt: skip
 
 
 def export(month: Month, file_format: str, folder: Path) -> list[Path]:
     """Writes the month's files of one format into `folder`, each atomically, and returns their paths.
 
+    A credit note belongs to the month of the invoice that it credits. The CSV file has its quantities and amounts below zero.
+
     File names contain invoice numbers or the month, never names. Raises NotFound if the month has no issued invoice, Conflict if
     an invoice lacks its file, and OSError if the folder cannot be written.
     """
-    invoices = Invoice.objects.filter(period=month.first_day, state=InvoiceState.ISSUED).order_by("series", "sequence")
+    issued = Invoice.objects.filter(period=month.first_day, state=InvoiceState.ISSUED).select_related("corrects")
+    invoices = issued.order_by("series", "sequence")
     if not invoices.exists():
         raise NotFound("nothing-issued", f"Inga fakturor är utfärdade för {month}.")
     write: dict[str, Callable[[], list[Path]]] = {
@@ -71,9 +74,11 @@ def _sie(invoices: Iterable[Invoice]) -> bytes:
 def _csv(invoices: Iterable[Invoice]) -> bytes:
     rows = []
     for invoice in map(frozen.numbered, invoices):
-        buyer = invoice.content.buyer
+        buyer, sign = invoice.content.buyer, invoice.content.document_type.sign
+        credited = invoice.content.preceding.number if invoice.content.preceding else ""
         for line in invoice.content.lines:
             head = (invoice.number, invoice.issue_date.isoformat(), buyer.name, buyer.organisation_number)
-            item = (line.position, line.article_code, line.text, line.period.code(), line.quantity)
-            rows.append((*head, *item, line.declaration.unit_name, line.unit_price, line.vat_rate, line.net))
+            quantity, net = sign * line.quantity, sign * line.net
+            item = (line.position, line.article_code, line.text, line.period.code(), quantity, line.declaration.unit_name)
+            rows.append((*head, *item, line.unit_price, line.vat_rate, net, invoice.content.document_type.value, credited))
     return csv_files.build(_HEADER, rows)

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
-from typing import Any
 
-from django.db.models import Exists, OuterRef, UUIDField
+from django.db.models import Exists, OuterRef, Q, UUIDField
 from django.db.models.functions import Cast
 
 from billing.documents import pdf, ubl
@@ -36,10 +35,10 @@ class Evidence:
         return bytes(file.document.content) if file else None
 
 
-def issued(**conditions: Any) -> Iterator[Evidence]:
-    """Yields the evidence of each issued invoice that meets `conditions`, in order of number. Memory use is constant."""
-    numbered = Invoice.objects.filter(state=InvoiceState.ISSUED, **conditions).order_by("series", "sequence")
-    rows = numbered.prefetch_related("lines", "files__document")
+def issued(condition: Q | None = None) -> Iterator[Evidence]:
+    """Yields the evidence of each issued document that meets the condition, in order of number. Memory use is constant."""
+    numbered = Invoice.objects.filter(condition or Q(), state=InvoiceState.ISSUED).order_by("series", "sequence")
+    rows = numbered.select_related("corrects").prefetch_related("lines", "files__document")
     for chunk in batched(rows.iterator(chunk_size=_CHUNK), _CHUNK, strict=False):
         yield from _evidence(chunk)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.documents import pdf, ubl, validation
 from billing.invoices.models import FileFormat, Invoice, InvoiceFile, InvoiceState
@@ -25,15 +25,22 @@ _SUBJECT_SEQ = {FileFormat.PEPPOL: 2, FileFormat.PDF: 3}
 
 
 def render_missing(*, period: dt.date, actor_ref: str, progress: Callable[[int, int], None] | None = None) -> int:
-    """Makes each missing file of the month's issued invoices and returns how many. It can be repeated, run twice and killed.
+    """Makes each missing file of the month's documents as `render` does, and returns how many."""
+    return render(Q(period=period), actor_ref=actor_ref, progress=progress)
+
+
+def render(condition: Q, *, actor_ref: str, progress: Callable[[int, int], None] | None = None) -> int:
+    """Makes each missing file of the issued documents that meet the condition and returns how many.
+
+    It can be repeated, run twice and killed.
 
     Raises Conflict if the stored rows no longer pass validation, and Unavailable if the official rules cannot be run or the PDF
     cannot be made. Files made before the error remain.
     """
     made = 0
-    for invoice in lacking(period=period, file_format=FileFormat.PEPPOL).prefetch_related("lines").iterator(chunk_size=_CHUNK):
+    for invoice in _without(condition, FileFormat.PEPPOL).prefetch_related("lines").iterator(chunk_size=_CHUNK):
         made += _store(invoice, FileFormat.PEPPOL, _ubl(invoice), ubl.MEDIA_TYPE, actor_ref)
-    without = lacking(period=period, file_format=FileFormat.PDF)
+    without = _without(condition, FileFormat.PDF)
     total = without.count()
     with pdf.PdfRenderer() as renderer:
         for done, invoice in enumerate(without.prefetch_related("lines").iterator(chunk_size=_CHUNK), start=1):
@@ -83,9 +90,14 @@ def unrendered() -> QuerySet[Invoice]:
 
 
 def lacking(*, period: dt.date, file_format: FileFormat) -> QuerySet[Invoice]:
-    """Returns the month's issued invoices without a file of the format, in order of number."""
+    """Returns the month's issued documents without a file of the format, in order of number."""
+    return _without(Q(period=period), file_format)
+
+
+def _without(condition: Q, file_format: FileFormat) -> QuerySet[Invoice]:
     has = InvoiceFile.objects.filter(invoice=OuterRef("pk"), file_format=file_format)
-    return Invoice.objects.filter(~Exists(has), period=period, state=InvoiceState.ISSUED).order_by("series", "sequence")
+    missing = Invoice.objects.filter(condition, ~Exists(has), state=InvoiceState.ISSUED)
+    return missing.select_related("corrects").order_by("series", "sequence")
 
 
 def stored(invoice: Invoice, file_format: FileFormat) -> bytes:

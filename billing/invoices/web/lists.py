@@ -2,8 +2,10 @@
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 
+from billing.documents.domain.invoices import DocumentType
 from billing.invoices.queries import invoices as queries
 from billing.invoices.queries.invoices import InvoiceRow, LineEventRow
 from billing.invoices.web.forms import FilterForm
@@ -17,6 +19,15 @@ def _moment(row: LineEventRow) -> str:
     return f"{row.occurred_at.astimezone(STOCKHOLM):%Y-%m-%d %H:%M:%S}"
 
 
+def _kind(row: InvoiceRow) -> str:
+    return translated("Kreditfaktura") if row.document_type == DocumentType.CREDIT_NOTE else translated("Faktura")
+
+
+def _credited(row: InvoiceRow) -> list[str]:
+    """Returns which invoice a credit note credits."""
+    return [translated("Krediterar {number}").format(number=row.credits)] if row.credits else []
+
+
 class InvoiceList(List[InvoiceRow]):
     """The issued invoices that the user may see, filtered by customer and month, the newest number first."""
 
@@ -24,6 +35,7 @@ class InvoiceList(List[InvoiceRow]):
         Column(
             key="nummer", heading=_("Nummer"), value="number", link=lambda row: reverse("invoice", args=[row.number])
         ),
+        Column(key="typ", heading=_("Typ"), value=_kind, below=_credited, css="nowrap"),
         Column(key="kund", heading=_("Kund"), value="customer", css="name"),
         Column(key="manad", heading=_("Månad"), value=lambda row: str(row.month).capitalize(), css="nowrap"),
         amount_column("exkl", _("Exkl. moms"), "net"),

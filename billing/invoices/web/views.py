@@ -7,10 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from billing.documents.domain.invoices import LineContent
+from billing.documents.domain.invoices import DocumentType, LineContent
 from billing.documents.web.figures import figures
 from billing.documents.web.lines import LineList, line_groups
 from billing.invoices.models import FileFormat
@@ -21,7 +22,7 @@ from billing.invoices.web.forms import FilterForm
 from billing.invoices.web.lists import InvoiceList, LineEventList
 from billing.records.domain import identifiers, money
 from billing.records.web.page import actor_of, page
-from issuance.authz import Actor
+from issuance.authz import Action, Actor, policy
 from siths_portal.lib.files.downloads import attachment
 from siths_portal.lib.lists import Shown
 
@@ -74,12 +75,16 @@ def _invoice_page(request: HttpRequest, view: queries.InvoiceView, shown: Shown[
         "view": view,
         "invoice": view.invoice,
         "content": content,
-        "figures": figures(content, (content.totals.payable, _("kronor att betala")), view.before),
-        "payment": _payment(view),
+        "figures": figures(content, (content.totals.payable, str(_SUMS[content.document_type])), view.before),
+        "payment": _payment(view) if not content.preceding else [],
         "facts": _facts(view),
         "files": _functions(view),
+        "may_credit": not content.preceding and policy.holds(actor_of(request), Action.MANAGE_BILLING),
     }
     return page(request, "billing/invoice_page.html", context)
+
+
+_SUMS = {DocumentType.INVOICE: _lazy("kronor att betala"), DocumentType.CREDIT_NOTE: _lazy("kronor att kreditera")}
 
 
 def _payment(view: queries.InvoiceView) -> list[dict[str, Any]]:
@@ -99,7 +104,7 @@ def _facts(view: queries.InvoiceView) -> list[dict[str, Any]]:
     start, end = invoice.content.period_start, invoice.content.period_end
     rows = [
         (_("Fakturadatum"), invoice.issue_date.isoformat()),
-        (_("Förfallodatum"), invoice.due_date.isoformat()),
+        (_("Förfallodatum"), "" if invoice.content.preceding else invoice.due_date.isoformat()),
         (_("Period"), f"{start.isoformat()}–{end.isoformat()}"),
         (_("Er referens"), buyer.buyer_reference),
         (_("Ordernummer"), buyer.order_number),

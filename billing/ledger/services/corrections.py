@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, F, QuerySet
 
 from billing.ledger.domain import line_kinds
 from billing.ledger.models import LedgerEntry, billable
@@ -51,13 +51,21 @@ def of_article(article_code: str, *, party_id: UUID | None, from_day: dt.date, u
 
 
 def issued(entries: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry]:
-    """Returns those that are on an issued invoice. Only a credit note corrects them."""
-    return entries.filter(line_event__line__invoice__number__isnull=False)
+    """Returns those that are on an issued invoice and that no credit note has released. Only a credit note corrects them."""
+    return _on_lines(entries).filter(line_events__line__invoice__number__isnull=False).distinct()
+
+
+def _on_lines(entries: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry]:
+    """Returns those that are on a line, of a draft or of an issued invoice, from which no credit note has released them."""
+    counted = entries.annotate(
+        links=Count("line_events__generation", distinct=True), released=Count("releases__generation", distinct=True)
+    )
+    return counted.filter(links__gt=F("released"))
 
 
 def due(entries: QuerySet[LedgerEntry], book: PriceBook) -> list[Correction]:
     """Returns what `book` corrects among the entries that are on no issued invoice. Entries without a price in it stay."""
-    open_entries = entries.filter(Q(line_event=None) | Q(line_event__line__invoice__number=None)).order_by("id")
+    open_entries = entries.exclude(pk__in=issued(entries).values("pk")).order_by("id")
     found = []
     for entry in open_entries.iterator(chunk_size=_BATCH):
         item = book.price(entry.article_code, entry.party_id, entry.priced_on)
@@ -76,7 +84,8 @@ def carry_out(corrections: Sequence[Correction], *, actor_ref: str, reason: str)
     if not reason or len(reason) > LONGEST_REASON:
         raise Invalid("reason-missing", f"Skriv varför, med högst {LONGEST_REASON} tecken.", fields={"reason": ["Skriv varför."]})
     ids = [each.entry.pk for each in corrections]
-    if billable().filter(pk__in=ids, line_event=None).count() != len(ids):
+    correctable = billable().filter(pk__in=ids)
+    if correctable.count() != len(ids) or _on_lines(correctable).exists():
         raise Conflict("entry-invoiced", "En del av raderna har fakturerats eller rättats under tiden. Ladda om sidan.")
     if not corrections:
         return 0

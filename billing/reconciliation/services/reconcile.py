@@ -1,6 +1,7 @@
 """Reconciliation: the thirteen differences of a month (rules/billing 4.1). Each must be 0, before review and after issue."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,8 +12,8 @@ from django.db.models.functions import Coalesce
 from billing import ports
 from billing.customers.models import BillingCustomer, CustomerState
 from billing.documents import sie
-from billing.documents.domain.invoices import total
-from billing.invoices.models import Counter, Invoice, InvoiceLine, InvoiceState, LineEvent, SeriesCorrection
+from billing.documents.domain.invoices import DocumentType, total
+from billing.invoices.models import Counter, Invoice, InvoiceLine, InvoiceState, LineEvent, SeriesCorrection, live_links
 from billing.invoices.services import frozen, integrity
 from billing.ledger.domain import line_kinds
 from billing.ledger.domain.line_kinds import Reconciliation
@@ -67,14 +68,24 @@ def _difference(number: int, title: str, named: list[str], value: Decimal | None
     return Difference(number, title, Decimal(len(named)) if value is None else value, tuple(named[:_NAMED]))
 
 
+def _documents(run: InvoiceRun) -> Q:
+    """Returns the condition of the run's invoices and of the credit notes that credit them."""
+    return Q(run=run) | Q(corrects__run=run)
+
+
 def _entries_without_line(run: InvoiceRun) -> Difference:
-    keys = billable().filter(period=run.period, line_event=None).order_by("id")
+    """Finds entries that were never on a line. One that a credit note released waits for the next run, as its adjustment does."""
+    never = billable().filter(period=run.period, line_events=None)
+    keys = never.exclude(adjusts__line_events__isnull=False).order_by("id")
     named = list(keys.values_list("source_key", flat=True)[:_NAMED])
     return _difference(1, "Händelser i månaden utan fakturarad", named, Decimal(keys.count()))
 
 
 def _entries_on_two_lines() -> Difference:
-    twice = LineEvent.objects.values("entry_id").annotate(lines=Count("line_id")).filter(lines__gt=1)
+    """Finds entries with two links that no credit note has released."""
+    again = LineEvent.objects.filter(generation__gt=1).values("entry_id")
+    links = live_links(LineEvent.objects.filter(entry_id__in=again))
+    twice = links.values("entry_id").annotate(lines=Count("line_id")).filter(lines__gt=1).order_by("entry_id")
     named = [str(entry) for entry in twice.values_list("entry_id", flat=True)[:_NAMED]]
     return _difference(2, "Händelser på två fakturarader", named, Decimal(twice.count()))
 
@@ -82,7 +93,7 @@ def _entries_on_two_lines() -> Difference:
 def _ledger_against_lines(run: InvoiceRun) -> Difference:
     priced = Coalesce(Sum(F("events__entry__quantity") * F("events__entry__unit_price")), Decimal(0))
     lines = InvoiceLine.objects.filter(invoice__run=run).annotate(ledger_net=priced).select_related("invoice")
-    value, named = Decimal(0), []
+    value, named = _credits_against_lines(run)
     for line in lines.order_by("invoice_id", "position").iterator(chunk_size=1000):
         wrong = abs(line.net - money.to_ore(line.ledger_net)) + abs(line.net - money.to_ore(line.quantity * line.unit_price))
         if wrong:
@@ -91,11 +102,34 @@ def _ledger_against_lines(run: InvoiceRun) -> Difference:
     return _difference(3, "Liggarens antal gånger pris mot raderna", named, value)
 
 
+def _credits_against_lines(run: InvoiceRun) -> tuple[Decimal, list[str]]:
+    """Compares the lines of credit notes with the lines that they credit: price, amount, and quantity up to the line's."""
+    value, named = Decimal(0), []
+    credited = InvoiceLine.objects.filter(invoice__corrects__run=run).select_related("invoice", "credits")
+    spent: dict[int, Decimal] = defaultdict(Decimal)
+    for line in credited.order_by("invoice_id", "position").iterator(chunk_size=1000):
+        original = line.credits
+        wrong = abs(line.net - money.to_ore(line.quantity * line.unit_price))
+        if original is None or original.invoice_id != line.invoice.corrects_id or original.unit_price != line.unit_price:
+            wrong += line.net
+        else:
+            spent[original.pk] += line.quantity
+            wrong += max(spent[original.pk] - original.quantity, Decimal(0)) * line.unit_price
+        if wrong:
+            value += wrong
+            named.append(f"{_name(line.invoice)} rad {line.position}")
+    return value, named
+
+
 def _invoices(run: InvoiceRun) -> Iterator[Difference]:
     sums, totals = [], []
     sum_value = total_value = Decimal(0)
     for invoice in (
-        Invoice.objects.filter(run=run).prefetch_related("lines").order_by("series", "sequence").iterator(chunk_size=100)
+        Invoice.objects.filter(_documents(run))
+        .select_related("corrects")
+        .prefetch_related("lines")
+        .order_by("series", "sequence")
+        .iterator(chunk_size=100)
     ):
         content = frozen.content_of(invoice)
         computed = total(content.lines, round_to_krona=content.buyer.round_to_krona)
@@ -117,8 +151,13 @@ def _name(invoice: Invoice) -> str:
 
 def _subscriptions(run: InvoiceRun) -> Difference:
     counted = line_kinds.reconciled_by(Reconciliation.SUBSCRIPTION_COUNT)
-    billed = InvoiceLine.objects.filter(kind__in=counted, period=run.period).values_list("organisation_id")
-    pieces = dict(billed.annotate(pieces=Sum("quantity")).order_by())
+    on_invoices = InvoiceLine.objects.filter(kind__in=counted, period=run.period, credits=None).values_list("organisation_id")
+    pieces = dict(on_invoices.annotate(pieces=Sum("quantity")).order_by())
+    # Pieces that were billed again after a credit note released them, also at a corrected price, are on two invoices.
+    repeated_links = Q(generation__gt=1) | Q(entry__adjustments__line_events__isnull=False)
+    again = LineEvent.objects.filter(repeated_links, entry__kind__in=counted, entry__period=run.period)
+    for organisation, repeated in again.values_list("entry__organisation_id").annotate(pieces=Sum("entry__quantity")).order_by():
+        pieces[organisation] -= repeated
     value, named = Decimal(0), []
     for row in SubscriptionSnapshot.objects.filter(period=run.period).order_by("organisation_id").iterator(chunk_size=1000):
         difference = abs(pieces.pop(row.organisation_id, Decimal(0)) - row.persons)
@@ -173,12 +212,12 @@ def _chain() -> Difference:
 def _files(run: InvoiceRun) -> Iterator[Difference]:
     stored, shown, vouchers = [], [], []
     booked = payable = Decimal(0)
-    for evidence in integrity.issued(run=run):
+    for evidence in integrity.issued(_documents(run)):
         invoice = evidence.invoice
         stored += [f"{_name(invoice)} {name}" for name in integrity.wrong_files(evidence)]
         shown += [f"{_name(invoice)} {name}" for name in integrity.wrong_texts(evidence)]
         voucher = sie.voucher(frozen.numbered(invoice))
-        payable += invoice.payable
+        payable += DocumentType(invoice.document_type).sign * invoice.payable
         booked += sum((amount for account, amount in voucher.amounts if account == sie.RECEIVABLES), Decimal(0))
         if sum(amount for _, amount in voucher.amounts) != 0:
             vouchers.append(f"verifikation {invoice.number}")

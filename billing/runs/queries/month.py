@@ -15,7 +15,7 @@ from django.db.models.fields.json import KT
 from billing.customers.models import BillingCustomer
 from billing.delivery.models import UNDELIVERED
 from billing.documents.domain.invoices import DocumentType, InvoiceContent
-from billing.invoices.models import FileFormat, Invoice, InvoiceLine, InvoiceState
+from billing.invoices.models import FileFormat, Invoice, InvoiceLine, InvoiceState, unbilled
 from billing.invoices.services import frozen
 from billing.ledger.domain import line_kinds
 from billing.ledger.models import billable
@@ -301,7 +301,7 @@ def _waiting(party_ids: list[UUID], month: Month) -> dict[UUID, Decimal]:
     """Returns the sum of the entries that wait for an invoice, by blocked customer. Entries without a price are not in it."""
     if not party_ids:
         return {}
-    entries = billable().filter(party_id__in=party_ids, period__lte=month.first_day, line_event=None).order_by()
+    entries = unbilled(billable().filter(party_id__in=party_ids, period__lte=month.first_day)).order_by()
     sums = entries.values_list("party_id").annotate(total=Sum(F("quantity") * F("unit_price")))
     return {party_id: money.to_ore(amount) for party_id, amount in sums}
 

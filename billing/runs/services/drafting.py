@@ -15,6 +15,7 @@ from billing.customers.services.customers import buyer_of, references_of, wrong_
 from billing.documents import seller
 from billing.documents.domain import composition
 from billing.invoices.models import Invoice
+from billing.invoices.models import unbilled as on_no_live_line
 from billing.invoices.services import drafts
 from billing.ledger.domain import line_kinds
 from billing.ledger.domain.grouping import Group, Labels, Subscriber
@@ -92,8 +93,8 @@ def _record(actor_ref: str, action: str, item: RunItem, facts: dict[str, Any]) -
 
 
 def unbilled(party_id: UUID, month: Month) -> QuerySet[LedgerEntry]:
-    """Returns the party's entries of `month` and earlier months that are not on a line."""
-    return billable().filter(party_id=party_id, period__lte=month.first_day, line_event=None)
+    """Returns the party's entries of `month` and earlier months that are on no live line."""
+    return on_no_live_line(billable().filter(party_id=party_id, period__lte=month.first_day))
 
 
 def grouped(entries: QuerySet[LedgerEntry]) -> list[Group]:
@@ -164,17 +165,21 @@ HASH_JOINS = "SET LOCAL enable_nestloop = off"
 # Both sides are read first, each by its own index, and hash-joined. The tables were just filled, so their statistics are old: the
 # planner might choose a join that scans the month of all customers once for each line.
 _LINK = """
-WITH due AS MATERIALIZED (
-  SELECT id, grouping_key
+WITH entry AS MATERIALIZED (
+  SELECT id, grouping_key, (SELECT max(generation) FROM billing_lineevent x WHERE x.entry_id = e.id) AS generation
   FROM billing_ledgerentry e
   WHERE party_id = %(party)s AND period + 0 <= %(period)s AND id + 0 <= %(cutoff)s
-    AND (SELECT true FROM billing_lineevent x WHERE x.entry_id = e.id) IS NULL
     AND reverses_id IS NULL AND (SELECT true FROM billing_ledgerentry r WHERE r.reverses_id = e.id) IS NULL
+), due AS MATERIALIZED (
+  SELECT id, grouping_key, coalesce(generation, 0) + 1 AS generation
+  FROM entry
+  WHERE generation IS NULL
+     OR EXISTS (SELECT FROM billing_entryrelease r WHERE r.entry_id = entry.id AND r.generation = entry.generation)
 ), line AS MATERIALIZED (
   SELECT id, grouping_key FROM billing_invoiceline WHERE invoice_id = %(invoice)s
 )
-INSERT INTO billing_lineevent (entry_id, line_id)
-SELECT due.id, line.id
+INSERT INTO billing_lineevent (entry_id, generation, line_id)
+SELECT due.id, due.generation, line.id
 FROM due JOIN line ON line.grouping_key = due.grouping_key
 """
 

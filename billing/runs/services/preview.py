@@ -9,6 +9,7 @@ from billing.customers.services.customers import buyer_of
 from billing.documents import seller
 from billing.documents.domain import composition
 from billing.documents.domain.invoices import InvoiceContent
+from billing.invoices.models import unbilled
 from billing.invoices.services import drafts
 from billing.ledger.domain import line_kinds
 from billing.ledger.domain.grouping import Group, Subscriber
@@ -45,7 +46,7 @@ def preview(party_id: UUID | None = None, *, pull: bool = True) -> list[Preview]
     counts = [count for count in connected.get(ports.IssuanceFacts).subscription_counts(now, party_id) if count.persons]
     parties = {count.party_id for count in counts}
     if party_id is None:
-        open_entries = billable().filter(period__lte=month.first_day, line_event=None)
+        open_entries = unbilled(billable().filter(period__lte=month.first_day))
         parties |= set(open_entries.values_list("party_id", flat=True).distinct())
     else:
         parties.add(party_id)
@@ -92,7 +93,7 @@ def previewed_line(order_id: UUID) -> str | None:
     month = Month.of(clock.now())
     ledger.collect()
     key = line_kinds.CARD.source_key(order_id)
-    entry = billable().filter(source_key=key, line_event=None, period__lte=month.first_day).first()
+    entry = unbilled(billable().filter(source_key=key, period__lte=month.first_day)).first()
     if entry is None:
         return None
     content = preview(entry.party_id)[0].content

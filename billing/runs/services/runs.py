@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from billing import ports
 from billing.customers.models import BillingCustomer, CustomerState
 from billing.documents import validation
-from billing.invoices.models import Invoice
+from billing.invoices.models import Invoice, unbilled
 from billing.ledger.models import SubscriptionSnapshot, UnpricedFact, billable
 from billing.ledger.services import ledger
 from billing.records.domain import codes
@@ -119,11 +119,11 @@ def _parties(month: Month, cutoff: int) -> set[UUID]:
     """Returns active customers and all parties with something to invoice. A party without customer data gets a blocked item."""
     now = clock.now()
     in_force = BillingCustomer.objects.filter(Q(valid_until=None) | Q(valid_until__gt=now), valid_from__lte=now)
-    unbilled = billable().filter(period__lte=month.first_day, id__lte=cutoff, line_event=None)
+    waiting_entries = unbilled(billable().filter(period__lte=month.first_day, id__lte=cutoff))
     waiting = UnpricedFact.objects.filter(period__lte=month.first_day)
     return {
         *in_force.filter(state=CustomerState.ACTIVE).values_list("party_id", flat=True),
-        *unbilled.values_list("party_id", flat=True).distinct(),
+        *waiting_entries.values_list("party_id", flat=True).distinct(),
         *waiting.values_list("party_id", flat=True).distinct(),
     }
 

@@ -172,7 +172,7 @@ class TestLine:
         answer = pages.client(Role.GLOBAL_READER).get(f"/fakturor/{number}/rad/4/")
         text = plain(answer.content)
         assert "689, Kontor B" in text
-        entries = LedgerEntry.objects.filter(line_event__line__invoice__number=number, line_event__line__position=4)
+        entries = LedgerEntry.objects.filter(line_events__line__invoice__number=number, line_events__line__position=4)
         for entry in entries.order_by("id")[: LineEventList.page_size]:
             order_id = entry.source_key.removeprefix("card:")
             assert f"2023-04-20 09:00:00 Kort {order_id} Kontoret 689 1,00 50,00" in text
