@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from importlib.metadata import version
+from itertools import groupby
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,13 +14,14 @@ from django.template.loader import render_to_string
 from billing.documents.domain.invoices import DocumentType, LineContent, NumberedInvoice
 from billing.documents.ubl import F_TAX, payment_terms
 from billing.records.domain import identifiers, money
+from billing.records.domain.periods import Month
 from siths_portal.lib.pdf import rendering
 from siths_portal.lib.pdf.conformance import judge
 from siths_portal.lib.pdf.rendering import MEDIA_TYPE, text
 
 __all__ = ["MEDIA_TYPE", "VERSION", "PdfRenderer", "context", "html", "judge", "payable_text", "text"]
 
-VERSION = f"pdf/3 weasyprint/{version('weasyprint')}"
+VERSION = f"pdf/4 weasyprint/{version('weasyprint')}"
 """The renderer's version, stored with each file. Increment the first number with each change of template, stylesheet or child."""
 
 _TITLES = {DocumentType.INVOICE: "Faktura", DocumentType.CREDIT_NOTE: "Kreditfaktura"}
@@ -89,7 +91,8 @@ def context(invoice: NumberedInvoice) -> dict[str, Any]:
         "payment_terms": payment_terms(content.buyer.payment_terms_days),
         "bankgiro": identifiers.bankgiro_printed(seller.bankgiro),
         "payment_reference": invoice.payment_reference,
-        "rows": [_row(line) for line in _printed(content.lines)],
+        "iban": identifiers.iban_printed(seller.iban),
+        "groups": _groups(_printed(content.lines), content.month),
         "summed": money.swedish(Decimal(len(content.lines)), decimals=0) if len(content.lines) > LINES_ON_PAPER else "",
         "net": money.swedish(totals.net),
         "subtotals": [
@@ -126,11 +129,28 @@ def _summed(lines: Sequence[LineContent]) -> LineContent:
     )
 
 
-def _row(line: LineContent) -> dict[str, str]:
+def _groups(lines: Sequence[LineContent], month: Month) -> list[dict[str, Any]]:
+    """Returns the lines by office, or by kind, each group with its heading and sum."""
+    found = []
+    for (_office, heading), members in groupby(lines, key=lambda line: (line.office_id, _heading(line))):
+        group = list(members)
+        net = sum((line.net for line in group), Decimal(0))
+        found.append({"heading": heading, "net": money.swedish(net), "rows": [_row(line, month) for line in group]})
+    return found
+
+
+def _heading(line: LineContent) -> str:
+    """Returns the invoice comment of the line's office as it was frozen, or what lines without an office bill."""
+    if line.office_id is None:
+        return line.declaration.heading
+    return line.text.removesuffix(f", avser {line.period}").partition(", ")[2] or line.declaration.heading
+
+
+def _row(line: LineContent, month: Month) -> dict[str, str]:
+    described = line.description if line.period == month else f"{line.description}, avser {line.period}"
     return {
         "article": line.article_code,
-        "text": line.text,
-        "description": line.description,
+        "text": described if line.description else line.text,
         "quantity": money.swedish(line.quantity),
         "unit": line.declaration.unit_name,
         "unit_price": money.swedish(line.unit_price),

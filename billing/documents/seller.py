@@ -24,6 +24,9 @@ def configured() -> Seller:
         seat=settings.SELLER_SEAT,
         email=settings.SELLER_EMAIL,
         bankgiro=settings.SELLER_BANKGIRO,
+        iban=settings.SELLER_IBAN,
+        bic=settings.SELLER_BIC,
+        contact=settings.SELLER_CONTACT,
     )
 
 
@@ -38,7 +41,13 @@ def check_seller(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
         found.append(Error("SELLER_VAT must be SE, the organisation number and 01.", id="billing.E002"))
     if not identifiers.bankgiro_valid(seller.bankgiro):
         found.append(Error("SELLER_BANKGIRO must be 7 or 8 digits with a valid check digit, without hyphen.", id="billing.E003"))
-    for name in ("NAME", "STREET", "POSTAL_CODE", "CITY", "SEAT", "EMAIL"):
+    if seller.iban and not identifiers.iban_valid(seller.iban):
+        found.append(Error("SELLER_IBAN must be an IBAN with valid check digits, without spaces.", id="billing.E005"))
+    if seller.bic and not identifiers.bic_valid(seller.bic):
+        found.append(Error("SELLER_BIC must be 8 or 11 letters and digits, such as DEMOSESS.", id="billing.E006"))
+    if bool(seller.iban) != bool(seller.bic):
+        found.append(Error("SELLER_IBAN and SELLER_BIC are either both set or both empty.", id="billing.E007"))
+    for name in ("NAME", "STREET", "POSTAL_CODE", "CITY", "SEAT", "EMAIL", "CONTACT"):
         if not getattr(settings, f"SELLER_{name}").strip():
             found.append(Error(f"SELLER_{name} is printed on every invoice and may not be empty.", id="billing.E004"))
     return found

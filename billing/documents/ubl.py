@@ -23,7 +23,7 @@ F_TAX = "Godkänd för F-skatt"
 MEANS_CREDIT_TRANSFER = "30"
 BANKGIRO_BRANCH = "SE:BANKGIRO"
 MEDIA_TYPE = "application/xml"
-VERSION = "ubl/2"
+VERSION = "ubl/3"
 """The renderer's version, stored with each document. Increment it with every change of `build`'s output; a test checks this."""
 
 
@@ -115,7 +115,7 @@ def _address(party: etree._Element, values: Seller | Buyer) -> None:
 
 
 def _seller(party: etree._Element, seller: Seller) -> None:
-    """BT-34, BG-5, BT-31, 32, 27, 30, 33, 43."""
+    """BT-34, BG-5, BT-31, 32, 27, 30, 33, 41, 43."""
     _text(party, "EndpointID", seller.organisation_number, schemeID=ORGANISATION_NUMBER_SCHEME)
     _text(_group(party, "PartyName"), "Name", seller.name)
     _address(party, seller)
@@ -127,7 +127,9 @@ def _seller(party: etree._Element, seller: Seller) -> None:
     _text(legal, "RegistrationName", seller.name)
     _text(legal, "CompanyID", seller.organisation_number, schemeID=ORGANISATION_NUMBER_SCHEME)
     _text(legal, "CompanyLegalForm", f"Säte: {seller.seat}")
-    _text(_group(party, "Contact"), "ElectronicMail", seller.email)
+    contact = _group(party, "Contact")
+    _text(contact, "Name", seller.contact)
+    _text(contact, "ElectronicMail", seller.email)
 
 
 def _buyer(party: etree._Element, buyer: Buyer) -> None:
@@ -146,15 +148,19 @@ def payment_terms(days: int) -> str:
 
 
 def _payment(root: etree._Element, invoice: NumberedInvoice) -> None:
-    """BT-81, BT-9 of a credit note, BT-83, 84, 86, 20."""
-    means = _group(root, "PaymentMeans")
-    _text(means, "PaymentMeansCode", MEANS_CREDIT_TRANSFER)
-    if invoice.content.document_type == DocumentType.CREDIT_NOTE:
-        _text(means, "PaymentDueDate", invoice.due_date.isoformat())
-    _text(means, "PaymentID", invoice.payment_reference)
-    account = _group(means, "PayeeFinancialAccount")
-    _text(account, "ID", invoice.content.seller.bankgiro)
-    _text(_group(account, "FinancialInstitutionBranch"), "ID", BANKGIRO_BRANCH)
+    """BT-81, BT-9 of a credit note, BT-83, 84, 86 of the bankgiro and of the IBAN, BT-20."""
+    seller = invoice.content.seller
+    for number, branch in ((seller.bankgiro, BANKGIRO_BRANCH), (seller.iban, seller.bic)):
+        if not number:
+            continue
+        means = _group(root, "PaymentMeans")
+        _text(means, "PaymentMeansCode", MEANS_CREDIT_TRANSFER)
+        if invoice.content.document_type == DocumentType.CREDIT_NOTE and number == seller.bankgiro:  # UBL-SR-45: once
+            _text(means, "PaymentDueDate", invoice.due_date.isoformat())
+        _text(means, "PaymentID", invoice.payment_reference)
+        account = _group(means, "PayeeFinancialAccount")
+        _text(account, "ID", number)
+        _text(_group(account, "FinancialInstitutionBranch"), "ID", branch)
     _text(_group(root, "PaymentTerms"), "Note", payment_terms(invoice.content.buyer.payment_terms_days))
 
 
@@ -224,6 +230,8 @@ _STATED = {
     "buyer_postal_code": "cac:AccountingCustomerParty/cac:Party/cac:PostalAddress/cbc:PostalZone",
     "buyer_city": "cac:AccountingCustomerParty/cac:Party/cac:PostalAddress/cbc:CityName",
     "account": "cac:PaymentMeans/cac:PayeeFinancialAccount/cbc:ID",
+    "iban": "cac:PaymentMeans[2]/cac:PayeeFinancialAccount/cbc:ID",
+    "bic": "cac:PaymentMeans[2]/cac:PayeeFinancialAccount/cac:FinancialInstitutionBranch/cbc:ID",
     "payment_reference": "cac:PaymentMeans/cbc:PaymentID",
     "vat": "cac:TaxTotal[cac:TaxSubtotal]/cbc:TaxAmount",
     "net": "cac:LegalMonetaryTotal/cbc:TaxExclusiveAmount",
@@ -267,6 +275,8 @@ def statements(invoice: NumberedInvoice) -> dict[str, str]:
         "buyer_postal_code": buyer.postal_code,
         "buyer_city": buyer.city,
         "account": seller.bankgiro,
+        "iban": seller.iban,
+        "bic": seller.bic,
         "payment_reference": invoice.payment_reference,
         **{name: format(getattr(totals, name), ".2f") for name in ("vat", "net", "gross", "payable")},
         "lines": " ".join(format(line.net, ".2f") for line in content.lines),

@@ -44,7 +44,10 @@ class StoredParty:
 
 @dataclass(frozen=True)
 class Seller(StoredParty):
-    """The seller, BG-4, and where to pay, BG-16. Numbers without hyphens."""
+    """The seller, BG-4, and where to pay, BG-16. Numbers without hyphens and spaces.
+
+    `contact` (BT-41) is a function and never a person. Invoices from before it and the IBAN existed have them empty.
+    """
 
     name: str
     organisation_number: str
@@ -56,6 +59,13 @@ class Seller(StoredParty):
     seat: str
     email: str
     bankgiro: str
+    iban: str = ""
+    bic: str = ""
+    contact: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the values as stored; without those that are empty and younger than the first invoices, so that hashes hold."""
+        return {name: value for name, value in super().as_json().items() if value or name not in ("iban", "bic", "contact")}
 
 
 @dataclass(frozen=True)

@@ -105,3 +105,9 @@ def _refers(document: Node) -> bool:
 def _credited(document: Node) -> bool:
     quantities = [line.number("cbc:CreditedQuantity") for line in lines(document)]
     return _is_credit_note(document) and any(quantity.is_nan() or quantity <= 0 for quantity in quantities)
+
+
+@rule("SITHS-R-012", "IBAN-numret har fel kontrollsiffror.")
+def _iban(document: Node) -> bool:
+    path = "cac:PaymentMeans/cac:PayeeFinancialAccount[not(starts-with(cac:FinancialInstitutionBranch/cbc:ID,'SE:'))]/cbc:ID"
+    return not all(identifiers.iban_valid(node.text) for node in document.all(path))

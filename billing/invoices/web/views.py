@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from billing.documents.domain.invoices import DocumentType, LineContent
+from billing.documents.domain.invoices import DocumentType, LineContent, Seller
 from billing.documents.web.figures import figures
 from billing.documents.web.lines import LineList, line_groups
 from billing.invoices.models import FileFormat
@@ -92,10 +92,18 @@ def _payment(view: queries.InvoiceView) -> list[dict[str, Any]]:
     invoice, content = view.invoice, view.invoice.content
     return [
         {"label": _("Bankgiro"), "value": identifiers.bankgiro_printed(content.seller.bankgiro), "copy": True},
+        *_from_abroad(content.seller),
         {"label": _("OCR-nummer"), "value": invoice.payment_reference, "copy": True},
         {"label": _("Belopp"), "value": f"{money.swedish(content.totals.payable)}{money.NO_BREAK_SPACE}kr"},
         {"label": _("Senast"), "value": invoice.due_date.isoformat()},
     ]
+
+
+def _from_abroad(seller: Seller) -> list[dict[str, Any]]:
+    """Returns the account for payments from abroad, if the seller has one."""
+    if not seller.iban:
+        return []
+    return [{"label": _("IBAN"), "value": identifiers.iban_printed(seller.iban)}, {"label": _("BIC"), "value": seller.bic}]
 
 
 def _facts(view: queries.InvoiceView) -> list[dict[str, Any]]:
@@ -107,9 +115,12 @@ def _facts(view: queries.InvoiceView) -> list[dict[str, Any]]:
         (_("Förfallodatum"), "" if invoice.content.preceding else invoice.due_date.isoformat()),
         (_("Period"), f"{start.isoformat()}–{end.isoformat()}"),
         (_("Er referens"), buyer.buyer_reference),
+        (_("Vår referens"), invoice.content.seller.contact),
         (_("Ordernummer"), buyer.order_number),
         (_("Avtal"), buyer.contract),
         (_("Fakturerat objekt"), buyer.invoiced_object),
+        (_("Frågor"), invoice.content.seller.email),
+        (_("Dröjsmålsränta"), "" if invoice.content.preceding else _("Enligt räntelagen")),
     ]
     return [{"label": label, "value": value} for label, value in rows if value]
 

@@ -71,6 +71,12 @@ class LineKind:
     description: Callable[[Group, Labels], str] = lambda _group, _labels: ""
 
     @property
+    def heading(self) -> str:
+        """The heading of lines of the kind that belong to no office."""
+        counted = self.drill_down == DrillDown.SUBSCRIPTION_COUNT
+        return "Abonnemang, personer med giltigt SITHS eID" if counted else self.name
+
+    @property
     def unit_name(self) -> str:
         """The Swedish name of the unit."""
         return UNIT_NAMES[self.unit_code]

@@ -1,4 +1,4 @@
-"""Check digits: organisation number, GLN, bankgiro, VAT number and OCR reference."""
+"""Check digits: organisation number, GLN, bankgiro, IBAN, VAT number and OCR reference."""
 
 import re
 
@@ -44,6 +44,23 @@ def bankgiro_valid(number: str) -> bool:
 def bankgiro_printed(number: str) -> str:
     """The number as people read it: the last four digits after a hyphen."""
     return f"{number[:-4]}-{number[-4:]}"
+
+
+def iban_valid(number: str) -> bool:
+    """Country, check digits and account without spaces (ISO 13616); a Swedish one has 24 characters. Modulus 97 gives 1."""
+    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", number) or (number.startswith("SE") and len(number) != 24):
+        return False
+    return int("".join(str(int(sign, 36)) for sign in number[4:] + number[:4])) % 97 == 1
+
+
+def iban_printed(number: str) -> str:
+    """The number as people read it, in groups of four."""
+    return " ".join(number[place : place + 4] for place in range(0, len(number), 4))
+
+
+def bic_valid(code: str) -> bool:
+    """Bank, country and place, with or without branch (ISO 9362)."""
+    return bool(re.fullmatch(r"[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?", code))
 
 
 def organisation_number_printed(number: str) -> str:

@@ -31,6 +31,9 @@ SELLER = Seller(
     seat="Stockholm",
     email="faktura@demo-e-legitimationer.example",
     bankgiro="9912346",
+    iban="SE3999900000000012345678",
+    bic="DEMOSESS",
+    contact="SITHS fakturering",
 )
 BUYER = Buyer(
     name="Region Norr",
