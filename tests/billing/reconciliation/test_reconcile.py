@@ -177,7 +177,7 @@ def test_an_entry_on_two_lines_is_seen_even_where_the_key_is_gone(issued):
         assert 2 in differences()
     finally:
         tamper("DELETE FROM billing_lineevent")
-        schema(f"ALTER TABLE billing_lineevent ADD CONSTRAINT {key} PRIMARY KEY (entry_id)")
+        schema(f"ALTER TABLE billing_lineevent ADD CONSTRAINT {key} PRIMARY KEY (entry_id, generation)")
 
 
 def schema(statement: str) -> None:
