@@ -106,12 +106,10 @@ def look(page: Page, name: str) -> None:
     page.wait_for_load_state("load")  # with its styles
     for width in (1440, 390, 320):
         page.set_viewport_size({"width": width, "height": 900})
-        if width != 320 and (PICTURES or name in layout_pictures.pages()):
-            png = page.screenshot(full_page=True)
+        if width != 320:
             if PICTURES:
-                (Path(PICTURES) / f"{name}-{width}.png").write_bytes(png)
-            if name in layout_pictures.pages():
-                layout_pictures.compare(name, width, png)
+                page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
+            layout_pictures.compare(page, name)
         assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
     page.set_viewport_size({"width": 1440, "height": 900})
     ask_axe(page, name)

@@ -7,6 +7,7 @@ from pathlib import Path
 from django.conf import settings
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
+from tests import layout_pictures
 from tests.axe import ask_axe
 from tests.browser import PICTURES
 
@@ -18,6 +19,7 @@ class Looker:
     """Looks at the pages of one walk. `series` names the folder of its pictures in the folder PAGE_PICTURES."""
 
     def __init__(self, series: str) -> None:
+        self.series = series
         self.folder = Path(PICTURES) / series if PICTURES else None
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -45,11 +47,13 @@ class Looker:
         assert page.locator("h1").count() == 1, f"{name}: {page.locator('h1').all_inner_texts()}"
         stem = f"{self.count:02}-{re.sub(r'[^a-zåäö0-9]+', '-', name.lower())}"
         self.keep(page, f"{stem}-{WIDE}.png")
+        layout_pictures.compare(page, f"{self.series} {name}")
         if tour and os.environ.get("SITHS_TOUR"):
             keep_for_tour(page, tour)
         page.set_viewport_size({"width": NARROW, "height": HEIGHT})
         width = page.evaluate("document.documentElement.scrollWidth")
         self.keep(page, f"{stem}-{NARROW}.png")
+        layout_pictures.compare(page, f"{self.series} {name}")
         page.set_viewport_size({"width": WIDE, "height": HEIGHT})
         assert width <= NARROW, f"{name}: {width} pixels wide on a screen of {NARROW}"
         assert self.said == [], f"{name}: {self.said}"
