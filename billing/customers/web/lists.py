@@ -30,10 +30,13 @@ class CustomerList(List[CustomerRow]):
     """All customers, filtered by customer and status."""
 
     columns = (
-        Column(key="kund", heading=_("Kund"), value="name", sort="name", css="name", link=_url),
-        Column(key="nummer", heading=_("Organisationsnummer"), value="organisation_number", css="nowrap"),
+        Column(
+            key="kund", heading=_("Kund"), value="name", sort="name", css="name", link=_url,
+            below=lambda row: [row.organisation_number],
+        ),
+        Column(key="nummer", heading=_("Organisationsnummer"), value="organisation_number", on_page=False),
         Column(key="referens", heading=_("Fakturareferens"), value="reference"),
-        Column(key="adress", heading=_("Elektronisk adress"), value="endpoint", css="code"),
+        Column(key="adress", heading=_("Elektronisk adress"), value="endpoint", on_page=False),
         Column(key="kontakt", heading=_("Kontaktperson"), value="contact", sort="contact"),
         Column(key="andrad", heading=_("Ändrad"), kind=Kind.MOMENT, value="changed_at", sort="changed_at"),
         Column(key="bekraftad", heading=_("Bekräftad av kunden"), kind=Kind.MOMENT, value="confirmed_at", sort="confirmed_at"),
