@@ -107,7 +107,9 @@ def _pages(first: int, count: int) -> list[dict[str, Any]]:
 
 def _drawn(request: HttpRequest, content: InvoiceContent, number: str) -> dict[str, Any]:
     """Returns the lines and sums of a credit note for `billing/lines.html`."""
-    shown = LineList(request, content.lines, _("kreditering {number}").format(number=number)).shown()
+    lines = LineList(request, content.lines, _("kreditering {number}").format(number=number))
+    lines.files = ()  # the credit note has files when it is issued
+    shown = lines.shown()
     return {"content": content, "list": shown, "line_groups": line_groups(shown)}
 
 

@@ -62,7 +62,7 @@ class LineList(List[LineContent]):
     """
 
     table_id = "fakturarader"
-    files = ("csv", "xlsx")
+    files: tuple[str, ...] = ("csv", "xlsx")
     fragment = "fakturarader"
 
     def __init__(
