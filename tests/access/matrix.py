@@ -368,8 +368,8 @@ ROWS: list[Row] = [
         )
     ),
     Row("invoice_deliveries", "GET", Action.MANAGE_BILLING),
-    Row("invoice_delivery", "GET", Action.MANAGE_BILLING, "invoice", unseen=403),
-    Row("invoice_delivery", "POST", Action.MANAGE_BILLING, "invoice", unseen=403, ok=422),
+    Row("invoice_delivery", "GET", Action.MANAGE_BILLING, credited_invoice, nowhere=True, unseen=403),
+    Row("invoice_delivery", "POST", Action.MANAGE_BILLING, credited_invoice, nowhere=True, unseen=403, ok=422),
     Row("invoice_series", "GET", Action.CORRECT_INVOICE_SERIES),
     Row("invoice_series", "POST", Action.CORRECT_INVOICE_SERIES, ok=422),
     Row("invoice", "GET", Action.VIEW_INVOICE, "invoice", unseen=403),

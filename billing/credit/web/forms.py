@@ -62,22 +62,28 @@ class CreditForm(Form):
         for line in self._shown:
             position = line.content.position
             what = line.content.description or line.content.text
-            quantity = forms.CharField(label=_("Antal, rad {position}").format(position=position), required=False, max_length=20)
-            quantity.widget.attrs |= {"inputmode": "decimal", "aria-label": _("Antal att kreditera, {what}").format(what=what)}
+            quantity = forms.CharField(
+                label=_("Antal att kreditera, {what}").format(what=what),
+                required=False,
+                max_length=20,
+                error_messages={"max_length": _("Skriv antalet med högst 20 siffror.")},
+            )
+            quantity.widget.attrs |= {"inputmode": "decimal", "aria-label": quantity.label}
             quantity.widget.attrs["class"] = "ds-input"
             afterwards = forms.ChoiceField(
-                label=_("Sedan, rad {position}").format(position=position),
+                label=_("Vad händer sedan, {what}").format(what=what),
                 required=False,
                 choices=(("", _("Som valt ovan")), *AFTERWARDS),
+                error_messages={"invalid_choice": _("Välj ett av alternativen i listan.")},
             )
-            afterwards.widget.attrs |= {"class": "ds-input", "aria-label": _("Vad händer sedan, {what}").format(what=what)}
-            self.fields[f"antal_{position}"], self.fields[f"sedan_{position}"] = quantity, afterwards
+            afterwards.widget.attrs |= {"class": "ds-input", "aria-label": afterwards.label}
+            self.fields[f"antal_{position}"], self.fields[f"efterat_{position}"] = quantity, afterwards
 
     def line_fields(self) -> Iterator[LineFields]:
         """Yields the lines of this page that can be credited, with their fields."""
         for line in self._shown:
             position = line.content.position
-            yield LineFields(line, self[f"antal_{position}"], self[f"sedan_{position}"])
+            yield LineFields(line, self[f"antal_{position}"], self[f"efterat_{position}"])
 
     def clean(self) -> dict[str, Any]:
         """Requires a quantity on a line, unless the whole invoice is credited."""
@@ -103,7 +109,7 @@ class CreditForm(Form):
         for line in self._shown:
             position = line.content.position
             if quantity := self.cleaned_data[f"antal_{position}"]:
-                treatment = self.cleaned_data[f"sedan_{position}"]
+                treatment = self.cleaned_data[f"efterat_{position}"]
                 found[position] = Choice(Decimal(quantity), Treatment(treatment) if treatment else usual)
         return found
 

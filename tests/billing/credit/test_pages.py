@@ -13,7 +13,14 @@ from tests.billing.invoices.test_pages import plain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ADDRESS = f"/fakturor/{NUMBER}/kreditera/"
-CHOSEN = {"omfattning": "rader", "sedan": "release", "antal_1": "2", "antal_3": "1", "sedan_3": "write-off", "skal": "Fel antal."}
+CHOSEN = {
+    "omfattning": "rader",
+    "sedan": "release",
+    "antal_1": "2",
+    "antal_3": "1",
+    "efterat_3": "write-off",
+    "skal": "Fel antal.",
+}
 
 
 def two(world):
