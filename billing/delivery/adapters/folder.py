@@ -40,7 +40,7 @@ class FolderAccessPoint:
 
 
 def _answer(document: OutgoingDocument) -> Report | None:
-    """Returns the access point's answer, or None if there is none yet. Raises Unavailable if it cannot be read."""
+    """Returns the access point's answer, or None before it answers. Raises Unavailable if the file cannot be read."""
     path = Path(settings.ACCESS_POINT_FOLDER) / "answers" / f"{document.message_id}.json"
     try:
         stated: Any = json.loads(path.read_text())

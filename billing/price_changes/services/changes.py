@@ -63,7 +63,7 @@ class Effect:
 
     @property
     def sha256(self) -> str:
-        """The hash of what the page shows, so that nobody approves something else."""
+        """The hash of what the page shows. An approval names it and is refused if anything has changed since."""
         parts = [
             [str(each.party_id), each.entries, str(money.to_ore(each.before)), str(money.to_ore(each.after))]
             for each in self.parties

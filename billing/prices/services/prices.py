@@ -40,7 +40,7 @@ class PriceBook:
             self._items[item.article_code, item.party_id].append(item)
 
     def price(self, article_code: str, party_id: UUID | None, day: dt.date) -> PriceItem | None:
-        """Returns the price that is valid on `day` for the party or, without one, in the gross list; None if there is none."""
+        """Returns the price on `day`: the one agreed with the party, else that of the gross list, else None."""
         for owner in (party_id, None):
             for item in self._items.get((article_code, owner), ()):
                 if item.valid_from <= day and (item.valid_until is None or day < item.valid_until):

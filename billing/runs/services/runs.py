@@ -63,7 +63,7 @@ def open_run(month: Month, *, actor_ref: str) -> InvoiceRun:
 
 
 def request_run(month: Month) -> InvoiceRun:
-    """Returns the month's run, and inserts it if there is none: the row is the request that `schedule.draft` carries out.
+    """Returns the month's run. Inserts the row if it is missing, and `schedule.draft` then drafts the month.
 
     Raises Invalid if the month is not over.
     """
