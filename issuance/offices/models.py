@@ -13,7 +13,7 @@ from siths_portal.lib.ids import new_id
 class Office(Versioned):
     """An office (kontor), chosen for each order; it determines the invoice line.
 
-    Only offices that receive bundles have an address.
+    Only offices that receive bundles have a postal address; none has an e-mail address.
     """
 
     subject = "office"

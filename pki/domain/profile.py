@@ -37,7 +37,7 @@ class Profile:
     """The contents of certificates of one kind.
 
     `issuers` are the slugs of the CAs that may issue it. Its policy is the row of `policy_table` for the CA, the kind of subject
-    and the day. Stored definitions of version 1 have no rows: they map each CA to suffixes (`any`, `personnummer`,
+    and the day. The first stored definitions of the older profiles have no rows: they map each CA to suffixes (`any`, `personnummer`,
     `samordningsnummer`). `key_usage_rsa` is added for RSA keys (RFC 8813 forbids it for EC). `keys` are the algorithms that a
     subject's key may have: `rsa` of any size, or `rsa-2048`, `ec-p256`, `ec-p384`. `max_days` is the hard limit of validity.
     `signature_hash` is for RSA issuers, and with `hash_by_curve` off for all; with it on, an EC issuer's hash is as long as its
@@ -150,14 +150,14 @@ class Profile:
 
         Raises KeyError if the CA may not issue the profile, and PolicyEnded if none of its policies is valid then.
         """
-        suffixes_of_version_1 = self.issuers[issuer]
+        suffixes_without_rows = self.issuers[issuer]
         if self.any_policy:
             return [ANY_POLICY]
         if self.policy_table:
             if at is None:
                 raise ValueError("this profile's policies are dated")
             return [f"{arc}.{suffix_at(self.policy_table, issuer, subject_kind(self.subject_kind, subject), at)}"]
-        suffix = suffixes_of_version_1.get("any") or suffixes_of_version_1.get(subject_kind(PERSON_NUMBER, subject))
+        suffix = suffixes_without_rows.get("any") or suffixes_without_rows.get(subject_kind(PERSON_NUMBER, subject))
         return [f"{arc}.{suffix}"] if suffix else []
 
 

@@ -34,8 +34,8 @@ USES = Registry[Callable[[str], bool]]()
 _NUMBER = re.compile(r"\d{3,8}", re.ASCII)
 _BATCH = 2000
 """The number of rows per statement."""
-_MADE = ("kind", "orientation", "photo", "assurance_level")
-"""The properties of the card. An article that was ordered keeps them."""
+_FIXED_ONCE_ORDERED = ("kind", "orientation", "photo", "assurance_level")
+"""The properties of the card, which no longer change once the article was ordered."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def edit_article(*, actor: Actor, code: str, version: int, article: ArticleData)
         message = "Sista dagen kan tidigast vara i dag."
         raise Invalid("valid-to", message, fields={"valid_to": [message]})
     refuse(_slips(**{name: changes[name] for name in ("valid_from", "valid_to") if changes[name] != getattr(row, name)}))
-    touched = [name for name in _MADE if changes[name] != getattr(row, name)]
+    touched = [name for name in _FIXED_ONCE_ORDERED if changes[name] != getattr(row, name)]
     later = article.valid_from > row.valid_from
     if (touched or later) and is_ordered(row.code):
         message = "Artikeln har beställts. Ge den en sista dag och skapa en ny artikel i stället."
