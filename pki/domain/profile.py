@@ -37,12 +37,12 @@ class Profile:
     """The contents of certificates of one kind.
 
     `issuers` are the slugs of the CAs that may issue it. Its policy is the row of `policy_table` for the CA, the kind of subject
-    and the day. The first stored definitions of the older profiles have no rows: they map each CA to suffixes (`any`, `personnummer`,
-    `samordningsnummer`). `key_usage_rsa` is added for RSA keys (RFC 8813 forbids it for EC). `keys` are the algorithms that a
-    subject's key may have: `rsa` of any size, or `rsa-2048`, `ec-p256`, `ec-p384`. `max_days` is the hard limit of validity.
-    `signature_hash` is for RSA issuers, and with `hash_by_curve` off for all; with it on, an EC issuer's hash is as long as its
-    curve (FIPS 186-5). `subject_is_card`: serialNumber is the card number. `qc_statements` is the optional block of EN 319 412-5,
-    see `qc_statements.build`.
+    and the day. The first stored definitions of the older profiles have no rows: they map each CA to suffixes (`any`,
+    `personnummer`, `samordningsnummer`). `key_usage_rsa` is added for RSA keys (RFC 8813 forbids it for EC). `keys` are the
+    algorithms that a subject's key may have: `rsa` of any size, or `rsa-2048`, `ec-p256`, `ec-p384`. `max_days` is the hard limit
+    of validity. `signature_hash` is for RSA issuers, and with `hash_by_curve` off for all; with it on, an EC issuer's hash is as
+    long as its curve (FIPS 186-5). `subject_is_card`: serialNumber is the card number. `qc_statements` is the optional block of
+    EN 319 412-5, see `qc_statements.build`.
     """
 
     name: str

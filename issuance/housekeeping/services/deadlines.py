@@ -1,7 +1,8 @@
 """Deadlines of issuance, applied each hour (rules/issuance 4.4): `run` revokes cards that were not activated or not signed for in
 time, expires carriers, eIDs and eID orders, deletes photos of abandoned drafts, and ends overdue eID app transactions, role
 requests and the unfinished work of clerks without a role. A new deadline is a further rule in `run`,
-with a count in `Housekeeping` and in the dry run. A reminder changes no state and is no rule here (docs/architecture.md, "Where to begin").
+with a count in `Housekeeping` and in the dry run. A reminder changes no state
+and is no rule here (docs/architecture.md, "Where to begin").
 """
 
 import datetime as dt

@@ -13,7 +13,8 @@ from siths_portal.lib.ids import new_id
 
 
 class Person(models.Model):
-    """A person. Name and protection flags were read from the person register at `register_read_at`. Postal addresses are never stored.
+    """A person. Name and protection flags were read from the person register at `register_read_at`. Postal addresses are
+    never stored.
 
     `catalogue_read_at` is when all the person's assignments were last read together, which is done only for role holders (ADR
     0036). `is_protected` covers both kinds, sekretessmarkering and skyddad folkbokföring. `sort_name` sorts lists in Swedish
