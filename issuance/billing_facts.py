@@ -11,12 +11,11 @@ from django.db.models import F, OuterRef, QuerySet, Subquery, UUIDField
 from django.db.models.functions import Coalesce
 
 from issuance.articles.models import Article
-from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain import kinds
 from issuance.offices.models import Office
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import order_checks
-from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
+from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea
 from issuance.records.models.events import Event
 from siths_portal.lib.database import feeds
 
@@ -98,14 +97,6 @@ class BillingParty:
     name: str
     organisation_number: str
     invoice_reference: str
-
-
-@dataclass(frozen=True)
-class VisibleParties:
-    """The parties whose invoices an actor sees: all, past ones included, if `everyone`, else those in `party_ids`."""
-
-    everyone: bool
-    party_ids: frozenset[UUID]
 
 
 @dataclass(frozen=True)
@@ -205,19 +196,6 @@ def billing_parties() -> list[BillingParty]:
         for area in areas.order_by("issuing_organisation__name")
         if (party := area.issuing_organisation) is not None
     ]
-
-
-def parties_visible_to(actor: Actor, action: Action = Action.VIEW_INVOICE) -> VisibleParties:
-    """Returns the parties for which `actor` has `action`: those whose own organisation is in the scope of a role with that
-    right. A scope below or next to the party's organisation does not show the consolidated invoice. Raises Forbidden if no role
-    of the actor has the right.
-    """
-    paths = policy.reach(actor, action)
-    if "/" in paths:
-        return VisibleParties(True, frozenset())
-    # Only top organisations are connected directly. A party that later moved below another keeps its old invoices.
-    top = Organisation.objects.visible_to(actor, action).filter(parent=None)
-    return VisibleParties(False, frozenset(top.values_list("id", flat=True)))
 
 
 def offices(ids: Iterable[UUID]) -> dict[UUID, OfficeView]:

@@ -13,11 +13,11 @@ from issuance.billing_facts import (
     billing_parties,
     offered_articles,
     offices,
-    parties_visible_to,
     sent_card_count,
     subscription_counts,
 )
 from issuance.housekeeping.services.state_integrity import verify_states
+from issuance.organisations.queries.invoiced_parties import parties_visible_to
 from issuance.people.services.people_integrity import verify_people
 from issuance.records.services.two_persons import require_second
 from issuance.roles.services.role_rebuilding import verify_roles

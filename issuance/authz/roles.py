@@ -89,7 +89,8 @@ QUALIFIED_ROLES = frozenset(
 
 _VIEWING = frozenset({Action.VIEW, Action.VIEW_HISTORY})
 _CONFIGURATION = frozenset({Action.VIEW_CONFIGURATION})
-"""Configuration of areas, organisations and offices is shown to those who edit it and to those who read everything."""
+"""Configuration of areas, organisations and offices, and an organisation's list of cards, are shown to those who edit it and to
+those who read everything."""
 
 _REVOKING = frozenset({Action.REVOKE_CARRIER, Action.REVOKE_EID})
 _EXTENDED = frozenset({Action.EXTENDED_SEARCH})

@@ -1,4 +1,5 @@
-"""What an actor sees: the only module that turns scope and the protection of persons into a database condition.
+"""What an actor sees: turns scope and the protection of persons into a database condition, for every model with a scope. Invoices
+have none; `issuance/organisations/queries/invoiced_parties.py` selects them by organisation.
 
 Scope only goes downward: a grant covers every row whose organisation's `scope_path` begins with the grant's.
 """

@@ -114,7 +114,10 @@ def signed(name: str) -> Case:
 
 
 def visible(actor: Actor) -> QuerySet[Invoice]:
-    """Returns the issued invoices that `actor` may read. Raises Forbidden if the actor has no role with this right."""
+    """Returns the issued invoices that `actor` may read: those of the parties for which a role gives `Action.VIEW_INVOICE`
+    (issuance/authz/roles.py), as `issuance/organisations/queries/invoiced_parties.py` decides. Every page and file of issued
+    invoices selects its rows here. Raises Forbidden if no role of the actor has the right.
+    """
     issued = Invoice.objects.filter(state=InvoiceState.ISSUED)
     reach = issuance.parties_visible_to(actor)
     return issued if reach.everyone else issued.filter(party_id__in=reach.party_ids)

@@ -135,6 +135,10 @@ def invalid_carriers(person_id: UUID, total: int, *, shown: bool) -> Function:
     return _unless(function, "" if total else _("Personen har inga ogiltiga bärare."))
 
 
+LOST_CARD_QUERY = "?orsak=forlorat"
+"""The query of the page of revocation that proposes a lost card as the reason."""
+
+
 def lost_card(person_id: UUID, carriers: Iterable[Iterable[Function]]) -> list[Function]:
     """Returns the function for a holder who has lost a card, from the functions of each carrier; empty without a valid carrier.
 
@@ -143,7 +147,7 @@ def lost_card(person_id: UUID, carriers: Iterable[Iterable[Function]]) -> list[F
     revocations = [each for functions in carriers for each in functions if each.address == "carrier_revoke"]
     name, allowed = _("Spärra förlorat kort"), [each for each in revocations if each.allowed]
     if len(allowed) == 1:
-        return [replace(allowed[0], name=name)]
+        return [replace(allowed[0], name=name, query=LOST_CARD_QUERY)]
     if allowed:
         return [Function(name, "person", person_id, query="#kort", place=_PLACES["carrier_revoke"])]
     return [replace(each, name=name) for each in revocations[:1]]

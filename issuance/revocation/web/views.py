@@ -51,7 +51,9 @@ _PROPOSED = {
     "requester": Requester.HOLDER.value,
     "channel": RequestChannel.VISIT.value,
 }
-"""Values proposed, with a note on the page, when a card with a blocked code is replaced. Other cards have no proposal."""
+"""Values proposed, with a note on the page, when a card with a blocked code is replaced."""
+_LOST = {"reason": RevocationReason.LOST_OR_STOLEN.value}
+"""The answer of a clerk who chose Spärra förlorat kort. Other revocations have no proposal."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -109,7 +111,7 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
     actor = actor_of(request)
     head = person_view.person_head(actor=actor, person_id=subject.person_id)
     if request.method != "POST":
-        return _form(request, subject, head, empty_form(_PROPOSED if subject.code_blocked else None, proof=_proof(subject, head)))
+        return _form(request, subject, head, empty_form(_proposed(request, subject), proof=_proof(subject, head)))
     form = RevocationForm(request.POST, proof=_proof(subject, head))
     fields = _checked(actor, subject, form)
     if fields is None:
@@ -122,6 +124,13 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
         messages.success(request, _("Kortet är spärrat. Kontrollera beställningen av det nya kortet och välj Beställ kortet."))
         return redirect("order", done.pk)
     return redirect(_RESULT[subject.kind], subject.id)
+
+
+def _proposed(request: HttpRequest, subject: RevocationSubject) -> Mapping[str, str] | None:
+    """Returns the answers that the form shows chosen, if any."""
+    if subject.code_blocked:
+        return _PROPOSED
+    return _LOST if request.GET.get("orsak") == "forlorat" else None
 
 
 def _proof(subject: RevocationSubject, head: PersonHead) -> Proof | None:

@@ -120,7 +120,7 @@ def test_a_lost_card_is_reported_by_the_holders_words(world: Any) -> None:
 
     assert lost() == []
     carrier = ordered(world, post, "sent", 1111)
-    assert lost() == [(f"/sok/barare/{carrier.pk}/sparra/", True)]
+    assert lost() == [(f"/sok/barare/{carrier.pk}/sparra/?orsak=forlorat", True)]
     ordered(world, post, "sent", 2222)
     assert lost() == [(f"/sok/person/{post.person_id}/#kort", True)]
 

@@ -363,3 +363,9 @@ def test_no_name_or_number_stands_in_a_title_or_an_address(world: Any, card: Car
         for secret in (person.surname, card.card_serial, number, number[2:], card.eids.get().hsa_id):
             assert secret not in title[1]
             assert secret not in links
+
+
+@pytest.mark.parametrize(("query", "chosen"), [("", None), ("?orsak=forlorat", "lost_or_stolen"), ("?orsak=annat", None)])
+def test_a_lost_card_is_proposed_as_the_reason(world: Any, card: Carrier, query: str, chosen: str | None) -> None:
+    page = client_of(world.officer()).get(reverse("carrier_revoke", args=[card.id]) + query)
+    assert page.context["form"]["reason"].value() == chosen
