@@ -23,6 +23,8 @@ CONTRAST = 5
 """The exponent that tells a white sheet from the pale ground."""
 SHARE = 0.01
 """Which share of the points may be others: a name of a month is longer, another machine draws letters wider."""
+TRIES = 4
+"""The pictures that are taken of a page that is not yet drawn to its end, as after the window got another width."""
 EDGE = 24
 """So many others in one row or column are an edge that moved, and no letters: what is written is one or two points high."""
 
@@ -40,6 +42,15 @@ _SAME = r"""() => {
     for (const chance of document.querySelectorAll("img[src^='data:'], [data-copy-text]")) chance.style.visibility = "";
   };
 }"""
+
+
+_DRAWN = """async () => {
+  await document.fonts.ready;
+  const ended = document.getAnimations().map((animation) => animation.finished.catch(() => {}));
+  await Promise.race([Promise.all(ended), new Promise((later) => setTimeout(later, 1000))]);
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
+"""Waits until typefaces are there, transitions have ended, and the page was drawn again."""
 
 
 @cache
@@ -60,11 +71,16 @@ def compare(page: Page, look: str) -> None:
     assert size is not None
     if name not in pages():
         return
-    kept, now = FOLDER / f"{name}-{size['width']}.png", taken(page)
+    kept = FOLDER / f"{name}-{size['width']}.png"
     if os.environ.get("SITHS_LAYOUT") == "keep":
-        now.quantize(16).save(kept, optimize=True)
+        taken(page).quantize(16).save(kept, optimize=True)
         return
-    problem = difference(now.quantize(16).convert("L"), Image.open(kept).convert("L"))
+    problem = ""
+    for _ in range(TRIES):
+        problem = difference(taken(page).quantize(16).convert("L"), Image.open(kept).convert("L"))
+        if not problem:
+            return
+        page.evaluate(_DRAWN)
     assert not problem, (
         f"{look} at {size['width']} pixels: {problem}; look at it, and keep the new picture by SITHS_LAYOUT=keep if it is right"
     )

@@ -8,7 +8,7 @@ import pytest
 from issuance.organisations.models import IssuingArea
 from siths_portal.lib import clock
 from tests import first_rows
-from tests.conftest import flush_database
+from tests.conftest import flush_database, nobody_works
 from tests.issuance.activated import Made, activated_card, identify, sent_card
 from tests.issuance.outside import Outside
 from tests.issuance.world import World
@@ -66,6 +66,7 @@ class TestFurtherRows:
         """Empties the tables and lays the copies that most tests begin with."""
 
         def begin() -> World:
+            assert nobody_works(), "a worker of an earlier test is still there"
             flush_database()
             pki_snapshot.use()
             vars(outside).update(vars(Outside()))

@@ -98,7 +98,7 @@ TAMPERING = {
         5,
         "inte det som HSM-nyckeln styrkte",
     ),
-    "move an event to the end": (lambda who: who.edit(5, "xid = xid + 1000"), 5, "är flyttat"),
+    "move an event to the end": (lambda who: who.edit(5, "xid = xid + 1000000000"), 5, "är flyttat"),
     "move an event to the start": (lambda who: who.edit(9, "xid = 3"), 9, "är flyttad"),
     "edit a seal": (
         lambda who: who.sql("UPDATE pki_eventseal SET digest = sha256('x') WHERE seq = 5"),
