@@ -17,7 +17,7 @@ class VisibleParties:
 
 def parties_visible_to(actor: Actor, action: Action = Action.VIEW_INVOICE) -> VisibleParties:
     """Returns the parties for which `actor` has `action`: those whose own organisation is in the scope of a role with that
-    right. A scope below or next to the party's organisation does not show the consolidated invoice. Raises Forbidden if no role
+    right. A role below or next to the party's organisation sees no invoice: the list is empty for it. Raises Forbidden if no role
     of the actor has the right.
     """
     paths = policy.reach(actor, action)
