@@ -4,79 +4,71 @@ Tests start some thousand processes, and each would load the same thousand modul
 a process forked by a server instead. Its parent is the test process, as ever: so it is waited for, signalled and found by its
 number as any other. The server knows no module of ours and no setting of Django's; a forked process reads both afresh.
 
-Only plain starts are forked (`_Request.of`). All others, and all if the server cannot work here, are what they were. A test of
+What starts again, as a service or a command, is forked from another server that has loaded our modules for it
+(`tests/fork_loaded.py`) and nothing more: it has opened nothing and asked nobody. The settings are read afresh. If one differs
+that a module read when it was loaded, or a variable does, the start is an ordinary one.
+
+Only plain starts are forked (`Request.of`). All others, and all if the server cannot work here, are what they were. A test of
 what a start itself loads, or of the environment that a process shows, asks for a start `anew`.
 """
 
-import atexit
 import contextlib
-import ctypes
-import gc
-import importlib
 import json
 import os
 import platform
-import runpy
-import signal
 import socket
 import subprocess
 import sys
 import threading
-import types
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-LOADED = """
-celery.app.amqp celery.app.routes celery.apps.worker celery.bin.celery celery.bin.worker celery.concurrency.prefork
-celery.concurrency.solo celery.concurrency.thread celery.fixups.django celery.worker.consumer celery.worker.strategy
-kombu.transport.redis granian.cli granian.server.mp
-django.contrib.messages.storage.fallback django.contrib.postgres.constraints django.contrib.postgres.fields
-django.contrib.postgres.indexes django.contrib.postgres.search django.contrib.staticfiles.storage
-django.core.cache.backends.redis django.core.management.base django.core.management.commands.check django.core.wsgi
-django.db.backends.postgresql.base django.db.migrations.writer django.forms django.middleware.common django.middleware.csrf
-django.middleware.gzip django.middleware.security django.shortcuts django.template.backends.django django.template.defaulttags
-django.template.loader_tags django.views.decorators.http environ whitenoise.middleware
-asn1crypto.cms asn1crypto.crl asn1crypto.ocsp asn1crypto.tsp cryptography.fernet
-cryptography.hazmat.primitives.asymmetric.rsa cryptography.hazmat.primitives.ciphers.aead
-cryptography.hazmat.primitives.serialization.pkcs12 cryptography.x509.ocsp joserfc.jwe joserfc.jwt lxml.etree pkcs11
-PIL.ImageChops authlib.oauth2.rfc7523 csv inflection personnummer requests segno structlog uritemplate wsgiref.simple_server
-""".split()  # noqa: SIM905
-"""Libraries that read neither settings nor variables of the environment while they are loaded."""
+INTERPRETER = sys.executable  # as this run began: tests put programs of their own in its place
+HARMLESS = {"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
+"""A start without any variable that is read at the start may be forked in spite of these. It has the guard, which says more often
+no, and writes without a buffer.
+"""
 
-_CLONE = 56  # of Linux on x86-64; elsewhere nothing is forked here
-_PARENT, _SET_TID, _CLEAR_TID, _GET_TID_ADDRESS = 0x8000, 0x01000000, 0x00200000, 40  # linux/sched.h, linux/prctl.h
-_LARGEST = 1 << 20
+LARGEST = 1 << 20
 QUIETLY = ["-W", "ignore"]
 
 
 @dataclass(frozen=True)
-class _Request:
+class Request:
     """What to run: a command line after the interpreter's name, a folder and the whole environment."""
 
     command: list[str]
     folder: str
     environment: dict[str, str]
     own_session: bool
+    own_group: bool
 
     @classmethod
-    def of(cls, args: Any, environment: Mapping[str, str], settings: Mapping[str, Any]) -> "_Request | None":
+    def of(cls, args: Any, environment: Mapping[str, str], settings: Mapping[str, Any]) -> "Request | None":
         """The request for `subprocess.Popen`'s arguments; None if they ask for more than a fork can give."""
-        if not isinstance(args, list | tuple) or len(args) < 2 or os.fspath(args[0]) != sys.executable:
+        if not isinstance(args, list | tuple) or len(args) < 2 or os.fspath(args[0]) != INTERPRETER:
             return None
         command = [os.fsdecode(part) for part in args[1:]]
-        plain = command[2:] if command[:2] == QUIETLY else command
+        program = plain(command)
         unusual = ("executable", "preexec_fn", "pass_fds", "shell", "gid", "gids", "uid")
-        if not plain or any(settings[name] for name in unusual) or settings["umask"] != -1 or settings["process_group"] != -1:
+        if not program or any(settings[name] for name in unusual) or settings["umask"] != -1:
             return None
-        if plain[0] not in ("-m", "-c") and not plain[0].endswith(".py"):
+        if settings["process_group"] not in (-1, 0):
+            return None
+        if program[0] not in ("-m", "-c") and not program[0].endswith(".py"):
             return None
         if "SITHS_HOUSE" in environment:  # a supervisor looks for its processes by the environment that they began with
             return None
         folder = Path(settings["cwd"] or ".").resolve()
-        return cls(command, str(folder), dict(environment), settings["start_new_session"]) if folder.is_dir() else None
+        own_session, own_group = settings["start_new_session"], settings["process_group"] == 0
+        return cls(command, str(folder), dict(environment), own_session, own_group) if folder.is_dir() else None
+
+
+def plain(command: list[str]) -> list[str]:
+    """The command line without the interpreter's options."""
+    return command[2:] if command[:2] == QUIETLY else command
 
 
 def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
@@ -92,9 +84,10 @@ class _Server:
         self._line: socket.socket | None = None
         self._read_at_start = _read_at_start(os.environ)
 
-    def start(self, request: _Request, streams: Sequence[int]) -> int | None:
+    def start(self, request: Request, streams: Sequence[int]) -> int | None:
         """The number of the process that now runs the request with the three streams; None if the server cannot."""
-        if _read_at_start(request.environment) != self._read_at_start:
+        wanted = _read_at_start(request.environment)
+        if wanted != self._read_at_start and (wanted or self._read_at_start.keys() - HARMLESS):
             return None
         with self._lock:
             try:
@@ -103,13 +96,13 @@ class _Server:
                 answer = line.recv(64)
             except OSError:
                 return None
-        return int(answer) if answer else None
+        return int(answer or 0) or None
 
     def _begin(self) -> socket.socket:
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LARGEST)
+        self._line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
         with theirs:
-            command = [sys.executable, str(Path(__file__).resolve()), str(theirs.fileno())]
+            command = [sys.executable, str(Path(__file__).with_name("fork_process.py").resolve()), str(theirs.fileno())]
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         return self._line
 
@@ -138,7 +131,7 @@ def use() -> None:
     def execute_child(self: Any, *values: Any) -> None:
         settings = dict(zip(names, values, strict=True))
         environment = os.environ if settings["env"] is None else settings["env"]
-        request = None if getattr(_anew, "wanted", False) else _Request.of(settings["args"], environment, settings)
+        request = None if getattr(_anew, "wanted", False) else Request.of(settings["args"], environment, settings)
         streams = [settings["p2cread"], settings["c2pwrite"], settings["errwrite"]]
         pid = server.start(request, [own if given == -1 else given for own, given in enumerate(streams)]) if request else None
         if pid is None:
@@ -149,103 +142,3 @@ def use() -> None:
         self._close_pipe_fds(*(settings[name] for name in ends))
 
     subprocess.Popen._execute_child = execute_child  # type: ignore[attr-defined]
-
-
-# --- the server's process --------------------------------------------------------------------------------------------------
-
-
-def _fork_for_my_parent() -> int:
-    """As os.fork, but the new process is a child of this one's parent."""
-    python, libc = ctypes.pythonapi, ctypes.PyDLL(None)
-    address = ctypes.c_void_p()
-    libc.prctl(_GET_TID_ADDRESS, ctypes.byref(address))  # where the C library keeps the thread's number, as its own fork sets it
-    flags = ctypes.c_ulong(_PARENT | _SET_TID | _CLEAR_TID | signal.SIGCHLD)
-    nothing = ctypes.c_ulong(0)
-    python.PyOS_BeforeFork()
-    pid = int(libc.syscall(_CLONE, flags, nothing, nothing, address, nothing))
-    if pid == 0:
-        python.PyOS_AfterFork_Child()
-    else:
-        python.PyOS_AfterFork_Parent()
-    return pid
-
-
-def _serve(line: socket.socket) -> _Request | None:
-    """Forks a process for each request: returns the request in the new one, and None in the server when the tests are over."""
-    while True:
-        message, streams, _, _ = socket.recv_fds(line, _LARGEST, 3)
-        if not message:
-            return None
-        pid = _fork_for_my_parent()
-        if pid == 0:
-            for own, given in enumerate(streams):
-                os.dup2(given, own)
-            os.closerange(3, 1 << 16)
-            line.detach()
-            return _Request(**json.loads(message))
-        for stream in streams:
-            os.close(stream)
-        line.send(str(pid).encode() if pid > 0 else b"")
-
-
-def _become(request: _Request) -> None:
-    """Makes this process what the interpreter would have made of the request."""
-    if request.own_session:
-        os.setsid()
-    os.chdir(request.folder)
-    os.environ.clear()
-    os.environ.update(request.environment)
-
-
-def _run(command: list[str]) -> None:
-    if command[:2] == QUIETLY:
-        warnings.simplefilter("ignore")
-        command = command[2:]
-    first, *rest = command
-    if first == "-m":
-        sys.path.insert(0, str(Path.cwd()))
-        sys.argv = rest
-        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
-        return
-    main = sys.modules["__main__"] = types.ModuleType("__main__")
-    if first == "-c":
-        sys.path.insert(0, "")
-        sys.argv = ["-c", *rest[1:]]
-        code = compile(rest[0], "<string>", "exec")
-    else:
-        sys.path.insert(0, str(Path(first).resolve().parent))
-        sys.argv = command
-        code = compile(Path(first).read_bytes(), first, "exec")
-        main.__file__ = first
-    exec(code, vars(main))
-
-
-def _run_to_its_end(command: list[str]) -> int:
-    """Runs the command and returns its status. What is no plain end is raised, for the interpreter to deal with."""
-    try:
-        _run(command)
-    except SystemExit as end:
-        if not isinstance(end.code, int | None):
-            raise
-        return end.code or 0
-    return 0
-
-
-def _end(status: int) -> NoReturn:
-    """Ends as the interpreter does, but frees nothing: to free what is shared with the server would copy it first."""
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-    os._exit(status & 0xFF)
-
-
-if __name__ == "__main__":
-    del sys.path[0]  # this file's folder
-    for name in LOADED:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    gc.freeze()
-    if wanted := _serve(socket.socket(fileno=int(sys.argv[1]))):
-        _become(wanted)
-        _end(_run_to_its_end(wanted.command))

@@ -16,6 +16,7 @@ import json, os, signal, sys
 print(json.dumps({
     "argv": sys.argv, "path": sys.path, "name": __name__, "main": sys.modules["__main__"].__dict__ is globals(),
     "folder": os.getcwd(), "parent": os.getppid(), "session": os.getsid(0) == os.getpid(), "input": sys.stdin.read(),
+    "group": os.getpgid(0) == os.getpid(),
     "variables": dict(os.environ), "thread": __import__("threading").get_native_id() == os.getpid(),
     "open": sorted(os.listdir("/proc/self/fd"))[:3], "interrupt": str(signal.getsignal(signal.SIGINT)),
 }))
@@ -40,6 +41,17 @@ def test_a_process_finds_what_it_would_find(tmp_path: Path, way: str, own_sessio
         assert told(tmp_path, command, **options) == forked
     assert forked["parent"] == os.getpid()
     assert forked["session"] is own_session
+
+
+def test_a_process_with_its_own_group_and_hardly_any_variables(tmp_path: Path) -> None:
+    """As `lib.processes.children` starts them."""
+    options = {"env": {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}, "process_group": 0}
+    forked = told(tmp_path, ["-c", SAY], **options)
+    with fork_server.anew():
+        assert told(tmp_path, ["-c", SAY], **options) == forked
+    assert forked["group"]
+    code = "import sys; sys.exit('celery' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, **options).returncode == 1  # type: ignore[call-overload]
 
 
 def test_starts_are_forked_but_where_a_test_wants_a_new_one() -> None:
@@ -86,3 +98,56 @@ def test_a_process_is_killed_and_waited_for() -> None:
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         subprocess.run([sys.executable, "-c", "pass"], cwd=tmp_path / "none", check=False)
+
+
+SHOW = """
+import gc, json, os, sys
+from django.conf import settings
+print(json.dumps({
+    "settings": {name: repr(getattr(settings, name)) for name in dir(settings) if name.isupper()},
+    "frozen": gc.get_freeze_count(),
+    "argv": sys.argv, "path": sys.path, "folder": os.getcwd(), "parent": os.getppid(), "variables": dict(os.environ),
+}))
+"""
+
+
+def shown(**variables: str) -> tuple[dict[str, object], int]:
+    """What a command finds, and how much the process that forked it had loaded."""
+    command = ["manage.py", "shell", "--no-imports", "-c", SHOW]
+    found = told(Path.cwd(), command, env=os.environ | variables)
+    return found, found.pop("frozen")  # type: ignore[return-value]
+
+
+class TestLoaded:
+    """What starts again is forked with our modules, and finds what a new start would find."""
+
+    def test_its_own_settings_and_variables(self, tmp_path: Path) -> None:
+        starts = [shown(PKI_STATUS_DIR=str(tmp_path / name), PGAPPNAME=name) for name in ("one", "two", "three")]
+        assert starts[1][1] == starts[2][1] > starts[0][1] + 10_000
+        with fork_server.anew():
+            assert shown(PKI_STATUS_DIR=str(tmp_path / "three"), PGAPPNAME="three")[0] == starts[2][0]
+
+    def test_what_modules_read_when_they_are_loaded_is_never_another_starts(self, tmp_path: Path) -> None:
+        loaded = [shown(), shown()][1][1]
+        for variables in ({"DEBUG": ""}, {"DATABASE_URL": "postgres://other@/other?host=/tmp"}, {"SITHS_FACE": "status"}):
+            started, frozen = shown(**variables)
+            assert frozen < loaded
+            with fork_server.anew():
+                assert shown(**variables)[0] == started
+
+    def test_a_houses_own_variables(self, tmp_path: Path) -> None:
+        shown()
+        (tmp_path / "portal.env").write_text("SUPPORT_CONTACT=somebody@example.test\n")
+        started, _ = shown(SITHS_VAR_DIR=str(tmp_path))
+        with fork_server.anew():
+            assert shown(SITHS_VAR_DIR=str(tmp_path))[0] == started
+        assert started["settings"]["SUPPORT_CONTACT"] == "'somebody@example.test'"  # type: ignore[index]
+
+    def test_a_start_that_fails_fails_each_time(self) -> None:
+        for _ in range(3):
+            done = subprocess.run(
+                [sys.executable, "manage.py", "shell", "-c", "print(1)"], env=os.environ | {"SITHS_FACE": "none"},
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr.startswith("SITHS_FACE is 'none'.")
