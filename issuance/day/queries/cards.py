@@ -129,14 +129,14 @@ def _unsigned(actor: Actor) -> Iterator[Line]:
 
 
 @prepared
-def _open_drafts(actor: Actor, owner_ref: str) -> QuerySet[OrderDraft]:
+def _open_drafts(actor: Actor, owner_ref: str, most: int) -> QuerySet[OrderDraft]:
     people = Person.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD)
     rows = OrderDraft.objects.filter(owner_ref=owner_ref, state=DraftState.OPEN.value, person__in=people)
-    return rows.select_related("person").only("person", "created_at", "updated_at").order_by("-updated_at", "pk")[:PERSONS]
+    return rows.select_related("person").only("person", "created_at", "updated_at").order_by("-updated_at", "pk")[:most]
 
 
 def _drafts(actor: Actor) -> Iterator[Line]:
-    for draft in _open_drafts(actor, actor.ref):
+    for draft in _open_drafts(actor, actor.ref, PERSONS):
         began = draft.created_at.astimezone(clock.STOCKHOLM)
         when = _("kl. {time}").format(time=f"{began:%H:%M}") if began.date() == clock.today() else f"{began:%Y-%m-%d}"
         yield Line(
