@@ -15,17 +15,23 @@ def pdf_children():
 
 @pytest.fixture
 def facts(transactional_db, pdf_children, monkeypatch):
-    """An issuing side without facts, connected, and the clock on 2 May 2023, 06:00 in Stockholm."""
+    """An issuing side without facts, connected, and the clock on 2 May 2023, 06:00 in Stockholm.
+
+    At the end a receiver reads the e-invoices that the test has stored, unless the test has tampered with rows.
+    """
     from billing.ports import IssuanceFacts
     from siths_portal.lib import clock, ports
+    from tests.billing import world
+    from tests.billing.documents import receiver
     from tests.billing.facts import Facts
-    from tests.billing.world import IN_MAY
 
     monkeypatch.setattr("siths_portal.lib.pdf.rendering.PdfRenderer", pdf_children.renderer)
     real = ports.get(IssuanceFacts)
-    with clock.moved_to(IN_MAY):
+    world.tampered.clear()
+    with clock.moved_to(world.IN_MAY):
         yield Facts().connect()
     ports.connect(IssuanceFacts, real)
+    assert world.tampered or receiver.misread_documents() == []
 
 
 @pytest.fixture

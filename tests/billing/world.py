@@ -20,6 +20,8 @@ from tests.first_rows import first_rows
 APRIL = Month(2023, 4)
 IN_MAY = local(2023, 5, 2, 6)
 REGION, MUNICIPALITY = uid("region"), uid("municipality")
+tampered: list[str] = []
+"""What the running test did to rows behind the back of the services."""
 
 
 def price(code: str, amount: str, *, valid_from: dt.date = dt.date(2020, 1, 1), party_id=None, vat: str = "25") -> None:
@@ -99,6 +101,7 @@ def sketches_issued(facts: Facts) -> None:
 
 def tamper(*statements: str) -> None:
     """As someone with the superuser's rights and the triggers off."""
+    tampered.extend(statements)
     options = connection.settings_dict
     superuser = psycopg2.connect(dbname=options["NAME"], user="postgres", host=options["OPTIONS"]["host"])
     with superuser, superuser.cursor() as cursor:
