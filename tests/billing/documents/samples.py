@@ -79,3 +79,15 @@ def credit_note(*lines: LineContent, **buyer: object) -> NumberedInvoice:
     )
     number, reference = "2023-000002", ocr_reference(2023, 2)
     return replace(credited, number=number, issue_date=dt.date(2023, 5, 9), payment_reference=reference, content=content)
+
+
+FULL = invoice(
+    line(1, "589, Kontor A", "1000", "90"),
+    replace(line(2, "689", "3", "12.3456", rate="6"), description="Liggande kort utan foto"),
+    contract="KA2-17",
+    invoiced_object="A-9",
+    order_number="P12",
+    round_to_krona=True,
+)
+FULL_CREDIT = credit_note(*FULL.content.lines, contract="KA2-17", invoiced_object="A-9", order_number="P12", round_to_krona=True)
+"""Documents with every element that ours can have."""

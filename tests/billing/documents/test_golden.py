@@ -5,12 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from billing.documents import pdf
-from billing.invoices.models import Invoice, InvoiceLine
+from billing.credit.models import Treatment
+from billing.credit.services import crediting, files
+from billing.credit.services.crediting import Choice
+from billing.documents import pdf, sie
+from billing.invoices.models import FileFormat, Invoice, InvoiceLine
+from billing.invoices.services import frozen, rendering
 from billing.service import run_month
+from issuance.authz import Role
+from siths_portal.lib import clock
 from tests.billing.documents import official
 from tests.billing.facts import local
-from tests.billing.world import APRIL, MUNICIPALITY, REGION, customer, price
+from tests.billing.world import APRIL, MUNICIPALITY, REGION, both_sketches, customer, price
 
 GOLDEN = Path(__file__).parent / "golden"
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,3 +82,38 @@ def test_ore_go_half_up_line_by_line(facts):
     invoice = Invoice.objects.get()
     # 86.55 * 0.25 = 21.6375
     assert (str(invoice.net), str(invoice.vat), str(invoice.payable)) == ("86.55", "21.64", "108.19")
+
+
+def test_a_sketch_credited_whole(page_world, facts, prices):
+    """The credit note of the municipality's invoice, byte for byte."""
+    both_sketches(facts)
+    run_month(APRIL, actor_ref="user:test", issue=True)
+    one, two = (page_world.world.officer(place, Role.FINANCE_ADMIN) for place in (page_world.region, page_world.municipality))
+    with clock.moved_to(local(2023, 5, 9, 6)):
+        lines = crediting.creditable_lines(Invoice.objects.get(number="2023-000001"))
+        choices = {line.content.position: Choice(line.remaining, Treatment.RELEASE) for line in lines}
+        asked = crediting.request_credit(actor=one, number="2023-000001", choices=choices, reason="Fel beställare.")
+        note = crediting.approve_credit(actor=two, request_id=asked.pk)
+        files.render_credit_notes()
+    assert (note.number, note.payable) == ("2023-000003", Decimal("198831.25"))
+    xml = rendering.stored(note, FileFormat.PEPPOL)
+    assert xml.decode() == (GOLDEN / "credit.xml").read_text()
+    assert official.xsd_errors(xml) == official.cen_errors(xml) == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "gross", "rounding", "payable"),
+    [("80.39", "100.49", "-0.49", "100.00"), ("80.40", "100.50", "0.50", "101.00")],
+)
+def test_whole_kronor_at_49_and_50_ore(facts, amount, gross, rounding, payable):
+    """BT-114 carries the difference, and so does account 3740."""
+    price("589", amount)
+    customer(REGION, round_to_krona=True)
+    facts.card(REGION, facts.office("a", "Kontor A"), "589", local(2023, 4, 12))
+    run_month(APRIL, actor_ref="user:test", issue=True)
+    invoice = Invoice.objects.get()
+    assert [str(each) for each in (invoice.gross, invoice.rounding, invoice.payable)] == [gross, rounding, payable]
+    xml = rendering.stored(invoice, FileFormat.PEPPOL).decode()
+    assert f'<cbc:PayableRoundingAmount currencyID="SEK">{rounding}<' in xml
+    assert f'<cbc:PayableAmount currencyID="SEK">{payable}<' in xml
+    assert dict(sie.voucher(frozen.numbered(invoice)).amounts)["3740"] == -Decimal(rounding)

@@ -1,119 +1,23 @@
 """Validation before numbering: an invoice that the UBL XSD or EN 16931 refuses gets no number; the child process is bounded."""
 
-import copy
-import os
-import random
-from collections.abc import Iterator
-
 import pytest
 from lxml import etree
 
-from billing.documents import peppol, ubl, validation
+from billing.documents import ubl, validation
 from billing.documents.official import UBL_XSD, texts, validator
 from billing.invoices.models import Invoice
 from billing.runs.models import RunItem
 from billing.service import run_month
 from siths_portal.lib.errors import Unavailable
 from siths_portal.lib.processes import children
-from tests.billing.documents import official
-from tests.billing.documents.samples import credit_note, invoice, line
+from tests.billing.documents.samples import FULL, FULL_CREDIT, invoice
 from tests.billing.facts import local, uid
 from tests.billing.world import APRIL, customer
-
-LONG = bool(os.environ.get("SITHS_LONG"))
-SAMPLE = 1450 if LONG else 90
-FULL = invoice(
-    line(1, "589, Kontor A", "1000", "90"),
-    line(2, "689", "3", "12.3456", rate="6"),
-    contract="KA2-17",
-    invoiced_object="A-9",
-    order_number="P12",
-    round_to_krona=True,
-)
-FULL_CREDIT = credit_note(*FULL.content.lines, contract="KA2-17", invoiced_object="A-9", order_number="P12")
-
-
-def mutations(xml: bytes) -> Iterator[tuple[str, bytes]]:
-    """Every document that differs from `xml` by one broken element or attribute, with what was done to it."""
-    count = len(list(etree.fromstring(xml).iter()))
-    for index in range(count):
-        for name, change in CHANGES.items():
-            root = etree.fromstring(xml)
-            element = list(root.iter())[index]
-            if change(element) is not False:
-                yield f"{name} {index}", etree.tostring(root)
-
-
-def _drop(element):
-    return element.getparent() is not None and element.getparent().remove(element)
-
-
-def _twice(element):
-    return element.getparent() is not None and element.addnext(copy.deepcopy(element))
-
-
-def _swap(element):
-    following = element.getnext()
-    return following is not None and following.addnext(element)
-
-
-def _text(new):
-    def change(element):
-        if len(element):
-            return False
-        element.text = new(element.text)
-        return None
-
-    return change
-
-
-def _attributes(new):
-    def change(element):
-        if not element.attrib:
-            return False
-        for name in list(element.attrib):
-            value = new(element.attrib.pop(name))
-            if value:
-                element.set(name, value)
-        return None
-
-    return change
-
-
-CHANGES = {
-    "drop": _drop,
-    "twice": _twice,
-    "swap": _swap,
-    "empty": _text(lambda old: ""),
-    "nonsense": _text(lambda old: "XX"),
-    "lower": _text(lambda old: old.lower() if old.lower() != old else f"{old}9"),
-    "negative": _text(lambda old: f"-{old}"),
-    "decimals": _text(lambda old: f"{old}.001"),
-    "comma": _text(lambda old: old.replace(".", ",") + ","),
-    "no attribute": _attributes(lambda old: ""),
-    "wrong attribute": _attributes(lambda old: "9901"),
-    "unknown child": lambda element: etree.SubElement(element, f"{{{ubl.CBC}}}Unknown") is None,
-}
-
-
-@pytest.mark.soak
-def test_no_mutation_that_the_official_rules_stop_passes_the_gate():
-    everything = [each for base in (invoice(), FULL, credit_note(), FULL_CREDIT) for each in mutations(ubl.build(base))]
-    chosen = random.Random(14).sample(everything, min(SAMPLE, len(everything)))
-    stopped = [(name, xml) for name, xml in chosen if official.xsd_errors(xml) or official.cen_errors(xml)]
-    assert len(stopped) > len(chosen) // 2
-    assert [name for name, xml in stopped if not validation.check(xml)] == []
 
 
 @pytest.mark.parametrize("good", [FULL, FULL_CREDIT])
 def test_a_good_document_passes(good):
     assert validation.check(ubl.build(good)) == []
-
-
-def test_our_own_rules_survive_every_mutation():
-    everything = list(mutations(ubl.build(FULL)))
-    for _, xml in random.Random(15).sample(everything, min(SAMPLE * 2, len(everything))):
-        peppol.check(xml)
 
 
 def test_an_official_finding_has_a_swedish_sentence_and_its_id():
