@@ -13,9 +13,10 @@ IDS = [
     *(f"B1.{n}" for n in range(1, 34)), *(f"S{n:02}" for n in range(1, 49)), *(f"F5.{n}" for n in range(1, 7)),
     *(f"F9.{n}" for n in range(1, 9)), *(f"E2.{n}" for n in range(1, 18)), *(f"E3.{n}" for n in range(1, 4)),
     *(f"F10.{n}" for n in range(1, 16)), *(f"F{n:02}" for n in range(1, 21)),
+    *(f"I{n:02}" for n in range(1, 24)),
 ]  # fmt: skip
 ROWS = [
-    [cell.strip() for cell in line.strip("|").split(" | ")] for line in DOCUMENT.splitlines() if re.match(r"\| [BSEF]\d", line)
+    [cell.strip() for cell in line.strip("|").split(" | ")] for line in DOCUMENT.splitlines() if re.match(r"\| [BSEFI]\d", line)
 ]
 
 

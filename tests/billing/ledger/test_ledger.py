@@ -10,6 +10,7 @@ from billing.ledger.models import FeedPosition, LedgerEntry, UnpricedFact
 from billing.ledger.services import ledger
 from billing.prices.models import PriceItem
 from billing.prices.services.prices import set_price
+from siths_portal.lib.clock import STOCKHOLM
 from siths_portal.lib.errors import Conflict, Invalid
 from tests.billing.facts import local, uid
 from tests.billing.world import REGION, customer, price
@@ -95,6 +96,8 @@ def test_more_waiting_facts_than_a_page_do_not_hide_one_that_got_its_price(facts
         (local(2024, 3, 31, 23, 30), dt.date(2024, 3, 1)),
         (local(2024, 3, 31, 1, 59), dt.date(2024, 3, 1)),
         (local(2023, 10, 29, 2, 30), dt.date(2023, 10, 1)),
+        (dt.datetime(2023, 10, 29, 2, 30, tzinfo=STOCKHOLM, fold=1), dt.date(2023, 10, 1)),
+        (local(2023, 10, 31, 23, 30), dt.date(2023, 10, 1)),
         (local(2023, 4, 30, 23, 59, 59, 999000), dt.date(2023, 4, 1)),
         (local(2023, 5, 1), dt.date(2023, 5, 1)),
         (dt.datetime(2023, 4, 30, 22, 0, tzinfo=dt.UTC), dt.date(2023, 5, 1)),

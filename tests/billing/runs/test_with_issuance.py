@@ -63,3 +63,18 @@ def test_from_a_sent_card_to_an_invoice(world, tmp_path):
     kept += [str(entry.__dict__) for entry in LedgerEntry.objects.all()]
     kept += [path.name for path in tmp_path.iterdir()] + [path.read_bytes().decode("latin-1") for path in tmp_path.iterdir()]
     assert not [secret for secret in personal for text in kept if secret in text]
+
+
+def test_a_fee_switched_on_the_30th_holds_for_the_whole_month(world):
+    """Switched on, it is billed with the full price; switched off, nothing is. The month has 31 days."""
+    october, day = Month(2026, 10), clock.start_of_day(dt.date(2026, 10, 30))
+    load_demo_prices(october.start)
+    for organisation in (world.region, world.city):
+        active(world.post(organisation))
+    charge(world.city, since=day)
+    charge(world.region)
+    charge(world.region, charged=False, since=day)
+    with clock.moved_to(october.end + dt.timedelta(hours=30)):
+        run_month(october, actor_ref="user:test")
+    line = Invoice.objects.get().lines.get()
+    assert (line.text, line.quantity) == (f"SITHS-abonnemang, {world.city.name}", 1)
