@@ -23,7 +23,7 @@ import pytest
 
 from siths_portal.dev.private_services import API_ROLE, PrivatePostgres, PrivateRedis
 from siths_portal.lib.processes.call_stack import with_room
-from tests import first_rows, fork_server, midnight, ports, prepared_queries, pressing, superuser, template
+from tests import first_rows, fork_server, kept_connection, midnight, ports, prepared_queries, pressing, superuser, template
 from tests.database_roles import TEST_ROLE
 
 pytest_plugins = ["tests.pki_fixtures"]
@@ -202,6 +202,7 @@ def django_db_setup(request: pytest.FixtureRequest, django_test_environment: Non
     os.environ["DATABASE_URL"] = postgres.url(TEST_ROLE, template.NAME)
     os.environ["DATABASE_API_URL"] = postgres.url(API_ROLE, template.NAME)
     TransactionTestCase._fixture_teardown = lambda self: flush_database()  # type: ignore[method-assign]
+    TransactionTestCase._should_reload_connections = lambda self: kept_connection.keep_or_close()  # type: ignore[method-assign]
     yield
     with django_db_blocker.unblock():
         connections.close_all()
@@ -242,11 +243,15 @@ def nobody_works() -> bool:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol() -> Iterator[None]:
-    """No test begins in a day's last minute: many ask twice for the day, and mean one."""
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """No test begins in a day's last minute: many ask twice for the day, and mean one. Each file has a connection of its own."""
     while seconds := midnight.seconds_until_past(dt.datetime.now(dt.UTC)):
         time.sleep(seconds)  # which may come a little short by the clock on the wall
-    return (yield)
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or nextitem.path != item.path:
+            kept_connection.close()
 
 
 @pytest.hookimpl(trylast=True)

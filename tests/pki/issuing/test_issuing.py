@@ -383,6 +383,7 @@ def test_more_are_signed_than_one_call_into_the_token_takes(demo_pki, monkeypatc
 
 
 def test_a_claim_finds_room_beside_its_row_and_touches_no_index(demo_pki):
+    connection.close()  # which may not have told yet what earlier tests updated
     ids = plan(*[order(csr_der=csr()) for _ in range(30)])
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(claiming.CLAIM_ROWS, [clock.now(), ids])
