@@ -8,6 +8,7 @@ from billing.credit.services import files
 from billing.customers.services.importing import CUSTOMER_IMPORTER
 from billing.delivery.services import measures, notices, sending
 from billing.ledger.services import ledger
+from billing.payments.services import receiving
 from billing.price_changes.services.importing import PRICE_IMPORTER
 from billing.reconciliation.services import reconcile as reconciliation
 from billing.records.domain.periods import Month
@@ -24,9 +25,10 @@ def collect() -> None:
 
 @shared_task(name="billing.forget_files")  # type: ignore[untyped-decorator]
 def forget_files() -> None:
-    """Deletes uploaded files of customers and prices that have expired."""
+    """Deletes uploaded files of customers, prices and payments that have expired."""
     for importer in (CUSTOMER_IMPORTER, PRICE_IMPORTER):
         importer.delete_expired()
+    receiving.delete_expired()
 
 
 @shared_task(name="billing.deliver")  # type: ignore[untyped-decorator]

@@ -4,6 +4,7 @@ from billing.credit.web import urls as credit
 from billing.customers.web import urls as customers
 from billing.delivery.web import urls as delivery
 from billing.invoices.web import urls as invoices
+from billing.payments.web import urls as payments
 from billing.price_changes.web import urls as price_changes
 from billing.runs.web import urls as runs
 
@@ -13,5 +14,6 @@ urlpatterns = [
     *price_changes.urlpatterns,
     *credit.urlpatterns,
     *delivery.urlpatterns,
+    *payments.urlpatterns,
     *invoices.urlpatterns,
 ]

@@ -21,6 +21,7 @@ from billing.invoices.models import (
     SeriesCorrection,
 )
 from billing.ledger.models import FeedPosition, LedgerEntry, SubscriptionSnapshot, UnpricedFact
+from billing.payments.models import Payment, PaymentAllocation, PaymentFile
 from billing.price_changes.models import PriceChange, PriceImport
 from billing.prices.models import PriceItem
 from billing.records.models import Document, Event, EventMacs, EventSeal
@@ -55,6 +56,9 @@ __all__ = [
     "LineEvent",
     "Notice",
     "NoticeState",
+    "Payment",
+    "PaymentAllocation",
+    "PaymentFile",
     "PriceChange",
     "PriceImport",
     "PriceItem",

@@ -115,7 +115,7 @@ TABLES: Mapping[str, Rights] = {
     # --- billing: drafts, unpriced facts and uploaded files are deleted. A trigger guards the counter.
     **{
         f"billing_{name}": {PORTAL: "SIUD", WORKER: "SIUD", PKI: "S"}
-        for name in ("invoice", "invoiceline", "lineevent", "unpricedfact", "customerimport", "priceimport")
+        for name in ("invoice", "invoiceline", "lineevent", "unpricedfact", "customerimport", "paymentfile", "priceimport")
     },
     "billing_deliveryattempt": {PORTAL: "S", WORKER: "SI", PKI: "S"},
     **{f"billing_{name}": {PORTAL: "SI", WORKER: "SI", PKI: "S"} for name in ("creditrequestline", "entryrelease")},

@@ -10,6 +10,7 @@ from django.db.models import Q
 from billing.credit.models import CreditRequest, CreditRequestLine, Treatment
 from billing.customers.models import CustomerImport
 from billing.invoices.models import InvoiceLine
+from billing.payments.models import Payment, PaymentFile
 from billing.price_changes.models import PriceChange, PriceImport
 from billing.runs.models import InvoiceRun, RunItem
 from issuance.activation.models import EidAppTransaction, Identification
@@ -241,6 +242,32 @@ def _file(model: Any, kind: str, access: AccessWorld, who: Who, relation: str) -
         rows=[{"kind": kind, "sheet": "", "number": 2, "values": {"name": "Prov"}, "odd": {}}], created_at=now,
         expires_at=now + dt.timedelta(hours=1),
     )  # fmt: skip
+    return (row.pk,)
+
+
+def bank_file(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A file of payments that the caller sent, or somebody else, or nobody."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    now = clock.now()
+    row = PaymentFile.objects.create(
+        owner_ref=access.actors[who].ref if relation == "inside" else f"user:{uuid4()}", sha256="0" * 64, rows=[], skipped=0,
+        created_at=now, expires_at=now + dt.timedelta(hours=1),
+    )  # fmt: skip
+    return (row.pk,)
+
+
+def bank_payment(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A payment that names no invoice, or one that nobody made."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    now = clock.now()
+    source = PaymentFile.objects.create(
+        owner_ref="user:somebody", sha256="0" * 64, rows=[], skipped=0, created_at=now, expires_at=now, booked_at=now
+    )
+    row = Payment.objects.create(
+        file=source, account="9912346", entry_reference="A1", part=1, booked_on=now.date(), amount=Decimal(1), received_at=now
+    )
     return (row.pk,)
 
 

@@ -161,7 +161,7 @@ def test_pages_with_files_accept_large_bodies(front: House) -> None:
     some = "00000000-0000-7000-8000-000000000000"
     pages = {
         "orders/photo.html": [reverse("order_photo_upload", args=[some])],
-        "billing/import_start.html": [reverse("customer_import"), reverse("price_import")],
+        "billing/import_start.html": [reverse("customer_import"), reverse("price_import"), reverse("payment_file")],
         "imports/start.html": [reverse("setup_import")],
         "operators/propose.html": [reverse("pki_ceremony_propose")],
         "operators/sign.html": [reverse("pki_proposal_sign", args=[some])],

@@ -15,6 +15,7 @@ from billing import ports
 from billing.customers.models import BillingCustomer
 from billing.documents.domain.invoices import DocumentType, NumberedInvoice
 from billing.invoices.models import EntryRelease, Invoice, InvoiceLine, InvoiceState, LineEvent
+from billing.invoices.queries.settlement import SETTLEMENTS, Paid, Settlement
 from billing.invoices.services import frozen
 from billing.ledger.domain import line_kinds
 from billing.ledger.domain.line_kinds import DrillDown
@@ -46,6 +47,8 @@ class InvoiceRow:
     payable: Decimal
     due_date: dt.date | None
     state: str
+    settlement: Settlement | None
+    """What is paid; None for a credit note."""
 
 
 @dataclass(frozen=True)
@@ -136,24 +139,28 @@ def choices(actor: Actor) -> Choices:
     )
 
 
-def rows(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None) -> Rows[Invoice, InvoiceRow]:
-    """Returns the invoices that `actor` may read, optionally of one customer, one month or both. Raises Forbidden."""
-    return Rows(_wanted(actor, party_id, month).select_related("corrects").only(*_LISTED), _invoice_rows)
+def rows(
+    actor: Actor, *, party_id: UUID | None = None, month: Month | None = None, paid: Paid | None = None
+) -> Rows[Invoice, InvoiceRow]:
+    """Returns the invoices that `actor` may read, optionally of one customer or month, or paid or not. Raises Forbidden."""
+    return Rows(_wanted(actor, party_id, month, paid).select_related("corrects").only(*_LISTED), _invoice_rows)
 
 
-def sums(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None) -> Sums:
+def sums(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None, paid: Paid | None = None) -> Sums:
     """Returns the sums of the invoices that `rows` returns for the same arguments. Raises Forbidden."""
-    wanted = _wanted(actor, party_id, month)
+    wanted = _wanted(actor, party_id, month, paid)
     found = wanted.aggregate(count=Count("id"), **{name: Sum(signed(name)) for name in ("net", "gross", "payable")})
     zero = Decimal("0.00")
     return Sums(found["count"], found["net"] or zero, found["gross"] or zero, found["payable"] or zero)
 
 
-def _wanted(actor: Actor, party_id: UUID | None, month: Month | None) -> QuerySet[Invoice]:
+def _wanted(actor: Actor, party_id: UUID | None, month: Month | None, paid: Paid | None) -> QuerySet[Invoice]:
     wanted = visible(actor)
     if party_id:
         wanted = wanted.filter(party_id=party_id)
-    return wanted.filter(period=month.first_day) if month else wanted
+    if month:
+        wanted = wanted.filter(period=month.first_day)
+    return SETTLEMENTS.get().narrow(wanted, paid) if paid else wanted
 
 
 _LISTED = (
@@ -162,6 +169,7 @@ _LISTED = (
 
 
 def _invoice_rows(found: Sequence[Invoice]) -> list[InvoiceRow]:
+    settlements = SETTLEMENTS.get().of(found)
     return [
         InvoiceRow(
             number=row.number or "",
@@ -174,6 +182,7 @@ def _invoice_rows(found: Sequence[Invoice]) -> list[InvoiceRow]:
             payable=DocumentType(row.document_type).sign * row.payable,
             due_date=row.due_date,
             state=InvoiceState(row.state).label,
+            settlement=settlements.get(row.pk),
         )
         for row in found
     ]

@@ -6,14 +6,19 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from billing.invoices.queries.invoices import Choices
+from billing.invoices.queries.settlement import Paid
 from billing.records.domain.periods import Month
 from billing.records.web.forms import UNKNOWN, CustomerForm
 
+_PAID = {"betalda": Paid.PAID, "obetalda": Paid.UNPAID, "forfallna": Paid.OVERDUE}
+_PAID_CHOICES = (("", _("Alla")), ("betalda", _("Betalda")), ("obetalda", _("Obetalda")), ("forfallna", _("Förfallna")))
+
 
 class FilterForm(CustomerForm):
-    """The filter of the invoice list by customer and month."""
+    """The filter of the invoice list by customer, month and what is paid."""
 
     manad = forms.ChoiceField(label=_("Månad"), required=False, error_messages=UNKNOWN)
+    betalning = forms.ChoiceField(label=_("Betalning"), required=False, choices=_PAID_CHOICES, error_messages=UNKNOWN)
 
     def __init__(self, data: Any, choices: Choices) -> None:
         super().__init__(data, choices.customers, empty_label=_("Alla kunder"))
@@ -25,3 +30,8 @@ class FilterForm(CustomerForm):
         """The chosen month, or None."""
         chosen = self.cleaned_data.get("manad", "")
         return Month.parse(chosen) if chosen else None
+
+    @property
+    def paid(self) -> Paid | None:
+        """The chosen state of payment, or None."""
+        return _PAID.get(self.cleaned_data.get("betalning", ""))

@@ -9,6 +9,7 @@ from billing.documents.domain.invoices import DocumentType
 from billing.invoices.queries import invoices as queries
 from billing.invoices.queries.invoices import InvoiceRow, LineEventRow
 from billing.invoices.web.forms import FilterForm
+from billing.records.domain import money
 from billing.records.web.columns import amount_column
 from issuance.authz import Actor
 from siths_portal.lib.clock import STOCKHOLM
@@ -28,8 +29,30 @@ def _credited(row: InvoiceRow) -> list[str]:
     return [translated("Krediterar {number}").format(number=row.credits)] if row.credits else []
 
 
+def _paid(row: InvoiceRow) -> str:
+    return money.swedish(row.settlement.paid) if row.settlement else ""
+
+
+def _remaining(row: InvoiceRow) -> list[str]:
+    """Returns what remains to pay of an invoice of which a part is paid or credited."""
+    found = row.settlement
+    if found is None or found.remaining in (0, row.payable):
+        return []
+    text = translated("{amount} kvar") if found.remaining > 0 else translated("{amount} till godo")
+    return [text.format(amount=money.swedish(abs(found.remaining)))]
+
+
+def _status(row: InvoiceRow) -> Tag:
+    found = row.settlement
+    if found is None or (found.remaining == row.payable and not found.overdue):
+        return Tag("active", row.state)
+    if found.remaining <= 0:
+        return Tag("active", translated("Betald")) if found.paid else Tag("info", translated("Krediterad"))
+    return Tag("expired", translated("Förfallen")) if found.overdue else Tag("info", translated("Delbetald"))
+
+
 class InvoiceList(List[InvoiceRow]):
-    """The issued invoices that the user may see, filtered by customer and month, the newest number first."""
+    """The issued invoices that the user may see, by customer, month and what is paid, the newest number first."""
 
     columns = (
         Column(
@@ -41,8 +64,16 @@ class InvoiceList(List[InvoiceRow]):
         amount_column("exkl", _("Exkl. moms"), "net"),
         amount_column("inkl", _("Inkl. moms"), "gross"),
         amount_column("betala", _("Att betala"), "payable"),
+        Column(
+            key="betalt", heading=_("Betalt"), kind=Kind.AMOUNT, value=_paid, below=_remaining,
+            file_value=lambda row: row.settlement.paid if row.settlement else "",
+        ),
+        Column(
+            key="kvar", heading=_("Kvar att betala"), on_page=False,
+            file_value=lambda row: row.settlement.remaining if row.settlement else "",
+        ),
         Column(key="forfaller", heading=_("Förfaller"), value="due_date", css="nowrap"),
-        Column(key="status", heading=_("Status"), kind=Kind.TAG, value=lambda row: Tag("active", row.state)),
+        Column(key="status", heading=_("Status"), kind=Kind.TAG, value=_status),
     )  # fmt: skip
     caption = _("Utfärdade fakturor, den senaste först. Belopp i svenska kronor.")
     caption_hidden = True
@@ -67,8 +98,8 @@ class InvoiceList(List[InvoiceRow]):
             reverse("invoices_running"), _("Visa löpande månad"),
         )  # fmt: skip
         self.no_match = Empty(
-            _("Inga fakturor för kunden och månaden"),
-            _("Välj en annan kund eller månad."),
+            _("Inga fakturor i urvalet"),
+            _("Välj en annan kund, månad eller betalning."),
             reverse("invoices"),
             _("Visa alla fakturor"),
         )
@@ -79,7 +110,8 @@ class InvoiceList(List[InvoiceRow]):
 
     def rows(self) -> Source[InvoiceRow]:
         """See `List`."""
-        return queries.rows(self.actor, party_id=self.filter_form.party_id, month=self.filter_form.month)
+        form = self.filter_form
+        return queries.rows(self.actor, party_id=form.party_id, month=form.month, paid=form.paid)
 
 
 class LineEventList(List[LineEventRow]):

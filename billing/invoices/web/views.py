@@ -22,6 +22,7 @@ from billing.invoices.web.forms import FilterForm
 from billing.invoices.web.lists import InvoiceList, LineEventList
 from billing.records.domain import identifiers, money
 from billing.records.web.page import actor_of, page
+from billing.records.web.panels import invoice_panels
 from issuance.authz import Action, Actor, policy
 from siths_portal.lib.files.downloads import attachment
 from siths_portal.lib.lists import Shown
@@ -36,7 +37,7 @@ def invoice_list(request: HttpRequest) -> HttpResponseBase:
 
 def _invoices_page(request: HttpRequest, actor: Actor, shown: Shown[queries.InvoiceRow]) -> HttpResponse:
     form = cast(FilterForm, shown.form)
-    sums = queries.sums(actor, party_id=form.party_id, month=form.month) if form.is_valid() else None
+    sums = queries.sums(actor, party_id=form.party_id, month=form.month, paid=form.paid) if form.is_valid() else None
     choices = cast(InvoiceList, shown.declared).choices
     context = {
         "form": form,
@@ -79,6 +80,7 @@ def _invoice_page(request: HttpRequest, view: queries.InvoiceView, shown: Shown[
         "payment": _payment(view) if not content.preceding else [],
         "facts": _facts(view),
         "files": _functions(view),
+        "panels": invoice_panels(request, view.invoice.number),
         "may_credit": not content.preceding and policy.holds(actor_of(request), Action.MANAGE_BILLING),
     }
     return page(request, "billing/invoice_page.html", context)

@@ -13,6 +13,7 @@ OURS = ("authn", "billing", "issuance", "pki", "siths_portal")
 MISSING = [
     "authn_sync_clients {0}/x/file",
     "billing_export --month 2023-04 --format pdf --to {0}/x",
+    "billing_payments {0}/x",
     "demo_run --out {0}/x/y",
     "issuance_first_administrators {0}/x",
     "issuance_import_directory {0}/x",

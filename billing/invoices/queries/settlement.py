@@ -1,0 +1,45 @@
+"""What is paid of invoices, for their list and pages. `billing.payments` knows it and registers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from django.db.models import QuerySet
+
+from billing.invoices.models import Invoice
+from siths_portal.lib.registry import Slot
+
+
+class Paid(StrEnum):
+    """How invoices can be chosen by what is paid of them."""
+
+    PAID = "paid"
+    UNPAID = "unpaid"
+    OVERDUE = "overdue"
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What is paid of an invoice. `remaining` is below zero if the customer has paid or been credited too much."""
+
+    paid: Decimal
+    credited: Decimal
+    remaining: Decimal
+    overdue: bool
+
+
+class Settlements(Protocol):
+    """What `billing.payments` answers."""
+
+    def of(self, invoices: Sequence[Invoice]) -> Mapping[object, Settlement]:
+        """Returns the settlement of each invoice by its id, in a constant number of queries. Leaves out credit notes."""
+        ...
+
+    def narrow(self, invoices: QuerySet[Invoice], paid: Paid) -> QuerySet[Invoice]:
+        """Returns those of the invoices that are paid, unpaid or overdue. Credit notes are none of the three."""
+        ...
+
+
+SETTLEMENTS: Slot[Settlements] = Slot()
