@@ -8,7 +8,7 @@ from billing.credit.services import files
 from billing.customers.services.importing import CUSTOMER_IMPORTER
 from billing.delivery.services import measures, notices, sending
 from billing.ledger.services import ledger
-from billing.payments.services import receiving
+from billing.payments.services import receiving, reminding
 from billing.price_changes.services.importing import PRICE_IMPORTER
 from billing.reconciliation.services import reconcile as reconciliation
 from billing.records.domain.periods import Month
@@ -33,9 +33,10 @@ def forget_files() -> None:
 
 @shared_task(name="billing.deliver")  # type: ignore[untyped-decorator]
 def deliver() -> None:
-    """Sends issued documents that are due, asks for the receivers' verdicts, and measures what still waits."""
+    """Sends issued documents and reminders that are due, asks for the receivers' verdicts, and measures what still waits."""
     sending.send_due()
     notices.send_due()
+    reminding.send_due()
     measures.measure()
 
 

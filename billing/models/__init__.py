@@ -21,7 +21,7 @@ from billing.invoices.models import (
     SeriesCorrection,
 )
 from billing.ledger.models import FeedPosition, LedgerEntry, SubscriptionSnapshot, UnpricedFact
-from billing.payments.models import Payment, PaymentAllocation, PaymentFile
+from billing.payments.models import Dispute, DisputeReason, Payment, PaymentAllocation, PaymentFile, Reminder, ReminderState
 from billing.price_changes.models import PriceChange, PriceImport
 from billing.prices.models import PriceItem
 from billing.records.models import Document, Event, EventMacs, EventSeal
@@ -38,6 +38,8 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "DeliveryState",
+    "Dispute",
+    "DisputeReason",
     "Document",
     "EndpointChange",
     "EntryRelease",
@@ -62,6 +64,8 @@ __all__ = [
     "PriceChange",
     "PriceImport",
     "PriceItem",
+    "Reminder",
+    "ReminderState",
     "RunApproval",
     "RunCheck",
     "RunItem",

@@ -1,4 +1,4 @@
-"""Payments in, what they pay, and the bank's files that they come from."""
+"""Payments in, what they pay, the bank's files that they come from, disputes about invoices, and reminders."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -81,5 +81,83 @@ class PaymentAllocation(models.Model):
             ),
             models.CheckConstraint(
                 name="billing_allocation_reason", condition=~Q(reason="") | Q(undoes=None, invoice__isnull=False)
+            ),
+        ]
+
+
+class DisputeReason(models.TextChoices):
+    """Why a customer does not accept an invoice."""
+
+    REFERENCE = "reference", "Fel referens eller ordernummer"
+    QUANTITY = "quantity", "Fel antal"
+    PRICE = "price", "Fel pris"
+    NOT_ORDERED = "not-ordered", "Kunden har inte beställt"
+    OTHER = "other", "Annat"
+
+
+class Dispute(models.Model):
+    """A customer's objection to an invoice, open until finance closes it. An invoice has at most one that is open.
+
+    The database allows only one change, closing it. `outcome` says how it ended.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="disputes")
+    reason = models.CharField(max_length=20, choices=DisputeReason)
+    note = models.CharField(max_length=500)
+    opened_by = models.CharField(max_length=200)
+    opened_at = models.DateTimeField()
+    outcome = models.CharField(max_length=500, blank=True)
+    closed_by = models.CharField(max_length=200, null=True)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["invoice"], condition=Q(closed_at=None), name="billing_dispute_one_open"),
+            models.CheckConstraint(name="billing_dispute_reason", condition=Q(reason__in=DisputeReason.values) & ~Q(note="")),
+            models.CheckConstraint(
+                name="billing_dispute_closed",
+                condition=Q(closed_by=None, closed_at=None, outcome="")
+                | Q(closed_by__isnull=False, closed_at__isnull=False) & ~Q(outcome=""),
+            ),
+        ]
+
+
+class ReminderState(models.TextChoices):
+    """The state of a reminder."""
+
+    WAITING = "waiting", "Väntar på att skickas"
+    SENT = "sent", "Skickad"
+    REFUSED = "refused", "Avvisad av e-postservern"
+    NOT_NEEDED = "not-needed", "Behövdes inte längre"
+
+
+class Reminder(models.Model):
+    """An e-mail that reminds a customer of an overdue invoice, without a fee. Finance asks for it, a worker sends it.
+
+    It repeats nothing of the invoice but number, due date, payment reference and what remains to pay. The database keeps it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="reminders")
+    recipient = models.EmailField()
+    requested_by = models.CharField(max_length=200)
+    requested_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=ReminderState, default=ReminderState.WAITING)
+    attempts = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        indexes = [models.Index(fields=["next_at"], name="billing_reminder_due", condition=Q(next_at__isnull=False))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invoice"], condition=Q(state=ReminderState.WAITING.value), name="billing_reminder_one_waits"
+            ),
+            models.CheckConstraint(
+                name="billing_reminder_settled",
+                condition=Q(state=ReminderState.WAITING.value, settled_at=None, next_at__isnull=False)
+                | ~Q(state=ReminderState.WAITING.value) & Q(settled_at__isnull=False, next_at=None),
             ),
         ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -18,27 +19,32 @@ class Paid(StrEnum):
     PAID = "paid"
     UNPAID = "unpaid"
     OVERDUE = "overdue"
+    DISPUTED = "disputed"
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """What is paid of an invoice. `remaining` is below zero if the customer has paid or been credited too much."""
+    """What is paid of an invoice. `remaining` is below zero if the customer has paid or been credited too much.
+
+    `disputed`: the customer objects to the invoice, and finance has not closed the dispute.
+    """
 
     paid: Decimal
     credited: Decimal
     remaining: Decimal
     overdue: bool
+    disputed: bool
 
 
 class Settlements(Protocol):
     """What `billing.payments` answers."""
 
-    def of(self, invoices: Sequence[Invoice]) -> Mapping[object, Settlement]:
+    def of(self, invoices: Sequence[Invoice]) -> Mapping[UUID, Settlement]:
         """Returns the settlement of each invoice by its id, in a constant number of queries. Leaves out credit notes."""
         ...
 
     def narrow(self, invoices: QuerySet[Invoice], paid: Paid) -> QuerySet[Invoice]:
-        """Returns those of the invoices that are paid, unpaid or overdue. Credit notes are none of the three."""
+        """Returns those of the invoices that are paid, unpaid, overdue or disputed. Credit notes are none of them."""
         ...
 
 

@@ -10,8 +10,14 @@ from billing.invoices.queries.settlement import Paid
 from billing.records.domain.periods import Month
 from billing.records.web.forms import UNKNOWN, CustomerForm
 
-_PAID = {"betalda": Paid.PAID, "obetalda": Paid.UNPAID, "forfallna": Paid.OVERDUE}
-_PAID_CHOICES = (("", _("Alla")), ("betalda", _("Betalda")), ("obetalda", _("Obetalda")), ("forfallna", _("Förfallna")))
+_PAID = {"betalda": Paid.PAID, "obetalda": Paid.UNPAID, "forfallna": Paid.OVERDUE, "tvist": Paid.DISPUTED}
+_PAID_CHOICES = (
+    ("", _("Alla")),
+    ("betalda", _("Betalda")),
+    ("obetalda", _("Obetalda")),
+    ("forfallna", _("Förfallna")),
+    ("tvist", _("Tvist")),
+)
 
 
 class FilterForm(CustomerForm):

@@ -44,6 +44,8 @@ def _remaining(row: InvoiceRow) -> list[str]:
 
 def _status(row: InvoiceRow) -> Tag:
     found = row.settlement
+    if found is not None and found.disputed:
+        return Tag("due", translated("Tvist"))
     if found is None or (found.remaining == row.payable and not found.overdue):
         return Tag("active", row.state)
     if found.remaining <= 0:

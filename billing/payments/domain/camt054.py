@@ -65,6 +65,9 @@ def read(content: bytes, accounts: Collection[str]) -> Notification:
     root = _parsed(content)
     found = _Reading(root.tag[: root.tag.index("}") + 1], accounts)
     found.take(root)
+    keys = [payment.key for payment in found.payments]
+    if len(set(keys)) < len(keys):
+        _refuse("entry-twice", "Två poster i filen har samma referens hos banken. Fråga banken. Inget har lästs in.")
     return Notification(tuple(found.payments), found.skipped)
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db.models import DecimalField, F, OuterRef, QuerySet, Subquery, Sum, Value
@@ -119,7 +120,7 @@ def of_invoice(number: str) -> list[InvoicePayment]:
     return [InvoicePayment(*row) for row in paid]
 
 
-def _with_unallocated() -> QuerySet[Payment]:
+def _with_unallocated() -> QuerySet[Any]:
     made = PaymentAllocation.objects.filter(payment=OuterRef("pk")).order_by().values("payment")
     allocated = Subquery(made.annotate(sum=Sum("amount")).values("sum"))
     return Payment.objects.annotate(
@@ -127,7 +128,7 @@ def _with_unallocated() -> QuerySet[Payment]:
     )  # fmt: skip
 
 
-def _rows(found: Sequence[Payment]) -> list[PaymentRow]:
+def _rows(found: Sequence[Any]) -> list[PaymentRow]:
     made = PaymentAllocation.objects.filter(payment__in=[payment.pk for payment in found]).order_by()
     numbers: dict[UUID, list[str]] = {}
     pairs = made.values_list("payment_id", "invoice__number").annotate(sum=Sum("amount")).filter(sum__gt=0)
@@ -141,7 +142,7 @@ def _rows(found: Sequence[Payment]) -> list[PaymentRow]:
             references=payment.references,
             payer=payment.payer,
             numbers=tuple(sorted(filter(None, numbers.get(payment.pk, [])))),
-            unallocated=payment.unallocated,  # type: ignore[attr-defined]
+            unallocated=payment.unallocated,
             paid_back="" in numbers.get(payment.pk, []),
         )
         for payment in found

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NoReturn
 from uuid import UUID
 
 from django.db import transaction
@@ -11,15 +10,14 @@ from django.db.models import Sum
 from billing.invoices.models import Invoice
 from billing.payments.models import Payment, PaymentAllocation
 from billing.payments.queries import balances
+from billing.payments.services.notes import refuse, written
 from billing.payments.services.receiving import ACTION, LOCK
 from billing.records.domain import money
 from billing.records.models import Event
 from issuance.authz import Actor, policy
 from siths_portal.lib import clock
 from siths_portal.lib.database import locks
-from siths_portal.lib.errors import Conflict, Invalid
-
-LONGEST_REASON = 500
+from siths_portal.lib.errors import Conflict
 
 
 @dataclass(frozen=True)
@@ -37,16 +35,16 @@ def allocate(*, actor: Actor, payment_id: UUID, number: str, amount: Decimal, re
     Raises Forbidden, NotFound, and Invalid for an unknown invoice, or more than the payment has or the invoice needs.
     """
     locked = _lock(actor, payment_id)
-    reason = _reason(reason)
+    reason = written("reason", reason, "Skriv varför.")
     invoice = balances.with_remaining(Invoice.objects.filter(number=number.strip())).first()
     if invoice is None:
-        _refuse("number", "invoice-unknown", "Ingen faktura har numret. Skriv numret som det står på fakturan.")
+        refuse("number", "invoice-unknown", "Ingen faktura har numret. Skriv numret som det står på fakturan.")
     most = min(locked.unallocated, invoice.remaining)
     if most <= 0:
         field = "amount" if locked.unallocated <= 0 else "number"
-        _refuse(field, "nothing-to-pay", "Betalningen är redan fördelad." if field == "amount" else "Fakturan är redan betald.")
+        refuse(field, "nothing-to-pay", "Betalningen är redan fördelad." if field == "amount" else "Fakturan är redan betald.")
     if not 0 < amount <= most:
-        _refuse("amount", "amount-wrong", f"Skriv ett belopp över 0 och högst {money.swedish(most)} kr.")
+        refuse("amount", "amount-wrong", f"Skriv ett belopp över 0 och högst {money.swedish(most)} kr.")
     _add(actor, locked.payment, invoice, amount, reason)
 
 
@@ -57,7 +55,7 @@ def pay_back(*, actor: Actor, payment_id: UUID, reason: str) -> None:
     Raises Forbidden, NotFound, Invalid without a reason, and Conflict if everything is allocated.
     """
     locked = _lock(actor, payment_id)
-    reason = _reason(reason)
+    reason = written("reason", reason, "Skriv varför.")
     if locked.unallocated <= 0:
         raise Conflict("payment-allocated", "Betalningen är redan fördelad. Ladda om sidan.")
     _add(actor, locked.payment, None, locked.unallocated, reason)
@@ -70,7 +68,7 @@ def undo(*, actor: Actor, payment_id: UUID, allocation_id: UUID, reason: str) ->
     Raises Forbidden, NotFound, Invalid without a reason, and Conflict if it is taken back already.
     """
     locked = _lock(actor, payment_id)
-    reason = _reason(reason)
+    reason = written("reason", reason, "Skriv varför.")
     wrong = PaymentAllocation.objects.filter(pk=allocation_id, payment=locked.payment, undoes=None).first()
     if wrong is None:
         raise policy.not_found()
@@ -87,17 +85,6 @@ def _lock(actor: Actor, payment_id: UUID) -> _Locked:
         raise policy.not_found()
     allocated = payment.allocations.aggregate(sum=Sum("amount"))["sum"] or balances.ZERO
     return _Locked(payment, payment.amount - allocated)
-
-
-def _reason(reason: str) -> str:
-    reason = reason.strip()
-    if not 0 < len(reason) <= LONGEST_REASON:
-        _refuse("reason", "reason-missing", "Skriv varför.")
-    return reason
-
-
-def _refuse(field: str, code: str, message: str) -> NoReturn:
-    raise Invalid(code, message, fields={field: [message]})
 
 
 def _add(

@@ -75,17 +75,16 @@ def plan(payments: Sequence[BankPayment]) -> Plan:
 
     Raises Invalid if a payment of the same account, entry and part is booked with another amount.
     """
-    seen = _booked(payments)
+    booked = _booked(payments)
     invoices = _invoices(payments)
     found = balances.of(list(invoices.values()))
     remaining = {invoice.pk: found[invoice.pk].remaining for invoice in invoices.values()}
     rows = []
     for payment in payments:
-        if (amount := seen.get(payment.key)) is not None:
+        if (amount := booked.get(payment.key)) is not None:
             _require_same(payment, amount)
             rows.append(Planned(payment, Outcome.KNOWN))
             continue
-        seen[payment.key] = payment.amount
         rows.append(_planned(payment, invoices, remaining))
     return Plan(tuple(rows))
 

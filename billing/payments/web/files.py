@@ -28,13 +28,18 @@ from siths_portal.lib.lists import Column, Empty, Kind, Lines, List, Source, Tag
 from siths_portal.lib.pages.forms import Form
 
 _TAGS = {
-    Outcome.KNOWN: Tag("info", lazy("Redan inläst")),
-    Outcome.FULL: Tag("active", lazy("Betalar fakturan")),
-    Outcome.PART: Tag("info", lazy("Betalar en del")),
-    Outcome.OVER: Tag("due", lazy("Större än fakturan")),
-    Outcome.DOUBLE: Tag("due", lazy("Fakturan är redan betald")),
-    Outcome.UNKNOWN: Tag("due", lazy("Ingen faktura hittad")),
+    Outcome.KNOWN: ("info", lazy("Redan inläst")),
+    Outcome.FULL: ("active", lazy("Betalar fakturan")),
+    Outcome.PART: ("info", lazy("Betalar en del")),
+    Outcome.OVER: ("due", lazy("Större än fakturan")),
+    Outcome.DOUBLE: ("due", lazy("Fakturan är redan betald")),
+    Outcome.UNKNOWN: ("due", lazy("Ingen faktura hittad")),
 }
+
+
+def _outcome(row: Planned) -> Tag:
+    kind, text = _TAGS[row.outcome]
+    return Tag(kind, str(text))
 
 
 class PaymentFileForm(Form):
@@ -61,7 +66,7 @@ class PlannedList(List[Planned]):
         amount_column("belopp", lazy("Belopp"), "whole"),
         Column(key="faktura", heading=lazy("Faktura"), value="number", css="nowrap"),
         amount_column("betalar", lazy("Betalar"), "pays"),
-        Column(key="utfall", heading=lazy("Vad som händer"), value=lambda row: _TAGS[row.outcome], kind=Kind.TAG),
+        Column(key="utfall", heading=lazy("Vad som händer"), value=_outcome, kind=Kind.TAG),
     )  # fmt: skip
     caption = lazy("Betalningar i filen, i svenska kronor")
     caption_hidden = True

@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from billing.payments.queries.payments import AllocationRow
-from billing.payments.services.allocating import LONGEST_REASON
+from billing.payments.services.notes import LONGEST
 from billing.records.domain import money
 from siths_portal.lib.pages.forms import Form
 
@@ -22,7 +22,7 @@ def reason_field() -> forms.CharField:
     return forms.CharField(
         label=_("Skäl"),
         help_text=_("Skälet syns bara för ekonomi. Skriv inget om personer."),
-        max_length=LONGEST_REASON,
+        max_length=LONGEST,
         widget=forms.Textarea(attrs={"rows": 2}),
         error_messages={"required": _("Skriv varför.")},
     )

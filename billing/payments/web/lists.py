@@ -1,5 +1,7 @@
 """The list of payments."""
 
+from typing import Any
+
 from django.db.models import QuerySet
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as translated
@@ -10,7 +12,6 @@ from django_filters import ChoiceFilter, FilterSet
 from billing.payments.models import Payment
 from billing.payments.queries import payments
 from billing.payments.queries.payments import PaymentRow
-from billing.records.domain import money
 from billing.records.web.columns import amount_column
 from billing.records.web.page import actor_of
 from siths_portal.lib.lists import Column, Empty, Kind, List, Rows, Tag
@@ -28,13 +29,6 @@ def state_tag(row: PaymentRow) -> Tag:
     return Tag("active", translated("Fördelad"))
 
 
-def left(row: PaymentRow) -> list[str]:
-    """Returns how much of a payment is not allocated, if only a part of it is."""
-    if 0 < row.unallocated < row.amount:
-        return [translated("{amount} kr kvar").format(amount=money.swedish(row.unallocated))]
-    return []
-
-
 class PaymentFilter(FilterSet):  # type: ignore[misc]
     """The choice of payments by whether they wait to be allocated."""
 
@@ -43,7 +37,7 @@ class PaymentFilter(FilterSet):  # type: ignore[misc]
     class Meta:
         form = Form
 
-    def by_state(self, rows: QuerySet[Payment], name: str, value: str) -> QuerySet[Payment]:
+    def by_state(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         """Returns the payments of the choice."""
         return rows.filter(unallocated__gt=0) if value == "att-fordela" else rows.filter(unallocated__lte=0)
 
@@ -61,8 +55,9 @@ class PaymentList(List[PaymentRow]):
             below=lambda row: [row.payer] if row.payer else [],
         ),
         amount_column("belopp", _("Belopp"), "amount"),
+        amount_column("kvar", _("Att fördela"), "unallocated"),
         Column(key="faktura", heading=_("Faktura"), value=lambda row: ", ".join(row.numbers)),
-        Column(key="status", heading=_("Status"), kind=Kind.TAG, value=state_tag, below=left),
+        Column(key="status", heading=_("Status"), kind=Kind.TAG, value=state_tag),
     )  # fmt: skip
     caption = _("Betalningar, den senaste först. Belopp i svenska kronor.")
     caption_hidden = True

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from billing.payments.queries import balances, payments
+from billing.payments.queries import balances, overdue, payments
 from billing.records.domain import money
 from billing.records.web.page import actor_of
 from issuance.authz import policy
@@ -23,9 +23,12 @@ def settlement(request: HttpRequest, number: str) -> Mapping[str, Any] | None:
     left = (_("Kvar att betala"), found.remaining) if found.remaining >= 0 else (_("Kunden har till godo"), -found.remaining)
     return {
         "rows": [*rows, {"label": left[0], "value": _kronor(left[1])}],
+        "number": number,
         "overdue": found.overdue,
+        "disputed": found.disputed,
         "due_date": invoice.due_date,
         "payments": payments.of_invoice(number),
+        "reminded": overdue.sent_on(invoice.pk),
         "opens": policy.holds(actor_of(request), payments.ACTION),
     }
 

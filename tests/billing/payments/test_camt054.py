@@ -62,6 +62,7 @@ GOOD = entry("A1", Paid("100.00", [OCR]))
         (file(GOOD, account="50501055"), "other-account"),
         (file(entry("", Paid("1.00"))), "entry-without-reference"),
         (file(entry("A1", Paid("1.00"), total="2.00")), "entry-does-not-add-up"),
+        (file(GOOD, GOOD), "entry-twice"),
         (file(GOOD.replace('"SEK"', '"EUR"')), "other-currency"),
         (file(GOOD.replace("100.0", "NaN")), "amount-wrong"),
         (file(GOOD.replace("100.0", "1.001")), "amount-wrong"),

@@ -85,10 +85,10 @@ def test_a_file_is_previewed_and_booked_once(issued):
     changed = plain(client.get(send(client, file(entry("A1", Paid("351.00", [OCR[FIRST]]))))["Location"]).content)
     assert "Posten A1 är redan bokförd med ett annat belopp." in changed
     booked = Event.objects.get(action="payment_file.booked")
-    assert booked.facts["total"], booked.facts["allocated"] == ("1112.50", "700.00")
+    assert (booked.facts["total"], booked.facts["allocated"]) == ("1112.50", "700.00")
     listed = plain(client.get("/fakturor/betalningar/?status=att-fordela").content)
     assert "3 betalningar hör inte till någon faktura." in listed
-    assert "50,00 kr kvar" in listed
+    assert "202300000223 Region Norr 300,00 50,00 2023-000002 Att fördela" in listed
 
 
 def test_what_is_paid_is_on_the_invoice_in_the_list_and_in_the_file(issued):

@@ -1,0 +1,76 @@
+"""Overdue invoices with their disputes and reminders, for finance."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from billing.invoices.models import Invoice
+from billing.invoices.queries.settlement import Paid
+from billing.payments.models import Reminder, ReminderState
+from billing.payments.queries import balances
+from billing.payments.queries.payments import ACTION
+from billing.payments.services import reminding
+from issuance.authz import Actor, policy
+from siths_portal.lib import clock
+from siths_portal.lib.lists import Rows
+
+
+@dataclass(frozen=True)
+class OverdueRow:
+    """An overdue invoice. `reminder` is the newest one, `hindrance` why it can get none now, "" if it can."""
+
+    number: str
+    customer: str
+    due_date: dt.date
+    days: int
+    remaining: Decimal
+    disputed: bool
+    reminder: Reminder | None
+    hindrance: str
+
+
+def rows(actor: Actor) -> Rows[Invoice, OverdueRow]:
+    """Returns the overdue invoices. Raises Forbidden."""
+    policy.require_global(actor, ACTION)
+    return Rows(balances.narrow(Invoice.objects.all(), Paid.OVERDUE), _rows)
+
+
+def count() -> int:
+    """Returns how many invoices are overdue and not disputed."""
+    overdue = balances.narrow(Invoice.objects.all(), Paid.OVERDUE)
+    return overdue.filter(~balances.disputed()).count()
+
+
+def _rows(found: Sequence[Invoice]) -> list[OverdueRow]:
+    settlements, hindrances = balances.of(found), reminding.hindrances(found)
+    newest: dict[object, Reminder] = {}
+    for reminder in Reminder.objects.filter(invoice__in=[invoice.pk for invoice in found]).order_by("requested_at", "pk"):
+        newest[reminder.invoice_id] = reminder
+    today = clock.today()
+    return [
+        OverdueRow(
+            number=invoice.number or "",
+            customer=invoice.buyer["name"],
+            due_date=invoice.due_date or today,
+            days=(today - (invoice.due_date or today)).days,
+            remaining=settlements[invoice.pk].remaining,
+            disputed=settlements[invoice.pk].disputed,
+            reminder=newest.get(invoice.pk),
+            hindrance=hindrances[invoice.pk],
+        )
+        for invoice in found
+    ]
+
+
+def reminder_text(reminder: Reminder) -> str:
+    """Returns the state of a reminder in words, with its day."""
+    day = reminder.requested_at.astimezone(clock.STOCKHOLM).date()
+    return f"{day}: {ReminderState(reminder.state).label}"
+
+
+def sent_on(invoice_id: UUID) -> list[dt.date]:
+    """Returns the days of the reminders that were sent."""
+    sent = Reminder.objects.filter(invoice_id=invoice_id, state=ReminderState.SENT).order_by("settled_at")
+    return [at.astimezone(clock.STOCKHOLM).date() for at in sent.values_list("settled_at", flat=True) if at]
