@@ -26,6 +26,7 @@ class Invoice(models.Model):
     `seller` and `buyer` are copies made with the draft. `content_sha256` covers the copies, the lines and the totals.
     `chain_hash` covers `content_sha256`, the number, the dates, the payment reference and the previous invoice's `chain_hash`.
     `gate_version` names the rules that the draft passed; a draft that other rules passed is made again before it gets a number.
+    `program_version` is that of the program that made the draft; empty for documents from before it was stored.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -45,6 +46,7 @@ class Invoice(models.Model):
     payable = models.DecimalField(max_digits=14, decimal_places=2)
     content_sha256 = models.CharField(max_length=64)
     gate_version = models.CharField(max_length=100, default="")
+    program_version = models.CharField(max_length=40, default="", db_default="")
     drafted_at = models.DateTimeField()
     series = models.CharField(max_length=10, null=True)
     sequence = models.PositiveIntegerField(null=True)

@@ -24,7 +24,7 @@ from billing.ledger.models import FeedPosition, LedgerEntry, SubscriptionSnapsho
 from billing.payments.models import Dispute, DisputeReason, Payment, PaymentAllocation, PaymentFile, Reminder, ReminderState
 from billing.price_changes.models import PriceChange, PriceImport
 from billing.prices.models import PriceItem
-from billing.records.models import Document, Event, EventMacs, EventSeal
+from billing.records.models import Document, Event, EventMacs, EventSeal, RetentionRule
 from billing.runs.models import InvoiceRun, ItemState, RunApproval, RunCheck, RunItem, RunState
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "PriceItem",
     "Reminder",
     "ReminderState",
+    "RetentionRule",
     "RunApproval",
     "RunCheck",
     "RunItem",

@@ -1,4 +1,4 @@
-"""The application's event table with its seals, and the documents table."""
+"""The application's event table with its seals, the documents table, and how long the database keeps what is booked."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -26,6 +26,25 @@ class EventMacs(seals.AuditMacs):
 
 class Document(documents.Document):
     """Bytes of an invoice: the UBL document and the PDF."""
+
+
+class RetentionRule(models.Model):
+    """The rule by which the database keeps what is booked: one row, or none for a financial year that is the calendar year.
+
+    What is booked in a financial year is kept through 31 December of the calendar year in which it ended plus `kept_years`. The
+    function `billing_retention_until` computes that day. The database refuses fewer than seven years, and to delete the row.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    year_ends_in = models.PositiveSmallIntegerField(default=12)
+    kept_years = models.PositiveSmallIntegerField(default=7)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="billing_retention_one_rule", condition=Q(id=1)),
+            models.CheckConstraint(name="billing_retention_month", condition=Q(year_ends_in__gte=1, year_ends_in__lte=12)),
+            models.CheckConstraint(name="billing_retention_seven_years", condition=Q(kept_years__gte=7)),
+        ]
 
 
 class TwoPersonRequest(models.Model):

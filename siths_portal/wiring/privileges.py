@@ -117,6 +117,7 @@ TABLES: Mapping[str, Rights] = {
         f"billing_{name}": {PORTAL: "SIUD", WORKER: "SIUD", PKI: "S"}
         for name in ("invoice", "invoiceline", "lineevent", "unpricedfact", "customerimport", "paymentfile", "priceimport")
     },
+    "billing_retentionrule": {PORTAL: "S", WORKER: "S", PKI: "S"},
     "billing_deliveryattempt": {PORTAL: "S", WORKER: "SI", PKI: "S"},
     **{f"billing_{name}": {PORTAL: "SI", WORKER: "SI", PKI: "S"} for name in ("creditrequestline", "entryrelease")},
     # --- authn: machine clients are registered by a command.

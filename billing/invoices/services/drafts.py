@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from django.conf import settings
+
 from billing.customers.models import BillingCustomer
 from billing.documents import ubl, validation
 from billing.documents.domain.invoices import InvoiceContent, NumberedInvoice
@@ -70,6 +72,7 @@ def store(
         payable=totals.payable,
         content_sha256=content_hash(content),
         gate_version=validation.VERSION,
+        program_version=settings.PROGRAM_VERSION,
         drafted_at=clock.now(),
     )
     InvoiceLine.objects.bulk_create(

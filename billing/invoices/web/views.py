@@ -21,6 +21,7 @@ from billing.invoices.web.charts import months_chart
 from billing.invoices.web.forms import FilterForm
 from billing.invoices.web.lists import InvoiceList, LineEventList
 from billing.records.domain import identifiers, money
+from billing.records.queries.retention import retention_until
 from billing.records.web.page import actor_of, page
 from billing.records.web.panels import invoice_panels
 from issuance.authz import Action, Actor, policy
@@ -123,6 +124,7 @@ def _facts(view: queries.InvoiceView) -> list[dict[str, Any]]:
         (_("Fakturerat objekt"), buyer.invoiced_object),
         (_("Frågor"), invoice.content.seller.email),
         (_("Dröjsmålsränta"), "" if invoice.content.preceding else _("Enligt räntelagen")),
+        (_("Sparas minst till och med"), retention_until(invoice.issue_date).isoformat()),
     ]
     return [{"label": label, "value": value} for label, value in rows if value]
 
