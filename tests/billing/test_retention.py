@@ -9,7 +9,6 @@ from django.db import DatabaseError, connection, transaction
 
 from billing.models import Invoice, InvoiceRun, Notice, RetentionRule
 from billing.payments.services import receiving
-from billing.records.queries.retention import retention_until
 from billing.service import run_month
 from issuance.authz import Role
 from siths_portal.lib import clock
@@ -57,6 +56,12 @@ def test_nobody_deletes_what_is_booked(booked):
         assert (invoice.program_version, bool(invoice.gate_version)) == (settings.PROGRAM_VERSION, True)
         assert all(stored.renderer_version for stored in invoice.files.all())
     assert "Sparas minst till och med 2030-12-31" in plain(booked.client(Role.FINANCE_ADMIN).get(f"/fakturor/{FIRST}/").content)
+
+
+def retention_until(day: dt.date) -> dt.date:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT billing_retention_until(%s)", [day])
+        return cursor.fetchone()[0]
 
 
 def test_the_day_follows_the_financial_year(facts):

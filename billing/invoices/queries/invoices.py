@@ -21,6 +21,7 @@ from billing.ledger.domain import line_kinds
 from billing.ledger.domain.line_kinds import DrillDown
 from billing.ledger.models import LedgerEntry
 from billing.records.domain.periods import Month
+from billing.records.queries.retention import retention_until
 from issuance import service as issuance
 from issuance.authz import Actor, policy
 from siths_portal.lib import ports as connected
@@ -81,6 +82,10 @@ class InvoiceView:
     """The sum to pay of the customer's invoice for the month before, if there is one."""
     credit_notes: tuple[str, ...]
     """The numbers of the credit notes that credit the invoice."""
+    settlement: Settlement | None
+    """What is paid; None for a credit note."""
+    kept_until: dt.date
+    """The last day on which the database refuses to delete the invoice."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,8 @@ def rows(
     actor: Actor, *, party_id: UUID | None = None, month: Month | None = None, paid: Paid | None = None
 ) -> Rows[Invoice, InvoiceRow]:
     """Returns the invoices that `actor` may read, optionally of one customer or month, or paid or not. Raises Forbidden."""
-    return Rows(_wanted(actor, party_id, month, paid).select_related("corrects").only(*_LISTED), _invoice_rows)
+    wanted = _wanted(actor, party_id, month, paid).select_related("corrects").only(*_LISTED)
+    return Rows(SETTLEMENTS.get().with_sums(wanted), _invoice_rows)
 
 
 def sums(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None, paid: Paid | None = None) -> Sums:
@@ -169,7 +175,7 @@ _LISTED = (
 
 
 def _invoice_rows(found: Sequence[Invoice]) -> list[InvoiceRow]:
-    settlements = SETTLEMENTS.get().of(found)
+    settlements = SETTLEMENTS.get()
     return [
         InvoiceRow(
             number=row.number or "",
@@ -182,7 +188,7 @@ def _invoice_rows(found: Sequence[Invoice]) -> list[InvoiceRow]:
             payable=DocumentType(row.document_type).sign * row.payable,
             due_date=row.due_date,
             state=InvoiceState(row.state).label,
-            settlement=settlements.get(row.pk),
+            settlement=settlements.of(row),
         )
         for row in found
     ]
@@ -190,7 +196,7 @@ def _invoice_rows(found: Sequence[Invoice]) -> list[InvoiceRow]:
 
 def invoice(actor: Actor, number: str) -> InvoiceView:
     """Returns one invoice with all its lines. Raises NotFound if `actor` may read no invoice with this number."""
-    shown = visible(actor)
+    shown = SETTLEMENTS.get().with_sums(visible(actor)).annotate(kept_until=retention_until("issue_date"))
     row = shown.filter(number=number).select_related("corrects").prefetch_related("lines", "credit_notes").first()
     if row is None:
         raise policy.not_found()
@@ -199,7 +205,15 @@ def invoice(actor: Actor, number: str) -> InvoiceView:
     formats = frozenset(row.files.values_list("file_format", flat=True))
     credit_notes = tuple(sorted(note.number for note in row.credit_notes.all() if note.number))
     state = InvoiceState(row.state).label
-    return InvoiceView(frozen.numbered(row), state, formats, before.payable if before else None, credit_notes)
+    return InvoiceView(
+        invoice=frozen.numbered(row),
+        state=state,
+        formats=formats,
+        before=before.payable if before else None,
+        credit_notes=credit_notes,
+        settlement=SETTLEMENTS.get().of(row),
+        kept_until=row.kept_until,
+    )
 
 
 def issued_before(party_id: UUID, month: Month) -> Invoice | None:

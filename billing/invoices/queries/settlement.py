@@ -1,11 +1,9 @@
 """What is paid of invoices, for their list and pages. `billing.payments` knows it and registers."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
-from uuid import UUID
+from typing import Any, Protocol
 
 from django.db.models import QuerySet
 
@@ -39,8 +37,12 @@ class Settlement:
 class Settlements(Protocol):
     """What `billing.payments` answers."""
 
-    def of(self, invoices: Sequence[Invoice]) -> Mapping[UUID, Settlement]:
-        """Returns the settlement of each invoice by its id, in a constant number of queries. Leaves out credit notes."""
+    def with_sums(self, invoices: QuerySet[Invoice]) -> QuerySet[Any]:
+        """Returns the same invoices, read with what `of` needs."""
+        ...
+
+    def of(self, invoice: Any) -> Settlement | None:
+        """Returns the settlement of an invoice of `with_sums`, without a query; None for a credit note."""
         ...
 
     def narrow(self, invoices: QuerySet[Invoice], paid: Paid) -> QuerySet[Invoice]:

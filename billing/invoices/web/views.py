@@ -21,7 +21,6 @@ from billing.invoices.web.charts import months_chart
 from billing.invoices.web.forms import FilterForm
 from billing.invoices.web.lists import InvoiceList, LineEventList
 from billing.records.domain import identifiers, money
-from billing.records.queries.retention import retention_until
 from billing.records.web.page import actor_of, page
 from billing.records.web.panels import invoice_panels
 from issuance.authz import Action, Actor, policy
@@ -81,7 +80,7 @@ def _invoice_page(request: HttpRequest, view: queries.InvoiceView, shown: Shown[
         "payment": _payment(view) if not content.preceding else [],
         "facts": _facts(view),
         "files": _functions(view),
-        "panels": invoice_panels(request, view.invoice.number),
+        "panels": invoice_panels(request, view),
         "may_credit": not content.preceding and policy.holds(actor_of(request), Action.MANAGE_BILLING),
     }
     return page(request, "billing/invoice_page.html", context)
@@ -124,7 +123,7 @@ def _facts(view: queries.InvoiceView) -> list[dict[str, Any]]:
         (_("Fakturerat objekt"), buyer.invoiced_object),
         (_("Frågor"), invoice.content.seller.email),
         (_("Dröjsmålsränta"), "" if invoice.content.preceding else _("Enligt räntelagen")),
-        (_("Sparas minst till och med"), retention_until(invoice.issue_date).isoformat()),
+        (_("Sparas minst till och med"), view.kept_until.isoformat()),
     ]
     return [{"label": label, "value": value} for label, value in rows if value]
 

@@ -1,6 +1,6 @@
 """What remains to pay of invoices: the sum to pay, less credit notes, less allocated payments."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -23,59 +23,49 @@ def issued_invoices() -> QuerySet[Invoice]:
     return Invoice.objects.filter(state=InvoiceState.ISSUED, document_type=DocumentType.INVOICE.value)
 
 
-def paid_by_invoice(invoice_ids: Collection[UUID]) -> dict[UUID, Decimal]:
-    """Returns what payments pay of these invoices. Leaves out invoices without payments."""
-    rows = PaymentAllocation.objects.filter(invoice_id__in=invoice_ids).order_by()
-    return dict(rows.values_list("invoice_id").annotate(Sum("amount")))
-
-
-def credited_by_invoice(invoice_ids: Collection[UUID]) -> dict[UUID, Decimal]:
-    """Returns what credit notes credit of these invoices. Leaves out invoices without credit notes."""
-    notes = Invoice.objects.filter(corrects_id__in=invoice_ids, state=InvoiceState.ISSUED).order_by()
-    return dict(notes.values_list("corrects_id").annotate(Sum("payable")))
-
-
 def disputed() -> Exists:
     """Returns the condition that an invoice has an open dispute."""
     return Exists(Dispute.objects.filter(invoice=OuterRef("pk"), closed_at=None))
 
 
-def disputed_of(invoice_ids: Collection[UUID]) -> set[UUID]:
-    """Returns which of these invoices have an open dispute."""
-    return set(Dispute.objects.filter(invoice_id__in=invoice_ids, closed_at=None).values_list("invoice_id", flat=True))
-
-
-def of(invoices: Sequence[Invoice]) -> Mapping[UUID, Settlement]:
+def with_sums(invoices: QuerySet[Invoice]) -> QuerySet[Any]:
     """See `Settlements`."""
-    payable = [invoice for invoice in invoices if invoice.document_type == DocumentType.INVOICE]
-    ids = [invoice.pk for invoice in payable]
-    paid, credited, objected = (paid_by_invoice(ids), credited_by_invoice(ids), disputed_of(ids)) if ids else ({}, {}, set())
-    today, found = clock.today(), {}
-    for invoice in payable:
-        remaining = invoice.payable - paid.get(invoice.pk, ZERO) - credited.get(invoice.pk, ZERO)
-        overdue = remaining > 0 and invoice.due_date is not None and invoice.due_date < today
-        sums = (paid.get(invoice.pk, ZERO), credited.get(invoice.pk, ZERO), remaining)
-        found[invoice.pk] = Settlement(*sums, overdue, invoice.pk in objected)
-    return found
+    paid = PaymentAllocation.objects.filter(invoice=OuterRef("pk")).order_by().values("invoice")
+    notes = Invoice.objects.filter(corrects=OuterRef("pk"), state=InvoiceState.ISSUED).order_by().values("corrects")
+    return invoices.annotate(
+        paid=Coalesce(Subquery(paid.annotate(sum=Sum("amount")).values("sum")), Value(ZERO), output_field=_AMOUNT),
+        credited=Coalesce(Subquery(notes.annotate(sum=Sum("payable")).values("sum")), Value(ZERO), output_field=_AMOUNT),
+        disputed=disputed(),
+    )
+
+
+def of(invoice: Any) -> Settlement | None:
+    """See `Settlements`."""
+    if invoice.document_type != DocumentType.INVOICE:
+        return None
+    remaining = invoice.payable - invoice.paid - invoice.credited
+    overdue = remaining > 0 and invoice.due_date is not None and invoice.due_date < clock.today()
+    return Settlement(invoice.paid, invoice.credited, remaining, overdue, invoice.disputed)
+
+
+def settlements(invoice_ids: Collection[UUID]) -> dict[UUID, Settlement]:
+    """Returns the settlements of these invoices, by one query. Leaves out credit notes."""
+    rows = with_sums(issued_invoices().filter(pk__in=invoice_ids))
+    return {row.pk: found for row in rows if (found := of(row))}
 
 
 def with_remaining(invoices: QuerySet[Invoice]) -> QuerySet[Any]:
     """Returns the invoices that can be paid, with `remaining`."""
     payable = invoices.filter(state=InvoiceState.ISSUED, document_type=DocumentType.INVOICE.value)
-    paid = PaymentAllocation.objects.filter(invoice=OuterRef("pk")).order_by().values("invoice")
-    notes = Invoice.objects.filter(corrects=OuterRef("pk"), state=InvoiceState.ISSUED).order_by().values("corrects")
-    return payable.annotate(
-        remaining=F("payable")
-        - Coalesce(Subquery(paid.annotate(sum=Sum("amount")).values("sum")), Value(ZERO), output_field=_AMOUNT)
-        - Coalesce(Subquery(notes.annotate(sum=Sum("payable")).values("sum")), Value(ZERO), output_field=_AMOUNT)
-    )
+    found: QuerySet[Any] = with_sums(payable).annotate(remaining=F("payable") - F("paid") - F("credited"))
+    return found
 
 
-def narrow(invoices: QuerySet[Invoice], paid: Paid) -> QuerySet[Invoice]:
+def narrow(invoices: QuerySet[Invoice], paid: Paid) -> QuerySet[Any]:
     """See `Settlements`."""
     found = with_remaining(invoices)
     if paid is Paid.DISPUTED:
-        return found.filter(disputed())
+        return found.filter(disputed=True)
     if paid is Paid.PAID:
         return found.filter(remaining__lte=0)
     unpaid = found.filter(remaining__gt=0)

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from uuid import UUID
+from typing import Any
 
 from billing.invoices.models import Invoice
 from billing.invoices.queries.settlement import Paid
@@ -40,11 +40,11 @@ def rows(actor: Actor) -> Rows[Invoice, OverdueRow]:
 def count() -> int:
     """Returns how many invoices are overdue and not disputed."""
     overdue = balances.narrow(Invoice.objects.all(), Paid.OVERDUE)
-    return overdue.filter(~balances.disputed()).count()
+    return overdue.filter(disputed=False).count()
 
 
-def _rows(found: Sequence[Invoice]) -> list[OverdueRow]:
-    settlements, hindrances = balances.of(found), reminding.hindrances(found)
+def _rows(found: Sequence[Any]) -> list[OverdueRow]:
+    hindrances = reminding.hindrances(found)
     newest: dict[object, Reminder] = {}
     for reminder in Reminder.objects.filter(invoice__in=[invoice.pk for invoice in found]).order_by("requested_at", "pk"):
         newest[reminder.invoice_id] = reminder
@@ -55,8 +55,8 @@ def _rows(found: Sequence[Invoice]) -> list[OverdueRow]:
             customer=invoice.buyer["name"],
             due_date=invoice.due_date or today,
             days=(today - (invoice.due_date or today)).days,
-            remaining=settlements[invoice.pk].remaining,
-            disputed=settlements[invoice.pk].disputed,
+            remaining=invoice.remaining,
+            disputed=invoice.disputed,
             reminder=newest.get(invoice.pk),
             hindrance=hindrances[invoice.pk],
         )
@@ -70,7 +70,7 @@ def reminder_text(reminder: Reminder) -> str:
     return f"{day}: {ReminderState(reminder.state).label}"
 
 
-def sent_on(invoice_id: UUID) -> list[dt.date]:
-    """Returns the days of the reminders that were sent."""
-    sent = Reminder.objects.filter(invoice_id=invoice_id, state=ReminderState.SENT).order_by("settled_at")
+def sent_on(number: str) -> list[dt.date]:
+    """Returns the days on which reminders of an invoice were sent."""
+    sent = Reminder.objects.filter(invoice__number=number, state=ReminderState.SENT).order_by("settled_at")
     return [at.astimezone(clock.STOCKHOLM).date() for at in sent.values_list("settled_at", flat=True) if at]

@@ -77,8 +77,8 @@ def plan(payments: Sequence[BankPayment]) -> Plan:
     """
     booked = _booked(payments)
     invoices = _invoices(payments)
-    found = balances.of(list(invoices.values()))
-    remaining = {invoice.pk: found[invoice.pk].remaining for invoice in invoices.values()}
+    settlements = balances.settlements([invoice.pk for invoice in invoices.values()])
+    remaining = {invoice_id: found.remaining for invoice_id, found in settlements.items()}
     rows = []
     for payment in payments:
         if (amount := booked.get(payment.key)) is not None:
@@ -124,5 +124,4 @@ def _invoices(payments: Iterable[BankPayment]) -> dict[str, Invoice]:
     given = {each for payment in payments for each in payment.references if identifiers.ocr_valid(each)}
     numbers = {f"{each[:4]}-{each[4:-2]}" for each in given}
     found = balances.issued_invoices().filter(number__in=numbers)
-    found = found.only("number", "document_type", "payable", "due_date", "payment_reference")
-    return {invoice.payment_reference: invoice for invoice in found if invoice.payment_reference in given}
+    return {each.payment_reference: each for each in found.only("number", "payment_reference") if each.payment_reference in given}

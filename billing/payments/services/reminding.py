@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
@@ -53,7 +54,8 @@ def remind(*, actor: Actor, number: str) -> None:
 
 def hindrances(invoices: Collection[Invoice]) -> dict[UUID, str]:
     """Returns for each invoice why it can get no reminder now, "" if it can, in a constant number of queries."""
-    found, ids = balances.of(list(invoices)), [invoice.pk for invoice in invoices]
+    ids = [invoice.pk for invoice in invoices]
+    found = balances.settlements(ids)
     recent = Reminder.objects.filter(invoice_id__in=ids).exclude(state=ReminderState.NOT_NEEDED)
     reminded = set(recent.filter(requested_at__gt=clock.now() - BETWEEN).values_list("invoice_id", flat=True))
     reachable = addresses({invoice.party_id for invoice in invoices})
@@ -98,9 +100,9 @@ def _lease() -> _Leased | None:
             return None
         reminder.next_at = now + LEASE
         reminder.save(update_fields=["next_at"])
-        settlement = balances.of([reminder.invoice])[reminder.invoice_id]
+        settlement = balances.settlements([reminder.invoice_id])[reminder.invoice_id]
         needed = settlement.overdue and not settlement.disputed
-        return _Leased(reminder.pk, message_about(reminder) if needed else None)
+        return _Leased(reminder.pk, message_about(reminder, settlement.remaining) if needed else None)
 
 
 def _send(message: Message) -> tuple[ReminderState, str]:
@@ -113,10 +115,9 @@ def _send(message: Message) -> tuple[ReminderState, str]:
     return ReminderState.SENT, ""
 
 
-def message_about(reminder: Reminder) -> Message:
+def message_about(reminder: Reminder, remaining: Decimal) -> Message:
     """Returns the reminder: the invoice's number, what remains of it, and how to pay it."""
     invoice = reminder.invoice
-    remaining = balances.of([invoice])[invoice.pk].remaining
     seller, domain = invoice.seller, settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
     text = (
         f"Hej!\n\nFaktura {invoice.number} från {seller['name']} skulle betalas senast {invoice.due_date}. "

@@ -1,13 +1,8 @@
 """Until when the database keeps what is booked."""
 
-import datetime as dt
-
-from django.db import connection
+from django.db.models import DateField, F, Func
 
 
-def retention_until(booked_on: dt.date) -> dt.date:
-    """Returns the last day on which the database refuses to delete what was booked on that day."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT billing_retention_until(%s)", [booked_on])
-        found: tuple[dt.date] = cursor.fetchone()
-    return found[0]
+def retention_until(booked_on: str) -> Func:
+    """Returns an expression: the last day on which the database refuses to delete what was booked on the day in this field."""
+    return Func(F(booked_on), function="billing_retention_until", output_field=DateField())

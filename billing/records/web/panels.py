@@ -11,14 +11,14 @@ from siths_portal.lib.registry import Registry
 
 @dataclass(frozen=True)
 class InvoicePanel:
-    """A panel. `build` returns what its template shows of the invoice with this number, or None to leave the panel out.
+    """A panel. `build` returns what its template shows of the invoice, or None to leave the panel out.
 
-    The page has found the invoice for its reader before it calls `build`, which checks any further right itself.
+    The page gives it the `InvoiceView` that it has found for its reader; `build` checks any further right itself.
     """
 
     rank: int
     template: str
-    build: Callable[[HttpRequest, str], Mapping[str, Any] | None]
+    build: Callable[[HttpRequest, Any], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class BuiltPanel:
 INVOICE_PANELS: Registry[InvoicePanel] = Registry(key=lambda panel: panel.template, order=lambda panel: panel.rank)
 
 
-def invoice_panels(request: HttpRequest, number: str) -> list[BuiltPanel]:
+def invoice_panels(request: HttpRequest, view: Any) -> list[BuiltPanel]:
     """Returns the panels of an invoice, in order."""
-    built = ((panel, panel.build(request, number)) for panel in INVOICE_PANELS)
+    built = ((panel, panel.build(request, view)) for panel in INVOICE_PANELS)
     return [BuiltPanel(panel.template, content) for panel, content in built if content is not None]
