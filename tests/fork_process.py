@@ -167,7 +167,8 @@ def _serve_loaded(line: int, request: Request) -> None:
 def _run(command: list[str]) -> None:
     if plain(command) != command:
         warnings.simplefilter("ignore")
-    first, *rest = plain(command)
+    command = plain(command)
+    first, *rest = command
     if first == "-m":
         sys.path.insert(0, str(Path.cwd()))
         sys.argv = rest

@@ -31,10 +31,11 @@ def told(folder: Path, command: list[str], **options: object) -> dict[str, objec
 
 
 @pytest.mark.parametrize("way", ["-c", "-m", "file"])
-@pytest.mark.parametrize("own_session", [False, True])
-def test_a_process_finds_what_it_would_find(tmp_path: Path, way: str, own_session: bool) -> None:
+@pytest.mark.parametrize(("own_session", "quietly"), [(False, True), (True, False)])
+def test_a_process_finds_what_it_would_find(tmp_path: Path, way: str, own_session: bool, quietly: bool) -> None:
     (tmp_path / "say.py").write_text(SAY)
     command = {"-c": ["-c", SAY, "one"], "-m": ["-m", "say", "one"], "file": ["say.py", "one"]}[way]
+    command = [*fork_server.QUIETLY, *command] if quietly else command
     options = {"env": os.environ | {"OTHER": "ä"}, "start_new_session": own_session}
     forked = told(tmp_path, command, **options)
     with fork_server.anew():
