@@ -151,7 +151,9 @@ STATIC_URL = "/static/"
 STATIC_HASHED = env.bool("STATIC_HASHED", default=not DEBUG)
 STATIC_ROOT = VAR_DIR / "static" if STATIC_HASHED else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]  # pages use no files of libraries
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = not STATIC_HASHED
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_MAX_AGE = env.int("STATIC_MAX_AGE", default=0 if DEBUG else 60)
 if STATIC_HASHED:
     STORAGES = {

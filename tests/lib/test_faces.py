@@ -219,6 +219,14 @@ def test_production_speaks_tls_and_says_so(face: str, deployed: dict[str, str], 
             assert "immutable" in answer.headers["Cache-Control"]
 
 
+def test_production_has_each_file_of_the_pages_once_by_its_hash_and_none_of_the_libraries(deployed: dict[str, str]) -> None:
+    folder, ours = Path(deployed["SITHS_VAR_DIR"]) / "static", settings.BASE_DIR / "static"
+    collected = json.loads((folder / "staticfiles.json").read_text())["paths"]
+    assert set(collected) == {str(path.relative_to(ours)) for path in ours.rglob("[!.]*") if path.is_file()}
+    kept = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"staticfiles.json"}
+    assert {name for name in kept if not name.endswith((".br", ".gz"))} == set(collected.values())
+
+
 def test_a_database_that_is_gone_is_a_page_and_not_a_trace(tmp_path: Path) -> None:
     with serving("status", tmp_path / "log", DATABASE_URL="postgres://siths_app@/siths?host=/nonexistent") as url:
         answer = requests.get(url, timeout=60)
