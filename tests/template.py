@@ -1,4 +1,4 @@
-"""A migrated database cluster that is made once a run, in a process of its own, and copied by each test process.
+"""A migrated database cluster that is made once a run, in a process of its own, and copied by each test process and by the stage.
 
 `python -m tests.template FOLDER` makes it. Test processes start meanwhile and wait for its end in `cluster_of`.
 """
@@ -10,11 +10,13 @@ import time
 import traceback
 from pathlib import Path
 
-from siths_portal.dev.private_services import OWNER_ROLE, PRIVILEGES_SQL, ROLES_SQL, PrivatePostgres
+from siths_portal.dev.private_services import DATABASE, OWNER_ROLE, PRIVILEGES_SQL, ROLES_SQL, PrivatePostgres
 from tests.database_roles import TEST_ROLE, TEST_ROLE_SQL, let_tests_arrange
 
 NAME = "test_siths"
 SECONDS = 600
+DURABLE = "fsync = on\nsynchronous_commit = on\nfull_page_writes = on\nautovacuum_analyze_threshold = 50\n"
+"""What the template has otherwise, as PostgreSQL has it by default (`PrivatePostgres.create`)."""
 _END = "end"
 """The file that says that the template is finished: empty, or with the traceback of what failed."""
 
@@ -32,6 +34,12 @@ def begin(folder: Path) -> "subprocess.Popen[bytes]":
 
 def cluster_of(folder: Path, own: PrivatePostgres) -> None:
     """Starts `own` as a copy of the template when that is finished. Raises RuntimeError if the template failed."""
+    copy_to(folder, own)
+    own.start()
+
+
+def copy_to(folder: Path, own: PrivatePostgres) -> None:
+    """Gives `own`, which does not run yet, the template's files when those are finished. Raises RuntimeError if they failed."""
     deadline = time.monotonic() + SECONDS
     while not (folder / _END).exists():
         if time.monotonic() > deadline:
@@ -39,10 +47,17 @@ def cluster_of(folder: Path, own: PrivatePostgres) -> None:
         time.sleep(0.05)
     if fault := (folder / _END).read_text():
         raise RuntimeError(fault)
-    subprocess.run(["cp", "-a", "--reflink=auto", f"{_cluster(folder).socket_dir}/.", str(own.socket_dir)], check=True)
+    own.data.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", str(_cluster(folder).data), str(own.data)], check=True)
     with (own.data / "postgresql.conf").open("a") as configuration:
-        configuration.write(f"unix_socket_directories = '{own.socket_dir}'\n")
-    own.start()
+        configuration.write(f"unix_socket_directories = '{own.socket_dir}'\n" + (DURABLE if own.fsync else ""))
+    own.create()  # whose files are there: it lets the users in
+
+
+def become_plain(own: PrivatePostgres) -> None:
+    """Makes of the running copy what `migrate` makes of nothing: the database has its usual name, and no test a right."""
+    own.psql(f"ALTER DATABASE {NAME} RENAME TO {DATABASE}")
+    own.psql(f"DROP OWNED BY {TEST_ROLE}; DROP ROLE {TEST_ROLE}", database=DATABASE)
 
 
 def make(folder: Path) -> None:

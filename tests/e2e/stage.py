@@ -1,6 +1,7 @@
 """The whole house as `make run` builds it, on free ports, in a folder and a database of its own, for one module of tests.
 
-Steps, programs and settings are those of `siths_portal.dev`; only the supervisor is missing, whose place the fixture takes.
+Steps, programs and settings are those of `siths_portal.dev`; only the supervisor is missing, whose place the fixture takes. The
+cluster begins as a copy of the run's migrated one (`tests/template.py`), and is durable.
 """
 
 import contextlib
@@ -26,6 +27,7 @@ from siths_portal.dev.home import House
 from siths_portal.dev.launch import HOUSE, PROGRAM
 from siths_portal.dev.private_services import DATABASE
 from siths_portal.dev.progress import HouseError, wait_for
+from tests import template
 from tests.pki_fixtures import demo_file
 from tests.ports import allow_house, guarded
 
@@ -195,9 +197,10 @@ def _fill(made: Stage, *, ceremony: bool) -> None:
     house = made.house
     (house.var / "log").mkdir(parents=True)
     tokens.write_settings(house)
-    house.postgres.create()
+    template.copy_to(Path(os.environ["SITHS_TEST_TEMPLATE"]), house.postgres)
     house.redis.folder.mkdir()
     made.start(*programs.data_services(house))
+    template.become_plain(house.postgres)
     house.postgres.provision()
     for arguments in (["collectstatic", "--no-input", "-v", "0"], ["migrate", "--no-input", "-v", "0"]):
         steps.manage(arguments[0], *arguments).work(house)
