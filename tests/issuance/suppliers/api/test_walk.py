@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ REPEATS = 10 if LONG else 1
 # All in `make faults`; in the short form the one that leaves a planned row without an answer, and the last.
 ALL_API_POINTS = ("api.before-receipt", "api.after-receipt", "pki.plan.before-commit", "api.after-commit")
 API_POINTS = ALL_API_POINTS if LONG else ALL_API_POINTS[2:]
+QUICK = ("--p256-article", "631")
+"""Options for cards that are about something else than their keys: four RSA keys take most of the time that a card takes."""
 STEPS = ["accepted", "made", "personalised", "produced", "puk-sealed", "sent"]
 
 
@@ -115,15 +118,6 @@ def test_a_card_from_the_queue_to_the_post(worker, world: World, bureau: Bureau,
     assert not re.search(r"\b18\d{10}\b", without_chance(told))
 
 
-def test_registered_mail_and_a_protected_person(worker, world: World, bureau: Bureau) -> None:
-    from issuance.orders.models.orders import CardOrder
-
-    order = world.order(1, article="631-REK", protected_person_indicator=True)
-    assert bureau.once("--order", order).returncode == 0
-    check_one_card(bureau, order)
-    assert re.fullmatch(r"LA\d{2}R\d{6}SE", CardOrder.objects.get(pk=order).registered_mail_id)
-
-
 def test_the_ordered_photo_and_no_other_comes_onto_a_card_with_p256_keys(worker, world: World, bureau: Bureau, stage, a) -> None:
     from issuance.orders.models.orders import CardOrder
     from siths_portal.simulators.supplier import BadDelivery, Job, Records, Supplier
@@ -171,10 +165,13 @@ def test_the_card_signs_with_what_it_was_given(start_worker, world: World, burea
 
 
 def test_one_order_alone_and_an_order_that_is_not_there(worker, world: World, bureau: Bureau) -> None:
+    """The one is that of a protected person, by registered mail."""
     from issuance.orders.models.orders import CardOrder
 
-    first, second = world.order(1), world.order(2)
+    first, second = world.order(1), world.order(2, article="631-REK", protected_person_indicator=True)
     assert bureau.once("--order", second).returncode == 0
+    check_one_card(bureau, second)
+    assert re.fullmatch(r"LA\d{2}R\d{6}SE", CardOrder.objects.get(pk=second).registered_mail_id)
     assert CardOrder.objects.get(pk=first).state == "queued"
     missing = bureau.once("--order", str(world.area.id))
     assert missing.returncode == 1
@@ -190,7 +187,7 @@ def test_two_bureaus_make_the_cards_of_their_own_customisations(worker, world: W
         CardCustomisation.objects.update(supplier_ref="ab"[number % 2])
         orders.append(world.order(number))
     bureaus = [Bureau(stage, tmp_path / name, name) for name in ("a", "b")]
-    processes = [bureau.start("--interval", "1") for bureau in bureaus]
+    processes = [bureau.start("--interval", "1", *QUICK) for bureau in bureaus]
     wait_for("both", lambda: all(bureau.works() for bureau in bureaus))
     wait_for("all sent", lambda: CardOrder.objects.filter(state="sent").count() == 4)
     for process in processes:
@@ -206,9 +203,9 @@ def test_a_supplier_killed_after_every_step_makes_one_card(worker, world: World,
     for number in range(REPEATS):
         order = world.order(number)
         for step in STEPS:
-            killed = bureau.once("--order", order, killed_after=step)
+            killed = bureau.once("--order", order, *QUICK, killed_after=step)
             assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, f"order {order}: {step}\n"), killed.stderr
-        assert bureau.once("--order", order).returncode == 0
+        assert bureau.once("--order", order, *QUICK).returncode == 0
         check_one_card(bureau, order)
     assert len(bureau.cards) == REPEATS
 
@@ -231,7 +228,9 @@ def test_a_supplier_killed_at_any_moment_makes_one_card(worker, world: World, bu
 
 @pytest.mark.faults
 @pytest.mark.parametrize("point", API_POINTS)
-def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(worker, world: World, stage, a, point: str) -> None:
+def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(
+    worker, world: World, stage, a, paper_card: Callable[[], PaperCard], point: str
+) -> None:
     from issuance.orders.models.orders import CardOrder
     from issuance.records.models.events import Event
     from pki.models import Certificate
@@ -240,7 +239,7 @@ def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(worker, world:
     key = a("GET", "keys").json()["keys"][0]
     before = Certificate.objects.count()
     for number in range(REPEATS):
-        order, card = world.order(number), PaperCard()
+        order, card = world.order(number), paper_card()
         calls = [
             ("accept", {}),
             ("certificates", card.request()),
@@ -285,7 +284,7 @@ def test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing(
         order = world.order(number)
         (armed / point).touch()
         start_worker(SITHS_FAULT_DIR=str(armed))
-        process = bureau.start("--once", "--order", order)
+        process = bureau.start("--once", "--order", order, *QUICK)
         wait_for("the worker's death", lambda: not (armed / point).exists())
         # The dead worker's claim has run out. The clock stays: whatever has signed in the future signs no more now.
         claimed = Certificate.objects.filter(status=CertificateStatus.RESERVED).exclude(signing_started_at=None)
