@@ -32,6 +32,10 @@ PAGES = {
     "runs": "/fakturor/manadskorning/",
     "run": "/fakturor/manadskorning/2023-04/",
     "run-customers": "/fakturor/manadskorning/2023-04/kunder/",
+    "payments": "/fakturor/betalningar/",
+    "payment-file": "/fakturor/betalningar/fil/",
+    "overdue": "/fakturor/forfallna/",
+    "dispute": "/fakturor/2023-000002/tvist/",
     "draft": f"/fakturor/manadskorning/2023-04/{REGION}/",
 }
 WIDTHS = (1440, 390, 320)
