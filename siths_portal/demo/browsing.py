@@ -221,6 +221,9 @@ class Form:
             control = self._of(one) if _begins_with(_words(one), label) else None
             if control is not None:
                 return control
+        for one in self.element.xpath(".//*[self::input or self::select or self::textarea][@aria-label]"):
+            if _begins_with(one.get("aria-label"), label):
+                return one
         raise self.page.fault("no field with this label")
 
     def _of(self, label: html.HtmlElement) -> html.HtmlElement | None:

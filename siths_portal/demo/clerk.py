@@ -1,4 +1,4 @@
-"""An ID administrator who uses the portal's pages over HTTP: logs in, finds a person, orders, activates, revokes.
+"""An ID administrator or finance person who uses the portal's pages over HTTP: logs in, orders, activates, revokes, invoices.
 
 It finds buttons and links by their visible text, and checks every page that it gets.
 """
@@ -131,6 +131,24 @@ class Clerk:
         self.page = self.page.press(button)
         if self.page.has_button(button):
             raise self.page.fault(f"still a button {button}")
+        return self.page
+
+    def request_credit(self, number: str, reason: str) -> Page:
+        """Asks to credit and write off one piece of an invoice's first line, after reading the preview."""
+        page = self.browser.open(urljoin(settings.PORTAL_BASE_URL, f"/fakturor/{number}/kreditera/"))
+        form = page.form("Förhandsgranska kreditfakturan").choose("Skriv av").fill("Skäl", reason)
+        preview = form.fill("Antal att kreditera,", "1").send()
+        self.page = preview.press("Begär kreditering")
+        if self.page.has_button("Godkänn krediteringen"):
+            raise self.page.fault("one person may request and approve")
+        return self._expect(f"Kreditera faktura {number}")
+
+    def approve_credit(self, number: str) -> Page:
+        """Approves another person's request to credit the invoice, and returns the credit note's page."""
+        self.page = self.browser.open(urljoin(settings.PORTAL_BASE_URL, f"/fakturor/{number}/kreditera/"))
+        self.page = self.page.press("Godkänn krediteringen")
+        if not self.page.heading.startswith("Kreditfaktura "):
+            raise self.page.fault("not a credit note")
         return self.page
 
     def _at_person(self) -> Page:

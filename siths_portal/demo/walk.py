@@ -7,18 +7,14 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
-from django.db import transaction
 
 from billing import service as billing
-from billing.invoices.models import FileFormat, Invoice
-from billing.invoices.services import rendering
 from billing.records.domain.periods import Month
-from billing.runs.models import InvoiceRun, RunState
-from billing.runs.services import runs, schedule
 from siths_portal.demo import log_scan, ordering, status_client
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.card_line import CardLine
 from siths_portal.demo.clerk import Clerk
+from siths_portal.demo.invoicing import MonthOfInvoices
 from siths_portal.demo.status_client import await_ocsp, fetch_crl
 from siths_portal.lib.processes import jobs
 from siths_portal.wiring import chains
@@ -39,10 +35,12 @@ class Walk:
     say: Callable[[str], None]
     card: CardLine = field(init=False)
     p256: CardLine = field(init=False)
+    invoices: MonthOfInvoices = field(init=False)
 
     def __post_init__(self) -> None:
         self.card = CardLine(self.artefacts, ordering.ARTICLE, "certificates")
         self.p256 = CardLine(self.artefacts, ordering.ARTICLE_P256, "certificates-p256")
+        self.invoices = MonthOfInvoices(self.artefacts, self.month)
 
     def run(self) -> None:
         """Runs every step in order and stops at the first failure. Writes the summary after each."""
@@ -73,9 +71,11 @@ class Walk:
             ("Supplier makes, certifies and sends it", self.supply_p256),
             ("Activate it and judge its receipt", self.activate_p256),
             ("Publish and fetch the CRLs", self.publish_crls),
-            ("Draft last month's invoices by tasks", self.draft_month),
-            ("Two finance people approve them", self.approve_month),
-            ("Tasks number and render the invoices", self.invoice),
+            ("The scheduled job drafts last month's invoices", self.invoices.draft),
+            ("Two finance people approve them", self.invoices.approve),
+            ("Tasks number and render the invoices", self.invoices.issue),
+            ("The access point delivers the invoice", self.invoices.deliver),
+            ("Two finance people credit one line", self.invoices.credit),
             ("The card is in the running month", self.preview),
             ("Verify the audit chains", self.verify_audit),
             ("Find no personal data in the logs", self.scan_logs),
@@ -180,47 +180,6 @@ class Walk:
             if path not in files:
                 files.append(path)
         self.artefacts.summary["crl"] = files
-
-    def draft_month(self) -> None:
-        """Asks for last month's run as the scheduled job does, and waits until the worker's tasks have drafted it."""
-        with transaction.atomic(durable=True):
-            run = runs.request_run(self.month)
-            schedule.wake_drafting(run)
-        self._await(lambda: InvoiceRun.objects.get(pk=run.pk).state != RunState.OPEN, "the month is not drafted")
-
-    def approve_month(self) -> None:
-        """One finance person releases the drafts on the month's page, and another approves them. Does nothing without drafts."""
-        if InvoiceRun.objects.get(period=self.month.first_day).state == RunState.ISSUED:
-            return
-        for person, button in zip(ordering.finance_people()[:2], ("Släpp", "Godkänn"), strict=True):
-            clerk = Clerk()
-            clerk.log_in(person.name, person.hsa_id)
-            clerk.approve_month(self.month.code(), button)
-            clerk.log_out()
-
-    def invoice(self) -> None:
-        """Waits until the worker's tasks have numbered and rendered last month's invoices. Repeating it changes nothing."""
-        issued = Invoice.objects.filter(period=self.month.first_day).exclude(number=None)
-        self._await(
-            lambda: issued.exists() and not rendering.unrendered().filter(period=self.month.first_day).exists(),
-            "the month's invoices are not issued with their files",
-        )
-        invoice = issued.order_by("-payable", "number")[0]
-        self.artefacts.summary |= {
-            "invoice_number": invoice.number,
-            "invoice_total": f"{invoice.gross:.2f}",
-            "invoice_payable": f"{invoice.payable:.2f}",
-            "invoice_ubl": self.artefacts.put(f"invoice/{invoice.number}.xml", rendering.stored(invoice, FileFormat.PEPPOL)),
-            "invoice_pdf": self.artefacts.put(f"invoice/{invoice.number}.pdf", rendering.stored(invoice, FileFormat.PDF)),
-        }
-
-    def _await(self, done: Callable[[], bool], fault: str) -> None:
-        """Waits until the worker has done it. Raises WalkFault after two minutes, which is two rounds of the sweeper."""
-        until = time.monotonic() + 120
-        while not done():
-            if time.monotonic() > until:
-                raise WalkFault(fault)
-            time.sleep(0.5)
 
     def preview(self) -> None:
         """Checks that the running month's preview includes the card."""

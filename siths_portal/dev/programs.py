@@ -151,7 +151,7 @@ def application_programs(house: House) -> list[Program]:
         Program(
             "access-point",
             [*manage, "access_point_simulator", "--bind", f"127.0.0.1:{house.port('access-point')}",
-             "--folder", str(house.var / "simulators" / "access-point")],
+             "--folder", str(house.var / "simulators" / "access-point"), "--delay", "0"],
             lambda: accepts(house.port("access-point")), env=OUTSIDE,
         ),
         Program(

@@ -15,9 +15,10 @@ from billing.ledger.models import LedgerEntry
 from billing.ports import BillingParty
 from billing.prices.models import PriceItem
 from billing.records.models import Event
+from billing.runs.services import schedule
 from siths_portal.lib import clock
 from tests.billing.facts import local, uid
-from tests.billing.world import REGION, customer
+from tests.billing.world import APRIL, REGION, customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,7 +117,8 @@ def test_demo_prices_cover_every_article_and_party(facts, shell, settings):
         BillingParty(REGION, "Region Norr", "2329990002", "9200102"),
     ]
     settings.DEBUG = True
-    assert shell("billing_demo_prices") == (0, "13 priser och 1 kunder lades till.\n", "")
+    assert shell("billing_demo_prices", "--since-last-month") == (0, "13 priser och 1 kunder lades till.\n", "")
+    assert list(schedule.due_months()) == [APRIL], "the scheduled job invoices last month"
     assert shell("billing_demo_prices") == (0, "0 priser och 0 kunder lades till.\n", "")
     priced = dict(PriceItem.objects.values_list("article_code", "unit_price"))
     assert facts.articles().keys() | {"ABO", "PUK", "RESERV"} <= priced.keys()

@@ -15,7 +15,8 @@ START = """<!doctype html><title>T</title><h1>Start  här</h1><a href="/nasta?x=
 <input type="radio" name="val" value="b" id="b" aria-describedby="b2"><label for="b">Beta två</label><i id="b2">B-2</i></fieldset>
 <label for="f">Fil</label><input type="file" id="f" name="fil">
 <button name="steg" value="2">Skicka</button><button name="steg" value="9" disabled>Av</button></form>
-<table><tr><td>Ett</td><td><form method="post" action="/rad/1"><button>Välj</button></form></td></tr>
+<table><tr><td>Ett</td><td><form method="post" action="/rad/1"><input name="antal" aria-label="Antal, rad ett">
+<button>Välj</button></form></td></tr>
 <tr><td>Två</td><td><form method="post" action="/rad/2"><button>Välj</button></form></td></tr></table>
 <dialog><form method="post"><button>Kvar</button></form></dialog>
 <form action="/sok"><label for="q">Sök</label><input id="q" name="q"><button>Hitta</button></form>"""
@@ -88,6 +89,8 @@ def test_it_fills_in_by_label_and_presses_by_text(site) -> None:
     assert b'name="token"' in seen[-1][2]
     page.press("Välj", within="Två")
     assert seen[-1][1] == "/rad/2"
+    page.form("Välj", within="Ett").fill("Antal,", "3").send()
+    assert seen[-1][1:3] == ("/rad/1", b"antal=3"), "a field in a table has its label as an attribute"
     page.form("Hitta").fill("Sök", "a b").send()
     assert seen[-1][1] == "/sok?q=a+b"
 

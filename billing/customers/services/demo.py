@@ -3,12 +3,15 @@
 import datetime as dt
 from decimal import Decimal
 
+from django.db import transaction
+
 from billing import ports
 from billing.customers.models import BillingCustomer
-from billing.customers.services.customers import CustomerTerms, put_customer
+from billing.customers.services.customers import CustomerTerms, new_version
 from billing.prices.models import PriceItem
 from billing.prices.services.prices import set_price
 from billing.records.domain import codes
+from siths_portal.lib import clock
 from siths_portal.lib import ports as connected
 
 VALID_FROM = dt.date(2020, 1, 1)
@@ -30,8 +33,12 @@ OTHER_ARTICLE = Decimal(80)
 REGISTERED_MAIL = Decimal(65)
 
 
-def load_demo_prices() -> tuple[int, int]:
-    """Adds a price to each article without one, and terms to each party without any. Returns both numbers. Can be repeated."""
+def load_demo_prices(customers_since: dt.datetime | None = None) -> tuple[int, int]:
+    """Adds a price to each article without one, and terms to each party without any. Returns both numbers. Can be repeated.
+
+    The terms hold from `customers_since` on, or from now. All customers come at once, so that the scheduled job never opens a
+    month with some of them.
+    """
     facts = connected.get(ports.IssuanceFacts)
     prices = dict(PRICES)
     for code, article in facts.articles().items():
@@ -43,18 +50,22 @@ def load_demo_prices() -> tuple[int, int]:
         set_price(actor_ref=ACTOR, article_code=code, unit_price=prices[code], vat_rate=VAT, valid_from=VALID_FROM)
     known = set(BillingCustomer.objects.values_list("party_id", flat=True))
     new_parties = {party.id: party for party in facts.billing_parties() if party.id not in known}
-    for party in new_parties.values():
-        terms = CustomerTerms(
-            name=party.name,
-            organisation_number=party.organisation_number,
-            street="Fakturaservice, Box 100",
-            postal_code="123 45",
-            city="Demostad",
-            buyer_reference=party.invoice_reference,
-            contract="DEMO-KA2",
-            attestant="Attestanten",
-            approved_on=VALID_FROM,
-            terms_accepted_on=VALID_FROM,
-        )
-        put_customer(actor_ref=ACTOR, party_id=party.id, terms=terms)
+    with clock.moved_to(customers_since or clock.now()), transaction.atomic(durable=True):
+        for party in new_parties.values():
+            new_version(actor_ref=ACTOR, party_id=party.id, terms=_terms(party), current=None)
     return len(new_prices), len(new_parties)
+
+
+def _terms(party: ports.BillingParty) -> CustomerTerms:
+    return CustomerTerms(
+        name=party.name,
+        organisation_number=party.organisation_number,
+        street="Fakturaservice, Box 100",
+        postal_code="123 45",
+        city="Demostad",
+        buyer_reference=party.invoice_reference,
+        contract="DEMO-KA2",
+        attestant="Attestanten",
+        approved_on=VALID_FROM,
+        terms_accepted_on=VALID_FROM,
+    )
