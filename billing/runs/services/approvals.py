@@ -101,7 +101,11 @@ def approve(*, actor: Actor, run_id: UUID, seen: str) -> RunApproval:
 
 
 def locked(run_id: UUID) -> InvoiceRun:
-    """Locks and returns the run: nothing becomes pending until the caller commits. Raises NotFound."""
+    """Locks and returns the run: nothing becomes pending until the caller commits. Raises NotFound.
+
+    All transactions take locks in this order, so that none waits for another in a circle: the runs by month, the ledger
+    (`ledger.writing`), the items by party, the drafts, the counter of the series.
+    """
     run = InvoiceRun.objects.select_for_update(no_key=True).filter(pk=run_id).first()
     if run is None:
         raise NotFound("no-run", "Körningen finns inte. Ladda om sidan.")

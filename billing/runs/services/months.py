@@ -14,7 +14,7 @@ from billing.invoices.services import rendering
 from billing.ledger.services import ledger
 from billing.records.domain.periods import Month
 from billing.runs.models import InvoiceRun, ItemState, RunItem
-from billing.runs.services import drafting, issuing, runs
+from billing.runs.services import approvals, drafting, issuing, runs
 from siths_portal.lib.ordering import swedish_key
 
 
@@ -84,6 +84,7 @@ def _review(run: InvoiceRun, actor_ref: str) -> None:
 def _dry_run(month: Month, actor_ref: str) -> RunResult:
     """Runs the same code in one transaction and rolls it back."""
     with transaction.atomic(durable=True):
+        approvals.locked(runs.request_run(month).pk)  # the run before the ledger, as everywhere
         ledger.collect_all()
         run = runs.open_run(month, actor_ref=actor_ref)
         printed = drafting.article_words()

@@ -11,14 +11,14 @@ from billing.runs.models import InvoiceRun, ItemState, RunItem, RunState
 
 @contextmanager
 def holding_runs() -> Iterator[None]:
-    """Takes the locks of open runs and of the ledger, in the order in which runs take them, until the transaction ends."""
+    """Locks the runs that are not issued and the ledger, in the order of `approvals.locked`, until the transaction ends."""
     list(InvoiceRun.objects.select_for_update(no_key=True).exclude(state=RunState.ISSUED).order_by("period"))
     with ledger.writing():
         yield
 
 
 def withdraw_drafts(party_ids: Collection[UUID]) -> list[RunItem]:
-    """Deletes the parties' drafts and returns their items, locked in the caller's transaction until it ends.
+    """Deletes the parties' drafts and returns their items, locked in the caller's transaction, which began with `holding_runs`.
 
     A worker that drafts one of them at the same time either finished before or waits for the caller.
     """
@@ -29,6 +29,6 @@ def withdraw_drafts(party_ids: Collection[UUID]) -> list[RunItem]:
 
 
 def draft_again(items: Collection[RunItem]) -> None:
-    """Lets the next drafting include everything that is in the ledger now. The caller holds `ledger.writing`."""
+    """Lets the next drafting include everything that is in the ledger now. The caller is inside `holding_runs`."""
     RunItem.objects.filter(pk__in=[item.pk for item in items]).update(state=ItemState.PENDING, cutoff=ledger.newest_entry())
     InvoiceRun.objects.filter(pk__in={item.run_id for item in items}).update(state=RunState.OPEN)

@@ -13,7 +13,7 @@ from billing.prices.services.prices import PriceBook
 from billing.reconciliation.services import reconcile
 from billing.records.models import Event
 from billing.runs.services import months
-from billing.runs.services.withdrawing import draft_again, withdraw_drafts
+from billing.runs.services.withdrawing import draft_again, holding_runs, withdraw_drafts
 from siths_portal.lib.errors import Conflict, Invalid
 from tests.billing.facts import local
 from tests.billing.world import APRIL, REGION, customer
@@ -37,7 +37,7 @@ class Book(PriceBook):
 
 
 def correct(amount, reason="Fel pris i avtalet."):
-    with transaction.atomic(durable=True), ledger.writing():
+    with transaction.atomic(durable=True), holding_runs():
         due = corrections.due(corrections.of_article("589", party_id=REGION, from_day=FROM, until=None), Book(amount))
         items = withdraw_drafts({REGION})
         number = corrections.carry_out(due, actor_ref="user:test", reason=reason)
