@@ -1,6 +1,8 @@
 """Metrics of deliveries: how long documents wait, and how many the access point or the receiver refuses (docs/alarms.md)."""
 
-from django.db.models import Min
+import datetime as dt
+
+from django.db.models import Max, Min
 
 from billing.delivery.models import UNDELIVERED, Delivery, DeliveryState
 from siths_portal.lib import clock
@@ -15,8 +17,12 @@ _REFUSED = metrics.gauge(
 
 
 def measure() -> None:
-    """Sets the gauges. A rejected document counts until somebody has handled it."""
-    oldest = Delivery.objects.filter(state__in=UNDELIVERED).aggregate(oldest=Min("queued_at"))["oldest"]
-    _WAITING.set((clock.now() - oldest).total_seconds() if oldest else 0)
+    """Sets the gauges. A rejected document counts until somebody has handled it.
+
+    A document that a clock ahead of time issued counts as late, since nobody knows for how long it has waited.
+    """
+    queued = Delivery.objects.filter(state__in=UNDELIVERED).aggregate(oldest=Min("queued_at"), newest=Max("queued_at"))
+    waited = max(clock.now() - queued["oldest"], queued["newest"] - clock.now()) if queued["oldest"] else dt.timedelta(0)
+    _WAITING.set(waited.total_seconds())
     refused = Delivery.objects.filter(state__in=[DeliveryState.STOPPED, DeliveryState.REJECTED])
     _REFUSED.set(refused.count())

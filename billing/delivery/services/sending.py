@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from billing.delivery.models import Delivery, DeliveryAttempt, DeliveryState
 from billing.delivery.ports import AccessPoint, OutgoingDocument, Report, Status
@@ -26,7 +26,10 @@ LEASE = dt.timedelta(minutes=10)
 
 FIRST_WAIT, LONGEST_WAIT = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 STOPPED_WAIT = dt.timedelta(hours=6)
-"""The access point's refusal may concern its own register, so the call is repeated some times a day."""
+"""The access point's refusal may concern its own register, so the call is repeated some times a day.
+
+No call is planned later than this. A later one was planned by a clock ahead of time, and is due.
+"""
 
 BATCH = 500
 LONGEST_REASON = 500
@@ -61,7 +64,8 @@ def _lease() -> _Leased | None:
     file = InvoiceFile.objects.filter(invoice=OuterRef("invoice"), file_format=FileFormat.PEPPOL)
     with transaction.atomic(durable=True):
         now = clock.now()
-        due = Delivery.objects.filter(Exists(file), next_at__lte=now).select_related("invoice").order_by("next_at", "id")
+        by_the_clock = Q(next_at__lte=now) | Q(next_at__gt=now + STOPPED_WAIT)
+        due = Delivery.objects.filter(by_the_clock, Exists(file)).select_related("invoice").order_by("next_at", "id")
         delivery = due.select_for_update(of=("self",), skip_locked=True, no_key=True).first()
         if delivery is None:
             return None

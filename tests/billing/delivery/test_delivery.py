@@ -88,6 +88,18 @@ def test_a_day_without_the_access_point_loses_nothing(issued: list[Invoice], poi
     assert (states(), point.count()) == ({"delivered"}, 2)
 
 
+def test_a_clock_that_was_ahead_delays_nothing_and_hides_nothing(issued: list[Invoice], point: Point) -> None:
+    point.behave(down=True)
+    with later(-60 * 24 * 60):  # the invoices were issued two months ahead of this clock
+        deliver()
+        assert measures._WAITING._value.get() > 86400, "the alarm's metric"
+        assert DeliveryAttempt.objects.count() == 2
+        point.behave()
+    with later(-60 * 24 * 60 + 5):
+        deliver()
+    assert (states(), point.count()) == ({"delivered"}, 2)
+
+
 def test_waits_grow_to_an_hour() -> None:
     waits = [sending.wait_after(attempts).total_seconds() for attempts in (1, 2, 5, 6, 50)]
     assert waits == [120, 240, 1920, 3600, 3600]
