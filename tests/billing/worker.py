@@ -1,7 +1,7 @@
 """A worker of its own, for tests that kill it or race it: `python -m tests.billing.worker WHAT FACTS.json [GATE]`.
 
-WHAT is collect, draft, issue, render, deliver or run, or a task: task-draft, task-issue, task-render. With GATE it waits until
-that file exists. Prints what it did last.
+WHAT is collect, draft, issue, render, deliver, credit or run, or a task: task-draft, task-issue, task-render. With GATE it waits
+until that file exists. Prints what it did last.
 """
 
 import sys
@@ -37,6 +37,9 @@ def main(what: str, facts_file: str, gate: str = "") -> None:
         if what == "deliver":
             print(sending.send_due())
             return
+        if what == "credit":
+            print(approve_the_credit())
+            return
         if what == "run":
             result = run_month(APRIL, actor_ref="user:test", issue=True)
             print(result.issued)
@@ -51,6 +54,20 @@ def main(what: str, facts_file: str, gate: str = "") -> None:
             "render": partial(rendering.render_missing, period=run.period),
         }
         print(work[what](actor_ref="user:test"))
+
+
+def approve_the_credit() -> str | None:
+    """Approves the one request for a credit note, as somebody of finance who did not ask for it. Returns the number."""
+    from billing.credit.models import CreditRequest
+    from billing.credit.services import crediting
+    from issuance.authz import Role
+    from issuance.roles.models.grants import RoleGrant
+    from issuance.roles.services.actors import actor_of_person
+
+    asked = CreditRequest.objects.get()
+    finance = RoleGrant.objects.filter(role=Role.FINANCE_ADMIN.value).values_list("person", flat=True)
+    second = next(actor for actor in map(actor_of_person, finance) if actor.ref != asked.requested_by)
+    return crediting.approve_credit(actor=second, request_id=asked.pk).number
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from billing.credit.services import crediting, files
 from billing.credit.services.crediting import Choice
 from billing.documents import sie, ubl
 from billing.documents.domain.invoices import DocumentType
-from billing.invoices.models import EntryRelease, FileFormat, Invoice, InvoiceLine, LineEvent
+from billing.invoices.models import Counter, EntryRelease, FileFormat, Invoice, InvoiceLine, LineEvent
 from billing.invoices.services import exporting, frozen, rendering
 from billing.ledger.models import LedgerEntry
 from billing.ledger.services import corrections, ledger
@@ -28,6 +28,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.billing.documents import official
 from tests.billing.facts import local, uid
+from tests.billing.invoices.test_issuing import answer, start
 from tests.billing.world import APRIL, REGION, price
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -234,6 +235,16 @@ def test_the_database_keeps_the_rules_of_credit(issued, subtests):
         cursor.execute(COPY.format(note=NOTE, quantity="2", price="unit_price", credits=LINE))
     assert InvoiceLine.objects.filter(credits__position=1).count() == 2
     assert CreditRequestLine.objects.count() == CreditRequest.objects.count() == 2
+
+
+def test_an_approval_that_was_killed_gives_no_number_and_is_repeated(issued, facts, tmp_path):
+    asked, two = request(issued, **EVERYTHING)
+    (tmp_path / "billing.credit").touch()
+    assert answer(start("credit", facts.save(tmp_path / "facts"), faults=tmp_path))[0] == -9
+    assert (Invoice.objects.count(), EntryRelease.objects.count(), Counter.objects.get().last) == (1, 0, 1)
+    assert crediting.approve_credit(actor=two, request_id=asked.pk).number == "2023-000002"
+    files.render_credit_notes()
+    assert differences(APRIL) == {}
 
 
 def test_dates_and_numbers_are_of_one_series(issued):
