@@ -46,7 +46,8 @@ class ItemState(models.TextChoices):
 class RunItem(models.Model):
     """One customer of a run. The draft includes ledger entries with an id up to `cutoff`.
 
-    `reasons` holds pairs of rule and Swedish sentence that say why the item is blocked.
+    `reasons` holds pairs of rule and Swedish sentence that say why the item is blocked. `tried_at` is when a worker last settled
+    the item; the scheduled job compares it with changes that may repair a blocked customer.
     """
 
     run = models.ForeignKey(InvoiceRun, on_delete=models.PROTECT, related_name="items")
@@ -54,6 +55,7 @@ class RunItem(models.Model):
     state = models.CharField(max_length=10, choices=ItemState, default=ItemState.PENDING)
     cutoff = models.BigIntegerField()
     reasons = models.JSONField(default=list)
+    tried_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "party_id"], name="billing_item_once")]

@@ -14,6 +14,9 @@ log = structlog.get_logger(__name__)
 ATTEMPTS = 2
 SECONDS_PER_DOCUMENT = 60
 DOCUMENTS_PER_CHILD = 2000
+UNAVAILABLE = "invoice-rules-failed"
+"""The code of the refusal if no child answered."""
+
 IDLE_SECONDS = 120
 """An idle child keeps about 200 MB. A process that only shows a preview now and then should not hold that memory."""
 
@@ -43,7 +46,7 @@ class Validator:
                     log.warning("invoice_rules.failed", attempt=attempt, size=len(xml))
             finally:
                 self._start_idle_timer()
-        raise Unavailable("invoice-rules-failed", "Fakturan kunde inte kontrolleras mot de officiella reglerna. Försök igen.")
+        raise Unavailable(UNAVAILABLE, "Fakturan kunde inte kontrolleras mot de officiella reglerna. Försök igen.")
 
     def close(self) -> None:
         """Ends the child. The next document starts a new one."""

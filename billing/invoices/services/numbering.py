@@ -45,14 +45,14 @@ def _counter(today: dt.date) -> Counter:
     series = str(today.year)
     Counter.objects.bulk_create([Counter(series=series, last_hash=genesis(series))], ignore_conflicts=True)
     counter = Counter.objects.select_for_update().get(series=series)
-    if counter.last_date and today < counter.last_date and not _may_step_back(counter, today):
+    if counter.last_date and today < counter.last_date and not may_step_back(counter, today):
         advice = "Kontrollera klockan. Gick den fel då kan två personer låta serien gå tillbaka under Fakturor, Nummerserie."
         raise Conflict("issue-date-backwards", f"Senaste fakturan i serien är daterad {counter.last_date}. {advice}")
     return counter
 
 
-def _may_step_back(counter: Counter, today: dt.date) -> bool:
-    """True if a step back is approved for the series' last number. It holds only until the next number is assigned."""
+def may_step_back(counter: Counter, today: dt.date) -> bool:
+    """Returns whether a step back is approved for the series' last number. It holds only until the next number is assigned."""
     approved = SeriesCorrection.objects.filter(approved_at__isnull=False, from_date__lte=today)
     return approved.filter(series=counter.series, after_sequence=counter.last).exists()
 

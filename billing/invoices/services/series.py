@@ -1,11 +1,13 @@
 """Correction of a number series that a wrong clock dated ahead: two people allow one step back of its dates."""
 
+import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
 
 from billing.invoices.models import Counter, SeriesCorrection
+from billing.invoices.services import numbering
 from billing.records.models import Event
 from issuance import service as issuance
 from issuance.authz import Action, Actor, policy
@@ -27,6 +29,15 @@ class SeriesState:
     locked: bool
     waiting: tuple[SeriesCorrection, ...]
     approved: tuple[SeriesCorrection, ...]
+
+
+def date_ahead() -> dt.date | None:
+    """Returns the last date of this year's series if it is after today without an approved step back: it gives no number."""
+    today = clock.today()
+    counter = Counter.objects.filter(series=str(today.year)).first()
+    if counter is None or counter.last_date is None or counter.last_date <= today or numbering.may_step_back(counter, today):
+        return None
+    return counter.last_date
 
 
 def state(actor: Actor) -> SeriesState:

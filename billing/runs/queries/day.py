@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from billing.invoices.services import series
 from billing.records.domain.periods import Month
 from billing.runs.models import InvoiceRun, RunApproval, RunState
 from billing.runs.queries.running import overview
@@ -59,6 +60,15 @@ def _run_line(actor: Actor, run: InvoiceRun, month: Month) -> Line | None:
             text=_("En annan person har granskat och släppt dem."),
             icon="invoice",
             action=_("Granska månaden"),
+        )
+    if run.state == RunState.APPROVED and (last := series.date_ahead()):
+        return Line(
+            urgency=Urgency.TODAY,
+            title=_("Fakturorna för {month} får inga nummer").format(month=month),
+            url=url,
+            text=_("Nummerseriens senaste faktura har datum {day}, efter dagens datum.").format(day=last.isoformat()),
+            icon="warning",
+            action=_("Visa vad du gör"),
         )
     if run.state == RunState.OPEN and clock.now() - schedule.due_at(month) > schedule.LATE:
         return Line(

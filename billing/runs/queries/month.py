@@ -16,7 +16,7 @@ from billing.customers.models import BillingCustomer
 from billing.delivery.models import UNDELIVERED
 from billing.documents.domain.invoices import DocumentType, InvoiceContent
 from billing.invoices.models import FileFormat, Invoice, InvoiceLine, InvoiceState, unbilled
-from billing.invoices.services import frozen
+from billing.invoices.services import frozen, series
 from billing.ledger.domain import line_kinds
 from billing.ledger.models import billable
 from billing.records.domain import money
@@ -49,6 +49,9 @@ class Progress:
     undelivered: int
     """How many issued invoices have no verdict of their receiver yet."""
 
+    stopped_at: dt.date | None = None
+    """The last date of the number series if it is after today, so that the approved invoices get no numbers."""
+
     @property
     def works(self) -> bool:
         """Whether tasks work on the run, so that its page changes by itself."""
@@ -57,7 +60,8 @@ class Progress:
     @property
     def mark(self) -> str:
         """What the page shows as a whole; a poll that finds another mark loads the page again."""
-        return f"{self.state.value}-{'arbetar' if self.works else 'klar'}"
+        mark = f"{self.state.value}-{'arbetar' if self.works else 'klar'}"
+        return f"{mark}-stoppad" if self.stopped_at else mark
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,7 @@ def progress(run: InvoiceRun) -> Progress:
         issued=states.get(ItemState.ISSUED, 0),
         rendered=counts["rendered"],
         undelivered=counts["undelivered"],
+        stopped_at=series.date_ahead() if run.state == RunState.APPROVED else None,
     )
 
 

@@ -26,6 +26,8 @@ from billing.runs.models import InvoiceRun, ItemState, RunItem
 from siths_portal.lib import clock, faults
 from siths_portal.lib import ports as connected
 
+PRICE_MISSING = "price-missing"
+
 
 @dataclass(frozen=True)
 class ArticleWords:
@@ -59,14 +61,14 @@ def draft_next(run: InvoiceRun, *, actor_ref: str, articles: ArticleWords, skip_
     item = pending.order_by("party_id").first()
     if item is None:
         return False
-    before = item.reasons
+    before, item.tried_at = item.reasons, clock.now()
     try:
         item.state, item.reasons = _draft(run, item, actor_ref, articles), []
     except drafts.Blocked as blocked:
         item.state, item.reasons = ItemState.BLOCKED, [list(reason) for reason in blocked.reasons]
         if item.reasons != before:
             _record(actor_ref, "item.blocked", item, {"rules": [rule for rule, _ in blocked.reasons]})
-    item.save(update_fields=["state", "reasons"])
+    item.save(update_fields=["state", "reasons", "tried_at"])
     return True
 
 
@@ -130,7 +132,7 @@ def customer_of(party_id: UUID, month: Month, groups: Sequence[Group]) -> Billin
 
 def price_missing(article_code: str) -> tuple[str, str]:
     """Returns the reason to block a customer because the article has no price on the day that decides it."""
-    return "price-missing", f"Pris saknas för artikel {article_code} på dagen som bestämmer priset."
+    return PRICE_MISSING, f"Pris saknas för artikel {article_code} på dagen som bestämmer priset."
 
 
 def article_words() -> ArticleWords:

@@ -2,27 +2,33 @@
 wake-up left.
 
 Each function may run twice, at once and again. The database says what there is to do: a run without a count or with pending
-items is drafted, an approved run is issued, an issued invoice without a file is rendered.
+items is drafted, an approved run is issued, an issued invoice without a file is rendered. A run whose month is not over, since
+the clock was ahead when it was opened, waits until it is.
 """
 
 import datetime as dt
 from collections.abc import Iterator
 from uuid import UUID
 
+import structlog
 from django.db import transaction
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 
 from billing.customers.models import BillingCustomer, CustomerState
+from billing.documents.official import validator
 from billing.invoices.services import rendering
+from billing.ledger.models import UnpricedFact
 from billing.ledger.services import ledger
 from billing.records.domain.periods import Month
 from billing.runs.models import InvoiceRun, ItemState, RunItem, RunState
 from billing.runs.services import approvals, drafting, issuing, runs
 from siths_portal.lib import clock
 from siths_portal.lib.clock import STOCKHOLM
+from siths_portal.lib.errors import Conflict, DomainError
 from siths_portal.lib.monitoring import metrics
 from siths_portal.lib.processes import jobs
 
+log = structlog.get_logger(__name__)
 ACTOR = "system:billing"
 _DRAFT = "billing.draft"
 _ISSUE = "billing.issue"
@@ -33,11 +39,18 @@ WORKERS = 4
 _SECONDS = 60.0
 """How long a task begins new invoices. Celery ends a task after five minutes."""
 _DAY, _HOUR = 2, 6
+_OVERLAP = dt.timedelta(minutes=1)
+"""A version of a customer may begin before a worker reads the customer and be committed after that."""
+
+_RETRY = dt.timedelta(minutes=10)
 LATE = dt.timedelta(hours=2)
 """After this time a month without drafts is late; the alarm MonthNotDrafted has the same limit."""
 
 _UNDRAFTED = metrics.gauge(
     "billing_month_undrafted_seconds", "How long ago the oldest month without drafts was due to be drafted", mode="mostrecent"
+)
+_UNNUMBERED = metrics.gauge(
+    "billing_month_unnumbered_seconds", "How long the oldest approved month has waited for its numbers", mode="mostrecent"
 )
 _UNRENDERED = metrics.gauge(
     "billing_invoices_unrendered_seconds", "How long the oldest issued invoice has waited for its files", mode="mostrecent"
@@ -91,7 +104,7 @@ def open_due() -> InvoiceRun | None:
 def draft(run_id: UUID) -> int:
     """Opens the run if needed and drafts pending items. Returns how many; the task that drafts the last one ends the drafting."""
     run = InvoiceRun.objects.filter(pk=run_id).first()
-    if run is None:
+    if run is None or not _is_over(run):
         return 0
     if run.snapshot_at is None:
         ledger.collect()
@@ -118,10 +131,19 @@ def checked(run: InvoiceRun) -> bool:
 
 
 def issue(run_id: UUID) -> int:
-    """Numbers the approved drafts of the run and returns how many. Wakes the tasks that make the files."""
-    issued = issuing.issue_approved(run_id, actor_ref=ACTOR)
+    """Numbers the approved drafts of the run and returns how many. Wakes the tasks that make the files.
+
+    Logs a series that gives no number, as when its last date is ahead. The sweeper tries again, and an alarm tells of it.
+    """
     run = InvoiceRun.objects.filter(pk=run_id).first()
-    if run:
+    if run is None or not _is_over(run):
+        return 0
+    issued = 0
+    try:
+        issued = issuing.issue_approved(run_id, actor_ref=ACTOR)
+    except Conflict as refusal:
+        log.error("run.not_numbered", month=Month.of_day(run.period).code(), code=refusal.code)
+    else:
         settle(run)
         with transaction.atomic(durable=True):
             _wake_rendering(run, WORKERS if issued else 0)
@@ -146,27 +168,64 @@ def _check_issued(run: InvoiceRun) -> None:
 
 
 def continue_runs() -> None:
-    """Wakes the tasks of all that is not done, makes outdated drafts again, and measures how late it is."""
+    """Wakes the tasks of all that is not done, drafts outdated drafts and repaired customers again, and measures how late it is.
+
+    Each run has a transaction of its own, so that one holds no other's lock and a refusal stops no other.
+    """
     with transaction.atomic(durable=True):
         for run in undrafted():
             wake_drafting(run, WORKERS if run.snapshot_at else 1)
-        for run in InvoiceRun.objects.filter(state__in=[RunState.REVIEW, RunState.RELEASED, RunState.APPROVED]):
-            _continue(run)
         for run in InvoiceRun.objects.filter(period__in=rendering.unrendered().values("period")):
             _wake_rendering(run, WORKERS)
         for run in InvoiceRun.objects.order_by("-period")[:1]:
             _check_issued(run)
+    under_way = Q(state__in=[RunState.REVIEW, RunState.RELEASED, RunState.APPROVED])
+    for run in InvoiceRun.objects.filter(under_way | Q(pk__in=repaired().values("run"))).order_by("period"):
+        try:
+            with transaction.atomic(durable=True):
+                _continue(run)
+        except DomainError as refusal:
+            log.error("run.not_continued", month=Month.of_day(run.period).code(), code=refusal.code)
     measure()
 
 
-def _continue(run: InvoiceRun) -> None:
-    if runs.outdated_drafts(run).exists():
+def _continue(found: InvoiceRun) -> None:
+    run = approvals.locked(found.pk)
+    if not _is_over(run):
+        return
+    parties = list(repaired().filter(run=run).values_list("party_id", flat=True))
+    if parties and run.state in (RunState.REVIEW, RunState.ISSUED):
+        for party_id in parties:
+            runs.redraft(run.pk, actor_ref=ACTOR, party_id=party_id)
+        wake_drafting(run)
+    elif run.state in (RunState.OPEN, RunState.ISSUED):
+        return
+    elif runs.outdated_drafts(run).exists():
         runs.open_run(Month.of_day(run.period), actor_ref=ACTOR)
         wake_drafting(run)
     elif run.state == RunState.APPROVED:
         jobs.enqueue(_ISSUE, run_id=str(run.pk))
     elif not checked(run):
         jobs.enqueue(_RECONCILE, run_id=str(run.pk))
+
+
+def repaired() -> QuerySet[RunItem]:
+    """Returns the blocked items with a change since they were tried that may have repaired them.
+
+    The customer has newer data, nothing waits for a price any more, or the official rules could not be run and may run now. An
+    item of a later month takes the party's older entries too, so only the newest one counts.
+    """
+    month = OuterRef("run__period")
+    newer = BillingCustomer.objects.filter(party_id=OuterRef("party_id"), valid_from__gt=OuterRef("tried_at") - _OVERLAP)
+    waiting = UnpricedFact.objects.filter(party_id=OuterRef("party_id"), period__lte=month)
+    later = RunItem.objects.filter(party_id=OuterRef("party_id"), run__period__gt=month)
+    priced = Q(reasons__contains=[[drafting.PRICE_MISSING]]) & ~Exists(waiting)
+    unchecked = Q(reasons__contains=[[validator.UNAVAILABLE]], tried_at__lt=clock.now() - _RETRY)
+    return RunItem.objects.filter(Exists(newer) | priced | unchecked, ~Exists(later), state=ItemState.BLOCKED)
+
+
+def _is_over(run: InvoiceRun) -> bool:
+    return Month.of_day(run.period).is_over(clock.now())
 
 
 def wake_drafting(run: InvoiceRun, tasks: int = 1) -> None:
@@ -181,13 +240,16 @@ def _wake_rendering(run: InvoiceRun, tasks: int) -> None:
 
 
 def measure() -> None:
-    """Sets the gauges."""
+    """Sets the gauges. What a clock ahead of time approved or issued counts as late too."""
     late = [due_at(month) for month in due_months()][:1]
     late += [due_at(Month.of_day(run.period)) for run in undrafted()[:1] if run.state == RunState.OPEN]
+    approved = InvoiceRun.objects.filter(state=RunState.APPROVED).annotate(at=Max("approvals__approved_at"))
+    unnumbered = approved.aggregate(oldest=Min("at"))["oldest"]
     oldest = rendering.unrendered().aggregate(oldest=Min("issued_at"))["oldest"]
-    _UNDRAFTED.set(_since(min(late)) if late else 0)
-    _UNRENDERED.set(_since(oldest) if oldest else 0)
+    _UNDRAFTED.set(max(0.0, _since(min(late))) if late else 0)
+    _UNNUMBERED.set(abs(_since(unnumbered)) if unnumbered else 0)
+    _UNRENDERED.set(abs(_since(oldest)) if oldest else 0)
 
 
 def _since(moment: dt.datetime) -> float:
-    return max(0.0, (clock.now() - moment).total_seconds())
+    return (clock.now() - moment).total_seconds()

@@ -12,6 +12,7 @@ from billing.records.domain import money
 from billing.records.domain.periods import Month
 from billing.runs.models import RunState
 from billing.runs.queries.month import CustomerRow, Progress, RunView
+from siths_portal.lib import clock
 from siths_portal.lib.clock import STOCKHOLM
 from siths_portal.lib.pages.charts import Chart, Point, bar_chart
 
@@ -42,6 +43,8 @@ def lead(view: RunView) -> str:
             text = _("{ready} fakturor är släppta och väntar på en andra person.").format(ready=ready)
         elif view.progress.state == RunState.APPROVED:
             text = _("{ready} fakturor är godkända och får sina nummer.").format(ready=ready)
+            if view.progress.stopped_at:
+                text = _("{ready} fakturor är godkända men får inga nummer.").format(ready=ready)
     stopped = ngettext("{n} kund är stoppad.", "{n} kunder är stoppade.", blocked).format(n=_count(blocked))
     return f"{text} {stopped}" if blocked else f"{text} {_('Ingen kund är stoppad.')}"
 
@@ -71,7 +74,8 @@ def progress(found: Progress, month: Month, view: RunView | None = None) -> dict
         if number == len(names) - 1 and found.state == RunState.ISSUED:
             state = "now" if found.works or found.undelivered else "done"
         stages.append({"text": name, "note": note, "state": state})
-    return {"stages": stages, "follows": found.works, "mark": found.mark, **_bar(found)}
+    stopped = {"at": found.stopped_at.isoformat(), "today": clock.today().isoformat()} if found.stopped_at else None
+    return {"stages": stages, "follows": found.works, "mark": found.mark, "stopped": stopped, **_bar(found)}
 
 
 def _sent_note(found: Progress) -> str:
@@ -93,7 +97,7 @@ def _draft_note(found: Progress, view: RunView | None) -> str:
 
 
 def _bar(found: Progress) -> dict[str, Any]:
-    if not found.works:
+    if not found.works or found.stopped_at:
         return {}
     if found.state == RunState.OPEN:
         if not found.customers:
