@@ -16,10 +16,10 @@ from billing.documents.ubl import F_TAX, payment_terms
 from billing.records.domain import identifiers, money
 from billing.records.domain.periods import Month
 from siths_portal.lib.pdf import rendering
-from siths_portal.lib.pdf.conformance import judge
+from siths_portal.lib.pdf.conformance import has_attached, judge
 from siths_portal.lib.pdf.rendering import MEDIA_TYPE, text
 
-__all__ = ["MEDIA_TYPE", "VERSION", "PdfRenderer", "context", "html", "judge", "payable_text", "text"]
+__all__ = ["MEDIA_TYPE", "VERSION", "PdfRenderer", "context", "has_attached", "html", "judge", "payable_text", "text"]
 
 VERSION = f"pdf/4 weasyprint/{version('weasyprint')}"
 """The renderer's version, stored with each file. Increment the first number with each change of template, stylesheet or child."""

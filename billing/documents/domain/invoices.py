@@ -119,15 +119,20 @@ class LineContent:
 
         A description is covered only if the line has one, so that hashes of lines without the field hold.
         """
-        hidden = ("period", "grouping_key") if self.description else ("period", "grouping_key", "description")
-        plain = {name: str(value) for name, value in asdict(self).items() if name not in hidden}
-        amounts = {
+        covered = {
+            "position": str(self.position),
+            "kind": self.kind,
+            "office_id": str(self.office_id),
+            "organisation_id": str(self.organisation_id),
+            "article_code": self.article_code,
+            "text": self.text,
             "quantity": format(self.quantity, ".2f"),
             "unit_price": format(self.unit_price, ".4f"),
             "vat_rate": format(self.vat_rate, ".2f"),
             "net": format(self.net, ".2f"),
+            "period": self.period.code(),
         }
-        return plain | amounts | {"period": self.period.code()}
+        return covered | {"description": self.description} if self.description else covered
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """Reads an invoice's content back from its frozen rows, for files, exports and reconciliation."""
 
+from collections import defaultdict
+from collections.abc import Collection
 from typing import cast
+from uuid import UUID
 
 from billing.documents.domain.invoices import (
     Buyer,
@@ -16,27 +19,43 @@ from billing.documents.domain.invoices import (
 from billing.invoices.models import Invoice, InvoiceLine
 from billing.records.domain.periods import Month
 
+_COLUMNS = (
+    "invoice", "position", "kind", "office_id", "organisation_id", "article_code", "text", "quantity", "unit_price", "vat_rate",
+    "net", "period", "grouping_key", "description",
+)  # fmt: skip
+Lines = tuple[LineContent, ...]
 
-def content_of(invoice: Invoice) -> InvoiceContent:
-    """Returns the content of the invoice. The caller prefetches `lines`.
+
+def lines_of(keys: Collection[UUID]) -> dict[UUID, Lines]:
+    """Returns the lines of the invoices with these keys, without a model instance for each: a check reads those of years."""
+    found: dict[UUID, list[LineContent]] = defaultdict(list)
+    rows = InvoiceLine.objects.filter(invoice__in=keys).order_by("invoice", "position").values_list(*_COLUMNS)
+    for key, *values, period, grouping_key, description in rows:
+        found[key].append(LineContent(*values, Month.of_day(period), grouping_key, description))
+    return {key: tuple(found[key]) for key in keys}
+
+
+def content_of(invoice: Invoice, lines: Lines | None = None) -> InvoiceContent:
+    """Returns the content of the invoice. The caller prefetches `lines`, or gives them.
 
     The totals are the stored ones; only the VAT subtotals are summed from the lines, since no column holds them.
     """
     buyer = Buyer.from_json(invoice.buyer)
-    frozen = tuple(_line(line) for line in sorted(invoice.lines.all(), key=lambda line: line.position))
-    subtotals = total(frozen, round_to_krona=buyer.round_to_krona).subtotals
+    if lines is None:
+        lines = tuple(_line(line) for line in sorted(invoice.lines.all(), key=lambda line: line.position))
+    subtotals = total(lines, round_to_krona=buyer.round_to_krona).subtotals
     return InvoiceContent(
         seller=Seller.from_json(invoice.seller),
         buyer=buyer,
         month=Month.of_day(invoice.period),
-        lines=frozen,
+        lines=lines,
         totals=Totals(invoice.net, invoice.vat, invoice.gross, invoice.rounding, invoice.payable, subtotals),
         document_type=DocumentType(invoice.document_type),
         preceding=_preceding(invoice.corrects),
     )
 
 
-def numbered(invoice: Invoice) -> NumberedInvoice:
+def numbered(invoice: Invoice, lines: Lines | None = None) -> NumberedInvoice:
     """Returns the content with number, dates and payment reference. Raises ValueError for a draft."""
     if invoice.number is None or invoice.issue_date is None or invoice.due_date is None:
         raise ValueError("a draft has no number")
@@ -45,7 +64,7 @@ def numbered(invoice: Invoice) -> NumberedInvoice:
         issue_date=invoice.issue_date,
         due_date=invoice.due_date,
         payment_reference=cast(str, invoice.payment_reference),
-        content=content_of(invoice),
+        content=content_of(invoice, lines),
     )
 
 

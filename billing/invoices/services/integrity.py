@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import batched
 
 from django.db.models import Exists, OuterRef, Q, UUIDField
 from django.db.models.functions import Cast
 
 from billing.documents import pdf, ubl
+from billing.documents.domain.invoices import NumberedInvoice
 from billing.invoices.models import FileFormat, Invoice, InvoiceFile, InvoiceState
 from billing.invoices.services import frozen, numbering
 from billing.records.domain import money
@@ -24,10 +26,16 @@ class Evidence:
     """One issued invoice with its stored files and the events that the audit chain seals."""
 
     invoice: Invoice
+    lines: frozen.Lines
     files: dict[str, InvoiceFile]
     issued: Event | None
     rendered: dict[str, Event] = field(default_factory=dict)  # by format
     broken_seals: frozenset[int] = frozenset()  # ids of events whose seal does not agree
+
+    @cached_property
+    def numbered(self) -> NumberedInvoice:
+        """The invoice's content as its rows have it."""
+        return frozen.numbered(self.invoice, self.lines)
 
     def content(self, file_format: FileFormat) -> bytes | None:
         """Returns the stored bytes; None if the invoice has no such file."""
@@ -35,15 +43,18 @@ class Evidence:
         return bytes(file.document.content) if file else None
 
 
-def issued(condition: Q | None = None) -> Iterator[Evidence]:
-    """Yields the evidence of each issued document that meets the condition, in order of number. Memory use is constant."""
+def issued(condition: Q | None = None, *, files: bool = True) -> Iterator[Evidence]:
+    """Yields the evidence of each issued document that meets the condition, in order of number. Memory use is constant.
+
+    Without `files` the evidence has none, and years of invoices are read without their PDFs.
+    """
     numbered = Invoice.objects.filter(condition or Q(), state=InvoiceState.ISSUED).order_by("series", "sequence")
-    rows = numbered.select_related("corrects").prefetch_related("lines", "files__document")
+    rows = numbered.select_related("corrects").prefetch_related(*(["files__document"] if files else []))
     for chunk in batched(rows.iterator(chunk_size=_CHUNK), _CHUNK, strict=False):
-        yield from _evidence(chunk)
+        yield from _evidence(chunk, files=files)
 
 
-def _evidence(invoices: Sequence[Invoice]) -> Iterator[Evidence]:
+def _evidence(invoices: Sequence[Invoice], *, files: bool) -> Iterator[Evidence]:
     references = [str(invoice.pk) for invoice in invoices]
     events = list(
         Event.objects.filter(subject_type="invoice", subject_ref__in=references, action__in=(_ISSUED, _RENDERED)).order_by("id")
@@ -52,11 +63,13 @@ def _evidence(invoices: Sequence[Invoice]) -> Iterator[Evidence]:
     by_invoice: dict[str, list[Event]] = {reference: [] for reference in references}
     for event in events:
         by_invoice[event.subject_ref].append(event)
+    lines = frozen.lines_of([invoice.pk for invoice in invoices])
     for invoice in invoices:
         own = by_invoice[str(invoice.pk)]
         yield Evidence(
             invoice=invoice,
-            files={file.file_format: file for file in invoice.files.all()},
+            lines=lines[invoice.pk],
+            files={file.file_format: file for file in invoice.files.all()} if files else {},
             issued=next((event for event in own if event.action == _ISSUED), None),
             rendered={event.facts.get("format", ""): event for event in own if event.action == _RENDERED},
             broken_seals=broken,
@@ -66,7 +79,7 @@ def _evidence(invoices: Sequence[Invoice]) -> Iterator[Evidence]:
 def chain_holds(evidence: Evidence, previous: str) -> bool:
     """Returns whether the row's hashes match its content and `previous`, and whether its sealed event has the same hashes."""
     invoice, event = evidence.invoice, evidence.issued
-    content = sha256_hex(canonical_json(frozen.content_of(invoice).as_json()))
+    content = sha256_hex(canonical_json(evidence.numbered.content.as_json()))
     links = (invoice.previous_hash, invoice.content_sha256, invoice.chain_hash)
     if links != (previous, content, numbering.link_hash(invoice, previous)):
         return False
@@ -88,8 +101,9 @@ def _file_holds(evidence: Evidence, file_format: FileFormat) -> bool:
     if event is None or event.id in evidence.broken_seals or event.facts.get("sha256") != file.document_id:
         return False
     if file_format == FileFormat.PDF:
-        return pdf.judge(content, evidence.content(FileFormat.PEPPOL) or b"") is None
-    return file.renderer_version != ubl.VERSION or ubl.build(frozen.numbered(evidence.invoice)) == content
+        # Its form was judged when it was made, and by its hashes it is that file.
+        return pdf.has_attached(content, evidence.content(FileFormat.PEPPOL) or b"")
+    return file.renderer_version != ubl.VERSION or ubl.build(evidence.numbered) == content
 
 
 def wrong_texts(evidence: Evidence) -> list[str]:
@@ -97,7 +111,7 @@ def wrong_texts(evidence: Evidence) -> list[str]:
 
     Ignores missing files; `wrong_files` reports them.
     """
-    wrong, numbered = [], frozen.numbered(evidence.invoice)
+    wrong, numbered = [], evidence.numbered
     xml, paper = evidence.content(FileFormat.PEPPOL), evidence.content(FileFormat.PDF)
     if xml is not None and ubl.read(xml) != ubl.statements(numbered):
         wrong.append(FileFormat.PEPPOL.value)

@@ -283,3 +283,6 @@ def test_the_file_is_judged(made, change, fault):
 def test_another_attachment_is_seen(made):
     assert pdf.judge(made, ubl.build(LONG)) == "another attachment"
     assert pdf.judge(made, ubl.build(invoice())) is None
+    assert not pdf.has_attached(made, ubl.build(LONG))
+    assert not pdf.has_attached(made.replace(b"/Type /EmbeddedFile", b"/Type /OtherFile"), ubl.build(invoice()))
+    assert pdf.has_attached(made, ubl.build(invoice()))
