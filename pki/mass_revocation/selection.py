@@ -19,7 +19,9 @@ LONGEST_LIST = 100_000
 """The limit of serials or key hashes in one selection."""
 
 EXAMPLES = 10
-"""The limit of a list's unmatched values that are shown."""
+"""The limit of a list's unmatched values that are shown, and of places in an error."""
+
+_FORMS = {"serials": "Skriv serienumren hexadecimalt.", "key_hashes": "Skriv varje SHA-256 med 64 hexadecimala tecken."}
 
 # Two index scans from value to value, since entries without a profile come last in the index.
 _CLIENTS = """
@@ -289,17 +291,24 @@ def _own() -> Q:
 
 def _list(given: Iterable[str], parse: Any, name: str, faults: dict[str, list[str]]) -> tuple[str, ...]:
     values, wrong = set(), []
-    for text in given:
+    for place, text in enumerate(given, start=1):
         try:
             values.add(parse(text))
         except ValueError:
-            wrong.append(text)
+            wrong.append(place)
     if wrong:
-        shown = ", ".join(text[:64] for text in wrong[:EXAMPLES])
-        faults[name] = [f"{len(wrong)} {'värde' if len(wrong) == 1 else 'värden'} går inte att läsa: {shown}"]
+        faults[name] = [f"{_unreadable(wrong)} {_FORMS[name]}"]
     if len(values) > LONGEST_LIST:
         faults[name] = [f"Listan får ha högst {LONGEST_LIST} värden."]
     return tuple(sorted(values))
+
+
+def _unreadable(places: list[int]) -> str:
+    """Returns the error for values of a list that cannot be read, by their places: no error repeats a value that was sent."""
+    if len(places) == 1:
+        return f"Värde nummer {places[0]} i listan går inte att läsa."
+    shown = ", ".join(map(str, places[:EXAMPLES]))
+    return f"{len(places)} värden i listan går inte att läsa: nummer {shown}{' och fler' if len(places) > EXAMPLES else ''}."
 
 
 def _serial(text: str) -> str:

@@ -119,13 +119,14 @@ class TestCount:
             ({"include_expired": "on"}, "Välj minst ett villkor."),
             ({"cas": ["nosuch:1"]}, "Välj bland utfärdarna i listan."),
             ({"profiles": ["nosuch"]}, "Välj bland profilerna i listan."),
-            ({"serials": "hej"}, "1 värde går inte att läsa: hej"),
-            ({"key_hashes": "abcd"}, "1 värde går inte att läsa: abcd"),
+            ({"serials": "hej"}, "Värde nummer 1 i listan går inte att läsa. Skriv serienumren hexadecimalt."),
+            ({"serials": "ab\nhej\nå"}, "2 värden i listan går inte att läsa: nummer 2, 3."),
+            ({"key_hashes": "abcd"}, "Värde nummer 1 i listan går inte att läsa. Skriv varje SHA-256"),
             ({"issued_from": "i går"}, "Ange datum och klockslag"),
             ({"issued_from": "2026-02-01T00:00", "issued_until": "2026-01-01T00:00"}, "Sluttiden ska vara senare än starttiden."),
             ({"serials": "A" * 1_000_001}, "Listan är för lång för sidan."),
         ],
-        ids=["none", "no-restriction", "ca", "profile", "serial", "key", "moment", "window", "long"],
+        ids=["none", "no-restriction", "ca", "profile", "serial", "serials", "key", "moment", "window", "long"],
     )
     def test_what_is_wrong_is_said_at_its_field_and_kept(self, world: Any, criteria: dict[str, Any], message: str) -> None:
         answer = client_of(operator(world)).post(NEW, criteria | {"unit_ref": ""})
