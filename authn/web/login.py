@@ -32,6 +32,8 @@ _STARTS = rate_limits.MinuteBudget()
 _CHOICE = "choice"
 _CHOICE_SECONDS = 600
 CANCELLED = "cancelled"
+OTHER_ADDRESS = "adress"
+"""The query parameter of a user who pressed the button at another address of the portal than its own."""
 
 WHY = {
     sessions.IDLE: "Du loggades ut eftersom portalen inte hade använts på en stund.",
@@ -42,6 +44,7 @@ WHY = {
     sessions.ENDED_ELSEWHERE: "Du loggades ut här från sidan Inställningar i en annan webbläsare.",
     sessions.ROLE_ENDED: "Du loggades ut eftersom din behörighet har ändrats.",
     CANCELLED: "Du avbröt inloggningen. Inget har ändrats.",
+    OTHER_ADDRESS: "Du öppnade portalen på en annan adress. Här är portalens egen adress: logga in här.",
 }
 
 
@@ -70,13 +73,13 @@ def login(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         # The provider redirects to the portal's own host name, so the session cookie must belong to that host.
         if request.get_host() != urlsplit(settings.PORTAL_BASE_URL).netloc:
-            kept = {"next": next_path} | ({RESUBMIT: given[RESUBMIT]} if given.get(RESUBMIT) else {})
+            kept = {"next": next_path, OTHER_ADDRESS: "1"} | ({RESUBMIT: given[RESUBMIT]} if given.get(RESUBMIT) else {})
             return HttpResponseRedirect(f"{settings.PORTAL_BASE_URL}{reverse('login')}?{urlencode(kept)}")
         return _begin(request, next_path)
     user: Any = request.user
     if user.is_authenticated and request.session.get(STEP_UP, {}).get("path") != next_path:
         return render(request, "authn/logged_in.html", {"next": next_path, "tab": ""})
-    return _login_page(request, next_path)
+    return _login_page(request, next_path, OTHER_ADDRESS if OTHER_ADDRESS in request.GET else "")
 
 
 def _begin(request: HttpRequest, next_path: str) -> HttpResponse:

@@ -520,6 +520,16 @@ def test_a_form_from_a_stranger_makes_no_session(world: Any) -> None:
     assert not Session.objects.exists()
 
 
+def test_a_log_in_at_another_address_goes_on_at_the_portals_own(world: Any, settings: Any) -> None:
+    settings.PORTAL_BASE_URL, settings.ALLOWED_HOSTS = "http://testserver", ["testserver", "127.0.0.1"]
+    form = urlencode({"next": "/installningar/", **MAIN})
+    answer = Client().post("/logga-in/", form, content_type=FORM, headers={"host": "127.0.0.1"})
+    own, path = answer["Location"].split("/logga-in/")
+    assert (own, path) == ("http://testserver", "?next=%2Finstallningar%2F&adress=1")
+    assert "Här är portalens egen adress" in Client().get(f"/logga-in/{path}").content.decode()
+    assert not Session.objects.exists()
+
+
 # --- a provider that is away or not what it says ---------------------------------------------------------------------------
 
 
