@@ -39,7 +39,7 @@ def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpRespo
     actor = actor_of(request)
     organisation = roles.organisation(actor=actor, organisation_id=organisation_id)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    context = {"head": head, "list": OrganisationRoleList(request, actor, organisation).shown()}
+    context = {"list": OrganisationRoleList(request, actor, organisation).shown()}
     functions = [
         _add_link(actor, organisation),
         Link(_("Alla rollinnehavare"), reverse("role_holders")),
