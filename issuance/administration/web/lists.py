@@ -43,7 +43,7 @@ class GrantedOrganisationList(List[OrganisationLine]):
             link=lambda each: reverse("organisation", args=[each.id]),
         ),
         Column(key="nummer", heading=_("Organisationsnummer"), value="organisation_number", kind=Kind.NUMBER),
-        Column(key="id", heading=_("Organisations-id"), value="hsa_id", kind=Kind.NUMBER),
+        Column(key="id", heading=_("Organisations-id"), value="hsa_id", kind=Kind.NUMBER, css="whole"),
         Column(key="omrade", heading=_("Utgivningsområde"), value="area", css="row-name"),
     )
     table_id = "organisationer"

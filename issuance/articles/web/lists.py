@@ -110,7 +110,7 @@ class PlaceChoiceList(_ChoiceList):
             heading=gettext_lazy("Beställningsbara artiklar"),
             value=lambda line: str(line.orderable) if line.orderable else _("Inga"),
         ),
-        Column(key="id", heading=gettext_lazy("Organisations-id"), value="hsa_id", kind=Kind.NUMBER),
+        Column(key="id", heading=gettext_lazy("Organisations-id"), value="hsa_id", kind=Kind.NUMBER, css="whole"),
     )
     table_id = "organisationer"
     count_in_heading = True

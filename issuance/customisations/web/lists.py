@@ -84,7 +84,7 @@ class OwnerList(List[OrganisationLine]):
             value="name",
             link=lambda line: reverse("organisation", args=[line.id]),
         ),
-        Column(key="id", heading=gettext_lazy("Organisations-id"), value="hsa_id", kind=Kind.NUMBER),
+        Column(key="id", heading=gettext_lazy("Organisations-id"), value="hsa_id", kind=Kind.NUMBER, css="whole"),
         Column(key="omrade", heading=gettext_lazy("Utgivningsområde"), value="area", css="row-name"),
     )
     table_id = "organisationer"
@@ -122,7 +122,7 @@ class PlaceWithoutList(List[PlaceWithout]):
             link=lambda line: reverse("organisation_customisation", args=[line.id]),
             below=lambda line: [_below(line.below)] if line.below else [],
         ),
-        Column(key="id", heading=gettext_lazy("Organisations-id"), value="hsa_id", kind=Kind.NUMBER, sort="hsa_id"),
+        Column(key="id", heading=gettext_lazy("Organisations-id"), value="hsa_id", kind=Kind.NUMBER, css="whole", sort="hsa_id"),
     )
     table_id = "organisationer"
     fragment = "organisationer"

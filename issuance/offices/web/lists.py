@@ -27,7 +27,7 @@ _IDS: Sequence[Column[ConnectedLine]] = (
         kind=Kind.NUMBER,
         sort="organisation_number",
     ),
-    Column(key="id", heading=_("Organisations-id"), value="hsa_id", kind=Kind.NUMBER, sort="hsa_id"),
+    Column(key="id", heading=_("Organisations-id"), value="hsa_id", kind=Kind.NUMBER, css="whole", sort="hsa_id"),
 )
 
 

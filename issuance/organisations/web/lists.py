@@ -21,7 +21,9 @@ def _url(line: OrganisationLine) -> str:
     return reverse("organisation", args=[line.id])
 
 
-_HSA_ID = Column[Any](key="id", heading=gettext_lazy("Organisations-id"), value="hsa_id", kind=Kind.NUMBER, sort="hsa_id")
+_HSA_ID = Column[Any](
+    key="id", heading=gettext_lazy("Organisations-id"), value="hsa_id", kind=Kind.NUMBER, css="whole", sort="hsa_id"
+)
 _AREA = Column[Any](key="omrade", heading=gettext_lazy("Utgivningsområde"), value="area", css="row-name")
 
 
