@@ -18,8 +18,13 @@ class IssuanceFacts(Protocol):
         """Returns up to `limit` facts after `after`, in feed order."""
         ...
 
-    def subscription_counts(self, at: dt.datetime, party_id: UUID | None = None) -> Sequence[SubscriptionCount]:
-        """Returns the counts at `at`, for the organisations of one party or of all that paid the subscription fee then."""
+    def subscription_counts(
+        self, at: dt.datetime, party_id: UUID | None = None, *, organisation_id: UUID | None = None, with_eids: bool = False
+    ) -> Sequence[SubscriptionCount]:
+        """Returns the counts at `at`, for one organisation, those of one party or all that paid the subscription fee then.
+
+        `with_eids` adds the ids of the counted e-legitimations.
+        """
         ...
 
     def billing_parties(self) -> Sequence[BillingParty]:

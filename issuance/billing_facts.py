@@ -45,19 +45,27 @@ _SUBSCRIPTIONS = """
         JOIN issuer ON issuer.area_id = placed.area_id AND issuer.party_id IS NOT NULL
         JOIN fee ON fee.organisation_id = o.id AND fee.charged
         WHERE placed.top_id = placed.id AND (%(party)s::uuid IS NULL OR issuer.party_id = %(party)s)
+            AND (%(organisation)s::uuid IS NULL OR placed.id = %(organisation)s)
     ), holder AS (
-        SELECT DISTINCT placed.top_id, c.person_id
+        {holders}
         FROM issuance_eid e
         JOIN issuance_carrier c ON c.id = e.carrier_id AND c.kind = ANY(%(kinds)s)
         JOIN placed ON placed.id = e.organisation_id
         JOIN top ON top.id = placed.top_id
         WHERE e.activated_at < %(at)s AND e.valid_to >= %(at)s AND (e.ended_at IS NULL OR e.ended_at >= %(at)s)
+        {newest}
     )
-    SELECT top.party_id, top.id, top.name, count(*)
+    SELECT top.party_id, top.id, top.name, count(*), {eids}
     FROM holder JOIN top ON top.id = holder.top_id
     GROUP BY top.party_id, top.id, top.name
     ORDER BY top.party_id, top.name, top.id
 """
+_COUNTS = _SUBSCRIPTIONS.format(holders="SELECT DISTINCT placed.top_id, c.person_id", newest="", eids="ARRAY[]::uuid[]")
+_COUNTS_WITH_EIDS = _SUBSCRIPTIONS.format(
+    holders="SELECT DISTINCT ON (placed.top_id, c.person_id) placed.top_id, e.id AS eid_id",
+    newest="ORDER BY placed.top_id, c.person_id, e.activated_at DESC, e.id",
+    eids="array_agg(holder.eid_id ORDER BY holder.eid_id)",
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ class BillableFact:
 @dataclass(frozen=True)
 class SubscriptionCount:
     """The number of persons with a valid e-legitimation in an organisation with a fee. `direct` means that the organisation is
-    the party.
+    the party. `eids` are the ids of the counted e-legitimations, ascending, one for each person; empty unless they are asked for.
     """
 
     party_id: UUID
@@ -87,6 +95,7 @@ class SubscriptionCount:
     organisation_name: str
     direct: bool
     persons: int
+    eids: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,20 +180,25 @@ def sent_card_count(start: dt.datetime, end: dt.datetime) -> int:
     return CardOrder.objects.filter(sent_at__gte=start, sent_at__lt=end).count()
 
 
-def subscription_counts(at: dt.datetime, party_id: UUID | None = None) -> list[SubscriptionCount]:
+def subscription_counts(
+    at: dt.datetime, party_id: UUID | None = None, *, organisation_id: UUID | None = None, with_eids: bool = False
+) -> list[SubscriptionCount]:
     """Returns the number of persons with at least one e-legitimation valid just before `at`, the end of the charged period.
 
     Activation, expiry, revocation or a fee that takes effect exactly at `at` does not count yet (ADR 0037). Tree, area and
     payer are those of the same instant (ADR 0037). Counts are by organisation with a fee; a top organisation includes its
     sub-organisations. Mobile eIDs and test cards do not count. Runs one statement over the status history; with `party_id` only
-    for that party's organisations.
+    for that party's organisations, with `organisation_id` only for that one.
+
+    `with_eids` adds the e-legitimation by which each person counts: of several the one that was activated last.
     """
     with connection.cursor() as cursor:
         subscribed = kinds.codes(lambda kind: kind.subscribed)
-        cursor.execute(_SUBSCRIPTIONS, {"at": at, "party": party_id, "kinds": subscribed})
+        values = {"at": at, "party": party_id, "organisation": organisation_id, "kinds": subscribed}
+        cursor.execute(_COUNTS_WITH_EIDS if with_eids else _COUNTS, values)
         return [
-            SubscriptionCount(party_id, organisation_id, name, organisation_id == party_id, persons)
-            for party_id, organisation_id, name, persons in cursor.fetchall()
+            SubscriptionCount(party_id, organisation_id, name, organisation_id == party_id, persons, tuple(eids))
+            for party_id, organisation_id, name, persons, eids in cursor.fetchall()
         ]
 
 

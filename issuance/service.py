@@ -16,6 +16,15 @@ from issuance.billing_facts import (
     sent_card_count,
     subscription_counts,
 )
+from issuance.billing_holders import (
+    EidHolder,
+    eid_carriers,
+    eid_holders,
+    may_name_holders,
+    record_named_holders,
+    record_named_holders_file,
+    require_naming_holders,
+)
 from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.organisations.queries.invoiced_parties import parties_visible_to
 from issuance.people.services.people_integrity import verify_people
@@ -26,14 +35,21 @@ __all__ = [
     "ArticleView",
     "BillableFact",
     "BillingParty",
+    "EidHolder",
     "OfficeView",
     "SubscriptionCount",
     "articles",
     "billable_facts",
     "billing_parties",
+    "eid_carriers",
+    "eid_holders",
+    "may_name_holders",
     "offered_articles",
     "offices",
     "parties_visible_to",
+    "record_named_holders",
+    "record_named_holders_file",
+    "require_naming_holders",
     "require_second",
     "sent_card_count",
     "subscription_counts",

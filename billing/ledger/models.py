@@ -1,5 +1,6 @@
 """The append-only ledger of billable events with a copy of their prices, and the month-end counts."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -103,6 +104,7 @@ class SubscriptionSnapshot(models.Model):
     """The number of persons of an organisation with a valid e-legitimation at the end of the month. Taken once, append-only.
 
     `sha256` covers the row's canonical JSON, so reconciliation detects a later change. `rule_version` names the counting rule.
+    `evidence_sha256` is the hash of the counted eIDs (`SubscriptionEvidence`); empty if none were kept.
     """
 
     period = models.DateField()
@@ -113,9 +115,20 @@ class SubscriptionSnapshot(models.Model):
     persons = models.PositiveIntegerField()
     rule_version = models.CharField(max_length=40)
     taken_at = models.DateTimeField()
+    evidence_sha256 = models.CharField(max_length=64, default="", db_default="")
     sha256 = models.CharField(max_length=64)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["period", "organisation_id"], name="billing_snapshot_once"),
         ]
+
+
+class SubscriptionEvidence(models.Model):
+    """The eIDs behind a snapshot, one for each counted person: ids without names, ascending. Append-only.
+
+    One row for each snapshot, since a month counts half a million persons and a list of them is only read as a whole.
+    """
+
+    snapshot = models.OneToOneField(SubscriptionSnapshot, on_delete=models.PROTECT, primary_key=True, related_name="evidence")
+    eids = ArrayField(models.UUIDField())

@@ -20,7 +20,7 @@ from billing.invoices.models import (
     LineEvent,
     SeriesCorrection,
 )
-from billing.ledger.models import FeedPosition, LedgerEntry, SubscriptionSnapshot, UnpricedFact
+from billing.ledger.models import FeedPosition, LedgerEntry, SubscriptionEvidence, SubscriptionSnapshot, UnpricedFact
 from billing.payments.models import Dispute, DisputeReason, Payment, PaymentAllocation, PaymentFile, Reminder, ReminderState
 from billing.price_changes.models import PriceChange, PriceImport
 from billing.prices.models import PriceItem
@@ -72,6 +72,7 @@ __all__ = [
     "RunItem",
     "RunState",
     "SeriesCorrection",
+    "SubscriptionEvidence",
     "SubscriptionSnapshot",
     "Treatment",
     "UnpricedFact",

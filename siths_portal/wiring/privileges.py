@@ -119,7 +119,10 @@ TABLES: Mapping[str, Rights] = {
     },
     "billing_retentionrule": {PORTAL: "S", WORKER: "S", PKI: "S"},
     "billing_deliveryattempt": {PORTAL: "S", WORKER: "SI", PKI: "S"},
-    **{f"billing_{name}": {PORTAL: "SI", WORKER: "SI", PKI: "S"} for name in ("creditrequestline", "entryrelease")},
+    **{
+        f"billing_{name}": {PORTAL: "SI", WORKER: "SI", PKI: "S"}
+        for name in ("creditrequestline", "entryrelease", "subscriptionevidence")
+    },
     # --- authn: machine clients are registered by a command.
     "authn_idempotencyrecord": READ | {API: "SIUD", WORKER: "SIUD"},
     "authn_serviceclient": READ | {WORKER: "SIU"},

@@ -51,6 +51,7 @@ from tests.access.targets import (
     running_mass,
     setup_import,
     setup_table,
+    subscriber,
     transaction,
 )
 
@@ -357,6 +358,7 @@ ROWS: list[Row] = [
     # invoices: without the right nobody learns which numbers there are
     Row("invoices", "GET", Action.VIEW_INVOICE),
     Row("invoices_running", "GET", Action.VIEW_INVOICE),
+    Row("invoices_running_counted", "GET", Action.VIEW_INVOICE, subscriber, places=("parent", "outside", "unknown"), unseen=403),
     Row("invoice_runs", "GET", Action.MANAGE_BILLING),
     Row("invoice_runs", "POST", Action.MANAGE_BILLING, ok=302),
     *(

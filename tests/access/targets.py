@@ -14,6 +14,7 @@ from billing.payments.models import Payment, PaymentFile
 from billing.price_changes.models import PriceChange, PriceImport
 from billing.runs.models import InvoiceRun, RunItem
 from issuance.activation.models import EidAppTransaction, Identification
+from issuance.articles.models import SubscriptionFee
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
 from issuance.imports.models import SetupImport
@@ -165,6 +166,15 @@ def invoice_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ..
     if relation != "unknown":
         RunItem.objects.create(run=InvoiceRun.objects.get(), party_id=party_id, state="empty", cutoff=0)
     return ("2023-04", party_id)
+
+
+def subscriber(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A party that pays the subscription of its own organisation."""
+    if relation == "unknown":
+        return (UUID(int=1), UUID(int=1))
+    place = access.places[relation]
+    SubscriptionFee.objects.create(organisation=place, charged=True, valid_from=clock.now() - dt.timedelta(days=400))
+    return (place.id, place.id)
 
 
 def certificate_search(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:

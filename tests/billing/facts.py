@@ -86,9 +86,11 @@ class Facts:
             self.cards.append(BillableFact(**values))
         return self
 
-    def count(self, period: str, party: UUID, name: str, persons: int, *, direct: bool = False) -> None:
-        """Adds a month-end count."""
-        row = SubscriptionCount(party, party if direct else uid(name), name, direct, persons)
+    def count(
+        self, period: str, party: UUID, name: str, persons: int, *, direct: bool = False, eids: Collection[UUID] = ()
+    ) -> None:
+        """Adds a month-end count, of these eIDs if they are given."""
+        row = SubscriptionCount(party, party if direct else uid(name), name, direct, persons, tuple(sorted(eids)))
         self.counts.setdefault(period, []).append(row)
 
     # --- the port -----------------------------------------------------------------------------------------------------
@@ -96,11 +98,14 @@ class Facts:
     def billable_facts(self, after: Cursor, *, limit: int) -> list[BillableFact]:
         return [card for card in self.cards if card.cursor > after][:limit]
 
-    def subscription_counts(self, at: dt.datetime, party_id: UUID | None = None) -> list[SubscriptionCount]:
+    def subscription_counts(
+        self, at: dt.datetime, party_id: UUID | None = None, *, organisation_id: UUID | None = None, with_eids: bool = False
+    ) -> list[SubscriptionCount]:
         ended = (at.astimezone(STOCKHOLM) - dt.timedelta(seconds=1)).strftime("%Y-%m")
         midnight = at.astimezone(STOCKHOLM).strftime("%d%H%M%S") == "01000000"
         counts = self.counts.get(ended if midnight else "now", [])
-        return [count for count in counts if party_id in (None, count.party_id)]
+        counts = [count for count in counts if party_id in (None, count.party_id)]
+        return [count for count in counts if organisation_id in (None, count.organisation_id)]
 
     def billing_parties(self) -> list[BillingParty]:
         return self.parties

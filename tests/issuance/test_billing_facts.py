@@ -188,6 +188,22 @@ class TestSubscriptions:
         (count,) = service.subscription_counts(T)
         assert count == service.SubscriptionCount(world.region.id, world.region.id, "Regionen", True, 2)
 
+    def test_the_eids_that_are_counted_can_be_asked_for(self, world: Any) -> None:
+        charge(world.region)
+        charge(world.city)
+        post = world.post(world.region)
+        active(post, activated_at=LONG_AGO - HOUR)
+        newest, other, third = active(post), active(world.post(world.clinic)), active(world.post(world.city))
+        active(world.post(world.region), ended_at=T - HOUR, state="revoked")
+        counts = service.subscription_counts(T, with_eids=True)
+        assert {count.organisation_id: (count.persons, count.eids) for count in counts} == {
+            world.region.id: (2, tuple(sorted([newest.id, other.id]))),
+            world.city.id: (1, (third.id,)),
+        }
+        (count,) = service.subscription_counts(T, world.region.id, organisation_id=world.city.id, with_eids=True)
+        assert count.eids == (third.id,)
+        assert service.subscription_counts(T, organisation_id=world.clinic.id) == []
+
     def test_third_parties_are_the_issuers_to_pay(self, world: Any) -> None:
         charge(world.city)
         charge(world.region, charged=False)

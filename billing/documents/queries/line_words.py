@@ -8,7 +8,6 @@ from django.utils.translation import gettext as _
 
 from billing import ports
 from billing.documents.domain.invoices import LineContent
-from billing.ledger.domain.line_kinds import DrillDown
 from siths_portal.lib import ports as connected
 
 
@@ -33,7 +32,7 @@ class LineWords:
         """Returns the heading of the line's group: its office, or what lines without an office sum."""
         if line.office_id:
             return self.offices.get(line.office_id) or line.text.partition(", ")[2] or line.declaration.name
-        if line.declaration.drill_down == DrillDown.SUBSCRIPTION_COUNT:
+        if line.declaration.counts_persons:
             return _("Abonnemang, personer med giltigt SITHS eID")
         return line.declaration.name
 

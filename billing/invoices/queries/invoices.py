@@ -100,6 +100,8 @@ class LineHead:
     quantity: Decimal
     unit_price: Decimal
     net: Decimal
+    subscriber_id: UUID | None
+    """The organisation whose persons the line counts, or None."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +254,7 @@ def _head(line: InvoiceLine) -> LineHead:
         quantity=line.quantity,
         unit_price=line.unit_price,
         net=line.net,
+        subscriber_id=line.organisation_id if line_kinds.of(line.kind).counts_persons else None,
     )
 
 

@@ -12,6 +12,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from billing.documents.domain.invoices import DocumentType, LineContent, Seller
+from billing.documents.queries.counted import of_month
+from billing.documents.web.counted import CountedList
 from billing.documents.web.figures import figures
 from billing.documents.web.lines import LineList, line_groups
 from billing.invoices.models import FileFormat
@@ -160,19 +162,22 @@ def invoice_xml(request: HttpRequest, number: str) -> HttpResponse:
 
 
 @require_safe
-def invoice_line(request: HttpRequest, number: str, position: int) -> HttpResponse:
-    """Lists the events behind one line: orders, times and prices, without names of persons."""
+def invoice_line(request: HttpRequest, number: str, position: int) -> HttpResponseBase:
+    """Lists the events behind one line: orders, times and prices, or for a subscription the eIDs that it counts."""
     line, events = queries.line(actor_of(request), number, position)
     context = {
         "line": line,
-        "list": LineEventList(request, events).shown(),
         "figures": [
             {"value": money.swedish(line.quantity, decimals=0), "name": _("Antal").lower()},
             {"value": money.swedish(line.unit_price), "name": _("kronor i à-pris")},
             {"value": money.swedish(line.net), "name": _("kronor exkl. moms")},
         ],
     }
-    return page(request, "billing/invoice_line.html", context)
+    counted = of_month(line.subscriber_id, line.period) if line.subscriber_id else None
+    if counted is None:
+        return page(request, "billing/invoice_line.html", {**context, "list": LineEventList(request, events).shown()})
+    listed = CountedList(request, counted, {"invoice": number, "line": position})
+    return listed.answer(lambda shown: page(request, "billing/invoice_counted.html", {**context, **listed.context(shown)}))
 
 
 @require_safe

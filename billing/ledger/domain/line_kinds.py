@@ -71,10 +71,14 @@ class LineKind:
     description: Callable[[Group, Labels], str] = lambda _group, _labels: ""
 
     @property
+    def counts_persons(self) -> bool:
+        """True if the quantity of a line is an organisation's number of persons, whose eIDs are listed."""
+        return self.drill_down == DrillDown.SUBSCRIPTION_COUNT
+
+    @property
     def heading(self) -> str:
         """The heading of lines of the kind that belong to no office."""
-        counted = self.drill_down == DrillDown.SUBSCRIPTION_COUNT
-        return "Abonnemang, personer med giltigt SITHS eID" if counted else self.name
+        return "Abonnemang, personer med giltigt SITHS eID" if self.counts_persons else self.name
 
     @property
     def unit_name(self) -> str:

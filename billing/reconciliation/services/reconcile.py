@@ -21,7 +21,7 @@ from billing.ledger.models import LedgerEntry, SubscriptionSnapshot, billable
 from billing.records.domain import money
 from billing.records.domain.periods import Month
 from billing.runs.models import InvoiceRun
-from billing.runs.services.runs import snapshot_hash
+from billing.runs.services.runs import STORED_EVIDENCE_HASH, snapshot_hash
 from siths_portal.lib import clock
 from siths_portal.lib import ports as connected
 from siths_portal.lib.errors import NotFound
@@ -158,14 +158,23 @@ def _subscriptions(run: InvoiceRun) -> Difference:
     for organisation, repeated in again.values_list("entry__organisation_id").annotate(pieces=Sum("entry__quantity")).order_by():
         pieces[organisation] -= repeated
     value, named = Decimal(0), []
+    false_evidence = _false_evidence(run)
     for row in SubscriptionSnapshot.objects.filter(period=run.period).order_by("organisation_id").iterator(chunk_size=1000):
         difference = abs(pieces.pop(row.organisation_id, Decimal(0)) - row.persons)
-        if difference or snapshot_hash(row) != row.sha256:
+        if difference or snapshot_hash(row) != row.sha256 or row.pk in false_evidence:
             value += difference or Decimal(1)
             named.append(f"organisation {row.organisation_id}")
     value += sum(pieces.values(), Decimal(0))
     named += [f"organisation {organisation}" for organisation in pieces]
     return _difference(6, "Räknade abonnemang mot fakturerade", named, value)
+
+
+def _false_evidence(run: InvoiceRun) -> set[int]:
+    """Returns the snapshots whose stored list of eIDs is missing, has another number of them, or does not have its hash."""
+    counted = SubscriptionSnapshot.objects.filter(period=run.period).exclude(evidence_sha256="")
+    stored = counted.filter(evidence__isnull=False).annotate(found=STORED_EVIDENCE_HASH)
+    right = stored.filter(found=F("evidence_sha256"), evidence__eids__len=F("persons"))
+    return set(counted.exclude(pk__in=right.values("pk")).values_list("pk", flat=True))
 
 
 def _cards(month: Month) -> Difference:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from billing.customers.models import BillingCustomer, CustomerState
+from billing.documents.queries.counted import Counted, of_now
 from billing.invoices.models import Invoice
 from billing.invoices.queries.invoices import issued_before
 from billing.ledger.models import UnpricedFact
@@ -16,7 +17,7 @@ from billing.runs.services import drafting
 from billing.runs.services.preview import Preview, preview
 from billing.runs.services.readiness import invoice_obstacles
 from issuance import service as issuance
-from issuance.authz import Actor
+from issuance.authz import Actor, policy
 from siths_portal.lib import clock
 from siths_portal.lib.ordering import swedish_key
 
@@ -103,3 +104,18 @@ def running(choice: tuple[tuple[UUID, str], ...], party_id: UUID | None) -> Runn
     month = preview(party_id, pull=False)[0]
     obstacles = () if month.blocked else tuple(invoice_obstacles(party_id, issuance.offered_articles(party_id)))
     return Running(month, names[party_id], obstacles, issued_before(party_id, month.month) if month.content else None)
+
+
+def counted_now(actor: Actor, party_id: UUID, organisation_id: UUID) -> Counted:
+    """Returns the eIDs that count for a party's subscription of one organisation, if the month ends now.
+
+    Raises Forbidden without the right to read invoices, and NotFound for a party outside the actor's scope or an organisation
+    whose subscription the party does not pay.
+    """
+    reach = issuance.parties_visible_to(actor)
+    customers = BillingCustomer.objects.filter(valid_until=None, party_id=party_id)
+    visible = reach.everyone or party_id in reach.party_ids
+    counted = of_now(party_id, organisation_id) if customers.exists() and visible else None
+    if counted is None:
+        raise policy.not_found()
+    return counted

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, F, Func, Q, QuerySet
 
 from billing import ports
 from billing.customers.models import BillingCustomer, CustomerState
 from billing.documents import validation
 from billing.invoices.models import Invoice, unbilled
-from billing.ledger.models import SubscriptionSnapshot, UnpricedFact, billable
+from billing.ledger.models import SubscriptionEvidence, SubscriptionSnapshot, UnpricedFact, billable
 from billing.ledger.services import ledger
 from billing.records.domain import codes
 from billing.records.domain.periods import Month
@@ -23,6 +23,8 @@ from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid
 
 RULE_VERSION = "persons-at-month-end/1"
+_EVIDENCE_BATCH = 50
+"""Organisations in one statement: the largest has tens of thousands of eIDs."""
 
 
 def require_over(month: Month) -> None:
@@ -84,7 +86,7 @@ def _add_items(run: InvoiceRun, cutoff: int) -> None:
 
 def _take_snapshot(month: Month) -> None:
     now = clock.now()
-    counts = connected.get(ports.IssuanceFacts).subscription_counts(month.end)
+    counts = connected.get(ports.IssuanceFacts).subscription_counts(month.end, with_eids=True)
     rows = []
     for count in counts:
         row = SubscriptionSnapshot(
@@ -96,10 +98,13 @@ def _take_snapshot(month: Month) -> None:
             persons=count.persons,
             rule_version=RULE_VERSION,
             taken_at=now,
+            evidence_sha256=evidence_hash(count.eids) if count.eids else "",
         )
         row.sha256 = snapshot_hash(row)
         rows.append(row)
     SubscriptionSnapshot.objects.bulk_create(rows)
+    kept = [SubscriptionEvidence(snapshot=row, eids=list(each.eids)) for row, each in zip(rows, counts, strict=True) if each.eids]
+    SubscriptionEvidence.objects.bulk_create(kept, batch_size=_EVIDENCE_BATCH)
     ledger.record(
         [
             ledger.subscription_fact(count, month=month, article_code=codes.SUBSCRIPTION, taken_at=now)
@@ -110,9 +115,24 @@ def _take_snapshot(month: Month) -> None:
 
 
 def snapshot_hash(row: SubscriptionSnapshot) -> str:
-    """Returns the SHA-256 of the snapshot's columns as canonical JSON."""
-    names = ("period", "party_id", "organisation_id", "organisation_name", "direct", "persons", "rule_version")
+    """Returns the SHA-256 of the snapshot's columns as canonical JSON; of the evidence's hash only if evidence was kept."""
+    names = ["period", "party_id", "organisation_id", "organisation_name", "direct", "persons", "rule_version"]
+    if row.evidence_sha256:
+        names.append("evidence_sha256")
     return sha256_hex(canonical_json({name: getattr(row, name) for name in names}))
+
+
+def evidence_hash(eids: Sequence[UUID]) -> str:
+    """Returns the SHA-256 of the ids in lower case, with commas between them, as `STORED_EVIDENCE_HASH` does in SQL."""
+    return sha256_hex(",".join(map(str, eids)).encode())
+
+
+STORED_EVIDENCE_HASH = Func(
+    F("evidence__eids"),
+    template="encode(sha256(convert_to(array_to_string(%(expressions)s, ','), 'UTF8')), 'hex')",
+    output_field=CharField(),
+)
+"""The hash of stored evidence: computed in the database, since a month's evidence has half a million ids."""
 
 
 def _parties(month: Month, cutoff: int) -> set[UUID]:

@@ -1,7 +1,9 @@
 """The page of the running month."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -9,12 +11,16 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from billing.documents.domain.invoices import LineContent
+from billing.documents.web.counted import CountedList
 from billing.documents.web.figures import figures
 from billing.documents.web.lines import LineList, line_groups
+from billing.records.domain.periods import Month
 from billing.records.web.forms import CustomerForm
 from billing.records.web.page import actor_of, page
-from billing.runs.queries.running import Overview, Running, Stopped, overview, running
+from billing.runs.queries.running import Overview, Running, Stopped, counted_now, overview, running
 from issuance.authz import Action, policy
+from siths_portal.lib import clock
 
 
 @require_safe
@@ -41,8 +47,30 @@ def running_month(request: HttpRequest) -> HttpResponseBase:
     before = month.before.net if month.before else None
     context["figures"] = figures(content, (content.totals.net, _("kronor exkl. moms hittills")), before)
     fixed = [("kund", str(form.party_id))] if form.party_id else []
-    lines = LineList(request, content.lines, _("fakturarader löpande månad"), fixed=fixed)
+    link = _counted_url(month.preview.party_id)
+    lines = LineList(request, content.lines, _("fakturarader löpande månad"), link=link, fixed=fixed)
     return lines.answer(lambda shown: draw({**context, "list": shown, "line_groups": line_groups(shown)}))
+
+
+def _counted_url(party_id: UUID) -> Callable[[LineContent], str]:
+    """Returns a function that leads a line of this month's subscriptions to the eIDs that it counts. Others lead nowhere."""
+    now = Month.of(clock.now())
+
+    def url(line: LineContent) -> str:
+        counted = line.declaration.counts_persons and line.organisation_id and line.period == now
+        return reverse("invoices_running_counted", args=[party_id, line.organisation_id]) if counted else ""
+
+    return url
+
+
+@require_safe
+def running_counted(request: HttpRequest, party_id: UUID, organisation_id: UUID) -> HttpResponseBase:
+    """Lists the eIDs that a subscription of the running month counts, if the month ended now. Raises NotFound, Forbidden."""
+    counted = counted_now(actor_of(request), party_id, organisation_id)
+    listed = CountedList(request, counted, {"month": Month.of(counted.at).code()})
+    return listed.answer(
+        lambda shown: page(request, "billing/running_counted.html", {**listed.context(shown), "party_id": party_id})
+    )
 
 
 def _may_repair(request: HttpRequest) -> bool:

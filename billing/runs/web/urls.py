@@ -34,6 +34,7 @@ _RUNS = "fakturor/manadskorning/"
 
 urlpatterns = [
     path("fakturor/lopande/", running.running_month, name="invoices_running"),
+    path("fakturor/lopande/<uuid:party_id>/<uuid:organisation_id>/", running.running_counted, name="invoices_running_counted"),
     path(_RUNS, month.invoice_runs, name="invoice_runs"),
     path(f"{_RUNS}<invoice_month:month>/", month.invoice_run, name="invoice_run"),
     path(f"{_RUNS}<invoice_month:month>/kunder/", month.invoice_run_customers, name="invoice_run_customers"),
