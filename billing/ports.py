@@ -15,7 +15,7 @@ class IssuanceFacts(Protocol):
     """The public interface of `issuance` that billing uses. It only reads, and the feed never skips a row that commits late."""
 
     def billable_facts(self, after: Cursor, *, limit: int) -> Sequence[BillableFact]:
-        """Returns up to `limit` facts after `after`, in feed order."""
+        """Returns the facts of up to `limit` events after `after`, in feed order."""
         ...
 
     def subscription_counts(
@@ -39,6 +39,6 @@ class IssuanceFacts(Protocol):
         """Returns every article by its code."""
         ...
 
-    def sent_card_count(self, start: dt.datetime, end: dt.datetime) -> int:
-        """Returns how many cards suppliers reported as sent from `start` up to, not including, `end`."""
+    def sent_pieces(self, start: dt.datetime, end: dt.datetime) -> Mapping[str, int]:
+        """Returns how many pieces of each kind suppliers reported as sent from `start` up to, not including, `end`."""
         ...

@@ -1,22 +1,29 @@
-"""Facts for billing: sent cards as a feed, subscriptions at a moment, and the names on invoices."""
+"""Facts for billing: sent cards and letters as a feed, subscriptions at a moment, and the names on invoices."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, OuterRef, QuerySet, Subquery, UUIDField
+from django.db.models import CharField, Count, F, OuterRef, QuerySet, Subquery, UUIDField
+from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
 from issuance.articles.models import Article
 from issuance.carriers.domain import kinds
 from issuance.offices.models import Office
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.domain import items as item_kinds
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.orders.services import order_checks
 from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea
 from issuance.records.models.events import Event
+from issuance.suppliers.domain import Failed
+from issuance.suppliers.models import SupplierEvent
 from siths_portal.lib.database import feeds
 
 _SUBSCRIPTIONS = """
@@ -68,9 +75,24 @@ _COUNTS_WITH_EIDS = _SUBSCRIPTIONS.format(
 )
 
 
+REPRODUCTION = "reproduction"
+_FACT_KINDS = {
+    item_kinds.CARD.code: "card",
+    item_kinds.RESERVE_CARD.code: "reserve_card",
+    item_kinds.LETTER.code: "puk_letter",
+}
+_failed = SupplierEvent.objects.filter(item=OuterRef("pk"), kind=Failed.kind)
+_spoilt_for = Subquery(_failed.annotate(text=KT("payload__reason")).values("text")[:1], output_field=CharField())
+"""The reason with which the supplier reported an item as failed, or None."""
+
+
 @dataclass(frozen=True)
 class BillableFact:
-    """A card that a supplier reported as sent. It is charged at the price of `ordered_at`, in the month of `occurred_at`."""
+    """What a supplier reported as sent: a card, the reserve cards of a bundle, letters, or a piece that was made again.
+
+    It is charged at the price of `ordered_at`, in the month of `occurred_at`. A piece that was spoilt and made again costs
+    nothing: `item` is its number in the order, `reason` the supplier's code.
+    """
 
     cursor: feeds.Cursor
     event_id: int
@@ -82,6 +104,9 @@ class BillableFact:
     article_code: str
     ordered_at: dt.datetime
     occurred_at: dt.datetime
+    quantity: int = 1
+    item: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,12 +153,14 @@ class ArticleView:
 
 
 def billable_facts(after: feeds.Cursor, *, limit: int) -> list[BillableFact]:
-    """Returns at most `limit` sent cards after `after`, in feed order and older than any running transaction, so that none is
-    skipped. The party is the issuer, when the card was sent, of the area in which the organisation was then (ADR 0037).
+    """Returns the facts of at most `limit` sent orders after `after`, in feed order and older than any running transaction, so
+    that none is skipped. An order of several kinds of items has a fact for each. The party is the issuer, when the order was
+    sent, of the area in which the organisation was then (ADR 0037).
     """
     events = list(feeds.after(Event.objects.filter(action="order.sent"), after)[:limit])
     orders = _with_party(CardOrder.objects.all()).in_bulk([event.subject_ref for event in events])
     found = {str(order_id): order for order_id, order in orders.items()}
+    pieces = _pieces(orders)
     facts = []
     for event in events:
         order = found[event.subject_ref]
@@ -142,21 +169,56 @@ def billable_facts(after: feeds.Cursor, *, limit: int) -> list[BillableFact]:
             raise LookupError(f"order {order.id} was reported sent and has no moment of it")
         if party_id is None:  # submit_order refuses such an area, so it was changed afterwards
             raise LookupError(f"the issuing area of order {order.id} has no issuing organisation to charge")
-        facts.append(
-            BillableFact(
-                cursor=feeds.cursor_of(event),
-                event_id=event.id,
-                kind="card",
-                order_id=order.id,
-                organisation_id=order.organisation_id,
-                party_id=party_id,
-                office_id=order.office_id,
-                article_code=order.article_id,
-                ordered_at=order.ordered_at,
-                occurred_at=order.sent_at,
+        if order.id not in pieces:
+            raise LookupError(f"order {order.id} was reported sent and has no items")
+        for piece in pieces[order.id]:
+            facts.append(
+                BillableFact(
+                    cursor=feeds.cursor_of(event),
+                    event_id=event.id,
+                    kind=piece.kind,
+                    order_id=order.id,
+                    organisation_id=order.organisation_id,
+                    party_id=party_id,
+                    office_id=order.office_id,
+                    article_code=order.article_id,
+                    ordered_at=order.ordered_at,
+                    occurred_at=order.sent_at,
+                    quantity=piece.quantity,
+                    item=piece.item,
+                    reason=piece.reason,
+                )
             )
-        )
     return facts
+
+
+@dataclass(frozen=True)
+class _Piece:
+    kind: str
+    quantity: int = 1
+    item: int | None = None
+    reason: str = ""
+
+
+def _pieces(order_ids: Iterable[UUID]) -> dict[UUID, list[_Piece]]:
+    """Returns what each order is charged for, by order. Runs one query.
+
+    The card of an order is its latest. Items before it, and items of other kinds that the supplier reported as failed, were
+    spoilt and made again.
+    """
+    rows = OrderItem.objects.filter(order__in=order_ids).annotate(reason=_spoilt_for).order_by("order", "number")
+    found: dict[UUID, list[_Piece]] = {}
+    for order_id, of_order in groupby(rows.values_list("order", "number", "kind", "reason"), key=itemgetter(0)):
+        items = list(of_order)
+        card = max((number for _, number, kind, _ in items if kind == item_kinds.CARD.code), default=None)
+        spoilt, good = [], Counter[str]()
+        for _order, number, kind, reason in items:
+            if number < card if kind == item_kinds.CARD.code and card else reason is not None:
+                spoilt.append(_Piece(REPRODUCTION, item=number, reason=reason or ""))
+            else:
+                good[_FACT_KINDS[kind]] += 1
+        found[order_id] = [*(_Piece(kind, quantity) for kind, quantity in good.items()), *spoilt]
+    return found
 
 
 def _with_party(orders: QuerySet[CardOrder]) -> QuerySet[Any]:
@@ -175,9 +237,18 @@ def _with_party(orders: QuerySet[CardOrder]) -> QuerySet[Any]:
     )
 
 
-def sent_card_count(start: dt.datetime, end: dt.datetime) -> int:
-    """Returns the number of orders reported as sent in [start, end). Counts the orders themselves, not their events."""
-    return CardOrder.objects.filter(sent_at__gte=start, sent_at__lt=end).count()
+def sent_pieces(start: dt.datetime, end: dt.datetime) -> dict[str, int]:
+    """Returns how many pieces of each kind of fact suppliers reported as sent in [start, end). Counts the items of the orders
+    themselves, not events.
+    """
+    sent = OrderItem.objects.filter(order__sent_at__gte=start, order__sent_at__lt=end).annotate(reason=_spoilt_for)
+    counts = sent.values("kind").annotate(items=Count("pk"), orders=Count("order", distinct=True), failed=Count("reason"))
+    found = Counter[str]()
+    for row in counts.order_by():
+        good = row["orders"] if row["kind"] == item_kinds.CARD.code else row["items"] - row["failed"]
+        found[_FACT_KINDS[row["kind"]]] += good
+        found[REPRODUCTION] += row["items"] - good
+    return {kind: count for kind, count in found.items() if count}
 
 
 def subscription_counts(

@@ -13,7 +13,7 @@ from issuance.billing_facts import (
     billing_parties,
     offered_articles,
     offices,
-    sent_card_count,
+    sent_pieces,
     subscription_counts,
 )
 from issuance.billing_holders import (
@@ -51,7 +51,7 @@ __all__ = [
     "record_named_holders_file",
     "require_naming_holders",
     "require_second",
-    "sent_card_count",
+    "sent_pieces",
     "subscription_counts",
     "verify_identifications",
     "verify_people",

@@ -23,7 +23,7 @@ class BillableEvent(models.Model):
     """An event that can be invoiced once; `source_key` is unique and identifies the event.
 
     `kind` is the code of a kind of `billing.ledger.domain.line_kinds`. `priced_on` is the day in Stockholm whose price applies.
-    `period` is the first day of the month in Stockholm in which the event occurred.
+    `period` is the first day of the month in Stockholm in which the event occurred. `reason` says why a piece was made again.
     """
 
     source_key = models.CharField(max_length=100, unique=True)
@@ -37,6 +37,7 @@ class BillableEvent(models.Model):
     occurred_at = models.DateTimeField()
     period = models.DateField()
     recorded_at = models.DateTimeField()
+    reason = models.CharField(max_length=500, blank=True, default="", db_default="")
 
     class Meta:
         abstract = True
@@ -55,7 +56,6 @@ class LedgerEntry(BillableEvent):
     price_item = models.ForeignKey(PriceItem, on_delete=models.PROTECT, related_name="entries")
     reverses = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="reversals", db_index=False)
     adjusts = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="adjustments", db_index=False)
-    reason = models.CharField(max_length=500, blank=True, default="")
     unit_price = models.DecimalField(max_digits=12, decimal_places=4)
     vat_rate = models.DecimalField(max_digits=5, decimal_places=2)
     grouping_key = models.CharField(max_length=GROUPING_KEY_LENGTH)
@@ -71,6 +71,9 @@ class LedgerEntry(BillableEvent):
                 condition=Q(reverses=None, quantity__gt=0) | Q(reverses__isnull=False, adjusts=None, quantity__lt=0),
             ),
             models.CheckConstraint(name="billing_ledger_reason", condition=Q(reverses=None, adjusts=None) | ~Q(reason="")),
+            models.CheckConstraint(
+                name="billing_ledger_free", condition=~Q(kind__in=line_kinds.free()) | Q(unit_price=0) & ~Q(reason="")
+            ),
             models.UniqueConstraint(
                 name="billing_ledger_reversed_once", fields=["reverses"], condition=Q(reverses__isnull=False)
             ),

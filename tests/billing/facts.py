@@ -3,11 +3,14 @@
 import datetime as dt
 import pickle
 import random
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid5
 
+from billing.ledger.domain import line_kinds
+from billing.ledger.domain.line_kinds import Reconciliation
 from billing.ports import ArticleView, BillableFact, BillingParty, IssuanceFacts, OfficeView, SubscriptionCount
 from siths_portal.lib import ports
 from siths_portal.lib.clock import STOCKHOLM
@@ -117,8 +120,12 @@ class Facts:
         plain = {n: ArticleView(n, n, f"Kort {n}", False) for n in self.numbers}
         return plain | {f"{n}-REK": ArticleView(f"{n}-REK", n, f"Kort {n}", True) for n in self.numbers}
 
-    def sent_card_count(self, start: dt.datetime, end: dt.datetime) -> int:
-        return sum(start <= card.occurred_at < end for card in self.cards if card.kind == "card")
+    def sent_pieces(self, start: dt.datetime, end: dt.datetime) -> dict[str, int]:
+        pieces = Counter[str]()
+        for card in self.cards:
+            if start <= card.occurred_at < end and line_kinds.of(card.kind).reconciliation == Reconciliation.SENT_PIECES:
+                pieces[card.kind] += card.quantity
+        return dict(pieces)
 
     # --- other processes ----------------------------------------------------------------------------------------------
 

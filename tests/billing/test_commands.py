@@ -97,7 +97,7 @@ def test_reconcile(one, shell):
     one.card(REGION, uid("a"), "589", local(2023, 4, 13))
     code, out, error = shell("billing_reconcile", "--month", "2023-04")
     assert (code, error) == (1, "april 2023: 1 av 13 differenser är inte 0.")
-    assert " 7. Skickade kort mot kort i liggaren: 1 (skickade 4, i liggaren 3)" in out
+    assert " 7. Skickade kort och brev mot liggaren: 1 (kort: skickade 4, i liggaren 3)" in out
 
 
 def test_export(one, shell, tmp_path):

@@ -62,7 +62,7 @@ def test_a_month_is_loaded_once_and_can_be_invoiced(neighbours: None) -> None:
     assert "60 kort i bruk" in said
     assert f"{history.ORDERS} kort skickade" in said
     facts = service.billable_facts(feeds.START, limit=100)
-    assert len(facts) == history.ORDERS == service.sent_card_count(month.start, month.end)
+    assert len(facts) == history.ORDERS == service.sent_pieces(month.start, month.end)["card"]
     assert all(month.start <= fact.ordered_at <= fact.occurred_at < month.end for fact in facts)
     assert {fact.article_code for fact in facts} == {"631", "631-REK", "689"}
     assert len({fact.office_id for fact in facts}) >= 4

@@ -40,7 +40,7 @@ def compose(*, month: Month, seller: Seller, buyer: Buyer, groups: Sequence[Grou
 def _order(group: Group, labels: Labels) -> tuple[object, ...]:
     kind = line_kinds.of(group.kind)
     rest = (group.article_code, group.period, group.unit_price, group.vat_rate)
-    return (kind.rank, kind.code, *kind.order(group, labels), *rest)
+    return (kind.rank, *kind.order(group, labels), kind.within, *rest, kind.code)
 
 
 def _text(group: Group, labels: Labels, month: Month) -> str:

@@ -5,12 +5,13 @@ more declaration here. It also changes a constraint of the ledger, so it needs a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from billing.ledger.domain.grouping import Group, Labels, Place, PricedFact
+from billing.records.domain import codes
 from billing.records.domain.periods import Month
 from billing.records.domain.text import one_line
 from siths_portal.lib.ordering import swedish_key
@@ -30,7 +31,7 @@ class DrillDown(StrEnum):
 class Reconciliation(StrEnum):
     """What reconciliation compares the ledger with, in addition to its lines (numbers of rules/billing 4.1)."""
 
-    SENT_CARDS = "sent-cards"  # difference 7: one entry for each card that suppliers reported sent in the month
+    SENT_PIECES = "sent-pieces"  # difference 7: the pieces that suppliers reported sent in the month
     SUBSCRIPTION_COUNT = "subscription-count"  # difference 6: the pieces billed against the snapshot of the month's end
     LEDGER_ONLY = "ledger-only"  # only the lines: differences 1 to 3 compare every entry with its line
 
@@ -45,6 +46,7 @@ class Account:
 
 CARD_SALES = Account("3041", "Försäljning av kort")
 SUBSCRIPTION_SALES = Account("3042", "Försäljning av abonnemang")
+LETTER_SALES = Account("3043", "Försäljning av brev")
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ class LineKind:
 
     `code` is stored on ledger entries and lines; pages show `name`. `source` begins the source keys of the kind's ledger
     entries. `group_by` lists the attributes that separate lines of one article, price and month. `text` returns BT-153, `order`
-    the sort key among lines of the kind; `rank` sorts the kinds. `description` returns BT-154,
-    empty where BT-153 says it all. The unit code of a kind never changes: stored documents have it.
+    the sort key among lines of the same `rank`; `within` sorts the kinds of one office. `description` returns BT-154, empty
+    where BT-153 says it all. `article` is the article that a kind is billed as, if that is not the order's. Entries of a `free`
+    kind cost nothing, whatever the price of their article is. The unit code of a kind never changes: stored documents have it.
     """
 
     code: str
@@ -69,6 +72,9 @@ class LineKind:
     reconciliation: Reconciliation
     sales_account: Account
     description: Callable[[Group, Labels], str] = lambda _group, _labels: ""
+    within: int = 0
+    article: str = ""
+    free: bool = False
 
     @property
     def counts_persons(self) -> bool:
@@ -120,9 +126,17 @@ def office_text(group: Group, labels: Labels) -> str:
     return ", ".join(part for part in (labels.article(group), one_line(labels.office(group))) if part)
 
 
+def _remade_text(group: Group, labels: Labels) -> str:
+    return ", ".join(part for part in (f"{labels.article(group)} omtillverkning", one_line(labels.office(group))) if part)
+
+
 def article_description(group: Group, labels: Labels) -> str:
     """Returns what the article is in words."""
     return one_line(labels.description(group))
+
+
+def _remade_description(group: Group, labels: Labels) -> str:
+    return ", ".join(part for part in (article_description(group, labels), "omtillverkat utan kostnad") if part)
 
 
 def office_order(group: Group, labels: Labels) -> tuple[Any, ...]:
@@ -151,9 +165,38 @@ CARD = LineKind(
     text=office_text,
     order=office_order,
     drill_down=DrillDown.ORDERS,
-    reconciliation=Reconciliation.SENT_CARDS,
+    reconciliation=Reconciliation.SENT_PIECES,
     sales_account=CARD_SALES,
     description=article_description,
+)
+RESERVE_CARD = replace(
+    CARD,
+    code="reserve_card",
+    name="Reservkort",
+    source="reserve",
+    within=1,
+    article=codes.RESERVE_CARD,
+    description=lambda _group, _labels: "Reservkort",
+)
+PUK_LETTER = replace(
+    CARD,
+    code="puk_letter",
+    name="PUK-brev",
+    source="puk",
+    within=2,
+    article=codes.PUK_LETTER,
+    description=lambda _group, _labels: "Brev med upplåsningskod (PUK)",
+    sales_account=LETTER_SALES,
+)
+REPRODUCTION = replace(
+    CARD,
+    code="reproduction",
+    name="Omtillverkade kort",
+    source="reproduction",
+    within=3,
+    text=_remade_text,
+    description=_remade_description,
+    free=True,
 )
 SUBSCRIPTION = LineKind(
     code="subscription",
@@ -168,7 +211,7 @@ SUBSCRIPTION = LineKind(
     reconciliation=Reconciliation.SUBSCRIPTION_COUNT,
     sales_account=SUBSCRIPTION_SALES,
 )
-_KINDS = {kind.code: kind for kind in (CARD, SUBSCRIPTION)}
+_KINDS = {kind.code: kind for kind in (CARD, RESERVE_CARD, PUK_LETTER, REPRODUCTION, SUBSCRIPTION)}
 
 
 def register(kind: LineKind) -> None:
@@ -191,6 +234,11 @@ def of(code: str) -> LineKind:
 def declared() -> Sequence[LineKind]:
     """Returns every kind, in the order of their lines on an invoice."""
     return sorted(_KINDS.values(), key=lambda kind: kind.rank)
+
+
+def free() -> list[str]:
+    """Returns the codes of the kinds that cost nothing."""
+    return [kind.code for kind in declared() if kind.free]
 
 
 def reconciled_by(reconciliation: Reconciliation) -> list[str]:

@@ -43,8 +43,10 @@ class Correction:
 
 
 def of_article(article_code: str, *, party_id: UUID | None, from_day: dt.date, until: dt.date | None) -> QuerySet[LedgerEntry]:
-    """Returns the entries of an article with a price of a day in a span, of one party or of all, reversed ones excluded."""
-    found = billable().filter(article_code=article_code, priced_on__gte=from_day)
+    """Returns the entries of an article with a price of a day in a span, of one party or of all. Leaves out reversed and free
+    ones.
+    """
+    found = billable().filter(article_code=article_code, priced_on__gte=from_day).exclude(kind__in=line_kinds.free())
     if until is not None:
         found = found.filter(priced_on__lt=until)
     return found if party_id is None else found.filter(party_id=party_id)

@@ -26,8 +26,11 @@ FEED = "issuance"
 BATCH = 1000
 _COPIED = (
     "source_key", "kind", "party_id", "organisation_id", "office_id", "article_code", "quantity", "priced_on", "occurred_at",
-    "period", "recorded_at",
+    "period", "recorded_at", "reason",
 )  # fmt: skip
+
+_REMADE = "Kortleverantören gjorde om kortet. Orsak: {reason}"
+_UNKNOWN = "okänd"
 
 
 @contextmanager
@@ -61,7 +64,7 @@ def collect_all() -> None:
 
 
 def collect_batch(batch: int = BATCH) -> tuple[int, int]:
-    """Pulls one batch in the caller's transaction. Returns the number of facts read and of new entries."""
+    """Pulls one batch in the caller's transaction. Returns the number of events read and of new entries."""
     with writing() as position:
         facts = connected.get(ports.IssuanceFacts).billable_facts(Cursor(position.xid, position.event_id), limit=batch)
         added = record([_unpriced_order(fact) for fact in facts])
@@ -69,24 +72,26 @@ def collect_batch(batch: int = BATCH) -> tuple[int, int]:
         if facts:
             position.xid, position.event_id = facts[-1].cursor
             position.save()
-    return len(facts), added
+    return len({fact.event_id for fact in facts}), added
 
 
 def _unpriced_order(fact: ports.BillableFact) -> UnpricedFact:
     """Returns the fact as a row without a price, not stored."""
     kind = line_kinds.of(fact.kind)
+    key = (fact.order_id,) if fact.item is None else (fact.item, fact.order_id)
     return UnpricedFact(
-        source_key=kind.source_key(fact.order_id),
+        source_key=kind.source_key(*key),
         kind=kind.code,
         party_id=fact.party_id,
         organisation_id=fact.organisation_id,
         office_id=fact.office_id,
-        article_code=fact.article_code,
-        quantity=Decimal(1),
+        article_code=kind.article or fact.article_code,
+        quantity=Decimal(fact.quantity),
         priced_on=fact.ordered_at.astimezone(clock.STOCKHOLM).date(),
         occurred_at=fact.occurred_at,
         period=Month.of(fact.occurred_at).first_day,
         recorded_at=clock.now(),
+        reason=_REMADE.format(reason=fact.reason or _UNKNOWN) if kind.free else "",
     )
 
 
@@ -137,10 +142,12 @@ def _priced(facts: Sequence[UnpricedFact]) -> tuple[list[LedgerEntry], list[Unpr
 
 
 def entry_of(fact: UnpricedFact, item: PriceItem) -> LedgerEntry:
-    """Returns the ledger entry of `fact` with the price `item`, not stored."""
+    """Returns the ledger entry of `fact` with the price `item`, or with price 0 for a free kind, not stored."""
     copied = {name: getattr(fact, name) for name in _COPIED}
-    entry = LedgerEntry(**copied, price_item=item, unit_price=item.unit_price, vat_rate=item.vat_rate)
-    entry.grouping_key = line_kinds.of(entry.kind).grouping_key(entry)
+    kind = line_kinds.of(fact.kind)
+    unit_price = Decimal(0) if kind.free else item.unit_price
+    entry = LedgerEntry(**copied, price_item=item, unit_price=unit_price, vat_rate=item.vat_rate)
+    entry.grouping_key = kind.grouping_key(entry)
     return entry
 
 

@@ -178,12 +178,19 @@ def _false_evidence(run: InvoiceRun) -> set[int]:
 
 
 def _cards(month: Month) -> Difference:
-    sent = connected.get(ports.IssuanceFacts).sent_card_count(month.start, month.end)
-    cards = line_kinds.reconciled_by(Reconciliation.SENT_CARDS)
-    events = LedgerEntry.objects.filter(kind__in=cards, reverses=None, adjusts=None)
-    entered = events.filter(period=month.first_day).count()
-    named = [f"skickade {sent}, i liggaren {entered}"] if sent != entered else []
-    return _difference(7, "Skickade kort mot kort i liggaren", named, Decimal(abs(sent - entered)))
+    """Compares the pieces of each kind, since a card too few and a letter too many are two differences."""
+    sent = dict(connected.get(ports.IssuanceFacts).sent_pieces(month.start, month.end))
+    events = LedgerEntry.objects.filter(period=month.first_day, reverses=None, adjusts=None)
+    entered = dict(events.values_list("kind").annotate(pieces=Sum("quantity")).order_by())
+    value, named = Decimal(0), []
+    for code in line_kinds.reconciled_by(Reconciliation.SENT_PIECES):
+        reported, found = Decimal(sent.pop(code, 0)), entered.get(code, Decimal(0))
+        if reported != found:
+            value += abs(reported - found)
+            named.append(f"{line_kinds.of(code).name.lower()}: skickade {reported:.0f}, i liggaren {found:.0f}")
+    value += sum(sent.values())  # of a kind that no line kind bills
+    named += [f"{code}: skickade {count}, kan inte faktureras" for code, count in sent.items()]
+    return _difference(7, "Skickade kort och brev mot liggaren", named, value)
 
 
 def _numbers() -> Difference:

@@ -66,6 +66,14 @@ def differences():
     return [check.number for check in reconcile.reconcile(APRIL) if not check.ok]
 
 
+def test_a_card_that_was_made_again_stays_free(drafted):
+    drafted.card(REGION, drafted.office("a", "Kontor A"), "589", local(2023, 4, 13), kind="reproduction")
+    ledger.collect()
+    assert correct("80") == 3
+    again = LedgerEntry.objects.get(kind="reproduction")
+    assert (again.unit_price, again.reversals.count()) == (0, 0)
+
+
 def test_the_wrong_line_disappears_and_the_invoice_has_the_right_price(drafted):
     assert lines() == ["589 3 x 90.00", "689 1 x 50.00"]
     assert correct("80") == 3

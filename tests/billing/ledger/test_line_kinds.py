@@ -29,41 +29,41 @@ from tests.billing.world import APRIL, REGION, customer, price
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LETTER = LineKind(
-    code="puk_letter",
-    name="PUK-brev",
-    source="puk",
+COURIER = LineKind(
+    code="courier",
+    name="Bud",
+    source="courier",
     unit_code=line_kinds.PIECE,
     group_by=(Place.OFFICE,),
-    rank=15,
-    text=lambda group, labels: f"PUK-brev, {labels.office(group)}",
+    rank=18,
+    text=lambda group, labels: f"Bud, {labels.office(group)}",
     order=line_kinds.office_order,
     drill_down=DrillDown.ORDERS,
     reconciliation=Reconciliation.LEDGER_ONLY,
-    sales_account=line_kinds.Account("3043", "Försäljning av brev"),
+    sales_account=line_kinds.Account("3044", "Försäljning av bud"),
 )
 
 
 @pytest.fixture
-def letters(monkeypatch: pytest.MonkeyPatch) -> None:
+def couriers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Registers a further kind for one test."""
     monkeypatch.setattr(line_kinds, "_KINDS", dict(line_kinds._KINDS))
-    line_kinds.register(LETTER)
+    line_kinds.register(COURIER)
     price("PUK", "45")
 
 
 def test_a_further_kind_goes_from_the_ledger_to_an_invoice_line(
-    page_world: PageWorld, facts: Facts, prices: None, letters: None
+    page_world: PageWorld, facts: Facts, prices: None, couriers: None
 ) -> None:
     party, office = page_world.region.pk, facts.office("a", "Kontor A")
     with clock.moved_to(local(2023, 4, 1)):
         customer(party)
     facts.card(party, office, "589", local(2023, 4, 12), n=3)
-    facts.card(party, office, "PUK", local(2023, 4, 13), n=2, kind="puk_letter")
-    facts.card(party, facts.office("b", "Kontor B"), "PUK", local(2023, 4, 14), kind="puk_letter")
+    facts.card(party, office, "PUK", local(2023, 4, 13), n=2, kind="courier")
+    facts.card(party, facts.office("b", "Kontor B"), "PUK", local(2023, 4, 14), kind="courier")
     facts.count("now", party, "Partille kommun", 1)
     facts.count("2023-04", party, "Partille kommun", 1)
-    expected = ["589, Kontor A", "PUK-brev, Kontor A", "PUK-brev, Kontor B", "SITHS-abonnemang, Partille kommun"]
+    expected = ["589, Kontor A", "Bud, Kontor A", "Bud, Kontor B", "SITHS-abonnemang, Partille kommun"]
 
     with clock.moved_to(local(2023, 4, 30, 12)):
         (shown,) = preview(party)
@@ -78,22 +78,22 @@ def test_a_further_kind_goes_from_the_ledger_to_an_invoice_line(
     assert [difference for difference in reconcile(APRIL) if not difference.ok] == []
 
     head, rows = invoices.line_events(page_world.world.officer(page_world.region, Role.FINANCE_ADMIN), issued.number, 2)
-    assert head.text == "PUK-brev, Kontor A"
-    assert [(row.kind, row.order_id) for row in rows] == [("PUK-brev", str(fact.order_id)) for fact in facts.cards[3:5]]
+    assert head.text == "Bud, Kontor A"
+    assert [(row.kind, row.order_id) for row in rows] == [("Bud", str(fact.order_id)) for fact in facts.cards[3:5]]
 
     voucher = sie.voucher(frozen.numbered(issued))
-    assert dict(voucher.amounts)["3043"] == Decimal(-135)
+    assert dict(voucher.amounts)["3044"] == Decimal(-135)
     assert sum(amount for _, amount in voucher.amounts) == 0
     xml = etree.fromstring(rendering.stored(issued, FileFormat.PEPPOL))
     assert xml.xpath("//*[local-name()='InvoicedQuantity']/@unitCode") == ["EA"] * 4
     assert exporting._csv([issued]).decode("utf-8-sig").count('"st"') == 4
 
 
-def test_a_kind_is_registered_once(letters: None) -> None:
-    with pytest.raises(ValueError, match="puk_letter is registered"):
-        line_kinds.register(LETTER)
+def test_a_kind_is_registered_once(couriers: None) -> None:
+    with pytest.raises(ValueError, match="courier is registered"):
+        line_kinds.register(COURIER)
     with pytest.raises(ValueError, match="has no name"):
-        line_kinds.register(replace(LETTER, code="x", source="x", unit_code="KGM"))
+        line_kinds.register(replace(COURIER, code="x", source="x", unit_code="KGM"))
     with pytest.raises(ValueError, match="'unknown'"):
         line_kinds.of("unknown")
 

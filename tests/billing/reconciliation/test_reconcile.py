@@ -189,9 +189,9 @@ def schema(statement: str) -> None:
 
 def test_cards_sent_and_cards_entered_are_compared_both_ways(issued):
     issued.card(REGION, uid(f"office {REGION}"), "589", local(2023, 4, 13))
-    assert differences() == {7: "skickade 7, i liggaren 6"}
+    assert differences() == {7: "kort: skickade 7, i liggaren 6"}
     del issued.cards[-3:]
-    assert differences() == {7: "skickade 4, i liggaren 6"}
+    assert differences() == {7: "kort: skickade 4, i liggaren 6"}
 
 
 def test_a_blocked_customers_events_are_a_difference(facts, prices):
