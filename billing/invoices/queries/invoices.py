@@ -72,6 +72,15 @@ class Choices:
 
 
 @dataclass(frozen=True)
+class MonthPieces:
+    """The pieces on the invoices of a month, less those on its credit notes: cards with letters, and subscriptions."""
+
+    month: Month
+    cards: Decimal
+    subscriptions: Decimal
+
+
+@dataclass(frozen=True)
 class InvoiceView:
     """One invoice as it was frozen, with its state and the formats of its stored files."""
 
@@ -144,6 +153,26 @@ def choices(actor: Actor) -> Choices:
         months=tuple(Month.of_day(period) for period, _net in months),
         net=tuple(net for _period, net in months),
     )
+
+
+def pieces_by_month(actor: Actor, newest: Month, count: int) -> list[MonthPieces]:
+    """Returns the pieces of the `count` months up to `newest` on the invoices that `actor` may read, from the oldest invoiced.
+
+    A month without an invoice between them has none. Raises Forbidden.
+    """
+    months = [newest]
+    while len(months) < count:
+        months.append(months[-1].previous())
+    lines = InvoiceLine.objects.filter(invoice__in=visible(actor), invoice__period__gte=months[-1].first_day)
+    credited = When(invoice__document_type=DocumentType.CREDIT_NOTE.value, then=-F("quantity"))
+    pieces = Sum(Case(credited, default=F("quantity")))
+    found: dict[Month, dict[bool, Decimal]] = {}
+    for period, kind, quantity in lines.values_list("invoice__period", "kind").annotate(pieces=pieces).order_by():
+        of_month = found.setdefault(Month.of_day(period), {True: Decimal(0), False: Decimal(0)})
+        of_month[line_kinds.of(kind).counts_persons] += quantity
+    nothing = {True: Decimal(0), False: Decimal(0)}
+    shown = [month for month in reversed(months) if found and month >= min(found)]
+    return [MonthPieces(each, found.get(each, nothing)[False], found.get(each, nothing)[True]) for each in shown]
 
 
 def rows(

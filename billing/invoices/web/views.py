@@ -19,7 +19,7 @@ from billing.documents.web.lines import LineList, line_groups
 from billing.invoices.models import FileFormat
 from billing.invoices.queries import invoices as queries
 from billing.invoices.services import downloads
-from billing.invoices.web.charts import months_chart
+from billing.invoices.web.charts import MONTHS_SHOWN, months_chart, pieces_charts
 from billing.invoices.web.forms import FilterForm
 from billing.invoices.web.lists import InvoiceList, LineEventList
 from billing.records.domain import identifiers, money
@@ -41,12 +41,14 @@ def _invoices_page(request: HttpRequest, actor: Actor, shown: Shown[queries.Invo
     form = cast(FilterForm, shown.form)
     sums = queries.sums(actor, party_id=form.party_id, month=form.month, paid=form.paid) if form.is_valid() else None
     choices = cast(InvoiceList, shown.declared).choices
+    overview = bool(shown.rows) and not shown.chips and len(choices.months) > 1
     context = {
         "form": form,
         "list": shown,
         "sums": sums,
         "figures": _sums(sums) if sums else [],
-        "chart": None if shown.chips or not shown.rows else months_chart(choices.months, choices.net),
+        "chart": months_chart(choices.months, choices.net) if overview else None,
+        "pieces": pieces_charts(queries.pieces_by_month(actor, choices.months[0], MONTHS_SHOWN)) if overview else [],
     }
     return page(request, "billing/invoices.html", context, here="invoices", status=shown.status)
 

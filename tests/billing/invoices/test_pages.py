@@ -17,11 +17,13 @@ from billing.invoices.web.lists import InvoiceList, LineEventList
 from billing.ledger.models import LedgerEntry
 from billing.ledger.services import ledger
 from billing.records.domain import money
+from billing.records.domain.periods import Month
 from billing.records.models import Event
 from billing.runs.models import InvoiceRun
 from billing.runs.services import issuing
 from billing.service import run_month
 from issuance.authz import Role
+from siths_portal.lib import clock
 from tests.billing.facts import Facts, local
 from tests.billing.page_world import PageWorld
 from tests.billing.world import APRIL, MUNICIPALITY, REGION, customer, made_once, sketches_issued, slide_prices
@@ -165,6 +167,34 @@ class TestList:
         assert "Från början" in plain(second.content)
         beyond = client.get("/fakturor/", {"efter": str(Invoice.objects.get(number="2023-000001").pk)})
         assert "Här tar listan slut" in plain(beyond.content)
+
+
+class TestPiecesByMonth:
+    """The charts of cards and subscriptions have a table each, by the right to the invoices."""
+
+    @pytest.fixture
+    def two_months(self, page_world: PageWorld, facts: Facts, prices: None) -> PageWorld:
+        with clock.moved_to(local(2023, 1, 1)):
+            customer(REGION, name="Västra Götalandsregionen", organisation_number="2329990010")
+            customer(MUNICIPALITY, name="Demo kommun", organisation_number="2129990012")
+        for party, month, count in ((REGION, 2, 3), (REGION, 4, 2), (MUNICIPALITY, 4, 5)):
+            facts.card(party, facts.office(f"{party} A", "Kontor A"), "589", local(2023, month, 12), n=count)
+        facts.count("2023-02", REGION, "Partille kommun", 7)
+        facts.count("2023-04", REGION, "Partille kommun", 9)
+        for month in (Month(2023, 2), APRIL):
+            run_month(month, actor_ref="user:test")
+            issuing.issue(InvoiceRun.objects.get(period=month.first_day), actor_ref="user:test")
+        return page_world
+
+    @pytest.mark.parametrize(("role", "cards"), [(Role.FINANCE_ADMIN, 7), (Role.RESPONSIBLE_ISSUER, 2)])
+    def test_a_month_without_an_invoice_is_nought(self, two_months: PageWorld, role: Role, cards: int) -> None:
+        client = two_months.client(role)
+        with CaptureQueriesContext(connection) as queries:
+            text = plain(client.get("/fakturor/").content)
+        assert len(queries) <= 15
+        assert f"Kort och brev per månad Månad Kort och brev Februari 2023 3 Mars 2023 0 April 2023 {cards}" in text
+        assert "Abonnemang per månad Månad Abonnemang Februari 2023 7 Mars 2023 0 April 2023 9" in text
+        assert "per månad" not in plain(client.get("/fakturor/", {"manad": "2023-04"}).content)
 
 
 class TestLine:
