@@ -25,6 +25,7 @@ class BillingCustomer(models.Model):
     The database allows only one change of a version, setting `valid_until`, and refuses overlapping versions of a party.
     `attestant` approved the order of the service on `approved_on`. `notice_email` gets a notice when an invoice is issued.
     `reference_pattern` and `order_pattern` are the customer's own forms of its reference and order number (`domain.patterns`).
+    `cost_centre` is the seller's, for the SIE file; no document has it.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -55,6 +56,7 @@ class BillingCustomer(models.Model):
     terms_accepted_on = models.DateField(null=True)
     reference_pattern = models.CharField(max_length=LONGEST_PATTERN, blank=True, default="")
     order_pattern = models.CharField(max_length=LONGEST_PATTERN, blank=True, default="")
+    cost_centre = models.CharField(max_length=20, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [

@@ -56,6 +56,7 @@ class CustomerTerms:
     terms_accepted_on: dt.date | None = None
     reference_pattern: str = ""
     order_pattern: str = ""
+    cost_centre: str = ""
     state: CustomerState = CustomerState.ACTIVE
 
     @classmethod
@@ -99,6 +100,7 @@ LABELS = {
     "terms_accepted_on": "Dagen då villkoren godkändes",
     "reference_pattern": "Fakturareferensens form",
     "order_pattern": "Ordernumrets form",
+    "cost_centre": "Kostnadsstället",
 }
 
 

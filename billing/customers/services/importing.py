@@ -42,6 +42,7 @@ CUSTOMERS = ImportTable(
         ImportColumn("terms_accepted_on", "Kunden godkände villkoren", "Dag, till exempel 2026-11-25."),
         ImportColumn("payment_terms_days", "Dagar att betala", "Ett antal, 30 om det är tomt för en ny kund."),
         ImportColumn("round_to_krona", "Öresavrundning", "Ja eller Nej."),
+        ImportColumn("cost_centre", "Kostnadsställe", _KEPT),
     ),
     recognised_by="Organisationsnummer",
     named_by=("name", "organisation_number"),

@@ -22,6 +22,7 @@ def sections(customer: BillingCustomer) -> list[Section]:
             (_("Avtalsnummer"), customer.contract),
             (_("Dagar att betala"), customer.payment_terms_days),
             (_("Öresavrundning"), _("Ja") if customer.round_to_krona else _("Nej")),
+            *_optional((_("Kostnadsställe i bokföringen"), customer.cost_centre)),
         )),
         ("kund-efaktura", _("E-faktura och referenser"), _rows(
             (_("Elektronisk adress (Peppol)"), endpoint_text(customer.endpoint_scheme, customer.endpoint_id)),

@@ -104,6 +104,9 @@ class CustomerDataForm(Form):
         },
     )
     round_to_krona = forms.BooleanField(label=_("Avrunda fakturan till hela kronor"), required=False)
+    cost_centre = _optional(
+        _("Kostnadsställe"), "cost_centre", help_text=_("Vårt eget, för bokföringsfilen. Det står inte på fakturan.")
+    )
 
     _PARTS = (
         (_("Kund"), ("name", "organisation_number", "street", "postal_code", "city")),
@@ -113,7 +116,7 @@ class CustomerDataForm(Form):
             ("buyer_reference", "reference_pattern", "order_number", "order_pattern", "contract", "invoiced_object"),
         ),
         (_("Kontakt"), ("contact_name", "contact_email", "contact_phone")),
-        (_("Avtal"), ("attestant", "approved_on", "terms_accepted_on", "payment_terms_days", "round_to_krona")),
+        (_("Avtal"), ("attestant", "approved_on", "terms_accepted_on", "payment_terms_days", "round_to_krona", "cost_centre")),
     )
 
     def __init__(self, data: Any, customer: CustomerView) -> None:

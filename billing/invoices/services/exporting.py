@@ -37,7 +37,12 @@ def export(month: Month, file_format: str, folder: Path) -> list[Path]:
     write: dict[str, Callable[[], list[Path]]] = {
         "peppol": lambda: _files(month, FileFormat.PEPPOL, folder),
         "pdf": lambda: _files(month, FileFormat.PDF, folder),
-        "sie": lambda: [_write(folder / f"fakturor-{month.code()}.si", _sie(invoices.prefetch_related("lines")))],
+        "sie": lambda: [
+            _write(
+                folder / f"fakturor-{month.code()}.si",
+                _sie(invoices.select_related("customer", "corrects").prefetch_related("lines")),
+            )
+        ],
         "csv": lambda: [_write(folder / f"fakturor-{month.code()}.csv", _csv(invoices.prefetch_related("lines")))],
     }
     return write[file_format]()
@@ -60,7 +65,7 @@ def _write(path: Path, content: bytes) -> Path:
 
 
 def _sie(invoices: Iterable[Invoice]) -> bytes:
-    vouchers = [sie.voucher(frozen.numbered(invoice)) for invoice in invoices]
+    vouchers = [sie.voucher(frozen.numbered(invoice), invoice.customer.cost_centre) for invoice in invoices]
     company = seller.configured()
     return sie.build(
         vouchers,

@@ -4,10 +4,12 @@ import csv
 import io
 import re
 from collections import defaultdict
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from billing.customers.services.customers import CustomerTerms, put_customer
 from billing.documents import sie
 from billing.invoices.models import Invoice
 from billing.invoices.services.exporting import export
@@ -66,6 +68,26 @@ def test_sie_is_a_4i_file_whose_vouchers_balance(issued, tmp_path):
         "3740": Decimal("-0.25"),
     }
     assert sum(sums.values()) == 0
+
+
+def test_sie_has_the_cost_centre_of_the_customers_version(issued, tmp_path):
+    """On income accounts only, and of the version that was invoiced, not of a later one."""
+    plain = export(APRIL, "sie", tmp_path)[0].read_bytes().decode("cp437")
+    assert "#DIM" not in plain
+    assert "#TRANS 3041 {} " in plain
+    row = Invoice.objects.get(number="2023-000001")
+    tamper(f"UPDATE billing_billingcustomer SET cost_centre = '40\"10' WHERE id = '{row.customer_id}'")
+    party = row.party_id
+    put_customer(actor_ref="user:test", party_id=party, terms=replace(CustomerTerms.of(row.customer), cost_centre="later"))
+    text = export(APRIL, "sie", tmp_path)[0].read_bytes().decode("cp437")
+    assert '#DIM 1 "Kostnadsställe"\r\n#OBJEKT 1 "40\\"10" "40\\"10"\r\n' in text
+    assert "later" not in text
+    vouchers = text.split("#VER")[1:]
+    with_centre = [voucher for voucher in vouchers if "{1 " in voucher]
+    assert len(with_centre) == 1
+    assert '#TRANS 3041 {1 "40\\"10"} ' in with_centre[0]
+    assert "#TRANS 1510 {} " in with_centre[0]
+    assert "#TRANS 2611 {} " in with_centre[0]
 
 
 def test_sie_maps_what_code_page_437_lacks_and_quotes():
