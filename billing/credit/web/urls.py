@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.credit.queries import day
 from billing.credit.web import views
+from billing.invoices.queries.history import TEXTS, EventText
 from billing.records.web import converters  # noqa: F401  (registers the converters)
 from billing.records.web.page import MenuEntry, register_menu
 from issuance.authz import Action
@@ -18,3 +19,6 @@ urlpatterns = [
 
 register_menu(MenuEntry(45, "credit_requests", _("Krediteringar"), Action.MANAGE_BILLING))
 SOURCES.register(Source("billing_credit", 32, day.lines))
+TEXTS.register(
+    EventText("invoice.credited", lambda facts: _("Krediterades av {number}").format(number=facts["credit_note"])),
+)

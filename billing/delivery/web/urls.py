@@ -4,7 +4,9 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from billing.delivery.queries import day
+from billing.delivery.queries.history import EVENT_TEXTS
 from billing.delivery.web import deliveries
+from billing.invoices.queries.history import TEXTS
 from billing.records.web import converters  # noqa: F401  (registers the converters)
 from billing.records.web.page import MenuEntry, register_menu
 from issuance.authz import Action
@@ -17,3 +19,4 @@ urlpatterns = [
 
 register_menu(MenuEntry(40, "invoice_deliveries", _("Leveranser"), Action.MANAGE_BILLING))
 SOURCES.register(Source("billing_delivery", 31, day.lines))
+TEXTS.register(*EVENT_TEXTS)

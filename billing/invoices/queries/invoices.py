@@ -15,6 +15,7 @@ from billing import ports
 from billing.customers.models import BillingCustomer
 from billing.documents.domain.invoices import DocumentType, NumberedInvoice
 from billing.invoices.models import EntryRelease, Invoice, InvoiceLine, InvoiceState, LineEvent
+from billing.invoices.queries.history import HistoryRow, history
 from billing.invoices.queries.settlement import SETTLEMENTS, Paid, Settlement
 from billing.invoices.services import frozen
 from billing.ledger.domain import line_kinds
@@ -95,6 +96,7 @@ class InvoiceView:
     """What is paid; None for a credit note."""
     kept_until: dt.date
     """The last day on which the database refuses to delete the invoice."""
+    history: tuple[HistoryRow, ...]
 
 
 @dataclass(frozen=True)
@@ -244,6 +246,7 @@ def invoice(actor: Actor, number: str) -> InvoiceView:
         credit_notes=credit_notes,
         settlement=SETTLEMENTS.get().of(row),
         kept_until=row.kept_until,
+        history=tuple(history(row.pk)),
     )
 
 

@@ -1,5 +1,7 @@
 """The lists of issued invoices, and of the events behind a line."""
 
+from collections.abc import Sequence
+
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as translated
@@ -7,13 +9,14 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.documents.domain.invoices import DocumentType
 from billing.invoices.queries import invoices as queries
+from billing.invoices.queries.history import HistoryRow
 from billing.invoices.queries.invoices import InvoiceRow, LineEventRow
 from billing.invoices.web.forms import FilterForm
 from billing.records.domain import money
 from billing.records.web.columns import amount_column
 from issuance.authz import Actor
 from siths_portal.lib.clock import STOCKHOLM
-from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Source, Tag
+from siths_portal.lib.lists import Column, Empty, Key, Kind, Lines, List, Source, Tag
 
 
 def _moment(row: LineEventRow) -> str:
@@ -141,3 +144,24 @@ class LineEventList(List[LineEventRow]):
     def rows(self) -> Source[LineEventRow]:
         """See `List`."""
         return self.events
+
+
+class HistoryList(List[HistoryRow]):
+    """The events of a document, the oldest first."""
+
+    columns = (
+        Column(key="nar", heading=_("När"), kind=Kind.SECOND, value="at", row_header=True),
+        Column(key="vad", heading=_("Vad"), value="text", css="history"),
+    )
+    table_id = "historik"
+    prefix = "historik_"
+    fragment = "historik"
+    count_in_heading = True
+
+    def __init__(self, request: HttpRequest, history: Sequence[HistoryRow]) -> None:
+        super().__init__(request)
+        self.history = history
+
+    def rows(self) -> Source[HistoryRow]:
+        """See `List`."""
+        return Lines(self.history, paged=True)

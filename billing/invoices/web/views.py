@@ -21,7 +21,7 @@ from billing.invoices.queries import invoices as queries
 from billing.invoices.services import downloads
 from billing.invoices.web.charts import MONTHS_SHOWN, months_chart, pieces_charts
 from billing.invoices.web.forms import FilterForm
-from billing.invoices.web.lists import InvoiceList, LineEventList
+from billing.invoices.web.lists import HistoryList, InvoiceList, LineEventList
 from billing.records.domain import identifiers, money
 from billing.records.web.page import actor_of, page
 from billing.records.web.panels import invoice_panels
@@ -85,6 +85,7 @@ def _invoice_page(request: HttpRequest, view: queries.InvoiceView, shown: Shown[
         "facts": _facts(view),
         "files": _functions(view),
         "panels": invoice_panels(request, view),
+        "history": HistoryList(request, view.history).shown(),
         "may_credit": not content.preceding and policy.holds(actor_of(request), Action.MANAGE_BILLING),
     }
     return page(request, "billing/invoice_page.html", context)

@@ -3,8 +3,9 @@
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
+from billing.invoices.queries.history import OTHERS, TEXTS
 from billing.invoices.queries.settlement import SETTLEMENTS
-from billing.payments.queries import balances, day
+from billing.payments.queries import balances, day, history
 from billing.payments.web import disputes, files, overdue, panels, views
 from billing.records.web import converters  # noqa: F401  (registers the converters)
 from billing.records.web.page import MenuEntry, register_menu
@@ -26,3 +27,5 @@ register_menu(MenuEntry(43, "invoices_overdue", _("Förfallna"), Action.MANAGE_B
 SOURCES.register(Source("billing_payments", 33, day.lines))
 SETTLEMENTS.register(balances)
 INVOICE_PANELS.register(InvoicePanel(10, "billing/payments/panel.html", panels.settlement))
+TEXTS.register(*history.EVENT_TEXTS)
+OTHERS.register(history.payments_of)
