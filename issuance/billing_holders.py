@@ -1,4 +1,4 @@
-"""The holders of the eIDs that a subscription counts. Billing keeps ids only; names are shown by the right to issue."""
+"""People behind ids that billing keeps: holders of counted eIDs by the right to issue, cards of orders by the right to view."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain import kinds
-from issuance.carriers.models import Eid
+from issuance.carriers.models import Carrier, Eid
 from issuance.organisations.models import Organisation
 from issuance.people.services import disclosures
 
@@ -24,6 +24,20 @@ class EidHolder:
     name: str
     hsa_id: str
     organisation: str
+
+
+@dataclass(frozen=True)
+class OrderedCard:
+    """The card of an order that has a holder, for the address of its page."""
+
+    person_id: UUID
+    carrier_id: UUID
+
+
+def ordered_cards(actor: Actor, order_ids: Collection[UUID]) -> dict[UUID, OrderedCard]:
+    """Returns the cards of those orders whose card `actor` may see, by order. Shows no name; the person's page records that."""
+    seen = Carrier.objects.visible_to(actor).filter(item__order__in=order_ids, person__isnull=False).order_by("item__number")
+    return {order: OrderedCard(person, pk) for order, person, pk in seen.values_list("item__order", "person", "pk")}
 
 
 def eid_carriers(eid_ids: Collection[UUID]) -> dict[UUID, str]:

@@ -18,9 +18,11 @@ from issuance.billing_facts import (
 )
 from issuance.billing_holders import (
     EidHolder,
+    OrderedCard,
     eid_carriers,
     eid_holders,
     may_name_holders,
+    ordered_cards,
     record_named_holders,
     record_named_holders_file,
     require_naming_holders,
@@ -37,6 +39,7 @@ __all__ = [
     "BillingParty",
     "EidHolder",
     "OfficeView",
+    "OrderedCard",
     "SubscriptionCount",
     "articles",
     "billable_facts",
@@ -46,6 +49,7 @@ __all__ = [
     "may_name_holders",
     "offered_articles",
     "offices",
+    "ordered_cards",
     "parties_visible_to",
     "record_named_holders",
     "record_named_holders_file",

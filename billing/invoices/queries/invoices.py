@@ -5,11 +5,11 @@ A hidden invoice and one that does not exist give the same query and the same er
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Case, Count, Exists, F, OuterRef, QuerySet, Sum, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Sum, When
 
 from billing import ports
 from billing.customers.models import BillingCustomer
@@ -127,6 +127,17 @@ class LineEventRow:
     article_code: str
     quantity: Decimal
     unit_price: Decimal
+    card: issuance.OrderedCard | None = None
+    """The order's card, if the actor may see it. Files do not have it."""
+
+
+@dataclass(frozen=True)
+class OrderLine:
+    """A line of an invoice or credit note that bills an order."""
+
+    number: str
+    position: int
+    text: str
 
 
 def signed(name: str) -> Case:
@@ -177,29 +188,66 @@ def pieces_by_month(actor: Actor, newest: Month, count: int) -> list[MonthPieces
     return [MonthPieces(each, found.get(each, nothing)[False], found.get(each, nothing)[True]) for each in shown]
 
 
-def rows(
-    actor: Actor, *, party_id: UUID | None = None, month: Month | None = None, paid: Paid | None = None
-) -> Rows[Invoice, InvoiceRow]:
-    """Returns the invoices that `actor` may read, optionally of one customer or month, or paid or not. Raises Forbidden."""
-    wanted = _wanted(actor, party_id, month, paid).select_related("corrects").only(*_LISTED)
+@dataclass(frozen=True)
+class Choice:
+    """The filters of the list of invoices. Empty ones do not filter."""
+
+    party_id: UUID | None = None
+    month: Month | None = None
+    paid: Paid | None = None
+    order_id: UUID | None = None
+
+
+EVERYTHING = Choice()
+
+
+def rows(actor: Actor, choice: Choice = EVERYTHING) -> Rows[Invoice, InvoiceRow]:
+    """Returns the invoices that `actor` may read and that match the filters. Raises Forbidden."""
+    wanted = _wanted(actor, choice).select_related("corrects").only(*_LISTED)
     return Rows(SETTLEMENTS.get().with_sums(wanted), _invoice_rows)
 
 
-def sums(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None, paid: Paid | None = None) -> Sums:
+def sums(actor: Actor, choice: Choice = EVERYTHING) -> Sums:
     """Returns the sums of the invoices that `rows` returns for the same arguments. Raises Forbidden."""
-    wanted = _wanted(actor, party_id, month, paid)
+    wanted = _wanted(actor, choice)
     found = wanted.aggregate(count=Count("id"), **{name: Sum(signed(name)) for name in ("net", "gross", "payable")})
     zero = Decimal("0.00")
     return Sums(found["count"], found["net"] or zero, found["gross"] or zero, found["payable"] or zero)
 
 
-def _wanted(actor: Actor, party_id: UUID | None, month: Month | None, paid: Paid | None) -> QuerySet[Invoice]:
+def _wanted(actor: Actor, choice: Choice) -> QuerySet[Invoice]:
     wanted = visible(actor)
-    if party_id:
-        wanted = wanted.filter(party_id=party_id)
-    if month:
-        wanted = wanted.filter(period=month.first_day)
-    return SETTLEMENTS.get().narrow(wanted, paid) if paid else wanted
+    if choice.party_id:
+        wanted = wanted.filter(party_id=choice.party_id)
+    if choice.month:
+        wanted = wanted.filter(period=choice.month.first_day)
+    if choice.order_id:
+        wanted = wanted.filter(Exists(_lines_of_order(choice.order_id).filter(invoice=OuterRef("pk"))))
+    return SETTLEMENTS.get().narrow(wanted, choice.paid) if choice.paid else wanted
+
+
+def lines_of_order(actor: Actor, order_id: UUID) -> list[OrderLine]:
+    """Returns the lines that bill an order, or that credit and release it, of the invoices that `actor` may read."""
+    lines = _lines_of_order(order_id).filter(invoice__in=visible(actor)).order_by("invoice__number", "position")
+    found = lines.values_list("invoice__number", "position", "text")
+    return [OrderLine(number or "", position, text) for number, position, text in found]
+
+
+def card_of_order(actor: Actor, order_id: UUID) -> issuance.OrderedCard | None:
+    """Returns the order's card, or None if it has none or the actor may not see it."""
+    return issuance.ordered_cards(actor, [order_id]).get(order_id)
+
+
+def _lines_of_order(order_id: UUID) -> QuerySet[InvoiceLine]:
+    """Returns the lines with an entry of the order. An adjustment ends with the key of the entry that it corrects."""
+    kinds = [kind for kind in line_kinds.declared() if kind.drill_down == DrillDown.ORDERS]
+    keys = [kind.source_key(order_id) for kind in kinds]
+    of_order = Q(source_key__in=keys) | Q(adjusts__source_key__in=keys) | Q(adjusts__adjusts__source_key__in=keys)
+    entries = LedgerEntry.objects.filter(of_order).values("id")
+    released = EntryRelease.objects.filter(entry_id__in=entries).values("credit_line_id")
+    return InvoiceLine.objects.filter(
+        Q(pk__in=LineEvent.objects.filter(entry_id__in=entries).values("line_id")) | Q(pk__in=released)
+    )
 
 
 _LISTED = (
@@ -259,7 +307,14 @@ def issued_before(party_id: UUID, month: Month) -> Invoice | None:
 def line(actor: Actor, number: str, position: int) -> tuple[LineHead, Rows[LedgerEntry, LineEventRow]]:
     """Returns a line and a pageable source of its events. Raises NotFound if `actor` may read no such invoice or line."""
     line = _line(actor, number, position)
-    return _head(line), Rows(_entries(line), lambda entries: list(_rows(entries)))
+    return _head(line), Rows(_entries(line), lambda entries: _with_cards(actor, list(_rows(entries))))
+
+
+def _with_cards(actor: Actor, rows: list[LineEventRow]) -> list[LineEventRow]:
+    """Returns the rows with the cards that the actor may see. Runs one query."""
+    orders = [UUID(row.order_id) for row in rows if row.order_id]
+    cards = issuance.ordered_cards(actor, orders) if orders else {}
+    return [replace(row, card=cards.get(UUID(row.order_id))) if row.order_id else row for row in rows]
 
 
 def line_events(actor: Actor, number: str, position: int) -> tuple[LineHead, Iterator[LineEventRow]]:

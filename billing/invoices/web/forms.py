@@ -1,11 +1,12 @@
 """The filter of the invoice list."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from billing.invoices.queries.invoices import Choices
+from billing.invoices.queries.invoices import Choice, Choices
 from billing.invoices.queries.settlement import Paid
 from billing.records.domain.periods import Month
 from billing.records.web.forms import UNKNOWN, CustomerForm
@@ -21,10 +22,16 @@ _PAID_CHOICES = (
 
 
 class FilterForm(CustomerForm):
-    """The filter of the invoice list by customer, month and what is paid."""
+    """The filter of the invoice list by customer, month, what is paid, and order. An order's id is not personal data."""
 
     manad = forms.ChoiceField(label=_("Månad"), required=False, error_messages=UNKNOWN)
     betalning = forms.ChoiceField(label=_("Betalning"), required=False, choices=_PAID_CHOICES, error_messages=UNKNOWN)
+    bestallning = forms.UUIDField(
+        label=_("Beställnings-id"),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"invalid": _("Klistra in hela beställnings-id:t, till exempel från kortets sida.")},
+    )
 
     def __init__(self, data: Any, choices: Choices) -> None:
         super().__init__(data, choices.customers, empty_label=_("Alla kunder"))
@@ -41,3 +48,14 @@ class FilterForm(CustomerForm):
     def paid(self) -> Paid | None:
         """The chosen state of payment, or None."""
         return _PAID.get(self.cleaned_data.get("betalning", ""))
+
+    @property
+    def order_id(self) -> UUID | None:
+        """The id of the order, or None."""
+        chosen: UUID | None = self.cleaned_data.get("bestallning")
+        return chosen
+
+    @property
+    def choice(self) -> Choice:
+        """The chosen filters."""
+        return Choice(self.party_id, self.month, self.paid, self.order_id)

@@ -15,8 +15,14 @@ from billing.invoices.web.forms import FilterForm
 from billing.records.domain import money
 from billing.records.web.columns import amount_column
 from issuance.authz import Actor
+from issuance.service import OrderedCard
 from siths_portal.lib.clock import STOCKHOLM
 from siths_portal.lib.lists import Column, Empty, Key, Kind, Lines, List, Source, Tag
+
+
+def card_url(card: OrderedCard | None) -> str:
+    """Returns the address of a card on its holder's page, or "" without a card."""
+    return f"{reverse('person', args=[card.person_id])}?barare={card.carrier_id}" if card else ""
 
 
 def _moment(row: LineEventRow) -> str:
@@ -57,7 +63,7 @@ def _status(row: InvoiceRow) -> Tag:
 
 
 class InvoiceList(List[InvoiceRow]):
-    """The issued invoices that the user may see, by customer, month and what is paid, the newest number first."""
+    """The issued invoices that the user may see, by customer, month, what is paid and order, the newest number first."""
 
     columns = (
         Column(
@@ -104,7 +110,7 @@ class InvoiceList(List[InvoiceRow]):
         )  # fmt: skip
         self.no_match = Empty(
             _("Inga fakturor i urvalet"),
-            _("Välj en annan kund, månad eller betalning."),
+            _("Ändra urvalet. En beställning finns på en faktura först när kortet har skickats."),
             reverse("invoices"),
             _("Visa alla fakturor"),
         )
@@ -115,8 +121,7 @@ class InvoiceList(List[InvoiceRow]):
 
     def rows(self) -> Source[InvoiceRow]:
         """See `List`."""
-        form = self.filter_form
-        return queries.rows(self.actor, party_id=form.party_id, month=form.month, paid=form.paid)
+        return queries.rows(self.actor, self.filter_form.choice)
 
 
 class LineEventList(List[LineEventRow]):
@@ -125,7 +130,9 @@ class LineEventList(List[LineEventRow]):
     columns = (
         Column(key="tidpunkt", heading=_("Tidpunkt"), value=_moment, css="nowrap"),
         Column(key="slag", heading=_("Slag"), value="kind"),
-        Column(key="bestallning", heading=_("Beställnings-id"), value="order_id", css="code"),
+        Column(
+            key="bestallning", heading=_("Beställnings-id"), value="order_id", css="code", link=lambda row: card_url(row.card)
+        ),
         Column(key="kontor", heading=_("Kontor"), value="office"),
         Column(key="artikel", heading=_("Artikelnr"), value="article_code"),
         amount_column("antal", _("Antal"), "quantity"),

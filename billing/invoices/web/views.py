@@ -21,7 +21,7 @@ from billing.invoices.queries import invoices as queries
 from billing.invoices.services import downloads
 from billing.invoices.web.charts import MONTHS_SHOWN, months_chart, pieces_charts
 from billing.invoices.web.forms import FilterForm
-from billing.invoices.web.lists import HistoryList, InvoiceList, LineEventList
+from billing.invoices.web.lists import HistoryList, InvoiceList, LineEventList, card_url
 from billing.records.domain import identifiers, money
 from billing.records.web.page import actor_of, page
 from billing.records.web.panels import invoice_panels
@@ -39,7 +39,8 @@ def invoice_list(request: HttpRequest) -> HttpResponseBase:
 
 def _invoices_page(request: HttpRequest, actor: Actor, shown: Shown[queries.InvoiceRow]) -> HttpResponse:
     form = cast(FilterForm, shown.form)
-    sums = queries.sums(actor, party_id=form.party_id, month=form.month, paid=form.paid) if form.is_valid() else None
+    order_id = form.order_id if form.is_valid() else None
+    sums = queries.sums(actor, form.choice) if form.is_valid() else None
     choices = cast(InvoiceList, shown.declared).choices
     overview = bool(shown.rows) and not shown.chips and len(choices.months) > 1
     context = {
@@ -47,6 +48,8 @@ def _invoices_page(request: HttpRequest, actor: Actor, shown: Shown[queries.Invo
         "list": shown,
         "sums": sums,
         "figures": _sums(sums) if sums else [],
+        "order_lines": queries.lines_of_order(actor, order_id) if order_id else [],
+        "card_url": card_url(queries.card_of_order(actor, order_id)) if order_id else "",
         "chart": months_chart(choices.months, choices.net) if overview else None,
         "pieces": pieces_charts(queries.pieces_by_month(actor, choices.months[0], MONTHS_SHOWN)) if overview else [],
     }

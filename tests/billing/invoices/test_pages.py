@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -23,6 +24,7 @@ from billing.runs.models import InvoiceRun
 from billing.runs.services import issuing
 from billing.service import run_month
 from issuance.authz import Role
+from issuance.organisations.models import Organisation
 from siths_portal.lib import clock
 from tests.billing.facts import Facts, local
 from tests.billing.page_world import PageWorld
@@ -125,6 +127,23 @@ class TestGoldenPages:
         assert sums(answer.content) == ["2", "401\u00a0160,00", "501\u00a0450,00", "501\u00a0450,00"]
 
 
+class TestHistory:
+    def test_each_event_once_without_persons(self, files: PageWorld) -> None:
+        row = Invoice.objects.get(number="2023-000002")
+        client = files.client(Role.CUSTOMER_FINANCE)
+        client.get("/fakturor/2023-000002/faktura.pdf")
+        for action in ("invoice.delivered", "invoice.credited"):
+            facts = {"number": row.number, "credit_note": "2023-000009"}
+            Event.record(actor_ref="user:x", action=action, subject_type="invoice", subject_ref=str(row.pk), facts=facts)
+        text = plain(client.get("/fakturor/2023-000002/").content)
+        shown = text[text.index("Fakturans historik") :]
+        said = re.findall(r"2023-05-02 06:00:0\d (.*?)(?= 2023-05-02 06:00:0| [A-Z][a-zåäö]+ Bankgiro)", shown)
+        assert [each for each in said if "gjordes" not in each] == [
+            "Utfärdades med nummer 2023-000002", "Levererades till kunden", "Krediterades av 2023-000009",
+        ]  # fmt: skip
+        assert sorted(each for each in said if "gjordes" in each) == ["E-faktura gjordes", "PDF gjordes"]
+
+
 class TestList:
     def test_by_customer_and_month(self, pages: PageWorld) -> None:
         client = pages.client(Role.GLOBAL_READER)
@@ -212,6 +231,41 @@ class TestLine:
         (address,) = re.findall(r'href="([^"]*)">Nästa sida', answer.content.decode())
         rest = plain(pages.client(Role.GLOBAL_READER).get(address).content)
         assert rest.count("2023-04-20 09:00:00") == 50
+
+    def test_an_order_id_finds_its_lines(self, pages: PageWorld, facts: Facts) -> None:
+        fact = next(card for card in facts.cards if card.party_id == MUNICIPALITY and card.article_code == "689")
+        number = Invoice.objects.get(party_id=MUNICIPALITY).number
+        for text in (str(fact.order_id), fact.order_id.hex, f" {fact.order_id} "):
+            answer = pages.client(Role.FINANCE_ADMIN).get("/fakturor/", {"bestallning": text})
+            assert sums(answer.content)[0] == "1"
+            assert f"{number}, rad 2 689, Kontor A" in plain(answer.content)
+            assert f'href="/fakturor/{number}/rad/2/"' in answer.content.decode()
+        outside, unknown = (
+            pages.client(Role.RESPONSIBLE_ISSUER).get("/fakturor/", {"bestallning": str(order)})
+            for order in (fact.order_id, uuid4())
+        )
+        assert "Inga fakturor i urvalet" in plain(outside.content)
+        assert plain(outside.content).replace(str(fact.order_id), "") == re.sub(r"[0-9a-f-]{36}", "", plain(unknown.content))
+        wrong = pages.client(Role.FINANCE_ADMIN).get("/fakturor/", {"bestallning": "0195"})
+        assert wrong.status_code == 422
+        assert "Klistra in hela beställnings-id:t" in plain(wrong.content)
+
+    @pytest.mark.parametrize(("role", "sees"), [(Role.RESPONSIBLE_ISSUER, True), (Role.FINANCE_ADMIN, False)])
+    def test_who_sees_the_card_comes_to_it(
+        self, page_world: PageWorld, facts: Facts, prices: None, role: Role, sees: bool
+    ) -> None:
+        world = page_world.world
+        order = world.order()
+        customer(REGION)
+        facts.card(REGION, facts.office("a", "Kontor A"), "589", local(2023, 4, 12))
+        facts.cards[0] = replace(facts.cards[0], order_id=order.id)
+        run_month(APRIL, actor_ref="user:test")
+        issuing.issue(InvoiceRun.objects.get(), actor_ref="user:test")
+        Organisation.objects.filter(pk=world.region.pk).update(scope_path=page_world.region.scope_path + "under/")
+        client = page_world.client(role)
+        for address in ("/fakturor/2023-000001/rad/1/", f"/fakturor/?bestallning={order.id}"):
+            found = f'href="/sok/person/{order.person_id}/?barare={order.carrier_id}"' in client.get(address).content.decode()
+            assert found == sees, address
 
     def test_a_subscription_is_one_event(self, pages: PageWorld) -> None:
         number = Invoice.objects.get(party_id=REGION).number
@@ -416,7 +470,7 @@ class TestQueries:
         self.invoices_of(facts, offices)
         assert InvoiceLine.objects.count() == offices
         client = page_world.client(Role.RESPONSIBLE_ISSUER)
-        for address, most in (("", 10), ("2023-000001/", 8), ("2023-000001/rad/1/", 8), ("lopande/", 14)):
+        for address, most in (("", 10), ("2023-000001/", 10), ("2023-000001/rad/1/", 9), ("lopande/", 14)):
             with CaptureQueriesContext(connection) as counted:
                 assert client.get(f"/fakturor/{address}").status_code == 200
             assert len(counted) <= most, [query["sql"][:150] for query in counted.captured_queries]
