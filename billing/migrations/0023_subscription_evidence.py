@@ -8,7 +8,7 @@ from siths_portal.lib.events import append_only
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0021_invoice_program_version")]
+    dependencies = [("billing", "0022_item_tried_at")]
 
     operations = [
         migrations.AddField(

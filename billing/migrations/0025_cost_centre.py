@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0023_sent_pieces'),
+        ('billing', '0024_sent_pieces'),
     ]
 
     operations = [

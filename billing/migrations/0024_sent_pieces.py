@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0022_subscription_evidence'),
+        ('billing', '0023_subscription_evidence'),
     ]
 
     operations = [
