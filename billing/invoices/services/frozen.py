@@ -23,6 +23,7 @@ _COLUMNS = (
     "invoice", "position", "kind", "office_id", "organisation_id", "article_code", "text", "quantity", "unit_price", "vat_rate",
     "net", "period", "grouping_key", "description",
 )  # fmt: skip
+_PERIOD = _COLUMNS.index("period") - 1  # after the key
 Lines = tuple[LineContent, ...]
 
 
@@ -30,8 +31,9 @@ def lines_of(keys: Collection[UUID]) -> dict[UUID, Lines]:
     """Returns the lines of the invoices with these keys, without a model instance for each: a check reads those of years."""
     found: dict[UUID, list[LineContent]] = defaultdict(list)
     rows = InvoiceLine.objects.filter(invoice__in=keys).order_by("invoice", "position").values_list(*_COLUMNS)
-    for key, *values, period, grouping_key, description in rows:
-        found[key].append(LineContent(*values, Month.of_day(period), grouping_key, description))
+    for key, *values in rows:
+        values[_PERIOD] = Month.of_day(values[_PERIOD])
+        found[key].append(LineContent(*values))
     return {key: tuple(found[key]) for key in keys}
 
 
