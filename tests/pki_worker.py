@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from tests.waiting import wait_for
 
-__all__ = ["pki_worker", "pytest_runtest_teardown", "start_worker", "worker"]
+__all__ = ["is_idle", "pki_worker", "pytest_runtest_teardown", "start_worker", "worker"]
 QUEUE = "pki"
 SECONDS_TO_REST = 30
 _KEEPER = pytest.StashKey["PkiWorker"]()
@@ -39,7 +39,7 @@ class PkiWorker:
 
         self.end()
         self.log.unlink(missing_ok=True)
-        self._left = self._in_hand()
+        self._left = _in_hand()
         command = [
             sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", QUEUE, "-P", "threads", "-c", "4",
             "--without-gossip", "--without-mingle", "--loglevel", "INFO",
@@ -76,31 +76,36 @@ class PkiWorker:
             return False
 
     def _comes_to_rest(self) -> bool:
-        from celery import current_app
-
         deadline = time.monotonic() + SECONDS_TO_REST
         while self._shared and self.runs and time.monotonic() < deadline:
-            # One thread of the worker takes messages and answers: after two answers it has read what was sent before.
-            heard = [current_app.control.broadcast("ping", reply=True, limit=1, timeout=10) for _ in range(2)]
-            if all(heard) and not self._queued() and not self._in_hand() - self._left:
+            if is_idle(self._left):
                 return True
             time.sleep(0.05)
         return False
 
-    @staticmethod
-    def _queued() -> int:
-        from celery import current_app
 
-        with current_app.connection_for_read() as connection:
-            return int(connection.default_channel.client.llen(QUEUE))
+def is_idle(left: set[bytes]) -> bool:
+    """Whether the worker that runs has done all that was queued, but for what lay in the hands of workers that were killed."""
+    from celery import current_app
 
-    @staticmethod
-    def _in_hand() -> set[bytes]:
-        """The messages that workers took and have not acknowledged, which they do last; those of killed workers lie there too."""
-        from celery import current_app
+    # One thread of the worker takes messages and answers: after two answers it has read what was sent before.
+    heard = [current_app.control.broadcast("ping", reply=True, limit=1, timeout=10) for _ in range(2)]
+    return all(heard) and not _queued() and not _in_hand() - left
 
-        with current_app.connection_for_read() as connection:
-            return set(connection.default_channel.client.hkeys("unacked"))
+
+def _queued() -> int:
+    from celery import current_app
+
+    with current_app.connection_for_read() as connection:
+        return int(connection.default_channel.client.llen(QUEUE))
+
+
+def _in_hand() -> set[bytes]:
+    """The messages that workers took and have not acknowledged, which they do last; those of killed workers lie there too."""
+    from celery import current_app
+
+    with current_app.connection_for_read() as connection:
+        return set(connection.default_channel.client.hkeys("unacked"))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -30,8 +30,9 @@ from siths_portal.simulators.card import Card
 from siths_portal.simulators.eid_app_client import EidAppClient, PortalRefused
 from tests.browser import collect_faults, look
 from tests.chance import without_chance
-from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, sent_card
+from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, first_card, sent_card
 from tests.lib.faces import serving
+from tests.pki_worker import is_idle
 from tests.portal import session_cookie
 from tests.ports import free_port
 from tests.waiting import wait_for
@@ -147,12 +148,20 @@ class Scene:
 @pytest.fixture
 def scene(stage: Stage, world: Any, settings: Any) -> Scene:
     settings.EID_APP_WAIT_SECONDS = 0
+    keys = stage.card(0)
+    made = first_card(world, ("scene", id(stage)), lambda: _make_scene(world, keys), keys=keys)
+    _write_people(world, stage.people)
+    return Scene(stage, made, world.officer(), world.officer(world.region, Role.ID_ADMINISTRATOR, protected=True))
+
+
+def _make_scene(world: Any, keys: Plastic) -> Made:
     set_receipt_text(actor=system("setup"), organisation_id=world.region.id, regional_addition="Dörrkort hämtas i receptionen.")
     post = world.post(given_name="Elva", surname="Tolvansson")
-    made = sent_card(world, post, keys=stage.card(0))
-    _write_people(world, stage.people)
+    made = sent_card(world, post, keys=keys)
+    world.officer(world.region, Role.ID_ADMINISTRATOR, protected=True)
     wait_for(lambda: pki.secret_state(made.fresh().puk_secret_id) == "sealed")
-    return Scene(stage, made, world.officer(), world.officer(world.region, Role.ID_ADMINISTRATOR, protected=True))
+    wait_for(lambda: is_idle(set()))
+    return made
 
 
 def _write_people(world: Any, path: Path) -> None:
