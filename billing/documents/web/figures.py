@@ -22,7 +22,7 @@ def figures(content: InvoiceContent, first: tuple[Decimal, str], before: Decimal
     for kind in line_kinds.declared():
         pieces = [line.quantity for line in content.lines if line.kind == kind.code]
         if pieces:
-            found.append({"value": money.swedish(sum(pieces, Decimal(0)), decimals=0), "name": kind.name.lower()})
+            found.append({"value": money.swedish(sum(pieces, Decimal(0)), decimals=0), "name": kind.name_in_text})
     if before is not None:
         found.append(_change(amount, before, content.month.previous()))
     return found

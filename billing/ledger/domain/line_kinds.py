@@ -87,6 +87,11 @@ class LineKind:
         return "Abonnemang, personer med giltigt SITHS eID" if self.counts_persons else self.name
 
     @property
+    def name_in_text(self) -> str:
+        """The name inside a sentence: in lower case, unless it begins with an abbreviation."""
+        return self.name if self.name[1].isupper() else self.name.lower()
+
+    @property
     def unit_name(self) -> str:
         """The Swedish name of the unit."""
         return UNIT_NAMES[self.unit_code]

@@ -187,7 +187,7 @@ def _cards(month: Month) -> Difference:
         reported, found = Decimal(sent.pop(code, 0)), entered.get(code, Decimal(0))
         if reported != found:
             value += abs(reported - found)
-            named.append(f"{line_kinds.of(code).name.lower()}: skickade {reported:.0f}, i liggaren {found:.0f}")
+            named.append(f"{line_kinds.of(code).name_in_text}: skickade {reported:.0f}, i liggaren {found:.0f}")
     value += sum(sent.values())  # of a kind that no line kind bills
     named += [f"{code}: skickade {count}, kan inte faktureras" for code, count in sent.items()]
     return _difference(7, "Skickade kort och brev mot liggaren", named, value)
