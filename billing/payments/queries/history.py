@@ -13,6 +13,10 @@ from billing.records.domain import money
 EVENT_TEXTS = (
     EventText("invoice.disputed", _("Kunden bestred fakturan")),
     EventText("invoice.dispute_closed", _("Tvisten avslutades")),
+    EventText("invoice.reminder_requested", _("En påminnelse begärdes")),
+    EventText("invoice.reminded", _("Kunden fick en påminnelse")),
+    EventText("invoice.reminder_refused", _("Påminnelsen kom inte fram")),
+    EventText("invoice.reminder_not_needed", _("Påminnelsen skickades inte, för fakturan är betald eller bestridd")),
 )
 
 

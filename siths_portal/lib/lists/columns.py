@@ -172,7 +172,7 @@ class Column[L]:
         if isinstance(value, Tag):
             if value not in tags:
                 tags[value] = render_to_string("components/tag.html", {"kind": value.kind, "text": value.text})
-            return tags[value]
+            return self._with_below(tags[value], line)
         if self.kind == Kind.SECOND and value:
             local = timezone.localtime(value)
             iso = local.isoformat(timespec="seconds")
@@ -181,6 +181,9 @@ class Column[L]:
             text = conditional_escape(self._written(value) or NOTHING)
         if url := self.link(line) if self.link else "":
             text = format_html('<a class="ds-link" href="{}">{}</a>', url, text)
+        return self._with_below(text, line)
+
+    def _with_below(self, text: SafeString, line: L) -> SafeString:
         if self.below is None:
             return text
         return text + format_html_join("", '<div class="history-fact">{}</div>', ((each,) for each in self.below(line)))
