@@ -49,7 +49,7 @@ class MonthOfInvoices:
             first = ordering.finance_people()[0]
             month_requests.open_month(actor=actor_of_person(first.person_id), month=self.month)
         drafted = self._runs().exclude(state=RunState.OPEN)
-        self._await(drafted.exists, "the month is not drafted", wake="billing.open_month")
+        self._await(drafted.exists, "the month is not drafted", wake=lambda: jobs.enqueue("billing.open_month"))
 
     def approve(self) -> None:
         """One finance person releases the drafts on the month's page, and another approves them. Does nothing without drafts."""
@@ -86,7 +86,7 @@ class MonthOfInvoices:
             self._credit_on_the_page(str(invoice.number))
         note = invoice.credit_notes.get()
         files = note.files.filter(file_format=FileFormat.PDF)
-        self._await(files.exists, "the credit note has no files", wake="billing.render_credit_notes")
+        self._await(files.exists, "the credit note has no files", wake=lambda: jobs.enqueue("billing.render_credit_notes"))
         self.artefacts.summary |= {
             "credit_number": note.number,
             "credit_ubl": self._put(note, FileFormat.PEPPOL, "xml"),
@@ -105,7 +105,7 @@ class MonthOfInvoices:
     def _receipt(self, document: Invoice) -> str:
         """Returns the file with what the access point answers about the delivered document. Raises InvoicingFault."""
         delivered = Delivery.objects.filter(invoice=document, state=DeliveryState.DELIVERED)
-        self._await(delivered.exists, f"{document.number} is not delivered", wake="billing.deliver")
+        self._await(delivered.exists, f"{document.number} is not delivered", wake=lambda: jobs.enqueue("billing.deliver"))
         address = f"{settings.ACCESS_POINT_URL}/outbound/v1/documents/{delivered.get().message_id}"
         answer = requests.get(address, timeout=10)
         digest = hashlib.sha256(rendering.stored(document, FileFormat.PEPPOL)).hexdigest()
@@ -127,12 +127,15 @@ class MonthOfInvoices:
     def _put(self, document: Invoice, file_format: FileFormat, ending: str) -> str:
         return self.artefacts.put(f"invoice/{document.number}.{ending}", rendering.stored(document, file_format))
 
-    def _await(self, done: Callable[[], bool], fault: str, *, wake: str = "") -> None:
-        """Waits until the worker has done it, and wakes its task now and then. Raises InvoicingFault after SECONDS."""
+    def _await(self, done: Callable[[], bool], fault: str, *, wake: Callable[[], object] | None = None) -> None:
+        """Waits until the worker has done it, and calls `wake`, which wakes its task, now and then.
+
+        Raises InvoicingFault after SECONDS.
+        """
         until, woken = time.monotonic() + SECONDS, 0.0
         while not done():
             if wake and time.monotonic() > woken + 5:
-                jobs.enqueue(wake)
+                wake()
                 woken = time.monotonic()
             if time.monotonic() > until:
                 raise InvoicingFault(fault)

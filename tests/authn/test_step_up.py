@@ -198,7 +198,7 @@ def test_a_log_in_leads_to_no_other_site(wanted: str, browser: Browser) -> None:
 def test_a_log_in_from_another_name_of_the_portal_goes_on_under_its_own(op: Provider, world: Any, settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["testserver", "127.0.0.1"]
     answer = Client().post("/logga-in/", "next=/farskt/&gor=utfor", content_type=FORM, headers={"Host": "127.0.0.1"})
-    assert answer["Location"] == "http://testserver/logga-in/?next=%2Ffarskt%2F"
+    assert answer["Location"] == "http://testserver/logga-in/?next=%2Ffarskt%2F&adress=1"
 
 
 # --- log-out and own sessions -----------------------------------------------------------------------------------------------

@@ -65,8 +65,8 @@ class UndoForm(Form):
     )
     reason = reason_field()
 
-    def __init__(self, data: Any, allocations: Sequence[AllocationRow]) -> None:
-        super().__init__(data)
+    def __init__(self, data: Any, allocations: Sequence[AllocationRow], **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
         self.fields["allocation"].choices = [(str(each.id), _what(each)) for each in allocations]  # type: ignore[attr-defined]
 
 

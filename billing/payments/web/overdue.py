@@ -50,7 +50,7 @@ class OverdueList(List[OverdueRow]):
         ),
         Column(key="status", heading=lazy("Status"), kind=Kind.TAG, value=_state),
     )  # fmt: skip
-    caption = lazy("Förfallna fakturor, den äldsta först. Belopp i svenska kronor.")
+    caption = lazy("Förfallna fakturor")
     caption_hidden = True
     table_id = "forfallna"
     css = "amounts"

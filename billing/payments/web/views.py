@@ -37,15 +37,16 @@ def payments(request: HttpRequest) -> HttpResponseBase:
 
 
 class _Forms:
-    """The three forms of the page; the one that was sent is bound."""
+    """The three forms of the page; the one that was sent is bound. The others keep what was sent with it."""
 
     def __init__(self, request: HttpRequest, view: PaymentView) -> None:
         data = request.POST if request.method == "POST" else None
         self.sent = next((name for name in ("angra", "aterbetala") if name in request.POST), "fordela")
         self.active = [each for each in view.allocations if not each.undoes and not each.undone]
         self.allocate = AllocationForm(data if self.sent == "fordela" else None, initial=self._start(view))
-        self.pay_back = PayBackForm(data if self.sent == "aterbetala" else None)
-        self.undo = UndoForm(data if self.sent == "angra" else None, self.active)
+        typed = {name: (data or {}).get(f"{name}-reason", "") for name in ("ater", "angra")}
+        self.pay_back = PayBackForm(data if self.sent == "aterbetala" else None, initial={"reason": typed["ater"]})
+        self.undo = UndoForm(data if self.sent == "angra" else None, self.active, initial={"reason": typed["angra"]})
 
     @property
     def bound(self) -> Form:

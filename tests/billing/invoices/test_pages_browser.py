@@ -89,7 +89,7 @@ def test_by_keyboard_from_the_list_to_an_event_and_back(shown: tuple[str, Page])
     page.keyboard.press("Tab")  # to the payment
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/fakturor/?kund=&manad=2023-04&betalning=")
+    page.wait_for_url("**/fakturor/?kund=&manad=2023-04&betalning=&bestallning=")
     page.get_by_role("link", name="2023-000002").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/fakturor/2023-000002/")
