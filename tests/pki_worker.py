@@ -67,9 +67,6 @@ class PkiWorker:
         """Ends it, if there is one."""
         self._stack.close()
         self._process, self._shared = None, False
-        from celery import current_app
-
-        current_app.pool.force_close_all(close_pool=False)  # or the one that waited for answers to pings looks like a worker's
 
     def rests(self) -> bool:
         """Waits until a shared worker has done all that was queued. False if it does not, or nobody knows."""
