@@ -121,7 +121,7 @@ class Loaded:
         os.environ.update(now)
         try:
             self._next = self._settings_now()
-        except BaseException:  # noqa: BLE001  (the start itself tells it)
+        except (Exception, SystemExit):  # noqa: BLE001  (an ordinary start follows, reads the same settings and shows the fault)
             return False
         same = all(self._next.get(name) == self._known.get(name) for name in self._read)
         return same and _settings(self._next) == _settings(self._known)

@@ -108,7 +108,7 @@ class _Servers:
         self._failed: set[Hashable] = set()
 
     def fork(self, request: Request, message: bytes, streams: Sequence[int]) -> int | None:
-        """The number of the process that one of them forked; None if there is none for the request, or it does not fit."""
+        """Returns the id of the process that a loaded server forked, or None if no server can serve the request."""
         program = program_of(request)
         if program is None or program in self._failed:
             return None
@@ -155,7 +155,7 @@ def _serve_loaded(line: int, request: Request) -> None:
     os.close(nothing)
     try:
         loaded = Loaded(request)
-    except BaseException:  # noqa: BLE001  (the start itself tells it)
+    except (Exception, SystemExit):  # noqa: BLE001  (an ordinary start follows, loads the same modules and shows the fault)
         os._exit(1)
     wanted = _serve(socket.socket(fileno=line), loaded=loaded)
     if wanted is None:

@@ -1,6 +1,6 @@
 """The connection of the test process stays open from one test of a file to the next, as those of services do between requests.
 
-A new one reads the catalogue anew and plans every query anew. It is kept only if nothing of a test is left in it but plans.
+A new connection reads the catalogue and plans every query again. It is kept only if a test left nothing in it but plans.
 """
 
 import select

@@ -195,7 +195,7 @@ def setup_table(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]
 
 
 def setup_import(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
-    """A file that the caller sent, or somebody else, or nobody."""
+    """A file that the caller or another user uploaded, or an unknown id."""
     if relation == "unknown":
         return (UUID(int=1),)
     now = clock.now()
@@ -213,7 +213,7 @@ def credited_invoice(access: AccessWorld, who: Who, relation: str) -> tuple[Any,
 
 
 def credit_request(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
-    """A request to credit an invoice, which somebody has withdrawn, or one that nobody made."""
+    """A withdrawn request to credit an invoice, or an unknown id."""
     if relation == "unknown":
         return (UUID(int=1),)
     line = InvoiceLine.objects.get(invoice__number=access.things["parent"].invoice)
@@ -234,12 +234,12 @@ def article_code(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...
 
 
 def customer_file(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
-    """A file of customers that the caller sent, or somebody else, or nobody."""
+    """A file of customers that the caller or another user uploaded, or an unknown id."""
     return _file(CustomerImport, "kunder", access, who, relation)
 
 
 def price_file(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
-    """A file of prices that the caller sent, or somebody else, or nobody."""
+    """A file of prices that the caller or another user uploaded, or an unknown id."""
     return _file(PriceImport, "priser", access, who, relation)
 
 
@@ -256,7 +256,7 @@ def _file(model: Any, kind: str, access: AccessWorld, who: Who, relation: str) -
 
 
 def bank_file(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
-    """A file of payments that the caller sent, or somebody else, or nobody."""
+    """A file of payments that the caller or another user uploaded, or an unknown id."""
     if relation == "unknown":
         return (UUID(int=1),)
     now = clock.now()
@@ -268,7 +268,7 @@ def bank_file(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
 
 
 def bank_payment(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
-    """A payment that names no invoice, or one that nobody made."""
+    """A payment without an invoice, or an unknown id."""
     if relation == "unknown":
         return (UUID(int=1),)
     now = clock.now()

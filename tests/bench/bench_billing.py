@@ -113,7 +113,7 @@ def house() -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def fresh(house: House) -> Invoiced:
-    """The first month, in tables that nobody has analysed."""
+    """The first month, in tables without statistics (no ANALYZE has run)."""
     return invoiced(house, FIRST)
 
 

@@ -32,7 +32,7 @@ LINE = "/fakturor/2023-000001/rad/1/"
 
 @dataclass
 class Counted:
-    """An invoice with a subscription of three persons, of whom `protected` has a protected identity."""
+    """An invoice for the subscriptions of three persons. The person `protected` has a protected identity."""
 
     pages: PageWorld
     plain: list[Eid]

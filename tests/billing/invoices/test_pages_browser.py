@@ -52,7 +52,7 @@ def shown(page_world: PageWorld, facts: Facts, browser: Browser, portal: str) ->
     """The address of a running portal with both sketches issued, and a logged-in page."""
     sketches_issued(facts)
     person = page_world.person(Role.FINANCE_ADMIN)
-    with clock.moved_to(dt.datetime.now(dt.UTC)):  # the portal's process has its own clock, these tests' stands in 2023
+    with clock.moved_to(dt.datetime.now(dt.UTC)):  # the portal uses the real clock; these tests set theirs to 2023
         cookie = session_cookie(person, portal)
     context = browser.new_context(viewport={"width": WIDTHS[0], "height": 900})
     context.add_cookies([cookie])  # type: ignore[list-item]
