@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import transaction
 
 from billing.delivery.models import Notice, NoticeState
-from billing.delivery.services.sending import LEASE, wait_after
+from billing.delivery.services.sending import lease, wait_after
 from billing.invoices.models import Invoice
 from billing.records.domain.periods import Month
 from siths_portal.lib import clock
@@ -41,13 +41,9 @@ def send_due(*, limit: int = BATCH) -> int:
 
 def _lease() -> _Leased | None:
     with transaction.atomic(durable=True):
-        now = clock.now()
-        due = Notice.objects.filter(next_at__lte=now).select_related("invoice").order_by("next_at", "id")
-        notice = due.select_for_update(of=("self",), skip_locked=True, no_key=True).first()
+        notice = lease(Notice.objects.all())
         if notice is None:
             return None
-        notice.next_at = now + LEASE
-        notice.save(update_fields=["next_at"])
         return _Leased(notice.pk, message_about(notice.invoice, notice.recipient))
 
 

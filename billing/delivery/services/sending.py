@@ -6,11 +6,12 @@ second one. If it dies in between, the lease ends and the call is repeated with 
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.delivery.models import Delivery, DeliveryAttempt, DeliveryState
 from billing.delivery.ports import AccessPoint, OutgoingDocument, Report, Status
@@ -60,17 +61,27 @@ def send_due(*, limit: int = BATCH) -> int:
     return calls
 
 
+def lease(rows: QuerySet[Any]) -> Any:
+    """Returns the row that has been due longest, with its invoice and leased for `LEASE`, or None.
+
+    Runs in the caller's transaction. `rows` have `next_at` and `invoice`. Rows that other workers hold are passed over.
+    """
+    now = clock.now()
+    by_the_clock = Q(next_at__lte=now) | Q(next_at__gt=now + STOPPED_WAIT)
+    due = rows.filter(by_the_clock).select_related("invoice").order_by("next_at", "id")
+    row = due.select_for_update(of=("self",), skip_locked=True, no_key=True).first()
+    if row is not None:
+        row.next_at = now + LEASE
+        row.save(update_fields=["next_at"])
+    return row
+
+
 def _lease() -> _Leased | None:
     file = InvoiceFile.objects.filter(invoice=OuterRef("invoice"), file_format=FileFormat.PEPPOL)
     with transaction.atomic(durable=True):
-        now = clock.now()
-        by_the_clock = Q(next_at__lte=now) | Q(next_at__gt=now + STOPPED_WAIT)
-        due = Delivery.objects.filter(by_the_clock, Exists(file)).select_related("invoice").order_by("next_at", "id")
-        delivery = due.select_for_update(of=("self",), skip_locked=True, no_key=True).first()
+        delivery = lease(Delivery.objects.filter(Exists(file)))
         if delivery is None:
             return None
-        delivery.next_at = now + LEASE
-        delivery.save(update_fields=["next_at"])
         return _Leased(delivery.pk, delivery.state, _document(delivery))
 
 

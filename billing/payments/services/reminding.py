@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from billing.customers.models import BillingCustomer
-from billing.delivery.services.sending import LEASE, LONGEST_REASON, wait_after
+from billing.delivery.services.sending import LONGEST_REASON, lease, wait_after
 from billing.invoices.models import Invoice
 from billing.payments.models import Reminder, ReminderState
 from billing.payments.queries import balances
@@ -93,13 +93,9 @@ def send_due(*, limit: int = BATCH) -> int:
 
 def _lease() -> _Leased | None:
     with transaction.atomic(durable=True):
-        now = clock.now()
-        due = Reminder.objects.filter(next_at__lte=now).select_related("invoice").order_by("next_at", "id")
-        reminder = due.select_for_update(of=("self",), skip_locked=True, no_key=True).first()
+        reminder = lease(Reminder.objects.all())
         if reminder is None:
             return None
-        reminder.next_at = now + LEASE
-        reminder.save(update_fields=["next_at"])
         settlement = balances.settlements([reminder.invoice_id])[reminder.invoice_id]
         needed = settlement.overdue and not settlement.disputed
         return _Leased(reminder.pk, message_about(reminder, settlement.remaining) if needed else None)

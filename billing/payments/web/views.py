@@ -44,7 +44,7 @@ class _Forms:
         self.sent = next((name for name in ("angra", "aterbetala") if name in request.POST), "fordela")
         self.active = [each for each in view.allocations if not each.undoes and not each.undone]
         self.allocate = AllocationForm(data if self.sent == "fordela" else None, initial=self._start(view))
-        typed = {name: (data or {}).get(f"{name}-reason", "") for name in ("ater", "angra")}
+        typed = {name: request.POST.get(f"{name}-reason", "") for name in ("ater", "angra")}
         self.pay_back = PayBackForm(data if self.sent == "aterbetala" else None, initial={"reason": typed["ater"]})
         self.undo = UndoForm(data if self.sent == "angra" else None, self.active, initial={"reason": typed["angra"]})
 

@@ -79,6 +79,11 @@ def test_a_refused_address_ends_it_and_a_server_that_is_down_does_not(issued: Pa
     behaviour.unlink()
 
 
+def test_a_clock_that_was_ahead_delays_no_notice(issued: Path) -> None:
+    with clock.moved_to(IN_MAY - dt.timedelta(days=60)):
+        assert (notices.send_due(), Notice.objects.get().state) == (1, "sent")
+
+
 def test_a_customer_without_an_address_gets_none(facts: Any, prices: None) -> None:
     customer(REGION)
     facts.card(REGION, facts.office("a", "Kontor A"), "589", local(2023, 4, 12))
