@@ -6,11 +6,12 @@ from django.conf import settings
 from django.db import transaction
 
 from billing.delivery.models import Notice, NoticeState
-from billing.delivery.services.sending import lease, wait_after
+from billing.delivery.services.sending import lease
 from billing.invoices.models import Invoice
 from billing.records.domain.periods import Month
 from siths_portal.lib import clock
 from siths_portal.lib import ports as connected
+from siths_portal.lib.database.leases import wait_after
 from siths_portal.lib.errors import Refused, Unavailable
 from siths_portal.lib.mail import Mailer, Message
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from billing.delivery.models import Delivery, DeliveryAttempt, DeliveryState
 from billing.delivery.ports import AccessPoint, OutgoingDocument, Report, Status
@@ -19,17 +19,17 @@ from billing.invoices.models import FileFormat, InvoiceFile
 from billing.records.models import Event
 from siths_portal.lib import clock, faults
 from siths_portal.lib import ports as connected
+from siths_portal.lib.database import leases
+from siths_portal.lib.database.leases import FIRST_WAIT, wait_after
 from siths_portal.lib.errors import Refused, Unavailable
 
 ACTOR = "system:delivery"
 LEASE = dt.timedelta(minutes=10)
 """Longer than one call can take."""
 
-FIRST_WAIT, LONGEST_WAIT = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 STOPPED_WAIT = dt.timedelta(hours=6)
-"""The access point's refusal may concern its own register, so the call is repeated some times a day.
-
-No call is planned later than this. A later one was planned by a clock ahead of time, and is due.
+"""The access point's refusal may concern its own register, so the call is repeated some times a day. No call is planned later
+than this.
 """
 
 BATCH = 500
@@ -62,18 +62,8 @@ def send_due(*, limit: int = BATCH) -> int:
 
 
 def lease(rows: QuerySet[Any]) -> Any:
-    """Returns the row that has been due longest, with its invoice and leased for `LEASE`, or None.
-
-    Runs in the caller's transaction. `rows` have `next_at` and `invoice`. Rows that other workers hold are passed over.
-    """
-    now = clock.now()
-    by_the_clock = Q(next_at__lte=now) | Q(next_at__gt=now + STOPPED_WAIT)
-    due = rows.filter(by_the_clock).select_related("invoice").order_by("next_at", "id")
-    row = due.select_for_update(of=("self",), skip_locked=True, no_key=True).first()
-    if row is not None:
-        row.next_at = now + LEASE
-        row.save(update_fields=["next_at"])
-    return row
+    """Returns the row of `rows` that has been due longest, with its invoice and leased for `LEASE`, or None."""
+    return leases.lease(rows.select_related("invoice"), lasts=LEASE, furthest=STOPPED_WAIT)
 
 
 def _lease() -> _Leased | None:
@@ -145,12 +135,6 @@ def _advance(delivery: Delivery, outcome: str, report: Report | None) -> None:
         delivery.state, delivery.next_at = DeliveryState.WAITING, now + FIRST_WAIT
         return
     delivery.next_at = now + wait_after(delivery.attempts)
-
-
-def wait_after(attempts: int) -> dt.timedelta:
-    """Returns how long to wait after so many calls without news: twice as long each time, up to LONGEST_WAIT."""
-    doubled: dt.timedelta = FIRST_WAIT * 2 ** min(attempts, 10)
-    return min(LONGEST_WAIT, doubled)
 
 
 def _tell(delivery: Delivery, document: OutgoingDocument) -> None:

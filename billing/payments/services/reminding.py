@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from billing.customers.models import BillingCustomer
-from billing.delivery.services.sending import LONGEST_REASON, lease, wait_after
+from billing.delivery.services.sending import LONGEST_REASON, lease
 from billing.invoices.models import Invoice
 from billing.payments.models import Reminder, ReminderState
 from billing.payments.queries import balances
@@ -20,6 +20,7 @@ from billing.records.models import Event
 from issuance.authz import Actor
 from siths_portal.lib import clock
 from siths_portal.lib import ports as connected
+from siths_portal.lib.database.leases import wait_after
 from siths_portal.lib.errors import Conflict, Refused, Unavailable
 from siths_portal.lib.mail import Mailer, Message
 

@@ -25,6 +25,7 @@ from billing.service import run_month
 from billing.tasks import deliver
 from issuance.authz import Role
 from siths_portal.lib import clock, ports
+from siths_portal.lib.database import leases
 from tests.billing.delivery.conftest import Point
 from tests.billing.page_world import PageWorld
 from tests.billing.world import APRIL, IN_MAY
@@ -101,7 +102,7 @@ def test_a_clock_that_was_ahead_delays_nothing_and_hides_nothing(issued: list[In
 
 
 def test_waits_grow_to_an_hour() -> None:
-    waits = [sending.wait_after(attempts).total_seconds() for attempts in (1, 2, 5, 6, 50)]
+    waits = [leases.wait_after(attempts).total_seconds() for attempts in (1, 2, 5, 6, 50)]
     assert waits == [120, 240, 1920, 3600, 3600]
 
 
