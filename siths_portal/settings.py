@@ -5,8 +5,9 @@ from pathlib import Path
 
 import environ
 
-from siths_portal.lib.database import connection_counts, connections
+from siths_portal.lib.database import connections
 from siths_portal.lib.monitoring import logging as portal_logging
+from siths_portal.lib.processes import table
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(environ.Env().str("SITHS_VAR_DIR", default=str(BASE_DIR / "var")))
@@ -22,7 +23,7 @@ if FACE not in _FACES:
     sys.stderr.write(f"SITHS_FACE is {FACE!r}. Use one of {', '.join(_FACES)}.\n")
     raise SystemExit(2)
 PORT_BASE = env.int("PORT_BASE", default=8000)
-PORTAL_WORKERS = env.int("PORTAL_WORKERS", default=connection_counts.DEFAULT_PORTAL_WORKERS)
+PORTAL_WORKERS = env.int("PORTAL_WORKERS", default=table.DEFAULT_PORTAL_WORKERS)
 
 
 def _secret(name: str) -> str:
@@ -107,7 +108,7 @@ TEMPLATES = [
 ]
 
 _database = connections.read(env, FACE)
-DATABASE_AS_OWNER, DATABASE_PURPOSE, DATABASE_URLS = _database.as_owner, _database.purpose, connections.URLS
+DATABASE_AS_OWNER, DATABASE_PURPOSE, DATABASE_URLS = _database.as_owner, _database.purpose, table.DATABASE_URLS
 # A connection keeps its plans (ADR 0349), so it lives longer than Django's habit of a minute.
 _engine = "siths_portal.lib.database.postgresql"
 _life = {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}

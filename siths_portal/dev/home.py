@@ -25,28 +25,14 @@ from siths_portal.dev.private_services import (
     PrivateRedis,
 )
 from siths_portal.dev.progress import HouseError
+from siths_portal.lib.processes.table import DEFAULT_PORTAL_WORKERS, PROCESSES
 
-# Offsets from PORT_BASE; 10-15 are the simulators (identity provider, eID app, card supplier, directory, access point, mail).
-OFFSETS = {
-    "portal": 0,
-    "minasidor": 1,
-    "status": 2,
-    "ocspd": 3,
-    "idp": 10,
-    "eid-app": 11,
-    "supplier": 12,
-    "directory": 13,
-    "access-point": 14,
-    "mail": 15,
-    "metrics": 90,
-    "pki-worker": 91,
-    "api": 443,
-    "login": 444,
-}
+SIMULATORS = {"idp": 10, "eid-app": 11, "supplier": 12, "directory": 13, "access-point": 14, "mail": 15}
+OFFSETS = {process.name: process.port for process in PROCESSES if process.port is not None} | SIMULATORS | {"login": 444}
+"""Ports, as offsets from PORT_BASE."""
 FIRST_BASE = 8000
 BASE_STEP = 100
 LAST_BASE = 30000  # below the ephemeral range, which starts at 32768
-PORTAL_WORKERS = 2  # as in siths_portal/lib/database/connection_counts.py, which applications read
 PROXY_USER = users.PROXY_USER
 SOCKET_PATH_MAX = 107  # sun_path holds 108 bytes with its closing NUL (unix(7))
 
@@ -127,7 +113,7 @@ class House:
     @property
     def portal_workers(self) -> int:
         """How many processes the portal has: PORTAL_WORKERS of the environment. Raises HouseError if it is not a number."""
-        wanted = os.environ.get("PORTAL_WORKERS") or str(PORTAL_WORKERS)
+        wanted = os.environ.get("PORTAL_WORKERS") or str(DEFAULT_PORTAL_WORKERS)
         if not (wanted.isascii() and wanted.isdecimal() and int(wanted)):
             raise HouseError(f"PORTAL_WORKERS must be a number from 1, not {wanted}", 2)
         return int(wanted)

@@ -6,7 +6,6 @@ from string import Template
 
 from siths_portal.dev.home import House
 
-CERTIFICATE_HEADER = "X-SSL-Client-Cert"
 TEMPLATES = Path(__file__).parent / "compose"
 SITES = ("portal", "minasidor")
 """The sites. Each gets its own reverse proxy from one template."""

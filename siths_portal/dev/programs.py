@@ -3,34 +3,19 @@
 import hashlib
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from siths_portal.dev import nginx, users
 from siths_portal.dev.home import House, base_env
 from siths_portal.dev.launch import HOUSE, PROGRAM
 from siths_portal.dev.probes import accepts, api_is_ready, is_ready, postgres_answers, redis_answers
+from siths_portal.lib.processes.table import BY_NAME
 
 LOG_BYTES = 10 * 1024 * 1024
 LOG_FILES = 3
-_URLS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_API_URL", "DATABASE_PKI_URL", "DATABASE_WORKER_URL")
-# Threads of one process, as in siths_portal/lib/database/connection_counts.py, which applications read.
-THREADS = {"portal": 8, "minasidor": 8, "status": 8, "api": 16}
-NO_DATABASE = "postgres://nobody@nowhere/none"
-
-
-def _connects(role: str, url: str) -> dict[str, str]:
-    """Returns the environment of a process that connects as `role`. It has no URLs of other roles."""
-    return {name: "" for name in _URLS if name != url} | {"SITHS_DATABASE_ROLE": role}
-
-
-# Only the process that signs gets the token's PIN.
-_NO_TOKEN = {"PKCS11_PIN_FILE": ""}
-PORTAL = _connects("portal", "DATABASE_URL") | _NO_TOKEN
-API = _connects("api", "DATABASE_API_URL") | _NO_TOKEN
-PKI = _connects("pki", "DATABASE_PKI_URL")
-WORKER = _connects("worker", "DATABASE_WORKER_URL") | _NO_TOKEN
-OUTSIDE = dict.fromkeys(_URLS, "") | {"DATABASE_URL": NO_DATABASE} | _NO_TOKEN
+OUTSIDE = BY_NAME["metrics"].environment
+"""The environment of simulators, which have neither database nor token."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +51,17 @@ def data_services(house: House) -> list[Program]:
     ]  # fmt: skip
 
 
-def _behind_nginx(house: House, site: str, socket: Path, *, workers: int = 1) -> list[str]:
+def _process(house: House, name: str, *more: str, ready: Callable[[], bool] | None = None, socket: Path | None = None) -> Program:
+    """Returns the process of the table with `more` arguments."""
+    process = BY_NAME[name]
+    return Program(name, [str(house.python), *process.command, *more], ready, env=process.environment, socket=socket)
+
+
+def _site(house: House, name: str, *more: str) -> Program:
     # The folder of the socket limits access to the starting user and nginx's workers (home.make_socket_folder).
-    return [
-        str(house.python), "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", str(workers),
-        "--blocking-threads", str(THREADS[site]), "--blocking-threads-idle-timeout", "600",
-        "--log-level", "warning", "--uds", str(socket), "--uds-permissions", "0o666", "siths_portal.wsgi:application",
-    ]  # fmt: skip
+    socket = house.socket(name)
+    address = ("--uds", str(socket), "--uds-permissions", "0o666")
+    return _process(house, name, *more, *address, ready=lambda: api_is_ready(socket), socket=socket)
 
 
 def _nginx(house: House, name: str, folder: str, ready: Callable[[], bool], **env: str) -> Program:
@@ -81,16 +70,10 @@ def _nginx(house: House, name: str, folder: str, ready: Callable[[], bool], **en
     return Program(name, command, ready, env=env, code=False, stop_signal="QUIT", pid_file=pid_file)
 
 
-def _site(house: House, name: str) -> Program:
-    socket = house.site_socket(name)
-    env = {"SITHS_FACE": name, "TRUSTED_PROXIES": "1"} | PORTAL
-    command = _behind_nginx(house, name, socket, workers=house.portal_workers if name == "portal" else 1)
-    return Program(name, command, lambda: api_is_ready(socket), env=env, socket=socket)
-
-
 def _people_programs(house: House) -> list[Program]:
     """Returns the portal, Mina sidor and their reverse proxy."""
-    sites = [_site(house, name) for name in nginx.SITES]
+    workers = {"portal": ("--workers", str(house.portal_workers))}
+    sites = [_site(house, name, *workers.get(name, ())) for name in nginx.SITES]
     configuration = files_fingerprint(house.var / "nginx-people", "*.conf")
 
     def listens() -> bool:
@@ -102,28 +85,17 @@ def _people_programs(house: House) -> list[Program]:
 def _status_programs(house: House) -> list[Program]:
     """Returns the status service, the OCSP responder with its publisher, and their reverse proxy."""
     ocspd_port, status_port = house.port("ocspd"), house.port("status")
-    manage = [str(house.python), "manage.py"]
     return [
-        Program(
-            "status", _behind_nginx(house, "status", house.status_socket),
-            lambda: api_is_ready(house.status_socket), socket=house.status_socket, env={"SITHS_FACE": "status"} | WORKER,
-        ),
-        Program("ocsp-publisher", [*manage, "pki_ocsp_publish"], env=WORKER),
-        Program(
-            "ocspd", [*manage, "pki_ocspd", "--bind", f"127.0.0.1:{ocspd_port}", "--workers", "2"],
-            lambda: is_ready(ocspd_port), env=OUTSIDE,
-        ),
+        _site(house, "status"),
+        _process(house, "ocsp-publisher"),
+        _process(house, "ocspd", "--bind", f"127.0.0.1:{ocspd_port}", ready=lambda: is_ready(ocspd_port)),
         _nginx(house, "status-front", "nginx-status", lambda: is_ready(status_port)),
-    ]  # fmt: skip
+    ]
 
 
-def _celery(house: House, *arguments: str) -> list[str]:
-    return [str(house.python), "-m", "celery", "-A", "siths_portal.celery", *arguments]
-
-
-def _worker(house: House, name: str, queue: str, *pool: str) -> list[str]:
-    quiet = ("--without-gossip", "--without-mingle", "--loglevel", "INFO")
-    return _celery(house, "worker", "-Q", queue, "-n", f"{name}@{house.id}", *pool, *quiet)
+def _worker(house: House, name: str, **env: str) -> Program:
+    program = _process(house, name, "-n", f"{name}@{house.id}")
+    return replace(program, env=program.env | env)
 
 
 def application_programs(house: House) -> list[Program]:
@@ -131,17 +103,12 @@ def application_programs(house: House) -> list[Program]:
     manage = [str(house.python), "manage.py"]
     directory_port, eid_app_port, idp_port = house.port("directory"), house.port("eid-app"), house.port("idp")
     metrics_port = house.port("metrics")
-    pki_worker = PKI | {"WORKER_HEALTH_BIND": f"127.0.0.1:{house.port('pki-worker')}"}
     return [
         *_people_programs(house),
         *_status_programs(house),
-        Program(
-            "api", _behind_nginx(house, "api", house.api_socket),
-            lambda: api_is_ready(house.api_socket), socket=house.api_socket,
-            env={"SITHS_FACE": "api", "MTLS_CERTIFICATE_HEADER": nginx.CERTIFICATE_HEADER} | API,
-        ),
-        Program("worker", _worker(house, "worker", "default", "-c", "2"), env=WORKER),
-        Program("pki-worker", _worker(house, "pki-worker", "pki", "-P", "threads", "-c", "4"), env=pki_worker),
+        _site(house, "api"),
+        _worker(house, "worker"),
+        _worker(house, "pki-worker", WORKER_HEALTH_BIND=f"127.0.0.1:{house.port('pki-worker')}"),
         Program(
             "directory",
             [*manage, "directory_simulator", "--bind", f"127.0.0.1:{directory_port}",
@@ -173,10 +140,8 @@ def application_programs(house: House) -> list[Program]:
              "--cards", str(house.var / "simulators" / "cards")],
             lambda: accepts(eid_app_port), env=OUTSIDE,
         ),
-        Program(
-            "metrics", [*manage, "metrics", "--bind", f"127.0.0.1:{metrics_port}"], lambda: accepts(metrics_port), env=OUTSIDE
-        ),
-        Program("beat", _celery(house, "beat", "--loglevel", "WARNING"), env=WORKER),
+        _process(house, "metrics", "--bind", f"127.0.0.1:{metrics_port}", ready=lambda: accepts(metrics_port)),
+        _process(house, "beat"),
     ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from siths_portal.dev.private_services import API_ROLE, APP_ROLE, PKI_ROLE, WORKER_ROLE
+from siths_portal.lib.processes.table import PROCESSES, SECRET_KEY
 
 if TYPE_CHECKING:
     from siths_portal.dev.home import House
@@ -35,17 +36,17 @@ USERS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Each user's groups in addition to its primary group GROUP."""
 
-OF_PROGRAM = {
-    "redis": REDIS, "portal": PORTAL, "minasidor": PORTAL, "api": API, "pki-worker": PKI,
-    "worker": WORKER, "beat": WORKER, "status": WORKER, "ocsp-publisher": WORKER, "ocspd": OCSPD, "metrics": OCSPD,
-    "access-point": SIMULATORS, "directory": SIMULATORS, "mail": SIMULATORS,
-    "idp": SIMULATORS, "eid-app": SIMULATORS, "supplier": SIMULATORS,
-    "people-front": PROXY_USER, "status-front": PROXY_USER, "nginx": PROXY_USER,
-}  # fmt: skip
+OF_PROGRAM = {process.name: process.user for process in PROCESSES} | {
+    "redis": REDIS,
+    **dict.fromkeys(("access-point", "directory", "mail", "idp", "eid-app", "supplier"), SIMULATORS),
+    **dict.fromkeys(("people-front", "status-front", "nginx"), PROXY_USER),
+}
 DATABASE_ROLES = ((PORTAL, APP_ROLE), (API, API_ROLE), (PKI, PKI_ROLE), (WORKER, WORKER_ROLE))
 """The only database role as which a user may connect."""
-SECRET_KEYS = {PORTAL: "secret_key", API: "secret_key_api", PKI: "secret_key_pki", WORKER: "secret_key_worker"}
-"""The file in `var/secrets/` with each user's own Django secret key. Other users have none."""
+READERS = {secret: process.user for process in PROCESSES for secret in process.secrets}
+"""The only user that reads each file in `var/secrets/`. Files that are not here are root's."""
+SECRET_KEYS = {user: secret for secret, user in READERS.items() if secret.startswith(SECRET_KEY)}
+"""The file with each user's own Django secret key. Other users have none."""
 
 
 class Place(NamedTuple):
@@ -63,9 +64,7 @@ PLACES = (
     Place("portal.env", "root", GROUP, 0, 0o640),
     Place("softhsm2.conf", PKI, GROUP, 0, 0o600),
     Place("secrets", "root", GROUP, 0o710, 0o600, whole=False),
-    Place("secrets/pin", PKI, GROUP, 0, 0o600),
-    Place("secrets/oidc_client_key", PORTAL, GROUP, 0, 0o600),
-    *(Place(f"secrets/{name}", user, GROUP, 0, 0o600) for user, name in SECRET_KEYS.items()),
+    *(Place(f"secrets/{secret}", user, GROUP, 0, 0o600) for secret, user in READERS.items()),
     Place("tokens", PKI, GROUP, 0o700, 0o600),
     Place("ceremony", PKI, GROUP, 0o2750, 0o640),
     Place("audit", PKI, WORKERS, 0o2770, 0o660),

@@ -22,6 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from siths_portal.lib.database import connection_counts
+from siths_portal.lib.processes import table
 
 TAG = "siths"
 DOCUMENTATION_ARC = "1.3.6.1.4.1.32473"  # RFC 5612
@@ -85,10 +86,10 @@ def always(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[check
         yield _error(3, f"PKI_POLICY_ARC is under {FOREIGN_ARC}.", "That arc belongs to somebody else. Use an arc of your own.")
     if not _OID.fullmatch(arc):
         yield _error(4, "PKI_POLICY_ARC is no object identifier.", "Digits with dots, such as 2.25.1.")
-    if not 1 <= settings.PORTAL_WORKERS <= connection_counts.MOST_PORTAL_WORKERS:
+    if not 1 <= settings.PORTAL_WORKERS <= table.MOST_PORTAL_WORKERS:
         yield _error(
             23,
-            f"PORTAL_WORKERS is not 1 to {connection_counts.MOST_PORTAL_WORKERS}.",
+            f"PORTAL_WORKERS is not 1 to {table.MOST_PORTAL_WORKERS}.",
             "One for each core that the portal may use.",
         )
     if settings.MTLS_CERTIFICATE_HEADER and settings.FACE != "api":

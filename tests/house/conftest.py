@@ -34,7 +34,11 @@ def copy_house(root: Path) -> Path:
     (root / "siths_portal").mkdir()
     shutil.copy(ROOT / "siths_portal" / "__init__.py", root / "siths_portal")
     shutil.copytree(ROOT / "siths_portal" / "dev", root / "siths_portal" / "dev", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Makefile", "uv.lock", "package.json", "package-lock.json"):
+    table = Path("siths_portal", "lib", "processes", "table.py")
+    for package in (table.parent.parent, table.parent):
+        (root / package).mkdir()
+        shutil.copy(ROOT / package / "__init__.py", root / package)
+    for name in (table, "Makefile", "uv.lock", "package.json", "package-lock.json"):
         shutil.copy(ROOT / name, root / name)
     (root / ".venv").symlink_to(ROOT / ".venv")
     return root

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from siths_portal.dev import home, programs
-from siths_portal.lib.database.connection_counts import DEFAULT_PORTAL_WORKERS, THREADS
+from siths_portal.lib.processes.table import BY_NAME, DEFAULT_PORTAL_WORKERS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -75,11 +74,10 @@ def test_nobody_but_servers_of_numbers_sees_anothers_processes() -> None:
 
 
 def test_sites_have_the_threads_whose_connections_are_counted() -> None:
-    """ADR 0352: in `make run` and here, and the number of the portal's processes is the one that the check counts."""
-    assert (programs.THREADS, home.PORTAL_WORKERS) == (THREADS, DEFAULT_PORTAL_WORKERS)
+    """ADR 0352: as the table says, and the number of the portal's processes is the one that the check counts."""
     for name in ("portal", "minasidor", "status"):
-        assert SERVICES[name]["environment"]["GRANIAN_BLOCKING_THREADS"] == str(THREADS[name])
-    assert f"--blocking-threads={THREADS['api']}" in SERVICES["api"]["command"]
+        assert SERVICES[name]["environment"]["GRANIAN_BLOCKING_THREADS"] == str(BY_NAME[name].threads)
+    assert f"--blocking-threads={BY_NAME['api'].threads}" in SERVICES["api"]["command"]
     workers = SERVICES["portal"]["environment"]["GRANIAN_WORKERS"]
     assert workers == f"${{PORTAL_WORKERS:-{DEFAULT_PORTAL_WORKERS}}}" == SERVICES["migrate"]["environment"]["PORTAL_WORKERS"]
     assert [name for name, each in SERVICES.items() if "GRANIAN_WORKERS" in each.get("environment", {})] == ["portal"]

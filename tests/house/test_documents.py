@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+from siths_portal.lib.processes.table import DATABASE_URLS, OWNER_URL, PROCESSES
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Read by libraries or by make targets, not by settings.py.
 ELSEWHERE = {"SOFTHSM2_CONF", "PYTEST_ARGS", "SITHS_LONG", "AREA"}
@@ -20,7 +22,8 @@ def variables_of_settings() -> set[str]:
             found.update(name for name in names if isinstance(name, str))
     # The URL of a process's connection is read by a name out of a table.
     databases = (ROOT / "siths_portal" / "lib" / "database" / "connections.py").read_text()
-    return found | set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', databases))
+    urls = {*DATABASE_URLS.values(), OWNER_URL}
+    return found | urls | set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', databases))
 
 
 def documented() -> set[str]:
@@ -43,3 +46,12 @@ def test_every_make_target_is_in_the_readme_and_has_its_work() -> None:
     assert set(targets[1].split()) == set(TARGETS)
     readme = (ROOT / "README.md").read_text()
     assert [target for target in TARGETS if f"make {target}" not in readme] == []
+
+
+def test_operations_lists_every_process_and_its_user() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", text, re.M)
+    described = {name for cell, _ in rows for name in re.findall(r"`([^`]+)`", cell)}
+    assert [process.name for process in PROCESSES if process.name not in described] == []
+    runs = {(cell.strip("`"), name) for cell, what in rows for name in re.findall(r"`([^`]+)`", what)}
+    assert [process.name for process in PROCESSES if (process.user, process.name) not in runs] == []

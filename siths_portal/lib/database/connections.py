@@ -6,18 +6,15 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 
-URLS = {
-    "portal": "DATABASE_URL",
-    "api": "DATABASE_API_URL",
-    "pki": "DATABASE_PKI_URL",
-    "worker": "DATABASE_WORKER_URL",
-}
-"""The environment variable with the database URL of each process."""
+from siths_portal.lib.processes.table import DATABASE_URLS, OWNER_URL
 
 
 @dataclass(frozen=True)
 class Connecting:
-    """The database connection of this process. `purpose` is a key of URLS; `as_owner` means it connects as the tables' owner."""
+    """The database connection of this process.
+
+    `purpose` is a key of DATABASE_URLS; `as_owner` means that it connects as the tables' owner.
+    """
 
     purpose: str
     as_owner: bool
@@ -27,20 +24,22 @@ class Connecting:
 
 
 def read(env: Env, site: str) -> Connecting:
-    """Reads the connection from the environment. Raises ImproperlyConfigured if SITHS_DATABASE_ROLE is not a key of URLS.
+    """Reads the connection from the environment. Raises ImproperlyConfigured for an unknown role.
 
     A process without its own URL uses DATABASE_URL; outside development `checks` refuses this unless the role matches.
     """
     purpose = env.str("SITHS_DATABASE_ROLE", default="api" if site == "api" else "portal")
-    if purpose not in URLS:
-        raise ImproperlyConfigured(f"SITHS_DATABASE_ROLE is not one of {', '.join(URLS)}.")
+    if purpose not in DATABASE_URLS:
+        raise ImproperlyConfigured(f"SITHS_DATABASE_ROLE is not one of {', '.join(DATABASE_URLS)}.")
     # `manage.py` sets this for `migrate`.
-    as_owner = env.bool("SITHS_DATABASE_AS_OWNER", default=False) and bool(env.str("DATABASE_OWNER_URL", default=""))
-    own = "DATABASE_OWNER_URL" if as_owner else URLS[purpose]
+    as_owner = env.bool("SITHS_DATABASE_AS_OWNER", default=False) and bool(env.str(OWNER_URL, default=""))
+    own = OWNER_URL if as_owner else DATABASE_URLS[purpose]
+    used = own if env.str(own, default="") else "DATABASE_URL"
+    connection = env.db_url(used, default="postgres://siths_app@localhost/siths")
     return Connecting(
         purpose,
         as_owner,
-        env.db_url(own if env.str(own, default="") else "DATABASE_URL", default="postgres://siths_app@localhost/siths"),
+        connection,
         env.str("DATABASE_OWNER_ROLE", default="siths_owner"),
         {
             "portal": env.str("DATABASE_APP_ROLE", default="siths_app"),
