@@ -20,10 +20,11 @@ def variables_of_settings() -> set[str]:
         if reader == "_secret" or reader.startswith(("env.", "environ.Env().")):
             names = [part.value for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)]
             found.update(name for name in names if isinstance(name, str))
-    # The URL of a process's connection is read by a name out of a table.
+    # URL and password of a process's connection are read by names out of a table.
     databases = (ROOT / "siths_portal" / "lib" / "database" / "connections.py").read_text()
     urls = {*DATABASE_URLS.values(), OWNER_URL}
-    return found | urls | set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', databases))
+    passwords = {url.removesuffix("_URL") + "_PASSWORD_FILE" for url in urls}
+    return found | urls | passwords | set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', databases))
 
 
 def documented() -> set[str]:

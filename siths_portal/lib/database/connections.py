@@ -1,6 +1,7 @@
 """The database role of a process: each process has its own (ADR 0311). The settings module imports this before Django starts."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -24,7 +25,7 @@ class Connecting:
 
 
 def read(env: Env, site: str) -> Connecting:
-    """Reads the connection from the environment. Raises ImproperlyConfigured for an unknown role.
+    """Reads the connection from the environment. Raises ImproperlyConfigured for an unknown role or an unreadable password file.
 
     A process without its own URL uses DATABASE_URL; outside development `checks` refuses this unless the role matches.
     """
@@ -39,7 +40,7 @@ def read(env: Env, site: str) -> Connecting:
     return Connecting(
         purpose,
         as_owner,
-        connection,
+        connection | _password(env, used.removesuffix("_URL") + "_PASSWORD_FILE"),
         env.str("DATABASE_OWNER_ROLE", default="siths_owner"),
         {
             "portal": env.str("DATABASE_APP_ROLE", default="siths_app"),
@@ -48,3 +49,14 @@ def read(env: Env, site: str) -> Connecting:
             "worker": env.str("DATABASE_WORKER_ROLE", default="siths_worker"),
         },
     )
+
+
+def _password(env: Env, variable: str) -> dict[str, str]:
+    """Returns the password of the file that the variable names, so that neither URL nor environment contains it."""
+    path = env.str(variable, default="")
+    if not path:
+        return {}
+    try:
+        return {"PASSWORD": Path(path).read_text().strip()}
+    except OSError as error:
+        raise ImproperlyConfigured(f"{variable}: {error.strerror}.") from None
