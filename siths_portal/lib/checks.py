@@ -117,7 +117,7 @@ def log_in(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[check
             )
         if getattr(settings, f"{prefix}SESSIONS_PER_SUBJECT") < 1:
             yield _error(18, f"{prefix}SESSIONS_PER_SUBJECT is below 1.", "Nobody could log in.")
-    if settings.FACE != "portal":
+    if settings.FACE != "portal" or settings.DATABASE_PURPOSE != "portal":  # workers and commands log nobody in
         return
     values = settings.OIDC_ACR_VALUES
     if not values or not set(values) <= LOA3_VALUES:

@@ -25,6 +25,7 @@ CLIENT_KEY = str(Path(os.environ["SITHS_TEST_ROOT"]) / "client-key")
 Path(CLIENT_KEY).write_text(new_client_key())
 LOA2, LOA3 = "http://id.sambi.se/loa/loa2", "http://id.sambi.se/loa/loa3"
 ROLES = {"portal": "siths_test", "api": "siths_api", "pki": "siths_pki", "worker": "siths_worker"}  # as whom this test connects
+AS_WORKER = ROLES | {"portal": "siths_app", "worker": "siths_test"}
 SAFE: dict[str, Any] = {
     "DEBUG": False,
     "FACE": "portal",
@@ -131,6 +132,7 @@ def test_an_unsafe_setting_is_refused(values: dict[str, Any], expected: str) -> 
         {"DATABASE_AS_OWNER": True, "DATABASE_OWNER_ROLE": "siths_test"},
         {"OIDC_ISSUER": "", "EID_APP_URL": "", "FACE": "status"},
         {"OIDC_CLIENT_KEY_FILE": "", "FACE": "minasidor"},
+        {"OIDC_CLIENT_KEY_FILE": "", "DATABASE_PURPOSE": "worker", "DATABASE_ROLES": AS_WORKER},  # a worker logs nobody in
         {"ANSWER_STEP_SECONDS": 0.0, "FACE": "status"},
         {"ANSWER_STEP_SECONDS": 0.01},
         {"OIDC_ACR_VALUES": [LOA3, "http://id.elegnamnden.se/loa/1.0/loa3"]},

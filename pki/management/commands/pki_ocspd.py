@@ -15,6 +15,7 @@ class Command(BaseCommand):
     """Replaces this process by the supervisor of `pki.ocspd`."""
 
     help = "OCSP-svararen som egen process: utan databas och nycklar, ur de filer som pki_ocsp_publish skriver."
+    requires_system_checks = []  # it has no key, no database and no site
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares --bind and --workers."""
