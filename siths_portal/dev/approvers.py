@@ -4,12 +4,11 @@ The command finds their certificates in `approvers/` and their signatures in `ap
 """
 
 import hashlib
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from siths_portal.dev.progress import HouseError
+from siths_portal.dev import openssl
 
 APPROVERS = ("granskare-1", "granskare-2", "granskare-3")
 """The names of their certificates in the demo's ceremony file."""
@@ -34,22 +33,12 @@ def approve(file: Path, folder: Path, approvers: Sequence[str] = APPROVERS[:2]) 
 
 def make_certificate(name: str, key: Path, certificate: Path, *, days: int = DAYS) -> None:
     """Writes a P-256 key and a self-signed certificate, both in PEM. Raises HouseError."""
-    _openssl(
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", str(key),
-        "-out", str(certificate), "-days", str(days), "-subj", f"/CN=DEMO {name}",
-        "-addext", "keyUsage=critical,digitalSignature",
-    )  # fmt: skip
+    openssl.make_certificate(f"DEMO {name}", key, certificate, "keyUsage=critical,digitalSignature", days=days)
 
 
 def sign(file: Path, key: Path, certificate: Path, signature: Path) -> None:
     """Writes a detached CMS signature over the file's bytes, with SHA-256. Raises HouseError."""
-    _openssl(
+    openssl.run(
         "cms", "-sign", "-binary", "-md", "sha256", "-in", str(file), "-signer", str(certificate), "-inkey", str(key),
         "-outform", "DER", "-out", str(signature),
     )  # fmt: skip
-
-
-def _openssl(*arguments: str) -> None:
-    done = subprocess.run(["openssl", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise HouseError(f"openssl {arguments[0]}: {done.stderr.strip()}")

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from siths_portal.dev import tokens
+from siths_portal.dev import openssl
 from siths_portal.dev.home import base_env
 from siths_portal.dev.progress import HouseError
 
@@ -73,7 +73,7 @@ def _settings(**values: str) -> Iterator[dict[str, str]]:
         key = Path(folder) / "secret_key"
         key.write_text(secrets.token_urlsafe(64))
         client_key = Path(folder) / "oidc_client_key"
-        client_key.write_text(tokens.new_client_key())
+        client_key.write_text(openssl.new_key())
         own = {"SITHS_VAR_DIR": folder, "SECRET_KEY_FILE": str(key), "OIDC_CLIENT_KEY_FILE": str(client_key)}
         yield base_env() | own | values
 

@@ -30,6 +30,8 @@ from siths_portal.lib.processes.table import DEFAULT_PORTAL_WORKERS, PROCESSES
 SIMULATORS = {"idp": 10, "eid-app": 11, "supplier": 12, "directory": 13, "access-point": 14, "mail": 15}
 OFFSETS = {process.name: process.port for process in PROCESSES if process.port is not None} | SIMULATORS | {"login": 444}
 """Ports, as offsets from PORT_BASE."""
+CLIENT_ID = "siths-portal"
+"""The portal's name at the simulated identity provider."""
 FIRST_BASE = 8000
 BASE_STEP = 100
 LAST_BASE = 30000  # below the ephemeral range, which starts at 32768
@@ -142,7 +144,7 @@ class House:
             "SOFTHSM2_CONF": str(self.var / "softhsm2.conf"),
             "PROMETHEUS_MULTIPROC_DIR": str(self.var / "metrics"),
             "OIDC_ISSUER": f"http://localhost:{self.port('idp')}",
-            "OIDC_CLIENT_ID": "siths-portal",
+            "OIDC_CLIENT_ID": CLIENT_ID,
             "OIDC_CLIENT_KEY_FILE": str(self.var / "secrets" / "oidc_client_key"),
             "ACCESS_POINT_BACKEND": "billing.delivery.adapters.rest.RestAccessPoint",
             "SUPPLIERS_FILE": str(self.var / "tls" / "clients.yaml"),

@@ -23,7 +23,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from django.conf import settings
 
 from issuance.people.models.persons import Person
-from siths_portal.dev.tokens import new_client_key
+from siths_portal.dev.openssl import new_key
 from siths_portal.simulators.card import Card, new_serial
 from tests.lib.faces import serving
 from tests.ports import free_port
@@ -83,7 +83,7 @@ def stage(folder: Path) -> Iterator[Stage]:
     for name in ("idp", "cards", "trust"):
         (folder / name).mkdir()
     key = folder / "client-key.pem"
-    key.write_text(new_client_key())
+    key.write_text(new_key())
     public = serialization.load_pem_private_key(key.read_bytes(), None).public_key()
     client = {
         "client_id": "siths-portal",

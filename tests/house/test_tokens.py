@@ -32,12 +32,12 @@ def test_a_token_whose_file_a_kill_emptied_is_put_back(house: House) -> None:
         ["softhsm2-util", "--init-token", "--free", "--label", "healed", "--pin", "123456", "--so-pin", "12345678"],
         env=os.environ | {"SOFTHSM2_CONF": str(house.var / "softhsm2.conf")}, check=True, capture_output=True,
     )  # fmt: skip
-    assert tokens.heal(house) == 0
-    tokens.keep_copies(house)
+    assert tokens.heal(house.var) == 0
+    tokens.keep_copies(house.var)
     (file,) = (house.var / "tokens").glob("*/token.object")
     file.write_bytes(b"")
     assert "healed" not in visible(house)
-    tokens.keep_copies(house)  # must not keep the empty one
-    assert tokens.heal(house) == 1
+    tokens.keep_copies(house.var)  # must not keep the empty one
+    assert tokens.heal(house.var) == 1
     assert "healed" in visible(house)
-    assert tokens.heal(house) == 0
+    assert tokens.heal(house.var) == 0

@@ -18,11 +18,11 @@ from django.test import override_settings
 
 from pki.models import CertificateAuthority
 from siths_portal.dev import checks as house_checks
-from siths_portal.dev.tokens import new_client_key
+from siths_portal.dev.openssl import new_key
 from siths_portal.lib import checks, clock
 
 CLIENT_KEY = str(Path(os.environ["SITHS_TEST_ROOT"]) / "client-key")
-Path(CLIENT_KEY).write_text(new_client_key())
+Path(CLIENT_KEY).write_text(new_key())
 LOA2, LOA3 = "http://id.sambi.se/loa/loa2", "http://id.sambi.se/loa/loa3"
 ROLES = {"portal": "siths_test", "api": "siths_api", "pki": "siths_pki", "worker": "siths_worker"}  # as whom this test connects
 AS_WORKER = ROLES | {"portal": "siths_app", "worker": "siths_test"}

@@ -21,8 +21,8 @@ from django.test import Client, override_settings
 from django.urls import path
 
 from siths_portal.dev.checks import PRODUCTION
+from siths_portal.dev.openssl import new_key
 from siths_portal.dev.private_services import APP_ROLE
-from siths_portal.dev.tokens import new_client_key
 from siths_portal.lib.errors import Altered, Conflict, Unavailable
 from siths_portal.lib.pages import error_pages
 from tests.chance import without_chance
@@ -184,7 +184,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     names = "portal.example.org,minasidor.example.org,status.example.org,api.example.org"
     env = PRODUCTION | {"SITHS_VAR_DIR": str(folder), "SECRET_KEY_FILE": str(key), "TLS_PROXY": "1", "ALLOWED_HOSTS": names}
     client_key = folder / "client-key"
-    client_key.write_text(new_client_key())
+    client_key.write_text(new_key())
     env["OIDC_CLIENT_KEY_FILE"] = str(client_key)
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v", "0"]
     done = subprocess.run(command, cwd=settings.BASE_DIR, env=env | {"PATH": "/usr/bin"}, capture_output=True, text=True)
