@@ -59,6 +59,7 @@ def write_people(house: House) -> Path:
                 "SITHS_SITE": site,
                 "SITHS_UPSTREAM": f'"unix:{house.site_socket(site)}"',
                 "SITHS_SITE_LISTEN": f"127.0.0.1:{house.port(site)}",
+                "SITHS_FORWARDED_PROTO": "$http_x_forwarded_proto",
             },
         )
         for site in SITES
