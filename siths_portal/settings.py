@@ -38,6 +38,8 @@ MINASIDOR_BASE_URL = env.str("MINASIDOR_BASE_URL", default=f"http://localhost:{P
 # The base of URLs in certificates. Production needs a name with a dot; pkilint refuses `localhost`.
 STATUS_BASE_URL = env.str("STATUS_BASE_URL", default=f"http://127.0.0.1:{PORT_BASE + 2}")
 API_BASE_URL = env.str("API_BASE_URL", default=f"https://localhost:{PORT_BASE + 443}")
+# Issuers of the sites' TLS certificates for the demo and the simulators, if they are not public ones.
+PORTAL_CA_FILE = env.str("PORTAL_CA_FILE", default="")
 
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
+from django.conf import settings
 from lxml import html
 
 SECONDS = 30
@@ -65,6 +66,7 @@ class Browser:
         if origin not in self._sessions:
             self._sessions[origin] = requests.Session()
             self._sessions[origin].trust_env = False
+            self._sessions[origin].verify = settings.PORTAL_CA_FILE or True
         return self._sessions[origin]
 
     def _page(self, url: str, answer: requests.Response) -> "Page":

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -67,11 +68,12 @@ class Identity:
 
 def identities() -> tuple[Identity, Identity, Identity]:
     """Returns the identities of the TLS proxy, of the supplier, and of a service that may order function certificates."""
+    host = urlsplit(settings.API_BASE_URL).hostname or "localhost"
     front = Identity(
         settings.VAR_DIR / "tls",
         "server",
-        {"countryName": "SE", "organizationName": settings.OPERATOR_NAME, "commonName": "localhost"},
-        {"dNSName": "localhost", "iPAddress": "127.0.0.1"},
+        {"countryName": "SE", "organizationName": settings.OPERATOR_NAME, "commonName": host},
+        {"dNSName": host, "iPAddress": "127.0.0.1"},
     )
     return front, _client("supplier", SUPPLIER_REF, "Demo Kort AB"), _client("service", SERVICE_REF, "Demo Driftpartner AB")
 

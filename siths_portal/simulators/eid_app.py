@@ -194,8 +194,11 @@ class Handler(http_server.Handler):
 
 
 class Server(http_server.Server):
-    """The app's server; `port` 0 takes a free one. Serves `http://localhost:<port>` and `http://127.0.0.1:<port>` only."""
+    """The app's server; `port` 0 takes a free one.
 
-    def __init__(self, host: str, port: int, *, portal_url: str, cards: Path) -> None:
+    Serves `http://localhost:<port>`, `http://127.0.0.1:<port>` and `origin` only.
+    """
+
+    def __init__(self, host: str, port: int, *, portal_url: str, cards: Path, origin: str = "") -> None:
         super().__init__(host, port, Handler)
-        self.share(app=App(portal_url, cards), origins=self.own_origins())
+        self.share(app=App(portal_url, cards), origins=self.own_origins() | ({origin} if origin else set()))

@@ -9,6 +9,7 @@ import binascii
 import datetime as dt
 import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -146,6 +147,7 @@ class EidAppClient:
     def __post_init__(self) -> None:
         self.portal_url = self.portal_url.rstrip("/")
         self._session.trust_env = False
+        self._session.verify = os.environ.get("PORTAL_CA_FILE") or True
         self._session.cookies.set_policy(_NO_COOKIES)
 
     def activate(self, handle: str, code: str) -> Result:

@@ -6,7 +6,7 @@ from pathlib import Path
 from siths_portal.simulators import logs
 
 VAR_DIR = Path(os.environ.get("SITHS_VAR_DIR") or Path(__file__).resolve().parent.parent.parent / "var")
-TAKEN = frozenset({"PORT_BASE", "PORTAL_BASE_URL", "SUPPLIER_API_URL"})
+TAKEN = frozenset({"PORT_BASE", "PORTAL_BASE_URL", "PORTAL_CA_FILE", "SUPPLIER_API_URL"})
 """All that a simulator takes from `portal.env`, which holds the secrets' places and the database's address beside."""
 
 

@@ -18,10 +18,11 @@ class Command(ServerCommand):
     help = "Serves the SITHS eID app's windows: shows cards, sets their code, signs receipts, all by the portal's API."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declares the address, the portal and the card reader."""
+        """Declares the address, the origin that browsers use, the portal and the card reader."""
         base = int(os.environ.get("PORT_BASE", "8000"))
         cards = Path(os.environ.get("SITHS_VAR_DIR", "var")) / "simulators" / "cards"
         parser.add_argument("--bind", default=f"127.0.0.1:{base + 11}", metavar="HOST:PORT")
+        parser.add_argument("--origin", default="", metavar="URL", help="as browsers reach it, if not by localhost")
         parser.add_argument("--portal", default=os.environ.get("PORTAL_BASE_URL", f"http://localhost:{base}"), metavar="URL")
         parser.add_argument("--cards", type=Path, default=cards, metavar="FOLDER")
 
@@ -33,6 +34,6 @@ class Command(ServerCommand):
             raise CommandError(f"--portal: {options['portal']} är ingen portals adress", returncode=2)
         self.serve(
             options["bind"],
-            lambda host, port: Server(host, port, portal_url=options["portal"], cards=options["cards"]),
+            lambda host, port: Server(host, port, portal_url=options["portal"], cards=options["cards"], origin=options["origin"]),
             lambda server: f"SITHS eID-appen på http://localhost:{server.server_port}",
         )
