@@ -5,7 +5,9 @@ from pathlib import Path
 from string import Template
 
 from siths_portal.dev.home import House
+from siths_portal.lib.processes.table import BY_NAME
 
+CERTIFICATE_HEADER = BY_NAME["api"].settings["MTLS_CERTIFICATE_HEADER"]
 TEMPLATES = Path(__file__).parent / "compose"
 SITES = ("portal", "minasidor")
 """The sites. Each gets its own reverse proxy from one template."""
