@@ -23,7 +23,7 @@ from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.services import first_administrators, qualifications, role_assignment, role_requests
 from issuance.roles.services.actors import actor_of_person
-from siths_portal.demo import idp_people, newcomers, photos
+from siths_portal.demo import idp_people, newcomers, photos, sandbox
 from siths_portal.demo.logotypes import put_logotype
 from siths_portal.demo.newcomers import NewPlace
 from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, people, person, write_directory
@@ -36,6 +36,7 @@ from siths_portal.lib.files.atomic import write_atomically
 
 LEAST = sum(len(place.roles) for place in PLACES)
 _CHUNK = 1000
+_OF_THE_SANDBOX = Q(posts__organisation__hsa_id__in=[place.hsa_id for place in sandbox.PLACES])
 PHOTOGRAPHED = 120
 """Only people below this number get portraits."""
 
@@ -54,17 +55,19 @@ def load(count: int, say: Callable[[str], None]) -> None:
     """Loads the demo with at least `count` people. Keeps existing people, also in the simulator's file.
 
     People from FIRST_OF_THE_COUNTRY on are loaded by COPY, with national-scale organisations and with cards (ADR 0195). The
-    simulators know all organisations, but only the people before that number. Raises Conflict as `scale.load` does.
+    simulators know all organisations, but only the people before that number, and those of the sandbox. Raises Conflict as
+    `scale.load` does.
     """
-    wanted = max(count, Person.objects.filter(synthetic=True).count())
+    wanted = max(count, Person.objects.filter(synthetic=True).exclude(_OF_THE_SANDBOX).count())
     if wanted > FIRST_OF_THE_COUNTRY:
         scale.require_issuer()
     load_places()
     say(f"{len(AREAS)} utgivningsområden, {len(PLACES)} organisationer")
     everyone = people(min(wanted, FIRST_OF_THE_COUNTRY))
-    write_directory(directory_file(), len(everyone), [one.person for one in (*newcomers.newcomers(), *newcomers.employees())])
+    others = [one.person for one in (*newcomers.newcomers(), *newcomers.employees())]
+    write_directory(directory_file(), len(everyone), [*others, *sandbox.everyone()])
     country = scale_places() if wanted > FIRST_OF_THE_COUNTRY else ()
-    write_organisations((*PLACES, *newcomers.PLACES, *country))
+    write_organisations((*PLACES, *newcomers.PLACES, *sandbox.PLACES, *country))
     added = 0
     for start in range(0, len(everyone), _CHUNK):
         chunk = [one.for_catalogue() for one in everyone[start : start + _CHUNK]]

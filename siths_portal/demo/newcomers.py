@@ -6,7 +6,7 @@ The portal reads such a person from the directory when somebody gives the person
 from dataclasses import dataclass
 
 from issuance.people.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
-from siths_portal.demo.people import MOST, DemoPerson, _person_id
+from siths_portal.demo.people import MOST, DemoPerson, person_id_of
 
 AREA = "Region Ost"
 FIRST = MOST + 1_000
@@ -93,7 +93,7 @@ def employees() -> list[Newcomer]:
 
 
 def _newcomer(index: int, place: NewPlace, given: str, surname: str, role: str) -> Newcomer:
-    person_id = _person_id(index, coordination=False)
+    person_id = person_id_of(index)
     key = PersonKey(person_id.kind.value, person_id.value)
     register = RegisterPerson(given, given, surname, False, False, False, _ADDRESS)
     post = DirectoryPost(

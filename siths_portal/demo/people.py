@@ -69,7 +69,7 @@ def person(index: int) -> DemoPerson:
     """Returns the person with this number, 0 to MOST - 1."""
     chance = random.Random(f"{SEED}:{index}")  # noqa: S311  (demo data, no secret)
     coordination = index % 41 == 40
-    person_id = _person_id(index, coordination=coordination)
+    person_id = person_id_of(index, coordination=coordination)
     key = PersonKey(person_id.kind.value, person_id.value)
     given = chance.choice(_MEN if int(person_id.value[10]) % 2 else _WOMEN)
     middle = chance.choice(_MEN if int(person_id.value[10]) % 2 else _WOMEN)
@@ -101,7 +101,8 @@ def write_directory(path: Path, count: int, others: Sequence[DemoPerson] = ()) -
     write_atomically(path, f"[\n{entries}\n]\n".encode())
 
 
-def _person_id(index: int, *, coordination: bool) -> PersonId:
+def person_id_of(index: int, *, coordination: bool = False) -> PersonId:
+    """Returns the personnummer, or samordningsnummer, of the person with this number. No two people share one."""
     slot = index * _STRIDE % _SLOTS
     born = dt.date(1800, 1, 1) + dt.timedelta(days=slot // 20)
     nine = f"{born:%y%m}{born.day + 60 * coordination:02}{980 + slot % 20}"

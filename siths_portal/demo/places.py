@@ -71,7 +71,8 @@ class Area:
     offices: dict[str, tuple[str, str, OfficeAddress | None]] = field(default_factory=dict)
 
 
-def _back_text(name: str, box: str) -> str:
+def back_text(name: str, box: str) -> str:
+    """Returns the text on the back of an organisation's cards."""
     return f"Upphittat kort skickas ituklippt till:\n{name}\n{box}\nKundservice: 0771 - 00 00 00"
 
 
@@ -80,7 +81,7 @@ ADMINISTRATOR = (Role.MASTER_DATA_ADMIN, False)
 """The person gets all three administrator roles. Two such people are appointed together."""
 OFFICER_FOR_PROTECTED = (Role.ID_ADMINISTRATOR, True)
 
-GENERIC = Customisation("7837803900", "SITHS eID", "1000", _back_text("SITHS eID", "Box 4, 123 45 Demostad"))
+GENERIC = Customisation("7837803900", "SITHS eID", "1000", back_text("SITHS eID", "Box 4, 123 45 Demostad"))
 
 VASTRA_GOTALAND = Area(
     name="Västra Götalandsregionen",
@@ -95,7 +96,7 @@ VASTRA_GOTALAND = Area(
             share=40,
             offices=("5594135670", "5594135672"),
             customisation=Customisation(
-                "7837803901", "Västra Götalandsregionen", "5874", _back_text("Västra Götalandsregionen", "Box 1, 123 45 Demostad")
+                "7837803901", "Västra Götalandsregionen", "5874", back_text("Västra Götalandsregionen", "Box 1, 123 45 Demostad")
             ),
             roles=(
                 ADMINISTRATOR,
@@ -129,7 +130,7 @@ VASTRA_GOTALAND = Area(
             share=20,
             charged=True,
             offices=("5594135671",),
-            customisation=Customisation("7837803903", "Borås stad", "5875", _back_text("Borås stad", "Box 2, 123 45 Demostad")),
+            customisation=Customisation("7837803903", "Borås stad", "5875", back_text("Borås stad", "Box 2, 123 45 Demostad")),
             roles=(OFFICER, OFFICER_FOR_PROTECTED, (Role.READER, False)),
         ),
     ),
@@ -157,7 +158,7 @@ STOCKHOLM = Area(
             share=20,
             offices=("5594135680", "5594135681"),
             customisation=Customisation(
-                "7837803902", "Region Stockholm", "1549", _back_text("Region Stockholm", "Box 3, 123 45 Demostad")
+                "7837803902", "Region Stockholm", "1549", back_text("Region Stockholm", "Box 3, 123 45 Demostad")
             ),
             roles=((Role.RESPONSIBLE_ISSUER, False), (Role.DEPUTY_ISSUER, False), OFFICER, OFFICER_FOR_PROTECTED),
         ),
@@ -217,7 +218,7 @@ def load_places() -> None:
         row = row or create_area(actor=SETUP, name=area.name, invoice_reference=area.invoice_reference)
         _load_offices(row, area)
         for place in area.places:
-            _load_place(row, area, place)
+            load_place(row, area, place)
 
 
 def _load_offices(row: IssuingArea, area: Area) -> None:
@@ -227,7 +228,8 @@ def _load_offices(row: IssuingArea, area: Area) -> None:
             create_office(actor=SETUP, area_id=row.id, name=name, invoice_comment=comment, address=address, office_number=number)
 
 
-def _load_place(area_row: IssuingArea, area: Area, place: Place) -> None:
+def load_place(area_row: IssuingArea, area: Area, place: Place) -> None:
+    """Creates an organisation of the area with its articles and card customisation, unless it was completely created before."""
     parent = Organisation.objects.get(hsa_id=place.parent) if place.parent else None
     organisation = Organisation.objects.filter(hsa_id=place.hsa_id).first() or create_organisation(
         actor=SETUP,

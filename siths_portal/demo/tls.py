@@ -1,4 +1,7 @@
-"""TLS identities from the Function CA: the reverse proxy of the APIs, and their clients, a card supplier and a service."""
+"""TLS identities from the Function CA: the reverse proxy of the APIs, and their clients, two card suppliers and a service.
+
+One of the suppliers is the simulator. The other has no program: it is the supplier under test of `make sandbox`.
+"""
 
 import datetime as dt
 import json
@@ -24,6 +27,7 @@ from siths_portal.lib.files.atomic import write_atomically
 
 FUNCTION_CA = "function"
 SUPPLIER_REF = "kortleverantor-1"
+SANDBOX_REF = "leverantor-under-prov"
 SERVICE_REF = "funktionstjanst-1"
 SERVICE_NAMES = (f"{SERVICE_REF}.example", f"*.{SERVICE_REF}.example")
 ACTOR_REF = "system:demo"
@@ -66,8 +70,8 @@ class Identity:
         return key.public_key() == certificate.public_key() and certificate.not_valid_after_utc > clock.now() + RENEW_BEFORE
 
 
-def identities() -> tuple[Identity, Identity, Identity]:
-    """Returns the identities of the TLS proxy, of the supplier, and of a service that may order function certificates."""
+def identities() -> tuple[Identity, ...]:
+    """Returns the identities of the TLS proxy, of both suppliers, and of a service that may order function certificates."""
     host = urlsplit(settings.API_BASE_URL).hostname or "localhost"
     front = Identity(
         settings.VAR_DIR / "tls",
@@ -75,12 +79,23 @@ def identities() -> tuple[Identity, Identity, Identity]:
         {"countryName": "SE", "organizationName": settings.OPERATOR_NAME, "commonName": host},
         {"dNSName": host, "iPAddress": "127.0.0.1"},
     )
-    return front, _client("supplier", SUPPLIER_REF, "Demo Kort AB"), _client("service", SERVICE_REF, "Demo Driftpartner AB")
+    simulators = settings.VAR_DIR / "simulators"
+    return (
+        front,
+        _client(simulators / "supplier", SUPPLIER_REF, "Demo Kort AB"),
+        sandbox_identity(),
+        _client(simulators / "service", SERVICE_REF, "Demo Driftpartner AB"),
+    )
 
 
-def _client(folder: str, ref: str, organisation: str) -> Identity:
+def sandbox_identity() -> Identity:
+    """Returns the identity of the supplier under test."""
+    return _client(settings.VAR_DIR / "sandbox", SANDBOX_REF, "Leverantör under prov AB")
+
+
+def _client(folder: Path, ref: str, organisation: str) -> Identity:
     return Identity(
-        settings.VAR_DIR / "simulators" / folder,
+        folder,
         "client",
         {"countryName": "SE", "organizationName": organisation, "commonName": ref},
         {"dNSName": f"{ref}.example"},
@@ -93,14 +108,15 @@ def provide() -> int:
     Returns how many certificates were issued. Raises TlsFault if the pki worker does not issue them in time.
     """
     chain = [x509.load_der_x509_certificate(der) for der in pki.chain(FUNCTION_CA)]
-    front, supplier, service = identities()
-    missing = [one for one in (front, supplier, service) if not one.is_good(chain[0])]
+    front, *clients = identities()
+    missing = [one for one in (front, *clients) if not one.is_good(chain[0])]
     _certify(missing, chain)
     bundle = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
     write_atomically(front.folder / "clients-ca.pem", bundle)
     entries = []
-    for one, kind in ((supplier, "supplier"), (service, "service")):
+    for one in clients:
         ref = one.subject["commonName"]
+        kind = "service" if ref == SERVICE_REF else "supplier"
         write_atomically(one.folder / "ca.pem", bundle)
         write_atomically(one.folder / "root.pem", chain[-1].public_bytes(Encoding.PEM))
         write_atomically(front.folder / f"{ref}.pem", one.certificate_file.read_bytes())

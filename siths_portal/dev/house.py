@@ -3,13 +3,14 @@
 import json
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from siths_portal.dev import users
 from siths_portal.dev.checks import run_audit, run_checks
-from siths_portal.dev.home import locked, open_house
+from siths_portal.dev.home import House, locked, open_house
 from siths_portal.dev.progress import HouseError, Step, run_steps, seconds_since_start, warn
 from siths_portal.dev.steps import SERVE_STEPS, WALK_STEPS
 from siths_portal.dev.supervision import Supervisor
@@ -26,12 +27,20 @@ def setup(*more: Step) -> None:
 
 def run() -> None:
     """Installs, starts and fills with demo data, runs the demo once, and leaves the development environment running."""
-    _serve(walk=not _has_walked())
+    _print_addresses(_serve(walk=not _has_walked()))
 
 
 def demo() -> None:
     """Does the same as `run`, and runs the demo again, which writes `var/demo/summary.json` and artefacts."""
-    _serve(walk=True)
+    _print_addresses(_serve(walk=True))
+
+
+def sandbox() -> None:
+    """Does the same as `run` without the demo, and queues orders for a supplier under test, or judges those of the last time."""
+    house = _serve(walk=False)
+    done = subprocess.run([str(house.python), "manage.py", "demo_sandbox"], cwd=ROOT, env=house.command_env(), check=False)
+    if done.returncode:
+        raise HouseError("The sandbox has no complete round.", done.returncode)
 
 
 def _has_walked() -> bool:
@@ -43,17 +52,21 @@ def _has_walked() -> bool:
     return bool(steps) and all(step["ok"] for step in steps)
 
 
-def _serve(*, walk: bool) -> None:
+def _serve(*, walk: bool) -> House:
     with locked(ROOT):
         run_steps(INSTALL_STEPS, ROOT)
         house = users.separate(open_house(ROOT))
         run_steps((*SERVE_STEPS, *(WALK_STEPS if walk else ())), house)
+    return house
+
+
+def _print_addresses(house: House) -> None:
     print(f"\nFrom the first line to now: {seconds_since_start():.1f} s")
     print(f"Portal     http://localhost:{house.port('portal')}")
     print(f"Mina sidor http://localhost:{house.port('minasidor')}")
     print(f"Status     http://127.0.0.1:{house.port('status')}")
     print(f"API (mTLS) https://localhost:{house.port('api')}")
-    if walk:
+    if _has_walked():
         print(f"Demo       {house.var / 'demo' / 'summary.json'}")
     print("Log in     choose Logga in there, then one of the test persons that the identity provider lists, by role")
     print(f"Search for the people of {house.var / 'demo' / 'guide.txt'}, who have cards in every state")
@@ -136,6 +149,7 @@ def bench() -> None:
 TARGETS: dict[str, Callable[[], None]] = {
     "run": run,
     "demo": demo,
+    "sandbox": sandbox,
     "test": test,
     "check": check,
     "audit": audit,

@@ -27,7 +27,7 @@ from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.services.actors import actor_of_person
 from issuance.roles.services.role_rebuilding import verify_roles
-from siths_portal.demo import idp_people, loading, places
+from siths_portal.demo import idp_people, loading, places, sandbox
 from siths_portal.demo.newcomers import PLACES as NEW_PLACES
 from siths_portal.demo.newcomers import employees, newcomers
 from siths_portal.demo.people import people, person
@@ -64,7 +64,8 @@ def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.Ca
     assert counted[Person] == 120
     assert Person.objects.filter(synthetic=True).count() == 120
     written = json.loads(loading.directory_file().read_text())
-    assert len(written) == 120 + len(newcomers()) + len(employees())  # whom the catalogue knows and the portal does not yet
+    unknown = [*newcomers(), *employees(), *sandbox.everyone()]  # whom the catalogue knows and the portal does not yet
+    assert len(written) == 120 + len(unknown)
     known = {each["hsa_id"]: each["organisation_number"] for each in json.loads(loading.organisations_file().read_text())}
     assert known.items() >= dict(Organisation.objects.values_list("hsa_id", "organisation_number")).items()
     assert {one.place.hsa_id for one in newcomers()} <= set(known)

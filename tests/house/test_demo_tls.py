@@ -48,11 +48,13 @@ def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_regis
     from pki.clients import permissions
     from siths_portal.demo import tls
 
-    assert tls.provide() == 3
+    assert tls.provide() == 4
     front, supplier, service = var / "tls", var / "simulators" / "supplier", var / "simulators" / "service"
+    sandbox = var / "sandbox"
     for leaf, purpose, anchors in (
         (front / "server.pem", "sslserver", supplier / "ca.pem"),
         (supplier / "client.pem", "sslclient", front / "clients-ca.pem"),
+        (sandbox / "client.pem", "sslclient", front / "clients-ca.pem"),
         (service / "client.pem", "sslclient", front / "clients-ca.pem"),
     ):
         command = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", str(anchors), str(leaf)]
@@ -60,10 +62,13 @@ def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_regis
         assert verified.returncode == 0, verified.stderr
     named = ["openssl", "x509", "-in", str(front / "server.pem"), "-noout", "-checkhost", "localhost"]
     assert "does match" in subprocess.run(named, capture_output=True, text=True, check=True).stdout
-    assert {path.stat().st_mode & 0o077 for path in (front / "server.key", supplier / "client.key", service / "client.key")} == {
-        0
-    }
-    for folder, known in ((supplier, (tls.SUPPLIER_REF, "supplier")), (service, (tls.SERVICE_REF, "service"))):
+    keys = [front / "server.key", *(folder / "client.key" for folder in (supplier, sandbox, service))]
+    assert {path.stat().st_mode & 0o077 for path in keys} == {0}
+    for folder, known in (
+        (supplier, (tls.SUPPLIER_REF, "supplier")),
+        (sandbox, (tls.SANDBOX_REF, "supplier")),
+        (service, (tls.SERVICE_REF, "service")),
+    ):
         client = x509.load_pem_x509_certificates((folder / "client.pem").read_bytes())[0]
         proved = clients.client_of_certificate(client.public_bytes(Encoding.DER))
         assert proved is not None
@@ -93,7 +98,7 @@ def test_identities_that_soon_end_are_renewed(signer: None, var: Path, settings)
     before = contents(var)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tls, "RENEW_BEFORE", tls.VALIDITY)
-        assert tls.provide() == 3
+        assert tls.provide() == 4
     changed = {path.name for path, content in contents(var).items() if before[path] != content}
     assert {"server.pem", "client.pem", f"{tls.SUPPLIER_REF}.pem"} <= changed
 
