@@ -1,0 +1,19 @@
+// What is printed on the card and on the letter, from an order that the supplier makes (docs/supplier/printing.md).
+
+/** Returns the lines of the card's front and back, and of the envelope. */
+export function layout(order, serial) {
+  const { print, delivery } = order;
+  const validTo = new Date(print.valid_to).toLocaleDateString('sv-SE', { timeZone: 'Europe/Stockholm' });
+  return {
+    front: [`${print.given_name} ${print.surname}`, print.organisation_name, print.service_id, validTo],
+    back: [print.issuer_number, serial, ...print.back_text.split('\n')],
+    envelope: envelope(delivery),
+  };
+}
+
+// Without an address the letter goes inside another one, through Skatteverkets förmedlingsuppdrag.
+function envelope({ forwarding, recipient, address }) {
+  if (forwarding) return [recipient, 'Skatteverkets förmedlingsuppdrag'];
+  const country = address.country === 'SE' ? [] : [address.country];
+  return [recipient, ...address.lines, `${address.postal_code} ${address.city}`, ...country];
+}

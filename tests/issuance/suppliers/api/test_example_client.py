@@ -1,0 +1,142 @@
+"""The client of the guide (docs/supplier/example), a Node process over mutual TLS, with each case of the sandbox."""
+
+import re
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.issuance.suppliers.api import sweeping
+from tests.issuance.suppliers.api.relay import Relay, relay
+from tests.issuance.suppliers.api.stage import ROOT
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CLIENT = ROOT / "docs" / "supplier" / "example" / "client.mjs"
+
+
+def said(**options: Any) -> str:
+    """What `demo_sandbox` prints."""
+    out = StringIO()
+    call_command("demo_sandbox", stdout=out, **options)
+    return out.getvalue()
+
+
+def verdicts() -> dict[str, str]:
+    """The verdict of each case of the first round."""
+    from siths_portal.demo import sandbox
+
+    return {one.case.code: one.verdict for one in sandbox.outcomes(1)}
+
+
+@pytest.fixture
+def sandbox_stage(stage: Any, settings: Any, tmp_path: Path) -> Any:
+    """The running API, which answers 202 to each request for certificates; the organisations of the demo, an officer, and the
+    supplier under test.
+    """
+    from issuance.authz import Role
+    from issuance.organisations.models import Organisation
+    from issuance.people.models.persons import Post
+    from issuance.people.services import catalogue
+    from issuance.roles.services import role_assignment
+    from siths_portal.demo import people, places, sandbox, tls
+    from tests.issuance.world import qualify
+
+    settings.DEBUG, settings.VAR_DIR = True, tmp_path
+    stage.start_api(CERTIFICATE_WAIT_SECONDS="0")
+    if "sandbox" not in stage.certificates:
+        stage.give("sandbox", stage.clients_ca.issue("sandbox"))
+    stage.register(stage.entry(tls.SANDBOX_REF, "sandbox"))
+    people.write_directory(stage.people, 0, sandbox.everyone())
+    places.load_places()
+    officer = people.person(0)
+    catalogue.register_people(actor=places.SETUP, people=[officer.for_catalogue()])
+    person = Post.objects.get(hsa_id=officer.posts[0].hsa_id).person_id
+    qualify(person)
+    top = Organisation.objects.get(hsa_id=sandbox.PLAIN.parent)
+    role_assignment.assign_role(
+        actor=places.SETUP, person_id=person, role=Role.ID_ADMINISTRATOR, protected_persons=True, organisation_id=top.pk
+    )
+    return stage
+
+
+class ExampleClient:
+    """The command, with a folder of its own and connections that are cut now and then."""
+
+    def __init__(self, stage: Any, network: Relay, folder: Path) -> None:
+        self.folder, self.network = folder / "records", network
+        self.identity = folder / "identity"
+        self.identity.mkdir()
+        certificate, key = stage.certificates["sandbox"]
+        for name, source in (("client.pem", certificate), ("client.key", key), ("ca.pem", stage.server_ca)):
+            (self.identity / name).write_bytes(Path(source).read_bytes())
+        self.told = ""
+
+    def __call__(self, *words: str, status: int = 0) -> str:
+        places = ["--identity", str(self.identity), "--folder", str(self.folder)]
+        url = f"https://localhost:{self.network.port}/api/supplier/v1"
+        command = ["node", str(CLIENT), *words, "--url", url, *places, "--p256", "610", "--p256", "631"]
+        done = sweeping.run(command)
+        self.told += done.stdout + done.stderr
+        assert (done.returncode, done.stderr) == (status, ""), done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def example(sandbox_stage: Any, tmp_path: Path) -> Iterator[ExampleClient]:
+    with relay(sandbox_stage.house.port("api")) as network:
+        yield ExampleClient(sandbox_stage, network, tmp_path)
+
+
+def test_the_example_takes_each_case_of_the_sandbox_to_its_end(worker: Path, example: ExampleClient, tmp_path: Path) -> None:
+    from pki import service as pki
+    from siths_portal.demo import sandbox, sandbox_print
+    from siths_portal.demo.logotypes import logotype
+
+    root = tmp_path / "identity" / "root.pem"
+    root.write_bytes(_pem(pki.chain("root")[0]))
+    listed = said()
+    orders = {code: str(order.pk) for code, order in sandbox.orders()[1].items()}
+    assert all(f"{code} " in listed and orders[code] in listed for code in orders)
+
+    early = example("run", "--until", "accepted", "--order", orders["withdrawn"], "--order", orders["new-print"], status=1)
+    assert f"{orders['withdrawn']}: withdrawn" in early
+    assert f"{orders['new-print']}: waits (customisation-not-verified)" in early
+    assert "revoked-early: the customer acted" in said()
+
+    picture = tmp_path / "logotype.png"
+    picture.write_bytes(logotype("Ny", 2))
+    example("logotype", sandbox_print.CUSTOMISATION.customisation_id, str(picture))
+    assert "new-print: the customer acted" in said()
+    example("run", "--until", "certified")
+    assert "revoked-late: the customer acted" in said()
+    example("report", orders["spoilt"], "failed", "chip-defect")
+    last = example("run", "--bad-puk", orders["puk-refused"])
+    assert last.count(f"{orders['puk-refused']}: produced") == 2
+    assert set(verdicts().values()) == {"right", "open"}
+    example("report", orders["returned"], "returned", "undeliverable")
+    assert set(verdicts().values()) == {"right"}
+    assert example.network.cuts > 3
+
+    assert example("run") == "", "a round without work repeats nothing"
+    assert list((example.folder / "printed").iterdir()) == []
+    kept = "".join(path.read_text() for path in (example.folder / "orders").iterdir())
+    names = {person.register.surname for person in sandbox.everyone()[: len(orders)]}
+    assert not re.search(rf"Provgränd|\b18\d{{10}}\b|{'|'.join(names)}|CERTIFICATE|\"puk\"", kept + example.told)
+    assert "round 2" in said(), "all cases are decided, so the next round begins"
+
+
+def _pem(der: bytes) -> bytes:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+
+
+def test_the_sandbox_is_refused_in_production(settings: Any) -> None:
+    settings.DEBUG = False
+    with pytest.raises(CommandError) as refused:
+        said()
+    assert refused.value.returncode == 2
