@@ -35,7 +35,7 @@ def intentions(ceremony: CeremonyFile) -> list[str]:
             lines.append(f"publicera spärrlista för {plan.common_name}")
     if ceremony.secret_keys:
         made = set(HsmKey.objects.filter(retired_at=None).values_list("purpose", flat=True))
-        lines += [f"gör husets nyckel ({each})" for each in SERVICE_PURPOSES if each not in made]
+        lines += [f"gör tjänstenyckel ({each})" for each in SERVICE_PURPOSES if each not in made]
     lines += [_act_line(act) for act in ceremony.acts]
     return [*lines, "skriv protokoll"] if lines or record is not None else []
 

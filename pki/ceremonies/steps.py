@@ -182,7 +182,7 @@ class Run:
         for purpose, algorithm in SERVICE_KEYS.items():
             if HsmKey.objects.filter(purpose=purpose, retired_at=None).exists():
                 continue
-            self.say(f"husets nyckel ({purpose})")
+            self.say(f"tjänstenyckel ({purpose})")
             WantedKey(token, purpose, f"siths/{environment}/{purpose}/{clock.today():%Y}", algorithm).ensure(
                 actor_ref=self.actor_ref
             )
