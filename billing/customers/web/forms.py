@@ -50,7 +50,9 @@ class CustomerDataForm(Form):
     street = _optional(_("Gatuadress eller box"), "street")
     postal_code = _text(_("Postnummer"), "postal_code", error_messages={"required": _("Skriv postnumret.")})
     city = _text(_("Ort"), "city", error_messages={"required": _("Skriv orten.")})
-    endpoint_scheme = forms.ChoiceField(label=_("Typ av elektronisk adress"))
+    endpoint_scheme = forms.ChoiceField(
+        label=_("Typ av elektronisk adress"), error_messages={"required": _("Välj typ av elektronisk adress.")}
+    )
     endpoint_id = _optional(
         _("Elektronisk adress"),
         "endpoint_id",

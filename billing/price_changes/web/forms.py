@@ -74,7 +74,12 @@ class PriceForm(Form):
     unit_price = PriceField(
         label=_("Pris exklusive moms"), required=False, max_length=20, help_text=_("Kronor, till exempel 95,50.")
     )
-    vat_rate = forms.ChoiceField(label=_("Moms"), choices=[(key, f"{key} %") for key in _RATES], initial="25")
+    vat_rate = forms.ChoiceField(
+        label=_("Moms"),
+        choices=[(key, f"{key} %") for key in _RATES],
+        initial="25",
+        error_messages={"required": _("Välj momssats.")},
+    )
     valid_from = forms.DateField(
         label=_("Gäller från och med"),
         widget=DayInput(),
