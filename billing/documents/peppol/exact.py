@@ -1,9 +1,9 @@
-"""Rules that are stricter than the official ones: exact amounts, no negative payment, valid bankgiro and OCR, BG-3 of credits."""
+"""Rules that are stricter than the official ones: exact amounts, no negative payment, valid numbers, BG-3 of credits."""
 
 from collections import defaultdict
 from decimal import Decimal
 
-from billing.documents.peppol.document import Node, day, differs, line_amount, lines, rule
+from billing.documents.peppol.document import Node, day, differs, line_amount, lines, rule, seller
 from billing.documents.ubl import BANKGIRO_BRANCH
 from billing.records.domain import identifiers, money
 
@@ -111,3 +111,9 @@ def _credited(document: Node) -> bool:
 def _iban(document: Node) -> bool:
     path = "cac:PaymentMeans/cac:PayeeFinancialAccount[not(starts-with(cac:FinancialInstitutionBranch/cbc:ID,'SE:'))]/cbc:ID"
     return not all(identifiers.iban_valid(node.text) for node in document.all(path))
+
+
+@rule("SITHS-R-013", "Säljarens momsnummer saknas (BT-31).")
+def _vat_number(document: Node) -> bool:
+    # EN 16931 is content with the tax registration (BT-32) alone. Swedish law asks for the VAT number (ML 17 kap. 24 §).
+    return not seller(document).at("cac:PartyTaxScheme[normalize-space(cac:TaxScheme/cbc:ID)='VAT']/cbc:CompanyID")

@@ -303,6 +303,7 @@ BREAKS: list[tuple[str, list[Change]]] = [
     ("SITHS-R-007", [text("cac:PaymentMeans/cbc:PaymentID", "202300000132")]),
     ("SITHS-R-008", [drop(f"{BUYER_PARTY}/cac:PostalAddress/cbc:CityName")]),
     ("SITHS-R-010", [add(".", "<cac:BillingReference/>")]),
+    ("SITHS-R-013", [drop(f"{SELLER_PARTY}/cac:PartyTaxScheme[1]")]),
     ("SITHS-R-012", [text("cac:PaymentMeans[2]/cac:PayeeFinancialAccount/cbc:ID", "SE3999900000000012345679")]),
 ]
 PRECEDING = "cac:BillingReference/cac:InvoiceDocumentReference"
