@@ -34,6 +34,7 @@ from tests.access.targets import (
     generic_customisation,
     identification,
     invoice_draft,
+    invoice_draft_counted,
     invoice_month,
     mass,
     mass_trial,
@@ -369,6 +370,7 @@ ROWS: list[Row] = [
             ("invoice_run_customers", "GET", invoice_month, 200),
             ("invoice_draft", "GET", invoice_draft, 200),
             ("invoice_draft", "POST", invoice_draft, 409),  # the run is not open
+            ("invoice_draft_counted", "GET", invoice_draft_counted, 404),  # the draft has no lines
         )
     ),
     Row("invoice_deliveries", "GET", Action.MANAGE_BILLING),

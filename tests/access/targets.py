@@ -168,6 +168,12 @@ def invoice_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ..
     return ("2023-04", party_id)
 
 
+def invoice_draft_counted(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A subscription of a customer of a run."""
+    month, party_id = invoice_draft(access, who, relation)
+    return (month, party_id, party_id)
+
+
 def subscriber(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A party that pays the subscription of its own organisation."""
     if relation == "unknown":

@@ -1,15 +1,18 @@
 """The list of the eIDs behind a subscription: ids for everybody who reads the invoice, names by the right to issue."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from billing.documents.domain.invoices import LineContent
 from billing.documents.queries import counted as queries
 from billing.documents.queries.counted import Counted, CountedEid
+from billing.records.domain.periods import Month
 from billing.records.web.page import actor_of
 from issuance import service as issuance
 from siths_portal.lib.lists import Column, Empty, List, Shown, Source
@@ -34,6 +37,16 @@ _HOLDER = (
     Column[CountedEid](key="id", heading=_lazy("Tjänste-id"), value=_of_holder("hsa_id"), css="whole"),
     Column[CountedEid](key="organisation", heading=_lazy("Organisation"), value=_of_holder("organisation")),
 )
+
+
+def link_to_counted(month: Month, url: Callable[[UUID], str]) -> Callable[[LineContent], str]:
+    """Returns the link of a line: `url` of its organisation if the line is a subscription of `month`, otherwise ""."""
+
+    def link(line: LineContent) -> str:
+        counts = line.declaration.counts_persons and line.period == month
+        return url(line.organisation_id) if counts and line.organisation_id else ""
+
+    return link
 
 
 class CountedList(List[CountedEid]):

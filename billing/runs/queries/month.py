@@ -15,6 +15,7 @@ from django.db.models.fields.json import KT
 from billing.customers.models import BillingCustomer
 from billing.delivery.models import UNDELIVERED
 from billing.documents.domain.invoices import DocumentType, InvoiceContent
+from billing.documents.queries.counted import Counted, of_month
 from billing.invoices.models import FileFormat, Invoice, InvoiceLine, InvoiceState, unbilled
 from billing.invoices.services import frozen, series
 from billing.ledger.domain import line_kinds
@@ -362,3 +363,19 @@ def draft_view(actor: Actor, month: Month, party_id: UUID) -> DraftView:
     before = _of_month(month.previous()).filter(party_id=party_id).values_list("net", flat=True).first()
     name = found.buyer["name"] if found else _names([party_id]).get(party_id, str(party_id))
     return DraftView(run, item, name, frozen.content_of(found) if found else None, before, found.number if found else None)
+
+
+def draft_counted(actor: Actor, month: Month, party_id: UUID, organisation_id: UUID) -> Counted:
+    """Returns the eIDs behind the subscription of an organisation in one customer's draft.
+
+    Raises NotFound, also for a draft without such a line and for a count that kept no eIDs.
+    """
+    content = draft_view(actor, month, party_id).content
+    counts = content and any(
+        line.declaration.counts_persons and line.period == month and line.organisation_id == organisation_id
+        for line in content.lines
+    )
+    found = of_month(organisation_id, month) if counts else None
+    if found is None:
+        raise policy.not_found()
+    return found

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from authn.web import made_by_the_page, require_recent_login
+from billing.documents.web.counted import CountedList, link_to_counted
 from billing.documents.web.figures import figures as invoice_figures
 from billing.documents.web.lines import LineList, line_groups
 from billing.records.domain.periods import Month
@@ -163,5 +164,18 @@ def invoice_draft(request: HttpRequest, month: Month, party_id: UUID) -> HttpRes
     if view.content is None:
         return draw(context)
     context["figures"] = invoice_figures(view.content, (view.content.totals.net, _("kronor exkl. moms")), view.before)
-    lines = LineList(request, view.content.lines, _("utkast {month}").format(month=month))
+    link = link_to_counted(
+        month, lambda organisation_id: reverse("invoice_draft_counted", args=[month, party_id, organisation_id])
+    )
+    lines = LineList(request, view.content.lines, _("utkast {month}").format(month=month), link=link)
     return lines.answer(lambda shown: draw({**context, "list": shown, "line_groups": line_groups(shown)}))
+
+
+@require_safe
+def invoice_draft_counted(request: HttpRequest, month: Month, party_id: UUID, organisation_id: UUID) -> HttpResponseBase:
+    """Lists the eIDs that a subscription of one customer's draft counts."""
+    counted = queries.draft_counted(actor_of(request), month, party_id, organisation_id)
+    listed = CountedList(request, counted, {"month": month.code()})
+    context = {"month": month, "title": str(month).capitalize(), "party_id": party_id}
+    draw = partial(page, request, "billing/runs/draft_counted.html", here=_HERE)
+    return listed.answer(lambda shown: draw({**context, **listed.context(shown)}))

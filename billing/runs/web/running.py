@@ -1,6 +1,5 @@
 """The page of the running month."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -11,8 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from billing.documents.domain.invoices import LineContent
-from billing.documents.web.counted import CountedList
+from billing.documents.web.counted import CountedList, link_to_counted
 from billing.documents.web.figures import figures
 from billing.documents.web.lines import LineList, line_groups
 from billing.records.domain.periods import Month
@@ -47,20 +45,12 @@ def running_month(request: HttpRequest) -> HttpResponseBase:
     before = month.before.net if month.before else None
     context["figures"] = figures(content, (content.totals.net, _("kronor exkl. moms hittills")), before)
     fixed = [("kund", str(form.party_id))] if form.party_id else []
-    link = _counted_url(month.preview.party_id)
+    party_id = month.preview.party_id
+    link = link_to_counted(
+        Month.of(clock.now()), lambda organisation_id: reverse("invoices_running_counted", args=[party_id, organisation_id])
+    )
     lines = LineList(request, content.lines, _("fakturarader löpande månad"), link=link, fixed=fixed)
     return lines.answer(lambda shown: draw({**context, "list": shown, "line_groups": line_groups(shown)}))
-
-
-def _counted_url(party_id: UUID) -> Callable[[LineContent], str]:
-    """Returns a function that leads a line of this month's subscriptions to the eIDs that it counts. Others lead nowhere."""
-    now = Month.of(clock.now())
-
-    def url(line: LineContent) -> str:
-        counted = line.declaration.counts_persons and line.organisation_id and line.period == now
-        return reverse("invoices_running_counted", args=[party_id, line.organisation_id]) if counted else ""
-
-    return url
 
 
 @require_safe

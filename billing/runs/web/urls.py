@@ -39,6 +39,11 @@ urlpatterns = [
     path(f"{_RUNS}<invoice_month:month>/", month.invoice_run, name="invoice_run"),
     path(f"{_RUNS}<invoice_month:month>/kunder/", month.invoice_run_customers, name="invoice_run_customers"),
     path(f"{_RUNS}<invoice_month:month>/<uuid:party_id>/", month.invoice_draft, name="invoice_draft"),
+    path(
+        f"{_RUNS}<invoice_month:month>/<uuid:party_id>/<uuid:organisation_id>/",
+        month.invoice_draft_counted,
+        name="invoice_draft_counted",
+    ),
 ]
 
 register_menu(MenuEntry(5, "invoice_runs", _("Månadskörning"), Action.MANAGE_BILLING))

@@ -99,6 +99,18 @@ def test_finance_sees_ids_and_the_end_of_the_month_and_no_name(counted: Counted)
     assert not Event.objects.filter(action__startswith="holders.").exists()
 
 
+def test_the_draft_of_the_month_leads_to_the_list(counted: Counted) -> None:
+    draft = f"/fakturor/manadskorning/2023-04/{REGION}/"
+    listed = f"{draft}{REGION}/"
+    client = counted.pages.client(Role.FINANCE_ADMIN)
+    assert f'href="{listed}"' in client.get(draft).content.decode()
+    text = client.get(listed).content.decode()
+    assert "2023-04-30 tog slut" in text
+    assert all(str(eid) in text for eid in counted.eids)
+    assert client.get(f"{draft}{UUID(int=1)}/").status_code == 404
+    assert client.get(f"{listed}?vilka=ja").status_code in (403, 404)
+
+
 def test_who_issues_there_sees_whom_and_the_portal_records_it(counted: Counted) -> None:
     client = counted.pages.client(Role.RESPONSIBLE_ISSUER)
     assert "?vilka=ja" in client.get(LINE).content.decode()
