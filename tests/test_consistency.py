@@ -10,6 +10,7 @@ import pytest
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
+from django.core.management import get_commands, load_command_class
 from django.template import engines
 from django.template.loader import get_template
 
@@ -155,6 +156,16 @@ def test_every_model_says_what_it_is() -> None:
         doc = model.__doc__ or ""
         if not doc or doc.startswith(f"{model.__name__}("):
             silent.append(model._meta.label)
+    assert silent == []
+
+
+def test_every_command_says_which_checks_stop_it() -> None:
+    """Django's default checks models, templates and URLs at each start, which `make check` does once."""
+    silent = [
+        command
+        for command, app in get_commands().items()
+        if app in PACKAGES and load_command_class(app, command).requires_system_checks == "__all__"
+    ]
     assert silent == []
 
 

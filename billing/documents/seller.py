@@ -9,6 +9,8 @@ from billing.documents.domain.invoices import Seller
 from billing.records.domain import identifiers
 
 DEMO_NUMBER = "5599990008"
+TAG = "billing"
+"""The tag of these checks."""
 
 
 def configured() -> Seller:
@@ -30,7 +32,7 @@ def configured() -> Seller:
     )
 
 
-@register()
+@register(TAG)
 def check_seller(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """Reports an error for each value that Peppol's Swedish rules would reject on every invoice."""
     seller = configured()
@@ -53,7 +55,7 @@ def check_seller(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-@register(deploy=True)
+@register(TAG, deploy=True)
 def check_demo_seller(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """Warns if a deployment would invoice in the name of the invented demo company."""
     if settings.SELLER_ORGNR == DEMO_NUMBER and not settings.DEBUG:

@@ -4,14 +4,18 @@ import sys
 from abc import abstractmethod
 from typing import Any, NoReturn
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from billing.documents.seller import TAG as SELLER_CHECKS
 from billing.records.domain.periods import Month
 from siths_portal.lib.errors import DomainError, Invalid
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class BillingCommand(BaseCommand):
+class BillingCommand(CheckedCommand):
     """Exit 0: done. 1: the command found a fault or a conflict. 2: wrong use, such as a month that is not over."""
+
+    requires_system_checks = [*CheckedCommand.requires_system_checks, SELLER_CHECKS]
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Adds `--month`."""

@@ -4,14 +4,15 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from authn.services import clients
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files.path_arguments import readable_file
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Updates the register of clients to match the file. Deactivates clients and revokes certificates that the file lacks."""
 
     help = "Loads suppliers and services with their client certificates from SUPPLIERS_FILE (YAML or JSON)."

@@ -4,14 +4,15 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from billing.customers.services import demo
 from billing.records.domain.periods import Month
 from siths_portal.lib import clock
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Keeps existing prices and terms, so it can be repeated. Refuses to run with DEBUG off."""
 
     help = "Lägger in demopriser och demokunder."

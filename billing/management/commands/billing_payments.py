@@ -3,16 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from billing.payments.domain.camt054 import MAX_BYTES
 from billing.payments.services import receiving
 from billing.records.domain import money
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files.path_arguments import readable_file
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Prints what was booked. Can be repeated: a payment is booked once. Exit 2 if the file cannot be read."""
 
     help = "Läser in betalningar från bankens fil (camt.054)."

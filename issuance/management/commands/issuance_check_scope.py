@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from issuance.people.queries.scope_check import scope_faults
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Exits with 0 if everything agrees, or with 1 and a line about the differences."""
 
     help = "Checks scope paths against the tree of organisations, and where people are visible."

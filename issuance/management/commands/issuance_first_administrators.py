@@ -5,15 +5,16 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from issuance.roles.services import first_administrators
 from issuance.roles.services.administrators_file import LONGEST
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files.path_arguments import readable_file
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Appoints all people of the file or none. Refused once anybody holds a global role."""
 
     help = "Utser de första administratörerna, minst två samtidigt, i en portal där ingen har en global roll."

@@ -3,12 +3,11 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from issuance.housekeeping.services import deadlines
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Applies the deadlines (rules/issuance 4.4). Safe to repeat and to skip."""
 
     help = "Revokes cards not activated or signed for in time, expires carriers, eIDs and their orders, and ends overdue work."

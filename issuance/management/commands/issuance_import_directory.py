@@ -5,7 +5,7 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from issuance.people.services import directory_import
@@ -14,11 +14,12 @@ from issuance.people.services.directory_import_rows import PROBLEMS
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files.path_arguments import readable_file
+from siths_portal.lib.processes.commands import CheckedCommand
 
 _SHOWN = 1000
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Safe to repeat and to stop: a run applies the complete file or nothing."""
 
     help = "Läser katalogens uppdrag ur en fil (LDIF eller CSV) till portalen."

@@ -3,13 +3,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from issuance.roles.services import role_holder_reading
 from siths_portal.lib import clock
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Safe to repeat and to stop."""
 
     help = "Reads role holders from the catalogue; posts that it has lost end, and the roles that hung on them rest."

@@ -3,16 +3,17 @@
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from pki.approvals import dual_control
 from pki.authorities import ca_states
 from pki.management import arguments
 from pki.models import ApprovalAction, ApprovalRequest, ApprovalState, CaState, CertificateAuthority
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Changes a CA's state under dual control. Two persons approve in the portal, after they have logged in."""
 
     help = "Ändrar en utfärdares tillstånd: begär, och genomför när två personer har godkänt i portalen."

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from pki.ceremonies import execution, replay, signatures
 from pki.ceremonies import plan as ceremony_plan
@@ -17,9 +17,10 @@ from pki.hsm import HsmError
 from pki.issuing.signing import NotIssuable
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files.path_arguments import readable_file
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Makes the keys and CA certificates of an approved file, publishes CRLs and certificates, and writes the ceremony record."""
 
     help = "Nyckelceremoni: gör nycklar och utfärdarcertifikat som den godkända filen säger. Att upprepa ändrar inget."

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from pki.domain.findings import Severity
 from pki.health import checks
+from siths_portal.lib.processes.commands import CheckedCommand
 
 _MARKS = {Severity.OK: "ok ", Severity.WARNING: "OBS", Severity.ERROR: "FEL"}
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Prints one line for each check: ok, OBS (warning) or FEL (error); exits with 1 if there is an error."""
 
     help = (

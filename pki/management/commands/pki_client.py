@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from pki.clients import permissions
 from pki.management import arguments
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Changes apply from the client's next request. `authn_sync_clients` registers the client itself."""
 
     help = "Ger, tar bort och visar klienters rättigheter i PKI:ns API."

@@ -3,16 +3,17 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from pki.management import arguments
 from pki.models import CertificateAuthority
 from pki.takeover import exporting
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files.path_arguments import writable_folder
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Keys do not leave the token."""
 
     help = "Skriver ut en utfärdares certifikat, statusar och spärrlistor till en tom mapp, så som pki_import läser dem."

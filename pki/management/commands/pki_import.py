@@ -5,18 +5,19 @@ import os
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from pki.management import arguments
 from pki.takeover import comparing, findings, lifecycle, manifest, signatures
 from pki.takeover.findings import Ledger
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files.path_arguments import readable_folder, writable_folder
+from siths_portal.lib.processes.commands import CheckedCommand
 
 _SHOWN = 1000
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Imports a folder: `import.yaml`, the CA's certificate, its certificates in one of five formats, and its old CRLs."""
 
     help = "Tar över en utfärdare: kontrollera (--dry-run), begär (--request), importera, jämför (--compare), granska (--verify)."

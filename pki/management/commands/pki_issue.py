@@ -10,7 +10,7 @@ from uuid import UUID
 from asn1crypto.core import UTF8String
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from pki import service
@@ -24,6 +24,7 @@ from siths_portal.lib.certificates.unreadable import UNREADABLE
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files.atomic import write_atomically
 from siths_portal.lib.files.path_arguments import output_file, readable_file
+from siths_portal.lib.processes.commands import CheckedCommand
 
 _OFFERED = sorted(name for name, profile in PROFILES.items() if profile.orderable and not profile.is_on_carrier)
 
@@ -35,7 +36,7 @@ def _profile(name: str) -> str:
     return name
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Plans and signs in this process, which needs the token's PIN. The request gives names that no option gives.
 
     Refuses the profiles of cards and mobiles: no operator may alone get an eID in another person's name (DIGG K3.4).

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 
@@ -23,6 +23,7 @@ from pki.mass_revocation.selection import MassRevocationDryRun, MassSelection
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.lists import Cursor, Order
+from siths_portal.lib.processes.commands import CheckedCommand
 
 FOLLOW_SECONDS = 2
 _LIVE = ("running", "publishing")
@@ -30,7 +31,7 @@ _PAGE = 50
 _OPTIONS = {"cas": "ca", "profiles": "profile", "key_hashes": "keys", "client_ref": "client", "unit_ref": "unit"}
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Requests and controls mass revocations. Persons approve in the portal, and the `pki` worker executes them."""
 
     help = "Masspärr: räkna på prov, begär, och starta när två andra personer har godkänt i portalen."

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from pki.management import arguments
 from pki.models import NoncePolicy
 from pki.ocsp import nonces
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Sets the nonce policy; responders apply it within seconds."""
 
     help = "Anger om en utfärdares OCSP-svar bär begärans nonce (echo) eller utelämnar den (ignore)."

@@ -5,17 +5,18 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import OperationalError
 
 from pki.ocsp.publishing import LOOK_EACH, Publisher
 from pki.ocspd.writing import StoreLocked
+from siths_portal.lib.processes.commands import CheckedCommand
 from siths_portal.lib.processes.ending import Ending
 
 log = structlog.get_logger(__name__)
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Copies changes in the database to the OCSP store until a signal ends it."""
 
     help = "Publicerar OCSP-svar till de filer som pki_ocspd svarar ur."

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from pki.management import arguments
 from pki.models import CertificateAuthority
 from pki.takeover import foreign_responders
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files.path_arguments import output_file, readable_file
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """First writes a request for the CA, over a key in the token; then accepts the certificate that the CA issued."""
 
     help = "OCSP-svarare för en extern utfärdare: skriv en certifikatbegäran (--request), ta certifikatet i bruk (--certificate)."

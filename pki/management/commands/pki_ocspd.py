@@ -5,13 +5,15 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
+
+from siths_portal.lib.processes.commands import CheckedCommand
 
 # The public OCSP process gets no environment variable for the database, the queue or the token.
 KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "PROMETHEUS_MULTIPROC_DIR", "PYTHONPATH", "SITHS_HOUSE", "SITHS_PROGRAM", "TMPDIR")
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Replaces this process by the supervisor of `pki.ocspd`."""
 
     help = "OCSP-svararen som egen process: utan databas och nycklar, ur de filer som pki_ocsp_publish skriver."

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from pki.authorities import clock_guard
 from pki.hsm import HsmError
 from pki.management import arguments
 from pki.ocsp import presigning
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Signs responses that are missing, outdated or past half their validity; for a given CA signs all of them again."""
 
     help = "Signerar OCSP-svar i förväg."

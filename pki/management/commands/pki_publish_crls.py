@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from pki.crl import building
 from pki.management import arguments
@@ -11,9 +11,10 @@ from pki.models import CertificateAuthority
 from pki.takeover import foreign_crls
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files.path_arguments import readable_file
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Publishes the CRL of each shard now, for every online CA or for the given CAs; an offline CA needs its token here.
 
     Waits for a worker that makes the same CRL, up to `pki.crl.scopes.WAIT`. For an external CA it publishes a CRL of the other

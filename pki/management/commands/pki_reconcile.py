@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from pki.issuing import reconciling
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Compares all of them now. Prints one line for each without an order or receipt, and exits with 1 if there is one."""
 
     help = "Jämför utfärdade certifikat på kort med beställningar och kvittenser."

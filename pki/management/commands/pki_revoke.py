@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from pki.management import arguments, grounds
 from pki.revocation import revoking
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Revokes finally. The OCSP response changes within seconds, the CRL at its next publication."""
 
     help = "Spärrar ett certifikat. Går inte att ta tillbaka."

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from pki.management.arguments import operator_ref
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.processes.commands import CheckedCommand
 from siths_portal.wiring import chains, heads
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """For operators: signs a head now, or begins a new file of heads after the old one was deliberately moved away."""
 
     help = "Signerar händelsekedjornas huvuden nu; --new-file börjar en ny fil när den gamla är undanlagd som bevis."

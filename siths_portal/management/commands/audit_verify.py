@@ -3,13 +3,14 @@
 import argparse
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
 from pki.health import reports
 from pki.management.arguments import operator_ref
 from siths_portal.lib import ports
 from siths_portal.lib.audit.keys import AuditKeys
+from siths_portal.lib.processes.commands import CheckedCommand
 from siths_portal.wiring import chains, heads, verifying
 from siths_portal.wiring.verifying import describe, describe_heads
 
@@ -23,7 +24,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Prints a line for each application, the signed heads and each of `verifying.WALKS`; exits 1 if anything does not agree."""
 
     help = (

@@ -4,15 +4,16 @@ import datetime as dt
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from billing.records.domain.periods import Month
 from siths_portal.demo import history
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Can be repeated for a month. Needs `demo_load`, the CA `demo-bulk`, and the running HSA directory and person register."""
 
     help = "Gives the demo a month of history, so that there is something to invoice."

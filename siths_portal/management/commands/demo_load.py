@@ -3,14 +3,15 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from siths_portal.demo import loading
 from siths_portal.demo.people import MOST
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Can be repeated: adds only what is missing."""
 
     help = "Loads the demo's regions with synthetic people."

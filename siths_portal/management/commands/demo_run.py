@@ -5,16 +5,17 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from billing.records.domain.periods import Month
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.walk import Walk
 from siths_portal.lib import clock
 from siths_portal.lib.files.path_arguments import result_folder
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Exit 1 if a step fails; `summary.json` shows which."""
 
     help = "Runs one card from order to revocation, invoices last month, and leaves summary.json with its artefacts."

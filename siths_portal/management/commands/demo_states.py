@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from siths_portal.demo import states
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Can be repeated. Needs `demo_load`, the CA `demo-bulk`, and the running HSA directory and person register."""
 
     help = "Gives the demo cards in every state, and a guide to who has them."

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from siths_portal.demo import tls
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.processes.commands import CheckedCommand
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Can be repeated: replaces only missing certificates and those that expire soon."""
 
     help = "Issues certificates of the Function CA to the API's TLS proxy and the card supplier, and registers the supplier."
