@@ -1,7 +1,7 @@
 """Template tags and filters of the components in `templates/components/`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,19 @@ def tag_text(kind: str) -> str:
 @register.filter
 def breakable(text: str) -> SafeString:
     """Escapes an e-mail address and allows line breaks after @ and dots. Copied text stays unchanged."""
-    parts = re.split(r"(?<=[@.])(?=[^\s@.])", text)
+    return _with_breaks(re.split(r"(?<=[@.])(?=[^\s@.])", text))
+
+
+@register.filter
+def breakable_hash(text: Any) -> Any:
+    """Allows a line break after every four bytes of a hexadecimal hash. Other values, and copied text, stay unchanged."""
+    return _with_breaks(re.findall(".{1,8}", text)) if isinstance(text, str) and _HASH.fullmatch(text) else text
+
+
+_HASH = re.compile(r"[0-9A-Fa-f]{32,}")
+
+
+def _with_breaks(parts: Iterable[str]) -> SafeString:
     return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in parts))
 
 

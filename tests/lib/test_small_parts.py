@@ -16,7 +16,7 @@ from siths_portal.lib import ports
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.ids import new_id
 from siths_portal.lib.monitoring import health
-from siths_portal.templatetags.portal import breakable
+from siths_portal.templatetags.portal import breakable, breakable_hash
 
 VALUES = st.recursive(
     st.none()
@@ -152,3 +152,11 @@ def test_a_failing_check_is_503_and_the_process_still_lives() -> None:
 )
 def test_an_address_may_be_broken_after_its_signs_and_nothing_in_it_is_markup(text: str, written: str) -> None:
     assert breakable(text) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [("00ff" * 8, "<wbr>".join(["00ff00ff"] * 4)), ("9752278900000000017", "9752278900000000017"), (7, 7), ("<b>", "<b>")],
+)
+def test_a_hash_breaks_between_bytes_alone(value: object, written: object) -> None:
+    assert breakable_hash(value) == written
