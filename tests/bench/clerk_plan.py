@@ -89,6 +89,7 @@ def _plan(actor: Actor, grant: RoleGrant, taken: set[UUID]) -> dict[str, Any]:
     sent = [id_ for id_ in known if cards[id_].state == CarrierState.SENT]
     return plan | {
         "role": "id_administrator",
+        "officer": str(grant.person_id),
         "people": [with_card(id_) for id_ in known if id_ not in held][:PEOPLE],
         "sent": [with_card(id_) for id_ in _cards(actor, Action.ACTIVATE_ORDINARY_CARD, sent)][:PEOPLE],
         "orders": [_person(by_person[id_]) | {"post": str(by_person[id_].pk)} for id_ in ordered],
