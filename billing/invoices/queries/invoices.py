@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Sum, When
+from django.db.models import Case, Count, Exists, F, OuterRef, QuerySet, Sum, When
 
 from billing import ports
 from billing.customers.models import BillingCustomer
@@ -242,12 +242,12 @@ def _lines_of_order(order_id: UUID) -> QuerySet[InvoiceLine]:
     """Returns the lines with an entry of the order. An adjustment ends with the key of the entry that it corrects."""
     kinds = [kind for kind in line_kinds.declared() if kind.drill_down == DrillDown.ORDERS]
     keys = [kind.source_key(order_id) for kind in kinds]
-    of_order = Q(source_key__in=keys) | Q(adjusts__source_key__in=keys) | Q(adjusts__adjusts__source_key__in=keys)
-    entries = LedgerEntry.objects.filter(of_order).values("id")
-    released = EntryRelease.objects.filter(entry_id__in=entries).values("credit_line_id")
-    return InvoiceLine.objects.filter(
-        Q(pk__in=LineEvent.objects.filter(entry_id__in=entries).values("line_id")) | Q(pk__in=released)
-    )
+    # Read first, from the order's own entries on: a condition on all three in one query would read the whole ledger.
+    chains = LedgerEntry.objects.filter(source_key__in=keys).values_list("id", "adjustments__id", "adjustments__adjustments__id")
+    entries = {entry for chain in chains for entry in chain if entry is not None}
+    billed = LineEvent.objects.filter(entry_id__in=entries).values_list("line_id", flat=True)
+    released = EntryRelease.objects.filter(entry_id__in=entries).values_list("credit_line_id", flat=True)
+    return InvoiceLine.objects.filter(pk__in={*billed, *released})
 
 
 _LISTED = (
