@@ -115,6 +115,8 @@ DATABASE_AS_OWNER, DATABASE_PURPOSE, DATABASE_URLS = _database.as_owner, _databa
 _engine = "siths_portal.lib.database.postgresql"
 _life = {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
 DATABASES = {"default": _database.connection | {"ENGINE": _engine, "ATOMIC_REQUESTS": False} | _life}
+# How long one statement of a site or an API may take; commands and workers have no limit.
+STATEMENT_SECONDS = env.float("STATEMENT_SECONDS", default=60.0)
 DATABASE_OWNER_ROLE, DATABASE_ROLES = _database.owner_role, _database.roles
 DATABASE_APP_ROLE = DATABASE_ROLES["portal"]
 

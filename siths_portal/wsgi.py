@@ -16,8 +16,10 @@ with uncollected():
     _handler = get_wsgi_application()
 
     from siths_portal.lib import checks, ports  # needs the loaded applications
+    from siths_portal.lib.database.statement_limit import limit_statements
 
     checks.stop_if_unsafe()
+    limit_statements(settings.STATEMENT_SECONDS)
     ports.wire()  # a service with a wrong adapter must not start
     if settings.FACE in ("portal", "api"):
         # REST framework imports optional libraries, for clients and browsable pages that we do not have.
