@@ -97,13 +97,18 @@ def clerk() -> Actor:
 
 
 def load() -> None:
-    """Creates the organisations and their verified card customisations, unless they exist."""
+    """Creates the organisations with their card customisations, and verifies the one that does not change, unless this is done.
+
+    Its supplier may have put a logotype since the last call.
+    """
     area = Organisation.objects.select_related("area").get(hsa_id=PLAIN.parent).area
     for place in PLACES:
         places.load_place(area, VASTRA_GOTALAND, place)
     ids = [place.customisation.customisation_id for place in PLACES if place.customisation]
     for row in CardCustomisation.objects.filter(customisation_id__in=ids, logotype=None):
         put_logotype(row)
+        verify_customisation(actor=places.SETUP, customisation_id=row.pk)
+    for row in CardCustomisation.objects.filter(customisation_id=sandbox_print.PLAIN.customisation_id, verified_at=None):
         verify_customisation(actor=places.SETUP, customisation_id=row.pk)
 
 
@@ -114,6 +119,11 @@ def orders() -> dict[int, dict[str, CardOrder]]:
         if parts := _KEY.fullmatch(order.idempotency_key):
             found.setdefault(int(parts[1]), {})[parts[2]] = order
     return found
+
+
+def last_round() -> int:
+    """Returns the number of the newest round, or 0."""
+    return max(orders(), default=0)
 
 
 def open_round(actor: Actor, *, new: bool = False) -> int:

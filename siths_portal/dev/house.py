@@ -38,9 +38,12 @@ def demo() -> None:
 def sandbox() -> None:
     """Does the same as `run` without the demo, and queues orders for a supplier under test, or judges those of the last time."""
     house = _serve(walk=False)
-    done = subprocess.run([str(house.python), "manage.py", "demo_sandbox"], cwd=ROOT, env=house.command_env(), check=False)
+    log = house.var / "log" / "commands.log"
+    command = [str(house.python), "manage.py", "demo_sandbox"]
+    with log.open("ab") as errors:
+        done = subprocess.run(command, cwd=ROOT, env=house.command_env(), stderr=errors, check=False)
     if done.returncode:
-        raise HouseError("The sandbox has no complete round.", done.returncode)
+        raise HouseError(f"The sandbox has no complete round (log: {log}).", done.returncode)
 
 
 def _has_walked() -> bool:

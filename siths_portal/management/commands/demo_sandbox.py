@@ -29,16 +29,24 @@ class Command(BaseCommand):
             raise CommandError("The sandbox runs in development only (DEBUG).", returncode=2)
         try:
             sandbox.load()
-            clerk = sandbox.clerk()
+            clerk, last = sandbox.clerk(), sandbox.last_round()
             number = sandbox.open_round(clerk, new=options["new"])
             done = sandbox.act(clerk, number)
         except DomainError as error:
             raise CommandError(f"{error.code}: {error.message}", returncode=1) from None
         except NobodyLeft as error:
             raise CommandError(str(error), returncode=1) from None
+        if last not in (0, number):
+            self._judge(last)
         self._show(number)
         for code in done:
             self.stdout.write(f"{code}: the customer acted")
+
+    def _judge(self, number: int) -> None:
+        self.stdout.write(f"Round {number} ended.")
+        for one in sandbox.outcomes(number):
+            self.stdout.write(f"{one.verdict:<8}{one.case.code:<17}{one.order.pk}  {one.order.state}")
+        self.stdout.write("")
 
     def _show(self, number: int) -> None:
         identity = tls.sandbox_identity()

@@ -125,7 +125,9 @@ def test_the_example_takes_each_case_of_the_sandbox_to_its_end(worker: Path, exa
     kept = "".join(path.read_text() for path in (example.folder / "orders").iterdir())
     names = {person.register.surname for person in sandbox.everyone()[: len(orders)]}
     assert not re.search(rf"Provgränd|\b18\d{{10}}\b|{'|'.join(names)}|CERTIFICATE|\"puk\"", kept + example.told)
-    assert "round 2" in said(), "all cases are decided, so the next round begins"
+    last = said()
+    assert "round 2" in last, "all cases are decided, so the next round begins"
+    assert len(re.findall(r"^right ", last.partition("Sandbox")[0], re.M)) == len(orders)
 
 
 def _pem(der: bytes) -> bytes:
