@@ -16,7 +16,7 @@ from issuance.imports.event_words import WORDS as IMPORTS
 from issuance.offices import services as offices
 from issuance.offices.event_words import WORDS as OFFICES
 from issuance.orders.event_words import WORDS as ORDERS
-from issuance.orders.services import drafts, uses
+from issuance.orders.services import drafts, uses, withdrawing
 from issuance.organisations.event_words import WORDS as ORGANISATIONS
 from issuance.organisations.services import ending, following, organisations
 from issuance.organisations.services.ending import Hindrance
@@ -26,13 +26,14 @@ from issuance.people.services.directory_import_apply import LostPosts
 from issuance.receipt_texts.event_words import WORDS as RECEIPT_TEXTS
 from issuance.records.domain.event_words import WORDS
 from issuance.revocation.event_words import WORDS as REVOCATION
-from issuance.revocation.services import revocation_limit
+from issuance.revocation.services import revocation, revocation_limit
 from issuance.roles.event_words import WORDS as ROLES
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import ended_roles
 from issuance.roles.services.actors import current
 from issuance.roles.services.ended_roles import UnderWay
 from issuance.suppliers.event_words import WORDS as SUPPLIERS
+from issuance.suppliers.services import changes
 
 
 def register_all() -> None:
@@ -41,7 +42,10 @@ def register_all() -> None:
     _of_organisations()
     _of_people()
     articles.USES.register(uses.have_article, carriers.have_article)
+    customisations.ON_CHANGE.register(changes.record_customisation_change)
     customisations.ON_FIRST_SUPPLIER.register(uses.give_first_supplier)
+    withdrawing.ON_WITHDRAWAL.register(changes.record_withdrawal)
+    revocation.ON_REVOCATION_IN_PRODUCTION.register(changes.record_revocation)
     removal.WAITING_FOR_VERIFICATION.register(uses.wait_for_verification)
     activation.REFUSALS.register(revocation_limit.activation_obstacle)
 

@@ -22,7 +22,7 @@ from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.models.role_requests import RoleRequest, RoleRequestState
 from issuance.search.models import Search
-from issuance.suppliers.models import SupplierEvent
+from issuance.suppliers.models import SupplierChange, SupplierEvent
 
 __all__ = [
     "Article",
@@ -69,5 +69,6 @@ __all__ = [
     "Search",
     "SetupImport",
     "SubscriptionFee",
+    "SupplierChange",
     "SupplierEvent",
 ]

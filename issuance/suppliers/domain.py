@@ -1,6 +1,7 @@
-"""Reports of card suppliers, and their outcome in each state of the order."""
+"""Reports of card suppliers and their outcome in each state of the order, and the changes that suppliers read."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
@@ -130,3 +131,38 @@ def from_payload(kind: str, payload: dict[str, Any]) -> SupplierReport:
     if kind == Produced.kind:
         return Produced(**payload)
     return Failed(**payload) if kind == Failed.kind else Returned(**payload)
+
+
+class ChangeKind(StrEnum):
+    """What changed for a supplier without a call of its own."""
+
+    CANCELLED = "cancelled"
+    REVOKED = "revoked"
+    PUK_REFUSED = "puk_refused"
+    CUSTOMISATION_CHANGED = "customisation_changed"
+
+
+class ChangeReason(StrEnum):
+    """Why something changed for a supplier. A refused PUK has the code of its refusal instead (`puk_states.REFUSALS`)."""
+
+    WITHDRAWN = "withdrawn"
+    CARD_REVOKED = "card-revoked"
+    EID_REVOKED = "eid-revoked"
+    PRINT_CHANGED = "print-changed"
+    UNVERIFIED = "unverified"
+    VERIFIED = "verified"
+    MOVED_HERE = "moved-here"
+    MOVED_AWAY = "moved-away"
+
+
+REASONS: Mapping[ChangeReason, str] = {
+    ChangeReason.WITHDRAWN: "the customer withdrew the order",
+    ChangeReason.CARD_REVOKED: "the card is revoked",
+    ChangeReason.EID_REVOKED: "the eID on the card is revoked, so the card cannot be completed",
+    ChangeReason.PRINT_CHANGED: "issuer number, back text or logotype changed; orders wait until the issuer has verified them",
+    ChangeReason.UNVERIFIED: "it is not verified any more; orders wait until the issuer has verified it",
+    ChangeReason.VERIFIED: "the issuer verified it; orders that waited can be accepted",
+    ChangeReason.MOVED_HERE: "you make its cards from now on",
+    ChangeReason.MOVED_AWAY: "another supplier makes its cards from now on; orders that you have stay yours",
+}
+"""The reasons of changes, and their meaning for the supplier's engineers."""

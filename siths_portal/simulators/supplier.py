@@ -44,6 +44,7 @@ class Job:
     """The supplier's record of one order. `step` is the last completed step.
 
     Codes are deleted when the portal has the PUK. `puk_refusals` counts the portal's refusals of it, up to PUK_ATTEMPTS.
+    `revoked` means that the portal revoked the card, so that it is destroyed and reported as failed.
     """
 
     order_id: str
@@ -56,10 +57,13 @@ class Job:
     puk_refusals: int = 0
     bodies: dict[str, Any] = field(default_factory=dict)
     stopped_by: str = ""
+    revoked: bool = False
 
 
 class Records:
-    """The supplier's folder with `orders/<order id>.json`, readable by its owner only and replaced atomically."""
+    """The supplier's folder with `orders/<order id>.json`, readable by its owner only and replaced atomically, and `change`, the
+    number of the last change that it followed.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "orders"
@@ -84,6 +88,15 @@ class Records:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+
+    def last_change(self) -> int:
+        """Returns the number of the last change that was followed, or 0."""
+        path = self.folder.parent / "change"
+        return int(path.read_text()) if path.exists() else 0
+
+    def followed(self, number: int) -> None:
+        """Records the number of a change that was followed."""
+        write_atomically(self.folder.parent / "change", str(number).encode())
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -121,6 +134,7 @@ class Supplier:
         queued: list[str] = []
         read = True
         try:
+            self._follow_changes()
             queued += [order["id"] for order in self.api.orders("queued")]
         except (Refused, Unreachable) as failure:
             self.report(f"orders not read: {failure}")
@@ -134,6 +148,24 @@ class Supplier:
         new = [order_id for order_id in queued if self.records.find(order_id) is None]
         results = [self._guarded(order_id) for order_id in [*unfinished, *new]]
         return all(results) and read
+
+    def _follow_changes(self) -> None:
+        """Stops withdrawn orders and marks revoked cards. Other changes are only reported: each step reads what it needs."""
+        try:
+            changes = list(self.api.changes(self.records.last_change()))
+        except Refused as refusal:
+            if refusal.code != "change-unknown":
+                raise
+            changes = list(self.api.changes(0))  # the portal's database is a new one
+        for change in changes:
+            job = self.records.find(change["order"]) if change["order"] else None
+            if job is not None and job.step not in _FINAL and change["kind"] in ("cancelled", "revoked"):
+                if change["kind"] == "cancelled":
+                    job.step, job.stopped_by = "stopped", change["reason"]
+                job.revoked = change["kind"] == "revoked"
+                self.records.save(job)
+            self.report(f"change {change['number']}: {change['kind']} {change['order'] or change['customisation']}")
+            self.records.followed(change["number"])
 
     def _guarded(self, order_id: str) -> bool:
         """Continues one order as far as possible. Returns whether it is sent."""
@@ -159,7 +191,7 @@ class Supplier:
         }
         self.records.save(job)
         while job.step in steps:
-            steps[job.step](job)
+            (self._report_failed if job.revoked and job.step != "taken" else steps[job.step])(job)
             self.records.save(job)
             self.report(f"order {job.order_id}: {job.step}")
 
@@ -282,6 +314,12 @@ class Supplier:
         )
         header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key["kid"], "order": job.order_id, "serial": job.serial}
         return jwe.encrypt_compact(header, job.puk.encode(), ECKey.import_key(key), registry=registry)
+
+    def _report_failed(self, job: Job) -> None:
+        """Reports a revoked card as failed, and ends the order."""
+        self._post(job, "failed", "events", lambda: {"type": "failed", "reason": "card-revoked"})
+        job.puk = job.transport_code = ""
+        job.step, job.stopped_by = "stopped", "card-revoked"
 
     def _report_sent(self, job: Job) -> None:
         def body() -> dict[str, Any]:

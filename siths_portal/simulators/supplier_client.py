@@ -79,6 +79,14 @@ class Api:
                 return
             query["cursor"] = page["next_cursor"]
 
+    def changes(self, after: int) -> Iterator[dict[str, Any]]:
+        """Yields all changes after the change number `after`, page by page."""
+        number: int | None = after
+        while number is not None:
+            page = self.get("changes", after=str(number)).body
+            yield from cast(list[dict[str, Any]], page["changes"])
+            number = page["next"]
+
     def _call(self, method: str, path: str, **options: Any) -> Reply:
         failure = ""
         for attempt in range(self.patience):

@@ -83,6 +83,8 @@ TABLES: Mapping[str, Rights] = {
     # The link between certificate and order, inserted with the certificate requests.
     "issuance_carriercertificate": READ | {API: "SI", WORKER: "SI"},
     "issuance_supplierevent": READ | {API: "SIUD", WORKER: "SIUD"},
+    # Changes that suppliers read, inserted by the process that makes the change.
+    "issuance_supplierchange": READ | {PORTAL: "SI", API: "SI", WORKER: "SI"},
     "issuance_cardcustomisation": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(logotype_id verified_at verified_by_ref)"},
     "issuance_document": _EVENTS,
     # Updates from the person register when the API reads an address.

@@ -119,6 +119,7 @@ OPERATIONS = [
     Operation("request_certificates", accepted, ok=202, body=card),
     Operation("report_event", accepted, body=lambda: {"type": "failed", "reason": "spoilt"}),
     Operation("read_photo", accepted),
+    Operation("list_changes", shared=True),
     Operation("read_keys", shared=True),
     Operation("read_customisation", customisation, unknown="9999999999"),
     Operation("put_customisation", customisation, ok=422, unknown="9999999999"),
@@ -311,7 +312,7 @@ def test_every_address_of_the_other_faces_is_named() -> None:
         if name == "api":
             assert {key for key in found if key.startswith("supplier-")} == {
                 "supplier-orders", "supplier-order", "supplier-accept", "supplier-certificates", "supplier-events",
-                "supplier-photo", "supplier-keys", "supplier-customisation", "supplier-openapi",
+                "supplier-photo", "supplier-changes", "supplier-keys", "supplier-customisation", "supplier-openapi",
             }  # fmt: skip
             assert {key for key in found if key.startswith("pki-")} == {
                 "pki-certificates", "pki-search", "pki-certificate", "pki-revocations", "pki-openapi",

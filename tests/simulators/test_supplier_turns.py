@@ -14,6 +14,9 @@ class EmptyQueue:
     def __init__(self) -> None:
         self.asked = threading.Event()
 
+    def changes(self, after: int) -> list[dict[str, Any]]:
+        return []
+
     def orders(self, status: str) -> list[dict[str, Any]]:
         self.asked.set()
         return []

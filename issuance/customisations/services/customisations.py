@@ -30,6 +30,9 @@ BACK_TEXT_TOO_LONG = f"Kortets baksida rymmer {BACK_LINES} rader med högst {BAC
 PARTS = ("supplier", "logotype", "issuer_number", "back_text")
 """What a customisation needs before it can be verified, in the order of the page."""
 
+ON_CHANGE = Registry[Callable[[CardCustomisation, "PrintChange"], None]]()
+"""What the packages above do when the print, the supplier or the verification of a customisation changes."""
+
 ON_FIRST_SUPPLIER = Registry[Callable[[CardCustomisation], None]]()
 """What the packages above do when a customisation without a supplier gets its first one."""
 
@@ -71,6 +74,17 @@ class CustomisationData:
                 wrong |= error.fields
         refuse(wrong)
         return CustomisationData(**found)
+
+
+@dataclass(frozen=True)
+class PrintChange:
+    """A change that suppliers of the customisation act on. `printed` means other text or logotype on the card, `verified` that
+    the issuer has verified it. `former_supplier` made its cards before, and is the present supplier if that stays.
+    """
+
+    former_supplier: str
+    printed: bool = False
+    verified: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,15 +179,24 @@ def edit_customisation(*, actor: Actor, customisation_id: UUID, version: int, da
     row = _locked(actor, Action.CREATE_ORGANISATION, customisation_id)
     changes: dict[str, object] = asdict(data.checked())
     refuse(_wrong_supplier(actor, data.supplier_ref, now=row.supplier_ref))
+    change = PrintChange(row.supplier_ref, printed=any(getattr(row, name) != changes[name] for name in _PRINTED))
     another_supplier = row.supplier_ref not in ("", changes["supplier_ref"])
-    if row.verified_at is not None and (another_supplier or any(getattr(row, name) != changes[name] for name in _PRINTED)):
+    if row.verified_at is not None and (another_supplier or change.printed):
         changes |= {"verified_at": None, "verified_by_ref": ""}
     orphaned = not row.supplier_ref
     edit(row, version=version, changes=changes, actor=actor, action="customisation.changed", facts=organisation_fact(row))
     if orphaned:
-        for follow in ON_FIRST_SUPPLIER:
-            follow(row)
+        for give_orders in ON_FIRST_SUPPLIER:
+            give_orders(row)
+    _follow(row, change)
     return row
+
+
+def _follow(row: CardCustomisation, change: PrintChange) -> None:
+    """Calls the packages above if the change is one that suppliers act on."""
+    if change.printed or change.verified or change.former_supplier != row.supplier_ref:
+        for follow in ON_CHANGE:
+            follow(row, change)
 
 
 @transaction.atomic(durable=True)
@@ -197,6 +220,7 @@ def verify_customisation(*, actor: Actor, customisation_id: UUID, seen: Seen | N
         row.save(update_fields=["verified_at", "verified_by_ref"])
         facts = {"issuer_number": row.issuer_number, "logotype_sha256": row.logotype_id, **organisation_fact(row)}
         record(actor, "customisation.verified", row, **facts)
+        _follow(row, PrintChange(row.supplier_ref, verified=True))
         _activate_pending(actor, row)
     return row
 
@@ -271,8 +295,10 @@ def _reused(new_row: CardCustomisation, actor: Actor, where: Mapping[str, str]) 
         name: getattr(new_row, name) for name in (*CustomisationData.__dataclass_fields__, "verified_at", "verified_by_ref")
     }
     facts = {**_facts_of(new_row), **where}
+    change = PrintChange(row.supplier_ref, printed=any(getattr(row, name) != changes[name] for name in _PRINTED))
     if not edit(row, version=row.version, changes=changes, actor=actor, action=_REGISTERED, facts=facts):
         record(actor, _REGISTERED, row, **facts)
+    _follow(row, change)
     return row
 
 

@@ -18,9 +18,9 @@ from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier, Eid
 from issuance.orders.domain import items, rules
-from issuance.orders.domain.order_states import OrderAction, OrderState
+from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
-from issuance.orders.services import order_checks
+from issuance.orders.services import order_checks, withdrawing
 from issuance.organisations.services.holding import hold_organisations
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
@@ -99,7 +99,7 @@ def cancel_order(*, actor: Actor, order_id: UUID) -> CardOrder:
     order = CardOrder.objects.select_for_update(no_key=True).get(pk=seen.pk)
     if order.state != OrderState.CANCELLED:
         now = clock.now()
-        steps.step([order], OrderAction.CANCEL, actor_ref=actor.ref)
+        withdrawing.withdraw([order], actor_ref=actor.ref)
         steps.step([carrier], CarrierAction.CANCEL, actor_ref=actor.ref, ended_at=now)
         steps.step(eids, EidAction.CANCEL, actor_ref=actor.ref, ended_at=now)
     return order

@@ -1,7 +1,7 @@
 """Revocation (spärr): final and immediate, of a carrier with everything on it or of one eID (rules/issuance 6.1)."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
@@ -16,9 +16,9 @@ from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
-from issuance.orders.domain.order_states import OrderAction, OrderState
+from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder
-from issuance.orders.services import eid_orders
+from issuance.orders.services import eid_orders, withdrawing
 from issuance.records.services import steps
 from issuance.revocation.domain import NAMED_REQUESTERS, RFC_5280, SYSTEM_REASONS, RequestChannel, Requester, RevocationReason
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
@@ -27,6 +27,11 @@ from issuance.revocation.services.revocation_limit import RequestedRevocation
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
+from siths_portal.lib.registry import Registry
+
+ON_REVOCATION_IN_PRODUCTION = Registry[Callable[[Sequence[UUID], bool], None]]()
+"""What the packages above do when carriers that are ordered and not sent are revoked, by their ids. The flag is True if only an
+eID on them is revoked."""
 
 _CHANNELS = {"user": "portal", "holder": "portal", "client": "api", "system": "system"}
 _LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
@@ -229,8 +234,10 @@ def _faults_of_time(received_at: dt.datetime | None, since: dt.datetime | None) 
 
 
 def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest) -> None:
+    in_production = sorted({eid.carrier_id for eid in eids if eid.state == EidState.ORDERED})
     _step_eids(eids, actor=actor, request=request)
     ids = [eid.id for eid in eids]
+    _follow_in_production(in_production, only_eid=True)
     eid_orders.cancel_renewals(ids, actor_ref=actor.ref, reason=str(request.reason))
     certificates = CarrierCertificate.objects.filter(eid__in=ids)
     _plan_revocation(certificates, actor=actor, request=request)
@@ -241,6 +248,7 @@ def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: Revocatio
 def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: RevocationRequest) -> None:
     ids = [carrier.id for carrier in carriers]
     with_secret = [carrier.id for carrier in carriers if carrier.puk_secret_id is not None]
+    in_production = [carrier.id for carrier in carriers if carrier.state == CarrierState.ORDERED]
     live = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state__in=_LIVE)
     eids = list(live.order_by("id"))
     waiting = CardOrder.objects.select_for_update(of=("self",), no_key=True).filter(
@@ -257,13 +265,19 @@ def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: Revoca
         puk_secret_id=None,
     )
     _step_eids(eids, actor=actor, request=request)
-    steps.step(orders, OrderAction.CANCEL, actor_ref=actor.ref, facts={"reason": str(request.reason)})
+    withdrawing.withdraw(orders, actor_ref=actor.ref, revocation_reason=str(request.reason))
+    _follow_in_production(in_production, only_eid=False)
     eid_orders.cancel_of_carriers(ids, actor_ref=actor.ref, reason=str(request.reason))
     certificates = CarrierCertificate.objects.filter(carrier__in=ids)
     _plan_revocation(certificates, actor=actor, request=request)
     transactions.end_of_carriers(ids, TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": "carrier-revoked"})
     for carrier_id in with_secret:
         pki.destroy_secrets(carrier_ref(carrier_id), actor_ref=actor.ref)
+
+
+def _follow_in_production(carrier_ids: Sequence[UUID], *, only_eid: bool) -> None:
+    for follow in ON_REVOCATION_IN_PRODUCTION if carrier_ids else ():
+        follow(carrier_ids, only_eid)
 
 
 def _step_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest) -> None:

@@ -12,6 +12,7 @@ from issuance.carriers.models import Carrier
 from issuance.orders.domain.puk_states import PukState
 from issuance.orders.models.orders import CardOrder
 from issuance.records.models.events import Event
+from issuance.suppliers.services import changes
 from pki import service as pki
 
 ACTOR = "system:puk"
@@ -98,6 +99,8 @@ _STATES = {
 def _record(order: CardOrder, state: str, refusal: str) -> None:
     facts = {"puk_refusal": refusal} if refusal else {}
     Event.record(actor_ref=ACTOR, action=f"order.puk_{state}", subject_type="order", subject_ref=str(order.id), facts=facts)
+    if state == PukState.REFUSED:
+        changes.record_refused_puk(order, order.card.number, refusal)
 
 
 def _set(order: CardOrder, state: str, refusal: str = "") -> None:

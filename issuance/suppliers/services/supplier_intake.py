@@ -15,7 +15,7 @@ from issuance.authz import Action, client, policy
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.models import CarrierCertificate
 from issuance.customisations.models import CardCustomisation
-from issuance.customisations.services.customisations import organisation_fact
+from issuance.customisations.services.customisations import PrintChange, organisation_fact
 from issuance.orders.domain import rules
 from issuance.orders.domain.order_states import OrderAction, OrderState
 from issuance.orders.models.orders import CardOrder
@@ -26,7 +26,7 @@ from issuance.people.ports import PersonKey, RegisteredAddress
 from issuance.people.services import people
 from issuance.records.models.events import Document, Event
 from issuance.records.services import steps
-from issuance.suppliers.services import puks
+from issuance.suppliers.services import changes, puks
 from issuance.suppliers.services.supplier_events import (
     lock_order,
     require_accepted,
@@ -188,6 +188,7 @@ def put_logotype(
         subject_ref=str(row.id),
         facts={"from": replaced, "to": sha256, **organisation_fact(row)},
     )
+    changes.record_customisation_change(row, PrintChange(row.supplier_ref, printed=True))
     return row
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from issuance.suppliers.api.v1 import views
+from issuance.suppliers.api.v1 import changes, views
 from siths_portal.lib.rest.json_views import description_view
 
 
@@ -25,6 +25,7 @@ urlpatterns = [
     path(f"{BASE}orders/<uuid:order_id>/certificates", views.OrderCertificates.as_view(), name="supplier-certificates"),
     path(f"{BASE}orders/<uuid:order_id>/events", views.Reports.as_view(), name="supplier-events"),
     path(f"{BASE}orders/<uuid:order_id>/photo", views.Photo.as_view(), name="supplier-photo"),
+    path(f"{BASE}changes", changes.Changes.as_view(), name="supplier-changes"),
     path(f"{BASE}keys", views.Keys.as_view(), name="supplier-keys"),
     path(
         f"{BASE}card-customisations/<customisation_id:customisation_id>",
