@@ -1,4 +1,4 @@
-"""Reports of card suppliers and their outcome in each state of the order, and the changes that suppliers read."""
+"""Reports of card suppliers and their outcome in each state of an item, and the changes that suppliers read."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from issuance.orders.domain.order_states import OrderState
+from issuance.orders.domain.items import ItemKind, ItemState
 
 _MIFARE_ID = re.compile(r"[0-9A-Za-z]{1,10}")
 _REGISTERED_MAIL_ID = re.compile(r"[A-Z]{2}[0-9A-Z]{9}SE")
@@ -101,19 +101,19 @@ class Returned:
 
 type SupplierReport = Produced | Sent | Failed | Returned
 
-_PREDECESSOR = {"produced": OrderState.IN_PRODUCTION, "sent": OrderState.PRODUCED, "returned": OrderState.SENT}
-_COURSE = (OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED, OrderState.SENT, OrderState.RETURNED)
+_PREDECESSOR = {"sent": ItemState.PRODUCED, "returned": ItemState.SENT}
+_COURSE = (ItemState.WAITING, ItemState.IN_PRODUCTION, ItemState.PRODUCED, ItemState.SENT, ItemState.RETURNED)
 
 
-def outcome_of(kind: str, state: OrderState) -> EventOutcome:
-    """Returns the outcome of a first report of `kind` on an order in `state`. A failure applies until the card is sent. After a
-    failure, a return or a cancellation every report is only noted.
+def outcome_of(kind: str, item_kind: ItemKind, state: ItemState) -> EventOutcome:
+    """Returns the outcome of a first report of `kind` on an item in `state`, whose order is accepted. A failure applies until
+    the item is sent. After a failure, a return or a cancellation every report is only noted.
     """
     if state not in _COURSE:
         return EventOutcome.NOTED
     if kind == Failed.kind:
-        return EventOutcome.APPLIED if _COURSE.index(state) < _COURSE.index(OrderState.SENT) else EventOutcome.NOTED
-    required = _PREDECESSOR[kind]
+        return EventOutcome.APPLIED if _COURSE.index(state) < _COURSE.index(ItemState.SENT) else EventOutcome.NOTED
+    required = item_kind.before_produced if kind == Produced.kind else _PREDECESSOR[kind]
     if state is required:
         return EventOutcome.APPLIED
     return EventOutcome.PARKED if _COURSE.index(state) < _COURSE.index(required) else EventOutcome.NOTED

@@ -1,26 +1,58 @@
 """A card supplier's view of its orders and changes, scoped by `visible_to` with the supplier's actor."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
-from issuance.authz import Action, client
+from django.db.models import Count, OuterRef, Subquery
+
+from issuance.authz import Action, client, policy
+from issuance.authz.scope import ScopedQuerySet
 from issuance.orders.domain.order_states import OrderState
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.suppliers.models import SupplierChange
 from issuance.suppliers.services import puks
 from siths_portal.lib.database import feeds
 from siths_portal.lib.errors import Invalid
 
 _SHOWN = ("article", "customisation", "photo")
+_COUNT = OrderItem.objects.filter(order=OuterRef("pk")).order_by().values("order").annotate(count=Count("pk")).values("count")
+
+
+def with_items(*related: str) -> ScopedQuerySet[CardOrder]:
+    """Returns all orders as `CardOrder.objects.with_card`, annotated with `item_count`."""
+    return CardOrder.objects.with_card(*related).annotate(item_count=Subquery(_COUNT))
+
+
+def only_item(order: CardOrder) -> OrderItem | None:
+    """Returns the item of an order of `with_items` if it has a single one, else None. Runs no query."""
+    items = list(order.items.all())
+    return items[0] if order.item_count == 1 else None  # type: ignore[attr-defined]
+
+
+def show_present_puks(orders: Iterable[CardOrder]) -> None:
+    """Sets the PUK states of the only items of orders to `pki`'s present decision, in memory. Runs one query."""
+    puks.show_present_state(item for order in orders if (item := only_item(order)) is not None)
 
 
 def own_orders(*, client_ref: str, state: OrderState, after: UUID | None, limit: int) -> list[CardOrder]:
     """Returns at most `limit` of the supplier's orders in `state`, the oldest first, after the id `after`, with their PUKs'
     present states.
     """
-    rows = CardOrder.objects.with_card().visible_to(client(client_ref), Action.SUPPLY).filter(state=state.value)
+    rows = with_items().visible_to(client(client_ref), Action.SUPPLY).filter(state=state.value)
     if after is not None:
         rows = rows.filter(pk__gt=after)
     found = list(rows.select_related(*_SHOWN).order_by("pk")[:limit])
+    show_present_puks(found)
+    return found
+
+
+def items_after(*, client_ref: str, order_id: UUID, number: int, limit: int) -> list[OrderItem]:
+    """Returns at most `limit` items of the supplier's order after the item `number`, with their PUKs' present states. Raises
+    NotFound.
+    """
+    order = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects, order_id)
+    rows = OrderItem.objects.filter(order=order, number__gt=number).select_related("carrier")
+    found = list(rows.order_by("number")[:limit])
     puks.show_present_state(found)
     return found
 

@@ -30,6 +30,7 @@ DEFAULTS: Mapping[str, Rights] = {
 _EVENTS = {PORTAL: "SI", API: "SI", PKI: "SI", WORKER: "SI"}
 _SEALS = READ | {WORKER: "SI"}
 _MACS = READ | {PKI: "SI"}
+_PROGRESS = "state seq sent_on registered_mail_id puk puk_refusal"
 _ASKED_BY_PORTAL = READ | {PORTAL: "SIU", PKI: "SIU"}
 
 TABLES: Mapping[str, Rights] = {
@@ -66,13 +67,13 @@ TABLES: Mapping[str, Rights] = {
     | {
         PORTAL: "SIU",
         WORKER: "SIU",
-        API: "SU(state seq supplier_ref accepted_at produced_at sent_at sent_on registered_mail_id failure_reason"
-        " puk puk_refusal)",
+        API: "SU(state seq supplier_ref accepted_at produced_at sent_at sent_on registered_mail_id failure_reason)",
     },
     # What was ordered stays as it was. A card that is revoked ends the eID orders on it, also by the API.
     "issuance_eidorder": READ
     | {PORTAL: "SIU(state seq eid_id ended_at)", WORKER: "SIU(state seq eid_id ended_at)", API: "SU(state seq ended_at)"},
-    "issuance_orderitem": READ | {PORTAL: "SI", WORKER: "SI"},
+    # What an item makes stays as it was. A withdrawn order or a revoked card also ends items, in every process.
+    "issuance_orderitem": READ | {PORTAL: f"SIU({_PROGRESS})", WORKER: f"SIU({_PROGRESS})", API: f"SU({_PROGRESS})"},
     "issuance_carrier": READ
     | {
         PORTAL: "SIU",

@@ -104,6 +104,7 @@ class Operation:
     body: Callable[[], dict[str, Any]] = dict
     case: str = ""
     shared: bool = False
+    item: str = ""
     unknown: str = field(default_factory=lambda: str(uuid.UUID(int=2**127)))
 
     def __str__(self) -> str:
@@ -119,6 +120,10 @@ OPERATIONS = [
     Operation("request_certificates", accepted, ok=202, body=card),
     Operation("report_event", accepted, body=lambda: {"type": "failed", "reason": "spoilt"}),
     Operation("read_photo", accepted),
+    Operation("list_items", accepted),
+    Operation("read_item_certificates", certified, item="1"),
+    Operation("request_item_certificates", accepted, ok=202, body=card, item="1"),
+    Operation("report_item_event", accepted, body=lambda: {"type": "failed", "reason": "spoilt"}, item="1"),
     Operation("list_changes", shared=True),
     Operation("read_keys", shared=True),
     Operation("read_customisation", customisation, unknown="9999999999"),
@@ -169,7 +174,7 @@ def perform(operation: Operation, access: AccessWorld, *, unknown: bool = False,
     method, path = SUPPLIER_API[operation.id]
     with undone(), clock.moved_to(access.moment):
         target = operation.unknown if unknown else operation.mine(access) if operation.mine else ""
-        address = re.sub(r"\{\w+\}", target, path)
+        address = re.sub(r"\{\w+\}", target, path.replace("{item}", operation.item))
         body = operation.body() if method in ("POST", "PUT") else None
         return call(method, address, body=body, **caller, **{"Idempotency-Key": "x", "If-Match": "*"})
 
@@ -210,7 +215,8 @@ class TestSupplierApi:
 
 @pytest.mark.parametrize("path", sorted({path for _, path in SUPPLIER_API.values()}))
 def test_a_method_that_is_no_operation_does_not_exist(access: Any, machines: Any, api: None, path: str) -> None:
-    address = re.sub(r"\{order_id\}", str(uuid.UUID(int=1)), path).replace("{customisation_id}", CUSTOMISATION)
+    address = path.replace("{order_id}", str(uuid.UUID(int=1))).replace("{customisation_id}", CUSTOMISATION)
+    address = address.replace("{item}", "1")
     for method in METHODS:
         if (method, path) not in SUPPLIER_API.values():
             with undone():
@@ -312,7 +318,8 @@ def test_every_address_of_the_other_faces_is_named() -> None:
         if name == "api":
             assert {key for key in found if key.startswith("supplier-")} == {
                 "supplier-orders", "supplier-order", "supplier-accept", "supplier-certificates", "supplier-events",
-                "supplier-photo", "supplier-changes", "supplier-keys", "supplier-customisation", "supplier-openapi",
+                "supplier-items", "supplier-item-certificates", "supplier-item-events", "supplier-photo", "supplier-changes",
+                "supplier-keys", "supplier-customisation", "supplier-openapi",
             }  # fmt: skip
             assert {key for key in found if key.startswith("pki-")} == {
                 "pki-certificates", "pki-search", "pki-certificate", "pki-revocations", "pki-openapi",

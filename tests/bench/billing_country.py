@@ -200,9 +200,9 @@ class Country:
                 (eid, "ordered", 1, carrier, row_id("post", person), place, _hsa(person), ordered),
                 (
                     order, "sent", holder, place, article, office, place_id("customisation", 0), SUPPLIER, SETUP.ref,
-                    f"bench-{key}", ordered, ordered, made, at, sent_at.date(), "none",
+                    f"bench-{key}", ordered, ordered, made, at, sent_at.date(),
                 ),
-                (order, 1, "card", carrier, eid),
+                (order, 1, "card", carrier, eid, "sent", sent_at.date(), "none"),
                 (at, f"client:{SUPPLIER}", "order.sent", "order", order, 5, {}),
             )  # fmt: skip
 
@@ -221,7 +221,7 @@ _EID_ORDERED = ("id", "state", "seq", "carrier_id", "post_id", "organisation_id"
 _EID = (*_EID_ORDERED[:-1], "valid_from", "valid_to", "created_at", "activated_at")
 _ORDER = (
     "id", "state", "person_id", "organisation_id", "article_id", "office_id", "customisation_id", "supplier_ref",
-    "ordered_by_ref", "idempotency_key", "ordered_at", "accepted_at", "produced_at", "sent_at", "sent_on", "puk",
+    "ordered_by_ref", "idempotency_key", "ordered_at", "accepted_at", "produced_at", "sent_at", "sent_on",
 )  # fmt: skip
-_ITEM = ("order_id", "number", "kind", "carrier_id", "eid_id")
+_ITEM = ("order_id", "number", "kind", "carrier_id", "eid_id", "state", "sent_on", "puk")
 _EVENT = ("at", "actor_ref", "action", "subject_type", "subject_ref", "subject_seq", "facts")

@@ -8,7 +8,7 @@ from django.db import connection, models
 from issuance.activation.models import EidAppTransaction
 from issuance.carriers.models import Carrier, Eid
 from issuance.orders.models.eid_orders import EidOrder
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.records.services.comparing import Check
 
 _BATCH = 5000
@@ -17,6 +17,7 @@ _MODELS: dict[type[models.Model], tuple[str, str]] = {
     Carrier: ("carrier", "kort"),
     Eid: ("eid", "e-legitimation"),
     CardOrder: ("order", "beställning"),
+    OrderItem: ("item", "del av beställning"),
     EidOrder: ("eid_order", "beställning av eID"),
     EidAppTransaction: ("transaction", "aktivering"),
 }
@@ -29,17 +30,18 @@ def verify_states() -> Check:
     checked, wrong = 0, list[str]()
     for model, (subject, word) in _MODELS.items():
         table = connection.ops.quote_name(model._meta.db_table)
-        for id_, state, seq, recorded_state, recorded_seq in _rows(table, subject):
+        key = "uuid" if isinstance(model._meta.pk, models.UUIDField) else "bigint"
+        for id_, state, seq, recorded_state, recorded_seq in _rows(table, subject, key):
             checked += 1
             if recorded_seq is None:
                 wrong.append(f"{word} {id_} har ingen händelse")
             elif (state, seq) != (recorded_state, recorded_seq):
                 wrong.append(f"{word} {id_} är {state} och enligt händelserna {recorded_state}")
-        wrong += [f"{word} {id_} finns i händelserna men inte i tabellen" for id_ in _missing(table, subject)]
+        wrong += [f"{word} {id_} finns i händelserna men inte i tabellen" for id_ in _missing(table, subject, key)]
     return Check(checked, tuple(wrong))
 
 
-def _rows(table: str, subject: str) -> Iterator[tuple[UUID, str, int, str | None, int | None]]:
+def _rows(table: str, subject: str, key: str) -> Iterator[tuple[UUID | int, str, int, str | None, int | None]]:
     statement = f"""
     SELECT part.id, part.state, part.seq, told.state, told.subject_seq
     FROM (SELECT id, state, seq FROM {table} WHERE id > %s ORDER BY id LIMIT {_BATCH}) AS part LEFT JOIN LATERAL (
@@ -47,7 +49,7 @@ def _rows(table: str, subject: str) -> Iterator[tuple[UUID, str, int, str | None
       WHERE subject_type = %s AND subject_ref = part.id::text AND subject_seq IS NOT NULL ORDER BY subject_seq DESC LIMIT 1
     ) AS told ON TRUE ORDER BY part.id
     """  # noqa: S608  (a table of ours)
-    after = _FIRST
+    after: UUID | int = _FIRST if key == "uuid" else 0
     while True:
         with connection.cursor() as cursor:
             cursor.execute(statement, [after, subject])
@@ -58,10 +60,10 @@ def _rows(table: str, subject: str) -> Iterator[tuple[UUID, str, int, str | None
         after = rows[-1][0]
 
 
-def _missing(table: str, subject: str) -> list[str]:
+def _missing(table: str, subject: str, key: str) -> list[str]:
     statement = f"""
     SELECT subject_ref FROM issuance_event AS told WHERE subject_type = %s AND subject_seq = 1
-    AND NOT EXISTS (SELECT FROM {table} AS kept WHERE kept.id = told.subject_ref::uuid) ORDER BY subject_ref
+    AND NOT EXISTS (SELECT FROM {table} AS kept WHERE kept.id = told.subject_ref::{key}) ORDER BY subject_ref
     """  # noqa: S608  (a table of ours)
     with connection.cursor() as cursor:
         cursor.execute(statement, [subject])

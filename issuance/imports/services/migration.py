@@ -14,14 +14,16 @@ from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.carriers.domain.kinds import CARD_PROFILES, HSA_PROFILES
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
-from issuance.orders.domain.order_states import OrderAction
+from issuance.orders.domain.items import ItemAction
+from issuance.orders.services import progress
 from issuance.orders.services.ordering import eid_of_post
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Post
 from issuance.records.domain.ids import parse_card_serial
 from issuance.records.services import steps
 from issuance.suppliers.services.card_certificates import eid_valid_to
-from issuance.suppliers.services.supplier_events import lock_order, replay_parked, require_accepted
+from issuance.suppliers.services.item_rows import lock_item, require_accepted
+from issuance.suppliers.services.supplier_events import replay_parked
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -87,14 +89,14 @@ def bind_externally_certified_card(
     actor = client(client_ref)
     serial = _serial(card_serial)
     _check_profiles(certificate_serials)
-    rows = lock_order(actor, Action.SUPPLY, order_id)
+    rows = lock_item(actor, Action.SUPPLY, order_id)
     require_accepted(rows.order)
     carrier = rows.carrier
     if carrier.card_serial == serial and not carrier.card_key_sha256:
         return
     if carrier.card_serial or Carrier.objects.filter(card_serial=serial).exists():
         raise Conflict("card-already-bound", "Kortserienumret eller beställningen har redan ett annat kort.")
-    eid = Eid.objects.select_related("post").get(pk=rows.order.eid_id)
+    eid = Eid.objects.select_related("post").get(pk=rows.item.eid_id)
     now = clock.now().replace(microsecond=0)
     valid_to = eid_valid_to(carrier, eid.post, now)
     facts = {"order": str(rows.order.id), "card_serial": serial}
@@ -102,7 +104,8 @@ def bind_externally_certified_card(
     eids = [row for row in rows.eids if row.pk == eid.pk]
     steps.step(eids, EidAction.PLAN_CERTIFICATES, actor_ref=actor.ref, facts={"ca": ca}, valid_from=now, valid_to=valid_to)
     _certify([(carrier, eids[0], certificate_serials)], ca=ca, actor_ref=actor.ref)
-    steps.step([rows.order], OrderAction.START_PRODUCTION, actor_ref=actor.ref, facts={"card_serial": serial, "ca": ca})
+    produced = {"card_serial": serial, "ca": ca}
+    progress.step_items(rows.order, [rows.item], ItemAction.START_PRODUCTION, actor_ref=actor.ref, facts=produced)
     replay_parked(actor, rows)
 
 

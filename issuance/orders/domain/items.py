@@ -1,19 +1,104 @@
-"""Kinds of order items: what an order asks a supplier to make. One declaration holds everything in which a kind differs."""
+"""Order items: what an order asks a supplier to make, the states of an item, and the state of the order that follows from them.
 
+One declaration of each kind holds everything in which a kind differs.
+"""
+
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+
+from issuance.orders.domain.order_states import OrderAction, OrderState
+
+
+class ItemState(StrEnum):
+    """The state of an item. WAITING until its supplier begins; FAILED, RETURNED and CANCELLED are final."""
+
+    WAITING = "waiting"
+    IN_PRODUCTION = "in_production"
+    PRODUCED = "produced"
+    SENT = "sent"
+    FAILED = "failed"
+    RETURNED = "returned"
+    CANCELLED = "cancelled"
+
+
+UNSENT = [state.value for state in (ItemState.WAITING, ItemState.IN_PRODUCTION, ItemState.PRODUCED)]
+"""States of items that are neither sent nor ended."""
+
+
+class ItemAction(StrEnum):
+    """The actions on an item. All but CANCEL are the supplier's."""
+
+    START_PRODUCTION = "production_started"
+    PRODUCE = "produced"
+    SEND = "sent"
+    FAIL = "failed"
+    RETURN = "returned"
+    CANCEL = "cancelled"
+
+
+type Transitions = Mapping[tuple[ItemState, ItemAction], ItemState]
+
+_S, _A = ItemState, ItemAction
+_ENDS: Transitions = {
+    (_S.WAITING, _A.CANCEL): _S.CANCELLED,
+    (_S.WAITING, _A.FAIL): _S.FAILED,
+    (_S.PRODUCED, _A.SEND): _S.SENT,
+    (_S.PRODUCED, _A.FAIL): _S.FAILED,
+    (_S.SENT, _A.RETURN): _S.RETURNED,
+}
+_CERTIFIED: Transitions = {
+    **_ENDS,
+    (_S.WAITING, _A.START_PRODUCTION): _S.IN_PRODUCTION,
+    (_S.IN_PRODUCTION, _A.PRODUCE): _S.PRODUCED,
+    (_S.IN_PRODUCTION, _A.FAIL): _S.FAILED,
+}
+_PRINTED: Transitions = {**_ENDS, (_S.WAITING, _A.PRODUCE): _S.PRODUCED}
 
 
 @dataclass(frozen=True)
 class ItemKind:
-    """A kind of item. `makes_carrier` means that the item is a new carrier, which no other item orders."""
+    """A kind of item. `makes_carrier` means that the item is a new carrier, which no other item orders, and gets certificates
+    before it is produced. `name` is the kind in the supplier API.
+    """
 
     code: str
+    name: str
     makes_carrier: bool
+    transitions: Transitions
+
+    @property
+    def before_produced(self) -> ItemState:
+        """The state in which the item is reported produced."""
+        return ItemState.IN_PRODUCTION if self.makes_carrier else ItemState.WAITING
 
 
-CARD = ItemKind("card", makes_carrier=True)
-RESERVE_CARD = ItemKind("reserve_card", makes_carrier=True)
-LETTER = ItemKind("letter", makes_carrier=False)
+CARD = ItemKind("card", "card", makes_carrier=True, transitions=_CERTIFIED)
+RESERVE_CARD = ItemKind("reserve_card", "reserve_card", makes_carrier=True, transitions=_CERTIFIED)
+LETTER = ItemKind("letter", "puk_letter", makes_carrier=False, transitions=_PRINTED)
 
 ITEM_KINDS = {kind.code: kind for kind in (CARD, RESERVE_CARD, LETTER)}
 """Every kind by its code. A bundle of reserve cards is an order of many items, each a card of its own."""
+
+_WAY = (
+    (ItemState.IN_PRODUCTION, OrderState.IN_PRODUCTION, OrderAction.START_PRODUCTION),
+    (ItemState.PRODUCED, OrderState.PRODUCED, OrderAction.PRODUCE),
+    (ItemState.SENT, OrderState.SENT, OrderAction.SEND),
+)
+_COURSE = (ItemState.WAITING, *(item for item, _order, _action in _WAY))
+_BEHIND = {OrderState.ACCEPTED: 0} | {order: place for place, (_item, order, _action) in enumerate(_WAY, start=1)}
+
+
+def actions_of_order(state: OrderState, items: Collection[ItemState]) -> list[OrderAction]:
+    """Returns the actions that bring an order in `state` to where all its items are, given the states that its items have.
+
+    An order has reached a state when each item that is neither failed nor returned has. It is FAILED or RETURNED when no other
+    item is left; RETURNED if one was sent.
+    """
+    left = [_COURSE.index(item) for item in items if item in _COURSE]
+    if left:
+        behind = _BEHIND.get(state, len(_WAY))
+        return [action for _item, _order, action in _WAY[behind : min(left)]]
+    if ItemState.RETURNED in items:
+        return [*(action for _item, _order, action in _WAY[_BEHIND.get(state, len(_WAY)) :]), OrderAction.RETURN]
+    return [OrderAction.FAIL] if ItemState.FAILED in items else []

@@ -13,7 +13,7 @@ from issuance.authz.scope import ScopedManager, ScopedQuerySet, ScopeRule
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
 from issuance.offices.models import Office
-from issuance.orders.domain.items import ITEM_KINDS
+from issuance.orders.domain.items import CARD, ITEM_KINDS, ItemAction, ItemState
 from issuance.orders.domain.order_states import TRANSITIONS, UNDER_WAY, OrderAction, OrderState
 from issuance.orders.domain.puk_states import PukState
 from issuance.organisations.models import Organisation
@@ -33,10 +33,11 @@ class CardOrderManager(ScopedManager["CardOrder"]):
     """The manager of card orders."""
 
     def with_card(self, *related: str) -> ScopedQuerySet["CardOrder"]:
-        """Returns all orders with their items and the items' carriers and eIDs, so that `card` runs no query. `related` is
-        relative to an item.
+        """Returns all orders with their cards, and the cards' carriers and eIDs, so that `card` runs no query. `related` is
+        relative to an item. Of an order without cards it reads only the first item, since a bundle may have 2,000.
         """
-        items = OrderItem.objects.select_related("carrier", "eid", *related).order_by("number")
+        items = OrderItem.objects.filter(Q(kind=CARD.code) | Q(number=1))
+        items = items.select_related("carrier", "eid", *related).order_by("number")
         return self.get_queryset().prefetch_related(models.Prefetch("items", items))
 
 
@@ -46,8 +47,8 @@ class CardOrder(Stateful):
     `person` is the future holder; empty for a bundle of reserve cards, which have none yet. `supplier_ref` is the registered
     client of its card customisation, and stays when the customisation gets another supplier. It is empty only for orders older
     than suppliers of customisations; no supplier sees those. `ordered_by_ref` and `idempotency_key` together identify one
-    order; `content_sha256` is the hash of the request. `puk` is a `PukState` or empty; `puk_refusal` is the code of its
-    refusal.
+    order; `content_sha256` is the hash of the request. Its state follows from its items (`domain.items`), as do `produced_at`,
+    `sent_at` and `sent_on`, which are those of the last item. `registered_mail_id` is that of the only item.
     """
 
     subject = "order"
@@ -72,8 +73,6 @@ class CardOrder(Stateful):
     sent_on = models.DateField(null=True)
     registered_mail_id = models.CharField(max_length=13, default="")
     failure_reason = models.CharField(max_length=40, default="")
-    puk = models.CharField(max_length=10, default="")
-    puk_refusal = models.CharField(max_length=40, default="")
 
     objects: ClassVar["CardOrderManager"] = CardOrderManager()
     scope = ScopeRule(
@@ -89,10 +88,6 @@ class CardOrder(Stateful):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=[s.value for s in OrderState]), name="issuance_order_state"),
             models.CheckConstraint(condition=Q(state__in=_UNOWNED) | ~Q(supplier_ref=""), name="issuance_order_has_supplier"),
-            models.CheckConstraint(condition=Q(puk__in=["", *(state.value for state in PukState)]), name="issuance_order_puk"),
-            models.CheckConstraint(
-                condition=Q(puk=PukState.REFUSED.value) ^ Q(puk_refusal=""), name="issuance_order_puk_refusal"
-            ),
             models.UniqueConstraint(fields=["ordered_by_ref", "idempotency_key"], name="issuance_order_once_per_key"),
         ]
         indexes = [
@@ -119,8 +114,6 @@ class CardOrder(Stateful):
                 condition=Q(state__in=[OrderState.FAILED.value, OrderState.RETURNED.value]),
                 name="issuance_order_to_nothing",
             ),
-            # For the sweeper and the alarm count of orders that wait for a PUK.
-            models.Index(fields=["puk", "id"], condition=Q(puk__in=WAITING_PUKS), name="issuance_order_puk_waits"),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="issuance_order_sent"),
         ]
 
@@ -132,15 +125,20 @@ class CardOrder(Stateful):
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
         """Reads the row again, and its card at the next access."""
         super().refresh_from_db(*args, **kwargs)
-        self.__dict__.pop("card", None)
+        self.__dict__.pop("latest_card", None)
 
     @cached_property
+    def latest_card(self) -> "OrderItem | None":
+        """Returns the card of the order: its latest. None if it has none, as a bundle or a letter."""
+        cards = [item for item in self.items.all() if item.kind == CARD.code]
+        return max(cards, key=lambda item: item.number, default=None)
+
+    @property
     def card(self) -> "OrderItem":
-        """Returns the card of the order: its latest item that makes a carrier. Raises NotFound if it has none."""
-        made = [item for item in self.items.all() if item.carrier_id is not None]
-        if not made:
+        """Returns `latest_card`. Raises NotFound if there is none."""
+        if self.latest_card is None:
             raise NotFound("order-without-card", "Beställningen gäller inget kort.")
-        return max(made, key=lambda item: item.number)
+        return self.latest_card
 
     @property
     def carrier(self) -> Carrier:
@@ -155,9 +153,7 @@ class CardOrder(Stateful):
     @property
     def eid(self) -> Eid:
         """Returns the eID that is ordered on its card. Raises NotFound if there is none."""
-        if self.card.eid is None:
-            raise NotFound("order-without-eid", "Beställningen gäller inget SITHS eID.")
-        return self.card.eid
+        return self.card.ordered_eid
 
     @property
     def eid_id(self) -> UUID:
@@ -168,16 +164,27 @@ class CardOrder(Stateful):
 _CARRIERLESS = [code for code, kind in ITEM_KINDS.items() if not kind.makes_carrier]
 
 
-class OrderItem(models.Model):
+class OrderItem(Stateful):
     """One thing that an order asks the supplier to make: a card, one reserve card of a bundle, or a letter (`domain.items`).
     `number` counts from 1 within the order. `carrier` is the new carrier, which no other item makes; `eid` is the eID on it.
+
+    The supplier reports on items. `puk` is a `PukState` or empty; `puk_refusal` is the code of its refusal. The lock of the
+    order also covers its items.
     """
+
+    subject = "item"
+    swedish = "Beställningens del"
+    states = ItemState
 
     order = models.ForeignKey(CardOrder, on_delete=models.PROTECT, related_name="items")
     number = models.PositiveSmallIntegerField()
     kind = models.CharField(max_length=20)
     carrier = models.OneToOneField(Carrier, null=True, on_delete=models.PROTECT, related_name="item")
     eid = models.OneToOneField(Eid, null=True, on_delete=models.PROTECT, related_name="item")
+    sent_on = models.DateField(null=True)
+    registered_mail_id = models.CharField(max_length=13, default="")
+    puk = models.CharField(max_length=10, default="")
+    puk_refusal = models.CharField(max_length=40, default="")
 
     class Meta:
         constraints = [
@@ -187,7 +194,21 @@ class OrderItem(models.Model):
                 name="issuance_item_makes_carrier",
             ),
             models.UniqueConstraint(fields=["order", "number"], name="issuance_item_number"),
+            models.CheckConstraint(condition=Q(state__in=[state.value for state in ItemState]), name="issuance_item_state"),
+            models.CheckConstraint(condition=Q(puk__in=["", *(state.value for state in PukState)]), name="issuance_item_puk"),
+            models.CheckConstraint(condition=Q(puk=PukState.REFUSED.value) ^ Q(puk_refusal=""), name="issuance_item_puk_refusal"),
         ]
+        indexes = [
+            # For the state of an order, which follows from those of its items.
+            models.Index(fields=["order", "state"], name="issuance_item_order_state"),
+            # For the sweeper and the alarm count of items that wait for a PUK.
+            models.Index(fields=["puk", "id"], condition=Q(puk__in=WAITING_PUKS), name="issuance_item_puk_waits"),
+        ]
+
+    @property
+    def transitions(self) -> Mapping[tuple[ItemState, ItemAction], ItemState]:
+        """Returns the transitions of its kind."""
+        return ITEM_KINDS[self.kind].transitions
 
     @property
     def made(self) -> Carrier:
@@ -195,3 +216,10 @@ class OrderItem(models.Model):
         if self.carrier is None:
             raise NotFound("item-without-carrier", "Beställningen gäller inget kort.")
         return self.carrier
+
+    @property
+    def ordered_eid(self) -> Eid:
+        """Returns the eID that is ordered on its carrier. Raises NotFound if there is none."""
+        if self.eid is None:
+            raise NotFound("order-without-eid", "Beställningen gäller inget SITHS eID.")
+        return self.eid

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from issuance.orders.domain.items import ItemAction, ItemState
 from issuance.orders.domain.order_states import OrderAction
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
+from issuance.orders.services import progress
 from issuance.records.services import steps
 from siths_portal.lib.registry import Registry
 
@@ -12,12 +14,14 @@ ON_WITHDRAWAL = Registry[Callable[[Sequence[CardOrder], bool], None]]()
 
 
 def withdraw(orders: Sequence[CardOrder], *, actor_ref: str, revocation_reason: str = "") -> None:
-    """Withdraws locked, queued orders in the caller's transaction. `revocation_reason` is set if their cards are revoked, and
-    is a fact of the event. Raises IllegalTransition if a supplier has accepted one.
+    """Withdraws locked, queued orders with their items in the caller's transaction. `revocation_reason` is set if their cards
+    are revoked, and is a fact of the events. Raises IllegalTransition if a supplier has accepted one.
     """
     if not orders:
         return
-    facts = {"reason": revocation_reason} if revocation_reason else None
+    facts = {"reason": revocation_reason} if revocation_reason else {}
     steps.step(orders, OrderAction.CANCEL, actor_ref=actor_ref, facts=facts)
+    items = list(OrderItem.objects.filter(order__in=orders, state=ItemState.WAITING.value).order_by("pk"))
+    steps.step(items, ItemAction.CANCEL, actor_ref=actor_ref, facts=lambda item: progress.item_facts(item) | facts)
     for follow in ON_WITHDRAWAL:
         follow(orders, bool(revocation_reason))

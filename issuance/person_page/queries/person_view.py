@@ -145,9 +145,10 @@ def _carriers(actor: Actor, person_id: UUID) -> QuerySet[Carrier]:
 
 @prepared
 def _orders(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[CardOrder]:
-    """Returns the orders of carriers, annotated with the carrier's id and the right to remove the order."""
+    """Returns the orders of carriers, annotated with the carrier's id, its PUK's state, and the right to remove the order."""
     ordered = CardOrder.objects.with_rights(actor, [Action.REMOVE_ORDER]).filter(items__carrier__in=carrier_ids)
-    return ordered.annotate(ordered_carrier=F("items__carrier")).select_related("office")
+    of_item = {"ordered_carrier": F("items__carrier"), "item_puk": F("items__puk"), "item_refusal": F("items__puk_refusal")}
+    return ordered.annotate(**of_item).select_related("office")
 
 
 @prepared
@@ -285,14 +286,14 @@ def _order(order: CardOrder) -> OrderView:
         ordered_at=order.ordered_at,
         sent_on=order.sent_on,
         registered_mail_id=order.registered_mail_id,
-        puk_text=wording.label(words.PUK_STATE, order.puk) if order.puk else "",
-        puk_refused=_puk_refused(order),
+        puk_text=wording.label(words.PUK_STATE, order.item_puk) if order.item_puk else "",  # type: ignore[attr-defined]
+        puk_refused=_puk_refused(order.state, order.item_refusal),  # type: ignore[attr-defined]
     )
 
 
-def _puk_refused(order: CardOrder) -> str:
+def _puk_refused(state: str, refusal: str) -> str:
     """Returns the reason why the PUK of a pending order was refused."""
-    return wording.label(words.PUK_REFUSAL, order.puk_refusal) if order.puk_refusal and order.state in UNDER_WAY else ""
+    return wording.label(words.PUK_REFUSAL, refusal) if refusal and state in UNDER_WAY else ""
 
 
 def _links(certificates: list[CarrierCertificate]) -> tuple[CertificateLink, ...]:

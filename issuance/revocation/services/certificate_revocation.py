@@ -17,10 +17,9 @@ from issuance.carriers.domain import carrier_states
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
-from issuance.orders.domain import order_states
-from issuance.orders.domain.order_states import OrderAction, OrderState
-from issuance.orders.models.orders import CardOrder
-from issuance.records.services import steps
+from issuance.orders.domain.items import ItemAction, ItemState
+from issuance.orders.models.orders import OrderItem
+from issuance.orders.services import progress
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services.revocation import revoke_locked, revoke_locked_eids
 from pki import service as pki
@@ -49,7 +48,7 @@ def revoke_unusable(certificate_ids: Iterable[UUID]) -> int:
     """Revokes carriers and eIDs that the revoked certificates leave unusable, and returns for how many carriers.
 
     Repeatable. A carrier is revoked if its person-id certificates are, or if any certificate is while the card is in production
-    and can no longer be completed; its order then fails. An eID is revoked if its certificates are.
+    and can no longer be completed; its item then fails. An eID is revoked if its certificates are.
     """
     with connection.cursor() as cursor:
         cursor.execute(_CONCERNED, [[str(id_) for id_ in certificate_ids], _LIVE_CARRIER, _LIVE_EID])
@@ -73,14 +72,15 @@ def _revoke_one(carrier_id: UUID) -> bool:
     if carrier.state in carrier_states.INVALID:
         return False
     eids = list(Eid.objects.select_for_update(no_key=True).filter(carrier=carrier).order_by("id"))
-    order = CardOrder.objects.select_for_update(of=("self",), no_key=True).filter(items__carrier=carrier).first()
+    items = OrderItem.objects.select_for_update(of=("self", "order"), no_key=True).select_related("order")
+    item = items.filter(carrier=carrier).first()
     by_owner = _revoked_by_owner(carrier)
     everything = [revoked for owned in by_owner.values() for revoked in owned]
     if any(everything) if carrier.state == CarrierState.ORDERED else all(by_owner.get(None, everything)):
         revoke_locked([carrier], actor=actor, reason=_REASON)
-        if order is not None and (OrderState(order.state), OrderAction.FAIL) in order_states.TRANSITIONS:
+        if item is not None and item.state in (ItemState.IN_PRODUCTION, ItemState.PRODUCED):
             reason = _REASON.value.replace("_", "-")
-            steps.step([order], OrderAction.FAIL, actor_ref=actor.ref, facts={"reason": reason}, failure_reason=reason)
+            progress.step_items(item.order, [item], ItemAction.FAIL, actor_ref=actor.ref, facts={"reason": reason}, reason=reason)
         return True
     ended = [eid for eid in eids if eid.state in _LIVE_EID and eid.id in by_owner and all(by_owner[eid.id])]
     if ended:

@@ -19,7 +19,8 @@ from issuance.carriers.domain.kinds import HSA_PROFILES, CarrierKind, Owner, Sta
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain import rules
-from issuance.orders.domain.order_states import OrderAction
+from issuance.orders.domain.items import ItemAction
+from issuance.orders.services import progress
 from issuance.orders.services.order_checks import common_name, top_organisation
 from issuance.orders.services.ordering import post_ends_at
 from issuance.organisations.models import Organisation
@@ -27,7 +28,8 @@ from issuance.people.models.persons import Person, Post
 from issuance.people.services import people
 from issuance.records.domain.ids import PersonId, parse_card_serial
 from issuance.records.services import steps
-from issuance.suppliers.services.supplier_events import lock_order, replay_parked, require_accepted
+from issuance.suppliers.services.item_rows import lock_item, require_accepted
+from issuance.suppliers.services.supplier_events import replay_parked
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
@@ -44,9 +46,10 @@ _ENDED = {
 
 
 def request_certificates(
-    *, client_ref: str, order_id: UUID, card_serial: str, card_key_spki: bytes, csrs: Mapping[str, bytes]
+    *, client_ref: str, order_id: UUID, card_serial: str, card_key_spki: bytes, csrs: Mapping[str, bytes], item: int | None = None
 ) -> list[UUID]:
-    """Binds the card to the accepted order's carrier and plans its certificates, in one transaction.
+    """Binds the card to the carrier of an item of the accepted order and plans its certificates, in one transaction. `item` is
+    the item's number; None means the only one.
 
     `csrs` has a DER request for each certificate that a card of this kind gets during production, with keys of one type.
     `card_key_spki` is the DER of a P-256 key. Returns the ids in the order of the kind's declaration; a repeated call returns the
@@ -61,7 +64,7 @@ def request_certificates(
     _check_card_key(card_key_spki, csrs)
     card = _Card(serial, card_key_spki, csrs)
     try:
-        return _bind(client_ref, order_id, card)
+        return _bind(client_ref, order_id, item, card)
     except IntegrityError as error:
         if "issuance_one_carrier_per" not in str(error):
             raise
@@ -84,9 +87,9 @@ class _Card:
 
 
 @transaction.atomic(durable=True)
-def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
+def _bind(client_ref: str, order_id: UUID, item: int | None, card: _Card) -> list[UUID]:
     actor = client(client_ref)
-    rows = lock_order(actor, Action.SUPPLY, order_id)
+    rows = lock_item(actor, Action.SUPPLY, order_id, item)
     carrier, card_order = rows.carrier, rows.order
     kind = kinds.kind_of(carrier.kind)
     if set(card.csrs) != set(kind.profiles(stage=Stage.PERSONALISATION)):
@@ -100,7 +103,7 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
         replay_parked(actor, rows)
         return ids
     now = clock.now().replace(microsecond=0)
-    eid = Eid.objects.select_related("post", "organisation").get(pk=card_order.eid_id)
+    eid = Eid.objects.select_related("post", "organisation").get(pk=rows.item.eid_id)
     valid_to = eid_valid_to(carrier, eid.post, now)
     if eid.post.ended_at is not None or valid_to <= now:
         raise Conflict("post-ended", "Uppdraget har upphört sedan kortet beställdes. Rapportera beställningen som misslyckad.")
@@ -132,7 +135,7 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
     )
     _store_certificates(planned, carrier, eid, card)
     certified = {"card_serial": card.serial, "certificates": {profile: str(id_) for profile, id_ in planned.items()}}
-    steps.step([card_order], OrderAction.START_PRODUCTION, actor_ref=actor.ref, facts=certified)
+    progress.step_items(card_order, [rows.item], ItemAction.START_PRODUCTION, actor_ref=actor.ref, facts=certified)
     replay_parked(actor, rows)
     return ids
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.customisations import PrintChange
+from issuance.orders.domain.items import UNSENT
 from issuance.orders.domain.order_states import UNDER_WAY
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.suppliers.domain import ChangeKind, ChangeReason
@@ -61,14 +62,14 @@ def record_withdrawal(orders: Sequence[CardOrder], by_revocation: bool) -> None:
 def record_revocation(carrier_ids: Sequence[UUID], only_eid: bool) -> None:
     """Records that carriers, or only an eID on them, are revoked, for those that a supplier has still to send."""
     reason = ChangeReason.EID_REVOKED if only_eid else ChangeReason.CARD_REVOKED
-    items = OrderItem.objects.filter(carrier__in=carrier_ids, order__state__in=UNDER_WAY).order_by("order", "number")
+    items = OrderItem.objects.filter(carrier__in=carrier_ids, state__in=UNSENT).order_by("order", "number")
     rows = items.values_list("order__supplier_ref", "order", "number")
     record_change(ChangeKind.REVOKED, [Subject(ref, reason.value, order_id, number) for ref, order_id, number in rows])
 
 
-def record_refused_puk(order: CardOrder, item: int, refusal: str) -> None:
+def record_refused_puk(item: OrderItem, refusal: str) -> None:
     """Records that the PUK of an item was refused, with the code of its refusal. Its supplier sends another."""
-    record_change(ChangeKind.PUK_REFUSED, [Subject(order.supplier_ref, refusal, order.pk, item)])
+    record_change(ChangeKind.PUK_REFUSED, [Subject(item.order.supplier_ref, refusal, item.order_id, item.number)])
 
 
 def record_customisation_change(row: CardCustomisation, change: PrintChange) -> None:

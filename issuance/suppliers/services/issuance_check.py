@@ -12,8 +12,8 @@ from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.domain.kinds import CARD_PROFILES, HSA_PROFILES, Need, Owner
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import CarrierCertificate
-from issuance.orders.domain.order_states import OrderState
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.domain.items import ItemState
+from issuance.orders.models.orders import OrderItem
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import PersonIdentifier
 from issuance.people.services.people import PREFERENCE
@@ -21,14 +21,14 @@ from issuance.records.domain.ids import PersonId, PersonIdKind
 from issuance.suppliers.services.card_certificates import hsa_subject, person_id_subject, subject_alternative
 from pki import service as pki
 
-_IN_PRODUCTION = (OrderState.IN_PRODUCTION, OrderState.PRODUCED, OrderState.SENT)
+_IN_PRODUCTION = (ItemState.IN_PRODUCTION, ItemState.PRODUCED, ItemState.SENT)
 
 
 @dataclass(frozen=True)
-class _Order:
-    """The order of a card. `person_id` is the person's current number, `top` the organisation named in certificates."""
+class _Ordered:
+    """The ordered card, as an item. `person_id` is the person's current number, `top` the organisation named in certificates."""
 
-    order: CardOrder
+    item: OrderItem
     person_id: PersonId | None
     top: Organisation
 
@@ -90,10 +90,10 @@ def _is_signed_for(kind: str) -> bool:
     return Need.SIGNED_RECEIPT in kinds.kind_of(kind).activation
 
 
-def _fault(certificate: pki.CardCertificate, link: _Link, ordered: _Order) -> str:
+def _fault(certificate: pki.CardCertificate, link: _Link, ordered: _Ordered) -> str:
     """Returns the reason why the certificate must not be signed, or an empty string if it agrees with its order."""
-    carrier, eid = ordered.order.carrier, ordered.order.eid
-    if ordered.order.state not in _IN_PRODUCTION or carrier.state in INVALID or eid.state != EidState.ORDERED:
+    carrier, eid = ordered.item.made, ordered.item.ordered_eid
+    if ordered.item.state not in _IN_PRODUCTION or carrier.state in INVALID or eid.state != EidState.ORDERED:
         return "order-state"
     kind = kinds.kind_of(carrier.kind)
     if link.profile != certificate.profile or link.profile not in kind.profiles():
@@ -114,9 +114,9 @@ def _fault(certificate: pki.CardCertificate, link: _Link, ordered: _Order) -> st
     return ""
 
 
-def _names(profile: str, ordered: _Order) -> tuple[bytes, bytes] | None:
+def _names(profile: str, ordered: _Ordered) -> tuple[bytes, bytes] | None:
     """Returns subject and subjectAltName in DER as the order requires. Returns None if the person has no current number."""
-    person, eid = ordered.order.carrier.holder, ordered.order.eid
+    person, eid = ordered.item.made.holder, ordered.item.ordered_eid
     if profile in HSA_PROFILES:
         subject = hsa_subject(person, eid, ordered.top)
     elif ordered.person_id is None:
@@ -126,15 +126,15 @@ def _names(profile: str, ordered: _Order) -> tuple[bytes, bytes] | None:
     return pki.certificate_names(profile, subject, subject_alternative(eid, profile))
 
 
-def _orders(carrier_ids: Iterable[UUID]) -> dict[UUID, _Order]:
+def _orders(carrier_ids: Iterable[UUID]) -> dict[UUID, _Ordered]:
     """Returns the portal's own orders of these carriers, by carrier."""
-    rows = CardOrder.objects.with_card("carrier__person", "eid__organisation")
-    rows = rows.filter(items__carrier__in=list(carrier_ids), items__carrier__origin="portal")
-    orders = list(rows)
-    numbers = _person_ids({order.carrier.holder_id for order in orders})
-    tops = _top_organisations({order.eid.organisation for order in orders})
+    rows = OrderItem.objects.select_related("carrier__person", "eid__organisation")
+    items = {item.made.pk: item for item in rows.filter(carrier__in=list(carrier_ids), carrier__origin="portal")}
+    numbers = _person_ids({item.made.holder_id for item in items.values()})
+    tops = _top_organisations({item.ordered_eid.organisation for item in items.values()})
     return {
-        order.carrier_id: _Order(order, numbers.get(order.carrier.holder_id), tops[order.eid.organisation_id]) for order in orders
+        carrier_id: _Ordered(item, numbers.get(item.made.holder_id), tops[item.ordered_eid.organisation_id])
+        for carrier_id, item in items.items()
     }
 
 

@@ -2,9 +2,9 @@
 
 from django.db.models import Min
 
-from issuance.orders.domain.order_states import UNDER_WAY, OrderState
+from issuance.orders.domain.items import UNSENT, ItemState
 from issuance.orders.domain.puk_states import PukState
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import OrderItem
 from issuance.suppliers.domain import EventOutcome, Sent
 from issuance.suppliers.models import SupplierEvent
 from siths_portal.lib import clock
@@ -18,9 +18,7 @@ _WAITING = metrics.gauge(
 
 def measure() -> None:
     """Sets the gauges."""
-    _REFUSED.set(CardOrder.objects.filter(puk=PukState.REFUSED.value, state__in=UNDER_WAY).count())
-    parked = SupplierEvent.objects.filter(
-        kind=Sent.kind, status=EventOutcome.PARKED.value, item__order__state=OrderState.PRODUCED.value
-    )
+    _REFUSED.set(OrderItem.objects.filter(puk=PukState.REFUSED.value, state__in=UNSENT).count())
+    parked = SupplierEvent.objects.filter(kind=Sent.kind, status=EventOutcome.PARKED.value, item__state=ItemState.PRODUCED.value)
     oldest = parked.aggregate(oldest=Min("received_at"))["oldest"]
     _WAITING.set((clock.now() - oldest).total_seconds() if oldest else 0)

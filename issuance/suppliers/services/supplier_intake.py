@@ -26,12 +26,9 @@ from issuance.people.ports import PersonKey, RegisteredAddress
 from issuance.people.services import people
 from issuance.records.models.events import Document, Event
 from issuance.records.services import steps
-from issuance.suppliers.services import changes, puks
-from issuance.suppliers.services.supplier_events import (
-    lock_order,
-    require_accepted,
-    require_not_withdrawn,
-)
+from issuance.suppliers import queries
+from issuance.suppliers.services import changes
+from issuance.suppliers.services.item_rows import item_of, require_accepted, require_not_withdrawn
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Forbidden, Gone, Invalid, NotFound
@@ -62,7 +59,7 @@ def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 10
     """Returns at most `limit` of the supplier's queued orders, the oldest first, after the id `after`. Leaves out orders whose
     card customisation is no longer verified, because nobody has checked its print (ADR 0189).
     """
-    rows = CardOrder.objects.with_card("carrier__person").visible_to(client(client_ref), Action.SUPPLY)
+    rows = queries.with_items("carrier__person").visible_to(client(client_ref), Action.SUPPLY)
     rows = rows.filter(state=OrderState.QUEUED.value)
     rows = rows.filter(customisation__verified_at__isnull=False)
     if after is not None:
@@ -72,10 +69,9 @@ def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 10
 
 def order(*, client_ref: str, order_id: UUID) -> CardOrder:
     """Returns an order of the supplier with the present state of its PUK. Raises NotFound."""
-    found = policy.get(
-        client(client_ref), Action.SUPPLY, CardOrder.objects.with_card("carrier__person").select_related(*_SHOWN), order_id
-    )
-    puks.show_present_state([found])
+    rows = queries.with_items("carrier__person").select_related(*_SHOWN)
+    found = policy.get(client(client_ref), Action.SUPPLY, rows, order_id)
+    queries.show_present_puks([found])
     return found
 
 
@@ -83,14 +79,18 @@ def is_being_made(card_order: CardOrder) -> bool:
     """Returns True while the supplier works on the card: accepted, not sent, and not revoked. Only then does the supplier get
     the name, the photo and the address. Afterwards it still reads the order's state.
     """
-    return card_order.state in _OPEN and card_order.carrier.state == CarrierState.ORDERED
+    card = card_order.latest_card
+    return card_order.state in _OPEN and (card is None or card.made.state == CarrierState.ORDERED)
 
 
-def certificate_ids(*, client_ref: str, order_id: UUID) -> dict[str, UUID]:
-    """Returns the ids of the certificates requested for the supplier's order, by profile. Raises NotFound, Conflict."""
-    found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects.with_card(), order_id)
+def certificate_ids(*, client_ref: str, order_id: UUID, item: int | None = None) -> dict[str, UUID]:
+    """Returns the ids of the certificates requested for an item of the supplier's order, by profile. `item` is the item's
+    number; None means the only one. Raises NotFound, Conflict.
+    """
+    found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects, order_id)
     require_accepted(found)
-    return dict(CarrierCertificate.objects.filter(carrier=found.carrier_id).values_list("profile", "certificate_id"))
+    carrier_id = item_of(found, item).made.pk
+    return dict(CarrierCertificate.objects.filter(carrier=carrier_id).values_list("profile", "certificate_id"))
 
 
 @transaction.atomic(durable=True)
@@ -99,12 +99,13 @@ def accept(*, client_ref: str, order_id: UUID) -> CardOrder:
     withdrawn or its card customisation is not verified.
     """
     actor = client(client_ref)
-    rows = lock_order(actor, Action.SUPPLY, order_id)
-    require_not_withdrawn(rows.order)
-    if rows.order.state == OrderState.QUEUED and rows.order.customisation.verified_at is None:
+    locked = CardOrder.objects.select_for_update(of=("self",), no_key=True).select_related("customisation")
+    row = policy.get(actor, Action.SUPPLY, locked, order_id)
+    require_not_withdrawn(row)
+    if row.state == OrderState.QUEUED and row.customisation.verified_at is None:
         raise Conflict("customisation-not-verified", "Kortanpassningen väntar på verifiering. Hämta beställningen senare.")
-    if rows.order.state == OrderState.QUEUED:
-        steps.step([rows.order], OrderAction.ACCEPT, actor_ref=actor.ref, accepted_at=clock.now())
+    if row.state == OrderState.QUEUED:
+        steps.step([row], OrderAction.ACCEPT, actor_ref=actor.ref, accepted_at=clock.now())
     return order(client_ref=client_ref, order_id=order_id)
 
 

@@ -18,7 +18,7 @@ from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.domain.kinds import HSA_PROFILES, PERSON_ID_PROFILES
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
-from issuance.orders.domain.items import CARD
+from issuance.orders.domain.items import CARD, ItemState
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import PukState
 from issuance.orders.models.orders import CardOrder, OrderItem
@@ -47,9 +47,8 @@ _EID = (
 _ORDER = (
     "id", "state", "person_id", "organisation_id", "article_id", "office_id", "customisation_id", "supplier_ref",
     "ordered_by_ref", "idempotency_key", "content_sha256", "ordered_at", "accepted_at", "produced_at", "sent_at", "sent_on",
-    "puk",
 )  # fmt: skip
-_ITEM = ("order_id", "number", "kind", "carrier_id", "eid_id")
+_ITEM = ("order_id", "number", "kind", "carrier_id", "eid_id", "state", "sent_on", "puk")
 _CERTIFICATE = ("certificate_id", "carrier_id", "eid_id", "profile")
 
 _STATES = (
@@ -232,12 +231,14 @@ def _add_order(rows: _Rows, one: Loaded, card: Card, eid: str) -> None:
         return
     place, key = one.posts[0].place, f"demo-scale-{card.id}"
     order_id = row_id(f"order {card.id}", index)
-    rows.items.append((order_id, 1, CARD.code, card.id, eid))
+    sent_on = times[2].date() if times[2] else None
+    item = ItemState.WAITING if state is OrderState.ACCEPTED else ItemState(state.value)
+    puk = PukState.NONE.value if times[1] else ""
+    rows.items.append((order_id, 1, CARD.code, card.id, eid, item.value, sent_on, puk))
     rows.orders.append((
         order_id, state.value, one.id, organisation_id(place), card.article,
         place_id("office", place.offices[index % len(place.offices)]), place_id("customisation", customisation_number(place)),
-        SUPPLIER, ACTOR, key, "", _stamp(made - DAY), *map(_stamp, times),
-        times[2].date() if times[2] else None, PukState.NONE.value if times[1] else "",
+        SUPPLIER, ACTOR, key, "", _stamp(made - DAY), *map(_stamp, times), sent_on,
     ))  # fmt: skip
 
 

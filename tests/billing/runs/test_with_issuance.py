@@ -55,7 +55,7 @@ def made(world, *kinds: str) -> CardOrder:
                 valid_to=now + dt.timedelta(days=1800), created_at=now,
             )  # fmt: skip
             steps.begin([carrier], "ordered", actor_ref="user:test", facts={})
-        OrderItem.objects.create(order=order, number=number, kind=kind, carrier=carrier)
+        OrderItem.objects.create(order=order, number=number, kind=kind, carrier=carrier, state="sent")
     spoilt = {"card": min, "reserve_card": max}.get(kinds[0])
     if spoilt and len(kinds) > 1:
         item = spoilt(order.items.all(), key=lambda item: item.number)

@@ -15,7 +15,7 @@ from issuance.carriers.domain import eid_states
 from issuance.carriers.domain.carrier_states import INVALID, CarrierAction, CarrierState
 from issuance.carriers.domain.kinds import ORDINARY_CARD
 from issuance.carriers.models import Carrier
-from issuance.orders.domain import order_states
+from issuance.orders.domain import items, order_states
 from issuance.records.models.events import Event
 from issuance.records.services import steps
 from issuance.suppliers.domain import EventOutcome, outcome_of
@@ -56,6 +56,28 @@ cancelled   .        .                  .        .    .      .        .
 """
 
 
+CARD_ITEM = """
+              production_started produced sent failed returned cancelled
+waiting       in_production      .        .    failed .        cancelled
+in_production .                  produced .    failed .        .
+produced      .                  .        sent failed .        .
+sent          .                  .        .    .      returned .
+failed        .                  .        .    .      .        .
+returned      .                  .        .    .      .        .
+cancelled     .                  .        .    .      .        .
+"""
+LETTER_ITEM = """
+              production_started produced sent failed returned cancelled
+waiting       .                  produced .    failed .        cancelled
+in_production .                  .        .    .      .        .
+produced      .                  .        sent failed .        .
+sent          .                  .        .    .      returned .
+failed        .                  .        .    .      .        .
+returned      .                  .        .    .      .        .
+cancelled     .                  .        .    .      .        .
+"""
+
+
 def cells(matrix: str) -> dict[tuple[str, str], str]:
     head, *rows = [line.split() for line in matrix.strip().splitlines()]
     return {(row[0], action): cell for row in rows for action, cell in zip(head, row[1:], strict=True)}
@@ -67,6 +89,8 @@ def cells(matrix: str) -> dict[tuple[str, str], str]:
         (CARRIER, ORDINARY_CARD.transitions, CarrierState, CarrierAction),
         (EID, eid_states.TRANSITIONS, eid_states.EidState, eid_states.EidAction),
         (ORDER, order_states.TRANSITIONS, order_states.OrderState, order_states.OrderAction),
+        (CARD_ITEM, items.CARD.transitions, items.ItemState, items.ItemAction),
+        (LETTER_ITEM, items.LETTER.transitions, items.ItemState, items.ItemAction),
     ],
 )
 def test_every_cell_of_the_table(matrix: str, table: Any, states: type[StrEnum], actions: type[StrEnum]) -> None:
@@ -78,7 +102,7 @@ def test_every_cell_of_the_table(matrix: str, table: Any, states: type[StrEnum],
 @pytest.mark.parametrize(
     ("kind", "wanted"),
     [
-        # accepted, in_production, produced, sent, returned, failed
+        # waiting, in_production, produced, sent, returned, failed
         ("produced", "parked applied noted noted noted noted"),
         ("sent", "parked parked applied noted noted noted"),
         ("returned", "parked parked parked applied noted noted"),
@@ -86,8 +110,34 @@ def test_every_cell_of_the_table(matrix: str, table: Any, states: type[StrEnum],
     ],
 )
 def test_what_a_report_leads_to_in_each_state(kind: str, wanted: str) -> None:
-    states = [order_states.OrderState(name) for name in ["accepted", "in_production", "produced", "sent", "returned", "failed"]]
-    assert [outcome_of(kind, state) for state in states] == [EventOutcome(name) for name in wanted.split()]
+    states = [items.ItemState(name) for name in ["waiting", "in_production", "produced", "sent", "returned", "failed"]]
+    assert [outcome_of(kind, items.CARD, state) for state in states] == [EventOutcome(name) for name in wanted.split()]
+
+
+def test_a_letter_is_produced_without_certificates() -> None:
+    assert outcome_of("produced", items.LETTER, items.ItemState.WAITING) is EventOutcome.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("state", "of_items", "actions"),
+    [
+        ("queued", "waiting", ""),
+        ("accepted", "waiting in_production", ""),
+        ("accepted", "in_production produced sent", "production_started"),
+        ("in_production", "in_production failed", ""),
+        ("accepted", "sent failed", "production_started produced sent"),
+        ("produced", "produced returned", ""),
+        ("sent", "sent returned failed", ""),
+        ("sent", "returned failed", "returned"),
+        ("in_production", "failed", "failed"),
+        ("accepted", "returned failed", "production_started produced sent returned"),
+    ],
+)
+def test_an_order_is_where_all_its_items_are(state: str, of_items: str, actions: str) -> None:
+    found = items.actions_of_order(order_states.OrderState(state), [items.ItemState(item) for item in of_items.split()])
+    assert found == [order_states.OrderAction(action) for action in actions.split()]
+    for action in found:
+        state = order_states.TRANSITIONS[order_states.OrderState(state), action]
 
 
 def carrier_in(world: Any, state: CarrierState) -> Carrier:

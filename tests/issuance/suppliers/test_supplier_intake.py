@@ -22,7 +22,7 @@ from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.customisations import verify_customisation
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.rules import DeliveryMethod
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.orders.services import ordering
 from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.records.models.events import Event
@@ -71,14 +71,17 @@ def produced(order: CardOrder, serial: str | None = None) -> Produced:
     return Produced("0123456789", puk_jwe(order.id, serial or card(1).serial))
 
 
-def steps(name: str, pk: uuid.UUID) -> Any:
+def steps(name: str, pk: Any) -> Any:
     """The events of a row that are steps of its life."""
     return Event.objects.filter(subject_type=name, subject_ref=str(pk)).exclude(subject_seq=None).order_by("subject_seq")
 
 
 def seq_agrees(order: CardOrder) -> bool:
     """True if each row of the order has as many steps as events."""
-    rows = [("order", CardOrder, order.id), ("carrier", Carrier, order.carrier_id), ("eid", Eid, order.eid_id)]
+    rows: list[tuple[str, Any, Any]] = [
+        ("order", CardOrder, order.id), ("carrier", Carrier, order.carrier_id), ("eid", Eid, order.eid_id),
+        ("item", OrderItem, order.card.pk),
+    ]  # fmt: skip
     return all(model.objects.get(pk=pk).seq == steps(name, pk).count() for name, model, pk in rows)
 
 
@@ -495,10 +498,10 @@ class TestReports:
         assert CardOrder.objects.get().state == "in_production"
         assert not SupplierEvent.objects.exists()
         order.refresh_from_db()
-        assert (order.puk, order.puk_refusal) == ("refused", "malformed")
+        assert (order.card.puk, order.card.puk_refusal) == ("refused", "malformed")
         assert report(order, produced(order)) is EventOutcome.APPLIED
         order.refresh_from_db()
-        assert (order.puk, order.puk_refusal) == ("pending", "")
+        assert (order.card.puk, order.card.puk_refusal) == ("pending", "")
 
     def test_a_failure_revokes_the_four_and_ends_the_order(self, world: Any) -> None:
         order = accepted(world)
@@ -651,7 +654,7 @@ class TestPuk:
 
     def seen(self, order: CardOrder) -> tuple[str, str, str]:
         order.refresh_from_db()
-        return order.state, order.puk, order.puk_refusal
+        return order.state, order.card.puk, order.card.puk_refusal
 
     @pytest.mark.parametrize("heard", [True, False])
     def test_sent_waits_for_the_seal_and_keeps_its_day(self, world: Any, heard: bool) -> None:
@@ -696,9 +699,9 @@ class TestPuk:
     def test_a_reader_sees_the_outcome_before_the_order_has_learnt_it(self, world: Any) -> None:
         order = self.sent_early(world)
         open_puks("format", heard=False)
-        assert supplier_intake.order(client_ref=ME, order_id=order.id).puk_refusal == "format"
+        assert supplier_intake.order(client_ref=ME, order_id=order.id).card.puk_refusal == "format"
         (listed,) = own_orders(client_ref=ME, state=OrderState.PRODUCED, after=None, limit=5)
-        assert (listed.puk, listed.puk_refusal) == ("refused", "format")
+        assert (listed.card.puk, listed.card.puk_refusal) == ("refused", "format")
         assert self.seen(order)[1] == "pending"
 
     def test_operators_see_refused_puks_and_how_long_sent_cards_wait(self, world: Any) -> None:

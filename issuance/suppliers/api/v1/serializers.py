@@ -11,6 +11,8 @@ from rest_framework import serializers
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import REFUSALS, PukState
+from issuance.orders.models.orders import OrderItem
+from issuance.suppliers import queries
 from issuance.suppliers.domain import EventOutcome
 from pki import service as pki
 from siths_portal.lib.rest.fields import Closed, CsrField, Flag, PublicKeyField, Text
@@ -56,8 +58,8 @@ class ArticleSerializer(serializers.Serializer[Any]):
 class PukField(serializers.ChoiceField):
     """A `PukState`, or null before there is one."""
 
-    def __init__(self) -> None:
-        super().__init__(choices=[state.value for state in PukState], allow_null=True, help_text=_PUK_TEXT)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=[state.value for state in PukState], allow_null=True, help_text=_PUK_TEXT, **options)
 
     def to_representation(self, value: Any) -> Any:
         """Returns the state's name, or None."""
@@ -67,8 +69,8 @@ class PukField(serializers.ChoiceField):
 class PukRefusalField(serializers.ChoiceField):
     """The reason why a PUK was refused, or null."""
 
-    def __init__(self) -> None:
-        super().__init__(choices=list(REFUSALS), allow_null=True, help_text=_REFUSAL_TEXT)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=list(REFUSALS), allow_null=True, help_text=_REFUSAL_TEXT, **options)
 
     def to_representation(self, value: Any) -> Any:
         """Returns the code, or None."""
@@ -85,13 +87,24 @@ class OrderSerializer(serializers.Serializer[Any]):
     ordered_at = serializers.DateTimeField()
     article = ArticleSerializer()
     customisation_id = serializers.CharField(source="customisation.customisation_id", help_text="Kortanpassnings-id, 10 digits.")
-    puk = PukField()
-    puk_refusal = PukRefusalField()
+    item_count = serializers.IntegerField(help_text="How many items the order has. Read them at `items` if it is more than one.")
+    puk = PukField(source="only.puk")
+    puk_refusal = PukRefusalField(source="only.puk_refusal")
     card_revoked = serializers.SerializerMethodField()
 
+    def to_representation(self, row: Any) -> Any:
+        """Returns the order with the values of its only item, which are null or false if there are more."""
+        row.only = queries.only_item(row)
+        return super().to_representation(row)
+
     def get_card_revoked(self, row: Any) -> bool:
-        """True if the card is revoked. Make or send no such card; report it failed if it is not sent."""
-        return bool(row.carrier.state == CarrierState.REVOKED)
+        """True if the card of the only item is revoked. Make or send no such card; report it failed if it is not sent."""
+        return card_is_revoked(row.only)
+
+
+def card_is_revoked(item: OrderItem | None) -> bool:
+    """True if the item's carrier is revoked."""
+    return item is not None and item.carrier is not None and item.carrier.state == CarrierState.REVOKED
 
 
 class OrderPage(serializers.Serializer[Any]):

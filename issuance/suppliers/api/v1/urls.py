@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from django.urls import path, register_converter
-from django.urls.converters import StringConverter
+from django.urls.converters import IntConverter, StringConverter
 
-from issuance.suppliers.api.v1 import changes, views
+from issuance.suppliers.api.v1 import changes, items, views
 from siths_portal.lib.rest.json_views import description_view
 
 
@@ -15,6 +15,13 @@ class CustomisationId(StringConverter):
     regex = "[0-9]{10}"
 
 
+class ItemNumber(IntConverter):
+    """The number of an item in its order: 1 to 9999."""
+
+    regex = "[1-9][0-9]{0,3}"
+
+
+register_converter(ItemNumber, "item_number")
 register_converter(CustomisationId, "customisation_id")
 
 BASE = "api/supplier/v1/"
@@ -25,6 +32,17 @@ urlpatterns = [
     path(f"{BASE}orders/<uuid:order_id>/certificates", views.OrderCertificates.as_view(), name="supplier-certificates"),
     path(f"{BASE}orders/<uuid:order_id>/events", views.Reports.as_view(), name="supplier-events"),
     path(f"{BASE}orders/<uuid:order_id>/photo", views.Photo.as_view(), name="supplier-photo"),
+    path(f"{BASE}orders/<uuid:order_id>/items", items.Items.as_view(), name="supplier-items"),
+    path(
+        f"{BASE}orders/<uuid:order_id>/items/<item_number:item>/certificates",
+        items.OneItemCertificates.as_view(),
+        name="supplier-item-certificates",
+    ),
+    path(
+        f"{BASE}orders/<uuid:order_id>/items/<item_number:item>/events",
+        items.ItemReports.as_view(),
+        name="supplier-item-events",
+    ),
     path(f"{BASE}changes", changes.Changes.as_view(), name="supplier-changes"),
     path(f"{BASE}keys", views.Keys.as_view(), name="supplier-keys"),
     path(

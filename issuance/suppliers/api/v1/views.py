@@ -44,11 +44,13 @@ from siths_portal.lib.rest.json_views import (
 
 _MEANINGS = {
     409: "The order's state does not admit the call. `code` says why: order-withdrawn (the customer withdrew the order; make no "
-    "card), order-not-accepted (accept it first), carrier-revoked (the card is revoked; make no card), or another reason.",
+    "card), order-not-accepted (accept it first), order-has-items (the order has several items; name one), carrier-revoked (the "
+    "card is revoked; make no card), or another reason.",
 }
 
 
-def _problems(*statuses: int) -> Any:
+def problems(*statuses: int) -> Any:
+    """Returns the problem responses of an operation on an order."""
     return openapi.problems(*statuses, meanings=_MEANINGS)
 
 
@@ -113,7 +115,7 @@ class Order(SupplierView):
         caller = client_ref(request)
         order = supplier_intake.order(client_ref=caller, order_id=order_id)
         data = dict(forms.OrderSerializer(order).data) | {"print": None, "delivery": None}
-        if supplier_intake.is_being_made(order):
+        if order.latest_card is not None and supplier_intake.is_being_made(order):
             delivery = supplier_intake.delivery(client_ref=caller, order_id=order_id)
             data |= {"print": forms.PrintSerializer(order).data, "delivery": forms.DeliverySerializer(delivery).data}
         return tagged(request, data)
@@ -127,7 +129,7 @@ class Acceptance(SupplierView):
         summary="Accept a queued order; accepting it again changes nothing",
         parameters=[openapi.IDEMPOTENCY_KEY],
         request=None,
-        responses={200: forms.OrderSerializer, **_problems(404, 409, 413, 422)},
+        responses={200: forms.OrderSerializer, **problems(404, 409, 413, 422)},
     )
     @idempotent()
     def post(self, request: Request, order_id: UUID) -> Response:
@@ -144,15 +146,12 @@ class OrderCertificates(SupplierView):
         responses={
             200: forms.Certificates,
             202: OpenApiResponse(forms.Pending, description="They are being signed; ask again."),
-            **_problems(404, 409),
+            **problems(404, 409),
         },
     )
     def get(self, request: Request, order_id: UUID) -> Response:
         """Returns 200 with the certificates, 202 while they are being signed, 404 before they were requested."""
-        ids = supplier_intake.certificate_ids(client_ref=client_ref(request), order_id=order_id)
-        if not ids:
-            raise NotFound("certificates-not-requested", "Inga certifikat är begärda för beställningen.")
-        return _certificates(pki.certificates(list(ids.values())), order_id, done=200)
+        return read_certificates(request, order_id, None, forms.Certificates)
 
     @extend_schema(
         operation_id="request_certificates",
@@ -162,7 +161,7 @@ class OrderCertificates(SupplierView):
         responses={
             201: forms.Certificates,
             202: OpenApiResponse(forms.Pending, description="They are being signed; read them at Location."),
-            **_problems(404, 409, *openapi.WITH_BODY),
+            **problems(404, 409, *openapi.WITH_BODY),
         },
     )
     @idempotent(read_again=get)
@@ -171,26 +170,50 @@ class OrderCertificates(SupplierView):
         Location.
         """
         given = valid(forms.CertificateRequest, request.data)
-        ids = card_certificates.request_certificates(
-            client_ref=client_ref(request),
-            order_id=order_id,
-            card_serial=given["card_serial"],
-            card_key_spki=given["card_key"],
-            csrs=given["csrs"],
-        )
-        settled = pki.wait_until_settled(ids, seconds=settings.CERTIFICATE_WAIT_SECONDS)
-        supplier_events.replay_reports(client_ref=client_ref(request), order_id=order_id)
-        return _certificates(settled, order_id, done=201)
+        return request_certificates(request, order_id, None, given, forms.Certificates)
 
 
-def _certificates(views: list[pki.CertificateView], order_id: UUID, *, done: int) -> Response:
+type Form = type[serializers.Serializer[Any]]
+
+
+def read_certificates(request: Request, order_id: UUID, item: int | None, form: Form) -> Response:
+    """Returns 200 with the certificates of an item (None: the only one) as `form`, or 202 while they are being signed. Raises
+    NotFound before they were requested.
+    """
+    ids = supplier_intake.certificate_ids(client_ref=client_ref(request), order_id=order_id, item=item)
+    if not ids:
+        raise NotFound("certificates-not-requested", "Inga certifikat är begärda för beställningen.")
+    return _certificates(pki.certificates(list(ids.values())), _location(order_id, item), form, done=200)
+
+
+def request_certificates(request: Request, order_id: UUID, item: int | None, given: dict[str, Any], form: Form) -> Response:
+    """Binds the card to an item (None: the only one), and returns 201 with its certificates as `form`, or 202."""
+    caller = client_ref(request)
+    ids = card_certificates.request_certificates(
+        client_ref=caller,
+        order_id=order_id,
+        item=item,
+        card_serial=given["card_serial"],
+        card_key_spki=given["card_key"],
+        csrs=given["csrs"],
+    )
+    settled = pki.wait_until_settled(ids, seconds=settings.CERTIFICATE_WAIT_SECONDS)
+    supplier_events.replay_reports(client_ref=caller, order_id=order_id, item=item)
+    return _certificates(settled, _location(order_id, item), form, done=201)
+
+
+def _location(order_id: UUID, item: int | None) -> dict[str, str]:
+    name, path = ("supplier-certificates", [order_id]) if item is None else ("supplier-item-certificates", [order_id, item])
+    return {"Location": reverse(name, args=path)}
+
+
+def _certificates(views: list[pki.CertificateView], location: dict[str, str], form: Form, *, done: int) -> Response:
     """Returns `done` with the certificates, or 202. Raises Conflict if they failed or are revoked."""
     statuses = {view.status for view in views}
     if "failed" in statuses:
         raise Conflict("certificates-failed", "Certifikaten kunde inte utfärdas. Rapportera beställningen som misslyckad.")
     if "revoked" in statuses:
         raise Conflict("certificates-revoked", "Certifikaten är spärrade. Kortet ska inte levereras.")
-    location = {"Location": reverse("supplier-certificates", args=[order_id])}
     if statuses != {"issued"}:
         return Response({"status": "pending"}, status=202, headers=location)
     issuers = sorted({(view.ca, view.generation) for view in views})
@@ -200,7 +223,7 @@ def _certificates(views: list[pki.CertificateView], order_id: UUID, *, done: int
         "certificates": {view.profile: _pem(view.der) for view in views},
         "chains": {view.profile: chains[view.ca, view.generation] for view in views},
     }
-    return Response(forms.Certificates(data).data, status=done, headers=location if done == 201 else None)
+    return Response(form(data).data, status=done, headers=location if done == 201 else None)
 
 
 def _pem(der: bytes | None) -> str:
@@ -221,7 +244,7 @@ class Reports(SupplierView):
                 forms.ReportOutcome,
                 description="Received; the PUK is yet to be opened, or the report waits for the one before or for the PUK.",
             ),
-            **_problems(404, 409, *openapi.WITH_BODY),
+            **problems(404, 409, *openapi.WITH_BODY),
         },
     )
     @idempotent()
@@ -229,10 +252,15 @@ class Reports(SupplierView):
         """Returns the outcome: applied, repeated (nothing changed), parked (waits for an earlier report or the PUK), noted
         (came too late and changes nothing).
         """
-        report = _report(request.data)
-        outcome = supplier_events.register_event(client_ref=client_ref(request), order_id=order_id, event=report)
-        waits = outcome is EventOutcome.PARKED or (outcome is EventOutcome.APPLIED and isinstance(report, Produced))
-        return Response({"outcome": outcome.value}, status=202 if waits else 200)
+        return report_event(request, order_id, None)
+
+
+def report_event(request: Request, order_id: UUID, item: int | None) -> Response:
+    """Registers a report on an item (None: the only one). Returns its outcome, with 202 if something remains to be done."""
+    report = _report(request.data)
+    outcome = supplier_events.register_event(client_ref=client_ref(request), order_id=order_id, item=item, event=report)
+    waits = outcome is EventOutcome.PARKED or (outcome is EventOutcome.APPLIED and isinstance(report, Produced))
+    return Response({"outcome": outcome.value}, status=202 if waits else 200)
 
 
 def _report(data: Any) -> SupplierReport:
@@ -264,7 +292,7 @@ class Photo(SupplierView):
                 OpenApiTypes.BINARY, description="At most 600x800 pixels and 200 kB."
             ),
             **openapi.not_modified(),
-            **_problems(404, 409, 410),
+            **problems(404, 409, 410),
         },
     )
     def get(self, request: Request, order_id: UUID) -> HttpResponse:
