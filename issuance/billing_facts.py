@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import CharField, Count, F, OuterRef, QuerySet, Subquery, UUIDField
+from django.db.models import BooleanField, Case, CharField, Count, F, OuterRef, Q, QuerySet, Subquery, UUIDField, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
@@ -18,11 +18,12 @@ from issuance.articles.models import Article
 from issuance.carriers.domain import kinds
 from issuance.offices.models import Office
 from issuance.orders.domain import items as item_kinds
+from issuance.orders.domain.items import Fault, ItemState
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.orders.services import order_checks
 from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea
 from issuance.records.models.events import Event
-from issuance.suppliers.domain import Failed
+from issuance.suppliers.domain import Failed, Remade
 from issuance.suppliers.models import SupplierEvent
 from siths_portal.lib.database import feeds
 
@@ -81,17 +82,37 @@ _FACT_KINDS = {
     item_kinds.RESERVE_CARD.code: "reserve_card",
     item_kinds.LETTER.code: "puk_letter",
 }
-_failed = SupplierEvent.objects.filter(item=OuterRef("pk"), kind=Failed.kind)
-_spoilt_for = Subquery(_failed.annotate(text=KT("payload__reason")).values("text")[:1], output_field=CharField())
-"""The reason with which the supplier reported an item as failed, or None."""
+_SPOILT = Q(state__in=[ItemState.FAILED.value, ItemState.REMADE.value])
+_AFTER_RETURN = Q(replaces__state=ItemState.RETURNED.value)
+_FREE = (_SPOILT & (Q(remade_as=None) | ~Q(remade_as__fault=Fault.OTHER.value))) | (
+    ~_SPOILT & _AFTER_RETURN & Q(fault=Fault.SUPPLIER.value)
+)
+"""Pieces that cost nothing: spoilt ones, and those that replace a returned one, unless the fault is not the supplier's."""
+
+_SINGLE = _SPOILT | _AFTER_RETURN
+"""Pieces that are facts of their own. The others of one kind and order are one fact together."""
+
+_reports = SupplierEvent.objects.filter(item=OuterRef("pk"), kind__in=[Failed.kind, Remade.kind]).order_by("-received_at")
+_spoilt_for = Subquery(_reports.annotate(text=KT("payload__reason")).values("text")[:1], output_field=CharField())
+"""The reason with which the supplier reported an item as spoilt, or None."""
+
+
+def _charged(items: QuerySet[OrderItem]) -> QuerySet[Any]:
+    """Returns items annotated with `free`, `single` and `why`."""
+    return items.annotate(
+        free=Case(When(_FREE, then=True), default=False, output_field=BooleanField()),
+        single=Case(When(_SINGLE, then=True), default=False, output_field=BooleanField()),
+        why=Coalesce(_spoilt_for, "remake_reason"),
+    )
 
 
 @dataclass(frozen=True)
 class BillableFact:
     """What a supplier reported as sent: a card, the reserve cards of a bundle, letters, or a piece that was made again.
 
-    It is charged at the price of `ordered_at`, in the month of `occurred_at`. A piece that was spoilt and made again costs
-    nothing: `item` is its number in the order, `reason` the supplier's code.
+    It is charged at the price of `ordered_at`, in the month of `occurred_at`. A piece that was made again is a fact of its own:
+    `item` is its number in the order. It is a `reproduction`, which costs nothing and has a `reason`, unless the fault was not
+    the supplier's.
     """
 
     cursor: feeds.Cursor
@@ -153,43 +174,20 @@ class ArticleView:
 
 
 def billable_facts(after: feeds.Cursor, *, limit: int) -> list[BillableFact]:
-    """Returns the facts of at most `limit` sent orders after `after`, in feed order and older than any running transaction, so
-    that none is skipped. An order of several kinds of items has a fact for each. The party is the issuer, when the order was
-    sent, of the area in which the organisation was then (ADR 0037).
+    """Returns the facts of at most `limit` dispatches of orders after `after`, in feed order and older than any running
+    transaction, so that none is skipped. An order of several kinds of items has a fact for each. The party is the issuer, when
+    the order was sent, of the area in which the organisation was then (ADR 0037).
     """
     events = list(feeds.after(Event.objects.filter(action="order.sent"), after)[:limit])
     orders = _with_party(CardOrder.objects.all()).in_bulk([event.subject_ref for event in events])
     found = {str(order_id): order for order_id, order in orders.items()}
-    pieces = _pieces(orders)
-    facts = []
-    for event in events:
-        order = found[event.subject_ref]
-        party_id = order.party_id
-        if order.sent_at is None:
-            raise LookupError(f"order {order.id} was reported sent and has no moment of it")
-        if party_id is None:  # submit_order refuses such an area, so it was changed afterwards
-            raise LookupError(f"the issuing area of order {order.id} has no issuing organisation to charge")
-        if order.id not in pieces:
-            raise LookupError(f"order {order.id} was reported sent and has no items")
-        for piece in pieces[order.id]:
-            facts.append(
-                BillableFact(
-                    cursor=feeds.cursor_of(event),
-                    event_id=event.id,
-                    kind=piece.kind,
-                    order_id=order.id,
-                    organisation_id=order.organisation_id,
-                    party_id=party_id,
-                    office_id=order.office_id,
-                    article_code=order.article_id,
-                    ordered_at=order.ordered_at,
-                    occurred_at=order.sent_at,
-                    quantity=piece.quantity,
-                    item=piece.item,
-                    reason=piece.reason,
-                )
-            )
-    return facts
+    dispatches = _dispatches(orders)
+    return [
+        fact
+        for event in events
+        for order in [found[event.subject_ref]]
+        for fact in _facts_of(event, order, dispatches.get(order.id, {}))
+    ]
 
 
 @dataclass(frozen=True)
@@ -200,24 +198,52 @@ class _Piece:
     reason: str = ""
 
 
-def _pieces(order_ids: Iterable[UUID]) -> dict[UUID, list[_Piece]]:
-    """Returns what each order is charged for, by order. Runs one query.
+type _Dispatches = dict[dt.datetime | None, list[_Piece]]
 
-    The card of an order is its latest. Items before it, and items of other kinds that the supplier reported as failed, were
-    spoilt and made again.
-    """
-    rows = OrderItem.objects.filter(order__in=order_ids).annotate(reason=_spoilt_for).order_by("order", "number")
-    found: dict[UUID, list[_Piece]] = {}
-    for order_id, of_order in groupby(rows.values_list("order", "number", "kind", "reason"), key=itemgetter(0)):
-        items = list(of_order)
-        card = max((number for _, number, kind, _ in items if kind == item_kinds.CARD.code), default=None)
-        spoilt, good = [], Counter[str]()
-        for _order, number, kind, reason in items:
-            if number < card if kind == item_kinds.CARD.code and card else reason is not None:
-                spoilt.append(_Piece(REPRODUCTION, item=number, reason=reason or ""))
+
+def _facts_of(event: Event, order: Any, dispatches: _Dispatches) -> Iterator[BillableFact]:
+    """Yields the facts of one dispatch. Raises LookupError for an order that cannot be charged."""
+    if order.sent_at is None:
+        raise LookupError(f"order {order.id} was reported sent and has no moment of it")
+    if order.party_id is None:  # submit_order refuses such an area, so it was changed afterwards
+        raise LookupError(f"the issuing area of order {order.id} has no issuing organisation to charge")
+    if not dispatches:
+        raise LookupError(f"order {order.id} was reported sent and has no items")
+    # Events before remakes do not record the moment: their order was sent once.
+    recorded = event.facts.get("dispatched_at")
+    moment = dt.datetime.fromisoformat(recorded) if recorded else next(iter(dispatches))
+    for piece in dispatches[moment]:
+        yield BillableFact(
+            cursor=feeds.cursor_of(event),
+            event_id=event.id,
+            kind=piece.kind,
+            order_id=order.id,
+            organisation_id=order.organisation_id,
+            party_id=order.party_id,
+            office_id=order.office_id,
+            article_code=order.article_id,
+            ordered_at=order.ordered_at,
+            occurred_at=moment or order.sent_at,
+            quantity=piece.quantity,
+            item=piece.item,
+            reason=piece.reason,
+        )
+
+
+def _dispatches(order_ids: Iterable[UUID]) -> dict[UUID, _Dispatches]:
+    """Returns what each order is charged for, by order and moment of dispatch, the earliest first. Runs one query."""
+    rows = _charged(OrderItem.objects.filter(order__in=order_ids)).order_by("order", "dispatched_at", "number")
+    values = rows.values_list("order", "dispatched_at", "number", "kind", "free", "single", "why")
+    found: dict[UUID, _Dispatches] = {}
+    for (order_id, moment), items in groupby(values, key=itemgetter(0, 1)):
+        single, together = [], Counter[str]()
+        for _order, _moment, number, kind, free, alone, why in items:
+            if alone:
+                single.append(_Piece(REPRODUCTION if free else _FACT_KINDS[kind], item=number, reason=why if free else ""))
             else:
-                good[_FACT_KINDS[kind]] += 1
-        found[order_id] = [*(_Piece(kind, quantity) for kind, quantity in good.items()), *spoilt]
+                together[_FACT_KINDS[kind]] += 1
+        pieces = [*(_Piece(kind, quantity) for kind, quantity in together.items()), *single]
+        found.setdefault(order_id, {})[moment] = pieces
     return found
 
 
@@ -241,14 +267,11 @@ def sent_pieces(start: dt.datetime, end: dt.datetime) -> dict[str, int]:
     """Returns how many pieces of each kind of fact suppliers reported as sent in [start, end). Counts the items of the orders
     themselves, not events.
     """
-    sent = OrderItem.objects.filter(order__sent_at__gte=start, order__sent_at__lt=end).annotate(reason=_spoilt_for)
-    counts = sent.values("kind").annotate(items=Count("pk"), orders=Count("order", distinct=True), failed=Count("reason"))
+    sent = _charged(OrderItem.objects.filter(dispatched_at__gte=start, dispatched_at__lt=end)).order_by()
     found = Counter[str]()
-    for row in counts.order_by():
-        good = row["orders"] if row["kind"] == item_kinds.CARD.code else row["items"] - row["failed"]
-        found[_FACT_KINDS[row["kind"]]] += good
-        found[REPRODUCTION] += row["items"] - good
-    return {kind: count for kind, count in found.items() if count}
+    for kind, free, count in sent.values("kind", "free").annotate(count=Count("pk")).values_list("kind", "free", "count"):
+        found[REPRODUCTION if free else _FACT_KINDS[kind]] += count
+    return dict(found)
 
 
 def subscription_counts(

@@ -5,7 +5,7 @@ from celery import shared_task
 from issuance.activation.services import activation
 from issuance.housekeeping.services import clean_up, deadlines
 from issuance.roles.services import ended_roles, role_holder_reading
-from issuance.suppliers.services import order_measures, supplier_events
+from issuance.suppliers.services import order_measures, remakes, supplier_events
 
 
 @shared_task(name="issuance.housekeeping")  # type: ignore[untyped-decorator]
@@ -26,6 +26,12 @@ def replay_reports() -> None:
     """Replays parked reports of suppliers once certificates are issued or PUKs sealed, and measures what still waits."""
     supplier_events.replay_all()
     order_measures.measure()
+
+
+@shared_task(name="issuance.add_remade_items")  # type: ignore[untyped-decorator]
+def add_remade_items() -> None:
+    """Adds the items that replace spoilt ones."""
+    remakes.add_items()
 
 
 @shared_task(name="issuance.forget_searches")  # type: ignore[untyped-decorator]

@@ -49,6 +49,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.measure_health": ("pki.measure_health", 300, "pki"),
     "pki.expire_approvals": ("pki.expire_approvals", 3600, "default"),
     "issuance.replay_reports": ("issuance.replay_reports", 60, "default"),
+    "issuance.add_remade_items": ("issuance.add_remade_items", 30, "default"),
     "issuance.end_transactions": ("issuance.end_transactions", 60, "default"),
     "issuance.forget_searches": ("issuance.forget_searches", 3600, "default"),
     "issuance.housekeeping": ("issuance.housekeeping", 3600, "default"),

@@ -7,7 +7,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from issuance.orders.domain.items import ItemKind, ItemState
+from issuance.orders.domain.items import Fault, ItemKind, ItemState
 
 _MIFARE_ID = re.compile(r"[0-9A-Za-z]{1,10}")
 _REGISTERED_MAIL_ID = re.compile(r"[A-Z]{2}[0-9A-Z]{9}SE")
@@ -97,6 +97,23 @@ class Returned:
     def content(self) -> dict[str, Any]:
         """Returns the values that repeated reports must share."""
         return {"reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Remade:
+    """The item is spoilt before it was sent, and another is made in its place. `reason` is the supplier's code (kebab-case)."""
+
+    kind: ClassVar[str] = "remade"
+    reason: str
+    fault: Fault
+
+    def faults(self) -> dict[str, list[str]]:
+        """Returns Swedish messages, by field, for malformed values."""
+        return {} if _REASON.fullmatch(self.reason) else {"reason": ["Ange en kod med små bokstäver, siffror och bindestreck."]}
+
+    def content(self) -> dict[str, Any]:
+        """Returns the values that repeated requests must share."""
+        return {"reason": self.reason, "fault": self.fault.value}
 
 
 type SupplierReport = Produced | Sent | Failed | Returned

@@ -8,5 +8,6 @@ WORDS = EventWords(
     "suppliers",
     rules={
         "system:puk": _("Systemet: läsning av upplåsningskoden"),
+        "system:remake": _("Systemet: kort som görs om"),
     },
 )

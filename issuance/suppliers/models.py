@@ -28,7 +28,7 @@ class SupplierEvent(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind__in=["produced", "sent", "failed", "returned"]), name="issuance_supplier_event_kind"
+                condition=Q(kind__in=["produced", "sent", "failed", "returned", "remade"]), name="issuance_supplier_event_kind"
             ),
             models.CheckConstraint(condition=Q(status__in=["applied", "parked", "noted"]), name="issuance_supplier_event_status"),
             models.UniqueConstraint(fields=["item", "kind"], name="issuance_supplier_event_once"),

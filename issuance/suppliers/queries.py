@@ -15,18 +15,25 @@ from siths_portal.lib.database import feeds
 from siths_portal.lib.errors import Invalid
 
 _SHOWN = ("article", "customisation", "photo")
-_COUNT = OrderItem.objects.filter(order=OuterRef("pk")).order_by().values("order").annotate(count=Count("pk")).values("count")
+_COUNT = (
+    OrderItem.objects.current()
+    .filter(order=OuterRef("pk"))
+    .order_by()
+    .values("order")
+    .annotate(count=Count("pk"))
+    .values("count")
+)
 
 
 def with_items(*related: str) -> ScopedQuerySet[CardOrder]:
-    """Returns all orders as `CardOrder.objects.with_card`, annotated with `item_count`."""
+    """Returns all orders as `CardOrder.objects.with_card`, annotated with `item_count`, without items that were made again."""
     return CardOrder.objects.with_card(*related).annotate(item_count=Subquery(_COUNT))
 
 
 def only_item(order: CardOrder) -> OrderItem | None:
-    """Returns the item of an order of `with_items` if it has a single one, else None. Runs no query."""
+    """Returns the item of an order of `with_items` if a single one is to be made, else None. Runs no query."""
     items = list(order.items.all())
-    return items[0] if order.item_count == 1 else None  # type: ignore[attr-defined]
+    return items[-1] if order.item_count == 1 else None  # type: ignore[attr-defined]
 
 
 def show_present_puks(orders: Iterable[CardOrder]) -> None:

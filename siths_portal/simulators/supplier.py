@@ -44,11 +44,13 @@ class Job:
     """The supplier's record of one order. `step` is the last completed step.
 
     Codes are deleted when the portal has the PUK. `puk_refusals` counts the portal's refusals of it, up to PUK_ATTEMPTS.
-    `revoked` means that the portal revoked the card, so that it is destroyed and reported as failed.
+    `revoked` means that the portal revoked the card, so that it is destroyed and reported as failed. `item` is the number of the
+    item that is made; it rises when the card is made again.
     """
 
     order_id: str
     step: str = "taken"
+    item: int = 1
     registered_mail: bool = False
     keys: str = "rsa-2048"
     serial: str = ""
@@ -110,7 +112,8 @@ class Records:
 class Supplier:
     """The supplier. `root` is the certificate in which every chain must end, if known; `report` gets a line for each step.
 
-    `p256_articles` are the numbers of articles with P-256 keys; the others have RSA-2048.
+    `p256_articles` are the numbers of articles with P-256 keys; the others have RSA-2048. `spoils` means that it spoils the first
+    card of each order and makes another.
     """
 
     api: Api
@@ -121,6 +124,7 @@ class Supplier:
     poll_seconds: float = 1.0
     polls: int = 60
     p256_articles: frozenset[str] = frozenset()
+    spoils: bool = False
 
     def round(self, only: str | None = None) -> bool:
         """Continues every unfinished order and accepts queued ones, or only the order `only`.
@@ -145,9 +149,18 @@ class Supplier:
                 self.report(f"order {only}: not in the queue")
                 return False
             return self._guarded(only)
-        new = [order_id for order_id in queued if self.records.find(order_id) is None]
+        new = [order_id for order_id in queued if self._is_new(order_id)]
         results = [self._guarded(order_id) for order_id in [*unfinished, *new]]
         return all(results) and read
+
+    def _is_new(self, order_id: str) -> bool:
+        """Returns whether a queued order is to be taken: a new one, or one whose card came back and is made again."""
+        job = self.records.find(order_id)
+        if job is None or job.step != "sent":
+            return job is None
+        items = self.api.get(f"orders/{order_id}/items", after=str(job.item)).body["items"]
+        self.records.save(Job(order_id, item=items[-1]["number"]))
+        return True
 
     def _follow_changes(self) -> None:
         """Stops withdrawn orders and marks revoked cards. Other changes are only reported: each step reads what it needs."""
@@ -159,7 +172,8 @@ class Supplier:
             changes = list(self.api.changes(0))  # the portal's database is a new one
         for change in changes:
             job = self.records.find(change["order"]) if change["order"] else None
-            if job is not None and job.step not in _FINAL and change["kind"] in ("cancelled", "revoked"):
+            concerned = job is not None and job.step not in _FINAL and change["item"] in (None, job.item)
+            if job is not None and concerned and change["kind"] in ("cancelled", "revoked"):
                 if change["kind"] == "cancelled":
                     job.step, job.stopped_by = "stopped", change["reason"]
                 job.revoked = change["kind"] == "revoked"
@@ -185,7 +199,7 @@ class Supplier:
             "taken": self._accept,
             "accepted": self._make_card,
             "made": self._get_certificates,
-            "personalised": self._report_produced,
+            "personalised": self._finish_card,
             "produced": self._await_puk,
             "puk-sealed": self._report_sent,
         }
@@ -196,11 +210,17 @@ class Supplier:
             self.report(f"order {job.order_id}: {job.step}")
 
     def _post(self, job: Job, name: str, path: str, body: Callable[[], Any]) -> Any:
-        """Posts with an idempotency key for the order and step. The body is made once and stored for repeats."""
+        """Posts with an idempotency key for the item and step. The body is made once and stored for repeats."""
         if name not in job.bodies:
             job.bodies[name] = body()
             self.records.save(job)
-        return self.api.post(f"orders/{job.order_id}/{path}", key=f"{job.order_id}:{name}", body=job.bodies[name])
+        key = f"{job.order_id}:{job.item}:{name}"
+        return self.api.post(f"orders/{job.order_id}/{path}", key=key, body=job.bodies[name])
+
+    @staticmethod
+    def _of_item(job: Job, path: str) -> str:
+        """Returns the path of a call on the item. The first needs no number, as long as it is the only one."""
+        return f"items/{job.item}/{path}" if job.item > 1 else path
 
     def _accept(self, job: Job) -> None:
         order = self._post(job, "accept", "accept", dict).body
@@ -241,14 +261,14 @@ class Supplier:
             csrs = card.csrs(code=job.transport_code)
             return {"card_serial": job.serial, "card_key": card.card_key(), "csrs": csrs}
 
-        reply = self._post(job, "certificates", "certificates", body)
+        reply = self._post(job, "certificates", self._of_item(job, "certificates"), body)
         polls = 0
         while reply.status == 202:
             if polls == self.polls:
                 raise Unreachable("certificates are still pending")
             polls += 1
             self.api.sleep(self.poll_seconds)
-            reply = self.api.get(f"orders/{job.order_id}/certificates")
+            reply = self.api.get(f"orders/{job.order_id}/{self._of_item(job, 'certificates')}")
         self._check(job, reply.body)
         card.store_certificates(reply.body["certificates"], code=job.transport_code)
         job.step = "personalised"
@@ -274,15 +294,33 @@ class Supplier:
             if len(chain) < 2 or (self.root is not None and chain[-1] != self.root):
                 raise BadDelivery(f"{profile} does not end in the known root")
 
+    def _finish_card(self, job: Job) -> None:
+        """Reports the card produced, or spoils it if it is the order's first and the supplier spoils those."""
+        (self._remake if self.spoils and job.item == 1 else self._report_produced)(job)
+
     def _report_produced(self, job: Job) -> None:
         def body() -> dict[str, Any]:
             first = job.bodies.get("produced")
             mifare_id = first["mifare_id"] if first else str(secrets.randbelow(2**32)).zfill(10)
             return {"type": "produced", "mifare_id": mifare_id, "puk_jwe": self._encrypted_puk(job)}
 
+        events = self._of_item(job, "events")
         # A PUK is sent again with another idempotency key, since its JWE differs.
-        self._post(job, f"produced-{job.puk_refusals}" if job.puk_refusals else "produced", "events", body)
+        self._post(job, f"produced-{job.puk_refusals}" if job.puk_refusals else "produced", events, body)
         job.step = "produced"
+
+    def _remake(self, job: Job) -> None:
+        """Gives up the card as spoilt, waits until the portal has added the item that replaces it, and begins with that."""
+        body = {"item": job.item, "reason": "misprint", "fault": "supplier"}
+        number = self._post(job, "remake", "remake", lambda: body).body["item"]
+        for poll in range(self.polls + 1):
+            if poll:
+                self.api.sleep(self.poll_seconds)
+            if self.api.get(f"orders/{job.order_id}/items", after=str(number - 1)).body["items"]:
+                job.item, job.serial, job.puk, job.transport_code, job.bodies = number, "", "", "", {}
+                job.step = "accepted"
+                return
+        raise Unreachable("the item is not added yet")
 
     def _await_puk(self, job: Job) -> None:
         """Waits until the portal has decrypted the PUK. Sends it again, to the newest key, if it was refused."""
@@ -317,7 +355,7 @@ class Supplier:
 
     def _report_failed(self, job: Job) -> None:
         """Reports a revoked card as failed, and ends the order."""
-        self._post(job, "failed", "events", lambda: {"type": "failed", "reason": "card-revoked"})
+        self._post(job, "failed", self._of_item(job, "events"), lambda: {"type": "failed", "reason": "card-revoked"})
         job.puk = job.transport_code = ""
         job.step, job.stopped_by = "stopped", "card-revoked"
 
@@ -329,6 +367,6 @@ class Supplier:
                 report["registered_mail_id"] = f"LA00R{secrets.randbelow(10**6):06d}SE"
             return report
 
-        self._post(job, "sent", "events", body)
+        self._post(job, "sent", self._of_item(job, "events"), body)
         job.bodies = {}
         job.step = "sent"

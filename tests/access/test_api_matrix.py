@@ -22,7 +22,7 @@ from django.test import override_settings
 from authn.models import ClientCertificate, ServiceClient
 from issuance.orders.models.orders import CardOrder
 from issuance.people.models.photos import Photo
-from issuance.suppliers.services import supplier_intake
+from issuance.suppliers.services import card_certificates, supplier_intake
 from pki.domain.client_names import ANY_NAME
 from pki.domain.names import OIDS
 from siths_portal.lib import clock
@@ -78,6 +78,16 @@ def certified(access: AccessWorld) -> str:
     return str(CardOrder.objects.get(items__carrier=access.things["inside"].sent).pk)
 
 
+def in_production(access: AccessWorld) -> str:
+    """An order of the supplier's whose card is bound and not sent."""
+    order = accepted(access)
+    made = authorities.card(991)
+    card_certificates.request_certificates(
+        client_ref=SUPPLIER, order_id=uuid.UUID(order), card_serial=made.serial, card_key_spki=made.key, csrs=made.csrs
+    )
+    return order
+
+
 def customisation(_access: AccessWorld) -> str:
     """The supplier's customisation."""
     return CUSTOMISATION
@@ -124,6 +134,7 @@ OPERATIONS = [
     Operation("read_item_certificates", certified, item="1"),
     Operation("request_item_certificates", accepted, ok=202, body=card, item="1"),
     Operation("report_item_event", accepted, body=lambda: {"type": "failed", "reason": "spoilt"}, item="1"),
+    Operation("remake_item", in_production, ok=202, body=lambda: {"item": 1, "reason": "misprint", "fault": "supplier"}),
     Operation("list_changes", shared=True),
     Operation("read_keys", shared=True),
     Operation("read_customisation", customisation, unknown="9999999999"),
@@ -318,8 +329,8 @@ def test_every_address_of_the_other_faces_is_named() -> None:
         if name == "api":
             assert {key for key in found if key.startswith("supplier-")} == {
                 "supplier-orders", "supplier-order", "supplier-accept", "supplier-certificates", "supplier-events",
-                "supplier-items", "supplier-item-certificates", "supplier-item-events", "supplier-photo", "supplier-changes",
-                "supplier-keys", "supplier-customisation", "supplier-openapi",
+                "supplier-items", "supplier-item-certificates", "supplier-item-events", "supplier-remake", "supplier-photo",
+                "supplier-changes", "supplier-keys", "supplier-customisation", "supplier-openapi",
             }  # fmt: skip
             assert {key for key in found if key.startswith("pki-")} == {
                 "pki-certificates", "pki-search", "pki-certificate", "pki-revocations", "pki-openapi",

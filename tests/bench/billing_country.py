@@ -202,7 +202,7 @@ class Country:
                     order, "sent", holder, place, article, office, place_id("customisation", 0), SUPPLIER, SETUP.ref,
                     f"bench-{key}", ordered, ordered, made, at, sent_at.date(),
                 ),
-                (order, 1, "card", carrier, eid, "sent", sent_at.date(), "none"),
+                (order, 1, "card", carrier, eid, "sent", sent_at.date(), "none", at),
                 (at, f"client:{SUPPLIER}", "order.sent", "order", order, 5, {}),
             )  # fmt: skip
 
@@ -223,5 +223,5 @@ _ORDER = (
     "id", "state", "person_id", "organisation_id", "article_id", "office_id", "customisation_id", "supplier_ref",
     "ordered_by_ref", "idempotency_key", "ordered_at", "accepted_at", "produced_at", "sent_at", "sent_on",
 )  # fmt: skip
-_ITEM = ("order_id", "number", "kind", "carrier_id", "eid_id", "state", "sent_on", "puk")
+_ITEM = ("order_id", "number", "kind", "carrier_id", "eid_id", "state", "sent_on", "puk", "dispatched_at")
 _EVENT = ("at", "actor_ref", "action", "subject_type", "subject_ref", "subject_seq", "facts")

@@ -14,7 +14,7 @@ from issuance import service
 from issuance.articles.models import SubscriptionFee
 from issuance.articles.services.fees import set_subscription_fee
 from issuance.carriers.models import Carrier, Eid
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
 from issuance.organisations.services.areas import edit_area
 from issuance.organisations.services.moving import move_organisation
@@ -46,6 +46,13 @@ def sent(order: CardOrder) -> None:
         ("sent", {"sent_at": clock.now()}),
     ):
         steps.step([order], order_action(action), actor_ref="client:bureau", **changes)
+    dispatched(order)
+
+
+def dispatched(order: CardOrder) -> None:
+    """Marks the items of an order as sent with it, except those that were spoilt."""
+    OrderItem.objects.filter(order=order).update(dispatched_at=order.sent_at)
+    OrderItem.objects.filter(order=order).exclude(state="failed").update(state="sent")
 
 
 def order_action(value: str) -> Any:
@@ -143,6 +150,7 @@ class TestFeed:
             steps.step([order], order_action(action), actor_ref="client:bureau", **changes)
         with clock.moved_to(T):
             steps.step([order], order_action("sent"), actor_ref="client:bureau", sent_at=T - dt.timedelta(microseconds=1))
+        dispatched(order)
         (fact,) = service.billable_facts(feeds.START, limit=10)
         starts = [clock.start_of_day(dt.date(2026, month, 1)) for month in (10, 11, 12)]
         october, november = starts[:2], starts[1:]

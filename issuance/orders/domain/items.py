@@ -11,19 +11,26 @@ from issuance.orders.domain.order_states import OrderAction, OrderState
 
 
 class ItemState(StrEnum):
-    """The state of an item. WAITING until its supplier begins; FAILED, RETURNED and CANCELLED are final."""
+    """The state of an item. WAITING until its supplier begins; FAILED, REMADE, RETURNED and CANCELLED are final. REMADE means
+    that it was spoilt and another item is made in its place, which may have to be added first.
+    """
 
     WAITING = "waiting"
     IN_PRODUCTION = "in_production"
     PRODUCED = "produced"
     SENT = "sent"
     FAILED = "failed"
+    REMADE = "remade"
     RETURNED = "returned"
     CANCELLED = "cancelled"
 
 
 UNSENT = [state.value for state in (ItemState.WAITING, ItemState.IN_PRODUCTION, ItemState.PRODUCED)]
 """States of items that are neither sent nor ended."""
+
+
+DISPATCHED = [state.value for state in (ItemState.SENT, ItemState.FAILED, ItemState.REMADE)]
+"""States of items that leave with an order when it is sent: sent ones, and those that were spoilt before."""
 
 
 class ItemAction(StrEnum):
@@ -33,8 +40,16 @@ class ItemAction(StrEnum):
     PRODUCE = "produced"
     SEND = "sent"
     FAIL = "failed"
+    REMAKE = "remade"
     RETURN = "returned"
     CANCEL = "cancelled"
+
+
+class Fault(StrEnum):
+    """Whose fault it is that a piece is made again. It is free only if it is the supplier's."""
+
+    SUPPLIER = "supplier"
+    OTHER = "other"
 
 
 type Transitions = Mapping[tuple[ItemState, ItemAction], ItemState]
@@ -45,6 +60,7 @@ _ENDS: Transitions = {
     (_S.WAITING, _A.FAIL): _S.FAILED,
     (_S.PRODUCED, _A.SEND): _S.SENT,
     (_S.PRODUCED, _A.FAIL): _S.FAILED,
+    (_S.PRODUCED, _A.REMAKE): _S.REMADE,
     (_S.SENT, _A.RETURN): _S.RETURNED,
 }
 _CERTIFIED: Transitions = {
@@ -52,6 +68,7 @@ _CERTIFIED: Transitions = {
     (_S.WAITING, _A.START_PRODUCTION): _S.IN_PRODUCTION,
     (_S.IN_PRODUCTION, _A.PRODUCE): _S.PRODUCED,
     (_S.IN_PRODUCTION, _A.FAIL): _S.FAILED,
+    (_S.IN_PRODUCTION, _A.REMAKE): _S.REMADE,
 }
 _PRINTED: Transitions = {**_ENDS, (_S.WAITING, _A.PRODUCE): _S.PRODUCED}
 
@@ -90,12 +107,14 @@ _BEHIND = {OrderState.ACCEPTED: 0} | {order: place for place, (_item, order, _ac
 
 
 def actions_of_order(state: OrderState, items: Collection[ItemState]) -> list[OrderAction]:
-    """Returns the actions that bring an order in `state` to where all its items are, given the states that its items have.
+    """Returns the actions that bring an order in `state` to where all its items are, given the states of its items, without
+    those in whose place there is another.
 
     An order has reached a state when each item that is neither failed nor returned has. It is FAILED or RETURNED when no other
-    item is left; RETURNED if one was sent.
+    item is left; RETURNED if one was sent. For a REMADE item another is about to be added.
     """
     left = [_COURSE.index(item) for item in items if item in _COURSE]
+    left += [0] if ItemState.REMADE in items else []
     if left:
         behind = _BEHIND.get(state, len(_WAY))
         return [action for _item, _order, action in _WAY[behind : min(left)]]

@@ -5,7 +5,9 @@ from enum import StrEnum
 
 
 class OrderState(StrEnum):
-    """The state of a card order. QUEUED waits for a supplier; FAILED, RETURNED and CANCELLED are final."""
+    """The state of a card order. QUEUED waits for a supplier; FAILED and CANCELLED are final. An officer may ask for a returned
+    piece again, which queues the order.
+    """
 
     QUEUED = "queued"
     ACCEPTED = "accepted"
@@ -22,7 +24,7 @@ UNDER_WAY = [state.value for state in (OrderState.QUEUED, OrderState.ACCEPTED, O
 
 
 class OrderAction(StrEnum):
-    """The actions on a card order. All but CANCEL are the supplier's."""
+    """The actions on a card order. All are the supplier's but CANCEL, and REMAKE of an order that was sent."""
 
     ACCEPT = "accepted"
     START_PRODUCTION = "production_started"
@@ -30,6 +32,7 @@ class OrderAction(StrEnum):
     SEND = "sent"
     FAIL = "failed"
     RETURN = "returned"
+    REMAKE = "remade"
     CANCEL = "cancelled"
 
 
@@ -43,4 +46,9 @@ TRANSITIONS: Mapping[tuple[OrderState, OrderAction], OrderState] = {
     (OrderState.PRODUCED, OrderAction.SEND): OrderState.SENT,
     (OrderState.PRODUCED, OrderAction.FAIL): OrderState.FAILED,
     (OrderState.SENT, OrderAction.RETURN): OrderState.RETURNED,
+    (OrderState.ACCEPTED, OrderAction.REMAKE): OrderState.ACCEPTED,
+    (OrderState.IN_PRODUCTION, OrderAction.REMAKE): OrderState.ACCEPTED,
+    (OrderState.PRODUCED, OrderAction.REMAKE): OrderState.ACCEPTED,
+    (OrderState.SENT, OrderAction.REMAKE): OrderState.QUEUED,
+    (OrderState.RETURNED, OrderAction.REMAKE): OrderState.QUEUED,
 }

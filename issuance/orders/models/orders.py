@@ -13,7 +13,7 @@ from issuance.authz.scope import ScopedManager, ScopedQuerySet, ScopeRule
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
 from issuance.offices.models import Office
-from issuance.orders.domain.items import CARD, ITEM_KINDS, ItemAction, ItemState
+from issuance.orders.domain.items import CARD, ITEM_KINDS, Fault, ItemAction, ItemState
 from issuance.orders.domain.order_states import TRANSITIONS, UNDER_WAY, OrderAction, OrderState
 from issuance.orders.domain.puk_states import PukState
 from issuance.organisations.models import Organisation
@@ -36,7 +36,7 @@ class CardOrderManager(ScopedManager["CardOrder"]):
         """Returns all orders with their cards, and the cards' carriers and eIDs, so that `card` runs no query. `related` is
         relative to an item. Of an order without cards it reads only the first item, since a bundle may have 2,000.
         """
-        items = OrderItem.objects.filter(Q(kind=CARD.code) | Q(number=1))
+        items = OrderItem.objects.filter(Q(kind=CARD.code) | Q(number=1) | Q(replaces__isnull=False))
         items = items.select_related("carrier", "eid", *related).order_by("number")
         return self.get_queryset().prefetch_related(models.Prefetch("items", items))
 
@@ -164,12 +164,21 @@ class CardOrder(Stateful):
 _CARRIERLESS = [code for code, kind in ITEM_KINDS.items() if not kind.makes_carrier]
 
 
+class OrderItemManager(models.Manager["OrderItem"]):
+    """The manager of order items."""
+
+    def current(self) -> models.QuerySet["OrderItem"]:
+        """Returns the items in whose place there is no other."""
+        return self.get_queryset().filter(remade_as=None)
+
+
 class OrderItem(Stateful):
     """One thing that an order asks the supplier to make: a card, one reserve card of a bundle, or a letter (`domain.items`).
     `number` counts from 1 within the order. `carrier` is the new carrier, which no other item makes; `eid` is the eID on it.
 
-    The supplier reports on items. `puk` is a `PukState` or empty; `puk_refusal` is the code of its refusal. The lock of the
-    order also covers its items.
+    The supplier reports on items. `puk` is a `PukState` or empty; `puk_refusal` is the code of its refusal. `replaces` is the
+    item in whose place it is made, after which `fault` (`Fault`) and `remake_reason`, a code, say why. `dispatched_at` is when
+    the order was sent with it, also if it was spoilt before; billing counts it then. The lock of the order covers its items.
     """
 
     subject = "item"
@@ -185,6 +194,12 @@ class OrderItem(Stateful):
     registered_mail_id = models.CharField(max_length=13, default="")
     puk = models.CharField(max_length=10, default="")
     puk_refusal = models.CharField(max_length=40, default="")
+    replaces = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="remade_as")
+    fault = models.CharField(max_length=10, default="")
+    remake_reason = models.CharField(max_length=40, default="")
+    dispatched_at = models.DateTimeField(null=True)
+
+    objects: ClassVar["OrderItemManager"] = OrderItemManager()
 
     class Meta:
         constraints = [
@@ -197,12 +212,20 @@ class OrderItem(Stateful):
             models.CheckConstraint(condition=Q(state__in=[state.value for state in ItemState]), name="issuance_item_state"),
             models.CheckConstraint(condition=Q(puk__in=["", *(state.value for state in PukState)]), name="issuance_item_puk"),
             models.CheckConstraint(condition=Q(puk=PukState.REFUSED.value) ^ Q(puk_refusal=""), name="issuance_item_puk_refusal"),
+            models.CheckConstraint(
+                condition=Q(replaces=None, fault="") | Q(replaces__isnull=False, fault__in=[fault.value for fault in Fault]),
+                name="issuance_item_fault",
+            ),
         ]
         indexes = [
             # For the state of an order, which follows from those of its items.
             models.Index(fields=["order", "state"], name="issuance_item_order_state"),
             # For the sweeper and the alarm count of items that wait for a PUK.
             models.Index(fields=["puk", "id"], condition=Q(puk__in=WAITING_PUKS), name="issuance_item_puk_waits"),
+            # For the sweeper of items that are to be made again.
+            models.Index(fields=["id"], condition=Q(state=ItemState.REMADE.value), name="issuance_item_remade"),
+            # For what was sent in a month.
+            models.Index(fields=["dispatched_at"], condition=Q(dispatched_at__isnull=False), name="issuance_item_dispatched"),
         ]
 
     @property

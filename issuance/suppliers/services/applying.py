@@ -67,10 +67,15 @@ def _sent(actor: Actor, rows: ItemRows, event: Sent) -> None:
 
 
 def _failed(actor: Actor, rows: ItemRows, event: Failed) -> None:
-    """Ends the item. A card with certificates is revoked, one without is cancelled."""
-    carrier = rows.carrier
-    facts = {"reason": event.reason, "carrier": carrier.state}
+    """Ends the item and its card."""
+    facts = {"reason": event.reason, "carrier": rows.carrier.state}
     progress.step_items(rows.order, [rows.item], ItemAction.FAIL, actor_ref=actor.ref, facts=facts, reason=event.reason)
+    end_card(actor, rows)
+
+
+def end_card(actor: Actor, rows: ItemRows) -> None:
+    """Ends a card that will not be sent: revokes one with certificates, and cancels one without."""
+    carrier = rows.carrier
     if carrier.state != CarrierState.ORDERED:
         return
     if CarrierCertificate.objects.filter(carrier=carrier).exists():

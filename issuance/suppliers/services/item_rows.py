@@ -5,6 +5,7 @@ from uuid import UUID
 
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.models import Carrier, Eid
+from issuance.orders.domain.items import ItemState
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
 from siths_portal.lib.errors import Conflict, NotFound
@@ -44,14 +45,16 @@ def lock_item(actor: Actor, action: Action, order_id: UUID, number: int | None =
 
 def item_of(order: CardOrder, number: int | None) -> OrderItem:
     """Returns the item of an order that a call means: `number`, or the only one. Raises NotFound, Conflict."""
-    items = OrderItem.objects.filter(order=order).select_related("carrier").order_by("number")
     if number is not None:
-        if (found := items.filter(number=number).first()) is None:
+        found = OrderItem.objects.filter(order=order, number=number).select_related("carrier").first()
+        if found is None:
             raise NotFound("item-unknown", "Beställningen har ingen del med det numret.")
         return found
-    several = list(items[:2])
+    several = list(OrderItem.objects.current().filter(order=order).select_related("carrier").order_by("number")[:2])
     if len(several) != 1:
         raise Conflict("order-has-items", "Beställningen har flera delar. Ange delens nummer i adressen.")
+    if several[0].state == ItemState.REMADE:
+        raise Conflict("item-pending", "Den del som ska göras i stället läggs till. Försök igen om en stund.")
     return several[0]
 
 

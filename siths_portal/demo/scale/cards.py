@@ -48,7 +48,7 @@ _ORDER = (
     "id", "state", "person_id", "organisation_id", "article_id", "office_id", "customisation_id", "supplier_ref",
     "ordered_by_ref", "idempotency_key", "content_sha256", "ordered_at", "accepted_at", "produced_at", "sent_at", "sent_on",
 )  # fmt: skip
-_ITEM = ("order_id", "number", "kind", "carrier_id", "eid_id", "state", "sent_on", "puk")
+_ITEM = ("order_id", "number", "kind", "carrier_id", "eid_id", "state", "sent_on", "puk", "dispatched_at")
 _CERTIFICATE = ("certificate_id", "carrier_id", "eid_id", "profile")
 
 _STATES = (
@@ -234,7 +234,7 @@ def _add_order(rows: _Rows, one: Loaded, card: Card, eid: str) -> None:
     sent_on = times[2].date() if times[2] else None
     item = ItemState.WAITING if state is OrderState.ACCEPTED else ItemState(state.value)
     puk = PukState.NONE.value if times[1] else ""
-    rows.items.append((order_id, 1, CARD.code, card.id, eid, item.value, sent_on, puk))
+    rows.items.append((order_id, 1, CARD.code, card.id, eid, item.value, sent_on, puk, _stamp(times[2])))
     rows.orders.append((
         order_id, state.value, one.id, organisation_id(place), card.article,
         place_id("office", place.offices[index % len(place.offices)]), place_id("customisation", customisation_number(place)),

@@ -59,6 +59,7 @@ def made(world, *kinds: str) -> CardOrder:
     spoilt = {"card": min, "reserve_card": max}.get(kinds[0])
     if spoilt and len(kinds) > 1:
         item = spoilt(order.items.all(), key=lambda item: item.number)
+        OrderItem.objects.filter(pk=item.pk).update(state="failed")
         SupplierEvent.objects.create(
             item=item,
             kind="failed",

@@ -44,37 +44,39 @@ expired     .                    .         .       .       .
 cancelled   .                    .         .       .       .
 """
 ORDER = """
-            accepted production_started produced sent failed returned cancelled
-queued      accepted .                  .        .    .      .        cancelled
-accepted    .        in_production      .        .    failed .        .
-in_production .      .                  produced .    failed .        .
-produced    .        .                  .        sent failed .        .
-sent        .        .                  .        .    .      returned .
-failed      .        .                  .        .    .      .        .
-returned    .        .                  .        .    .      .        .
-cancelled   .        .                  .        .    .      .        .
+            accepted production_started produced sent failed returned remade   cancelled
+queued      accepted .                  .        .    .      .        .        cancelled
+accepted    .        in_production      .        .    failed .        accepted .
+in_production .      .                  produced .    failed .        accepted .
+produced    .        .                  .        sent failed .        accepted .
+sent        .        .                  .        .    .      returned queued   .
+failed      .        .                  .        .    .      .        .        .
+returned    .        .                  .        .    .      .        queued   .
+cancelled   .        .                  .        .    .      .        .        .
 """
 
 
 CARD_ITEM = """
-              production_started produced sent failed returned cancelled
-waiting       in_production      .        .    failed .        cancelled
-in_production .                  produced .    failed .        .
-produced      .                  .        sent failed .        .
-sent          .                  .        .    .      returned .
-failed        .                  .        .    .      .        .
-returned      .                  .        .    .      .        .
-cancelled     .                  .        .    .      .        .
+              production_started produced sent failed remade returned cancelled
+waiting       in_production      .        .    failed .      .        cancelled
+in_production .                  produced .    failed remade .        .
+produced      .                  .        sent failed remade .        .
+sent          .                  .        .    .      .      returned .
+failed        .                  .        .    .      .      .        .
+remade        .                  .        .    .      .      .        .
+returned      .                  .        .    .      .      .        .
+cancelled     .                  .        .    .      .      .        .
 """
 LETTER_ITEM = """
-              production_started produced sent failed returned cancelled
-waiting       .                  produced .    failed .        cancelled
-in_production .                  .        .    .      .        .
-produced      .                  .        sent failed .        .
-sent          .                  .        .    .      returned .
-failed        .                  .        .    .      .        .
-returned      .                  .        .    .      .        .
-cancelled     .                  .        .    .      .        .
+              production_started produced sent failed remade returned cancelled
+waiting       .                  produced .    failed .      .        cancelled
+in_production .                  .        .    .      .      .        .
+produced      .                  .        sent failed remade .        .
+sent          .                  .        .    .      .      returned .
+failed        .                  .        .    .      .      .        .
+remade        .                  .        .    .      .      .        .
+returned      .                  .        .    .      .      .        .
+cancelled     .                  .        .    .      .      .        .
 """
 
 
@@ -130,6 +132,7 @@ def test_a_letter_is_produced_without_certificates() -> None:
         ("sent", "sent returned failed", ""),
         ("sent", "returned failed", "returned"),
         ("in_production", "failed", "failed"),
+        ("accepted", "failed remade", ""),
         ("accepted", "returned failed", "production_started produced sent returned"),
     ],
 )

@@ -33,7 +33,7 @@ _PUK_FORM = (
     f"PUK itself: {pki.PUK_MIN_DIGITS} to {pki.PUK_MAX_DIGITS} ASCII digits 0-9, without spaces, line end, quotes or JSON."
 )
 _REFUSAL_TEXT = "Why the PUK is refused: " + "; ".join(f"{code}, {text}" for code, text in REFUSALS.items()) + "."
-_REASON = r"^[a-z][a-z0-9-]{0,39}$"
+REASON = r"^[a-z][a-z0-9-]{0,39}$"
 
 
 class ListQuery(serializers.Serializer[Any]):
@@ -232,7 +232,7 @@ class FailedReport(serializers.Serializer[Any]):
     """
 
     type = serializers.ChoiceField(choices=["failed"])
-    reason = Text(pattern=_REASON, help_text="The supplier's code.")
+    reason = Text(pattern=REASON, help_text="The supplier's code.")
 
 
 class ReturnedReport(serializers.Serializer[Any]):
@@ -241,7 +241,7 @@ class ReturnedReport(serializers.Serializer[Any]):
     """
 
     type = serializers.ChoiceField(choices=["returned"])
-    reason = Text(pattern=_REASON, required=False, help_text="The supplier's code.")
+    reason = Text(pattern=REASON, required=False, help_text="The supplier's code.")
 
 
 REPORTS: dict[str, type[serializers.Serializer[Any]]] = {

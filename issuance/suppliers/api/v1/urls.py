@@ -5,7 +5,7 @@ from pathlib import Path
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
-from issuance.suppliers.api.v1 import changes, items, views
+from issuance.suppliers.api.v1 import changes, items, remakes, views
 from siths_portal.lib.rest.json_views import description_view
 
 
@@ -43,6 +43,7 @@ urlpatterns = [
         items.ItemReports.as_view(),
         name="supplier-item-events",
     ),
+    path(f"{BASE}orders/<uuid:order_id>/remake", remakes.Remakes.as_view(), name="supplier-remake"),
     path(f"{BASE}changes", changes.Changes.as_view(), name="supplier-changes"),
     path(f"{BASE}keys", views.Keys.as_view(), name="supplier-keys"),
     path(

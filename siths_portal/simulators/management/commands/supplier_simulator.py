@@ -39,6 +39,7 @@ class Command(BaseCommand):
             "--p256-article", action="append", metavar="NUMBER",
             help="article whose cards get P-256 keys, others RSA-2048; repeatable (default: 610, portrait with photo)",
         )  # fmt: skip
+        parser.add_argument("--spoil", action="store_true", help="spoil the first card of each order and make another")
         parser.add_argument("--root", type=Path, help="root that the card certificates must lead to (default: root.pem if there)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -53,6 +54,7 @@ class Command(BaseCommand):
             cards=options["cards"],
             root=self._root(options["root"], options["folder"] / "root.pem"),
             report=self._say,
+            spoils=options["spoil"],
             p256_articles=frozenset(P256_ARTICLES if options["p256_article"] is None else options["p256_article"]),
         )
         if ending is None:
