@@ -1,6 +1,7 @@
 """A card supplier's view of its orders and changes, scoped by `visible_to` with the supplier's actor."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Count, OuterRef, Subquery
@@ -9,6 +10,7 @@ from issuance.authz import Action, client, policy
 from issuance.authz.scope import ScopedQuerySet
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
+from issuance.people.queries import officers
 from issuance.suppliers.models import SupplierChange
 from issuance.suppliers.services import puks
 from siths_portal.lib.database import feeds
@@ -51,6 +53,21 @@ def own_orders(*, client_ref: str, state: OrderState, after: UUID | None, limit:
     found = list(rows.select_related(*_SHOWN).order_by("pk")[:limit])
     show_present_puks(found)
     return found
+
+
+@dataclass(frozen=True)
+class IdAdministrator:
+    """The officer who ordered (behörig ID-administratör): name, and HSA-id of the present assignment."""
+
+    name: str
+    service_id: str
+
+
+def id_administrator(*, client_ref: str, order: CardOrder) -> IdAdministrator | None:
+    """Returns the officer who ordered. None for one with protected identity, and for an order that no person placed."""
+    actor, ref = client(client_ref), order.ordered_by_ref
+    service_id = officers.hsa_ids(actor, [ref]).get(ref)
+    return IdAdministrator(officers.names(actor, [ref])[ref], service_id) if service_id is not None else None
 
 
 def items_after(*, client_ref: str, order_id: UUID, number: int, limit: int) -> list[OrderItem]:

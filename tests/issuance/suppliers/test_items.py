@@ -11,6 +11,7 @@ from issuance.carriers.models import Carrier, CarrierCertificate
 from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import ordering
+from issuance.people.models.persons import Person
 from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
@@ -208,3 +209,17 @@ class TestLists:
         assert [first.number, *(item.number for item in rest)] == [1, 2]
         with pytest.raises(NotFound):
             queries.items_after(client_ref=OTHER, order_id=order.id, number=0, limit=1)
+
+
+class TestOfficer:
+    """Behörig ID-administratör, whom an order names to its supplier."""
+
+    def test_the_officer_who_ordered_is_named_unless_protected(self, world: Any) -> None:
+        order = accepted(world)
+        officer = Person.objects.get(pk=order.ordered_by_ref.removeprefix("user:"))
+        found = queries.id_administrator(client_ref=ME, order=order)
+        assert found == queries.IdAdministrator(f"{officer.given_name_in_use} {officer.surname}", officer.posts.get().hsa_id)
+        Person.objects.filter(pk=officer.pk).update(is_protected=True)
+        assert queries.id_administrator(client_ref=ME, order=order) is None
+        order.ordered_by_ref = "system:migration"
+        assert queries.id_administrator(client_ref=ME, order=order) is None

@@ -151,13 +151,21 @@ class DeliverySerializer(serializers.Serializer[Any]):
     address = AddressSerializer(allow_null=True)
 
 
+class IdAdministratorSerializer(serializers.Serializer[Any]):
+    """Behörig ID-administratör: the officer who ordered, whom the holder may ask."""
+
+    name = serializers.CharField()
+    service_id = serializers.CharField(help_text="Tjänste-id (HSA-id).")
+
+
 class OrderDetail(OrderSerializer):
-    """An order with the printed data and the delivery. Both are null until the order is accepted, again once the card is sent,
-    and if the card is revoked.
+    """An order with the printed data, the delivery and the officer. All are null until the order is accepted, again once the
+    card is sent, and if the card is revoked. An officer with protected identity is also null.
     """
 
     print = PrintSerializer(allow_null=True)
     delivery = DeliverySerializer(allow_null=True)
+    id_administrator = IdAdministratorSerializer(allow_null=True)
 
 
 class ProfileMap(serializers.Serializer[Any]):
