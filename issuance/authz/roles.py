@@ -36,6 +36,7 @@ class Action(StrEnum):
     VIEW_PHOTO = "view_photo"
     ORDER_ORDINARY_CARD = "order_ordinary_card"
     REMOVE_ORDER = "remove_order"
+    ORDER_RESERVE_BUNDLE = "order_reserve_bundle"
     ORDER_EID = "order_eid"
     WITHDRAW_EID_ORDER = "withdraw_eid_order"
     FETCH_EID = "fetch_eid"
@@ -171,7 +172,9 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
     "system:expiry": frozenset({Action.EXPIRE}),
     "system:migration": frozenset({Action.VIEW, Action.REGISTER_MIGRATED_CARD}),
     "system:register-reading": frozenset({Action.CREATE_ORGANISATION}),
-    "system:setup": _ISSUER_CONFIGURING | {Action.VIEW, Action.VIEW_CONFIGURATION, Action.CREATE_ORGANISATION},
+    # No role orders bundles until the page for it exists.
+    "system:setup": _ISSUER_CONFIGURING
+    | {Action.VIEW, Action.VIEW_CONFIGURATION, Action.CREATE_ORGANISATION, Action.ORDER_RESERVE_BUNDLE, Action.REMOVE_ORDER},
 }
 """The actions of each named system actor, over all organisations and persons."""
 

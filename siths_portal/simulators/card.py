@@ -17,12 +17,16 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
+TRANSPORT = "transport"
+"""The certificate of a blank reserve card, which has no other."""
+
+ALL_PROFILES = (*PROFILES, TRANSPORT)
 CARD_KEY = "card-key"
 KEY_TYPES = ("rsa-2048", "ec-p256")
 CODE_TRIES = 3
@@ -88,8 +92,17 @@ class Card:
         return (self.folder / "holders-code").exists()
 
     @classmethod
-    def make(cls, cards: Path, serial: str, *, puk: str, transport_code: str, keys: str = "rsa-2048") -> "Card":
-        """Makes the card with its five keys. The four certified ones have the type `keys` (KEY_TYPES).
+    def make(
+        cls,
+        cards: Path,
+        serial: str,
+        *,
+        puk: str,
+        transport_code: str,
+        keys: str = "rsa-2048",
+        profiles: Sequence[str] = PROFILES,
+    ) -> "Card":
+        """Makes the card with its keys: one for each of `profiles`, of the type `keys` (KEY_TYPES), and the card key.
 
         Starts again with an interrupted card; raises CardError `exists` for a finished one. Waits for an earlier call, which may
         still run after its caller has died and then finish the card.
@@ -98,12 +111,12 @@ class Card:
         if card.finished:
             raise CardError("exists")
         (card.folder / "tokens").mkdir(parents=True, exist_ok=True, mode=0o700)
-        card._act("make", puk=puk, code=transport_code, keys=keys)
+        card._act("make", puk=puk, code=transport_code, keys=keys, profiles=list(profiles))
         return card
 
-    def csrs(self, *, code: str) -> dict[str, str]:
-        """Returns four certificate requests (RFC 2986) in PEM, by profile, each signed by its key. The subject is empty."""
-        return cast(dict[str, str], self._act("csrs", code=code))
+    def csrs(self, *, code: str, profiles: Sequence[str] = PROFILES) -> dict[str, str]:
+        """Returns certificate requests (RFC 2986) in PEM, by profile, each signed by its key. The subject is empty."""
+        return cast(dict[str, str], self._act("csrs", code=code, profiles=list(profiles)))
 
     def card_key(self) -> str:
         """Returns the public card key as SubjectPublicKeyInfo in PEM."""

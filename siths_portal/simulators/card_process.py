@@ -25,7 +25,7 @@ from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 from pkcs11.util.rsa import encode_rsa_public_key
 from pkcs11.util.x509 import decode_x509_certificate
 
-from siths_portal.simulators.card import CARD_KEY, CODE_TRIES, PROFILES, PUK_TRIES, CardError, Tries, read_tries
+from siths_portal.simulators.card import ALL_PROFILES, CARD_KEY, CODE_TRIES, PUK_TRIES, CardError, Tries, read_tries
 
 MODULE = os.environ.get("CARD_PKCS11_MODULE", "/usr/lib/softhsm/libsofthsm2.so")
 SECONDS = 120
@@ -92,6 +92,11 @@ class _FunctionList(ctypes.Structure):
     ]  # fmt: skip
 
 
+def _key_id(profile: str) -> bytes:
+    """Returns the id of a profile's key and certificate on the card."""
+    return bytes([ALL_PROFILES.index(profile) + 1])
+
+
 def _init_token(slot_id: int, label: str, so_pin: str) -> None:
     library = ctypes.CDLL(MODULE)
     functions = ctypes.POINTER(_FunctionList)()
@@ -143,7 +148,7 @@ class _Token:
         with session:
             yield session
 
-    def make(self, *, puk: str, code: str, keys: str) -> None:
+    def make(self, *, puk: str, code: str, keys: str, profiles: list[str]) -> None:
         slot = next(s for s in self.library.get_slots() if not s.get_token().flags & pkcs11.TokenFlag.TOKEN_INITIALIZED)
         _init_token(slot.slot_id, self.label, puk)
         self.library.reinitialize()
@@ -154,9 +159,9 @@ class _Token:
         with self._token().open(rw=True, user_pin=code) as session:
             curve = {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}
             p256 = session.create_domain_parameters(KeyType.EC, curve, local=True)
-            for number, profile in enumerate(PROFILES, 1):
+            for profile in profiles:
                 options = {
-                    "store": True, "id": bytes([number]), "label": profile, "capabilities": capabilities,
+                    "store": True, "id": _key_id(profile), "label": profile, "capabilities": capabilities,
                     "private_template": {**hidden, Attribute.PRIVATE: True},
                 }  # fmt: skip
                 if keys == "ec-p256":
@@ -169,9 +174,9 @@ class _Token:
             )  # fmt: skip
         _write_tries(self.folder, Tries(CODE_TRIES, PUK_TRIES))
 
-    def csrs(self, *, code: str) -> dict[str, str]:
+    def csrs(self, *, code: str, profiles: list[str]) -> dict[str, str]:
         with self.with_code(code) as session:
-            return {profile: self._csr(session, profile) for profile in PROFILES}
+            return {profile: self._csr(session, profile) for profile in profiles}
 
     def _csr(self, session: Any, profile: str) -> str:
         public = self._public(session, profile)
@@ -197,7 +202,7 @@ class _Token:
         return base64.b64encode(signature).decode()
 
     def sign(self, *, profile: str, data: str, code: str) -> str:
-        if profile not in PROFILES:
+        if profile not in ALL_PROFILES:
             raise CardError("absent")
         with self.with_code(code) as session:
             signature = _signed(session.get_key(ObjectClass.PRIVATE_KEY, label=profile), base64.b64decode(data))
@@ -207,15 +212,14 @@ class _Token:
         parsed = {name: x509.load_pem_x509_certificate(pem.encode()) for name, pem in certificates.items()}
         with self.with_code(code) as session:
             for profile, certificate in parsed.items():
-                if profile not in PROFILES or certificate.public_key() != self._public(session, profile):
+                if profile not in ALL_PROFILES or certificate.public_key() != self._public(session, profile):
                     raise CardError("mismatch")
             for profile, certificate in parsed.items():
                 search = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.LABEL: profile}
                 for earlier in list(session.get_objects(search)):
                     earlier.destroy()
                 template = decode_x509_certificate(certificate.public_bytes(serialization.Encoding.DER))
-                number = bytes([PROFILES.index(profile) + 1])
-                template |= {Attribute.TOKEN: True, Attribute.LABEL: profile, Attribute.ID: number}
+                template |= {Attribute.TOKEN: True, Attribute.LABEL: profile, Attribute.ID: _key_id(profile)}
                 session.create_object(template)
 
     def certificates(self) -> dict[str, str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from cryptography import x509
@@ -24,7 +24,7 @@ from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
 from siths_portal.lib.files.atomic import write_atomically
-from siths_portal.simulators.card import PROFILES, Card, CardError, new_serial
+from siths_portal.simulators.card import PROFILES, TRANSPORT, Card, CardError, new_serial
 from siths_portal.simulators.supplier_client import Api, Refused, Unreachable
 
 # SEIS cardNumber (SS 61 43 32), as in the certificates of SITHS cards.
@@ -45,12 +45,15 @@ class Job:
 
     Codes are deleted when the portal has the PUK. `puk_refusals` counts the portal's refusals of it, up to PUK_ATTEMPTS.
     `revoked` means that the portal revoked the card, so that it is destroyed and reported as failed. `item` is the number of the
-    item that is made; it rises when the card is made again.
+    item that is made: the items of an order are made one after the other, and a card that is made again is another item.
+    `several` means that the order has more than one.
     """
 
     order_id: str
     step: str = "taken"
     item: int = 1
+    several: bool = False
+    profiles: list[str] = field(default_factory=lambda: list(PROFILES))
     registered_mail: bool = False
     keys: str = "rsa-2048"
     serial: str = ""
@@ -136,20 +139,21 @@ class Supplier:
 
     def _round(self, only: str | None) -> bool:
         queued: list[str] = []
+        new: list[str] = []
         read = True
+        unfinished = [job.order_id for job in self.records.all() if job.step not in _FINAL]
         try:
             self._follow_changes()
             queued += [order["id"] for order in self.api.orders("queued")]
+            new += [order_id for order_id in queued if self._is_new(order_id)]
         except (Refused, Unreachable) as failure:
             self.report(f"orders not read: {failure}")
             read = False
-        unfinished = [job.order_id for job in self.records.all() if job.step not in _FINAL]
         if only is not None:
             if only not in queued and self.records.find(only) is None:
                 self.report(f"order {only}: not in the queue")
                 return False
             return self._guarded(only)
-        new = [order_id for order_id in queued if self._is_new(order_id)]
         results = [self._guarded(order_id) for order_id in [*unfinished, *new]]
         return all(results) and read
 
@@ -158,9 +162,10 @@ class Supplier:
         job = self.records.find(order_id)
         if job is None or job.step != "sent":
             return job is None
-        items = self.api.get(f"orders/{order_id}/items", after=str(job.item)).body["items"]
-        self.records.save(Job(order_id, item=items[-1]["number"]))
-        return True
+        added = self._items(job, job.item)
+        if added:
+            self.records.save(Job(order_id, item=added[-1]["number"]))
+        return bool(added)
 
     def _follow_changes(self) -> None:
         """Stops withdrawn orders and marks revoked cards. Other changes are only reported: each step reads what it needs."""
@@ -219,12 +224,14 @@ class Supplier:
 
     @staticmethod
     def _of_item(job: Job, path: str) -> str:
-        """Returns the path of a call on the item. The first needs no number, as long as it is the only one."""
-        return f"items/{job.item}/{path}" if job.item > 1 else path
+        """Returns the path of a call on the item. An ordinary card that is the only item needs no number."""
+        alone = job.item == 1 and not job.several and job.profiles == list(PROFILES)
+        return path if alone else f"items/{job.item}/{path}"
 
     def _accept(self, job: Job) -> None:
         order = self._post(job, "accept", "accept", dict).body
         job.registered_mail = bool(order["article"]["registered_mail"])
+        job.several = order["item_count"] > 1
         job.keys = "ec-p256" if order["article"]["number"] in self.p256_articles else "rsa-2048"
         job.step = "accepted"
 
@@ -232,13 +239,15 @@ class Supplier:
         order = self.api.get(f"orders/{job.order_id}").body  # the print data and the delivery address, which are not stored here
         if order["print"] is None:
             raise BadDelivery("the card is not to be made: it is revoked, or its order has ended")
+        job.profiles = self._items(job, job.item - 1)[0]["profiles"]
         if not job.serial:
             job.serial = new_serial()
             job.puk = "".join(secrets.choice("0123456789") for _ in range(8))
             job.transport_code = secrets.token_urlsafe(24)
             self.records.save(job)
         try:
-            Card.make(self.cards, job.serial, puk=job.puk, transport_code=job.transport_code, keys=job.keys)
+            codes = {"puk": job.puk, "transport_code": job.transport_code}
+            Card.make(self.cards, job.serial, **codes, keys=job.keys, profiles=job.profiles)
         except CardError as refusal:
             if refusal.code != "exists":  # otherwise an interrupted run made it, with the codes of this record
                 raise
@@ -258,7 +267,7 @@ class Supplier:
         card = Card(self.cards / job.serial)
 
         def body() -> dict[str, Any]:
-            csrs = card.csrs(code=job.transport_code)
+            csrs = card.csrs(code=job.transport_code, profiles=job.profiles)
             return {"card_serial": job.serial, "card_key": card.card_key(), "csrs": csrs}
 
         reply = self._post(job, "certificates", self._of_item(job, "certificates"), body)
@@ -275,7 +284,7 @@ class Supplier:
 
     def _check(self, job: Job, delivery: dict[str, Any]) -> None:
         """Raises BadDelivery unless each certificate has the card's key and number and a chain to the root."""
-        if set(delivery["certificates"]) != set(PROFILES):
+        if set(delivery["certificates"]) != set(job.profiles):
             raise BadDelivery("other certificates than asked for")
         for profile, pem in delivery["certificates"].items():
             certificate = x509.load_pem_x509_certificate(pem.encode())
@@ -302,7 +311,8 @@ class Supplier:
         def body() -> dict[str, Any]:
             first = job.bodies.get("produced")
             mifare_id = first["mifare_id"] if first else str(secrets.randbelow(2**32)).zfill(10)
-            return {"type": "produced", "mifare_id": mifare_id, "puk_jwe": self._encrypted_puk(job)}
+            puk = {"no_puk": True} if job.profiles == [TRANSPORT] else {"puk_jwe": self._encrypted_puk(job)}
+            return {"type": "produced", "mifare_id": mifare_id, **puk}
 
         events = self._of_item(job, "events")
         # A PUK is sent again with another idempotency key, since its JWE differs.
@@ -316,9 +326,8 @@ class Supplier:
         for poll in range(self.polls + 1):
             if poll:
                 self.api.sleep(self.poll_seconds)
-            if self.api.get(f"orders/{job.order_id}/items", after=str(number - 1)).body["items"]:
-                job.item, job.serial, job.puk, job.transport_code, job.bodies = number, "", "", "", {}
-                job.step = "accepted"
+            if self._items(job, number - 1):
+                self._begin(job, number)
                 return
         raise Unreachable("the item is not added yet")
 
@@ -328,17 +337,17 @@ class Supplier:
             if poll:
                 self.api.sleep(self.poll_seconds)
             # The list, because the order itself contains the holder's address.
-            order = next((one for one in self.api.orders("produced") if one["id"] == job.order_id), None)
-            if order is None:
-                raise BadDelivery("the order is not produced any more")
-            if order["puk"] == "sealed":
+            item = self._items(job, job.item - 1)[0]
+            if item["state"] != "produced":
+                raise BadDelivery("the item is not produced any more")
+            if item["puk"] in ("sealed", "none"):
                 job.puk = job.transport_code = ""
                 job.step = "puk-sealed"
                 return
-            if order["puk"] == "refused":
+            if item["puk"] == "refused":
                 job.puk_refusals += 1
                 if job.puk_refusals > PUK_ATTEMPTS:
-                    raise BadDelivery(f"the PUK is refused: {order['puk_refusal']}")
+                    raise BadDelivery(f"the PUK is refused: {item['puk_refusal']}")
                 job.step = "personalised"
                 return
         raise Unreachable("the PUK is still pending")
@@ -368,5 +377,19 @@ class Supplier:
             return report
 
         self._post(job, "sent", self._of_item(job, "events"), body)
-        job.bodies = {}
-        job.step = "sent"
+        waiting = [item for item in self._items(job, job.item) if item["state"] == "waiting"] if job.several else []
+        if waiting:
+            self._begin(job, waiting[0]["number"])
+        else:
+            job.bodies = {}
+            job.step = "sent"
+
+    def _items(self, job: Job, after: int) -> list[dict[str, Any]]:
+        """Returns the items of the order after a number."""
+        return cast(list[dict[str, Any]], self.api.get(f"orders/{job.order_id}/items", after=str(after)).body["items"])
+
+    @staticmethod
+    def _begin(job: Job, item: int) -> None:
+        """Begins with another item of the accepted order."""
+        job.item, job.serial, job.puk, job.transport_code, job.puk_refusals, job.bodies = item, "", "", "", 0, {}
+        job.step = "accepted"

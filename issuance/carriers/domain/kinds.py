@@ -158,6 +158,11 @@ class CarrierKind:
         """Returns the certificate profiles, filtered by owner and stage if given, in the order in which they are requested."""
         return tuple(each.profile for each in self.certificates if owner in (None, each.owner) and stage in (None, each.stage))
 
+    @property
+    def needs_puk(self) -> bool:
+        """True if the portal keeps its PUK. A kind with an envelope code has its code changed in place of a PUK."""
+        return Need.ENVELOPE_CODE not in self.activation
+
     def certificate(self, profile: str) -> CertificateSpec:
         """Returns the certificate with this profile. Raises KeyError if carriers of this kind have none."""
         for each in self.certificates:

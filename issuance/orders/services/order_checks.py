@@ -4,6 +4,7 @@ The order wizard checks them at each step; the order itself checks all of them a
 """
 
 import re
+from collections.abc import Collection
 from uuid import UUID
 
 from django.conf import settings
@@ -50,15 +51,14 @@ def kinds_for_persons() -> list[str]:
     return sorted(article_kind for kind in ordered for article_kind in kind.article_kinds)
 
 
-def offers() -> QuerySet[OrganisationArticle]:
+def offers(article_kinds: Collection[str] | None = None) -> QuerySet[OrganisationArticle]:
     """Returns which organisations may order which articles today: chosen by the organisation, on sale, and of a kind for
-    persons.
+    persons, or of `article_kinds`.
     """
     today = clock.today()
     in_time = Q(article__valid_to=None) | Q(article__valid_to__gte=today)
-    return OrganisationArticle.objects.filter(
-        in_time, orderable=True, article__valid_from__lte=today, article__kind__in=kinds_for_persons()
-    )
+    wanted = sorted(kinds_for_persons() if article_kinds is None else article_kinds)
+    return OrganisationArticle.objects.filter(in_time, orderable=True, article__valid_from__lte=today, article__kind__in=wanted)
 
 
 def orderable_articles(organisation_id: UUID) -> list[Article]:

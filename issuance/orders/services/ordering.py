@@ -93,20 +93,17 @@ def cancel_order(*, actor: Actor, order_id: UUID) -> CardOrder:
     """Removes an order that no supplier has accepted. A removed one stays as it is. Raises NotFound, Forbidden,
     IllegalTransition if a supplier has accepted it.
     """
-    seen = policy.get(actor, Action.REMOVE_ORDER, _with_card, order_id)
-    carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
-    eids = list(Eid.objects.select_for_update(no_key=True).filter(carrier=carrier).order_by("id"))
+    seen = policy.get(actor, Action.REMOVE_ORDER, CardOrder.objects, order_id)
+    ordered = Carrier.objects.filter(item__order=seen, state=CarrierState.ORDERED.value).order_by("id")
+    carriers = list(ordered.select_for_update(of=("self",), no_key=True))
+    eids = list(Eid.objects.select_for_update(no_key=True).filter(carrier__in=carriers).order_by("id"))
     order = CardOrder.objects.select_for_update(no_key=True).get(pk=seen.pk)
     if order.state != OrderState.CANCELLED:
         now = clock.now()
         withdrawing.withdraw([order], actor_ref=actor.ref)
-        steps.step([carrier], CarrierAction.CANCEL, actor_ref=actor.ref, ended_at=now)
+        steps.step(carriers, CarrierAction.CANCEL, actor_ref=actor.ref, ended_at=now)
         steps.step(eids, EidAction.CANCEL, actor_ref=actor.ref, ended_at=now)
     return order
-
-
-def _with_card(_actor: Actor) -> QuerySet[CardOrder]:
-    return CardOrder.objects.with_card()
 
 
 def _posts(_actor: Actor) -> QuerySet[Post]:

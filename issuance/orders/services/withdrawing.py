@@ -1,9 +1,12 @@
 """Withdrawal of orders that no supplier has accepted. The packages above are told, in the transaction of the withdrawal."""
 
 from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef
 
 from issuance.orders.domain.items import ItemAction, ItemState
-from issuance.orders.domain.order_states import OrderAction
+from issuance.orders.domain.order_states import OrderAction, OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.orders.services import progress
 from issuance.records.services import steps
@@ -25,3 +28,13 @@ def withdraw(orders: Sequence[CardOrder], *, actor_ref: str, revocation_reason: 
     steps.step(items, ItemAction.CANCEL, actor_ref=actor_ref, facts=lambda item: progress.item_facts(item) | facts)
     for follow in ON_WITHDRAWAL:
         follow(orders, bool(revocation_reason))
+
+
+def lock_orders_without_cards(carrier_ids: Sequence[UUID]) -> list[CardOrder]:
+    """Locks and returns the queued orders that have nothing left to make once these carriers end. A bundle with other cards
+    stays in the queue.
+    """
+    waiting = OrderItem.objects.filter(state=ItemState.WAITING.value)
+    others = waiting.filter(order=OuterRef("pk")).exclude(carrier__in=carrier_ids)
+    rows = CardOrder.objects.filter(state=OrderState.QUEUED.value, pk__in=waiting.filter(carrier__in=carrier_ids).values("order"))
+    return list(rows.exclude(Exists(others)).select_for_update(of=("self",), no_key=True).order_by("id"))

@@ -16,8 +16,6 @@ from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
-from issuance.orders.domain.order_states import OrderState
-from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import eid_orders, withdrawing
 from issuance.records.services import steps
 from issuance.revocation.domain import NAMED_REQUESTERS, RFC_5280, SYSTEM_REASONS, RequestChannel, Requester, RevocationReason
@@ -251,10 +249,7 @@ def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: Revoca
     in_production = [carrier.id for carrier in carriers if carrier.state == CarrierState.ORDERED]
     live = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state__in=_LIVE)
     eids = list(live.order_by("id"))
-    waiting = CardOrder.objects.select_for_update(of=("self",), no_key=True).filter(
-        items__carrier__in=ids, state=OrderState.QUEUED.value
-    )
-    orders = list(waiting.order_by("id"))
+    orders = withdrawing.lock_orders_without_cards(ids)
     steps.step(
         carriers,
         CarrierAction.REVOKE,

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from issuance.authz import Action, client
+from issuance.authz import Action, Actor, client
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction
@@ -28,7 +28,7 @@ from issuance.people.models.persons import Person, Post
 from issuance.people.services import people
 from issuance.records.domain.ids import PersonId, parse_card_serial
 from issuance.records.services import steps
-from issuance.suppliers.services.item_rows import lock_item, require_accepted
+from issuance.suppliers.services.item_rows import ItemRows, lock_item, require_accepted
 from issuance.suppliers.services.supplier_events import replay_parked
 from pki import service as pki
 from siths_portal.lib import clock
@@ -103,9 +103,9 @@ def _bind(client_ref: str, order_id: UUID, item: int | None, card: _Card) -> lis
         replay_parked(actor, rows)
         return ids
     now = clock.now().replace(microsecond=0)
-    eid = Eid.objects.select_related("post", "organisation").get(pk=rows.item.eid_id)
-    valid_to = eid_valid_to(carrier, eid.post, now)
-    if eid.post.ended_at is not None or valid_to <= now:
+    eid = Eid.objects.select_related("post", "organisation").get(pk=rows.item.eid_id) if rows.item.eid_id else None
+    valid_to = eid_valid_to(carrier, eid.post, now) if eid else carrier.valid_to
+    if (eid is not None and eid.post.ended_at is not None) or valid_to <= now:
         raise Conflict("post-ended", "Uppdraget har upphört sedan kortet beställdes. Rapportera beställningen som misslyckad.")
     facts = {"order": str(card_order.id), "card_serial": card.serial}
     steps.step(
@@ -117,27 +117,41 @@ def _bind(client_ref: str, order_id: UUID, item: int | None, card: _Card) -> lis
         card_key_spki=card.key_spki,
         card_key_sha256=card.key_sha256,
     )
-    ids = pki.plan_certificates(
-        _certificate_orders(kind, carrier, eid, card, valid_to),
-        actor_ref=actor.ref,
-        unit_ref=f"organisation:{card_order.organisation_id}",
-        whole=True,
-        held=kind.held_until_code,
-    )
-    planned = dict(zip(kind.profiles(stage=Stage.PERSONALISATION), ids, strict=True))
-    steps.step(
-        [row for row in rows.eids if row.pk == eid.pk],
-        EidAction.PLAN_CERTIFICATES,
-        actor_ref=actor.ref,
-        facts={"certificates": {name: str(planned[name]) for name in kind.profiles(Owner.EID, Stage.PERSONALISATION)}},
-        valid_from=now,
-        valid_to=valid_to,
-    )
+    planned = _plan(actor, kind, rows, eid, card, valid_to)
+    if eid is not None:
+        of_eid = {name: str(planned[name]) for name in kind.profiles(Owner.EID, Stage.PERSONALISATION)}
+        steps.step(
+            [row for row in rows.eids if row.pk == eid.pk],
+            EidAction.PLAN_CERTIFICATES,
+            actor_ref=actor.ref,
+            facts={"certificates": of_eid},
+            valid_from=now,
+            valid_to=valid_to,
+        )
     _store_certificates(planned, carrier, eid, card)
     certified = {"card_serial": card.serial, "certificates": {profile: str(id_) for profile, id_ in planned.items()}}
     progress.step_items(card_order, [rows.item], ItemAction.START_PRODUCTION, actor_ref=actor.ref, facts=certified)
     replay_parked(actor, rows)
-    return ids
+    return list(planned.values())
+
+
+def _plan(
+    actor: Actor, kind: CarrierKind, rows: ItemRows, eid: Eid | None, card: _Card, valid_to: dt.datetime
+) -> dict[str, UUID]:
+    """Plans the certificates of the card, and returns their ids by profile, in the order of the kind's declaration."""
+    carrier = rows.carrier
+    if eid is not None:
+        orders = _certificate_orders(kind, carrier, eid, card, valid_to)
+    else:
+        orders = _transport_orders(kind, carrier, card, valid_to)
+    ids = pki.plan_certificates(
+        orders,
+        actor_ref=actor.ref,
+        unit_ref=f"organisation:{rows.order.organisation_id}",
+        whole=True,
+        held=kind.held_until_code,
+    )
+    return dict(zip(kind.profiles(stage=Stage.PERSONALISATION), ids, strict=True))
 
 
 def eid_valid_to(carrier: Carrier, post: Post, issued_at: dt.datetime) -> dt.datetime:
@@ -152,7 +166,7 @@ def eid_valid_to(carrier: Carrier, post: Post, issued_at: dt.datetime) -> dt.dat
     )
 
 
-def _store_certificates(planned: Mapping[str, UUID], carrier: Carrier, eid: Eid, card: _Card) -> None:
+def _store_certificates(planned: Mapping[str, UUID], carrier: Carrier, eid: Eid | None, card: _Card) -> None:
     CarrierCertificate.objects.bulk_create(
         CarrierCertificate(
             certificate_id=certificate_id,
@@ -200,6 +214,30 @@ def _certificate_orders(
         for certificate in kind.certificates
         if certificate.stage is Stage.PERSONALISATION
     ]
+
+
+def _transport_orders(kind: CarrierKind, carrier: Carrier, card: _Card, valid_to: dt.datetime) -> list[pki.CertificateOrder]:
+    """Returns the orders for a card without a holder, whose certificates name the card only."""
+    return [
+        pki.CertificateOrder(
+            ca=kind.ca_of(profile, carrier.assurance_level),
+            profile=profile,
+            subject=card_subject(card.serial),
+            subject_alternative={},
+            csr_der=card.csrs[profile],
+            subject_ref=carrier_ref(carrier.id),
+            carrier_ref=carrier_ref(carrier.id),
+            card_number=card.serial,
+            not_after=valid_to,
+            key_field=f"csrs.{profile}",
+        )
+        for profile in kind.profiles(stage=Stage.PERSONALISATION)
+    ]
+
+
+def card_subject(card_serial: str) -> dict[str, str]:
+    """Returns the subject of a certificate that names a card and no person."""
+    return {"serialNumber": card_serial}
 
 
 def hsa_subject(person: Person, eid: Eid, top: Organisation) -> dict[str, str]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import INVALID, CarrierState
 from issuance.carriers.domain.eid_states import EidState
-from issuance.carriers.domain.kinds import CARD_PROFILES, HSA_PROFILES, Need, Owner
+from issuance.carriers.domain.kinds import CARD_PROFILES, HSA_PROFILES, RESERVE_CARD, Need, Owner, Stage
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import CarrierCertificate
 from issuance.orders.domain.items import ItemState
@@ -18,19 +18,22 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.persons import PersonIdentifier
 from issuance.people.services.people import PREFERENCE
 from issuance.records.domain.ids import PersonId, PersonIdKind
-from issuance.suppliers.services.card_certificates import hsa_subject, person_id_subject, subject_alternative
+from issuance.suppliers.services.card_certificates import card_subject, hsa_subject, person_id_subject, subject_alternative
 from pki import service as pki
 
+_ORDERED_PROFILES = tuple({*CARD_PROFILES, *RESERVE_CARD.profiles(stage=Stage.PERSONALISATION)})
 _IN_PRODUCTION = (ItemState.IN_PRODUCTION, ItemState.PRODUCED, ItemState.SENT)
 
 
 @dataclass(frozen=True)
 class _Ordered:
-    """The ordered card, as an item. `person_id` is the person's current number, `top` the organisation named in certificates."""
+    """The ordered card, as an item. `person_id` is the person's current number, `top` the organisation named in certificates.
+    Both are None for a card without a holder.
+    """
 
     item: OrderItem
     person_id: PersonId | None
-    top: Organisation
+    top: Organisation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class OrderedCards:
 
     def refusals(self, certificates: Sequence[pki.CardCertificate]) -> Mapping[UUID, str]:
         """Returns a reason for each certificate that differs from its order. Subject and names must be equal byte for byte."""
-        rows = CarrierCertificate.objects.filter(certificate_id__in=[each.id for each in certificates], profile__in=CARD_PROFILES)
+        rows = CarrierCertificate.objects.filter(certificate_id__in=[each.id for each in certificates])
+        rows = rows.filter(profile__in=_ORDERED_PROFILES)
         columns = rows.values_list("certificate_id", "carrier_id", "eid_id", "profile")
         links = {id_: _Link(carrier_id, eid_id, profile) for id_, carrier_id, eid_id, profile in columns}
         orders = _orders({link.carrier_id for link in links.values()})
@@ -92,31 +96,37 @@ def _is_signed_for(kind: str) -> bool:
 
 def _fault(certificate: pki.CardCertificate, link: _Link, ordered: _Ordered) -> str:
     """Returns the reason why the certificate must not be signed, or an empty string if it agrees with its order."""
-    carrier, eid = ordered.item.made, ordered.item.ordered_eid
-    if ordered.item.state not in _IN_PRODUCTION or carrier.state in INVALID or eid.state != EidState.ORDERED:
+    carrier, eid = ordered.item.made, ordered.item.eid
+    ended = carrier.state in INVALID or (eid is not None and eid.state != EidState.ORDERED)
+    if ordered.item.state not in _IN_PRODUCTION or ended:
         return "order-state"
     kind = kinds.kind_of(carrier.kind)
     if link.profile != certificate.profile or link.profile not in kind.profiles():
         return "profile"
     if certificate.ca != kind.ca_of(link.profile, carrier.assurance_level):
         return "profile"
-    if link.eid_id != (eid.pk if kind.certificate(link.profile).owner is Owner.EID else None):
+    of_eid = kind.certificate(link.profile).owner is Owner.EID
+    if link.eid_id != (eid.pk if eid and of_eid else None) or (eid is None and (of_eid or carrier.person_id is not None)):
         return "eid"
     if certificate.card_number != carrier.card_serial or certificate.carrier_ref != carrier_ref(carrier.pk):
         return "card"
     named = (certificate.subject, certificate.alternative)
-    if certificate.subject_ref != f"person:{carrier.person_id}" or named != _names(certificate.profile, ordered):
+    subject_ref = f"person:{carrier.person_id}" if eid else carrier_ref(carrier.pk)
+    if certificate.subject_ref != subject_ref or named != _names(certificate.profile, ordered):
         return "subject"
     if certificate.held != kind.held_until_code:
         return "hold"
-    if eid.valid_to is None or certificate.not_after > eid.valid_to:
+    valid_to = eid.valid_to if eid else carrier.valid_to
+    if valid_to is None or certificate.not_after > valid_to:
         return "validity"
     return ""
 
 
 def _names(profile: str, ordered: _Ordered) -> tuple[bytes, bytes] | None:
     """Returns subject and subjectAltName in DER as the order requires. Returns None if the person has no current number."""
-    person, eid = ordered.item.made.holder, ordered.item.ordered_eid
+    if ordered.item.eid is None or ordered.top is None:
+        return pki.certificate_names(profile, card_subject(ordered.item.made.card_serial), {})
+    person, eid = ordered.item.made.holder, ordered.item.eid
     if profile in HSA_PROFILES:
         subject = hsa_subject(person, eid, ordered.top)
     elif ordered.person_id is None:
@@ -130,10 +140,12 @@ def _orders(carrier_ids: Iterable[UUID]) -> dict[UUID, _Ordered]:
     """Returns the portal's own orders of these carriers, by carrier."""
     rows = OrderItem.objects.select_related("carrier__person", "eid__organisation")
     items = {item.made.pk: item for item in rows.filter(carrier__in=list(carrier_ids), carrier__origin="portal")}
-    numbers = _person_ids({item.made.holder_id for item in items.values()})
-    tops = _top_organisations({item.ordered_eid.organisation for item in items.values()})
+    numbers = _person_ids({item.made.holder_id for item in items.values() if item.eid})
+    tops = _top_organisations({item.eid.organisation for item in items.values() if item.eid})
     return {
-        carrier_id: _Ordered(item, numbers.get(item.made.holder_id), tops[item.ordered_eid.organisation_id])
+        carrier_id: _Ordered(item, numbers.get(item.made.holder_id), tops[item.eid.organisation_id])
+        if item.eid
+        else _Ordered(item, None, None)
         for carrier_id, item in items.items()
     }
 

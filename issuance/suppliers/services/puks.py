@@ -7,6 +7,7 @@ it. Each change records one event of the order.
 from collections.abc import Iterable
 from uuid import UUID
 
+from issuance.carriers.domain import kinds
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier
 from issuance.orders.domain.puk_states import PukState
@@ -19,8 +20,10 @@ ACTOR = "system:puk"
 
 
 def is_required(carrier: Carrier) -> bool:
-    """Returns False only for a card recorded by serial number alone, without keys: it cannot be activated here."""
-    return bool(carrier.card_key_sha256) or not carrier.card_serial
+    """Returns False for a kind of card without PUK, and for a card recorded by serial number alone, without keys: it cannot be
+    activated here.
+    """
+    return kinds.kind_of(carrier.kind).needs_puk and (bool(carrier.card_key_sha256) or not carrier.card_serial)
 
 
 def receive(item: OrderItem, carrier: Carrier, puk_jwe: str, *, actor_ref: str) -> UUID:

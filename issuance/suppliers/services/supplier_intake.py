@@ -4,6 +4,7 @@ Each function sees only the supplier's own orders: those of another supplier rai
 (S29). Every function is repeatable.
 """
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
-from issuance.authz import Action, client, policy
+from issuance.authz import Action, Actor, client, policy
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.models import CarrierCertificate
 from issuance.customisations.models import CardCustomisation
@@ -55,6 +56,21 @@ class Delivery:
         return self.method is rules.DeliveryMethod.TAX_AGENCY_FORWARDING
 
 
+@dataclass(frozen=True)
+class Printed:
+    """What is printed on the cards of an order. Name and service id are None on reserve cards."""
+
+    given_name: str | None
+    surname: str | None
+    organisation_name: str
+    service_id: str | None
+    issuer_number: str
+    back_text: str
+    logotype_sha256: str | None
+    photo_sha256: str | None
+    valid_to: dt.datetime | None
+
+
 def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 100) -> list[CardOrder]:
     """Returns at most `limit` of the supplier's queued orders, the oldest first, after the id `after`. Leaves out orders whose
     card customisation is no longer verified, because nobody has checked its print (ADR 0189).
@@ -81,6 +97,23 @@ def is_being_made(card_order: CardOrder) -> bool:
     """
     card = card_order.latest_card
     return card_order.state in _OPEN and (card is None or card.made.state == CarrierState.ORDERED)
+
+
+def printed(card_order: CardOrder) -> Printed:
+    """Returns what is printed on the cards of an order that `order` returned."""
+    card, items = card_order.latest_card, list(card_order.items.all())
+    holder = card.made.holder if card else None
+    return Printed(
+        given_name=holder.given_name_in_use if holder else None,
+        surname=holder.surname if holder else None,
+        organisation_name=card_order.organisation.name,
+        service_id=card.ordered_eid.hsa_id if card else None,
+        issuer_number=card_order.customisation.issuer_number,
+        back_text=card_order.customisation.back_text,
+        logotype_sha256=card_order.customisation.logotype_id,
+        photo_sha256=card_order.photo.document_id if card_order.photo else None,
+        valid_to=items[-1].carrier.valid_to if items[-1].carrier else None,
+    )
 
 
 def certificate_ids(*, client_ref: str, order_id: UUID, item: int | None = None) -> dict[str, UUID]:
@@ -110,23 +143,40 @@ def accept(*, client_ref: str, order_id: UUID) -> CardOrder:
 
 
 def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
-    """Reads recipient and address of an accepted order live from the register until it is sent, and records an event.
+    """Returns recipient and address of an accepted order until it is sent, and records an event. A person's address is read live
+    from the register; a bundle goes to its office.
 
     Raises NotFound, Conflict (order not accepted, withdrawn or closed; carrier revoked; person deceased or without address),
     Unavailable.
     """
     actor = client(client_ref)
-    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.with_card().select_related("article"), order_id)
+    shown = CardOrder.objects.with_card().select_related("article", "office", "organisation", "person")
+    found = policy.get(actor, Action.SUPPLY, shown, order_id)
     require_accepted(found)
     if not is_being_made(found):
         raise Conflict("order-closed", "Adressen lämnas bara ut medan kortet är under tillverkning.")
-    person_id = people.person_id_of(found.carrier.holder_id)
+    if found.person is not None:
+        return _to_person(actor, found, found.person)
+    _record_address(actor, found)
+    return _to_office(found)
+
+
+def _to_office(found: CardOrder) -> Delivery:
+    office = found.office
+    method = rules.delivery_method(is_protected=False, registered_mail=found.article.registered_mail)
+    lines = tuple(line for line in (office.internal_recipient, office.street_address) if line)
+    address = RegisteredAddress(lines, office.postal_code, office.city, "SE")
+    return Delivery(method, office.recipient_organisation or found.organisation.name, address)
+
+
+def _to_person(actor: Actor, found: CardOrder, holder: Person) -> Delivery:
+    person_id = people.person_id_of(holder.pk)
     register = people.read_register(PersonKey(person_id.kind.value, person_id.value))
     with transaction.atomic(durable=True):
-        person = Person.objects.select_for_update(no_key=True).get(pk=found.carrier.holder_id)
+        person = Person.objects.select_for_update(no_key=True).get(pk=holder.pk)
         people.remember_register(person, register)
         PersonScope.objects.refresh([person.id])
-        Event.record(actor_ref=actor.ref, action="order.address_read", subject_type="order", subject_ref=str(found.id))
+        _record_address(actor, found)
     if register.deceased:
         raise Conflict("person-deceased", "Personen är avliden enligt personregistret. Rapportera beställningen som misslyckad.")
     method = rules.delivery_method(is_protected=register.is_protected, registered_mail=found.article.registered_mail)
@@ -135,6 +185,10 @@ def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
     if register.registered_address is None:
         raise Conflict("no-registered-address", "Personen saknar folkbokföringsadress. Rapportera beställningen som misslyckad.")
     return Delivery(method, common_name(person), register.registered_address)
+
+
+def _record_address(actor: Actor, found: CardOrder) -> None:
+    Event.record(actor_ref=actor.ref, action="order.address_read", subject_type="order", subject_ref=str(found.id))
 
 
 @transaction.atomic(durable=True)

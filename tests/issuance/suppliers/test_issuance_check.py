@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.people.models.persons import Person
 from issuance.suppliers.services import card_certificates, supplier_intake
 from issuance.suppliers.services.issuance_check import OrderedCards
@@ -79,7 +79,7 @@ def test_ones_own_key_with_invented_references_and_no_order_is_never_signed() ->
         (lambda row: Eid.objects.filter(pk=row.eid_id).update(mail="other@example.org"), "subject"),
         (lambda row: Person.objects.filter(pk=row.carrier.person_id).update(surname="Annan"), "subject"),
         (lambda row: Carrier.objects.filter(pk=row.carrier_id).update(assurance_level=2), "profile"),
-        (lambda row: CardOrder.objects.filter(pk=row.pk).update(state="accepted"), "order-state"),
+        (lambda row: OrderItem.objects.filter(order=row).update(state="waiting"), "order-state"),
         (lambda row: Carrier.objects.filter(pk=row.carrier_id).update(state="revoked"), "order-state"),
         (lambda row: Eid.objects.filter(pk=row.eid_id).update(valid_to=clock.now() + dt.timedelta(days=1)), "validity"),
         (lambda row: CarrierCertificate.objects.filter(carrier=row.carrier_id).delete(), "no-order"),

@@ -115,22 +115,17 @@ class OrderPage(serializers.Serializer[Any]):
 
 
 class PrintSerializer(serializers.Serializer[Any]):
-    """The text and pictures printed on the card."""
+    """The text and pictures printed on the card. Given name, surname and service id are null on reserve cards."""
 
-    given_name = serializers.CharField(source="carrier.person.given_name_in_use")
-    surname = serializers.CharField(source="carrier.person.surname")
-    organisation_name = serializers.CharField(source="organisation.name")
-    service_id = serializers.CharField(source="eid.hsa_id", help_text="Tjänste-id (HSA-id).")
-    issuer_number = serializers.CharField(source="customisation.issuer_number", help_text="Utfärdarnummer, 4 digits.")
-    back_text = serializers.CharField(source="customisation.back_text")
-    logotype_sha256 = serializers.CharField(source="customisation.logotype_id", allow_null=True)
-    photo_sha256 = serializers.CharField(
-        source="photo.document_id",
-        default=None,
-        allow_null=True,
-        help_text="SHA-256 of the photo; null without one.",
-    )
-    valid_to = serializers.DateTimeField(source="carrier.valid_to", help_text="The card is valid until this moment.")
+    given_name = serializers.CharField(allow_null=True)
+    surname = serializers.CharField(allow_null=True)
+    organisation_name = serializers.CharField()
+    service_id = serializers.CharField(allow_null=True, help_text="Tjänste-id (HSA-id).")
+    issuer_number = serializers.CharField(help_text="Utfärdarnummer, 4 digits.")
+    back_text = serializers.CharField()
+    logotype_sha256 = serializers.CharField(allow_null=True)
+    photo_sha256 = serializers.CharField(allow_null=True, help_text="SHA-256 of the photo; null without one.")
+    valid_to = serializers.DateTimeField(allow_null=True, help_text="The card is valid until this moment.")
 
 
 class AddressSerializer(serializers.Serializer[Any]):

@@ -115,10 +115,13 @@ class Order(SupplierView):
         caller = client_ref(request)
         order = supplier_intake.order(client_ref=caller, order_id=order_id)
         data = dict(forms.OrderSerializer(order).data) | {"print": None, "delivery": None, "id_administrator": None}
-        if order.latest_card is not None and supplier_intake.is_being_made(order):
+        if supplier_intake.is_being_made(order):
             delivery = supplier_intake.delivery(client_ref=caller, order_id=order_id)
             officer = supplier_orders.id_administrator(client_ref=caller, order=order)
-            data |= {"print": forms.PrintSerializer(order).data, "delivery": forms.DeliverySerializer(delivery).data}
+            data |= {
+                "print": forms.PrintSerializer(supplier_intake.printed(order)).data,
+                "delivery": forms.DeliverySerializer(delivery).data,
+            }
             data |= {"id_administrator": forms.IdAdministratorSerializer(officer).data if officer else None}
         return tagged(request, data)
 

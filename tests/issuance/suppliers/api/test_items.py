@@ -1,5 +1,6 @@
 """Items on the wire: their list, and the calls on one of several."""
 
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -8,6 +9,7 @@ from tests.issuance.suppliers.api.cards import PaperCard, p256_keys
 from tests.issuance.suppliers.api.stage import wait_for
 from tests.issuance.suppliers.api.test_clients import code
 from tests.issuance.suppliers.api.test_orders import accept
+from tests.issuance.suppliers.api.test_walk import Bureau
 from tests.issuance.suppliers.api.world import World, today
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,3 +88,34 @@ def test_requests_for_other_profiles_than_the_items_are_422(world: World, a) -> 
         refused = a("POST", f"orders/{order}/items/1/certificates", key=uuid4().hex, json=body | {"csrs": csrs})
         assert refused.status_code == 422, refused.text
         assert {each["name"].split(".")[0] for each in refused.json()["invalid-parameters"]} == {"csrs"}
+
+
+def test_the_simulator_makes_a_bundle_card_by_card(worker, world: World, stage, tmp_path: Path) -> None:
+    from issuance.carriers.models import Carrier
+    from issuance.orders.models.orders import CardOrder
+    from tests.issuance.orders.bundles import bundle, prepare
+
+    prepare(world.organisation, world.office, supplier="a")
+    order = bundle(world.organisation, world.office, 2)
+    bureau = Bureau(stage, tmp_path)
+    done = bureau.once()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert CardOrder.objects.get(pk=order.pk).state == "sent"
+    assert {(row.state, len(row.card_serial)) for row in Carrier.objects.all()} == {("sent", 19)}
+    assert [sorted(card.certificates()) for card in bureau.cards] == [["transport"]] * 2
+
+
+def test_a_bundle_names_no_person_on_the_wire(stage, world: World, a) -> None:
+    from tests.issuance.orders.bundles import bundle, prepare
+
+    prepare(world.organisation, world.office, supplier="a")
+    order = bundle(world.organisation, world.office, 2).pk
+    accept(a, order)
+    detail = a("GET", f"orders/{order}").json()
+    assert (detail["item_count"], detail["puk"], detail["card_revoked"]) == (2, None, False)
+    assert (detail["print"]["given_name"], detail["print"]["service_id"], detail["id_administrator"]) == (None, None, None)
+    assert detail["delivery"]["address"]["city"] == "Provstad"
+    (item,) = a("GET", f"orders/{order}/items?limit=1").json()["items"]
+    assert (item["kind"], item["profiles"]) == ("reserve_card", ["transport"])
+    photo = a("GET", f"orders/{order}/photo")
+    assert (photo.status_code, code(photo)) == (404, "photo-none")

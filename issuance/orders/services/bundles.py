@@ -1,0 +1,149 @@
+"""Orders of bundles of reserve cards: blank cards without a holder, sent to an office (rules/issuance 3.9)."""
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from issuance.articles.models import Article, OrganisationArticle
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.kinds import RESERVE_CARD
+from issuance.carriers.models import Carrier
+from issuance.customisations.models import CardCustomisation
+from issuance.offices.models import Office
+from issuance.orders.domain import items, rules
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.models.orders import CardOrder, OrderItem
+from issuance.orders.services import order_checks, progress
+from issuance.organisations.models import Organisation
+from issuance.organisations.services.holding import hold_organisations
+from issuance.records.services import steps
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.errors import Conflict, Invalid
+
+LARGEST = 2000
+"""The most reserve cards of one order."""
+
+_KEY = re.compile(r"[\x21-\x7e]{1,100}")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What is ordered: `quantity` reserve cards of an article for an organisation, sent to an office of it."""
+
+    organisation_id: UUID
+    article_code: str
+    office_id: UUID
+    quantity: int
+
+    @property
+    def content_sha256(self) -> str:
+        """The hash that a repeated order must have."""
+        content = {
+            "organisation": str(self.organisation_id),
+            "article": self.article_code,
+            "office": str(self.office_id),
+            "quantity": self.quantity,
+        }
+        return sha256_hex(canonical_json(content))
+
+
+def order_bundle(*, actor: Actor, bundle: Bundle, idempotency_key: str) -> CardOrder:
+    """Orders a bundle of reserve cards: each card is an item with a carrier in ORDERED, and the order is queued. Runs a number of
+    statements that grows by one for every 500 cards and table.
+
+    The cards have the generic look, whatever customisation the organisation has. The same key and content return the same order;
+    other content raises Conflict. Raises NotFound, Forbidden, Invalid (quantity, article, office), Conflict.
+    """
+    if not _KEY.fullmatch(idempotency_key):
+        raise Invalid("idempotency-key", "Beställningen skickades inte. Ladda om sidan och försök igen.")
+    if not 1 <= bundle.quantity <= LARGEST:
+        message = f"Ange ett antal från 1 till {LARGEST}."
+        raise Invalid("quantity", message, fields={"quantity": [message]})
+    if earlier := _earlier(actor, bundle, idempotency_key):
+        return earlier
+    try:
+        return _place(actor, bundle, idempotency_key)
+    except IntegrityError as error:
+        if "issuance_order_once_per_key" in str(error) and (earlier := _earlier(actor, bundle, idempotency_key)):
+            return earlier
+        raise
+
+
+def _earlier(actor: Actor, bundle: Bundle, idempotency_key: str) -> CardOrder | None:
+    order = CardOrder.objects.filter(ordered_by_ref=actor.ref, idempotency_key=idempotency_key).first()
+    if order is not None and order.content_sha256 != bundle.content_sha256:
+        raise Conflict("idempotency-mismatch", "Beställningen är redan skickad med andra uppgifter. Börja om från början.")
+    return order
+
+
+@transaction.atomic(durable=True)
+def _place(actor: Actor, bundle: Bundle, idempotency_key: str) -> CardOrder:
+    hold_organisations([bundle.organisation_id])
+    organisation = policy.get(actor, Action.ORDER_RESERVE_BUNDLE, _organisations, bundle.organisation_id)
+    customisation = order_checks.ready_customisation(organisation, CardCustomisation.objects.filter(generic=True).first())
+    article = _article(organisation, bundle.article_code)
+    office = _office(organisation, bundle.office_id)
+    now = clock.now().replace(microsecond=0)
+    order = CardOrder(
+        organisation=organisation,
+        article=article,
+        office=office,
+        customisation=customisation,
+        state=OrderState.QUEUED.value,
+        ordered_by_ref=actor.ref,
+        idempotency_key=idempotency_key,
+        content_sha256=bundle.content_sha256,
+        supplier_ref=customisation.supplier_ref,
+        ordered_at=now,
+    )
+    carriers = [
+        Carrier(
+            kind=RESERVE_CARD.code,
+            organisation=organisation,
+            article=article,
+            assurance_level=article.assurance_level,
+            state=CarrierState.ORDERED.value,
+            valid_from=now,
+            valid_to=rules.years_after(now, getattr(settings, RESERVE_CARD.carrier_years)),
+            created_at=now,
+        )
+        for _ in range(bundle.quantity)
+    ]
+    steps.begin(carriers, "ordered", actor_ref=actor.ref, facts={"order": str(order.id)})
+    facts = {"article": article.code, "office": str(office.id), "organisation": str(organisation.id)}
+    steps.begin([order], "submitted", actor_ref=actor.ref, facts={**facts, "quantity": bundle.quantity})
+    made = [
+        OrderItem(order=order, number=number, kind=items.RESERVE_CARD.code, carrier=carrier, state=items.ItemState.WAITING.value)
+        for number, carrier in enumerate(carriers, start=1)
+    ]
+    steps.begin(made, "ordered", actor_ref=actor.ref, facts=progress.item_facts)
+    return order
+
+
+def _organisations(_actor: Actor) -> QuerySet[Organisation]:
+    return Organisation.objects.select_related("area")
+
+
+def _article(organisation: Organisation, code: str) -> Article:
+    """Returns the article of reserve cards if the organisation may order it today. Raises Invalid."""
+    offered = order_checks.offers(RESERVE_CARD.article_kinds).filter(organisation=organisation, article=code)
+    found: OrganisationArticle | None = offered.select_related("article").first()
+    if found is None:
+        message = "Organisationen kan inte beställa artikeln. Välj en beställningsbar artikel."
+        raise Invalid("article-not-orderable", message, fields={"article": [message]})
+    return found.article
+
+
+def _office(organisation: Organisation, office_id: UUID) -> Office:
+    """Returns the office if the organisation may choose it and it has a delivery address. Raises Invalid."""
+    office = order_checks.require_office(organisation, office_id)
+    if not (office.street_address and office.postal_code and office.city):
+        message = "Kontoret saknar leveransadress. Skriv in den, eller välj ett annat kontor."
+        raise Invalid("office-without-address", message, fields={"office": [message]})
+    return office
