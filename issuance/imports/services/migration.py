@@ -96,7 +96,7 @@ def bind_externally_certified_card(
         return
     if carrier.card_serial or Carrier.objects.filter(card_serial=serial).exists():
         raise Conflict("card-already-bound", "Kortserienumret eller beställningen har redan ett annat kort.")
-    eid = Eid.objects.select_related("post").get(pk=rows.item.eid_id)
+    eid = Eid.objects.select_related("post").get(item=rows.item)
     now = clock.now().replace(microsecond=0)
     valid_to = eid_valid_to(carrier, eid.post, now)
     facts = {"order": str(rows.order.id), "card_serial": serial}

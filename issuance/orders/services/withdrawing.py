@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
+from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.orders.domain.items import ItemAction, ItemState
 from issuance.orders.domain.order_states import OrderAction, OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
@@ -35,6 +36,6 @@ def lock_orders_without_cards(carrier_ids: Sequence[UUID]) -> list[CardOrder]:
     stays in the queue.
     """
     waiting = OrderItem.objects.filter(state=ItemState.WAITING.value)
-    others = waiting.filter(order=OuterRef("pk")).exclude(carrier__in=carrier_ids)
+    others = waiting.filter(order=OuterRef("pk"), carrier__state=CarrierState.ORDERED.value).exclude(carrier__in=carrier_ids)
     rows = CardOrder.objects.filter(state=OrderState.QUEUED.value, pk__in=waiting.filter(carrier__in=carrier_ids).values("order"))
     return list(rows.exclude(Exists(others)).select_for_update(of=("self",), no_key=True).order_by("id"))

@@ -32,6 +32,7 @@ from siths_portal.lib.database import feeds
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from tests.issuance.orders.bundles import ARTICLE, bundle, prepare
 from tests.issuance.suppliers.items import states
+from tests.issuance.suppliers.test_issuance_check import as_superuser
 from tests.issuance.world import SUPPLIER
 from tests.pki.orders import csr
 
@@ -174,11 +175,11 @@ class TestMaking:
         order = bundle(ready.region, ready.office, 2)
         supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
         first, second = certify(order, 1, "9752000000000000001"), certify(order, 2, "9752000000000000002")
-        one, other = (CarrierCertificate.objects.get(certificate_id=ids[0]) for ids in (first, second))
-        CarrierCertificate.objects.filter(pk=one.pk).update(carrier=other.carrier)
+        with as_superuser():
+            Carrier.objects.filter(card_serial="9752000000000000001").update(card_serial="9752000000000000003")
         signing.sign_reserved([*first, *second])
         found = dict(Certificate.objects.filter(pk__in=[*first, *second]).values_list("pk", "failure"))
-        assert found == {first[0]: "card", second[0]: ""}
+        assert found == {first[0]: "not ordered: card", second[0]: ""}
 
     def test_other_requests_than_for_the_transport_certificate_are_refused(self, ready: Any, demo_pki: Any) -> None:
         order = bundle(ready.region, ready.office, 1)

@@ -40,7 +40,7 @@ def refused(world: Any, kind: type[DomainError], code: str, **arguments: Any) ->
     return error.value.message
 
 
-def test_an_order_is_a_carrier_an_eid_a_queued_row_and_three_events(world: Any) -> None:
+def test_an_order_is_a_carrier_an_eid_a_queued_row_with_an_item_and_four_events(world: Any) -> None:
     post, officer = world.post(world.clinic), world.officer()
     order = world.order(post, actor=officer)
     carrier = Carrier.objects.get()
@@ -50,7 +50,7 @@ def test_an_order_is_a_carrier_an_eid_a_queued_row_and_three_events(world: Any) 
     assert (order.state, order.supplier_ref, order.ordered_by_ref) == ("queued", "bureau", officer.ref)
     assert order.customisation.customisation_id == "7837803902"  # the region's, since the clinic has none
     events = Event.objects.filter(actor_ref=officer.ref).order_by("id")
-    assert [event.action for event in events] == ["carrier.ordered", "eid.ordered", "order.submitted"]
+    assert [event.action for event in events] == ["carrier.ordered", "eid.ordered", "order.submitted", "item.ordered"]
     assert {event.subject_seq for event in events} == {1}
 
 

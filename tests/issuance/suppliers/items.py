@@ -15,9 +15,8 @@ def add_card(order: CardOrder) -> OrderItem:
     carrier, eid = ordering._rows(order.eid.post, order.article, now)
     steps.begin([carrier], "ordered", actor_ref="system:test", facts={})
     steps.begin([eid], "ordered", actor_ref="system:test", facts={})
-    item = OrderItem(
-        order=order, number=order.items.count() + 1, kind=CARD.code, carrier=carrier, eid=eid, state=ItemState.WAITING.value
-    )
+    number = OrderItem.objects.filter(order=order).count() + 1
+    item = OrderItem(order=order, number=number, kind=CARD.code, carrier=carrier, eid=eid, state=ItemState.WAITING.value)
     steps.begin([item], "ordered", actor_ref="system:test", facts=progress.item_facts(item))
     return item
 

@@ -219,7 +219,7 @@ class TestOfficer:
         officer = Person.objects.get(pk=order.ordered_by_ref.removeprefix("user:"))
         found = queries.id_administrator(client_ref=ME, order=order)
         assert found == queries.IdAdministrator(f"{officer.given_name_in_use} {officer.surname}", officer.posts.get().hsa_id)
-        Person.objects.filter(pk=officer.pk).update(is_protected=True)
+        Person.objects.filter(pk=officer.pk).update(is_protected=True, protected_person_indicator=True)
         assert queries.id_administrator(client_ref=ME, order=order) is None
         order.ordered_by_ref = "system:migration"
         assert queries.id_administrator(client_ref=ME, order=order) is None

@@ -65,12 +65,13 @@ def test_two_items_each_from_certificates_to_the_post(worker, world: World, a) -
         path = f"orders/{order}/items/{item}"
         missing = a("GET", f"{path}/certificates")
         assert (missing.status_code, code(missing)) == (404, "certificates-not-requested")
-        made = a("POST", f"{path}/certificates", key=f"{item}-certificates", json=card.request())
+        body = card.request()
+        made = a("POST", f"{path}/certificates", key=f"{item}-certificates", json=body)
         assert made.status_code == 201, made.text
         assert made.headers["Location"].endswith(f"{path}/certificates")
         assert sorted(made.json()["certificates"]) == PROFILES
         assert a("GET", f"{path}/certificates").json() == made.json()
-        assert a("POST", f"{path}/certificates", key=f"{item}-certificates", json=card.request()).json() == made.json()
+        assert a("POST", f"{path}/certificates", key=f"{item}-certificates", json=body).json() == made.json()
         assert a("POST", f"{path}/events", key=f"{item}-produced", json=card.produced(order, key)).status_code == 202
         wait_for(
             "the PUK", lambda item=item: a("GET", f"orders/{order}/items?after={item - 1}").json()["items"][0]["puk"] == "sealed"
