@@ -38,7 +38,7 @@ def calls() -> str:
 
 def states() -> str:
     """The diagram of an order's states."""
-    from issuance.orders.domain.order_states import TRANSITIONS, OrderAction
+    from issuance.orders.domain.order_states import TRANSITIONS, OrderAction, OrderState
 
     labels = {
         OrderAction.ACCEPT: "POST accept",
@@ -48,21 +48,26 @@ def states() -> str:
         OrderAction.SEND: "sent, and the PUK is sealed",
         OrderAction.FAIL: "failed",
         OrderAction.RETURN: "returned",
+        OrderAction.REMAKE: "POST remake",
     }
-    steps = [f"    {start} --> {end}: {labels[action]}" for (start, action), end in TRANSITIONS.items()]
+    again = {
+        (state, OrderAction.REMAKE): "the customer has a returned piece made again"
+        for state in (OrderState.SENT, OrderState.RETURNED)
+    }
+    steps = [f"    {step[0]} --> {end}: {again.get(step, labels[step[1]])}" for step, end in TRANSITIONS.items()]
     ends = set(TRANSITIONS.values()) - {start for start, _ in TRANSITIONS}
     steps += [f"    {end} --> [*]" for end in sorted(ends)]
     return "\n".join(["```mermaid", "stateDiagram-v2", "    [*] --> queued: the customer orders", *steps, "```"])
 
 
 def outcomes() -> str:
-    """The outcome of the first report of each kind in each state."""
-    from issuance.orders.domain.order_states import OrderState
+    """The outcome of the first report of each kind on a card in each state."""
+    from issuance.orders.domain.items import CARD, ItemState
     from issuance.suppliers.domain import outcome_of
 
-    refused = {OrderState.QUEUED: "409 `order-not-accepted`", OrderState.CANCELLED: "409 `order-withdrawn`"}
-    rows = [(f"*{state}*", *(refused.get(state) or outcome_of(kind, state) for kind in REPORTS)) for state in OrderState]
-    return table(("state of the order", *(f"*{kind}*" for kind in REPORTS)), rows)
+    refused = {ItemState.CANCELLED: "409 `order-withdrawn`"}
+    rows = [(f"*{state}*", *(refused.get(state) or outcome_of(kind, CARD, state) for kind in REPORTS)) for state in ItemState]
+    return table(("state of the item", *(f"*{kind}*" for kind in REPORTS)), rows)
 
 
 REPORTS = ("produced", "sent", "failed", "returned")
