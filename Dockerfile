@@ -1,4 +1,4 @@
-# One image for every face and worker; SITHS_FACE and the command choose what it is. Completed later, see docs/operations.md.
+# One image for every process: SITHS_FACE and the command choose which (docs/operations.md, Containers).
 FROM debian:13-slim AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends python3 python3-venv nodejs npm \
@@ -13,13 +13,16 @@ RUN python3 -c 'from pathlib import Path; from siths_portal.dev.toolchain import
 
 FROM debian:13-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends python3 softhsm2 libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
+    && apt-get install -y --no-install-recommends python3 tzdata softhsm2 opensc libpango-1.0-0 libpangoft2-1.0-0 \
+        libharfbuzz-subset0 fontconfig fonts-dejavu-core poppler-utils \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /srv/siths --shell /usr/sbin/nologin siths
 WORKDIR /srv/siths
 COPY --from=build /srv/siths /srv/siths
-RUN install -d -o siths -g siths var var/status var/ocsp var/metrics var/tokens /run/api
+RUN install -d -o siths -g siths var/audit var/ceremony var/demo var/hsm var/metrics var/ocsp var/simulators var/status var/tls \
+        /run/api /run/minasidor /run/portal /run/status
+# podman gives an empty volume to the user of each container that starts with it.
+RUN touch /run/api/.keep /run/minasidor/.keep /run/portal/.keep /run/status/.keep
 USER siths
 ENV PYTHONUNBUFFERED=1 PATH=/srv/siths/.venv/bin:/usr/bin:/bin
-EXPOSE 8000
-CMD ["granian", "--interface", "wsgi", "--no-ws", "--host", "0.0.0.0", "--port", "8000", "siths_portal.wsgi:application"]
+CMD ["python3", "manage.py", "help"]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from siths_portal.dev import openssl
+from siths_portal.dev.compose_stack import COMPOSE_FILE, DEMO_FILE
 from siths_portal.dev.home import base_env
 from siths_portal.dev.progress import HouseError
 
@@ -143,10 +144,11 @@ def openapi(root: Path) -> str | None:
 
 
 def compose(root: Path) -> str | None:
-    """Runs `docker compose config` if Docker's client is installed."""
+    """Runs `docker compose config` on the stack, without and with the demo, if Docker's client is installed."""
     if not shutil.which("docker") or _run(root, "docker", "compose", "version") is not None:
         return None
-    return _run(root, "docker", "compose", "config", "-q")
+    alone = ("docker", "compose", "-f", COMPOSE_FILE)
+    return _run(root, *alone, "config", "-q") or _run(root, *alone, "-f", DEMO_FILE, "config", "-q")
 
 
 def lock_hosts(root: Path) -> str | None:

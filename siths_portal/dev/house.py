@@ -10,6 +10,8 @@ from pathlib import Path
 
 from siths_portal.dev import users
 from siths_portal.dev.checks import run_audit, run_checks
+from siths_portal.dev.compose_setup import SETUP_STEPS
+from siths_portal.dev.compose_stack import PORTS, Stack
 from siths_portal.dev.home import House, locked, open_house
 from siths_portal.dev.progress import HouseError, Step, run_steps, seconds_since_start, warn
 from siths_portal.dev.steps import SERVE_STEPS, WALK_STEPS
@@ -149,6 +151,15 @@ def bench() -> None:
     _pytest(*chosen, "-o", "python_files=bench_*.py", "-p", "no:randomly", "--timeout", "3600", needs=(packages,))
 
 
+def compose_setup() -> None:
+    """Makes secrets, certificates, tokens, CAs and first administrators of the containers, and starts them."""
+    with locked(ROOT):
+        run_steps(SETUP_STEPS, Stack(ROOT))
+    print(f"Portal     https://localhost:{PORTS['portal']}")
+    print(f"Mina sidor https://localhost:{PORTS['minasidor']}")
+    print("Ends with  docker compose down, starts again with docker compose up -d")
+
+
 TARGETS: dict[str, Callable[[], None]] = {
     "run": run,
     "demo": demo,
@@ -161,6 +172,7 @@ TARGETS: dict[str, Callable[[], None]] = {
     "bench": bench,
     "stop": stop,
     "setup": setup,
+    "compose-setup": compose_setup,
 }
 
 

@@ -1,8 +1,12 @@
-"""Readiness probes of processes. Each returns False at once if nothing listens, and waits for a busy process."""
+"""Readiness probes of processes. Each returns False at once if nothing listens, and waits for a busy process.
+
+`python -m siths_portal.dev.probes PORT|SOCKET` is the health check of a container: exit 0 if the process there is ready.
+"""
 
 import http.client
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 from siths_portal.dev.private_services import APP_ROLE, PrivatePostgres, postgres_bin
@@ -70,3 +74,12 @@ def redis_answers(path: Path) -> bool:
             return client.recv(16).startswith(b"+PONG")
         except OSError:
             return False
+
+
+def main(place: str) -> int:
+    """Returns 0 if the service at this port or unix socket is ready, else 1."""
+    return 0 if (is_ready(int(place)) if place.isdigit() else api_is_ready(Path(place))) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
