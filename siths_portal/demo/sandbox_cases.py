@@ -80,6 +80,10 @@ def _has_p256_keys(order: CardOrder) -> bool:
     return bool(keys) and all(isinstance(key, ec.EllipticCurvePublicKey) for key in keys)
 
 
+def _was_made_again(order: CardOrder) -> bool:
+    return order.items.count() > 1
+
+
 def _had_certificates(order: CardOrder) -> bool:
     return bool(_certificates(order))
 
@@ -176,10 +180,16 @@ CASES = (
     ),
     Case(
         "spoilt",
-        "The supplier tests its handling of a card that is spoilt when it has certificates.",
-        "Report failed with a reason of your own. The portal revokes the certificates.",
+        "The card is spoilt when it has certificates.",
+        "Ask for a remake. The portal revokes the certificates and adds an item. Make that one, and report it sent.",
+        OrderState.SENT,
+        proof=_was_made_again,
+    ),
+    Case(
+        "cannot-be-made",
+        "The supplier cannot make the card.",
+        "Report failed with a reason of your own.",
         OrderState.FAILED,
-        proof=_had_certificates,
     ),
     Case(
         "returned",

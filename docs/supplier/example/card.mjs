@@ -1,7 +1,6 @@
 // A card in software. On a real card the chip makes the keys and signs the requests, and no private key leaves it.
 import { generateKeyPairSync, randomInt, sign, X509Certificate } from 'node:crypto';
 
-export const PROFILES = ['person-hsaid-auth', 'person-hsaid-sign', 'person-id-auth', 'person-id-sign'];
 const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** The portal's response does not belong to the card. */
@@ -25,18 +24,18 @@ export function luhnDigit(digits) {
 export const newPuk = () => Array.from({ length: 8 }, () => randomInt(10)).join('');
 export const newMifareId = () => Array.from({ length: 10 }, () => randomInt(10)).join('');
 
-/** Returns the body of POST certificates for a new card: four keys of one type, and the card key, always on P-256. */
-export function personalise(serial, type) {
+/** Returns the body of POST certificates for a new card: a key of `type` for each profile, and the card key, always on P-256. */
+export function personalise(serial, profiles, type) {
   const make = () => (type === 'p256' ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
     : generateKeyPairSync('rsa', { modulusLength: 2048 }));
-  const csrs = Object.fromEntries(PROFILES.map((profile) => [profile, request(make(), type)]));
+  const csrs = Object.fromEntries(profiles.map((profile) => [profile, request(make(), type)]));
   const cardKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
   return { card_serial: serial, card_key: cardKey.export({ type: 'spki', format: 'pem' }), csrs };
 }
 
 /** Throws unless each certificate has its request's key and the card's serial, and a chain to the root, if that is known. */
 export function check(asked, delivered, root) {
-  for (const profile of PROFILES) {
+  for (const profile of Object.keys(asked.csrs)) {
     const certificate = new X509Certificate(delivered.certificates[profile]);
     const key = certificate.publicKey.export({ type: 'spki', format: 'der' });
     if (!fromPem(asked.csrs[profile]).includes(key)) throw new BadDelivery(`${profile}: another key`);

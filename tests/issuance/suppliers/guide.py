@@ -82,6 +82,13 @@ def visible() -> str:
     return table(("state of the order", "`print` and `delivery`", "photo"), rows)
 
 
+def changes() -> str:
+    """The reasons of changes."""
+    from issuance.suppliers.domain import REASONS
+
+    return table(("`reason`", "meaning"), ((f"`{reason}`", meaning) for reason, meaning in REASONS.items()))
+
+
 def refusals() -> str:
     """The reasons of refused PUKs."""
     from issuance.orders.domain.puk_states import REFUSALS
@@ -125,6 +132,7 @@ def cases() -> str:
 SECTIONS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"calls": calls},
     "states.md": {"states": states, "outcomes": outcomes, "visible": visible},
+    "changes.md": {"reasons": changes},
     "puk.md": {"refusals": refusals},
     "printing.md": {"printed": printed},
     "sandbox.md": {"cases": cases},

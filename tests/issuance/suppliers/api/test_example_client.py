@@ -91,6 +91,7 @@ def example(sandbox_stage: Any, tmp_path: Path) -> Iterator[ExampleClient]:
 
 
 def test_the_example_takes_each_case_of_the_sandbox_to_its_end(worker: Path, example: ExampleClient, tmp_path: Path) -> None:
+    from issuance.suppliers.services import remakes
     from pki import service as pki
     from siths_portal.demo import sandbox, sandbox_print
     from siths_portal.demo.logotypes import logotype
@@ -112,22 +113,46 @@ def test_the_example_takes_each_case_of_the_sandbox_to_its_end(worker: Path, exa
     assert "new-print: the customer acted" in said()
     example("run", "--until", "certified")
     assert "revoked-late: the customer acted" in said()
-    example("report", orders["spoilt"], "failed", "chip-defect")
+    example("report", orders["cannot-be-made"], "1", "failed", "chip-defect")
+    example("remake", orders["spoilt"], "1", "misprint", "supplier")
+    remakes.add_items()  # as the worker does
     last = example("run", "--bad-puk", orders["puk-refused"])
-    assert last.count(f"{orders['puk-refused']}: produced") == 2
+    assert last.count(f"{orders['puk-refused']} 1: produced") == 2
+    assert f"{orders['spoilt']} 2: sent" in last
     assert set(verdicts().values()) == {"right", "open"}
-    example("report", orders["returned"], "returned", "undeliverable")
+    example("report", orders["returned"], "1", "returned", "undeliverable")
     assert set(verdicts().values()) == {"right"}
     assert example.network.cuts > 3
 
     assert example("run") == "", "a round without work repeats nothing"
     assert list((example.folder / "printed").iterdir()) == []
-    kept = "".join(path.read_text() for path in (example.folder / "orders").iterdir())
+    kept = "".join(path.read_text() for path in (example.folder / "items").iterdir())
     names = {person.register.surname for person in sandbox.everyone()[: len(orders)]}
     assert not re.search(rf"Provgränd|\b18\d{{10}}\b|{'|'.join(names)}|CERTIFICATE|\"puk\"", kept + example.told)
     last = said()
     assert "round 2" in last, "all cases are decided, so the next round begins"
     assert len(re.findall(r"^right ", last.partition("Sandbox")[0], re.M)) == len(orders)
+
+
+def test_the_example_makes_a_bundle_of_reserve_cards(worker: Path, example: ExampleClient) -> None:
+    from issuance.articles.services.articles import ArticleData, offer_article, register_article
+    from issuance.carriers.models import Carrier
+    from issuance.customisations.models import CardCustomisation
+    from issuance.offices.models import Office
+    from issuance.orders.models.orders import CardOrder
+    from issuance.organisations.models import Organisation
+    from siths_portal.demo import places, tls
+    from tests.issuance.orders.bundles import ARTICLE, bundle
+
+    article = ArticleData(ARTICLE, "Reservkort", "reserve", "portrait", False, False, places.SINCE, assurance_level=2)
+    register_article(actor=places.SETUP, article=article)
+    boras = Organisation.objects.get(name="Borås stad")
+    offer_article(actor=places.SETUP, organisation_id=boras.pk, article_code=ARTICLE, orderable=True)
+    CardCustomisation.objects.filter(generic=True).update(supplier_ref=tls.SANDBOX_REF)
+    order = bundle(boras, Office.objects.get(organisations=boras), 2)
+    assert example("run", "--p256", ARTICLE).count(": sent") == 2
+    assert CardOrder.objects.get(pk=order.pk).state == "sent"
+    assert set(Carrier.objects.values_list("state", flat=True)) == {"sent"}
 
 
 def _pem(der: bytes) -> bytes:
