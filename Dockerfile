@@ -9,7 +9,8 @@ COPY pyproject.toml uv.lock ./
 RUN UV_PYTHON=/usr/bin/python3 UV_PYTHON_DOWNLOADS=never /opt/uv/bin/uv sync --locked --no-dev --no-cache
 COPY . .
 RUN python3 -c 'from pathlib import Path; from siths_portal.dev.toolchain import install_stylesheets as i; i(Path.cwd())' \
-    && .venv/bin/python manage.py collectstatic --no-input
+    && .venv/bin/python manage.py collectstatic --no-input \
+    && rm -rf node_modules
 
 FROM debian:13-slim
 RUN apt-get update \

@@ -9,6 +9,8 @@ from pki.authorities.queries import authorities, chain
 from pki.domain.card_proof import CardProof
 from pki.domain.card_proof import Claims as CardClaims
 from pki.domain.orders import CertificateOrder, CertificateView, SerialOnly
+from pki.domain.problem_texts import KEYS as KEY_PROBLEMS
+from pki.domain.problem_texts import SECRETS as SECRET_PROBLEMS
 from pki.domain.puk import MAX_DIGITS as PUK_MAX_DIGITS
 from pki.domain.puk import MIN_DIGITS as PUK_MIN_DIGITS
 from pki.issuing.card_checks import certificate_names
@@ -23,8 +25,10 @@ from pki.secrets.deliveries import destroy_delivery, plan_delivery, wait_for_del
 from pki.secrets.received import SecretOutcome, destroy_secrets, plan_secret, secret_jwks, secret_outcomes, secret_state
 
 __all__ = [
+    "KEY_PROBLEMS",
     "PUK_MAX_DIGITS",
     "PUK_MIN_DIGITS",
+    "SECRET_PROBLEMS",
     "CardCertificate",
     "CardClaims",
     "CardProof",

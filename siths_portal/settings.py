@@ -240,6 +240,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SORT_OPERATIONS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "OrderStatus": "issuance.suppliers.api.v1.serializers.STATUSES",
         "IssuedStatus": "issuance.suppliers.api.v1.serializers.ISSUED",
@@ -249,35 +250,14 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "siths_portal.lib.rest.openapi.finish"],
 }
-# Title and text of each OpenAPI description, by path prefix.
+# The parts of each OpenAPI description that its views do not hold, by path prefix.
 API_DESCRIPTIONS = {
-    "/api/supplier/v1/": {
-        "title": "SITHS eID Portal: supplier API",
-        "version": "1",
-        "description": (
-            "For card suppliers, over mutual TLS with the client certificate that was registered for the supplier. Orders are "
-            "pulled. Errors are problem details (RFC 9457) with stable codes. Only additions are made within a version."
-        ),
-    },
-    "/api/pki/v1/": {
-        "title": "SITHS eID Portal: PKI API",
-        "version": "1",
-        "description": (
-            "For services that order and revoke certificates, over mutual TLS with the client certificate that was registered "
-            "for the service. Each may do what it was granted for a CA and profile; what it may not know of is answered as what "
-            "does not exist. Errors are problem details (RFC 9457) with stable codes. Only additions are made within a version."
-        ),
-    },
-    "/api/eidapp/v1/": {
-        "title": "SITHS eID Portal: eID app API",
-        "version": "1",
-        "description": (
-            "For the eID app, which carries out a transaction that a clerk opened: set a card's code and sign the receipt. The "
-            "handle opens nothing without the card. Every call may be repeated and then gets the same answer. Errors are "
-            "problem details (RFC 9457) with stable codes and Swedish details. Only additions are made within a version."
-        ),
-    },
+    "/api/supplier/v1/": "issuance.suppliers.api.v1.description.DESCRIPTION",
+    "/api/pki/v1/": "pki.clients.api.v1.description.DESCRIPTION",
+    "/api/eidapp/v1/": "issuance.activation.api.v1.description.DESCRIPTION",
 }
+API_CONTACT = {"name": "Support of the SITHS eID Portal", "email": "support@demo-e-legitimationer.example"}
+API_LICENCE = {"name": "For registered clients of the portal", "identifier": "LicenseRef-siths-eid-portal-clients"}
 
 # --- pki -----------------------------------------------------------------------------------------------------------------
 PKCS11_MODULE = env.str("PKCS11_MODULE", default="/usr/lib/softhsm/libsofthsm2.so")

@@ -18,7 +18,20 @@ def wrong_data_is_rejected(ctx: Any, response: Any, case: Any) -> bool | None:
     return None if response.status_code == 413 else negative_data_rejection(ctx, response, case)
 
 
+def problem_is_listed(ctx: Any, response: Any, case: Any) -> bool | None:
+    """The code of a problem is in the file's list of error codes, with this status."""
+    if "problem+json" in response.headers.get("content-type", [""])[0]:
+        problem = response.json()
+        if problem["code"] == "method-not-allowed" or problem["status"] >= 502:
+            return None
+        listed = case.operation.schema.raw_schema["components"]["examples"]
+        assert problem["code"] in listed, f"{problem['code']} is not listed"
+        assert listed[problem["code"]]["value"]["status"] == problem["status"]
+    return None
+
+
 CHECKS = [
+    problem_is_listed,
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,

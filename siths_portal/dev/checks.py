@@ -129,9 +129,13 @@ PRODUCTION = {
 }
 
 
+def _openapi_files(root: Path) -> list[Path]:
+    return sorted(path for app in ("issuance", "pki") for path in (root / app).rglob("openapi.yaml"))
+
+
 def openapi(root: Path) -> str | None:
     """Checks that each committed `openapi.yaml` matches its application's URLs."""
-    for committed in sorted(path for app in ("issuance", "pki") for path in (root / app).rglob("openapi.yaml")):
+    for committed in _openapi_files(root):
         with _settings(DEBUG="1", SITHS_FACE="api") as env:
             fresh = Path(env["SITHS_VAR_DIR"]) / "openapi.yaml"
             urls = ".".join(committed.relative_to(root).parent.parts) + ".urls"
@@ -141,6 +145,12 @@ def openapi(root: Path) -> str | None:
             if fresh.read_bytes() != committed.read_bytes():
                 return f"{committed.relative_to(root)} is old: manage.py spectacular --urlconf {urls} --file {committed.name}"
     return None
+
+
+def openapi_rules(root: Path) -> str | None:
+    """Lints each `openapi.yaml` by Redocly's recommended rules and Spectral's for OpenAPI. Any finding fails."""
+    script = Path(__file__).with_name("lint_openapi.mjs")
+    return _run(root, "node", str(script), *(str(path.relative_to(root)) for path in _openapi_files(root)))
 
 
 def compose(root: Path) -> str | None:
@@ -183,6 +193,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("check --deploy", deployment),
     ("static files", static_files),
     ("OpenAPI files", openapi),
+    ("OpenAPI rules", openapi_rules),
     ("docker compose config", compose),
     ("hosts in uv.lock", lock_hosts),
     ("paths in tracked files", machine_paths),

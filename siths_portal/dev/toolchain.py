@@ -194,5 +194,5 @@ INSTALL_STEPS = (
     Step("Debian packages", install_packages),
     Step("uv", install_uv),
     Step("Python packages", sync_packages),
-    Step("Stylesheets", install_stylesheets),
+    Step("npm packages", install_stylesheets),
 )

@@ -145,8 +145,17 @@ def request(
 @pytest.mark.parametrize("client", ["", "stranger"])
 def test_nobody_comes_in_without_a_certificate_of_the_client_authority(front: House, client: str) -> None:
     answer, body = request(front, client, [])
-    assert answer.status == 400
-    assert refusal(answer, body) == "client-certificate-required"
+    assert (answer.status, refusal(answer, body)) == (401, "client-certificate-required")
+    assert answer.headers["WWW-Authenticate"]
+
+
+def test_the_front_refuses_in_the_language_that_the_client_accepts(front: House) -> None:
+    for accepted, language, begins in (("en-GB,sv;q=0.5", "en", "The connection has no"), ("sv", "sv", "Anslut med")):
+        answer, body = request(front, "", [("Accept-Language", accepted)])
+        assert answer.headers["Content-Language"] == language
+        assert json.loads(body)["detail"].startswith(begins)
+    answer, body = request(front, "client", [("Accept-Language", "en")], b"x" * (2 * 1024 * 1024 + 1))
+    assert json.loads(body)["detail"].startswith("The request is too large.")
 
 
 def test_what_the_front_refuses_itself_is_a_problem_with_its_own_code(front: House) -> None:

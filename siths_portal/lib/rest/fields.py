@@ -15,6 +15,12 @@ from rest_framework import serializers
 
 from siths_portal.lib.certificates.unreadable import UNREADABLE
 
+WORDS = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+"""The characters of a free text: Unicode without control characters but tab and line ends."""
+ASCII_LINES = r"^[\x20-\x7e\r\n]*$"
+"""The characters of PEM (RFC 7468)."""
+BASE64 = r"^[A-Za-z0-9+/]*={0,2}$"
+CURSOR = r"^[A-Za-z0-9_-]+$"
 _PEM_LIMIT = 8192
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -34,6 +40,26 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Words(Text):
+    """Free text of at most `max_length` characters."""
+
+    def __init__(self, *, max_length: int, **options: Any) -> None:
+        super().__init__(pattern=WORDS, max_length=max_length, **options)
+
+
+@extend_schema_field({"type": "string", "minLength": 1, "maxLength": 200, "pattern": CURSOR})
+class CursorField(Text):
+    """A cursor of an earlier page. Any text passes here; the view refuses what is none."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, max_length=200, help_text="next_cursor of the page before.")
+
+
+@extend_schema_field({"type": "string", "format": "pem", "maxLength": 32_768, "pattern": ASCII_LINES})
+class Pem(Text):
+    """Certificates in PEM, in a response."""
 
 
 class Whole(serializers.IntegerField):
@@ -85,7 +111,7 @@ class Closed(serializers.Serializer[Any]):
         return values
 
 
-@extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT})
+@extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT, "pattern": ASCII_LINES})
 class CsrField(Text):
     """A certificate request (RFC 2986) in PEM, converted to DER."""
 
@@ -101,7 +127,7 @@ class CsrField(Text):
             raise serializers.ValidationError("Ange en certifikatbegäran (PKCS #10) i PEM.") from None
 
 
-@extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT})
+@extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT, "pattern": ASCII_LINES})
 class PublicKeyField(Text):
     """A public key (SubjectPublicKeyInfo) in PEM, converted to DER."""
 
@@ -117,7 +143,7 @@ class PublicKeyField(Text):
             raise serializers.ValidationError("Ange en publik nyckel (SubjectPublicKeyInfo) i PEM.") from None
 
 
-@extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT})
+@extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT, "pattern": ASCII_LINES})
 class CertificateField(Text):
     """A certificate (RFC 5280) in PEM, converted to DER."""
 
@@ -135,6 +161,9 @@ class CertificateField(Text):
 
 class Base64Field(Text):
     """Padded Base64 in the standard alphabet (RFC 4648 section 4), converted to bytes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(pattern=BASE64, **options)
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         """Returns the bytes."""

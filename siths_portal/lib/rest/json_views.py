@@ -12,6 +12,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.request import RawPostDataException
+from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from rest_framework import serializers
@@ -24,6 +25,7 @@ from siths_portal.lib import ports
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import DomainError, PreconditionFailed, PreconditionRequired
 from siths_portal.lib.rest import idempotency
+from siths_portal.lib.rest.problem_texts import COMMON, ProblemTexts
 
 _KEPT_HEADERS = ("Location", "ETag", "Retry-After")
 _LONGEST_CURSOR = 200
@@ -36,11 +38,20 @@ class ApiError(DomainError):
 
 
 class JsonView(APIView):
-    """Base of our API views: responses are never cached, and only methods that the view defines are allowed."""
+    """Base of our API views: responses are never cached, only methods that the view defines are allowed, and errors are in the
+    language that the client accepts.
+    """
 
     http_method_names = ["get", "head", "post", "put"]
+    problem_texts: ProblemTexts = COMMON
+    """The error codes of the view's API."""
     body_limit: int | None = None
     """The limit of a request body in bytes, if lower than the process's limit, for APIs behind a proxy that buffers bodies."""
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Handles the request with its language active: Swedish, or English if the client prefers it."""
+        with translation.override(translation.get_language_from_request(request)):
+            return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticates the client, then refuses a body with a too large Content-Length (413) without parsing it."""

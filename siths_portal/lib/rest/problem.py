@@ -1,41 +1,71 @@
-"""Problem details (RFC 9457): the form of all API errors, with stable codes and Swedish details."""
+"""Problem details (RFC 9457): the form of all API errors, with stable codes. `detail` is in the language that the client accepts:
+Swedish, or English from the tables of `problem_texts`.
+"""
 
 import math
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
+from django.utils import translation
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from siths_portal.lib.errors import DomainError, IllegalTransition, Invalid, NotFound, TooManyRequests, Unavailable
 from siths_portal.lib.rest.idempotency import UnderWay
+from siths_portal.lib.rest.problem_texts import COMMON, REASONS, ProblemTexts, text_of
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
+NAME_LIMIT, REASON_LIMIT = 200, 1000
+"""Characters of a name and a reason in `invalid-parameters`."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def body(error: DomainError) -> dict[str, Any]:
-    """Returns the problem object of a domain error: type, title, status, detail, code and, with fields, invalid-parameters."""
+def body(error: DomainError, texts: ProblemTexts = COMMON) -> dict[str, Any]:
+    """Returns the problem object of a domain error: type, title, status, detail, code and, with fields, invalid-parameters.
+
+    The texts are in the active language: Swedish, or English if `texts` has the code.
+    """
+    swedish = error.api_message if isinstance(error, IllegalTransition) else error.message
+    english = text_of(error.code, error.http_status, texts) if translation.get_language() == "en" else None
+    detail = english.detail if english else swedish
     problem: dict[str, Any] = {
         "type": f"urn:siths-portal:problem:{error.code}",
         "title": error.code,
         "status": error.http_status,
-        "detail": error.api_message if isinstance(error, IllegalTransition) else error.message,
+        "detail": detail,
         "code": error.code,
     }
     if error.fields:
-        problem["invalid-parameters"] = [{"name": name, "reason": " ".join(reasons)} for name, reasons in error.fields.items()]
+        known = REASONS | {swedish: detail} if english else {}
+        problem["invalid-parameters"] = [_parameter(name, reasons, known) for name, reasons in error.fields.items()]
     return problem
 
 
-def response(error: DomainError) -> JsonResponse:
-    """Returns the problem as a plain Django response."""
-    return JsonResponse(body(error), status=error.http_status, content_type=MEDIA_TYPE)
+def _parameter(name: str, reasons: list[str], known: Mapping[str, str]) -> dict[str, str]:
+    """Names and reasons may repeat what the client sent, so they are cut and have no control characters."""
+    reason = " ".join(known.get(reason, reason) for reason in reasons)
+    return {"name": _CONTROL.sub(" ", name)[:NAME_LIMIT], "reason": _CONTROL.sub(" ", reason)[:REASON_LIMIT]}
+
+
+def language(error: DomainError, texts: ProblemTexts = COMMON) -> str:
+    """Returns the language of the problem's `detail`, for Content-Language."""
+    english = translation.get_language() == "en" and text_of(error.code, error.http_status, texts) is not None
+    return "en" if english else "sv"
+
+
+def response(error: DomainError, request: HttpRequest) -> JsonResponse:
+    """Returns the problem as a plain Django response, in the language that the client accepts."""
+    with translation.override(translation.get_language_from_request(request)):
+        headers = {"Content-Language": language(error)}
+        return JsonResponse(body(error), status=error.http_status, content_type=MEDIA_TYPE, headers=headers)
 
 
 def _from_framework(error: Exception) -> DomainError | None:
@@ -104,8 +134,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     if problem is None:
         log.error("api.failed", exc_info=error)
         problem = _internal()
-    answer = Response(body(problem), status=problem.http_status, content_type=MEDIA_TYPE)
+    texts: ProblemTexts = getattr(context.get("view"), "problem_texts", COMMON)
+    answer = Response(body(problem, texts), status=problem.http_status, content_type=MEDIA_TYPE)
     answer["Content-Type"] = MEDIA_TYPE
+    answer["Content-Language"] = language(problem, texts)
     if challenge := getattr(error, "auth_header", None):
         answer["WWW-Authenticate"] = challenge
     if isinstance(problem, UnderWay) or problem.http_status in (
@@ -122,21 +154,21 @@ def _wait(error: Exception) -> int:
     return max(1, math.ceil(seconds)) if seconds is not None else RETRY_AFTER_SECONDS
 
 
-def server_error(_request: HttpRequest) -> JsonResponse:
+def server_error(request: HttpRequest) -> JsonResponse:
     """`handler500` of the APIs."""
-    return response(_internal())
+    return response(_internal(), request)
 
 
-def not_found(_request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """`handler404` of the APIs, and their last route, since with DEBUG on Django would return a page."""
-    return response(NotFound("not-found", _DETAILS[404]))
+    return response(NotFound("not-found", _DETAILS[404]), request)
 
 
-def bad_request(_request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """`handler400` of the APIs."""
-    return response(_coded(exceptions.ParseError()))
+    return response(_coded(exceptions.ParseError()), request)
 
 
-def forbidden(_request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """`handler403` of the APIs."""
-    return response(_coded(exceptions.PermissionDenied()))
+    return response(_coded(exceptions.PermissionDenied()), request)

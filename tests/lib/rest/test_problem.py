@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 from rest_framework import exceptions, serializers
 from rest_framework.permissions import AllowAny
@@ -17,6 +17,8 @@ from rest_framework.views import APIView
 
 from siths_portal.lib import errors
 from siths_portal.lib.rest import problem
+from siths_portal.lib.rest.json_views import JsonView, valid
+from siths_portal.lib.rest.problem_texts import COMMON, ProblemText
 
 
 class Inner(serializers.Serializer):  # type: ignore[type-arg]
@@ -38,8 +40,20 @@ class Reads(APIView):
         return Response({})
 
 
+class Asks(JsonView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    problem_texts = COMMON | {"too-young": ProblemText(422, "The person is too young.", "Order later.")}
+
+    def post(self, request: Request) -> Response:
+        if request.data == "young":
+            message = "Personen är för ung."
+            raise errors.Invalid("too-young", message, fields={"person": [message, "Fråga vårdnadshavaren."]})
+        return Response(valid(Body, request.data))
+
+
 def raising(error: Exception) -> Any:
-    class View(APIView):
+    class View(JsonView):
         authentication_classes = ()
         permission_classes = (AllowAny,)
 
@@ -78,6 +92,7 @@ class Urls:
     handler404, handler500 = problem.not_found, problem.server_error
     urlpatterns = [
         path("reads", Reads.as_view()),
+        path("asks", Asks.as_view()),
         path("outside", lambda _request: 1 / 0),
         *(path(name, raising(error)) for name, (error, _, _) in RAISED.items()),
     ]
@@ -140,9 +155,49 @@ def test_a_body_that_is_none_is_refused(content: bytes, media_type: str, status:
 
 def test_fields_of_a_domain_error_are_named() -> None:
     error = errors.Invalid("invalid", "Rätta fälten.", fields={"csr": ["Fel nyckel.", "Fel signatur."]})
-    assert json.loads(problem.response(error).content)["invalid-parameters"] == [
+    request = RequestFactory().get("/")
+    assert json.loads(problem.response(error, request).content)["invalid-parameters"] == [
         {"name": "csr", "reason": "Fel nyckel. Fel signatur."}
     ]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language", "detail"),
+    [
+        ("", "sv", "Personen är för ung."),
+        ("de", "sv", "Personen är för ung."),
+        ("sv, en;q=0.9", "sv", "Personen är för ung."),
+        ("en-GB, sv;q=0.5", "en", "The person is too young. Order later."),
+    ],
+)
+def test_detail_is_in_the_language_that_the_client_accepts(accepted: str, language: str, detail: str) -> None:
+    answer = Client().post("/asks", '"young"', "application/json", headers={"Accept-Language": accepted})
+    assert (answer.status_code, answer.headers["Content-Language"]) == (422, language)
+    body = answer.json()
+    assert body["detail"] == detail
+    assert body["invalid-parameters"] == [{"name": "person", "reason": f"{detail} Fråga vårdnadshavaren."}]
+
+
+def test_reasons_of_the_framework_and_of_our_fields_are_in_that_language_too() -> None:
+    for language, reason in (("en", "This field is required."), ("sv", "Det här fältet är obligatoriskt.")):
+        answer = Client().post("/asks", "{}", "application/json", headers={"Accept-Language": language})
+        assert {"name": "kind", "reason": reason} in answer.json()["invalid-parameters"]
+
+
+def test_what_the_client_sent_is_repeated_without_control_characters_and_cut() -> None:
+    error = errors.Invalid("invalid", "Rätta.", fields={"a\x00b" + "c" * 300: ["\x1b[31m" + "x" * 2000]})
+    (parameter,) = problem.body(error)["invalid-parameters"]
+    assert parameter["name"] == ("a b" + "c" * 300)[:200]
+    assert parameter["reason"] == (" [31m" + "x" * 2000)[:1000]
+
+
+def test_an_error_without_an_english_text_says_that_it_is_swedish() -> None:
+    client = Client(raise_request_exception=False)
+    answer = client.get("/conflict", headers={"Accept-Language": "en"})
+    assert (answer.headers["Content-Language"], answer.json()["detail"]) == ("sv", "Redan skickat.")
+    away = client.get("/nowhere", headers={"Accept-Language": "en"})
+    assert (away.headers["Content-Language"], away.json()["code"]) == ("en", "not-found")
+    assert away.json()["detail"].startswith("It does not exist")
 
 
 def test_faults_outside_a_view_are_problems_too() -> None:

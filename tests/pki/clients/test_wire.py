@@ -70,13 +70,13 @@ def test_a_face_that_is_killed_while_it_orders_is_followed_by_one_certificate(st
 def test_certificates_that_prove_nobody_are_refused(stage) -> None:
     for name in (None, "foreign"):
         answer = stage.client(name, "pki")("POST", "certificates/search", **SEARCH)
-        assert (answer.status_code, code(answer)) == (400, "client-certificate-required"), "by the front"
+        assert (answer.status_code, code(answer)) == (401, "client-certificate-required"), "by the front"
     unknown = stage.client("stranger", "pki")("POST", "certificates/search", **SEARCH)
     assert (unknown.status_code, code(unknown)) == (401, "authentication-failed")
     stage.give("old", stage.clients_ca.issue("old", not_after=clock.now() - DAY / 2))
     stage.register(stage.entry("a", "a", "old", kind="service"))
     old = stage.client("old", "pki")("POST", "certificates/search", **SEARCH)
-    assert (old.status_code, code(old)) == (400, "client-certificate-required"), "the front looks at the time first"
+    assert (old.status_code, code(old)) == (401, "client-certificate-required"), "the front looks at the time first"
     entry = stage.entry("a", "a", kind="service")
     assert stage.client("a", "pki")("POST", "certificates/search", **SEARCH).status_code == 200
     entry["certificates"][0]["revoked"] = True

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from issuance.activation.domain.card_reports import REPORTED, CardReport
 from issuance.activation.domain.transaction_states import TransactionKind, TransactionState
 from siths_portal.lib.certificates.signatures import CARD_FORMAT
-from siths_portal.lib.rest.fields import Base64Field, CertificateField, Closed, Text
+from siths_portal.lib.rest.fields import Base64Field, CertificateField, Closed, Text, Words
 from siths_portal.lib.rest.openapi import CLOSED
 
 KINDS = [kind.value for kind in TransactionKind]
@@ -48,7 +48,7 @@ class StartRequest(Closed):
     card_serial = Text(pattern=r"^[0-9]{19}$", max_length=19, help_text="The 19 digits of the card in the reader.")
     certificates = CardCertificates()
     ephemeral_key = EphemeralKey()
-    origin = Text(max_length=200, help_text="The portal's origin, as the app was told it.")
+    origin = Text(max_length=200, pattern=r"^[\x21-\x7e]+$", help_text="The portal's origin, as the app was told it.")
     signature = Base64Field(
         max_length=120,
         help_text=(
@@ -87,11 +87,11 @@ class CardReportRequest(Closed):
 class TextsSerializer(serializers.Serializer[Any]):
     """The texts that the holder reads. Plain text; an empty line separates paragraphs."""
 
-    heading = serializers.CharField()
-    summary = serializers.CharField()
-    terms = serializers.CharField(help_text="The general terms verbatim.")
-    regional_addition = serializers.CharField(allow_blank=True)
-    sign_message = serializers.CharField(help_text="To be shown where the code for the signature is asked for.")
+    heading = Words(max_length=1000)
+    summary = Words(max_length=10_000)
+    terms = Words(max_length=100_000, help_text="The general terms verbatim.")
+    regional_addition = Words(max_length=100_000)
+    sign_message = Words(max_length=1000, help_text="To be shown where the code for the signature is asked for.")
 
 
 class StartAnswer(serializers.Serializer[Any]):
@@ -100,7 +100,7 @@ class StartAnswer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=KINDS)
     expires_at = serializers.DateTimeField()
     texts = TextsSerializer()
-    pdf = Base64Field(help_text="The receipt with room for the signature.")
+    pdf = Base64Field(max_length=8_000_000, help_text="The receipt with room for the signature.")
     byte_range = serializers.ListField(
         child=serializers.IntegerField(min_value=0),
         min_length=4,
@@ -108,14 +108,17 @@ class StartAnswer(serializers.Serializer[Any]):
         help_text="What is signed of the PDF: two pairs of offset and length.",
     )
     signed_attributes = Base64Field(
-        help_text="DER of the CMS SignedAttrs (RFC 5652 section 5.4): check messageDigest against the PDF before signing."
+        max_length=8192,
+        help_text="DER of the CMS SignedAttrs (RFC 5652 section 5.4): check messageDigest against the PDF before signing.",
     )
     digest_algorithm = serializers.ChoiceField(choices=["sha256"])
-    encrypted = serializers.CharField(
+    encrypted = Text(
+        max_length=8192,
+        pattern=r"^[A-Za-z0-9_.-]+$",
         help_text=(
             "JWE, compact, ECDH-ES and A256GCM, with transaction and card_serial in the protected header. Holds JSON with "
             "step_token and, for the kind activate, puk."
-        )
+        ),
     )
 
 
@@ -141,7 +144,9 @@ class CompleteAnswer(serializers.Serializer[Any]):
     """The card is active."""
 
     state = serializers.ChoiceField(choices=COMPLETED)
-    card_serial_ending = serializers.CharField(help_text="The last four digits, for the holder to recognise the card.")
+    card_serial_ending = Text(
+        max_length=4, pattern=r"^[0-9]{4}$", help_text="The last four digits, for the holder to recognise the card."
+    )
 
 
 class CancelAnswer(serializers.Serializer[Any]):

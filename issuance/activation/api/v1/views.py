@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from issuance.activation.api.v1 import description
 from issuance.activation.api.v1 import serializers as forms
 from issuance.activation.api.v1.bearer import AddressThrottle, BearerAuthentication
 from issuance.activation.domain.card_reports import CardReport
@@ -20,17 +21,7 @@ from siths_portal.lib.rest.parser import StrictJSONParser
 BODY_LIMIT = 40_000
 """Bytes: four certificates of at most 8 kB, and the rest of the body."""
 
-_MEANINGS = {
-    401: "The handle or step token is unknown, or was replaced.",
-    409: "The transaction has ended, belongs to another card or key, or is not at this step. `code` says which.",
-    422: "A value does not meet a rule (see invalid-parameters).",
-    429: "Too many calls from this address, or the card's PUK was delivered too often.",
-}
 _BODY: Any = {"application/json": {"type": "object", "additionalProperties": False}}
-
-
-def _problems(*statuses: int) -> Any:
-    return openapi.problems(409, 413, 415, 422, 429, *statuses, meanings=_MEANINGS, always=(400, 401, 406))
 
 
 class SmallJSONParser(StrictJSONParser):
@@ -52,6 +43,7 @@ class AppView(JsonView):
     permission_classes = []
     parser_classes = [SmallJSONParser]
     throttle_classes = [AddressThrottle]
+    problem_texts = description.TEXTS
 
     def handle_exception(self, exc: Exception) -> Response:
         """Returns the problem; a 401 has its challenge."""
@@ -77,7 +69,7 @@ class Start(AppView):
         responses={
             200: forms.StartAnswer,
             202: OpenApiResponse(forms.PendingAnswer, description="The answer is being made; ask again with the same body."),
-            **_problems(),
+            **description.problems(*description.START),
         },
     )
     def post(self, request: Request) -> Response:
@@ -104,7 +96,7 @@ class CodeSet(AppView):
         operation_id="report_code_set",
         summary="Report that the holder has set the card's code",
         request=_BODY,
-        responses={200: forms.CodeSetAnswer, **_problems()},
+        responses={200: forms.CodeSetAnswer, **description.problems(*description.CODE_SET)},
     )
     def post(self, request: Request) -> Response:
         """A repeated call changes nothing, unless the code was reported blocked since then: that means that it was reset."""
@@ -124,7 +116,7 @@ class CardReports(AppView):
             "once and report code-set again."
         ),
         request=forms.CardReportRequest,
-        responses={200: forms.CardReportAnswer, **_problems()},
+        responses={200: forms.CardReportAnswer, **description.problems(*description.REPORT)},
     )
     def post(self, request: Request) -> Response:
         """Repeating the latest report changes nothing."""
@@ -142,7 +134,7 @@ class Complete(AppView):
         operation_id="complete_transaction",
         summary="Hand in the holder's signature; the card becomes active",
         request=forms.CompleteRequest,
-        responses={200: forms.CompleteAnswer, **_problems()},
+        responses={200: forms.CompleteAnswer, **description.problems(*description.COMPLETE)},
     )
     def post(self, request: Request) -> Response:
         """The same signature gets the same response. Wrong signatures are counted; too many end the transaction."""
@@ -158,7 +150,7 @@ class Cancel(AppView):
         operation_id="cancel_transaction",
         summary="Cancel the transaction",
         request=_BODY,
-        responses={200: forms.CancelAnswer, **_problems()},
+        responses={200: forms.CancelAnswer, **description.problems(*description.CANCEL)},
     )
     def post(self, request: Request) -> Response:
         """A repeated call changes nothing."""

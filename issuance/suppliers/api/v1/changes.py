@@ -9,9 +9,12 @@ from rest_framework.response import Response
 
 from issuance.orders.domain.puk_states import REFUSALS
 from issuance.suppliers import queries
+from issuance.suppliers.api.v1 import problems
+from issuance.suppliers.api.v1.serializers import DIGITS_10
 from issuance.suppliers.api.v1.views import SupplierView
 from issuance.suppliers.domain import REASONS, ChangeKind
 from siths_portal.lib.rest import openapi
+from siths_portal.lib.rest.fields import Text
 from siths_portal.lib.rest.json_views import client_ref, tagged, valid
 
 _LARGEST = 2**63 - 1
@@ -33,7 +36,7 @@ class ChangeQuery(serializers.Serializer[Any]):
     after = serializers.IntegerField(
         min_value=0, max_value=_LARGEST, default=0, help_text="The number of the last change that was read; 0 for all."
     )
-    limit = serializers.IntegerField(min_value=1, max_value=200, default=100)
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=100, help_text="The most changes on a page.")
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
@@ -43,10 +46,15 @@ class ChangeSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=[kind.value for kind in ChangeKind], help_text=_KINDS)
     order = serializers.UUIDField(source="order_id", allow_null=True, help_text="Beställnings-id.")
     item = serializers.IntegerField(allow_null=True, help_text="The item's number in the order; null for the order.")
-    customisation = serializers.CharField(
-        source="customisation.customisation_id", default=None, allow_null=True, help_text="Kortanpassnings-id, 10 digits."
+    customisation = Text(
+        source="customisation.customisation_id",
+        default=None,
+        allow_null=True,
+        max_length=10,
+        pattern=DIGITS_10,
+        help_text="Kortanpassnings-id, 10 digits.",
     )
-    reason = serializers.CharField(help_text=_REASONS)
+    reason = Text(max_length=40, pattern=r"^[a-z0-9-]*$", help_text=_REASONS)
     at = serializers.DateTimeField(source="occurred_at")
 
 
@@ -64,7 +72,7 @@ class Changes(SupplierView):
         operation_id="list_changes",
         summary="What changed without a call of yours: withdrawn orders, revoked cards, refused PUKs, card customisations",
         parameters=[ChangeQuery, openapi.IF_NONE_MATCH, openapi.ETAG],
-        responses={200: ChangePage, **openapi.not_modified(), **openapi.problems(422)},
+        responses={200: ChangePage, **openapi.not_modified(), **problems.responses("invalid", "change-unknown")},
     )
     def get(self, request: Request) -> Response:
         """Returns a page of changes after `after`. Keep the number of the last one, and read on after it. Each change is

@@ -19,11 +19,11 @@ from issuance.carriers.domain.kinds import Stage
 from issuance.orders.domain.items import ITEM_KINDS, ItemState
 from issuance.orders.models.orders import OrderItem
 from issuance.suppliers import queries
+from issuance.suppliers.api.v1 import problems, views
 from issuance.suppliers.api.v1 import serializers as forms
-from issuance.suppliers.api.v1 import views
 from issuance.suppliers.api.v1.views import SupplierView
 from siths_portal.lib.rest import openapi
-from siths_portal.lib.rest.fields import Closed, CsrField, PublicKeyField, Text
+from siths_portal.lib.rest.fields import Closed, CsrField, Pem, PublicKeyField, Text
 from siths_portal.lib.rest.json_views import client_ref, idempotent, tagged, valid
 from siths_portal.lib.rest.openapi import CLOSED
 
@@ -32,8 +32,6 @@ PROFILES = list(dict.fromkeys(profile for kind in _MADE for profile in kind.prof
 """Every profile that a supplier requests for some item."""
 
 _LAST = 9999
-_PROBLEMS = views.problems(404, 409)
-_PROBLEMS_WITH_BODY = views.problems(404, 409, *openapi.WITH_BODY)
 
 
 class ItemQuery(serializers.Serializer[Any]):
@@ -42,13 +40,13 @@ class ItemQuery(serializers.Serializer[Any]):
     after = serializers.IntegerField(
         min_value=0, max_value=_LAST, default=0, help_text="The number of the last item that was read."
     )
-    limit = serializers.IntegerField(min_value=1, max_value=200, default=100)
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=100, help_text="The most items on a page.")
 
 
 class ItemSerializer(serializers.Serializer[Any]):
     """One thing to make: a card, a reserve card of a bundle, or a PUK letter."""
 
-    number = serializers.IntegerField(help_text="The item's number in its order, from 1.")
+    number = serializers.IntegerField(min_value=1, max_value=_LAST, help_text="The item's number in its order, from 1.")
     kind = serializers.SerializerMethodField()
     state = serializers.ChoiceField(
         choices=[state.value for state in ItemState],
@@ -64,7 +62,7 @@ class ItemSerializer(serializers.Serializer[Any]):
         """The kind of item."""
         return ITEM_KINDS[row.kind].name
 
-    @extend_schema_field({"type": "array", "items": {"type": "string", "enum": PROFILES}})
+    @extend_schema_field({"type": "array", "maxItems": 10, "items": {"type": "string", "enum": PROFILES}})
     def get_profiles(self, row: OrderItem) -> list[str]:
         """The profiles whose certificates the supplier requests for the item, all in one call. Empty for a letter."""
         return list(kinds.kind_of(row.carrier.kind).profiles(stage=Stage.PERSONALISATION)) if row.carrier else []
@@ -95,13 +93,13 @@ class ItemPems(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, Any]:
         """Returns one optional field for each profile."""
-        return {profile: serializers.CharField(required=False) for profile in PROFILES}
+        return {profile: Pem(required=False) for profile in PROFILES}
 
 
 class ItemCertificateRequest(serializers.Serializer[Any]):
     """The card of an item: its serial number, its card key, which needs no code, and a request for each profile of the item."""
 
-    card_serial = Text(pattern=r"^[0-9]{19}$")
+    card_serial = Text(pattern=r"^[0-9]{19}$", max_length=19, help_text="The serial number that is printed on the card.")
     card_key = PublicKeyField(help_text="The card key (P-256, without code).")
     csrs = ItemCsrs()
 
@@ -121,7 +119,7 @@ class Items(SupplierView):
         operation_id="list_items",
         summary="What an order asks for: a card, the reserve cards of a bundle, or a PUK letter",
         parameters=[ItemQuery, openapi.IF_NONE_MATCH, openapi.ETAG],
-        responses={200: ItemPage, **openapi.not_modified(), **openapi.problems(404, 422)},
+        responses={200: ItemPage, **openapi.not_modified(), **problems.responses("not-found", "invalid")},
     )
     def get(self, request: Request, order_id: UUID) -> Response:
         """Returns a page of items after the item number `after`."""
@@ -141,7 +139,7 @@ class OneItemCertificates(SupplierView):
         responses={
             200: ItemCertificates,
             202: OpenApiResponse(forms.Pending, description="They are being signed; ask again."),
-            **_PROBLEMS,
+            **problems.responses(*problems.ORDER, "certificates-not-requested", *problems.SETTLED),
         },
     )
     def get(self, request: Request, order_id: UUID, item: int) -> Response:
@@ -156,7 +154,7 @@ class OneItemCertificates(SupplierView):
         responses={
             201: ItemCertificates,
             202: OpenApiResponse(forms.Pending, description="They are being signed; read them at Location."),
-            **_PROBLEMS_WITH_BODY,
+            **problems.responses(*problems.ORDER, *openapi.WITH_KEY, *problems.CARD),
         },
     )
     @idempotent(read_again=get)
@@ -182,7 +180,7 @@ class ItemReports(SupplierView):
                 forms.ReportOutcome,
                 description="Received; the PUK is yet to be opened, or the report waits for the one before or for the PUK.",
             ),
-            **_PROBLEMS_WITH_BODY,
+            **problems.responses(*problems.ORDER, *openapi.WITH_KEY, *problems.REPORT),
         },
     )
     @idempotent()

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from issuance.orders.domain.items import Fault
-from issuance.suppliers.api.v1 import views
+from issuance.suppliers.api.v1 import problems
 from issuance.suppliers.api.v1.serializers import REASON
 from issuance.suppliers.api.v1.views import SupplierView
 from issuance.suppliers.services import remakes
@@ -24,7 +24,7 @@ class RemakeRequest(serializers.Serializer[Any]):
     """The spoilt item, and why it is made again. It is free only where the fault is the supplier's."""
 
     item = serializers.IntegerField(min_value=1, max_value=_LAST, help_text="The number of the spoilt item.")
-    reason = Text(pattern=REASON, help_text="The supplier's code.")
+    reason = Text(pattern=REASON, max_length=40, help_text="The supplier's code.")
     fault = serializers.ChoiceField(
         choices=[fault.value for fault in Fault], help_text="supplier: not charged. other: the spoilt piece is charged too."
     )
@@ -46,7 +46,7 @@ class Remakes(SupplierView):
         request=RemakeRequest,
         responses={
             202: OpenApiResponse(Remade, description="The certificates of the spoilt card are revoked; the item is being added."),
-            **views.problems(404, 409, *openapi.WITH_BODY),
+            **problems.responses(*problems.ORDER, *openapi.WITH_KEY, *problems.REMAKE),
         },
     )
     @idempotent()

@@ -11,11 +11,12 @@ from rest_framework import serializers
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import REFUSALS, PukState
+from issuance.orders.domain.rules import DeliveryMethod
 from issuance.orders.models.orders import OrderItem
 from issuance.suppliers import queries
 from issuance.suppliers.domain import EventOutcome
 from pki import service as pki
-from siths_portal.lib.rest.fields import Closed, CsrField, Flag, PublicKeyField, Text
+from siths_portal.lib.rest.fields import BASE64, CURSOR, Closed, CsrField, CursorField, Flag, Pem, PublicKeyField, Text, Words
 from siths_portal.lib.rest.openapi import CLOSED
 
 PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
@@ -34,22 +35,26 @@ _PUK_FORM = (
 )
 _REFUSAL_TEXT = "Why the PUK is refused: " + "; ".join(f"{code}, {text}" for code, text in REFUSALS.items()) + "."
 REASON = r"^[a-z][a-z0-9-]{0,39}$"
+DIGITS_10 = r"^[0-9]{10}$"
+SHA_256 = r"^[0-9a-f]{64}$"
+_ISSUER_NUMBER = r"^([0-9]{4})?$"
+_COORDINATE = r"^[A-Za-z0-9_-]{43}$"
 
 
 class ListQuery(serializers.Serializer[Any]):
     """Query parameters of `GET orders`."""
 
-    status = serializers.ChoiceField(choices=STATUSES, default=OrderState.QUEUED.value)
-    limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
-    cursor = serializers.CharField(required=False, max_length=200, help_text="next_cursor of the page before.")
+    status = serializers.ChoiceField(choices=STATUSES, default=OrderState.QUEUED.value, help_text="The status of the orders.")
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=50, help_text="The most orders on a page.")
+    cursor = CursorField()
 
 
 class ArticleSerializer(serializers.Serializer[Any]):
     """The article of an order."""
 
-    code = serializers.CharField(help_text="The number, with -REK for the variant by registered mail.")
-    number = serializers.CharField()
-    name = serializers.CharField()
+    code = Text(max_length=12, pattern=r"^[0-9A-Z-]+$", help_text="The number, with -REK for the variant by registered mail.")
+    number = Text(max_length=8, pattern=r"^[0-9A-Z-]+$")
+    name = Words(max_length=100)
     orientation = serializers.ChoiceField(choices=["portrait", "landscape"])
     photo = serializers.BooleanField()
     registered_mail = serializers.BooleanField()
@@ -86,8 +91,12 @@ class OrderSerializer(serializers.Serializer[Any]):
     )
     ordered_at = serializers.DateTimeField()
     article = ArticleSerializer()
-    customisation_id = serializers.CharField(source="customisation.customisation_id", help_text="Kortanpassnings-id, 10 digits.")
-    item_count = serializers.IntegerField(help_text="How many items the order has. Read them at `items` if it is more than one.")
+    customisation_id = Text(
+        source="customisation.customisation_id", max_length=10, pattern=DIGITS_10, help_text="Kortanpassnings-id, 10 digits."
+    )
+    item_count = serializers.IntegerField(
+        min_value=1, help_text="How many items the order has. Read them at `items` if it is more than one."
+    )
     puk = PukField(source="only.puk")
     puk_refusal = PukRefusalField(source="only.puk_refusal")
     card_revoked = serializers.SerializerMethodField()
@@ -111,37 +120,37 @@ class OrderPage(serializers.Serializer[Any]):
     """A page of orders, oldest first."""
 
     orders = OrderSerializer(many=True)
-    next_cursor = serializers.CharField(allow_null=True, help_text="Opaque; null on the last page.")
+    next_cursor = Text(allow_null=True, max_length=200, pattern=CURSOR, help_text="Opaque; null on the last page.")
 
 
 class PrintSerializer(serializers.Serializer[Any]):
     """The text and pictures printed on the card. Given name, surname and service id are null on reserve cards."""
 
-    given_name = serializers.CharField(allow_null=True)
-    surname = serializers.CharField(allow_null=True)
-    organisation_name = serializers.CharField()
-    service_id = serializers.CharField(allow_null=True, help_text="Tjänste-id (HSA-id).")
-    issuer_number = serializers.CharField(help_text="Utfärdarnummer, 4 digits.")
-    back_text = serializers.CharField()
-    logotype_sha256 = serializers.CharField(allow_null=True)
-    photo_sha256 = serializers.CharField(allow_null=True, help_text="SHA-256 of the photo; null without one.")
+    given_name = Words(allow_null=True, max_length=100)
+    surname = Words(allow_null=True, max_length=100)
+    organisation_name = Words(max_length=100)
+    service_id = Text(allow_null=True, max_length=31, pattern=r"^[A-Za-z0-9-]+$", help_text="Tjänste-id (HSA-id).")
+    issuer_number = Text(max_length=4, pattern=_ISSUER_NUMBER, help_text="Utfärdarnummer, 4 digits.")
+    back_text = Words(max_length=1000)
+    logotype_sha256 = Text(allow_null=True, max_length=64, pattern=SHA_256)
+    photo_sha256 = Text(allow_null=True, max_length=64, pattern=SHA_256, help_text="SHA-256 of the photo; null without one.")
     valid_to = serializers.DateTimeField(allow_null=True, help_text="The card is valid until this moment.")
 
 
 class AddressSerializer(serializers.Serializer[Any]):
     """Folkbokföringsadress, read from the register for this response."""
 
-    lines = serializers.ListField(child=serializers.CharField())
-    postal_code = serializers.CharField()
-    city = serializers.CharField()
-    country = serializers.CharField()
+    lines = serializers.ListField(child=Words(max_length=100), max_length=20)
+    postal_code = Words(max_length=100)
+    city = Words(max_length=100)
+    country = Words(max_length=100)
 
 
 class DeliverySerializer(serializers.Serializer[Any]):
     """The delivery of the card. Without an address it is sent through Skatteverkets förmedlingsuppdrag (protected persons)."""
 
-    method = serializers.CharField()
-    recipient = serializers.CharField()
+    method = serializers.ChoiceField(choices=[method.value for method in DeliveryMethod])
+    recipient = Words(max_length=210)
     forwarding = serializers.BooleanField()
     address = AddressSerializer(allow_null=True)
 
@@ -149,8 +158,8 @@ class DeliverySerializer(serializers.Serializer[Any]):
 class IdAdministratorSerializer(serializers.Serializer[Any]):
     """Behörig ID-administratör: the officer who ordered, whom the holder may ask."""
 
-    name = serializers.CharField()
-    service_id = serializers.CharField(help_text="Tjänste-id (HSA-id).")
+    name = Words(max_length=210)
+    service_id = Text(max_length=31, pattern=r"^[A-Za-z0-9-]+$", help_text="Tjänste-id (HSA-id).")
 
 
 class OrderDetail(OrderSerializer):
@@ -166,7 +175,7 @@ class OrderDetail(OrderSerializer):
 class ProfileMap(serializers.Serializer[Any]):
     """The base of objects keyed by the four profiles."""
 
-    child: type[serializers.Field[Any, Any, Any, Any]] = serializers.CharField
+    child: type[serializers.Field[Any, Any, Any, Any]] = Pem
 
     def get_fields(self) -> dict[str, Any]:
         """Returns one required field for each profile."""
@@ -187,7 +196,7 @@ class PemByProfile(ProfileMap):
 class CertificateRequest(serializers.Serializer[Any]):
     """The card: its serial number, its card key, which needs no code, and the requests for its four certificates."""
 
-    card_serial = Text(pattern=r"^[0-9]{19}$")
+    card_serial = Text(pattern=r"^[0-9]{19}$", max_length=19, help_text="The serial number that is printed on the card.")
     card_key = PublicKeyField(help_text="The card key (P-256, without code).")
     csrs = Csrs()
 
@@ -210,8 +219,8 @@ class ProducedReport(serializers.Serializer[Any]):
     """The card is produced."""
 
     type = serializers.ChoiceField(choices=["produced"])
-    mifare_id = Text(pattern=r"^[0-9A-Za-z]{1,10}$")
-    puk_jwe = Text(max_length=_JWE_LIMIT, required=False, help_text=_PUK_FORM)
+    mifare_id = Text(pattern=r"^[0-9A-Za-z]{1,10}$", max_length=10)
+    puk_jwe = Text(max_length=_JWE_LIMIT, pattern=r"^[A-Za-z0-9_.-]*$", required=False, help_text=_PUK_FORM)
     no_puk = Flag(
         required=False, help_text="True for a card without PUK, in place of puk_jwe. A card that is certified here has one."
     )
@@ -225,7 +234,10 @@ class SentReport(serializers.Serializer[Any]):
     type = serializers.ChoiceField(choices=["sent"])
     sent_on = serializers.DateField(help_text="The day in Sweden, not in the future.")
     registered_mail_id = Text(
-        pattern=r"^[A-Z]{2}[0-9A-Z]{9}SE$", required=False, help_text="REK-id; required for articles by registered mail."
+        pattern=r"^[A-Z]{2}[0-9A-Z]{9}SE$",
+        max_length=13,
+        required=False,
+        help_text="REK-id; required for articles by registered mail.",
     )
 
 
@@ -235,7 +247,7 @@ class FailedReport(serializers.Serializer[Any]):
     """
 
     type = serializers.ChoiceField(choices=["failed"])
-    reason = Text(pattern=REASON, help_text="The supplier's code.")
+    reason = Text(pattern=REASON, max_length=40, help_text="The supplier's code.")
 
 
 class ReturnedReport(serializers.Serializer[Any]):
@@ -244,7 +256,7 @@ class ReturnedReport(serializers.Serializer[Any]):
     """
 
     type = serializers.ChoiceField(choices=["returned"])
-    reason = Text(pattern=REASON, required=False, help_text="The supplier's code.")
+    reason = Text(pattern=REASON, max_length=40, required=False, help_text="The supplier's code.")
 
 
 REPORTS: dict[str, type[serializers.Serializer[Any]]] = {
@@ -264,11 +276,11 @@ class ReportOutcome(serializers.Serializer[Any]):
 class CustomisationSerializer(serializers.Serializer[Any]):
     """A card customisation."""
 
-    id = serializers.CharField(source="customisation_id", help_text="10 digits.")
-    name = serializers.CharField()
-    issuer_number = serializers.CharField()
-    back_text = serializers.CharField()
-    logotype_sha256 = serializers.CharField(source="logotype_id", allow_null=True)
+    id = Text(source="customisation_id", max_length=10, pattern=DIGITS_10, help_text="Kortanpassnings-id, 10 digits.")
+    name = Words(max_length=100)
+    issuer_number = Text(max_length=4, pattern=_ISSUER_NUMBER)
+    back_text = Words(max_length=1000)
+    logotype_sha256 = Text(source="logotype_id", allow_null=True, max_length=64, pattern=SHA_256)
     verified = serializers.SerializerMethodField()
 
     def get_verified(self, row: Any) -> bool:
@@ -277,7 +289,7 @@ class CustomisationSerializer(serializers.Serializer[Any]):
         return verified_at is not None
 
 
-@extend_schema_field({"type": "string", "contentEncoding": "base64", "maxLength": 400_000})
+@extend_schema_field({"type": "string", "contentEncoding": "base64", "maxLength": 400_000, "pattern": BASE64})
 class Base64Field(Text):
     """Base64 (RFC 4648 section 4), decoded to bytes."""
 
@@ -296,19 +308,19 @@ class LogotypeSerializer(serializers.Serializer[Any]):
     """A new logotype."""
 
     logotype = Base64Field(help_text="A still PNG, at most 256 KiB and 2000 pixels a side.")
-    sha256 = Text(pattern=r"^[0-9a-f]{64}$", help_text="SHA-256 of the PNG.")
+    sha256 = Text(pattern=SHA_256, max_length=64, help_text="SHA-256 of the PNG.")
 
 
 class Jwk(serializers.Serializer[Any]):
     """A public key (RFC 7517)."""
 
-    kty = serializers.CharField()
-    crv = serializers.CharField()
-    x = serializers.CharField()
-    y = serializers.CharField()
-    use = serializers.CharField()
-    alg = serializers.CharField()
-    kid = serializers.CharField()
+    kty = serializers.ChoiceField(choices=["EC"])
+    crv = serializers.ChoiceField(choices=["P-256"])
+    x = Text(max_length=43, pattern=_COORDINATE)
+    y = Text(max_length=43, pattern=_COORDINATE)
+    use = serializers.ChoiceField(choices=["enc"])
+    alg = serializers.ChoiceField(choices=["ECDH-ES"])
+    kid = Text(max_length=64, pattern=r"^[0-9a-f]+$", help_text="Names the key in the header of the JWE.")
 
 
 class JwkSet(serializers.Serializer[Any]):

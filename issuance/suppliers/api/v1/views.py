@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from issuance.customisations.models import CardCustomisation
 from issuance.orders.domain.order_states import OrderState
 from issuance.suppliers import queries as supplier_orders
+from issuance.suppliers.api.v1 import problems
 from issuance.suppliers.api.v1 import serializers as forms
 from issuance.suppliers.domain import EventOutcome, Failed, Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
@@ -42,17 +43,6 @@ from siths_portal.lib.rest.json_views import (
     valid,
 )
 
-_MEANINGS = {
-    409: "The order's state does not admit the call. `code` says why: order-withdrawn (the customer withdrew the order; make no "
-    "card), order-not-accepted (accept it first), order-has-items (the order has several items; name one), carrier-revoked (the "
-    "card is revoked; make no card), or another reason.",
-}
-
-
-def problems(*statuses: int) -> Any:
-    """Returns the problem responses of an operation on an order."""
-    return openapi.problems(*statuses, meanings=_MEANINGS)
-
 
 class IsSupplier(BasePermission):
     """The permission of card suppliers. Other machine clients are refused."""
@@ -66,6 +56,7 @@ class SupplierView(JsonView):
     """The base of the views of this API."""
 
     permission_classes = [IsSupplier]
+    problem_texts = problems.TEXTS
 
 
 class Orders(SupplierView):
@@ -75,7 +66,7 @@ class Orders(SupplierView):
         operation_id="list_orders",
         summary="The supplier's orders in one status",
         parameters=[forms.ListQuery, openapi.IF_NONE_MATCH, openapi.ETAG],
-        responses={200: forms.OrderPage, **openapi.not_modified(), **openapi.problems(422)},
+        responses={200: forms.OrderPage, **openapi.not_modified(), **problems.responses("cursor-invalid", "invalid")},
     )
     def get(self, request: Request) -> Response:
         """Returns a page of orders, the oldest first."""
@@ -106,7 +97,7 @@ class Order(SupplierView):
         operation_id="read_order",
         summary="One order; with print and live delivery address while this supplier makes the card",
         parameters=[openapi.IF_NONE_MATCH, openapi.ETAG],
-        responses={200: forms.OrderDetail, **openapi.not_modified(), **openapi.problems(404, 409, 503)},
+        responses={200: forms.OrderDetail, **openapi.not_modified(), **problems.responses(*problems.ORDER, *problems.ADDRESS)},
     )
     def get(self, request: Request, order_id: UUID) -> Response:
         """Returns the order. Print and delivery are null before it is accepted, once the card is sent, and if the card is
@@ -134,7 +125,10 @@ class Acceptance(SupplierView):
         summary="Accept a queued order; accepting it again changes nothing",
         parameters=[openapi.IDEMPOTENCY_KEY],
         request=None,
-        responses={200: forms.OrderSerializer, **problems(404, 409, 413, 422)},
+        responses={
+            200: forms.OrderSerializer,
+            **problems.responses("not-found", "order-withdrawn", "customisation-not-verified", "too-large", *openapi.WITH_KEY),
+        },
     )
     @idempotent()
     def post(self, request: Request, order_id: UUID) -> Response:
@@ -151,7 +145,7 @@ class OrderCertificates(SupplierView):
         responses={
             200: forms.Certificates,
             202: OpenApiResponse(forms.Pending, description="They are being signed; ask again."),
-            **problems(404, 409),
+            **problems.responses(*problems.ORDER, "certificates-not-requested", *problems.SETTLED),
         },
     )
     def get(self, request: Request, order_id: UUID) -> Response:
@@ -166,7 +160,7 @@ class OrderCertificates(SupplierView):
         responses={
             201: forms.Certificates,
             202: OpenApiResponse(forms.Pending, description="They are being signed; read them at Location."),
-            **problems(404, 409, *openapi.WITH_BODY),
+            **problems.responses(*problems.ORDER, *openapi.WITH_KEY, *problems.CARD),
         },
     )
     @idempotent(read_again=get)
@@ -249,7 +243,7 @@ class Reports(SupplierView):
                 forms.ReportOutcome,
                 description="Received; the PUK is yet to be opened, or the report waits for the one before or for the PUK.",
             ),
-            **problems(404, 409, *openapi.WITH_BODY),
+            **problems.responses(*problems.ORDER, *openapi.WITH_KEY, *problems.REPORT),
         },
     )
     @idempotent()
@@ -297,7 +291,7 @@ class Photo(SupplierView):
                 OpenApiTypes.BINARY, description="At most 600x800 pixels and 200 kB."
             ),
             **openapi.not_modified(),
-            **problems(404, 409, 410),
+            **problems.responses(*problems.ORDER, "photo-none", "photo-gone"),
         },
     )
     def get(self, request: Request, order_id: UUID) -> HttpResponse:
@@ -313,7 +307,7 @@ class Keys(SupplierView):
         operation_id="read_keys",
         summary="The public keys that PUKs are encrypted to, the newest first (JWK Set)",
         parameters=[openapi.IF_NONE_MATCH, openapi.ETAG],
-        responses={200: forms.JwkSet, **openapi.not_modified(), **openapi.problems()},
+        responses={200: forms.JwkSet, **openapi.not_modified(), **problems.responses()},
     )
     def get(self, request: Request) -> Response:
         """Returns a JWK Set (RFC 7517 section 5)."""
@@ -327,7 +321,7 @@ class Customisation(SupplierView):
         operation_id="read_customisation",
         summary="A card customisation; its ETag is what a change must name",
         parameters=[openapi.ETAG],
-        responses={200: forms.CustomisationSerializer, **openapi.problems(404)},
+        responses={200: forms.CustomisationSerializer, **problems.responses("not-found")},
     )
     def get(self, request: Request, customisation_id: str) -> Response:
         """Returns the present customisation."""
@@ -339,7 +333,7 @@ class Customisation(SupplierView):
         summary="Replace the logotype of a card customisation",
         parameters=[openapi.IF_MATCH, openapi.ETAG],
         request=forms.LogotypeSerializer,
-        responses={200: forms.CustomisationSerializer, **openapi.problems(404, 412, 428, *openapi.WITH_BODY)},
+        responses={200: forms.CustomisationSerializer, **problems.responses(*problems.LOGOTYPE)},
     )
     def put(self, request: Request, customisation_id: str) -> Response:
         """Replaces the logotype, which the issuer must verify, and returns the customisation. The same logotype changes

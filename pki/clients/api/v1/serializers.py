@@ -14,7 +14,20 @@ from pki.domain.alternative_names import KINDS
 from pki.domain.profiles import PROFILES
 from pki.domain.proof_of_possession import PURPOSE
 from pki.models import Certificate, CertificateStatus, RevocationReason
-from siths_portal.lib.rest.fields import Base64Field, Closed, CsrField, Moment, PublicKeyField, Text, Whole
+from siths_portal.lib.rest.fields import (
+    ASCII_LINES,
+    BASE64,
+    CURSOR,
+    Base64Field,
+    Closed,
+    CsrField,
+    CursorField,
+    Moment,
+    PublicKeyField,
+    Text,
+    Whole,
+    Words,
+)
 from siths_portal.lib.rest.openapi import CLOSED
 
 PENDING = ["pending"]
@@ -24,6 +37,8 @@ REASONS = [reason for reason in RevocationReason.values if reason != "cACompromi
 
 SLUG = r"^[a-z0-9][a-z0-9-]{0,39}$"
 SERIAL = r"^[0-9A-Fa-f]{2,40}$"
+_UPPER_HEX = r"^[0-9A-F]{2,40}$"
+_ANY_REF = r"^[A-Za-z0-9:._/-]*$"
 _REF = r"^[A-Za-z0-9][A-Za-z0-9:._/-]{0,79}$"
 _HEX_64 = r"^[0-9a-f]{64}$"
 _ISSUER_TEXT = "The CA's short name, for example function."
@@ -41,7 +56,7 @@ class Subject(Closed):
 
     def get_fields(self) -> dict[str, Any]:
         """Returns one field for each attribute of any profile."""
-        return {name: Text(required=False, max_length=128) for name in names.OIDS}
+        return {name: Words(required=False, max_length=128) for name in names.OIDS}
 
 
 @extend_schema_serializer(extensions=CLOSED)
@@ -115,25 +130,26 @@ class RevocationData(serializers.Serializer[Any]):
 class CertificateSummary(serializers.Serializer[Any]):
     """A certificate in a search result."""
 
-    issuer = serializers.CharField(source="ca.slug")
-    serial = serializers.CharField(help_text="Hexadecimal, upper case, whole octets.")
+    issuer = Text(source="ca.slug", max_length=40, pattern=SLUG, help_text=_ISSUER_TEXT)
+    serial = Text(max_length=40, pattern=_UPPER_HEX, help_text="Hexadecimal, upper case, whole octets.")
     serial_reversed = serializers.SerializerMethodField(
         help_text="The INTEGER's octets in reverse order, as in altSecurityIdentities after <SR>."
     )
-    profile = serializers.CharField(source="profile_version.name")
+    profile = Text(source="profile_version.name", max_length=40, pattern=SLUG)
     status = serializers.SerializerMethodField()
     held = serializers.BooleanField(
         help_text="On hold until the holder has chosen the card's code: OCSP says revoked, certificateHold, and no CRL has it."
     )
-    subject_ref = serializers.CharField()
-    carrier_ref = serializers.CharField()
-    public_key_sha256 = serializers.CharField(source="spki_sha256", help_text="SHA-256 of SubjectPublicKeyInfo.")
+    subject_ref = Text(max_length=80, pattern=_ANY_REF)
+    carrier_ref = Text(max_length=80, pattern=_ANY_REF, help_text="Empty without a carrier.")
+    public_key_sha256 = Text(source="spki_sha256", max_length=64, pattern=_HEX_64, help_text="SHA-256 of SubjectPublicKeyInfo.")
     not_before = serializers.DateTimeField()
     not_after = serializers.DateTimeField()
     ordered_at = serializers.DateTimeField(source="created_at")
     issued_at = serializers.DateTimeField(allow_null=True)
     revocation = serializers.SerializerMethodField()
 
+    @extend_schema_field({"type": "string", "maxLength": 40, "pattern": _UPPER_HEX})
     def get_serial_reversed(self, row: Certificate) -> str:
         """Returns the serial in reverse byte order."""
         return serial_forms(int(row.serial, 16)).reversed_octets
@@ -156,19 +172,27 @@ class CertificateDetail(CertificateSummary):
     der = serializers.SerializerMethodField()
     chain = serializers.SerializerMethodField()
 
-    @extend_schema_field({"type": ["string", "null"], "format": "pem"})
+    @extend_schema_field({"type": ["string", "null"], "format": "pem", "maxLength": 8192, "pattern": ASCII_LINES})
     def get_certificate(self, row: Certificate) -> str | None:
         """Returns the certificate in PEM."""
         der = _der(row)
         return None if der is None else pem(der)
 
-    @extend_schema_field({"type": ["string", "null"], "contentEncoding": "base64"})
+    @extend_schema_field({"type": ["string", "null"], "contentEncoding": "base64", "maxLength": 8192, "pattern": BASE64})
     def get_der(self, row: Certificate) -> str | None:
         """Returns the DER in Base64."""
         der = _der(row)
         return None if der is None else Base64Field().to_representation(der)
 
-    @extend_schema_field({"type": ["string", "null"], "format": "pem", "description": "The issuing CA first, the root last."})
+    @extend_schema_field(
+        {
+            "type": ["string", "null"],
+            "format": "pem",
+            "maxLength": 32_768,
+            "pattern": ASCII_LINES,
+            "description": "The issuing CA first, the root last.",
+        }
+    )
     def get_chain(self, row: Certificate) -> str | None:
         """Returns the PEM of the issuers, which the context provides."""
         return None if _der(row) is None else "".join(pem(der) for der in self.context["chain"])
@@ -187,8 +211,8 @@ class PendingCertificate(serializers.Serializer[Any]):
     """The certificate is being signed; its serial is decided."""
 
     status = serializers.ChoiceField(choices=PENDING)
-    issuer = serializers.CharField(source="ca.slug")
-    serial = serializers.CharField()
+    issuer = Text(source="ca.slug", max_length=40, pattern=SLUG)
+    serial = Text(max_length=40, pattern=_UPPER_HEX)
 
 
 @extend_schema_serializer(extensions=CLOSED)
@@ -202,14 +226,14 @@ class RevocationForm(Closed):
     invalidity_date = Moment(
         required=False, help_text="Since when the certificate may not have been valid (RFC 5280 section 5.3.2)."
     )
-    justification = Text(required=False, max_length=1000, help_text="For reviewers; without personal data.")
+    justification = Words(required=False, max_length=1000, help_text="For reviewers; without personal data.")
 
 
 class RevokedCertificate(RevocationData):
     """The certificate's revocation: the first request's time, with the changes that later requests may make."""
 
-    issuer = serializers.CharField(source="ca.slug")
-    serial = serializers.CharField()
+    issuer = Text(source="ca.slug", max_length=40, pattern=SLUG)
+    serial = Text(max_length=40, pattern=_UPPER_HEX)
 
 
 @extend_schema_serializer(extensions=CLOSED)
@@ -231,11 +255,11 @@ class SearchForm(Closed):
     issued_from = Moment(required=False, help_text="Issued then or later; goes with issued_before.")
     issued_before = Moment(required=False, help_text=f"Issued before then, at most {SEARCH_SPAN.days} days after issued_from.")
     limit = Whole(required=False, min_value=1, max_value=200, default=50)
-    cursor = Text(required=False, max_length=200, help_text="next_cursor of the page before, with the same search.")
+    cursor = CursorField()
 
 
 class SearchPage(serializers.Serializer[Any]):
     """A page of certificates that the client may read, the newest first."""
 
     certificates = CertificateSummary(many=True)
-    next_cursor = serializers.CharField(allow_null=True, help_text="Opaque; null on the last page.")
+    next_cursor = Text(allow_null=True, max_length=200, pattern=CURSOR, help_text="Opaque; null on the last page.")

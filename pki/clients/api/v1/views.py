@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from pki.authorities import certificates
 from pki.authorities import queries as authorities
 from pki.clients import operations
+from pki.clients.api.v1 import description
 from pki.clients.api.v1 import serializers as forms
 from pki.clients.api.v1.renderers import DerRenderer, PemChainRenderer
 from pki.clients.api.v1.throttles import ClientThrottle
@@ -25,6 +26,7 @@ from pki.domain.proof_of_possession import SignedKey, order_document
 from pki.models import Certificate, CertificateStatus
 from siths_portal.lib.errors import Conflict
 from siths_portal.lib.rest import idempotency, openapi
+from siths_portal.lib.rest.fields import ASCII_LINES
 from siths_portal.lib.rest.json_views import (
     ApiError,
     JsonView,
@@ -38,15 +40,11 @@ from siths_portal.lib.rest.json_views import (
 )
 
 BODY_LIMIT = 65_536
-_MEANINGS = {
-    403: "The client is no service, or knows of the thing and has no right to the act.",
-    404: "There is no such thing, or the client may not know of it; the two are answered alike.",
-    409: "The present state does not admit the act, or the same request is under way (code request-in-progress).",
-}
+_PEM: Any = {"type": "string", "maxLength": 32_768, "pattern": ASCII_LINES}
 
 
-def _problems(*statuses: int) -> Any:
-    return openapi.problems(429, *statuses, meanings=_MEANINGS)
+def _problems(*codes: str) -> Any:
+    return openapi.problems(description.TEXTS, *codes)
 
 
 class IsService(BasePermission):
@@ -63,6 +61,7 @@ class PkiView(JsonView):
     permission_classes = [IsService]
     throttle_classes = [ClientThrottle]
     body_limit = BODY_LIMIT
+    problem_texts = description.TEXTS
     rate_setting = ""
 
 
@@ -84,7 +83,7 @@ class Certificates(PkiView):
         responses={
             201: forms.CertificateDetail,
             202: OpenApiResponse(forms.PendingCertificate, description="It is being signed; read it at Location."),
-            **_problems(404, 409, *openapi.WITH_BODY),
+            **_problems(*description.ORDER),
         },
     )
     @idempotent(read_again=_ordered_again)
@@ -159,8 +158,6 @@ class OneCertificate(PkiView):
         operation_id="read_certificate",
         summary="A certificate, its issuers and its status; as JSON, DER, or PEM with the issuing CAs",
         parameters=[
-            OpenApiParameter("issuer", {"type": "string", "pattern": forms.SLUG}, OpenApiParameter.PATH),
-            OpenApiParameter("serial", {"type": "string", "pattern": forms.SERIAL}, OpenApiParameter.PATH),
             openapi.IF_NONE_MATCH,
             openapi.ETAG,
             openapi.RETRY_AFTER,
@@ -168,12 +165,12 @@ class OneCertificate(PkiView):
         responses={
             (200, JSONRenderer.media_type): forms.CertificateDetail,
             (200, DerRenderer.media_type): OpenApiResponse(OpenApiTypes.BINARY, description="DER."),
-            (200, PemChainRenderer.media_type): OpenApiResponse(OpenApiTypes.STR, description="PEM, without the root."),
+            (200, PemChainRenderer.media_type): OpenApiResponse(_PEM, description="PEM, without the root."),
             (202, JSONRenderer.media_type): OpenApiResponse(
                 forms.PendingCertificate, description="It is being signed; request it again."
             ),
             **openapi.not_modified(),
-            **_problems(404, 409),
+            **_problems(*description.READ),
         },
     )
     def get(self, request: Request, issuer: str, serial: str) -> HttpResponse:
@@ -202,7 +199,7 @@ class Search(PkiView):
         operation_id="search_certificates",
         summary="Certificates that the client may read, by subject, carrier, key, serial or time; changes nothing",
         request=forms.SearchForm,
-        responses={200: forms.SearchPage, **_problems(*openapi.WITH_BODY)},
+        responses={200: forms.SearchPage, **_problems(*description.SEARCH)},
     )
     def post(self, request: Request) -> Response:
         """A page, the newest first."""
@@ -246,7 +243,7 @@ class Revocations(PkiView):
         summary="Revoke a certificate, for ever; OCSP tells it within seconds",
         parameters=[openapi.IDEMPOTENCY_KEY],
         request=forms.RevocationForm,
-        responses={200: forms.RevokedCertificate, **_problems(404, 409, *openapi.WITH_BODY)},
+        responses={200: forms.RevokedCertificate, **_problems(*description.REVOKE)},
     )
     @idempotent()
     def post(self, request: Request) -> Response:

@@ -1,0 +1,90 @@
+"""The error codes of the supplier API: their English texts, and what a supplier does about each."""
+
+from typing import Any
+
+from pki import service as pki
+from siths_portal.lib.rest import openapi
+from siths_portal.lib.rest.problem_texts import COMMON, ProblemText, ProblemTexts
+
+_FAIL = "Make no card, and report the order failed."
+_ORDERS: ProblemTexts = {
+    "order-withdrawn": ProblemText(409, "The customer withdrew the order.", "Make no card."),
+    "order-not-accepted": ProblemText(409, "The order is not accepted.", "Accept it first."),
+    "order-closed": ProblemText(409, "The order has ended.", "Make no card, and read the order's status."),
+    "order-has-items": ProblemText(409, "The order has several items.", "Name one in the address."),
+    "item-pending": ProblemText(409, "The item that replaces a spoilt one is being added.", "Try again in a moment."),
+    "item-unknown": ProblemText(404, "The order has no item of this number.", "Read the order's items."),
+    "item-without-carrier": ProblemText(404, "The item is no card.", "Make what the item's kind says."),
+    "change-unknown": ProblemText(422, "after is no change of the supplier.", "Send the number of the last change, or 0."),
+    "customisation-not-verified": ProblemText(
+        409, "The card customisation waits for verification.", "Accept the order once `GET orders` lists it again."
+    ),
+    "person-deceased": ProblemText(409, "The person is deceased.", _FAIL),
+    "no-registered-address": ProblemText(409, "The person has no registered address.", _FAIL),
+    "person-without-id": ProblemText(409, "The person has no valid person id.", _FAIL),
+    "person-not-in-register": ProblemText(409, "The person is not in the person register.", _FAIL),
+    "photo-none": ProblemText(404, "The order has no photo.", "Print the card without one."),
+    "photo-gone": ProblemText(410, "The card is produced or revoked.", "Ask for the photo only before that."),
+}
+_CERTIFICATES: ProblemTexts = {
+    "card-serial": ProblemText(422, "The card serial is not 19 digits.", "Send the serial of the card."),
+    "card-key": ProblemText(422, "The card key cannot be used.", "Send a P-256 key that is none of the certified keys."),
+    "csrs": ProblemText(422, "Certificate requests are missing or superfluous.", "Send one for each of the card's profiles."),
+    "card-already-bound": ProblemText(
+        409, "The card serial or the card key belongs to another order.", "Use another card for this order."
+    ),
+    "certificates-already-requested": ProblemText(
+        409, "Certificates were requested for the order with other values.", "Send the values of the first request."
+    ),
+    "certificates-not-requested": ProblemText(404, "No certificates are requested for the order.", "Request them first."),
+    "certificates-failed": ProblemText(409, "The certificates could not be issued.", "Report the order failed."),
+    "certificates-revoked": ProblemText(409, "The certificates are revoked.", "Do not deliver the card."),
+    "carrier-revoked": ProblemText(409, "The card is revoked.", _FAIL),
+    "post-ended": ProblemText(409, "The holder's assignment has ended.", _FAIL),
+    "person-id-not-certifiable": ProblemText(409, "The person no longer has an id for certificates.", _FAIL),
+}
+_EVENTS: ProblemTexts = {
+    "event": ProblemText(422, "The report does not meet the rules.", "Correct the fields in invalid-parameters."),
+    "event-mismatch": ProblemText(
+        409, "The event was reported with other values.", "Send the first values, or ask the operator of the portal."
+    ),
+}
+_REMAKES: ProblemTexts = {
+    "item-not-begun": ProblemText(
+        409, "No certificates are requested for the item.", "Use another card without making the item again."
+    ),
+    "item-sent": ProblemText(409, "The item is sent or came back.", "Only the officer who ordered it may have it made again."),
+    "item-ended": ProblemText(409, "The item failed or is withdrawn.", "Make no other in its place."),
+    "remake": ProblemText(422, "The request does not meet the rules.", "Correct the fields in invalid-parameters."),
+}
+_CUSTOMISATIONS: ProblemTexts = {
+    "customisation-of-another": ProblemText(403, "Another supplier makes these cards now.", "Only read the customisation."),
+    "logotype-hash": ProblemText(422, "The SHA-256 is not that of the logotype.", "Send the hash of the PNG itself."),
+    "image-too-large": ProblemText(422, "The picture is too large.", "Send at most 256 KiB and 2000 pixels a side."),
+    "image-not-png": ProblemText(422, "The file is not a complete PNG.", "Send a PNG without bytes after its end."),
+    "image-animated": ProblemText(422, "The picture is animated.", "Send a still PNG."),
+}
+
+TEXTS: ProblemTexts = {
+    **COMMON, **_ORDERS, **_CERTIFICATES, **_EVENTS, **_REMAKES, **_CUSTOMISATIONS, **pki.KEY_PROBLEMS, **pki.SECRET_PROBLEMS,
+}  # fmt: skip
+
+ORDER = (
+    "not-found", "order-withdrawn", "order-not-accepted", "order-has-items", "item-pending", "item-unknown",
+    "item-without-carrier",
+)  # fmt: skip
+"""The codes of every call that names an accepted order."""
+ADDRESS = ("order-closed", "person-deceased", "no-registered-address", "person-without-id", "person-not-in-register")
+SETTLED = ("certificates-failed", "certificates-revoked")
+CARD = (
+    *openapi.WITH_BODY, "order-closed", "card-serial", "card-key", "csrs", "card-already-bound",
+    "certificates-already-requested", "carrier-revoked", "post-ended", "person-id-not-certifiable", *SETTLED, *pki.KEY_PROBLEMS,
+)  # fmt: skip
+REPORT = (*openapi.WITH_BODY, *_EVENTS, *pki.SECRET_PROBLEMS)
+REMAKE = (*openapi.WITH_BODY, *_REMAKES, "event-mismatch", "carrier-revoked", "order-closed")
+LOGOTYPE = (*openapi.WITH_BODY, "not-found", "version-stale", "if-match-missing", *_CUSTOMISATIONS)
+
+
+def responses(*codes: str) -> Any:
+    """Returns the problem responses of an operation with these error codes, and those of every operation."""
+    return openapi.problems(TEXTS, *codes)

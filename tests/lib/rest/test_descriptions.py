@@ -1,0 +1,152 @@
+"""The OpenAPI files: every string has a length and its characters, every call and error an example, every error code a text."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.utils.module_loading import import_string
+
+from issuance.suppliers.api.v1 import serializers as supplier_forms
+from siths_portal.lib.rest import openapi, problem_texts
+
+ROOT = Path(__file__).resolve().parents[3]
+FILES = ["issuance/suppliers/api/v1", "pki/clients/api/v1", "issuance/activation/api/v1"]
+BOUNDED = {"uuid", "date", "date-time", "binary"}
+"""Formats that bound a string."""
+ERRORS = {
+    "ApiError", "Conflict", "Forbidden", "Gone", "Invalid", "NotFound", "PreconditionFailed", "PreconditionRequired", "Refusal",
+    "TooManyRequests", "Unauthenticated", "Unavailable", "_conflict", "_invalid", "_with_status",
+}  # fmt: skip
+SOURCES = {
+    "issuance/suppliers/api/v1": [
+        "issuance/suppliers", "siths_portal/lib/rest", "pki/issuing/key_checks.py"
+    ],
+    "pki/clients/api/v1": [
+        "pki/clients/api", "pki/clients/operations.py", "siths_portal/lib/rest", "pki/issuing/key_checks.py",
+        "pki/domain/proof_of_possession.py",
+    ],
+    "issuance/activation/api/v1": [
+        "issuance/activation/api", "issuance/activation/services/activation_app.py",
+        "issuance/activation/services/card_proofs.py", "issuance/activation/services/card_reports.py",
+        "issuance/activation/services/transactions.py",
+    ],
+}  # fmt: skip
+"""The code whose error codes an API shows."""
+
+
+def described(folder: str) -> dict[str, Any]:
+    return dict(yaml.safe_load((ROOT / folder / "openapi.yaml").read_text()))
+
+
+def table(folder: str) -> problem_texts.ProblemTexts:
+    description: openapi.ApiDescription = import_string(f"{folder.replace('/', '.')}.description.DESCRIPTION")
+    return description.problems
+
+
+def schemas(node: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields each schema with its place. Leaves out examples, and request headers, which the server takes as they come."""
+    if isinstance(node, list):
+        for number, inner in enumerate(node):
+            if not (isinstance(inner, dict) and inner.get("in") == "header"):
+                yield from schemas(inner, f"{place}/{number}")
+    elif isinstance(node, dict):
+        if "type" in node:
+            yield place, node
+        for name, inner in node.items():
+            if name not in ("example", "examples", "value", "parameters") or (place.count("/") > 2 and name == "parameters"):
+                yield from schemas(inner, f"{place}/{name}")
+
+
+@pytest.mark.parametrize("folder", FILES)
+def test_every_string_has_a_length_and_its_characters(folder: str) -> None:
+    loose = []
+    for place, schema in schemas(described(folder)):
+        types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        closed = "enum" in schema or "const" in schema or schema.get("format") in BOUNDED
+        if "string" in types and not closed and not {"maxLength", "pattern"} <= schema.keys():
+            loose.append(place)
+    assert not loose
+
+
+@pytest.mark.parametrize("folder", FILES)
+def test_every_call_and_every_error_has_an_example(folder: str) -> None:
+    description = described(folder)
+    for path, methods in description["paths"].items():
+        for operation in methods.values():
+            if "requestBody" in operation:
+                assert operation["requestBody"]["required"], path
+                assert operation["requestBody"]["content"]["application/json"]["examples"], path
+            for status, answer in operation["responses"].items():
+                for media, content in answer.get("content", {}).items():
+                    if media.endswith("json"):
+                        assert content["examples"], f"{path} {status}"
+            assert {"400", "401", "406", "429", "503"} <= operation["responses"].keys(), path
+
+
+@pytest.mark.parametrize("folder", FILES)
+def test_answers_have_the_headers_that_their_status_asks_for(folder: str) -> None:
+    for path, methods in described(folder)["paths"].items():
+        for operation in methods.values():
+            keyed = any(parameter.get("name") == "Idempotency-Key" for parameter in operation["parameters"])
+            for status, answer in operation["responses"].items():
+                headers = answer.get("headers", {}).keys()
+                assert ("Idempotency-Replayed" in headers) == (keyed and status < "300"), f"{path} {status}"
+                if status in ("429", "503"):
+                    assert "Retry-After" in headers, f"{path} {status}"
+                if status >= "400":
+                    assert "Content-Language" in headers, f"{path} {status}"
+
+
+def raised(source: str) -> Iterator[str]:
+    """Yields the error codes that the code in a file or folder raises by name."""
+    start = ROOT / source
+    for file in [start] if start.is_file() else sorted(start.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            named = node.args[0] if name in ERRORS and node.args else None
+            if isinstance(named, ast.Constant) and isinstance(named.value, str):
+                yield named.value
+
+
+@pytest.mark.parametrize("folder", FILES)
+def test_every_error_code_that_is_raised_has_a_text(folder: str) -> None:
+    codes = {code for source in SOURCES[folder] for code in raised(source)}
+    assert len(codes) > 10
+    assert not codes - table(folder).keys()
+
+
+@pytest.mark.parametrize("folder", FILES)
+def test_every_text_of_an_api_of_its_own_is_in_its_file(folder: str) -> None:
+    """A code that no operation names would be in no list that a client reads."""
+    shown = described(folder)["components"]["examples"].keys()
+    assert not table(folder).keys() - problem_texts.COMMON.keys() - shown
+
+
+@pytest.mark.parametrize(
+    ("operation", "form"),
+    [
+        ("request_certificates", supplier_forms.CertificateRequest),
+        ("report_event", supplier_forms.SentReport),
+        ("put_customisation", supplier_forms.LogotypeSerializer),
+    ],
+)
+def test_the_examples_of_the_supplier_api_are_accepted(operation: str, form: Any) -> None:
+    description: openapi.ApiDescription = import_string("issuance.suppliers.api.v1.description.DESCRIPTION")
+    given = form(data=description.examples[operation].request)
+    assert given.is_valid(), given.errors
+
+
+def test_every_reason_of_a_shared_field_has_an_english_text() -> None:
+    """`ValidationError` with a Swedish sentence of our own, in the shared fields."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / "siths_portal/lib/rest/fields.py").read_text())):
+        called = isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if called in ("ValidationError", "RegexValidator"):
+            found |= {each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and str(each.value).endswith(".")}
+    assert len(found) > 5
+    assert not found - problem_texts.REASONS.keys()
