@@ -32,8 +32,8 @@ class ClientCertificateAuthentication(BaseAuthentication):
     gives 401.
     """
 
-    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
-        """Returns the caller, or None if the request has no certificate. Raises AuthenticationFailed if it is refused."""
+    def authenticate(self, request: Request) -> tuple[Caller, x509.Certificate] | None:
+        """Returns the caller and the certificate, or None without a certificate. Raises AuthenticationFailed if it is refused."""
         header = settings.MTLS_CERTIFICATE_HEADER
         value = request.headers.get(header, "") if header else ""
         if not value:
@@ -47,7 +47,7 @@ class ClientCertificateAuthentication(BaseAuthentication):
         view = clients.client_of_certificate(certificate.public_bytes(serialization.Encoding.DER))
         if view is None:
             raise AuthenticationFailed
-        return Caller(view.client_ref, view.kind, view.name, view.certificate_subject), None
+        return Caller(view.client_ref, view.kind, view.name, view.certificate_subject), certificate
 
     def authenticate_header(self, request: Request) -> str:
         """Returns the challenge that RFC 9110 section 11.6.1 requires in a 401. The scheme name is our own; TLS has none."""

@@ -290,7 +290,8 @@ KEK_SEALS_LIMIT = min(env.int("KEK_SEALS_LIMIT", default=2**32), 2**32)
 PKI_CEREMONY_DIR = Path(env.str("PKI_CEREMONY_DIR", default=str(VAR_DIR / "ceremony")))
 # The adapter of pki.ports.IssuanceCheck, which knows the orders of certificates on cards. Only tests of the PKI use another.
 ISSUANCE_CHECK_BACKEND = env.str("ISSUANCE_CHECK_BACKEND", default="issuance.suppliers.services.issuance_check.OrderedCards")
-# Calls of the PKI API per client, process and minute, by operation.
+# Calls per client, process and minute: of the supplier API, and of the PKI API by operation.
+SUPPLIER_API_CALLS_PER_MINUTE = env.int("SUPPLIER_API_CALLS_PER_MINUTE", default=12_000)
 PKI_API_ORDERS_PER_MINUTE = env.int("PKI_API_ORDERS_PER_MINUTE", default=300)
 PKI_API_REVOCATIONS_PER_MINUTE = env.int("PKI_API_REVOCATIONS_PER_MINUTE", default=300)
 PKI_API_READS_PER_MINUTE = env.int("PKI_API_READS_PER_MINUTE", default=1200)

@@ -4,15 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, OuterRef, Q, Subquery
 
+from issuance.articles.models import Article
 from issuance.authz import Action, client, policy
 from issuance.authz.scope import ScopedQuerySet
+from issuance.customisations.models import CardCustomisation
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.people.queries import officers
 from issuance.suppliers.models import SupplierChange
 from issuance.suppliers.services import puks
+from siths_portal.lib import clock
 from siths_portal.lib.database import feeds
 from siths_portal.lib.errors import Invalid
 
@@ -94,3 +97,19 @@ def changes_after(*, client_ref: str, number: int, limit: int) -> list[SupplierC
             raise Invalid("change-unknown", message, fields={"after": [message]})
         cursor = feeds.cursor_of(last)
     return list(feeds.after(own.select_related("customisation"), cursor)[:limit])
+
+
+def articles(*, after: str | None, limit: int) -> list[Article]:
+    """Returns at most `limit` articles that can be ordered today or later, by code, after the code `after`."""
+    rows = Article.objects.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()))
+    if after is not None:
+        rows = rows.filter(code__gt=after)
+    return list(rows.order_by("code")[:limit])
+
+
+def customisations(*, client_ref: str, after: str | None, limit: int) -> list[CardCustomisation]:
+    """Returns at most `limit` card customisations that the supplier makes or has orders for, by id, after the id `after`."""
+    rows = CardCustomisation.objects.visible_to(client(client_ref), Action.READ_SUPPLIED)
+    if after is not None:
+        rows = rows.filter(customisation_id__gt=after)
+    return list(rows.order_by("customisation_id")[:limit])

@@ -4,6 +4,7 @@ A person's session opens no API, a client's certificate no page; another supplie
 """
 
 import base64
+import hashlib
 import json
 import re
 import uuid
@@ -22,6 +23,7 @@ from django.test import override_settings
 from authn.models import ClientCertificate, ServiceClient
 from issuance.orders.models.orders import CardOrder
 from issuance.people.models.photos import Photo
+from issuance.suppliers.api.v1 import description
 from issuance.suppliers.services import card_certificates, supplier_intake
 from pki.domain.client_names import ANY_NAME
 from pki.domain.names import OIDS
@@ -93,6 +95,15 @@ def customisation(_access: AccessWorld) -> str:
     return CUSTOMISATION
 
 
+def logotype(_access: AccessWorld) -> str:
+    """The supplier's customisation, which has a logotype."""
+    png = base64.b64decode(description.DESCRIPTION.examples["put_customisation"].request["logotype"])
+    supplier_intake.put_logotype(
+        client_ref=SUPPLIER, customisation_id=CUSTOMISATION, png=png, sha256=hashlib.sha256(png).hexdigest(), check=lambda _: None
+    )
+    return CUSTOMISATION
+
+
 def card() -> dict[str, Any]:
     """A whole body of `request_certificates`."""
     made = authorities.card(990)
@@ -137,6 +148,10 @@ OPERATIONS = [
     Operation("remake_item", in_production, ok=202, body=lambda: {"item": 1, "reason": "misprint", "fault": "supplier"}),
     Operation("list_changes", shared=True),
     Operation("read_keys", shared=True),
+    Operation("read_me", shared=True),
+    Operation("list_articles", shared=True),
+    Operation("list_customisations", shared=True),
+    Operation("read_logotype", logotype, unknown="9999999999"),
     Operation("read_customisation", customisation, unknown="9999999999"),
     Operation("put_customisation", customisation, ok=422, unknown="9999999999"),
 ]
@@ -175,7 +190,11 @@ def call(
         response = client.generic(method, path, headers=headers, **sent)  # type: ignore[arg-type]
         text = content(response)
     kept = tuple(
-        sorted((name, value) for name, value in response.headers.items() if name not in ("X-Request-Id", "Content-Length"))
+        sorted(
+            (name, value)
+            for name, value in response.headers.items()
+            if name not in ("X-Request-Id", "Content-Length", "RateLimit")
+        )
     )
     named = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b\d{10}\b", path)
     return Answer(response.status_code, "", steady(text, named), kept, tuple(asked))
@@ -331,6 +350,7 @@ def test_every_address_of_the_other_faces_is_named() -> None:
                 "supplier-orders", "supplier-order", "supplier-accept", "supplier-certificates", "supplier-events",
                 "supplier-items", "supplier-item-certificates", "supplier-item-events", "supplier-remake", "supplier-photo",
                 "supplier-changes", "supplier-keys", "supplier-customisation", "supplier-openapi",
+                "supplier-me", "supplier-articles", "supplier-customisations", "supplier-logotype",
             }  # fmt: skip
             assert {key for key in found if key.startswith("pki-")} == {
                 "pki-certificates", "pki-search", "pki-certificate", "pki-revocations", "pki-openapi",

@@ -254,6 +254,15 @@ def customisation(*, client_ref: str, customisation_id: str) -> CardCustomisatio
     return _customisation(CardCustomisation.objects.visible_to(client(client_ref), Action.READ_SUPPLIED), customisation_id)
 
 
+def logotype(*, client_ref: str, customisation_id: str) -> Document:
+    """Returns the logotype (PNG) of such a card customisation. Raises NotFound, also without a logotype."""
+    rows = CardCustomisation.objects.visible_to(client(client_ref), Action.READ_SUPPLIED).select_related("logotype")
+    found = _customisation(rows, customisation_id).logotype
+    if found is None:
+        raise NotFound("logotype-none", "Kortanpassningen har ingen logotyp.")
+    return found
+
+
 def _customisation(rows: QuerySet[CardCustomisation], customisation_id: str) -> CardCustomisation:
     found = rows.filter(customisation_id=customisation_id).first()
     if found is None:

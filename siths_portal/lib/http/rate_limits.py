@@ -32,6 +32,11 @@ class MinuteBudget:
             self._of_key[key] = of_key + 1
             return True
 
+    def used(self, key: str) -> int:
+        """Returns the uses of the key in the present minute."""
+        with self._lock:
+            return self._of_key.get(key, 0) if self._start <= clock.now() < self._start + _MINUTE else 0
+
     def left(self) -> float:
         """Returns the seconds until the present minute ends and all counts start again."""
         with self._lock:

@@ -5,7 +5,7 @@ import binascii
 import contextlib
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,10 @@ class JsonView(APIView):
     http_method_names = ["get", "head", "post", "put"]
     problem_texts: ProblemTexts = COMMON
     """The error codes of the view's API."""
+    rate_setting = ""
+    """The setting with the limit of `throttles.ClientThrottle`, for views that have this throttle."""
+    rate_limit: Any = None
+    """The client's `throttles.RateLimit` once the call is counted."""
     body_limit: int | None = None
     """The limit of a request body in bytes, if lower than the process's limit, for APIs behind a proxy that buffers bodies."""
 
@@ -63,6 +67,8 @@ class JsonView(APIView):
         """Adds `Cache-Control: no-store`, since responses may contain personal data."""
         final = super().finalize_response(request, response, *args, **kwargs)
         final.headers.setdefault("Cache-Control", "no-store")
+        for name, value in self.rate_limit.headers().items() if self.rate_limit else ():
+            final.headers[name] = value
         if self.body_limit is not None:
             _drain(request)
         return final
@@ -85,6 +91,12 @@ class JpegRenderer(JSONRenderer):
     """Allows clients to request `image/jpeg`. The view returns the image as a plain response; problems are always JSON."""
 
     media_type = "image/jpeg"
+
+
+class PngRenderer(JSONRenderer):
+    """Does the same for `image/png`."""
+
+    media_type = "image/png"
 
 
 def valid(form: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
@@ -195,8 +207,27 @@ def cursor_position(text: str) -> list[int | str]:
         if not isinstance(position, list) or not all(isinstance(part, int | str) for part in position):
             raise ValueError
     except (ValueError, binascii.Error):
-        raise ApiError("cursor-invalid", "cursor ska vara next_cursor ur ett tidigare svar.") from None
+        raise _not_a_cursor() from None
     return position
+
+
+def _not_a_cursor() -> ApiError:
+    return ApiError("cursor-invalid", "cursor ska vara next_cursor ur ett tidigare svar.")
+
+
+def next_cursor(found: Sequence[Any], limit: int, key: Callable[[Any], int | str]) -> str | None:
+    """Returns the cursor after the first `limit` rows of `found`, None if there are no more. `key` returns a row's position."""
+    return cursor_text([key(found[limit - 1])]) if len(found) > limit else None
+
+
+def cursor_key(cursor: str | None) -> str | None:
+    """Returns the position in a cursor of `next_cursor`, or None without one. Raises ApiError (400)."""
+    if not cursor:
+        return None
+    position = cursor_position(cursor)
+    if len(position) != 1 or not isinstance(position[0], str):
+        raise _not_a_cursor()
+    return position[0]
 
 
 def description_view(file: Path) -> Callable[[HttpRequest], HttpResponse]:

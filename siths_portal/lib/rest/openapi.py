@@ -35,7 +35,7 @@ class CallExample:
 class ApiDescription:
     """The parts of an API's OpenAPI file that its views do not hold. `tags` maps each tag to its description,
     `tag_of` the last part of an address to its tag, `examples` an operationId to its example, and `path_parameters` the name of a
-    part of an address to its description and schema.
+    part of an address to its description and schema. `rate_limited` says that answers have the headers of `throttles.RateLimit`.
     """
 
     title: str
@@ -45,6 +45,7 @@ class ApiDescription:
     tag_of: Mapping[str, str]
     examples: Mapping[str, CallExample]
     path_parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rate_limited: bool = False
 
 
 class InvalidParameter(serializers.Serializer[Any]):
@@ -116,6 +117,16 @@ _ACCEPT_LANGUAGE = {
 _HEADERS: dict[str, dict[str, Any]] = {
     "Content-Language": {"description": "The language of `detail`.", "schema": {"type": "string", "enum": ["sv", "en"]}},
     "Retry-After": {"description": "Seconds to wait before the same call.", "schema": _SECONDS},
+    "RateLimit-Policy": {
+        "description": "The client's calls in a minute (q), in each process (draft-ietf-httpapi-ratelimit-headers).",
+        "schema": {"type": "string", "maxLength": 60, "pattern": '^"minute";q=[0-9]+;w=60$'},
+        "example": '"minute";q=12000;w=60',
+    },
+    "RateLimit": {
+        "description": "The calls left in this minute (r), and the seconds until the next one (t).",
+        "schema": {"type": "string", "maxLength": 60, "pattern": '^"minute";r=[0-9]+;t=[0-9]+$'},
+        "example": '"minute";r=11994;t=42',
+    },
     "WWW-Authenticate": {
         "description": "The challenge of RFC 9110 section 11.6.1.",
         "schema": {"type": "string", "maxLength": 100, "pattern": "^[\\x20-\\x7e]+$"},
@@ -183,7 +194,7 @@ def _describe(result: dict[str, Any], api: ApiDescription, prefix: str) -> None:
         if "requestBody" in operation:
             operation["requestBody"]["required"] = True
         codes |= _share_problem_examples(operation)
-        _add_headers(operation)
+        _add_headers(operation, rate_limited=api.rate_limited)
         _add_examples(operation, api.examples.get(operation["operationId"], CallExample()))
     components = result["components"]
     components["parameters"] = {"Accept-Language": _ACCEPT_LANGUAGE}
@@ -216,7 +227,7 @@ def _share_problem_examples(operation: dict[str, Any]) -> set[str]:
     return codes
 
 
-def _add_headers(operation: dict[str, Any]) -> None:
+def _add_headers(operation: dict[str, Any], *, rate_limited: bool) -> None:
     """Adds the headers that follow from an answer's status and from an Idempotency-Key."""
     keyed = any(parameter.get("name") == "Idempotency-Key" for parameter in operation["parameters"])
     for status, response in operation["responses"].items():
@@ -229,6 +240,8 @@ def _add_headers(operation: dict[str, Any]) -> None:
             names.append("WWW-Authenticate")
         if status.startswith("2") and keyed:
             names.append("Idempotency-Replayed")
+        if rate_limited and status not in ("401", "403"):
+            names += ["RateLimit-Policy", "RateLimit"]
         shared = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
         if shared:
             response["headers"] = response.get("headers", {}) | shared

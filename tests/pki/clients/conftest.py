@@ -15,7 +15,7 @@ __all__ = ["pki_worker", "pytest_runtest_teardown", "running_stage", "start_work
 @pytest.fixture
 def api(demo_pki) -> Iterator[object]:
     """The API face in this process, over the demo's CAs; nobody signs."""
-    from pki.clients.api.v1 import throttles
+    from siths_portal.lib.rest import throttles
     from tests.access.faces import face
     from tests.pki.clients.service import Api
 

@@ -84,7 +84,7 @@ def asked(service, method: str, path: str, body=None):
     """Status, body, headers and the queries' texts without their values."""
     with CaptureQueriesContext(connection) as queries:
         answer = service(method, path, key="k", body=body)
-    headers = {name: value for name, value in answer.headers.items() if name != "X-Request-Id"}
+    headers = {name: value for name, value in answer.headers.items() if name not in ("X-Request-Id", "RateLimit")}
     return answer.status_code, answer.content, headers, [query["sql"][:50] for query in queries.captured_queries]
 
 

@@ -159,6 +159,8 @@ def test_each_client_has_a_budget_of_each_operation(api, settings, setting: str)
         assert [answer.status_code == 429 for answer in answers] == [False, False, False, True, True]
         assert code(answers[-1]) == "throttled"
         assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+        assert [answer.headers["RateLimit"].split(";")[1] for answer in answers] == ["r=2", "r=1", "r=0", "r=0", "r=0"]
+        assert answers[0].headers["RateLimit-Policy"] == '"minute";q=3;w=60'
         assert LIMITS[setting](second, row).status_code != 429, "another client's is its own"
         others = [call(first, row).status_code for other, call in LIMITS.items() if other != setting]
         assert 429 not in others, "another operation's too"

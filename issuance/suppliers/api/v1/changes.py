@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from issuance.orders.domain.puk_states import REFUSALS
 from issuance.suppliers import queries
 from issuance.suppliers.api.v1 import problems
+from issuance.suppliers.api.v1.base import SupplierView
 from issuance.suppliers.api.v1.serializers import DIGITS_10
-from issuance.suppliers.api.v1.views import SupplierView
 from issuance.suppliers.domain import REASONS, ChangeKind
 from siths_portal.lib.rest import openapi
 from siths_portal.lib.rest.fields import Text

@@ -114,6 +114,25 @@ _CUSTOMISATION = {
     "logotype_sha256": "ad104ca802c078ad72a3e23f684dc323e9e06959182f918d7695b1ba23266c63",
     "verified": True,
 }
+_ARTICLE = _ORDER["article"] | {
+    "kind": "ordinary",
+    "assurance_level": 3,
+    "generation": "",
+    "valid_from": "2026-01-01",
+    "valid_to": None,
+}
+_ME = {
+    "client_ref": "kortleverantor-1",
+    "name": "Kortleverantören AB",
+    "certificate": {
+        "serial": "5A3F9C0D1E7B48A2",
+        "sha256": "ad104ca802c078ad72a3e23f684dc323e9e06959182f918d7695b1ba23266c63",
+        "not_after": "2028-11-29T09:12:44Z",
+    },
+    "delivery": "pull",
+    "versions": ["v1"],
+    "limits": {"calls_per_minute": 12000, "page": 200, "body_bytes": 2621440},
+}
 _KEYS = {
     "keys": [
         {
@@ -142,7 +161,9 @@ DESCRIPTION = ApiDescription(
         "items": "What an order asks for: one card, or many.",
         "changes": "What changed without a call of the supplier.",
         "keys": "The keys that PUKs are encrypted to.",
+        "articles": "The products that can be ordered.",
         "customisations": "How cards look.",
+        "me": "The supplier itself.",
     },
     tag_of={
         "orders": "orders",
@@ -155,8 +176,13 @@ DESCRIPTION = ApiDescription(
         "remake": "items",
         "changes": "changes",
         "keys": "keys",
+        "me": "me",
+        "articles": "articles",
+        "card-customisations": "customisations",
         "{customisation_id}": "customisations",
+        "logotype": "customisations",
     },
+    rate_limited=True,
     path_parameters={
         "order_id": {"description": "Beställnings-id: the order's id."},
         "item": {
@@ -202,6 +228,9 @@ DESCRIPTION = ApiDescription(
         "remake_item": CallExample(request={"item": 1, "reason": "misprinted", "fault": "supplier"}, answers={202: {"item": 2}}),
         "list_changes": CallExample(answers={200: {"changes": [_CHANGE], "next": None}}),
         "read_keys": CallExample(answers={200: _KEYS}),
+        "read_me": CallExample(answers={200: _ME}),
+        "list_articles": CallExample(answers={200: {"articles": [_ARTICLE], "next_cursor": None}}),
+        "list_customisations": CallExample(answers={200: {"customisations": [_CUSTOMISATION], "next_cursor": None}}),
         "read_customisation": CallExample(answers={200: _CUSTOMISATION}),
         "put_customisation": CallExample(
             request={

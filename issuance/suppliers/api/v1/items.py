@@ -21,7 +21,7 @@ from issuance.orders.models.orders import OrderItem
 from issuance.suppliers import queries
 from issuance.suppliers.api.v1 import problems, views
 from issuance.suppliers.api.v1 import serializers as forms
-from issuance.suppliers.api.v1.views import SupplierView
+from issuance.suppliers.api.v1.base import SupplierView
 from siths_portal.lib.rest import openapi
 from siths_portal.lib.rest.fields import Closed, CsrField, Pem, PublicKeyField, Text
 from siths_portal.lib.rest.json_views import client_ref, idempotent, tagged, valid

@@ -23,8 +23,11 @@ _ORDERS: ProblemTexts = {
     "no-registered-address": ProblemText(409, "The person has no registered address.", _FAIL),
     "person-without-id": ProblemText(409, "The person has no valid person id.", _FAIL),
     "person-not-in-register": ProblemText(409, "The person is not in the person register.", _FAIL),
+}
+_PICTURES: ProblemTexts = {
     "photo-none": ProblemText(404, "The order has no photo.", "Print the card without one."),
     "photo-gone": ProblemText(410, "The card is produced or revoked.", "Ask for the photo only before that."),
+    "logotype-none": ProblemText(404, "The card customisation has no logotype.", "Print the cards without one."),
 }
 _CERTIFICATES: ProblemTexts = {
     "card-serial": ProblemText(422, "The card serial is not 19 digits.", "Send the serial of the card."),
@@ -66,7 +69,8 @@ _CUSTOMISATIONS: ProblemTexts = {
 }
 
 TEXTS: ProblemTexts = {
-    **COMMON, **_ORDERS, **_CERTIFICATES, **_EVENTS, **_REMAKES, **_CUSTOMISATIONS, **pki.KEY_PROBLEMS, **pki.SECRET_PROBLEMS,
+    **COMMON, **_ORDERS, **_PICTURES, **_CERTIFICATES, **_EVENTS, **_REMAKES, **_CUSTOMISATIONS, **pki.KEY_PROBLEMS,
+    **pki.SECRET_PROBLEMS,
 }  # fmt: skip
 
 ORDER = (
@@ -82,7 +86,7 @@ CARD = (
 )  # fmt: skip
 REPORT = (*openapi.WITH_BODY, *_EVENTS, *pki.SECRET_PROBLEMS)
 REMAKE = (*openapi.WITH_BODY, *_REMAKES, "event-mismatch", "carrier-revoked", "order-closed")
-LOGOTYPE = (*openapi.WITH_BODY, "not-found", "version-stale", "if-match-missing", *_CUSTOMISATIONS)
+NEW_LOGOTYPE = (*openapi.WITH_BODY, "not-found", "version-stale", "if-match-missing", *_CUSTOMISATIONS)
 
 
 def responses(*codes: str) -> Any:

@@ -10,8 +10,8 @@ from rest_framework.response import Response
 
 from issuance.orders.domain.items import Fault
 from issuance.suppliers.api.v1 import problems
+from issuance.suppliers.api.v1.base import SupplierView
 from issuance.suppliers.api.v1.serializers import REASON
-from issuance.suppliers.api.v1.views import SupplierView
 from issuance.suppliers.services import remakes
 from siths_portal.lib.rest import openapi
 from siths_portal.lib.rest.fields import Text

@@ -5,7 +5,7 @@ from pathlib import Path
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
-from issuance.suppliers.api.v1 import changes, items, remakes, views
+from issuance.suppliers.api.v1 import catalogue_views, changes, items, remakes, views
 from siths_portal.lib.rest.json_views import description_view
 
 
@@ -46,10 +46,18 @@ urlpatterns = [
     path(f"{BASE}orders/<uuid:order_id>/remake", remakes.Remakes.as_view(), name="supplier-remake"),
     path(f"{BASE}changes", changes.Changes.as_view(), name="supplier-changes"),
     path(f"{BASE}keys", views.Keys.as_view(), name="supplier-keys"),
+    path(f"{BASE}me", catalogue_views.Me.as_view(), name="supplier-me"),
+    path(f"{BASE}articles", catalogue_views.Articles.as_view(), name="supplier-articles"),
+    path(f"{BASE}card-customisations", catalogue_views.Customisations.as_view(), name="supplier-customisations"),
     path(
         f"{BASE}card-customisations/<customisation_id:customisation_id>",
-        views.Customisation.as_view(),
+        catalogue_views.Customisation.as_view(),
         name="supplier-customisation",
+    ),
+    path(
+        f"{BASE}card-customisations/<customisation_id:customisation_id>/logotype",
+        catalogue_views.Logotype.as_view(),
+        name="supplier-logotype",
     ),
     path(f"{BASE}openapi.yaml", description_view(Path(__file__).with_name("openapi.yaml")), name="supplier-openapi"),
 ]

@@ -11,52 +11,31 @@ from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
-from rest_framework.permissions import BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from issuance.customisations.models import CardCustomisation
 from issuance.orders.domain.order_states import OrderState
 from issuance.suppliers import queries as supplier_orders
 from issuance.suppliers.api.v1 import problems
 from issuance.suppliers.api.v1 import serializers as forms
+from issuance.suppliers.api.v1.base import SupplierView
 from issuance.suppliers.domain import EventOutcome, Failed, Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
 from pki import service as pki
-from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.errors import Conflict, NotFound
 from siths_portal.lib.rest import openapi
 from siths_portal.lib.rest.json_views import (
     ApiError,
     JpegRenderer,
-    JsonView,
     client_ref,
     cursor_position,
     cursor_text,
-    etag_of,
     idempotent,
-    require_match,
-    required_match,
     tagged,
     tagged_bytes,
     valid,
 )
-
-
-class IsSupplier(BasePermission):
-    """The permission of card suppliers. Other machine clients are refused."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        """Returns True for clients of kind supplier. A caller without a client certificate is unauthenticated."""
-        return getattr(request.user, "kind", None) == "supplier"
-
-
-class SupplierView(JsonView):
-    """The base of the views of this API."""
-
-    permission_classes = [IsSupplier]
-    problem_texts = problems.TEXTS
 
 
 class Orders(SupplierView):
@@ -312,50 +291,3 @@ class Keys(SupplierView):
     def get(self, request: Request) -> Response:
         """Returns a JWK Set (RFC 7517 section 5)."""
         return tagged(request, pki.secret_jwks())
-
-
-class Customisation(SupplierView):
-    """A card customisation and its logotype."""
-
-    @extend_schema(
-        operation_id="read_customisation",
-        summary="A card customisation; its ETag is what a change must name",
-        parameters=[openapi.ETAG],
-        responses={200: forms.CustomisationSerializer, **problems.responses("not-found")},
-    )
-    def get(self, request: Request, customisation_id: str) -> Response:
-        """Returns the present customisation."""
-        row = supplier_intake.customisation(client_ref=client_ref(request), customisation_id=customisation_id)
-        return _customisation(row)
-
-    @extend_schema(
-        operation_id="put_customisation",
-        summary="Replace the logotype of a card customisation",
-        parameters=[openapi.IF_MATCH, openapi.ETAG],
-        request=forms.LogotypeSerializer,
-        responses={200: forms.CustomisationSerializer, **problems.responses(*problems.LOGOTYPE)},
-    )
-    def put(self, request: Request, customisation_id: str) -> Response:
-        """Replaces the logotype, which the issuer must verify, and returns the customisation. The same logotype changes
-        nothing.
-        """
-        caller = client_ref(request)
-        supplier_intake.customisation(client_ref=caller, customisation_id=customisation_id)
-        condition = required_match(request)
-        given = valid(forms.LogotypeSerializer, request.data)
-        row = supplier_intake.put_logotype(
-            client_ref=caller,
-            customisation_id=customisation_id,
-            png=given["logotype"],
-            sha256=given["sha256"],
-            check=lambda current: require_match(condition, _version(current)),
-        )
-        return _customisation(row)
-
-
-def _customisation(row: CardCustomisation) -> Response:
-    return Response(forms.CustomisationSerializer(row).data, headers={"ETag": _version(row)})
-
-
-def _version(row: CardCustomisation) -> str:
-    return etag_of(canonical_json(dict(forms.CustomisationSerializer(row).data)))

@@ -86,6 +86,7 @@ DESCRIPTION = ApiDescription(
         "{serial}": "certificates",
         "revocations": "revocations",
     },
+    rate_limited=True,
     path_parameters={
         "issuer": {
             "description": "The CA's short name, for example function.",

@@ -20,7 +20,6 @@ from pki.clients import operations
 from pki.clients.api.v1 import description
 from pki.clients.api.v1 import serializers as forms
 from pki.clients.api.v1.renderers import DerRenderer, PemChainRenderer
-from pki.clients.api.v1.throttles import ClientThrottle
 from pki.domain.orders import CertificateOrder
 from pki.domain.proof_of_possession import SignedKey, order_document
 from pki.models import Certificate, CertificateStatus
@@ -38,6 +37,7 @@ from siths_portal.lib.rest.json_views import (
     tagged_bytes,
     valid,
 )
+from siths_portal.lib.rest.throttles import ClientThrottle
 
 BODY_LIMIT = 65_536
 _PEM: Any = {"type": "string", "maxLength": 32_768, "pattern": ASCII_LINES}
@@ -62,7 +62,6 @@ class PkiView(JsonView):
     throttle_classes = [ClientThrottle]
     body_limit = BODY_LIMIT
     problem_texts = description.TEXTS
-    rate_setting = ""
 
 
 def _ordered_again(_view: JsonView, request: Request) -> Response:

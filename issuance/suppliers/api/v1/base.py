@@ -1,0 +1,27 @@
+"""The base of the views of the supplier API."""
+
+from typing import Any
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from issuance.suppliers.api.v1 import problems
+from siths_portal.lib.rest.json_views import JsonView
+from siths_portal.lib.rest.throttles import ClientThrottle
+
+
+class IsSupplier(BasePermission):
+    """The permission of card suppliers. Other machine clients are refused."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Returns True for clients of kind supplier. A caller without a client certificate is unauthenticated."""
+        return getattr(request.user, "kind", None) == "supplier"
+
+
+class SupplierView(JsonView):
+    """The base of the views of this API."""
+
+    permission_classes = [IsSupplier]
+    throttle_classes = [ClientThrottle]
+    problem_texts = problems.TEXTS
+    rate_setting = "SUPPLIER_API_CALLS_PER_MINUTE"
