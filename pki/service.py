@@ -14,7 +14,7 @@ from pki.domain.problem_texts import SECRETS as SECRET_PROBLEMS
 from pki.domain.puk import MAX_DIGITS as PUK_MAX_DIGITS
 from pki.domain.puk import MIN_DIGITS as PUK_MIN_DIGITS
 from pki.issuing.card_checks import certificate_names
-from pki.issuing.planning import plan_certificates, plan_serial_only
+from pki.issuing.planning import plan_certificates, plan_serial_only, wake_signer
 from pki.models import RevocationChannel, RevocationReason
 from pki.ports import CardCertificate
 from pki.revocation.holds import held as held_certificates
@@ -61,4 +61,5 @@ __all__ = [
     "wait_for_delivery",
     "wait_until_released",
     "wait_until_settled",
+    "wake_signer",
 ]

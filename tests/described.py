@@ -14,8 +14,15 @@ from schemathesis.specs.openapi.checks import (
 
 
 def wrong_data_is_rejected(ctx: Any, response: Any, case: Any) -> bool | None:
-    """As schemathesis has it; a body that is refused for its size counts as rejected, too."""
-    return None if response.status_code == 413 else negative_data_rejection(ctx, response, case)
+    """As schemathesis has it; a body refused for its size counts as rejected, too, and a batch with an entry that is refused."""
+    if response.status_code == 413 or (response.status_code == 200 and _refuses_an_entry(response)):
+        return None
+    return negative_data_rejection(ctx, response, case)
+
+
+def _refuses_an_entry(response: Any) -> bool:
+    body = response.json() if "json" in response.headers.get("content-type", [""])[0] else {}
+    return any(result["status"] >= 400 for result in body.get("results", []))
 
 
 def problem_is_listed(ctx: Any, response: Any, case: Any) -> bool | None:

@@ -68,6 +68,12 @@ class Planned:
     use: key_checks.Use
 
 
+def wake_signer(certificate_ids: Sequence[UUID]) -> None:
+    """Wakes the signer for planned certificates when the caller's transaction commits. It signs them together."""
+    if certificate_ids:
+        jobs.enqueue("pki.sign", queue="pki", certificate_ids=[str(id_) for id_ in certificate_ids])
+
+
 def plan_certificates(
     orders: Sequence[CertificateOrder],
     *,
@@ -76,14 +82,16 @@ def plan_certificates(
     client_ref: str = "",
     whole: bool = False,
     held: bool = False,
+    wake: bool = True,
 ) -> list[UUID]:
     """Reserves a serial and stores the to-be-signed bytes for each order, and wakes the signer when the transaction commits.
 
     Joins the caller's transaction. Returns ids in the order of `orders`. With `whole` the certificates are one set: each has a
     key of its own, all keys are of one type, and if one certificate is not issued in the end, the others are revoked. With `held`
     they are on hold from issuance until the hold is released (`pki.revocation.holds`), as for a card whose holder has not chosen
-    its code. Raises Invalid (a field, a request, a key that is not certified), Conflict (a CA that does not issue, a key
-    that another subject has or that was compromised) and Unavailable (the list of weak keys, a clock that went back).
+    its code. Without `wake` the caller calls `wake_signer`, once for many calls. Raises Invalid (a field, a request, a key that
+    is not certified), Conflict (a CA that does not issue, a key that another subject has or that was compromised) and Unavailable
+    (the list of weak keys, a clock that went back).
     """
     now = clock_guard.require()
     authorities = _authorities({order.ca for order in orders})
@@ -108,7 +116,8 @@ def plan_certificates(
     if whole:
         issuance_sets.open_set(ids)
     record_reservation(rows, actor_ref, now)
-    jobs.enqueue("pki.sign", queue="pki", certificate_ids=[str(id_) for id_ in ids])
+    if wake:
+        wake_signer(ids)
     faults.point("pki.plan.before-commit")
     return ids
 

@@ -132,7 +132,15 @@ class Operation:
         return f"{self.id}{f' ({self.case})' if self.case else ''}"
 
 
+def entries(made: Callable[[], dict[str, Any]] | None = None) -> Callable[[], dict[str, Any]]:
+    """A batch whose only entry names no order of anybody's, so that every supplier gets the same."""
+    return lambda: {"entries": [{"order": str(uuid.UUID(int=2**127))} | ({"body": made()} if made else {})]}
+
+
 OPERATIONS = [
+    Operation("accept_orders", shared=True, body=entries()),
+    Operation("request_batch_certificates", shared=True, body=entries(card)),
+    Operation("report_events", shared=True, body=entries(lambda: {"type": "failed", "reason": "spoilt"})),
     Operation("list_orders", shared=True),
     Operation("read_order", accepted),
     Operation("accept_order", accepted),
@@ -351,6 +359,7 @@ def test_every_address_of_the_other_faces_is_named() -> None:
                 "supplier-items", "supplier-item-certificates", "supplier-item-events", "supplier-remake", "supplier-photo",
                 "supplier-changes", "supplier-keys", "supplier-customisation", "supplier-openapi",
                 "supplier-me", "supplier-articles", "supplier-customisations", "supplier-logotype",
+                "supplier-batch-accept", "supplier-batch-certificates", "supplier-batch-events",
             }  # fmt: skip
             assert {key for key in found if key.startswith("pki-")} == {
                 "pki-certificates", "pki-search", "pki-certificate", "pki-revocations", "pki-openapi",

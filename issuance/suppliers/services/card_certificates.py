@@ -1,7 +1,8 @@
 """The card that a supplier makes for an order: bound to its carrier once, and given four certificates."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from issuance.authz import Action, Actor, client
 from issuance.carriers.domain import kinds
@@ -20,6 +22,7 @@ from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain import rules
 from issuance.orders.domain.items import ItemAction
+from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import progress
 from issuance.orders.services.order_checks import common_name, top_organisation
 from issuance.orders.services.ordering import post_ends_at
@@ -33,7 +36,7 @@ from issuance.suppliers.services.supplier_events import replay_parked
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
-from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.errors import Conflict, DomainError, Invalid
 
 _ENDED = {
     CarrierState.REVOKED: (
@@ -45,6 +48,20 @@ _ENDED = {
 """Errors for a card that ended before it was certified."""
 
 
+@dataclass(frozen=True)
+class CardRequest:
+    """A card for an item of an order: its serial number, the DER of its card key, and the DER of a certificate request by
+    profile. `item` is the item's number; None means the only one.
+    """
+
+    order_id: UUID
+    card_serial: str
+    card_key_spki: bytes
+    csrs: Mapping[str, bytes]
+    item: int | None = None
+
+
+@transaction.atomic(durable=True)
 def request_certificates(
     *, client_ref: str, order_id: UUID, card_serial: str, card_key_spki: bytes, csrs: Mapping[str, bytes], item: int | None = None
 ) -> list[UUID]:
@@ -56,15 +73,58 @@ def request_certificates(
     same ids. An error names the request as a field (`csrs.person-hsaid-auth`). Raises NotFound, Invalid, Conflict (an order that
     is not accepted, was withdrawn or failed; a revoked card; other content than before; a card or key bound to another order).
     """
+    return _request(client_ref, CardRequest(order_id, card_serial, card_key_spki, csrs, item))
+
+
+@transaction.atomic(durable=True)
+def request_batch(*, client_ref: str, requests: Sequence[CardRequest]) -> list[list[UUID] | DomainError]:
+    """Does what `request_certificates` does for each request, and wakes the signer once, so that it signs them together.
+
+    Returns for each request its ids, or the error that it raised. A refused request changes nothing and does not stop the others.
+    Locks the carriers first and takes the orders by id, so that batches and single calls do not wait for each other in a circle.
+    """
+    _lock_carriers(client_ref, requests)
+    outcomes: dict[int, list[UUID] | DomainError] = {}
+    for place in sorted(range(len(requests)), key=lambda place: (requests[place].order_id, place)):
+        try:
+            with transaction.atomic():
+                outcomes[place] = _request(client_ref, requests[place], wake=False)
+        except DomainError as error:
+            outcomes[place] = error
+    ids = [outcome for outcome in outcomes.values() if not isinstance(outcome, DomainError)]
+    pki.wake_signer([id_ for of_card in ids for id_ in of_card])
+    return [outcomes[place] for place in range(len(requests))]
+
+
+def _lock_carriers(client_ref: str, requests: Sequence[CardRequest]) -> None:
+    """Locks the carriers of all requests, by id. Of an order without a named item, all its carriers."""
+    orders = CardOrder.objects.visible_to(client(client_ref), Action.SUPPLY).filter(pk__in=[each.order_id for each in requests])
+    named = Q(item__number__in={each.item for each in requests if each.item is not None})
+    whole = Q(item__order__in=[each.order_id for each in requests if each.item is None])
+    rows = Carrier.objects.select_for_update(of=("self",), no_key=True).filter(named | whole, item__order__in=orders)
+    list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def planned_ids(*, client_ref: str, order_ids: Iterable[UUID]) -> dict[UUID, dict[int, list[UUID]]]:
+    """Returns the ids of the certificates planned for the supplier's orders, by order and item. Leaves out items without any."""
+    orders = CardOrder.objects.visible_to(client(client_ref), Action.SUPPLY).filter(pk__in=list(order_ids))
+    rows = CarrierCertificate.objects.filter(carrier__item__order__in=orders).order_by("certificate_id")
+    found: defaultdict[UUID, defaultdict[int, list[UUID]]] = defaultdict(lambda: defaultdict(list))
+    for order_id, number, id_ in rows.values_list("carrier__item__order_id", "carrier__item__number", "certificate_id"):
+        found[order_id][number].append(id_)
+    return {order_id: dict(items) for order_id, items in found.items()}
+
+
+def _request(client_ref: str, request: CardRequest, *, wake: bool = True) -> list[UUID]:
     try:
-        serial = parse_card_serial(card_serial)
+        serial = parse_card_serial(request.card_serial)
     except ValueError:
         message = "Kortserienumret ska vara 19 siffror."
         raise Invalid("card-serial", message, fields={"card_serial": [message]}) from None
-    _check_card_key(card_key_spki, csrs)
-    card = _Card(serial, card_key_spki, csrs)
+    _check_card_key(request.card_key_spki, request.csrs)
+    card = _Card(serial, request.card_key_spki, request.csrs)
     try:
-        return _bind(client_ref, order_id, item, card)
+        return _bind(client_ref, request.order_id, request.item, card, wake=wake)
     except IntegrityError as error:
         if "issuance_one_carrier_per" not in str(error):
             raise
@@ -86,8 +146,7 @@ class _Card:
         return sha256_hex(self.csrs[profile])
 
 
-@transaction.atomic(durable=True)
-def _bind(client_ref: str, order_id: UUID, item: int | None, card: _Card) -> list[UUID]:
+def _bind(client_ref: str, order_id: UUID, item: int | None, card: _Card, *, wake: bool) -> list[UUID]:
     actor = client(client_ref)
     rows = lock_item(actor, Action.SUPPLY, order_id, item)
     carrier, card_order = rows.carrier, rows.order
@@ -117,7 +176,7 @@ def _bind(client_ref: str, order_id: UUID, item: int | None, card: _Card) -> lis
         card_key_spki=card.key_spki,
         card_key_sha256=card.key_sha256,
     )
-    planned = _plan(actor, kind, rows, eid, card, valid_to)
+    planned = _plan(actor, kind, rows, eid, card, valid_to, wake=wake)
     if eid is not None:
         of_eid = {name: str(planned[name]) for name in kind.profiles(Owner.EID, Stage.PERSONALISATION)}
         steps.step(
@@ -136,7 +195,7 @@ def _bind(client_ref: str, order_id: UUID, item: int | None, card: _Card) -> lis
 
 
 def _plan(
-    actor: Actor, kind: CarrierKind, rows: ItemRows, eid: Eid | None, card: _Card, valid_to: dt.datetime
+    actor: Actor, kind: CarrierKind, rows: ItemRows, eid: Eid | None, card: _Card, valid_to: dt.datetime, *, wake: bool
 ) -> dict[str, UUID]:
     """Plans the certificates of the card, and returns their ids by profile, in the order of the kind's declaration."""
     carrier = rows.carrier
@@ -150,6 +209,7 @@ def _plan(
         unit_ref=f"organisation:{rows.order.organisation_id}",
         whole=True,
         held=kind.held_until_code,
+        wake=wake,
     )
     return dict(zip(kind.profiles(stage=Stage.PERSONALISATION), ids, strict=True))
 

@@ -127,6 +127,12 @@ def _replay_each(items: QuerySet[OrderItem]) -> list[int]:
     return [pk for pk, *_ in keys]
 
 
+def replay_parked_of(order_ids: Iterable[UUID]) -> None:
+    """Replays the parked reports of the orders' items, each item in a transaction."""
+    parked = SupplierEvent.objects.filter(item__order__in=list(order_ids), status=EventOutcome.PARKED.value)
+    _replay_each(OrderItem.objects.filter(pk__in=parked.values("item")))
+
+
 def on_secret_settled(*, secret_ids: Iterable[UUID], **_signal: Any) -> None:
     """Receives `pki.signals.secret_settled`: updates the items' PUK states and replays their parked reports."""
     _replay_each(OrderItem.objects.filter(carrier__puk_secret_id__in=list(secret_ids)))

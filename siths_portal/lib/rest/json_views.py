@@ -112,12 +112,15 @@ def client_ref(request: Request) -> str:
     return str(caller.client_ref)
 
 
-def idempotent(read_again: Handler | None = None) -> Callable[[Handler], Callable[..., HttpResponse]]:
+def idempotent(
+    read_again: Handler | None = None, *, kept: Callable[[Any], Any] | None = None
+) -> Callable[[Handler], Callable[..., HttpResponse]]:
     """Makes a POST handler of a `JsonView` support Idempotency-Key, per `request.user.client_ref` (see `idempotency`).
 
     A repeated response has `Idempotency-Replayed: true`. 400 without a key, 422 if the key was used for another request, 409 if
     the same request is in progress. With `read_again` the body of a 201, which may contain personal data, is not stored: a repeat
-    returns what `read_again` returns then, or raises what it raises.
+    returns what `read_again` returns then, or raises what it raises. With `kept` only that part of any body is stored, and
+    `read_again` also gets it as `stored`.
     """
 
     def decorate(handler: Handler) -> Callable[..., HttpResponse]:
@@ -130,7 +133,9 @@ def idempotent(read_again: Handler | None = None) -> Callable[[Handler], Callabl
                 response = handler(view, request, *args, **kwargs)
                 headers = {name: response[name] for name in _KEPT_HEADERS if response.has_header(name)}
                 body = JSONRenderer().render(response.data).decode()
-                if read_again and response.status_code == 201:
+                if kept:
+                    fresh["body"], body = body, json.dumps(kept(response.data))
+                elif read_again and response.status_code == 201:
                     fresh["body"], body = body, ""
                 return idempotency.Answer(response.status_code, headers, body)
 
@@ -138,8 +143,9 @@ def idempotent(read_again: Handler | None = None) -> Callable[[Handler], Callabl
                 client_ref=client_ref(request), key=key, method=str(request.method), path=request.path, body=request.body, act=act
             )
             body = fresh.get("body", answer.body)
-            if read_again and answer.replayed and answer.status == 201:
-                body = JSONRenderer().render(read_again(view, request, *args, **kwargs).data).decode()
+            if read_again and answer.replayed and (kept or answer.status == 201):
+                stored = {"stored": json.loads(answer.body)} if kept else {}
+                body = JSONRenderer().render(read_again(view, request, *args, **kwargs, **stored).data).decode()
             response = HttpResponse(body, status=answer.status, content_type="application/json", headers=answer.headers)
             if answer.replayed:
                 response["Idempotency-Replayed"] = "true"

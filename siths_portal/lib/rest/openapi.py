@@ -34,7 +34,7 @@ class CallExample:
 @dataclass(frozen=True)
 class ApiDescription:
     """The parts of an API's OpenAPI file that its views do not hold. `tags` maps each tag to its description,
-    `tag_of` the last part of an address to its tag, `examples` an operationId to its example, and `path_parameters` the name of a
+    `tag_of` an address or its last part to its tag, `examples` an operationId to its example, and `path_parameters` the name of a
     part of an address to its description and schema. `rate_limited` says that answers have the headers of `throttles.RateLimit`.
     """
 
@@ -147,13 +147,14 @@ def problems(texts: ProblemTexts, *codes: str, always: Iterable[str] = ALWAYS) -
         (status, MEDIA_TYPE): OpenApiResponse(
             Problem,
             description="\n".join(f"- `{code}`: {texts[code].detail}" for code in named),
-            examples=[OpenApiExample(code, value=_problem(code, texts[code])) for code in named],
+            examples=[OpenApiExample(code, value=problem_example(code, texts[code])) for code in named],
         )
         for status, named in sorted(by_status.items())
     }
 
 
-def _problem(code: str, text: ProblemText) -> dict[str, Any]:
+def problem_example(code: str, text: ProblemText) -> dict[str, Any]:
+    """Returns the problem object of an error code, as an example."""
     return {
         "type": f"urn:siths-portal:problem:{code}",
         "title": code,
@@ -185,7 +186,8 @@ def _describe(result: dict[str, Any], api: ApiDescription, prefix: str) -> None:
     operations = {(path, method): operation for path, methods in result["paths"].items() for method, operation in methods.items()}
     codes: set[str] = set()
     for (path, _method), operation in operations.items():
-        operation["tags"] = [api.tag_of[path.removeprefix(prefix).split("/")[-1]]]
+        place = path.removeprefix(prefix)
+        operation["tags"] = [api.tag_of.get(place) or api.tag_of[place.split("/")[-1]]]
         parameters = operation.setdefault("parameters", [])
         for parameter in parameters:
             if parameter["in"] == "path":
@@ -200,7 +202,7 @@ def _describe(result: dict[str, Any], api: ApiDescription, prefix: str) -> None:
     components["parameters"] = {"Accept-Language": _ACCEPT_LANGUAGE}
     components["headers"] = {name: header for name, header in _HEADERS.items() if _is_used(operations.values(), name)}
     components["examples"] = {
-        code: {"summary": api.problems[code].meaning, "description": api.problems[code].action, "value": _problem(code, text)}
+        code: {"summary": text.meaning, "description": text.action, "value": problem_example(code, text)}
         for code, text in api.problems.items()
         if code in codes
     }

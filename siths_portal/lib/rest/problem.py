@@ -128,12 +128,18 @@ def _internal() -> DomainError:
     return _with_status(problem, status.HTTP_500_INTERNAL_SERVER_ERROR)
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """REST framework's exception handler. Logs an unexpected error and returns 500."""
+def of(error: Exception) -> DomainError:
+    """Returns the domain error that stands for any error. Logs an unexpected one, which becomes 500."""
     problem = _from_framework(error)
     if problem is None:
         log.error("api.failed", exc_info=error)
         problem = _internal()
+    return problem
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    """REST framework's exception handler."""
+    problem = of(error)
     texts: ProblemTexts = getattr(context.get("view"), "problem_texts", COMMON)
     answer = Response(body(problem, texts), status=problem.http_status, content_type=MEDIA_TYPE)
     answer["Content-Type"] = MEDIA_TYPE

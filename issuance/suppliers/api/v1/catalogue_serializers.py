@@ -30,6 +30,7 @@ class Limits(serializers.Serializer[Any]):
 
     calls_per_minute = serializers.IntegerField(min_value=0, help_text="Calls in a minute, in each process.")
     page = serializers.IntegerField(min_value=1, help_text="Entries on a page.")
+    batch = serializers.IntegerField(min_value=1, help_text="Entries of a batch.")
     body_bytes = serializers.IntegerField(min_value=1, help_text="Bytes of a request body.")
 
 

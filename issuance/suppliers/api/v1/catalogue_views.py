@@ -20,6 +20,7 @@ from issuance.suppliers.api.v1.base import SupplierView
 from issuance.suppliers.services import supplier_intake
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.rest import openapi
+from siths_portal.lib.rest.batches import LIMIT as BATCH_LIMIT
 from siths_portal.lib.rest.json_views import (
     PngRenderer,
     client_ref,
@@ -62,6 +63,7 @@ class Me(SupplierView):
             "limits": {
                 "calls_per_minute": settings.SUPPLIER_API_CALLS_PER_MINUTE,
                 "page": catalogue.PAGE_LIMIT,
+                "batch": BATCH_LIMIT,
                 "body_bytes": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
             },
         }

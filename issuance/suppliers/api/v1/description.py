@@ -3,9 +3,11 @@
 from typing import Any
 
 from issuance.suppliers.api.v1 import problems
+from siths_portal.lib.rest import openapi
 from siths_portal.lib.rest.openapi import ApiDescription, CallExample
 
 _ORDER_ID = "01938f5c-7d40-7c3e-9a51-2f6d8b1c0e44"
+_OTHER_ID = "01938f5c-7d41-7a02-8c11-6b1f0a9e3d72"
 _SERIAL = "9752269900000000012"
 _KEY = (
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEGlVyZmPrB0uV/74fsBPhxI/OY8ilVKaYYvn1IRealDKi3OA/Q9lml9FgXhG/HLmoS3cAz2vVjD5fVsLcd8O3Dg=="
@@ -77,6 +79,13 @@ _DETAIL = _ORDER | {
         "address": {"lines": ["Storgatan 1"], "postal_code": "50630", "city": "Borås", "country": "SE"},
     },
 }
+_CARD = {
+    "card_serial": _SERIAL,
+    "card_key": _pem("PUBLIC KEY", _KEY),
+    "csrs": {profile: _pem("CERTIFICATE REQUEST", content) for profile, content in _CSRS.items()},
+}
+_SENT = {"type": "sent", "sent_on": "2026-12-02", "registered_mail_id": "LA00R351935SE"}
+_WITHDRAWN = openapi.problem_example("order-withdrawn", problems.TEXTS["order-withdrawn"])
 _CERTIFICATE = _pem("CERTIFICATE", "MIIF0jCCA7qgAwIBAgIQ")
 _CERTIFICATES: dict[str, Any] = {
     "status": "issued",
@@ -131,7 +140,7 @@ _ME = {
     },
     "delivery": "pull",
     "versions": ["v1"],
-    "limits": {"calls_per_minute": 12000, "page": 200, "body_bytes": 2621440},
+    "limits": {"calls_per_minute": 12000, "page": 200, "batch": 50, "body_bytes": 2621440},
 }
 _KEYS = {
     "keys": [
@@ -158,6 +167,7 @@ DESCRIPTION = ApiDescription(
         "orders": "Orders of cards, from queued to sent.",
         "certificates": "The card's certificates.",
         "events": "Reports on the making and sending of a card.",
+        "batch": "Many calls in one. Each entry has its own result, and one Idempotency-Key counts for the batch.",
         "items": "What an order asks for: one card, or many.",
         "changes": "What changed without a call of the supplier.",
         "keys": "The keys that PUKs are encrypted to.",
@@ -166,6 +176,9 @@ DESCRIPTION = ApiDescription(
         "me": "The supplier itself.",
     },
     tag_of={
+        "batch/accept": "batch",
+        "batch/certificates": "batch",
+        "batch/events": "batch",
         "orders": "orders",
         "{order_id}": "orders",
         "accept": "orders",
@@ -200,15 +213,23 @@ DESCRIPTION = ApiDescription(
         "accept_order": CallExample(answers={200: _ORDER}),
         "read_certificates": CallExample(answers={200: _CERTIFICATES, 202: {"status": "pending"}}),
         "request_certificates": CallExample(
-            request={
-                "card_serial": _SERIAL,
-                "card_key": _pem("PUBLIC KEY", _KEY),
-                "csrs": {profile: _pem("CERTIFICATE REQUEST", content) for profile, content in _CSRS.items()},
-            },
+            request=_CARD,
             answers={201: _CERTIFICATES, 202: {"status": "pending"}},
         ),
+        "accept_orders": CallExample(
+            request={"entries": [{"order": _ORDER_ID}, {"order": _OTHER_ID}]},
+            answers={200: {"results": [{"status": 200, "body": _ORDER}, {"status": 409, "body": _WITHDRAWN}]}},
+        ),
+        "request_batch_certificates": CallExample(
+            request={"entries": [{"order": _ORDER_ID, "body": _CARD}]},
+            answers={200: {"results": [{"status": 201, "body": _CERTIFICATES}]}},
+        ),
+        "report_events": CallExample(
+            request={"entries": [{"order": _ORDER_ID, "body": _SENT}]},
+            answers={200: {"results": [{"status": 202, "body": {"outcome": "parked"}}]}},
+        ),
         "report_event": CallExample(
-            request={"type": "sent", "sent_on": "2026-12-02", "registered_mail_id": "LA00R351935SE"},
+            request=_SENT,
             answers={200: {"outcome": "applied"}, 202: {"outcome": "parked"}},
         ),
         "list_items": CallExample(answers={200: {"items": [_ITEM], "next": None}}),

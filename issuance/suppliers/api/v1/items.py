@@ -31,14 +31,14 @@ _MADE = [kinds.kind_of(code) for code in kinds.codes(lambda kind: bool(kind.arti
 PROFILES = list(dict.fromkeys(profile for kind in _MADE for profile in kind.profiles(stage=Stage.PERSONALISATION)))
 """Every profile that a supplier requests for some item."""
 
-_LAST = 9999
+LAST = 9999
 
 
 class ItemQuery(serializers.Serializer[Any]):
     """Query parameters of `GET items`."""
 
     after = serializers.IntegerField(
-        min_value=0, max_value=_LAST, default=0, help_text="The number of the last item that was read."
+        min_value=0, max_value=LAST, default=0, help_text="The number of the last item that was read."
     )
     limit = serializers.IntegerField(min_value=1, max_value=200, default=100, help_text="The most items on a page.")
 
@@ -46,7 +46,7 @@ class ItemQuery(serializers.Serializer[Any]):
 class ItemSerializer(serializers.Serializer[Any]):
     """One thing to make: a card, a reserve card of a bundle, or a PUK letter."""
 
-    number = serializers.IntegerField(min_value=1, max_value=_LAST, help_text="The item's number in its order, from 1.")
+    number = serializers.IntegerField(min_value=1, max_value=LAST, help_text="The item's number in its order, from 1.")
     kind = serializers.SerializerMethodField()
     state = serializers.ChoiceField(
         choices=[state.value for state in ItemState],

@@ -5,7 +5,7 @@ from pathlib import Path
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
-from issuance.suppliers.api.v1 import catalogue_views, changes, items, remakes, views
+from issuance.suppliers.api.v1 import batch_views, catalogue_views, changes, items, remakes, views
 from siths_portal.lib.rest.json_views import description_view
 
 
@@ -45,6 +45,9 @@ urlpatterns = [
     ),
     path(f"{BASE}orders/<uuid:order_id>/remake", remakes.Remakes.as_view(), name="supplier-remake"),
     path(f"{BASE}changes", changes.Changes.as_view(), name="supplier-changes"),
+    path(f"{BASE}batch/accept", batch_views.AcceptBatch.as_view(), name="supplier-batch-accept"),
+    path(f"{BASE}batch/certificates", batch_views.CertificateBatch.as_view(), name="supplier-batch-certificates"),
+    path(f"{BASE}batch/events", batch_views.ReportBatch.as_view(), name="supplier-batch-events"),
     path(f"{BASE}keys", views.Keys.as_view(), name="supplier-keys"),
     path(f"{BASE}me", catalogue_views.Me.as_view(), name="supplier-me"),
     path(f"{BASE}articles", catalogue_views.Articles.as_view(), name="supplier-articles"),

@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
@@ -17,13 +15,12 @@ from rest_framework.response import Response
 
 from issuance.orders.domain.order_states import OrderState
 from issuance.suppliers import queries as supplier_orders
-from issuance.suppliers.api.v1 import problems
+from issuance.suppliers.api.v1 import answers, problems
 from issuance.suppliers.api.v1 import serializers as forms
 from issuance.suppliers.api.v1.base import SupplierView
-from issuance.suppliers.domain import EventOutcome, Failed, Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
 from pki import service as pki
-from siths_portal.lib.errors import Conflict, NotFound
+from siths_portal.lib.errors import NotFound
 from siths_portal.lib.rest import openapi
 from siths_portal.lib.rest.json_views import (
     ApiError,
@@ -187,25 +184,10 @@ def _location(order_id: UUID, item: int | None) -> dict[str, str]:
 
 def _certificates(views: list[pki.CertificateView], location: dict[str, str], form: Form, *, done: int) -> Response:
     """Returns `done` with the certificates, or 202. Raises Conflict if they failed or are revoked."""
-    statuses = {view.status for view in views}
-    if "failed" in statuses:
-        raise Conflict("certificates-failed", "Certifikaten kunde inte utfärdas. Rapportera beställningen som misslyckad.")
-    if "revoked" in statuses:
-        raise Conflict("certificates-revoked", "Certifikaten är spärrade. Kortet ska inte levereras.")
-    if statuses != {"issued"}:
+    data = answers.certificates(views)
+    if data is None:
         return Response({"status": "pending"}, status=202, headers=location)
-    issuers = sorted({(view.ca, view.generation) for view in views})
-    chains = {issuer: "".join(_pem(der) for der in pki.chain(*issuer)) for issuer in issuers}
-    data = {
-        "status": "issued",
-        "certificates": {view.profile: _pem(view.der) for view in views},
-        "chains": {view.profile: chains[view.ca, view.generation] for view in views},
-    }
     return Response(form(data).data, status=done, headers=location if done == 201 else None)
-
-
-def _pem(der: bytes | None) -> str:
-    return x509.load_der_x509_certificate(der or b"").public_bytes(serialization.Encoding.PEM).decode()
 
 
 class Reports(SupplierView):
@@ -235,25 +217,9 @@ class Reports(SupplierView):
 
 def report_event(request: Request, order_id: UUID, item: int | None) -> Response:
     """Registers a report on an item (None: the only one). Returns its outcome, with 202 if something remains to be done."""
-    report = _report(request.data)
+    report = answers.report(request.data)
     outcome = supplier_events.register_event(client_ref=client_ref(request), order_id=order_id, item=item, event=report)
-    waits = outcome is EventOutcome.PARKED or (outcome is EventOutcome.APPLIED and isinstance(report, Produced))
-    return Response({"outcome": outcome.value}, status=202 if waits else 200)
-
-
-def _report(data: Any) -> SupplierReport:
-    kind = data.get("type") if isinstance(data, dict) else None
-    form = forms.REPORTS.get(kind) if isinstance(kind, str) else None
-    if form is None:
-        raise serializers.ValidationError({"type": [f"Ange {', '.join(forms.REPORTS)}."]})
-    given = valid(form, data)
-    if kind == Produced.kind:
-        return Produced(given["mifare_id"], given.get("puk_jwe", ""), given.get("no_puk", False))
-    if kind == Sent.kind:
-        return Sent(given["sent_on"], given.get("registered_mail_id", ""))
-    if kind == Failed.kind:
-        return Failed(given["reason"])
-    return Returned(given["reason"]) if "reason" in given else Returned()
+    return Response({"outcome": outcome.value}, status=answers.report_status(outcome, report))
 
 
 class Photo(SupplierView):
