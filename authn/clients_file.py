@@ -12,6 +12,9 @@ clients:
       countryName: SE                   # one value or a list; "*" allows every value
       organizationName: Driftpartner AB
       serialNumber: [SE2321000016-A1B2, SE2321000016-C3D4]
+    key_attestation:                    # only kind supplier: attestations of the keys in its cards (rules/issuance 3.10)
+      required: true                    # false: they are verified if they are sent
+      roots: [kortfabrik-root.pem]      # PEM, relative to this file's folder
 """
 
 import hashlib
@@ -30,6 +33,7 @@ _REF = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _ITEM = {"client_ref", "name", "kind", "certificates"}
 _SUBJECT = "certificate_subject"
+_ATTESTATION = "key_attestation"
 _ATTRIBUTES = ("countryName", "localityName", "organizationName", "organizationIdentifier", "serialNumber")
 """Subject attributes that the file can register. A client's granted names, not the file, limit commonName."""
 
@@ -51,6 +55,7 @@ class ClientEntry:
     kind: str
     certificates: list[CertificateEntry]
     certificate_subject: dict[str, list[str]]
+    key_attestation: dict[str, Any]
 
 
 def thumbprint(der: bytes) -> str:
@@ -83,8 +88,8 @@ def read(path: Path) -> list[ClientEntry]:
 
 def _client(number: int, item: Any, folder: Path) -> ClientEntry:
     place = f"klient {number}"
-    if not isinstance(item, dict) or set(item) - {_SUBJECT} != _ITEM:
-        raise _invalid(f"{place} ska ha fälten {', '.join(sorted(_ITEM))}, och kan ha {_SUBJECT}")
+    if not isinstance(item, dict) or set(item) - {_SUBJECT, _ATTESTATION} != _ITEM:
+        raise _invalid(f"{place} ska ha fälten {', '.join(sorted(_ITEM))}, och kan ha {_SUBJECT} och {_ATTESTATION}")
     if not isinstance(item["client_ref"], str) or not _REF.fullmatch(item["client_ref"]):
         raise _invalid(f"{place}: client_ref ska vara gemener, siffror och bindestreck, högst 63 tecken")
     if not isinstance(item["name"], str) or not 0 < len(item["name"].strip()) <= 200:
@@ -97,7 +102,21 @@ def _client(number: int, item: Any, folder: Path) -> ClientEntry:
     subject = _subject(place, item.get(_SUBJECT, {}))
     if subject and item["kind"] != ClientKind.SERVICE:
         raise _invalid(f"{place}: {_SUBJECT} hör till kind {ClientKind.SERVICE}")
-    return ClientEntry(item["client_ref"], item["name"].strip(), item["kind"], certificates, subject)
+    attestation = _attestation(place, item[_ATTESTATION], folder) if _ATTESTATION in item else {}
+    if attestation and item["kind"] != ClientKind.SUPPLIER:
+        raise _invalid(f"{place}: {_ATTESTATION} hör till kind {ClientKind.SUPPLIER}")
+    return ClientEntry(item["client_ref"], item["name"].strip(), item["kind"], certificates, subject, attestation)
+
+
+def _attestation(place: str, given: Any, folder: Path) -> dict[str, Any]:
+    """Returns `required`, and the roots as PEM. Raises Invalid."""
+    if not isinstance(given, dict) or set(given) != {"required", "roots"} or not isinstance(given["required"], bool):
+        raise _invalid(f"{place}: {_ATTESTATION} ska ha required (true eller false) och roots")
+    names = given["roots"]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise _invalid(f"{place}: {_ATTESTATION}.roots ska vara en lista med minst en fil")
+    roots = [_certificate_in(folder / name, place) for name in names]
+    return {"required": given["required"], "roots": [root.public_bytes(serialization.Encoding.PEM).decode() for root in roots]}
 
 
 def _subject(place: str, given: Any) -> dict[str, list[str]]:
@@ -123,16 +142,20 @@ def _certificate(place: str, item: Any, folder: Path) -> CertificateEntry:
     if not isinstance(item.get("revoked", False), bool):
         raise _invalid(f"{place}: revoked ska vara true eller false")
     if "file" in item:
-        try:
-            certificate = x509.load_pem_x509_certificate((folder / str(item["file"])).read_bytes())
-        except (OSError, ValueError):
-            raise _invalid(f"{place}: filen saknas eller är inget PEM-certifikat") from None
+        certificate = _certificate_in(folder / str(item["file"]), place)
         value = thumbprint(certificate.public_bytes(serialization.Encoding.DER))
     else:
         value = str(item["thumbprint"]).replace(":", "").lower()
     if not _HEX.fullmatch(value):
         raise _invalid(f"{place}: thumbprint ska vara 64 hexadecimala siffror")
     return CertificateEntry(value, item.get("revoked", False))
+
+
+def _certificate_in(path: Path, place: str) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError):
+        raise _invalid(f"{place}: filen saknas eller är inget PEM-certifikat") from None
 
 
 def _invalid(what: str) -> Invalid:

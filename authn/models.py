@@ -20,6 +20,7 @@ class ServiceClient(models.Model):
     """A machine client. Other applications refer to it by `client_ref`, which never changes; `seq` counts its events.
 
     `certificate_subject` maps a subject attribute to the values allowed in certificates that the client orders (ADR 0138).
+    `key_attestation` has `roots` (PEM) of a supplier's attestations of keys, and `required`; it is empty without roots.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -27,6 +28,7 @@ class ServiceClient(models.Model):
     kind = models.CharField(max_length=16, choices=ClientKind.choices)
     name = models.CharField(max_length=200)
     certificate_subject = models.JSONField(default=dict)
+    key_attestation = models.JSONField(default=dict)
     active = models.BooleanField(default=True)
     seq = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=clock.now)

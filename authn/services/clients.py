@@ -67,6 +67,21 @@ def suppliers() -> dict[str, str]:
     return dict(rows.order_by("name", "client_ref").values_list("client_ref", "name"))
 
 
+@dataclass(frozen=True)
+class KeyAttestation:
+    """What a supplier must attest of the keys in its cards: with `roots` the attestations' chains end there."""
+
+    required: bool
+    roots: tuple[x509.Certificate, ...]
+
+
+def key_attestation(client_ref: str) -> KeyAttestation:
+    """Returns what the active client must attest. Without a row for it, nothing."""
+    row = ServiceClient.objects.filter(client_ref=client_ref, active=True).values_list("key_attestation", flat=True).first() or {}
+    roots = tuple(x509.load_pem_x509_certificate(pem.encode()) for pem in row.get("roots", []))
+    return KeyAttestation(bool(row.get("required")), roots)
+
+
 def idempotency_store() -> idempotency.Store:
     """Returns the store of the APIs' idempotency keys and responses."""
     return idempotency.Store(IdempotencyRecord)
@@ -129,7 +144,13 @@ def sync_clients(path: Path, *, actor_ref: str = "system:authn_sync_clients") ->
 
 def _sync_one(client: ServiceClient | None, entry: ClientEntry, result: SyncResult, actor_ref: str) -> None:
     change = _Change()
-    values = {"kind": entry.kind, "name": entry.name, "certificate_subject": entry.certificate_subject, "active": True}
+    values = {
+        "kind": entry.kind,
+        "name": entry.name,
+        "certificate_subject": entry.certificate_subject,
+        "key_attestation": entry.key_attestation,
+        "active": True,
+    }
     action = "client.changed"
     if client is None:
         client, action = ServiceClient(client_ref=entry.client_ref, **values), "client.registered"

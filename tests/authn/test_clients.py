@@ -132,6 +132,20 @@ def test_a_services_subject_is_registered_and_a_change_is_an_event(tmp_path: Pat
     assert Event.objects.latest("id").facts == {"certificate_subject": {}}
 
 
+def _with_attestation(given: object, *, kind: str = "supplier") -> str:
+    return json.dumps({"clients": [entry("a", kind=kind, key_attestation=given)]})
+
+
+def test_the_roots_of_a_suppliers_attestations_are_read_from_their_files(tmp_path: Path, ca: SmallCa) -> None:
+    (tmp_path / "root.pem").write_bytes(ca.pem)
+    sync(tmp_path, entry("supplier-a", key_attestation={"required": True, "roots": ["root.pem"]}))
+    assert clients.key_attestation("supplier-a") == clients.KeyAttestation(True, (ca.certificate,))
+    assert clients.key_attestation("supplier-b") == clients.KeyAttestation(False, ())
+    assert Event.objects.latest("id").facts["key_attestation"] == {"required": True, "roots": [ca.pem.decode()]}
+    sync(tmp_path, entry("supplier-a"))
+    assert clients.key_attestation("supplier-a") == clients.KeyAttestation(False, ())
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -145,6 +159,10 @@ def test_a_services_subject_is_registered_and_a_change_is_an_event(tmp_path: Pat
         (_with_subject({"organizationName": "x"}, kind="supplier"), "hör till kind service"),
         (_with_subject({"commonName": "x"}), "kan ha countryName"),
         (_with_subject([]), "kan ha countryName"),
+        (_with_attestation({"required": True, "roots": ["no.pem"]}), "PEM"),
+        (_with_attestation({"required": True, "roots": []}), "minst en fil"),
+        (_with_attestation({"required": "yes", "roots": ["no.pem"]}), "required"),
+        (_with_attestation([]), "required"),
         (_with_subject({"serialNumber": []}), "serialNumber ska vara"),
         (_with_subject({"serialNumber": [1]}), "serialNumber ska vara"),
         ('{"clients": [{"client_ref": "a", "name": "x", "kind": "supplier", "certificates": [{"thumbprint": "ab"}]}]}', "64"),

@@ -14,6 +14,7 @@ from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
 from issuance.carriers.domain.kinds import CARD_PROFILES
+from issuance.records.domain.ids import luhn_check_digit
 from pki import service as pki
 from pki.models import (
     CaState,
@@ -86,9 +87,15 @@ class Card:
     csrs: dict[str, bytes]
 
 
+def serial_of(number: int) -> str:
+    """The `number`th serial of the tests, with its check digit."""
+    digits = f"9752{number:014}"
+    return digits + luhn_check_digit(digits)
+
+
 def card(number: int) -> Card:
     """The `number`th card of the tests; its keys, all on P-256 to be quick, are made once a run."""
-    return Card(f"9752{number:015}", *_keys(number))
+    return Card(serial_of(number), *_keys(number))
 
 
 @cache

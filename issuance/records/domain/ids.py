@@ -127,6 +127,16 @@ def parse_card_serial(text: str) -> str:
     return digits
 
 
+def parse_new_card_serial(text: str) -> str:
+    """Returns the serial number of a card made for this portal as 19 digits, of which the last is the Luhn check digit. Older
+    cards may have another. Raises ValueError.
+    """
+    digits = parse_card_serial(text)
+    if not luhn_valid(digits):
+        raise ValueError("wrong check digit")
+    return digits
+
+
 def luhn_valid(digits: str) -> bool:
     """True if the last of `digits` is the Luhn check digit of the others (ISO/IEC 7812-1 annex B)."""
     return luhn_check_digit(digits[:-1]) == digits[-1:]

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from authn import service as authn
 from issuance.authz import Action, Actor, client
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
@@ -29,8 +30,9 @@ from issuance.orders.services.ordering import post_ends_at
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person, Post
 from issuance.people.services import people
-from issuance.records.domain.ids import PersonId, parse_card_serial
+from issuance.records.domain.ids import PersonId, parse_new_card_serial
 from issuance.records.services import steps
+from issuance.suppliers.services import attestations
 from issuance.suppliers.services.item_rows import ItemRows, lock_item, require_accepted
 from issuance.suppliers.services.supplier_events import replay_parked
 from pki import service as pki
@@ -50,8 +52,8 @@ _ENDED = {
 
 @dataclass(frozen=True)
 class CardRequest:
-    """A card for an item of an order: its serial number, the DER of its card key, and the DER of a certificate request by
-    profile. `item` is the item's number; None means the only one.
+    """A card for an item of an order: its serial number, the DER of its card key, the DER of a certificate request by profile,
+    and attestations of the keys (`key_attestations`). `item` is the item's number; None means the only one.
     """
 
     order_id: UUID
@@ -59,21 +61,31 @@ class CardRequest:
     card_key_spki: bytes
     csrs: Mapping[str, bytes]
     item: int | None = None
+    attestations: Sequence[str] = ()
 
 
 @transaction.atomic(durable=True)
 def request_certificates(
-    *, client_ref: str, order_id: UUID, card_serial: str, card_key_spki: bytes, csrs: Mapping[str, bytes], item: int | None = None
+    *,
+    client_ref: str,
+    order_id: UUID,
+    card_serial: str,
+    card_key_spki: bytes,
+    csrs: Mapping[str, bytes],
+    item: int | None = None,
+    attestations: Sequence[str] = (),
 ) -> list[UUID]:
     """Binds the card to the carrier of an item of the accepted order and plans its certificates, in one transaction. `item` is
     the item's number; None means the only one.
 
     `csrs` has a DER request for each certificate that a card of this kind gets during production, with keys of one type.
-    `card_key_spki` is the DER of a P-256 key. Returns the ids in the order of the kind's declaration; a repeated call returns the
-    same ids. An error names the request as a field (`csrs.person-hsaid-auth`). Raises NotFound, Invalid, Conflict (an order that
-    is not accepted, was withdrawn or failed; a revoked card; other content than before; a card or key bound to another order).
+    `card_key_spki` is the DER of a P-256 key. `attestations` name these keys if the supplier's row demands it. Returns the ids in
+    the order of the kind's declaration; a repeated call returns the same ids. An error names the request as a field
+    (`csrs.person-hsaid-auth`). Raises NotFound, Invalid, Conflict (an order that is not accepted, was withdrawn or failed; a
+    revoked card; other content than before; a card or key bound to another order).
     """
-    return _request(client_ref, CardRequest(order_id, card_serial, card_key_spki, csrs, item))
+    request = CardRequest(order_id, card_serial, card_key_spki, csrs, item, attestations)
+    return _request(client_ref, request, authn.key_attestation(client_ref))
 
 
 @transaction.atomic(durable=True)
@@ -84,11 +96,12 @@ def request_batch(*, client_ref: str, requests: Sequence[CardRequest]) -> list[l
     Locks the carriers first and takes the orders by id, so that batches and single calls do not wait for each other in a circle.
     """
     _lock_carriers(client_ref, requests)
+    demanded = authn.key_attestation(client_ref)
     outcomes: dict[int, list[UUID] | DomainError] = {}
     for place in sorted(range(len(requests)), key=lambda place: (requests[place].order_id, place)):
         try:
             with transaction.atomic():
-                outcomes[place] = _request(client_ref, requests[place], wake=False)
+                outcomes[place] = _request(client_ref, requests[place], demanded, wake=False)
         except DomainError as error:
             outcomes[place] = error
     ids = [outcome for outcome in outcomes.values() if not isinstance(outcome, DomainError)]
@@ -115,13 +128,14 @@ def planned_ids(*, client_ref: str, order_ids: Iterable[UUID]) -> dict[UUID, dic
     return {order_id: dict(items) for order_id, items in found.items()}
 
 
-def _request(client_ref: str, request: CardRequest, *, wake: bool = True) -> list[UUID]:
+def _request(client_ref: str, request: CardRequest, demanded: authn.KeyAttestation, *, wake: bool = True) -> list[UUID]:
     try:
-        serial = parse_card_serial(request.card_serial)
+        serial = parse_new_card_serial(request.card_serial)
     except ValueError:
-        message = "Kortserienumret ska vara 19 siffror."
+        message = "Kortserienumret ska vara 19 siffror, varav den sista är kontrollsiffra."
         raise Invalid("card-serial", message, fields={"card_serial": [message]}) from None
     _check_card_key(request.card_key_spki, request.csrs)
+    attestations.require(demanded, request.attestations, request.card_key_spki, request.csrs)
     card = _Card(serial, request.card_key_spki, request.csrs)
     try:
         return _bind(client_ref, request.order_id, request.item, card, wake=wake)

@@ -25,6 +25,7 @@ from issuance.authz import Actor, Role, system
 from issuance.carriers.models import Carrier
 from issuance.people.models.persons import Person
 from issuance.receipt_texts.services import set_receipt_text
+from issuance.records.domain.ids import luhn_check_digit
 from pki import service as pki
 from siths_portal.simulators.card import Card
 from siths_portal.simulators.eid_app_client import EidAppClient, PortalRefused
@@ -120,7 +121,8 @@ def stage(pki_snapshot: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             ["manage.py", "eid_app_simulator", "--bind", f"127.0.0.1:{ports[1]}", "--portal", portal, "--cards", str(cards)],
             folder / "app.log", lambda: answers(app),
         ))  # fmt: skip
-        plastic = [Card.make(cards, f"9752{n:015}", puk=PUK, transport_code=TRANSPORT) for n in (4711, 4712)]
+        serials = [f"97520000000000{n}" for n in (4711, 4712)]
+        plastic = [Card.make(cards, n + luhn_check_digit(n), puk=PUK, transport_code=TRANSPORT) for n in serials]
         yield Stage(portal, app, cards, people, folder, plastic)
 
 

@@ -30,6 +30,7 @@ from pki.models import Certificate
 from siths_portal.lib import clock
 from siths_portal.lib.database import feeds
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
+from tests.issuance.authorities import serial_of
 from tests.issuance.orders.bundles import ARTICLE, bundle, prepare
 from tests.issuance.suppliers.items import states
 from tests.issuance.suppliers.test_issuance_check import as_superuser
@@ -150,7 +151,7 @@ class TestMaking:
         order = bundle(ready.region, ready.office, 3)
         supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
         for item in (1, 2):
-            serial = f"975200000000000{item:04}"
+            serial = serial_of(item)
             ids = certify(order, item, serial)
             signing.sign_reserved(ids)
             (view,) = pki.certificates(ids)
@@ -174,9 +175,9 @@ class TestMaking:
     def test_a_transport_certificate_is_signed_for_its_own_card_only(self, ready: Any, demo_pki: Any) -> None:
         order = bundle(ready.region, ready.office, 2)
         supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
-        first, second = certify(order, 1, "9752000000000000001"), certify(order, 2, "9752000000000000002")
+        first, second = certify(order, 1, serial_of(1)), certify(order, 2, serial_of(2))
         with as_superuser():
-            Carrier.objects.filter(card_serial="9752000000000000001").update(card_serial="9752000000000000003")
+            Carrier.objects.filter(card_serial=serial_of(1)).update(card_serial=serial_of(3))
         signing.sign_reserved([*first, *second])
         found = dict(Certificate.objects.filter(pk__in=[*first, *second]).values_list("pk", "failure"))
         assert found == {first[0]: "not ordered: card", second[0]: ""}
@@ -187,6 +188,6 @@ class TestMaking:
         for csrs in ({}, {"person-id-auth": csr(new_key())}, {"transport": csr(new_key()), "person-id-auth": csr(new_key())}):
             with pytest.raises(Invalid, match="csrs"):
                 card_certificates.request_certificates(
-                    client_ref=SUPPLIER, order_id=order.id, item=1, card_serial="9752000000000000001",
+                    client_ref=SUPPLIER, order_id=order.id, item=1, card_serial=serial_of(1),
                     card_key_spki=spki(new_key()), csrs=csrs,
                 )  # fmt: skip

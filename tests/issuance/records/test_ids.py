@@ -122,6 +122,13 @@ def test_organisation_numbers_and_card_serials() -> None:
             ids.parse_card_serial(wrong)
 
 
+def test_the_serial_of_a_new_card_ends_with_its_check_digit() -> None:
+    assert ids.parse_new_card_serial("9752 2699 000 0000 0012") == "9752269900000000012"
+    for wrong in ("9752269900000000013", "9752269900000000021", "975226990000000001"):
+        with pytest.raises(ValueError, match=r"card serial|check digit"):
+            ids.parse_new_card_serial(wrong)
+
+
 @given(digits=st.text("0123456789", min_size=1, max_size=18), position=st.integers(0, 17), change=st.integers(1, 9))
 def test_luhn_finds_every_single_wrong_digit(digits: str, position: int, change: int) -> None:
     whole = digits + ids.luhn_check_digit(digits)

@@ -151,7 +151,8 @@ def _cards(entries: Sequence[Any]) -> tuple[dict[int, CardRequest], dict[int, Re
 def _card(entry: Any) -> CardRequest:
     given = valid(batches.CertificateEntry, entry)
     body = given["body"]
-    return CardRequest(given["order"], body["card_serial"], body["card_key"], body["csrs"], given.get("item"))
+    attestations = body.get("attestations", ())
+    return CardRequest(given["order"], body["card_serial"], body["card_key"], body["csrs"], given.get("item"), attestations)
 
 
 def _certificate_results(planned: Mapping[int, Sequence[UUID]], settled: Sequence[pki.CertificateView]) -> dict[int, Result]:

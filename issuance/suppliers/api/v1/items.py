@@ -23,7 +23,7 @@ from issuance.suppliers.api.v1 import problems, views
 from issuance.suppliers.api.v1 import serializers as forms
 from issuance.suppliers.api.v1.base import SupplierView
 from siths_portal.lib.rest import openapi
-from siths_portal.lib.rest.fields import Closed, CsrField, Pem, PublicKeyField, Text
+from siths_portal.lib.rest.fields import Closed, CsrField, Pem
 from siths_portal.lib.rest.json_views import client_ref, idempotent, tagged, valid
 from siths_portal.lib.rest.openapi import CLOSED
 
@@ -96,11 +96,9 @@ class ItemPems(serializers.Serializer[Any]):
         return {profile: Pem(required=False) for profile in PROFILES}
 
 
-class ItemCertificateRequest(serializers.Serializer[Any]):
+class ItemCertificateRequest(forms.CardForm):
     """The card of an item: its serial number, its card key, which needs no code, and a request for each profile of the item."""
 
-    card_serial = Text(pattern=r"^[0-9]{19}$", max_length=19, help_text="The serial number that is printed on the card.")
-    card_key = PublicKeyField(help_text="The card key (P-256, without code).")
     csrs = ItemCsrs()
 
 

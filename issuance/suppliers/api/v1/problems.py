@@ -30,7 +30,14 @@ _PICTURES: ProblemTexts = {
     "logotype-none": ProblemText(404, "The card customisation has no logotype.", "Print the cards without one."),
 }
 _CERTIFICATES: ProblemTexts = {
-    "card-serial": ProblemText(422, "The card serial is not 19 digits.", "Send the serial of the card."),
+    "card-serial": ProblemText(
+        422, "The card serial is not 18 digits and their check digit.", "Send the serial that is printed on the card."
+    ),
+    "attestation-missing": ProblemText(422, "The card has no attestation of its keys.", "Send attestations."),
+    "attestation-invalid": ProblemText(
+        422, "An attestation is not valid, or is not by a registered root.", "Send the JWT of the card's maker unchanged."
+    ),
+    "key-not-attested": ProblemText(422, "No attestation names the key.", "Send attestations of all keys of the card."),
     "card-key": ProblemText(422, "The card key cannot be used.", "Send a P-256 key that is none of the certified keys."),
     "csrs": ProblemText(422, "Certificate requests are missing or superfluous.", "Send one for each of the card's profiles."),
     "card-already-bound": ProblemText(
@@ -81,7 +88,8 @@ ORDER = (
 ADDRESS = ("order-closed", "person-deceased", "no-registered-address", "person-without-id", "person-not-in-register")
 SETTLED = ("certificates-failed", "certificates-revoked")
 CARD = (
-    *openapi.WITH_BODY, "order-closed", "card-serial", "card-key", "csrs", "card-already-bound",
+    *openapi.WITH_BODY, "order-closed", "card-serial", "card-key", "csrs", "attestation-missing", "attestation-invalid",
+    "key-not-attested", "card-already-bound",
     "certificates-already-requested", "carrier-revoked", "post-ended", "person-id-not-certifiable", *SETTLED, *pki.KEY_PROBLEMS,
 )  # fmt: skip
 REPORT = (*openapi.WITH_BODY, *_EVENTS, *pki.SECRET_PROBLEMS)

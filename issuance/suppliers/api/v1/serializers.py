@@ -16,6 +16,7 @@ from issuance.orders.models.orders import OrderItem
 from issuance.suppliers import queries
 from issuance.suppliers.domain import EventOutcome
 from pki import service as pki
+from siths_portal.lib.certificates import key_attestations
 from siths_portal.lib.rest.fields import BASE64, CURSOR, Closed, CsrField, CursorField, Flag, Pem, PublicKeyField, Text, Words
 from siths_portal.lib.rest.openapi import CLOSED
 
@@ -32,6 +33,20 @@ _PUK_FORM = (
     "The PUK as a JWE in compact form (RFC 7516): ECDH-ES in direct key agreement on P-256, A256GCM, to the key of `GET keys` "
     "that kid names. The protected header also has order, the order's id, and serial, the card's 19 digits. The content is the "
     f"PUK itself: {pki.PUK_MIN_DIGITS} to {pki.PUK_MAX_DIGITS} ASCII digits 0-9, without spaces, line end, quotes or JSON."
+)
+_SERIAL_FORM = (
+    "The serial number that is printed on the card: 19 digits, of which the last is the Luhn check digit of the others (ISO/IEC "
+    "7812-1 annex B)."
+)
+_MIFARE_FORM = (
+    "The number of the card's contactless chip as it is in the HSA directory (hsaMifareSerialNumber): 1 to 10 letters A-Z, a-z "
+    "or digits, without separators. A chip with a UID of four bytes has 8 hexadecimal or at most 10 decimal digits."
+)
+_ATTESTATION_FORM = (
+    "Attestations that the card's keys were made in the card: JWTs of OpenID for Verifiable Credential Issuance 1.0, appendix "
+    f"D.1 (typ {key_attestations.TYPE}, x5c, iat, attested_keys), signed with {', '.join(key_attestations.ALGORITHMS)}. "
+    "Together they name the card key and the key of each request. Verified against the roots that are registered for the "
+    "supplier, and required if its registration says so."
 )
 _REFUSAL_TEXT = "Why the PUK is refused: " + "; ".join(f"{code}, {text}" for code, text in REFUSALS.items()) + "."
 REASON = r"^[a-z][a-z0-9-]{0,39}$"
@@ -193,11 +208,22 @@ class PemByProfile(ProfileMap):
     """PEM by profile."""
 
 
-class CertificateRequest(serializers.Serializer[Any]):
+class CardForm(serializers.Serializer[Any]):
+    """A card: its serial number, its card key, which needs no code, and attestations of its keys."""
+
+    card_serial = Text(pattern=r"^[0-9]{19}$", max_length=19, help_text=_SERIAL_FORM)
+    card_key = PublicKeyField(help_text="The card key (P-256, without code).")
+    attestations = serializers.ListField(
+        child=Text(max_length=key_attestations.LONGEST, pattern=r"^[A-Za-z0-9_.-]+$"),
+        max_length=10,
+        required=False,
+        help_text=_ATTESTATION_FORM,
+    )
+
+
+class CertificateRequest(CardForm):
     """The card: its serial number, its card key, which needs no code, and the requests for its four certificates."""
 
-    card_serial = Text(pattern=r"^[0-9]{19}$", max_length=19, help_text="The serial number that is printed on the card.")
-    card_key = PublicKeyField(help_text="The card key (P-256, without code).")
     csrs = Csrs()
 
 
@@ -219,7 +245,7 @@ class ProducedReport(serializers.Serializer[Any]):
     """The card is produced."""
 
     type = serializers.ChoiceField(choices=["produced"])
-    mifare_id = Text(pattern=r"^[0-9A-Za-z]{1,10}$", max_length=10)
+    mifare_id = Text(pattern=r"^[0-9A-Za-z]{1,10}$", max_length=10, help_text=_MIFARE_FORM)
     puk_jwe = Text(max_length=_JWE_LIMIT, pattern=r"^[A-Za-z0-9_.-]*$", required=False, help_text=_PUK_FORM)
     no_puk = Flag(
         required=False, help_text="True for a card without PUK, in place of puk_jwe. A card that is certified here has one."

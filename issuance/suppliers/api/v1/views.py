@@ -171,6 +171,7 @@ def request_certificates(request: Request, order_id: UUID, item: int | None, giv
         card_serial=given["card_serial"],
         card_key_spki=given["card_key"],
         csrs=given["csrs"],
+        attestations=given.get("attestations", ()),
     )
     settled = pki.wait_until_settled(ids, seconds=settings.CERTIFICATE_WAIT_SECONDS)
     supplier_events.replay_reports(client_ref=caller, order_id=order_id, item=item)
