@@ -346,7 +346,13 @@ OPEN: dict[str, dict[str, tuple[str, int]]] = {
         "crl-bare": ("/unknown.crl", 404),
         "ca-certificate-bare": ("/unknown.cer", 404),
     },
-    "api": {"healthz/live": ("/healthz/live", 200), "healthz/ready": ("/healthz/ready", 200), "": ("/nothing", 404)},
+    "api": {
+        "healthz/live": ("/healthz/live", 200),
+        "healthz/ready": ("/healthz/ready", 200),
+        "": ("/nothing", 404),
+        "api-descriptions": ("/api/docs/", 200),
+        "api-description": ("/api/docs/supplier/", 200),
+    },
 }
 
 
