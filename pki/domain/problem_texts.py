@@ -1,6 +1,6 @@
 """The English texts of the error codes of a certificate order and of a sealed PUK, which more than one API has."""
 
-from siths_portal.lib.rest.problem_texts import ProblemText, ProblemTexts
+from siths_portal.lib.rest.problem_texts import ProblemText, ProblemTexts, add_reasons
 
 _NEW_KEY = "Make a new key and send a request for it."
 
@@ -35,3 +35,12 @@ SECRETS: ProblemTexts = {
     ),
 }
 """Raised where a PUK is received."""
+
+add_reasons(
+    {
+        "Inte en JWE i kompakt form med ECDH-ES, A256GCM, kid och epk på P-256.": (
+            "No JWE in compact form with ECDH-ES, A256GCM, kid and epk on P-256."
+        ),
+        "Nyckeln som kid anger finns inte.": "There is no key with this kid.",
+    }
+)

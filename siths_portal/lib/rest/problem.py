@@ -44,7 +44,7 @@ def body(error: DomainError, texts: ProblemTexts = COMMON) -> dict[str, Any]:
         "code": error.code,
     }
     if error.fields:
-        known = REASONS | {swedish: detail} if english else {}
+        known = {**REASONS, swedish: detail} if english else {}
         problem["invalid-parameters"] = [_parameter(name, reasons, known) for name, reasons in error.fields.items()]
     return problem
 

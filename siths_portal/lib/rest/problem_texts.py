@@ -68,7 +68,7 @@ COMMON: ProblemTexts = {
 OF_STATUS = {503: "unavailable"}
 """The code in COMMON whose text an error has that is in no table: connected systems have codes of their own."""
 
-REASONS: Mapping[str, str] = {
+REASONS: dict[str, str] = {
     "Värdet har inte rätt form.": "The value does not match its pattern.",
     "Ange tid med datum och zon, till exempel 2026-01-31T08:30:00Z.": "Give date, time and offset: 2026-01-31T08:30:00Z.",
     "Ange en tid efter år 1999.": "Give a time after the year 1999.",
@@ -78,7 +78,14 @@ REASONS: Mapping[str, str] = {
     "Ange ett certifikat i PEM.": "Give a certificate in PEM.",
     "Ange Base64 med standardalfabetet.": "Give Base64 in the standard alphabet.",
 }
-"""English for the Swedish reasons in `invalid-parameters`, by the Swedish text. REST framework translates its own."""
+"""English for the Swedish reasons in `invalid-parameters`, by the Swedish text. REST framework translates its own. The tables of
+the APIs add theirs by `add_reasons`. A reason without English stays Swedish.
+"""
+
+
+def add_reasons(reasons: Mapping[str, str]) -> None:
+    """Adds English for the reasons of an API."""
+    REASONS.update(reasons)
 
 
 def text_of(code: str, status: int, texts: ProblemTexts) -> ProblemText | None:

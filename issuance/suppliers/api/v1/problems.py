@@ -4,7 +4,7 @@ from typing import Any
 
 from pki import service as pki
 from siths_portal.lib.rest import openapi
-from siths_portal.lib.rest.problem_texts import COMMON, ProblemText, ProblemTexts
+from siths_portal.lib.rest.problem_texts import COMMON, ProblemText, ProblemTexts, add_reasons
 
 _FAIL = "Make no card, and report the order failed."
 _ORDERS: ProblemTexts = {
@@ -95,6 +95,30 @@ CARD = (
 REPORT = (*openapi.WITH_BODY, *_EVENTS, *pki.SECRET_PROBLEMS)
 REMAKE = (*openapi.WITH_BODY, *_REMAKES, "event-mismatch", "carrier-revoked", "order-closed")
 NEW_LOGOTYPE = (*openapi.WITH_BODY, "not-found", "version-stale", "if-match-missing", *_CUSTOMISATIONS)
+
+_POSTED = "Give the day on which the card was handed to the post."
+add_reasons(
+    {
+        "Ange 1-10 bokstäver eller siffror.": "Give 1 to 10 letters or digits.",
+        "Skicka antingen puk_jwe eller no_puk.": "Send either puk_jwe or no_puk.",
+        "Skicka kortets PUK som JWE till portalens nyckel, eller no_puk för ett kort utan PUK.": (
+            "Send the card's PUK as a JWE to a key of the portal, or no_puk for a card without PUK."
+        ),
+        "Ange REK-id på formen LA00R351935SE.": "Give the REK-id in the form LA00R351935SE.",
+        "Ange en kod med små bokstäver, siffror och bindestreck.": "Give a code of lower-case letters, digits and hyphens.",
+        "Datumet ligger i framtiden. Ange dagen då kortet lämnades till posten.": f"The day is in the future. {_POSTED}",
+        "Datumet ligger före beställningens dag. Ange dagen då kortet lämnades till posten.": (
+            f"The day is before that of the order. {_POSTED}"
+        ),
+        "Ange REK-id för det rekommenderade brevet (REK).": "Give the REK-id of the registered mail.",
+        "Kortet behöver en PUK. Skicka den som puk_jwe.": "The card needs a PUK. Send it as puk_jwe.",
+        "Kortet har inga nycklar hos portalen, så dess PUK tas inte emot. Skicka no_puk.": (
+            "The portal has no keys of the card, so it takes no PUK of it. Send no_puk."
+        ),
+        "Ange base64.": "Give Base64.",
+        "Ange produced, sent, failed, returned.": "Give produced, sent, failed or returned.",
+    }
+)
 
 
 def responses(*codes: str) -> Any:
