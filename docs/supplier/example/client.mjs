@@ -53,6 +53,9 @@ class Printer {
 const commands = {
   async run(work) {
     if (!STEPS.includes(options.until)) throw new Error(`--until is one of ${STEPS.join(', ')}`);
+    const { body: me } = await work.portal.get('me');
+    const days = Math.floor((new Date(me.certificate.not_after) - Date.now()) / 86_400_000);
+    if (days < 30) console.error(`The client certificate ends in ${days} days.`);
     return round(work, { until: options.until, orders: options.order });
   },
 

@@ -49,13 +49,14 @@ async function* items(work, order) {
   }
 }
 
-/** Reads what changed since the last round, and settles the items that it is about. */
+/** Reads what changed since the last round, and settles the items that it is about. A revoked card is reported failed. */
 async function follow(work) {
   for (let more = true; more;) {
     const { body } = await work.portal.get(`changes?after=${work.journal.change}&limit=200`);
     for (const change of body.changes) {
       const about = open(work).filter((one) => one.order === change.order && [null, one.item].includes(change.item));
-      for (const record of about) await attempt(work, label(record), () => work.settle(record), () => {});
+      const act = (record) => (change.kind === 'revoked' ? work.end(record, 'failed', change.reason) : work.settle(record));
+      for (const record of about) await attempt(work, label(record), () => act(record), () => {});
       work.journal.change = change.number; // after the act, so that a client that was stopped repeats it
     }
     more = body.next !== null;

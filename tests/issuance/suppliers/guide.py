@@ -82,6 +82,17 @@ def visible() -> str:
     return table(("state of the order", "`print` and `delivery`", "photo"), rows)
 
 
+def codes() -> str:
+    """Every error code, with what to do."""
+    from issuance.suppliers.api.v1.problems import TEXTS
+
+    rows = sorted((text.status, code, text) for code, text in TEXTS.items())
+    return table(
+        ("status", "code", "meaning", "what to do"),
+        ((str(status), f"`{code}`", text.meaning, text.action) for status, code, text in rows),
+    )
+
+
 def changes() -> str:
     """The reasons of changes."""
     from issuance.suppliers.domain import REASONS
@@ -133,6 +144,7 @@ SECTIONS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"calls": calls},
     "states.md": {"states": states, "outcomes": outcomes, "visible": visible},
     "changes.md": {"reasons": changes},
+    "errors.md": {"codes": codes},
     "puk.md": {"refusals": refusals},
     "printing.md": {"printed": printed},
     "sandbox.md": {"cases": cases},

@@ -48,7 +48,7 @@ def test_every_page_can_be_found_from_the_first() -> None:
 def test_the_file_of_clients_is_one_that_the_portal_loads(tmp_path: Path) -> None:
     (sample,) = blocks("clients-file.md", "yaml")
     ca = SmallCa()
-    for name in re.findall(r"file: (\S+)", sample):
+    for name in re.findall(r"[\w-]+\.pem", sample):
         certificate = x509.load_pem_x509_certificate(ca.issue(name).pem)
         (tmp_path / name).write_bytes(certificate.public_bytes(Encoding.PEM))
     (tmp_path / "clients.yaml").write_text(sample)
@@ -57,7 +57,7 @@ def test_the_file_of_clients_is_one_that_the_portal_loads(tmp_path: Path) -> Non
     assert [certificate.revoked for certificate in entries[1].certificates] == [False, True]
     page = (GUIDE / "clients-file.md").read_text()
     given = {name for entry in yaml.safe_load(sample)["clients"] for name in entry}
-    for field in given | {"file", "thumbprint", "revoked", "certificate_subject"}:
+    for field in given | {"file", "thumbprint", "revoked", "certificate_subject", "key_attestation"}:
         assert f"| `{field}` |" in page
 
 

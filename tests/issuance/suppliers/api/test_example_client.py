@@ -42,12 +42,14 @@ def sandbox_stage(stage: Any, settings: Any, tmp_path: Path) -> Any:
     from issuance.people.services import catalogue
     from issuance.roles.services import role_assignment
     from siths_portal.demo import people, places, sandbox, tls
+    from siths_portal.lib import clock
     from tests.issuance.world import qualify
+    from tests.tls import DAY
 
     settings.DEBUG, settings.VAR_DIR = True, tmp_path
     stage.start_api(CERTIFICATE_WAIT_SECONDS="0")
     if "sandbox" not in stage.certificates:
-        stage.give("sandbox", stage.clients_ca.issue("sandbox"))
+        stage.give("sandbox", stage.clients_ca.issue("sandbox", not_after=clock.now() + 90 * DAY))
     stage.register(stage.entry(tls.SANDBOX_REF, "sandbox"))
     people.write_directory(stage.people, 0, sandbox.everyone())
     places.load_places()

@@ -16,6 +16,7 @@ from tests.issuance.suppliers.api import sweeping
 from tests.issuance.suppliers.api.stage import Stage
 from tests.issuance.suppliers.api.test_surface import png
 from tests.issuance.suppliers.api.world import World
+from tests.issuance.suppliers.attesting import CardMaker
 from tests.issuance.suppliers.guide import GUIDE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,6 +86,15 @@ def run(page: str, folder: Path, environment: dict[str, str]) -> list[str]:
 
 
 @pytest.fixture
+def attesting(stage: Stage) -> CardMaker:
+    """The maker of supplier a's cards, whose root is registered. It need not attest them."""
+    maker = CardMaker()
+    (stage.folder / "maker.pem").write_bytes(maker.ca.pem)
+    stage.register(stage.entry("a", "a") | {"key_attestation": {"required": False, "roots": ["maker.pem"]}})
+    return maker
+
+
+@pytest.fixture
 def identity(stage: Stage, tmp_path: Path) -> Path:
     """A folder as `make sandbox` makes it."""
     from pki import service as pki
@@ -100,7 +110,7 @@ def identity(stage: Stage, tmp_path: Path) -> Path:
 
 
 def test_each_command_of_the_guide_runs_and_answers_as_documented(
-    worker: Path, world: World, stage: Stage, identity: Path, tmp_path: Path
+    worker: Path, world: World, stage: Stage, attesting: CardMaker, identity: Path, tmp_path: Path
 ) -> None:
     from issuance.customisations.models import CardCustomisation
     from issuance.orders.services import ordering
@@ -116,6 +126,7 @@ def test_each_command_of_the_guide_runs_and_answers_as_documented(
         folder = tmp_path / page
         folder.mkdir()
         (folder / "logotype.png").write_bytes(png())
+        attesting.signer.write(folder, "attestation")
         outputs = run(page, folder, environment)
         for block, output in zip(commands_after_setting(page), outputs, strict=True):
             if block.kind == "text":
