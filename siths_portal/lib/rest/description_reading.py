@@ -12,8 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from siths_portal.lib.rest.problem import MEDIA_TYPE
 
-_BOUNDS = {"minLength": "at least {} characters", "maxLength": "at most {} characters", "minItems": "at least {}"}
-_BOUNDS |= {"maxItems": "at most {}", "minimum": "from {}", "maximum": "to {}"}
+_BOUNDS = (("minLength", "maxLength", " characters"), ("minItems", "maxItems", " entries"), ("minimum", "maximum", ""))
 
 
 @dataclass(frozen=True)
@@ -209,13 +208,19 @@ def _limits(schema: Mapping[str, Any]) -> SafeString:
 def _limit_words(schema: Mapping[str, Any]) -> Iterator[SafeString | str]:
     if "format" in schema:
         yield str(schema["format"])
-    for name, words in _BOUNDS.items():
-        if name in schema:
-            yield words.format(schema[name])
+    for least, most, unit in _BOUNDS:
+        if words := _range(schema.get(least), schema.get(most)):
+            yield f"{words}{unit}"
     if "pattern" in schema:
         yield format_html("<code>{}</code>", schema["pattern"])
     if "default" in schema:
         yield format_html("without it <code>{}</code>", _json(schema["default"]))
+
+
+def _range(least: int | None, most: int | None) -> str:
+    if least is None or most is None:
+        return f"at least {least}" if least is not None else f"at most {most}" if most is not None else ""
+    return f"{least}–{most}" if least != most else str(most)
 
 
 def _json(value: Any) -> str:
