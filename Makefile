@@ -1,5 +1,5 @@
 # The work is done in siths_portal/dev/; see README.md.
-TARGETS := run demo sandbox test check audit soak faults bench stop setup compose-setup
+TARGETS := run demo sandbox test check audit soak faults bench stop setup compose-setup compose-test
 
 .PHONY: help $(TARGETS)
 

@@ -12,11 +12,12 @@ from siths_portal.dev import users
 from siths_portal.dev.checks import run_audit, run_checks
 from siths_portal.dev.compose_setup import SETUP_STEPS
 from siths_portal.dev.compose_stack import PORTS, Stack
+from siths_portal.dev.compose_test import run_compose_test
 from siths_portal.dev.home import House, locked, open_house
 from siths_portal.dev.progress import HouseError, Step, run_steps, seconds_since_start, warn
 from siths_portal.dev.steps import SERVE_STEPS, WALK_STEPS
 from siths_portal.dev.supervision import Supervisor
-from siths_portal.dev.toolchain import INSTALL_STEPS, install_bench_packages
+from siths_portal.dev.toolchain import INSTALL_STEPS, install_bench_packages, install_container_packages
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -160,6 +161,12 @@ def compose_setup() -> None:
     print("Ends with  docker compose down, starts again with docker compose up -d")
 
 
+def compose_test() -> None:
+    """Builds and starts the containers with podman, drives a card through them, and checks that they lose nothing."""
+    setup(Step("Debian packages of containers", install_container_packages))
+    run_compose_test(ROOT)
+
+
 TARGETS: dict[str, Callable[[], None]] = {
     "run": run,
     "demo": demo,
@@ -173,6 +180,7 @@ TARGETS: dict[str, Callable[[], None]] = {
     "stop": stop,
     "setup": setup,
     "compose-setup": compose_setup,
+    "compose-test": compose_test,
 }
 
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from siths_portal.dev.progress import HouseError, Step, run_logged
@@ -15,6 +15,7 @@ UV_VERSION = "0.13.9"
 PACKAGE_LIST = Path(__file__).with_name("apt-packages.txt")
 BENCH_PACKAGES: dict[str, dict[str, str]] = {"pki": {"wrk": "wrk", "golang-cfssl": "cfssl"}}
 """Debian packages that the benchmarks of an area need besides `apt-packages.txt`, each with the command that does as well."""
+CONTAINER_PACKAGES = ("podman", "runc", "nftables", "netavark", "aardvark-dns", "docker-compose", "debootstrap", "iproute2")
 
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 _DESIGN = "node_modules/@digdir/designsystemet-css/"
@@ -83,17 +84,27 @@ def install_packages(root: Path) -> str | None:
 def install_bench_packages(root: Path, areas: Iterable[str]) -> str | None:
     """Installs what the benchmarks of these areas need. Raises HouseError, in one line, if this user or apt-get cannot."""
     commands = {package: command for area in areas for package, command in BENCH_PACKAGES.get(area, {}).items()}
+    return _install_more(root, commands, "Benchmarks")
+
+
+def install_container_packages(root: Path) -> str | None:
+    """Installs what `make compose-test` needs. Raises HouseError as `install_bench_packages` does."""
+    return _install_more(root, dict.fromkeys(CONTAINER_PACKAGES, ""), "Containers")
+
+
+def _install_more(root: Path, commands: Mapping[str, str], who: str) -> str | None:
+    """Installs the packages whose command is not on PATH."""
     missing = _not_installed([package for package, command in commands.items() if not shutil.which(command)])
     if not missing:
         return None
     by_hand = f"As root: apt-get install -y --no-install-recommends {' '.join(missing)}"
     prefix = _as_root()
     if prefix is None:
-        raise HouseError(f"Benchmarks need Debian packages that are missing. {by_hand}", 2)
+        raise HouseError(f"{who} need Debian packages that are missing. {by_hand}", 2)
     try:
         return _install(root, prefix, missing)
     except HouseError as error:
-        raise HouseError(f"Benchmarks need Debian packages, and apt-get failed (log: {_log(root)}). {by_hand}") from error
+        raise HouseError(f"{who} need Debian packages, and apt-get failed (log: {_log(root)}). {by_hand}") from error
 
 
 def _as_root() -> list[str] | None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from siths_portal.dev import compose_setup, users
+from siths_portal.dev import compose_setup, podman, users
 from siths_portal.dev.compose_stack import DEMO_FILE, PORTS, host
 from siths_portal.lib.processes.table import DATABASE_URLS, DEFAULT_PORTAL_WORKERS, PROCESSES, SECRET_KEY, Process
 
@@ -52,7 +52,7 @@ def follows_the_interpreter(command: list[str]) -> list[str]:
 @pytest.mark.parametrize("process", PROCESSES, ids=NAMES)
 def test_a_container_starts_each_process_as_the_table_says(process: Process) -> None:
     service = SERVICES[process.name]
-    assert service["image"] == "siths-portal"
+    assert service["image"] == podman.PORTAL_IMAGE.rsplit("/", 1)[1].removesuffix(":latest")
     assert tuple(follows_the_interpreter(service["command"])[: len(process.command)]) == process.command
     assert process.environment.items() <= service["environment"].items()
 
@@ -106,6 +106,13 @@ def test_the_addresses_of_the_demo_are_the_published_ports_of_its_names() -> Non
         assert EVERY_SERVICE[service]["ports"] == [f"127.0.0.1:{PORTS[name]}:{PORTS[name]}"]
         assert DEMO["services"][service]["networks"]["default"]["aliases"] == [host(name)]
     assert set(names.values()) == set(PORTS)
+
+
+def test_images_of_others_have_a_stand_in_of_the_same_name() -> None:
+    foreign = {each["image"] for each in EVERY_SERVICE.values()} - {"siths-portal"}
+    assert foreign == {tag.removeprefix("docker.io/").removeprefix("library/") for tag in podman.STAND_INS.values()}
+    base = {line.split()[1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("FROM ")}
+    assert base == {podman.BASE.removeprefix("docker.io/library/")}
 
 
 @pytest.mark.parametrize("name", sorted(COUNTING))
