@@ -5,16 +5,17 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from siths_portal.demo import sandbox, tls
 from siths_portal.demo.ordering import NobodyLeft
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.processes.commands import CheckedCommand
 
 _MARGIN = " " * 8
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     """Can be repeated: does what is due in the round under way, or queues the next round once all its cases are decided."""
 
     help = "Queues an order of each case for a supplier under test, and says what its client is expected to do with each."
