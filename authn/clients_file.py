@@ -15,8 +15,12 @@ clients:
     key_attestation:                    # only kind supplier: attestations of the keys in its cards (rules/issuance 3.10)
       required: true                    # false: they are verified if they are sent
       roots: [kortfabrik-root.pem]      # PEM, relative to this file's folder
+    push:                               # only kind supplier: it gets its orders by signed calls, and need not fetch them
+      url: https://kort.example/siths   # its host must be one of SUPPLIER_PUSH_HOSTS
+      keys: [whpk_…]                    # what it signs its answers with (Ed25519); two while it changes its key
 """
 
+import datetime as dt
 import hashlib
 import re
 from dataclasses import dataclass
@@ -25,25 +29,30 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from django.conf import settings
 
 from authn.models import ClientKind
 from siths_portal.lib.errors import Invalid
+from siths_portal.lib.http import addresses, webhooks
 
 _REF = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _ITEM = {"client_ref", "name", "kind", "certificates"}
 _SUBJECT = "certificate_subject"
 _ATTESTATION = "key_attestation"
+_PUSH = "push"
+_OPTIONAL = (_SUBJECT, _ATTESTATION, _PUSH)
 _ATTRIBUTES = ("countryName", "localityName", "organizationName", "organizationIdentifier", "serialNumber")
 """Subject attributes that the file can register. A client's granted names, not the file, limit commonName."""
 
 
 @dataclass(frozen=True)
 class CertificateEntry:
-    """A certificate in the file, by SHA-256 thumbprint."""
+    """A certificate in the file, by SHA-256 thumbprint. `not_after` is its end, if the file names the certificate itself."""
 
     thumbprint: str
     revoked: bool
+    not_after: dt.datetime | None
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class ClientEntry:
     certificates: list[CertificateEntry]
     certificate_subject: dict[str, list[str]]
     key_attestation: dict[str, Any]
+    push: dict[str, Any]
 
 
 def thumbprint(der: bytes) -> str:
@@ -88,8 +98,8 @@ def read(path: Path) -> list[ClientEntry]:
 
 def _client(number: int, item: Any, folder: Path) -> ClientEntry:
     place = f"klient {number}"
-    if not isinstance(item, dict) or set(item) - {_SUBJECT, _ATTESTATION} != _ITEM:
-        raise _invalid(f"{place} ska ha fälten {', '.join(sorted(_ITEM))}, och kan ha {_SUBJECT} och {_ATTESTATION}")
+    if not isinstance(item, dict) or set(item) - {*_OPTIONAL} != _ITEM:
+        raise _invalid(f"{place} ska ha fälten {', '.join(sorted(_ITEM))}, och kan ha {', '.join(_OPTIONAL)}")
     if not isinstance(item["client_ref"], str) or not _REF.fullmatch(item["client_ref"]):
         raise _invalid(f"{place}: client_ref ska vara gemener, siffror och bindestreck, högst 63 tecken")
     if not isinstance(item["name"], str) or not 0 < len(item["name"].strip()) <= 200:
@@ -105,7 +115,10 @@ def _client(number: int, item: Any, folder: Path) -> ClientEntry:
     attestation = _attestation(place, item[_ATTESTATION], folder) if _ATTESTATION in item else {}
     if attestation and item["kind"] != ClientKind.SUPPLIER:
         raise _invalid(f"{place}: {_ATTESTATION} hör till kind {ClientKind.SUPPLIER}")
-    return ClientEntry(item["client_ref"], item["name"].strip(), item["kind"], certificates, subject, attestation)
+    push = _push(place, item[_PUSH]) if _PUSH in item else {}
+    if push and item["kind"] != ClientKind.SUPPLIER:
+        raise _invalid(f"{place}: {_PUSH} hör till kind {ClientKind.SUPPLIER}")
+    return ClientEntry(item["client_ref"], item["name"].strip(), item["kind"], certificates, subject, attestation, push)
 
 
 def _attestation(place: str, given: Any, folder: Path) -> dict[str, Any]:
@@ -117,6 +130,26 @@ def _attestation(place: str, given: Any, folder: Path) -> dict[str, Any]:
         raise _invalid(f"{place}: {_ATTESTATION}.roots ska vara en lista med minst en fil")
     roots = [_certificate_in(folder / name, place) for name in names]
     return {"required": given["required"], "roots": [root.public_bytes(serialization.Encoding.PEM).decode() for root in roots]}
+
+
+def _push(place: str, given: Any) -> dict[str, Any]:
+    """Returns address and keys of a supplier that takes orders by signed calls. Raises Invalid."""
+    if not isinstance(given, dict) or set(given) != {"url", "keys"}:
+        raise _invalid(f"{place}: {_PUSH} ska ha url och keys")
+    url, keys = given["url"], given["keys"]
+    if not isinstance(url, str) or not addresses.is_allowed(url, settings.SUPPLIER_PUSH_HOSTS):
+        raise _invalid(f"{place}: {_PUSH}.url ska vara https och en värd i SUPPLIER_PUSH_HOSTS")
+    if not isinstance(keys, list) or not 1 <= len(keys) <= webhooks.MOST_KEYS or not all(_is_key(key) for key in keys):
+        raise _invalid(f"{place}: {_PUSH}.keys ska vara en eller två nycklar på formen whpk_…")
+    return {"url": url.rstrip("/"), "keys": keys}
+
+
+def _is_key(text: Any) -> bool:
+    try:
+        webhooks.read_public_key(str(text))
+    except ValueError:
+        return False
+    return True
 
 
 def _subject(place: str, given: Any) -> dict[str, list[str]]:
@@ -141,14 +174,15 @@ def _certificate(place: str, item: Any, folder: Path) -> CertificateEntry:
         raise _invalid(f"{place} ska ha file eller thumbprint, och kan ha revoked")
     if not isinstance(item.get("revoked", False), bool):
         raise _invalid(f"{place}: revoked ska vara true eller false")
+    not_after = None
     if "file" in item:
         certificate = _certificate_in(folder / str(item["file"]), place)
-        value = thumbprint(certificate.public_bytes(serialization.Encoding.DER))
+        value, not_after = thumbprint(certificate.public_bytes(serialization.Encoding.DER)), certificate.not_valid_after_utc
     else:
         value = str(item["thumbprint"]).replace(":", "").lower()
     if not _HEX.fullmatch(value):
         raise _invalid(f"{place}: thumbprint ska vara 64 hexadecimala siffror")
-    return CertificateEntry(value, item.get("revoked", False))
+    return CertificateEntry(value, item.get("revoked", False), not_after)
 
 
 def _certificate_in(path: Path, place: str) -> x509.Certificate:

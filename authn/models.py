@@ -21,6 +21,7 @@ class ServiceClient(models.Model):
 
     `certificate_subject` maps a subject attribute to the values allowed in certificates that the client orders (ADR 0138).
     `key_attestation` has `roots` (PEM) of a supplier's attestations of keys, and `required`; it is empty without roots.
+    `push` is where a supplier takes orders by signed calls (`url`, and `keys` that it signs its answers with); empty for others.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -29,6 +30,7 @@ class ServiceClient(models.Model):
     name = models.CharField(max_length=200)
     certificate_subject = models.JSONField(default=dict)
     key_attestation = models.JSONField(default=dict)
+    push = models.JSONField(default=dict)
     active = models.BooleanField(default=True)
     seq = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=clock.now)
@@ -36,10 +38,14 @@ class ServiceClient(models.Model):
 
 
 class ClientCertificate(models.Model):
-    """A client's certificate, by the SHA-256 of its DER in lower-case hex. A revoked certificate keeps its row."""
+    """A client's certificate, by the SHA-256 of its DER in lower-case hex. A revoked certificate keeps its row.
+
+    `not_after` is its end; null if the file has only its thumbprint.
+    """
 
     client = models.ForeignKey(ServiceClient, models.PROTECT, related_name="certificates")
     thumbprint = models.CharField(max_length=64, unique=True)
+    not_after = models.DateTimeField(null=True)
     added_at = models.DateTimeField(default=clock.now)
     revoked_at = models.DateTimeField(null=True)
 

@@ -1,16 +1,31 @@
 """The public interface of `authn`: ending sessions, last log-ins, and the register of machine clients."""
 
-from authn.services.clients import KeyAttestation, client_names, idempotency_store, key_attestation, suppliers, sync_clients
+from authn.services.clients import (
+    KeyAttestation,
+    PushEndpoint,
+    SupplierView,
+    client_names,
+    idempotency_store,
+    key_attestation,
+    push_endpoints,
+    registered_suppliers,
+    suppliers,
+    sync_clients,
+)
 from authn.services.sessions import ROLE_ENDED, end_sessions, last_log_ins
 
 __all__ = [
     "ROLE_ENDED",
     "KeyAttestation",
+    "PushEndpoint",
+    "SupplierView",
     "client_names",
     "end_sessions",
     "idempotency_store",
     "key_attestation",
     "last_log_ins",
+    "push_endpoints",
+    "registered_suppliers",
     "suppliers",
     "sync_clients",
 ]

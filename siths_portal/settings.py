@@ -380,6 +380,11 @@ MINASIDOR_SESSIONS_PER_SUBJECT = env.int("MINASIDOR_SESSIONS_PER_SUBJECT", defau
 
 # --- authn: machine clients -----------------------------------------------------------------------------------------------
 SUPPLIERS_FILE = env.str("SUPPLIERS_FILE", default="")
+# Hosts (host or host:port) of suppliers that take their orders by signed calls. Nothing is sent anywhere else.
+SUPPLIER_PUSH_HOSTS = env.list("SUPPLIER_PUSH_HOSTS", default=[])
+# Folder with the client key for those calls, given to the suppliers' worker only: client.pem, client.key, ca.pem, signing.keys.
+SUPPLIER_PUSH_FOLDER = env.str("SUPPLIER_PUSH_FOLDER", default="")
+SUPPLIER_CHANNEL_BACKEND = env.str("SUPPLIER_CHANNEL_BACKEND", default="issuance.suppliers.push.adapters.rest.RestChannel")
 # Set only for the process behind nginx on a unix socket. Only there is the client-certificate header accepted.
 MTLS_CERTIFICATE_HEADER = env.str("MTLS_CERTIFICATE_HEADER", default="")
 # The age at which a claim of an idempotency key is taken over even if its process seems to run.

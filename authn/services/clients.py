@@ -1,5 +1,6 @@
 """The register of machine clients, and which client a certificate belongs to."""
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 import structlog
 from cryptography import x509
 from django.db import connection, transaction
+from django.db.models import F, Prefetch
 
 from authn.clients_file import CertificateEntry, ClientEntry, read, thumbprint
 from authn.models import ClientCertificate, ClientKind, Event, IdempotencyRecord, ServiceClient
@@ -22,12 +24,36 @@ _LOCK = int.from_bytes(hashlib.sha256(b"authn.sync_clients").digest()[:8], "big"
 
 @dataclass(frozen=True)
 class ServiceClientView:
-    """A machine client as other applications see it. `certificate_subject` has the allowed values by subject attribute."""
+    """A machine client as other applications see it. `certificate_subject` has the allowed values by subject attribute.
+
+    `is_pushed_to` is True for a supplier that takes its orders by signed calls.
+    """
 
     client_ref: str
     kind: str
     name: str
     certificate_subject: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
+    is_pushed_to: bool = False
+
+
+@dataclass(frozen=True)
+class PushEndpoint:
+    """Where a supplier takes orders: an https address, and the one or two public keys (`whpk_…`) that it signs answers with."""
+
+    client_ref: str
+    url: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SupplierView:
+    """A registered card supplier, with the ends of its valid certificates, the last first; None for an unknown end."""
+
+    client_ref: str
+    name: str
+    active: bool
+    is_pushed_to: bool
+    certificate_ends: tuple[dt.datetime | None, ...]
 
 
 def client_of_certificate(der: bytes) -> ServiceClientView | None:
@@ -53,7 +79,7 @@ def client_of_certificate(der: bytes) -> ServiceClientView | None:
         log.warning("authn.client_refused", reason=reason)
         return None
     client = found.client
-    return ServiceClientView(client.client_ref, client.kind, client.name, client.certificate_subject)
+    return ServiceClientView(client.client_ref, client.kind, client.name, client.certificate_subject, bool(client.push))
 
 
 def client_names(client_refs: Iterable[str]) -> dict[str, str]:
@@ -80,6 +106,29 @@ def key_attestation(client_ref: str) -> KeyAttestation:
     row = ServiceClient.objects.filter(client_ref=client_ref, active=True).values_list("key_attestation", flat=True).first() or {}
     roots = tuple(x509.load_pem_x509_certificate(pem.encode()) for pem in row.get("roots", []))
     return KeyAttestation(bool(row.get("required")), roots)
+
+
+def push_endpoints() -> dict[str, PushEndpoint]:
+    """Returns the active suppliers that take their orders by signed calls, by reference."""
+    rows = ServiceClient.objects.filter(kind=ClientKind.SUPPLIER, active=True).exclude(push={}).order_by("client_ref")
+    found = rows.values_list("client_ref", "push")
+    return {ref: PushEndpoint(ref, push["url"], tuple(push["keys"])) for ref, push in found}
+
+
+def registered_suppliers() -> list[SupplierView]:
+    """Returns every registered card supplier, sorted by name, in two queries. Inactive ones are included."""
+    rows = ServiceClient.objects.filter(kind=ClientKind.SUPPLIER).order_by("name", "client_ref")
+    valid = ClientCertificate.objects.filter(revoked_at=None).order_by(F("not_after").desc(nulls_first=True), "pk")
+    return [
+        SupplierView(
+            client.client_ref,
+            client.name,
+            client.active,
+            bool(client.push),
+            tuple(certificate.not_after for certificate in client.certificates.all()),
+        )
+        for client in rows.prefetch_related(Prefetch("certificates", valid))
+    ]
 
 
 def idempotency_store() -> idempotency.Store:
@@ -149,6 +198,7 @@ def _sync_one(client: ServiceClient | None, entry: ClientEntry, result: SyncResu
         "name": entry.name,
         "certificate_subject": entry.certificate_subject,
         "key_attestation": entry.key_attestation,
+        "push": entry.push,
         "active": True,
     }
     action = "client.changed"
@@ -176,9 +226,12 @@ def _sync_certificates(
 ) -> None:
     valid = {entry.thumbprint for entry in entries if not entry.revoked}
     listed = {entry.thumbprint for entry in entries}
+    ends = {entry.thumbprint: entry.not_after for entry in entries}
     now = clock.now()
     new = [
-        ClientCertificate(client=client, thumbprint=value, added_at=now, revoked_at=None if value in valid else now)
+        ClientCertificate(
+            client=client, thumbprint=value, not_after=ends[value], added_at=now, revoked_at=None if value in valid else now
+        )
         for value in sorted(listed - set(kept))
     ]
     ClientCertificate.objects.bulk_create(new)
@@ -188,7 +241,10 @@ def _sync_certificates(
     for row in moved:
         row.revoked_at = None if row.thumbprint in valid else now
         (change.revoked if row.revoked_at else change.added).append(row.thumbprint)
-    ClientCertificate.objects.bulk_update(moved, ["revoked_at"])
+    learnt = [row for row in kept.values() if row.not_after is None and ends.get(row.thumbprint) is not None]
+    for row in learnt:
+        row.not_after = ends[row.thumbprint]
+    ClientCertificate.objects.bulk_update([*moved, *(row for row in learnt if row not in moved)], ["revoked_at", "not_after"])
 
 
 def _save(client: ServiceClient, action: str, change: _Change, actor_ref: str) -> None:

@@ -155,6 +155,8 @@ def outside_development(app_configs: Sequence[Any] | None, **_options: Any) -> I
     for name in EXTERNAL_URLS:
         if (url := getattr(settings, name, "")) and _is_local(url):
             yield _error(6, f"{name} names this machine.", "A simulator is no source of truth (S07). Name the real system.")
+    if any(_is_local(f"https://{host}") for host in settings.SUPPLIER_PUSH_HOSTS):
+        yield _error(6, "SUPPLIER_PUSH_HOSTS names this machine.", "Orders hold personal data. Name the supplier's host.")
     for name in BACKENDS:
         if "simulator" in getattr(settings, name, "").lower():
             yield _error(6, f"{name} is a simulator.", "Name the adapter of the real system.")

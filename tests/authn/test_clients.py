@@ -1,5 +1,6 @@
 """The register of machine clients, from file to table, and whom a certificate proves."""
 
+import base64
 import datetime as dt
 import json
 from io import StringIO
@@ -144,6 +145,68 @@ def test_the_roots_of_a_suppliers_attestations_are_read_from_their_files(tmp_pat
     assert Event.objects.latest("id").facts["key_attestation"] == {"required": True, "roots": [ca.pem.decode()]}
     sync(tmp_path, entry("supplier-a"))
     assert clients.key_attestation("supplier-a") == clients.KeyAttestation(False, ())
+
+
+PUBLIC_KEYS = [f"whpk_{base64.b64encode(bytes([n]) * 32).decode()}" for n in (1, 2, 3)]
+PUSH = {"url": "https://kort.example/siths/", "keys": PUBLIC_KEYS[:2]}
+
+
+def test_a_supplier_that_is_pushed_to_is_registered_with_address_and_keys(
+    tmp_path: Path, ca: SmallCa, revocations: Revocations, settings
+) -> None:
+    settings.SUPPLIER_PUSH_HOSTS = ["kort.example"]
+    identity = ca.issue("a")
+    identity.write(tmp_path, "a")
+    sync(tmp_path, entry("supplier-a", {"file": "a.pem"}, push=PUSH), entry("supplier-b", name="B"))
+    endpoint = clients.push_endpoints()
+    assert endpoint == {"supplier-a": clients.PushEndpoint("supplier-a", "https://kort.example/siths", tuple(PUBLIC_KEYS[:2]))}
+    assert clients.client_of_certificate(identity.der).is_pushed_to
+    listed = {each.client_ref: each for each in clients.registered_suppliers()}
+    assert listed["supplier-a"].certificate_ends == (identity.certificate.not_valid_after_utc,)
+    assert (listed["supplier-a"].is_pushed_to, listed["supplier-b"].is_pushed_to) == (True, False)
+    sync(tmp_path, entry("supplier-a", {"file": "a.pem"}))
+    assert clients.push_endpoints() == {}
+    assert Event.objects.filter(subject_ref="supplier-a").latest("id").facts == {"push": {}}
+
+
+def test_the_end_of_a_certificate_is_known_once_the_file_has_it(tmp_path: Path, ca: SmallCa) -> None:
+    identity = ca.issue("a")
+    sync(tmp_path, entry("supplier-a", {"thumbprint": clients.thumbprint(identity.der)}))
+    assert clients.registered_suppliers()[0].certificate_ends == (None,)
+    identity.write(tmp_path, "a")
+    sync(tmp_path, entry("supplier-a", {"file": "a.pem"}))
+    assert clients.registered_suppliers()[0].certificate_ends == (identity.certificate.not_valid_after_utc,)
+
+
+@pytest.mark.parametrize(
+    ("push", "words"),
+    [
+        (PUSH | {"url": "http://kort.example/siths"}, "SUPPLIER_PUSH_HOSTS"),
+        (PUSH | {"url": "https://kort.example:8443/siths"}, "SUPPLIER_PUSH_HOSTS"),
+        (PUSH | {"url": "https://other.example"}, "SUPPLIER_PUSH_HOSTS"),
+        (PUSH | {"url": "https://a@kort.example"}, "SUPPLIER_PUSH_HOSTS"),
+        (PUSH | {"url": "https://kort.example/?a"}, "SUPPLIER_PUSH_HOSTS"),
+        (PUSH | {"url": "https://[kort.example"}, "SUPPLIER_PUSH_HOSTS"),
+        (PUSH | {"url": 1}, "SUPPLIER_PUSH_HOSTS"),
+        (PUSH | {"keys": []}, "whpk_"),
+        (PUSH | {"keys": PUBLIC_KEYS}, "whpk_"),
+        (PUSH | {"keys": ["whpk_AAAA"]}, "whpk_"),
+        ({"url": PUSH["url"]}, "url och keys"),
+        ([], "url och keys"),
+    ],
+)
+def test_push_to_an_address_or_with_keys_that_are_not_good_is_refused(tmp_path: Path, settings, push: object, words: str) -> None:
+    settings.SUPPLIER_PUSH_HOSTS = ["kort.example"]
+    with pytest.raises(Invalid) as refused:
+        sync(tmp_path, entry("supplier-a", push=push))
+    assert words in refused.value.message
+    assert not ServiceClient.objects.exists()
+
+
+def test_only_suppliers_are_pushed_to(tmp_path: Path, settings) -> None:
+    settings.SUPPLIER_PUSH_HOSTS = ["kort.example"]
+    with pytest.raises(Invalid):
+        sync(tmp_path, entry("service-a", kind="service", push=PUSH))
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ def test_safe_settings_pass() -> None:
         ({"DIRECTORY_URL": "http://127.0.0.1:8013"}, "siths.E006"),
         ({"PERSON_REGISTER_URL": "http://localhost:8013"}, "siths.E006"),
         ({"EID_APP_URL": "http://[::1]:8011"}, "siths.E006"),
+        ({"SUPPLIER_PUSH_HOSTS": ["kort.example", "localhost:8012"]}, "siths.E006"),
         ({"EID_APP_URL": "https://portal.example.org:8443/"}, "siths.E020"),
         ({"EID_APP_URL": "https://minasidor.example.org/app"}, "siths.E020"),
         ({"OIDC_ISSUER": "https://idp.localhost"}, "siths.E006"),
