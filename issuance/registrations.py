@@ -16,7 +16,7 @@ from issuance.imports.event_words import WORDS as IMPORTS
 from issuance.offices import services as offices
 from issuance.offices.event_words import WORDS as OFFICES
 from issuance.orders.event_words import WORDS as ORDERS
-from issuance.orders.services import drafts, uses, withdrawing
+from issuance.orders.services import drafts, queueing, uses, withdrawing
 from issuance.organisations.event_words import WORDS as ORGANISATIONS
 from issuance.organisations.services import ending, following, organisations
 from issuance.organisations.services.ending import Hindrance
@@ -33,6 +33,7 @@ from issuance.roles.services import ended_roles
 from issuance.roles.services.actors import current
 from issuance.roles.services.ended_roles import UnderWay
 from issuance.suppliers.event_words import WORDS as SUPPLIERS
+from issuance.suppliers.push.services import outbox
 from issuance.suppliers.services import changes
 
 
@@ -44,6 +45,7 @@ def register_all() -> None:
     articles.USES.register(uses.have_article, carriers.have_article)
     customisations.ON_CHANGE.register(changes.record_customisation_change)
     customisations.ON_FIRST_SUPPLIER.register(uses.give_first_supplier)
+    queueing.ON_QUEUE.register(outbox.add_order)
     withdrawing.ON_WITHDRAWAL.register(changes.record_withdrawal)
     revocation.ON_REVOCATION_IN_PRODUCTION.register(changes.record_revocation)
     removal.WAITING_FOR_VERIFICATION.register(uses.wait_for_verification)

@@ -5,6 +5,7 @@ from celery import shared_task
 from issuance.activation.services import activation
 from issuance.housekeeping.services import clean_up, deadlines
 from issuance.roles.services import ended_roles, role_holder_reading
+from issuance.suppliers.push.services import measures, reconciliation, sending
 from issuance.suppliers.services import order_measures, remakes, supplier_events
 
 
@@ -26,6 +27,27 @@ def replay_reports() -> None:
     """Replays parked reports of suppliers once certificates are issued or PUKs sealed, and measures what still waits."""
     supplier_events.replay_all()
     order_measures.measure()
+    measures.measure()
+
+
+@shared_task(name="issuance.push_due")  # type: ignore[untyped-decorator]
+def push_due() -> None:
+    """Wakes deliveries and comparisons that are due, for suppliers that are pushed to. Sweeps lost wake-ups."""
+    sending.wake_due()
+    reconciliation.wake_due()
+
+
+@shared_task(name="issuance.push_to")  # type: ignore[untyped-decorator]
+def push_to(slug: str) -> None:
+    """Makes the calls that are due to one supplier. Runs in the suppliers' worker, which has the client key."""
+    sending.push_to(slug)
+
+
+@shared_task(name="issuance.reconcile_supplier")  # type: ignore[untyped-decorator]
+def reconcile_supplier(slug: str) -> None:
+    """Compares one supplier's orders with the portal's, once a night. Runs in the suppliers' worker."""
+    if reconciliation.is_due(slug):
+        reconciliation.reconcile(slug)
 
 
 @shared_task(name="issuance.add_remade_items")  # type: ignore[untyped-decorator]

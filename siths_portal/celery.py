@@ -1,4 +1,7 @@
-"""Celery application and its static schedule. Queues: `default`, and `pki` for everything that needs the token."""
+"""Celery application and its static schedule.
+
+Queues: `default`, `pki` for everything that needs the token, `suppliers` for everything that needs the client key for suppliers.
+"""
 
 import os
 from typing import Any
@@ -50,6 +53,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.expire_approvals": ("pki.expire_approvals", 3600, "default"),
     "issuance.replay_reports": ("issuance.replay_reports", 60, "default"),
     "issuance.add_remade_items": ("issuance.add_remade_items", 30, "default"),
+    "issuance.push_due": ("issuance.push_due", 10, "suppliers"),
     "issuance.end_transactions": ("issuance.end_transactions", 60, "default"),
     "issuance.forget_searches": ("issuance.forget_searches", 3600, "default"),
     "issuance.housekeeping": ("issuance.housekeeping", 3600, "default"),

@@ -249,7 +249,7 @@ def forget_wake_ups() -> None:
     root = _running["root"]
     assert isinstance(root, Path)
     with contextlib.closing(redis.Redis.from_url(_redis(root).url())) as broker:
-        broker.delete("default", "pki", "unacked", "unacked_index")
+        broker.delete("default", "pki", "suppliers", "unacked", "unacked_index")
 
 
 def nobody_works() -> bool:

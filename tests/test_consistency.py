@@ -94,7 +94,7 @@ def test_every_entry_of_the_schedule_can_run(entry: str, tasks: dict[str, object
     assert task in tasks, f"{task} is no registered task"
     inspect.signature(tasks[task].run).bind()  # type: ignore[attr-defined]
     assert 0 < seconds <= 3600, "it is counted from a start of beat, which may come each day"
-    assert queue in ("default", "pki")
+    assert queue in ("default", "pki", "suppliers")
 
 
 def enqueued() -> Iterator[tuple[str, str, set[str]]]:

@@ -10,16 +10,16 @@ from django.db import transaction
 from siths_portal.lib.processes import jobs
 from tests.conftest import flush_database
 
-QUEUES = ("default", "pki")
+QUEUES = ("default", "pki", "suppliers")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_queues_are_emptied_with_the_tables() -> None:
     with contextlib.closing(redis.Redis.from_url(settings.REDIS_URL)) as broker:
-        assert [broker.llen(queue) for queue in QUEUES] == [0, 0]
+        assert [broker.llen(queue) for queue in QUEUES] == [0, 0, 0]
         with transaction.atomic():
             for queue in QUEUES:
                 jobs.enqueue("audit.seal", queue=queue)
-        assert [broker.llen(queue) for queue in QUEUES] == [1, 1]
+        assert [broker.llen(queue) for queue in QUEUES] == [1, 1, 1]
         flush_database()
-        assert [broker.llen(queue) for queue in QUEUES] == [0, 0]
+        assert [broker.llen(queue) for queue in QUEUES] == [0, 0, 0]

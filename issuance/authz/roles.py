@@ -64,6 +64,7 @@ class Action(StrEnum):
     DECIDE_PKI = "decide_pki"
     CHANGE_CA_STATE = "change_ca_state"
     MASS_REVOKE = "mass_revoke"
+    OPERATE_SUPPLIERS = "operate_suppliers"
     SUPPLY = "supply"
     READ_SUPPLIED = "read_supplied"
 
@@ -137,7 +138,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
         Action.CREATE_ORGANISATION,
         Action.REGISTER_MIGRATED_CARD,
     },
-    Role.PKI_OPERATOR: _OPERATING_PKI,
+    Role.PKI_OPERATOR: _OPERATING_PKI | {Action.OPERATE_SUPPLIERS},
     Role.FINANCE_ADMIN: frozenset({Action.VIEW_INVOICE, Action.CORRECT_INVOICE_SERIES, Action.MANAGE_BILLING}),
     Role.GLOBAL_REVOKER: _VIEWING | _REVOKING | _EXTENDED,
     Role.GLOBAL_READER: _VIEWING | _CONFIGURATION | _EXTENDED | {Action.VIEW_RECEIPT, Action.VIEW_INVOICE},

@@ -23,6 +23,7 @@ from issuance.roles.models.qualifications import Qualification
 from issuance.roles.models.role_requests import RoleRequest, RoleRequestState
 from issuance.search.models import Search
 from issuance.suppliers.models import SupplierChange, SupplierEvent
+from issuance.suppliers.push.models import PushAnswer, PushAttempt, PushDelivery, SupplierConnection
 
 __all__ = [
     "Article",
@@ -60,6 +61,9 @@ __all__ = [
     "Photo",
     "Post",
     "PreparedReceipt",
+    "PushAnswer",
+    "PushAttempt",
+    "PushDelivery",
     "Qualification",
     "Receipt",
     "ReceiptText",
@@ -70,5 +74,6 @@ __all__ = [
     "SetupImport",
     "SubscriptionFee",
     "SupplierChange",
+    "SupplierConnection",
     "SupplierEvent",
 ]

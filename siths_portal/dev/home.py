@@ -148,6 +148,7 @@ class House:
             "OIDC_CLIENT_KEY_FILE": str(self.var / "secrets" / "oidc_client_key"),
             "ACCESS_POINT_BACKEND": "billing.delivery.adapters.rest.RestAccessPoint",
             "SUPPLIERS_FILE": str(self.var / "tls" / "clients.yaml"),
+            "SUPPLIER_PUSH_HOSTS": f"localhost:{self.port('supplier')}",
         }
 
     def command_env(self) -> dict[str, str]:

@@ -108,6 +108,7 @@ def application_programs(house: House) -> list[Program]:
         *_status_programs(house),
         _site(house, "api"),
         _worker(house, "worker"),
+        _worker(house, "suppliers-worker", SUPPLIER_PUSH_FOLDER=str(house.var / "push")),
         _worker(house, "pki-worker", WORKER_HEALTH_BIND=f"127.0.0.1:{house.port('pki-worker')}"),
         Program(
             "directory",
@@ -146,11 +147,17 @@ def application_programs(house: House) -> list[Program]:
 
 
 def outer_programs(house: House) -> list[Program]:
-    """Returns the programs with certificates of the Function CA: the TLS reverse proxy, and the card supplier as its client."""
-    api_port = house.port("api")
+    """Returns the programs with certificates of the Function CA: the TLS reverse proxy, and the card suppliers, its clients."""
+    api_port, push_port = house.port("api"), house.port("supplier")
     return [
         _nginx(house, "nginx", "nginx", lambda: accepts(api_port), SITHS_TLS=files_fingerprint(house.var / "tls")),
         Program("supplier", [str(house.python), "manage.py", "supplier_simulator", "--interval", "2"], env=OUTSIDE),
+        Program(
+            "push-supplier",
+            [str(house.python), "manage.py", "supplier_simulator", "--interval", "2", "--push", f"127.0.0.1:{push_port}",
+             "--folder", str(house.var / "simulators" / "push-supplier")],
+            lambda: accepts(push_port), env=OUTSIDE,
+        ),
     ]  # fmt: skip
 
 

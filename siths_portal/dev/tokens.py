@@ -28,7 +28,7 @@ slots.removable = false
 """
 
 # Folders that no other user of the machine may read. The last three contain demo people, and folder names are card serials.
-PRIVATE_FOLDERS = ("secrets", "tokens", "log", "simulators", "demo")
+PRIVATE_FOLDERS = ("secrets", "tokens", "push", "log", "simulators", "demo")
 
 
 def write_private(path: Path, text: str) -> None:

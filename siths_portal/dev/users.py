@@ -27,21 +27,22 @@ WORKERS = "siths-workers"
 STATUS = "siths-status"
 QUEUE = "siths-queue"
 PORTAL, API, PKI, WORKER = "siths-portal", "siths-api", "siths-pki", "siths-worker"
+SUPPLIERS = "siths-suppliers"
 OCSPD, SIMULATORS, REDIS = "siths-ocspd", "siths-simulators", "siths-redis"
 
 GROUPS = (GROUP, WORKERS, STATUS, QUEUE)
 USERS: dict[str, tuple[str, ...]] = {
     PORTAL: (QUEUE,), API: (QUEUE,), PKI: (WORKERS, STATUS, QUEUE), WORKER: (WORKERS, STATUS, QUEUE), OCSPD: (STATUS,),
-    SIMULATORS: (), REDIS: (QUEUE,),
+    SUPPLIERS: (WORKERS, QUEUE), SIMULATORS: (), REDIS: (QUEUE,),
 }  # fmt: skip
 """Each user's groups in addition to its primary group GROUP."""
 
 OF_PROGRAM = {process.name: process.user for process in PROCESSES} | {
     "redis": REDIS,
-    **dict.fromkeys(("access-point", "directory", "mail", "idp", "eid-app", "supplier"), SIMULATORS),
+    **dict.fromkeys(("access-point", "directory", "mail", "idp", "eid-app", "supplier", "push-supplier"), SIMULATORS),
     **dict.fromkeys(("people-front", "status-front", "nginx"), PROXY_USER),
 }
-DATABASE_ROLES = ((PORTAL, APP_ROLE), (API, API_ROLE), (PKI, PKI_ROLE), (WORKER, WORKER_ROLE))
+DATABASE_ROLES = ((PORTAL, APP_ROLE), (API, API_ROLE), (PKI, PKI_ROLE), (WORKER, WORKER_ROLE), (SUPPLIERS, WORKER_ROLE))
 """The only database role as which a user may connect."""
 READERS = {secret: process.user for process in PROCESSES for secret in process.secrets}
 """The only user that reads each file in `var/secrets/`. Files that are not here are root's."""
@@ -66,6 +67,7 @@ PLACES = (
     Place("secrets", "root", GROUP, 0o710, 0o600, whole=False),
     *(Place(f"secrets/{secret}", user, GROUP, 0, 0o600) for secret, user in READERS.items()),
     Place("tokens", PKI, GROUP, 0o700, 0o600),
+    Place("push", SUPPLIERS, GROUP, 0o700, 0o600),
     Place("ceremony", PKI, GROUP, 0o2750, 0o640),
     Place("audit", PKI, WORKERS, 0o2770, 0o660),
     Place("status", PKI, WORKERS, 0o2775, 0o664),

@@ -30,7 +30,7 @@ from siths_portal.simulators.supplier_client import Api, Refused, Unreachable
 # SEIS cardNumber (SS 61 43 32), as in the certificates of SITHS cards.
 CARD_NUMBER = x509.ObjectIdentifier("1.2.752.34.2.1")
 PUK_ATTEMPTS = 2
-_FINAL = ("sent", "stopped")
+FINAL = ("sent", "stopped")
 
 Report = Callable[[str], None]
 
@@ -141,10 +141,10 @@ class Supplier:
         queued: list[str] = []
         new: list[str] = []
         read = True
-        unfinished = [job.order_id for job in self.records.all() if job.step not in _FINAL]
+        unfinished = [job.order_id for job in self.records.all() if job.step not in FINAL]
         try:
             self._follow_changes()
-            queued += [order["id"] for order in self.api.orders("queued")]
+            queued += self._queued()
             new += [order_id for order_id in queued if self._is_new(order_id)]
         except (Refused, Unreachable) as failure:
             self.report(f"orders not read: {failure}")
@@ -156,6 +156,10 @@ class Supplier:
             return self._guarded(only)
         results = [self._guarded(order_id) for order_id in [*unfinished, *new]]
         return all(results) and read
+
+    def _queued(self) -> list[str]:
+        """Returns the ids of the orders that wait for the supplier."""
+        return [order["id"] for order in self.api.orders("queued")]
 
     def _is_new(self, order_id: str) -> bool:
         """Returns whether a queued order is to be taken: a new one, or one whose card came back and is made again."""
@@ -176,15 +180,18 @@ class Supplier:
                 raise
             changes = list(self.api.changes(0))  # the portal's database is a new one
         for change in changes:
-            job = self.records.find(change["order"]) if change["order"] else None
-            concerned = job is not None and job.step not in _FINAL and change["item"] in (None, job.item)
-            if job is not None and concerned and change["kind"] in ("cancelled", "revoked"):
-                if change["kind"] == "cancelled":
-                    job.step, job.stopped_by = "stopped", change["reason"]
-                job.revoked = change["kind"] == "revoked"
-                self.records.save(job)
-            self.report(f"change {change['number']}: {change['kind']} {change['order'] or change['customisation']}")
+            self._follow(change)
             self.records.followed(change["number"])
+
+    def _follow(self, change: dict[str, Any]) -> None:
+        job = self.records.find(change["order"]) if change["order"] else None
+        concerned = job is not None and job.step not in FINAL and change["item"] in (None, job.item)
+        if job is not None and concerned and change["kind"] in ("cancelled", "revoked"):
+            if change["kind"] == "cancelled":
+                job.step, job.stopped_by = "stopped", change["reason"]
+            job.revoked = change["kind"] == "revoked"
+            self.records.save(job)
+        self.report(f"change {change['number']}: {change['kind']} {change['order'] or change['customisation']}")
 
     def _guarded(self, order_id: str) -> bool:
         """Continues one order as far as possible. Returns whether it is sent."""
@@ -229,11 +236,15 @@ class Supplier:
         return path if alone else f"items/{job.item}/{path}"
 
     def _accept(self, job: Job) -> None:
-        order = self._post(job, "accept", "accept", dict).body
+        order = self._accepted_order(job)
         job.registered_mail = bool(order["article"]["registered_mail"])
         job.several = order["item_count"] > 1
         job.keys = "ec-p256" if order["article"]["number"] in self.p256_articles else "rsa-2048"
         job.step = "accepted"
+
+    def _accepted_order(self, job: Job) -> dict[str, Any]:
+        """Accepts the order and returns it."""
+        return cast(dict[str, Any], self._post(job, "accept", "accept", dict).body)
 
     def _make_card(self, job: Job) -> None:
         order = self.api.get(f"orders/{job.order_id}").body  # the print data and the delivery address, which are not stored here

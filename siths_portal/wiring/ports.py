@@ -20,6 +20,7 @@ from issuance.people.adapters.directory_file import FilesOfTheCatalogue
 from issuance.people.ports import PersonRegister, StaffDirectory
 from issuance.people.ports_files import DirectoryFiles
 from issuance.roles.services.subjects import Holders, Subjects
+from issuance.suppliers.push.ports import Channel
 from pki.audit.keys import TokenAuditKeys
 from pki.ocsp import status as pki_status
 from pki.ports import IssuanceCheck
@@ -71,6 +72,7 @@ def connect() -> None:
     ports.connect(InvoiceReadiness, OwnInvoicing())
     ports.connect(Mailer, SmtpMailer())
     ports.connect(AccessPoint, import_string(settings.ACCESS_POINT_BACKEND)())
+    ports.connect(Channel, import_string(settings.SUPPLIER_CHANNEL_BACKEND)())
     ports.connect(ArticlePrices, OwnPrices())
     ports.connect(CertificateStatusChecker, OwnAuthorities())
     ports.connect(SubjectDirectory, Holders() if settings.FACE == "minasidor" else Subjects())

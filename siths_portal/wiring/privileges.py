@@ -86,6 +86,11 @@ TABLES: Mapping[str, Rights] = {
     "issuance_supplierevent": READ | {API: "SIUD", WORKER: "SIUD"},
     # Changes that suppliers read, inserted by the process that makes the change.
     "issuance_supplierchange": READ | {PORTAL: "SI", API: "SI", WORKER: "SI"},
+    # The outbox of suppliers that are pushed to, and the connections with all suppliers.
+    "issuance_pushdelivery": READ | {PORTAL: "SIU(state attempts next_at settled_at reason)", API: "SI", WORKER: "SIU"},
+    "issuance_pushattempt": READ | {WORKER: "SI"},
+    "issuance_pushanswer": READ | {WORKER: "SI"},
+    "issuance_supplierconnection": READ | {PORTAL: "SIU(paused_at paused_by_ref)", API: "SIU(heard_at)", WORKER: "SIU"},
     "issuance_cardcustomisation": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(logotype_id verified_at verified_by_ref)"},
     "issuance_document": _EVENTS,
     # Updates from the person register when the API reads an address.

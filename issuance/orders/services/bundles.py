@@ -18,7 +18,7 @@ from issuance.offices.models import Office
 from issuance.orders.domain import items, rules
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
-from issuance.orders.services import order_checks, progress
+from issuance.orders.services import order_checks, progress, queueing
 from issuance.organisations.models import Organisation
 from issuance.organisations.services.holding import hold_organisations
 from issuance.records.services import steps
@@ -123,6 +123,7 @@ def _place(actor: Actor, bundle: Bundle, idempotency_key: str) -> CardOrder:
         for number, carrier in enumerate(carriers, start=1)
     ]
     steps.begin(made, "ordered", actor_ref=actor.ref, facts=progress.item_facts)
+    queueing.queued(order)
     return order
 
 

@@ -20,7 +20,7 @@ from issuance.carriers.models import Carrier, Eid
 from issuance.orders.domain import items, rules
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
-from issuance.orders.services import order_checks, progress, withdrawing
+from issuance.orders.services import order_checks, progress, queueing, withdrawing
 from issuance.organisations.services.holding import hold_organisations
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
@@ -163,6 +163,7 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     item = OrderItem(order=order, number=1, kind=items.CARD.code, carrier=carrier, eid=eid, state=items.ItemState.WAITING.value)
     steps.begin([item], "ordered", actor_ref=actor.ref, facts=progress.item_facts(item))
     PersonScope.objects.refresh([post.person_id])
+    queueing.queued(order)
     request.placed(order)
     return order
 

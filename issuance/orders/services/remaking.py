@@ -16,7 +16,7 @@ from issuance.orders.domain import rules
 from issuance.orders.domain.items import Fault, ItemAction, ItemState
 from issuance.orders.domain.order_states import OrderAction
 from issuance.orders.models.orders import CardOrder, OrderItem
-from issuance.orders.services import order_checks, progress
+from issuance.orders.services import order_checks, progress, queueing
 from issuance.orders.services.ordering import eid_of_post, order_right
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
@@ -98,6 +98,7 @@ def _queue_again(actor: Actor, seen: CardOrder, number: int, post_id: UUID, faul
         return known
     facts = {"item": number, "reason": RETURNED, "fault": fault.value}
     steps.step([order], OrderAction.REMAKE, actor_ref=actor.ref, facts=facts)
+    queueing.queued(order)
     old.order = order
     new = next_number(order)
     return add_successor(old, number=new, actor_ref=actor.ref, reason=RETURNED, fault=fault, post=post)

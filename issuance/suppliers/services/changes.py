@@ -14,6 +14,7 @@ from issuance.orders.domain.order_states import UNDER_WAY
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.suppliers.domain import ChangeKind, ChangeReason
 from issuance.suppliers.models import SupplierChange
+from issuance.suppliers.push.services import outbox
 from siths_portal.lib import clock
 
 _BATCH = 500
@@ -31,11 +32,11 @@ class Subject:
 
 
 def record_change(kind: ChangeKind, subjects: Iterable[Subject]) -> None:
-    """Inserts a change of `kind` for each subject that has a supplier, in the caller's transaction. Runs one statement for every
-    500.
+    """Inserts a change of `kind` for each subject that has a supplier, in the caller's transaction, and queues it for
+    suppliers that are pushed to. Runs one statement for every 500.
     """
     now = clock.now()
-    SupplierChange.objects.bulk_create(
+    recorded = SupplierChange.objects.bulk_create(
         [
             SupplierChange(
                 supplier_ref=subject.supplier_ref,
@@ -51,6 +52,7 @@ def record_change(kind: ChangeKind, subjects: Iterable[Subject]) -> None:
         ],
         batch_size=_BATCH,
     )
+    outbox.add_changes(recorded)
 
 
 def record_withdrawal(orders: Sequence[CardOrder], by_revocation: bool) -> None:

@@ -126,11 +126,22 @@ def certificate_ids(*, client_ref: str, order_id: UUID, item: int | None = None)
     return dict(CarrierCertificate.objects.filter(carrier=carrier_id).values_list("profile", "certificate_id"))
 
 
+def is_to_be_made(card_order: CardOrder) -> bool:
+    """Returns True until the card is sent or ended, also before the supplier has accepted the order."""
+    return card_order.state == OrderState.QUEUED or is_being_made(card_order)
+
+
 @transaction.atomic(durable=True)
 def accept(*, client_ref: str, order_id: UUID) -> CardOrder:
     """Accepts the supplier's queued order. An accepted order stays as it is. Raises NotFound, Conflict if the order was
     withdrawn or its card customisation is not verified.
     """
+    take(client_ref=client_ref, order_id=order_id)
+    return order(client_ref=client_ref, order_id=order_id)
+
+
+def take(*, client_ref: str, order_id: UUID) -> None:
+    """Does the same as `accept` in the caller's transaction."""
     actor = client(client_ref)
     locked = CardOrder.objects.select_for_update(of=("self",), no_key=True).select_related("customisation")
     row = policy.get(actor, Action.SUPPLY, locked, order_id)
@@ -139,7 +150,6 @@ def accept(*, client_ref: str, order_id: UUID) -> CardOrder:
         raise Conflict("customisation-not-verified", "Kortanpassningen väntar på verifiering. Hämta beställningen senare.")
     if row.state == OrderState.QUEUED:
         steps.step([row], OrderAction.ACCEPT, actor_ref=actor.ref, accepted_at=clock.now())
-    return order(client_ref=client_ref, order_id=order_id)
 
 
 def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
@@ -155,10 +165,16 @@ def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
     require_accepted(found)
     if not is_being_made(found):
         raise Conflict("order-closed", "Adressen lämnas bara ut medan kortet är under tillverkning.")
-    if found.person is not None:
-        return _to_person(actor, found, found.person)
-    _record_address(actor, found)
-    return _to_office(found)
+    return delivery_of(client_ref=client_ref, order=found)
+
+
+def delivery_of(*, client_ref: str, order: CardOrder) -> Delivery:
+    """Reads recipient and address of an order whose cards are to be made, as `delivery` does, with the same event and errors."""
+    actor = client(client_ref)
+    if order.person is not None:
+        return _to_person(actor, order, order.person)
+    _record_address(actor, order)
+    return _to_office(order)
 
 
 def _to_office(found: CardOrder) -> Delivery:

@@ -121,6 +121,10 @@ PROCESSES = (
         counts=True, connections=8,
     ),
     Process(
+        "suppliers-worker", _worker("suppliers", "-P", "threads", "-c", "2"), role="worker", user="siths-suppliers",
+        secrets=("secret_key_suppliers",), folders=("push",), queue="suppliers", connections=4,
+    ),
+    Process(
         "beat", (*_CELERY, "beat", "--loglevel", "WARNING"), role="worker", user="siths-worker", secrets=("secret_key_worker",),
         connections=1,
     ),

@@ -71,6 +71,8 @@ MATRIX = {
     Action.DECIDE_PKI: "-Y-----------",
     Action.CHANGE_CA_STATE: "-Y-----------",
     Action.MASS_REVOKE: "-Y-----------",
+    # Deliveries to suppliers are operation, and hold no personal data that an operator reads.
+    Action.OPERATE_SUPPLIERS: "-Y-----------",
     Action.EXPIRE: "-------------",
     Action.SUPPLY: "-------------",
     Action.READ_SUPPLIED: "-------------",

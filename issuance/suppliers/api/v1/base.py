@@ -6,7 +6,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from issuance.suppliers.api.v1 import problems
-from siths_portal.lib.rest.json_views import JsonView
+from issuance.suppliers.push.services import connections
+from siths_portal.lib.rest.json_views import JsonView, client_ref
 from siths_portal.lib.rest.throttles import ClientThrottle
 
 
@@ -25,3 +26,8 @@ class SupplierView(JsonView):
     throttle_classes = [ClientThrottle]
     problem_texts = problems.TEXTS
     rate_setting = "SUPPLIER_API_CALLS_PER_MINUTE"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Admits the call, and notes that the supplier was heard."""
+        super().initial(request, *args, **kwargs)
+        connections.heard(client_ref(request))

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from issuance.orders.domain.order_states import OrderState
 from issuance.suppliers import queries as supplier_orders
-from issuance.suppliers.api.v1 import answers, problems
+from issuance.suppliers.api.v1 import answers, details, problems
 from issuance.suppliers.api.v1 import serializers as forms
 from issuance.suppliers.api.v1.base import SupplierView
 from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
@@ -81,16 +81,11 @@ class Order(SupplierView):
         """
         caller = client_ref(request)
         order = supplier_intake.order(client_ref=caller, order_id=order_id)
-        data = dict(forms.OrderSerializer(order).data) | {"print": None, "delivery": None, "id_administrator": None}
-        if supplier_intake.is_being_made(order):
-            delivery = supplier_intake.delivery(client_ref=caller, order_id=order_id)
-            officer = supplier_orders.id_administrator(client_ref=caller, order=order)
-            data |= {
-                "print": forms.PrintSerializer(supplier_intake.printed(order)).data,
-                "delivery": forms.DeliverySerializer(delivery).data,
-            }
-            data |= {"id_administrator": forms.IdAdministratorSerializer(officer).data if officer else None}
-        return tagged(request, data)
+        if not supplier_intake.is_being_made(order):
+            return tagged(request, details.closed(order))
+        delivery = supplier_intake.delivery(client_ref=caller, order_id=order_id)
+        officer = supplier_orders.id_administrator(client_ref=caller, order=order)
+        return tagged(request, details.opened(order, delivery, officer))
 
 
 class Acceptance(SupplierView):
