@@ -52,7 +52,9 @@ from tests.access.targets import (
     running_mass,
     setup_import,
     setup_table,
+    stopped_delivery,
     subscriber,
+    supplier,
     transaction,
 )
 
@@ -506,4 +508,21 @@ ROWS: list[Row] = [
     Row("pki_mass_start", "POST", Action.MASS_REVOKE, mass, ok=302, nowhere=True, unseen=403),
     Row("pki_mass_stop", "GET", Action.MASS_REVOKE, running_mass, nowhere=True, unseen=403),
     Row("pki_mass_stop", "POST", Action.MASS_REVOKE, running_mass, ok=422, nowhere=True, unseen=403),
+    # card suppliers
+    Row("suppliers", "GET", Action.OPERATE_SUPPLIERS),
+    Row("supplier", "GET", Action.OPERATE_SUPPLIERS, supplier, nowhere=True, unseen=403),
+    Row("supplier", "POST", Action.OPERATE_SUPPLIERS, supplier, ok=302, nowhere=True, unseen=403),
+    Row(
+        "supplier",
+        "POST",
+        Action.OPERATE_SUPPLIERS,
+        supplier,
+        ok=302,
+        data={"pausa": "1"},
+        nowhere=True,
+        unseen=403,
+        case="pause",
+    ),
+    Row("supplier_delivery", "GET", Action.OPERATE_SUPPLIERS, stopped_delivery, nowhere=True, unseen=403),
+    Row("supplier_delivery", "POST", Action.OPERATE_SUPPLIERS, stopped_delivery, ok=302, nowhere=True, unseen=403),
 ]

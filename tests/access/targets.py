@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from django.db.models import Q
 
+from authn.models import ServiceClient
 from billing.credit.models import CreditRequest, CreditRequestLine, Treatment
 from billing.customers.models import CustomerImport
 from billing.invoices.models import InvoiceLine
@@ -22,10 +23,12 @@ from issuance.offices.models import Office
 from issuance.operators.models import CertificateSearch, MassTrial
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.eid_orders import EidOrder
+from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.people.models.photos import Photo
 from issuance.search.models import Search
+from issuance.suppliers.push.models import PushDelivery
 from pki.approvals import dual_control
 from pki.mass_revocation import lifecycle
 from pki.models import ApprovalAction, Decision, MassRevocation
@@ -431,3 +434,27 @@ def generic_customisation(access: AccessWorld, who: Who, relation: str) -> tuple
 def article(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """An article, by its code."""
     return ("999999" if relation == "unknown" else "631-REK",)
+
+
+def supplier(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A supplier that is pushed to."""
+    if relation == "unknown":
+        return ("nobody-at-all",)
+    push = {"url": "https://kort.example", "keys": []}
+    client, _new = ServiceClient.objects.get_or_create(
+        client_ref="pushed", defaults={"kind": "supplier", "name": "Byrån", "push": push}
+    )
+    return (client.client_ref,)
+
+
+def stopped_delivery(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A delivery that a supplier refused, with its supplier."""
+    (client_ref,) = supplier(access, who, "inside")
+    if relation == "unknown":
+        return (client_ref, UUID(int=1))
+    order = CardOrder.objects.order_by("pk").first()
+    delivery, _new = PushDelivery.objects.get_or_create(
+        order=order,
+        defaults={"supplier_ref": client_ref, "state": "dead", "queued_at": clock.now(), "settled_at": clock.now()},
+    )
+    return (client_ref, delivery.pk)

@@ -101,6 +101,25 @@ SEARCH = Section("search", Action.VIEW)
 ADMINISTRATION = Section("administration", Action.VIEW_CONFIGURATION, first_crumb=gettext_lazy("Administrera"))
 """Administrera: areas, organisations and their configuration."""
 
+PKI = Section(
+    "pki_authorities",
+    Action.VIEW_PKI,
+    everywhere=True,  # CAs and suppliers belong to no organisation
+    menu=(
+        MenuEntry("authorities", "pki_authorities", gettext_lazy("Utfärdare")),
+        MenuEntry("keys", "pki_keys", gettext_lazy("Nycklar")),
+        MenuEntry("certificates", "pki_certificates", gettext_lazy("Certifikat")),
+        MenuEntry("mass", "pki_mass_revocations", gettext_lazy("Masspärr")),
+        MenuEntry("approvals", "pki_approvals", gettext_lazy("Ärenden")),
+        MenuEntry("ceremonies", "pki_ceremonies", gettext_lazy("Ceremonier")),
+        MenuEntry("imports", "pki_imports", gettext_lazy("Importer")),
+        MenuEntry("suppliers", "suppliers", gettext_lazy("Kortleverantörer")),
+        MenuEntry("status", "pki_status", gettext_lazy("Status")),
+        MenuEntry("health", "pki_health", gettext_lazy("Driftläge")),
+    ),
+)
+"""PKI: the operators' pages, of CAs and of card suppliers."""
+
 
 def actor_of(request: HttpRequest) -> Actor:
     """Returns the actor of the request."""
