@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from pki import service as pki
 from siths_portal.demo import holder, ordering, portraits, receipts
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.clerk import CardRequest, Clerk
+from siths_portal.demo.logotypes import PUSHED_SUPPLIER
 
 SUPPLIER_SECONDS = 120
 
@@ -37,11 +39,15 @@ class Issued:
 
 @dataclass
 class CardLine:
-    """The steps of one card's life and their results. `folder` is the folder of its certificates, below the artefacts' folder."""
+    """The steps of one card's life and their results. `folder` is the folder of its certificates, below the artefacts' folder.
+
+    `place` is the HSA-id of the organisation to look in first.
+    """
 
     artefacts: Artefacts
     article: str
     folder: str
+    place: str = ""
     clerk: Clerk = field(default_factory=Clerk)
     code: str = field(default_factory=holder.new_code, repr=False)
     issued: list[Issued] = field(default_factory=list)
@@ -70,7 +76,7 @@ class CardLine:
 
     def log_in(self) -> None:
         """Finds a person without a card. The person's ID administrator logs in as one of the provider's test persons."""
-        self.found = ordering.find_case(self.article)
+        self.found = ordering.find_case(self.article, first=self.place)
         self.clerk.log_in(self.case.clerk.name, self.case.clerk.hsa_id)
 
     def order(self) -> None:
@@ -81,7 +87,10 @@ class CardLine:
         self.order_id = ordering.order_of(self.case.holder).id
 
     def supply(self) -> None:
-        """The supplier, a separate process, pulls the order over mTLS and reports the card sent."""
+        """The supplier, a separate process, gets the order over mTLS and reports the card sent."""
+        if self.card_order.supplier_ref == PUSHED_SUPPLIER:
+            self._await_pushed()
+            return
         order_id = str(self.card_order.id)
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "supplier_simulator", "--once", "--order", order_id]
         if user := os.environ.get("SITHS_SIMULATORS_USER"):  # so that the simulators can read the card
@@ -91,6 +100,14 @@ class CardLine:
         )
         if done.returncode or self.card_order.state != OrderState.SENT:
             raise LineFault(f"the supplier did not finish: {(done.stderr or done.stdout).strip()[-400:]}")
+
+    def _await_pushed(self) -> None:
+        """Waits for the running supplier, which the portal calls. Raises LineFault."""
+        deadline = time.monotonic() + SUPPLIER_SECONDS
+        while self.card_order.state != OrderState.SENT:
+            if time.monotonic() > deadline:
+                raise LineFault(f"the supplier that is pushed to did not finish: the order is {self.card_order.state}")
+            time.sleep(0.1)
 
     def collect_certificates(self) -> None:
         """Writes the four certificates, the root and the issuing CAs as PEM files. Raises LineFault."""

@@ -26,7 +26,6 @@ from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services.actors import actor_of_person
 from issuance.suppliers.domain import Produced, Sent
 from issuance.suppliers.services import supplier_events, supplier_intake
-from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.demo.places import PLACES, Place
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
@@ -103,11 +102,11 @@ def _card_of_the_month(month: Month, number: int, place: Place) -> bool:
     order = CardOrder.objects.filter(idempotency_key=key).first()
     if order is None:
         order = _order(place, number, key, ordered_at)
-    if order is None or order.supplier_ref != SUPPLIER:
+    if order is None:
         return False
     serial = f"9752{month.first_day:%Y%m}{number:09}"
     steps: list[tuple[OrderState, dt.timedelta, Callable[[], object]]] = [
-        (OrderState.QUEUED, HOUR, lambda: supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)),
+        (OrderState.QUEUED, HOUR, lambda: supplier_intake.accept(client_ref=order.supplier_ref, order_id=order.id)),
         (OrderState.ACCEPTED, DAY, lambda: _bind(order, serial)),
         (OrderState.IN_PRODUCTION, DAY + HOUR, lambda: _report(order, Produced(serial[-10:], no_puk=True))),
         (OrderState.PRODUCED, 2 * DAY, lambda: _report(order, _dispatch(order, number))),
@@ -161,12 +160,12 @@ def without_card(posts: QuerySet[Post]) -> QuerySet[Post]:
 
 def _bind(order: CardOrder, serial: str) -> None:
     migration.bind_externally_certified_card(
-        client_ref=SUPPLIER, order_id=order.id, card_serial=serial, certificate_serials=new_serials(), ca=BULK_CA
+        client_ref=order.supplier_ref, order_id=order.id, card_serial=serial, certificate_serials=new_serials(), ca=BULK_CA
     )
 
 
 def _report(order: CardOrder, event: Produced | Sent) -> None:
-    supplier_events.register_event(client_ref=SUPPLIER, order_id=order.id, event=event)
+    supplier_events.register_event(client_ref=order.supplier_ref, order_id=order.id, event=event)
 
 
 def _dispatch(order: CardOrder, number: int) -> Sent:

@@ -9,6 +9,7 @@ from issuance.customisations.models import CardCustomisation
 from issuance.suppliers.services import supplier_intake
 
 SUPPLIER = "kortleverantor-1"
+PUSHED_SUPPLIER = "kortleverantor-2"
 _COLOURS = ("#0b5c8a", "#7a2e5d", "#2f6b3a", "#8a4b0b")
 _WIDTH, _HEIGHT = 720, 240
 

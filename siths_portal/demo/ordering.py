@@ -48,13 +48,13 @@ class Case:
     office: Office
 
 
-def find_case(article: str = ARTICLE) -> Case:
+def find_case(article: str = ARTICLE, *, first: str = "") -> Case:
     """Returns a person without a live card who may get the article, and an ID administrator of the person's organisation.
 
-    Raises NobodyLeft if there is no such person.
+    Looks first in the organisation with the HSA-id `first`. Raises NobodyLeft if there is no such person.
     """
-    grants = RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR.value, valid_to=None).order_by("id")
-    for grant in grants:
+    grants = RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR.value, valid_to=None).select_related("organisation")
+    for grant in sorted(grants.order_by("id"), key=lambda each: each.organisation is None or each.organisation.hsa_id != first):
         actor = actor_of_person(grant.person_id)
         post = _candidate(actor, article)
         if post is None:

@@ -21,7 +21,7 @@ from issuance.organisations.models import IssuingArea, Organisation
 from issuance.organisations.services.areas import create_area
 from issuance.organisations.services.organisations import create_organisation
 from issuance.receipt_texts.services import set_receipt_text
-from siths_portal.demo.logotypes import SUPPLIER, put_logotype
+from siths_portal.demo.logotypes import PUSHED_SUPPLIER, SUPPLIER, put_logotype
 
 SETUP = system("setup")
 SINCE = dt.date(2020, 1, 1)
@@ -170,6 +170,13 @@ STOCKHOLM = Area(
             share=10,
             parent="TST2321000016-1000",
             offices=("5594135681",),
+            customisation=Customisation(
+                "7837803904",
+                "Nacka närsjukhus",
+                "1550",
+                back_text("Nacka närsjukhus", "Box 5, 123 45 Demostad"),
+                PUSHED_SUPPLIER,
+            ),
             roles=(OFFICER, ADMINISTRATOR),
         ),
     ),
@@ -178,6 +185,9 @@ STOCKHOLM = Area(
         "5594135681": ("Kontor Ek (12)", "Eken", None),
     },
 )
+
+PUSHED_PLACE = "TST2321000016-1010"
+"""The organisation whose supplier is pushed to."""
 
 AREAS = (VASTRA_GOTALAND, STOCKHOLM)
 PLACES = tuple(place for area in AREAS for place in area.places)

@@ -1,6 +1,6 @@
-"""TLS identities from the Function CA: the reverse proxy of the APIs, and their clients, two card suppliers and a service.
+"""TLS identities from the Function CA: the reverse proxy of the APIs, their clients, and a supplier that is pushed to.
 
-One of the suppliers is the simulator. The other has no program: it is the supplier under test of `make sandbox`.
+Two of the suppliers are simulators. The third has no program: it is the supplier under test of `make sandbox`.
 """
 
 import datetime as dt
@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from django.conf import settings
@@ -22,13 +23,18 @@ from django.db import transaction
 from authn import service as authn
 from pki import service as pki
 from pki.clients import grant_client
+from siths_portal.demo.logotypes import PUSHED_SUPPLIER, SUPPLIER
 from siths_portal.lib import clock
 from siths_portal.lib.files.atomic import write_atomically
+from siths_portal.lib.http import webhooks
 
 FUNCTION_CA = "function"
-SUPPLIER_REF = "kortleverantor-1"
+SUPPLIER_REF, PUSHED_REF = SUPPLIER, PUSHED_SUPPLIER
 SANDBOX_REF = "leverantor-under-prov"
 SERVICE_REF = "funktionstjanst-1"
+PORTAL_NAME = "siths-portal"
+"""The common name of the portal's certificate as a client of suppliers."""
+
 SERVICE_NAMES = (f"{SERVICE_REF}.example", f"*.{SERVICE_REF}.example")
 ACTOR_REF = "system:demo"
 VALIDITY = dt.timedelta(days=365)
@@ -70,8 +76,29 @@ class Identity:
         return key.public_key() == certificate.public_key() and certificate.not_valid_after_utc > clock.now() + RENEW_BEFORE
 
 
-def identities() -> tuple[Identity, ...]:
-    """Returns the identities of the TLS proxy, of both suppliers, and of a service that may order function certificates."""
+@dataclass(frozen=True)
+class Identities:
+    """The identities of the TLS proxy, of the supplier that pulls, of the supplier under test, of a service that may order
+    function certificates, of the portal as a client of suppliers, and of the supplier that is pushed to, as a client and as a
+    server.
+    """
+
+    front: Identity
+    supplier: Identity
+    sandbox: Identity
+    service: Identity
+    portal: Identity
+    pushed: Identity
+    pushed_server: Identity
+
+    @property
+    def all(self) -> list[Identity]:
+        """Every identity."""
+        return list(vars(self).values())
+
+
+def identities() -> Identities:
+    """Returns the identities."""
     host = urlsplit(settings.API_BASE_URL).hostname or "localhost"
     front = Identity(
         settings.VAR_DIR / "tls",
@@ -80,17 +107,28 @@ def identities() -> tuple[Identity, ...]:
         {"dNSName": host, "iPAddress": "127.0.0.1"},
     )
     simulators = settings.VAR_DIR / "simulators"
-    return (
+    pushed = _client(simulators / "push-supplier", PUSHED_REF, "Demo Kortfabrik AB")
+    push_host = _push_host().partition(":")[0]
+    server = Identity(pushed.folder, "server", {**pushed.subject, "commonName": push_host}, {"dNSName": push_host})
+    return Identities(
         front,
         _client(simulators / "supplier", SUPPLIER_REF, "Demo Kort AB"),
         sandbox_identity(),
         _client(simulators / "service", SERVICE_REF, "Demo Driftpartner AB"),
+        _client(settings.VAR_DIR / "push", PORTAL_NAME, settings.OPERATOR_NAME),
+        pushed,
+        server,
     )
 
 
 def sandbox_identity() -> Identity:
     """Returns the identity of the supplier under test."""
     return _client(settings.VAR_DIR / "sandbox", SANDBOX_REF, "Leverantör under prov AB")
+
+
+def _push_host() -> str:
+    """Returns `host:port` of the supplier that is pushed to: the first of SUPPLIER_PUSH_HOSTS."""
+    return settings.SUPPLIER_PUSH_HOSTS[0] if settings.SUPPLIER_PUSH_HOSTS else f"localhost:{settings.PORT_BASE + 12}"
 
 
 def _client(folder: Path, ref: str, organisation: str) -> Identity:
@@ -108,13 +146,16 @@ def provide() -> int:
     Returns how many certificates were issued. Raises TlsFault if the pki worker does not issue them in time.
     """
     chain = [x509.load_der_x509_certificate(der) for der in pki.chain(FUNCTION_CA)]
-    front, *clients = identities()
-    missing = [one for one in (front, *clients) if not one.is_good(chain[0])]
+    own = identities()
+    missing = [one for one in own.all if not one.is_good(chain[0])]
     _certify(missing, chain)
+    front = own.front
     bundle = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
     write_atomically(front.folder / "clients-ca.pem", bundle)
     entries = []
-    for one in clients:
+    write_atomically(own.portal.folder / "ca.pem", bundle)
+    keys = _signing_keys(own.portal.folder, own.pushed.folder)
+    for one in (own.supplier, own.sandbox, own.service, own.pushed):
         ref = one.subject["commonName"]
         kind = "service" if ref == SERVICE_REF else "supplier"
         write_atomically(one.folder / "ca.pem", bundle)
@@ -123,7 +164,10 @@ def provide() -> int:
         name = one.subject["organizationName"]
         entry = {"client_ref": ref, "name": name, "kind": kind, "certificates": [{"file": f"{ref}.pem"}]}
         subject = {attribute: value for attribute, value in one.subject.items() if attribute != "commonName"}
-        entries.append(entry | ({"certificate_subject": subject} if kind == "service" else {}))
+        more: dict[str, object] = {"certificate_subject": subject} if kind == "service" else {}
+        if one is own.pushed and settings.SUPPLIER_PUSH_HOSTS:
+            more = {"push": {"url": f"https://{_push_host()}", "keys": [keys]}}
+        entries.append(entry | more)
     file = front.folder / "clients.yaml"
     write_atomically(file, json.dumps({"clients": entries}, ensure_ascii=False, indent=1).encode() + b"\n")
     authn.sync_clients(file)
@@ -132,6 +176,22 @@ def provide() -> int:
         client_ref=SERVICE_REF, ca=FUNCTION_CA, profile="function", rights=rights, names=SERVICE_NAMES, actor_ref=ACTOR_REF
     )
     return len(missing)
+
+
+def _signing_keys(portal: Path, supplier: Path) -> str:
+    """Makes the missing keys that portal and supplier sign their messages with, and gives each the other's public key.
+
+    Returns the supplier's public key.
+    """
+    public = []
+    for folder in (portal, supplier):
+        file = folder / "signing.keys"
+        if not file.exists():
+            text = webhooks.private_key_text(Ed25519PrivateKey.generate())
+            write_atomically(file, text.encode() + b"\n", mode=0o600)
+        public.append(webhooks.public_key_text(webhooks.read_private_keys(file)[0].public_key()))
+    write_atomically(supplier / "portal.keys", public[0].encode() + b"\n")
+    return public[1]
 
 
 def _certify(missing: list[Identity], chain: list[x509.Certificate]) -> None:

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from billing import service as billing
 from billing.records.domain.periods import Month
-from siths_portal.demo import log_scan, ordering, status_client
+from siths_portal.demo import log_scan, ordering, places, status_client
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.card_line import CardLine
 from siths_portal.demo.clerk import Clerk
@@ -39,7 +39,7 @@ class Walk:
 
     def __post_init__(self) -> None:
         self.card = CardLine(self.artefacts, ordering.ARTICLE, "certificates")
-        self.p256 = CardLine(self.artefacts, ordering.ARTICLE_P256, "certificates-p256")
+        self.p256 = CardLine(self.artefacts, ordering.ARTICLE_P256, "certificates-p256", places.PUSHED_PLACE)
         self.invoices = MonthOfInvoices(self.artefacts, self.month)
 
     def run(self) -> None:
@@ -106,7 +106,7 @@ class Walk:
         self.p256.order()
 
     def supply_p256(self) -> None:
-        """The supplier makes the card; its four certificates have P-256 keys."""
+        """The supplier, which the portal calls, makes the card; its four certificates have P-256 keys."""
         self.p256.supply()
         self.p256.collect_certificates()
         keys = [one.certificate.public_key() for one in self.p256.issued]

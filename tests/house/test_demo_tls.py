@@ -36,6 +36,7 @@ def signer(demo_pki) -> Iterator[None]:
 @pytest.fixture
 def var(settings, tmp_path: Path) -> Path:
     settings.VAR_DIR = tmp_path
+    settings.SUPPLIER_PUSH_HOSTS = ["localhost:9012"]
     return tmp_path
 
 
@@ -47,15 +48,19 @@ def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_regis
     from authn.services import clients
     from pki.clients import permissions
     from siths_portal.demo import tls
+    from siths_portal.lib.http import webhooks
 
-    assert tls.provide() == 4
+    assert tls.provide() == 7
     front, supplier, service = var / "tls", var / "simulators" / "supplier", var / "simulators" / "service"
-    sandbox = var / "sandbox"
+    sandbox, push, pushed = var / "sandbox", var / "push", var / "simulators" / "push-supplier"
     for leaf, purpose, anchors in (
         (front / "server.pem", "sslserver", supplier / "ca.pem"),
         (supplier / "client.pem", "sslclient", front / "clients-ca.pem"),
         (sandbox / "client.pem", "sslclient", front / "clients-ca.pem"),
         (service / "client.pem", "sslclient", front / "clients-ca.pem"),
+        (push / "client.pem", "sslclient", pushed / "ca.pem"),
+        (pushed / "server.pem", "sslserver", push / "ca.pem"),
+        (pushed / "client.pem", "sslclient", front / "clients-ca.pem"),
     ):
         command = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", str(anchors), str(leaf)]
         verified = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -73,6 +78,11 @@ def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_regis
         proved = clients.client_of_certificate(client.public_bytes(Encoding.DER))
         assert proved is not None
         assert (proved.client_ref, proved.kind) == known
+    endpoint = clients.push_endpoints()[tls.PUSHED_REF]
+    assert endpoint.url == "https://localhost:9012"
+    own = webhooks.read_private_keys(pushed / "signing.keys")[0].public_key()
+    assert endpoint.keys == (webhooks.public_key_text(own),)
+    assert (push / "signing.keys").stat().st_mode & 0o077 == 0
     (permission,) = permissions.client_permissions()
     assert (permission.client_ref, permission.ca, permission.profile) == (tls.SERVICE_REF, "function", "function")
     assert permission.rights == permissions.RIGHTS
@@ -98,7 +108,7 @@ def test_identities_that_soon_end_are_renewed(signer: None, var: Path, settings)
     before = contents(var)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tls, "RENEW_BEFORE", tls.VALIDITY)
-        assert tls.provide() == 4
+        assert tls.provide() == 7
     changed = {path.name for path, content in contents(var).items() if before[path] != content}
     assert {"server.pem", "client.pem", f"{tls.SUPPLIER_REF}.pem"} <= changed
 
