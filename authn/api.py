@@ -47,7 +47,7 @@ class ClientCertificateAuthentication(BaseAuthentication):
         view = clients.client_of_certificate(certificate.public_bytes(serialization.Encoding.DER))
         if view is None:
             raise AuthenticationFailed
-        return Caller(view.client_ref, view.kind, view.name, view.certificate_subject), certificate
+        return Caller(view.client_ref, view.kind, view.name, view.certificate_subject, view.is_pushed_to), certificate
 
     def authenticate_header(self, request: Request) -> str:
         """Returns the challenge that RFC 9110 section 11.6.1 requires in a 401. The scheme name is our own; TLS has none."""

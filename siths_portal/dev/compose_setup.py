@@ -41,6 +41,7 @@ DEMO_SETTINGS = {
     "STATUS_BASE_URL": address("status", "http"),
     "API_BASE_URL": address("api"),
     "SUPPLIER_API_URL": address("api"),
+    "SUPPLIER_PUSH_HOSTS": "push-supplier:8012",
     "OIDC_ISSUER": address("idp", "http"),
     "OIDC_CLIENT_ID": CLIENT_ID,
     "EID_APP_URL": address("eid-app", "http") + "/",

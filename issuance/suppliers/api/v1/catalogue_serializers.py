@@ -40,7 +40,9 @@ class Me(serializers.Serializer[Any]):
     client_ref = Text(max_length=63, pattern=r"^[a-z0-9][a-z0-9-]*$", help_text="The name by which the supplier is registered.")
     name = Words(max_length=200)
     certificate = ConnectionCertificate()
-    delivery = serializers.ChoiceField(choices=["pull"], help_text="pull: the supplier fetches its orders.")
+    delivery = serializers.ChoiceField(
+        choices=["pull", "push"], help_text="pull: the supplier fetches its orders. push: it also gets them by signed calls."
+    )
     versions = serializers.ListField(
         child=Text(max_length=5, pattern=r"^v[0-9]+$"), max_length=10, help_text="Versions of this API."
     )

@@ -58,7 +58,7 @@ class Me(SupplierView):
                 "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
                 "not_after": certificate.not_valid_after_utc,
             },
-            "delivery": "pull",
+            "delivery": "push" if caller.is_pushed_to else "pull",
             "versions": VERSIONS,
             "limits": {
                 "calls_per_minute": settings.SUPPLIER_API_CALLS_PER_MINUTE,
