@@ -57,7 +57,7 @@ def test_the_file_of_clients_is_one_that_the_portal_loads(tmp_path: Path) -> Non
     assert [certificate.revoked for certificate in entries[1].certificates] == [False, True]
     page = (GUIDE / "clients-file.md").read_text()
     given = {name for entry in yaml.safe_load(sample)["clients"] for name in entry}
-    for field in given | {"file", "thumbprint", "revoked", "certificate_subject", "key_attestation"}:
+    for field in given | {"file", "thumbprint", "revoked", "certificate_subject", "key_attestation", "push"}:
         assert f"| `{field}` |" in page
 
 
