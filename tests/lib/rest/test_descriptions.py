@@ -22,7 +22,8 @@ ERRORS = {
 }  # fmt: skip
 SOURCES = {
     "issuance/suppliers/api/v1": [
-        "issuance/suppliers/api", "issuance/suppliers/domain.py", "issuance/suppliers/queries.py", "issuance/suppliers/services", "siths_portal/lib/rest", "pki/issuing/key_checks.py"
+        "issuance/suppliers/api", "issuance/suppliers/domain.py", "issuance/suppliers/queries.py", "issuance/suppliers/services",
+        "siths_portal/lib/rest", "pki/issuing/key_checks.py"
     ],
     "pki/clients/api/v1": [
         "pki/clients/api", "pki/clients/operations.py", "siths_portal/lib/rest", "pki/issuing/key_checks.py",
