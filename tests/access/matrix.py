@@ -370,6 +370,8 @@ ROWS: list[Row] = [
             ("invoice_run", "GET", invoice_month, 200),
             ("invoice_run", "POST", invoice_month, 302),
             ("invoice_run_customers", "GET", invoice_month, 200),
+            ("invoice_run_sie", "GET", invoice_month, 200),
+            ("invoice_run_csv", "GET", invoice_month, 200),
             ("invoice_draft", "GET", invoice_draft, 200),
             ("invoice_draft", "POST", invoice_draft, 409),  # the run is not open
         )

@@ -1,4 +1,4 @@
-"""Downloads of issued invoices and their lines' events. Each records an event with the actor and the file."""
+"""Downloads of issued invoices, their lines' events and a month's books. Each records an event with the actor and the file."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +8,17 @@ from django.db import transaction
 from billing.documents import pdf, ubl
 from billing.invoices.models import FileFormat, Invoice
 from billing.invoices.queries import invoices
+from billing.invoices.services import exporting
+from billing.records.domain.periods import Month
 from billing.records.models import Event
-from issuance.authz import Actor, policy
+from issuance.authz import Action, Actor, policy
 from siths_portal.lib.clock import STOCKHOLM
 from siths_portal.lib.errors import Conflict
 from siths_portal.lib.files import csv_files
 
 CSV_MEDIA_TYPE = "text/csv; charset=utf-8"
+SIE_MEDIA_TYPE = "application/octet-stream"  # code page 437, which no text type of a browser means
+_MONTH_TYPES = {"sie": SIE_MEDIA_TYPE, "csv": CSV_MEDIA_TYPE}
 _FORMS = {FileFormat.PDF: (pdf.MEDIA_TYPE, "pdf"), FileFormat.PEPPOL: (ubl.MEDIA_TYPE, "xml")}
 _HEADER = ("Fakturanummer", "Rad", "Tidpunkt", "Slag", "Beställnings-id", "Kontor", "Artikelnr", "Antal", "À-pris exkl. moms")
 
@@ -56,6 +60,19 @@ def line_events(*, actor: Actor, number: str, position: int) -> Download:
         content = csv_files.build(_HEADER, (_cells(number, position, row) for row in rows))
         _record(actor, Invoice.objects.get(number=number), {"format": "csv", "line": position})
     return Download(content, CSV_MEDIA_TYPE, f"faktura-{line.number}-rad-{position}.csv")
+
+
+def month_file(*, actor: Actor, month: Month, file_format: str) -> Download:
+    """Returns the vouchers (`sie`) or lines (`csv`) of all invoices and credit notes of a month, and records the event.
+
+    Raises Forbidden for an actor without the right to run months, and NotFound if the month has no issued invoice.
+    """
+    policy.require_global(actor, Action.MANAGE_BILLING)
+    with transaction.atomic(durable=True):
+        name, content = exporting.month_file(month, file_format)
+        facts = {"month": month.code(), "format": file_format}
+        Event.record(actor_ref=actor.ref, action="invoices.exported", subject_type="month", subject_ref=month.code(), facts=facts)
+    return Download(content, _MONTH_TYPES[file_format], name)
 
 
 def _cells(number: str, position: int, row: invoices.LineEventRow) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from billing.documents import seller, sie
 from billing.invoices.models import FileFormat, Invoice, InvoiceFile, InvoiceState
@@ -30,22 +31,25 @@ def export(month: Month, file_format: str, folder: Path) -> list[Path]:
     File names contain invoice numbers or the month, never names. Raises NotFound if the month has no issued invoice, Conflict if
     an invoice lacks its file, and OSError if the folder cannot be written.
     """
-    issued = Invoice.objects.filter(period=month.first_day, state=InvoiceState.ISSUED).select_related("corrects")
-    invoices = issued.order_by("series", "sequence")
-    if not invoices.exists():
+    if file_format in MONTH_FORMATS:
+        name, content = month_file(month, file_format)
+        return [_write(folder / name, content)]
+    _issued(month)
+    return _files(month, FileFormat(file_format), folder)
+
+
+def month_file(month: Month, file_format: str) -> tuple[str, bytes]:
+    """Returns the name and content of the month's file in one of MONTH_FORMATS. Raises NotFound as `export` does."""
+    invoices = _issued(month).select_related("customer", "corrects").prefetch_related("lines")
+    build, suffix = MONTH_FORMATS[file_format]
+    return f"fakturor-{month.code()}.{suffix}", build(invoices)
+
+
+def _issued(month: Month) -> QuerySet[Invoice]:
+    found = Invoice.objects.filter(period=month.first_day, state=InvoiceState.ISSUED).order_by("series", "sequence")
+    if not found.exists():
         raise NotFound("nothing-issued", f"Inga fakturor är utfärdade för {month}.")
-    write: dict[str, Callable[[], list[Path]]] = {
-        "peppol": lambda: _files(month, FileFormat.PEPPOL, folder),
-        "pdf": lambda: _files(month, FileFormat.PDF, folder),
-        "sie": lambda: [
-            _write(
-                folder / f"fakturor-{month.code()}.si",
-                _sie(invoices.select_related("customer", "corrects").prefetch_related("lines")),
-            )
-        ],
-        "csv": lambda: [_write(folder / f"fakturor-{month.code()}.csv", _csv(invoices.prefetch_related("lines")))],
-    }
-    return write[file_format]()
+    return found
 
 
 def _files(month: Month, file_format: FileFormat, folder: Path) -> list[Path]:
@@ -87,3 +91,7 @@ def _csv(invoices: Iterable[Invoice]) -> bytes:
             item = (line.position, line.article_code, line.text, line.period.code(), quantity, line.declaration.unit_name)
             rows.append((*head, *item, line.unit_price, line.vat_rate, net, invoice.content.document_type.value, credited))
     return csv_files.build(_HEADER, rows)
+
+
+MONTH_FORMATS: dict[str, tuple[Callable[[Iterable[Invoice]], bytes], str]] = {"sie": (_sie, "si"), "csv": (_csv, "csv")}
+"""How one file with all invoices of a month is made, and the ending of its name."""

@@ -19,6 +19,7 @@ from authn.web import made_by_the_page, require_recent_login
 from billing.documents.web.counted import CountedList, link_to_counted
 from billing.documents.web.figures import figures as invoice_figures
 from billing.documents.web.lines import LineList, line_groups
+from billing.invoices.services import downloads
 from billing.records.domain.periods import Month
 from billing.records.web.page import actor_of, page
 from billing.runs.models import ItemState
@@ -29,6 +30,7 @@ from billing.runs.web.lists import RunCustomerList, RunList
 from billing.runs.web.repair import customer_url, repair
 from issuance.authz import Action, policy
 from siths_portal.lib.errors import Conflict, DomainError
+from siths_portal.lib.files.downloads import attachment
 
 _AT_ONCE = dt.timedelta(0)
 _HERE = "invoice_runs"
@@ -124,6 +126,13 @@ def _month_page(request: HttpRequest, month: Month, *, refusal: DomainError | No
         **parts.progress(view.progress, month, view),
     }
     return page(request, "billing/runs/month.html", context, here=_HERE, status=409 if refusal else 200)
+
+
+@require_safe
+def invoice_run_file(request: HttpRequest, month: Month, file_format: str) -> HttpResponse:
+    """Returns the month's issued invoices as one file: `sie` for the books, `csv` with every line."""
+    file = downloads.month_file(actor=actor_of(request), month=month, file_format=file_format)
+    return attachment(file.content, media_type=file.media_type, filename=file.filename)
 
 
 @require_safe

@@ -37,6 +37,8 @@ urlpatterns = [
     path("fakturor/lopande/<uuid:party_id>/<uuid:organisation_id>/", running.running_counted, name="invoices_running_counted"),
     path(_RUNS, month.invoice_runs, name="invoice_runs"),
     path(f"{_RUNS}<invoice_month:month>/", month.invoice_run, name="invoice_run"),
+    path(f"{_RUNS}<invoice_month:month>/fakturor.si", month.invoice_run_file, {"file_format": "sie"}, name="invoice_run_sie"),
+    path(f"{_RUNS}<invoice_month:month>/fakturor.csv", month.invoice_run_file, {"file_format": "csv"}, name="invoice_run_csv"),
     path(f"{_RUNS}<invoice_month:month>/kunder/", month.invoice_run_customers, name="invoice_run_customers"),
     path(f"{_RUNS}<invoice_month:month>/<uuid:party_id>/", month.invoice_draft, name="invoice_draft"),
     path(

@@ -11,6 +11,7 @@ from openpyxl import load_workbook
 
 from billing import tasks
 from billing.invoices.models import Invoice
+from billing.records.models import Event
 from billing.runs.models import InvoiceRun, RunState
 from billing.runs.queries import day
 from billing.service import run_month
@@ -83,6 +84,20 @@ def test_from_opening_to_numbers_by_two_people(april, page_world, woken):
     assert "2 fakturor är utfärdade." in text
     assert Invoice.objects.exclude(number=None).count() == 2
     assert "April 2023 Utfärdad 3 2 1 401 160,00" in shown(first, RUNS).replace("\xa0", " ")
+
+
+def test_the_books_of_the_month_are_on_its_page(april):
+    first, _second = april
+    run_month(APRIL, actor_ref="user:test")
+    assert "Till bokföringen" not in shown(first)
+    run_month(APRIL, actor_ref="user:test", issue=True)
+    assert "Hämta verifikationer (SIE 4)" in shown(first)
+    for name, begins in (("fakturor.si", b"#FLAGGA 0\r\n"), ("fakturor.csv", '\ufeff"Fakturanummer";'.encode())):
+        response = first.get(MONTH + name)
+        assert response.content.startswith(begins)
+        assert f'attachment; filename="{name.replace(".", "-2023-04.")}"' in response["Content-Disposition"]
+    exported = Event.objects.filter(action="invoices.exported").order_by("pk")
+    assert [(event.subject_ref, event.facts["format"]) for event in exported] == [("2023-04", "sie"), ("2023-04", "csv")]
 
 
 def test_what_was_seen_is_what_is_released(april, woken):
