@@ -271,7 +271,7 @@ def _rows(run: InvoiceRun, month: Month) -> tuple[list[CustomerRow], _Lines]:
                 rules=tuple(rule for rule, _text in item.reasons),
                 reasons=tuple(text for _rule, text in item.reasons),
                 number=number,
-                change_words=_change_words(lines, item.party_id, month),
+                change_words="" if item.state == ItemState.BLOCKED else _change_words(lines, item.party_id, month),
             )
         )
     return sorted(rows, key=lambda row: (swedish_key(row.name), str(row.party_id))), lines

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from billing.records.domain import money
 from billing.records.domain.periods import Month
-from billing.runs.models import RunState
+from billing.runs.models import ItemState, RunState
 from billing.runs.queries.month import CustomerRow, Progress, RunView
 from siths_portal.lib import clock
 from siths_portal.lib.clock import STOCKHOLM
@@ -37,16 +37,33 @@ def lead(view: RunView) -> str:
     elif view.reviewed.invoices == 0:
         text = _("Ingen faktura är klar att godkänna.")
     else:
-        ready, customers = _count(view.reviewed.invoices), _count(view.reviewed.invoices + blocked)
-        text = _("{ready} av {customers} fakturor är klara att godkänna.").format(ready=ready, customers=customers)
-        if view.progress.state == RunState.RELEASED:
-            text = _("{ready} fakturor är släppta och väntar på en andra person.").format(ready=ready)
-        elif view.progress.state == RunState.APPROVED:
-            text = _("{ready} fakturor är godkända och får sina nummer.").format(ready=ready)
-            if view.progress.stopped_at:
-                text = _("{ready} fakturor är godkända men får inga nummer.").format(ready=ready)
+        text = _reviewed(view, view.reviewed.invoices)
     stopped = ngettext("{n} kund är stoppad.", "{n} kunder är stoppade.", blocked).format(n=_count(blocked))
     return f"{text} {stopped}" if blocked else f"{text} {_('Ingen kund är stoppad.')}"
+
+
+def _reviewed(view: RunView, ready: int) -> str:
+    if view.progress.state == RunState.RELEASED:
+        text = ngettext(
+            "{ready} faktura är släppt och väntar på en andra person.",
+            "{ready} fakturor är släppta och väntar på en andra person.",
+            ready,
+        )
+    elif view.progress.state != RunState.APPROVED:
+        text = ngettext(
+            "{ready} av {customers} faktura är klar att godkänna.",
+            "{ready} av {customers} fakturor är klara att godkänna.",
+            ready + len(view.blocked),
+        )
+    elif view.progress.stopped_at:
+        text = ngettext(
+            "{ready} faktura är godkänd men får inget nummer.", "{ready} fakturor är godkända men får inga nummer.", ready
+        )
+    else:
+        text = ngettext(
+            "{ready} faktura är godkänd och får sitt nummer.", "{ready} fakturor är godkända och får sina nummer.", ready
+        )
+    return text.format(ready=_count(ready), customers=_count(ready + len(view.blocked)))
 
 
 def _count(number: int) -> str:
@@ -148,7 +165,7 @@ def changes(view: RunView) -> list[dict[str, Any]]:
         {
             "url": reverse("invoice_draft", args=[view.month, row.party_id]),
             "name": row.name,
-            "text": row.change_words,
+            "text": _("Stoppad") if row.state == ItemState.BLOCKED else row.change_words,
             "change": _signed(row),
             "is_outlier": row.is_outlier,
         }
