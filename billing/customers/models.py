@@ -81,6 +81,11 @@ class BillingCustomer(models.Model):
             ),
         ]
 
+    @property
+    def has_reference(self) -> bool:
+        """Whether the customer has its own reference (BT-10) or order number (BT-13). Without one it is not invoiced."""
+        return bool(self.buyer_reference or self.order_number)
+
 
 class EndpointChange(TwoPersonRequest):
     """A request to send a customer's invoices to another electronic address (BT-49). A second person decides it.

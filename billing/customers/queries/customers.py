@@ -26,12 +26,14 @@ class Standing(StrEnum):
     ACTIVE = "aktiv"
     ENDED = "avslutad"
     REQUESTED = "begaran"
+    UNREFERENCED = "referens"
 
 
 STANDINGS = {
     Standing.ACTIVE: "Aktiv",
     Standing.PENDING: "Väntar på attest",
     Standing.MISSING: "Kunduppgifter saknas",
+    Standing.UNREFERENCED: "Referens saknas",
     Standing.REQUESTED: "Ny e-adress väntar på beslut",
     Standing.ENDED: "Avslutad",
 }
@@ -75,6 +77,8 @@ def _rows() -> Iterator[CustomerRow]:
         known.add(version.party_id)
         confirmation = getattr(version, "confirmation", None)
         standing = _OF_STATE[CustomerState(version.state)]
+        if standing == Standing.ACTIVE and not version.has_reference:
+            standing = Standing.UNREFERENCED
         yield CustomerRow(
             id=version.party_id,
             name=version.name,

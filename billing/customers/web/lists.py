@@ -17,6 +17,7 @@ _TAGS = {
     Standing.ACTIVE: "active",
     Standing.PENDING: "due",
     Standing.MISSING: "missing",
+    Standing.UNREFERENCED: "missing",
     Standing.REQUESTED: "due",
     Standing.ENDED: "cancelled",
 }

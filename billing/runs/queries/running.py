@@ -15,7 +15,7 @@ from billing.records.domain.periods import Month
 from billing.runs.models import InvoiceRun, ItemState, RunItem
 from billing.runs.services import drafting
 from billing.runs.services.preview import Preview, preview
-from billing.runs.services.readiness import invoice_obstacles
+from billing.runs.services.readiness import NO_REFERENCE, invoice_obstacles
 from issuance import service as issuance
 from issuance.authz import Actor, policy
 from siths_portal.lib import clock
@@ -54,10 +54,13 @@ class Overview:
 def overview(actor: Actor) -> Overview:
     """Returns the customers in the actor's scope, and who of them cannot be invoiced by what is known without a preview:
 
-    missing customer data or approval, events without a price, and customers whom the newest run stopped. Raises Forbidden.
+    missing customer data, reference or approval, events without a price, and customers whom the newest run stopped.
+
+    Raises Forbidden.
     """
     reach = issuance.parties_visible_to(actor)
-    current = list(BillingCustomer.objects.filter(valid_until=None).only("party_id", "name", "state"))
+    fields = ("party_id", "name", "state", "buyer_reference", "order_number")
+    current = list(BillingCustomer.objects.filter(valid_until=None).only(*fields))
     seen = {row.party_id: row.name for row in current if reach.everyone or row.party_id in reach.party_ids}
     known = {row.party_id for row in current}
     reasons: dict[UUID, dict[str, None]] = {}  # a dict keeps the order and drops repetitions
@@ -69,6 +72,8 @@ def overview(actor: Actor) -> Overview:
     for row in current:
         if row.party_id in seen and row.state == CustomerState.PENDING:
             reasons.setdefault(row.party_id, {})["Kundens attestant har inte godkänt beställningen av tjänsten."] = None
+        if row.party_id in seen and row.state == CustomerState.ACTIVE and not row.has_reference:
+            reasons.setdefault(row.party_id, {})[NO_REFERENCE] = None
     for party_id, reason in (*_without_price(), *_stopped_by_run()):
         if party_id in seen:
             reasons.setdefault(party_id, {})[reason] = None

@@ -19,7 +19,7 @@ from issuance import service as issuance
 from siths_portal.lib import clock
 
 _REFERENCE = "PEPPOL-EN16931-R003"
-_NO_REFERENCE = (
+NO_REFERENCE = (
     "Kundens egen referens eller ordernummer saknas i kunduppgifterna. Områdets och kontorens fakturareferens ersätter den inte."
 )
 
@@ -75,5 +75,5 @@ def _wrong_data(customer: BillingCustomer) -> list[str]:
     content = InvoiceContent(seller.configured(), buyer_of(customer), month, lines, total(lines, round_to_krona=False))
     findings = peppol.check(drafts.draft_document(content))
     return [
-        _NO_REFERENCE if finding.rule == _REFERENCE else f"Kunduppgifterna behöver rättas: {finding.text}" for finding in findings
+        NO_REFERENCE if finding.rule == _REFERENCE else f"Kunduppgifterna behöver rättas: {finding.text}" for finding in findings
     ]

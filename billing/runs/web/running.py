@@ -17,6 +17,7 @@ from billing.records.domain.periods import Month
 from billing.records.web.forms import CustomerForm
 from billing.records.web.page import actor_of, page
 from billing.runs.queries.running import Overview, Running, Stopped, counted_now, overview, running
+from billing.runs.web.repair import Repair, customer_url
 from issuance.authz import Action, policy
 from siths_portal.lib import clock
 
@@ -36,7 +37,8 @@ def running_month(request: HttpRequest) -> HttpResponseBase:
         "running": month,
         "stopped": _stopped(request, seen, month),
         "reasons": _reasons(seen, month),
-        "may_repair": month and _may_repair(request),
+        "repair": _repair(request, month.preview.party_id) if month else None,
+        "repairs_customers": policy.holds(actor_of(request), Action.MANAGE_BILLING),
         "content": content,
     }
     draw = partial(page, request, "billing/running_month.html", here="invoices_running", status=200 if valid else 422)
@@ -63,21 +65,29 @@ def running_counted(request: HttpRequest, party_id: UUID, organisation_id: UUID)
     )
 
 
-def _may_repair(request: HttpRequest) -> bool:
-    """Returns whether the actor opens the pages of organisations, which list what a customer lacks and whose task it is."""
-    return policy.holds(actor_of(request), Action.VIEW_CONFIGURATION)
+def _repair(request: HttpRequest, party_id: UUID) -> Repair | None:
+    """Returns where the actor repairs a party: finance on the customer's page, which says what is missing.
+
+    For others it is the organisation's page, which lists what a customer lacks and whose task it is. Returns None for an actor
+    who opens neither.
+    """
+    actor = actor_of(request)
+    if policy.holds(actor, Action.MANAGE_BILLING):
+        return Repair(customer_url(party_id), _("Visa kunden"))
+    if policy.holds(actor, Action.VIEW_CONFIGURATION):
+        return Repair(reverse("organisation", args=[party_id]), _("Visa organisationen"))
+    return None
 
 
 def _stopped(request: HttpRequest, seen: Overview, month: Running | None) -> list[dict[str, Any]]:
     """Returns rows of the parties that cannot be invoiced, without the one that the page shows."""
-    may_repair = _may_repair(request)
 
     def row(each: Stopped) -> dict[str, Any]:
         found: dict[str, Any] = {"title": each.name, "text": " ".join(each.reasons), "icon": "warning", "color": "urgent"}
         if each.is_customer:
             found |= {"action": _("Visa månaden"), "url": f"{reverse('invoices_running')}?kund={each.party_id}"}
-        elif may_repair:
-            found |= {"action": _("Visa organisationen"), "url": reverse("organisation", args=[each.party_id])}
+        elif place := _repair(request, each.party_id):
+            found |= {"action": place.text, "url": place.url}
         return found
 
     return [row(each) for each in seen.stopped if not month or each.party_id != month.preview.party_id]

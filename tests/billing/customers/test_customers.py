@@ -71,6 +71,19 @@ class TestPages:
         assert "Statusen: Väntar på attest → Aktiv" in page
         assert "Anna Alm" in page
 
+    def test_a_customer_without_reference_is_seen_and_repaired_before_the_month_ends(self, page_world):
+        customer(REGION, name="Region Norr", buyer_reference="")
+        browser = page_world.client(Role.FINANCE_ADMIN)
+        shown = plain(browser.get(LIST).content)
+        assert "0 av 4 kunder kan faktureras. 3 saknar kunduppgifter. 1 saknar referens." in shown
+        assert "Region Norr" in plain(browser.get(f"{LIST}?status=referens").content)
+        customer(MUNICIPALITY, name="Kommunen", buyer_reference="")
+        running = plain(browser.get("/fakturor/lopande/").content)
+        assert "Region Norr Kundens egen referens eller ordernummer saknas" in running
+        month = browser.get(f"/fakturor/lopande/?kund={REGION}").content
+        assert "Rätta det innan månaden tar slut. Visa kunden" in plain(month)
+        assert f'href="{PAGE}"'.encode() in month
+
     def test_the_list_is_filtered_and_fetched(self, page_world):
         customer(REGION, name="Region Norr")
         customer(MUNICIPALITY, name="=Kommunen", state=CustomerState.PENDING)
