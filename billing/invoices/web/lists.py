@@ -59,7 +59,9 @@ def _status(row: InvoiceRow) -> Tag:
         return Tag("active", row.state)
     if found.remaining <= 0:
         return Tag("active", translated("Betald")) if found.paid else Tag("info", translated("Krediterad"))
-    return Tag("expired", translated("Förfallen")) if found.overdue else Tag("info", translated("Delbetald"))
+    if found.overdue:
+        return Tag("expired", translated("Förfallen"))
+    return Tag("info", translated("Delbetald") if found.paid else translated("Delkrediterad"))
 
 
 class InvoiceList(List[InvoiceRow]):
@@ -69,9 +71,9 @@ class InvoiceList(List[InvoiceRow]):
         Column(
             key="nummer", heading=_("Nummer"), value="number", link=lambda row: reverse("invoice", args=[row.number])
         ),
-        Column(key="typ", heading=_("Typ"), value=_kind, below=_credited, css="nowrap"),
+        Column(key="typ", heading=_("Typ"), value=_kind, below=_credited),
         Column(key="kund", heading=_("Kund"), value="customer", css="name"),
-        Column(key="manad", heading=_("Månad"), value=lambda row: str(row.month).capitalize(), css="nowrap"),
+        Column(key="manad", heading=_("Månad"), value=lambda row: str(row.month).capitalize()),
         amount_column("exkl", _("Exkl. moms"), "net"),
         amount_column("inkl", _("Inkl. moms"), "gross"),
         amount_column("betala", _("Att betala"), "payable"),

@@ -66,6 +66,7 @@ def test_two_people_credit_lines(issued):
     listed = plain(first.get("/fakturor/").content)
     assert "2023-000002 Kreditfaktura Krediterar 2023-000001" in listed
     assert "-343,75" in listed
+    assert "Delkrediterad" in listed  # and not Delbetald: nothing is paid
     assert plain(first.get(asked["Location"]).content).count("Godkänd") == 1
     assert first.post(asked["Location"], {"ta_tillbaka": "1"}).status_code == 409
     assert first.get("/fakturor/2023-000002/kreditera/").status_code == 409
