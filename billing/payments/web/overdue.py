@@ -34,7 +34,7 @@ class OverdueList(List[OverdueRow]):
 
     columns = (
         Column(
-            key="faktura", heading=lazy("Faktura"), value="number",
+            key="faktura", heading=lazy("Faktura"), value="number", css="name",
             choice=FormChoice(field=FIELD, sent="number", off=lambda row: row.hindrance),
         ),
         Column(
