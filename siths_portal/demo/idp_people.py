@@ -54,8 +54,8 @@ def _entry(one: DemoPerson, role: str, group: str = "") -> dict[str, Any]:
 
 
 def _title(role: Role, *, protected: bool) -> str:
-    """Returns the Swedish name of the role."""
-    name = _name(role)
+    """Returns the Swedish name of the role. For an administrator it also names the other two roles, so a search finds them."""
+    name = f"{_name(role)}, även PKI-drift och ekonomi" if role is Role.MASTER_DATA_ADMIN else _name(role)
     return f"{name}, även skyddade personer" if protected else name
 
 
