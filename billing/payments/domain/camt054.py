@@ -16,11 +16,12 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from billing.records.domain import identifiers
+from billing.records.domain import identifiers, money
 from siths_portal.lib.errors import Invalid
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_PAYMENTS = 5000
+_MOST = money.swedish(Decimal(MAX_PAYMENTS), decimals=0)
 _ROOT = re.compile(r"\{urn:iso:std:iso:20022:tech:xsd:camt\.054\.001\.(?:0[2-9]|1[0-9])\}Document")
 _AMOUNT = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,5})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -131,13 +132,16 @@ class _Reading:
                 BankPayment(account, reference, number, booked_on, amount, part.references, part.payer)
             )  # fmt: skip
         if len(self.payments) > MAX_PAYMENTS:
-            _refuse("too-many-payments", f"Filen har fler än {MAX_PAYMENTS} betalningar. Be banken dela upp den.")
+            _refuse("too-many-payments", f"Filen har fler än {_MOST} betalningar. Be banken dela upp den.")
 
     def _transaction(self, details: Element, account: str, reference: str) -> "Iterator[_Part]":
         """Yields the transaction, or a part for each reference if the payer says how much is for each and the sum is right."""
         receiver = self._account(details, "RltdPties/CdtrAcct/Id")
         if account not in self.accounts and receiver not in self.accounts:
-            _refuse("other-account", f"Posten {reference} gäller ett annat konto än fakturornas bankgiro eller IBAN.")
+            _refuse(
+                "other-account",
+                f"Posten {reference} gäller ett annat konto än fakturornas. Välj filen för deras bankgiro eller IBAN.",
+            )
         payer = self._payer(details)
         amount = self._optional_amount(details, reference)
         remittances = [each for each in self._every(details, "RmtInf/Strd") if self._structured(each)]

@@ -1,5 +1,6 @@
 """Pages that take in the bank's file: the form, and the preview of what becomes of each payment."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -47,8 +48,8 @@ class PaymentFileForm(Form):
 
     file = forms.FileField(
         label=lazy("Fil"),
-        help_text=lazy("Bankens fil camt.054 (XML). Högst %(size)d MB och %(payments)d betalningar.")
-        % {"size": MAX_BYTES // 1024 // 1024, "payments": MAX_PAYMENTS},
+        help_text=lazy("Bankens fil camt.054 (XML). Högst %(size)d MB och %(payments)s betalningar.")
+        % {"size": MAX_BYTES // 1024 // 1024, "payments": money.swedish(Decimal(MAX_PAYMENTS), decimals=0)},
         error_messages={"required": lazy("Välj en fil att läsa in."), "empty": lazy("Filen är tom. Välj en annan.")},
         widget=forms.FileInput(attrs={"accept": ".xml"}),
     )

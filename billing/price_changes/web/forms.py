@@ -72,7 +72,10 @@ class PriceForm(Form):
         help_text=_("Bruttolistan gäller för kunder utan avtalat pris."),
     )
     unit_price = PriceField(
-        label=_("Pris exklusive moms"), required=False, max_length=20, help_text=_("Kronor, till exempel 95,50.")
+        label=_("Pris exklusive moms"),
+        required=False,
+        max_length=20,
+        help_text=_("Kronor, till exempel 95,50. Lämna tomt bara om du avslutar ett avtalat pris."),
     )
     vat_rate = forms.ChoiceField(
         label=_("Moms"),
