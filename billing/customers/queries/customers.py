@@ -83,7 +83,7 @@ def _rows() -> Iterator[CustomerRow]:
             id=version.party_id,
             name=version.name,
             organisation_number=identifiers.organisation_number_printed(version.organisation_number),
-            standing=Standing.REQUESTED if version.party_id in requested and standing != Standing.ENDED else standing,
+            standing=Standing.REQUESTED if version.party_id in requested and standing == Standing.ACTIVE else standing,
             reference=version.buyer_reference or version.order_number,
             endpoint=endpoint_text(version.endpoint_scheme, version.endpoint_id),
             contact=version.contact_name,

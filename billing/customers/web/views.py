@@ -29,7 +29,8 @@ HERE = "customers"
 def customer_list(request: HttpRequest) -> HttpResponseBase:
     """Shows all customers, filtered."""
     shown = CustomerList(request, actor_of(request))
-    context = {"counts": shown.counts, "number": len(shown.everybody)}
+    counts = shown.counts
+    context = {"counts": counts, "invoiced": counts["active"] + counts["requested"], "number": len(shown.everybody)}
     return shown.answer(
         lambda found: page(
             request,
