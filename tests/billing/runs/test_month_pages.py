@@ -115,8 +115,10 @@ def test_what_was_seen_is_what_is_released(april, woken):
     assert refused.status_code == 409
     assert "Utkasten har ändrats sedan du såg dem." in plain(refused.content)
     assert InvoiceRun.objects.get().state == RunState.REVIEW
+    assert "Störst förändring" in shown(first)
     assert press(first, MONTH, steg="om").status_code == 302
     assert InvoiceRun.objects.get().state == RunState.OPEN
+    assert "Störst förändring" not in shown(first)
 
 
 def test_sums_changes_and_the_basis_as_a_file(april, page_world, facts, woken):
