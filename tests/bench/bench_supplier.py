@@ -98,7 +98,7 @@ def intake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Intake]:
         try:
             made = Intake(stage, supplier, officers)
             made.start(SETTLED, 0)
-            assert not supplier.answers()[0]["errors"]
+            assert supplier.answers()[0]["errors"] == []
             yield made
         finally:
             supplier.end()
@@ -109,7 +109,7 @@ def test_cards_are_taken_in(intake: Intake, report: Report) -> None:
     before, wal = intake.cpu(), _wal(intake)
     intake.start(CARDS, 0)
     (found,) = intake.supplier.answers()
-    assert not found["errors"]
+    assert found["errors"] == []
     rate = CARDS / found["seconds"]
     cpu = {name: (used - before[name]) * 1000 / CARDS for name, used in intake.cpu().items()}
     note = f"batches of {BATCH} over {CONNECTIONS} connections, {found['calls'] / CARDS:.1f} calls a card"
@@ -141,7 +141,7 @@ def test_clerks_and_status_do_not_notice(intake: Intake, report: Report, tmp_pat
     report("supplier", "pages of clerks", by, [len(times) / seconds], note)
     note = f"p50 {status['p50']:.1f} ms, p99 {status['p99']:.1f} (limit {PROMISE_MS:g})"
     report("supplier", "OCSP", by, [status["asked"] / seconds], note)
-    assert not found["errors"]
+    assert found["errors"] == []
     assert not pages["errors"]
     assert not status["wrong"]
     assert percentile(times, 95) < P95_LIMIT
