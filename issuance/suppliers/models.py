@@ -1,11 +1,8 @@
 """Reports of card suppliers on their orders, and the changes that suppliers read."""
 
-from typing import ClassVar
-
 from django.db import models
 from django.db.models import Q
 
-from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.customisations.models import CardCustomisation
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.suppliers.domain import ChangeKind
@@ -40,7 +37,7 @@ class SupplierEvent(models.Model):
 
 class SupplierChange(models.Model):
     """A change that a supplier learns of by reading: of an order, of an item of it (`item` is its number), or of a card
-    customisation. Inserted in the transaction of the change, and never changed.
+    customisation. Inserted in the transaction of the change, and never changed. No page shows it.
 
     `id` is the number that the supplier reads on from. `xid` orders the rows as a feed (`siths_portal.lib.database.feeds`).
     `reason` is a `ChangeReason`, or the code of a PUK's refusal; it never tells why a holder's card is revoked.
@@ -55,14 +52,6 @@ class SupplierChange(models.Model):
     customisation = models.ForeignKey(CardCustomisation, null=True, on_delete=models.PROTECT, related_name="changes")
     reason = models.CharField(max_length=40)
     occurred_at = models.DateTimeField()
-
-    objects: ClassVar[ScopedManager["SupplierChange"]] = ScopedManager()
-    scope = ScopeRule(
-        path="order__organisation__scope_path",
-        protected="order__person__is_protected",
-        holder="order__person",
-        supplier="supplier_ref",
-    )
 
     class Meta:
         constraints = [

@@ -191,10 +191,3 @@ class TestFeed:
         for subject in (both, changes.Subject(ME, "withdrawn"), changes.Subject(ME, "x", item=1, customisation_id=row.pk)):
             with pytest.raises(IntegrityError), transaction.atomic():
                 changes.record_change(ChangeKind.CANCELLED, [subject])
-
-    def test_people_read_no_changes_of_orders_that_they_do_not_see(self, world: Any) -> None:
-        order = world.order()
-        ordering.cancel_order(actor=world.officer(), order_id=order.id)
-        seen = SupplierChange.objects.filter(order=order)
-        assert seen.visible_to(world.officer()).exists()
-        assert not seen.visible_to(world.officer(world.stranger)).exists()
