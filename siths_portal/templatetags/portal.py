@@ -66,7 +66,7 @@ def breakable_hash(text: Any) -> Any:
     return _with_breaks(re.findall(".{1,8}", text)) if isinstance(text, str) and _HASH.fullmatch(text) else text
 
 
-_HASH = re.compile(r"[0-9A-Fa-f]{32,}")
+_HASH = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")  # SHA-1, SHA-256
 
 
 def _with_breaks(parts: Iterable[str]) -> SafeString:
