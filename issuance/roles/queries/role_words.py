@@ -49,6 +49,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
     },
     _("Certifikatutfärdare"): {
         Action.VIEW_PKI: _("Se certifikatutfärdare, nycklar och driftläge"),
+        Action.OPERATE_SUPPLIERS: _("Följa kortleverantörer, pausa dem och skicka stoppade leveranser igen"),
         Action.DECIDE_PKI: _("Godkänna ärenden, aldrig sina egna"),
         Action.CHANGE_CA_STATE: _("Begära att en utfärdare byter tillstånd"),
         Action.MASS_REVOKE: _("Begära masspärr"),

@@ -33,7 +33,7 @@ from tests.browser import collect_faults, look
 from tests.chance import without_chance
 from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, first_card, sent_card
 from tests.lib.faces import serving
-from tests.pki_worker import is_idle
+from tests.pki_worker import rests_soon
 from tests.portal import session_cookie
 from tests.ports import free_port
 from tests.waiting import wait_for
@@ -162,7 +162,7 @@ def _make_scene(world: Any, keys: Plastic) -> Made:
     made = sent_card(world, post, keys=keys)
     world.officer(world.region, Role.ID_ADMINISTRATOR, protected=True)
     wait_for(lambda: pki.secret_state(made.fresh().puk_secret_id) == "sealed")
-    wait_for(lambda: is_idle(set()))
+    wait_for(rests_soon)
     return made
 
 

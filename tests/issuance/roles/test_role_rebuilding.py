@@ -33,8 +33,9 @@ DELETABLE = {
     "issuance_photo", "issuance_preparedreceipt", "issuance_search", "issuance_setupimport", "issuance_supplierevent",
     "issuance_issuingarea", "issuance_office", "issuance_organisationoffice", "issuance_organisationarticle",
     "issuance_subscriptionfee", "issuance_article", "issuance_cardcustomisation", "issuance_customisationrequest",
+    "issuance_pushdelivery", "issuance_supplierconnection",
 }  # fmt: skip
-"""Drafts, searches and derived rows that are swept, and configuration whose history is in the events."""
+"""Drafts, searches and derived rows that are swept, configuration whose history is in the events, and the suppliers' outbox."""
 
 
 def administrators(world: Any) -> tuple[Actor, Actor]:
