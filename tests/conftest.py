@@ -22,15 +22,11 @@ from pathlib import Path
 import pytest
 
 from siths_portal.dev.private_services import API_ROLE, PrivatePostgres, PrivateRedis
-from siths_portal.lib.database.statement_limit import limit_statements
 from siths_portal.lib.processes.call_stack import with_room
 from tests import first_rows, fork_server, kept_connection, midnight, ports, prepared_queries, pressing, superuser, template
 from tests.database_roles import TEST_ROLE
 
 pytest_plugins = ["tests.pki_fixtures"]
-STATEMENT_SECONDS = 240.0
-"""Less than a test may take: the time-out of a test cannot end a wait for the database."""
-
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 _running: dict[str, object] = {}
@@ -217,7 +213,6 @@ def django_db_setup(request: pytest.FixtureRequest, django_test_environment: Non
         connection.close()
         for settings in (connections.databases["default"], connection.settings_dict):
             settings.update(NAME=template.NAME, USER=TEST_ROLE, CONN_MAX_AGE=None)
-        limit_statements(STATEMENT_SECONDS)
     # For processes that a test starts.
     os.environ["DATABASE_URL"] = postgres.url(TEST_ROLE, template.NAME)
     os.environ["DATABASE_API_URL"] = postgres.url(API_ROLE, template.NAME)

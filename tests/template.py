@@ -15,6 +15,9 @@ from tests.database_roles import TEST_ROLE, TEST_ROLE_SQL, let_tests_arrange
 
 NAME = "test_siths"
 SECONDS = 600
+STATEMENT_SECONDS = 240
+"""Less than a test may take: the time-out of a test cannot end a wait for the database."""
+
 DURABLE = "fsync = on\nsynchronous_commit = on\nfull_page_writes = on\nautovacuum_analyze_threshold = 50\n"
 """What the template has otherwise, as PostgreSQL has it by default (`PrivatePostgres.create`)."""
 _END = "end"
@@ -66,7 +69,7 @@ def make(folder: Path) -> None:
     cluster.create()
     cluster.start()
     try:
-        cluster.psql(ROLES_SQL + TEST_ROLE_SQL)
+        cluster.psql(ROLES_SQL + TEST_ROLE_SQL + f"ALTER ROLE {TEST_ROLE} SET statement_timeout = '{STATEMENT_SECONDS}s'")
         cluster.psql(f"CREATE DATABASE {NAME} OWNER {OWNER_ROLE}")
         cluster.psql(PRIVILEGES_SQL, database=NAME)
         os.environ.update(DATABASE_URL=cluster.url(OWNER_ROLE, NAME), DJANGO_SETTINGS_MODULE="siths_portal.settings")

@@ -115,7 +115,7 @@ print(json.dumps({
 def shown(**variables: str) -> tuple[dict[str, object], int]:
     """What a command finds, and how much the process that forked it had loaded."""
     command = ["manage.py", "shell", "--no-imports", "-c", SHOW]
-    found = told(Path.cwd(), command, env=os.environ | variables)
+    found = told(Path.cwd(), command, env=os.environ | {"SITHS_FACE": "minasidor"} | variables)  # no other test's server has it
     return found, found.pop("frozen")  # type: ignore[return-value]
 
 
