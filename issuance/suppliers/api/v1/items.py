@@ -5,7 +5,6 @@ from uuid import UUID
 
 from drf_spectacular.utils import (
     OpenApiResponse,
-    PolymorphicProxySerializer,
     extend_schema,
     extend_schema_field,
     extend_schema_serializer,
@@ -171,15 +170,8 @@ class ItemReports(SupplierView):
         operation_id="report_item_event",
         summary="Report an item produced, sent, failed or returned",
         parameters=[openapi.IDEMPOTENCY_KEY],
-        request=PolymorphicProxySerializer("Report", {**forms.REPORTS}, resource_type_field_name="type"),
-        responses={
-            200: forms.ReportOutcome,
-            202: OpenApiResponse(
-                forms.ReportOutcome,
-                description="Received; the PUK is yet to be opened, or the report waits for the one before or for the PUK.",
-            ),
-            **problems.responses(*problems.ORDER, *openapi.WITH_KEY, *problems.REPORT),
-        },
+        request=views.REPORT,
+        responses=views.REPORT_RESPONSES,
     )
     @idempotent()
     def post(self, request: Request, order_id: UUID, item: int) -> Response:

@@ -186,6 +186,19 @@ def _certificates(views: list[pki.CertificateView], location: dict[str, str], fo
     return Response(form(data).data, status=done, headers=location if done == 201 else None)
 
 
+REPORT = PolymorphicProxySerializer("Report", {**forms.REPORTS}, resource_type_field_name="type")
+"""The body of a report, on an order or on an item."""
+
+REPORT_RESPONSES: dict[Any, Any] = {
+    200: forms.ReportOutcome,
+    202: OpenApiResponse(
+        forms.ReportOutcome,
+        description="Received; the PUK is yet to be opened, or the report waits for the one before or for the PUK.",
+    ),
+    **problems.responses(*problems.ORDER, *openapi.WITH_KEY, *problems.REPORT),
+}
+
+
 class Reports(SupplierView):
     """Reports of the supplier on an order."""
 
@@ -193,15 +206,8 @@ class Reports(SupplierView):
         operation_id="report_event",
         summary="Report the card produced, sent, failed or returned",
         parameters=[openapi.IDEMPOTENCY_KEY],
-        request=PolymorphicProxySerializer("Report", {**forms.REPORTS}, resource_type_field_name="type"),
-        responses={
-            200: forms.ReportOutcome,
-            202: OpenApiResponse(
-                forms.ReportOutcome,
-                description="Received; the PUK is yet to be opened, or the report waits for the one before or for the PUK.",
-            ),
-            **problems.responses(*problems.ORDER, *openapi.WITH_KEY, *problems.REPORT),
-        },
+        request=REPORT,
+        responses=REPORT_RESPONSES,
     )
     @idempotent()
     def post(self, request: Request, order_id: UUID) -> Response:
