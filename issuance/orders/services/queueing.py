@@ -1,4 +1,4 @@
-"""What follows when an order is queued for its supplier. The packages above are told, in the transaction that queues it."""
+"""Tells the packages above that an order is queued for its supplier, in the transaction that queues it."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Withdrawal of orders that no supplier has accepted. The packages above are told, in the transaction of the withdrawal."""
+"""Withdrawal of orders that no supplier has accepted. Tells the packages above in the same transaction."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID
