@@ -19,7 +19,7 @@ from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.web.urls import urlpatterns as role_urls
 from issuance.urls import urlpatterns
-from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, MOST, _person_id
+from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, MOST, person_id_of
 from tests.portal import portal_client
 
 SAMPLE = 2_000
@@ -177,7 +177,7 @@ def pairs(country: Country) -> dict[str, Pairs]:
     search = reverse("search")
 
     def nobody(turn: int) -> str:
-        return _person_id(MOST + FIRST_OF_THE_COUNTRY + turn, coordination=False).value
+        return person_id_of(MOST + FIRST_OF_THE_COUNTRY + turn).value
 
     def looking(text: Callable[[int], str]) -> Callable[[int], Request]:
         return lambda turn: Request(clerks[turn % len(clerks)], search, {"text": text(turn)})
