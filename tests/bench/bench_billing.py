@@ -60,9 +60,10 @@ class Invoiced:
 
 
 def loaded(house: House, persons: int) -> None:
-    """Makes the country in the house."""
+    """Makes the country in the house, and the cards that are sent in the first month."""
     workers = Workers(_MODULE, house.environ, 1)
-    workers.ask("load", persons=persons, months=[FIRST, SECOND])
+    workers.ask("load", persons=persons, month=FIRST)
+    workers.ask("send", persons=persons, month=FIRST, number=0)
     workers.end()
 
 
@@ -142,6 +143,7 @@ def test_a_month_after_a_year(house: House, fresh: Invoiced, report: Report) -> 
     """The same month copied to those before it, and then the next one."""
     workers = Workers(_MODULE, house.environ, 1)
     workers.ask("fill", month=FIRST, months=EARLIER)
+    workers.ask("send", persons=PERSONS, month=SECOND, number=1)
     workers.ask("seal")
     workers.end()
     told(f"{PERSONS:,} subscriptions, after {EARLIER + 1} months", invoiced(house, SECOND), report)

@@ -93,22 +93,22 @@ def after(month: Month) -> Iterator[None]:
 class Worker:
     """What the parent may ask for. `month` is YYYY-MM."""
 
-    def load(self, persons: int, months: list[str]) -> dict[str, Any]:
-        """Makes the country, its customers and prices, and the cards that are sent in these months."""
-        country, first = Country(persons), Month.parse(months[0])
+    def load(self, persons: int, month: str) -> dict[str, Any]:
+        """Makes the country, its customers and prices, as they are before the month."""
+        country, first = Country(persons), Month.parse(month)
         country.register_articles()
         with clock.moved_to(first.start - dt.timedelta(days=30)), transaction.atomic():
             country.insert(first.start - dt.timedelta(days=90))
         with clock.moved_to(first.start - dt.timedelta(days=30)):
             load_demo_prices()
-        for number, code in enumerate(months):
-            self._send(country, number, Month.parse(code))
         return {"payers": country.payers, "offices": country.offices[-1].stop}
 
-    @staticmethod
-    def _send(country: Country, number: int, month: Month) -> None:
+    def send(self, persons: int, month: str, number: int) -> dict[str, Any]:
+        """Makes the cards that are sent in the month, which is the one with this number, from 0."""
+        sent_in = Month.parse(month)
         with transaction.atomic():
-            country.insert_sent(number, month.start, (month.end - month.start).days)
+            Country(persons).insert_sent(number, sent_in.start, (sent_in.end - sent_in.start).days)
+        return {}
 
     def collect(self, month: str) -> dict[str, Any]:
         """Pulls the sent cards into the ledger."""

@@ -60,6 +60,7 @@ def durable() -> Iterator[House]:
             "PKCS11_ROOT_TOKEN": "bench-root",
             "PKI_STATUS_DIR": str(folder / "status"),
             "PKI_CEREMONY_DIR": str(folder / "ceremony"),
+            "AUDIT_ANCHOR_DIR": str(folder / "audit"),
         }
         for label in ("bench-issuing", "bench-root"):
             tokens += make_token(label)
