@@ -112,24 +112,34 @@ print(json.dumps({
 """
 
 
-def shown(**variables: str) -> tuple[dict[str, object], int]:
+type Shown = tuple[dict[str, object], int]
+
+
+def shown(**variables: str) -> Shown:
     """What a command finds, and how much the process that forked it had loaded."""
     command = ["manage.py", "shell", "--no-imports", "-c", SHOW]
-    found = told(Path.cwd(), command, env=os.environ | {"SITHS_FACE": "minasidor"} | variables)  # no other test's server has it
+    found = told(Path.cwd(), command, env=os.environ | {"SITHS_FACE": "minasidor"} | variables)  # no other file's tests start it
     return found, found.pop("frozen")  # type: ignore[return-value]
 
 
+@pytest.fixture(scope="module")
+def starts() -> list[Shown]:
+    """The first two starts of the command in this test process. Every test that starts it uses them, so that it comes later."""
+    return [shown(PKI_STATUS_DIR=f"/nowhere/{name}", PGAPPNAME=name) for name in ("one", "two")]
+
+
+@pytest.mark.usefixtures("starts")
 class TestLoaded:
     """What starts again is forked with our modules, and finds what a new start would find."""
 
-    def test_its_own_settings_and_variables(self, tmp_path: Path) -> None:
-        starts = [shown(PKI_STATUS_DIR=str(tmp_path / name), PGAPPNAME=name) for name in ("one", "two", "three")]
-        assert starts[1][1] == starts[2][1] > starts[0][1] + 10_000
+    def test_its_own_settings_and_variables(self, starts: list[Shown]) -> None:
+        third, frozen = shown(PKI_STATUS_DIR="/nowhere/three", PGAPPNAME="three")
+        assert frozen == starts[1][1] > starts[0][1] + 10_000
         with fork_server.anew():
-            assert shown(PKI_STATUS_DIR=str(tmp_path / "three"), PGAPPNAME="three")[0] == starts[2][0]
+            assert shown(PKI_STATUS_DIR="/nowhere/three", PGAPPNAME="three")[0] == third
 
-    def test_what_modules_read_when_they_are_loaded_is_never_another_starts(self, tmp_path: Path) -> None:
-        loaded = [shown(), shown()][1][1]
+    def test_what_modules_read_when_they_are_loaded_is_never_another_starts(self, starts: list[Shown]) -> None:
+        loaded = starts[1][1]
         for variables in ({"DEBUG": ""}, {"DATABASE_URL": "postgres://other@/other?host=/tmp"}, {"SITHS_FACE": "status"}):
             started, frozen = shown(**variables)
             assert frozen < loaded
@@ -137,7 +147,6 @@ class TestLoaded:
                 assert shown(**variables)[0] == started
 
     def test_a_houses_own_variables(self, tmp_path: Path) -> None:
-        shown()
         (tmp_path / "portal.env").write_text("SUPPORT_CONTACT=somebody@example.test\n")
         started, _ = shown(SITHS_VAR_DIR=str(tmp_path))
         with fork_server.anew():
