@@ -13,32 +13,20 @@ __all__ = ["browser"]
 @pytest.fixture(scope="module")
 def access(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
     """The world, committed; the database is emptied after the module."""
-    from issuance.organisations.ports import OrganisationDirectory
-    from issuance.people.ports import PersonRegister, StaffDirectory
-    from siths_portal.lib import ports
     from tests.access.world import AccessWorld
     from tests.conftest import flush_database
     from tests.first_rows import first_rows
-    from tests.issuance.outside import Outside
+    from tests.issuance.outside import Outside, connected
     from tests.issuance.world import World
 
-    before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
-
-    def connect(outside: Outside) -> None:
-        for port in before:
-            ports.connect(port, outside)
-
     def make() -> dict[str, Any]:
-        outside = Outside()
-        connect(outside)
-        return {"access": AccessWorld(World(outside))}
+        with connected(Outside()) as outside:
+            return {"access": AccessWorld(World(outside))}
 
     with django_db_blocker.unblock():
         try:
             world = first_rows("access", "", make)["access"]
-            connect(world.world.outside)
-            yield world
+            with connected(world.world.outside):
+                yield world
         finally:
-            for port, adapter in before.items():
-                ports.connect(port, adapter)
             flush_database()

@@ -65,17 +65,9 @@ def sketches(facts, prices):
 @pytest.fixture
 def page_world(facts):
     """The parties as organisations of the portal, with people who are logged in; the outside is in memory."""
-    from issuance.organisations.ports import OrganisationDirectory
-    from issuance.people.ports import PersonRegister, StaffDirectory
-    from siths_portal.lib import ports
     from tests.billing.page_world import PageWorld
-    from tests.issuance.outside import Outside
+    from tests.issuance.outside import Outside, connected
     from tests.issuance.world import World
 
-    before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
-    outside = Outside()
-    for port in before:
-        ports.connect(port, outside)
-    yield PageWorld(World(outside))
-    for port, adapter in before.items():
-        ports.connect(port, adapter)
+    with connected(Outside()) as outside:
+        yield PageWorld(World(outside))

@@ -63,18 +63,10 @@ def held(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[float]:
 @pytest.fixture
 def outside() -> Iterator[Any]:
     """Both outside systems, connected instead of the adapters."""
-    from issuance.organisations.ports import OrganisationDirectory
-    from issuance.people.ports import PersonRegister, StaffDirectory
-    from siths_portal.lib import ports
-    from tests.issuance.outside import Outside
+    from tests.issuance.outside import Outside, connected
 
-    before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
-    system = Outside()
-    for port in before:
-        ports.connect(port, system)
-    yield system
-    for port, adapter in before.items():
-        ports.connect(port, adapter)
+    with connected(Outside()) as outside:
+        yield outside
 
 
 @pytest.fixture

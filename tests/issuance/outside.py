@@ -1,10 +1,12 @@
 """Catalogue and person register in memory, as the ports see them. The wire is tested in `test_adapters.py`."""
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from issuance.organisations.ports import DirectoryOrganisation
-from issuance.people.ports import DirectoryPost, PersonKey, RegisterPerson
+from issuance.organisations.ports import DirectoryOrganisation, OrganisationDirectory
+from issuance.people.ports import DirectoryPost, PersonKey, PersonRegister, RegisterPerson, StaffDirectory
+from siths_portal.lib import ports
 from siths_portal.lib.errors import NotFound, Unavailable
 
 
@@ -54,3 +56,16 @@ class Outside:
         self.calls.append(question)
         if self.down:
             raise Unavailable("upstream-unreachable", "Ett anslutet system svarar inte.")
+
+
+@contextlib.contextmanager
+def connected(outside: Outside) -> Iterator[Outside]:
+    """Connects the catalogue and the person register to `outside` instead of the adapters."""
+    before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
+    for port in before:
+        ports.connect(port, outside)
+    try:
+        yield outside
+    finally:
+        for port, adapter in before.items():
+            ports.connect(port, adapter)

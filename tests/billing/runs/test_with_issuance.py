@@ -16,13 +16,11 @@ from billing.records.models import Document, Event
 from billing.service import previewed_line, run_month
 from issuance.carriers.models import Carrier
 from issuance.orders.models.orders import CardOrder, OrderItem
-from issuance.organisations.ports import OrganisationDirectory
-from issuance.people.ports import PersonRegister, StaffDirectory
 from issuance.records.services import steps
 from issuance.suppliers.models import SupplierEvent
-from siths_portal.lib import clock, ports
+from siths_portal.lib import clock
 from siths_portal.lib.ids import new_id
-from tests.issuance.outside import Outside
+from tests.issuance.outside import Outside, connected
 from tests.issuance.test_billing_facts import active, charge, move, sent
 from tests.issuance.world import World
 
@@ -31,13 +29,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def world(transactional_db):
-    before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
-    outside = Outside()
-    for port in before:
-        ports.connect(port, outside)
-    yield World(outside)
-    for port, adapter in before.items():
-        ports.connect(port, adapter)
+    with connected(Outside()) as outside:
+        yield World(outside)
 
 
 def made(world, *kinds: str) -> CardOrder:
