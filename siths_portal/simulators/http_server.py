@@ -25,6 +25,7 @@ class Handler(BaseHTTPRequestHandler, ABC):
     protocol_version = "HTTP/1.1"
     sys_version = ""
     timeout = 60
+    disable_nagle_algorithm = True  # headers and body are two packets; the second would wait some 40 ms for the first's receipt
     body_limit: ClassVar[int]
     common_headers: ClassVar[Mapping[str, str]] = {}
 
