@@ -230,7 +230,7 @@ def _pooled_keys() -> Keys:
 
 
 def sent_card(world: World, post: Post | None = None, *, keys: Any = None, actor: Actor | None = None) -> Made:
-    """A card in SENT: ordered by a clerk, made, certified, its PUK sealed, and reported sent. Waits no EID_APP_WAIT_SECONDS."""
+    """A card in SENT: ordered by a clerk, made, certified, its PUK sealed, and reported sent."""
     if post is keys is actor is None:
         return _first_card(world, "sent", lambda: _sent_card(world, None, _pooled_keys(), None))
     return _sent_card(world, post, keys or _pooled_keys(), actor)
@@ -272,12 +272,12 @@ def first_card(
 
 
 def _changed_settings() -> str:
-    """What a test has set otherwise; for how long is waited makes no other card."""
+    """What a test has set otherwise; the eID app's address makes no other card."""
     changed, layer = dict[str, Any](), settings._wrapped
     while isinstance(layer, UserSettingsHolder):
         changed = {name: value for name, value in vars(layer).items() if name.isupper()} | changed
         layer = layer.default_settings
-    return repr(sorted((name, value) for name, value in changed.items() if name not in ("EID_APP_WAIT_SECONDS", "EID_APP_URL")))
+    return repr(sorted((name, value) for name, value in changed.items() if name != "EID_APP_URL"))
 
 
 def _make(order: CardOrder, keys: Any) -> None:

@@ -24,6 +24,16 @@ def use_is_written_rarely() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def the_app_waits_for_nobody() -> Iterator[None]:
+    """In the test process a call of the eID app waits for no `pki` worker: most tests do the worker's part after it."""
+    from django.conf import settings
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "EID_APP_WAIT_SECONDS", 0)
+        yield
+
+
+@pytest.fixture(autouse=True)
 def one_printed_receipt() -> Iterator[None]:
     """All receipts are on the pages of the first that this process printed: tests of receipts override this."""
     from siths_portal.lib.pdf import rendering

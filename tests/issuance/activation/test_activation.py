@@ -31,11 +31,6 @@ pytestmark = pytest.mark.usefixtures("demo_pki")
 MINUTE = dt.timedelta(minutes=1)
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(settings: Any) -> None:
-    settings.EID_APP_WAIT_SECONDS = 0
-
-
 def events(subject: str, ref: object) -> list[str]:
     return list(Event.objects.filter(subject_type=subject, subject_ref=str(ref)).order_by("id").values_list("action", flat=True))
 

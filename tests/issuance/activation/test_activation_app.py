@@ -38,11 +38,6 @@ from tests.pki.orders import order, plan
 pytestmark = pytest.mark.usefixtures("demo_pki")
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(settings: Any) -> None:
-    settings.EID_APP_WAIT_SECONDS = 0
-
-
 @cache
 def another_card() -> Keys:
     """A card that the portal does not know. RSA keys take long to make, so all tests have the same."""

@@ -148,8 +148,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(stage: Stage, world: Any, settings: Any) -> Scene:
-    settings.EID_APP_WAIT_SECONDS = 0
+def scene(stage: Stage, world: Any) -> Scene:
     keys = stage.card(0)
     made = first_card(world, ("scene", id(stage)), lambda: _make_scene(world, keys), keys=keys)
     _write_people(world, stage.people)

@@ -25,11 +25,6 @@ from tests.portal import portal_client
 pytestmark = pytest.mark.usefixtures("demo_pki")
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(settings: Any) -> None:
-    settings.EID_APP_WAIT_SECONDS = 0
-
-
 @pytest.fixture
 def clerk(world: Any) -> Client:
     return portal_client(Person.objects.get(pk=world.officer().person_id))

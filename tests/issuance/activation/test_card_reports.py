@@ -17,11 +17,6 @@ from tests.issuance.activated import App, Made, identify, reopened, sent_card, u
 pytestmark = pytest.mark.usefixtures("demo_pki")
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(settings: Any) -> None:
-    settings.EID_APP_WAIT_SECONDS = 0
-
-
 def signing(world: Any) -> tuple[Made, activation.Opened, App]:
     """A card whose code is set, in the hands of a holder who is about to sign in a transaction of the kind `sign`."""
     made = unsigned_card(world)

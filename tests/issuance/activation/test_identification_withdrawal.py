@@ -18,11 +18,6 @@ pytestmark = pytest.mark.usefixtures("demo_pki")
 REASON = "Fel kort skannades vid disken."
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(settings: Any) -> None:
-    settings.EID_APP_WAIT_SECONDS = 0
-
-
 def identified(world: Any, officer: Any) -> tuple[Made, activation.Opened]:
     made = sent_card(world)
     return made, activation.identify(actor=officer, carrier_id=made.carrier.pk, identity_document="passport")

@@ -37,11 +37,6 @@ pytestmark = pytest.mark.usefixtures("demo_pki")
 ADDITION = "Dörrkort <b>B</b> hämtas i receptionen."
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(settings: Any) -> None:
-    settings.EID_APP_WAIT_SECONDS = 0
-
-
 @pytest.fixture
 def made(world: Any) -> Made:
     """A card that was sent: before all else, since it is a copy then."""

@@ -48,8 +48,7 @@ CHANGES = {
 
 
 @pytest.fixture
-def made(world: Any, settings: Any) -> Made:
-    settings.EID_APP_WAIT_SECONDS = 0  # the fixture does the worker's part itself
+def made(world: Any) -> Made:
     made = activated_card(world)
     chains.seal_all()
     return made

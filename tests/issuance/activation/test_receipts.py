@@ -46,11 +46,6 @@ TERMS_1 = "c5997a2f1701a4ffc6997ae25a57c1711434521cc5022f06a58d62315d3b7434"
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(settings: Any) -> None:
-    settings.EID_APP_WAIT_SECONDS = 0
-
-
-@pytest.fixture(autouse=True)
 def one_printed_receipt() -> None:
     """Here each is printed."""
 

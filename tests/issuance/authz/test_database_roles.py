@@ -202,11 +202,7 @@ def test_one_cards_life_with_each_step_by_its_own_process(world: Any, demo_pki: 
         opened = activation.identify(actor=world.officer(), carrier_id=made.carrier.pk, identity_document="driving_licence")
         app = App(made)
         proof = app.proof(opened)
-        settings_wait, settings.EID_APP_WAIT_SECONDS = settings.EID_APP_WAIT_SECONDS, 0
-        try:
-            assert activation_app.start(handle=opened.handle, proof=proof) is None
-        finally:
-            settings.EID_APP_WAIT_SECONDS = settings_wait
+        assert activation_app.start(handle=opened.handle, proof=proof) is None
     with acting_as("pki"):
         assert delivering.deliver_secrets() == 1
     with acting_as("portal"):

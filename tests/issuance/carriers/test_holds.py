@@ -23,11 +23,6 @@ from tests.pki_fixtures import tampering
 pytestmark = pytest.mark.usefixtures("demo_pki")
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(settings: Any) -> None:
-    settings.EID_APP_WAIT_SECONDS = 0
-
-
 def rows(made: Made) -> list[Certificate]:
     ids = made.carrier.certificates.values_list("certificate_id", flat=True)
     return list(Certificate.objects.filter(id__in=list(ids)).select_related("ca"))
