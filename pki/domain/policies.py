@@ -19,6 +19,7 @@ CARD = "card"
 FUNCTION = "function"
 SEAL = "seal"
 TIME_STAMP = "time-stamp"
+LETTER_RECIPIENT = "letter-recipient"
 
 # A profile with this kind has one policy for each of the two kinds of numbers, read from serialNumber.
 PERSON_NUMBER = "person-number"
@@ -80,6 +81,7 @@ POLICIES = without_overlap(
     Policy("3.1", "function", FUNCTION, "", "2019-05-15"),
     Policy("3.2", "function", SEAL, "", "2019-05-15"),
     Policy("3.3", "function", TIME_STAMP, "", "2019-05-15"),
+    Policy("3.4", "function", LETTER_RECIPIENT, "", "2026-11-01"),
     Policy("4.3.1", "person-id-mobile", PERSONNUMMER, "3", "2021-06-15"),
     Policy("4.3.2", "person-id-mobile", SAMORDNINGSNUMMER, "3", "2021-06-15"),
     Policy("5.1", "person-hsaid-2", CARD, "", "2019-05-15"),

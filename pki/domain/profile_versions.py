@@ -8,6 +8,7 @@ from collections.abc import Mapping
 HASHES: Mapping[str, str] = {
     "function v2": "89044e376722952561959bbe7d3d1bf647f4c6488f80e55fa3c3f35e55de9a78",
     "issuing-ca v2": "2d89881a196ca2d0b7dc9d64592fb1fd18173942f4c3022e1a9ac2c69b23f3e8",
+    "letter v1": "2a764977e07e581ce6387e2c9f6cadf9af7ac7132a0237ed0074ebb31ea6cd35",
     "mobile-auth v1": "00cb6e683dda5af9ba3cd31fe6674e5f52c8a0ce49dd91e07243ea93c94e41cd",
     "mobile-sign v1": "a188bdcf732f73c2570e38c6bfdf952c2960621b56aab5b074c162a4e7b02635",
     "ocsp-signer v2": "9cf9d29dc9bd6234546f2aedd77c43d4fc6d792ba307bdb53c32c79825143dc5",

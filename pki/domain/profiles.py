@@ -188,6 +188,18 @@ _ALL = (
         max_days=FIVE_YEARS,
         **_of_function_ca(policies.TIME_STAMP),
     ),
+    # For the key that a card supplier opens PUK letters with. It agrees on keys for JWEs, and authenticates nobody: its extended
+    # key usage shuts out TLS, which OpenSSL allows a certificate without one.
+    Profile(
+        name="letter",
+        version=1,
+        subject=_CA_SUBJECT,
+        key_usage=("keyAgreement",),
+        extended_key_usage=(EMAIL_PROTECTION,),
+        keys=("ec-p256",),
+        max_days=TWO_YEARS,
+        **_of_function_ca(policies.LETTER_RECIPIENT),
+    ),
     Profile(
         name="ocsp-signer",
         version=2,

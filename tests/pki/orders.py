@@ -40,6 +40,7 @@ LEGAL_SUBJECT = {
     "organizationIdentifier": "NTRSE-5560160680",
     "commonName": "Demo e-legitimationer AB",
 }
+LETTER_SUBJECT = {"countryName": "SE", "organizationName": "Demo Kort AB", "commonName": "kortleverantor-1"}
 MAIL = {"rfc822Name": "asa@demo.example.com"}
 BY_PROFILE = {
     "person-hsaid-auth": (
@@ -55,6 +56,7 @@ BY_PROFILE = {
     "transport": ("person-hsaid-2", {"serialNumber": CARD}, {}),
     "seal": ("function", LEGAL_SUBJECT, {}),
     "time-stamp": ("function", LEGAL_SUBJECT | {"commonName": "Demo tidsstämpling 1"}, {}),
+    "letter": ("function", LETTER_SUBJECT, {}),
     "function": (
         "function",
         FUNCTION_SUBJECT,

@@ -62,7 +62,7 @@ def test_ones_own_key_with_invented_references_and_no_order_is_never_signed() ->
             order(profile, csr_der=csr(ec.generate_private_key(ec.SECP256R1())), subject_ref="person:x", carrier_ref="carrier:x")
         )[0]
         for profile in BY_PROFILE
-        if profile not in ("function", "seal", "time-stamp")
+        if profile not in ("function", "seal", "time-stamp", "letter")
     ]
     assert refused_as(ids) == {"not ordered: no-order"}
     assert Event.objects.filter(action="certificate.failed").count() == len(ids)

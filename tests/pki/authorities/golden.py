@@ -140,9 +140,13 @@ def matrix() -> list[tuple[str, str, str]]:
     """Profile, issuer's key, subject's key. CAs have keys of their issuers' type."""
     ends = [name for name in PROFILES if not PROFILES[name].basic_constraints]
     cas = [name for name in PROFILES if PROFILES[name].basic_constraints]
-    return [(name, ca, own) for name in ends for ca in ISSUER_KEYS for own in SUBJECT_KEYS] + [
+    return [(name, ca, own) for name in ends for ca in ISSUER_KEYS for own in SUBJECT_KEYS if _takes(PROFILES[name], own)] + [
         (name, key, key) for name in cas for key in ISSUER_KEYS
     ]
+
+
+def _takes(profile: Profile, key: str) -> bool:
+    return key in profile.keys or key.partition("-")[0] in profile.keys
 
 
 @functools.cache

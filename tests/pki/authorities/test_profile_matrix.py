@@ -31,6 +31,7 @@ USES = {
     "function": {"sslclient", "sslserver"},
     "seal": {"smimesign"},
     "time-stamp": {"timestampsign"},
+    "letter": set(),
     "ocsp-signer": {"ocsphelper"},
 }
 cells = pytest.mark.parametrize(("profile", "issuer_key", "subject_key"), golden.matrix(), ids=map("/".join, golden.matrix()))
@@ -66,7 +67,7 @@ def pem(*ders: bytes) -> bytes:
 def test_the_matrix_is_whole():
     profiles = {profile for profile, _issuer, _subject in golden.matrix()}
     assert profiles == set(PROFILES)
-    assert len(golden.matrix()) == 11 * 4 + 2 * 2
+    assert len(golden.matrix()) == 11 * 4 + 2 + 2 * 2
     assert set(USES) == {name for name in PROFILES if not PROFILES[name].basic_constraints}
 
 

@@ -145,9 +145,9 @@ def test_the_help_offers_the_profiles_that_are_issued_here(capsys):
     with pytest.raises(SystemExit):
         call_command("pki_issue", "--help")
     shown = " ".join(capsys.readouterr().out.split())
-    assert "certifikatprofil: function, seal, time-stamp" in shown
+    assert "certifikatprofil: function, letter, seal, time-stamp" in shown
     assert "person-" not in shown
-    with pytest.raises(CommandError, match="okänd certifikatprofil; välj bland function, seal, time-stamp"):
+    with pytest.raises(CommandError, match="okänd certifikatprofil; välj bland function, letter, seal, time-stamp"):
         call_command("pki_issue", "--profile", "nothing", "--csr", "x")
 
 
