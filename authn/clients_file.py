@@ -18,6 +18,7 @@ clients:
     push:                               # only kind supplier: it gets its orders by signed calls, and need not fetch them
       url: https://kort.example/siths   # its host must be one of SUPPLIER_PUSH_HOSTS
       keys: [whpk_…]                    # what it signs its answers with (Ed25519); two while it changes its key
+    letter_certificate: letters.pem     # only kind supplier that prints PUK letters: their recipient (rules/issuance 3.11)
 """
 
 import datetime as dt
@@ -29,6 +30,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 
 from authn.models import ClientKind
@@ -41,7 +43,8 @@ _ITEM = {"client_ref", "name", "kind", "certificates"}
 _SUBJECT = "certificate_subject"
 _ATTESTATION = "key_attestation"
 _PUSH = "push"
-_OPTIONAL = (_SUBJECT, _ATTESTATION, _PUSH)
+_LETTER = "letter_certificate"
+_OPTIONAL = (_SUBJECT, _ATTESTATION, _PUSH, _LETTER)
 _ATTRIBUTES = ("countryName", "localityName", "organizationName", "organizationIdentifier", "serialNumber")
 """Subject attributes that the file can register. A client's granted names, not the file, limit commonName."""
 
@@ -66,6 +69,7 @@ class ClientEntry:
     certificate_subject: dict[str, list[str]]
     key_attestation: dict[str, Any]
     push: dict[str, Any]
+    letter_certificate: str
 
 
 def thumbprint(der: bytes) -> str:
@@ -118,7 +122,10 @@ def _client(number: int, item: Any, folder: Path) -> ClientEntry:
     push = _push(place, item[_PUSH]) if _PUSH in item else {}
     if push and item["kind"] != ClientKind.SUPPLIER:
         raise _invalid(f"{place}: {_PUSH} hör till kind {ClientKind.SUPPLIER}")
-    return ClientEntry(item["client_ref"], item["name"].strip(), item["kind"], certificates, subject, attestation, push)
+    letter = _letter_certificate(place, item[_LETTER], folder) if _LETTER in item else ""
+    if letter and item["kind"] != ClientKind.SUPPLIER:
+        raise _invalid(f"{place}: {_LETTER} hör till kind {ClientKind.SUPPLIER}")
+    return ClientEntry(item["client_ref"], item["name"].strip(), item["kind"], certificates, subject, attestation, push, letter)
 
 
 def _attestation(place: str, given: Any, folder: Path) -> dict[str, Any]:
@@ -142,6 +149,17 @@ def _push(place: str, given: Any) -> dict[str, Any]:
     if not isinstance(keys, list) or not 1 <= len(keys) <= webhooks.MOST_KEYS or not all(_is_key(key) for key in keys):
         raise _invalid(f"{place}: {_PUSH}.keys ska vara en eller två nycklar på formen whpk_…")
     return {"url": url.rstrip("/"), "keys": keys}
+
+
+def _letter_certificate(place: str, given: Any, folder: Path) -> str:
+    """Returns the thumbprint of the certificate in the file. Raises Invalid, also for a key that letters are not encrypted to."""
+    if not isinstance(given, str):
+        raise _invalid(f"{place}: {_LETTER} ska vara en fil")
+    certificate = _certificate_in(folder / given, place)
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise _invalid(f"{place}: {_LETTER} ska ha en nyckel på P-256")
+    return thumbprint(certificate.public_bytes(serialization.Encoding.DER))
 
 
 def _is_key(text: Any) -> bool:

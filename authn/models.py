@@ -22,6 +22,7 @@ class ServiceClient(models.Model):
     `certificate_subject` maps a subject attribute to the values allowed in certificates that the client orders (ADR 0138).
     `key_attestation` has `roots` (PEM) of a supplier's attestations of keys, and `required`; it is empty without roots.
     `push` is where a supplier takes orders by signed calls (`url`, and `keys` that it signs its answers with); empty for others.
+    `letter_certificate` is the SHA-256 of the certificate whose key opens a supplier's PUK letters; empty if it prints none.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -31,6 +32,7 @@ class ServiceClient(models.Model):
     certificate_subject = models.JSONField(default=dict)
     key_attestation = models.JSONField(default=dict)
     push = models.JSONField(default=dict)
+    letter_certificate = models.CharField(max_length=64, default="")
     active = models.BooleanField(default=True)
     seq = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=clock.now)

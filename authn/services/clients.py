@@ -108,6 +108,12 @@ def key_attestation(client_ref: str) -> KeyAttestation:
     return KeyAttestation(bool(row.get("required")), roots)
 
 
+def letter_certificate(client_ref: str) -> str:
+    """Returns the SHA-256 of the certificate that the active supplier's PUK letters are encrypted to; "" if it prints none."""
+    rows = ServiceClient.objects.filter(client_ref=client_ref, kind=ClientKind.SUPPLIER, active=True)
+    return rows.values_list("letter_certificate", flat=True).first() or ""
+
+
 def push_endpoints() -> dict[str, PushEndpoint]:
     """Returns the active suppliers that take their orders by signed calls, by reference."""
     rows = ServiceClient.objects.filter(kind=ClientKind.SUPPLIER, active=True).exclude(push={}).order_by("client_ref")
@@ -199,6 +205,7 @@ def _sync_one(client: ServiceClient | None, entry: ClientEntry, result: SyncResu
         "certificate_subject": entry.certificate_subject,
         "key_attestation": entry.key_attestation,
         "push": entry.push,
+        "letter_certificate": entry.letter_certificate,
         "active": True,
     }
     action = "client.changed"

@@ -7,6 +7,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
@@ -167,6 +171,42 @@ def test_a_supplier_that_is_pushed_to_is_registered_with_address_and_keys(
     sync(tmp_path, entry("supplier-a", {"file": "a.pem"}))
     assert clients.push_endpoints() == {}
     assert Event.objects.filter(subject_ref="supplier-a").latest("id").facts == {"push": {}}
+
+
+def test_the_recipient_of_a_suppliers_puk_letters_is_read_from_its_file(tmp_path: Path, ca: SmallCa) -> None:
+    identity = ca.issue("supplier-a")
+    identity.write(tmp_path, "letters")
+    sync(tmp_path, entry("supplier-a", letter_certificate="letters.pem"), entry("supplier-b", name="B"))
+    assert clients.letter_certificate("supplier-a") == clients.thumbprint(identity.der)
+    assert clients.letter_certificate("supplier-b") == clients.letter_certificate("unknown") == ""
+    assert Event.objects.get(subject_ref="supplier-a").facts["letter_certificate"] == clients.thumbprint(identity.der)
+    assert clients.client_of_certificate(identity.der) is None  # it opens letters and no API
+    sync(tmp_path, entry("supplier-b", name="B"))
+    assert clients.letter_certificate("supplier-a") == ""  # a client that is not active any more
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "message"),
+    [
+        ("missing.pem", "supplier", "filen saknas"),
+        (["letters.pem"], "supplier", "ska vara en fil"),
+        ("rsa.pem", "supplier", "P-256"),
+        ("letters.pem", "service", "hör till kind supplier"),
+    ],
+)
+def test_a_wrong_recipient_of_letters_is_refused(tmp_path: Path, ca: SmallCa, given: object, kind: str, message: str) -> None:
+    ca.issue("a").write(tmp_path, "letters")
+    (tmp_path / "rsa.pem").write_bytes(_self_signed(rsa.generate_private_key(65537, 2048)))
+    with pytest.raises(Invalid, match=message):
+        sync(tmp_path, entry("a", kind=kind, letter_certificate=given))
+    assert not ServiceClient.objects.exists()
+
+
+def _self_signed(key: rsa.RSAPrivateKey) -> bytes:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    certificate = builder.not_valid_before(clock.now() - DAY).not_valid_after(clock.now() + DAY).sign(key, hashes.SHA256())
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def test_the_end_of_a_certificate_is_known_once_the_file_has_it(tmp_path: Path, ca: SmallCa) -> None:
