@@ -1,4 +1,6 @@
-"""Ports: what `pki` asks other applications before it signs. It identifies persons and cards by opaque references only."""
+"""Ports: what `pki` asks other applications before it signs a certificate or opens a secret. It identifies persons and cards by
+opaque references only.
+"""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -41,5 +43,37 @@ class IssuanceCheck(Protocol):
         """Returns a reason code for each issued certificate, given with its `carrier_ref`, that has no order or receipt.
 
         Runs a fixed number of database queries, however many certificates there are.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A PUK letter that somebody asks the secret for. `requester` is who asked; all values come from the process that asked."""
+
+    delivery_id: UUID
+    order: str
+    item: str
+    carrier_ref: str
+    requester: str
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRecipient:
+    """Who prints a letter: `name` is the commonName of the certificate with this SHA-256. `refusal` is a reason code in place of
+    both.
+    """
+
+    name: str = ""
+    certificate_sha256: str = ""
+    refusal: str = ""
+
+
+class LetterOrders(Protocol):
+    """Knows which PUK letters were ordered, for which card, and who prints them."""
+
+    def recipient(self, letter: Letter) -> LetterRecipient:
+        """Returns the registered recipient of the letter, or the reason why its secret must not be opened: no such order, another
+        card, another printer, or a letter that is not to be printed now.
         """
         ...

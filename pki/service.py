@@ -16,12 +16,19 @@ from pki.domain.puk import MIN_DIGITS as PUK_MIN_DIGITS
 from pki.issuing.card_checks import certificate_names
 from pki.issuing.planning import plan_certificates, plan_serial_only, wake_signer
 from pki.models import RevocationChannel, RevocationReason
-from pki.ports import CardCertificate
+from pki.ports import CardCertificate, Letter, LetterRecipient
 from pki.revocation.holds import held as held_certificates
 from pki.revocation.holds import plan_release, wait_until_released
 from pki.revocation.publication import PublicationView, publication
 from pki.revocation.revoking import SourceRecord, plan_revocation
-from pki.secrets.deliveries import destroy_delivery, plan_delivery, wait_for_delivery
+from pki.secrets.deliveries import (
+    DeliveryView,
+    destroy_delivery,
+    plan_delivery,
+    plan_letter,
+    take_delivery,
+    wait_for_delivery,
+)
 from pki.secrets.received import SecretOutcome, destroy_secrets, plan_secret, secret_jwks, secret_outcomes, secret_state
 
 __all__ = [
@@ -34,6 +41,9 @@ __all__ = [
     "CardProof",
     "CertificateOrder",
     "CertificateView",
+    "DeliveryView",
+    "Letter",
+    "LetterRecipient",
     "PublicationView",
     "RevocationChannel",
     "RevocationReason",
@@ -49,6 +59,7 @@ __all__ = [
     "held_certificates",
     "plan_certificates",
     "plan_delivery",
+    "plan_letter",
     "plan_release",
     "plan_revocation",
     "plan_secret",
@@ -58,6 +69,7 @@ __all__ = [
     "secret_jwks",
     "secret_outcomes",
     "secret_state",
+    "take_delivery",
     "wait_for_delivery",
     "wait_until_released",
     "wait_until_settled",

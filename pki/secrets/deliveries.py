@@ -2,7 +2,7 @@
 
 A process without the token plans a delivery with the card's proof and reads the JWE that the `pki` worker makes (`delivering`)
 after it has verified the proof; it never sees the content. The step token authenticates the recipient afterwards; only its hash
-is stored here.
+is stored here. A delivery for a PUK letter has an order in place of the proof (`letters`), and no step token.
 """
 
 import datetime as dt
@@ -23,6 +23,11 @@ from siths_portal.lib.errors import Conflict, Invalid, NotFound, TooManyRequests
 from siths_portal.lib.processes import jobs
 
 POLL_SECONDS = 0.05
+LETTER = "letter"
+"""The kind of a delivery for a PUK letter. The other kinds are those of proofs (`ProofKind`)."""
+
+OPENING = (ProofKind.ACTIVATE.value, LETTER)
+"""The kinds that open the secret."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,46 @@ def plan_delivery(
     return row.id
 
 
+def plan_letter(*, secret_id: UUID, order: str, item: str, owner_ref: str, actor_ref: str) -> UUID:
+    """Requests a JWE with the owner's secret for a PUK letter: the item `item` of the order `order`. Returns the delivery's id.
+
+    Names no key: the worker asks `LetterOrders` for the recipient, and writes an event before it opens the secret (S24). Joins
+    the caller's transaction and wakes the worker. Raises NotFound, Conflict if the secret is not sealed, and TooManyRequests
+    beyond the limit of SECRET_DELIVERIES_PER_DAY.
+    """
+    _check_secret(secret_id, owner_ref, opens=True)
+    row = SecretDelivery.objects.create(
+        secret_id=secret_id,
+        owner_ref=owner_ref,
+        actor_ref=actor_ref,
+        purpose="puk-letter",
+        kind=LETTER,
+        handle_sha256=letter_handle(order, item),
+        recipient_jwk={},
+        header={"order": order, "item": item},
+        created_at=clock.now(),
+    )
+    record(row, "delivery.requested", actor_ref, {"purpose": row.purpose, **row.header})
+    jobs.enqueue("pki.deliver_secrets", queue="pki", delivery_ids=[str(row.id)])
+    return row.id
+
+
+def letter_handle(order: str, item: str) -> str:
+    """Returns the hash that all deliveries for one letter share, of which the worker makes one."""
+    return sha256_hex(f"{LETTER}:{order}:{item}".encode())
+
+
+def take_delivery(delivery_id: UUID) -> str:
+    """Returns the JWE of a ready delivery and overwrites it, in the caller's transaction: it is handed out once.
+
+    Raises NotFound, Conflict if there is no JWE to hand out.
+    """
+    found = delivery(delivery_id)
+    if not found.jwe or delivery_id not in _destroy("", [delivery_id]):
+        raise Conflict("delivery-not-ready", "Leveransen är inte klar, eller är redan hämtad.")
+    return found.jwe
+
+
 def _claims(proof: CardProof) -> Claims:
     try:
         claims = proof.claims()
@@ -106,12 +151,13 @@ def destroy_of_owner(owner_ref: str) -> None:
     _destroy(owner_ref, [])
 
 
-def _destroy(owner_ref: str, ids: list[UUID]) -> None:
+def _destroy(owner_ref: str, ids: list[UUID]) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pki_destroy_deliveries(%s, %s::uuid[])", [owner_ref, [str(id_) for id_ in ids]])
         destroyed = [id_ for (id_,) in cursor.fetchall()]
     for row in SecretDelivery.objects.filter(id__in=destroyed).order_by("id"):
         record(row, "delivery.destroyed", "system:pki", {})
+    return destroyed
 
 
 def _check_secret(secret_id: UUID, owner_ref: str, *, opens: bool) -> None:

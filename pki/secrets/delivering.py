@@ -1,8 +1,8 @@
 """Makes the JWE of each requested delivery; in the `pki` worker only.
 
-The worker verifies the card's proof itself before it makes a JWE, so a process that may write the table still gets no secret for
-a key of its own. A secret is in plaintext between opening and encrypting, only in the worker's memory (S23). The event that
-records who requested it, and why, is committed before the worker opens it (S24).
+The worker itself verifies the card's proof, or the order of a letter and its recipient, before it makes a JWE. So a process that
+may write the table still gets no secret for a key of its own. A secret is in plaintext between opening and encrypting, only in
+the worker's memory (S23). The event that records who requested it, and why, is committed before the worker opens it (S24).
 """
 
 import datetime as dt
@@ -20,8 +20,8 @@ from pki.domain import jwe as jwe_format
 from pki.domain.card_proof import CardProof, MalformedProof, ProofKind
 from pki.hsm import HsmError, HsmSealBroken, HsmSealKeyLost
 from pki.models import DeliveryState, Event, SealVersion, Secret, SecretDelivery, SecretState
-from pki.secrets import resealing
-from pki.secrets.deliveries import record
+from pki.secrets import letters, resealing
+from pki.secrets.deliveries import LETTER, OPENING, record
 from pki.secrets.sealing import Refused, open_sealed
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import canonical_json, sha256_hex
@@ -80,37 +80,53 @@ def _claim(delivery_ids: list[UUID] | None, limit: int) -> list[SecretDelivery]:
         ids = [row.id for row in found]
         SecretDelivery.objects.filter(id__in=ids).update(claimed_at=clock.now(), attempts=F("attempts") + 1)
         for row in found:
-            if row.secret_id and row.kind == ProofKind.ACTIVATE:
+            if row.secret_id and row.kind in OPENING:
                 Event.record(
                     actor_ref=row.actor_ref,
                     action="secret.opening",
                     subject_type="secret",
                     subject_ref=str(row.secret_id),
-                    facts={"purpose": row.purpose, "delivery": str(row.id)},
+                    facts={"purpose": row.purpose, "delivery": str(row.id), **(row.header if row.kind == LETTER else {})},
                 )
     return found
 
 
 def _settle(row: SecretDelivery) -> bool:
     faults.point("pki.deliver.after-claim")
-    token = secrets.token_urlsafe(32)
-    content = {"step_token": token}
     try:
-        secret = _proven_card(row)
-        if row.kind == ProofKind.ACTIVATE:
-            content["puk"] = _open(secret)
+        made = _for_letter(row) if row.kind == LETTER else _for_app(row)
     except Refused as refusal:
         if refusal.code == "seal-key-lost":
             log.critical("delivery.kek_lost", delivery=str(row.id), secret=str(row.secret_id))
+        elif row.kind == LETTER:
+            log.error("delivery.letter_refused", delivery=str(row.id), reason=refusal.code)
         return _close(row, DeliveryState.REFUSED, failure=refusal.code)
-    jwe = jwe_format.encrypt(canonical_json(content), row.recipient_jwk, row.header)
     faults.point("pki.deliver.after-encryption")
     now = clock.now()
-    made = {"jwe": jwe, "token_sha256": sha256_hex(token.encode()), "ready_at": now, "proof_verified_at": now}
     try:
-        return _close(row, DeliveryState.READY, **made)
-    except IntegrityError:  # another delivery for the same proof was made at the same time
+        return _close(row, DeliveryState.READY, **made, ready_at=now, proof_verified_at=now)
+    except IntegrityError:  # another delivery for the same proof or letter was made at the same time
         return _close(row, DeliveryState.REFUSED, failure="proof-used")
+
+
+def _for_app(row: SecretDelivery) -> dict[str, Any]:
+    """Returns the JWE and the hash of its step token for the eID app whose key the card has signed. Raises Refused."""
+    token = secrets.token_urlsafe(32)
+    content = {"step_token": token}
+    secret = _proven_card(row)
+    if row.kind == ProofKind.ACTIVATE:
+        content["puk"] = _open(secret)
+    jwe = jwe_format.encrypt(canonical_json(content), row.recipient_jwk, row.header)
+    return {"jwe": jwe, "token_sha256": sha256_hex(token.encode())}
+
+
+def _for_letter(row: SecretDelivery) -> dict[str, Any]:
+    """Returns the JWE of a letter for the recipient whose certificate is registered, and the key that it is encrypted to. Its
+    content is the PUK alone. Raises Refused.
+    """
+    letter = letters.ordered_letter(row)
+    jwe = jwe_format.encrypt(_open(letter.secret).encode(), letter.recipient_jwk, letter.header)
+    return {"jwe": jwe, "recipient_jwk": letter.recipient_jwk, "header": letter.header}
 
 
 def _proven_card(row: SecretDelivery) -> Secret:
@@ -170,13 +186,17 @@ def _close(row: SecretDelivery, state: DeliveryState, **changes: Any) -> bool:
         locked.state = state
         for name, value in changes.items():
             setattr(locked, name, value)
-        facts = {"reason": locked.failure} if locked.failure else {"kind": locked.kind, "proof_sha256": _proof_sha256(locked)}
+        facts = {"reason": locked.failure} if locked.failure else _ground(locked)
         locked.proof_message = locked.proof_signature = b""
         locked.save(update_fields=["state", "proof_message", "proof_signature", *changes])
         record(locked, f"delivery.{state}", ACTOR, facts)
     return True
 
 
-def _proof_sha256(row: SecretDelivery) -> str:
-    """Returns the hash of message and signature. It identifies the proof after both, with the handle in them, are erased."""
-    return sha256_hex(bytes(row.proof_message) + bytes(row.proof_signature))
+def _ground(row: SecretDelivery) -> dict[str, str]:
+    """Returns what the delivery was made for: the letter and the certificate of its recipient, or the hash of the proof. The hash
+    identifies the proof after message and signature, with the handle in them, are erased.
+    """
+    if row.kind == LETTER:
+        return {"kind": row.kind, "order": row.header["order"], "item": row.header["item"], "certificate": row.header["kid"]}
+    return {"kind": row.kind, "proof_sha256": sha256_hex(bytes(row.proof_message) + bytes(row.proof_signature))}

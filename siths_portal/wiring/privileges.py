@@ -49,9 +49,10 @@ TABLES: Mapping[str, Rights] = {
     "pki_revocation": _EVENTS,
     "pki_massrevocation": _ASKED_BY_PORTAL,
     "pki_massrevocationmember": READ | {PORTAL: "SI", PKI: "SI"},
-    # --- pki: the API inserts secrets, the portal requests deliveries, and the worker decrypts and responds.
+    # --- pki: the API inserts secrets, the portal requests deliveries to eID apps and the API those for PUK letters, and the
+    # worker verifies, decrypts and responds.
     "pki_secret": READ | {API: "SI", PKI: "SIU"},
-    "pki_secretdelivery": READ | {PORTAL: "SI", PKI: "SIU"},
+    "pki_secretdelivery": READ | {PORTAL: "SI", API: "SI", PKI: "SIU"},
     "pki_holdrelease": READ | {PORTAL: "SI", PKI: "SI"},
     # --- pki: dual control.
     "pki_approvalrequest": _ASKED_BY_PORTAL | {WORKER: "SU"},
@@ -67,7 +68,7 @@ TABLES: Mapping[str, Rights] = {
     | {
         PORTAL: "SIU",
         WORKER: "SIU",
-        API: "SU(state seq supplier_ref accepted_at produced_at sent_at sent_on registered_mail_id failure_reason)",
+        API: "SU(state seq accepted_at produced_at sent_at sent_on registered_mail_id failure_reason)",
     },
     # What was ordered stays as it was. A card that is revoked ends the eID orders on it, also by the API.
     "issuance_eidorder": READ
