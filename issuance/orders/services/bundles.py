@@ -1,6 +1,5 @@
 """Orders of bundles of reserve cards: blank cards without a holder, sent to an office (rules/issuance 3.9)."""
 
-import re
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,18 +17,16 @@ from issuance.offices.models import Office
 from issuance.orders.domain import items, rules
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
-from issuance.orders.services import order_checks, progress, queueing
+from issuance.orders.services import order_checks, progress, queueing, repeats
 from issuance.organisations.models import Organisation
 from issuance.organisations.services.holding import hold_organisations
 from issuance.records.services import steps
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
-from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.errors import Invalid
 
 LARGEST = 2000
 """The most reserve cards of one order."""
-
-_KEY = re.compile(r"[\x21-\x7e]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -60,26 +57,18 @@ def order_bundle(*, actor: Actor, bundle: Bundle, idempotency_key: str) -> CardO
     The cards have the generic look, whatever customisation the organisation has. The same key and content return the same order;
     other content raises Conflict. Raises NotFound, Forbidden, Invalid (quantity, article, office), Conflict.
     """
-    if not _KEY.fullmatch(idempotency_key):
-        raise Invalid("idempotency-key", "Beställningen skickades inte. Ladda om sidan och försök igen.")
+    repeats.require_key(idempotency_key)
     if not 1 <= bundle.quantity <= LARGEST:
         message = f"Ange ett antal från 1 till {LARGEST}."
         raise Invalid("quantity", message, fields={"quantity": [message]})
-    if earlier := _earlier(actor, bundle, idempotency_key):
+    if earlier := repeats.earlier(actor, bundle.content_sha256, idempotency_key):
         return earlier
     try:
         return _place(actor, bundle, idempotency_key)
     except IntegrityError as error:
-        if "issuance_order_once_per_key" in str(error) and (earlier := _earlier(actor, bundle, idempotency_key)):
+        if repeats.is_repeat(error) and (earlier := repeats.earlier(actor, bundle.content_sha256, idempotency_key)):
             return earlier
         raise
-
-
-def _earlier(actor: Actor, bundle: Bundle, idempotency_key: str) -> CardOrder | None:
-    order = CardOrder.objects.filter(ordered_by_ref=actor.ref, idempotency_key=idempotency_key).first()
-    if order is not None and order.content_sha256 != bundle.content_sha256:
-        raise Conflict("idempotency-mismatch", "Beställningen är redan skickad med andra uppgifter. Börja om från början.")
-    return order
 
 
 @transaction.atomic(durable=True)

@@ -1,7 +1,6 @@
 """Orders of ordinary cards (Nytt SITHS eID ordinarie kort, rules/issuance 3): checks, and the queued row that suppliers fetch."""
 
 import datetime as dt
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,7 +19,7 @@ from issuance.carriers.models import Carrier, Eid
 from issuance.orders.domain import items, rules
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
-from issuance.orders.services import order_checks, progress, queueing, withdrawing
+from issuance.orders.services import order_checks, progress, queueing, repeats, withdrawing
 from issuance.organisations.services.holding import hold_organisations
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
@@ -29,9 +28,6 @@ from issuance.records.services import steps
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.database.prepared import prepared
-from siths_portal.lib.errors import Conflict, Invalid
-
-_KEY = re.compile(r"[\x21-\x7e]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -73,8 +69,7 @@ def submit_order(
     field), Conflict, Unavailable (external systems).
     """
     request = _Request(actor, post_id, article_code, office_id, idempotency_key, photo_id, placing, placed)
-    if not _KEY.fullmatch(idempotency_key):
-        raise Invalid("idempotency-key", "Beställningen skickades inte. Ladda om sidan och försök igen.")
+    repeats.require_key(idempotency_key)
     if earlier := _earlier(request):
         return earlier
     post = policy.get(actor, order_right(article_code), _posts, post_id)
@@ -83,7 +78,7 @@ def submit_order(
     try:
         return _place(request, live)
     except IntegrityError as error:
-        if "issuance_order_once_per_key" in str(error) and (earlier := _earlier(request)):
+        if repeats.is_repeat(error) and (earlier := _earlier(request)):
             return earlier
         raise
 
@@ -118,8 +113,7 @@ def _with_key(actor: Actor, owner_ref: str, idempotency_key: str) -> QuerySet[Ca
 
 def _earlier(request: _Request) -> CardOrder | None:
     order = next(iter(_with_key(request.actor, request.actor.ref, request.idempotency_key)), None)
-    if order is not None and order.content_sha256 != request.content_sha256:
-        raise Conflict("idempotency-mismatch", "Beställningen är redan skickad med andra uppgifter. Börja om från början.")
+    repeats.require_same(order, request.content_sha256)
     return order
 
 
