@@ -18,7 +18,7 @@ clients:
     push:                               # only kind supplier: it gets its orders by signed calls, and need not fetch them
       url: https://kort.example/siths   # its host must be one of SUPPLIER_PUSH_HOSTS
       keys: [whpk_…]                    # what it signs its answers with (Ed25519); two while it changes its key
-    letter_certificate: letters.pem     # only kind supplier that prints PUK letters: their recipient (rules/issuance 3.11)
+    letter_certificate: letters.pem     # only kind supplier that prints PUK letters: their recipient (rules/issuance 3.12)
 """
 
 import datetime as dt

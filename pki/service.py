@@ -23,6 +23,7 @@ from pki.revocation.publication import PublicationView, publication
 from pki.revocation.revoking import SourceRecord, plan_revocation
 from pki.secrets.deliveries import (
     DeliveryView,
+    delivery,
     destroy_delivery,
     plan_delivery,
     plan_letter,
@@ -54,6 +55,7 @@ __all__ = [
     "certificate_names",
     "certificates",
     "chain",
+    "delivery",
     "destroy_delivery",
     "destroy_secrets",
     "held_certificates",

@@ -38,6 +38,7 @@ class Action(StrEnum):
     REMOVE_ORDER = "remove_order"
     ORDER_RESERVE_BUNDLE = "order_reserve_bundle"
     ORDER_EID = "order_eid"
+    ORDER_PUK_LETTER = "order_puk_letter"
     WITHDRAW_EID_ORDER = "withdraw_eid_order"
     FETCH_EID = "fetch_eid"
     ACTIVATE_ORDINARY_CARD = "activate_ordinary_card"
@@ -96,7 +97,7 @@ those who read everything."""
 
 _REVOKING = frozenset({Action.REVOKE_CARRIER, Action.REVOKE_EID})
 _EXTENDED = frozenset({Action.EXTENDED_SEARCH})
-ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ORDER_EID})
+ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ORDER_EID, Action.ORDER_PUK_LETTER})
 """Actions by which a holder obtains something.
 
 They are dormant while training or person check is overdue; viewing, removing and revoking are not.
@@ -182,7 +183,15 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
 HOLDER_ALLOWED = _VIEWING | _REVOKING | {Action.VIEW_RECEIPT, Action.FETCH_EID}
 """The actions of holders on Mina sidor with their own carriers and eIDs: everybody may revoke them and fetch ordered eIDs."""
 
-NEVER_FOR_ONESELF = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ORDER_EID, Action.ASSIGN_ROLE})
+NEVER_FOR_ONESELF = frozenset(
+    {
+        Action.ORDER_ORDINARY_CARD,
+        Action.ACTIVATE_ORDINARY_CARD,
+        Action.ORDER_EID,
+        Action.ORDER_PUK_LETTER,
+        Action.ASSIGN_ROLE,
+    }
+)
 """Nobody orders, activates or assigns for themself (rules/issuance 1.3)."""
 
 EXTENDED_REACH = _VIEWING | _REVOKING

@@ -7,7 +7,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from issuance.orders.domain.items import Fault, ItemKind, ItemState
+from issuance.orders.domain.items import Fault, ItemState
 
 _MIFARE_ID = re.compile(r"[0-9A-Za-z]{1,10}")
 _REGISTERED_MAIL_ID = re.compile(r"[A-Z]{2}[0-9A-Z]{9}SE")
@@ -26,11 +26,11 @@ class EventOutcome(StrEnum):
 @dataclass(frozen=True)
 class Produced:
     """The card is produced: its MIFARE-id (1-10 characters), and its PUK as a compact JWE to the portal's key. A card without
-    PUK sets `no_puk`, so that a PUK left out by mistake is an error.
+    PUK sets `no_puk`, so that a PUK left out by mistake is an error. A letter has none of these.
     """
 
     kind: ClassVar[str] = "produced"
-    mifare_id: str
+    mifare_id: str = ""
     puk_jwe: str = ""
     no_puk: bool = False
 
@@ -42,6 +42,11 @@ class Produced:
         elif not self.puk_jwe and not self.no_puk:
             faults["puk_jwe"] = ["Skicka kortets PUK som JWE till portalens nyckel, eller no_puk för ett kort utan PUK."]
         return faults
+
+    def faults_of_letter(self) -> dict[str, list[str]]:
+        """Returns the same for a letter."""
+        given = {"mifare_id": self.mifare_id, "puk_jwe": self.puk_jwe, "no_puk": self.no_puk}
+        return {name: ["Ett brev har inget sådant värde. Utelämna det."] for name, value in given.items() if value}
 
     def content(self) -> dict[str, Any]:
         """Returns the values that repeated reports must share. The JWE differs each time it is made."""
@@ -118,11 +123,11 @@ class Remade:
 
 type SupplierReport = Produced | Sent | Failed | Returned
 
-_PREDECESSOR = {"sent": ItemState.PRODUCED, "returned": ItemState.SENT}
+_PREDECESSOR = {"produced": ItemState.IN_PRODUCTION, "sent": ItemState.PRODUCED, "returned": ItemState.SENT}
 _COURSE = (ItemState.WAITING, ItemState.IN_PRODUCTION, ItemState.PRODUCED, ItemState.SENT, ItemState.RETURNED)
 
 
-def outcome_of(kind: str, item_kind: ItemKind, state: ItemState) -> EventOutcome:
+def outcome_of(kind: str, state: ItemState) -> EventOutcome:
     """Returns the outcome of a first report of `kind` on an item in `state`, whose order is accepted. A failure applies until
     the item is sent. After a failure, a return or a cancellation every report is only noted.
     """
@@ -130,7 +135,7 @@ def outcome_of(kind: str, item_kind: ItemKind, state: ItemState) -> EventOutcome
         return EventOutcome.NOTED
     if kind == Failed.kind:
         return EventOutcome.APPLIED if _COURSE.index(state) < _COURSE.index(ItemState.SENT) else EventOutcome.NOTED
-    required = item_kind.before_produced if kind == Produced.kind else _PREDECESSOR[kind]
+    required = _PREDECESSOR[kind]
     if state is required:
         return EventOutcome.APPLIED
     return EventOutcome.PARKED if _COURSE.index(state) < _COURSE.index(required) else EventOutcome.NOTED

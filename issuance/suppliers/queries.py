@@ -32,7 +32,7 @@ _COUNT = (
 
 def with_items(*related: str) -> ScopedQuerySet[CardOrder]:
     """Returns all orders as `CardOrder.objects.with_card`, annotated with `item_count`, without items that were made again."""
-    return CardOrder.objects.with_card(*related).annotate(item_count=Subquery(_COUNT))
+    return CardOrder.objects.with_card("puk_of", *related).annotate(item_count=Subquery(_COUNT))
 
 
 def only_item(order: CardOrder) -> OrderItem | None:
@@ -78,7 +78,7 @@ def items_after(*, client_ref: str, order_id: UUID, number: int, limit: int) -> 
     NotFound.
     """
     order = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects, order_id)
-    rows = OrderItem.objects.filter(order=order, number__gt=number).select_related("carrier")
+    rows = OrderItem.objects.filter(order=order, number__gt=number).select_related("carrier", "puk_of")
     found = list(rows.order_by("number")[:limit])
     puks.show_present_state(found)
     return found

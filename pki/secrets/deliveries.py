@@ -32,13 +32,14 @@ OPENING = (ProofKind.ACTIVATE.value, LETTER)
 
 @dataclass(frozen=True)
 class DeliveryView:
-    """A delivery: `state` is a `DeliveryState`; `jwe` and `token_sha256` are set once it is ready."""
+    """A delivery requested at `created_at`: `state` is a `DeliveryState`; `jwe` and `token_sha256` are set once it is ready."""
 
     id: UUID
     state: str
     jwe: str = field(repr=False)
     token_sha256: str
     failure: str
+    created_at: dt.datetime
 
 
 def plan_delivery(
@@ -100,15 +101,13 @@ def letter_handle(order: str, item: str) -> str:
     return sha256_hex(f"{LETTER}:{order}:{item}".encode())
 
 
-def take_delivery(delivery_id: UUID) -> str:
+def take_delivery(delivery_id: UUID) -> str | None:
     """Returns the JWE of a ready delivery and overwrites it, in the caller's transaction: it is handed out once.
 
-    Raises NotFound, Conflict if there is no JWE to hand out.
+    Returns None, and changes nothing, if there is no JWE to hand out. Raises NotFound.
     """
     found = delivery(delivery_id)
-    if not found.jwe or delivery_id not in _destroy("", [delivery_id]):
-        raise Conflict("delivery-not-ready", "Leveransen är inte klar, eller är redan hämtad.")
-    return found.jwe
+    return found.jwe if found.jwe and delivery_id in _destroy("", [delivery_id]) else None
 
 
 def _claims(proof: CardProof) -> Claims:
@@ -130,7 +129,7 @@ def delivery(delivery_id: UUID) -> DeliveryView:
     row = SecretDelivery.objects.filter(id=delivery_id).first()
     if row is None:
         raise NotFound("delivery-unknown", "Leveransen finns inte.")
-    return DeliveryView(row.id, row.state, row.jwe or "", row.token_sha256, row.failure)
+    return DeliveryView(row.id, row.state, row.jwe or "", row.token_sha256, row.failure, row.created_at)
 
 
 def wait_for_delivery(delivery_id: UUID, *, seconds: float) -> DeliveryView:

@@ -21,9 +21,10 @@ from issuance.people.ports import PersonRegister, StaffDirectory
 from issuance.people.ports_files import DirectoryFiles
 from issuance.roles.services.subjects import Holders, Subjects
 from issuance.suppliers.push.ports import Channel
+from issuance.suppliers.services.letter_check import OrderedLetters
 from pki.audit.keys import TokenAuditKeys
 from pki.ocsp import status as pki_status
-from pki.ports import IssuanceCheck
+from pki.ports import IssuanceCheck, LetterOrders
 from pki.revocation.holds import CardCodes
 from siths_portal.lib import ports
 from siths_portal.lib.audit.keys import AuditKeys
@@ -79,4 +80,5 @@ def connect() -> None:
     ports.connect(idempotency.Store, authn.idempotency_store())
     ports.connect(AuditKeys, TokenAuditKeys())
     ports.connect(CardCodes, CodesOfCards())
+    ports.connect(LetterOrders, OrderedLetters())
     ports.connect(IssuanceCheck, import_string(settings.ISSUANCE_CHECK_BACKEND)())

@@ -30,7 +30,7 @@ DEFAULTS: Mapping[str, Rights] = {
 _EVENTS = {PORTAL: "SI", API: "SI", PKI: "SI", WORKER: "SI"}
 _SEALS = READ | {WORKER: "SI"}
 _MACS = READ | {PKI: "SI"}
-_PROGRESS = "state seq sent_on registered_mail_id puk puk_refusal dispatched_at"
+_PROGRESS = "state seq sent_on registered_mail_id puk puk_refusal puk_delivery_id dispatched_at"
 _ASKED_BY_PORTAL = READ | {PORTAL: "SIU", PKI: "SIU"}
 
 TABLES: Mapping[str, Rights] = {

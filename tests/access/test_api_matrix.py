@@ -21,7 +21,10 @@ from django.conf import settings
 from django.test import override_settings
 
 from authn.models import ClientCertificate, ServiceClient
+from issuance.authz import Role
+from issuance.carriers.models import Carrier
 from issuance.orders.models.orders import CardOrder
+from issuance.orders.services.letters import Letter, order_letter
 from issuance.people.models.photos import Photo
 from issuance.suppliers.api.v1 import description
 from issuance.suppliers.services import card_certificates, supplier_intake
@@ -90,6 +93,17 @@ def in_production(access: AccessWorld) -> str:
     return order
 
 
+def letter(access: AccessWorld) -> str:
+    """A PUK letter of the supplier's, accepted."""
+    ServiceClient.objects.filter(client_ref=SUPPLIER).update(letter_certificate="0" * 64)
+    card = Carrier.objects.get(pk=access.things["inside"].active)
+    office = CardOrder.objects.get(items__carrier=card).office_id
+    clerk = Who(Role.ID_ADMINISTRATOR)
+    order = order_letter(actor=access.actors[clerk], letter=Letter(card.pk, office), idempotency_key="letter")
+    supplier_intake.accept(client_ref=SUPPLIER, order_id=order.pk)
+    return str(order.pk)
+
+
 def customisation(_access: AccessWorld) -> str:
     """The supplier's customisation."""
     return CUSTOMISATION
@@ -149,6 +163,7 @@ OPERATIONS = [
     Operation("request_certificates", accepted, ok=202, body=card),
     Operation("report_event", accepted, body=lambda: {"type": "failed", "reason": "spoilt"}),
     Operation("read_photo", accepted),
+    Operation("read_puk", letter, ok=202),
     Operation("list_items", accepted),
     Operation("read_item_certificates", certified, item="1"),
     Operation("request_item_certificates", accepted, ok=202, body=card, item="1"),
@@ -363,7 +378,7 @@ def test_every_address_of_the_other_faces_is_named() -> None:
             assert {key for key in found if key.startswith("supplier-")} == {
                 "supplier-orders", "supplier-order", "supplier-accept", "supplier-certificates", "supplier-events",
                 "supplier-items", "supplier-item-certificates", "supplier-item-events", "supplier-remake", "supplier-photo",
-                "supplier-changes", "supplier-keys", "supplier-customisation", "supplier-openapi",
+                "supplier-puk", "supplier-changes", "supplier-keys", "supplier-customisation", "supplier-openapi",
                 "supplier-me", "supplier-articles", "supplier-customisations", "supplier-logotype",
                 "supplier-batch-accept", "supplier-batch-certificates", "supplier-batch-events",
             }  # fmt: skip

@@ -197,8 +197,9 @@ def test_the_recipient_of_a_suppliers_puk_letters_is_read_from_its_file(tmp_path
 def test_a_wrong_recipient_of_letters_is_refused(tmp_path: Path, ca: SmallCa, given: object, kind: str, message: str) -> None:
     ca.issue("a").write(tmp_path, "letters")
     (tmp_path / "rsa.pem").write_bytes(_self_signed(rsa.generate_private_key(65537, 2048)))
-    with pytest.raises(Invalid, match=message):
+    with pytest.raises(Invalid) as refused:
         sync(tmp_path, entry("a", kind=kind, letter_certificate=given))
+    assert message in refused.value.message
     assert not ServiceClient.objects.exists()
 
 

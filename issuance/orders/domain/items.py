@@ -52,47 +52,37 @@ class Fault(StrEnum):
     OTHER = "other"
 
 
-type Transitions = Mapping[tuple[ItemState, ItemAction], ItemState]
-
 _S, _A = ItemState, ItemAction
-_ENDS: Transitions = {
+TRANSITIONS: Mapping[tuple[ItemState, ItemAction], ItemState] = {
+    (_S.WAITING, _A.START_PRODUCTION): _S.IN_PRODUCTION,
     (_S.WAITING, _A.CANCEL): _S.CANCELLED,
     (_S.WAITING, _A.FAIL): _S.FAILED,
+    (_S.IN_PRODUCTION, _A.PRODUCE): _S.PRODUCED,
+    (_S.IN_PRODUCTION, _A.FAIL): _S.FAILED,
+    (_S.IN_PRODUCTION, _A.REMAKE): _S.REMADE,
     (_S.PRODUCED, _A.SEND): _S.SENT,
     (_S.PRODUCED, _A.FAIL): _S.FAILED,
     (_S.PRODUCED, _A.REMAKE): _S.REMADE,
     (_S.SENT, _A.RETURN): _S.RETURNED,
 }
-_CERTIFIED: Transitions = {
-    **_ENDS,
-    (_S.WAITING, _A.START_PRODUCTION): _S.IN_PRODUCTION,
-    (_S.IN_PRODUCTION, _A.PRODUCE): _S.PRODUCED,
-    (_S.IN_PRODUCTION, _A.FAIL): _S.FAILED,
-    (_S.IN_PRODUCTION, _A.REMAKE): _S.REMADE,
-}
-_PRINTED: Transitions = {**_ENDS, (_S.WAITING, _A.PRODUCE): _S.PRODUCED}
+"""The transitions of every kind. Production begins when the certificates of a card are requested, or when the PUK of a letter is
+handed out."""
 
 
 @dataclass(frozen=True)
 class ItemKind:
     """A kind of item. `makes_carrier` means that the item is a new carrier, which no other item orders, and gets certificates
-    before it is produced. `name` is the kind in the supplier API.
+    before it is produced; the others carry the PUK of a carrier in use. `name` is the kind in the supplier API.
     """
 
     code: str
     name: str
     makes_carrier: bool
-    transitions: Transitions
-
-    @property
-    def before_produced(self) -> ItemState:
-        """The state in which the item is reported produced."""
-        return ItemState.IN_PRODUCTION if self.makes_carrier else ItemState.WAITING
 
 
-CARD = ItemKind("card", "card", makes_carrier=True, transitions=_CERTIFIED)
-RESERVE_CARD = ItemKind("reserve_card", "reserve_card", makes_carrier=True, transitions=_CERTIFIED)
-LETTER = ItemKind("letter", "puk_letter", makes_carrier=False, transitions=_PRINTED)
+CARD = ItemKind("card", "card", makes_carrier=True)
+RESERVE_CARD = ItemKind("reserve_card", "reserve_card", makes_carrier=True)
+LETTER = ItemKind("letter", "puk_letter", makes_carrier=False)
 
 ITEM_KINDS = {kind.code: kind for kind in (CARD, RESERVE_CARD, LETTER)}
 """Every kind by its code. A bundle of reserve cards is an order of many items, each a card of its own."""

@@ -13,6 +13,7 @@ from issuance.authz.scope import ScopedManager, ScopedQuerySet, ScopeRule
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
 from issuance.offices.models import Office
+from issuance.orders.domain import items as item_rules
 from issuance.orders.domain.items import CARD, ITEM_KINDS, Fault, ItemAction, ItemState
 from issuance.orders.domain.order_states import TRANSITIONS, UNDER_WAY, OrderAction, OrderState
 from issuance.orders.domain.puk_states import PukState
@@ -175,6 +176,7 @@ class OrderItemManager(models.Manager["OrderItem"]):
 class OrderItem(Stateful):
     """One thing that an order asks the supplier to make: a card, one reserve card of a bundle, or a letter (`domain.items`).
     `number` counts from 1 within the order. `carrier` is the new carrier, which no other item makes; `eid` is the eID on it.
+    `puk_of` is the card whose PUK a letter carries, and `puk_delivery_id` the delivery of that PUK in `pki`.
 
     The supplier reports on items. `puk` is a `PukState` or empty; `puk_refusal` is the code of its refusal. `replaces` is the
     item in whose place it is made, after which `fault` (`Fault`) and `remake_reason`, a code, say why. `dispatched_at` is when
@@ -190,6 +192,8 @@ class OrderItem(Stateful):
     kind = models.CharField(max_length=20)
     carrier = models.OneToOneField(Carrier, null=True, on_delete=models.PROTECT, related_name="item")
     eid = models.OneToOneField(Eid, null=True, on_delete=models.PROTECT, related_name="item")
+    puk_of = models.ForeignKey(Carrier, null=True, on_delete=models.PROTECT, related_name="letters")
+    puk_delivery_id = models.UUIDField(null=True)
     sent_on = models.DateField(null=True)
     registered_mail_id = models.CharField(max_length=13, default="")
     puk = models.CharField(max_length=10, default="")
@@ -208,6 +212,7 @@ class OrderItem(Stateful):
                 condition=Q(carrier__isnull=False) ^ Q(kind__in=_CARRIERLESS),
                 name="issuance_item_makes_carrier",
             ),
+            models.CheckConstraint(condition=Q(puk_of=None) ^ Q(kind__in=_CARRIERLESS), name="issuance_item_puk_of"),
             models.UniqueConstraint(fields=["order", "number"], name="issuance_item_number"),
             models.CheckConstraint(condition=Q(state__in=[state.value for state in ItemState]), name="issuance_item_state"),
             models.CheckConstraint(condition=Q(puk__in=["", *(state.value for state in PukState)]), name="issuance_item_puk"),
@@ -230,8 +235,8 @@ class OrderItem(Stateful):
 
     @property
     def transitions(self) -> Mapping[tuple[ItemState, ItemAction], ItemState]:
-        """Returns the transitions of its kind."""
-        return ITEM_KINDS[self.kind].transitions
+        """Returns the transitions, the same for every kind."""
+        return item_rules.TRANSITIONS
 
     @property
     def made(self) -> Carrier:
@@ -239,6 +244,14 @@ class OrderItem(Stateful):
         if self.carrier is None:
             raise NotFound("item-without-carrier", "Beställningen gäller inget kort.")
         return self.carrier
+
+    @property
+    def subject_card(self) -> Carrier:
+        """Returns the carrier that it makes, or whose PUK it carries."""
+        found = self.carrier or self.puk_of
+        if found is None:  # the constraints of the table refuse it
+            raise LookupError(f"item {self.pk} has no carrier")
+        return found
 
     @property
     def ordered_eid(self) -> Eid:

@@ -58,6 +58,7 @@ def add_successor(
         kind=old.kind,
         carrier=carrier,
         eid=eid,
+        puk_of=old.puk_of,
         state=ItemState.WAITING.value,
         replaces=old,
         fault=fault.value,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.orders.domain.items import ItemAction, ItemState
@@ -32,10 +32,11 @@ def withdraw(orders: Sequence[CardOrder], *, actor_ref: str, revocation_reason: 
 
 
 def lock_orders_without_cards(carrier_ids: Sequence[UUID]) -> list[CardOrder]:
-    """Locks and returns the queued orders that have nothing left to make once these carriers end. A bundle with other cards
-    stays in the queue.
+    """Locks and returns the queued orders that have nothing left to make once these carriers end, PUK letters of them included. A
+    bundle with other cards stays in the queue.
     """
     waiting = OrderItem.objects.filter(state=ItemState.WAITING.value)
+    ending = waiting.filter(Q(carrier__in=carrier_ids) | Q(puk_of__in=carrier_ids))
     others = waiting.filter(order=OuterRef("pk"), carrier__state=CarrierState.ORDERED.value).exclude(carrier__in=carrier_ids)
-    rows = CardOrder.objects.filter(state=OrderState.QUEUED.value, pk__in=waiting.filter(carrier__in=carrier_ids).values("order"))
+    rows = CardOrder.objects.filter(state=OrderState.QUEUED.value, pk__in=ending.values("order"))
     return list(rows.exclude(Exists(others)).select_for_update(of=("self",), no_key=True).order_by("id"))

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from authn import service as authn
@@ -148,7 +149,9 @@ def _eids_and_orders(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid, Any
 
 @prepared
 def _orders(carrier_ids: list[UUID]) -> QuerySet[OrderItem, Any]:
-    return OrderItem.objects.filter(carrier__in=carrier_ids).values_list("order_id", "carrier_id")
+    """Returns the orders of carriers and of letters with their PUKs, each with the carrier."""
+    concerned = OrderItem.objects.filter(Q(carrier__in=carrier_ids) | Q(puk_of__in=carrier_ids))
+    return concerned.values_list("order_id", Coalesce("carrier_id", "puk_of_id"))
 
 
 @prepared

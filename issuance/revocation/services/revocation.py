@@ -28,8 +28,8 @@ from siths_portal.lib.errors import Invalid
 from siths_portal.lib.registry import Registry
 
 ON_REVOCATION_IN_PRODUCTION = Registry[Callable[[Sequence[UUID], bool], None]]()
-"""What the packages above do when carriers that are ordered and not sent are revoked, by their ids. The flag is True if only an
-eID on them is revoked."""
+"""What the packages above do when carriers are revoked, by their ids: some are ordered and not sent, or have a PUK letter under
+way. The flag is True if only an eID on them is revoked, of carriers that are not sent."""
 
 _CHANNELS = {"user": "portal", "holder": "portal", "client": "api", "system": "system"}
 _LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
@@ -246,7 +246,6 @@ def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: Revocatio
 def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: RevocationRequest) -> None:
     ids = [carrier.id for carrier in carriers]
     with_secret = [carrier.id for carrier in carriers if carrier.puk_secret_id is not None]
-    in_production = [carrier.id for carrier in carriers if carrier.state == CarrierState.ORDERED]
     live = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state__in=_LIVE)
     eids = list(live.order_by("id"))
     orders = withdrawing.lock_orders_without_cards(ids)
@@ -261,7 +260,7 @@ def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: Revoca
     )
     _step_eids(eids, actor=actor, request=request)
     withdrawing.withdraw(orders, actor_ref=actor.ref, revocation_reason=str(request.reason))
-    _follow_in_production(in_production, only_eid=False)
+    _follow_in_production(ids, only_eid=False)
     eid_orders.cancel_of_carriers(ids, actor_ref=actor.ref, reason=str(request.reason))
     certificates = CarrierCertificate.objects.filter(carrier__in=ids)
     _plan_revocation(certificates, actor=actor, request=request)

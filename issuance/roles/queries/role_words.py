@@ -26,6 +26,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
         Action.REMOVE_ORDER: _("Ta bort beställning"),
         Action.ORDER_EID: _("Beställa extra SITHS eID och uppdatering av SITHS eID"),
         Action.WITHDRAW_EID_ORDER: _("Ta bort beställning av SITHS eID"),
+        Action.ORDER_PUK_LETTER: _("Beställa brev med upplåsningskod (PUK)"),
         Action.WITHDRAW_IDENTIFICATION: _("Ta tillbaka en egen identifiering"),
         Action.WITHDRAW_ANOTHERS_IDENTIFICATION: _("Ta tillbaka andras identifieringar"),
         Action.ACTIVATE_ORDINARY_CARD: _("Aktivera kort"),

@@ -1,10 +1,11 @@
-"""What a supplier's report changes when it applies: the item with its order, the carrier and its eIDs."""
+"""What a supplier's report changes when it applies: the item with its order, and the carrier that it makes with its eIDs."""
 
 from issuance.authz import Actor
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction
 from issuance.carriers.models import CarrierCertificate
 from issuance.orders.domain.items import ItemAction
+from issuance.orders.models.orders import OrderItem
 from issuance.orders.services import progress
 from issuance.records.services import steps
 from issuance.revocation.domain import RevocationReason
@@ -12,6 +13,7 @@ from issuance.revocation.services.revocation import revoke_locked
 from issuance.suppliers.domain import Failed, Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import puks
 from issuance.suppliers.services.item_rows import ItemRows
+from pki import service as pki
 from siths_portal.lib import clock
 
 
@@ -31,6 +33,9 @@ def apply(actor: Actor, rows: ItemRows, event: SupplierReport) -> None:
 
 
 def _produced(actor: Actor, rows: ItemRows, event: Produced) -> None:
+    if rows.made is None:
+        progress.step_items(rows.order, [rows.item], ItemAction.PRODUCE, actor_ref=actor.ref, facts={})
+        return
     carrier = rows.carrier
     bound = carrier.state == CarrierState.ORDERED
     secret = None
@@ -53,30 +58,32 @@ def _produced(actor: Actor, rows: ItemRows, event: Produced) -> None:
 
 def _sent(actor: Actor, rows: ItemRows, event: Sent) -> None:
     """Applies the billable step. A carrier that was revoked in the meantime stays revoked; the card was made and is charged."""
+    _erase_puk(rows.item)
     progress.step_items(
         rows.order,
         [rows.item],
         ItemAction.SEND,
         actor_ref=actor.ref,
-        facts={"sent_on": event.sent_on.isoformat(), "carrier": rows.carrier.state},
+        facts={"sent_on": event.sent_on.isoformat(), **_state(rows)},
         sent_on=event.sent_on,
         registered_mail_id=event.registered_mail_id,
     )
-    if rows.carrier.state == CarrierState.ORDERED:
-        steps.step([rows.carrier], CarrierAction.SEND, actor_ref=actor.ref, sent_at=clock.now())
+    if rows.made is not None and rows.made.state == CarrierState.ORDERED:
+        steps.step([rows.made], CarrierAction.SEND, actor_ref=actor.ref, sent_at=clock.now())
 
 
 def _failed(actor: Actor, rows: ItemRows, event: Failed) -> None:
-    """Ends the item and its card."""
-    facts = {"reason": event.reason, "carrier": rows.carrier.state}
+    """Ends the item and the card that it makes."""
+    facts = {"reason": event.reason, **_state(rows)}
     progress.step_items(rows.order, [rows.item], ItemAction.FAIL, actor_ref=actor.ref, facts=facts, reason=event.reason)
-    end_card(actor, rows)
+    end_piece(actor, rows)
 
 
-def end_card(actor: Actor, rows: ItemRows) -> None:
-    """Ends a card that will not be sent: revokes one with certificates, and cancels one without."""
-    carrier = rows.carrier
-    if carrier.state != CarrierState.ORDERED:
+def end_piece(actor: Actor, rows: ItemRows) -> None:
+    """Ends what will not be sent: revokes a card with certificates, cancels one without, and erases the PUK of a letter."""
+    _erase_puk(rows.item)
+    carrier = rows.made
+    if carrier is None or carrier.state != CarrierState.ORDERED:
         return
     if CarrierCertificate.objects.filter(carrier=carrier).exists():
         revoke_locked([carrier], actor=actor, reason=RevocationReason.PRODUCTION_FAILED)
@@ -86,8 +93,19 @@ def end_card(actor: Actor, rows: ItemRows) -> None:
 
 
 def _returned(actor: Actor, rows: ItemRows, event: Returned) -> None:
-    """Ends the item and revokes the card, which nobody has activated."""
-    facts = {"reason": event.reason, "carrier": rows.carrier.state}
+    """Ends the item and revokes the card, which nobody has activated. The card of a letter stays in use."""
+    facts = {"reason": event.reason, **_state(rows)}
     progress.step_items(rows.order, [rows.item], ItemAction.RETURN, actor_ref=actor.ref, facts=facts, reason=event.reason)
-    if rows.carrier.state == CarrierState.SENT:
-        revoke_locked([rows.carrier], actor=actor, reason=RevocationReason.RETURNED)
+    if rows.made is not None and rows.made.state == CarrierState.SENT:
+        revoke_locked([rows.made], actor=actor, reason=RevocationReason.RETURNED)
+
+
+def _erase_puk(item: OrderItem) -> None:
+    """Erases what was made for a letter that is sent or ends. Does nothing for other items."""
+    if item.puk_delivery_id is not None:
+        pki.destroy_delivery(item.puk_delivery_id)
+
+
+def _state(rows: ItemRows) -> dict[str, str]:
+    """Returns the state of the carrier that the item makes, as a fact of the order's event."""
+    return {} if rows.made is None else {"carrier": rows.made.state}

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import Q
+
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.customisations import PrintChange
 from issuance.orders.domain.items import UNSENT
@@ -62,9 +64,12 @@ def record_withdrawal(orders: Sequence[CardOrder], by_revocation: bool) -> None:
 
 
 def record_revocation(carrier_ids: Sequence[UUID], only_eid: bool) -> None:
-    """Records that carriers, or only an eID on them, are revoked, for those that a supplier has still to send."""
+    """Records that carriers, or only an eID on them, are revoked, for those that a supplier has still to send, and for the PUK
+    letters of revoked carriers.
+    """
     reason = ChangeReason.EID_REVOKED if only_eid else ChangeReason.CARD_REVOKED
-    items = OrderItem.objects.filter(carrier__in=carrier_ids, state__in=UNSENT).order_by("order", "number")
+    concerned = Q(carrier__in=carrier_ids) if only_eid else Q(carrier__in=carrier_ids) | Q(puk_of__in=carrier_ids)
+    items = OrderItem.objects.filter(concerned, state__in=UNSENT).order_by("order", "number")
     rows = items.values_list("order__supplier_ref", "order", "number")
     record_change(ChangeKind.REVOKED, [Subject(ref, reason.value, order_id, number) for ref, order_id, number in rows])
 

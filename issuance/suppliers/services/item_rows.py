@@ -39,7 +39,7 @@ def lock_item(actor: Actor, action: Action, order_id: UUID, number: int | None =
     seen = item_of(policy.get(actor, action, CardOrder.objects, order_id), number)
     carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id) if seen.carrier_id else None
     eids = list(Eid.objects.select_for_update(no_key=True).filter(carrier=carrier).order_by("id")) if carrier else []
-    items = OrderItem.objects.select_for_update(of=("self", "order"), no_key=True).select_related("order__article")
+    items = OrderItem.objects.select_for_update(of=("self", "order"), no_key=True).select_related("order__article", "puk_of")
     return ItemRows(items.get(pk=seen.pk), carrier, eids)
 
 

@@ -1,4 +1,4 @@
-"""Cards that a supplier spoils before it sends them, and makes again.
+"""Cards and letters that a supplier spoils before it sends them, and makes again.
 
 The supplier's process may not order anything. So its call ends the spoilt card, and a worker adds the item that replaces it.
 """
@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from issuance.authz import Action, client
-from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.carrier_states import INVALID, CarrierState
 from issuance.orders.domain.items import Fault, ItemState
 from issuance.orders.models.orders import OrderItem
 from issuance.orders.services import remaking
@@ -59,12 +59,11 @@ def request_remake(*, client_ref: str, order_id: UUID, item: int, reason: str, f
     replay_parked(actor, rows)
     if refusal := _REFUSALS.get(ItemState(rows.item.state)):
         raise Conflict(*refusal)
-    if rows.made is not None and rows.made.state != CarrierState.ORDERED:
+    if rows.item.subject_card.state in INVALID or (rows.made is not None and rows.made.state != CarrierState.ORDERED):
         raise Conflict("carrier-revoked", "Kortet är spärrat. Gör inget nytt, utan rapportera delen som misslyckad.")
     number = remaking.next_number(rows.order)
     remaking.give_up(rows.item, actor_ref=actor.ref, reason=reason, fault=fault)
-    if rows.made is not None:
-        applying.end_card(actor, rows)
+    applying.end_piece(actor, rows)
     now = clock.now()
     SupplierEvent.objects.create(
         item=rows.item,

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from issuance.authz import Action, Actor, client
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.models import CarrierCertificate
-from issuance.orders.domain.items import ITEM_KINDS, ItemState
+from issuance.orders.domain.items import ItemState
 from issuance.orders.domain.puk_states import PukState
 from issuance.orders.models.orders import OrderItem
 from issuance.records.models.events import Event
@@ -40,9 +40,10 @@ def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport, it
     """Processes a supplier's report on an item of its accepted order: applied, repeated, parked until an earlier step, or noted.
     `item` is the item's number; None means the only one.
 
-    A report that a card is produced waits until its certificates are issued; if they fail, it is only noted. A card does not
-    count as sent before its PUK is sealed. No report makes a revoked carrier valid. Raises NotFound, Invalid (form), Conflict
-    (an order that is not accepted, was withdrawn, or has several items; the same kind of report with other content).
+    A report that a card is produced waits until its certificates are issued; if they fail, it is only noted. A report that a
+    letter is produced waits until its PUK is handed out. A card does not count as sent before its PUK is sealed. No report makes
+    a revoked carrier valid. Raises NotFound, Invalid (form), Conflict (an order that is not accepted, was withdrawn, or has
+    several items; the same kind of report with other content).
     """
     actor = client(client_ref)
     rows = lock_item(actor, Action.SUPPLY, order_id, item)
@@ -154,16 +155,18 @@ def replay_all() -> int:
 
 
 def _outcome(rows: ItemRows, kind: str) -> EventOutcome:
-    """Returns the report's outcome now, by the item's state and, before the card is sent, by its certificates and its PUK."""
-    outcome = outcome_of(kind, ITEM_KINDS[rows.item.kind], ItemState(rows.item.state))
-    if outcome is EventOutcome.APPLIED and kind == Returned.kind and rows.carrier.code_set_at is not None:
+    """Returns the report's outcome now, by the item's state and, before a card is sent, by its certificates and its PUK."""
+    outcome = outcome_of(kind, ItemState(rows.item.state))
+    if rows.made is None:
+        return outcome
+    if outcome is EventOutcome.APPLIED and kind == Returned.kind and rows.made.code_set_at is not None:
         return EventOutcome.NOTED  # the holder has the card, so a supplier neither revokes it nor ends its order (ADR 0033)
     if outcome is EventOutcome.APPLIED and kind == Sent.kind and puks.blocks_sending(rows.item):
         # A card that ended before its PUK was sealed was not delivered and is not charged.
-        return EventOutcome.PARKED if rows.carrier.state == CarrierState.ORDERED else EventOutcome.NOTED
-    if rows.item.state != ItemState.IN_PRODUCTION or kind not in _SEQUENCE or not rows.carrier.card_key_sha256:
+        return EventOutcome.PARKED if rows.made.state == CarrierState.ORDERED else EventOutcome.NOTED
+    if rows.item.state != ItemState.IN_PRODUCTION or kind not in _SEQUENCE or not rows.made.card_key_sha256:
         return outcome  # a card without a card key was certified by another CA
-    ids = CarrierCertificate.objects.filter(carrier=rows.carrier).values_list("certificate_id", flat=True)
+    ids = CarrierCertificate.objects.filter(carrier=rows.made).values_list("certificate_id", flat=True)
     statuses = {view.status for view in pki.certificates(ids)}
     if statuses & {"revoked", "failed"}:
         return EventOutcome.NOTED
@@ -171,7 +174,8 @@ def _outcome(rows: ItemRows, kind: str) -> EventOutcome:
 
 
 def _check_form(rows: ItemRows, event: SupplierReport) -> None:
-    faults = event.faults()
+    is_letter = rows.made is None
+    faults = event.faults_of_letter() if is_letter and isinstance(event, Produced) else event.faults()
     if isinstance(event, Sent):
         if event.sent_on > clock.today():
             faults["sent_on"] = ["Datumet ligger i framtiden. Ange dagen då kortet lämnades till posten."]
@@ -179,9 +183,9 @@ def _check_form(rows: ItemRows, event: SupplierReport) -> None:
             faults["sent_on"] = ["Datumet ligger före beställningens dag. Ange dagen då kortet lämnades till posten."]
         if rows.order.article.registered_mail and not event.registered_mail_id:
             faults["registered_mail_id"] = ["Ange REK-id för det rekommenderade brevet (REK)."]
-    if isinstance(event, Produced) and event.no_puk and puks.is_required(rows.carrier):
+    if rows.made is not None and isinstance(event, Produced) and event.no_puk and puks.is_required(rows.made):
         faults["no_puk"] = ["Kortet behöver en PUK. Skicka den som puk_jwe."]
-    if isinstance(event, Produced) and event.puk_jwe and not puks.is_required(rows.carrier):
+    if rows.made is not None and isinstance(event, Produced) and event.puk_jwe and not puks.is_required(rows.made):
         faults["puk_jwe"] = ["Kortet har inga nycklar hos portalen, så dess PUK tas inte emot. Skicka no_puk."]
     if faults:
         raise Invalid("event", "Rapporten uppfyller inte reglerna. Rätta de fält som anges.", fields=faults)

@@ -92,11 +92,16 @@ def order(*, client_ref: str, order_id: UUID) -> CardOrder:
 
 
 def is_being_made(card_order: CardOrder) -> bool:
-    """Returns True while the supplier works on the card: accepted, not sent, and not revoked. Only then does the supplier get
-    the name, the photo and the address. Afterwards it still reads the order's state.
+    """Returns True while the supplier works on the card or letter: accepted, not sent, and the card is not revoked. Only then
+    does the supplier get the name, the photo and the address. Afterwards it still reads the order's state.
     """
+    newest = list(card_order.items.all())[-1]
+    if card_order.state not in _OPEN:
+        return False
+    if newest.puk_of is not None:
+        return newest.puk_of.state == CarrierState.ACTIVE
     card = card_order.latest_card
-    return card_order.state in _OPEN and (card is None or card.made.state == CarrierState.ORDERED)
+    return card is None or card.made.state == CarrierState.ORDERED
 
 
 def printed(card_order: CardOrder) -> Printed:
@@ -160,7 +165,7 @@ def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
     Unavailable.
     """
     actor = client(client_ref)
-    shown = CardOrder.objects.with_card().select_related("article", "office", "organisation", "person")
+    shown = CardOrder.objects.with_card("puk_of").select_related("article", "office", "organisation", "person")
     found = policy.get(actor, Action.SUPPLY, shown, order_id)
     require_accepted(found)
     if not is_being_made(found):
@@ -215,7 +220,7 @@ def photo(*, client_ref: str, order_id: UUID) -> Document:
     Gone once the card is produced, failed or revoked.
     """
     actor = client(client_ref)
-    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.with_card().select_related("photo__document"), order_id)
+    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.with_card("puk_of").select_related("photo__document"), order_id)
     require_accepted(found)
     if found.photo is None or found.photo.document is None:
         raise NotFound("photo-none", "Beställningen har inget foto.")

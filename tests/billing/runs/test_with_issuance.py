@@ -48,7 +48,8 @@ def made(world, *kinds: str) -> CardOrder:
                 valid_to=now + dt.timedelta(days=1800), created_at=now,
             )  # fmt: skip
             steps.begin([carrier], "ordered", actor_ref="user:test", facts={})
-        OrderItem.objects.create(order=order, number=number, kind=kind, carrier=carrier, state="sent")
+        puk_of = like.carrier if kind == "letter" else None
+        OrderItem.objects.create(order=order, number=number, kind=kind, carrier=carrier, puk_of=puk_of, state="sent")
     spoilt = {"card": min, "reserve_card": max}.get(kinds[0])
     if spoilt and len(kinds) > 1:
         item = spoilt(order.items.all(), key=lambda item: item.number)

@@ -56,21 +56,10 @@ cancelled   .        .                  .        .    .      .        .        .
 """
 
 
-CARD_ITEM = """
+ITEM = """
               production_started produced sent failed remade returned cancelled
 waiting       in_production      .        .    failed .      .        cancelled
 in_production .                  produced .    failed remade .        .
-produced      .                  .        sent failed remade .        .
-sent          .                  .        .    .      .      returned .
-failed        .                  .        .    .      .      .        .
-remade        .                  .        .    .      .      .        .
-returned      .                  .        .    .      .      .        .
-cancelled     .                  .        .    .      .      .        .
-"""
-LETTER_ITEM = """
-              production_started produced sent failed remade returned cancelled
-waiting       .                  produced .    failed .      .        cancelled
-in_production .                  .        .    .      .      .        .
 produced      .                  .        sent failed remade .        .
 sent          .                  .        .    .      .      returned .
 failed        .                  .        .    .      .      .        .
@@ -91,8 +80,7 @@ def cells(matrix: str) -> dict[tuple[str, str], str]:
         (CARRIER, ORDINARY_CARD.transitions, CarrierState, CarrierAction),
         (EID, eid_states.TRANSITIONS, eid_states.EidState, eid_states.EidAction),
         (ORDER, order_states.TRANSITIONS, order_states.OrderState, order_states.OrderAction),
-        (CARD_ITEM, items.CARD.transitions, items.ItemState, items.ItemAction),
-        (LETTER_ITEM, items.LETTER.transitions, items.ItemState, items.ItemAction),
+        (ITEM, items.TRANSITIONS, items.ItemState, items.ItemAction),
     ],
 )
 def test_every_cell_of_the_table(matrix: str, table: Any, states: type[StrEnum], actions: type[StrEnum]) -> None:
@@ -113,11 +101,7 @@ def test_every_cell_of_the_table(matrix: str, table: Any, states: type[StrEnum],
 )
 def test_what_a_report_leads_to_in_each_state(kind: str, wanted: str) -> None:
     states = [items.ItemState(name) for name in ["waiting", "in_production", "produced", "sent", "returned", "failed"]]
-    assert [outcome_of(kind, items.CARD, state) for state in states] == [EventOutcome(name) for name in wanted.split()]
-
-
-def test_a_letter_is_produced_without_certificates() -> None:
-    assert outcome_of("produced", items.LETTER, items.ItemState.WAITING) is EventOutcome.APPLIED
+    assert [outcome_of(kind, state) for state in states] == [EventOutcome(name) for name in wanted.split()]
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def states() -> str:
     labels = {
         OrderAction.ACCEPT: "POST accept",
         OrderAction.CANCEL: "the customer withdraws",
-        OrderAction.START_PRODUCTION: "POST certificates",
+        OrderAction.START_PRODUCTION: "POST certificates, GET puk of a letter",
         OrderAction.PRODUCE: "produced",
         OrderAction.SEND: "sent, and the PUK is sealed",
         OrderAction.FAIL: "failed",
@@ -62,11 +62,11 @@ def states() -> str:
 
 def outcomes() -> str:
     """The outcome of the first report of each kind on a card in each state."""
-    from issuance.orders.domain.items import CARD, ItemState
+    from issuance.orders.domain.items import ItemState
     from issuance.suppliers.domain import outcome_of
 
     refused = {ItemState.CANCELLED: "409 `order-withdrawn`"}
-    rows = [(f"*{state}*", *(refused.get(state) or outcome_of(kind, CARD, state) for kind in REPORTS)) for state in ItemState]
+    rows = [(f"*{state}*", *(refused.get(state) or outcome_of(kind, state) for kind in REPORTS)) for state in ItemState]
     return table(("state of the item", *(f"*{kind}*" for kind in REPORTS)), rows)
 
 

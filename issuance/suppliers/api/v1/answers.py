@@ -51,7 +51,7 @@ def report(data: Any) -> SupplierReport:
         raise serializers.ValidationError({"type": [f"Ange {', '.join(forms.REPORTS)}."]})
     given = valid(form, data)
     if kind == Produced.kind:
-        return Produced(given["mifare_id"], given.get("puk_jwe", ""), given.get("no_puk", False))
+        return Produced(given.get("mifare_id", ""), given.get("puk_jwe", ""), given.get("no_puk", False))
     if kind == Sent.kind:
         return Sent(given["sent_on"], given.get("registered_mail_id", ""))
     if kind == Failed.kind:

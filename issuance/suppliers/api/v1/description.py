@@ -106,6 +106,7 @@ _ITEM: dict[str, Any] = {
     "puk_refusal": None,
     "card_revoked": False,
 }
+_PUK_JWE = "eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTI1NkdDTSJ9..wtDPVUS57SnDdmL1._yuXRCOvxqg.VEF7g9Geu7lZNEDF12zKxw"
 _CHANGE = {
     "number": 4711,
     "kind": "puk_refused",
@@ -169,6 +170,7 @@ DESCRIPTION = ApiDescription(
         "events": "Reports on the making and sending of a card.",
         "batch": "Many calls in one. Each entry has its own result, and one Idempotency-Key counts for the batch.",
         "items": "What an order asks for: one card, or many.",
+        "letters": "Letters with the PUK of a card in use.",
         "changes": "What changed without a call of the supplier.",
         "keys": "The keys that PUKs are encrypted to.",
         "articles": "The products that can be ordered.",
@@ -183,6 +185,7 @@ DESCRIPTION = ApiDescription(
         "{order_id}": "orders",
         "accept": "orders",
         "photo": "orders",
+        "puk": "letters",
         "certificates": "certificates",
         "events": "events",
         "items": "items",
@@ -247,6 +250,7 @@ DESCRIPTION = ApiDescription(
             answers={200: {"outcome": "repeated"}, 202: {"outcome": "applied"}},
         ),
         "remake_item": CallExample(request={"item": 1, "reason": "misprinted", "fault": "supplier"}, answers={202: {"item": 2}}),
+        "read_puk": CallExample(answers={200: {"puk_jwe": _PUK_JWE}, 202: {"status": "pending"}}),
         "list_changes": CallExample(answers={200: {"changes": [_CHANGE], "next": None}}),
         "read_keys": CallExample(answers={200: _KEYS}),
         "read_me": CallExample(answers={200: _ME}),

@@ -53,6 +53,17 @@ _CERTIFICATES: ProblemTexts = {
     "post-ended": ProblemText(409, "The holder's assignment has ended.", _FAIL),
     "person-id-not-certifiable": ProblemText(409, "The person no longer has an id for certificates.", _FAIL),
 }
+_LETTERS: ProblemTexts = {
+    "puk-none": ProblemText(404, "The order is for no PUK letter.", "Ask for the PUK of letters only."),
+    "puk-gone": ProblemText(
+        410, "The PUK was handed out, or the letter has ended.", "If you did not get it, ask for a remake of the letter."
+    ),
+    "puk-not-deliverable": ProblemText(
+        409, "The PUK cannot be handed out now.", "Ask again later, and tell the operator of the portal if it goes on."
+    ),
+    "secret-deliveries": ProblemText(429, "The card's PUK was handed out too often today.", "Ask again tomorrow."),
+    "secret-not-sealed": ProblemText(409, "The card's PUK is destroyed.", _FAIL),
+}
 _EVENTS: ProblemTexts = {
     "event": ProblemText(422, "The report does not meet the rules.", "Correct the fields in invalid-parameters."),
     "event-mismatch": ProblemText(
@@ -76,7 +87,7 @@ _CUSTOMISATIONS: ProblemTexts = {
 }
 
 TEXTS: ProblemTexts = {
-    **COMMON, **_ORDERS, **_PICTURES, **_CERTIFICATES, **_EVENTS, **_REMAKES, **_CUSTOMISATIONS, **pki.KEY_PROBLEMS,
+    **COMMON, **_ORDERS, **_PICTURES, **_CERTIFICATES, **_LETTERS, **_EVENTS, **_REMAKES, **_CUSTOMISATIONS, **pki.KEY_PROBLEMS,
     **pki.SECRET_PROBLEMS,
 }  # fmt: skip
 
@@ -92,6 +103,7 @@ CARD = (
     "key-not-attested", "card-already-bound",
     "certificates-already-requested", "carrier-revoked", "post-ended", "person-id-not-certifiable", *SETTLED, *pki.KEY_PROBLEMS,
 )  # fmt: skip
+LETTER = (*_LETTERS, "carrier-revoked")
 REPORT = (*openapi.WITH_BODY, *_EVENTS, *pki.SECRET_PROBLEMS)
 REMAKE = (*openapi.WITH_BODY, *_REMAKES, "event-mismatch", "carrier-revoked", "order-closed")
 NEW_LOGOTYPE = (*openapi.WITH_BODY, "not-found", "version-stale", "if-match-missing", *_CUSTOMISATIONS)
@@ -115,6 +127,7 @@ add_reasons(
         "Kortet har inga nycklar hos portalen, så dess PUK tas inte emot. Skicka no_puk.": (
             "The portal has no keys of the card, so it takes no PUK of it. Send no_puk."
         ),
+        "Ett brev har inget sådant värde. Utelämna det.": "A letter has no such value. Leave it out.",
         "Ange base64.": "Give Base64.",
         "Ange produced, sent, failed, returned.": "Give produced, sent, failed or returned.",
     }

@@ -34,6 +34,12 @@ _PUK_FORM = (
     "that kid names. The protected header also has order, the order's id, and serial, the card's 19 digits. The content is the "
     f"PUK itself: {pki.PUK_MIN_DIGITS} to {pki.PUK_MAX_DIGITS} ASCII digits 0-9, without spaces, line end, quotes or JSON."
 )
+_LETTER_FORM = (
+    "The PUK as a JWE in compact form (RFC 7516): ECDH-ES in direct key agreement on P-256, A256GCM, to the key of the letter "
+    "certificate that is registered for the supplier. The protected header has kid, the SHA-256 of that certificate in lower "
+    "case hex, order, item and serial, the number of the card. The content is the PUK itself: "
+    f"{pki.PUK_MIN_DIGITS} to {pki.PUK_MAX_DIGITS} ASCII digits 0-9."
+)
 _SERIAL_FORM = (
     "The serial number that is printed on the card: 19 digits, of which the last is the Luhn check digit of the others (ISO/IEC "
     "7812-1 annex B)."
@@ -127,8 +133,8 @@ class OrderSerializer(serializers.Serializer[Any]):
 
 
 def card_is_revoked(item: OrderItem | None) -> bool:
-    """True if the item's carrier is revoked."""
-    return item is not None and item.carrier is not None and item.carrier.state == CarrierState.REVOKED
+    """True if the card that the item makes, or whose PUK it carries, is revoked."""
+    return item is not None and item.subject_card.state == CarrierState.REVOKED
 
 
 class OrderPage(serializers.Serializer[Any]):
@@ -236,16 +242,24 @@ class Certificates(serializers.Serializer[Any]):
 
 
 class Pending(serializers.Serializer[Any]):
-    """The certificates are being signed."""
+    """The certificates are being signed, or the PUK of a letter is being encrypted."""
 
     status = serializers.ChoiceField(choices=PENDING)
 
 
+class PukLetter(serializers.Serializer[Any]):
+    """The PUK that a letter carries."""
+
+    puk_jwe = Text(max_length=_JWE_LIMIT, pattern=r"^[A-Za-z0-9_.-]+$", help_text=_LETTER_FORM)
+
+
 class ProducedReport(serializers.Serializer[Any]):
-    """The card is produced."""
+    """The card or the letter is produced. A letter has no other members than type."""
 
     type = serializers.ChoiceField(choices=["produced"])
-    mifare_id = Text(pattern=r"^[0-9A-Za-z]{1,10}$", max_length=10, help_text=_MIFARE_FORM)
+    mifare_id = Text(
+        pattern=r"^[0-9A-Za-z]{1,10}$", max_length=10, required=False, help_text=f"{_MIFARE_FORM} Required for cards."
+    )
     puk_jwe = Text(max_length=_JWE_LIMIT, pattern=r"^[A-Za-z0-9_.-]*$", required=False, help_text=_PUK_FORM)
     no_puk = Flag(
         required=False, help_text="True for a card without PUK, in place of puk_jwe. A card that is certified here has one."

@@ -5,7 +5,7 @@ from pathlib import Path
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
-from issuance.suppliers.api.v1 import batch_views, catalogue_views, changes, items, remakes, views
+from issuance.suppliers.api.v1 import batch_views, catalogue_views, changes, items, letters, remakes, views
 from siths_portal.lib.rest.json_views import description_view
 
 
@@ -32,6 +32,7 @@ urlpatterns = [
     path(f"{BASE}orders/<uuid:order_id>/certificates", views.OrderCertificates.as_view(), name="supplier-certificates"),
     path(f"{BASE}orders/<uuid:order_id>/events", views.Reports.as_view(), name="supplier-events"),
     path(f"{BASE}orders/<uuid:order_id>/photo", views.Photo.as_view(), name="supplier-photo"),
+    path(f"{BASE}orders/<uuid:order_id>/puk", letters.Puk.as_view(), name="supplier-puk"),
     path(f"{BASE}orders/<uuid:order_id>/items", items.Items.as_view(), name="supplier-items"),
     path(
         f"{BASE}orders/<uuid:order_id>/items/<item_number:item>/certificates",

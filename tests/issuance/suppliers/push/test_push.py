@@ -10,8 +10,10 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import DatabaseError, connection, transaction
 
+from authn.models import ServiceClient
 from authn.service import push_endpoints
 from issuance.authz import Role
+from issuance.carriers.models import Carrier
 from issuance.customisations.models import CardCustomisation
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import ordering, queueing
@@ -26,7 +28,9 @@ from issuance.suppliers.services import supplier_intake
 from issuance.tasks import push_due, push_to
 from siths_portal.lib import clock, ports
 from siths_portal.lib.errors import Conflict, Forbidden, NotFound
+from tests.issuance.suppliers.lettering import ordered_letter, read
 from tests.issuance.suppliers.push.conftest import Receiver
+from tests.issuance.suppliers.test_items import sent
 
 ME = "bureau"
 NOW = dt.datetime(2026, 3, 2, 10, 0, tzinfo=dt.UTC)
@@ -62,6 +66,21 @@ def test_an_order_is_pushed_once_and_its_answer_accepts_it(world: Any, receiver:
     assert Event.objects.filter(action="order.address_read", subject_ref=str(order.id)).count() == 1
     assert sending.push_to(ME) == 0
     assert receiver.calls(order.push_deliveries.get().pk) == 1
+
+
+@pytest.mark.usefixtures("authorities")
+def test_a_puk_letter_is_pushed_like_a_card(world: Any, receiver: Receiver) -> None:
+    """Its PUK is a call of the API, whoever told the supplier of the order."""
+    card = world.order()
+    push_to(ME)
+    sent(card, 1)
+    used = {"state": "active", "origin": "migrated", "activated_at": clock.now(), "code_set_at": clock.now()}
+    Carrier.objects.filter(pk=card.carrier_id).update(**used)
+    ServiceClient.objects.filter(client_ref=ME).update(letter_certificate="0" * 64)
+    letter = ordered_letter(world, card.carrier)
+    push_to(ME)
+    assert (receiver.orders(), state_of(letter)) == (sorted([str(card.id), str(letter.id)]), "accepted")
+    assert read(letter) is None
 
 
 def test_the_outbox_row_comes_and_goes_with_the_order(world: Any, receiver: Receiver) -> None:
