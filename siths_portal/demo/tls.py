@@ -6,7 +6,7 @@ Two of the suppliers are simulators. The third has no program: it is the supplie
 import datetime as dt
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -48,12 +48,13 @@ class TlsFault(RuntimeError):
 
 @dataclass(frozen=True)
 class Identity:
-    """A key and certificate that a process keeps in `folder` under `name`."""
+    """A key and certificate of a profile that a process keeps in `folder` under `name`."""
 
     folder: Path
     name: str
     subject: Mapping[str, str]
     alternative: Mapping[str, str]
+    profile: str = "function"
 
     @property
     def key_file(self) -> Path:
@@ -92,9 +93,15 @@ class Identities:
     pushed_server: Identity
 
     @property
+    def letters(self) -> dict[str, Identity]:
+        """The identities that suppliers open PUK letters with, by the reference of the supplier."""
+        suppliers = (self.supplier, self.sandbox, self.pushed)
+        return {one.subject["commonName"]: replace(one, name="letter", alternative={}, profile="letter") for one in suppliers}
+
+    @property
     def all(self) -> list[Identity]:
         """Every identity."""
-        return list(vars(self).values())
+        return [*vars(self).values(), *self.letters.values()]
 
 
 def identities() -> Identities:
@@ -165,8 +172,11 @@ def provide() -> int:
         entry = {"client_ref": ref, "name": name, "kind": kind, "certificates": [{"file": f"{ref}.pem"}]}
         subject = {attribute: value for attribute, value in one.subject.items() if attribute != "commonName"}
         more: dict[str, object] = {"certificate_subject": subject} if kind == "service" else {}
+        if letter := own.letters.get(ref):
+            write_atomically(front.folder / f"{ref}-letter.pem", letter.certificate_file.read_bytes())
+            more |= {"letter_certificate": f"{ref}-letter.pem"}
         if one is own.pushed and settings.SUPPLIER_PUSH_HOSTS:
-            more = {"push": {"url": f"https://{_push_host()}", "keys": [keys]}}
+            more |= {"push": {"url": f"https://{_push_host()}", "keys": [keys]}}
         entries.append(entry | more)
     file = front.folder / "clients.yaml"
     write_atomically(file, json.dumps({"clients": entries}, ensure_ascii=False, indent=1).encode() + b"\n")
@@ -217,7 +227,7 @@ def _order(one: Identity, key: ec.EllipticCurvePrivateKey) -> pki.CertificateOrd
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
     return pki.CertificateOrder(
         ca=FUNCTION_CA,
-        profile="function",
+        profile=one.profile,
         subject=one.subject,
         subject_alternative=one.alternative,
         csr_der=request.public_bytes(Encoding.DER),

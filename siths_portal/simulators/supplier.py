@@ -5,14 +5,10 @@ again: it repeats the same call with the same idempotency key, and makes and rep
 """
 
 import datetime as dt
-import fcntl
 import hashlib
-import json
-import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -25,12 +21,14 @@ from joserfc.registry import HeaderParameter
 
 from siths_portal.lib.files.atomic import write_atomically
 from siths_portal.simulators.card import PROFILES, TRANSPORT, Card, CardError, new_serial
-from siths_portal.simulators.supplier_client import Api, Refused, Unreachable
+from siths_portal.simulators.supplier_client import Api, Refused, Reply, Unreachable
+from siths_portal.simulators.supplier_letters import BadLetter, Printer
+from siths_portal.simulators.supplier_records import FINAL, Job, Records
 
 # SEIS cardNumber (SS 61 43 32), as in the certificates of SITHS cards.
 CARD_NUMBER = x509.ObjectIdentifier("1.2.752.34.2.1")
 PUK_ATTEMPTS = 2
-FINAL = ("sent", "stopped")
+LETTER = "puk_letter"
 
 Report = Callable[[str], None]
 
@@ -40,80 +38,9 @@ class BadDelivery(Exception):
 
 
 @dataclass
-class Job:
-    """The supplier's record of one order. `step` is the last completed step.
-
-    Codes are deleted when the portal has the PUK. `puk_refusals` counts the portal's refusals of it, up to PUK_ATTEMPTS.
-    `revoked` means that the portal revoked the card, so that it is destroyed and reported as failed. `item` is the number of the
-    item that is made: the items of an order are made one after the other, and a card that is made again is another item.
-    `several` means that the order has more than one.
-    """
-
-    order_id: str
-    step: str = "taken"
-    item: int = 1
-    several: bool = False
-    profiles: list[str] = field(default_factory=lambda: list(PROFILES))
-    registered_mail: bool = False
-    keys: str = "rsa-2048"
-    serial: str = ""
-    puk: str = ""
-    transport_code: str = ""
-    puk_refusals: int = 0
-    bodies: dict[str, Any] = field(default_factory=dict)
-    stopped_by: str = ""
-    revoked: bool = False
-
-
-class Records:
-    """The supplier's folder with `orders/<order id>.json`, readable by its owner only and replaced atomically, and `change`, the
-    number of the last change that it followed.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "orders"
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-    def all(self) -> list[Job]:
-        """Returns every record, the oldest first (ids rise with time)."""
-        return [Job(**json.loads(path.read_text())) for path in sorted(self.folder.glob("*.json"))]
-
-    def find(self, order_id: str) -> Job | None:
-        """Returns the order's record, or None."""
-        path = self.folder / f"{order_id}.json"
-        return Job(**json.loads(path.read_text())) if path.exists() else None
-
-    def save(self, job: Job) -> None:
-        """Writes the record durably."""
-        path = self.folder / f"{job.order_id}.json"
-        temporary = path.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(job), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-
-    def last_change(self) -> int:
-        """Returns the number of the last change that was followed, or 0."""
-        path = self.folder.parent / "change"
-        return int(path.read_text()) if path.exists() else 0
-
-    def followed(self, number: int) -> None:
-        """Records the number of a change that was followed."""
-        write_atomically(self.folder.parent / "change", str(number).encode())
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Holds a lock on the records, so that the running supplier and a single round do not make a card twice."""
-        with (self.folder.parent / "turn.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-
-@dataclass
 class Supplier:
-    """The supplier. `root` is the certificate in which every chain must end, if known; `report` gets a line for each step.
+    """The supplier. `root` is the certificate in which every chain must end, if known; `report` gets a line for each step;
+    `printer` prints its PUK letters, if it prints any.
 
     `p256_articles` are the numbers of articles with P-256 keys; the others have RSA-2048. `spoils` means that it spoils the first
     card of each order and makes another.
@@ -128,6 +55,7 @@ class Supplier:
     polls: int = 60
     p256_articles: frozenset[str] = frozenset()
     spoils: bool = False
+    printer: Printer | None = None
 
     def round(self, only: str | None = None) -> bool:
         """Continues every unfinished order and accepts queued ones, or only the order `only`.
@@ -200,7 +128,7 @@ class Supplier:
             self._work(job)
         except Unreachable as failure:
             self.report(f"order {order_id}: waits, {failure}")
-        except (Refused, BadDelivery, CardError) as failure:
+        except (Refused, BadDelivery, BadLetter, CardError) as failure:
             job.step, job.stopped_by = "stopped", str(failure)
             self.records.save(job)
             self.report(f"order {order_id}: stopped, {failure}")
@@ -212,6 +140,7 @@ class Supplier:
             "accepted": self._make_card,
             "made": self._get_certificates,
             "personalised": self._finish_card,
+            "printed": self._report_printed,
             "produced": self._await_puk,
             "puk-sealed": self._report_sent,
         }
@@ -250,7 +179,11 @@ class Supplier:
         order = self.api.get(f"orders/{job.order_id}").body  # the print data and the delivery address, which are not stored here
         if order["print"] is None:
             raise BadDelivery("the card is not to be made: it is revoked, or its order has ended")
-        job.profiles = self._items(job, job.item - 1)[0]["profiles"]
+        item = self._items(job, job.item - 1)[0]
+        if item["kind"] == LETTER:
+            self._print_letter(job, order)
+            return
+        job.profiles = item["profiles"]
         if not job.serial:
             job.serial = new_serial()
             job.puk = "".join(secrets.choice("0123456789") for _ in range(8))
@@ -264,6 +197,37 @@ class Supplier:
                 raise
         self._print_photo(job, order["print"]["photo_sha256"])
         job.step = "made"
+
+    def _print_letter(self, job: Job, order: dict[str, Any]) -> None:
+        """Reads the PUK of a letter, which the portal hands out once, and prints it. Has the letter made again if its PUK was
+        handed out before, and the answer lost.
+        """
+        if self.printer is None:
+            raise BadDelivery("the supplier prints no letters")
+        try:
+            reply = self._polled(f"orders/{job.order_id}/puk", self.api.get(f"orders/{job.order_id}/puk"))
+        except Refused as refusal:
+            if refusal.code != "puk-gone":
+                raise
+            self._remake(job)
+            return
+        self.printer.print_letter(order, job.item, reply.body["puk_jwe"])
+        job.step = "printed"
+
+    def _report_printed(self, job: Job) -> None:
+        self._post(job, "produced", self._of_item(job, "events"), lambda: {"type": "produced"})
+        job.step = "puk-sealed"
+
+    def _polled(self, path: str, reply: Reply) -> Reply:
+        """Repeats the call until the portal has what is read there."""
+        for _ in range(self.polls):
+            if reply.status != 202:
+                return reply
+            self.api.sleep(self.poll_seconds)
+            reply = self.api.get(path)
+        if reply.status == 202:
+            raise Unreachable("the answer is still pending")
+        return reply
 
     def _print_photo(self, job: Job, sha256: str | None) -> None:
         """Stores the order's photo next to the card. Raises BadDelivery if it is not the ordered photo."""
@@ -281,14 +245,8 @@ class Supplier:
             csrs = card.csrs(code=job.transport_code, profiles=job.profiles)
             return {"card_serial": job.serial, "card_key": card.card_key(), "csrs": csrs}
 
-        reply = self._post(job, "certificates", self._of_item(job, "certificates"), body)
-        polls = 0
-        while reply.status == 202:
-            if polls == self.polls:
-                raise Unreachable("certificates are still pending")
-            polls += 1
-            self.api.sleep(self.poll_seconds)
-            reply = self.api.get(f"orders/{job.order_id}/{self._of_item(job, 'certificates')}")
+        path = self._of_item(job, "certificates")
+        reply = self._polled(f"orders/{job.order_id}/{path}", self._post(job, "certificates", path, body))
         self._check(job, reply.body)
         card.store_certificates(reply.body["certificates"], code=job.transport_code)
         job.step = "personalised"

@@ -32,8 +32,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from siths_portal.lib.files.atomic import write_atomically
 from siths_portal.simulators import http_server, signatures
-from siths_portal.simulators.supplier import FINAL, Job, Records, Supplier
+from siths_portal.simulators.supplier import Supplier
 from siths_portal.simulators.supplier_client import Unreachable
+from siths_portal.simulators.supplier_records import FINAL, Job, Records
 
 BODY_LIMIT = 1024 * 1024
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -41,6 +42,7 @@ _PAGE = 100
 _RECORDING_POLLS = 10
 _PATHS = ("/orders", "/changes", "/changed")
 _STATUS = {"made": "in_production", "personalised": "in_production", "produced": "produced", "puk-sealed": "produced"}
+_STATUS |= {"printed": "in_production"}
 _STATUS |= {"sent": "sent"}
 
 

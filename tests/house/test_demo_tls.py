@@ -50,7 +50,7 @@ def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_regis
     from siths_portal.demo import tls
     from siths_portal.lib.http import webhooks
 
-    assert tls.provide() == 7
+    assert tls.provide() == 10
     front, supplier, service = var / "tls", var / "simulators" / "supplier", var / "simulators" / "service"
     sandbox, push, pushed = var / "sandbox", var / "push", var / "simulators" / "push-supplier"
     for leaf, purpose, anchors in (
@@ -78,6 +78,10 @@ def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_regis
         proved = clients.client_of_certificate(client.public_bytes(Encoding.DER))
         assert proved is not None
         assert (proved.client_ref, proved.kind) == known
+    for folder, ref in ((supplier, tls.SUPPLIER_REF), (sandbox, tls.SANDBOX_REF), (pushed, tls.PUSHED_REF)):
+        letter = x509.load_pem_x509_certificates((folder / "letter.pem").read_bytes())[0]
+        assert clients.letter_certificate(ref) == clients.thumbprint(letter.public_bytes(Encoding.DER))
+        assert (folder / "letter.key").stat().st_mode & 0o077 == 0
     endpoint = clients.push_endpoints()[tls.PUSHED_REF]
     assert endpoint.url == "https://localhost:9012"
     own = webhooks.read_private_keys(pushed / "signing.keys")[0].public_key()
@@ -108,7 +112,7 @@ def test_identities_that_soon_end_are_renewed(signer: None, var: Path, settings)
     before = contents(var)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tls, "RENEW_BEFORE", tls.VALIDITY)
-        assert tls.provide() == 7
+        assert tls.provide() == 10
     changed = {path.name for path, content in contents(var).items() if before[path] != content}
     assert {"server.pem", "client.pem", f"{tls.SUPPLIER_REF}.pem"} <= changed
 

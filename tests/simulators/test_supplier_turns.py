@@ -4,8 +4,9 @@ import threading
 from pathlib import Path
 from typing import Any, cast
 
-from siths_portal.simulators.supplier import Records, Supplier
+from siths_portal.simulators.supplier import Supplier
 from siths_portal.simulators.supplier_client import Api
+from siths_portal.simulators.supplier_records import Records
 
 
 class EmptyQueue:

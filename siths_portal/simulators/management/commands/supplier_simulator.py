@@ -11,9 +11,11 @@ from django.core.management.base import CommandError
 
 from siths_portal.lib.processes.ending import Ending
 from siths_portal.simulators.management.base import ServerCommand
-from siths_portal.simulators.supplier import Records, Supplier
+from siths_portal.simulators.supplier import Supplier
 from siths_portal.simulators.supplier_client import Api
+from siths_portal.simulators.supplier_letters import Printer
 from siths_portal.simulators.supplier_push import Book, PushedSupplier, Server
+from siths_portal.simulators.supplier_records import Records
 
 P256_ARTICLES = ("610",)
 
@@ -42,6 +44,7 @@ class Command(ServerCommand):
         parser.add_argument("--cards", type=Path, default=simulators / "cards")
         parser.add_argument("--client-cert", type=Path, help="default: client.pem in the folder")
         parser.add_argument("--client-key", type=Path, help="default: client.key in the folder")
+        parser.add_argument("--letter-key", type=Path, help="opens PUK letters (default: letter.key in the folder, if there)")
         parser.add_argument("--ca", type=Path, help="issuer of the portal's TLS certificate (default: ca.pem in the folder)")
         parser.add_argument(
             "--p256-article", action="append", metavar="NUMBER",
@@ -69,6 +72,7 @@ class Command(ServerCommand):
             root=self._root(options["root"], options["folder"] / "root.pem"),
             report=self._say,
             spoils=options["spoil"],
+            printer=self._printer(options["letter_key"], options["folder"]),
             p256_articles=frozenset(P256_ARTICLES if options["p256_article"] is None else options["p256_article"]),
         )
         if isinstance(supplier, PushedSupplier):
@@ -97,6 +101,12 @@ class Command(ServerCommand):
         self.serve(options["push"], make, lambda server: f"kortleverantör på https://localhost:{server.server_port}")
         stop.set()
         book.told.set()
+
+    def _printer(self, given: Path | None, folder: Path) -> Printer | None:
+        path = given or folder / "letter.key"
+        if given is not None and not path.is_file():
+            raise CommandError(f"--letter-key: {path} saknas", returncode=2)
+        return Printer(path, folder / "letters") if path.is_file() else None
 
     def _root(self, given: Path | None, default: Path) -> x509.Certificate | None:
         path = given or default

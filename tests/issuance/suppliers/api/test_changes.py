@@ -56,7 +56,7 @@ def test_the_simulator_fails_a_revoked_card_and_leaves_a_withdrawn_order(world: 
     from issuance.orders.models.orders import CardOrder
     from issuance.orders.services import ordering
     from issuance.revocation.services import revocation
-    from siths_portal.simulators.supplier import Job, Records
+    from siths_portal.simulators.supplier_records import Job, Records
 
     revoked, withdrawn = world.order(1), world.order(2)
     accept(a, revoked)

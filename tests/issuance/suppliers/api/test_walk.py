@@ -120,8 +120,9 @@ def test_a_card_from_the_queue_to_the_post(worker, world: World, bureau: Bureau,
 
 def test_the_ordered_photo_and_no_other_comes_onto_a_card_with_p256_keys(worker, world: World, bureau: Bureau, stage, a) -> None:
     from issuance.orders.models.orders import CardOrder
-    from siths_portal.simulators.supplier import BadDelivery, Job, Records, Supplier
+    from siths_portal.simulators.supplier import BadDelivery, Supplier
     from siths_portal.simulators.supplier_client import Api
+    from siths_portal.simulators.supplier_records import Job, Records
 
     order = world.order(1, article="677")
     assert bureau.once("--order", order, "--p256-article", "677").returncode == 0
