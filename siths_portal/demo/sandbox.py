@@ -23,7 +23,7 @@ from issuance.people.ports import DirectoryPost, PersonKey, PersonRegister, Regi
 from issuance.people.services import catalogue, photos
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services.actors import actor_of_person
-from siths_portal.demo import places, sandbox_print
+from siths_portal.demo import places, sandbox_letters, sandbox_print
 from siths_portal.demo.logotypes import put_logotype
 from siths_portal.demo.newcomers import FIRST as FIRST_NEWCOMER
 from siths_portal.demo.ordering import NobodyLeft
@@ -153,14 +153,18 @@ def _queue(actor: Actor, number: int, case: Case) -> None:
     if case.own_print:
         row = CardCustomisation.objects.get(organisations=post.organisation_id)
         verify_customisation(actor=places.SETUP, customisation_id=row.pk)  # an earlier round may have left it unverified
+    office, key = Office.objects.get(office_number=OFFICE).pk, f"sandbox-{number:02}-{case.code}"
+    if case.letter:
+        sandbox_letters.order(actor, post, office, key)
+        return
     photo = photos.store(actor=actor, person_id=post.person_id, content=portrait_of(one.index)) if _has_photo(case) else None
     with _register_before(case):
         order = ordering.submit_order(
             actor=actor,
             post_id=post.pk,
             article_code=case.article,
-            office_id=Office.objects.get(office_number=OFFICE).pk,
-            idempotency_key=f"sandbox-{number:02}-{case.code}",
+            office_id=office,
+            idempotency_key=key,
             photo_id=photo.pk if photo else None,
         )
     case.at_once(actor, order)
@@ -217,4 +221,5 @@ def act(actor: Actor, number: int) -> list[str]:
 
 
 def _is_revoked(order: CardOrder) -> bool:
-    return bool(order.carrier.state == CarrierState.REVOKED)
+    newest = max(order.items.all(), key=lambda item: item.number)
+    return newest.subject_card.state == CarrierState.REVOKED

@@ -37,6 +37,7 @@ def _always(_order: CardOrder) -> bool:
 class Case:
     """A case. `happens` and `expected` are sentences for the supplier's engineers.
 
+    `letter` means that the order is for a PUK letter of a card in use.
     `register` has the values that the person register gets after the order. `at_once` is done when the order is made, `act` when
     `due` is true. The case is right if the order ends as `ends` and `proof` is true.
     """
@@ -47,6 +48,7 @@ class Case:
     ends: OrderState
     article: str = "631"
     own_print: bool = False
+    letter: bool = False
     register: Mapping[str, Any] = field(default_factory=dict)
     at_once: Act = nothing
     due: Callable[[CardOrder], bool] = _never
@@ -196,6 +198,14 @@ CASES = (
         "The post returns the letter.",
         "Report the card sent, and then returned.",
         OrderState.RETURNED,
+    ),
+    Case(
+        "puk-letter",
+        "The customer orders a letter with the PUK of a card in use.",
+        "Read the PUK, which is handed out once, print it, and report the letter produced and sent. If the answer is lost, ask "
+        "for a remake.",
+        OrderState.SENT,
+        letter=True,
     ),
 )
 """In the order in which they are queued."""

@@ -5,8 +5,9 @@
 //   node client.mjs remake ORDER ITEM REASON supplier|other
 //   node client.mjs logotype CUSTOMISATION FILE.png
 //
-// All take --url, --identity (a folder with client.pem, client.key, ca.pem and root.pem) and --folder (the client's own records).
-import { createHash } from 'node:crypto';
+// All take --url, --identity (a folder with client.pem, client.key, ca.pem, root.pem and, for PUK letters,
+// letter.key) and --folder (the client's own records).
+import { createHash, createPrivateKey } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -91,6 +92,7 @@ const work = new Work({
   journal: new Journal(options.folder),
   printer: new Printer(join(options.folder, 'printed')),
   root: existsSync(join(options.identity, 'root.pem')) ? file('root.pem') : null,
+  letterKey: existsSync(join(options.identity, 'letter.key')) ? createPrivateKey(file('letter.key')) : null,
   p256: options.p256,
   badPuks: options['bad-puk'],
   report: (line) => console.log(line),

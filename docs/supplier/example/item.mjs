@@ -1,7 +1,8 @@
 // One item of an order, mostly its only card, from accepted to sent. Each step may be repeated, and returns the next one.
 import { createHash } from 'node:crypto';
 import { BadDelivery, check, newMifareId, newPuk, newSerial, personalise } from './card.mjs';
-import { layout } from './print.mjs';
+import { open } from './letter.mjs';
+import { layout, letter } from './print.mjs';
 import { Refused, sleep } from './portal.mjs';
 import { seal } from './puk.mjs';
 
@@ -17,8 +18,8 @@ const NOT_TO_BE_MADE = [
 export class Later extends Error {}
 
 export class Work {
-  constructor({ portal, journal, printer, root, p256 = [], badPuks = [], report, polls = 120, pollMilliseconds = 250 }) {
-    Object.assign(this, { portal, journal, printer, root, p256, badPuks, report, polls, pollMilliseconds });
+  constructor({ portal, journal, printer, root, letterKey = null, p256 = [], badPuks = [], report, polls = 120, pollMilliseconds = 250 }) {
+    Object.assign(this, { portal, journal, printer, root, letterKey, p256, badPuks, report, polls, pollMilliseconds });
   }
 
   /** Takes the item's steps until it ends, waits for the portal's check of its PUK, or is at the step `until`. */
@@ -45,7 +46,9 @@ export class Work {
   /** Reads what to print and where to send it. Nothing of this is kept in the journal. */
   async make(record) {
     const item = await this.#item(record);
+    if (item.kind === 'puk_letter' && item.state === 'in_production') return this.#again(record, 'answer-lost', 'supplier');
     if (item.card_revoked || item.state !== 'waiting') return this.#settled(record, item);
+    if (item.kind === 'puk_letter') return this.#letter(record);
     if (!['card', 'reserve_card'].includes(item.kind)) throw new Later(`this client makes no ${item.kind}`);
     return this.#whileItIsToBeMade(record, async () => {
       const order = (await this.portal.get(`orders/${record.order}`)).body;
@@ -57,6 +60,36 @@ export class Work {
       this.printer.print(record, layout(order, record.serial), await this.#photo(order));
       return 'made';
     });
+  }
+
+  /** Reads the PUK of a letter, which the portal hands out once, and prints it. A lost answer leads to another letter. */
+  async #letter(record) {
+    if (this.letterKey === null) throw new Later('this client prints no letters');
+    return this.#whileItIsToBeMade(record, async () => {
+      const order = (await this.portal.get(`orders/${record.order}`)).body;
+      if (order.print === null) throw new Later(`the order is ${order.status}`);
+      const response = await this.#letterPuk(record);
+      if (response === null) return this.#again(record, 'answer-lost', 'supplier');
+      const { header, puk } = open(response.body.puk_jwe, this.letterKey);
+      if (header.order !== record.order || header.item !== `${record.item}`) throw new BadDelivery('the PUK of another letter');
+      this.printer.print(record, letter(order, header.serial, puk), null);
+      return 'certified';
+    });
+  }
+
+  /** The response with the PUK, or null if it was handed out before. */
+  async #letterPuk(record) {
+    try {
+      for (let poll = 0; poll < this.polls; poll += 1) {
+        const response = await this.portal.get(`orders/${record.order}/puk`);
+        if (response.status === 200) return response;
+        await sleep(this.pollMilliseconds);
+      }
+    } catch (error) {
+      if (error.code === 'puk-gone') return null;
+      throw error;
+    }
+    throw new Later('the PUK is being encrypted');
   }
 
   async #photo(order) {
@@ -93,7 +126,7 @@ export class Work {
 
   async reportProduced(record) {
     const { body } = await this.#post(record, `produced-${record.puksSent}`, 'events', async () => ({
-      type: 'produced', mifare_id: record.mifareId, ...(await this.#puk(record)),
+      type: 'produced', ...(record.kind !== 'puk_letter' && { mifare_id: record.mifareId, ...(await this.#puk(record)) }),
     }));
     return body.outcome === 'noted' ? this.#settled(record, await this.#item(record)) : 'produced';
   }
@@ -156,16 +189,18 @@ export class Work {
     await this.#next(record, () => this.#reportEnd(record, type, reason));
   }
 
-  /** Gives up a spoilt card and begins with the item that replaces it. `fault` says who pays: supplier or other. */
+  /** Gives up a spoilt card or letter and begins with the item that replaces it. `fault` says who pays: supplier or other. */
   async remake(record, reason, fault) {
-    await this.#next(record, async () => {
-      const body = { item: record.item, reason, fault };
-      const { body: made } = await this.portal.post(`orders/${record.order}/remake`, `${record.order}:${record.item}:remake`, body);
-      const { order, kind, profiles, article } = record;
-      const next = { order, item: made.item, kind, profiles, article, step: 'accepted', bodies: {}, puksSent: 0 };
-      this.journal.save(this.journal.find(order, made.item) ?? next);
-      return 'remade';
-    });
+    await this.#next(record, () => this.#again(record, reason, fault));
+  }
+
+  async #again(record, reason, fault) {
+    const body = { item: record.item, reason, fault };
+    const { body: made } = await this.portal.post(`orders/${record.order}/remake`, `${record.order}:${record.item}:remake`, body);
+    const { order, kind, profiles, article } = record;
+    const next = { order, item: made.item, kind, profiles, article, step: 'accepted', bodies: {}, puksSent: 0 };
+    this.journal.save(this.journal.find(order, made.item) ?? next);
+    return 'remade';
   }
 
   /** Posts with a key for the item and the call. The body is made once, and kept until the item ends. */

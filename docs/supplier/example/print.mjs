@@ -11,6 +11,12 @@ export function layout(order, serial) {
   };
 }
 
+/** Returns the lines of a PUK letter and of its envelope. */
+export function letter({ print, delivery }, serial, puk) {
+  const lines = [print.organisation_name, `Kort som slutar på ${serial.slice(-4)}`, puk];
+  return { letter: lines, envelope: envelope(delivery) };
+}
+
 function holder({ given_name: givenName, surname, service_id: serviceId }) {
   return surname === null ? [] : [`${givenName} ${surname}`, serviceId];
 }

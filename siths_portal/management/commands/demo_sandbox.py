@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 
 from siths_portal.demo import sandbox, tls
 from siths_portal.demo.ordering import NobodyLeft
+from siths_portal.demo.sandbox_letters import PukFault
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.processes.commands import CheckedCommand
 
@@ -35,7 +36,7 @@ class Command(CheckedCommand):
             done = sandbox.act(clerk, number)
         except DomainError as error:
             raise CommandError(f"{error.code}: {error.message}", returncode=1) from None
-        except NobodyLeft as error:
+        except (NobodyLeft, PukFault) as error:
             raise CommandError(str(error), returncode=1) from None
         if last not in (0, number):
             self._judge(last)
@@ -56,6 +57,7 @@ class Command(CheckedCommand):
             ("Address", f"{settings.API_BASE_URL}/api/supplier/v1/"),
             ("Certificate", identity.certificate_file),
             ("Key", identity.key_file),
+            ("Key of the letter certificate", identity.folder / "letter.key"),
             ("CA of the portal's certificate", identity.folder / "ca.pem"),
             ("Root of cards' certificates", identity.folder / "root.pem"),
         ):

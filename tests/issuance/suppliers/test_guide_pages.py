@@ -3,13 +3,14 @@
 import json
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.core.management import get_commands, load_command_class
 
 from authn import clients_file
@@ -63,7 +64,7 @@ def test_the_file_of_clients_is_one_that_the_portal_loads(tmp_path: Path) -> Non
 
 def test_the_commands_of_operators_exist_with_their_options() -> None:
     lines = [line for page in PAGES for block in blocks(page, "operator") for line in block.splitlines()]
-    assert len(lines) == 3
+    assert len(lines) == 5
     for line in lines:
         program, name, *words = shlex.split(line)
         assert program == "manage.py"
@@ -88,6 +89,18 @@ def test_the_example_of_a_puk_opens_and_its_steps_are_those_of_the_format() -> N
     named = set(re.findall(r"^\| `(\w+)` \|", (GUIDE / "puk.md").read_text(), re.M))
     assert set(parsed.header) <= named
     assert sample["z"] in blocks("puk.md", "sh")[3]
+
+
+def test_the_example_opens_what_the_portal_encrypts_for_a_letter(tmp_path: Path) -> None:
+    own = ec.generate_private_key(ec.SECP256R1())
+    public = jwe.public_jwk(own.public_key(), "")
+    header = {"kid": "0" * 64, "order": "o", "item": "1", "serial": "9752815668459366205"}
+    text = jwe.encrypt(b"31415926", {name: public[name] for name in ("kty", "crv", "x", "y")}, header)
+    key, sealed = tmp_path / "letter.key", tmp_path / "puk.jwe"
+    key.write_bytes(own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    sealed.write_text(text)
+    done = subprocess.run(["node", GUIDE / "example" / "letter.mjs", key, sealed], capture_output=True, text=True, check=True)
+    assert done.stdout == "o 1 6205 31415926\n"
 
 
 def test_the_example_is_named_file_by_file() -> None:
