@@ -3,6 +3,8 @@
 import itertools
 import os
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 import requests
@@ -10,8 +12,9 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 
 from pki.models import Certificate
+from tests.api_walk import CALLS, Names, Walk
 from tests.described import CHECKS, wrong_data_is_rejected
-from tests.pki.clients.service import csr, issued, new_key, signed_order
+from tests.pki.clients.service import csr, issued, new_key, order, signed_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,15 +41,21 @@ def session(stage):
 
 
 @pytest.fixture
-def known(demo_pki) -> "itertools.cycle[Certificate | None]":
-    """Certificates in every state, and now and then none."""
-    from tests.pki.orders import order, plan
+def rows(demo_pki) -> list[Certificate]:
+    """Certificates in every state."""
+    from tests.pki import orders
 
-    rows = [issued(demo_pki, f"function:{number}") for number in range(2)]
+    made = [issued(demo_pki, f"function:{number}") for number in range(2)]
     for state in ("reserved", "failed"):
-        ids = plan(order("function", subject_ref=f"function:{state}"))
+        ids = orders.plan(orders.order("function", subject_ref=f"function:{state}"))
         Certificate.objects.filter(pk__in=ids).update(status=state)
-        rows += Certificate.objects.select_related("ca").filter(pk__in=ids)
+        made += Certificate.objects.select_related("ca").filter(pk__in=ids)
+    return made
+
+
+@pytest.fixture
+def known(rows: list[Certificate]) -> "itertools.cycle[Certificate | None]":
+    """The certificates, and now and then none."""
     return itertools.cycle([*rows, None])
 
 
@@ -81,3 +90,29 @@ def test_what_succeeds_is_as_described_too(stage, session, known, number: int, w
         checks=[check for check in CHECKS if check is not wrong_data_is_rejected],
     )  # fmt: skip
     assert answer.status_code in (201, 202)
+
+
+@pytest.mark.soak
+def test_a_walk_reaches_every_operation(stage, session, rows: list[Certificate], worker) -> None:
+    """Certificates are ordered, read, found and revoked, by generated and by lawful calls."""
+    named: list[Names] = [{"issuer": row.ca.slug, "serial": row.serial} for row in rows]
+    chance, numbers = Random(3), itertools.count()
+
+    def heard(operation: str, _called: Names, body: Any) -> None:
+        if operation == "order_certificate":
+            named.append({name: body[name] for name in ("issuer", "serial")})
+
+    def ordered(_names: Names, key: str) -> dict[str, Any]:
+        subject = f"function:{next(numbers)}"
+        return order(subject_ref=subject) if chance.random() < 0.5 else signed_order(new_key(), key, subject_ref=subject)
+
+    lawful = {
+        "order_certificate": ordered,
+        "search_certificates": lambda names, _key: {"serial_prefix": names.get("serial", "0" * 20), "limit": 1},
+        "revoke_certificate": lambda names, _key: {"issuer": "function", "serial": "00", "reason": "superseded"} | names,
+    }
+    wire = {"base_url": stage.base_url, "session": session, "verify": session.verify, "cert": session.cert, "timeout": 60}
+    walk = Walk(schema, lambda case: case.call(**wire), lambda: named, heard, lawful)
+    walk.go()
+    assert walk.unreached() == {}
+    assert walk.calls >= CALLS
