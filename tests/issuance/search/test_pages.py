@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
+from issuance.carriers.domain import kinds
 from issuance.carriers.models import Carrier
 from issuance.people.models.persons import Person, Post
 from issuance.revocation.domain import RevocationReason
@@ -68,21 +69,33 @@ def test_a_scanned_card_opens_on_the_persons_page(world: Any) -> None:
     assert answer.url == f"/sok/person/{order.carrier.person_id}/?barare={order.carrier_id}"
 
 
-def test_a_scanned_card_opens_in_every_state_and_an_order_id_too(world: Any) -> None:
+def test_a_scanned_card_opens_in_every_state(world: Any) -> None:
+    client, post = client_of(world.officer()), world.post()
+    for number, state in enumerate(sorted(set(kinds.kind_of("ordinary_card").transitions.values()))):
+        serial, pk = f"975{number:016}", world.order(post).carrier_id
+        Carrier.objects.filter(pk=pk).update(card_serial=serial, origin="migrated", state=state)
+        answer = client.post("/sok/", {"text": serial}, follow=True)
+        assert answer.redirect_chain == [(f"/sok/person/{post.person_id}/?barare={pk}", 302)], state
+        assert re.findall(r'carrier-found" id="barare-([0-9a-f-]{36})"', answer.content.decode()) == [str(pk)], state
+
+
+def test_a_revoked_card_opens_in_red_and_an_order_id_too(world: Any) -> None:
     order = world.order()
     carrier = Carrier.objects.get(pk=order.carrier_id)
     Carrier.objects.filter(pk=carrier.pk).update(card_serial=SERIAL)
     officer = world.officer()
     client = client_of(officer)
+    card_page = f"/sok/person/{carrier.person_id}/?barare={carrier.pk}"
     for revoked in (False, True):
         if revoked:
             revocation.revoke_carrier(actor=officer, carrier_id=carrier.pk, reason=RevocationReason.REPLACED)
         for text in (SERIAL, str(order.pk)):
-            answer = look(client, text)
-            assert answer.url == f"/sok/person/{carrier.person_id}/?barare={carrier.pk}"
-            body = client.get(answer.url).content.decode()
-            assert re.findall(r'carrier-found" id="barare-([0-9a-f-]{36})"', body) == [str(carrier.pk)]
-            assert ("Kortet spärrades" in body) is revoked
+            assert look(client, text).url == card_page
+            body = client.get(card_page).content.decode()
+            (found,) = re.findall(r'<article class="carrier carrier-found".*?</article>', body, re.DOTALL)
+            assert f'id="barare-{carrier.pk}"' in found
+            for mark in ("Kortet spärrades", "status-revoked", 'data-color="danger"'):
+                assert (mark in found) is revoked, mark
 
 
 def test_no_hit_keeps_the_field_and_says_what_to_try(world: Any, django_assert_max_num_queries: Any) -> None:
