@@ -79,7 +79,15 @@ def test_a_blocked_code_leads_on_to_a_new_code(clerk: Client, signing: Any) -> N
     assert "Koden är spärrad" in text_of(clerk.get(reverse("activate", args=[made.carrier.pk])))
     second = clerk.post(page, follow=True)
     assert "Välj legitimeringskod" in text_of(second)
-    assert second.context["transaction"].kind == "activate"
+    again = second.context["transaction"]
+    assert again.kind == "activate"
+    handle = re.search(r"#(act\.[\w-]{22})\"", second.content.decode())
+    assert handle is not None
+    app = App(made)
+    app.start(activation.Opened(again, handle[1]))
+    app.set_code()
+    for said in (text_of(clerk.get(reverse("activation_sign", args=[again.pk]))), person_page(clerk, made)):
+        assert "Innehavaren har valt en ny kod." in said
 
 
 def test_a_blocked_card_is_revoked_and_ordered_again_in_one_step(world: Any, clerk: Client, signing: Any) -> None:
@@ -204,7 +212,10 @@ def test_a_withdrawn_identification_is_no_step_that_is_done(world: Any, clerk: C
     said = text_of(clerk.get(reverse("activation_sign", args=[row.pk])))
     assert "Steg 1 av 3" in said
     assert "Klart:" not in said
-    history = text_of(clerk.get(reverse("carrier_history", args=[made.carrier.pk])))
+    page = clerk.get(reverse("carrier_history", args=[made.carrier.pk]))
+    assert "<s>Innehavaren identifierades vid besök</s>" in page.content.decode()
+    history = text_of(page)
+    assert re.search("Innehavaren identifierades vid besök Återtagen", history)
     assert re.search(r"Skäl:? ?Fel kort skannades", history)
     assert "Beskrivning" not in history
 
