@@ -104,6 +104,11 @@ def test_an_active_card_without_a_valid_eid_is_not_green(world: Any) -> None:
     carrier = Carrier.objects.get()
     address = reverse("person", args=[clerk.post.person_id])
     assert "Aktivt, utan giltigt SITHS eID" not in text_of(clerk.client.get(address))
+    clerk.fill()
+    assert "Personen har redan ett kort" in text_of(clerk.page)
+    assert 'class="ds-tag status status-active"' in clerk.page.content.decode()
+    assert ASKED in text_of(clerk.send())
+    assert Carrier.objects.count() == 1, "a valid active card is asked about too"
     for eid in Eid.objects.filter(carrier=carrier):
         revocation.revoke_eid(actor=world.officer(), eid_id=eid.pk, reason=RevocationReason.OTHER, justification="x")
     page = clerk.client.get(address)
