@@ -212,11 +212,13 @@ def test_production_speaks_tls_and_says_so(face: str, deployed: dict[str, str], 
         assert forged.status_code == 400
         assert_guarded(forged, face)
         if face == "portal":
-            page = requests.get(url, headers=host | {"X-Forwarded-Proto": "https"}, timeout=60).text
-            sheet = page.split('href="/static/css/base.')[1].split('"')[0]
-            answer = requests.get(f"{url}/static/css/base.{sheet}", headers=host | {"X-Forwarded-Proto": "https"}, timeout=60)
+            asked = host | {"X-Forwarded-Proto": "https", "Accept-Encoding": "gzip"}
+            page = requests.get(url, headers=asked, timeout=60)
+            sheet = page.text.split('href="/static/css/base.')[1].split('"')[0]
+            answer = requests.get(f"{url}/static/css/base.{sheet}", headers=asked, timeout=60)
             assert answer.status_code == 200
-            assert "immutable" in answer.headers["Cache-Control"]
+            assert answer.headers["Cache-Control"] == f"max-age={10 * 365 * 24 * 3600}, public, immutable"
+            assert [each.headers["Content-Encoding"] for each in (page, answer)] == ["gzip", "gzip"]
 
 
 def test_production_has_each_file_of_the_pages_once_by_its_hash_and_none_of_the_libraries(deployed: dict[str, str]) -> None:
