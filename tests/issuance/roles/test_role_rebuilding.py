@@ -1,6 +1,7 @@
 """Role grants and qualifications against their events, and rows that nobody can remove (ADR 0298)."""
 
 import datetime as dt
+import importlib
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +12,11 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from issuance.authz import Actor, Role
-from issuance.authz.roles import GLOBAL_ROLES
+from issuance.authz.roles import ADMINISTRATION, GLOBAL_ROLES
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person
 from issuance.records.models.events import Event
+from issuance.records.services.comparing import Check
 from issuance.roles.domain import QualificationKind
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
@@ -80,6 +82,27 @@ def test_what_the_services_wrote_agrees(person: Person) -> None:
     check = verify_roles()
     assert check.wrong == ()
     assert check.checked == RoleGrant.objects.count() + Qualification.objects.count()
+
+
+def test_the_migration_gives_each_holder_of_the_old_role_the_three_new_ones(world: Any) -> None:
+    migration = importlib.import_module("issuance.migrations.0035_split_administration")
+    now = clock.now()
+    begins, ends = now - dt.timedelta(days=9), now + dt.timedelta(days=9)
+    holder, former = (world.post().person for _ in range(2))
+    for person, last, protected in ((holder, ends, True), (former, now - dt.timedelta(days=1), False)):
+        old = RoleGrant.objects.create(
+            person=person, role="system_admin", valid_from=begins, valid_to=last, protected_persons=protected
+        )
+        migration._record(Event, "role.assigned", old, begins)
+    with transaction.atomic():
+        migration.split(apps, None)
+    new = holder.role_grants.exclude(role="system_admin").values_list("role", "protected_persons", "valid_from", "valid_to")
+    assert sorted(new) == sorted((role.value, True, begins, ends) for role in ADMINISTRATION)
+    assert now <= holder.role_grants.get(role="system_admin").valid_to < ends
+    assert former.role_grants.count() == 1
+    assert verify_roles() == Check(checked=5, wrong=()), "their events are those of the portal"
+    with pytest.raises(DatabaseError, match="issuance_grant_reach"), transaction.atomic():
+        RoleGrant.objects.create(person=former, role="system_admin", valid_from=now)
 
 
 def _forged(person: Person) -> str:
