@@ -217,7 +217,11 @@ def test_rows_that_no_longer_pass_the_gate_are_not_rendered(facts, prices):
     customer(REGION)
     facts.card(REGION, facts.office("a", "Kontor A"), "589", local(2023, 4, 12))
     run_month(APRIL, actor_ref="user:test", issue=True)
-    tamper("DELETE FROM billing_invoicefile", "UPDATE billing_invoiceline SET net = net + 1")
-    with pytest.raises(Conflict) as refusal:
-        rendering.render_missing(period=APRIL.first_day, actor_ref="user:test")
-    assert refusal.value.message.startswith("Faktura 2023-000001 bryter mot SITHS-R-001")
+    tamper("DELETE FROM billing_invoicefile")
+    net, buyer = "UPDATE billing_invoiceline SET net = net", "UPDATE billing_invoice SET buyer"
+    own, official = f"{net} + 1", f"""{buyer} = jsonb_set(buyer, '{{country}}', '"XX"')"""
+    for changes, rule in (((own,), "SITHS-R-001"), ((f"{net} - 1", official), "BR-CL-14")):
+        tamper(*changes)
+        with pytest.raises(Conflict) as refusal:
+            rendering.render_missing(period=APRIL.first_day, actor_ref="user:test")
+        assert refusal.value.message.startswith(f"Faktura 2023-000001 bryter mot {rule}")
