@@ -11,6 +11,7 @@ from pki.domain.card_proof import Claims as CardClaims
 from pki.domain.orders import CertificateOrder, CertificateView, SerialOnly
 from pki.domain.problem_texts import KEYS as KEY_PROBLEMS
 from pki.domain.problem_texts import SECRETS as SECRET_PROBLEMS
+from pki.domain.profiles import keys_of
 from pki.domain.puk import MAX_DIGITS as PUK_MAX_DIGITS
 from pki.domain.puk import MIN_DIGITS as PUK_MIN_DIGITS
 from pki.issuing.card_checks import certificate_names
@@ -59,6 +60,7 @@ __all__ = [
     "destroy_delivery",
     "destroy_secrets",
     "held_certificates",
+    "keys_of",
     "plan_certificates",
     "plan_delivery",
     "plan_letter",

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pki.domain import policies
+from pki.domain import keys, policies
 from pki.domain.names import Attribute
 from pki.domain.profile import ANY_POLICY, CARD_NUMBER, EXTENSION_ORDER, QC_STATEMENTS, Profile
 
-__all__ = ["ANY_POLICY", "CARD_NUMBER", "EXTENSION_ORDER", "ISSUING_SLUGS", "PROFILES", "QC_STATEMENTS", "Profile"]
+__all__ = ["ANY_POLICY", "CARD_NUMBER", "EXTENSION_ORDER", "ISSUING_SLUGS", "PROFILES", "QC_STATEMENTS", "Profile", "keys_of"]
 
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
@@ -217,3 +217,8 @@ _ALL = (
     Profile(name="issuing-ca", version=2, any_policy=True, path_length=0, signature_hash="sha512", **_CA),
 )
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in _ALL}
+
+
+def keys_of(profile: str) -> str:
+    """Describes in English the keys that the profile takes: `RSA-2048 or P-256`. Raises KeyError for an unknown profile."""
+    return keys.description(PROFILES[profile].keys)

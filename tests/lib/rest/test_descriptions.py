@@ -9,7 +9,10 @@ import pytest
 import yaml
 from django.utils.module_loading import import_string
 
+from issuance.carriers.domain.kinds import CARD_PROFILES
 from issuance.suppliers.api.v1 import serializers as supplier_forms
+from pki.domain import keys
+from pki.domain.profiles import PROFILES
 from siths_portal.lib.rest import openapi, problem_texts
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -144,6 +147,14 @@ def test_the_examples_of_the_supplier_api_are_accepted(operation: str, form: Any
     description: openapi.ApiDescription = import_string("issuance.suppliers.api.v1.description.DESCRIPTION")
     given = form(data=description.examples[operation].request)
     assert given.is_valid(), given.errors
+
+
+@pytest.mark.parametrize("form", ["Csrs", "ItemCsrs"])
+def test_the_supplier_api_says_the_keys_of_each_profile(form: str) -> None:
+    fields = described("issuance/suppliers/api/v1")["components"]["schemas"][form]["properties"]
+    said = {profile: field.get("description") for profile, field in fields.items()}
+    assert said == {profile: f"Its key is {keys.description(PROFILES[profile].keys)}." for profile in fields}
+    assert set(CARD_PROFILES) <= fields.keys()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from issuance.suppliers.api.v1 import problems, views
 from issuance.suppliers.api.v1 import serializers as forms
 from issuance.suppliers.api.v1.base import SupplierView
 from siths_portal.lib.rest import openapi
-from siths_portal.lib.rest.fields import Closed, CsrField, Pem
+from siths_portal.lib.rest.fields import Closed, Pem
 from siths_portal.lib.rest.json_views import client_ref, idempotent, tagged, valid
 from siths_portal.lib.rest.openapi import CLOSED
 
@@ -84,7 +84,7 @@ class ItemCsrs(Closed):
 
     def get_fields(self) -> dict[str, Any]:
         """Returns one optional field for each profile; the item says which it needs."""
-        return {profile: CsrField(required=False) for profile in PROFILES}
+        return {profile: forms.csr_field(profile, required=False) for profile in PROFILES}
 
 
 class ItemPems(serializers.Serializer[Any]):

@@ -193,25 +193,26 @@ class OrderDetail(OrderSerializer):
     id_administrator = IdAdministratorSerializer(allow_null=True)
 
 
-class ProfileMap(serializers.Serializer[Any]):
-    """The base of objects keyed by the four profiles."""
-
-    child: type[serializers.Field[Any, Any, Any, Any]] = Pem
-
-    def get_fields(self) -> dict[str, Any]:
-        """Returns one required field for each profile."""
-        return {profile: self.child() for profile in PROFILES}
+def csr_field(profile: str, *, required: bool = True) -> CsrField:
+    """Returns the field of a certificate request. Its text says the keys that the profile takes."""
+    return CsrField(required=required, help_text=f"Its key is {pki.keys_of(profile)}.")
 
 
 @extend_schema_serializer(extensions=CLOSED)
-class Csrs(ProfileMap, Closed):
-    """Four certificate requests, each signed by its key on the card: all RSA-2048 or all P-256. Their subject is not used."""
+class Csrs(Closed):
+    """Four certificate requests, each signed by its key on the card. All keys are of one type. Their subject is not used."""
 
-    child = CsrField
+    def get_fields(self) -> dict[str, Any]:
+        """Returns one required field for each profile."""
+        return {profile: csr_field(profile) for profile in PROFILES}
 
 
-class PemByProfile(ProfileMap):
+class PemByProfile(serializers.Serializer[Any]):
     """PEM by profile."""
+
+    def get_fields(self) -> dict[str, Any]:
+        """Returns one required field for each profile."""
+        return {profile: Pem() for profile in PROFILES}
 
 
 class CardForm(serializers.Serializer[Any]):
