@@ -1,5 +1,7 @@
 """A month's run, its items, one for each customer, and what two people approve."""
 
+from dataclasses import dataclass
+
 from django.db import models
 from django.db.models import Q
 
@@ -43,6 +45,24 @@ class ItemState(models.TextChoices):
     ISSUED = "issued", "Utfärdad"
 
 
+@dataclass(frozen=True)
+class Reason:
+    """Why a customer is blocked: a Swedish sentence, and the id of a rule for documents or a code of ours."""
+
+    rule: str
+    text: str
+
+    @property
+    def official(self) -> str:
+        """The id of a rule for documents, which begins with a capital letter; "" for our other codes."""
+        return self.rule if self.rule[:1].isupper() else ""
+
+    @property
+    def with_id(self) -> str:
+        """The sentence, with the id of the rule in parentheses, as commands and files show it."""
+        return f"{self.text.removesuffix('.')} ({self.official})." if self.official else self.text
+
+
 class RunItem(models.Model):
     """One customer of a run. The draft includes ledger entries with an id up to `cutoff`.
 
@@ -60,6 +80,11 @@ class RunItem(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "party_id"], name="billing_item_once")]
         indexes = [models.Index(fields=["run", "state"], name="billing_item_state")]
+
+    @property
+    def why(self) -> tuple[Reason, ...]:
+        """Why the item is blocked; empty if it is not."""
+        return tuple(Reason(rule, text) for rule, text in self.reasons)
 
 
 class RunApproval(models.Model):

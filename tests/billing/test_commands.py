@@ -68,7 +68,7 @@ def test_a_blocked_customer_is_exit_1_with_its_reason(one, shell):
     one.card(uid("bad"), uid("a"), "589", local(2023, 4, 12))
     code, out, error = shell("billing_run", "--month", "2023-04", "--issue")
     assert (code, error) == (1, "1 kunder är stoppade, se ovan. Övriga berörs inte.")
-    assert "Kommun Väst: Stoppad. Kundens referens (BT-10) eller ordernummer (BT-13) saknas (PEPPOL-EN16931-R003)." in out
+    assert "Kommun Väst: Stoppad. Kundens egen referens eller ordernummer saknas i kunduppgifterna (PEPPOL-EN16931-R003)." in out
     assert Invoice.objects.get().number == "2023-000001"
 
 

@@ -17,15 +17,10 @@ _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,10})?")
 
 @dataclass(frozen=True)
 class Finding:
-    """A broken rule: its official id and a Swedish sentence."""
+    """A broken rule: its official id and a Swedish sentence. Pages show the sentence, and the id as a detail."""
 
     rule: str
     message: str
-
-    @property
-    def text(self) -> str:
-        """The sentence with the rule's id, as pages and commands show it."""
-        return f"{self.message.removesuffix('.')} ({self.rule})."
 
 
 @functools.cache

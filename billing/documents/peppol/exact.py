@@ -89,14 +89,14 @@ def _is_credit_note(document: Node) -> bool:
     return bool(document.at("cbc:CreditNoteTypeCode"))
 
 
-@rule("SITHS-R-009", "Kreditfakturan säger inte vilken faktura den rättar, med nummer och datum (BG-3).")
+@rule("SITHS-R-009", "Kreditfakturan säger inte vilken faktura den rättar, med nummer och datum.")
 def _preceding(document: Node) -> bool:
     references = document.all("cac:BillingReference/cac:InvoiceDocumentReference")
     named = [each for each in references if each.at("cbc:ID") and day(each.at("cbc:IssueDate"))]
     return _is_credit_note(document) and not len(named) == len(references) == 1
 
 
-@rule("SITHS-R-010", "En faktura som inte är en kreditfaktura rättar ingen annan faktura (BG-3).")
+@rule("SITHS-R-010", "En faktura som inte är en kreditfaktura rättar ingen annan faktura.")
 def _refers(document: Node) -> bool:
     return not _is_credit_note(document) and bool(document.all("cac:BillingReference"))
 
@@ -113,7 +113,7 @@ def _iban(document: Node) -> bool:
     return not all(identifiers.iban_valid(node.text) for node in document.all(path))
 
 
-@rule("SITHS-R-013", "Säljarens momsnummer saknas (BT-31).")
+@rule("SITHS-R-013", "Säljarens momsnummer saknas.")
 def _vat_number(document: Node) -> bool:
     # EN 16931 is content with the tax registration (BT-32) alone. Swedish law asks for the VAT number (ML 17 kap. 24 §).
     return not seller(document).at("cac:PartyTaxScheme[normalize-space(cac:TaxScheme/cbc:ID)='VAT']/cbc:CompanyID")

@@ -32,7 +32,7 @@ _CHECKS: tuple[tuple[str, str, str, str, Callable[[str], bool]], ...] = (
 
 
 def _register(number: str, scheme: str, path: str, name: str, valid: Callable[[str], bool]) -> None:
-    @rule(f"PEPPOL-COMMON-{number}", f"En identitet av typ {scheme} är inte ett giltigt {name}.")
+    @rule(f"PEPPOL-COMMON-{number}", f"Ett {name} (typ {scheme}) har fel form eller kontrollsiffra.")
     def broken(document: Node) -> bool:
         return any(node.attribute("schemeID") == scheme and not valid(node.text) for node in document.all(path))
 

@@ -39,7 +39,7 @@ def require_valid(content: InvoiceContent) -> None:
     except Unavailable as error:
         raise Blocked([(error.code, error.message)]) from error
     if findings:
-        raise Blocked([(finding.rule, finding.text) for finding in findings])
+        raise Blocked([(finding.rule, finding.message) for finding in findings])
 
 
 def store(

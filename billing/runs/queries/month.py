@@ -22,7 +22,7 @@ from billing.ledger.domain import line_kinds
 from billing.ledger.models import billable
 from billing.records.domain import money
 from billing.records.domain.periods import Month
-from billing.runs.models import InvoiceRun, ItemState, RunApproval, RunItem, RunState
+from billing.runs.models import InvoiceRun, ItemState, Reason, RunApproval, RunItem, RunState
 from billing.runs.services import approvals, checks, schedule
 from billing.runs.services.approvals import Reviewed
 from billing.runs.services.checks import StoredDifference
@@ -74,8 +74,7 @@ class CustomerRow:
     state: ItemState
     net: Decimal
     before: Decimal
-    rules: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     number: str | None = None
     change_words: str = ""
 
@@ -268,8 +267,7 @@ def _rows(run: InvoiceRun, month: Month) -> tuple[list[CustomerRow], _Lines]:
                 state=ItemState(item.state),
                 net=net or waiting.get(item.party_id, _NOTHING),
                 before=before[1],
-                rules=tuple(rule for rule, _text in item.reasons),
-                reasons=tuple(text for _rule, text in item.reasons),
+                reasons=item.why,
                 number=number,
                 change_words="" if item.state == ItemState.BLOCKED else _change_words(lines, item.party_id, month),
             )

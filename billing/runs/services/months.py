@@ -20,7 +20,7 @@ from siths_portal.lib.ordering import swedish_key
 
 @dataclass(frozen=True)
 class CustomerResult:
-    """The result of a run for one customer. `reasons` are Swedish sentences; amounts are SEK. Contains no person's name."""
+    """The result of a run for one customer. `reasons` are Swedish sentences with the rule's id; amounts are SEK. Contains no person's name."""
 
     party_id: UUID
     name: str
@@ -113,7 +113,7 @@ def _customers(run: InvoiceRun) -> tuple[CustomerResult, ...]:
                 number=invoice.number if invoice else None,
                 lines=invoice.line_count if invoice else 0,
                 payable=invoice.payable if invoice else Decimal("0.00"),
-                reasons=tuple(message for _, message in item.reasons),
+                reasons=tuple(reason.with_id for reason in item.why),
             )
         )
     return tuple(sorted(results, key=lambda result: swedish_key(result.name)))

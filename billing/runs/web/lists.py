@@ -20,6 +20,10 @@ _RUN_TAGS = {RunState.OPEN: "info", RunState.REVIEW: "new", RunState.RELEASED: "
 _ITEM_TAGS = {ItemState.BLOCKED: "missing", ItemState.PENDING: "info", ItemState.ISSUED: "active"}
 
 
+def _why(row: CustomerRow) -> str:
+    return " ".join(reason.with_id for reason in row.reasons) or row.change_words
+
+
 class RunList(List[RunRow]):
     """The months that were opened, the newest first."""
 
@@ -111,7 +115,7 @@ def _customer_columns(month: Month) -> tuple[Column[CustomerRow], ...]:
             css="name",
             sort=Key("name", nullable=False),
             link=lambda row: reverse("invoice_draft", args=[month, row.party_id]),
-            below=lambda row: row.reasons or ([row.change_words] if row.change_words else []),
+            below=lambda row: [reason.text for reason in row.reasons] or ([row.change_words] if row.change_words else []),
         ),
         Column(
             key="status",
@@ -131,6 +135,6 @@ def _customer_columns(month: Month) -> tuple[Column[CustomerRow], ...]:
             file_value=lambda row: _now("Ja") if row.is_outlier else "",
             hide_empty=True,
         ),
-        Column(key="varfor", heading=_("Varför"), value=lambda row: " ".join(row.reasons) or row.change_words, on_page=False),
+        Column(key="varfor", heading=_("Varför"), value=_why, on_page=False),
         Column(key="nummer", heading=_("Fakturanummer"), value=lambda row: row.number or "", on_page=False),
     )

@@ -104,7 +104,7 @@ def _month_page(request: HttpRequest, month: Month, *, refusal: DomainError | No
     blocked = [
         {
             "row": row,
-            "repair": repair(row.party_id, row.name, row.rules, may_view_organisation=may_view),
+            "repair": repair(row.party_id, row.name, row.reasons, may_view_organisation=may_view),
             "url": reverse("invoice_draft", args=[month, row.party_id]),
         }
         for row in view.blocked[: parts.BLOCKED_SHOWN]
@@ -155,7 +155,6 @@ def invoice_draft(request: HttpRequest, month: Month, party_id: UUID) -> HttpRes
         requests.redraft(actor=actor, run_id=view.run.pk, party_id=party_id)
         messages.success(request, _("Utkastet för {name} görs om.").format(name=view.name))
         return redirect("invoice_draft", month, party_id)
-    rules = tuple(rule for rule, _text in view.item.reasons)
     may_view = policy.holds(actor, Action.VIEW_CONFIGURATION)
     context: dict[str, Any] = {
         "view": view,
@@ -164,8 +163,8 @@ def invoice_draft(request: HttpRequest, month: Month, party_id: UUID) -> HttpRes
         "address": reverse("invoice_run", args=[month]),
         "content": view.content,
         "state": ItemState(view.item.state),
-        "reasons": [text for _rule, text in view.item.reasons],
-        "repair": repair(party_id, view.name, rules, may_view_organisation=may_view) if rules else None,
+        "reasons": view.item.why,
+        "repair": repair(party_id, view.name, view.item.why, may_view_organisation=may_view) if view.item.why else None,
         "customer_url": customer_url(party_id),
         "may_redraft": view.item.state != ItemState.ISSUED,
     }

@@ -1,11 +1,14 @@
 """Where a blocked customer is repaired. Pages that a package does not have yet are left out, so no link is dead."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
+
+from billing.runs.models import Reason
 
 _PRICE = "price-missing"
 _ATTESTANT = "customer-pending"
@@ -22,16 +25,17 @@ class Repair:
     text: str
 
 
-def repair(party_id: UUID, name: str, rules: tuple[str, ...], *, may_view_organisation: bool) -> Repair | None:
+def repair(party_id: UUID, name: str, reasons: Iterable[Reason], *, may_view_organisation: bool) -> Repair | None:
     """Returns where what blocks the customer is repaired: the prices, the customer, else the organisation.
 
     A party whose name nobody knows is no customer and is not directly connected, so it has no page.
     """
     if name == str(party_id):
         return None
+    rules = {reason.rule for reason in reasons}
     if _PRICE in rules and (url := _url("prices")):
         return Repair(url, _("Sätt pris"))
-    if set(rules) == {_PRICE}:
+    if rules == {_PRICE}:
         return None
     if not _REFERENCES.isdisjoint(rules) and (url := _url("customer_edit", party_id)):
         return Repair(url, _("Ange referens"))

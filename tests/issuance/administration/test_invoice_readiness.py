@@ -66,8 +66,8 @@ def test_each_obstacle_is_a_sentence_and_none_is_left_at_the_end(world: Any) -> 
     ("wrong", "text"),
     [
         ({"country": "XX"}, "Landskoden ska vara två stora bokstäver enligt ISO 3166-1"),
-        ({"endpoint_scheme": "0208", "endpoint_id": "0123456780"}, "En identitet av typ 0208 är inte ett giltigt belgiskt"),
-        ({"organisation_number": "2321000132"}, "En identitet av typ 0007 är inte ett giltigt svenskt organisationsnummer"),
+        ({"endpoint_scheme": "0208", "endpoint_id": "0123456780"}, "Ett belgiskt företagsnummer (typ 0208) har fel form"),
+        ({"organisation_number": "2321000132"}, "Ett svenskt organisationsnummer (typ 0007) har fel form eller kontrollsiffra"),
         ({"endpoint_scheme": "9901", "endpoint_id": "1"}, "Okänd typ av elektronisk adress"),
         ({"city": ""}, "namn eller adress saknas"),
     ],
