@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from billing.invoices.models import Invoice
 from billing.invoices.queries.settlement import Paid
@@ -22,6 +23,7 @@ class OverdueRow:
     """An overdue invoice. `reminder` is the newest one, `hindrance` why it can get none now, "" if it can."""
 
     number: str
+    party_id: UUID
     customer: str
     due_date: dt.date
     days: int
@@ -52,6 +54,7 @@ def _rows(found: Sequence[Any]) -> list[OverdueRow]:
     return [
         OverdueRow(
             number=invoice.number or "",
+            party_id=invoice.party_id,
             customer=invoice.buyer["name"],
             due_date=invoice.due_date or today,
             days=(today - (invoice.due_date or today)).days,

@@ -39,7 +39,7 @@ class OverdueList(List[OverdueRow]):
         ),
         Column(
             key="kund", heading=lazy("Kund"), value="customer", css="name",
-            link=lambda row: reverse("invoice", args=[row.number]),
+            link=lambda row: reverse("customer", args=[row.party_id]),
         ),
         Column(key="forfoll", heading=lazy("Förföll"), value="due_date", kind=Kind.DAY),
         Column(key="dagar", heading=lazy("Dagar"), value="days", kind=Kind.NUMBER),
@@ -49,6 +49,11 @@ class OverdueList(List[OverdueRow]):
             value=lambda row: queries.reminder_text(row.reminder) if row.reminder else "",
         ),
         Column(key="status", heading=lazy("Status"), kind=Kind.TAG, value=_state),
+        Column(
+            key="visa", heading=lazy("Visa"), heading_hidden=True, css="nowrap", in_file=False,
+            value=lambda row: _("Visa {number}").format(number=row.number),
+            link=lambda row: reverse("invoice", args=[row.number]),
+        ),
     )  # fmt: skip
     caption = lazy("Förfallna fakturor")
     caption_hidden = True

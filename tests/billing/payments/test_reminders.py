@@ -53,8 +53,11 @@ def late(issued, mails):
 
 def test_finance_reminds_a_customer_once_a_week(late, mails):
     client = late.client(Role.FINANCE_ADMIN)
-    page = plain(client.get(ADDRESS).content)
+    content = client.get(ADDRESS).content
+    page = plain(content)
     assert f"{FIRST} Demo kommun 2023-06-01 10 250,00" in page
+    for address in (f"/fakturor/kunder/{MUNICIPALITY}/", f"/fakturor/{FIRST}/"):
+        assert f'href="{address}"' in content.decode()
     assert "Kunden har ingen e-postadress för fakturor." in page
     assert "2 förfallna fakturor" in plain(client.get("/dagen/").content)
     assert client.post(ADDRESS).status_code == 422
