@@ -18,6 +18,7 @@ from billing.customers.services import changes
 from billing.customers.web import facts
 from billing.customers.web.forms import CustomerDataForm
 from billing.customers.web.lists import CustomerList, HistoryList
+from billing.records.web.came_from import way_back
 from billing.records.web.page import AT_ONCE, actor_of, page
 from siths_portal.lib.errors import Conflict, DomainError
 from siths_portal.lib.pages import named_buttons
@@ -72,6 +73,7 @@ def _customer(request: HttpRequest, view: CustomerView, *, refusal: str = "", st
         if view.waiting
         else "",
         "refusal": refusal,
+        **_ways(request, view),
     }
     return page(request, "billing/customers/customer.html", context, here=HERE, status=status)
 
@@ -92,23 +94,26 @@ def customer_edit(request: HttpRequest, party_id: UUID) -> HttpResponse:
                 form.take(error)
                 status = error.http_status
             else:
-                return _saved(request, saved)
+                return _saved(request, view, saved)
         else:
             status = 422
-    context = {"view": view, "form": form, "cancel_url": _back(view)}
+    context = {"view": view, "form": form, **_ways(request, view)}
     return page(request, "billing/customers/edit.html", context, here=HERE, status=status)
 
 
-def _back(view: CustomerView) -> str:
-    return reverse("customer", args=[view.party_id])
+def _ways(request: HttpRequest, view: CustomerView) -> dict[str, Any]:
+    """Returns the link back, and the URLs of the customer's page and form, which keep it."""
+    back = way_back(request, view.party_id if view.current else None)
+    urls = {name: reverse(name, args=[view.party_id]) + (back.query if back else "") for name in ("customer", "customer_edit")}
+    return {"way_back": back, "customer_url": urls["customer"], "edit_url": urls["customer_edit"]}
 
 
-def _saved(request: HttpRequest, saved: changes.Saved) -> HttpResponse:
+def _saved(request: HttpRequest, view: CustomerView, saved: changes.Saved) -> HttpResponse:
     text = _("Kunden {name} är sparad.").format(name=saved.version.name)
     if saved.request:
         text += " " + _("Den nya elektroniska adressen väntar på att en kollega godkänner.")
     messages.success(request, text)
-    return redirect("customer", saved.version.party_id)
+    return redirect(_ways(request, view)["customer_url"])
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -104,7 +104,7 @@ def _month_page(request: HttpRequest, month: Month, *, refusal: DomainError | No
     blocked = [
         {
             "row": row,
-            "repair": repair(row.party_id, row.name, row.reasons, may_view_organisation=may_view),
+            "repair": repair(row.party_id, row.name, row.reasons, came_from=month.code(), may_view_organisation=may_view),
             "url": reverse("invoice_draft", args=[month, row.party_id]),
         }
         for row in view.blocked[: parts.BLOCKED_SHOWN]
@@ -164,8 +164,10 @@ def invoice_draft(request: HttpRequest, month: Month, party_id: UUID) -> HttpRes
         "content": view.content,
         "state": ItemState(view.item.state),
         "reasons": view.item.why,
-        "repair": repair(party_id, view.name, view.item.why, may_view_organisation=may_view) if view.item.why else None,
-        "customer_url": customer_url(party_id),
+        "repair": repair(party_id, view.name, view.item.why, came_from=month.code(), may_view_organisation=may_view)
+        if view.item.why
+        else None,
+        "customer_url": customer_url(party_id, month.code()),
         "may_redraft": view.item.state != ItemState.ISSUED,
     }
     draw = partial(page, request, "billing/runs/draft.html", here=_HERE)

@@ -14,6 +14,7 @@ from billing.documents.web.counted import CountedList, link_to_counted
 from billing.documents.web.figures import figures
 from billing.documents.web.lines import LineList, line_groups
 from billing.records.domain.periods import Month
+from billing.records.web.came_from import RUNNING
 from billing.records.web.forms import CustomerForm
 from billing.records.web.page import actor_of, page
 from billing.runs.queries.running import Overview, Running, Stopped, counted_now, overview, running
@@ -73,7 +74,7 @@ def _repair(request: HttpRequest, party_id: UUID) -> Repair | None:
     """
     actor = actor_of(request)
     if policy.holds(actor, Action.MANAGE_BILLING):
-        return Repair(customer_url(party_id), _("Visa kunden"))
+        return Repair(customer_url(party_id, RUNNING), _("Visa kunden"))
     if policy.holds(actor, Action.VIEW_CONFIGURATION):
         return Repair(reverse("organisation", args=[party_id]), _("Visa organisationen"))
     return None

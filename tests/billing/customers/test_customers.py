@@ -82,7 +82,11 @@ class TestPages:
         assert "Region Norr Kundens egen referens eller ordernummer saknas" in running
         month = browser.get(f"/fakturor/lopande/?kund={REGION}").content
         assert "Rätta det innan månaden tar slut. Visa kunden" in plain(month)
-        assert f'href="{PAGE}"'.encode() in month
+        assert f'href="{PAGE}?fran=lopande"'.encode() in month
+        found = browser.get(f"{PAGE}?fran=lopande").content.decode()
+        assert f'href="/fakturor/lopande/?kund={REGION}">Tillbaka till löpande månad' in found
+        saved = browser.post(f"{PAGE}uppgifter/?fran=lopande", sent_form(buyer_reference="9200101"))
+        assert saved["Location"] == f"{PAGE}?fran=lopande"
 
     def test_the_list_is_filtered_and_fetched(self, page_world):
         customer(REGION, name="Region Norr")

@@ -196,3 +196,20 @@ def test_a_month_that_nobody_has_prices_for_is_explained(page_world, facts, peop
     press(people[0], MONTH, steg="om")
     woken.work()
     assert "1 av 1 faktura är klar att godkänna." in shown(people[0])
+
+
+def test_a_stopped_customer_is_explained_in_words_and_its_repair_leads_back(page_world, facts, prices, people):
+    customer(REGION, buyer_reference="")
+    facts.card(REGION, facts.office("a", "Kontor A"), "589", local(2023, 4, 13))
+    run_month(APRIL, actor_ref="user:test")
+    sentence = "Kundens egen referens eller ordernummer saknas i kunduppgifterna."
+    for address in (MONTH, f"{MONTH}{REGION}/"):
+        text = shown(people[0], address)
+        assert f"{sentence} Regel PEPPOL-EN16931-R003" in text
+        assert "BT-1" not in text
+    form = f"/fakturor/kunder/{REGION}/uppgifter/?fran=2023-04"
+    assert f'href="{form}"' in people[0].get(MONTH).content.decode()
+    assert f'action="{form}"' in people[0].get(form).content.decode()
+    back = people[0].get(f"/fakturor/kunder/{REGION}/?fran=2023-04").content.decode()
+    assert f'href="{MONTH}">Tillbaka till april 2023' in back
+    assert "Tillbaka" not in shown(people[0], f"/fakturor/kunder/{REGION}/?fran=2023-13")
