@@ -183,7 +183,7 @@ def _typed(row: PlannedCustomer, before: CustomerTerms) -> CustomerTerms:
         else:
             row.refuse("payment_terms_days", "Skriv antalet dagar med siffror.")
     if address := row.get("endpoint_id"):
-        scheme, _, identifier = address.rpartition(":")
+        scheme, identifier = identifiers.endpoint_parts(address)
         values |= {"endpoint_scheme": scheme or before.endpoint_scheme, "endpoint_id": identifier}
     return replace(before, **values)
 

@@ -12,6 +12,7 @@ from billing.customers.models import BillingCustomer
 from billing.customers.queries.customers import STANDINGS, CustomerView
 from billing.customers.services.changes import SCHEMES
 from billing.customers.services.customers import LONGEST_TERMS, CustomerTerms
+from billing.records.domain import identifiers
 from billing.records.web.forms import UNKNOWN, CustomerForm
 from siths_portal.lib.pages.forms import DayInput, Form
 
@@ -56,7 +57,10 @@ class CustomerDataForm(Form):
     endpoint_id = _optional(
         _("Elektronisk adress"),
         "endpoint_id",
-        help_text=_("Lämna tomt om den är organisationsnumret. En annan adress gäller först när en kollega har godkänt den."),
+        help_text=_(
+            "Lämna tomt om den är organisationsnumret. Du kan klistra in hela adressen, till exempel 0007:2321000016. "
+            "Då läses typen ur den. En annan adress gäller först när en kollega har godkänt den."
+        ),
     )
     notice_email = forms.EmailField(
         label=_("E-post för avisering"),
@@ -129,6 +133,22 @@ class CustomerDataForm(Form):
             schemes[current.endpoint_scheme] = current.endpoint_scheme
         self.fields["endpoint_scheme"].choices = list(schemes.items())  # type: ignore[attr-defined]
         self.country = current.country if current else "SE"
+        self.divided: dict[str, str] = {}
+        """The type, in words, and the identifier of an electronic address that was typed with its type; else empty."""
+
+    def clean(self) -> dict[str, Any]:
+        """Reads the type out of an electronic address that was typed whole, such as 0007:2321000016."""
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        scheme, identifier = identifiers.endpoint_parts(values.get("endpoint_id", ""))
+        if not scheme:
+            return values
+        known = dict(self.fields["endpoint_scheme"].choices)  # type: ignore[attr-defined]
+        if scheme not in known:
+            types = " eller ".join(known.values())
+            self.add_error("endpoint_id", _("Adressens typ går inte att använda. Den kan vara {types}.").format(types=types))
+            return values
+        self.divided = {"scheme": known[scheme], "identifier": identifier}
+        return values | {"endpoint_scheme": scheme, "endpoint_id": identifier}
 
     @property
     def sections(self) -> Iterator[tuple[Any, list[BoundField]]]:

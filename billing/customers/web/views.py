@@ -94,7 +94,7 @@ def customer_edit(request: HttpRequest, party_id: UUID) -> HttpResponse:
                 form.take(error)
                 status = error.http_status
             else:
-                return _saved(request, view, saved)
+                return _saved(request, view, saved, form)
         else:
             status = 422
     context = {"view": view, "form": form, **_ways(request, view)}
@@ -108,8 +108,10 @@ def _ways(request: HttpRequest, view: CustomerView) -> dict[str, Any]:
     return {"way_back": back, "customer_url": urls["customer"], "edit_url": urls["customer_edit"]}
 
 
-def _saved(request: HttpRequest, view: CustomerView, saved: changes.Saved) -> HttpResponse:
+def _saved(request: HttpRequest, view: CustomerView, saved: changes.Saved, form: CustomerDataForm) -> HttpResponse:
     text = _("Kunden {name} är sparad.").format(name=saved.version.name)
+    if form.divided:
+        text += " " + _("Den elektroniska adressen lästes som typ {scheme} och adress {identifier}.").format(**form.divided)
     if saved.request:
         text += " " + _("Den nya elektroniska adressen väntar på att en kollega godkänner.")
     messages.success(request, text)

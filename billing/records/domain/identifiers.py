@@ -36,6 +36,15 @@ def gln_valid(number: str) -> bool:
     return str(-total % 10) == number[-1]
 
 
+def endpoint_parts(address: str) -> tuple[str, str]:
+    """Returns the scheme and the identifier of an electronic address that was written whole, such as 0007:2321000016.
+
+    It may begin with the name of Peppol's list of schemes. The scheme of an identifier alone is "".
+    """
+    whole = re.fullmatch(r"(?:iso6523-actorid-upis::)?([0-9]{4}):(.+)", address.strip(), re.ASCII)
+    return (whole[1], whole[2].strip()) if whole else ("", address.strip())
+
+
 def bankgiro_valid(number: str) -> bool:
     """Seven or eight digits with a Luhn check digit, no hyphen (SE-R-008, SE-R-009)."""
     return len(number) in (7, 8) and luhn_valid(number)

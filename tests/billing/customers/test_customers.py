@@ -123,6 +123,8 @@ class TestPages:
             ({"approved_on": ""}, "Kunden faktureras redan."),
             ({"payment_terms_days": "0"}, "Skriv minst 1 dag."),
             ({"endpoint_scheme": "0088", "endpoint_id": "7300009013400"}, "GLN med 13 siffror"),
+            ({"endpoint_id": "0007:2329990003"}, "ett organisationsnummer med 10 siffror"),
+            ({"endpoint_id": "9930:DE123456789"}, "Organisationsnummer (0007) eller GLN (0088)."),
             ({"name": ""}, "Skriv kundens namn."),
             ({"version": ""}, "Ladda om sidan"),
         ):
@@ -161,6 +163,24 @@ class TestPages:
         assert second.post(PAGE, sent).status_code == 409
         actions = list(Event.objects.filter(subject_type="customer").order_by("id").values_list("action", flat=True))
         assert actions[-3:] == ["customer.endpoint_requested", "customer.endpoint_approved", "customer.versioned"]
+
+    @pytest.mark.parametrize(
+        ("pasted", "scheme", "identifier"),
+        [
+            ("0007:232999-0002", "0007", "2329990002"),
+            (f"0088:{GLN}", "0088", GLN),
+            (f" iso6523-actorid-upis::0088: {GLN}", "0088", GLN),
+        ],
+    )
+    def test_a_whole_electronic_address_is_divided_and_told(self, page_world, pasted, scheme, identifier):
+        customer(REGION, **APPROVED)
+        browser = page_world.client(Role.FINANCE_ADMIN)
+        answer = browser.post(f"{PAGE}uppgifter/", sent_form(endpoint_id=pasted), follow=True)
+        told = "lästes som typ Organisationsnummer (0007)" if scheme == "0007" else "lästes som typ GLN (0088)"
+        assert told in plain(answer.content)
+        assert (current().endpoint_scheme, current().endpoint_id) == ("0007", "2329990002")
+        waiting = [(each.endpoint_scheme, each.endpoint_id) for each in EndpointChange.objects.all()]
+        assert waiting == ([] if scheme == "0007" else [(scheme, identifier)])
 
     def test_the_issuer_reads_and_confirms_their_own(self, page_world):
         customer(REGION, name="Region Norr", contact_name="Anna Alm")
