@@ -22,12 +22,6 @@ def percent(rate: Decimal) -> str:
 
 
 @register.filter
-def whole(count: int) -> str:
-    """A count with no-break spaces between thousands: 1 000."""
-    return money.swedish(Decimal(count), decimals=0)
-
-
-@register.filter
 def organisation_number(number: str) -> str:
     """An organisation number with its hyphen: 232999-0010."""
     return identifiers.organisation_number_printed(number)

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Case, Count, Exists, F, OuterRef, QuerySet, Sum, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Sum, When
 
 from billing import ports
 from billing.customers.models import BillingCustomer
 from billing.documents.domain.invoices import DocumentType, NumberedInvoice
 from billing.invoices.models import EntryRelease, Invoice, InvoiceLine, InvoiceState, LineEvent
 from billing.invoices.queries.history import HistoryRow, history
+from billing.invoices.queries.progress import DocumentProgress
 from billing.invoices.queries.settlement import SETTLEMENTS, Paid, Settlement
 from billing.invoices.services import frozen
 from billing.ledger.domain import line_kinds
@@ -55,12 +56,18 @@ class InvoiceRow:
 
 @dataclass(frozen=True)
 class Sums:
-    """The number and sums of the invoices that match a filter, over all pages."""
+    """The numbers of invoices and credit notes that match a filter, and their sums, over all pages."""
 
-    count: int
+    invoices: int
+    credit_notes: int
     net: Decimal
     gross: Decimal
     payable: Decimal
+
+    @property
+    def count(self) -> int:
+        """The number of documents."""
+        return self.invoices + self.credit_notes
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ class InvoiceView:
     kept_until: dt.date
     """The last day on which the database refuses to delete the invoice."""
     history: tuple[HistoryRow, ...]
+    progress: DocumentProgress
 
 
 @dataclass(frozen=True)
@@ -210,9 +218,10 @@ def rows(actor: Actor, choice: Choice = EVERYTHING) -> Rows[Invoice, InvoiceRow]
 def sums(actor: Actor, choice: Choice = EVERYTHING) -> Sums:
     """Returns the sums of the invoices that `rows` returns for the same arguments. Raises Forbidden."""
     wanted = _wanted(actor, choice)
-    found = wanted.aggregate(count=Count("id"), **{name: Sum(signed(name)) for name in ("net", "gross", "payable")})
-    zero = Decimal("0.00")
-    return Sums(found["count"], found["net"] or zero, found["gross"] or zero, found["payable"] or zero)
+    notes = Count("id", filter=Q(document_type=DocumentType.CREDIT_NOTE.value))
+    amounts = {name: Sum(signed(name), default=Decimal("0.00")) for name in ("net", "gross", "payable")}
+    found = wanted.aggregate(count=Count("id"), notes=notes, **amounts)
+    return Sums(found["count"] - found["notes"], found["notes"], found["net"], found["gross"], found["payable"])
 
 
 def _wanted(actor: Actor, choice: Choice) -> QuerySet[Invoice]:
@@ -295,7 +304,16 @@ def invoice(actor: Actor, number: str) -> InvoiceView:
         settlement=SETTLEMENTS.get().of(row),
         kept_until=row.kept_until,
         history=tuple(history(row.pk)),
+        progress=DocumentProgress.of(row.pk, formats),
     )
+
+
+def progress(actor: Actor, number: str) -> DocumentProgress:
+    """Returns how far one document has come. Raises NotFound if `actor` may read no invoice with this number."""
+    row = visible(actor).filter(number=number).only("pk").first()
+    if row is None:
+        raise policy.not_found()
+    return DocumentProgress.of(row.pk, row.files.values_list("file_format", flat=True))
 
 
 def issued_before(party_id: UUID, month: Month) -> Invoice | None:

@@ -1,16 +1,18 @@
 """Pages of invoices: the list, one invoice, what is behind a line, the files, and the running month."""
 
-from decimal import Decimal
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseClientRefresh
 
+from authn.web import made_by_the_page
 from billing.documents.domain.invoices import DocumentType, LineContent, Seller
 from billing.documents.queries.counted import of_month
 from billing.documents.web.counted import CountedList
@@ -47,6 +49,7 @@ def _invoices_page(request: HttpRequest, actor: Actor, shown: Shown[queries.Invo
         "form": form,
         "list": shown,
         "sums": sums,
+        "issued": _issued(sums) if sums else "",
         "figures": _sums(sums) if sums else [],
         "order_lines": queries.lines_of_order(actor, order_id) if order_id else [],
         "card_url": card_url(queries.card_of_order(actor, order_id)) if order_id else "",
@@ -58,13 +61,34 @@ def _invoices_page(request: HttpRequest, actor: Actor, shown: Shown[queries.Invo
 
 def _sums(sums: queries.Sums) -> list[dict[str, str]]:
     named = ((sums.net, _("kronor exkl. moms")), (sums.gross, _("kronor inkl. moms")), (sums.payable, _("kronor att betala")))
-    count = {"value": money.swedish(Decimal(sums.count), decimals=0), "name": ngettext("faktura", "fakturor", sums.count)}
+    count = {"value": money.count(sums.invoices), "name": ngettext("faktura", "fakturor", sums.invoices)}
+    if sums.credit_notes:
+        notes = ngettext("och {n} kreditfaktura", "och {n} kreditfakturor", sums.credit_notes)
+        count["before"] = notes.format(n=money.count(sums.credit_notes))
     return [count, *({"value": money.swedish(value), "name": name} for value, name in named)]
+
+
+def _issued(sums: queries.Sums) -> str:
+    """Returns the numbers of documents in words: "3 fakturor och 1 kreditfaktura"."""
+    words = (
+        (sums.invoices, ngettext("{n} utfärdad faktura", "{n} utfärdade fakturor", sums.invoices)),
+        (sums.credit_notes, ngettext("{n} kreditfaktura", "{n} kreditfakturor", sums.credit_notes)),
+    )
+    return _(" och ").join(text.format(n=money.count(number)) for number, text in words if number)
 
 
 @require_safe
 def invoice(request: HttpRequest, number: str) -> HttpResponseBase:
-    """Shows one invoice as it was frozen. Raises NotFound."""
+    """Shows one invoice as it was frozen. htmx polls what is done with it, with what the page shows in `?lage=`.
+
+    Raises NotFound.
+    """
+    if request.headers.get("HX-Request") and "lage" in request.GET:
+        made_by_the_page(request)
+        progress = queries.progress(actor_of(request), number)
+        if request.GET["lage"] != progress.mark:
+            return HttpResponseClientRefresh()
+        return render(request, "billing/invoice_progress.html", {"progress": progress})
     view = queries.invoice(actor_of(request), number)
     lines = LineList(
         request,
@@ -81,6 +105,7 @@ def _invoice_page(request: HttpRequest, view: queries.InvoiceView, shown: Shown[
         "list": shown,
         "line_groups": line_groups(shown),
         "view": view,
+        "progress": view.progress,
         "invoice": view.invoice,
         "content": content,
         "figures": figures(content, (content.totals.payable, str(_SUMS[content.document_type])), view.before),

@@ -36,3 +36,8 @@ def swedish(value: Decimal, *, decimals: int = 2) -> str:
     if whole.startswith("-") and not grouped.startswith("-"):
         grouped = f"-{grouped}"
     return f"{grouped},{fraction}" if fraction else grouped
+
+
+def count(number: int) -> str:
+    """Writes a number of things with no-break spaces between thousands: 1 000."""
+    return swedish(Decimal(number), decimals=0)

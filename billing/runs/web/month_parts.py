@@ -32,13 +32,13 @@ def lead(view: RunView) -> str:
         return _("Utkasten görs. Sidan visar hur långt det har kommit.")
     if progress.state == RunState.ISSUED:
         text = ngettext("{n} faktura är utfärdad.", "{n} fakturor är utfärdade.", progress.issued).format(
-            n=_count(progress.issued)
+            n=money.count(progress.issued)
         )
     elif view.reviewed.invoices == 0:
         text = _("Ingen faktura är klar att godkänna.")
     else:
         text = _reviewed(view, view.reviewed.invoices)
-    stopped = ngettext("{n} kund är stoppad.", "{n} kunder är stoppade.", blocked).format(n=_count(blocked))
+    stopped = ngettext("{n} kund är stoppad.", "{n} kunder är stoppade.", blocked).format(n=money.count(blocked))
     return f"{text} {stopped}" if blocked else f"{text} {_('Ingen kund är stoppad.')}"
 
 
@@ -63,11 +63,7 @@ def _reviewed(view: RunView, ready: int) -> str:
         text = ngettext(
             "{ready} faktura är godkänd och får sitt nummer.", "{ready} fakturor är godkända och får sina nummer.", ready
         )
-    return text.format(ready=_count(ready), customers=_count(ready + len(view.blocked)))
-
-
-def _count(number: int) -> str:
-    return money.swedish(Decimal(number), decimals=0)
+    return text.format(ready=money.count(ready), customers=money.count(ready + len(view.blocked)))
 
 
 def progress(found: Progress, month: Month, view: RunView | None = None) -> dict[str, Any]:
@@ -77,11 +73,11 @@ def progress(found: Progress, month: Month, view: RunView | None = None) -> dict
     notes = [
         month.end.astimezone(STOCKHOLM).date().isoformat(),
         _draft_note(found, view),
-        ngettext("{n} stoppad", "{n} stoppade", found.blocked).format(n=_count(found.blocked))
+        ngettext("{n} stoppad", "{n} stoppade", found.blocked).format(n=money.count(found.blocked))
         if found.blocked
         else _("inga stoppade"),
         _("en av två") if found.state == RunState.RELEASED else _("två personer"),
-        _count(found.issued) if found.issued else _("går inte att ångra"),
+        money.count(found.issued) if found.issued else _("går inte att ångra"),
         _sent_note(found),
     ]
     names = [_("Perioden stängd"), _("Utkast"), _("Granska"), _("Godkänn"), _("Numrera och frys"), _("Skicka")]
@@ -99,18 +95,18 @@ def _sent_note(found: Progress) -> str:
     if not found.issued:
         return _("e-faktura och PDF")
     if found.rendered < found.issued:
-        return _("{done} av {total} filer").format(done=_count(found.rendered), total=_count(found.issued))
-    delivered = _count(found.issued - found.undelivered)
-    return _("{done} av {total} levererade").format(done=delivered, total=_count(found.issued))
+        return _("{done} av {total} filer").format(done=money.count(found.rendered), total=money.count(found.issued))
+    delivered = money.count(found.issued - found.undelivered)
+    return _("{done} av {total} levererade").format(done=delivered, total=money.count(found.issued))
 
 
 def _draft_note(found: Progress, view: RunView | None) -> str:
     if found.state == RunState.OPEN:
-        return _("{done} av {total}").format(done=_count(found.settled), total=_count(found.customers))
+        return _("{done} av {total}").format(done=money.count(found.settled), total=money.count(found.customers))
     if view and view.drafted_at and view.run.snapshot_at and view.drafted_at > view.run.snapshot_at:
         day = date_format(view.drafted_at.astimezone(STOCKHOLM), "Y-m-d H:i")
-        return _("{n} kunder, {day}").format(n=_count(found.customers), day=day)
-    return _("{n} kunder").format(n=_count(found.customers))
+        return _("{n} kunder, {day}").format(n=money.count(found.customers), day=day)
+    return _("{n} kunder").format(n=money.count(found.customers))
 
 
 def _bar(found: Progress) -> dict[str, Any]:
@@ -126,7 +122,7 @@ def _bar(found: Progress) -> dict[str, Any]:
     else:
         done, total = found.rendered, found.issued
         text = _("{done} av {total} fakturor har fått e-faktura och PDF")
-    label = text.format(done=_count(done), total=_count(total))
+    label = text.format(done=money.count(done), total=money.count(total))
     return {"progress_label": label, "percent": 100 * done // total if total else 0}
 
 
@@ -149,8 +145,8 @@ def month_figures(view: RunView) -> list[dict[str, str]]:
         value = money.swedish(abs(percent).quantize(Decimal("0.1")), decimals=1)
         found.append({"value": f"{value}{money.NO_BREAK_SPACE}%", "name": text.format(month=name)})
     ready = view.reviewed.invoices + view.progress.issued
-    total = _count(ready + len(view.blocked))
-    found.append({"value": _count(ready), "name": _("fakturor klara, av {total}").format(total=total)})
+    total = money.count(ready + len(view.blocked))
+    found.append({"value": money.count(ready), "name": _("fakturor klara, av {total}").format(total=total)})
     if view.differences is None:
         found.append({"value": "–", "name": _("differenser, som räknas nu")})
     else:

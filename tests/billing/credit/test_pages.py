@@ -1,5 +1,7 @@
 """The pages of crediting lead two people from an invoice to its credit note."""
 
+import re
+
 import pytest
 
 from billing.credit.models import CreditRequest
@@ -55,8 +57,15 @@ def test_two_people_credit_lines(issued):
     assert "Godkänn krediteringen" in plain(second.get(asked["Location"]).content)
     approved = second.post(asked["Location"])
     assert approved["Location"] == "/fakturor/2023-000002/"
+    poll = re.search(r'hx-get="(\S+)"', second.get(approved["Location"]).content.decode())[1]
+    still = second.get(poll, headers={"HX-Request": "true"})
+    assert ("HX-Refresh" in still, "E-faktura och PDF görs nu." in plain(still.content)) == (False, True)
     files.render_credit_notes()
+    assert "HX-Refresh" in second.get(poll, headers={"HX-Request": "true"})
     note = plain(second.get(approved["Location"]).content)
+    assert "E-fakturan är på väg till köparen." in note
+    second.post("/fakturor/leveranser/2023-000002/", {"reason": "Med e-post."})
+    assert "hx-get" not in second.get(approved["Location"]).content.decode()
     assert "Kreditfaktura 2023-000002" in note
     assert "Krediterar faktura 2023-000001." in note
     assert "Att kreditera 343,75\u00a0kr" in note
@@ -64,6 +73,7 @@ def test_two_people_credit_lines(issued):
     assert second.get("/fakturor/2023-000002/faktura.pdf").status_code == 200
     assert "Krediterad av 2023-000002" in plain(first.get(f"/fakturor/{NUMBER}/").content)
     listed = plain(first.get("/fakturor/").content)
+    assert "1 utfärdad faktura och 1 kreditfaktura på" in listed
     assert "2023-000002 Kreditfaktura Krediterar 2023-000001" in listed
     assert "-343,75" in listed
     assert "Delkrediterad" in listed  # and not Delbetald: nothing is paid
