@@ -15,7 +15,10 @@ _STATE = dict(ItemState.choices)
 
 
 class Command(BillingCommand):
-    """Prints one line for each customer. Can be repeated. Exit 1 if a customer is blocked; the others are drafted."""
+    """Prints one line for each customer. Can be repeated.
+
+    Exit 1 if a customer is blocked, and with `--issue` if drafts wait for two people; the others are drafted, or issued.
+    """
 
     help = "Fakturerar en månad som är slut: utkast, och med --issue nummer och filer."
 
@@ -35,6 +38,9 @@ class Command(BillingCommand):
         for customer in result.customers:
             self.stdout.write(self._line(customer))
         self.stdout.write(self._summary(result, options))
+        if options["issue"] and result.drafted_only:
+            waiting = f"{result.drafted_only} fakturor väntar på att två personer godkänner dem på månadens sida."
+            self.refuse(waiting, code=1)
         if result.blocked:
             self.refuse(f"{result.blocked} kunder är stoppade, se ovan. Övriga berörs inte.", code=1)
 

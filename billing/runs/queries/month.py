@@ -50,8 +50,16 @@ class Progress:
     undelivered: int
     """How many issued invoices have no verdict of their receiver yet."""
 
+    approved: int = 0
+    """For how many invoices two people approved their numbers; an operator's command may have issued the others."""
+
     stopped_at: dt.date | None = None
     """The last date of the number series if it is after today, so that the approved invoices get no numbers."""
+
+    @property
+    def by_command(self) -> bool:
+        """Whether a command gave numbers that no two people approved."""
+        return self.issued > self.approved
 
     @property
     def works(self) -> bool:
@@ -182,6 +190,7 @@ def progress(run: InvoiceRun) -> Progress:
     invoices = Invoice.objects.filter(run=run, document_type=DocumentType.INVOICE.value)
     counts = invoices.aggregate(rendered=rendered, undelivered=undelivered)
     customers = sum(states.values())
+    approved = run.approvals.exclude(approved_at=None).aggregate(invoices=Sum("invoices", default=0))
     return Progress(
         state=RunState(run.state),
         customers=customers,
@@ -190,6 +199,7 @@ def progress(run: InvoiceRun) -> Progress:
         issued=states.get(ItemState.ISSUED, 0),
         rendered=counts["rendered"],
         undelivered=counts["undelivered"],
+        approved=approved["invoices"],
         stopped_at=series.date_ahead() if run.state == RunState.APPROVED else None,
     )
 

@@ -14,10 +14,14 @@ from billing.runs.services import approvals
 def issue(run: InvoiceRun, *, actor_ref: str) -> int:
     """Numbers every draft of the run and returns how many. A second caller at the same time gets 0.
 
-    The drafts are issued atomically, and without an approval: for operators. Raises Conflict as `numbering.assign` does.
+    For operators: needs no approval as long as nobody of finance has released drafts of the run. After a release it numbers only
+    what two people approved, as `issue_approved` does. The drafts are issued atomically. Raises Conflict as `numbering.assign`
+    does.
     """
     with transaction.atomic(durable=True):
         approvals.locked(run.pk)
+        if run.approvals.exists() and not _is_approved(run):
+            return 0
         return _issue(run, actor_ref)
 
 
@@ -28,15 +32,18 @@ def issue_approved(run_id: UUID, *, actor_ref: str) -> int:
     """
     with transaction.atomic(durable=True):
         run = approvals.locked(run_id)
-        _lock_drafted(run)  # first, so that no draft goes between the comparison and its number
-        if run.items.filter(state=ItemState.PENDING).exists():
-            return 0
-        approval = approvals.standing(run, approvals.reviewed(run))
-        if approval is None or approval.approved_at is None:
-            return 0
-        if approvals.drafts_of(run).exclude(gate_version=validation.VERSION).exists():
-            return 0  # the scheduled job makes these drafts again
-        return _issue(run, actor_ref)
+        return _issue(run, actor_ref) if _is_approved(run) else 0
+
+
+def _is_approved(run: InvoiceRun) -> bool:
+    """Returns whether two people approved exactly the run's drafts, and its rules are the present ones. Locks the drafts."""
+    _lock_drafted(run)  # first, so that no draft goes between the comparison and its number
+    if run.items.filter(state=ItemState.PENDING).exists():
+        return False
+    approval = approvals.standing(run, approvals.reviewed(run))
+    if approval is None or approval.approved_at is None:
+        return False
+    return not approvals.drafts_of(run).exclude(gate_version=validation.VERSION).exists()  # the job makes such drafts again
 
 
 def _lock_drafted(run: InvoiceRun) -> dict[UUID, int]:

@@ -20,7 +20,10 @@ from siths_portal.lib.ordering import swedish_key
 
 @dataclass(frozen=True)
 class CustomerResult:
-    """The result of a run for one customer. `reasons` are Swedish sentences with the rule's id; amounts are SEK. Contains no person's name."""
+    """The result of a run for one customer. Amounts are SEK. Contains no person's name.
+
+    `reasons` are Swedish sentences with the ids of rules.
+    """
 
     party_id: UUID
     name: str
@@ -46,6 +49,11 @@ class RunResult:
         """How many customers could not be invoiced."""
         return sum(customer.state == ItemState.BLOCKED for customer in self.customers)
 
+    @property
+    def drafted_only(self) -> int:
+        """How many customers have a draft without a number."""
+        return sum(customer.state == ItemState.DRAFTED for customer in self.customers)
+
 
 def run_month(
     month: Month,
@@ -55,7 +63,8 @@ def run_month(
     dry_run: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> RunResult:
-    """Opens and drafts the month. With `issue` also numbers, freezes and renders the invoices. With `dry_run` saves nothing.
+    """Opens and drafts the month. With `issue` also numbers, freezes and renders the invoices: after finance has released drafts
+    of the month, only what two people approved. With `dry_run` saves nothing.
 
     A repeated call keeps issued invoices and files, tries blocked customers again and makes missing files. Raises Invalid if the
     month is not over, and Conflict or Unavailable if rendering fails; a repeated call then continues where it stopped.

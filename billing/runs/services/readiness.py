@@ -75,5 +75,6 @@ def _wrong_data(customer: BillingCustomer) -> list[str]:
     content = InvoiceContent(seller.configured(), buyer_of(customer), month, lines, total(lines, round_to_krona=False))
     findings = peppol.check(drafts.draft_document(content))
     return [
-        NO_REFERENCE if finding.rule == _REFERENCE else f"Kunduppgifterna behöver rättas: {finding.message}" for finding in findings
+        NO_REFERENCE if finding.rule == _REFERENCE else f"Kunduppgifterna behöver rättas: {finding.message}"
+        for finding in findings
     ]

@@ -76,7 +76,7 @@ def progress(found: Progress, month: Month, view: RunView | None = None) -> dict
         ngettext("{n} stoppad", "{n} stoppade", found.blocked).format(n=money.count(found.blocked))
         if found.blocked
         else _("inga stoppade"),
-        _("en av två") if found.state == RunState.RELEASED else _("två personer"),
+        _approval_note(found),
         money.count(found.issued) if found.issued else _("går inte att ångra"),
         _sent_note(found),
     ]
@@ -89,6 +89,12 @@ def progress(found: Progress, month: Month, view: RunView | None = None) -> dict
         stages.append({"text": name, "note": note, "state": state})
     stopped = {"at": found.stopped_at.isoformat(), "today": clock.today().isoformat()} if found.stopped_at else None
     return {"stages": stages, "follows": found.works, "mark": found.mark, "stopped": stopped, **_bar(found)}
+
+
+def _approval_note(found: Progress) -> str:
+    if found.state == RunState.RELEASED:
+        return _("en av två")
+    return _("med billing_run") if found.by_command else _("två personer")
 
 
 def _sent_note(found: Progress) -> str:

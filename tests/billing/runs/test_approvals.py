@@ -67,6 +67,16 @@ def test_two_people_let_the_tasks_number_and_render(world, woken):
     assert all(each["value"] == "0" or Decimal(each["value"]) == 0 for each in the_run().checks.latest("made_at").differences)
 
 
+def test_after_a_release_the_command_numbers_only_what_two_people_approved(world, woken):
+    first, second = world.finance
+    approvals.release(actor=first, run_id=the_run().pk, seen=seen())
+    result = run_month(APRIL, actor_ref="system:billing_run", issue=True)
+    assert (result.issued, result.drafted_only, Counter.objects.count()) == (0, 2, 0)
+    approvals.approve(actor=second, run_id=the_run().pk, seen=seen())
+    result = run_month(APRIL, actor_ref="system:billing_run", issue=True)
+    assert (result.issued, result.drafted_only, result.rendered) == (2, 0, 4)
+
+
 def test_one_person_alone_or_without_the_right_does_not(world):
     first, second = world.finance
     run = the_run()

@@ -83,6 +83,7 @@ def test_from_opening_to_numbers_by_two_people(april, page_world, woken):
     woken.work()
     text = shown(second)
     assert "2 fakturor är utfärdade." in text
+    assert "billing_run" not in text
     assert Invoice.objects.exclude(number=None).count() == 2
     assert "April 2023 Utfärdad 3 2 1 401 160,00" in shown(first, RUNS).replace("\xa0", " ")
 
@@ -92,6 +93,7 @@ def test_the_books_of_the_month_are_on_its_page(april):
     run_month(APRIL, actor_ref="user:test")
     assert "Till bokföringen" not in shown(first)
     run_month(APRIL, actor_ref="user:test", issue=True)
+    assert "Driften gav numren med kommandot billing_run" in shown(first)
     assert "Hämta verifikationer (SIE 4)" in shown(first)
     for name, begins in (("fakturor.si", b"#FLAGGA 0\r\n"), ("fakturor.csv", '\ufeff"Fakturanummer";'.encode())):
         response = first.get(MONTH + name)
