@@ -19,6 +19,8 @@ class DeliveryState(models.TextChoices):
 
 
 UNDELIVERED = (DeliveryState.WAITING, DeliveryState.SUBMITTED, DeliveryState.STOPPED)
+ARRIVED = (DeliveryState.DELIVERED, DeliveryState.OUTSIDE)
+REFUSED = (DeliveryState.STOPPED, DeliveryState.REJECTED)
 FINAL = (DeliveryState.DELIVERED, DeliveryState.REJECTED, DeliveryState.OUTSIDE)
 
 

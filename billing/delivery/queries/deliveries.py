@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from billing.delivery.models import UNDELIVERED, Delivery, DeliveryAttempt, DeliveryState, Notice
+from billing.delivery.models import REFUSED, UNDELIVERED, Delivery, DeliveryAttempt, DeliveryState, Notice
 from issuance.authz import Action, Actor, policy
 from siths_portal.lib.lists import Rows
 
@@ -75,7 +75,7 @@ def view(actor: Actor, number: str) -> DeliveryView:
 
 def refused_count() -> int:
     """Returns how many documents the access point or the receiver refuses."""
-    return Delivery.objects.filter(state__in=[DeliveryState.STOPPED, DeliveryState.REJECTED]).count()
+    return Delivery.objects.filter(state__in=REFUSED).count()
 
 
 def _row(delivery: Delivery) -> DeliveryRow:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 from django_filters import ChoiceFilter, FilterSet
 
-from billing.delivery.models import UNDELIVERED, Delivery, DeliveryAttempt, DeliveryState, Notice, NoticeState
+from billing.delivery.models import ARRIVED, REFUSED, UNDELIVERED, Delivery, DeliveryAttempt, DeliveryState, Notice, NoticeState
 from billing.delivery.queries import deliveries as queries
 from billing.delivery.queries.deliveries import DeliveryRow, DeliveryView
 from billing.delivery.services import handling
@@ -38,8 +38,8 @@ _CHOICES = (
 )
 _STATES = {
     "pa-vag": UNDELIVERED,
-    "nekade": (DeliveryState.STOPPED, DeliveryState.REJECTED),
-    "framme": (DeliveryState.DELIVERED, DeliveryState.OUTSIDE),
+    "nekade": REFUSED,
+    "framme": ARRIVED,
 }
 _CALLS = {"submit": gettext_lazy("Skickade fakturan"), "status": gettext_lazy("Frågade efter svar")}
 _OUTCOMES = {

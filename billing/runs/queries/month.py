@@ -13,7 +13,7 @@ from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.db.models.fields.json import KT
 
 from billing.customers.models import BillingCustomer
-from billing.delivery.models import UNDELIVERED
+from billing.delivery.models import ARRIVED, REFUSED
 from billing.documents.domain.invoices import DocumentType, InvoiceContent
 from billing.documents.queries.counted import Counted, of_month
 from billing.invoices.models import FileFormat, Invoice, InvoiceLine, InvoiceState, unbilled
@@ -47,8 +47,11 @@ class Progress:
     blocked: int
     issued: int
     rendered: int
-    undelivered: int
-    """How many issued invoices have no verdict of their receiver yet."""
+    delivered: int
+    """How many issued invoices have reached the buyer."""
+
+    refused: int
+    """How many issued invoices the access point or the receiver refuses."""
 
     approved: int = 0
     """For how many invoices two people approved their numbers; an operator's command may have issued the others."""
@@ -186,9 +189,11 @@ def progress(run: InvoiceRun) -> Progress:
     """Returns how far the run is."""
     states = dict(run.items.values_list("state").annotate(Count("pk")).order_by())
     rendered = Count("pk", filter=Q(files__file_format=FileFormat.PDF))
-    undelivered = Count("pk", filter=Q(files__file_format=FileFormat.PDF, delivery__state__in=UNDELIVERED))
+    delivered, refused = (
+        Count("pk", filter=Q(files__file_format=FileFormat.PDF, delivery__state__in=wanted)) for wanted in (ARRIVED, REFUSED)
+    )
     invoices = Invoice.objects.filter(run=run, document_type=DocumentType.INVOICE.value)
-    counts = invoices.aggregate(rendered=rendered, undelivered=undelivered)
+    counts = invoices.aggregate(rendered=rendered, delivered=delivered, refused=refused)
     customers = sum(states.values())
     approved = run.approvals.exclude(approved_at=None).aggregate(invoices=Sum("invoices", default=0))
     return Progress(
@@ -198,7 +203,8 @@ def progress(run: InvoiceRun) -> Progress:
         blocked=states.get(ItemState.BLOCKED, 0),
         issued=states.get(ItemState.ISSUED, 0),
         rendered=counts["rendered"],
-        undelivered=counts["undelivered"],
+        delivered=counts["delivered"],
+        refused=counts["refused"],
         approved=approved["invoices"],
         stopped_at=series.date_ahead() if run.state == RunState.APPROVED else None,
     )

@@ -85,7 +85,7 @@ def progress(found: Progress, month: Month, view: RunView | None = None) -> dict
     for number, (name, note) in enumerate(zip(names, notes, strict=True)):
         state = "done" if number < at else "now" if number == at else "later"
         if number == len(names) - 1 and found.state == RunState.ISSUED:
-            state = "now" if found.works or found.undelivered else "done"
+            state = "stop" if found.refused else "now" if found.delivered < found.issued else "done"
         stages.append({"text": name, "note": note, "state": state})
     stopped = {"at": found.stopped_at.isoformat(), "today": clock.today().isoformat()} if found.stopped_at else None
     return {"stages": stages, "follows": found.works, "mark": found.mark, "stopped": stopped, **_bar(found)}
@@ -102,8 +102,11 @@ def _sent_note(found: Progress) -> str:
         return _("e-faktura och PDF")
     if found.rendered < found.issued:
         return _("{done} av {total} filer").format(done=money.count(found.rendered), total=money.count(found.issued))
-    delivered = money.count(found.issued - found.undelivered)
-    return _("{done} av {total} levererade").format(done=delivered, total=money.count(found.issued))
+    delivered = _("{done} av {total} levererade").format(done=money.count(found.delivered), total=money.count(found.issued))
+    if not found.refused:
+        return delivered
+    refused = ngettext("{n} nekad", "{n} nekade", found.refused).format(n=money.count(found.refused))
+    return f"{delivered}, {refused}"
 
 
 def _draft_note(found: Progress, view: RunView | None) -> str:
