@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.delivery.queries import day
 from billing.delivery.queries.history import EVENT_TEXTS
-from billing.delivery.queries.progress import way_of
+from billing.delivery.queries.progress import DELIVERIES
 from billing.delivery.web import deliveries
 from billing.invoices.queries.history import TEXTS
 from billing.invoices.queries.progress import WAYS
@@ -22,4 +22,4 @@ urlpatterns = [
 register_menu(MenuEntry(40, "invoice_deliveries", _("Leveranser"), Action.MANAGE_BILLING))
 SOURCES.register(Source("billing_delivery", 31, day.lines))
 TEXTS.register(*EVENT_TEXTS)
-WAYS.register(way_of)
+WAYS.register(DELIVERIES)

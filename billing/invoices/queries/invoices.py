@@ -16,7 +16,7 @@ from billing.customers.models import BillingCustomer
 from billing.documents.domain.invoices import DocumentType, NumberedInvoice
 from billing.invoices.models import EntryRelease, Invoice, InvoiceLine, InvoiceState, LineEvent
 from billing.invoices.queries.history import HistoryRow, history
-from billing.invoices.queries.progress import DocumentProgress
+from billing.invoices.queries.progress import WAYS, DocumentProgress
 from billing.invoices.queries.settlement import SETTLEMENTS, Paid, Settlement
 from billing.invoices.services import frozen
 from billing.ledger.domain import line_kinds
@@ -286,7 +286,7 @@ def _invoice_rows(found: Sequence[Invoice]) -> list[InvoiceRow]:
 
 def invoice(actor: Actor, number: str) -> InvoiceView:
     """Returns one invoice with all its lines. Raises NotFound if `actor` may read no invoice with this number."""
-    shown = SETTLEMENTS.get().with_sums(visible(actor)).annotate(kept_until=retention_until("issue_date"))
+    shown = SETTLEMENTS.get().with_sums(visible(actor)).annotate(kept_until=retention_until("issue_date"), way=WAYS.get().state)
     row = shown.filter(number=number).select_related("corrects").prefetch_related("lines", "credit_notes").first()
     if row is None:
         raise policy.not_found()
@@ -304,16 +304,16 @@ def invoice(actor: Actor, number: str) -> InvoiceView:
         settlement=SETTLEMENTS.get().of(row),
         kept_until=row.kept_until,
         history=tuple(history(row.pk)),
-        progress=DocumentProgress.of(row.pk, formats),
+        progress=DocumentProgress.of(row.way, formats),
     )
 
 
 def progress(actor: Actor, number: str) -> DocumentProgress:
     """Returns how far one document has come. Raises NotFound if `actor` may read no invoice with this number."""
-    row = visible(actor).filter(number=number).only("pk").first()
+    row = visible(actor).filter(number=number).annotate(way=WAYS.get().state).only("pk").first()
     if row is None:
         raise policy.not_found()
-    return DocumentProgress.of(row.pk, row.files.values_list("file_format", flat=True))
+    return DocumentProgress.of(row.way, row.files.values_list("file_format", flat=True))
 
 
 def issued_before(party_id: UUID, month: Month) -> Invoice | None:
