@@ -34,8 +34,8 @@ def _kind(row: InvoiceRow) -> str:
 
 
 def _credited(row: InvoiceRow) -> list[str]:
-    """Returns which invoice a credit note credits."""
-    return [translated("Krediterar {number}").format(number=row.credits)] if row.credits else []
+    """Returns that a document is a credit note, and which invoice it credits. Most are invoices, so those say nothing."""
+    return [_kind(row), translated("Krediterar {number}").format(number=row.credits)] if row.credits else []
 
 
 def _paid(row: InvoiceRow) -> str:
@@ -69,9 +69,10 @@ class InvoiceList(List[InvoiceRow]):
 
     columns = (
         Column(
-            key="nummer", heading=_("Nummer"), value="number", link=lambda row: reverse("invoice", args=[row.number])
+            key="nummer", heading=_("Nummer"), value="number", link=lambda row: reverse("invoice", args=[row.number]),
+            below=_credited,
         ),
-        Column(key="typ", heading=_("Typ"), value=_kind, below=_credited),
+        Column(key="typ", heading=_("Typ"), value=_kind, on_page=False),
         Column(key="kund", heading=_("Kund"), value="customer", css="name"),
         Column(key="manad", heading=_("Månad"), value=lambda row: str(row.month).capitalize()),
         amount_column("exkl", _("Exkl. moms"), "net"),

@@ -85,7 +85,9 @@ class TestPages:
         assert f'href="{PAGE}?fran=lopande"'.encode() in month
         found = browser.get(f"{PAGE}?fran=lopande").content.decode()
         assert f'href="/fakturor/lopande/?kund={REGION}">Tillbaka till löpande månad' in found
-        saved = browser.post(f"{PAGE}uppgifter/?fran=lopande", sent_form(buyer_reference="9200101"))
+        saved = browser.post(
+            f"{PAGE}uppgifter/?fran=lopande", sent_form(buyer_reference="9200101", attestant="Eva Ek", approved_on="2023-03-01")
+        )
         assert saved["Location"] == f"{PAGE}?fran=lopande"
 
     def test_the_list_is_filtered_and_fetched(self, page_world):
