@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from billing.delivery.models import REFUSED, UNDELIVERED, Delivery, DeliveryAttempt, DeliveryState, Notice
+from billing.documents.domain.invoices import DocumentType
 from issuance.authz import Action, Actor, policy
 from siths_portal.lib.lists import Rows
 
@@ -29,6 +30,7 @@ class DeliveryView:
     """A delivery with its newest calls to the access point, the newest first."""
 
     row: DeliveryRow
+    document_type: DocumentType
     message_id: str
     receiver: str
     calls: tuple[DeliveryAttempt, ...]
@@ -66,6 +68,7 @@ def view(actor: Actor, number: str) -> DeliveryView:
     buyer = delivery.invoice.buyer
     return DeliveryView(
         _row(delivery),
+        DocumentType(delivery.invoice.document_type),
         str(delivery.message_id),
         f"{buyer['endpoint_scheme']}:{buyer['endpoint_id']}",
         tuple(calls),

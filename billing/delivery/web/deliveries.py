@@ -18,6 +18,7 @@ from billing.delivery.models import ARRIVED, REFUSED, UNDELIVERED, Delivery, Del
 from billing.delivery.queries import deliveries as queries
 from billing.delivery.queries.deliveries import DeliveryRow, DeliveryView
 from billing.delivery.services import handling
+from billing.documents.domain.invoices import DocumentType
 from billing.records.web.page import actor_of, page
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.lists import Column, Empty, Kind, List, Rows, Tag
@@ -158,6 +159,8 @@ def _context(view: DeliveryView, form: Form) -> dict[str, Any]:
         "may_send": row.state in (DeliveryState.WAITING, DeliveryState.STOPPED),
         "may_note": row.state in (DeliveryState.WAITING, DeliveryState.STOPPED, DeliveryState.REJECTED),
         "rejected": row.state == DeliveryState.REJECTED,
+        "stopped": row.state == DeliveryState.STOPPED,
+        "may_credit": row.state == DeliveryState.REJECTED and view.document_type == DocumentType.INVOICE,
         "facts": [
             {"label": _("Mottagarens elektroniska adress"), "value": view.receiver},
             {"label": _("Meddelande-id"), "value": view.message_id},

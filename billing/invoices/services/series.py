@@ -31,13 +31,25 @@ class SeriesState:
     approved: tuple[SeriesCorrection, ...]
 
 
-def date_ahead() -> dt.date | None:
-    """Returns the last date of this year's series if it is after today without an approved step back: it gives no number."""
+@dataclass(frozen=True)
+class Stop:
+    """Why this year's series gives no number: its last date is after today.
+
+    `requested`: one person has asked for a step back, and no second one has approved it.
+    """
+
+    last_date: dt.date
+    requested: bool
+
+
+def stop() -> Stop | None:
+    """Returns the stop of this year's series, or None if it gives numbers, as after an approved step back."""
     today = clock.today()
     counter = Counter.objects.filter(series=str(today.year)).first()
     if counter is None or counter.last_date is None or counter.last_date <= today or numbering.may_step_back(counter, today):
         return None
-    return counter.last_date
+    requested = SeriesCorrection.objects.filter(series=counter.series, after_sequence=counter.last, approved_at=None)
+    return Stop(counter.last_date, requested.exists())
 
 
 def state(actor: Actor) -> SeriesState:

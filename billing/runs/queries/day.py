@@ -61,12 +61,12 @@ def _run_line(actor: Actor, run: InvoiceRun, month: Month) -> Line | None:
             icon="invoice",
             action=_("Granska månaden"),
         )
-    if run.state == RunState.APPROVED and (last := series.date_ahead()):
+    if run.state == RunState.APPROVED and (stop := series.stop()):
         return Line(
             urgency=Urgency.TODAY,
             title=_("Fakturorna för {month} får inga nummer").format(month=month),
             url=url,
-            text=_("Nummerseriens senaste faktura har datum {day}, efter dagens datum.").format(day=last.isoformat()),
+            text=_("Nummerseriens senaste faktura har datum {day}, efter dagens datum.").format(day=stop.last_date.isoformat()),
             icon="warning",
             action=_("Visa vad du gör"),
         )

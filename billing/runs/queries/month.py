@@ -56,13 +56,13 @@ class Progress:
     approved: int = 0
     """For how many invoices two people approved their numbers; an operator's command may have issued the others."""
 
-    stopped_at: dt.date | None = None
-    """The last date of the number series if it is after today, so that the approved invoices get no numbers."""
+    stop: series.Stop | None = None
+    """Why the number series gives the approved invoices no numbers."""
 
     @property
     def by_command(self) -> bool:
-        """Whether a command gave numbers that no two people approved."""
-        return self.issued > self.approved
+        """Whether a command gave numbers of an issued month that no two people approved."""
+        return self.state == RunState.ISSUED and self.issued > self.approved
 
     @property
     def works(self) -> bool:
@@ -73,7 +73,9 @@ class Progress:
     def mark(self) -> str:
         """What the page shows as a whole; a poll that finds another mark loads the page again."""
         mark = f"{self.state.value}-{'arbetar' if self.works else 'klar'}"
-        return f"{mark}-stoppad" if self.stopped_at else mark
+        if self.stop is None:
+            return mark
+        return f"{mark}-begard" if self.stop.requested else f"{mark}-stoppad"
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,7 @@ def progress(run: InvoiceRun) -> Progress:
         delivered=counts["delivered"],
         refused=counts["refused"],
         approved=approved["invoices"],
-        stopped_at=series.date_ahead() if run.state == RunState.APPROVED else None,
+        stop=series.stop() if run.state == RunState.APPROVED else None,
     )
 
 

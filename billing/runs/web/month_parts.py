@@ -55,7 +55,7 @@ def _reviewed(view: RunView, ready: int) -> str:
             "{ready} av {customers} fakturor är klara att godkänna.",
             ready + len(view.blocked),
         )
-    elif view.progress.stopped_at:
+    elif view.progress.stop:
         text = ngettext(
             "{ready} faktura är godkänd men får inget nummer.", "{ready} fakturor är godkända men får inga nummer.", ready
         )
@@ -83,12 +83,18 @@ def progress(found: Progress, month: Month, view: RunView | None = None) -> dict
     names = [_("Perioden stängd"), _("Utkast"), _("Granska"), _("Godkänn"), _("Numrera och frys"), _("Skicka")]
     stages = []
     for number, (name, note) in enumerate(zip(names, notes, strict=True)):
-        state = "done" if number < at else "now" if number == at else "later"
+        state = "done" if number < at else "later" if number > at else "stop" if found.stop else "now"
         if number == len(names) - 1 and found.state == RunState.ISSUED:
             state = "stop" if found.refused else "now" if found.delivered < found.issued else "done"
         stages.append({"text": name, "note": note, "state": state})
-    stopped = {"at": found.stopped_at.isoformat(), "today": clock.today().isoformat()} if found.stopped_at else None
-    return {"stages": stages, "follows": found.works, "mark": found.mark, "stopped": stopped, **_bar(found)}
+    return {
+        "stages": stages,
+        "follows": found.works,
+        "mark": found.mark,
+        "stop": found.stop,
+        "today": clock.today(),
+        **_bar(found),
+    }
 
 
 def _approval_note(found: Progress) -> str:
@@ -119,7 +125,7 @@ def _draft_note(found: Progress, view: RunView | None) -> str:
 
 
 def _bar(found: Progress) -> dict[str, Any]:
-    if not found.works or found.stopped_at:
+    if not found.works or found.stop:
         return {}
     if found.state == RunState.OPEN:
         if not found.customers:

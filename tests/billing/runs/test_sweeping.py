@@ -191,6 +191,7 @@ def test_a_series_dated_ahead_stops_numbers_until_two_people_let_it_step_back(tw
         assert "2023-08-01, efter dagens datum 2023-06-02" in page
         assert "får inga nummer" in finance.get("/dagen/").content.decode()
         asked = series.request_correction(actor=two[0], reason="Klockan gick fel.")
+        assert "En person har begärt" in finance.get("/fakturor/manadskorning/2023-05/").content.decode()
         series.approve_correction(actor=two[1], correction_id=asked.pk)
         assert "Numreringen har stannat" not in finance.get("/fakturor/manadskorning/2023-05/").content.decode()
         woken.sweep()
