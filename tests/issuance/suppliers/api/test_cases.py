@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -110,8 +111,27 @@ def bundle(making: Making, _world: World) -> None:
         making.send(item)
 
 
+def letter(making: Making, world: World) -> None:
+    """The holder of the first card, now active, gets a letter with its PUK."""
+    from issuance.carriers.models import Carrier
+    from issuance.orders.models.orders import CardOrder
+    from issuance.orders.services.letters import Letter, order_letter
+
+    card, now = CardOrder.objects.get(pk=making.order).carrier, clock.now()
+    Carrier.objects.filter(pk=card.pk).update(state="active", origin="migrated", activated_at=now, code_set_at=now)
+    order = order_letter(actor=world.clerk, letter=Letter(card.pk, world.office.pk), idempotency_key=uuid4().hex)
+    making.take()
+    printing = Making(making.client, str(order.pk), making.take)
+    path = f"orders/{order.pk}/puk"
+    wait_for("the letter's PUK", lambda: making.client("GET", path).status_code == 200)
+    assert making.client("GET", path).status_code == 410, "it is handed out once"
+    printing.report(1, "produced")
+    printing.send(1)
+
+
 CASES: dict[str, Callable[[Making, World], None]] = {
     "puk-refused": puk_refused, "spoilt": spoilt, "returned": returned, "withdrawn": withdrawn, "bundle": bundle,
+    "letter": letter,
 }  # fmt: skip
 SENT = "Skickad till innehavaren"
 ON_THE_PAGE = {
@@ -119,12 +139,13 @@ ON_THE_PAGE = {
     "spoilt": [SENT, "Visa 1 ogiltigt"],
     "returned": [SENT, "Visa 1 ogiltigt"],
     "withdrawn": ["Inget giltigt kort", "Visa 1 ogiltigt"],
+    "letter": ["Ett brev med kortets upplåsningskod (PUK) beställdes"],
 }
-"""What the page of the order's person says."""
+"""What the page of the order's person or its history says."""
 
 
 def ordered(world: World) -> dict[str, str]:
-    """The orders by case; one of them is withdrawn."""
+    """The orders by case; one of them is withdrawn, and the letter is about the card of another one."""
     from issuance.orders.services import ordering
     from issuance.organisations.models import Organisation
     from tests.issuance.orders import bundles
@@ -132,9 +153,10 @@ def ordered(world: World) -> dict[str, str]:
     world.area.invoice_reference = "9200101"
     world.area.save()
     bundles.prepare(world.organisation, world.office, supplier="a")
-    cards = [name for name in CASES if name != "bundle"]
+    cards = [name for name in CASES if name not in ("bundle", "letter")]
     orders = {name: world.order(number) for number, name in enumerate(cards, start=1)}
     orders["bundle"] = str(bundles.bundle(Organisation.objects.get(pk=world.organisation.pk), world.office, 2).pk)
+    orders["letter"] = orders["puk-refused"]
     ordering.cancel_order(actor=world.clerk, order_id=orders["withdrawn"])
     return orders
 
@@ -163,18 +185,31 @@ def take(request: Any, world: World, a: Any, settings: Any) -> Callable[[], None
     return push
 
 
-def test_each_case_goes_from_the_call_to_the_invoice(worker: Path, world: World, a: Any, take: Callable[[], None]) -> None:
+def test_each_case_goes_from_the_call_to_the_invoice(
+    worker: Path, demo_pki: Any, world: World, a: Any, take: Callable[[], None]
+) -> None:
+    print_letters(demo_pki)
     orders = ordered(world)
     take()
     for name, case in CASES.items():
         case(Making(a, orders[name], take), world)
     shown = pages(world, orders)
     assert [(name, text) for name, texts in ON_THE_PAGE.items() for text in texts if text not in shown[name]] == []
-    assert lines() == [("631, K", 3, 225), ("RESERV, K", 2, 120), ("631 omtillverkning, K", 2, 0)]
+    assert lines() == [("631, K", 3, 225), ("RESERV, K", 2, 120), ("PUK, K", 1, 45), ("631 omtillverkning, K", 2, 0)]
+
+
+def print_letters(demo_pki: Any) -> None:
+    """Gives supplier a the certificate without which it gets no letters."""
+    from authn.models import ServiceClient
+    from tests.pki.letter_printer import Printer
+
+    printer = Printer("a")
+    printer.certify(demo_pki)
+    ServiceClient.objects.filter(client_ref="a").update(letter_certificate=printer.sha256)
 
 
 def pages(world: World, orders: dict[str, str]) -> dict[str, str]:
-    """The page of each order's person by case, as an ID-administrator sees it."""
+    """The page of each order's person and its history by case, as an ID-administrator sees them."""
     from issuance.authz import Role
     from issuance.orders.models.orders import CardOrder
     from issuance.people.models.person_scope import PersonScope
@@ -190,10 +225,13 @@ def pages(world: World, orders: dict[str, str]) -> dict[str, str]:
     with transaction.atomic():
         PersonScope.objects.refresh([clerk.pk, *holders.values()])
     client = portal_client(clerk)
-    return {name: text_of(client.get(reverse("person", args=[holder]))) for name, holder in holders.items()}
+    return {
+        name: "".join(text_of(client.get(reverse(page, args=[holder]))) for page in ("person", "person_history"))
+        for name, holder in holders.items()
+    }
 
 
-def lines() -> list[tuple[str, int, int]]:
+def lines() -> list[tuple[str, Decimal, Decimal]]:
     """The lines of the month's only invoice: text, pieces and amount."""
     from billing.customers.services.demo import load_demo_prices
     from billing.invoices.models import Invoice
