@@ -7,11 +7,13 @@ role at one place in its sight, and at each place to a few callers. `test_select
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache
 
 from issuance.authz import Action, Role
 from issuance.authz.roles import ALLOWED
+from tests.access.matrix import ROWS
 from tests.access.row import Key, Row
-from tests.access.walker import ANONYMOUS, Questions, expected, places
+from tests.access.walker import ANONYMOUS, Questions, bundles, expected, places
 from tests.access.world import CALLERS, Who
 
 Place = str | None
@@ -32,6 +34,12 @@ def kind(row: Row, who: Who) -> str:
     if not isinstance(row.right, Action) or row.right in actions:
         return "acts"
     return "looks" if Action.VIEW in actions else "neither"
+
+
+@cache
+def selected() -> dict[Key, Questions]:
+    """The questions about each row of the matrix. Selected when a test asks: every test process loads the tests of all."""
+    return select(bundles(ROWS))
 
 
 def select(bundles: Sequence[Sequence[Row]]) -> dict[Key, Questions]:

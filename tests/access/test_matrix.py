@@ -1,6 +1,7 @@
 """Every address of the portal is walked with every role, inside and outside its scope (S08, S09, S10)."""
 
 import os
+from functools import cache
 from typing import Any
 
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from issuance.authz import Action, Role
 from issuance.authz.roles import ALLOWED
 from tests.access.matrix import ORDER, ROWS
-from tests.access.row import PUBLIC, Row
-from tests.access.selection import select
+from tests.access.row import PUBLIC, Key, Row
+from tests.access.selection import selected
 from tests.access.walker import (
     ANONYMOUS,
     PORTAL,
+    Questions,
     addresses,
     bundles,
     expected,
@@ -26,8 +28,12 @@ from tests.access.world import CALLERS, RELATIONS, Who
 EIDAPP = "eidapp-"
 NAMES = sorted(name for name in addresses(PORTAL) if not name.startswith((EIDAPP, "^api/eidapp")))
 BUNDLES = bundles(ROWS)
-QUESTIONS = {row.key: in_full(row) for row in ROWS} if os.environ.get("SITHS_LONG") else select(BUNDLES)
-"""Whom the walk asks about what: a selection, or with SITHS_LONG=1 everybody about everything."""
+
+
+@cache
+def questions() -> dict[Key, Questions]:
+    """Whom the walk asks about what: a selection, or with SITHS_LONG=1 everybody about everything."""
+    return {row.key: in_full(row) for row in ROWS} if os.environ.get("SITHS_LONG") else selected()
 
 
 def test_s08_every_address_has_a_row_and_every_row_an_address() -> None:
@@ -56,7 +62,7 @@ def test_every_action_that_people_have_on_pages_is_walked() -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("rows", BUNDLES, ids=lambda rows: ", ".join(map(str, rows)))
 def test_walk(access: Any, rows: tuple[Row, ...]) -> None:
-    assert walk_all(rows, access, QUESTIONS) == []
+    assert walk_all(rows, access, questions()) == []
 
 
 class TestTheWalkerItself:
