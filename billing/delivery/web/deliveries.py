@@ -43,6 +43,7 @@ _STATES = {
     "framme": ARRIVED,
 }
 _CALLS = {"submit": gettext_lazy("Skickade fakturan"), "status": gettext_lazy("Frågade efter svar")}
+_VAIN = {("submit", "unavailable"), ("submit", "refused")}
 _OUTCOMES = {
     "accepted": gettext_lazy("Accesspunkten har fakturan. Mottagaren har inte svarat."),
     "delivered": gettext_lazy("Mottagaren har tagit emot fakturan."),
@@ -179,4 +180,5 @@ def _notice(notice: Notice | None) -> list[dict[str, Any]]:
 
 
 def _call(call: DeliveryAttempt) -> dict[str, Any]:
-    return {"at": call.at, "text": _CALLS[call.call], "outcome": _OUTCOMES[call.outcome], "reason": call.reason}
+    text = _("Försökte skicka fakturan") if (call.call, call.outcome) in _VAIN else _CALLS[call.call]
+    return {"at": call.at, "text": text, "outcome": _OUTCOMES[call.outcome], "reason": call.reason}
