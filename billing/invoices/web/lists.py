@@ -1,5 +1,6 @@
 """The lists of issued invoices, and of the events behind a line."""
 
+import datetime as dt
 from collections.abc import Sequence
 
 from django.http import HttpRequest
@@ -51,6 +52,11 @@ def _remaining(row: InvoiceRow) -> list[str]:
     return [text.format(amount=money.swedish(abs(found.remaining)))]
 
 
+def _due(row: InvoiceRow) -> dt.date | None:
+    """Returns when an invoice is due. A credit note has a date too, since its e-invoice must state one, but nobody pays it."""
+    return None if row.credits else row.due_date
+
+
 def _status(row: InvoiceRow) -> Tag:
     found = row.settlement
     if found is not None and found.disputed:
@@ -86,7 +92,7 @@ class InvoiceList(List[InvoiceRow]):
             key="kvar", heading=_("Kvar att betala"), on_page=False,
             file_value=lambda row: row.settlement.remaining if row.settlement else "",
         ),
-        Column(key="forfaller", heading=_("Förfaller"), value="due_date", css="nowrap"),
+        Column(key="forfaller", heading=_("Förfaller"), value=_due, css="nowrap"),
         Column(key="status", heading=_("Status"), kind=Kind.TAG, value=_status),
     )  # fmt: skip
     caption = _("Utfärdade fakturor, den senaste först. Belopp i svenska kronor.")
