@@ -73,9 +73,7 @@ def progress(found: Progress, month: Month, view: RunView | None = None) -> dict
     notes = [
         month.end.astimezone(STOCKHOLM).date().isoformat(),
         _draft_note(found, view),
-        ngettext("{n} stoppad", "{n} stoppade", found.blocked).format(n=money.count(found.blocked))
-        if found.blocked
-        else _("inga stoppade"),
+        _stopped_note(found),
         _approval_note(found),
         money.count(found.issued) if found.issued else _("går inte att ångra"),
         _sent_note(found),
@@ -95,6 +93,12 @@ def progress(found: Progress, month: Month, view: RunView | None = None) -> dict
         "today": clock.today(),
         **_bar(found),
     }
+
+
+def _stopped_note(found: Progress) -> str:
+    if found.blocked:
+        return ngettext("{n} stoppad", "{n} stoppade", found.blocked).format(n=money.count(found.blocked))
+    return _("efter utkasten") if found.state == RunState.OPEN else _("inga stoppade")
 
 
 def _approval_note(found: Progress) -> str:

@@ -20,6 +20,7 @@ from billing.service import run_month
 from issuance.authz import Role
 from siths_portal.lib import clock
 from tests.billing.facts import local, uid
+from tests.billing.invoices.test_pages import plain
 from tests.billing.world import APRIL, REGION, customer, price
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -188,7 +189,7 @@ def test_a_series_dated_ahead_stops_numbers_until_two_people_let_it_step_back(tw
         finance = page_world.client(Role.FINANCE_ADMIN)
         page = finance.get("/fakturor/manadskorning/2023-05/").content.decode()
         assert "Numreringen har stannat" in page
-        assert "2023-08-01, efter dagens datum 2023-06-02" in page
+        assert "2023-08-01 , efter dagens datum 2023-06-02" in plain(page.encode())
         assert "får inga nummer" in finance.get("/dagen/").content.decode()
         asked = series.request_correction(actor=two[0], reason="Klockan gick fel.")
         assert "En person har begärt" in finance.get("/fakturor/manadskorning/2023-05/").content.decode()
