@@ -7,6 +7,7 @@ each call, changes what happens:
 - `{"down": true}`: 503
 - `{"refuse": "code"}`: 422
 - `{"hang_up": true}`: it takes the order and hangs up without an answer
+- `{"silent": true}`: it takes the order and answers nothing until the caller gives up
 - `{"fail_after_storing": true}`: it takes the order and answers 500
 - `{"twice": true}`: it answers twice
 - `{"forget": true}`: it answers that it has taken the order, and forgets it
@@ -189,6 +190,9 @@ class Handler(http_server.Handler):
                 (self.book.take_order if is_order else self.book.take_change)(told)
         if behaviour.get("hang_up"):
             self.close_connection = True
+        elif behaviour.get("silent"):
+            self.close_connection = True
+            self.rfile.read(1)
         elif behaviour.get("fail_after_storing"):
             self._problem(500, "failed")
         else:

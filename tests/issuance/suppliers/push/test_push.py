@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.conf import settings as django_settings
 from django.db import DatabaseError, connection, transaction
+from django.test import override_settings
 
 from authn.models import ServiceClient
 from authn.service import push_endpoints
@@ -31,6 +32,7 @@ from siths_portal.lib.errors import Conflict, Forbidden, NotFound
 from tests.issuance.suppliers.lettering import ordered_letter, read
 from tests.issuance.suppliers.push.conftest import Receiver
 from tests.issuance.suppliers.test_items import sent
+from tests.waiting import wait_for
 
 ME = "bureau"
 NOW = dt.datetime(2026, 3, 2, 10, 0, tzinfo=dt.UTC)
@@ -134,6 +136,25 @@ def test_an_answer_that_is_lost_or_doubled_makes_one_order(world: Any, receiver:
     assert (len(receiver.orders()), states()) == (2, {"delivered": 2})
     assert receiver.calls(first.push_deliveries.get().pk) == (2 if lost else 1), "the same key each time"
     assert Event.objects.filter(action="order.accepted").count() == 2
+
+
+def test_an_order_that_is_taken_without_an_answer_in_time_is_there_once(
+    world: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from issuance.suppliers.push.adapters import rest
+
+    order = world.order()
+    receiver.behave(silent=True)
+    with monkeypatch.context() as hasty, override_settings(OUTBOUND_READ_TIMEOUT=0.2):
+        hasty.setattr(rest, "_client", rest._client.__wrapped__)
+        sending.push_to(ME)
+    assert (outcomes(order), state_of(order)) == ([("no-answer", "upstream-unreachable")], "queued")
+    wait_for(lambda: receiver.orders() == [str(order.id)], "the supplier's record")
+    receiver.behave()
+    make_due()
+    assert sending.push_to(ME) == 1
+    assert (state_of(order), states(), receiver.orders()) == ("accepted", {"delivered": 1}, [str(order.id)])
+    assert receiver.calls(order.push_deliveries.get().pk) == 2, "the same key each time"
 
 
 def test_no_lie_is_believed(world: Any, receiver: Receiver) -> None:
