@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 DESCRIPTION = Path(__file__).resolve().parents[3] / "pki" / "clients" / "api" / "v1" / "openapi.yaml"
 schema = schemathesis.openapi.from_path(DESCRIPTION)
-COUNT = 300 if os.environ.get("SITHS_LONG") else 15
+COUNT = 300 if os.environ.get("SITHS_LONG") else 5
 LAWFUL = 10 if os.environ.get("SITHS_LONG") else 2
 
 

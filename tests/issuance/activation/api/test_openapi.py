@@ -41,7 +41,7 @@ def bearers(portals: Any, world: Any, worker: Any) -> Any:
 @pytest.mark.soak
 @schema.parametrize()
 @settings(
-    max_examples=300 if os.environ.get("SITHS_LONG") else 20,
+    max_examples=300 if os.environ.get("SITHS_LONG") else 5,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
@@ -89,7 +89,7 @@ class Visits:
     def send(self, case: Any) -> Any:
         """Sends the case with a bearer, mostly the one that the step takes."""
         self.calls += 1
-        wire = self.wire if self.wire and self.calls % 20 else self.next()
+        wire = self.wire if self.wire and self.calls % 40 else self.next()
         right, other = (wire.opened.handle, wire.token) if operation_id(case) == "start_transaction" else (wire.token, "act.x")
         case.headers["Authorization"] = f"Bearer {right if self.chance.random() < 0.8 else other}"
         with requests.Session() as session:
