@@ -62,11 +62,20 @@ def breakable(text: str) -> SafeString:
 
 @register.filter
 def breakable_hash(text: Any) -> Any:
-    """Allows a line break after every four bytes of a hexadecimal hash. Other values, and copied text, stay unchanged."""
-    return _with_breaks(re.findall(".{1,8}", text)) if isinstance(text, str) and _HASH.fullmatch(text) else text
+    """Allows a line break after every four bytes of hexadecimal octets, with or without colons. Decimal numbers, other values
+    and copied text stay unchanged.
+    """
+    if not isinstance(text, str) or not _OCTETS.fullmatch(text):
+        return text
+    return _with_breaks(re.findall(".{1,12}" if ":" in text else ".{1,8}", text))
 
 
-_HASH = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")  # SHA-1, SHA-256
+_OCTETS = re.compile(
+    r"[0-9A-F]{40}|[0-9A-F]{64}"  # SHA-1 and SHA-256, even of digits alone
+    r"|(?=\d*[A-F])(?:[0-9A-F]{2}){8,}"  # others, as a serial number backwards, told from a decimal number by a letter
+    r"|(?:[0-9A-F]{2}:){7,}[0-9A-F]{2}",
+    re.IGNORECASE,
+)
 
 
 def _with_breaks(parts: Iterable[str]) -> SafeString:

@@ -156,7 +156,15 @@ def test_an_address_may_be_broken_after_its_signs_and_nothing_in_it_is_markup(te
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [("00ff" * 10, "<wbr>".join(["00ff00ff"] * 5)), ("97522789000000000" * 2, "97522789000000000" * 2), (7, 7), ("<b>", "<b>")],
+    [
+        ("00ff" * 10, "<wbr>".join(["00ff00ff"] * 5)),
+        ("11" * 32, "<wbr>".join(["11111111"] * 8)),
+        ("1F" * 9, "1F1F1F1F<wbr>1F1F1F1F<wbr>1F"),
+        (":".join(["1F"] * 9), "1F:1F:1F:1F:<wbr>1F:1F:1F:1F:<wbr>1F"),
+        ("97522789000000000" * 2, "97522789000000000" * 2),
+        (7, 7),
+        ("<b>", "<b>"),
+    ],
 )
 def test_a_hash_breaks_between_bytes_alone(value: object, written: object) -> None:
     assert breakable_hash(value) == written
