@@ -42,8 +42,15 @@ DESIGN_COMPONENTS = (
 )  # fmt: skip
 """The components of Designsystemet that the pages use. The whole stylesheet is three times as large."""
 
-UNUSED_THEME_LAYERS = ("ds.theme.color-scheme.dark", "ds.theme.typography.secondary")
+UNUSED_THEME_LAYERS = ("ds.theme.typography.secondary",)
 """Layers of Designsystemet's theme that no page uses."""
+
+DARK_LAYER = "ds.theme.color-scheme.dark"
+DARK_EDITS = (
+    (r"\[data-color-scheme=dark\]\{[^}]*\}", ""),
+    (r"@media \(prefers-color-scheme:dark\)", "@media screen and (prefers-color-scheme:dark)"),
+)
+"""Edits of the theme's dark layer: the system alone chooses it, and never on paper."""
 
 
 def missing_packages() -> list[str]:
@@ -170,7 +177,9 @@ def install_stylesheets(root: Path) -> str | None:
     """Installs Designsystemet's stylesheets, the typeface and htmx in the git-ignored `static/vendor`, if any has changed."""
     vendor = root / "static" / "vendor"
     stamp = vendor / ".installed"
-    wanted = (root / "package-lock.json").read_bytes() + repr((VENDORED, DESIGN_COMPONENTS, UNUSED_THEME_LAYERS)).encode()
+    wanted = (root / "package-lock.json").read_bytes() + repr(
+        (VENDORED, DESIGN_COMPONENTS, UNUSED_THEME_LAYERS, DARK_EDITS)
+    ).encode()
     digest = hashlib.sha256(wanted).hexdigest()
     if stamp.exists() and stamp.read_text() == digest and all((vendor / name).exists() for name in VENDORED.values()):
         return None
@@ -194,9 +203,13 @@ def _design_stylesheet(source: Path) -> str:
 
 
 def _theme(whole: str) -> str:
-    """Returns Designsystemet's theme without UNUSED_THEME_LAYERS. Raises HouseError if it has no layers of these names."""
+    """Returns Designsystemet's theme without UNUSED_THEME_LAYERS, with DARK_EDITS. Raises HouseError if it has other layers."""
     layers = dict(re.findall(r"@layer ([\w.-]+)(\{.*?\})(?=@layer|\s*$)", whole, re.DOTALL))
-    if not layers.keys() >= set(UNUSED_THEME_LAYERS):
+    found = layers.keys() >= {*UNUSED_THEME_LAYERS, DARK_LAYER}
+    for pattern, text in DARK_EDITS if found else ():
+        layers[DARK_LAYER], edited = re.subn(pattern, text, layers[DARK_LAYER])
+        found = found and edited == 1
+    if not found:
         raise HouseError("Designsystemet's theme has other layers than siths_portal/dev/toolchain.py expects", 1)
     return "\n".join(f"@layer {name}{body}" for name, body in layers.items() if name not in UNUSED_THEME_LAYERS)
 

@@ -37,7 +37,9 @@ def urls(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.mark.parametrize(("face", "path"), [*PAGES, ("portal", "/komponenter/")])
-@pytest.mark.parametrize("options", [{}, {"forced_colors": "active"}], ids=["usual", "forced-colours"])
+@pytest.mark.parametrize(
+    "options", [{}, {"forced_colors": "active"}, {"color_scheme": "dark"}], ids=["usual", "forced-colours", "dark"]
+)
 def test_axe_finds_nothing(urls: dict[str, str], browser: Browser, face: str, path: str, options: dict[str, str]) -> None:
     with page_at(browser, urls[face] + path, **options) as (page, said):
         for width in (1440, 320):
