@@ -53,7 +53,7 @@ def _name_of(path: str) -> str:
 
 
 def faults(page: Any) -> Iterator[str]:
-    """What a page that answers a form must not have: a flood of LONG, and a summary of errors that does not name its fields."""
+    """What a page that answers a form must not have: a flood of LONG, and errors that the summary or the field does not tell."""
     for place, length in _runs(page):
         if length > MOST:
             yield f"{length} characters of a long text in a row in {place}"
@@ -66,6 +66,8 @@ def faults(page: Any) -> Iterator[str]:
         labels = list(_labels(page, found[0], target))
         if not any(name and text.startswith(name) for name in labels):
             yield f"{text[:150]!r} leads to #{target}, which is called {labels}"
+        if not any(text.endswith(said) for said in _errors_at(page, found[0])):
+            yield f"{text[:150]!r} does not stand at #{target}"
 
 
 def lost(page: Any, names: Collection[str]) -> Iterator[str]:
@@ -98,6 +100,14 @@ def _labels(page: Any, element: Any, target: str) -> Iterator[str]:
             yield from (_squeezed(each.text_content()) for each in page.xpath("//*[@id=$id]", id=heading))
     if element.tag in ("h1", "h2", "h3"):
         yield _squeezed(element.text_content())
+
+
+def _errors_at(page: Any, element: Any) -> Iterator[str]:
+    """The errors that describe a field, or the group that it is in."""
+    for above in (element, *element.iterancestors()):
+        for described in (above.get("aria-describedby") or "").split():
+            for message in page.xpath("//*[@id=$id]//*[contains(@class, 'ds-validation-message')]", id=described):
+                yield _squeezed("".join(message.xpath(".//text()[not(ancestor::*[contains(@class, 'ds-sr-only')])]")))
 
 
 def _squeezed(text: str) -> str:
