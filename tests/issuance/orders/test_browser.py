@@ -180,7 +180,7 @@ def test_every_state_is_looked_at(world: Any, portal: Portal, browser: Browser, 
         heading(page, ORDERED)
         eye.look(page, "ordered")
         page.get_by_role("link", name="Ta bort beställning", exact=True).click()
-        heading(page, "Ta bort beställning")
+        heading(page, "Vill du ta bort beställningen?")
         eye.look(page, "remove")
         press(page, "Ta bort beställningen")
         expect(page.get_by_text("Beställningen är borttagen.")).to_be_visible()
