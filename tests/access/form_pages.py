@@ -66,7 +66,7 @@ def faults(page: Any) -> Iterator[str]:
         labels = list(_labels(page, found[0], target))
         if not any(name and text.startswith(name) for name in labels):
             yield f"{text[:150]!r} leads to #{target}, which is called {labels}"
-        if not any(text.endswith(said) for said in _errors_at(page, found[0])):
+        if _is_answered(found[0]) and not any(text.endswith(said) for said in _errors_at(page, found[0])):
             yield f"{text[:150]!r} does not stand at #{target}"
 
 
@@ -100,6 +100,12 @@ def _labels(page: Any, element: Any, target: str) -> Iterator[str]:
             yield from (_squeezed(each.text_content()) for each in page.xpath("//*[@id=$id]", id=heading))
     if element.tag in ("h1", "h2", "h3"):
         yield _squeezed(element.text_content())
+
+
+def _is_answered(element: Any) -> bool:
+    """True of a field, and of the heading of a list in which one ticks; not of the heading of a page that asks nothing."""
+    lists = element.xpath("ancestor::*[contains(concat(' ', @class, ' '), ' list-frame ')]")
+    return element.tag in ("input", "select", "textarea") or any(frame.xpath(".//input[@type='checkbox']") for frame in lists)
 
 
 def _errors_at(page: Any, element: Any) -> Iterator[str]:

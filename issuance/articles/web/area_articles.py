@@ -53,13 +53,14 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.CHOOSE_ARTICLES in head.rights)
     codes, picked, every = request.POST.getlist("article"), ids_of(request.POST.getlist("organisation")), "alla" in request.POST
-    refusals, status = [], 200
+    refused: dict[str, str] = {}
+    status = 200
     form = PlaceSearchForm(request.POST) if request.method == "POST" else PlaceSearchForm()
     if request.method == "POST" and "sok" not in request.POST:
         try:
             added = add_articles(actor=actor, area_id=area_id, organisation_ids=None if every else picked, codes=codes)
         except Invalid as error:
-            refusals = [(text, *_AT[name]) for name, texts in error.fields.items() for text in texts]
+            refused = {name: " ".join(texts) for name, texts in error.fields.items()}
             status = error.http_status
         else:
             _confirm_added(request, added, len(set(codes)))
@@ -78,7 +79,8 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "articles": ArticleChoiceList(request, found.articles, codes).shown(),
         "places": PlaceChoiceList(request, found.places, {str(pk) for pk in picked}).shown(),
         "every": every,
-        "refusals": refusals,
+        "refused": refused,
+        "refusals": [{"text": text, "place": _AT[name][0], "name": _AT[name][1]} for name, text in refused.items()],
         "cancel_url": reverse("area", args=[area_id]),
     }
     step = _("Välj artiklar för flera organisationer")

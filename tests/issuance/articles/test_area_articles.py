@@ -56,7 +56,7 @@ def test_what_is_missing_or_wrong_is_told_and_nothing_ticked_is_lost(world: Any)
     empty = client.post(at(NAME, world.area))
     assert empty.status_code == 422
     assert "<title>Fel: Välj artiklar" in empty.content.decode()
-    assert {"Markera minst en artikel.", "Markera minst en organisation."} <= {text for text, *_ in empty.context["refusals"]}
+    assert {"Markera minst en artikel.", "Markera minst en organisation."} <= {each["text"] for each in empty.context["refusals"]}
     ended("610")
     sent = {"article": ["631", "610"], "organisation": [world.clinic.pk, "nej"]}
     page = client.post(at(NAME, world.area), sent)
