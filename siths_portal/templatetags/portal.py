@@ -118,7 +118,7 @@ def error_lines(form: BaseForm) -> list[ErrorLine]:
         if field.is_hidden and field.field.label is None:
             lines += [ErrorLine(gettext("Sidan är inte hel. Ladda om den och försök igen.")) for _error in field.errors[:1]]
         else:
-            lines += [ErrorLine(str(error), _before_error(str(field.label)), _first_input(field)) for error in field.errors]
+            lines += [ErrorLine(str(error), with_colon(str(field.label)), _first_input(field)) for error in field.errors]
     return list(dict.fromkeys(lines))
 
 
@@ -131,8 +131,10 @@ def number_word(number: int) -> str:
     return _NUMBERS[number].capitalize() if number < len(_NUMBERS) else str(number)
 
 
-def _before_error(label: str) -> str:
+@register.filter
+def with_colon(label: str) -> str:
     """Returns the label with a colon, unless it ends with a punctuation mark."""
+    label = str(label)
     return label if label.endswith(("?", ".", "!", ":")) else f"{label}:"
 
 

@@ -45,6 +45,7 @@ class ArticleList(List[ArticleLine]):
         Column(key="status", heading=gettext_lazy("Status"), kind=Kind.TAG, value=lambda line: Tag(line.tag, line.state_text)),
     )
     caption = gettext_lazy("Katalogen")
+    caption_hidden = True
     table_id = "artiklar"
     css = "table-close"
     order = "artikel"

@@ -389,7 +389,7 @@ def _until_verified(head: OrganisationHead, found: Replaced | None) -> list[str]
         listed = _("{names} och {more} till").format(names=names, more=found.more) if found.more else names
         sentences.append(_("När den nya är verifierad gäller den också för {names}.").format(names=listed))
     sentences.append(_("Beställningar som redan är gjorda påverkas inte."))
-    return [_in_lines(sentences)]
+    return sentences
 
 
 def _lead(open_request: OpenRequest | None) -> str:

@@ -88,6 +88,7 @@ class HolderList(List[HolderLine]):
         ),
     )
     caption = _("Innehavare")
+    caption_hidden = True
     table_id = "innehavare"
     css = "table-close"
     count_to = 0  # a tree may have half a million
