@@ -290,6 +290,13 @@ def _expected_seconds(item: pytest.Item) -> float:
     return 0.2 + long + (4.0 if "browser" in fixtures else 0.0) + (2.0 if "own_tokens" in fixtures else 0.0)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Makes up the cases of a test of an API's operation."""
+    if described := sys.modules.get("tests.described"):
+        described.make_up_cases(getattr(item, "obj", None))
+
+
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Short names of cases that are the same in every process: bytes by their start, large numbers by their size."""
     if isinstance(val, bytes):

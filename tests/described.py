@@ -1,8 +1,15 @@
-"""What every answer of an API is checked for against its OpenAPI file."""
+"""What every answer of an API is checked for against its OpenAPI file, and when the calls are made up.
 
+Each test process loads the tests of all, and schemathesis would make up the cases that cover the limits of each operation while
+it loads them: CPU seconds in each process, though one alone runs them. `tests/conftest.py` has them made up before a test runs.
+"""
+
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from schemathesis.checks import not_a_server_error
+from schemathesis.generation.hypothesis import builder
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -11,6 +18,24 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
+
+_add_cases = builder.add_coverage
+_waiting: dict[object, Callable[[], object]] = {}
+"""What adds its cases to a test, by test."""
+
+
+def _add_cases_later(test: Callable[..., Any], *arguments: Any, **options: Any) -> Callable[..., Any]:
+    _waiting[test] = partial(_add_cases, test, *arguments, **options)
+    return test
+
+
+builder.add_coverage = _add_cases_later
+
+
+def make_up_cases(test: object) -> None:
+    """Adds the cases to a test of an operation, if they wait to be added."""
+    if add := _waiting.pop(getattr(test, "func", test), None):  # a method is a partial of its function
+        add()
 
 
 def wrong_data_is_rejected(ctx: Any, response: Any, case: Any) -> bool | None:
