@@ -64,6 +64,7 @@ def test_finance_reminds_a_customer_once_a_week(late, mails):
     assert client.post(ADDRESS, {"faktura": [SECOND]}).status_code == 409
     assert client.post(ADDRESS, {"faktura": ["2023-000009"]}).status_code == 404
     assert client.post(ADDRESS, {"faktura": [FIRST]})["Location"] == ADDRESS
+    assert "Ingen av fakturorna kan få en påminnelse nu." in plain(client.get(ADDRESS).content)
     mails.away = True
     assert (reminding.send_due(), mails.sent) == (1, [])
     mails.away = False
