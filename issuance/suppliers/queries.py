@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, Max, OuterRef, Q, Subquery
 
 from issuance.articles.models import Article
 from issuance.authz import Action, client, policy
@@ -82,6 +82,12 @@ def items_after(*, client_ref: str, order_id: UUID, number: int, limit: int) -> 
     found = list(rows.order_by("number")[:limit])
     puks.show_present_state(found)
     return found
+
+
+def newest_items(*, client_ref: str, order_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Returns the number of the newest item of each of the supplier's orders that has or had several items, by the order's id."""
+    rows = CardOrder.objects.visible_to(client(client_ref), Action.SUPPLY).filter(pk__in=order_ids, items__number__gt=1)
+    return dict(rows.order_by().values_list("pk").annotate(newest=Max("items__number")))
 
 
 def changes_after(*, client_ref: str, number: int, limit: int) -> list[SupplierChange]:

@@ -113,40 +113,43 @@ def client_ref(request: Request) -> str:
 
 
 def idempotent(
-    read_again: Handler | None = None, *, kept: Callable[[Any], Any] | None = None
+    read_again: Handler | None = None, *, kept: Callable[[Any], Any] | None = None, about: Callable[..., str] | None = None
 ) -> Callable[[Handler], Callable[..., HttpResponse]]:
     """Makes a POST handler of a `JsonView` support Idempotency-Key, per `request.user.client_ref` (see `idempotency`).
 
     A repeated response has `Idempotency-Replayed: true`. 400 without a key, 422 if the key was used for another request, 409 if
     the same request is in progress. With `read_again` the body of a 201, which may contain personal data, is not stored: a repeat
     returns what `read_again` returns then, or raises what it raises. With `kept` only that part of any body is stored, and
-    `read_again` also gets it as `stored`.
+    `read_again` also gets it as `stored`. `about` gets what the handler gets and names what the request is about where its path
+    and body do not; once that is another thing, the same path and body are another request.
     """
 
     def decorate(handler: Handler) -> Callable[..., HttpResponse]:
         @functools.wraps(handler)
         def answered(view: JsonView, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
             key = idempotency.required_key(request.headers.get("Idempotency-Key"))
+            body = request.body  # before `about` parses it
+            path = request.path + (about(view, request, *args, **kwargs) if about else "")
             fresh: dict[str, str] = {}
 
             def act() -> idempotency.Answer:
                 response = handler(view, request, *args, **kwargs)
                 headers = {name: response[name] for name in _KEPT_HEADERS if response.has_header(name)}
-                body = JSONRenderer().render(response.data).decode()
+                text = JSONRenderer().render(response.data).decode()
                 if kept:
-                    fresh["body"], body = body, json.dumps(kept(response.data))
+                    fresh["text"], text = text, json.dumps(kept(response.data))
                 elif read_again and response.status_code == 201:
-                    fresh["body"], body = body, ""
-                return idempotency.Answer(response.status_code, headers, body)
+                    fresh["text"], text = text, ""
+                return idempotency.Answer(response.status_code, headers, text)
 
             answer = ports.get(idempotency.Store).perform(
-                client_ref=client_ref(request), key=key, method=str(request.method), path=request.path, body=request.body, act=act
+                client_ref=client_ref(request), key=key, method=str(request.method), path=path, body=body, act=act
             )
-            body = fresh.get("body", answer.body)
+            text = fresh.get("text", answer.body)
             if read_again and answer.replayed and (kept or answer.status == 201):
                 stored = {"stored": json.loads(answer.body)} if kept else {}
-                body = JSONRenderer().render(read_again(view, request, *args, **kwargs, **stored).data).decode()
-            response = HttpResponse(body, status=answer.status, content_type="application/json", headers=answer.headers)
+                text = JSONRenderer().render(read_again(view, request, *args, **kwargs, **stored).data).decode()
+            response = HttpResponse(text, status=answer.status, content_type="application/json", headers=answer.headers)
             if answer.replayed:
                 response["Idempotency-Replayed"] = "true"
             return response

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from issuance.suppliers.api.v1 import answers, problems
+from issuance.suppliers.api.v1 import answers, problems, repeats
 from issuance.suppliers.api.v1 import batch_serializers as batches
 from issuance.suppliers.api.v1 import serializers as forms
 from issuance.suppliers.api.v1.base import SupplierView
@@ -45,7 +45,7 @@ class AcceptBatch(SupplierView):
         request=batches.AcceptBatch,
         responses={200: batches.AcceptResults, **_PROBLEMS},
     )
-    @idempotent()
+    @idempotent(about=repeats.of_batch)
     def post(self, request: Request) -> Response:
         """Returns a result for each entry. Send a refused entry again in a batch with another Idempotency-Key."""
         caller = client_ref(request)
@@ -68,7 +68,7 @@ class ReportBatch(SupplierView):
         request=batches.ReportBatch,
         responses={200: batches.ReportResults, **_PROBLEMS},
     )
-    @idempotent()
+    @idempotent(about=repeats.of_batch)
     def post(self, request: Request) -> Response:
         """Returns a result for each entry. Send a refused entry again in a batch with another Idempotency-Key."""
         caller = client_ref(request)
@@ -115,7 +115,7 @@ class CertificateBatch(SupplierView):
         request=batches.CertificateBatch,
         responses={200: batches.CertificateResults, **_PROBLEMS},
     )
-    @idempotent(read_again=_read_again, kept=_without_certificates)
+    @idempotent(read_again=_read_again, kept=_without_certificates, about=repeats.of_batch)
     def post(self, request: Request) -> Response:
         """Returns a result for each entry: 201 with the certificates, or 202 if they are not signed within the time that a
         request may wait; read those at the order. Send a refused entry again in a batch with another Idempotency-Key.

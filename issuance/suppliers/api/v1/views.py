@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from issuance.orders.domain.order_states import OrderState
 from issuance.suppliers import queries as supplier_orders
-from issuance.suppliers.api.v1 import answers, details, problems
+from issuance.suppliers.api.v1 import answers, details, problems, repeats
 from issuance.suppliers.api.v1 import serializers as forms
 from issuance.suppliers.api.v1.base import SupplierView
 from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
@@ -101,7 +101,7 @@ class Acceptance(SupplierView):
             **problems.responses("not-found", "order-withdrawn", "customisation-not-verified", "too-large", *openapi.WITH_KEY),
         },
     )
-    @idempotent()
+    @idempotent(about=repeats.of_order)
     def post(self, request: Request, order_id: UUID) -> Response:
         """Returns the accepted order."""
         return Response(forms.OrderSerializer(supplier_intake.accept(client_ref=client_ref(request), order_id=order_id)).data)
@@ -134,7 +134,7 @@ class OrderCertificates(SupplierView):
             **problems.responses(*problems.ORDER, *openapi.WITH_KEY, *problems.CARD),
         },
     )
-    @idempotent(read_again=get)
+    @idempotent(read_again=get, about=repeats.of_order)
     def post(self, request: Request, order_id: UUID) -> Response:
         """Returns 201 with the certificates if they are signed within the time that a request may wait, else 202 with a
         Location.
@@ -209,7 +209,7 @@ class Reports(SupplierView):
         request=REPORT,
         responses=REPORT_RESPONSES,
     )
-    @idempotent()
+    @idempotent(about=repeats.of_order)
     def post(self, request: Request, order_id: UUID) -> Response:
         """Returns the outcome: applied, repeated (nothing changed), parked (waits for an earlier report or the PUK), noted
         (came too late and changes nothing).

@@ -1,11 +1,13 @@
 """`POST remake` on the wire, and the simulator that spoils a card."""
 
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.issuance.suppliers.api.cards import PaperCard, p256_keys
+from tests.issuance.suppliers.api.test_cases import Making
 from tests.issuance.suppliers.api.test_clients import code
 from tests.issuance.suppliers.api.test_orders import accept
 from tests.issuance.suppliers.api.test_walk import QUICK, Bureau
@@ -40,6 +42,36 @@ def test_a_spoilt_card_is_made_again_with_one_request(worker, world: World, a, b
     assert (gone.status_code, code(gone)) == (409, "certificates-revoked")
     second = a("POST", f"orders/{order}/certificates", key="c2", json=PaperCard(keys=p256_keys()).request())
     assert second.status_code == 201, second.text
+
+
+def test_a_key_of_a_returned_order_does_not_count_when_it_is_queued_again(worker, world: World, a) -> None:
+    from issuance.orders.domain.items import Fault
+    from issuance.orders.services import remaking
+
+    order = world.order(1)
+    report = {"type": "returned", "reason": "undeliverable"}
+    calls: list[tuple[str, dict[str, Any]]] = [
+        (f"orders/{order}/accept", {}),
+        (f"orders/{order}/events", report),
+        ("batch/accept", {"entries": [{"order": order}]}),
+        ("batch/events", {"entries": [{"order": order, "body": report}]}),
+    ]
+    making = Making(a, order, lambda: None)
+
+    def repeat() -> list[tuple[int, str | None]]:
+        answers = [a("POST", path, key=path, json=body) for path, body in calls]
+        return [
+            (answer.status_code, answer.headers.get("Idempotency-Replayed") or answer.json().get("code")) for answer in answers
+        ]
+
+    a("POST", calls[0][0], key=calls[0][0], json={})
+    making.make()
+    assert repeat() == [(200, "true"), (200, None), (200, None), (200, None)]
+    assert repeat() == [(200, "true")] * 4
+    remaking.remake_returned(actor=world.clerk, order_id=order, number=1, fault=Fault.SUPPLIER)
+    assert repeat() == [(422, "idempotency-key-reused")] * 4
+    assert a("GET", f"orders/{order}").json()["status"] == "queued"
+    assert accept(a, order, key="another").json()["status"] == "accepted"
 
 
 @pytest.mark.parametrize("change", [{"item": 0}, {"item": "x"}, {"reason": "Kaffe"}, {"fault": "nobody"}, {"fault": None}])
