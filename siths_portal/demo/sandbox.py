@@ -58,12 +58,14 @@ _KEY = re.compile(r"sandbox-(\d\d)-(.+)")
 class Outcome:
     """A case of a round, its order, and whether the order ended as it should: `right`, `wrong`, or `open`.
 
-    `missed` means that the supplier sent the card before the sandbox had revoked it.
+    `missed` means that the supplier sent the card before the sandbox had revoked it. `note` says what is wrong, or who has the
+    next step; it is empty if the verdict is `right`.
     """
 
     case: Case
     order: CardOrder
     verdict: str
+    note: str
 
 
 def everyone() -> list[DemoPerson]:
@@ -201,7 +203,25 @@ def _register_before(case: Case) -> Iterator[None]:
 def outcomes(number: int) -> list[Outcome]:
     """Returns the outcome of each case of a round, in the order of CASES."""
     known = orders().get(number, {})
-    return [Outcome(case, known[case.code], _verdict(case, known[case.code])) for case in CASES if case.code in known]
+    return [outcome(case, known[case.code]) for case in CASES if case.code in known]
+
+
+def outcome(case: Case, order: CardOrder) -> Outcome:
+    """Returns the outcome of a case so far."""
+    verdict = _verdict(case, order)
+    return Outcome(case, order, verdict, _note(case, order, verdict))
+
+
+def _note(case: Case, order: CardOrder, verdict: str) -> str:
+    if verdict == "wrong":
+        return case.unproven if order.state == case.ends else f"It ended as {order.state}, not as {case.ends}."
+    if verdict == "missed":
+        return "The card was sent before the customer had revoked it."
+    if verdict == "right":
+        return ""
+    if not _is_revoked(order) and case.due(order):
+        return "The sandbox has the next step: run it again."
+    return f"Your client has the next step{': the card is revoked' if _is_revoked(order) else ''}."
 
 
 def _verdict(case: Case, order: CardOrder) -> str:

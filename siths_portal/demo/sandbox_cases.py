@@ -39,7 +39,7 @@ class Case:
 
     `letter` means that the order is for a PUK letter of a card in use.
     `register` has the values that the person register gets after the order. `at_once` is done when the order is made, `act` when
-    `due` is true. The case is right if the order ends as `ends` and `proof` is true.
+    `due` is true. The case is right if the order ends as `ends` and `proof` is true; `unproven` says what is wrong if it is not.
     """
 
     code: str
@@ -54,6 +54,7 @@ class Case:
     due: Callable[[CardOrder], bool] = _never
     act: Act = nothing
     proof: Callable[[CardOrder], bool] = _always
+    unproven: str = ""
 
 
 def _withdraw(clerk: Actor, order: CardOrder) -> None:
@@ -103,11 +104,12 @@ CASES = (
     ),
     Case(
         "p256",
-        "Article 610, whose cards have P-256 keys here. The supplier chooses the type of key, RSA-2048 or P-256.",
+        "Article 610, for which P-256 keys are agreed here. The API takes RSA-2048 too: supplier and operator agree on the type.",
         "Make all four keys on P-256, and report the card sent.",
         OrderState.SENT,
         article="610",
         proof=_has_p256_keys,
+        unproven="Not all its keys are on P-256.",
     ),
     Case(
         "registered-mail",
@@ -129,11 +131,12 @@ CASES = (
         "Send a PUK that is not 8 to 16 digits. Wait for puk refused, report produced again with a good PUK, and report sent.",
         OrderState.SENT,
         proof=_had_refused_puk,
+        unproven="No PUK of it was refused.",
     ),
     Case(
         "new-print",
-        "The text on the customer's cards has changed. The order is not in the queue until the issuer has verified the text, and "
-        "accepting it is refused (409 customisation-not-verified).",
+        "The text on the customer's cards has changed. The order is not in the queue until the issuer has verified the text; a "
+        "client that accepts it before is refused (409 customisation-not-verified).",
         f"Put a new logotype to card customisation {sandbox_print.CUSTOMISATION.customisation_id}. The issuer then verifies it. "
         "Make the card and report it sent.",
         OrderState.SENT,
@@ -145,14 +148,14 @@ CASES = (
     Case(
         "withdrawn",
         "The customer withdraws the order before it is accepted.",
-        "Accepting it is refused (409 order-withdrawn). Make no card.",
+        "Make no card. The order is not in the queue; a client that accepts it is refused (409 order-withdrawn).",
         OrderState.CANCELLED,
         at_once=_withdraw,
     ),
     Case(
         "revoked-early",
         "The customer revokes the card after the order is accepted.",
-        "The request for certificates is refused (409 carrier-revoked), and card_revoked is true. Report failed.",
+        "Changes and items say so (card_revoked); a request for certificates is refused (409 carrier-revoked). Report failed.",
         OrderState.FAILED,
         due=_is_in(OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED),
         act=_revoke,
@@ -165,6 +168,7 @@ CASES = (
         due=_is_in(OrderState.IN_PRODUCTION, OrderState.PRODUCED),
         act=_revoke,
         proof=_had_certificates,
+        unproven="It ended before it had certificates.",
     ),
     Case(
         "deceased",
@@ -186,6 +190,7 @@ CASES = (
         "Ask for a remake. The portal revokes the certificates and adds an item. Make that one, and report it sent.",
         OrderState.SENT,
         proof=_was_made_again,
+        unproven="It was not made again.",
     ),
     Case(
         "cannot-be-made",

@@ -1,78 +1,118 @@
-// A card in software. On a real card the chip makes the keys and signs the requests, and no private key leaves it.
-import { generateKeyPairSync, randomInt, sign, X509Certificate } from 'node:crypto';
+// The card's side: serial numbers, keys, certificate requests, and the checks of certificates.
+// A real card makes its keys on the chip. Here node:crypto stands in, and throws the private
+// keys away, so these cards cannot be used.
 
+import { X509Certificate, generateKeyPair, randomBytes, randomInt, sign } from "node:crypto";
+import { promisify } from "node:util";
+
+const newKeyPair = promisify(generateKeyPair);
+const P256 = { namedCurve: "P-256" };
+const SERIAL_EXTENSION = Buffer.from("06062a8570220201", "hex"); // 1.2.752.34.2.1
 const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+const ECDSA_SHA256 = Buffer.from("300a06082a8648ce3d040302", "hex");
+const RSA_SHA256 = Buffer.from("300d06092a864886f70d01010b0500", "hex");
 
-/** The portal's response does not belong to the card. */
-export class BadDelivery extends Error {}
-
-/** Returns a serial number: 19 digits that begin with the supplier's prefix and end with a Luhn digit. */
-export function newSerial(prefix = '9752') {
-  const digits = prefix + Array.from({ length: 18 - prefix.length }, () => randomInt(10)).join('');
-  return digits + luhnDigit(digits);
+/** A new serial number: prefix, 14 random digits, check digit. A real one is the next in a series. */
+export function newSerial(prefix = "9752") {
+  let digits = prefix;
+  while (digits.length < 18) digits += randomInt(10);
+  return digits + checkDigit(digits);
 }
 
-/** The check digit of ISO/IEC 7812-1 annex B. */
-export function luhnDigit(digits) {
-  const sum = [...digits].reverse().reduce((total, digit, place) => {
-    const value = Number(digit) * (place % 2 ? 1 : 2);
-    return total + (value > 9 ? value - 9 : value);
-  }, 0);
+/** The check digit of ISO/IEC 7812-1 (Luhn). */
+export function checkDigit(digits) {
+  let sum = 0;
+  [...digits].reverse().forEach((digit, place) => {
+    const value = Number(digit) * (place % 2 === 0 ? 2 : 1);
+    sum += value > 9 ? value - 9 : value;
+  });
   return String((10 - (sum % 10)) % 10);
 }
 
-export const newPuk = () => Array.from({ length: 8 }, () => randomInt(10)).join('');
-export const newMifareId = () => Array.from({ length: 10 }, () => randomInt(10)).join('');
-
-/** Returns the body of POST certificates for a new card: a key of `type` for each profile, and the card key, always on P-256. */
-export function personalise(serial, profiles, type) {
-  const make = () => (type === 'p256' ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    : generateKeyPairSync('rsa', { modulusLength: 2048 }));
-  const csrs = Object.fromEntries(profiles.map((profile) => [profile, request(make(), type)]));
-  const cardKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
-  return { card_serial: serial, card_key: cardKey.export({ type: 'spki', format: 'pem' }), csrs };
+/** The number of the card's contactless chip, which a reader would read. */
+export function newMifareId() {
+  return randomBytes(5).toString("hex").toUpperCase();
 }
 
-/** Throws unless each certificate has its request's key and the card's serial, and a chain to the root, if that is known. */
-export function check(asked, delivered, root) {
-  for (const profile of Object.keys(asked.csrs)) {
-    const certificate = new X509Certificate(delivered.certificates[profile]);
-    const key = certificate.publicKey.export({ type: 'spki', format: 'der' });
-    if (!fromPem(asked.csrs[profile]).includes(key)) throw new BadDelivery(`${profile}: another key`);
-    if (!certificate.raw.includes(asked.card_serial)) throw new BadDelivery(`${profile}: another card`);
-    const chain = delivered.chains[profile].match(PEM).map((pem) => new X509Certificate(pem));
-    let issued = certificate;
-    for (const issuer of chain) {
-      if (!issued.verify(issuer.publicKey)) throw new BadDelivery(`${profile}: a broken chain`);
-      issued = issuer;
-    }
-    if (!issued.verify(issued.publicKey) || (root && !issued.raw.equals(new X509Certificate(root).raw))) {
-      throw new BadDelivery(`${profile}: another root`);
-    }
+/**
+ * Makes the keys of a card: one for each profile, of type "p256" or "rsa", and the card key.
+ * `request` is the body that asks for the certificates; `publicKeys` are what they must have.
+ */
+export async function makeKeys(serial, profiles, type) {
+  const csrs = {};
+  const publicKeys = {};
+  for (const profile of profiles) {
+    const pair = await (type === "rsa" ? newKeyPair("rsa", { modulusLength: 2048 }) : newKeyPair("ec", P256));
+    csrs[profile] = certificateRequest(pair);
+    publicKeys[profile] = spki(pair.publicKey).toString("base64");
+  }
+  const cardKey = await newKeyPair("ec", P256);
+  const request = { card_serial: serial, card_key: cardKey.publicKey.export({ type: "spki", format: "pem" }), csrs };
+  return { request, publicKeys };
+}
+
+/**
+ * Checks the certificates before they are written to the card: the keys of the requests, the
+ * card's serial number, and chains that end in the root. Throws an error that says what is wrong.
+ */
+export function checkCertificates({ certificates, chains }, serial, publicKeys, root) {
+  for (const [profile, key] of Object.entries(publicKeys)) {
+    if (!certificates[profile]) throw new Error(`${profile}: no certificate`);
+    const certificate = new X509Certificate(certificates[profile]);
+    if (spki(certificate.publicKey).toString("base64") !== key) throw new Error(`${profile}: another key`);
+    if (!hasSerial(certificate, serial)) throw new Error(`${profile}: another card serial`);
+    if (!endsIn(root, certificate, chains[profile])) throw new Error(`${profile}: the chain does not end in the root`);
   }
 }
 
-// A certificate request (PKCS #10, RFC 2986) in DER: version 0, an empty subject, the key, no attributes.
-function request({ publicKey, privateKey }, type) {
-  const spki = publicKey.export({ type: 'spki', format: 'der' });
-  const info = der(0x30, der(0x02, Buffer.from([0])), der(0x30), spki, der(0xa0));
-  const signature = sign('sha256', info, privateKey); // RSASSA-PKCS1-v1_5, or ECDSA in DER
-  const content = der(0x30, info, ALGORITHMS[type], der(0x03, Buffer.from([0]), signature));
-  return `-----BEGIN CERTIFICATE REQUEST-----\n${content.toString('base64').match(/.{1,64}/g).join('\n')}\n`
-    + '-----END CERTIFICATE REQUEST-----\n';
+/** A PKCS #10 request in PEM, without subject and attributes: the portal decides what is certified. */
+function certificateRequest({ publicKey, privateKey }) {
+  const version = Buffer.from("020100", "hex");
+  const subject = Buffer.from("3000", "hex");
+  const attributes = Buffer.from("a000", "hex");
+  const information = der(0x30, version, subject, spki(publicKey), attributes);
+  const algorithm = publicKey.asymmetricKeyType === "rsa" ? RSA_SHA256 : ECDSA_SHA256;
+  const signature = der(0x03, Buffer.from([0]), sign("sha256", information, privateKey));
+  const lines = der(0x30, information, algorithm, signature).toString("base64").match(/.{1,64}/g);
+  return ["-----BEGIN CERTIFICATE REQUEST-----", ...lines, "-----END CERTIFICATE REQUEST-----", ""].join("\n");
 }
 
+/** A DER value: tag, length, content. */
 function der(tag, ...parts) {
   const content = Buffer.concat(parts);
   const { length } = content;
-  const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255];
-  return Buffer.concat([Buffer.from([tag, ...size]), content]);
+  if (length < 0x80) return Buffer.concat([Buffer.from([tag, length]), content]);
+  if (length < 0x100) return Buffer.concat([Buffer.from([tag, 0x81, length]), content]);
+  return Buffer.concat([Buffer.from([tag, 0x82, length >> 8, length & 0xff]), content]);
 }
 
-const ALGORITHMS = {
-  rsa: Buffer.from('300d06092a864886f70d01010b0500', 'hex'), // sha256WithRSAEncryption
-  p256: Buffer.from('300a06082a8648ce3d040302', 'hex'), // ecdsa-with-SHA256
-};
+function spki(publicKey) {
+  return publicKey.export({ type: "spki", format: "der" });
+}
 
-const fromPem = (pem) => Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64');
+/** Looks for the serial number in the value of its extension, which follows the extension's OID. */
+function hasSerial(certificate, serial) {
+  const start = certificate.raw.indexOf(SERIAL_EXTENSION);
+  const end = start + SERIAL_EXTENSION.length + 7 + serial.length;
+  return start >= 0 && certificate.raw.subarray(start, end).includes(serial);
+}
 
+/** Walks from a certificate to its issuer, up to the root. A chain has few certificates. */
+function endsIn(root, certificate, chain) {
+  const issuers = [root, ...(chain.match(PEM) ?? []).map((pem) => new X509Certificate(pem))];
+  let current = certificate;
+  for (let steps = 0; current && current.fingerprint256 !== root.fingerprint256 && steps < 5; steps++) {
+    const child = current;
+    current = isValid(child) && issuers.find((issuer) => isIssuedBy(child, issuer));
+  }
+  return current?.fingerprint256 === root.fingerprint256;
+}
+
+function isIssuedBy(child, issuer) {
+  return issuer.ca && child.checkIssued(issuer) && child.verify(issuer.publicKey);
+}
+
+function isValid(certificate) {
+  const now = Date.now();
+  return Date.parse(certificate.validFrom) <= now && now <= Date.parse(certificate.validTo);
+}

@@ -1,104 +1,143 @@
-// A card supplier's client: takes orders from queued to sent. Written from the guide in docs/supplier, without packages.
+// The command of the client:
 //
-//   node client.mjs run [--until STEP] [--order ID]... [--p256 ARTICLE]... [--bad-puk ORDER]...
+//   node client.mjs run [--until accepted|certified|produced] [--every SECONDS] [--order ID]... [--bad-puk ID]...
+//   node client.mjs status
 //   node client.mjs report ORDER ITEM failed|returned REASON
 //   node client.mjs remake ORDER ITEM REASON supplier|other
+//   node client.mjs retry ORDER ITEM
 //   node client.mjs logotype CUSTOMISATION FILE.png
 //
-// All take --url, --identity (a folder with client.pem, client.key, ca.pem, root.pem and, for PUK letters,
-// letter.key) and --folder (the client's own records).
-import { createHash, createPrivateKey } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { STEPS, Work } from './item.mjs';
-import { Journal } from './journal.mjs';
-import { Portal } from './portal.mjs';
-import { round } from './round.mjs';
+// --order accepts an order that is not in the queue, and --bad-puk first sends a PUK that the portal refuses,
+// to see the refusals. --rsa ARTICLE makes the article's cards with RSA keys instead of P-256; --prefix DIGITS
+// begins the serial numbers. For all commands: --api ADDRESS, --state FOLDER, and --id FOLDER with client.pem,
+// client.key, ca.pem, root.pem and, to print PUK letters, letter.key.
+
+import { X509Certificate, createHash, createPrivateKey } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { Journal, describe, log } from "./journal.mjs";
+import { Portal, Refused } from "./portal.mjs";
+import { Requests } from "./requests.mjs";
+import { Rounds } from "./round.mjs";
+
+const DAY = 24 * 3600 * 1000;
 
 const { values: options, positionals: [command, ...words] } = parseArgs({
   allowPositionals: true,
   options: {
-    url: { type: 'string', default: 'https://localhost:8443/api/supplier/v1/' },
-    identity: { type: 'string', default: 'var/sandbox' },
-    folder: { type: 'string', default: 'var/supplier-client' },
-    until: { type: 'string', default: 'sent' },
-    order: { type: 'string', multiple: true, default: [] },
-    p256: { type: 'string', multiple: true, default: ['610'] },
-    'bad-puk': { type: 'string', multiple: true, default: [] },
+    api: { type: "string", default: process.env.API ?? "https://localhost:8443/api/supplier/v1" },
+    id: { type: "string", default: process.env.ID ?? "var/sandbox" },
+    state: { type: "string", default: "var/supplier-client" },
+    until: { type: "string" },
+    every: { type: "string" },
+    order: { type: "string", multiple: true },
+    "bad-puk": { type: "string", multiple: true, default: [] },
+    rsa: { type: "string", multiple: true, default: [] },
+    prefix: { type: "string", default: "9752" },
   },
 });
 
-/** The printing machine and the envelopes. This one writes files, and removes them when the item ends. */
-class Printer {
-  constructor(folder) {
-    this.folder = folder;
-  }
+let portal;
+let journal;
+let requests;
+let rounds;
 
-  print(record, sides, photo) {
-    const folder = this.#folder(record);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    for (const [side, lines] of Object.entries(sides)) writeFileSync(join(folder, `${side}.txt`), `${lines.join('\n')}\n`);
-    if (photo) writeFileSync(join(folder, 'photo.jpg'), photo);
-  }
-
-  destroy(record) {
-    rmSync(this.#folder(record), { recursive: true, force: true });
-  }
-
-  #folder({ order, item }) {
-    return join(this.folder, `${order}.${item}`);
+/** One round, or one each so many seconds until the client is stopped. A failed round does not end the client. */
+async function run() {
+  const stop = new AbortController();
+  process.once("SIGTERM", () => stop.abort()).once("SIGINT", () => stop.abort());
+  for (let checked = 0; !stop.signal.aborted; ) {
+    try {
+      if (Date.now() - checked > DAY) {
+        await checkCertificate();
+        checked = Date.now();
+      }
+      await rounds.run(options.until);
+    } catch (error) {
+      if (!options.every) throw error;
+      log("ALARM:", error.message);
+    }
+    if (!options.every) return;
+    await sleep(options.every * 1000, null, { signal: stop.signal }).catch(() => {});
   }
 }
 
-const commands = {
-  async run(work) {
-    if (!STEPS.includes(options.until)) throw new Error(`--until is one of ${STEPS.join(', ')}`);
-    const { body: me } = await work.portal.get('me');
-    const days = Math.floor((new Date(me.certificate.not_after) - Date.now()) / 86_400_000);
-    if (days < 30) console.error(`The client certificate ends in ${days} days.`);
-    return round(work, { until: options.until, orders: options.order });
-  },
-
-  async report(work, [order, item, type, reason]) {
-    await work.end(work.journal.find(order, item), type, reason);
-    return true;
-  },
-
-  async remake(work, [order, item, reason, fault]) {
-    await work.remake(work.journal.find(order, item), reason, fault);
-    return true;
-  },
-
-  /** The issuer verifies the logotype before cards with it are ordered or made. */
-  async logotype(work, [customisation, path]) {
-    const png = readFileSync(path);
-    const { headers } = await work.portal.get(`card-customisations/${customisation}`);
-    const sha256 = createHash('sha256').update(png).digest('hex');
-    await work.portal.put(`card-customisations/${customisation}`, headers.etag, { logotype: png.toString('base64'), sha256 });
-    work.report(`${customisation}: the issuer verifies the logotype`);
-    return true;
-  },
-};
-
-if (!(command in commands)) {
-  console.error(`Use: node client.mjs ${Object.keys(commands).join(' | ')}`);
-  process.exit(2);
+/** Tells 30 days before the client's certificate ends. */
+async function checkCertificate() {
+  const { body } = await portal.get("me");
+  const days = Math.floor((Date.parse(body.certificate.not_after) - Date.now()) / DAY);
+  if (days < 30) log(body.client_ref, `ALARM: the client's certificate ends in ${days} days`);
 }
-const file = (name) => readFileSync(join(options.identity, name));
-const portal = new Portal({ base: options.url, cert: file('client.pem'), key: file('client.key'), ca: file('ca.pem') });
-const work = new Work({
-  portal,
-  journal: new Journal(options.folder),
-  printer: new Printer(join(options.folder, 'printed')),
-  root: existsSync(join(options.identity, 'root.pem')) ? file('root.pem') : null,
-  letterKey: existsSync(join(options.identity, 'letter.key')) ? createPrivateKey(file('letter.key')) : null,
-  p256: options.p256,
-  badPuks: options['bad-puk'],
-  report: (line) => console.log(line),
-});
+
+/** Lists the items that have not ended. */
+function status() {
+  for (const record of journal.records()) {
+    if (!record.end) log(`${record.order}.${record.item}`, describe(record));
+  }
+}
+
+function find(order, item) {
+  const record = journal.find(order, item);
+  if (!record) throw new Error(`the journal has no item ${item} of order ${order}`);
+  return record;
+}
+
+/** Reports an item failed or returned, as a person decided. */
+async function report(order, item, type, reason) {
+  await requests.repeat();
+  const record = find(order, item);
+  record.body = { type, reason };
+  await requests.report([record]);
+}
+
+/** Gives up a spoilt card. Another item takes its place. */
+async function remake(order, item, reason, fault) {
+  await requests.repeat();
+  await requests.remake(find(order, item), reason, fault);
+}
+
+/** Lets the next round go on with an item that a person has looked at. */
+function retry(order, item) {
+  const record = find(order, item);
+  delete record.stuck;
+  journal.save(record);
+}
+
+/** Puts a logotype. If the customisation changed meanwhile, or an answer was lost, reads it again. */
+async function logotype(customisation, file) {
+  const png = readFileSync(file);
+  const sha256 = createHash("sha256").update(png).digest("hex");
+  const text = JSON.stringify({ logotype: png.toString("base64"), sha256 });
+  for (;;) {
+    const { headers, body } = await portal.get(`card-customisations/${customisation}`);
+    if (body.logotype_sha256 === sha256) {
+      return log(`customisation ${customisation}`, `has the logotype, ${body.verified ? "" : "not "}verified`);
+    }
+    try {
+      await portal.put(`card-customisations/${customisation}`, text, headers.etag);
+    } catch (error) {
+      if (!(error instanceof Refused) || error.code !== "version-stale") throw error;
+    }
+  }
+}
+
 try {
-  process.exitCode = await commands[command](work, words) ? 0 : 1;
+  const commands = { run, status, report, remake, retry, logotype };
+  if (!commands[command]) throw new Error(`the commands are ${Object.keys(commands).join(", ")}`);
+  portal = new Portal(options.api, options.id);
+  journal = new Journal(options.state);
+  const root = new X509Certificate(readFileSync(join(options.id, "root.pem")));
+  requests = new Requests(portal, journal, root);
+  const letterFile = join(options.id, "letter.key");
+  const letterKey = existsSync(letterFile) ? createPrivateKey(readFileSync(letterFile)) : null;
+  rounds = new Rounds(portal, journal, requests, root, letterKey, options);
+  await commands[command](...words);
+} catch (error) {
+  log("ALARM:", error.message);
+  process.exitCode = 1;
 } finally {
-  portal.close();
+  journal?.close();
+  portal?.close();
 }

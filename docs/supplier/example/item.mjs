@@ -1,224 +1,155 @@
-// One item of an order, mostly its only card, from accepted to sent. Each step may be repeated, and returns the next one.
-import { createHash } from 'node:crypto';
-import { BadDelivery, check, newMifareId, newPuk, newSerial, personalise } from './card.mjs';
-import { open } from './letter.mjs';
-import { layout, letter } from './print.mjs';
-import { Refused, sleep } from './portal.mjs';
-import { seal } from './puk.mjs';
+// The steps of an item, and what the portal's answers mean for it.
+//
+// A record of the journal has, besides `order`, `item`, `kind` and `profiles`:
+//   step      what has been done: accepted, requested, certified (of a letter: printed), produced or sent
+//   body      the next body to send, stored until the portal has taken or refused it
+//   pukState  what the portal says of the PUK: null, none, pending, sealed or refused
+//   puks      how many PUKs the card has had
+//   lost      true when the PUK of a letter was handed out, and is not printed
+//   failing   why the item is to be reported failed
+//   unclear   true when the portal's view of the item has to be read
+//   stuck     a refusal that a person must look at
+//   end       the state in which the item ended
 
-export const STEPS = ['accepted', 'made', 'certified', 'produced', 'reported', 'sent'];
-export const ENDED = ['sent', 'failed', 'returned', 'remade', 'withdrawn', 'stopped'];
-const PUKS = 3;
-const NOT_TO_BE_MADE = [
-  'carrier-revoked', 'certificates-failed', 'certificates-revoked', 'no-registered-address', 'order-closed', 'person-deceased',
-  'person-id-not-certifiable', 'person-not-in-register', 'person-without-id', 'post-ended',
-];
+import { checkCertificates, makeKeys, newMifareId, newSerial } from "./card.mjs";
+import { decryptPuk } from "./letter.mjs";
+import { printLetter, writeCertificates, writePuk } from "./machine.mjs";
+import { letter } from "./print.mjs";
+import { encryptPuk, newPuk } from "./puk.mjs";
 
-/** The item goes on in a later round. */
-export class Later extends Error {}
+const KINDS = new Set(["card", "reserve_card", "puk_letter"]);
+const ENDS = new Set(["sent", "failed", "returned", "remade", "cancelled"]);
+const MOST_PUKS = 5;
 
-export class Work {
-  constructor({ portal, journal, printer, root, letterKey = null, p256 = [], badPuks = [], report, polls = 120, pollMilliseconds = 250 }) {
-    Object.assign(this, { portal, journal, printer, root, letterKey, p256, badPuks, report, polls, pollMilliseconds });
-  }
+/** Nothing is wrong with the request, but its time has not come. */
+const LATER = new Set([
+  "ca-not-active", "item-pending", "item-unknown", "puk-not-deliverable", "request-in-progress",
+]);
 
-  /** Takes the item's steps until it ends, waits for the portal's check of its PUK, or is at the step `until`. */
-  async advance(record, until = 'sent') {
-    const take = { accepted: this.make, made: this.certify, certified: this.reportProduced, produced: this.reportSent };
-    while (take[record.step] && STEPS.indexOf(record.step) < STEPS.indexOf(until)) {
-      await this.#next(record, () => take[record.step].call(this, record));
-    }
-  }
+/** The card is not to be made, or not to be delivered: the item is reported failed. */
+const FAILING = new Set([
+  "carrier-revoked", "certificates-failed", "certificates-revoked", "no-registered-address", "person-deceased",
+  "person-id-not-certifiable", "person-not-in-register", "person-without-id", "post-ended", "secret-not-sealed",
+]);
 
-  async #next(record, step) {
-    try {
-      record.step = await step();
-    } catch (error) {
-      if (!(error instanceof Refused || error instanceof BadDelivery)) throw error;
-      record.step = 'stopped'; // a person looks at it, and sets the step back
-      record.why = [error.message, ...(error.fields ?? [])].join('; ');
-    }
-    if (ENDED.includes(record.step)) this.#forget(record);
-    this.journal.save(record);
-    this.report(`${record.order} ${record.item}: ${record.step}${record.why ? ` (${record.why})` : ''}`);
-  }
+/** This card or its keys cannot be used: the item is made with another. */
+const ANOTHER_CARD = new Set([
+  "card-already-bound", "key-compromised", "key-in-use", "key-repeated", "key-shared-factor", "key-weak",
+]);
 
-  /** Reads what to print and where to send it. Nothing of this is kept in the journal. */
-  async make(record) {
-    const item = await this.#item(record);
-    if (item.kind === 'puk_letter' && item.state === 'in_production') return this.#again(record, 'answer-lost', 'supplier');
-    if (item.card_revoked || item.state !== 'waiting') return this.#settled(record, item);
-    if (item.kind === 'puk_letter') return this.#letter(record);
-    if (!['card', 'reserve_card'].includes(item.kind)) throw new Later(`this client makes no ${item.kind}`);
-    return this.#whileItIsToBeMade(record, async () => {
-      const order = (await this.portal.get(`orders/${record.order}`)).body;
-      if (order.print === null) throw new Later(`the order is ${order.status}`);
-      record.serial ??= newSerial();
-      record.puk ??= newPuk();
-      record.mifareId ??= newMifareId();
-      this.journal.save(record);
-      this.printer.print(record, layout(order, record.serial), await this.#photo(order));
-      return 'made';
-    });
-  }
+/** The item has come to another state than the client believes. */
+const ELSEWHERE = new Set(["item-ended", "item-sent", "order-closed", "order-withdrawn", "photo-gone"]);
 
-  /** Reads the PUK of a letter, which the portal hands out once, and prints it. A lost answer leads to another letter. */
-  async #letter(record) {
-    if (this.letterKey === null) throw new Later('this client prints no letters');
-    return this.#whileItIsToBeMade(record, async () => {
-      const order = (await this.portal.get(`orders/${record.order}`)).body;
-      if (order.print === null) throw new Later(`the order is ${order.status}`);
-      const response = await this.#letterPuk(record);
-      if (response === null) return this.#again(record, 'answer-lost', 'supplier');
-      const { header, puk } = open(response.body.puk_jwe, this.letterKey);
-      if (header.order !== record.order || header.item !== `${record.item}`) throw new BadDelivery('the PUK of another letter');
-      this.printer.print(record, letter(order, header.serial, puk), null);
-      return 'certified';
-    });
-  }
+/** The record of an item that the portal lists, or null for a kind that the client does not know. */
+export function newRecord(order, { number, kind, profiles }) {
+  if (!KINDS.has(kind)) return null;
+  return { order, item: number, kind, profiles, step: "accepted", body: null, pukState: null, puks: 0 };
+}
 
-  /** The response with the PUK, or null if it was handed out before. */
-  async #letterPuk(record) {
-    try {
-      for (let poll = 0; poll < this.polls; poll += 1) {
-        const response = await this.portal.get(`orders/${record.order}/puk`);
-        if (response.status === 200) return response;
-        await sleep(this.pollMilliseconds);
-      }
-    } catch (error) {
-      if (error.code === 'puk-gone') return null;
-      throw error;
-    }
-    throw new Later('the PUK is being encrypted');
-  }
+/** Whether the client has something left to do with the item, other than to report it failed. */
+export function isOpen(record) {
+  return !record.end && !record.stuck && !record.failing;
+}
 
-  async #photo(order) {
-    if (order.print.photo_sha256 === null) return null;
-    const { body } = await this.portal.get(`orders/${order.id}/photo`, { Accept: 'image/jpeg' });
-    const digest = createHash('sha256').update(body).digest('hex');
-    if (digest !== order.print.photo_sha256) throw new BadDelivery('another photo than the ordered one');
-    return body;
-  }
+/** Whether the item is a PUK letter, which has neither certificates nor a chip. */
+export function isLetter(record) {
+  return record.kind === "puk_letter";
+}
 
-  async certify(record) {
-    const type = this.p256.includes(record.article.number) ? 'p256' : 'rsa';
-    return this.#whileItIsToBeMade(record, async () => {
-      const body = () => personalise(record.serial, record.profiles, type);
-      let response = await this.#post(record, 'certificates', 'certificates', body);
-      for (let poll = 0; response.status === 202; poll += 1) {
-        if (poll === this.polls) throw new Later('certificates are being signed');
-        await sleep(this.pollMilliseconds);
-        response = await this.portal.get(`orders/${record.order}/items/${record.item}/certificates`);
-      }
-      check(record.bodies.certificates, response.body, this.root); // a real client writes them to the card now
-      return 'certified';
-    });
-  }
+/** Whether the item is produced and the portal has not accepted its PUK yet. */
+export function waitsForPuk(record) {
+  return isOpen(record) && record.step === "produced" && record.kind === "card" && record.pukState !== "sealed";
+}
 
-  async #whileItIsToBeMade(record, act) {
-    try {
-      return await act();
-    } catch (error) {
-      if (NOT_TO_BE_MADE.includes(error.code)) return this.fail(record, error.code);
-      throw error;
-    }
-  }
+/** Whether the item can be packed. A refused PUK must be changed on the card, so a card waits for it. */
+export function isReady(record) {
+  return isOpen(record) && record.step === "produced" && !waitsForPuk(record);
+}
 
-  async reportProduced(record) {
-    const { body } = await this.#post(record, `produced-${record.puksSent}`, 'events', async () => ({
-      type: 'produced', ...(record.kind !== 'puk_letter' && { mifare_id: record.mifareId, ...(await this.#puk(record)) }),
-    }));
-    return body.outcome === 'noted' ? this.#settled(record, await this.#item(record)) : 'produced';
-  }
+/** Takes a new card: a serial number, keys, and the request for certificates. */
+export async function takeCard(record, prefix, keyType) {
+  record.serial = newSerial(prefix);
+  record.mifareId = newMifareId();
+  const { request, publicKeys } = await makeKeys(record.serial, record.profiles, keyType);
+  record.publicKeys = publicKeys;
+  record.body = request;
+}
 
-  /** The PUK of a card. A reserve card has none. */
-  async #puk(record) {
-    if (record.kind === 'reserve_card') return { no_puk: true };
-    const [newest] = (await this.portal.get('keys')).body.keys;
-    const spoil = this.badPuks.includes(record.order) && record.puksSent === 0; // only to see a refusal in the sandbox
-    return { puk_jwe: seal(spoil ? 'not a PUK' : record.puk, newest, record) };
-  }
-
-  /** Reports sent at once. The portal parks the report until it has checked the PUK. */
-  async reportSent(record) {
-    const { body } = await this.#post(record, 'sent', 'events', () => ({
-      type: 'sent', sent_on: today(), ...(record.article.registered_mail && { registered_mail_id: newRegisteredMailId() }),
-    }));
-    if (body.outcome === 'noted') return this.#settled(record, await this.#item(record));
-    return body.outcome === 'applied' ? 'sent' : 'reported';
-  }
-
-  /** Takes a step of an item that waits for its PUK, or whose card or order has changed. */
-  async settle(record) {
-    await this.#next(record, async () => {
-      const item = await this.#item(record);
-      if (item.puk !== 'refused' || item.card_revoked) return this.#settled(record, item);
-      record.puksSent += 1;
-      return record.puksSent === PUKS ? this.fail(record, 'puk-refused') : 'certified';
-    });
-  }
-
-  /** Returns how the item ended, and reports a revoked card failed. Otherwise the item goes on later. */
-  async #settled(record, item) {
-    if (item.state === 'cancelled') return 'withdrawn';
-    if (['sent', 'failed', 'returned', 'remade'].includes(item.state)) return item.state;
-    if (item.card_revoked) return this.fail(record, 'card-revoked');
-    throw new Later(`the item is ${item.state}`);
-  }
-
-  async #item(record) {
-    const { body } = await this.portal.get(`orders/${record.order}/items?after=${record.item - 1}&limit=1`);
-    if (body.items[0]?.number !== record.item) throw new Later('the item is being added');
-    return body.items[0];
-  }
-
-  /** Reports that no card is made, or that a made one is destroyed. `reason` is the supplier's own code. */
-  async fail(record, reason) {
-    record.why ??= reason;
-    return this.#reportEnd(record, 'failed', reason);
-  }
-
-  async #reportEnd(record, type, reason) {
-    const { body } = await this.#post(record, type, 'events', () => ({ type, reason }));
-    if (['applied', 'repeated'].includes(body.outcome)) return type;
-    return this.#settled(record, await this.#item(record));
-  }
-
-  /** Reports failed or returned because a person in the factory or the post said so. */
-  async end(record, type, reason) {
-    await this.#next(record, () => this.#reportEnd(record, type, reason));
-  }
-
-  /** Gives up a spoilt card or letter and begins with the item that replaces it. `fault` says who pays: supplier or other. */
-  async remake(record, reason, fault) {
-    await this.#next(record, () => this.#again(record, reason, fault));
-  }
-
-  async #again(record, reason, fault) {
-    const body = { item: record.item, reason, fault };
-    const { body: made } = await this.portal.post(`orders/${record.order}/remake`, `${record.order}:${record.item}:remake`, body);
-    const { order, kind, profiles, article } = record;
-    const next = { order, item: made.item, kind, profiles, article, step: 'accepted', bodies: {}, puksSent: 0 };
-    this.journal.save(this.journal.find(order, made.item) ?? next);
-    return 'remade';
-  }
-
-  /** Posts with a key for the item and the call. The body is made once, and kept until the item ends. */
-  async #post(record, name, path, body) {
-    record.bodies[name] ??= await body();
-    this.journal.save(record);
-    const key = `${record.order}:${record.item}:${name}`;
-    return this.portal.post(`orders/${record.order}/items/${record.item}/${path}`, key, record.bodies[name]);
-  }
-
-  #forget(record) {
-    record.bodies = {};
-    delete record.puk;
-    this.printer.destroy(record);
+/** Prepares the report *produced*. The PUK goes to the card and, encrypted, into the report; nowhere else. */
+export function prepareProduced(record, key, badPuk) {
+  record.body = { type: "produced" };
+  if (isLetter(record)) return;
+  record.body.mifare_id = record.mifareId;
+  if (record.kind === "card") {
+    const puk = badPuk ? "no digits" : newPuk();
+    writePuk(record.serial, puk);
+    record.body.puk_jwe = encryptPuk(key, record.order, record.serial, puk);
+    record.puks++;
+  } else {
+    record.body.no_puk = true;
   }
 }
 
-const today = () => new Date().toLocaleDateString('sv-SE', { timeZone: 'Europe/Stockholm' });
+/** Takes an answer of the portal to the record's request (`certificates`) or report (its type). */
+export function takeAnswer(record, type, status, body, root) {
+  if (status >= 400) return takeRefusal(record, status, body.code);
+  record.body = null;
+  record.unclear = body.outcome === "noted";
+  if (type === "certificates") {
+    record.step = "requested";
+    if (status !== 202) takeCertificates(record, body, root);
+  } else if (type === "produced") {
+    record.step = "produced";
+    record.pukState = null;
+  } else if (type === "sent") {
+    record.step = "sent";
+    if (body.outcome === "applied" || body.outcome === "repeated") record.end = "sent";
+  } else if (body.outcome !== "noted") {
+    record.end = type;
+  }
+}
 
-// The post gives the number. This one is for tests.
-const newRegisteredMailId = () => `LA00R${String(Math.floor(Math.random() * 1e6)).padStart(6, '0')}SE`;
+/** Checks certificates and writes them to the card. */
+export function takeCertificates(record, body, root) {
+  try {
+    checkCertificates(body, record.serial, record.publicKeys, root);
+    writeCertificates(record.serial, body.certificates);
+    record.step = "certified";
+  } catch (error) {
+    record.stuck = error.message;
+  }
+}
+
+/** Prints the PUK of a letter, which is kept nowhere. */
+export function takeLetter(record, order, jwe, key) {
+  try {
+    const { header, puk } = decryptPuk(jwe, key);
+    const isThis = header.order === record.order && header.item === String(record.item);
+    if (!isThis) throw new Error("the PUK of another letter");
+    printLetter(letter(order, header.serial, puk));
+    record.step = "certified";
+  } catch (error) {
+    record.stuck = error.message;
+  }
+}
+
+/** Takes a refusal. What may be repeated keeps its body and waits for the next round. */
+export function takeRefusal(record, status, code) {
+  if (status >= 500 || status === 429 || LATER.has(code)) return;
+  record.body = null;
+  if (FAILING.has(code)) record.failing = code;
+  else if (ANOTHER_CARD.has(code)) record.step = "accepted";
+  else if (code === "puk-gone") record.lost = true;
+  else if (ELSEWHERE.has(code)) record.unclear = true;
+  else if (code !== "jwe-key-unknown") record.stuck = code;
+}
+
+/** Takes the portal's view of an item, as the list of the order's items has it. */
+export function takeState(record, item) {
+  if (record.unclear && !ENDS.has(item.state) && !item.card_revoked) record.stuck = `is ${item.state} at the portal`;
+  record.unclear = false;
+  record.pukState = item.puk;
+  if (ENDS.has(item.state)) record.end = item.state;
+  else if (item.card_revoked) record.failing ??= "card-revoked";
+  else if (item.puk === "refused" && record.puks >= MOST_PUKS) record.stuck = `puk ${item.puk_refusal}`;
+}

@@ -1,111 +1,137 @@
-// The portal's API over mutual TLS. Repeats a call until it gets a response that counts.
-import https from 'node:https';
+// The connection to the portal: mutual TLS, retries, and pages of lists.
 
-const PASSING = new Set([429, 500, 502, 503, 504]);
-const LONGEST_WAIT = 10_000;
+import { readFileSync } from "node:fs";
+import { Agent, request as httpsRequest } from "node:https";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
-/** The portal refused the call: HTTP status and stable problem code. */
+const TIMEOUT = 35_000;
+const DAY = 24 * 3600 * 1000;
+const ATTEMPTS = 8;
+const REPEATED = new Set([429, 500, 502, 503, 504]);
+
+/** The portal refused a call, and would refuse it again. */
 export class Refused extends Error {
-  constructor(status, problem) {
-    super(`${status} ${problem.code}`);
+  constructor(call, status, problem) {
+    super(`${call}: ${status} ${problem.code} ${fieldsOf(problem)}`);
     this.status = status;
     this.code = problem.code;
-    this.fields = (problem['invalid-parameters'] ?? []).map((one) => `${one.name}: ${one.reason}`);
   }
 }
 
-/** No attempt got a response that counts. The same call may be repeated later. */
-export class Unreachable extends Error {}
+/** The fields that a problem names, for the log. */
+export function fieldsOf(problem) {
+  return (problem["invalid-parameters"] ?? []).map(({ name, reason }) => `${name}: ${reason}`).join("; ");
+}
 
-export const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+/** No usable answer came after several attempts. */
+export class NoAnswer extends Error {}
 
+/** The calls of one supplier. The folder has client.pem, client.key and ca.pem. */
 export class Portal {
-  constructor({ base, cert, key, ca, attempts = 8 }) {
-    this.base = new URL(base.endsWith('/') ? base : `${base}/`);
-    this.agent = new https.Agent({ keepAlive: true, cert, key, ca, minVersion: 'TLSv1.2' });
-    this.attempts = attempts;
+  #address;
+  #agent;
+  #key;
+
+  constructor(address, folder) {
+    const file = (name) => readFileSync(join(folder, name));
+    this.#address = address.replace(/\/$/, "");
+    this.#agent = new Agent({ cert: file("client.pem"), key: file("client.key"), ca: file("ca.pem"), keepAlive: true });
   }
 
-  close() {
-    this.agent.destroy();
+  /** Reads an address. Fewer attempts suit a call that can wait for the next round. */
+  get(path, { accept = "application/json", attempts } = {}) {
+    return this.#call("GET", path, { Accept: accept }, undefined, attempts);
   }
 
-  get(path, headers = {}) {
-    return this.#call('GET', path, headers);
+  /** Sends a stored body under its stored key. */
+  post(path, text, key) {
+    return this.#call("POST", path, { "Content-Type": "application/json", "Idempotency-Key": key }, text);
   }
 
-  /** Posts with an idempotency key. The same key must always have the same body. */
-  post(path, key, body) {
-    return this.#call('POST', path, { 'Idempotency-Key': key }, body);
+  /** Replaces the version that the ETag names. */
+  put(path, text, etag) {
+    return this.#call("PUT", path, { "Content-Type": "application/json", "If-Match": etag }, text);
   }
 
-  /** Replaces the version that `etag` names. */
-  put(path, etag, body) {
-    return this.#call('PUT', path, { 'If-Match': etag }, body);
+  /** The orders in one status. */
+  orders(status) {
+    return this.#pages(`orders?status=${status}&limit=200`, "cursor", "orders", "next_cursor");
   }
 
-  /** Yields all orders in a status, page by page. */
-  async *orders(status) {
-    let cursor = '';
-    do {
-      const { body } = await this.get(`orders?status=${status}&limit=100${cursor}`);
-      yield* body.orders;
-      cursor = body.next_cursor && `&cursor=${encodeURIComponent(body.next_cursor)}`;
-    } while (cursor);
+  /** The items of an order. */
+  items(order) {
+    return this.#pages(`orders/${order}/items?limit=100`, "after", "items", "next");
   }
 
-  async #call(method, path, headers, body) {
-    let failure;
-    for (let attempt = 0; attempt < this.attempts; attempt += 1) {
-      if (attempt) await sleep(wait(failure, attempt));
-      try {
-        const response = await this.#once(method, path, headers, body);
-        if (response.status < 400) return response;
-        if (!mayPass(response)) throw new Refused(response.status, response.body);
-        failure = response;
-      } catch (error) {
-        if (error instanceof Refused) throw error;
-        failure = error; // no response: the portal may have carried out the call
-      }
+  /** The changes after one of this number. */
+  changes(number) {
+    return this.#pages("changes?limit=100", "after", "changes", "next", number);
+  }
+
+  /** The key that PUKs are encrypted to, the first of the list. It is read once a day, or `again`. */
+  async newestKey(again) {
+    if (again || !(Date.now() - this.#key?.read < DAY)) {
+      const { body } = await this.get("keys");
+      this.#key = { read: Date.now(), newest: body.keys[0] };
     }
-    throw new Unreachable(failure.status ? `${failure.status} ${failure.body.code}` : failure.code ?? failure.message);
+    return this.#key.newest;
   }
 
-  #once(method, path, headers, body) {
-    const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-    const sent = { Accept: 'application/json', ...headers };
-    if (content) Object.assign(sent, { 'Content-Type': 'application/json', 'Content-Length': content.length });
+  /** Closes the connections, so that the program can end. */
+  close() {
+    this.#agent.destroy();
+  }
+
+  /** The entries of a list. Each page says where the next one begins, the last one null. */
+  async *#pages(path, parameter, list, next, start) {
+    for (let from = start; from !== null; ) {
+      const { body } = await this.get(from === undefined ? path : `${path}&${parameter}=${encodeURIComponent(from)}`);
+      yield* body[list];
+      from = body[next];
+    }
+  }
+
+  /** Repeats a call until it has an answer that counts. */
+  async #call(method, path, headers, text, attempts = ATTEMPTS) {
+    const call = `${method} ${path.split("?")[0]}`;
+    for (let attempt = 1; ; attempt++) {
+      const answer = await this.#once(method, path, headers, text).catch((error) => ({ error }));
+      const { status, body, error } = answer;
+      if (status < 300) return answer;
+      if (status && !REPEATED.has(status) && body.code !== "request-in-progress") throw new Refused(call, status, body);
+      if (attempt === attempts) throw new NoAnswer(`${call}: ${error?.message ?? `${status} ${body.code}`}`);
+      await sleep(pause(attempt, answer.headers?.["retry-after"]));
+    }
+  }
+
+  #once(method, path, headers, text) {
     return new Promise((resolve, reject) => {
-      const request = https.request(new URL(path, this.base), { method, agent: this.agent, headers: sent, timeout: 35_000 });
-      request.on('timeout', () => request.destroy(new Error('timeout')));
-      request.on('error', reject);
-      request.on('response', (response) => {
-        const parts = [];
-        response.on('data', (part) => parts.push(part));
-        response.on('error', reject);
-        response.on('end', () => {
-          try {
-            resolve({ status: response.statusCode, headers: response.headers, body: parsed(response, Buffer.concat(parts)) });
-          } catch (error) {
-            reject(error); // not JSON: cut off, or not from the portal
-          }
-        });
+      const signal = AbortSignal.timeout(TIMEOUT);
+      const options = { method, headers: { ...headers, "Accept-Language": "en" }, agent: this.#agent, signal };
+      const request = httpsRequest(`${this.#address}/${path}`, options, async (response) => {
+        try {
+          const content = Buffer.concat(await response.toArray());
+          resolve({ status: response.statusCode, headers: response.headers, body: parse(response, content) });
+        } catch (error) {
+          reject(error);
+        }
       });
-      request.end(content);
+      request.on("error", reject);
+      request.end(text);
     });
   }
 }
 
-function parsed(response, content) {
-  return /json/.test(response.headers['content-type'] ?? '') ? JSON.parse(content) : content;
+/** JSON as a value, a picture as bytes. An error of something before the portal has no JSON. */
+function parse({ statusCode, headers }, content) {
+  if (/^application\/(problem\+)?json/.test(headers["content-type"])) return JSON.parse(content);
+  return statusCode < 300 ? content : { code: "not-from-the-portal" };
 }
 
-function mayPass({ status, body }) {
-  return PASSING.has(status) || body.code === 'request-in-progress';
-}
-
-/** Milliseconds before the next attempt: Retry-After, or a doubled wait, with chance so that clients do not meet. */
-function wait(failure, attempt) {
-  const asked = 1000 * Number(failure?.headers?.['retry-after'] ?? 0);
-  return Math.max(asked, Math.min(LONGEST_WAIT, 100 * 2 ** attempt) * (0.5 + Math.random() / 2));
+/** Milliseconds to wait: what Retry-After says, otherwise twice as long each time up to 10 s. */
+function pause(attempt, retryAfter) {
+  const chance = 0.75 + Math.random() / 2;
+  if (Number(retryAfter) >= 0) return (Number(retryAfter) + chance / 10) * 1000;
+  return Math.min(100 * 2 ** attempt, 10_000) * chance;
 }

@@ -47,14 +47,14 @@ class Command(CheckedCommand):
     def _judge(self, number: int) -> None:
         self.stdout.write(f"Round {number} ended.")
         for one in sandbox.outcomes(number):
-            self.stdout.write(f"{one.verdict:<8}{one.case.code:<17}{one.order.pk}  {one.order.state}")
+            self.stdout.write(f"{one.verdict:<8}{one.case.code:<17}{one.order.pk}  {one.order.state}  {one.note}".rstrip())
         self.stdout.write("")
 
     def _show(self, number: int) -> None:
         identity = tls.sandbox_identity()
         self.stdout.write(f"Sandbox, round {number}. The supplier under test is {tls.SANDBOX_REF}.\n")
         for name, value in (
-            ("Address", f"{settings.API_BASE_URL}/api/supplier/v1/"),
+            ("Address", f"{settings.API_BASE_URL}/api/supplier/v1"),
             ("Certificate", identity.certificate_file),
             ("Key", identity.key_file),
             ("Key of the letter certificate", identity.folder / "letter.key"),
@@ -64,8 +64,9 @@ class Command(CheckedCommand):
             self.stdout.write(f"  {name:<32}{value}")
         for one in sandbox.outcomes(number):
             self.stdout.write(f"\n{one.verdict:<8}{one.case.code:<17}{one.order.pk}  {one.order.state}, ends as {one.case.ends}")
-            for text in (one.case.happens, one.case.expected):
+            for text in filter(None, (one.case.happens, one.case.expected, one.note)):
                 self.stdout.write(textwrap.fill(text, 100, initial_indent=_MARGIN, subsequent_indent=_MARGIN))
         self.stdout.write(
-            "\nRun it again after each step of your client: it does what the customer does then, and judges the ends."
+            "\nRun it again after each step of your client: it does what the customer does then, and judges the ends. "
+            "The portal runs on until you say make stop."
         )

@@ -108,3 +108,14 @@ def test_the_example_is_named_file_by_file() -> None:
     page = (GUIDE / "sandbox.md").read_text()
     assert set(re.findall(r"\(example/(\S+\.mjs)\)", page)) == files
     assert (ROOT / "docs" / "supplier" / "example" / "client.mjs").read_text().startswith("//")
+
+
+def test_the_guide_says_how_long_the_example_is() -> None:
+    lines = {path.name: len(path.read_text().splitlines()) for path in (GUIDE / "example").iterdir()}
+    assert max(lines.values()) < 300
+    told = re.search(r"in ([\d,]+) lines of Node", (GUIDE / "README.md").read_text())
+    assert told
+    assert round(sum(lines.values()), -2) == int(told[1].replace(",", ""))
+    told = re.search(r"with Node alone, in (\d+) lines", (GUIDE / "puk.md").read_text())
+    assert told
+    assert round(lines["puk.mjs"], -1) == int(told[1])

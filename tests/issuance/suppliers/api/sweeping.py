@@ -1,4 +1,4 @@
-"""A program of a supplier, run while this process does what the default worker does: apply reports that waited."""
+"""A program of a supplier, run while this process does what the workers do: apply reports that waited, add items."""
 
 import subprocess
 import time
@@ -8,8 +8,8 @@ SECONDS = 240
 
 
 def run(command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Runs the command to its end. Parked reports are replayed meanwhile, as the sweeper does each minute."""
-    from issuance.suppliers.services import supplier_events
+    """Runs the command to its end. Meanwhile parked reports are replayed and items are added, as the worker does."""
+    from issuance.suppliers.services import remakes, supplier_events
 
     deadline = time.monotonic() + SECONDS
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options) as process:
@@ -22,3 +22,4 @@ def run(command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]
                     process.kill()
                     raise
                 supplier_events.replay_all()
+                remakes.add_items()

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from tests.issuance.suppliers.api import sweeping
 from tests.issuance.suppliers.api.relay import Relay, relay
 from tests.issuance.suppliers.api.stage import ROOT
+from tests.issuance.suppliers.api.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CLIENT = ROOT / "docs" / "supplier" / "example" / "client.mjs"
@@ -57,6 +58,7 @@ def sandbox_stage(stage: Any, settings: Any, tmp_path: Path, demo_pki: Any) -> A
     (der,) = (view.der for view in pki.certificates([printer.certificate]))
     (stage.folder / "sandbox-letter.pem").write_bytes(_pem(der))
     (stage.folder / "sandbox-letter.key").write_bytes(printer.private_pem)
+    (stage.folder / "root.pem").write_bytes(_pem(pki.chain("root")[0]))
     stage.register(stage.entry(tls.SANDBOX_REF, "sandbox") | {"letter_certificate": "sandbox-letter.pem"})
     people.write_directory(stage.people, 0, sandbox.everyone())
     places.load_places()
@@ -79,20 +81,20 @@ class ExampleClient:
         self.identity = folder / "identity"
         self.identity.mkdir()
         certificate, key = stage.certificates["sandbox"]
-        letter = stage.folder / "sandbox-letter.key"
         for name, source in (
-            ("client.pem", certificate), ("client.key", key), ("ca.pem", stage.server_ca), ("letter.key", letter),
+            ("client.pem", certificate), ("client.key", key), ("ca.pem", stage.server_ca),
+            ("root.pem", stage.folder / "root.pem"), ("letter.key", stage.folder / "sandbox-letter.key"),
         ):  # fmt: skip
             (self.identity / name).write_bytes(Path(source).read_bytes())
         self.told = ""
 
-    def __call__(self, *words: str, status: int = 0) -> str:
-        places = ["--identity", str(self.identity), "--folder", str(self.folder)]
+    def __call__(self, *words: str) -> str:
+        places = ["--id", str(self.identity), "--state", str(self.folder)]
         url = f"https://localhost:{self.network.port}/api/supplier/v1"
-        command = ["node", str(CLIENT), *words, "--url", url, *places, "--p256", "610", "--p256", "631"]
+        command = ["node", str(CLIENT), *words, "--api", url, *places, "--rsa", "677"]
         done = sweeping.run(command)
         self.told += done.stdout + done.stderr
-        assert (done.returncode, done.stderr) == (status, ""), done.stdout + done.stderr
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
         return done.stdout
 
 
@@ -103,20 +105,16 @@ def example(sandbox_stage: Any, tmp_path: Path) -> Iterator[ExampleClient]:
 
 
 def test_the_example_takes_each_case_of_the_sandbox_to_its_end(worker: Path, example: ExampleClient, tmp_path: Path) -> None:
-    from issuance.suppliers.services import remakes
-    from pki import service as pki
     from siths_portal.demo import sandbox, sandbox_print
     from siths_portal.demo.logotypes import logotype
 
-    root = tmp_path / "identity" / "root.pem"
-    root.write_bytes(_pem(pki.chain("root")[0]))
     listed = said()
     orders = {code: str(order.pk) for code, order in sandbox.orders()[1].items()}
     assert all(f"{code} " in listed and orders[code] in listed for code in orders)
 
-    early = example("run", "--until", "accepted", "--order", orders["withdrawn"], "--order", orders["new-print"], status=1)
-    assert f"{orders['withdrawn']}: withdrawn" in early
-    assert f"{orders['new-print']}: waits (customisation-not-verified)" in early
+    early = example("run", "--until", "accepted", "--order", orders["withdrawn"], "--order", orders["new-print"])
+    assert f"{orders['withdrawn']} batch/accept: 409 order-withdrawn" in early
+    assert f"{orders['new-print']} batch/accept: 409 customisation-not-verified" in early
     assert "revoked-early: the customer acted" in said()
 
     picture = tmp_path / "logotype.png"
@@ -124,23 +122,25 @@ def test_the_example_takes_each_case_of_the_sandbox_to_its_end(worker: Path, exa
     example("logotype", sandbox_print.CUSTOMISATION.customisation_id, str(picture))
     assert "new-print: the customer acted" in said()
     example("run", "--until", "certified")
-    assert "revoked-late: the customer acted" in said()
+    shown = said()
+    assert "revoked-late: the customer acted" in shown
+    assert shown.count("Your client has the next step: the card is revoked.") == 1
     example("report", orders["cannot-be-made"], "1", "failed", "chip-defect")
     example("remake", orders["spoilt"], "1", "misprint", "supplier")
-    remakes.add_items()  # as the worker does
     last = example("run", "--bad-puk", orders["puk-refused"])
-    assert last.count(f"{orders['puk-refused']} 1: produced") == 2
-    assert f"{orders['spoilt']} 2: sent" in last
+    assert last.count(f"{orders['puk-refused']}.1 produced\n") == 2
+    assert f"{orders['spoilt']}.2 sent\n" in last
     assert set(verdicts().values()) == {"right", "open"}
     while verdicts()["puk-letter"] == "open":  # the answer with its PUK was cut off, so the letter is made again
-        remakes.add_items()
         example("run")
     example("report", orders["returned"], "1", "returned", "undeliverable")
     assert set(verdicts().values()) == {"right"}
     assert example.network.cuts > 3
 
     assert example("run") == "", "a round without work repeats nothing"
-    assert list((example.folder / "printed").iterdir()) == []
+    assert {path.name for path in example.folder.iterdir()} == {"items", "changes.json"}, (
+        "no request waits, nothing printed is kept"
+    )
     kept = "".join(path.read_text() for path in (example.folder / "items").iterdir())
     names = {person.register.surname for person in sandbox.everyone()[: len(orders)]}
     assert not re.search(rf"Provgränd|\b18\d{{10}}\b|{'|'.join(names)}|CERTIFICATE|\"puk\"", kept + example.told)
@@ -165,7 +165,7 @@ def test_the_example_makes_a_bundle_of_reserve_cards(worker: Path, example: Exam
     offer_article(actor=places.SETUP, organisation_id=boras.pk, article_code=ARTICLE, orderable=True)
     CardCustomisation.objects.filter(generic=True).update(supplier_ref=tls.SANDBOX_REF)
     order = bundle(boras, Office.objects.get(organisations=boras), 2)
-    assert example("run", "--p256", ARTICLE).count(": sent") == 2
+    assert example("run").count(" sent\n") == 2
     assert CardOrder.objects.get(pk=order.pk).state == "sent"
     assert set(Carrier.objects.values_list("state", flat=True)) == {"sent"}
 
@@ -175,6 +175,24 @@ def _pem(der: bytes) -> bytes:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "note"),
+    [
+        ("ordinary", "failed", "It ended as failed, not as sent."),
+        ("p256", "sent", "Not all its keys are on P-256."),
+        ("revoked-late", "sent", "The card was sent before the customer had revoked it."),
+    ],
+)
+def test_the_sandbox_says_what_is_wrong(world: World, code: str, state: str, note: str) -> None:
+    from issuance.orders.models.orders import CardOrder
+    from siths_portal.demo import sandbox
+    from siths_portal.demo.sandbox_cases import CASES
+
+    order = CardOrder.objects.get(pk=world.order(1))
+    order.state = state
+    assert sandbox.outcome(next(case for case in CASES if case.code == code), order).note == note
 
 
 def test_the_sandbox_is_refused_in_production(settings: Any) -> None:
