@@ -10,6 +10,9 @@ from issuance.suppliers.push.services import connections
 from siths_portal.lib.rest.json_views import JsonView, client_ref
 from siths_portal.lib.rest.throttles import ClientThrottle
 
+BODY_LIMIT = 2 * 1024 * 1024
+"""The largest request body in bytes, that of the TLS proxy before the API (`client_max_body_size`)."""
+
 
 class IsSupplier(BasePermission):
     """The permission of card suppliers. Other machine clients are refused."""
@@ -25,6 +28,7 @@ class SupplierView(JsonView):
     permission_classes = [IsSupplier]
     throttle_classes = [ClientThrottle]
     problem_texts = problems.TEXTS
+    body_limit = BODY_LIMIT
     rate_setting = "SUPPLIER_API_CALLS_PER_MINUTE"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

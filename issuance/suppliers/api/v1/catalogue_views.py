@@ -16,7 +16,7 @@ from issuance.suppliers import queries
 from issuance.suppliers.api.v1 import catalogue_serializers as catalogue
 from issuance.suppliers.api.v1 import problems
 from issuance.suppliers.api.v1 import serializers as forms
-from issuance.suppliers.api.v1.base import SupplierView
+from issuance.suppliers.api.v1.base import BODY_LIMIT, SupplierView
 from issuance.suppliers.services import supplier_intake
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.rest import openapi
@@ -64,7 +64,7 @@ class Me(SupplierView):
                 "calls_per_minute": settings.SUPPLIER_API_CALLS_PER_MINUTE,
                 "page": catalogue.PAGE_LIMIT,
                 "batch": BATCH_LIMIT,
-                "body_bytes": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+                "body_bytes": BODY_LIMIT,
             },
         }
         return Response(catalogue.Me(data).data)

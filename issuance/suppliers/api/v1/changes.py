@@ -20,7 +20,8 @@ from siths_portal.lib.rest.json_views import client_ref, tagged, valid
 _LARGEST = 2**63 - 1
 _KINDS = (
     "cancelled: the order is withdrawn; make no card. revoked: a card that is not sent is revoked; make or send no such card, "
-    "and report it failed. puk_refused: send the PUK again. customisation_changed: read the card customisation again."
+    "and report it failed. puk_refused: if it is still refused, report produced again with a new puk_jwe. "
+    "customisation_changed: read the card customisation again."
 )
 _REASONS = (
     "; ".join(f"{reason.value}: {text}" for reason, text in REASONS.items())

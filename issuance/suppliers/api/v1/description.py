@@ -141,7 +141,7 @@ _ME = {
     },
     "delivery": "pull",
     "versions": ["v1"],
-    "limits": {"calls_per_minute": 12000, "page": 200, "batch": 50, "body_bytes": 2621440},
+    "limits": {"calls_per_minute": 12000, "page": 200, "batch": 50, "body_bytes": 2097152},
 }
 _KEYS = {
     "keys": [

@@ -41,6 +41,7 @@ def test_a_supplier_reads_who_it_is_and_until_when(stage, a) -> None:
     assert shown["sha256"] == certificate.fingerprint(hashes.SHA256()).hex()
     assert dt.datetime.fromisoformat(shown["not_after"]) == certificate.not_valid_after_utc
     assert body["limits"]["calls_per_minute"] == 12_000
+    assert body["limits"]["body_bytes"] == 2 * 1024**2, "the limit of the TLS proxy, which comes first"
 
 
 def test_articles_that_can_be_ordered_are_listed_by_code(world: World, a) -> None:
