@@ -93,7 +93,7 @@ class Stage:
         self.page.goto(ORIGIN + path)
         self.page.wait_for_load_state("load")
         if not self.clock_stands:
-            self.page.clock.pause_at(clock.now().timestamp() + 60)
+            self.page.clock.pause_at(self.page.evaluate("Date.now()") / 1000 + 60)
             self.clock_stands = True
 
     def scan_from(self, focus: int) -> list[str]:
