@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from tests.issuance.suppliers.api import sweeping
 from tests.issuance.suppliers.api.relay import Relay, relay
-from tests.issuance.suppliers.api.stage import ROOT
+from tests.issuance.suppliers.api.stage import ROOT, wait_for
 from tests.issuance.suppliers.api.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -104,7 +104,9 @@ def example(sandbox_stage: Any, tmp_path: Path) -> Iterator[ExampleClient]:
         yield ExampleClient(sandbox_stage, network, tmp_path)
 
 
-def test_the_example_takes_each_case_of_the_sandbox_to_its_end(worker: Path, example: ExampleClient, tmp_path: Path) -> None:
+def test_the_example_takes_each_case_of_the_sandbox_to_its_end(
+    worker: Path, sandbox_stage: Any, example: ExampleClient, tmp_path: Path
+) -> None:
     from siths_portal.demo import sandbox, sandbox_print
     from siths_portal.demo.logotypes import logotype
 
@@ -121,7 +123,9 @@ def test_the_example_takes_each_case_of_the_sandbox_to_its_end(worker: Path, exa
     picture.write_bytes(logotype("Ny", 2))
     example("logotype", sandbox_print.CUSTOMISATION.customisation_id, str(picture))
     assert "new-print: the customer acted" in said()
-    example("run", "--until", "certified")
+    letter, other = orders["puk-letter"], sandbox_stage.client("sandbox")
+    wait_for("the PUK, which the client does not get", lambda: other("GET", f"orders/{letter}/puk").status_code == 200)
+    assert f"{letter}.1 remade\n" in example("run", "--until", "certified")
     shown = said()
     assert "revoked-late: the customer acted" in shown
     assert shown.count("Your client has the next step: the card is revoked.") == 1
@@ -131,7 +135,7 @@ def test_the_example_takes_each_case_of_the_sandbox_to_its_end(worker: Path, exa
     assert last.count(f"{orders['puk-refused']}.1 produced\n") == 2
     assert f"{orders['spoilt']}.2 sent\n" in last
     assert set(verdicts().values()) == {"right", "open"}
-    while verdicts()["puk-letter"] == "open":  # the answer with its PUK was cut off, so the letter is made again
+    while verdicts()["puk-letter"] == "open":  # an answer with its PUK was cut off, so the letter is made once more
         example("run")
     example("report", orders["returned"], "1", "returned", "undeliverable")
     assert set(verdicts().values()) == {"right"}
