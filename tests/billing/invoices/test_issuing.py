@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import subprocess
 import sys
+import threading
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -20,12 +21,13 @@ from billing.reconciliation.services.reconcile import reconcile
 from billing.records.domain.periods import Month
 from billing.records.models import Event
 from billing.runs.models import InvoiceRun
-from billing.runs.services import drafting, runs
+from billing.runs.services import drafting, issuing, runs
 from billing.service import run_month
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 from tests.billing.facts import Facts, local, uid
 from tests.billing.world import APRIL, REGION, customer
+from tests.waiting import sessions_waiting, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ME = "user:test"
@@ -88,6 +90,32 @@ def test_of_three_issuers_one_wins(many, tmp_path):
     gate.touch()
     assert sorted(answer(child) for child in children) == [(0, "0"), (0, "0"), (0, str(CUSTOMERS))]
     assert [invoice.sequence for invoice in Invoice.objects.order_by("sequence")] == list(range(1, CUSTOMERS + 1))
+    assert Counter.objects.get().last == CUSTOMERS
+
+
+def test_an_issuer_that_meets_another_waits_and_gives_no_number(many, monkeypatch):
+    """The first stands still with its numbers given and not committed, until the second waits for it."""
+    run, add, issued = prepared(drafted=True), issuing.outbox.add, list[int]()
+
+    def issue_too():
+        try:
+            held.wait(60)
+            issued.append(issuing.issue(run, actor_ref=ME))
+        finally:
+            connection.close()
+
+    def hold(drafts):
+        monkeypatch.setattr(issuing.outbox, "add", add)
+        held.set()
+        wait_for(lambda: sessions_waiting() > 0, "the second issuer")
+        add(drafts)
+
+    held, other = threading.Event(), threading.Thread(target=issue_too)
+    monkeypatch.setattr(issuing.outbox, "add", hold)
+    other.start()
+    assert issuing.issue(run, actor_ref=ME) == CUSTOMERS
+    other.join()
+    assert issued == [0]
     assert Counter.objects.get().last == CUSTOMERS
 
 
