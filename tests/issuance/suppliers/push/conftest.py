@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,7 @@ def running_receiver(push_folder: Path) -> Iterator[Receiver]:
     assert process.stdout is not None
     found = re.search(r"https://\S+", process.stdout.readline())
     assert found
+    threading.Thread(target=process.stdout.read, daemon=True).start()  # its log, which would fill the pipe
     yield Receiver(found[0], folder, [(folder / "public.keys").read_text()])
     process.terminate()
     process.wait()
