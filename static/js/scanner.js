@@ -5,10 +5,12 @@ const LEAST = 8;
 const ENDS = ["Enter", "Tab"];
 const HAND = 100; // no scanner is this slow, and few hands are quicker with two digits of their own
 const CHOICE = 300;
+const HESITATION = 300; // a scan that comes so soon after another key is the rest of one that was held up
 const WRITTEN = "input:not([type=checkbox], [type=radio], [type=file], [type=submit], [type=button], [type=hidden]), textarea";
 
 let burst = "";
-let last = 0;
+let last = -Infinity;
+let pause = 0; // between the burst's first key and the one before it
 let before; // the field that had the focus, with its content before the burst
 let ending;
 let picked; // the choice whose digit was pressed, until it is clear that no scan goes on
@@ -45,8 +47,8 @@ function put(field, text) {
   field.form.requestSubmit([...field.form.elements].find((button) => button.type === "submit"));
 }
 
-/* A field that takes serials gets the scan in place of what it holds. */
-function fill(field, text = burst) {
+/* A field that takes serials gets the scan in place of what it holds, unless that is the scan's beginning. */
+function fill(field, text = pause < HESITATION ? field.value : burst) {
   field.value = text;
   burst = "";
   field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -129,7 +131,7 @@ function key(event) {
     if (field && !searching) {
       if (event.key === "Enter") return fill(field);
       event.preventDefault();
-      put(field, burst);
+      put(field);
       return;
     }
     event.preventDefault();
@@ -142,7 +144,7 @@ function key(event) {
   if (event.ctrlKey && event.key === "Enter") press(target);
   if (event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) burst = "";
   else {
-    if (!burst) before = remember(target);
+    if (!burst) [before, pause] = [remember(target), gap];
     take(event, field);
     if (burst.length === 1) choose(event, target);
   }
