@@ -125,8 +125,10 @@ def test_the_example_takes_each_case_of_the_sandbox_to_its_end(
     assert "new-print: the customer acted" in said()
     letter, other = orders["puk-letter"], sandbox_stage.client("sandbox")
     wait_for("the PUK, which the client does not get", lambda: other("GET", f"orders/{letter}/puk").status_code == 200)
-    assert f"{letter}.1 remade\n" in example("run", "--until", "certified")
-    shown = said()
+    told, shown = example("run", "--until", "certified"), said()
+    if " remade" not in told:  # the call that would say that the PUK is gone was cut off, and is not repeated in this round
+        told = example("run", "--until", "certified")
+    assert f"{letter}.1 remade\n" in told
     assert "revoked-late: the customer acted" in shown
     assert shown.count("Your client has the next step: the card is revoked.") == 1
     example("report", orders["cannot-be-made"], "1", "failed", "chip-defect")
