@@ -19,7 +19,7 @@ from siths_portal.dev.podman import Podman
 from siths_portal.dev.progress import HouseError, Step, run_steps, wait_for, warn
 
 NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child")
-KILLED = ("portal", "api", "pki-worker", "worker", "ocspd", "portal-front", "redis", "postgres")
+KILLED = ("portal", "api", "pki-worker", "worker", "suppliers-worker", "ocspd", "portal-front", "redis", "postgres")
 """The containers that are killed, each like a crash: SIGKILL to its first process."""
 KEPT_TABLES = (
     "issuance_cardorder", "issuance_carrier", "issuance_receipt", "pki_certificate", "pki_revocation", "billing_invoice",
