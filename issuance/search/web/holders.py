@@ -59,6 +59,11 @@ def _person_url(line: HolderLine) -> str:
     return reverse("person", args=[line.person_id])
 
 
+def _office(each: HolderLine) -> list[str]:
+    """Returns the office, which stands below the organisation: a column of its own would make the table wider than the page."""
+    return [each.office] if each.office else []
+
+
 class HolderList(List[HolderLine]):
     """The holders of an organisation and of those below it. Records a disclosure before a page or file is sent."""
 
@@ -67,8 +72,8 @@ class HolderList(List[HolderLine]):
             key="namn", heading=_("Namn"), value="name", sort="name", link=lambda each: reverse("person", args=[each.person_id])
         ),
         Column(key="id", heading=_("HSA-id"), value="hsa_id", kind=Kind.NUMBER, css="whole", sort="hsa_id"),
-        Column(key="organisation", heading=_("Organisation")),
-        Column(key="kontor", heading=_("Kontor"), value="office", in_file=False),
+        Column(key="organisation_kontor", heading=_("Organisation, kontor"), value="organisation", below=_office, in_file=False),
+        Column(key="organisation", heading=_("Organisation"), on_page=False),
         Column(
             key="status",
             heading=_("Status"),
