@@ -9,8 +9,6 @@ from billing.ledger.domain import line_kinds
 from billing.records.domain import money
 from billing.records.domain.periods import Month
 
-_MINUS = "\N{MINUS SIGN}"
-
 
 def figures(content: InvoiceContent, first: tuple[Decimal, str], before: Decimal | None) -> list[dict[str, str]]:
     """Returns the figures of an invoice: the sum `first` with its name, the pieces of each kind, the change of the sum.
@@ -34,6 +32,4 @@ def _change(amount: Decimal, before: Decimal, month: Month) -> dict[str, str]:
     if not change:
         return {"value": "±0", "name": _("kronor i skillnad"), "before": earlier}
     name = _("kronor mer än i {month}") if change > 0 else _("kronor mindre än i {month}")
-    sign = "+" if change > 0 else _MINUS
-    value = f"{sign}{money.NO_BREAK_SPACE}{money.swedish(abs(change))}"
-    return {"value": value, "name": name.format(month=month), "before": earlier}
+    return {"value": money.swedish(abs(change)), "name": name.format(month=month), "before": earlier}

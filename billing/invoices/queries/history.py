@@ -56,7 +56,7 @@ def history(invoice_id: UUID) -> list[HistoryRow]:
     return sorted([*found, *(row for rows_of in OTHERS for row in rows_of(invoice_id))], key=attrgetter("at"))
 
 
-_MADE = {FileFormat.PDF.value: _("PDF gjordes"), FileFormat.PEPPOL.value: _("E-faktura gjordes")}
+_MADE = {FileFormat.PDF.value: _("PDF skapades"), FileFormat.PEPPOL.value: _("E-faktura skapades")}
 
 TEXTS.register(
     EventText("invoice.issued", lambda facts: _("Utfärdades med nummer {number}").format(number=facts["number"])),

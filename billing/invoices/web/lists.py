@@ -151,6 +151,10 @@ class LineEventList(List[LineEventRow]):
     caption_hidden = True
     table_id = "handelser"
     css = "amounts"
+    empty = Empty(
+        _("Inga egna händelser"),
+        _("Händelserna bakom en rad på en kreditfaktura finns på den fakturarad som krediteras."),
+    )
     count_to = 0  # a line may have hundreds of thousands, and the page shows their sum as the quantity
 
     def __init__(self, request: HttpRequest, events: Source[LineEventRow]) -> None:

@@ -133,8 +133,8 @@ class ImportList(OperatorList):
     empty = Empty(
         gettext_lazy("Ingen import är begärd"),
         gettext_lazy(
-            "Kommandot pki_import läser in en utfärdare från ett annat system: först på prov, sedan när två andra personer "
-            "har godkänt."
+            "En import läser in en utfärdare från ett annat system: först på prov, sedan när två andra personer har godkänt. "
+            "Den som driver portalen begär den med kommandot pki_import."
         ),
     )
 

@@ -76,7 +76,7 @@ def _facts(page: PersonView) -> list[tuple[str, str]]:
 def _why_no_carriers(page: PersonView, *, own: bool) -> str:
     """Returns the text for a page without carriers."""
     if page.invalid_count:
-        return _("Välj Visa ogiltiga bärare för att se personens spärrade och utgångna kort.")
+        return _("Välj Visa ogiltiga bärare för att se personens tidigare kort.")
     if own:
         return _("Du har inget kort som du kan se här. Be en annan ID-administratör beställa ett åt dig.")
     return _("Personen har inget kort som du kan se.")

@@ -139,7 +139,7 @@ class EndedRoleList(List[EndedLine]):
     heading_level = "3"
     empty = Empty(
         gettext_lazy("Ingen avslutad roll"),
-        gettext_lazy("Personen har inte haft någon behörighetsroll inom din behörighet som är avslutad."),
+        gettext_lazy("Ingen behörighetsroll inom din behörighet har avslutats."),
     )
 
     def __init__(self, request: HttpRequest, found: Source[EndedLine], fixed: Mapping[str, str]) -> None:
@@ -202,8 +202,8 @@ class HolderToTrainList(List[HolderToTrain]):
         self.found, self._fixed = found, fixed
         self.picked = {str(person_id) for person_id in picked} if picked or request.method == "POST" else None
         self.empty = Empty(
-            _("Ingen att registrera för"),
-            _("Alla som utfärdar, och som du kan registrera för, har giltig utbildning och personkontroll."),
+            _("Ingen saknar något"),
+            _("Alla som utfärdar kort här har giltig utbildning och personkontroll."),
             back,
             _("Tillbaka"),
         )

@@ -42,7 +42,7 @@ class ExtendedSearchForm(PeriodForm):
     """Which extended searches are listed."""
 
     sokte = forms.ChoiceField(
-        label=gettext_lazy("Sökte med"),
+        label=gettext_lazy("Sökte på"),
         required=False,
         choices=[("", gettext_lazy("Alla")), *((str(kind), text) for kind, text in KINDS.items())],
     )
@@ -56,7 +56,7 @@ class ExtendedSearchList(EventList[SearchLine]):
         replace(TIME, sort="pk"),
         _WHO,
         Column(key="id", heading=gettext_lazy("Tjänste-id"), value="hsa_id", on_page=False),
-        Column(key="sokte", heading=gettext_lazy("Sökte med"), value=lambda line: KINDS.get(line.kind, line.kind)),
+        Column(key="sokte", heading=gettext_lazy("Sökte på"), value=lambda line: KINDS.get(line.kind, line.kind)),
         Column(key="skal", heading=gettext_lazy("Skäl"), value="reason"),
     )
     caption = gettext_lazy("Utökade sökningar")

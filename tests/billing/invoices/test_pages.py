@@ -136,10 +136,10 @@ class TestHistory:
         text = plain(client.get("/fakturor/2023-000002/").content)
         shown = text[text.index("Fakturans historik") :]
         said = re.findall(r"2023-05-02 06:00:0\d (.*?)(?= 2023-05-02 06:00:0| [A-Z][a-zåäö]+ Bankgiro)", shown)
-        assert [each for each in said if "gjordes" not in each] == [
+        assert [each for each in said if "skapades" not in each] == [
             "Utfärdades med nummer 2023-000002", "Levererades till kunden", "Krediterades av 2023-000009",
         ]  # fmt: skip
-        assert sorted(each for each in said if "gjordes" in each) == ["E-faktura gjordes", "PDF gjordes"]
+        assert sorted(each for each in said if "skapades" in each) == ["E-faktura skapades", "PDF skapades"]
 
 
 class TestList:

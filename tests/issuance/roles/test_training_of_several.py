@@ -86,7 +86,7 @@ class TestPage:
         assert step_of(client, world) == "1 rollinnehavare saknar utbildning eller personkontroll"
         client.post(address_of(world.area), sent(third, kind="person_check"))
         assert step_of(client, world) == ""
-        assert "Ingen att registrera för" in text_of(client.get(address_of(world.area)))
+        assert "Ingen saknar något" in text_of(client.get(address_of(world.area)))
         events = Event.objects.filter(action="qualification.recorded", actor_ref=issuer_of(world).ref)
         assert sorted(events.values_list("subject_ref", flat=True)) == sorted(2 * [str(one.id) for one in (first, second, third)])
 

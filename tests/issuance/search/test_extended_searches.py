@@ -133,7 +133,7 @@ def test_narrowed_and_fetched_as_a_file_that_is_noted(world: Any) -> None:
     assert page(world, client, sokte="annat").status_code == 422
     file = b"".join(page(world, client, sokte="person_id", fil="csv")).decode("utf-8-sig").splitlines()
     head, row = csv.reader(file, delimiter=";")
-    assert head == ["Tid", "Vem", "Tjänste-id", "Sökte med", "Skäl"]
+    assert head == ["Tid", "Vem", "Tjänste-id", "Sökte på", "Skäl"]
     assert row[3:] == ["Person-id", "Ringde"]
     event = Event.objects.get(action="history.exported")
     assert (event.actor_ref, event.subject_type, event.subject_ref) == (issuer.ref, "disclosure", str(world.area.id))
