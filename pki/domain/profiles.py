@@ -188,8 +188,8 @@ _ALL = (
         max_days=FIVE_YEARS,
         **_of_function_ca(policies.TIME_STAMP),
     ),
-    # For the key that a card supplier opens PUK letters with. It agrees on keys for JWEs, and authenticates nobody: its extended
-    # key usage shuts out TLS, which OpenSSL allows a certificate without one.
+    # For the key with which a card supplier decrypts PUK letters. The key is for JWE key agreement only. The extended key usage
+    # excludes TLS: OpenSSL accepts a certificate without one for TLS.
     Profile(
         name="letter",
         version=1,

@@ -35,8 +35,8 @@ class PukFault(RuntimeError):
 
 
 def order(actor: Actor, post: Post, office_id: UUID, key: str) -> CardOrder:
-    """Orders a letter with the PUK of the holder's card, and makes the card first if there is none. Raises PukFault and the
-    services' errors; a repeated call then continues.
+    """Orders a letter with the PUK of the holder's card. Registers a card first if the holder has none. Raises PukFault and
+    the services' errors; a repeated call then continues.
     """
     card = Carrier.objects.filter(person=post.person_id).first() or _card_in_use(post)
     if card.puk_secret_id is None:
@@ -46,7 +46,7 @@ def order(actor: Actor, post: Post, office_id: UUID, key: str) -> CardOrder:
 
 
 def _card_in_use(post: Post) -> Carrier:
-    """Registers an active card of an earlier CA, since nobody activates one in the sandbox."""
+    """Registers an active card of an earlier CA, since the sandbox has no activation."""
     made_at = clock.now().replace(microsecond=0) - 30 * DAY
     card = migration.MigratedCard(
         post_id=post.pk,

@@ -53,7 +53,7 @@ def _remaining(row: InvoiceRow) -> list[str]:
 
 
 def _due(row: InvoiceRow) -> dt.date | None:
-    """Returns when an invoice is due. A credit note has a date too, since its e-invoice must state one, but nobody pays it."""
+    """Returns the due date of an invoice, or None for a credit note. Its e-invoice must state a date, but it has no payment."""
     return None if row.credits else row.due_date
 
 

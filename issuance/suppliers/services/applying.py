@@ -93,7 +93,7 @@ def end_piece(actor: Actor, rows: ItemRows) -> None:
 
 
 def _returned(actor: Actor, rows: ItemRows, event: Returned) -> None:
-    """Ends the item and revokes the card, which nobody has activated. The card of a letter stays in use."""
+    """Ends the item and revokes its card, which is not activated. The card of a letter stays in use."""
     facts = {"reason": event.reason, **_state(rows)}
     progress.step_items(rows.order, [rows.item], ItemAction.RETURN, actor_ref=actor.ref, facts=facts, reason=event.reason)
     if rows.made is not None and rows.made.state == CarrierState.SENT:

@@ -1,4 +1,4 @@
-"""Orders of PUK letters: for which cards, by whom, and to whom (rules/issuance 3.12)."""
+"""Orders of PUK letters: the cards that get one, who may order it, and its recipient (rules/issuance 3.12)."""
 
 from typing import Any
 

@@ -72,7 +72,7 @@ def test_an_order_is_pushed_once_and_its_answer_accepts_it(world: Any, receiver:
 
 @pytest.mark.usefixtures("authorities")
 def test_a_puk_letter_is_pushed_like_a_card(world: Any, receiver: Receiver) -> None:
-    """Its PUK is a call of the API, whoever told the supplier of the order."""
+    """A pushed order does not contain the PUK. The supplier fetches it by the API."""
     card = world.order()
     push_to(ME)
     sent(card, 1)
