@@ -36,7 +36,7 @@ def office_page(
         context,
         name=head.name,
         kind=_("Kontor"),
-        way=[*way_to_area(head.area), Crumb(_("Kontor")), Crumb(head.name, reverse("office", args=[head.id]))],
+        way=[*way_to_area(head.area, head.name), Crumb(head.name, reverse("office", args=[head.id]))],
         step=step,
         tabs=object_tabs(_TABS, head.id, here),
         functions=_functions(head),

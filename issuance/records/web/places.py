@@ -130,16 +130,21 @@ def organisation_page(
     )
 
 
-def way_to_area(head: AreaHead | Above) -> list[Crumb]:
-    """Returns the breadcrumbs to an area's page, without a link if the actor may not open it."""
+def way_to_area(head: AreaHead | Above, *below: str) -> list[Crumb]:
+    """Returns the breadcrumbs to an area's page, without a link if the actor may not open it.
+
+    `below` are the names of the places after it. If one of them has the area's name, the area has that of its kind instead.
+    """
     seen = isinstance(head, AreaHead) or head.seen
-    return [Crumb(_("Utgivningsområde")), Crumb(head.name, reverse("area", args=[head.id]) if seen else "")]
+    text = _("Utgivningsområde") if head.name in below else head.name
+    return [Crumb(text, reverse("area", args=[head.id]) if seen else "")]
 
 
 def way_to_organisation(head: OrganisationHead) -> list[Crumb]:
     """Returns the breadcrumbs to an organisation's page."""
     above = [Crumb(each.name, reverse("organisation", args=[each.id]) if each.seen else "") for each in head.above]
-    return [*way_to_area(head.area), Crumb(_("Organisation")), *above, Crumb(head.name, reverse("organisation", args=[head.id]))]
+    way = [*above, Crumb(head.name, reverse("organisation", args=[head.id]))]
+    return [*way_to_area(head.area, *(each.text for each in way)), *way]
 
 
 def demand_there(head: OrganisationHead, allowed: bool) -> None:
