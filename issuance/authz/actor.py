@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
@@ -18,7 +18,8 @@ class Grant:
     """A role over everything below `scope_path` (`/` is everything), with or without the add-on for protected persons.
 
     `overdue` means that the holder's training or person check is overdue, so the role issues nothing (ADR 0187). `since` is when
-    the role began, which decides what its holder may approve; with None the holder approves nothing.
+    the role began, which decides what its holder may approve; with None the holder approves nothing. `place` is the name of the
+    role's organisation or area, for display, and empty for a global role; it gives no right.
     """
 
     role: Role
@@ -26,6 +27,7 @@ class Grant:
     protected_persons: bool = False
     overdue: bool = False
     since: dt.datetime | None = None
+    place: str = field(default="", compare=False)
 
     def allows(self, action: Action) -> bool:
         """True if the role allows `action` and is not dormant for it."""

@@ -10,11 +10,14 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from authn.web import with_login_form
-from issuance.authz import Action, policy
+from issuance.authz import Action, Actor, Role, policy
+from issuance.authz.roles import ADMINISTRATION
+from issuance.roles.queries import role_words
 from issuance.roles.queries.role_holders import RoleSummary, role_summaries
 from pki import approvals
 from pki.approvals import ApprovalAction
@@ -52,11 +55,22 @@ class Frame:
         user = getattr(self._request, "user", None)
         return user if user is not None and user.is_authenticated else None
 
+    @property
+    def _actor(self) -> Actor | None:
+        """The user as an actor, or None for a visitor and for a user without a role."""
+        actor = getattr(self._request, "actor", None) if self.user else None
+        return actor if actor is not None and actor.grants else None
+
+    @cached_property
+    def role(self) -> str:
+        """The user's widest role with its organisation or area, or "" without a role. The actor has both, so no query runs."""
+        return _role(self._actor) if self._actor else ""
+
     @cached_property
     def tabs(self) -> list[Tab]:
         """The tabs that the actor's roles allow. Everybody with a role has Dagen."""
-        actor = getattr(self._request, "actor", None) if self.user else None
-        if actor is None or not actor.grants:
+        actor = self._actor
+        if actor is None:
             return []
         waiting = {"day": day.remembered(self._request)}
         return [
@@ -75,6 +89,21 @@ class Frame:
     def may_search(self) -> bool:
         """Whether the page can search for a person: the field of the top bar, and the form for a scanned number."""
         return any(tab.name == "search" for tab in self.tabs)
+
+
+def _role(actor: Actor) -> str:
+    """Returns the actor's widest role, with the first of its places by name and the number of others."""
+    roles = {grant.role for grant in actor.grants}
+    if roles.issuperset(ADMINISTRATION):
+        return role_words.administration()
+    widest = min(roles, key=list(Role).index)
+    name = role_words.name(widest)
+    places = sorted({grant.place for grant in actor.grants if grant.role is widest and grant.place})
+    if not places:
+        return name
+    if others := len(places) - 1:
+        return gettext("{role}, {place} och {n} till").format(role=name, place=places[0], n=others)
+    return gettext("{role}, {place}").format(role=name, place=places[0])
 
 
 def frame(request: HttpRequest) -> dict[str, object]:

@@ -111,6 +111,11 @@ def name(role: str) -> str:
     return wording.label(ROLE, role)
 
 
+def administration() -> str:
+    """Returns what a person with all three roles of the administration is called."""
+    return wording.label(ROLE, "system_admin")  # the code of the role that they replaced
+
+
 def needs_training(roles: Iterable[Role]) -> bool:
     """Returns True if any of these roles needs training and person check (ADR 0187)."""
     return bool(set(roles) & QUALIFIED_ROLES)

@@ -39,7 +39,8 @@ def actor_of_person(person_id: UUID, *, hsa_id: str = "") -> Actor:
 
 
 _COLUMNS = (
-    "role", "area__scope_path", "organisation__scope_path", "protected_persons", "valid_from", "extended_persons", "held",
+    "role", "area__scope_path", "organisation__scope_path", "area__name", "organisation__name", "protected_persons", "valid_from",
+    "extended_persons", "held",
 )  # fmt: skip
 
 
@@ -49,6 +50,8 @@ class _GrantColumns(NamedTuple):
     role: str
     area_path: str | None
     organisation_path: str | None
+    area_name: str | None
+    organisation_name: str | None
     protected_persons: bool
     valid_from: dt.datetime
     extended_persons: list[UUID]
@@ -152,7 +155,9 @@ def issues_until(grants: Iterable[HeldRole], held: Sequence[Held]) -> dt.date | 
 def _grant(row: _GrantColumns, *, blocked: bool) -> Grant:
     path = row.area_path or row.organisation_path or "/"
     role = Role(row.role)
-    return Grant(role, path, row.protected_persons, overdue=blocked and role in QUALIFIED_ROLES, since=row.valid_from)
+    overdue = blocked and role in QUALIFIED_ROLES
+    place = row.area_name or row.organisation_name or ""
+    return Grant(role, path, row.protected_persons, overdue=overdue, since=row.valid_from, place=place)
 
 
 class _Held(NamedTuple):

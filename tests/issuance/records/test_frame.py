@@ -68,12 +68,36 @@ def test_tabs_follow_the_rights(world: Any, role: Role) -> None:
 def test_the_head_tells_who_is_logged_in_and_lets_out_by_post_alone(world: Any) -> None:
     client = client_of(world.officer())
     body = client.get("/sok/").content.decode()
-    assert '<span class="site-user-name">Handläggare Provsson</span><span class="site-user-unit">Regionen</span>' in body
+    assert (
+        '<span class="site-user-name">Handläggare Provsson</span><span class="site-user-role">ID-administratör, Regionen</span>'
+        in body
+    )
     for address in ("/installningar/", "/hjalp/#sok"):
         assert f'href="{address}"' in body
     assert re.search(r'<form method="post" action="/logga-ut/">', body)
     assert 'aria-label="Du är här"' in body
     assert "Provsson" not in re.search(r"<title>(.*?)</title>", body, re.DOTALL)[1]  # type: ignore[index]
+
+
+def test_the_account_block_has_the_widest_role_and_where_it_holds(world: Any, django_assert_max_num_queries: Any) -> None:
+    def told(actor: Actor) -> list[str]:
+        client = client_of(actor)
+        with django_assert_max_num_queries(3):
+            return re.findall('<span class="site-user-role">([^<]*)</span>', client.get("/hjalp/").content.decode())
+
+    def also(actor: Actor, role: Role, **place: Any) -> Actor:
+        RoleGrant.objects.create(role=role, person_id=actor.person_id, valid_from=clock.now() - dt.timedelta(days=1), **place)
+        return actor
+
+    issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
+    assert told(issuer) == [f"Ansvarig utgivare, {world.area.name}"] * 2, "in the top bar, and in the menu of a phone"
+    assert told(also(issuer, Role.READER, organisation=world.city)) == [f"Ansvarig utgivare, {world.area.name}"] * 2
+    clerk = also(world.officer(), Role.ID_ADMINISTRATOR, organisation=world.clinic)
+    assert told(clerk)[0] == f"ID-administratör, {min(world.region.name, world.clinic.name)} och 1 till"
+    operator = world.officer(role=Role.PKI_OPERATOR)
+    assert told(operator)[0] == "Förvaltningsadmin PKI"
+    also(also(operator, Role.MASTER_DATA_ADMIN), Role.FINANCE_ADMIN)
+    assert told(operator)[0] == "Förvaltningsadministratör"
 
 
 def test_the_first_page_is_the_way_in_or_dagen(world: Any) -> None:
