@@ -79,6 +79,11 @@ def test_long_names_stay_on_the_page(world: Any, browser: Browser, portal: str) 
         name = page.get_by_role("navigation", name="Du är här").locator(f"a[href='{pages[0]}']")
         below = name.evaluate("each => each.getBoundingClientRect().y - each.parentElement.getBoundingClientRect().y")
         assert below < 8, "a name stands beside its slash"
+        page.goto(portal + pages[-1])
+        steps = page.get_by_role("navigation", name="Du är här").locator("li")
+        assert [step.is_visible() for step in steps.all()][-3:] == [False, True, True]
+        tops = {step.bounding_box()["y"] for step in steps.all()[-2:]}  # type: ignore[index]
+        assert len(tops) == 1, "the page above and this one are one line"
 
 
 @pytest.mark.usefixtures("authorities")
