@@ -13,31 +13,34 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from siths_portal.lib.pages import named_buttons
+from siths_portal.lib.pages import named_buttons, status_words
+from siths_portal.lib.pages.status_words import Noun
 
 register = template.Library()
 
 _AT_THE_SUPPLIER = _("Hos kortleverantören")
 _TAGS = {
-    "ordered": ("clock", _("Beställd")),
+    "ordered": ("clock", ""),
     "queued": ("clock", _("Beställd")),
     "accepted": ("clock", _AT_THE_SUPPLIER),
     "in_production": ("clock", _AT_THE_SUPPLIER),
     "produced": ("envelope", _AT_THE_SUPPLIER),
-    "sent": ("envelope", _("Skickat")),
+    "sent": ("envelope", ""),
     "new": ("star", _("Ny")),
-    "active": ("tick", _("Aktiv")),
-    "activated_unsigned": ("pen", _("Aktiverat, underskrift saknas")),
-    "revoked": ("ban", _("Spärrat")),
-    "expired": ("hourglass", _("Utgånget")),
-    "cancelled": ("cross", _("Avbrutet")),
+    "active": ("tick", ""),
+    "activated_unsigned": ("pen", ""),
+    "revoked": ("ban", ""),
+    "expired": ("hourglass", ""),
+    "cancelled": ("cross", ""),
     "failed": ("cross", _("Misslyckades")),
     "returned": ("cross", _("I retur")),
     "protected": ("shield", _("Skyddade personuppgifter")),
     "missing": ("warning", _("Saknas")),
     "due": ("clock", ""),
 }
-"""A status tag's icon and usual text. What is none of these only informs, in words of its own."""
+"""A status tag's icon and usual text; without a text, the label of a card in that state. What is none of these only informs, in
+words of its own.
+"""
 _INFO = ("info", "")
 
 
@@ -51,7 +54,13 @@ def tag_icon(kind: str) -> str:
 def tag_text(kind: str) -> str:
     """Returns the usual Swedish word of a status tag's kind, or ""."""
     text = _TAGS.get(kind, _INFO)[1]
-    return gettext(text) if text else ""
+    return gettext(text) if text else status_words.word(Noun.CARD, kind)
+
+
+@register.filter
+def status_of(state: str, noun: str) -> str:
+    """Returns the word for a state of "card", "eid" or "order", in the gender of that noun."""
+    return status_words.word(Noun(noun), state)
 
 
 @register.filter

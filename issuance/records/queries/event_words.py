@@ -12,14 +12,16 @@ from issuance.activation.domain import identity_documents
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.queries import transaction_ends
 from issuance.authz.role_names import ROLE
+from issuance.orders.models.eid_orders import EidOrder
 from issuance.records.domain import wording
 from issuance.records.domain.event_words import WORDS, merged
 from issuance.records.queries import words
 from issuance.revocation.domain import SWEDISH, RevocationReason
 from issuance.roles.domain import SWEDISH as QUALIFICATION
 from siths_portal.lib import clock
+from siths_portal.lib.pages import status_words
+from siths_portal.lib.pages.status_words import Noun
 
-_STATES: Mapping[str, str] = {**words.STATE, **words.EID_ORDER_STATE}
 _FIELDS: Mapping[str, str] = {
     "given_names": _("förnamn"),
     "given_name_in_use": _("tilltalsnamn"),
@@ -56,15 +58,19 @@ def who(ref: str) -> str:
     return gettext("Innehavaren") if ref.startswith("holder:") else wording.label(_rules(), ref)
 
 
-def facts_of(facts: Mapping[str, Any], further: Iterable[Mapping[str, Any]] = ()) -> tuple[tuple[str, str], ...]:
+def facts_of(
+    facts: Mapping[str, Any], further: Iterable[Mapping[str, Any]] = (), *, subject_type: str = ""
+) -> tuple[tuple[str, str], ...]:
     """Returns labels and values of an event's facts, without ids and without facts that the event's name already expresses.
 
-    `further` holds the facts of events that this one stands for (ADR 0212); duplicates appear once.
+    `subject_type` is that of the event and decides the gender of words for states. `further` holds the facts of events that
+    this one stands for (ADR 0212); duplicates appear once.
     """
     found = []
     before, after = facts.get("from"), facts.get("to")
-    if before and before != after and before in _STATES:
-        change = f"{wording.label(_STATES, before)} → {wording.label(_STATES, str(after))}"
+    states = status_words.WORDS[Noun.ORDER if subject_type == EidOrder.subject else Noun.EID]
+    if before and before != after and before in states:
+        change = f"{wording.label(states, before)} → {wording.label(states, str(after))}"
         found.append((gettext("Status"), change))
     found += plain(facts)
     found += [(label, f"{earlier} → {later}") for label, earlier, later in changes(facts)]

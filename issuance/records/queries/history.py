@@ -182,7 +182,9 @@ def _entries(actor: Actor, subjects: Subjects, references: Sequence[list[str]], 
             subject=subjects[row.subject_type, row.subject_ref],
             who=who[row.actor_ref],
             facts=event_words.facts_of(
-                {**_facts(row), "role_place": places.get(str(row.facts.get("grant")))}, further.get(row.id, [])
+                {**_facts(row), "role_place": places.get(str(row.facts.get("grant")))},
+                further.get(row.id, []),
+                subject_type=row.subject_type,
             ),
             is_withdrawn=row.action == "holder.identified" and UUID(row.subject_ref) in withdrawn,
             withdraws=UUID(row.subject_ref) if row.action == "holder.identified" and UUID(row.subject_ref) in offered else None,

@@ -6,30 +6,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from issuance.carriers.domain import kinds
-from issuance.orders.domain.eid_order_states import EidOrderState
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.domain.puk_states import PukState
 from issuance.revocation.domain import SWEDISH, RequestChannel, Requester, RevocationReason
-
-STATE: Mapping[str, str] = {
-    "ordered": _("Beställd"),
-    "sent": _("Skickat"),
-    "in_stock": _("I lager"),
-    "reserved": _("Reserverad"),
-    "activated_unsigned": _("Aktiverat, underskrift saknas"),
-    "active": _("Aktiv"),
-    "revoked": _("Spärrat"),
-    "expired": _("Utgånget"),
-    "cancelled": _("Avbrutet"),
-}
-"""Maps the state of a card or a SITHS eID to its label."""
-
-EID_ORDER_STATE: Mapping[str, str] = {
-    EidOrderState.ORDERED: _("Beställd"),
-    EidOrderState.FETCHED: _("Hämtad"),
-    EidOrderState.CANCELLED: _("Avbrutet"),
-    EidOrderState.EXPIRED: _("Utgånget"),
-}
 
 ORDER_STATE: Mapping[str, str] = {
     OrderState.QUEUED: _("I kö till kortleverantören"),

@@ -15,16 +15,17 @@ from django.views.decorators.http import require_safe
 from issuance.organisations.queries import places
 from issuance.people.services import disclosures
 from issuance.records.domain import wording
-from issuance.records.queries import words
 from issuance.records.web.frame import actor_of
 from issuance.records.web.places import organisation_page
 from issuance.search.queries import holders
 from issuance.search.queries.holders import Choice, HolderLine, Holders
 from siths_portal.lib.lists import Column, Empty, Kind, List, Order, Tag
 from siths_portal.lib.pages.forms import Form
+from siths_portal.lib.pages.status_words import WORDS, Noun
 
 LONGEST = 1827
 _HERE = "organisation_holders"
+_STATUS = WORDS[Noun.EID]
 
 
 class HoldersForm(Form):
@@ -33,7 +34,7 @@ class HoldersForm(Form):
     status = forms.ChoiceField(
         label=_("Status"),
         required=False,
-        choices=[("", _("Alla")), *((code, _(words.STATE[code])) for code in holders.STATUSES)],
+        choices=[("", _("Alla")), *((code, _(_STATUS[code])) for code in holders.STATUSES)],
         error_messages={"invalid_choice": _("Välj en status i listan.")},
     )
     kontor = forms.ChoiceField(
@@ -78,8 +79,8 @@ class HolderList(List[HolderLine]):
             key="status",
             heading=_("Status"),
             kind=Kind.TAG,
-            value=lambda each: Tag(each.status),
-            file_value=lambda each: wording.label(words.STATE, each.status),
+            value=lambda each: Tag(each.status, wording.label(_STATUS, each.status)),
+            file_value=lambda each: wording.label(_STATUS, each.status),
         ),
         Column(key="till", heading=_("Giltigt till"), value="last_day", kind=Kind.DAY, sort="valid_to"),
         # Files have the office in this position; programs that read them by position depend on it.

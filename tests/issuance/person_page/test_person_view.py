@@ -324,7 +324,7 @@ class TestHistory:
             ("Kortet beställdes", name),
         ]  # fmt: skip
         assert page.lines[0].facts.count(("Orsak", "Felaktigt utfärdat")) == 1
-        assert ("Status", "Beställd → Spärrat") in page.lines[0].facts
+        assert ("Status", "Beställt → Spärrat") in page.lines[0].facts
         assert {("Artikel", "631"), ("Tjänste-id", order.eid.hsa_id)} <= set(page.lines[2].facts)
         assert page.next is None
 

@@ -20,12 +20,12 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
 from issuance.records.models.events import Event
-from issuance.records.queries.words import STATE
 from issuance.search.queries import holders
 from issuance.search.queries.holders import STATUSES, Choice, HolderLine, Holders
 from issuance.search.web.holders import HolderList
 from siths_portal.lib import clock
 from siths_portal.lib.lists import Cursor, Order, Page
+from siths_portal.lib.pages.status_words import WORDS, Noun
 from tests.issuance.person_page.test_browser import migrated
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.roles.test_pages import rows_of
@@ -89,7 +89,7 @@ class TestWhoStandsInIt:
         assert names(page(client, world.clinic)) == ["Kliniksson, Prov"]
         row = next(row for row in rows_of(page(client, world.region)) if row[0].startswith("Region"))
         last = clock.today() + dt.timedelta(days=700)
-        assert row == ["Regionsson, Prov", post.hsa_id, "Regionen", "Aktiv", f"{last}"]
+        assert row == ["Regionsson, Prov", post.hsa_id, "Regionen", "Aktivt", f"{last}"]
 
     def test_the_tab_leads_there(self, world: Any) -> None:
         answer = client_of(issuer_of(world)).get(reverse("organisation", args=[world.region.id]))
@@ -110,7 +110,7 @@ class TestWhoStandsInIt:
         with transaction.atomic():
             PersonScope.objects.refresh([post.person_id])
         (row,) = rows_of(page(client_of(issuer_of(world)), world.region))
-        assert row[:4] == ["Dubbelsson, Prov", second.hsa_id, "Kliniken", "Beställd"]
+        assert row[:4] == ["Dubbelsson, Prov", second.hsa_id, "Kliniken", "Beställt"]
 
     def test_an_empty_list_says_so(self, world: Any) -> None:
         client = client_of(issuer_of(world))
@@ -184,7 +184,7 @@ class TestFilters:
         assert {row.status for row in everybody} == {"ordered", "sent", "activated_unsigned"}
         for status in STATUSES:
             assert {row.status for row in listed(choice=Choice(status), **arguments).lines} <= {status}
-        assert set(STATE) - {"in_stock", "reserved"} == set(STATUSES), "those of carriers whose holders have an eID"
+        assert set(WORDS[Noun.EID]) - {"in_stock", "reserved"} == set(STATUSES), "those of carriers whose holders have an eID"
 
     def test_office(self, world: Any) -> None:
         other: Office = create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
