@@ -14,6 +14,9 @@ from siths_portal.lib import clock
 from siths_portal.lib import ports as connected
 from siths_portal.lib.lists import Lines
 
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Those of a reference: no I, L, O and U, which people take for other ones."""
+
 
 @dataclass(frozen=True)
 class Counted:
@@ -42,6 +45,16 @@ class CountedEid:
     eid_id: UUID
     carrier: str
     holder: issuance.EidHolder | None = None
+
+    @property
+    def reference(self) -> str:
+        """Returns the eID's reference for people who see no names: eight letters and digits, made of the last 40 bits of its id.
+
+        Ids are random there: the chance that two of 100,000 eIDs share a reference is 0.5 %. A file has the whole id too.
+        """
+        bits = self.eid_id.int
+        letters = "".join(_LETTERS[bits >> shift & 31] for shift in range(35, -5, -5))
+        return f"{letters[:4]}-{letters[4:]}"
 
 
 def of_month(organisation_id: UUID, month: Month) -> Counted | None:

@@ -1,4 +1,4 @@
-"""The list of the eIDs behind a subscription: ids for everybody who reads the invoice, names by the right to issue."""
+"""The list of the eIDs behind a subscription: references for everybody who reads the invoice, names by the right to issue."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,8 +18,11 @@ from issuance import service as issuance
 from siths_portal.lib.lists import Column, Empty, List, Shown, Source
 
 _NAMES = ("vilka", "ja")
-_EID = Column[CountedEid](key="eid", heading=_lazy("SITHS eID"), value="eid_id", css="code")
+_REFERENCE = Column[CountedEid](key="referens", heading=_lazy("Referens"), value="reference", css="code", in_file=False)
+_EID = Column[CountedEid](key="eid", heading=_lazy("SITHS eID"), value="eid_id", on_page=False)
 _CARRIER = Column[CountedEid](key="kort", heading=_lazy("Kort"), value="carrier")
+# Last in files, because programs read them by position.
+_REFERENCE_IN_FILE = Column[CountedEid](key="referens_i_fil", heading=_lazy("Referens"), value="reference", on_page=False)
 
 
 def _of_holder(name: str) -> Any:
@@ -71,7 +74,7 @@ class CountedList(List[CountedEid]):
         self.named = request.GET.get(name) == value
         if self.named:
             issuance.require_naming_holders(self.actor, counted.organisation_id)
-        self.columns = (*_HOLDER, _EID, _CARRIER) if self.named else (_EID, _CARRIER)
+        self.columns = (*(_HOLDER if self.named else ()), _REFERENCE, _EID, _CARRIER, _REFERENCE_IN_FILE)
 
     def fixed(self) -> Sequence[tuple[str, str]]:
         """See `List`."""
