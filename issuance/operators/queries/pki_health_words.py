@@ -20,7 +20,7 @@ AREAS: Mapping[str, Area] = {
     "token": Area(
         _("Säkerhetsmodulen"),
         _("Om modulen signerar, med en nyckel som bara finns för provet."),
-        _("Kontrollera att modulen är på och nås från pki-worker, och att PIN stämmer. Kör sedan pki_check."),
+        _("Kontrollera att modulen är på, att pki-worker når den och att PIN stämmer. Kontrollera igen med kommandot pki_check."),
     ),
     "ca": Area(
         _("Utfärdarens certifikat"),
@@ -35,7 +35,7 @@ AREAS: Mapping[str, Area] = {
     "crl": Area(
         _("Spärrlista"),
         _("Om den senaste listan är ny nog och är den fil som publiceras."),
-        _("Kör pki_publish_crls för utfärdaren. Kommandot visar vad som hindrar. Rotens lista görs vid en ceremoni."),
+        _("Gör en ny spärrlista med kommandot pki_publish_crls, som visar vad som hindrar. Rotens lista görs vid en ceremoni."),
     ),
     "ocsp-signer": Area(
         _("OCSP-svararens certifikat"),
@@ -45,7 +45,7 @@ AREAS: Mapping[str, Area] = {
     "ocsp": Area(
         _("OCSP-svar"),
         _("Om svaren finns, är signerade av rätt nyckel och stämmer med databasen."),
-        _("Kontrollera att pki-worker och beat är igång. Kör sedan pki_presign_ocsp."),
+        _("Kontrollera att pki-worker och beat är igång. Gör sedan nya OCSP-svar med kommandot pki_presign_ocsp."),
     ),
     "ocsp-svar": Area(
         _("OCSP-svar från ceremonier"),
@@ -85,7 +85,10 @@ AREAS: Mapping[str, Area] = {
     "kortcertifikat": Area(
         _("Certifikat på kort"),
         _("Om varje utfärdat certifikat har en beställning och varje aktivt kort en kvittens. Jämförs en gång om dygnet."),
-        _("Ett certifikat utan beställning är en säkerhetshändelse. Kör pki_reconcile och spärra de certifikat som den visar."),
+        _(
+            "Ett certifikat utan beställning är en säkerhetshändelse. Jämför igen med kommandot pki_reconcile och spärra de "
+            "certifikat som det visar."
+        ),
     ),
     "händelsesigill": Area(
         _("Händelseloggens sigill"),
@@ -108,7 +111,7 @@ AREAS: Mapping[str, Area] = {
         _("Rätta tidssynkroniseringen på datorn. Signeringen fortsätter när klockan har kommit ifatt."),
     ),
 }
-UNKNOWN = Area("", "", _("Kör pki_check och läs loggen från pki-worker."))
+UNKNOWN = Area("", "", _("Gör om kontrollen med kommandot pki_check och läs loggen från pki-worker."))
 
 CHAIN: Mapping[str, str] = {
     "authn": _("Inloggningar"),

@@ -1,7 +1,7 @@
 """Swedish labels and tag colours for codes of the PKI on the operators' pages."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext, ngettext
@@ -11,6 +11,7 @@ from issuance.records.domain import wording
 from pki.operators.certificate_search import CertificateLine
 from pki.operators.certificates import CertificateRecord
 from siths_portal.lib import clock
+from siths_portal.lib.ordering import swedish_key
 
 _NAMED_CAS = 4
 
@@ -210,6 +211,23 @@ KEY_PROBLEM: Mapping[str, str] = {
     "drifted": _("Ändrad i modulen"),
     "unreachable": _("Modulen gick inte att läsa"),
 }
+PROFILE: Mapping[str, str] = {
+    "person-hsaid-auth": _("Legitimering med tjänste-id"),
+    "person-hsaid-sign": _("Underskrift med tjänste-id"),
+    "person-id-auth": _("Legitimering med person-id"),
+    "person-id-sign": _("Underskrift med person-id"),
+    "mobile-auth": _("Legitimering med mobilt SITHS"),
+    "mobile-sign": _("Underskrift med mobilt SITHS"),
+    "transport": _("Transport av reservkort"),
+    "function": _("Funktion"),
+    "seal": _("Elektronisk stämpel"),
+    "time-stamp": _("Tidsstämpel"),
+    "letter": _("Brev med upplåsningskod"),
+    "ocsp-signer": _("OCSP-svarare"),
+    "root-ca": _("Rotutfärdare"),
+    "issuing-ca": _("Utfärdare"),
+}
+"""What certificates with a profile are for. Pages show the profile's own name after it, which files and commands use."""
 SERIAL_MODE: Mapping[str, str] = {
     "time_random": _("48 bitar tid och 72 bitar slump"),
     "random": _("127 bitar slump"),
@@ -240,6 +258,16 @@ def span(length: dt.timedelta) -> str:
 def ago(length: dt.timedelta) -> str:
     """Formats the time since an event that happened `length` ago."""
     return gettext("nyss") if length < dt.timedelta(minutes=1) else gettext("för {span} sedan").format(span=span(length))
+
+
+def profile(name: str) -> str:
+    """Returns what certificates with a profile are for, with the profile's own name; that name alone if it is unknown."""
+    return f"{wording.label(PROFILE, name)} ({name})" if name in PROFILE else name
+
+
+def profile_choices(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Returns the choices of a field of profiles, in the order of their labels."""
+    return sorted(((name, profile(name)) for name in names), key=lambda choice: swedish_key(choice[1]))
 
 
 def shown_status(each: CertificateLine | CertificateRecord) -> str:

@@ -68,6 +68,7 @@ def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     context = {
         "found": found,
         "tag": pki_words.tagged(pki_words.CERTIFICATE_STATES, status),
+        "use": wording.label(pki_words.PROFILE, found.profile),
         "facts": list(_facts(found, owner)),
         "serial": [row(line.label, line.value, code=True, copy=True) for line in found.serial.lines()],
         "published": list(_published(found)),
@@ -122,8 +123,8 @@ def _page(
 def _facts(found: CertificateRecord, owner: Owner) -> Iterator[dict[str, Any]]:
     ca_url = reverse("pki_authority", args=[found.ca, found.generation])
     yield row(_("Utfärdare"), f"{found.ca_name} ({found.generation})", url=ca_url, action=_("Visa"))
-    version = f"{found.profile} v{found.profile_version}" if found.profile else _("bara serienumret finns här")
-    yield row(_("Profil"), version)
+    version = _("{profile}, version {version}").format(profile=pki_words.profile(found.profile), version=found.profile_version)
+    yield row(_("Profil"), version if found.profile else _("bara serienumret finns här"))
     if found.profile_sha256:
         yield row(_("Profilens SHA-256"), found.profile_sha256, code=True)
     yield row(_("Giltigt från"), moment(found.not_before))

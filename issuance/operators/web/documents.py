@@ -82,6 +82,7 @@ _CODED: Mapping[str, Mapping[str, str]] = {
 }
 _PEOPLE = ("requester", "registered_by")
 _CAS = frozenset({"ca", "cas"})
+_PROFILES = frozenset({"profile", "profiles"})
 _MOMENTS = frozenset({"as_of", "issued_from", "issued_until", "invalidity_date", "received_at"})
 
 
@@ -127,6 +128,8 @@ def _text(names: Mapping[str, str], name: str, value: Any) -> str:
         return gettext("ja") if value else gettext("nej")
     if name in _CODED and value in _CODED[name]:
         return wording.label(_CODED[name], value)
+    if name in _PROFILES and isinstance(value, str):
+        return pki_words.profile(value)
     if name in _PEOPLE and isinstance(value, str):
         return pki_words.who(names, value)
     if name in _CAS and isinstance(value, str):

@@ -72,7 +72,7 @@ class CertificateSearchForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["ca"].choices = [("", _("Alla")), *ca_choices()]  # type: ignore[attr-defined]
-        self.fields["profile"].choices = [("", _("Alla")), *((name, name) for name in profile_names())]  # type: ignore[attr-defined]
+        self.fields["profile"].choices = [("", _("Alla")), *pki_words.profile_choices(profile_names())]  # type: ignore[attr-defined]
 
     def criteria(self) -> dict[str, Any]:
         """Returns the valid form's values as arguments of `certificate_searches.search`. Days are days in Stockholm."""

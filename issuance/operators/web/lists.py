@@ -86,7 +86,8 @@ class CertificateList(OperatorList):
     columns = (
         Column(key="serienummer", heading=gettext_lazy("Serienummer"), value="serial", css="code serial",
                link=lambda line: reverse("pki_certificate", args=[line.id])),
-        Column(key="profil", heading=gettext_lazy("Profil"), value="profile"),
+        Column(key="profil", heading=gettext_lazy("Profil"), value=lambda line: wording.label(pki_words.PROFILE, line.profile),
+               below=lambda line: [line.profile] if line.profile in pki_words.PROFILE else []),
         Column(key="utfardare", heading=gettext_lazy("Utfärdare"),
                value=lambda line: f"{line.ca_name} ({line.generation})" if line.generation > 1 else line.ca_name),
         Column(key="fran", heading=gettext_lazy("Giltigt från"), value=lambda line: wording.day(line.not_before), kind=Kind.DAY),

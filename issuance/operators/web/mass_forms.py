@@ -73,7 +73,7 @@ class MassSelectionForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["cas"].choices = ca_choices()  # type: ignore[attr-defined]
-        self.fields["profiles"].choices = [(name, name) for name in profile_names()]  # type: ignore[attr-defined]
+        self.fields["profiles"].choices = pki_words.profile_choices(profile_names())  # type: ignore[attr-defined]
 
     def selection(self) -> MassSelection:
         """Returns the valid form's criteria."""

@@ -84,7 +84,7 @@ def groups_of(groups: Any, names: Mapping[str, str]) -> list[dict[str, str]]:
     rows = [
         {
             "ca": pki_words.ca(names, each.ca, each.generation),
-            "profile": each.profile or _("bara serienummer"),
+            "profile": pki_words.profile(each.profile or "") or _("bara serienummer"),
             "reserved": number(each.reserved),
             "issued": number(each.issued),
             "revoked": number(each.revoked),

@@ -10,6 +10,7 @@ from django.db import models
 from django.test import Client
 from django.urls import reverse
 
+from issuance.operators.queries import pki_words
 from pki.authorities import ca_states
 from pki.domain.profiles import PROFILES
 from pki.models import ApprovalRequest, ApprovalState, CertificateAuthority, MassRevocation
@@ -69,6 +70,16 @@ def mass(client: Client) -> Iterator[tuple[str, str]]:
     for made in MassRevocation.objects.all():
         for name in ("pki_mass_revocation", "pki_mass_start", "pki_mass_stop"):
             yield f"{name} {made.state}", text_of(client.get(reverse(name, args=[made.pk])))
+
+
+def test_each_profile_has_a_name_and_choices_have_both() -> None:
+    assert set(pki_words.PROFILE) == {profile.name for profile in PROFILES.values()}
+    assert pki_words.profile_choices(["transport", "letter", "person-hsaid-auth", "unknown"]) == [
+        ("letter", "Brev med upplåsningskod (letter)"),
+        ("person-hsaid-auth", "Legitimering med tjänste-id (person-hsaid-auth)"),
+        ("transport", "Transport av reservkort (transport)"),
+        ("unknown", "unknown"),
+    ]
 
 
 @pytest.mark.usefixtures("demo_pki")

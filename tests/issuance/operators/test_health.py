@@ -46,7 +46,7 @@ def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
     for expected in (
         "2 saker behöver ses över, varav 1 är ett fel.", "Spärrlista, function:1",
         "Nummer 7, 0 poster, 3 dagar gammal, har gått ut.",
-        "Kör pki_publish_crls för utfärdaren", "Utfärdarens certifikat, person-hsaid-3:1", "Planera en ceremoni",
+        "Gör en ny spärrlista med kommandot pki_publish_crls", "Utfärdarens certifikat, person-hsaid-3:1", "Planera en ceremoni",
         "1 kontroll är som den ska", "Säkerhetsmodulen, siths-issuing", ", nyss.",
     ):  # fmt: skip
         assert expected in text, expected

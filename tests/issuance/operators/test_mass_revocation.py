@@ -96,8 +96,8 @@ class TestCount:
             assert (f"Urvalet träffar {expected} certifikat" if expected else "Urvalet träffar inga certifikat") in text, criteria
         text = text_of(client.get(trial_of(client)))
         name = CertificateAuthority.objects.get(slug="person-hsaid-3").common_name
-        assert f"{name} person-hsaid-auth 0 1 1 2" in text
-        assert f"{name} person-hsaid-sign 0 4 0 4" in text
+        assert f"{name} Legitimering med tjänste-id (person-hsaid-auth) 0 1 1 2" in text
+        assert f"{name} Underskrift med tjänste-id (person-hsaid-sign) 0 4 0 4" in text
         assert "Summa 0 5 1 6" in text
         assert "Spärras 5" in text
         assert one.serial in text
