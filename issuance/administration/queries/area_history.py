@@ -2,9 +2,11 @@
 that moves to another area takes its history with it.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import attrgetter, or_
 from typing import Any, cast
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
 from issuance.people.queries import officers
 from issuance.records.models.events import NAMING_AN_ORGANISATION, ROLE_ACTIONS, Event
-from issuance.records.queries.history import BY_NUMBER
+from issuance.records.queries.history import BY_TIME, beyond_event
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import role_reach
 from siths_portal.lib.lists import ByKey, keyset
@@ -30,7 +32,7 @@ _IN_AREA, _NO_PERSON = F("area_id"), Cast(Value(None), UUIDField())
 @dataclass(frozen=True)
 class AreaHistory(ByKey[Event, ConfigurationEntry]):
     """The source of the list: the changes of an area, its organisations (closed ones too), offices and card customisations, and
-    of the roles in them. A page always runs four queries.
+    of the roles in them. A page always runs four queries, and one more if it is not the first.
 
     Leaves out the roles of a protected holder whom the actor may not see (S13). `only` narrows the events. The caller has
     checked that `actor` may see the area.
@@ -53,15 +55,22 @@ class AreaHistory(ByKey[Event, ConfigurationEntry]):
 
     def read(self, last: int | None, most: int, *, descending: bool) -> Sequence[Event]:
         """See `ByKey`."""
-        beyond, within = ("id__lt", "id__gt") if descending else ("id__gt", "id__lt")
-        events = Event.objects.filter(self.only, **({beyond: last} if last is not None else {}))
+        events = Event.objects.filter(self.only)
+        if last is not None and (start := self._event(last)):
+            events = events.filter(beyond_event(*start, descending=descending))
         direct = list(_first(events, most, self._members.direct, descending=descending))
         # No index covers only events that refer to an organisation or a role in their facts. If the other events fill the page,
         # only those before their last can still belong on it, so the query reads no others.
-        nearer = events.filter(**{within: direct[-1].id}) if len(direct) == most else events
+        end = direct[-1] if len(direct) == most else None
+        nearer = events.filter(beyond_event(end.at, end.id, descending=not descending)) if end else events
         referring = _first(nearer, most, self._members.referring, descending=descending)
         found = {row.id: row for row in (*direct, *referring)}
-        return [found[pk] for pk in sorted(found, reverse=descending)][:most]
+        return sorted(found.values(), key=attrgetter("at", "id"), reverse=descending)[:most]
+
+    def _event(self, number: int) -> tuple[dt.datetime, int] | None:
+        """Returns the time and number of an event of this history, or None for another number."""
+        concerned = reduce(or_, (*self._members.direct, *self._members.referring))
+        return Event.objects.filter(concerned, pk=number).values_list("at", "id").first()
 
     @cached_property
     def _members(self) -> "_Members":
@@ -130,12 +139,13 @@ def _listed(rows: QuerySet[Any], kind: str, *, place: Any = _IN_AREA, person: An
 
 
 def _first(events: QuerySet[Event], count: int, conditions: Sequence[Q], *, descending: bool) -> QuerySet[Event]:
-    """Returns the first `count` events that meet one of the conditions, by number, from the newest or the oldest on. One query:
+    """Returns the first `count` events that meet one of the conditions, by time, from the newest or the oldest on. One query:
     a union with a part for each condition, so that each part can use its own index.
     """
     parts = (
-        part.order_by(*keyset.ordering(part, (BY_NUMBER,), descending=descending)).values("id")[:count]
+        part.order_by(*keyset.ordering(part, (BY_TIME,), descending=descending)).values("id")[:count]
         for part in (events.filter(each) for each in conditions)
     )
     first, *others = parts
-    return Event.objects.filter(pk__in=first.union(*others)).order_by("-id" if descending else "id")[:count]
+    found = Event.objects.filter(pk__in=first.union(*others))
+    return found.order_by(*keyset.ordering(found, (BY_TIME,), descending=descending))[:count]

@@ -26,8 +26,10 @@ from issuance.roles.queries import role_places
 from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.lists import ByKey, Key, keyset
 
-BY_NUMBER = Key("pk", indexed=False)
-"""The order of events. Their ids increase with time. The query selects few events by subject, and then sorts them."""
+BY_TIME = Key("at")
+"""The order of events, of those of one moment by number. A query selects few events by subject, and then sorts them: no index has
+this order.
+"""
 
 type Subjects = Mapping[tuple[str, str], str]
 """The display name of each subject of events, by its type and id."""
@@ -75,8 +77,9 @@ class PersonHistory(ByKey[Event, HistoryEntry]):
 
     def read(self, last: int | None, most: int, *, descending: bool) -> Sequence[Event]:
         """See `ByKey`."""
-        beyond = [] if last is None else [last]
-        return _events(most, descending, beyond, self.since, self.until, *self._references)
+        numbers = [] if last is None else [last]
+        moment = next(iter(_moments(numbers, *self._references)), None) if numbers else None
+        return _events(most, descending, numbers, moment, self.since, self.until, *self._references)
 
     def lines(self, rows: Sequence[Event]) -> Sequence[HistoryEntry]:
         """See `ByKey`."""
@@ -223,19 +226,32 @@ def _uncovered(since: dt.datetime | None, until: dt.datetime | None, references:
 
 
 @prepared
+def _moments(numbers: list[int], *references: list[str]) -> QuerySet[Event, Any]:
+    """Returns when those of these events happened that belong to the history."""
+    return _concerning(references).filter(pk__in=numbers).values_list("at", flat=True)
+
+
+def beyond_event(at: dt.datetime, number: int, *, descending: bool) -> Q:
+    """Returns the condition for events after the one of this time and number, in the order of histories."""
+    side = "lt" if descending else "gt"
+    return Q(**{f"at__{side}": at}) | Q(**{"at": at, f"id__{side}": number})
+
+
+@prepared
 def _events(
     most: int,
     descending: bool,
-    beyond: list[int],
+    last: list[int],
+    moment: dt.datetime | None,
     since: dt.datetime | None,
     until: dt.datetime | None,
     *references: list[str],
 ) -> QuerySet[Event]:
-    """Returns the first events by number in one direction, beyond the one number in `beyond` if there is one."""
+    """Returns the first events by time in one direction. `last` and `moment`: number and time of the one that they come after."""
     events = _uncovered(since, until, references)
-    if beyond:
-        events = events.filter(id__lt=beyond[0]) if descending else events.filter(id__gt=beyond[0])
-    return events.order_by(*keyset.ordering(events, (BY_NUMBER,), descending=descending))[:most]
+    if moment is not None:
+        events = events.filter(beyond_event(moment, last[0], descending=descending))
+    return events.order_by(*keyset.ordering(events, (BY_TIME,), descending=descending))[:most]
 
 
 @prepared

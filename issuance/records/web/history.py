@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from issuance.administration.queries import history
 from issuance.administration.queries.history import ConfigurationEntry, FieldChange
 from issuance.people.services import disclosures
-from issuance.records.queries.history import BY_NUMBER
+from issuance.records.queries.history import BY_TIME
 from issuance.records.web.frame import actor_of
 from siths_portal.lib import clock
 from siths_portal.lib.lists import Column, Empty, Kind, List, Source
@@ -42,7 +42,7 @@ class PeriodForm(Form):
         return data
 
 
-TIME = Column[Any](key="tid", heading=gettext_lazy("Tid"), value="at", kind=Kind.SECOND, sort=BY_NUMBER)
+TIME = Column[Any](key="tid", heading=gettext_lazy("Tid"), value="at", kind=Kind.SECOND, sort=BY_TIME)
 """When an event happened."""
 
 

@@ -73,20 +73,20 @@ class Rows[M: Model, L]:
 
 
 class ByKey[M: Model, L](ABC):
-    """A source of rows by primary key, for rows that are not one plain queryset: a union or a prepared query."""
+    """A source of rows in an order of its own, for rows that are not one plain queryset: a union or a prepared query."""
 
     model: ClassVar[type[Model]]
 
     @abstractmethod
     def read(self, last: Any, most: int, *, descending: bool) -> Sequence[M]:
-        """Returns the first `most` rows by primary key in one direction, beyond the key `last` or, with None, from the start."""
+        """Returns the first `most` rows in one direction, beyond the row with the key `last`, or from the start with None."""
 
     @abstractmethod
     def lines(self, rows: Sequence[M]) -> Sequence[L]:
         """Returns what columns show of the rows."""
 
     def page(self, order: Order, by: Sequence[str | Key], cursor: Cursor | None, limit: int) -> Page[L]:
-        """See `Source`. The key of `by` is the primary key."""
+        """See `Source`. `by` must be the order of `read`."""
         last = keyset.key_of(self.model, cursor)
         backwards = last is not None and cursor is not None and cursor.backwards
         found = self.read(last, limit + 1, descending=order.descending != backwards)

@@ -1,6 +1,8 @@
 """Historik of all that lies in an area: the rows and words of the single histories together, for whom, and at which cost."""
 
+import datetime as dt
 import re
+from operator import attrgetter
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +21,7 @@ from issuance.organisations.services.moving import move_organisation
 from issuance.organisations.services.organisations import OrganisationData, edit_organisation
 from issuance.people.models.persons import Person
 from issuance.receipt_texts.services import set_receipt_text
+from issuance.records.web.history import HistoryList
 from issuance.roles.services import role_assignment
 from siths_portal.lib import clock
 from tests import superuser
@@ -54,6 +57,8 @@ def busy(world: Any) -> None:
             set_receipt_text(actor=SETUP, organisation_id=organisation.id, regional_addition=words)
     office = create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
     close_office(actor=SETUP, office_id=office.id)
+    with clock.moved_to(clock.now() - dt.timedelta(days=30)):  # stored later than what happened after it
+        create_office(actor=SETUP, area_id=world.area.id, name="Kontor C", invoice_comment="C")
     grant = assign(world, world.post(given_name="Bengt", surname="Persson").person)
     role_assignment.end_role(actor=SETUP, grant_id=grant.id)
     assign(world, world.post(surname="Underson").person, organisation_id=world.clinic.id)
@@ -62,9 +67,10 @@ def busy(world: Any) -> None:
     Organisation.objects.filter(name="Nedlagda").update(closed_at=clock.now())
 
 
-def test_it_is_the_single_histories_together(world: Any) -> None:
-    """The same rows in the same words, newest first, each with what it was done to."""
+def test_it_is_the_single_histories_together(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same rows in the same words, newest first, each with what it was done to, on several pages."""
     busy(world)
+    monkeypatch.setattr(HistoryList, "page_size", 6)
     client = issuer(world)
     whole = all_pages(client, everything(world.area))
     single: dict[int, Any] = {}
@@ -76,7 +82,8 @@ def test_it_is_the_single_histories_together(world: Any) -> None:
     ):
         for row in rows:
             single |= {entry.id: entry for entry in all_pages(client, at(name, row))}
-    assert [entry.id for entry in whole] == sorted(single, reverse=True)
+    by_time = sorted(single.values(), key=attrgetter("at", "id"), reverse=True)
+    assert [entry.id for entry in whole] == [entry.id for entry in by_time] != sorted(single, reverse=True)
     for entry in whole:
         alone = single[entry.id]
         assert (entry.what, entry.who, entry.hsa_id, entry.changes) == (alone.what, alone.who, alone.hsa_id, alone.changes)
@@ -189,17 +196,19 @@ def test_long_ones_are_paged_at_the_same_cost(world: Any) -> None:
     assert parse_qs(urlsplit(first.context["list"].next_url).query)["visa"] == ["allt"]
     assert second.context["list"].first_url == f"{everything(world.area)}&ordning=-tid"
     assert client.get(second.context["list"].previous_url).context["list"].lines == first.context["list"].lines
-    ids = [entry.id for entry in all_pages(client, everything(world.area))]
-    assert ids == sorted(set(ids), reverse=True)
+    every = [(entry.at, entry.id) for entry in all_pages(client, everything(world.area))]
+    assert every == sorted(set(every), reverse=True)
+    ids = [number for _at, number in every]
     assert [entry.id for entry in all_pages(client, f"{everything(world.area)}&ordning=tid")] == ids[::-1]
     for odd in ("x", "-1", "9" * 30, "٣"):
         assert client.get(f"{everything(world.area)}&efter={odd}").context["list"].lines[0].id == ids[0]
 
 
-@pytest.mark.parametrize("before", ["", "&efter=9999999999"])
-def test_it_is_found_by_indexes(world: Any, before: str) -> None:
-    """No part of it by reading the whole table, nor along its key."""
+@pytest.mark.parametrize("later", [False, True], ids=["first", "later"])
+def test_it_is_found_by_indexes(world: Any, *, later: bool) -> None:
+    """No part of it by reading the whole table, nor along its key; and the event that a later page begins after, by its key."""
     busy(world)
+    before = f"&efter={issuer(world).get(everything(world.area)).context['list'].lines[3].id}" if later else ""
     with superuser.cursor() as cursor:
         cursor.execute(events_of_others.SQL)
     with CaptureQueriesContext(connection) as queries:
@@ -211,7 +220,7 @@ def test_it_is_found_by_indexes(world: Any, before: str) -> None:
             cursor.execute("EXPLAIN " + each)
             plans.append("\n".join(row[0] for row in cursor.fetchall()))
     *events, names = plans  # whose a card customisation was last is asked where it is named
-    assert [len(re.findall("Limit", plan)) for plan in events] == [4, 3]
+    assert [len(re.findall("Limit", plan)) for plan in events] == [*([1] if later else []), 4, 3]
     assert "Seq Scan on issuance_event" not in names
     for plan in events:
         assert "Seq Scan on issuance_event" not in plan

@@ -21,11 +21,13 @@ from issuance.person_page.queries import person_view
 from issuance.person_page.queries.page_parts import CarrierView, PersonView
 from issuance.records.models.events import Document, Event
 from issuance.records.queries import history
+from issuance.records.web.history import TIME
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
 from issuance.suppliers.services import card_certificates, supplier_intake
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
+from siths_portal.lib.lists import Cursor, Order, Page
 from tests import superuser
 from tests.issuance.authorities import card
 from tests.issuance.histories import entries_of, page_of
@@ -359,6 +361,33 @@ class TestHistory:
             after = page.next
         assert seen == sorted(seen, reverse=True)
         assert len(seen) == len(set(seen)) == 2
+
+    def test_events_are_in_the_order_of_their_times(self, world: Any) -> None:
+        """Also those that were stored later than others that happened after them, and several of one moment."""
+        order, now = world.order(), clock.now()
+
+        def event(days: int, carrier_id: object) -> Event:
+            at = now - dt.timedelta(days=days)
+            return Event(at=at, actor_ref="user:x", action="carrier.sent", subject_type="carrier", subject_ref=str(carrier_id))
+
+        Event.objects.bulk_create(event(days, order.carrier_id) for days in (3, 400, 3, 30))
+        (of_another,) = Event.objects.bulk_create([event(500, uuid.uuid4())])
+        found = history.carrier_history(actor=world.officer(), carrier_id=order.carrier_id)
+
+        def read(cursor: Cursor | None = None, *, descending: bool = True, limit: int = 1) -> Page[history.HistoryEntry]:
+            return found.page(Order(TIME.key, descending=descending), TIME.by, cursor, limit)
+
+        every = [(entry.at, entry.id) for entry in read(limit=9).lines]
+        assert every == sorted(every, reverse=True)
+        assert [pk for _at, pk in every] != sorted((pk for _at, pk in every), reverse=True)
+        for descending in (True, False):
+            seen, page = [], read(descending=descending)
+            while page.lines:
+                seen += [(entry.at, entry.id) for entry in page.lines]
+                page = read(Cursor(str(page.next)), descending=descending) if page.next else Page(())
+            assert seen == sorted(every, reverse=descending)
+        assert [entry.id for entry in read(Cursor(str(every[3][1]), backwards=True), limit=2).lines] == [every[1][1], every[2][1]]
+        assert read(Cursor(str(of_another.pk))).lines[0].id == every[0][1], "an event of others says nothing of its time"
 
     def test_a_protected_clerk_is_named_to_those_who_may_see_him(self, world: Any) -> None:
         clerk = world.officer(role=Role.DEPUTY_ISSUER)
