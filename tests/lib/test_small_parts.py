@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import OperationalError
 from django.test import Client, override_settings
+from django.utils.safestring import SafeString
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from siths_portal.lib import ports
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.ids import new_id
 from siths_portal.lib.monitoring import health
+from siths_portal.lib.pages.ids_in_texts import whole, with_whole_ids
 from siths_portal.templatetags.portal import breakable, breakable_hash
 
 VALUES = st.recursive(
@@ -168,3 +170,22 @@ def test_an_address_may_be_broken_after_its_signs_and_nothing_in_it_is_markup(te
 )
 def test_a_hash_breaks_between_bytes_alone(value: object, written: object) -> None:
     assert breakable_hash(value) == written
+
+
+@pytest.mark.parametrize(("value", "marked"), [("TST-1<", '<span class="whole">TST-1&lt;</span>'), ("", ""), (None, "")])
+def test_an_id_in_a_sentence_is_marked_as_whole(value: object, marked: str) -> None:
+    assert whole(value) == marked
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("Elin <Ek> TST2321000131-00E00002F", 'Elin &lt;Ek&gt; <span class="whole">TST2321000131-00E00002F</span>'),
+        ("Faktura 2026-000002.", 'Faktura <span class="whole">2026-000002</span>.'),
+        ("18080529-9989", '<span class="whole">18080529-9989</span>'),
+        ("Sedan 2026-11-30", "Sedan 2026-11-30"),
+        (SafeString("<b>2026-000002</b>"), "<b>2026-000002</b>"),
+    ],
+)
+def test_the_ids_of_a_sentence_are_marked_as_whole(text: str, marked: str) -> None:
+    assert with_whole_ids(text) == marked

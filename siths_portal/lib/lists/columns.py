@@ -15,6 +15,7 @@ from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from siths_portal.lib.lists.keyset import Key
+from siths_portal.lib.pages.ids_in_texts import with_whole_ids
 
 NOTHING = "–"
 """The text of a cell without a value."""
@@ -186,7 +187,9 @@ class Column[L]:
     def _with_below(self, text: SafeString, line: L) -> SafeString:
         if self.below is None:
             return text
-        return text + format_html_join("", '<div class="history-fact">{}</div>', ((each,) for each in self.below(line)))
+        return text + format_html_join(
+            "", '<div class="history-fact">{}</div>', ((with_whole_ids(each),) for each in self.below(line))
+        )
 
 
 def written(value: Any, *, seconds: bool = False) -> Any:

@@ -67,7 +67,7 @@ def test_two_people_credit_lines(issued):
     second.post("/fakturor/leveranser/2023-000002/", {"reason": "Med e-post."})
     assert "hx-get" not in second.get(approved["Location"]).content.decode()
     assert "Kreditfaktura 2023-000002" in note
-    assert "Krediterar faktura 2023-000001." in note
+    assert "Krediterar faktura 2023-000001" in note
     assert "Att kreditera 343,75\u00a0kr" in note
     assert "Kreditera rader" not in note
     assert second.get("/fakturor/2023-000002/faktura.pdf").status_code == 200

@@ -236,7 +236,7 @@ class TestLine:
         for text in (str(fact.order_id), fact.order_id.hex, f" {fact.order_id} "):
             answer = pages.client(Role.FINANCE_ADMIN).get("/fakturor/", {"bestallning": text})
             assert sums(answer.content)[0] == "1"
-            assert f"{number}, rad 2 689, Kontor A" in plain(answer.content)
+            assert f"{number} , rad 2 689, Kontor A" in plain(answer.content)
             assert f'href="/fakturor/{number}/rad/2/"' in answer.content.decode()
         outside, unknown = (
             pages.client(Role.RESPONSIBLE_ISSUER).get("/fakturor/", {"bestallning": str(order)})
