@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from siths_portal.lib.lists import Cell
 from siths_portal.lib.pages import ids_in_texts, named_buttons, status_words
 from siths_portal.lib.pages.status_words import Noun
 
@@ -97,6 +98,31 @@ def _with_breaks(parts: Iterable[str]) -> SafeString:
 def is_optional(field: BoundField) -> bool:
     """Returns whether the field may be left empty. False for a checkbox, which is obviously optional."""
     return not field.field.required and field.widget_type != "checkbox"
+
+
+@register.filter
+def narrows(form: BaseForm, others: str = "") -> bool:
+    """Returns whether a filter form leaves out rows, or has an error: a field has a value other than its first choice.
+
+    `others` has the names of the fields that are not filters, separated by spaces.
+    """
+    return any(_is_set(field) for field in form.visible_fields() if field.name not in others.split())
+
+
+def _is_set(field: BoundField) -> bool:
+    unset = {"", *(str(value) for value, _label in list(getattr(field.field, "choices", ()))[:1])}
+    value = field.value()
+    return bool(field.errors) or (value is not None and str(value) not in unset)
+
+
+_LONGEST_IN_COLUMN = 16
+"""How many letters of a word a phone's column of labels holds, by `.stacked` in `tables.css`."""
+
+
+@register.filter
+def has_long_label(row: Iterable[Cell]) -> bool:
+    """Returns whether a word of a label is longer than the usual column of labels on a phone."""
+    return any(len(word) > _LONGEST_IN_COLUMN for cell in row for word in str(cell.label).split())
 
 
 @register.simple_tag(takes_context=True)

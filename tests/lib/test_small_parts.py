@@ -7,6 +7,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import pytest
+from django import forms
 from django.db import OperationalError
 from django.test import Client, override_settings
 from django.utils.safestring import SafeString
@@ -17,8 +18,9 @@ from siths_portal.lib import ports
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.ids import new_id
 from siths_portal.lib.monitoring import health
+from siths_portal.lib.pages.forms import Form
 from siths_portal.lib.pages.ids_in_texts import whole, with_whole_ids
-from siths_portal.templatetags.portal import breakable, breakable_hash
+from siths_portal.templatetags.portal import breakable, breakable_hash, narrows
 
 VALUES = st.recursive(
     st.none()
@@ -189,3 +191,27 @@ def test_an_id_in_a_sentence_is_marked_as_whole(value: object, marked: str) -> N
 )
 def test_the_ids_of_a_sentence_are_marked_as_whole(text: str, marked: str) -> None:
     assert with_whole_ids(text) == marked
+
+
+class SomeFilters(Form):
+    shown = forms.ChoiceField(required=False, choices=[("all", "Alla"), ("late", "Försenade")])
+    name = forms.CharField(required=False, max_length=3)
+
+
+@pytest.mark.parametrize(
+    ("sent", "initial", "others", "expected"),
+    [
+        (None, {}, "", False),
+        (None, {"shown": "all", "name": ""}, "", False),
+        (None, {"shown": "late"}, "", True),
+        (None, {"name": "Ek"}, "", True),
+        (None, {"name": "Ek"}, "name", False),
+        ({"shown": "all"}, {}, "", False),
+        ({"shown": "gone"}, {}, "", True),
+        ({"name": "Ekblad"}, {}, "shown", True),
+    ],
+)
+def test_a_form_narrows_its_list_if_a_filter_is_set_or_wrong(
+    sent: dict[str, str] | None, initial: dict[str, str], others: str, expected: bool
+) -> None:
+    assert narrows(SomeFilters(sent, initial=initial), others) is expected

@@ -29,6 +29,15 @@ _LINES = """each => {
   words.selectNodeContents(each);
   return new Set([...words.getClientRects()].map(box => Math.round(box.y))).size;
 }"""
+_PLACES_OF_VALUES = """() => {
+  const words = document.createRange(), places = new Set();
+  for (const each of document.querySelectorAll(".stacked td[data-label]")) {
+    words.selectNodeContents(each);
+    places.add(Math.round(Math.min(...[...words.getClientRects()].map(box => box.x)) - each.getBoundingClientRect().x));
+  }
+  return [...places];
+}"""
+"""How far from the edge of their row the values of a stacked table begin."""
 
 
 def lists(world: Any) -> list[str]:
@@ -130,11 +139,50 @@ def test_on_a_phone_hits_are_whole_and_a_list_can_be_sorted(world: Any, browser:
         for width in NARROW:
             page.set_viewport_size({**PHONE, "width": width})
             assert page.evaluate(_OVERFLOWS) == [], width
+            assert page.locator(".hsa-id").first.evaluate(_LINES) == 1, width
+        page.set_viewport_size(PHONE)
         page.goto(portal + reverse("role_holders"))
+        assert _said_before(page, ".stacked thead tr") == '"Sortera efter"'
+        assert _said_before(page, "[aria-sort] .sort-mark") == '", stigande "'
         page.get_by_role("link", name="Namn", exact=True).click()
         page.wait_for_url("**ordning=-namn")
+        assert _said_before(page, "[aria-sort] .sort-mark") == '", fallande "'
         expect(page.get_by_role("columnheader", name="Namn")).to_have_attribute("aria-sort", "descending")
         expect(page.get_by_role("row", name="Almén, Bengt")).to_contain_text("ID-administratör")
+
+
+def _said_before(page: Page, selector: str) -> str:
+    found: str = page.locator(selector).first.evaluate("each => getComputedStyle(each, '::before').content")
+    return found
+
+
+@pytest.mark.usefixtures("authorities")
+def test_on_a_phone_values_stand_in_a_column_and_filters_fold(world: Any, browser: Browser, portal: str) -> None:
+    """A wide screen shows the filters and nothing that folds them. A phone shows them if one is set or wrong."""
+    address = portal + reverse("organisation_holders", args=[world.region.id])
+    with logged_in(browser, portal, with_content(world)) as page:
+        fold, field = page.locator("main .filter-fold"), page.get_by_label("Status")
+        page.goto(address)
+        expect(field).to_be_visible()
+        expect(fold.locator("summary")).to_be_hidden()
+        page.set_viewport_size(PHONE)
+        expect(field).to_be_hidden()
+        assert len(page.evaluate(_PLACES_OF_VALUES)) == 1
+        for width in NARROW:
+            page.set_viewport_size({**PHONE, "width": width})
+            assert page.get_by_role("cell", name="TST2321000131-").first.evaluate(_LINES) == 1, width
+        fold.get_by_text("Filtrera listan").press("Enter")
+        page.get_by_role("search", name="Filtrera listan").get_by_label("Status").select_option("Skickat")
+        page.get_by_role("button", name="Filtrera").click()
+        expect(page.get_by_role("link", name="Ta bort filtret Status: Skickat")).to_be_visible()
+        expect(field).to_be_visible()
+        page.goto(f"{address}?status=borta")
+        expect(page.locator(".ds-error-summary")).to_be_focused()
+        expect(field).to_be_visible()
+        page.goto(portal + reverse("role_holders"))
+        expect(page.get_by_label("Behörighetsroll")).to_be_hidden()
+        page.goto(f"{portal}{reverse('role_holders')}?roll={Role.READER.value}")
+        expect(page.get_by_label("Behörighetsroll")).to_be_visible()
 
 
 def test_who_the_page_is_about_is_told_in_whole_words_on_a_phone(world: Any, browser: Browser, portal: str) -> None:

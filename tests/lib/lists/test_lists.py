@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import io
 import itertools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -267,6 +268,8 @@ def test_a_declared_list_filters_and_keeps_what_is_chosen(offices: list[Office],
     assert "status=stangt" in shown.next_url
     assert all("status=stangt" in head.sort for head in shown.heads if head.sort)
     assert shown.clear_url == "/"
+    folds = [re.findall("<details[^>]*>", html(each)) for each in (ask(), closed, ask(status="borta"))]
+    assert folds == [['<details class="filter-fold">'], *[['<details class="filter-fold" open>']] * 2]
     assert [(chip.text, names(ask(chip.url))[:2]) for chip in shown.chips] == [("Status: Stängt", ["Alm", "Bok"])]
     wrong = ask(status="borta").shown()
     assert (wrong.status, wrong.lines, wrong.empty) == (422, (), None)
@@ -294,19 +297,27 @@ def test_a_declared_list_becomes_files(
     assert ask(status="borta", fil="csv").file("csv").status_code == 302
 
 
-def test_a_declared_list_is_a_table_that_a_phone_shows_as_blocks(offices: list[Office], ask: Callable[..., OfficeList]) -> None:
+def test_a_declared_list_is_a_table_that_a_phone_shows_as_blocks(
+    offices: list[Office], ask: Callable[..., OfficeList], monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = html(ask())
     assert '<caption id="lista">Kontor</caption>' in page
     assert page.count('<th scope="row">') == 3
     assert page.count('<th scope="col"') == 10
     assert 'aria-sort="ascending"' in page
     assert 'class="ds-table stacked"' in page
+    assert 'data-lead="Sortera efter"' in page
+    assert page.count('data-way="stigande"') == 1
+    assert 'data-way="fallande"' in html(ask(ordning="-namn"))
     moment = '<time datetime="2026-05-01T12:00:00+02:00">2026-05-01 12:00:00</time>'
     assert f'<td class="moment" data-label="Stängt">{moment}</td>' in page
     assert '<div class="history-fact">Område</div></td>' in page
     assert page.count("data-label=") == 27
     assert f'<a class="ds-link" href="/kontor/{next(each.pk for each in offices if each.name == "Alm")}/">Alm</a>' in page
     assert "Stängt</span></span>" in page
+    long = Column[Office](key="ort", heading="Organisationsnummer", value="city")
+    monkeypatch.setattr(OfficeList, "columns", (*OfficeList.columns[:1], long))
+    assert 'class="ds-table stacked stacked-wide"' in html(ask())
 
 
 def test_a_declared_list_keeps_what_says_which_list_it_is(offices: list[Office], ask: Callable[..., OfficeList]) -> None:
