@@ -307,6 +307,8 @@ ORDER_DRAFT_DAYS = env.int("ORDER_DRAFT_DAYS", default=7)
 # beside its first.
 EID_ORDER_DAYS = env.int("EID_ORDER_DAYS", default=90)
 ADDITIONAL_EIDS_PER_CARRIER = env.int("ADDITIONAL_EIDS_PER_CARRIER", default=1)
+# Bundles of reserve cards (rules/issuance 3.9): Swedish working days within which the supplier sends one.
+RESERVE_CARD_WORKING_DAYS = env.int("RESERVE_CARD_WORKING_DAYS", default=5)
 MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
 # Role holders (rules/issuance 1.4): days that a training and a person check are valid (0: no end), and days before the end from

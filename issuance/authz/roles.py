@@ -150,7 +150,12 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _ISSUING
     | _ISSUER_CONFIGURING
     | _HANDLING_CARDS
-    | {Action.VIEW_INVOICE, Action.CONFIRM_CUSTOMER, Action.WITHDRAW_ANOTHERS_IDENTIFICATION},
+    | {
+        Action.VIEW_INVOICE,
+        Action.CONFIRM_CUSTOMER,
+        Action.WITHDRAW_ANOTHERS_IDENTIFICATION,
+        Action.ORDER_RESERVE_BUNDLE,
+    },
     Role.DEPUTY_ISSUER: _VIEWING
     | _CONFIGURATION
     | _EXTENDED
@@ -158,7 +163,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _ISSUING
     | _DEPUTY_CONFIGURING
     | _HANDLING_CARDS
-    | {Action.VIEW_INVOICE, Action.CONFIRM_CUSTOMER},
+    | {Action.VIEW_INVOICE, Action.CONFIRM_CUSTOMER, Action.ORDER_RESERVE_BUNDLE},
     Role.ID_ADMINISTRATOR: _VIEWING | _EXTENDED | _REVOKING | _ISSUING | _HANDLING_CARDS,
     Role.RESERVE_CARD_ADMIN_LOA3: _VIEWING | _EXTENDED | _REVOKING | _HANDLING_CARDS | _ORDERING_EIDS,
     Role.RESERVE_CARD_ADMIN_LOA2: _VIEWING | _REVOKING | _HANDLING_CARDS | _ORDERING_EIDS,
@@ -174,7 +179,6 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
     "system:expiry": frozenset({Action.EXPIRE}),
     "system:migration": frozenset({Action.VIEW, Action.REGISTER_MIGRATED_CARD}),
     "system:register-reading": frozenset({Action.CREATE_ORGANISATION}),
-    # No role orders bundles until the page for it exists.
     "system:setup": _ISSUER_CONFIGURING
     | {Action.VIEW, Action.VIEW_CONFIGURATION, Action.CREATE_ORGANISATION, Action.ORDER_RESERVE_BUNDLE, Action.REMOVE_ORDER},
 }

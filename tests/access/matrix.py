@@ -40,6 +40,7 @@ from tests.access.targets import (
     mass_trial,
     matter,
     office,
+    ordered_bundle,
     organisation,
     organisation_with_own,
     own_matter,
@@ -247,6 +248,16 @@ ROWS: list[Row] = [
     *(
         Row("organisation_offices", method, Action.LINK_OFFICE, organisation, ok=ok, places=ORGANISATIONS)
         for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    *(
+        Row("bundle_new", method, Action.ORDER_RESERVE_BUNDLE, organisation, ok=ok, places=ORGANISATIONS)
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    Row("organisation_bundles", "GET", Action.VIEW_CONFIGURATION, organisation, places=ORGANISATIONS),
+    Row("bundle", "GET", Action.VIEW_CONFIGURATION, ordered_bundle, places=ORGANISATIONS),
+    *(
+        Row("bundle_withdraw", method, Action.ORDER_RESERVE_BUNDLE, ordered_bundle, ok=ok, places=ORGANISATIONS)
+        for method, ok in (("GET", 200), ("POST", 302))
     ),
     *(
         Row("organisation_receipt_text", method, Action.EDIT_RECEIPT_TEXT, organisation, ok=ok, places=ORGANISATIONS)

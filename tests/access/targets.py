@@ -15,7 +15,7 @@ from billing.payments.models import Payment, PaymentFile
 from billing.price_changes.models import PriceChange, PriceImport
 from billing.runs.models import InvoiceRun, RunItem
 from issuance.activation.models import EidAppTransaction, Identification
-from issuance.articles.models import SubscriptionFee
+from issuance.articles.models import Article, SubscriptionFee
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
 from issuance.imports.models import SetupImport
@@ -23,7 +23,7 @@ from issuance.offices.models import Office
 from issuance.operators.models import CertificateSearch, MassTrial
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.eid_orders import EidOrder
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.people.models.photos import Photo
@@ -401,6 +401,30 @@ def office(access: AccessWorld, who: Who, relation: str, *, number: str = "10000
     row = Office.objects.create(area_id=place.area_id, name="Prov", invoice_comment="Prov", office_number=number)
     row.organisations.add(place)
     return (row.pk,)
+
+
+def ordered_bundle(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A queued bundle of reserve cards of one organisation."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    place = access.places[relation]
+    article, _made = Article.objects.get_or_create(
+        code="573", defaults={
+            "number": "573", "name": "Reservkort", "kind": "reserve", "orientation": "portrait", "photo": False,
+            "assurance_level": 2, "registered_mail": False, "valid_from": dt.date(2020, 1, 1),
+        },
+    )  # fmt: skip
+    made = CardOrder.objects.create(
+        organisation=place, article=article, office=access.far_office, customisation=CardCustomisation.objects.first(),
+        state="queued", seq=1, ordered_by_ref="user:x", idempotency_key=uuid4().hex, content_sha256="0" * 64,
+        supplier_ref="bureau", ordered_at=access.moment,
+    )  # fmt: skip
+    card = Carrier.objects.create(
+        kind="reserve_card", organisation=place, article=article, state="ordered", valid_from=access.moment,
+        valid_to=access.moment + dt.timedelta(days=1), created_at=access.moment,
+    )  # fmt: skip
+    OrderItem.objects.create(order=made, number=1, kind="reserve_card", carrier=card, state="waiting")
+    return (made.pk,)
 
 
 def customisation(access: AccessWorld, who: Who, relation: str, *, number: str = "1000000001") -> tuple[Any, ...]:

@@ -155,8 +155,9 @@ def _drafts(actor: Actor) -> Iterator[Line]:
 
 
 def not_activated(actor: Actor) -> QuerySet[Carrier]:
-    """Returns the cards that are sent and not activated, and that the actor may activate."""
+    """Returns the cards that are sent to their holders and not activated, and that the actor may activate."""
     rows = Carrier.objects.visible_to(actor, Action.ACTIVATE_ORDINARY_CARD).filter(state=CarrierState.SENT.value)
+    rows = rows.filter(person__isnull=False)
     return rows.exclude(person=actor.person_id or _NOBODY)
 
 

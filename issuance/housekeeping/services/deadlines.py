@@ -86,8 +86,10 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
 
 
 def not_activated_in_time() -> Q:
-    """Selects cards in SENT for more than the allowed calendar days. The last day counts to its end in Stockholm."""
-    return Q(state=CarrierState.SENT.value, sent_at__lt=_days_back(settings.NOT_ACTIVATED_DAYS))
+    """Selects cards that were sent to their holders more than the allowed calendar days ago. The last day counts to its end in
+    Stockholm. A reserve card that is sent has no holder who could activate it.
+    """
+    return Q(state=CarrierState.SENT.value, person__isnull=False, sent_at__lt=_days_back(settings.NOT_ACTIVATED_DAYS))
 
 
 def _not_signed_in_time() -> Q:

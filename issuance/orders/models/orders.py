@@ -116,6 +116,9 @@ class CardOrder(Stateful):
                 name="issuance_order_to_nothing",
             ),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="issuance_order_sent"),
+            # For the bundles of an organisation, and for those that an office awaits.
+            models.Index(fields=["organisation", "id"], condition=Q(person__isnull=True), name="issuance_order_bundles"),
+            models.Index(fields=["office", "id"], condition=Q(person__isnull=True), name="issuance_order_bundles_to"),
         ]
 
     @property

@@ -1,5 +1,6 @@
 """Orders of bundles of reserve cards: blank cards without a holder, sent to an office (rules/issuance 3.9)."""
 
+import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from issuance.articles.models import Article, OrganisationArticle
+from issuance.articles.models import Article
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.kinds import RESERVE_CARD
@@ -21,7 +22,7 @@ from issuance.orders.services import order_checks, progress, queueing, repeats
 from issuance.organisations.models import Organisation
 from issuance.organisations.services.holding import hold_organisations
 from issuance.records.services import steps
-from siths_portal.lib import clock
+from siths_portal.lib import clock, workdays
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Invalid
 
@@ -50,6 +51,16 @@ class Bundle:
         return sha256_hex(canonical_json(content))
 
 
+@dataclass(frozen=True)
+class OrderableBundle:
+    """A bundle that nothing stands in the way of: the rows that its order names."""
+
+    organisation: Organisation
+    article: Article
+    office: Office
+    customisation: CardCustomisation
+
+
 def order_bundle(*, actor: Actor, bundle: Bundle, idempotency_key: str) -> CardOrder:
     """Orders a bundle of reserve cards: each card is an item with a carrier in ORDERED, and the order is queued. Runs a number of
     statements that grows by one for every 500 cards and table.
@@ -58,9 +69,7 @@ def order_bundle(*, actor: Actor, bundle: Bundle, idempotency_key: str) -> CardO
     other content raises Conflict. Raises NotFound, Forbidden, Invalid (quantity, article, office), Conflict.
     """
     repeats.require_key(idempotency_key)
-    if not 1 <= bundle.quantity <= LARGEST:
-        message = f"Ange ett antal från 1 till {LARGEST}."
-        raise Invalid("quantity", message, fields={"quantity": [message]})
+    _require_quantity(bundle)
     if earlier := repeats.earlier(actor, bundle.content_sha256, idempotency_key):
         return earlier
     try:
@@ -71,24 +80,42 @@ def order_bundle(*, actor: Actor, bundle: Bundle, idempotency_key: str) -> CardO
         raise
 
 
-@transaction.atomic(durable=True)
-def _place(actor: Actor, bundle: Bundle, idempotency_key: str) -> CardOrder:
-    hold_organisations([bundle.organisation_id])
+def orderable(*, actor: Actor, bundle: Bundle) -> OrderableBundle:
+    """Returns what an order of the bundle would name, for a page that shows it first. Raises as `order_bundle`."""
+    _require_quantity(bundle)
     organisation = policy.get(actor, Action.ORDER_RESERVE_BUNDLE, _organisations, bundle.organisation_id)
     customisation = order_checks.ready_customisation(organisation, CardCustomisation.objects.filter(generic=True).first())
     article = _article(organisation, bundle.article_code)
-    office = _office(organisation, bundle.office_id)
+    return OrderableBundle(organisation, article, _office(organisation, bundle.office_id), customisation)
+
+
+def articles_of(organisation_id: UUID) -> QuerySet[Article]:
+    """Returns the articles of reserve cards that the organisation may order today, by number."""
+    offered = order_checks.offers(RESERVE_CARD.article_kinds).filter(organisation=organisation_id)
+    return Article.objects.filter(pk__in=offered.values("article")).order_by("number", "code")
+
+
+def last_day_sent(ordered_on: dt.date) -> dt.date:
+    """Returns the day on which a bundle that was ordered on this day is sent at the latest: `RESERVE_CARD_WORKING_DAYS` later."""
+    return workdays.after(ordered_on, settings.RESERVE_CARD_WORKING_DAYS)
+
+
+@transaction.atomic(durable=True)
+def _place(actor: Actor, bundle: Bundle, idempotency_key: str) -> CardOrder:
+    hold_organisations([bundle.organisation_id])
+    named = orderable(actor=actor, bundle=bundle)
+    organisation, article, office = named.organisation, named.article, named.office
     now = clock.now().replace(microsecond=0)
     order = CardOrder(
         organisation=organisation,
         article=article,
         office=office,
-        customisation=customisation,
+        customisation=named.customisation,
         state=OrderState.QUEUED.value,
         ordered_by_ref=actor.ref,
         idempotency_key=idempotency_key,
         content_sha256=bundle.content_sha256,
-        supplier_ref=customisation.supplier_ref,
+        supplier_ref=named.customisation.supplier_ref,
         ordered_at=now,
     )
     carriers = [
@@ -116,24 +143,34 @@ def _place(actor: Actor, bundle: Bundle, idempotency_key: str) -> CardOrder:
     return order
 
 
+def receives(office: Office) -> bool:
+    """True if bundles can be sent to the office: it has a delivery address."""
+    return bool(office.street_address and office.postal_code and office.city)
+
+
+def _require_quantity(bundle: Bundle) -> None:
+    if not 1 <= bundle.quantity <= LARGEST:
+        message = f"Ange ett antal från 1 till {LARGEST}."
+        raise Invalid("quantity", message, fields={"quantity": [message]})
+
+
 def _organisations(_actor: Actor) -> QuerySet[Organisation]:
     return Organisation.objects.select_related("area")
 
 
 def _article(organisation: Organisation, code: str) -> Article:
     """Returns the article of reserve cards if the organisation may order it today. Raises Invalid."""
-    offered = order_checks.offers(RESERVE_CARD.article_kinds).filter(organisation=organisation, article=code)
-    found: OrganisationArticle | None = offered.select_related("article").first()
-    if found is None:
+    article = articles_of(organisation.pk).filter(pk=code).first()
+    if article is None:
         message = "Organisationen kan inte beställa artikeln. Välj en beställningsbar artikel."
         raise Invalid("article-not-orderable", message, fields={"article": [message]})
-    return found.article
+    return article
 
 
 def _office(organisation: Organisation, office_id: UUID) -> Office:
     """Returns the office if the organisation may choose it and it has a delivery address. Raises Invalid."""
     office = order_checks.require_office(organisation, office_id)
-    if not (office.street_address and office.postal_code and office.city):
+    if not receives(office):
         message = "Kontoret saknar leveransadress. Skriv in den, eller välj ett annat kontor."
         raise Invalid("office-without-address", message, fields={"office": [message]})
     return office

@@ -189,7 +189,7 @@ def options_of_posts(it: Chosen) -> list[dict[str, Any]]:
         hint = " · ".join(text for text in (post.hsa_id, post.upn, post.mail if post.mail != post.upn else "") if text)
         lines = [choice.reason, hint] if choice.reason else None
         found.append(_option(str(post.pk), name, hint, it.post is choice, disabled=bool(choice.reason), lines=lines))
-    return _with_keys(found)
+    return with_keys(found)
 
 
 def options_of_products(it: Chosen) -> list[dict[str, Any]]:
@@ -200,7 +200,7 @@ def options_of_products(it: Chosen) -> list[dict[str, Any]]:
         number = _("artikel %(number)s") % {"number": product.number}
         hint = f"{price}, {number}" if price else number
         found.append(_option(product.number, product.name, hint, it.product is product))
-    return _with_keys(found)
+    return with_keys(found)
 
 
 def options_of_delivery(it: Chosen) -> list[dict[str, Any]]:
@@ -216,7 +216,7 @@ def options_of_delivery(it: Chosen) -> list[dict[str, Any]]:
     if registered is not None:
         hint = _("REK%(price)s") % {"price": _more(it.prices, letter, registered)}
         found.append(_option(DeliveryMethod.REGISTERED_MAIL.value, _("Rekommenderat brev"), hint, it.article is registered))
-    return _with_keys(found)
+    return with_keys(found)
 
 
 def _more(prices: Mapping[str, Decimal], letter: Article | None, registered: Article) -> str:
@@ -240,7 +240,7 @@ def options_of_photos(it: Chosen) -> list[dict[str, Any]]:
             age = ngettext("(%(years)s år gammalt)", "(%(years)s år gammalt)", choice.years) % {"years": choice.years}
             hint = f"{hint} {age}"
         found.append(_option(str(choice.photo.pk), label, hint, it.photo is choice))
-    return _with_keys(found)
+    return with_keys(found)
 
 
 def adjustments(it: Chosen) -> list[tuple[str, str]]:
@@ -266,7 +266,7 @@ def options_of_offices(it: Chosen) -> tuple[list[dict[str, Any]], list[Office]]:
     found = [_option(str(office.pk), office.name, office.invoice_comment, it.office is office) for office in offices]
     if more:
         found.append(_option(OTHER_OFFICE, _("Annat kontor"), _("Välj i listan"), it.office in more))
-    return _with_keys(found), more
+    return with_keys(found), more
 
 
 def _option(
@@ -275,7 +275,7 @@ def _option(
     return {"value": value, "label": label, "hint": hint, "checked": checked, "disabled": disabled, "lines": lines}
 
 
-def _with_keys(options: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_keys(options: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Gives each option that can be chosen the digit that picks it, as far as there are digits."""
     enabled = [option for option in options if not option["disabled"]]
     for number, option in enumerate(enabled[:_KEYS], 1):

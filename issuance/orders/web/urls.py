@@ -1,10 +1,14 @@
-"""URLs of orders: a draft's page, its pictures, what starts and ends it, and the sent order."""
+"""URLs of orders: a draft's page, its pictures, what starts and ends it, the sent order, and bundles of reserve cards."""
 
 from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
 
-from issuance.orders.web import drafts, order, pictures, sent
+from issuance.authz import Action
+from issuance.orders.web import bundles, drafts, order, pictures, sent
+from issuance.records.web.places import ORGANISATION, ORGANISATION_PATH, Function, TabEntry
 
 DRAFT = "bestallning/<uuid:draft_id>"
+_BUNDLE = "administrera/bunt/<uuid:order_id>"
 urlpatterns: list[URLPattern] = [
     path("sok/person/<uuid:person_id>/nytt-kort/", drafts.start, name="order_start"),
     path(f"{DRAFT}/", order.order, name="order"),
@@ -18,4 +22,13 @@ urlpatterns: list[URLPattern] = [
     path(f"{DRAFT}/<slug:step>/", drafts.step_of_old, name="order_step"),
     path("bestallning/fotoregler/", drafts.photo_rules, name="photo_rules"),
     path("sok/bestallning/<uuid:order_id>/ta-bort/", sent.cancel, name="order_cancel"),
+    path(f"{ORGANISATION_PATH}reservkort/", bundles.organisation_bundles, name="organisation_bundles"),
+    path(f"{ORGANISATION_PATH}reservkort/bestall/", bundles.bundle_new, name="bundle_new"),
+    path(f"{_BUNDLE}/", bundles.bundle, name="bundle"),
+    path(f"{_BUNDLE}/ta-bort/", bundles.bundle_withdraw, name="bundle_withdraw"),
 ]
+
+ORGANISATION.tabs.register(TabEntry("organisation_bundles", _("Reservkort"), 50))
+ORGANISATION.functions.register(
+    Function("bundle_new", _("Beställa bunt reservkort"), 20, Action.ORDER_RESERVE_BUNDLE, lambda head: not head.ended)
+)

@@ -17,6 +17,7 @@ RIGHTS = (
     Action.CHOOSE_ARTICLES,
     Action.VERIFY_CUSTOMISATION,
     Action.ASSIGN_ROLE,
+    Action.ORDER_RESERVE_BUNDLE,
 )
 """Rights by which pages offer functions on a place."""
 

@@ -23,6 +23,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
     },
     _("Utfärda och spärra"): {
         Action.ORDER_ORDINARY_CARD: _("Beställa ordinarie kort"),
+        Action.ORDER_RESERVE_BUNDLE: _("Beställa buntar med reservkort"),
         Action.REMOVE_ORDER: _("Ta bort beställning"),
         Action.ORDER_EID: _("Beställa extra SITHS eID och uppdatering av SITHS eID"),
         Action.WITHDRAW_EID_ORDER: _("Ta bort beställning av SITHS eID"),
@@ -59,7 +60,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
 """All rights of all roles, in the order of the table's rows."""
 
 MISSED: Mapping[str, tuple[str, str]] = {
-    _("Utfärda och spärra"): (_("Beställa och lämna ut reservkort"), _("Ingen: det görs inte i portalen i dag")),
+    _("Utfärda och spärra"): (_("Lämna ut reservkort"), _("Ingen: det görs inte i portalen i dag")),
 }
 """By group, tasks that a role's name suggests but the portal does not have yet."""
 

@@ -37,8 +37,7 @@ MATRIX = {
     Action.ORDER_ORDINARY_CARD: "-----YYY-----",
     Action.ACTIVATE_ORDINARY_CARD: "-----YYY-----",
     Action.REMOVE_ORDER: "-----YYY-----",
-    # No role orders bundles until the page for it exists.
-    Action.ORDER_RESERVE_BUNDLE: "-------------",
+    Action.ORDER_RESERVE_BUNDLE: "-----YY------",
     Action.ORDER_EID: "-----YYYYY---",
     Action.WITHDRAW_EID_ORDER: "-----YYYYY---",
     Action.ORDER_PUK_LETTER: "-----YYY-----",

@@ -1,0 +1,113 @@
+"""Bundles of reserve cards for pages: what an organisation can order, and what it has ordered (rules/issuance 3.9)."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Count, Q
+
+from issuance.articles.models import Article
+from issuance.articles.ports import ArticlePrices
+from issuance.authz import Action, Actor, ScopedQuerySet, policy
+from issuance.offices.models import Office
+from issuance.orders.domain import items
+from issuance.orders.domain.items import ItemState
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.models.orders import CardOrder, OrderItem
+from issuance.orders.services import bundles, order_checks
+from issuance.organisations.models import Organisation
+from issuance.records.queries import words
+from siths_portal.lib import clock, ports
+from siths_portal.lib.lists import Rows
+
+
+@dataclass(frozen=True)
+class BundleChoices:
+    """The choices of an order: articles, open offices with a delivery address, and prices by article code, in SEK without VAT.
+
+    `without_address` is the number of further offices that receive no bundles.
+    """
+
+    articles: Sequence[Article] = ()
+    offices: Sequence[Office] = ()
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
+    without_address: int = 0
+
+
+@dataclass(frozen=True)
+class BundleLine:
+    """An ordered bundle. `quantity` is the number of cards, `last_day` the day on which it is sent at the latest."""
+
+    id: UUID
+    organisation_id: UUID
+    ordered_on: dt.date
+    article: str
+    quantity: int
+    office_id: UUID
+    office: str
+    state: str
+    last_day: dt.date
+    sent_on: dt.date | None
+    failed: int = 0
+
+    @property
+    def removable(self) -> bool:
+        """True while no supplier has accepted the order."""
+        return self.state == OrderState.QUEUED
+
+
+def choices(*, actor: Actor, organisation_id: UUID) -> BundleChoices:
+    """Returns what the organisation can order today. Raises NotFound, Forbidden."""
+    rows = Organisation.objects.select_related("area")
+    organisation = policy.get(actor, Action.ORDER_RESERVE_BUNDLE, rows, organisation_id)
+    articles = list(bundles.articles_of(organisation_id))
+    offices = order_checks.open_offices(organisation_id)
+    receiving = [office for office in offices if bundles.receives(office)]
+    party_id = organisation.area.issuing_organisation_id
+    codes = [article.code for article in articles]
+    prices = ports.get(ArticlePrices).prices(party_id, codes) if party_id is not None and codes else {}
+    return BundleChoices(articles, receiving, prices, len(offices) - len(receiving))
+
+
+def bundles_of(*, actor: Actor, organisation_id: UUID) -> Rows[CardOrder, BundleLine]:
+    """Returns the bundles that were ordered for an organisation, if the actor sees its configuration."""
+    rows = _bundles().visible_to(actor, Action.VIEW_CONFIGURATION).filter(organisation=organisation_id)
+    return Rows(rows, lines)
+
+
+def bundle(*, actor: Actor, order_id: UUID) -> BundleLine:
+    """Returns a bundle. Raises NotFound, Forbidden."""
+    return lines([policy.get(actor, Action.VIEW_CONFIGURATION, _bundles(), order_id)])[0]
+
+
+def lines(orders: Sequence[CardOrder]) -> Sequence[BundleLine]:
+    """Returns the lines of bundles that were read with article and office. One query."""
+    current = OrderItem.objects.current().filter(order__in=orders).order_by()
+    counts = current.values("order").annotate(cards=Count("pk"), failed=Count("pk", filter=Q(state=ItemState.FAILED.value)))
+    found = {row["order"]: row for row in counts}
+    return [_line(order, found[order.pk]["cards"], found[order.pk]["failed"]) for order in orders]
+
+
+def _bundles() -> ScopedQuerySet[CardOrder]:
+    """Returns the orders of bundles. Their first item is a reserve card, and they name no person."""
+    rows = CardOrder.objects.filter(person=None, items__number=1, items__kind=items.RESERVE_CARD.code)
+    return rows.select_related("article", "office")
+
+
+def _line(order: CardOrder, cards: int, failed: int) -> BundleLine:
+    ordered_on = order.ordered_at.astimezone(clock.STOCKHOLM).date()
+    return BundleLine(
+        id=order.pk,
+        organisation_id=order.organisation_id,
+        ordered_on=ordered_on,
+        article=words.article(order.article.number, order.article.title),
+        quantity=cards,
+        office_id=order.office_id,
+        office=order.office.name,
+        state=order.state,
+        last_day=bundles.last_day_sent(ordered_on),
+        sent_on=order.sent_on,
+        failed=failed,
+    )
