@@ -37,6 +37,7 @@ class Action(StrEnum):
     ORDER_ORDINARY_CARD = "order_ordinary_card"
     REMOVE_ORDER = "remove_order"
     ORDER_RESERVE_BUNDLE = "order_reserve_bundle"
+    KEEP_STOCK = "keep_stock"
     ORDER_EID = "order_eid"
     ORDER_PUK_LETTER = "order_puk_letter"
     WITHDRAW_EID_ORDER = "withdraw_eid_order"
@@ -105,7 +106,7 @@ They are dormant while training or person check is overdue; viewing, removing an
 
 _ORDERING_EIDS = frozenset({Action.ORDER_EID, Action.WITHDRAW_EID_ORDER})
 _ISSUING = ISSUING | _ORDERING_EIDS | {Action.REMOVE_ORDER, Action.WITHDRAW_IDENTIFICATION}
-_HANDLING_CARDS = frozenset({Action.VIEW_RECEIPT, Action.VIEW_PHOTO})
+_HANDLING_CARDS = frozenset({Action.VIEW_RECEIPT, Action.VIEW_PHOTO, Action.KEEP_STOCK})
 """Photos are shown only to those who meet holders or issue to them, because they compare faces (S12)."""
 
 _OPERATING_PKI = frozenset({Action.VIEW_PKI, Action.DECIDE_PKI, Action.CHANGE_CA_STATE, Action.MASS_REVOKE})

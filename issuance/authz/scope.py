@@ -30,7 +30,8 @@ class ScopeRule:
 
     `path` is the lookup of a `scope_path`. `through` names reverse relations that have that lookup instead (a person's
     organisations). `shown_by` is a reverse relation: its rows in scope show this row for reading only, as an eID shows its
-    carrier. `protected` is the lookup of the flag for protected persons. `holder` is the lookup of a person that may be missing;
+    carrier, and for the actions in `shown_for`.
+    `protected` is the lookup of the flag for protected persons. `holder` is the lookup of a person that may be missing;
     a row without a person is not protected. `person` is the attribute path to a person's id. `supplier` is the column with the
     owning client's reference. `supplied_for` is a reverse relation to orders: their supplier reads this row while an order is in
     one of the `supplied_states` that the rule of orders declares. `ended` is the column with the closing date of a place, where
@@ -40,6 +41,7 @@ class ScopeRule:
     path: str
     through: tuple[str, ...] = ()
     shown_by: str = ""
+    shown_for: frozenset[Action] = frozenset()
     protected: str = ""
     holder: str = ""
     person: str = ""
@@ -145,7 +147,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         condition = own
         if rule.through:
             condition = reduce(or_, (self._exists(relation, own, row) for relation in rule.through))
-        if rule.shown_by and action in READING:
+        if rule.shown_by and (action in READING or action in rule.shown_for):
             if isinstance(row, UUID):  # evaluated without the row, so that hidden and missing rows take the same time
                 condition = Q(Exists(self.model._base_manager.filter(condition, pk=row)))
             condition |= self._exists(rule.shown_by, _below("organisation__scope_path", paths), row)

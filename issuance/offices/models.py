@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from issuance.authz.roles import Action
 from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.records.models.versioned import Versioned
@@ -34,7 +35,8 @@ class Office(Versioned):
     )
 
     objects: ClassVar[ScopedManager["Office"]] = ScopedManager()
-    scope = ScopeRule(path="area__scope_path", shown_by="connections")
+    # An office's stock is kept by those who may hand out its cards: the organisations that may choose it.
+    scope = ScopeRule(path="area__scope_path", shown_by="connections", shown_for=frozenset({Action.KEEP_STOCK}))
 
     class Meta:
         constraints = [

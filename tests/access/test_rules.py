@@ -39,12 +39,15 @@ WITH_ROLE = [who for who in CALLERS if who.role is not None]
 
 @dataclass(frozen=True)
 class Lies:
-    """How a row is placed: the ways to its organisations, or to its area; to its person; to organisations that only show it."""
+    """How a row is placed: the ways to its organisations, or to its area; to its person; to organisations that only show it,
+    for reading or for `shown_for`.
+    """
 
     organisations: tuple[str, ...] = ()
     area: str = ""
     person: str = ""
     shown_in: str = ""
+    shown_for: frozenset[Action] = READING
 
 
 LIES: dict[type[Model], Lies] = {
@@ -60,7 +63,7 @@ LIES: dict[type[Model], Lies] = {
     Organisation: Lies(("id",)),
     CardCustomisation: Lies(("organisations", "pending_at")),
     IssuingArea: Lies(area="id"),
-    Office: Lies(area="area", shown_in="organisations"),
+    Office: Lies(area="area", shown_in="organisations", shown_for=READING | {Action.KEEP_STOCK}),
 }
 
 
@@ -71,6 +74,7 @@ class Placed:
     person_id: UUID | None = None
     places: set[str] = field(default_factory=set)
     shown_in: set[str] = field(default_factory=set)
+    shown_for: frozenset[Action] = READING
 
 
 class Everything:
@@ -111,7 +115,7 @@ class Everything:
         """Whether the rules let the caller do this to the row."""
         if action not in ALLOWED[who.role or Role.READER] or (row.person_id in self.protected and not who.add_on):
             return False
-        places = row.places | (row.shown_in if action in READING else set())
+        places = row.places | (row.shown_in if action in row.shown_for else set())
         places |= {"opened"} if row.person_id in self.found else set()
         return action is Action.EXTENDED_SEARCH or any(sees(who, place, action) for place in places)
 
@@ -127,7 +131,7 @@ class Everything:
 
 def _placed(model: Any, lies: Lies, place_of: dict[UUID, str], place_of_area: dict[UUID, str]) -> dict[Any, Placed]:
     rows = model._default_manager.all()
-    placed = {pk: Placed() for pk in rows.values_list("pk", flat=True)}
+    placed = {pk: Placed(shown_for=lies.shown_for) for pk in rows.values_list("pk", flat=True)}
     if lies.person:
         for pk, person_id in rows.values_list("pk", lies.person):
             placed[pk].person_id = person_id

@@ -112,7 +112,11 @@ def revoke(*, actor: Actor, carrier_id: UUID, request: RevocationRequest) -> Car
     """Revokes as `revoke_carrier`, in the caller's transaction."""
     check(actor=actor, request=request)
     rows = Carrier.objects.select_for_update(of=("self",), no_key=True)
-    carrier = policy.get(actor, Action.REVOKE_CARRIER, rows, carrier_id)
+    return revoke_allowed(policy.get(actor, Action.REVOKE_CARRIER, rows, carrier_id), actor=actor, request=request)
+
+
+def revoke_allowed(carrier: Carrier, *, actor: Actor, request: RevocationRequest) -> Carrier | HeldRevocation:
+    """Revokes as `revoke` a locked carrier that the caller has found the actor may revoke, in the caller's transaction."""
     if carrier.state != CarrierState.REVOKED:
         check(actor=actor, request=request, since=known_since(carrier))
         if revocation_limit.is_above(actor, carrier):

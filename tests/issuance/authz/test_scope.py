@@ -38,6 +38,7 @@ MATRIX = {
     Action.ACTIVATE_ORDINARY_CARD: "-----YYY-----",
     Action.REMOVE_ORDER: "-----YYY-----",
     Action.ORDER_RESERVE_BUNDLE: "-----YY------",
+    Action.KEEP_STOCK: "-----YYYYY---",
     Action.ORDER_EID: "-----YYYYY---",
     Action.WITHDRAW_EID_ORDER: "-----YYYYY---",
     Action.ORDER_PUK_LETTER: "-----YYY-----",
