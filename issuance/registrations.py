@@ -32,6 +32,8 @@ from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import ended_roles
 from issuance.roles.services.actors import current
 from issuance.roles.services.ended_roles import UnderWay
+from issuance.stock.event_words import WORDS as STOCK
+from issuance.stock.services import cards as stock
 from issuance.suppliers.event_words import WORDS as SUPPLIERS
 from issuance.suppliers.push.services import outbox
 from issuance.suppliers.services import changes
@@ -47,7 +49,7 @@ def register_all() -> None:
     customisations.ON_FIRST_SUPPLIER.register(uses.give_first_supplier)
     queueing.ON_QUEUE.register(outbox.add_order)
     withdrawing.ON_WITHDRAWAL.register(changes.record_withdrawal)
-    revocation.ON_REVOCATION_IN_PRODUCTION.register(changes.record_revocation)
+    revocation.ON_REVOCATION_IN_PRODUCTION.register(changes.record_revocation, stock.end_with_carriers)
     removal.WAITING_FOR_VERIFICATION.register(uses.wait_for_verification)
     activation.REFUSALS.register(revocation_limit.activation_obstacle)
 
@@ -65,6 +67,7 @@ def _of_events() -> None:
         ORDERS,
         ACTIVATION,
         REVOCATION,
+        STOCK,
         SUPPLIERS,
         IMPORTS,
         HOUSEKEEPING,

@@ -22,6 +22,7 @@ from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.models.role_requests import RoleRequest, RoleRequestState
 from issuance.search.models import Search
+from issuance.stock.models import StockCard, StockCount, StockLevel
 from issuance.suppliers.models import SupplierChange, SupplierEvent
 from issuance.suppliers.push.models import PushAnswer, PushAttempt, PushDelivery, SupplierConnection
 
@@ -72,6 +73,9 @@ __all__ = [
     "RoleRequestState",
     "Search",
     "SetupImport",
+    "StockCard",
+    "StockCount",
+    "StockLevel",
     "SubscriptionFee",
     "SupplierChange",
     "SupplierConnection",

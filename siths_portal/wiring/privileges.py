@@ -81,6 +81,15 @@ TABLES: Mapping[str, Rights] = {
         WORKER: "SIU",
         API: "SU(state seq card_serial card_key_spki card_key_sha256 mifare_id puk_secret_id sent_at ended_at revocation_reason)",
     },
+    # Where a card lies stays as it was received. A revoked card ends its place in stock, in every process.
+    "issuance_stockcard": READ
+    | {
+        PORTAL: "SIU(state seq received_at)",
+        WORKER: "SIU(state seq received_at)",
+        API: "SU(state seq)",
+    },
+    "issuance_stockcount": READ | {PORTAL: "SI"},
+    "issuance_stocklevel": READ | {PORTAL: "SIU"},
     "issuance_eid": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(state seq valid_from valid_to ended_at revocation_reason)"},
     # The link between certificate and order, inserted with the certificate requests.
     "issuance_carriercertificate": READ | {API: "SI", WORKER: "SI"},

@@ -65,6 +65,12 @@ FIELDS: Mapping[str, str] = {
     "reason": _("Skäl"),
     "protected_persons": _("Sekretess"),
     "catalogue": _("Katalogen"),
+    "stock_quantity": _("Antal kort"),
+    "stock_expected": _("Kort i lager före räkningen"),
+    "stock_found": _("Räknade kort"),
+    "stock_missing": _("Kort som saknas"),
+    "stock_returned": _("Kort som saknades och finns igen"),
+    "stock_level": _("Gräns för lågt lager"),
 }
 """Labels of fields and facts. Pages do not show a field without a label; the event keeps it."""
 

@@ -1,0 +1,80 @@
+"""States of a reserve card in the stock of an office, and the serial numbers that a clerk scans (rules/issuance 3.13)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+LONGEST_LIST = 2000
+"""The most serial numbers that one act takes, as many as a bundle has."""
+
+_SERIAL = re.compile(r"\d{19}", re.ASCII)
+_SEPARATORS = re.compile(r"[\s.-]+")
+
+
+class StockState(StrEnum):
+    """The state of a reserve card in stock. A MISSING card was not found where it should be. ENDED means that the card was
+    revoked outside of the stock's pages. DAMAGED, LOST and ENDED are final.
+    """
+
+    IN_STOCK = "in_stock"
+    MISSING = "missing"
+    DAMAGED = "damaged"
+    LOST = "lost"
+    ENDED = "ended"
+
+
+class StockAction(StrEnum):
+    """The actions on a reserve card in stock."""
+
+    MISS = "missing"
+    FIND = "found"
+    DAMAGE = "damaged"
+    LOSE = "lost"
+    END = "ended"
+
+
+_S, _A = StockState, StockAction
+TRANSITIONS: Mapping[tuple[StockState, StockAction], StockState] = {
+    (_S.IN_STOCK, _A.MISS): _S.MISSING,
+    (_S.MISSING, _A.FIND): _S.IN_STOCK,
+    (_S.IN_STOCK, _A.DAMAGE): _S.DAMAGED,
+    (_S.IN_STOCK, _A.LOSE): _S.LOST,
+    (_S.MISSING, _A.LOSE): _S.LOST,
+    (_S.IN_STOCK, _A.END): _S.ENDED,
+    (_S.MISSING, _A.END): _S.ENDED,
+}
+
+HELD = [StockState.IN_STOCK.value, StockState.MISSING.value]
+"""States of cards that are not written off."""
+
+
+def actions_in(state: str) -> list[StockAction]:
+    """Returns the actions that a clerk may choose for a card in this state, in the order of declaration."""
+    return [action for before, action in TRANSITIONS if before == state and action is not StockAction.END]
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """Serial numbers as they were scanned, one a line. `wrong` has the numbers of the lines that are no serial number."""
+
+    lines: Mapping[str, int]
+    wrong: tuple[int, ...]
+
+    @property
+    def serials(self) -> list[str]:
+        """The different serial numbers, in the order of scanning."""
+        return list(self.lines)
+
+
+def scanned(text: str) -> Scanned:
+    """Reads serial numbers of 19 digits, one a line, with or without spaces. A number that is repeated counts once."""
+    lines: dict[str, int] = {}
+    wrong = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        serial = _SEPARATORS.sub("", line)
+        if _SERIAL.fullmatch(serial):
+            lines.setdefault(serial, number)
+        elif serial:
+            wrong.append(number)
+    return Scanned(lines, tuple(wrong))
