@@ -15,6 +15,7 @@ from issuance.receipt_texts.web.urls import urlpatterns as receipt_texts
 from issuance.revocation.web.urls import urlpatterns as revocation
 from issuance.roles.web.urls import urlpatterns as roles
 from issuance.search.web.urls import urlpatterns as search
+from issuance.stock.web.urls import urlpatterns as stock
 from issuance.suppliers.web.urls import urlpatterns as suppliers
 
 urlpatterns = [
@@ -24,6 +25,7 @@ urlpatterns = [
     *orders,
     *activation,
     *revocation,
+    *stock,
     *administration,
     *organisations,
     *offices,

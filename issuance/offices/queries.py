@@ -34,6 +34,7 @@ class OfficeHead:
     closed: bool
     may_edit: bool
     may_link: bool
+    may_keep_stock: bool
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class OrganisationChoices:
 
 def office_head(*, actor: Actor, office_id: UUID | str) -> OfficeHead:
     """Returns the head of an office that the actor sees. Raises NotFound, Forbidden."""
-    rows = Office.objects.with_rights(actor, (Action.EDIT_OFFICE,)).select_related("area")
+    rows = Office.objects.with_rights(actor, (Action.EDIT_OFFICE, Action.KEEP_STOCK)).select_related("area")
     row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, office_id)
     return OfficeHead(
         id=row.id,
@@ -132,6 +133,7 @@ def office_head(*, actor: Actor, office_id: UUID | str) -> OfficeHead:
         closed=row.closed_at is not None,
         may_edit=row.may_edit_office,  # type: ignore[attr-defined]
         may_link=policy.holds(actor, Action.LINK_OFFICE),
+        may_keep_stock=row.may_keep_stock,  # type: ignore[attr-defined]
     )
 
 

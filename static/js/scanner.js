@@ -54,6 +54,15 @@ function fill(field, text = pause < HESITATION ? field.value : burst) {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+/* A text area for many scans gets each on a line of its own. */
+function line(event, area, quick) {
+  burst = "";
+  if (event.ctrlKey && event.key === "Enter") press(area);
+  if (event.key !== "Tab" || !quick) return;
+  event.preventDefault();
+  area.setRangeText("\n", area.selectionStart, area.selectionEnd, "end");
+}
+
 function take(event, field) {
   burst += event.key;
   if (burst.length < LEAST) return;
@@ -123,6 +132,7 @@ function key(event) {
   else if (picked) pick(/^\d$/.test(event.key));
   picked = null;
   const target = document.activeElement ?? event.target; // a digit that was just picked has moved the focus
+  if (target.matches("[data-scans]") && !searching) return line(event, target, gap <= GAP);
   const field = target.closest("[data-scan]");
   const scanned = burst.length >= LEAST;
   const quick = !event.repeat && gap <= (scanned ? 3 * GAP : GAP);

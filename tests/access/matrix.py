@@ -53,6 +53,7 @@ from tests.access.targets import (
     running_mass,
     setup_import,
     setup_table,
+    stock_card,
     stopped_delivery,
     subscriber,
     supplier,
@@ -258,6 +259,19 @@ ROWS: list[Row] = [
     *(
         Row("bundle_withdraw", method, Action.ORDER_RESERVE_BUNDLE, ordered_bundle, ok=ok, places=ORGANISATIONS)
         for method, ok in (("GET", 200), ("POST", 302))
+    ),
+    # stock of reserve cards
+    Row("stock", "GET", Action.KEEP_STOCK),
+    *(
+        Row(name, method, Action.KEEP_STOCK, target, ok=ok, places=ORGANISATIONS)
+        for name, target, sent in (
+            ("office_stock", office, 200),
+            ("stock_count", office, 302),
+            ("stock_level", office, 302),
+            ("stock_receive", ordered_bundle, 409),
+            ("stock_card", stock_card, 422),
+        )
+        for method, ok in (("GET", 200), ("POST", sent))
     ),
     *(
         Row("organisation_receipt_text", method, Action.EDIT_RECEIPT_TEXT, organisation, ok=ok, places=ORGANISATIONS)

@@ -28,6 +28,7 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.people.models.photos import Photo
 from issuance.search.models import Search
+from issuance.stock.models import StockCard
 from issuance.suppliers.push.models import PushDelivery
 from pki.approvals import dual_control
 from pki.mass_revocation import lifecycle
@@ -415,7 +416,8 @@ def ordered_bundle(access: AccessWorld, who: Who, relation: str) -> tuple[Any, .
         },
     )  # fmt: skip
     made = CardOrder.objects.create(
-        organisation=place, article=article, office=access.far_office, customisation=CardCustomisation.objects.first(),
+        organisation=place, article=article, office_id=office(access, who, relation)[0],
+        customisation=CardCustomisation.objects.first(),
         state="queued", seq=1, ordered_by_ref="user:x", idempotency_key=uuid4().hex, content_sha256="0" * 64,
         supplier_ref="bureau", ordered_at=access.moment,
     )  # fmt: skip
@@ -424,6 +426,19 @@ def ordered_bundle(access: AccessWorld, who: Who, relation: str) -> tuple[Any, .
         valid_to=access.moment + dt.timedelta(days=1), created_at=access.moment,
     )  # fmt: skip
     OrderItem.objects.create(order=made, number=1, kind="reserve_card", carrier=card, state="waiting")
+    return (made.pk,)
+
+
+def stock_card(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A reserve card in the stock of an office that one organisation may choose."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    order = CardOrder.objects.get(pk=ordered_bundle(access, who, relation)[0])
+    carrier = Carrier.objects.get(item__order=order)
+    Carrier.objects.filter(pk=carrier.pk).update(state="in_stock", card_serial="9752000000000009999")
+    made = StockCard.objects.create(
+        carrier=carrier, office_id=order.office_id, valid_to=carrier.valid_to, received_at=access.moment, state="in_stock", seq=1
+    )
     return (made.pk,)
 
 

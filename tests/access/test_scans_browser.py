@@ -47,7 +47,8 @@ FOCUSES = """all => {
     const seen = new Set(), found = [document.body];
     for (const each of document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')) {
         const kind = `${each.tagName} ${each.type} ${each.value === 'utfor'} ${!!each.closest('main')}`;
-        if (each.closest('dialog') || each.disabled || !each.checkVisibility() || (!all && seen.has(kind))) continue;
+        if (each.closest('dialog, [data-scans]') || each.disabled || !each.checkVisibility()) continue;
+        if (!all && seen.has(kind)) continue;
         seen.add(kind);
         found.push(each);
     }

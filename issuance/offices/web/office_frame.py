@@ -45,6 +45,8 @@ def office_page(
 
 
 def _functions(head: OfficeHead) -> Iterator[Link]:
+    if head.may_keep_stock:
+        yield Link(_("Reservkort i lager"), reverse("office_stock", args=[head.id]))
     if head.may_link:
         reason = _("Kontoret är stängt.") if head.closed else ""
         yield Link(_("Koppla organisation"), reverse("office_connect", args=[head.id]), not reason, reason)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from issuance.articles.models import Article
 from issuance.articles.ports import ArticlePrices
-from issuance.authz import Action, Actor, ScopedQuerySet, policy
+from issuance.authz import Action, Actor, policy
 from issuance.offices.models import Office
 from issuance.orders.domain import items
 from issuance.orders.domain.items import ItemState
@@ -73,13 +73,13 @@ def choices(*, actor: Actor, organisation_id: UUID) -> BundleChoices:
 
 def bundles_of(*, actor: Actor, organisation_id: UUID) -> Rows[CardOrder, BundleLine]:
     """Returns the bundles that were ordered for an organisation, if the actor sees its configuration."""
-    rows = _bundles().visible_to(actor, Action.VIEW_CONFIGURATION).filter(organisation=organisation_id)
-    return Rows(rows, lines)
+    rows = CardOrder.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(organisation=organisation_id)
+    return Rows(_read(rows), lines)
 
 
 def bundle(*, actor: Actor, order_id: UUID) -> BundleLine:
     """Returns a bundle. Raises NotFound, Forbidden."""
-    return lines([policy.get(actor, Action.VIEW_CONFIGURATION, _bundles(), order_id)])[0]
+    return lines([policy.get(actor, Action.VIEW_CONFIGURATION, _read(CardOrder.objects.get_queryset()), order_id)])[0]
 
 
 def lines(orders: Sequence[CardOrder]) -> Sequence[BundleLine]:
@@ -90,9 +90,9 @@ def lines(orders: Sequence[CardOrder]) -> Sequence[BundleLine]:
     return [_line(order, found[order.pk]["cards"], found[order.pk]["failed"]) for order in orders]
 
 
-def _bundles() -> ScopedQuerySet[CardOrder]:
-    """Returns the orders of bundles. Their first item is a reserve card, and they name no person."""
-    rows = CardOrder.objects.filter(person=None, items__number=1, items__kind=items.RESERVE_CARD.code)
+def _read(orders: QuerySet[CardOrder]) -> QuerySet[CardOrder]:
+    """Returns the bundles among the orders: their first item is a reserve card, and they name no person."""
+    rows = orders.filter(person=None, items__number=1, items__kind=items.RESERVE_CARD.code)
     return rows.select_related("article", "office")
 
 

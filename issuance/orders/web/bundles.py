@@ -152,7 +152,7 @@ def _title(line: query.BundleLine) -> str:
 
 
 def _facts(line: query.BundleLine) -> list[dict[str, Any]]:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"label": _("Artikel"), "value": line.article},
         {"label": _("Antal kort"), "value": number_format(line.quantity, force_grouping=True)},
         {"label": _("Kontor"), "value": line.office},

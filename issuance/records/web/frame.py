@@ -101,6 +101,9 @@ SEARCH = Section("search", Action.VIEW)
 ADMINISTRATION = Section("administration", Action.VIEW_CONFIGURATION, first_crumb=gettext_lazy("Administrera"))
 """Administrera: areas, organisations and their configuration."""
 
+STOCK = Section("stock", Action.KEEP_STOCK, first_crumb=gettext_lazy("Reservkort"))
+"""Reservkort: the stock of reserve cards at offices."""
+
 PKI = Section(
     "pki_authorities",
     Action.VIEW_PKI,

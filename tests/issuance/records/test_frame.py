@@ -61,7 +61,8 @@ def test_tabs_follow_the_rights(world: Any, role: Role) -> None:
     searching = ["Sök"] * (Action.VIEW in ALLOWED[role])
     invoices, operating = ["Fakturor"] * (role in INVOICES), ["PKI"] * (role is Role.PKI_OPERATOR)
     configuring = ["Administrera"] * (role in CONFIGURATION)
-    assert tabs(body) == ["Dagen", *searching, *configuring, *invoices, *operating]
+    keeping = ["Reservkort"] * (Action.KEEP_STOCK in ALLOWED[role])
+    assert tabs(body) == ["Dagen", *searching, *keeping, *configuring, *invoices, *operating]
     assert bool(re.search(r'<a class="rail-link" href="/sok/" aria-current="true"', body)) is bool(searching)
 
 

@@ -1,0 +1,179 @@
+"""The lists of the stock of reserve cards: offices, an office's cards, its bundles on the way, and its counts."""
+
+from collections.abc import Sequence
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django_filters import ChoiceFilter, FilterSet
+
+from issuance.offices.models import Office
+from issuance.records.domain.wording import card_serial
+from issuance.stock.models import StockCard, StockCount
+from issuance.stock.queries.stock import AwaitedBundle, CountLine, StockLine, StockOffice
+from siths_portal.lib.lists import Column, Empty, Key, Kind, Lines, List, Rows, Tag
+from siths_portal.lib.pages.forms import Form
+
+STATES = {
+    "in_stock": ("active", _("I lager")),
+    "missing": ("missing", _("Saknas")),
+    "damaged": ("cancelled", _("Skadat")),
+    "lost": ("revoked", _("Förlorat")),
+    "ended": ("revoked", _("Spärrat")),
+}
+"""The tag and label of each state of a card in stock."""
+
+
+def state_tag(line: StockLine) -> Tag:
+    """Returns the state of a card as a tag."""
+    if line.waits:
+        return Tag("missing", str(_("Spärr väntar på beslut")))
+    kind, text = STATES[line.state]
+    return Tag(kind, str(text))
+
+
+class OfficeStockList(List[StockOffice]):
+    """The offices whose stock the user keeps."""
+
+    columns = (
+        Column(
+            key="kontor",
+            heading=_("Kontor"),
+            value="name",
+            sort="name",
+            link=lambda line: reverse("office_stock", args=[line.id]),
+        ),
+        Column(key="lager", heading=_("I lager"), kind=Kind.NUMBER, value=lambda line: line.figures.in_stock),
+        Column(key="lage", heading=_("Läge"), value="figures", template="stock/cells.html#level"),
+        Column(key="saknas", heading=_("Saknas"), kind=Kind.NUMBER, value=lambda line: line.figures.missing),
+        Column(key="vag", heading=_("På väg"), kind=Kind.NUMBER, value=lambda line: line.figures.awaited),
+        Column(key="aldst", heading=_("Äldst går ut"), kind=Kind.DAY, value=lambda line: line.figures.oldest),
+    )
+    caption = _("Lager")
+    order = "kontor"
+    files = ("csv", "xlsx")
+    file_name = _("lager av reservkort")
+    empty = Empty(
+        _("Inget kontor har reservkort"),
+        _("Reservkort skickas till kontor med leveransadress. Ansvarig utgivare beställer dem på organisationens sida."),
+    )
+
+    def __init__(self, request: HttpRequest, found: Rows[Office, StockOffice]) -> None:
+        super().__init__(request)
+        self.found = found
+
+    def rows(self) -> Rows[Office, StockOffice]:
+        """See `List`."""
+        return self.found
+
+
+class AwaitedList(List[AwaitedBundle]):
+    """The bundles on their way to an office."""
+
+    columns = (
+        Column(
+            key="bestalld",
+            heading=_("Beställd"),
+            value="ordered_on",
+            kind=Kind.DAY,
+            link=lambda line: reverse("stock_receive", args=[line.id]),
+        ),
+        Column(key="artikel", heading=_("Artikel"), value="article"),
+        Column(key="skickad", heading=_("Skickad"), value="sent_on", kind=Kind.DAY),
+        Column(key="kvar", heading=_("Kort att ta emot"), value="left", kind=Kind.NUMBER),
+        Column(key="antal", heading=_("Kort i bunten"), value="quantity", kind=Kind.NUMBER),
+    )
+    table_id = fragment = "pa-vag"
+    prefix = "vag_"
+    count_to = 0
+    empty = Empty(_("Ingen bunt är på väg"))
+
+    def __init__(self, request: HttpRequest, found: Sequence[AwaitedBundle]) -> None:
+        super().__init__(request)
+        self.found = found
+
+    def rows(self) -> Lines[AwaitedBundle]:
+        """See `List`."""
+        return Lines(self.found, paged=True)
+
+
+class StateFilter(FilterSet):  # type: ignore[misc]
+    """Which cards are listed."""
+
+    status = ChoiceFilter(
+        label=_("Status"),
+        empty_label=_("Alla"),
+        field_name="state",
+        choices=[(code, text) for code, (_tag, text) in STATES.items()],
+    )
+
+    class Meta:
+        form = Form
+
+
+class StockCardList(List[StockLine]):
+    """The cards of an office, those that end first before the others."""
+
+    columns = (
+        Column(
+            key="kort",
+            heading=_("Kortserienummer"),
+            value=lambda line: card_serial(line.serial),
+            kind=Kind.NUMBER,
+            link=lambda line: reverse("stock_card", args=[line.id]),
+            file_value=lambda line: line.serial,
+        ),
+        Column(key="artikel", heading=_("Artikel"), value="article"),
+        Column(key="niva", heading=_("Tillitsnivå"), value="assurance_level", kind=Kind.NUMBER),
+        Column(key="status", heading=_("Status"), kind=Kind.TAG, value=state_tag),
+        Column(
+            key="slutar",
+            heading=_("Giltigt till"),
+            value="last_day",
+            kind=Kind.DAY,
+            sort=Key("valid_to", nullable=False),
+            below=lambda line: [str(_("Lämna ut det först"))] if line.soon else [],
+        ),
+        Column(key="mottaget", heading=_("Mottaget"), value="received_on", kind=Kind.DAY),
+    )
+    table_id = "kort"
+    order = "slutar"
+    filters = StateFilter
+    files = ("csv", "xlsx")
+    empty = Empty(_("Inget kort i lager än"), _("Korten kommer hit när en bunt tas emot."))
+
+    def __init__(self, request: HttpRequest, found: Rows[StockCard, StockLine], *, office: str) -> None:
+        super().__init__(request)
+        self.found = found
+        self.file_name = f"reservkort {office}"
+
+    def rows(self) -> Rows[StockCard, StockLine]:
+        """See `List`."""
+        return self.found
+
+
+class CountList(List[CountLine]):
+    """The stock-takings of an office, the newest first."""
+
+    columns = (
+        Column(key="tid", heading=_("Räknat"), value="at", kind=Kind.MOMENT),
+        Column(key="vem", heading=_("Av"), value="who"),
+        Column(key="fore", heading=_("Skulle finnas"), value="expected", kind=Kind.NUMBER),
+        Column(key="fanns", heading=_("Fanns"), value="found", kind=Kind.NUMBER),
+        Column(key="saknas", heading=_("Saknas"), value="missing", kind=Kind.NUMBER),
+        Column(key="igen", heading=_("Kom till rätta"), value="returned", kind=Kind.NUMBER),
+    )
+    table_id = fragment = "rakningar"
+    order = "-"
+    count_to = 0
+    files = ("csv", "xlsx")
+    empty = Empty(_("Lagret är inte räknat än"))
+
+    def __init__(self, request: HttpRequest, found: Rows[StockCount, CountLine], *, office: str) -> None:
+        super().__init__(request)
+        self.found = found
+        self.file_name = f"räkningar {office}"
+
+    def rows(self) -> Rows[StockCount, CountLine]:
+        """See `List`."""
+        return self.found

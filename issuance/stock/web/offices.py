@@ -1,0 +1,137 @@
+"""Reservkort: the stock of offices, one office's stock, its count and its level."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.records.web.forms import tried
+from issuance.records.web.frame import STOCK, actor_of, render_page
+from issuance.stock.domain import scanned
+from issuance.stock.models import StockCount
+from issuance.stock.queries import stock as query
+from issuance.stock.services import counting
+from issuance.stock.web.forms import CardSearchForm, LevelForm, SerialsForm
+from issuance.stock.web.frame import stock_page
+from issuance.stock.web.lists import AwaitedList, CountList, OfficeStockList, StockCardList
+from siths_portal.lib.errors import Invalid
+
+_FIND = "sok"
+
+
+@require_safe
+@STOCK.requires()
+def stock(request: HttpRequest) -> HttpResponseBase:
+    """Lists the offices whose stock the user keeps. Raises Forbidden."""
+    found = query.offices_with_stock(actor=actor_of(request))
+    return OfficeStockList(request, found).answer(
+        lambda shown: render_page(
+            request, STOCK, "stock/stock.html", {"list": shown}, heading=_("Reservkort"), status=shown.status
+        )
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def office_stock(request: HttpRequest, office_id: UUID) -> HttpResponseBase:
+    """Shows an office's stock. A scanned card leads to its page. Raises NotFound, Forbidden."""
+    head = query.stock_head(actor=actor_of(request), office_id=office_id)
+    form, status = CardSearchForm(request.POST if _FIND in request.POST else None), 200
+    if form.is_valid():
+        serial = next(iter(scanned(form.cleaned_data["serial"]).lines), "")
+        if card_id := query.card_by_serial(office_id=office_id, serial=serial):
+            return redirect("stock_card", card_id)
+        form.add_error("serial", _("Kortet finns inte i kontorets lager. Kontrollera numret, eller ta emot bunten först."))
+        status = Invalid.http_status
+    awaited = AwaitedList(request, query.awaited_of(office_id)).shown()
+    return StockCardList(request, query.cards_of(office_id=office_id), office=head.name).answer(
+        lambda shown: stock_page(
+            request,
+            "stock/office.html",
+            head,
+            {"form": form, "list": shown, "awaited": awaited, "figures": _figures(head.figures), "lead": _lead(head.figures)},
+            status=status if shown.status == 200 else shown.status,
+        )
+    )
+
+
+def _lead(figures: query.StockFigures) -> str:
+    if figures.short:
+        return _("Lagret är lågt: gränsen är {least} kort. Be ansvarig utgivare att beställa en bunt.").format(
+            least=figures.least
+        )
+    if figures.oldest_soon:
+        return _("Lämna ut de äldsta korten först. Det äldsta går ut {day}.").format(day=figures.oldest)
+    return _("Lämna ut de kort först som går ut först. De står överst i listan.")
+
+
+def _figures(figures: query.StockFigures) -> list[dict[str, object]]:
+    return [
+        {"name": _("I lager"), "value": figures.in_stock},
+        {"name": _("På väg"), "value": figures.awaited},
+        {"name": _("Saknas"), "value": figures.missing},
+        {"name": _("Äldst går ut"), "value": figures.oldest or "–"},
+    ]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def stock_count(request: HttpRequest, office_id: UUID) -> HttpResponseBase:
+    """Räkna lagret: compares the scanned cards with the stock, and lists earlier counts. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = query.stock_head(actor=actor, office_id=office_id)
+    form, status = SerialsForm(), 200
+    if request.method == "POST":
+        form = SerialsForm(request.POST)
+        made, status = tried(
+            form,
+            lambda: counting.count_stock(actor=actor, office_id=office_id, serials=form.cleaned_data["serials"]),
+        )
+        if made is not None:
+            (messages.warning if made.missing else messages.success)(request, _counted(made))
+            return redirect("stock_count", office_id)
+    found = query.counts_of(actor=actor, office_id=office_id)
+    return CountList(request, found, office=head.name).answer(
+        lambda shown: stock_page(
+            request,
+            "stock/count.html",
+            head,
+            {"form": form, "list": shown, "cancel_url": reverse("office_stock", args=[office_id])},
+            step=_("Räkna lagret"),
+            status=status,
+        )
+    )
+
+
+def _counted(made: StockCount) -> str:
+    counted = ngettext("Lagret är räknat: {n} kort fanns.", "Lagret är räknat: {n} kort fanns.", made.found + made.returned)
+    parts = [counted.format(n=made.found + made.returned)]
+    if made.missing:
+        missing = ngettext("{n} kort saknas.", "{n} kort saknas.", made.missing)
+        parts.append(missing.format(n=made.missing))
+        parts.append(_("Ett kort som är förlorat spärras på sin sida."))
+    if made.returned:
+        returned = ngettext("{n} kort har kommit till rätta.", "{n} kort har kommit till rätta.", made.returned)
+        parts.append(returned.format(n=made.returned))
+    return " ".join(parts)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def stock_level(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """Sets the level below which the office is short. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = query.stock_head(actor=actor, office_id=office_id)
+    form, status = LevelForm(initial={"least": head.figures.least or None}), 200
+    if request.method == "POST":
+        form = LevelForm(request.POST)
+        _done, status = tried(
+            form, lambda: counting.set_level(actor=actor, office_id=office_id, least=form.cleaned_data["least"])
+        )
+        if status == 200:
+            messages.success(request, _("Gränsen för lågt lager är sparad."))
+            return redirect("office_stock", office_id)
+    context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("office_stock", args=[office_id])}
+    return stock_page(request, "stock/level.html", head, context, step=_("Ändra gränsen för lågt lager"), status=status)

@@ -1,0 +1,98 @@
+"""Reserve cards in Chromium at a real portal: ordered, received by scanner, counted, written off; axe, both widths."""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Browser, Page, expect
+
+from issuance.authz import Role
+from issuance.orders.models.orders import CardOrder
+from issuance.stock.models import StockCount
+from tests.e2e.hands import Both
+from tests.e2e.looking import Looker
+from tests.issuance.authorities import serial_of
+from tests.issuance.operators.test_browser import button, link, refused
+from tests.issuance.organisations.test_browser import told
+from tests.issuance.search.test_browser import desk
+from tests.issuance.stock.stocks import make, states, with_stock
+
+
+def order(page: Page, portal: str, hands: Both, see: Looker, world: Any) -> None:
+    """The issuer orders three cards."""
+    page.goto(f"{portal}{reverse('organisation', args=[world.region.pk])}")
+    hands.press(page.get_by_role("link", name="Beställa bunt reservkort"))
+    see.look(page, "form")
+    hands.press(button(page, "Förhandsgranska"))
+    refused(page, see, "form refused")
+    hands.write(page.get_by_label("Antal kort"), "3")
+    hands.press(button(page, "Förhandsgranska"))
+    see.look(page, "preview")
+    hands.press(button(page, "Beställ bunten"))
+    told(page, "Bunten är beställd.")
+    see.look(page, "bundle")
+    hands.press(link(page, "Ta bort beställningen"))
+    see.look(page, "withdraw")
+    hands.press(link(page, "Tillbaka"))
+    hands.press(link(page, "Organisationens buntar"))
+    see.look(page, "bundles")
+
+
+def scan(page: Page, *numbers: int, end: str = "Enter") -> None:
+    """A scanner reads cards one after the other."""
+    for number in numbers:
+        page.keyboard.type(serial_of(number))
+        page.keyboard.press(end)
+
+
+def keep(page: Page, portal: str, hands: Both, see: Looker, world: Any, bundle: CardOrder) -> None:
+    """Who hands out cards receives two of them, misses one, counts, and writes one off."""
+    page.goto(f"{portal}{reverse('day')}")
+    hands.press(page.get_by_role("link", name="Ta emot bunten"))
+    see.look(page, "receive")
+    page.get_by_label("Skannade kort").focus()
+    scan(page, 1, 2)
+    expect(page.get_by_label("Skannade kort")).to_have_value(f"{serial_of(1)}\n{serial_of(2)}\n")
+    hands.press(button(page, "Ta emot de skannade korten"))
+    told(page, "2 kort är mottagna till lagret.")
+    hands.press(button(page, "Rapportera resten som saknad"))
+    told(page, "1 kort är rapporterat saknat.")
+    see.look(page, "office")
+    hands.press(page.get_by_role("link", name="Räkna lagret"))
+    see.look(page, "count")
+    page.get_by_label("Skannade kort").focus()
+    scan(page, 1, end="Tab")  # a scanner that ends with Tab stays in the list
+    expect(page.get_by_label("Skannade kort")).to_be_focused()
+    hands.press(button(page, "Spara räkningen"))
+    told(page, "1 kort saknas.")
+    page.goto(f"{portal}{reverse('office_stock', args=[world.office.pk])}")
+    scan(page, 1)  # from everywhere on the page
+    expect(page.get_by_role("heading", name="Reservkort som slutar på")).to_be_visible()
+    see.look(page, "card")
+    hands.choose(page.get_by_label("Förlorat eller stulet"))
+    hands.press(button(page, "Spara"))
+    refused(page, see, "card refused")
+    hands.write(page.get_by_label("Kortets 4 sista siffror"), serial_of(1)[-4:])
+    hands.press(button(page, "Spara"))
+    told(page, "Kortet är förlorat och spärrat.")
+    hands.press(page.get_by_role("navigation", name="Huvudmeny").get_by_role("link", name="Reservkort"))
+    see.look(page, "stock")
+    hands.press(link(page, "Kontor A"))
+    hands.press(page.get_by_role("link", name="Ändra gränsen för lågt lager"))
+    see.look(page, "level")
+
+
+@pytest.mark.usefixtures("authorities")
+def test_a_bundle_from_the_order_to_the_lost_card(world: Any, portal: str, browser: Browser) -> None:
+    with_stock(world)
+    eye, hands = Looker("reserve-cards"), Both()
+    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        eye.follow(page.context)
+        order(page, portal, hands, eye, world)
+    bundle = CardOrder.objects.get()
+    make(bundle, 3)
+    with desk(browser, portal, world.officer(world.clinic, Role.RESERVE_CARD_ADMIN_LOA3)) as page:
+        eye.follow(page.context)
+        keep(page, portal, hands, eye, world, bundle)
+    assert states(bundle) == [("revoked", "lost"), ("in_stock", "missing"), ("sent", "missing")]
+    assert (StockCount.objects.get().expected, StockCount.objects.get().found) == (2, 1)
