@@ -132,7 +132,7 @@ function key(event) {
   else if (picked) pick(/^\d$/.test(event.key));
   picked = null;
   const target = document.activeElement ?? event.target; // a digit that was just picked has moved the focus
-  if (target.matches("[data-scans]") && !searching) return line(event, target, gap <= GAP);
+  if (target.matches("[data-scans]") && !searching) return line(event, target, !event.repeat && gap <= GAP);
   const field = target.closest("[data-scan]");
   const scanned = burst.length >= LEAST;
   const quick = !event.repeat && gap <= (scanned ? 3 * GAP : GAP);

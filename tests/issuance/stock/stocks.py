@@ -26,17 +26,12 @@ def with_stock(world: Any) -> None:
 def sent_bundle(world: Any, quantity: int = 3, *, first: int = 1, sign: Callable[[Any], Any] = issue) -> CardOrder:
     """A bundle that the supplier made and reported sent. `sign` does the signer's part."""
     order = bundle(world.region, world.office, quantity)
-    make(order, quantity, first=first, sign=sign)
-    return order
-
-
-def make(order: CardOrder, quantity: int, *, first: int = 1, sign: Callable[[Any], Any] = issue) -> None:
-    """Makes and sends an ordered bundle, as its supplier; its cards get the serials from the `first` on."""
     supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
     for item in range(1, quantity + 1):
         sign(certify(order, item, serial_of(first + item - 1)))
         for event in (Produced("1", no_puk=True), Sent(clock.today())):
             supplier_events.register_event(client_ref=SUPPLIER, order_id=order.id, item=item, event=event)
+    return order
 
 
 def received_bundle(world: Any, quantity: int = 3, *, first: int = 1, sign: Callable[[Any], Any] = issue) -> list[StockCard]:

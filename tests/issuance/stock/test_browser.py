@@ -9,16 +9,16 @@ from playwright.sync_api import Browser, Page, expect
 from issuance.authz import Role
 from issuance.orders.models.orders import CardOrder
 from issuance.stock.models import StockCount
-from tests.e2e.hands import Both
+from tests.e2e.hands import Both, Hands, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.authorities import serial_of
 from tests.issuance.operators.test_browser import button, link, refused
 from tests.issuance.organisations.test_browser import told
 from tests.issuance.search.test_browser import desk
-from tests.issuance.stock.stocks import make, states, with_stock
+from tests.issuance.stock.stocks import sent_bundle, states, with_stock
 
 
-def order(page: Page, portal: str, hands: Both, see: Looker, world: Any) -> None:
+def order(page: Page, portal: str, hands: Hands, see: Looker, world: Any) -> None:
     """The issuer orders three cards."""
     page.goto(f"{portal}{reverse('organisation', args=[world.region.pk])}")
     hands.press(page.get_by_role("link", name="Beställa bunt reservkort"))
@@ -45,7 +45,7 @@ def scan(page: Page, *numbers: int, end: str = "Enter") -> None:
         page.keyboard.press(end)
 
 
-def keep(page: Page, portal: str, hands: Both, see: Looker, world: Any, bundle: CardOrder) -> None:
+def keep(page: Page, portal: str, hands: Hands, see: Looker, world: Any) -> None:
     """Who hands out cards receives two of them, misses one, counts, and writes one off."""
     page.goto(f"{portal}{reverse('day')}")
     hands.press(page.get_by_role("link", name="Ta emot bunten"))
@@ -83,16 +83,22 @@ def keep(page: Page, portal: str, hands: Both, see: Looker, world: Any, bundle: 
 
 
 @pytest.mark.usefixtures("authorities")
-def test_a_bundle_from_the_order_to_the_lost_card(world: Any, portal: str, browser: Browser) -> None:
+def test_an_issuer_orders_a_bundle(world: Any, portal: str, browser: Browser) -> None:
     with_stock(world)
-    eye, hands = Looker("reserve-cards"), Both()
+    eye = Looker("reserve-cards-order")
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
-        order(page, portal, hands, eye, world)
-    bundle = CardOrder.objects.get()
-    make(bundle, 3)
+        order(page, portal, Both(), eye, world)
+    assert states(CardOrder.objects.get()) == [("ordered", None)] * 3
+
+
+@pytest.mark.usefixtures("authorities")
+def test_who_hands_out_cards_keeps_the_stock_by_scanner(world: Any, portal: str, browser: Browser) -> None:
+    with_stock(world)
+    bundle = sent_bundle(world, 3)
+    eye = Looker("reserve-cards-stock")
     with desk(browser, portal, world.officer(world.clinic, Role.RESERVE_CARD_ADMIN_LOA3)) as page:
         eye.follow(page.context)
-        keep(page, portal, hands, eye, world, bundle)
+        keep(page, portal, Mouse(), eye, world)
     assert states(bundle) == [("revoked", "lost"), ("in_stock", "missing"), ("sent", "missing")]
     assert (StockCount.objects.get().expected, StockCount.objects.get().found) == (2, 1)
