@@ -116,10 +116,10 @@ class BundleList(List[BundleLine]):
         Column(key="kontor", heading=gettext_lazy("Kontor"), value="office"),
         Column(key="status", heading=gettext_lazy("Status"), kind=Kind.TAG, value=state_of),
         Column(key="senast", heading=gettext_lazy("Skickas senast"), value="last_day", kind=Kind.DAY),
-        Column(key="skickad", heading=gettext_lazy("Skickad"), value="sent_on", kind=Kind.DAY),
+        Column(key="skickad", heading=gettext_lazy("Skickad"), value="sent_on", kind=Kind.DAY, hide_empty=True),
     )
-    caption = gettext_lazy("Buntar med reservkort")
     table_id = "buntar"
+    css = "table-close"
     order = "-"
     files = ("csv", "xlsx")
 

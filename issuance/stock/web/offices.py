@@ -74,7 +74,7 @@ def _figures(figures: query.StockFigures) -> list[dict[str, object]]:
         {"name": _("I lager"), "value": figures.in_stock},
         {"name": _("På väg"), "value": figures.awaited},
         {"name": _("Saknas"), "value": figures.missing},
-        {"name": _("Äldst går ut"), "value": figures.oldest or "–"},
+        {"name": _("Äldst går ut"), "value": str(figures.oldest or "–")},
     ]
 
 
