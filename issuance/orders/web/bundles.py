@@ -26,7 +26,7 @@ from issuance.records.web.forms import DONE, tried
 from issuance.records.web.frame import actor_of, demand
 from issuance.records.web.places import demand_there, organisation_page
 from siths_portal.lib import clock
-from siths_portal.lib.errors import IllegalTransition
+from siths_portal.lib.errors import IllegalTransition, Invalid
 
 _TAB = "organisation_bundles"
 _CHANGE, _CONFIRM = "valj", "bekrafta"
@@ -69,6 +69,9 @@ def bundle_new(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
         typed = {name: request.POST.get(name) for name in BundleForm.base_fields if name in request.POST}
         return _form_page(request, head, found, BundleForm(initial=typed, choices=found))
     form = BundleForm(request.POST, choices=found)
+    if not (found.articles and found.offices):
+        form.refuse(_("Inget är beställt. Nu finns inget att beställa, eller inget kontor som kan ta emot en bunt."))
+        return _form_page(request, head, found, form, status=Invalid.http_status)
     if _CONFIRM in request.POST:
         order, status = tried(
             form,

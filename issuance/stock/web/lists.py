@@ -44,7 +44,7 @@ class OfficeStockList(List[StockOffice]):
             link=lambda line: reverse("office_stock", args=[line.id]),
         ),
         Column(key="lager", heading=_("I lager"), kind=Kind.NUMBER, value=lambda line: line.figures.in_stock),
-        Column(key="lage", heading=_("Läge"), value="figures", template="stock/cells.html#level"),
+        Column(key="lage", heading=_("Läge"), value="figures", template="stock/level_cell.html"),
         Column(key="saknas", heading=_("Saknas"), kind=Kind.NUMBER, value=lambda line: line.figures.missing),
         Column(key="vag", heading=_("På väg"), kind=Kind.NUMBER, value=lambda line: line.figures.awaited),
         Column(key="aldst", heading=_("Äldst går ut"), kind=Kind.DAY, value=lambda line: line.figures.oldest),

@@ -102,6 +102,8 @@ class TestOrdering:
         page = client.get(address)
         assert "Ingen artikel att beställa" in text_of(page)
         assert at("organisation_articles", ready.region) in page.content.decode()
+        late = client.post(address, answers(ready) | CONFIRM)
+        assert (late.status_code, "Inget är beställt" in text_of(late)) == (422, True)
 
     def test_nobody_orders_for_a_closed_organisation(self, ready: Any) -> None:
         client, address = issuer(ready), at("bundle_new", ready.region)
