@@ -1,8 +1,6 @@
 """Celery workers that a test starts and may kill, each with all its processes; nothing of them is left when they have ended."""
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from django.conf import settings
 
 from siths_portal.dev.progress import HouseError
 from tests import superuser
+from tests.killing import kill_group
 from tests.waiting import wait_for
 
 _NAME = "workers-of-a-test"
@@ -58,8 +57,7 @@ class Workers:
         or in the next test's tables.
         """
         for worker in workers:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(worker.pid, signal.SIGKILL)
+            kill_group(worker.pid)
             worker.wait(60)
         try:
             wait_for(lambda: not sessions())

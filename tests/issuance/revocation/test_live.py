@@ -3,7 +3,6 @@
 import contextlib
 import datetime as dt
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from tests.browser import look
 from tests.e2e.hands import PACE
 from tests.issuance.activated import Made, sent_card
 from tests.issuance.person_page.test_browser import activated, logged_in
+from tests.killing import kill_group
 from tests.lib.faces import serving
 from tests.waiting import wait_for
 
@@ -106,8 +106,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(60)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    kill_group(process.pid)
     process.wait()
 
 

@@ -33,6 +33,7 @@ from pki.models import Certificate, CertificateAuthority, Crl
 from pki.ocsp import presigning, status
 from siths_portal.lib import clock
 from tests.forking import until_gone
+from tests.killing import between_logins
 from tests.pki import orders
 
 POINTS = (
@@ -237,9 +238,10 @@ class Company:
         return process
 
     def kill(self) -> str:
-        """Kills one of the cast at this instant, and says whom."""
+        """Kills one of the cast at this instant, or as soon as no login runs, and says whom."""
         name = self.rng.choice(list(self._processes))
-        self._processes[name].kill()
+        with between_logins():
+            self._processes[name].kill()
         self._bury(name)
         return name
 
@@ -263,9 +265,10 @@ class Company:
 
     def end(self) -> None:
         """Kills all but the watcher, which ends by itself."""
-        for process in self._processes.values():
-            process.kill()
-            process.join()
+        with between_logins():
+            for process in self._processes.values():
+                process.kill()
+                process.join()
         (self.stage.folder / "stop").touch()
         self._watcher.join(150)
         assert self._watcher.exitcode == 0, (self.stage.folder / "errors").read_text()

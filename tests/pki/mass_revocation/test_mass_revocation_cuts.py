@@ -1,7 +1,6 @@
 """Mass revocation under power cuts: SIGKILL at every named point and of a whole worker; nothing is missing or done twice."""
 
 import contextlib
-import os
 import signal
 
 import pytest
@@ -13,6 +12,7 @@ from pki.models import Certificate, Event, MassRevocation, MassRevocationMember,
 from pki.ocsp import presigning
 from tests import superuser
 from tests.forking import forked
+from tests.killing import kill_group
 from tests.pki.mass_revocation.test_mass_revocation import FIRST, SECOND, approve, ask, listed, rows_like, started, told
 from tests.pki.workers import Workers, forget_messages, sessions
 
@@ -153,7 +153,7 @@ def test_a_worker_that_is_killed_while_it_runs_is_replaced(world, workers):
         worker = workers.start("-c", "2", "-B")
         workers.wait_for(lambda: mass_revocation(view.id).done == 1_000, "the second batch")
         workers.wait_for(lambda: bool(sessions("wait_event_type = 'Lock'")), "somebody to wait for the held certificate")
-        os.killpg(worker.pid, signal.SIGKILL)
+        kill_group(worker.pid)
         worker.wait(60)
     workers.kill(worker)
     exact(view)
