@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,31 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-SOURCES = {path: path.read_text() for path in modules()}
-TREES = {path: ast.parse(text) for path, text in SOURCES.items()}
+@cache
+def sources() -> dict[Path, str]:
+    """The text of each module."""
+    return {path: path.read_text() for path in modules()}
+
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """The syntax tree of each module. All of them take 200 MB, so only the process that runs these tests has them, meanwhile."""
+    return {path: ast.parse(text) for path, text in sources().items()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trees_go() -> Iterator[None]:
+    yield
+    trees.cache_clear()
+
+
 TEMPLATES = sorted(str(path.relative_to(ROOT / "templates")) for path in (ROOT / "templates").rglob("*") if path.is_file())
+
+
+@cache
+def template_texts() -> dict[str, str]:
+    """The text of each template."""
+    return {template: (ROOT / "templates" / template).read_text() for template in TEMPLATES}
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +68,8 @@ def tasks() -> dict[str, object]:
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_every_template_is_used_and_compiles(template: str) -> None:
-    named = [name(path) for path, text in SOURCES.items() if f'"{template}"' in text or f"'{template}'" in text]
-    named += [other for other in TEMPLATES if other != template and f'"{template}' in (ROOT / "templates" / other).read_text()]
+    named = any(f'"{template}"' in text or f"'{template}'" in text for text in sources().values())
+    named = named or any(f'"{template}' in text for other, text in template_texts().items() if other != template)
     assert named, f"nothing renders, extends or includes {template}"
     if template.endswith((".html", ".txt")):
         get_template(template)
@@ -54,7 +77,7 @@ def test_every_template_is_used_and_compiles(template: str) -> None:
 
 def test_every_template_that_is_named_exists() -> None:
     missing = []
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         for node in ast.walk(tree):
             value = node.value if isinstance(node, ast.Constant) else None
             if isinstance(value, str) and re.fullmatch(r"[\w/-]+\.html", value) and value not in TEMPLATES:
@@ -65,8 +88,7 @@ def test_every_template_that_is_named_exists() -> None:
 def test_templates_hold_neither_styles_nor_scripts_of_their_own() -> None:
     """The pages' Content-Security-Policy refuses them (S17); documents that become PDF are no pages."""
     found = []
-    for template in TEMPLATES:
-        text = (ROOT / "templates" / template).read_text()
+    for template, text in template_texts().items():
         if "base.html" not in text and template != "base.html":
             continue
         if re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son\w+=|javascript:", text):
@@ -76,15 +98,14 @@ def test_templates_hold_neither_styles_nor_scripts_of_their_own() -> None:
 
 def test_no_text_for_people_has_words_that_the_style_sheet_replaced() -> None:
     """Things are created (skapa), and what has not happened has not happened yet (än)."""
-    texts = {template: (ROOT / "templates" / template).read_text() for template in TEMPLATES}
-    texts |= {name(path): text for path, text in SOURCES.items()}
+    texts = template_texts() | {name(path): text for path, text in sources().items()}
     replaced = re.compile(r"\b(lägg(a|er|s|as)? upp|lagts? upp|ännu)\b", re.IGNORECASE)
     assert {where: found[0] for where, text in texts.items() if (found := replaced.search(text))} == {}
 
 
 def test_no_template_turns_escaping_off() -> None:
     assert engines["django"].engine.autoescape  # type: ignore[attr-defined]
-    found = [t for t in TEMPLATES if re.search(r"\|safe\b|autoescape off", (ROOT / "templates" / t).read_text())]
+    found = [template for template, text in template_texts().items() if re.search(r"\|safe\b|autoescape off", text)]
     assert found == []
 
 
@@ -99,7 +120,7 @@ def test_every_entry_of_the_schedule_can_run(entry: str, tasks: dict[str, object
 
 def enqueued() -> Iterator[tuple[str, str, set[str]]]:
     """Where, which job and with which arguments `enqueue` is called, constants and module-level names resolved."""
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         constants = {
             target.id: node.value.value
             for node in tree.body
@@ -136,7 +157,7 @@ def test_jobs_carry_ids_only(tasks: dict[str, object]) -> None:
 def test_views_write_nothing_by_themselves() -> None:
     """The database is written by services, which know the rules, the actor and the event."""
     found = []
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         if not {"web", "api"} & set(path.relative_to(ROOT).with_suffix("").parts):
             continue
         for node in ast.walk(tree):
@@ -174,7 +195,7 @@ def test_nothing_is_left_for_later() -> None:
     codes = re.compile(r"\s*(?:[A-Z]{3} ){5,}[A-Z]{3}")  # a row of ISO 4217, where XXX stands for no currency
     found = [
         f"{name(path)}:{i}"
-        for path, text in SOURCES.items()
+        for path, text in sources().items()
         for i, line in enumerate(text.splitlines(), 1)
         if mark.search(line) and not codes.fullmatch(line)
     ]
@@ -188,7 +209,7 @@ def test_the_present_is_asked_of_the_clock_alone() -> None:
     """`lib.clock` can be moved; the computer's clock cannot. Durations may be measured with time.monotonic."""
     allowed = {"siths_portal/lib/clock.py"}
     found = []
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         rooms = path.relative_to(ROOT).parts
         if name(path) in allowed or rooms[1] in ("dev", "simulators", "demo"):
             continue
