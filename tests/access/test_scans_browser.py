@@ -55,14 +55,26 @@ FOCUSES = """all => {
     found.forEach((each, index) => each.setAttribute('data-focus', index));
     return found.length;
 }"""
-ACTS = """window.acts = [];
+SEEN = """window.acts = [];
 const note = (event) => {
     if ((event.submitter ?? event.target).name !== "sok") acts.push(`${event.type} ${event.target.outerHTML.slice(0, 80)}`);
 };
 addEventListener("click", note, true);
-addEventListener("submit", note, true);"""
-ANSWERS = """() => [...document.querySelectorAll('main form:not([data-scan-search])')].map((form) => [...form.elements].map(
-    (field) => /checkbox|radio/.test(field.type) ? field.checked : field.dataset.scan === undefined ? field.value : ''))"""
+addEventListener("submit", note, true);
+window.answers = () => [...document.querySelectorAll('main form:not([data-scan-search])')].map((form) => [...form.elements].map(
+    (field) => /checkbox|radio/.test(field.type) ? field.checked : field.dataset.scan === undefined ? field.value : ''));"""
+FOCUS = """focus => {
+    const place = document.querySelector(`[data-focus="${focus}"]`);
+    place.focus();
+    acts.length = 0;
+    return [place.outerHTML.slice(0, 100), answers(), !!document.querySelector('[data-scan-search], [data-check]')];
+}"""
+COME_BACK = """() => {
+    const found = [acts, answers()];
+    window.dispatchEvent(new PageTransitionEvent('pageshow'));
+    return found;
+}"""
+"""What a scan has done, as it is when somebody comes back to the page."""
 
 
 class Stage:
@@ -74,7 +86,7 @@ class Stage:
         self.gone_to: list[str] = []
         self.clock_stands = False
         page.route("**/*", self._answer)
-        page.add_init_script(ACTS)
+        page.add_init_script(SEEN)
 
     def _answer(self, route: Route) -> None:
         request, path = route.request, urlsplit(route.request.url).path
@@ -103,25 +115,23 @@ class Stage:
         """Returns what is wrong after a scan with the focus there. On a page that can search or check, the scan does so."""
         self.sent.clear()
         self.gone_to.clear()
-        page, place = self.page, self.page.locator(f"[data-focus='{focus}']")
-        name = place.evaluate("e => (e.focus(), e.outerHTML.slice(0, 100))")
-        before, searches = page.evaluate(ANSWERS), page.evaluate("!!document.querySelector('[data-scan-search], [data-check]')")
-        page.evaluate("window.acts.length = 0")
+        page = self.page
+        name, before, searches = page.evaluate(FOCUS, focus)
         page.keyboard.type(SERIAL)
         page.keyboard.press("Enter")
         page.clock.run_for(1000)
         for _ in range(40):
             if searches and not self.sent:
                 page.wait_for_timeout(25)
+        acts, after = page.evaluate(COME_BACK)
         wrong = [f"{name}: sent {sorted(each)}" for each in self.sent if changes(each)]
         wrong += [f"{name}: left for {path}" for path in self.gone_to]
         if searches and not self.sent:
             wrong.append(f"{name}: nothing is searched for")
-        if not searches and (acts := page.evaluate("window.acts")):
+        if not searches and acts:
             wrong.append(f"{name}: {acts} happened")
-        if page.evaluate(ANSWERS) != before:
+        if after != before:
             wrong.append(f"{name}: another answer stands in the form")
-        page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow'))")  # as if one came back
         return wrong
 
 
