@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ ROWS = [
 ]
 
 
+@cache
 def names_in(path: Path) -> set[str]:
     """Names of the functions that pytest collects from a file, those of classes as `Class::name`."""
     found = set()
