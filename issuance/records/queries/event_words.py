@@ -61,16 +61,17 @@ def who(ref: str) -> str:
 def facts_of(
     facts: Mapping[str, Any], further: Iterable[Mapping[str, Any]] = (), *, subject_type: str = ""
 ) -> tuple[tuple[str, str], ...]:
-    """Returns labels and values of an event's facts, without ids and without facts that the event's name already expresses.
+    """Returns labels and values of an event's facts, without ids and without facts that the event's name already expresses. A
+    change of state is shown if people have words for both states; otherwise the event's name says what happened.
 
     `subject_type` is that of the event and decides the gender of words for states. `further` holds the facts of events that
     this one stands for (ADR 0212); duplicates appear once.
     """
     found = []
-    before, after = facts.get("from"), facts.get("to")
+    before, after = str(facts.get("from")), str(facts.get("to"))
     states = status_words.WORDS[Noun.ORDER if subject_type == EidOrder.subject else Noun.EID]
-    if before and before != after and before in states:
-        change = f"{wording.label(states, before)} → {wording.label(states, str(after))}"
+    if before != after and before in states and after in states:
+        change = f"{wording.label(states, before)} → {wording.label(states, after)}"
         found.append((gettext("Status"), change))
     found += plain(facts)
     found += [(label, f"{earlier} → {later}") for label, earlier, later in changes(facts)]

@@ -5,6 +5,7 @@ import pytest
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.domain.kinds import all_kinds
 from issuance.orders.domain.eid_order_states import EidOrderState
+from issuance.records.queries.event_words import facts_of
 from siths_portal.lib.pages.status_words import WORDS, Noun, word
 from siths_portal.templatetags.portal import status_of, tag_text
 
@@ -33,3 +34,8 @@ def test_words_agree_with_their_noun_and_a_card_keeps_its_known_labels(noun: str
 
 def test_a_state_of_others_has_no_word() -> None:
     assert (word(Noun.CARD, "running"), tag_text("running")) == ("", "")
+
+
+def test_a_history_shows_a_change_of_state_in_words_or_not_at_all() -> None:
+    assert facts_of({"from": "sent", "to": "active"}) == (("Status", "Skickat → Aktivt"),)
+    assert facts_of({"from": "sent", "to": "returned"}) == (), "the event says that it came back"
