@@ -39,7 +39,7 @@ _CERTIFICATES: ProblemTexts = {
     ),
     "key-not-attested": ProblemText(422, "No attestation names the key.", "Send attestations of all keys of the card."),
     "card-key": ProblemText(422, "The card key cannot be used.", "Send a P-256 key that is none of the certified keys."),
-    "csrs": ProblemText(422, "Certificate requests are missing or superfluous.", "Send one for each of the card's profiles."),
+    "csrs": ProblemText(422, "The certificate requests are not those of the item.", "Send one for each of the item's profiles."),
     "card-already-bound": ProblemText(
         409, "The card serial or the card key belongs to another order.", "Use another card for this order."
     ),
@@ -72,9 +72,13 @@ _EVENTS: ProblemTexts = {
 }
 _REMAKES: ProblemTexts = {
     "item-not-begun": ProblemText(
-        409, "No certificates are requested for the item.", "Use another card without making the item again."
+        409,
+        "No certificates are requested for the item, or the PUK of the letter is not handed out.",
+        "Go on with the same item: take another card, or read the PUK.",
     ),
-    "item-sent": ProblemText(409, "The item is sent or came back.", "Only the officer who ordered it may have it made again."),
+    "item-sent": ProblemText(
+        409, "The item is sent or came back.", "Report a card that came back returned. Only the customer orders another."
+    ),
     "item-ended": ProblemText(409, "The item failed or is withdrawn.", "Make no other in its place."),
     "remake": ProblemText(422, "The request does not meet the rules.", "Correct the fields in invalid-parameters."),
 }

@@ -155,7 +155,7 @@ class PrintSerializer(serializers.Serializer[Any]):
     back_text = Words(max_length=1000)
     logotype_sha256 = Text(allow_null=True, max_length=64, pattern=SHA_256)
     photo_sha256 = Text(allow_null=True, max_length=64, pattern=SHA_256, help_text="SHA-256 of the photo; null without one.")
-    valid_to = serializers.DateTimeField(allow_null=True, help_text="The card is valid until this moment.")
+    valid_to = serializers.DateTimeField(allow_null=True, help_text="The card is valid until this moment; null for a letter.")
 
 
 class AddressSerializer(serializers.Serializer[Any]):
@@ -263,7 +263,8 @@ class ProducedReport(serializers.Serializer[Any]):
     )
     puk_jwe = Text(max_length=_JWE_LIMIT, pattern=r"^[A-Za-z0-9_.-]*$", required=False, help_text=_PUK_FORM)
     no_puk = Flag(
-        required=False, help_text="True for a card without PUK, in place of puk_jwe. A card that is certified here has one."
+        required=False,
+        help_text="True for a card without PUK, in place of puk_jwe: reserve cards. A card for a person has a PUK.",
     )
 
 
@@ -273,7 +274,7 @@ class SentReport(serializers.Serializer[Any]):
     """
 
     type = serializers.ChoiceField(choices=["sent"])
-    sent_on = serializers.DateField(help_text="The day in Sweden, not in the future.")
+    sent_on = serializers.DateField(help_text="The day in Sweden, not before the order's day and not in the future.")
     registered_mail_id = Text(
         pattern=r"^[A-Z]{2}[0-9A-Z]{9}SE$",
         max_length=13,
