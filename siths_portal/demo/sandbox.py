@@ -23,7 +23,7 @@ from issuance.people.ports import DirectoryPost, PersonKey, PersonRegister, Regi
 from issuance.people.services import catalogue, photos
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services.actors import actor_of_person
-from siths_portal.demo import places, sandbox_letters, sandbox_print
+from siths_portal.demo import places, sandbox_bundle, sandbox_letters, sandbox_print
 from siths_portal.demo.logotypes import put_logotype
 from siths_portal.demo.newcomers import FIRST as FIRST_NEWCOMER
 from siths_portal.demo.ordering import NobodyLeft
@@ -52,6 +52,7 @@ _FIRST_PERSON = FIRST_NEWCOMER + 1_000
 _ADDRESS = RegisteredAddress(("Provgränd 8",), "123 45", "Demostad", "SE")
 _ENDED = (OrderState.SENT, OrderState.FAILED, OrderState.RETURNED, OrderState.CANCELLED)
 _KEY = re.compile(r"sandbox-(\d\d)-(.+)")
+_WITH_PERSON = [case for case in CASES if not case.bundle]
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,12 @@ class Outcome:
 
 def everyone() -> list[DemoPerson]:
     """Returns the people of all rounds, as they are in the person register after their orders."""
-    return [_person(number, case) for number in range(1, ROUNDS + 1) for case in CASES]
+    return [_person(number, case) for number in range(1, ROUNDS + 1) for case in _WITH_PERSON]
 
 
 def _person(number: int, case: Case) -> DemoPerson:
     """Returns the person of a case in a round."""
-    index = (number - 1) * len(CASES) + CASES.index(case)
+    index = (number - 1) * len(_WITH_PERSON) + _WITH_PERSON.index(case)
     person_id = person_id_of(_FIRST_PERSON + index)
     named, place = person(index).register, CHANGING if case.own_print else PLAIN
     register = RegisterPerson(named.given_names, named.given_name_in_use, named.surname, False, False, False, _ADDRESS)
@@ -106,6 +107,7 @@ def load() -> None:
     area = Organisation.objects.select_related("area").get(hsa_id=PLAIN.parent).area
     for place in PLACES:
         places.load_place(area, VASTRA_GOTALAND, place)
+    sandbox_bundle.load(Organisation.objects.get(hsa_id=PLAIN.hsa_id))
     ids = [place.customisation.customisation_id for place in PLACES if place.customisation]
     for row in CardCustomisation.objects.filter(customisation_id__in=ids, logotype=None):
         put_logotype(row)
@@ -149,13 +151,17 @@ def open_round(actor: Actor, *, new: bool = False) -> int:
 
 def _queue(actor: Actor, number: int, case: Case) -> None:
     """Registers the case's person, orders the card, and does what happens at once."""
+    key = f"sandbox-{number:02}-{case.code}"
+    if case.bundle:
+        sandbox_bundle.order(Organisation.objects.get(hsa_id=PLAIN.hsa_id), key)
+        return
     one = _person(number, case)
     catalogue.register_people(actor=places.SETUP, people=[one.for_catalogue()])
     post = Post.objects.get(hsa_id=one.posts[0].hsa_id)
     if case.own_print:
         row = CardCustomisation.objects.get(organisations=post.organisation_id)
         verify_customisation(actor=places.SETUP, customisation_id=row.pk)  # an earlier round may have left it unverified
-    office, key = Office.objects.get(office_number=OFFICE).pk, f"sandbox-{number:02}-{case.code}"
+    office = Office.objects.get(office_number=OFFICE).pk
     if case.letter:
         sandbox_letters.order(actor, post, office, key)
         return

@@ -16,7 +16,7 @@ from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
 from pki import service as pki
-from siths_portal.demo import sandbox_print
+from siths_portal.demo import sandbox_bundle, sandbox_print
 
 type Act = Callable[[Actor, CardOrder], object]
 
@@ -37,7 +37,7 @@ def _always(_order: CardOrder) -> bool:
 class Case:
     """A case. `happens` and `expected` are sentences for the supplier's engineers.
 
-    `letter` means that the order is for a PUK letter of a card in use.
+    `letter` means that the order is for a PUK letter of a card in use, `bundle` that it is for reserve cards without a holder.
     `register` has the values that the person register gets after the order. `at_once` is done when the order is made, `act` when
     `due` is true. The case is right if the order ends as `ends` and `proof` is true; `unproven` says what is wrong if it is not.
     """
@@ -49,6 +49,7 @@ class Case:
     article: str = "631"
     own_print: bool = False
     letter: bool = False
+    bundle: bool = False
     register: Mapping[str, Any] = field(default_factory=dict)
     at_once: Act = nothing
     due: Callable[[CardOrder], bool] = _never
@@ -211,6 +212,16 @@ CASES = (
         "for a remake.",
         OrderState.SENT,
         letter=True,
+    ),
+    Case(
+        "bundle",
+        "The customer orders three reserve cards, which are blank and go together to an office.",
+        "Read the order's items, three of kind reserve_card. Make each card with one certificate, for the profile transport, "
+        "report each item produced with mifare_id and no_puk, pack the cards together, and report each item sent.",
+        OrderState.SENT,
+        bundle=True,
+        proof=sandbox_bundle.is_sent_whole,
+        unproven="Not all its cards were sent.",
     ),
 )
 """In the order in which they are queued."""

@@ -61,19 +61,20 @@ class OrderableBundle:
     customisation: CardCustomisation
 
 
-def order_bundle(*, actor: Actor, bundle: Bundle, idempotency_key: str) -> CardOrder:
+def order_bundle(*, actor: Actor, bundle: Bundle, idempotency_key: str, supplier_ref: str = "") -> CardOrder:
     """Orders a bundle of reserve cards: each card is an item with a carrier in ORDERED, and the order is queued. Runs a number of
     statements that grows by one for every 500 cards and table.
 
-    The cards have the generic look, whatever customisation the organisation has. The same key and content return the same order;
-    other content raises Conflict. Raises NotFound, Forbidden, Invalid (quantity, article, office), Conflict.
+    The cards have the generic look, whatever customisation the organisation has. `supplier_ref` names who makes them in place of
+    the supplier of that look; the sandbox gives a supplier under test its bundle so. The same key and content return the same
+    order; other content raises Conflict. Raises NotFound, Forbidden, Invalid (quantity, article, office), Conflict.
     """
     repeats.require_key(idempotency_key)
     _require_quantity(bundle)
     if earlier := repeats.earlier(actor, bundle.content_sha256, idempotency_key):
         return earlier
     try:
-        return _place(actor, bundle, idempotency_key)
+        return _place(actor, bundle, idempotency_key, supplier_ref)
     except IntegrityError as error:
         if repeats.is_repeat(error) and (earlier := repeats.earlier(actor, bundle.content_sha256, idempotency_key)):
             return earlier
@@ -101,7 +102,7 @@ def last_day_sent(ordered_on: dt.date) -> dt.date:
 
 
 @transaction.atomic(durable=True)
-def _place(actor: Actor, bundle: Bundle, idempotency_key: str) -> CardOrder:
+def _place(actor: Actor, bundle: Bundle, idempotency_key: str, supplier_ref: str) -> CardOrder:
     hold_organisations([bundle.organisation_id])
     named = orderable(actor=actor, bundle=bundle)
     organisation, article, office = named.organisation, named.article, named.office
@@ -115,7 +116,7 @@ def _place(actor: Actor, bundle: Bundle, idempotency_key: str) -> CardOrder:
         ordered_by_ref=actor.ref,
         idempotency_key=idempotency_key,
         content_sha256=bundle.content_sha256,
-        supplier_ref=named.customisation.supplier_ref,
+        supplier_ref=supplier_ref or named.customisation.supplier_ref,
         ordered_at=now,
     )
     carriers = [
