@@ -35,6 +35,9 @@ SERVICE_REF = "funktionstjanst-1"
 PORTAL_NAME = "siths-portal"
 """The common name of the portal's certificate as a client of suppliers."""
 
+SANDBOX_PUSH = "push.json"
+"""In the folder of the supplier under test: `url` and `keys`, as in the clients file, if it takes push."""
+
 SERVICE_NAMES = (f"{SERVICE_REF}.example", f"*.{SERVICE_REF}.example")
 ACTOR_REF = "system:demo"
 VALIDITY = dt.timedelta(days=365)
@@ -79,14 +82,15 @@ class Identity:
 
 @dataclass(frozen=True)
 class Identities:
-    """The identities of the TLS proxy, of the supplier that pulls, of the supplier under test, of a service that may order
-    function certificates, of the portal as a client of suppliers, and of the supplier that is pushed to, as a client and as a
-    server.
+    """The identities of the TLS proxy, of the supplier that pulls, of the supplier under test, as a client and as a server, of a
+    service that may order function certificates, of the portal as a client of suppliers, and of the supplier that is pushed to,
+    as a client and as a server.
     """
 
     front: Identity
     supplier: Identity
     sandbox: Identity
+    sandbox_server: Identity
     service: Identity
     portal: Identity
     pushed: Identity
@@ -115,22 +119,31 @@ def identities() -> Identities:
     )
     simulators = settings.VAR_DIR / "simulators"
     pushed = _client(simulators / "push-supplier", PUSHED_REF, "Demo Kortfabrik AB")
-    push_host = _push_host().partition(":")[0]
-    server = Identity(pushed.folder, "server", {**pushed.subject, "commonName": push_host}, {"dNSName": push_host})
+    sandbox = sandbox_identity()
     return Identities(
         front,
         _client(simulators / "supplier", SUPPLIER_REF, "Demo Kort AB"),
-        sandbox_identity(),
+        sandbox,
+        _server(sandbox, "localhost"),
         _client(simulators / "service", SERVICE_REF, "Demo Driftpartner AB"),
         _client(settings.VAR_DIR / "push", PORTAL_NAME, settings.OPERATOR_NAME),
         pushed,
-        server,
+        _server(pushed, _push_host().partition(":")[0]),
     )
 
 
 def sandbox_identity() -> Identity:
     """Returns the identity of the supplier under test."""
     return _client(settings.VAR_DIR / "sandbox", SANDBOX_REF, "Leverantör under prov AB")
+
+
+def supplier_api() -> str:
+    """Returns the address of the supplier API, without a slash at its end."""
+    return f"{settings.API_BASE_URL}/api/supplier/v1"
+
+
+def _server(client: Identity, host: str) -> Identity:
+    return Identity(client.folder, "server", {**client.subject, "commonName": host}, {"dNSName": host})
 
 
 def _push_host() -> str:
@@ -161,7 +174,8 @@ def provide() -> int:
     write_atomically(front.folder / "clients-ca.pem", bundle)
     entries = []
     write_atomically(own.portal.folder / "ca.pem", bundle)
-    keys = _signing_keys(own.portal.folder, own.pushed.folder)
+    keys = _signing_keys(own.portal.folder, own.pushed.folder, own.sandbox.folder)
+    write_atomically(own.sandbox.folder / "api", f"{supplier_api()}\n".encode())
     for one in (own.supplier, own.sandbox, own.service, own.pushed):
         ref = one.subject["commonName"]
         kind = "service" if ref == SERVICE_REF else "supplier"
@@ -177,6 +191,8 @@ def provide() -> int:
             more |= {"letter_certificate": f"{ref}-letter.pem"}
         if one is own.pushed and settings.SUPPLIER_PUSH_HOSTS:
             more |= {"push": {"url": f"https://{_push_host()}", "keys": [keys]}}
+        if one is own.sandbox and (asked := one.folder / SANDBOX_PUSH).exists():
+            more |= {"push": json.loads(asked.read_bytes())}
         entries.append(entry | more)
     file = front.folder / "clients.yaml"
     write_atomically(file, json.dumps({"clients": entries}, ensure_ascii=False, indent=1).encode() + b"\n")
@@ -188,10 +204,10 @@ def provide() -> int:
     return len(missing)
 
 
-def _signing_keys(portal: Path, supplier: Path) -> str:
-    """Makes the missing keys that portal and supplier sign their messages with, and gives each the other's public key.
+def _signing_keys(portal: Path, supplier: Path, sandbox: Path) -> str:
+    """Makes the missing keys that portal and supplier sign their messages with, and gives the suppliers the portal's public key.
 
-    Returns the supplier's public key.
+    Returns the supplier's public key. The supplier under test makes a key of its own.
     """
     public = []
     for folder in (portal, supplier):
@@ -200,7 +216,8 @@ def _signing_keys(portal: Path, supplier: Path) -> str:
             text = webhooks.private_key_text(Ed25519PrivateKey.generate())
             write_atomically(file, text.encode() + b"\n", mode=0o600)
         public.append(webhooks.public_key_text(webhooks.read_private_keys(file)[0].public_key()))
-    write_atomically(supplier / "portal.keys", public[0].encode() + b"\n")
+    for folder in (supplier, sandbox):
+        write_atomically(folder / "portal.keys", public[0].encode() + b"\n")
     return public[1]
 
 

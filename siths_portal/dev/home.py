@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from siths_portal.dev import users
 from siths_portal.dev.private_services import (
@@ -148,8 +149,21 @@ class House:
             "OIDC_CLIENT_KEY_FILE": str(self.var / "secrets" / "oidc_client_key"),
             "ACCESS_POINT_BACKEND": "billing.delivery.adapters.rest.RestAccessPoint",
             "SUPPLIERS_FILE": str(self.var / "tls" / "clients.yaml"),
-            "SUPPLIER_PUSH_HOSTS": f"localhost:{self.port('supplier')}",
+            "SUPPLIER_PUSH_HOSTS": ",".join([f"localhost:{self.port('supplier')}", *self._sandbox_push_host()]),
         }
+
+    def _sandbox_push_host(self) -> list[str]:
+        """Returns the host of the supplier under test if `var/sandbox/push.json` says that it takes push. Raises HouseError."""
+        asked = self.var / "sandbox" / "push.json"
+        if not asked.exists():
+            return []
+        try:
+            url = urlsplit(json.loads(asked.read_text())["url"])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise HouseError(f"{asked} must be a JSON object with url and keys", 2) from None
+        if url.scheme != "https" or not url.netloc:
+            raise HouseError(f"{asked}: url must be https://host:port", 2)
+        return [url.netloc]
 
     def command_env(self) -> dict[str, str]:
         """Returns the environment of a management command. Of the caller's shell it has only PATH, HOME, TMPDIR and USER."""

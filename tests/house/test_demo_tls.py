@@ -1,5 +1,6 @@
 """The demo's TLS identities come from the Function CA, last, and are made again only when they must be."""
 
+import json
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -50,13 +51,14 @@ def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_regis
     from siths_portal.demo import tls
     from siths_portal.lib.http import webhooks
 
-    assert tls.provide() == 10
+    assert tls.provide() == 11
     front, supplier, service = var / "tls", var / "simulators" / "supplier", var / "simulators" / "service"
     sandbox, push, pushed = var / "sandbox", var / "push", var / "simulators" / "push-supplier"
     for leaf, purpose, anchors in (
         (front / "server.pem", "sslserver", supplier / "ca.pem"),
         (supplier / "client.pem", "sslclient", front / "clients-ca.pem"),
         (sandbox / "client.pem", "sslclient", front / "clients-ca.pem"),
+        (sandbox / "server.pem", "sslserver", push / "ca.pem"),
         (service / "client.pem", "sslclient", front / "clients-ca.pem"),
         (push / "client.pem", "sslclient", pushed / "ca.pem"),
         (pushed / "server.pem", "sslserver", push / "ca.pem"),
@@ -92,6 +94,30 @@ def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_regis
     assert permission.rights == permissions.RIGHTS
 
 
+def test_the_supplier_under_test_takes_push_while_its_file_says_so(signer: None, var: Path, settings) -> None:
+    from authn.services import clients
+    from siths_portal.demo import tls
+    from siths_portal.lib.errors import Invalid
+
+    tls.provide()
+    assert tls.SANDBOX_REF not in clients.push_endpoints()
+    sandbox = var / "sandbox"
+    assert (sandbox / "api").read_text() == f"{settings.API_BASE_URL}/api/supplier/v1\n"
+    portal = (sandbox / "portal.keys").read_text()
+    assert portal == (var / "simulators" / "push-supplier" / "portal.keys").read_text()
+    asked = sandbox / tls.SANDBOX_PUSH
+    asked.write_text(json.dumps({"url": "https://localhost:9443", "keys": [portal.strip()]}))
+    with pytest.raises(Invalid, match="clients-file-invalid"):
+        tls.provide()
+    settings.SUPPLIER_PUSH_HOSTS = ["localhost:9012", "localhost:9443"]
+    tls.provide()
+    assert clients.push_endpoints()[tls.SANDBOX_REF].url == "https://localhost:9443"
+    assert clients.push_endpoints()[tls.PUSHED_REF].url == "https://localhost:9012"
+    asked.unlink()
+    tls.provide()
+    assert tls.SANDBOX_REF not in clients.push_endpoints()
+
+
 def test_good_identities_stay_and_a_lost_key_is_made_anew(signer: None, var: Path) -> None:
     from siths_portal.demo import tls
 
@@ -112,7 +138,7 @@ def test_identities_that_soon_end_are_renewed(signer: None, var: Path, settings)
     before = contents(var)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tls, "RENEW_BEFORE", tls.VALIDITY)
-        assert tls.provide() == 10
+        assert tls.provide() == 11
     changed = {path.name for path, content in contents(var).items() if before[path] != content}
     assert {"server.pem", "client.pem", f"{tls.SUPPLIER_REF}.pem"} <= changed
 

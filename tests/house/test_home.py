@@ -80,6 +80,21 @@ def test_a_number_of_portal_processes_that_is_none_is_refused(
                 house.settings()
 
 
+def test_the_supplier_under_test_may_be_pushed_to_where_its_file_says(folder: Path, found: Founder) -> None:
+    house = found(folder)
+    plain = house.settings()["SUPPLIER_PUSH_HOSTS"]
+    asked = house.var / "sandbox" / "push.json"
+    asked.parent.mkdir()
+    asked.write_text('{"url": "https://localhost:9443/siths", "keys": []}')
+    assert house.settings()["SUPPLIER_PUSH_HOSTS"] == f"{plain},localhost:9443"
+    for wrong in ("", "[]", "{}", '{"url": 7}', '{"url": "http://localhost:9443"}'):
+        asked.write_text(wrong)
+        with pytest.raises(HouseError, match=r"push\.json"):
+            house.settings()
+    asked.unlink()
+    assert house.settings()["SUPPLIER_PUSH_HOSTS"] == plain
+
+
 def test_a_copied_folder_is_refused_and_a_moved_one_goes_on(folder: Path, found: Founder) -> None:
     (folder / "first").mkdir()
     first = found(folder / "first")

@@ -10,7 +10,8 @@
 // --order accepts an order that is not in the queue, and --bad-puk first sends a PUK that the portal refuses,
 // to see the refusals. --rsa ARTICLE makes the article's cards with RSA keys instead of P-256; --prefix DIGITS
 // begins the serial numbers. For all commands: --api ADDRESS, --state FOLDER, and --id FOLDER with client.pem,
-// client.key, ca.pem, root.pem and, to print PUK letters, letter.key.
+// client.key, ca.pem, root.pem and, to print PUK letters, letter.key. Without --api, the variable API or the
+// file `api` in that folder has the address.
 
 import { X509Certificate, createHash, createPrivateKey } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -27,7 +28,7 @@ const DAY = 24 * 3600 * 1000;
 const { values: options, positionals: [command, ...words] } = parseArgs({
   allowPositionals: true,
   options: {
-    api: { type: "string", default: process.env.API ?? "https://localhost:8443/api/supplier/v1" },
+    api: { type: "string", default: process.env.API },
     id: { type: "string", default: process.env.ID ?? "var/sandbox" },
     state: { type: "string", default: "var/supplier-client" },
     until: { type: "string" },
@@ -126,7 +127,7 @@ async function logotype(customisation, file) {
 try {
   const commands = { run, status, report, remake, retry, logotype };
   if (!commands[command]) throw new Error(`the commands are ${Object.keys(commands).join(", ")}`);
-  portal = new Portal(options.api, options.id);
+  portal = new Portal(options.api ?? readFileSync(join(options.id, "api"), "utf8").trim(), options.id);
   journal = new Journal(options.state);
   const root = new X509Certificate(readFileSync(join(options.id, "root.pem")));
   requests = new Requests(portal, journal, root);

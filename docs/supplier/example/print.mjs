@@ -18,13 +18,13 @@ export async function pictures(portal, { id, customisation_id: customisation, pr
   };
 }
 
-/** The lines of a card. A reserve card has no name and no id, and gets no lines for them. */
+/** The lines of a card. A reserve card has no name and no id, and gets no lines for them. Nor does a value that is null. */
 export function layout(order, serial) {
   const { print, article } = order;
   const name = [print.given_name, print.surname].filter(Boolean).join(" ");
   return {
     orientation: article.orientation,
-    front: [name, print.organisation_name, print.service_id, swedishDay(print.valid_to)].filter(Boolean),
+    front: [name, print.organisation_name, print.service_id, print.valid_to && swedishDay(print.valid_to)].filter(Boolean),
     back: [print.issuer_number, ...(print.back_text ?? "").split("\n"), inGroups(serial)].filter(Boolean),
   };
 }

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from siths_portal.demo import sandbox, tls
+from siths_portal.demo import sandbox, sandbox_api, tls
 from siths_portal.demo.ordering import NobodyLeft
 from siths_portal.demo.sandbox_letters import PukFault
 from siths_portal.lib.errors import DomainError
@@ -26,18 +26,20 @@ class Command(CheckedCommand):
         parser.add_argument("--new", action="store_true", help="queue another round, also if cases of this one are open")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Prints the cases. Exit 2 with DEBUG off, 1 if a service refuses or there are no people left."""
+        """Prints the cases. Exit 2 with DEBUG off, 1 if a service refuses, the API is another's or there are no people left."""
         if not settings.DEBUG:
             raise CommandError("The sandbox runs in development only (DEBUG).", returncode=2)
         try:
+            delivery = sandbox_api.require_answer()
             sandbox.load()
             clerk, last = sandbox.clerk(), sandbox.last_round()
             number = sandbox.open_round(clerk, new=options["new"])
             done = sandbox.act(clerk, number)
         except DomainError as error:
             raise CommandError(f"{error.code}: {error.message}", returncode=1) from None
-        except (NobodyLeft, PukFault) as error:
+        except (NobodyLeft, PukFault, sandbox_api.ApiFault) as error:
             raise CommandError(str(error), returncode=1) from None
+        self.stdout.write(f"GET {tls.supplier_api()}/me answers as {tls.SANDBOX_REF}, which takes {delivery}.")
         if last not in (0, number):
             self._judge(last)
         self._show(number)
@@ -54,14 +56,17 @@ class Command(CheckedCommand):
         identity = tls.sandbox_identity()
         self.stdout.write(f"Sandbox, round {number}. The supplier under test is {tls.SANDBOX_REF}.\n")
         for name, value in (
-            ("Address", f"{settings.API_BASE_URL}/api/supplier/v1"),
+            ("Address", tls.supplier_api()),
+            ("Its file", identity.folder / "api"),
             ("Certificate", identity.certificate_file),
             ("Key", identity.key_file),
             ("Key of the letter certificate", identity.folder / "letter.key"),
             ("CA of the portal's certificate", identity.folder / "ca.pem"),
             ("Root of cards' certificates", identity.folder / "root.pem"),
+            ("Portal's public key, for push", identity.folder / "portal.keys"),
         ):
             self.stdout.write(f"  {name:<32}{value}")
+        self.stdout.write(f"\nFor the shell: export API={tls.supplier_api()} ID={identity.folder}")
         for one in sandbox.outcomes(number):
             self.stdout.write(f"\n{one.verdict:<8}{one.case.code:<17}{one.order.pk}  {one.order.state}, ends as {one.case.ends}")
             for text in filter(None, (one.case.happens, one.case.expected, one.note)):

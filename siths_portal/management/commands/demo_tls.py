@@ -18,6 +18,8 @@ class Command(CheckedCommand):
         """Prints one line. Exit 1 if the certificates were not issued."""
         try:
             issued = tls.provide()
-        except (tls.TlsFault, DomainError) as error:
+        except DomainError as error:
+            raise CommandError(f"{error.code}: {error.message}", returncode=1) from None
+        except tls.TlsFault as error:
             raise CommandError(str(error), returncode=1) from None
         self.stdout.write(f"{issued} certifikat utfärdade")

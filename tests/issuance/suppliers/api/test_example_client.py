@@ -49,7 +49,7 @@ def sandbox_stage(stage: Any, settings: Any, tmp_path: Path, demo_pki: Any) -> A
     from tests.pki.letter_printer import Printer
     from tests.tls import DAY
 
-    settings.DEBUG, settings.VAR_DIR = True, tmp_path
+    settings.DEBUG, settings.VAR_DIR, settings.API_BASE_URL = True, tmp_path, stage.base_url
     stage.start_api(CERTIFICATE_WAIT_SECONDS="0")
     if "sandbox" not in stage.certificates:
         stage.give("sandbox", stage.clients_ca.issue("sandbox", not_after=clock.now() + 90 * DAY))
@@ -57,8 +57,13 @@ def sandbox_stage(stage: Any, settings: Any, tmp_path: Path, demo_pki: Any) -> A
     printer.certify(demo_pki)
     (der,) = (view.der for view in pki.certificates([printer.certificate]))
     (stage.folder / "sandbox-letter.pem").write_bytes(_pem(der))
-    (stage.folder / "sandbox-letter.key").write_bytes(printer.private_pem)
-    (stage.folder / "root.pem").write_bytes(_pem(pki.chain("root")[0]))
+    identity = tmp_path / "sandbox"
+    identity.mkdir()
+    certificate, key = stage.certificates["sandbox"]
+    for name, source in (("client.pem", certificate), ("client.key", key), ("ca.pem", stage.server_ca)):
+        (identity / name).write_bytes(Path(source).read_bytes())
+    (identity / "letter.key").write_bytes(printer.private_pem)
+    (identity / "root.pem").write_bytes(_pem(pki.chain("root")[0]))
     stage.register(stage.entry(tls.SANDBOX_REF, "sandbox") | {"letter_certificate": "sandbox-letter.pem"})
     people.write_directory(stage.people, 0, sandbox.everyone())
     places.load_places()
@@ -76,22 +81,15 @@ def sandbox_stage(stage: Any, settings: Any, tmp_path: Path, demo_pki: Any) -> A
 class ExampleClient:
     """The command, with a folder of its own and connections that are cut now and then."""
 
-    def __init__(self, stage: Any, network: Relay, folder: Path) -> None:
+    def __init__(self, network: Relay, folder: Path) -> None:
         self.folder, self.network = folder / "records", network
-        self.identity = folder / "identity"
-        self.identity.mkdir()
-        certificate, key = stage.certificates["sandbox"]
-        for name, source in (
-            ("client.pem", certificate), ("client.key", key), ("ca.pem", stage.server_ca),
-            ("root.pem", stage.folder / "root.pem"), ("letter.key", stage.folder / "sandbox-letter.key"),
-        ):  # fmt: skip
-            (self.identity / name).write_bytes(Path(source).read_bytes())
+        self.identity = folder / "sandbox"
+        (self.identity / "api").write_text(f"https://localhost:{network.port}/api/supplier/v1\n")
         self.told = ""
 
     def __call__(self, *words: str) -> str:
         places = ["--id", str(self.identity), "--state", str(self.folder)]
-        url = f"https://localhost:{self.network.port}/api/supplier/v1"
-        command = ["node", str(CLIENT), *words, "--api", url, *places, "--rsa", "677"]
+        command = ["node", str(CLIENT), *words, *places, "--rsa", "677"]
         done = sweeping.run(command)
         self.told += done.stdout + done.stderr
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
@@ -101,7 +99,7 @@ class ExampleClient:
 @pytest.fixture
 def example(sandbox_stage: Any, tmp_path: Path) -> Iterator[ExampleClient]:
     with relay(sandbox_stage.house.port("api")) as network:
-        yield ExampleClient(sandbox_stage, network, tmp_path)
+        yield ExampleClient(network, tmp_path)
 
 
 def test_the_example_takes_each_case_of_the_sandbox_to_its_end(
@@ -111,6 +109,7 @@ def test_the_example_takes_each_case_of_the_sandbox_to_its_end(
     from siths_portal.demo.logotypes import logotype
 
     listed = said()
+    assert f"GET {sandbox_stage.base_url}/api/supplier/v1/me answers as leverantor-under-prov, which takes pull.\n" in listed
     orders = {code: str(order.pk) for code, order in sandbox.orders()[1].items()}
     assert all(f"{code} " in listed and orders[code] in listed for code in orders)
 
@@ -155,27 +154,6 @@ def test_the_example_takes_each_case_of_the_sandbox_to_its_end(
     assert len(re.findall(r"^right ", last.partition("Sandbox")[0], re.M)) == len(orders)
 
 
-def test_the_example_makes_a_bundle_of_reserve_cards(worker: Path, example: ExampleClient) -> None:
-    from issuance.articles.services.articles import ArticleData, offer_article, register_article
-    from issuance.carriers.models import Carrier
-    from issuance.customisations.models import CardCustomisation
-    from issuance.offices.models import Office
-    from issuance.orders.models.orders import CardOrder
-    from issuance.organisations.models import Organisation
-    from siths_portal.demo import places, tls
-    from tests.issuance.orders.bundles import ARTICLE, bundle
-
-    article = ArticleData(ARTICLE, "Reservkort", "reserve", "portrait", False, False, places.SINCE, assurance_level=2)
-    register_article(actor=places.SETUP, article=article)
-    boras = Organisation.objects.get(name="Borås stad")
-    offer_article(actor=places.SETUP, organisation_id=boras.pk, article_code=ARTICLE, orderable=True)
-    CardCustomisation.objects.filter(generic=True).update(supplier_ref=tls.SANDBOX_REF)
-    order = bundle(boras, Office.objects.get(organisations=boras), 2)
-    assert example("run").count(" sent\n") == 2
-    assert CardOrder.objects.get(pk=order.pk).state == "sent"
-    assert set(Carrier.objects.values_list("state", flat=True)) == {"sent"}
-
-
 def _pem(der: bytes) -> bytes:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
@@ -206,3 +184,14 @@ def test_the_sandbox_is_refused_in_production(settings: Any) -> None:
     with pytest.raises(CommandError) as refused:
         said()
     assert refused.value.returncode == 2
+
+
+@pytest.mark.usefixtures("sandbox_stage")
+def test_the_sandbox_queues_nothing_if_another_program_has_the_port(settings: Any) -> None:
+    from issuance.orders.models.orders import CardOrder
+    from tests.ports import free_port
+
+    settings.API_BASE_URL = f"https://localhost:{free_port()}"
+    with pytest.raises(CommandError, match="what has its port") as refused:
+        said()
+    assert (refused.value.returncode, CardOrder.objects.count()) == (1, 0)
