@@ -19,10 +19,12 @@ class HeldRevocation(models.Model):
     """A revocation of a carrier, or of one of its eIDs, that one officer requests and a second decides.
 
     It stores the request as in `revocation.services.revocation.RevocationRequest`; `received_at` is always set and becomes the
-    revocation's received time. The database forbids deleting closed rows and a decision by the requester.
+    revocation's received time. Rows with the same `request_id` are one request, for everything of a person, and are decided
+    together. The database forbids deleting closed rows and a decision by the requester.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
+    request_id = models.UUIDField()
     carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="held_revocations")
     eid = models.ForeignKey(Eid, null=True, on_delete=models.PROTECT, related_name="held_revocations")
     reason = models.CharField(max_length=40)
@@ -41,7 +43,8 @@ class HeldRevocation(models.Model):
         indexes = [
             models.Index(
                 fields=["requested_at", "id"], condition=Q(state=HeldRevocationState.OPEN), name="issuance_held_revocation_open"
-            )
+            ),
+            models.Index(fields=["request_id"], name="issuance_held_revocation_act"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=HeldRevocationState.values), name="issuance_held_revocation_state"),

@@ -15,6 +15,7 @@ from tests.access.targets import (
     REVOCATION,
     SUB_ORGANISATIONS,
     TOP_ORGANISATIONS,
+    WHOLE_REVOCATION,
     anothers_draft,
     anothers_identification,
     area,
@@ -128,6 +129,10 @@ ROWS: list[Row] = [
     Row("eid_revoke", "POST", Action.REVOKE_EID, "eid", ok=422),
     Row("eid_revoke", "POST", Action.REVOKE_EID, "eid", ok=302, data=REVOCATION, case="confirmed"),
     Row("eid_revoked", "GET", Action.REVOKE_EID, "eid", ok=302),
+    Row("person_revoke", "GET", Action.REVOKE_CARRIER, "person"),
+    Row("person_revoke", "POST", Action.REVOKE_CARRIER, "person", ok=422),
+    Row("person_revoke", "POST", Action.REVOKE_CARRIER, "person", ok=302, data=WHOLE_REVOCATION, case="confirmed"),
+    Row("person_revoked", "GET", Action.REVOKE_CARRIER, "person", ok=302),
     Row("held_revocations", "GET", Action.REVOKE_CARRIER),
     Row("held_revocations", "POST", Action.REVOKE_CARRIER, ok=422),
     # activation

@@ -31,7 +31,7 @@ Maker = Callable[[AccessWorld, Who, str], tuple[Any, ...]]
 class OfTarget:
     """A field's value that depends on what the address names, by its first argument."""
 
-    value: Callable[[Any], str]
+    value: Callable[[Any], str | list[str]]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.organisations.models import Organisation
-from issuance.people.models.persons import Post
+from issuance.people.models.persons import PersonIdentifier, Post
 from issuance.people.models.photos import Photo
 from issuance.search.models import Search
 from issuance.stock.models import StockCard
@@ -376,6 +376,22 @@ REVOCATION = {
     "received_at": lambda: f"{clock.now().astimezone(clock.STOCKHOLM):%Y-%m-%dT%H:%M}", "confirm": OfTarget(last_digits),
 }  # fmt: skip
 """A whole request, which would revoke."""
+
+
+def last_of_number(pk: UUID) -> str:
+    """The end of a person's number."""
+    found = PersonIdentifier.objects.filter(person=pk).values_list("value", flat=True).first()
+    return (found or "")[-4:]
+
+
+def possessions(pk: UUID) -> list[str]:
+    """The ids of all cards and eIDs of a person, as the page shows them."""
+    carriers = Carrier.objects.filter(person=pk).values_list("pk", flat=True)
+    return [str(each) for each in (*carriers, *Eid.objects.filter(carrier__person=pk).values_list("pk", flat=True))]
+
+
+WHOLE_REVOCATION = {**REVOCATION, "confirm": OfTarget(last_of_number), "visat": OfTarget(possessions)}
+"""A whole request, which would revoke everything of a person."""
 
 ORGANISATIONS = ("inside", "parent", "child", "beside", "outside", "unknown")
 SUB_ORGANISATIONS = ("inside", "child", "outside", "unknown")

@@ -14,6 +14,10 @@ class EidState(StrEnum):
     CANCELLED = "cancelled"
 
 
+LIVE_EIDS = frozenset({EidState.ORDERED, EidState.ACTIVE})
+"""States in which an eID can be revoked; the others are final."""
+
+
 class EidAction(StrEnum):
     """An action on an eID. PLAN_CERTIFICATES does not change its state; it sets the validity."""
 

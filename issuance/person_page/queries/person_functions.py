@@ -53,6 +53,7 @@ _PLACES: Mapping[str, Place] = {
     "order_cancel": Place(Group.ORDER, "cross"),
     "activate": Place(Group.HELP, "key"),
     "carrier_revoke": Place(Group.HELP, "ban"),
+    "person_revoke": Place(Group.HELP, "ban"),
     "carrier_replace": Place(Group.HELP, "renew"),
     "eid_revoke": Place(Group.HELP, "ban"),
     "certificate": Place(Group.LOOK, "document"),
@@ -151,6 +152,19 @@ def lost_card(person_id: UUID, carriers: Iterable[Iterable[Function]]) -> list[F
     if allowed:
         return [Function(name, "person", person_id, query="#kort", place=_PLACES["carrier_revoke"])]
     return [replace(each, name=name) for each in revocations[:1]]
+
+
+def everything(person_id: UUID, carriers: Iterable[tuple[Iterable[Function], Iterable[Iterable[Function]]]]) -> list[Function]:
+    """Returns the function that revokes everything of the person, from the functions of each carrier and of the eIDs on it; empty
+    unless the actor may revoke more than one carrier, or eID on a carrier of others.
+    """
+    ways = 0
+    for of_carrier, of_eids in carriers:
+        if any(each.allowed for each in of_carrier if each.address == "carrier_revoke"):
+            ways += 1
+        else:
+            ways += sum(each.allowed for functions in of_eids for each in functions if each.address == "eid_revoke")
+    return [Function(_("Spärra allt för personen"), "person_revoke", person_id)] if ways > 1 else []
 
 
 def _why_no_roles(actor: Actor, person: Person) -> str:

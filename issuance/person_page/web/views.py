@@ -58,8 +58,10 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
 def _functions(page: PersonView) -> list[Function]:
     """Returns the functions of the right column."""
     lost = person_functions.lost_card(page.head.id, (each.functions for each in page.carriers))
+    possessions = ((each.functions, (eid.functions for eid in each.eids)) for each in page.carriers)
+    everything = person_functions.everything(page.head.id, possessions)
     invalid = person_functions.invalid_carriers(page.head.id, page.invalid_count, shown=page.shows_invalid)
-    return [*page.functions, *lost, invalid]
+    return [*page.functions, *lost, *everything, invalid]
 
 
 def _facts(page: PersonView) -> list[tuple[str, str]]:

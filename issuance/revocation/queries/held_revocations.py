@@ -1,11 +1,13 @@
 """Revocations that wait for a second officer, as the page shows them (ADR 0297)."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from issuance.authz import Action, Actor, policy
 from issuance.records.domain import wording
@@ -22,7 +24,7 @@ MOST = 200
 
 @dataclass(frozen=True)
 class HeldView:
-    """A request. `refusal` is the Swedish reason why the reader cannot decide it, or empty if they can."""
+    """A request, by its `request_id`. `refusal` is the Swedish reason why the reader cannot decide it, or empty if they can."""
 
     id: UUID
     person_id: UUID
@@ -38,25 +40,60 @@ class HeldView:
 
 
 def waiting(*, actor: Actor) -> tuple[HeldView, ...]:
-    """Returns the open requests for what the actor may revoke, the oldest first, at most MOST."""
-    rows = _waiting(actor)
-    names = names_of(actor, {row.requested_by_ref for row in rows}) if rows else {}
-    return tuple(
-        HeldView(
-            id=row.pk,
-            person_id=row.carrier.holder_id,
-            person=f"{row.carrier.holder.surname}, {row.carrier.holder.given_name_in_use}",
-            what="SITHS eID" if row.eid else words.carrier_type(row.carrier.kind),
-            serial=wording.card_serial(row.carrier.card_serial),
-            organisation=(row.eid or row.carrier).organisation.name,
-            reason=SWEDISH[RevocationReason(row.reason)],
-            requested_by=names[row.requested_by_ref],
-            requested_at=row.requested_at,
-            received_at=row.received_at,
-            refusal=revocation_limit.refusal(actor, row),
-        )
-        for row in rows
+    """Returns the open requests for what the actor may revoke, the oldest first, of at most MOST carriers and eIDs."""
+    requests = _requests(actor)
+    names = names_of(actor, {rows[0].requested_by_ref for rows in requests}) if requests else {}
+    return tuple(_view(actor, rows, names[rows[0].requested_by_ref]) for rows in requests)
+
+
+def _requests(actor: Actor) -> list[list[HeldRevocation]]:
+    """Returns the rows of each open request."""
+    requests: dict[UUID, list[HeldRevocation]] = {}
+    for row in _waiting(actor):
+        requests.setdefault(row.request_id, []).append(row)
+    return list(requests.values())
+
+
+def _view(actor: Actor, rows: Sequence[HeldRevocation], requested_by: str) -> HeldView:
+    first = rows[0]
+    holder = first.carrier.holder
+    places = dict.fromkeys((row.eid or row.carrier).organisation.name for row in rows)
+    return HeldView(
+        id=first.request_id,
+        person_id=holder.pk,
+        person=f"{holder.surname}, {holder.given_name_in_use}",
+        what=_what(rows),
+        serial=wording.card_serial(first.carrier.card_serial) if len(rows) == 1 else "",
+        organisation=", ".join(places),
+        reason=SWEDISH[RevocationReason(first.reason)],
+        requested_by=requested_by,
+        requested_at=first.requested_at,
+        received_at=first.received_at,
+        refusal=_refusal(actor, rows),
     )
+
+
+def _what(rows: Sequence[HeldRevocation]) -> str:
+    """Returns what a request revokes, in words."""
+    if len(rows) == 1:
+        return "SITHS eID" if rows[0].eid else words.carrier_type(rows[0].carrier.kind)
+    return _("Allt för personen: {what}").format(
+        what=in_numbers(sum(not row.eid for row in rows), sum(bool(row.eid) for row in rows))
+    )
+
+
+def in_numbers(carriers: int, eids: int) -> str:
+    """Returns numbers of cards and eIDs in words, without those that are none."""
+    parts = [
+        ngettext("{n} kort", "{n} kort", carriers).format(n=carriers) if carriers else "",
+        ngettext("{n} SITHS eID", "{n} SITHS eID", eids).format(n=eids) if eids else "",
+    ]
+    return _(" och ").join(part for part in parts if part)
+
+
+def _refusal(actor: Actor, rows: Sequence[HeldRevocation]) -> str:
+    """Returns why the actor cannot decide the request, or an empty text."""
+    return next(filter(None, (revocation_limit.refusal(actor, row) for row in rows)), "")
 
 
 @prepared
@@ -89,15 +126,17 @@ def notices(*, actor: Actor, carrier_ids: Collection[UUID], eid_ids: Collection[
     return by_carrier
 
 
-def repeated(*, actor: Actor, carrier_id: UUID, eid_id: UUID | None) -> HeldNotice | None:
-    """Returns the open request for this revocation if the actor could only make the same request again, else None."""
+def repeated(*, actor: Actor, person_id: UUID, carrier_id: UUID, eid_id: UUID | None) -> HeldNotice | None:
+    """Returns the open request for this revocation of the person's carrier or eID if the actor could only make the same request
+    again, else None.
+    """
     found = notices(actor=actor, carrier_ids=[carrier_id], eid_ids=[eid_id] if eid_id else [])
     same = next((each for each in found.get(carrier_id, []) if each.eid_id == eid_id), None)
-    return same if same and revocation_limit.exceeds(actor, carrier_id) else None
+    return same if same and revocation_limit.exceeds(actor, person_id) else None
 
 
 def count_to_decide(*, actor: Actor) -> int:
     """Returns how many requests the actor may decide, at most MOST, and 0 without the right. Runs one query."""
     if not policy.holds(actor, Action.REVOKE_CARRIER):
         return 0
-    return sum(not revocation_limit.refusal(actor, row) for row in _waiting(actor))
+    return sum(not _refusal(actor, rows) for rows in _requests(actor))

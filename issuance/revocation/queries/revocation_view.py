@@ -1,6 +1,7 @@
 """The content of a revocation's pages: what will stop working, and afterwards when relying parties see the revocation."""
 
 import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID
@@ -10,7 +11,7 @@ from django.db.models import Q, QuerySet
 from issuance.activation.queries import card_help
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain import carrier_states
-from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.domain.eid_states import LIVE_EIDS, EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.people.models.persons import Person, Post
 from issuance.records.domain import wording
@@ -30,7 +31,18 @@ _LEAVE_A_NEED = frozenset(
     }
 )
 """Reasons after which the holder usually needs a new card."""
-_LIVE_EID = [EidState.ORDERED.value, EidState.ACTIVE.value]
+
+
+@dataclass(frozen=True)
+class EidOnCarrier:
+    """An eID on a carrier; `is_seen` is False if it is outside the reader's scope."""
+
+    organisation: str
+    hsa_id: str
+    is_seen: bool
+
+
+EidsOfCarriers = Mapping[UUID, Sequence[EidOnCarrier]]
 
 
 @dataclass(frozen=True)
@@ -115,9 +127,22 @@ class PublicationView:
 def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubject:
     """Returns a carrier that the actor may revoke. Raises NotFound, Forbidden."""
     carrier = policy.get(actor, Action.REVOKE_CARRIER, _carriers, carrier_id)
-    eids = Eid.objects.with_rights(actor, [Action.VIEW]).filter(carrier=carrier, state__in=_LIVE_EID).order_by("created_at", "id")
-    live = list(eids.values_list("organisation__name", "hsa_id", f"may_{Action.VIEW}"))
-    named = tuple((organisation, hsa_id) for organisation, hsa_id, seen in live if seen)
+    return carrier_subject(carrier, live_eids(actor, [carrier.pk]).get(carrier.pk, ()))
+
+
+def live_eids(actor: Actor, carrier_ids: Collection[UUID], *, ended_at: dt.datetime | None = None) -> EidsOfCarriers:
+    """Returns the valid eIDs on each of the carriers, or those that were revoked at the moment `ended_at`."""
+    rows = Eid.objects.with_rights(actor, [Action.VIEW]).filter(carrier__in=carrier_ids).order_by("created_at", "id")
+    rows = rows.filter(state__in=LIVE_EIDS) if ended_at is None else rows.filter(state=EidState.REVOKED, ended_at=ended_at)
+    found: dict[UUID, list[EidOnCarrier]] = {}
+    for pk, organisation, hsa_id, seen in rows.values_list("carrier", "organisation__name", "hsa_id", f"may_{Action.VIEW}"):
+        found.setdefault(pk, []).append(EidOnCarrier(organisation, hsa_id, seen))
+    return found
+
+
+def carrier_subject(carrier: Carrier, eids: Sequence[EidOnCarrier]) -> RevocationSubject:
+    """Returns the carrier with the eIDs that end with it."""
+    named = tuple((eid.organisation, eid.hsa_id) for eid in eids if eid.is_seen)
     return RevocationSubject(
         kind="carrier",
         id=carrier.id,
@@ -130,12 +155,12 @@ def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubj
         state=carrier.state,
         possible=carrier.state not in carrier_states.INVALID,
         eids=named,
-        hidden_eids=len(live) - len(named),
+        hidden_eids=len(eids) - len(named),
         known_since=known_since(carrier),
         revoked_at=carrier.ended_at if carrier.state == carrier_states.CarrierState.REVOKED else None,
         reason=words.revocation_reason(carrier.revocation_reason),
         reason_code=carrier.revocation_reason,
-        has_eid=bool(live),
+        has_eid=bool(eids),
         **_looks(carrier),
     )
 
@@ -163,12 +188,15 @@ def other_carriers(*, actor: Actor, subject: RevocationSubject) -> tuple[OtherCa
 
 def may_order_again(*, actor: Actor, subject: RevocationSubject) -> bool:
     """Returns whether a new card is the next step: nothing replaces the revoked one, and the actor may order for the person."""
-    if subject.kind == "eid" or subject.reason_code not in _LEAVE_A_NEED:
-        return False
+    return subject.kind == "carrier" and may_order_after(actor=actor, person_id=subject.person_id, reason=subject.reason_code)
+
+
+def may_order_after(*, actor: Actor, person_id: UUID, reason: str) -> bool:
+    """Returns whether the person usually needs a new card after this reason, and the actor may order it."""
     right = Action.ORDER_ORDINARY_CARD
-    if not policy.holds(actor, right) or policy.is_own_matter(actor, right, subject.person_id):
+    if reason not in _LEAVE_A_NEED or not policy.holds(actor, right) or policy.is_own_matter(actor, right, person_id):
         return False
-    return _posts(actor, right, subject.person_id).exists()
+    return _posts(actor, right, person_id).exists()
 
 
 def _posts(actor: Actor, right: Action, person_id: UUID) -> QuerySet[Post]:
@@ -197,7 +225,11 @@ def carrier_to_replace(*, actor: Actor, carrier_id: UUID | str) -> RevocationSub
 
 def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:
     """Returns an eID that the actor may revoke. Raises NotFound, Forbidden."""
-    eid = policy.get(actor, Action.REVOKE_EID, _eids, eid_id)
+    return eid_subject(policy.get(actor, Action.REVOKE_EID, _eids, eid_id))
+
+
+def eid_subject(eid: Eid) -> RevocationSubject:
+    """Returns one eID, which leaves its carrier."""
     return RevocationSubject(
         kind="eid",
         id=eid.id,
@@ -208,7 +240,7 @@ def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:
         organisation=eid.organisation.name,
         hsa_id=eid.hsa_id,
         state=eid.state,
-        possible=eid.state in _LIVE_EID,
+        possible=eid.state in LIVE_EIDS,
         eids=((eid.organisation.name, eid.hsa_id),),
         hidden_eids=0,
         known_since=known_since(eid.carrier),
@@ -219,11 +251,11 @@ def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:
     )
 
 
-def publication(subject: RevocationSubject) -> PublicationView:
-    """Returns what relying parties see now of the subject's revoked certificates."""
-    rows = CarrierCertificate.objects.filter(carrier=subject.carrier_id)
-    if subject.kind == "eid":
-        rows = rows.filter(eid=subject.id)
+def publication(subjects: Sequence[RevocationSubject]) -> PublicationView:
+    """Returns what relying parties see now of the subjects' revoked certificates."""
+    carriers = [subject.id for subject in subjects if subject.kind == "carrier"]
+    eids = [subject.id for subject in subjects if subject.kind == "eid"]
+    rows = CarrierCertificate.objects.filter(Q(carrier__in=carriers) | Q(eid__in=eids))
     views = [view for view in pki.publication(rows.values_list("certificate_id", flat=True)) if view.status == "revoked"]
     answered = [view for view in views if view.answers_ocsp]
     since = [view.ocsp_since for view in answered if view.ocsp_since is not None]

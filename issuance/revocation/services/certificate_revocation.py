@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from issuance.authz import Action, policy, system
 from issuance.carriers.domain import carrier_states
 from issuance.carriers.domain.carrier_states import CarrierState
-from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.domain.eid_states import LIVE_EIDS
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.items import ItemAction, ItemState
 from issuance.orders.models.orders import OrderItem
@@ -31,7 +31,6 @@ LOOKBACK = dt.timedelta(days=31)
 _BATCH = 2000
 _REASON = RevocationReason.CERTIFICATE_REVOKED
 _LIVE_CARRIER = [state.value for state in CarrierState if state not in carrier_states.INVALID]
-_LIVE_EID = [EidState.ORDERED.value, EidState.ACTIVE.value]
 
 
 def on_certificate_revoked(*, certificate_ids: Iterable[UUID], **_signal: Any) -> None:
@@ -51,7 +50,7 @@ def revoke_unusable(certificate_ids: Iterable[UUID]) -> int:
     and can no longer be completed; its item then fails. An eID is revoked if its certificates are.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_CONCERNED, [[str(id_) for id_ in certificate_ids], _LIVE_CARRIER, _LIVE_EID])
+        cursor.execute(_CONCERNED, [[str(id_) for id_ in certificate_ids], _LIVE_CARRIER, [state.value for state in LIVE_EIDS]])
         concerned = [carrier_id for (carrier_id,) in cursor.fetchall()]
     return sum(_revoke_one(carrier_id) for carrier_id in concerned)
 
@@ -82,7 +81,7 @@ def _revoke_one(carrier_id: UUID) -> bool:
             reason = _REASON.value.replace("_", "-")
             progress.step_items(item.order, [item], ItemAction.FAIL, actor_ref=actor.ref, facts={"reason": reason}, reason=reason)
         return True
-    ended = [eid for eid in eids if eid.state in _LIVE_EID and eid.id in by_owner and all(by_owner[eid.id])]
+    ended = [eid for eid in eids if eid.state in LIVE_EIDS and eid.id in by_owner and all(by_owner[eid.id])]
     if ended:
         revoke_locked_eids(ended, actor=actor, reason=_REASON)
     return bool(ended)

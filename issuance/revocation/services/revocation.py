@@ -13,7 +13,7 @@ from issuance.activation.domain.transaction_states import TransactionAction
 from issuance.activation.services import transactions
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
-from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.domain.eid_states import LIVE_EIDS, EidAction, EidState
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.services import eid_orders, withdrawing
@@ -32,7 +32,6 @@ ON_REVOCATION_IN_PRODUCTION = Registry[Callable[[Sequence[UUID], bool], None]]()
 way. The flag is True if only an eID on them is revoked, of carriers that are not sent."""
 
 _CHANNELS = {"user": "portal", "holder": "portal", "client": "api", "system": "system"}
-_LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
 _JUSTIFICATION_LIMIT = 1000
 _NAME_LIMIT = 200
 _OLDEST_REQUEST = dt.timedelta(days=366)
@@ -119,7 +118,7 @@ def revoke_allowed(carrier: Carrier, *, actor: Actor, request: RevocationRequest
     """Revokes as `revoke` a locked carrier that the caller has found the actor may revoke, in the caller's transaction."""
     if carrier.state != CarrierState.REVOKED:
         check(actor=actor, request=request, since=known_since(carrier))
-        if revocation_limit.is_above(actor, carrier):
+        if revocation_limit.is_above(actor, revocation_limit.counted(carrier)):
             return revocation_limit.hold(actor, request.as_requested(), carrier)
         _revoke_locked([carrier], actor=actor, request=request)
     return carrier
@@ -142,7 +141,7 @@ def revoke_eid(
     eid = Eid.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.pk)
     if eid.state != EidState.REVOKED:
         check(actor=actor, request=request, since=known_since(carrier))
-        if revocation_limit.is_above(actor, carrier):
+        if revocation_limit.is_above(actor, revocation_limit.counted(carrier)):
             return revocation_limit.hold(actor, request.as_requested(), carrier, eid)
         _revoke_locked_eids([eid], actor=actor, request=request)
     return eid
@@ -150,17 +149,17 @@ def revoke_eid(
 
 @transaction.atomic(durable=True)
 def decide_held(*, actor: Actor, held_ids: Sequence[UUID], approve: bool) -> int:
-    """Executes or rejects revocations that another officer requested above the limit; all or none.
+    """Executes or rejects requests that another officer made above the limit, by their `request_id`; all or none.
 
-    They keep the received time of their requests. A request whose subject was revoked in the meantime is only closed. Returns
-    how many requests were closed. Raises as `revocation_limit.locked_open`.
+    They keep the received time of their requests. A row whose subject was revoked in the meantime is only closed. Returns how
+    many requests were closed. Raises as `revocation_limit.locked_open`.
     """
     rows = revocation_limit.locked_open(actor, held_ids)
     for row in rows:
         if approve and not revocation_limit.is_moot(row):
             _execute_held(actor, row)
         revocation_limit.close(actor, row, HeldRevocationState.APPROVED if approve else HeldRevocationState.REJECTED)
-    return len(rows)
+    return len({row.request_id for row in rows})
 
 
 def _execute_held(actor: Actor, row: HeldRevocation) -> None:
@@ -235,9 +234,21 @@ def _faults_of_time(received_at: dt.datetime | None, since: dt.datetime | None) 
         yield "received-before-carrier", "received_at", "Ange en tid efter att kortet beställdes."
 
 
-def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest) -> None:
+def revoke_together(
+    carriers: Sequence[Carrier], eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest, at: dt.datetime
+) -> None:
+    """Revokes locked carriers, and eIDs on other locked carriers, at one moment, in the caller's transaction. Raises
+    IllegalTransition.
+    """
+    if carriers:
+        _revoke_locked(carriers, actor=actor, request=request, at=at)
+    if eids:
+        _revoke_locked_eids(eids, actor=actor, request=request, at=at)
+
+
+def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest, at: dt.datetime | None = None) -> None:
     in_production = sorted({eid.carrier_id for eid in eids if eid.state == EidState.ORDERED})
-    _step_eids(eids, actor=actor, request=request)
+    _step_eids(eids, actor=actor, request=request, at=at or clock.now())
     ids = [eid.id for eid in eids]
     _follow_in_production(in_production, only_eid=True)
     eid_orders.cancel_renewals(ids, actor_ref=actor.ref, reason=str(request.reason))
@@ -247,10 +258,13 @@ def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: Revocatio
     transactions.end_of_carriers(carrier_ids, TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": "eid-revoked"})
 
 
-def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: RevocationRequest) -> None:
+def _revoke_locked(
+    carriers: Sequence[Carrier], *, actor: Actor, request: RevocationRequest, at: dt.datetime | None = None
+) -> None:
+    at = at or clock.now()
     ids = [carrier.id for carrier in carriers]
     with_secret = [carrier.id for carrier in carriers if carrier.puk_secret_id is not None]
-    live = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state__in=_LIVE)
+    live = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state__in=LIVE_EIDS)
     eids = list(live.order_by("id"))
     orders = withdrawing.lock_orders_without_cards(ids)
     steps.step(
@@ -258,11 +272,11 @@ def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: Revoca
         CarrierAction.REVOKE,
         actor_ref=actor.ref,
         facts=request.facts(),
-        ended_at=clock.now(),
+        ended_at=at,
         revocation_reason=str(request.reason),
         puk_secret_id=None,
     )
-    _step_eids(eids, actor=actor, request=request)
+    _step_eids(eids, actor=actor, request=request, at=at)
     withdrawing.withdraw(orders, actor_ref=actor.ref, revocation_reason=str(request.reason))
     _follow_in_production(ids, only_eid=False)
     eid_orders.cancel_of_carriers(ids, actor_ref=actor.ref, reason=str(request.reason))
@@ -278,13 +292,13 @@ def _follow_in_production(carrier_ids: Sequence[UUID], *, only_eid: bool) -> Non
         follow(carrier_ids, only_eid)
 
 
-def _step_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest) -> None:
+def _step_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest, at: dt.datetime) -> None:
     steps.step(
         eids,
         EidAction.REVOKE,
         actor_ref=actor.ref,
         facts=request.facts(),
-        ended_at=clock.now(),
+        ended_at=at,
         revocation_reason=str(request.reason),
     )
 

@@ -1,7 +1,8 @@
-"""The limit of revocations for one officer in an hour; more need a second officer (ADR 0297).
+"""The limit of persons whose cards one officer revokes in an hour; more need a second officer (ADR 0297).
 
-A revocation cannot be undone, so a single account must not be able to revoke all cards of a region. A revocation above the
-limit is stored with its original received time, raises an alarm at once, and is executed when a second officer approves it.
+A revocation cannot be undone, so a single account must not be able to revoke all cards of a region. It counts persons, so that
+everything of a person is one. A revocation above the limit is stored with its original received time, raises an alarm at once,
+and is executed when a second officer approves it.
 """
 
 import datetime as dt
@@ -17,8 +18,8 @@ from django.db.models import Q, QuerySet
 from issuance.activation.domain.transaction_states import TransactionAction
 from issuance.activation.services import transactions
 from issuance.authz import Action, Actor, policy
-from issuance.carriers.domain.carrier_states import CarrierState
-from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain.eid_states import LIVE_EIDS
 from issuance.carriers.models import Carrier, Eid
 from issuance.records.models.events import REVOKING_ACTIONS, Event
 from issuance.records.services import two_persons
@@ -47,24 +48,30 @@ class RequestedRevocation:
     channel: str
 
 
-def is_above(actor: Actor, carrier: Carrier) -> bool:
+def counted(carrier: Carrier) -> UUID:
+    """Returns what the limit counts for a revocation of the carrier: its holder, or the carrier itself while it has none."""
+    return carrier.person_id or carrier.pk
+
+
+def is_above(actor: Actor, subject: UUID) -> bool:
     """Returns `exceeds`. Locks the officer until the transaction ends, so that concurrent revocations cannot pass the limit."""
     if actor.kind == "user":
         lock_until_commit(f"revocations:{actor.ref}")
-    return exceeds(actor, carrier.pk)
+    return exceeds(actor, subject)
 
 
-def exceeds(actor: Actor, carrier_id: UUID) -> bool:
-    """Returns whether revoking this carrier would exceed the officer's hourly limit. Counts distinct carriers that the officer
-    revoked completely or by an eID; approvals of others' requests do not count.
+def exceeds(actor: Actor, subject: UUID) -> bool:
+    """Returns whether revoking something of this `counted` subject would exceed the officer's hourly limit.
+
+    Counts distinct subjects of which the officer revoked a carrier or an eID; approvals of others' requests do not count.
     """
     if actor.kind != "user":
         return False
     most: int = settings.REVOCATIONS_PER_HOUR
-    return len(_carriers_of_hour(actor) - {carrier_id}) >= most
+    return len(_subjects_of_hour(actor) - {subject}) >= most
 
 
-def _carriers_of_hour(actor: Actor) -> set[UUID]:
+def _subjects_of_hour(actor: Actor) -> set[UUID]:
     since = clock.now() - HOUR
     events = Event.objects.filter(actor_ref=actor.ref, action__in=REVOKING_ACTIONS, at__gt=since)
     found = [
@@ -73,35 +80,45 @@ def _carriers_of_hour(actor: Actor) -> set[UUID]:
         if "held_revocation" not in facts
     ]
     carriers = {pk for kind, pk in found if kind == "carrier"}
-    eids = [pk for kind, pk in found if kind == "eid"]
-    return carriers | set(Eid.objects.filter(pk__in=eids).values_list("carrier_id", flat=True))
+    eids = Eid.objects.filter(pk__in=[pk for kind, pk in found if kind == "eid"])
+    carriers |= set(eids.values_list("carrier_id", flat=True))
+    return {person or pk for person, pk in Carrier.objects.filter(pk__in=carriers).values_list("person_id", "pk")}
 
 
 def hold(actor: Actor, requested: RequestedRevocation, carrier: Carrier, eid: Eid | None = None) -> HeldRevocation:
-    """Stores the revocation for a second officer, in the caller's transaction, and counts it for the alarm.
+    """Stores the revocation of a carrier, or of one of its eIDs, as `hold_together`."""
+    return hold_together(actor, requested, [(carrier, eid)])[0]
 
-    Ends the carrier's open activation, because a card with a waiting revocation must not be activated (ADR 0297). Raises
-    Conflict if the same request already waits.
+
+def hold_together(
+    actor: Actor, requested: RequestedRevocation, subjects: Sequence[tuple[Carrier, Eid | None]]
+) -> list[HeldRevocation]:
+    """Stores one request for a second officer, in the caller's transaction, and counts it for the alarm.
+
+    `subjects` are locked carriers, each as a whole or with the eID to revoke; those of which the same revocation waits already
+    are left out. Ends open activations of the carriers, because a card with a waiting revocation must not be activated
+    (ADR 0297). Raises Conflict if all of it waits already.
     """
     now = clock.now()
-    values = {
-        "reason": str(requested.reason),
-        "justification": requested.justification,
-        "received_at": requested.received_at or now,
-        "requester": requested.requester,
-        "requester_name": requested.requester_name,
-        "channel": requested.channel,
-        "requested_by_ref": actor.ref,
-        "requested_at": now,
-    }
-    row, made = HeldRevocation.objects.get_or_create(carrier=carrier, eid=eid, state=HeldRevocationState.OPEN, defaults=values)
-    if not made:
+    waiting = HeldRevocation.objects.filter(carrier__in=[carrier for carrier, _ in subjects], state=HeldRevocationState.OPEN)
+    already = set(waiting.values_list("carrier_id", "eid_id"))
+    new = [(carrier, eid) for carrier, eid in subjects if (carrier.pk, eid.pk if eid else None) not in already]
+    if not new:
         raise Conflict(WAITS, "En begäran om samma spärr väntar redan på beslut. Be en kollega att besluta den.")
-    received = row.received_at.astimezone(dt.UTC).isoformat()
-    _record(actor, "revocation.held", row, held_revocation=str(row.pk), reason=row.reason, received_at=received)
-    transactions.end_of_carriers([carrier.pk], TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": WAITS})
+    values = {**vars(requested), "reason": str(requested.reason), "received_at": requested.received_at or now}
+    rows = [
+        HeldRevocation(carrier=carrier, eid=eid, requested_by_ref=actor.ref, requested_at=now, **values) for carrier, eid in new
+    ]
+    for row in rows:
+        row.request_id = rows[0].pk
+    HeldRevocation.objects.bulk_create(rows)
+    received = rows[0].received_at.astimezone(dt.UTC).isoformat()
+    for row in rows:
+        _record(actor, "revocation.held", row, held_revocation=str(row.pk), reason=row.reason, received_at=received)
+    ids = sorted({carrier.pk for carrier, _ in new})
+    transactions.end_of_carriers(ids, TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": WAITS})
     transaction.on_commit(_HELD.inc)
-    return row
+    return rows
 
 
 def waits_for(carrier_id: UUID) -> bool:
@@ -116,21 +133,22 @@ def activation_obstacle(carrier_id: UUID) -> Conflict | None:
     return Conflict(WAITS, "En spärr av kortet väntar på beslut. Kortet kan inte aktiveras innan en kollega har beslutat.")
 
 
-def locked_open(actor: Actor, ids: Sequence[UUID]) -> list[HeldRevocation]:
-    """Returns open requests that the actor decides as the second officer, locked with their carriers.
+def locked_open(actor: Actor, request_ids: Sequence[UUID]) -> list[HeldRevocation]:
+    """Returns open rows of the requests that the actor decides as the second officer, locked with their carriers.
 
-    Raises NotFound unless the actor may revoke each carrier or eID, Forbidden for the actor's own requests and for a right
-    newer than the request, Invalid for an empty list. Leaves out closed requests.
+    Of a request for everything of a person these are the rows that the actor may revoke; the others wait for somebody else.
+    Raises NotFound unless the actor may revoke something of each request, Forbidden for the actor's own requests and for a right
+    newer than the request, Invalid for an empty list. Leaves out closed rows.
     """
-    requested = sorted(set(ids))
+    requested = set(request_ids)
     if not requested:
         message = "Välj minst en spärr."
         raise Invalid("held-revocation-choice", message, fields={"held": [message]})
-    carriers = sorted(set(_seen(actor).filter(pk__in=requested).values_list("carrier_id", flat=True)))
+    carriers = sorted(set(_seen(actor).filter(request_id__in=requested).values_list("carrier_id", flat=True)))
     list(Carrier.objects.select_for_update(no_key=True).filter(pk__in=carriers).order_by("pk"))
-    rows = _seen(actor).select_for_update(of=("self",), no_key=True).filter(pk__in=requested)
+    rows = _seen(actor).select_for_update(of=("self",), no_key=True).filter(request_id__in=requested)
     held = list(rows.select_related(*_RELATED).order_by("pk"))
-    if len(held) != len(requested):
+    if {row.request_id for row in held} != requested:
         raise policy.not_found()
     for row in held:
         two_persons.require_second(actor, **_right_to_decide(row))
@@ -161,8 +179,8 @@ def _seen(actor: Actor) -> QuerySet[HeldRevocation]:
 
 
 def is_moot(row: HeldRevocation) -> bool:
-    """Returns True if somebody else revoked the carrier or eID in the meantime."""
-    return row.carrier.state == CarrierState.REVOKED or (row.eid is not None and row.eid.state == EidState.REVOKED)
+    """Returns True if the carrier or eID has ended in the meantime, so that nothing is left to revoke."""
+    return row.carrier.state in carrier_states.INVALID or (row.eid is not None and row.eid.state not in LIVE_EIDS)
 
 
 def close(actor: Actor, row: HeldRevocation, state: HeldRevocationState) -> None:

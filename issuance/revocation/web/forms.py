@@ -16,17 +16,21 @@ from siths_portal.lib.pages.forms import Form
 _REQUESTERS = {**words.REQUESTER, Requester.OFFICER: _("Jag själv, i tjänsten")}
 REQUEST = ("reason", "justification", "requester", "requester_name", "channel", "received_at")
 """The fields of the request; the others are the page's own."""
+_NO_NUMBER_HELP = _("Kortet har inget nummer. Skriv tecknen, så vet du att det är rätt person. Enter spärrar.")
+_WHOLE_HELP = _("Skriv dem för hand, så vet du att det är rätt person. Enter spärrar allt.")
 
 
 @dataclass(frozen=True)
 class Proof:
     """Four characters that the clerk types to show that the page is about the right card.
 
-    They are the last ones of the card's serial number, or of the holder's person-id if the carrier has no number.
+    They are the last ones of the card's serial number, or of the holder's person-id if the carrier has no number or everything
+    of the person is revoked (`whole`).
     """
 
     last: str
     of_card: bool
+    whole: bool = False
 
 
 class RevocationForm(Form):
@@ -86,7 +90,7 @@ class RevocationForm(Form):
         elif not proof.of_card:
             field = self.fields["confirm"]
             field.label = _("De 4 sista tecknen i personens person-id")
-            field.help_text = _("Kortet har inget nummer. Skriv tecknen, så vet du att det är rätt person. Enter spärrar.")
+            field.help_text = _WHOLE_HELP if proof.whole else _NO_NUMBER_HELP
             field.error_messages["required"] = _("Skriv de 4 sista tecknen i person-id:t.")
             field.widget.attrs.pop("inputmode")
 
@@ -136,3 +140,8 @@ def with_keys(field: forms.Field) -> list[dict[str, str]]:
 def empty_form(proposed: Mapping[str, str] | None = None, *, proof: Proof | None = None) -> RevocationForm:
     """Returns the form as first shown, with the present minute in Stockholm and the `proposed` values."""
     return RevocationForm(initial={"received_at": this_minute(), **(proposed or {})}, proof=proof)
+
+
+def end_of_person_id(written: str) -> str:
+    """Returns the last four characters of a person-id as the clerk types them, or an empty text if there is no person-id."""
+    return "".join(sign for sign in written if sign.isalnum())[-4:].upper()

@@ -71,7 +71,7 @@ class HeldList(List[HeldView]):
     table_id = "vantar"
     empty = Empty(
         _("Ingen spärr väntar"),
-        _("Spärrar väntar här när en ID-administratör har spärrat så många kort på en timme att en kollega måste godkänna fler."),
+        _("Spärrar väntar här när någon har spärrat för så många personer på en timme att en kollega måste godkänna fler."),
         reverse_lazy("search"),
         _("Till sökningen"),
     )

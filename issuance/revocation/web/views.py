@@ -9,13 +9,10 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import made_by_the_page
-from issuance.authz import Actor
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.services import drafts
@@ -28,11 +25,10 @@ from issuance.records.web.persons import photo_url
 from issuance.revocation.domain import RequestChannel, Requester, RevocationReason
 from issuance.revocation.models import HeldRevocation
 from issuance.revocation.queries import held_revocations, revocation_view
-from issuance.revocation.queries.held_revocations import HeldNotice
 from issuance.revocation.queries.revocation_view import RevocationSubject
 from issuance.revocation.services import replacing, revocation
-from issuance.revocation.services.revocation import RevocationRequest
-from issuance.revocation.web.forms import Proof, RevocationForm, empty_form
+from issuance.revocation.web.asking import HELD, checked, waits_already, with_link
+from issuance.revocation.web.forms import Proof, RevocationForm, empty_form, end_of_person_id
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.pages.error_pages import leads_back
@@ -40,10 +36,6 @@ from siths_portal.lib.pages.error_pages import leads_back
 FOLLOWED_FOR = dt.timedelta(minutes=2)
 """The page polls for the signed OCSP responses this long after a revocation."""
 
-_HELD = gettext_lazy(
-    "Spärren är inte gjord. Du har spärrat så många kort den senaste timmen att en kollega måste godkänna den. "
-    "Begäran är sparad med sin tid. Är det bråttom: ring en kollega nu."
-)
 _RESULT = {"carrier": "carrier_revoked", "eid": "eid_revoked"}
 _FORM = {("carrier", False): "carrier_revoke", ("carrier", True): "carrier_replace", ("eid", False): "eid_revoke"}
 _PROPOSED = {
@@ -105,20 +97,22 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
     if not subject.possible:
         return render_page(request, SEARCH, "revocation/not_possible.html", {"subject": subject}, status=Conflict.http_status)
     eid_id = subject.id if subject.kind == "eid" else None
-    if notice := held_revocations.repeated(actor=actor_of(request), carrier_id=subject.carrier_id, eid_id=eid_id):
-        messages.warning(request, _waits_already(notice))
+    if notice := held_revocations.repeated(
+        actor=actor_of(request), person_id=subject.person_id, carrier_id=subject.carrier_id, eid_id=eid_id
+    ):
+        messages.warning(request, waits_already(notice))
         return redirect(_card_page(subject))
     actor = actor_of(request)
     head = person_view.person_head(actor=actor, person_id=subject.person_id)
     if request.method != "POST":
         return _form(request, subject, head, empty_form(_proposed(request, subject), proof=_proof(subject, head)))
     form = RevocationForm(request.POST, proof=_proof(subject, head))
-    fields = _checked(actor, subject, form)
+    fields = checked(actor, subject.known_since, form)
     if fields is None:
         return _form(request, subject, head, form, status=Invalid.http_status)
     done = act(fields)
     if isinstance(done, HeldRevocation):
-        messages.warning(request, _with_link(_HELD))
+        messages.warning(request, with_link(HELD))
         return redirect(_card_page(subject))
     if isinstance(done, OrderDraft):
         messages.success(request, _("Kortet är spärrat. Kontrollera beställningen av det nya kortet och välj Beställ kortet."))
@@ -137,35 +131,12 @@ def _proof(subject: RevocationSubject, head: PersonHead) -> Proof | None:
     """Returns what the clerk types to confirm, or None if neither the carrier nor its holder has a number."""
     if subject.last:
         return Proof(subject.last, of_card=True)
-    number = "".join(sign for sign in head.person_id if sign.isalnum())
-    return Proof(number[-4:].upper(), of_card=False) if number else None
+    number = end_of_person_id(head.person_id)
+    return Proof(number, of_card=False) if number else None
 
 
 def _card_page(subject: RevocationSubject) -> str:
     return f"{reverse('person', args=[subject.person_id])}?barare={subject.carrier_id}"
-
-
-def _with_link(text: object) -> str:
-    """Returns the text with a link to the waiting revocations."""
-    return format_html('{} <a class="ds-link" href="{}">{}</a>', text, reverse("held_revocations"), _("Visa spärrar som väntar"))
-
-
-def _waits_already(notice: HeldNotice) -> str:
-    """Returns why the same request is not made again: its requester and its time."""
-    at = f"{notice.requested_at.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}"
-    text = _("Begäran skickades inte. {who} begärde samma spärr {at}, och den väntar på en kollegas beslut.")
-    return _with_link(text.format(who=notice.requested_by, at=at))
-
-
-def _checked(actor: Actor, subject: RevocationSubject, form: RevocationForm) -> dict[str, Any] | None:
-    """Returns the request's fields, or None, with the errors on the form, if they do not meet the rules."""
-    form.is_valid()
-    given = form.request()
-    try:
-        revocation.check(actor=actor, request=RevocationRequest(**given), since=subject.known_since)
-    except Invalid as error:
-        form.take_beside(error)
-    return None if form.errors else given
 
 
 def _form(
@@ -185,7 +156,7 @@ def _form(
 def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
     if subject.revoked_at is None:
         return redirect(_FORM[subject.kind, subject.replaced], subject.id)
-    publication = revocation_view.publication(subject)
+    publication = revocation_view.publication([subject])
     context = {
         "subject": subject,
         "publication": publication,
