@@ -19,6 +19,7 @@ from issuance.authz.roles import (
     ISSUING,
     NEVER_FOR_ONESELF,
     QUALIFIED_ROLES,
+    REVOKING,
     SYSTEM_ALLOWED,
     Action,
     Role,
@@ -100,6 +101,11 @@ def held_since(actor: Actor, action: Action, path: str = "/") -> dt.datetime | N
 def holds(actor: Actor, action: Action) -> bool:
     """True if a role of the person allows `action` somewhere, so that pages link to it."""
     return any(grant.allows(action) for grant in actor.grants)
+
+
+def only_revokes(actor: Actor) -> bool:
+    """True if the actor may revoke cards and the person's roles allow no other act (role Spärr)."""
+    return holds(actor, Action.REVOKE_CARRIER) and all(ALLOWED[grant.role] <= REVOKING for grant in actor.grants)
 
 
 def is_dormant(actor: Actor, action: Action) -> bool:

@@ -208,6 +208,9 @@ Nothing is issued across organisations (rules/issuance 2.2).
 READING = _VIEWING | _CONFIGURATION | {Action.VIEW_RECEIPT}
 """Actions that change nothing. An eID in the actor's scope also shows its carrier, but only for these."""
 
+REVOKING = READING | _REVOKING | _EXTENDED
+"""Actions of somebody whose only act is to revoke."""
+
 CONFIGURING = _ISSUER_CONFIGURING | {Action.CREATE_ORGANISATION}
 """Actions that configure a place. Nobody does them in a closed organisation."""
 

@@ -93,7 +93,11 @@ function pick(goesOn) {
   if (!choice) return;
   choice.focus();
   choice.click();
-  if (goesOn) following(choice)?.focus();
+  if (!goesOn) return;
+  const next = following(choice);
+  const review = [...choice.form.elements].find((button) => button.matches("[data-review]"));
+  if (review && (!next || next.checked)) choice.form.requestSubmit(review); // each question has its answer
+  else next?.focus();
 }
 
 /* The next group or field to write in. A button, a link, a box and a file are never gone to: a scanner's Enter may come. */
@@ -114,6 +118,14 @@ function press(target) {
   const act = buttons.filter((button) => button.closest(".act-line"));
   if (form ? buttons.length : buttons.length === 1) buttons.at(-1).click();
   else if (act.length === 1) act[0].click();
+}
+
+/* A page that asks for a last yes names a key that no scanner sends. It presses the button, unless one writes. */
+function affirm(event, target) {
+  const button = document.querySelector("main button[data-act-key]");
+  if (event.key !== button?.dataset.actKey || event.repeat || target.matches(WRITTEN) || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  button.click();
 }
 
 /* Enter after a card's last digits, typed by hand, presses the button: the server compares them with the card. */
@@ -150,6 +162,7 @@ function key(event) {
     return;
   }
   if (!quick) burst = "";
+  if (!quick && !event.ctrlKey && !event.altKey && !event.metaKey) affirm(event, target);
   if (target.matches("[data-confirm]")) confirm(event, target, quick);
   if (event.ctrlKey && event.key === "Enter") press(target);
   if (event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) burst = "";

@@ -64,7 +64,7 @@ def person_revoked(*, actor: Actor, person_id: UUID) -> PersonRevocation | None:
     policy.get(actor, Action.REVOKE_CARRIER, Person.objects, person_id)
     carriers = whole_person.revocable_carriers(actor, person_id).filter(state=CarrierState.REVOKED)
     eids = whole_person.revocable_eids(actor, person_id).filter(state=EidState.REVOKED)
-    ended = [*carriers, *eids]
+    ended: list[Carrier | Eid] = [*carriers, *eids]
     moment = max((row.ended_at for row in ended if row.ended_at), default=None)
     last = [row for row in ended if row.ended_at == moment]
     if moment is None:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from issuance.records.queries import words
 from issuance.records.web.moments import MomentField, this_minute
 from issuance.revocation.domain import NAMED_REQUESTERS, SWEDISH, SYSTEM_REASONS, Requester, RevocationReason
+from siths_portal.lib import clock
 from siths_portal.lib.pages.forms import Form
 
 _REQUESTERS = {**words.REQUESTER, Requester.OFFICER: _("Jag själv, i tjänsten")}
@@ -114,6 +115,14 @@ class RevocationForm(Form):
         if given["requester"] not in NAMED_REQUESTERS:
             given["requester_name"] = ""
         return given
+
+    @property
+    def answers(self) -> list[tuple[str, str]]:
+        """The questions of a valid form with their answers in words, without those that were left open."""
+        given, received = self.cleaned_data, self.cleaned_data["received_at"].astimezone(clock.STOCKHOLM)
+        chosen = {name: dict(self.fields[name].choices).get(given[name], "") for name in ("reason", "requester", "channel")}  # type: ignore[attr-defined]
+        texts = {**self.request(), **chosen, "received_at": f"{received:%Y-%m-%d %H:%M}"}
+        return [(str(self.fields[name].label), str(texts[name])) for name in REQUEST if texts[name]]
 
     @property
     def reasons(self) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
 from issuance.person_page.queries.page_parts import PersonHead
-from issuance.records.web.frame import SEARCH, actor_of, render_page
+from issuance.records.web.frame import SEARCH, actor_of, render_page, session_id_of
 from issuance.records.web.persons import photo_url
 from issuance.revocation.domain import RequestChannel, Requester, RevocationReason
 from issuance.revocation.models import HeldRevocation
@@ -29,8 +29,10 @@ from issuance.revocation.queries.revocation_view import RevocationSubject
 from issuance.revocation.services import replacing, revocation
 from issuance.revocation.web.asking import HELD, checked, waits_already, with_link
 from issuance.revocation.web.forms import Proof, RevocationForm, empty_form, end_of_person_id
+from issuance.search.services import card_searches
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.ids import id_of
 from siths_portal.lib.pages.error_pages import leads_back
 
 FOLLOWED_FOR = dt.timedelta(minutes=2)
@@ -44,6 +46,8 @@ _PROPOSED = {
     "channel": RequestChannel.VISIT.value,
 }
 """Values proposed, with a note on the page, when a card with a blocked code is replaced."""
+_BY_PHONE = {"channel": RequestChannel.PHONE.value}
+"""The answer of somebody who only revokes: their requests come by telephone."""
 _LOST = {"reason": RevocationReason.LOST_OR_STOLEN.value}
 """The answer of a clerk who chose Spärra förlorat kort. Other revocations have no proposal."""
 
@@ -104,12 +108,16 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
         return redirect(_card_page(subject))
     actor = actor_of(request)
     head = person_view.person_head(actor=actor, person_id=subject.person_id)
+    scanned = _is_scanned(request, subject)
+    proof = None if scanned else _proof(subject, head)
     if request.method != "POST":
-        return _form(request, subject, head, empty_form(_proposed(request, subject), proof=_proof(subject, head)))
-    form = RevocationForm(request.POST, proof=_proof(subject, head))
+        return _form(request, subject, head, empty_form(_proposed(request, subject, scanned=scanned), proof=proof))
+    form = RevocationForm(request.POST, proof=proof)
     fields = checked(actor, subject.known_since, form)
     if fields is None:
         return _form(request, subject, head, form, status=Invalid.http_status)
+    if scanned and "kontrollerad" not in request.POST:
+        return _last_question(request, subject, head, form)
     done = act(fields)
     if isinstance(done, HeldRevocation):
         messages.warning(request, with_link(HELD))
@@ -120,8 +128,19 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
     return redirect(_RESULT[subject.kind], subject.id)
 
 
-def _proposed(request: HttpRequest, subject: RevocationSubject) -> Mapping[str, str] | None:
+def _is_scanned(request: HttpRequest, subject: RevocationSubject) -> bool:
+    """Returns whether the user came by the card's complete number, which proves better than four digits that it is this card."""
+    search_id = id_of(request.GET.get("sokning", ""))
+    if search_id is None or subject.kind != "carrier" or subject.replaced:
+        return False
+    session_id = session_id_of(request)
+    return card_searches.is_of_card(actor=actor_of(request), session_id=session_id, search_id=search_id, carrier_id=subject.id)
+
+
+def _proposed(request: HttpRequest, subject: RevocationSubject, *, scanned: bool) -> Mapping[str, str] | None:
     """Returns the answers that the form shows chosen, if any."""
+    if scanned:
+        return _BY_PHONE
     if subject.code_blocked:
         return _PROPOSED
     return _LOST if request.GET.get("orsak") == "forlorat" else None
@@ -147,10 +166,18 @@ def _form(
         "subject": subject,
         "head": head,
         "form": form,
+        "scanned": _is_scanned(request, subject),
         "photo_url": photo_url(head) if subject.has_photo else "",
         "others": revocation_view.other_carriers(actor=actor_of(request), subject=subject),
     }
     return render_page(request, SEARCH, "revocation/form.html", context, status=status)
+
+
+def _last_question(request: HttpRequest, subject: RevocationSubject, head: PersonHead, form: RevocationForm) -> HttpResponse:
+    """Shows what the answers are and what follows, and asks for the last yes."""
+    disclosures.record(actor=actor_of(request), person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
+    context = {"subject": subject, "head": head, "form": form, "answers": form.answers, "photo_url": ""}
+    return render_page(request, SEARCH, "revocation/last_question.html", context)
 
 
 def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:

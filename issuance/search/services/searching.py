@@ -161,13 +161,14 @@ def found_carrier(*, actor: Actor, search: Search) -> UUID | None:
     if search.kind not in _OF_CARDS:
         return None
     if search.kind == TermKind.CARD_SERIAL:
-        return next(iter(_with_serial(actor, search.value)), None)
+        return next(iter(with_serial(actor, search.value)), None)
     carriers = _cards(Carrier.objects.visible_to(actor), Term(TermKind(search.kind), search.value))
     return carriers.values_list("pk", flat=True).first()
 
 
 @prepared
-def _with_serial(actor: Actor, serial: str) -> QuerySet[Carrier, UUID]:
+def with_serial(actor: Actor, serial: str) -> QuerySet[Carrier, UUID]:
+    """Returns the id of the card with this serial number that the actor sees, if there is one."""
     cards = _cards(Carrier.objects.visible_to(actor), Term(TermKind.CARD_SERIAL, serial))
     return cards.order_by("pk").values_list("pk", flat=True)[:1]
 

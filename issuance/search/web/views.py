@@ -18,7 +18,7 @@ from issuance.records.web.frame import SEARCH, actor_of, render_page, session_id
 from issuance.roles.queries import own_training
 from issuance.search.domain.search_terms import TermKind
 from issuance.search.models import Search
-from issuance.search.services import catalogue_searching, searching
+from issuance.search.services import card_searches, catalogue_searching, searching
 from issuance.search.web.forms import SearchForm
 from issuance.search.web.lists import HitList
 from siths_portal.lib.errors import Invalid, Refused, Unavailable
@@ -80,7 +80,9 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
 
 
 def _to_person(request: HttpRequest, found: Search) -> HttpResponse:
-    """Redirects to the person's page, with the scanned card open."""
+    """Redirects to the person's page, with the scanned card open; who only revokes comes to the card's page of revocation."""
+    if card := card_searches.card_to_revoke(actor=actor_of(request), search=found):
+        return redirect(f"{reverse('carrier_revoke', args=[card])}?sokning={found.id}")
     carrier_id = searching.found_carrier(actor=actor_of(request), search=found)
     address = reverse("person", args=[found.person_id])
     return redirect(f"{address}?barare={carrier_id}" if carrier_id else address)

@@ -12,8 +12,11 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from issuance.activation.models import Identification
+from issuance.authz import Role
 from issuance.carriers.models import Carrier
+from issuance.records.models.events import Event
 from siths_portal.lib import clock
+from tests.browser import look
 from tests.issuance.revocation.test_live import PROOF, Keys
 from tests.issuance.search.test_browser import desk
 
@@ -106,3 +109,43 @@ def check(keys: Keys, card: Carrier) -> None:
         keys.press("Tab")
     keys.press("Alt+s")
     expect(keys.page.locator("#nasta-person")).to_be_focused()
+
+
+def test_who_only_revokes_confirms_a_scanned_card_by_three_keys_and_one(
+    world: Any, portal: str, browser: Browser, cards: list[Carrier]
+) -> None:
+    """A scan from any page leads to the card, and revokes nothing: neither at the questions nor at the last one."""
+    counted: list[tuple[int, int]] = []
+    with desk(browser, portal, world.officer(role=Role.REVOKER)) as page:
+        page.clock.install()
+        page.goto(portal)
+        page.wait_for_load_state("load")
+        for number, card in enumerate(cards[:3]):
+            scan(page, card.card_serial)
+            page.wait_for_url(f"**{reverse('carrier_revoke', args=[card.pk])}?sokning=*")
+            page.wait_for_load_state("load")
+            if number == 0:
+                look(page, "revoke-scanned")
+                scan(page, card.card_serial)
+                page.wait_for_load_state("load")
+            keys = Keys(page)
+            keys.press("Tab")
+            for digit in "11":
+                page.wait_for_timeout(150)
+                keys.press(digit)
+            expect(page.get_by_role("heading", level=1, name="Vill du spärra kortet")).to_be_focused()
+            to_page = keys.count
+            if number == 1:  # another card comes before the last yes
+                scan(page, cards[3].card_serial)
+                page.wait_for_url(f"**{reverse('carrier_revoke', args=[cards[3].pk])}?sokning=*")
+                assert not Carrier.objects.filter(state="revoked", pk__in=[card.pk, cards[3].pk]).exists()
+                continue
+            if number == 0:
+                look(page, "revoke-last-question")
+            keys.press("Delete")
+            page.wait_for_url("**/sparrad/")
+            counted.append((to_page, keys.count - to_page))
+    print(f"keys of Spärr from a scanned card: {counted}")
+    assert set(counted) == {(3, 1)}
+    assert set(Carrier.objects.filter(state="revoked")) == {cards[0], cards[2]}
+    assert set(Event.objects.filter(action="carrier.revoked").values_list("facts__request_channel", flat=True)) == {"phone"}
