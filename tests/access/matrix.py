@@ -133,6 +133,8 @@ ROWS: list[Row] = [
     Row("person_revoke", "POST", Action.REVOKE_CARRIER, "person", ok=422),
     Row("person_revoke", "POST", Action.REVOKE_CARRIER, "person", ok=302, data=WHOLE_REVOCATION, case="confirmed"),
     Row("person_revoked", "GET", Action.REVOKE_CARRIER, "person", ok=302),
+    Row("paper_revocations", "GET", Action.REVOKE_CARRIER),
+    Row("paper_revocations", "POST", Action.REVOKE_CARRIER, ok=422),
     Row("held_revocations", "GET", Action.REVOKE_CARRIER),
     Row("held_revocations", "POST", Action.REVOKE_CARRIER, ok=422),
     # activation

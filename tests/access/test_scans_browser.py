@@ -33,7 +33,7 @@ LONG = bool(os.environ.get("SITHS_LONG"))
 SERIAL = "9752100000000001123"
 ORIGIN = "https://portal.test"
 CHANGING = named_buttons.OTHERS | {"avbryt"}
-ALWAYS = ("activate", "carrier_revoke", "held_revocations", "order_start")
+ALWAYS = ("activate", "carrier_revoke", "held_revocations", "order_start", "paper_revocations", "person_revoke")
 """Pages that the short form looks at, besides each eighth."""
 ROLES = tuple(
     who for who in CALLERS if not who.add_on and (LONG or who.role in (Role.REVOKER, Role.READER, Role.PKI_OPERATOR, None))

@@ -14,7 +14,8 @@ from issuance.revocation.domain import NAMED_REQUESTERS, SWEDISH, SYSTEM_REASONS
 from siths_portal.lib import clock
 from siths_portal.lib.pages.forms import Form
 
-_REQUESTERS = {**words.REQUESTER, Requester.OFFICER: _("Jag själv, i tjänsten")}
+REQUESTERS = {**words.REQUESTER, Requester.OFFICER: _("Jag själv, i tjänsten")}
+"""The choices of who requested it, as the clerk reads them."""
 REQUEST = ("reason", "justification", "requester", "requester_name", "channel", "received_at")
 """The fields of the request; the others are the page's own."""
 _NO_NUMBER_HELP = _("Kortet har inget nummer. Skriv tecknen, så vet du att det är rätt person. Enter spärrar.")
@@ -54,7 +55,7 @@ class RevocationForm(Form):
     requester = forms.ChoiceField(
         label=_("Vem begärde spärren?"),
         widget=forms.RadioSelect,
-        choices=list(_REQUESTERS.items()),
+        choices=list(REQUESTERS.items()),
         error_messages={"required": _("Välj vem som begärde spärren."), "invalid_choice": _("Välj vem som begärde spärren.")},
     )
     requester_name = forms.CharField(

@@ -2,10 +2,11 @@
 
 from django.urls import URLPattern, path
 
-from issuance.revocation.web import held, views, whole_person
+from issuance.revocation.web import held, paper, views, whole_person
 
 urlpatterns: list[URLPattern] = [
     path("sok/sparrar-som-vantar/", held.held_revocations, name="held_revocations"),
+    path("sok/sparrblanketter/", paper.paper_revocations, name="paper_revocations"),
     path("sok/barare/<uuid:carrier_id>/sparra/", views.carrier_revoke, name="carrier_revoke"),
     path("sok/barare/<uuid:carrier_id>/sparra-och-bestall/", views.carrier_replace, name="carrier_replace"),
     path("sok/barare/<uuid:carrier_id>/sparrad/", views.carrier_revoked, name="carrier_revoked"),

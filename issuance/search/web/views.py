@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.authz import Action
+from issuance.authz import Action, policy
 from issuance.records.domain import wording
 from issuance.records.web.frame import SEARCH, actor_of, render_page, session_id_of
 from issuance.roles.queries import own_training
@@ -90,7 +90,12 @@ def _to_person(request: HttpRequest, found: Search) -> HttpResponse:
 
 def _page(request: HttpRequest, form: SearchForm, context: dict[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
     actor = actor_of(request)
-    shown = {"form": form, "may_extend": searching.may_extend(actor), "training": own_training.notice(actor)}
+    shown = {
+        "form": form,
+        "may_extend": searching.may_extend(actor),
+        "may_revoke": policy.holds(actor, Action.REVOKE_CARRIER),
+        "training": own_training.notice(actor),
+    }
     return render_page(request, SEARCH, "search/search.html", {**shown, **(context or {})}, status=status)
 
 
