@@ -1,0 +1,81 @@
+"""Activation and revocation of one card at once: one winner, a clear message for the other. 20 rounds, 200 with SITHS_LONG=1."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from issuance.activation.models import EidAppTransaction
+from issuance.activation.services import activation
+from issuance.carriers.models import Carrier, Eid
+from issuance.orders.models.orders import CardOrder
+from issuance.revocation.services import revocation, whole_person
+from pki.models import Certificate
+from siths_portal.lib import clock
+from siths_portal.lib.errors import DomainError
+from tests.issuance.activation.test_activation import run_at_once
+from tests.issuance.activation.test_activation_app import ready_to_sign
+
+pytestmark = pytest.mark.usefixtures("demo_pki")
+ROUNDS = 200 if os.environ.get("SITHS_LONG") else 20
+
+
+def revoking(world: Any, carrier: Carrier, number: int) -> Callable[[], Any]:
+    """Every second time everything of the person, with this card."""
+    actor = world.officer()
+    if number % 2:
+        return lambda: revocation.revoke_carrier(actor=actor, carrier_id=carrier.pk, reason="lost_or_stolen")
+    shown = whole_person.live_possessions(actor, carrier.holder_id).ids
+    return lambda: whole_person.revoke_person(actor=actor, person_id=carrier.holder_id, shown=shown, reason="lost_or_stolen")
+
+
+def told(raised: list[Exception]) -> str:
+    """What the loser is told; empty if the revocation came after what the other did."""
+    assert len(raised) <= 1
+    for error in raised:
+        assert isinstance(error, DomainError), error
+        assert error.message
+        return error.code
+    return ""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_identifying_and_revoking_at_once(world: Any, settings: Any) -> None:
+    """However they meet, the card ends revoked and nothing stays open for it."""
+    settings.REVOCATIONS_PER_HOUR = ROUNDS
+    clerk, ends = world.officer(protected=True), Counter[str]()
+    for number in range(ROUNDS):
+        order = world.order()
+        carrier = order.carrier
+        CardOrder.objects.filter(pk=order.pk).update(state="sent")
+        Carrier.objects.filter(pk=carrier.pk).update(state="sent", sent_at=clock.now(), card_serial=f"97521000000000{number:05d}")
+        acts = [
+            revoking(world, carrier, number),
+            lambda pk=carrier.pk: activation.identify(actor=clerk, carrier_id=pk, identity_document="passport"),
+        ]
+        ends[told(run_at_once(2, lambda acts=acts: acts.pop()()))] += 1
+        assert Carrier.objects.get(pk=carrier.pk).state == "revoked"
+        open_ones = EidAppTransaction.objects.filter(carrier=carrier).exclude(state__in=["failed", "cancelled", "expired"])
+        assert not open_ones.exists()
+    print(f"identifying against revoking, what the clerk was told: {dict(ends)}")
+    assert set(ends) <= {"", "carrier-revoked"}
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_signing_and_revoking_at_once(world: Any, settings: Any) -> None:
+    """The receipt is signed before the revocation, or the holder's app is told; the certificates are revoked in both cases."""
+    settings.REVOCATIONS_PER_HOUR = ROUNDS
+    ends = Counter[str]()
+    for number in range(ROUNDS):
+        made, app = ready_to_sign(world)
+        acts = [revoking(world, made.carrier, number), app.complete]
+        ends[told(run_at_once(2, lambda acts=acts: acts.pop()()))] += 1
+        assert made.fresh().state == "revoked"
+        assert set(Eid.objects.filter(carrier=made.carrier).values_list("state", flat=True)) == {"revoked"}
+        certificates = Certificate.objects.filter(carrier_ref=f"carrier:{made.carrier.pk}")
+        assert set(certificates.values_list("status", flat=True)) == {"revoked"}
+    print(f"signing against revoking, what the app was told: {dict(ends)}")
