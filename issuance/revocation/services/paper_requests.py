@@ -96,7 +96,9 @@ def carry_out(*, actor: Actor, requests: Sequence[PaperRequest], shown: Mapping[
 
     `shown` has by row what the officer saw and confirmed; a row that names something else by now is left.
     """
-    revoked, held, faulty = [], [], []
+    revoked: list[MatchedRequest] = []
+    held: list[MatchedRequest] = []
+    faulty: list[MatchedRequest] = []
     for row in match(actor=actor, requests=requests):
         if not row.errors and row.subject != shown.get(row.paper.row):
             row.refuse("person", "Personens kort har ändrats. Kontrollera raden igen.")

@@ -60,9 +60,10 @@ class PaperForm(Form):
 
     def __init__(self, *args: Any, count: int = MORE, **options: Any) -> None:
         self.count = max(1, min(count, MOST))
-        self.base_fields = {f"{name}_{row}": each for row in self._numbers for name, each in _fields(row).items()}
-        for each in self.base_fields.values():
+        fields = {f"{name}_{row}": each for row in self._numbers for name, each in _fields(row).items()}
+        for each in fields.values():
             each.required = False  # the service says by row what is missing
+        vars(self)["base_fields"] = fields  # which Django copies
         super().__init__(*args, **options)
 
     @property
