@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from django.conf import settings
@@ -36,6 +35,7 @@ from tests.access.faces import face, settings_of
 from tests.access.walker import Answer, addresses, steady
 from tests.access.world import CALLERS, SUPPLIER, AccessWorld, Who, undone
 from tests.issuance import authorities
+from tests.openapi_files import description_in
 from tests.tls import Identity, SmallCa
 
 HEADER = "X-Client-Certificate"
@@ -182,7 +182,7 @@ OPERATIONS = [
 
 def described(room: str) -> dict[str, tuple[str, str]]:
     """The operations of the committed description of `app/api/room`: method and path by operationId."""
-    description = yaml.safe_load((settings.BASE_DIR / room / "v1" / "openapi.yaml").read_text())
+    description = description_in(settings.BASE_DIR / room / "v1" / "openapi.yaml")
     return {
         operation["operationId"]: (method.upper(), path)
         for path, item in description["paths"].items()

@@ -1,5 +1,6 @@
 """The pages of the APIs' descriptions: everything of the OpenAPI file, from own files, without scripts."""
 
+import copy
 import re
 from html import unescape
 from pathlib import Path
@@ -11,6 +12,7 @@ from django.test import Client
 
 from siths_portal.lib.rest.description_reading import page_of
 from tests.access.faces import face
+from tests.openapi_files import description_in
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = {"supplier": "issuance/suppliers/api/v1/openapi.yaml", "pki": "pki/clients/api/v1/openapi.yaml"}
@@ -23,7 +25,7 @@ def shown() -> Any:
 
 
 def described(api: str) -> dict[str, Any]:
-    return dict(yaml.safe_load((ROOT / FILES[api]).read_text()))
+    return description_in(ROOT / FILES[api])
 
 
 @pytest.mark.parametrize("api", FILES)
@@ -68,7 +70,7 @@ def test_an_api_that_is_none_and_another_method_are_refused(shown: Client) -> No
 
 def test_what_a_description_says_is_text_and_never_markup(tmp_path: Path) -> None:
     file = tmp_path / "openapi.yaml"
-    description = described("supplier")
+    description = copy.deepcopy(described("supplier"))
     path = next(iter(description["paths"].values()))
     path["get"]["description"] = "Use `<b>` & <i>."
     file.write_text(yaml.safe_dump(description))

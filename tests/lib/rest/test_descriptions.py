@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from django.utils.module_loading import import_string
 
 from issuance.carriers.domain.kinds import CARD_PROFILES
@@ -14,6 +13,7 @@ from issuance.suppliers.api.v1 import serializers as supplier_forms
 from pki.domain import keys
 from pki.domain.profiles import PROFILES
 from siths_portal.lib.rest import openapi, problem_texts
+from tests.openapi_files import description_in
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = ["issuance/suppliers/api/v1", "pki/clients/api/v1", "issuance/activation/api/v1"]
@@ -42,7 +42,7 @@ SOURCES = {
 
 
 def described(folder: str) -> dict[str, Any]:
-    return dict(yaml.safe_load((ROOT / folder / "openapi.yaml").read_text()))
+    return description_in(ROOT / folder / "openapi.yaml")
 
 
 def table(folder: str) -> problem_texts.ProblemTexts:

@@ -32,6 +32,7 @@ from siths_portal.lib.errors import Conflict, Forbidden, NotFound
 from tests.issuance.suppliers.lettering import ordered_letter, read
 from tests.issuance.suppliers.push.conftest import Receiver
 from tests.issuance.suppliers.test_items import sent
+from tests.openapi_files import description_in
 from tests.waiting import wait_for
 
 ME = "bureau"
@@ -424,7 +425,6 @@ class TestBody:
 
 def described(path: str, body: dict[str, Any]) -> None:
     """Fails unless the body follows docs/wire/supplier-push.openapi.yaml, with no field that it does not name."""
-    import yaml
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
     from referencing.jsonschema import DRAFT202012
@@ -433,7 +433,7 @@ def described(path: str, body: dict[str, Any]) -> None:
     file = root / "docs" / "wire" / "supplier-push.openapi.yaml"
 
     def read(uri: str) -> Resource[Any]:
-        return Resource(yaml.safe_load(Path(uri.removeprefix("file://")).read_text()), DRAFT202012)
+        return Resource(description_in(Path(uri.removeprefix("file://"))), DRAFT202012)
 
     registry: Any = Registry(retrieve=read)  # type: ignore[call-arg]
     pointer = f"#/paths/{path.replace('/', '~1')}/post/requestBody/content/application~1json/schema"
