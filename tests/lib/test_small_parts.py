@@ -182,7 +182,7 @@ def test_an_id_in_a_sentence_is_marked_as_whole(value: object, marked: str) -> N
 @pytest.mark.parametrize(
     ("text", "marked"),
     [
-        ("Elin <Ek> TST2321000131-00E00002F", 'Elin &lt;Ek&gt; <span class="whole">TST2321000131-00E00002F</span>'),
+        ("Elin <Ek> TST2321000131-00E00002F", 'Elin &lt;Ek&gt; <span class="number">TST2321000131-00E00002F</span>'),
         ("Faktura 2026-000002.", 'Faktura <span class="whole">2026-000002</span>.'),
         ("18080529-9989", '<span class="whole">18080529-9989</span>'),
         ("Sedan 2026-11-30", "Sedan 2026-11-30"),

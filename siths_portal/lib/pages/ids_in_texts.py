@@ -1,4 +1,4 @@
-"""Ids in texts, marked so that no line breaks at their hyphens (class `whole` of `base.css`). Copied text stays unchanged."""
+"""Ids in texts, marked so that no line breaks at their hyphens (`whole` and `number` of `base.css`). Copied text is unchanged."""
 
 import re
 from typing import Any
@@ -13,9 +13,15 @@ _ID = re.compile(
 )
 
 
+_NARROWEST = 16
+"""How many characters fit beside the label of a cell on the narrowest phone."""
+
+
 def whole(text: Any) -> SafeString:
-    """Returns `text`, an id, a number or a day, escaped and marked; "" for no value."""
-    return format_html('<span class="whole">{}</span>', text) if text else SafeString("")
+    """Returns `text`, an id, a number or a day, escaped and marked; "" for no value. A long one may break in a narrow place."""
+    if not text:
+        return SafeString("")
+    return format_html('<span class="{}">{}</span>', "whole" if len(str(text)) <= _NARROWEST else "number", text)
 
 
 def with_whole_ids(text: Any) -> SafeString:
