@@ -126,7 +126,8 @@ def test_who_only_revokes_confirms_a_scanned_card_by_three_keys_and_one(
             page.wait_for_load_state("load")
             if number == 0:
                 look(page, "revoke-scanned")
-                scan(page, card.card_serial)
+                with page.expect_navigation():  # to the same card by a new search
+                    scan(page, card.card_serial)
                 page.wait_for_load_state("load")
             keys = Keys(page)
             keys.press("Tab")
