@@ -14,11 +14,15 @@ from zoneinfo import ZoneInfo
 from django.template import Context, Engine
 
 from siths_portal.simulators import http_server
+from siths_portal.simulators.card import Card
 from siths_portal.simulators.eid_app_client import EidAppError
-from siths_portal.simulators.eid_app_tasks import EXPIRED, Mistake, Reader, Task, Tasks, problems
+from siths_portal.simulators.eid_app_tasks import EXPIRED, Mistake, Reader, Task, Tasks, problems, unlock_with_letter
 
 PAGES = Path(__file__).resolve().parent / "eid_app_pages"
 BODY_LIMIT = 4096
+LETTER = "/las-upp"
+"""The path of the page that unlocks a card with the PUK of a letter."""
+
 FILES = {"/eid_app.css": "text/css; charset=utf-8", "/eid_app.js": "text/javascript; charset=utf-8"}
 HEADERS = {
     "Content-Security-Policy": (
@@ -32,7 +36,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-HEADINGS = {"cancelled": "Avbrutet", "expired": "Tiden gick ut", "refused": "Aktiveringen går inte att slutföra"}
+HEADINGS = {"cancelled": "Avbrutet", "expired": "Tiden gick ut", "refused": "Ärendet går inte att slutföra"}
 _STEP = re.compile(r"/steg/(?P<token>[A-Za-z0-9_-]{22})(?P<rest>(?:/[a-z.-]+)?)")
 _STOCKHOLM = ZoneInfo("Europe/Stockholm")
 
@@ -55,6 +59,11 @@ class App:
     def page(self, name: str, **values: Any) -> bytes:
         """Returns a page with escaped values."""
         return self._engine.get_template(f"{name}.html").render(Context(values)).encode()
+
+    def letter(self, error: Mistake | None = None, *, chosen: str = "", done: str = "") -> bytes:
+        """Returns the page that unlocks a card with the PUK of a letter, or its result for the card that ends with `done`."""
+        found = list(problems(error)) if error else []
+        return self.page("letter", cards=self.reader.cards(), chosen=chosen, problems=found, wrong=dict(found), done=done)
 
     def step(self, task: Task, error: EidAppError | Mistake | None = None, chosen: str = "") -> bytes:
         """Returns the page of the task's present step, with an error if there is one."""
@@ -94,6 +103,8 @@ class Handler(http_server.Handler):
             self.send_font()
         elif path == "/":
             self._answer(200, self.app.page("start"))
+        elif path == LETTER:
+            self._answer(200, self.app.letter())
         elif (found := _STEP.fullmatch(path)) and found["rest"] in ("", "/kvittens.pdf"):
             self._get_step(found["token"], found["rest"])
         else:
@@ -113,6 +124,8 @@ class Handler(http_server.Handler):
         path = urlsplit(self.path).path
         if path == "/oppna":
             self._open(form.get("handle", ""))
+        elif path == LETTER:
+            self._unlock_with_letter(form)
         elif found := _STEP.fullmatch(path):
             self._post_step(found["token"], found["rest"], form)
         else:
@@ -127,6 +140,16 @@ class Handler(http_server.Handler):
             self._answer(422, self.app.page("start", problems=[("handle", error.message)]))
             return
         self._redirect(f"/steg/{task.token}")
+
+    def _unlock_with_letter(self, form: dict[str, str]) -> None:
+        serial = form.get("card", "")
+        try:
+            card = self._card(serial)
+            unlock_with_letter(card, form.get("puk", ""), form.get("code", ""), form.get("again", ""))
+        except Mistake as error:
+            self._answer(422, self.app.letter(error, chosen=serial))
+        else:
+            self._answer(200, self.app.letter(done=serial[-4:]))
 
     def _get_step(self, token: str, rest: str) -> None:
         task = self.app.tasks.find(token)
@@ -161,14 +184,18 @@ class Handler(http_server.Handler):
                 self._redirect(f"/steg/{task.token}")
 
     def _insert(self, task: Task, serial: str) -> None:
-        seen = next((card for card in self.app.reader.cards() if card.serial == serial), None)
-        card = self.app.reader.card(serial) if seen else None
-        if seen is None or card is None:
+        card = self._card(serial)
+        task.insert(card, next(seen for seen in self.app.reader.cards() if seen.serial == serial))
+
+    def _card(self, serial: str) -> Card:
+        """Returns the card in the reader. Raises Mistake."""
+        card = self.app.reader.card(serial)
+        if card is None:
             raise Mistake(**{"": "Välj ett av korten i läsaren."})
-        task.insert(card, seen)
+        return card
 
     def _gone(self) -> None:
-        self._lost(410, "Aktiveringen är slut", f"{EXPIRED} Om appen har startats om: gör likadant, du fortsätter där du var.")
+        self._lost(410, "Ärendet är slut", f"{EXPIRED} Om appen har startats om: gör likadant, du fortsätter där du var.")
 
     # --- HTTP --------------------------------------------------------------------------------------------------------
 
@@ -190,7 +217,7 @@ class Handler(http_server.Handler):
         """Returns the path without the step's token."""
         if found := _STEP.fullmatch(path):
             return f"/steg/-{found['rest']}"
-        return path if path in ("/", "/oppna", http_server.FONT, *FILES) else "-"
+        return path if path in ("/", "/oppna", LETTER, http_server.FONT, *FILES) else "-"
 
 
 class Server(http_server.Server):

@@ -27,9 +27,10 @@ from joserfc.registry import HeaderParameter
 
 from siths_portal.simulators.card import Card, CardError
 
-KINDS = {"act": "activate", "sig": "sign"}
+KINDS = {"act": "activate", "sig": "sign", "unl": "unlock"}
+NEEDING_PUK = ("activate", "unlock")
 SIGNING_PROFILE = "person-id-sign"
-_HANDLE = re.compile(r"(act|sig)\.[A-Za-z0-9_-]{22}")
+_HANDLE = re.compile(r"(act|sig|unl)\.[A-Za-z0-9_-]{22}")
 _CURABLE = frozenset({"wrong-card", "proof-refused", "signature-invalid"})
 _AGAIN = "Be ID-administratören välja Öppna appen igen i portalen."
 
@@ -101,7 +102,9 @@ class CardRefused(EidAppError):
 
 @dataclass(frozen=True)
 class Opened:
-    """A started transaction: what the holder may see, and what the next steps need. Only `activate` has a `puk`."""
+    """A started transaction: what the holder may see, and what the next steps need. `sign` has no `puk`, and `unlock` nothing to
+    sign.
+    """
 
     kind: str
     expires_at: dt.datetime
@@ -155,6 +158,10 @@ class EidAppClient:
         opened = self.start(handle)
         self.choose_code(opened, code)
         return self.sign_receipt(opened, code)
+
+    def unlock(self, handle: str, code: str) -> Result:
+        """Sets a new `code` on a card in use: all steps of an `unl` start code."""
+        return self.choose_code(self.start(handle), code)
 
     def sign(self, handle: str, code: str) -> Result:
         """Signs the receipt with the card's present code: all steps of a `sig` start code."""
@@ -258,12 +265,13 @@ class EidAppClient:
                 kind=kind,
                 expires_at=dt.datetime.fromisoformat(answer["expires_at"]),
                 texts={str(name): str(text or "") for name, text in answer["texts"].items()},
-                pdf=base64.b64decode(answer["pdf"], validate=True),
-                signed_attributes=base64.b64decode(answer["signed_attributes"], validate=True),
+                pdf=base64.b64decode(answer.get("pdf", ""), validate=True),
+                signed_attributes=base64.b64decode(answer.get("signed_attributes", ""), validate=True),
                 step_token=str(secrets["step_token"]),
-                puk=str(secrets.get("puk") or "") if kind == "activate" else "",
+                puk=str(secrets.get("puk") or "") if kind in NEEDING_PUK else "",
             )
-            self._check_document(opened, answer["byte_range"], str(answer["digest_algorithm"]))
+            if kind != "unlock":
+                self._check_document(opened, answer["byte_range"], str(answer["digest_algorithm"]))
         except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
             raise Untrusted("bad-answer") from None
         return opened

@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from siths_portal.simulators.card import Card, CardError
 from siths_portal.simulators.eid_app_client import (
+    NEEDING_PUK,
     SIGNING_PROFILE,
     CardRefused,
     EidAppClient,
@@ -35,7 +36,7 @@ from siths_portal.simulators.eid_app_client import (
 # A start code lives 5 minutes until it is used and 15 minutes in all; the rest is for reading the last page.
 TASK_SECONDS = 30 * 60
 _REPORTED = ("wrong-code", "code-blocked", "wrong-puk", "puk-blocked")
-EXPIRED = "Tiden för aktiveringen gick ut. Be ID-administratören välja Öppna appen igen i portalen."
+EXPIRED = "Tiden gick ut. Be ID-administratören välja Öppna appen igen i portalen."
 
 
 class Mistake(Exception):
@@ -120,9 +121,9 @@ class Task:
             return "done" if self.ended == "done" else "ended"
         if self._opened is None:
             return "card"
-        if self.kind == "activate" and not self.code_on_card:
+        if self.kind in NEEDING_PUK and not self.code_on_card:
             return "code"
-        if self.kind == "activate" and not self.code_reported:
+        if self.kind in NEEDING_PUK and not self.code_reported:
             return "report"
         return "blocked" if self.code_blocked else "sign"
 
@@ -172,6 +173,8 @@ class Task:
             with self._final_if_refused(code_set=True):
                 client.report_code(opened)
             self.code_reported = True
+            if self.kind == "unlock":
+                self._end("done", "")
 
     def sign(self, code: str) -> None:
         """Signs the receipt and sends the signature. Raises Mistake, CardRefused or another EidAppError."""
@@ -251,6 +254,29 @@ class Task:
                     notice += " Kortet har fått koden, men portalen hann inte få veta det: nästa gång väljer du kod igen."
                 self._end("refused", notice)
             raise
+
+
+def unlock_with_letter(card: Card, puk: str, code: str, again: str) -> None:
+    """Sets a new code on a card with the PUK that its holder has got by letter, without the portal.
+
+    Raises Mistake for a PUK or code that the card is not asked to take, and for the card's refusal.
+    """
+    puk = "".join(puk.split())
+    if not (puk.isascii() and puk.isdigit()):
+        raise Mistake(puk="Skriv upplåsningskoden (PUK) från brevet, med siffror.")
+    _require_new_code(code, again)
+    try:
+        card.unblock(puk=puk, new_code=code)
+    except CardError as error:
+        raise Mistake(puk=_letter_refusal(error.code, card)) from None
+
+
+def _letter_refusal(code: str, card: Card) -> str:
+    if code == "wrong-puk":
+        return f"Fel upplåsningskod (PUK). {card.tries().puk} försök kvar innan kortet inte kan låsas upp mer."
+    if code == "puk-blocked":
+        return "Kortet kan inte låsas upp mer. Be ID-administratören spärra kortet och beställa ett nytt."
+    return "Kortet svarade inte som det ska. Ta ut det, sätt i det och försök igen."
 
 
 def _require_new_code(code: str, again: str) -> None:

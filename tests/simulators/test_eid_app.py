@@ -329,14 +329,14 @@ def test_a_transaction_that_is_over_says_what_to_do(app: Running, browser: Brows
     app.portal.lies.refuse_at = {"start": (401, "handle-unknown", "Ärendet finns inte. Be om ett nytt.")}
     with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
         insert_card(page)
-        heading(page, "Aktiveringen går inte att slutföra")
+        heading(page, "Ärendet går inte att slutföra")
         expect(page.get_by_text("Ärendet finns inte. Be om ett nytt.")).to_be_visible()
         look(page, "5-refused")
     app.portal.lies.refuse_at = {"code-set": (409, "transaction-ended", "Aktiveringen är avslutad.")}
     with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
         insert_card(page)
         choose(page, CODE)
-        heading(page, "Aktiveringen går inte att slutföra")
+        heading(page, "Ärendet går inte att slutföra")
         expect(page.get_by_text("nästa gång väljer du kod igen")).to_be_visible()
 
 
