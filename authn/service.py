@@ -1,4 +1,4 @@
-"""The public interface of `authn`: ending sessions, last log-ins, and the register of machine clients."""
+"""The public interface of `authn`: ending sessions, recent and last log-ins, and the register of machine clients."""
 
 from authn.services.clients import (
     KeyAttestation,
@@ -13,9 +13,10 @@ from authn.services.clients import (
     suppliers,
     sync_clients,
 )
-from authn.services.sessions import ROLE_ENDED, end_sessions, last_log_ins
+from authn.services.sessions import AT_ONCE, ROLE_ENDED, end_sessions, is_logged_in_since, last_log_ins
 
 __all__ = [
+    "AT_ONCE",
     "ROLE_ENDED",
     "KeyAttestation",
     "PushEndpoint",
@@ -23,6 +24,7 @@ __all__ = [
     "client_names",
     "end_sessions",
     "idempotency_store",
+    "is_logged_in_since",
     "key_attestation",
     "last_log_ins",
     "letter_certificate",

@@ -4,7 +4,7 @@ Registries are filled only here. Entries are called in the order in which they a
 """
 
 from issuance.activation.event_words import WORDS as ACTIVATION
-from issuance.activation.services import activation, transactions
+from issuance.activation.services import transactions, visits
 from issuance.articles.event_words import WORDS as ARTICLES
 from issuance.articles.services import articles, fees
 from issuance.carriers import services as carriers
@@ -51,7 +51,7 @@ def register_all() -> None:
     withdrawing.ON_WITHDRAWAL.register(changes.record_withdrawal)
     revocation.ON_REVOCATION_IN_PRODUCTION.register(changes.record_revocation, stock.end_with_carriers)
     removal.WAITING_FOR_VERIFICATION.register(uses.wait_for_verification)
-    activation.REFUSALS.register(revocation_limit.activation_obstacle)
+    visits.REFUSALS.register(revocation_limit.activation_obstacle)
 
 
 def _of_events() -> None:

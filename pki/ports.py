@@ -77,3 +77,26 @@ class LetterOrders(Protocol):
         card, another printer, or a letter that is not to be printed now.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocking:
+    """A card in use that somebody asks the secret for, to unlock it. `handle_sha256` is the hash of the handle in the card's
+    proof. `carrier_ref` owns the secret, whose card has made the proof.
+    """
+
+    delivery_id: UUID
+    carrier_ref: str
+    handle_sha256: str
+
+
+class UnlockVisits(Protocol):
+    """Knows the visits at which officers identify holders in order to unlock their cards."""
+
+    def refusal(self, unlocking: Unlocking) -> str:
+        """Returns a reason code if the secret must not be opened, else "".
+
+        It must not without an open transaction for this delivery, card and handle, an identification of the card's holder that
+        still counts, an officer who logged in recently before it and may unlock the card, and a card in use.
+        """
+        ...

@@ -17,7 +17,7 @@ from pki.domain.puk import MIN_DIGITS as PUK_MIN_DIGITS
 from pki.issuing.card_checks import certificate_names
 from pki.issuing.planning import plan_certificates, plan_serial_only, wake_signer
 from pki.models import RevocationChannel, RevocationReason
-from pki.ports import CardCertificate, Letter, LetterRecipient
+from pki.ports import CardCertificate, Letter, LetterRecipient, Unlocking
 from pki.revocation.holds import held as held_certificates
 from pki.revocation.holds import plan_release, wait_until_released
 from pki.revocation.publication import PublicationView, publication
@@ -52,6 +52,7 @@ __all__ = [
     "SecretOutcome",
     "SerialOnly",
     "SourceRecord",
+    "Unlocking",
     "authorities",
     "certificate_names",
     "certificates",

@@ -27,6 +27,8 @@ KEEPING = frozenset({IDLE, ABSOLUTE, REPLACED})
 """End reasons after which a form in progress is kept. For all other reasons somebody ended the session on purpose."""
 # The shortest time between two writes of a session's last use, so that not every page view writes.
 TOUCH_SECONDS = 30
+AT_ONCE = dt.timedelta(minutes=5)
+"""The longest time between a log-in and an action that requires a log-in of its own (`max_age` 0)."""
 _KEPT_DAYS = 7  # how long the row of an ended session is kept, for the reason on the log-in page
 
 
@@ -204,6 +206,11 @@ def end_own(subject_ref: str, session_id: UUID) -> bool:
 def last_log_ins(subject_refs: Iterable[str]) -> dict[str, dt.datetime]:
     """Returns the last log-in of each subject. Leaves out subjects who have never logged in."""
     return dict(LastLogIn.objects.filter(subject_ref__in=set(subject_refs)).values_list("subject_ref", "at"))
+
+
+def is_logged_in_since(subject_ref: str, moment: dt.datetime) -> bool:
+    """Returns whether the person has a session that has not ended, with a log-in or step-up at `moment` or later."""
+    return Session.objects.filter(subject_ref=subject_ref, ended_at=None, authenticated_at__gte=moment).exists()
 
 
 def end_sessions(subject_ref: str, *, reason: str, actor_ref: str = "") -> int:

@@ -9,12 +9,11 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
 from authn.services import kept_forms
+from authn.services.sessions import AT_ONCE
 from siths_portal.lib import clock
 from siths_portal.lib.pages import named_buttons
 
 STEP_UP, KEPT = "step_up", "kept_form"
-# The longest time between a log-in and an action that requires a log-in of its own (`max_age` 0).
-AT_ONCE = dt.timedelta(minutes=5)
 
 
 def require_recent_login(request: HttpRequest, max_age: dt.timedelta) -> HttpResponse | None:

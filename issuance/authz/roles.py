@@ -43,6 +43,7 @@ class Action(StrEnum):
     WITHDRAW_EID_ORDER = "withdraw_eid_order"
     FETCH_EID = "fetch_eid"
     ACTIVATE_ORDINARY_CARD = "activate_ordinary_card"
+    UNLOCK_CARD = "unlock_card"
     WITHDRAW_IDENTIFICATION = "withdraw_identification"
     WITHDRAW_ANOTHERS_IDENTIFICATION = "withdraw_anothers_identification"
     REVOKE_CARRIER = "revoke_carrier"
@@ -98,7 +99,15 @@ those who read everything."""
 
 _REVOKING = frozenset({Action.REVOKE_CARRIER, Action.REVOKE_EID})
 _EXTENDED = frozenset({Action.EXTENDED_SEARCH})
-ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ORDER_EID, Action.ORDER_PUK_LETTER})
+ISSUING = frozenset(
+    {
+        Action.ORDER_ORDINARY_CARD,
+        Action.ACTIVATE_ORDINARY_CARD,
+        Action.ORDER_EID,
+        Action.ORDER_PUK_LETTER,
+        Action.UNLOCK_CARD,
+    }
+)
 """Actions by which a holder obtains something.
 
 They are dormant while training or person check is overdue; viewing, removing and revoking are not.
@@ -194,10 +203,11 @@ NEVER_FOR_ONESELF = frozenset(
         Action.ACTIVATE_ORDINARY_CARD,
         Action.ORDER_EID,
         Action.ORDER_PUK_LETTER,
+        Action.UNLOCK_CARD,
         Action.ASSIGN_ROLE,
     }
 )
-"""Nobody orders, activates or assigns for themself (rules/issuance 1.3)."""
+"""Nobody orders, activates, unlocks or assigns for themself (rules/issuance 1.3)."""
 
 EXTENDED_REACH = _VIEWING | _REVOKING
 """Actions that an extended search with a reason opens on the persons found, if the actor's role allows them at all.

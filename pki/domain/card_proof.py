@@ -22,10 +22,11 @@ class MalformedProof(Exception):
 
 
 class ProofKind(StrEnum):
-    """What the proven card is used for. Only ACTIVATE opens the card's PUK."""
+    """What the proven card is used for. ACTIVATE and UNLOCK open the card's PUK, UNLOCK only at a visit (`UnlockVisits`)."""
 
     ACTIVATE = "activate"
     SIGN = "sign"
+    UNLOCK = "unlock"
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ class SecretDelivery(models.Model):
 
     `secret` identifies the card; `proof_message` and `proof_signature` are what its card key signed, and are erased once the
     worker has read them. Only the worker sets `proof_verified_at`: the card's own key signed for this `recipient_jwk` and `kind`.
-    For `activate` the key is also the one that the seal binds. `header` goes into the JWE's protected header. Only hashes of
-    handle and step token are kept. `actor_ref` requested the delivery, and `purpose` says why (S24).
+    For `activate` and `unlock` the key is also the one that the seal binds. `header` goes into the JWE's protected header. Only
+    hashes of handle and step token are kept. `actor_ref` requested the delivery, and `purpose` says why (S24).
 
     For `letter`, `header` names order and item, `handle_sha256` is their hash, and there is no proof: the worker verifies the
     order and enters `recipient_jwk`, the key of the recipient's certificate.

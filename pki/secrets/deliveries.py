@@ -26,7 +26,7 @@ POLL_SECONDS = 0.05
 LETTER = "letter"
 """The kind of a delivery for a PUK letter. The other kinds are those of proofs (`ProofKind`)."""
 
-OPENING = (ProofKind.ACTIVATE.value, LETTER)
+OPENING = (ProofKind.ACTIVATE.value, ProofKind.UNLOCK.value, LETTER)
 """The kinds that open the secret."""
 
 
@@ -45,7 +45,7 @@ class DeliveryView:
 def plan_delivery(
     *, secret_id: UUID, proof: CardProof, header: Mapping[str, str], owner_ref: str, actor_ref: str, purpose: str
 ) -> UUID:
-    """Requests a JWE to the ephemeral key in `proof` with a new step token and, if its kind is ACTIVATE, the owner's secret.
+    """Requests a JWE to the ephemeral key in `proof` with a new step token and, if its kind is in OPENING, the owner's secret.
 
     `secret_id` names the card whose key made the proof. Returns the delivery's id. Joins the caller's transaction and wakes the
     worker, which verifies the proof by itself, and writes an event before it opens the secret (S24). Raises Invalid for a key
@@ -53,7 +53,7 @@ def plan_delivery(
     beyond the limit of SECRET_DELIVERIES_PER_DAY.
     """
     claims = _claims(proof)
-    _check_secret(secret_id, owner_ref, opens=claims.kind == ProofKind.ACTIVATE)
+    _check_secret(secret_id, owner_ref, opens=claims.kind in OPENING)
     row = SecretDelivery.objects.create(
         secret_id=secret_id,
         owner_ref=owner_ref,

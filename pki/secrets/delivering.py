@@ -1,8 +1,9 @@
 """Makes the JWE of each requested delivery; in the `pki` worker only.
 
-The worker itself verifies the card's proof, or the order of a letter and its recipient, before it makes a JWE. So a process that
-may write the table still gets no secret for a key of its own. A secret is in plaintext between opening and encrypting, only in
-the worker's memory (S23). The event that records who requested it, and why, is committed before the worker opens it (S24).
+The worker itself verifies the card's proof, to unlock a card also the visit, or the order of a letter and its recipient, before
+it makes a JWE. So a process that may write the table still gets no secret for a key of its own. A secret is in plaintext between
+opening and encrypting, only in the worker's memory (S23). The event that records who requested it, and why, is committed before
+the worker opens it (S24).
 """
 
 import datetime as dt
@@ -20,10 +21,11 @@ from pki.domain import jwe as jwe_format
 from pki.domain.card_proof import CardProof, MalformedProof, ProofKind
 from pki.hsm import HsmError, HsmSealBroken, HsmSealKeyLost
 from pki.models import DeliveryState, Event, SealVersion, Secret, SecretDelivery, SecretState
+from pki.ports import Unlocking, UnlockVisits
 from pki.secrets import letters, resealing
 from pki.secrets.deliveries import LETTER, OPENING, record
 from pki.secrets.sealing import Refused, open_sealed
-from siths_portal.lib import clock, faults
+from siths_portal.lib import clock, faults, ports
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 
 log = structlog.get_logger(__name__)
@@ -114,10 +116,19 @@ def _for_app(row: SecretDelivery) -> dict[str, Any]:
     token = secrets.token_urlsafe(32)
     content = {"step_token": token}
     secret = _proven_card(row)
-    if row.kind == ProofKind.ACTIVATE:
+    if row.kind == ProofKind.UNLOCK:
+        _require_visit(row)
+    if row.kind in OPENING:
         content["puk"] = _open(secret)
     jwe = jwe_format.encrypt(canonical_json(content), row.recipient_jwk, row.header)
     return {"jwe": jwe, "token_sha256": sha256_hex(token.encode())}
+
+
+def _require_visit(row: SecretDelivery) -> None:
+    """Raises Refused unless an officer has identified the holder of the card at a visit, for this delivery and this proof."""
+    unlocking = Unlocking(delivery_id=row.id, carrier_ref=row.owner_ref, handle_sha256=row.handle_sha256)
+    if refusal := ports.get(UnlockVisits).refusal(unlocking):
+        raise Refused(f"visit-{refusal}")
 
 
 def _for_letter(row: SecretDelivery) -> dict[str, Any]:

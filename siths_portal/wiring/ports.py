@@ -13,6 +13,7 @@ from billing.delivery.ports import AccessPoint
 from billing.ports import IssuanceFacts
 from issuance import service as issuance
 from issuance.activation.services.card_codes import CardCodes as CodesOfCards
+from issuance.activation.services.unlock_check import VisitsOfHolders
 from issuance.administration.ports import InvoiceReadiness
 from issuance.articles.ports import ArticlePrices
 from issuance.organisations.ports import OrganisationDirectory
@@ -24,7 +25,7 @@ from issuance.suppliers.push.ports import Channel
 from issuance.suppliers.services.letter_check import OrderedLetters
 from pki.audit.keys import TokenAuditKeys
 from pki.ocsp import status as pki_status
-from pki.ports import IssuanceCheck, LetterOrders
+from pki.ports import IssuanceCheck, LetterOrders, UnlockVisits
 from pki.revocation.holds import CardCodes
 from siths_portal.lib import ports
 from siths_portal.lib.audit.keys import AuditKeys
@@ -60,6 +61,12 @@ class OwnPrices:
 
         return prices.prices_today(party_id, article_codes)
 
+    def letter_price(self, party_id: UUID) -> Decimal | None:
+        """Returns today's price of a PUK letter for the party, in SEK without VAT, or None if it has none."""
+        from billing.records.domain.codes import PUK_LETTER
+
+        return self.prices(party_id, [PUK_LETTER]).get(PUK_LETTER)
+
 
 def connect() -> None:
     """Connects each port to its adapter. `lib.ports` calls it once, at the first use of a port."""
@@ -81,4 +88,5 @@ def connect() -> None:
     ports.connect(AuditKeys, TokenAuditKeys())
     ports.connect(CardCodes, CodesOfCards())
     ports.connect(LetterOrders, OrderedLetters())
+    ports.connect(UnlockVisits, VisitsOfHolders())
     ports.connect(IssuanceCheck, import_string(settings.ISSUANCE_CHECK_BACKEND)())

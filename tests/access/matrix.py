@@ -51,6 +51,7 @@ from tests.access.targets import (
     post_of_draft,
     price_change,
     price_file,
+    puk_letter,
     running_mass,
     setup_import,
     setup_table,
@@ -59,6 +60,7 @@ from tests.access.targets import (
     subscriber,
     supplier,
     transaction,
+    unlocking,
 )
 
 ORDER, ACTIVATE, ASSIGN = Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ASSIGN_ROLE
@@ -160,8 +162,19 @@ ROWS: list[Row] = [
         for method, ok in (("GET", 200), ("POST", 422))
     ),
     Row("activation_cancel", "POST", ACTIVATE, transaction, ok=302),
+    Row("unlock", "GET", Action.UNLOCK_CARD, "active"),
+    Row("unlock", "POST", Action.UNLOCK_CARD, "active", ok=422),
+    Row("unlocking", "GET", Action.UNLOCK_CARD, unlocking),
+    Row("unlocking", "POST", Action.UNLOCK_CARD, unlocking, ok=302),
+    Row("unlocking_state", "GET", Action.UNLOCK_CARD, unlocking),
+    Row("unlocking_cancel", "GET", LOGGED_IN, unlocking, ok=302),  # to the page, which decides
+    Row("unlocking_cancel", "POST", Action.UNLOCK_CARD, unlocking, ok=302),
     Row("identification_help", "GET", LOGGED_IN),
     Row("terms", "GET", PUBLIC),
+    # PUK letters
+    Row("puk_letter", "GET", Action.ORDER_PUK_LETTER, "active"),
+    Row("puk_letter", "POST", Action.ORDER_PUK_LETTER, "active", ok=409),
+    Row("puk_letter_ordered", "GET", Action.VIEW, puk_letter),
     # ordering
     Row("order_start", "GET", LOGGED_IN, "orderable", ok=302),  # to the person, which decides
     Row("order_start", "POST", ORDER, "orderable", ok=302),

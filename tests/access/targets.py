@@ -56,17 +56,40 @@ def transaction(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]
     return (carrier if relation == "unknown" else open_transaction(carrier, access.actors[who].ref).pk,)
 
 
-def open_transaction(carrier: UUID, officer_ref: str) -> EidAppTransaction:
+def open_transaction(carrier: UUID, officer_ref: str, kind: str = "activate") -> EidAppTransaction:
     """An eID app transaction for a card, on the ground of an identification."""
     now = clock.now()
     identification = Identification.objects.create(
         carrier_id=carrier, officer_ref=officer_ref, identity_document="passport", at=now
     )
     return EidAppTransaction.objects.create(
-        carrier_id=carrier, identification=identification, kind="activate", state="created", officer_ref=officer_ref,
+        carrier_id=carrier, identification=identification, kind=kind, state="created", officer_ref=officer_ref,
         origin="http://testserver", handle_sha256=uuid4().hex, terms_sha256="0" * 64, content_sha256="0" * 64, created_at=now,
         expires_at=now + dt.timedelta(minutes=5),
     )  # fmt: skip
+
+
+def unlocking(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The transaction in which somebody's card there is unlocked."""
+    carrier = access.things[relation].active
+    return (carrier if relation == "unknown" else open_transaction(carrier, access.actors[who].ref, "unlock").pk,)
+
+
+def puk_letter(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An order of a letter with the PUK of somebody's card there."""
+    active = access.things[relation].active
+    if relation == "unknown":
+        return (active,)
+    card = Carrier.objects.get(pk=active)
+    model = CardOrder.objects.exclude(person=None).filter(items__carrier__isnull=False).first()
+    assert model is not None
+    order = CardOrder.objects.create(
+        person_id=card.person_id, organisation_id=card.organisation_id, article_id=card.article_id, office_id=model.office_id,
+        customisation_id=model.customisation_id, supplier_ref=model.supplier_ref, state="queued", ordered_by_ref="user:x",
+        idempotency_key=uuid4().hex, content_sha256="0" * 64, ordered_at=clock.now(),
+    )  # fmt: skip
+    OrderItem.objects.create(order=order, number=1, kind="letter", puk_of=card, state="waiting")
+    return (order.pk,)
 
 
 def eid_order(eid: Eid) -> EidOrder:

@@ -22,9 +22,9 @@ from joserfc.registry import HeaderParameter
 
 from issuance.activation.models import EidAppTransaction
 from issuance.activation.services import activation, activation_app
-from issuance.activation.services.activation import Opened
 from issuance.activation.services.activation_app import Started
 from issuance.activation.services.card_proofs import Proof
+from issuance.activation.services.visits import Opened
 from issuance.authz import Actor
 from issuance.carriers.models import Carrier
 from issuance.orders.models.orders import CardOrder

@@ -1,14 +1,17 @@
-"""States and transitions of an eID app transaction, by which a holder activates a card (rules/issuance 5.3)."""
+"""States and transitions of an eID app transaction, by which a holder activates or unlocks a card (rules/issuance 5.3)."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class TransactionKind(StrEnum):
-    """The app's task: set the card's code and sign, or only sign if the code already works."""
+    """The app's task: set the card's code and sign, only sign if the code already works, or only choose a new code for a card in
+    use.
+    """
 
     ACTIVATE = "activate"
     SIGN = "sign"
+    UNLOCK = "unlock"
 
 
 class TransactionState(StrEnum):
@@ -47,7 +50,7 @@ _ENDS = {
     TransactionAction.SUPERSEDE: TransactionState.SUPERSEDED,
 }
 
-# COMPLETED straight from STARTED is only for the kind `sign`; the carrier's own transitions refuse it for the other kind.
+# COMPLETED straight from STARTED is for the kinds `sign` and `unlock`; the carrier's transitions refuse it for `activate`.
 TRANSITIONS: Mapping[tuple[TransactionState, TransactionAction], TransactionState] = {
     (TransactionState.CREATED, TransactionAction.RENEW_HANDLE): TransactionState.CREATED,
     (TransactionState.CREATED, TransactionAction.START): TransactionState.STARTED,

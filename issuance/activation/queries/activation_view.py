@@ -1,4 +1,4 @@
-"""The pages of an activation (rules/issuance 5.1): the card to activate, and the holder's progress in the app."""
+"""The pages of an activation or an unlocking (rules/issuance 5.1, 5.6): the card, and the holder's progress in the app."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ class OpenTransaction:
 @dataclass(frozen=True)
 class ActivationView:
     """The first step's page: holder and card. `kind` is the card's kind. `is_ready` means that the card's state allows
-    activation.
+    the activation or unlocking.
     """
 
     head: PersonHead
@@ -43,19 +43,19 @@ class ActivationView:
     under_way: OpenTransaction | None
 
 
-def activation_view(*, actor: Actor, carrier_id: UUID | str) -> ActivationView:
-    """Returns the card that `actor` may activate, in any state. Raises NotFound, Forbidden (role, own matter)."""
-    row = carriers.get(actor, Function.ACTIVATE, Carrier.objects.defer("card_key_spki"), carrier_id)
+def activation_view(*, actor: Actor, carrier_id: UUID | str, function: Function = Function.ACTIVATE) -> ActivationView:
+    """Returns the card on which `actor` has the function, in any state. Raises NotFound, Forbidden (role, own matter)."""
+    row = carriers.get(actor, function, Carrier.objects.defer("card_key_spki"), carrier_id)
     page = person_view.person_view(actor=actor, person_id=row.holder_id, with_invalid=True)
     carrier = next((each for each in page.carriers if each.id == row.id), None)
     if carrier is None:
         raise NotFound("not-found", "Kortet finns inte.")
-    return ActivationView(page.head, carrier, row.kind, is_ready(row), _under_way(actor, row))
+    return ActivationView(page.head, carrier, row.kind, is_ready(row, function), _under_way(actor, row))
 
 
-def card_to_check(*, actor: Actor, carrier_id: UUID | str) -> str:
-    """Returns the serial number of the card that `actor` may activate. Raises NotFound, Forbidden (role, own matter)."""
-    serial: str = carriers.get(actor, Function.ACTIVATE, Carrier.objects.only("card_serial", "kind"), carrier_id).card_serial
+def card_to_check(*, actor: Actor, carrier_id: UUID | str, function: Function = Function.ACTIVATE) -> str:
+    """Returns the serial number of a card on which `actor` has the function. Raises NotFound, Forbidden (role, own matter)."""
+    serial: str = carriers.get(actor, function, Carrier.objects.only("card_serial", "kind"), carrier_id).card_serial
     return serial
 
 
@@ -70,9 +70,9 @@ def earlier_card(*, actor: Actor, carrier: Carrier) -> Carrier | None:
     return rows.exclude(pk=carrier.pk).only("id", "card_serial", "kind", "state").order_by("-created_at", "-id").first()
 
 
-def is_ready(carrier: Carrier) -> bool:
-    """Returns True if the carrier's state allows activation."""
-    return kinds.kind_of(carrier.kind).allows(Function.ACTIVATE, carrier.state)
+def is_ready(carrier: Carrier, function: Function = Function.ACTIVATE) -> bool:
+    """Returns True if the carrier's state allows the function."""
+    return kinds.kind_of(carrier.kind).allows(function, carrier.state)
 
 
 def waiting(transaction_ids: Iterable[str]) -> dict[str, str]:

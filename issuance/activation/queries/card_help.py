@@ -36,8 +36,8 @@ class CardHelp:
 
 
 def card_help(transaction: EidAppTransaction, carrier: Carrier) -> CardHelp | None:
-    """Returns the present problem of a card under activation, or None if there is none."""
-    if not may_be_replaced(carrier):
+    """Returns the present problem of a card under activation, or that is unlocked, or None if there is none."""
+    if transaction.kind != TransactionKind.UNLOCK and not may_be_replaced(carrier):
         return None
     is_open = transaction.state in OPEN and transaction.expires_at > clock.now()
     report = _current_report(transaction, is_open=is_open)
@@ -92,7 +92,7 @@ def _text(report: CardReport, tries_left: int | None) -> str:
         )
         return text % {"tries": tries_left}
     return {
-        CardReport.WRONG_CARD: _("Fel kort sitter i läsaren. Be innehavaren sätta i kortet som ska aktiveras."),
+        CardReport.WRONG_CARD: _("Fel kort sitter i läsaren. Be innehavaren sätta i kortet som ärendet gäller."),
         CardReport.WRONG_CODE: _("Innehavaren skrev fel kod."),
         CardReport.CODE_BLOCKED: _("Koden spärrades efter 3 felaktiga försök. Innehavaren väljer en ny kod i appen."),
         CardReport.WRONG_PUK: _("Kortet tog inte emot upplåsningskoden (PUK). Spärra kortet och beställ ett nytt."),

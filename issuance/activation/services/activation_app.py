@@ -1,4 +1,4 @@
-"""The eID app's side of the activation of an ordinary card. There is no login: the card in the reader is the proof
+"""The eID app's side of activating or unlocking an ordinary card. There is no login: the card in the reader is the proof
 (rules/issuance 5.3).
 
 A caller with the handle but without the card gets and changes nothing. Each call is repeatable and returns the same response.
@@ -15,20 +15,16 @@ from django.db import transaction as database
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, PreparedReceipt
-from issuance.activation.services import card_reports, receipt_content, receipts, transactions
+from issuance.activation.services import card_reports, receipt_content, receipts, transactions, unlock_app, visits
 from issuance.activation.services.card_proofs import Proof, card_proof, is_by_another_card, own_certificates, proof_fault
-from issuance.authz import policy
 from issuance.carriers import services as _holds
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction
 from issuance.carriers.domain.eid_states import EidAction, EidState
-from issuance.carriers.domain.kinds import Function
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.records.models.events import Event
 from issuance.records.services import steps
-from issuance.roles.services.actors import actor_of_person
-from issuance.roles.services.subjects import person_of
 from pki import service as pki
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import sha256_hex
@@ -48,15 +44,27 @@ class Texts:
 
 @dataclass(frozen=True)
 class Started:
-    """The response to a proven card: what to show, what to sign, and the JWE with step token and PUK for the ephemeral key."""
+    """The response to a proven card: what to show, what to sign, and the JWE with step token and PUK for the ephemeral key.
+
+    The three fields of the document are empty where the holder signs nothing.
+    """
 
     kind: str
     expires_at: dt.datetime
     texts: Texts
-    pdf: bytes = field(repr=False)
-    byte_range: tuple[int, ...]
-    signed_attributes: bytes = field(repr=False)
     encrypted: str = field(repr=False)
+    pdf: bytes = field(default=b"", repr=False)
+    byte_range: tuple[int, ...] = ()
+    signed_attributes: bytes = field(default=b"", repr=False)
+
+
+_UNLOCKING = Texts(
+    heading="Lås upp kortet",
+    summary="Du väljer en ny legitimeringskod för kortet. Den gamla koden slutar gälla. Kortet och dina SITHS eID är desamma.",
+    terms="",
+    regional_addition="",
+    sign_message="",
+)
 
 
 def start(*, handle: str, proof: Proof) -> Started | None:
@@ -91,10 +99,13 @@ def set_code(*, step_token: str) -> str:
     """Records that the holder has set the card's code: SENT → ACTIVATED_UNSIGNED. Requests the release of its certificates from
     hold.
 
-    If the code was reported blocked, records a reset instead; the days to sign keep their start. Returns the new state. Raises
-    Unauthenticated, Conflict (ended, a kind without a new code), IllegalTransition (a revoked card).
+    If the code was reported blocked, records a reset instead; the days to sign keep their start. For a card in use, records that
+    it is unlocked, which completes the transaction. Returns the new state. Raises Unauthenticated, Conflict (ended, a kind
+    without a new code; to unlock: clerk's role lost), IllegalTransition (a revoked card).
     """
     seen = transactions.by_token(step_token)
+    if seen.kind == TransactionKind.UNLOCK:
+        return unlock_app.unlock(seen)
     if seen.kind != TransactionKind.ACTIVATE:
         raise Conflict("code-not-asked-for", "Kortets kod är redan vald. Skriv under för att slutföra.")
     with database.atomic(durable=True):
@@ -122,6 +133,8 @@ def complete(*, step_token: str, signature: bytes) -> Carrier:
     Unavailable, and changes nothing, until the worker has released the card's certificates from hold.
     """
     seen = transactions.by_token(step_token)
+    if seen.kind == TransactionKind.UNLOCK:
+        raise Conflict("signature-not-asked-for", "Kortet låses upp utan underskrift.")
     if seen.state == TransactionState.COMPLETED:
         return _same_signature(seen, signature)
     transactions.require_open(seen)
@@ -174,7 +187,7 @@ def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: byt
     if row.state == TransactionState.COMPLETED:
         return _same_signature(row, signature)
     transactions.require_open(row)
-    _require_officer(row, carrier)
+    visits.require_officer(row, carrier)
     _require_as_signed(carrier, eids, prepared)
     now, actor_ref = clock.now(), transactions.holder_ref(carrier)
     receipt: Receipt = receipts.store(row, prepared, signed, at=now)
@@ -195,17 +208,6 @@ def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: byt
     row.save(update_fields=["signature_sha256"])
     transactions.end(row, TransactionAction.COMPLETE, actor_ref=actor_ref, facts={"receipt": str(receipt.pk)})
     return carrier
-
-
-def _require_officer(row: EidAppTransaction, carrier: Carrier) -> None:
-    """Raises Conflict unless the clerk who identified the holder may still activate the card. A dormant role does not count
-    (S06).
-    """
-    officer = actor_of_person(person_of(row.officer_ref))
-    rule = kinds.kind_of(carrier.kind).rule(Function.ACTIVATE)
-    if rule is None or not policy.may(officer, rule.right, carrier):
-        message = "ID-administratören som identifierade dig har inte längre behörighet. Be en annan ID-administratör börja om."
-        raise Conflict("officer-not-allowed", message)
 
 
 def _require_as_signed(carrier: Carrier, eids: list[Eid], prepared: PreparedReceipt) -> None:
@@ -264,21 +266,21 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
     transactions.require_open(row)
     if fault := proof_fault(row, carrier, handle, proof, certificates):
         return _refuse_proof(row, handle, proof, fault)
-    _require_officer(row, carrier)
+    visits.require_officer(row, carrier)
     if row.state != TransactionState.CREATED:
         if row.ephemeral_key != dict(proof.ephemeral_key):
             return Conflict("key-mismatch", "Aktiveringen är öppnad i ett annat fönster. Fortsätt där eller öppna appen igen.")
         return None
     _require_card_waits(row, carrier)
     if carrier.puk_secret_id is None:
-        raise Conflict("card-not-waiting", "Kortet kan inte aktiveras längre. Kontrollera kortets status i portalen.")
+        raise transactions.not_waiting(row)
     delivery_id = pki.plan_delivery(
         secret_id=carrier.puk_secret_id,
         proof=card_proof(row, handle, proof),
         header={"transaction": str(row.pk), "card_serial": carrier.card_serial},
         owner_ref=carrier_ref(carrier.pk),
         actor_ref=transactions.holder_ref(carrier),
-        purpose="activation",
+        purpose=transactions.purpose(row),
     )
     now = clock.now()
     steps.step(
@@ -295,8 +297,8 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
 
 
 def _require_card_waits(row: EidAppTransaction, carrier: Carrier) -> None:
-    if transactions.kind_for(carrier) != row.kind:
-        raise Conflict("card-not-waiting", "Kortet kan inte aktiveras längre. Kontrollera kortets status i portalen.")
+    if not transactions.still_fits(row, carrier):
+        raise transactions.not_waiting(row)
 
 
 def _refuse_proof(row: EidAppTransaction, handle: str, proof: Proof, fault: DomainError) -> DomainError:
@@ -366,6 +368,8 @@ def _store_token(seen: EidAppTransaction, token_sha256: str) -> None:
 
 
 def _answer(seen: EidAppTransaction, jwe: str) -> Started:
+    if seen.kind == TransactionKind.UNLOCK:
+        return Started(kind=seen.kind, expires_at=seen.expires_at, texts=_UNLOCKING, encrypted=jwe)
     prepared = PreparedReceipt.objects.filter(transaction=seen).first()
     if prepared is None:
         raise transactions.ended()
@@ -381,8 +385,8 @@ def _answer(seen: EidAppTransaction, jwe: str) -> Started:
         kind=seen.kind,
         expires_at=seen.expires_at,
         texts=texts,
+        encrypted=jwe,
         pdf=bytes(prepared.pdf),
         byte_range=tuple(prepared.byte_range),
         signed_attributes=bytes(prepared.signed_attributes),
-        encrypted=jwe,
     )

@@ -27,16 +27,39 @@ from siths_portal.lib.errors import Conflict, Unauthenticated
 
 type Facts = dict[str, Any] | None
 
-_PREFIX = {TransactionKind.ACTIVATE: "act", TransactionKind.SIGN: "sig"}
-_HANDLE = re.compile(r"(?:act|sig)\.[A-Za-z0-9_-]{22}")
+_PREFIX = {TransactionKind.ACTIVATE: "act", TransactionKind.SIGN: "sig", TransactionKind.UNLOCK: "unl"}
+_HANDLE = re.compile(rf"(?:{'|'.join(_PREFIX.values())})\.[A-Za-z0-9_-]{{22}}")
+_FUNCTIONS = {
+    TransactionKind.ACTIVATE: Function.ACTIVATE,
+    TransactionKind.SIGN: Function.ACTIVATE,
+    TransactionKind.UNLOCK: Function.UNLOCK,
+}
+"""The function of a carrier that each kind of transaction carries out."""
+
+_NAMES = {Function.ACTIVATE: ("Aktiveringen", "aktiveras"), Function.UNLOCK: ("Upplåsningen", "låsas upp")}
+"""The errand of each function as a noun, and what can happen to the card."""
+
+_PURPOSES = {Function.ACTIVATE: "activation", Function.UNLOCK: "unlocking"}
+"""The purpose for which the card's PUK is opened, as the events of `pki` name it (S24)."""
+
 _OPEN = [state.value for state in OPEN]
 _ENDED = {
-    TransactionState.COMPLETED: "Aktiveringen är redan klar.",
-    TransactionState.CANCELLED: "Aktiveringen är avbruten. Be ID-administratören öppna appen igen.",
-    TransactionState.EXPIRED: "Tiden för aktiveringen har gått ut. Be ID-administratören öppna appen igen.",
-    TransactionState.FAILED: "Aktiveringen har stoppats. Be ID-administratören börja om.",
-    TransactionState.SUPERSEDED: "Aktiveringen har ersatts av en nyare. Använd länken som visas i portalen nu.",
+    TransactionState.COMPLETED: "{errand} är redan klar.",
+    TransactionState.CANCELLED: "{errand} är avbruten. Be ID-administratören öppna appen igen.",
+    TransactionState.EXPIRED: "Tiden har gått ut. Be ID-administratören öppna appen igen.",
+    TransactionState.FAILED: "{errand} har stoppats. Be ID-administratören börja om.",
+    TransactionState.SUPERSEDED: "{errand} har ersatts av en nyare. Använd länken som visas i portalen nu.",
 }
+
+
+def function_of(kind: str) -> Function:
+    """Returns the function of a carrier that a transaction of this kind carries out."""
+    return _FUNCTIONS[TransactionKind(kind)]
+
+
+def kinds_of(function: Function) -> list[str]:
+    """Returns the kinds of transactions that carry out the function."""
+    return [kind.value for kind, its_function in _FUNCTIONS.items() if its_function is function]
 
 
 def new_handle(kind: TransactionKind) -> str:
@@ -69,7 +92,29 @@ def require_open(transaction: EidAppTransaction) -> None:
     """Raises Conflict, with advice, unless the transaction is open."""
     state = state_now(transaction)
     if state not in OPEN:
-        raise Conflict("transaction-ended", _ENDED[state])
+        raise Conflict("transaction-ended", _ENDED[state].format(errand=errand(transaction)))
+
+
+def errand(transaction: EidAppTransaction) -> str:
+    """Returns what the transaction is for, as the first word of a sentence."""
+    return _NAMES[function_of(transaction.kind)][0]
+
+
+def under_way() -> Conflict:
+    """Returns the error for a card whose holder has started a transaction with another clerk."""
+    message = "En annan ID-administratör hjälper innehavaren med kortet just nu. Vänta tills det är klart eller avbrutet."
+    return Conflict("activation-under-way", message)
+
+
+def not_waiting(transaction: EidAppTransaction) -> Conflict:
+    """Returns the error for a card whose state no longer allows the transaction's task."""
+    can_be = _NAMES[function_of(transaction.kind)][1]
+    return Conflict("card-not-waiting", f"Kortet kan inte {can_be} längre. Kontrollera kortets status i portalen.")
+
+
+def purpose(transaction: EidAppTransaction) -> str:
+    """Returns the purpose for which the card's PUK is opened."""
+    return _PURPOSES[function_of(transaction.kind)]
 
 
 def ended() -> Conflict:
@@ -109,8 +154,16 @@ def holder_ref(carrier: Carrier) -> str:
     return holder(carrier.holder_id).ref
 
 
+def still_fits(transaction: EidAppTransaction, carrier: Carrier) -> bool:
+    """Returns whether the carrier's state still allows the transaction's task."""
+    function = function_of(transaction.kind)
+    if function is Function.ACTIVATE:
+        return kind_for(carrier) == transaction.kind
+    return kinds.kind_of(carrier.kind).allows(function, carrier.state) and carrier.valid_to > clock.now()
+
+
 def kind_for(carrier: Carrier) -> TransactionKind | None:
-    """Returns the app's next task with the carrier, or None if there is none. A blocked code is chosen again with the PUK."""
+    """Returns the app's next task to activate the carrier, or None. A blocked code is chosen again with the PUK."""
     if not kinds.kind_of(carrier.kind).allows(Function.ACTIVATE, carrier.state):
         return None
     if (carrier.state, CarrierAction.SET_CODE) in carrier.transitions or carrier.is_code_blocked:
@@ -154,11 +207,15 @@ def end_of_officer(officer: Actor, *, actor_ref: str) -> int:
     carrier_ids = list(opened.order_by("carrier_id").values_list("carrier_id", flat=True))
     if not carrier_ids:
         return 0
-    reached = carriers.reached(officer, Function.ACTIVATE).filter(pk__in=carrier_ids)
-    lost = sorted(set(carrier_ids) - set(reached.values_list("pk", flat=True)))
-    list(Carrier.objects.select_for_update(no_key=True).filter(pk__in=lost).order_by("id").values_list("pk"))
-    rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(carrier__in=lost, officer_ref=officer.ref)
-    ended_now = list(rows.filter(state__in=_OPEN).order_by("id"))
+    list(Carrier.objects.select_for_update(no_key=True).filter(pk__in=carrier_ids).order_by("id").values_list("pk"))
+    ended_now = [row for function in _NAMES for row in _out_of_reach(officer, function) if row.carrier_id in carrier_ids]
     for row in ended_now:
         end(row, TransactionAction.FAIL, actor_ref=actor_ref, facts={"reason": "role-ended"})
     return len(ended_now)
+
+
+def _out_of_reach(officer: Actor, function: Function) -> list[EidAppTransaction]:
+    """Returns the clerk's open transactions of the function, locked, whose cards their roles do not cover."""
+    rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(officer_ref=officer.ref, state__in=_OPEN)
+    reached = carriers.reached(officer, function).values("pk")
+    return list(rows.filter(kind__in=kinds_of(function)).exclude(carrier__in=reached).order_by("id"))

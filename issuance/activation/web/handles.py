@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 from issuance.activation.domain.transaction_states import TransactionState
 from issuance.activation.queries import activation_view
-from issuance.activation.services.activation import Opened, TransactionView
+from issuance.activation.services.visits import Opened, TransactionView
 from siths_portal.lib.http.compression import leave_uncompressed
 from siths_portal.lib.pages import session_secrets
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from issuance.activation.domain.transaction_states import TransactionKind
 from issuance.activation.queries.card_help import CardHelp
-from issuance.activation.services.activation import TransactionView
+from issuance.activation.services.visits import TransactionView
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,15 @@ def signing(view: TransactionView, card_help: CardHelp | None) -> list[Stage]:
             _("Därmed är kortet aktiverat och klart att använda."),
         ),
     ]
+
+
+def unlocking(view: TransactionView, card_help: CardHelp | None) -> list[Stage]:
+    """Returns what the holder does in the app to unlock a card, and how far they have come."""
+    is_found = view.transaction.started_at is not None
+    found = Stage(_state(is_found, True), _("Öppna appen, sätt i kortet"), _("Kortet är hittat.") if is_found else "")
+    if card_help and card_help.needs_clerk:
+        return [Stage("done", _("Identifierad")), found, _stopped(card_help)]
+    return [Stage("done", _("Identifierad")), found, _code(is_found=is_found, is_chosen=False)]
 
 
 def _code(*, is_found: bool, is_chosen: bool) -> Stage:

@@ -1,8 +1,8 @@
-"""URLs of activation and of receipts."""
+"""URLs of activation, of unlocking, and of receipts."""
 
 from django.urls import URLPattern, path
 
-from issuance.activation.web import receipts, views, withdrawing
+from issuance.activation.web import receipts, unlocking, views, withdrawing
 
 urlpatterns: list[URLPattern] = [
     path("sok/barare/<uuid:carrier_id>/aktivera/", views.activate, name="activate"),
@@ -10,6 +10,10 @@ urlpatterns: list[URLPattern] = [
     path("aktivering/<uuid:transaction_id>/lage/", views.state, name="activation_state"),
     path("aktivering/<uuid:transaction_id>/klar/", views.done, name="activation_done"),
     path("aktivering/<uuid:transaction_id>/avbryt/", views.cancel, name="activation_cancel"),
+    path("sok/barare/<uuid:carrier_id>/las-upp/", unlocking.unlock, name="unlock"),
+    path("upplasning/<uuid:transaction_id>/", unlocking.follow, name="unlocking"),
+    path("upplasning/<uuid:transaction_id>/lage/", unlocking.state, name="unlocking_state"),
+    path("upplasning/<uuid:transaction_id>/avbryt/", unlocking.cancel, name="unlocking_cancel"),
     path(
         "identifiering/<uuid:identification_id>/ta-tillbaka/",
         withdrawing.identification_withdraw,

@@ -4,12 +4,9 @@ The holder's own steps are in the eID app, in a window of another origin that sh
 """
 
 import datetime as dt
-import hashlib
-import math
 from typing import Any
 from uuid import UUID
 
-import segno
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -23,11 +20,11 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 from authn.web import kept_form, not_activity, require_recent_login
 from issuance.activation.domain.card_checks import CardAnswer, check
 from issuance.activation.domain.transaction_states import TransactionState
-from issuance.activation.queries import activation_view, card_help, receipt_view, transaction_ends
+from issuance.activation.queries import activation_view, receipt_view, transaction_ends
 from issuance.activation.queries.activation_view import ActivationView
 from issuance.activation.services import activation, identifications, receipts
-from issuance.activation.services.activation import TransactionView
-from issuance.activation.web import handles, stages
+from issuance.activation.services.visits import TransactionView
+from issuance.activation.web import handles, live, stages
 from issuance.activation.web.forms import CardCheckForm, IdentificationForm
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.models import Carrier
@@ -38,7 +35,6 @@ from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
 from issuance.records.web.refreshing import refreshing
 from issuance.revocation.services import revocation_limit
-from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
 from siths_portal.lib.pages.error_pages import leads_back
 
@@ -78,11 +74,6 @@ def _first_stages(page: ActivationView) -> list[stages.Stage]:
     return stages.steps(1, is_stopped=not page.is_ready or bool(page.carrier.waiting_revocations))
 
 
-def _carrier_page(person_id: UUID, carrier_id: UUID) -> str:
-    """Returns the person's page, opened at the card."""
-    return f"{reverse('person', args=[person_id])}?barare={carrier_id}"
-
-
 def _card_check(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     """Says whether the scanned card is the card of the page, as a part of the page for htmx, else as the page."""
     form = CardCheckForm(request.POST)
@@ -114,7 +105,7 @@ def _identification(
         "card_end": page.carrier.serial[-4:],
         "answer": answer,
         "typed_serial": request.POST.get("serial", ""),
-        "back_url": _carrier_page(page.head.id, page.carrier.id),
+        "back_url": live.carrier_page(page.head.id, page.carrier.id),
     }
     return render_page(request, SEARCH, "activation/identify.html", context, status=status)
 
@@ -137,7 +128,7 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     context = {
         "head": head,
         "photo_url": photo_url(head),
-        "back_url": _carrier_page(head.id, carrier.pk),
+        "back_url": live.carrier_page(head.id, carrier.pk),
         "receipt": receipts.preview(view.transaction) if view.is_open else None,
         "signing_days": activation_view.signing_days(carrier),
         "failure": transaction_ends.why_failed(view.transaction),
@@ -184,29 +175,9 @@ def _withdrawal(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
 
 
 def _live(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
-    """Returns the live part of step 2. `version` changes with any of it and reveals none of it."""
-    handle = handles.find(request, view)
-    minutes = max(0, math.ceil((view.transaction.expires_at - clock.now()).total_seconds() / 60))
-    mark = hashlib.sha256(handle.encode()).hexdigest()[:12]
-    help_ = card_help.card_help(view.transaction, view.transaction.carrier)
-    return {
-        "view": view,
-        "transaction": view.transaction,
-        "card_help": help_,
-        "signing_stages": stages.signing(view, help_),
-        "is_own": view.transaction.officer_ref == actor_of(request).ref,
-        "minutes": minutes,
-        "handle": handle,
-        "link": handles.link(handle) if handle else "",
-        "qr": segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff") if handle else "",
-        "version": f"{view.state}-{minutes}-{view.may_reopen}-{mark}-{_report_mark(view)}",
-    }
-
-
-def _report_mark(view: TransactionView) -> str:
-    """Returns a value that changes with each report from the card."""
-    row = view.transaction
-    return f"{row.card_report}-{row.card_tries_left}-{row.carrier.is_code_blocked}"
+    """Returns the live part of step 2."""
+    shown = live.parts(request, view)
+    return shown | {"signing_stages": stages.signing(view, shown["card_help"])}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -226,7 +197,7 @@ def done(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     context = {
         "page": page,
         "head": head,
-        "back_url": _carrier_page(head.id, carrier.pk),
+        "back_url": live.carrier_page(head.id, carrier.pk),
         "card_end": page.serial[-4:],
         "earlier": activation_view.earlier_card(actor=actor_of(request), carrier=carrier),
         "transaction": view.transaction,

@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
@@ -15,6 +14,7 @@ from issuance.activation.domain import identity_documents
 from issuance.activation.models import Identification
 from issuance.activation.queries.activation_view import is_ready
 from issuance.activation.services import identifications
+from issuance.activation.web import live
 from issuance.carriers.models import Carrier
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
@@ -44,7 +44,7 @@ class WithdrawalForm(Form):
 def identification_withdraw(request: HttpRequest, identification_id: UUID) -> HttpResponse:
     """Asks for the reason; a post withdraws. Raises NotFound, Forbidden, Conflict."""
     carrier = identifications.seen(actor=actor_of(request), identification_id=identification_id).carrier
-    carrier_page = f"{reverse('person', args=[carrier.person_id])}?barare={carrier.pk}"
+    carrier_page = live.carrier_page(carrier.holder_id, carrier.pk)
     leads_back(request, carrier_page, _("Till kortet"))
     found = identifications.to_withdraw(actor=actor_of(request), identification_id=identification_id)
     if identifications.is_withdrawn(found):

@@ -26,7 +26,8 @@ class CarrierState(StrEnum):
 class CarrierAction(StrEnum):
     """An action on a carrier. The first two do not change its state: they bind the supplier's data to the row.
 
-    BLOCK_CODE and RESET_CODE do not change it either: the holder blocked the code before signing, or chose a new one by the PUK.
+    BLOCK_CODE, RESET_CODE and UNLOCK do not change it either: the holder blocked the code before signing, or chose a new one by
+    the PUK, before signing or when the card was in use.
     """
 
     BIND_SERIAL = "serial_bound"
@@ -39,6 +40,7 @@ class CarrierAction(StrEnum):
     RESET_CODE = "code_reset"
     SIGN_RECEIPT = "activated"
     REVOKE = "revoked"
+    UNLOCK = "unlocked"
     EXPIRE = "expired"
     CANCEL = "cancelled"
 

@@ -49,6 +49,8 @@ class Function(StrEnum):
     ACTIVATE = "activate"
     REVOKE = "revoke"
     REPLACE = "replace"
+    UNLOCK = "unlock"
+    ORDER_PUK_LETTER = "order_puk_letter"
 
 
 class EidOrderKind(StrEnum):
@@ -211,6 +213,7 @@ ORDINARY_CARD = CarrierKind(
         **_PRODUCTION,
         (_S.SENT, _A.SET_CODE): _S.ACTIVATED_UNSIGNED,
         **_SIGNING,
+        (_S.ACTIVE, _A.UNLOCK): _S.ACTIVE,
         **_revocable(_S.ORDERED, _S.SENT, _S.ACTIVATED_UNSIGNED, _S.ACTIVE),
     },
     assurance_levels=frozenset({2, 3}),
@@ -233,10 +236,12 @@ ORDINARY_CARD = CarrierKind(
             labels={_S.ACTIVATED_UNSIGNED: _("Fortsätt aktiveringen")},
             waits={_S.ORDERED: _("Kortet kan aktiveras när det har status Skickat.")},
         ),
+        Function.UNLOCK: FunctionRule(Action.UNLOCK_CARD, _("Lås upp kort"), frozenset({_S.ACTIVE})),
         Function.REVOKE: REVOKE_CARD,
         Function.REPLACE: FunctionRule(
             Action.REVOKE_CARRIER, _("Spärra och beställ nytt kort"), frozenset({_S.SENT, _S.ACTIVATED_UNSIGNED})
         ),
+        Function.ORDER_PUK_LETTER: FunctionRule(Action.ORDER_PUK_LETTER, _("Beställ PUK-brev"), frozenset({_S.ACTIVE})),
     },
     eid_orders={
         EidOrderKind.ADDITIONAL: EidOrderRule(Action.ORDER_EID, _("Extra SITHS eID"), frozenset({_S.ACTIVE})),

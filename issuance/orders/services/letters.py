@@ -8,8 +8,10 @@ from django.db.models import QuerySet
 
 from authn import service as authn
 from issuance.authz import Action, Actor, policy
+from issuance.carriers import services as carriers
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
 from issuance.customisations.models import CardCustomisation
 from issuance.orders.domain import items, rules
@@ -67,6 +69,21 @@ def order_letter(*, actor: Actor, letter: Letter, idempotency_key: str) -> CardO
         raise
 
 
+def to_order(*, actor: Actor, carrier_id: UUID) -> tuple[Carrier, str]:
+    """Returns the card that `actor` may order a letter for, and why it gets none now, or "". Reads nothing live. Raises NotFound
+    (also for a kind without PUK), Forbidden (role, own matter).
+    """
+    card = carriers.get(actor, Function.ORDER_PUK_LETTER, _cards(), carrier_id)
+    try:
+        _require_usable(card)
+        _require_none_under_way(card)
+        _customisation(card)
+    except Conflict as obstacle:
+        return card, obstacle.message
+    offices = order_checks.open_offices(card.organisation_id)
+    return card, "" if offices else "Organisationen har inget öppet kontor. Be din utgivare koppla ett kontor."
+
+
 @transaction.atomic(durable=True)
 def _place(actor: Actor, letter: Letter, idempotency_key: str) -> CardOrder:
     list(Person.objects.select_for_update(no_key=True).filter(carriers=letter.carrier_id).values_list("id"))
@@ -74,8 +91,7 @@ def _place(actor: Actor, letter: Letter, idempotency_key: str) -> CardOrder:
     locked = _cards().select_for_update(of=("self",), no_key=True)
     card = policy.get(actor, Action.ORDER_PUK_LETTER, locked, letter.carrier_id)
     _require_usable(card)
-    if OrderItem.objects.filter(puk_of=card, state__in=items.UNSENT).exists():
-        raise Conflict("letter-under-way", "Ett brev med upplåsningskoden är redan beställt. Vänta tills det har kommit.")
+    _require_none_under_way(card)
     customisation = _customisation(card)
     office = order_checks.require_office(card.organisation, letter.office_id)
     order = CardOrder(
@@ -120,6 +136,11 @@ def _require_usable(card: Carrier) -> None:
     sealed = card.puk_secret_id is not None and pki.secret_state(card.puk_secret_id) == "sealed"
     if not kinds.kind_of(card.kind).needs_puk or not sealed:
         raise Conflict("puk-not-kept", "Portalen har inte kortets upplåsningskod. Beställ ett nytt kort om koden är glömd.")
+
+
+def _require_none_under_way(card: Carrier) -> None:
+    if OrderItem.objects.filter(puk_of=card, state__in=items.UNSENT).exists():
+        raise Conflict("letter-under-way", "Ett brev med upplåsningskoden är redan beställt. Vänta tills det har kommit.")
 
 
 def _require_recipient(register: RegisterPerson) -> None:

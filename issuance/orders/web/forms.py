@@ -9,6 +9,17 @@ OTHER_OFFICE = "annat"
 """The value of the choice that refers to the list of further offices."""
 
 
+class LetterForm(Form):
+    """The office that is invoiced for a PUK letter. `key` is the same however often one page is sent."""
+
+    key = forms.RegexField(r"[0-9a-f]{32}", widget=forms.HiddenInput)
+    office = forms.UUIDField(
+        label=_("Kontor"),
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj kontor."), "invalid": _("Välj kontor.")},
+    )
+
+
 class OrderForm(Form):
     """The answers of the page, and the file of Hämta fotografi. `version` is that of the draft that the page showed."""
 

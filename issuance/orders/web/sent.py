@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action, policy
+from issuance.orders.domain.items import LETTER
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import draft_steps, ordering
@@ -77,7 +78,9 @@ def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     rows = CardOrder.objects.with_card().select_related("article", "organisation")
     order = policy.get(actor, Action.REMOVE_ORDER, rows, order_id)
-    person_id = order.carrier.holder_id
+    letter = order.items.filter(kind=LETTER.code).select_related("puk_of").first()
+    is_letter = letter is not None
+    person_id = (letter.subject_card if letter else order.carrier).holder_id
     status = 200
     if request.method == "POST" and "bekrafta" in request.POST:
         try:
@@ -86,7 +89,7 @@ def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
             status = error.http_status
             order.refresh_from_db()
         else:
-            messages.success(request, _("Beställningen är borttagen. Inget kort tillverkas."))
+            messages.success(request, _removed(is_letter=is_letter))
             return redirect("person", person_id)
     if order.state == OrderState.CANCELLED:
         messages.info(request, _("Beställningen är redan borttagen."))
@@ -96,6 +99,7 @@ def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
     context = {
         "order": order,
         "removable": order.state == OrderState.QUEUED,
+        "is_letter": is_letter,
         "head": head,
         "photo_url": photo_url(head),
         "rows": [
@@ -106,3 +110,9 @@ def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
         "person_url": reverse("person", args=[person_id]),
     }
     return render_page(request, SEARCH, "orders/cancel.html", context, status=status)
+
+
+def _removed(*, is_letter: bool) -> str:
+    if is_letter:
+        return _("Beställningen är borttagen. Inget brev skickas.")
+    return _("Beställningen är borttagen. Inget kort tillverkas.")

@@ -4,7 +4,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from issuance.authz import Action
-from issuance.orders.web import bundles, drafts, order, pictures, sent
+from issuance.orders.web import bundles, drafts, letters, order, pictures, sent
 from issuance.records.web.places import ORGANISATION, ORGANISATION_PATH, Function, TabEntry
 
 DRAFT = "bestallning/<uuid:draft_id>"
@@ -21,6 +21,8 @@ urlpatterns: list[URLPattern] = [
     path(f"{DRAFT}/klart/", sent.done, name="order_done"),
     path(f"{DRAFT}/<slug:step>/", drafts.step_of_old, name="order_step"),
     path("bestallning/fotoregler/", drafts.photo_rules, name="photo_rules"),
+    path("sok/barare/<uuid:carrier_id>/puk-brev/", letters.puk_letter, name="puk_letter"),
+    path("sok/puk-brev/<uuid:order_id>/", letters.ordered, name="puk_letter_ordered"),
     path("sok/bestallning/<uuid:order_id>/ta-bort/", sent.cancel, name="order_cancel"),
     path(f"{ORGANISATION_PATH}reservkort/", bundles.organisation_bundles, name="organisation_bundles"),
     path(f"{ORGANISATION_PATH}reservkort/bestall/", bundles.bundle_new, name="bundle_new"),

@@ -91,6 +91,18 @@ class OrderView:
 
 
 @dataclass(frozen=True)
+class LetterView:
+    """An ordered letter with the carrier's PUK. `id` is the Beställnings-id; `registered_mail_id` is empty for ordinary mail."""
+
+    id: UUID
+    state: str
+    state_text: str
+    ordered_at: dt.datetime
+    sent_on: dt.date | None
+    registered_mail_id: str
+
+
+@dataclass(frozen=True)
 class CarrierView:
     """A carrier with its order, certificates and eIDs.
 
@@ -142,6 +154,7 @@ class CarrierView:
     certificates: tuple[CertificateLink, ...]
     eids: tuple[EidView, ...]
     functions: tuple[Function, ...]
+    letters: tuple[LetterView, ...] = ()
 
     @property
     def serial_start(self) -> str:

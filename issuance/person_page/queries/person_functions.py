@@ -23,7 +23,7 @@ from issuance.people.models.persons import Person, Post
 
 def carrier_rights() -> list[Action]:
     """Returns the rights that functions of carriers need, each once."""
-    needed = [*kinds.rights(kinds.Function.ACTIVATE), *kinds.rights(kinds.Function.REVOKE)]
+    needed = [right for function in _OF_CARRIER for right in kinds.rights(function)]
     return list(dict.fromkeys([*needed, Action.VIEW_RECEIPT, Action.VIEW_HISTORY]))
 
 
@@ -52,6 +52,8 @@ _PLACES: Mapping[str, Place] = {
     "order_start": Place(Group.ORDER, "plus"),
     "order_cancel": Place(Group.ORDER, "cross"),
     "activate": Place(Group.HELP, "key"),
+    "unlock": Place(Group.HELP, "key"),
+    "puk_letter": Place(Group.ORDER, "document"),
     "carrier_revoke": Place(Group.HELP, "ban"),
     "person_revoke": Place(Group.HELP, "ban"),
     "carrier_replace": Place(Group.HELP, "renew"),
@@ -223,6 +225,23 @@ def _why_not_activated(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule,
     return _("En spärr väntar på beslut. Avslås den kan kortet aktiveras.") if revocation_waits else ""
 
 
+def _why_not_unlocked(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, revocation_waits: bool) -> str:
+    """Why the card is not unlocked at a visit, or by letter. The PUK of an earlier portal's card is not in this one."""
+    if reason := _why_no_right(carrier, rule.right):
+        return _dormant(actor, rule.right) or reason
+    if policy.is_own_matter(actor, rule.right, carrier.holder_id):
+        return _own_matter()
+    if carrier.puk_secret_id is None:
+        return _("Portalen har inte kortets upplåsningskod (PUK).")
+    return _("En spärr väntar på beslut. Avslås den kan kortet låsas upp.") if revocation_waits else ""
+
+
+def _why_no_letter(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, revocation_waits: bool) -> str:
+    if reason := _why_not_unlocked(actor, carrier, rule, revocation_waits):
+        return reason
+    return _("Ett PUK-brev är redan beställt.") if carrier.letter_under_way else ""  # type: ignore[attr-defined]
+
+
 def _why_not_revoked(_actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, _revocation_waits: bool) -> str:
     return _why_no_right(carrier, rule.right)
 
@@ -238,6 +257,8 @@ def _why_not_replaced(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, 
 
 _OF_CARRIER = {
     kinds.Function.ACTIVATE: ("activate", _why_not_activated),
+    kinds.Function.UNLOCK: ("unlock", _why_not_unlocked),
+    kinds.Function.ORDER_PUK_LETTER: ("puk_letter", _why_no_letter),
     kinds.Function.REVOKE: ("carrier_revoke", _why_not_revoked),
     kinds.Function.REPLACE: ("carrier_replace", _why_not_replaced),
 }

@@ -7,6 +7,7 @@ not depend on the number of carriers.
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import replace
 from uuid import UUID
 
 from django.conf import settings
@@ -23,10 +24,11 @@ from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.drafts import DraftState
 from issuance.orders.domain.eid_order_states import EidOrderState
+from issuance.orders.domain.items import UNSENT
 from issuance.orders.domain.order_states import UNDER_WAY, OrderState
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.eid_orders import EidOrder
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.models.photos import Photo
 from issuance.person_page.queries import carrier_words, person_functions
@@ -36,6 +38,7 @@ from issuance.person_page.queries.page_parts import (
     DraftView,
     EidOrderView,
     EidView,
+    LetterView,
     OrderView,
     PersonHead,
     PersonView,
@@ -135,10 +138,13 @@ def _carriers(actor: Actor, person_id: UUID) -> QuerySet[Carrier]:
     rows = rows.filter(person=person_id).select_related("organisation", "article")
     waiting = HeldRevocation.objects.filter(carrier=OuterRef("pk"), state=HeldRevocationState.OPEN)
     ordered = EidOrder.objects.filter(carrier=OuterRef("pk"), state=EidOrderState.ORDERED.value)
+    letters = OrderItem.objects.filter(puk_of=OuterRef("pk"))
     rows = rows.annotate(
         valid_eids=Coalesce(Subquery(total, output_field=IntegerField()), 0),
         waits=Exists(waiting),
         awaits_fetch=Exists(ordered),
+        has_letters=Exists(letters),
+        letter_under_way=Exists(letters.filter(state__in=UNSENT)),
     )
     return rows.defer("card_key_spki").order_by("-created_at", "-id")
 
@@ -187,13 +193,31 @@ def _assemble(actor: Actor, rows: list[Carrier], orders: dict[UUID, CardOrder]) 
     held = {each.carrier_id for each in links if each.certificate_id in on_hold}
     transactions = card_help.latest_of([row.id for row in rows if card_help.may_be_replaced(row)])
     shown_eids = [eid.id for found in eids.values() for eid in found]
+    letters = _letters(actor, [row.id for row in rows if row.has_letters])  # type: ignore[attr-defined]
     waits = [row.id for row in rows if row.waits and row.state not in carrier_states.INVALID]  # type: ignore[attr-defined]
     waiting_revocations = held_revocations.notices(actor=actor, carrier_ids=waits, eid_ids=shown_eids)
     for row in rows:
         on_it = [_eid(eid, row, certificates.get((row.id, eid.id), [])) for eid in eids.get(row.id, [])]
         own = certificates.get((row.id, None), [])
         notices = waiting_revocations.get(row.id, [])
-        yield _carrier(actor, row, orders.get(row.id), own, on_it, transactions.get(row.id), notices, held=row.id in held)
+        view = _carrier(actor, row, orders.get(row.id), own, on_it, transactions.get(row.id), notices, held=row.id in held)
+        yield replace(view, letters=tuple(letters.get(row.id, ())))
+
+
+def _letters(actor: Actor, carrier_ids: list[UUID]) -> dict[UUID, list[LetterView]]:
+    """Returns the PUK letters of carriers that the actor sees, the newest first. Runs one query, and none without a carrier."""
+    found: dict[UUID, list[LetterView]] = {}
+    for order in _letter_orders(actor, carrier_ids) if carrier_ids else ():
+        state = wording.label(words.ORDER_STATE, order.state)
+        view = LetterView(order.id, order.state, state, order.ordered_at, order.sent_on, order.registered_mail_id)
+        found.setdefault(order.letter_of, []).append(view)  # type: ignore[attr-defined]
+    return found
+
+
+@prepared
+def _letter_orders(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[CardOrder]:
+    rows = CardOrder.objects.visible_to(actor).filter(items__puk_of__in=carrier_ids).annotate(letter_of=F("items__puk_of"))
+    return rows.order_by("-ordered_at", "-id").distinct()
 
 
 def _carrier(

@@ -13,6 +13,8 @@ COVERS: Mapping[str, frozenset[str]] = {
     "carrier.code_blocked": frozenset({"transaction.card_reported"}),
     "carrier.code_reset": frozenset({"transaction.code_set"}),
     "carrier.activated": frozenset({"eid.activated", "transaction.completed"}),
+    "carrier.unlocked": frozenset({"transaction.completed"}),
+    "carrier.puk_letter_ordered": frozenset({"order.submitted"}),
     "carrier.revoked": frozenset({"eid.revoked", "order.cancelled", "transaction.failed"}),
     "eid.revoked": frozenset({"transaction.failed"}),
     "carrier.expired": frozenset({"eid.expired"}),

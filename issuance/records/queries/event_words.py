@@ -155,6 +155,7 @@ _FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "mifare_id": (_("MIFARE-id"), str),
     "puk_refusal": (_("Skäl"), _from(words.PUK_REFUSAL)),
     "sent_on": (_("Lämnat till posten"), str),
+    "registered_mail_id": (_("REK-id"), str),
     "hsa_id": (_("Tjänste-id"), str),
     "article": (_("Artikel"), str),
     "fields": (_("Ändrade uppgifter"), _fields),

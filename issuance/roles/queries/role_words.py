@@ -32,6 +32,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
         Action.WITHDRAW_IDENTIFICATION: _("Ta tillbaka en egen identifiering"),
         Action.WITHDRAW_ANOTHERS_IDENTIFICATION: _("Ta tillbaka andras identifieringar"),
         Action.ACTIVATE_ORDINARY_CARD: _("Aktivera kort"),
+        Action.UNLOCK_CARD: _("Låsa upp kort vid besök"),
         Action.REVOKE_CARRIER: _("Spärra kort"),
         Action.REVOKE_EID: _("Spärra SITHS eID"),
     },

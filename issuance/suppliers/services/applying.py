@@ -64,12 +64,16 @@ def _sent(actor: Actor, rows: ItemRows, event: Sent) -> None:
         [rows.item],
         ItemAction.SEND,
         actor_ref=actor.ref,
-        facts={"sent_on": event.sent_on.isoformat(), **_state(rows)},
+        facts={"sent_on": event.sent_on.isoformat(), **_registered(event), **_state(rows)},
         sent_on=event.sent_on,
         registered_mail_id=event.registered_mail_id,
     )
     if rows.made is not None and rows.made.state == CarrierState.ORDERED:
         steps.step([rows.made], CarrierAction.SEND, actor_ref=actor.ref, sent_at=clock.now())
+
+
+def _registered(event: Sent) -> dict[str, str]:
+    return {"registered_mail_id": event.registered_mail_id} if event.registered_mail_id else {}
 
 
 def _failed(actor: Actor, rows: ItemRows, event: Failed) -> None:

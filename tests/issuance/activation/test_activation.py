@@ -576,7 +576,7 @@ FORBIDDEN = [
     "UPDATE issuance_eidapptransaction SET state = 'started' WHERE state = 'cancelled'",
     "UPDATE issuance_eidapptransaction SET state = 'completed' WHERE state = 'cancelled'",
     "UPDATE issuance_eidapptransaction SET state = 'gone'",
-    "UPDATE issuance_eidapptransaction SET kind = 'unlock'",
+    "UPDATE issuance_eidapptransaction SET kind = 'fetch'",
 ]
 
 

@@ -21,17 +21,20 @@ from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from issuance.activation.models import EidAppTransaction
+from issuance.activation.services import activation
+from issuance.activation.services.visits import Opened
 from issuance.authz import Actor, Role, system
 from issuance.carriers.models import Carrier
 from issuance.people.models.persons import Person
 from issuance.receipt_texts.services import set_receipt_text
 from issuance.records.domain.ids import luhn_check_digit
 from pki import service as pki
-from siths_portal.simulators.card import Card
+from siths_portal.simulators.card import Card, CardError
 from siths_portal.simulators.eid_app_client import EidAppClient, PortalRefused
 from tests.browser import collect_faults, look
 from tests.chance import without_chance
 from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, first_card, sent_card
+from tests.issuance.activation.test_activation import run_at_once
 from tests.lib.faces import serving
 from tests.pki_worker import rests_soon
 from tests.portal import session_cookie
@@ -44,6 +47,8 @@ TRANSPORT_DIGITS = "90909090"
 SIGNING = "Elva, läs villkoren och skriv under"
 MOST_KEYS = 12
 """Of the clerk for an activation, after the scan; a chord is as many as its keys."""
+MOST_UNLOCK_KEYS = 10
+"""Of the clerk for an unlocking, after the scan."""
 
 
 @dataclass
@@ -363,6 +368,90 @@ def test_the_whole_line_by_keyboard_alone(scene: Scene, browser: Browser) -> Non
     print(f"An activation takes the clerk {keys.count} keys after the scan.")
     assert keys.count <= MOST_KEYS
     assert scene.carrier.state == "active"
+
+
+def test_a_card_in_use_is_unlocked_by_keyboard_alone(scene: Scene, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "PORTAL_BASE_URL", scene.stage.portal)
+    begun = list[Opened]()
+    wanted = {"actor": scene.clerk, "carrier_id": scene.carrier.pk, "identity_document": "passport"}
+    # In a thread of its own: the browser's event loop runs in this one, and the PDF needs another.
+    assert run_at_once(1, lambda: begun.append(activation.identify(**wanted))) == []
+    app_of(scene).activate(begun[0].handle, CODE)
+    card = scene.made.keys.card
+    block(card)
+    with at_the_desk(browser, scene) as page:
+        keys = Keys(page)
+        page.goto(scene.stage.portal)
+        page.wait_for_load_state("load")
+        page.keyboard.type(scene.made.keys.serial)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/sok/person/**")
+        page.wait_for_load_state("load")
+        while focused(page) != "Lås upp kort":
+            keys.press("Tab")
+            assert keys.count <= MOST_UNLOCK_KEYS
+        keys.press("Enter")
+        heading(page, "Är det Elva Tolvansson?")
+        keys.press("Tab", "3")
+        expect(page.get_by_role("radio", name="Skatteverkets id-kort")).to_be_checked()
+        keys.press("Control+Enter")
+        heading(page, "Innehavaren väljer en ny kod")
+        look(page, "unlock-2-follow")
+        keys.press("Tab")
+        assert focused(page) == "Öppna SITHS eID-appen"
+        with page.context.expect_page() as opened:
+            keys.press("Enter")
+        app = opened.value
+        heading(app, "Välj kort")
+        put_card_in(app, scene)
+        now(page, "Innehavaren väljer en ny kod")
+        choose_code(app)
+        heading(app, "Klart. Du kan stänga fönstret.")
+        heading(page, "Kortet är upplåst")
+        look(page, "unlock-3-done")
+    print(f"An unlocking takes the clerk {keys.count} keys after the scan.")
+    assert keys.count <= MOST_UNLOCK_KEYS
+    assert (card.tries().code, scene.carrier.state) == (3, "active")
+    assert card.sign("person-id-sign", b"", code=CODE)
+    assert PUK not in without_chance(scene.stage.told())
+
+
+def test_a_card_is_unlocked_with_the_puk_of_a_letter_in_the_app_alone(scene: Scene, browser: Browser) -> None:
+    """The portal has no part in it: it has sent the letter."""
+    card, context = scene.made.keys.card, browser.new_context()
+    block(card)
+    app = context.new_page()
+    app.goto(scene.stage.app)
+    app.get_by_role("link", name="Lås upp kortet med brevet").click()
+    for puk, code, told in (
+        ("", CODE, "Skriv upplåsningskoden"),
+        ("1234", CODE, "9 försök kvar"),
+        (PUK, "111111", "lätt att gissa"),
+    ):
+        fill_letter(app, scene, puk, code)
+        expect(app.get_by_role("alert")).to_contain_text(told)
+    fill_letter(app, scene, f"{PUK[:4]} {PUK[4:]}", CODE)
+    heading(app, "Kortet är upplåst")
+    context.close()
+    assert (card.tries().code, card.tries().puk) == (3, 10)
+    assert card.sign("person-id-sign", b"", code=CODE)
+    assert PUK not in without_chance(scene.stage.told())
+
+
+def block(card: Card) -> None:
+    """As a holder who has forgotten the code."""
+    for _ in range(3):
+        with pytest.raises(CardError):
+            card.sign("person-id-sign", b"", code="00000000")
+    assert card.tries().code == 0
+
+
+def fill_letter(app: Page, scene: Scene, puk: str, code: str) -> None:
+    app.get_by_role("radio", name=f"slutar på {scene.made.keys.serial[-4:]}").check()
+    app.get_by_label("Upplåsningskod (PUK)").fill(puk)
+    app.get_by_label("Ny legitimeringskod").fill(code)
+    app.get_by_label("Bekräfta legitimeringskod").fill(code)
+    app.get_by_role("button", name="Lås upp kortet").click()
 
 
 @dataclass

@@ -175,6 +175,6 @@ def test_the_whole_life_is_told_in_words(world: Any, made: Made) -> None:
         "Kortet spärrades",
     ):  # fmt: skip
         assert text.count(expected) == 1, expected
-    for told_already in ("SITHS eID beställdes", "lades i kö", "SITHS eID aktiverades", "lämnade underskriften", "koden är vald"):
+    for told_already in ("SITHS eID beställdes", "lades i kö", "SITHS eID aktiverades", "slutfördes", "koden är vald"):
         assert told_already not in text
     assert not re.search(r"\b(carrier|eid|order|transaction|person|post|holder|user|client|system)[.:]\w+", text), text

@@ -17,12 +17,13 @@ TEXTS: ProblemTexts = {
     "wrong-card": ProblemText(409, "The card in the reader is not the transaction's.", "Change the card and try again."),
     "proof-refused": ProblemText(409, "The card did not prove which card it is.", "Insert the card and try again."),
     "wrong-origin": ProblemText(409, "The origin is not the portal's.", "Open the app from the portal."),
-    "card-not-waiting": ProblemText(409, "The card can no longer be activated.", _REORDER),
-    "officer-not-allowed": ProblemText(409, "The officer no longer has the right to activate the card.", _AGAIN),
+    "card-not-waiting": ProblemText(409, "The card can no longer be activated or unlocked.", _REORDER),
+    "officer-not-allowed": ProblemText(409, "The officer no longer has the right to activate or unlock the card.", _AGAIN),
     "eids-changed": ProblemText(409, "The eIDs of the card have changed.", _AGAIN),
     "certificates-not-in-force": ProblemText(409, "Not all certificates of the card are valid.", _REORDER),
     "certificate-not-in-force": ProblemText(409, "The certificate for signatures is not valid.", _REORDER),
     "terms-changed": ProblemText(409, "The terms have changed.", _AGAIN),
+    "signature-not-asked-for": ProblemText(409, "The card is unlocked without a signature.", "Report code-set."),
     "code-not-asked-for": ProblemText(409, "The card's code is already chosen.", "Sign to complete the transaction."),
     "code-not-set": ProblemText(409, "The card's code is not chosen.", "Report code-set before the signature."),
     "delivery-refused": ProblemText(409, "The card's PUK cannot be delivered.", "Have the card revoked and order another."),
@@ -47,7 +48,8 @@ START = (
 CODE_SET = (*_STEP, "code-not-asked-for")
 REPORT = (*_STEP, "card-report", "card-reports")
 COMPLETE = (
-    *_STEP, "code-not-set", "signature-invalid", "terms-changed", "certificate-not-in-force", "certificates-on-hold",
+    *_STEP, "code-not-set", "signature-not-asked-for",
+    "signature-invalid", "terms-changed", "certificate-not-in-force", "certificates-on-hold",
 )  # fmt: skip
 CANCEL = _STEP
 
@@ -63,8 +65,9 @@ _PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person
 DESCRIPTION = ApiDescription(
     title="SITHS eID Portal: eID app API",
     text=(
-        "For the eID app, which carries out a transaction that a clerk opened: set a card's code and sign the receipt. The "
-        "handle opens nothing without the card. Every call may be repeated and then gets the same answer."
+        "For the eID app, which carries out a transaction that a clerk opened: set a card's code and sign the receipt, or "
+        "unlock a card in use (kind unlock), which ends at code-set without a receipt. The handle opens nothing without the "
+        "card. Every call may be repeated and then gets the same answer."
     ),
     problems=TEXTS,
     tags={"transaction": "The steps of a transaction, from the proof of the card to the signature."},

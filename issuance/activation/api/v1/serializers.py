@@ -15,7 +15,7 @@ KINDS = [kind.value for kind in TransactionKind]
 PENDING = ["pending"]
 REPORTS = [report.value for report in REPORTED]
 STARTED = [TransactionState.STARTED.value, TransactionState.CODE_SET.value]
-CODE_SET = [TransactionState.CODE_SET.value]
+CODE_SET = [TransactionState.CODE_SET.value, TransactionState.COMPLETED.value]
 COMPLETED = [TransactionState.COMPLETED.value]
 CANCELLED = [TransactionState.CANCELLED.value]
 _COORDINATE = r"^[A-Za-z0-9_-]{43}$"
@@ -100,24 +100,28 @@ class StartAnswer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=KINDS)
     expires_at = serializers.DateTimeField()
     texts = TextsSerializer()
-    pdf = Base64Field(max_length=8_000_000, help_text="The receipt with room for the signature.")
+    pdf = Base64Field(
+        max_length=8_000_000, required=False, help_text="The receipt with room for the signature. Not for the kind unlock."
+    )
     byte_range = serializers.ListField(
         child=serializers.IntegerField(min_value=0),
         min_length=4,
         max_length=4,
+        required=False,
         help_text="What is signed of the PDF: two pairs of offset and length.",
     )
     signed_attributes = Base64Field(
         max_length=8192,
+        required=False,
         help_text="DER of the CMS SignedAttrs (RFC 5652 section 5.4): check messageDigest against the PDF before signing.",
     )
-    digest_algorithm = serializers.ChoiceField(choices=["sha256"])
+    digest_algorithm = serializers.ChoiceField(choices=["sha256"], required=False)
     encrypted = Text(
         max_length=8192,
         pattern=r"^[A-Za-z0-9_.-]+$",
         help_text=(
             "JWE, compact, ECDH-ES and A256GCM, with transaction and card_serial in the protected header. Holds JSON with "
-            "step_token and, for the kind activate, puk."
+            "step_token and, for the kinds activate and unlock, puk."
         ),
     )
 
@@ -129,7 +133,7 @@ class PendingAnswer(serializers.Serializer[Any]):
 
 
 class CodeSetAnswer(serializers.Serializer[Any]):
-    """The code is recorded."""
+    """The code is recorded; for the kind unlock the transaction is completed."""
 
     state = serializers.ChoiceField(choices=CODE_SET)
 

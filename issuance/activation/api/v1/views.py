@@ -85,7 +85,9 @@ class Start(AppView):
         started = activation_app.start(handle=str(request.auth), proof=proof)
         if started is None:
             return Response({"status": "pending"}, status=202, headers={"Retry-After": "1"})
-        data = {name: getattr(started, name) for name in started.__dataclass_fields__} | {"digest_algorithm": "sha256"}
+        data = {name: value for name in started.__dataclass_fields__ if (value := getattr(started, name))}
+        if started.pdf:
+            data["digest_algorithm"] = "sha256"
         return Response(forms.StartAnswer(data).data)
 
 

@@ -12,7 +12,7 @@ import requests
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
-from issuance.activation.services.activation import Opened
+from issuance.activation.services.visits import Opened
 from tests.issuance.activated import CODE, REGISTRY, App, Made, Plastic, pem
 from tests.lib.faces import serving
 

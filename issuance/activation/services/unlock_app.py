@@ -1,0 +1,30 @@
+"""The end of an unlocking: the eID app reports that the holder has chosen a new code with the PUK (rules/issuance 5.6)."""
+
+from django.db import transaction as database
+
+from issuance.activation.domain.transaction_states import TransactionAction, TransactionState
+from issuance.activation.models import EidAppTransaction
+from issuance.activation.services import transactions, visits
+from issuance.carriers.domain.carrier_states import CarrierAction
+from issuance.records.services import steps
+from siths_portal.lib import clock
+
+
+@database.atomic(durable=True)
+def unlock(seen: EidAppTransaction) -> str:
+    """Records the unlocked card and completes the transaction, which has no receipt. Returns its state. Repeatable.
+
+    Raises Conflict (ended, clerk's role lost), IllegalTransition (a card that is no longer active).
+    """
+    carrier, row = transactions.locked_with_carrier(seen)
+    if row.state == TransactionState.COMPLETED:
+        return row.state
+    transactions.require_open(row)
+    visits.require_officer(row, carrier)
+    actor_ref = transactions.holder_ref(carrier)
+    facts = {"transaction": str(row.pk), "officer": row.officer_ref, "identification": str(row.identification_id)}
+    steps.step([carrier], CarrierAction.UNLOCK, actor_ref=actor_ref, facts=facts)
+    row.code_set_at = clock.now()
+    row.save(update_fields=["code_set_at"])
+    transactions.end(row, TransactionAction.COMPLETE, actor_ref=actor_ref)
+    return row.state

@@ -1,0 +1,45 @@
+"""The live part of a page that follows the holder in the eID app, whatever the errand: the link to the app and the time left."""
+
+import hashlib
+import math
+from typing import Any
+from uuid import UUID
+
+import segno
+from django.http import HttpRequest
+from django.urls import reverse
+
+from issuance.activation.queries import card_help
+from issuance.activation.services.visits import TransactionView
+from issuance.activation.web import handles
+from issuance.records.web.frame import actor_of
+from siths_portal.lib import clock
+
+
+def carrier_page(person_id: UUID, carrier_id: UUID) -> str:
+    """Returns the address of the person's page, opened at the card."""
+    return f"{reverse('person', args=[person_id])}?barare={carrier_id}"
+
+
+def parts(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
+    """Returns what the page shows of the transaction. `version` changes with any of it and reveals none of it."""
+    handle = handles.find(request, view)
+    minutes = max(0, math.ceil((view.transaction.expires_at - clock.now()).total_seconds() / 60))
+    mark = hashlib.sha256(handle.encode()).hexdigest()[:12]
+    return {
+        "view": view,
+        "transaction": view.transaction,
+        "card_help": card_help.card_help(view.transaction, view.transaction.carrier),
+        "is_own": view.transaction.officer_ref == actor_of(request).ref,
+        "minutes": minutes,
+        "handle": handle,
+        "link": handles.link(handle) if handle else "",
+        "qr": segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff") if handle else "",
+        "version": f"{view.state}-{minutes}-{view.may_reopen}-{mark}-{_report_mark(view)}",
+    }
+
+
+def _report_mark(view: TransactionView) -> str:
+    """Returns a value that changes with each report from the card."""
+    row = view.transaction
+    return f"{row.card_report}-{row.card_tries_left}-{row.carrier.is_code_blocked}"
