@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 
 from issuance.orders.domain.order_states import OrderState
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from pki import service as pki
 from siths_portal.demo import holder, ordering, portraits, receipts
 from siths_portal.demo.artefacts import Artefacts
@@ -54,6 +54,7 @@ class CardLine:
     chain_files: list[str] = field(default_factory=list)
     found: ordering.Case | None = None
     order_id: UUID | None = None
+    letter_id: UUID | None = None
 
     @property
     def case(self) -> ordering.Case:
@@ -91,15 +92,7 @@ class CardLine:
         if self.card_order.supplier_ref == PUSHED_SUPPLIER:
             self._await_pushed()
             return
-        order_id = str(self.card_order.id)
-        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "supplier_simulator", "--once", "--order", order_id]
-        if user := os.environ.get("SITHS_SIMULATORS_USER"):  # so that the simulators can read the card
-            command = ["runuser", "-u", user, "--", *command]
-        done = subprocess.run(
-            command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=SUPPLIER_SECONDS, check=False
-        )
-        if done.returncode or self.card_order.state != OrderState.SENT:
-            raise LineFault(f"the supplier did not finish: {(done.stderr or done.stdout).strip()[-400:]}")
+        _run_supplier(str(self.card_order.id))
 
     def _await_pushed(self) -> None:
         """Waits for the running supplier, which the portal calls. Raises LineFault."""
@@ -136,6 +129,25 @@ class CardLine:
         holder.activate(self.clerk.handle(), self.serial, self.code)
         self.clerk.finish_activation()
 
+    def unlock(self) -> None:
+        """The holder has forgotten the code. The ID administrator identifies the holder, who chooses a new code in the app."""
+        self.code = holder.new_code()
+        self.clerk.find(self.case.holder.written)
+        self.clerk.begin_unlocking("Pass")
+        holder.unlock(self.clerk.handle("Öppna SITHS eID-appen"), self.serial, self.code)
+        self.clerk.finish_unlocking()
+
+    def unlock_by_letter(self) -> None:
+        """The holder has forgotten the code again and gets a letter with the PUK, which the supplier prints."""
+        self.code = holder.new_code()
+        self.clerk.find(self.case.holder.written)
+        self.clerk.order_letter(self.case.office.name)
+        letter = OrderItem.objects.filter(puk_of=self.card_order.carrier).latest("pk")
+        self.letter_id = letter.order_id
+        _run_supplier(str(letter.order_id))
+        printed = settings.VAR_DIR / "simulators" / "supplier" / "letters" / f"{letter.order_id}-{letter.number}.txt"
+        holder.unlock_with_letter(self.serial, printed.read_text().split()[-1], self.code)
+
     def judged_receipt(self) -> bytes:
         """Returns the receipt that the portal shows, after checking that the card's key signed the complete file.
 
@@ -146,6 +158,16 @@ class CardLine:
         root = x509.load_der_x509_certificate(pki.chain("root")[0])
         receipts.check(pdf, signer=signing.certificate, root=root, intermediates=[signing.issuer])
         return pdf
+
+
+def _run_supplier(order_id: str) -> None:
+    """Has the supplier, in a process of its own, finish the order. Raises LineFault."""
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "supplier_simulator", "--once", "--order", order_id]
+    if user := os.environ.get("SITHS_SIMULATORS_USER"):  # so that the simulators can read the card
+        command = ["runuser", "-u", user, "--", *command]
+    done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=SUPPLIER_SECONDS, check=False)
+    if done.returncode or CardOrder.objects.get(pk=order_id).state != OrderState.SENT:
+        raise LineFault(f"the supplier did not finish: {(done.stderr or done.stdout).strip()[-400:]}")
 
 
 def _file_name(certificate: x509.Certificate) -> str:

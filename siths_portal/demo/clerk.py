@@ -92,9 +92,27 @@ class Clerk:
         self.page = page.form("Aktivera").choose(identity_document).send()
         return self.page
 
-    def handle(self) -> str:
+    def begin_unlocking(self, identity_document: str) -> Page:
+        """Identifies the holder of the person's only active card. The page then has the start code of the eID app."""
+        page = self.page.again().follow("Lås upp kort")
+        self.page = page.form("Lås upp").choose(identity_document).send()
+        return self._expect("Innehavaren väljer en ny kod")
+
+    def finish_unlocking(self) -> Page:
+        """Loads the page again, which says that the card is unlocked, and goes back to the person."""
+        self.page = self.page.again()
+        self.page = self._expect("Kortet är upplåst").follow("Till personen")
+        return self._at_person()
+
+    def order_letter(self, office: str) -> Page:
+        """Orders a letter with the PUK of the person's only active card, and returns the letter's page."""
+        page = self.page.follow("Beställ PUK-brev")
+        self.page = page.form("Beställ brevet").choose(office).send()
+        return self._expect("PUK-brevet är beställt")
+
+    def handle(self, link: str = "Skriv under i SITHS eID-appen") -> str:
         """Returns the start code in the page's link to the app. It is in the fragment, which browsers send to no server."""
-        address = self.page.href("Skriv under i SITHS eID-appen")
+        address = self.page.href(link)
         if not address.startswith(settings.EID_APP_URL):
             raise self.page.fault("the link leads to another app")
         return address.partition("#")[2]

@@ -1,6 +1,7 @@
-"""The holder, who uses the eID app's pages: inserts the card, chooses a code and signs the receipt."""
+"""The holder, who uses the eID app's pages: inserts the card, chooses a code, signs the receipt, and unlocks the card."""
 
 import secrets
+from urllib.parse import urljoin
 
 from django.conf import settings
 
@@ -14,10 +15,32 @@ def new_code() -> str:
 
 def activate(handle: str, serial: str, code: str) -> Page:
     """Activates the card in the app, with a start code copied from the ID administrator's page. Raises PageFault."""
-    page = Browser().open(settings.EID_APP_URL).form("Fortsätt").fill("Startkod", handle).send()
-    page = page.form("Fortsätt").choose(f"slutar på {serial[-4:]}").send()
-    page = page.form("Legitimera").fill("Legitimeringskod", code).fill("Bekräfta legitimeringskod", code).send()
+    page = _choose_code(handle, serial, code)
     page = page.form("Skriv under").fill("Legitimeringskod", code).send()
     if not page.heading.startswith("Klart"):
         raise page.fault("the receipt was not signed")
     return page
+
+
+def unlock(handle: str, serial: str, code: str) -> Page:
+    """Chooses a new code in the app, with a start code copied from the ID administrator's page. Raises PageFault."""
+    page = _choose_code(handle, serial, code)
+    if not page.heading.startswith("Klart"):
+        raise page.fault("the card was not unlocked")
+    return page
+
+
+def unlock_with_letter(serial: str, puk: str, code: str) -> Page:
+    """Chooses a new code in the app with the PUK of a letter. Raises PageFault."""
+    page = Browser().open(urljoin(settings.EID_APP_URL, "/las-upp"))
+    form = page.form("Lås upp kortet").choose(f"slutar på {serial[-4:]}").fill("Upplåsningskod (PUK)", puk)
+    page = form.fill("Ny legitimeringskod", code).fill("Bekräfta legitimeringskod", code).send()
+    if page.heading != "Kortet är upplåst":
+        raise page.fault("the card was not unlocked by the letter")
+    return page
+
+
+def _choose_code(handle: str, serial: str, code: str) -> Page:
+    page = Browser().open(settings.EID_APP_URL).form("Fortsätt").fill("Startkod", handle).send()
+    page = page.form("Fortsätt").choose(f"slutar på {serial[-4:]}").send()
+    return page.form("Legitimera").fill("Legitimeringskod", code).fill("Bekräfta legitimeringskod", code).send()

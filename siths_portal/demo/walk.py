@@ -63,6 +63,8 @@ class Walk:
             ("Judge the signed receipt", self.judge_receipt),
             ("OCSP says good", self.ask_good),
             ("Log in with the card and its code", self.log_in_with_card),
+            ("Unlock the card at a visit", self.card.unlock),
+            ("Unlock it by a PUK letter", self.card.unlock_by_letter),
             ("Revoke the card at the portal's pages", self.revoke),
             ("OCSP says revoked", self.ask_revoked),
             ("The identity provider refuses the card", self.refuse_card),
@@ -76,7 +78,7 @@ class Walk:
             ("Tasks number and render the invoices", self.invoices.issue),
             ("The access point delivers the invoice", self.invoices.deliver),
             ("Two finance people credit one line", self.invoices.credit),
-            ("The card is in the running month", self.preview),
+            ("The card and the letter are in the running month", self.preview),
             ("Verify the audit chains", self.verify_audit),
             ("Find no personal data in the logs", self.scan_logs),
         ]
@@ -182,9 +184,10 @@ class Walk:
         self.artefacts.summary["crl"] = files
 
     def preview(self) -> None:
-        """Checks that the running month's preview includes the card."""
-        if billing.previewed_line(self.card.card_order.id) is None:
-            raise WalkFault("the card is not in the running month's preview")
+        """Checks that the running month's preview includes the card and the letter."""
+        for order_id in (self.card.card_order.id, self.card.letter_id):
+            if order_id is None or billing.previewed_line(order_id) is None:
+                raise WalkFault("the card or its letter is not in the running month's preview")
 
     def verify_audit(self) -> None:
         """Seals and verifies every application's audit chain."""

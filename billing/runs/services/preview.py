@@ -86,14 +86,14 @@ def _subscriptions(party_id: UUID, month: Month, counts: Iterable[ports.Subscrip
 
 
 def previewed_line(order_id: UUID) -> str | None:
-    """Returns the text of the preview's line that includes the order's card, or None if the preview does not include it.
+    """Returns the text of the preview's line with the order's card or letter, or None if the preview does not include it.
 
     Pulls the feed first.
     """
     month = Month.of(clock.now())
     ledger.collect()
-    key = line_kinds.CARD.source_key(order_id)
-    entry = unbilled(billable().filter(source_key=key, period__lte=month.first_day)).first()
+    keys = [kind.source_key(order_id) for kind in (line_kinds.CARD, line_kinds.PUK_LETTER)]
+    entry = unbilled(billable().filter(source_key__in=keys, period__lte=month.first_day)).first()
     if entry is None:
         return None
     content = preview(entry.party_id)[0].content
