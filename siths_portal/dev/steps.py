@@ -34,9 +34,15 @@ def fill(name: str, *arguments: str) -> Step:
 def _filled(house: House) -> tuple[Path, str]:
     """Returns the path and content of the file that records that all `fill` steps are done.
 
-    It is next to the database, so that deleting the database also deletes the record.
+    It is next to the database, so that deleting the database also deletes the record. The steps also depend on whether the
+    supplier under test takes push.
     """
-    return house.postgres_home / "filled", f"{programs.code_fingerprint(house.root)} {dt.datetime.now(dt.UTC).date().isoformat()}"
+    parts = (
+        programs.code_fingerprint(house.root),
+        programs.files_fingerprint(house.var / "sandbox", "push.json"),
+        dt.datetime.now(dt.UTC).date().isoformat(),
+    )
+    return house.postgres_home / "filled", " ".join(parts)
 
 
 def _is_filled(house: House) -> bool:

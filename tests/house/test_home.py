@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from siths_portal.dev import home
+from siths_portal.dev import home, steps
 from siths_portal.dev.home import House, open_house
 from siths_portal.dev.progress import HouseError
 
@@ -85,8 +85,11 @@ def test_the_supplier_under_test_may_be_pushed_to_where_its_file_says(folder: Pa
     plain = house.settings()["SUPPLIER_PUSH_HOSTS"]
     asked = house.var / "sandbox" / "push.json"
     asked.parent.mkdir()
+    (folder / "uv.lock").touch()
+    _note, pulls = steps._filled(house)
     asked.write_text('{"url": "https://localhost:9443/siths", "keys": []}')
     assert house.settings()["SUPPLIER_PUSH_HOSTS"] == f"{plain},localhost:9443"
+    assert steps._filled(house)[1] != pulls, "the clients are registered anew"
     for wrong in ("", "[]", "{}", '{"url": 7}', '{"url": "http://localhost:9443"}'):
         asked.write_text(wrong)
         with pytest.raises(HouseError, match=r"push\.json"):
