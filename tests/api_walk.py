@@ -21,7 +21,7 @@ from schemathesis.core.parameters import ParameterLocation
 
 from tests.described import CHECKS
 
-CALLS = 3000 if os.environ.get("SITHS_LONG") else 120
+CALLS = 3000 if os.environ.get("SITHS_LONG") else 300
 """Calls of one walk. `make soak` makes the longer one."""
 
 type Names = dict[str, Any]

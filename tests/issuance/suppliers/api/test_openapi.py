@@ -65,9 +65,6 @@ def test_every_answer_is_as_described(case, stage, session, known) -> None:
     )
 
 
-WALKED = max(CALLS, 300)
-"""Calls of the walk. An order has many states, and the operations of the later ones are reached by so many."""
-
 CUSTOMISATION = "0000000001"
 """A card customisation of supplier a that no order has, so that its logotype may change at any time."""
 
@@ -187,6 +184,6 @@ def test_a_walk_reaches_every_operation(making: Making, stage, session, worker) 
     """Queued orders come to their ends by generated and by lawful calls, while clerks and workers go on."""
     wire = {"base_url": stage.base_url, "session": session, "verify": session.verify, "cert": session.cert, "timeout": 60}
     walk = Walk(schema, lambda case: case.call(**wire), making.known, making.heard, making.lawful(), making.meanwhile)
-    walk.go(WALKED)
+    walk.go()
     assert walk.unreached() == {}
-    assert walk.calls >= WALKED
+    assert walk.calls >= CALLS
