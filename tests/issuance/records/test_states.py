@@ -24,16 +24,16 @@ from siths_portal.lib.errors import IllegalTransition
 
 # A row a state, a column an action, in the order of the enumerations; `.` is refused. rules/issuance 4.2, 4.3.
 CARRIER = """
-          serial_bound produced sent received holder_bound code_set code_blocked code_reset activated revoked expired cancelled
-ordered   ordered      ordered  sent .        .            .        .            .          .         revoked .       cancelled
-sent      .            .        .    .        .            activated_unsigned . .          .         revoked .       .
-in_stock  .            .        .    .        .            .        .            .          .         .       .       .
-reserved  .            .        .    .        .            .        .            .          .         .       .       .
-activated_unsigned . . . . . . activated_unsigned activated_unsigned active revoked . .
-active    .            .        .    .        .            .        .            .          .         revoked expired .
-revoked   .            .        .    .        .            .        .            .          .         .       .       .
-expired   .            .        .    .        .            .        .            .          .         .       .       .
-cancelled .            .        .    .        .            .        .            .          .         .       .       .
+  serial_bound produced sent received holder_bound code_set code_blocked code_reset activated unlocked revoked expired cancelled
+ordered ordered ordered sent . . . . . . . revoked . cancelled
+sent . . . . . activated_unsigned . . . . revoked . .
+in_stock . . . . . . . . . . . . .
+reserved . . . . . . . . . . . . .
+activated_unsigned . . . . . . activated_unsigned activated_unsigned active . revoked . .
+active . . . . . . . . . active revoked expired .
+revoked . . . . . . . . . . . . .
+expired . . . . . . . . . . . . .
+cancelled . . . . . . . . . . . . .
 """
 EID = """
             certificates_planned activated revoked expired cancelled
