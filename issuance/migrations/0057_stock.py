@@ -4,6 +4,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import siths_portal.lib.ids
+from siths_portal.lib.events import append_only, kept
 
 _PROTECT = django.db.models.deletion.PROTECT
 
@@ -78,4 +79,7 @@ class Migration(migrations.Migration):
                 ("least", models.PositiveIntegerField()),
             ],
         ),
+        *kept("issuance_stockcard"),
+        *kept("issuance_stocklevel"),
+        *append_only("issuance_stockcount"),
     ]

@@ -28,6 +28,9 @@ OTHERS = frozenset(
 )  # fmt: skip
 """Buttons of forms with more than one action. Hidden fields must not have these names."""
 
+AGAIN = frozenset({"andra"})
+"""Buttons that show the form again with what was typed, as Enter does. They press nothing."""
+
 
 def pressed(data: QueryDict) -> bool:
     """Returns whether a named button sent the form, and not Enter or a script."""

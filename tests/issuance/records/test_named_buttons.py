@@ -50,7 +50,7 @@ def test_every_posted_form_begins_with_the_button_that_changes_nothing_or_only_s
 
 
 def test_every_button_of_a_posted_form_is_named() -> None:
-    known = {named_buttons.BUTTON} | named_buttons.SEARCHES | named_buttons.OTHERS
+    known = {named_buttons.BUTTON} | named_buttons.SEARCHES | named_buttons.OTHERS | named_buttons.AGAIN
     for name, text in templates():
         posts = 'method="get"' not in text and name != SENT_ELSEWHERE
         for button in SUBMIT.findall(text) if posts else []:
