@@ -100,12 +100,6 @@ def errand(transaction: EidAppTransaction) -> str:
     return _NAMES[function_of(transaction.kind)][0]
 
 
-def under_way() -> Conflict:
-    """Returns the error for a card whose holder has started a transaction with another clerk."""
-    message = "En annan ID-administratör hjälper innehavaren med kortet just nu. Vänta tills det är klart eller avbrutet."
-    return Conflict("activation-under-way", message)
-
-
 def not_waiting(transaction: EidAppTransaction) -> Conflict:
     """Returns the error for a card whose state no longer allows the transaction's task."""
     can_be = _NAMES[function_of(transaction.kind)][1]

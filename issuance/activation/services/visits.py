@@ -275,7 +275,8 @@ def _supersede_earlier(actor: Actor, carrier: Carrier) -> None:
             transactions.end(row, TransactionAction.EXPIRE, actor_ref="system:expiry")
             continue
         if row.officer_ref != actor.ref and current is not TransactionState.CREATED:
-            raise transactions.under_way()
+            message = "En annan ID-administratör hjälper innehavaren med kortet just nu. Vänta tills det är klart eller avbrutet."
+            raise Conflict("activation-under-way", message)
         transactions.end(row, TransactionAction.SUPERSEDE, actor_ref=actor.ref)
 
 

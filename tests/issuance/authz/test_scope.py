@@ -42,6 +42,7 @@ MATRIX = {
     Action.ORDER_EID: "-----YYYYY---",
     Action.WITHDRAW_EID_ORDER: "-----YYYYY---",
     Action.ORDER_PUK_LETTER: "-----YYY-----",
+    Action.UNLOCK_CARD: "-----YYY-----",
     # Only the holder fetches.
     Action.FETCH_EID: "-------------",
     # A mistake is corrected by who made it, or by who answers for issuing.
