@@ -52,4 +52,4 @@ def test_signing_and_revoking_at_once(world: Any, settings: Any) -> None:
         certificates = Certificate.objects.filter(carrier_ref=f"carrier:{made.carrier.pk}")
         assert set(certificates.values_list("status", flat=True)) == {"revoked"}
     print(f"signing against revoking, what the app was told: {dict(ends)}")
-    assert set(ends) <= {"", "transaction-ended"}
+    assert set(ends) <= {"", "transaction-ended", "certificate-not-in-force"}

@@ -17,7 +17,7 @@ from siths_portal.wiring import chains
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("audit_token")]
 LONG = bool(os.environ.get("SITHS_LONG"))
-SHORT = 12_000
+SHORT = 6_000
 # A thousand events and their seals at a time, with room; all of the short chain's at once would take more.
 MOST = 12_000_000
 # What `audit_verify` is asked to walk, and how many kilobytes more it may take than for the short chain.
@@ -34,7 +34,7 @@ print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1
 """
 
 
-def fill(count: int, octets: int = 1000) -> None:
+def fill(count: int, octets: int = 2000) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO pki_event (at, actor_ref, action, subject_type, subject_ref, facts) SELECT now(), 'system:test', "
@@ -71,7 +71,7 @@ def test_the_limit_can_be_exceeded():
     fill(SHORT)
     tracemalloc.start()
     try:
-        kept = list(Event.objects.all()[:12_000]), list(EventSeal.objects.all()[:12_000])
+        kept = list(Event.objects.all()[:SHORT]), list(EventSeal.objects.all()[:SHORT])
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -673,9 +673,9 @@ def test_listeners_hear_in_the_default_worker(world, monkeypatch):
 
 
 @pytest.mark.timeout(900)
-def test_twenty_thousand_in_bounded_batches(world, monkeypatch):
-    """Every batch takes the same few queries and holds few rows, and 40 of them revoke it all."""
-    count, batch = 20_000, 500
+def test_thousands_in_bounded_batches(world, monkeypatch):
+    """Every batch takes the same few queries and holds few rows, and twelve of them revoke it all."""
+    count, batch = 6_000, 500
     rows_like(world, count // 2)
     rows_like(world, count // 2, world.second)
     monkeypatch.setattr(presigning, "presign", lambda _ids: 0)  # none can be signed
