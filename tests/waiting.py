@@ -25,3 +25,13 @@ def sessions_waiting() -> int:
     with superuser.cursor("waiting") as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
         return cursor.fetchone()[0]
+
+
+def advisory_locks() -> int:
+    """How many advisory locks the sessions of this database hold. The session of a killed process ends a moment after it."""
+    with superuser.cursor("waiting") as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database "
+            "WHERE datname = current_database() AND locktype = 'advisory'"
+        )
+        return cursor.fetchone()[0]

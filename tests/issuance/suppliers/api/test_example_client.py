@@ -136,8 +136,8 @@ def test_the_example_takes_each_case_of_the_sandbox_to_its_end(
     assert last.count(f"{orders['puk-refused']}.1 produced\n") == 2
     assert f"{orders['spoilt']}.2 sent\n" in last
     assert set(verdicts().values()) == {"right", "open"}
-    while verdicts()["puk-letter"] == "open":  # an answer with its PUK was cut off, so the letter is made once more
-        example("run")
+    while any(verdict == "open" for code, verdict in verdicts().items() if code != "returned"):
+        example("run")  # an answer was cut off, so the call is repeated in the next round, and the letter is made once more
     example("report", orders["returned"], "1", "returned", "undeliverable")
     assert set(verdicts().values()) == {"right"}
     assert example.network.cuts > 3

@@ -25,6 +25,7 @@ from issuance.tasks import reconcile_supplier
 from siths_portal.lib import clock
 from tests.issuance.suppliers.push.conftest import Receiver
 from tests.issuance.suppliers.push.test_push import ME, make_due, state_of, states
+from tests.waiting import advisory_locks, wait_for
 
 LONG_AGO = dt.timedelta(hours=3)
 POINTS = ("suppliers.before-call", "suppliers.after-call", "suppliers.before-commit", "suppliers.reconcile")
@@ -49,6 +50,7 @@ def killed_at(point: str, task: str, world: Any, folder: Path) -> None:
     command = [sys.executable, "-m", "tests.issuance.suppliers.push.worker", task, str(outside)]
     done = subprocess.run(command, cwd=settings.BASE_DIR, env=os.environ | told, check=False)
     assert done.returncode == -signal.SIGKILL
+    wait_for(lambda: not advisory_locks(), "the end of the dead worker's session, which holds the supplier")
 
 
 @pytest.mark.parametrize("point", POINTS[:3])
