@@ -1,7 +1,7 @@
 """Kills of processes that use a token, at a moment at which none of them logs in.
 
-SoftHSM writes a token's file anew, in its place, at each login. A kill in the midst would leave a part of the file, and the token
-would be gone for all later tests of this process. Logins take turns (`pki.hsm.process_lock`), so a kill takes a turn as well.
+SoftHSM rewrites a token's file in place at each login. A kill during the write cuts the file off, and all later tests of this
+process lack the token. Logins take turns (`pki.hsm.process_lock`), so a kill takes a turn as well.
 """
 
 import contextlib

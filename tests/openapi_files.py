@@ -9,5 +9,5 @@ import yaml
 
 @cache
 def description_in(file: Path) -> dict[str, Any]:
-    """Returns the content of an OpenAPI file. All who ask have the same object, so whoever changes it changes a copy."""
+    """Returns the content of an OpenAPI file. All callers get the same object. Copy it before you change it."""
     return dict(yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # both are safe

@@ -41,8 +41,8 @@ _TAGS = {
     "missing": ("warning", _("Saknas")),
     "due": ("clock", ""),
 }
-"""A status tag's icon and usual text; without a text, the label of a card in that state. What is none of these only informs, in
-words of its own.
+"""A status tag's icon and usual text; without a text, the label of a card in that state. Any other
+tag is for information only and has its own text.
 """
 _INFO = ("info", "")
 

@@ -36,7 +36,7 @@ class CardHelp:
 
 
 def card_help(transaction: EidAppTransaction, carrier: Carrier) -> CardHelp | None:
-    """Returns the present problem of a card under activation, or that is unlocked, or None if there is none."""
+    """Returns the present problem of a card that is being activated or unlocked, or None."""
     if transaction.kind != TransactionKind.UNLOCK and not may_be_replaced(carrier):
         return None
     is_open = transaction.state in OPEN and transaction.expires_at > clock.now()

@@ -2,18 +2,23 @@
 
 import hashlib
 import math
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import segno
-from django.http import HttpRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from issuance.activation.queries import card_help
-from issuance.activation.services.visits import TransactionView
+from issuance.activation.services.visits import Opened, TransactionView
 from issuance.activation.web import handles
 from issuance.records.web.frame import actor_of
 from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Unavailable
 
 
 def carrier_page(person_id: UUID, carrier_id: UUID) -> str:
@@ -37,6 +42,25 @@ def parts(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
         "qr": segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff") if handle else "",
         "version": f"{view.state}-{minutes}-{view.may_reopen}-{mark}-{_report_mark(view)}",
     }
+
+
+def changed(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    """Returns the live part as `context` has it, or 204 if the page already shows this version."""
+    if request.GET.get("sedan") == context["version"]:
+        return HttpResponse(status=204)
+    return render(request, template, context)
+
+
+def reopen(request: HttpRequest, transaction_id: UUID, service: Callable[..., Opened], page: str) -> HttpResponse:
+    """Gets a new handle from the service and leads back to the page, or says why there is none. Raises NotFound, Forbidden."""
+    try:
+        opened = service(actor=actor_of(request), transaction_id=transaction_id)
+    except (Conflict, Unavailable) as error:
+        messages.error(request, error.message)
+        return redirect(page, transaction_id)
+    handles.keep(request, opened)
+    messages.info(request, _("En ny länk till appen finns nedan. Den förra gäller inte längre."))
+    return redirect(page, opened.transaction.pk)
 
 
 def _report_mark(view: TransactionView) -> str:

@@ -105,7 +105,7 @@ def follow(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     Forbidden.
     """
     if request.method == "POST":
-        return _reopen(request, transaction_id)
+        return live.reopen(request, transaction_id, unlocking.reopen, "unlocking")
     view = unlocking.state(actor=actor_of(request), transaction_id=transaction_id)
     carrier = view.transaction.carrier
     head = person_view.person_head(actor=actor_of(request), person_id=carrier.holder_id)
@@ -127,17 +127,6 @@ def _template(view: TransactionView) -> str:
     return "activation/unlock_follow.html" if view.is_open else "activation/unlock_ended.html"
 
 
-def _reopen(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-    try:
-        opened = unlocking.reopen(actor=actor_of(request), transaction_id=transaction_id)
-    except (Conflict, Unavailable) as error:
-        messages.error(request, error.message)
-        return redirect("unlocking", transaction_id)
-    handles.keep(request, opened)
-    messages.info(request, _("En ny länk till appen finns nedan. Den förra gäller inte längre."))
-    return redirect("unlocking", opened.transaction.pk)
-
-
 @not_activity
 @require_safe
 def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
@@ -145,10 +134,7 @@ def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     view = unlocking.state(actor=actor_of(request), transaction_id=transaction_id)
     if not view.is_open:
         return HttpResponseClientRefresh()
-    context = _live(request, view)
-    if request.GET.get("sedan") == context["version"]:
-        return HttpResponse(status=204)
-    return render(request, "activation/unlock_live.html", context)
+    return live.changed(request, "activation/unlock_live.html", _live(request, view))
 
 
 def _live(request: HttpRequest, view: TransactionView) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     and for another clerk, it is a clerk's page.
     """
     if request.method == "POST":
-        return _reopen(request, transaction_id)
+        return live.reopen(request, transaction_id, activation.reopen, "activation_sign")
     view = activation.state(actor=actor_of(request), transaction_id=transaction_id)
     if view.state is TransactionState.COMPLETED:
         return redirect("activation_done", transaction_id)
@@ -141,17 +141,6 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     return render_page(request, SEARCH, own if view.is_open else "activation/ended.html", context)
 
 
-def _reopen(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-    try:
-        opened = activation.reopen(actor=actor_of(request), transaction_id=transaction_id)
-    except (Conflict, Unavailable) as error:
-        messages.error(request, error.message)
-        return redirect("activation_sign", transaction_id)
-    handles.keep(request, opened)
-    messages.info(request, _("En ny länk till appen finns nedan. Den förra gäller inte längre."))
-    return redirect("activation_sign", opened.transaction.pk)
-
-
 @not_activity
 @require_safe
 def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
@@ -161,10 +150,7 @@ def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         return HttpResponseClientRedirect(reverse("activation_done", args=[transaction_id]))
     if not view.is_open:
         return HttpResponseClientRefresh()
-    context = _live(request, view)
-    if request.GET.get("sedan") == context["version"]:
-        return HttpResponse(status=204)
-    return render(request, "activation/poll.html", context | _withdrawal(request, view))
+    return live.changed(request, "activation/poll.html", _live(request, view) | _withdrawal(request, view))
 
 
 def _withdrawal(request: HttpRequest, view: TransactionView) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Bundle:
 
 @dataclass(frozen=True)
 class OrderableBundle:
-    """A bundle that nothing stands in the way of: the rows that its order names."""
+    """A bundle that can be ordered, with the rows that its order names."""
 
     organisation: Organisation
     article: Article

@@ -38,7 +38,7 @@ _REFUSALS = (Conflict, Forbidden, Invalid, NotFound)
 
 @dataclass(frozen=True)
 class PaperRequest:
-    """A row: the form's number in the list, whom and what it names as written, and the request.
+    """One paper form: its number in the list, the person and card as written on it, and the request.
 
     `person` is a person-id or an HSA-id. `serial` is the card's number, its last four digits, or empty if the person has one
     card. `eid` is the HSA-id of the only eID to revoke, or empty for the card.
@@ -62,7 +62,7 @@ class MatchedRequest:
 
     @property
     def subject(self) -> UUID | None:
-        """The id of what is revoked."""
+        """The id of the carrier or eID to revoke."""
         row = self.eid or self.carrier
         return row.pk if row else None
 

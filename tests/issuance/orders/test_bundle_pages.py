@@ -1,4 +1,4 @@
-"""Pages of bundles of reserve cards: form, preview, order, list, withdrawal, and what stands in the way."""
+"""Pages of bundles of reserve cards: form, preview, order, list, withdrawal, and reasons why nothing can be ordered."""
 
 import datetime as dt
 from decimal import Decimal

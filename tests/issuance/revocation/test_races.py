@@ -28,7 +28,7 @@ def revoking(world: Any, carrier: Carrier, number: int) -> Callable[[], Any]:
 
 
 def told(raised: list[Exception]) -> str:
-    """What the loser is told; empty if the revocation came after what the other did."""
+    """The error code that the loser gets; empty if the other act came first and the revocation after it."""
     assert len(raised) <= 1
     for error in raised:
         assert isinstance(error, DomainError), error
@@ -40,7 +40,7 @@ def told(raised: list[Exception]) -> str:
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_signing_and_revoking_at_once(world: Any, settings: Any) -> None:
-    """The receipt is signed before the revocation, or the holder's app is told; the certificates are revoked in both cases."""
+    """Either the receipt is signed first, or the app gets an error. In both cases the certificates are revoked."""
     settings.REVOCATIONS_PER_HOUR = ROUNDS
     ends = Counter[str]()
     for number in range(ROUNDS):

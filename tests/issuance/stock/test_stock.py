@@ -1,4 +1,4 @@
-"""Stock of reserve cards: received, missing, found, damaged, lost, counted; by whom, and with what the PKI then says."""
+"""Stock of reserve cards: received, missing, found, damaged, lost, counted; who may do it, and the certificates afterwards."""
 
 import datetime as dt
 from typing import Any
