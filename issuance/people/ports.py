@@ -1,6 +1,7 @@
 """Ports to the HSA directory and the person register. Methods raise only lib.errors."""
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,4 +76,8 @@ class PersonRegister(Protocol):
 
     def read_person(self, person: PersonKey) -> RegisterPerson:
         """Returns current name, protection flags and registered address."""
+        ...
+
+    def read_persons(self, persons: Sequence[PersonKey]) -> Mapping[PersonKey, RegisterPerson]:
+        """Returns the same, without addresses, of those of many persons that the register has. Leaves out the others."""
         ...

@@ -5,7 +5,7 @@ order of each case.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -192,6 +192,10 @@ class _RegisterBefore:
         """Returns the person."""
         found = self._register.read_person(person)
         return replace(found, deceased=False, registered_address=None if found.is_protected else _ADDRESS)
+
+    def read_persons(self, persons: Sequence[PersonKey]) -> Mapping[PersonKey, RegisterPerson]:
+        """Returns the persons as the register has them now."""
+        return self._register.read_persons(persons)
 
 
 @contextmanager

@@ -18,8 +18,12 @@ KINDS = frozenset({"personnummer", "samordningsnummer", "passport", "reserve"})
 BODY_LIMIT = 64 * 1024
 POSTS = "/directory/v1/posts/query"
 PERSONS = "/person-register/v1/persons/query"
+MANY_PERSONS = "/person-register/v1/persons/batch-query"
+PERSONS_AT_ONCE = 200
 ORGANISATIONS = "/directory/v1/organisations/query"
 ORGANISATIONS_AT_ONCE = 100
+
+_QUERIES = (POSTS, PERSONS, MANY_PERSONS, ORGANISATIONS)
 
 PersonKey = tuple[str, str]
 
@@ -70,6 +74,19 @@ class Directory:
         if register.get("protected_person_indicator") or register.get("protected_population_record"):
             return {**register, "registered_address": None}
         return dict(register)
+
+    def persons(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        """Returns the records of the persons that the register has, each once, without addresses."""
+        asked = query.get("person_ids")
+        if set(query) != {"person_ids"} or not isinstance(asked, list) or not 1 <= len(asked) <= PERSONS_AT_ONCE:
+            raise BadQuery(f"ask for 1 to {PERSONS_AT_ONCE} person_ids")
+        found = {_person_key({"person_id": each}): each for each in asked}
+        records = [(each, self.by_person.get(key, {}).get("register")) for key, each in found.items()]
+        return [
+            {"person_id": each, **{name: value for name, value in record.items() if name != "registered_address"}}
+            for each, record in records
+            if record is not None
+        ]
 
 
 def _person_key(query: dict[str, Any]) -> PersonKey:
@@ -131,7 +148,7 @@ class Source[T]:
 
 
 class Handler(http_server.Handler):
-    """Serves the three queries."""
+    """Serves the queries."""
 
     server_version = "directory-simulator"
     timeout = 30
@@ -149,7 +166,7 @@ class Handler(http_server.Handler):
 
     def post(self, body: bytes) -> None:
         """Serves the queries."""
-        if self.path not in (POSTS, PERSONS, ORGANISATIONS):
+        if self.path not in _QUERIES:
             self._problem(404, "not-found")
             return
         try:
@@ -160,6 +177,8 @@ class Handler(http_server.Handler):
                 self._answer(200, {"organisations": self.organisations.current().with_ids(query)})
             elif self.path == POSTS:
                 self._answer(200, {"posts": self.source.current().posts(query)})
+            elif self.path == MANY_PERSONS:
+                self._answer(200, {"persons": self.source.current().persons(query)})
             elif (record := self.source.current().person(query)) is not None:
                 self._answer(200, record)
             else:
@@ -173,7 +192,7 @@ class Handler(http_server.Handler):
 
     def known_path(self, path: str) -> str:
         """Returns the path of a query."""
-        return path if path in (POSTS, PERSONS, ORGANISATIONS) else "-"
+        return path if path in _QUERIES else "-"
 
     def _problem(self, status: int, code: str, detail: str = "") -> None:
         problem = {"type": f"urn:directory-simulator:{code}", "title": code, "status": status, "code": code}

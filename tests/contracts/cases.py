@@ -1,5 +1,6 @@
 """The contract of both ports as cases: a question and what must come of it, for every adapter, double and provider alike."""
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any
@@ -129,6 +130,18 @@ PLACES = [
     _organisations("what the catalogue does not have is left out", ["TST2321000131-9999", "TST2321000131-1000"], 0),
     _organisations("none of them", ["TST2321000131-100"]),
     _organisations("one asked for twice", ["TST2321000131-1000", "tst2321000131-1000"], 0),
+]
+MANY = [
+    Case(
+        "many persons, without addresses, and nobody whom the register does not have",
+        "read_persons",
+        [ANNA, NOBODY, CILLA, PersonKey("reserve", ANNA.value)],
+        {"person_ids": [{"kind": key.kind, "value": key.value} for key in (ANNA, NOBODY, CILLA)]},
+        {
+            ANNA: dataclasses.replace(person_of(PEOPLE[0]["register"]), registered_address=None),
+            CILLA: person_of(PEOPLE[2]["register"]),
+        },
+    ),
 ]
 REGISTER = [
     _read("a person with address", ANNA, person_of(PEOPLE[0]["register"])),

@@ -15,13 +15,14 @@ from referencing import Registry, Resource
 
 from siths_portal.demo.people import write_directory
 from siths_portal.lib.errors import NotFound
-from tests.contracts.cases import DIRECTORY, ORGANISATIONS, PEOPLE, PLACES, REGISTER, Case
+from tests.contracts.cases import DIRECTORY, MANY, ORGANISATIONS, PEOPLE, PLACES, REGISTER, Case
 from tests.contracts.peers import Simulator
 from tests.contracts.peers import simulator as running_simulator
 
 SCHEMA = json.loads((settings.BASE_DIR / "docs" / "wire" / "outside.schema.json").read_text())
 REGISTRY = Registry().with_resource(SCHEMA["$id"], Resource.from_contents(SCHEMA))
 POSTS, PERSONS = "/directory/v1/posts/query", "/person-register/v1/persons/query"
+BATCH = "/person-register/v1/persons/batch-query"
 OF_ORGANISATIONS = "/directory/v1/organisations/query"
 
 
@@ -76,6 +77,26 @@ def test_persons(simulator: Simulator, case: Case) -> None:
     assert answer.json()["given_names"] == case.expected.given_names
     if case.expected.is_protected:
         assert "Storgatan" not in answer.text
+
+
+def test_many_persons(simulator: Simulator) -> None:
+    (case,) = MANY
+    validator("PersonsQuery").validate(case.body)
+    answer = ask(simulator, BATCH, case.body)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    validator("PersonsReply").validate(answer.json())
+    assert [each["person_id"]["value"] for each in answer.json()["persons"]] == [key.value for key in case.expected]
+    assert "Storgatan" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, [], {"person_ids": []}, {"person_ids": "x"}, {"person_ids": [1]}, {"person_ids": [{}] * 201}, MANY[0].body | {"y": 1}],
+)
+def test_another_question_of_many_persons(simulator: Simulator, body: Any) -> None:
+    with pytest.raises(ValidationError):
+        validator("PersonsQuery").validate(body)
+    is_problem(ask(simulator, BATCH, body), 400, "bad-query")
 
 
 @pytest.mark.parametrize("case", PLACES, ids=[case.name for case in PLACES])

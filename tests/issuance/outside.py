@@ -46,6 +46,11 @@ class Outside:
             raise NotFound("person-unknown", "Personen finns inte.")
         return self.persons[person]
 
+    def read_persons(self, persons: Sequence[PersonKey]) -> dict[PersonKey, RegisterPerson]:
+        self._answer("persons")
+        found = {person: self.persons[person] for person in persons if person in self.persons}
+        return {key: dataclasses.replace(each, registered_address=None) for key, each in found.items()}
+
     def change_person(self, person: PersonKey, /, **changes: object) -> None:
         self.persons[person] = dataclasses.replace(self.persons[person], **changes)  # type: ignore[arg-type]
 
