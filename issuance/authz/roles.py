@@ -38,6 +38,7 @@ class Action(StrEnum):
     REMOVE_ORDER = "remove_order"
     ORDER_RESERVE_BUNDLE = "order_reserve_bundle"
     KEEP_STOCK = "keep_stock"
+    KEEP_REGISTER = "keep_register"
     ORDER_EID = "order_eid"
     ORDER_PUK_LETTER = "order_puk_letter"
     WITHDRAW_EID_ORDER = "withdraw_eid_order"
@@ -118,6 +119,9 @@ _ISSUING = ISSUING | _ORDERING_EIDS | {Action.REMOVE_ORDER, Action.WITHDRAW_IDEN
 _HANDLING_CARDS = frozenset({Action.VIEW_RECEIPT, Action.VIEW_PHOTO, Action.KEEP_STOCK})
 """Photos are shown only to those who meet holders or issue to them, because they compare faces (S12)."""
 
+_KEEPING_REGISTER = frozenset({Action.KEEP_REGISTER})
+"""Register care: work lists of what catalogue, register and time have made wrong (rules/issuance 7.11)."""
+
 _OPERATING_PKI = frozenset({Action.VIEW_PKI, Action.DECIDE_PKI, Action.CHANGE_CA_STATE, Action.MASS_REVOKE})
 """CAs belong to no organisation. Only PKI operators see and change them, and every change needs two persons."""
 
@@ -137,6 +141,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _CONFIGURATION
     | _EXTENDED
     | _REVOKING
+    | _KEEPING_REGISTER
     | {
         Action.VIEW_RECEIPT,
         Action.ASSIGN_ROLE,
@@ -160,6 +165,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _ISSUING
     | _ISSUER_CONFIGURING
     | _HANDLING_CARDS
+    | _KEEPING_REGISTER
     | {
         Action.VIEW_INVOICE,
         Action.CONFIRM_CUSTOMER,
@@ -173,8 +179,9 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _ISSUING
     | _DEPUTY_CONFIGURING
     | _HANDLING_CARDS
+    | _KEEPING_REGISTER
     | {Action.VIEW_INVOICE, Action.CONFIRM_CUSTOMER, Action.ORDER_RESERVE_BUNDLE},
-    Role.ID_ADMINISTRATOR: _VIEWING | _EXTENDED | _REVOKING | _ISSUING | _HANDLING_CARDS,
+    Role.ID_ADMINISTRATOR: _VIEWING | _EXTENDED | _REVOKING | _ISSUING | _HANDLING_CARDS | _KEEPING_REGISTER,
     Role.RESERVE_CARD_ADMIN_LOA3: _VIEWING | _EXTENDED | _REVOKING | _HANDLING_CARDS | _ORDERING_EIDS,
     Role.RESERVE_CARD_ADMIN_LOA2: _VIEWING | _REVOKING | _HANDLING_CARDS | _ORDERING_EIDS,
     Role.REVOKER: _VIEWING | _REVOKING | _EXTENDED,

@@ -25,6 +25,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
         Action.ORDER_ORDINARY_CARD: _("Beställa ordinarie kort"),
         Action.ORDER_RESERVE_BUNDLE: _("Beställa buntar med reservkort"),
         Action.KEEP_STOCK: _("Ta emot och räkna lagret av reservkort"),
+        Action.KEEP_REGISTER: _("Sköta Registervård"),
         Action.REMOVE_ORDER: _("Ta bort beställning"),
         Action.ORDER_EID: _("Beställa extra SITHS eID och uppdatering av SITHS eID"),
         Action.WITHDRAW_EID_ORDER: _("Ta bort beställning av SITHS eID"),

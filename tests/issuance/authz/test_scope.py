@@ -39,6 +39,7 @@ MATRIX = {
     Action.REMOVE_ORDER: "-----YYY-----",
     Action.ORDER_RESERVE_BUNDLE: "-----YY------",
     Action.KEEP_STOCK: "-----YYYYY---",
+    Action.KEEP_REGISTER: "Y----YYY-----",
     Action.ORDER_EID: "-----YYYYY---",
     Action.WITHDRAW_EID_ORDER: "-----YYYYY---",
     Action.ORDER_PUK_LETTER: "-----YYY-----",
