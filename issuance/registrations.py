@@ -25,6 +25,7 @@ from issuance.people.services import directory_import_apply
 from issuance.people.services.directory_import_apply import LostPosts
 from issuance.receipt_texts.event_words import WORDS as RECEIPT_TEXTS
 from issuance.records.domain.event_words import WORDS
+from issuance.register_care.event_words import WORDS as REGISTER_CARE
 from issuance.revocation.event_words import WORDS as REVOCATION
 from issuance.revocation.services import revocation, revocation_limit
 from issuance.roles.event_words import WORDS as ROLES
@@ -68,6 +69,7 @@ def _of_events() -> None:
         ACTIVATION,
         REVOCATION,
         STOCK,
+        REGISTER_CARE,
         SUPPLIERS,
         IMPORTS,
         HOUSEKEEPING,

@@ -4,6 +4,8 @@ from celery import shared_task
 
 from issuance.activation.services import activation
 from issuance.housekeeping.services import clean_up, deadlines
+from issuance.register_care.services import measures as care_measures
+from issuance.register_care.services import nightly, reminding
 from issuance.roles.services import ended_roles, role_holder_reading
 from issuance.suppliers.push.services import measures, reconciliation, sending
 from issuance.suppliers.services import order_measures, remakes, supplier_events
@@ -66,3 +68,16 @@ def forget_searches() -> None:
 def read_role_holders() -> None:
     """Reads role holders again from the HSA directory, each once a night."""
     role_holder_reading.read_due()
+
+
+@shared_task(name="issuance.register_care")  # type: ignore[untyped-decorator]
+def register_care() -> None:
+    """Compares with register and catalogue, once a night in pieces of a minute, and measures whether it is late."""
+    nightly.work_due()
+    care_measures.measure()
+
+
+@shared_task(name="issuance.remind")  # type: ignore[untyped-decorator]
+def remind() -> None:
+    """Sends the reminders of cards that wait for activation and are due."""
+    reminding.send_due()

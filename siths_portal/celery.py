@@ -59,6 +59,9 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "issuance.housekeeping": ("issuance.housekeeping", 3600, "default"),
     # Each holder once a night; a run works for a minute at most.
     "issuance.read_role_holders": ("issuance.read_role_holders", 300, "default"),
+    # Once a night, from REGISTER_CARE_HOUR; a run works for a minute at most.
+    "issuance.register_care": ("issuance.register_care", 300, "default"),
+    "issuance.remind": ("issuance.remind", 60, "default"),
     "billing.collect": ("billing.collect", 300, "default"),
     # The month is due on the second at 06:00; looking often makes a missed run cost minutes.
     "billing.open_month": ("billing.open_month", 300, "default"),

@@ -327,6 +327,16 @@ ROLE_HOLDERS_READ_PER_SECOND = env.float("ROLE_HOLDERS_READ_PER_SECOND", default
 ROLE_HOLDERS_LOST_PERCENT = env.int("ROLE_HOLDERS_LOST_PERCENT", default=10)
 # The most assignments, in per cent of all, that a file of the HSA directory may end or move before it is considered faulty.
 DIRECTORY_IMPORT_LOST_PERCENT = env.int("DIRECTORY_IMPORT_LOST_PERCENT", default=5)
+# Register care (rules/issuance 7.11): the hour in Stockholm at which the nightly comparison begins, requests a second to the
+# person register (0: no limit), days after which a sent card, a sent bundle and an order without news are listed, days before the
+# end of a reserve card in stock, and the days after sending on which holders are reminded.
+REGISTER_CARE_HOUR = env.int("REGISTER_CARE_HOUR", default=3)
+REGISTER_CARE_READS_PER_SECOND = env.float("REGISTER_CARE_READS_PER_SECOND", default=5.0)
+REGISTER_CARE_NOT_ACTIVATED_DAYS = env.int("REGISTER_CARE_NOT_ACTIVATED_DAYS", default=14)
+REGISTER_CARE_AWAITED_DAYS = env.int("REGISTER_CARE_AWAITED_DAYS", default=14)
+REGISTER_CARE_SILENT_ORDER_DAYS = env.int("REGISTER_CARE_SILENT_ORDER_DAYS", default=14)
+REGISTER_CARE_STOCK_DAYS = env.int("REGISTER_CARE_STOCK_DAYS", default=60)
+REMINDER_DAYS = env.list("REMINDER_DAYS", cast=int, default=[30, 60, 80])
 # Activation: seconds that a start code is valid and that a started transaction lasts, minutes for which an identification can be
 # reused, wrong proofs that end a transaction, seconds that `start` waits for the worker, and calls a minute by address.
 EID_APP_URL = env.str("EID_APP_URL", default=f"http://127.0.0.1:{PORT_BASE + 11}/")

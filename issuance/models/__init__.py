@@ -16,6 +16,7 @@ from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.models.photos import Photo
 from issuance.receipt_texts.models import ReceiptText
 from issuance.records.models.events import Document, Event, EventMacs, EventSeal
+from issuance.register_care.models import CardReminder, CareRun, WorkItem
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
 from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.models.grants import RoleGrant
@@ -30,6 +31,8 @@ __all__ = [
     "Article",
     "CardCustomisation",
     "CardOrder",
+    "CardReminder",
+    "CareRun",
     "Carrier",
     "CarrierCertificate",
     "CertificateSearch",
@@ -80,4 +83,5 @@ __all__ = [
     "SupplierChange",
     "SupplierConnection",
     "SupplierEvent",
+    "WorkItem",
 ]

@@ -90,6 +90,14 @@ TABLES: Mapping[str, Rights] = {
     },
     "issuance_stockcount": READ | {PORTAL: "SI"},
     "issuance_stocklevel": READ | {PORTAL: "SIU"},
+    # The worker finds rows of work, the portal decides about them. A row's place and cause stay as they were found.
+    "issuance_workitem": READ
+    | {
+        PORTAL: "SU(state seq assignee_ref postponed_until reason decided_by_ref decided_at)",
+        WORKER: "SIU",
+    },
+    "issuance_carerun": READ | {WORKER: "SIU"},
+    "issuance_cardreminder": READ | {PORTAL: "SI", WORKER: "SIU"},
     "issuance_eid": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(state seq valid_from valid_to ended_at revocation_reason)"},
     # The link between certificate and order, inserted with the certificate requests.
     "issuance_carriercertificate": READ | {API: "SI", WORKER: "SI"},

@@ -26,6 +26,7 @@ from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
+from issuance.register_care.models import WorkItem
 from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
@@ -63,6 +64,7 @@ LIES: dict[type[Model], Lies] = {
     Organisation: Lies(("id",)),
     CardCustomisation: Lies(("organisations", "pending_at")),
     IssuingArea: Lies(area="id"),
+    WorkItem: Lies(("organisation",), person="person"),
     Office: Lies(area="area", shown_in="organisations", shown_for=READING | {Action.KEEP_STOCK}),
 }
 
@@ -94,6 +96,13 @@ class Everything:
             targets.open_transaction(carrier, "user:x")
         for eid in Eid.objects.select_related("carrier"):
             targets.eid_order(eid)
+        WorkItem.objects.bulk_create(
+            WorkItem(
+                kind="ended", subject_id=card.pk, organisation_id=card.organisation_id, person_id=card.person_id, carrier=card,
+                due=access.moment.date(), found_at=access.moment, state="open", seq=1,
+            )
+            for card in Carrier.objects.all()
+        )  # fmt: skip
         place_of = {organisation.pk: place for place, organisation in access.places.items() if place != "protected"}
         place_of_area = {access.places["parent"].area_id: "parent", access.places["outside"].area_id: "outside"}
         self.protected = set(Person.objects.filter(is_protected=True).values_list("pk", flat=True))

@@ -10,6 +10,7 @@ from issuance.carriers.models import Carrier, Eid
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.records.services.comparing import Check
+from issuance.register_care.models import WorkItem
 from issuance.stock.models import StockCard
 
 _BATCH = 5000
@@ -22,6 +23,7 @@ _MODELS: dict[type[models.Model], tuple[str, str]] = {
     EidOrder: ("eid_order", "beställning av eID"),
     EidAppTransaction: ("transaction", "aktivering"),
     StockCard: ("stock_card", "reservkort i lager"),
+    WorkItem: ("work_item", "rad i registervård"),
 }
 
 

@@ -55,6 +55,8 @@ class Event(events.AppendOnlyEvent):
             models.Index(
                 fields=["actor_ref", "at"], name="issuance_event_own_day", condition=models.Q(action__in=OWN_DAY_ACTIONS)
             ),
+            # For the news of the nightly comparison (rules/issuance 7.11).
+            models.Index(fields=["at"], name="issuance_event_person_news", condition=models.Q(action="person.changed")),
             models.Index(fields=["actor_ref", "id"], name="issuance_event_extended", condition=models.Q(action=EXTENDED_SEARCH)),
         ]
 

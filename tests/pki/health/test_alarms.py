@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 
 from billing.delivery.services import measures as delivery_measures
 from billing.runs.services import schedule
+from issuance.register_care.services import measures as care_measures
 from issuance.roles.services import role_holder_reading
 from issuance.search.services import search_watch
 from issuance.suppliers.push.services import measures as push_measures
@@ -42,7 +43,7 @@ RULES = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 RUNBOOK = (ROOT / "docs" / "alarms.md").read_text()
 COUNTED_IN = (
     checks, delivery_measures, hsm_metrics, publishing, order_measures, role_holder_reading, search_watch, status_measures,
-    ocspd_metrics, schedule, push_measures,
+    ocspd_metrics, schedule, push_measures, care_measures,
 )  # fmt: skip
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {

@@ -1,0 +1,197 @@
+"""Kinds of work. One declaration holds everything in which a kind differs: its causes, words, act, due day and right."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.utils.translation import gettext_noop as _
+
+from issuance.authz.roles import Action
+from issuance.register_care.domain import causes
+
+
+@dataclass(frozen=True)
+class Act:
+    """The act that removes the cause: a page (URL name) of the row's column `of`, its text, and the right that it needs."""
+
+    page: str
+    of: str
+    text: str
+    right: Action
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkKind:
+    """A kind of work. URLs contain `slug`, so it is Swedish. `name` is its name in the overview, `heading` that of its list and
+    `lead` the sentence below.
+
+    `causes` selects the causes (`domain.causes`). `days` is the time from the night in which a cause was found to its due day,
+    where the cause has no due day of its own. `acts` are the acts of which a row offers the first whose column it has.
+    `cause` says what is wrong, with the row's facts; empty where the heading says it. `revokes` means that the card is revoked
+    after the due day. `reminds` means that the holder can get a reminder. `on_day` means that Dagen counts its rows, unless it
+    has a line of its own about the same.
+    """
+
+    code: str
+    slug: str
+    name: str
+    heading: str
+    lead: str
+    causes: str
+    days: int
+    acts: tuple[Act, ...]
+    cause: str = ""
+    revokes: bool = False
+    reminds: bool = False
+    on_day: bool = True
+
+
+_PERSON = Act("person", "person_id", _("Visa personen"), Action.VIEW)
+
+NOT_ACTIVATED = WorkKind(
+    code="not_activated",
+    slug="ej-aktiverade-kort",
+    name=_("Ej aktiverade kort"),
+    heading=_("Skickade kort som inte är aktiverade"),
+    lead=_("Påminn innehavarna. Ett kort som inte aktiveras i tid spärras natten efter den sista dagen."),
+    causes=causes.NOT_ACTIVATED,
+    days=0,
+    acts=(Act("activate", "carrier_id", _("Aktivera kort"), Action.ACTIVATE_ORDINARY_CARD),),
+    revokes=True,
+    reminds=True,
+    on_day=False,
+)
+
+NOT_SIGNED = WorkKind(
+    code="not_signed",
+    slug="kort-utan-underskrift",
+    name=_("Kort utan underskrift"),
+    heading=_("Kort vars kvittens inte är underskriven"),
+    lead=_("Innehavarna har valt kod men inte skrivit under kvittensen. Kortet spärras natten efter den sista dagen."),
+    causes=causes.NOT_SIGNED,
+    days=0,
+    acts=(Act("activate", "carrier_id", _("Fortsätt aktivera"), Action.ACTIVATE_ORDINARY_CARD),),
+    revokes=True,
+    on_day=False,
+)
+
+ENDED = WorkKind(
+    code="ended",
+    slug="avslutade-personer",
+    name=_("Avslutade personer med giltigt kort"),
+    heading=_("Personer utan uppdrag som har ett giltigt kort"),
+    lead=_(
+        "HSA-katalogen har inget uppdrag för personen hos kortets organisation. "
+        "Fråga chefen. Har personen slutat ska kortet spärras."
+    ),
+    causes=causes.ENDED,
+    days=14,
+    acts=(Act("carrier_revoke", "carrier_id", _("Spärra kort"), Action.REVOKE_CARRIER),),
+)
+
+DECEASED = WorkKind(
+    code="deceased",
+    slug="avlidna",
+    name=_("Avlidna med giltigt kort"),
+    heading=_("Avlidna personer som har ett giltigt kort"),
+    lead=_("Personregistret säger att personen är avliden. Spärra kortet."),
+    causes=causes.DECEASED,
+    days=0,
+    acts=(Act("carrier_revoke", "carrier_id", _("Spärra kort"), Action.REVOKE_CARRIER),),
+)
+
+NEWLY_PROTECTED = WorkKind(
+    code="newly_protected",
+    slug="nya-skyddade-personer",
+    name=_("Nya skyddade personuppgifter"),
+    heading=_("Personer som nyss fick skyddade personuppgifter"),
+    lead=_("Gå igenom personens kort, e-post och bokade besök. Använd tjänste-id i stället för namn."),
+    causes=causes.NEWLY_PROTECTED,
+    days=7,
+    acts=(_PERSON,),
+)
+
+RENAMED = WorkKind(
+    code="renamed",
+    slug="namn-som-skiljer-sig",
+    name=_("Namn som skiljer sig"),
+    heading=_("Kort med ett tidigare namn"),
+    lead=_("Personen har bytt namn sedan kortet beställdes. Kortet fungerar, men ska bytas mot ett med det nya namnet."),
+    causes=causes.RENAMED,
+    days=30,
+    acts=(_PERSON,),
+)
+
+RENAMED_ORGANISATION = WorkKind(
+    code="renamed_organisation",
+    slug="organisationer-med-nytt-namn",
+    name=_("Organisationer med nytt namn"),
+    heading=_("Organisationer som heter något annat i HSA-katalogen"),
+    lead=_("Namnet skrivs i nya certifikat och ska vara det som står i HSA-katalogen. SITHS-förvaltningen ändrar det."),
+    causes=causes.RENAMED_ORGANISATION,
+    days=30,
+    acts=(Act("organisation_edit", "organisation_id", _("Redigera organisationen"), Action.CREATE_ORGANISATION),),
+    cause=_("I katalogen: {name}"),
+)
+
+STALE_STOCK = WorkKind(
+    code="stale_stock",
+    slug="lager-att-se-over",
+    name=_("Lager att se över"),
+    heading=_("Reservkort i lager att se över"),
+    lead=_("Korten går snart ut, saknas, eller är skickade och inte mottagna."),
+    causes=causes.STALE_STOCK,
+    days=7,
+    acts=(
+        Act("office_stock", "office_id", _("Visa lagret"), Action.KEEP_STOCK),
+        Act("bundle", "order_id", _("Visa bunten"), Action.ORDER_RESERVE_BUNDLE),
+    ),
+    cause=_("Går snart ut: {ending}. Saknas: {missing}. Inte mottagna: {awaited}."),
+)
+
+SILENT_ORDER = WorkKind(
+    code="silent_order",
+    slug="bestallningar-utan-besked",
+    name=_("Beställningar utan besked"),
+    heading=_("Beställningar som kortleverantören inte har hört av sig om"),
+    lead=_("Fråga kortleverantören. Ta bort beställningen om kortet inte behövs längre."),
+    causes=causes.SILENT_ORDER,
+    days=3,
+    acts=(_PERSON, Act("bundle", "order_id", _("Visa bunten"), Action.ORDER_RESERVE_BUNDLE)),
+    cause=_("Senaste besked {day}"),
+)
+
+NOT_REMINDED = WorkKind(
+    code="not_reminded",
+    slug="innehavare-att-kontakta",
+    name=_("Innehavare att kontakta"),
+    heading=_("Innehavare som inte kan få påminnelser"),
+    lead=_("Kortet är skickat och inte aktiverat, och innehavaren har ingen e-postadress som fungerar. Ring eller skriv."),
+    causes=causes.NOT_REMINDED,
+    days=0,
+    acts=(_PERSON,),
+    revokes=True,
+)
+
+KINDS = (
+    DECEASED, ENDED, NOT_SIGNED, NOT_ACTIVATED, NOT_REMINDED, NEWLY_PROTECTED, RENAMED, SILENT_ORDER, STALE_STOCK,
+    RENAMED_ORGANISATION,
+)  # fmt: skip
+"""Every kind, in the order of the overview."""
+
+
+def all_kinds() -> Iterator[WorkKind]:
+    """Yields every kind."""
+    yield from KINDS
+
+
+def kind_of(code: str) -> WorkKind:
+    """Returns the kind with this code. Raises KeyError if there is none."""
+    return _BY_CODE[code]
+
+
+def of_slug(slug: str) -> WorkKind | None:
+    """Returns the kind whose URLs contain `slug`, or None."""
+    return next((kind for kind in KINDS if kind.slug == slug), None)
+
+
+_BY_CODE = {kind.code: kind for kind in KINDS}
