@@ -12,6 +12,7 @@ from issuance.orders.web.urls import urlpatterns as orders
 from issuance.organisations.web.urls import urlpatterns as organisations
 from issuance.person_page.web.urls import urlpatterns as person_page
 from issuance.receipt_texts.web.urls import urlpatterns as receipt_texts
+from issuance.register_care.web.urls import urlpatterns as register_care
 from issuance.revocation.web.urls import urlpatterns as revocation
 from issuance.roles.web.urls import urlpatterns as roles
 from issuance.search.web.urls import urlpatterns as search
@@ -26,6 +27,7 @@ urlpatterns = [
     *activation,
     *revocation,
     *stock,
+    *register_care,
     *administration,
     *organisations,
     *offices,

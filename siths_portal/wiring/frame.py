@@ -27,6 +27,7 @@ _TABS: tuple[tuple[str, Any, str, Action | None], ...] = (
     ("day", _("Dagen"), "day", None),
     ("search", _("Sök"), "search", Action.VIEW),
     ("stock", _("Reservkort"), "cards", Action.KEEP_STOCK),
+    ("register_care", _("Registervård"), "list", Action.KEEP_REGISTER),
     ("administration", _("Administrera"), "gear", Action.VIEW_CONFIGURATION),
     ("invoices", _("Fakturor"), "invoice", Action.VIEW_INVOICE),
     ("pki_authorities", _("PKI"), "key", Action.VIEW_PKI),

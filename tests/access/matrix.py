@@ -61,6 +61,7 @@ from tests.access.targets import (
     supplier,
     transaction,
     unlocking,
+    work_list,
 )
 
 ORDER, ACTIVATE, ASSIGN = Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ASSIGN_ROLE
@@ -293,6 +294,10 @@ ROWS: list[Row] = [
         )
         for method, ok in (("GET", 200), ("POST", sent))
     ),
+    # register care
+    Row("register_care", "GET", Action.KEEP_REGISTER),
+    Row("register_care_list", "GET", Action.KEEP_REGISTER, work_list, nowhere=True, unseen=403),
+    Row("register_care_list", "POST", Action.KEEP_REGISTER, work_list, nowhere=True, unseen=403, ok=422),
     *(
         Row("organisation_receipt_text", method, Action.EDIT_RECEIPT_TEXT, organisation, ok=ok, places=ORGANISATIONS)
         for method, ok in (("GET", 200), ("POST", 302))

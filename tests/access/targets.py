@@ -27,6 +27,7 @@ from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import PersonIdentifier, Post
 from issuance.people.models.photos import Photo
+from issuance.register_care.domain.kinds import NOT_ACTIVATED
 from issuance.search.models import Search
 from issuance.stock.models import StockCard
 from issuance.suppliers.push.models import PushDelivery
@@ -479,6 +480,11 @@ def stock_card(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
         carrier=carrier, office_id=order.office_id, valid_to=carrier.valid_to, received_at=access.moment, state="in_stock", seq=1
     )
     return (made.pk,)
+
+
+def work_list(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The list of a kind of work. It lies in no organisation; its rows do."""
+    return ("finns-inte" if relation == "unknown" else NOT_ACTIVATED.slug,)
 
 
 def customisation(access: AccessWorld, who: Who, relation: str, *, number: str = "1000000001") -> tuple[Any, ...]:

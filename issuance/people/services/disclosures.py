@@ -66,6 +66,13 @@ def record_work(*, actor: Actor, what: str, person_ids: Iterable[UUID]) -> None:
     Event.record(actor_ref=actor.ref, action="work.listed", subject_type="disclosure", subject_ref=what, facts=facts)
 
 
+def record_work_file(*, actor: Actor, what: str, rows: int, chosen: Mapping[str, Any]) -> None:
+    """Records that `actor` will download a list of work, which names people, as a file of `rows` rows."""
+    Event.record(
+        actor_ref=actor.ref, action="work.exported", subject_type="disclosure", subject_ref=what, facts={**chosen, "rows": rows}
+    )
+
+
 def record_history_file(*, actor: Actor, of: str, subject_ref: UUID | str, rows: int, chosen: Mapping[str, Any]) -> None:
     """Records that `actor` will download a list of events, which names the people who acted, as a file of `rows` rows.
 

@@ -104,6 +104,9 @@ ADMINISTRATION = Section("administration", Action.VIEW_CONFIGURATION, first_crum
 STOCK = Section("stock", Action.KEEP_STOCK, first_crumb=gettext_lazy("Reservkort"))
 """Reservkort: the stock of reserve cards at offices."""
 
+REGISTER_CARE = Section("register_care", Action.KEEP_REGISTER, first_crumb=gettext_lazy("Registervård"))
+"""Registervård: work lists of what catalogue, register and time have made wrong."""
+
 PKI = Section(
     "pki_authorities",
     Action.VIEW_PKI,

@@ -62,7 +62,8 @@ def test_tabs_follow_the_rights(world: Any, role: Role) -> None:
     invoices, operating = ["Fakturor"] * (role in INVOICES), ["PKI"] * (role is Role.PKI_OPERATOR)
     configuring = ["Administrera"] * (role in CONFIGURATION)
     keeping = ["Reservkort"] * (Action.KEEP_STOCK in ALLOWED[role])
-    assert tabs(body) == ["Dagen", *searching, *keeping, *configuring, *invoices, *operating]
+    caring = ["Registervård"] * (Action.KEEP_REGISTER in ALLOWED[role])
+    assert tabs(body) == ["Dagen", *searching, *keeping, *caring, *configuring, *invoices, *operating]
     assert bool(re.search(r'<a class="rail-link" href="/sok/" aria-current="true"', body)) is bool(searching)
 
 

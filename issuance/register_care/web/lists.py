@@ -1,0 +1,144 @@
+"""The list of a kind of work. Its columns follow from the kind."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from django.http import HttpRequest
+from django.urls import reverse, reverse_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import ngettext
+
+from issuance.authz import Actor, policy
+from issuance.people.services import disclosures
+from issuance.records.web.frame import actor_of
+from issuance.register_care.domain.kinds import Act, WorkKind
+from issuance.register_care.models import WorkItem
+from issuance.register_care.queries import work
+from issuance.register_care.queries.work import View, WorkLine
+from issuance.register_care.web.forms import ROW
+from siths_portal.lib.lists import Column, Empty, FormChoice, Key, Kind, List, Rows
+
+VIEW = "visa"
+"""The parameter with the view."""
+
+_NOTHING = Empty(
+    lazy("Inga rader"),
+    lazy("Nattens avstämning hittade inget att göra."),
+    reverse_lazy("register_care"),
+    lazy("Till Registervård"),
+)
+
+
+class WorkItemList(List[WorkLine]):
+    """The rows of a kind, those that are due first on top, as choices of the page's form."""
+
+    caption_hidden = True
+    order = "senast"
+    files = ("csv", "xlsx")
+    empty = _NOTHING
+    no_match = Empty(lazy("Inga rader i urvalet"), lazy("Välj Alla för att se de andra."))
+
+    def __init__(self, request: HttpRequest, kind: WorkKind, view: View) -> None:
+        super().__init__(request)
+        self.actor, self.kind, self.view = actor_of(request), kind, view
+        self.picked = request.POST.getlist(ROW)
+        self.caption = _(kind.heading)
+        self.file_name = _(kind.name).lower()
+        self.columns = [*_columns(kind, view, self.actor)]
+
+    def rows(self) -> Rows[WorkItem, WorkLine]:
+        """See `List`."""
+        return Rows(work.rows(actor=self.actor, kind=self.kind, view=self.view), partial(work.lines, self.actor))
+
+    def fixed(self) -> Sequence[tuple[str, str]]:
+        """See `List`."""
+        return [(VIEW, self.view.value)] if self.view is not View.ALL else []
+
+    def nothing(self, *, past_end: bool) -> Empty | None:
+        """See `List`."""
+        return self.no_match if self.view is not View.ALL and not past_end else super().nothing(past_end=past_end)
+
+    def count_text(self, count: int) -> str:
+        """See `List`."""
+        return ngettext("{n} rad", "{n} rader", count).format(n=count)
+
+    def note_page(self, lines: Sequence[WorkLine]) -> None:
+        """See `List`."""
+        if named := [person_id for line in lines if (person_id := line.ids["person_id"])]:
+            disclosures.record_work(actor=self.actor, what=self.kind.code, person_ids=named)
+
+    def note_file(self, kind: str, rows: int) -> None:
+        """See `List`."""
+        disclosures.record_work_file(
+            actor=self.actor, what=self.kind.code, rows=rows, chosen={"view": self.view.value, "file": kind}
+        )
+
+
+def _columns(kind: WorkKind, view: View, actor: Actor) -> Iterator[Column[WorkLine]]:
+    yield Column(key="namn", heading=lazy("Namn"), value=_name, choice=FormChoice(field=ROW))
+    yield Column(key="id", heading=lazy("Person-id"), value=_number, kind=Kind.NUMBER, hide_empty=True)
+    yield Column(key="orsak", heading=lazy("Orsak"), value=_cause, hide_empty=True)
+    yield Column(key="kort", heading=lazy("Kort slutar på"), value="last", kind=Kind.NUMBER, hide_empty=True)
+    yield Column(key="organisation", heading=lazy("Organisation"), hide_empty=True, value=_organisation)
+    yield Column(key="kontor", heading=lazy("Kontor"), value="office", hide_empty=True)
+    if kind.reminds:
+        yield Column(key="skickat", heading=lazy("Skickat"), value="sent_on", kind=Kind.DAY)
+    heading = lazy("Spärras efter") if kind.revokes else lazy("Senast")
+    yield Column(
+        key="senast", heading=heading, value="due", kind=Kind.DAY, template="day/due.html", sort=Key("due", nullable=False)
+    )
+    if kind.reminds:
+        yield Column(key="paminnelse", heading=lazy("Påmind"), value=_reminded)
+    yield Column(key="ansvarig", heading=lazy("Ansvarig"), value="responsible", hide_empty=True)
+    if view in (View.POSTPONED, View.DONE):
+        yield Column(key="skal", heading=lazy("Skäl"), value="reason", below=_until)
+    if acts := [act for act in kind.acts if policy.holds(actor, act.right)]:
+        yield Column(
+            key="gor", heading=lazy("Åtgärd"), heading_hidden=True, in_file=False,
+            value=lambda line: _act_text(acts, line), link=lambda line: _act_url(acts, line),
+        )  # fmt: skip
+
+
+def _name(line: WorkLine) -> str:
+    return _("Skyddad person") if line.protected else line.name
+
+
+def _number(line: WorkLine) -> str:
+    return _("Dolt i listor") if line.protected else line.number
+
+
+def _organisation(line: WorkLine) -> str:
+    return line.organisation if line.ids["person_id"] else ""
+
+
+def _cause(line: WorkLine) -> str:
+    return _(line.kind.cause).format_map(line.facts) if line.kind.cause else ""
+
+
+def _reminded(line: WorkLine) -> str:
+    if line.protected:
+        return _("Skickas inte")
+    if not line.reachable:
+        return _("Ingen e-postadress")
+    if not line.reminders:
+        return _("Ingen än")
+    return ngettext("{n} påminnelse", "{n} påminnelser", line.reminders).format(n=line.reminders)
+
+
+def _until(line: WorkLine) -> list[str]:
+    return [_("Visas igen {day}").format(day=line.until)] if line.until else []
+
+
+def _act_of(acts: Sequence[Act], line: WorkLine) -> Act | None:
+    return next((act for act in acts if line.ids[act.of]), None)
+
+
+def _act_text(acts: Sequence[Act], line: WorkLine) -> str:
+    act = _act_of(acts, line)
+    return _(act.text) if act else ""
+
+
+def _act_url(acts: Sequence[Act], line: WorkLine) -> str:
+    act = _act_of(acts, line)
+    return reverse(act.page, args=[line.ids[act.of]]) if act else ""

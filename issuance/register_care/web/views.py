@@ -1,0 +1,161 @@
+"""Registervård: the overview of the kinds of work, and the list of each kind."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.authz import Actor, policy
+from issuance.records.domain import wording
+from issuance.records.web.forms import DONE, tried
+from issuance.records.web.frame import REGISTER_CARE, Crumb, actor_of, render_page
+from issuance.register_care.domain import kinds
+from issuance.register_care.domain.kinds import WorkKind
+from issuance.register_care.models import CareRun
+from issuance.register_care.queries import work
+from issuance.register_care.queries.work import KindFigures, View, WorkFigures
+from issuance.register_care.services import deciding, reminding
+from issuance.register_care.web.forms import ROW, DecisionForm
+from issuance.register_care.web.lists import VIEW, WorkItemList
+from issuance.register_care.web.parts import parts_of
+from siths_portal.lib.ids import ids_of
+from siths_portal.lib.lists import Shown
+from siths_portal.lib.pages.error_pages import with_retry_after
+
+_VIEWS = {
+    View.ALL: lazy("Alla"),
+    View.WEEK: lazy("Den här veckan"),
+    View.UNREMINDED: lazy("Inte påminda"),
+    View.OFFICE: lazy("Mitt kontor"),
+    View.MINE: lazy("Mitt ansvar"),
+    View.POSTPONED: lazy("Uppskjutna"),
+    View.DONE: lazy("Avslutade"),
+}
+_ACTS: Mapping[str, Callable[[Actor, Sequence[UUID], Mapping[str, Any]], int]] = {
+    "remind": lambda actor, ids, _data: reminding.remind(actor=actor, item_ids=ids),
+    "take_on": lambda actor, ids, _data: deciding.take_on(actor=actor, item_ids=ids),
+    "postpone": lambda actor, ids, data: deciding.postpone(actor=actor, item_ids=ids, until=data["until"], reason=data["reason"]),
+    "finish": lambda actor, ids, data: deciding.finish(actor=actor, item_ids=ids, reason=data["reason"]),
+    "reopen": lambda actor, ids, _data: deciding.reopen(actor=actor, item_ids=ids),
+}
+
+
+@require_safe
+@REGISTER_CARE.requires()
+def register_care(request: HttpRequest) -> HttpResponse:
+    """Shows the kinds of work with their numbers. Raises Forbidden."""
+    found = work.overview(actor=actor_of(request))
+    lead = _lead(sum(each.total for each in found), sum(each.week for each in found))
+    context = {"rows": [_row(each) for each in found if each.total], "lead": lead, "run": _run_text(work.last_run())}
+    return render_page(request, REGISTER_CARE, "register_care/overview.html", context, heading=_("Registervård"))
+
+
+def _row(each: KindFigures) -> dict[str, object]:
+    return {
+        "title": _(each.kind.name),
+        "url": reverse("register_care_list", args=[each.kind.slug]),
+        "text": _(each.kind.lead),
+        "number": each.total,
+        "color": "urgent" if each.late else "",
+        "tag": ngettext("{n} den här veckan", "{n} den här veckan", each.week).format(n=each.week) if each.week else "",
+        "tag_kind": "due",
+        "action": _("Visa listan"),
+    }
+
+
+def _lead(total: int, week: int) -> str:
+    if not total:
+        return _("Inget att göra. Katalogen, personregistret och korten stämmer överens.")
+    rows = ngettext("{n} rad väntar.", "{n} rader väntar.", total).format(n=total)
+    soon = ngettext("{n} ska vara klar inom 7 dagar.", "{n} ska vara klara inom 7 dagar.", week).format(n=week)
+    return f"{rows} {soon}" if week else rows
+
+
+def _run_text(run: CareRun | None) -> str:
+    if run is None:
+        return _("Avstämningen med HSA-katalogen och personregistret är inte gjord än. Den görs i natt.")
+    if run.ended_at is None:
+        return _("Avstämningen pågår: {read} av {persons} personer är lästa.").format(read=run.read, persons=run.persons)
+    day = wording.day(run.ended_at)
+    if not run.register_whole:
+        return _("Avstämd {day} utan personregistret, som inte svarade.").format(day=day)
+    return _("Avstämd med HSA-katalogen och personregistret {day}.").format(day=day)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@REGISTER_CARE.requires()
+def register_care_list(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Lists the rows of a kind; a post acts on the ticked ones, all or none. Raises Forbidden, NotFound."""
+    kind = kinds.of_slug(slug)
+    if kind is None:
+        raise policy.not_found()
+    view = _view(request, kind)
+    form, status = DecisionForm(kind=kind, view=view), 200
+    if request.method == "POST":
+        form = DecisionForm(request.POST, kind=kind, view=view)
+        actor, ids = actor_of(request), ids_of(request.POST.getlist(ROW))
+        done, status = tried(form, lambda: _ACTS[form.cleaned_data["decision"]](actor, ids, form.cleaned_data))
+        if status == DONE and done is not None:
+            messages.success(request, _told(form.cleaned_data["decision"], done))
+            return redirect(f"{request.path}?{VIEW}={view.value}" if view is not View.ALL else request.path)
+    found = WorkItemList(request, kind, view)
+    found.choice_error = "id_rows_error" if "rows" in form.errors else ""
+    return found.answer(lambda shown: with_retry_after(_page(request, kind, view, form, shown, status), form.retry_after))
+
+
+def _view(request: HttpRequest, kind: WorkKind) -> View:
+    given = request.GET.get(VIEW, "")
+    return View(given) if given in {view.value for view in work.views_of(kind)} else View.ALL
+
+
+def _told(decision: str, count: int) -> str:
+    texts = {
+        "remind": ngettext("{n} påminnelse skickas om en stund.", "{n} påminnelser skickas om en stund.", count),
+        "take_on": ngettext("Du har ansvar för {n} rad.", "Du har ansvar för {n} rader.", count),
+        "postpone": ngettext("{n} rad är uppskjuten.", "{n} rader är uppskjutna.", count),
+        "finish": ngettext("{n} rad är avslutad.", "{n} rader är avslutade.", count),
+        "reopen": ngettext("{n} rad är öppen igen.", "{n} rader är öppna igen.", count),
+    }
+    return texts[decision].format(n=count)
+
+
+def _page(request: HttpRequest, kind: WorkKind, view: View, form: DecisionForm, shown: Shown[Any], status: int) -> HttpResponse:
+    figures = work.figures(actor=actor_of(request), kind=kind)
+    context = {
+        "list": shown,
+        "form": form,
+        "lead": _(kind.lead),
+        "views": _views(request, figures, view),
+        "parts": parts_of(figures) if view is View.ALL else None,
+        "figures": figures,
+    }
+    return render_page(
+        request,
+        REGISTER_CARE,
+        "register_care/list.html",
+        context,
+        heading=_(kind.heading),
+        crumbs=[Crumb(_(kind.name))],
+        status=status if shown.status == 200 else shown.status,
+    )
+
+
+def _views(request: HttpRequest, figures: WorkFigures, view: View) -> list[dict[str, object]]:
+    return [
+        {
+            "text": _VIEWS[each],
+            "url": request.path if each is View.ALL else f"{request.path}?{VIEW}={each.value}",
+            "here": each is view,
+            "count": count,
+            "urgent": each is View.WEEK,
+        }
+        for each, count in figures.views.items()
+    ]
