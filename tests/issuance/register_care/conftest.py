@@ -1,0 +1,19 @@
+"""No waiting between requests to the register, and a mail server in memory."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.issuance.register_care.works import Mails, mail_server
+
+
+@pytest.fixture(autouse=True)
+def at_once(settings: Any) -> None:
+    settings.REGISTER_CARE_READS_PER_SECOND = 0
+
+
+@pytest.fixture
+def mails() -> Iterator[Mails]:
+    with mail_server() as server:
+        yield server

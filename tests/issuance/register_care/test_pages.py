@@ -1,0 +1,164 @@
+"""Registervård on pages: the overview, a list with its views and bar, one decision about many rows, Dagen, files."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from issuance.authz import Role
+from issuance.people.models.persons import Post
+from issuance.records.models.events import Event
+from issuance.register_care.domain import kinds
+from issuance.register_care.models import CardReminder, WorkItem
+from siths_portal.lib import clock
+from tests.issuance.organisations.test_pages import client_of
+from tests.issuance.person_page.test_pages import text_of
+from tests.issuance.register_care.works import Mails, active, found, night, sent
+from tests.pressing import MAIN
+
+MOST_QUERIES = 24
+WAITING = reverse("register_care_list", args=[kinds.NOT_ACTIVATED.slug])
+ENDED = reverse("register_care_list", args=[kinds.ENDED.slug])
+
+
+def clerk(world: Any) -> Client:
+    return client_of(world.officer())
+
+
+def decide(client: Client, address: str, decision: str, *rows: WorkItem, **more: str) -> Any:
+    return client.post(address, {"rad": [str(row.pk) for row in rows], "decision": decision, **more, **MAIN}, follow=True)
+
+
+def waiting(world: Any, *days_left: int) -> list[WorkItem]:
+    for left in days_left:
+        sent(world, world.post(), days_left=left)
+    night()
+    return found("not_activated")
+
+
+def gone(world: Any) -> WorkItem:
+    """A row about a person who has left."""
+    post = world.post(given_name="Beda", surname="Lönn")
+    active(world, post)
+    Post.objects.filter(pk=post.pk).update(ended_at=clock.now())
+    night()
+    (row,) = found("ended")
+    return row
+
+
+def test_the_overview_names_what_is_to_do(world: Any, django_assert_max_num_queries: Any) -> None:
+    client = clerk(world)
+    assert "Inget att göra" in text_of(client.get(reverse("register_care")))
+    assert "Den görs i natt" in text_of(client.get(reverse("register_care")))
+    waiting(world, 2, 40)
+    with django_assert_max_num_queries(MOST_QUERIES):
+        page = client.get(reverse("register_care"))
+    text = text_of(page)
+    assert "2 rader väntar. 1 ska vara klar inom 7 dagar." in text
+    assert f"Avstämd med HSA-katalogen och personregistret {clock.today()}." in text
+    assert [row["title"] for row in page.context["rows"]] == ["Ej aktiverade kort"]
+    assert f'href="{WAITING}"' in page.content.decode()
+
+
+def test_a_list_has_views_a_bar_and_the_reminders(world: Any, django_assert_max_num_queries: Any, mails: Mails) -> None:
+    first, *_others = waiting(world, 2, 3, 20, 70)
+    CardReminder.objects.create(
+        carrier_id=first.carrier_id, requested_by_ref="x", requested_at=clock.now(), state="sent", settled_at=clock.now()
+    )
+    without = Post.objects.get(person=found("not_activated")[1].person_id)
+    Post.objects.filter(pk=without.pk).update(mail="")
+    client = clerk(world)
+    with django_assert_max_num_queries(MOST_QUERIES):
+        page = client.get(WAITING)
+    assert [(view["text"], view["count"]) for view in page.context["views"]] == [
+        ("Alla", 4), ("Den här veckan", 2), ("Inte påminda", 3), ("Mitt kontor", 4), ("Mitt ansvar", 0), ("Uppskjutna", 0),
+        ("Avslutade", 0),
+    ]  # fmt: skip
+    assert page.context["parts"]["label"] == "2 inom 7 dagar, 1 inom 30 dagar, 1 senare"
+    text = text_of(page)
+    for said in ("1 påminnelse", "Ingen e-postadress", "Ingen än", "Kontor A", "Provsson, Prov"):
+        assert said in text
+    assert [line.due for line in page.context["list"].lines] == sorted(row.due for row in found("not_activated"))
+    assert len(client.get(f"{WAITING}?visa=veckan").context["list"].lines) == 2
+    assert len(client.get(f"{WAITING}?visa=hittepa").context["list"].lines) == 4
+    assert len(Event.objects.filter(action="work.listed", subject_ref="not_activated").first().facts["persons"]) == 4
+
+
+def test_the_ticked_rows_get_reminders(world: Any, mails: Mails) -> None:
+    first, second, third = waiting(world, 2, 20, 70)
+    client = clerk(world)
+    done = decide(client, WAITING, "remind", first, second)
+    assert "2 påminnelser skickas om en stund." in text_of(done)
+    assert {row.carrier_id for row in CardReminder.objects.all()} == {first.carrier_id, second.carrier_id}
+    again = decide(client, WAITING, "remind", second, third)
+    assert (again.status_code, "de senaste 7 dagarna" in text_of(again)) == (409, True)
+    assert [str(row.pk) in again.content.decode() for row in (second, third)] == [True, True]
+    assert CardReminder.objects.count() == 2
+
+
+def test_a_row_is_postponed_finished_and_opened_again(world: Any) -> None:
+    row, client = gone(world), clerk(world)
+    assert "Lönn, Beda" in text_of(client.get(ENDED))
+    until = str(clock.today() + dt.timedelta(days=3))
+    wrong = decide(client, ENDED, "postpone", row)
+    assert (wrong.status_code, "Skriv skälet" in text_of(wrong), "Välj en dag" in text_of(wrong)) == (422, True, True)
+    assert "1 rad är uppskjuten." in text_of(decide(client, ENDED, "postpone", row, until=until, reason="Ledig"))
+    late = client.get(f"{ENDED}?visa=uppskjutna")
+    assert f"Visas igen {until}" in text_of(late)
+    assert "1 rad är avslutad." in text_of(decide(client, f"{ENDED}?visa=uppskjutna", "finish", row, reason="Nytt uppdrag"))
+    assert "Nytt uppdrag" in text_of(client.get(f"{ENDED}?visa=avslutade"))
+    assert "1 rad är öppen igen." in text_of(decide(client, f"{ENDED}?visa=avslutade", "reopen", row))
+    assert "Du har ansvar för 1 rad." in text_of(decide(client, ENDED, "take_on", row))
+    assert "Handläggare Provsson" in text_of(client.get(f"{ENDED}?visa=mina"))
+
+
+@pytest.mark.parametrize("sent_rows", [[], ["inget-id"], ["00000000-0000-0000-0000-000000000001"]])
+def test_wrong_rows_change_nothing(world: Any, sent_rows: list[str]) -> None:
+    row, client = gone(world), clerk(world)
+    answer = client.post(ENDED, {"rad": sent_rows, "decision": "take_on", **MAIN})
+    assert answer.status_code in (404, 422)
+    row.refresh_from_db()
+    assert row.assignee_ref == ""
+    assert client.post(ENDED, {"rad": [str(row.pk)], "decision": "ta bort", **MAIN}).status_code == 422
+
+
+def test_a_protected_person_has_no_name_and_no_number(world: Any) -> None:
+    officer = world.officer(protected=True)
+    post = world.post(protected=True, given_name="Torsten", surname="Norberg")
+    sent(world, post, days_left=40, actor=officer)
+    night()
+    text = text_of(client_of(officer).get(WAITING))
+    assert "Skyddad person" in text
+    assert "Skickas inte" in text
+    number = post.person.identifiers.get().value
+    for secret in ("Norberg", "Torsten", f"{number[:8]}-{number[8:]}"):
+        assert secret not in text
+    assert "Skyddad person" not in text_of(clerk(world).get(WAITING))
+
+
+def test_a_list_is_fetched_as_a_file_with_an_event(world: Any) -> None:
+    waiting(world, 2, 40)
+    answer = clerk(world).get(f"{WAITING}?fil=csv")
+    rows = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()
+    assert (len(rows), rows[0].split(";")[0].strip('"')) == (3, "Namn")
+    assert Event.objects.get(action="work.exported").facts == {"view": "alla", "file": "csv", "rows": 2}
+
+
+def test_dagen_counts_what_it_does_not_tell_of_already(world: Any) -> None:
+    waiting(world, 1)
+    gone(world)
+    client = clerk(world)
+    assert "i Registervård" not in text_of(client.get(reverse("day"))), "two weeks are left"
+    WorkItem.objects.update(due=clock.today())
+    text = text_of(client.get(reverse("day")))
+    assert "1 rad i Registervård" in text
+    assert "i Registervård" not in text_of(client_of(world.officer(role=Role.REVOKER)).get(reverse("day")))
+
+
+def test_every_list_opens_for_an_issuer(world: Any) -> None:
+    client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+    for kind in kinds.all_kinds():
+        page = client.get(reverse("register_care_list", args=[kind.slug]))
+        assert (page.status_code, kind.heading in text_of(page)) == (200, True), kind.code
