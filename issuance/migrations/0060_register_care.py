@@ -90,6 +90,23 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="CatalogueName",
+            fields=[
+                (
+                    "person",
+                    models.OneToOneField(
+                        on_delete=_PROTECT,
+                        primary_key=True,
+                        related_name="catalogue_name",
+                        serialize=False,
+                        to="issuance.person",
+                    ),
+                ),
+                ("given_name", models.CharField(max_length=100)),
+                ("surname", models.CharField(max_length=100)),
+            ],
+        ),
+        migrations.CreateModel(
             name="CardReminder",
             fields=[
                 ("id", _ID),

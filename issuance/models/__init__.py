@@ -12,7 +12,7 @@ from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
 from issuance.people.models.person_scope import PersonScope
-from issuance.people.models.persons import Person, PersonIdentifier, Post
+from issuance.people.models.persons import CatalogueName, Person, PersonIdentifier, Post
 from issuance.people.models.photos import Photo
 from issuance.receipt_texts.models import ReceiptText
 from issuance.records.models.events import Document, Event, EventMacs, EventSeal
@@ -35,6 +35,7 @@ __all__ = [
     "CareRun",
     "Carrier",
     "CarrierCertificate",
+    "CatalogueName",
     "CertificateSearch",
     "CustomisationRequest",
     "Document",

@@ -135,6 +135,7 @@ TABLES: Mapping[str, Rights] = {
             "issuance_extendedreach",
             "issuance_setupimport",
             "issuance_photo",
+            "issuance_cataloguename",
         ),
         READ | {PORTAL: "SIUD", WORKER: "SIUD"},
     ),

@@ -52,6 +52,17 @@ class Person(models.Model):
         ]
 
 
+class CatalogueName(models.Model):
+    """The name that the HSA directory had in its last file, of a person whose name in the register was another one then.
+
+    Only the import of a file writes it. Register care compares it with the person's present name.
+    """
+
+    person = models.OneToOneField(Person, primary_key=True, on_delete=models.PROTECT, related_name="catalogue_name")
+    given_name = models.CharField(max_length=100)
+    surname = models.CharField(max_length=100)
+
+
 class PersonIdentifier(models.Model):
     """A person's number, which at most one person has at a time. Kinds: personnummer, samordningsnummer, passport, reserve."""
 

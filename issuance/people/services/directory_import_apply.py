@@ -36,6 +36,7 @@ _LOCK = """
 SELECT count(*) FROM (
     SELECT id FROM issuance_person WHERE id IN (
         SELECT person_id FROM import_changed
+        UNION SELECT person_id FROM import_named
         UNION SELECT person_id FROM import_lost
         UNION SELECT person_id FROM import_post WHERE NOT is_new AND act IN ('add', 'change', 'move', 'end', 'lapse')
     ) ORDER BY id FOR NO KEY UPDATE
@@ -88,6 +89,14 @@ WITH done AS (
 {_EVENT}
 SELECT %(now)s, %(rule)s, 'person.changed', 'person', id::text, jsonb_build_object('fields', fields) FROM done ORDER BY id
 """  # noqa: S608
+
+# Names that differ are kept beside the register's, for register care; the events of people say when those change.
+_AGREE = "DELETE FROM issuance_cataloguename c USING import_named n WHERE c.person_id = n.person_id AND NOT n.differs"
+_DIFFER = """
+INSERT INTO issuance_cataloguename (person_id, given_name, surname)
+SELECT person_id, given_name, surname FROM import_named WHERE differs ORDER BY person_id
+ON CONFLICT (person_id) DO UPDATE SET given_name = excluded.given_name, surname = excluded.surname
+"""
 
 _END = f"""
 WITH done AS (
@@ -147,7 +156,7 @@ def apply_plan(*, now: dt.datetime, as_of: dt.datetime) -> None:
         # The import gives up before PostgreSQL's deadlock detection would abort the other side, which may be a page.
         cursor.execute("SET LOCAL lock_timeout = '700ms'")
         cursor.execute(_LOCK)
-        for statement in (_OVERTAKEN, _PEOPLE, _IDENTIFIERS, _REGISTERED, _RENAME, _END, _CHANGE, _ADD, _ADDED):
+        for statement in (_OVERTAKEN, _PEOPLE, _IDENTIFIERS, _REGISTERED, _RENAME, _AGREE, _DIFFER, _END, _CHANGE, _ADD, _ADDED):
             cursor.execute(statement, values)
         cursor.execute(_TOUCHED)
         cursor.execute("ANALYZE import_touched")

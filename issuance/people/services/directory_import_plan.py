@@ -1,8 +1,8 @@
 """Computes in temporary tables, without locks, what a staged file of the HSA directory would change.
 
 `import_row` holds the file. `import_key` maps its numbers to people. `import_post` has each assignment once, with the planned
-action (`act`). `import_new` holds new people, `import_changed` those whose name or protection changes, `import_lost` assignments
-that end.
+action (`act`). `import_new` holds new people, `import_changed` those whose name or protection changes, `import_named` those whose
+name in the file begins or ceases to differ from the register's, `import_lost` assignments that end.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ STAGING = "import_row"
 LEAVING = ("move", "end", "lapse")
 """Acts by which an assignment moves, ends because its last day in the new place has passed, or stays but is past its last day."""
 
-_TABLES = (STAGING, "import_key", "import_post", "import_new", "import_changed", "import_lost")
+_TABLES = (STAGING, "import_key", "import_post", "import_new", "import_changed", "import_named", "import_lost")
 
 _STAGE = """
 CREATE TEMPORARY TABLE import_row (
@@ -137,6 +137,24 @@ SELECT person_id, given_name, surname, sort_name, given_names OR in_use OR surna
 FROM found WHERE given_names OR in_use OR surnamed OR shielded
 """
 
+# Names of the file that the register's take precedence over. Catalogues write all given names or the one in use.
+_NAMED = """
+CREATE TEMPORARY TABLE import_named AS
+WITH named AS (
+    SELECT DISTINCT ON (k.person_id) k.person_id, r.given_name, r.surname
+    FROM import_key k JOIN import_row r USING (kind, value)
+    WHERE NOT k.is_new AND r.problem = '' AND r.organisation_id IS NOT NULL
+    ORDER BY k.person_id, r.line
+), compared AS (
+    SELECT n.*, p.register_read_at IS NOT NULL AND (
+               lower(n.given_name) NOT IN (lower(p.given_name_in_use), lower(p.given_names))
+               OR lower(n.surname) <> lower(p.surname)) AS differs
+    FROM named n JOIN issuance_person p ON p.id = n.person_id
+)
+SELECT c.* FROM compared c LEFT JOIN issuance_cataloguename o ON o.person_id = c.person_id
+WHERE c.differs <> (o.person_id IS NOT NULL) OR c.differs AND (o.given_name, o.surname) <> (c.given_name, c.surname)
+"""
+
 # An assignment in any row of the file is not lost, unless it is now in an organisation that the portal lacks.
 _LOST = """
 CREATE TEMPORARY TABLE import_lost AS
@@ -163,6 +181,7 @@ SELECT (SELECT count(*) FROM import_row),
        (SELECT count(*) FROM import_new),
        (SELECT count(*) FROM import_changed),
        (SELECT count(*) FROM import_changed WHERE shielded),
+       (SELECT count(*) FROM import_named),
        (SELECT count(*) FROM import_lost),
        (SELECT count(*) FROM import_lost JOIN issuance_person p ON p.id = person_id
         WHERE p.is_protected AND NOT EXISTS (SELECT FROM import_row WHERE protected)),
@@ -175,6 +194,7 @@ class DirectoryImportCounts:
     """The content of a file and its planned changes. `unread` counts refused rows without a readable HSA-id.
 
     `elsewhere` counts rows of `strangers`, the organisations that the portal lacks. `live` counts current assignments.
+    `named_otherwise` counts people of whom it is news that the file has another name than the register, or the same again.
     `lost_protected` counts lost assignments of protected people if the file marks nobody as protected.
     """
 
@@ -187,6 +207,7 @@ class DirectoryImportCounts:
     new_people: int
     changed_people: int
     shielded: int
+    named_otherwise: int
     lost: int
     lost_protected: int
     live: int
@@ -195,9 +216,9 @@ class DirectoryImportCounts:
 
     @property
     def changes(self) -> int:
-        """The number of people and assignments that would change."""
+        """The number of people, names and assignments that would change."""
         acts = sum(self.posts.get(act, 0) for act in ("add", "change", *LEAVING))
-        return acts + self.new_people + self.changed_people + self.lost
+        return acts + self.new_people + self.changed_people + self.named_otherwise + self.lost
 
     @property
     def ended(self) -> int:
@@ -246,8 +267,9 @@ def work_out(*, as_of: dt.datetime, today: dt.date, full: bool) -> DirectoryImpo
         cursor.execute(_REFUSE_ANOTHERS)
         cursor.execute(_NEW)
         cursor.execute(_CHANGED, {"as_of": as_of})
+        cursor.execute(_NAMED)
         cursor.execute(_LOST, {"as_of": as_of, "full": full})
-        for table in ("import_new", "import_changed", "import_lost"):
+        for table in ("import_new", "import_changed", "import_named", "import_lost"):
             cursor.execute(f"ANALYZE {table}")
         cursor.execute(_COUNTS)
         counts = DirectoryImportCounts(*cursor.fetchone())

@@ -82,6 +82,16 @@ FROM concerned JOIN issuance_carrier c ON c.id = concerned.id
 WHERE c.state IN {_LIVING} AND c.kind = 'ordinary_card'
 """  # noqa: S608
 
+# The name of the catalogue is that of its last file. Catalogues write all given names or the one in use.
+NAME_DIFFERS = f"""
+SELECT DISTINCT ON (h.id) h.id AS subject_id, c.organisation_id, h.id AS person_id, c.id AS carrier_id, NULL::uuid AS order_id,
+       NULL::uuid AS office_id, NULL::date AS due, '{{}}'::jsonb AS facts
+FROM issuance_cataloguename n JOIN issuance_person h ON h.id = n.person_id
+JOIN issuance_carrier c ON c.person_id = h.id AND c.state IN {_LIVING}
+WHERE lower(n.given_name) NOT IN (lower(h.given_name_in_use), lower(h.given_names)) OR lower(n.surname) <> lower(h.surname)
+ORDER BY h.id, c.created_at DESC, c.id
+"""  # noqa: S608
+
 # `care_organisation` has the names that the catalogue just told; without them the kind is left out this night.
 RENAMED_ORGANISATION = """
 SELECT o.id AS subject_id, o.id AS organisation_id, NULL::uuid AS person_id, NULL::uuid AS carrier_id, NULL::uuid AS order_id,

@@ -112,11 +112,22 @@ NEWLY_PROTECTED = WorkKind(
 
 RENAMED = WorkKind(
     code="renamed",
-    slug="namn-som-skiljer-sig",
-    name=_("Namn som skiljer sig"),
-    heading=_("Kort med ett tidigare namn"),
+    slug="kort-med-tidigare-namn",
+    name=_("Kort med ett tidigare namn"),
+    heading=_("Kort där innehavaren har bytt namn"),
     lead=_("Personen har bytt namn sedan kortet beställdes. Kortet fungerar, men ska bytas mot ett med det nya namnet."),
     causes=causes.RENAMED,
+    days=30,
+    acts=(_PERSON,),
+)
+
+NAME_DIFFERS = WorkKind(
+    code="name_differs",
+    slug="namn-som-skiljer-sig",
+    name=_("Namn som skiljer sig"),
+    heading=_("Personer med olika namn i HSA-katalogen och personregistret"),
+    lead=_("Namnet på kortet kommer från personregistret. Be er HSA-administratör att rätta namnet i katalogen."),
+    causes=causes.NAME_DIFFERS,
     days=30,
     acts=(_PERSON,),
 )
@@ -173,7 +184,7 @@ NOT_REMINDED = WorkKind(
 )
 
 KINDS = (
-    DECEASED, ENDED, NOT_SIGNED, NOT_ACTIVATED, NOT_REMINDED, NEWLY_PROTECTED, RENAMED, SILENT_ORDER, STALE_STOCK,
+    DECEASED, ENDED, NOT_SIGNED, NOT_ACTIVATED, NOT_REMINDED, NEWLY_PROTECTED, RENAMED, NAME_DIFFERS, SILENT_ORDER, STALE_STOCK,
     RENAMED_ORGANISATION,
 )  # fmt: skip
 """Every kind, in the order of the overview."""

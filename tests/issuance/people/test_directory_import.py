@@ -14,7 +14,7 @@ from issuance.authz import Action, Actor
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.services import drafts
 from issuance.people.models.person_scope import PersonScope
-from issuance.people.models.persons import Person, PersonIdentifier, Post
+from issuance.people.models.persons import CatalogueName, Person, PersonIdentifier, Post
 from issuance.people.ports import DirectoryPost, PersonKey, RegisterPerson
 from issuance.people.queries.scope_check import scope_faults
 from issuance.people.services import directory_import, people
@@ -165,6 +165,18 @@ class TestWhoIsThere:
         assert told.facts == {"fields": ["given_names", "given_name_in_use", "surname"]}
         assert PersonScope.objects.get(person=person).sort_name == "Ängvall, Nova Maria"
         assert scope_faults().ok
+
+    def test_keeps_a_name_that_differs_from_the_registers_until_it_does_not(self, importing: Importing) -> None:
+        known = importing.world.post()
+        row = importing.row(known, surname="Felstavad")
+        assert importing.run().counts.named_otherwise == 1
+        named = CatalogueName.objects.get()
+        assert (named.person_id, named.given_name, named.surname) == (known.person_id, "Prov", "Felstavad")
+        assert importing.run().counts.changes == 0
+        row |= {"given_name": "prov andra", "surname": "PROVSSON"}
+        assert importing.run().counts.changes == 1
+        assert not CatalogueName.objects.exists()
+        assert importing.run().counts.changes == 0
 
     def test_becomes_protected_by_any_row_and_is_never_uncovered_by_a_file(self, importing: Importing) -> None:
         post, clerk = importing.world.post(), importing.world.officer()

@@ -14,7 +14,7 @@ from issuance.carriers.models import Carrier, Eid
 from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.orders.models.orders import CardOrder
 from issuance.organisations.ports import DirectoryOrganisation
-from issuance.people.models.persons import Post
+from issuance.people.models.persons import CatalogueName, Post
 from issuance.records.models.events import Event
 from issuance.register_care.domain import kinds
 from issuance.register_care.models import CareRun, WorkItem
@@ -129,6 +129,18 @@ class TestPeople:
         with later(1):
             night()
         assert kinds_found() == set()
+
+    def test_a_name_that_the_catalogue_has_otherwise(self, world: Any) -> None:
+        post, all_names = world.post(), world.post()
+        for each in (post, all_names):
+            active(world, each)
+        CatalogueName.objects.create(person=post.person, given_name="Prov", surname="Gammal")
+        CatalogueName.objects.create(person=all_names.person, given_name="PROV ANDRA", surname="Provsson")
+        night()
+        assert only("name_differs").person_id == post.person_id
+        world.outside.change_person(world.key_of(post.person), surname="Gammal")
+        night()
+        assert found("name_differs") == []
 
     def test_who_was_protected_when_the_card_was_ordered_is_no_news(self, world: Any) -> None:
         officer = world.officer(protected=True)
