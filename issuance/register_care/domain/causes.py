@@ -15,7 +15,7 @@ _NEWS = "e.action = 'person.changed' AND e.at >= %(since)s"
 
 
 def _day(column: str) -> str:
-    return f"({column} AT TIME ZONE 'Europe/Stockholm')::date"
+    return f"(({column}) AT TIME ZONE 'Europe/Stockholm')::date"
 
 
 _LAST = _day("c.valid_to - interval '1 microsecond'")
@@ -97,7 +97,8 @@ RENAMED_ORGANISATION = """
 SELECT o.id AS subject_id, o.id AS organisation_id, NULL::uuid AS person_id, NULL::uuid AS carrier_id, NULL::uuid AS order_id,
        NULL::uuid AS office_id, NULL::date AS due, jsonb_build_object('name', t.name) AS facts
 FROM care_organisation t JOIN issuance_organisation o ON o.id = t.organisation_id
-WHERE o.closed_at IS NULL AND lower(regexp_replace(o.name, '\\s+', ' ', 'g')) <> lower(regexp_replace(t.name, '\\s+', ' ', 'g'))
+WHERE o.closed_at IS NULL
+  AND lower(btrim(regexp_replace(o.name, '\\s+', ' ', 'g'))) <> lower(btrim(regexp_replace(t.name, '\\s+', ' ', 'g')))
 """
 
 STALE_STOCK = f"""

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from tests.issuance.register_care.works import Mails, mail_server
-
 
 @pytest.fixture(autouse=True)
 def at_once(settings: Any) -> None:
@@ -14,6 +12,8 @@ def at_once(settings: Any) -> None:
 
 
 @pytest.fixture
-def mails() -> Iterator[Mails]:
+def mails() -> Iterator[Any]:
+    from tests.issuance.register_care.works import mail_server
+
     with mail_server() as server:
         yield server

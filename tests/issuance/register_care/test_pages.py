@@ -31,6 +31,12 @@ def decide(client: Client, address: str, decision: str, *rows: WorkItem, **more:
     return client.post(address, {"rad": [str(row.pk) for row in rows], "decision": decision, **more, **MAIN}, follow=True)
 
 
+@pytest.fixture(autouse=True)
+def nothing_planned(settings: Any) -> None:
+    """Reminders are those of the tests alone."""
+    settings.REMINDER_DAYS = []
+
+
 def waiting(world: Any, *days_left: int) -> list[WorkItem]:
     for left in days_left:
         sent(world, world.post(), days_left=left)

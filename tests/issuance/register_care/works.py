@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from issuance.carriers.models import Carrier
+from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Post
 from issuance.register_care.models import CareRun, WorkItem
 from issuance.register_care.services import nightly
@@ -18,8 +19,10 @@ __all__ = ["active", "card", "later", "night", "sent", "unsigned"]
 
 
 def active(world: Any, post: Post) -> Carrier:
-    """A card in use."""
-    return card(world, post, state="active", origin="migrated")
+    """A card in use, whose order is done."""
+    made = card(world, post, state="active", origin="migrated")
+    CardOrder.objects.filter(items__carrier=made).update(state="sent")
+    return made
 
 
 def night() -> CareRun:
