@@ -110,13 +110,8 @@ def overview(*, actor: Actor) -> list[KindFigures]:
     soon = clock.today() + dt.timedelta(days=WEEK)
     rows = deciding.kept_by(actor).filter(state=WorkState.OPEN.value).order_by().values("kind")
     counted = rows.annotate(total=Count("pk"), week=Count("pk", filter=Q(due__lte=soon)), first=Min("due"))
-    found = {row["kind"]: row for row in counted}
-    none = {"total": 0, "week": 0, "first": None}
-    return [
-        KindFigures(kind, row["total"], row["week"], row["first"])
-        for kind in kinds.all_kinds()
-        for row in (found.get(kind.code, none),)
-    ]
+    found = {row["kind"]: (row["total"], row["week"], row["first"]) for row in counted}
+    return [KindFigures(kind, *found.get(kind.code, (0, 0, None))) for kind in kinds.all_kinds()]
 
 
 def last_run() -> CareRun | None:
