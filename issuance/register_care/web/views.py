@@ -128,6 +128,8 @@ def _told(decision: str, count: int) -> str:
 
 
 def _page(request: HttpRequest, kind: WorkKind, view: View, form: DecisionForm, shown: Shown[Any], status: int) -> HttpResponse:
+    if form.errors and not shown.lines:
+        form.refuse(_("Listan har inga rader att besluta om."))
     figures = work.figures(actor=actor_of(request), kind=kind)
     context = {
         "list": shown,
