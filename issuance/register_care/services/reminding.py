@@ -151,19 +151,19 @@ def _lease() -> _Leased | None:
         reminder = leases.lease(CardReminder.objects.all(), lasts=_LASTS, furthest=_FURTHEST)
         if reminder is None:
             return None
-        needed = hindrances_of_sending(reminder.carrier_id) == ""
-        return _Leased(reminder.pk, message_about(reminder) if needed else None)
+        recipient = _recipient(reminder.carrier_id)
+        return _Leased(reminder.pk, message_about(reminder, recipient) if recipient else None)
 
 
-def hindrances_of_sending(carrier_id: UUID) -> str:
-    """Returns why the reminder of a card is not sent after all, or ""."""
+def _recipient(carrier_id: UUID) -> str:
+    """Returns the address of a holder who still needs the reminder of their card, or ""."""
     card = Carrier.objects.select_related("person").defer("card_key_spki").get(pk=carrier_id)
     if card.state != CarrierState.SENT or card.person is None or card.person.is_protected or card.person.deceased:
-        return "not-needed"
-    return "" if addresses([carrier_id]) else "no-address"
+        return ""
+    return addresses([carrier_id]).get(carrier_id, "")
 
 
-def message_about(reminder: CardReminder) -> Message:
+def message_about(reminder: CardReminder, recipient: str) -> Message:
     """Returns the reminder: where the card can be activated and the last day. It names neither person nor card."""
     card = Carrier.objects.select_related("item__order__office").defer("card_key_spki").get(pk=reminder.carrier_id)
     item = getattr(card, "item", None)
@@ -178,7 +178,6 @@ def message_about(reminder: CardReminder) -> Message:
         f"Har du inte fått kortet? Kontakta din ID-administratör.\n\n"
         f"Det går inte att svara på det här meddelandet.\n"
     )
-    recipient = addresses([card.pk])[card.pk]
     return Message(f"card-reminder-{reminder.pk}@{domain}", recipient, "Ditt SITHS-kort väntar på att aktiveras", text)
 
 
