@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import CharField, QuerySet, TextField, Value
 from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -23,6 +24,9 @@ from siths_portal.lib.database.prepared import prepared
 LAST = 10
 _MOST = 1000
 _SHOWN, _ORDERED, _REVOKED, _EID_REVOKED, _EID_ORDERED = OWN_DAY_ACTIONS
+_ACTIVATED = "receipt"
+"""Stands for a receipt among the events of the day."""
+
 _OPENING = (Shown.PERSON.value, Shown.ORDER.value, Shown.REVOCATION.value)
 
 
@@ -78,43 +82,39 @@ class _Last:
 
 
 def own_day(actor: Actor) -> OwnDay:
-    """Returns the user's day: numbers for what their roles let them do, and people they may still see. At most four queries."""
-    since = clock.start_of_day(clock.today())
-    events = _events(actor.ref, since)
-    activates = policy.holds(actor, Action.ACTIVATE_ORDINARY_CARD)
-    receipts = _receipts(actor.ref, since) if activates else []
-    return OwnDay(tuple(_figures(actor, events, len(receipts))), tuple(_recent(actor, events, receipts)))
+    """Returns the user's day: numbers for what their roles let them do, and people they may still see. At most three queries."""
+    acts = _acts(actor.ref, clock.start_of_day(clock.today()), policy.holds(actor, Action.ACTIVATE_ORDINARY_CARD))
+    return OwnDay(tuple(_figures(actor, acts)), tuple(_recent(actor, acts)))
 
 
 @prepared
-def _events(actor_ref: str, since: dt.datetime) -> QuerySet[Event, Any]:
-    """Returns the user's own events since `since`, the newest first."""
+def _acts(actor_ref: str, since: dt.datetime, activates: bool) -> QuerySet[Any, Any]:
+    """Returns the user's own events since `since`, and the receipts of cards whose holders the user identified."""
     rows = Event.objects.filter(actor_ref=actor_ref, at__gte=since, action__in=OWN_DAY_ACTIONS)
     columns = ("at", "action", "subject_ref", "xid", KT("facts__shown"), KT("facts__person"))
-    return rows.order_by("-at").values_list(*columns)[:_MOST]
+    own = rows.order_by("-at").values_list(*columns)[:_MOST]
+    if not activates:
+        return own
+    # A receipt is the event of its holder, so it has no event of the officer.
+    nothing = Value(None, output_field=TextField())
+    of_receipt = ("signed_at", Value(_ACTIVATED), Cast("carrier", CharField()), Value(0), nothing, nothing)
+    receipts = Receipt.objects.filter(officer_ref=actor_ref, signed_at__gte=since)
+    return own.union(receipts.order_by("-signed_at").values_list(*of_receipt)[:_MOST], all=True)
 
 
-@prepared
-def _receipts(officer_ref: str, since: dt.datetime) -> QuerySet[Receipt, Any]:
-    """Returns when cards were activated whose holders the user identified, and the cards."""
-    rows = Receipt.objects.filter(officer_ref=officer_ref, signed_at__gte=since)
-    return rows.order_by("-signed_at").values_list("signed_at", "carrier")[:_MOST]
-
-
-def _figures(actor: Actor, events: Iterable[Any], activated: int) -> Iterable[Figure]:
-    cards = {xid for _at, action, _ref, xid, *_ in events if action == _REVOKED}
-    revoked = sum(action == _REVOKED or (action == _EID_REVOKED and xid not in cards) for _at, action, _ref, xid, *_ in events)
+def _figures(actor: Actor, acts: Iterable[Any]) -> Iterable[Figure]:
+    cards = {xid for _at, action, _ref, xid, *_ in acts if action == _REVOKED}
+    revoked = sum(action == _REVOKED or (action == _EID_REVOKED and xid not in cards) for _at, action, _ref, xid, *_ in acts)
     if policy.holds(actor, Action.ACTIVATE_ORDINARY_CARD):
-        yield Figure(activated, _("aktiverade i dag"))
+        yield Figure(sum(action == _ACTIVATED for _at, action, *_ in acts), _("aktiverade i dag"))
     if policy.holds(actor, Action.ORDER_ORDINARY_CARD):
-        yield Figure(sum(action in (_ORDERED, _EID_ORDERED) for _at, action, *_ in events), _("beställda"))
+        yield Figure(sum(action in (_ORDERED, _EID_ORDERED) for _at, action, *_ in acts), _("beställda"))
     if policy.holds(actor, Action.REVOKE_CARRIER):
         yield Figure(revoked, _("spärrade"))
 
 
-def _recent(actor: Actor, events: Iterable[Any], receipts: Iterable[tuple[dt.datetime, UUID]]) -> Iterable[Recent]:
-    acts = [act for row in events if (act := _act(*row))]
-    acts += [_Act(at, _("Aktiverade kortet som slutar på {last}"), carrier_id=carrier) for at, carrier in receipts]
+def _recent(actor: Actor, rows: Iterable[Any]) -> Iterable[Recent]:
+    acts = [act for row in rows if (act := _act(*row))]
     acts.sort(key=lambda act: act.at, reverse=True)
     cards = _cards_of(actor, acts)
     newest: dict[UUID, _Last] = {}
@@ -147,6 +147,8 @@ def _act(at: dt.datetime, action: str, ref: str, _xid: int, shown: str | None, p
         return _Act(at, _("Beställde ett kort"), person_id=UUID(person) if person else None, carrier_id=UUID(ref))
     if action == _REVOKED:
         return _Act(at, _("Spärrade kortet som slutar på {last}"), carrier_id=UUID(ref))
+    if action == _ACTIVATED:
+        return _Act(at, _("Aktiverade kortet som slutar på {last}"), carrier_id=UUID(ref))
     return None
 
 

@@ -25,7 +25,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.pages import day as work
 from tests.portal import portal_client
 
-MOST_QUERIES = 16
+MOST_QUERIES = 15
 LISTS = ("day_sent", "day_unsigned", "day_orders", "day_ending")
 
 
