@@ -151,8 +151,4 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.AddIndex(
-            "event",
-            models.Index(fields=["at"], condition=Q(("action", "person.changed")), name="issuance_event_person_news"),
-        ),
     ]
