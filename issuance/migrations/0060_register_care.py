@@ -5,6 +5,7 @@ from django.db import migrations, models
 from django.db.models import Q
 
 import siths_portal.lib.ids
+from siths_portal.lib.events import kept
 
 _PROTECT = django.db.models.deletion.PROTECT
 _STANDING = Q(("state", "gone"), _negated=True)
@@ -151,4 +152,7 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        *kept("issuance_workitem"),
+        *kept("issuance_carerun"),
+        *kept("issuance_cardreminder"),
     ]
