@@ -61,6 +61,7 @@ from tests.access.targets import (
     supplier,
     transaction,
     unlocking,
+    work_item,
     work_list,
 )
 
@@ -298,6 +299,7 @@ ROWS: list[Row] = [
     Row("register_care", "GET", Action.KEEP_REGISTER),
     Row("register_care_list", "GET", Action.KEEP_REGISTER, work_list, nowhere=True, unseen=403),
     Row("register_care_list", "POST", Action.KEEP_REGISTER, work_list, nowhere=True, unseen=403, ok=422),
+    Row("work_item", "GET", Action.KEEP_REGISTER, work_item),
     *(
         Row("organisation_receipt_text", method, Action.EDIT_RECEIPT_TEXT, organisation, ok=ok, places=ORGANISATIONS)
         for method, ok in (("GET", 200), ("POST", 302))

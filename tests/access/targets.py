@@ -28,6 +28,7 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.persons import PersonIdentifier, Post
 from issuance.people.models.photos import Photo
 from issuance.register_care.domain.kinds import NOT_ACTIVATED
+from issuance.register_care.models import WorkItem
 from issuance.search.models import Search
 from issuance.stock.models import StockCard
 from issuance.suppliers.push.models import PushDelivery
@@ -485,6 +486,19 @@ def stock_card(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
 def work_list(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The list of a kind of work. It lies in no organisation; its rows do."""
     return ("finns-inte" if relation == "unknown" else NOT_ACTIVATED.slug,)
+
+
+def work_item(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A row of work about the active card of somebody there."""
+    active = access.things[relation].active
+    if relation == "unknown":
+        return (active,)
+    card = Carrier.objects.get(pk=active)
+    made = WorkItem.objects.create(
+        kind="ended", subject_id=card.pk, organisation_id=card.organisation_id, person_id=card.person_id, carrier=card,
+        due=access.moment.date(), found_at=access.moment, state="open", seq=1,
+    )  # fmt: skip
+    return (made.pk,)
 
 
 def customisation(access: AccessWorld, who: Who, relation: str, *, number: str = "1000000001") -> tuple[Any, ...]:

@@ -145,6 +145,7 @@ _FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "tries_left": (_("Försök kvar"), str),
     "justification": (_("Beskrivning"), str),
     "withdrawal_reason": (_("Skäl"), str),
+    "until": (_("Visas igen"), str),
     "requester": (_("Begärd av"), _from(words.REQUESTER)),
     "requester_name": (_("Namn på den som begärde"), str),
     "request_channel": (_("Begäran kom genom"), _from(words.REQUEST_CHANNEL)),

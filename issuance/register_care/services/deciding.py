@@ -23,7 +23,12 @@ _NOBODY = UUID(int=0)
 
 def kept_by(actor: Actor) -> QuerySet[WorkItem]:
     """Returns the rows of work that the actor may decide about: those in scope, never about the actor."""
-    return WorkItem.objects.visible_to(actor, Action.KEEP_REGISTER).exclude(person=actor.person_id or _NOBODY)
+    return not_about(actor, WorkItem.objects.visible_to(actor, Action.KEEP_REGISTER))
+
+
+def not_about(actor: Actor, rows: QuerySet[WorkItem]) -> QuerySet[WorkItem]:
+    """Returns the rows that are not about the actor."""
+    return rows.exclude(person=actor.person_id or _NOBODY)
 
 
 @transaction.atomic(durable=True)

@@ -1,6 +1,6 @@
 """The list of a kind of work. Its columns follow from the kind."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from django.http import HttpRequest
@@ -76,9 +76,9 @@ class WorkItemList(List[WorkLine]):
 
 
 def _columns(kind: WorkKind, view: View, actor: Actor) -> Iterator[Column[WorkLine]]:
-    yield Column(key="namn", heading=lazy("Namn"), value=_name, choice=FormChoice(field=ROW))
+    yield Column(key="namn", heading=lazy("Namn"), value=name_of, link=_row_url, choice=FormChoice(field=ROW))
     yield Column(key="id", heading=lazy("Person-id"), value=_number, kind=Kind.NUMBER, hide_empty=True)
-    yield Column(key="orsak", heading=lazy("Orsak"), value=_cause, hide_empty=True)
+    yield Column(key="orsak", heading=lazy("Orsak"), value=cause_of, hide_empty=True)
     yield Column(key="kort", heading=lazy("Kort slutar på"), value="last", kind=Kind.NUMBER, hide_empty=True)
     yield Column(key="organisation", heading=lazy("Organisation"), hide_empty=True, value=_organisation)
     yield Column(key="kontor", heading=lazy("Kontor"), value="office", hide_empty=True)
@@ -96,12 +96,17 @@ def _columns(kind: WorkKind, view: View, actor: Actor) -> Iterator[Column[WorkLi
     if acts := [act for act in kind.acts if policy.holds(actor, act.right)]:
         yield Column(
             key="gor", heading=lazy("Åtgärd"), heading_hidden=True, in_file=False,
-            value=lambda line: _act_text(acts, line), link=lambda line: _act_url(acts, line),
+            value=lambda line: act_of(acts, line)[0], link=lambda line: act_of(acts, line)[1],
         )  # fmt: skip
 
 
-def _name(line: WorkLine) -> str:
+def name_of(line: WorkLine) -> str:
+    """Returns the name of the person or place, which no list shows of a protected person."""
     return _("Skyddad person") if line.protected else line.name
+
+
+def _row_url(line: WorkLine) -> str:
+    return reverse("work_item", args=[line.id])
 
 
 def _number(line: WorkLine) -> str:
@@ -112,7 +117,8 @@ def _organisation(line: WorkLine) -> str:
     return line.organisation if line.ids["person_id"] else ""
 
 
-def _cause(line: WorkLine) -> str:
+def cause_of(line: WorkLine) -> str:
+    """Returns what is wrong in words, empty where the list's heading says it."""
     return _(line.kind.cause).format_map(line.facts) if line.kind.cause else ""
 
 
@@ -130,15 +136,7 @@ def _until(line: WorkLine) -> list[str]:
     return [_("Visas igen {day}").format(day=line.until)] if line.until else []
 
 
-def _act_of(acts: Sequence[Act], line: WorkLine) -> Act | None:
-    return next((act for act in acts if line.ids[act.of]), None)
-
-
-def _act_text(acts: Sequence[Act], line: WorkLine) -> str:
-    act = _act_of(acts, line)
-    return _(act.text) if act else ""
-
-
-def _act_url(acts: Sequence[Act], line: WorkLine) -> str:
-    act = _act_of(acts, line)
-    return reverse(act.page, args=[line.ids[act.of]]) if act else ""
+def act_of(acts: Iterable[Act], line: WorkLine) -> tuple[str, str]:
+    """Returns text and URL of the first of `acts` that the row has something for, else two empty texts."""
+    found = next((act for act in acts if line.ids[act.of]), None)
+    return (_(found.text), reverse(found.page, args=[line.ids[found.of]])) if found else ("", "")
