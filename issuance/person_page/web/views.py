@@ -19,6 +19,7 @@ from issuance.records.queries import history
 from issuance.records.queries.history import HistoryEntry, PersonHistory
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
+from issuance.register_care.queries import of_person
 from siths_portal.lib import clock
 from siths_portal.lib.files.downloads import attachment, picture, serves_picture
 from siths_portal.lib.ids import id_of
@@ -43,6 +44,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
         "step": step,
         "drafts": [each for each in page.drafts if step is None or step.url != each.url],
         "groups": person_functions.grouped(_functions(page)),
+        "work": of_person.rows(actor, person_id),
         "found": found,
         # The next step tells how the found card is to be treated, and is nearer to the heading.
         "focused": found if found != subject else None,

@@ -22,6 +22,8 @@ from issuance.people.queries import officers
 from issuance.records.domain.event_groups import COVERS
 from issuance.records.models.events import Event
 from issuance.records.queries import event_words, words
+from issuance.register_care.domain import kinds as work_kinds
+from issuance.register_care.models import WorkItem
 from issuance.roles.queries import role_places
 from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.lists import ByKey, Key, keyset
@@ -97,14 +99,15 @@ def carrier_history(*, actor: Actor, carrier_id: UUID | str) -> PersonHistory:
 
 
 def person_history(*, actor: Actor, person_id: UUID | str) -> PersonHistory:
-    """Returns the events of a person and of those of their assignments, carriers and eIDs that the actor sees.
+    """Returns the events of a person and of those of their assignments, carriers, eIDs and rows of Registervård that the actor
+    sees.
 
     Raises NotFound, Forbidden.
     """
     person = policy.get(actor, Action.VIEW_HISTORY, Person.objects, person_id)
     subjects = {
         ("person", str(person.id)): _("Personen"),
-        **{("post", str(pk)): _("Uppdrag {hsa_id}").format(hsa_id=hsa_id) for pk, hsa_id in _posts(actor, person.id)},
+        **{(kind, str(pk)): _post_or_work(kind, name) for kind, pk, name in _posts_and_work(actor, person.id)},
         **_carrier_subjects(actor, _carriers(actor, person.id)),
     }
     return PersonHistory(actor, person.id, "", subjects)
@@ -137,8 +140,20 @@ def _carriers(actor: Actor, person_id: UUID) -> QuerySet[Carrier]:
 
 
 @prepared
-def _posts(actor: Actor, person_id: UUID) -> QuerySet[Post, Any]:
-    return Post.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person_id).values_list("id", "hsa_id")
+def _posts_and_work(actor: Actor, person_id: UUID) -> QuerySet[Post, Any]:
+    """Returns type, id and name of the person's assignments, and of the rows of work about them, that the actor sees."""
+    posts = Post.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person_id)
+    named = posts.values_list(Value("post"), "id", "hsa_id")
+    if not policy.holds(actor, Action.KEEP_REGISTER):
+        return named
+    work = WorkItem.objects.visible_to(actor, Action.KEEP_REGISTER).filter(person=person_id)
+    return named.union(work.values_list(Value(WorkItem.subject), "id", "kind"), all=True)
+
+
+def _post_or_work(kind: str, name: str) -> str:
+    if kind == "post":
+        return _("Uppdrag {hsa_id}").format(hsa_id=name)
+    return _("Registervård: {kind}").format(kind=_(work_kinds.kind_of(name).name))
 
 
 @prepared
@@ -167,7 +182,9 @@ def _identifications(carrier_ids: list[UUID]) -> QuerySet[Identification, Any]:
     return Identification.objects.filter(carrier__in=carrier_ids).values_list("id", "carrier_id")
 
 
-_SUBJECTS = ("person", "post", "carrier", Eid.subject, EidOrder.subject, "order", "transaction", "identification")
+_SUBJECTS = (
+    "person", "post", "carrier", Eid.subject, EidOrder.subject, "order", "transaction", "identification", WorkItem.subject,
+)  # fmt: skip
 """Types of subjects in the history of a person."""
 
 

@@ -12,13 +12,14 @@ from issuance.people.models.persons import Post
 from issuance.records.models.events import Event
 from issuance.register_care.domain import kinds
 from issuance.register_care.models import CardReminder, WorkItem
+from issuance.stock.models import StockLevel
 from siths_portal.lib import clock
 from tests.issuance.organisations.test_pages import client_of
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.register_care.works import Mails, active, found, night, sent
 from tests.pressing import MAIN
 
-MOST_QUERIES = 24
+MOST_QUERIES = 17
 WAITING = reverse("register_care_list", args=[kinds.NOT_ACTIVATED.slug])
 ENDED = reverse("register_care_list", args=[kinds.ENDED.slug])
 
@@ -118,6 +119,24 @@ def test_a_row_is_postponed_finished_and_opened_again(world: Any) -> None:
     assert "1 rad är öppen igen." in text_of(decide(client, f"{ENDED}?visa=avslutade", "reopen", row))
     assert "Du har ansvar för 1 rad." in text_of(decide(client, ENDED, "take_on", row))
     assert "Handläggare Provsson" in text_of(client.get(f"{ENDED}?visa=mina"))
+    page = client.get(reverse("work_item", args=[row.pk]))
+    history = text_of(page).split("Historik")[-1]
+    newest_first = ["tog ansvar", "öppnades igen", "Nytt uppdrag", f"Visas igen: {until}", "En rad kom till"]
+    assert sorted(newest_first, key=history.index) == newest_first
+    assert reverse("carrier_revoke", args=[row.carrier_id]) in page.content.decode()
+
+
+def test_the_persons_page_and_history_tell_of_a_row(world: Any) -> None:
+    row, client = gone(world), clerk(world)
+    address = reverse("work_item", args=[row.pk])
+    for page in (client.get(ENDED), client.get(reverse("person", args=[row.person_id]))):
+        assert f'href="{address}"' in page.content.decode()
+    listed = text_of(client.get(reverse("person_history", args=[row.person_id])))
+    assert "Registervård: Avslutade personer med giltigt kort" in listed
+    reader = client_of(world.officer(role=Role.REVOKER))
+    assert address not in reader.get(reverse("person", args=[row.person_id])).content.decode()
+    assert "Registervård" not in text_of(reader.get(reverse("person_history", args=[row.person_id])))
+    assert reader.get(address).status_code == 403
 
 
 @pytest.mark.parametrize("sent_rows", [[], ["inget-id"], ["00000000-0000-0000-0000-000000000001"]])
@@ -136,11 +155,13 @@ def test_a_protected_person_has_no_name_and_no_number(world: Any) -> None:
     sent(world, post, days_left=40, actor=officer)
     night()
     text = text_of(client_of(officer).get(WAITING))
-    assert "Skyddad person" in text
     assert "Skickas inte" in text
+    (row,) = found("not_activated")
     number = post.person.identifiers.get().value
-    for secret in ("Norberg", "Torsten", f"{number[:8]}-{number[8:]}"):
-        assert secret not in text
+    for shown in (text, text_of(client_of(officer).get(reverse("work_item", args=[row.pk])))):
+        assert "Skyddad person" in shown
+        for secret in ("Norberg", "Torsten", f"{number[:8]}-{number[8:]}"):
+            assert secret not in shown
     assert "Skyddad person" not in text_of(clerk(world).get(WAITING))
 
 
@@ -158,9 +179,21 @@ def test_dagen_counts_what_it_does_not_tell_of_already(world: Any) -> None:
     client = clerk(world)
     assert "i Registervård" not in text_of(client.get(reverse("day"))), "two weeks are left"
     WorkItem.objects.update(due=clock.today())
-    text = text_of(client.get(reverse("day")))
-    assert "1 rad i Registervård" in text
+    page = client.get(reverse("day"))
+    assert "1 rad i Registervård" in text_of(page)
+    assert "1 utan ansvarig" in text_of(page)
+    assert f'href="{ENDED}"' in page.content.decode()
     assert "i Registervård" not in text_of(client_of(world.officer(role=Role.REVOKER)).get(reverse("day")))
+
+
+def test_an_issuer_sees_stock_and_lists_on_dagen(world: Any) -> None:
+    gone(world)
+    WorkItem.objects.update(due=clock.today())
+    StockLevel.objects.create(office=world.office, least=3)
+    text = text_of(client_of(world.officer(role=Role.RESPONSIBLE_ISSUER)).get(reverse("day")))
+    assert "1 rad i Registervård" in text
+    assert "Avslutade personer med giltigt kort: 1." in text
+    assert "Få reservkort på Kontor A" in text
 
 
 def test_every_list_opens_for_an_issuer(world: Any) -> None:
