@@ -44,6 +44,16 @@ def loaded() -> Iterator[tuple[House, float]]:
             yield house, took
 
 
+@pytest.fixture(scope="module")
+def compared(loaded: tuple[House, float]) -> tuple[House, float]:
+    """The country after a comparison with register and catalogue without a limit on the rate, and how many seconds it took."""
+    house, _took = loaded
+    house.environ["REGISTER_CARE_READS_PER_SECOND"] = "0"
+    started = time.perf_counter()
+    house.run("manage.py", "issuance_register_care", "--quiet")
+    return house, time.perf_counter() - started
+
+
 def ask(house: House, what: str, count: int) -> dict[str, Any]:
     """What a worker of the house measured."""
     answer: dict[str, Any] = json.loads(house.run("-m", "tests.bench.portal_worker", what, str(count)).splitlines()[-1])
@@ -64,8 +74,17 @@ def test_loading(loaded: tuple[House, float], report: Report) -> None:
     assert carriers == 2 * (PERSONS - FIRST_OF_THE_COUNTRY)
 
 
-def test_pages(loaded: tuple[House, float], report: Report) -> None:
-    found = ask(loaded[0], "pages", REQUESTS)
+def test_register_care(compared: tuple[House, float], report: Report) -> None:
+    house, seconds = compared
+    rows = int(house.postgres.psql("SELECT count(*) FROM issuance_workitem", database="siths"))
+    read = int(house.postgres.psql("SELECT read FROM issuance_carerun", database="siths"))
+    note = f"{seconds:.0f} s, {rows:,} rows"
+    report("portal", "nightly comparison (people/s)", "register in parts of 200", [read / seconds], note=note)
+    assert rows > 0
+
+
+def test_pages(compared: tuple[House, float], report: Report) -> None:
+    found = ask(compared[0], "pages", REQUESTS)
     for name, one in found.items():
         times, queries = one["seconds"], one["queries"]
         note = f"p50 {percentile(times, 50):.1f} ms, p95 {percentile(times, 95):.1f} ms (limit 100), {queries} queries"

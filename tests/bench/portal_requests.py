@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from issuance.customisations.models import CardCustomisation
 from issuance.offices.models import Office
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.people.models.persons import PersonIdentifier, Post
+from issuance.register_care.domain.kinds import kind_of
+from issuance.register_care.models import WorkItem
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.web.urls import urlpatterns as role_urls
@@ -148,6 +151,22 @@ class Country:
             found = Carrier.objects.filter(person__in=of_them).exclude(card_serial="")
             return list(found.values_list("card_serial", flat=True))
         return list(PersonIdentifier.objects.filter(person__in=of_them).values_list("value", flat=True))
+
+    def care(self) -> dict[str, Callable[[], Request]]:
+        """Registervård, the list of each kind that has rows, and a row, asked for by clerks and the administration."""
+        clients = [*self.searchers(), self.admin]
+        kinds = sorted(WorkItem.objects.order_by().values_list("kind", flat=True).distinct())
+        rows = _ids(WorkItem.objects.filter(person__is_protected=False))[:SAMPLE]
+        lists = {f"register_care_list {code}": partial(self._list_of_work, clients, kind_of(code).slug) for code in kinds}
+        return {
+            "register_care": lambda: Request(self.chance.choice(clients), reverse("register_care")),
+            **lists,
+            "work_item": lambda: Request(self.admin, reverse("work_item", args=[self.chance.choice(rows)])),
+        }
+
+    def _list_of_work(self, clients: list[Client], slug: str) -> Request:
+        view = self.chance.choice(("", "?visa=veckan", "?visa=kontor"))
+        return Request(self.chance.choice(clients), reverse("register_care_list", args=[slug]) + view)
 
 
 @dataclass(frozen=True)

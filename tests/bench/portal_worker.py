@@ -84,7 +84,7 @@ def measured(draw: Callable[[], Request], count: int, expected: Sequence[int] = 
 
 
 def _pages(count: int) -> dict[str, Any]:
-    """Every page of Administrera, Dagen and its lists, the search by each kind of value, and its page of hits."""
+    """Every page of Administrera, Dagen and its lists, Registervård, the search by each kind of value, and its page of hits."""
     country = Country()
     found = {}
     for name, asked in names():
@@ -93,6 +93,8 @@ def _pages(count: int) -> dict[str, Any]:
     clerks = country.searchers()
     for name in DAY:
         found[name] = measured(lambda name=name: Request(country.chance.choice(clerks), reverse(name)), count)  # type: ignore[misc]
+    for name, draw in country.care().items():
+        found[name] = measured(draw, count)
     found["organisation_move with a place"] = measured(country.move, count)
     for kind in KINDS:
         draws = country.searches(kind)
