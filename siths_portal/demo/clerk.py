@@ -71,6 +71,13 @@ class Clerk:
         self.page = search.form("Sök").fill("Person-id, tjänste-id", written).send()
         return self._at_person()
 
+    def work_lists(self) -> Page:
+        """Returns the page Registervård, with the work lists that have rows. Raises PageFault if none has."""
+        self.page = self.browser.open(urljoin(settings.PORTAL_BASE_URL, "/registervard/"))
+        if not re.search(r"\d rad(er)? väntar", self.page.text):
+            raise self.page.fault("no work list has a row")
+        return self.page
+
     def order(self, request: CardRequest) -> Page:
         """Orders a card from the person's page."""
         page = self.page.press("Nytt SITHS eID ordinarie kort")

@@ -55,6 +55,7 @@ class Walk:
         """Returns the steps in order, each with its name."""
         return [
             ("Log in at the identity provider", self.card.log_in),
+            ("Registervård lists last month's cards", self.list_work),
             ("Order a card at the portal's pages", self.place_order),
             ("Supplier makes, certifies and sends the card", self.supply),
             ("Collect the certificates and their chain", self.collect_certificates),
@@ -82,6 +83,10 @@ class Walk:
             ("Verify the audit chains", self.verify_audit),
             ("Find no personal data in the logs", self.scan_logs),
         ]
+
+    def list_work(self) -> None:
+        """The ID administrator opens Registervård, which lists what is to be taken care of."""
+        self.card.clerk.work_lists()
 
     def place_order(self) -> None:
         """The ID administrator finds a person without a card and orders one."""

@@ -198,7 +198,8 @@ def await_portal(stack: Stack, *, seconds: float = 300) -> None:
 def _demo_cards(stack: Stack) -> str | None:
     if not stack.is_demo:
         return "none"
-    for command in (["demo_history"], ["demo_states"], ["billing_demo_prices", "--since-last-month"]):
+    care = ["issuance_register_care", "--wait", "--quiet"]
+    for command in (["demo_history"], ["demo_states"], care, ["billing_demo_prices", "--since-last-month"]):
         stack.run("demo", "python3", "manage.py", *command)
     return None
 

@@ -20,8 +20,9 @@ class Command(CheckedCommand):
     help = "Reads everybody with a card in the person register, and finds the rows of Registervård."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declares `--quiet`."""
+        """Declares `--quiet` and `--wait`."""
         parser.add_argument("--quiet", action="store_true", help="print the result only")
+        parser.add_argument("--wait", action="store_true", help="if another process compares, wait for it and compare again")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prints progress and one line of result. Exits with 1 if another process does it, or if the register did not answer."""
@@ -34,7 +35,7 @@ class Command(CheckedCommand):
                 self.stdout.write(f"läste {run.read} av {run.persons} personer")
 
         try:
-            run = nightly.work_now(report_progress=report)
+            run = nightly.work_now(wait=options["wait"], report_progress=report)
         except Conflict as error:
             raise CommandError(error.message) from None
         self.stdout.write(

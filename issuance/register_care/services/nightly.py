@@ -61,9 +61,13 @@ def work_due(*, seconds: float = SECONDS) -> CareRun | None:
         return _work(run, until=time.monotonic() + seconds, report_progress=lambda _run: None)
 
 
-def work_now(*, report_progress: ReportProgress = lambda _run: None) -> CareRun:
-    """Does the comparison of this night to its end, again if it was done. Raises Conflict if another process works on it."""
-    with locks.held_or_raise(_LOCK, Conflict("register-care-running", "Avstämningen pågår redan. Vänta tills den är klar.")):
+def work_now(*, wait: bool = False, report_progress: ReportProgress = lambda _run: None) -> CareRun:
+    """Does the comparison of this night to its end, again if it was done.
+
+    If another process works on it: waits for that process with `wait`, else raises Conflict.
+    """
+    busy = Conflict("register-care-running", "Avstämningen pågår redan. Vänta tills den är klar.")
+    with locks.held(_LOCK) if wait else locks.held_or_raise(_LOCK, busy):
         run = _of_night(_night())
         if run.ended_at is not None:
             CareRun.objects.filter(pk=run.pk).update(
