@@ -26,6 +26,7 @@ from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Person
 from issuance.records.domain import wording
+from issuance.register_care.queries import day as register_care
 from issuance.revocation.queries import held_revocations
 from siths_portal.lib import clock
 from siths_portal.lib.database.prepared import prepared
@@ -198,15 +199,17 @@ def ending_until() -> dt.datetime:
 
 
 @prepared
-def _waiting(actor: Actor, since: dt.datetime, until: dt.datetime) -> QuerySet[Any, Any]:
-    """Returns a kind and a moment for each sent card, each order that came to nothing, and each eID that ends."""
+def _waiting(actor: Actor, since: dt.datetime, until: dt.datetime, soon: dt.date) -> QuerySet[Any, Any]:
+    """Returns a kind and a moment for each sent card, each order that came to nothing, each eID that ends, and each row of
+    Registervård that is due.
+    """
     no_time = Value(dt.timedelta(0))
     # Sorted by an expression: by the column, PostgreSQL would read the cards of the whole country in that order.
     oldest = ExpressionWrapper(F("sent_at") + no_time, output_field=DateTimeField()).asc()
     sent = _kind(not_activated(actor), Value(_SENT), "sent_at").order_by(oldest)[: MOST + 1]
     orders = _kind(to_nothing(actor, since), F("state"), "ordered_at").order_by()[: MOST + 1]
     eids = _kind(ending(actor, until), Value(_ENDING), "valid_to").order_by()[: MOST + 1]
-    return sent.union(orders, eids, all=True)
+    return sent.union(orders, eids, register_care.due(actor, soon), all=True)
 
 
 def _kind(rows: QuerySet[Any], kind: Any, moment: str) -> QuerySet[Any, Any]:
@@ -216,10 +219,12 @@ def _kind(rows: QuerySet[Any], kind: Any, moment: str) -> QuerySet[Any, Any]:
 
 def _counted(actor: Actor) -> Iterator[Line]:
     moments: dict[str, list[dt.datetime]] = {}
-    for kind, moment in _waiting(actor, orders_since(), ending_until()):
+    waiting = _waiting(actor, orders_since(), ending_until(), register_care.soon())
+    for kind, moment in waiting:
         moments.setdefault(kind, []).append(moment)
     yield from _sent(moments.get(_SENT, []))
     yield from _to_nothing({kind: len(found) for kind, found in moments.items()})
+    yield from register_care.lines_of(waiting)
     if count := len(moments.get(_ENDING, [])):
         yield Line(
             urgency=Urgency.LATER,

@@ -2,10 +2,12 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import CharField, DateTimeField, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -28,26 +30,54 @@ NAMED = 3
 SOON = 7
 
 
+_MARK = "work"
+"""Begins the text of a row, which a query reads together with other things that wait."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row: its due day, its kind's code, and whether somebody is responsible for it."""
+
+    due: dt.date
+    kind: str
+    is_taken: bool
+
+
 def lines(actor: Actor) -> Iterator[Line]:
-    """Yields a line for the rows that are due today, and one for those that are due within a week. One query."""
-    if not policy.holds(actor, Action.KEEP_REGISTER):
-        return
+    """Yields the lines for those who order no cards. For the others Dagen reads the rows together with their cards, by one query
+    (`day.queries.cards`).
+    """
+    if policy.holds(actor, Action.KEEP_REGISTER) and not policy.holds(actor, Action.ORDER_ORDINARY_CARD):
+        yield from lines_of(_due(actor, soon()))
+
+
+def soon() -> dt.date:
+    """Returns the last day of the rows that Dagen counts."""
+    return clock.today() + dt.timedelta(days=SOON)
+
+
+def lines_of(read: Iterable[tuple[str, dt.datetime]]) -> Iterator[Line]:
+    """Yields a line for the rows that are due today, and one for those that are due within a week, of the results of `due`. Other
+    results are left out.
+    """
     today = clock.today()
-    found = _due(actor, today + dt.timedelta(days=SOON))
-    now = [row for row in found if row[0] <= today]
-    for urgency, rows in ((Urgency.TODAY, now), (Urgency.THIS_WEEK, found[len(now) :])):
+    found = [_Row(at.date(), text.split("/")[1], bool(text.split("/")[2])) for text, at in read if text.startswith(_MARK)]
+    urgent = [row for row in found if row.due <= today]
+    for urgency, rows in ((Urgency.TODAY, urgent), (Urgency.THIS_WEEK, [row for row in found if row.due > today])):
         if rows:
             yield _line(urgency, rows)
 
 
-def _line(urgency: Urgency, rows: Sequence[Any]) -> Line:
-    """Returns a line with the kinds of the rows. It leads to the list if there is one kind, and says who nobody takes care of."""
-    counts = Counter(code for _due, code, _assignee in rows)
+def _line(urgency: Urgency, rows: Sequence[_Row]) -> Line:
+    """Returns a line with the kinds of the rows. It leads to the list if there is one kind, and counts those without anybody
+    responsible.
+    """
+    counts = Counter(row.kind for row in rows)
     found = [kind for kind in kinds.all_kinds() if counts[kind.code]]
     named = [f"{_(kind.name)}: {counts[kind.code]}" for kind in found[:NAMED]]
     others = sum(counts[kind.code] for kind in found[NAMED:])
     more = [ngettext("{n} rad till", "{n} rader till", others).format(n=others)] if others else []
-    free = sum(not assignee for _due, _code, assignee in rows)
+    free = sum(not row.is_taken for row in rows)
     title = ngettext("{n} rad i Registervård", "{n} rader i Registervård", len(rows))
     return Line(
         urgency=urgency,
@@ -62,6 +92,12 @@ def _line(urgency: Urgency, rows: Sequence[Any]) -> Line:
 
 @prepared
 def _due(actor: Actor, until: dt.date) -> QuerySet[WorkItem, Any]:
+    return due(actor, until)
+
+
+def due(actor: Actor, until: dt.date) -> QuerySet[WorkItem, Any]:
+    """Returns a text and a moment for each open row that is due by `until`, for `lines_of`, at most one more than are counted."""
     counted = [kind.code for kind in kinds.all_kinds() if kind.on_day]
     rows = deciding.kept_by(actor).filter(kind__in=counted, state=WorkState.OPEN.value, due__lte=until)
-    return rows.order_by("due").values_list("due", "kind", "assignee_ref")[: MOST + 1]
+    text = Concat(Value(f"{_MARK}/"), "kind", Value("/"), "assignee_ref", output_field=CharField())
+    return rows.order_by("due").values_list(text, Cast("due", DateTimeField()))[: MOST + 1]

@@ -36,15 +36,16 @@ def work_item(request: HttpRequest, item_id: UUID) -> HttpResponse:
     if line.ids["person_id"]:
         disclosures.record_work(actor=actor, what=line.kind.code, person_ids=[line.ids["person_id"]])
     text, url = act_of([act for act in line.kind.acts if policy.holds(actor, act.right)], line)
+    list_url = reverse("register_care_list", args=[line.kind.slug])
     context = {
         "lead": _(line.kind.lead),
         "rows": list(_facts(row)),
         "events": row.events,
         "act": text,
         "act_url": url if row.state != WorkState.GONE else "",
-        "list_url": reverse("register_care_list", args=[line.kind.slug]),
+        "list_url": list_url,
     }
-    crumbs = [Crumb(_(line.kind.name), context["list_url"]), Crumb(_("Raden"))]
+    crumbs = [Crumb(_(line.kind.name), list_url), Crumb(_("Raden"))]
     return render_page(request, REGISTER_CARE, "register_care/row.html", context, heading=_(line.kind.heading), crumbs=crumbs)
 
 
