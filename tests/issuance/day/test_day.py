@@ -53,12 +53,17 @@ def card(world: Any, post: Post, *, actor: Actor | None = None, **values: Any) -
     return Carrier.objects.get(pk=order.carrier_id)
 
 
+def days_ago(days: int) -> dt.datetime:
+    """This time of the day in Stockholm, so many days ago: another day may lie in summer time."""
+    return clock.now().astimezone(clock.STOCKHOLM) - dt.timedelta(days=days)
+
+
 def sent(world: Any, post: Post, *, days_left: int, actor: Actor | None = None) -> Carrier:
-    return card(world, post, actor=actor, state="sent", sent_at=clock.now() - dt.timedelta(days=90 - days_left))
+    return card(world, post, actor=actor, state="sent", sent_at=days_ago(90 - days_left))
 
 
 def unsigned(world: Any, post: Post, *, days_left: int, serial: str = "", actor: Actor | None = None) -> Carrier:
-    chosen = clock.now() - dt.timedelta(days=5 - days_left)
+    chosen = days_ago(5 - days_left)
     return card(world, post, actor=actor, state="activated_unsigned", sent_at=chosen, code_set_at=chosen, card_serial=serial)
 
 
