@@ -74,7 +74,7 @@ def test_the_most_urgent_act_comes_first(world: Any) -> None:
     OrderDraft.objects.filter(pk=draft.pk).update(owner_ref=reader.ref)
     assert heading(reader, post) == "", "who may no longer order"
     draft.delete()
-    Carrier.objects.filter(pk=sent.pk).update(ended_at=clock.now() - dt.timedelta(days=91))
+    Carrier.objects.filter(pk=sent.pk).update(ended_at=clock.now() - dt.timedelta(days=92))
     step = step_of(actor, post)
     assert step
     assert (step.errand, step.heading) == ("Kort i bruk går ut om 39 dagar", "Beställ ett nytt kort")
