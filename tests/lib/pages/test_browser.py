@@ -75,6 +75,35 @@ def test_axe_finds_poor_contrast_as_it_does_by_itself(browser: Browser) -> None:
     assert found == plain
 
 
+@pytest.mark.parametrize(
+    ("box", "text"),
+    [
+        ("height:1px", ""),
+        ("", "position:absolute;top:300px"),
+        ("", "position:relative;top:200px"),
+        ("", "transform:translateY(200px)"),
+        ("height:1px", "margin:200px 0 -200px"),
+        ("height:0", "float:right"),
+        ("opacity:.3", ""),
+    ],
+)
+def test_axe_finds_poor_contrast_where_a_text_of_the_same_look_has_enough(browser: Browser, box: str, text: str) -> None:
+    """The second text has the first one's colours and lies on the dark page, or is half seen through."""
+    places = "".join(
+        f'<div style="background-color:#fff;width:300px;{of_box}"><p style="color:#333;margin:0;{of_text}">Text</p></div>'
+        for of_box, of_text in (("", ""), (box, text))
+    )
+    page_text = (
+        f'<body style="background-color:#222;height:800px;margin:0"><main><h1 style="color:#fff">Färger</h1>{places}</main>'
+    )
+    answers = []
+    for ask in (lambda page: Axe().run(page, options=AXE), run_axe):
+        with page_at(browser, "about:blank") as (page, _):
+            page.set_content(f'<!doctype html><html lang="sv"><title>Färger</title>{page_text}')
+            answers.append([(one["id"], len(one["nodes"])) for one in ask(page).response["violations"]])
+    assert answers == [[("color-contrast", 1)], [("color-contrast", 1)]]
+
+
 @pytest.mark.parametrize(("face", "path"), PAGES)
 def test_every_link_is_reached_and_seen_by_keyboard(urls: dict[str, str], browser: Browser, face: str, path: str) -> None:
     with page_at(browser, urls[face] + path) as (page, _):
