@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.db import migrations
 
+from siths_portal.lib.database.operations import RunStatements
 from siths_portal.lib.events import append_only
 
 # The column lists and conditions keep the function from being called for the updates that are allowed, bulk ones among them.
@@ -51,7 +52,7 @@ class Migration(migrations.Migration):
     dependencies = [("pki", "0003_ocsp_response_signer")]
     operations = [
         migrations.RunSQL(CERTIFICATE, UNDO),
-        migrations.RunPython(keep_certificates, give_back),
+        RunStatements(keep_certificates, give_back),
         *append_only("pki_profileversion"),
         *append_only("pki_certificateblob"),
         *append_only("pki_crl"),

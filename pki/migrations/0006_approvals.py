@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.db import migrations, models
 
+from siths_portal.lib.database.operations import RunStatements
 from siths_portal.lib.events import append_only
 
 # What is approved is what was asked for.
@@ -84,5 +85,5 @@ class Migration(migrations.Migration):
         ),
         *append_only("pki_approval"),
         migrations.RunSQL(REQUEST, UNDO),
-        migrations.RunPython(keep_requests, give_back),
+        RunStatements(keep_requests, give_back),
     ]

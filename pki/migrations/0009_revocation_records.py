@@ -8,6 +8,7 @@ from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
 import siths_portal.lib.ids
+from siths_portal.lib.database.operations import RunStatements
 from siths_portal.lib.events import append_only
 
 REASONS = [
@@ -253,6 +254,6 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(CERTIFICATE, UNDO_CERTIFICATE),
         migrations.RunSQL(REQUEST, UNDO_REQUEST),
-        migrations.RunPython(keep_requests, give_back),
+        RunStatements(keep_requests, give_back),
         *append_only("pki_massrevocationmember"),
     ]

@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.db import migrations, models
 
+from siths_portal.lib.database.operations import RunStatements
+
 # What was approved is what is followed, and a protocol is final.
 GUARDS = """
 CREATE FUNCTION pki_refuse_ceremony_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -72,5 +74,5 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL(GUARDS, UNDO),
-        migrations.RunPython(keep_ceremonies, give_back),
+        RunStatements(keep_ceremonies, give_back),
     ]

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import siths_portal.lib.ids
+from siths_portal.lib.database.operations import RunStatements
 from siths_portal.lib.events import append_only
 
 # What the approvers sign is what was proposed; only its being withdrawn is told later, once.
@@ -92,7 +93,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL(GUARDS, UNDO),
-        migrations.RunPython(keep_proposals, give_back),
+        RunStatements(keep_proposals, give_back),
         migrations.CreateModel(
             name="CeremonySignature",
             fields=[

@@ -6,6 +6,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+from siths_portal.lib.database.operations import RunStatements
+
 import siths_portal.lib.ids
 
 TABLES = ("pki_caimport", "pki_importfinding")
@@ -114,5 +116,5 @@ class Migration(migrations.Migration):
             model_name="importfinding",
             index=models.Index(fields=["ca_import", "kind", "id"], name="pki_import_finding"),
         ),
-        migrations.RunPython(keep, give_back),
+        RunStatements(keep, give_back),
     ]

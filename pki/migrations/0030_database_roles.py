@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.db import migrations
 
+from siths_portal.lib.database.operations import RunStatements
+
 # Each runs as the owner of the tables, and does one thing: a caller needs no right to change the table.
 FUNCTIONS = """
 CREATE FUNCTION pki_lock_certificates(ids uuid[])
@@ -151,4 +153,4 @@ class Migration(migrations.Migration):
     """Needs the roles of `settings.DATABASE_ROLES` to exist. What they may do in tables, `migrate` grants in the end."""
 
     dependencies = [("pki", "0029_hold_releases")]
-    operations = [migrations.RunPython(make, unmake)]
+    operations = [RunStatements(make, unmake)]

@@ -9,6 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.db import migrations
 
+from siths_portal.lib.database.operations import RunStatements
+
 REPLACED = "pki_revoke_certificates(uuid[], timestamptz[], text[], timestamptz[], bigint[])"
 SIGNATURE = "pki_revoke_certificates(uuid[], timestamptz[], text[], timestamptz[])"
 
@@ -96,4 +98,4 @@ def _grant(schema_editor: Any, signature: str) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [("pki", "0031_card_reconciliations")]
-    operations = [migrations.RunPython(make, unmake)]
+    operations = [RunStatements(make, unmake)]

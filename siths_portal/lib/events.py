@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import connection, models
-from django.db.migrations.operations import RunPython, RunSQL
+from django.db.migrations.operations import RunSQL
 
 from siths_portal.lib import clock
 from siths_portal.lib.database import bulk
+from siths_portal.lib.database.operations import RunStatements
 
 
 class CurrentTransactionId(models.Func):
@@ -125,7 +126,7 @@ def application_roles() -> list[str]:
     return sorted(settings.DATABASE_ROLES.values())
 
 
-def kept(table: str) -> list[RunSQL | RunPython]:
+def kept(table: str) -> list[RunSQL | RunStatements]:
     """Returns migration operations that prevent deletion of rows of `table`, by triggers and revoked privileges.
 
     Rows may be updated; the events record the old values.
@@ -149,10 +150,10 @@ def kept(table: str) -> list[RunSQL | RunPython]:
         for role in map(schema_editor.quote_name, application_roles()):
             schema_editor.execute(f"GRANT DELETE ON {table} TO {role}")
 
-    return [trigger, RunPython(revoke, grant)]
+    return [trigger, RunStatements(revoke, grant)]
 
 
-def append_only(table: str) -> list[RunSQL | RunPython]:
+def append_only(table: str) -> list[RunSQL | RunStatements]:
     """Returns migration operations that make `table` insert-only, by triggers and revoked privileges."""
     # The table's name comes from a migration, never from input.
     trigger = RunSQL(
@@ -173,4 +174,4 @@ def append_only(table: str) -> list[RunSQL | RunPython]:
         role = schema_editor.quote_name(settings.DATABASE_APP_ROLE)
         schema_editor.execute(f"GRANT UPDATE, DELETE ON {table} TO {role}")
 
-    return [trigger, RunPython(revoke, grant)]
+    return [trigger, RunStatements(revoke, grant)]
