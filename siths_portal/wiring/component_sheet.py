@@ -1,14 +1,17 @@
 """/komponenter/: every component of the pages in every state, with invented content. Only development serves it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import ngettext_lazy
 from django.views.decorators.http import require_safe
 
-from siths_portal.lib.lists import Column, Empty, Kind, Lines, List, Tag
+from siths_portal.lib.lists import Column, Empty, Kind, Lines, List, Tag, View
+from siths_portal.lib.pages.charts import Share, shares
 from siths_portal.lib.pages.forms import Form
 
 _COLOURS = (
@@ -102,12 +105,14 @@ class _SampleList(List[dict[str, str]]):
     """A list in its frame, with rows that are already read."""
 
     columns = (
-        Column(key="namn", heading="Namn", value=lambda line: line["name"]),
-        Column(key="kort", heading="Kort", value=lambda line: line["card"], kind=Kind.NUMBER),
+        Column(key="namn", heading="Namn", value="name", sort="name"),
+        Column(key="kort", heading="Kort", value="card", kind=Kind.NUMBER, sort="card"),
         Column(key="status", heading="Status", kind=Kind.TAG, value=lambda line: Tag(line["state"], line["said"])),
     )
+    counted = ngettext_lazy("{n} kort", "{n} kort")
     caption = "Skickade kort"
     table_id = "skickade"
+    order = "namn"
 
     def rows(self) -> Lines[dict[str, str]]:
         """Returns two lines."""
@@ -118,6 +123,19 @@ class _SampleList(List[dict[str, str]]):
             ]
         )
 
+    def views(self) -> Sequence[View]:
+        """Returns two views."""
+        return (View("Alla", "#", "31", here=True), View("Spärras inom 7 dagar", "#", "4", urgent=True))
+
+    def shares(self) -> Sequence[Share]:
+        """Returns three shares."""
+        parts = (("Inom 7 dagar", 4, "share-2"), ("Inom 30 dagar", 9, "share-1"), ("Senare", 18, "share-pale"))
+        return shares([Share(name, str(number), number, colour) for name, number, colour in parts])
+
+    def remark(self) -> str:
+        """Returns a sentence."""
+        return "Hälften har väntat 40 dagar eller mer."
+
 
 class _EmptyList(_SampleList):
     table_id = "inga"
@@ -126,6 +144,10 @@ class _EmptyList(_SampleList):
     def rows(self) -> Lines[dict[str, str]]:
         """Returns no line."""
         return Lines([])
+
+    def views(self) -> Sequence[View]:
+        """Returns none."""
+        return ()
 
 
 @login_not_required

@@ -4,6 +4,7 @@ from django.http import HttpRequest
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from billing.credit.queries import requests
 from billing.credit.queries.requests import RequestRow
@@ -26,6 +27,7 @@ def state_tag(state: str) -> Tag:
 class CreditList(List[RequestRow]):
     """All requests to credit, the newest first."""
 
+    counted = ngettext_lazy("{n} kreditering", "{n} krediteringar")
     columns = (
         Column(
             key="faktura",

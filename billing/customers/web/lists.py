@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from billing.customers.queries import customers
 from billing.customers.queries.customers import CustomerRow, HistoryRow, Standing
@@ -30,6 +31,7 @@ def _url(row: CustomerRow) -> str:
 class CustomerList(List[CustomerRow]):
     """All customers, filtered by customer and status."""
 
+    counted = ngettext_lazy("{n} kund", "{n} kunder")
     columns = (
         Column(
             key="kund", heading=_("Kund"), value="name", sort="name", css="name", link=_url,
@@ -85,6 +87,7 @@ class CustomerList(List[CustomerRow]):
 class HistoryList(List[HistoryRow]):
     """The versions of a customer, the newest first."""
 
+    counted = ngettext_lazy("{n} händelse", "{n} händelser")
     columns = (
         Column(key="fran", heading=_("Gäller från"), kind=Kind.SECOND, value="valid_from", row_header=True),
         Column(key="andring", heading=_("Ändring"), value=lambda row: "; ".join(row.changes), css="history"),

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 from django_filters import ChoiceFilter, FilterSet
 
@@ -70,6 +70,7 @@ class DeliveryFilter(FilterSet):  # type: ignore[misc]
 class DeliveryList(List[DeliveryRow]):
     """Every issued document with its delivery, the newest first."""
 
+    counted = ngettext_lazy("{n} leverans", "{n} leveranser")
     columns = (
         Column(
             key="faktura", heading=gettext_lazy("Faktura"), value="number",

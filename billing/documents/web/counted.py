@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext_lazy
 
 from billing.documents.domain.invoices import LineContent
 from billing.documents.queries import counted as queries
@@ -58,6 +59,7 @@ class CountedList(List[CountedEid]):
     `chosen` says in that event what lists the holders, for example an invoice's line.
     """
 
+    counted = ngettext_lazy("{n} SITHS eID", "{n} SITHS eID")
     caption = _lazy("Räknade SITHS eID")
     caption_hidden = True
     table_id = "raknade"

@@ -7,6 +7,7 @@ from typing import cast
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from billing.documents.domain.invoices import LineContent
 from billing.documents.queries.line_words import LineWords, words_of
@@ -61,6 +62,7 @@ class LineList(List[LineContent]):
     `link` leads a line to what is behind it. `fixed`: what the URL says in addition to the list.
     """
 
+    counted = ngettext_lazy("{n} fakturarad", "{n} fakturarader")
     table_id = "fakturarader"
     files: tuple[str, ...] = ("csv", "xlsx")
     fragment = "fakturarader"

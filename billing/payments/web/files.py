@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, ngettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from billing.payments.domain.camt054 import MAX_BYTES, MAX_PAYMENTS
@@ -58,6 +58,7 @@ class PaymentFileForm(Form):
 class PlannedList(List[Planned]):
     """The payments of a file, in its order."""
 
+    counted = ngettext_lazy("{n} betalning", "{n} betalningar")
     columns = (
         Column(key="dag", heading=lazy("Bokförd"), value=lambda row: row.payment.booked_on, kind=Kind.DAY),
         Column(
@@ -82,10 +83,6 @@ class PlannedList(List[Planned]):
     def rows(self) -> Source[Planned]:
         """See `List`."""
         return Lines(self.plan.rows, paged=True)
-
-    def count_text(self, count: int) -> str:
-        """See `List`."""
-        return ngettext("{n} betalning", "{n} betalningar", count).format(n=count)
 
 
 @takes_files

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 from django_filters import ChoiceFilter, FilterSet
 
 from billing.payments.models import Payment
@@ -45,6 +45,7 @@ class PaymentFilter(FilterSet):  # type: ignore[misc]
 class PaymentList(List[PaymentRow]):
     """Every payment, the newest first."""
 
+    counted = ngettext_lazy("{n} betalning", "{n} betalningar")
     columns = (
         Column(
             key="bokford", heading=_("Bokförd"), value="booked_on", kind=Kind.DAY,
@@ -76,7 +77,3 @@ class PaymentList(List[PaymentRow]):
     def rows(self) -> Rows[Payment, PaymentRow]:
         """See `List`."""
         return payments.rows(actor_of(self.request))
-
-    def count_text(self, count: int) -> str:
-        """See `List`."""
-        return ngettext("{n} betalning", "{n} betalningar", count).format(n=count)

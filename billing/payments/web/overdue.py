@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, ngettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from billing.invoices.models import Invoice
@@ -32,6 +32,7 @@ def _state(row: OverdueRow) -> Tag:
 class OverdueList(List[OverdueRow]):
     """The overdue invoices, the longest overdue first."""
 
+    counted = ngettext_lazy("{n} faktura", "{n} fakturor")
     columns = (
         Column(
             key="faktura", heading=lazy("Faktura"), value="number", css="name",
@@ -71,10 +72,6 @@ class OverdueList(List[OverdueRow]):
     def rows(self) -> Rows[Invoice, OverdueRow]:
         """See `List`."""
         return queries.rows(actor_of(self.request))
-
-    def count_text(self, count: int) -> str:
-        """See `List`."""
-        return ngettext("{n} faktura", "{n} fakturor", count).format(n=count)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from billing.records.domain.periods import Month
 from billing.records.web.columns import amount_column
@@ -27,6 +28,7 @@ def _why(row: CustomerRow) -> str:
 class RunList(List[RunRow]):
     """The months that were opened, the newest first."""
 
+    counted = ngettext_lazy("{n} månad", "{n} månader")
     columns = (
         Column(
             key="manad",
@@ -77,6 +79,7 @@ class ShownForm(Form):
 class RunCustomerList(List[CustomerRow]):
     """The customers of a run with the sum of the month and of the month before: the basis that is reviewed."""
 
+    counted = ngettext_lazy("{n} kund", "{n} kunder")
     table_id = "kunder"
     css = "amounts"
     order = "kund"

@@ -14,13 +14,13 @@ from billing.runs.models import ItemState, RunState
 from billing.runs.queries.month import CustomerRow, Progress, RunView
 from siths_portal.lib import clock
 from siths_portal.lib.clock import STOCKHOLM
-from siths_portal.lib.pages.charts import Chart, Point, bar_chart
+from siths_portal.lib.pages import charts
+from siths_portal.lib.pages.charts import Chart, Point, Share, bar_chart
 
 BLOCKED_SHOWN = 6
 _CHANGES_SHOWN = 4
 _MINUS, _PLUS = "\N{MINUS SIGN}", "+"
 _MILLION = 1_000_000
-_WIDTH, _GAP = 1000, 3
 _COLOURS = ("share-pale", "share-2", "share-3", "share-4")
 """The colours of the parts of the bar; the largest part is dark."""
 
@@ -201,27 +201,20 @@ def shares(view: RunView) -> dict[str, Any] | None:
         return None
     largest = max(found, key=lambda share: share[1])[0]
     colours = iter(_COLOURS * 2)
-    width = _WIDTH - _GAP * (len(found) - 1)
-    x = Decimal(0)
-    parts: list[dict[str, Any]] = []
-    for name, net in found:
-        part = net / total * width
-        colour = "share-1" if name == largest else next(colours)
-        percent = round(net * 100 / total)
-        parts.append(
-            {
-                "name": name,
-                "net": money.swedish(net.quantize(Decimal(1)), decimals=0),
-                "percent": percent,
-                "x": f"{x:.1f}",
-                "width": f"{part:.1f}",
-                "colour": colour,
-            }
+    parts = [
+        Share(
+            name,
+            money.swedish(net.quantize(Decimal(1)), decimals=0),
+            float(net),
+            "share-1" if name == largest else next(colours),
         )
-        x += part + _GAP
-    told = ", ".join(_("{name} {percent} procent").format(name=each["name"].lower(), percent=each["percent"]) for each in parts)
+        for name, net in found
+    ]
+    told = ", ".join(
+        _("{name} {percent} procent").format(name=name.lower(), percent=round(net * 100 / total)) for name, net in found
+    )
     heading = _("Det mesta är {name}").format(name=largest.lower())
-    return {"parts": parts, "label": _("Fördelning: {told}").format(told=told), "heading": heading}
+    return {"parts": charts.shares(parts), "label": _("Fördelning: {told}").format(told=told), "heading": heading}
 
 
 def chart(view: RunView) -> Chart | None:

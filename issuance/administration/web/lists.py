@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from issuance.organisations.queries import areas
 from issuance.organisations.queries.areas import AreaLine, OrganisationLine
@@ -15,6 +16,7 @@ from siths_portal.lib.lists import Column, Key, Kind, Lines, List, Source
 class AreaList(List[AreaLine]):
     """The issuing areas that the actor sees. The page's heading names the table."""
 
+    counted = ngettext_lazy("{n} område", "{n} områden")
     columns = (
         Column(key="namn", heading=_("Utgivningsområde"), value="name", sort="name", template="administration/area_cell.html"),
         Column(
@@ -35,6 +37,7 @@ class AreaList(List[AreaLine]):
 class GrantedOrganisationList(List[OrganisationLine]):
     """Organisations of the actor's role grants, by name."""
 
+    counted = ngettext_lazy("{n} organisation", "{n} organisationer")
     columns = (
         Column(
             key="namn",

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from issuance.customisations.queries import customisations
 from issuance.customisations.queries.area_customisations import PlaceWithout
@@ -27,6 +27,7 @@ def _organisation(line: CustomisationLine) -> Any:
 class CustomisationList(List[CustomisationLine]):
     """The card customisations that the actor sees, with their progress."""
 
+    counted = ngettext_lazy("{n} kortanpassning", "{n} kortanpassningar")
     columns = (
         Column(
             key="namn",
@@ -77,6 +78,7 @@ class CustomisationList(List[CustomisationLine]):
 class OwnerList(List[OrganisationLine]):
     """The organisations that have a customisation themselves, by name. The page's heading titles the table."""
 
+    counted = ngettext_lazy("{n} organisation", "{n} organisationer")
     columns = (
         Column(
             key="namn",
@@ -113,6 +115,7 @@ class OwnerList(List[OrganisationLine]):
 class PlaceWithoutList(List[PlaceWithout]):
     """The top organisations of an area without a customisation, with how many below them have none."""
 
+    counted = ngettext_lazy("{n} organisation", "{n} organisationer")
     columns = (
         Column(
             key="namn",

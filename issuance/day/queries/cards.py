@@ -116,7 +116,7 @@ def _unsigned(actor: Actor) -> Iterator[Line]:
         yield Line(
             urgency=_urgency(left),
             title=ngettext("{n} kort till väntar på underskrift", "{n} kort till väntar på underskrift", more).format(
-                n=_number(more, MOST - PERSONS)
+                n=number(more, MOST - PERSONS)
             ),
             url=reverse("day_unsigned"),
             text=_("Innehavarna har valt kod men inte skrivit under kvittensen."),
@@ -168,6 +168,17 @@ def last_day_to_activate(sent_at: dt.datetime | None) -> dt.date | None:
     return day + dt.timedelta(days=settings.NOT_ACTIVATED_DAYS) if day else None
 
 
+def days_left_of_sent(actor: Actor) -> list[int]:
+    """Returns the days that each card has left to be activated, the fewest first, for at most MOST + 1 cards."""
+    found = not_activated(actor).order_by(_oldest()).values_list("sent_at", flat=True)[: MOST + 1]
+    return [_days_left(last_day_to_activate(moment)) for moment in found]
+
+
+def _oldest() -> Any:
+    """Returns the order of sent cards. By the column, PostgreSQL would read the cards of the whole country in that order."""
+    return ExpressionWrapper(F("sent_at") + Value(dt.timedelta(0)), output_field=DateTimeField()).asc()
+
+
 def sent_before(days: int) -> dt.datetime:
     """Returns the moment before which cards were sent that have at most `days` days left."""
     return clock.start_of_day(clock.today() + dt.timedelta(days=days + 1 - settings.NOT_ACTIVATED_DAYS))
@@ -203,10 +214,7 @@ def _waiting(actor: Actor, since: dt.datetime, until: dt.datetime, soon: dt.date
     """Returns a kind and a moment for each sent card, each order that came to nothing, each eID that ends, and each row of
     Registervård that is due.
     """
-    no_time = Value(dt.timedelta(0))
-    # Sorted by an expression: by the column, PostgreSQL would read the cards of the whole country in that order.
-    oldest = ExpressionWrapper(F("sent_at") + no_time, output_field=DateTimeField()).asc()
-    sent = _kind(not_activated(actor), Value(_SENT), "sent_at").order_by(oldest)[: MOST + 1]
+    sent = _kind(not_activated(actor), Value(_SENT), "sent_at").order_by(_oldest())[: MOST + 1]
     orders = _kind(to_nothing(actor, since), F("state"), "ordered_at").order_by()[: MOST + 1]
     eids = _kind(ending(actor, until), Value(_ENDING), "valid_to").order_by()[: MOST + 1]
     return sent.union(orders, eids, register_care.due(actor, soon), all=True)
@@ -230,7 +238,7 @@ def _counted(actor: Actor) -> Iterator[Line]:
             urgency=Urgency.LATER,
             title=ngettext(
                 "{n} SITHS eID slutar gälla inom {days} dagar", "{n} SITHS eID slutar gälla inom {days} dagar", count
-            ).format(n=_number(count), days=ENDING_DAYS),
+            ).format(n=number(count), days=ENDING_DAYS),
             url=reverse("day_ending"),
             text=_("Beställ nya kort i tid, så att ingen blir utan."),
             icon="renew",
@@ -269,7 +277,7 @@ def _sent(sent_at: list[dt.datetime]) -> Iterator[Line]:
         if count := counts[urgency]:
             yield Line(
                 urgency=urgency,
-                title=titles[urgency].format(n=_number(count), days=SOON),
+                title=titles[urgency].format(n=number(count), days=SOON),
                 url=reverse("day_sent") + (f"?inom={within}" if within else ""),
                 text=texts[urgency].format(days=SOON),
                 icon="card",
@@ -281,7 +289,7 @@ def _to_nothing(counts: dict[str, int]) -> Iterator[Line]:
     if count := counts.get(OrderState.RETURNED.value):
         yield Line(
             urgency=Urgency.THIS_WEEK,
-            title=ngettext("{n} kort har kommit i retur", "{n} kort har kommit i retur", count).format(n=_number(count)),
+            title=ngettext("{n} kort har kommit i retur", "{n} kort har kommit i retur", count).format(n=number(count)),
             url=f"{reverse('day_orders')}?status={OrderState.RETURNED}",
             text=_("Posten kunde inte lämna ut försändelsen. Kontrollera adressen och beställ ett nytt kort."),
             icon="return",
@@ -290,7 +298,7 @@ def _to_nothing(counts: dict[str, int]) -> Iterator[Line]:
     if count := counts.get(OrderState.FAILED.value):
         yield Line(
             urgency=Urgency.THIS_WEEK,
-            title=ngettext("{n} beställning misslyckades", "{n} beställningar misslyckades", count).format(n=_number(count)),
+            title=ngettext("{n} beställning misslyckades", "{n} beställningar misslyckades", count).format(n=number(count)),
             url=f"{reverse('day_orders')}?status={OrderState.FAILED}",
             text=_("Kortleverantören kunde inte tillverka kortet. Beställ ett nytt."),
             icon="warning",
@@ -313,5 +321,6 @@ def revoked_in(left: int) -> str:
     return _("Spärras i morgon") if left == 1 else _("{n} dagar kvar").format(n=left)
 
 
-def _number(count: int, most: int = MOST) -> str:
+def number(count: int, most: int = MOST) -> str:
+    """Returns the count in words; cards, orders and eIDs are counted up to `most`."""
     return _("Fler än {n}").format(n=most) if count > most else str(count)

@@ -1,16 +1,18 @@
 """The small lists that lines of Dagen lead to. Each records whom it showed."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median_high
 from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
 from issuance.carriers.models import Carrier, Eid
 from issuance.day.queries import cards
@@ -21,7 +23,9 @@ from issuance.people.services import disclosures
 from issuance.records.domain import wording
 from issuance.records.web.frame import actor_of
 from siths_portal.lib import clock
-from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Rows, Source, Tag, Text
+from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Rows, Source, Tag, Text, View
+from siths_portal.lib.pages import charts
+from siths_portal.lib.pages.charts import Share
 from siths_portal.lib.pages.forms import Form
 
 
@@ -74,21 +78,22 @@ class WorkList(List[WorkLine]):
         disclosures.record_work(actor=self.actor, what=self.what, person_ids=[line.person_id for line in lines])
 
 
-class WithinForm(Form):
-    """Which sent cards are listed."""
-
-    inom = forms.TypedChoiceField(
-        label=_("Spärras"),
-        required=False,
-        coerce=int,
-        empty_value=None,
-        choices=[("", _("Alla")), ("0", _("I kväll")), ("7", _("Inom 7 dagar")), ("30", _("Inom 30 dagar"))],
-    )
+_WITHIN: Mapping[str, Text] = {
+    "": _("Alla"),
+    "0": _("Spärras i kväll"),
+    str(cards.SOON): _("Inom {n} dagar"),
+    str(cards.ENDING_DAYS): _("Inom {n} dagar"),
+}
+"""The saved views of sent cards, by the most days that a card has left."""
 
 
 class SentList(WorkList):
-    """Cards that are sent and not activated, those that are revoked first on top."""
+    """Cards that are sent and not activated, those that are revoked first on top.
 
+    Its views are by the days left. Nothing can be done for many cards at once, so none can be ticked.
+    """
+
+    counted = ngettext_lazy("{n} kort", "{n} kort")
     what = "sent"
     columns = (
         _NAME,
@@ -103,20 +108,68 @@ class SentList(WorkList):
     empty = _all_done(_("Inget kort väntar"), _("Alla kort som är skickade till innehavare inom din behörighet är aktiverade."))
     no_match = Empty(_("Inget kort spärras så snart"), _("Alla kort i urvalet har fler dagar kvar."))
 
-    def form(self) -> forms.BaseForm:
-        """See `List`."""
-        return WithinForm(self.request.GET)
+    def __init__(self, request: HttpRequest) -> None:
+        super().__init__(request)
+        given = request.GET.get("inom", "")
+        self.within = given if given in _WITHIN else ""
+        self.days_left = cards.days_left_of_sent(self.actor)
 
     def rows(self) -> Source[WorkLine]:
         """See `List`."""
         found = cards.not_activated(self.actor)
-        if "inom" in self.chosen:
-            found = found.filter(sent_at__lt=cards.sent_before(self.chosen["inom"]))
+        if self.within:
+            found = found.filter(sent_at__lt=cards.sent_before(int(self.within)))
         return Rows(found.select_related("person", "organisation").defer("card_key_spki"), _sent_lines)
 
-    def count_text(self, count: int) -> str:
+    def fixed(self) -> Sequence[tuple[str, str]]:
         """See `List`."""
-        return ngettext("{n} kort", "{n} kort", count).format(n=count)
+        return [("inom", self.within)] if self.within else []
+
+    def nothing(self, *, past_end: bool) -> Empty | None:
+        """See `List`."""
+        return self.no_match if self.within and not past_end else super().nothing(past_end=past_end)
+
+    def count_within(self, days: int) -> int:
+        """Returns how many cards have at most `days` days left."""
+        return sum(left <= days for left in self.days_left)
+
+    def views(self) -> Sequence[View]:
+        """See `List`. Without any card there is nothing to choose from."""
+        numbers = {within: self.count_within(int(within)) if within else len(self.days_left) for within in _WITHIN}
+        return [
+            View(
+                text=str(text).format(n=within),
+                url=self.page_url() + (f"?inom={within}" if within else ""),
+                count=cards.number(numbers[within]),
+                here=within == self.within,
+                urgent=bool(within and numbers[within] and int(within) <= cards.SOON),
+            )
+            for within, text in _WITHIN.items()
+            if self.days_left
+        ]
+
+    def shares(self) -> Sequence[Share]:
+        """See `List`. All cards by the days left; not of a view, and not of more cards than are counted."""
+        if self.within or len(self.days_left) > cards.MOST:
+            return ()
+        soon, later = self.count_within(cards.SOON), self.count_within(cards.ENDING_DAYS)
+        parts = (
+            (_("Inom {n} dagar").format(n=cards.SOON), soon, "share-2"),
+            (_("Inom {n} dagar").format(n=cards.ENDING_DAYS), later - soon, "share-1"),
+            (_("Senare"), len(self.days_left) - later, "share-pale"),
+        )
+        return charts.shares([Share(str(name), str(count), count, colour) for name, count, colour in parts])
+
+    def remark(self) -> Text:
+        """See `List`."""
+        if self.within or not _MEDIAN_OF <= len(self.days_left) <= cards.MOST:
+            return ""
+        waited = settings.NOT_ACTIVATED_DAYS - int(median_high(self.days_left))
+        return _("Hälften har väntat {n} dagar eller mer.").format(n=waited)
+
+
+_MEDIAN_OF = 4
+"""The fewest cards of which a half is worth a sentence."""
 
 
 def _sent_lines(found: Sequence[Carrier]) -> Sequence[WorkLine]:
@@ -138,6 +191,7 @@ def _card_line(card: Carrier, moment: dt.datetime | None, due: dt.date | None) -
 class UnsignedList(WorkList):
     """Cards with a code whose receipt is not signed, those that are revoked first on top."""
 
+    counted = ngettext_lazy("{n} kort", "{n} kort")
     what = "unsigned"
     columns = (
         _NAME,
@@ -162,10 +216,6 @@ class UnsignedList(WorkList):
         """See `List`."""
         return Rows(cards.unsigned(self.actor).select_related("person", "organisation").defer("card_key_spki"), _unsigned_lines)
 
-    def count_text(self, count: int) -> str:
-        """See `List`."""
-        return ngettext("{n} kort", "{n} kort", count).format(n=count)
-
 
 def _unsigned_lines(found: Sequence[Carrier]) -> Sequence[WorkLine]:
     return [_card_line(each, each.code_set_at, cards.last_day_to_sign(each)) for each in found]
@@ -188,6 +238,7 @@ class OutcomeForm(Form):
 class OrderList(WorkList):
     """Orders that failed or came back, the newest first."""
 
+    counted = ngettext_lazy("{n} beställning", "{n} beställningar")
     what = "orders"
     columns = (
         _NAME,
@@ -213,10 +264,6 @@ class OrderList(WorkList):
             found = found.filter(state=status)
         return Rows(found.select_related("person", "organisation"), _order_lines)
 
-    def count_text(self, count: int) -> str:
-        """See `List`."""
-        return ngettext("{n} beställning", "{n} beställningar", count).format(n=count)
-
 
 def _order_lines(found: Sequence[CardOrder]) -> Sequence[WorkLine]:
     return [
@@ -236,6 +283,7 @@ def _order_lines(found: Sequence[CardOrder]) -> Sequence[WorkLine]:
 class EndingList(WorkList):
     """eIDs that end soon, the first on top."""
 
+    counted = ngettext_lazy("{n} SITHS eID", "{n} SITHS eID")
     what = "ending"
     columns = (
         _NAME,
@@ -254,10 +302,6 @@ class EndingList(WorkList):
         found = cards.ending(self.actor, cards.ending_until())
         related: Any = ("carrier__person", "organisation")
         return Rows(found.select_related(*related).defer("carrier__card_key_spki"), _ending_lines)
-
-    def count_text(self, count: int) -> str:
-        """See `List`."""
-        return ngettext("{n} SITHS eID", "{n} SITHS eID", count).format(n=count)
 
 
 def _ending_lines(found: Sequence[Eid]) -> Sequence[WorkLine]:

@@ -5,6 +5,7 @@ from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from issuance.authz import Action, Actor, policy
@@ -53,8 +54,14 @@ def works_at_desk(actor: Actor) -> bool:
 @DAY.requires(Action.ACTIVATE_ORDINARY_CARD)
 def sent(request: HttpRequest) -> HttpResponseBase:
     """Lists the cards that are sent and not activated. Raises Forbidden."""
-    lead = _("Korten är skickade men inte aktiverade. Ett kort som inte aktiveras i tid spärras natten efter den sista dagen.")
-    return _list(request, SentList(request), SentList.caption, lead)
+    found = SentList(request)
+    soon = found.count_within(cards.SOON)
+    lead = ngettext("{n} kort spärras inom {days} dagar.", "{n} kort spärras inom {days} dagar.", soon).format(
+        n=cards.number(soon), days=cards.SOON
+    )
+    lead = lead if soon else _("Inget kort spärras inom {days} dagar.").format(days=cards.SOON)
+    note = _("Ett kort som inte aktiveras i tid spärras natten efter den sista dagen.")
+    return _list(request, found, SentList.caption, lead, note)
 
 
 @require_safe
@@ -81,13 +88,15 @@ def ending(request: HttpRequest) -> HttpResponseBase:
     return _list(request, EndingList(request), EndingList.caption, lead)
 
 
-def _list(request: HttpRequest, found: WorkList, heading: str | Promise, lead: str | Promise) -> HttpResponseBase:
+def _list(
+    request: HttpRequest, found: WorkList, heading: str | Promise, lead: str | Promise, note: str | Promise = ""
+) -> HttpResponseBase:
     return found.answer(
         lambda shown: render_page(
             request,
             DAY,
             "day/list.html",
-            {"list": shown, "form": shown.form, "lead": lead},
+            {"list": shown, "form": shown.form, "lead": lead, "list_note": note},
             heading=str(heading),
             status=shown.status,
         )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from issuance.offices.queries import ConnectedLine
 from issuance.organisations.queries.areas import OfficeLine
@@ -34,6 +35,7 @@ _IDS: Sequence[Column[ConnectedLine]] = (
 class ConnectedOrganisationList(List[ConnectedLine]):
     """The organisations that may choose an office."""
 
+    counted = ngettext_lazy("{n} organisation", "{n} organisationer")
     columns = (_NAME, *_IDS)
     table_id = "organisationer"
     fragment = "organisationer"
@@ -113,6 +115,7 @@ _OFFICE_FACTS: Sequence[Column[OfficeLine]] = (
 class ConnectedOfficeList(List[OfficeLine]):
     """The offices that an organisation may choose, in a form that ends connections."""
 
+    counted = ngettext_lazy("{n} kontor", "{n} kontor")
     columns = (_OFFICE, *_OFFICE_FACTS, _disconnect("id"))
     table_id = "kontor"
     fragment = "kontor"

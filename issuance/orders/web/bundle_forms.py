@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from issuance.offices.models import Office
 from issuance.orders.domain.order_states import OrderState
@@ -103,6 +103,7 @@ def state_of(line: BundleLine) -> Tag:
 class BundleList(List[BundleLine]):
     """The bundles of an organisation, the newest first."""
 
+    counted = ngettext_lazy("{n} bunt", "{n} buntar")
     columns = (
         Column(
             key="bestalld",
@@ -119,20 +120,17 @@ class BundleList(List[BundleLine]):
         Column(key="skickad", heading=gettext_lazy("Skickad"), value="sent_on", kind=Kind.DAY, hide_empty=True),
     )
     table_id = "buntar"
+    empty = Empty(
+        gettext_lazy("Ingen bunt är beställd"), gettext_lazy("Reservkort beställs i buntar till ett kontor, som lämnar ut dem.")
+    )
     css = "table-close"
     order = "-"
     files = ("csv", "xlsx")
 
-    def __init__(self, request: HttpRequest, found: Rows[CardOrder, BundleLine], *, organisation: str, order_url: str) -> None:
+    def __init__(self, request: HttpRequest, found: Rows[CardOrder, BundleLine], *, organisation: str) -> None:
         super().__init__(request)
         self.found = found
         self.file_name = f"buntar med reservkort {organisation}"
-        self.empty = Empty(
-            _("Ingen bunt är beställd"),
-            _("Reservkort beställs i buntar till ett kontor, som lämnar ut dem."),
-            order_url,
-            _("Beställ bunt reservkort") if order_url else "",
-        )
 
     def rows(self) -> Rows[CardOrder, BundleLine]:
         """See `List`."""

@@ -46,10 +46,9 @@ def organisation_bundles(request: HttpRequest, organisation_id: UUID) -> HttpRes
     """Reservkort: the bundles of an organisation. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    order_url = reverse("bundle_new", args=[organisation_id]) if may_order(head) else ""
     found = query.bundles_of(actor=actor, organisation_id=organisation_id)
-    return BundleList(request, found, organisation=head.name, order_url=order_url).answer(
-        lambda shown: organisation_page(request, "orders/bundles.html", head, {"list": shown, "order_url": order_url}, here=_TAB)
+    return BundleList(request, found, organisation=head.name).answer(
+        lambda shown: organisation_page(request, "orders/bundles.html", head, {"list": shown}, here=_TAB)
     )
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from issuance.articles.queries.articles import ArticleLine
 from issuance.organisations.queries import areas
@@ -30,6 +30,7 @@ _AREA = Column[Any](key="omrade", heading=gettext_lazy("Utgivningsområde"), val
 class AreaOrganisationList(List[OrganisationLine]):
     """The top organisations of an area, with the number of organisations directly below each."""
 
+    counted = ngettext_lazy("{n} organisation", "{n} organisationer")
     columns = (
         Column(
             key="namn",
@@ -68,6 +69,7 @@ class AreaOrganisationList(List[OrganisationLine]):
 class SubOrganisationList(List[OrganisationLine]):
     """The organisations directly below another."""
 
+    counted = ngettext_lazy("{n} underorganisation", "{n} underorganisationer")
     columns = (
         Column(key="namn", heading=gettext_lazy("Organisationsnamn"), value="name", sort="name", link=_url),
         _HSA_ID,
@@ -96,6 +98,7 @@ class SubOrganisationList(List[OrganisationLine]):
 class OrderableArticleList(List[ArticleLine]):
     """The articles that an organisation may order."""
 
+    counted = ngettext_lazy("{n} artikel", "{n} artiklar")
     columns = (
         Column(
             key="artikel",
@@ -128,6 +131,7 @@ class OrderableArticleList(List[ArticleLine]):
 class OfficeList(List[OfficeLine]):
     """Offices by name."""
 
+    counted = ngettext_lazy("{n} kontor", "{n} kontor")
     columns = (
         Column(key="namn", heading=gettext_lazy("Kontorets namn"), value="name", template="organisations/office_cell.html"),
         Column(key="kommentar", heading=gettext_lazy("Fakturakommentar"), value="invoice_comment", css="row-name"),

@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from issuance.receipt_texts.queries import ReceiptTexts, TextVersion
 from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Source
@@ -22,6 +22,7 @@ def _text(line: TextVersion) -> str:
 class TextVersionList(List[TextVersion]):
     """The versions, the newest first."""
 
+    counted = ngettext_lazy("{n} version", "{n} versioner")
     columns = (
         Column(
             key="version",
@@ -49,7 +50,3 @@ class TextVersionList(List[TextVersion]):
     def rows(self) -> Source[TextVersion]:
         """See `List`."""
         return self.found.versions
-
-    def count_text(self, count: int) -> str:
-        """See `List`."""
-        return ngettext("{n} version", "{n} versioner", count).format(n=count)

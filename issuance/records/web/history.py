@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from issuance.administration.queries import history
 from issuance.administration.queries.history import ConfigurationEntry, FieldChange
@@ -49,6 +49,7 @@ TIME = Column[Any](key="tid", heading=gettext_lazy("Tid"), value="at", kind=Kind
 class EventList[L](List[L]):
     """A list of events, narrowed by days. Its files are recorded as disclosures by the subclass."""
 
+    counted = ngettext_lazy("{n} händelse", "{n} händelser")
     order = "-tid"
     css = "history"
     count_to = 0  # counting a long history costs a further query on each page
@@ -57,10 +58,6 @@ class EventList[L](List[L]):
     def form(self) -> forms.BaseForm:
         """See `List`."""
         return PeriodForm(self.request.GET)
-
-    def count_text(self, count: int) -> str:
-        """See `List`."""
-        return ngettext("{n} händelse", "{n} händelser", count).format(n=count)
 
     @property
     def since(self) -> dt.datetime | None:

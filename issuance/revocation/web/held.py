@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, ngettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from issuance.authz import Action, Actor
@@ -49,6 +49,7 @@ class HeldForm(Form):
 class HeldList(List[HeldView]):
     """The requests to decide on, as choices of the page's form. The page's heading titles the table."""
 
+    counted = ngettext_lazy("{n} spärr", "{n} spärrar")
     columns = (
         Column(
             key="person",

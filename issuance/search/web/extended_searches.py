@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from django.views.decorators.http import require_safe
 
 from issuance.authz import Action, Actor
@@ -51,6 +51,7 @@ class ExtendedSearchForm(PeriodForm):
 class ExtendedSearchList(EventList[SearchLine]):
     """The extended searches of an area."""
 
+    counted = ngettext_lazy("{n} sökning", "{n} sökningar")
     columns = (
         # Read along the key: few events are of this action, and those of the area's people are found by an index.
         replace(TIME, sort="pk"),
@@ -81,10 +82,6 @@ class ExtendedSearchList(EventList[SearchLine]):
         found = self.found.rows().filter(self.period)
         return found.filter(Q(facts__kind=self.chosen["sokte"])) if "sokte" in self.chosen else found
 
-    def count_text(self, count: int) -> str:
-        """See `List`."""
-        return ngettext("{n} sökning", "{n} sökningar", count).format(n=count)
-
     def note_file(self, kind: str, rows: int) -> None:
         """See `List`. The list names the people who searched."""
         disclosures.record_history_file(
@@ -101,6 +98,7 @@ def _what(line: PatternLine) -> str:
 class PatternList(List[PatternLine]):
     """The newest hours that look like harvesting, on one page."""
 
+    counted = ngettext_lazy("{n} timme", "{n} timmar")
     columns = (
         replace(TIME, sort=()),
         _WHO,

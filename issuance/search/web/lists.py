@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
 from issuance.authz import Action, Actor, policy
 from issuance.records.domain import wording
@@ -69,6 +69,7 @@ def _hsa_ids(hit: Hit) -> str:
 class HitList(List[Hit]):
     """The hits of a search of the actor's own session."""
 
+    counted = ngettext_lazy("{n} träff", "{n} träffar")
     columns = (
         Column(
             key="namn",
@@ -99,10 +100,6 @@ class HitList(List[Hit]):
     def rows(self) -> Source[Hit]:
         """See `List`."""
         return self.found.rows
-
-    def count_text(self, count: int) -> str:
-        """See `List`."""
-        return ngettext("{n} träff", "{n} träffar", count).format(n=count)
 
     def nothing(self, *, past_end: bool) -> Empty | None:
         """See `List`. The search field refers to the heading."""

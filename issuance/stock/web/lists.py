@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 from django_filters import ChoiceFilter, FilterSet
 
 from issuance.offices.models import Office
@@ -35,6 +36,7 @@ def state_tag(line: StockLine) -> Tag:
 class OfficeStockList(List[StockOffice]):
     """The offices whose stock the user keeps."""
 
+    counted = ngettext_lazy("{n} kontor", "{n} kontor")
     columns = (
         Column(
             key="kontor",
@@ -70,6 +72,7 @@ class OfficeStockList(List[StockOffice]):
 class AwaitedList(List[AwaitedBundle]):
     """The bundles on their way to an office."""
 
+    counted = ngettext_lazy("{n} bunt", "{n} buntar")
     columns = (
         Column(
             key="bestalld",
@@ -114,6 +117,7 @@ class StateFilter(FilterSet):  # type: ignore[misc]
 class StockCardList(List[StockLine]):
     """The cards of an office, those that end first before the others."""
 
+    counted = ngettext_lazy("{n} kort", "{n} kort")
     columns = (
         Column(
             key="kort",
@@ -155,6 +159,7 @@ class StockCardList(List[StockLine]):
 class CountList(List[CountLine]):
     """The stock-takings of an office, the newest first."""
 
+    counted = ngettext_lazy("{n} räkning", "{n} räkningar")
     columns = (
         Column(key="tid", heading=_("Räknat"), value="at", kind=Kind.MOMENT),
         Column(key="vem", heading=_("Av"), value="who"),

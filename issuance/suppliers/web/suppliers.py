@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action
@@ -34,6 +34,7 @@ _GRAVE = frozenset({Trouble.STOPPED, Trouble.INTERRUPTED, Trouble.SILENT})
 class StoppedList(List[DeliveryLine]):
     """The stopped deliveries of a supplier, the oldest first."""
 
+    counted = ngettext_lazy("{n} leverans", "{n} leveranser")
     columns = (
         Column(
             key="leverans", heading=gettext_lazy("Leverans"), value=lambda line: _what(line),

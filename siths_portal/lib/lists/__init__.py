@@ -5,13 +5,15 @@ Applications import from here. The caller limits the rows to the user's scope; h
 
 from siths_portal.lib.lists.columns import Column, FormChoice, Kind, Tag
 from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
-from siths_portal.lib.lists.listing import FILE_LIMITS, Cell, Empty, List, Shown, Text
+from siths_portal.lib.lists.listing import FILE_LIMITS, List
 from siths_portal.lib.lists.rows import ByKey, Lines, Rows, Source
+from siths_portal.lib.lists.shown import Cell, Chip, Empty, Shown, Text, View
 
 __all__ = [
     "FILE_LIMITS",
     "ByKey",
     "Cell",
+    "Chip",
     "Column",
     "Cursor",
     "Empty",
@@ -27,4 +29,5 @@ __all__ = [
     "Source",
     "Tag",
     "Text",
+    "View",
 ]

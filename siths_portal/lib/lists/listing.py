@@ -1,7 +1,6 @@
 """A list, with its page and its files, made from one declaration (docs/lists.md)."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -12,11 +11,10 @@ from django.core.validators import EMPTY_VALUES
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.formats import number_format
-from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -25,6 +23,8 @@ from siths_portal.lib.files.downloads import attachment, streamed_attachment
 from siths_portal.lib.lists.columns import Column
 from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
 from siths_portal.lib.lists.rows import Rows, Source
+from siths_portal.lib.lists.shown import Cell, Chip, Empty, File, Head, Shown, Text, View
+from siths_portal.lib.pages.charts import Share
 
 if TYPE_CHECKING:
     from django_filters import FilterSet
@@ -34,82 +34,7 @@ FILE_LIMITS: Mapping[str, int] = {"csv": 1_000_000, "xlsx": 20_000}
 """The most rows of a file. A workbook is built in memory; a CSV file is streamed."""
 
 _FILE_NAMES = {"csv": gettext_lazy("Hämta som CSV"), "xlsx": gettext_lazy("Hämta som Excel")}
-Text = str | Promise
-
-
-@dataclass(frozen=True)
-class Empty:
-    """The text shown instead of a table without rows: why it is empty, and what to do. `more` are further paragraphs."""
-
-    heading: Text
-    text: Text = ""
-    action_url: Text = ""
-    action_text: Text = ""
-    more: Sequence[Text] = ()
-    heading_id: str = ""
-
-
 _PAST_END = Empty(gettext_lazy("Här tar listan slut"), gettext_lazy("Det finns inga fler rader efter den du kom från."))
-
-
-@dataclass(frozen=True)
-class Head:
-    """A heading. `sort` is the URL that orders the list by it, `state` the value of aria-sort."""
-
-    text: Text
-    sort: str = ""
-    state: str = ""
-    css: str = ""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell. `label` precedes it on a phone; `header` is true for a row header."""
-
-    html: SafeString
-    css: str
-    label: Text
-    header: bool
-
-
-@dataclass(frozen=True)
-class File:
-    """A download link of the list."""
-
-    text: Text
-    url: str
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A filter that is set: its name and value, and the URL of the list without it."""
-
-    text: str
-    url: str
-
-
-@dataclass(frozen=True)
-class Shown[L]:
-    """A page of a list, as input of `components/list.html`.
-
-    `loses_choices` means that links to other pages or orders do not keep the ticked boxes.
-    """
-
-    declared: "List[L]"
-    form: forms.BaseForm | None
-    status: int = 200
-    lines: tuple[L, ...] = ()
-    heads: Sequence[Head] = ()
-    rows: Sequence[Sequence[Cell]] = ()
-    count: str = ""
-    next_url: str = ""
-    previous_url: str = ""
-    first_url: str = ""
-    clear_url: str = ""
-    chips: Sequence[Chip] = ()
-    files: Sequence[File] = ()
-    empty: Empty | None = None
-    loses_choices: bool = False
 
 
 class List[L]:
@@ -121,12 +46,14 @@ class List[L]:
     leaves it empty and is ordered by `by`, or by primary key, which rises with time (`lib.ids`); `order = "-"` reverses this.
     `picked` has the ticked values of a choice column, None if the user has not chosen yet. `choice_error` is the id of the error
     message of its field.
+    `counted` says what the count counts, one and several: `ngettext_lazy("{n} kort", "{n} kort")`.
     `caption` labels the table; without it the page's heading with the id `table_id` does.
     `count_to` is the number up to which rows are counted, or 0 if counting costs too much. `count_in_heading` means that the
     page's heading has the number, so the list does not repeat it. `prefix` and `fragment` distinguish the lists of one page.
     """
 
     columns: Sequence[Column[Any]]
+    counted: Any = ngettext_lazy("{n} rad", "{n} rader")
     caption: Text = ""
     caption_hidden: bool = False
     table_id: str = "lista"
@@ -187,11 +114,23 @@ class List[L]:
 
     def count_text(self, count: int) -> str:
         """Returns the text above the list with the number of rows."""
-        return ngettext("{n} rad", "{n} rader", count).format(n=_number(count))
+        return str(self.counted % count).format(n=_number(count))
 
     def nothing(self, *, past_end: bool) -> Empty | None:
         """Returns the text for a page without rows. `past_end` is true if earlier pages have rows."""
         return _PAST_END if past_end else self.no_match if self.chosen else self.empty
+
+    def views(self) -> Sequence[View]:
+        """Returns the saved views of the list, with the present one among them; none for most lists."""
+        return ()
+
+    def shares(self) -> Sequence[Share]:
+        """Returns how the rows are distributed, by `charts.shares`; nothing for most lists."""
+        return ()
+
+    def remark(self) -> Text:
+        """Returns a sentence after the count about how things stand."""
+        return ""
 
     def file_url(self, kind: str) -> str:
         """Returns the URL of the list as a file."""
@@ -241,6 +180,9 @@ class List[L]:
             chips=list(self._chips()),
             files=[File(_FILE_NAMES[kind], self.file_url(kind)) for kind in self.files] if found.lines else (),
             empty=None if found.lines else self.nothing(past_end=cursor is not None),
+            views=self.views(),
+            shares=self.shares() if found.lines else (),
+            remark=self.remark() if found.lines else "",
         )
 
     def file(self, kind: str) -> HttpResponseBase:

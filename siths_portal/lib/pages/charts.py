@@ -1,7 +1,7 @@
-"""Charts, drawn as SVG on the server by `components/chart.html`, which also has their table."""
+"""Charts, drawn as SVG on the server: bars with their table by `components/chart.html`, shares by `components/shares.html`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 _HEIGHT = 170
@@ -70,3 +70,33 @@ def _drawing(points: Sequence[Point], step: int) -> Drawing:
         newest = number == len(points) - 1
         bars.append(Bar(point, left, left + step // 2 - 10, _BASE - height, step - 20, height, newest))
     return Drawing(max(len(points), 1) * step, _HEIGHT, _BASE, tuple(bars))
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a whole: its name, its number as text, its weight, and its colour (`share-1` and so on of components.css).
+
+    `x` and `width` place it on a bar of 1000 units.
+    """
+
+    name: str
+    text: str
+    weight: float
+    colour: str
+    x: str = ""
+    width: str = ""
+
+
+_WHOLE, _GAP = 1000, 3
+
+
+def shares(parts: Sequence[Share]) -> tuple[Share, ...]:
+    """Returns the parts that have a weight, in their order, each with its place on the bar."""
+    found = [part for part in parts if part.weight > 0]
+    whole, room = sum(part.weight for part in found), _WHOLE - _GAP * (len(found) - 1)
+    placed, x = [], 0.0
+    for part in found:
+        width = part.weight / whole * room
+        placed.append(replace(part, x=f"{x:.1f}", width=f"{width:.1f}"))
+        x += width + _GAP
+    return tuple(placed)

@@ -183,7 +183,16 @@ def test_the_list_of_sent_cards_can_be_narrowed(world: Any) -> None:
     for within, names in (("0", ["Ek"]), ("7", ["Ek", "Al"]), ("", ["Ek", "Al", "Lönn"])):
         listed = shown(client, f"{reverse('day_sent')}?inom={within}")
         assert re.findall(r'<th scope="row"><a[^>]*>([^<,]+),', listed) == names
+        assert 'aria-current="page">' in listed.split("list-views")[1].split("</nav>")[0]
+    views = re.findall(r'">([^<>]+) <span class="count( count-urgent)?">(\d+)<', listed.split("list-views")[1])
+    assert views == [
+        ("Alla", "", "3"), ("Spärras i kväll", " count-urgent", "1"), ("Inom 7 dagar", " count-urgent", "2"),
+        ("Inom 30 dagar", "", "3"),
+    ]  # fmt: skip
+    assert "2 kort spärras inom 7 dagar." in listed
+    assert re.findall(r'</svg>([^<]+) <span class="number">(\d+)<', listed) == [("Inom 7 dagar", "2"), ("Inom 30 dagar", "1")]
     assert titles(shown(client)) == ["1 kort spärras i kväll", "1 kort spärras inom 7 dagar", "1 kort väntar på aktivering"]
+    assert "Inget kort spärras så snart" in shown(client_of(world.officer(world.city)), f"{reverse('day_sent')}?inom=7")
 
 
 def test_a_persons_last_act_and_the_numbers_of_the_day(world: Any) -> None:

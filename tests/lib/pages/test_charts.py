@@ -4,7 +4,7 @@ import re
 
 from django.template.loader import render_to_string
 
-from siths_portal.lib.pages.charts import Point, bar_chart
+from siths_portal.lib.pages.charts import Point, Share, bar_chart, shares
 
 POINTS = [Point(name[:3], name, value, f"{value},00") for value, name in enumerate(("januari", "februari", "mars", "april"), 1)]
 
@@ -27,3 +27,11 @@ def test_the_highest_bar_fills_the_height_and_nothing_is_divided_by_zero() -> No
     assert high.y + high.height == low.y + low.height == bar_chart(POINTS).wide.base
     assert [bar.height for bar in bar_chart([Point("a", "a", 0, "0")]).wide.bars] == [0]
     assert bar_chart([]).wide.bars == ()
+
+
+def test_shares_fill_the_bar_and_what_is_none_has_no_part() -> None:
+    parts = shares([Share("a", "3", 3, "share-1"), Share("b", "0", 0, "share-2"), Share("c", "1", 1, "share-pale")])
+    assert [(part.name, part.x, part.width) for part in parts] == [("a", "0.0", "747.8"), ("c", "750.8", "249.2")]
+    html = render_to_string("components/shares.html", {"parts": parts, "label": "a och c"})
+    assert (html.count("<li>"), html.count("<rect"), 'aria-label="a och c"' in html) == (2, 4, True)
+    assert shares([Share("a", "0", 0, "share-1")]) == ()
