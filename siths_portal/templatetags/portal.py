@@ -14,12 +14,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from siths_portal.lib.lists import Cell
-from siths_portal.lib.pages import ids_in_texts, named_buttons, status_words
+from siths_portal.lib.pages import dates, ids_in_texts, named_buttons, status_words
 from siths_portal.lib.pages.status_words import Noun
 
 register = template.Library()
 register.filter(ids_in_texts.whole)
 register.filter(ids_in_texts.with_whole_ids)
+register.filter(dates.in_words)
 
 _AT_THE_SUPPLIER = _("Hos kortleverantören")
 _TAGS = {

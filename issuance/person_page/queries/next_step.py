@@ -22,6 +22,7 @@ from issuance.person_page.queries.person_functions import Function
 from issuance.records.domain import wording
 from issuance.records.queries import words
 from siths_portal.lib import clock
+from siths_portal.lib.pages.dates import in_words
 
 UNDELIVERED_DAYS = 90
 """Days for which the page proposes a new order after a card that never reached its holder."""
@@ -104,7 +105,7 @@ class CarrierRule:
             "last": carrier.last,
             "name": _name_in_use(page),
             "brings": _brings(carrier.code),
-            "day": carrier.activate_by or carrier.sign_by,
+            "day": in_words(carrier.activate_by or carrier.sign_by),
         }
         other = next((each for each in carrier.offered if each.address == "carrier_replace" and each is not act), None)
         undelivered = carrier.state == CarrierState.SENT
@@ -134,7 +135,7 @@ class UndeliveredRule:
             return
         if page.drafts or found.ended_on < clock.today() - dt.timedelta(days=UNDELIVERED_DAYS):
             return
-        text = gettext(self.texts[found.state]).format(day=found.ended_on)
+        text = gettext(self.texts[found.state]).format(day=in_words(found.ended_on))
         errand = wording.label(words.ORDER_STATE, found.state)
         yield NextStep(errand, gettext("Beställ ett nytt kort"), text, order.url, gettext("Beställ nytt kort"), post=True)
 
@@ -146,10 +147,8 @@ class DraftRule:
         """See `Rule`."""
         for draft in page.drafts if _ordinary_order(page) is not None else ():
             what = " · ".join(each for each in (gettext("Påbörjad beställning"), draft.organisation, draft.article) if each)
-            at = draft.updated_at.astimezone(clock.STOCKHOLM)
-            text = gettext("Beställningen är sparad men inte skickad. Du ändrade den senast {at}.").format(
-                at=f"{at:%Y-%m-%d %H:%M}"
-            )
+            at = in_words(draft.updated_at)
+            text = gettext("Beställningen är sparad men inte skickad. Du ändrade den senast {at}.").format(at=at)
             heading = gettext("Fortsätt beställningen")
             yield NextStep(what, heading, text, draft.url, heading)
 
@@ -185,7 +184,7 @@ class EndingRule:
             yield NextStep(
                 errand=f"{what} {ends}",
                 heading=gettext("Beställ ett nytt kort"),
-                text=_ending_text(end).format(name=_name_in_use(page), last=end.carrier.last, day=end.day),
+                text=_ending_text(end).format(name=_name_in_use(page), last=end.carrier.last, day=in_words(end.day)),
                 url=order.url,
                 action=gettext("Beställ nytt kort"),
                 post=True,
@@ -247,9 +246,8 @@ def _stages(page: PersonView, carrier: CarrierView) -> Iterator[Stage]:
     days = _days_left(carrier)
     left = ngettext("{days} dag kvar", "{days} dagar kvar", days).format(days=days) if days else gettext("sista dagen i dag")
     order, has_code = carrier.order, carrier.state == CarrierState.ACTIVATED_UNSIGNED
-    ordered = order.ordered_at.astimezone(clock.STOCKHOLM).date().isoformat() if order else ""
-    yield Stage("done", gettext("Kortet beställt"), ordered)
-    yield Stage("done", gettext("Skickat till innehavaren"), order.sent_on.isoformat() if order and order.sent_on else "")
+    yield Stage("done", gettext("Kortet beställt"), in_words(wording.day(order.ordered_at)) if order else "")
+    yield Stage("done", gettext("Skickat till innehavaren"), in_words(order.sent_on) if order else "")
     yield Stage(
         "done" if has_code else "now", gettext("Kod vald") if has_code else gettext("Aktivera kortet"), "" if has_code else left
     )

@@ -63,7 +63,6 @@ _PLACES: Mapping[str, Place] = {
     "receipt": Place(Group.LOOK, "document"),
     "person_history": Place(Group.LOOK, "history"),
     "carrier_history": Place(Group.LOOK, "history"),
-    "person": Place(Group.LOOK, "cards"),
     "person_roles": Place(Group.LOOK, "people"),
 }
 """The place of each function, by its URL name."""
@@ -72,7 +71,7 @@ _PLACES: Mapping[str, Place] = {
 @dataclass(frozen=True)
 class Function:
     """A link or, with `post`, a button. `reason` explains why it is not `allowed`. `query` is added to the URL. `place` overrides
-    that of its URL name.
+    that of its URL name. `note` stands below the name.
     """
 
     name: str
@@ -83,6 +82,7 @@ class Function:
     post: bool = False
     query: str = ""
     place: Place | None = None
+    note: str = ""
 
     @property
     def url(self) -> str:
@@ -111,7 +111,9 @@ class FunctionGroup:
 def grouped(functions: Iterable[Function]) -> list[FunctionGroup]:
     """Returns the functions by purpose, without purposes that have none."""
     offered = list(functions)
-    groups = ((group, tuple(each for each in offered if each.group is group)) for group in Group)
+    # A purpose whose functions all have a note, as orders while a card is under way, is not the first.
+    first = sorted(Group, key=lambda group: all(each.note for each in offered if each.group is group))
+    groups = ((group, tuple(each for each in offered if each.group is group)) for group in first)
     return [FunctionGroup(_(group.value), found) for group, found in groups if found]
 
 
@@ -130,12 +132,11 @@ def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]
     return [*found, Function(_("Personens historik"), "person_history", person.id)]
 
 
-def invalid_carriers(person_id: UUID, total: int, *, shown: bool) -> Function:
-    """Returns the function that shows the person's invalid carriers, or hides them if they are `shown`."""
-    if shown:
-        return Function(_("Dölj ogiltiga bärare"), "person", person_id)
-    function = Function(_("Visa ogiltiga bärare"), "person", person_id, query="?ogiltiga=1")
-    return _unless(function, "" if total else _("Personen har inga ogiltiga bärare."))
+def with_cards_under_way(functions: Iterable[Function], under_way: str) -> list[Function]:
+    """Returns the functions; those that order a card say which card is `under_way` already, and come after the others."""
+    offered = list(functions)
+    orders = [each for each in offered if each.address == "order_start" and each.allowed] if under_way else []
+    return [*(each for each in offered if each not in orders), *(replace(each, note=under_way) for each in orders)]
 
 
 LOST_CARD_QUERY = "?orsak=forlorat"

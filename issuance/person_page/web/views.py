@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from issuance.carriers import queries as certificate_view
+from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.queries import CertificateView
 from issuance.people.queries import person_photo as photos
 from issuance.people.services import disclosures
@@ -20,10 +21,10 @@ from issuance.records.queries.history import HistoryEntry, PersonHistory
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
 from issuance.register_care.queries import of_person
-from siths_portal.lib import clock
 from siths_portal.lib.files.downloads import attachment, picture, serves_picture
 from siths_portal.lib.ids import id_of
 from siths_portal.lib.lists import Shown as Listed
+from siths_portal.lib.pages.dates import in_words
 
 
 @require_safe
@@ -62,8 +63,18 @@ def _functions(page: PersonView) -> list[Function]:
     lost = person_functions.lost_card(page.head.id, (each.functions for each in page.carriers))
     possessions = ((each.functions, (eid.functions for eid in each.eids)) for each in page.carriers)
     everything = person_functions.everything(page.head.id, possessions)
-    invalid = person_functions.invalid_carriers(page.head.id, page.invalid_count, shown=page.shows_invalid)
-    return [*page.functions, *lost, *everything, invalid]
+    offered = person_functions.with_cards_under_way(page.functions, _under_way(page))
+    return [*offered, *lost, *everything]
+
+
+def _under_way(page: PersonView) -> str:
+    """Returns which cards are on their way to the holder; empty if none is."""
+    found = [each for each in page.carriers if each.state in (CarrierState.ORDERED, CarrierState.SENT)]
+    if len(found) > 1:
+        return _("{n} kort är på väg.").format(n=len(found))
+    if found and found[0].last:
+        return _("Kortet …{last} är på väg.").format(last=found[0].last)
+    return _("Ett kort är redan beställt.") if found else ""
 
 
 def _facts(page: PersonView) -> list[tuple[str, str]]:
@@ -72,8 +83,8 @@ def _facts(page: PersonView) -> list[tuple[str, str]]:
     names = ", ".join(page.organisations[:most])
     if (more := len(page.organisations) - most) > 0:
         names = _("{names} och {more} till").format(names=names, more=more)
-    read = f"{head.register_read_at.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}" if head.register_read_at else _("inte än")
-    facts = [(_("Uppdrag"), names), (_("Foto"), head.photo_taken.isoformat() if head.photo_taken else "")]
+    read = in_words(head.register_read_at) or _("inte än")
+    facts = [(_("Uppdrag"), names), (_("Foto"), in_words(head.photo_taken))]
     return [(label, value) for label, value in (*facts, (_("Läst i personregistret"), read)) if value]
 
 
