@@ -141,10 +141,16 @@ def area_of(subject: str) -> tuple[Area, str]:
     return AREAS.get(kind, UNKNOWN), name
 
 
-def title_of(subject: str) -> str:
-    """Returns the title of a finding in words, or `subject` if its kind is unknown."""
+def title_of(subject: str, authorities: Mapping[str, str]) -> str:
+    """Returns the title of a finding in words, or `subject` if its kind is unknown.
+
+    `authorities` has the names of CAs by the reference that a subject has; a CA of a later generation has its number too.
+    """
     area, name = area_of(subject)
     if not area.title:
         return subject
     label = gettext(CHAIN[name]) if subject.startswith("händelsekedja ") and name in CHAIN else name
+    if name in authorities:
+        generation = name.rpartition(":")[2]
+        label = authorities[name] if generation == "1" else f"{authorities[name]} ({generation})"
     return f"{gettext(area.title)}, {label}" if name else gettext(area.title)

@@ -1,6 +1,7 @@
 """The health page: the latest findings of the `pki` worker, and their remedies. The web process has no token."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -27,6 +28,7 @@ from pki.health import (
     SeenFinding,
     Severity,
 )
+from pki.operators.authorities import authority_names
 from pki.operators.keys import InventoryReport, latest_inventory
 from siths_portal.lib import clock
 
@@ -42,7 +44,8 @@ _HOURS = int(OCSP_STORE_GIVEN_UP // 3600)
 def health(request: HttpRequest) -> HttpResponse:
     """Shows the health of the PKI: problems first, then everything that was checked."""
     report = pki_health.latest_report()
-    findings = [_finding(each) for each in report.findings] if report else []
+    authorities = authority_names()
+    findings = [_finding(each, authorities) for each in report.findings] if report else []
     checks = pki_health.audit_checks()
     known = {each["title"] for each in findings if each["severity"]}
     broken = [each for each in (_failed_chain(check) for check in checks if not check.ok) if each["title"] not in known]
@@ -53,7 +56,7 @@ def health(request: HttpRequest) -> HttpResponse:
     context = {
         "first": troubles[0] if troubles else None,
         "others": [_row(each) for each in troubles[1:]],
-        "values": health_values.rows(report.findings) if report else [],
+        "values": health_values.rows(report.findings, authorities) if report else [],
         "seen_at": moment(report.seen_at) if report else "",
         "ago": pki_words.ago(age) if age is not None else "",
         "late": age is None or age > LATE,
@@ -110,11 +113,11 @@ def _row(each: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _finding(each: SeenFinding) -> dict[str, Any]:
+def _finding(each: SeenFinding, authorities: Mapping[str, str]) -> dict[str, Any]:
     area, _name = health_words.area_of(each.subject)
     page, page_text = health_values.page_of(each.subject)
     return {
-        "title": health_words.title_of(each.subject),
+        "title": health_words.title_of(each.subject, authorities),
         "looks_at": _(area.looks_at).format(days=RESPONDER_RENEW_BEFORE.days, hours=_HOURS) if area.looks_at else "",
         "remedy": _(area.remedy),
         "severity": int(each.severity),

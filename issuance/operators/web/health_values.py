@@ -41,8 +41,8 @@ def page_of(subject: str) -> tuple[str, str]:
     return reverse(url_name) + fragment, str(text)
 
 
-def rows(findings: Iterable[SeenFinding]) -> list[dict[str, Any]]:
-    """Returns the measured values that have a limit, in the order of the checks."""
+def rows(findings: Iterable[SeenFinding], authorities: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Returns the measured values that have a limit, in the order of the checks. `authorities` has the names of CAs."""
     found: dict[str, SeenFinding] = {}
     for each in findings:
         kind = each.subject.partition(" ")[0]
@@ -51,19 +51,19 @@ def rows(findings: Iterable[SeenFinding]) -> list[dict[str, Any]]:
         key = kind if kind in _MANY else each.subject
         if key not in found or _worse(each, found[key], LIMITS[kind]):
             found[key] = each
-    return [_row(each, LIMITS[each.subject.partition(" ")[0]]) for each in found.values()]
+    return [_row(each, LIMITS[each.subject.partition(" ")[0]], authorities) for each in found.values()]
 
 
 def _worse(each: SeenFinding, other: SeenFinding, limit: Limit) -> bool:
     return each.value < other.value if limit.least else each.value > other.value
 
 
-def _row(each: SeenFinding, limit: Limit) -> dict[str, Any]:
+def _row(each: SeenFinding, limit: Limit, authorities: Mapping[str, str]) -> dict[str, Any]:
     """Returns a row with the arguments of a meter. The scale ends at two or three times the limit."""
     value = abs(each.value)
     top = max(limit.value * (2 if limit.least else 3), 1)
     return {
-        "title": health_words.title_of(each.subject),
+        "title": health_words.title_of(each.subject, authorities),
         "tag": {"kind": health_words.SEVERITY_TAG[int(each.severity)], "text": _(health_words.SEVERITY[int(each.severity)])},
         "value": _written(value, each.measure),
         "limit": (_("minst {n}") if limit.least else _("högst {n}")).format(n=_written(limit.value, each.measure)),

@@ -179,7 +179,8 @@ class Column[L]:
             iso = local.isoformat(timespec="seconds")
             text = format_html('<time datetime="{}">{}</time>', iso, f"{local:%Y-%m-%d %H:%M:%S}")
         else:
-            text = conditional_escape(self._written(value) or NOTHING)
+            given = self._written(value) or NOTHING
+            text = with_whole_ids(given) if self.kind == Kind.TEXT and not self.link else conditional_escape(given)
         if url := self.link(line) if self.link else "":
             text = format_html('<a class="ds-link" href="{}">{}</a>', url, text)
         return self._with_below(text, line)

@@ -18,6 +18,7 @@ from pki.domain.findings import Finding, Severity
 from pki.health import checks, limits, reports
 from pki.hsm import inventory
 from pki.models import AuditCheck, ClockMark, HealthReport, KeyInventory
+from pki.operators.authorities import authority_names
 from pki.operators.keys import latest_inventory
 from siths_portal.lib import clock
 from tests.issuance.operators.operators import client_of, operator
@@ -110,7 +111,7 @@ def test_the_task_leaves_what_the_page_shows(world: Any) -> None:
     for each in found:
         area, _name = pki_health_words.area_of(each.subject)
         assert area.title, each.subject
-        assert pki_health_words.title_of(each.subject) in text
+        assert pki_health_words.title_of(each.subject, authority_names()) in text
     report = latest_inventory()
     assert report is not None
     for token in report.tokens:
