@@ -133,10 +133,10 @@ def organisation_page(
 def way_to_area(head: AreaHead | Above, *below: str) -> list[Crumb]:
     """Returns the breadcrumbs to an area's page, without a link if the actor may not open it.
 
-    `below` are the names of the places after it. If one of them has the area's name, the area has that of its kind instead.
+    `below` are the names of the places after it. If one of them has the area's name, the area's has its kind before it.
     """
     seen = isinstance(head, AreaHead) or head.seen
-    text = _("Utgivningsområde") if head.name in below else head.name
+    text = f"{_('Utgivningsområde')} {head.name}" if head.name in below else head.name
     return [Crumb(text, reverse("area", args=[head.id]) if seen else "")]
 
 

@@ -1,6 +1,6 @@
 """Pages with all role holders, training recorded for several of them, and the rights of each role."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -32,7 +32,7 @@ from issuance.search.services import holder_searching, searching
 from siths_portal.lib.errors import Invalid, TooManyRequests
 from siths_portal.lib.http.answer_times import in_step
 from siths_portal.lib.ids import id_of, ids_of
-from siths_portal.lib.lists import Order
+from siths_portal.lib.lists import Chip, Order
 from siths_portal.lib.pages.error_pages import with_retry_after
 
 AREA = "omrade"
@@ -73,11 +73,20 @@ def _listed(
     choice = Choice(shown, chosen["roll"], id_of(chosen[AREA]), named.value if named else "")
     kept = {name: value for name, value in chosen.items() if value and value != Shown.ALL}
     found = RoleHolderList(request, actor, choice, kept).shown()
-    context: dict[str, Any] = {"list": found, "shown": shown, "named": named}
+    context: dict[str, Any] = {"list": found, "shown": shown, "named": named, "chips": list(_chips(request, form, kept, named))}
     if not kept and policy.holds(actor, Action.ASSIGN_ROLE):
         context |= {"follow_up": role_holders_query.to_follow_up(actor=actor), "follow_up_most": role_holders_query.MOST}
     answer = _holders_page(request, form, context, order=order)
     return in_step(answer) if named and not found.lines else answer
+
+
+def _chips(request: HttpRequest, form: RoleHoldersForm, kept: Mapping[str, str], named: Search | None) -> Iterator[Chip]:
+    """Yields the filters that are set, each with the URL of the list without it."""
+    for name, value in kept.items():
+        field = form.fields["name" if name == NAMED else name]
+        words = named.value if name == NAMED and named else dict(getattr(field, "choices", ())).get(value, value)
+        others = {other: each for other, each in kept.items() if other != name}
+        yield Chip(f"{field.label}: {words}", f"{request.path}?{urlencode(others)}" if others else request.path)
 
 
 def _redirect_to_chosen(request: HttpRequest, actor: Actor, areas: Sequence[tuple[str, str]]) -> HttpResponse:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 from django.views.decorators.http import require_safe
 
 from issuance.organisations.queries import places
@@ -65,13 +66,20 @@ def _office(each: HolderLine) -> list[str]:
     return [each.office] if each.office else []
 
 
+def _card(each: HolderLine) -> str:
+    """Returns the card by its last digits: a person may have several. Empty for an eID that is not on a card."""
+    return f"…{each.card_serial[-4:]}" if each.card_serial else ""
+
+
 class HolderList(List[HolderLine]):
     """The holders of an organisation and of those below it. Records a disclosure before a page or file is sent."""
 
+    counted = ngettext_lazy("{n} SITHS eID", "{n} SITHS eID")
     columns = (
         Column(
             key="namn", heading=_("Namn"), value="name", sort="name", link=lambda each: reverse("person", args=[each.person_id])
         ),
+        Column(key="kort", heading=_("Kort"), value=_card, kind=Kind.NUMBER, in_file=False),
         Column(key="id", heading=_("HSA-id"), value="hsa_id", kind=Kind.NUMBER, css="whole", sort="hsa_id"),
         Column(key="organisation_kontor", heading=_("Organisation, kontor"), value="organisation", below=_office, in_file=False),
         Column(key="organisation", heading=_("Organisation"), on_page=False),

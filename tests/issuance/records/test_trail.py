@@ -25,7 +25,7 @@ def title(body: str) -> str:
     return unescape(found[1])
 
 
-def test_an_area_with_the_name_of_its_organisation_has_that_of_its_kind(world: Any) -> None:
+def test_an_area_with_the_name_of_its_organisation_has_its_kind_before_it(world: Any) -> None:
     client = portal_client(Person.objects.get(pk=world.officer(role=Role.RESPONSIBLE_ISSUER).person_id))
 
     def told(page: str, row: Any) -> list[str]:
@@ -33,11 +33,11 @@ def test_an_area_with_the_name_of_its_organisation_has_that_of_its_kind(world: A
 
     assert world.area.name == world.region.name
     assert told("area", world.area) == ["Administrera", "Regionen"]
-    assert told("organisation", world.region) == ["Administrera", "Utgivningsområde", "Regionen"]
-    assert told("organisation", world.clinic) == ["Administrera", "Utgivningsområde", "Regionen", world.clinic.name]
+    assert told("organisation", world.region) == ["Administrera", "Utgivningsområde Regionen", "Regionen"]
+    assert told("organisation", world.clinic) == ["Administrera", "Utgivningsområde Regionen", "Regionen", world.clinic.name]
     assert told("office", world.office) == ["Administrera", "Regionen", world.office.name]
     Office.objects.filter(pk=world.office.pk).update(name="Regionen")
-    assert told("office_history", world.office) == ["Administrera", "Utgivningsområde", "Regionen"]
+    assert told("office_history", world.office) == ["Administrera", "Utgivningsområde Regionen", "Regionen"]
     IssuingArea.objects.filter(pk=world.area.pk).update(name="Västra området")
     assert told("organisation", world.region) == ["Administrera", "Västra området", "Regionen"]
 
