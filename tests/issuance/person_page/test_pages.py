@@ -1,6 +1,7 @@
 """The person's page over HTTP: what stands on it, who may see it, what is noted, and what it costs."""
 
 import csv
+import datetime as dt
 import io
 import re
 import uuid
@@ -104,6 +105,22 @@ def test_who_has_no_carrier_is_offered_one(world: Any) -> None:
     for told in (mine, text_of(reads.get(other))):
         assert "Inget giltigt kort" in told
         assert "Beställ kort" not in told
+
+
+def test_who_orders_a_card_is_told_of_the_one_on_its_way(world: Any) -> None:
+    order = world.order()
+    day = clock.today() + dt.timedelta(days=90)
+    address = reverse("person", args=[order.carrier.person_id])
+    client = client_of(world.officer())
+    assert "Nytt SITHS eID ordinarie kort Ett kort är redan beställt." in text_of(client.get(address))
+    Carrier.objects.filter(pk=order.carrier_id).update(state="sent", sent_at=clock.now(), card_serial="9" * 15 + "1234")
+    text = text_of(client.get(address))
+    assert "Nytt SITHS eID ordinarie kort Kortet …1234 är på väg." in text
+    assert text.index("Hjälp innehavaren") < text.index("Nytt SITHS eID ordinarie kort")
+    year = "" if day.year == clock.today().year else f" {day.year}"
+    assert re.search(rf"Kortet ska aktiveras senast {day.day} [a-z]+{year}\. Därefter spärras det automatiskt\.", text)
+    world.order(order.eid.post)
+    assert "Nytt SITHS eID ordinarie kort 2 kort är på väg." in text_of(client.get(address))
 
 
 def test_a_draft_is_resumed_from_the_page(world: Any) -> None:
