@@ -109,7 +109,7 @@ class _SampleList(List[dict[str, str]]):
         Column(key="kort", heading="Kort", value="card", kind=Kind.NUMBER, sort="card"),
         Column(key="status", heading="Status", kind=Kind.TAG, value=lambda line: Tag(line["state"], line["said"])),
     )
-    counted = ngettext_lazy("{n} kort", "{n} kort")
+    counted_as = ngettext_lazy("{n} kort", "{n} kort")
     caption = "Skickade kort"
     table_id = "skickade"
     order = "namn"

@@ -27,7 +27,7 @@ def state_tag(state: str) -> Tag:
 class CreditList(List[RequestRow]):
     """All requests to credit, the newest first."""
 
-    counted = ngettext_lazy("{n} kreditering", "{n} krediteringar")
+    counted_as = ngettext_lazy("{n} kreditering", "{n} krediteringar")
     columns = (
         Column(
             key="faktura",

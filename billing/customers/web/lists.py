@@ -31,7 +31,7 @@ def _url(row: CustomerRow) -> str:
 class CustomerList(List[CustomerRow]):
     """All customers, filtered by customer and status."""
 
-    counted = ngettext_lazy("{n} kund", "{n} kunder")
+    counted_as = ngettext_lazy("{n} kund", "{n} kunder")
     columns = (
         Column(
             key="kund", heading=_("Kund"), value="name", sort="name", css="name", link=_url,
@@ -87,7 +87,7 @@ class CustomerList(List[CustomerRow]):
 class HistoryList(List[HistoryRow]):
     """The versions of a customer, the newest first."""
 
-    counted = ngettext_lazy("{n} händelse", "{n} händelser")
+    counted_as = ngettext_lazy("{n} händelse", "{n} händelser")
     columns = (
         Column(key="fran", heading=_("Gäller från"), kind=Kind.SECOND, value="valid_from", row_header=True),
         Column(key="andring", heading=_("Ändring"), value=lambda row: "; ".join(row.changes), css="history"),

@@ -70,7 +70,7 @@ class DeliveryFilter(FilterSet):  # type: ignore[misc]
 class DeliveryList(List[DeliveryRow]):
     """Every issued document with its delivery, the newest first."""
 
-    counted = ngettext_lazy("{n} leverans", "{n} leveranser")
+    counted_as = ngettext_lazy("{n} leverans", "{n} leveranser")
     columns = (
         Column(
             key="faktura", heading=gettext_lazy("Faktura"), value="number",

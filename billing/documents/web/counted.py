@@ -59,7 +59,7 @@ class CountedList(List[CountedEid]):
     `chosen` says in that event what lists the holders, for example an invoice's line.
     """
 
-    counted = ngettext_lazy("{n} SITHS eID", "{n} SITHS eID")
+    counted_as = ngettext_lazy("{n} SITHS eID", "{n} SITHS eID")
     caption = _lazy("Räknade SITHS eID")
     caption_hidden = True
     table_id = "raknade"

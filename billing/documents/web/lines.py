@@ -62,7 +62,7 @@ class LineList(List[LineContent]):
     `link` leads a line to what is behind it. `fixed`: what the URL says in addition to the list.
     """
 
-    counted = ngettext_lazy("{n} fakturarad", "{n} fakturarader")
+    counted_as = ngettext_lazy("{n} fakturarad", "{n} fakturarader")
     table_id = "fakturarader"
     files: tuple[str, ...] = ("csv", "xlsx")
     fragment = "fakturarader"

@@ -74,7 +74,7 @@ def _status(row: InvoiceRow) -> Tag:
 class InvoiceList(List[InvoiceRow]):
     """The issued invoices that the user may see, by customer, month, what is paid and order, the newest number first."""
 
-    counted = ngettext_lazy("{n} faktura", "{n} fakturor")
+    counted_as = ngettext_lazy("{n} faktura", "{n} fakturor")
     columns = (
         Column(
             key="nummer", heading=_("Nummer"), value="number", link=lambda row: reverse("invoice", args=[row.number]),
@@ -138,7 +138,7 @@ class InvoiceList(List[InvoiceRow]):
 class LineEventList(List[LineEventRow]):
     """The events behind one line, in order of the ledger."""
 
-    counted = ngettext_lazy("{n} händelse", "{n} händelser")
+    counted_as = ngettext_lazy("{n} händelse", "{n} händelser")
     columns = (
         Column(key="tidpunkt", heading=_("Tidpunkt"), value=_moment, css="nowrap"),
         Column(key="slag", heading=_("Slag"), value="kind"),
@@ -172,7 +172,7 @@ class LineEventList(List[LineEventRow]):
 class HistoryList(List[HistoryRow]):
     """The events of a document, the oldest first."""
 
-    counted = ngettext_lazy("{n} händelse", "{n} händelser")
+    counted_as = ngettext_lazy("{n} händelse", "{n} händelser")
     columns = (
         Column(key="nar", heading=_("När"), kind=Kind.SECOND, value="at", row_header=True),
         Column(key="vad", heading=_("Vad"), value="text", css="history"),

@@ -58,7 +58,7 @@ class PaymentFileForm(Form):
 class PlannedList(List[Planned]):
     """The payments of a file, in its order."""
 
-    counted = ngettext_lazy("{n} betalning", "{n} betalningar")
+    counted_as = ngettext_lazy("{n} betalning", "{n} betalningar")
     columns = (
         Column(key="dag", heading=lazy("Bokförd"), value=lambda row: row.payment.booked_on, kind=Kind.DAY),
         Column(

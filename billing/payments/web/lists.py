@@ -45,7 +45,7 @@ class PaymentFilter(FilterSet):  # type: ignore[misc]
 class PaymentList(List[PaymentRow]):
     """Every payment, the newest first."""
 
-    counted = ngettext_lazy("{n} betalning", "{n} betalningar")
+    counted_as = ngettext_lazy("{n} betalning", "{n} betalningar")
     columns = (
         Column(
             key="bokford", heading=_("Bokförd"), value="booked_on", kind=Kind.DAY,

@@ -32,7 +32,7 @@ def _state(row: OverdueRow) -> Tag:
 class OverdueList(List[OverdueRow]):
     """The overdue invoices, the longest overdue first."""
 
-    counted = ngettext_lazy("{n} faktura", "{n} fakturor")
+    counted_as = ngettext_lazy("{n} faktura", "{n} fakturor")
     columns = (
         Column(
             key="faktura", heading=lazy("Faktura"), value="number", css="name",

@@ -25,7 +25,7 @@ def _url(row: PriceRow) -> str:
 class PriceList(List[PriceRow]):
     """The prices of all articles that hold now or will, unless the filter asks for others."""
 
-    counted = ngettext_lazy("{n} pris", "{n} priser")
+    counted_as = ngettext_lazy("{n} pris", "{n} priser")
     columns = (
         Column(key="artikel", heading=_("Artikel"), value="article", sort=("article", "owner"), css="name", link=_url),
         Column(key="lista", heading=_("Prislista"), value="owner", sort=("owner", "article")),
@@ -74,7 +74,7 @@ class PriceList(List[PriceRow]):
 class ArticlePriceList(List[PriceRow]):
     """All prices of one article, the gross list first and the newest of each list first."""
 
-    counted = ngettext_lazy("{n} pris", "{n} priser")
+    counted_as = ngettext_lazy("{n} pris", "{n} priser")
     columns = tuple(column for column in PriceList.columns if column.key != "artikel")
     caption = _("Artikelns priser i svenska kronor exklusive moms")
     caption_hidden = True

@@ -28,7 +28,7 @@ def _why(row: CustomerRow) -> str:
 class RunList(List[RunRow]):
     """The months that were opened, the newest first."""
 
-    counted = ngettext_lazy("{n} månad", "{n} månader")
+    counted_as = ngettext_lazy("{n} månad", "{n} månader")
     columns = (
         Column(
             key="manad",
@@ -79,7 +79,7 @@ class ShownForm(Form):
 class RunCustomerList(List[CustomerRow]):
     """The customers of a run with the sum of the month and of the month before: the basis that is reviewed."""
 
-    counted = ngettext_lazy("{n} kund", "{n} kunder")
+    counted_as = ngettext_lazy("{n} kund", "{n} kunder")
     table_id = "kunder"
     css = "amounts"
     order = "kund"

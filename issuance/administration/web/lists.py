@@ -16,7 +16,7 @@ from siths_portal.lib.lists import Column, Key, Kind, Lines, List, Source
 class AreaList(List[AreaLine]):
     """The issuing areas that the actor sees. The page's heading names the table."""
 
-    counted = ngettext_lazy("{n} område", "{n} områden")
+    counted_as = ngettext_lazy("{n} område", "{n} områden")
     columns = (
         Column(key="namn", heading=_("Utgivningsområde"), value="name", sort="name", template="administration/area_cell.html"),
         Column(
@@ -37,7 +37,7 @@ class AreaList(List[AreaLine]):
 class GrantedOrganisationList(List[OrganisationLine]):
     """Organisations of the actor's role grants, by name."""
 
-    counted = ngettext_lazy("{n} organisation", "{n} organisationer")
+    counted_as = ngettext_lazy("{n} organisation", "{n} organisationer")
     columns = (
         Column(
             key="namn",

@@ -22,7 +22,7 @@ def _appearance(line: ArticleLine) -> str:
 class ArticleList(List[ArticleLine]):
     """The articles that match the filters."""
 
-    counted = ngettext_lazy("{n} artikel", "{n} artiklar")
+    counted_as = ngettext_lazy("{n} artikel", "{n} artiklar")
     columns = (
         Column(key="artikel", heading=gettext_lazy("Nummer"), value="number", kind=Kind.NUMBER, sort="number"),
         Column(
@@ -83,7 +83,7 @@ class _ChoiceList(List[Any]):
 class ArticleChoiceList(_ChoiceList):
     """Articles to choose for organisations."""
 
-    counted = ngettext_lazy("{n} artikel", "{n} artiklar")
+    counted_as = ngettext_lazy("{n} artikel", "{n} artiklar")
     columns: Sequence[Column[Any]] = (
         Column(key="artikel", heading=gettext_lazy("Artikel"), value="title", choice=FormChoice(field="article", sent="code")),
         Column(key="slag", heading=gettext_lazy("Slag"), value="kind"),

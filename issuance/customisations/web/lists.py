@@ -27,7 +27,7 @@ def _organisation(line: CustomisationLine) -> Any:
 class CustomisationList(List[CustomisationLine]):
     """The card customisations that the actor sees, with their progress."""
 
-    counted = ngettext_lazy("{n} kortanpassning", "{n} kortanpassningar")
+    counted_as = ngettext_lazy("{n} kortanpassning", "{n} kortanpassningar")
     columns = (
         Column(
             key="namn",
@@ -78,7 +78,7 @@ class CustomisationList(List[CustomisationLine]):
 class OwnerList(List[OrganisationLine]):
     """The organisations that have a customisation themselves, by name. The page's heading titles the table."""
 
-    counted = ngettext_lazy("{n} organisation", "{n} organisationer")
+    counted_as = ngettext_lazy("{n} organisation", "{n} organisationer")
     columns = (
         Column(
             key="namn",
@@ -115,7 +115,7 @@ class OwnerList(List[OrganisationLine]):
 class PlaceWithoutList(List[PlaceWithout]):
     """The top organisations of an area without a customisation, with how many below them have none."""
 
-    counted = ngettext_lazy("{n} organisation", "{n} organisationer")
+    counted_as = ngettext_lazy("{n} organisation", "{n} organisationer")
     columns = (
         Column(
             key="namn",

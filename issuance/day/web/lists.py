@@ -93,7 +93,7 @@ class SentList(WorkList):
     Its views are by the days left. Nothing can be done for many cards at once, so none can be ticked.
     """
 
-    counted = ngettext_lazy("{n} kort", "{n} kort")
+    counted_as = ngettext_lazy("{n} kort", "{n} kort")
     what = "sent"
     columns = (
         _NAME,
@@ -191,7 +191,7 @@ def _card_line(card: Carrier, moment: dt.datetime | None, due: dt.date | None) -
 class UnsignedList(WorkList):
     """Cards with a code whose receipt is not signed, those that are revoked first on top."""
 
-    counted = ngettext_lazy("{n} kort", "{n} kort")
+    counted_as = ngettext_lazy("{n} kort", "{n} kort")
     what = "unsigned"
     columns = (
         _NAME,
@@ -238,7 +238,7 @@ class OutcomeForm(Form):
 class OrderList(WorkList):
     """Orders that failed or came back, the newest first."""
 
-    counted = ngettext_lazy("{n} beställning", "{n} beställningar")
+    counted_as = ngettext_lazy("{n} beställning", "{n} beställningar")
     what = "orders"
     columns = (
         _NAME,
@@ -283,7 +283,7 @@ def _order_lines(found: Sequence[CardOrder]) -> Sequence[WorkLine]:
 class EndingList(WorkList):
     """eIDs that end soon, the first on top."""
 
-    counted = ngettext_lazy("{n} SITHS eID", "{n} SITHS eID")
+    counted_as = ngettext_lazy("{n} SITHS eID", "{n} SITHS eID")
     what = "ending"
     columns = (
         _NAME,

@@ -35,7 +35,7 @@ _IDS: Sequence[Column[ConnectedLine]] = (
 class ConnectedOrganisationList(List[ConnectedLine]):
     """The organisations that may choose an office."""
 
-    counted = ngettext_lazy("{n} organisation", "{n} organisationer")
+    counted_as = ngettext_lazy("{n} organisation", "{n} organisationer")
     columns = (_NAME, *_IDS)
     table_id = "organisationer"
     fragment = "organisationer"
@@ -115,7 +115,7 @@ _OFFICE_FACTS: Sequence[Column[OfficeLine]] = (
 class ConnectedOfficeList(List[OfficeLine]):
     """The offices that an organisation may choose, in a form that ends connections."""
 
-    counted = ngettext_lazy("{n} kontor", "{n} kontor")
+    counted_as = ngettext_lazy("{n} kontor", "{n} kontor")
     columns = (_OFFICE, *_OFFICE_FACTS, _disconnect("id"))
     table_id = "kontor"
     fragment = "kontor"

@@ -47,7 +47,7 @@ def _approvals(row: Mapping[str, Any]) -> str:
 class ApprovalList(OperatorList):
     """Closed approval requests; with `waiting` the open ones, the oldest first."""
 
-    counted = ngettext_lazy("{n} ärende", "{n} ärenden")
+    counted_as = ngettext_lazy("{n} ärende", "{n} ärenden")
     columns = (
         Column(key="arende", heading=gettext_lazy("Ärende"), value="title", link=_link("pki_approval", "request")),
         Column(key="sort", heading=gettext_lazy("Sort"), value="action"),
@@ -84,7 +84,7 @@ class ApprovalList(OperatorList):
 class CertificateList(OperatorList):
     """Certificates from a search, or given ones."""
 
-    counted = ngettext_lazy("{n} certifikat", "{n} certifikat")
+    counted_as = ngettext_lazy("{n} certifikat", "{n} certifikat")
     columns = (
         Column(key="serienummer", heading=gettext_lazy("Serienummer"), value="serial", css="number serial",
                link=lambda line: reverse("pki_certificate", args=[line.id])),
@@ -125,7 +125,7 @@ class CertificateList(OperatorList):
 class ImportList(OperatorList):
     """Requested imports."""
 
-    counted = ngettext_lazy("{n} import", "{n} importer")
+    counted_as = ngettext_lazy("{n} import", "{n} importer")
     columns = (
         Column(key="utfardare", heading=gettext_lazy("Utfärdare"), value="name", link=_link("pki_import", "found")),
         Column(key="av", heading=gettext_lazy("Begärd av"), value="requester"),
@@ -154,7 +154,7 @@ class ImportList(OperatorList):
 class FindingList(OperatorList):
     """The findings of one kind of an import, in the order in which the import found them."""
 
-    counted = ngettext_lazy("{n} avvikelse", "{n} avvikelser")
+    counted_as = ngettext_lazy("{n} avvikelse", "{n} avvikelser")
     columns = (
         Column(key="serienummer", heading=gettext_lazy("Serienummer"), value="serial", css="code digest"),
         Column(key="rad", heading=gettext_lazy("Rad i underlaget"), value="place", css="digest"),
@@ -178,7 +178,7 @@ class FindingList(OperatorList):
 class MassList(OperatorList):
     """Mass revocations."""
 
-    counted = ngettext_lazy("{n} masspärr", "{n} masspärrar")
+    counted_as = ngettext_lazy("{n} masspärr", "{n} masspärrar")
     columns = (
         Column(key="massparr", heading=gettext_lazy("Masspärr"), value="title", link=_link("pki_mass_revocation", "found")),
         Column(key="av", heading=gettext_lazy("Begärd av"), value="requester"),
@@ -211,7 +211,7 @@ _CEREMONY = Column[Any](key="ceremoni", heading=gettext_lazy("Ceremoni"), value=
 class CeremonyList(OperatorList):
     """Started ceremonies."""
 
-    counted = ngettext_lazy("{n} ceremoni", "{n} ceremonier")
+    counted_as = ngettext_lazy("{n} ceremoni", "{n} ceremonier")
     columns = (
         _CEREMONY,
         Column(key="borjade", heading=gettext_lazy("Började"), value="started_at", kind=Kind.MOMENT),
@@ -244,7 +244,7 @@ class CeremonyList(OperatorList):
 class PreparedList(OperatorList):
     """Prepared ceremonies."""
 
-    counted = ngettext_lazy("{n} ceremoni", "{n} ceremonier")
+    counted_as = ngettext_lazy("{n} ceremoni", "{n} ceremonier")
     columns = (
         _CEREMONY,
         Column(key="av", heading=gettext_lazy("Registrerad av"), value="by"),
@@ -285,7 +285,7 @@ class PreparedList(OperatorList):
 class DestroyedKeyList(OperatorList):
     """Destroyed keys. The page draws them as expandable sections, so the list has no columns."""
 
-    counted = ngettext_lazy("{n} nyckel", "{n} nycklar")
+    counted_as = ngettext_lazy("{n} nyckel", "{n} nycklar")
     columns = ()
     by = ("created_at",)
 

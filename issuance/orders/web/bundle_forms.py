@@ -103,7 +103,7 @@ def state_of(line: BundleLine) -> Tag:
 class BundleList(List[BundleLine]):
     """The bundles of an organisation, the newest first."""
 
-    counted = ngettext_lazy("{n} bunt", "{n} buntar")
+    counted_as = ngettext_lazy("{n} bunt", "{n} buntar")
     columns = (
         Column(
             key="bestalld",

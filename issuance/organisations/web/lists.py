@@ -30,7 +30,7 @@ _AREA = Column[Any](key="omrade", heading=gettext_lazy("Utgivningsområde"), val
 class AreaOrganisationList(List[OrganisationLine]):
     """The top organisations of an area, with the number of organisations directly below each."""
 
-    counted = ngettext_lazy("{n} organisation", "{n} organisationer")
+    counted_as = ngettext_lazy("{n} organisation", "{n} organisationer")
     columns = (
         Column(
             key="namn",
@@ -69,7 +69,7 @@ class AreaOrganisationList(List[OrganisationLine]):
 class SubOrganisationList(List[OrganisationLine]):
     """The organisations directly below another."""
 
-    counted = ngettext_lazy("{n} underorganisation", "{n} underorganisationer")
+    counted_as = ngettext_lazy("{n} underorganisation", "{n} underorganisationer")
     columns = (
         Column(key="namn", heading=gettext_lazy("Organisationsnamn"), value="name", sort="name", link=_url),
         _HSA_ID,
@@ -98,7 +98,7 @@ class SubOrganisationList(List[OrganisationLine]):
 class OrderableArticleList(List[ArticleLine]):
     """The articles that an organisation may order."""
 
-    counted = ngettext_lazy("{n} artikel", "{n} artiklar")
+    counted_as = ngettext_lazy("{n} artikel", "{n} artiklar")
     columns = (
         Column(
             key="artikel",
@@ -131,7 +131,7 @@ class OrderableArticleList(List[ArticleLine]):
 class OfficeList(List[OfficeLine]):
     """Offices by name."""
 
-    counted = ngettext_lazy("{n} kontor", "{n} kontor")
+    counted_as = ngettext_lazy("{n} kontor", "{n} kontor")
     columns = (
         Column(key="namn", heading=gettext_lazy("Kontorets namn"), value="name", template="organisations/office_cell.html"),
         Column(key="kommentar", heading=gettext_lazy("Fakturakommentar"), value="invoice_comment", css="row-name"),

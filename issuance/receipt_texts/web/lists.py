@@ -22,7 +22,7 @@ def _text(line: TextVersion) -> str:
 class TextVersionList(List[TextVersion]):
     """The versions, the newest first."""
 
-    counted = ngettext_lazy("{n} version", "{n} versioner")
+    counted_as = ngettext_lazy("{n} version", "{n} versioner")
     columns = (
         Column(
             key="version",

@@ -49,7 +49,7 @@ TIME = Column[Any](key="tid", heading=gettext_lazy("Tid"), value="at", kind=Kind
 class EventList[L](List[L]):
     """A list of events, narrowed by days. Its files are recorded as disclosures by the subclass."""
 
-    counted = ngettext_lazy("{n} händelse", "{n} händelser")
+    counted_as = ngettext_lazy("{n} händelse", "{n} händelser")
     order = "-tid"
     css = "history"
     count_to = 0  # counting a long history costs a further query on each page

@@ -49,7 +49,7 @@ class HeldForm(Form):
 class HeldList(List[HeldView]):
     """The requests to decide on, as choices of the page's form. The page's heading titles the table."""
 
-    counted = ngettext_lazy("{n} spärr", "{n} spärrar")
+    counted_as = ngettext_lazy("{n} spärr", "{n} spärrar")
     columns = (
         Column(
             key="person",

@@ -28,7 +28,7 @@ def _by(name: str) -> Key:
 class RoleHolderList(List[HolderLine]):
     """Role holders that match `choice`. `kept` holds the query parameters; a name is represented by a handle."""
 
-    counted = ngettext_lazy("{n} rollinnehavare", "{n} rollinnehavare")
+    counted_as = ngettext_lazy("{n} rollinnehavare", "{n} rollinnehavare")
     columns = (
         Column(key="namn", heading=gettext_lazy("Namn"), value="name", template=f"{_CELLS}#holder", sort=_by("sort_name")),
         Column(key="roller", heading=gettext_lazy("Roller"), value="roles", template=f"{_CELLS}#roles"),
@@ -80,7 +80,7 @@ class RoleHolderList(List[HolderLine]):
 class OrganisationRoleList(List[GrantLine]):
     """The roles in an organisation and in those below it."""
 
-    counted = ngettext_lazy("{n} roll", "{n} roller")
+    counted_as = ngettext_lazy("{n} roll", "{n} roller")
     columns = (
         Column(
             key="namn",
@@ -119,7 +119,7 @@ class OrganisationRoleList(List[GrantLine]):
 class EndedRoleList(List[EndedLine]):
     """The ended roles of a person, those that ended last first."""
 
-    counted = ngettext_lazy("{n} roll", "{n} roller")
+    counted_as = ngettext_lazy("{n} roll", "{n} roller")
     columns = (
         Column(key="roll", heading=gettext_lazy("Behörighetsroll"), value="role"),
         Column(
@@ -162,7 +162,7 @@ class EndedRoleList(List[EndedLine]):
 class HolderToTrainList(List[HolderToTrain]):
     """Role holders who need training or a person check, as the choices of the form that records it."""
 
-    counted = ngettext_lazy("{n} rollinnehavare", "{n} rollinnehavare")
+    counted_as = ngettext_lazy("{n} rollinnehavare", "{n} rollinnehavare")
     columns = (
         Column(
             key="namn",
@@ -224,7 +224,7 @@ class HolderToTrainList(List[HolderToTrain]):
 class RoleRequestList(List[RequestView]):
     """Requests for global roles. The page's heading with the id `table_id` titles the table."""
 
-    counted = ngettext_lazy("{n} begäran", "{n} begäranden")
+    counted_as = ngettext_lazy("{n} begäran", "{n} begäranden")
     columns = (
         Column(key="person", heading=gettext_lazy("Person"), template=f"{_CELLS}#request"),
         Column(key="roll", heading=gettext_lazy("Behörighetsroll"), value="role"),

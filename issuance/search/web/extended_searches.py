@@ -51,7 +51,7 @@ class ExtendedSearchForm(PeriodForm):
 class ExtendedSearchList(EventList[SearchLine]):
     """The extended searches of an area."""
 
-    counted = ngettext_lazy("{n} sökning", "{n} sökningar")
+    counted_as = ngettext_lazy("{n} sökning", "{n} sökningar")
     columns = (
         # Read along the key: few events are of this action, and those of the area's people are found by an index.
         replace(TIME, sort="pk"),
@@ -98,7 +98,7 @@ def _what(line: PatternLine) -> str:
 class PatternList(List[PatternLine]):
     """The newest hours that look like harvesting, on one page."""
 
-    counted = ngettext_lazy("{n} timme", "{n} timmar")
+    counted_as = ngettext_lazy("{n} timme", "{n} timmar")
     columns = (
         replace(TIME, sort=()),
         _WHO,

@@ -74,7 +74,7 @@ def _card(each: HolderLine) -> str:
 class HolderList(List[HolderLine]):
     """The holders of an organisation and of those below it. Records a disclosure before a page or file is sent."""
 
-    counted = ngettext_lazy("{n} SITHS eID", "{n} SITHS eID")
+    counted_as = ngettext_lazy("{n} SITHS eID", "{n} SITHS eID")
     columns = (
         Column(
             key="namn", heading=_("Namn"), value="name", sort="name", link=lambda each: reverse("person", args=[each.person_id])

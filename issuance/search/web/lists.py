@@ -69,7 +69,7 @@ def _hsa_ids(hit: Hit) -> str:
 class HitList(List[Hit]):
     """The hits of a search of the actor's own session."""
 
-    counted = ngettext_lazy("{n} träff", "{n} träffar")
+    counted_as = ngettext_lazy("{n} träff", "{n} träffar")
     columns = (
         Column(
             key="namn",

@@ -36,7 +36,7 @@ def state_tag(line: StockLine) -> Tag:
 class OfficeStockList(List[StockOffice]):
     """The offices whose stock the user keeps."""
 
-    counted = ngettext_lazy("{n} kontor", "{n} kontor")
+    counted_as = ngettext_lazy("{n} kontor", "{n} kontor")
     columns = (
         Column(
             key="kontor",
@@ -72,7 +72,7 @@ class OfficeStockList(List[StockOffice]):
 class AwaitedList(List[AwaitedBundle]):
     """The bundles on their way to an office."""
 
-    counted = ngettext_lazy("{n} bunt", "{n} buntar")
+    counted_as = ngettext_lazy("{n} bunt", "{n} buntar")
     columns = (
         Column(
             key="bestalld",
@@ -117,7 +117,7 @@ class StateFilter(FilterSet):  # type: ignore[misc]
 class StockCardList(List[StockLine]):
     """The cards of an office, those that end first before the others."""
 
-    counted = ngettext_lazy("{n} kort", "{n} kort")
+    counted_as = ngettext_lazy("{n} kort", "{n} kort")
     columns = (
         Column(
             key="kort",
@@ -159,7 +159,7 @@ class StockCardList(List[StockLine]):
 class CountList(List[CountLine]):
     """The stock-takings of an office, the newest first."""
 
-    counted = ngettext_lazy("{n} räkning", "{n} räkningar")
+    counted_as = ngettext_lazy("{n} räkning", "{n} räkningar")
     columns = (
         Column(key="tid", heading=_("Räknat"), value="at", kind=Kind.MOMENT),
         Column(key="vem", heading=_("Av"), value="who"),

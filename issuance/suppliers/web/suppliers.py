@@ -34,7 +34,7 @@ _GRAVE = frozenset({Trouble.STOPPED, Trouble.INTERRUPTED, Trouble.SILENT})
 class StoppedList(List[DeliveryLine]):
     """The stopped deliveries of a supplier, the oldest first."""
 
-    counted = ngettext_lazy("{n} leverans", "{n} leveranser")
+    counted_as = ngettext_lazy("{n} leverans", "{n} leveranser")
     columns = (
         Column(
             key="leverans", heading=gettext_lazy("Leverans"), value=lambda line: _what(line),

@@ -46,14 +46,14 @@ class List[L]:
     leaves it empty and is ordered by `by`, or by primary key, which rises with time (`lib.ids`); `order = "-"` reverses this.
     `picked` has the ticked values of a choice column, None if the user has not chosen yet. `choice_error` is the id of the error
     message of its field.
-    `counted` says what the count counts, one and several: `ngettext_lazy("{n} kort", "{n} kort")`.
+    `counted_as` says what the count counts, one and several: `ngettext_lazy("{n} kort", "{n} kort")`.
     `caption` labels the table; without it the page's heading with the id `table_id` does.
     `count_to` is the number up to which rows are counted, or 0 if counting costs too much. `count_in_heading` means that the
     page's heading has the number, so the list does not repeat it. `prefix` and `fragment` distinguish the lists of one page.
     """
 
     columns: Sequence[Column[Any]]
-    counted: Any = ngettext_lazy("{n} rad", "{n} rader")
+    counted_as: Any = ngettext_lazy("{n} rad", "{n} rader")
     caption: Text = ""
     caption_hidden: bool = False
     table_id: str = "lista"
@@ -114,7 +114,7 @@ class List[L]:
 
     def count_text(self, count: int) -> str:
         """Returns the text above the list with the number of rows."""
-        return str(self.counted % count).format(n=_number(count))
+        return str(self.counted_as % count).format(n=_number(count))
 
     def nothing(self, *, past_end: bool) -> Empty | None:
         """Returns the text for a page without rows. `past_end` is true if earlier pages have rows."""

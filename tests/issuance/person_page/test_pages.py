@@ -88,7 +88,7 @@ def test_invalid_carriers_come_on_demand(world: Any) -> None:
     client, address = client_of(actor), reverse("person", args=[post.person_id])
     hidden = client.get(address)
     assert "Inget giltigt kort" in text_of(hidden)
-    assert f'href="{address}?ogiltiga=1"' in hidden.content.decode()
+    assert f'href="{address}?ogiltiga=1#kort"' in hidden.content.decode()
     shown = client.get(f"{address}?ogiltiga=1")
     assert "Ersatt av nytt kort" in text_of(shown)
     assert "Dölj ogiltiga bärare" in text_of(shown)

@@ -352,6 +352,6 @@ def test_a_filter_that_would_put_typed_text_into_addresses_is_refused() -> None:
 
 def test_a_count_stops_where_the_list_says(offices: list[Office], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OfficeList, "count_to", 5)
-    monkeypatch.setattr(OfficeList, "counted", ngettext_lazy("{n} kontor", "{n} kontor"))
+    monkeypatch.setattr(OfficeList, "counted_as", ngettext_lazy("{n} kontor", "{n} kontor"))
     assert OfficeList(RequestFactory().get("/")).shown().count == "Fler än 5 kontor"
     assert Order.parse("-namn", ["namn"], Order("nummer")).text == "-namn"
