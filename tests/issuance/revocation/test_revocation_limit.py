@@ -17,6 +17,7 @@ from issuance.revocation.models import HeldRevocation
 from issuance.revocation.services import revocation, revocation_limit
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, NotFound
+from siths_portal.lib.pages.dates import in_words
 from tests.issuance.activation.test_activation import run_at_once
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.revocation.test_pages import proof
@@ -190,7 +191,7 @@ class TestThePages:
         assert begun.state == "failed"
         shown = client.get(page)
         assert "En spärr av kortet väntar på beslut." in text_of(shown)
-        assert f"begärde spärren {row.requested_at.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}" in text_of(shown)
+        assert f"begärde spärren {in_words(row.requested_at)}" in text_of(shown)
         assert reverse("held_revocations") in shown.content.decode()
         assert f'href="{activate}"' not in shown.content.decode()
         assert "Kortet kan inte aktiveras så länge spärren väntar" in text_of(client.get(activate))
