@@ -331,7 +331,7 @@ class TestAllOfAnArea:
         generic()
         client = issuer(world)
         page = client.get(at(AREA, world.area))
-        assert (len(page.context["list"].lines), page.context["list"].count) == (1, "2 rader")
+        assert (len(page.context["list"].lines), page.context["list"].count) == (1, "2 organisationer")
         assert len(client.get(page.context["list"].next_url.split("#")[0]).context["list"].lines) == 1
         assert "gäller nu för 3 organisationer" in text_of(client.post(at(AREA, world.area), follow=True))
 

@@ -64,7 +64,7 @@ def refused(page: Page, eye: Looker, name: str) -> None:
 def open_all(page: Page) -> None:
     """Opens every row that opens, when all are there."""
     page.wait_for_load_state("load")
-    for each in page.locator("main details > summary").all():
+    for each in page.locator("main details:not(.functions-above) > summary").all():
         each.click()
 
 

@@ -71,7 +71,8 @@ def test_the_head_tells_who_is_logged_in_and_lets_out_by_post_alone(world: Any) 
     client = client_of(world.officer())
     body = client.get("/sok/").content.decode()
     assert (
-        '<span class="site-user-name">Handläggare Provsson</span><span class="site-user-role">ID-administratör, Regionen</span>'
+        '<span class="site-user-name" title="Handläggare Provsson">Handläggare Provsson</span>'
+        '<span class="site-user-role" title="ID-administratör, Regionen">ID-administratör, Regionen</span>'
         in body
     )
     for address in ("/installningar/", "/hjalp/#sok"):
@@ -85,7 +86,7 @@ def test_the_account_block_has_the_widest_role_and_where_it_holds(world: Any, dj
     def told(actor: Actor) -> list[str]:
         client = client_of(actor)
         with django_assert_max_num_queries(3):
-            return re.findall('<span class="site-user-role">([^<]*)</span>', client.get("/hjalp/").content.decode())
+            return re.findall('<span class="site-user-role"[^>]*>([^<]*)</span>', client.get("/hjalp/").content.decode())
 
     def also(actor: Actor, role: Role, **place: Any) -> Actor:
         RoleGrant.objects.create(role=role, person_id=actor.person_id, valid_from=clock.now() - dt.timedelta(days=1), **place)
