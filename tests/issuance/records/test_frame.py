@@ -72,8 +72,7 @@ def test_the_head_tells_who_is_logged_in_and_lets_out_by_post_alone(world: Any) 
     body = client.get("/sok/").content.decode()
     assert (
         '<span class="site-user-name" title="Handläggare Provsson">Handläggare Provsson</span>'
-        '<span class="site-user-role" title="ID-administratör, Regionen">ID-administratör, Regionen</span>'
-        in body
+        '<span class="site-user-role" title="ID-administratör, Regionen">ID-administratör, Regionen</span>' in body
     )
     for address in ("/installningar/", "/hjalp/#sok"):
         assert f'href="{address}"' in body

@@ -89,7 +89,14 @@ class TestWhoStandsInIt:
         assert names(page(client, world.clinic)) == ["Kliniksson, Prov"]
         row = next(row for row in rows_of(page(client, world.region)) if row[0].startswith("Region"))
         last = clock.today() + dt.timedelta(days=700)
-        assert row == ["Regionsson, Prov", f"…{Eid.objects.get(post=post).carrier.card_serial[-4:]}", post.hsa_id, "Regionen", "Aktivt", f"{last}"]
+        assert row == [
+            "Regionsson, Prov",
+            f"…{Eid.objects.get(post=post).carrier.card_serial[-4:]}",
+            post.hsa_id,
+            "Regionen",
+            "Aktivt",
+            f"{last}",
+        ]
 
     def test_the_tab_leads_there(self, world: Any) -> None:
         answer = client_of(issuer_of(world)).get(reverse("organisation", args=[world.region.id]))
