@@ -90,7 +90,7 @@ _WITHIN: Mapping[str, Text] = {
 class SentList(WorkList):
     """Cards that are sent and not activated, those that are revoked first on top.
 
-    Its views are by the days left. Nothing can be done for many cards at once, so none can be ticked.
+    Its views are by the days left. Each card is activated by itself, so none can be ticked; Registervård decides about many.
     """
 
     counted_as = ngettext_lazy("{n} kort", "{n} kort")
