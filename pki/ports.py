@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
+from pki.domain.orders import CertificateOrder
+
 
 @dataclass(frozen=True, slots=True)
 class CardCertificate:
@@ -99,4 +101,43 @@ class UnlockVisits(Protocol):
         It must not without an open transaction for this delivery, card and handle, an identification of the card's holder that
         still counts, an officer who logged in recently before it and may unlock the card, and a card in use.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedCertificates:
+    """What a card asks for with keys made on it: an order for each certificate, by the id that the certificate will have.
+
+    `unit_ref` is that of the certificates, `actor_ref` of the events. `refusal` is a reason code in place of all of them.
+    """
+
+    orders: Mapping[UUID, CertificateOrder] = field(default_factory=dict)
+    unit_ref: str = ""
+    actor_ref: str = ""
+    refusal: str = ""
+
+
+class CertificateRequests(Protocol):
+    """Knows the requests for certificates that cards make in eID app transactions."""
+
+    def requested(self, request_id: UUID) -> RequestedCertificates:
+        """Returns what the card's request asks for, or the reason why no certificate must be made: no such request, a transaction
+        that has ended, or a request that the card key has not signed for this transaction.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BlankCard:
+    """A card whose PUK nobody keeps: its serial number, and the DER of the key that proves it."""
+
+    card_serial: str = field(repr=False)
+    card_key_spki: bytes = field(repr=False)
+
+
+class BlankCards(Protocol):
+    """Knows the cards without a PUK, such as reserve cards."""
+
+    def card(self, carrier_ref: str) -> BlankCard | None:
+        """Returns the card, or None if there is none or if its PUK is kept."""
         ...

@@ -16,8 +16,9 @@ from pki.domain.puk import MAX_DIGITS as PUK_MAX_DIGITS
 from pki.domain.puk import MIN_DIGITS as PUK_MIN_DIGITS
 from pki.issuing.card_checks import certificate_names
 from pki.issuing.planning import plan_certificates, plan_serial_only, wake_signer
+from pki.issuing.requested import refusal_of_request, wake_certifier
 from pki.models import RevocationChannel, RevocationReason
-from pki.ports import CardCertificate, Letter, LetterRecipient, Unlocking
+from pki.ports import BlankCard, CardCertificate, Letter, LetterRecipient, RequestedCertificates, Unlocking
 from pki.revocation.holds import held as held_certificates
 from pki.revocation.holds import plan_release, wait_until_released
 from pki.revocation.publication import PublicationView, publication
@@ -38,6 +39,7 @@ __all__ = [
     "PUK_MAX_DIGITS",
     "PUK_MIN_DIGITS",
     "SECRET_PROBLEMS",
+    "BlankCard",
     "CardCertificate",
     "CardClaims",
     "CardProof",
@@ -47,6 +49,7 @@ __all__ = [
     "Letter",
     "LetterRecipient",
     "PublicationView",
+    "RequestedCertificates",
     "RevocationChannel",
     "RevocationReason",
     "SecretOutcome",
@@ -70,6 +73,7 @@ __all__ = [
     "plan_secret",
     "plan_serial_only",
     "publication",
+    "refusal_of_request",
     "revoked_since",
     "secret_jwks",
     "secret_outcomes",
@@ -78,5 +82,6 @@ __all__ = [
     "wait_for_delivery",
     "wait_until_released",
     "wait_until_settled",
+    "wake_certifier",
     "wake_signer",
 ]

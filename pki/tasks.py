@@ -8,7 +8,16 @@ from pki.approvals import dual_control
 from pki.crl import building
 from pki.health import checks
 from pki.hsm import inventory
-from pki.issuing import issuance_sets, key_checks, pkilint_sampling, reconciling, responders, shared_factors, signing
+from pki.issuing import (
+    issuance_sets,
+    key_checks,
+    pkilint_sampling,
+    reconciling,
+    requested,
+    responders,
+    shared_factors,
+    signing,
+)
 from pki.mass_revocation import execution
 from pki.ocsp import presigning
 from pki.ocsp import unknown as ocsp_unknown
@@ -24,6 +33,12 @@ def sign(certificate_ids: list[str]) -> None:
     """Signs planned certificates, then other waiting ones in batches: under load, the tasks of those then find nothing to do."""
     signing.sign_reserved([UUID(id_) for id_ in certificate_ids])
     signing.sign_waiting()
+
+
+@shared_task(name="pki.certify")  # type: ignore[untyped-decorator]
+def certify(request_id: str) -> None:
+    """Makes the certificates that a card asks for. If the task is lost, the app's next call wakes it again."""
+    requested.certify(UUID(request_id))
 
 
 @shared_task(name="pki.settle")  # type: ignore[untyped-decorator]

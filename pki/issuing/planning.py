@@ -83,15 +83,16 @@ def plan_certificates(
     whole: bool = False,
     held: bool = False,
     wake: bool = True,
+    ids: Sequence[UUID] = (),
 ) -> list[UUID]:
     """Reserves a serial and stores the to-be-signed bytes for each order, and wakes the signer when the transaction commits.
 
     Joins the caller's transaction. Returns ids in the order of `orders`. With `whole` the certificates are one set: each has a
     key of its own, all keys are of one type, and if one certificate is not issued in the end, the others are revoked. With `held`
     they are on hold from issuance until the hold is released (`pki.revocation.holds`), as for a card whose holder has not chosen
-    its code. Without `wake` the caller calls `wake_signer`, once for many calls. Raises Invalid (a field, a request, a key that
-    is not certified), Conflict (a CA that does not issue, a key that another subject has or that was compromised) and Unavailable
-    (the list of weak keys, a clock that went back).
+    its code. Without `wake` the caller calls `wake_signer`, once for many calls. `ids` are the certificates' ids, if the caller
+    has chosen them. Raises Invalid (a field, a request, a key that is not certified), Conflict (a CA that does not issue, a key
+    that another subject has or that was compromised) and Unavailable (the list of weak keys, a clock that went back).
     """
     now = clock_guard.require()
     authorities = _authorities({order.ca for order in orders})
@@ -99,10 +100,10 @@ def plan_certificates(
     uses = [each.use for each in planned]
     key_checks.refuse(uses, one_set=whole)
     versions = stored_profiles.versions({each.profile.name for each in planned})
-    ids = [new_id() for _ in planned]
+    chosen = list(ids) or [new_id() for _ in planned]
     alike = Certificate(unit_ref=unit_ref, client_ref=client_ref, created_at=now)
     for draw in range(_DRAWS):
-        rows = [_reserved(id_, each, versions[each.profile.name], held=held) for id_, each in zip(ids, planned, strict=True)]
+        rows = [_reserved(id_, each, versions[each.profile.name], held=held) for id_, each in zip(chosen, planned, strict=True)]
         try:
             with transaction.atomic():
                 bulk.insert_values(Certificate, COLUMNS, (row.values() for row in rows), like=alike)
@@ -114,12 +115,12 @@ def plan_certificates(
     pkilint_sampling.require(rows, {slug: issuer for slug, (_ca, issuer) in authorities.items()})
     shared_factors.enter(uses, now)
     if whole:
-        issuance_sets.open_set(ids)
+        issuance_sets.open_set(chosen)
     record_reservation(rows, actor_ref, now)
     if wake:
-        wake_signer(ids)
+        wake_signer(chosen)
     faults.point("pki.plan.before-commit")
-    return ids
+    return chosen
 
 
 def plan_serial_only(rows: Iterable[SerialOnly], *, ca: str, actor_ref: str) -> list[UUID]:

@@ -46,6 +46,7 @@ from pki.models.issuance import IssuanceSet, ModulusBlock, ProfileLint, RsaKey
 from pki.models.keys import HsmKey, KeyInventory
 from pki.models.mass_revocations import MassRevocation, MassRevocationMember
 from pki.models.reconciliations import CardReconciliation
+from pki.models.requests import RefusedRequest
 from pki.models.secrets import Secret, SecretDelivery
 from pki.models.status import OcspResponse, OcspSigner, OcspUnknown
 
@@ -105,6 +106,7 @@ __all__ = [
     "OcspUnknown",
     "ProfileLint",
     "ProfileVersion",
+    "RefusedRequest",
     "Revocation",
     "RevocationChannel",
     "RevocationReason",

@@ -43,17 +43,19 @@ class DeliveryView:
 
 
 def plan_delivery(
-    *, secret_id: UUID, proof: CardProof, header: Mapping[str, str], owner_ref: str, actor_ref: str, purpose: str
+    *, secret_id: UUID | None, proof: CardProof, header: Mapping[str, str], owner_ref: str, actor_ref: str, purpose: str
 ) -> UUID:
     """Requests a JWE to the ephemeral key in `proof` with a new step token and, if its kind is in OPENING, the owner's secret.
 
-    `secret_id` names the card whose key made the proof. Returns the delivery's id. Joins the caller's transaction and wakes the
+    `secret_id` names the card whose key made the proof; it is None for a card without a PUK, which gets the token alone. Returns
+    the delivery's id. Joins the caller's transaction and wakes the
     worker, which verifies the proof by itself, and writes an event before it opens the secret (S24). Raises Invalid for a key
     that is not on P-256 or a message that no card signs, NotFound, Conflict if the secret is not sealed, and TooManyRequests
     beyond the limit of SECRET_DELIVERIES_PER_DAY.
     """
     claims = _claims(proof)
-    _check_secret(secret_id, owner_ref, opens=claims.kind in OPENING)
+    if secret_id is not None:
+        _check_secret(secret_id, owner_ref, opens=claims.kind in OPENING)
     row = SecretDelivery.objects.create(
         secret_id=secret_id,
         owner_ref=owner_ref,

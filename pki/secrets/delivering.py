@@ -21,7 +21,7 @@ from pki.domain import jwe as jwe_format
 from pki.domain.card_proof import CardProof, MalformedProof, ProofKind
 from pki.hsm import HsmError, HsmSealBroken, HsmSealKeyLost
 from pki.models import DeliveryState, Event, SealVersion, Secret, SecretDelivery, SecretState
-from pki.ports import Unlocking, UnlockVisits
+from pki.ports import BlankCards, Unlocking, UnlockVisits
 from pki.secrets import letters, resealing
 from pki.secrets.deliveries import LETTER, OPENING, record
 from pki.secrets.sealing import Refused, open_sealed
@@ -115,11 +115,14 @@ def _for_app(row: SecretDelivery) -> dict[str, Any]:
     """Returns the JWE and the hash of its step token for the eID app whose key the card has signed. Raises Refused."""
     token = secrets.token_urlsafe(32)
     content = {"step_token": token}
-    secret = _proven_card(row)
-    if row.kind == ProofKind.UNLOCK:
-        _require_visit(row)
-    if row.kind in OPENING:
-        content["puk"] = _open(secret)
+    if row.secret_id is None:
+        _prove_blank_card(row)
+    else:
+        secret = _proven_card(row)
+        if row.kind == ProofKind.UNLOCK:
+            _require_visit(row)
+        if row.kind in OPENING:
+            content["puk"] = _open(secret)
     jwe = jwe_format.encrypt(canonical_json(content), row.recipient_jwk, row.header)
     return {"jwe": jwe, "token_sha256": sha256_hex(token.encode())}
 
@@ -141,31 +144,46 @@ def _for_letter(row: SecretDelivery) -> dict[str, Any]:
 
 
 def _proven_card(row: SecretDelivery) -> Secret:
-    """Returns the secret of the card whose key signed the row's proof for the row's recipient. Raises Refused.
-
-    The row's other columns come from the process that planned it and count only if the card has signed the same values.
-    """
+    """Returns the secret of the card whose key signed the row's proof for the row's recipient. Raises Refused."""
     secret = row.secret
-    if secret is None or not row.proof_message:
+    if secret is None:
         raise Refused("proof-missing")
     if secret.state != SecretState.SEALED or secret.owner_ref != row.owner_ref:
         raise Refused("secret-not-sealed")
+    _require_proof(row, secret.expected_header.get("serial"), bytes(secret.card_key_spki))
+    return secret
+
+
+def _prove_blank_card(row: SecretDelivery) -> None:
+    """Raises Refused unless the key of a card without a PUK signed the row's proof. A card to unlock has a PUK."""
+    card = ports.get(BlankCards).card(row.owner_ref)
+    if card is None or row.kind == ProofKind.UNLOCK:
+        raise Refused("proof-missing")
+    _require_proof(row, card.card_serial, card.card_key_spki)
+
+
+def _require_proof(row: SecretDelivery, card_serial: str | None, card_key_spki: bytes) -> None:
+    """Raises Refused unless the card key signed the row's proof for the row's recipient, just now and for the first time.
+
+    The row's other columns come from the process that planned it and count only if the card has signed the same values.
+    """
+    if not row.proof_message:
+        raise Refused("proof-missing")
     proof = CardProof(bytes(row.proof_message), bytes(row.proof_signature))
     try:
         claims = proof.claims()
     except MalformedProof:
         raise Refused("proof-malformed") from None
-    as_planned = (row.recipient_jwk, row.kind, row.handle_sha256, secret.expected_header.get("serial"))
+    as_planned = (row.recipient_jwk, row.kind, row.handle_sha256, card_serial)
     signed = (dict(claims.ephemeral_key), claims.kind, sha256_hex(claims.handle.encode()), claims.card_serial)
     if as_planned != signed or row.header.get("card_serial") != claims.card_serial or claims.origin not in _origins():
         raise Refused("proof-mismatch")
-    if not proof.is_by(bytes(secret.card_key_spki)):
+    if not proof.is_by(card_key_spki):
         raise Refused("proof-refused")
     if abs(clock.now() - row.created_at) > dt.timedelta(seconds=settings.ACTIVATION_STARTED_SECONDS):
         raise Refused("proof-stale")
     if SecretDelivery.objects.filter(handle_sha256=row.handle_sha256, proof_verified_at__isnull=False).exists():
         raise Refused("proof-used")
-    return secret
 
 
 def _origins() -> set[str]:
