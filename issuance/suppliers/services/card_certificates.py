@@ -18,19 +18,19 @@ from issuance.authz import Action, Actor, client
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction
-from issuance.carriers.domain.kinds import HSA_PROFILES, CarrierKind, Owner, Stage
+from issuance.carriers.domain.kinds import CarrierKind, Owner, Stage
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain import rules
 from issuance.orders.domain.items import ItemAction
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import progress
-from issuance.orders.services.order_checks import common_name, top_organisation
+from issuance.orders.services.certificate_subjects import card_subject, hsa_subject, person_id_subject, subject_alternative
+from issuance.orders.services.order_checks import top_organisation
 from issuance.orders.services.ordering import post_ends_at
-from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person, Post
 from issuance.people.services import people
-from issuance.records.domain.ids import PersonId, parse_new_card_serial
+from issuance.records.domain.ids import parse_new_card_serial
 from issuance.records.services import steps
 from issuance.suppliers.services import attestations
 from issuance.suppliers.services.item_rows import ItemRows, lock_item, require_accepted
@@ -307,45 +307,6 @@ def _transport_orders(kind: CarrierKind, carrier: Carrier, card: _Card, valid_to
         )
         for profile in kind.profiles(stage=Stage.PERSONALISATION)
     ]
-
-
-def card_subject(card_serial: str) -> dict[str, str]:
-    """Returns the subject of a certificate that names a card and no person."""
-    return {"serialNumber": card_serial}
-
-
-def hsa_subject(person: Person, eid: Eid, top: Organisation) -> dict[str, str]:
-    """Returns the subject of the HSA-id pair: the top organisation, the name in use, and the HSA-id as written in the HSA
-    directory.
-    """
-    subject = {
-        "countryName": eid.organisation.country,
-        "organizationName": top.name,
-        "commonName": common_name(person),
-        "surname": person.surname,
-        "givenName": person.given_name_in_use,
-        "serialNumber": eid.hsa_id,
-    }
-    return subject | ({"title": eid.title} if eid.title else {})
-
-
-def person_id_subject(person: Person, person_id: PersonId) -> dict[str, str]:
-    """Returns the subject of the person-id pair: the same name, the twelve-digit person id, and no organisation."""
-    return {
-        "countryName": "SE",
-        "commonName": common_name(person),
-        "surname": person.surname,
-        "givenName": person.given_name_in_use,
-        "serialNumber": person_id.value,
-    }
-
-
-def subject_alternative(eid: Eid, profile: str) -> dict[str, str]:
-    """Returns the assignment's mail address, and for authentication its UPN. The person-id pair has no alternative names."""
-    if profile not in HSA_PROFILES:
-        return {}
-    names = {"rfc822Name": eid.mail} if eid.mail else {}
-    return names | ({"userPrincipalName": eid.upn} if eid.upn and profile == "person-hsaid-auth" else {})
 
 
 def _check_card_key(spki: bytes, csrs: Mapping[str, bytes]) -> None:
