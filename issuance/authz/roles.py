@@ -39,6 +39,9 @@ class Action(StrEnum):
     ORDER_RESERVE_BUNDLE = "order_reserve_bundle"
     KEEP_STOCK = "keep_stock"
     KEEP_REGISTER = "keep_register"
+    ISSUE_RESERVE_CARD = "issue_reserve_card"
+    ISSUE_RESERVE_CARD_LOA3 = "issue_reserve_card_loa3"
+    APPROVE_RESERVE_CARD = "approve_reserve_card"
     ORDER_EID = "order_eid"
     ORDER_PUK_LETTER = "order_puk_letter"
     WITHDRAW_EID_ORDER = "withdraw_eid_order"
@@ -104,6 +107,9 @@ ISSUING = frozenset(
     {
         Action.ORDER_ORDINARY_CARD,
         Action.ACTIVATE_ORDINARY_CARD,
+        Action.ISSUE_RESERVE_CARD,
+        Action.ISSUE_RESERVE_CARD_LOA3,
+        Action.APPROVE_RESERVE_CARD,
         Action.ORDER_EID,
         Action.ORDER_PUK_LETTER,
         Action.UNLOCK_CARD,
@@ -115,7 +121,11 @@ They are dormant while training or person check is overdue; viewing, removing an
 """
 
 _ORDERING_EIDS = frozenset({Action.ORDER_EID, Action.WITHDRAW_EID_ORDER})
-_ISSUING = ISSUING | _ORDERING_EIDS | {Action.REMOVE_ORDER, Action.WITHDRAW_IDENTIFICATION}
+_RESERVE_CARDS = frozenset({Action.ISSUE_RESERVE_CARD, Action.WITHDRAW_IDENTIFICATION})
+_SECOND_APPROVAL = frozenset({Action.APPROVE_RESERVE_CARD})
+"""The second officer's part of a reserve card on level 3, for the roles that identify holders daily (rules/issuance 1.2)."""
+
+_ISSUING = (ISSUING - _SECOND_APPROVAL) | _ORDERING_EIDS | {Action.REMOVE_ORDER, Action.WITHDRAW_IDENTIFICATION}
 _HANDLING_CARDS = frozenset({Action.VIEW_RECEIPT, Action.VIEW_PHOTO, Action.KEEP_STOCK})
 """Photos are shown only to those who meet holders or issue to them, because they compare faces (S12)."""
 
@@ -181,9 +191,16 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _HANDLING_CARDS
     | _KEEPING_REGISTER
     | {Action.VIEW_INVOICE, Action.CONFIRM_CUSTOMER, Action.ORDER_RESERVE_BUNDLE},
-    Role.ID_ADMINISTRATOR: _VIEWING | _EXTENDED | _REVOKING | _ISSUING | _HANDLING_CARDS | _KEEPING_REGISTER,
-    Role.RESERVE_CARD_ADMIN_LOA3: _VIEWING | _EXTENDED | _REVOKING | _HANDLING_CARDS | _ORDERING_EIDS,
-    Role.RESERVE_CARD_ADMIN_LOA2: _VIEWING | _REVOKING | _HANDLING_CARDS | _ORDERING_EIDS,
+    Role.ID_ADMINISTRATOR: _VIEWING | _EXTENDED | _REVOKING | _ISSUING | _HANDLING_CARDS | _KEEPING_REGISTER | _SECOND_APPROVAL,
+    Role.RESERVE_CARD_ADMIN_LOA3: _VIEWING
+    | _EXTENDED
+    | _REVOKING
+    | _HANDLING_CARDS
+    | _ORDERING_EIDS
+    | _RESERVE_CARDS
+    | _SECOND_APPROVAL
+    | {Action.ISSUE_RESERVE_CARD_LOA3},
+    Role.RESERVE_CARD_ADMIN_LOA2: _VIEWING | _REVOKING | _HANDLING_CARDS | _ORDERING_EIDS | _RESERVE_CARDS,
     Role.REVOKER: _VIEWING | _REVOKING | _EXTENDED,
     Role.READER: _VIEWING | _CONFIGURATION | {Action.VIEW_RECEIPT},
     Role.CUSTOMER_FINANCE: frozenset({Action.VIEW_INVOICE}),
@@ -208,6 +225,9 @@ NEVER_FOR_ONESELF = frozenset(
     {
         Action.ORDER_ORDINARY_CARD,
         Action.ACTIVATE_ORDINARY_CARD,
+        Action.ISSUE_RESERVE_CARD,
+        Action.ISSUE_RESERVE_CARD_LOA3,
+        Action.APPROVE_RESERVE_CARD,
         Action.ORDER_EID,
         Action.ORDER_PUK_LETTER,
         Action.UNLOCK_CARD,

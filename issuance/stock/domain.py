@@ -13,12 +13,13 @@ _SEPARATORS = re.compile(r"[\s.-]+")
 
 
 class StockState(StrEnum):
-    """The state of a reserve card in stock. A MISSING card was not found where it should be. ENDED means that the card was
-    revoked outside of the stock's pages. DAMAGED, LOST and ENDED are final.
+    """The state of a reserve card in stock. A MISSING card was not found where it should be. HANDED_OUT means that the card
+    was bound to a holder, ENDED that it was revoked outside of the stock's pages. All but the first two are final.
     """
 
     IN_STOCK = "in_stock"
     MISSING = "missing"
+    HANDED_OUT = "handed_out"
     DAMAGED = "damaged"
     LOST = "lost"
     ENDED = "ended"
@@ -29,6 +30,7 @@ class StockAction(StrEnum):
 
     MISS = "missing"
     FIND = "found"
+    HAND_OUT = "handed_out"
     DAMAGE = "damaged"
     LOSE = "lost"
     END = "ended"
@@ -38,6 +40,7 @@ _S, _A = StockState, StockAction
 TRANSITIONS: Mapping[tuple[StockState, StockAction], StockState] = {
     (_S.IN_STOCK, _A.MISS): _S.MISSING,
     (_S.MISSING, _A.FIND): _S.IN_STOCK,
+    (_S.IN_STOCK, _A.HAND_OUT): _S.HANDED_OUT,
     (_S.IN_STOCK, _A.DAMAGE): _S.DAMAGED,
     (_S.IN_STOCK, _A.LOSE): _S.LOST,
     (_S.MISSING, _A.LOSE): _S.LOST,
@@ -45,13 +48,16 @@ TRANSITIONS: Mapping[tuple[StockState, StockAction], StockState] = {
     (_S.MISSING, _A.END): _S.ENDED,
 }
 
+FOLLOWING = (StockAction.HAND_OUT, StockAction.END)
+"""Actions that follow from an act elsewhere: the card was bound to a holder, or revoked."""
+
 HELD = [StockState.IN_STOCK.value, StockState.MISSING.value]
 """States of cards that are not written off."""
 
 
 def actions_in(state: str) -> list[StockAction]:
     """Returns the actions that a clerk may choose for a card in this state, in the order of declaration."""
-    return [action for before, action in TRANSITIONS if before == state and action is not StockAction.END]
+    return [action for before, action in TRANSITIONS if before == state and action not in FOLLOWING]
 
 
 @dataclass(frozen=True)

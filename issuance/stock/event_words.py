@@ -11,6 +11,7 @@ WORDS = EventWords(
         "stock_card.received": _("Reservkortet togs emot till lagret"),
         "stock_card.missing": _("Reservkortet saknas i lagret"),
         "stock_card.found": _("Reservkortet som saknades finns i lagret"),
+        "stock_card.handed_out": _("Reservkortet lämnades ut till en innehavare"),
         "stock_card.damaged": _("Reservkortet är skadat"),
         "stock_card.lost": _("Reservkortet är förlorat"),
         "stock_card.ended": _("Reservkortet i lagret spärrades"),

@@ -43,7 +43,7 @@ class Need(StrEnum):
 
 
 class Function(StrEnum):
-    """A function that officers have on a carrier's page."""
+    """A function that officers have on a carrier's page, or on that of its coming holder (ORDER, HAND_OUT)."""
 
     ORDER = "order"
     ACTIVATE = "activate"
@@ -51,6 +51,7 @@ class Function(StrEnum):
     REPLACE = "replace"
     UNLOCK = "unlock"
     ORDER_PUK_LETTER = "order_puk_letter"
+    HAND_OUT = "hand_out"
 
 
 class EidOrderKind(StrEnum):
@@ -159,6 +160,11 @@ class CarrierKind:
     def profiles(self, owner: Owner | None = None, stage: Stage | None = None) -> tuple[str, ...]:
         """Returns the certificate profiles, filtered by owner and stage if given, in the order in which they are requested."""
         return tuple(each.profile for each in self.certificates if owner in (None, each.owner) and stage in (None, each.stage))
+
+    @property
+    def makes_keys_at_activation(self) -> bool:
+        """True if the holder's keys are made on the carrier when it is activated, and certified then."""
+        return bool(self.profiles(stage=Stage.ACTIVATION))
 
     @property
     def needs_puk(self) -> bool:
@@ -280,7 +286,16 @@ RESERVE_CARD = CarrierKind(
         CertificateSpec("person-hsaid-sign", _HSA_ID_CAS, Owner.EID, Stage.ACTIVATION),
     ),
     activation=frozenset({Need.VISIT, Need.ENVELOPE_CODE, Need.NEW_CODE, Need.SIGNED_RECEIPT}),
-    functions={Function.REVOKE: REVOKE_CARD},
+    functions={
+        Function.HAND_OUT: FunctionRule(Action.ISSUE_RESERVE_CARD, _("Nytt SITHS eID reservkort")),
+        Function.ACTIVATE: FunctionRule(
+            Action.ISSUE_RESERVE_CARD,
+            _("Aktivera kort"),
+            frozenset({_S.RESERVED, _S.ACTIVATED_UNSIGNED}),
+            labels={_S.ACTIVATED_UNSIGNED: _("Fortsätt aktiveringen")},
+        ),
+        Function.REVOKE: REVOKE_CARD,
+    },
     subscribed=True,
 )
 

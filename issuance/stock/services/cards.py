@@ -12,7 +12,7 @@ from issuance.revocation.domain import RevocationReason
 from issuance.revocation.models import HeldRevocation
 from issuance.revocation.services import revocation
 from issuance.revocation.services.revocation import RevocationRequest
-from issuance.stock.domain import HELD, StockAction
+from issuance.stock.domain import FOLLOWING, HELD, StockAction
 from issuance.stock.models import StockCard
 from issuance.stock.services import offices, receiving
 from siths_portal.lib.errors import Invalid
@@ -35,7 +35,7 @@ def change_card(*, actor: Actor, card_id: UUID, action: str) -> HeldRevocation |
     the held request (ADR 0297). Raises NotFound, Forbidden, Invalid (unknown action), IllegalTransition.
     """
     seen = card_of(actor, card_id)
-    if action not in StockAction or action == StockAction.END:
+    if action not in StockAction or StockAction(action) in FOLLOWING:
         message = "Välj vad som har hänt med kortet."
         raise Invalid("unknown-action", message, fields={"action": [message]})
     chosen = StockAction(action)

@@ -18,6 +18,7 @@ from siths_portal.lib.pages.forms import Form
 STATES = {
     "in_stock": ("active", _("I lager")),
     "missing": ("missing", _("Saknas")),
+    "handed_out": ("sent", _("Utlämnat")),
     "damaged": ("cancelled", _("Skadat")),
     "lost": ("revoked", _("Förlorat")),
     "ended": ("revoked", _("Spärrat")),
